@@ -1,0 +1,9 @@
+"""mlflow-xfer: which intermediate tasks make a multilingual model transfer best to languages without labels.
+
+The verbs of the command line are functions of the same names; they are imported on first use, so that
+``import mlflow_xfer`` costs neither torch nor mlflow.
+"""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Phases: what is run, whether it must be, and running it."""

@@ -1,0 +1,1 @@
+"""What MLflow loads when it is imported. Standard library only, and nothing here may raise."""

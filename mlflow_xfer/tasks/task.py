@@ -1,0 +1,158 @@
+"""What a task is: one frozen entry that says where the data lie, how they read and how they are scored.
+
+The nouns are seqio's (Raffel et al. 2020, github google/seqio): a ``Task`` names its data sources,
+labels and metric; a ``Mixture`` draws from several tasks; a ``Suite`` is a benchmark with groups.
+Entries hold no code, so that a task is added in one place and its canonical form can be hashed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class TaskKind(StrEnum):
+    """How examples of a task read. The columns of each kind, in every source:
+
+    ================  ==========================================================================
+    kind              columns (all text is ``str``; ``id`` is unique within a split)
+    ================  ==========================================================================
+    classification    ``id``, ``text_a``, ``text_b`` (None for single texts), ``label`` (a name)
+    tagging           ``id``, ``words`` (list), ``tags`` (list of names, as long as ``words``)
+    multiple_choice   ``id``, ``context``, ``question``, ``choices`` (list), ``label`` (int, 0-based)
+    span_qa           ``id``, ``context``, ``question``, ``answers`` {``text``, ``answer_start``}
+    retrieval         ``id``, ``source`` (foreign side), ``target`` (English side); row i matches row i
+    masked_lm         ``id``, ``text``
+    causal_lm         ``id``, ``text``
+    ================  ==========================================================================
+    """
+
+    CLASSIFICATION = "classification"
+    TAGGING = "tagging"
+    MULTIPLE_CHOICE = "multiple_choice"
+    SPAN_QA = "span_qa"
+    RETRIEVAL = "retrieval"
+    MASKED_LM = "masked_lm"
+    CAUSAL_LM = "causal_lm"
+
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Hub:
+    """Rows of a Hugging Face data set (``datasets.load_dataset(path, config, split=…)``).
+
+    ``config`` and the values of ``splits`` may hold ``{language}``; ``columns`` maps the kind's column
+    to the data set's. ``revision`` is a commit or branch; without one no reuse is claimed.
+    """
+
+    path: str
+    config: str = ""
+    revision: str = ""
+    splits: Mapping[str, str] = field(default_factory=lambda: {s: s for s in SPLITS})
+    columns: Mapping[str, str] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()  # names of integer labels, in the data set's order
+
+
+@dataclass(frozen=True)
+class Files:
+    """Rows of local files. ``splits`` maps a split to a path below the data folder; ``{language}`` is filled in.
+
+    ``format``: ``tsv`` (no quoting), ``csv``, ``jsonl``, ``json``, ``parquet``, ``conll``, ``lines``, ``text``,
+    ``squad``, ``parallel``. ``columns`` maps the kind's column to a header name, or to a position (from 0) where
+    ``header`` is false. ``labels`` maps what the file says to the task's label names.
+    """
+
+    splits: Mapping[str, str]
+    format: str = "tsv"
+    header: bool = False
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Generated:
+    """Rows made by the embedded suite's generator (``mlflow_xfer.data.mini``) under the entry's ``name`` there."""
+
+    name: str
+    splits: tuple[str, ...] = SPLITS
+
+
+Source = Hub | Files | Generated
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Training settings a task is known to work with; what ``auto`` means for a parameter."""
+
+    learning_rate: float = 2e-5
+    num_train_epochs: float = 3.0
+    max_steps: int = 0  # 0: by epochs
+    train_batch_size: int = 32
+    max_seq_length: int = 128
+    warmup_ratio: float = 0.1
+    weight_decay: float = 0.01
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task.
+
+    ``sources`` is keyed by the value of the ``data`` parameter that selects it: ``hub``, ``folder`` (XTREME's
+    ``download/`` layout), ``mini``, or ``file`` (a task file). The splits of one provider may lie in several
+    sources: the first that has the split is taken. ``languages`` are those with a test set;
+    ``train_languages`` those with training data. ``metric`` names an entry of ``mlflow_xfer.scoring``.
+    """
+
+    name: str
+    kind: TaskKind
+    metric: str
+    languages: tuple[str, ...]
+    sources: Mapping[str, tuple[Source, ...]]
+    labels: tuple[str, ...] = ()
+    train_languages: tuple[str, ...] = ("en",)
+    uses: tuple[str, ...] = ("intermediate", "target")  # what the task may be: intermediate, target
+    trained: bool = True  # False: scored straight from the backbone (Tatoeba, BUCC)
+    recipe: Recipe = field(default_factory=Recipe)
+    domain: str = "general"
+    skills: tuple[str, ...] = ()
+    overlaps: tuple[str, ...] = ()  # tasks whose test data are known to be (translations of) this one's training data
+    description: str = ""
+    licence: str = ""
+    citation: str = ""
+    size: int = 0  # training rows, where known
+    version: int = 1  # raised when a change of the declaration changes what is read
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Several tasks trained jointly: each batch is of one task.
+
+    ``mixing``: ``proportional`` (p_i = min(n_i, cap) / sum), ``temperature`` (p_i = min(n_i, cap)^(1/T) / sum,
+    Raffel et al. 2020 §3.5.2) or ``uniform``. ``mlm_share`` is the share of language-model batches (Phang et al. 2020 §2).
+    """
+
+    tasks: tuple[str, ...]
+    mixing: str = "proportional"
+    cap: int = 0  # 0: none
+    temperature: float = 1.0
+    mlm_share: float = 0.0
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A benchmark: its tasks in groups, each task with the languages it is scored on."""
+
+    name: str
+    groups: Mapping[str, tuple[str, ...]]
+    languages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # where they differ from the task's own
+    description: str = ""
+    citation: str = ""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Task names in the order of the groups, each once."""
+        return tuple(dict.fromkeys(name for names in self.groups.values() for name in names))
