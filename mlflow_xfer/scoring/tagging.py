@@ -1,0 +1,144 @@
+"""Tagging F1 as XTREME computes it, which is seqeval's of version 0.0.12, also on tags that are not BIO.
+
+XTREME's ``evaluate.py`` hands UD part-of-speech tags to seqeval as if they were entity tags: the part before the
+last ``-`` is dropped and the first letter is read as the position (B, I, E, S, O). Neighbouring words of one part of
+speech then merge into one chunk, except those whose tag starts with S (SCONJ, SYM). Later versions of seqeval cut
+the first letter off the type, so that CCONJ equals SCONJ; both figures are given. The rules are re-stated here from
+that behaviour so that the score does not depend on what is installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.scoring.score import METRICS, Metric, f1, paired, ratio
+
+OUTSIDE = ("O", "O")
+Split = Callable[[str], tuple[str, str]]
+
+
+def split_xtreme(tag: str) -> tuple[str, str]:
+    """Position letter and type, as seqeval 0.0.12: ``B-LOC`` is (B, LOC), ``NOUN`` is (N, NOUN)."""
+    return tag[0], tag.rsplit("-", 1)[-1]
+
+
+def split_current(tag: str) -> tuple[str, str]:
+    """Position letter and type, as seqeval 1.2: the type never includes the first letter."""
+    return tag[0], tag[1:].split("-", 1)[-1] or "_"
+
+
+def _ends(before: str, before_type: str, now: str, now_type: str) -> bool:
+    """Whether a chunk that includes the word before ends there."""
+    if before in "ES" or (before in "BI" and now in "BSO"):
+        return True
+    return before not in "O." and before_type != now_type
+
+
+def _starts(before: str, before_type: str, now: str, now_type: str) -> bool:
+    """Whether a chunk starts at the present word."""
+    if now in "BS" or (now in "EI" and before in "EO") or (now in "EI" and before == "S"):
+        return True
+    return now not in "O." and before_type != now_type
+
+
+def chunks(sentences: Iterable[Sequence[str]], split: Split = split_xtreme) -> list[tuple[int, str, int, int]]:
+    """Chunks ``(sentence, type, first, last)``; positions count through all sentences, each closed by an outside tag.
+
+    Working through the sentences as one sequence is part of the rules: for malformed tags a chunk's start can lie
+    in an earlier sentence. ``sentence`` is where the chunk ends.
+    """
+    found, known = [], {}
+    before, before_type, first, position = "O", "", 0, 0
+    outside = split("O")
+    for number, sentence in enumerate(sentences):
+        for tag in (*sentence, None):
+            if tag is None:
+                now, now_type = outside
+            elif tag in known:
+                now, now_type = known[tag]
+            else:
+                now, now_type = known[tag] = split(tag)
+            if _ends(before, before_type, now, now_type):
+                found.append((number, before_type, first, position - 1))
+            if _starts(before, before_type, now, now_type):
+                first = position
+            before, before_type = now, now_type
+            position += 1
+    return found
+
+
+def strict_chunks(sentences: Iterable[Sequence[str]]) -> list[tuple[int, str, int, int]]:
+    """Entities of well-formed IOB2 only: B- and the I- of the same type that follow it; a stray I- counts as outside."""
+    found, position = [], 0
+    for number, sentence in enumerate(sentences):
+        open_type, first = None, 0
+        for tag in (*sentence, "O"):
+            if open_type is not None and tag != f"I-{open_type}":
+                found.append((number, open_type, first, position - 1))
+                open_type = None
+            if tag.startswith("B-"):
+                open_type, first = tag[2:], position
+            position += 1
+    return found
+
+
+def overlap(gold: list, predicted: list, n: int) -> np.ndarray:
+    """``[n, 3]`` per sentence: chunks in both, predicted chunks, gold chunks (as sets)."""
+    gold_set, predicted_set = set(gold), set(predicted)
+    counts = np.zeros((n, 3), np.int64)
+    for column, members in enumerate((gold_set & predicted_set, predicted_set, gold_set)):
+        numbers = np.fromiter((chunk[0] for chunk in members), np.int64, len(members))
+        counts[:, column] = np.bincount(numbers, minlength=n)
+    return counts
+
+
+def _check(predictions: Sequence, references: Sequence, language: str) -> tuple[list, list]:
+    paired(predictions, references, language, "sentences")
+    predictions, references = [list(p) for p in predictions], [list(r) for r in references]
+    for number, (predicted, gold) in enumerate(zip(predictions, references, strict=True), 1):
+        if len(predicted) != len(gold):
+            raise XferError(
+                f"{language}: sentence {number} has {len(predicted)} predicted tags for {len(gold)} words.",
+                "Give one tag per word, also past a model's length limit.",
+            )
+        bad = next((tag for tag in (*predicted, *gold) if not isinstance(tag, str) or not tag), None)
+        if bad is not None:
+            raise XferError(f"{language}: sentence {number} has the tag {bad!r}.", "A tag is a non-empty text.")
+    return predictions, references
+
+
+def _rows(predictions: Sequence, references: Sequence, language: str) -> np.ndarray:
+    """``[sentences, 11]``: chunk counts by XTREME's, today's and strict rules, right tags, tags."""
+    predictions, references = _check(predictions, references, language)
+    n = len(references)
+    right = [sum(map(str.__eq__, p, r)) for p, r in zip(predictions, references, strict=True)]
+    return np.hstack(
+        [
+            overlap(chunks(references), chunks(predictions), n),
+            overlap(chunks(references, split_current), chunks(predictions, split_current), n),
+            overlap(strict_chunks(references), strict_chunks(predictions), n),
+            np.array([right, [len(r) for r in references]], np.int64).T.reshape(n, 2),
+        ]
+    )
+
+
+def _tag_figures(sums: np.ndarray) -> dict[str, np.ndarray]:
+    precision, recall, value = f1(sums[..., 0], sums[..., 1], sums[..., 2])
+    current = f1(sums[..., 3], sums[..., 4], sums[..., 5])[2]
+    accuracy = ratio(sums[..., 9], sums[..., 10])
+    return {"f1": value, "precision": precision, "recall": recall, "accuracy": accuracy, "f1_seqeval_1.2": current}
+
+
+def _entity_figures(sums: np.ndarray) -> dict[str, np.ndarray]:
+    return {**_tag_figures(sums), "f1_strict": f1(sums[..., 6], sums[..., 7], sums[..., 8])[2]}
+
+
+METRICS.add(
+    "tag_f1", Metric("tag_f1", _rows, _tag_figures, ("f1",), description="XTREME's F1 of part-of-speech tags (UDPOS)")
+)
+METRICS.add(
+    "entity_f1", Metric("entity_f1", _rows, _entity_figures, ("f1",), description="entity F1 over BIO tags (PAN-X)")
+)
