@@ -1,0 +1,187 @@
+"""Reaching the tracking store: which one, how long to wait, and what to say when it does not answer."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import unquote, urlsplit
+
+from mlflow_xfer.errors import TRY_AGAIN, XferError
+from mlflow_xfer.tracking.names import redact
+
+T = TypeVar("T")
+
+OPEN_SECONDS = 25.0  # an unreachable store is reported within 30 s, interpreter start included
+_NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "lustre", "gpfs", "beegfs", "fuse.sshfs"}
+
+# MLflow answers with these when repeating the same request cannot help. Everything else (connection
+# refused, time-outs, locked database, expired credentials) may pass, and waits in the spool.
+_PERMANENT = {
+    "ALREADY_EXISTS", "BAD_REQUEST", "ENDPOINT_NOT_FOUND", "INVALID_PARAMETER_VALUE", "INVALID_STATE", "MALFORMED_REQUEST",
+    "NOT_IMPLEMENTED", "RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST", "NOT_FOUND",
+}  # fmt: skip
+
+
+def quiet() -> None:
+    """Process-wide MLflow settings, each only where the user has not chosen one.
+
+    MLflow's client retries a failed request for four minutes; here the spool is what keeps a record,
+    so a request gives up after seconds and is repeated by whoever owns it.
+    """
+    for name, value in {
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+        "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "GIT_PYTHON_REFRESH": "quiet",
+    }.items():
+        os.environ.setdefault(name, value)
+    for name in ("mlflow.store.db.utils", "alembic"):  # they announce every table of a new database
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def tracking_uri() -> str:
+    """The active tracking URI, SQLite paths made absolute so that they mean the same in every folder.
+
+    Raises:
+        XferError: the active store is a plain folder, which MLflow 3.13 and later refuse.
+    """
+    import mlflow
+
+    uri = mlflow.get_tracking_uri()
+    scheme = urlsplit(uri).scheme
+    if scheme in ("", "file"):
+        raise XferError(
+            f"The tracking store {uri!r} is a plain folder of files, which MLflow no longer writes to.",
+            "Set MLFLOW_TRACKING_URI to a database (sqlite:///mlflow.db) or to a server's address. "
+            "Earlier runs move with: mlflow migrate-filestore --source ./mlruns --target sqlite:///mlflow.db",
+        )
+    path = sqlite_path(uri)
+    return f"sqlite:///{path.absolute()}" if path else uri
+
+
+def sqlite_path(uri: str) -> Path | None:
+    """The database file behind ``uri``; None if it is no SQLite file."""
+    parts = urlsplit(uri)
+    if not parts.scheme.startswith("sqlite") or parts.path in ("", "/", "/:memory:"):
+        return None
+    return Path(unquote(parts.path[1:]))
+
+
+def store_key(uri: str) -> str:
+    """A short name for a tracking store in local paths; credentials do not matter."""
+    return hashlib.sha256(redact(uri).encode()).hexdigest()[:16]
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether repeating the call that raised ``error`` can succeed later."""
+    from mlflow.exceptions import MlflowException
+
+    if isinstance(error, MlflowException):
+        return error.error_code not in _PERMANENT
+    import requests
+    from sqlalchemy.exc import OperationalError
+
+    return isinstance(error, (requests.RequestException, OperationalError, ConnectionError, TimeoutError))
+
+
+def unreachable(uri: str, reason: object) -> XferError:
+    """The error for a store that does not answer (exit code 75: the same command can be repeated)."""
+    return XferError(
+        f"The tracking store {redact(uri)} cannot be reached: {redact(str(reason)).splitlines()[0][:300]}",
+        "Check MLFLOW_TRACKING_URI and that the server runs, then repeat the command.",
+        exit_code=TRY_AGAIN,
+    )
+
+
+def within(seconds: float, call: Callable[[], T], uri: str) -> T:
+    """``call()``, or the unreachable error once ``seconds`` have passed or it fails transiently.
+
+    The call goes on in a daemon thread when time is up: a socket that never answers cannot be
+    interrupted from outside.
+    """
+    outcome: list[T] = []
+    failure: list[BaseException] = []
+
+    def target() -> None:
+        try:
+            outcome.append(call())
+        except BaseException as error:  # handed to the caller's thread, whatever it is
+            failure.append(error)
+
+    thread = threading.Thread(target=target, name="xfer-open", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        raise unreachable(uri, f"no answer within {seconds:.0f} s")
+    if failure:
+        if is_transient(failure[0]):
+            raise unreachable(uri, failure[0]) from failure[0]
+        raise failure[0]
+    return outcome[0]
+
+
+def patiently(call: Callable[[], T], uri: str, warn: Callable[[str], object], seconds: float | None = None) -> T:
+    """``call()``, repeated while the store is away, for up to ``seconds`` (``$XFER_SERVER_PATIENCE``, 600).
+
+    For calls whose answer is needed before work can go on. Raises the unreachable error after that.
+    """
+    seconds = float(os.environ.get("XFER_SERVER_PATIENCE", 600)) if seconds is None else seconds
+    deadline, pause, warned = time.monotonic() + seconds, 0.5, False
+    while True:
+        try:
+            return call()
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            if time.monotonic() + pause > deadline:
+                raise unreachable(uri, error) from error
+            if not warned:
+                warn(f"The tracking store {redact(uri)} does not answer; waiting for it up to {seconds:.0f} s.")
+                warned = True
+            time.sleep(pause)
+            pause = min(pause * 2, 10.0)
+
+
+def use_wal(path: Path) -> bool:
+    """Switch the SQLite file ``path`` to write-ahead logging, under which readers never block writers.
+
+    Left alone on network file systems, where WAL is unsafe, and where ``XFER_SQLITE_WAL=false``.
+    """
+    if (
+        os.environ.get("XFER_SQLITE_WAL", "true").lower() in ("false", "0")
+        or _file_system(path) in _NETWORK_FILE_SYSTEMS
+    ):
+        return False
+    try:
+        connection = sqlite3.connect(path, timeout=5.0)
+        try:
+            return connection.execute("PRAGMA journal_mode=WAL").fetchone()[0] == "wal"
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        return False
+
+
+def _file_system(path: Path) -> str:
+    """The type of the file system that holds ``path``; empty where the system does not say."""
+    try:
+        mounts = Path("/proc/mounts").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    best, kind = "", ""
+    real = str(path.parent.resolve())
+    for line in mounts:
+        _, mount, file_system, *_ = line.split(" ")
+        mount = mount.replace("\\040", " ")
+        if len(mount) >= len(best) and (real + "/").startswith(mount.rstrip("/") + "/"):
+            best, kind = mount, file_system
+    return kind

@@ -1,0 +1,58 @@
+"""Addresses of pages in MLflow's UI.
+
+A new experiment opens in the UI's GenAI view, so every link asks for the machine-learning one; an
+order by a metric is what makes the runs table show nested runs as a flat leaderboard.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlsplit
+
+from mlflow_xfer.tracking.names import redact
+
+_VIEW = "workflowType=machine_learning"
+
+
+def base(tracking_uri: str) -> str:
+    """The UI's address: the server itself, or where ``mlflow ui`` serves by default."""
+    if urlsplit(tracking_uri).scheme in ("http", "https"):
+        parts = urlsplit(tracking_uri)
+        host = parts.netloc.rsplit("@", 1)[-1]
+        return f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
+    return "http://127.0.0.1:5000"
+
+
+def run(tracking_uri: str, experiment_id: str, run_id: str) -> str:
+    return f"{base(tracking_uri)}/#/experiments/{experiment_id}/runs/{run_id}?{_VIEW}"
+
+
+def runs(tracking_uri: str, experiment_id: str, *, kind: str = "", order_by: str = "", mode: str = "") -> str:
+    """The runs table of an experiment.
+
+    Args:
+        kind: show only runs of this ``xfer.kind``.
+        order_by: metric to order by, best first; makes the table flat.
+        mode: ``CHART`` or ``ARTIFACT`` instead of the table.
+    """
+    link = f"{base(tracking_uri)}/#/experiments/{experiment_id}/runs?{_VIEW}"
+    if kind:
+        link += "&searchFilter=" + quote(f"tags.xfer.kind = '{kind}'")
+    if mode:
+        link += f"&compareRunsMode={mode}"
+    if order_by:
+        link += "&orderByKey=" + quote(f"metrics.`{order_by}`", safe=".") + "&orderByAsc=false"
+    return link
+
+
+def opener(tracking_uri: str) -> str:
+    """The command that serves the UI for a store that is no server; empty for a server."""
+    if urlsplit(tracking_uri).scheme in ("http", "https"):
+        return ""
+    shown = tracking_uri if redact(tracking_uri) == tracking_uri else '"$MLFLOW_TRACKING_URI"'
+    return f"mlflow ui --backend-store-uri {shown}"
+
+
+def shown(tracking_uri: str, link: str) -> str:
+    """``link`` as a command prints it: with the command to type first where no server runs."""
+    command = opener(tracking_uri)
+    return f"{link}\n  (first start the UI: {command})" if command else link

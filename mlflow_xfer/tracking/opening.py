@@ -1,0 +1,124 @@
+"""Opening a tracking store: all that can be wrong with it is found here, before any training."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from filelock import FileLock
+
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.home import home
+from mlflow_xfer.tracking import endpoint
+from mlflow_xfer.tracking.names import redact
+
+
+def connect(experiment: str | None, default: str) -> tuple[object, str, str]:
+    """(client, tracking URI, experiment id); see :meth:`Store.open` for arguments and errors."""
+    endpoint.quiet()
+    uri = endpoint.tracking_uri()
+    return endpoint.within(endpoint.OPEN_SECONDS, lambda: _connect(uri, experiment, default), uri)
+
+
+def _connect(uri: str, experiment: str | None, default: str) -> tuple[object, str, str]:
+    from mlflow import MlflowClient
+
+    _check_answers(uri)
+    with _first_use(uri):
+        client = MlflowClient(tracking_uri=uri)
+        entity = _experiment(client, experiment, default)
+        if path := endpoint.sqlite_path(uri):
+            endpoint.use_wal(path)
+    _check_artifacts(entity.artifact_location, uri)
+    return client, uri, entity.experiment_id
+
+
+def _check_answers(uri: str) -> None:
+    """One short request, so that a server that is down is reported in seconds, not after retries."""
+    if urlsplit(uri).scheme in ("http", "https"):
+        import requests
+
+        try:
+            # Any answer counts here, a proxy's log-in page too: the client's own requests say what is wrong with it.
+            requests.get(uri.rstrip("/") + "/health", timeout=10)
+        except requests.RequestException as error:
+            raise endpoint.unreachable(uri, error) from error
+
+
+def _first_use(uri: str) -> FileLock:
+    """Held while a database may be created: two processes migrating one new file at once would fail."""
+    locks = home() / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    path = endpoint.sqlite_path(uri)
+    if path and not path.parent.is_dir():
+        raise XferError(
+            f"The folder of the tracking database {path} does not exist.", "Create it, or set MLFLOW_TRACKING_URI."
+        )
+    return FileLock(locks / f"store-{endpoint.store_key(uri)}.lock", timeout=endpoint.OPEN_SECONDS)
+
+
+def _experiment(client, name: str | None, default: str):
+    """The experiment called ``name``, else the active one, else the one called ``default``; made if absent."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import fluent
+
+    if name is None:
+        active = getattr(fluent, "_active_experiment_id", None) or os.environ.get("MLFLOW_EXPERIMENT_ID")
+        if active:
+            try:
+                return _usable(client.get_experiment(active))
+            except MlflowException as error:
+                if endpoint.is_transient(error):
+                    raise
+                raise XferError(
+                    f"The tracking store {redact(client.tracking_uri)} has no experiment with the id {active}.",
+                    "Check MLFLOW_EXPERIMENT_ID and MLFLOW_TRACKING_URI.",
+                ) from error
+        name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or default
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return client.get_experiment(client.create_experiment(name))
+        except MlflowException as error:
+            found = client.get_experiment_by_name(name)  # another process was faster
+            if found is None:
+                raise error
+    return _usable(found)
+
+
+def _usable(experiment):
+    if experiment.lifecycle_stage == "deleted":
+        raise XferError(
+            f"The experiment {experiment.name!r} is deleted.",
+            f"Restore it with: mlflow experiments restore --experiment-id {experiment.experiment_id}, "
+            "or choose another one with MLFLOW_EXPERIMENT_NAME.",
+        )
+    return experiment
+
+
+def _check_artifacts(location: str, uri: str) -> None:
+    """Write and remove a small file where the experiment's artifacts go.
+
+    Raises:
+        XferError: it cannot be written (exit code 2).
+    """
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    probe = f".xfer-probe-{uuid.uuid4().hex[:8]}"
+    try:
+        repository = get_artifact_repository(location, tracking_uri=uri)
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder) / "probe.txt"
+            source.write_text("mlflow-xfer checks that artifacts can be written here\n", encoding="utf-8")
+            repository.log_artifact(str(source), probe)
+    except Exception as error:
+        raise XferError(
+            f"The artifact store {redact(location)} cannot be written: {redact(str(error)).splitlines()[0][:300]}",
+            "Give write access, or choose another experiment (MLFLOW_EXPERIMENT_NAME) or another store; nothing was trained.",
+        ) from error
+    with suppress(Exception):  # a store that allows writing but not deleting keeps a 60-byte file
+        repository.delete_artifacts(probe)

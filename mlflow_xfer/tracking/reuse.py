@@ -1,0 +1,152 @@
+"""Finding a finished phase that can be used again, or saying what differs in the closest one."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlflow_xfer.tracking import versions
+from mlflow_xfer.tracking.names import text
+from mlflow_xfer.tracking.runs import RunView
+
+if TYPE_CHECKING:
+    from mlflow_xfer.tracking.store import Store
+
+log = logging.getLogger(__name__)
+
+SPEC_FILE = "spec.json"  # artifact of a phase run: the canonical spec behind its spec_hash
+ARTIFACTS_TAG = "xfer.artifacts"  # what a phase run must still have, commas between: "model" or artifact paths
+_COMPARED = 20  # earlier runs whose spec is read to find the closest
+
+
+def find_phase(store: Store, spec_hash: str, code_hash: str | None) -> str | None:
+    """The oldest FINISHED phase run with these hashes whose artifacts are intact, in any experiment.
+
+    Failed, running and deleted runs do not count, nor do runs of deleted experiments.
+
+    Args:
+        code_hash: None accepts any code.
+    """
+    wanted = {"xfer.kind": "phase", "xfer.spec_hash": spec_hash}
+    if code_hash is not None:
+        wanted["xfer.code_hash"] = code_hash
+    for run in store.search(wanted, status="FINISHED"):
+        fault = missing(store, run)
+        if not fault:
+            return run.run_id
+        log.warning("Run %s (%s) has equal hashes but cannot be reused: %s", run.run_id, run.name, fault)
+    return None
+
+
+def missing(store: Store, run: RunView) -> str:
+    """What a finished phase run no longer has of what it promised in ``xfer.artifacts``; empty if nothing."""
+    from mlflow_xfer.tracking import checkpoints
+
+    promised = [name for name in run.tags.get(ARTIFACTS_TAG, "").split(",") if name]
+    if checkpoints.NAME in promised or checkpoints.MODEL_TAG in run.tags:
+        fault = checkpoints.damage(store, run.run_id)
+        if fault:
+            return fault
+    for name in promised:
+        if name != checkpoints.NAME and not _exists(store, run.run_id, name):
+            return f"its artifact {name} is gone"
+    return ""
+
+
+def near_misses(store: Store, spec: Mapping[str, Any], code_hash: str | None = None) -> str:
+    """What differed in the closest earlier finished phase run of the same phase; empty if there is none.
+
+    Fields come from ``spec.json`` (else ``params.json``), library versions from tags. One line.
+    """
+    wanted = {"xfer.kind": "phase"}
+    phase = spec.get("phase") or spec.get("kind")
+    if phase:
+        wanted["xfer.phase"] = str(phase)
+    earlier = store.search(wanted, status="FINISHED", newest_first=True, limit=_COMPARED)
+    best: tuple[int, RunView, list[str]] | None = None
+    for run in earlier:
+        recorded = _spec(store, run)
+        if recorded is None:
+            continue
+        found = differences(recorded, spec)
+        if not found and code_hash and run.tags.get("xfer.code_hash") != code_hash:
+            found = ["the code that computes it"]
+        found += _version_differences(run)
+        if best is None or len(found) < best[0]:
+            best = (len(found), run, found)
+    if best is None:
+        return ""
+    _, run, found = best
+    what = ", ".join(found[:8]) + (f" and {len(found) - 8} more" if len(found) > 8 else "")
+    return f"closest is run {run.run_id} ({run.name}); it differs in: {what or 'nothing recorded'}"
+
+
+def differences(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """The fields in which two specs differ, as ``field: earlier -> now``."""
+    old, new = _flat(earlier), _flat(now)
+    found = []
+    for name in sorted({**old, **new}):
+        before, after = old.get(name, "absent"), new.get(name, "absent")
+        if before != after:
+            found.append(f"{name}: {_short(before)} -> {_short(after)}")
+    return found
+
+
+def read_artifact(store: Store, run_id: str, path: str) -> str | None:
+    """The text of a run's artifact; None if it has none of that name."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    repository = get_artifact_repository(store.get(run_id).artifact_uri, tracking_uri=store.uri)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return Path(store.ask(lambda: repository.download_artifacts(path, folder))).read_text(encoding="utf-8")
+        except (MlflowException, OSError):
+            return None
+
+
+def _spec(store: Store, run: RunView) -> dict | None:
+    for name in (SPEC_FILE, "params.json"):
+        body = read_artifact(store, run.run_id, name)
+        if body:
+            try:
+                return json.loads(body)
+            except ValueError:
+                continue
+    return None
+
+
+def _exists(store: Store, run_id: str, path: str) -> bool:
+    """Whether the run has the artifact (file or folder) ``path``."""
+    parent, _, _ = path.rpartition("/")
+    listed = store.ask(lambda: store.client.list_artifacts(run_id, parent or None))
+    return any(entry.path == path and (entry.is_dir or entry.file_size) for entry in listed)
+
+
+def _version_differences(run: RunView) -> list[str]:
+    now = versions.tags()
+    return [
+        f"{name.removeprefix(versions.PREFIX)}: {run.tags[name]} -> {value}"
+        for name, value in now.items()
+        if name in run.tags and run.tags[name] != value
+    ]
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, str]:
+    if isinstance(value, Mapping):
+        return {
+            k: v
+            for name, item in value.items()
+            for k, v in _flat(item, f"{prefix}.{name}" if prefix else str(name)).items()
+        }
+    if isinstance(value, (list, tuple)) and any(isinstance(item, (Mapping, list, tuple)) for item in value):
+        return {k: v for n, item in enumerate(value) for k, v in _flat(item, f"{prefix}[{n}]").items()}
+    return {prefix: text(value)}
+
+
+def _short(value: str, length: int = 40) -> str:
+    return value if len(value) <= length else value[: length - 1] + "…"

@@ -1,0 +1,116 @@
+"""Runs as the rest of the program sees them, and how they are looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+SCHEMA = "1"
+KINDS = ("phase", "request", "transfer", "condition", "search", "trial", "study")
+_PAGE = 100
+_EXPERIMENTS_PER_QUERY = 500
+
+
+@dataclass(frozen=True)
+class RunView:
+    """What the tracking store knows about a run. Times are ms since 1970; ``deleted`` = in the bin."""
+
+    run_id: str
+    experiment_id: str
+    name: str
+    status: str
+    start_time: int
+    end_time: int | None
+    deleted: bool
+    artifact_uri: str
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    models: tuple[str, ...]
+
+    @property
+    def kind(self) -> str:
+        return self.tags.get("xfer.kind", "")
+
+    @property
+    def parent(self) -> str | None:
+        """Who launched it (not what it was made from: that is :attr:`inputs`)."""
+        return self.tags.get("mlflow.parentRunId")
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The runs it was made from."""
+        return tuple(run for run in self.tags.get("xfer.input_run_ids", "").split(",") if run)
+
+
+def view(run) -> RunView:
+    """MLflow's run entity as a :class:`RunView`."""
+    info, data = run.info, run.data
+    return RunView(
+        run_id=info.run_id,
+        experiment_id=info.experiment_id,
+        name=info.run_name or data.tags.get("mlflow.runName", ""),
+        status=info.status,
+        start_time=info.start_time or 0,
+        end_time=info.end_time,
+        deleted=info.lifecycle_stage == "deleted",
+        artifact_uri=info.artifact_uri,
+        tags=dict(data.tags),
+        params=dict(data.params),
+        metrics=dict(data.metrics),
+        models=tuple(m.model_id for m in (run.outputs.model_outputs if run.outputs else ())),
+    )
+
+
+def condition(tags: Mapping[str, str], status: str | None = None) -> str:
+    """An MLflow filter: every tag equal, and the status if given."""
+    parts = [f"tags.`{_quotable(key)}` = '{_quotable(value)}'" for key, value in tags.items()]
+    if status:
+        parts.append(f"attributes.status = '{_quotable(status)}'")
+    return " AND ".join(parts)
+
+
+def search(
+    client,
+    filter_string: str,
+    *,
+    experiment_ids: Sequence[str] | None = None,
+    order_by: Sequence[str] = ("attributes.start_time ASC",),
+    limit: int | None = None,
+) -> list[RunView]:
+    """Runs that are not deleted, in experiments that are not deleted (default: all of the store)."""
+    ids = list(experiment_ids) if experiment_ids is not None else active_experiments(client)
+    found: list[RunView] = []
+    for start in range(0, len(ids), _EXPERIMENTS_PER_QUERY):
+        token = None
+        while True:
+            page = client.search_runs(
+                ids[start : start + _EXPERIMENTS_PER_QUERY],
+                filter_string,
+                max_results=min(limit or _PAGE, _PAGE),
+                order_by=list(order_by),
+                page_token=token,
+            )
+            found += map(view, page)
+            token = page.token
+            if not token or (limit and len(found) >= limit):
+                break
+    return found
+
+
+def active_experiments(client) -> list[str]:
+    """The ids of all experiments that are not deleted."""
+    ids, token = [], None
+    while True:
+        page = client.search_experiments(max_results=1000, page_token=token)
+        ids += [experiment.experiment_id for experiment in page]
+        token = page.token
+        if not token:
+            return ids
+
+
+def _quotable(value: str) -> str:
+    """``value`` for a quoted place in a filter, which has no escapes."""
+    if "'" in value or "`" in value:
+        raise ValueError(f"{value!r} cannot be searched for: quotes have no escape in MLflow filters")
+    return value

@@ -1,0 +1,177 @@
+"""The on-disk queue of what is still to be sent to the tracking store.
+
+One folder per writing process, ``home()/spool/<store>/<host>-<pid>-<random>/``::
+
+    owner.lock   held while the process lives; whoever can take it may replay the folder
+    owner.json   tracking URI (only if it holds no credentials), host, process
+    log.jsonl    one record per line, append-only
+    offset       how many bytes of the log were delivered
+    files/       copies of queued artifacts
+    rejected.jsonl  records that the store refused for good, with its reason
+
+A record is written with one ``write`` before the caller goes on, so a killed process loses nothing;
+the writer calls ``fsync`` every second, so a machine that loses power loses about that much.
+A torn last line is ignored; so are unreadable lines, which can only follow a disk fault.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from mlflow_xfer.home import home
+from mlflow_xfer.tracking.endpoint import store_key
+from mlflow_xfer.tracking.names import redact
+
+_COPY_BYTES = 64 * 2**20  # larger artifacts are hard-linked: their writers replace them, never edit them in place
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One record and the position in the log at which it ends (bytes)."""
+
+    record: Mapping[str, object]
+    end: int
+
+
+def root() -> Path:
+    return home() / "spool"
+
+
+class Spool:
+    """One process's queue. Appending is thread-safe; reading is for one thread."""
+
+    def __init__(self, path: Path, lock: FileLock):
+        self.path, self._lock = path, lock
+        self._append = threading.Lock()
+        self._log = os.open(path / "log.jsonl", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        self.size = os.fstat(self._log).st_size
+        self.offset = self._read_offset()
+        self._offset_file = os.open(path / "offset", os.O_WRONLY | os.O_CREAT, 0o600)
+
+    @classmethod
+    def create(cls, uri: str) -> Spool:
+        """A new empty spool for the tracking store ``uri``, held by this process."""
+        folder = root() / store_key(uri)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        # Locked under a hidden name first: a replayer that saw the folder unlocked would take it for a dead process's.
+        hidden = folder / f".{name}"
+        hidden.mkdir(mode=0o700)
+        lock = FileLock(hidden / "owner.lock")
+        lock.acquire(timeout=5)
+        owner = {"host": socket.gethostname(), "pid": os.getpid(), "uri": redact(uri), "replayable": redact(uri) == uri}
+        (hidden / "owner.json").write_text(json.dumps(owner), encoding="utf-8")
+        hidden.rename(folder / name)
+        return cls(folder / name, lock)
+
+    @classmethod
+    def adopt(cls, path: Path) -> Spool | None:
+        """The spool of a dead process; None while its owner lives or somebody else replays it."""
+        lock = FileLock(path / "owner.lock")
+        try:
+            lock.acquire(timeout=0)
+        except (Timeout, OSError):
+            return None
+        if not (path / "owner.json").exists():  # removed by another replayer between listing and locking
+            lock.release()
+            return None
+        return cls(path, lock)
+
+    def append(self, record: Mapping[str, object]) -> int:
+        """Write ``record``; returns the log position at which it ends."""
+        line = (json.dumps(record, separators=(",", ":")) + "\n").encode()
+        with self._append:
+            if os.write(self._log, line) != len(line):
+                raise OSError(f"{self.path}: short write, the disk is full")
+            self.size += len(line)
+            return self.size
+
+    def keep(self, source: Path) -> str:
+        """Keep a copy of the file or folder ``source``; returns its path relative to the spool."""
+        kept = Path("files") / uuid.uuid4().hex[:12] / source.name
+        target = self.path / kept
+        target.parent.mkdir(parents=True)
+        if source.is_dir():
+            shutil.copytree(source, target, copy_function=_copy)
+        else:
+            _copy(source, target)
+        return str(kept)
+
+    def drop(self, kept: str) -> None:
+        """Remove what :meth:`keep` kept."""
+        shutil.rmtree((self.path / kept).parent, ignore_errors=True)
+
+    def pending(self, limit: int = 500) -> Iterator[Entry]:
+        """Up to ``limit`` undelivered records, oldest first."""
+        with open(self.path / "log.jsonl", "rb") as log:
+            log.seek(self.offset)
+            position = self.offset
+            for _ in range(limit):
+                line = log.readline()
+                if not line.endswith(b"\n"):
+                    return
+                position += len(line)
+                try:
+                    record = json.loads(line)
+                except ValueError:
+                    record = {"op": "unreadable"}
+                yield Entry(record, position)
+
+    def delivered(self, end: int) -> None:
+        """Everything up to the log position ``end`` has reached the store."""
+        os.pwrite(self._offset_file, f"{end:020d}".encode(), 0)
+        self.offset = end
+
+    def reject(self, record: Mapping[str, object], reason: str) -> None:
+        """Set ``record`` aside: the store refused it for good."""
+        with open(self.path / "rejected.jsonl", "a", encoding="utf-8") as log:
+            log.write(json.dumps({**record, "reason": reason[:1000], "rejected": time.time()}) + "\n")
+
+    def sync(self) -> None:
+        """Force the log to disk."""
+        os.fsync(self._log)
+
+    def undelivered(self) -> int:
+        """Records not delivered, refused ones included."""
+        return sum(1 for _ in self.pending(limit=10**9)) + self.rejected()
+
+    def rejected(self) -> int:
+        try:
+            return sum(1 for _ in open(self.path / "rejected.jsonl", "rb"))
+        except FileNotFoundError:
+            return 0
+
+    def close(self, remove: bool) -> None:
+        """Let go of the folder, and with ``remove`` delete it."""
+        os.close(self._log)
+        os.close(self._offset_file)
+        if remove:
+            shutil.rmtree(self.path, ignore_errors=True)
+        self._lock.release()
+
+    def _read_offset(self) -> int:
+        try:
+            return int((self.path / "offset").read_text(encoding="ascii") or 0)
+        except (FileNotFoundError, ValueError):
+            return 0  # replaying from the start is safe: delivery is idempotent
+
+
+def _copy(source: str | Path, target: str | Path) -> None:
+    if os.stat(source).st_size > _COPY_BYTES:
+        try:
+            os.link(source, target)
+            return
+        except OSError:  # another file system
+            pass
+    shutil.copyfile(source, target)

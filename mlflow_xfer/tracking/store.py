@@ -1,0 +1,296 @@
+"""One tracking store and experiment: opening it, runs, and what is logged into them.
+
+Only explicit run ids and an ``MlflowClient`` are used, never MLflow's active run: that one is global
+to a process and belongs to whoever called us. Calls whose answer is needed (creating a run, looking
+one up) wait for the store; what is logged goes through the writer's queue and never waits.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.tracking import endpoint, inputs, links, names, reuse, runs, versions
+from mlflow_xfer.tracking.delivery import OPENED_TAG
+from mlflow_xfer.tracking.runs import RunView
+from mlflow_xfer.tracking.spool import Spool
+from mlflow_xfer.tracking.writer import Writer
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+DEFAULT_EXPERIMENT = "mlflow-xfer"
+_RANDOM_NAME = re.compile(r"[a-z]+-[a-z]+-\d{1,4}")  # what MLflow calls a run that nobody named
+_ENDED = ("FINISHED", "FAILED", "KILLED")
+
+
+class Store:
+    """An open tracking store. Make one with :meth:`open`, end with :meth:`close`."""
+
+    def __init__(self, client, uri: str, experiment_id: str):
+        self.client, self.uri, self.experiment_id = client, uri, experiment_id
+        self.writer = Writer(client, Spool.create(uri))
+        self._keys: dict[str, names.Keys] = {}
+        self._experiment_of: dict[str, str] = {}
+
+    @classmethod
+    def open(cls, experiment: str | None = None, *, sync: bool = True) -> Store:
+        """Open the store that MLflow's settings name.
+
+        Args:
+            experiment: name of the experiment; default: the active one, else ``mlflow-xfer``.
+            sync: first deliver what dead processes of this host left unsent for this store.
+
+        Raises:
+            XferError: unreachable within 30 s (exit code 75); a folder store, a deleted experiment or
+                artifacts that cannot be written (exit code 2).
+        """
+        from mlflow_xfer.tracking import opening
+        from mlflow_xfer.tracking.sync import replay
+
+        client, uri, experiment_id = opening.connect(experiment, DEFAULT_EXPERIMENT)
+        if sync:
+            replay(client, uri)
+        return cls(client, uri, experiment_id)
+
+    # --- runs ---------------------------------------------------------------------------------
+
+    def start(
+        self,
+        kind: str,
+        name: str,
+        *,
+        tags: Mapping[str, object] = {},  # noqa: B006 (read only)
+        params: Mapping[str, object] = {},  # noqa: B006
+        parent: str | None = None,
+        run_id: str | None = None,
+    ) -> str:
+        """Open a run and return its id; waits for the store.
+
+        Args:
+            kind: one of ``runs.KINDS``.
+            name: shown in the UI; a name that a user chose for an attached run is kept.
+            tags, params: logged with the run; parameters that it already has are left alone.
+            parent: the run that launches it.
+            run_id: attach to this run (opened by ``mlflow run``) or reopen it (resume) instead of
+                creating one.
+        """
+        if kind not in runs.KINDS:
+            raise ValueError(f"unknown run kind {kind!r}")
+        own = {"xfer.kind": kind, "xfer.schema": runs.SCHEMA, OPENED_TAG: _now(), **versions.tags(), **tags}
+        if parent:
+            own["mlflow.parentRunId"] = parent
+        own = {names.key(key): names.tag(value) for key, value in own.items()}
+        if run_id is None:
+            run_id = self._create(name, own)
+        else:
+            self._reopen(run_id, name, own)
+        if params:
+            self.params(run_id, params)
+        return run_id
+
+    def _create(self, name: str, tags: Mapping[str, str]) -> str:
+        from mlflow.tracking.context.registry import resolve_tags
+
+        tags = {key: str(value) for key, value in resolve_tags(dict(tags)).items()}
+        run = self.ask(lambda: self.client.create_run(self.experiment_id, tags=tags, run_name=name))
+        return run.info.run_id
+
+    def _reopen(self, run_id: str, name: str, tags: Mapping[str, str]) -> None:
+        from mlflow.entities import RunTag
+
+        run = self.get(run_id)
+        if run.deleted:
+            raise XferError(
+                f"Run {run_id} is deleted.", f"Restore it with: mlflow runs restore --run-id {run_id}, or start afresh."
+            )
+        rename = name if not run.name or _RANDOM_NAME.fullmatch(run.name) else None
+
+        def reopen() -> None:
+            self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+            self.client.update_run(run_id, status="RUNNING", name=rename)
+
+        self.ask(reopen)
+
+    def finish(self, run_id: str, status: str = "FINISHED", *, patience: float = 10.0) -> bool:
+        """End the run after everything queued for it; returns False if that is only spooled so far.
+
+        Args:
+            status: FINISHED, FAILED or KILLED.
+            patience: seconds to wait for a store that is away; what was not sent is sent later.
+        """
+        if status not in _ENDED:
+            raise ValueError(f"a run ends {' or '.join(_ENDED)}, not {status!r}")
+        return self.writer.flush(self._put("finish", run_id, status=status), patience)
+
+    def flush(self, patience: float = 10.0) -> bool:
+        """Wait until all that was logged has reached the store; False if it is only spooled so far."""
+        return self.writer.flush(patience=patience)
+
+    # --- what is logged: queued, in order, never waiting for the store ---------------------------
+
+    def metrics(self, run_id: str, values: Mapping[str, Any], step: int = 0) -> None:
+        """Log metrics at ``step``. Values that are no numbers are skipped with a warning."""
+        keys = self._keys.setdefault(run_id, names.Keys())
+        points = []
+        for name, value in values.items():
+            try:
+                points.append((keys(name), float(value), int(step)))
+            except (TypeError, ValueError):
+                log.warning("Metric %s of run %s is no number: %r", name, run_id, value)
+        if points:
+            self._put("metrics", run_id, metrics=points)
+
+    def params(self, run_id: str, values: Mapping[str, object]) -> None:
+        """Log those parameters that the run does not have yet."""
+        if values:
+            self._put("params", run_id, params={names.key(k): names.param(v) for k, v in values.items()})
+
+    def tags(self, run_id: str, values: Mapping[str, object]) -> None:
+        """Set tags; later values win."""
+        if values:
+            self._put("tags", run_id, tags={names.key(k): names.tag(v) for k, v in values.items()})
+
+    def artifact(self, run_id: str, local_path: str | Path, artifact_path: str | None = None) -> None:
+        """Log a file or folder into the run's folder ``artifact_path``. It is copied: the source may vanish."""
+        kept = self.writer.spool.keep(Path(local_path).absolute())
+        self._put("artifact", run_id, kept=kept, to=artifact_path or "")
+
+    def text_artifact(self, run_id: str, text: str, path: str, *, table: bool = False) -> None:
+        """Log ``text`` as the file ``path`` (replacing it); ``table``: list it among the UI's tables."""
+        target = PurePosixPath(path)
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder) / target.name
+            source.write_text(text, encoding="utf-8")
+            kept = self.writer.spool.keep(source)
+        to = "" if target.parent == PurePosixPath(".") else str(target.parent)
+        self._put("artifact", run_id, kept=kept, to=to, table=table)
+
+    def dict_artifact(self, run_id: str, value: object, path: str) -> None:
+        """Log ``value`` as JSON."""
+        text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, default=str)
+        self.text_artifact(run_id, text + "\n", path)
+
+    def table(self, run_id: str, frame: Any, path: str) -> None:
+        """Log a table (DataFrame, columns or list of rows) as MLflow's UI shows it; replaces an earlier one."""
+        import pandas as pd
+
+        frame = frame if isinstance(frame, pd.DataFrame) else pd.DataFrame(frame)
+        text = frame.to_json(orient="split", index=False, date_format="iso", double_precision=15)
+        self.text_artifact(run_id, text, path, table=True)
+
+    def input(self, run_id: str, rows: Any, context: str, digest: str = "", *, n: int | None = None) -> None:
+        """Log the data set ``rows`` (a ``data.sources.Rows`` or alike) as an input of the run.
+
+        Args:
+            context: ``train``, ``dev``, ``test``; shown in the UI.
+            digest: of the data; default: from ``rows.identity``.
+            n: number of examples.
+        """
+        dataset, tags = inputs.describe(rows, context, digest, n)
+        self._put("input", run_id, dataset=dataset, tags=tags)
+
+    # --- look-ups: wait for the store -------------------------------------------------------------
+
+    def get(self, run_id: str) -> RunView:
+        """The run; raises :class:`XferError` if the store has none of that id."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            run = runs.view(self.ask(lambda: self.client.get_run(run_id)))
+        except MlflowException as error:
+            raise XferError(
+                f"No run {run_id!r} in {names.redact(self.uri)}.", "Check the id and MLFLOW_TRACKING_URI."
+            ) from error
+        self._experiment_of[run.run_id] = run.experiment_id
+        return run
+
+    def search(
+        self,
+        tags: Mapping[str, str],
+        *,
+        status: str | None = None,
+        everywhere: bool = True,
+        newest_first: bool = False,
+        limit: int | None = None,
+    ) -> list[RunView]:
+        """Runs with these tags, oldest first, in all experiments or only this one; deleted ones never."""
+        order = "DESC" if newest_first else "ASC"
+        ids = None if everywhere else [self.experiment_id]
+        return self.ask(
+            lambda: runs.search(
+                self.client,
+                runs.condition(tags, status),
+                experiment_ids=ids,
+                order_by=[f"attributes.start_time {order}"],
+                limit=limit,
+            )
+        )
+
+    def children(self, run_id: str) -> list[RunView]:
+        """Runs that ``run_id`` launched, oldest first."""
+        return self.search({"mlflow.parentRunId": run_id})
+
+    def read_artifact(self, run_id: str, path: str) -> str | None:
+        """The text of one of the run's artifacts; None if there is none."""
+        return reuse.read_artifact(self, run_id, path)
+
+    def find_phase(self, spec_hash: str, code_hash: str | None) -> str | None:
+        """The oldest finished phase run with these hashes and intact artifacts; see :mod:`reuse`."""
+        return reuse.find_phase(self, spec_hash, code_hash)
+
+    def near_misses(self, spec: Mapping[str, object], code_hash: str | None = None) -> str:
+        """What differed in the closest earlier phase run; see :mod:`reuse`."""
+        return reuse.near_misses(self, spec, code_hash)
+
+    # --- end ------------------------------------------------------------------------------------------
+
+    def link(self, run_id: str) -> str:
+        """Where to see the run; where no server runs, also the command that opens the UI."""
+        if run_id not in self._experiment_of:
+            try:
+                self.get(run_id)
+            except XferError:
+                self._experiment_of[run_id] = self.experiment_id
+        return links.shown(self.uri, links.run(self.uri, self._experiment_of[run_id], run_id))
+
+    def runs_link(self, **wanted: str) -> str:
+        """Where to see the experiment's runs; arguments as :func:`links.runs`."""
+        return links.shown(self.uri, links.runs(self.uri, self.experiment_id, **wanted))
+
+    def close(self, patience: float = 10.0) -> int:
+        """Deliver what is queued; returns how many records were not delivered (they stay spooled)."""
+        left = self.writer.close(patience)
+        if left:
+            log.warning("%d tracking records are not delivered yet. Send them with: mlflow-xfer sync", left)
+        return left
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _put(self, op: str, run_id: str, **fields: object) -> int:
+        return self.writer.put({"op": op, "run": run_id, "ts": _now(), **fields})
+
+    def ask(self, call: Callable[[], T]) -> T:
+        """``call()`` with patience for a store that is away."""
+        return endpoint.patiently(call, self.uri, log.warning)
+
+
+def run_of_environment() -> str | None:
+    """The run that ``mlflow run`` opened for this process."""
+    return os.environ.get("MLFLOW_RUN_ID") or None
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,145 @@
+"""Delivers what processes that no longer live left in their spools (verb ``sync``; also at every open)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow_xfer.tracking import endpoint, spool
+from mlflow_xfer.tracking.delivery import Delivery
+from mlflow_xfer.tracking.spool import Spool
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What became of one spool: records ``delivered``, records ``left`` and why."""
+
+    path: Path
+    uri: str
+    delivered: int
+    left: int
+    reason: str = ""
+
+
+def replay(client, uri: str) -> list[Replayed]:
+    """Deliver the spools that dead processes of this host left for the store ``uri``.
+
+    Stops at the first transient error and never raises for it: what is left stays for the next time.
+    """
+    done = []
+    for path in _spools(spool.root() / endpoint.store_key(uri), host=socket.gethostname()):
+        result = _deliver(client, path, uri)
+        if result is not None:
+            done.append(result)
+            if result.reason:
+                break
+    for result in done:
+        if result.delivered or result.left:
+            log.info(
+                "Delivered %d records that %s left unsent (%d remain)", result.delivered, result.path.name, result.left
+            )
+    return done
+
+
+def sync() -> list[Replayed]:
+    """Deliver every spool of this home whose process is dead, whichever host and store it was for.
+
+    A store whose address holds credentials is replayed only while it is the active one: addresses
+    with credentials are not kept on disk. Refused records are tried once more.
+    """
+    from mlflow import MlflowClient
+
+    endpoint.quiet()
+    active = endpoint.tracking_uri()
+    done = []
+    for folder in sorted(spool.root().glob("*")):
+        for path in _spools(folder):
+            uri = _address(path, active)
+            if uri is None:
+                waiting = _count(path)
+                if waiting:
+                    done.append(
+                        Replayed(
+                            path, _owner(path).get("uri", "?"), 0, waiting, "set MLFLOW_TRACKING_URI to this store"
+                        )
+                    )
+                continue
+            _requeue(path)
+            try:
+                result = endpoint.within(
+                    3600.0, lambda uri=uri, path=path: _deliver(MlflowClient(tracking_uri=uri), path, uri), uri
+                )
+            except Exception as error:
+                result = Replayed(path, uri, 0, _count(path) or 0, str(error).splitlines()[0])
+            if result is not None:
+                done.append(result)
+    return done
+
+
+def _deliver(client, path: Path, uri: str) -> Replayed | None:
+    """Deliver one spool; None if its owner lives."""
+    adopted = Spool.adopt(path)
+    if adopted is None:
+        return None
+    before, reason = adopted.undelivered(), ""
+    try:
+        delivery = Delivery(client, adopted, replay=True)
+        while delivery.step():
+            pass
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
+    left = adopted.undelivered()
+    adopted.close(remove=left == 0)
+    return Replayed(path, uri, before - left, left, reason)
+
+
+def _spools(folder: Path, host: str | None = None) -> Iterator[Path]:
+    for path in sorted(folder.glob("*")):
+        if path.is_dir() and not path.name.startswith(".") and (host is None or _owner(path).get("host") == host):
+            yield path
+
+
+def _owner(path: Path) -> dict:
+    try:
+        return json.loads((path / "owner.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _address(path: Path, active: str) -> str | None:
+    """The tracking URI of a spool; None if only a redacted one is known and it is not the active store."""
+    if path.parent.name == endpoint.store_key(active):
+        return active
+    owner = _owner(path)
+    return owner.get("uri") if owner.get("replayable") else None
+
+
+def _count(path: Path) -> int:
+    """Records that wait in the spool of a dead process; 0 if its owner lives."""
+    adopted = Spool.adopt(path)
+    if adopted is None:
+        return 0
+    waiting = adopted.undelivered()
+    adopted.close(remove=False)
+    return waiting
+
+
+def _requeue(path: Path) -> None:
+    """Put refused records back at the end of the log, to be tried once more."""
+    adopted = Spool.adopt(path)
+    if adopted is None:
+        return
+    refused = path / "rejected.jsonl"
+    if refused.exists():
+        for line in refused.read_text(encoding="utf-8").splitlines():
+            record = json.loads(line)
+            record.pop("reason", None), record.pop("rejected", None)
+            adopted.append(record)
+        refused.unlink()
+    adopted.close(remove=False)

@@ -1,0 +1,24 @@
+"""Versions of the libraries that shape a result: tags on every run, and part of "what differed"."""
+
+from __future__ import annotations
+
+import platform
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+PREFIX = "xfer.version."
+_PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "accelerate", "safetensors", "numpy", "mlflow")
+
+
+@cache
+def tags() -> dict[str, str]:
+    """``xfer.version.<package>`` of what is installed; reads metadata, imports nothing."""
+    from mlflow_xfer import __version__
+
+    found = {PREFIX + "mlflow_xfer": __version__, PREFIX + "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[PREFIX + package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

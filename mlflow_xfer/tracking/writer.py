@@ -1,0 +1,120 @@
+"""The one thread of a process that writes to the tracking store; callers never wait for the store.
+
+Callers append to the spool (a few microseconds). The thread follows the log: it forces it to disk
+every second and delivers what is new. While the store is away it tries again, ever more rarely.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Mapping
+
+from mlflow_xfer.tracking.delivery import Delivery
+from mlflow_xfer.tracking.spool import Spool
+
+log = logging.getLogger(__name__)
+
+_TICK = 1.0  # seconds between deliveries
+_LONGEST_TICK = 15.0
+_COST = 0.01  # share of a core that delivering may take: ticks stretch when it would take more
+_RETRY = (0.5, 15.0)  # first and longest pause while the store is away, seconds
+
+
+class Writer:
+    """Owns the spool and the thread."""
+
+    def __init__(self, client, spool: Spool):
+        self.spool, self._delivery, self._pid = spool, Delivery(client, spool), os.getpid()
+        self._wake = threading.Condition()
+        self._urgent = False
+        self._closing = False
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="xfer-tracking", daemon=True)
+        self._thread.start()
+
+    def put(self, record: Mapping[str, object]) -> int:
+        """Queue ``record``; returns its position. Never blocks on the store, never raises because of it."""
+        if os.getpid() != self._pid:
+            raise RuntimeError("A forked process cannot write through its parent's Store: open one in the child.")
+        return self.spool.append(record)
+
+    def flush(self, position: int | None = None, patience: float = 10.0) -> bool:
+        """Wait until everything up to ``position`` (default: all so far) was delivered.
+
+        Waits as long as the store takes records, but no longer than ``patience`` seconds after it
+        went away. Returns whether all was delivered; what was not stays spooled.
+        """
+        position = self.spool.size if position is None else position
+        away_since: float | None = None
+        with self._wake:
+            while self.spool.offset < position and self._thread.is_alive():
+                self._urgent = True
+                self._wake.notify_all()
+                self._wake.wait(0.05 if self._error is None else 0.25)
+                if self._error is None:
+                    away_since = None
+                else:
+                    away_since = away_since or time.monotonic()
+                    if time.monotonic() - away_since > patience:
+                        break
+        return self.spool.offset >= position
+
+    def close(self, patience: float = 10.0) -> int:
+        """Deliver what can be delivered, end the thread; returns how many records were not delivered."""
+        self.flush(patience=patience)
+        with self._wake:
+            self._closing = True
+            self._wake.notify_all()
+        self._thread.join(timeout=30.0)
+        self.spool.sync()
+        left = self.spool.undelivered()
+        self.spool.close(remove=left == 0)
+        return left
+
+    def _run(self) -> None:
+        pause, retry = _TICK, _RETRY[0]
+        while self._pause(pause):
+            started = time.thread_time()
+            try:
+                self._tick()
+                failed = None
+            except Exception as error:  # the store is away, or the disk is full: training must not notice
+                failed = error
+            with self._wake:
+                if failed is not None and self._error is None:
+                    log.warning("Tracking store away (%s); records are kept in %s", _line(failed), self.spool.path)
+                if failed is None and self._error is not None:
+                    log.warning("Tracking store back; what was kept has been delivered")
+                self._error = failed
+                self._wake.notify_all()
+            if failed is None:
+                retry = _RETRY[0]
+                pause = min(max(_TICK, (time.thread_time() - started) / _COST), _LONGEST_TICK)
+            else:
+                pause, retry = retry, min(2 * retry, _RETRY[1])
+
+    def _tick(self) -> None:
+        if self.spool.offset < self.spool.size:
+            self.spool.sync()
+        while self.spool.offset < self.spool.size and self._delivery.step():
+            pass
+
+    def _pause(self, seconds: float) -> bool:
+        """Sleep until the next tick, or until somebody waits; False when the thread is to end."""
+        now = time.monotonic()
+        deadline, soonest = now + seconds, now + (0.0 if self._error is None else _RETRY[0])
+        with self._wake:
+            while not self._closing:
+                left = (soonest if self._urgent else deadline) - time.monotonic()
+                if left <= 0:
+                    break
+                self._wake.wait(left)
+            self._urgent = False
+            return not self._closing
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
