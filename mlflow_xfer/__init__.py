@@ -7,3 +7,17 @@ The verbs of the command line are functions of the same names; they are imported
 from __future__ import annotations
 
 __version__ = "0.1.0"
+
+VERBS = ("pretrain", "intermediate", "target", "evaluate", "transfer", "plan", "lineage", "sync", "doctor")
+
+
+def __getattr__(name: str):
+    if name in VERBS:
+        from mlflow_xfer import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *VERBS]

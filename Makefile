@@ -1,0 +1,37 @@
+# Two commands matter: `make demo` and `make test`. VENV is where both install.
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# MLflow's own programs look for `python` and `mlflow` on the PATH.
+RUN := PATH="$(abspath $(BIN)):$$PATH"
+
+.PHONY: demo test slow ui check project figures clean
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt "torch==$$(sed -n 's/^torch==//p' constraints.txt)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test,dev]"
+	touch $@
+
+demo: $(STAMP)  ## pretrain, intermediate, target and zero-shot evaluation on the embedded suite, through `mlflow run`
+	$(RUN) mlflow run . --env-manager local
+
+test: $(STAMP)  ## the tests that need no network and no GPU
+	$(RUN) python -m pytest -m "not slow_ci"
+
+slow: $(STAMP)  ## the tests that need minutes: uv environments, real data
+	$(RUN) python -m pytest -m slow_ci
+
+ui: $(STAMP)  ## MLflow's UI over what was run here
+	$(RUN) MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --backend-store-uri sqlite:///mlflow.db -w 1
+
+check: $(STAMP)  ## style, and that generated files are fresh
+	$(RUN) ruff check .
+	$(RUN) python -m pytest tests/project -q
+
+project: $(STAMP)  ## write MLproject and the README's tables from the parameters
+	$(RUN) python -m mlflow_xfer.project
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

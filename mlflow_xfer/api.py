@@ -1,0 +1,167 @@
+"""The verbs as functions. Each takes the parameters of :mod:`mlflow_xfer.params` by name and returns a :class:`Result`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlflow_xfer import params as parameters
+from mlflow_xfer.errors import TRY_AGAIN, XferError
+from mlflow_xfer.phases import replicates
+from mlflow_xfer.phases.execute import Executor, validate
+from mlflow_xfer.phases.plan import Plan, make_plan
+from mlflow_xfer.phases.preview import Preview
+from mlflow_xfer.phases.references import References
+from mlflow_xfer.tasks.task import Task
+from mlflow_xfer.tracking import lineage as tree
+from mlflow_xfer.tracking.names import redact
+from mlflow_xfer.tracking.references import run_of
+from mlflow_xfer.tracking.store import Store, run_of_environment
+from mlflow_xfer.tracking.sync import sync as deliver
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a verb brought about.
+
+    Attributes:
+        run_id: the run that holds the result (an earlier one, if nothing had to be run).
+        metrics: its metrics.
+        made: runs that this call trained or evaluated.
+        reused: runs that it took.
+        link: where to see it.
+    """
+
+    run_id: str
+    metrics: Mapping[str, float]
+    made: tuple[str, ...] = ()
+    reused: tuple[str, ...] = ()
+    link: str = field(default="", repr=False)
+
+
+def pretrain(**params: Any) -> Result:
+    """Language modelling on raw text, from a checkpoint or from nothing."""
+    return _run("pretrain", params)
+
+
+def intermediate(**params: Any) -> Result:
+    """One intermediate task or a mixture."""
+    return _run("intermediate", params)
+
+
+def target(**params: Any) -> Result:
+    """Fine-tuning on a target task's training set, with a fresh head."""
+    return _run("target", params)
+
+
+def evaluate(**params: Any) -> Result:
+    """Zero-shot evaluation of a checkpoint in every language."""
+    return _run("evaluate", params)
+
+
+def transfer(**params: Any) -> Result:
+    """The chain: pretrain (optional), intermediate, target, evaluate; one replicate for each seed."""
+    return _run("transfer", params)
+
+
+def _run(verb: str, typed: Mapping[str, Any]) -> Result:
+    params: Any = parameters.parse(verb, typed)
+    opened = run_of_environment()
+    with _store() as store:
+        references = References(lambda: store, fetch=True)
+        extra = task_file_tasks(params)
+        plan = make_plan(verb, params, references, extra, online=True)
+        executor = Executor(store, params.reuse, plan.suite)
+        validate(phase for phase in plan.phases if not executor.existing(phase))
+        run_id = _execute(executor, plan, opened, lambda: _baselines(plan, params, references, extra))
+        store.flush()
+        result = _result(executor, run_id)
+    logger.info("%s", result.link)
+    return result
+
+
+def _execute(executor: Executor, plan: Plan, opened: str | None, baselines: Any) -> str:
+    """Run the plan; the verb decides what the run opened by ``mlflow run`` is, never what happened to exist."""
+    if plan.transfers:
+        return replicates.run_plan(executor, plan, opened, baselines())
+    if len(plan.requested) == 1:
+        return executor.ensure(plan.requested[0], attach=opened).run_id
+    return replicates.run_phases(executor, plan, opened)
+
+
+def _baselines(plan: Plan, params: Any, references: References, extra: Mapping[str, Task]) -> dict[int, str]:
+    """Plan hashes of the same transfers without intermediate task."""
+    if len(plan.transfers) < 2 or not params.intermediate:
+        return {}
+    bare = make_plan("transfer", params.model_copy(update={"intermediate": ()}), references, extra, online=True)
+    return {n: transfer.plan_hash for n, transfer in enumerate(bare.transfers)}
+
+
+def _result(executor: Executor, run_id: str) -> Result:
+    done = executor.done.values()
+    made = tuple(d.run_id for d in done if d.how != "reused")
+    reused = tuple(d.run_id for d in done if d.how == "reused")
+    return Result(run_id, executor.store.get(run_id).metrics, made, reused, executor.store.link(run_id))
+
+
+@contextmanager
+def _store() -> Iterator[Store]:
+    """An open store; what could not be delivered at the end is an error, and stays on disk."""
+    store = Store.open()
+    try:
+        yield store
+    except BaseException:
+        store.close()
+        raise
+    left = store.close()
+    if left:
+        raise XferError(f"{left} tracking records are not delivered: the tracking server is away.", "They are kept; send them with: mlflow-xfer sync", exit_code=TRY_AGAIN)
+
+
+def task_file_tasks(params: Any) -> dict[str, Task]:
+    """The tasks of the user's task file, by name."""
+    if not getattr(params, "task_file", None):
+        return {}
+    from mlflow_xfer.tasks.task_file import load_task_file
+
+    return {task.name: task for task in load_task_file(params.task_file)}
+
+
+def plan(verb: str = "transfer", **params: Any) -> Preview:
+    """What ``verb`` would run with these parameters, and which of it exists. Trains nothing, needs no torch."""
+    typed: Any = parameters.parse(verb, params)
+    store = Store.open()
+    try:
+        made = make_plan(verb, typed, References(lambda: store), task_file_tasks(typed))
+        executor = Executor(store, typed.reuse)
+        existing = {phase.spec_hash: run for phase in made.phases if (run := executor.existing(phase))}
+        return Preview(made, existing, redact(store.uri))
+    finally:
+        store.close()
+
+
+def lineage(run: str) -> str:
+    """What a run was made from, back to its base model, as an indented tree."""
+    with _store() as store:
+        return tree.text(tree.lineage(store, run_of(store, run)))
+
+
+def sync() -> str:
+    """Deliver what earlier processes could not log."""
+    replayed = deliver()
+    lines = [f"{r.uri}: {r.delivered} records delivered, {r.left} left{f' ({r.reason})' if r.reason else ''}" for r in replayed]
+    if any(r.left for r in replayed):
+        raise XferError("\n".join(lines), "Start the tracking server and repeat: mlflow-xfer sync", exit_code=TRY_AGAIN)
+    return "\n".join(lines) or "Nothing is waiting to be delivered."
+
+
+def doctor() -> str:
+    """Versions beside the tested ones, the store, the caches, and runs that a dead process left open."""
+    from mlflow_xfer.doctor import report
+
+    return report()

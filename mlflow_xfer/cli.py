@@ -1,0 +1,195 @@
+"""The console script ``mlflow-xfer`` and the modules in ``entry_points/``: parsing and exit codes only.
+
+Each verb hands what was typed to the function of the same name in :mod:`mlflow_xfer.api`. Nothing heavy is
+imported before a verb runs, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from mlflow_xfer import __version__, params
+from mlflow_xfer.errors import BAD_INPUT, INTERRUPTED, TRY_AGAIN, XferError
+
+EXIT_CODES = "Exit codes: 0 done, 2 bad input, 75 try again later, 130 interrupted, 1 anything else."
+
+
+class Verb(click.Command):
+    """A command whose options are a verb's parameters; ``--name`` and ``--na-me`` alike, every option takes a value."""
+
+    def __init__(self, name: str, shape: type[params.Shape], call: Callable[[dict[str, str]], Any], **more: Any):
+        order = list(params.HEADLINE.get(name, ()))
+        fields = sorted(shape.model_fields.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order))
+        options = [_option(field_name, field) for field_name, field in fields if field_name != "scoped"]
+        settings = {"ignore_unknown_options": True, "allow_extra_args": True}
+        trains = issubclass(shape, params.Trained)
+        note = "A phase's name before a training parameter sets it for that phase: --target.learning_rate 2e-5. " if trains else ""
+        super().__init__(name, params=options, callback=None, help=shape.__doc__, epilog=note + EXIT_CODES, context_settings=settings, **more)
+        self.call = call
+
+    def invoke(self, ctx: click.Context) -> Any:
+        typed = {name: value for name, value in ctx.params.items() if value is not None}
+        return self.call(typed | dict(pairs(ctx.args)))
+
+
+def _option(name: str, field: Any) -> click.Option:
+    spellings = dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}"])
+    text = f"{field.description} [{params.accepted_by(field)}; default {params.typed(field.get_default(call_default_factory=True))}]"
+    return click.Option([*spellings, name], help=text, metavar="VALUE")
+
+
+def pairs(arguments: Sequence[str]) -> list[tuple[str, str]]:
+    """``--name value`` and ``--name=value`` as pairs.
+
+    Raises:
+        XferError: for anything else.
+    """
+    found, rest = [], list(arguments)
+    while rest:
+        name, given, value = rest.pop(0).partition("=")
+        if not name.startswith("--"):
+            raise XferError(f"Unexpected argument {name!r}.", "Parameters are --name value.")
+        if not given:
+            if not rest:
+                raise XferError(f"Option {name} has no value.", "Every option takes a value: --name value.")
+            value = rest.pop(0)
+        found.append((name[2:], value))
+    return found
+
+
+def _api(name: str) -> Callable[[dict[str, str]], Any]:
+    def call(typed: dict[str, str]) -> Any:
+        from mlflow_xfer import api
+
+        return getattr(api, name)(**typed)
+
+    return call
+
+
+@click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mlflow-xfer")
+def cli() -> None:
+    """Which intermediate tasks make a multilingual model transfer best to languages without labels."""
+
+
+for _name, _shape in params.VERBS.items():
+    cli.add_command(Verb(_name, _shape, _api(_name)))
+
+
+@cli.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.option("--verb", default="transfer", type=click.Choice(sorted(params.VERBS)), help="the command to plan (default transfer)")
+@click.option("--json", "as_json", default="false", type=click.Choice(["true", "false"]), help="print the plan as JSON")
+@click.pass_context
+def plan(ctx: click.Context, verb: str, as_json: str) -> None:
+    """Print the phases a command would run, each once, and what is reused. Takes that command's parameters."""
+    from mlflow_xfer import api
+
+    made = api.plan(verb, **dict(pairs(ctx.args)))
+    click.echo(json.dumps(made.as_dict(), indent=2) if as_json == "true" else made.text())
+
+
+@cli.command()
+@click.argument("name", required=False)
+@click.option("--kind", help="only tasks of this kind")
+@click.option("--use", type=click.Choice(["intermediate", "target"]), help="only tasks for this use")
+@click.option("--language", help="only tasks with a test set in this language")
+@click.option("--check", metavar="FILE", help="read a task file and all its data, and report what is wrong")
+@click.option("--task_file", "--task-file", metavar="FILE", help="list this file's tasks too")
+def tasks(name: str | None, kind: str | None, use: str | None, language: str | None, check: str | None, task_file: str | None) -> None:
+    """List tasks, explain the task NAME, or check a task file."""
+    from mlflow_xfer import listing
+
+    click.echo(listing.check(check) if check else listing.tasks(name, kind=kind, use=use, language=language, task_file=task_file))
+
+
+@cli.command()
+@click.argument("name", required=False)
+def suites(name: str | None) -> None:
+    """List the suites (benchmarks), or the tasks and languages of the suite NAME."""
+    from mlflow_xfer import listing
+
+    click.echo(listing.suites(name))
+
+
+@cli.command()
+@click.argument("run")
+def lineage(run: str) -> None:
+    """Print what RUN (an id) was made from, back to its base model."""
+    from mlflow_xfer import api
+
+    click.echo(api.lineage(run))
+
+
+@cli.command()
+def sync() -> None:
+    """Deliver what earlier commands could not log because the tracking server was away."""
+    from mlflow_xfer import api
+
+    click.echo(api.sync())
+
+
+@cli.command()
+def doctor() -> None:
+    """Show what this environment would do: versions beside the tested ones, the store, caches, runs left open."""
+    from mlflow_xfer import api
+
+    click.echo(api.doctor())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The console script."""
+    sys.exit(_guarded(lambda: cli.main(list(sys.argv[1:] if arguments is None else arguments), standalone_mode=False)))
+
+
+def entry_point(verb: str) -> None:
+    """What a module in ``entry_points/`` runs."""
+    main([verb, *sys.argv[1:]])
+
+
+class Preempted(BaseException):
+    """SIGTERM: the scheduler wants the machine back. The phase is KILLED and the same command resumes it."""
+
+
+def _guarded(call: Callable[[], Any]) -> int:
+    """Run ``call`` and turn what ends it into an exit code; never a traceback for bad input."""
+    logging.basicConfig(level=os.environ.get("XFER_LOG_LEVEL", "INFO"), format="%(message)s", stream=sys.stderr)
+    for noisy in ("httpx", "datasets", "alembic", "mlflow", "urllib3", "filelock", "fsspec"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    try:
+        call()
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return BAD_INPUT
+    except XferError as error:
+        click.echo(f"error: {error}", err=True)
+        return error.exit_code
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        click.echo("interrupted: the same command goes on from the last checkpoint", err=True)
+        return INTERRUPTED
+    except Preempted:
+        click.echo("terminated: the same command goes on from the last checkpoint", err=True)
+        return TRY_AGAIN
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def _on_sigterm(*_: Any) -> None:
+    raise Preempted
+
+
+if __name__ == "__main__":
+    main()

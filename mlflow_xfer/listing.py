@@ -1,0 +1,92 @@
+"""What ``mlflow-xfer tasks`` and ``suites`` print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from mlflow_xfer import languages
+from mlflow_xfer.registry import unknown
+from mlflow_xfer.scoring.suite import languages_of
+from mlflow_xfer.tasks.catalogue import SUITES, TASKS
+from mlflow_xfer.tasks.task import Files, Generated, Hub, Source, Task, TaskKind
+
+
+def tasks(name: str | None = None, *, kind: str | None = None, use: str | None = None, language: str | None = None, task_file: str | None = None) -> str:
+    """All tasks that match, a line each; or everything that the entry ``name`` says."""
+    extra = _of_file(task_file)
+    if name:
+        return explained(next((task for task in extra if task.name == name), None) or TASKS.get(name))
+    if kind and kind not in list(TaskKind):
+        raise unknown("kind", kind, list(TaskKind))
+    code = languages.get(language).code if language else None
+    found = [
+        task
+        for task in [*TASKS, *extra]
+        if (not kind or task.kind == kind) and (not use or use in task.uses) and (not code or code in task.languages)
+    ]
+    rows = [[task.name, str(task.kind), ",".join(task.uses), task.metric, str(len(task.languages)), ",".join(task.sources), task.description] for task in found]
+    return table(["task", "kind", "uses", "metric", "languages", "data", "description"], rows) + f"\n{len(found)} tasks"
+
+
+def explained(task: Task) -> str:
+    """One task in full."""
+    recipe = ", ".join(f"{name}={value}" for name, value in vars(task.recipe).items())
+    facts = {
+        "kind": task.kind,
+        "uses": ", ".join(task.uses) + ("" if task.trained else " (scored straight from the backbone)"),
+        "metric": task.metric,
+        "labels": ", ".join(task.labels),
+        "languages": " ".join(task.languages),
+        "training languages": " ".join(task.train_languages),
+        "recipe": recipe,
+        "domain": task.domain,
+        "skills": ", ".join(task.skills),
+        "overlaps": ", ".join(task.overlaps),
+        "training rows": str(task.size or ""),
+        "licence": task.licence,
+        "citation": task.citation,
+        **{f"data={'<folder>' if provider == 'folder' else provider}": "; ".join(map(_source, found)) for provider, found in task.sources.items()},
+    }
+    return "\n".join([f"{task.name}: {task.description}", *(f"  {label}: {value}" for label, value in facts.items() if value)])
+
+
+def _source(source: Source) -> str:
+    match source:
+        case Hub():
+            return f"{source.path} {source.config} @{source.revision or 'main (no reuse claimed)'}"
+        case Files():
+            return ", ".join(dict.fromkeys(map(str, source.splits.values())))
+        case Generated():
+            return f"generated: {source.name}"
+
+
+def suites(name: str | None = None) -> str:
+    """All suites, or the groups, tasks and languages of one."""
+    if name is None:
+        rows = [[suite.name, str(len(suite.tasks)), suite.description] for suite in SUITES]
+        return table(["suite", "tasks", "description"], rows)
+    suite = SUITES.get(name)
+    rows = [[group, task, " ".join(languages_of(suite, task))] for group, members in suite.groups.items() for task in members]
+    return f"{suite.name}: {suite.description}\n" + table(["group", "task", "languages"], rows)
+
+
+def check(path: str) -> str:
+    """What ``tasks --check`` says of a task file that has no faults."""
+    from mlflow_xfer.tasks.task_file import load_task_file
+
+    return "\n".join(f"{task.name}: ok" for task in load_task_file(path))
+
+
+def _of_file(path: str | None) -> list[Task]:
+    if path is None:
+        return []
+    from mlflow_xfer.tasks.task_file import load_task_file
+
+    return list(load_task_file(path))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Aligned columns; the last one is not padded."""
+    lines = [list(head), *map(list, rows)]
+    widths = [max(len(line[n]) for line in lines) for n in range(len(head))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)

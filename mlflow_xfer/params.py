@@ -1,0 +1,254 @@
+"""The parameters, once: the Python API, the command line, MLproject and the README's tables all read them here.
+
+Shapes only: whether a task or a file exists is the plan's question. What a user types is a string: ``none`` for
+None or an empty list, ``auto`` for "decide for me", commas without blanks for lists, ``true``/``false``.
+A training parameter goes to every training phase of a command; with a phase's name in front
+(``target.learning_rate=2e-5``) it goes to that phase and wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from mlflow_xfer.errors import Problems, XferError
+from mlflow_xfer.registry import unknown
+
+TRAINED_PHASES = ("pretrain", "intermediate", "target")
+
+
+def _listed(value: Any) -> Any:
+    """``a,b`` -> (a, b); ``none`` and the empty string -> ()."""
+    if isinstance(value, str):
+        return () if value.strip() in ("none", "") else tuple(part.strip() for part in value.split(","))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (value,)
+    return () if value is None else value
+
+
+def _nothing(value: Any) -> Any:
+    return None if value == "none" else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+NamesOrAuto = Annotated[Literal["auto"] | tuple[str, ...], BeforeValidator(lambda v: v if v == "auto" else _listed(v))]
+Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_listed), Field(min_length=1)]
+Text = Annotated[str | None, BeforeValidator(_nothing)]
+PositiveOrAuto = Literal["auto"] | Annotated[float, Field(gt=0)]
+CountOrAuto = Literal["auto"] | Annotated[int, Field(gt=0)]
+CountOrNone = Annotated[Annotated[int, Field(gt=0)] | None, BeforeValidator(_nothing)]
+
+
+class Shape(BaseModel):
+    """Frozen; unknown names are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Training(Shape):
+    """Settings of a training phase; ``auto`` is the task's recipe."""
+
+    learning_rate: PositiveOrAuto = Field("auto", description="peak learning rate of AdamW")
+    num_train_epochs: PositiveOrAuto = Field("auto", description="passes over the training data")
+    max_steps: CountOrAuto = Field("auto", description="optimiser steps; wins over num_train_epochs")
+    train_batch_size: CountOrAuto = Field("auto", description="effective batch size, in sequences")
+    max_seq_length: CountOrAuto = Field("auto", description="length limit, in subwords")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="bf16 on a GPU that has it, else fp32")
+    max_train_examples: CountOrNone = Field(None, description="use only so many training examples, drawn by the seed")
+
+
+class Trained(Training):
+    """Training settings of a verb: bare names for all its phases, ``scoped`` for one phase each."""
+
+    scoped: Mapping[str, Training] = Field(default_factory=dict)
+
+    def training(self, phase: str) -> Training:
+        """The settings of one phase: its scoped values over the bare ones."""
+        bare = {name: getattr(self, name) for name in Training.model_fields}
+        own = self.scoped.get(phase)
+        return Training(**bare | ({name: getattr(own, name) for name in own.model_fields_set} if own else {}))
+
+
+class Model(Shape):
+    model: str = Field("mini", description="what to start from: hub id, directory, run id, runs:/…, models:/…, scratch:<xlm-roberta|llama>:<tiny|mini|small>, mini")
+    revision: Text = Field(None, description="commit or branch of a hub model")
+    tokenizer: str = Field("auto", description="directory, hub id or run; auto: the model's, for scratch models trained on the text")
+
+
+class Control(Shape):
+    control: Literal["none", "random"] = Field("none", description="random: the same chain on a random encoder with the model's config and tokenizer")
+
+
+class Data(Shape):
+    data: str = Field("mini", description="hub, mini, or a folder in XTREME's download/ layout")
+    task_file: Text = Field(None, description="YAML file with further tasks")
+
+
+class RawText(Shape):
+    text: Text = Field("mini", description="raw text: mini, or a folder of <language>.txt; none: no pretrain phase")
+    text_languages: NamesOrAuto = Field("auto", description="languages of the raw text; auto: all there are")
+    alpha: Annotated[float, Field(ge=0, le=1)] = Field(0.3, description="languages are drawn with p ~ n^alpha (XLM-R: 0.3)")
+
+
+class Mixing(Shape):
+    intermediate: Names = Field(("nli",), description="intermediate tasks; none: baseline")
+    combine: Literal["joint", "sequential"] = Field("joint", description="several tasks: in one phase, or one phase after the other")
+    mixing: Literal["proportional", "temperature", "uniform"] = Field("proportional", description="how often a joint batch is of each task")
+    mixing_cap: CountOrNone = Field(None, description="count at most so many examples of a task (K of T5)")
+    mixing_temperature: Annotated[float, Field(ge=1)] = Field(1.0, description="T of T5's temperature mixing")
+    mlm_share: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="share of language-model batches on the raw text")
+
+
+class Targets(Shape):
+    target: NamesOrAuto = Field("auto", description="target tasks, or a suite's name; auto: the suite's")
+    train_on: Text = Field(None, description="another training task of the same kind, outside suite totals")
+    source_language: str = Field("en", description="language of the target's training data")
+    target_shots: Annotated[int, Field(ge=0)] = Field(0, description="labelled examples of each evaluated language added to the training data")
+    select_by: Literal["english_dev", "last", "average"] = Field("english_dev", description="which checkpoint is kept")
+
+
+class Evaluation(Shape):
+    suite: Literal["auto", "mini", "xtreme"] = Field("auto", description="benchmark whose totals are reported; auto: mini for data=mini, else xtreme")
+    languages: NamesOrAuto = Field("auto", description="evaluate only these languages (English is kept)")
+    layer: Literal["auto"] | Annotated[int, Field(ge=0)] = Field("auto", description="retrieval: index in hidden_states, 0 = embeddings; auto: the last but a third")
+    pooling: Literal["mean", "cls", "last"] = Field("mean", description="retrieval: how tokens become one vector")
+    max_eval_examples: CountOrNone = Field(None, description="evaluate only so many examples per language, drawn by seed 0")
+
+
+class Reuse(Shape):
+    reuse: Literal["same-code", "any-code", "never"] = Field("same-code", description="take finished phases with equal hashes instead of training again")
+
+
+class Seed(Shape):
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="seed of heads, order, dropout and subsets")
+
+
+class SeedList(Shape):
+    seeds: Seeds = Field((0,), description="one transfer for each seed")
+    base_seeds: Seeds = Field((0,), description="seeds of the base that model=mini or text=… makes")
+
+
+class Pretrain(Model, RawText, Trained, Seed, Reuse):
+    """More language modelling on raw text, from a checkpoint or from nothing."""
+
+    model: str = Field("scratch:xlm-roberta:mini", description=Model.model_fields["model"].description)
+
+
+class Intermediate(Model, Data, Mixing, RawText, Trained, Seed, Reuse, Control):
+    """One intermediate task or a mixture, before the target task."""
+
+
+class Target(Model, Data, Targets, Evaluation, Trained, Seed, Reuse, Control):
+    """Fine-tunes on the target task's English training set, with a fresh head."""
+
+
+class Evaluate(Model, Data, Targets, Evaluation, Seed, Reuse, Control):
+    """Zero-shot evaluation in every language, beside chance and majority."""
+
+
+class Transfer(Model, Data, RawText, Mixing, Targets, Evaluation, Trained, SeedList, Reuse, Control):
+    """The chain: pretrain (optional), intermediate, target, evaluate."""
+
+    text: Text = Field(None, description=RawText.model_fields["text"].description)
+
+
+VERBS: dict[str, type[Shape]] = {
+    "pretrain": Pretrain,
+    "intermediate": Intermediate,
+    "target": Target,
+    "evaluate": Evaluate,
+    "transfer": Transfer,
+}
+
+HEADLINE = {
+    "pretrain": ("model", "text", "text_languages", "max_steps", "seed"),
+    "intermediate": ("model", "data", "intermediate", "seed"),
+    "target": ("model", "data", "target", "seed"),
+    "evaluate": ("model", "data", "target"),
+    "transfer": ("model", "data", "intermediate", "target", "seeds"),
+}
+"""What MLproject declares, at most eight each: MLflow logs every declared default into every run."""
+
+
+def parse(verb: str, raw: Mapping[str, Any]) -> Shape:
+    """Typed parameters of ``verb`` from what a user typed; ``-`` and ``_`` are the same in names.
+
+    Raises:
+        XferError: naming every unknown parameter (with a suggestion) and every value that is not accepted.
+    """
+    shape, problems = VERBS[verb], Problems()
+    flat: dict[str, Any] = {}
+    scoped: dict[str, dict[str, Any]] = {}
+    for typed, value in raw.items():
+        phase, _, name = typed.replace("-", "_").rpartition(".")
+        known = sorted(_settable(shape)) if not phase else sorted(Training.model_fields)
+        if phase and not (phase in TRAINED_PHASES and issubclass(shape, Trained)):
+            problems.add(f"Parameter {typed!r}: {phase!r} is no phase that {verb} trains.", f"Phases: {', '.join(TRAINED_PHASES)}")
+        elif name not in known:
+            problems.add(unknown("parameter", name, known, f"mlflow-xfer {verb} --help"))
+        elif phase:
+            scoped.setdefault(phase, {})[name] = value
+        else:
+            flat[name] = value
+    try:
+        parsed = shape(**flat, **({"scoped": scoped} if scoped else {}))
+    except ValidationError as error:
+        for field in dict.fromkeys(_blamed(fault["loc"]) for fault in error.errors()):
+            problems.add(_refused(field, scoped, flat))
+    problems.raise_if_any()
+    return parsed
+
+
+def _settable(shape: type[Shape]) -> list[str]:
+    return [name for name in shape.model_fields if name != "scoped"]
+
+
+def _blamed(location: tuple) -> str:
+    return ".".join(map(str, location[1:3])) if location[0] == "scoped" else str(location[0])
+
+
+def _refused(field: str, scoped: Mapping[str, Mapping[str, Any]], flat: Mapping[str, Any]) -> XferError:
+    phase, _, name = field.rpartition(".")
+    shape_field = _any_field(name)
+    typed = scoped[phase][name] if phase else flat[name]
+    return XferError(f"Parameter {field}={typed} is not accepted.", f"Accepted: {accepted_by(shape_field)} ({shape_field.description})")
+
+
+def _any_field(name: str) -> Any:
+    return next(shape.model_fields[name] for shape in VERBS.values() if name in shape.model_fields)
+
+
+def accepted_by(field: Any) -> str:
+    """What a field takes, with its bounds, in words."""
+    return accepted(field.annotation) + "".join(f" {sign} {value}" for part in field.metadata for sign, value in _bounds(part))
+
+
+def accepted(annotation: Any) -> str:
+    """What a parameter takes, in words: for errors, ``--help`` and the tables."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return "|".join(map(str, args))
+    if origin is Annotated:
+        return accepted(args[0]) + "".join(f" {sign} {value}" for part in args[1:] for sign, value in _bounds(part))
+    if origin is tuple:
+        return "comma list" if args[0] is str else f"comma list of {accepted(args[0])}"
+    if args:
+        return " or ".join("none" if arg is type(None) else accepted(arg) for arg in args)
+    return {str: "text", int: "whole number", float: "number", bool: "true|false"}[annotation]
+
+
+def _bounds(part: Any) -> list[tuple[str, Any]]:
+    signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+    found = getattr(part, "metadata", [part])
+    return [(sign, getattr(item, name)) for item in found for name, sign in signs.items() if getattr(item, name, None) is not None]
+
+
+def typed(value: Any) -> str:
+    """A value as a user types it: the inverse of what the shapes read."""
+    if value is None or value == ():
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

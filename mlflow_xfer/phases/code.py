@@ -1,0 +1,81 @@
+"""Which code a phase's result depends on, and the hash of that code.
+
+A phase kind stands on its module in ``phases/`` and on every module of this package that it imports, directly or
+not. What reaches a phase as values of its spec (tasks, parameters, languages), what only words messages, and what
+records a result without touching it (tracking) is left out: an edit there leaves finished phases valid.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+PACKAGE = "mlflow_xfer"
+ROOT = Path(__file__).resolve().parents[1]
+
+STANDS_ON = {
+    "pretrain": f"{PACKAGE}.phases.train",
+    "intermediate": f"{PACKAGE}.phases.train",
+    "target": f"{PACKAGE}.phases.train",
+    "evaluate": f"{PACKAGE}.phases.evaluate",
+}
+
+LEFT_OUT = ("tracking", "tasks", "languages", "params", "registry", "errors", "home", "phases.phase")
+
+
+def code_hash(kind: str, inputs: Mapping[str, None] | tuple[str, ...] = ()) -> str:
+    """Hash of the code behind a phase of ``kind`` and of the code hashes of its inputs."""
+    parts = [f"{name}:{_module_hash(name)}" for name in modules(kind)]
+    return hashlib.sha256("\n".join([*parts, *inputs]).encode()).hexdigest()
+
+
+@cache
+def modules(kind: str) -> tuple[str, ...]:
+    """The modules, sorted, that a phase of ``kind`` stands on."""
+    found: set[str] = set()
+    queue = [STANDS_ON[kind]]
+    while queue:
+        name = queue.pop()
+        if name not in found:
+            found.add(name)
+            queue += imported(name)
+    return tuple(sorted(found))
+
+
+def imported(name: str) -> list[str]:
+    """Modules of this package that ``name`` imports anywhere in its text, less those left out."""
+    found = set()
+    for node in ast.walk(ast.parse(source_of(name).read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    inside = {f for f in found if f.startswith(PACKAGE + ".") and source_of(f).is_file()}
+    return sorted(f for f in inside if not f.removeprefix(PACKAGE + ".").startswith(LEFT_OUT))
+
+
+def source_of(name: str) -> Path:
+    """The file of a module of this package (of its ``__init__`` for a package)."""
+    path = ROOT.joinpath(*name.split(".")[1:])
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+@cache
+def _module_hash(name: str) -> str:
+    return hashlib.sha256(without_docstrings(source_of(name).read_text("utf-8")).encode()).hexdigest()
+
+
+def without_docstrings(text: str) -> str:
+    """The program in ``text``, without comments, layout and docstrings.
+
+    ``ast.unparse`` rather than ``ast.dump``: the dump's fields differ between Python versions.
+    """
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
+            node.body = body[1:] or [ast.Pass()]
+    return ast.unparse(tree)

@@ -1,0 +1,241 @@
+"""Composes phases: names become tasks, files become rows, ``auto`` becomes a value, and every fault is collected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlflow_xfer import languages
+from mlflow_xfer.data import sources
+from mlflow_xfer.data.sources import Rows
+from mlflow_xfer.errors import Problems, XferError
+from mlflow_xfer.params import Shape, Training
+from mlflow_xfer.phases.phase import Base, Made, Phase, Start
+from mlflow_xfer.phases.settings import CONTINUED, FROM_NOTHING, recipes_of, training_settings
+from mlflow_xfer.registry import unknown
+from mlflow_xfer.tasks.catalogue import SUITES, TASKS
+from mlflow_xfer.tasks.task import Suite, Task
+
+SELECTION_SPLIT = "validation"
+MINI_BASE = "scratch:xlm-roberta:mini"
+
+
+@dataclass
+class Composer:
+    """Composes the plan of one command; what is wrong is collected in ``problems``.
+
+    Args:
+        params: the typed parameters of the verb.
+        find_base: from (model, revision, tokenizer) to what a chain starts from; may look into the store.
+        extra: tasks of the user's task file, by name.
+        online: ask the hub for the commits of its data sets; otherwise what is not known stays unresolved.
+    """
+
+    params: Any
+    find_base: Callable[[str, str | None, str], Base | Made]
+    extra: dict[str, Task] = field(default_factory=dict)
+    online: bool = False
+    problems: Problems = field(default_factory=Problems)
+    missing: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    # -- names ---------------------------------------------------------------------------------------------------
+    def task(self, name: str, use: str) -> Task | None:
+        """The task called ``name``, if it may be used as ``use`` and the data folder knows it."""
+        known = {**{n: None for n in TASKS.names()}, **self.extra}
+        if name not in known:
+            self.problems.add(unknown("task", name, known, "mlflow-xfer tasks"))
+            return None
+        task = self.extra.get(name) or TASKS.get(name)
+        if use not in task.uses:
+            self.problems.add(f"Task {name!r} cannot be used as {use}.", f"It can be: {', '.join(task.uses)}")
+            return None
+        provider = sources.provider_of(self.params.data)
+        if name not in self.extra and provider not in task.sources:
+            have = sorted({"folder": "data=<folder>"}.get(p, f"data={p}") for p in task.sources)
+            self.problems.add(f"Task {name!r} has no data with data={self.params.data}.", f"It has: {', '.join(have)}")
+            return None
+        return task
+
+    def suite(self) -> Suite:
+        name = self.params.suite
+        if name == "auto":
+            name = "mini" if sources.provider_of(self.params.data) == "mini" else "xtreme"
+        return SUITES.get(name)
+
+    def target_names(self) -> list[str]:
+        """Target tasks asked for; a suite's name stands for its tasks, ``auto`` for those of the suite with data."""
+        asked = self.params.target
+        if asked == "auto":
+            provider = sources.provider_of(self.params.data)
+            names = [n for n in self.suite().tasks if n in TASKS and provider in TASKS.get(n).sources]
+            found = [n for n in names if sources.available(TASKS.get(n), "test", self.params.data)]
+            if not found:
+                self.problems.add(f"No target of suite {self.suite().name!r} has test data with data={self.params.data}.", "Name the targets: target=…")
+            return found
+        names = [n for name in asked for n in (SUITES.get(name).tasks if name in SUITES and name not in TASKS else (name,))]
+        if not names:
+            self.problems.add("target=none leaves nothing to evaluate.", "Name a target task or a suite.")
+        return list(dict.fromkeys(names))
+
+    # -- rows ----------------------------------------------------------------------------------------------------
+    def located(self, task: Task, split: str, language: str, seed: int) -> Rows | None:
+        try:
+            rows = sources.locate(task, split, language, self.params.data, seed=seed)
+            return sources.resolve(task, rows) if rows and self.online else rows
+        except XferError as error:
+            self.problems.add(error)
+            return None
+
+    def training_rows(self, task: Task, language: str, seed: int) -> list[Rows]:
+        train = self.located(task, "train", language, seed)
+        if train is None and not self.problems:
+            where = ", ".join(sources.available(task, "train", self.params.data)) or "none"
+            self.problems.add(f"Task {task.name!r} has no training data in {language!r} with data={self.params.data}.", f"Languages with training data: {where}")
+        dev = self.located(task, SELECTION_SPLIT, language, seed)
+        return [rows for rows in (train, dev) if rows]
+
+    def test_rows(self, task: Task, seed: int) -> list[Rows]:
+        """Test rows of the languages asked for; those without a file are listed in ``missing``."""
+        suite = self.suite()
+        wanted = suite.languages.get(task.name, task.languages) if task.name in suite.tasks else task.languages
+        if self.params.languages != "auto":
+            wanted = [code for code in wanted if code in {*self.params.languages, "en"}]
+        found = {code: self.located(task, "test", code, seed) for code in wanted}
+        absent = tuple(code for code, rows in found.items() if rows is None)
+        if absent:
+            self.missing[task.name] = absent
+        rows = [r for r in found.values() if r]
+        if not rows:
+            self.problems.add(f"Task {task.name!r} has test data in none of the languages asked for ({', '.join(wanted) or 'none'}).", f"Languages with a test file: {', '.join(sources.available(task, 'test', self.params.data)) or 'none'}")
+        return rows
+
+    def texts(self, text: str) -> list[Rows]:
+        asked = self.params.text_languages
+        try:
+            found = sources.load_texts(text, None if asked == "auto" else list(asked))
+        except XferError as error:
+            self.problems.add(error)
+            return []
+        return [found[code] for code in sorted(found)]
+
+    # -- phases --------------------------------------------------------------------------------------------------
+    def start(self, base_seed: int) -> Start:
+        """What the chain starts from: for ``model=mini`` the embedded base, a phase of its own."""
+        if self.params.model == "mini":
+            return self.pretrain(Base(MINI_BASE, f"{MINI_BASE}:auto"), Training(), "mini", base_seed, mini=True)
+        try:
+            return self.find_base(self.params.model, self.params.revision, self.params.tokenizer)
+        except XferError as error:
+            self.problems.add(error)
+            return Base(self.params.model, "unresolved:")
+
+    def pretrain(self, start: Start, asked: Training, text: str, seed: int, mini: bool = False) -> Phase:
+        scratch = isinstance(start, Base) and start.identity.startswith("scratch:")
+        if text == "mini" and scratch:
+            from mlflow_xfer.data import mini as suite
+
+            recipe = suite.PRETRAIN
+        else:
+            recipe = FROM_NOTHING if scratch else CONTINUED
+        rows = [found for _, found in sorted(sources.load_texts("mini", None).items())] if mini else self.texts(text)
+        alpha = 0.3 if mini else self.params.alpha
+        settings = training_settings(asked, [recipe]) | {"alpha": alpha}
+        return Phase("pretrain", settings, seed, (), tuple(rows), (start,), {"languages": tuple(r.language for r in rows), "note": "base" if mini else ""})
+
+    def intermediates(self, start: Start, seed: int) -> list[Phase]:
+        """One phase for the whole set (order-free), or with ``combine=sequential`` one after the other."""
+        params = self.params
+        found = [self.task(name, "intermediate") for name in dict.fromkeys(params.intermediate)]
+        tasks = [task for task in found if task]
+        if len(tasks) < len(found) or not tasks:
+            return []
+        groups = [[task] for task in tasks] if params.combine == "sequential" else [sorted(tasks, key=lambda t: t.name)]
+        phases: list[Phase] = []
+        for group in groups:
+            rows = [row for task in group for row in self.training_rows(task, "en" if "en" in task.train_languages else task.train_languages[0], seed)]
+            before = phases[-1] if phases else start
+            settings = training_settings(params.training("intermediate"), recipes_of(group)) | {"select_by": "last"} | self.control(before, seed)
+            if len(group) > 1:
+                settings |= {"mixing": params.mixing, "mixing_cap": params.mixing_cap, "mixing_temperature": params.mixing_temperature}
+            if params.mlm_share:
+                settings |= {"mlm_share": params.mlm_share, "alpha": params.alpha}
+                rows += self.texts(self.mlm_text())
+            phases.append(Phase("intermediate", settings, seed, tuple(group), tuple(rows), (before,), {"note": "mlm" if params.mlm_share else ""}))
+        return phases
+
+    def mlm_text(self) -> str:
+        if self.params.text:
+            return self.params.text
+        if sources.provider_of(self.params.data) != "mini":
+            self.problems.add(f"mlm_share={self.params.mlm_share} needs raw text.", "Give text=<folder of <language>.txt>, or mlm_share=0.")
+        return "mini"
+
+    def target(self, name: str, start: Start, seed: int) -> tuple[Phase, ...]:
+        """The fine-tune of a target (none for tasks scored straight from the backbone) and its evaluation."""
+        task = self.task(name, "target")
+        if task is None:
+            return ()
+        return (*(tuned := self.tune(task, start, seed)), self.evaluation(task, tuned[-1] if tuned else start, seed))
+
+    def tune(self, task: Task, start: Start, seed: int) -> tuple[Phase, ...]:
+        params = self.params
+        if not task.trained:
+            return ()
+        trained = self.task(params.train_on, "intermediate") if params.train_on else self.default_training_task(task)
+        if trained is None:
+            return ()
+        if trained.kind != task.kind or not set(task.labels) <= set(trained.labels):
+            self.problems.add(f"train_on={trained.name} ({trained.kind}, labels {', '.join(trained.labels) or 'none'}) cannot train {task.name!r} ({task.kind}, labels {', '.join(task.labels) or 'none'}).", "Choose a task of the same kind whose labels include the target's.")
+            return ()
+        rows = self.training_rows(trained, params.source_language, seed)
+        settings = training_settings(params.training("target"), recipes_of([task])) | {"select_by": params.select_by} | self.control(start, seed)
+        if params.target_shots:
+            rows += self.shots(task, seed)
+            settings |= {"target_shots": params.target_shots}
+        return (Phase("target", settings, seed, (trained,), tuple(rows), (start,), {"target": task.name, "train_on": params.train_on}),)
+
+    def default_training_task(self, task: Task) -> Task | None:
+        name = getattr(task, "train_task", "")
+        return self.task(name, "intermediate") if name else task
+
+    def shots(self, task: Task, seed: int) -> list[Rows]:
+        """Labelled rows of the evaluated languages: their training split, else their validation split."""
+        codes = [row.language for row in self.test_rows(task, seed) if row.language != self.params.source_language]
+        found = {code: self.located(task, "train", code, seed) or self.located(task, SELECTION_SPLIT, code, seed) for code in codes}
+        for code in (code for code, rows in found.items() if rows is None):
+            self.problems.add(f"target_shots: task {task.name!r} has no training or validation rows in {code!r}.", "Leave the language out with languages=…, or target_shots=0.")
+        return [rows for rows in found.values() if rows]
+
+    def evaluation(self, task: Task, start: Start, seed: int) -> Phase:
+        params = self.params
+        limit = params.training("target").max_seq_length if hasattr(params, "training") else "auto"
+        settings: dict[str, Any] = {
+            "max_seq_length": task.recipe.max_seq_length if limit == "auto" else limit,
+            "max_eval_examples": params.max_eval_examples,
+        }
+        if not task.trained:
+            settings |= {"layer": params.layer, "pooling": params.pooling}
+        settings |= self.control(start, seed)
+        rows = tuple(self.test_rows(task, seed))
+        return Phase("evaluate", settings, None, (task,), rows, (start,), {"seed": seed, "missing": self.missing.get(task.name, ())})
+
+    def control(self, start: Start, seed: int) -> dict[str, Any]:
+        """``control=random`` replaces the weights that the chain starts from, after any pretrain phase."""
+        if self.params.control == "none" or (isinstance(start, Phase) and start.kind != "pretrain"):
+            return {}
+        return {"control": self.params.control, "control_seed": seed}
+
+
+def check_languages(params: Shape, problems: Problems) -> None:
+    """Unknown language codes of every parameter that names languages, all at once."""
+    asked = [code for name in ("languages", "text_languages") if isinstance(value := getattr(params, name, "auto"), tuple) for code in value]
+    asked += [code for code in [getattr(params, "source_language", None)] if code]
+    for code in asked:
+        if code in ("false", "False"):
+            problems.add(f"Language {code!r} is YAML's reading of an unquoted no.", "Quote it: 'no'.")
+            continue
+        try:
+            languages.get(code)
+        except XferError as error:
+            problems.add(error)

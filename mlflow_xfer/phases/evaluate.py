@@ -1,0 +1,73 @@
+"""Runs an evaluation: one task, all its languages, zero-shot; scores beside chance and majority, and predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlflow_xfer.data import sources
+from mlflow_xfer.phases.phase import Base, Phase
+from mlflow_xfer.phases.start import starting_point
+from mlflow_xfer.scoring.baselines import baselines
+from mlflow_xfer.scoring.score import score
+from mlflow_xfer.tasks.task import Task, TaskKind
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found.
+
+    Attributes:
+        rows: one dict for each language: task, language, metric, score, low, high, n, chance, majority, components.
+        predictions: language -> predictions in the task's own terms.
+        diagnostics: figures that are no scores (truncation rate, subwords per word) by language.
+    """
+
+    rows: Sequence[Mapping[str, Any]]
+    predictions: Mapping[str, Sequence[Any]]
+
+    @property
+    def scores(self) -> dict[str, float]:
+        return {row["language"]: row["score"] for row in self.rows}
+
+
+def evaluate_phase(phase: Phase, start: Path | Base, work: Path) -> Evaluation:
+    """Predict and score every language of the phase's task."""
+    from mlflow_xfer.training.predict import predict
+
+    task = phase.tasks[0]
+    begin = starting_point(phase, start, work / "start")
+    splits = {rows.language: sources.subset(sources.read(task, rows), phase.settings["max_eval_examples"], 0) for rows in phase.rows}
+    options = {name: phase.settings[name] for name in ("layer", "pooling", "max_seq_length") if name in phase.settings}
+    predicted = predict(begin, task, splits, **options)
+    rows = [row(task, language, predicted[language], references(task, splits[language])) for language in splits]
+    return Evaluation(rows, predicted)
+
+
+def references(task: Task, split: Any) -> list[Any]:
+    """What a split's predictions are compared with."""
+    columns = {TaskKind.CLASSIFICATION: "label", TaskKind.TAGGING: "tags", TaskKind.MULTIPLE_CHOICE: "label", TaskKind.SPAN_QA: "answers"}
+    if task.kind == TaskKind.RETRIEVAL:
+        return list(range(len(split)))
+    found = list(split[columns[task.kind]])
+    return [answers["text"] for answers in found] if task.kind == TaskKind.SPAN_QA else found
+
+
+def row(task: Task, language: str, predicted: Sequence[Any], gold: Sequence[Any]) -> dict[str, Any]:
+    """One line of the per-language table."""
+    found = score(task.metric, predicted, gold, language)
+    base = baselines(task.metric, gold, None, task.labels, language)
+    return {
+        "task": task.name,
+        "language": language,
+        "metric": task.metric,
+        "score": found.value,
+        "low": found.low,
+        "high": found.high,
+        "n": found.n,
+        "chance": base["chance"],
+        "majority": base["majority"],
+        **{f"component_{name}": value for name, value in found.components.items()},
+    }

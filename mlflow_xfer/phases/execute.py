@@ -1,0 +1,153 @@
+"""Brings about one phase after the other: takes what exists, resumes what was interrupted, runs the rest.
+
+One holder per phase: a lock on this host is held while a phase runs, and what another process finished meanwhile is
+taken. Local state lies in ``XFER_HOME/work/<spec_hash>-<code_hash>/`` until the phase is published.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlflow_xfer.data.checks import check
+from mlflow_xfer.errors import Problems
+from mlflow_xfer.home import home
+from mlflow_xfer.phases import record
+from mlflow_xfer.phases.code import code_hash
+from mlflow_xfer.phases.phase import Base, Made, Phase, Start
+from mlflow_xfer.tracking import checkpoints, lease
+
+if TYPE_CHECKING:
+    from mlflow_xfer.tracking.store import Store
+
+logger = logging.getLogger(__name__)
+
+UNDONE = ("RUNNING", "FAILED", "KILLED")  # a run in one of these states can be resumed by the holder of its phase
+
+
+@dataclass(frozen=True)
+class Done:
+    """A phase that exists. ``how``: reused, resumed, or made."""
+
+    run_id: str
+    how: str
+
+
+@dataclass
+class Executor:
+    """Executes phases against one store.
+
+    Args:
+        reuse: ``same-code``, ``any-code`` or ``never``.
+        done: what this executor has brought about, by spec hash; each phase is looked at once.
+    """
+
+    store: Store
+    reuse: str = "same-code"
+    suite: str = ""
+    done: dict[str, Done] = field(default_factory=dict)
+
+    def ensure(self, phase: Phase, parent: str | None = None, attach: str | None = None) -> Done:
+        """The run of ``phase``, after all its inputs.
+
+        Args:
+            parent: the run that asks for it, if it has to be made.
+            attach: the run that ``mlflow run`` opened for this very phase; becomes the phase's run, or a request
+                that points to it.
+        """
+        if phase.spec_hash not in self.done:
+            for source in phase.inputs:
+                if isinstance(source, Phase):
+                    self.ensure(source, parent=parent if source.reports.get("note") != "base" else None)
+            self.done[phase.spec_hash] = self._take_or_run(phase, parent, attach)
+        done = self.done[phase.spec_hash]
+        if attach and done.run_id != attach:
+            record.request(self.store, attach, done.run_id, phase.label)
+        return done
+
+    def code(self, phase: Phase) -> str:
+        """The code hash of ``phase``, with those of the phases it stands on."""
+        behind = [self.code(s) if isinstance(s, Phase) else s.code_hash for s in phase.inputs if not isinstance(s, Base)]
+        return code_hash(phase.kind, tuple(behind))
+
+    def existing(self, phase: Phase) -> str | None:
+        """The finished run to take instead of running ``phase``."""
+        if self.reuse == "never" or not phase.resolved:
+            return None
+        return self.store.find_phase(phase.spec_hash, None if self.reuse == "any-code" else self.code(phase))
+
+    def _take_or_run(self, phase: Phase, parent: str | None, attach: str | None) -> Done:
+        code = self.code(phase)
+        key = f"{phase.spec_hash}-{code}"
+        found = self.existing(phase)
+        if found is None:
+            with lease.hold(key):
+                found = self.existing(phase)  # another process may have finished it while this one waited
+                if found is None:
+                    return self._run(phase, code, home() / "work" / key, parent, attach)
+        logger.info("%s: reused run %s (same data, settings and %s)", phase.label, found, "code" if self.reuse == "same-code" else "inputs")
+        return Done(found, "reused")
+
+    def _run(self, phase: Phase, code: str, work: Path, parent: str | None, attach: str | None) -> Done:
+        if not phase.resolved:  # what lies there may come from other data or weights
+            shutil.rmtree(work, ignore_errors=True)
+        held = record.held_run(self.store, work, UNDONE)
+        why = f"resumed in run {held}" if held else self.store.near_misses(phase.spec(), code) or "first of its kind"
+        logger.info("%s: %s", phase.label, why)
+        inputs = [run for source in phase.inputs if (run := self._run_id(source))]
+        run_id = record.open_phase(self.store, phase, code, inputs, parent=parent, run_id=held or attach, suite=self.suite)
+        record.hold_run(work, run_id)
+        with record.ending(self.store, run_id):
+            start = self._directory(phase.inputs[0])
+            if phase.kind == "evaluate":
+                self._evaluate(phase, start, work, run_id)
+            else:
+                self._train(phase, start, work, run_id)
+        shutil.rmtree(work, ignore_errors=True)
+        return Done(run_id, "resumed" if held else "made")
+
+    def _train(self, phase: Phase, start: Path | Base, work: Path, run_id: str) -> None:
+        from mlflow_xfer.phases.train import train_phase
+
+        outcome = train_phase(phase, start, work, lambda values, step: self.store.metrics(run_id, values, step))
+        record.outcome(self.store, run_id, phase, outcome)
+        checkpoints.publish(self.store, run_id, outcome.directory, step=outcome.selected_step, tags=record.model_tags(phase))
+
+    def _evaluate(self, phase: Phase, start: Path | Base, work: Path, run_id: str) -> None:
+        from mlflow_xfer.phases.evaluate import evaluate_phase
+
+        record.evaluation(self.store, run_id, phase, evaluate_phase(phase, start, work), work)
+
+    def _run_id(self, source: Start) -> str | None:
+        if isinstance(source, Phase):
+            return self.done[source.spec_hash].run_id
+        return source.run_id if isinstance(source, Made) else None
+
+    def _directory(self, source: Start) -> Path | Base:
+        run_id = self._run_id(source)
+        if run_id is not None:
+            return checkpoints.fetch(self.store, run_id)
+        return source
+
+
+def validate(phases: Iterable[Phase]) -> None:
+    """Read and check all rows of the phases that will run, before anything is trained.
+
+    Raises:
+        XferError: every fault of every file at once.
+    """
+    problems = Problems()
+    seen: set[tuple[str, str, str, str]] = set()
+    for phase in phases:
+        by_name = {task.name: task for task in phase.tasks}
+        for rows in phase.rows:
+            what = (rows.task, rows.split, rows.language, rows.identity)
+            if what not in seen:
+                seen.add(what)
+                for problem in check(by_name.get(rows.task), rows):
+                    problems.add(problem)
+    problems.raise_if_any()

@@ -1,0 +1,148 @@
+"""A phase: everything that decides its result, and the hash of that.
+
+Pure: building a phase touches no store, no network and no tensor, so that a plan can be printed on a laptop.
+The identity follows allenai/tango's ``Step``: the hash of the inputs, where an input that is a phase counts
+with its own hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
+from typing import Any
+
+from mlflow_xfer.data.sources import Rows
+from mlflow_xfer.tasks.task import Files, Task
+
+KINDS = ("pretrain", "intermediate", "target", "evaluate")
+
+# What a task says of itself to people, to the plan and to reports: it does not change what is read or computed.
+# `recipe` reaches a phase as resolved settings, `languages` and `sources` as rows.
+DESCRIPTIVE = {
+    "sources", "languages", "train_languages", "uses", "recipe", "domain", "skills", "overlaps",
+    "description", "licence", "citation", "size",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Base:
+    """What a chain starts from, if no phase made it.
+
+    Attributes:
+        reference: as the user named it.
+        identity: what the hash sees: a digest of the directory's weights, ``hub:id@commit``, or
+            ``scratch:<architecture>:<size>``.
+        path: where it lies (directory or hub id); not part of the identity.
+    """
+
+    reference: str
+    identity: str
+    path: str = ""
+
+    @property
+    def resolved(self) -> bool:
+        return not self.identity.startswith("unresolved")
+
+
+@dataclass(frozen=True)
+class Made:
+    """The checkpoint of a finished run, named by the user; counts with that run's own hashes."""
+
+    reference: str
+    run_id: str
+    spec_hash: str
+    code_hash: str
+    phase: str
+    tasks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Phase:
+    """One training or evaluation.
+
+    Attributes:
+        kind: one of :data:`KINDS`.
+        settings: resolved parameters that affect the result.
+        seed: of heads, order, dropout, masks and subsets; None for an evaluation.
+        tasks: the tasks trained or evaluated; empty for pretrain.
+        rows: all rows read, in a fixed order.
+        inputs: what it starts from (one entry today; a merge has several).
+        reports: for people: settings that do not affect the result (which task a shared fine-tune is for).
+    """
+
+    kind: str
+    settings: Mapping[str, Any]
+    seed: int | None
+    tasks: tuple[Task, ...]
+    rows: tuple[Rows, ...]
+    inputs: tuple[Phase | Base | Made, ...]
+    reports: Mapping[str, Any] = field(default_factory=dict)
+
+    def spec(self) -> dict[str, Any]:
+        """The canonical, JSON-able form of all that affects the result."""
+        return {
+            "kind": self.kind,
+            "settings": dict(sorted(self.settings.items())),
+            "seed": self.seed,
+            "tasks": [canonical(task, {rows.provider for rows in self.rows if rows.task == task.name}) for task in self.tasks],
+            "rows": [rows.spec() for rows in self.rows],
+            "inputs": [identity(source) for source in self.inputs],
+        }
+
+    @cached_property
+    def spec_hash(self) -> str:
+        return digest(self.spec())
+
+    @property
+    def resolved(self) -> bool:
+        """Whether all data and inputs have a known identity; only then may a finished run be reused."""
+        mine = not any(rows.identity.startswith("unresolved") for rows in self.rows)
+        return mine and all(getattr(source, "resolved", True) for source in self.inputs)
+
+    @property
+    def label(self) -> str:
+        """A short readable name: ``intermediate mnli+squad s1``."""
+        names = "+".join(task.name for task in self.tasks) or "+".join(self.reports.get("languages", ()))[:40]
+        marks = [self.reports["note"]] if self.reports.get("note") else []
+        return " ".join([self.kind, names, *marks, *([f"s{self.seed}"] if self.seed is not None else [])])
+
+    def ancestors(self) -> list[Phase]:
+        """The phases before this one, nearest first."""
+        found: list[Phase] = []
+        for source in self.inputs:
+            if isinstance(source, Phase):
+                found += [source, *source.ancestors()]
+        return found
+
+    def root(self) -> Base | Made:
+        """What the chain starts from."""
+        source = self.inputs[0]
+        return source.root() if isinstance(source, Phase) else source
+
+
+Start = Phase | Base | Made
+
+
+def identity(source: Start) -> str:
+    """What the hash of a phase sees of one of its inputs."""
+    return source.identity if isinstance(source, Base) else source.spec_hash
+
+
+def canonical(task: Task, providers: set[str]) -> dict[str, Any]:
+    """The part of a task's declaration that affects a result; paths are left to the rows' digests."""
+    entry = {f.name: getattr(task, f.name) for f in fields(task) if f.name not in DESCRIPTIVE}
+    entry["sources"] = [
+        {"type": type(source).__name__} | {k: v for k, v in asdict(source).items() if not (k == "splits" and isinstance(source, Files))}
+        for provider in sorted(providers)
+        for source in task.sources.get(provider, ())
+    ]
+    return entry
+
+
+def digest(value: Any) -> str:
+    """sha256 of canonical JSON (sorted keys, no blanks, UTF-8)."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

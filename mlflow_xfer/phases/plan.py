@@ -1,0 +1,174 @@
+"""From parameters to phases: which phases a command needs, each once, in an order in which they can run.
+
+Pure but for looking at which files exist. All faults are collected, so that one call shows them all. A
+transfer is one replicate of the chain; replicates differ from ``intermediate`` on and share the base, unless
+``base_seeds`` crosses them with several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.params import Shape
+from mlflow_xfer.phases.compose import Composer, check_languages
+from mlflow_xfer.phases.phase import Base, Made, Phase, Start, digest
+from mlflow_xfer.tasks.task import Task
+
+
+@dataclass(frozen=True, eq=False)
+class Transfer:
+    """One replicate: the phases before the targets, and for each target its fine-tune (if trained) and evaluation.
+
+    Attributes:
+        seed, base_seed: of the replicate and of the base under it.
+        before: pretrain and intermediate phases in order.
+        targets: target task -> its phases; the last is the evaluation.
+    """
+
+    seed: int
+    base_seed: int
+    before: tuple[Phase, ...]
+    targets: Mapping[str, tuple[Phase, ...]]
+
+    @property
+    def phases(self) -> list[Phase]:
+        return unique([*self.before, *(phase for phases in self.targets.values() for phase in phases)])
+
+    @property
+    def evaluations(self) -> Mapping[str, Phase]:
+        return {name: phases[-1] for name, phases in self.targets.items()}
+
+    @property
+    def intermediates(self) -> tuple[str, ...]:
+        return tuple(task.name for phase in self.before if phase.kind == "intermediate" for task in phase.tasks)
+
+    @cached_property
+    def plan_hash(self) -> str:
+        return digest(sorted(phase.spec_hash for phase in self.phases))
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What a command will run.
+
+    Attributes:
+        verb: the command.
+        requested: the phases that the command names; the others are there because these need them.
+        transfers: the replicates of a ``transfer``; empty for the verbs of single phases.
+        suite: the benchmark whose totals are reported.
+        missing: target task -> known languages without test data.
+    """
+
+    verb: str
+    requested: tuple[Phase, ...]
+    transfers: tuple[Transfer, ...] = ()
+    suite: str = ""
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def phases(self) -> list[Phase]:
+        """Every phase once, each after its inputs."""
+        return unique([ready for phase in self.requested for ready in [*reversed(phase.ancestors()), phase]])
+
+    @cached_property
+    def plan_hash(self) -> str:
+        if len(self.transfers) == 1:
+            return self.transfers[0].plan_hash
+        return digest(sorted(part.plan_hash for part in self.transfers) or sorted(phase.spec_hash for phase in self.requested))
+
+
+def unique(phases: list[Phase]) -> list[Phase]:
+    """Phases in order, each at its first place; the same spec is the same phase."""
+    return list({phase.spec_hash: phase for phase in reversed(phases)}.values())[::-1]
+
+
+def make_plan(verb: str, params: Shape, find_base: Callable[[str, str | None, str], Base | Made], extra: Mapping[str, Task] | None = None, *, online: bool = False) -> Plan:
+    """The plan of ``verb``.
+
+    Args:
+        find_base, extra, online: see :class:`Composer`.
+
+    Raises:
+        XferError: everything that is wrong with names, languages and files, at once.
+    """
+    composer = Composer(params, find_base, dict(extra or {}), online)
+    check_languages(params, composer.problems)
+    composer.problems.raise_if_any()  # with unknown languages every later message would repeat them
+    plan = _PLANS[verb](composer)
+    composer.problems.raise_if_any()
+    return plan
+
+
+def _pretrain(composer: Composer) -> Plan:
+    params: Any = composer.params
+    if params.text is None:
+        raise XferError("text=none leaves nothing to pre-train on.", "Give text=mini or a folder of <language>.txt.")
+    phase = composer.pretrain(composer.start(0), params.training("pretrain"), params.text, params.seed)
+    return Plan("pretrain", (phase,))
+
+
+def _intermediate(composer: Composer) -> Plan:
+    params: Any = composer.params
+    if not params.intermediate:
+        raise XferError("intermediate=none leaves nothing to train.", "Name intermediate tasks; the baseline is a transfer with intermediate=none.")
+    phases = composer.intermediates(composer.start(0), params.seed)
+    return Plan("intermediate", tuple(phases[-1:]))
+
+
+def _target(composer: Composer) -> Plan:
+    params: Any = composer.params
+    start = composer.start(0)
+    phases = [phase for name in composer.target_names() if (task := composer.task(name, "target")) for phase in composer.tune(task, start, params.seed)]
+    if not phases and not composer.problems:
+        raise XferError(f"target={','.join(composer.target_names())} is scored straight from the backbone: there is nothing to train.", "Use evaluate, or name a trained target.")
+    return Plan("target", tuple(unique(phases)))
+
+
+def _evaluate(composer: Composer) -> Plan:
+    params: Any = composer.params
+    start = composer.start(0)
+    names = list(start.tasks) if params.target == "auto" and isinstance(start, Made) and start.phase == "target" else composer.target_names()
+    tasks = [task for name in names if (task := composer.task(name, "target"))]
+    if params.target == "auto" and (not isinstance(start, Made) or start.phase != "target"):
+        tasks = [task for task in tasks if not task.trained]
+    for task in tasks:
+        if task.trained and isinstance(start, Phase):
+            composer.problems.add(f"model={params.model} has no head for {task.name!r}: it was not trained on it.", f"Train it first (mlflow-xfer target --target {task.name}), then evaluate that run; or run the chain: mlflow-xfer transfer --target {task.name}")
+        if task.trained and isinstance(start, Made) and start.phase != "target":
+            composer.problems.add(f"Run {start.run_id} is a {start.phase} run without a head for {task.name!r}.", "Evaluate a run of phase target, or name an untrained target.")
+    if not tasks and not composer.problems:
+        raise XferError(f"model={params.model} has no head, and the suite has no target that needs none.", "Name the target run as model, or target=<retrieval task>.")
+    phases = tuple(composer.evaluation(task, start, params.seed) for task in tasks)
+    return Plan("evaluate", phases, suite=composer.suite().name, missing=dict(composer.missing))
+
+
+def _transfer(composer: Composer) -> Plan:
+    params: Any = composer.params
+    names = composer.target_names()
+    transfers = [_replicate(composer, names, base_seed, seed) for base_seed in params.base_seeds for seed in params.seeds]
+    requested = [phase for transfer in transfers for phase in transfer.evaluations.values()]
+    return Plan("transfer", tuple(unique(requested)) if not composer.problems else (), tuple(transfers), composer.suite().name, dict(composer.missing))
+
+
+def _replicate(composer: Composer, names: list[str], base_seed: int, seed: int) -> Transfer:
+    params: Any = composer.params
+    start: Start = composer.start(base_seed)
+    before = [start] if isinstance(start, Phase) else []
+    if params.text is not None and not (params.model == "mini" and params.text == "mini"):
+        start = composer.pretrain(start, params.training("pretrain"), params.text, base_seed)
+        before.append(start)
+    elif isinstance(start, Base) and start.identity.startswith("scratch:"):
+        composer.problems.add(f"model={params.model} has random weights and no text to learn from.", "Give text=mini or a folder of <language>.txt; for a random baseline use control=random.")
+    if params.intermediate:
+        phases = composer.intermediates(start, seed)
+        before += phases
+        start = phases[-1] if phases else start
+    targets = {name: phases for name in names if (phases := composer.target(name, start, seed))}
+    return Transfer(seed, base_seed, tuple(before), targets)
+
+
+_PLANS = {"pretrain": _pretrain, "intermediate": _intermediate, "target": _target, "evaluate": _evaluate, "transfer": _transfer}

@@ -1,0 +1,41 @@
+"""A plan as a person or a program reads it: the phases, each once, and which of them exist."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlflow_xfer.phases.phase import Phase
+from mlflow_xfer.phases.plan import Plan
+
+
+@dataclass(frozen=True)
+class Preview:
+    """``existing`` maps the spec hash of a phase to the run that holds it; ``store`` says where was looked."""
+
+    plan: Plan
+    existing: Mapping[str, str] = field(default_factory=dict)
+    store: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        phases = [{**self._entry(phase), "spec": phase.spec()} for phase in self.plan.phases]
+        return {"verb": self.plan.verb, "plan_hash": self.plan.plan_hash, "suite": self.plan.suite, "missing": dict(self.plan.missing), "phases": phases}
+
+    def text(self) -> str:
+        """One line for each phase, then what is missing."""
+        numbers = {phase.spec_hash: n for n, phase in enumerate(self.plan.phases, 1)}
+        lines = [self._line(phase, numbers) for phase in self.plan.phases]
+        lines += [f"missing: {task} has no test data in {' '.join(codes)}" for task, codes in self.plan.missing.items()]
+        run = sum(phase.spec_hash not in self.existing for phase in self.plan.phases)
+        transfers = f"{len(self.plan.transfers)} transfers, " if self.plan.transfers else ""
+        return "\n".join([*lines, f"{transfers}{len(numbers)} phases: {run} to run, {len(numbers) - run} reused ({self.store})"])
+
+    def _entry(self, phase: Phase) -> dict[str, Any]:
+        return {"label": phase.label, "kind": phase.kind, "spec_hash": phase.spec_hash, "resolved": phase.resolved, "run_id": self.existing.get(phase.spec_hash)}
+
+    def _line(self, phase: Phase, numbers: Mapping[str, int]) -> str:
+        after = [str(numbers[source.spec_hash]) for source in phase.inputs if isinstance(source, Phase)] or [phase.root().reference]
+        run = self.existing.get(phase.spec_hash)
+        state = f"reused: {run}" if run else "to run" if phase.resolved else "to run (unresolved: no reuse claimed)"
+        return f"{numbers[phase.spec_hash]:>3}  {phase.label:<44} after {', '.join(after):<24} {phase.spec_hash[:10]}  {state}"

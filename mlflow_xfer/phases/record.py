@@ -1,0 +1,134 @@
+"""What phases leave in MLflow: tags, parameters, metrics, tables and predictions, and how runs end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.phases.phase import Base, Phase
+from mlflow_xfer.scoring.submission import write_predictions
+from mlflow_xfer.tracking.reuse import ARTIFACTS_TAG
+
+if TYPE_CHECKING:
+    from mlflow_xfer.phases.evaluate import Evaluation
+    from mlflow_xfer.tracking.store import Store
+    from mlflow_xfer.training.trainer import Outcome
+
+HELD = "run.json"
+PER_LANGUAGE = "results/per_language.json"
+CONTEXTS = {"train": "train", "validation": "dev", "test": "test", "text": "train"}
+SHOWN_PARAMS = ("learning_rate", "num_train_epochs", "max_steps", "train_batch_size", "max_seq_length", "select_by", "mixing", "mlm_share", "target_shots", "layer", "pooling", "control")  # fmt: skip
+
+
+def open_phase(store: Store, phase: Phase, code: str, inputs: Sequence[str], *, parent: str | None, run_id: str | None, suite: str) -> str:
+    """Open the run of ``phase`` (or the given one again) with all that identifies it."""
+    tags = phase_tags(phase, suite) | {"xfer.spec_hash": phase.spec_hash, "xfer.code_hash": code, "xfer.input_run_ids": ",".join(inputs), ARTIFACTS_TAG: PER_LANGUAGE if phase.kind == "evaluate" else "model"}
+    params = {name: phase.settings[name] for name in SHOWN_PARAMS if phase.settings.get(name) not in (None, "")}
+    if phase.seed is not None:
+        params["seed"] = phase.seed
+    opened = store.start("phase", phase.label, tags=tags, params=params, parent=parent, run_id=run_id)
+    store.dict_artifact(opened, phase.spec(), "spec.json")
+    store.dict_artifact(opened, {**phase.settings, "seed": phase.seed, "tasks": [t.name for t in phase.tasks], "base_model": phase.root().reference}, "params.json")
+    for rows in phase.rows:
+        store.input(opened, rows, CONTEXTS.get(rows.split, rows.split))
+    return opened
+
+
+def phase_tags(phase: Phase, suite: str) -> dict[str, str]:
+    """Lineage and look-up tags; who launched a run is MLflow's own tag and says nothing about this."""
+    before = [p for p in (phase, *phase.ancestors()) if p.kind == "intermediate"]
+    target = next((p for p in (phase, *phase.ancestors()) if p.kind in ("target", "evaluate")), None)
+    tags = {
+        "xfer.phase": phase.kind,
+        "xfer.tasks": ",".join(task.name for p in reversed(before) for task in p.tasks),
+        "xfer.target": (target.reports.get("target") or target.tasks[0].name) if target else "",
+        "xfer.base_model": phase.root().reference,
+        "xfer.base_identity": phase.root().identity if isinstance(phase.root(), Base) else phase.root().spec_hash,
+        "xfer.seed": str(phase.seed if phase.seed is not None else phase.reports.get("seed", "")),
+        "xfer.suite": suite if phase.kind == "evaluate" else "",
+        "xfer.control": next((p.settings["control"] for p in (phase, *phase.ancestors()) if "control" in p.settings), ""),
+        "xfer.train_on": next((p.reports["train_on"] for p in (phase, *phase.ancestors()) if p.reports.get("train_on")), ""),
+        "xfer.target_shots": next((str(p.settings["target_shots"]) for p in (phase, *phase.ancestors()) if "target_shots" in p.settings), ""),
+        "xfer.data_languages": ",".join(dict.fromkeys(rows.language for rows in phase.rows)),
+    }
+    return {name: value for name, value in tags.items() if value}
+
+
+def model_tags(phase: Phase) -> dict[str, str]:
+    return {"xfer.phase": phase.kind, "xfer.tasks": ",".join(task.name for task in phase.tasks), "xfer.spec_hash": phase.spec_hash}
+
+
+def outcome(store: Store, run_id: str, phase: Phase, found: Outcome) -> None:
+    """The counters and figures of a finished training."""
+    counters = {"train/optimizer_steps": found.steps, "train/tokens": found.tokens, "train/selected_step": found.selected_step}
+    store.metrics(run_id, {**counters, **found.metrics}, found.steps)
+    if found.collapsed:
+        store.tags(run_id, {"xfer.collapsed": "true"})
+
+
+def evaluation(store: Store, run_id: str, phase: Phase, found: Evaluation, work: Path) -> None:
+    """Scores as metrics (the rest in the table), predictions in XTREME's format."""
+    import pandas as pd
+
+    task = phase.tasks[0]
+    rows = [dict(row, run_id=run_id) for row in found.rows]
+    store.metrics(run_id, {f"eval/{task.name}/{row['language']}": row["score"] for row in rows})
+    store.metrics(run_id, {f"eval/{task.name}": sum(row["score"] for row in rows) / len(rows)})
+    store.table(run_id, pd.DataFrame(rows), PER_LANGUAGE)
+    folder = work / "predictions" / task.name
+    folder.mkdir(parents=True, exist_ok=True)
+    for language, predicted in found.predictions.items():
+        write_predictions(folder, task, language, predicted)
+    store.artifact(run_id, folder, f"predictions/{task.name}")
+    if phase.reports.get("missing"):
+        store.tags(run_id, {"xfer.missing": ",".join(phase.reports["missing"])})
+
+
+def request(store: Store, opened: str, result: str, label: str) -> None:
+    """Turn a run that ``mlflow run`` opened into a pointer at the run that holds the result."""
+    run = store.get(result)
+    copied = {name: value for name, value in run.tags.items() if name.startswith("xfer.") and name not in ("xfer.kind", "xfer.spec_hash", "xfer.code_hash", "xfer.plan_hash")}
+    note = f"Asked for what run [{run.name}]({store.link(result).splitlines()[-1]}) holds; nothing was trained here."
+    store.start("request", f"request: {label}", tags={**copied, "xfer.result_run_id": result, "mlflow.note.content": note}, run_id=opened)
+    store.metrics(opened, run.metrics)
+    store.finish(opened, "FINISHED")
+
+
+@contextmanager
+def ending(store: Store, run_id: str) -> Iterator[None]:
+    """End the run as what happens inside says: FINISHED, FAILED, or KILLED if interrupted (then it can be resumed)."""
+    try:
+        yield
+    except BaseException as error:
+        store.tags(run_id, {"xfer.error": str(error)[:500] or type(error).__name__})
+        store.finish(run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
+        raise
+    store.finish(run_id, "FINISHED")
+
+
+def hold_run(work: Path, run_id: str) -> None:
+    """Note in the phase's work folder which run it belongs to, so that a resume reopens that run."""
+    work.mkdir(parents=True, exist_ok=True)
+    (work / HELD).write_text(json.dumps({"run_id": run_id}))
+
+
+def held_run(store: Store, work: Path, states: Sequence[str]) -> str | None:
+    """The run of an interrupted holder, if this store still has it in one of ``states``."""
+    try:
+        run = store.get(json.loads((work / HELD).read_text())["run_id"])
+    except (OSError, ValueError, KeyError, XferError):
+        return None
+    return run.run_id if run.status in states and not run.deleted else None
+
+
+def read_table(store: Store, run_id: str) -> list[Mapping[str, Any]]:
+    """The per-language rows that an evaluate run logged."""
+    text = store.read_artifact(run_id, PER_LANGUAGE)
+    if text is None:
+        raise XferError(f"Run {run_id} has no {PER_LANGUAGE}.", "Evaluate it again with reuse=never.")
+    table = json.loads(text)
+    return [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]

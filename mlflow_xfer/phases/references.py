@@ -1,0 +1,104 @@
+"""What the ``model`` parameter may name, and the identity of each: directory, run, logged model, hub id, scratch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlflow_xfer.data.identity import file_digest
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.models.load import parse_scratch
+from mlflow_xfer.phases.phase import Base, Made, digest
+
+from mlflow_xfer.tracking.references import RUN_ID, run_of
+
+if TYPE_CHECKING:
+    from mlflow_xfer.tracking.store import Store
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+COMMIT = re.compile(r"[0-9a-f]{40}")
+IDENTIFYING = (".json", ".safetensors", ".model", ".txt")  # weights, configuration and tokenizer of a directory
+ACCEPTED = "Accepted: mini, scratch:<xlm-roberta|llama>:<size>, a directory, a run id, runs:/<run id>, models:/<name or id>, a hub id."
+
+
+@dataclass
+class References:
+    """Finds what a chain starts from. The store is opened only for references that need it."""
+
+    open_store: Callable[[], Store]
+    fetch: bool = False  # download hub models now, so that their commit is known
+
+    def __call__(self, reference: str, revision: str | None, tokenizer: str) -> Base | Made:
+        """Raises :class:`XferError` for what does not exist or is no checkpoint."""
+        if reference.startswith("scratch:"):
+            return self.scratch(reference, tokenizer)
+        if reference.startswith(("runs:/", "models:/")) or RUN_ID.fullmatch(reference):
+            return self.logged(reference)
+        if Path(reference).expanduser().is_dir():
+            return directory(reference, Path(reference).expanduser())
+        if reference.startswith((".", "/", "~")) or not HUB_ID.fullmatch(reference):
+            raise XferError(f"model={reference}: no such directory, and no name of anything else.", ACCEPTED)
+        return hub(reference, revision, self.fetch)
+
+    def scratch(self, reference: str, tokenizer: str) -> Base:
+        parse_scratch(reference)
+        if tokenizer == "auto":
+            return Base(reference, f"{reference}:auto")
+        if not Path(tokenizer).expanduser().is_dir():
+            raise XferError(f"tokenizer={tokenizer}: no such directory.", "Give a directory with tokenizer.json, or auto.")
+        folder = Path(tokenizer).expanduser().absolute()
+        return Base(reference, f"{reference}:{file_digest(folder / 'tokenizer.json')}", str(folder))
+
+    def logged(self, reference: str) -> Base | Made:
+        store = self.open_store()
+        run_id = run_of(store, reference)
+        run = store.get(run_id)
+        if run.tags.get("xfer.kind") == "request":
+            run = store.get(run.tags["xfer.result_run_id"])
+        if run.tags.get("xfer.kind") != "phase" or "xfer.spec_hash" not in run.tags:
+            raise XferError(f"model={reference}: run {run_id} holds no checkpoint of a phase.", "Name a run of kind phase (pretrain, intermediate or target).")
+        if run.status != "FINISHED":
+            raise XferError(f"model={reference}: run {run_id} is {run.status}.", "Repeat its command first: it goes on from the last checkpoint.")
+        tags = run.tags
+        return Made(reference, run.run_id, tags["xfer.spec_hash"], tags["xfer.code_hash"], tags["xfer.phase"], tuple(filter(None, (tags.get("xfer.target") or tags.get("xfer.tasks", "")).split(","))))
+
+
+def directory(reference: str, folder: Path) -> Base:
+    """A local checkpoint: identified by the bytes of its weights, configuration and tokenizer."""
+    if not (folder / "config.json").is_file():
+        raise XferError(f"model={reference}: the directory has no config.json.", "A checkpoint directory is what save_pretrained writes.")
+    if not any(folder.glob("*.safetensors")):
+        pickled = any(folder.glob("*.bin"))
+        raise XferError(f"model={reference}: the directory has no safetensors weights.", "Pickled weights are not loaded: convert them with save_pretrained(safe_serialization=True)." if pickled else "A checkpoint directory is what save_pretrained writes.")
+    files = sorted(p for p in folder.iterdir() if p.is_file() and p.suffix in IDENTIFYING)
+    return Base(reference, f"dir:{digest([[p.name, file_digest(p)] for p in files])}", str(folder.absolute()))
+
+
+def hub(reference: str, revision: str | None, fetch: bool = False) -> Base:
+    """A hub model: identified by its commit, which is the revision asked for or the one in the local cache."""
+    path = _download(reference, revision) if fetch else reference
+    commit = revision if revision and COMMIT.fullmatch(revision) else _cached_commit(reference, revision or "main")
+    if commit is None:
+        return Base(reference, f"unresolved:hub:{reference}@{revision or 'main'}", path)
+    return Base(reference, f"hub:{reference}@{commit}", path)
+
+
+def _cached_commit(reference: str, revision: str) -> str | None:
+    from huggingface_hub import constants
+
+    ref = Path(constants.HF_HUB_CACHE) / f"models--{reference.replace('/', '--')}" / "refs" / revision
+    return ref.read_text().strip() if ref.is_file() else None
+
+
+def _download(reference: str, revision: str | None) -> str:
+    """The local snapshot of a hub model: weights as safetensors, configuration, tokenizer; no code, no pickles."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        return snapshot_download(reference, revision=revision, allow_patterns=["*.safetensors", "*.json", "*.model", "*.txt"])
+    except Exception as error:  # the hub client raises a dozen classes, from connection errors to bad ids
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise XferError(f"model={reference}: not a directory or run here, and the hub does not give it ({reason}).", ACCEPTED) from error

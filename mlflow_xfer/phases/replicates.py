@@ -1,0 +1,178 @@
+"""Transfers and conditions as runs: one row for each replicate, and one for all seeds with interval and difference."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlflow_xfer.phases import record
+from mlflow_xfer.phases.plan import Plan, Transfer
+from mlflow_xfer.scoring.suite import totals
+from mlflow_xfer.stats.means import mean_interval
+from mlflow_xfer.tasks.catalogue import SUITES
+
+if TYPE_CHECKING:
+    from mlflow_xfer.phases.execute import Executor
+    from mlflow_xfer.tracking.store import Store
+
+logger = logging.getLogger(__name__)
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def run_plan(executor: Executor, plan: Plan, opened: str | None, baselines: Mapping[int, str] | None = None) -> str:
+    """Run the transfers of ``plan`` and return the run that stands for them: a transfer, or a condition over several.
+
+    Args:
+        opened: the run that ``mlflow run`` opened; becomes that run, or a request if all of it existed.
+        baselines: plan hashes of the same transfers without intermediate task, by position; where finished runs
+            with these hashes exist, a condition logs the paired difference to them.
+    """
+    if len(plan.transfers) == 1:
+        return run_transfer(executor, plan, plan.transfers[0], opened=opened)
+    earlier = finished(executor, plan.plan_hash, "condition")
+    if earlier and all(executor.existing(phase) for phase in plan.phases):
+        return pointed(executor.store, earlier, opened, name(plan.transfers[0], len(plan.transfers)))
+    store = executor.store
+    first = plan.transfers[0]
+    run_id = store.start("condition", name(first, len(plan.transfers)), tags=tags(plan, first) | {"xfer.plan_hash": plan.plan_hash}, run_id=opened)
+    with record.ending(store, run_id):
+        replicates = [run_transfer(executor, plan, transfer, parent=run_id) for transfer in plan.transfers]
+        store.tags(run_id, {"xfer.input_run_ids": ",".join(replicates)})
+        store.flush()
+        collapse(store, run_id, replicates, paired(executor, plan, replicates, baselines or {}))
+    return run_id
+
+
+def run_transfer(executor: Executor, plan: Plan, transfer: Transfer, *, opened: str | None = None, parent: str | None = None) -> str:
+    """Run one replicate, with its phases as children, and log its totals."""
+    store = executor.store
+    earlier = finished(executor, transfer.plan_hash, "transfer")
+    if earlier and all(executor.existing(phase) for phase in transfer.phases):
+        logger.info("%s: reused run %s (all its phases exist)", name(transfer), earlier)
+        return pointed(store, earlier, opened, name(transfer))
+    run_id = store.start("transfer", name(transfer), tags=tags(plan, transfer) | {"xfer.plan_hash": transfer.plan_hash, "xfer.seed": str(transfer.seed), "xfer.base_seed": str(transfer.base_seed)}, params=params(transfer), parent=parent, run_id=opened)
+    with record.ending(store, run_id):
+        done = [executor.ensure(phase, parent=run_id) for phase in transfer.phases]
+        reused = [d.run_id for d in done if d.how == "reused"]
+        store.tags(run_id, {"xfer.input_run_ids": ",".join(d.run_id for d in done), **({"xfer.reused_from": ",".join(reused)} if reused else {})})
+        store.flush()
+        log_totals(store, run_id, plan, [row for phase in transfer.evaluations.values() for row in record.read_table(store, executor.done[phase.spec_hash].run_id)])
+    return run_id
+
+
+def run_phases(executor: Executor, plan: Plan, opened: str | None) -> str:
+    """Run the several phases that a phase verb was asked for, under one run of kind transfer."""
+    store = executor.store
+    label = f"{plan.verb} {'+'.join(task.name for phase in plan.requested for task in phase.tasks)}"
+    earlier = finished(executor, plan.plan_hash, "transfer")
+    if earlier and all(executor.existing(phase) for phase in plan.phases):
+        return pointed(store, earlier, opened, label)
+    run_id = store.start("transfer", label, tags={**record.phase_tags(plan.requested[0], plan.suite), "xfer.plan_hash": plan.plan_hash}, run_id=opened)
+    with record.ending(store, run_id):
+        done = [executor.ensure(phase, parent=run_id) for phase in plan.requested]
+        store.tags(run_id, {"xfer.input_run_ids": ",".join(d.run_id for d in done)})
+        store.flush()
+        if plan.verb == "evaluate":
+            log_totals(store, run_id, plan, [row for d in done for row in record.read_table(store, d.run_id)])
+    return run_id
+
+
+def log_totals(store: Store, run_id: str, plan: Plan, rows: Rows) -> None:
+    """Suite and selection totals as metrics, the per-language table, and a description for the run page."""
+    import pandas as pd
+
+    scores: dict[str, dict[str, float]] = {}
+    for row in rows:
+        scores.setdefault(row["task"], {})[row["language"]] = row["score"]
+    metrics = suite_metrics(plan, scores)
+    store.metrics(run_id, metrics)
+    store.table(run_id, pd.DataFrame(list(rows)), record.PER_LANGUAGE)
+    store.tags(run_id, {"mlflow.note.content": described(rows, metrics)})
+
+
+def suite_metrics(plan: Plan, scores: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """``<suite>/…`` where the suite's rule allows it, and always ``selected/avg`` over what was asked."""
+    asked = {f"selected/{task}": sum(by.values()) / len(by) for task, by in scores.items()}
+    metrics = {**asked, "selected/avg": sum(asked.values()) / len(asked)}
+    if any(phase.reports.get("train_on") for phase in plan.phases):
+        return metrics  # trained on other data than the suite's: outside its totals
+    suite = SUITES.get(plan.suite)
+    trained = {task.name: task.trained for phase in plan.phases if phase.kind == "evaluate" for task in phase.tasks}
+    found = totals(suite, scores, trained)
+    named = {"avg": found.avg, "avg_trained": found.avg_trained, "gap": found.gap, "std": found.std, **found.groups, **found.tasks}
+    return metrics | {f"{suite.name}/{key}": value for key, value in named.items() if value is not None}
+
+
+def collapse(store: Store, run_id: str, replicates: Sequence[str], baseline: Sequence[float]) -> None:
+    """Metrics of a condition: means over its transfers, interval of ``selected/avg``, paired difference, n."""
+    found = [store.get(replicate).metrics for replicate in replicates]
+    common = set.intersection(*(set(metrics) for metrics in found))
+    metrics = {key: sum(m[key] for m in found) / len(found) for key in common} | {"n": len(found)}
+    averages = [m["selected/avg"] for m in found]
+    low, high = mean_interval(averages)
+    metrics |= {"selected/avg_low": low, "selected/avg_high": high}
+    if baseline:
+        differences = [a - b for a, b in zip(averages, baseline, strict=True)]
+        low, high = mean_interval(differences)
+        metrics |= {"selected/delta": sum(differences) / len(differences), "selected/delta_low": low, "selected/delta_high": high}
+    store.metrics(run_id, metrics)
+
+
+def paired(executor: Executor, plan: Plan, replicates: Sequence[str], baselines: Mapping[int, str]) -> list[float]:
+    """``selected/avg`` of the baseline transfer of each replicate; empty unless every one has a finished baseline."""
+    runs = [finished(executor, baselines[n], "transfer") if n in baselines else None for n in range(len(replicates))]
+    if not all(runs):
+        return []
+    return [executor.store.get(run).metrics["selected/avg"] for run in runs if run]
+
+
+def finished(executor: Executor, plan_hash: str, kind: str) -> str | None:
+    """The oldest finished run of ``kind`` with this plan."""
+    if executor.reuse == "never":
+        return None
+    found = executor.store.search({"xfer.kind": kind, "xfer.plan_hash": plan_hash}, status="FINISHED", limit=1)
+    return found[0].run_id if found else None
+
+
+def pointed(store: Store, earlier: str, opened: str | None, label: str) -> str:
+    if opened:
+        record.request(store, opened, earlier, label)
+    return earlier
+
+
+def name(transfer: Transfer, n: int = 1) -> str:
+    """``mnli+squad → xnli s1``, or with ``5 seeds`` for a condition."""
+    marks = [f"{n} seeds" if n > 1 else f"s{transfer.seed}"]
+    control = any("control" in phase.settings for phase in transfer.phases)
+    return " ".join([f"{'+'.join(transfer.intermediates) or 'baseline'} → {'+'.join(transfer.targets)}", *(["random"] if control else []), *marks])
+
+
+def tags(plan: Plan, transfer: Transfer) -> dict[str, str]:
+    last = next(iter(transfer.evaluations.values()))
+    keep = ("xfer.base_model", "xfer.base_identity", "xfer.control", "xfer.train_on", "xfer.target_shots")
+    shared = {key: value for key, value in record.phase_tags(last, plan.suite).items() if key in keep}
+    return shared | {"xfer.tasks": ",".join(transfer.intermediates) or "none", "xfer.target": ",".join(transfer.targets), "xfer.suite": plan.suite}
+
+
+def params(transfer: Transfer) -> dict[str, Any]:
+    """Few and of low cardinality: they are the axes of MLflow's compare views."""
+    return {"intermediate": ",".join(transfer.intermediates) or "none", "target": ",".join(transfer.targets), "seed": transfer.seed}
+
+
+def described(rows: Rows, metrics: Mapping[str, float]) -> str:
+    """Markdown for the run page: the totals, and each task with its English and other scores."""
+    lines = [f"**selected/avg {metrics['selected/avg']:.1f}**", "", "| task | languages | mean | en | others | majority | chance |", "|---|---|---|---|---|---|---|"]
+    for task in dict.fromkeys(row["task"] for row in rows):
+        mine = [row for row in rows if row["task"] == task]
+        others = [row["score"] for row in mine if row["language"] != "en"]
+        english = [row["score"] for row in mine if row["language"] == "en"]
+        cells = [mean([r["score"] for r in mine]), mean(english), mean(others), mean([r["majority"] for r in mine]), mean([r["chance"] for r in mine])]
+        lines.append(f"| {task} | {len(mine)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def mean(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{sum(known) / len(known):.1f}" if known else "–"

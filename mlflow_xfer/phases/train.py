@@ -1,0 +1,72 @@
+"""Runs a training phase on tensors: rows become parts, settings become the trainer's, the result is a directory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from mlflow_xfer.data import sources
+from mlflow_xfer.data.sources import Rows
+from mlflow_xfer.phases.phase import Base, Phase
+from mlflow_xfer.phases.start import starting_point
+from mlflow_xfer.tasks.task import Mixture, Task
+from mlflow_xfer.training import trainer
+from mlflow_xfer.training.trainer import Outcome, Part, Settings
+
+Log = Callable[[Mapping[str, float], int], None]
+
+
+def train_phase(phase: Phase, start: Path | Base, work: Path, log: Log) -> Outcome:
+    """Train ``phase`` from ``start`` (a checkpoint directory, or a base without weights) in the folder ``work``.
+
+    An interrupted call with the same folder goes on from its last complete checkpoint.
+    """
+    begin = starting_point(phase, start, work / "start")
+    return trainer.train(begin, parts(phase), mixture(phase), trainer_settings(phase), work, log=log)
+
+
+def parts(phase: Phase) -> list[Part]:
+    """The data of the phase: one part for each task, and one for its raw text."""
+    found = [task_part(phase, task) for task in phase.tasks]
+    texts = text_rows(phase)
+    if texts:
+        found.append(trainer.text_part({rows.language: sources.read_text(rows) for rows in texts}))
+    return found
+
+
+def text_rows(phase: Phase) -> list[Rows]:
+    return [rows for rows in phase.rows if not rows.task]
+
+
+def task_part(phase: Phase, task: Task) -> Part:
+    """Training and selection data of one task; with ``target_shots`` the labelled rows of other languages join."""
+    mine = [rows for rows in phase.rows if rows.task == task.name]
+    source = next(rows for rows in mine if rows.split == "train")
+    own = sources.subset(sources.read(task, source), phase.settings["max_train_examples"], phase.seed)
+    dev = {rows.language: sources.read(task, rows) for rows in mine if rows.split == "validation" and rows.language == source.language}
+    shots = phase.settings.get("target_shots", 0)
+    if not shots:
+        return Part(task, own, dev)
+    others = [rows for rows in phase.rows if rows.language != source.language]
+    few = [sources.subset(sources.read(task, rows), shots, phase.seed) for rows in others]
+    return Part(task, sources.joined([own, *few]), dev)
+
+
+def mixture(phase: Phase) -> Mixture | None:
+    """How the parts are mixed; None where there is one."""
+    settings = phase.settings
+    if len(phase.tasks) < 2 and not settings.get("mlm_share"):
+        return None
+    return Mixture(
+        tasks=tuple(task.name for task in phase.tasks),
+        mixing=settings.get("mixing", "proportional"),
+        cap=settings.get("mixing_cap") or 0,
+        temperature=settings.get("mixing_temperature", 1.0),
+        mlm_share=settings.get("mlm_share", 0.0),
+    )
+
+
+def trainer_settings(phase: Phase) -> Settings:
+    """The phase's settings as the trainer takes them."""
+    names = ("learning_rate", "num_train_epochs", "max_steps", "train_batch_size", "max_seq_length", "warmup_ratio", "weight_decay", "precision", "select_by", "alpha")  # fmt: skip
+    return Settings(seed=phase.seed, **{name: phase.settings[name] for name in names if name in phase.settings})
