@@ -22,7 +22,8 @@ class TaskKind(StrEnum):
     classification    ``id``, ``text_a``, ``text_b`` (None for single texts), ``label`` (a name)
     tagging           ``id``, ``words`` (list), ``tags`` (list of names, as long as ``words``)
     multiple_choice   ``id``, ``context``, ``question``, ``choices`` (list), ``label`` (int, 0-based)
-    span_qa           ``id``, ``context``, ``question``, ``answers`` {``text``, ``answer_start``}
+    span_qa           ``id``, ``original_id`` (may repeat), ``context``, ``question``,
+                      ``answers`` {``text``, ``answer_start``}
     retrieval         ``id``, ``source`` (foreign side), ``target`` (English side); row i matches row i
     masked_lm         ``id``, ``text``
     causal_lm         ``id``, ``text``
@@ -45,8 +46,11 @@ SPLITS = ("train", "validation", "test")
 class Hub:
     """Rows of a Hugging Face data set (``datasets.load_dataset(path, config, split=…)``).
 
-    ``config`` and the values of ``splits`` may hold ``{language}``; ``columns`` maps the kind's column
-    to the data set's. ``revision`` is a commit or branch; without one no reuse is claimed.
+    ``config``, the values of ``splits`` and of ``where`` may hold ``{language}``, which is filled with
+    ``codes.get(language, language)``. ``columns`` maps the kind's column to the data set's: a name, a dotted path
+    (``answers.text``) or several of them (choices; joined for a text). ``revision`` is a commit or branch; without
+    one no reuse is claimed. ``where`` keeps the rows in which a column has that value (``english*``: begins with);
+    rows whose label is in ``drop`` are left out. ``languages`` of a split are named where they are not the task's.
     """
 
     path: str
@@ -54,23 +58,59 @@ class Hub:
     revision: str = ""
     splits: Mapping[str, str] = field(default_factory=lambda: {s: s for s in SPLITS})
     columns: Mapping[str, str] = field(default_factory=dict)
-    labels: tuple[str, ...] = ()  # names of integer labels, in the data set's order
+    labels: tuple[str, ...] | Mapping[str, str] = ()  # names of integer labels in the data set's order, or a map
+    where: Mapping[str, str] = field(default_factory=dict)
+    codes: Mapping[str, str] = field(default_factory=dict)
+    drop: tuple[str, ...] = ()
+    languages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows of one split: ``paths`` are read one after the other.
+
+    ``ids`` names a file of ids (lines, a JSON list, or the keys of a JSON object): only those rows are read;
+    ``exclude_ids``: all but those. ``share`` = (from, to) keeps the rows whose text hashes into that part of
+    [0, 1): how a missing validation split is cut from the training rows, in the same way everywhere.
+    """
+
+    paths: tuple[str, ...]
+    ids: str = ""
+    exclude_ids: str = ""
+    share: tuple[float, float] = (0.0, 1.0)
 
 
 @dataclass(frozen=True)
 class Files:
-    """Rows of local files. ``splits`` maps a split to a path below the data folder; ``{language}`` is filled in.
+    """Rows of local files. ``splits`` maps a split to a path below the data folder; ``{language}`` is filled in
+    (with ``codes.get(language, language)``); to a tuple of paths (read one after the other; ``parallel`` and
+    ``bucc``: the sides of a pair); to a :class:`Part`; or to a mapping from language to :class:`Part`.
 
-    ``format``: ``tsv`` (no quoting), ``csv``, ``jsonl``, ``json``, ``parquet``, ``conll``, ``lines``, ``text``,
-    ``squad``, ``parallel``. ``columns`` maps the kind's column to a header name, or to a position (from 0) where
-    ``header`` is false. ``labels`` maps what the file says to the task's label names.
+    ``format``: ``tsv`` (no quoting), ``csv``, ``jsonl``, ``json``, ``parquet``, ``conll``, ``conllu``, ``lines``,
+    ``text``, ``squad``, ``parallel``. ``columns`` maps the kind's column to a header name, or to a position (from 0)
+    where ``header`` is false. ``labels`` maps what the file says to the task's label names. ``where``, ``drop`` and
+    ``languages`` as in :class:`Hub`.
     """
 
-    splits: Mapping[str, str]
+    splits: Mapping[str, str | tuple[str, ...] | Part | Mapping[str, Part]]
     format: str = "tsv"
     header: bool = False
     columns: Mapping[str, Any] = field(default_factory=dict)
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: tuple[str, ...] | Mapping[str, str] = field(default_factory=dict)
+    where: Mapping[str, str] = field(default_factory=dict)
+    codes: Mapping[str, str] = field(default_factory=dict)
+    drop: tuple[str, ...] = ()
+    languages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def part_of(source: Files, split: str, language: str) -> Part | None:
+    """The declaration of one split in one language, or None."""
+    declared = source.splits.get(split)
+    if isinstance(declared, Mapping):
+        declared = declared.get(language)
+    if declared is None or isinstance(declared, Part):
+        return declared
+    return Part((declared,) if isinstance(declared, str) else tuple(declared))
 
 
 @dataclass(frozen=True)
@@ -124,6 +164,7 @@ class Task:
     licence: str = ""
     citation: str = ""
     size: int = 0  # training rows, where known
+    verified: bool = False  # whether ids and columns of the hub source were read on a page of the hub or in a harness
     version: int = 1  # raised when a change of the declaration changes what is read
 
 

@@ -1,0 +1,278 @@
+"""Raw rows become the columns of a task's kind (the table in ``tasks/task.py``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mlflow_xfer.tasks.task import Files, Hub, Task, TaskKind
+
+MISSING = object()
+Get = Callable[[Any], Any]
+
+
+class BadRow(ValueError):
+    """A row that cannot be read; the message says why, the caller knows where."""
+
+
+class NoLabel(BadRow):
+    """A row without a gold label."""
+
+
+def converter(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] | None]:
+    """A function from a raw row to a row of ``task``'s kind, without ``id``; None for rows that are left out.
+
+    The function raises :class:`BadRow` for values that are missing or of a wrong type and :class:`NoLabel` for
+    rows without a gold label.
+    """
+    return CONVERTERS[task.kind](task, source)
+
+
+def row_id(source: Hub | Files) -> Get:
+    """A function from a raw row to its id in the file, or None."""
+    get = getter(source.columns.get("id", "id"))
+
+    def found(raw: Any) -> str | None:
+        value = get(raw)
+        return None if value is MISSING or value is None or value == "" else str(value)
+
+    return found
+
+
+def kept(source: Hub | Files, language: str) -> Callable[[Any], bool]:
+    """Whether ``where`` keeps a raw row."""
+    code = source.codes.get(language, language)
+    wanted = [(getter(column), value.replace("{language}", code)) for column, value in source.where.items()]
+
+    def keep(raw: Any) -> bool:
+        for get, value in wanted:
+            found = str(get(raw))
+            if not (found.startswith(value[:-1]) if value.endswith("*") else found == value):
+                return False
+        return True
+
+    return keep
+
+
+# -- values ------------------------------------------------------------------------------------------------------------
+def getter(where: Any) -> Get:
+    """A function that takes a value out of a raw row: by position, name, dotted path, or a list of these."""
+    if isinstance(where, list | tuple):
+        parts = [getter(part) for part in where]
+
+        def several(raw: Any) -> Any:
+            values = [part(raw) for part in parts]
+            return MISSING if any(value is MISSING for value in values) else values
+
+        return several
+    if isinstance(where, int):
+
+        def positional(raw: Any) -> Any:
+            return raw[where] if isinstance(raw, list) and -len(raw) <= where < len(raw) else MISSING
+
+        return positional
+    path = where.split(".")
+
+    def named(raw: Any) -> Any:
+        if isinstance(raw, list):
+            return MISSING
+        if where in raw:
+            return raw[where]
+        for name in path:
+            if not isinstance(raw, Mapping) or name not in raw:
+                return MISSING
+            raw = raw[name]
+        return raw
+
+    return named
+
+
+def text_of(value: Any, column: str) -> str:
+    """A text; a list of texts is joined with blanks."""
+    if isinstance(value, str):
+        return value
+    if value is MISSING or value is None:
+        raise BadRow(f"has no {column}")
+    if isinstance(value, list):
+        return " ".join(text_of(part, column) for part in value)
+    if isinstance(value, bool | Mapping):
+        raise BadRow(f"{column} is {type(value).__name__}, not text")
+    return str(value)
+
+
+def _column(source: Hub | Files, name: str) -> tuple[Get, str]:
+    where = source.columns.get(name, name)
+    return getter(where), f"{name} (column {where!r})" if where != name else name
+
+
+def _label_map(task: Task, source: Hub | Files) -> Mapping[str, str]:
+    """What the source says → name of the label. Names always stand for themselves."""
+    own = {name: name for name in task.labels}
+    if isinstance(source.labels, Mapping):
+        return own | {str(said): name for said, name in source.labels.items()}
+    return own | {str(index): name for index, name in enumerate(source.labels)}
+
+
+def _labeller(task: Task, source: Hub | Files) -> Callable[[Any], str | None]:
+    """A function from a source's label to its name; None where rows with this label are left out."""
+    named, dropped = _label_map(task, source), set(source.drop)
+    anything = not task.labels and not source.labels
+
+    def label_of(value: Any) -> str | None:
+        if value is MISSING or value is None or value == "":
+            raise NoLabel("has no label")
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        said = str(value)
+        if said in dropped:
+            return None
+        if said in named:
+            return named[said]
+        if anything:
+            return said
+        if said == "-1":  # what the hub writes for hidden gold labels
+            raise NoLabel("has no label (-1)")
+        raise BadRow(f"has label {said!r}, which is not among {', '.join(task.labels[:12])}{' …' if len(task.labels) > 12 else ''}")
+
+    return label_of
+
+
+# -- kinds -------------------------------------------------------------------------------------------------------------
+def _classification(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] | None]:
+    (get_a, a), (get_b, b), (get_label, _) = (_column(source, name) for name in ("text_a", "text_b", "label"))
+    label_of, pair = _labeller(task, source), "text_b" in source.columns
+
+    def convert(raw: Any) -> dict[str, Any] | None:
+        second = get_b(raw)
+        if second is MISSING and not pair:
+            second = None
+        text_a, text_b = text_of(get_a(raw), a), None if second is None and not pair else text_of(second, b)
+        label = label_of(get_label(raw))
+        if not text_a.strip() and not (text_b or "").strip():
+            raise BadRow("has no text")
+        return label and {"text_a": text_a, "text_b": text_b, "label": label}
+
+    return convert
+
+
+def _tagging(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] | None]:
+    in_lines = isinstance(source, Files) and source.format in ("conll", "conllu")
+    get_words, get_tags = (getter(n if in_lines else source.columns.get(n, n)) for n in ("words", "tags"))
+    label_of = _labeller(task, source)
+
+    def convert(raw: Any) -> dict[str, Any] | None:
+        words, tags = get_words(raw), get_tags(raw)
+        if not isinstance(words, list) or not words:
+            raise BadRow("has no words")
+        if tags is MISSING or tags is None:
+            raise NoLabel("has no tags")
+        if not isinstance(tags, list) or len(tags) != len(words):
+            raise BadRow(f"has {len(words)} words and {len(tags) if isinstance(tags, list) else 'no list of'} tags")
+        return {"words": [text_of(word, "words") for word in words], "tags": [label_of(tag) or "O" for tag in tags]}
+
+    return convert
+
+
+def _multiple_choice(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] | None]:
+    (get_context, context), (get_question, question), (get_choices, _), (get_label, _) = (
+        _column(source, name) for name in ("context", "question", "choices", "label")
+    )
+    order, dropped = [str(name) for name in source.labels], set(source.drop)
+
+    def index_of(value: Any) -> int | None:
+        said = "" if value is MISSING or value is None else str(value)
+        if said in dropped:
+            return None
+        if said in ("", "-1"):
+            raise NoLabel("has no label")
+        if said in order:
+            return order.index(said)
+        if order or not said.isdecimal():
+            raise BadRow(f"has label {said!r}, which is not {'among ' + ', '.join(order) if order else 'the number of a choice'}")
+        return int(said)
+
+    def convert(raw: Any) -> dict[str, Any] | None:
+        choices = get_choices(raw)
+        if not isinstance(choices, list) or len(choices) < 2:
+            raise BadRow("has fewer than two choices")
+        row = {
+            "context": _optional(get_context(raw), context, "context" in source.columns),
+            "question": _optional(get_question(raw), question, "question" in source.columns),
+            "choices": [text_of(choice, "choices") for choice in choices],
+        }
+        label = index_of(get_label(raw))
+        if label is not None and not 0 <= label < len(choices):
+            raise BadRow(f"has label {label}, but choices 0 to {len(choices) - 1}")
+        return None if label is None else row | {"label": label}
+
+    return convert
+
+
+def _optional(value: Any, column: str, required: bool) -> str:
+    return "" if value is MISSING and not required else text_of(value, column)
+
+
+def _span_qa(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] | None]:
+    (get_context, context), (get_question, question), (get_answers, _) = (_column(source, name) for name in ("context", "question", "answers"))
+    get_id = row_id(source)
+
+    def convert(raw: Any) -> dict[str, Any] | None:
+        text, answers = text_of(get_context(raw), context), get_answers(raw)
+        if not isinstance(answers, Mapping):
+            raise NoLabel("has no answers")
+        spans, starts = list(answers.get("text", ())), [int(start) for start in answers.get("answer_start", ())]
+        if spans and not any(spans):  # XTREME's scripts blank the answers of test sets: start 0, text ""
+            raise NoLabel("has a blank answer")
+        for span, start in zip(spans, starts, strict=True):
+            if not isinstance(span, str) or text[start : start + len(span)] != span:
+                raise BadRow(f"answer {str(span)[:40]!r} does not stand at character {start} of its context")
+        return {
+            "original_id": get_id(raw) or "",
+            "context": text,
+            "question": text_of(get_question(raw), question),
+            "answers": {"text": spans, "answer_start": starts},
+        }
+
+    return convert
+
+
+def _retrieval(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] | None]:
+    (get_source, s), (get_target, t) = (_column(source, name) for name in ("source", "target"))
+    return lambda raw: {"source": text_of(get_source(raw), s), "target": text_of(get_target(raw), t)}
+
+
+def _text(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] | None]:
+    get, name = _column(source, "text")
+
+    def convert(raw: Any) -> dict[str, Any] | None:
+        text = text_of(get(raw), name)
+        return {"text": text} if text.strip() else None
+
+    return convert
+
+
+CONVERTERS: dict[TaskKind, Callable[[Task, Any], Callable[[Any], dict[str, Any] | None]]] = {
+    TaskKind.CLASSIFICATION: _classification,
+    TaskKind.TAGGING: _tagging,
+    TaskKind.MULTIPLE_CHOICE: _multiple_choice,
+    TaskKind.SPAN_QA: _span_qa,
+    TaskKind.RETRIEVAL: _retrieval,
+    TaskKind.MASKED_LM: _text,
+    TaskKind.CAUSAL_LM: _text,
+}
+
+def group_of(task: Task, row: Mapping[str, Any]) -> str:
+    """The text whose rows stay on the same side of a cut: no premise or paragraph in both."""
+    value = row[GROUPED_BY[task.kind]] or row.get("question")
+    return " ".join(value) if isinstance(value, list) else value
+
+
+GROUPED_BY = {
+    TaskKind.CLASSIFICATION: "text_a",
+    TaskKind.TAGGING: "words",
+    TaskKind.MULTIPLE_CHOICE: "context",
+    TaskKind.SPAN_QA: "context",
+    TaskKind.RETRIEVAL: "source",
+    TaskKind.MASKED_LM: "text",
+    TaskKind.CAUSAL_LM: "text",
+}

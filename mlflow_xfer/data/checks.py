@@ -1,0 +1,67 @@
+"""What must hold for the rows of a split before anything is trained on them or scored with them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlflow_xfer.data.lines import Malformed, Unscored
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.tasks.task import Task, TaskKind
+
+MAX_PROBLEMS = 10  # shown of one split; more are counted
+CONSTANT_FROM = 8  # rows from which equal labels are no accident
+LABELLED = (TaskKind.CLASSIFICATION, TaskKind.TAGGING, TaskKind.MULTIPLE_CHOICE)
+
+
+@dataclass
+class Tally:
+    """What was seen of a split while it was read, and the faults found."""
+
+    rows: int = 0
+    unlabelled: int = 0
+    labels: Counter = field(default_factory=Counter)
+    found: list[XferError] = field(default_factory=list)
+    more: int = 0
+
+    def count(self, row: dict[str, Any], kind: TaskKind) -> None:
+        """Count a good row."""
+        self.rows += 1
+        if kind is TaskKind.TAGGING:
+            self.labels.update(row["tags"])
+        elif kind in LABELLED:
+            self.labels[row["label"]] += 1
+
+    def bad(self, path: Path | str, line: int, why: str) -> None:
+        """Record a row that cannot be read."""
+        if len(self.found) < MAX_PROBLEMS:
+            self.found.append(Malformed(f"{path}:{line}: {why}."))
+        else:
+            self.more += 1
+
+    def problems(self, task: Task, split: str, language: str, where: str) -> list[XferError]:
+        """All faults of the split, once it was read."""
+        what = f"Task {task.name!r}, {split} split, {language} ({where})"
+        found = list(self.found)
+        if self.more:
+            found.append(Malformed(f"{where}: {self.more} more rows like these."))
+        if self.unlabelled:
+            found.append(self._unlabelled(what, split))
+        elif not self.rows and not found:
+            found.append(XferError(f"{what} is empty.", "A split needs at least one row."))
+        elif split == "test" and len(self.labels) == 1 and self.rows >= CONSTANT_FROM and len(task.labels) != 1 and not found:
+            only = next(iter(self.labels))
+            found.append(
+                Unscored(
+                    f"{what}: all {self.rows} rows have the label {only!r}: a placeholder, not gold labels.",
+                    "A score against it would mean nothing. Public test sets often hide their labels; use a labelled copy.",
+                )
+            )
+        return found
+
+    def _unlabelled(self, what: str, split: str) -> XferError:
+        if not self.rows:
+            return Unscored(f"{what}: no row has a label.", "Scripts such as XTREME's strip test labels; use a labelled copy.")
+        return Malformed(f"{what}: {self.unlabelled} of {self.rows + self.unlabelled} rows have no label.", "Every row needs one.")

@@ -1,0 +1,144 @@
+"""Rows of the Hugging Face hub: pinned by commit, never by running a data set's code.
+
+``XFER_HUB_MIRROR`` names a folder that is looked into first: ``<mirror>/<org>/<name>`` is a local copy of the data
+set's repository (parquet files, README with its configurations), as ``datasets.load_dataset`` accepts it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlflow_xfer.data.identity import combined, file_digest
+from mlflow_xfer.data.rows import Rows
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.tasks.task import Hub, Task
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+FALLBACK = "Without a network, give data=<folder>, or name local files in a task file (extends: {task})."
+
+
+def config_of(source: Hub, language: str) -> str:
+    """The configuration's name for this language."""
+    return source.config.replace("{language}", source.codes.get(language, language))
+
+
+def split_of(source: Hub, split: str, language: str) -> str:
+    """The split's name on the hub."""
+    return source.splits[split].replace("{language}", source.codes.get(language, language))
+
+
+def locate(task: Task, source: Hub, index: int, split: str, language: str) -> Rows:
+    """The rows; their identity is ``unresolved`` unless the commit is declared or in the local cache."""
+    config, on_hub = config_of(source, language), split_of(source, split, language)
+    folder = mirrored(source.path)
+    if folder:
+        commit = "mirror-" + combined(f"{path.relative_to(folder)}:{file_digest(path)}" for path in sorted(folder.rglob("*")) if path.is_file())[:40]
+    else:
+        commit = source.revision if COMMIT.fullmatch(source.revision) else _cached_commit(source.path, source.revision or "main")
+    return Rows(task.name, split, language, "hub", source.path, _identity(source, commit, config, on_hub), source=index)
+
+
+def _identity(source: Hub, commit: str | None, config: str, on_hub: str) -> str:
+    known = f"hub:{source.path}@{commit or source.revision or 'main'}:{config}:{on_hub}"
+    return known if commit else f"unresolved:{known}"
+
+
+def resolve(source: Hub, rows: Rows) -> Rows:
+    """``rows`` with the commit that the declared revision has on the hub now."""
+    commit = _asked(source.path, source.revision or "main")
+    return replace(rows, identity=_identity(source, commit, config_of(source, rows.language), split_of(source, rows.split, rows.language)))
+
+
+@lru_cache(maxsize=256)
+def _asked(path: str, revision: str) -> str:
+    from huggingface_hub import HfApi
+
+    try:
+        return HfApi().dataset_info(path, revision=revision, timeout=30).sha
+    except Exception as error:  # the client raises requests', httpx's and its own errors
+        raise _unreachable(path, "", error) from None
+
+
+def mirrored(path: str) -> Path | None:
+    """The local copy of a data set's repository, if ``XFER_HUB_MIRROR`` has one."""
+    mirror = os.environ.get("XFER_HUB_MIRROR")
+    folder = Path(mirror).expanduser().absolute() / path if mirror else None
+    return folder if folder and folder.is_dir() else None
+
+
+def _cached_commit(path: str, revision: str) -> str | None:
+    """The commit that ``revision`` had when the data set was last loaded on this machine."""
+    root = os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME", "~/.cache/huggingface")) / "hub"
+    try:
+        commit = (Path(root).expanduser() / f"datasets--{path.replace('/', '--')}" / "refs" / revision).read_text().strip()
+    except OSError:
+        return None
+    return commit if COMMIT.fullmatch(commit) else None
+
+
+def load(task: Task, source: Hub, rows: Rows) -> Dataset:
+    """The rows as the hub has them, in the data set's own columns.
+
+    Raises:
+        XferError: no network, no such data set, configuration or split; a data set that needs a script; a truncated
+            conversion (``partial-``).
+    """
+    import datasets
+
+    config, on_hub = config_of(source, rows.language), split_of(source, rows.split, rows.language)
+    if "partial-" in on_hub:
+        raise _partial(source.path, on_hub)
+    folder = mirrored(source.path)
+    commit = re.search(r"@([0-9a-f]{40}):", rows.identity)
+    where = {"path": str(folder)} if folder else {"path": source.path, "revision": commit.group(1) if commit else source.revision or None}
+    try:
+        builder = datasets.load_dataset_builder(**where, name=config or None)
+        files = (builder.config.data_files or {}).get(on_hub, ())
+        if any("/partial-" in str(file) for file in files):
+            raise _partial(source.path, on_hub)
+        builder.download_and_prepare()
+        return builder.as_dataset(split=on_hub)
+    except XferError:
+        raise
+    except (ValueError, KeyError) as error:
+        raise XferError(f"{source.path}: {str(error).splitlines()[0]}", f"Declared: config {config or '(none)'!r}, split {on_hub!r}. Ids and names can be changed in a task file (extends: {task.name}).") from None
+    except RuntimeError as error:
+        if "scripts are no longer supported" in str(error):
+            raise XferError(f"{source.path} needs a loading script, which is not run.", "Its converted files may load with revision: refs/convert/parquet (task file, extends: " + task.name + ").") from None
+        raise _unreachable(source.path, task.name, error) from None
+    except Exception as error:
+        raise _unreachable(source.path, task.name, error) from None
+
+
+def check_labels(task: Task, source: Hub, loaded: Dataset) -> None:
+    """Refuse integer labels that the data set names in another order than the declaration does.
+
+    Raises:
+        XferError: with both orders.
+    """
+    from datasets import ClassLabel
+
+    for column in ("label", "tags"):
+        feature = loaded.features.get(source.columns.get(column, column) if isinstance(source.columns.get(column, column), str) else "")
+        feature = getattr(feature, "feature", feature)
+        declared = tuple(source.labels) if not isinstance(source.labels, Mapping) else ()
+        if isinstance(feature, ClassLabel) and declared and tuple(feature.names) != declared and sorted(feature.names) == sorted(declared):
+            raise XferError(f"{source.path}: its labels are {', '.join(feature.names)}; task {task.name!r} declares them as {', '.join(declared)}.", "The order decides what 0, 1, … mean: correct the declaration.")
+
+
+def _partial(path: str, split: str) -> XferError:
+    return XferError(f"{path}: the {split!r} files are a truncated conversion (partial-).", "Take another revision or configuration: scores on a part do not compare.")
+
+
+def _unreachable(path: str, task: str, error: Exception) -> XferError:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+    return XferError(f"{path} cannot be loaded from the hub: {reason}", FALLBACK.replace("{task}", task or "<task>"))

@@ -1,0 +1,307 @@
+"""File formats: each reader yields (line, raw row), a row being a dict by name or a list by position.
+
+Nothing here knows tasks, and labels are not looked at; ``canonical.py`` turns raw rows into the columns of a kind.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import chain, zip_longest
+from pathlib import Path
+from typing import Any
+
+from mlflow_xfer.data.lines import Malformed, ends_with_crlf, numbered, whole
+from mlflow_xfer.registry import unknown
+from mlflow_xfer.tasks.task import Files
+
+Raw = Mapping[str, Any] | list
+Read = Iterator[tuple[int, Raw]]
+
+QUOTED = re.compile(r'"(?:[^"]|"")*"')
+MAX_PROBLEMS = 20  # of one file; more are counted
+
+
+def read_raw(paths: tuple[Path, ...], source: Files, language: str) -> Iterator[tuple[Path, int, Raw]]:
+    """Raw rows of ``paths`` with their places, files read one after the other (``parallel``: side by side).
+
+    Raises:
+        Malformed: at the first line that cannot be read.
+        XferError: unknown format.
+    """
+    if source.format in SIDE_BY_SIDE:
+        for line, raw in SIDE_BY_SIDE[source.format](paths):
+            yield paths[0], line, raw
+        return
+    if source.format not in FORMATS:
+        raise unknown("format", source.format, [*FORMATS, *SIDE_BY_SIDE])
+    for path in paths:
+        for line, raw in FORMATS[source.format](path, source, language):
+            yield path, line, raw
+
+
+# -- tables ------------------------------------------------------------------------------------------------------------
+def tsv(path: Path, source: Files, language: str) -> Read:
+    """Fields between tabs, quotes kept as they are; every line has as many fields as the first.
+
+    One exception: a file written by Python's csv module (as XTREME's scripts do) ends lines with CR LF, quotes every
+    field that holds a quote and doubles the quotes inside. Where all of that holds, the quoting is undone.
+    """
+    written_by_csv = ends_with_crlf(path) and all(
+        QUOTED.fullmatch(field) for _, line in numbered(path) if '"' in line for field in line.split("\t") if '"' in field
+    )
+    rows = ((number, line.split("\t")) for number, line in numbered(path) if line)
+    if written_by_csv:
+        rows = ((number, [_unquoted(field) for field in fields]) for number, fields in rows)
+    return _table(path, rows, source)
+
+
+def comma_separated(path: Path, source: Files, language: str) -> Read:
+    """RFC 4180: quoted fields may hold commas, quotes (doubled) and line breaks; the line is the record's last."""
+    with _any_field_size():
+        lines = csv.reader((line + "\n" for _, line in numbered(path)), strict=True)
+
+        def rows() -> Iterator[tuple[int, list[str]]]:
+            while True:
+                try:
+                    fields = next(lines)
+                except StopIteration:
+                    return
+                except csv.Error as error:
+                    raise Malformed(f"{path}:{lines.line_num}: is not csv ({error}).", 'A quote inside a quoted field is written twice: "say ""no""".') from None
+                if fields:
+                    yield lines.line_num, fields
+
+        yield from _table(path, rows(), source)
+
+
+def _table(path: Path, rows: Iterator[tuple[int, list[str]]], source: Files) -> Read:
+    names: list[str] | None = None
+    width = 0
+    for number, fields in rows:
+        if not width:
+            width = len(fields)
+            if source.header:
+                names = fields
+                if len(set(names)) < width:
+                    raise Malformed(f"{path}:{number}: the header names a column twice: {', '.join(names)}.")
+                continue
+        if len(fields) != width:
+            raise Malformed(f"{path}:{number}: has {len(fields)} fields, the first line has {width}.", "Fields are separated by " + ("commas" if source.format == "csv" else "tabs") + ".")
+        yield number, dict(zip(names, fields, strict=True)) if names else fields
+
+
+def _unquoted(field: str) -> str:
+    return field[1:-1].replace('""', '"') if field.startswith('"') else field
+
+
+@contextmanager
+def _any_field_size() -> Iterator[None]:
+    before = csv.field_size_limit(2**31 - 1)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+# -- JSON and parquet --------------------------------------------------------------------------------------------------
+def json_lines(path: Path, source: Files, language: str) -> Read:
+    """One object per line; blank lines are skipped."""
+    for number, line in numbered(path):
+        if line.strip():
+            row = _parsed(path, line, number)
+            if not isinstance(row, dict):
+                raise Malformed(f"{path}:{number}: is not a JSON object.", 'Each line is like {"premise": "…", "label": "…"}.')
+            yield number, row
+
+
+def json_whole(path: Path, source: Files, language: str) -> Read:
+    """A list of objects, an object of objects (its keys are the ids), or either under ``data``."""
+    content = _parsed(path, whole(path), 1)
+    if isinstance(content, dict) and isinstance(content.get("data"), list | dict):
+        content = content["data"]
+    rows: Any = content
+    if isinstance(content, dict):
+        rows = [{"id": key} | value if isinstance(value, dict) else value for key, value in content.items()]
+    if not isinstance(rows, list):
+        raise Malformed(f"{path}: is neither a list nor an object of rows.")
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict):
+            raise Malformed(f"{path}: row {number} is not an object.")
+        yield number, row
+
+
+def squad(path: Path, source: Files, language: str) -> Read:
+    """SQuAD 1.1 or 2.0: one raw row per question, with context and title."""
+    content = _parsed(path, whole(path), 1)
+    number = 0
+    try:
+        for article in content["data"]:
+            for paragraph in article["paragraphs"]:
+                context = paragraph["context"]
+                for question in paragraph["qas"]:
+                    number += 1
+                    answers = question.get("answers") or []
+                    yield number, {
+                        "id": str(question["id"]),
+                        "title": article.get("title", ""),
+                        "context": context,
+                        "question": question["question"],
+                        "impossible": bool(question.get("is_impossible")),
+                        "answers": {"text": [a["text"] for a in answers], "answer_start": [a["answer_start"] for a in answers]},
+                    }
+    except (KeyError, TypeError, AttributeError) as error:
+        raise Malformed(f"{path}: is not in SQuAD's format (after {number} questions: {error!r}).", "data[].paragraphs[].qas[] with id, question and answers[] {text, answer_start}") from None
+
+
+def parquet(path: Path, source: Files, language: str) -> Read:
+    """Rows of a parquet file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        number = 0
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=2000):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+    except (pa.ArrowException, OSError) as error:
+        raise Malformed(f"{path}: is not a parquet file ({str(error).splitlines()[0]}).") from None
+
+
+def _parsed(path: Path, text: str, first_line: int) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        where = first_line + error.lineno - 1
+        end = " The text ends there: the file may be truncated." if not text[error.pos :].strip() else ""
+        raise Malformed(f"{path}:{where}: is not JSON ({error.msg} at column {error.colno}).{end}") from None
+    except (RecursionError, ValueError) as error:
+        raise Malformed(f"{path}:{first_line}: is not JSON ({error}).") from None
+
+
+# -- words with tags ---------------------------------------------------------------------------------------------------
+def conll(path: Path, source: Files, language: str) -> Read:
+    """One token per line, a blank line between sentences (several count as one).
+
+    Fields are separated by tabs, or by blanks where no line has a tab. ``columns`` says where ``words`` and ``tags``
+    stand (default: first and last; a file of one column has no tags). PAN-X's raw files write ``en:token``: where all
+    tokens begin so, the prefix is cut at the first colon, and a token without tag is ``O`` there.
+    """
+    lines = list(numbered(path))
+    filled = [line for _, line in lines if line.strip()]
+    separator = "\t" if any("\t" in line for line in filled) else None
+    prefix = f"{source.codes.get(language, language)}:"
+    prefixed = bool(filled) and all(line.startswith(prefix) for line in filled)
+    at_word, at_tag = source.columns.get("words", 0), source.columns.get("tags", -1)
+    tagged = any(len(line.split(separator)) > 1 for line in filled)
+    words: list[str] = []
+    tags: list[str | None] = []
+    start = 1
+    for number, line in chain(lines, [(len(lines) + 1, "")]):
+        if line.strip():
+            fields = line.split(separator)
+            if not words:
+                start = number
+            try:
+                word = fields[at_word].removeprefix(prefix) if prefixed else fields[at_word]
+                tag = fields[at_tag] if tagged else None
+            except IndexError:
+                raise Malformed(f"{path}:{number}: has {len(fields)} field(s).", "One token and its tag per line, separated by a tab.") from None
+            if tagged and (len(fields) < 2 or not tag):
+                if not prefixed:
+                    raise Malformed(f"{path}:{number}: token {word!r} has no tag.", "One token and its tag per line, separated by a tab.")
+                tag = "O"
+            if not word.strip():
+                raise Malformed(f"{path}:{number}: has a tag but no token.")
+            words.append(word)
+            tags.append(tag)
+        elif words:
+            yield start, {"words": words, "tags": tags if tagged else None}
+            words, tags = [], []
+
+
+def conllu(path: Path, source: Files, language: str) -> Read:
+    """CoNLL-U by syntactic word: comments, ranges (``1-2``) and empty nodes (``1.1``) are skipped.
+
+    ``columns``: ``tags`` may be ``upos`` (default), ``xpos`` or ``deprel``; ``deprel-direction`` is the dependency
+    label without subtype and the side on which the head stands (``<``, ``>``), a free stand-in for supertags.
+    """
+    chosen = source.columns.get("tags", "upos")
+    words: list[str] = []
+    tags: list[str] = []
+    start = number = 0
+    for number, line in numbered(path):
+        if not line.strip():
+            if words:
+                yield start, {"words": words, "tags": tags}
+                words, tags = [], []
+            continue
+        if line.startswith("#"):
+            continue
+        fields = line.split("\t")
+        if len(fields) != 10:
+            raise Malformed(f"{path}:{number}: has {len(fields)} fields, CoNLL-U has 10.")
+        if not fields[0].isdigit():
+            continue
+        start = start if words else number
+        words.append(fields[1].replace(" ", "").replace("\u00a0", "") or "_")
+        tags.append(_conllu_tag(path, number, fields, chosen))
+    if words:
+        yield start, {"words": words, "tags": tags}
+
+
+def _conllu_tag(path: Path, number: int, fields: list[str], chosen: str) -> str:
+    if chosen != "deprel-direction":
+        return fields[{"upos": 3, "xpos": 4, "deprel": 7}[chosen]]
+    if not fields[6].isdigit():
+        raise Malformed(f"{path}:{number}: the head {fields[6]!r} is not a number.")
+    head = int(fields[6])
+    side = "" if head == 0 else "<" if head < int(fields[0]) else ">"
+    return fields[7].split(":")[0] + side
+
+
+# -- plain lines -------------------------------------------------------------------------------------------------------
+def plain(path: Path, source: Files, language: str) -> Read:
+    """One document per line; blank lines are skipped."""
+    for number, line in numbered(path):
+        if line.strip():
+            yield number, {"text": line}
+
+
+def parallel(paths: tuple[Path, ...]) -> Read:
+    """Two files whose lines translate each other: ``source`` (foreign side) and ``target`` (English side)."""
+    if len(paths) != 2:
+        raise Malformed(f"Parallel text needs two files, {len(paths)} given.", "source side, target side")
+    sides = [[line for _, line in numbered(path)] for path in paths]
+    if len(sides[0]) != len(sides[1]):
+        raise Malformed(f"{paths[0]} has {len(sides[0])} lines, {paths[1]} has {len(sides[1])}.", "Line i of one file translates line i of the other.")
+    stripped = [line.strip() for line in sides[1]]
+    if len(stripped) >= 20 and stripped == sorted(stripped):
+        raise Malformed(
+            f"{paths[1]}: the lines are sorted, so the pairing with {paths[0].name} is lost.",
+            "XTREME's scripts write the English side sorted; take the original files (LASER, data/tatoeba/v1).",
+        )
+    for number, (source, target) in enumerate(zip_longest(*sides), 1):
+        if not source.strip() or not target.strip():
+            raise Malformed(f"{paths[0] if not source.strip() else paths[1]}:{number}: is blank.", "Line i of one file translates line i of the other.")
+        yield number, {"source": source, "target": target}
+
+
+FORMATS: dict[str, Callable[[Path, Files, str], Read]] = {
+    "tsv": tsv,
+    "csv": comma_separated,
+    "jsonl": json_lines,
+    "json": json_whole,
+    "parquet": parquet,
+    "conll": conll,
+    "conllu": conllu,
+    "lines": plain,
+    "text": plain,
+    "squad": squad,
+}
+SIDE_BY_SIDE: dict[str, Callable[[tuple[Path, ...]], Read]] = {"parallel": parallel}

@@ -1,0 +1,151 @@
+"""Where rows come from: the hub, a folder in XTREME's ``download/`` layout, a task file, the embedded suite.
+
+``locate`` finds and identifies rows without reading them, ``check`` says what is wrong with them, ``read`` reads
+them. Nothing here imports torch, and ``datasets`` only when rows are read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlflow_xfer import languages
+from mlflow_xfer.data import hub
+from mlflow_xfer.data.identity import combined, file_digest
+from mlflow_xfer.data.lines import Malformed, Unscored
+from mlflow_xfer.data.reading import check, read, read_text, subset
+from mlflow_xfer.data.rows import Rows
+from mlflow_xfer.data.texts import load_texts
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.registry import unknown
+from mlflow_xfer.tasks.task import SPLITS, Files, Generated, Hub, Part, Source, Task, part_of
+
+__all__ = [
+    "Malformed", "Rows", "Unscored", "available", "check", "expected", "load_texts", "locate", "provider_of", "read",
+    "read_text", "resolve", "subset",
+]  # fmt: skip
+
+
+def provider_of(data: str) -> str:
+    """The provider that a value of the ``data`` parameter selects: ``hub``, ``mini`` or ``folder``."""
+    return data if data in ("hub", "mini") else "folder"
+
+
+def locate(task: Task, split: str, language: str, data: str, *, seed: int = 0) -> Rows | None:
+    """The rows of a split in one language, or None where a known language has none.
+
+    Tasks of a task file keep their own files whatever ``data`` says. ``seed`` is for generators whose rows depend
+    on it; the embedded suite's do not.
+
+    Raises:
+        XferError: unknown split or language, no such folder, a file that a task file names is missing, or the task
+            has no data with this provider.
+    """
+    if split not in SPLITS:
+        raise unknown("split", split, SPLITS)
+    code = languages.get(language).code
+    provider, sources = _sources(task, data)
+    for index, source in enumerate(sources):
+        found = _located(task, source, index, provider, split, code, data)
+        if found:
+            return found
+    return None
+
+
+def available(task: Task, split: str, data: str) -> tuple[str, ...]:
+    """Languages that have this split, the task's own first."""
+    provider, sources = _sources(task, data)
+    candidates = dict.fromkeys([*task.languages, *task.train_languages, *languages.known()])
+    return tuple(code for code in candidates if any(_has(task, source, provider, split, code, data) for source in sources))
+
+
+def expected(task: Task, split: str, language: str, data: str) -> tuple[str, ...]:
+    """The places where ``locate`` looks: paths, or ids of the hub. For messages."""
+    provider, sources = _sources(task, data)
+    found = []
+    for source in sources:
+        if isinstance(source, Files) and split in source.splits:
+            found += [str(path) for path in _paths(source, split, language, _root(provider, data)) or ()]
+        elif isinstance(source, Hub) and split in source.splits:
+            found.append(f"{source.path} {hub.config_of(source, language)}".strip())
+    return tuple(found)
+
+
+def resolve(task: Task, rows: Rows) -> Rows:
+    """``rows`` with the hub's commit filled in; asks the hub once per data set. Others are returned as they are.
+
+    Raises:
+        XferError: the hub cannot be reached.
+    """
+    if rows.provider != "hub" or rows.resolved:
+        return rows
+    return hub.resolve(task.sources["hub"][rows.source], rows)
+
+
+# -- by provider -------------------------------------------------------------------------------------------------------
+def _sources(task: Task, data: str) -> tuple[str, tuple[Source, ...]]:
+    provider = "file" if "file" in task.sources else provider_of(data)
+    if provider == "folder" and not Path(data).expanduser().is_dir():
+        raise XferError(f"data={data}: no such folder.", "Accepted: hub, mini, or a folder in XTREME's download/ layout.")
+    if provider not in task.sources:
+        have = ", ".join("data=<folder>" if p == "folder" else f"data={p}" for p in task.sources)
+        raise XferError(f"Task {task.name!r} has no data with data={data}.", f"It has: {have}")
+    return provider, task.sources[provider]
+
+
+def _root(provider: str, data: str) -> Path:
+    return Path(data).expanduser().absolute() if provider == "folder" else Path()
+
+
+def _located(task: Task, source: Source, index: int, provider: str, split: str, language: str, data: str) -> Rows | None:
+    if not _has(task, source, provider, split, language, data):
+        return None
+    if isinstance(source, Generated):
+        from mlflow_xfer.data import mini
+
+        params = {"concept_split": 0}
+        identity = f"mini:{mini.VERSION}:{source.name}:{json.dumps(params, sort_keys=True)}"
+        return Rows(task.name, split, language, provider, "mini", identity, params, source=index)
+    if isinstance(source, Hub):
+        return hub.locate(task, source, index, split, language)
+    part = part_of(source, split, language)
+    paths = _paths(source, split, language, _root(provider, data)) or ()
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        raise XferError(f"Task {task.name!r}, {split} split: no such file: {', '.join(map(str, missing))}.", "Paths in a task file are relative to its folder.")
+    digests = [file_digest(path) for path in paths]
+    for extra in (part.ids, part.exclude_ids):
+        digests += [file_digest(extra)] if extra else [""]
+    plain = len(paths) == 1 and part == Part(part.paths)
+    digest = digests[0] if plain else combined([*digests, str(part.share)])
+    return Rows(task.name, split, language, provider, " + ".join(map(str, paths)), f"sha256:{digest}", paths=tuple(map(str, paths)), source=index)
+
+
+def _has(task: Task, source: Source, provider: str, split: str, language: str, data: str) -> bool:
+    """Whether the source has the split in this language; a file that a task file names counts before it exists."""
+    if isinstance(source, Generated):
+        from mlflow_xfer.data import mini
+
+        return split in source.splits and language in mini.languages() and (language in task.languages or split != "test")
+    if split not in source.splits:
+        return False
+    declared = source.languages.get(split) or (task.train_languages if split == "train" else task.languages)
+    if isinstance(source, Hub):
+        return language in declared
+    part = part_of(source, split, language)
+    if part is None:
+        return False
+    by_name = any("{language}" in path for path in part.paths)
+    by_mapping = isinstance(source.splits[split], Mapping)
+    if (split in source.languages or not (by_name or by_mapping)) and language not in declared:
+        return False
+    paths = _paths(source, split, language, _root(provider, data)) or ()
+    return (provider == "file" and not by_name) or all(path.is_file() for path in paths)
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+def _paths(source: Files, split: str, language: str, root: Path) -> tuple[Path, ...] | None:
+    part = part_of(source, split, language)
+    code = source.codes.get(language, language)
+    return part and tuple(root / path.replace("{language}", code) for path in part.paths)

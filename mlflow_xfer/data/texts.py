@@ -1,0 +1,62 @@
+"""Raw text: the embedded suite's, or a folder of ``<language>.txt`` with one document per line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from mlflow_xfer import languages as table
+from mlflow_xfer.data.identity import file_digest
+from mlflow_xfer.data.rows import Rows
+from mlflow_xfer.errors import Problems, XferError
+
+TASK = "text"
+
+
+def load_texts(text: str, languages: Iterable[str] | None = None) -> Mapping[str, Rows]:
+    """The corpora by language; ``None`` asks for all there are.
+
+    Raises:
+        XferError: no such folder, no text in it, a file that is not named after a known language, or a language
+            without a file; all faults at once.
+    """
+    wanted = None if languages is None else [language.code for language in table.resolve(languages)]
+    found = _mini() if text == "mini" else _folder(text, wanted)
+    if wanted is None:
+        return found
+    absent = [code for code in wanted if code not in found]
+    if absent:
+        raise XferError(f"text={text} has no text in {', '.join(absent)}.", f"It has: {', '.join(found)}")
+    return {code: found[code] for code in wanted}
+
+
+def _mini() -> dict[str, Rows]:
+    from mlflow_xfer.data import mini
+
+    identity = f"mini:{mini.VERSION}:text:{json.dumps({})}"
+    return {code: Rows(TASK, "train", code, "mini", "mini", identity) for code in mini.languages()}
+
+
+def _folder(text: str, wanted: list[str] | None) -> dict[str, Rows]:
+    folder = Path(text).expanduser().absolute()
+    if not folder.is_dir():
+        raise XferError(f"text={text}: no such folder.", "Accepted: mini, or a folder of <language>.txt with one document per line.")
+    problems, found = Problems(), {}
+    for path in sorted(folder.glob("*.txt")):
+        try:
+            code = table.get(path.stem).code
+        except XferError as error:
+            problems.add(f"{path}: {error.what}", f"Files are named after their language. {error.hint}")
+            continue
+        if code in found:
+            problems.add(f"{path} and {found[code].name} are both {code}.")
+        elif wanted is None or code in wanted:
+            found[code] = path
+    problems.raise_if_any()
+    if not found and wanted is None:
+        raise XferError(f"text={text}: the folder holds no <language>.txt.", "One file per language, one document per line: en.txt, sw.txt …")
+    return {
+        code: Rows(TASK, "train", code, "folder", str(path), f"sha256:{file_digest(path)}", paths=(str(path),))
+        for code, path in found.items()
+    }
