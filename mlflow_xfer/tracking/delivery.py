@@ -11,7 +11,7 @@ import logging
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
 
-from mlflow_xfer.tracking.endpoint import is_transient
+from mlflow_xfer.tracking.endpoint import answered, is_transient
 from mlflow_xfer.tracking.spool import Entry, Spool
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class Delivery:
             try:
                 self._send(group)
             except Exception as error:
-                if is_transient(error) and not _answered(error):
+                if is_transient(error) and not answered(error):
                     raise
                 done += self._one_by_one(group)
             else:
@@ -75,7 +75,7 @@ class Delivery:
             position, count = self._failures
             count = count + 1 if position == entry.end else 1
             self._failures = (entry.end, count)
-            if count < _STUBBORN or not _answered(error):
+            if count < _STUBBORN or not answered(error):
                 raise error
         log.warning(
             "The tracking store refused %s for run %s: %s", entry.record.get("op"), entry.record.get("run"), error
@@ -176,10 +176,3 @@ def _groups(entries: Sequence[Entry]) -> list[list[Entry]]:
         else:
             groups.append([entry])
     return groups
-
-
-def _answered(error: Exception) -> bool:
-    """Whether the store itself answered (with an internal error), as opposed to not being there."""
-    from mlflow.exceptions import RestException
-
-    return isinstance(error, RestException)

@@ -8,7 +8,8 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
@@ -29,23 +30,38 @@ _PERMANENT = {
 }  # fmt: skip
 
 
-def quiet() -> None:
-    """Process-wide MLflow settings, each only where the user has not chosen one.
+# MLflow's client retries a failed request for four minutes. Here the spool is what keeps a record, so a
+# request gives up after seconds and is repeated by whoever owns it.
+_DEFAULTS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
 
-    MLflow's client retries a failed request for four minutes; here the spool is what keeps a record,
-    so a request gives up after seconds and is repeated by whoever owns it.
-    """
-    for name, value in {
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-        "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-        "GIT_PYTHON_REFRESH": "quiet",
-    }.items():
+
+def quiet() -> None:
+    """Process-wide MLflow settings, each only where the user has not chosen one."""
+    for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     for name in ("mlflow.store.db.utils", "alembic"):  # they announce every table of a new database
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@contextmanager
+def long_requests(seconds: int = 900) -> Iterator[None]:
+    """Longer time-outs while a checkpoint moves: a server may pass gigabytes on before it answers."""
+    name, chosen = "MLFLOW_HTTP_REQUEST_TIMEOUT", os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT")
+    if chosen != _DEFAULTS[name]:  # the user's own choice
+        yield
+        return
+    os.environ[name] = str(seconds)
+    try:
+        yield
+    finally:
+        os.environ[name] = chosen
 
 
 def tracking_uri() -> str:
@@ -90,7 +106,17 @@ def is_transient(error: BaseException) -> bool:
     import requests
     from sqlalchemy.exc import OperationalError
 
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        status = error.response.status_code
+        return status >= 500 or status in (401, 408, 425, 429)
     return isinstance(error, (requests.RequestException, OperationalError, ConnectionError, TimeoutError))
+
+
+def answered(error: BaseException) -> bool:
+    """Whether the store itself answered (with an internal error), as opposed to not being there."""
+    from mlflow.exceptions import RestException
+
+    return isinstance(error, RestException)
 
 
 def unreachable(uri: str, reason: object) -> XferError:
@@ -132,15 +158,17 @@ def within(seconds: float, call: Callable[[], T], uri: str) -> T:
 def patiently(call: Callable[[], T], uri: str, warn: Callable[[str], object], seconds: float | None = None) -> T:
     """``call()``, repeated while the store is away, for up to ``seconds`` (``$XFER_SERVER_PATIENCE``, 600).
 
-    For calls whose answer is needed before work can go on. Raises the unreachable error after that.
+    For calls whose answer is needed before work can go on. Raises the unreachable error after that;
+    a store that answers with errors of its own is asked five times.
     """
     seconds = float(os.environ.get("XFER_SERVER_PATIENCE", 600)) if seconds is None else seconds
-    deadline, pause, warned = time.monotonic() + seconds, 0.5, False
+    deadline, pause, warned, answers = time.monotonic() + seconds, 0.5, False, 0
     while True:
         try:
             return call()
         except Exception as error:
-            if not is_transient(error):
+            answers += answered(error)
+            if not is_transient(error) or answers >= 5:
                 raise
             if time.monotonic() + pause > deadline:
                 raise unreachable(uri, error) from error

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from mlflow_xfer.tracking.names import redact
@@ -16,31 +17,25 @@ def describe(rows: Any, context: str, digest: str = "", n: int | None = None) ->
     """``rows`` as (fields of MLflow's ``Dataset``, input tags).
 
     Args:
-        rows: anything with ``task``, ``split``, ``language``, ``provider``, ``location``, ``identity``
-            and ``params``, as attributes or keys.
+        rows: a dataclass or mapping with ``task``, ``split``, ``language``, ``provider``, ``location``,
+            ``identity``; all of its fields make up the source that is logged.
         context: ``train``, ``dev`` or ``test``.
         digest: of the data; default: the last part of ``rows.identity``.
         n: number of examples.
     """
-    fields = {name: _field(rows, name) for name in ("task", "split", "language", "provider", "location", "identity")}
-    params = _field(rows, "params")
-    source = {**fields, "location": redact(fields["location"]), "params": dict(params) if params else {}}
-    name = "/".join(part for part in (fields["task"], fields["language"], fields["split"]) if part)
+    fields = dataclasses.asdict(rows) if dataclasses.is_dataclass(rows) else dict(rows)
+    source = {**fields, "location": redact(str(fields.get("location", "")))}
+    name = "/".join(part for part in map(fields.get, ("task", "language", "split")) if part)
     dataset = {
         "name": name[:500],
-        "digest": (digest or _short(fields["identity"]))[:_DIGEST_LENGTH],
+        "digest": (digest or _short(str(fields.get("identity", ""))))[:_DIGEST_LENGTH],
         "source_type": SOURCE_TYPE,
-        "source": json.dumps(source, sort_keys=True),
+        "source": json.dumps(source, sort_keys=True, default=str),
         "schema": None,
         "profile": json.dumps({"num_rows": n}) if n is not None else None,
     }
-    tags = {"mlflow.data.context": context, "language": fields["language"], "task": fields["task"]}
+    tags = {"mlflow.data.context": context, "language": fields.get("language"), "task": fields.get("task")}
     return dataset, {key: value for key, value in tags.items() if value}
-
-
-def _field(rows: Any, name: str) -> Any:
-    value = rows.get(name, "") if isinstance(rows, Mapping) else getattr(rows, name, "")
-    return value if isinstance(value, Mapping) else str(value if value is not None else "")
 
 
 def _short(identity: str) -> str:
@@ -49,6 +44,4 @@ def _short(identity: str) -> str:
         return identity[7:23]
     if len(identity) <= _DIGEST_LENGTH:
         return identity or "unknown"
-    import hashlib
-
     return hashlib.sha256(identity.encode()).hexdigest()[:16]

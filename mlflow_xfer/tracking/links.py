@@ -53,6 +53,6 @@ def opener(tracking_uri: str) -> str:
 
 
 def shown(tracking_uri: str, link: str) -> str:
-    """``link`` as a command prints it: with the command to type first where no server runs."""
+    """``link`` as a command prints it, on the last line; before it the command to type where no server runs."""
     command = opener(tracking_uri)
-    return f"{link}\n  (first start the UI: {command})" if command else link
+    return f"To see it in MLflow: {command}\n{link}" if command else link

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from mlflow_xfer.data.identity import file_digest
 
 FILE = "manifest.json"
 
@@ -17,11 +18,6 @@ class Listed:
 
     sha256: str
     size: int
-
-
-def digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def of(folder: Path) -> dict[str, Listed]:
@@ -36,7 +32,7 @@ def of(folder: Path) -> dict[str, Listed]:
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
             raise ValueError(f"{name} is no plain file")
         if path.is_file() and name != FILE:
-            found[name] = Listed(digest(path), path.stat().st_size)
+            found[name] = Listed(file_digest(path), path.stat().st_size)
     return found
 
 

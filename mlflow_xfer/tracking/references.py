@@ -30,7 +30,9 @@ def run_of(store: Store, reference: str) -> str:
     except MlflowException as error:
         raise XferError(f"model={reference}: {error.message}", "Check the name and MLFLOW_TRACKING_URI.") from error
     if not run_id:
-        raise XferError(f"model={reference} was not logged by a run.", "Name a run, or download it and give the directory.")
+        raise XferError(
+            f"model={reference} was not logged by a run.", "Name a run, or download it and give the directory."
+        )
     return run_id
 
 
@@ -39,7 +41,10 @@ def _source_run(client, reference: str) -> str | None:
         return client.get_logged_model(match[1]).source_run_id
     match = _REGISTERED.fullmatch(reference)
     if not match:
-        raise XferError(f"model={reference} is no MLflow model.", "Accepted: models:/<model id>, models:/<name>/<version>, models:/<name>@<alias>.")
+        raise XferError(
+            f"model={reference} is no MLflow model.",
+            "Accepted: models:/<model id>, models:/<name>/<version>, models:/<name>@<alias>.",
+        )
     name, version, alias = match.groups()
     if alias:
         return client.get_model_version_by_alias(name, alias).run_id
