@@ -80,7 +80,8 @@ def score(metric: str, predictions: Sequence, references: Sequence, language: st
         low, high = wilson(float(sums[0]), len(rows))
     else:
         low, high = bootstrap(rows, chosen.of, seed=seed)
-    return Score(value, figures, low, high, len(rows))
+    # Sums are added up in another order there: rounding must not leave the score outside its own interval.
+    return Score(value, figures, min(low, value), max(high, value), len(rows))
 
 
 def paired(predictions: Sequence, references: Sequence, language: str, what: str = "examples") -> None:

@@ -1,0 +1,145 @@
+"""Scores a submission: a folder of predictions against a folder of labels, as XTREME's ``evaluate.py`` would.
+
+Unlike that script it prints a total for XTREME-R, says which part is missing instead of stopping there, gives an
+interval beside each score, and refuses damaged files with their names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from mlflow_xfer.errors import Problems, XferError
+from mlflow_xfer.scoring.formats import path_of, read
+from mlflow_xfer.scoring.reading import Unscored
+from mlflow_xfer.scoring.score import Score, score
+from mlflow_xfer.scoring.suite import languages_of, totals
+from mlflow_xfer.tasks.task import Suite, Task
+
+
+def score_files(predictions: Path, labels: Path, task: Task, language: str, *, seed: int = 0) -> Score:
+    """The score of one language's file; raises as :func:`read` does."""
+    predicted, references = read(predictions, labels, task)
+    try:
+        return score(task.metric, predicted, references, language, seed=seed)
+    except XferError as error:
+        raise XferError(f"{predictions} against {labels}: {error.what}", error.hint) from None
+
+
+def score_folder(
+    predictions: Path | str,
+    labels: Path | str,
+    suite: Suite | str,
+    *,
+    tasks: Mapping[str, Task] | None = None,
+    seed: int = 0,
+    warn: Callable[[str], object] = lambda message: None,
+) -> dict:
+    """Score a submission.
+
+    Args:
+        tasks: the suite's tasks by name; default: the catalogue's.
+        warn: called with a line for everything that was left out because nothing can be said about it.
+
+    Returns:
+        ``{suite, avg, avg_trained, groups, tasks: {name: {score, components, languages}}, gap, std, missing}``, ready
+        for JSON. A task's ``score`` is None while languages are missing; ``languages`` holds what there is.
+
+    Raises:
+        XferError: if a folder or everything in it is missing, or with all damaged files at once.
+    """
+    suite = _suite(suite)
+    tasks = tasks or _catalogue(suite)
+    predictions, labels = _folder(predictions, "predictions"), _folder(labels, "labels")
+    problems, scores = Problems(), {}
+    for name in suite.tasks:
+        scores[name] = {}
+        for language in languages_of(suite, name):
+            files = path_of(predictions, tasks[name], language), path_of(labels, tasks[name], language)
+            absent = [str(path) for path in files if not path.is_file()]
+            if absent:
+                if (predictions / name).is_dir() and (labels / name).is_dir():
+                    warn(f"missing: {' and '.join(absent)}")
+                continue
+            try:
+                scores[name][language] = score_files(*files, tasks[name], language, seed=seed)
+            except Unscored as error:
+                warn(f"unscored: {error.what} {error.hint}")
+            except XferError as error:
+                problems.add(error)
+    problems.raise_if_any()
+    if not any(scores.values()):
+        raise XferError(
+            f"Nothing of the suite {suite.name!r} can be scored with {predictions} and {labels}.",
+            "Both need files such as "
+            + str(path_of("", tasks[suite.tasks[0]], languages_of(suite, suite.tasks[0])[0])),
+        )
+    return report(suite, scores, {name: task.trained for name, task in tasks.items()})
+
+
+def report(suite: Suite, scores: Mapping[str, Mapping[str, Score]], trained: Mapping[str, bool] | None = None) -> dict:
+    """What :func:`score_folder` returns, from scores by task and language."""
+    found = totals(suite, {t: {lang: s.value for lang, s in have.items()} for t, have in scores.items()}, trained)
+    tasks = {}
+    for name, have in scores.items():
+        if not have:
+            continue
+        names = next(iter(have.values())).components
+        tasks[name] = {
+            "score": found.tasks[name],
+            "components": {c: sum(s.components[c] for s in have.values()) / len(have) for c in names},
+            "languages": {
+                language: {"score": s.value, "low": s.low, "high": s.high, "n": s.n, "components": dict(s.components)}
+                for language, s in have.items()
+            },
+        }
+    return {
+        "suite": suite.name,
+        "avg": found.avg,
+        "avg_trained": found.avg_trained,
+        "groups": dict(found.groups),
+        "tasks": tasks,
+        "gap": found.gap,
+        "std": found.std,
+        "missing": list(found.missing),
+    }
+
+
+def _folder(path: Path | str, what: str) -> Path:
+    path = Path(path)
+    if not path.is_dir():
+        raise XferError(
+            f"There is no folder {str(path)!r} for the {what}.", f"--{what} <folder with one folder a task>"
+        )
+    return path
+
+
+def _suite(suite: Suite | str) -> Suite:
+    if isinstance(suite, Suite):
+        return suite
+    from mlflow_xfer.tasks.catalogue import SUITES
+
+    return SUITES.get(suite)
+
+
+def _catalogue(suite: Suite) -> dict[str, Task]:
+    from mlflow_xfer.tasks.catalogue import TASKS
+
+    return {name: TASKS.get(name) for name in suite.tasks}
+
+
+def table(result: Mapping) -> str:
+    """The result of :func:`score_folder` for reading: tasks, groups and total, one a line."""
+    rows: list[tuple[str, float | None, str]] = []
+    for name, task in result["tasks"].items():
+        parts = ", ".join(f"{key} {value:.1f}" for key, value in task["components"].items())
+        rows.append((name, task["score"], f"{len(task['languages'])} languages; {parts}"))
+    rows += [(f"[{group}]", value, "") for group, value in result["groups"].items()]
+    rows += [(f"{result['suite']} avg", result["avg"], ""), ("avg of trained tasks", result["avg_trained"], "")]
+    width = max(len(name) for name, _, _ in rows)
+    found = [
+        f"{name:<{width}}  {'-' if value is None else format(value, '.2f'):>6}  {note}" for name, value, note in rows
+    ]
+    if result["missing"]:
+        found.append("missing: " + ", ".join(result["missing"]))
+    return "\n".join(line.rstrip() for line in found)

@@ -1,0 +1,61 @@
+"""The figures that XTREME's own script gives on the mock files it publishes, to 1e-9.
+
+The files for question answering, BUCC and Mewsli-X are in ``fixtures/``. With the whole ``mock_test_data`` folder of
+google-research/xtreme at hand, ``XFER_XTREME_MOCK`` runs the rest too.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mlflow_xfer.scoring.submission import score_folder
+
+from .scored_tasks import KINDS, suite_of
+
+GOLDEN = {
+    "bucc2018": {"f1": 55.0, "precision": 55.0, "recall": 55.0},
+    "xquad": {"exact_match": 77.27272727272727, "f1": 79.9586776859504},
+    "mlqa": {"exact_match": 57.142857142857146, "f1": 81.76870748299321},
+    "tydiqa": {"exact_match": 88.88888888888889, "f1": 97.22222222222223},
+    "mewslix": {"map_at_20": 14.39025},
+}
+ROUNDED = {"mewslix": 5e-6}  # published with five decimals
+WHOLE = {
+    "xtreme": {
+        "pawsx": 51.42857142857143,
+        "xnli": 30.666666666666668,
+        "panx": 57.50794,
+        "udpos": 70.21746,
+        "bucc2018": 55.0,
+        "tatoeba": 53.611111111111114,
+        "xquad": (77.27272727272727 + 79.9586776859504) / 2,
+        "mlqa": (57.142857142857146 + 81.76870748299321) / 2,
+        "tydiqa": (88.88888888888889 + 97.22222222222223) / 2,
+    }
+}
+
+
+@pytest.mark.parametrize("task", GOLDEN)
+def test_published_mock_files(mock, task):
+    got = score_folder(mock / "predictions", mock / "labels", suite_of(task), tasks=KINDS)["tasks"][task]
+    assert got["components"] == pytest.approx(GOLDEN[task], abs=ROUNDED.get(task, 1e-9))
+    expected = [GOLDEN[task][name] for name in ("exact_match", "f1", "map_at_20") if name in GOLDEN[task]]
+    assert got["score"] == pytest.approx(sum(expected) / len(expected), abs=ROUNDED.get(task, 1e-9))
+
+
+def test_mewslix_is_the_mean_of_reciprocal_ranks(mock):
+    got = score_folder(mock / "predictions", mock / "labels", suite_of("mewslix"), tasks=KINDS)
+    ranks = [16, 2, 12, 12, 4, 14, 19, 6, 13, 8, 9]
+    assert got["tasks"]["mewslix"]["score"] == pytest.approx(100 * sum(1 / r for r in ranks) / 11, abs=1e-9)
+
+
+@pytest.mark.skipif("XFER_XTREME_MOCK" not in os.environ, reason="XFER_XTREME_MOCK names no mock_test_data folder")
+def test_the_whole_mock_folder():
+    folder = Path(os.environ["XFER_XTREME_MOCK"])
+    got = score_folder(folder / "predictions", folder / "labels", "xtreme")
+    for task, value in WHOLE["xtreme"].items():
+        assert got["tasks"][task]["score"] == pytest.approx(value, abs=5e-6)
+    assert got["missing"] == [] and got["avg"] == pytest.approx(sum(WHOLE["xtreme"].values()) / 9, abs=5e-6)
