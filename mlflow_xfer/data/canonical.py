@@ -68,6 +68,7 @@ def getter(where: Any) -> Get:
     if isinstance(where, int):
 
         def positional(raw: Any) -> Any:
+            raw = list(raw.values()) if isinstance(raw, Mapping) else raw
             return raw[where] if isinstance(raw, list) and -len(raw) <= where < len(raw) else MISSING
 
         return positional

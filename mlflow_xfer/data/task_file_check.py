@@ -1,0 +1,79 @@
+"""``mlflow-xfer tasks --check FILE``: read everything a task file names and say what is there or what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow_xfer.data import sources
+from mlflow_xfer.data.reading import cached
+from mlflow_xfer.errors import Problems, XferError
+from mlflow_xfer.tasks.task import SPLITS, Task, TaskKind
+from mlflow_xfer.tasks.task_file import load_task_file
+
+MAX_LABELS = 12
+
+
+@dataclass(frozen=True)
+class Count:
+    """What was found of one split in one language. ``labels`` counts rows (tagging: words), most frequent first."""
+
+    task: str
+    split: str
+    language: str
+    rows: int
+    labels: Mapping[str, int]
+
+    def __str__(self) -> str:
+        shown = ", ".join(f"{label} {times:,}" for label, times in list(self.labels.items())[:MAX_LABELS])
+        more = f", … ({len(self.labels)} labels)" if len(self.labels) > MAX_LABELS else ""
+        return f"{self.task}  {self.split}  {self.language}  {self.rows:,} rows" + (f"  {shown}{more}" if shown else "")
+
+
+def check_task_file(path: str | Path) -> list[Count]:
+    """Read every file that ``path`` names; counts per split, language and label.
+
+    Raises:
+        XferError: all problems of the YAML file, or else all problems of the files it names.
+    """
+    problems, counts = Problems(), []
+    for task in load_task_file(path):
+        data = "hub" if "file" not in task.sources else str(Path(path).parent)
+        for split in SPLITS:
+            for language in sources.available(task, split, data):
+                try:
+                    counts += _counted(task, split, language, data, problems)
+                except XferError as error:
+                    problems.add(error)
+    problems.raise_if_any()
+    return counts
+
+
+def _counted(task: Task, split: str, language: str, data: str, problems: Problems) -> list[Count]:
+    rows = sources.locate(task, split, language, data)
+    if rows is None:
+        return []
+    faults = sources.check(task, rows)
+    for fault in faults:
+        problems.add(fault)
+    return [] if faults else [count(task, rows)]
+
+
+def count(task: Task, rows: sources.Rows) -> Count:
+    """Rows and labels of a split that was checked; of rows on the hub that were not fetched, nothing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    path = cached(task, rows)
+    if not path.is_file():
+        return Count(task.name, rows.split, rows.language, 0, {})
+    with pa.memory_map(str(path)) as file:
+        table = pa.ipc.open_stream(file).read_all()
+        column = {TaskKind.TAGGING: "tags", TaskKind.CLASSIFICATION: "label", TaskKind.MULTIPLE_CHOICE: "label"}.get(task.kind)
+        labels = {}
+        if column:
+            values = table[column].combine_chunks()
+            found = pc.value_counts(values.flatten() if column == "tags" else values).to_pylist()
+            labels = {str(one["values"]): one["counts"] for one in sorted(found, key=lambda one: (-one["counts"], str(one["values"])))}
+        return Count(task.name, rows.split, rows.language, table.num_rows, labels)

@@ -1,0 +1,187 @@
+"""What an entry of a task file may say: shapes, checked strictly, with errors in the user's words."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from mlflow_xfer import languages
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.registry import unknown
+from mlflow_xfer.tasks.task import SPLITS, TaskKind
+from mlflow_xfer.tasks.yaml_source import Located
+
+
+def _word(value: Any) -> Any:
+    """A label or id as text. YAML reads bare yes, no, on and off as booleans."""
+    if isinstance(value, bool):
+        raise ValueError(f"{str(value).lower()} is what YAML makes of a bare {'yes, on or true' if value else 'no, off or false'}: put it in quotes")
+    if isinstance(value, int | float):
+        return str(value)
+    return value
+
+
+def _language(value: Any) -> Any:
+    try:
+        return languages.get(value).code
+    except XferError as error:
+        raise ValueError(f"{error.what} {error.hint}".strip()) from None
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str | int) and not isinstance(value, bool) else value
+
+
+def _split_name(value: Any) -> Any:
+    if value not in SPLITS:
+        raise ValueError({"dev": "'dev' is called validation", "val": "'val' is called validation", "valid": "'valid' is called validation"}.get(str(value), f"unknown split {value!r}; accepted: {', '.join(SPLITS)}"))
+    return value
+
+
+def _part(value: Any) -> Any:
+    """A path, a list of paths, {path, ids, exclude_ids}, or one of these per language."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        if not value or not all(isinstance(path, str) for path in value):
+            raise ValueError("a list of files holds their names")
+        return value
+    if isinstance(value, dict) and {"path", "paths"} & set(value):
+        odd = set(value) - {"path", "paths", "ids", "exclude_ids"}
+        if odd:
+            raise ValueError(str(unknown("field of a split", str(sorted(map(str, odd))[0]), ("path", "paths", "ids", "exclude_ids"))).replace("\n  ", " "))
+        if not all(isinstance(v, str) for k, v in value.items() if k != "paths"):
+            raise ValueError("path, ids and exclude_ids are names of files")
+        _part(value.get("paths", []) or value["path"])
+        return value
+    if isinstance(value, dict) and value:
+        return _by_language(value)
+    raise ValueError("is a file, a list of files, {path, ids, exclude_ids}, or one of these per language")
+
+
+def _by_language(value: dict) -> dict:
+    found, wrong = {}, []
+    for code, part in value.items():
+        try:
+            found[_language(code)] = _one_language(part)
+        except ValueError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise ValueError("; ".join(wrong))
+    return found
+
+
+def _one_language(value: Any) -> Any:
+    if isinstance(value, dict) and not {"path", "paths"} & set(value):
+        raise ValueError("is a file, a list of files, or {path, ids, exclude_ids}")
+    return _part(value)
+
+
+def _column(value: Any) -> Any:
+    if isinstance(value, bool):
+        return _word(value)
+    if isinstance(value, list):
+        return tuple(_column(part) for part in value)
+    if not isinstance(value, str | int):
+        raise ValueError("is a column's name or position (from 0), or a list of these")
+    return value
+
+
+def _labels(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_word(said): _word(name) for said, name in value.items()}
+    if isinstance(value, list):
+        return [_word(name) for name in value]
+    if isinstance(value, str):
+        return value
+    raise ValueError("is a list of names, {in the file: name}, or the name of a file with one label per line")
+
+
+Word = Annotated[str, BeforeValidator(_word)]
+Language = Annotated[str, BeforeValidator(_language)]
+Column = Annotated[Any, BeforeValidator(_column)]
+Labels = Annotated[list[str] | dict[str, str] | str, BeforeValidator(_labels)]
+Split = Annotated[str, BeforeValidator(_split_name)]
+Words = Annotated[list[Word], BeforeValidator(_listed)]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HubEntry(Strict):
+    path: str = Field("", description="id of the data set on the hub: organisation/name")
+    config: str = Field("", description="its configuration; {language} is filled in")
+    revision: str = Field("", description="commit (recommended) or branch")
+    splits: dict[Split, str] = Field(default_factory=dict, description="names of the splits there")
+    columns: dict[str, Column] = Field(default_factory=dict, description="the kind's column: the data set's")
+    labels: Labels = Field(default_factory=list, description="names of integer labels in their order")
+    where: dict[str, Word] = Field(default_factory=dict, description="only rows whose column has this value")
+    codes: dict[Language, Word] = Field(default_factory=dict, description="what {language} stands for, where not the code")
+    drop: Words = Field(default_factory=list, description="labels whose rows are left out")
+
+
+class RecipeEntry(Strict):
+    learning_rate: float = Field(2e-5, gt=0)
+    num_train_epochs: float = Field(3.0, gt=0)
+    max_steps: int = Field(0, ge=0)
+    train_batch_size: int = Field(32, gt=0)
+    max_seq_length: int = Field(128, gt=0)
+    warmup_ratio: float = Field(0.1, ge=0, le=1)
+    weight_decay: float = Field(0.01, ge=0)
+
+
+class Entry(Strict):
+    """One task of a task file."""
+
+    extends: str | None = Field(None, description="a task of the catalogue whose entry is taken over where this one says nothing")
+    kind: TaskKind | None = Field(None, description="classification, tagging, multiple_choice, span_qa, retrieval")
+    files: dict[Split, Annotated[Any, BeforeValidator(_part)]] = Field(default_factory=dict, description="train, validation, test: a file, a list of files, {path, ids, exclude_ids}, or one of these per language; {language} in a name is filled in")
+    hub: HubEntry | None = Field(None, description="a data set of the hub instead of files")
+    format: str | None = Field(None, description="tsv (no quoting), csv, jsonl, json, parquet, conll, conllu, squad, parallel, text; default: from the names")
+    header: bool | None = Field(None, description="whether csv and tsv begin with a line of names; default: if columns are given by name")
+    columns: dict[str, Column] = Field(default_factory=dict, description="the kind's column: name (a.b = inside), position from 0, or a list of these (choices; texts are joined)")
+    labels: Labels | None = Field(None, description="names; or {in the file: name}; or a file with one per line. Multiple choice: what the file says for the first choice, the second, …")
+    language: Language = Field("en", description="language of files that do not say so")
+    languages: list[Language] | None = Field(None, description="languages of files named with {language}, or in language_column; default: those there are")
+    language_column: str | None = Field(None, description="the column that says a row's language")
+    where: dict[str, Word] = Field(default_factory=dict, description="only rows whose column has this value (x*: begins with x)")
+    drop: Words = Field(default_factory=list, description="labels whose rows are left out")
+    validation_fraction: float | None = Field(None, gt=0, lt=1, description="cut so much of the training rows off as validation split")
+    metric: str | None = Field(None, description="default: the kind's")
+    uses: Words | None = Field(None, description="intermediate, target; default: what the splits allow")
+    trained: bool = Field(True, description="false: scored straight from the backbone")
+    recipe: RecipeEntry | None = Field(None, description="what auto means for training settings")
+    domain: str = Field("general", description="for reports")
+    skills: Words = Field(default_factory=list, description="for reports")
+    overlaps: Words = Field(default_factory=list, description="tasks whose test data overlap with this one's training data")
+    description: str = ""
+    licence: str = ""
+    citation: str = ""
+    version: int = Field(1, ge=1, description="raise it when the meaning of the files changes")
+
+
+def problems_of(declared: Any, content: Located, place: tuple) -> list[XferError]:
+    """Everything that is wrong with the shape of an entry."""
+    if not isinstance(declared, dict):
+        return [XferError(f"{content.at(*place)}: task {place[-1]!r} is not a mapping of fields.", "kind: classification …")]
+    try:
+        entry = Entry.model_validate(declared)
+    except ValidationError as error:
+        return [_in_words(fault, content, place) for fault in error.errors()]
+    odd = [use for use in entry.uses or () if use not in ("intermediate", "target")]
+    return [XferError(f"{content.at(*place, 'uses')}: {unknown('use', odd[0], ('intermediate', 'target'))}")] if odd else []
+
+
+def _in_words(fault: dict, content: Located, place: tuple) -> XferError:
+    inner = tuple(part for part in fault["loc"] if part != "[key]")
+    where, name = content.at(*place, *inner), ".".join(map(str, inner))
+    if fault["type"] == "extra_forbidden":
+        shape = {"hub": HubEntry, "recipe": RecipeEntry}.get(str(inner[0]), Entry) if len(inner) > 1 else Entry
+        wrong = unknown("field", str(inner[-1]), shape.model_fields)
+        return XferError(f"{where}: {wrong.what}", wrong.hint)
+    if fault["type"] == "enum":
+        wrong = unknown("kind", str(fault["input"]), list(map(str, TaskKind)))
+        return XferError(f"{where}: {wrong.what}", wrong.hint or f"Accepted: {', '.join(TaskKind)}")
+    return XferError(f"{where}: task {place[-1]!r}, {name}: {fault['msg'].removeprefix('Value error, ')}.".replace("..", "."))
