@@ -163,7 +163,7 @@ VERBS: dict[str, type[Shape]] = {
 }
 
 HEADLINE = {
-    "pretrain": ("model", "text", "text_languages", "max_steps", "seed"),
+    "pretrain": ("model", "text", "seed"),
     "intermediate": ("model", "data", "intermediate", "seed"),
     "target": ("model", "data", "target", "seed"),
     "evaluate": ("model", "data", "target"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from mlflow_xfer import languages
 from mlflow_xfer.data import sources
@@ -14,8 +14,11 @@ from mlflow_xfer.params import Shape, Training
 from mlflow_xfer.phases.phase import Base, Made, Phase, Start
 from mlflow_xfer.phases.settings import CONTINUED, FROM_NOTHING, recipes_of, training_settings
 from mlflow_xfer.registry import unknown
+from mlflow_xfer.tasks import mini as mini_suite
 from mlflow_xfer.tasks.catalogue import SUITES, TASKS
 from mlflow_xfer.tasks.task import Suite, Task
+
+T = TypeVar("T")
 
 SELECTION_SPLIT = "validation"
 MINI_BASE = "scratch:xlm-roberta:mini"
@@ -38,6 +41,17 @@ class Composer:
     online: bool = False
     problems: Problems = field(default_factory=Problems)
     missing: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def attempt(self, call: Callable[[], T], otherwise: T) -> T:
+        """``call()``, or ``otherwise`` with its error among the problems."""
+        try:
+            return call()
+        except XferError as error:
+            self.problems.add(error)
+            return otherwise
+
+    def available(self, task: Task, split: str) -> tuple[str, ...]:
+        return self.attempt(lambda: sources.available(task, split, self.params.data), ())
 
     # -- names ---------------------------------------------------------------------------------------------------
     def task(self, name: str, use: str) -> Task | None:
@@ -69,7 +83,7 @@ class Composer:
         if asked == "auto":
             provider = sources.provider_of(self.params.data)
             names = [n for n in self.suite().tasks if n in TASKS and provider in TASKS.get(n).sources]
-            found = [n for n in names if sources.available(TASKS.get(n), "test", self.params.data)]
+            found = [n for n in names if self.available(TASKS.get(n), "test")]
             if not found:
                 self.problems.add(f"No target of suite {self.suite().name!r} has test data with data={self.params.data}.", "Name the targets: target=…")
             return found
@@ -80,17 +94,16 @@ class Composer:
 
     # -- rows ----------------------------------------------------------------------------------------------------
     def located(self, task: Task, split: str, language: str, seed: int) -> Rows | None:
-        try:
+        def locate() -> Rows | None:
             rows = sources.locate(task, split, language, self.params.data, seed=seed)
             return sources.resolve(task, rows) if rows and self.online else rows
-        except XferError as error:
-            self.problems.add(error)
-            return None
+
+        return self.attempt(locate, None)
 
     def training_rows(self, task: Task, language: str, seed: int) -> list[Rows]:
         train = self.located(task, "train", language, seed)
         if train is None and not self.problems:
-            where = ", ".join(sources.available(task, "train", self.params.data)) or "none"
+            where = ", ".join(self.available(task, "train")) or "none"
             self.problems.add(f"Task {task.name!r} has no training data in {language!r} with data={self.params.data}.", f"Languages with training data: {where}")
         dev = self.located(task, SELECTION_SPLIT, language, seed)
         return [rows for rows in (train, dev) if rows]
@@ -107,16 +120,12 @@ class Composer:
             self.missing[task.name] = absent
         rows = [r for r in found.values() if r]
         if not rows:
-            self.problems.add(f"Task {task.name!r} has test data in none of the languages asked for ({', '.join(wanted) or 'none'}).", f"Languages with a test file: {', '.join(sources.available(task, 'test', self.params.data)) or 'none'}")
+            self.problems.add(f"Task {task.name!r} has test data in none of the languages asked for ({', '.join(wanted) or 'none'}).", f"Languages with a test file: {', '.join(self.available(task, 'test')) or 'none'}")
         return rows
 
     def texts(self, text: str) -> list[Rows]:
         asked = self.params.text_languages
-        try:
-            found = sources.load_texts(text, None if asked == "auto" else list(asked))
-        except XferError as error:
-            self.problems.add(error)
-            return []
+        found = self.attempt(lambda: sources.load_texts(text, None if asked == "auto" else list(asked)), {})
         return [found[code] for code in sorted(found)]
 
     # -- phases --------------------------------------------------------------------------------------------------
@@ -124,18 +133,12 @@ class Composer:
         """What the chain starts from: for ``model=mini`` the embedded base, a phase of its own."""
         if self.params.model == "mini":
             return self.pretrain(Base(MINI_BASE, f"{MINI_BASE}:auto"), Training(), "mini", base_seed, mini=True)
-        try:
-            return self.find_base(self.params.model, self.params.revision, self.params.tokenizer)
-        except XferError as error:
-            self.problems.add(error)
-            return Base(self.params.model, "unresolved:")
+        return self.attempt(lambda: self.find_base(self.params.model, self.params.revision, self.params.tokenizer), Base(self.params.model, "unresolved:"))
 
     def pretrain(self, start: Start, asked: Training, text: str, seed: int, mini: bool = False) -> Phase:
         scratch = isinstance(start, Base) and start.identity.startswith("scratch:")
         if text == "mini" and scratch:
-            from mlflow_xfer.data import mini as suite
-
-            recipe = suite.PRETRAIN
+            recipe = mini_suite.PRETRAIN
         else:
             recipe = FROM_NOTHING if scratch else CONTINUED
         rows = [found for _, found in sorted(sources.load_texts("mini", None).items())] if mini else self.texts(text)

@@ -22,11 +22,12 @@ class Evaluation:
     Attributes:
         rows: one dict for each language: task, language, metric, score, low, high, n, chance, majority, components.
         predictions: language -> predictions in the task's own terms.
-        diagnostics: figures that are no scores (truncation rate, subwords per word) by language.
+        ids: language -> ids of the examples, in the same order.
     """
 
     rows: Sequence[Mapping[str, Any]]
     predictions: Mapping[str, Sequence[Any]]
+    ids: Mapping[str, Sequence[str]]
 
     @property
     def scores(self) -> dict[str, float]:
@@ -43,7 +44,7 @@ def evaluate_phase(phase: Phase, start: Path | Base, work: Path) -> Evaluation:
     options = {name: phase.settings[name] for name in ("layer", "pooling", "max_seq_length") if name in phase.settings}
     predicted = predict(begin, task, splits, **options)
     rows = [row(task, language, predicted[language], references(task, splits[language])) for language in splits]
-    return Evaluation(rows, predicted)
+    return Evaluation(rows, predicted, {language: list(split["id"]) for language, split in splits.items()})
 
 
 def references(task: Task, split: Any) -> list[Any]:
@@ -58,7 +59,7 @@ def references(task: Task, split: Any) -> list[Any]:
 def row(task: Task, language: str, predicted: Sequence[Any], gold: Sequence[Any]) -> dict[str, Any]:
     """One line of the per-language table."""
     found = score(task.metric, predicted, gold, language)
-    base = baselines(task.metric, gold, None, task.labels, language)
+    base = baselines(task.metric, gold, None, task.labels or None, language)
     return {
         "task": task.name,
         "language": language,

@@ -7,7 +7,7 @@ transfer is one replicate of the chain; replicates differ from ``intermediate`` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -81,9 +81,12 @@ class Plan:
         return digest(sorted(part.plan_hash for part in self.transfers) or sorted(phase.spec_hash for phase in self.requested))
 
 
-def unique(phases: list[Phase]) -> list[Phase]:
+def unique(phases: Iterable[Phase]) -> list[Phase]:
     """Phases in order, each at its first place; the same spec is the same phase."""
-    return list({phase.spec_hash: phase for phase in reversed(phases)}.values())[::-1]
+    found: dict[str, Phase] = {}
+    for phase in phases:
+        found.setdefault(phase.spec_hash, phase)
+    return list(found.values())
 
 
 def make_plan(verb: str, params: Shape, find_base: Callable[[str, str | None, str], Base | Made], extra: Mapping[str, Task] | None = None, *, online: bool = False) -> Plan:
@@ -97,8 +100,7 @@ def make_plan(verb: str, params: Shape, find_base: Callable[[str, str | None, st
     """
     composer = Composer(params, find_base, dict(extra or {}), online)
     check_languages(params, composer.problems)
-    composer.problems.raise_if_any()  # with unknown languages every later message would repeat them
-    plan = _PLANS[verb](composer)
+    plan = composer.attempt(lambda: _PLANS[verb](composer), Plan(verb, ()))
     composer.problems.raise_if_any()
     return plan
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.phases.phase import Base, Phase
-from mlflow_xfer.scoring.submission import write_predictions
+from mlflow_xfer.scoring.formats import write_predictions
 from mlflow_xfer.tracking.reuse import ARTIFACTS_TAG
 
 if TYPE_CHECKING:
@@ -79,11 +79,10 @@ def evaluation(store: Store, run_id: str, phase: Phase, found: Evaluation, work:
     store.metrics(run_id, {f"eval/{task.name}/{row['language']}": row["score"] for row in rows})
     store.metrics(run_id, {f"eval/{task.name}": sum(row["score"] for row in rows) / len(rows)})
     store.table(run_id, pd.DataFrame(rows), PER_LANGUAGE)
-    folder = work / "predictions" / task.name
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = work / "predictions"
     for language, predicted in found.predictions.items():
-        write_predictions(folder, task, language, predicted)
-    store.artifact(run_id, folder, f"predictions/{task.name}")
+        write_predictions(folder, task, language, predicted, found.ids[language])
+    store.artifact(run_id, folder / task.name, f"predictions/{task.name}")
     if phase.reports.get("missing"):
         store.tags(run_id, {"xfer.missing": ",".join(phase.reports["missing"])})
 

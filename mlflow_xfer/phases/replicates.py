@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.phases import record
 from mlflow_xfer.phases.plan import Plan, Transfer
 from mlflow_xfer.scoring.suite import totals
-from mlflow_xfer.stats.means import mean_interval
 from mlflow_xfer.tasks.catalogue import SUITES
 
 if TYPE_CHECKING:
@@ -118,6 +119,17 @@ def collapse(store: Store, run_id: str, replicates: Sequence[str], baseline: Seq
         low, high = mean_interval(differences)
         metrics |= {"selected/delta": sum(differences) / len(differences), "selected/delta_low": low, "selected/delta_high": high}
     store.metrics(run_id, metrics)
+
+
+def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+    """Student's t interval of a mean over replicates; (nan, nan) for fewer than two."""
+    from scipy import stats
+
+    n = len(values)
+    if n < 2:
+        return math.nan, math.nan
+    half = stats.t.ppf((1 + level) / 2, n - 1) * statistics.stdev(values) / math.sqrt(n)
+    return statistics.fmean(values) - half, statistics.fmean(values) + half
 
 
 def paired(executor: Executor, plan: Plan, replicates: Sequence[str], baselines: Mapping[int, str]) -> list[float]:

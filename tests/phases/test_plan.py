@@ -1,0 +1,97 @@
+"""Plans: names and files become phases, each once; replicates share what they should and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlflow_xfer import params
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.phases.plan import make_plan
+from mlflow_xfer.phases.references import References
+
+
+def no_store():
+    raise AssertionError("nothing here needs the store")
+
+
+def planned(verb="transfer", **typed):
+    return make_plan(verb, params.parse(verb, typed), References(no_store))
+
+
+def labels(plan):
+    return [phase.label for phase in plan.phases]
+
+
+def test_the_chain_in_order_each_phase_once():
+    plan = planned(intermediate="nli", target="pos,retrieval")
+    kinds = [phase.kind for phase in plan.phases]
+    assert kinds == ["pretrain", "intermediate", "target", "evaluate", "evaluate"]
+    pos, retrieval = plan.transfers[0].targets["pos"], plan.transfers[0].targets["retrieval"]
+    assert [p.kind for p in pos] == ["target", "evaluate"] and [p.kind for p in retrieval] == ["evaluate"]
+    assert retrieval[0].inputs[0].kind == "intermediate"  # straight from the backbone
+
+
+def test_replicates_share_the_base_and_differ_from_intermediate_on():
+    plan = planned(intermediate="nli", target="pos", seeds="1,2")
+    first, second = plan.transfers
+    assert first.before[0].spec_hash == second.before[0].spec_hash
+    assert not {p.spec_hash for p in first.phases[1:]} & {p.spec_hash for p in second.phases[1:]}
+    assert sum(phase.kind == "pretrain" for phase in plan.phases) == 1
+
+
+def test_crossed_base_seeds_make_their_own_bases():
+    plan = planned(intermediate="none", target="pos", seeds="1,2", base_seeds="5,6")
+    assert len(plan.transfers) == 4
+    assert sum(phase.kind == "pretrain" for phase in plan.phases) == 2
+
+
+def test_verbs_share_phases_with_the_chain():
+    chain = {phase.spec_hash for phase in planned(intermediate="nli", target="pos", seeds="3").phases}
+    assert planned("intermediate", intermediate="nli", seed="3").requested[0].spec_hash in chain
+    assert planned("pretrain").requested[0].spec_hash in chain
+
+
+def test_the_set_of_intermediates_has_no_order_unless_sequential():
+    from mlflow_xfer.tasks.catalogue import TASKS
+
+    names = [task.name for task in TASKS if "intermediate" in task.uses and "mini" in task.sources][:2]
+    ab, ba = (planned("intermediate", intermediate=",".join(order)).requested[0] for order in (names, names[::-1]))
+    assert ab.spec_hash == ba.spec_hash
+    ab, ba = (planned("intermediate", intermediate=",".join(order), combine="sequential").requested[0] for order in (names, names[::-1]))
+    assert ab.spec_hash != ba.spec_hash and ab.inputs[0].kind == "intermediate"
+
+
+def test_a_control_starts_from_random_weights_after_the_base():
+    plan = planned(intermediate="nli", target="pos,retrieval", control="random")
+    by_kind = {phase.kind: phase for phase in plan.phases}
+    assert by_kind["intermediate"].settings["control"] == "random"
+    assert "control" not in by_kind["target"].settings and "control" not in by_kind["pretrain"].settings
+    baseline = planned(intermediate="none", target="retrieval", control="random")
+    assert baseline.phases[-1].settings["control"] == "random"
+
+
+def test_every_fault_is_reported_at_once():
+    with pytest.raises(XferError) as caught:
+        planned(intermediate="nlii", target="poss", languages="de,xxx")
+    text = str(caught.value)
+    assert text.startswith("3 problems") and "'nlii'" in text and "'poss'" in text and "'xxx'" in text and "'nli'" in text
+
+
+@pytest.mark.parametrize(
+    ("verb", "typed", "says"),
+    [
+        ("intermediate", {"intermediate": "none"}, "nothing to train"),
+        ("intermediate", {"intermediate": "retrieval"}, "cannot be used as intermediate"),
+        ("target", {"target": "retrieval"}, "nothing to train"),
+        ("evaluate", {"target": "pos"}, "no head for 'pos'"),
+        ("pretrain", {"text": "none"}, "nothing to pre-train on"),
+        ("transfer", {"data": "nowhere"}, "no such folder"),
+        ("transfer", {"target": "pos", "languages": "false"}, "Quote it"),
+        ("transfer", {"target": "pos", "train_on": "nli"}, "cannot train 'pos'"),
+        ("transfer", {"target": "none"}, "nothing to evaluate"),
+    ],
+)
+def test_what_cannot_be_run_is_said_before_anything_runs(verb, typed, says):
+    with pytest.raises(XferError) as caught:
+        planned(verb, **typed)
+    assert says in str(caught.value) and caught.value.exit_code == 2
