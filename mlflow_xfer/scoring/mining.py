@@ -1,0 +1,130 @@
+"""Mining translation pairs from two collections of sentences (BUCC), as XTREME does.
+
+Artetxe and Schwenk 2019 (arXiv 1811.01136): the ratio margin of a pair is its cosine over the mean of both sentences'
+average cosines to their 4 nearest neighbours. Each sentence proposes its best partner, in both directions; proposals
+are taken greedily by score, each sentence once ("max" retrieval). The threshold is tuned on the dev pairs' gold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+NEIGHBOURS = 4
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Proposed pairs, best first: ``source`` and ``target`` are row numbers, ``score`` the ratio margin."""
+
+    source: np.ndarray
+    target: np.ndarray
+    score: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+
+def nearest_both_ways(
+    x: np.ndarray, y: np.ndarray, k: int = NEIGHBOURS, rows: int = 1024
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The ``k`` nearest rows of ``y`` for each row of ``x`` and the other way round, exactly, by inner product.
+
+    One pass over the similarities serves both directions: half the work of two searches in an index.
+
+    Args:
+        x, y: ``[n, d]`` and ``[m, d]``, float32, rows normalised to length 1 for cosines.
+        rows: rows of ``x`` handled at a time; memory is about ``2 * rows * m`` floats.
+
+    Returns:
+        Similarities and row numbers ``[n, k]`` for ``x``, then ``[m, k]`` for ``y``; best first. ``k`` is cut to
+        the size of the other side.
+    """
+    k_x, k_y = min(k, len(y)), min(k, len(x))
+    x_similarity = np.empty((len(x), k_x), np.float32)
+    x_index = np.empty((len(x), k_x), np.int64)
+    y_similarity = np.full((len(y), k_y), -np.inf, np.float32)
+    y_index = np.zeros((len(y), k_y), np.int64)
+    for start in range(0, len(x), rows):
+        block = np.ascontiguousarray(x[start : start + rows], np.float32) @ np.asarray(y, np.float32).T
+        across = block.T.copy()  # _best overwrites its argument
+        x_similarity[start : start + rows], x_index[start : start + rows] = _best(block, k_x)
+        found, index = _best(across, min(k_y, across.shape[1]))
+        merged = np.concatenate([y_similarity, found], axis=1)
+        order = np.argsort(-merged, axis=1, kind="stable")[:, :k_y]
+        y_similarity = np.take_along_axis(merged, order, axis=1)
+        y_index = np.take_along_axis(np.concatenate([y_index, index + start], axis=1), order, axis=1)
+    return x_similarity, x_index, y_similarity, y_index
+
+
+def _best(block: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The ``k`` largest of each row, best first. Overwrites ``block``: for small k, k maxima beat a partition."""
+    values, index = np.empty((len(block), k), block.dtype), np.empty((len(block), k), np.int64)
+    everything = np.arange(len(block))
+    for rank in range(k):
+        index[:, rank] = block.argmax(axis=1)
+        values[:, rank] = block[everything, index[:, rank]]
+        block[everything, index[:, rank]] = -np.inf
+    return values, index
+
+
+def candidates(
+    x_similarity: np.ndarray, x_index: np.ndarray, y_similarity: np.ndarray, y_index: np.ndarray
+) -> Candidates:
+    """Pairs from the nearest neighbours of both sides (``[n, k]`` and ``[m, k]`` cosines and row numbers)."""
+    x_mean, y_mean = x_similarity.mean(axis=1), y_similarity.mean(axis=1)
+    forward = x_similarity / ((x_mean[:, None] + y_mean[x_index]) / 2)
+    backward = y_similarity / ((y_mean[:, None] + x_mean[y_index]) / 2)
+    n, m = np.arange(len(x_index)), np.arange(len(y_index))
+    best_x, best_y = forward.argmax(axis=1), backward.argmax(axis=1)
+    source = np.concatenate([n, y_index[m, best_y]])
+    target = np.concatenate([x_index[n, best_x], m])
+    score = np.concatenate([forward[n, best_x], backward[m, best_y]])
+    order = np.argsort(-score, kind="stable")
+    used_x, used_y, kept = np.zeros(len(n), bool), np.zeros(len(m), bool), []
+    for place, i, j in zip(order.tolist(), source[order].tolist(), target[order].tolist(), strict=True):
+        if not used_x[i] and not used_y[j]:
+            used_x[i] = used_y[j] = True
+            kept.append(place)
+    return Candidates(source[kept], target[kept], score[kept])
+
+
+def tune_threshold(found: Candidates, gold: Iterable[tuple[int, int]]) -> float:
+    """The score from which on pairs are kept, so that F1 against the dev pairs ``gold`` is largest.
+
+    It lies half-way between the last pair kept and the first one not kept. XTREME's own loop fails if the best cut
+    keeps everything, and may cut between equal scores; here the threshold is then the lowest score itself, and equal
+    scores stay together.
+    """
+    gold = set(gold)
+    if not len(found) or not gold:
+        return 0.0
+    pairs = zip(found.source.tolist(), found.target.tolist(), strict=True)
+    correct = np.cumsum([pair in gold for pair in pairs])
+    f1 = 2 * correct / (np.arange(1, len(found) + 1) + len(gold))
+    last = np.append(found.score[:-1] > found.score[1:], True)  # cuts only where the score changes
+    best = int(np.argmax(np.where(last, f1, -1.0)))
+    if best + 1 == len(found):
+        return float(found.score[best])
+    return float((float(found.score[best]) + float(found.score[best + 1])) / 2)
+
+
+def mined(found: Candidates, threshold: float) -> list[tuple[int, int]]:
+    """The pairs whose score is at least ``threshold``."""
+    keep = found.score >= threshold
+    return list(zip(found.source[keep].tolist(), found.target[keep].tolist(), strict=True))
+
+
+def distinct(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers of each sentence's first occurrence, in order, and which of those occur exactly once.
+
+    XTREME mines over the distinct sentences and then drops those that occurred twice, since their ids are ambiguous.
+    """
+    first: dict[str, int] = {}
+    often: dict[str, int] = {}
+    for number, text in enumerate(texts):
+        first.setdefault(text.strip(), number)
+        often[text.strip()] = often.get(text.strip(), 0) + 1
+    return np.array(list(first.values()), np.int64), np.array([count == 1 for count in often.values()], bool)
