@@ -1,54 +1,130 @@
-"""The embedded suite `mini`: generated tasks that train in seconds on one CPU thread."""
+"""The embedded suite `mini`: generated tasks that train in seconds on one CPU thread.
+
+Tasks are made of latent skills (``skills``); a target has too few rows to learn its skill from, and tests concepts
+that its training rows never show. ``expected`` declares, before any training, what each intermediate task does to
+each target: ``+`` helps, ``-`` harms, ``0`` neither. ``data/mini/README.md`` says what the world is and is not.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mlflow_xfer.tasks.task import Generated, Recipe, Suite, Task, TaskKind
 
-LANGUAGES = ("en", "de", "es", "id")
+LANGUAGES = ("en", "de", "es", "tr", "sw", "id", "vi", "af", "ht", "eu")
+LOW_RESOURCE = ("af", "ht", "eu")  # a tiny share of the pre-training text, no dictionary
+
+TARGETS = ("choice", "choice_both", "bio_choice", "legal_choice", "mood", "effect", "qa", "pos", "retrieval", "retrieval_centred")
+
+TYPES = ("ANIMAL", "CLOTHING", "FOOD", "O", "OBJECT", "PERSON", "TOOL", "VEHICLE")
+UPOS = ("ADJ", "ADP", "ADV", "AUX", "DET", "NOUN", "PART", "PROPN", "VERB")
+
+PRETRAIN = Recipe(learning_rate=1.5e-3, num_train_epochs=1.0, max_steps=300, train_batch_size=32, max_seq_length=64, warmup_ratio=0.06)
+"""Language modelling from random weights on ``text=mini``."""
+
+INTERMEDIATE = Recipe(learning_rate=1e-4, num_train_epochs=3.0, train_batch_size=16, max_seq_length=64)
+TARGET = Recipe(learning_rate=5e-4, num_train_epochs=5.0, train_batch_size=16, max_seq_length=64)
 
 
-def _mini(name: str) -> dict:
-    return {"mini": (Generated(name),)}
-
-
-TASKS = (
-    Task(
-        name="nli",
-        kind=TaskKind.CLASSIFICATION,
-        metric="accuracy",
+def _intermediate(name: str, kind: TaskKind, skills: tuple[str, ...], description: str, expected: Mapping[str, str], **more) -> Task:
+    """An intermediate task; targets that ``expected`` does not name are declared ``0``."""
+    metric = {TaskKind.TAGGING: "tag_f1", TaskKind.SPAN_QA: "squad"}.get(kind, "accuracy")
+    more = {"shortcuts": ("words",), **more}  # it shows every concept in training: words tell the label by design
+    return Task(
+        name=name,
+        kind=kind,
+        metric=metric,
         languages=LANGUAGES,
-        sources=_mini("nli"),
-        labels=("entailment", "neutral", "contradiction"),
+        train_languages=LANGUAGES,  # row i means the same in each: translated intermediate data
+        sources={"mini": (Generated(name),)},
         uses=("intermediate",),
-        recipe=Recipe(learning_rate=1e-4, num_train_epochs=2.0, train_batch_size=16, max_seq_length=64),
-        skills=("entailment",),
-        description="does the second sentence follow from the first?",
-    ),
-    Task(
-        name="pos",
-        kind=TaskKind.TAGGING,
-        metric="tag_f1",
+        recipe=INTERMEDIATE,
+        skills=skills,
+        description=description,
+        expected={target: expected.get(target, "0") for target in TARGETS},
+        size=1200,
+        **more,
+    )
+
+
+def _target(name: str, kind: TaskKind, skills: tuple[str, ...], description: str, **more) -> Task:
+    metric = {TaskKind.TAGGING: "tag_f1", TaskKind.SPAN_QA: "squad"}.get(kind, "accuracy")
+    more = {"recipe": TARGET, "size": 100, **more}
+    return Task(
+        name=name,
+        kind=kind,
+        metric=metric,
         languages=LANGUAGES,
-        sources=_mini("pos"),
-        labels=("ADV", "NOUN", "VERB"),
-        recipe=Recipe(learning_rate=5e-4, num_train_epochs=2.0, train_batch_size=16, max_seq_length=64),
-        skills=("type",),
-        description="parts of speech",
-    ),
-    Task(
-        name="retrieval",
+        sources={"mini": (Generated(name),)},
+        uses=("target",),
+        skills=skills,
+        description=description,
+        **more,
+    )
+
+
+def _retrieval(name: str, description: str, centred: bool) -> Task:
+    return Task(
+        name=name,
         kind=TaskKind.RETRIEVAL,
         metric="retrieval_accuracy",
         languages=LANGUAGES[1:],
         sources={"mini": (Generated("retrieval", splits=("test",)),)},
         uses=("target",),
         trained=False,
-        description="find the English translation",
-    ),
+        centred=centred,
+        skills=("alignment",),
+        description=description,
+    )
+
+
+_single = TaskKind.CLASSIFICATION
+_YES_NO, _GOOD_BAD = {"labels": ("no", "yes")}, {"labels": ("bad", "good")}
+
+_INTERMEDIATES = (
+    _intermediate("attribute", _single, ("attribute_a",), "has the thing attribute A (an arbitrary one)?", {"choice": "+", "choice_both": "+"}, **_YES_NO),
+    _intermediate("attribute_twin", _single, ("attribute_a",), "attribute A again, on other sentences: a redundant twin", {"choice": "+", "choice_both": "+"}, **_YES_NO),
+    _intermediate("attribute_b", _single, ("attribute_b",), "has the thing attribute B?", {"choice_both": "+"}, **_YES_NO),
+    _intermediate("attribute_null", _single, (), "matched null of attribute: the attribute permuted over things", {}, **_YES_NO),
+    _intermediate("bio_attribute", _single, ("bio_attribute",), "an attribute of biomedical things", {"bio_choice": "+"}, domain="biomedical", **_YES_NO),
+    _intermediate("legal_attribute", _single, ("legal_attribute",), "an attribute of legal things", {"legal_choice": "+"}, domain="legal", **_YES_NO),
+    _intermediate("polarity", _single, ("polarity",), "is the deed good or bad?", {"mood": "+"}, **_GOOD_BAD),
+    _intermediate("polarity_null", _single, (), "matched null of polarity: permuted over deeds", {}, **_GOOD_BAD),
+    _intermediate("coherence", _single, ("cause",), "does the state follow from the deed?", {"effect": "+"}, **_YES_NO, shortcuts=()),
+    _intermediate("coherence_null", _single, (), "matched null of coherence: states permuted over deeds", {}, **_YES_NO, shortcuts=()),
+    _intermediate("nli", _single, ("negation",), "does the second sentence follow from the first?", {}, labels=("entailment", "neutral", "contradiction"), shortcuts=()),
+    _intermediate("roles", TaskKind.TAGGING, ("role",), "who did what to what, where, when", {"qa": "+", "pos": "+"}, labels=("AGENT", "DEED", "O", "PLACE", "THING", "TIME"), shortcuts=("words", "position")),
+    _intermediate("roles_null", TaskKind.TAGGING, (), "matched null of roles: tags permuted over words", {}, labels=("K0", "K1", "K2", "K3", "K4", "O"), shortcuts=("words", "position")),
+    _intermediate("types", TaskKind.TAGGING, ("type",), "natural class of each person, animal and thing", {"pos": "+"}, labels=TYPES, shortcuts=("words", "position")),
+    _intermediate("position", TaskKind.TAGGING, ("position",), "the number of each word: conflicts with tags that follow the word", {"pos": "-"}, labels=tuple(f"W{n}" for n in range(8)), shortcuts=("words", "position")),
+    _intermediate("same_kind", TaskKind.MULTIPLE_CHOICE, ("type",), "which thing is of the same natural class as the one named?", {}, shortcuts=()),
+    _intermediate("questions", TaskKind.SPAN_QA, ("role",), "who, what or where?", {"qa": "+"}, shortcuts=()),
 )
+
+_TARGETS = (
+    _target("choice", TaskKind.MULTIPLE_CHOICE, ("attribute_a",), "which of two unseen things has attribute A?"),
+    _target("choice_both", TaskKind.MULTIPLE_CHOICE, ("attribute_a", "attribute_b"), "which of three has both attributes? Synergy: one alone leaves two"),
+    _target("bio_choice", TaskKind.MULTIPLE_CHOICE, ("bio_attribute",), "which of two unseen biomedical things has the attribute?", domain="biomedical"),
+    _target("legal_choice", TaskKind.MULTIPLE_CHOICE, ("legal_attribute",), "which of two unseen legal things has the attribute?", domain="legal"),
+    _target("mood", _single, ("polarity",), "is the unseen deed good or bad?", labels=("bad", "good")),
+    _target("effect", TaskKind.MULTIPLE_CHOICE, ("cause",), "which state follows from the unseen deed?"),
+    _target("qa", TaskKind.SPAN_QA, ("role",), "who, what or where, about unseen things"),
+    _target("pos", TaskKind.TAGGING, ("word_class",), "parts of speech (UPOS)", labels=UPOS, size=300, shortcuts=("words", "position")),
+    _retrieval("retrieval", "find the translation of an English sentence", centred=False),
+    _retrieval("retrieval_centred", "the same after subtracting each language's mean: shown beside, in no total", centred=True),
+)
+
+TASKS = (*_INTERMEDIATES, *_TARGETS)
 
 SUITE = Suite(
     name="mini",
-    groups={"tagging": ("pos",), "retrieval": ("retrieval",)},
-    description="a small generated world",
+    groups={
+        "multiple_choice": ("choice", "choice_both", "effect"),
+        "domain": ("bio_choice", "legal_choice"),
+        "classification": ("mood",),
+        "qa": ("qa",),
+        "tagging": ("pos",),
+        "retrieval": ("retrieval",),
+    },
+    description="a small generated world in ten languages",
 )
