@@ -35,8 +35,8 @@ def provider_of(data: str) -> str:
 def locate(task: Task, split: str, language: str, data: str, *, seed: int = 0) -> Rows | None:
     """The rows of a split in one language, or None where a known language has none.
 
-    Tasks of a task file keep their own files whatever ``data`` says. ``seed`` is for generators whose rows depend
-    on it; the embedded suite's do not.
+    Tasks of a task file keep their own files whatever ``data`` says. ``seed`` is the replicate's:
+    the embedded suite's concept split follows from it.
 
     Raises:
         XferError: unknown split or language, no such folder, a file that a task file names is missing, or the task
@@ -104,7 +104,7 @@ def _located(task: Task, source: Source, index: int, provider: str, split: str, 
     if isinstance(source, Generated):
         from mlflow_xfer.data import mini
 
-        params = {"concept_split": 0}
+        params = mini.parameters(source.name, seed)
         identity = f"mini:{mini.VERSION}:{source.name}:{json.dumps(params, sort_keys=True)}"
         return Rows(task.name, split, language, provider, "mini", identity, params, source=index)
     if isinstance(source, Hub):
