@@ -37,6 +37,10 @@ class Meaning:
     negated: bool = False
 
 
+FIELDS = {"S": "agent", "V": "verb", "V-": "verb", "O": "object", "B": "object", "X": "adjective", "P": "place", "T": "time"}
+"""The field of a meaning that each slot of a template says."""
+
+
 @lru_cache(maxsize=1)
 def rules() -> dict[str, dict[str, Any]]:
     """``grammar.yaml`` by language, English first."""
@@ -59,7 +63,8 @@ class Grammar:
 
     def __init__(self, language: str, rule: dict[str, Any]):
         self.language, self.rule = language, rule
-        self._phrases: dict[tuple[str, str, str], tuple[Token, ...]] = {}
+        self._phrases: dict[tuple[str, ...], tuple[Token, ...]] = {}
+        self._slots: dict[tuple[str, str, str], tuple[Token, ...]] = {}
         self._templates: dict[str, tuple[Token, ...]] = {}
 
     def say(self, meaning: Meaning) -> list[Token]:
@@ -112,27 +117,34 @@ class Grammar:
         tokens: list[Token] = []
         for item in self._template(name):
             if not item.pos:
-                tokens.extend(self._slot(item.word, meaning))
+                tokens.extend(self._filled(item.word, meaning))
             elif not tokens or tokens[-1] != item:  # Afrikaans: nie … nie, but one where nothing stands between
                 tokens.append(item)
         return tokens
 
-    def _slot(self, slot: str, meaning: Meaning) -> tuple[Token, ...]:
-        if slot == "S" and meaning.agent:
-            return self.phrase(meaning.agent, "", "subject", "S")
-        if slot in ("V", "V-") and meaning.verb:
-            return self.verb(meaning.verb, "negative" if slot == "V-" else "present", "V")
-        if slot == "O" and meaning.object:
-            return self.phrase(meaning.object, meaning.adjective, "object", "O")
+    def _filled(self, slot: str, meaning: Meaning) -> tuple[Token, ...]:
+        field = FIELDS[slot]
+        concept = getattr(meaning, field)
+        if not concept:
+            return ()
+        key = (slot, concept, meaning.object if slot == "X" else meaning.adjective if slot == "O" else "")
+        if key not in self._slots:
+            self._slots[key] = self._slot(*key)
+        return self._slots[key]
+
+    def _slot(self, slot: str, concept: str, other: str) -> tuple[Token, ...]:
+        """A slot's words; ``other`` is an object's adjective, or what a predicate is said of."""
+        if slot == "S":
+            return self.phrase(concept, "", "subject", "S")
+        if slot == "O":
+            return self.phrase(concept, other, "object", "O")
         if slot == "B":
-            return self.phrase(meaning.object, "", "bare", "B")
+            return self.phrase(concept, "", "bare", "B")
         if slot == "X":
-            return self.predicate(meaning.adjective, meaning.object)
-        if slot == "P" and meaning.place:
-            return self.adverbial(meaning.place, "P")
-        if slot == "T" and meaning.time:
-            return self.adverbial(meaning.time, "T")
-        return ()
+            return self.predicate(concept, other)
+        if slot in ("V", "V-"):
+            return self.verb(concept, "negative" if slot == "V-" else "present", "V")
+        return self.adverbial(concept, slot)
 
     def _template(self, name: str) -> tuple[Token, ...]:
         if name not in self._templates:
