@@ -1,0 +1,134 @@
+"""Sentence embeddings from one layer of a backbone.
+
+The mean over a text's tokens, special tokens included (as XTREME's retrieval scripts do), of a middle layer:
+a pretrained encoder's last layer is the worst of all for retrieval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.models.load import is_decoder, load_backbone, load_tokenizer
+
+Layer = int | Literal["auto"]
+Pooling = Literal["mean", "cls", "last"]
+AUTO_DEPTH = 0.6
+"""Depth of the layer that ``auto`` names: 14 of XLM-R large's 24 (XTREME, jiant), 7 of 12."""
+
+
+def auto_layer(n_layers: int) -> int:
+    return max(1, round(AUTO_DEPTH * n_layers))
+
+
+def embed(
+    model_dir: Path | str,
+    texts: Sequence[str],
+    *,
+    layer: Layer = "auto",
+    pooling: Pooling = "mean",
+    token_budget: int = 8192,
+    max_seq_length: int = 128,
+    device: str = "auto",
+) -> np.ndarray:
+    """Vectors of ``texts``, float32 [texts, hidden]; ``layer`` is the index in ``hidden_states``, 0 = embeddings."""
+    found = embed_layers(
+        model_dir,
+        texts,
+        layers=[layer],
+        pooling=pooling,
+        token_budget=token_budget,
+        max_seq_length=max_seq_length,
+        device=device,
+    )
+    return next(iter(found.values()))
+
+
+@torch.inference_mode()
+def embed_layers(
+    model_dir: Path | str,
+    texts: Sequence[str],
+    *,
+    layers: Sequence[Layer] | None = None,
+    pooling: Pooling = "mean",
+    token_budget: int = 8192,
+    max_seq_length: int = 128,
+    device: str = "auto",
+) -> dict[int, np.ndarray]:
+    """Vectors of ``texts`` from several layers (None: all) in one pass, {layer: float32 [texts, hidden]}.
+
+    Raises:
+        XferError: for a layer that the model does not have, or ``cls`` of a decoder, whose first token has read nothing.
+    """
+    where = torch.device(
+        "cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device
+    )
+    tokenizer, model = load_tokenizer(model_dir), load_backbone(model_dir).to(where).eval()
+    depth = model.config.num_hidden_layers
+    wanted = list(range(depth + 1)) if layers is None else [auto_layer(depth) if n == "auto" else n for n in layers]
+    if any(not 0 <= n <= depth for n in wanted):
+        raise XferError(
+            f"layer={max(wanted, key=abs)}, but the model at {model_dir} has layers 0 to {depth}.",
+            "0 is the embeddings.",
+        )
+    if pooling == "cls" and is_decoder(model.config):
+        raise XferError(
+            "pooling=cls of a decoder is the same for all texts: its first token has read nothing.", "Use mean or last."
+        )
+    vectors = {n: np.zeros((len(texts), model.config.hidden_size), np.float32) for n in wanted}
+    rows = tokenizer(list(texts), truncation=True, max_length=max_seq_length)["input_ids"] if len(texts) else []
+    half = (
+        torch.autocast("cuda", torch.bfloat16)
+        if where.type == "cuda" and torch.cuda.is_bf16_supported()
+        else torch.autocast("cpu", enabled=False)
+    )
+    for numbers in _batches([len(row) for row in rows], token_budget):
+        inputs = _padded([rows[i] for i in numbers], tokenizer.pad_token_id, where)
+        with half:
+            states = _hidden_states(model, inputs)
+        for n in wanted:
+            vectors[n][numbers] = pooled(states[n].float(), inputs["attention_mask"], pooling).cpu().numpy()
+    return vectors
+
+
+def _hidden_states(model: Any, inputs: Mapping[str, Tensor]) -> Sequence[Tensor]:
+    cache = {"use_cache": False} if is_decoder(model.config) else {}
+    return model(**inputs, **cache, output_hidden_states=True).hidden_states
+
+
+def pooled(states: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
+    """[texts, tokens, hidden] and the attention mask [texts, tokens] -> [texts, hidden]."""
+    if pooling == "cls":
+        return states[:, 0]
+    if pooling == "last":
+        return states[torch.arange(len(states), device=states.device), mask.sum(1).clamp(min=1) - 1]
+    if pooling == "mean":
+        weights = mask.unsqueeze(-1).to(states.dtype)
+        return (states * weights).sum(1) / weights.sum(1).clamp(min=1)
+    raise XferError(f"Unknown pooling {pooling!r}.", "Accepted: mean, cls, last")
+
+
+def _batches(lengths: Sequence[int], token_budget: int) -> list[list[int]]:
+    """Numbers of texts in batches of at most ``token_budget`` tokens, longest first."""
+    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
+    batches, begin = [], 0
+    while begin < len(order):
+        size = max(1, token_budget // max(lengths[order[begin]], 1))
+        batches.append(order[begin : begin + size])
+        begin += size
+    return batches
+
+
+def _padded(rows: Sequence[Sequence[int]], pad_id: int, where: torch.device) -> dict[str, Tensor]:
+    width = max(1, max(map(len, rows)))
+    ids = np.full((len(rows), width), pad_id, np.int64)
+    mask = np.zeros((len(rows), width), np.int64)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)], mask[i, : len(row)] = row, 1
+    return {"input_ids": torch.from_numpy(ids).to(where), "attention_mask": torch.from_numpy(mask).to(where)}

@@ -1,0 +1,308 @@
+"""Several heads on one backbone, each head a transformers class where there is one.
+
+``AutoModelFor…`` models are built empty and pointed at the shared backbone, so that what is published is what
+transformers itself would save, and loads everywhere. Where transformers has no class for an architecture
+(multiple choice on decoders) a small generic head fills in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.models.load import has_lm_head, is_decoder, lm_class, load_backbone, load_lm, quiet
+from mlflow_xfer.tasks.task import Task, TaskKind
+
+HEAD_STD = 0.02
+"""Standard deviation of a fresh head's weights (Devlin et al. 2019), whatever the backbone began with."""
+
+LM_HEAD = "lm_head"
+"""Folder of a published checkpoint that carries an LM head its root class has no place for."""
+
+LM_KINDS = (TaskKind.MASKED_LM, TaskKind.CAUSAL_LM)
+
+
+class ChoiceHead(nn.Module):
+    """Multiple choice where transformers has no class: one scalar per choice from its last token."""
+
+    base_model_prefix = "model"
+
+    def __init__(self, config: Any, backbone: nn.Module):
+        super().__init__()
+        self.config, self.model = config, backbone
+        self.score = nn.Linear(config.hidden_size, 1)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, **inputs: Tensor) -> Any:
+        """``input_ids`` [batch, choices, tokens] -> ``.logits`` [batch, choices]."""
+        from transformers.modeling_outputs import MultipleChoiceModelOutput
+
+        flat, mask = input_ids.flatten(0, 1), attention_mask.flatten(0, 1)
+        hidden = self.model(input_ids=flat, attention_mask=mask, use_cache=False).last_hidden_state
+        last = mask.sum(1).clamp(min=1) - 1
+        scores = self.score(hidden[torch.arange(len(last), device=last.device), last])
+        return MultipleChoiceModelOutput(logits=scores.view(input_ids.shape[:2]))
+
+
+class MultiTaskModel(nn.Module):
+    """Heads that share one backbone.
+
+    Args:
+        backbone: the shared encoder or decoder.
+        heads: by task name, complete models whose backbone is ``backbone``.
+        kinds: by task name, what the head is for.
+        lm: a language model on the same backbone, or None.
+        trains_lm: whether ``lm``'s head is trained here; one that is only carried along keeps its weights.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        heads: Mapping[str, nn.Module],
+        kinds: Mapping[str, TaskKind],
+        lm: nn.Module | None,
+        trains_lm: bool,
+    ):
+        super().__init__()
+        self.backbone = backbone
+        self.names = {name: f"task{i}" for i, name in enumerate(sorted(heads))}  # a task's name may hold dots
+        self.heads = nn.ModuleDict({self.names[name]: head for name, head in heads.items()})
+        self.kinds, self.lm, self.trains_lm = dict(kinds), lm, trains_lm
+        self.config = backbone.config
+        self.decoder = is_decoder(backbone.config)
+        if lm is not None and not trains_lm:
+            shared = {id(p) for p in backbone.parameters()}
+            for parameter in lm.parameters():
+                if id(parameter) not in shared:
+                    parameter.requires_grad_(False)
+
+    def head(self, task: str) -> nn.Module:
+        return self.heads[self.names[task]]
+
+    def forward(self, task: str, targets: Mapping[str, Tensor], count: float, **inputs: Tensor) -> Tensor:
+        """The loss of one homogeneous batch: summed over its targets and divided by ``count``.
+
+        Args:
+            task: name of the task, or ``lm``.
+            targets: what :func:`loss_sum` needs for the kind; for ``lm``: ``positions`` and ``labels`` [n].
+            count: number of targets of the whole batch, of which this may be a part.
+            inputs: ``input_ids``, ``attention_mask`` …
+        """
+        if task == "lm":
+            return lm_loss_sum(self.lm, self.backbone, targets["positions"], targets["labels"], inputs) / count
+        return loss_sum(self.kinds[task], run(self.head(task), inputs, self.decoder), targets) / count
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All weights and persistent buffers, each once (heads share the backbone, decoders are tied)."""
+        seen: dict[int, str] = {}
+        kept: dict[str, Tensor] = {}
+        for name, tensor in self.state_dict(keep_vars=True).items():
+            if id(tensor) not in seen:
+                seen[id(tensor)] = name
+                kept[name] = tensor.detach()
+        return kept
+
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """The inverse of :meth:`tensors`; raises ``ValueError`` where names differ."""
+        own = self.tensors()
+        if set(own) != set(tensors):
+            raise ValueError(f"other weights: {sorted(set(own) ^ set(tensors))[:4]}")
+        with torch.no_grad():
+            for name, tensor in own.items():
+                tensor.copy_(tensors[name])
+
+
+def run(head: nn.Module, inputs: Mapping[str, Tensor], decoder: bool) -> Any:
+    """The head's output; decoders keep no cache of keys and values, which training does not read."""
+    return head(**inputs, use_cache=False) if decoder and not isinstance(head, ChoiceHead) else head(**inputs)
+
+
+def loss_sum(kind: TaskKind, output: Any, targets: Mapping[str, Tensor]) -> Tensor:
+    """Cross-entropy summed over the targets of a batch, in float32; label -100 counts for nothing.
+
+    ``targets``: ``labels`` [batch] (classification, multiple choice) or [batch, tokens] (tagging);
+    ``start`` and ``end`` [batch] (span QA, summed over both and halved).
+    """
+    if kind == TaskKind.SPAN_QA:
+        ends = ((output.start_logits, targets["start"]), (output.end_logits, targets["end"]))
+        return sum(cross_entropy(logits, labels) for logits, labels in ends) / 2
+    logits, labels = output.logits, targets["labels"]
+    if kind == TaskKind.MULTIPLE_CHOICE and "choices" in targets:
+        logits = without_missing(logits, targets["choices"])
+    return cross_entropy(logits.reshape(-1, logits.shape[-1]), labels.reshape(-1))
+
+
+def without_missing(logits: Tensor, choices: Tensor) -> Tensor:
+    """Logits [batch, choices] with those beyond an example's number of choices ruled out."""
+    return logits.masked_fill(torch.arange(logits.shape[1], device=logits.device) >= choices[:, None], float("-inf"))
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    return nn.functional.cross_entropy(logits.float(), labels, ignore_index=-100, reduction="sum")
+
+
+def lm_loss_sum(
+    lm: nn.Module, backbone: nn.Module, positions: Tensor, labels: Tensor, inputs: Mapping[str, Tensor]
+) -> Tensor:
+    """Cross-entropy at ``positions`` [n] of the flattened batch alone: elsewhere the vocabulary is never touched."""
+    head = next((getattr(lm, name) for name in ("lm_head", "cls") if hasattr(lm, name)), None)
+    cache = {"use_cache": False} if is_decoder(backbone.config) else {}
+    if head is None:  # an architecture whose head has several parts: all positions, then the wanted ones
+        logits = lm(**inputs, **cache).logits.flatten(0, 1)[positions]
+    else:
+        logits = head(backbone(**inputs, **cache).last_hidden_state.flatten(0, 1)[positions])
+    return cross_entropy(logits, labels)
+
+
+def build(backbone_dir: Path | str, tasks: Sequence[Task], lm: bool, seed: int) -> MultiTaskModel:
+    """A model of ``tasks`` on the backbone at ``backbone_dir``: fresh task heads, the LM head carried along.
+
+    A head's first weights depend on ``seed`` and its task's name, not on the tasks beside it, so that arms of a
+    comparison differ in nothing else. An LM head is loaded where the checkpoint has one; with ``lm`` a missing one is
+    made fresh.
+    """
+    backbone_dir = Path(backbone_dir)
+    model = load_lm(backbone_dir)
+    backbone = _backbone_of(model) if model is not None else load_backbone(backbone_dir)
+    if model is None and (lm or (backbone_dir / LM_HEAD).is_dir()):
+        model = _attach(lm_class(backbone.config), backbone.config, backbone, _stream(seed, "lm"))
+        model.tie_weights()
+        _load_carried(model, backbone, backbone_dir / LM_HEAD)
+    heads = {task.name: task_head(task, backbone, seed) for task in tasks}
+    if getattr(backbone, "pooler", None) is not None and not any(_wants_pooler(head) for head in heads.values()):
+        backbone.pooler = None
+    elif any(_wants_pooler(head) for head in heads.values()) and getattr(backbone, "pooler", None) is None:
+        backbone.pooler = load_backbone(backbone_dir).pooler
+    return MultiTaskModel(backbone, heads, {task.name: task.kind for task in tasks}, model, trains_lm=lm)
+
+
+def _wants_pooler(head: nn.Module) -> bool:
+    return getattr(head, "wants_pooler", False)
+
+
+def _backbone_of(model: nn.Module) -> nn.Module:
+    return getattr(model, model.base_model_prefix)
+
+
+def head_config(task: Task, config: Any) -> Any:
+    """A copy of the backbone's configuration with the task's labels."""
+    config = type(config).from_dict(config.to_dict())
+    if task.kind in (TaskKind.CLASSIFICATION, TaskKind.TAGGING):
+        config.num_labels = len(task.labels)
+        config.id2label = dict(enumerate(task.labels))
+        config.label2id = {label: i for i, label in enumerate(task.labels)}
+    if task.kind == TaskKind.CLASSIFICATION:
+        config.problem_type = "single_label_classification"
+    return config
+
+
+def task_head(task: Task, backbone: nn.Module, seed: int) -> nn.Module:
+    """A fresh head for ``task`` on ``backbone``.
+
+    Raises:
+        XferError: if the kind has no head, or classification has no declared labels.
+    """
+    if task.kind in (TaskKind.CLASSIFICATION, TaskKind.TAGGING) and len(task.labels) < 2:
+        raise XferError(f"Task {task.name!r} declares {len(task.labels)} labels; {task.kind} needs at least two.")
+    config = head_config(task, backbone.config)
+    kind = head_class(task.kind, config)
+    if kind is ChoiceHead:
+        head = ChoiceHead(config, backbone)
+        _initialise(head.score, _stream(seed, task.name))
+        return head
+    return _attach(kind, config, backbone, _stream(seed, task.name))
+
+
+def head_class(kind: TaskKind, config: Any) -> Any:
+    """The transformers class for ``kind`` on this architecture, else :class:`ChoiceHead`."""
+    import transformers as hf
+    from transformers.models.auto import modeling_auto as auto
+
+    table = {
+        TaskKind.CLASSIFICATION: (
+            hf.AutoModelForSequenceClassification,
+            auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
+        ),
+        TaskKind.TAGGING: (hf.AutoModelForTokenClassification, auto.MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES),
+        TaskKind.MULTIPLE_CHOICE: (hf.AutoModelForMultipleChoice, auto.MODEL_FOR_MULTIPLE_CHOICE_MAPPING_NAMES),
+        TaskKind.SPAN_QA: (hf.AutoModelForQuestionAnswering, auto.MODEL_FOR_QUESTION_ANSWERING_MAPPING_NAMES),
+    }
+    if kind not in table:
+        raise XferError(f"Tasks of kind {kind} have no head to train.", f"Trained kinds: {', '.join(table)}")
+    cls, names = table[kind]
+    if config.model_type in names:
+        return cls
+    if kind == TaskKind.MULTIPLE_CHOICE:
+        return ChoiceHead
+    raise XferError(f"transformers has no {kind} head for architecture {config.model_type!r}.")
+
+
+def _stream(seed: int, name: str) -> torch.Generator:
+    """The random numbers of one head."""
+    key = int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:7], "big")
+    return torch.Generator().manual_seed(key)
+
+
+def _attach(kind: Any, config: Any, backbone: nn.Module, generator: torch.Generator) -> nn.Module:
+    """A model of class ``kind`` on ``backbone``; only the part beyond the backbone takes memory and is initialised."""
+    with quiet(), torch.device("meta"):
+        model = kind.from_config(config, dtype=torch.float32)
+    own = next(name for name, child in model.named_children() if type(child) is type(backbone))
+    model.wants_pooler = getattr(getattr(model, own), "pooler", None) is not None
+    setattr(model, own, backbone)
+    for name, child in model.named_children():
+        if name != own:
+            _initialise(child.to_empty(device="cpu"), generator)
+    return model
+
+
+def _initialise(module: nn.Module, generator: torch.Generator) -> None:
+    """Weights normal with :data:`HEAD_STD`, biases zero, norms one: in the order of definition, from ``generator``."""
+    with torch.no_grad():
+        for part in module.modules():
+            for name, parameter in part.named_parameters(recurse=False):
+                if parameter.dim() > 1:
+                    parameter.normal_(0.0, HEAD_STD, generator=generator)
+                else:
+                    parameter.fill_(1.0 if name == "weight" else 0.0)
+
+
+def head_tensors(model: nn.Module, backbone: nn.Module) -> dict[str, Tensor]:
+    """The weights of ``model`` beyond its backbone, each once; a decoder tied to the embeddings is left out."""
+    shared = {id(t) for t in backbone.state_dict(keep_vars=True).values()}
+    kept: dict[str, Tensor] = {}
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        if id(tensor) not in shared:
+            shared.add(id(tensor))
+            kept[name] = tensor.detach().contiguous()
+    return kept
+
+
+def load_head_tensors(model: nn.Module, backbone: nn.Module, folder: Path) -> None:
+    """Load what :func:`head_tensors` gave, from ``folder``; raises :class:`XferError` where it does not fit."""
+    from safetensors.torch import load_file
+
+    own, saved = head_tensors(model, backbone), load_file(folder / "model.safetensors")
+    if {n: t.shape for n, t in own.items()} != {n: t.shape for n, t in saved.items()}:
+        raise XferError(
+            f"The head at {folder} does not fit this model.",
+            "It belongs to a task with other labels or to another architecture.",
+        )
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(saved[name])
+
+
+def _load_carried(model: nn.Module, backbone: nn.Module, folder: Path) -> None:
+    if folder.is_dir():
+        load_head_tensors(model, backbone, folder)
+
+
+def carries_lm_head(path: Path | str) -> bool:
+    """Whether a checkpoint has an LM head, at its root or carried along."""
+    return has_lm_head(path) or (Path(path) / LM_HEAD).is_dir()

@@ -1,0 +1,251 @@
+"""Models from nothing and from a local directory: safetensors only, text encoders and decoders only."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.registry import unknown
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+
+ARCHITECTURES = ("xlm-roberta", "llama")
+SIZES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        # hidden, layers, heads, feed-forward, initializer range, vocabulary of a tokenizer trained for it
+        "tiny": {"hidden": 32, "layers": 2, "heads": 2, "inner": 64, "std": 0.04, "vocab_size": 1000},
+        "mini": {"hidden": 128, "layers": 2, "heads": 4, "inner": 256, "std": 0.04, "vocab_size": 2000},
+        "small": {"hidden": 256, "layers": 4, "heads": 4, "inner": 1024, "std": 0.02, "vocab_size": 16000},
+    }
+)
+POSITIONS = 512
+NO_REMOTE_CODE = "Convert the checkpoint to safetensors with transformers' save_pretrained."
+
+
+def parse_scratch(name: str) -> tuple[str, str]:
+    """(architecture, size) of ``scratch:<architecture>:<size>``; raises :class:`XferError` for another."""
+    parts = name.split(":")
+    if len(parts) != 3 or parts[0] != "scratch":
+        raise XferError(f"Model {name!r} is not of the form scratch:<{'|'.join(ARCHITECTURES)}>:<{'|'.join(SIZES)}>.")
+    if parts[1] not in ARCHITECTURES:
+        raise unknown("architecture", parts[1], ARCHITECTURES)
+    if parts[2] not in SIZES:
+        raise unknown("size", parts[2], SIZES)
+    return parts[1], parts[2]
+
+
+def scratch_config(architecture: str, size: str, tokenizer: PreTrainedTokenizerFast) -> PreTrainedConfig:
+    """The configuration of a model from nothing; dropout 0.1 is for fine-tuning (see ``Settings.dropout``)."""
+    from transformers import LlamaConfig, XLMRobertaConfig
+
+    row = SIZES[size]
+    shared = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": row["hidden"],
+        "num_hidden_layers": row["layers"],
+        "num_attention_heads": row["heads"],
+        "intermediate_size": row["inner"],
+        "initializer_range": row["std"],
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    if architecture == "llama":
+        return LlamaConfig(**shared, max_position_embeddings=POSITIONS, tie_word_embeddings=True)
+    # Position ids begin after pad_token_id.
+    longest = POSITIONS + tokenizer.pad_token_id + 1
+    return XLMRobertaConfig(**shared, max_position_embeddings=longest, type_vocab_size=1)
+
+
+def build_scratch(architecture: str, size: str, tokenizer: PreTrainedTokenizerFast, seed: int) -> PreTrainedModel:
+    """A language model with random weights that depend on ``seed`` alone."""
+    return random_lm(scratch_config(architecture, size, tokenizer), seed)
+
+
+def random_lm(config: PreTrainedConfig, seed: int) -> PreTrainedModel:
+    """A language model of ``config`` with random weights; the global random state is left as it was."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
+
+    kind = AutoModelForCausalLM if is_decoder(config) else AutoModelForMaskedLM
+    with quiet(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return kind.from_config(config).float()
+
+
+def randomised(path: Path | str, destination: Path | str, seed: int) -> Path:
+    """A control: a model of the config and tokenizer at ``path``, with random weights, saved at ``destination``."""
+    model, tokenizer = random_lm(load_config(path), seed), load_tokenizer(path)
+    return save(model, tokenizer, destination)
+
+
+def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, destination: Path | str) -> Path:
+    """Write ``model`` (safetensors) and ``tokenizer`` into the folder ``destination``."""
+    with quiet():
+        model.save_pretrained(destination)
+    tokenizer.save_pretrained(destination)
+    return Path(destination)
+
+
+def is_decoder(config: PreTrainedConfig) -> bool:
+    """Whether models of ``config`` read from left to right only."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
+
+    # Encoders such as XLM-R stand in both tables (they can be run as decoders); then the configuration decides.
+    return config.model_type in CAUSAL and (config.model_type not in MASKED or bool(config.is_decoder))
+
+
+def load_config(path: Path | str) -> PreTrainedConfig:
+    """The configuration at ``path``.
+
+    Raises:
+        XferError: if there is none, it is malformed, or it is not of a text encoder or decoder.
+    """
+    from transformers import AutoConfig
+
+    path = Path(path)
+    file = path / "config.json"
+    if not path.is_dir():
+        raise XferError(f"Model directory {path} does not exist.")
+    if not file.is_file():
+        raise XferError(f"{path} holds no config.json, so it is no model directory.", _what_it_holds(path))
+    try:
+        raw = json.loads(file.read_text(encoding="utf-8"))
+        model_type = raw["model_type"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise XferError(
+            f"{file} is malformed: {error!r}.", "Expected a transformers config.json with a model_type."
+        ) from error
+    if "auto_map" in raw:
+        raise XferError(
+            f"{path} needs code of its own (auto_map in config.json).", "Only architectures of transformers are loaded."
+        )
+    _refuse_other_kinds(path, model_type, raw)
+    try:
+        return AutoConfig.from_pretrained(path, local_files_only=True)
+    except Exception as error:  # noqa: BLE001 - whatever a foreign config breaks is bad input
+        raise XferError(f"{file} cannot be read as a {model_type} configuration: {error}.") from error
+
+
+def _refuse_other_kinds(path: Path, model_type: str, raw: Mapping[str, Any]) -> None:
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
+    from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES as SEQ2SEQ
+
+    if raw.get("is_encoder_decoder") or (model_type in SEQ2SEQ and model_type not in CAUSAL):
+        kind = "an encoder-decoder"
+    elif model_type in MASKED or model_type in CAUSAL:
+        return
+    else:
+        kind = "no text encoder or decoder"
+    raise XferError(
+        f"{path} is of architecture {model_type!r}, {kind}.",
+        "Accepted: encoders such as xlm-roberta or bert, and decoders such as llama.",
+    )
+
+
+def _what_it_holds(path: Path) -> str:
+    names = sorted(p.name for p in path.iterdir())
+    return f"It holds: {', '.join(names[:8]) or 'nothing'}{' …' if len(names) > 8 else ''}"
+
+
+def check_weights(path: Path | str) -> None:
+    """Raise :class:`XferError` unless ``path`` holds safetensors weights; pickles are refused unread."""
+    path = Path(path)
+    if (path / "model.safetensors").is_file() or (path / "model.safetensors.index.json").is_file():
+        return
+    pickles = sorted(p.name for p in path.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".pkl", ".ckpt"))
+    if pickles:
+        raise XferError(f"{path} holds pickled weights only ({', '.join(pickles[:3])}).", NO_REMOTE_CODE)
+    raise XferError(f"{path} holds no model.safetensors.", _what_it_holds(path))
+
+
+def load_tokenizer(path: Path | str) -> PreTrainedTokenizerFast:
+    """The fast tokenizer at ``path``, padding on the right and with a pad token.
+
+    Raises:
+        XferError: if there is none or it is not a fast one.
+    """
+    from transformers import AutoTokenizer
+
+    path = Path(path)
+    try:
+        with quiet():
+            tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, use_fast=True)
+    except Exception as error:  # noqa: BLE001 - transformers raises many kinds for a missing file
+        raise XferError(
+            f"{path} holds no tokenizer that transformers can load: {error}.",
+            _what_it_holds(path) if path.is_dir() else "",
+        ) from error
+    if not tokenizer.is_fast:
+        raise XferError(f"The tokenizer at {path} is not a fast one.", "Convert it, so that there is a tokenizer.json.")
+    tokenizer.padding_side = "right"
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    return tokenizer
+
+
+def load_backbone(path: Path | str) -> PreTrainedModel:
+    """The encoder or decoder at ``path`` without any head, in float32 on the CPU."""
+    from transformers import AutoModel
+
+    return _load(AutoModel, path)
+
+
+def load_lm(path: Path | str) -> PreTrainedModel | None:
+    """The language model at ``path`` with its head, tied as its configuration says; None if it has no LM head."""
+    return _load(lm_class(load_config(path)), path) if has_lm_head(path) else None
+
+
+def lm_class(config: PreTrainedConfig) -> Any:
+    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
+
+    return AutoModelForCausalLM if is_decoder(config) else AutoModelForMaskedLM
+
+
+def has_lm_head(path: Path | str) -> bool:
+    """Whether the root of ``path`` is a language model (by the class that saved it)."""
+    names = json.loads((Path(path) / "config.json").read_text(encoding="utf-8")).get("architectures") or [""]
+    return any(name.endswith(("ForMaskedLM", "ForCausalLM", "LMHeadModel", "ForPreTraining")) for name in names)
+
+
+def _load(kind: Any, path: Path | str, **kwargs: Any) -> PreTrainedModel:
+    import torch
+
+    path = Path(path)
+    config = load_config(path)
+    check_weights(path)
+    try:
+        # Weights that a checkpoint lacks (a pooler) are drawn here: from a fixed seed, without touching the global one.
+        with quiet(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return kind.from_pretrained(
+                path, config=config, local_files_only=True, use_safetensors=True, dtype=torch.float32, **kwargs
+            )
+    except XferError:
+        raise
+    except Exception as error:  # noqa: BLE001 - truncated files, other shapes
+        raise XferError(f"The weights at {path} cannot be loaded: {type(error).__name__}: {error}.") from error
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without transformers' progress bars and its reports of unused weights, which say nothing here."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

@@ -1,0 +1,229 @@
+"""Predictions of a trained model: all languages of a task in one length-sorted stream with a token budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mlflow_xfer.data.encode import Encoded, encode, join
+from mlflow_xfer.models.checkpoint import load_task_model
+from mlflow_xfer.models.embed import Layer, Pooling, embed_layers
+from mlflow_xfer.models.heads import run
+from mlflow_xfer.models.load import is_decoder, load_tokenizer
+from mlflow_xfer.tasks.task import Task, TaskKind
+from mlflow_xfer.training.batches import Reading, padded, reading
+from mlflow_xfer.training.devices import autocast, pick, to_device
+from mlflow_xfer.training.progress import tracked
+
+TOKEN_BUDGET = 8192
+"""Tokens of a prediction batch, padding included. Does not affect the result but for rounding."""
+
+
+def predict(
+    model_dir: Path | str,
+    task: Task,
+    splits: Mapping[str, Any],
+    *,
+    token_budget: int = TOKEN_BUDGET,
+    max_seq_length: int = 128,
+    head: str | None = None,
+    layer: Layer = "auto",
+    pooling: Pooling = "mean",
+    device: str = "auto",
+    precision: str = "auto",
+) -> dict[str, list]:
+    """What the model at ``model_dir`` answers, by language.
+
+    Args:
+        splits: by language, a ``datasets.Dataset`` in the canonical columns of the task's kind; labels are not read.
+        head: task whose head is used, where it is another one of the same kind (MNLI's for XNLI).
+        layer, pooling: of retrieval.
+
+    Returns:
+        classification: label names; tagging: a list of tag names for each example, one for each of its words, always;
+        multiple choice: numbers of choices; span QA: {example id: answer}; retrieval: for each target (English)
+        sentence the row of the nearest source sentence.
+    """
+    if not splits:
+        return {}
+    if task.kind == TaskKind.RETRIEVAL:
+        return retrieve(
+            model_dir,
+            splits,
+            layer=layer,
+            pooling=pooling,
+            max_seq_length=max_seq_length,
+            token_budget=token_budget,
+            device=device,
+        )
+    where = pick(device)
+    tokenizer = load_tokenizer(model_dir)
+    model = load_task_model(model_dir, task, head).to(where).eval()
+    with autocast(where, precision):
+        return predict_with(model, tokenizer, task, splits, max_seq_length, token_budget)
+
+
+def predict_with(
+    model: nn.Module,
+    tokenizer: Any,
+    task: Task,
+    splits: Mapping[str, Any],
+    max_seq_length: int,
+    token_budget: int = TOKEN_BUDGET,
+) -> dict[str, list]:
+    """As :func:`predict`, with a model in memory; its labels are those of ``model.config.id2label``."""
+    decoder = is_decoder(model.config)
+    bare = {language: _unlabelled(split) for language, split in splits.items()}
+    encoded = {
+        language: encode(split, task, tokenizer, max_seq_length, decoder=decoder) for language, split in bare.items()
+    }
+    return predict_encoded(model, tokenizer, task, encoded, bare, token_budget)
+
+
+def predict_encoded(
+    model: nn.Module,
+    tokenizer: Any,
+    task: Task,
+    encoded: Mapping[str, Encoded],
+    splits: Mapping[str, Any],
+    token_budget: int = TOKEN_BUDGET,
+) -> dict[str, list]:
+    """As :func:`predict_with`, from encodings of ``splits`` that are at hand."""
+    where = next(model.parameters()).device
+    how = reading(tokenizer, model.config, is_decoder(model.config), where.type == "cuda")
+    names = list(encoded)
+    together = join([encoded[name] for name in names])
+    answers = ANSWERS[task.kind](model, task, together, how, token_budget, [splits[name] for name in names])
+    sizes = np.cumsum([encoded[name].counts["examples"] for name in names])[:-1]
+    cuts = [0, *sizes.tolist(), len(answers)]
+    return {name: answers[begin:end] for name, (begin, end) in zip(names, pairwise(cuts), strict=True)}
+
+
+def _unlabelled(split: Any) -> Any:
+    """The split without its answers: a prediction must not depend on them, nor fail for lack of them."""
+    return split.remove_columns([name for name in ("label", "tags", "answers") if name in split.column_names])
+
+
+def budgeted(lengths: np.ndarray, token_budget: int) -> Iterator[np.ndarray]:
+    """Rows in batches of at most ``token_budget`` tokens (a longer row alone), longest first: memory fails at once or never."""
+    order = np.argsort(-np.asarray(lengths), kind="stable")
+    begin = 0
+    while begin < len(order):
+        size = max(1, token_budget // max(int(lengths[order[begin]]), 1))
+        yield order[begin : begin + size]
+        begin += size
+
+
+@torch.inference_mode()
+def outputs(
+    model: nn.Module, encoded: Encoded, how: Reading, token_budget: int, label: str
+) -> Iterator[tuple[np.ndarray, Any]]:
+    """(row numbers, the model's output) over all rows of ``encoded``."""
+    where = next(model.parameters()).device
+    batches = list(budgeted(encoded.lengths, token_budget))
+    for rows in tracked(batches, len(batches), label):
+        inputs = to_device(padded(encoded, rows.tolist(), how), where)
+        yield rows, run(model, inputs, how.decoder)
+
+
+def _allowed(model: nn.Module, task: Task) -> tuple[list[str], Tensor]:
+    """The head's label names, and which of them the task knows [labels]: a head may have been trained with more."""
+    names = [model.config.id2label[i] for i in range(len(model.config.id2label))]
+    return names, torch.tensor([name in task.labels for name in names])
+
+
+def _classes(
+    model: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int, splits: Sequence[Any]
+) -> list[str]:
+    names, allowed = _allowed(model, task)
+    best = np.zeros(len(encoded), np.int64)
+    for rows, output in outputs(model, encoded, how, token_budget, task.name):
+        logits = output.logits.float().masked_fill(~allowed.to(output.logits.device), float("-inf"))
+        best[rows] = logits.argmax(-1).cpu().numpy()
+    return [names[i] for i in best]
+
+
+def _tags(
+    model: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int, splits: Sequence[Any]
+) -> list[list[str]]:
+    """One tag for every word: each word is read in exactly one window."""
+    names, allowed = _allowed(model, task)
+    best = np.zeros(len(encoded.tokens), np.int64)
+    starts = np.asarray(encoded.starts)
+    for rows, output in outputs(model, encoded, how, token_budget, task.name):
+        logits = output.logits.float().masked_fill(~allowed.to(output.logits.device), float("-inf"))
+        tags = logits.argmax(-1).cpu().numpy()
+        for i, row in enumerate(rows):
+            best[starts[row] : starts[row + 1]] = tags[i, : starts[row + 1] - starts[row]]
+    word, example = np.asarray(encoded.columns["token_word"]), np.asarray(encoded.columns["example"])
+    asked = np.flatnonzero(word >= 0)
+    of = np.repeat(example, np.diff(starts))[asked]
+    order = np.lexsort((word[asked], of))
+    tags, of = best[asked][order], of[order]
+    cuts = np.searchsorted(of, np.arange(encoded.counts["examples"] + 1))
+    return [[names[t] for t in tags[begin:end]] for begin, end in pairwise(cuts)]
+
+
+ANSWERS = {TaskKind.CLASSIFICATION: _classes, TaskKind.TAGGING: _tags}
+
+
+# -- retrieval -------------------------------------------------------------------------------------------------------
+def retrieve(
+    model_dir: Path | str, splits: Mapping[str, Any], *, layer: Layer = "auto", **options: Any
+) -> dict[str, list[int]]:
+    """For each target sentence the row of the nearest source sentence by cosine, straight from the backbone."""
+    return next(iter(retrieval_sweep(model_dir, splits, layers=[layer], **options).values()))
+
+
+def retrieval_sweep(
+    model_dir: Path | str,
+    splits: Mapping[str, Any],
+    *,
+    layers: Sequence[Layer] | None = None,
+    pooling: Pooling = "mean",
+    **options: Any,
+) -> dict[int, dict[str, list[int]]]:
+    """Retrieval from several layers (all by default) in one pass over the texts: {layer: {language: rows}}."""
+    if not splits:
+        return {}
+    texts = [text for split in splits.values() for side in ("source", "target") for text in split[side]]
+    unique = list(dict.fromkeys(texts))  # English sides repeat from language to language
+    place = {text: i for i, text in enumerate(unique)}
+    vectors = embed_layers(model_dir, unique, layers=layers, pooling=pooling, **options)
+    found: dict[int, dict[str, list[int]]] = {}
+    for layer, array in vectors.items():
+        of = {
+            name: [array[[place[t] for t in split[side]]] for side in ("target", "source")]
+            for name, split in splits.items()
+        }
+        found[layer] = {name: nearest(queries, index, 1)[0][:, 0].tolist() for name, (queries, index) in of.items()}
+    return found
+
+
+def nearest(
+    queries: np.ndarray, index: np.ndarray, k: int, *, chunk: int = 1024, device: str = "auto"
+) -> tuple[np.ndarray, np.ndarray]:
+    """The ``k`` rows of ``index`` with the highest cosine to each query, exactly: (rows, cosines), each [queries, k].
+
+    Memory: ``chunk`` × rows of ``index``.
+    """
+    where = pick(device)
+    left, right = (
+        nn.functional.normalize(torch.as_tensor(np.ascontiguousarray(x)).to(where).float(), dim=-1)
+        for x in (queries, index)
+    )
+    k = min(k, len(right))
+    rows, cosines = [], []
+    for begin in range(0, len(left), chunk):
+        top = (left[begin : begin + chunk] @ right.T).topk(k, dim=-1)
+        rows.append(top.indices.cpu())
+        cosines.append(top.values.cpu())
+    if not rows:
+        return np.zeros((0, k), np.int64), np.zeros((0, k), np.float32)
+    return torch.cat(rows).numpy(), torch.cat(cosines).numpy()
