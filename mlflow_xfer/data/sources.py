@@ -47,7 +47,7 @@ def locate(task: Task, split: str, language: str, data: str, *, seed: int = 0) -
     code = languages.get(language).code
     provider, sources = _sources(task, data)
     for index, source in enumerate(sources):
-        found = _located(task, source, index, provider, split, code, data)
+        found = _located(task, source, index, provider, split, code, data, seed)
         if found:
             return found
     return None
@@ -98,7 +98,7 @@ def _root(provider: str, data: str) -> Path:
     return Path(data).expanduser().absolute() if provider == "folder" else Path()
 
 
-def _located(task: Task, source: Source, index: int, provider: str, split: str, language: str, data: str) -> Rows | None:
+def _located(task: Task, source: Source, index: int, provider: str, split: str, language: str, data: str, seed: int) -> Rows | None:
     if not _has(task, source, provider, split, language, data):
         return None
     if isinstance(source, Generated):
