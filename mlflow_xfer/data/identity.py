@@ -33,10 +33,18 @@ def file_digest(path: str | Path) -> str:
     try:
         state = path.stat()
         key = (str(path), state.st_size, state.st_mtime_ns, state.st_ctime_ns)
-        if key not in _known:
-            note = home() / "identity" / f"{hashlib.sha256(str(path).encode('utf-8', 'surrogateescape')).hexdigest()[:32]}.json"
-            _known[key] = _remembered(note, key) or _computed(path, note, key)
-        return _known[key]
+        if key in _known:
+            return _known[key]
+        note = home() / "identity" / f"{hashlib.sha256(str(path).encode('utf-8', 'surrogateescape')).hexdigest()[:32]}.json"
+        digest = _remembered(note, key)
+        if digest is None:
+            digest = _computed(path)
+            if time.time() - max(key[2], key[3]) / 1e9 < SETTLED_S:
+                return digest
+            with suppress(OSError):  # a read-only home costs time, not the run
+                write_whole(note, json.dumps({"key": key, "sha256": digest}).encode())
+        _known[key] = digest
+        return digest
     except OSError as error:
         raise XferError(f"{path}: cannot be read ({error.strerror or error}).", "Check the path and its permissions.") from None
 
@@ -54,14 +62,11 @@ def _remembered(note: Path, key: tuple) -> str | None:
         return None
 
 
-def _computed(path: Path, note: Path, key: tuple) -> str:
+def _computed(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while chunk := stream.read(CHUNK):
             digest.update(chunk)
-    if time.time() - max(key[2], key[3]) / 1e9 > SETTLED_S:
-        with suppress(OSError):  # a read-only home costs time, not the run
-            write_whole(note, json.dumps({"key": key, "sha256": digest.hexdigest()}).encode())
     return digest.hexdigest()
 
 

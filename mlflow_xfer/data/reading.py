@@ -202,13 +202,14 @@ def _rows(task: Task, rows: Rows, tally: Tally) -> Iterator[dict]:
 
     A repeated id gets ``#2``, ``#3`` … in the order of the rows (TyDiQA's ids repeat).
     """
-    seen: dict[str, int] = {}
+    times: dict[str, int] = {}
+    taken: set[str] = set()
     for number, (found, row) in enumerate(_converted(task, rows, tally)):
-        name = found or str(number)
-        times = seen[name] = seen.get(name, 0) + 1
-        if times > 1:
-            name = f"{name}#{times}"
-            seen[name] = 1
+        name = base = found or str(number)
+        while name in taken:
+            times[base] = times.get(base, 1) + 1
+            name = f"{base}#{times[base]}"
+        taken.add(name)
         tally.count(row, task.kind)
         yield {"id": name} | row
 

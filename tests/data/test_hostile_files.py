@@ -1,0 +1,155 @@
+"""Files that are damaged or odd end in a clear error or the right answer, never in a traceback."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mlflow_xfer.data import sources
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.tasks.task import Files, Task, TaskKind
+
+PAIR = {"text_a": 0, "text_b": 1, "label": 2}
+
+
+def task(path: Path, kind: TaskKind = TaskKind.CLASSIFICATION, split: str = "train", labels=("x", "y"), **more) -> Task:
+    files = Files({split: str(path)}, **more)
+    return Task("t", kind, "accuracy", ("en",), {"file": (files,)}, labels)
+
+
+def check(*args, **more) -> list[str]:
+    made = task(*args, **more)
+    return [str(p) for p in sources.check(made, sources.locate(made, more.get("split", "train"), "en", "mini"))]
+
+
+def read(*args, **more) -> list[dict]:
+    made = task(*args, **more)
+    return sources.read(made, sources.locate(made, more.get("split", "train"), "en", "mini")).to_list()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("a\tb\tx\nc\td\ty\n".encode("utf-16"), "t.tsv:1: is UTF-16"),
+        ("a\tb\tx\ncafé\td\ty\n".encode("latin-1"), "t.tsv:2: is not UTF-8 (byte 0xe9 at column 4)"),
+        (b"a\tb\tx\nc\x00\td\ty\n", "t.tsv:2: holds a NUL byte"),
+        ("a\tb\tx\n".encode("utf-16-le"), "t.tsv:1: holds a NUL byte"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "t.tsv:1: "),
+        (b"PK\x03\x04\x14\x00", "t.tsv:1: "),
+    ],
+)
+def test_other_encodings_are_named(put, content, says):
+    [found] = check(put("t.tsv", content), columns=PAIR)
+    assert says in found
+
+
+def test_a_byte_order_mark_is_no_text(put):
+    assert read(put("t.tsv", "\ufeffa\tb\tx\n"), columns=PAIR)[0]["text_a"] == "a"
+    assert read(put("t.csv", "\ufefftext_a,label\na,x\n"), format="csv", header=True)[0]["text_a"] == "a"
+
+
+def test_lines_of_ten_megabytes_are_read(put):
+    long = "word " * 2_000_000
+    assert len(read(put("t.tsv", f"{long}\tb\tx\n"), columns=PAIR)[0]["text_a"]) == len(long)
+    assert len(read(put("t.csv", f'text_a,label\n"{long}",x\n'), format="csv", header=True)[0]["text_a"]) == len(long)
+    assert len(read(put("t.jsonl", json.dumps({"text_a": long, "label": "x"})), format="jsonl")[0]["text_a"]) == len(long)
+
+
+def test_csv_with_commas_quotes_and_line_breaks(put):
+    path = put("t.csv", 'text_a,text_b,label\r\n"a, ""b""\r\nc",d,x\r\n,e,y\r\n')
+    rows = read(path, format="csv", header=True)
+    assert rows[0] == {"id": "0", "text_a": 'a, "b"\nc', "text_b": "d", "label": "x"}
+    assert rows[1]["text_a"] == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ('text_a,label\n"a,x\nb,y\n', "t.csv:3: is not csv (unexpected end of data)"),
+        ('text_a,label\n"a"b,x\n', "t.csv:2: is not csv"),
+        ("text_a,label\na,x,z\n", "t.csv:2: has 3 fields, the first line has 2"),
+        ("text_a,text_a\na,x\n", "t.csv:1: the header names a column twice"),
+        ("texta,label\na,x\n", "t.csv:2: has no text_a"),
+        ("text_a,label\n", "is empty"),
+        ("", "is empty"),
+    ],
+)
+def test_broken_csv_is_named(put, content, says):
+    [found] = check(put("t.csv", content), format="csv", header=True)
+    assert says in found
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("t.jsonl", '{"text_a": "a", "label": "x"}\n{"text_a": "b", "lab', "t.jsonl:2: is not JSON"),
+        ("t.jsonl", '{"text_a": "a", "label": "x"}\n["b"]\n', "t.jsonl:2: is not a JSON object"),
+        ("t.jsonl", '{"text_a": {"b": 1}, "label": "x"}\n', "t.jsonl:1: text_a is dict, not text"),
+        ("t.jsonl", '{"text_a": "\\ud800", "label": "x"}\n', "t.jsonl:1: holds half a surrogate pair"),
+        ("t.jsonl", "[" * 100_000, "t.jsonl:1: is not JSON"),
+        ("t.json", '[\n {"text_a": "a", "label": "x"},\n {"text_a": ', "t.json:3: is not JSON"),
+        ("t.json", '[\n {"text_a": "a", "label": "x"},\n', "the file may be truncated"),
+        ("t.json", "3", "t.json: is neither a list nor an object of rows"),
+        ("t.json", '{"data": [1]}', "t.json: row 1 is not an object"),
+        ("t.parquet", "PAR1 no", "t.parquet: is not a parquet file"),
+    ],
+)
+def test_broken_json_and_parquet_are_named(put, name, content, says):
+    [found] = check(put(name, content), format=name.split(".")[1])
+    assert says in found
+
+
+def test_squad_spans_are_checked_and_repeated_ids_kept_apart(put):
+    def paragraph(context, *questions):
+        return {"context": context, "qas": [{"id": i, "question": q, "answers": [{"text": t, "answer_start": s}]} for i, q, t, s in questions]}
+
+    good = {"data": [{"paragraphs": [paragraph("in 1920s \U0001f600 ok", ("12", "when", "1920s", 3), ("12", "what", "ok", 11))]}]}
+    rows = read(put("t.json", json.dumps(good)), kind=TaskKind.SPAN_QA, labels=(), format="squad")
+    assert [(r["id"], r["original_id"]) for r in rows] == [("12", "12"), ("12#2", "12")]
+    assert rows[1]["answers"] == {"text": ["ok"], "answer_start": [11]}
+    good["data"][0]["paragraphs"][0]["qas"][1]["answers"][0]["answer_start"] = 12
+    [found] = check(put("t2.json", json.dumps(good)), kind=TaskKind.SPAN_QA, labels=(), format="squad")
+    assert "'ok' does not stand at character 12" in found
+
+
+def test_blanked_answers_are_unscored(put):
+    blank = {"data": [{"paragraphs": [{"context": "c", "qas": [{"id": "1", "question": "q", "answers": [{"text": "", "answer_start": 0}]}]}]}]}
+    [found] = check(put("t.json", json.dumps(blank)), kind=TaskKind.SPAN_QA, split="test", labels=(), format="squad")
+    assert "no row has a label" in found
+
+
+def test_repeated_ids_never_collide(put):
+    rows = read(put("t.jsonl", "".join(json.dumps({"id": i, "text_a": "a", "label": "x"}) + "\n" for i in ["1", "1#2", "1", "1"])), format="jsonl")
+    assert len({r["id"] for r in rows}) == 4 and rows[0]["id"] == "1"
+
+
+FORMATS = {"tsv": {"columns": PAIR}, "csv": {"header": True}, "jsonl": {}, "json": {}, "parquet": {}}
+SEEDS = [b"text_a,label\na,x\n", b'"a\tb\tx\r\n', b'{"text_a": "a", "label": "x"}', b"[]", b"\xff\xfe", b"a\tO\n\n", b'{"data": [{"paragraphs": []}]}', b"1\ta\t_\tX\t_\t_\t0\troot\t_\t_\n"]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    content=st.one_of(
+        st.binary(max_size=60),
+        st.text(alphabet='abxy\t\r\n ",:[]{}#\u2028\x85\\0é', max_size=60).map(str.encode),
+        st.builds(lambda seed, at, more: seed[:at] + more + seed[at:], st.sampled_from(SEEDS), st.integers(0, 30), st.binary(max_size=4)),
+    ),
+    form=st.sampled_from(["tsv", "csv", "jsonl", "json", "parquet", "conll", "conllu", "squad", "text"]),
+)
+def test_any_bytes_give_rows_or_faults(content, form):
+    kind, labels = {"conll": (TaskKind.TAGGING, ()), "conllu": (TaskKind.TAGGING, ()), "squad": (TaskKind.SPAN_QA, ()), "text": (TaskKind.MASKED_LM, ())}.get(form, (TaskKind.CLASSIFICATION, ("x", "y")))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "t"
+        path.write_bytes(content)
+        made = task(path, kind, labels=labels, format=form, **FORMATS.get(form, {}))
+        rows = sources.locate(made, "train", "en", "mini")
+        faults = sources.check(made, rows)
+        assert all(isinstance(fault, XferError) and fault.exit_code == 2 for fault in faults)
+        if not faults:
+            read = sources.read(made, rows)
+            assert len(read) > 0 and len(set(read["id"])) == len(read)
