@@ -18,7 +18,7 @@ from typing import Any
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.home import home
-from mlflow_xfer.tracking import endpoint, flavour, manifest, names, published
+from mlflow_xfer.tracking import artifacts, endpoint, flavour, manifest, names, published
 from mlflow_xfer.tracking.published import run_of
 from mlflow_xfer.tracking.store import Store
 
@@ -83,6 +83,8 @@ def damage(store: Store, reference: str) -> str:
     Artifacts on this machine are compared by digest, remote ones by name and size without copying
     them (:func:`fetch` compares their digests).
     """
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
     model = published.find(store, reference)
     if model is None:
         return "it has no finished checkpoint"
@@ -93,7 +95,8 @@ def damage(store: Store, reference: str) -> str:
     local = published.folder(model)
     if local is not None:
         return "; ".join(manifest.faults(local, files, _HARMLESS))
-    sizes = store.ask(lambda: published.sizes(store.client, model.model_id))
+    repository = get_artifact_repository(model.artifact_location, tracking_uri=store.uri)
+    sizes = store.ask(lambda: artifacts.sizes(repository, deep=True))
     return "; ".join(
         f"{name} is missing or changed" for name, listed in files.items() if sizes.get(name) != listed.size
     )

@@ -114,9 +114,10 @@ def is_transient(error: BaseException) -> bool:
 
 def answered(error: BaseException) -> bool:
     """Whether the store itself answered (with an internal error), as opposed to not being there."""
+    import requests
     from mlflow.exceptions import RestException
 
-    return isinstance(error, RestException)
+    return isinstance(error, RestException) or isinstance(error, requests.HTTPError) and error.response is not None
 
 
 def unreachable(uri: str, reason: object) -> XferError:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.tracking import manifest
+from mlflow_xfer.tracking import artifacts, manifest
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.store import Store
@@ -74,19 +73,9 @@ def manifest_of(store: Store, model: Any) -> dict[str, manifest.Listed]:
     Raises:
         ValueError: its manifest is absent, malformed, or not the one that was published.
     """
-    from mlflow.exceptions import MlflowException
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-    local = folder(model)
-    try:
-        if local is not None:
-            data = (local / manifest.FILE).read_bytes()
-        else:
-            with tempfile.TemporaryDirectory() as scratch:
-                repository = get_artifact_repository(model.artifact_location, tracking_uri=store.uri)
-                data = Path(store.ask(lambda: repository.download_artifacts(manifest.FILE, scratch))).read_bytes()
-    except (OSError, MlflowException) as error:
-        raise ValueError(f"its manifest cannot be read: {error}") from error
+    data = artifacts.read(store, model.artifact_location, manifest.FILE)
+    if data is None:
+        raise ValueError("its manifest is gone")
     if hashlib.sha256(data).hexdigest() != model.tags.get(DIGEST_TAG):
         raise ValueError("its manifest is not the one that was published")
     return manifest.load(data.decode())
@@ -98,14 +87,6 @@ def folder(model: Any) -> Path | None:
     if parts.scheme == "file":
         return Path(unquote(parts.path))
     return Path(model.artifact_location) if parts.scheme == "" else None
-
-
-def sizes(client: Any, model_id: str, path: str | None = None) -> dict[str, int]:
-    """Size in bytes of every artifact of a model, by path."""
-    found: dict[str, int] = {}
-    for entry in client.list_logged_model_artifacts(model_id, path):
-        found |= sizes(client, model_id, entry.path) if entry.is_dir else {entry.path: entry.file_size}
-    return found
 
 
 def _model_id(store: Store, reference: str) -> str:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlflow_xfer.tracking import versions
+from mlflow_xfer.tracking import artifacts, versions
 from mlflow_xfer.tracking.names import text
 from mlflow_xfer.tracking.runs import RunView
 
@@ -52,7 +50,7 @@ def missing(store: Store, run: RunView) -> str:
         if fault:
             return fault
     for name in promised:
-        if name != checkpoints.NAME and not _exists(store, run.run_id, name):
+        if name != checkpoints.NAME and not artifacts.exists(store, run.artifact_uri, name):
             return f"its artifact {name} is gone"
     return ""
 
@@ -96,35 +94,15 @@ def differences(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
     return found
 
 
-def read_artifact(store: Store, run_id: str, path: str) -> str | None:
-    """The text of a run's artifact; None if it has none of that name."""
-    from mlflow.exceptions import MlflowException
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-    repository = get_artifact_repository(store.get(run_id).artifact_uri, tracking_uri=store.uri)
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            return Path(store.ask(lambda: repository.download_artifacts(path, folder))).read_text(encoding="utf-8")
-        except (MlflowException, OSError):
-            return None
-
-
 def _spec(store: Store, run: RunView) -> dict | None:
     for name in (SPEC_FILE, "params.json"):
-        body = read_artifact(store, run.run_id, name)
+        body = artifacts.read(store, run.artifact_uri, name)
         if body:
             try:
                 return json.loads(body)
             except ValueError:
                 continue
     return None
-
-
-def _exists(store: Store, run_id: str, path: str) -> bool:
-    """Whether the run has the artifact (file or folder) ``path``."""
-    parent, _, _ = path.rpartition("/")
-    listed = store.ask(lambda: store.client.list_artifacts(run_id, parent or None))
-    return any(entry.path == path and (entry.is_dir or entry.file_size) for entry in listed)
 
 
 def _version_differences(run: RunView) -> list[str]:

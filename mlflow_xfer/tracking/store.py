@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.tracking import endpoint, inputs, links, names, reuse, runs, versions
+from mlflow_xfer.tracking import artifacts, endpoint, inputs, links, names, reuse, runs, versions
 from mlflow_xfer.tracking.delivery import OPENED_TAG
 from mlflow_xfer.tracking.runs import RunView
 from mlflow_xfer.tracking.spool import Spool
@@ -241,7 +241,8 @@ class Store:
 
     def read_artifact(self, run_id: str, path: str) -> str | None:
         """The text of one of the run's artifacts; None if there is none."""
-        return reuse.read_artifact(self, run_id, path)
+        found = artifacts.read(self, self.get(run_id).artifact_uri, path)
+        return None if found is None else found.decode()
 
     def find_phase(self, spec_hash: str, code_hash: str | None) -> str | None:
         """The oldest finished phase run with these hashes and intact artifacts; see :mod:`reuse`."""

@@ -1,0 +1,47 @@
+"""Reading artifacts, wherever they lie."""
+
+from __future__ import annotations
+
+import posixpath
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlflow_xfer.tracking.store import Store
+
+
+def read(store: Store, location: str, path: str) -> bytes | None:
+    """The bytes of the file ``path`` under the artifact location of a run or model; None if there is none."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    repository = get_artifact_repository(location, tracking_uri=store.uri)
+
+    def download() -> bytes | None:
+        # Asked first: a server answers the download of a file that is not there with an internal error.
+        if sizes(repository, posixpath.dirname(path)).get(path) is None:
+            return None
+        with tempfile.TemporaryDirectory() as folder:
+            return Path(repository.download_artifacts(path, folder)).read_bytes()
+
+    return store.ask(download)
+
+
+def exists(store: Store, location: str, path: str) -> bool:
+    """Whether there is a file or folder ``path`` under the artifact location."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    repository = get_artifact_repository(location, tracking_uri=store.uri)
+    listed = store.ask(lambda: repository.list_artifacts(posixpath.dirname(path) or None))
+    return any(entry.path == path for entry in listed)
+
+
+def sizes(repository, folder: str = "", *, deep: bool = False) -> dict[str, int]:
+    """Size in bytes of every file in ``folder``, by path; with ``deep`` in its folders too."""
+    found: dict[str, int] = {}
+    for entry in repository.list_artifacts(folder or None):
+        if not entry.is_dir:
+            found[entry.path] = entry.file_size
+        elif deep:
+            found |= sizes(repository, entry.path, deep=True)
+    return found
