@@ -17,7 +17,7 @@ LEVEL = {
     "tasks": 2, "languages": 2,
     "params": 1, "registry": 1, "errors": 1, "home": 1,
 }  # fmt: skip
-SAME_LEVEL = {("scoring", "data"), ("api", "doctor"), ("api", "listing"), ("cli", "api"), ("cli", "listing"), ("doctor", "listing")}
+SAME_LEVEL = {("tasks", "languages"), ("scoring", "data"), ("api", "doctor"), ("api", "listing"), ("cli", "api"), ("cli", "listing"), ("doctor", "listing")}
 ONLY_IN = {"mlflow": {"tracking", "plugin"}, "optuna": {"searching"}, "torch": {"models", "training", "data"}}
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlflow_xfer.errors import XferError
+from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN, XferError
 from mlflow_xfer.phases.phase import Base, Phase
 from mlflow_xfer.scoring.formats import write_predictions
 from mlflow_xfer.tracking.reuse import ARTIFACTS_TAG
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 HELD = "run.json"
 PER_LANGUAGE = "results/per_language.json"
-CONTEXTS = {"train": "train", "validation": "dev", "test": "test", "text": "train"}
+CONTEXTS = {"train": "train", "validation": "dev", "test": "test"}
 SHOWN_PARAMS = ("learning_rate", "num_train_epochs", "max_steps", "train_batch_size", "max_seq_length", "select_by", "mixing", "mlm_share", "target_shots", "layer", "pooling", "control")  # fmt: skip
 
 
@@ -104,9 +104,13 @@ def ending(store: Store, run_id: str) -> Iterator[None]:
         yield
     except BaseException as error:
         store.tags(run_id, {"xfer.error": str(error)[:500] or type(error).__name__})
-        store.finish(run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
+        store.finish(run_id, "KILLED" if _interrupted(error) else "FAILED")
         raise
     store.finish(run_id, "FINISHED")
+
+
+def _interrupted(error: BaseException) -> bool:
+    return not isinstance(error, Exception) or getattr(error, "exit_code", None) in (TRY_AGAIN, INTERRUPTED)
 
 
 def hold_run(work: Path, run_id: str) -> None:

@@ -35,7 +35,8 @@ def starting_point(phase: Phase, start: Path | Base, out: Path) -> Path:
 def _scratch(phase: Phase, start: Base, folder: Path, out: Path) -> None:
     architecture, size = load.parse_scratch(start.reference)
     tokenizer = load.load_tokenizer(folder) if start.path else train_tokenizer(texts(phase), load.SIZES[size]["vocab_size"], architecture)
-    load.build_scratch(architecture, size, tokenizer, phase.seed).save_pretrained(out)
+    with load.quiet():
+        load.build_scratch(architecture, size, tokenizer, phase.seed).save_pretrained(out)
     tokenizer.save_pretrained(out)
 
 
@@ -43,8 +44,8 @@ def texts(phase: Phase) -> Iterator[str]:
     """The text a scratch model's tokenizer is trained on: the phase's own training corpus, in the order of its rows."""
     by_name = {task.name: task for task in phase.tasks}
     for rows in phase.rows:
-        if rows.split in ("train", "text"):
-            table = sources.read(by_name[rows.task], rows) if rows.task else sources.read_text(rows)
+        if rows.split == "train":
+            table = sources.read(by_name[rows.task], rows) if rows.task in by_name else sources.read_text(rows)
             for column in ("text", "text_a", "text_b", "context", "question", "words"):
                 if column in table.column_names:
                     yield from (" ".join(value) if isinstance(value, list) else value for value in table[column] if value)

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mlflow_xfer.data import sources
-from mlflow_xfer.data.sources import Rows
+from mlflow_xfer.data.texts import TASK as TEXT
+from mlflow_xfer.models import load
 from mlflow_xfer.phases.phase import Base, Phase
 from mlflow_xfer.phases.start import starting_point
-from mlflow_xfer.tasks.task import Mixture, Task
+from mlflow_xfer.tasks.task import Mixture, Task, TaskKind
 from mlflow_xfer.training import trainer
-from mlflow_xfer.training.trainer import Outcome, Part, Settings
+from mlflow_xfer.training.settings import LM_TASKS, Outcome, Part, Settings
 
 Log = Callable[[Mapping[str, float], int], None]
 
@@ -22,20 +23,17 @@ def train_phase(phase: Phase, start: Path | Base, work: Path, log: Log) -> Outco
     An interrupted call with the same folder goes on from its last complete checkpoint.
     """
     begin = starting_point(phase, start, work / "start")
-    return trainer.train(begin, parts(phase), mixture(phase), trainer_settings(phase), work, log=log)
+    return trainer.train(begin, parts(phase, begin), mixture(phase), trainer_settings(phase), work, log=log)
 
 
-def parts(phase: Phase) -> list[Part]:
-    """The data of the phase: one part for each task, and one for its raw text."""
+def parts(phase: Phase, begin: Path) -> list[Part]:
+    """The data of the phase: one part for each task, and one for its raw text (masked or causal, as the model reads)."""
     found = [task_part(phase, task) for task in phase.tasks]
-    texts = text_rows(phase)
+    texts = {rows.language: sources.read_text(rows) for rows in phase.rows if rows.task == TEXT}
     if texts:
-        found.append(trainer.text_part({rows.language: sources.read_text(rows) for rows in texts}))
+        kind = TaskKind.CAUSAL_LM if load.is_decoder(load.load_config(begin)) else TaskKind.MASKED_LM
+        found.append(Part(LM_TASKS[kind], texts))
     return found
-
-
-def text_rows(phase: Phase) -> list[Rows]:
-    return [rows for rows in phase.rows if not rows.task]
 
 
 def task_part(phase: Phase, task: Task) -> Part:
@@ -68,5 +66,5 @@ def mixture(phase: Phase) -> Mixture | None:
 
 def trainer_settings(phase: Phase) -> Settings:
     """The phase's settings as the trainer takes them."""
-    names = ("learning_rate", "num_train_epochs", "max_steps", "train_batch_size", "max_seq_length", "warmup_ratio", "weight_decay", "precision", "select_by", "alpha")  # fmt: skip
+    names = ("dropout", "learning_rate", "num_train_epochs", "max_steps", "train_batch_size", "max_seq_length", "warmup_ratio", "weight_decay", "precision", "select_by", "alpha")  # fmt: skip
     return Settings(seed=phase.seed, **{name: phase.settings[name] for name in names if name in phase.settings})

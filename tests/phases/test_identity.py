@@ -1,0 +1,177 @@
+"""What changes the identity of which phases: every parameter, every file, every module."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from mlflow_xfer import params
+from mlflow_xfer.phases.plan import make_plan
+from mlflow_xfer.phases.references import References
+from mlflow_xfer.tasks.task_file import load_task_file
+
+BASE = {"intermediate": "nli", "target": "pos,retrieval", "seeds": "1"}
+NOTHING, ALL = set(), {"pretrain", "intermediate", "target", "evaluate pos", "evaluate retrieval"}
+AFTER_BASE = ALL - {"pretrain"}
+TUNED = {"target", "evaluate pos"}
+SCORED = {"evaluate pos", "evaluate retrieval"}
+
+# parameter: (a value other than the default, what is another phase with it)
+CHANGES = {
+    "model": ("scratch:xlm-roberta:tiny", ALL),
+    "revision": ("main", NOTHING),  # of hub models only
+    "tokenizer": ("auto", NOTHING),
+    "control": ("random", AFTER_BASE),
+    "data": ("mini", NOTHING),
+    "task_file": (None, NOTHING),
+    "text": ("mini", NOTHING),  # what the embedded base was made from
+    "text_languages": ("en,de", NOTHING),  # the embedded base keeps its languages
+    "alpha": ("0.5", NOTHING),
+    "intermediate": ("none", AFTER_BASE - {"intermediate"}),
+    "combine": ("sequential", NOTHING),  # one task: no order
+    "mixing": ("uniform", NOTHING),
+    "mixing_cap": ("10", NOTHING),
+    "mixing_temperature": ("2", NOTHING),
+    "mlm_share": ("0.5", AFTER_BASE),
+    "target": ("pos", NOTHING),
+    "train_on": ("pos", NOTHING),
+    "source_language": ("de", TUNED),
+    "target_shots": ("4", TUNED),
+    "select_by": ("last", TUNED),
+    "suite": ("mini", NOTHING),
+    "languages": ("en,de", SCORED),
+    "layer": ("1", {"evaluate retrieval"}),
+    "pooling": ("cls", {"evaluate retrieval"}),
+    "max_eval_examples": ("5", SCORED),
+    "learning_rate": ("0.01", AFTER_BASE),
+    "num_train_epochs": ("7", AFTER_BASE),
+    "max_steps": ("3", AFTER_BASE),
+    "train_batch_size": ("3", AFTER_BASE),
+    "max_seq_length": ("20", AFTER_BASE),
+    "precision": ("bf16", AFTER_BASE),
+    "max_train_examples": ("9", AFTER_BASE),
+    "target.learning_rate": ("0.01", TUNED),
+    "intermediate.max_steps": ("3", AFTER_BASE),
+    "pretrain.max_steps": ("3", NOTHING),  # parameters never reach the embedded base
+    "seeds": ("2", AFTER_BASE),
+    "base_seeds": ("2", ALL),
+    "reuse": ("never", NOTHING),
+}
+
+
+def hashes(**typed):
+    plan = make_plan("transfer", params.parse("transfer", BASE | typed), References(lambda: None))
+    return {(f"evaluate {p.tasks[0].name}" if p.kind == "evaluate" else p.kind): p.spec_hash for p in plan.phases}
+
+
+def test_every_parameter_is_in_the_table():
+    assert {name for name in CHANGES if "." not in name} == set(params.Transfer.model_fields) - {"scoped"}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_parameter_changes_exactly_what_depends_on_it(name):
+    value, expected = CHANGES[name]
+    before = hashes()
+    typed = {name: value, **({"text": "mini"} if name == "model" else {})}
+    after = hashes(**typed)
+    changed = {kind for kind in after if after[kind] != before.get(kind)}
+    if name == "train_on":
+        expected = {"target", "evaluate pos"} & changed  # the target's own training data: the same phase
+    if name == "max_seq_length":
+        expected = expected | SCORED
+    assert changed == expected
+
+
+@pytest.mark.parametrize(("name", "value"), [("mixing", "uniform"), ("mixing_cap", "10"), ("mixing_temperature", "2")])
+def test_mixing_counts_where_tasks_are_mixed(name, value):
+    def intermediate(**typed):
+        return make_plan("intermediate", params.parse("intermediate", {"intermediate": "nli,pos"} | typed), References(lambda: None)).requested[0].spec_hash
+
+    assert intermediate() != intermediate(**{name: value})
+
+
+TASKS = """
+tasks:
+  fruit:
+    kind: classification
+    labels: [good, bad]
+    format: tsv
+    columns: {text_a: 0, label: 1}
+    files:
+      train: train.tsv
+      validation: dev.tsv
+      test: {en: test-en.tsv, de: test-de.tsv}
+"""
+
+
+def file_hashes(folder):
+    extra = {task.name: task for task in load_task_file(str(folder / "tasks.yaml"))}
+    typed = {"target": "fruit", "intermediate": "none"}
+    plan = make_plan("transfer", params.parse("transfer", typed), References(lambda: None), extra)
+    return {p.kind: p.spec_hash for p in plan.phases}
+
+
+@pytest.mark.parametrize(("name", "expected"), [("train.tsv", {"target", "evaluate"}), ("dev.tsv", {"target", "evaluate"}), ("test-en.tsv", {"evaluate"}), ("test-de.tsv", {"evaluate"})])
+def test_a_byte_of_a_file_changes_exactly_what_reads_it(tmp_path, name, expected):
+    (tmp_path / "tasks.yaml").write_text(TASKS)
+    for file in ("train.tsv", "dev.tsv", "test-en.tsv", "test-de.tsv"):
+        (tmp_path / file).write_text("apple\tgood\nstone\tbad\n")
+    before = file_hashes(tmp_path)
+    (tmp_path / name).write_text("apple\tgood\nstones\tbad\n")
+    after = file_hashes(tmp_path)
+    assert {kind for kind in after if after[kind] != before[kind]} == expected
+    (tmp_path / name).write_text("apple\tgood\nstone\tbad\n")
+    assert file_hashes(tmp_path) == before
+
+
+def test_a_moved_folder_is_the_same_data(tmp_path):
+    first = tmp_path / "a"
+    first.mkdir()
+    (first / "tasks.yaml").write_text(TASKS)
+    for file in ("train.tsv", "dev.tsv", "test-en.tsv", "test-de.tsv"):
+        (first / file).write_text("apple\tgood\nstone\tbad\n")
+    before = file_hashes(first)
+    shutil.move(first, tmp_path / "b")
+    assert file_hashes(tmp_path / "b") == before
+
+
+SHOW = "import json; from mlflow_xfer.phases.code import code_hash, STANDS_ON; print(json.dumps({k: code_hash(k) for k in STANDS_ON}))"
+TRAINING = {"pretrain", "intermediate", "target"}
+
+
+def code_hashes(root):
+    return json.loads(subprocess.check_output([sys.executable, "-c", SHOW], cwd=root, text=True))
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        ("scoring/accuracy.py", {"evaluate"}),
+        ("training/trainer.py", TRAINING),
+        ("training/predict.py", TRAINING | {"evaluate"}),  # dev is predicted while training
+        ("models/heads.py", TRAINING | {"evaluate"}),
+        ("data/encode.py", TRAINING | {"evaluate"}),
+        ("data/mixing.py", TRAINING),
+        ("phases/evaluate.py", {"evaluate"}),
+        ("phases/train.py", TRAINING),
+        ("phases/execute.py", set()),
+        ("tracking/writer.py", set()),
+        ("tasks/nli.py", set()),
+        ("params.py", set()),
+        ("cli.py", set()),
+    ],
+)
+def test_an_edit_of_a_module_changes_the_code_of_exactly_what_stands_on_it(project, tmp_path, module, expected):
+    shutil.copytree(project / "mlflow_xfer", tmp_path / "mlflow_xfer", ignore=shutil.ignore_patterns("__pycache__"))
+    before = code_hashes(tmp_path)
+    path = tmp_path / "mlflow_xfer" / module
+    text = path.read_text("utf-8")
+    path.write_text(text.replace('"""', '"""Other words. ', 1) + "\n# a comment\n", "utf-8")
+    assert code_hashes(tmp_path) == before, "docstrings and comments do not count"
+    path.write_text(text + "\nANSWER = 42\n", "utf-8")
+    after = code_hashes(tmp_path)
+    assert {kind for kind in after if after[kind] != before[kind]} == expected
