@@ -1,0 +1,223 @@
+"""``mlflow.models.evaluate(…, model_type="xtreme", evaluators="xtreme")``: the benchmarks' metrics by language.
+
+The data are one long frame with a column ``task`` (a name of the catalogue), a column ``lang``, the gold answers in
+``targets`` (as in the task's own column: label, list of tags, answers, choice), and either a column of predictions
+or what the model needs as input. MLflow loads this module on the first evaluation only; nothing heavy is imported
+before a checkpoint has to predict.
+
+``evaluator_config`` (all optional): ``task`` and ``language`` name a single task or language instead of the columns;
+``task_column``, ``language_column``; ``metric`` for tasks outside the catalogue; ``suite`` to log a suite's totals;
+``seed`` of the bootstrap; ``predict``: ``checkpoint`` (the model's files predict as in a phase, one stream over all
+languages), ``pyfunc`` (the model's own ``predict``) or ``auto`` (checkpoint where it can); ``options`` for the former.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mlflow.models.evaluation.base import EvaluationResult, ModelEvaluator
+
+from mlflow_xfer.errors import XferError
+
+MODEL_TYPES = ("xtreme",)
+CONFIG = (
+    "task", "language", "task_column", "language_column", "metric", "suite", "seed", "predict", "options",
+)  # fmt: skip
+TABLE = "results/per_language.json"
+_log = logging.getLogger(__name__)
+
+
+class XtremeEvaluator(ModelEvaluator):
+    """Scores a model, a function or a column of predictions; logs to the run that MLflow opened, and returns it."""
+
+    @classmethod
+    def can_evaluate(cls, *, model_type: str, evaluator_config: Mapping | None = None, **kwargs: Any) -> bool:
+        """Only when asked for by name: MLflow offers every evaluation to every evaluator."""
+        return model_type in MODEL_TYPES
+
+    def evaluate(
+        self,
+        *,
+        model_type: str,
+        dataset: Any,
+        run_id: str,
+        evaluator_config: Mapping | None = None,
+        model: Any = None,
+        extra_metrics: Sequence | None = None,
+        predictions: str | None = None,
+        **kwargs: Any,
+    ) -> EvaluationResult:
+        """Metrics ``eval/<task>/<lang>`` (0-100) and averages; intervals and components in ``results/per_language.json``."""
+        config = dict(evaluator_config or {})
+        for name in config:
+            if name not in CONFIG:
+                from mlflow_xfer.registry import unknown
+
+                raise unknown("evaluator_config entry", name, CONFIG)
+        if extra_metrics:
+            _log.warning("The evaluator 'xtreme' computes its own metrics; extra_metrics are left out.")
+        frame = _frame(dataset, config)
+        frame["prediction"] = (
+            _column(dataset.predictions_data) if model is None else _predicted(model, frame, dataset, config, predictions)
+        )
+        rows, scores = _score(frame, config)
+        metrics = {f"eval/{row['task']}/{row['language']}": row["score"] for row in rows}
+        metrics.update(_totals(scores, config))
+        return _logged(run_id, metrics, rows)
+
+
+def _frame(dataset: Any, config: Mapping) -> Any:
+    """The features with columns ``task``, ``language`` and ``reference``; raises XferError for what is missing."""
+    import pandas as pd
+
+    frame = dataset.features_data
+    if not isinstance(frame, pd.DataFrame):
+        raise XferError("The evaluator 'xtreme' needs a pandas DataFrame.", "Columns: task, lang, the targets, …")
+    if not dataset.has_targets:
+        raise XferError("There are no targets.", "mlflow.models.evaluate(…, targets=<column of gold answers>).")
+    frame = frame.reset_index(drop=True).copy()
+    for what, names in (("task", ("task",)), ("language", ("lang", "language"))):
+        column = config.get(f"{what}_column") or next((name for name in names if name in frame.columns), None)
+        if config.get(what):
+            frame[what] = config[what]
+        elif column is None or column not in frame.columns:
+            raise XferError(
+                f"There is no column {column or names[0]!r} among {', '.join(map(str, frame.columns))}.",
+                f"Add one, or pass evaluator_config={{'{what}': …}} or {{'{what}_column': …}}.",
+            )
+        elif column != what:
+            frame = frame.rename(columns={column: what})
+        if frame[what].isna().any():
+            raise XferError(f"Row {int(frame[what].isna().idxmax())} has no {what}.")
+    frame["reference"] = _column(dataset.labels_data)
+    return frame
+
+
+def _column(values: Sequence) -> Any:
+    """A column of Python values; pandas' missing values are None."""
+    import pandas as pd
+
+    plain = [None if value is None or value is pd.NA or value != value else value for value in map(_plain, values)]
+    return pd.Series(plain, dtype=object)
+
+
+def _plain(value: Any) -> Any:
+    """A cell without numpy types."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return value
+
+
+def _task(name: str, config: Mapping) -> Any:
+    """The catalogue's entry; None where a metric was given for a task that is not in it."""
+    from mlflow_xfer.tasks.catalogue import TASKS
+
+    if config.get("metric") and name not in TASKS:
+        return None
+    return TASKS.get(name)
+
+
+def _score(frame: Any, config: Mapping) -> tuple[list[dict], dict[str, dict[str, float]]]:
+    """One row per task and language, in the order of the frame; and scores by task and language."""
+    from mlflow_xfer.scoring.baselines import baselines
+    from mlflow_xfer.scoring.score import score
+
+    rows, scores = [], {}
+    for (name, language), part in frame.groupby(["task", "language"], sort=False):
+        task = _task(name, config)
+        metric = config.get("metric") or task.metric
+        predicted, gold = list(part["prediction"]), list(part["reference"])
+        if metric == "bucc_f1":  # two sets in one frame: the shorter one is filled up with missing values
+            predicted, gold = ([v for v in values if v is not None] for values in (predicted, gold))
+        elif metric in ("tag_f1", "entity_f1"):
+            predicted, gold = ([v.split() if isinstance(v, str) else v for v in values] for values in (predicted, gold))
+        _check_missing(predicted, gold, metric, name, language)
+        found = score(metric, predicted, gold, str(language), seed=config.get("seed", 0))
+        base = baselines(metric, gold, None, task.labels if task and task.labels else None, str(language))
+        scores.setdefault(name, {})[str(language)] = found.value
+        rows.append(
+            {"task": name, "language": str(language), "metric": metric, "score": found.value}
+            | {"low": found.low, "high": found.high, "n": found.n, **base}
+            | {f"component_{key}": value for key, value in found.components.items()}
+        )
+    return rows, scores
+
+
+def _check_missing(predicted: Sequence, gold: Sequence, metric: str, task: str, language: str) -> None:
+    if any(value is None for value in gold):
+        raise XferError(f"{task} {language}: rows without a target cannot be scored.")
+    if metric not in ("squad", "mlqa") and any(value is None for value in predicted):
+        raise XferError(f"{task} {language}: rows without a prediction.", "Only questions may go unanswered.")
+
+
+def _totals(scores: Mapping[str, Mapping[str, float]], config: Mapping) -> dict[str, float]:
+    """``selected/avg``, and a suite's complete figures."""
+    means = [sum(have.values()) / len(have) for have in scores.values()]
+    found = {"selected/avg": sum(means) / len(means)}
+    if config.get("suite"):
+        from mlflow_xfer.scoring.suite import totals
+        from mlflow_xfer.tasks.catalogue import SUITES, TASKS
+
+        suite = SUITES.get(config["suite"])
+        sums = totals(suite, scores, {name: TASKS.get(name).trained for name in suite.tasks if name in TASKS})
+        figures = {"avg": sums.avg, "avg_trained": sums.avg_trained, "gap": sums.gap, "std": sums.std}
+        figures = {**sums.groups, **sums.tasks, **figures}
+        found |= {f"{suite.name}/{name}": value for name, value in figures.items() if value is not None}
+    return found
+
+
+def _predicted(model: Any, frame: Any, dataset: Any, config: Mapping, column: str | None) -> Any:
+    """One prediction per row of the frame, from the checkpoint's files or from the model's own ``predict``."""
+    how = config.get("predict", "auto")
+    if how not in ("auto", "checkpoint", "pyfunc"):
+        raise XferError(f"predict={how!r} is not known.", "Accepted: auto, checkpoint, pyfunc.")
+    transformers = "transformers" in getattr(getattr(model, "metadata", None), "flavors", {})
+    if how == "checkpoint" and not transformers:
+        raise XferError("The model has no transformers flavour.", "Pass predict='pyfunc'.")
+    if how == "checkpoint" or (how == "auto" and transformers):
+        from mlflow_xfer.plugin.checkpoint_predictions import predict_frame
+
+        return _column(predict_frame(model, frame, config))
+    return _column(_answers(model.predict(dataset.features_data), len(frame), column))
+
+
+def _answers(output: Any, n: int, column: str | None) -> list:
+    """The list of predictions in whatever a pyfunc model returned."""
+    import pandas as pd
+
+    if isinstance(output, pd.DataFrame):
+        names = [column] if column else [name for name in ("prediction", "predictions", "label") if name in output.columns]
+        if not names and len(output.columns) == 1:
+            names = list(output.columns)
+        if not names or names[0] not in output.columns:
+            raise XferError(
+                f"The model returned the columns {', '.join(map(str, output.columns))}.",
+                "Name the one with the predictions: mlflow.models.evaluate(…, predictions=<column>).",
+            )
+        output = output[names[0]]
+    output = list(output)
+    if len(output) != n:
+        raise XferError(f"The model returned {len(output)} predictions for {n} rows.")
+    return output
+
+
+def _logged(run_id: str, metrics: Mapping[str, float], rows: Sequence[Mapping]) -> EvaluationResult:
+    """Log to the run and build MLflow's result; MLflow itself logs neither."""
+    import pandas as pd
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric
+    from mlflow.models.evaluation.artifacts import JsonEvaluationArtifact
+    from mlflow.utils.time import get_current_time_millis
+
+    from mlflow_xfer.tracking import names
+
+    client, keys = MlflowClient(), names.Keys()
+    legal = {keys(name): float(value) for name, value in metrics.items()}
+    now = get_current_time_millis()
+    client.log_batch(run_id, metrics=[Metric(key, value, now, 0) for key, value in legal.items()])
+    client.log_table(run_id, pd.DataFrame(list(rows)), TABLE)
+    uri = f"runs:/{run_id}/{TABLE}"
+    table = JsonEvaluationArtifact(uri=uri, content=list(rows))
+    return EvaluationResult(metrics=legal, artifacts={"per_language": table}, run_id=run_id)

@@ -1,0 +1,165 @@
+"""The model evaluator with a real SQLite store: static predictions, a function, and a logged checkpoint."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+
+import pandas as pd
+import pytest
+
+mlflow = pytest.importorskip("mlflow")
+
+from mlflow_xfer.errors import XferError  # noqa: E402
+from mlflow_xfer.plugin.evaluator import XtremeEvaluator  # noqa: E402
+from mlflow_xfer.scoring.score import score  # noqa: E402
+
+TAGS = [["NOUN", "VERB"], ["SCONJ", "NOUN"], ["VERB"], ["NOUN", "NOUN", "VERB"]]
+GUESS = [["NOUN", "VERB"], ["CCONJ", "NOUN"], ["NOUN"], ["NOUN", "NOUN", "VERB"]]
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    """One migrated store for the module: migrating takes seconds."""
+    from mlflow_xfer.tracking import store  # noqa: F401  (the package's own imports, before the clock of a test runs)
+
+    folder = tmp_path_factory.mktemp("store")
+    mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db").create_experiment("e", artifact_location=f"file://{folder}/a")
+    return f"sqlite:///{folder}/mlflow.db"
+
+
+@pytest.fixture(autouse=True)
+def store(database, monkeypatch):
+    from mlflow.models.evaluation.evaluator_registry import _model_evaluation_registry as registry
+
+    if "xtreme" not in registry._registry:
+        registry.register("xtreme", XtremeEvaluator)  # as the entry point does where the package is installed
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(database)
+    mlflow.set_experiment("e")
+    yield mlflow.MlflowClient()
+    while mlflow.active_run():
+        mlflow.end_run()
+    mlflow.set_tracking_uri(before)
+
+
+def tagged() -> pd.DataFrame:
+    return pd.DataFrame(
+        {"task": "udpos", "lang": ["de", "de", "en", "en"], "words": [["x"] * len(t) for t in TAGS], "tags": TAGS, "mine": GUESS}
+    )
+
+
+def evaluate(data, model=None, targets="tags", **kwargs):
+    return mlflow.models.evaluate(model, data, targets=targets, model_type="xtreme", evaluators="xtreme", **kwargs)
+
+
+def test_entry_point_is_declared_and_loads(project):
+    declared = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["project"]["entry-points"]
+    module, name = declared["mlflow.model_evaluator"]["xtreme"].split(":")
+    assert getattr(__import__(module, fromlist=[name]), name) is XtremeEvaluator
+
+
+def test_import_is_light():
+    code = "import sys, mlflow_xfer.plugin.evaluator; assert not {'torch', 'transformers', 'datasets'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_predictions_column(store):
+    with mlflow.start_run() as run:
+        result = evaluate(tagged(), predictions="mine")
+    expected = {lang: score("tag_f1", GUESS[i : i + 2], TAGS[i : i + 2], lang) for lang, i in (("de", 0), ("en", 2))}
+    assert result.metrics["eval/udpos/de"] == expected["de"].value
+    assert result.metrics["eval/udpos/en"] == expected["en"].value
+    assert result.metrics["selected/avg"] == pytest.approx((expected["de"].value + expected["en"].value) / 2)
+    logged = store.get_run(run.info.run_id)
+    assert logged.data.metrics == pytest.approx(dict(result.metrics))
+    table = mlflow.load_table("results/per_language.json", run_ids=[run.info.run_id])
+    assert list(table["language"]) == ["de", "en"] and list(table["n"]) == [2, 2]
+    assert table["low"][0] == expected["de"].low and table["high"][0] == expected["de"].high
+    assert table["component_accuracy"][0] == expected["de"].components["accuracy"] and "majority" in table
+    assert json.dumps(result.artifacts["per_language"].content)
+
+
+def test_function_and_blank_separated_tags():
+    data = tagged().drop(columns="mine")
+    data["tags"] = data["tags"].map(" ".join)
+    result = evaluate(data, lambda frame: [" ".join(["NOUN"] * len(words)) for words in frame["words"]])
+    constant = [["NOUN"] * len(tags) for tags in TAGS]
+    assert result.metrics["eval/udpos/de"] == score("tag_f1", constant[:2], TAGS[:2], "de").value
+
+
+def test_several_tasks_and_kinds_in_one_frame():
+    rows = [
+        ("xnli", "de", "neutral", "neutral"),
+        ("xnli", "de", "entailment", "neutral"),
+        ("own", "de", "a", "a"),
+    ]
+    data = pd.DataFrame(rows, columns=["task", "lang", "gold", "mine"])
+    result = evaluate(data, targets="gold", predictions="mine", evaluator_config={"metric": "accuracy"})
+    assert result.metrics == {"eval/xnli/de": 50.0, "eval/own/de": 100.0, "selected/avg": 75.0}
+
+
+def test_answers_and_unanswered_questions():
+    data = pd.DataFrame(
+        {
+            "lang": ["en"] * 3,
+            "answers": [["the cat"], ["dog", "hound"], ["cow"]],
+            "mine": ["cat", "Hound!", None],
+        }
+    )
+    config = {"task": "own", "metric": "squad"}
+    result = evaluate(data, targets="answers", predictions="mine", evaluator_config=config)
+    assert result.metrics["eval/own/en"] == pytest.approx(200 / 3)
+
+
+def test_suite_totals_only_when_complete():
+    data = tagged()
+    for config in ({"suite": "mini"}, {}):
+        assert "mini/avg" not in evaluate(data, predictions="mine", evaluator_config=config).metrics
+    from mlflow_xfer.scoring.suite import languages_of
+    from mlflow_xfer.tasks.catalogue import SUITES, TASKS
+
+    suite, rows = SUITES.get("mini"), []
+    for name in suite.tasks:
+        gold = {"tagging": "NOUN", "classification": TASKS.get(name).labels[:1]}.get(TASKS.get(name).kind, 0)
+        gold = {"span_qa": "x"}.get(TASKS.get(name).kind, gold if not isinstance(gold, tuple) else gold[0])
+        rows += [(name, language, gold) for language in languages_of(suite, name)]
+    data = pd.DataFrame(rows, columns=["task", "lang", "gold"])
+    data["mine"] = data["gold"]
+    metrics = evaluate(data, targets="gold", predictions="mine", evaluator_config={"suite": "mini"}).metrics
+    assert metrics["mini/avg"] == metrics["selected/avg"] == 100
+    assert all(metrics[f"mini/{name}"] == 100 for name in suite.tasks)
+
+
+@pytest.mark.parametrize(
+    "change, config, message",
+    [
+        (lambda d: d.drop(columns="task"), {}, "no column 'task'"),
+        (lambda d: d.drop(columns="lang"), {}, "no column 'lang'"),
+        (lambda d: d.assign(task="udpoz"), {}, "Did you mean 'udpos'"),
+        (lambda d: d, {"taks": "udpos"}, "Did you mean 'task'"),
+        (lambda d: d, {"metric": "tag_f2"}, "tag_f1"),
+        (lambda d: d.assign(mine=None), {}, "rows without a prediction"),
+        (lambda d: d.assign(mine=[["NOUN"]] * 4), {}, "sentence 1 has 1 predicted tags for 2 words"),
+    ],
+)
+def test_bad_input_is_said_clearly(change, config, message):
+    with pytest.raises(XferError, match=message):
+        evaluate(change(tagged()), predictions="mine", evaluator_config=config)
+
+
+def test_other_model_types_are_left_to_others():
+    assert not XtremeEvaluator.can_evaluate(model_type="classifier", evaluator_config={})
+    assert XtremeEvaluator.can_evaluate(model_type="xtreme", evaluator_config=None)
+
+
+def test_bad_model_output_is_said_clearly():
+    data = tagged().drop(columns="mine")
+    with pytest.raises(XferError, match="1 predictions for 4 rows"):
+        evaluate(data, lambda frame: ["NOUN"])
+    with pytest.raises(XferError, match="returned the columns a, b"):
+        evaluate(data, lambda frame: pd.DataFrame({"a": [1] * 4, "b": [2] * 4}))
+    result = evaluate(data, lambda frame: pd.DataFrame({"a": GUESS, "b": [2] * 4}), predictions="a")
+    assert result.metrics["eval/udpos/de"] == score("tag_f1", GUESS[:2], TAGS[:2], "de").value
