@@ -104,7 +104,7 @@ class _Builder:
         if not (entry.files or entry.hub or base):
             self.bad("", "has no data.", "Give files: or hub:")
         labels, said = self._labels(kind, base)
-        sources = self._sources(kind, base, said)
+        sources = self._sources(kind, base, labels, said)
         if len(self.problems.found) > before:
             return None
         return self._assembled(kind, base, labels, sources)
@@ -148,20 +148,20 @@ class _Builder:
         return tuple(line.strip() for line in lines if line.strip())
 
     # -- sources ---------------------------------------------------------------------------------------------------
-    def _sources(self, kind: TaskKind, base: Task | None, said: Any) -> dict[str, tuple[Source, ...]]:
+    def _sources(self, kind: TaskKind, base: Task | None, labels: tuple[str, ...], said: Any) -> dict[str, tuple[Source, ...]]:
         sources = dict(base.sources) if base else {}
         if self.entry.files:
             made = self._files(kind, said)
             return {"file": (made,)} if made else {}
         if self.entry.hub:
-            given = self.entry.hub.model_dump(exclude_unset=True)
+            given = {name: tuple(value) if isinstance(value, list) else value for name, value in self.entry.hub.model_dump(exclude_unset=True).items()}
             inherited = [s for s in sources.get("hub", ()) if isinstance(s, Hub)]
             if len(inherited) == 1:
                 sources["hub"] = (replace(inherited[0], **given),)
             elif "path" not in given:
                 self.bad("hub", "has no path.", "path: <organisation>/<name>")
             else:
-                sources["hub"] = (Hub(**({"labels": said or self.entry.labels or ()} | given)), *inherited)
+                sources["hub"] = (Hub(**({"labels": said or labels} | given)), *inherited)
             if "hub" in sources and "columns" in given:
                 self._known_columns(kind, given["columns"], "hub")
         return sources

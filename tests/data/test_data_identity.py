@@ -14,7 +14,8 @@ from mlflow_xfer.errors import XferError
 
 def settle(monkeypatch):
     """As if the files had been written a while ago."""
-    monkeypatch.setattr(identity.time, "time", lambda later=time.time() + 60: later)
+    later = time.time() + 60
+    monkeypatch.setattr(identity.time, "time", lambda: later)
 
 
 @pytest.fixture

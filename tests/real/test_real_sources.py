@@ -1,0 +1,131 @@
+"""Real data in XTREME's layout (``XFER_REAL_DATA``): every file is read, with the counts its README states."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from mlflow_xfer.data import sources
+from mlflow_xfer.data.task_file_check import check_task_file, count
+from mlflow_xfer.tasks.catalogue import TASKS
+
+XNLI_DEV = "ar bg de el en es fr hi ru tr vi zh".split()
+PANX = "ar bg de el en es eu fi fr hi id ja ko ru tr vi zh".split()
+EXPECTED = {
+    ("xnli", "train"): {"en": 9_000},
+    ("xnli", "validation"): {code: 1_071 if code == "en" else 600 for code in XNLI_DEV},
+    ("xnli", "test"): dict.fromkeys(XNLI_DEV, 600),
+    ("pawsx", "train"): {"en": 1_198},
+    ("pawsx", "validation"): dict.fromkeys("de en es fr ja ko zh".split(), 400),
+    ("pawsx", "test"): {code: 1_000 if code in ("de", "zh") else 400 for code in "de en es fr ja ko zh".split()},
+    ("udpos", "train"): {"en": 12_544, "tr": 3_435},
+    ("udpos", "validation"): {"de": 799, "en": 2_001, "eu": 1_798, "fi": 1_364, "id": 559, "tr": 1_100, "zh": 500},
+    ("udpos", "test"): {"de": 977, "en": 2_077, "eu": 1_799, "fi": 1_555, "id": 557, "tr": 1_100, "zh": 500},
+    ("panx", "train"): {"en": 8_000},
+    ("panx", "validation"): dict.fromkeys(PANX, 500),
+    ("panx", "test"): dict.fromkeys(PANX, 500),
+    ("tatoeba", "test"): dict.fromkeys([code for code in PANX if code != "en"], 1_000),
+}
+INTERMEDIATE = """
+tasks:
+  sick:
+    kind: classification
+    format: tsv
+    labels: {{ENTAILMENT: entailment, NEUTRAL: neutral, CONTRADICTION: contradiction}}
+    columns: {{id: pair_ID, text_a: sentence_A, text_b: sentence_B, label: entailment_judgment}}
+    files: {{train: {root}/sick/SICK_train.txt, validation: {root}/sick/SICK_trial.txt, test: {root}/sick/SICK_test_annotated.txt}}
+  rte-files:
+    kind: classification
+    labels: [entailment, not_entailment]
+    columns: {{text_a: sentence1, text_b: sentence2}}
+    files: {{train: {root}/rte/train.tsv, validation: {root}/rte/dev.tsv}}
+  mnli10k:
+    kind: classification
+    labels: [entailment, neutral, contradiction]
+    columns: {{text_a: premise, text_b: hypothesis}}
+    validation_fraction: 0.1
+    files: {{train: {root}/mnli10k.jsonl}}
+  cosmosqa-files:
+    kind: multiple_choice
+    columns: {{choices: [answer0, answer1, answer2, answer3]}}
+    validation_fraction: 0.1
+    files: {{train: {root}/cosmosqa-valid.csv}}
+  pubmedqa-files:
+    kind: classification
+    domain: biomedical
+    labels: ["yes", "no", "maybe"]
+    columns: {{text_a: QUESTION, text_b: CONTEXTS, label: final_decision}}
+    files:
+      train: {{path: {root}/pubmedqa/ori_pqal.json, exclude_ids: {root}/pubmedqa/test_ground_truth.json}}
+      test: {{path: {root}/pubmedqa/ori_pqal.json, ids: {root}/pubmedqa/test_ground_truth.json}}
+"""
+
+
+@pytest.mark.parametrize(("name", "split"), EXPECTED)
+def test_rows_per_language(real_data, name, split):
+    task, data = TASKS.get(name), str(real_data / "xtreme")
+    found = {}
+    for code in sources.available(task, split, data):
+        rows = sources.locate(task, split, code, data)
+        assert sources.check(task, rows) == []
+        found[code] = count(task, rows).rows
+    assert found == EXPECTED[name, split]
+
+
+def test_labels_of_xnli_are_balanced(real_data):
+    task = TASKS.get("xnli")
+    for code in XNLI_DEV:
+        rows = sources.locate(task, "test", code, str(real_data / "xtreme"))
+        sources.check(task, rows)
+        assert set(count(task, rows).labels.values()) == {200}
+
+
+def test_checking_everything_takes_seconds_and_then_nothing(real_data):
+    def check_all() -> float:
+        began = time.perf_counter()
+        for name, split in EXPECTED:
+            task, data = TASKS.get(name), str(real_data / "xtreme")
+            for code in sources.available(task, split, data):
+                sources.check(task, sources.locate(task, split, code, data))
+        return time.perf_counter() - began
+
+    first, again = check_all(), check_all()
+    print(f"checked in {first:.1f} s, again in {again:.2f} s")
+    assert first < 60 and again < first / 2
+
+
+def test_tokens_are_whole(real_data):
+    """Tokens that begin with a quote are neither swallowed nor altered."""
+    task, quotes = TASKS.get("udpos"), 0
+    for path in sorted((real_data / "xtreme" / "udpos").glob("*.tsv")):
+        lines = path.read_text("utf-8").split("\n")
+        quotes += sum(line.startswith('"') for line in lines)
+        split, code = path.stem.split("-")
+        rows = sources.read(task, sources.locate(task, {"dev": "validation"}.get(split, split), code, str(real_data / "xtreme")))
+        assert [word for words in rows["words"] for word in words] == [line.split("\t")[0] for line in lines if line]
+    assert quotes > 2_000
+
+
+def test_raw_text(real_data):
+    found = sources.load_texts(str(real_data / "text"), None)
+    assert len(found) == 13 and {"lo", "mt", "ug"} < set(found)
+    for code, rows in found.items():
+        lines = Path(rows.location).read_text("utf-8").split("\n")
+        assert sources.read_text(rows)["text"][:] == [line for line in lines if line.strip()], code
+
+
+def test_intermediate_tasks_through_a_task_file(real_data, tmp_path):
+    path = tmp_path / "tasks.yaml"
+    path.write_text(INTERMEDIATE.format(root=real_data / "intermediate"))
+    found = {(c.task, c.split): c for c in check_task_file(path)}
+    assert {key: c.rows for key, c in found.items() if key[0] in ("sick", "rte-files", "pubmedqa-files")} == {
+        ("sick", "train"): 4_500, ("sick", "validation"): 500, ("sick", "test"): 4_927,
+        ("rte-files", "train"): 2_490, ("rte-files", "validation"): 277,
+        ("pubmedqa-files", "train"): 500, ("pubmedqa-files", "test"): 500,
+    }  # fmt: skip
+    assert found["mnli10k", "train"].rows + found["mnli10k", "validation"].rows == 10_071
+    assert found["cosmosqa-files", "train"].rows + found["cosmosqa-files", "validation"].rows == 2_985
+    whole = {label: found["pubmedqa-files", "train"].labels[label] + found["pubmedqa-files", "test"].labels[label] for label in ("yes", "no", "maybe")}
+    assert whole == {"yes": 552, "no": 338, "maybe": 110}
