@@ -10,16 +10,16 @@ from mlflow_xfer.tasks.task import Task, TaskKind
 
 WORDS = {
     "en": {
-        "good": "happy nice lovely fine".split(),
-        "bad": "awful sad nasty poor".split(),
-        "n": "dog cat house tree river stone".split(),
-        "v": "runs sees eats finds".split(),
+        "good": ["happy", "nice", "lovely", "fine"],
+        "bad": ["awful", "sad", "nasty", "poor"],
+        "n": ["dog", "cat", "house", "tree", "river", "stone"],
+        "v": ["runs", "sees", "eats", "finds"],
     },
     "de": {
-        "good": "froh nett lieb fein".split(),
-        "bad": "schlimm traurig fies arm".split(),
-        "n": "Hund Katze Haus Baum Fluss Stein".split(),
-        "v": "rennt sieht isst findet".split(),
+        "good": ["froh", "nett", "lieb", "fein"],
+        "bad": ["schlimm", "traurig", "fies", "arm"],
+        "n": ["Hund", "Katze", "Haus", "Baum", "Fluss", "Stein"],
+        "v": ["rennt", "sieht", "isst", "findet"],
     },
 }
 SENTIMENT = Task(
@@ -105,13 +105,12 @@ def texts(language: str, n: int, seed: int = 0):
 
 
 def make_model(folder, architecture: str):
-    from mlflow_xfer.models.load import build_scratch
+    from mlflow_xfer.models.load import build_scratch, save
     from mlflow_xfer.models.tokenizer import train_tokenizer
 
     corpus = [text for language in WORDS for text in texts(language, 200)["text"]]
     tokenizer = train_tokenizer(corpus, 300, architecture)
-    build_scratch(architecture, "tiny", tokenizer, 0).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    save(build_scratch(architecture, "tiny", tokenizer, 0), tokenizer, folder)
     return folder
 
 
