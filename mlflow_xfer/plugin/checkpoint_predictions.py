@@ -57,7 +57,9 @@ def _split(rows: Any, task: Task) -> Any:
     columns = {}
     for name in ("id", *COLUMNS[task.kind]):
         if name in rows.columns:
-            columns[name] = [None if isinstance(v, float) else v.tolist() if hasattr(v, "tolist") else v for v in rows[name]]
+            columns[name] = [
+                None if isinstance(v, float) else v.tolist() if hasattr(v, "tolist") else v for v in rows[name]
+            ]
         elif name == "id":
             columns[name] = [str(i) for i in range(len(rows))]
         elif name == "text_b":

@@ -60,7 +60,9 @@ class XtremeEvaluator(ModelEvaluator):
             _log.warning("The evaluator 'xtreme' computes its own metrics; extra_metrics are left out.")
         frame = _frame(dataset, config)
         frame["prediction"] = (
-            _column(dataset.predictions_data) if model is None else _predicted(model, frame, dataset, config, predictions)
+            _column(dataset.predictions_data)
+            if model is None
+            else _predicted(model, frame, dataset, config, predictions)
         )
         rows, scores = _score(frame, config)
         metrics = {f"eval/{row['task']}/{row['language']}": row["score"] for row in rows}
@@ -188,7 +190,9 @@ def _answers(output: Any, n: int, column: str | None) -> list:
     import pandas as pd
 
     if isinstance(output, pd.DataFrame):
-        names = [column] if column else [name for name in ("prediction", "predictions", "label") if name in output.columns]
+        names = (
+            [column] if column else [name for name in ("prediction", "predictions", "label") if name in output.columns]
+        )
         if not names and len(output.columns) == 1:
             names = list(output.columns)
         if not names or names[0] not in output.columns:

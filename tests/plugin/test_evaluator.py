@@ -20,34 +20,18 @@ TAGS = [["NOUN", "VERB"], ["SCONJ", "NOUN"], ["VERB"], ["NOUN", "NOUN", "VERB"]]
 GUESS = [["NOUN", "VERB"], ["CCONJ", "NOUN"], ["NOUN"], ["NOUN", "NOUN", "VERB"]]
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    """One migrated store for the module: migrating takes seconds."""
-    from mlflow_xfer.tracking import store  # noqa: F401  (the package's own imports, before the clock of a test runs)
-
-    folder = tmp_path_factory.mktemp("store")
-    mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db").create_experiment("e", artifact_location=f"file://{folder}/a")
-    return f"sqlite:///{folder}/mlflow.db"
-
-
-@pytest.fixture(autouse=True)
-def store(database, monkeypatch):
-    from mlflow.models.evaluation.evaluator_registry import _model_evaluation_registry as registry
-
-    if "xtreme" not in registry._registry:
-        registry.register("xtreme", XtremeEvaluator)  # as the entry point does where the package is installed
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(database)
-    mlflow.set_experiment("e")
-    yield mlflow.MlflowClient()
-    while mlflow.active_run():
-        mlflow.end_run()
-    mlflow.set_tracking_uri(before)
+pytestmark = pytest.mark.usefixtures("evaluations")
 
 
 def tagged() -> pd.DataFrame:
     return pd.DataFrame(
-        {"task": "udpos", "lang": ["de", "de", "en", "en"], "words": [["x"] * len(t) for t in TAGS], "tags": TAGS, "mine": GUESS}
+        {
+            "task": "udpos",
+            "lang": ["de", "de", "en", "en"],
+            "words": [["x"] * len(t) for t in TAGS],
+            "tags": TAGS,
+            "mine": GUESS,
+        }
     )
 
 
@@ -62,18 +46,20 @@ def test_entry_point_is_declared_and_loads(project):
 
 
 def test_import_is_light():
-    code = "import sys, mlflow_xfer.plugin.evaluator; assert not {'torch', 'transformers', 'datasets'} & set(sys.modules)"
+    code = (
+        "import sys, mlflow_xfer.plugin.evaluator; assert not {'torch', 'transformers', 'datasets'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
-def test_predictions_column(store):
+def test_predictions_column(evaluations):
     with mlflow.start_run() as run:
         result = evaluate(tagged(), predictions="mine")
     expected = {lang: score("tag_f1", GUESS[i : i + 2], TAGS[i : i + 2], lang) for lang, i in (("de", 0), ("en", 2))}
     assert result.metrics["eval/udpos/de"] == expected["de"].value
     assert result.metrics["eval/udpos/en"] == expected["en"].value
     assert result.metrics["selected/avg"] == pytest.approx((expected["de"].value + expected["en"].value) / 2)
-    logged = store.get_run(run.info.run_id)
+    logged = evaluations.get_run(run.info.run_id)
     assert logged.data.metrics == pytest.approx(dict(result.metrics))
     table = mlflow.load_table("results/per_language.json", run_ids=[run.info.run_id])
     assert list(table["language"]) == ["de", "en"] and list(table["n"]) == [2, 2]
