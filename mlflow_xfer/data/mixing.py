@@ -121,24 +121,20 @@ class Schedule:
 
 
 def schedule(shares: Mapping[str, float], steps: int, seed: int) -> Schedule:
-    """Draws the task of each of ``steps`` steps with probabilities ``shares``; step t is the same for any ``steps``.
+    """The task of each of ``steps`` steps; step t is the same for any ``steps``.
 
-    A task that gets no batch in the whole run is an error: it would be trained on nothing.
+    Stratified draws: task i has exactly one batch, at a random place, in every stretch of ``1 / shares[i]`` steps. As
+    random as independent draws over a long run, and in a short one no task goes without by bad luck.
     """
     names = tuple(sorted(shares))
-    edges = np.cumsum([shares[name] for name in names])
-    draws = stream("mixture", seed).random(steps) * edges[-1]
-    choice = np.minimum(np.searchsorted(edges, draws, side="right"), len(names) - 1)
-    turn = np.zeros(steps, np.int64)
+    times, choice, turn = [], [], []
     for index, name in enumerate(names):
-        mine = choice == index
-        turn[mine] = np.arange(mine.sum())
-        if not mine.any() and steps >= 20 * len(names):
-            raise XferError(
-                f"Task {name!r} gets none of the {steps} steps of the mixture.",
-                "Raise max_steps or the mixing temperature, or set mixing_cap.",
-            )
-    return Schedule(names, choice, turn)
+        n = math.ceil(shares[name] * (steps + len(names))) + 2
+        times.append((np.arange(n) + stream("mixture", seed, name).random(n)) / max(shares[name], 1e-12))
+        choice.append(np.full(n, index))
+        turn.append(np.arange(n))
+    order = np.argsort(np.concatenate(times), kind="stable")[:steps]
+    return Schedule(names, np.concatenate(choice)[order], np.concatenate(turn)[order])
 
 
 def with_lm(task_shares: Mapping[str, float], mlm_share: float) -> dict[str, float]:

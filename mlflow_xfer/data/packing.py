@@ -129,7 +129,8 @@ class Packer:
         second = self._encoded[language].columns.get("second")
         positions = np.arange(n)
         if second is not None and second[document] < n:
-            positions[second[document] :] -= second[document]
+            begin = second[document] - 1  # at the separator: a word then has the position of its twin in the first text
+            positions[begin:] -= begin
         return positions
 
 
