@@ -213,6 +213,7 @@ def texts(
 
     What is too long is cut at the end (of the longer text, for pairs), or with ``split`` goes on in further rows.
     """
+    first, second = list(first), list(second) if second is not None else None  # a column of datasets is slow by index
     rows = Rows(row_columns=("example", "second"))
     single_specials = sum(map(len, _specials(tokenizer)))
     for begin in range(0, len(first), CHUNK):
