@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 HELD = "run.json"
 PER_LANGUAGE = "results/per_language.json"
 CONTEXTS = {"train": "train", "validation": "dev", "test": "test"}
+WORK = ("train/optimizer_steps", "train/tokens")  # what a run itself did: never copied to another run
 SHOWN_PARAMS = ("learning_rate", "num_train_epochs", "max_steps", "train_batch_size", "max_seq_length", "select_by", "mixing", "mlm_share", "target_shots", "layer", "pooling", "control")  # fmt: skip
 
 
@@ -93,7 +94,7 @@ def request(store: Store, opened: str, result: str, label: str) -> None:
     copied = {name: value for name, value in run.tags.items() if name.startswith("xfer.") and name not in ("xfer.kind", "xfer.spec_hash", "xfer.code_hash", "xfer.plan_hash")}
     note = f"Asked for what run [{run.name}]({store.link(result).splitlines()[-1]}) holds; nothing was trained here."
     store.start("request", f"request: {label}", tags={**copied, "xfer.result_run_id": result, "mlflow.note.content": note}, run_id=opened)
-    store.metrics(opened, run.metrics)
+    store.metrics(opened, {name: value for name, value in run.metrics.items() if name not in WORK})
     store.finish(opened, "FINISHED")
 
 
