@@ -1,0 +1,94 @@
+"""Buckets partition the examples and score each part with the task's own metric."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.scoring.buckets import attributes, by_entity, by_example, edges, label_consistency, which
+from mlflow_xfer.scoring.score import METRICS, score
+from mlflow_xfer.tasks.task import TaskKind
+
+GOLD = [["B-LOC", "I-LOC", "O"], ["B-PER"], ["O", "B-LOC"], ["B-PER", "I-PER", "I-PER", "O"]]
+MINE = [["B-LOC", "I-LOC", "O"], ["B-LOC"], ["O", "B-LOC"], ["B-PER", "I-PER", "O", "O"]]
+WORDS = [["New", "York", "is"], ["Ada"], ["in", "Rome"], ["A", "B", "C", "x"]]
+
+
+def test_attributes_of_questions_and_sentences():
+    question = {
+        "question": "Where is Rome?",
+        "context": "Rome is in Italy today",
+        "answers": {"text": ["in Italy", "Italy"]},
+    }
+    assert attributes(TaskKind.SPAN_QA, question, "en") == {
+        "question_length": 3.0,
+        "context_length": 5.0,
+        "answer_length": 2.0,
+        "overlap": pytest.approx(2 / 3),
+    }
+    assert attributes(TaskKind.SPAN_QA, {**question, "answers": {"text": ["罗马，意"]}}, "zh")["answer_length"] == 3
+    assert attributes(TaskKind.TAGGING, {"tags": GOLD[0]}, "en") == {
+        "sentence_length": 3.0,
+        "entity_density": pytest.approx(2 / 3),
+    }
+    assert attributes(TaskKind.CLASSIFICATION, {"text_a": "a"}, "en") == {}
+
+
+def test_scores_by_sentence_length():
+    lengths = [len(tags) for tags in GOLD]
+    found = by_example("entity_f1", MINE, GOLD, "en", lengths, [1, 2, 4])
+    assert [bucket.n for bucket in found] == [2, 2]
+    short, long = [1, 2], [0, 3]
+    for bucket, members in zip(found, (short, long), strict=True):
+        part = score("entity_f1", [MINE[i] for i in members], [GOLD[i] for i in members], "en")
+        assert bucket.score == pytest.approx(part.value)
+
+
+def test_scores_by_length_of_the_entity():
+    found = by_entity(MINE, GOLD, [1, 1.5, 2.5, 3])
+    # one word: gold PER and LOC, predicted LOC and LOC, one right; two words: gold 1, predicted 2, one right
+    assert [(bucket.n, bucket.score) for bucket in found] == [(2, 50.0), (1, pytest.approx(200 / 3)), (1, 0.0)]
+
+
+def test_scores_by_label_consistency():
+    consistency = label_consistency([["Rome", "x", "Rome"], ["Ada"]], [["B-LOC", "O", "B-ORG"], ["B-PER"]])
+    assert consistency("Rome", "LOC") == 0.5 and consistency("Ada", "PER") == 1 and consistency("New York", "LOC") == 0
+    found = by_entity(MINE, GOLD, [0, 0.4, 1], consistency, WORDS)
+    assert [bucket.n for bucket in found] == [2, 2]
+    assert found[1].score == pytest.approx(100 * 2 * 1 * 0.5 / 1.5)
+
+
+def test_buckets_of_an_attribute_with_one_value():
+    found = by_example("accuracy", ["a", "b"], ["a", "a"], "en", [3, 3])
+    assert [(bucket.low, bucket.high, bucket.n, bucket.score) for bucket in found] == [(3, 3, 2, 50.0)]
+
+
+def test_empty_bucket_has_no_score():
+    assert by_example("accuracy", ["a"], ["a"], "en", [1], [0, 2, 9])[1].score is None
+
+
+def test_what_cannot_be_put_into_buckets():
+    with pytest.raises(XferError, match="no buckets"):
+        by_example("bucc_f1", [], [("a", "b")], "de", [1])
+    with pytest.raises(XferError, match="1 attributes for 2 examples"):
+        by_example("accuracy", ["a", "b"], ["a", "b"], "de", [1])
+    with pytest.raises(XferError, match="no example"):
+        edges([])
+    with pytest.raises(XferError, match="words of the sentences"):
+        by_entity(MINE, GOLD, [0, 1], lambda text, kind: 1.0)
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=40), st.integers(1, 5))
+def test_buckets_are_a_partition(values, n):
+    borders = edges(values, n)
+    place = which(values, borders)
+    assert len(place) == len(values) and place.min() >= 0 and place.max() <= max(len(borders) - 2, 0)
+    truth = [value % 2 for value in values]
+    found = by_example("accuracy", [0] * len(values), truth, "en", values, borders)
+    assert sum(bucket.n for bucket in found) == len(values)
+    right = sum(bucket.n * bucket.score for bucket in found if bucket.n)
+    assert right / len(values) == pytest.approx(
+        float(METRICS.get("accuracy").of(METRICS.get("accuracy").rows([0] * len(values), truth, "en").sum(axis=0)))
+    )
