@@ -1,0 +1,221 @@
+"""Tidy score tables: what the functions of this package take, and the checks that keep unlike numbers apart.
+
+A tidy frame has one row per score with the columns ``condition``, ``task``, ``language``, ``seed``, ``score`` (0-100), and
+optionally ``base_seed`` (0 where absent), ``n`` (test examples), ``example`` (then a row is one example's score), ``low`` and
+``high`` (the score's own interval), and ``suite``, ``protocol``, ``metric``: what must not differ within one comparison.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mlflow_xfer.errors import Problems, XferError
+from mlflow_xfer.registry import unknown
+
+REQUIRED = ("condition", "task", "language", "seed", "score")
+KEY = ["condition", "task", "language", "base_seed", "seed"]
+ALIKE = {"suite": "suites", "protocol": "protocols (how checkpoints were selected, shots, training language)"}
+SHOWN = 5  # rows quoted in an error
+
+
+def quote(rows: pd.DataFrame, columns: list[str]) -> str:
+    """The first rows as text for an error, and how many more there are."""
+    lines = ["    " + ", ".join(f"{c}={row[c]}" for c in columns) for _, row in rows.head(SHOWN).iterrows()]
+    if len(rows) > SHOWN:
+        lines.append(f"    … and {len(rows) - SHOWN} more")
+    return "\n".join(lines)
+
+
+def _scale_problems(frame: pd.DataFrame, problems: Problems) -> None:
+    score = frame["score"]
+    outside = frame[(score < 0) | (score > 100)]
+    if len(outside):
+        problems.add(f"{len(outside)} scores lie outside 0-100:\n{quote(outside, [*KEY, 'score'])}")
+    top = frame.groupby(["condition", "task"], observed=True)["score"].max().unstack()
+    fractions = (top <= 1) & (top > 0)
+    mixed = fractions.any(axis=None) and (top > 1.5).any(axis=None)
+    # A task where nobody exceeds 1 can be a hard task; a condition or task that does so against the others is another scale.
+    by_task = fractions.loc[:, fractions.any() & (top > 1.5).any()]
+    guilty = [(c, t) for t in by_task for c in by_task.index[by_task[t]]]
+    if mixed and guilty:
+        rows = pd.DataFrame(guilty, columns=["condition", "task"])
+        problems.add(
+            f"Scores on two scales: 0-1 in\n{quote(rows, ['condition', 'task'])}\n  and 0-100 elsewhere.",
+            "Multiply the fractions by 100.",
+        )
+    elif len(top) and fractions.all(axis=None):
+        problems.add("All scores are at most 1: they look like fractions.", "Scores are 0-100: multiply them by 100.")
+
+
+def check(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with ``base_seed`` filled in and examples averaged, after every check.
+
+    Raises:
+        XferError: all faults at once, each with the rows: missing columns, scores that are no numbers or outside 0-100, 0-1 beside
+            0-100, duplicate cells, two suites or protocols, two metrics for one task.
+    """
+    lacking = [c for c in REQUIRED if c not in frame.columns]
+    if lacking:
+        raise XferError(f"The table lacks the columns {', '.join(lacking)}.", f"Needed: {', '.join(REQUIRED)}")
+    if frame.empty:
+        raise XferError("The table has no rows.", "Was the search filter right? See: mlflow-xfer report --help")
+    frame = frame.assign(base_seed=frame["base_seed"].fillna(0) if "base_seed" in frame else 0)
+    problems = Problems()
+    blank = frame[frame[KEY].isna().any(axis=1)]
+    if len(blank):
+        problems.add(f"{len(blank)} rows name no condition, task, language or seed:\n{quote(blank, KEY)}")
+    numbers = pd.to_numeric(frame["score"], errors="coerce")
+    wrong = frame[~np.isfinite(numbers)]
+    if len(wrong):
+        problems.add(
+            f"{len(wrong)} scores are no finite numbers:\n{quote(wrong, [*KEY, 'score'])}",
+            "Leave unscored cells out.",
+        )
+        problems.raise_if_any()
+    frame = frame.assign(score=numbers.astype(float))
+    unit = [*KEY, "example"] if "example" in frame else KEY
+    twice = frame[frame.duplicated(unit, keep=False)]
+    if len(twice):
+        problems.add(
+            f"{len(twice)} rows are duplicates of a cell:\n{quote(twice.sort_values(unit), [*unit, 'score'])}",
+            "One score per condition, task, language and seed: name the runs, or keep the latest.",
+        )
+    for column, what in ALIKE.items():
+        if column in frame and frame[column].nunique(dropna=False) > 1:
+            rows = frame[["condition", column]].drop_duplicates()
+            problems.add(
+                f"Different {what} in one comparison:\n{quote(rows, ['condition', column])}",
+                "Compare them in separate reports, or keep one.",
+            )
+    if "metric" in frame:
+        several = frame.groupby("task", observed=True)["metric"].nunique()
+        for task in several[several > 1].index:
+            rows = frame.loc[frame["task"] == task, ["condition", "task", "metric"]].drop_duplicates()
+            problems.add(
+                f"Task {task!r} is scored by different metrics:\n{quote(rows, ['condition', 'task', 'metric'])}"
+            )
+    _scale_problems(frame, problems)
+    problems.raise_if_any()
+    return average_examples(frame) if "example" in frame else frame
+
+
+def average_examples(frame: pd.DataFrame) -> pd.DataFrame:
+    """Cells (with their number of examples ``n``) of a frame that has one row per example."""
+    groups = frame.groupby(KEY, observed=True, sort=False)["score"]
+    return groups.agg(score="mean", n="size").reset_index()
+
+
+@dataclass(frozen=True)
+class Cells:
+    """One condition's complete block ``values[base, seed, unit]``; a unit is a (task, language) pair.
+
+    ``weights`` of the units sum to 1: tasks weigh the same, languages within a task weigh the same (XTREME's average).
+    """
+
+    condition: str
+    values: np.ndarray
+    weights: np.ndarray
+    units: tuple[tuple[str, str], ...]
+    bases: tuple
+    seeds: tuple
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(task for task, _ in self.units))
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(language for _, language in self.units))
+
+    def select(self, keep: np.ndarray) -> Cells:
+        """The block with the units where ``keep`` is true, weighted anew."""
+        units = tuple(unit for unit, kept in zip(self.units, keep, strict=True) if kept)
+        return Cells(self.condition, self.values[..., keep], unit_weights(units), units, self.bases, self.seeds)
+
+    def by_language(self) -> tuple[np.ndarray, np.ndarray]:
+        """``(x[base, seed, language], weights[language])`` with the same mean per base and seed as the units.
+
+        Where tasks cover different languages, a language's value is the grand mean plus its weighted deviations from its tasks'
+        means: so that a language of easy tasks does not look good.
+        """
+        task_of = np.array([self.tasks.index(t) for t, _ in self.units])
+        language_of = np.array([self.languages.index(language) for _, language in self.units])
+        pooled = self.values.mean((0, 1))
+        in_task = np.bincount(task_of, self.weights)
+        task_mean = np.bincount(task_of, self.weights * pooled) / in_task
+        grand = float((self.weights * pooled).sum())
+        weights = np.bincount(language_of, self.weights)
+        deviation = (self.values - task_mean[task_of]) * self.weights
+        onto = np.eye(len(weights))[language_of]
+        return deviation @ onto / weights + grand, weights
+
+
+def unit_weights(units: tuple[tuple[str, str], ...]) -> np.ndarray:
+    """Weights of (task, language) units: the mean over tasks of the mean over languages."""
+    tasks = [task for task, _ in units]
+    size = {task: tasks.count(task) for task in set(tasks)}
+    return np.array([1 / size[task] / len(size) for task in tasks])
+
+
+def cells(frame: pd.DataFrame, condition: str, units: list[tuple[str, str]] | None = None) -> Cells:
+    """The block of one condition of a checked frame.
+
+    Args:
+        units: the (task, language) pairs to take; all of the condition's by default.
+
+    Raises:
+        XferError: unknown condition; or missing cells, listed.
+    """
+    rows = frame[frame["condition"] == condition]
+    if rows.empty:
+        raise unknown("condition", str(condition), map(str, frame["condition"].unique()))
+    wide = rows.pivot(index=["base_seed", "seed"], columns=["task", "language"], values="score").sort_index()
+    if units is not None:
+        wide = wide.reindex(columns=pd.MultiIndex.from_tuples(units))
+    bases, seeds = (sorted(wide.index.get_level_values(i).unique()) for i in (0, 1))
+    # Seeds numbered apart per base are nested, not crossed: each base keeps its own, and they are lined up by rank.
+    per_base = [wide.xs(base, level=0) for base in bases]
+    if len({len(block) for block in per_base}) == 1 and len(per_base[0]) < len(seeds):
+        seeds = tuple(range(len(per_base[0])))
+        values = np.stack([block.to_numpy() for block in per_base])
+    else:
+        values = np.stack([block.reindex(seeds).to_numpy() for block in per_base])
+    if np.isnan(values).any():
+        where = np.argwhere(np.isnan(values))
+        rows = pd.DataFrame([(condition, *wide.columns[u], bases[b], seeds[s]) for b, s, u in where], columns=KEY)
+        raise XferError(
+            f"{len(rows)} cells are missing:\n{quote(rows, KEY)}",
+            "Every condition needs every language with every seed: run them, or leave the language, task or seed out.",
+        )
+    found = tuple((str(t), str(language)) for t, language in wide.columns)
+    return Cells(str(condition), values, unit_weights(found), found, tuple(bases), tuple(seeds))
+
+
+def pair(frame: pd.DataFrame, condition: str, baseline: str) -> tuple[Cells, Cells]:
+    """Blocks of two conditions over the same (task, language) units.
+
+    Raises:
+        XferError: cells that one has and the other lacks, listed.
+    """
+    sets = {}
+    for name in (condition, baseline):
+        rows = frame[frame["condition"] == name]
+        if rows.empty:
+            raise unknown("condition", str(name), map(str, frame["condition"].unique()))
+        sets[name] = set(zip(rows["task"], rows["language"], strict=True))
+    only = [
+        (name, *u)
+        for name, other in ((condition, baseline), (baseline, condition))
+        for u in sorted(sets[name] - sets[other])
+    ]
+    if only:
+        rows = pd.DataFrame(only, columns=["condition", "task", "language"])
+        raise XferError(
+            f"{len(rows)} cells exist in one condition only:\n{quote(rows, ['condition', 'task', 'language'])}",
+            "Compare conditions on the same tasks and languages.",
+        )
+    units = sorted(sets[condition])
+    return cells(frame, condition, units), cells(frame, baseline, units)

@@ -1,0 +1,99 @@
+"""Equivalence, the smallest effect a design can find, and the seeds it needs: before and after the fact.
+
+Model: paired per-seed differences, normal with standard deviation ``sd``; power from the noncentral t (Cohen 1988; exact for one
+sample). "Not enough power" is a verdict: an interval that contains both 0 and effects that matter decides nothing.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy import optimize, special, stats
+
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.stats.estimate import Estimate
+
+
+def power(effect: float, sd: float, seeds: int, level: float = 0.95) -> float:
+    """Probability that the two-sided paired t test finds ``effect`` (in points) with ``seeds`` seeds."""
+    if seeds < 2:
+        return 0.0
+    if sd <= 0:
+        return 1.0 if effect else 1 - level
+    df, shift = seeds - 1, abs(effect) / sd * math.sqrt(seeds)
+    critical = float(special.stdtrit(df, 0.5 + level / 2))
+    value = stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift)
+    return float(value) if np.isfinite(value) else 1.0  # scipy gives nan far out in the tail, where power is 1
+
+
+def minimum_detectable(se: float, df: float, target: float = 0.8, level: float = 0.95) -> float:
+    """The effect that a t test with this standard error and df finds with probability ``target``; ``inf`` without df."""
+    if not (math.isfinite(se) and math.isfinite(df)) or df <= 0:
+        return math.inf
+    if se == 0:
+        return 0.0
+    critical = float(special.stdtrit(df, 0.5 + level / 2))
+
+    def lacking(shift: float) -> float:
+        return float(stats.nct.sf(critical, df, shift)) - target
+
+    high = critical + 3
+    while lacking(high) < 0 and high < 1e6:
+        high *= 1.5
+    return se * float(optimize.brentq(lacking, 0, high, xtol=1e-6))
+
+
+def seeds_needed(effect: float, sd: float, target: float = 0.8, level: float = 0.95, at_most: int = 1000) -> int | None:
+    """The fewest paired seeds that find ``effect`` with probability ``target``; ``None`` if more than ``at_most``.
+
+    Raises:
+        XferError: an effect of 0, which no number of seeds finds.
+    """
+    if effect == 0:
+        raise XferError(
+            "An effect of 0 cannot be detected.", "Give the smallest difference that would matter, e.g. margin=1."
+        )
+    if power(effect, sd, at_most, level) < target:
+        return None
+    low, high = 1, at_most  # power grows with seeds: bisection
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if power(effect, sd, middle, level) >= target else (middle, high)
+    return high
+
+
+def plan(sd: float, seeds: int, margin: float = 1.0, level: float = 0.95) -> dict[str, float | int | None]:
+    """What a design will be able to say, before it runs: detectable effect, power at ``margin``, seeds needed for ``margin``."""
+    return {
+        "seeds": seeds,
+        "sd": sd,
+        "minimum_detectable": minimum_detectable(sd / math.sqrt(seeds), seeds - 1, level=level),
+        "power_at_margin": power(margin, sd, seeds, level),
+        "seeds_needed": seeds_needed(margin, sd, level=level),
+    }
+
+
+def equivalence(found: Estimate, margin: float, level: float = 0.95) -> float:
+    """p of TOST (Schuirmann 1987): the larger of the two one-sided tests against ``-margin`` and ``+margin``.
+
+    Small p: the difference lies within the margin. Uses the estimate's se and df (Student's t); ``nan`` without them.
+
+    Raises:
+        XferError: a margin that is not positive.
+    """
+    if not margin > 0:
+        raise XferError(
+            f"The margin {margin} is not positive.", "Give the smallest difference that would matter, e.g. 1.0 point."
+        )
+    if not found.se > 0 or not math.isfinite(found.df):
+        return math.nan
+    # The interval's own quantile: where factors mix, it is wider than Satterthwaite's t, and the test must not be bolder.
+    scale = (found.high - found.low) / 2 / found.se / float(special.stdtrit(found.df, 0.5 + found.level / 2))
+    t = (margin - abs(found.estimate)) / found.se / max(scale, 1.0)
+    return float(special.stdtr(found.df, -t))
+
+
+def detectable(found: Estimate, target: float = 0.8) -> float:
+    """The smallest effect that the design behind an estimate would have found, after the fact; ``inf`` without an interval."""
+    return minimum_detectable(found.se, found.df, target, found.level)

@@ -1,0 +1,150 @@
+"""Typology beside results: the language table as a frame, distances as covariates, and all of them at once.
+
+Fix one primary distance per analysis before looking; :func:`specification_curve` shows the others beside it, so that nobody can pick the
+one that happened to fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from mlflow_xfer import languages
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.registry import unknown
+from mlflow_xfer.stats.estimate import LIKE_THESE
+from mlflow_xfer.stats.interaction import covariate_slope, minimum_slope
+from mlflow_xfer.stats.multiplicity import holm
+
+PRIMARY = "syntactic"  # known for 48 of XTREME-R's 50 languages
+
+
+def distances(
+    codes: Iterable[str] | None = None, *, to: str = "en", measures: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Distances of languages to one language, wide: columns language and one per measure; unknown = missing.
+
+    Measures that exist to English only are left out where ``to`` is another language, unless asked for by name (then an error).
+    """
+    chosen = languages.resolve(codes if codes is not None else languages.known())
+    target = languages.get(to).code
+    if measures is None:
+        measures = [m.name for m in languages.MEASURES if target == "en" or not m.to_english_only]
+    columns = {m: [languages.distance(one.code, target, m) for one in chosen] for m in measures}
+    return pd.DataFrame({"language": [one.code for one in chosen], **columns}).astype(dict.fromkeys(measures, float))
+
+
+def table(
+    codes: Iterable[str] | None = None,
+    *,
+    family: str | None = None,
+    script: str | None = None,
+    benchmark: str | None = None,
+    measures: Sequence[str] | None = None,
+    to: str = "en",
+) -> pd.DataFrame:
+    """What ``mlflow-xfer languages`` shows: one row per language (code, name, family, script, pre-training GiB, distances), filtered.
+
+    Raises:
+        XferError: unknown languages, families, scripts, benchmarks or measures, with the closest names.
+    """
+    every = languages.resolve(codes if codes is not None else languages.known())
+    for what, asked, values in (
+        ("family", family, {one.family for one in every if one.family}),
+        ("script", script, {one.script for one in every if one.script}),
+        ("benchmark", benchmark, {b for one in every for b in one.benchmarks}),
+    ):
+        if asked is not None and asked not in values:
+            raise unknown(what, asked, values)
+    kept = [
+        one for one in every
+        if (family is None or one.family == family)
+        and (script is None or one.script == script)
+        and (benchmark is None or benchmark in one.benchmarks)
+    ]  # fmt: skip
+    if not kept:
+        raise XferError("No language fits all of these.", "Drop one of family, script, benchmark.")
+    frame = pd.DataFrame(
+        {"language": [one.code for one in kept], "name": [one.name for one in kept], "family": [one.family for one in kept],
+         "genus": [one.genus for one in kept], "script": [one.script for one in kept],
+         "pretraining_gib": [one.value("xlmr_pretraining_gib") for one in kept]}
+    )  # fmt: skip
+    shown = (
+        measures
+        if measures is not None
+        else ["syntactic", "genetic", "wals_morphology_extended", "corpus_morphology_signed"]
+    )
+    return frame.merge(distances(frame["language"], to=to, measures=shown), on="language") if shown else frame
+
+
+def measures_table() -> pd.DataFrame:
+    """The distances: columns measure, known (languages), signed, pairwise, description, source."""
+    rows = [
+        (m.name, sum(languages.distance(c, "en", m.name) is not None for c in languages.known()), m.signed, not m.to_english_only, m.description, m.source)
+        for m in languages.MEASURES
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["measure", "known", "signed", "pairwise", "description", "source"])
+
+
+def covariate(codes: Iterable[str], measure: str = PRIMARY, *, to: str = "en") -> dict[str, float | None]:
+    """The distance of each language, ``None`` where unknown: what :func:`covariate_slope` takes."""
+    return {code: languages.distance(code, to, measure) for code in codes}
+
+
+def specification_curve(
+    frame: pd.DataFrame,
+    condition: str,
+    baseline: str | None,
+    *,
+    primary: str = PRIMARY,
+    measures: Sequence[str] | None = None,
+    to: str = "en",
+    population: str = LIKE_THESE,
+    adjust: dict[str, dict[str, float | None]] | None = None,
+) -> pd.DataFrame:
+    """The slope of the effect on every distance: columns measure, primary, languages, slope (points per sd), low, high, p, p_holm, detectable.
+
+    Sorted by slope. ``p_holm`` corrects over the measures that are not primary; the primary one stands alone, if it was fixed in advance.
+    Each measure uses the languages for which it is known, so that rows differ in their languages too: see ``languages``.
+    """
+    languages.MEASURES.get(primary)
+    names = (
+        list(measures)
+        if measures is not None
+        else [m.name for m in languages.MEASURES if to == "en" or not m.to_english_only]
+    )
+    names += [primary] if primary not in names else []
+    codes = frame["language"].unique()
+    rows = []
+    for name in names:
+        known = covariate(codes, name, to=to)
+        try:
+            found = covariate_slope(
+                frame, condition, baseline, known, missing="drop", population=population, adjust=adjust, exclude=(to,)
+            )
+        except XferError as error:
+            if name == primary:
+                raise
+            rows.append((name, False, sum(v is not None for v in known.values()), *[float("nan")] * 5, error.what))
+            continue
+        rows.append(
+            (
+                name,
+                name == primary,
+                found.n["languages"],
+                found.estimate,
+                found.low,
+                found.high,
+                found.p,
+                minimum_slope(found),
+                "",
+            )
+        )
+    table = pd.DataFrame(
+        rows, columns=["measure", "primary", "languages", "slope", "low", "high", "p", "detectable", "note"]
+    )
+    table["p_holm"] = table["p"].where(table["primary"])
+    others = ~table["primary"]
+    table.loc[others, "p_holm"] = holm(table.loc[others, "p"])
+    return table.sort_values("slope", ignore_index=True)
