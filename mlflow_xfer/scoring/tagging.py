@@ -16,7 +16,6 @@ import numpy as np
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.scoring.score import METRICS, Metric, f1, paired, ratio
 
-OUTSIDE = ("O", "O")
 Split = Callable[[str], tuple[str, str]]
 
 
@@ -50,24 +49,27 @@ def chunks(sentences: Iterable[Sequence[str]], split: Split = split_xtreme) -> l
     Working through the sentences as one sequence is part of the rules: for malformed tags a chunk's start can lie
     in an earlier sentence. ``sentence`` is where the chunk ends.
     """
-    found, known = [], {}
-    before, before_type, first, position = "O", "", 0, 0
-    outside = split("O")
+    found: list[tuple[int, str, int, int]] = []
+    steps: dict[tuple[str, str], tuple[bool, bool, str]] = {}  # few pairs of tags follow each other
+    before, first, position = "", 0, 0
     for number, sentence in enumerate(sentences):
-        for tag in (*sentence, None):
-            if tag is None:
-                now, now_type = outside
-            elif tag in known:
-                now, now_type = known[tag]
-            else:
-                now, now_type = known[tag] = split(tag)
-            if _ends(before, before_type, now, now_type):
+        for tag in (*sentence, "O"):
+            step = steps.get((before, tag))
+            if step is None:
+                step = steps[before, tag] = _step(split(before) if before else ("O", ""), split(tag))
+            ends, starts, before_type = step
+            if ends:
                 found.append((number, before_type, first, position - 1))
-            if _starts(before, before_type, now, now_type):
+            if starts:
                 first = position
-            before, before_type = now, now_type
+            before = tag
             position += 1
     return found
+
+
+def _step(before: tuple[str, str], now: tuple[str, str]) -> tuple[bool, bool, str]:
+    """Whether a chunk ends before the present word, whether one starts with it, and the type of the word before."""
+    return _ends(*before, *now), _starts(*before, *now), before[1]
 
 
 def strict_chunks(sentences: Iterable[Sequence[str]]) -> list[tuple[int, str, int, int]]:
