@@ -36,7 +36,7 @@ class ChoiceHead(nn.Module):
     def __init__(self, config: Any, backbone: nn.Module):
         super().__init__()
         self.config, self.model = config, backbone
-        self.score = nn.Linear(config.hidden_size, 1)
+        self.score = nn.utils.skip_init(nn.Linear, config.hidden_size, 1)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, **inputs: Tensor) -> Any:
         """``input_ids`` [batch, choices, tokens] -> ``.logits`` [batch, choices]."""

@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import torch
-from conftest import PAIRS, POS, SENTIMENT, make_model, rows, texts
+from tiny_world import PAIRS, POS, SENTIMENT, make_model, rows, texts
 
 from mlflow_xfer.tasks.task import Mixture, TaskKind
 from mlflow_xfer.training import loop as loops
