@@ -1,0 +1,118 @@
+"""Predictions: one for every example and every word, in order, whatever the batches and the other languages."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from datasets import Dataset
+from tiny_world import POS, SENTIMENT, TATOEBA, rows
+
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.models.embed import embed
+from mlflow_xfer.training.predict import budgeted, nearest, predict, retrieval_sweep
+from mlflow_xfer.training.settings import Part, Settings
+from mlflow_xfer.training.trainer import train
+
+SETTINGS = Settings(max_steps=12, train_batch_size=16, max_seq_length=64, learning_rate=2e-3)
+
+
+@pytest.fixture(scope="module")
+def tagger(any_model, tmp_path_factory):
+    return train(
+        any_model, [Part(POS, rows(POS, "en", 200))], None, SETTINGS, tmp_path_factory.mktemp("tagger"), device="cpu"
+    ).directory
+
+
+@pytest.fixture(scope="module")
+def classifier(any_model, tmp_path_factory):
+    return train(
+        any_model,
+        [Part(SENTIMENT, rows(SENTIMENT, "en", 200))],
+        None,
+        SETTINGS,
+        tmp_path_factory.mktemp("classifier"),
+        device="cpu",
+    ).directory
+
+
+def test_languages_in_one_stream_are_as_one_by_one(classifier):
+    splits = {code: rows(SENTIMENT, code, n, 3) for code, n in (("en", 23), ("de", 9))}
+    together = predict(classifier, SENTIMENT, splits, token_budget=200)
+    assert {code: len(answers) for code, answers in together.items()} == {"en": 23, "de": 9}
+    for code, split in splits.items():
+        assert predict(classifier, SENTIMENT, {code: split}, token_budget=10_000)[code] == together[code]
+
+
+def test_every_word_has_a_tag_past_the_length_limit(tagger):
+    words = rows(POS, "en", 40, 5)["words"]
+    long = [w for sentence in words for w in sentence]
+    split = Dataset.from_list(
+        [
+            {"id": "0", "words": long, "tags": ["X"] * len(long)},
+            {"id": "1", "words": ["dog"], "tags": ["X"]},
+            {"id": "2", "words": ["\u200b", "cat", "x" * 300], "tags": ["X"] * 3},
+        ]
+    )
+    found = predict(tagger, POS, {"en": split}, max_seq_length=16)["en"]
+    assert [len(tags) for tags in found] == [160, 1, 3]
+    assert set(found[0]) <= set(POS.labels)
+
+
+def test_labels_are_never_read(tagger, classifier):
+    for folder, task, name in ((tagger, POS, "tags"), (classifier, SENTIMENT, "label")):
+        split = rows(task, "en", 8, 4)
+        assert (
+            predict(folder, task, {"en": split})["en"]
+            == predict(folder, task, {"en": split.remove_columns(name)})["en"]
+        )
+
+
+def test_a_head_with_more_labels_answers_only_those_of_the_task(classifier):
+    narrow = replace(SENTIMENT, name="narrow", labels=("good",))
+    assert set(predict(classifier, narrow, {"en": rows(SENTIMENT, "en", 20, 2)})["en"]) == {"good"}
+
+
+def test_a_checkpoint_without_the_head_is_refused(classifier):
+    with pytest.raises(XferError, match="no head for task 'pos'"):
+        predict(classifier, POS, {"en": rows(POS, "en", 2)})
+
+
+def test_no_languages_no_predictions(classifier):
+    assert predict(classifier, SENTIMENT, {}) == {}
+
+
+def test_batches_keep_to_the_budget_and_leave_nothing_out():
+    lengths = np.random.default_rng(0).integers(1, 200, 500)
+    batches = list(budgeted(lengths, 512))
+    assert sorted(np.concatenate(batches)) == list(range(500))
+    assert all(len(b) * lengths[b].max() <= 512 or len(b) == 1 for b in batches)
+
+
+def test_retrieval_is_the_nearest_source_of_each_target(any_model):
+    split = rows(TATOEBA, "de", 25, 1)
+    found = predict(any_model, TATOEBA, {"de": split}, layer=1)["de"]
+    source, target = (embed(any_model, split[side], layer=1) for side in ("source", "target"))
+    source, target = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (source, target))
+    cosines = target @ source.T
+    assert all(cosines[i, j] >= cosines[i].max() - 1e-5 for i, j in enumerate(found))
+
+
+def test_identical_sentences_find_each_other(any_model):
+    one = list(dict.fromkeys(rows(SENTIMENT, "en", 60, 1)["text_a"]))
+    split = Dataset.from_list([{"id": str(i), "source": t, "target": t} for i, t in enumerate(one)])
+    sweep = retrieval_sweep(any_model, {"de": split})
+    assert sorted(sweep) == [0, 1, 2] and sweep[2]["de"] == list(range(len(one)))
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1000])
+def test_nearest_is_exact(chunk):
+    draws = np.random.default_rng(0)
+    queries, index = draws.normal(size=(50, 8)), draws.normal(size=(300, 8))
+    found, cosines = nearest(queries, index, 4, chunk=chunk)
+    norm = lambda x: x / np.linalg.norm(x, axis=1, keepdims=True)  # noqa: E731
+    wanted = norm(queries) @ norm(index).T
+    assert (found == np.argsort(-wanted, axis=1)[:, :4]).all()
+    assert cosines == pytest.approx(np.sort(wanted, axis=1)[:, ::-1][:, :4], abs=1e-5)
+    assert nearest(queries, index[:2], 4)[0].shape == (50, 2)
