@@ -83,8 +83,6 @@ def damage(store: Store, reference: str) -> str:
     Artifacts on this machine are compared by digest, remote ones by name and size without copying
     them (:func:`fetch` compares their digests).
     """
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
     model = published.find(store, reference)
     if model is None:
         return "it has no finished checkpoint"
@@ -95,11 +93,7 @@ def damage(store: Store, reference: str) -> str:
     local = published.folder(model)
     if local is not None:
         return "; ".join(manifest.faults(local, files, _HARMLESS))
-    repository = get_artifact_repository(model.artifact_location, tracking_uri=store.uri)
-    sizes = store.ask(lambda: artifacts.sizes(repository, deep=True))
-    return "; ".join(
-        f"{name} is missing or changed" for name, listed in files.items() if sizes.get(name) != listed.size
-    )
+    return _remote_faults(store, model, files)
 
 
 def fetch(store: Store, reference: str) -> Path:
@@ -160,6 +154,8 @@ def _download(store: Store, model: Any, files: Mapping[str, manifest.Listed], fo
     """Download into a neighbour of ``folder``, verify, rename: readers see all of it or nothing."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+    if found := _remote_faults(store, model, files):
+        raise _damaged(reference, found)
     repository = get_artifact_repository(model.artifact_location, tracking_uri=store.uri)
     with tempfile.TemporaryDirectory(dir=_scratch()) as scratch:
         target = Path(scratch) / "model"
@@ -179,6 +175,17 @@ def _download(store: Store, model: Any, files: Mapping[str, manifest.Listed], fo
         except OSError:
             if not folder.is_dir():  # otherwise another process was faster, with the same bytes
                 raise
+
+
+def _remote_faults(store: Store, model: Any, files: Mapping[str, manifest.Listed]) -> str:
+    """What a remote store's listing shows to be missing or of another size; empty if nothing."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    repository = get_artifact_repository(model.artifact_location, tracking_uri=store.uri)
+    sizes = store.ask(lambda: artifacts.sizes(repository, deep=True))
+    return "; ".join(
+        f"{name} is missing or changed" for name, listed in files.items() if sizes.get(name) != listed.size
+    )
 
 
 def _publishable(directory: Path) -> dict[str, manifest.Listed]:

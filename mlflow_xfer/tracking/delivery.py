@@ -11,7 +11,7 @@ import logging
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
 
-from mlflow_xfer.tracking.endpoint import answered, is_transient
+from mlflow_xfer.tracking.endpoint import answered, is_transient, said
 from mlflow_xfer.tracking.spool import Entry, Spool
 
 log = logging.getLogger(__name__)
@@ -78,9 +78,9 @@ class Delivery:
             if count < _STUBBORN or not answered(error):
                 raise error
         log.warning(
-            "The tracking store refused %s for run %s: %s", entry.record.get("op"), entry.record.get("run"), error
+            "The tracking store refused %s for run %s: %s", entry.record.get("op"), entry.record.get("run"), said(error)
         )
-        self.spool.reject(entry.record, str(error))
+        self.spool.reject(entry.record, said(error))
         self.spool.delivered(entry.end)
 
     def _send(self, group: Sequence[Entry]) -> None:

@@ -48,6 +48,9 @@ def quiet() -> None:
         os.environ.setdefault(name, value)
     for name in ("mlflow.store.db.utils", "alembic"):  # they announce every table of a new database
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("urllib3.connectionpool").setLevel(
+        logging.ERROR
+    )  # an outage is one message of ours, not one per try
 
 
 @contextmanager
@@ -120,10 +123,15 @@ def answered(error: BaseException) -> bool:
     return isinstance(error, RestException) or isinstance(error, requests.HTTPError) and error.response is not None
 
 
-def unreachable(uri: str, reason: object) -> XferError:
+def said(error: BaseException, length: int = 300) -> str:
+    """The first line of an error's message without secrets: MLflow's messages name the whole address."""
+    return redact((str(error).strip().splitlines() or [type(error).__name__])[0])[:length]
+
+
+def unreachable(uri: str, reason: BaseException | str) -> XferError:
     """The error for a store that does not answer (exit code 75: the same command can be repeated)."""
     return XferError(
-        f"The tracking store {redact(uri)} cannot be reached: {redact(str(reason)).splitlines()[0][:300]}",
+        f"The tracking store {redact(uri)} cannot be reached: {reason if isinstance(reason, str) else said(reason)}",
         "Check MLFLOW_TRACKING_URI and that the server runs, then repeat the command.",
         exit_code=TRY_AGAIN,
     )

@@ -16,6 +16,8 @@ from mlflow_xfer.home import home
 from mlflow_xfer.tracking import endpoint
 from mlflow_xfer.tracking.names import redact
 
+HEALTH_SECONDS = 10.0
+
 
 def connect(experiment: str | None, default: str) -> tuple[object, str, str]:
     """(client, tracking URI, experiment id); see :meth:`Store.open` for arguments and errors."""
@@ -44,7 +46,7 @@ def _check_answers(uri: str) -> None:
 
         try:
             # Any answer counts here, a proxy's log-in page too: the client's own requests say what is wrong with it.
-            requests.get(uri.rstrip("/") + "/health", timeout=10)
+            requests.get(uri.rstrip("/") + "/health", timeout=HEALTH_SECONDS)
         except requests.RequestException as error:
             raise endpoint.unreachable(uri, error) from error
 
@@ -117,7 +119,7 @@ def _check_artifacts(location: str, uri: str) -> None:
             repository.log_artifact(str(source), probe)
     except Exception as error:
         raise XferError(
-            f"The artifact store {redact(location)} cannot be written: {redact(str(error)).splitlines()[0][:300]}",
+            f"The artifact store {redact(location)} cannot be written: {endpoint.said(error)}",
             "Give write access, or choose another experiment (MLFLOW_EXPERIMENT_NAME) or another store; nothing was trained.",
         ) from error
     with suppress(Exception):  # a store that allows writing but not deleting keeps a 60-byte file

@@ -99,6 +99,8 @@ def _model_id(store: Store, reference: str) -> str:
         version = store.client.get_model_version(match["name"], match["version"])
     else:
         version = store.client.get_model_version_by_alias(match["name"], match["alias"])
-    if not version.model_id:
+    # A store notes the logged model as `model_id`, as the source `models:/<id>`, or only in the source's path.
+    found = re.search(r"\bm-[0-9a-f]{32}\b", f"{version.model_id or ''} {version.source or ''}")
+    if not found:
         raise XferError(f"{reference} was registered from something that is no logged model.", ACCEPTED)
-    return version.model_id
+    return found[0]

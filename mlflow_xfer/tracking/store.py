@@ -175,9 +175,9 @@ class Store:
         self._put("artifact", run_id, kept=kept, to=to, table=table)
 
     def dict_artifact(self, run_id: str, value: object, path: str) -> None:
-        """Log ``value`` as JSON."""
+        """Log ``value`` as JSON, secrets redacted."""
         text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, default=str)
-        self.text_artifact(run_id, text + "\n", path)
+        self.text_artifact(run_id, names.redact(text) + "\n", path)
 
     def table(self, run_id: str, frame: Any, path: str) -> None:
         """Log a table (DataFrame, columns or list of rows) as MLflow's UI shows it; replaces an earlier one."""

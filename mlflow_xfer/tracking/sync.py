@@ -76,7 +76,7 @@ def sync() -> list[Replayed]:
                     3600.0, lambda uri=uri, path=path: _deliver(MlflowClient(tracking_uri=uri), path, uri), uri
                 )
             except Exception as error:
-                result = Replayed(path, uri, 0, _count(path) or 0, str(error).splitlines()[0])
+                result = Replayed(path, uri, 0, _count(path) or 0, endpoint.said(error))
             if result is not None:
                 done.append(result)
     return done
@@ -93,7 +93,7 @@ def _deliver(client, path: Path, uri: str) -> Replayed | None:
         while delivery.step():
             pass
     except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
+        reason = endpoint.said(error)
     left = adopted.undelivered()
     adopted.close(remove=left == 0)
     return Replayed(path, uri, before - left, left, reason)

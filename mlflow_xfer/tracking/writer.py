@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 
 from mlflow_xfer.tracking.delivery import Delivery
+from mlflow_xfer.tracking.endpoint import said
 from mlflow_xfer.tracking.spool import Spool
 
 log = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ class Writer:
                 failed = error
             with self._wake:
                 if failed is not None and self._error is None:
-                    log.warning("Tracking store away (%s); records are kept in %s", _line(failed), self.spool.path)
+                    log.warning("Tracking store away (%s); records are kept in %s", said(failed, 200), self.spool.path)
                 if failed is None and self._error is not None:
                     log.warning("Tracking store back; what was kept has been delivered")
                 self._error = failed
@@ -114,7 +115,3 @@ class Writer:
                 self._wake.wait(left)
             self._urgent = False
             return not self._closing
-
-
-def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

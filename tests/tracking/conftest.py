@@ -49,12 +49,22 @@ class Server:
 
     def start(self, wait: bool = True) -> None:
         command = ["server", "-w", "1", "--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--backend-store-uri", f"sqlite:///{self.folder / 'mlflow.db'}", "--artifacts-destination", str(self.artifacts)]
+        command += [
+            "--backend-store-uri",
+            f"sqlite:///{self.folder / 'mlflow.db'}",
+            "--artifacts-destination",
+            str(self.artifacts),
+        ]
         environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         environment.pop("MLFLOW_TRACKING_URI", None)
         with open(self.folder / "log.txt", "ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "mlflow", *command], cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
+                [sys.executable, "-m", "mlflow", *command],
+                cwd=self.folder,
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         while wait and not self.answers():
             assert self.process.poll() is None, (self.folder / "log.txt").read_text()
@@ -112,7 +122,9 @@ def tokenizer():
     words = {word: n for n, word in enumerate(["<s>", "<pad>", "</s>", "<unk>", "a", "b", "c", "d"])}
     fast = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
     fast.pre_tokenizer = pre_tokenizers.Whitespace()
-    return PreTrainedTokenizerFast(tokenizer_object=fast, unk_token="<unk>", pad_token="<pad>", cls_token="<s>", sep_token="</s>")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=fast, unk_token="<unk>", pad_token="<pad>", cls_token="<s>", sep_token="</s>"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -157,8 +169,13 @@ def python():
     def run(code: str, *arguments: str) -> subprocess.Popen:
         root = str(Path(__file__).resolve().parents[2])
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        process = subprocess.Popen(  # fmt: skip
+            [sys.executable, "-c", code, *arguments],
+            env=environment,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
         started.append(process)
         return process

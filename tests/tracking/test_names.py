@@ -17,7 +17,9 @@ def test_every_name_becomes_one_that_mlflow_accepts(name):
     assert names.key(key) == key
 
 
-@pytest.mark.parametrize("name", ["eval/xnli/en", "train/loss", "xtreme/avg_low", "mlflow.note.content", "opt.lr", "a b:c-d_e.f/g"])
+@pytest.mark.parametrize(
+    "name", ["eval/xnli/en", "train/loss", "xtreme/avg_low", "mlflow.note.content", "opt.lr", "a b:c-d_e.f/g"]
+)
 def test_legal_names_stay(name):
     assert names.key(name) == name
 
@@ -34,7 +36,14 @@ def test_two_names_never_share_a_key():
 
 @pytest.mark.parametrize(
     "value, expected",
-    [(None, "none"), (True, "true"), (3e-5, "3e-05"), (["en", "de"], "en,de"), ((), ""), ({"b": 1, "a": 2}, '{"a": 2, "b": 1}')],
+    [
+        (None, "none"),
+        (True, "true"),
+        (3e-5, "3e-05"),
+        (["en", "de"], "en,de"),
+        ((), ""),
+        ({"b": 1, "a": 2}, '{"a": 2, "b": 1}'),
+    ],
 )
 def test_values_are_spelled_as_commands_spell_them(value, expected):
     assert names.param(value) == expected

@@ -13,7 +13,9 @@ from mlflow_xfer.tracking.store import Store
 
 def test_a_run_holds_what_was_logged(store, tmp_path):
     parent = store.start("transfer", "t")
-    run = store.start("phase", "p", tags={"xfer.phase": "target", "xfer.tasks": ["xnli"]}, params={"lr": 3e-5}, parent=parent)
+    run = store.start(
+        "phase", "p", tags={"xfer.phase": "target", "xfer.tasks": ["xnli"]}, params={"lr": 3e-5}, parent=parent
+    )
     store.metrics(run, {"map@20": 1.5, "train/loss": math.nan}, step=3)
     (tmp_path / "x.txt").write_text("x")
     store.artifact(run, tmp_path / "x.txt", "folder")
@@ -65,11 +67,15 @@ def test_values_that_are_no_numbers_are_skipped(local_store, caplog):
 def test_a_table_replaces_the_earlier_one_and_is_listed_for_the_ui(store):
     run = store.start("phase", "p")
     store.table(run, [{"language": "sw", "score": 1 / 3}], "results/per_language.json")
-    store.table(run, [{"language": "sw", "score": 50.0}, {"language": "en", "score": None}], "results/per_language.json")
+    store.table(
+        run, [{"language": "sw", "score": 50.0}, {"language": "en", "score": None}], "results/per_language.json"
+    )
     store.flush()
     table = json.loads(store.read_artifact(run, "results/per_language.json"))
     assert table == {"columns": ["language", "score"], "data": [["sw", 50.0], ["en", None]]}
-    assert json.loads(store.get(run).tags["mlflow.loggedArtifacts"]) == [{"path": "results/per_language.json", "type": "table"}]
+    assert json.loads(store.get(run).tags["mlflow.loggedArtifacts"]) == [
+        {"path": "results/per_language.json", "type": "table"}
+    ]
     frame = store.client.load_table(store.experiment_id, "results/per_language.json", run_ids=[run])
     assert list(frame["language"]) == ["sw", "en"]
 
@@ -81,7 +87,11 @@ def test_data_sets_are_inputs_with_digests(store):
     store.input(run, rows, "test", n=7)
     store.flush()
     (logged,) = store.client.get_run(run).inputs.dataset_inputs
-    assert (logged.dataset.name, logged.dataset.digest, logged.dataset.source_type) == ("xnli/sw/test", "ab" * 8, "xfer")
+    assert (logged.dataset.name, logged.dataset.digest, logged.dataset.source_type) == (
+        "xnli/sw/test",
+        "ab" * 8,
+        "xfer",
+    )
     assert json.loads(logged.dataset.source)["identity"] == rows.identity
     assert json.loads(logged.dataset.profile) == {"num_rows": 7}
     assert {tag.key: tag.value for tag in logged.tags}["mlflow.data.context"] == "test"
@@ -164,7 +174,10 @@ def test_links_lead_to_the_machine_learning_view(local_store):
     run = local_store.start("phase", "p")
     command, link = local_store.link(run).splitlines()
     assert f"mlflow ui --backend-store-uri {local_store.uri}" in command
-    assert link == f"http://127.0.0.1:5000/#/experiments/{local_store.experiment_id}/runs/{run}?workflowType=machine_learning"
+    assert (
+        link
+        == f"http://127.0.0.1:5000/#/experiments/{local_store.experiment_id}/runs/{run}?workflowType=machine_learning"
+    )
     assert local_store.runs_link(order_by="xtreme/avg").endswith(
         "/runs?workflowType=machine_learning&orderByKey=metrics.%60xtreme%2Favg%60&orderByAsc=false"
     )

@@ -1,0 +1,126 @@
+"""What is wrong with a store is said before any training, in one sentence with a remedy."""
+
+from __future__ import annotations
+
+import socket
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.tracking import endpoint, opening
+from mlflow_xfer.tracking.store import Store
+
+
+def fails(code: int, *words: str) -> XferError:
+    with pytest.raises(XferError) as caught:
+        Store.open()
+    assert caught.value.exit_code == code
+    for word in words:
+        assert word in str(caught.value)
+    return caught.value
+
+
+def test_a_server_that_is_not_there_is_reported_at_once(monkeypatch):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://user:hunter2@127.0.0.1:{port}")
+    started = time.monotonic()
+    error = fails(75, "cannot be reached", "MLFLOW_TRACKING_URI")
+    assert time.monotonic() - started < 10
+    assert "hunter2" not in str(error)
+
+
+@pytest.mark.parametrize("stage", ["health", "deadline"])
+def test_a_server_that_never_answers_is_reported_in_time(monkeypatch, stage):
+    """The waits are shortened here; as they are they add up to less than 30 s."""
+    assert opening.HEALTH_SECONDS < endpoint.OPEN_SECONDS <= 25
+    monkeypatch.setattr(*((opening, "HEALTH_SECONDS", 0.5) if stage == "health" else (endpoint, "OPEN_SECONDS", 1.0)))
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        started = time.monotonic()
+        fails(75, "cannot be reached")
+        assert time.monotonic() - started < 5
+
+
+def test_a_folder_store_is_refused_with_the_way_out(monkeypatch, tmp_path):
+    for uri in ("./mlruns", f"file://{tmp_path}/mlruns"):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        fails(2, "plain folder", "sqlite:///mlflow.db", "migrate-filestore")
+
+
+def test_a_database_in_a_missing_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/none/mlflow.db")
+    fails(2, "does not exist")
+
+
+def test_artifacts_that_cannot_be_written_locally(monkeypatch):
+    """A folder under /proc cannot be made by anyone, root included."""
+    from mlflow import MlflowClient
+
+    MlflowClient(tracking_uri=endpoint.tracking_uri()).create_experiment("x", artifact_location="file:///proc/nowhere")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "x")
+    fails(2, "cannot be written", "/proc/nowhere", "nothing was trained")
+
+
+def test_artifacts_that_the_server_cannot_write(server, monkeypatch):
+    from mlflow import MlflowClient
+
+    experiment = MlflowClient().create_experiment("readonly")
+    server.artifacts.mkdir(exist_ok=True)
+    (server.artifacts / experiment).write_text("a file where the folder should be")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "readonly")
+    fails(2, "cannot be written")
+
+
+def test_the_probe_leaves_nothing_behind(store):
+    run = store.start("phase", "p")
+    root = store.client.get_experiment(store.experiment_id).artifact_location
+    if root.startswith("mlflow-artifacts:"):
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        left = [entry.path for entry in get_artifact_repository(root, tracking_uri=store.uri).list_artifacts()]
+    else:
+        left = [path.name for path in Path(root.removeprefix("file://")).glob("*")]
+    assert not [name for name in left if "probe" in name]
+    store.finish(run)
+
+
+def test_experiments(monkeypatch):
+    with Store.open() as store:
+        assert store.client.get_experiment(store.experiment_id).name == "mlflow-xfer"
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mine")
+    with Store.open() as mine, Store.open("other") as other:
+        assert mine.client.get_experiment(mine.experiment_id).name == "mine"
+        assert other.client.get_experiment(other.experiment_id).name == "other"
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", other.experiment_id)
+    with Store.open() as by_id:
+        assert by_id.experiment_id == other.experiment_id
+    other.client.delete_experiment(other.experiment_id)
+    fails(2, "'other' is deleted", "mlflow experiments restore")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "4711")
+    fails(2, "no experiment with the id 4711")
+
+
+def test_relative_databases_are_made_absolute_and_write_ahead(monkeypatch, tmp_path):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    with Store.open() as store:
+        assert store.uri == f"sqlite:///{tmp_path}/mlflow.db"
+    assert sqlite3.connect(tmp_path / "mlflow.db").execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_waiting_for_a_store_ends():
+    calls = []
+
+    def away():
+        calls.append(1)
+        raise ConnectionError("refused")
+
+    with pytest.raises(XferError) as caught:
+        endpoint.patiently(away, "http://x", lambda _: None, seconds=1.2)
+    assert caught.value.exit_code == 75 and len(calls) >= 2

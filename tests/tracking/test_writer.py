@@ -1,0 +1,203 @@
+"""Nothing is lost and nothing waits: outages, killed processes, several writers."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sqlite3
+import time
+
+from mlflow_xfer.tracking import spool, sync
+from mlflow_xfer.tracking.store import Store
+
+# Opens a run, tells its id, waits for a line, logs, tells so.
+TRAINING = """
+import sys
+from mlflow_xfer.tracking.store import Store
+store = Store.open()
+run = store.start("phase", "p", params={"seed": 1})
+store.flush()
+print(run, flush=True)
+sys.stdin.readline()
+for step in range(400):
+    store.metrics(run, {"loss": 1 / (step + 1)}, step)
+print("logged", flush=True)
+"""
+
+
+def history(store: Store, run: str, key: str) -> list[int]:
+    return sorted(metric.step for metric in store.client.get_metric_history(run, key))
+
+
+def test_a_server_that_goes_and_comes_back_gets_everything_exactly_once(server, tmp_path):
+    """Metrics flow on while the server is killed and started again; no call waits for it."""
+    store = Store.open()
+    run = store.start("phase", "p")
+    slowest, step = 0.0, 0
+
+    def train(seconds: float) -> None:
+        nonlocal slowest, step
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            before = time.perf_counter()
+            store.metrics(run, {"loss": 0.5, "rate": step}, step)
+            slowest = max(slowest, time.perf_counter() - before)
+            step += 1
+            time.sleep(0.005)
+
+    train(1.5)  # some of it is being sent
+    server.kill()
+    train(1.0)
+    (tmp_path / "predictions.txt").write_text("during the outage")
+    store.artifact(run, tmp_path / "predictions.txt")
+    store.tags(run, {"xfer.note": "during the outage"})
+    (tmp_path / "predictions.txt").unlink()
+    assert not store.finish(run, patience=0.5)
+    server.start(wait=False)
+    while not server.answers():
+        train(0.2)
+    train(0.2)
+    assert store.finish(run)
+
+    assert slowest < 0.25
+    assert history(store, run, "loss") == history(store, run, "rate") == list(range(step))
+    seen = store.get(run)
+    assert (seen.status, seen.tags["xfer.note"]) == ("FINISHED", "during the outage")
+    assert store.read_artifact(run, "predictions.txt") == "during the outage"
+    assert store.close() == 0
+
+
+def test_undelivered_records_are_counted_and_sent_later(monkeypatch):
+    store = Store.open()
+    run = store.start("phase", "p")
+    with monkeypatch.context() as away:
+        away.setattr(store.client, "log_batch", _away)
+        away.setattr(store.client, "set_terminated", _away)
+        for step in range(10):
+            store.metrics(run, {"loss": 1.0}, step)
+        assert not store.finish(run, patience=0.1)
+        assert store.close(patience=0.1) == 11
+    (replayed,) = sync.sync()
+    assert (replayed.delivered, replayed.left, replayed.reason) == (11, 0, "")
+    assert sync.sync() == []
+    with Store.open() as later:
+        assert history(later, run, "loss") == list(range(10))
+        assert later.get(run).status == "FINISHED"
+
+
+def test_a_store_with_credentials_is_replayed_only_while_it_is_the_active_one(monkeypatch):
+    from mlflow_xfer.tracking.spool import Spool
+
+    uri = "http://user:hunter2@127.0.0.1:9"
+    left = Spool.create(uri)
+    left.append({"op": "tags", "run": "r", "ts": 0, "tags": {"a": "b"}})
+    left.close(remove=False)
+    (report,) = sync.sync()
+    assert (report.delivered, report.left) == (0, 1) and "MLFLOW_TRACKING_URI" in report.reason
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    (report,) = sync.sync()
+    assert report.left == 1 and "MLFLOW_TRACKING_URI" not in report.reason
+    assert "hunter2" not in report.reason
+
+
+def test_a_killed_process_loses_nothing(python, tmp_path):
+    """SIGKILL right after the last metric, while the database is locked: the next open delivers everything."""
+    victim = python(TRAINING + "sys.stdin.readline()")
+    run = told(victim)
+    lock = sqlite3.connect(tmp_path / "mlflow.db", isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    tell(victim)
+    assert told(victim) == "logged"
+    victim.send_signal(signal.SIGKILL)
+    victim.wait()
+    lock.execute("ROLLBACK")
+    lock.close()
+    (left,) = [path for path in spool.root().glob("*/*") if (path / "log.jsonl").exists()]
+    assert (left / "log.jsonl").read_bytes().count(b"metrics") >= 400
+
+    with Store.open() as store:
+        assert history(store, run, "loss") == list(range(400))
+        assert not left.exists()
+        store.start("phase", "p", run_id=run)  # and the run goes on
+        store.metrics(run, {"loss": 0.0}, 400)
+        store.finish(run)
+        assert history(store, run, "loss") == list(range(401))
+
+
+def test_a_late_finish_of_a_dead_process_does_not_close_a_resumed_run(monkeypatch):
+    """Its FAILED was spooled; meanwhile the run was resumed elsewhere, where the spool is not seen."""
+    first = Store.open()
+    run = first.start("phase", "p")
+    first.flush()
+    with monkeypatch.context() as away:
+        away.setattr(first.client, "log_batch", _away)
+        away.setattr(first.client, "set_terminated", _away)
+        first.metrics(run, {"loss": 1.0}, 0)
+        first.finish(run, "FAILED", patience=0.1)
+        assert first.close(patience=0.1) == 2
+    time.sleep(0.01)
+    second = Store.open(sync=False)
+    second.start("phase", "p", run_id=run)
+    sync.replay(second.client, second.uri)
+    assert history(second, run, "loss") == [0]
+    assert second.get(run).status == "RUNNING"
+    second.close()
+
+
+def _away(*_, **__):
+    raise ConnectionError("away")
+
+
+def test_processes_that_start_together_make_one_database_and_all_write_to_it(python, tmp_path):
+    """Two processes find no database; both then log into it, and a third into the run of one of them."""
+    (tmp_path / "mlflow.db").unlink()
+    writers = [python(TRAINING + "sys.exit(store.close())") for _ in range(2)]
+    runs = [told(writer) for writer in writers]
+    with Store.open() as store:
+        assert {store.get(run).experiment_id for run in runs} == {store.experiment_id}
+        for writer in writers:
+            tell(writer)
+        for step in range(50):
+            store.metrics(runs[0], {"other": step}, step)
+            time.sleep(0.002)
+        assert [writer.wait() for writer in writers] == [0, 0]
+        assert store.flush()
+        assert [history(store, run, "loss") for run in runs] == [list(range(400))] * 2
+        assert history(store, runs[0], "other") == list(range(50))
+
+
+def test_replaying_a_whole_log_again_changes_nothing(local_store, tmp_path):
+    run = local_store.start("phase", "p", params={"a": 1})
+    (tmp_path / "x.txt").write_text("x")
+    for step in range(20):
+        local_store.metrics(run, {"loss": float("nan") if step == 3 else step}, step)
+    local_store.artifact(run, tmp_path / "x.txt")
+    local_store.input(run, {"task": "t", "split": "test", "language": "en", "identity": "sha256:ab"}, "test")
+    local_store.finish(run)
+    before = local_store.client.get_run(run).to_dictionary()
+    copy = local_store.writer.spool.path.parent / "replayed"
+    shutil.copytree(local_store.writer.spool.path, copy)
+    (copy / "offset").unlink()
+    (replayed,) = sync.replay(local_store.client, local_store.uri)
+    assert (replayed.delivered, replayed.left) == (24, 0)
+    assert local_store.client.get_run(run).to_dictionary() == before
+    assert history(local_store, run, "loss") == list(range(20))
+
+
+def test_logging_costs_microseconds(local_store):
+    run = local_store.start("phase", "p")
+    before = time.perf_counter()
+    for step in range(2000):
+        local_store.metrics(run, {"train/loss": 0.1, "train/learning_rate": 0.1}, step)
+    assert (time.perf_counter() - before) / 2000 < 0.001
+
+
+def told(process) -> str:
+    line = process.stdout.readline().strip()
+    assert line, process.stderr.read()
+    return line
+
+
+def tell(process) -> None:
+    process.stdin.write("\n")
+    process.stdin.flush()
