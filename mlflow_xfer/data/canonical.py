@@ -124,7 +124,7 @@ def _labeller(task: Task, source: Hub | Files) -> Callable[[Any], str | None]:
             raise NoLabel("has no label")
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        said = str(value)
+        said = ("*" if value else "[]") if isinstance(value, list) else str(value)
         if said in dropped:
             return None
         if said in named:
@@ -158,7 +158,9 @@ def _classification(task: Task, source: Hub | Files) -> Callable[[Any], dict[str
 
 def _tagging(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] | None]:
     in_lines = isinstance(source, Files) and source.format in ("conll", "conllu")
-    get_words, get_tags = (getter(n if in_lines else source.columns.get(n, n)) for n in ("words", "tags"))
+    where = {name: name if in_lines else source.columns.get(name, name) for name in ("words", "tags")}
+    get_words, get_tags = getter(where["words"]), getter(where["tags"])
+    directed = isinstance(where["tags"], tuple | list)  # (dependency label, head)
     label_of = _labeller(task, source)
 
     def convert(raw: Any) -> dict[str, Any] | None:
@@ -167,11 +169,22 @@ def _tagging(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] 
             raise BadRow("has no words")
         if tags is MISSING or tags is None:
             raise NoLabel("has no tags")
+        tags = _directed(*tags) if directed else tags
         if not isinstance(tags, list) or len(tags) != len(words):
             raise BadRow(f"has {len(words)} words and {len(tags) if isinstance(tags, list) else 'no list of'} tags")
         return {"words": [text_of(word, "words") for word in words], "tags": [label_of(tag) or "O" for tag in tags]}
 
     return convert
+
+
+def _directed(labels: list, heads: list) -> list[str]:
+    """Dependency labels without subtype, with the side on which the head stands."""
+    return [directed_label(str(label), int(head), number) for number, (label, head) in enumerate(zip(labels, heads, strict=True), 1)]
+
+
+def directed_label(label: str, head: int, number: int) -> str:
+    """``nsubj>`` = a subject whose head follows; a stand-in for supertags that needs no licence."""
+    return label.split(":")[0] + ("" if head == 0 else "<" if head < number else ">")
 
 
 def _multiple_choice(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] | None]:
@@ -238,8 +251,19 @@ def _span_qa(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] 
 
 
 def _retrieval(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] | None]:
-    (get_source, s), (get_target, t) = (_column(source, name) for name in ("source", "target"))
-    return lambda raw: {"source": text_of(get_source(raw), s), "target": text_of(get_target(raw), t)}
+    (get_source, s), (get_target, t), (get_gold, _) = (_column(source, name) for name in ("source", "target", "gold"))
+
+    def convert(raw: Any) -> dict[str, Any] | None:
+        query, candidate, gold = get_source(raw), get_target(raw), get_gold(raw)
+        if query in (MISSING, None) and candidate in (MISSING, None):
+            raise BadRow(f"has neither {s} nor {t}")
+        return {
+            "source": None if query in (MISSING, None) else text_of(query, s),
+            "target": None if candidate in (MISSING, None) else text_of(candidate, t),
+            "gold": None if gold in (MISSING, None) else [str(name) for name in gold],
+        }
+
+    return convert
 
 
 def _text(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] | None]:
@@ -264,7 +288,7 @@ CONVERTERS: dict[TaskKind, Callable[[Task, Any], Callable[[Any], dict[str, Any] 
 
 def group_of(task: Task, row: Mapping[str, Any]) -> str:
     """The text whose rows stay on the same side of a cut: no premise or paragraph in both."""
-    value = row[GROUPED_BY[task.kind]] or row.get("question")
+    value = row[GROUPED_BY[task.kind]] or row.get("question") or row.get("target")
     return " ".join(value) if isinstance(value, list) else value
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 from mlflow_xfer.data.identity import combined, file_digest
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.tasks.task import Hub, Task
+from mlflow_xfer.tasks.task import Hub, Task, part_of
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -33,29 +34,40 @@ def config_of(source: Hub, language: str) -> str:
 
 def split_of(source: Hub, split: str, language: str) -> str:
     """The split's name on the hub."""
-    return source.splits[split].replace("{language}", source.codes.get(language, language))
+    return part_of(source, split, language).paths[0].replace("{language}", source.codes.get(language, language))
 
 
 def locate(task: Task, source: Hub, index: int, split: str, language: str) -> Rows:
     """The rows; their identity is ``unresolved`` unless the commit is declared or in the local cache."""
-    config, on_hub = config_of(source, language), split_of(source, split, language)
+    identities = [_identity(one, _known_commit(one), split, language) for one in (source, *source.also)]
+    return Rows(task.name, split, language, "hub", source.path, _joined(identities), source=index)
+
+
+def _known_commit(source: Hub) -> str | None:
     folder = mirrored(source.path)
     if folder:
-        commit = "mirror-" + combined(f"{path.relative_to(folder)}:{file_digest(path)}" for path in sorted(folder.rglob("*")) if path.is_file())[:40]
-    else:
-        commit = source.revision if COMMIT.fullmatch(source.revision) else _cached_commit(source.path, source.revision or "main")
-    return Rows(task.name, split, language, "hub", source.path, _identity(source, commit, config, on_hub), source=index)
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        return "mirror-" + combined(f"{path.relative_to(folder)}:{file_digest(path)}" for path in files)[:40]
+    return source.revision if COMMIT.fullmatch(source.revision) else _cached_commit(source.path, source.revision or "main")
 
 
-def _identity(source: Hub, commit: str | None, config: str, on_hub: str) -> str:
-    known = f"hub:{source.path}@{commit or source.revision or 'main'}:{config}:{on_hub}"
+def _identity(source: Hub, commit: str | None, split: str, language: str) -> str:
+    part = part_of(source, split, language)
+    piece = "" if part.share == (0.0, 1.0) else "[{}:{}]".format(*part.share)
+    known = f"hub:{source.path}@{commit or source.revision or 'main'}:{config_of(source, language)}:{split_of(source, split, language)}{piece}"
     return known if commit else f"unresolved:{known}"
 
 
+def _joined(identities: list[str]) -> str:
+    """One identity for several data sets; unresolved if one of them is."""
+    known = "+".join(identity.removeprefix("unresolved:") for identity in identities)
+    return f"unresolved:{known}" if any(identity.startswith("unresolved:") for identity in identities) else known
+
+
 def resolve(source: Hub, rows: Rows) -> Rows:
-    """``rows`` with the commit that the declared revision has on the hub now."""
-    commit = _asked(source.path, source.revision or "main")
-    return replace(rows, identity=_identity(source, commit, config_of(source, rows.language), split_of(source, rows.split, rows.language)))
+    """``rows`` with the commits that the declared revisions have on the hub now."""
+    found = [_identity(one, _known_commit(one) or _asked(one.path, one.revision or "main"), rows.split, rows.language) for one in (source, *source.also)]
+    return replace(rows, identity=_joined(found))
 
 
 @lru_cache(maxsize=256)
@@ -98,13 +110,16 @@ def load(task: Task, source: Hub, rows: Rows) -> Dataset:
     if "partial-" in on_hub:
         raise _partial(source.path, on_hub)
     folder = mirrored(source.path)
-    commit = re.search(r"@([0-9a-f]{40}):", rows.identity)
+    commit = re.search(re.escape(source.path) + r"@([0-9a-f]{40}):", rows.identity)
     where = {"path": str(folder)} if folder else {"path": source.path, "revision": commit.group(1) if commit else source.revision or None}
     try:
-        builder = datasets.load_dataset_builder(**where, name=config or None)
-        files = (builder.config.data_files or {}).get(on_hub, ())
+        named = {"data_files": {on_hub: source.files[rows.split].replace("{language}", source.codes.get(rows.language, rows.language))}} if source.files else {}
+        builder = datasets.load_dataset_builder(**where, name=config or None, **named)
+        files = [file for name in on_hub.split("+") for file in (builder.config.data_files or {}).get(name, ())]
         if any("/partial-" in str(file) for file in files):
             raise _partial(source.path, on_hub)
+        if not sys.stderr.isatty():
+            datasets.disable_progress_bars()
         builder.download_and_prepare()
         return builder.as_dataset(split=on_hub)
     except XferError:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from mlflow_xfer.errors import XferError
 
@@ -51,6 +53,22 @@ def whole(path: Path) -> str:
         Malformed: as for :func:`numbered`.
     """
     return "\n".join(line for _, line in numbered(path))
+
+
+def parsed(path: Path, text: str, first_line: int) -> Any:
+    """JSON, or an error with the line.
+
+    Raises:
+        Malformed: with line and column; says so where the text ends too early.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        where = first_line + error.lineno - 1
+        end = " The text ends there: the file may be truncated." if not text[error.pos :].strip() else ""
+        raise Malformed(f"{path}:{where}: is not JSON ({error.msg} at column {error.colno}).{end}") from None
+    except (RecursionError, ValueError) as error:
+        raise Malformed(f"{path}:{first_line}: is not JSON ({error}).") from None
 
 
 def ends_with_crlf(path: Path) -> bool:

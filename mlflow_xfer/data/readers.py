@@ -6,7 +6,6 @@ Nothing here knows tasks, and labels are not looked at; ``canonical.py`` turns r
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +13,9 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
-from mlflow_xfer.data.lines import Malformed, ends_with_crlf, numbered, whole
+from mlflow_xfer.data.canonical import directed_label
+from mlflow_xfer.data.formats import BENCHMARKS
+from mlflow_xfer.data.lines import Malformed, ends_with_crlf, numbered, parsed, whole
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks.task import Files
 
@@ -36,8 +37,11 @@ def read_raw(paths: tuple[Path, ...], source: Files, language: str) -> Iterator[
         for line, raw in SIDE_BY_SIDE[source.format](paths):
             yield paths[0], line, raw
         return
+    if source.format in BENCHMARKS:
+        yield from BENCHMARKS[source.format](paths, language)
+        return
     if source.format not in FORMATS:
-        raise unknown("format", source.format, [*FORMATS, *SIDE_BY_SIDE])
+        raise unknown("format", source.format, [*FORMATS, *SIDE_BY_SIDE, *BENCHMARKS])
     for path in paths:
         for line, raw in FORMATS[source.format](path, source, language):
             yield path, line, raw
@@ -112,7 +116,7 @@ def json_lines(path: Path, source: Files, language: str) -> Read:
     """One object per line; blank lines are skipped."""
     for number, line in numbered(path):
         if line.strip():
-            row = _parsed(path, line, number)
+            row = parsed(path, line, number)
             if not isinstance(row, dict):
                 raise Malformed(f"{path}:{number}: is not a JSON object.", 'Each line is like {"premise": "…", "label": "…"}.')
             yield number, row
@@ -120,7 +124,7 @@ def json_lines(path: Path, source: Files, language: str) -> Read:
 
 def json_whole(path: Path, source: Files, language: str) -> Read:
     """A list of objects, an object of objects (its keys are the ids), or either under ``data``."""
-    content = _parsed(path, whole(path), 1)
+    content = parsed(path, whole(path), 1)
     if isinstance(content, dict) and isinstance(content.get("data"), list | dict):
         content = content["data"]
     rows: Any = content
@@ -136,7 +140,7 @@ def json_whole(path: Path, source: Files, language: str) -> Read:
 
 def squad(path: Path, source: Files, language: str) -> Read:
     """SQuAD 1.1 or 2.0: one raw row per question, with context and title."""
-    content = _parsed(path, whole(path), 1)
+    content = parsed(path, whole(path), 1)
     number = 0
     try:
         for article in content["data"]:
@@ -171,17 +175,6 @@ def parquet(path: Path, source: Files, language: str) -> Read:
                     yield number, row
     except (pa.ArrowException, OSError) as error:
         raise Malformed(f"{path}: is not a parquet file ({str(error).splitlines()[0]}).") from None
-
-
-def _parsed(path: Path, text: str, first_line: int) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        where = first_line + error.lineno - 1
-        end = " The text ends there: the file may be truncated." if not text[error.pos :].strip() else ""
-        raise Malformed(f"{path}:{where}: is not JSON ({error.msg} at column {error.colno}).{end}") from None
-    except (RecursionError, ValueError) as error:
-        raise Malformed(f"{path}:{first_line}: is not JSON ({error}).") from None
 
 
 # -- words with tags ---------------------------------------------------------------------------------------------------
@@ -268,9 +261,7 @@ def _conllu_tag(path: Path, number: int, fields: list[str], chosen: str) -> str:
         return fields[{"upos": 3, "xpos": 4, "deprel": 7}[chosen]]
     if not fields[6].isdigit():
         raise Malformed(f"{path}:{number}: the head {fields[6]!r} is not a number.")
-    head = int(fields[6])
-    side = "" if head == 0 else "<" if head < int(fields[0]) else ">"
-    return fields[7].split(":")[0] + side
+    return directed_label(fields[7], int(fields[6]), int(fields[0]))
 
 
 # -- plain lines -------------------------------------------------------------------------------------------------------
@@ -312,4 +303,5 @@ FORMATS: dict[str, Callable[[Path, Files, str], Read]] = {
     "text": plain,
     "squad": squad,
 }
+
 SIDE_BY_SIDE: dict[str, Callable[[tuple[Path, ...]], Read]] = {"parallel": parallel}

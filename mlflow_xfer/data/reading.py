@@ -27,7 +27,7 @@ from mlflow_xfer.data.readers import read_raw
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.home import home
-from mlflow_xfer.tasks.task import Files, Generated, Part, Task, TaskKind, part_of
+from mlflow_xfer.tasks.task import Files, Generated, Hub, Task, TaskKind, part_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 BATCH = 2000
 STALE_S = 24 * 3600  # temporary files older than this belong to processes that were killed
-CODE = ("lines.py", "readers.py", "canonical.py", "checks.py", "reading.py", "hub.py")
+CODE = ("lines.py", "readers.py", "formats.py", "canonical.py", "checks.py", "reading.py", "hub.py")
 
 TEXT = Task("text", TaskKind.MASKED_LM, "", (), {"folder": (Files({}, format="text"),)})
 
@@ -72,7 +72,15 @@ def check(task: Task, rows: Rows) -> list[XferError]:
 
 def read_text(rows: Rows) -> Dataset:
     """The documents of one language of raw text: ``id``, ``text`` (the embedded suite: also ``text_b``, ``kind``)."""
-    return read(TEXT, rows)
+    return read(_text_task(rows), rows)
+
+
+def _text_task(rows: Rows) -> Task:
+    if rows.provider != "hub":
+        return TEXT
+    from mlflow_xfer.tasks.catalogue import TASKS
+
+    return TASKS.get(rows.task)
 
 
 def subset(dataset: Dataset, limit: int | None, seed: int | None) -> Dataset:
@@ -188,7 +196,7 @@ def schema_of(kind: TaskKind, rows: list[dict]) -> pa.Schema:
             "question": text,
             "answers": pa.struct({"text": texts, "answer_start": pa.list_(pa.int64())}),
         },
-        TaskKind.RETRIEVAL: {"source": text, "target": text},
+        TaskKind.RETRIEVAL: {"source": text, "target": text, "gold": texts},
         TaskKind.MASKED_LM: {"text": text},
         TaskKind.CAUSAL_LM: {"text": text},
     }[kind]
@@ -210,6 +218,8 @@ def _rows(task: Task, rows: Rows, tally: Tally) -> Iterator[dict]:
             times[base] = times.get(base, 1) + 1
             name = f"{base}#{times[base]}"
         taken.add(name)
+        if task.kind is TaskKind.RETRIEVAL and row.get("gold") is None:
+            row = row | {"gold": [name] if row["source"] is not None and row["target"] is not None else []}
         tally.count(row, task.kind)
         yield {"id": name} | row
 
@@ -220,9 +230,13 @@ def _converted(task: Task, rows: Rows, tally: Tally) -> Iterator[tuple[str | Non
             yield row["id"], {name: value for name, value in row.items() if name != "id"}
         return
     source = _source(task, rows)
+    for one in (source, *source.also) if isinstance(source, Hub) else (source,):
+        yield from _of_source(task, one, rows, tally)
+
+
+def _of_source(task: Task, source: Files | Hub, rows: Rows, tally: Tally) -> Iterator[tuple[str | None, dict]]:
     convert, id_of, keep = converter(task, source), row_id(source), kept(source, rows.language)
-    part = _part(source, rows)
-    wanted = _chosen(part) if part else lambda found: True
+    part, wanted = part_of(source, rows.split, rows.language), _chosen(rows)
     for path, line, raw in _raw(task, source, rows):
         if not keep(raw):
             continue
@@ -240,7 +254,7 @@ def _converted(task: Task, rows: Rows, tally: Tally) -> Iterator[tuple[str | Non
         except UnicodeEncodeError:
             tally.bad(path, line, "holds half a surrogate pair (\\ud800-\\udfff), which is not text")
         else:
-            if row is not None and (part is None or _in_share(part, group_of(task, row))):
+            if row is not None and (part is None or _in_share(part.share, lambda row=row: group_of(task, row))):
                 yield found, row
 
 
@@ -264,11 +278,6 @@ def _raw(task: Task, source: Any, rows: Rows) -> Iterator[tuple[Any, int, Any]]:
         yield source.path, number, raw
 
 
-def _part(source: Any, rows: Rows) -> Part | None:
-    part = part_of(source, rows.split, rows.language) if isinstance(source, Files) else None
-    return None if part is None or part == Part(part.paths) else part
-
-
 def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
@@ -280,25 +289,28 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(part)
 
 
-def _in_share(part: Part, text: str) -> bool:
-    low, high = part.share
+def _in_share(share: tuple[float, float], text: Callable[[], str]) -> bool:
+    low, high = share
     if (low, high) == (0.0, 1.0):
         return True
-    return low <= int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big") / 2**56 < high
+    return low <= int.from_bytes(hashlib.sha256(text().encode()).digest()[:7], "big") / 2**56 < high
 
 
-def _chosen(part: Part) -> Callable[[str | None], bool]:
-    only = _ids(part.ids) if part.ids else None
-    without = _ids(part.exclude_ids) if part.exclude_ids else frozenset()
+def _chosen(rows: Rows) -> Callable[[str | None], bool]:
+    only = frozenset(label_names(Path(rows.ids))) if rows.ids else None
+    without = frozenset(label_names(Path(rows.exclude_ids))) if rows.exclude_ids else frozenset()
     return lambda found: (only is None or found in only) and found not in without
 
 
-def _ids(path: str) -> frozenset[str]:
-    """Ids from a file: lines, a JSON list, or the keys of a JSON object."""
-    if not path.endswith(".json"):
-        return frozenset(line.strip() for _, line in numbered(Path(path)) if line.strip())
+def label_names(path: Path) -> tuple[str, ...]:
+    """Names (labels, ids) that a file lists: lines, a JSON list, or the keys of a JSON object.
+
+    Raises:
+        XferError: not readable as that.
+    """
+    if path.suffix != ".json":
+        return tuple(line.strip() for _, line in numbered(path) if line.strip())
     try:
-        content = json.loads(whole(Path(path)))
-    except json.JSONDecodeError as error:
-        raise XferError(f"{path}:{error.lineno}: is not JSON ({error.msg}).") from None
-    return frozenset(map(str, content))
+        return tuple(map(str, json.loads(whole(path))))
+    except (ValueError, TypeError) as error:
+        raise XferError(f"{path}: is neither a JSON list nor a JSON object ({error}).") from None

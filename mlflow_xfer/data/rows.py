@@ -19,6 +19,7 @@ class Rows:
             ``unresolved:…`` where the content is not known yet: then no reuse is claimed.
         params: parameters of a generator.
         paths: the files read, absolute.
+        ids, exclude_ids: files of ids that choose rows, absolute.
         source: which of the task's sources of this provider they come from.
     """
 
@@ -30,6 +31,8 @@ class Rows:
     identity: str
     params: Mapping[str, Any] = field(default_factory=dict)
     paths: tuple[str, ...] = ()
+    ids: str = ""
+    exclude_ids: str = ""
     source: int = 0
 
     def spec(self) -> dict[str, str]:

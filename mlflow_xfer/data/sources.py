@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from mlflow_xfer import languages
 from mlflow_xfer.data import hub
 from mlflow_xfer.data.identity import combined, file_digest
 from mlflow_xfer.data.lines import Malformed, Unscored
-from mlflow_xfer.data.reading import check, read, read_text, subset
+from mlflow_xfer.data.reading import check, label_names, read, read_text, subset
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.data.texts import load_texts
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.registry import unknown
-from mlflow_xfer.tasks.task import SPLITS, Files, Generated, Hub, Part, Source, Task, part_of
+from mlflow_xfer.tasks.task import POOL, SPLITS, Files, Generated, Hub, Part, Source, Task, part_of
 
 __all__ = [
     "Malformed", "Rows", "Unscored", "available", "check", "expected", "load_texts", "locate", "provider_of", "read",
-    "read_text", "resolve", "subset",
+    "read_text", "resolve", "subset", "with_labels",
 ]  # fmt: skip
 
 
@@ -42,7 +43,7 @@ def locate(task: Task, split: str, language: str, data: str, *, seed: int = 0) -
         XferError: unknown split or language, no such folder, a file that a task file names is missing, or the task
             has no data with this provider.
     """
-    if split not in SPLITS:
+    if split not in SPLITS and split != POOL:
         raise unknown("split", split, SPLITS)
     code = languages.get(language).code
     provider, sources = _sources(task, data)
@@ -70,6 +71,19 @@ def expected(task: Task, split: str, language: str, data: str) -> tuple[str, ...
         elif isinstance(source, Hub) and split in source.splits:
             found.append(f"{source.path} {hub.config_of(source, language)}".strip())
     return tuple(found)
+
+
+def with_labels(task: Task, data: str) -> Task:
+    """``task`` with the label names that a file holds, for tasks whose declaration has none (CCG's supertags).
+
+    Raises:
+        XferError: the file cannot be read.
+    """
+    provider, sources = _sources(task, data)
+    named = [source.label_file for source in sources if isinstance(source, Files) and source.label_file]
+    if task.labels or not named:
+        return task
+    return replace(task, labels=label_names(_root(provider, data) / named[0]))
 
 
 def resolve(task: Task, rows: Rows) -> Rows:
@@ -114,12 +128,12 @@ def _located(task: Task, source: Source, index: int, provider: str, split: str, 
     missing = [path for path in paths if not path.is_file()]
     if missing:
         raise XferError(f"Task {task.name!r}, {split} split: no such file: {', '.join(map(str, missing))}.", "Paths in a task file are relative to its folder.")
-    digests = [file_digest(path) for path in paths]
-    for extra in (part.ids, part.exclude_ids):
-        digests += [file_digest(extra)] if extra else [""]
+    ids, exclude = (str(_root(provider, data) / name) if name else "" for name in (part.ids, part.exclude_ids))
+    digests = [file_digest(path) for path in paths] + [file_digest(name) if name else "" for name in (ids, exclude)]
     plain = len(paths) == 1 and part == Part(part.paths)
     digest = digests[0] if plain else combined([*digests, str(part.share)])
-    return Rows(task.name, split, language, provider, " + ".join(map(str, paths)), f"sha256:{digest}", paths=tuple(map(str, paths)), source=index)
+    where = " + ".join(map(str, paths))
+    return Rows(task.name, split, language, provider, where, f"sha256:{digest}", {}, tuple(map(str, paths)), ids, exclude, index)
 
 
 def _has(task: Task, source: Source, provider: str, split: str, language: str, data: str) -> bool:
@@ -127,7 +141,7 @@ def _has(task: Task, source: Source, provider: str, split: str, language: str, d
     if isinstance(source, Generated):
         from mlflow_xfer.data import mini
 
-        return split in source.splits and language in mini.languages() and (language in task.languages or split != "test")
+        return split in source.splits and language in mini.languages() and (language in task.languages or split == "train")
     if split not in source.splits:
         return False
     declared = source.languages.get(split) or (task.train_languages if split == "train" else task.languages)

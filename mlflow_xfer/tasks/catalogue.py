@@ -1,20 +1,34 @@
-"""All tasks and suites by name. The modules that declare them are imported on first use."""
+"""All tasks and suites by name. The modules that declare them are imported on first use.
+
+Every task that the embedded suite does not generate can also be read from a folder: besides the benchmark's own
+layout, ``<task>/<split>-<language>.jsonl`` in the columns of the task's kind.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 
 from mlflow_xfer.registry import Registry
-from mlflow_xfer.tasks.task import Suite, Task
+from mlflow_xfer.tasks.task import SPLITS, Files, Suite, Task
 
-TASK_MODULES = ("mini", "nli", "paraphrase", "tagging", "retrieval")
+TASK_MODULES = (
+    "mini", "nli", "paraphrase", "sentences", "tagging", "multiple_choice", "qa", "retrieval", "biomedical", "legal",
+    "raw_text",
+)  # fmt: skip
 SUITE_MODULES = ("mini", "suites")
 
 
 def _load_tasks() -> None:
     for name in TASK_MODULES:
         for task in import_module(f"mlflow_xfer.tasks.{name}").TASKS:
-            TASKS.add(task.name, task)
+            TASKS.add(task.name, task if "mini" in task.sources else _with_own_layout(task))
+
+
+def _with_own_layout(task: Task) -> Task:
+    """``task`` with ``<task>/<split>-<language>.jsonl`` as the last of its folder sources."""
+    own = Files({split: f"{task.name}/{split}-{{language}}.jsonl" for split in SPLITS}, format="jsonl")
+    return replace(task, sources={**task.sources, "folder": (*task.sources.get("folder", ()), own)})
 
 
 def _load_suites() -> None:

@@ -24,7 +24,9 @@ class TaskKind(StrEnum):
     multiple_choice   ``id``, ``context``, ``question``, ``choices`` (list), ``label`` (int, 0-based)
     span_qa           ``id``, ``original_id`` (may repeat), ``context``, ``question``,
                       ``answers`` {``text``, ``answer_start``}
-    retrieval         ``id``, ``source`` (foreign side), ``target`` (English side); row i matches row i
+    retrieval         ``id``, ``source`` (foreign side, query), ``target`` (English side, candidate), ``gold`` (ids of
+                      the rows whose target is right). Bitext has both sides in a row, its own gold; in mining and in
+                      question answering a row is a query or a candidate and the other side is None
     masked_lm         ``id``, ``text``
     causal_lm         ``id``, ``text``
     ================  ==========================================================================
@@ -40,6 +42,12 @@ class TaskKind(StrEnum):
 
 
 SPLITS = ("train", "validation", "test")
+POOL = "pool"  # a further split of retrieval tasks whose candidates are the same for all languages
+
+
+def codes(text: str) -> tuple[str, ...]:
+    """Names written with blanks between them."""
+    return tuple(text.split())
 
 
 @dataclass(frozen=True)
@@ -51,18 +59,22 @@ class Hub:
     (``answers.text``) or several of them (choices; joined for a text). ``revision`` is a commit or branch; without
     one no reuse is claimed. ``where`` keeps the rows in which a column has that value (``english*``: begins with);
     rows whose label is in ``drop`` are left out. ``languages`` of a split are named where they are not the task's.
+    A split may be a :class:`Part` (``paths`` = its name on the hub, ``share`` = a piece of it). ``files`` names the
+    file of a split where the data set has no configurations. The rows of ``also`` follow this data set's own.
     """
 
     path: str
     config: str = ""
     revision: str = ""
-    splits: Mapping[str, str] = field(default_factory=lambda: {s: s for s in SPLITS})
+    splits: Mapping[str, str | Part] = field(default_factory=lambda: {s: s for s in SPLITS})
     columns: Mapping[str, str] = field(default_factory=dict)
     labels: tuple[str, ...] | Mapping[str, str] = ()  # names of integer labels in the data set's order, or a map
     where: Mapping[str, str] = field(default_factory=dict)
     codes: Mapping[str, str] = field(default_factory=dict)
     drop: tuple[str, ...] = ()
     languages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    also: tuple[Hub, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,9 +99,10 @@ class Files:
     ``bucc``: the sides of a pair); to a :class:`Part`; or to a mapping from language to :class:`Part`.
 
     ``format``: ``tsv`` (no quoting), ``csv``, ``jsonl``, ``json``, ``parquet``, ``conll``, ``conllu``, ``lines``,
-    ``text``, ``squad``, ``parallel``. ``columns`` maps the kind's column to a header name, or to a position (from 0)
+    ``text``, ``squad``, ``parallel`` and those of single benchmarks in ``data/formats.py``. ``columns`` maps the kind's column to a header name, or to a position (from 0)
     where ``header`` is false. ``labels`` maps what the file says to the task's label names. ``where``, ``drop`` and
-    ``languages`` as in :class:`Hub`.
+    ``languages`` as in :class:`Hub`. A list counts as the label ``[]`` if it is empty, else as ``*``. ``label_file``
+    holds the task's label names (lines, or the keys of a JSON object) where the declaration cannot.
     """
 
     splits: Mapping[str, str | tuple[str, ...] | Part | Mapping[str, Part]]
@@ -101,9 +114,10 @@ class Files:
     codes: Mapping[str, str] = field(default_factory=dict)
     drop: tuple[str, ...] = ()
     languages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    label_file: str = ""
 
 
-def part_of(source: Files, split: str, language: str) -> Part | None:
+def part_of(source: Files | Hub, split: str, language: str) -> Part | None:
     """The declaration of one split in one language, or None."""
     declared = source.splits.get(split)
     if isinstance(declared, Mapping):
@@ -167,7 +181,9 @@ class Task:
     licence: str = ""
     citation: str = ""
     size: int = 0  # training rows, where known
-    verified: bool = False  # whether ids and columns of the hub source were read on a page of the hub or in a harness
+    verified: bool = False  # ids and columns of the hub source were read on its pages, in a harness or in a catalogue
+    after: tuple[str, ...] = ()  # tasks that the benchmark's recipe trains first (XCOPA: SocialIQA)
+    pooled: bool = False  # retrieval: the candidates of all languages are one pool; gold is the union over equal ids
     version: int = 1  # raised when a change of the declaration changes what is read
 
 

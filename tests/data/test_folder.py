@@ -13,7 +13,7 @@ import pytest
 from mlflow_xfer.data import sources
 from mlflow_xfer.data.sources import Malformed, Unscored
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.tasks.catalogue import TASKS
+from mlflow_xfer.tasks.catalogue import SUITES, TASKS
 
 NLI = ["entailment", "neutral", "contradiction"]
 
@@ -51,11 +51,14 @@ def test_only_lf_ends_a_line(put, folder):
     assert read("xnli", "test", "de", folder)[0]["text_a"] == "a\u2028b\x85c\x0bd"
 
 
-@pytest.mark.parametrize(("name", "count"), [("xnli", 15), ("pawsx", 7), ("udpos", 33), ("panx", 40), ("tatoeba", 36)])
-def test_every_language_of_the_benchmark_is_found(put, folder, name, count):
-    task = TASKS.get(name)
-    assert len(task.languages) == count
-    for code in task.languages:
+LANGUAGES = {("xtreme", "xnli"): 15, ("xtreme", "pawsx"): 7, ("xtreme", "udpos"): 33, ("xtreme", "panx"): 40, ("xtreme", "tatoeba"): 36, ("xtreme-r", "udpos"): 38, ("xtreme-r", "panx"): 48, ("xtreme-r", "tatoeba"): 41}
+
+
+@pytest.mark.parametrize(("suite", "name"), LANGUAGES)
+def test_every_language_of_the_benchmark_is_found(put, folder, suite, name):
+    task, languages = TASKS.get(name), SUITES.get(suite).languages.get(name, TASKS.get(name).languages)
+    assert len(languages) == LANGUAGES[suite, name]
+    for code in languages:
         if name == "tatoeba":
             put(f"tatoeba/{code}-en.{code}", f"{code} eins\n{code} zwei\n")
             put(f"tatoeba/{code}-en.en", "two\none\n")
@@ -63,8 +66,8 @@ def test_every_language_of_the_benchmark_is_found(put, folder, name, count):
             put(f"{name}/test-{code}.tsv", f"{code}\t{task.labels[1]}\n\n")
         else:
             put(f"{name}/test-{code}.tsv", f"{code}\tb\t{task.labels[0]}\n")
-    assert sources.available(task, "test", folder) == task.languages
-    for code in task.languages:
+    assert sources.available(task, "test", folder) == languages
+    for code in languages:
         row = read(name, "test", code, folder)[0]
         assert code in (row.get("text_a") or row.get("source") or row["words"][0])
 
@@ -91,7 +94,7 @@ def test_a_token_that_looks_like_a_prefix_is_kept(put, folder):
 def test_tatoeba_under_all_its_names(put, folder, names):
     put(names[0], "moja\nmbili\n")
     put(names[1], "two\none\n")
-    assert read("tatoeba", "test", "sw", folder)[1] == {"id": "1", "source": "mbili", "target": "one"}
+    assert read("tatoeba", "test", "sw", folder)[1] == {"id": "1", "source": "mbili", "target": "one", "gold": ["1"]}
     assert sources.available(TASKS.get("tatoeba"), "test", folder) == ("sw",)
 
 
@@ -232,7 +235,7 @@ def test_nothing_heavy_is_imported_to_locate_and_check(put, folder):
     code = f"""
 import sys
 from mlflow_xfer.data import sources
-from mlflow_xfer.tasks.catalogue import TASKS
+from mlflow_xfer.tasks.catalogue import SUITES, TASKS
 task = TASKS.get("xnli")
 heavy = {{"torch", "mlflow", "transformers", "datasets", "pandas", "pyarrow", "numpy"}}
 rows = sources.locate(task, "test", "de", {folder!r})

@@ -10,16 +10,18 @@ import pytest
 from mlflow_xfer.data import sources
 from mlflow_xfer.data.task_file_check import check_task_file, count
 from mlflow_xfer.tasks.catalogue import TASKS
+from mlflow_xfer.tasks.task import codes
 
-XNLI_DEV = "ar bg de el en es fr hi ru tr vi zh".split()
-PANX = "ar bg de el en es eu fi fr hi id ja ko ru tr vi zh".split()
+XNLI_DEV = codes("ar bg de el en es fr hi ru tr vi zh")
+PANX = codes("ar bg de el en es eu fi fr hi id ja ko ru tr vi zh")
+PAWSX = codes("de en es fr ja ko zh")
 EXPECTED = {
     ("xnli", "train"): {"en": 9_000},
     ("xnli", "validation"): {code: 1_071 if code == "en" else 600 for code in XNLI_DEV},
     ("xnli", "test"): dict.fromkeys(XNLI_DEV, 600),
     ("pawsx", "train"): {"en": 1_198},
-    ("pawsx", "validation"): dict.fromkeys("de en es fr ja ko zh".split(), 400),
-    ("pawsx", "test"): {code: 1_000 if code in ("de", "zh") else 400 for code in "de en es fr ja ko zh".split()},
+    ("pawsx", "validation"): dict.fromkeys(PAWSX, 400),
+    ("pawsx", "test"): {code: 1_000 if code in ("de", "zh") else 400 for code in PAWSX},
     ("udpos", "train"): {"en": 12_544, "tr": 3_435},
     ("udpos", "validation"): {"de": 799, "en": 2_001, "eu": 1_798, "fi": 1_364, "id": 559, "tr": 1_100, "zh": 500},
     ("udpos", "test"): {"de": 977, "en": 2_077, "eu": 1_799, "fi": 1_555, "id": 557, "tr": 1_100, "zh": 500},
