@@ -1,0 +1,223 @@
+"""Everything a report says, as numbers: one pass over a tidy frame of scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlflow_xfer import languages
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.registry import unknown
+from mlflow_xfer.reporting.verdict import Contrast, verdicts
+from mlflow_xfer.stats import spread, typology
+from mlflow_xfer.stats.components import components
+from mlflow_xfer.stats.estimate import THESE, Estimate
+from mlflow_xfer.stats.frame import KEY, Cells, cells, check, quote
+from mlflow_xfer.stats.means import infer
+
+DETAILED = 3  # conditions for which typology and variance are worked out
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What :func:`analyse` found. ``baseline`` is ``None`` where there is one condition only; ``gaps``: why a part is missing."""
+
+    frame: pd.DataFrame
+    question: str
+    baseline: str | None
+    margin: float
+    population: str
+    blocks: Mapping[str, Cells]
+    means: Mapping[str, Estimate]
+    contrasts: Sequence[Contrast]
+    by_language: pd.DataFrame  # language x condition: mean over tasks of the seed means
+    by_task: pd.DataFrame  # task x condition
+    slopes: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    measure: str = typology.PRIMARY
+    components: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    spreads: pd.DataFrame = field(default_factory=pd.DataFrame)
+    ratios: pd.DataFrame = field(default_factory=pd.DataFrame)
+    imported: pd.DataFrame = field(default_factory=pd.DataFrame)
+    gaps: Sequence[str] = ()
+
+    @property
+    def ranked(self) -> list[str]:
+        """Conditions other than the baseline, best first."""
+        others = [name for name in self.means if name != self.baseline]
+        return sorted(others, key=lambda name: -self.means[name].estimate)
+
+
+def analyse(
+    frame: pd.DataFrame,
+    *,
+    question: str = "",
+    baseline: str | None = None,
+    registered: Sequence[str] = (),
+    margin: float = 1.0,
+    population: str = THESE,
+    measure: str = typology.PRIMARY,
+    missing: str = "refuse",
+    imported: pd.DataFrame | None = None,
+) -> Analysis:
+    """Analyse a tidy frame of scores (see :mod:`mlflow_xfer.stats.frame`).
+
+    Args:
+        baseline: the condition others are compared with; default ``none`` (no intermediate task) if it is there.
+        registered: conditions whose comparison was fixed before the first run.
+        margin: the smallest difference that matters, in points.
+        population: ``these languages`` or ``languages like these``.
+        measure: the primary distance for typology.
+        missing: ``refuse`` cells that one condition lacks, or keep the ``common`` tasks and languages only.
+        imported: rows of earlier papers: shown, not tested.
+
+    Raises:
+        XferError: faults of the table, with the rows; unknown languages, conditions or measures; a margin that is not positive.
+    """
+    if not margin > 0:
+        raise XferError(f"margin={margin} is not positive.", "Give the smallest difference that would matter, e.g. 1.0 point.")
+    languages.MEASURES.get(measure)
+    # str, not names of the frame's dtype: categories with unused levels would reappear as empty groups.
+    checked = check(frame.assign(**{c: frame[c].astype(str) for c in ("condition", "task", "language") if c in frame}))
+    languages.resolve(checked["language"].unique())
+    gaps: list[str] = []
+    if missing == "common":
+        checked, left_out = _common(checked)
+        gaps += left_out
+    names = list(dict.fromkeys(checked["condition"]))
+    baseline = _baseline(names, baseline)
+    for name in registered:
+        if name not in names:
+            raise unknown("condition", name, names)
+    groups = dict(list(checked.groupby("condition", sort=False)))
+    _complete(groups, baseline)
+    units = sorted(set(zip(checked["task"], checked["language"], strict=True)))
+    blocks = {name: cells(groups[name], name, units) for name in names}
+    means = {name: infer(block, population) for name, block in blocks.items()}
+    others = [blocks[name] for name in names if name != baseline]
+    found = verdicts(others, blocks[baseline], registered=registered, margin=margin, population=population) if baseline and others else []
+    found = sorted(found, key=lambda one: -one.estimate)
+    analysis = Analysis(
+        checked, question, baseline, margin, population, blocks, means, found, _table(blocks, 1), _table(blocks, 0),
+        measure=measure, imported=imported if imported is not None else pd.DataFrame(), gaps=tuple(gaps),
+    )  # fmt: skip
+    return _deeper(analysis, groups)
+
+
+def _baseline(names: list[str], asked: str | None) -> str | None:
+    if asked is not None and asked not in names:
+        raise unknown("baseline", asked, names)
+    if asked is not None or len(names) == 1:
+        return asked if len(names) > 1 else None
+    if "none" not in names:
+        raise XferError("There is no condition 'none' to compare with.", f"Say which one is the baseline: {', '.join(names[:12])}")
+    return "none"
+
+
+def _common(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The (task, language) pairs that every condition has, and what was left out."""
+    units = frame.groupby(["task", "language"])["condition"].nunique()
+    full = set(units[units == frame["condition"].nunique()].index)
+    if not full:
+        raise XferError("No task and language is in every condition.", "Compare conditions that share some.")
+    keep = pd.MultiIndex.from_frame(frame[["task", "language"]]).isin(full)
+    lost = len(units) - len(full)
+    return frame[keep], [f"{lost} of {len(units)} task-language pairs are not in every condition and were left out"] if lost else []
+
+
+def _complete(groups: Mapping[str, pd.DataFrame], baseline: str | None) -> None:
+    """Refuse conditions whose tasks and languages differ, naming the cells."""
+    every = {name: set(zip(g["task"], g["language"], strict=True)) for name, g in groups.items()}
+    union = set().union(*every.values())
+    lacking = [(name, *unit) for name, own in every.items() for unit in sorted(union - own)]
+    if lacking:
+        rows = pd.DataFrame(lacking, columns=["condition", "task", "language"])
+        raise XferError(
+            f"{len(rows)} cells are missing in some conditions:\n{quote(rows, ['condition', 'task', 'language'])}",
+            "Run them, or compare what all have: missing=common",
+        )
+
+
+def _table(blocks: Mapping[str, Cells], axis: int) -> pd.DataFrame:
+    """Mean over seeds per language (``axis`` 1: mean over its tasks) or per task (``axis`` 0: over its languages), one column a condition."""
+    columns = {}
+    for name, block in blocks.items():
+        groups = [unit[axis] for unit in block.units]
+        columns[name] = pd.Series(block.values.mean((0, 1))).groupby(groups, sort=True).mean()
+    return pd.DataFrame(columns)
+
+
+def _deeper(analysis: Analysis, groups: Mapping[str, pd.DataFrame]) -> Analysis:
+    """Typology, variance and spread for the baseline and the best conditions; a part that cannot be had says why."""
+    gaps = list(analysis.gaps)
+    chosen = [*analysis.ranked[:DETAILED], *([analysis.baseline] if analysis.baseline else [])] or list(analysis.blocks)[:1]
+    few = pd.concat([groups[name] for name in chosen])
+
+    def attempt(what: str, make: Callable[[], Any]) -> Any:
+        try:
+            return make()
+        except XferError as error:
+            gaps.append(f"{what}: {error.what.splitlines()[0]}")
+            return None
+
+    slopes = {}
+    for name in analysis.ranked[:DETAILED] if analysis.baseline else chosen:
+        found = attempt(
+            f"Typology of {name}", lambda name=name: typology.specification_curve(few, name, analysis.baseline, primary=analysis.measure)
+        )
+        if found is not None:
+            slopes[name] = found
+    parts = {name: attempt(f"Variance of {name}", lambda name=name: components(groups[name], name)) for name in chosen}
+    spreads = {name: attempt(f"Spread of {name}", lambda name=name: spread.describe(groups[name], name)) for name in chosen}
+    ratios = []
+    for name in analysis.ranked[:DETAILED] if analysis.baseline else []:
+        found = attempt(f"Spread of {name} against the baseline", lambda name=name: spread.spread_ratio(few, name, analysis.baseline)[0])
+        if found is not None:
+            ratios.append({"condition": name, "ratio": found.estimate, "low": found.low, "high": found.high, "p": found.p, "notes": "; ".join(found.notes)})
+    tables = [t.assign(condition=name) for name, t in spreads.items() if t is not None]
+    return Analysis(
+        **{
+            **analysis.__dict__,
+            "slopes": slopes,
+            "components": {name: t for name, t in parts.items() if t is not None},
+            "spreads": pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(),
+            "ratios": pd.DataFrame(ratios),
+            "gaps": tuple(dict.fromkeys(gaps)),
+        }
+    )
+
+
+def differences_table(analysis: Analysis) -> pd.DataFrame:
+    """One row per condition: mean, interval, difference to the baseline with interval, p, corrected p, verdict, seeds."""
+    by_name = {one.condition: one for one in analysis.contrasts}
+    rows = []
+    for name in [*([analysis.baseline] if analysis.baseline else []), *analysis.ranked]:
+        mean, one = analysis.means[name], by_name.get(name)
+        rows.append({
+            "condition": name, "mean": mean.estimate, "mean_low": mean.low, "mean_high": mean.high,
+            "difference": one.estimate if one else math.nan, "low": one.low if one else math.nan, "high": one.high if one else math.nan,
+            "p": one.p if one else math.nan, "p_corrected": one.p_corrected if one else math.nan,
+            "verdict": one.verdict if one else "baseline", "status": one.status if one else "", "seeds": mean.n["seeds"],
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def distance_points(analysis: Analysis, condition: str) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Languages (without English) with a known primary distance: codes, distances, differences (or scores without a baseline)."""
+    gap = analysis.by_language[condition]
+    if analysis.baseline:
+        gap = gap - analysis.by_language[analysis.baseline]
+    known = {code: languages.distance(code, "en", analysis.measure) for code in gap.index if code != "en"}
+    codes = [code for code, value in known.items() if value is not None]
+    return codes, np.array([known[code] for code in codes], float), gap[codes].to_numpy(float)
+
+
+def seeds_of(frame: pd.DataFrame, name: str) -> str:
+    """The seeds (and base seeds) of a condition, as text."""
+    rows = frame[frame["condition"] == name][KEY].drop_duplicates(["base_seed", "seed"])
+    seeds, bases = (", ".join(map(str, sorted(rows[c].unique(), key=str))) for c in ("seed", "base_seed"))
+    return f"seeds {seeds}; base seeds {bases}"

@@ -1,0 +1,183 @@
+"""One report for any set of results: a page that stands alone, a machine-readable verdict, and tables for papers."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.reporting import sections
+from mlflow_xfer.reporting.analysis import Analysis, analyse, differences_table
+from mlflow_xfer.reporting.exports import export, latex_table, markdown, markdown_table
+from mlflow_xfer.reporting.hypertext import Raw, element, text
+from mlflow_xfer.reporting.verdict import REGISTERED
+from mlflow_xfer.stats.estimate import THESE
+from mlflow_xfer.stats.typology import PRIMARY
+
+SCHEMA = 1
+STYLE = Path(__file__).with_name("page.css")
+TITLE = "Cross-lingual transfer report"
+
+
+@dataclass(frozen=True)
+class Report:
+    """``html``: the page. ``verdict``: what ``verdict.json`` holds. ``tables``: frames by name. ``description``: markdown for the run."""
+
+    html: str
+    verdict: dict[str, Any]
+    tables: dict[str, pd.DataFrame]
+    latex: str
+    markdown: str
+    description: str
+    results: pd.DataFrame
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ``report.html``, ``verdict.json``, ``differences.tex`` and ``.md``, ``tables/*.csv``, ``results.csv`` and ``.parquet``.
+
+        Raises:
+            XferError: the folder cannot be written to.
+        """
+        folder = Path(folder)
+        texts = {
+            "report.html": self.html,
+            "verdict.json": json.dumps(self.verdict, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
+            "differences.tex": self.latex,
+            "differences.md": self.markdown,
+        }
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, content in texts.items():
+                (folder / name).write_text(content, encoding="utf-8")
+        except OSError as error:
+            raise XferError(f"{folder} cannot be written: {error.strerror or error}", "Name another folder.") from error
+        for name, frame in self.tables.items():
+            export(frame, folder / "tables" / f"{name}.csv")
+        for ending in (".csv", ".parquet"):
+            export(self.results, folder / f"results{ending}")
+        return folder
+
+
+def report(
+    frame: pd.DataFrame,
+    *,
+    question: str = "",
+    baseline: str | None = None,
+    registered: Sequence[str] = (),
+    margin: float = 1.0,
+    population: str = THESE,
+    measure: str = PRIMARY,
+    missing: str = "refuse",
+    imported: pd.DataFrame | None = None,
+    costs: pd.DataFrame | None = None,
+    protocol: Mapping[str, str] | None = None,
+    reproduce: Sequence[str] = (),
+    title: str = TITLE,
+) -> Report:
+    """Report on a tidy frame of scores; see :func:`mlflow_xfer.reporting.analysis.analyse` for most arguments and the errors.
+
+    Rows with a ``source`` (see :mod:`mlflow_xfer.reporting.imported`) are taken as imported. ``costs``: what
+    :func:`mlflow_xfer.tracking.results.costs` returns. ``protocol``: further lines for that section. ``reproduce``: commands.
+    """
+    if "source" in frame:
+        theirs = frame["source"].notna()
+        imported = pd.concat([p for p in (imported, frame[theirs]) if p is not None])
+        frame = frame[~theirs].drop(columns="source")
+        if not frame["seed"].map(lambda s: isinstance(s, str)).any():
+            frame = frame.assign(seed=frame["seed"].astype(int))
+    analysis = analyse(
+        frame, question=question, baseline=baseline, registered=registered, margin=margin, population=population, measure=measure,
+        missing=missing, imported=imported,
+    )  # fmt: skip
+    found = differences_table(analysis)
+    tables = {"differences": found, "by_language": analysis.by_language.rename_axis("language").reset_index(),
+              "by_task": analysis.by_task.rename_axis("task").reset_index()}  # fmt: skip
+    for name, several in (("typology", analysis.slopes), ("variance", analysis.components)):
+        if several:
+            tables[name] = pd.concat([t.assign(condition=c) for c, t in several.items()], ignore_index=True)
+    for name, one in (("spread", analysis.spreads), ("spread_ratio", analysis.ratios), ("imported", analysis.imported), ("cost", costs)):
+        if one is not None and not one.empty:
+            tables[name] = one
+    short = found[["condition", "mean", "difference", "low", "high", "p_corrected", "verdict", "seeds"]].copy()
+    short["p_corrected"] = [sections.p_text(p) for p in short["p_corrected"]]
+    caption = f"{question or title}. Differences to {analysis.baseline} with 95 % intervals."
+    return Report(
+        html=_page(analysis, title, costs, dict(protocol or {}), list(reproduce)),
+        verdict=verdict(analysis),
+        tables=tables,
+        latex=latex_table(short, caption, "tab:xfer"),
+        markdown=markdown_table(short),
+        description=description(analysis, short),
+        results=analysis.frame,
+    )
+
+
+def verdict(analysis: Analysis) -> dict[str, Any]:
+    """The machine-readable answer; numbers that do not exist are ``null``, p-values and powers are 0-1, the rest points."""
+    return {
+        "schema": SCHEMA,
+        "question": analysis.question,
+        "answer": " ".join(sections.answer_texts(analysis)),
+        "status": REGISTERED if any(c.status == REGISTERED for c in analysis.contrasts) else "exploratory",
+        "baseline": analysis.baseline,
+        "population": analysis.population,
+        "margin": analysis.margin,
+        "level": 0.95,
+        "means": {name: {k: v for k, v in mean.as_dict().items() if k in ("estimate", "low", "high", "n", "notes")} for name, mean in analysis.means.items()},
+        "contrasts": [one.as_dict() for one in analysis.contrasts],
+        "gaps": list(analysis.gaps),
+    }
+
+
+def description(analysis: Analysis, short: pd.DataFrame) -> str:
+    """The short form, in markdown, for the description of the parent run."""
+    head = [f"**{markdown(analysis.question)}**", ""] if analysis.question else []
+    said = [markdown(text) for text in sections.answer_texts(analysis)]
+    return "\n".join([*head, *said, "", markdown_table(short.head(10)), "Whole report: artifact `report.html`.", ""])
+
+
+def _page(analysis: Analysis, title: str, costs: pd.DataFrame | None, protocol: dict[str, str], commands: list[str]) -> str:
+    heading = analysis.question or title
+    head = element(
+        "head", element("meta", charset="utf-8"), element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("title", heading), element("style", Raw(_style())),
+    )  # fmt: skip
+    parts = [
+        sections.answer(analysis), sections.differences(analysis), sections.cells_section(analysis), sections.typology(analysis),
+        sections.inequality(analysis), sections.variance(analysis), sections.imported(analysis), sections.cost(costs),
+        sections.protocol(analysis, protocol), sections.limits(analysis), sections.reproduce(commands or _default_commands(), _versions()),
+    ]  # fmt: skip
+    under = element("p", title, class_="question") if analysis.question else None
+    body = element("body", element("main", element("h1", heading), under, parts), element("footer", f"mlflow-xfer {_versions()['mlflow-xfer']}"))
+    return "<!DOCTYPE html>\n" + text(element("html", head, body, lang="en")) + "\n"
+
+
+@lru_cache(maxsize=1)
+def _style() -> str:
+    return "\n" + STYLE.read_text(encoding="utf-8")
+
+
+def _default_commands() -> list[str]:
+    return ["mlflow-xfer report RUN…", "# the same numbers from the exported table:", "python -c \"import pandas, mlflow_xfer.reporting as r; r.report(pandas.read_parquet('results.parquet')).save('again')\""]
+
+
+@lru_cache(maxsize=1)
+def _versions() -> dict[str, str]:
+    from mlflow_xfer import __version__
+
+    found = {"mlflow-xfer": __version__, "Python": platform.python_version()}
+    return found | {name: metadata.version(name) for name in ("numpy", "pandas", "scipy")}
+
+
+def make_report(results: pd.DataFrame, out_dir: str | Path, question: str = "", **options: Any) -> Report:
+    """:func:`report` written to a folder: what the ``report`` verb does with the results it has read."""
+    made = report(results, question=question, **options)
+    made.save(out_dir)
+    return made

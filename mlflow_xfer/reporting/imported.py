@@ -1,0 +1,97 @@
+"""Tables of earlier papers as baseline rows: from CSV, or from the score files that XTREME's ``evaluate.py`` writes.
+
+Such rows have one value per cell and no seeds. They stand beside our own in a report and are never tested against them: whether a
+difference to one published number is more than seed noise cannot be known.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mlflow_xfer import languages
+from mlflow_xfer.errors import Problems, XferError
+
+PREFERRED = ("score", "accuracy", "f1", "exact_match", "em", "map@20", "map_at_20")
+
+
+def read_scores(path: str | Path, condition: str = "", *, percent: bool | None = None) -> pd.DataFrame:
+    """Scores of an earlier paper in the tidy columns, with ``source`` = the file's name and ``seed`` = ``imported``.
+
+    Args:
+        path: ``.csv`` (long: task, language, score [, condition]; or wide: one column per language, a ``task`` and/or ``condition``
+            column) or ``.json`` as XTREME's evaluation writes it: ``{task: {language: score or {metric: score}}}``. QA entries with F1
+            and EM become their mean, XTREME's task score.
+        condition: name of the row; default: the file's own column, else its name.
+        percent: whether scores are 0-100 already; ``None``: no unless some score exceeds 1.
+
+    Raises:
+        XferError: the file cannot be read, unknown languages, scores that are no numbers: all at once with their places.
+    """
+    path = Path(path)
+    try:
+        rows = _from_json(json.loads(path.read_text(encoding="utf-8"))) if path.suffix == ".json" else _from_csv(path)
+    except OSError as error:
+        raise XferError(f"{path} cannot be read: {error.strerror}", "Give a .csv or .json file.") from error
+    except (ValueError, UnicodeDecodeError) as error:
+        raise XferError(f"{path} cannot be read: {error}", "Give a UTF-8 .csv or .json file.") from error
+    if rows.empty:
+        raise XferError(f"{path} holds no scores.", "Needed: task, language, score; or one column per language.")
+    problems = Problems()
+    numbers = pd.to_numeric(rows["score"], errors="coerce")
+    for i in rows.index[numbers.isna()]:
+        problems.add(f"{path}: {rows.loc[i, 'score']!r} is no score ({rows.loc[i, 'task']}, {rows.loc[i, 'language']}).", "Leave unknown cells empty.")
+    codes = {}
+    for code in rows["language"].unique():
+        try:
+            codes[code] = languages.get(code).code
+        except XferError as error:
+            problems.add(f"{path}: {error.what}", error.hint)
+    problems.raise_if_any()
+    scale = 1.0 if percent or (percent is None and numbers.max() > 1) else 100.0
+    name = rows["condition"] if "condition" in rows and not condition else condition or path.stem
+    return pd.DataFrame(
+        {"condition": name, "task": rows["task"], "language": rows["language"].map(codes), "base_seed": 0, "seed": "imported",
+         "score": numbers * scale, "source": path.name}
+    ).reset_index(drop=True)  # fmt: skip
+
+
+def _from_csv(path: Path) -> pd.DataFrame:
+    # Language no is Norwegian, and NA could be a language code: only empty cells are missing.
+    raw = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
+    raw.columns = [str(c).strip() for c in raw.columns]
+    if {"task", "language", "score"} <= set(raw.columns):
+        return raw.dropna(subset=["score"]).reset_index(drop=True)
+    keys = [c for c in ("condition", "task") if c in raw.columns]
+    if not keys:
+        raise ValueError("no column 'task' or 'condition'")
+    wide = [c for c in raw.columns if c not in keys and not c.lower().startswith(("avg", "mean"))]
+    long = raw.melt(id_vars=keys, value_vars=wide, var_name="language", value_name="score").dropna(subset=["score"])
+    return (long if "task" in long else long.assign(task="average")).reset_index(drop=True)
+
+
+def _from_json(read: Any) -> pd.DataFrame:
+    if not isinstance(read, Mapping):
+        raise ValueError("not an object of tasks")
+    rows = []
+    for task, entries in read.items():
+        if not isinstance(entries, Mapping):
+            continue  # totals such as "avg"
+        for language, value in entries.items():
+            if language.lower().startswith(("avg", "all_", "mean")):
+                continue
+            rows.append({"task": task, "language": language, "score": _one(value)})
+    return pd.DataFrame(rows)
+
+
+def _one(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    f1, exact = value.get("f1"), value.get("exact_match", value.get("em"))
+    if f1 is not None and exact is not None:
+        return (float(f1) + float(exact)) / 2
+    return next((value[k] for k in PREFERRED if k in value), None)

@@ -1,0 +1,138 @@
+"""From a difference to a verdict: better, worse, equivalent, or not enough power; and the whole in a machine-readable form."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from mlflow_xfer.stats.estimate import THESE, Estimate
+from mlflow_xfer.stats.frame import Cells
+from mlflow_xfer.stats.means import contrast
+from mlflow_xfer.stats.multiplicity import holm
+from mlflow_xfer.stats.power import detectable, equivalence, seeds_needed
+
+BETTER, WORSE, EQUIVALENT, UNDECIDED = "better", "worse", "equivalent", "not enough power"
+REGISTERED, EXPLORATORY = "pre-registered", "exploratory"
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One condition against the baseline. p-values and powers are 0-1, the rest points.
+
+    ``p_corrected`` and ``p_equivalence``: Holm over the contrasts of the same status. ``detectable``: what this design finds in 8 of 10
+    cases. ``seeds_needed``: for the margin, at this spread between seeds (``None``: more than 1,000, or unknown).
+    """
+
+    condition: str
+    baseline: str
+    verdict: str
+    status: str
+    estimate: float
+    low: float
+    high: float
+    p: float
+    p_corrected: float
+    p_equivalence: float
+    detectable: float
+    seeds_needed: int | None
+    margin: float
+    population: str
+    method: str
+    n: dict[str, int]
+    notes: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: what is not a number is ``None``."""
+        return {k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in asdict(self).items()}
+
+
+def decide(low_p: float, estimate: float, p_equivalence: float, alpha: float = 0.05) -> str:
+    """The verdict of one contrast from its corrected p, its sign and the corrected p of equivalence.
+
+    A difference that is found and lies within the margin all the same is ``equivalent``: it is too small to matter.
+    """
+    if p_equivalence <= alpha:
+        return EQUIVALENT
+    if low_p <= alpha:
+        return BETTER if estimate > 0 else WORSE
+    return UNDECIDED
+
+
+def verdicts(
+    blocks: Sequence[Cells], baseline: Cells, *, registered: Sequence[str] = (), margin: float = 1.0, population: str = THESE, level: float = 0.95
+) -> list[Contrast]:
+    """Every block against the baseline, corrected within the registered and within the exploratory contrasts.
+
+    Registered contrasts must have been written down before the first run; they do not pay for the exploratory ones.
+    """
+    found = [contrast(block, baseline, population, level) for block in blocks]
+    apart = [equivalence(one, margin) for one in found]
+    status = [REGISTERED if block.condition in registered else EXPLORATORY for block in blocks]
+    corrected, equal = np.full(len(found), math.nan), np.full(len(found), math.nan)
+    for kind in (REGISTERED, EXPLORATORY):
+        index = [i for i, s in enumerate(status) if s == kind]
+        if index:
+            corrected[index] = holm([found[i].p for i in index])
+            equal[index] = holm([apart[i] for i in index])
+    return [
+        _contrast(block, baseline, one, float(p), float(q), kind, margin, 1 - level)
+        for block, one, p, q, kind in zip(blocks, found, corrected, equal, status, strict=True)
+    ]
+
+
+def _contrast(block: Cells, baseline: Cells, found: Estimate, p: float, q: float, status: str, margin: float, alpha: float) -> Contrast:
+    verdict = decide(p, found.estimate, q, alpha)
+    needed = None
+    if found.se > 0 and found.n.get("seeds", 0) > 1 and found.population == THESE and found.method.startswith("paired t"):
+        needed = seeds_needed(margin, found.se * found.n["seeds"] ** 0.5)
+    return Contrast(
+        block.condition, baseline.condition, verdict, status, found.estimate, found.low, found.high, found.p, p, q,
+        detectable(found), needed, margin, found.population, found.method, found.n, found.notes,
+    )  # fmt: skip
+
+
+def points(value: float, signed: bool = False) -> str:
+    """A number of points for reading: one decimal, a real minus sign, a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:+.1f}".replace("-", "−") if signed else f"{value:.1f}".replace("-", "−")
+
+
+def p_text(p: float) -> str:
+    """A p-value for reading."""
+    if p is None or not math.isfinite(p):
+        return "–"
+    return "< .001" if p < 0.001 else f"{p:.3f}".lstrip("0") if p < 1 else "1"
+
+
+def sentence(one: Contrast) -> str:
+    """The answer in two sentences: the difference with its interval, and what the design could have found."""
+    where = f"over {_counted(one.n, 'tasks', 'task')} and {_counted(one.n, 'languages', 'language')}"
+    seeds = _counted(one.n, "seeds", "seed")
+    if not math.isfinite(one.low):
+        return (
+            f"{one.condition} scores {points(one.estimate, True)} points against {one.baseline} {where}, but {seeds} allow no interval. "
+            "Nothing is decided: run more seeds."
+        )
+    said = {
+        BETTER: f"{one.condition} is better than {one.baseline}",
+        WORSE: f"{one.condition} is worse than {one.baseline}",
+        EQUIVALENT: f"{one.condition} and {one.baseline} are equivalent within {points(one.margin)} points",
+        UNDECIDED: f"Whether {one.condition} differs from {one.baseline} cannot be told: not enough power",
+    }[one.verdict]
+    kind = "pre-registered" if one.status == REGISTERED else "exploratory"
+    p = f"corrected p {'' if p_text(one.p_corrected).startswith('<') else '= '}{p_text(one.p_corrected)}"
+    first = f"{said} ({points(one.estimate, True)} points, 95 % interval {points(one.low, True)} to {points(one.high, True)}, {p}, {seeds}, {where}; {kind})."
+    second = f"This design finds a difference of {points(one.detectable)} points in 8 of 10 cases"
+    if one.seeds_needed and one.verdict == UNDECIDED:
+        second += f"; for {points(one.margin)} {'point' if one.margin == 1 else 'points'} it would take about {one.seeds_needed} seeds"
+    return f"{first} {second}."
+
+
+def _counted(n: dict[str, int], key: str, singular: str) -> str:
+    count = n.get(key, 0)
+    return f"{count} {singular if count == 1 else key}"
