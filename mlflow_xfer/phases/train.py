@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -23,7 +24,8 @@ def train_phase(phase: Phase, start: Path | Base, work: Path, log: Log) -> Outco
     An interrupted call with the same folder goes on from its last complete checkpoint.
     """
     begin = starting_point(phase, start, work / "start")
-    return trainer.train(begin, parts(phase, begin), mixture(phase), trainer_settings(phase), work, log=log)
+    steps = int(os.environ.get("XFER_SAVE_EVERY_STEPS", 0))  # placement: how often, not what; 0 = by time
+    return trainer.train(begin, parts(phase, begin), mixture(phase), trainer_settings(phase), work, log=log, save_every_steps=steps)
 
 
 def parts(phase: Phase, begin: Path) -> list[Part]:
@@ -42,12 +44,14 @@ def task_part(phase: Phase, task: Task) -> Part:
     source = next(rows for rows in mine if rows.split == "train")
     own = sources.subset(sources.read(task, source), phase.settings["max_train_examples"], phase.seed)
     dev = {rows.language: sources.read(task, rows) for rows in mine if rows.split == "validation" and rows.language == source.language}
+    from datasets import concatenate_datasets
+
     shots = phase.settings.get("target_shots", 0)
     if not shots:
         return Part(task, own, dev)
     others = [rows for rows in phase.rows if rows.language != source.language]
     few = [sources.subset(sources.read(task, rows), shots, phase.seed) for rows in others]
-    return Part(task, sources.joined([own, *few]), dev)
+    return Part(task, concatenate_datasets([own, *few]), dev)
 
 
 def mixture(phase: Phase) -> Mixture | None:

@@ -1,0 +1,112 @@
+"""SIGKILL in each phase: the repeated command resumes in the same run and ends with the undisturbed run's result."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import Command
+
+TINY = ["--train_batch_size", "4", "--max_steps", "150"]
+BASE = ["pretrain", "--model", "scratch:xlm-roberta:tiny", "--text_languages", "en,de"]
+PHASES = {
+    "pretrain": [*BASE, *TINY],
+    "intermediate": ["intermediate", "--intermediate", "nli", *TINY],
+    "mixture": ["intermediate", "--intermediate", "nli,{second}", "--mlm_share", "0.4", "--text_languages", "en,de", *TINY],
+    "target": ["target", "--target", "pos", *TINY],
+}
+CASES = [pytest.param(phase, moment, marks=[] if (phase, moment) == ("mixture", "inside") else [pytest.mark.slow_ci]) for phase in PHASES for moment in ("between", "inside")]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    """A store with a tiny base, and the id of its run."""
+    folder = tmp_path_factory.mktemp("base")
+    made = Command(folder, *BASE, "--max_steps", "3", **place(folder))
+    assert made.wait() == 0, made.text
+    (run,) = runs(folder, "pretrain")
+    return folder, run.info.run_id
+
+
+def place(folder: Path) -> dict[str, str]:
+    return {"XFER_HOME": str(folder / "home"), "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}", "XFER_SAVE_EVERY_STEPS": "10"}
+
+
+def runs(folder: Path, phase: str) -> list:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+    query = f"tags.xfer.kind = 'phase' AND tags.xfer.phase = '{phase}'"
+    return [r for e in client.search_experiments() for r in client.search_runs([e.experiment_id], query)]
+
+
+def weights(folder: Path, run) -> dict:
+    """Every tensor of the run's checkpoint, by file and name."""
+    from mlflow import MlflowClient
+    from safetensors.torch import load_file
+
+    logged = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}").get_logged_model(run.data.tags["xfer.model_id"])
+    model = Path(logged.artifact_location.removeprefix("file://"))
+    return {f"{path.relative_to(model)}:{name}": tensor for path in sorted(model.rglob("*.safetensors")) for name, tensor in load_file(path).items()}
+
+
+def caught(folder: Path, moment: str) -> bool:
+    """Whether a resume state is complete (``between``), and a further one half-written (``inside``)."""
+    states = [path for path in (folder / "home" / "work").glob("*/resume/*") if path.is_dir()]
+    complete = any((path / "manifest.json").is_file() and path.suffix != ".partial" for path in states)
+    return complete and (moment == "between" or any(path.suffix == ".partial" for path in states))
+
+
+def second_task() -> str:
+    from mlflow_xfer.tasks.catalogue import TASKS
+
+    return next(t.name for t in TASKS if "mini" in t.sources and "intermediate" in t.uses and t.kind == "classification" and t.name != "nli")
+
+
+@pytest.mark.parametrize(("phase", "moment"), CASES)
+def test_a_killed_training_is_resumed_bit_equal(phase, moment, base, tmp_path, command):
+    import torch
+
+    kind = "intermediate" if phase == "mixture" else phase
+    own = [argument.format(second=second_task()) for argument in PHASES[phase]]
+    own += [] if phase == "pretrain" else ["--model", base[1]]
+    calm, killed = tmp_path / "calm", tmp_path / "killed"
+    for folder in (calm, killed):
+        shutil.copytree(base[0], folder)
+    before = {run.info.run_id for run in runs(calm, kind)}
+
+    victim = command(*own, **place(killed))
+    victim.until(lambda: caught(killed, moment))
+    victim.kill()
+    (held,) = [run for run in runs(killed, kind) if run.info.run_id not in before]
+    assert held.info.status == "RUNNING"
+    found = {}
+    for folder in (killed, calm):
+        again = command(*own, **place(folder))
+        assert again.wait() == 0, again.text
+        assert ("resumed in run" in again.text) == (folder == killed)
+        (found[folder],) = [run for run in runs(folder, kind) if run.info.run_id not in before]
+    assert found[killed].info.run_id == held.info.run_id and found[killed].info.status == "FINISHED"
+    ours, theirs = (weights(folder, found[folder]) for folder in (killed, calm))
+    assert ours.keys() == theirs.keys() and len(ours) > 10
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    for name in ("train/optimizer_steps", "train/tokens", "train/loss"):
+        assert found[killed].data.metrics[name] == found[calm].data.metrics[name]
+
+
+@pytest.mark.slow_ci
+def test_a_killed_evaluation_is_done_again_in_the_same_run(base, tmp_path, command):
+    folder = tmp_path / "killed"
+    shutil.copytree(base[0], folder)
+    own = ["evaluate", "--model", base[1], "--target", "retrieval"]
+    victim = command(*own, **place(folder))
+    victim.until(lambda: any((folder / "home" / "work").glob("*/run.json")))
+    victim.kill()
+    (held,) = runs(folder, "evaluate")
+    assert held.info.status == "RUNNING"
+    again = command(*own, **place(folder))
+    assert again.wait() == 0, again.text
+    (done,) = runs(folder, "evaluate")
+    assert done.info.run_id == held.info.run_id and done.info.status == "FINISHED" and "eval/retrieval/de" in done.data.metrics
