@@ -12,20 +12,22 @@ FIXTURES = Path(__file__).parent / "fixtures"
 
 @pytest.fixture(scope="session")
 def mock(tmp_path_factory) -> Path:
-    """XTREME's published mock files for QA, BUCC and Mewsli-X, as files: ``predictions/`` and ``labels/``."""
+    """XTREME's published mock files for tagging, QA, BUCC and Mewsli-X, as files: ``predictions/`` and ``labels/``."""
     folder = tmp_path_factory.mktemp("mock")
     tasks = json.loads((FIXTURES / "xtreme_mock.json").read_text("utf-8"))
     del tasks["about"]
     for task, languages in tasks.items():
         for language, sides in languages.items():
             for side, content in sides.items():
-                file = folder / side / task / f"test-{language}.{'tsv' if isinstance(content, list) else 'json'}"
+                file = folder / side / task / f"test-{language}.{'json' if isinstance(content, dict) else 'tsv'}"
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(_text(task, side, content), "utf-8")
     return folder
 
 
 def _text(task: str, side: str, content) -> str:
+    if isinstance(content, str):
+        return content.replace(" | ", " \n").replace(" ", "\n") + "\n"
     if isinstance(content, list):
         return "".join(line + "\n" for line in content)
     if side == "labels" and task != "mewslix":
