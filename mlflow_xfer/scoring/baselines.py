@@ -84,7 +84,7 @@ def _tags(metric, references, training, labels, language, rng) -> dict[str, floa
 
 
 def _answers(metric, references, training, labels, language, rng) -> dict[str, float]:
-    seen = [gold_texts(r)[0] for r in (training if training is not None and len(training) else references)]
+    seen = [next(iter(gold_texts(r)), "") for r in (training if training is not None and len(training) else references)]
     pool = np.array(sorted(seen), dtype=object)
 
     def draw() -> list[str]:
@@ -120,7 +120,9 @@ _BASELINES = {
     "retrieval_accuracy": _index,
     "tag_f1": _tags,
     "entity_f1": _tags,
+    "tag_accuracy": _tags,
     "squad": _answers,
     "mlqa": _answers,
+    "squad_v2": _answers,
     "map_at_20": _ranked,
 }

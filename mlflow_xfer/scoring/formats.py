@@ -57,7 +57,7 @@ ANSWERS = Format("json", reading.answers, reading.questions, _by_question, '{"qu
 CHOICES = Format("jsonl", reading.choices, reading.choices, _side_by_side, '{"label": 0} a line')
 RANKED = Format("json", reading.ranked, reading.ranked, _by_query, '{"query id": [20 ids, best first]}')
 
-_BY_METRIC = {"squad": ANSWERS, "mlqa": ANSWERS, "map_at_20": RANKED, "bucc_f1": PAIRS}
+_BY_METRIC = {"squad": ANSWERS, "squad_v2": ANSWERS, "mlqa": ANSWERS, "map_at_20": RANKED, "bucc_f1": PAIRS}
 _BY_KIND = {TaskKind.TAGGING: TAGS, TaskKind.MULTIPLE_CHOICE: CHOICES}
 
 

@@ -110,6 +110,21 @@ def _figures(sums: np.ndarray) -> dict[str, np.ndarray]:
     return {"exact_match": ratio(sums[..., 0], sums[..., 2]), "f1": ratio(sums[..., 1], sums[..., 2])}
 
 
+def _v2_rows(predictions: Sequence, references: Sequence, language: str) -> np.ndarray:
+    """As ``_rows`` by SQuAD v2.0's script: no gold answer means that there is none, and "" says so."""
+    paired(predictions, references, language, "answers")
+    values = []
+    for prediction, answers in zip(predictions, references, strict=True):
+        golds = [text for text in (normalize_squad(gold) for gold in gold_texts(answers)) if text] or [""]
+        mine = normalize_squad(prediction or "")
+        if not mine or golds == [""]:
+            values.append((float(mine in golds),) * 2 + (1.0,))
+        else:
+            pairs = [exact_and_f1(mine, gold) for gold in golds]
+            values.append((max(em for em, _ in pairs), max(f for _, f in pairs), 1.0))
+    return np.array(values, float).reshape(-1, 3)
+
+
 def _squad_rows(predictions: Sequence, references: Sequence, language: str) -> np.ndarray:
     return _rows(normalize_squad, predictions, references, language)
 
@@ -121,5 +136,6 @@ def _mlqa_rows(predictions: Sequence, references: Sequence, language: str) -> np
 for _name, _each, _description in (
     ("squad", _squad_rows, "mean of EM and F1, SQuAD v1.1's normalisation (XQuAD, TyDiQA)"),
     ("mlqa", _mlqa_rows, "mean of EM and F1, MLQA's normalisation per language"),
+    ("squad_v2", _v2_rows, "mean of EM and F1 where a question may have no answer (SQuAD v2.0)"),
 ):
     METRICS.add(_name, Metric(_name, _each, _figures, ("exact_match", "f1"), description=_description))

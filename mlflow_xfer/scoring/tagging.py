@@ -138,9 +138,9 @@ def _entity_figures(sums: np.ndarray) -> dict[str, np.ndarray]:
     return {**_tag_figures(sums), "f1_strict": f1(sums[..., 6], sums[..., 7], sums[..., 8])[2]}
 
 
-METRICS.add(
-    "tag_f1", Metric("tag_f1", _rows, _tag_figures, ("f1",), description="XTREME's F1 of part-of-speech tags (UDPOS)")
-)
-METRICS.add(
-    "entity_f1", Metric("entity_f1", _rows, _entity_figures, ("f1",), description="entity F1 over BIO tags (PAN-X)")
-)
+for _name, _figures, _value, _description in (
+    ("tag_f1", _tag_figures, "f1", "XTREME's F1 of part-of-speech tags (UDPOS)"),
+    ("entity_f1", _entity_figures, "f1", "entity F1 over BIO tags (PAN-X)"),
+    ("tag_accuracy", _tag_figures, "accuracy", "share of words with the right tag (CCG supertags)"),
+):
+    METRICS.add(_name, Metric(_name, _rows, _figures, (_value,), description=_description))

@@ -11,9 +11,11 @@ REFERENCES = {
     "accuracy": ["a", "a", "b", "c"],
     "retrieval_accuracy": [0, 1, 2, 3],
     "tag_f1": [["NOUN", "VERB"], ["NOUN"]],
+    "tag_accuracy": [["NOUN", "VERB"], ["NOUN"]],
     "entity_f1": [["B-LOC", "O"], ["O"]],
     "squad": [["cat"], ["cat"], ["dog"]],
     "mlqa": [["cat"], ["cat"], ["dog"]],
+    "squad_v2": [["cat"], [], []],
     "bucc_f1": [("de-1", "en-1")],
     "map_at_20": [["q1"], ["q2"]],
 }

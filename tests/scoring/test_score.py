@@ -14,9 +14,11 @@ EXAMPLES = {
     "accuracy": (["a", "b", "b"], ["a", "b", "a"]),
     "retrieval_accuracy": ([0, 2, 2], [0, 1, 2]),
     "tag_f1": ([["NOUN", "NOUN"], ["VERB"]], [["NOUN", "VERB"], ["VERB"]]),
+    "tag_accuracy": ([["NOUN", "NOUN"], ["VERB"]], [["NOUN", "VERB"], ["VERB"]]),
     "entity_f1": ([["B-LOC", "O"], ["O"]], [["B-LOC", "I-LOC"], ["B-PER"]]),
     "squad": (["the cat", "dog"], [["cat"], ["a dog sat", "horse"]]),
     "mlqa": (["die Katze", "Hund"], [["Katze"], ["ein Hund saß", "Pferd"]]),
+    "squad_v2": (["the cat", "dog", "", ""], [["cat"], [], [], ["x"]]),
     "bucc_f1": ([("de-1", "en-1"), ("de-2", "en-3")], [("de-1", "en-1"), ("de-2", "en-2")]),
     "map_at_20": ([["q1", "q2"], ["q9", "q3"]], [["q1"], ["q3"]]),
 }
@@ -25,7 +27,9 @@ EXPECTED = {
     "retrieval_accuracy": 200 / 3,
     # sentence 1: one chunk NOUN NOUN predicted, gold NOUN and VERB; sentence 2 right: 1 of 2 and 1 of 3
     "tag_f1": 100 * 2 * (1 / 2) * (1 / 3) / (1 / 2 + 1 / 3),
+    "tag_accuracy": 200 / 3,
     "entity_f1": 0.0,
+    "squad_v2": 50.0,  # right answer, and right that there is none
     "squad": 100 * ((1 + 0) / 2 + (1 + 2 * 1 * 0.5 / 1.5) / 2) / 2,
     "mlqa": 100 * ((1 + 0) / 2 + (1 + 2 * 1 * 0.5 / 1.5) / 2) / 2,
     "bucc_f1": 50.0,
@@ -49,9 +53,9 @@ def test_hand_worked_value_lies_in_its_interval(metric):
 @pytest.mark.parametrize("metric", EXAMPLES)
 def test_perfect_is_100_and_order_has_no_say(metric):
     predictions, references = EXAMPLES[metric]
-    perfect = references if metric in ("bucc_f1", "map_at_20", "tag_f1", "entity_f1") else None
-    if metric in ("squad", "mlqa"):
-        perfect = [golds[0] for golds in references]
+    perfect = references if metric in ("bucc_f1", "map_at_20", "tag_f1", "entity_f1", "tag_accuracy") else None
+    if metric in ("squad", "squad_v2", "mlqa"):
+        perfect = [golds[0] if golds else "" for golds in references]
     assert score(metric, perfect or references, references, "de").value == pytest.approx(100)
     backwards = score(metric, predictions[::-1], references[::-1], "de")
     assert backwards == score(metric, predictions, references, "de")
