@@ -133,7 +133,7 @@ def _score(frame: Any, config: Mapping) -> tuple[list[dict], dict[str, dict[str,
         predicted, gold = list(part["prediction"]), list(part["reference"])
         if metric == "bucc_f1":  # two sets in one frame: the shorter one is filled up with missing values
             predicted, gold = ([v for v in values if v is not None] for values in (predicted, gold))
-        elif metric in ("tag_f1", "entity_f1"):
+        elif metric in ("tag_f1", "entity_f1", "tag_accuracy"):
             predicted, gold = ([v.split() if isinstance(v, str) else v for v in values] for values in (predicted, gold))
         _check_missing(predicted, gold, metric, name, language)
         found = score(metric, predicted, gold, str(language), seed=config.get("seed", 0))
@@ -150,7 +150,7 @@ def _score(frame: Any, config: Mapping) -> tuple[list[dict], dict[str, dict[str,
 def _check_missing(predicted: Sequence, gold: Sequence, metric: str, task: str, language: str) -> None:
     if any(value is None for value in gold):
         raise XferError(f"{task} {language}: rows without a target cannot be scored.")
-    if metric not in ("squad", "mlqa") and any(value is None for value in predicted):
+    if metric not in ("squad", "squad_v2", "mlqa") and any(value is None for value in predicted):
         raise XferError(f"{task} {language}: rows without a prediction.", "Only questions may go unanswered.")
 
 
