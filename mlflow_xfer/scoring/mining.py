@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlflow_xfer.errors import XferError
+
 NEIGHBOURS = 4
 
 
@@ -25,6 +27,47 @@ class Candidates:
 
     def __len__(self) -> int:
         return len(self.score)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One collection of sentences: ``ids``, ``texts`` and ``vectors`` ``[n, d]`` (of any length), row by row."""
+
+    ids: Sequence[str]
+    texts: Sequence[str]
+    vectors: np.ndarray
+
+
+def mine(
+    source: Side, target: Side, *, gold: Iterable[tuple[str, str]] | None = None, threshold: float | None = None
+) -> tuple[list[tuple[str, str]], float]:
+    """Pairs of ids that translate each other, best first, and the threshold they were cut at.
+
+    Args:
+        gold: the dev collection's pairs: the threshold is tuned on them. On the test collection pass the
+            ``threshold`` that dev gave instead; tuning on test gold would be an oracle.
+    """
+    if (gold is None) == (threshold is None):
+        raise XferError("Mining needs either the dev set's gold pairs or a threshold.")
+    (x, x_once), (y, y_once) = distinct(source.texts), distinct(target.texts)
+    found = candidates(*nearest_both_ways(_unit(source.vectors[x]), _unit(target.vectors[y])))
+    # XTREME leaves out sentences that occur twice after mining and before tuning.
+    clear = x_once[found.source] & y_once[found.target]
+    found = Candidates(found.source[clear], found.target[clear], found.score[clear])
+    names = [(source.ids[x[i]], target.ids[y[j]]) for i, j in zip(found.source, found.target, strict=True)]
+    if gold is not None:
+        wanted = set(map(tuple, gold))
+        inside = [
+            (int(i), int(j)) for i, j, name in zip(found.source, found.target, names, strict=True) if name in wanted
+        ]
+        # Gold pairs that were not even proposed still count as missed.
+        threshold = tune_threshold(found, [*inside, *((-1, -n) for n in range(1, len(wanted) - len(inside) + 1))])
+    return names[: int(np.sum(found.score >= threshold))], float(threshold)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.where(length > 0, length, 1)).astype(np.float32)
 
 
 def nearest_both_ways(

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlflow_xfer.scoring.mining import candidates, distinct, mined, nearest_both_ways, tune_threshold
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.scoring.mining import Side, candidates, distinct, mine, mined, nearest_both_ways, tune_threshold
 from mlflow_xfer.scoring.score import score
 
 
@@ -102,3 +103,42 @@ def test_threshold_lies_half_way():
 def test_repeated_sentences():
     rows, once = distinct(["a", "b", "a ", "c", "b"])
     assert rows.tolist() == [0, 1, 3] and once.tolist() == [False, False, True]
+
+
+def collection(language: str, vectors: np.ndarray, texts=None) -> Side:
+    ids = [f"{language}-{i:09d}" for i in range(len(vectors))]
+    return Side(ids, texts or [f"{language} {i}" for i in range(len(vectors))], vectors)
+
+
+def test_threshold_of_dev_is_used_on_test():
+    rng = np.random.default_rng(3)
+
+    def pair(n: int) -> tuple[Side, Side, list]:
+        x = rng.standard_normal((n, 32)).astype(np.float32)
+        y = np.concatenate([x[: n // 2] * 3 + 0.3 * rng.standard_normal((n // 2, 32)), rng.standard_normal((n, 32))])
+        return collection("de", x), collection("en", y), [(f"de-{i:09d}", f"en-{i:09d}") for i in range(n // 2)]
+
+    dev_x, dev_y, dev_gold = pair(120)
+    dev_pairs, threshold = mine(dev_x, dev_y, gold=dev_gold)
+    assert score("bucc_f1", dev_pairs, dev_gold, "de").value > 95
+    test_x, test_y, test_gold = pair(160)
+    pairs, same = mine(test_x, test_y, threshold=threshold)
+    assert same == threshold and score("bucc_f1", pairs, test_gold, "de").value > 95
+    with pytest.raises(XferError, match="either"):
+        mine(test_x, test_y)
+
+
+def test_gold_pairs_that_were_not_proposed_count_as_missed():
+    """With them the recall is lower, so the best cut can lie further down."""
+    x = np.eye(4, dtype=np.float32)
+    side = collection("de", x), collection("en", x)
+    gold = [("de-000000000", "en-000000000"), ("de-000000001", "en-000000003")]
+    pairs, threshold = mine(*side, gold=gold)
+    assert set(pairs) >= {gold[0]} and threshold > 0
+
+
+def test_repeated_sentences_are_mined_once_and_left_out():
+    x = np.eye(5, dtype=np.float32)[[0, 1, 1, 2]]
+    source = collection("de", x, ["a", "b", "b", "c"])
+    pairs, _ = mine(source, collection("en", x[[0, 1, 3]]), threshold=0.0)
+    assert pairs == [("de-000000000", "en-000000000"), ("de-000000003", "en-000000002")]
