@@ -95,7 +95,9 @@ def scatter(codes: Sequence[str], x: np.ndarray, y: np.ndarray, slope: float, *,
     """One labelled point per language, and the fitted line (``slope`` in units of y per sd of x)."""
     left, right, top, bottom = 64, 740, 20, 360
     pad = lambda v: 0.08 * (float(np.ptp(v)) or 1.0)  # noqa: E731
-    x_low, x_high, y_low, y_high = x.min() - pad(x), x.max() + pad(x), min(y.min(), 0) - pad(y), max(y.max(), 0) + pad(y)
+    x_low, x_high, y_low, y_high = x.min() - pad(x), x.max() + pad(x), y.min() - pad(y), y.max() + pad(y)
+    if max(y_high, -y_low) < 4 * (y_high - y_low):  # 0 is shown unless it would squeeze the points into a strip
+        y_low, y_high = min(y_low, 0), max(y_high, 0)
     across_at = lambda v: left + (v - x_low) / (x_high - x_low) * (right - left)  # noqa: E731
     up_at = lambda v: bottom - (v - y_low) / (y_high - y_low) * (bottom - top)  # noqa: E731
     marks: list[object] = []
@@ -120,13 +122,13 @@ def scatter(codes: Sequence[str], x: np.ndarray, y: np.ndarray, slope: float, *,
 
 def bars(names: Sequence[str], values: Sequence[float], *, across: str) -> Raw:
     """Horizontal bars from 0, with their values."""
-    left, right, row = 260, 680, 28
+    left, right, row = 330, 690, 28
     widest = max([*values, 1e-9])
     marks: list[object] = []
     for i, (name, value) in enumerate(zip(names, values, strict=True)):
         y = 10 + row * i
         width = (right - left) * value / widest
-        marks += [label(left - 10, y + 16, shorten(name, 38), anchor="end"), element("rect", x=left, y=y + 3, width=f"{max(width, 1):.1f}", height=row - 9, fill="#0072B2"), label(left + max(width, 1) + 8, y + 16, f"{value:.2f}")]  # fmt: skip
+        marks += [label(left - 10, y + 16, shorten(name, 46), anchor="end"), element("rect", x=left, y=y + 3, width=f"{max(width, 1):.1f}", height=row - 9, fill="#0072B2"), label(left + max(width, 1) + 8, y + 16, f"{value:.2f}")]  # fmt: skip
     marks.append(label(left, 10 + row * len(names) + 18, across, size=12))
     return svg(760, 10 + row * len(names) + 30, across, "; ".join(f"{n}: {v:.2f}" for n, v in zip(names, values, strict=True)), *marks)
 

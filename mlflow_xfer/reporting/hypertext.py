@@ -58,5 +58,6 @@ def table(columns: list[str], rows: list[list[object]], *, caption: str, numeric
             else:
                 cells.append(element("td", value, class_=css))
         body.append(element("tr", cells))
-    whole = element("table", element("caption", caption), element("thead", head), element("tbody", body))
-    return element("div", whole, class_="scroll", tabindex="0", role="region", aria_label=caption)
+    whole = element("table", element("thead", head), element("tbody", body), aria_label=caption)
+    # The caption stands outside, so that it does not scroll away with a wide table.
+    return element("figure", element("figcaption", caption), element("div", whole, class_="scroll", tabindex="0", role="region", aria_label=caption))

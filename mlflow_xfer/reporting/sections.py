@@ -56,20 +56,19 @@ def answer_texts(analysis: Analysis) -> list[str]:
 def differences(analysis: Analysis) -> Raw | None:
     frame = differences_table(analysis)
     rows = [
-        [r.condition, points(r.mean), _interval(r.mean_low, r.mean_high), points(r.difference, True), _interval(r.low, r.high, True),
-         p_text(r.p), p_text(r.p_corrected), _verdict(r.verdict), r.status, r.seeds]
+        [r.condition, points(r.difference, True), _interval(r.low, r.high, True), p_text(r.p_corrected), _verdict(r.verdict),
+         points(r.mean), _interval(r.mean_low, r.mean_high), p_text(r.p), r.status, r.seeds]
         for r in frame.itertuples()
     ]  # fmt: skip
     against = f"difference to {analysis.baseline}" if analysis.baseline else "difference"
-    columns = ["condition", "mean", "95 % interval", against, "95 % interval", "p", "corrected p", "verdict", "status", "seeds"]
-    numeric = {1, 2, 3, 4, 5, 6, 9}
-    shown = table(columns, rows, caption=f"Mean scores (0–100) and differences, {analysis.population}", numeric=numeric)
+    columns = ["condition", against, "95 % interval", "corrected p", "verdict", "mean", "95 % interval of the mean", "p", "status", "seeds"]
+    shown = table(columns, rows, caption=f"Mean scores (0–100) and differences, {analysis.population}", numeric={1, 2, 3, 5, 6, 7, 9})
     if not analysis.contrasts:
         return section("Scores", shown, name="differences")
     cut = analysis.contrasts[:ROWS]
     note = paragraph(f"The chart shows the first {ROWS} of {len(analysis.contrasts)} conditions.") if len(analysis.contrasts) > ROWS else None
     key = paragraph("▲ better, ▼ worse, = equivalent, ? not enough power. The interval of each line is for that comparison alone; the verdict uses the corrected p.")
-    return section("Differences to the baseline", box(charts.forest(cut)), key, note, shown, name="differences")
+    return section("Differences to the baseline", box(charts.forest(cut), "differences to the baseline"), key, note, shown, name="differences")
 
 
 def _interval(low: float, high: float, signed: bool = False) -> str:
@@ -78,12 +77,12 @@ def _interval(low: float, high: float, signed: bool = False) -> str:
 
 def _verdict(verdict: str) -> Raw:
     colour = charts.COLOURS.get(verdict, charts.INK)
-    return element("td", f"{charts.MARKS.get(verdict, '')} {verdict}".strip(), style=f"color:{colour};font-weight:600")
+    return element("td", f"{charts.MARKS.get(verdict, '')} {verdict}".strip(), class_="verdict", style=f"color:{colour}")
 
 
-def box(drawing: Raw) -> Raw:
+def box(drawing: Raw, name: str) -> Raw:
     """A drawing that scrolls sideways where the page is narrow, instead of shrinking its letters."""
-    return element("div", drawing, class_="scroll", tabindex="0", role="region", aria_label="chart")
+    return element("div", drawing, class_="scroll", tabindex="0", role="region", aria_label=f"Chart: {name}")
 
 
 def heat_map(analysis: Analysis, which: str) -> Raw:
@@ -102,7 +101,7 @@ def heat_map(analysis: Analysis, which: str) -> Raw:
         rows.append(row)
     what = f"{base}: mean score; other columns: difference to {base} in points" if base else "mean scores"
     note = paragraph(f"The first {COLUMNS} of {len(frame.columns)} conditions.") if len(frame.columns) > COLUMNS else None
-    shown = table([which, *names], rows, caption=f"By {which}: {what} (blue above, orange below)", numeric=set(range(1, len(names) + 1)))
+    shown = table([which, *names], rows, caption=f"By {which}. {what} (blue above, orange below)", numeric=set(range(1, len(names) + 1)))
     return element("div", shown, note)
 
 
@@ -125,11 +124,11 @@ def typology(analysis: Analysis) -> Raw | None:
     chart = charts.scatter(codes, x, y, float(primary["slope"]), across=f"{analysis.measure} distance to English", up=f"{what} (points)")
     sign = f"{points(primary['slope'], True)} points per standard deviation of distance (95 % interval {_interval(primary['low'], primary['high'], True)}, p {p_text(primary['p'])}, {int(primary['languages'])} languages)"
     weak = "" if primary["p"] <= 0.05 else f" Not enough power to say more: such a design finds a slope of {points(primary['detectable'])} in 8 of 10 cases."
-    rows = [[r.measure, "primary" if r.primary else "", r.languages, points(r.slope, True), _interval(r.low, r.high, True), p_text(r.p), p_text(r.p_holm), r.note] for r in curve.itertuples()]
-    spec = table(["distance", "", "languages", "slope", "95 % interval", "p", "corrected p", "note"], rows, caption=f"{name}: every distance (points per sd)", numeric={2, 3, 4, 5, 6})
+    rows = [[f"{r.measure} (primary)" if r.primary else r.measure, r.languages, points(r.slope, True), _interval(r.low, r.high, True), p_text(r.p), p_text(r.p_holm), r.note] for r in curve.itertuples()]
+    spec = table(["distance", "languages", "slope", "95 % interval", "p", "corrected p", "note"], rows, caption=f"{name}: every distance (points per sd)", numeric={1, 2, 3, 4, 5})
     points_table = table(["language", "distance", "difference"], [[_language(c), f"{a:.3f}", points(b, True)] for c, a, b in zip(codes, x, y, strict=True)], caption="Points of the chart", numeric={1, 2})
     text = paragraph(f"{name}: {sign}.{weak} One distance ({analysis.measure}) is primary; the others show how much hangs on that choice: they measure different things and rest on different languages.")
-    return section("Typological distance", box(chart), text, spec, numbers_behind("Numbers behind the chart", points_table), name="typology")
+    return section("Typological distance", box(chart, "distance"), text, spec, numbers_behind("Numbers behind the chart", points_table), name="typology")
 
 
 def variance(analysis: Analysis) -> Raw | None:
@@ -140,7 +139,7 @@ def variance(analysis: Analysis) -> Raw | None:
     chart = charts.bars(list(shown["source"].str.replace("_", " ")), list(shown["sd"]), across=f"standard deviation in points ({charts.shorten(name)})")
     rows = [[n, s.replace("_", " "), f"{df:g}", f"{sd:.2f}", f"{share:.0%}"] for n, t in analysis.components.items() for s, df, sd, share in zip(t["source"], t["df"], t["sd"], t["share"], strict=True)]
     whole = table(["condition", "source", "df", "sd", "share"], rows, caption="Variance components (0 = too small to tell)", numeric={2, 3, 4})
-    return section("Where the variation comes from", box(chart), paragraph("Scores of one condition vary by seed, language and task. The part with test noise is what one run on one test set cannot resolve."), numbers_behind("All components", whole), name="variance")
+    return section("Where the variation comes from", box(chart, "variance components"), paragraph("Scores of one condition vary by seed, language and task. The part with test noise is what one run on one test set cannot resolve."), numbers_behind("All components", whole), name="variance")
 
 
 def inequality(analysis: Analysis) -> Raw | None:
@@ -192,7 +191,7 @@ def protocol(analysis: Analysis, more: Mapping[str, str]) -> Raw:
         "Conditional on": "one base checkpoint" if bases == 1 else f"{bases} base checkpoints taken as a sample",
         "Population": analysis.population,
         "Averages": "mean over tasks of the mean over languages",
-        "Margin": f"{analysis.margin:g} points: the smallest difference that matters",
+        "Margin": f"{analysis.margin:g} {'point' if analysis.margin == 1 else 'points'}: the smallest difference that matters",
         "Correction": "Holm within the pre-registered and within the exploratory comparisons",
         "Method": "; ".join(dict.fromkeys(one.method for one in analysis.contrasts)) or next(iter(analysis.means.values())).method,
         **more,
@@ -210,7 +209,7 @@ def limits(analysis: Analysis) -> Raw:
         notes.append("“Not enough power” is not “no effect”: the interval says which effects remain possible")
     if analysis.population == THESE:
         notes.append("Statements hold for these languages and test sets, over new seeds; not for other languages")
-    notes += [note for note in dict.fromkeys("; ".join(analysis.ratios.get("notes", [])).split("; ")) if note]
+    notes += [f"Ratio of τ: {note}" for note in dict.fromkeys("; ".join(analysis.ratios.get("notes", [])).split("; ")) if note]
     return section("Limits", element("ul", [element("li", note) for note in notes]), name="limits")
 
 

