@@ -16,7 +16,9 @@ from mlflow_xfer.tracking.spool import Entry, Spool
 
 log = logging.getLogger(__name__)
 
-OPENED_TAG = "xfer.opened_at"  # when the run was last opened (ms): an older process's late "finish" must not close it
+OPENED_TAG = (
+    "xfer.opened_at"  # when the run was last opened (ms): the late "finish" of an earlier opening must not close it
+)
 _BATCH_METRICS = 1000  # MLflow's limit per request
 _STUBBORN = 5  # times a store that answers may fail on one record before the record is set aside
 
@@ -27,11 +29,10 @@ class Delivery:
     Args:
         client: an ``MlflowClient`` of the spool's tracking store.
         spool: what to deliver from.
-        replay: the records come from an earlier process.
     """
 
-    def __init__(self, client, spool: Spool, *, replay: bool = False):
-        self.client, self.spool, self.replay = client, spool, replay
+    def __init__(self, client, spool: Spool):
+        self.client, self.spool = client, spool
         self._failures = (0, 0)  # (log position, how often its record failed)
 
     def step(self, limit: int = 500) -> int:
@@ -140,9 +141,9 @@ class Delivery:
 
     def _finish(self, records: Sequence[Mapping]) -> None:
         (record,) = records
-        if self.replay:
-            opened = self.client.get_run(record["run"]).data.tags.get(OPENED_TAG, "0")
-            if int(opened) > record["ts"]:  # resumed since by another process, which will finish it
+        if record.get("opened"):
+            opened = self.client.get_run(record["run"]).data.tags.get(OPENED_TAG)
+            if opened != record["opened"]:  # opened again since, by whoever will finish it
                 return
         self.client.set_terminated(record["run"], status=record["status"], end_time=record["ts"])
 

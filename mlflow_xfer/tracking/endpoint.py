@@ -77,7 +77,7 @@ def tracking_uri() -> str:
 
     uri = mlflow.get_tracking_uri()
     scheme = urlsplit(uri).scheme
-    if scheme in ("", "file"):
+    if scheme == "file" or not scheme and uri not in ("databricks", "databricks-uc"):
         raise XferError(
             f"The tracking store {uri!r} is a plain folder of files, which MLflow no longer writes to.",
             "Set MLFLOW_TRACKING_URI to a database (sqlite:///mlflow.db) or to a server's address. "

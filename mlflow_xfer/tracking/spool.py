@@ -16,6 +16,7 @@ A torn last line is ignored; so are unreadable lines, which can only follow a di
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -54,6 +55,7 @@ class Spool:
     def __init__(self, path: Path, lock: FileLock):
         self.path, self._lock = path, lock
         self._append = threading.Lock()
+        self._torn = False
         self._log = os.open(path / "log.jsonl", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self.size = os.fstat(self._log).st_size
         self.offset = self._read_offset()
@@ -68,7 +70,7 @@ class Spool:
         # Locked under a hidden name first: a replayer that saw the folder unlocked would take it for a dead process's.
         hidden = folder / f".{name}"
         hidden.mkdir(mode=0o700)
-        lock = FileLock(hidden / "owner.lock")
+        lock = FileLock(hidden / "owner.lock", thread_local=False)
         lock.acquire(timeout=5)
         owner = {"host": socket.gethostname(), "pid": os.getpid(), "uri": redact(uri), "replayable": redact(uri) == uri}
         (hidden / "owner.json").write_text(json.dumps(owner), encoding="utf-8")
@@ -78,7 +80,7 @@ class Spool:
     @classmethod
     def adopt(cls, path: Path) -> Spool | None:
         """The spool of a dead process; None while its owner lives or somebody else replays it."""
-        lock = FileLock(path / "owner.lock")
+        lock = FileLock(path / "owner.lock", thread_local=False)
         try:
             lock.acquire(timeout=0)
         except (Timeout, OSError):
@@ -89,12 +91,20 @@ class Spool:
         return cls(path, lock)
 
     def append(self, record: Mapping[str, object]) -> int:
-        """Write ``record``; returns the log position at which it ends."""
+        """Write ``record``; returns the log position at which it ends.
+
+        Raises:
+            OSError: the disk is full; nothing readable was written.
+        """
         line = (json.dumps(record, separators=(",", ":")) + "\n").encode()
         with self._append:
-            if os.write(self._log, line) != len(line):
-                raise OSError(f"{self.path}: short write, the disk is full")
-            self.size += len(line)
+            if self._torn:  # end the piece that a full disk left, so that it does not swallow this record
+                line = b"\n" + line
+            written = os.write(self._log, line)
+            self.size += written
+            self._torn = written != len(line)
+            if self._torn:
+                raise OSError(errno.ENOSPC, "no space left for tracking records", str(self.path))
             return self.size
 
     def keep(self, source: Path) -> str:

@@ -2,24 +2,22 @@
 
 Only explicit run ids and an ``MlflowClient`` are used, never MLflow's active run: that one is global
 to a process and belongs to whoever called us. Calls whose answer is needed (creating a run, looking
-one up) wait for the store; what is logged goes through the writer's queue and never waits.
+one up) wait for the store; what is logged (:class:`Recorder`) is queued and never waits.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
-import tempfile
-import time
+import uuid
 from collections.abc import Callable, Mapping
-from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.tracking import artifacts, endpoint, inputs, links, names, reuse, runs, versions
+from mlflow_xfer.tracking import artifacts, endpoint, links, names, reuse, runs, versions
 from mlflow_xfer.tracking.delivery import OPENED_TAG
+from mlflow_xfer.tracking.recorder import Recorder, now
 from mlflow_xfer.tracking.runs import RunView
 from mlflow_xfer.tracking.spool import Spool
 from mlflow_xfer.tracking.writer import Writer
@@ -29,17 +27,18 @@ log = logging.getLogger(__name__)
 
 DEFAULT_EXPERIMENT = "mlflow-xfer"
 _RANDOM_NAME = re.compile(r"[a-z]+-[a-z]+-\d{1,4}")  # what MLflow calls a run that nobody named
+_CREATION_TAG = "xfer.creation"  # unique to one call of `start`
 _ENDED = ("FINISHED", "FAILED", "KILLED")
 
 
-class Store:
+class Store(Recorder):
     """An open tracking store. Make one with :meth:`open`, end with :meth:`close`."""
 
     def __init__(self, client, uri: str, experiment_id: str):
+        super().__init__(Writer(client, Spool.create(uri)))
         self.client, self.uri, self.experiment_id = client, uri, experiment_id
-        self.writer = Writer(client, Spool.create(uri))
-        self._keys: dict[str, names.Keys] = {}
         self._experiment_of: dict[str, str] = {}
+        self._opened: dict[str, str] = {}  # run -> the OPENED_TAG that this process set
 
     @classmethod
     def open(cls, experiment: str | None = None, *, sync: bool = True) -> Store:
@@ -85,7 +84,7 @@ class Store:
         """
         if kind not in runs.KINDS:
             raise ValueError(f"unknown run kind {kind!r}")
-        own = {"xfer.kind": kind, "xfer.schema": runs.SCHEMA, OPENED_TAG: _now(), **versions.tags(), **tags}
+        own = {"xfer.kind": kind, "xfer.schema": runs.SCHEMA, OPENED_TAG: now(), **versions.tags(), **tags}
         if parent:
             own["mlflow.parentRunId"] = parent
         own = {names.key(key): names.tag(value) for key, value in own.items()}
@@ -93,6 +92,7 @@ class Store:
             run_id = self._create(name, own)
         else:
             self._reopen(run_id, name, own)
+        self._opened[run_id] = own[OPENED_TAG]
         if params:
             self.params(run_id, params)
         return run_id
@@ -100,9 +100,20 @@ class Store:
     def _create(self, name: str, tags: Mapping[str, str]) -> str:
         from mlflow.tracking.context.registry import resolve_tags
 
-        tags = {key: str(value) for key, value in resolve_tags(dict(tags)).items()}
-        run = self.ask(lambda: self.client.create_run(self.experiment_id, tags=tags, run_name=name))
-        return run.info.run_id
+        mark = {_CREATION_TAG: uuid.uuid4().hex}
+        tags = {key: str(value) for key, value in resolve_tags({**tags, **mark}).items()}
+        tried = False
+
+        def create() -> str:
+            nonlocal tried
+            # The server may have made the run of an attempt whose answer was lost.
+            made = runs.search(self.client, runs.condition(mark), experiment_ids=[self.experiment_id]) if tried else []
+            tried = True
+            if made:
+                return made[0].run_id
+            return self.client.create_run(self.experiment_id, tags=tags, run_name=name).info.run_id
+
+        return self.ask(create)
 
     def _reopen(self, run_id: str, name: str, tags: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag
@@ -129,74 +140,8 @@ class Store:
         """
         if status not in _ENDED:
             raise ValueError(f"a run ends {' or '.join(_ENDED)}, not {status!r}")
-        return self.writer.flush(self._put("finish", run_id, status=status), patience)
-
-    def flush(self, patience: float = 10.0) -> bool:
-        """Wait until all that was logged has reached the store; False if it is only spooled so far."""
-        return self.writer.flush(patience=patience)
-
-    # --- what is logged: queued, in order, never waiting for the store ---------------------------
-
-    def metrics(self, run_id: str, values: Mapping[str, Any], step: int = 0) -> None:
-        """Log metrics at ``step``. Values that are no numbers are skipped with a warning."""
-        keys = self._keys.setdefault(run_id, names.Keys())
-        points = []
-        for name, value in values.items():
-            try:
-                points.append((keys(name), float(value), int(step)))
-            except (TypeError, ValueError):
-                log.warning("Metric %s of run %s is no number: %r", name, run_id, value)
-        if points:
-            self._put("metrics", run_id, metrics=points)
-
-    def params(self, run_id: str, values: Mapping[str, object]) -> None:
-        """Log those parameters that the run does not have yet."""
-        if values:
-            self._put("params", run_id, params={names.key(k): names.param(v) for k, v in values.items()})
-
-    def tags(self, run_id: str, values: Mapping[str, object]) -> None:
-        """Set tags; later values win."""
-        if values:
-            self._put("tags", run_id, tags={names.key(k): names.tag(v) for k, v in values.items()})
-
-    def artifact(self, run_id: str, local_path: str | Path, artifact_path: str | None = None) -> None:
-        """Log a file or folder into the run's folder ``artifact_path``. It is copied: the source may vanish."""
-        kept = self.writer.spool.keep(Path(local_path).absolute())
-        self._put("artifact", run_id, kept=kept, to=artifact_path or "")
-
-    def text_artifact(self, run_id: str, text: str, path: str, *, table: bool = False) -> None:
-        """Log ``text`` as the file ``path`` (replacing it); ``table``: list it among the UI's tables."""
-        target = PurePosixPath(path)
-        with tempfile.TemporaryDirectory() as folder:
-            source = Path(folder) / target.name
-            source.write_text(text, encoding="utf-8")
-            kept = self.writer.spool.keep(source)
-        to = "" if target.parent == PurePosixPath(".") else str(target.parent)
-        self._put("artifact", run_id, kept=kept, to=to, table=table)
-
-    def dict_artifact(self, run_id: str, value: object, path: str) -> None:
-        """Log ``value`` as JSON, secrets redacted."""
-        text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, default=str)
-        self.text_artifact(run_id, names.redact(text) + "\n", path)
-
-    def table(self, run_id: str, frame: Any, path: str) -> None:
-        """Log a table (DataFrame, columns or list of rows) as MLflow's UI shows it; replaces an earlier one."""
-        import pandas as pd
-
-        frame = frame if isinstance(frame, pd.DataFrame) else pd.DataFrame(frame)
-        text = frame.to_json(orient="split", index=False, date_format="iso", double_precision=15)
-        self.text_artifact(run_id, text, path, table=True)
-
-    def input(self, run_id: str, rows: Any, context: str, digest: str = "", *, n: int | None = None) -> None:
-        """Log the data set ``rows`` (a ``data.sources.Rows`` or alike) as an input of the run.
-
-        Args:
-            context: ``train``, ``dev``, ``test``; shown in the UI.
-            digest: of the data; default: from ``rows.identity``.
-            n: number of examples.
-        """
-        dataset, tags = inputs.describe(rows, context, digest, n)
-        self._put("input", run_id, dataset=dataset, tags=tags)
+        position = self._put("finish", run_id, status=status, opened=self._opened.get(run_id))
+        return self.writer.flush(position, patience)
 
     # --- look-ups: wait for the store -------------------------------------------------------------
 
@@ -252,8 +197,6 @@ class Store:
         """What differed in the closest earlier phase run; see :mod:`reuse`."""
         return reuse.near_misses(self, spec, code_hash)
 
-    # --- end ------------------------------------------------------------------------------------------
-
     def link(self, run_id: str) -> str:
         """Where to see the run; where no server runs, also the command that opens the UI."""
         if run_id not in self._experiment_of:
@@ -267,21 +210,11 @@ class Store:
         """Where to see the experiment's runs; arguments as :func:`links.runs`."""
         return links.shown(self.uri, links.runs(self.uri, self.experiment_id, **wanted))
 
-    def close(self, patience: float = 10.0) -> int:
-        """Deliver what is queued; returns how many records were not delivered (they stay spooled)."""
-        left = self.writer.close(patience)
-        if left:
-            log.warning("%d tracking records are not delivered yet. Send them with: mlflow-xfer sync", left)
-        return left
-
     def __enter__(self) -> Store:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _put(self, op: str, run_id: str, **fields: object) -> int:
-        return self.writer.put({"op": op, "run": run_id, "ts": _now(), **fields})
 
     def ask(self, call: Callable[[], T]) -> T:
         """``call()`` with patience for a store that is away."""
@@ -291,7 +224,3 @@ class Store:
 def run_of_environment() -> str | None:
     """The run that ``mlflow run`` opened for this process."""
     return os.environ.get("MLFLOW_RUN_ID") or None
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000

@@ -89,7 +89,7 @@ def _deliver(client, path: Path, uri: str) -> Replayed | None:
         return None
     before, reason = adopted.undelivered(), ""
     try:
-        delivery = Delivery(client, adopted, replay=True)
+        delivery = Delivery(client, adopted)
         while delivery.step():
             pass
     except Exception as error:

@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 
 from mlflow_xfer.tracking.delivery import Delivery
@@ -30,6 +31,7 @@ class Writer:
     def __init__(self, client, spool: Spool):
         self.spool, self._delivery, self._pid = spool, Delivery(client, spool), os.getpid()
         self._wake = threading.Condition()
+        self._put, self._unwritten = threading.Lock(), deque()
         self._urgent = False
         self._closing = False
         self._error: Exception | None = None
@@ -37,10 +39,22 @@ class Writer:
         self._thread.start()
 
     def put(self, record: Mapping[str, object]) -> int:
-        """Queue ``record``; returns its position. Never blocks on the store, never raises because of it."""
+        """Queue ``record``; returns its position. Never waits for the store.
+
+        With a full disk, records wait in memory: tracking must not end a training.
+        """
         if os.getpid() != self._pid:
             raise RuntimeError("A forked process cannot write through its parent's Store: open one in the child.")
-        return self.spool.append(record)
+        with self._put:
+            self._unwritten.append(record)
+            try:
+                while self._unwritten:
+                    self.spool.append(self._unwritten[0])
+                    self._unwritten.popleft()
+            except OSError as error:
+                if len(self._unwritten) == 1:
+                    log.warning("Tracking records cannot be written to disk (%s); they wait in memory", error)
+            return self.spool.size + len(self._unwritten)
 
     def flush(self, position: int | None = None, patience: float = 10.0) -> bool:
         """Wait until everything up to ``position`` (default: all so far) was delivered.
@@ -71,8 +85,9 @@ class Writer:
             self._wake.notify_all()
         self._thread.join(timeout=30.0)
         self.spool.sync()
-        left = self.spool.undelivered()
-        self.spool.close(remove=left == 0)
+        left = self.spool.undelivered() + len(self._unwritten)
+        if not self._thread.is_alive():  # else it hangs in a request and still uses the spool's files
+            self.spool.close(remove=left == 0)
         return left
 
     def _run(self) -> None:

@@ -49,10 +49,11 @@ def test_more_than_one_request_can_hold(store):
     run = store.start("phase", "p", params={f"p{n}": n for n in range(150)}, tags={f"t{n}": n for n in range(150)})
     store.metrics(run, {f"m/{n}": n for n in range(1200)})
     store.params(run, {"long": "x" * 10_000})
+    store.tags(run, {f"u{n}": n for n in range(150)})
     store.tags(run, {"long": "x" * 10_000})
     assert store.finish(run)
     seen = store.get(run)
-    assert len(seen.metrics) == 1200 and len(seen.params) == 151 and seen.tags["t149"] == "149"
+    assert len(seen.metrics) == 1200 and len(seen.params) == 151 and seen.tags["t149"] == seen.tags["u149"] == "149"
     assert store.writer.spool.rejected() == 0
 
 
@@ -158,6 +159,40 @@ def test_a_forked_process_cannot_write_unnoticed(local_store):
             os._exit(7)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+def test_a_creation_whose_answer_was_lost_makes_one_run(local_store, monkeypatch):
+    create = local_store.client.create_run
+    answers = iter([False, True])
+
+    def lossy(*args, **kwargs):
+        run = create(*args, **kwargs)
+        if not next(answers):
+            raise ConnectionError("answer lost")
+        return run
+
+    monkeypatch.setattr(local_store.client, "create_run", lossy)
+    run = local_store.start("phase", "p")
+    assert [found.run_id for found in local_store.search({"xfer.kind": "phase"})] == [run]
+
+
+def test_a_full_disk_does_not_end_a_training(local_store, monkeypatch, caplog):
+    """Records wait in memory until there is room again; a torn line is no harm."""
+    run = local_store.start("phase", "p")
+    spool, write = local_store.writer.spool, os.write
+    full = True
+
+    def limited(file, data):
+        return write(file, data[: len(data) // 2]) if full and file == spool._log else write(file, data)
+
+    monkeypatch.setattr(os, "write", limited)
+    for step in range(5):
+        local_store.metrics(run, {"loss": step}, step)
+    assert "wait in memory" in caplog.text
+    full = False
+    local_store.metrics(run, {"loss": 5}, 5)
+    assert local_store.finish(run)
+    assert [m.step for m in local_store.client.get_metric_history(run, "loss")] == list(range(6))
 
 
 def test_nothing_is_left_behind_after_a_clean_end():
