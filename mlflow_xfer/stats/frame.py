@@ -7,6 +7,7 @@ optionally ``base_seed`` (0 where absent), ``n`` (test examples), ``example`` (t
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -141,8 +142,8 @@ class Cells:
         Where tasks cover different languages, a language's value is the grand mean plus its weighted deviations from its tasks'
         means: so that a language of easy tasks does not look good.
         """
-        task_of = np.array([self.tasks.index(t) for t, _ in self.units])
-        language_of = np.array([self.languages.index(language) for _, language in self.units])
+        place = [{name: i for i, name in enumerate(names)} for names in (self.tasks, self.languages)]
+        task_of, language_of = (np.array([place[axis][unit[axis]] for unit in self.units]) for axis in (0, 1))
         pooled = self.values.mean((0, 1))
         in_task = np.bincount(task_of, self.weights)
         task_mean = np.bincount(task_of, self.weights * pooled) / in_task
@@ -156,7 +157,7 @@ class Cells:
 def unit_weights(units: tuple[tuple[str, str], ...]) -> np.ndarray:
     """Weights of (task, language) units: the mean over tasks of the mean over languages."""
     tasks = [task for task, _ in units]
-    size = {task: tasks.count(task) for task in set(tasks)}
+    size = Counter(tasks)
     return np.array([1 / size[task] / len(size) for task in tasks])
 
 

@@ -103,9 +103,9 @@ def slope_spread(x: np.ndarray, covariates: np.ndarray, languages_vary: bool) ->
     df_seed = float(np.min(by_seed.df)) if runs > 1 else 1.0
     mains = ((np.where(seed > 0, by_seed.variance, 0), df_seed), (np.where(language > 0, own, 0), float(free)))
     parts = {"seed": seed, "language": language, "seed x language": inner}
-    return crossed.Spread(
-        slopes.mean((-2, -1)), seed + language + inner, mains, (inner, float(free * max(runs - 1, 1))), parts
-    )
+    rest = (inner, float(free * max(runs - 1, 1)))
+    alone = ((by_seed.variance, df_seed),) if x.shape[-3] == 1 and runs > 1 else ()
+    return crossed.Spread(slopes.mean((-2, -1)), seed + language + inner, mains, rest, parts, alone)
 
 
 def _repeats(slopes: np.ndarray) -> tuple[int, ...]:
