@@ -169,7 +169,8 @@ def _tagging(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] 
             raise BadRow("has no words")
         if tags is MISSING or tags is None:
             raise NoLabel("has no tags")
-        tags = _directed(*tags) if directed else tags
+        if directed:
+            words, tags = _directed(words, *tags)
         if not isinstance(tags, list) or len(tags) != len(words):
             raise BadRow(f"has {len(words)} words and {len(tags) if isinstance(tags, list) else 'no list of'} tags")
         return {"words": [text_of(word, "words") for word in words], "tags": [label_of(tag) or "O" for tag in tags]}
@@ -177,9 +178,10 @@ def _tagging(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] 
     return convert
 
 
-def _directed(labels: list, heads: list) -> list[str]:
-    """Dependency labels without subtype, with the side on which the head stands."""
-    return [directed_label(str(label), int(head), number) for number, (label, head) in enumerate(zip(labels, heads, strict=True), 1)]
+def _directed(words: list, labels: list, heads: list) -> tuple[list, list]:
+    """Words and dependency labels with the side of the head; fused forms (``1-2``), which have no head, are left out."""
+    own = [(word, str(label), int(head)) for word, label, head in zip(words, labels, heads, strict=True) if str(head).isdigit()]
+    return [word for word, _, _ in own], [directed_label(label, head, number) for number, (_, label, head) in enumerate(own, 1)]
 
 
 def directed_label(label: str, head: int, number: int) -> str:

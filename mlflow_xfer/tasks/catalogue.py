@@ -10,7 +10,7 @@ from dataclasses import replace
 from importlib import import_module
 
 from mlflow_xfer.registry import Registry
-from mlflow_xfer.tasks.task import SPLITS, Files, Suite, Task
+from mlflow_xfer.tasks.task import SPLITS, Files, Suite, Task, part_of
 
 TASK_MODULES = (
     "mini", "nli", "paraphrase", "sentences", "tagging", "multiple_choice", "qa", "retrieval", "biomedical", "legal",
@@ -26,9 +26,14 @@ def _load_tasks() -> None:
 
 
 def _with_own_layout(task: Task) -> Task:
-    """``task`` with ``<task>/<split>-<language>.jsonl`` as the last of its folder sources."""
+    """``task`` with ``<task>/<split>-<language>.jsonl`` as the last of its folder sources, unless the benchmark's
+    own files have such names."""
+    found = task.sources.get("folder", ())
     own = Files({split: f"{task.name}/{split}-{{language}}.jsonl" for split in SPLITS}, format="jsonl")
-    return replace(task, sources={**task.sources, "folder": (*task.sources.get("folder", ()), own)})
+    parts = [part_of(source, "test", "en") for source in found]
+    if any(part and own.splits["test"] in part.paths for part in parts):
+        return task
+    return replace(task, sources={**task.sources, "folder": (*found, own)})
 
 
 def _load_suites() -> None:
