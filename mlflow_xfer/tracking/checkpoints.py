@@ -19,10 +19,7 @@ from typing import Any
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.home import home
 from mlflow_xfer.tracking import artifacts, endpoint, flavour, manifest, names, published
-from mlflow_xfer.tracking.published import run_of
 from mlflow_xfer.tracking.store import Store
-
-__all__ = ["MODEL_TAG", "NAME", "damage", "fetch", "intact", "publish", "run_of"]
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +109,7 @@ def fetch(store: Store, reference: str) -> Path:
     if model is None:
         raise XferError(
             f"{reference} has no finished checkpoint.",
-            f"If its run was interrupted, repeat its command: it goes on where it stopped. {published.ACCEPTED}",
+            "If its run was interrupted, repeat its command: it goes on where it stopped.",
         )
     try:
         files = published.manifest_of(store, model)

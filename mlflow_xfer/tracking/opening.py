@@ -19,14 +19,14 @@ from mlflow_xfer.tracking.names import redact
 HEALTH_SECONDS = 10.0
 
 
-def connect(experiment: str | None, default: str) -> tuple[object, str, str]:
+def connect(experiment: str | None, default: str, probe: bool = True) -> tuple[object, str, str]:
     """(client, tracking URI, experiment id); see :meth:`Store.open` for arguments and errors."""
     endpoint.quiet()
     uri = endpoint.tracking_uri()
-    return endpoint.within(endpoint.OPEN_SECONDS, lambda: _connect(uri, experiment, default), uri)
+    return endpoint.within(endpoint.OPEN_SECONDS, lambda: _connect(uri, experiment, default, probe), uri)
 
 
-def _connect(uri: str, experiment: str | None, default: str) -> tuple[object, str, str]:
+def _connect(uri: str, experiment: str | None, default: str, probe: bool) -> tuple[object, str, str]:
     from mlflow import MlflowClient
 
     _check_answers(uri)
@@ -35,7 +35,8 @@ def _connect(uri: str, experiment: str | None, default: str) -> tuple[object, st
         entity = _experiment(client, experiment, default)
         if path := endpoint.sqlite_path(uri):
             endpoint.use_wal(path)
-    _check_artifacts(entity.artifact_location, uri)
+    if probe:
+        _check_artifacts(entity.artifact_location, uri)
     return client, uri, entity.experiment_id
 
 

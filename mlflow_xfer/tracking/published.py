@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from mlflow_xfer.errors import XferError
 from mlflow_xfer.tracking import artifacts, manifest
+from mlflow_xfer.tracking.references import run_of
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.store import Store
@@ -17,46 +17,27 @@ if TYPE_CHECKING:
 NAME = "model"
 DIGEST_TAG = "xfer.manifest"  # on the LoggedModel: sha256 of its manifest file
 _MODEL = re.compile(r"(?:models:/)?(m-[0-9a-f]{32})/?")
-_RUN = re.compile(r"(?:runs:/)?([0-9a-f]{32})(?:/model)?/?")
-_REGISTERED = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>\d+)|@(?P<alias>[^/]+))")
-ACCEPTED = (
-    "Accepted: a run id, runs:/<run>/model, models:/<model id>, models:/<name>/<version>, models:/<name>@<alias>."
-)
 
 
 def find(store: Store, reference: str) -> Any | None:
     """The READY LoggedModel behind ``reference``; None if there is none.
 
     Args:
-        reference: a run id, ``runs:/<run>/model``, a model id, ``models:/<model id>``, or a version or
-            alias in the model registry.
+        reference: a model id, ``models:/<model id>``, or what :func:`references.run_of` knows.
 
     Raises:
         XferError: the reference is spelled in no known way.
     """
-    if match := _RUN.fullmatch(reference):
-        return next((model for model in of_run(store, match[1]) if str(model.status) == "READY"), None)
     from mlflow.exceptions import MlflowException
 
-    try:
-        model = store.ask(lambda: store.client.get_logged_model(_model_id(store, reference)))
-    except MlflowException:
-        return None
-    return model if str(model.status) == "READY" else None
-
-
-def run_of(store: Store, reference: str) -> str:
-    """The run that published what ``reference`` names; references as :func:`find`.
-
-    Raises:
-        XferError: there is no such finished checkpoint. (A run id is returned as it is.)
-    """
-    if match := _RUN.fullmatch(reference):
-        return match[1]
-    model = find(store, reference)
-    if model is None or not model.source_run_id:
-        raise XferError(f"{reference} names no finished checkpoint of a run.", ACCEPTED)
-    return model.source_run_id
+    if match := _MODEL.fullmatch(reference):
+        try:
+            model = store.ask(lambda: store.client.get_logged_model(match[1]))
+        except MlflowException:
+            return None
+        return model if str(model.status) == "READY" else None
+    finished = (model for model in of_run(store, run_of(store, reference)) if str(model.status) == "READY")
+    return next(finished, None)
 
 
 def of_run(store: Store, run_id: str) -> list:
@@ -87,20 +68,3 @@ def folder(model: Any) -> Path | None:
     if parts.scheme == "file":
         return Path(unquote(parts.path))
     return Path(model.artifact_location) if parts.scheme == "" else None
-
-
-def _model_id(store: Store, reference: str) -> str:
-    if match := _MODEL.fullmatch(reference):
-        return match[1]
-    match = _REGISTERED.fullmatch(reference)
-    if match is None:
-        raise XferError(f"{reference!r} names no checkpoint.", ACCEPTED)
-    if match["version"]:
-        version = store.client.get_model_version(match["name"], match["version"])
-    else:
-        version = store.client.get_model_version_by_alias(match["name"], match["alias"])
-    # A store notes the logged model as `model_id`, as the source `models:/<id>`, or only in the source's path.
-    found = re.search(r"\bm-[0-9a-f]{32}\b", f"{version.model_id or ''} {version.source or ''}")
-    if not found:
-        raise XferError(f"{reference} was registered from something that is no logged model.", ACCEPTED)
-    return found[0]

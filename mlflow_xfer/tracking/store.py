@@ -41,12 +41,13 @@ class Store(Recorder):
         self._opened: dict[str, str] = {}  # run -> the OPENED_TAG that this process set
 
     @classmethod
-    def open(cls, experiment: str | None = None, *, sync: bool = True) -> Store:
+    def open(cls, experiment: str | None = None, *, sync: bool = True, probe: bool = True) -> Store:
         """Open the store that MLflow's settings name.
 
         Args:
             experiment: name of the experiment; default: the active one, else ``mlflow-xfer``.
             sync: first deliver what dead processes of this host left unsent for this store.
+            probe: check that artifacts can be written; a command that only reads needs no such right.
 
         Raises:
             XferError: unreachable within 30 s (exit code 75); a folder store, a deleted experiment or
@@ -55,7 +56,7 @@ class Store(Recorder):
         from mlflow_xfer.tracking import opening
         from mlflow_xfer.tracking.sync import replay
 
-        client, uri, experiment_id = opening.connect(experiment, DEFAULT_EXPERIMENT)
+        client, uri, experiment_id = opening.connect(experiment, DEFAULT_EXPERIMENT, probe)
         if sync:
             replay(client, uri)
         return cls(client, uri, experiment_id)

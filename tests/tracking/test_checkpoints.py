@@ -11,6 +11,7 @@ import pytest
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.home import home
 from mlflow_xfer.tracking import checkpoints, manifest, published
+from mlflow_xfer.tracking.references import run_of
 
 
 @pytest.fixture
@@ -35,11 +36,11 @@ def test_published_checkpoints_come_back_the_same(store, run, checkpoint):
     from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
     model_id = checkpoints.publish(store, run, checkpoint, step=7, tags={"xfer.task": "xnli"})
-    for reference in (run, f"runs:/{run}/model", model_id, f"models:/{model_id}"):
+    for reference in (run, f"runs:/{run}/model", f"models:/{model_id}"):
         assert checkpoints.intact(store, reference)
         folder = checkpoints.fetch(store, reference)
         assert (folder / "model.safetensors").read_bytes() == (checkpoint / "model.safetensors").read_bytes()
-        assert checkpoints.run_of(store, reference) == run
+        assert run_of(store, reference) == run
     before = AutoModelForSequenceClassification.from_pretrained(checkpoint).state_dict()
     after = AutoModelForSequenceClassification.from_pretrained(folder).state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -206,7 +207,7 @@ def test_a_registered_version_leads_to_its_checkpoint(local_store, checkpoint):
     mlflow.register_model(f"models:/{model_id}", "xfer-best")
     local_store.client.set_registered_model_alias("xfer-best", "champion", 1)
     for reference in ("models:/xfer-best/1", "models:/xfer-best@champion"):
-        assert checkpoints.run_of(local_store, reference) == run
+        assert run_of(local_store, reference) == run
         assert checkpoints.fetch(local_store, reference).is_dir()
     for unknown in ("models:/xfer-best/2", "models:/nothing/1", "runs:/x", "models:/m-" + "0" * 32):
         with pytest.raises(XferError):

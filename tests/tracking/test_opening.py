@@ -66,6 +66,7 @@ def test_artifacts_that_cannot_be_written_locally(monkeypatch):
     MlflowClient(tracking_uri=endpoint.tracking_uri()).create_experiment("x", artifact_location="file:///proc/nowhere")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "x")
     fails(2, "cannot be written", "/proc/nowhere", "nothing was trained")
+    Store.open(probe=False).close()
 
 
 def test_artifacts_that_the_server_cannot_write(server, monkeypatch):
