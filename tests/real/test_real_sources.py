@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from mlflow_xfer.data import sources
+from mlflow_xfer.data.overlap import audit
 from mlflow_xfer.data.task_file_check import check_task_file, count
 from mlflow_xfer.tasks.catalogue import TASKS
 from mlflow_xfer.tasks.task import codes
+from mlflow_xfer.tasks.task_file import load_task_file
 
 XNLI_DEV = codes("ar bg de el en es fr hi ru tr vi zh")
 PANX = codes("ar bg de el en es eu fi fr hi id ja ko ru tr vi zh")
@@ -180,3 +182,31 @@ def test_bucc_dev(real_data):
     assert len(sides[0]) <= 8_624 and len(sides[1]) <= 13_589 and len({row["source"] for row in sides[0]}) == len(sides[0])
     assert sum(len(row["gold"]) for row in rows) == 257
     assert sources.available(task, "test", data) == ()
+
+
+# -- overlaps that the data's README states ----------------------------------------------------------------------------
+def overlap(task, train, test, data):
+    both = [sources.read(task, sources.locate(task, split, code, data)) for split, code in (train, test)]
+    return audit(both[0], task.kind, both[1], task.kind)
+
+
+def test_known_overlaps_are_found(real_data, tmp_path):
+    data = str(real_data / "xtreme")
+    assert len(overlap(TASKS.get("panx"), ("train", "en"), ("test", "en"), data).exact) >= 7
+    assert overlap(TASKS.get("panx"), ("validation", "id"), ("test", "id"), data).touched >= 45
+    pawsx = overlap(TASKS.get("pawsx"), ("train", "en"), ("test", "en"), data)
+    assert 200 <= pawsx.texts <= 209 and len(pawsx.exact) <= 1  # sentences in common, but no pair (one is turned round)
+    assert not overlap(TASKS.get("xnli"), ("train", "en"), ("test", "en"), data).exact
+    path = tmp_path / "tasks.yaml"
+    path.write_text(INTERMEDIATE.format(root=real_data / "intermediate"))
+    sick = load_task_file(path)[0]
+    assert len(overlap(sick, ("train", "en"), ("test", "en"), data).exact) >= 50
+
+
+def test_a_paragraph_of_mlqa_stands_in_tydiqa(real_data):
+    data = str(real_data / "xtreme")
+    tydiqa, mlqa = TASKS.get("tydiqa"), TASKS.get("mlqa")
+    train = [sources.read(tydiqa, sources.locate(tydiqa, split, "en", data)) for split in ("train", "validation", "test")]
+    test = [sources.read(mlqa, sources.locate(mlqa, split, "en", data)) for split in ("validation", "test")]
+    found = [audit(one, tydiqa.kind, other, mlqa.kind) for one in train for other in test]
+    assert sum(overlap.texts for overlap in found) == 1

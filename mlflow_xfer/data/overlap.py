@@ -1,0 +1,177 @@
+"""Overlap between training and test data: what is known by declaration, and what the texts themselves show.
+
+Texts are compared without case, punctuation and spacing. Two rows are near duplicates if their shingles (three words in
+a row; four characters in scripts written without spaces) have a Jaccard similarity of at least 0.7 (Broder 1997), found
+exactly through an index of the test rows' shingles.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlflow_xfer.tasks.task import Task, TaskKind
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+NEAR = 0.7
+WORDS, CHARACTERS = 3, 4  # length of a shingle
+COMMON = 200  # a shingle in more test rows than this says nothing and is left out of the index
+SPEAKS = 40  # characters from which an equal text is no accident ("None of the above")
+
+UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+COLUMNS = {
+    TaskKind.CLASSIFICATION: ("text_a", "text_b"),
+    TaskKind.TAGGING: ("words",),
+    TaskKind.MULTIPLE_CHOICE: ("context", "question", "choices"),
+    TaskKind.SPAN_QA: ("context", "question"),
+    TaskKind.RETRIEVAL: ("source", "target"),
+    TaskKind.MASKED_LM: ("text",),
+    TaskKind.CAUSAL_LM: ("text",),
+}
+PARAGRAPHS = (TaskKind.SPAN_QA, TaskKind.MULTIPLE_CHOICE)  # a context that was seen in training is not unseen at test
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """What training rows and test rows share.
+
+    Attributes:
+        exact: ids of training rows that are, text for text, a test row.
+        near: ids of training rows nearly equal to one, without those in ``exact``.
+        shared: ids of training rows with a longer text that also stands in a test row, without the above.
+        texts: number of distinct longer texts that stand on both sides.
+        touched: number of test rows that any of these rows meets; ``of`` is the number of test rows.
+    """
+
+    exact: tuple[str, ...] = ()
+    near: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
+    texts: int = 0
+    touched: int = 0
+    of: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.exact or self.near or self.shared)
+
+    def __str__(self) -> str:
+        if not self:
+            return "no overlap found"
+        return f"{len(self.exact)} equal, {len(self.near)} nearly equal, {len(self.shared)} training rows with a shared text; {self.touched} of {self.of} test rows"
+
+
+def declared(training: Task, target: Task) -> str:
+    """What is known of a pair of tasks, as a sentence; empty if nothing is."""
+    if target.name in training.overlaps:
+        return f"{training.name}'s training data overlap with {target.name}'s test data, or are its originals in another language."
+    if training.name == target.name:
+        return f"{training.name} is {target.name}'s own training data."
+    return ""
+
+
+def audit(training: Dataset, kind: TaskKind, test: Dataset, test_kind: TaskKind) -> Overlap:
+    """Compare training rows with the test rows of one language.
+
+    Time and memory grow with the number of words; 400,000 pairs against 5,000 take some seconds.
+    """
+    index = _Index(_texts(test, test_kind))
+    exact, near, shared, texts, touched = [], [], [], set(), set()
+    for name, parts in zip(training["id"], _texts(training, kind), strict=True):
+        hits = index.equal_rows(parts)
+        if hits:
+            exact.append(name)
+        elif hits := index.near_rows(parts):
+            near.append(name)
+        common = [part for part in parts if len(part) >= SPEAKS and part in index.of_text]
+        texts.update(common)
+        if not hits and common:
+            shared.append(name)
+        touched.update(hits, *(index.of_text[part] for part in common))
+    return Overlap(tuple(exact), tuple(near), tuple(shared), len(texts), len(touched), len(test))
+
+
+def without(training: Dataset, kind: TaskKind, overlaps: Iterable[Overlap]) -> Dataset:
+    """``training`` less its rows that are (nearly) test rows or, for tasks with paragraphs, share one."""
+    dropped = {name for found in overlaps for name in (*found.exact, *found.near, *(found.shared if kind in PARAGRAPHS else ()))}
+    if not dropped:
+        return training
+    return training.select([number for number, name in enumerate(training["id"]) if name not in dropped])
+
+
+def summary(found: Mapping[str, Overlap]) -> dict[str, Any]:
+    """Figures over languages, for tags and reports: counts of training rows (the largest) and of test rows (all)."""
+    return {
+        "exact": max((len(o.exact) for o in found.values()), default=0),
+        "near": max((len(o.near) for o in found.values()), default=0),
+        "shared": max((len(o.shared) for o in found.values()), default=0),
+        "test_rows": sum(o.touched for o in found.values()),
+        "languages": [code for code, overlap in found.items() if overlap],
+    }
+
+
+class _Index:
+    """Test rows by their whole text, by each of their longer texts, and by shingle."""
+
+    def __init__(self, rows: Iterable[list[str]]):
+        self.of_row: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        self.of_text: dict[str, list[int]] = defaultdict(list)
+        self.of_shingle: dict[str, list[int]] = defaultdict(list)
+        self.sizes: list[int] = []
+        for number, parts in enumerate(rows):
+            self.of_row[tuple(sorted(parts))].append(number)
+            for part in {part for part in parts if len(part) >= SPEAKS}:
+                self.of_text[part].append(number)
+            found = shingles(" ".join(parts))
+            self.sizes.append(len(found))
+            for shingle in found:
+                self.of_shingle[shingle].append(number)
+
+    def equal_rows(self, parts: list[str]) -> list[int]:
+        return self.of_row.get(tuple(sorted(parts)), []) if any(parts) else []
+
+    def near_rows(self, parts: list[str]) -> list[int]:
+        own = shingles(" ".join(parts))
+        if len(own) < 3:
+            return []
+        together: Counter = Counter()
+        for shingle in own:
+            rows = self.of_shingle.get(shingle, ())
+            if len(rows) <= COMMON:
+                together.update(rows)
+        return [row for row, both in together.items() if both >= NEAR * (len(own) + self.sizes[row] - both)]
+
+
+def _texts(dataset: Dataset, kind: TaskKind) -> Iterator[list[str]]:
+    """The normalised texts of each row."""
+    columns = [dataset[name] for name in COLUMNS[kind] if name in dataset.column_names]
+    for values in zip(*columns, strict=True):
+        parts: list[str] = []
+        for name, value in zip(COLUMNS[kind], values, strict=False):
+            found = [" ".join(value)] if name == "words" else value if isinstance(value, list) else [value]
+            parts += [normalised(text) for text in found if text]
+        yield parts
+
+
+def normalised(text: str) -> str:
+    """Compatibility characters unified, lower case, punctuation gone, single blanks; no blanks in unspaced scripts."""
+    text = unicodedata.normalize("NFKC", text).casefold()
+    kept = "".join(" " if unicodedata.category(c)[0] in "PSZC" else c for c in text)
+    return re.sub(r"\s+", "" if _unspaced(kept) else " ", kept).strip()
+
+
+def shingles(text: str) -> set[str]:
+    """Overlapping runs of words of a normalised text, or of characters where words are not separated."""
+    if _unspaced(text):
+        text = text.replace(" ", "")
+        return {text[n : n + CHARACTERS] for n in range(max(1, len(text) - CHARACTERS + 1))}
+    words = text.split(" ")
+    return {" ".join(words[n : n + WORDS]) for n in range(max(1, len(words) - WORDS + 1))}
+
+
+def _unspaced(text: str) -> bool:
+    return len(UNSPACED.findall(text)) > len(text) / 3

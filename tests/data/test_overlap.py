@@ -1,0 +1,84 @@
+"""Overlap between training and test rows."""
+
+from __future__ import annotations
+
+import pytest
+from datasets import Dataset
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlflow_xfer.data.overlap import Overlap, audit, declared, normalised, shingles, summary, without
+from mlflow_xfer.tasks.catalogue import TASKS
+from mlflow_xfer.tasks.task import TaskKind
+
+PAIR, QA, TAGS = TaskKind.CLASSIFICATION, TaskKind.SPAN_QA, TaskKind.TAGGING
+LONG = "The quick brown fox jumps over the lazy dog near the old river bank every single morning"
+
+
+def pairs(*rows: tuple[str, str | None]) -> Dataset:
+    return Dataset.from_list([{"id": str(n), "text_a": a, "text_b": b, "label": "x"} for n, (a, b) in enumerate(rows)])
+
+
+def test_equal_nearly_equal_and_shared_rows_are_told_apart():
+    test = pairs((LONG, "It runs."), ("A cat.", "It sits."))
+    train = pairs(
+        (LONG.upper() + "!", "it runs"),  # case and punctuation
+        ("It runs.", LONG),  # the other way round
+        (LONG + " again", "It runs."),
+        (LONG, "Something else entirely is said here."),
+        ("A cat.", "It sits."),
+        ("A cat.", "Nobody sits here at all."),  # a short text in common says nothing
+        ("Unrelated words stand here.", "None of them is known."),
+    )
+    found = audit(train, PAIR, test, PAIR)
+    assert (found.exact, found.near, found.shared) == (("0", "1", "4"), ("2",), ("3",))
+    assert found.texts == 1 and found.touched == found.of == 2
+    assert without(train, PAIR, [found])["id"][:] == ["3", "5", "6"]
+
+
+def test_scripts_without_spaces():
+    text = "今日はとても天気が良いので公園を散歩してから図書館で本を読みました。"
+    found = audit(pairs((text.replace("図書館", "美術館"), None), ("明日は雨が降るでしょう。", None)), PAIR, pairs((text, None)), PAIR)
+    assert found.near == ("0",) and not found.exact
+    words = Dataset.from_list([{"id": "w", "words": list(text), "tags": ["O"] * len(text)}])  # one character per token
+    assert audit(words, TAGS, pairs((text, None)), PAIR).exact == ("w",)
+
+
+def test_a_seen_paragraph_counts_for_questions():
+    rows = [{"id": "q", "context": LONG, "question": "who jumps", "answers": {"text": [], "answer_start": []}}]
+    train, test = Dataset.from_list(rows), Dataset.from_list([rows[0] | {"question": "where is the river"}])
+    found = audit(train, QA, test, QA)
+    assert found.near == ("q",) or found.shared == ("q",)
+    assert len(without(train, QA, [found])) == 0
+
+
+def test_nothing_in_common_is_nothing():
+    train = pairs(("One thing.", "Another."))
+    found = audit(train, PAIR, pairs(("Else.", None)), PAIR)
+    assert not found and str(found) == "no overlap found" and without(train, PAIR, [found]) is train
+
+
+def test_known_relations_are_declared():
+    for training, target in (("mnli", "xnli"), ("anli-plus", "xnli"), ("squad", "xquad"), ("squad2", "mlqa"), ("paws", "pawsx"), ("copa", "xcopa"), ("xnli-translate-train", "xnli"), ("qnli", "xquad")):
+        assert declared(TASKS.get(training), TASKS.get(target)), (training, target)
+    assert not declared(TASKS.get("squad"), TASKS.get("xnli")) and "own" in declared(TASKS.get("udpos"), TASKS.get("udpos"))
+
+
+def test_summary_over_languages():
+    found = {"en": Overlap(("1", "2"), ("3",), (), 2, 5, 10), "de": Overlap(of=10)}
+    assert summary(found) == {"exact": 2, "near": 1, "shared": 0, "test_rows": 5, "languages": ["en"]}
+    assert "2 equal, 1 nearly equal" in str(found["en"])
+
+
+@given(st.text(max_size=80))
+def test_a_row_always_equals_itself(text):
+    assert normalised(normalised(text)) == normalised(text) and shingles(normalised(text))
+    if normalised(text):
+        assert audit(pairs((text, None)), PAIR, pairs((text + " .", None)), PAIR).exact == ("0",)
+
+
+@pytest.mark.parametrize("size", [20_000])
+def test_many_rows_take_seconds(size):
+    rows = [(f"premise {n} speaks of thing {n % 97} and of place {n % 89}", f"hypothesis {n}") for n in range(size)]
+    found = audit(pairs(*rows), PAIR, pairs(*rows[:500]), PAIR)
+    assert len(found.exact) == 500 and found.touched == 500
