@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -71,6 +72,7 @@ def transfer(**params: Any) -> Result:
 
 def _run(verb: str, typed: Mapping[str, Any]) -> Result:
     params: Any = parameters.parse(verb, typed)
+    os.environ["XFER_VERB"] = verb  # what MLflow's run context plugin tags runs with
     opened = run_of_environment()
     with _store() as store:
         references = References(lambda: store, fetch=True)
@@ -110,9 +112,9 @@ def _result(executor: Executor, run_id: str) -> Result:
 
 
 @contextmanager
-def _store() -> Iterator[Store]:
+def _store(probe: bool = True) -> Iterator[Store]:
     """An open store; what could not be delivered at the end is an error, and stays on disk."""
-    store = Store.open()
+    store = Store.open(probe=probe)
     try:
         yield store
     except BaseException:
@@ -135,7 +137,7 @@ def task_file_tasks(params: Any) -> dict[str, Task]:
 def plan(verb: str = "transfer", **params: Any) -> Preview:
     """What ``verb`` would run with these parameters, and which of it exists. Trains nothing, needs no torch."""
     typed: Any = parameters.parse(verb, params)
-    store = Store.open()
+    store = Store.open(probe=False)
     try:
         made = make_plan(verb, typed, References(lambda: store), task_file_tasks(typed))
         executor = Executor(store, typed.reuse)
@@ -147,7 +149,7 @@ def plan(verb: str = "transfer", **params: Any) -> Preview:
 
 def lineage(run: str) -> str:
     """What a run was made from, back to its base model, as an indented tree."""
-    with _store() as store:
+    with _store(probe=False) as store:
         return tree.text(tree.lineage(store, run_of(store, run)))
 
 

@@ -43,7 +43,7 @@ def environment() -> str:
 def store() -> str:
     """The tracking store, and runs of ours that are RUNNING (of a live process, or left by a dead one)."""
     try:
-        opened = Store.open()
+        opened = Store.open(probe=False)
     except XferError as error:
         return f"unreachable: {error}"
     try:

@@ -144,6 +144,9 @@ class Target(Model, Data, Targets, Evaluation, Trained, Seed, Reuse, Control):
     """Fine-tunes on the target task's English training set, with a fresh head."""
 
 
+    target: NamesOrAuto = Field(("pos",), description=Targets.model_fields["target"].description)
+
+
 class Evaluate(Model, Data, Targets, Evaluation, Seed, Reuse, Control):
     """Zero-shot evaluation in every language, beside chance and majority."""
 

@@ -42,9 +42,14 @@ def evaluate_phase(phase: Phase, start: Path | Base, work: Path) -> Evaluation:
     begin = starting_point(phase, start, work / "start")
     splits = {rows.language: sources.subset(sources.read(task, rows), phase.settings["max_eval_examples"], 0) for rows in phase.rows}
     options = {name: phase.settings[name] for name in ("layer", "pooling", "max_seq_length") if name in phase.settings}
-    predicted = predict(begin, task, splits, **options)
-    rows = [row(task, language, predicted[language], references(task, splits[language])) for language in splits]
+    predicted = {language: in_order(found, splits[language]) for language, found in predict(begin, task, splits, **options).items()}
+    rows = [row(task, language, predicted[language], splits[language]) for language in splits]
     return Evaluation(rows, predicted, {language: list(split["id"]) for language, split in splits.items()})
+
+
+def in_order(found: Sequence[Any] | Mapping[str, Any], split: Any) -> list[Any]:
+    """Predictions in the order of the split's examples (answers of span QA come keyed by example)."""
+    return [found[key] for key in split["id"]] if isinstance(found, Mapping) else list(found)
 
 
 def references(task: Task, split: Any) -> list[Any]:
@@ -56,10 +61,18 @@ def references(task: Task, split: Any) -> list[Any]:
     return [answers["text"] for answers in found] if task.kind == TaskKind.SPAN_QA else found
 
 
-def row(task: Task, language: str, predicted: Sequence[Any], gold: Sequence[Any]) -> dict[str, Any]:
+def options_of(task: Task, split: Any) -> Sequence[Any] | None:
+    """What a random guess chooses from: the labels, or for multiple choice the number of each example's choices."""
+    if task.kind == TaskKind.MULTIPLE_CHOICE:
+        return [len(choices) for choices in split["choices"]]
+    return task.labels or None
+
+
+def row(task: Task, language: str, predicted: Sequence[Any], split: Any) -> dict[str, Any]:
     """One line of the per-language table."""
+    gold = references(task, split)
     found = score(task.metric, predicted, gold, language)
-    base = baselines(task.metric, gold, None, task.labels or None, language)
+    base = baselines(task.metric, gold, None, options_of(task, split), language)
     return {
         "task": task.name,
         "language": language,

@@ -64,9 +64,10 @@ def model_tags(phase: Phase) -> dict[str, str]:
 
 
 def outcome(store: Store, run_id: str, phase: Phase, found: Outcome) -> None:
-    """The counters and figures of a finished training."""
-    counters = {"train/optimizer_steps": found.steps, "train/tokens": found.tokens, "train/selected_step": found.selected_step}
-    store.metrics(run_id, {**counters, **found.metrics}, found.steps)
+    """The counters of a finished training and the figures of the selected checkpoint; its curves are logged already."""
+    counters = {"train/optimizer_steps": found.steps, "train/selected_step": found.selected_step}
+    chosen = {f"{name}/selected" if name.startswith("dev/") else name: value for name, value in found.metrics.items() if not name.startswith("train/")}
+    store.metrics(run_id, {**counters, **chosen}, found.steps)
     if found.collapsed:
         store.tags(run_id, {"xfer.collapsed": "true"})
 

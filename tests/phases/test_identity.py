@@ -38,7 +38,6 @@ CHANGES = {
     "mixing_temperature": ("2", NOTHING),
     "mlm_share": ("0.5", AFTER_BASE),
     "target": ("pos", NOTHING),
-    "train_on": ("pos", NOTHING),
     "source_language": ("de", TUNED),
     "target_shots": ("4", TUNED),
     "select_by": ("last", TUNED),
@@ -69,7 +68,7 @@ def hashes(**typed):
 
 
 def test_every_parameter_is_in_the_table():
-    assert {name for name in CHANGES if "." not in name} == set(params.Transfer.model_fields) - {"scoped"}
+    assert {name for name in CHANGES if "." not in name} == set(params.Transfer.model_fields) - {"scoped", "train_on"}
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -79,17 +78,22 @@ def test_a_parameter_changes_exactly_what_depends_on_it(name):
     typed = {name: value, **({"text": "mini"} if name == "model" else {})}
     after = hashes(**typed)
     changed = {kind for kind in after if after[kind] != before.get(kind)}
-    if name == "train_on":
-        expected = {"target", "evaluate pos"} & changed  # the target's own training data: the same phase
     if name == "max_seq_length":
         expected = expected | SCORED
     assert changed == expected
 
 
+def test_other_training_data_make_another_target_phase():
+    def target(**typed):
+        return make_plan("transfer", params.parse("transfer", {"target": "mood", "intermediate": "none"} | typed), References(lambda: None)).phases[1].spec_hash
+
+    assert target() != target(train_on="polarity")
+
+
 @pytest.mark.parametrize(("name", "value"), [("mixing", "uniform"), ("mixing_cap", "10"), ("mixing_temperature", "2")])
 def test_mixing_counts_where_tasks_are_mixed(name, value):
     def intermediate(**typed):
-        return make_plan("intermediate", params.parse("intermediate", {"intermediate": "nli,pos"} | typed), References(lambda: None)).requested[0].spec_hash
+        return make_plan("intermediate", params.parse("intermediate", {"intermediate": "nli,attribute"} | typed), References(lambda: None)).requested[0].spec_hash
 
     assert intermediate() != intermediate(**{name: value})
 
@@ -155,7 +159,8 @@ def code_hashes(root):
         ("training/predict.py", TRAINING | {"evaluate"}),  # dev is predicted while training
         ("models/heads.py", TRAINING | {"evaluate"}),
         ("data/encode.py", TRAINING | {"evaluate"}),
-        ("data/mixing.py", TRAINING),
+        ("data/mixing.py", TRAINING | {"evaluate"}),
+        ("training/loop.py", TRAINING),
         ("phases/evaluate.py", {"evaluate"}),
         ("phases/train.py", TRAINING),
         ("phases/execute.py", set()),
