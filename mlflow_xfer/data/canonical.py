@@ -5,18 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mlflow_xfer.data.labels import MISSING, BadRow, NoLabel, directed_label, labeller
 from mlflow_xfer.tasks.task import Files, Hub, Task, TaskKind
 
-MISSING = object()
 Get = Callable[[Any], Any]
-
-
-class BadRow(ValueError):
-    """A row that cannot be read; the message says why, the caller knows where."""
-
-
-class NoLabel(BadRow):
-    """A row without a gold label."""
 
 
 def converter(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] | None]:
@@ -106,42 +98,10 @@ def _column(source: Hub | Files, name: str) -> tuple[Get, str]:
     return getter(where), f"{name} (column {where!r})" if where != name else name
 
 
-def _label_map(task: Task, source: Hub | Files) -> Mapping[str, str]:
-    """What the source says → name of the label. Names always stand for themselves."""
-    own = {name: name for name in task.labels}
-    if isinstance(source.labels, Mapping):
-        return own | {str(said): name for said, name in source.labels.items()}
-    return own | {str(index): name for index, name in enumerate(source.labels)}
-
-
-def _labeller(task: Task, source: Hub | Files) -> Callable[[Any], str | None]:
-    """A function from a source's label to its name; None where rows with this label are left out."""
-    named, dropped = _label_map(task, source), set(source.drop)
-    anything = not task.labels and not source.labels
-
-    def label_of(value: Any) -> str | None:
-        if value is MISSING or value is None or value == "":
-            raise NoLabel("has no label")
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        said = ("*" if value else "[]") if isinstance(value, list) else str(value)
-        if said in dropped:
-            return None
-        if said in named:
-            return named[said]
-        if anything:
-            return said
-        if said == "-1":  # what the hub writes for hidden gold labels
-            raise NoLabel("has no label (-1)")
-        raise BadRow(f"has label {said!r}, which is not among {', '.join(task.labels[:12])}{' …' if len(task.labels) > 12 else ''}")
-
-    return label_of
-
-
 # -- kinds -------------------------------------------------------------------------------------------------------------
 def _classification(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] | None]:
     (get_a, a), (get_b, b), (get_label, _) = (_column(source, name) for name in ("text_a", "text_b", "label"))
-    label_of, pair = _labeller(task, source), "text_b" in source.columns
+    label_of, pair = labeller(task, source), "text_b" in source.columns
 
     def convert(raw: Any) -> dict[str, Any] | None:
         second = get_b(raw)
@@ -161,7 +121,7 @@ def _tagging(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] 
     where = {name: name if in_lines else source.columns.get(name, name) for name in ("words", "tags")}
     get_words, get_tags = getter(where["words"]), getter(where["tags"])
     directed = isinstance(where["tags"], tuple | list)  # (dependency label, head)
-    label_of = _labeller(task, source)
+    label_of = labeller(task, source)
 
     def convert(raw: Any) -> dict[str, Any] | None:
         words, tags = get_words(raw), get_tags(raw)
@@ -182,11 +142,6 @@ def _directed(words: list, labels: list, heads: list) -> tuple[list, list]:
     """Words and dependency labels with the side of the head; fused forms (``1-2``), which have no head, are left out."""
     own = [(word, str(label), int(head)) for word, label, head in zip(words, labels, heads, strict=True) if str(head).isdigit()]
     return [word for word, _, _ in own], [directed_label(label, head, number) for number, (_, label, head) in enumerate(own, 1)]
-
-
-def directed_label(label: str, head: int, number: int) -> str:
-    """``nsubj>`` = a subject whose head follows; a stand-in for supertags that needs no licence."""
-    return label.split(":")[0] + ("" if head == 0 else "<" if head < number else ">")
 
 
 def _multiple_choice(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] | None]:

@@ -9,13 +9,13 @@ import csv
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import chain, zip_longest
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from mlflow_xfer.data.canonical import directed_label
 from mlflow_xfer.data.formats import BENCHMARKS
 from mlflow_xfer.data.lines import Malformed, ends_with_crlf, numbered, parsed, whole
+from mlflow_xfer.data.tagged import conll, conllu
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks.task import Files
 
@@ -175,93 +175,6 @@ def parquet(path: Path, source: Files, language: str) -> Read:
                     yield number, row
     except (pa.ArrowException, OSError) as error:
         raise Malformed(f"{path}: is not a parquet file ({str(error).splitlines()[0]}).") from None
-
-
-# -- words with tags ---------------------------------------------------------------------------------------------------
-def conll(path: Path, source: Files, language: str) -> Read:
-    """One token per line, a blank line between sentences (several count as one).
-
-    Fields are separated by tabs, or by single blanks where no line has a tab. ``columns`` says where ``words`` and ``tags``
-    stand (default: first and last; a file of one column has no tags). PAN-X's raw files write ``en:token``: where all
-    tokens begin so, the prefix is cut at the first colon, and a token without tag is ``O`` there.
-    """
-    lines = list(numbered(path))
-    filled = [line for _, line in lines if line.strip()]
-    separator = _separator(filled)
-    prefix = f"{source.codes.get(language, language)}:"
-    prefixed = bool(filled) and all(line.startswith(prefix) for line in filled)
-    at_word, at_tag = source.columns.get("words", 0), source.columns.get("tags", -1)
-    tagged = any(len(line.split(separator)) > 1 for line in filled)
-    words: list[str] = []
-    tags: list[str | None] = []
-    start = 1
-    for number, line in chain(lines, [(len(lines) + 1, "")]):
-        if line.strip():
-            fields = line.split(separator)
-            if not words:
-                start = number
-            word = _field(fields, at_word) or ""
-            word = word.removeprefix(prefix) if prefixed else word
-            tag = _field(fields, at_tag) if tagged and len(fields) > 1 else None
-            if tagged and not tag:
-                if not prefixed:
-                    raise Malformed(f"{path}:{number}: token {word!r} has no tag.", "One token and its tag per line, separated by a tab.")
-                tag = "O"
-            if not word.strip():
-                raise Malformed(f"{path}:{number}: has no token.", "One token and its tag per line, separated by a tab.")
-            words.append(word)
-            tags.append(tag)
-        elif words:
-            yield start, {"words": words, "tags": tags if tagged else None}
-            words, tags = [], []
-
-
-def _separator(lines: list[str]) -> str:
-    """Tab, or a blank where no line has a tab and all have as many (two or more) fields between blanks."""
-    widths = set() if any("\t" in line for line in lines) else {line.count(" ") for line in lines}
-    return " " if len(widths) == 1 and widths.pop() >= 1 else "\t"
-
-
-def _field(fields: list[str], position: int) -> str | None:
-    return fields[position] if -len(fields) <= position < len(fields) else None
-
-
-def conllu(path: Path, source: Files, language: str) -> Read:
-    """CoNLL-U by syntactic word: comments, ranges (``1-2``) and empty nodes (``1.1``) are skipped.
-
-    ``columns``: ``tags`` may be ``upos`` (default), ``xpos`` or ``deprel``; ``deprel-direction`` is the dependency
-    label without subtype and the side on which the head stands (``<``, ``>``), a free stand-in for supertags.
-    """
-    chosen = source.columns.get("tags", "upos")
-    words: list[str] = []
-    tags: list[str] = []
-    start = number = 0
-    for number, line in numbered(path):
-        if not line.strip():
-            if words:
-                yield start, {"words": words, "tags": tags}
-                words, tags = [], []
-            continue
-        if line.startswith("#"):
-            continue
-        fields = line.split("\t")
-        if len(fields) != 10:
-            raise Malformed(f"{path}:{number}: has {len(fields)} fields, CoNLL-U has 10.")
-        if not fields[0].isdigit():
-            continue
-        start = start if words else number
-        words.append(fields[1].replace(" ", "").replace("\u00a0", "") or "_")
-        tags.append(_conllu_tag(path, number, fields, chosen))
-    if words:
-        yield start, {"words": words, "tags": tags}
-
-
-def _conllu_tag(path: Path, number: int, fields: list[str], chosen: str) -> str:
-    if chosen != "deprel-direction":
-        return fields[{"upos": 3, "xpos": 4, "deprel": 7}[chosen]]
-    if not fields[6].isdigit():
-        raise Malformed(f"{path}:{number}: the head {fields[6]!r} is not a number.")
-    return directed_label(fields[7], int(fields[6]), int(fields[0]))
 
 
 # -- plain lines -------------------------------------------------------------------------------------------------------

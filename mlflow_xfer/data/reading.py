@@ -12,22 +12,21 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
 from heapq import nsmallest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mlflow_xfer.data.canonical import BadRow, NoLabel, converter, group_of, kept, row_id
 from mlflow_xfer.data.checks import Tally
-from mlflow_xfer.data.lines import numbered, whole
-from mlflow_xfer.data.readers import read_raw
+from mlflow_xfer.data.lines import Malformed
 from mlflow_xfer.data.rows import Rows
+from mlflow_xfer.data.stream import source_of, stream, text_task
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.home import home
-from mlflow_xfer.tasks.task import Files, Generated, Hub, Task, TaskKind, part_of
+from mlflow_xfer.tasks.task import Task, TaskKind
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,9 +34,7 @@ if TYPE_CHECKING:
 
 BATCH = 2000
 STALE_S = 24 * 3600  # temporary files older than this belong to processes that were killed
-CODE = ("lines.py", "readers.py", "formats.py", "canonical.py", "checks.py", "reading.py", "hub.py")
-
-TEXT = Task("text", TaskKind.MASKED_LM, "", (), {"folder": (Files({}, format="text"),)})
+CODE = ("lines.py", "readers.py", "formats.py", "canonical.py", "checks.py", "reading.py", "hub.py", "labels.py", "tagged.py", "stream.py")
 
 
 def read(task: Task, rows: Rows) -> Dataset:
@@ -49,7 +46,7 @@ def read(task: Task, rows: Rows) -> Dataset:
     from datasets import Dataset
 
     path = cached(task, rows)
-    if not path.is_file():
+    if not (path.is_file() and rows.resolved):  # what a branch of the hub holds may have changed
         _raise(_build(task, rows, path))
     try:
         return Dataset.from_file(str(path))
@@ -72,15 +69,7 @@ def check(task: Task, rows: Rows) -> list[XferError]:
 
 def read_text(rows: Rows) -> Dataset:
     """The documents of one language of raw text: ``id``, ``text`` (the embedded suite: also ``text_b``, ``kind``)."""
-    return read(_text_task(rows), rows)
-
-
-def _text_task(rows: Rows) -> Task:
-    if rows.provider != "hub":
-        return TEXT
-    from mlflow_xfer.tasks.catalogue import TASKS
-
-    return TASKS.get(rows.task)
+    return read(text_task(rows), rows)
 
 
 def subset(dataset: Dataset, limit: int | None, seed: int | None) -> Dataset:
@@ -107,17 +96,11 @@ def _raise(found: list[XferError]) -> None:
 # -- the cache ---------------------------------------------------------------------------------------------------------
 def cached(task: Task, rows: Rows) -> Path:
     """Where the Arrow file of these rows lies, once it was made."""
-    source = _source(task, rows)
+    source = source_of(task, rows)
     declared = {name: value for name, value in asdict(source).items() if name != "splits"}
     key = [rows.spec(), dict(rows.params), task.kind, task.labels, type(source).__name__, declared, _code()]
     digest = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()
     return home() / "data" / f"{task.name}-{rows.split}-{rows.language}-{digest[:24]}.arrow"
-
-
-def _source(task: Task, rows: Rows) -> Any:
-    if task is TEXT:
-        return Generated("text") if rows.provider == "mini" else TEXT.sources["folder"][0]
-    return task.sources[rows.provider][rows.source]
 
 
 @cache
@@ -133,9 +116,7 @@ def _build(task: Task, rows: Rows, path: Path) -> list[XferError]:
     import pyarrow as pa
 
     tally = Tally()
-    stream = _rows(task, rows, tally)
-    schema, first = None, []
-    temporary: str | None = None
+    found_rows = stream(task, rows, tally)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path.parent)
@@ -144,12 +125,12 @@ def _build(task: Task, rows: Rows, path: Path) -> list[XferError]:
         raise XferError(f"{path.parent}: cannot be written ({error.strerror}).", "XFER_HOME names the cache folder.") from None
     try:
         with os.fdopen(handle, "wb") as file:
-            first = _batch(stream)
-            schema = schema_of(task.kind, first)
+            batch = _batch(found_rows)
+            schema = schema_of(task.kind, batch)
             with pa.ipc.new_stream(file, schema) as writer:
-                while first:
-                    writer.write_batch(pa.RecordBatch.from_pylist(first, schema=schema))
-                    first = _batch(stream)
+                while batch:
+                    writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=schema))
+                    batch = _batch(found_rows)
             file.flush()
             os.fsync(file.fileno())
         found = tally.problems(task, rows.split, rows.language, rows.location)
@@ -158,6 +139,8 @@ def _build(task: Task, rows: Rows, path: Path) -> list[XferError]:
         return found
     except XferError as error:
         return [error, *tally.found]
+    except (pa.ArrowException, OverflowError) as error:
+        return [Malformed(f"{rows.location}: holds a value that cannot be stored ({error}).", "Numbers have at most 64 bits.")]
     except OSError as error:
         raise XferError(f"{path}: cannot be written ({error.strerror}).", "XFER_HOME names the cache folder.") from None
     finally:
@@ -202,115 +185,3 @@ def schema_of(kind: TaskKind, rows: list[dict]) -> pa.Schema:
     }[kind]
     more = {name: text for row in rows[:1] for name in row if name not in columns and name != "id"}
     return pa.schema({"id": text} | columns | more)
-
-
-# -- rows --------------------------------------------------------------------------------------------------------------
-def _rows(task: Task, rows: Rows, tally: Tally) -> Iterator[dict]:
-    """Good rows with unique ids; faults go to ``tally``.
-
-    A repeated id gets ``#2``, ``#3`` … in the order of the rows (TyDiQA's ids repeat).
-    """
-    times: dict[str, int] = {}
-    taken: set[str] = set()
-    for number, (found, row) in enumerate(_converted(task, rows, tally)):
-        name = base = found or str(number)
-        while name in taken:
-            times[base] = times.get(base, 1) + 1
-            name = f"{base}#{times[base]}"
-        taken.add(name)
-        if task.kind is TaskKind.RETRIEVAL and row.get("gold") is None:
-            row = row | {"gold": [name] if row["source"] is not None and row["target"] is not None else []}
-        tally.count(row, task.kind)
-        yield {"id": name} | row
-
-
-def _converted(task: Task, rows: Rows, tally: Tally) -> Iterator[tuple[str | None, dict]]:
-    if rows.provider == "mini":
-        for row in _generated(task, rows):
-            yield row["id"], {name: value for name, value in row.items() if name != "id"}
-        return
-    source = _source(task, rows)
-    for one in (source, *source.also) if isinstance(source, Hub) else (source,):
-        yield from _of_source(task, one, rows, tally)
-
-
-def _of_source(task: Task, source: Files | Hub, rows: Rows, tally: Tally) -> Iterator[tuple[str | None, dict]]:
-    convert, id_of, keep = converter(task, source), row_id(source), kept(source, rows.language)
-    part, wanted = part_of(source, rows.split, rows.language), _chosen(rows)
-    for path, line, raw in _raw(task, source, rows):
-        if not keep(raw):
-            continue
-        found = id_of(raw)
-        if not wanted(found):
-            continue
-        try:
-            row = convert(raw)
-            for text in _texts(row):
-                text.encode()  # JSON can hold half a surrogate pair, which is no text
-        except NoLabel:
-            tally.unlabelled += 1
-        except BadRow as error:
-            tally.bad(path, line, str(error))
-        except UnicodeEncodeError:
-            tally.bad(path, line, "holds half a surrogate pair (\\ud800-\\udfff), which is not text")
-        else:
-            if row is not None and (part is None or _in_share(part.share, lambda row=row: group_of(task, row))):
-                yield found, row
-
-
-def _generated(task: Task, rows: Rows) -> list[dict]:
-    from mlflow_xfer.data import mini
-
-    if task is TEXT:
-        return mini.text(rows.language)
-    return mini.rows(_source(task, rows).name, rows.split, rows.language, **rows.params)
-
-
-def _raw(task: Task, source: Any, rows: Rows) -> Iterator[tuple[Any, int, Any]]:
-    if isinstance(source, Files):
-        yield from read_raw(tuple(map(Path, rows.paths)), source, rows.language)
-        return
-    from mlflow_xfer.data import hub
-
-    loaded = hub.load(task, source, rows)
-    hub.check_labels(task, source, loaded)
-    for number, raw in enumerate(loaded):
-        yield source.path, number, raw
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for part in value.values():
-            yield from _texts(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _texts(part)
-
-
-def _in_share(share: tuple[float, float], text: Callable[[], str]) -> bool:
-    low, high = share
-    if (low, high) == (0.0, 1.0):
-        return True
-    return low <= int.from_bytes(hashlib.sha256(text().encode()).digest()[:7], "big") / 2**56 < high
-
-
-def _chosen(rows: Rows) -> Callable[[str | None], bool]:
-    only = frozenset(label_names(Path(rows.ids))) if rows.ids else None
-    without = frozenset(label_names(Path(rows.exclude_ids))) if rows.exclude_ids else frozenset()
-    return lambda found: (only is None or found in only) and found not in without
-
-
-def label_names(path: Path) -> tuple[str, ...]:
-    """Names (labels, ids) that a file lists: lines, a JSON list, or the keys of a JSON object.
-
-    Raises:
-        XferError: not readable as that.
-    """
-    if path.suffix != ".json":
-        return tuple(line.strip() for _, line in numbered(path) if line.strip())
-    try:
-        return tuple(map(str, json.loads(whole(path))))
-    except (ValueError, TypeError) as error:
-        raise XferError(f"{path}: is neither a JSON list nor a JSON object ({error}).") from None

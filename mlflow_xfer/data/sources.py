@@ -15,8 +15,9 @@ from mlflow_xfer import languages
 from mlflow_xfer.data import hub
 from mlflow_xfer.data.identity import combined, file_digest
 from mlflow_xfer.data.lines import Malformed, Unscored
-from mlflow_xfer.data.reading import check, label_names, read, read_text, subset
+from mlflow_xfer.data.reading import check, read, read_text, subset
 from mlflow_xfer.data.rows import Rows
+from mlflow_xfer.data.stream import names_in
 from mlflow_xfer.data.texts import load_texts
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.registry import unknown
@@ -83,7 +84,7 @@ def with_labels(task: Task, data: str) -> Task:
     named = [source.label_file for source in sources if isinstance(source, Files) and source.label_file]
     if task.labels or not named:
         return task
-    return replace(task, labels=label_names(_root(provider, data) / named[0]))
+    return replace(task, labels=names_in(_root(provider, data) / named[0]))
 
 
 def resolve(task: Task, rows: Rows) -> Rows:
@@ -125,7 +126,7 @@ def _located(task: Task, source: Source, index: int, provider: str, split: str, 
         return hub.locate(task, source, index, split, language)
     part = part_of(source, split, language)
     paths = _paths(source, split, language, _root(provider, data)) or ()
-    missing = [path for path in paths if not path.is_file()]
+    missing = [path for path in paths if not _is_file(path)]
     if missing:
         raise XferError(f"Task {task.name!r}, {split} split: no such file: {', '.join(map(str, missing))}.", "Paths in a task file are relative to its folder.")
     ids, exclude = (str(_root(provider, data) / name) if name else "" for name in (part.ids, part.exclude_ids))
@@ -155,7 +156,7 @@ def _has(task: Task, source: Source, provider: str, split: str, language: str, d
     if (split in source.languages or not (by_name or by_mapping)) and language not in declared:
         return False
     paths = _paths(source, split, language, _root(provider, data)) or ()
-    return (provider == "file" and not by_name) or all(path.is_file() for path in paths)
+    return (provider == "file" and not by_name) or all(_is_file(path) for path in paths)
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
@@ -163,3 +164,10 @@ def _paths(source: Files, split: str, language: str, root: Path) -> tuple[Path, 
     part = part_of(source, split, language)
     code = source.codes.get(language, language)
     return part and tuple(root / path.replace("{language}", code) for path in part.paths)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, holds a NUL, or a folder that may not be entered
+        return False

@@ -1,4 +1,4 @@
-"""Raw text: the embedded suite's, or a folder of ``<language>.txt`` with one document per line."""
+"""Raw text: the embedded suite's, a folder of ``<language>.txt`` with one document per line, or the hub's."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mlflow_xfer import languages as table
+from mlflow_xfer.data import hub
 from mlflow_xfer.data.identity import file_digest
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.errors import Problems, XferError
+from mlflow_xfer.tasks.catalogue import TASKS
+from mlflow_xfer.tasks.task import Task
 
 TASK = "text"
 
@@ -22,13 +25,22 @@ def load_texts(text: str, languages: Iterable[str] | None = None) -> Mapping[str
             without a file; all faults at once.
     """
     wanted = None if languages is None else [language.code for language in table.resolve(languages)]
-    found = _mini() if text == "mini" else _folder(text, wanted)
+    found = _mini() if text == "mini" else _hub(TASKS.get(text)) if _declared(text) else _folder(text, wanted)
     if wanted is None:
         return found
     absent = [code for code in wanted if code not in found]
     if absent:
         raise XferError(f"text={text} has no text in {', '.join(absent)}.", f"It has: {', '.join(found)}")
     return {code: found[code] for code in wanted}
+
+
+def _declared(text: str) -> bool:
+    """Whether ``text`` names raw text of the catalogue; a folder of that name goes first."""
+    return not Path(text).is_dir() and text in TASKS and "text" in TASKS.get(text).uses
+
+
+def _hub(task: Task) -> dict[str, Rows]:
+    return {code: hub.locate(task, task.sources["hub"][0], 0, "train", code) for code in task.train_languages}
 
 
 def _mini() -> dict[str, Rows]:
@@ -41,7 +53,7 @@ def _mini() -> dict[str, Rows]:
 def _folder(text: str, wanted: list[str] | None) -> dict[str, Rows]:
     folder = Path(text).expanduser().absolute()
     if not folder.is_dir():
-        raise XferError(f"text={text}: no such folder.", "Accepted: mini, or a folder of <language>.txt with one document per line.")
+        raise XferError(f"text={text}: no such folder.", f"Accepted: mini, a folder of <language>.txt with one document per line, or {', '.join(t.name for t in TASKS if 'text' in t.uses)}.")
     problems, found = Problems(), {}
     for path in sorted(folder.glob("*.txt")):
         try:

@@ -69,7 +69,7 @@ def test_a_second_reading_parses_nothing(put, folder, monkeypatch):
     task = TASKS.get("xnli")
     rows = sources.locate(task, "test", "de", folder)
     assert sources.check(task, rows) == []
-    monkeypatch.setattr(reading, "_rows", lambda *_: pytest.fail("parsed again"))
+    monkeypatch.setattr(reading, "stream", lambda *_: pytest.fail("parsed again"))
     assert len(sources.read(task, rows)) == 1 and sources.check(task, rows) == []
 
 

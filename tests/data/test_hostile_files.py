@@ -117,6 +117,29 @@ def test_squad_spans_are_checked_and_repeated_ids_kept_apart(put):
     assert "'ok' does not stand at character 12" in found
 
 
+@pytest.mark.parametrize(
+    ("answers", "says"),
+    [
+        ('{"text": "a", "answer_start": "x"}', "cannot be read (invalid literal"),
+        ('{"text": "a", "answer_start": 99999999999999999999999999}', "does not stand at character"),
+        ('{"text": "a", "answer_start": null}', "cannot be read"),
+        ('{"text": 3, "answer_start": 0}', "does not stand at character 0"),
+        ('{"text": "a"}', "is not in SQuAD's format"),
+    ],
+)
+def test_answers_of_wrong_types_are_faults(put, answers, says):
+    content = '{"data": [{"paragraphs": [{"context": "abc", "qas": [{"id": 1, "question": "q", "answers": [ANSWERS]}]}]}]}'.replace("ANSWERS", answers)
+    [found] = check(put("t.json", content), kind=TaskKind.SPAN_QA, labels=(), format="squad")
+    assert says in found
+
+
+@pytest.mark.parametrize("name", ["a" * 5_000, "a\0b", "../" * 200 + "etc/passwd-no", "/dev/null", "."])
+def test_odd_paths_are_no_files(name):
+    made = task(Path(name))
+    with pytest.raises(XferError, match="no such file"):
+        sources.locate(made, "train", "en", "mini")
+
+
 def test_blanked_answers_are_unscored(put):
     blank = {"data": [{"paragraphs": [{"context": "c", "qas": [{"id": "1", "question": "q", "answers": [{"text": "", "answer_start": 0}]}]}]}]}
     [found] = check(put("t.json", json.dumps(blank)), kind=TaskKind.SPAN_QA, split="test", labels=(), format="squad")

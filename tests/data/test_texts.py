@@ -57,3 +57,12 @@ def test_an_empty_text_is_a_fault(put, folder):
 def test_the_embedded_text():
     found = sources.load_texts("mini", ["en"])
     assert found["en"].identity.startswith("mini:") and set(sources.read_text(found["en"]).column_names) >= {"id", "text"}
+
+
+def test_raw_text_of_the_hub():
+    found = sources.load_texts("wikipedia", ["sw"])
+    assert found["sw"].identity == "unresolved:hub:wikimedia/wikipedia@main:20231101.sw:train" and found["sw"].task == "wikipedia"
+    with pytest.raises(XferError, match="wikimedia/wikipedia cannot be loaded"):
+        sources.read_text(found["sw"])
+    with pytest.raises(XferError, match="Accepted: mini, a folder .* wikipedia, cc100"):
+        sources.load_texts("wikipedai")

@@ -1,0 +1,53 @@
+"""What a source says of a row's label becomes the task's name for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mlflow_xfer.tasks.task import Files, Hub, Task
+
+MISSING = object()
+class BadRow(ValueError):
+    """A row that cannot be read; the message says why, the caller knows where."""
+
+
+class NoLabel(BadRow):
+    """A row without a gold label."""
+
+
+def _label_map(task: Task, source: Hub | Files) -> Mapping[str, str]:
+    """What the source says → name of the label. Names always stand for themselves."""
+    own = {name: name for name in task.labels}
+    if isinstance(source.labels, Mapping):
+        return own | {str(said): name for said, name in source.labels.items()}
+    return own | {str(index): name for index, name in enumerate(source.labels)}
+
+
+def labeller(task: Task, source: Hub | Files) -> Callable[[Any], str | None]:
+    """A function from a source's label to its name; None where rows with this label are left out."""
+    named, dropped = _label_map(task, source), set(source.drop)
+    anything = not task.labels and not source.labels
+
+    def label_of(value: Any) -> str | None:
+        if value is MISSING or value is None or value == "":
+            raise NoLabel("has no label")
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        said = ("*" if value else "[]") if isinstance(value, list) else str(value)
+        if said in dropped:
+            return None
+        if said in named:
+            return named[said]
+        if anything:
+            return said
+        if said == "-1":  # what the hub writes for hidden gold labels
+            raise NoLabel("has no label (-1)")
+        raise BadRow(f"has label {said!r}, which is not among {', '.join(task.labels[:12])}{' …' if len(task.labels) > 12 else ''}")
+
+    return label_of
+
+
+def directed_label(label: str, head: int, number: int) -> str:
+    """``nsubj>`` = a subject whose head follows; a stand-in for supertags that needs no licence."""
+    return label.split(":")[0] + ("" if head == 0 else "<" if head < number else ">")

@@ -1,0 +1,147 @@
+"""The rows of a split, one after the other: raw rows read, chosen, converted and given unique ids."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from mlflow_xfer.data.canonical import converter, group_of, kept, row_id
+from mlflow_xfer.data.checks import Tally
+from mlflow_xfer.data.labels import BadRow, NoLabel
+from mlflow_xfer.data.lines import numbered, whole
+from mlflow_xfer.data.readers import read_raw
+from mlflow_xfer.data.rows import Rows
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.tasks.task import Files, Generated, Hub, Task, TaskKind, part_of
+
+TEXT = Task("text", TaskKind.MASKED_LM, "", (), {"folder": (Files({}, format="text"),)})
+
+
+def text_task(rows: Rows) -> Task:
+    if rows.provider != "hub":
+        return TEXT
+    from mlflow_xfer.tasks.catalogue import TASKS
+
+    return TASKS.get(rows.task)
+
+
+def source_of(task: Task, rows: Rows) -> Any:
+    if task is TEXT:
+        return Generated("text") if rows.provider == "mini" else TEXT.sources["folder"][0]
+    return task.sources[rows.provider][rows.source]
+
+
+def stream(task: Task, rows: Rows, tally: Tally) -> Iterator[dict]:
+    """Good rows with unique ids; faults go to ``tally``.
+
+    A repeated id gets ``#2``, ``#3`` … in the order of the rows (TyDiQA's ids repeat).
+    """
+    times: dict[str, int] = {}
+    taken: set[str] = set()
+    for number, (found, row) in enumerate(_converted(task, rows, tally)):
+        name = base = found or str(number)
+        while name in taken:
+            times[base] = times.get(base, 1) + 1
+            name = f"{base}#{times[base]}"
+        taken.add(name)
+        if task.kind is TaskKind.RETRIEVAL and row.get("gold") is None:
+            row = row | {"gold": [name] if row["source"] is not None and row["target"] is not None else []}
+        tally.count(row, task.kind)
+        yield {"id": name} | row
+
+
+def _converted(task: Task, rows: Rows, tally: Tally) -> Iterator[tuple[str | None, dict]]:
+    if rows.provider == "mini":
+        for row in _generated(task, rows):
+            yield row["id"], {name: value for name, value in row.items() if name != "id"}
+        return
+    source = source_of(task, rows)
+    for one in (source, *source.also) if isinstance(source, Hub) else (source,):
+        yield from _of_source(task, one, rows, tally)
+
+
+def _of_source(task: Task, source: Files | Hub, rows: Rows, tally: Tally) -> Iterator[tuple[str | None, dict]]:
+    convert, id_of, keep = converter(task, source), row_id(source), kept(source, rows.language)
+    part, wanted = part_of(source, rows.split, rows.language), _chosen(rows)
+    for path, line, raw in _raw(task, source, rows):
+        if not keep(raw):
+            continue
+        found = id_of(raw)
+        if not wanted(found):
+            continue
+        try:
+            row = convert(raw)
+            for text in _texts(row):
+                text.encode()  # JSON can hold half a surrogate pair, which is no text
+        except NoLabel:
+            tally.unlabelled += 1
+        except UnicodeEncodeError:
+            tally.bad(path, line, "holds half a surrogate pair (\\ud800-\\udfff), which is not text")
+        except BadRow as error:
+            tally.bad(path, line, str(error))
+        except (ValueError, TypeError, AttributeError, KeyError) as error:  # values of a wrong type inside a row
+            tally.bad(path, line, f"cannot be read ({error})")
+        else:
+            if row is not None and (part is None or _in_share(part.share, lambda row=row: group_of(task, row))):
+                yield found, row
+
+
+def _generated(task: Task, rows: Rows) -> list[dict]:
+    from mlflow_xfer.data import mini
+
+    if task is TEXT:
+        return mini.text(rows.language)
+    return mini.rows(source_of(task, rows).name, rows.split, rows.language, **rows.params)
+
+
+def _raw(task: Task, source: Any, rows: Rows) -> Iterator[tuple[Any, int, Any]]:
+    if isinstance(source, Files):
+        yield from read_raw(tuple(map(Path, rows.paths)), source, rows.language)
+        return
+    from mlflow_xfer.data import hub
+
+    loaded = hub.load(task, source, rows)
+    hub.check_labels(task, source, loaded)
+    for number, raw in enumerate(loaded):
+        yield source.path, number, raw
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from _texts(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part)
+
+
+def _in_share(share: tuple[float, float], text: Callable[[], str]) -> bool:
+    low, high = share
+    if (low, high) == (0.0, 1.0):
+        return True
+    return low <= int.from_bytes(hashlib.sha256(text().encode()).digest()[:7], "big") / 2**56 < high
+
+
+def _chosen(rows: Rows) -> Callable[[str | None], bool]:
+    only = frozenset(names_in(Path(rows.ids))) if rows.ids else None
+    without = frozenset(names_in(Path(rows.exclude_ids))) if rows.exclude_ids else frozenset()
+    return lambda found: (only is None or found in only) and found not in without
+
+
+def names_in(path: Path) -> tuple[str, ...]:
+    """Names (labels, ids) that a file lists: lines, a JSON list, or the keys of a JSON object.
+
+    Raises:
+        XferError: not readable as that.
+    """
+    if path.suffix != ".json":
+        return tuple(line.strip() for _, line in numbered(path) if line.strip())
+    try:
+        return tuple(map(str, json.loads(whole(path))))
+    except (ValueError, TypeError) as error:
+        raise XferError(f"{path}: is neither a JSON list nor a JSON object ({error}).") from None
