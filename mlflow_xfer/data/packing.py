@@ -11,6 +11,7 @@ import math
 from bisect import bisect_left, insort
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -51,6 +52,12 @@ class Packer:
         self._rates = per_document / per_document.sum()
         self._offsets = np.concatenate([[0], np.cumsum([len(encoded) for encoded in self._encoded])])
         self._orders: dict[tuple[int, int], np.ndarray] = {}
+        # All documents as one, in the order of the languages.
+        self._tokens = np.concatenate([np.asarray(encoded.tokens) for encoded in self._encoded])
+        firsts = np.cumsum([0, *(len(encoded.tokens) for encoded in self._encoded)])
+        self._starts = np.concatenate([np.asarray(e.starts[:-1]) + first for e, first in zip(self._encoded, firsts, strict=False)])
+        self._all_lengths = np.concatenate(self._lengths)
+        self._second = np.concatenate([_second_begins(encoded) for encoded in self._encoded])
 
     @property
     def size(self) -> int:
@@ -107,31 +114,39 @@ class Packer:
         document's number over all languages).
         """
         packed = [self.row(number) for number in numbers]
-        width = max(sum(int(self._lengths[lang][doc]) for lang, doc in row) for row in packed)
+        language, document = np.array([pair for row in packed for pair in row]).T
+        per_row = np.array([len(row) for row in packed])
+        row = np.repeat(np.arange(len(packed)), per_row)
+        example = self._offsets[language] + document
+        length = self._all_lengths[example]
+        # Where each document begins: among its row's tokens, and in the flat arrays made here.
+        flat = np.concatenate([[0], np.cumsum(length)])
+        row_begin = flat[np.concatenate([[0], np.cumsum(per_row)])[:-1]]
+        filled = np.bincount(row, weights=length).astype(np.int64)
+        offset = np.arange(flat[-1]) - np.repeat(flat[:-1], length)
         arrays = {
-            name: np.zeros((len(packed), width), np.int64)
-            for name in ("tokens", "document", "position", "offset", "example")
+            "tokens": self._tokens[np.repeat(self._starts[example], length) + offset],
+            "document": np.repeat(np.arange(len(row)) - np.repeat(np.cumsum(per_row) - per_row, per_row) + 1, length),
+            "position": np.where(offset >= np.repeat(self._second[example], length), offset - np.repeat(self._second[example], length), offset),
+            "offset": offset,
+            "example": np.repeat(example, length),
         }
-        for r, row in enumerate(packed):
-            at = 0
-            for number, (language, document) in enumerate(row, 1):
-                n = int(self._lengths[language][document])
-                here = (r, slice(at, at + n))
-                arrays["tokens"][here] = self._encoded[language].row(document)[:n]
-                arrays["document"][here] = number
-                arrays["position"][here] = self._positions(language, document, n)
-                arrays["offset"][here] = np.arange(n)
-                arrays["example"][here] = self._offsets[language] + document
-                at += n
-        return arrays
+        at = (np.repeat(row, length), np.arange(flat[-1]) - np.repeat(row_begin[row], length))
+        made = {}
+        for name, values in arrays.items():
+            made[name] = np.zeros((len(packed), int(filled.max())), np.int64)
+            made[name][at] = values
+        return made
 
-    def _positions(self, language: int, document: int, n: int) -> np.ndarray:
-        second = self._encoded[language].columns.get("second")
-        positions = np.arange(n)
-        if second is not None and second[document] < n:
-            begin = second[document] - 1  # at the separator: a word then has the position of its twin in the first text
-            positions[begin:] -= begin
-        return positions
+
+def _second_begins(encoded: Encoded) -> np.ndarray:
+    """Where positions begin anew in each document; past its end where there is no second text.
+
+    That is at the separator before the second text: a word then has the position of its twin in the first text.
+    """
+    lengths = np.asarray(encoded.lengths)
+    second = encoded.columns.get("second")
+    return lengths if second is None else np.where(np.asarray(second) < lengths, np.asarray(second) - 1, lengths)
 
 
 def uniforms(seed: int, step: int, example: np.ndarray, position: np.ndarray, salt: int) -> np.ndarray:
@@ -160,30 +175,31 @@ class Masking:
     special_ids: tuple[int, ...]
     probability: float = 0.15
 
+    @cached_property
+    def maskable(self) -> np.ndarray:
+        """Which ids may be asked for, [vocab_size]."""
+        allowed = np.ones(self.vocab_size, bool)
+        allowed[list(self.special_ids)] = False
+        return allowed
+
 
 def masked(
-    tokens: np.ndarray,
-    example: np.ndarray,
-    offset: np.ndarray,
-    real: np.ndarray,
-    masking: Masking,
-    seed: int,
-    step: int,
+    tokens: np.ndarray, example: np.ndarray, offset: np.ndarray, real: np.ndarray, masking: Masking, seed: int, step: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """(inputs, labels) of a batch [rows, tokens]; labels are :data:`IGNORED` where nothing is asked.
 
     A pure function of its arguments: [rows, tokens] ``tokens``, the number of their ``example``, their ``offset`` in it,
     and whether they are ``real`` (not padding).
     """
-    chosen = uniforms(seed, step, example, offset, 1) < masking.probability
-    chosen &= real & ~np.isin(tokens, masking.special_ids)
+    allowed = real & masking.maskable[tokens]
+    chosen = allowed & (uniforms(seed, step, example, offset, 1) < masking.probability)
     if real.any() and not chosen.any():  # a loss over nothing is not a number
-        allowed = real & ~np.isin(tokens, masking.special_ids)
         chosen.flat[np.flatnonzero(allowed if allowed.any() else real)[0]] = True
-    how = uniforms(seed, step, example, offset, 2)
-    drawn = (uniforms(seed, step, example, offset, 3) * masking.vocab_size).astype(np.int64)
-    inputs = np.where(chosen & (how < 0.8), masking.mask_id, tokens)
-    inputs = np.where(chosen & (how >= 0.8) & (how < 0.9), drawn, inputs)
+    where = (example[chosen], offset[chosen])
+    how = uniforms(seed, step, *where, 2)
+    drawn = (uniforms(seed, step, *where, 3) * masking.vocab_size).astype(tokens.dtype)
+    inputs = tokens.copy()
+    inputs[chosen] = np.where(how < 0.8, masking.mask_id, np.where(how < 0.9, drawn, tokens[chosen]))
     return inputs, np.where(chosen, tokens, IGNORED)
 
 

@@ -119,7 +119,7 @@ class Loop(Trainer):
             adam_beta2=0.98
             if not model.names
             else 0.999,  # language modelling (Liu et al. 2019 §3.1) is not fine-tuning
-            optim="adamw_torch_fused" if device.type == "cuda" else "adamw_torch",
+            optim="adamw_torch_fused",
             bf16=precision == "bf16",
             fp16=precision == "fp16",
             use_cpu=device.type == "cpu",

@@ -56,7 +56,7 @@ def train(
         return done
     _check(parts, mixture, settings)
     placement = Placement(device, save_every_s, save_every_steps, micro_batch)
-    training = _Training(
+    training = Training(
         Path(start), parts, mixture or Mixture(tuple(p.task.name for p in parts)), settings, placement, work, log
     )
     return training.run()
@@ -96,7 +96,7 @@ def _check(parts: Sequence[Part], mixture: Mixture | None, settings: Settings) -
         raise XferError("train_batch_size and learning_rate must be above 0.")
 
 
-class _Training:
+class Training:
     """What :func:`train` holds while it runs."""
 
     def __init__(
@@ -232,12 +232,13 @@ class _Training:
         return scores, is_collapsed(part.task, found[first], gold[first])
 
     # -- running -----------------------------------------------------------------------------------------------------
-    def run(self) -> Outcome:
+    def loop(self) -> Any:
+        """The loop over all steps, not yet run."""
         from mlflow_xfer.training.loop import Loop
 
         s, total = self.settings, len(self.data)
         epochs = self._epochs(total)
-        loop = Loop(
+        return Loop(
             self.model,
             self.data,
             s,
@@ -248,6 +249,9 @@ class _Training:
             evaluate_at=set(evaluation_steps(total, epochs, s.evaluations)) if self.dev else set(),
             average_at=set(epoch_ends(total, epochs)) if s.select_by == "average" else set(),
         )
+
+    def run(self) -> Outcome:
+        loop = self.loop()
         loop.run()
         return self._publish(loop)
 
