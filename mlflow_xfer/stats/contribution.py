@@ -19,15 +19,18 @@ from scipy import special
 from mlflow_xfer.errors import XferError
 
 PENALTIES = np.logspace(-3, 3, 25)
+SHUFFLES = 199
 
 
 @dataclass(frozen=True)
 class Contributions:
-    """``effects``: columns term, effect (points), low, high, vif, subsets_with. ``fit``: leave-one-subset-out R^2 (0 = the mean)."""
+    """``effects``: columns term, effect (points), low, high, vif, subsets_with. ``fit``: leave-one-subset-out R^2
+    (0 = the mean); ``p``: share of shuffled scores that are fitted as well."""
 
     effects: pd.DataFrame
     verdict: str  # "ranked" or "cannot tell"
     fit: float
+    p: float
     rank: int
     terms: int
     subsets: int
@@ -47,25 +50,32 @@ def _design(subsets: Sequence[frozenset[str]], pairs: bool) -> tuple[list[str], 
     return list(varied), np.column_stack(list(varied.values())) if varied else np.empty((len(subsets), 0))
 
 
-def _ridge(x: np.ndarray, y: np.ndarray, penalty: float, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients and leave-one-out residuals of weighted ridge regression with a free intercept."""
-    root = np.sqrt(weights)
+def _solve(x: np.ndarray, penalty: float, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``(coefficients of y, leave-one-out residuals of y)`` as matrices, for weighted ridge regression with a free intercept."""
     design = np.column_stack([np.ones(len(x)), x])
     gram = (design * weights[:, None]).T @ design + penalty * np.diag([0.0, *np.ones(x.shape[1])])
-    inverse = np.linalg.pinv(gram)
-    beta = inverse @ (design * weights[:, None]).T @ y
-    leverage = np.einsum("ij,jk,ik->i", design * root[:, None], inverse, design * root[:, None])
-    return beta, (y - design @ beta) / np.maximum(1 - leverage, 1e-6)
+    solution = np.linalg.pinv(gram) @ (design * weights[:, None]).T
+    hat = design @ solution
+    return solution[1:], (np.eye(len(x)) - hat) / np.maximum(1 - np.diag(hat), 1e-6)[:, None]
 
 
-def _fit(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, float, float]:
-    """``(coefficients, penalty, leave-one-out R^2)`` with the penalty that predicts left-out subsets best."""
-    errors = [(float((weights * _ridge(x, y, p, weights)[1] ** 2).sum()), p) for p in PENALTIES]
-    error, penalty = min(errors)
-    total = weights.sum()
-    mean = (weights * y).sum() / total
-    from_mean = float((weights * ((y - mean) / (1 - weights / total)) ** 2).sum())
-    return _ridge(x, y, penalty, weights)[0][1:], penalty, 1 - error / from_mean if from_mean > 0 else 0.0
+def _fit(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """``(coefficients, penalty, leave-one-out R^2)`` of the columns of ``y[subset, ...]``, each with the penalty that predicts best."""
+    solved = [_solve(x, p, weights) for p in PENALTIES]
+    errors = np.array([(weights[:, None] * (left_out @ y) ** 2).sum(0) for _, left_out in solved])
+    best = errors.argmin(0)
+    share = weights / weights.sum()
+    from_mean = (weights[:, None] * ((y - share @ y) / (1 - share)[:, None]) ** 2).sum(0)
+    fit = np.where(from_mean > 0, 1 - errors.min(0) / np.where(from_mean > 0, from_mean, 1), 0.0)
+    effects = np.column_stack([solved[k][0] @ y[:, i] for i, k in enumerate(best)])
+    return effects, PENALTIES[best], fit
+
+
+def _fit_p(x: np.ndarray, y: np.ndarray, weights: np.ndarray, fit: float) -> float:
+    """How often shuffled scores are predicted as well: choosing the best penalty makes even noise look predictable now and then."""
+    rng = np.random.default_rng(0)
+    shuffled = np.column_stack([rng.permutation(y) for _ in range(SHUFFLES)])
+    return float((1 + (_fit(x, shuffled, weights)[2] >= fit).sum()) / (1 + SHUFFLES))
 
 
 def ridge(frame: pd.DataFrame, *, pairs: bool = True, level: float = 0.95) -> Contributions:
@@ -91,7 +101,9 @@ def ridge(frame: pd.DataFrame, *, pairs: bool = True, level: float = 0.95) -> Co
     terms, x = _design(unique, pairs)
     if not terms:
         raise XferError("Every task is in every subset.", "Evaluate subsets with and without each task.")
-    effects, penalty, fit = _fit(x, *_means(rows, unique))
+    y, weights = _means(rows, unique)
+    effects, penalty, fit = (v[..., 0] for v in _fit(x, y[:, None], weights))
+    p = _fit_p(x, y, weights, float(fit))
     seeds = sorted(rows["seed"].unique())
     low = high = np.full(len(terms), math.nan)
     notes = []
@@ -105,13 +117,13 @@ def ridge(frame: pd.DataFrame, *, pairs: bool = True, level: float = 0.95) -> Co
     rank = int(np.linalg.matrix_rank(np.column_stack([np.ones(len(x)), x]))) - 1
     if rank < len(terms):
         notes.append(f"{len(terms)} terms but rank {rank}: some effects are not told apart, only their sums")
-    verdict = "ranked" if fit > 0 else "cannot tell"
+    verdict = "ranked" if fit > 0 and p <= 1 - level else "cannot tell"
     if verdict == "cannot tell":
-        notes.append("the regression predicts left-out subsets no better than their mean")
+        notes.append("the regression predicts left-out subsets no better than it predicts shuffled scores, or than their mean")
     table = pd.DataFrame({"term": terms, "effect": effects, "low": low, "high": high, "vif": _vif(x),
                           "subsets_with": [sum(set(t.split(" x ")) <= s for s in unique) for t in terms]})  # fmt: skip
     table = table.sort_values("effect", ascending=False, ignore_index=True)
-    return Contributions(table, verdict, fit, rank, len(terms), len(unique), penalty, tuple(notes))
+    return Contributions(table, verdict, float(fit), p, rank, len(terms), len(unique), float(penalty), tuple(notes))
 
 
 def _members(tasks: str) -> frozenset[str]:
@@ -128,7 +140,7 @@ def _means(rows: pd.DataFrame, unique: list[frozenset[str]]) -> tuple[np.ndarray
 def _refit(rows: pd.DataFrame, unique: list[frozenset[str]], x: np.ndarray) -> np.ndarray:
     y, weights = _means(rows, unique)
     seen = np.isfinite(y)
-    return _fit(x[seen], y[seen], weights[seen])[0]
+    return _fit(x[seen], y[seen, None], weights[seen])[0][:, 0]
 
 
 def _vif(x: np.ndarray) -> np.ndarray:

@@ -78,7 +78,7 @@ def _scale() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     standard = (rows - mean) / sd
     axis = np.linalg.svd(standard, full_matrices=False)[2][0]
     axis = axis * np.sign(axis[0])
-    return mean, sd, axis / (standard @ axis).std(ddof=1)
+    return mean, sd, axis / (standard @ axis).std()
 
 
 def complexity(measures: Sequence[float]) -> float:

@@ -1,0 +1,88 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.stats.frame import average_examples, cells, check, pair
+from mlflow_xfer.stats.means import difference
+from tests.stats.score_tables import table
+
+GOOD = table({"none": 0, "mnli": 2}, seeds=3)
+
+
+def refused(frame, *words):
+    with pytest.raises(XferError) as error:
+        check(frame)
+    for word in words:
+        assert word in str(error.value), str(error.value)
+
+
+def test_columns_and_rows_are_needed():
+    refused(GOOD.drop(columns=["seed", "score"]), "lacks the columns seed, score")
+    refused(GOOD.iloc[:0], "no rows")
+
+
+def test_duplicates_are_shown():
+    refused(pd.concat([GOOD, GOOD.iloc[3:4]]), "2 rows are duplicates", "task=xnli", "language=ru", "seed=1")
+
+
+def test_scores_must_be_finite_numbers_within_bounds():
+    refused(GOOD.assign(score=GOOD["score"].astype(object).where(GOOD.index != 5, "n/a")), "1 scores are no finite numbers", "score=n/a")
+    refused(GOOD.assign(score=GOOD["score"].where(GOOD.index != 5, np.inf)), "no finite numbers")
+    refused(GOOD.assign(score=GOOD["score"].where(GOOD.index != 5, 101.0)), "outside 0-100", "score=101.0")
+
+
+def test_mixed_scales_are_refused_and_hard_tasks_are_not():
+    fractions = GOOD["score"].where(GOOD["condition"] != "mnli", GOOD["score"] / 100)
+    refused(GOOD.assign(score=fractions), "two scales", "condition=mnli, task=xnli", "Multiply")
+    refused(GOOD.assign(score=GOOD["score"] / 100), "look like fractions")
+    check(GOOD.assign(score=GOOD["score"].where(GOOD["task"] != "udpos", 0.6)))  # a task at which everybody fails
+
+
+def test_suites_protocols_and_metrics_do_not_mix():
+    refused(GOOD.assign(suite=GOOD["condition"].map({"none": "mini", "mnli": "xtreme"})), "Different suites", "suite=xtreme")
+    protocol = GOOD["condition"].map({"none": "select_by=english_dev", "mnli": "select_by=oracle"})
+    refused(GOOD.assign(protocol=protocol), "protocols", "condition=mnli, protocol=select_by=oracle")
+    refused(GOOD.assign(metric=GOOD["condition"].map({"none": "f1", "mnli": "accuracy"})), "'xnli' is scored by different metrics")
+
+
+def test_all_faults_come_at_once():
+    frame = pd.concat([GOOD, GOOD.iloc[3:4]]).assign(suite=lambda f: f["condition"])
+    refused(frame, "2 problems", "duplicates", "Different suites")
+
+
+def test_missing_cells_are_listed():
+    hole = GOOD.drop(GOOD[(GOOD["condition"] == "mnli") & (GOOD["language"] == "sw") & (GOOD["seed"] == 2)].index)
+    with pytest.raises(XferError) as error:
+        difference(hole, "mnli", "none")
+    assert "2 cells are missing" in str(error.value) and "language=sw" in str(error.value) and "seed=2" in str(error.value)
+    with pytest.raises(XferError, match="exist in one condition only"):
+        difference(GOOD[(GOOD["condition"] == "none") | (GOOD["language"] != "sw")], "mnli", "none")
+
+
+def test_unknown_conditions_are_suggested():
+    with pytest.raises(XferError, match="Did you mean 'mnli'"):
+        difference(GOOD, "mnl", "none")
+
+
+def test_examples_are_averaged():
+    rows = GOOD.drop(columns="n").merge(pd.DataFrame({"example": range(4)}), how="cross")
+    rows["score"] = np.where(rows["example"] < 3, 100.0, 0.0)
+    found = average_examples(rows)
+    assert (found["score"] == 75).all() and (found["n"] == 4).all() and len(found) == len(GOOD)
+    assert difference(rows, "mnli", "none").estimate == 0
+
+
+def test_seeds_numbered_apart_per_base_are_nested():
+    frame = table({"none": 0}, bases=2, seeds=3)
+    apart = frame.assign(seed=frame["seed"] + 10 * frame["base_seed"])
+    assert cells(check(apart), "none").values.shape == (2, 3, 16)
+    np.testing.assert_allclose(cells(check(apart), "none").values, cells(check(frame), "none").values)
+
+
+def test_by_language_keeps_every_seeds_mean():
+    uneven = GOOD[(GOOD["task"] == "udpos") | GOOD["language"].isin(["en", "de", "sw"])]
+    block, _ = pair(check(uneven), "mnli", "none")
+    x, weights = block.by_language()
+    np.testing.assert_allclose(x @ weights, block.values @ block.weights)
+    assert weights.sum() == pytest.approx(1) and len(weights) == 8
