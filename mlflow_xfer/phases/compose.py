@@ -143,7 +143,7 @@ class Composer:
             recipe = FROM_NOTHING if scratch else CONTINUED
         rows = [found for _, found in sorted(sources.load_texts("mini", None).items())] if mini else self.texts(text)
         alpha = 0.3 if mini else self.params.alpha
-        settings = training_settings(asked, [recipe]) | {"alpha": alpha}
+        settings = training_settings(asked, [recipe]) | {"alpha": alpha} | ({"dropout": 0.0} if scratch else {})
         return Phase("pretrain", settings, seed, (), tuple(rows), (start,), {"languages": tuple(r.language for r in rows), "note": "base" if mini else ""})
 
     def intermediates(self, start: Start, seed: int) -> list[Phase]:

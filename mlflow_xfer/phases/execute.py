@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlflow_xfer.data.reading import TEXT, check
+from mlflow_xfer.data.reading import check
+from mlflow_xfer.data.stream import text_task
 from mlflow_xfer.errors import Problems
 from mlflow_xfer.home import home
 from mlflow_xfer.phases import record
@@ -148,6 +149,6 @@ def validate(phases: Iterable[Phase]) -> None:
             what = (rows.task, rows.split, rows.language, rows.identity)
             if what not in seen:
                 seen.add(what)
-                for problem in check(by_name.get(rows.task, TEXT), rows):
+                for problem in check(by_name.get(rows.task) or text_task(rows), rows):
                     problems.add(problem)
     problems.raise_if_any()

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mlflow_xfer.data import sources
-from mlflow_xfer.data.texts import TASK as TEXT
 from mlflow_xfer.models import load
 from mlflow_xfer.phases.phase import Base, Phase
 from mlflow_xfer.phases.start import starting_point
@@ -31,7 +30,8 @@ def train_phase(phase: Phase, start: Path | Base, work: Path, log: Log) -> Outco
 def parts(phase: Phase, begin: Path) -> list[Part]:
     """The data of the phase: one part for each task, and one for its raw text (masked or causal, as the model reads)."""
     found = [task_part(phase, task) for task in phase.tasks]
-    texts = {rows.language: sources.read_text(rows) for rows in phase.rows if rows.task == TEXT}
+    labelled = {task.name for task in phase.tasks}
+    texts = {rows.language: sources.read_text(rows) for rows in phase.rows if rows.task not in labelled}
     if texts:
         kind = TaskKind.CAUSAL_LM if load.is_decoder(load.load_config(begin)) else TaskKind.MASKED_LM
         found.append(Part(LM_TASKS[kind], texts))
