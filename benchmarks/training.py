@@ -35,7 +35,13 @@ import torch
 import transformers
 from datasets import Dataset
 from torch import nn
-from transformers import DataCollatorForLanguageModeling, DataCollatorWithPadding, Trainer, TrainerCallback, TrainingArguments
+from transformers import (
+    DataCollatorForLanguageModeling,
+    DataCollatorWithPadding,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
 
 from mlflow_xfer.data.encode import encode
 from mlflow_xfer.models.heads import build
@@ -68,6 +74,7 @@ class Plan:
     learning_rate: float = 1e-3
     vocab_size: int = 32_000
     workers: int = 0
+    compile: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,12 @@ class Result:
 # -- data ------------------------------------------------------------------------------------------------------------
 def read_texts(folder: Path) -> list[str]:
     """All lines of ``<language>.txt``, mixed."""
-    lines = [line for file in sorted(folder.glob("*.txt")) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [
+        line
+        for file in sorted(folder.glob("*.txt"))
+        for line in file.read_text(encoding="utf-8").splitlines()
+        if line.strip()
+    ]
     return [lines[i] for i in np.random.default_rng(0).permutation(len(lines))]
 
 
@@ -103,7 +115,9 @@ def read_pairs(file: Path | None, texts: Sequence[str]) -> tuple[Task, list[dict
             for i, ((a, b), (_, other)) in enumerate(zip(halves, others, strict=True))
         ]
     labels = tuple(sorted({row["label"] for row in rows}))
-    task = Task(name="pairs", kind=TaskKind.CLASSIFICATION, metric="accuracy", languages=("en",), sources={}, labels=labels)
+    task = Task(
+        name="pairs", kind=TaskKind.CLASSIFICATION, metric="accuracy", languages=("en",), sources={}, labels=labels
+    )
     return task, [{"id": str(i), **row} for i, row in enumerate(rows)]
 
 
@@ -170,7 +184,13 @@ def arguments(plan: Plan, seed: int, folder: Path, lm: bool, tuned: bool) -> Tra
     """The same optimizer and schedule for all; what ``tuned`` adds."""
     extra: dict[str, Any] = {}
     if tuned:
-        extra = {"bf16": plan.bf16, "dataloader_num_workers": plan.workers, "logging_nan_inf_filter": False, "tf32": True if plan.device == "cuda" else None}
+        extra = {
+            "torch_compile": plan.compile,
+            "bf16": plan.bf16,
+            "dataloader_num_workers": plan.workers,
+            "logging_nan_inf_filter": False,
+            "tf32": True if plan.device == "cuda" else None,
+        }
         if not lm:
             extra["train_sampling_strategy"] = "group_by_length"
     return TrainingArguments(
@@ -198,7 +218,9 @@ def joined(texts: Sequence[str], tokenizer: Any) -> list[dict]:
     return [{"input_ids": row.tolist()} for row in ids[:n].reshape(-1, LENGTH)]
 
 
-def run_plain(model: nn.Module, collate: Callable, rows: list, plan: Plan, seed: int, folder: Path, lm: bool, tuned: bool) -> tuple[Stopwatch, int]:
+def run_plain(
+    model: nn.Module, collate: Callable, rows: list, plan: Plan, seed: int, folder: Path, lm: bool, tuned: bool
+) -> tuple[Stopwatch, int]:
     """(times, useful tokens between them) of a plain Trainer."""
     watch = Stopwatch(plan)
     seen: list[int] = []
@@ -240,8 +262,10 @@ def run_ours(model_dir: Path, part: Part, plan: Plan, seed: int, folder: Path) -
         seed=seed,
         alpha=1.0,
     )
-    placement = Placement(plan.device, save_every_s=1e9)
-    training = Training(model_dir, [part], Mixture((part.task.name,)), settings, placement, folder, lambda metrics, step: None)
+    placement = Placement(plan.device, save_every_s=1e9, compile=plan.compile)
+    training = Training(
+        model_dir, [part], Mixture((part.task.name,)), settings, placement, folder, lambda metrics, step: None
+    )
     loop, watch, at = training.loop(), Stopwatch(plan), {}
     loop.save_is_due = lambda step: False
     original = loop.after_step
@@ -284,10 +308,16 @@ def pairs(model_dir: Path, task: Task, rows: list[dict], plan: Plan, arm: str, s
         watch, tokens, model = run_ours(model_dir, Part(task, Dataset.from_list(train)), plan, seed, folder)
     else:
         model = build(model_dir, [task], False, seed)
-        encoded = tokenizer([r["text_a"] for r in train], [r["text_b"] for r in train], truncation=True, max_length=LENGTH)["input_ids"]
-        made = [{"input_ids": ids, "labels": task.labels.index(r["label"])} for ids, r in zip(encoded, train, strict=True)]
+        encoded = tokenizer(
+            [r["text_a"] for r in train], [r["text_b"] for r in train], truncation=True, max_length=LENGTH
+        )["input_ids"]
+        made = [
+            {"input_ids": ids, "labels": task.labels.index(r["label"])} for ids, r in zip(encoded, train, strict=True)
+        ]
         padding = {"padding": "longest"} if arm == "tuned" else {"padding": "max_length", "max_length": LENGTH}
-        collate = DataCollatorWithPadding(tokenizer, **padding, pad_to_multiple_of=8 if plan.device == "cuda" and arm == "tuned" else None)
+        collate = DataCollatorWithPadding(
+            tokenizer, **padding, pad_to_multiple_of=8 if plan.device == "cuda" and arm == "tuned" else None
+        )
         watch, tokens = run_plain(model.head(task.name), collate, made, plan, seed, folder, False, arm == "tuned")
     loss = classification_loss(model, task, Dataset.from_list(held), tokenizer, plan)
     flops = tokens * flops_per_token(model.config, 0.0)
@@ -363,11 +393,23 @@ def error(losses: Sequence[float], others: Sequence[Result] = ()) -> float:
     return sum(statistics.variance(g) / len(g) for g in groups if len(g) > 1) ** 0.5
 
 
-def measure(texts_folder: Path, pairs_file: Path | None, plan: Plan, seeds: int, which: Sequence[str], note: Callable[[str], None] = print) -> dict[str, Any]:
+def measure(
+    texts_folder: Path,
+    pairs_file: Path | None,
+    plan: Plan,
+    seeds: int,
+    which: Sequence[str],
+    note: Callable[[str], None] = print,
+) -> dict[str, Any]:
     """All arms of the experiments ``which``."""
     texts = read_texts(texts_folder)
     task, rows = read_pairs(pairs_file, texts)
-    about = {"torch": torch.__version__, "transformers": transformers.__version__, "machine": platform.processor() or platform.machine(), "threads": torch.get_num_threads()}
+    about = {
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "machine": platform.processor() or platform.machine(),
+        "threads": torch.get_num_threads(),
+    }
     if plan.device == "cuda":
         about |= {"gpu": torch.cuda.get_device_name(), "matmul_bf16_tflops": round(matmul_tflops(), 1)}
     report: dict[str, Any] = {"plan": asdict(plan), "seeds": seeds, "about": about}
@@ -402,16 +444,24 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--vocab-size", type=int, default=32_000)
     parser.add_argument("--workers", type=int, default=0, help="batch-making processes of the tuned arm")
+    parser.add_argument("--compile", action="store_true", help="torch.compile in the arms tuned and ours")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--experiments", default="mlm,pairs")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     plan = Plan(**{name: getattr(given, name) for name in Plan.__dataclass_fields__})
-    report = measure(given.texts, given.pairs, plan, given.seeds, given.experiments.split(","), lambda line: print(line, flush=True))
+    report = measure(
+        given.texts, given.pairs, plan, given.seeds, given.experiments.split(","), lambda line: print(line, flush=True)
+    )
     text = json.dumps(report, indent=1)
     if given.out:
         given.out.write_text(text + "\n", encoding="utf-8")
-    print(json.dumps({name: {k: report[name][k] for k in ("arms", "ours_over")} for name in given.experiments.split(",")}, indent=1))
+    print(
+        json.dumps(
+            {name: {k: report[name][k] for k in ("arms", "ours_over")} for name in given.experiments.split(",")},
+            indent=1,
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -55,7 +55,9 @@ class Packer:
         # All documents as one, in the order of the languages.
         self._tokens = np.concatenate([np.asarray(encoded.tokens) for encoded in self._encoded])
         firsts = np.cumsum([0, *(len(encoded.tokens) for encoded in self._encoded)])
-        self._starts = np.concatenate([np.asarray(e.starts[:-1]) + first for e, first in zip(self._encoded, firsts, strict=False)])
+        self._starts = np.concatenate(
+            [np.asarray(e.starts[:-1]) + first for e, first in zip(self._encoded, firsts, strict=False)]
+        )
         self._all_lengths = np.concatenate(self._lengths)
         self._second = np.concatenate([_second_begins(encoded) for encoded in self._encoded])
 
@@ -127,7 +129,11 @@ class Packer:
         arrays = {
             "tokens": self._tokens[np.repeat(self._starts[example], length) + offset],
             "document": np.repeat(np.arange(len(row)) - np.repeat(np.cumsum(per_row) - per_row, per_row) + 1, length),
-            "position": np.where(offset >= np.repeat(self._second[example], length), offset - np.repeat(self._second[example], length), offset),
+            "position": np.where(
+                offset >= np.repeat(self._second[example], length),
+                offset - np.repeat(self._second[example], length),
+                offset,
+            ),
             "offset": offset,
             "example": np.repeat(example, length),
         }
@@ -184,7 +190,13 @@ class Masking:
 
 
 def masked(
-    tokens: np.ndarray, example: np.ndarray, offset: np.ndarray, real: np.ndarray, masking: Masking, seed: int, step: int
+    tokens: np.ndarray,
+    example: np.ndarray,
+    offset: np.ndarray,
+    real: np.ndarray,
+    masking: Masking,
+    seed: int,
+    step: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """(inputs, labels) of a batch [rows, tokens]; labels are :data:`IGNORED` where nothing is asked.
 

@@ -6,7 +6,9 @@ A batch is a mapping with ``task``, ``inputs`` (what the model reads), ``targets
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import queue
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +19,7 @@ from torch import Tensor
 from mlflow_xfer.data.encode import IGNORED, Encoded
 from mlflow_xfer.data.mixing import Schedule, Walk
 from mlflow_xfer.data.packing import Masking, Packer, masked, shifted
+from mlflow_xfer.models.attention import BOUNDS, bounds_of
 from mlflow_xfer.tasks.task import TaskKind
 
 
@@ -29,14 +32,14 @@ class Reading:
         first_position: the id of a text's first position (XLM-R and RoBERTa begin after the pad id).
         token_types: whether the model tells a pair's texts apart by token type ids.
         decoder: whether it reads from left to right.
-        multiple: rows are padded to a multiple of this many tokens (8 suits a GPU's matrix units).
+        cuda: whether it runs on a GPU: rows are padded to a multiple of 8 tokens, which suits its matrix units.
     """
 
     pad_id: int
     first_position: int = 0
     token_types: bool = False
     decoder: bool = False
-    multiple: int = 1
+    cuda: bool = False
 
 
 def reading(tokenizer: Any, config: Any, decoder: bool, cuda: bool = False) -> Reading:
@@ -46,7 +49,7 @@ def reading(tokenizer: Any, config: Any, decoder: bool, cuda: bool = False) -> R
         first_position=config.pad_token_id + 1 if roberta else 0,
         token_types=(getattr(config, "type_vocab_size", 0) or 0) > 1,
         decoder=decoder,
-        multiple=8 if cuda else 1,
+        cuda=cuda,
     )
 
 
@@ -68,7 +71,7 @@ def padded(encoded: Encoded, rows: Sequence[int], how: Reading) -> dict[str, Ten
 
 
 def _width(longest: int, how: Reading) -> int:
-    return -(-longest // how.multiple) * how.multiple
+    return -(-longest // 8) * 8 if how.cuda else longest
 
 
 def per_token(encoded: Encoded, name: str, rows: Sequence[int], width: int, fill: int) -> Tensor:
@@ -119,6 +122,8 @@ def packed_batch(
         "position_ids": torch.from_numpy(np.where(real, arrays["position"] + how.first_position, how.first_position)),
         "document": torch.from_numpy(arrays["document"].astype(np.int32)),
     }
+    if how.cuda:
+        inputs[BOUNDS] = bounds_of(inputs["document"])
     targets = {"positions": torch.from_numpy(positions), "labels": torch.from_numpy(labels.reshape(-1)[positions])}
     return {
         "task": "lm",
@@ -127,22 +132,6 @@ def packed_batch(
         "count": max(1, len(positions)),
         "tokens": int(real.sum()),
     }
-
-
-def with_attention(inputs: Mapping[str, Tensor], decoder: bool) -> dict[str, Tensor]:
-    """``document`` numbers [rows, tokens] become the mask [rows, 1, tokens, tokens]: within a document only.
-
-    Made on the device, where it costs nothing to move. Padding attends to padding, so that no row is empty (a softmax
-    over nothing is not a number).
-    """
-    inputs = dict(inputs)
-    document = inputs.pop("document", None)
-    if document is not None:
-        mask = document[:, None, :, None] == document[:, None, None, :]
-        if decoder:
-            mask = mask & torch.ones(mask.shape[-2:], dtype=torch.bool, device=mask.device).tril()
-        inputs["attention_mask"] = mask
-    return inputs
 
 
 @dataclass
@@ -168,3 +157,64 @@ class Steps(torch.utils.data.Dataset):
             numbers = range(turn * self.batch, (turn + 1) * self.batch)
             return lm_batch(self.packer, numbers, self.how, self.masking, self.seed, step)
         return task_batch(name, self.kinds[name], self.encoded[name], self.walks[name].rows(turn), self.how)
+
+
+class Ahead(torch.utils.data.DataLoader):
+    """A loader whose batches are made by a thread, a few ahead and in pinned memory, while the GPU computes.
+
+    A thread, not processes: making a batch is a few milliseconds of numpy, and a forked process would inherit locks.
+    """
+
+    DEPTH = 4
+
+    def __init__(self, *args: Any, ahead: bool, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.ahead = ahead
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return self._from_thread(super().__iter__()) if self.ahead else super().__iter__()
+
+    def _from_thread(self, batches: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        ready: queue.Queue = queue.Queue(self.DEPTH)
+        stop = threading.Event()
+
+        def put(item: Any) -> None:
+            while not stop.is_set():
+                try:
+                    return ready.put(item, timeout=0.1)
+                except queue.Full:
+                    continue
+            return None
+
+        def work() -> None:
+            try:
+                for batch in batches:
+                    put(pinned(batch))
+                    if stop.is_set():
+                        return
+                put(None)
+            except BaseException as error:  # noqa: BLE001 - raised again where the batch was asked for
+                put(error)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        try:
+            while (item := ready.get()) is not None:
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+        finally:
+            stop.set()
+            thread.join()
+
+
+def pinned(batch: dict[str, Any]) -> dict[str, Any]:
+    """The batch with its tensors in memory that a GPU copies from by itself."""
+    if not torch.cuda.is_available():
+        return batch
+    return {
+        name: {k: x.pin_memory() if isinstance(x, Tensor) else x for k, x in value.items()}
+        if isinstance(value, dict)
+        else value
+        for name, value in batch.items()
+    }

@@ -25,8 +25,9 @@ from torch import Tensor
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN
+from mlflow_xfer.models.attention import BOUNDS, bounds_of
 from mlflow_xfer.models.heads import MultiTaskModel
-from mlflow_xfer.training.batches import Steps, with_attention
+from mlflow_xfer.training.batches import Steps
 from mlflow_xfer.training.devices import pick, resolved
 from mlflow_xfer.training.progress import bar
 from mlflow_xfer.training.settings import Interrupted, Placement, Settings
@@ -107,6 +108,8 @@ class Loop(Trainer):
         self.mean: dict[str, Tensor] = {}
         self.averaged = 0
         self._saved_at, self._saving_took = time.monotonic(), 0.0
+        if placement.compile:
+            compile_layers(model.backbone)
         arguments = TrainingArguments(
             output_dir=str(folder),
             max_steps=total,
@@ -180,7 +183,7 @@ class Loop(Trainer):
                     inputs["task"],
                     placed["targets"],
                     inputs["count"],
-                    **with_attention(placed["inputs"], self.model.decoder),
+                    **placed["inputs"],
                 )
             self.accelerator.backward(loss)
             total = total + loss.detach()
@@ -194,7 +197,7 @@ class Loop(Trainer):
         device = self.args.device
         if device.type == "cpu":
             return dict(tensors)
-        return {name: tensor.pin_memory().to(device, non_blocking=True) for name, tensor in tensors.items()}
+        return {name: x.to(device, non_blocking=True) if isinstance(x, Tensor) else x for name, x in tensors.items()}
 
     # -- after a step ------------------------------------------------------------------------------------------------
     def after_step(self, step: int) -> None:
@@ -322,6 +325,16 @@ class Loop(Trainer):
             self.mean = load_file(folder / "mean.safetensors")
 
 
+def compile_layers(backbone: torch.nn.Module) -> None:
+    """Compile each layer in place: they are alike, so one compilation serves all of them."""
+    depth = backbone.config.num_hidden_layers
+    for module in backbone.modules():
+        if isinstance(module, torch.nn.ModuleList) and len(module) == depth:
+            for layer in module:
+                layer.compile()
+            return
+
+
 def parts(batch: Mapping[str, Any], rows: int) -> list[dict[str, Any]]:
     """``batch`` cut into parts of at most ``rows`` rows (0: whole)."""
     n = len(batch["inputs"]["input_ids"])
@@ -331,7 +344,9 @@ def parts(batch: Mapping[str, Any], rows: int) -> list[dict[str, Any]]:
     cut = []
     for begin in range(0, n, rows):
         piece = slice(begin, begin + rows)
-        inputs = {name: tensor[piece] for name, tensor in batch["inputs"].items()}
+        inputs = {name: x[piece] for name, x in batch["inputs"].items() if isinstance(x, Tensor) and name != BOUNDS}
+        if BOUNDS in batch["inputs"]:
+            inputs[BOUNDS] = bounds_of(inputs["document"])
         if "positions" in batch["targets"]:  # of the flattened batch
             at = batch["targets"]["positions"]
             mine = (at >= begin * width) & (at < (begin + rows) * width)

@@ -73,12 +73,14 @@ class Placement:
         save_every_s: seconds between checkpoints for resuming (more where writing one takes long).
         save_every_steps: steps between them instead; 0 = by time.
         micro_batch: largest number of rows computed at once; 0 = the whole batch.
+        compile: whether layers are compiled first (half a minute; pays for itself in long GPU runs).
     """
 
     device: str = "auto"
     save_every_s: float = 60.0
     save_every_steps: int = 0
     micro_batch: int = 0
+    compile: bool = False
 
 
 @dataclass(frozen=True)

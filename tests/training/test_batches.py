@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import threading
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,10 +13,11 @@ from tiny_world import POS, SENTIMENT, rows, texts
 
 from mlflow_xfer.data.encode import IGNORED, encode
 from mlflow_xfer.data.packing import Masking, Packer
-from mlflow_xfer.models.heads import build
+from mlflow_xfer.models.attention import BOUNDS, bounds_of, masked_inputs
+from mlflow_xfer.models.heads import build, lm_loss_sum
 from mlflow_xfer.models.load import load_lm, load_tokenizer
 from mlflow_xfer.tasks.task import TaskKind
-from mlflow_xfer.training.batches import lm_batch, packed_batch, padded, reading, task_batch, with_attention
+from mlflow_xfer.training.batches import Ahead, lm_batch, packed_batch, padded, reading, task_batch
 from mlflow_xfer.training.loop import parts
 from mlflow_xfer.training.settings import LM_TASKS
 
@@ -37,7 +42,7 @@ def test_a_packed_document_reads_as_it_would_alone(world):
     batch = lm_batch(packer, range(3), how, None, 0, 0)
     backbone = getattr(lm, lm.base_model_prefix)
     with torch.no_grad():
-        together = backbone(**with_attention(batch["inputs"], how.decoder)).last_hidden_state
+        together = backbone(**masked_inputs(batch["inputs"], how.decoder)).last_hidden_state
         document = batch["inputs"]["document"]
         assert document.max() > 1
         for r in range(3):
@@ -55,7 +60,7 @@ def test_a_change_in_one_document_changes_no_other(world):
     def states(arrays):
         batch = packed_batch(arrays, how, None, 0, 0)
         with torch.no_grad():
-            return backbone(**with_attention(batch["inputs"], how.decoder)).last_hidden_state[0]
+            return backbone(**masked_inputs(batch["inputs"], how.decoder)).last_hidden_state[0]
 
     before, mine = states(arrays), arrays["document"][0] == 1
     changed = {**arrays, "tokens": np.where(arrays["document"] == 1, 7, arrays["tokens"])}
@@ -123,9 +128,59 @@ def test_micro_batches_sum_to_the_batch(any_model, task):
     with torch.no_grad():
         losses = {
             size: sum(
-                model(batch["task"], part["targets"], batch["count"], **with_attention(part["inputs"], model.decoder))
-                for part in parts(batch, size)
+                model(batch["task"], part["targets"], batch["count"], **part["inputs"]) for part in parts(batch, size)
             )
             for size in (0, 2, 3, 9)
         }
     assert all(torch.allclose(loss, losses[0], atol=1e-5) for loss in losses.values()) and losses[0] > 0
+
+
+def test_bounds_are_where_documents_begin():
+    bounds = bounds_of(torch.tensor([[1, 1, 2, 2, 2, 0], [1, 1, 1, 1, 1, 1]]))
+    assert bounds.tolist() == [0, 2, 5, 6, 12] and bounds.dtype == torch.int32
+
+
+def test_batches_made_ahead_are_the_same_and_errors_arrive():
+    class Squares(torch.utils.data.Dataset):
+        def __len__(self):
+            return 20
+
+        def __getitem__(self, i):
+            if i == 15:
+                raise RuntimeError("row 15 is bad")
+            return {"inputs": {"x": torch.tensor([i * i])}, "count": i}
+
+    def loader(n):
+        return Ahead(Squares(), batch_size=None, sampler=range(n), ahead=True)
+
+    assert [b["inputs"]["x"].item() for b in loader(15)] == [i * i for i in range(15)]
+    with pytest.raises(RuntimeError, match="row 15 is bad"):
+        list(loader(20))
+    threads = threading.active_count()
+    for batch in loader(15):
+        if batch["count"] == 2:
+            break
+    del batch
+    gc.collect()
+    assert threading.active_count() <= threads
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_the_kernel_gives_what_the_mask_gives(world):
+    _, tokenizer, lm, how, encoded = world
+    how = replace(how, cuda=True)
+    batch = lm_batch(Packer({"en": encoded}, 64, 1.0, 0), range(6), how, masking(tokenizer, how.decoder), 0, 5)
+    lm = lm.cuda()
+    backbone = getattr(lm, lm.base_model_prefix)
+    inputs = {k: x.cuda() if isinstance(x, torch.Tensor) else x for k, x in batch["inputs"].items()}
+    targets = {k: x.cuda() for k, x in batch["targets"].items()}
+    losses, gradients = [], []
+    for given in (inputs, {k: x for k, x in inputs.items() if k != BOUNDS}):
+        lm.zero_grad()
+        with torch.autocast("cuda", torch.bfloat16):
+            loss = lm_loss_sum(lm, backbone, targets["positions"], targets["labels"], given)
+        loss.backward()
+        losses.append(loss.item())
+        gradients.append(torch.cat([p.grad.flatten() for p in lm.parameters()]))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-2)
+    assert torch.nn.functional.cosine_similarity(*gradients, dim=0) > 0.99

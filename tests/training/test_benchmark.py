@@ -27,7 +27,22 @@ def test_every_arm_is_measured(benchmark, tmp_path, monkeypatch):
     for language in WORDS:
         (tmp_path / f"{language}.txt").write_text("\n".join(texts(language, 400)["text"]), encoding="utf-8")
     out = tmp_path / "report.json"
-    options = ["--size", "tiny", "--updates", "5", "--warm-up", "2", "--batch", "4", "--seeds", "2", "--vocab-size", "400", "--out", str(out)]
+    options = [
+        "--size",
+        "tiny",
+        "--updates",
+        "5",
+        "--warm-up",
+        "2",
+        "--batch",
+        "4",
+        "--seeds",
+        "2",
+        "--vocab-size",
+        "400",
+        "--out",
+        str(out),
+    ]
     monkeypatch.setattr(sys, "argv", ["training.py", str(tmp_path), *options])
     benchmark.main()
     report = json.loads(out.read_text())
@@ -47,4 +62,6 @@ def test_flops_are_those_of_a_transformer(benchmark):
     config = XLMRobertaConfig(hidden_size=768, num_hidden_layers=12, intermediate_size=3072, vocab_size=32_000)
     body = 12 * (4 * 768**2 + 2 * 768 * 3072)
     assert benchmark.flops_per_token(config, 0.0) == pytest.approx(6 * body, rel=0.03)
-    assert benchmark.flops_per_token(config, 1.0) - benchmark.flops_per_token(config, 0.0) == pytest.approx(6 * 768 * 32_000, rel=0.03)
+    assert benchmark.flops_per_token(config, 1.0) - benchmark.flops_per_token(config, 0.0) == pytest.approx(
+        6 * 768 * 32_000, rel=0.03
+    )

@@ -90,7 +90,7 @@ def test_a_mixture_trains_every_head_and_the_language_model(any_model, tmp_path)
 
 def test_a_finished_training_is_not_repeated(encoder, tmp_path, monkeypatch):
     done = train(encoder, [part(POS)], None, replace(FAST, max_steps=3), tmp_path)
-    monkeypatch.setattr(module, "_Training", None)
+    monkeypatch.setattr(module, "Training", None)
     assert train(encoder, [part(POS)], None, replace(FAST, max_steps=3), tmp_path) == done == read_outcome(tmp_path)
     (done.directory / "model.safetensors").write_bytes(b"cut")
     assert read_outcome(tmp_path) is None
@@ -105,7 +105,7 @@ def test_the_best_by_english_dev_is_published(encoder, tmp_path, monkeypatch):
         score = next(steps)
         return {"dev/pos/en": score, "dev/pos/de": 100 - score}, score, False
 
-    monkeypatch.setattr(module._Training, "evaluate_dev", scored)
+    monkeypatch.setattr(module.Training, "evaluate_dev", scored)
     settings = replace(FAST, num_train_epochs=4, max_steps=20)
     best = train(encoder, [part(POS, 80)], None, settings, tmp_path / "best")
     assert (best.selected_step, best.metrics["dev/pos/en"], best.steps) == (10, 90.0, 20)
@@ -131,7 +131,7 @@ def test_the_average_is_the_mean_over_epoch_ends(encoder, tmp_path, monkeypatch)
     monkeypatch.setattr(
         Loop,
         "_average",
-        lambda self: (kept.append({n: t.clone() for n, t in self.model.tensors().items()}), original(self)),
+        lambda self: (kept.append({n: t.cpu().clone() for n, t in self.model.tensors().items()}), original(self)),
     )
     done = train(encoder, [part(POS, 64)], None, replace(FAST, num_train_epochs=3, select_by="average"), tmp_path)
     assert len(kept) == 3
