@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mlflow_xfer.errors import XferError
 
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -62,13 +64,25 @@ def parsed(path: Path, text: str, first_line: int) -> Any:
         Malformed: with line and column; says so where the text ends too early.
     """
     try:
-        return json.loads(text)
+        content = json.loads(text)
+        half = SURROGATE.search(text)  # JSON alone can write half a surrogate pair, which is no text
+        if half:
+            _encodable(content)
+        return content
+    except UnicodeEncodeError:
+        where = first_line + text.count("\n", 0, half.start())
+        raise Malformed(f"{path}:{where}: holds half a surrogate pair (\\ud800-\\udfff), which is not text.") from None
     except json.JSONDecodeError as error:
         where = first_line + error.lineno - 1
         end = " The text ends there: the file may be truncated." if not text[error.pos :].strip() else ""
         raise Malformed(f"{path}:{where}: is not JSON ({error.msg} at column {error.colno}).{end}") from None
     except (RecursionError, ValueError) as error:
         raise Malformed(f"{path}:{first_line}: is not JSON ({error}).") from None
+
+
+def _encodable(content: Any) -> None:
+    """Raises ``UnicodeEncodeError`` for half surrogate pairs anywhere inside."""
+    json.dumps(content, ensure_ascii=False).encode()
 
 
 def ends_with_crlf(path: Path) -> bool:

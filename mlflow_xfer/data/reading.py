@@ -79,7 +79,7 @@ def subset(dataset: Dataset, limit: int | None, seed: int | None) -> Dataset:
     """
     if limit is None or limit >= len(dataset):
         return dataset
-    ids = dataset["id"]
+    ids = dataset["id"][:]  # a plain list: a lazy column is read from disk item by item
     ranked = nsmallest(limit, range(len(ids)), key=lambda i: hashlib.blake2b(f"{seed}/{ids[i]}".encode()).digest())
     return dataset.select(sorted(ranked))
 

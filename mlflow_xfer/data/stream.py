@@ -74,12 +74,8 @@ def _of_source(task: Task, source: Files | Hub, rows: Rows, tally: Tally) -> Ite
             continue
         try:
             row = convert(raw)
-            for text in _texts(row):
-                text.encode()  # JSON can hold half a surrogate pair, which is no text
         except NoLabel:
             tally.unlabelled += 1
-        except UnicodeEncodeError:
-            tally.bad(path, line, "holds half a surrogate pair (\\ud800-\\udfff), which is not text")
         except BadRow as error:
             tally.bad(path, line, str(error))
         except (ValueError, TypeError, AttributeError, KeyError) as error:  # values of a wrong type inside a row
@@ -107,17 +103,6 @@ def _raw(task: Task, source: Any, rows: Rows) -> Iterator[tuple[Any, int, Any]]:
     hub.check_labels(task, source, loaded)
     for number, raw in enumerate(loaded):
         yield source.path, number, raw
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for part in value.values():
-            yield from _texts(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _texts(part)
 
 
 def _in_share(share: tuple[float, float], text: Callable[[], str]) -> bool:
