@@ -1,0 +1,88 @@
+"""The chain on real data in XTREME's layout, a few steps of it: what is read, counted and scored. Figures mean nothing here."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import mlflow_xfer
+
+pytestmark = pytest.mark.slow_ci
+
+STEPS = {"max_steps": 3, "train_batch_size": 4, "max_train_examples": 60, "max_eval_examples": 25, "max_seq_length": 64}
+TASKS = """
+tasks:
+  sick:
+    kind: classification
+    format: tsv
+    header: true
+    labels: {{ENTAILMENT: entailment, NEUTRAL: neutral, CONTRADICTION: contradiction}}
+    columns: {{text_a: sentence_A, text_b: sentence_B, label: entailment_judgment}}
+    files: {{train: {folder}/intermediate/sick/SICK_train.txt, validation: {folder}/intermediate/sick/SICK_trial.txt, test: {{en: {folder}/intermediate/sick/SICK_test_annotated.txt}}}}
+  mnli10k:
+    kind: classification
+    format: jsonl
+    labels: [entailment, neutral, contradiction]
+    columns: {{text_a: {premise}, text_b: {hypothesis}, label: {label}}}
+    files: {{train: {folder}/intermediate/mnli10k.jsonl}}
+    validation_fraction: 0.05
+"""
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    return tmp_path_factory.mktemp("shared")
+
+
+@pytest.fixture
+def base(real_data, shared, monkeypatch):
+    """One base for all tests of this module, in one store and home."""
+    monkeypatch.setenv("XFER_HOME", str(shared / "home"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{shared / 'mlflow.db'}")
+    monkeypatch.chdir(shared)
+    made = mlflow_xfer.pretrain(model="scratch:xlm-roberta:tiny", text=str(real_data / "text"), text_languages="en,de,tr,zh", max_steps=3, train_batch_size=4)
+    (shared / "tasks.yaml").write_text(TASKS.format(folder=real_data, **mnli_columns(real_data)))
+    return made.run_id
+
+
+def mnli_columns(real_data) -> dict[str, str]:
+    with (real_data / "intermediate" / "mnli10k.jsonl").open(encoding="utf-8") as file:
+        names = list(json.loads(file.readline()))
+    pick = {part: next(name for name in names if any(word in name.lower() for word in words)) for part, words in {"premise": ("premise", "sentence1"), "hypothesis": ("hypothesis", "sentence2"), "label": ("label",)}.items()}
+    return pick
+
+
+def table(run_id: str) -> list[dict]:
+    from mlflow import MlflowClient
+
+    with open(MlflowClient().download_artifacts(run_id, "results/per_language.json"), encoding="utf-8") as file:
+        found = json.load(file)
+    return [dict(zip(found["columns"], row, strict=True)) for row in found["data"]]
+
+
+def files_of(real_data, task: str, pattern: str) -> set[str]:
+    return {path.name.split(".")[0].removeprefix("test-") for path in (real_data / "xtreme" / task).glob(pattern)}
+
+
+def test_sick_then_xnli_in_every_language_there_is(base, real_data, shared):
+    found = mlflow_xfer.transfer(model=base, data=str(real_data / "xtreme"), task_file=str(shared / "tasks.yaml"), intermediate="sick", target="xnli", **STEPS)
+    rows = table(found.run_id)
+    assert {row["language"] for row in rows} == files_of(real_data, "xnli", "test-*.tsv") and len(rows) >= 12
+    assert all(row["n"] == 25 and row["chance"] == pytest.approx(100 / 3) for row in rows)
+
+
+def test_mnli10k_then_pairs_tags_and_entities(base, real_data, shared):
+    found = mlflow_xfer.transfer(model=base, data=str(real_data / "xtreme"), task_file=str(shared / "tasks.yaml"), intermediate="mnli10k", target="pawsx,udpos,panx", **STEPS)
+    rows = table(found.run_id)
+    for task in ("pawsx", "udpos", "panx"):
+        assert {row["language"] for row in rows if row["task"] == task} == files_of(real_data, task, "test-*.tsv")
+    assert len(rows) >= 7 + 7 + 17
+
+
+def test_tatoeba_before_and_after(base, real_data, shared):
+    before = mlflow_xfer.evaluate(model=base, data=str(real_data / "xtreme"), target="tatoeba")
+    rows = table(before.run_id)
+    assert len(rows) >= 16 and all(row["n"] == 1000 and row["chance"] == pytest.approx(0.1) for row in rows)
+    after = mlflow_xfer.transfer(model=base, data=str(real_data / "xtreme"), task_file=str(shared / "tasks.yaml"), intermediate="sick", target="tatoeba", languages="de,en", **STEPS)
+    assert [row["language"] for row in table(after.run_id)] == ["de"]
