@@ -136,7 +136,7 @@ class Entry(Strict):
     """One task of a task file."""
 
     extends: str | None = Field(None, description="a task of the catalogue whose entry is taken over where this one says nothing")
-    kind: TaskKind | None = Field(None, description="classification, tagging, multiple_choice, span_qa, retrieval")
+    kind: TaskKind | None = Field(None, description="`classification` (columns `text_a`, `text_b`, `label`), `tagging` (`words`, `tags`), `multiple_choice` (`context`, `question`, `choices`, `label`), `span_qa` (`context`, `question`, `answers`), `retrieval` (`source`, `target`, `gold`)")
     files: dict[Split, Annotated[Any, BeforeValidator(_part)]] = Field(default_factory=dict, description="train, validation, test: a file, a list of files, {path, ids, exclude_ids}, or one of these per language; {language} in a name is filled in")
     hub: HubEntry | None = Field(None, description="a data set of the hub instead of files")
     format: str | None = Field(None, description="tsv (no quoting), csv, jsonl, json, parquet, conll, conllu, squad, parallel, text; default: from the names")
