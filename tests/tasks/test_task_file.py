@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mlflow_xfer.data import sources
 from mlflow_xfer.data.task_file_check import check_task_file
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tasks.catalogue import TASKS
-from mlflow_xfer.tasks.task import TaskKind
+from mlflow_xfer.tasks.task import Task, TaskKind
 from mlflow_xfer.tasks.task_file import fields, load_task_file
 
 EXAMPLE = Path(__file__).parents[1] / "data" / "files" / "tasks.yaml"
@@ -309,3 +311,31 @@ def test_a_missing_task_file(tmp_path):
 
 def test_every_field_is_described():
     assert {name for name, text in fields() if not text} == {"description", "licence", "citation"}
+
+
+LINES = ["tasks:", "  t:", "    kind: classification", "    labels: [a, b]", "    files: {train: a.tsv}", "    columns: {text_a: 0, label: 1}", "    validation_fraction: 0.1", "    hub: {path: a/b}", "    extends: mnli", "    language: de", "    recipe: {learning_rate: 1}"]  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.one_of(
+        st.binary(max_size=80),
+        st.lists(st.sampled_from(LINES), max_size=9).map(lambda lines: "\n".join(["tasks:", "  t:", *lines]).encode()),
+        st.tuples(st.sampled_from(LINES[2:]), st.text(alphabet="ab:{}[]&*!\"' \n0.-~@", max_size=12)).map(lambda pair: f"tasks:\n  t:\n    {pair[0].strip().split(':')[0]}: {pair[1]}\n".encode()),
+    )
+)
+def test_any_file_gives_tasks_or_faults(tmp_path, content):
+    path = tmp_path / "tasks.yaml"
+    path.write_bytes(content)
+    try:
+        assert all(isinstance(task, Task) for task in load_task_file(path))
+    except XferError as error:
+        assert "tasks.yaml" in str(error)
+
+
+def test_nested_aliases_do_not_explode(tmp_path):
+    path = tmp_path / "tasks.yaml"
+    path.write_text("a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}, *{a}, *{a}, *{a}, *{a}, *{a}, *{a}]\n" for a, b in zip("abcdefghi", "bcdefghij", strict=True)) + "tasks: {t: {kind: classification, labels: *j, files: *j}}\n")
+    assert "has no tasks" in says(path)
+    path.write_text(path.read_text().replace("tasks: {t: {kind", "tasks: {t: {labels: &z [[[[*j]]]], kind").replace("a: &a", "tasks: {}\na: &a", 1))
+    assert "tasks.yaml" in says(path)
