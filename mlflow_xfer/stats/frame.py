@@ -174,8 +174,7 @@ def cells(frame: pd.DataFrame, condition: str, units: list[tuple[str, str]] | No
     if rows.empty:
         raise unknown("condition", str(condition), map(str, frame["condition"].unique()))
     wide = rows.pivot(index=["base_seed", "seed"], columns=["task", "language"], values="score").sort_index()
-    if units is not None:
-        wide = wide.reindex(columns=pd.MultiIndex.from_tuples(units))
+    wide = wide.sort_index(axis=1) if units is None else wide.reindex(columns=pd.MultiIndex.from_tuples(units))
     bases, seeds = (sorted(wide.index.get_level_values(i).unique()) for i in (0, 1))
     # Seeds numbered apart per base are nested, not crossed: each base keeps its own, and they are lined up by rank.
     per_base = [wide.xs(base, level=0) for base in bases]

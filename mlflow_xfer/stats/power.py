@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.stats.estimate import Estimate
@@ -23,8 +23,13 @@ def power(effect: float, sd: float, seeds: int, level: float = 0.95) -> float:
         return 1.0 if effect else 1 - level
     df, shift = seeds - 1, abs(effect) / sd * math.sqrt(seeds)
     critical = float(special.stdtrit(df, 0.5 + level / 2))
-    value = stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift)
-    return float(value) if np.isfinite(value) else 1.0  # scipy gives nan far out in the tail, where power is 1
+    return _found(shift, df, critical) + float(np.nan_to_num(special.nctdtr(df, shift, -critical)))
+
+
+def _found(shift: float, df: float, critical: float) -> float:
+    """Probability that a noncentral t exceeds the critical value; far out in the tail, where scipy gives nan, it is 1."""
+    below = float(special.nctdtr(df, shift, critical))
+    return 1 - below if math.isfinite(below) else 1.0
 
 
 def minimum_detectable(se: float, df: float, target: float = 0.8, level: float = 0.95) -> float:
@@ -36,7 +41,7 @@ def minimum_detectable(se: float, df: float, target: float = 0.8, level: float =
     critical = float(special.stdtrit(df, 0.5 + level / 2))
 
     def lacking(shift: float) -> float:
-        return float(stats.nct.sf(critical, df, shift)) - target
+        return _found(shift, df, critical) - target
 
     high = critical + 3
     while lacking(high) < 0 and high < 1e6:

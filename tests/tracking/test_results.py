@@ -1,0 +1,133 @@
+import pandas as pd
+import pytest
+
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.reporting import report
+from mlflow_xfer.tracking.results import COLUMNS, TABLE, costs, results
+from mlflow_xfer.tracking.store import Store
+
+SCORES = {"none": 60.0, "mnli": 65.0}
+
+
+@pytest.fixture
+def store():
+    opened = Store.open()
+    yield opened
+    opened.close()
+
+
+def phase(store, kind, name, *, inputs=(), params=None, metrics=None, rows=None, parent=None, **tags):
+    own = {"xfer.phase": kind, "xfer.input_run_ids": ",".join(inputs), **{f"xfer.{k}": v for k, v in tags.items()}}
+    run = store.start("phase", name, tags=own, params=params or {}, parent=parent)
+    store.metrics(run, metrics or {})
+    if rows is not None:
+        store.table(run, pd.DataFrame(rows), TABLE)
+    store.finish(run, "FINISHED")
+    return run
+
+
+def transfer(store, condition, seed, *, parent=None, base_seed=0, mlm_share="0.0", select_by="english_dev", details=True):
+    tasks = "" if condition == "none" else condition.replace("+", ",")
+    run = store.start("transfer", f"{condition} s{seed}", tags={"xfer.seed": str(seed), "xfer.base_seed": str(base_seed)}, parent=parent)
+    common = {"tasks": tasks, "seed": str(seed), "base_model": "mini"}
+    made = []
+    if tasks:
+        made.append(phase(store, "intermediate", f"i {condition} {seed}", params={"mlm_share": mlm_share, "seed": seed}, metrics={"train/optimizer_steps": 100, "train/tokens": 5000}, parent=run, **common))
+    made.append(phase(store, "target", f"t {condition} {seed}", inputs=made[-1:], params={"select_by": select_by}, metrics={"train/optimizer_steps": 50}, parent=run, target="xnli", **common))
+    rows = [
+        {"task": "xnli", "language": code, "metric": "accuracy", "score": SCORES.get(condition, 62.0) + 0.3 * seed + (seed * 7 + i * 3) % 4 / 10, "low": 50.0, "high": 70.0, "n": 200, "chance": 33.3, "majority": 34.0}
+        for i, code in enumerate(("en", "de", "sw", "fi"))
+    ]  # fmt: skip
+    metrics = {f"eval/xnli/{r['language']}": r["score"] for r in rows} | {"eval/xnli": 1.0}
+    made.append(phase(store, "evaluate", f"e {condition} {seed}", inputs=made[-1:], metrics=metrics, rows=rows if details else None, parent=run, target="xnli", suite="mini", **common))
+    store.tags(run, {"xfer.input_run_ids": ",".join(made)})
+    store.finish(run, "FINISHED")
+    return run, made
+
+
+def test_transfers_become_a_tidy_frame_and_a_report(store):
+    for condition in SCORES:
+        for seed in (1, 2, 3, 4):
+            transfer(store, condition, seed)
+    store.flush()
+    frame = results(store)
+    assert len(frame) == 2 * 4 * 4 and list(frame.columns[:8]) == list(COLUMNS[:8])
+    assert set(frame["condition"]) == {"none", "mnli"} and set(frame["seed"]) == {1, 2, 3, 4}
+    assert (frame["suite"] == "mini").all() and (frame["protocol"] == "select_by=english_dev").all() and (frame["n"] == 200).all()
+    made = report(frame, costs=costs(store, frame["run_id"].unique()))
+    assert made.verdict["contrasts"][0]["condition"] == "mnli" and made.verdict["contrasts"][0]["verdict"] == "better"
+    assert made.tables["cost"]["phase"].value_counts().to_dict() == {"target": 8, "evaluate": 8, "intermediate": 4}
+
+
+def test_only_what_lies_below_the_asked_runs(store):
+    study = store.start("study", "study")
+    mine, phases = transfer(store, "mnli", 1, parent=study)
+    other, _ = transfer(store, "none", 1)
+    condition = store.start("condition", "reuses", tags={"xfer.input_run_ids": other})
+    request = store.start("request", "again", tags={"xfer.result_run_id": mine})
+    for run in (study, condition, request):
+        store.finish(run, "FINISHED")
+    store.flush()
+    assert set(results(store, [study])["condition"]) == {"mnli"}
+    assert set(results(store, [condition])["condition"]) == {"none"}
+    assert set(results(store, [f"runs:/{request}"])["run_id"]) == {phases[-1]}
+    assert set(results(store, ["study", condition])["condition"]) == {"mnli", "none"}
+    assert set(results(store, [phases[-1]])["condition"]) == {"mnli"}
+    assert results(store, filter="tags.`xfer.tasks` = 'mnli'")["condition"].unique().tolist() == ["mnli"]
+
+
+def test_unknown_runs_and_filters_are_refused(store):
+    with pytest.raises(XferError, match="no finished evaluation in this experiment"):
+        results(store)
+    run, phases = transfer(store, "none", 1)
+    running = store.start("transfer", "half")
+    store.flush()
+    with pytest.raises(XferError, match="is not a finished run"):
+        results(store, [running])
+    with pytest.raises(XferError, match="belongs to these runs"):
+        results(store, [phases[0]])
+    with pytest.raises(XferError, match="does not accept the filter"):
+        results(store, filter="nonsense here")
+    store.finish(running, "FAILED")
+
+
+def test_settings_that_differ_tell_conditions_apart(store):
+    transfer(store, "mnli", 1)
+    transfer(store, "mnli", 1, mlm_share="0.2")
+    store.flush()
+    assert set(results(store)["condition"]) == {"mnli", "mnli (mlm_share=0.2)"}
+
+
+def test_protocols_stay_apart_until_the_report_refuses_them(store):
+    for seed in (1, 2):
+        transfer(store, "none", seed)
+        transfer(store, "mnli", seed, select_by="oracle")
+    store.flush()
+    with pytest.raises(XferError, match=r"(?s)Different protocols.*select_by=oracle"):
+        report(results(store))
+
+
+def test_base_seeds_come_from_the_transfers(store):
+    for base in (0, 1):
+        transfer(store, "none", 1, base_seed=base)
+    store.flush()
+    assert set(results(store)["base_seed"]) == {0, 1}
+
+
+def test_a_lost_table_falls_back_on_metrics(store):
+    transfer(store, "none", 1, details=False)
+    store.flush()
+    frame = results(store)
+    assert set(frame["language"]) == {"en", "de", "sw", "fi"} and "n" not in frame
+    assert results(store, details=False)["score"].tolist() == frame["score"].tolist()
+
+
+def test_one_search_for_any_number_of_runs(store, monkeypatch):
+    for seed in range(1, 8):
+        transfer(store, "none", seed)
+    store.flush()
+    asked = []
+    original = store.client.search_runs
+    monkeypatch.setattr(store.client, "search_runs", lambda *a, **k: asked.append(a) or original(*a, **k))
+    monkeypatch.setattr(store.client, "get_run", lambda *a, **k: pytest.fail("one call per run"))
+    assert len(results(store)) == 28 and len(asked) == 1
