@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from mlflow_xfer import params as parameters
@@ -16,6 +17,8 @@ from mlflow_xfer.phases.execute import Executor, validate
 from mlflow_xfer.phases.plan import Plan, make_plan
 from mlflow_xfer.phases.preview import Preview
 from mlflow_xfer.phases.references import References
+from mlflow_xfer.scoring.submission import score_folder
+from mlflow_xfer.scoring.validation import Finding
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.tracking import lineage as tree
 from mlflow_xfer.tracking.names import redact
@@ -151,6 +154,32 @@ def lineage(run: str) -> str:
     """What a run was made from, back to its base model, as an indented tree."""
     with _store(probe=False) as store:
         return tree.text(tree.lineage(store, run_of(store, run)))
+
+
+def score(predictions: str, labels: str, suite: str = "xtreme", track: bool = False) -> dict[str, Any]:
+    """Score a folder of predictions against a folder of labels by the suite's own rules.
+
+    Returns ``{suite, avg|None, groups, tasks: {name: {score, components, languages}}, missing, …}``. With ``track`` the
+    figures become a run of the tracking store.
+    """
+    found = score_folder(predictions, labels, suite, warn=logger.warning)
+    if track:
+        with _store() as store:
+            run_id = store.start("request", f"score {suite}", tags={"xfer.suite": suite, "xfer.predictions": str(predictions)})
+            named = {f"{suite}/{name}": task["score"] for name, task in found["tasks"].items()} | {f"{suite}/{name}": value for name, value in found["groups"].items()} | {f"{suite}/avg": found["avg"]}
+            store.metrics(run_id, {name: value for name, value in named.items() if value is not None})
+            store.dict_artifact(run_id, found, "results/scores.json")
+            store.finish(run_id)
+    return found
+
+
+def submission(runs: str | Sequence[str], out: str, suite: str = "xtreme") -> tuple[dict[str, str], list[Finding]]:
+    """Gather the predictions of runs in XTREME's format, of each target the best run by dev, and validate them."""
+    from mlflow_xfer.phases.submit import submission as gather
+
+    names = runs.split(",") if isinstance(runs, str) else list(runs)
+    with _store(probe=False) as store:
+        return gather(store, [run_of(store, name) for name in names], Path(out), suite)
 
 
 def sync() -> str:

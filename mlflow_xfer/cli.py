@@ -130,6 +130,37 @@ def lineage(run: str) -> None:
 
 
 @cli.command()
+@click.option("--predictions", required=True, metavar="DIR", help="folder with one folder a task, as in predictions/xnli/test-sw.tsv")
+@click.option("--labels", required=True, metavar="DIR", help="labels in the same shape")
+@click.option("--suite", default="xtreme", help="xtreme, xtreme-r or mini (default xtreme)")
+@click.option("--track", default="false", type=click.Choice(["true", "false"]), help="log the figures into a run")
+def score(predictions: str, labels: str, suite: str, track: str) -> None:
+    """Score predictions by the suite's own rules: JSON to stdout, a table to stderr."""
+    from mlflow_xfer import api
+    from mlflow_xfer.scoring.submission import table
+
+    found = api.score(predictions, labels, suite, track == "true")
+    click.echo(table(found), err=True)
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+
+
+@cli.command()
+@click.argument("runs", metavar="RUN[,RUN…]")
+@click.option("--out", required=True, metavar="DIR", help="a new folder for the predictions")
+@click.option("--suite", default="xtreme", help="whose format and completeness to check (default xtreme)")
+def submission(runs: str, out: str, suite: str) -> None:
+    """Gather predictions in XTREME's format (of several runs the best of each target by dev), and validate them."""
+    from mlflow_xfer import api
+
+    chosen, findings = api.submission(runs, out, suite)
+    for task, run in chosen.items():
+        click.echo(f"{task}: run {run}")
+    for finding in findings:
+        click.echo(str(finding))
+    click.echo(f"written to {out}; a leaderboard would {'refuse it' if any(f.refused for f in findings) else 'take it'}")
+
+
+@cli.command()
 def sync() -> None:
     """Deliver what earlier commands could not log because the tracking server was away."""
     from mlflow_xfer import api

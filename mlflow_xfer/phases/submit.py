@@ -1,0 +1,68 @@
+"""Gathers the predictions of finished runs into one folder in XTREME's format: of each target the best run by dev."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.scoring.validation import Finding, best_of, validate
+from mlflow_xfer.tasks.catalogue import SUITES, TASKS
+
+if TYPE_CHECKING:
+    from mlflow_xfer.tracking.runs import RunView
+    from mlflow_xfer.tracking.store import Store
+
+PREDICTIONS = "predictions"
+
+
+def submission(store: Store, run_ids: Sequence[str], out: Path, suite: str) -> tuple[dict[str, str], list[Finding]]:
+    """Write ``out/<task>/test-<language>.<ext>`` from evaluate runs, or transfers and conditions that hold some.
+
+    With several runs each target is taken from the run with the best dev score (Phang et al. 2020, the "best model
+    per task" row); a target without dev data of its own, such as retrieval, from the first run that has it.
+
+    Returns:
+        the chosen evaluate run of each task, and what a leaderboard would refuse or wonder about.
+
+    Raises:
+        XferError: no evaluation in these runs, or ``out`` exists and is not empty.
+    """
+    out = Path(out)
+    if out.exists() and any(out.iterdir()):
+        raise XferError(f"--out {out}: the folder is not empty.", "Name a new folder.")
+    evaluations = {run: evaluations_of(store, run) for run in run_ids}
+    dev = {run: {task: dev_score(store, found) for task, found in by_task.items()} for run, by_task in evaluations.items()}
+    chosen = {task: evaluations[run][task].run_id for task, run in best_of(dev).items()}
+    if not chosen:
+        raise XferError(f"There is no finished evaluation in {', '.join(run_ids)}.", "Name evaluate runs, transfers or conditions.")
+    out.mkdir(parents=True, exist_ok=True)
+    for task, run_id in chosen.items():
+        fetched = Path(store.ask(lambda run_id=run_id, task=task: store.client.download_artifacts(run_id, f"{PREDICTIONS}/{task}")))
+        shutil.copytree(fetched, out / task)
+    wanted = SUITES.get(suite)
+    return chosen, validate(out, wanted, {name: TASKS.get(name) for name in wanted.tasks})
+
+
+def evaluations_of(store: Store, run_id: str) -> dict[str, RunView]:
+    """The finished evaluate runs behind a run, by target; of several seeds the first."""
+    run = store.get(run_id)
+    if run.tags.get("xfer.result_run_id"):
+        return evaluations_of(store, run.tags["xfer.result_run_id"])
+    if run.tags.get("xfer.phase") == "evaluate":
+        return {run.tags["xfer.target"]: run} if run.status == "FINISHED" else {}
+    if run.kind == "phase":
+        return {}
+    found: dict[str, RunView] = {}
+    for part in run.inputs:
+        found = evaluations_of(store, part) | found
+    return found
+
+
+def dev_score(store: Store, evaluation: RunView) -> float:
+    """The selected checkpoint's English dev score behind an evaluation; minus infinity if it had none."""
+    inputs: Mapping[str, float] = store.get(evaluation.inputs[0]).metrics if evaluation.inputs else {}
+    scores = [value for name, value in inputs.items() if name.startswith("dev/") and name.endswith("/selected")]
+    return scores[0] if scores else float("-inf")
