@@ -58,6 +58,7 @@ LENGTH = 128
 ARMS = ("example", "tuned", "ours")
 BASE = {"hidden": 768, "layers": 12, "heads": 12, "inner": 3072, "std": 0.02}  # XLM-R base
 LM = LM_TASKS[TaskKind.MASKED_LM]
+LOGGED_EVERY = 10  # updates; reading a loss waits for the GPU
 HELD_OUT = 20  # every so many-th text, and pair, is for evaluation
 
 
@@ -204,7 +205,7 @@ def arguments(plan: Plan, seed: int, folder: Path, lm: bool, tuned: bool) -> Tra
         use_cpu=plan.device == "cpu",
         seed=seed,
         save_strategy="no",
-        logging_steps=max(1, plan.updates // 100),
+        logging_steps=LOGGED_EVERY,
         report_to=[],
         disable_tqdm=True,
         **extra,
@@ -268,6 +269,7 @@ def run_ours(model_dir: Path, part: Part, plan: Plan, seed: int, folder: Path) -
     )
     loop, watch, at = training.loop(), Stopwatch(plan), {}
     loop.save_is_due = lambda step: False
+    loop.log_every = LOGGED_EVERY
     original = loop.after_step
 
     def after_step(step: int) -> None:

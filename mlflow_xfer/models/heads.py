@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.models.attention import by_documents
+from mlflow_xfer.models.attention import masked_inputs
 from mlflow_xfer.models.load import has_lm_head, is_decoder, lm_class, load_backbone, load_lm, quiet
 from mlflow_xfer.tasks.task import Task, TaskKind
 
@@ -154,11 +154,11 @@ def lm_loss_sum(
     decoder = is_decoder(backbone.config)
     head = next((getattr(lm, name) for name in ("lm_head", "cls") if hasattr(lm, name)), None)
     cache = {"use_cache": False} if decoder else {}
-    with by_documents(backbone, inputs, decoder) as inputs:
-        if head is None:  # an architecture whose head has several parts: all positions, then the wanted ones
-            logits = lm(**inputs, **cache).logits.flatten(0, 1)[positions]
-        else:
-            logits = head(backbone(**inputs, **cache).last_hidden_state.flatten(0, 1)[positions])
+    inputs = masked_inputs(inputs, decoder)
+    if head is None:  # an architecture whose head has several parts: all positions, then the wanted ones
+        logits = lm(**inputs, **cache).logits.flatten(0, 1)[positions]
+    else:
+        logits = head(backbone(**inputs, **cache).last_hidden_state.flatten(0, 1)[positions])
     return cross_entropy(logits, labels)
 
 

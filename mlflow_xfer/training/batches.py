@@ -19,7 +19,6 @@ from torch import Tensor
 from mlflow_xfer.data.encode import IGNORED, Encoded
 from mlflow_xfer.data.mixing import Schedule, Walk
 from mlflow_xfer.data.packing import Masking, Packer, masked, shifted
-from mlflow_xfer.models.attention import BOUNDS, bounds_of
 from mlflow_xfer.tasks.task import TaskKind
 
 
@@ -122,8 +121,6 @@ def packed_batch(
         "position_ids": torch.from_numpy(np.where(real, arrays["position"] + how.first_position, how.first_position)),
         "document": torch.from_numpy(arrays["document"].astype(np.int32)),
     }
-    if how.cuda:
-        inputs[BOUNDS] = bounds_of(inputs["document"])
     targets = {"positions": torch.from_numpy(positions), "labels": torch.from_numpy(labels.reshape(-1)[positions])}
     return {
         "task": "lm",

@@ -25,10 +25,9 @@ from torch import Tensor
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN
-from mlflow_xfer.models.attention import BOUNDS, bounds_of
 from mlflow_xfer.models.heads import MultiTaskModel
 from mlflow_xfer.training.batches import Steps
-from mlflow_xfer.training.devices import pick, resolved
+from mlflow_xfer.training.devices import half_norms, pick, resolved
 from mlflow_xfer.training.progress import bar
 from mlflow_xfer.training.settings import Interrupted, Placement, Settings
 from mlflow_xfer.training.state import is_whole, prune, step_folder, steps, write_json, write_whole
@@ -158,7 +157,7 @@ class Loop(Trainer):
         self.order.first = start
         self.shown = bar(len(self.order), "training", start)
         try:
-            with _signals(self), quiet():
+            with _signals(self), quiet(), half_norms(self.model, self.args.bf16 and self.args.device.type == "cuda"):
                 self.train(resume_from_checkpoint=str(step_folder(self.folder, start)) if start else None)
         finally:
             self.shown.close()
@@ -197,7 +196,7 @@ class Loop(Trainer):
         device = self.args.device
         if device.type == "cpu":
             return dict(tensors)
-        return {name: x.to(device, non_blocking=True) if isinstance(x, Tensor) else x for name, x in tensors.items()}
+        return {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}  # pinned already
 
     # -- after a step ------------------------------------------------------------------------------------------------
     def after_step(self, step: int) -> None:
@@ -344,9 +343,7 @@ def parts(batch: Mapping[str, Any], rows: int) -> list[dict[str, Any]]:
     cut = []
     for begin in range(0, n, rows):
         piece = slice(begin, begin + rows)
-        inputs = {name: x[piece] for name, x in batch["inputs"].items() if isinstance(x, Tensor) and name != BOUNDS}
-        if BOUNDS in batch["inputs"]:
-            inputs[BOUNDS] = bounds_of(inputs["document"])
+        inputs = {name: tensor[piece] for name, tensor in batch["inputs"].items()}
         if "positions" in batch["targets"]:  # of the flattened batch
             at = batch["targets"]["positions"]
             mine = (at >= begin * width) & (at < (begin + rows) * width)
