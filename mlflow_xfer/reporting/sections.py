@@ -61,7 +61,7 @@ def differences(analysis: Analysis) -> Raw | None:
         for r in frame.itertuples()
     ]  # fmt: skip
     against = f"difference to {analysis.baseline}" if analysis.baseline else "difference"
-    columns = ["condition", against, "95 % interval", "corrected p", "verdict", "mean", "95 % interval of the mean", "p", "status", "seeds"]
+    columns = ["condition", against, "95 % interval", "corrected p", "verdict", "mean", "mean’s interval", "p", "status", "seeds"]
     shown = table(columns, rows, caption=f"Mean scores (0–100) and differences, {analysis.population}", numeric={1, 2, 3, 5, 6, 7, 9})
     if not analysis.contrasts:
         return section("Scores", shown, name="differences")

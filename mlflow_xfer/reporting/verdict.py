@@ -99,6 +99,8 @@ def points(value: float, signed: bool = False) -> str:
     """A number of points for reading: one decimal, a real minus sign, a dash where there is none."""
     if value is None or not math.isfinite(value):
         return "–"
+    if abs(value) < 0.05:  # no sign that rounding left over
+        return "0.0"
     return f"{value:+.1f}".replace("-", "−") if signed else f"{value:.1f}".replace("-", "−")
 
 

@@ -18,7 +18,6 @@ from mlflow_xfer.registry import unknown
 
 REQUIRED = ("condition", "task", "language", "seed", "score")
 KEY = ["condition", "task", "language", "base_seed", "seed"]
-ALIKE = {"suite": "suites", "protocol": "protocols (how checkpoints were selected, shots, training language)"}
 SHOWN = 5  # rows quoted in an error
 
 
@@ -84,11 +83,17 @@ def check(frame: pd.DataFrame) -> pd.DataFrame:
             f"{len(twice)} rows are duplicates of a cell:\n{quote(twice.sort_values(unit), [*unit, 'score'])}",
             "One score per condition, task, language and seed: name the runs, or keep the latest.",
         )
-    for column, what in ALIKE.items():
-        if column in frame and frame[column].nunique(dropna=False) > 1:
-            rows = frame[["condition", column]].drop_duplicates()
+    if "suite" in frame and frame["suite"].nunique(dropna=False) > 1:
+        rows = frame[["condition", "suite"]].drop_duplicates()
+        problems.add(
+            f"Different suites in one comparison:\n{quote(rows, ['condition', 'suite'])}", "Compare them in separate reports, or keep one."
+        )
+    if "protocol" in frame:  # by task: a task that is not trained has none
+        several = frame.groupby("task", observed=True)["protocol"].nunique(dropna=False)
+        rows = frame.loc[frame["task"].isin(several[several > 1].index), ["condition", "task", "protocol"]].drop_duplicates()
+        if len(rows):
             problems.add(
-                f"Different {what} in one comparison:\n{quote(rows, ['condition', column])}",
+                f"Different protocols (how checkpoints were selected, shots, training set) in one comparison:\n{quote(rows, ['condition', 'task', 'protocol'])}",
                 "Compare them in separate reports, or keep one.",
             )
     if "metric" in frame:

@@ -46,7 +46,8 @@ def results(store: Store, asked: Sequence[str] = (), *, filter: str = "", detail
     import pandas as pd
 
     every = {run.run_id: run for run in _finished(store, "tags.`xfer.schema` = '1' AND attributes.status = 'FINISHED'")}
-    chosen = _evaluations(every, [_named(store, every, name) for name in asked]) if asked else _own(every, store)
+    below = _below(every, [_named(store, every, name) for name in asked]) if asked else _own(every, store)
+    chosen = [run for run in below if _is_evaluation(run)]
     if filter:
         accepted = {run.run_id for run in _finished(store, filter)}
         chosen = [run for run in chosen if run.run_id in accepted]
@@ -57,13 +58,14 @@ def results(store: Store, asked: Sequence[str] = (), *, filter: str = "", detail
             else "There is no finished evaluation in this experiment.",
             "Evaluate first (mlflow-xfer transfer …), or name other runs.",
         )
-    bases = _base_seeds(every)
     tables = _tables(store, chosen) if details else [None] * len(chosen)
-    facts = [_facts(run, every, bases) for run in chosen]
+    facts = [_facts(run, every) for run in chosen]
     _tell_apart(facts)
+    replicates = _replicates(below)
     rows = [
-        {**fact, **row}
+        {**fact, **replicate, **row}
         for run, fact, table in zip(chosen, facts, tables, strict=True)
+        for replicate in replicates.get(run.run_id, [{}])
         for row in (table or _from_metrics(run))
     ]
     frame = pd.DataFrame(rows).drop(columns="settings", errors="ignore")
@@ -96,15 +98,15 @@ def _named(store: Store, every: Mapping[str, RunView], name: str) -> RunView:
 
 
 def _own(every: Mapping[str, RunView], store: Store) -> list[RunView]:
-    return [run for run in every.values() if _is_evaluation(run) and run.experiment_id == store.experiment_id]
+    return [run for run in every.values() if run.experiment_id == store.experiment_id]
 
 
 def _is_evaluation(run: RunView) -> bool:
     return run.kind == "phase" and run.tags.get("xfer.phase") == "evaluate"
 
 
-def _evaluations(every: Mapping[str, RunView], asked: Sequence[RunView]) -> list[RunView]:
-    """Evaluations below these runs: launched by them, or taken over from earlier runs."""
+def _below(every: Mapping[str, RunView], asked: Sequence[RunView]) -> list[RunView]:
+    """These runs and what lies below them, down to evaluations: launched by them, or taken over from earlier runs."""
     children: dict[str, list[str]] = {}
     for run in every.values():
         if run.parent:
@@ -115,22 +117,27 @@ def _evaluations(every: Mapping[str, RunView], asked: Sequence[RunView]) -> list
         if run is None or run.run_id in seen:
             continue
         seen.add(run.run_id)
-        if _is_evaluation(run):
-            found[run.run_id] = run
-        elif run.kind != "phase":  # a phase's inputs are what it was trained from: not its results
+        found[run.run_id] = run
+        if run.kind != "phase":  # a phase's inputs are what it was trained from: not its results
             pointed = run.tags.get("xfer.result_run_id")
             waiting += [*children.get(run.run_id, ()), *run.inputs, *([pointed] if pointed else [])]
     return sorted(found.values(), key=lambda run: (run.start_time, run.run_id))
 
 
-def _base_seeds(every: Mapping[str, RunView]) -> dict[str, str]:
-    """Base seed by evaluation, from the transfers that use it."""
-    return {
-        made: run.tags["xfer.base_seed"]
-        for run in every.values()
-        if run.tags.get("xfer.base_seed")
-        for made in run.inputs
-    }
+def _replicates(below: Sequence[RunView]) -> dict[str, list[dict[str, Any]]]:
+    """By evaluation: the seed and base seed of every transfer that it belongs to.
+
+    An evaluation without training of its own (retrieval straight from the base model) is one run for all seeds: its scores then stand
+    in every replicate, where they vary as much as they do, not at all.
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    for run in below:
+        if run.kind == "transfer" and run.tags.get("xfer.seed"):
+            replicate = {"seed": _number(run.tags["xfer.seed"]), "base_seed": _number(run.tags.get("xfer.base_seed", "0"))}
+            for made in run.inputs:
+                if replicate not in found.setdefault(made, []):
+                    found[made].append(replicate)
+    return found
 
 
 def _chain(run: RunView, every: Mapping[str, RunView]) -> list[RunView]:
@@ -143,10 +150,11 @@ def _chain(run: RunView, every: Mapping[str, RunView]) -> list[RunView]:
         chain.append(before)
 
 
-def _facts(run: RunView, every: Mapping[str, RunView], bases: Mapping[str, str]) -> dict[str, Any]:
+def _facts(run: RunView, every: Mapping[str, RunView]) -> dict[str, Any]:
     chain, tags = _chain(run, every), run.tags
     before = [one for one in chain if one.tags.get("xfer.phase") == "intermediate"]
-    select = next((one.params["select_by"] for one in chain if "select_by" in one.params), "")
+    target = next((one for one in chain if one.tags.get("xfer.phase") == "target"), None)
+    select = target.params.get("select_by", "") if target else ""
     parts = [f"select_by={select}"] if select else []
     parts += [f"shots={tags['xfer.target_shots']}"] if tags.get("xfer.target_shots", "0") not in ("", "0") else []
     parts += [f"train_on={tags['xfer.train_on']}"] if tags.get("xfer.train_on") else []
@@ -154,7 +162,7 @@ def _facts(run: RunView, every: Mapping[str, RunView], bases: Mapping[str, str])
     seed = tags.get("xfer.seed", "")
     return {
         "condition": (tags.get("xfer.tasks", "").replace(",", "+") or "none") + control,
-        "base_seed": _number(bases.get(run.run_id, tags.get("xfer.base_seed", "0"))),
+        "base_seed": _number(tags.get("xfer.base_seed", "0")),
         "seed": _number(seed) if seed else 0,
         "suite": tags.get("xfer.suite", ""),
         "protocol": " ".join(parts),
@@ -211,7 +219,7 @@ def _from_metrics(run: RunView) -> list[dict[str, Any]]:
 
 
 def costs(store: Store, run_ids: Sequence[str]) -> pd.DataFrame:
-    """What training behind evaluations cost: columns condition-free run_id, phase, name, steps, tokens, seconds; each phase once."""
+    """What training behind evaluations cost: columns run_id, phase, name, steps, tokens, seconds; each phase once."""
     import pandas as pd
 
     every = {

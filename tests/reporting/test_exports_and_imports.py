@@ -53,7 +53,7 @@ def test_elements_escape_all_but_markup():
 
 
 def test_numbers_for_reading():
-    assert points(-1.26, True) == "−1.3" and points(0.04, True) == "+0.0" and points(float("nan")) == "–"
+    assert points(-1.26, True) == "−1.3" and points(-0.04, True) == "0.0" and points(float("nan")) == "–"
     assert (p_text(0.0004), p_text(0.05), p_text(1.0), p_text(float("nan"))) == ("< .001", ".050", "1", "–")
     assert ticks(-5, 5) == [-4, -2, 0, 2, 4] and ticks(3, 3) == [3]
 

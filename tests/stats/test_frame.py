@@ -42,7 +42,8 @@ def test_mixed_scales_are_refused_and_hard_tasks_are_not():
 def test_suites_protocols_and_metrics_do_not_mix():
     refused(GOOD.assign(suite=GOOD["condition"].map({"none": "mini", "mnli": "xtreme"})), "Different suites", "suite=xtreme")
     protocol = GOOD["condition"].map({"none": "select_by=english_dev", "mnli": "select_by=oracle"})
-    refused(GOOD.assign(protocol=protocol), "protocols", "condition=mnli, protocol=select_by=oracle")
+    refused(GOOD.assign(protocol=protocol), "protocols", "condition=mnli, task=udpos, protocol=select_by=oracle")
+    check(GOOD.assign(protocol=GOOD["task"].map({"xnli": "select_by=english_dev", "udpos": ""})))  # an untrained task has none
     refused(GOOD.assign(metric=GOOD["condition"].map({"none": "f1", "mnli": "accuracy"})), "'xnli' is scored by different metrics")
 
 

@@ -131,3 +131,17 @@ def test_one_search_for_any_number_of_runs(store, monkeypatch):
     monkeypatch.setattr(store.client, "search_runs", lambda *a, **k: asked.append(a) or original(*a, **k))
     monkeypatch.setattr(store.client, "get_run", lambda *a, **k: pytest.fail("one call per run"))
     assert len(results(store)) == 28 and len(asked) == 1
+
+
+def test_an_evaluation_that_all_seeds_share_stands_in_each(store):
+    """Retrieval straight from the base model: one run, whatever the seed."""
+    shared = phase(store, "evaluate", "evaluate retrieval", rows=[{"task": "tatoeba", "language": "de", "score": 40.0}], suite="mini", base_model="mini")
+    for seed in (1, 2, 3):
+        run, made = transfer(store, "none", seed)
+        store.tags(run, {"xfer.input_run_ids": ",".join([*made, shared])})
+    store.flush()
+    frame = results(store)
+    assert sorted(frame.loc[frame["task"] == "tatoeba", "seed"]) == [1, 2, 3]
+    asked = store.search({"xfer.kind": "transfer"})[0].run_id
+    assert results(store, [asked])["seed"].unique().tolist() == [1]
+    assert results(store, [shared])["seed"].tolist() == [0]
