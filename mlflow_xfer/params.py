@@ -110,7 +110,7 @@ class Targets(Shape):
 
 
 class Evaluation(Shape):
-    suite: Literal["auto", "mini", "xtreme"] = Field("auto", description="benchmark whose totals are reported; auto: mini for data=mini, else xtreme")
+    suite: Literal["auto", "mini", "xtreme", "xtreme-r"] = Field("auto", description="benchmark whose totals are reported; auto: mini for data=mini, else xtreme")
     languages: NamesOrAuto = Field("auto", description="evaluate only these languages (English is kept)")
     layer: Literal["auto"] | Annotated[int, Field(ge=0)] = Field("auto", description="retrieval: index in hidden_states, 0 = embeddings; auto: the last but a third")
     pooling: Literal["mean", "cls", "last"] = Field("mean", description="retrieval: how tokens become one vector")

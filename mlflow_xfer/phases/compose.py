@@ -69,7 +69,7 @@ class Composer:
             have = sorted({"folder": "data=<folder>"}.get(p, f"data={p}") for p in task.sources)
             self.problems.add(f"Task {name!r} has no data with data={self.params.data}.", f"It has: {', '.join(have)}")
             return None
-        return task
+        return self.attempt(lambda: sources.with_labels(task, self.params.data), task)
 
     def suite(self) -> Suite:
         name = self.params.suite
@@ -83,7 +83,7 @@ class Composer:
         if asked == "auto":
             provider = sources.provider_of(self.params.data)
             names = [n for n in self.suite().tasks if n in TASKS and provider in TASKS.get(n).sources]
-            found = [n for n in names if self.available(TASKS.get(n), "test")]
+            found = [n for n in names if self.available(task := TASKS.get(n), "test") and (not task.trained or self.available(task, "train"))]
             if not found:
                 self.problems.add(f"No target of suite {self.suite().name!r} has test data with data={self.params.data}.", "Name the targets: target=…")
             return found

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from mlflow_xfer.data.reading import check
 from mlflow_xfer.data.stream import text_task
-from mlflow_xfer.errors import Problems
+from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.home import home
+from mlflow_xfer.models import load
 from mlflow_xfer.phases import record
 from mlflow_xfer.phases.code import code_hash
 from mlflow_xfer.phases.phase import Base, Made, Phase, Start
@@ -136,12 +137,18 @@ class Executor:
 
 
 def validate(phases: Iterable[Phase]) -> None:
-    """Read and check all rows of the phases that will run, before anything is trained.
+    """Check the models that the phases start from, and read and check all their rows, before anything is trained.
 
     Raises:
-        XferError: every fault of every file at once.
+        XferError: every fault of every model and file at once.
     """
     problems = Problems()
+    phases = list(phases)
+    for base in {source for phase in phases for source in phase.inputs if isinstance(source, Base) and source.path}:
+        try:
+            load.load_tokenizer(base.path) if base.identity.startswith("scratch:") else _check_model(base.path)
+        except XferError as error:
+            problems.add(error)
     seen: set[tuple[str, str, str, str]] = set()
     for phase in phases:
         by_name = {task.name: task for task in phase.tasks}
@@ -152,3 +159,10 @@ def validate(phases: Iterable[Phase]) -> None:
                 for problem in check(by_name.get(rows.task) or text_task(rows), rows):
                     problems.add(problem)
     problems.raise_if_any()
+
+
+def _check_model(path: str) -> None:
+    """Raise :class:`XferError` unless the directory holds a text encoder or decoder, its weights and its tokenizer."""
+    load.load_config(path)
+    load.check_weights(path)
+    load.load_tokenizer(path)
