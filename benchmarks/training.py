@@ -427,6 +427,7 @@ def measure(
             for seed in range(seeds):
                 turned = ARMS[seed % 3 :] + ARMS[: seed % 3]
                 for arm in turned:
+                    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # the tuned arm's choice alone
                     results.append(experiments[name](arm, seed, Path(scratch) / f"{name}-{arm}-{seed}"))
                     note(f"{name} {results[-1]}")
             report[name] = {**summary(results), "runs": [asdict(r) for r in results]}

@@ -15,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mlflow_xfer.data.encode import IGNORED, Encoded
+from mlflow_xfer.data.encoded import IGNORED, Encoded
 from mlflow_xfer.data.mixing import stream
 
 GROUP = 2048
@@ -87,7 +87,10 @@ class Packer:
         if (language, epoch) not in self._orders:
             self._orders = {key: order for key, order in self._orders.items() if key[0] != language}
             draws = stream("texts", self.seed, self.languages[language], epoch)
-            self._orders[language, epoch] = draws.permutation(len(self._encoded[language]))
+            order, stage = draws.permutation(len(self._encoded[language])), self._encoded[language].columns.get("stage")
+            if stage is not None:  # a curriculum: lower stages first
+                order = order[np.argsort(np.asarray(stage)[order], kind="stable")]
+            self._orders[language, epoch] = order
         return self._orders[language, epoch]
 
     def _packed(self, documents: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mlflow_xfer.data.encode import IGNORED, Encoded
+from mlflow_xfer.data.encoded import IGNORED, Encoded
 from mlflow_xfer.data.mixing import Schedule, Walk
 from mlflow_xfer.data.packing import Masking, Packer, masked, shifted
 from mlflow_xfer.tasks.task import TaskKind

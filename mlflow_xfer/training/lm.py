@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from mlflow_xfer.data.encode import IGNORED, Encoded, encode
+from mlflow_xfer.data.encode import encode
+from mlflow_xfer.data.encoded import IGNORED, Encoded
 from mlflow_xfer.data.packing import uniforms
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.heads import build, lm_loss_sum

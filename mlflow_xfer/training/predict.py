@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mlflow_xfer.data.encode import Encoded, encode, join
+from mlflow_xfer.data.encode import encode
+from mlflow_xfer.data.encoded import Encoded, join
 from mlflow_xfer.models.checkpoint import load_task_model
 from mlflow_xfer.models.embed import Layer, Pooling, embed_layers
 from mlflow_xfer.models.heads import run

@@ -8,7 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mlflow_xfer.data.encode import Encoded, encode
+from mlflow_xfer.data.encode import encode
+from mlflow_xfer.data.encoded import Encoded
 from mlflow_xfer.data.mixing import Walk, count_steps, epoch_ends, evaluation_steps, rates, schedule, with_lm
 from mlflow_xfer.data.packing import Masking, Packer
 from mlflow_xfer.errors import XferError

@@ -9,7 +9,9 @@ import pytest
 from datasets import Dataset
 
 from mlflow_xfer.data import encode as module
-from mlflow_xfer.data.encode import IGNORED, encode, fingerprint, join, windows, words
+from mlflow_xfer.data.encode import encode, fingerprint
+from mlflow_xfer.data.encoded import IGNORED, join
+from mlflow_xfer.data.subwords import windows, words
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.tokenizer import train_tokenizer
 from mlflow_xfer.tasks.task import Task, TaskKind

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlflow_xfer.data.encode import IGNORED, Encoded
+from mlflow_xfer.data.encoded import IGNORED, Encoded
 from mlflow_xfer.data.packing import Masking, Packer, masked, shifted, uniforms
 
 MASKING = Masking(mask_id=4, vocab_size=100, special_ids=(0, 1, 2, 3, 4))

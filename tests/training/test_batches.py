@@ -10,7 +10,8 @@ import pytest
 import torch
 from tiny_world import POS, SENTIMENT, rows, texts
 
-from mlflow_xfer.data.encode import IGNORED, encode
+from mlflow_xfer.data.encode import encode
+from mlflow_xfer.data.encoded import IGNORED
 from mlflow_xfer.data.packing import Masking, Packer
 from mlflow_xfer.models.attention import masked_inputs
 from mlflow_xfer.models.heads import build
