@@ -17,6 +17,7 @@ from torch import nn
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.heads import (
     LM_HEAD,
+    NO_ANSWERS,
     ChoiceHead,
     MultiTaskModel,
     head_class,
@@ -91,6 +92,7 @@ def load_task_model(directory: Path | str, task: Task, head: str | None = None) 
         saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))["config"]
         model = task_head(with_labels_of(saved, task, directory), backbone, 0)
         load_head_tensors(model, backbone, folder)
+        setattr(model.config, NO_ANSWERS, saved.get(NO_ANSWERS, False))
         return model
     kind = head_class(task.kind, backbone.config)
     saved = json.loads((directory / "config.json").read_text(encoding="utf-8"))
@@ -101,6 +103,7 @@ def load_task_model(directory: Path | str, task: Task, head: str | None = None) 
             "Train the target first, or evaluate a checkpoint of its target phase.",
         )
     config = head_config(with_labels_of(saved, task, directory), backbone.config)
+    setattr(config, NO_ANSWERS, saved.get(NO_ANSWERS, False))
     with quiet():
         return kind.from_pretrained(
             directory, config=config, local_files_only=True, use_safetensors=True, dtype="float32"

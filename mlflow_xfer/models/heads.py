@@ -26,7 +26,8 @@ HEAD_STD = 0.02
 LM_HEAD = "lm_head"
 """Folder of a published checkpoint that carries an LM head its root class has no place for."""
 
-LM_KINDS = (TaskKind.MASKED_LM, TaskKind.CAUSAL_LM)
+NO_ANSWERS = "trained_without_answers"
+"""Mark in a question head's configuration: some of its training questions have no answer, so it may say so."""
 
 
 class ChoiceHead(nn.Module):

@@ -1,7 +1,7 @@
 """Trains a subword tokenizer that is the same in every process.
 
 Byte-pair encoding (Sennrich et al. 2016) over bytes: unlike the Unigram trainer it gives equal results in equal
-runs, and unlike a character alphabet it has no unknown script. Words are cut at blanks and punctuation only (GPT-2's
+runs, and unlike a character alphabet it has no unknown script. Words are cut at blanks, punctuation and digits only (GPT-2's
 pattern would also cut before combining marks, hence inside Hindi or Thai words), and every word begins with its
 blank, so that words tokenised one by one give the pieces they have in running text.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 BOS, PAD, EOS, UNK, MASK = "<s>", "<pad>", "</s>", "<unk>", "<mask>"
 ENCODER_SPECIALS = (BOS, PAD, EOS, UNK, MASK)  # the first four with XLM-R's ids 0-3
 DECODER_SPECIALS = (BOS, PAD, EOS, UNK)
-WORD = r" ?[^\s\p{P}\p{S}]+| ?[\p{P}\p{S}]|\s+"
+WORD = r" ?\p{N}+| ?[^\s\p{P}\p{S}\p{N}]+| ?[\p{P}\p{S}]|\s+"
 SMALL = 8192
 """Below this size only bytes that occur get a place: 256 places would cost a small vocabulary its words."""
 

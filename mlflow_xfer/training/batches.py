@@ -21,6 +21,8 @@ from mlflow_xfer.data.mixing import Schedule, Walk
 from mlflow_xfer.data.packing import Masking, Packer, masked, shifted
 from mlflow_xfer.tasks.task import TaskKind
 
+NAMES = {"label": "labels"}  # of columns, as targets
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -82,17 +84,47 @@ def per_token(encoded: Encoded, name: str, rows: Sequence[int], width: int, fill
     return torch.from_numpy(values)
 
 
+def choices(encoded: Encoded, rows: Sequence[int], how: Reading) -> dict[str, Tensor]:
+    """``input_ids`` and ``attention_mask`` [rows, choices, tokens] of multiple choice.
+
+    A choice that an example does not have is one token long, so that no row is empty; its score counts for nothing.
+    """
+    found = []
+    for r in rows:
+        tokens, owner = encoded.row(r), encoded.token_column("token_choice", r)
+        found.append([tokens[owner == n] for n in range(int(encoded.columns["choices"][r]))])
+    width = _width(max(len(ids) for options in found for ids in options), how)
+    shape = (len(rows), max(len(options) for options in found), width)
+    ids, mask = np.full(shape, how.pad_id, np.int64), np.zeros(shape, np.int64)
+    mask[:, :, 0] = 1
+    for i, options in enumerate(found):
+        for n, option in enumerate(options):
+            ids[i, n, : len(option)], mask[i, n, : len(option)] = option, 1
+    return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+
+
+def inputs_of(kind: TaskKind, encoded: Encoded, rows: Sequence[int], how: Reading) -> dict[str, Tensor]:
+    """What a head of ``kind`` reads of ``rows``."""
+    return choices(encoded, rows, how) if kind == TaskKind.MULTIPLE_CHOICE else padded(encoded, rows, how)
+
+
 def task_batch(name: str, kind: TaskKind, encoded: Encoded, rows: Sequence[int], how: Reading) -> dict[str, Any]:
     """One batch of a task with its targets."""
-    inputs = padded(encoded, rows, how)
-    tokens = int(inputs["attention_mask"].sum())
+    inputs = inputs_of(kind, encoded, rows, how)
+    at = np.asarray(rows)
+    count = len(rows)
     if kind == TaskKind.TAGGING:
         labels = per_token(encoded, "token_label", rows, inputs["input_ids"].shape[1], IGNORED)
         targets = {"labels": labels}
         count = max(1, int((labels != IGNORED).sum()))
     else:
-        targets = {"labels": torch.from_numpy(np.asarray(encoded.columns["label"])[np.asarray(rows)])}
-        count = len(rows)
+        columns = {TaskKind.MULTIPLE_CHOICE: ("label", "choices"), TaskKind.SPAN_QA: ("start", "end")}.get(
+            kind, ("label",)
+        )
+        targets = {
+            NAMES.get(column, column): torch.from_numpy(np.asarray(encoded.columns[column])[at]) for column in columns
+        }
+    tokens = int(np.asarray(encoded.lengths)[at].sum())
     return {"task": name, "inputs": inputs, "targets": targets, "count": count, "tokens": tokens}
 
 

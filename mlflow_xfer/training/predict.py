@@ -15,13 +15,14 @@ from mlflow_xfer.data.encode import encode
 from mlflow_xfer.data.encoded import Encoded, join
 from mlflow_xfer.models.checkpoint import load_task_model
 from mlflow_xfer.models.embed import Layer, Pooling, embed_layers
-from mlflow_xfer.models.heads import run
+from mlflow_xfer.models.heads import NO_ANSWERS, run, without_missing
 from mlflow_xfer.models.load import is_decoder, load_tokenizer
 from mlflow_xfer.tasks.task import Task, TaskKind
-from mlflow_xfer.training.batches import Reading, padded, reading
+from mlflow_xfer.training.batches import Reading, inputs_of, per_token, reading
 from mlflow_xfer.training.devices import autocast, pick, to_device
 from mlflow_xfer.training.progress import tracked
 
+MAX_ANSWER = 30  # tokens (XTREME's run_squad.py)
 TOKEN_BUDGET = 8192
 """Tokens of a prediction batch, padding included. Does not affect the result but for rounding."""
 
@@ -48,7 +49,7 @@ def predict(
 
     Returns:
         classification: label names; tagging: a list of tag names for each example, one for each of its words, always;
-        multiple choice: numbers of choices; span QA: {example id: answer}; retrieval: for each target (English)
+        multiple choice: numbers of choices; span QA: answers; retrieval: for each target (English)
         sentence the row of the nearest source sentence.
     """
     if not splits:
@@ -123,13 +124,13 @@ def budgeted(lengths: np.ndarray, token_budget: int) -> Iterator[np.ndarray]:
 
 @torch.inference_mode()
 def outputs(
-    model: nn.Module, encoded: Encoded, how: Reading, token_budget: int, label: str
+    model: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int
 ) -> Iterator[tuple[np.ndarray, Any]]:
     """(row numbers, the model's output) over all rows of ``encoded``."""
     where = next(model.parameters()).device
     batches = list(budgeted(encoded.lengths, token_budget))
-    for rows in tracked(batches, len(batches), label):
-        inputs = to_device(padded(encoded, rows.tolist(), how), where)
+    for rows in tracked(batches, len(batches), task.name):
+        inputs = to_device(inputs_of(task.kind, encoded, rows.tolist(), how), where)
         yield rows, run(model, inputs, how.decoder)
 
 
@@ -144,7 +145,7 @@ def _classes(
 ) -> list[str]:
     names, allowed = _allowed(model, task)
     best = np.zeros(len(encoded), np.int64)
-    for rows, output in outputs(model, encoded, how, token_budget, task.name):
+    for rows, output in outputs(model, task, encoded, how, token_budget):
         logits = output.logits.float().masked_fill(~allowed.to(output.logits.device), float("-inf"))
         best[rows] = logits.argmax(-1).cpu().numpy()
     return [names[i] for i in best]
@@ -157,7 +158,7 @@ def _tags(
     names, allowed = _allowed(model, task)
     best = np.zeros(len(encoded.tokens), np.int64)
     starts = np.asarray(encoded.starts)
-    for rows, output in outputs(model, encoded, how, token_budget, task.name):
+    for rows, output in outputs(model, task, encoded, how, token_budget):
         logits = output.logits.float().masked_fill(~allowed.to(output.logits.device), float("-inf"))
         tags = logits.argmax(-1).cpu().numpy()
         for i, row in enumerate(rows):
@@ -171,7 +172,74 @@ def _tags(
     return [[names[t] for t in tags[begin:end]] for begin, end in pairwise(cuts)]
 
 
-ANSWERS = {TaskKind.CLASSIFICATION: _classes, TaskKind.TAGGING: _tags}
+def _chosen(
+    model: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int, splits: Sequence[Any]
+) -> list[int]:
+    best = np.zeros(len(encoded), np.int64)
+    for rows, output in outputs(model, task, encoded, how, token_budget):
+        available = torch.from_numpy(np.asarray(encoded.columns["choices"])[rows]).to(output.logits.device)
+        best[rows] = without_missing(output.logits.float(), available).argmax(-1).cpu().numpy()
+    return best.tolist()
+
+
+def _spans(
+    model: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int, splits: Sequence[Any]
+) -> list[str]:
+    """The best span of all windows of an example, cut out of its context by character offsets.
+
+    Empty only where the head was trained on questions without an answer, and the best "not here" of the windows beats
+    the best span (Devlin et al. 2019 §4.3, threshold 0).
+    """
+    n = encoded.counts["examples"]
+    best, nothing = np.full(n, -np.inf), np.full(n, np.inf)
+    where = np.zeros((n, 2), np.int64)
+    examples = np.asarray(encoded.columns["example"])
+    for rows, output in outputs(model, task, encoded, how, token_budget):
+        width = output.start_logits.shape[1]
+        begins, ends = (per_token(encoded, name, rows.tolist(), width, -1) for name in ("token_begin", "token_end"))
+        inside = (begins >= 0).to(output.start_logits.device)
+        first, last, score = best_spans(output.start_logits.float(), output.end_logits.float(), inside)
+        lengths = torch.from_numpy(encoded.lengths[rows]).to(inside.device)
+        here = torch.arange(len(rows), device=inside.device)
+        null = lengths - 1 if how.decoder else torch.zeros_like(lengths)
+        absent = (output.start_logits[here, null] + output.end_logits[here, null]).float().cpu().numpy()
+        for i, (row, a, b, s) in enumerate(zip(rows, first.tolist(), last.tolist(), score.tolist(), strict=True)):
+            example = examples[row]
+            nothing[example] = min(nothing[example], absent[i])
+            if s > best[example]:
+                best[example], where[example] = s, (begins[i, a], ends[i, b])
+    may_be_empty = getattr(model.config, NO_ANSWERS, False)
+    contexts = [context for split in splits for context in split["context"]]
+    return [
+        ""
+        if not np.isfinite(best[i]) or (may_be_empty and nothing[i] > best[i])
+        else contexts[i][where[i, 0] : where[i, 1]].strip()
+        for i in range(n)
+    ]
+
+
+def best_spans(starts: Tensor, ends: Tensor, inside: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(first token, last token, score), each [rows], of the best span of at most :data:`MAX_ANSWER` tokens ``inside``."""
+    starts, ends = (logits.masked_fill(~inside, float("-inf")) for logits in (starts, ends))
+    width = starts.shape[1]
+    found = torch.stack(
+        [
+            nn.functional.pad(starts[:, : width - k] + ends[:, k:], (0, k), value=float("-inf"))
+            for k in range(min(MAX_ANSWER, width))
+        ],
+        dim=1,
+    )
+    score, at = found.flatten(1).max(-1)
+    first = at % width
+    return first, first + at // width, score
+
+
+ANSWERS = {
+    TaskKind.CLASSIFICATION: _classes,
+    TaskKind.TAGGING: _tags,
+    TaskKind.MULTIPLE_CHOICE: _chosen,
+    TaskKind.SPAN_QA: _spans,
+}
 
 
 # -- retrieval -------------------------------------------------------------------------------------------------------

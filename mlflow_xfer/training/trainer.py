@@ -8,6 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mlflow_xfer.data.encode import encode
 from mlflow_xfer.data.encoded import Encoded
 from mlflow_xfer.data.mixing import Walk, count_steps, epoch_ends, evaluation_steps, rates, schedule, with_lm
@@ -150,10 +152,14 @@ class Training:
 
     def _data(self):
         """The batches of the whole training."""
+        from mlflow_xfer.models.heads import NO_ANSWERS
         from mlflow_xfer.training.batches import Steps, reading
 
         s = self.settings
         encoded = {part.task.name: self._encode(part.train, part.task) for part in self.tasks}
+        for name, rows in encoded.items():
+            if "answered" in rows.columns and not np.all(rows.columns["answered"]):
+                setattr(self.model.head(name).config, NO_ANSWERS, True)
         packer = self._packer() if self.lm is not None else None
         sizes = {name: len(rows) for name, rows in encoded.items()}
         total = count_steps(
