@@ -58,7 +58,7 @@ def encode(
 # -- kinds -----------------------------------------------------------------------------------------------------------
 def _classification(dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool) -> Encoded:
     index = {label: i for i, label in enumerate(task.labels)}
-    rows = texts(tokenizer, dataset["text_a"], _column(dataset, "text_b"), limit)
+    rows = texts(tokenizer, _column(dataset, "text_a"), _column(dataset, "text_b"), limit)
     labels = _column(dataset, "label")
     if labels is not None:
         try:
@@ -75,7 +75,7 @@ def _language_model(dataset: Any, task: Task, tokenizer: Any, limit: int, decode
 
     A column ``stage`` (whole numbers) is kept: texts of a lower stage are dealt first in each epoch.
     """
-    encoded = texts(tokenizer, dataset["text"], _column(dataset, "text_b"), limit, split=True).done()
+    encoded = texts(tokenizer, _column(dataset, "text"), _column(dataset, "text_b"), limit, split=True).done()
     stage = _column(dataset, "stage")
     if stage is None:
         return encoded
@@ -85,7 +85,7 @@ def _language_model(dataset: Any, task: Task, tokenizer: Any, limit: int, decode
 
 def _retrieval(dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool) -> Encoded:
     """The sources, then the targets: row i and row n + i are a pair."""
-    return texts(tokenizer, [*dataset["source"], *dataset["target"]], None, limit).done()
+    return texts(tokenizer, [*_column(dataset, "source"), *_column(dataset, "target")], None, limit).done()
 
 
 def _tagging(dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool) -> Encoded:
@@ -95,7 +95,7 @@ def _tagging(dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool
     subword for encoders (Devlin et al. 2019), its last for decoders, which have not read the rest before that.
     """
     index = {label: i for i, label in enumerate(task.labels)}
-    sentences, tags = dataset["words"], _column(dataset, "tags")
+    sentences, tags = _column(dataset, "words"), _column(dataset, "tags")
     pieces = words(tokenizer, {word for sentence in sentences for word in sentence}, limit)
     before, after = specials(tokenizer)
     room = limit - len(before) - len(after)
@@ -135,7 +135,7 @@ def _multiple_choice(dataset: Any, task: Task, tokenizer: Any, limit: int, decod
 
     A choice is read as the pair (context and question, choice), as jiant does; examples may differ in their number.
     """
-    contexts, questions, choices = dataset["context"], dataset["question"], dataset["choices"]
+    contexts, questions, choices = _column(dataset, "context"), _column(dataset, "question"), _column(dataset, "choices")
     labels = _column(dataset, "label")
     numbers = [n for n, options in enumerate(choices) for _ in options]
     asked = [" ".join(part for part in (contexts[n], questions[n]) if part) for n in numbers]
@@ -164,7 +164,7 @@ def _span_qa(dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool
     """
     answers = _column(dataset, "answers")
     rows = Rows(("token_begin", "token_end"), ("example", "second", "start", "end", "answered"))
-    contexts, questions = dataset["context"], dataset["question"]
+    contexts, questions = _column(dataset, "context"), _column(dataset, "question")
     for begin in range(0, len(contexts), subwords.CHUNK // 8):
         numbers = range(begin, min(begin + subwords.CHUNK // 8, len(contexts)))
         cut = subwords.cut(tokenizer, [questions[n] for n in numbers], min(MAX_QUESTION, limit // 2))
@@ -221,8 +221,9 @@ ENCODERS: dict[TaskKind, Callable[..., Encoded]] = {
 }
 
 
-def _column(dataset: Any, name: str) -> Any:
-    return dataset[name] if name in dataset.column_names else None
+def _column(dataset: Any, name: str) -> list | None:
+    """A column as a list (``datasets`` reads its own column objects one row at a time); None if there is none."""
+    return dataset[name][:] if name in dataset.column_names else None
 
 
 # -- the key of the cache ------------------------------------------------------------------------------------------

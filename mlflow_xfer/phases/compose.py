@@ -144,6 +144,8 @@ class Composer:
         rows = [found for _, found in sorted(sources.load_texts("mini", None).items())] if mini else self.texts(text)
         alpha = 0.3 if mini else self.params.alpha
         settings = training_settings(asked, [recipe]) | {"alpha": alpha} | ({"dropout": 0.0} if scratch else {})
+        if recipe is mini_suite.PRETRAIN:
+            settings |= {"mlm_probability": mini_suite.MLM_PROBABILITY}
         return Phase("pretrain", settings, seed, (), tuple(rows), (start,), {"languages": tuple(r.language for r in rows), "note": "base" if mini else ""})
 
     def intermediates(self, start: Start, seed: int) -> list[Phase]:

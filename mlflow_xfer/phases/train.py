@@ -70,5 +70,5 @@ def mixture(phase: Phase) -> Mixture | None:
 
 def trainer_settings(phase: Phase) -> Settings:
     """The phase's settings as the trainer takes them."""
-    names = ("dropout", "learning_rate", "num_train_epochs", "max_steps", "train_batch_size", "max_seq_length", "warmup_ratio", "weight_decay", "precision", "select_by", "alpha")  # fmt: skip
+    names = ("dropout", "mlm_probability", "learning_rate", "num_train_epochs", "max_steps", "train_batch_size", "max_seq_length", "warmup_ratio", "weight_decay", "precision", "select_by", "alpha")  # fmt: skip
     return Settings(seed=phase.seed, **{name: phase.settings[name] for name in names if name in phase.settings})

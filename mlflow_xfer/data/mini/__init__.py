@@ -21,7 +21,7 @@ from mlflow_xfer.registry import unknown
 VERSION = 1
 
 LARGE = {"train": 1200, "validation": 150, "test": 150}
-FEW = {"train": 100, "validation": 100, "test": 200}  # targets: too few rows to learn the skill from
+FEW = {"train": 64, "validation": 100, "test": 200}  # targets: too few rows to learn the skill from
 
 EXAMPLES: Mapping[str, Examples] = {
     "attribute": Examples(examples.attribute("a"), examples.single, LARGE),
@@ -41,6 +41,7 @@ EXAMPLES: Mapping[str, Examples] = {
     "position": Examples(examples.scene, examples.tagged(lambda place, _: examples.POSITIONS[min(place, 7)]), LARGE, False),
     "same_kind": Examples(examples.same_kind, examples.which, LARGE, False),
     "questions": Examples(examples.question(False), examples.answer, LARGE, False),
+    "holds": Examples(examples.attribute("a", unseen=True), examples.single, FEW),
     "choice": Examples(examples.choice("thing", "a"), examples.which, FEW),
     "choice_both": Examples(examples.choice("thing", "a", "b"), examples.which, FEW),
     "bio_choice": Examples(examples.choice("bio", "a"), examples.which, FEW),

@@ -8,18 +8,19 @@ a word means. Low-resource languages have a small share of sentences and no dict
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 
-from mlflow_xfer.data.mini.examples import ADJECTIVES, PLACES, VERBS, statement, text
+from mlflow_xfer.data.mini.examples import statement, text
 from mlflow_xfer.data.mini.grammar import Grammar, Meaning, Token, grammar, rules
 from mlflow_xfer.data.mini.lexicon import concepts, group, kind
+from mlflow_xfer.data.mini.world import truth
 
 NOUNS = group("thing", "bio", "legal")
-PREFERENCE = 0.85
-SIZES = {"dictionary": 1, "phrase": 900, "parallel": 1200, "codeswitched": 1500, "monolingual": 600}
-LOW_SIZES = {"parallel": 60, "codeswitched": 0, "monolingual": 120}
+PREFERENCE = 0.9
+ENTRIES = 6  # of the dictionary, in one document
+SIZES = {"dictionary": 3200, "phrase": 1000, "parallel": 3600, "codeswitched": 2800, "monolingual": 1200}
+LOW_SIZES = {"dictionary": 0, "phrase": 0, "parallel": 60, "codeswitched": 0, "monolingual": 120}
 
 
 def low_resource(language: str) -> bool:
@@ -37,68 +38,80 @@ def documents(language: str) -> list[dict]:
     own, sizes = grammar(language), LOW_SIZES if low_resource(language) else SIZES
     others = [grammar(code) for code in rich_languages() if code != language]
     found: list[tuple[str, str, str | None]] = []
-    if "dictionary" in sizes:
-        found += [("dictionary", *pair) for pair in _dictionary(own, others)]
-        found += [("phrase", *_phrase(rng, own, _other(rng, others))) for _ in range(sizes["phrase"])]
+    found += [("dictionary", *_entries(rng, own, others)) for _ in range(sizes["dictionary"])]
+    found += [("phrase", *_phrase(rng, own, _other(rng, others))) for _ in range(sizes["phrase"])]
     for _ in range(sizes["parallel"]):
         meaning = preferred(rng)
-        found.append(("parallel", text(own.say(meaning)), text(_other(rng, others).say(meaning))))
+        found.append(("parallel", text(told(meaning, own)), text(told(meaning, _other(rng, others)))))
     for _ in range(sizes["codeswitched"]):
-        found.append(("codeswitched", _switched(rng, own, others), None))
+        found.append(("codeswitched", *_switched(rng, own, others)))
     for _ in range(sizes["monolingual"]):
-        found.append(("monolingual", text(own.say(preferred(rng))), None))
+        found.append(("monolingual", text(told(preferred(rng), own)), None))
     return [
-        {"id": f"{language}-{number}", "text": first, "text_b": second, "kind": sort}
+        {"id": f"{language}-{number}", "text": first, "text_b": second, "kind": sort, "stage": str(int(sort != "dictionary"))}
         for number, (sort, first, second) in enumerate(found)
     ]
 
 
 def _other(rng: random.Random, others: list[Grammar]) -> Grammar:
-    """English half of the time: the pivot of most real parallel text."""
-    return others[0] if rng.random() < 0.5 else rng.choice(others)
-
-
-@lru_cache(maxsize=1)
-def _preferences() -> dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]]:
-    """Three verbs, two places and two adjectives for each thing."""
-    rng = random.Random("preferences")
-    verbs = VERBS + group("cause")
-    return {noun: (tuple(rng.sample(verbs, 3)), tuple(rng.sample(PLACES, 2)), tuple(rng.sample(ADJECTIVES, 2))) for noun in NOUNS}
+    """English nine times of ten: the pivot of most real parallel text."""
+    return others[0] if rng.random() < 0.9 else rng.choice(others)
 
 
 def preferred(rng: random.Random) -> Meaning:
-    """A statement about what its thing prefers; one in ten has no thing, one in ten is negated."""
-    thing = rng.choice(NOUNS)
-    meaning = statement(rng, thing=thing)
-    if rng.random() < 0.1:
+    """A statement as this world makes them: what goes with a thing follows its attributes nine times of ten.
+
+    One in ten has no thing, one in ten tells of a deed that changes a thing's state, one in ten is negated.
+    """
+    thing, sort = rng.choice(NOUNS), rng.random()
+    meaning = replace(statement(rng, thing=thing), negated=rng.random() < 0.1)
+    if sort < 0.1:
         return replace(meaning, verb=rng.choice(group("act")), object="", adjective="")
-    verbs, places, adjectives = _preferences()[thing]
-    chosen = {"verb": rng.choice(verbs if rng.random() < PREFERENCE else VERBS + group("cause")), "negated": rng.random() < 0.1}
-    if meaning.place and rng.random() < PREFERENCE:
-        chosen["place"] = rng.choice(places)
-    if meaning.adjective and rng.random() < PREFERENCE:
-        chosen["adjective"] = rng.choice(adjectives)
+    known = truth()
+    a, b = known.attributes["a"][thing], known.attributes["b"][thing]
+
+    def like(field: str, value: int) -> str:
+        return rng.choice(known.halves[field][value if rng.random() < PREFERENCE else 1 - value])
+
+    verb = like("verb", a) if sort < 0.9 else rng.choice(group("cause"))
+    chosen = {"verb": verb}
+    if kind(verb) in ("good", "bad"):
+        chosen["agent"] = like("agent", kind(verb) == "good")
+    chosen |= {field: like(field, value) for field, value in (("adjective", a), ("place", b), ("time", b)) if getattr(meaning, field)}
     return replace(meaning, **chosen)
 
 
-def _dictionary(own: Grammar, others: list[Grammar]) -> Iterator[tuple[str, str]]:
-    """Every concept with its translation into every other language that has a dictionary."""
-    for concept in concepts().values():
-        if concept.group == "name":
-            continue
-        for other in others:
-            yield text(_cited(own, concept.name)), text(_cited(other, concept.name))
+def told(meaning: Meaning, own: Grammar) -> list[Token]:
+    """A statement; a deed that changes a thing's state is followed by that state."""
+    if not meaning.negated and meaning.object and concepts()[meaning.verb].group == "cause":
+        return own.say(meaning) + own.conclude(meaning.object, kind(meaning.verb))
+    return own.say(meaning)
 
 
-def _cited(grammar: Grammar, concept: str) -> tuple[Token, ...]:
+def _entries(rng: random.Random, own: Grammar, others: list[Grammar]) -> tuple[str, str]:
+    """Some concepts, and the same in the same order, each in any other language that has a dictionary.
+
+    Where the language of a masked word cannot be told, its translations are the answer alike: their (tied)
+    embeddings grow together, which whole sentences do slowly.
+    """
+    entries = [(concept, rng.choice(("bare", "object"))) for concept in rng.sample(_cited_concepts(), ENTRIES)]
+    return " ".join(text(_cited(own, *e)) for e in entries), " ".join(text(_cited(_other(rng, others), *e)) for e in entries)
+
+
+@lru_cache(maxsize=1)
+def _cited_concepts() -> tuple[str, ...]:
+    return tuple(concept.name for concept in concepts().values() if concept.group != "name")
+
+
+def _cited(grammar: Grammar, concept: str, case: str) -> list[Token]:
+    """A concept as a dictionary lists it: without articles and prepositions, nouns in one of their cases."""
     sort = concepts()[concept].group
     if sort in ("verb", "cause", "act"):
-        return grammar.verb(concept)
-    if sort in ("place", "time"):
-        return grammar.adverbial(concept)
+        return list(grammar.verb(concept))
     if sort == "adjective":
-        return grammar.predicate(concept, "book")
-    return grammar.phrase(concept)
+        return list(grammar.predicate(concept, "book"))
+    words = grammar.adverbial(concept) if sort in ("place", "time") else grammar.phrase(concept, case=case)
+    return [token for token in words if token.pos not in ("DET", "ADP")]
 
 
 def _phrase(rng: random.Random, own: Grammar, other: Grammar) -> tuple[str, str]:
@@ -118,10 +131,10 @@ def _phrase(rng: random.Random, own: Grammar, other: Grammar) -> tuple[str, str]
     return text(say(own)), text(say(other))
 
 
-def _switched(rng: random.Random, own: Grammar, others: list[Grammar]) -> str:
-    """A sentence some of whose phrases stand in another language."""
+def _switched(rng: random.Random, own: Grammar, others: list[Grammar]) -> tuple[str, str | None]:
+    """A sentence some of whose phrases stand in another language; half of the time beside the English original."""
     meaning = preferred(rng)
-    said = {"": own.say(meaning)}
+    said = {"": told(meaning, own)}
     words: list[str] = []
     tokens, start = said[""], 0
     while start < len(tokens):
@@ -130,10 +143,10 @@ def _switched(rng: random.Random, own: Grammar, others: list[Grammar]) -> str:
             stop += 1
         segment = tokens[start:stop]
         if tokens[start].slot and rng.random() < 0.5:
-            other = rng.choice(others)
+            other = _other(rng, others)
             if other.language not in said:
-                said[other.language] = other.say(meaning)
+                said[other.language] = told(meaning, other)
             segment = [token for token in said[other.language] if token.slot == tokens[start].slot]
         words.append(text(segment))
         start = stop
-    return " ".join(words)
+    return " ".join(words), text(told(meaning, others[0])) if rng.random() < 0.5 else None

@@ -51,11 +51,12 @@ ADJECTIVES, PLACES, TIMES = group("adjective"), group("place"), group("time")
 
 
 # -- classification ----------------------------------------------------------------------------------------------------
-def attribute(name: str, family: str = "thing") -> Draw:
-    """Does the thing have the attribute? Shows every concept of the family in every split."""
+def attribute(name: str, family: str = "thing", unseen: bool = False) -> Draw:
+    """Does the thing have the attribute? With ``unseen`` each split shows its own things, else all of the family."""
 
     def draw(rng: random.Random, split: str, world: World, number: int) -> Any:
-        concept = _balanced(rng, group(family), world.attributes[name], number % 2)
+        concepts = world.folds[family][split] if unseen else group(family)
+        concept = _balanced(rng, concepts, world.attributes[name], number % 2)
         return statement(rng, thing=concept), ("no", "yes")[number % 2]
 
     return draw

@@ -79,6 +79,13 @@ class Grammar:
         """``noun`` is ``adjective``."""
         return self._fill("predicate", Meaning("", object=noun, adjective=adjective))
 
+    def conclude(self, noun: str, adjective: str) -> list[Token]:
+        """And then ``noun`` is ``adjective``."""
+        meaning = Meaning("", object=noun, adjective=adjective)
+        if "consequence" in self.rule:
+            return self._fill("consequence", meaning)
+        return self._fill("then", meaning) + self._fill("predicate", meaning)
+
     def phrase(self, noun: str, adjective: str = "", case: str = "bare", slot: str = "") -> tuple[Token, ...]:
         """A noun phrase in a case: ``subject``, ``object``, or ``bare`` as it is cited."""
         key = (noun, adjective, case)

@@ -1,7 +1,10 @@
-"""What is true in the world of mini: which concepts a split shows, and which latent attributes they have.
+"""What is true in the world of mini, what its text shows of that, and which concepts a split shows.
 
-Attributes are arbitrary (no text says them), so that a target task on unseen concepts cannot be learnt from its
-own rows. A concept split redraws attributes and folds; it is one factor of a replicate's seed.
+Things have latent attributes. No text names them, but text shows them: what is done to a thing, where, and which
+adjectives it takes depend on them (``halves``), as edible things are found in kitchens. So a pre-trained model
+represents them, a target task with few rows does not tell which of a thing's many properties is asked for, and an
+intermediate task that teaches the attribute does. Truths and text are the same in every concept split; folds, the
+asked value and the permuted nulls are redrawn: a concept split is one factor of a replicate's seed.
 """
 
 from __future__ import annotations
@@ -11,73 +14,109 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from mlflow_xfer.data.mini.lexicon import group, kind
+from mlflow_xfer.data.mini.lexicon import NAMES, group, kind
 
 CONCEPT_SPLITS = 10
-SHARES = {"train": 1 / 3, "validation": 1 / 6, "test": 1 / 2}  # of a family's concepts, in a target's splits
 FAMILIES = ("thing", "bio", "legal")
+SHOWN = 8  # concepts of a family in a target's training rows, and as many in its validation rows; the rest is tested
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What holds in every concept split.
+
+    ``attributes`` gives each thing ``a`` and ``b`` (0 or 1; independent, and independent of its natural kind);
+    ``halves[field][value]`` are the concepts that go with things whose attribute has that value: ``verb`` and
+    ``adjective`` follow ``a``, ``place`` and ``time`` follow ``b``; agents follow the verb's polarity.
+    """
+
+    attributes: Mapping[str, Mapping[str, int]]
+    halves: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]
+
+
+@lru_cache(maxsize=1)
+def truth() -> Truth:
+    rng = random.Random("truth")
+    attributes: dict[str, dict[str, int]] = {"a": {}, "b": {}}
+    for family in FAMILIES:
+        # Dealt kind by kind: each kind has as many of every pair of values as its size allows.
+        things = [thing for value in dict.fromkeys(map(kind, group(family))) for thing in _shuffled([t for t in group(family) if kind(t) == value], rng)]
+        for number, thing in enumerate(things):
+            attributes["a"][thing], attributes["b"][thing] = number % 2, number // 2 % 2
+    deeds = [deed for value in ("good", "bad", "neutral") for deed in _shuffled([v for v in group("verb") if kind(v) == value], rng)]
+    halves = {
+        "verb": (tuple(deeds[::2]), tuple(deeds[1::2])),
+        "adjective": _halved(group("adjective"), rng),
+        "place": _halved(group("place"), rng),
+        "time": _halved(group("time"), rng),
+        "agent": _halved((*group("agent"), *NAMES), rng),
+    }
+    return Truth(attributes, halves)
 
 
 @dataclass(frozen=True)
 class World:
     """One concept split.
 
-    ``folds[family][split]`` are the concepts that a concept-disjoint target shows in a split;
-    ``attributes[name][concept]`` is 0 or 1, balanced in every fold and, pairwise with ``a``, in every cell.
+    ``folds[family][split]`` are the concepts that a concept-disjoint target shows in a split, balanced in what it
+    asks; ``attributes[name][concept]`` is 0 or 1; ``results[name][verb]`` the state that a deed causes.
     """
 
     folds: Mapping[str, Mapping[str, tuple[str, ...]]]
     attributes: Mapping[str, Mapping[str, int]]
-    results: Mapping[str, Mapping[str, str]]  # verb -> the state it causes: "true", and "null" with states permuted
+    results: Mapping[str, Mapping[str, str]]
 
 
 @lru_cache(maxsize=CONCEPT_SPLITS)
 def world(concept_split: int) -> World:
-    """The world of a concept split."""
-    rng = random.Random(f"world/{concept_split}")
-    folds, attributes = {}, {name: {} for name in ("a", "b", "null", "good", "good_null")}
+    """The world of a concept split. In odd ones the other value of every attribute is asked for."""
+    rng, flipped = random.Random(f"world/{concept_split}"), concept_split % 2
+    known = truth().attributes
+    attributes: dict[str, dict[str, int]] = {name: {thing: value ^ flipped for thing, value in known[name].items()} for name in ("a", "b")}
+    folds = {family: _folds([_cell(group(family), known, cell) for cell in ((0, 0), (0, 1), (1, 0), (1, 1))], SHOWN, rng) for family in FAMILIES}
+    polar = {verb: int(kind(verb) == "good") for verb in group("verb") if kind(verb) != "neutral"}
+    attributes["good"] = polar
+    folds["polar"] = _folds([[verb for verb, value in polar.items() if value == side] for side in (0, 1)], 4, rng)
+    attributes["null"], attributes["good_null"] = {}, {}
     for family in FAMILIES:
-        folds[family] = _folds(group(family), rng)
-        for concepts in folds[family].values():
-            for first, concept in enumerate(concepts):
-                attributes["a"][concept] = first % 2
-            for name in ("b", "null"):
-                _cross(attributes["a"], concepts, attributes[name], rng)
-    polar = [verb for verb in group("verb") if kind(verb) != "neutral"]
-    folds["polar"] = _stratified(polar, rng)
-    for concepts in folds["polar"].values():
-        for verb in concepts:
-            attributes["good"][verb] = int(kind(verb) == "good")
-    _cross(attributes["good"], polar, attributes["good_null"], rng)
-    folds["cause"] = _folds(group("cause"), rng)
+        _cross(known["a"], group(family), attributes["null"], rng)
+    _cross(polar, tuple(polar), attributes["good_null"], rng)
+    folds["cause"] = _folds([list(group("cause"))], 4, rng)
     true = {verb: kind(verb) for verb in group("cause")}
     return World(folds, attributes, {"true": true, "null": _deranged(true, rng)})
 
 
-def _folds(concepts: Sequence[str], rng: random.Random) -> dict[str, tuple[str, ...]]:
-    order, found, start = rng.sample(concepts, len(concepts)), {}, 0
-    for split, share in SHARES.items():
-        stop = start + round(share * len(concepts))
-        found[split] = tuple(order[start:stop])
-        start = stop
+def _shuffled(concepts: Sequence[str], rng: random.Random) -> list[str]:
+    return rng.sample(concepts, len(concepts))
+
+
+def _halved(concepts: Sequence[str], rng: random.Random) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    order = _shuffled(concepts, rng)
+    return tuple(order[::2]), tuple(order[1::2])
+
+
+def _cell(concepts: Sequence[str], attributes: Mapping[str, Mapping[str, int]], values: tuple[int, int]) -> list[str]:
+    return [concept for concept in concepts if (attributes["a"][concept], attributes["b"][concept]) == values]
+
+
+def _folds(cells: Sequence[Sequence[str]], shown: int, rng: random.Random) -> dict[str, tuple[str, ...]]:
+    """Concepts by split, as many of each cell: ``shown`` to train on, ``shown`` to choose by, the rest to test."""
+    each, found = shown // len(cells), {"train": (), "validation": (), "test": ()}
+    for cell in cells:
+        order = _shuffled(cell, rng)
+        for split, part in zip(found, (order[:each], order[each : 2 * each], order[2 * each :]), strict=True):
+            found[split] += tuple(part)
     return found
-
-
-def _stratified(verbs: Sequence[str], rng: random.Random) -> dict[str, tuple[str, ...]]:
-    """Folds with as many good as bad verbs."""
-    halves = [_folds([verb for verb in verbs if kind(verb) == value], rng) for value in ("good", "bad")]
-    return {split: halves[0][split] + halves[1][split] for split in SHARES}
 
 
 def _cross(given: Mapping[str, int], concepts: Sequence[str], into: dict[str, int], rng: random.Random) -> None:
     """Give ``concepts`` a second attribute that says nothing about the given one."""
     for value in (0, 1):
-        cell = [concept for concept in concepts if given[concept] == value]
-        for number, concept in enumerate(rng.sample(cell, len(cell))):
+        for number, concept in enumerate(_shuffled([concept for concept in concepts if given[concept] == value], rng)):
             into[concept] = number % 2
 
 
 def _deranged(mapping: Mapping[str, str], rng: random.Random) -> dict[str, str]:
     """The same values on other keys, none in its place."""
-    order = rng.sample(sorted(mapping), len(mapping))
+    order = _shuffled(sorted(mapping), rng)
     return {verb: mapping[order[number - 1]] for number, verb in enumerate(order)}
