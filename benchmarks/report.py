@@ -42,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=200_000)
     made = rows(parser.parse_args().rows)
-    columns = "condition task language base_seed seed score n metric suite protocol".split()
+    columns = ["condition", "task", "language", "base_seed", "seed", "score", "n", "metric", "suite", "protocol"]
     start = time.perf_counter()
     frame = pd.DataFrame(made, columns=columns)
     framed = time.perf_counter()

@@ -15,6 +15,7 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.stats.frame import check
 
 FACTORS = ("base_seed", "seed", "language", "task")
+PAIR = "task and language"
 
 
 def closed_form(values: np.ndarray) -> dict[tuple[int, ...], tuple[float, float]]:
@@ -44,16 +45,21 @@ def closed_form(values: np.ndarray) -> dict[tuple[int, ...], tuple[float, float]
 def components(frame: pd.DataFrame, condition: str) -> pd.DataFrame:
     """Components of one condition's scores: columns source, df, component (points^2, at least 0), raw, sd, share.
 
-    A negative ``raw`` estimate means: too small to tell from 0. Uses the closed form when the table is complete, MixedLM otherwise.
+    A negative ``raw`` estimate means: too small to tell from 0. The closed form where every combination is present; where tasks cover
+    different languages, with the pair of task and language as one factor; MixedLM where seeds lack cells.
     """
     checked = check(frame)
     rows = checked[checked["condition"] == condition]
     present = [f for f in FACTORS if rows[f].nunique() > 1]
     if not present:
         raise XferError(f"{condition!r} has one score only.", "Variance needs several seeds, languages or tasks.")
+    if len(rows) != np.prod([rows[f].nunique() for f in present]):
+        pairs = rows["task"].astype(str) + " " + rows["language"].astype(str)
+        rows = rows.assign(**{PAIR: pairs})
+        present = [f for f in ("base_seed", "seed") if f in present] + [PAIR]
+        if len(rows) != np.prod([rows[f].nunique() for f in present]):
+            return mixed_components(checked, condition)
     sizes = [rows[f].nunique() for f in present]
-    if len(rows) != np.prod(sizes):
-        return mixed_components(checked, condition)
     values = rows.sort_values(present)["score"].to_numpy().reshape(sizes)
     found = closed_form(values)
     last = tuple(range(len(present)))

@@ -37,6 +37,17 @@ def test_tables_with_holes_go_to_reml():
     assert found["share"].sum() == pytest.approx(1)
 
 
+def test_tasks_with_different_languages_are_complete_as_pairs():
+    frame = table({"none": 0}, seeds=4)
+    uneven = frame[(frame["task"] == "udpos") | frame["language"].isin(["en", "de", "sw"])]
+    found = components(uneven, "none").set_index("source")
+    assert set(found.index) == {"seed", "task and language", "seed x task and language (with test noise)"}
+    block = uneven.pivot(index="seed", columns=["task", "language"], values="score").to_numpy()
+    square = block.mean(1).var(ddof=1) * block.shape[1]
+    rest = ((block - block.mean(0) - block.mean(1, keepdims=True) + block.mean()) ** 2).sum() / (3 * 10)
+    assert found.loc["seed", "raw"] == pytest.approx((square - rest) / 11)
+
+
 def test_a_single_score_has_no_components():
     with pytest.raises(XferError, match="one score only"):
         components(table({"none": 0}, seeds=1, tasks=("xnli",), languages=("de",)), "none")

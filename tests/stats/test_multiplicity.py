@@ -79,7 +79,7 @@ def test_winners_are_judged_on_fresh_seeds():
     frame = table({"none": 0, **{f"c{i}": 0.5 for i in range(10)}}, seeds=3, seed_sd=3)
     chosen = {c: difference(frame, c, "none").estimate for c in frame["condition"].unique() if c != "none"}
     best = sorted(chosen, key=chosen.get)[-2:]
-    fresh = table({"none": 0, **{c: 0.5 for c in best}}, seeds=10, seed_sd=3, random=int(rng.integers(99)))
+    fresh = table({"none": 0, **dict.fromkeys(best, 0.5)}, seeds=10, seed_sd=3, random=int(rng.integers(99)))
     found = confirm({c: chosen[c] for c in best}, {c: difference(fresh, c, "none") for c in best})
     assert {f.name for f in found} == set(best) and found[0].confirmed.estimate >= found[1].confirmed.estimate
     assert all(f.optimism == pytest.approx(f.selected - f.confirmed.estimate) for f in found)

@@ -3,6 +3,7 @@ import pytest
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.reporting import report
+from mlflow_xfer.reporting.verb import report_runs
 from mlflow_xfer.tracking.results import COLUMNS, TABLE, costs, results
 from mlflow_xfer.tracking.store import Store
 
@@ -145,3 +146,19 @@ def test_an_evaluation_that_all_seeds_share_stands_in_each(store):
     asked = store.search({"xfer.kind": "transfer"})[0].run_id
     assert results(store, [asked])["seed"].unique().tolist() == [1]
     assert results(store, [shared])["seed"].tolist() == [0]
+
+
+def test_the_verb_leaves_the_report_in_a_run(store, tmp_path):
+    for condition in SCORES:
+        for seed in (1, 2, 3):
+            transfer(store, condition, seed)
+    (tmp_path / "paper.csv").write_text("task,language,score\nxnli,en,88.7\n")
+    holder = store.start("study", "asked")
+    store.flush()
+    made = report_runs(store, (), tmp_path / "out", question="Does it help?", imports=[tmp_path / "paper.csv"], run_id=holder)
+    store.finish(holder, "FINISHED")
+    store.flush()
+    assert store.read_artifact(holder, "report.html") == made.html and "paper" in made.html
+    assert '"schema": 1' in store.read_artifact(holder, "verdict.json")
+    assert store.read_artifact(holder, "tables/differences.csv").startswith("condition,")
+    assert store.get(holder).tags["mlflow.note.content"].startswith("**Does it help?**")
