@@ -209,7 +209,7 @@ def _spans(
             if s > best[example]:
                 best[example], where[example] = s, (begins[i, a], ends[i, b])
     may_be_empty = getattr(model.config, NO_ANSWERS, False)
-    contexts = [context for split in splits for context in split["context"]]
+    contexts = [context for split in splits for context in split["context"][:]]
     return [
         ""
         if not np.isfinite(best[i]) or (may_be_empty and nothing[i] > best[i])
@@ -261,14 +261,14 @@ def retrieval_sweep(
     """Retrieval from several layers (all by default) in one pass over the texts: {layer: {language: rows}}."""
     if not splits:
         return {}
-    texts = [text for split in splits.values() for side in ("source", "target") for text in split[side]]
+    texts = [text for split in splits.values() for side in ("source", "target") for text in split[side][:]]
     unique = list(dict.fromkeys(texts))  # English sides repeat from language to language
     place = {text: i for i, text in enumerate(unique)}
     vectors = embed_layers(model_dir, unique, layers=layers, pooling=pooling, **options)
     found: dict[int, dict[str, list[int]]] = {}
     for layer, array in vectors.items():
         of = {
-            name: [array[[place[t] for t in split[side]]] for side in ("target", "source")]
+            name: [array[[place[t] for t in split[side][:]]] for side in ("target", "source")]
             for name, split in splits.items()
         }
         found[layer] = {name: nearest(queries, index, 1)[0][:, 0].tolist() for name, (queries, index) in of.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +20,7 @@ from mlflow_xfer.tasks.task import Mixture, TaskKind
 from mlflow_xfer.training.settings import LM_NAME, LM_TASKS, Outcome, Part, Placement, Settings
 from mlflow_xfer.training.state import is_whole, write_json, write_whole
 
-CHECKPOINT, OUTCOME, RESUME = "checkpoint", "outcome.json", "resume"
+CHECKPOINT, OUTCOME, RESUME, BEST = "checkpoint", "outcome.json", "resume", "best"
 
 __all__ = ["LM_TASKS", "Outcome", "Part", "Placement", "Settings", "read_outcome", "train"]
 
@@ -306,16 +307,18 @@ class Training:
         saved = asdict(outcome)
         del saved["directory"]
         write_json(self.work / OUTCOME, saved)
+        for folder in (RESUME, BEST):  # optimizer states are twice the model; nothing reads them any more
+            shutil.rmtree(self.work / folder, ignore_errors=True)
         return outcome
 
 
 def references(kind: TaskKind, split: Any) -> list:
     """The answers of a labelled split, as :func:`predict` gives them."""
     if kind == TaskKind.TAGGING:
-        return list(split["tags"])
+        return split["tags"][:]
     if kind == TaskKind.SPAN_QA:
-        return [answers["text"] for answers in split["answers"]]
-    return list(split["label"])
+        return [answers["text"] for answers in split["answers"][:]]
+    return split["label"][:]
 
 
 def _set_dropout(model: Any, probability: float) -> None:
