@@ -18,7 +18,7 @@ demo: $(STAMP)  ## pretrain, intermediate, target and zero-shot evaluation on th
 	$(RUN) mlflow run . --env-manager local
 
 test: $(STAMP)  ## the tests that need no network and no GPU
-	$(RUN) python -m pytest -m "not slow_ci"
+	$(RUN) python -m pytest -n 2 -m "not slow_ci"
 
 slow: $(STAMP)  ## the tests that need minutes: uv environments, real data
 	$(RUN) python -m pytest -m slow_ci

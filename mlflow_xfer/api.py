@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer import params as parameters
 from mlflow_xfer.errors import TRY_AGAIN, XferError
@@ -22,11 +23,24 @@ from mlflow_xfer.scoring.validation import Finding
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.tracking import lineage as tree
 from mlflow_xfer.tracking.names import redact
-from mlflow_xfer.tracking.references import run_of
+from mlflow_xfer.tracking.references import RUN_ID, run_of
+from mlflow_xfer.tracking.results import results as read_results
 from mlflow_xfer.tracking.store import Store, run_of_environment
 from mlflow_xfer.tracking.sync import sync as deliver
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A report, the run that holds it, and where to see it."""
+
+    run_id: str
+    report: Any
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,6 +85,14 @@ def evaluate(**params: Any) -> Result:
 def transfer(**params: Any) -> Result:
     """The chain: pretrain (optional), intermediate, target, evaluate; one replicate for each seed."""
     return _run("transfer", params)
+
+
+def _report_run(store: Store, named: Sequence[str], opened: str | None) -> str:
+    """Where a report goes: the run that ``mlflow run`` opened, the one run it is about, or a run of its own."""
+    tags = {"xfer.study": "report", "xfer.input_run_ids": ",".join(named)}
+    if opened is None and len(named) == 1 and RUN_ID.fullmatch(named[0]):
+        return named[0]
+    return store.start("study", "report", tags=tags, run_id=opened)
 
 
 def _run(verb: str, typed: Mapping[str, Any]) -> Result:
@@ -154,6 +176,48 @@ def lineage(run: str) -> str:
     """What a run was made from, back to its base model, as an indented tree."""
     with _store(probe=False) as store:
         return tree.text(tree.lineage(store, run_of(store, run)))
+
+
+def results(runs: str | Sequence[str] = (), filter: str = "") -> pd.DataFrame:
+    """Per-language scores behind runs (none: all of the experiment), one row per condition, task, language and seed."""
+    names = [name for name in runs.split(",") if name] if isinstance(runs, str) else list(runs)
+    with _store(probe=False) as store:
+        return read_results(store, names, filter=filter)
+
+
+def report(**params: Any) -> Reported:
+    """One page about any set of finished runs, logged into the run that stands for them."""
+    from mlflow_xfer.reporting.document import report as make
+    from mlflow_xfer.reporting.imported import read_scores
+    from mlflow_xfer.stats.typology import PRIMARY
+    from mlflow_xfer.tracking.results import costs
+
+    typed: Any = parameters.parse("report", params)
+    opened = run_of_environment()
+    with _store() as store:
+        frame = read_results(store, typed.runs)
+        made = make(
+            frame,
+            question=typed.question,
+            baseline=typed.baseline,
+            margin=typed.margin,
+            measure=PRIMARY if typed.measure == "auto" else typed.measure,
+            missing=typed.missing,
+            imported=read_scores(typed.imported) if typed.imported else None,
+            costs=costs(store, list(frame["run_id"].unique())),
+            reproduce=[f"mlflow-xfer report --runs {parameters.typed(typed.runs)}"],
+        )
+        run_id = _report_run(store, typed.runs, opened)
+        with TemporaryDirectory() as folder:
+            for path in sorted(made.save(typed.out or folder).iterdir()):
+                store.artifact(run_id, path, "report" if path.name != "report.html" else None)
+        store.tags(run_id, {"mlflow.note.content": made.description})
+        if store.get(run_id).status == "RUNNING":
+            store.finish(run_id)
+        store.flush()
+        link = store.link(run_id)
+    logger.info("%s\n%s", made.description, link)
+    return Reported(run_id, made, link)
 
 
 def score(predictions: str, labels: str, suite: str = "xtreme", track: bool = False) -> dict[str, Any]:

@@ -38,7 +38,11 @@ class Verb(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         typed = {name: value for name, value in ctx.params.items() if value is not None}
-        return self.call(typed | dict(pairs(ctx.args)))
+        rest = list(ctx.args)
+        if self.name == "report":  # RUN… without an option's name
+            runs = [rest.pop(0) for _ in range(len(rest)) if rest and not rest[0].startswith("--")]
+            typed |= {"runs": ",".join(runs)} if runs else {}
+        return self.call(typed | dict(pairs(rest)))
 
 
 def _option(name: str, field: Any) -> click.Option:
@@ -118,6 +122,22 @@ def suites(name: str | None) -> None:
     from mlflow_xfer import listing
 
     click.echo(listing.suites(name))
+
+
+@cli.command()
+@click.argument("codes", required=False)
+@click.option("--family", help="only languages of this family")
+@click.option("--script", help="only languages in this script (ISO 15924: Latn, Cyrl …)")
+@click.option("--benchmark", help="only languages of this set (xtreme-r, masakhaner, americasnli)")
+@click.option("--measures", help="comma list of distances to show; --show distances explains them")
+@click.option("--to", default="en", help="the language distances are measured to (default en)")
+@click.option("--show", default="languages", type=click.Choice(["languages", "distances"]), help="the languages, or which distances there are")
+def languages(codes: str | None, family: str | None, script: str | None, benchmark: str | None, measures: str | None, to: str, show: str) -> None:
+    """List languages (or CODES, a comma list) with their distances; blank is not known, never 0."""
+    from mlflow_xfer import listing
+
+    filters = {"family": family, "script": script, "benchmark": benchmark, "to": to}
+    click.echo(listing.distances() if show == "distances" else listing.languages_table(codes, measures, **filters))
 
 
 @cli.command()

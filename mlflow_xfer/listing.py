@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from mlflow_xfer import languages
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.scoring.suite import languages_of
+from mlflow_xfer.stats import typology
 from mlflow_xfer.tasks.catalogue import SUITES, TASKS
 from mlflow_xfer.tasks.task import Files, Generated, Hub, Source, Task, TaskKind
 
@@ -76,6 +78,26 @@ def check(path: str) -> str:
     from mlflow_xfer.data.task_file_check import check_task_file
 
     return "\n".join(map(str, check_task_file(path)))
+
+
+def languages_table(codes: str | None, measures: str | None, **filters: Any) -> str:
+    """Languages with their distances; filters as in :func:`mlflow_xfer.stats.typology.table`."""
+    frame = typology.table(codes.split(",") if codes else None, measures=measures.split(",") if measures else None, **filters)
+    return _shown(frame) + f"\n{len(frame)} languages"
+
+
+def distances() -> str:
+    """The distances: for how many languages each is known, what it says, and its source."""
+    return _shown(typology.measures_table())
+
+
+def _shown(frame: Any) -> str:
+    def cell(value: Any) -> str:
+        if value is None or value != value:  # unknown
+            return ""
+        return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+    return table(list(frame.columns), [[cell(value) for value in row] for row in frame.itertuples(index=False)])
 
 
 def _of_file(path: str | None) -> list[Task]:

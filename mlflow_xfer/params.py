@@ -157,12 +157,26 @@ class Transfer(Model, Data, RawText, Mixing, Targets, Evaluation, Trained, SeedL
     text: Text = Field(None, description=RawText.model_fields["text"].description)
 
 
+class Report(Shape):
+    """One page, a verdict and tables about any set of finished runs: differences to the baseline, with intervals and power."""
+
+    runs: Names = Field((), description="studies, conditions, transfers or evaluations: ids or names; none: all of the experiment")
+    question: str = Field("", description="the question the report answers, in words")
+    baseline: Text = Field(None, description="condition that the others are compared with; none: the one without intermediate task")
+    margin: Annotated[float, Field(gt=0)] = Field(1.0, description="smallest difference that matters, in points")
+    measure: str = Field("auto", description="distance to English for the typology section; auto: syntactic")
+    missing: Literal["refuse", "common"] = Field("refuse", description="cells that one condition lacks: refuse, or keep what all have in common")
+    imported: Text = Field(None, description="scores of an earlier paper (CSV or XTREME's score file), shown beside")
+    out: Text = Field(None, description="folder to write the report to; none: only into MLflow")
+
+
 VERBS: dict[str, type[Shape]] = {
     "pretrain": Pretrain,
     "intermediate": Intermediate,
     "target": Target,
     "evaluate": Evaluate,
     "transfer": Transfer,
+    "report": Report,
 }
 
 HEADLINE = {
@@ -171,6 +185,7 @@ HEADLINE = {
     "target": ("model", "data", "target", "seed"),
     "evaluate": ("model", "data", "target"),
     "transfer": ("model", "data", "intermediate", "target", "seeds"),
+    "report": ("runs", "question"),
 }
 """What MLproject declares, at most eight each: MLflow logs every declared default into every run."""
 
