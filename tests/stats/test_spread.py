@@ -48,6 +48,19 @@ def test_swap_test_is_exact_and_symmetric():
     assert spread.swap_p([spread.Levels(a.level[:5], np.zeros(5))], [spread.Levels(b.level[:5], np.zeros(5))]) > 0.05
 
 
+def test_swaps_take_all_tasks_of_a_language_at_once():
+    rng = np.random.default_rng(5)
+    a, b = (spread.Levels(rng.normal(0, s, 8), np.zeros(8)) for s in (2, 1))
+    single = spread.swap_p([a], [b])
+    assert spread.swap_p([a, a], [b, b]) == pytest.approx(single)  # the same task twice is no more evidence
+    independent = spread.swap_p([a, a], [b, b], [range(8), range(8, 16)])
+    assert independent < single  # two tasks on languages of their own are
+    uneven = table({"none": 0, "mnli": 0}, languages=TEN)
+    uneven = uneven[(uneven["task"] == "udpos") | ~uneven["language"].isin(["sw", "hi"])]
+    found, per_task = spread.spread_ratio(uneven, "mnli", "none")
+    assert 0 < found.p <= 1 and set(per_task["languages"]) == {8, 10}
+
+
 def test_ratio_of_a_planted_spread():
     frame = table({"none": 0, "mnli": 0.001}, languages=TEN, cell_sd=0.1, n=100_000)
     centre = frame.groupby(["condition", "task", "seed"])["score"].transform("mean")
