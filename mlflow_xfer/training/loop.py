@@ -136,6 +136,10 @@ class Loop(Trainer):
             remove_unused_columns=False,
             dataloader_pin_memory=False,
         )
+        if arguments.n_gpu > 1:
+            arguments._n_gpu = (
+                1  # else Trainer splits a batch over all GPUs it sees, which these batches are not made for
+            )
         super().__init__(model=model, args=arguments, train_dataset=data, callbacks=[Watch(self)])
         for callback in self.callback_handler.callbacks:
             if type(callback).__name__ == "PrinterCallback":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -79,6 +80,11 @@ def read_outcome(work: Path | str) -> Outcome | None:
 def _check(parts: Sequence[Part], mixture: Mixture | None, settings: Settings) -> None:
     if not parts:
         raise XferError("Nothing to train on.")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise XferError(
+            "A training runs in one process, on one GPU; WORLD_SIZE says there are several.",
+            "Start it without torchrun; several phases can run side by side.",
+        )
     if sum(part.is_lm for part in parts) > 1:
         raise XferError("More than one language model in a training.")
     names = [part.task.name for part in parts]

@@ -228,6 +228,12 @@ def test_a_model_and_a_tokenizer_that_do_not_belong_together(encoder, tmp_path):
         train(folder, [part(POS)], None, FAST, tmp_path / "work")
 
 
+def test_several_processes_for_one_training_are_refused(encoder, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(XferError, match="in one process"):
+        train(encoder, [part(POS, 32)], None, FAST, tmp_path)
+
+
 def test_nothing_is_printed_where_there_is_no_terminal(encoder, tmp_path, capfd):
     train(encoder, [part(POS, 48)], None, replace(FAST, max_steps=3), tmp_path)
     out, err = capfd.readouterr()
