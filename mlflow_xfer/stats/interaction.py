@@ -140,7 +140,23 @@ def covariate_slope(
     Raises:
         XferError: unknown values, listed; too few languages; a covariate that does not vary.
     """
-    block = _difference(frame, condition, baseline, exclude)
+    block = difference_block(frame, condition, baseline, exclude)
+    return slope_of(
+        block, covariate, adjust=adjust, population=population, missing=missing, standardise=standardise, level=level
+    )
+
+
+def slope_of(
+    block: Cells,
+    covariate: Mapping[str, float | None],
+    *,
+    adjust: Mapping[str, Mapping[str, float | None]] | None = None,
+    population: str = LIKE_THESE,
+    missing: str = "refuse",
+    standardise: bool = True,
+    level: float = 0.95,
+) -> Estimate:
+    """:func:`covariate_slope` of a block of differences that is read already."""
     x, _ = block.by_language()
     adjust = adjust or {}
     keep, columns, dropped = _covariates(block.languages, covariate, adjust, missing)
@@ -184,7 +200,8 @@ def _one_run(x: np.ndarray, columns: np.ndarray) -> crossed.Spread:
     return crossed.Spread(y @ projector[1], variance, ((variance, free),), (variance, free), {"language": variance})
 
 
-def _difference(frame: pd.DataFrame, condition: str, baseline: str | None, exclude: Sequence[str]) -> Cells:
+def difference_block(frame: pd.DataFrame, condition: str, baseline: str | None, exclude: Sequence[str]) -> Cells:
+    """Paired differences to the baseline (or the scores, without one) in all languages but the excluded."""
     checked = check(frame)
     checked = checked[~checked["language"].isin(exclude)]
     if checked.empty:

@@ -14,7 +14,7 @@ from mlflow_xfer import languages
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.stats.estimate import LIKE_THESE
-from mlflow_xfer.stats.interaction import covariate_slope, minimum_slope
+from mlflow_xfer.stats.interaction import difference_block, minimum_slope, slope_of
 from mlflow_xfer.stats.multiplicity import holm
 
 PRIMARY = "syntactic"  # known for 48 of XTREME-R's 50 languages
@@ -88,7 +88,7 @@ def measures_table() -> pd.DataFrame:
 
 
 def covariate(codes: Iterable[str], measure: str = PRIMARY, *, to: str = "en") -> dict[str, float | None]:
-    """The distance of each language, ``None`` where unknown: what :func:`covariate_slope` takes."""
+    """The distance of each language, ``None`` where unknown: what :func:`~mlflow_xfer.stats.interaction.covariate_slope` takes."""
     return {code: languages.distance(code, to, measure) for code in codes}
 
 
@@ -115,32 +115,20 @@ def specification_curve(
         else [m.name for m in languages.MEASURES if to == "en" or not m.to_english_only]
     )
     names += [primary] if primary not in names else []
-    codes = frame["language"].unique()
+    block = difference_block(frame, condition, baseline, (to,))
     rows = []
     for name in names:
-        known = covariate(codes, name, to=to)
+        known = covariate(block.languages, name, to=to)
+        count = sum(v is not None for v in known.values())
         try:
-            found = covariate_slope(
-                frame, condition, baseline, known, missing="drop", population=population, adjust=adjust, exclude=(to,)
-            )
+            found = slope_of(block, known, missing="drop", population=population, adjust=adjust)
         except XferError as error:
             if name == primary:
                 raise
-            rows.append((name, False, sum(v is not None for v in known.values()), *[float("nan")] * 5, error.what))
+            rows.append((name, False, count, *[float("nan")] * 5, error.what))
             continue
-        rows.append(
-            (
-                name,
-                name == primary,
-                found.n["languages"],
-                found.estimate,
-                found.low,
-                found.high,
-                found.p,
-                minimum_slope(found),
-                "",
-            )
-        )
+        numbers = (found.estimate, found.low, found.high, found.p, minimum_slope(found))
+        rows.append((name, name == primary, found.n["languages"], *numbers, ""))
     table = pd.DataFrame(
         rows, columns=["measure", "primary", "languages", "slope", "low", "high", "p", "detectable", "note"]
     )
