@@ -16,7 +16,7 @@ from mlflow_xfer.data.encoded import Encoded, join
 from mlflow_xfer.models.checkpoint import load_task_model
 from mlflow_xfer.models.embed import Layer, Pooling, embed_layers
 from mlflow_xfer.models.heads import NO_ANSWERS, run, without_missing
-from mlflow_xfer.models.load import is_decoder, load_tokenizer
+from mlflow_xfer.models.load import is_decoder, load_config, load_tokenizer
 from mlflow_xfer.tasks.task import Task, TaskKind
 from mlflow_xfer.training.batches import Reading, inputs_of, per_token, reading
 from mlflow_xfer.training.devices import autocast, pick, to_device
@@ -60,6 +60,7 @@ def predict(
             splits,
             layer=layer,
             pooling=pooling,
+            centred=task.centred,
             max_seq_length=max_seq_length,
             token_budget=token_budget,
             device=device,
@@ -105,6 +106,22 @@ def predict_encoded(
     sizes = np.cumsum([encoded[name].counts["examples"] for name in names])[:-1]
     cuts = [0, *sizes.tolist(), len(answers)]
     return {name: answers[begin:end] for name, (begin, end) in zip(names, pairwise(cuts), strict=True)}
+
+
+def encoding_counts(
+    model_dir: Path | str, task: Task, splits: Mapping[str, Any], *, max_seq_length: int = 128
+) -> dict[str, dict[str, float]]:
+    """By language, how the tokenizer at ``model_dir`` fares: ``fertility`` (subwords per word) and ``truncated`` (0-100).
+
+    ``truncated`` is the share of examples longer than the limit; tagging and span QA read them in several windows.
+    From the encodings that :func:`predict` keeps, so it costs next to nothing beside it.
+    """
+    tokenizer, decoder = load_tokenizer(model_dir), is_decoder(load_config(model_dir))
+    found = {}
+    for language, split in splits.items():
+        encoded = encode(_unlabelled(split), task, tokenizer, max_seq_length, decoder=decoder)
+        found[language] = {"fertility": encoded.fertility, "truncated": 100.0 * encoded.truncation_rate}
+    return found
 
 
 def _unlabelled(split: Any) -> Any:
@@ -256,9 +273,13 @@ def retrieval_sweep(
     *,
     layers: Sequence[Layer] | None = None,
     pooling: Pooling = "mean",
+    centred: bool = False,
     **options: Any,
 ) -> dict[int, dict[str, list[int]]]:
-    """Retrieval from several layers (all by default) in one pass over the texts: {layer: {language: rows}}."""
+    """Retrieval from several layers (all by default) in one pass over the texts: {layer: {language: rows}}.
+
+    With ``centred`` each side's mean is subtracted first: what tells languages apart is then no obstacle.
+    """
     if not splits:
         return {}
     texts = [text for split in splits.values() for side in ("source", "target") for text in split[side][:]]
@@ -271,6 +292,8 @@ def retrieval_sweep(
             name: [array[[place[t] for t in split[side][:]]] for side in ("target", "source")]
             for name, split in splits.items()
         }
+        if centred:
+            of = {name: [side - side.mean(axis=0) for side in sides] for name, sides in of.items()}
         found[layer] = {name: nearest(queries, index, 1)[0][:, 0].tolist() for name, (queries, index) in of.items()}
     return found
 

@@ -11,7 +11,7 @@ from tiny_world import POS, SENTIMENT, TATOEBA, rows
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.embed import embed
-from mlflow_xfer.training.predict import budgeted, nearest, predict, retrieval_sweep
+from mlflow_xfer.training.predict import budgeted, encoding_counts, nearest, predict, retrieval_sweep
 from mlflow_xfer.training.settings import Part, Settings
 from mlflow_xfer.training.trainer import train
 
@@ -79,6 +79,16 @@ def test_a_checkpoint_without_the_head_is_refused(classifier):
         predict(classifier, POS, {"en": rows(POS, "en", 2)})
 
 
+def test_fertility_and_truncation_by_language(classifier):
+    splits = {
+        "en": rows(SENTIMENT, "en", 20, 1),
+        "xx": Dataset.from_list([{"id": "0", "text_a": "unseenlongword " * 9, "text_b": None, "label": "bad"}]),
+    }
+    found = encoding_counts(classifier, SENTIMENT, splits, max_seq_length=16)
+    assert found["en"]["truncated"] == 0 and found["xx"]["truncated"] == 100
+    assert 1 <= found["en"]["fertility"] < 2
+
+
 def test_no_languages_no_predictions(classifier):
     assert predict(classifier, SENTIMENT, {}) == {}
 
@@ -104,6 +114,14 @@ def test_identical_sentences_find_each_other(any_model):
     split = Dataset.from_list([{"id": str(i), "source": t, "target": t} for i, t in enumerate(one)])
     sweep = retrieval_sweep(any_model, {"de": split})
     assert sorted(sweep) == [0, 1, 2] and sweep[2]["de"] == list(range(len(one)))
+
+
+def test_centred_retrieval_is_that_of_vectors_without_their_means(any_model):
+    split = Dataset.from_list(rows(TATOEBA, "de", 40, 1))
+    found = retrieval_sweep(any_model, {"de": split}, layers=[1], centred=True)[1]["de"]
+    sides = [embed(any_model, split[side][:], layer=1) for side in ("target", "source")]
+    wanted = nearest(*(side - side.mean(axis=0) for side in sides), 1)[0][:, 0].tolist()
+    assert found == wanted == predict(any_model, replace(TATOEBA, centred=True), {"de": split}, layer=1)["de"]
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1000])
