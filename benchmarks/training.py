@@ -382,6 +382,7 @@ def summary(results: Sequence[Result]) -> dict[str, Any]:
         se = error([o.eval_loss for o in by["ours"]] + [], by[arm])
         found["ours_over"][arm] = {
             "speed": round(statistics.median(o.tokens_per_s / t.tokens_per_s for o, t in pairs_of), 2),
+            "speed_cpu_time": round(statistics.median(o.tokens_per_cpu_s / t.tokens_per_cpu_s for o, t in pairs_of), 2),
             "speed_by_seed": [round(o.tokens_per_s / t.tokens_per_s, 2) for o, t in pairs_of],
             "eval_loss_difference": round(gap, 4),
             "standard_errors": round(gap / se, 2) if se else None,
