@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer import params as parameters
 from mlflow_xfer.errors import TRY_AGAIN, XferError
-from mlflow_xfer.phases import replicates
+from mlflow_xfer.phases import record, replicates
 from mlflow_xfer.phases.execute import Executor, validate
 from mlflow_xfer.phases.plan import Plan, make_plan
 from mlflow_xfer.phases.preview import Preview
@@ -83,16 +83,47 @@ def evaluate(**params: Any) -> Result:
 
 
 def transfer(**params: Any) -> Result:
-    """The chain: pretrain (optional), intermediate, target, evaluate; one replicate for each seed."""
-    return _run("transfer", params)
+    """The chain: pretrain (optional), intermediate, target, evaluate; one replicate for each seed.
+
+    With neither ``intermediate`` nor ``target`` the demo, a study on the embedded suite.
+    """
+    typed: Any = parameters.parse("transfer", params)
+    return _run_demo(params, typed) if _asks_for_demo(typed) else _run("transfer", params)
 
 
-def _report_run(store: Store, named: Sequence[str], opened: str | None) -> str:
+def _asks_for_demo(typed: Any) -> bool:
+    return typed.intermediate == "auto" and typed.target == "auto" and typed.data == "mini"
+
+
+def _overrides(params: Mapping[str, Any]) -> dict[str, Any]:
+    """What the user says of the demo's transfers."""
+    return {name: value for name, value in params.items() if name not in ("intermediate", "target", "workers")}
+
+
+def _run_demo(params: Mapping[str, Any], typed: Any) -> Result:
+    from mlflow_xfer.studies.demo import DEMO
+    from mlflow_xfer.studies.study import run_study
+
+    os.environ["XFER_VERB"] = "transfer"
+    cores = os.cpu_count() or 1
+    workers = max(cores // 2, min(cores, 2)) if typed.workers == "auto" else typed.workers
+    with _store() as store:
+        run_id = run_study(DEMO, _overrides(params), store, run_of_environment(), workers)
+        store.flush()
+        result = Result(run_id, store.get(run_id).metrics, link=store.link(run_id))
+    logger.info("%s", result.link)
+    return result
+
+
+@contextmanager
+def _report_run(store: Store, named: Sequence[str], opened: str | None) -> Iterator[str]:
     """Where a report goes: the run that ``mlflow run`` opened, the one run it is about, or a run of its own."""
-    tags = {"xfer.study": "report", "xfer.input_run_ids": ",".join(named)}
     if opened is None and len(named) == 1 and RUN_ID.fullmatch(named[0]):
-        return named[0]
-    return store.start("study", "report", tags=tags, run_id=opened)
+        yield named[0]
+        return
+    run_id = store.start("study", "report", tags={"xfer.study": "report", "xfer.input_run_ids": ",".join(named)}, run_id=opened)
+    with record.ending(store, run_id):
+        yield run_id
 
 
 def _run(verb: str, typed: Mapping[str, Any]) -> Result:
@@ -164,12 +195,22 @@ def plan(verb: str = "transfer", **params: Any) -> Preview:
     typed: Any = parameters.parse(verb, params)
     store = Store.open(probe=False)
     try:
-        made = make_plan(verb, typed, References(lambda: store), task_file_tasks(typed))
+        made = _demo_plan(params, store) if verb == "transfer" and _asks_for_demo(typed) else make_plan(verb, typed, References(lambda: store), task_file_tasks(typed))
         executor = Executor(store, typed.reuse)
         existing = {phase.spec_hash: run for phase in made.phases if (run := executor.existing(phase))}
         return Preview(made, existing, redact(store.uri))
     finally:
         store.close()
+
+
+def _demo_plan(params: Mapping[str, Any], store: Store) -> Plan:
+    from mlflow_xfer.phases.plan import unique
+    from mlflow_xfer.studies.demo import DEMO
+    from mlflow_xfer.studies.study import plans_of
+
+    plans = list(plans_of(DEMO, _overrides(params), store).values())
+    requested = unique(phase for one in plans for phase in one.requested)
+    return Plan("study", tuple(requested), tuple(t for one in plans for t in one.transfers), plans[0].suite, plans[0].missing)
 
 
 def lineage(run: str) -> str:
@@ -187,33 +228,15 @@ def results(runs: str | Sequence[str] = (), filter: str = "") -> pd.DataFrame:
 
 def report(**params: Any) -> Reported:
     """One page about any set of finished runs, logged into the run that stands for them."""
-    from mlflow_xfer.reporting.document import report as make
-    from mlflow_xfer.reporting.imported import read_scores
+    from mlflow_xfer.reporting.verb import report_runs
     from mlflow_xfer.stats.typology import PRIMARY
-    from mlflow_xfer.tracking.results import costs
 
     typed: Any = parameters.parse("report", params)
-    opened = run_of_environment()
-    with _store() as store:
-        frame = read_results(store, typed.runs)
-        made = make(
-            frame,
-            question=typed.question,
-            baseline=typed.baseline,
-            margin=typed.margin,
-            measure=PRIMARY if typed.measure == "auto" else typed.measure,
-            missing=typed.missing,
-            imported=read_scores(typed.imported) if typed.imported else None,
-            costs=costs(store, list(frame["run_id"].unique())),
-            reproduce=[f"mlflow-xfer report --runs {parameters.typed(typed.runs)}"],
-        )
-        run_id = _report_run(store, typed.runs, opened)
-        with TemporaryDirectory() as folder:
-            for path in sorted(made.save(typed.out or folder).iterdir()):
-                store.artifact(run_id, path, "report" if path.name != "report.html" else None)
-        store.tags(run_id, {"mlflow.note.content": made.description})
-        if store.get(run_id).status == "RUNNING":
-            store.finish(run_id)
+    options = {"baseline": typed.baseline, "margin": typed.margin, "missing": typed.missing, "measure": PRIMARY if typed.measure == "auto" else typed.measure}
+    with _store() as store, TemporaryDirectory() as folder:
+        imports = [typed.imported] if typed.imported else ()
+        with _report_run(store, typed.runs, run_of_environment()) as run_id:
+            made = report_runs(store, typed.runs, typed.out or folder, question=typed.question, imports=imports, run_id=run_id, **options)
         store.flush()
         link = store.link(run_id)
     logger.info("%s\n%s", made.description, link)

@@ -112,13 +112,17 @@ class Targets(Shape):
 class Evaluation(Shape):
     suite: Literal["auto", "mini", "xtreme", "xtreme-r"] = Field("auto", description="benchmark whose totals are reported; auto: mini for data=mini, else xtreme")
     languages: NamesOrAuto = Field("auto", description="evaluate only these languages (English is kept)")
-    layer: Literal["auto"] | Annotated[int, Field(ge=0)] = Field("auto", description="retrieval: index in hidden_states, 0 = embeddings; auto: the last but a third")
+    layer: Literal["auto"] | Annotated[int, Field(ge=0)] = Field("auto", description="retrieval: index in hidden_states, 0 = embeddings; auto: at 0.6 of the depth, so 14 of 24")
     pooling: Literal["mean", "cls", "last"] = Field("mean", description="retrieval: how tokens become one vector")
     max_eval_examples: CountOrNone = Field(None, description="evaluate only so many examples per language, drawn by seed 0")
 
 
 class Reuse(Shape):
     reuse: Literal["same-code", "any-code", "never"] = Field("same-code", description="take finished phases with equal hashes instead of training again")
+
+
+class Workers(Shape):
+    workers: Literal["auto"] | Annotated[int, Field(gt=0)] = Field("auto", description="processes on this host for the demo's replicates; auto: half the cores, at least 2 where there are 2")
 
 
 class Seed(Shape):
@@ -151,10 +155,11 @@ class Evaluate(Model, Data, Targets, Evaluation, Seed, Reuse, Control):
     """Zero-shot evaluation in every language, beside chance and majority."""
 
 
-class Transfer(Model, Data, RawText, Mixing, Targets, Evaluation, Trained, SeedList, Reuse, Control):
-    """The chain: pretrain (optional), intermediate, target, evaluate."""
+class Transfer(Model, Data, RawText, Mixing, Targets, Evaluation, Trained, SeedList, Reuse, Control, Workers):
+    """The chain: pretrain (optional), intermediate, target, evaluate. With neither intermediate nor target given: the demo."""
 
     text: Text = Field(None, description=RawText.model_fields["text"].description)
+    intermediate: NamesOrAuto = Field("auto", description="intermediate tasks; none: baseline; auto: nli with data=mini, else none")
 
 
 class Report(Shape):
@@ -184,7 +189,7 @@ HEADLINE = {
     "intermediate": ("model", "data", "intermediate", "seed"),
     "target": ("model", "data", "target", "seed"),
     "evaluate": ("model", "data", "target"),
-    "transfer": ("model", "data", "intermediate", "target", "seeds"),
+    "transfer": ("model", "data", "intermediate", "target"),
     "report": ("runs", "question"),
 }
 """What MLproject declares, at most eight each: MLflow logs every declared default into every run."""

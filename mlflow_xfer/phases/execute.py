@@ -115,7 +115,7 @@ class Executor:
     def _train(self, phase: Phase, start: Path | Base, work: Path, run_id: str) -> None:
         from mlflow_xfer.phases.train import train_phase
 
-        outcome = train_phase(phase, start, work, lambda values, step: self.store.metrics(run_id, values, step))
+        outcome = train_phase(phase, start, work, record.once(self.store, run_id))
         record.outcome(self.store, run_id, phase, outcome)
         checkpoints.publish(self.store, run_id, outcome.directory, step=outcome.selected_step, tags=record.model_tags(phase))
 

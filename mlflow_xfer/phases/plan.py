@@ -89,7 +89,7 @@ def unique(phases: Iterable[Phase]) -> list[Phase]:
     return list(found.values())
 
 
-def make_plan(verb: str, params: Shape, find_base: Callable[[str, str | None, str], Base | Made], extra: Mapping[str, Task] | None = None, *, online: bool = False) -> Plan:
+def make_plan(verb: str, params: Any, find_base: Callable[[str, str | None, str], Base | Made], extra: Mapping[str, Task] | None = None, *, online: bool = False) -> Plan:
     """The plan of ``verb``.
 
     Args:
@@ -98,6 +98,8 @@ def make_plan(verb: str, params: Shape, find_base: Callable[[str, str | None, st
     Raises:
         XferError: everything that is wrong with names, languages and files, at once.
     """
+    if getattr(params, "intermediate", None) == "auto":
+        params = params.model_copy(update={"intermediate": ("nli",) if params.data == "mini" else ()})
     composer = Composer(params, find_base, dict(extra or {}), online)
     check_languages(params, composer.problems)
     plan = composer.attempt(lambda: _PLANS[verb](composer), Plan(verb, ()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,6 +61,16 @@ def phase_tags(phase: Phase, suite: str) -> dict[str, str]:
 
 def model_tags(phase: Phase) -> dict[str, str]:
     return {"xfer.phase": phase.kind, "xfer.tasks": ",".join(task.name for task in phase.tasks), "xfer.spec_hash": phase.spec_hash}
+
+
+def once(store: Store, run_id: str) -> Callable[[Mapping[str, float], int], None]:
+    """A log for a training that may be a resumed one: steps that the run has already are not logged again."""
+    logged = store.last_steps(run_id)
+
+    def log(values: Mapping[str, float], step: int) -> None:
+        store.metrics(run_id, {name: value for name, value in values.items() if step > logged.get(name, -1)}, step)
+
+    return log
 
 
 def outcome(store: Store, run_id: str, phase: Phase, found: Outcome) -> None:

@@ -36,14 +36,21 @@ def run_plan(executor: Executor, plan: Plan, opened: str | None, baselines: Mapp
     if earlier and all(executor.existing(phase) for phase in plan.phases):
         return pointed(executor.store, earlier, opened, name(plan.transfers[0], len(plan.transfers)))
     store = executor.store
-    first = plan.transfers[0]
-    run_id = store.start("condition", name(first, len(plan.transfers)), tags=tags(plan, first) | {"xfer.plan_hash": plan.plan_hash}, run_id=opened)
+    run_id = open_condition(store, plan, opened=opened)
     with record.ending(store, run_id):
         replicates = [run_transfer(executor, plan, transfer, parent=run_id) for transfer in plan.transfers]
         store.tags(run_id, {"xfer.input_run_ids": ",".join(replicates)})
         store.flush()
-        collapse(store, run_id, replicates, paired(executor, plan, replicates, baselines or {}))
+        collapse(store, run_id, replicates, paired(executor, replicates, baselines or {}))
     return run_id
+
+
+def open_condition(store: Store, plan: Plan, *, opened: str | None = None, parent: str | None = None, label: str = "") -> str:
+    """Open the run of a condition; ``label`` where an arm of a study has a name of its own."""
+    first = plan.transfers[0]
+    own = tags(plan, first) | {"xfer.plan_hash": plan.plan_hash}
+    title = f"{label}: {len(plan.transfers)} seeds" if label else name(first, len(plan.transfers))
+    return store.start("condition", title, tags=own, params={k: v for k, v in params(first).items() if k != "seed"}, parent=parent, run_id=opened)
 
 
 def run_transfer(executor: Executor, plan: Plan, transfer: Transfer, *, opened: str | None = None, parent: str | None = None) -> str:
@@ -106,8 +113,11 @@ def suite_metrics(plan: Plan, scores: Mapping[str, Mapping[str, float]]) -> dict
     return metrics | {f"{suite.name}/{key}": value for key, value in named.items() if value is not None}
 
 
-def collapse(store: Store, run_id: str, replicates: Sequence[str], baseline: Sequence[float]) -> None:
-    """Metrics of a condition: means over its transfers, interval of ``selected/avg``, paired difference, n."""
+def collapse(store: Store, run_id: str, replicates: Sequence[str], baseline: Sequence[Mapping[str, float]]) -> None:
+    """Metrics of a condition: means over its transfers, interval of ``selected/avg``, n, and differences to ``baseline``.
+
+    ``baseline`` holds the metrics of the paired replicates (same seeds, hence same heads and orders); empty: none.
+    """
     found = [store.get(replicate).metrics for replicate in replicates]
     common = set.intersection(*(set(metrics) for metrics in found))
     metrics = {key: sum(m[key] for m in found) / len(found) for key in common} | {"n": len(found)}
@@ -115,9 +125,11 @@ def collapse(store: Store, run_id: str, replicates: Sequence[str], baseline: Seq
     low, high = mean_interval(averages)
     metrics |= {"selected/avg_low": low, "selected/avg_high": high}
     if baseline:
-        differences = [a - b for a, b in zip(averages, baseline, strict=True)]
+        differences = [a - b["selected/avg"] for a, b in zip(averages, baseline, strict=True)]
         low, high = mean_interval(differences)
         metrics |= {"selected/delta": sum(differences) / len(differences), "selected/delta_low": low, "selected/delta_high": high}
+        tasks = {key for key in common if key.startswith("selected/") and key != "selected/avg"}
+        metrics |= {f"delta/{key.removeprefix('selected/')}": statistics.fmean(a[key] - b[key] for a, b in zip(found, baseline, strict=True)) for key in tasks}
     store.metrics(run_id, metrics)
 
 
@@ -132,12 +144,12 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, 
     return statistics.fmean(values) - half, statistics.fmean(values) + half
 
 
-def paired(executor: Executor, plan: Plan, replicates: Sequence[str], baselines: Mapping[int, str]) -> list[float]:
-    """``selected/avg`` of the baseline transfer of each replicate; empty unless every one has a finished baseline."""
+def paired(executor: Executor, replicates: Sequence[str], baselines: Mapping[int, str]) -> list[Mapping[str, float]]:
+    """The metrics of the baseline transfer of each replicate; empty unless every one has a finished baseline."""
     runs = [finished(executor, baselines[n], "transfer") if n in baselines else None for n in range(len(replicates))]
     if not all(runs):
         return []
-    return [executor.store.get(run).metrics["selected/avg"] for run in runs if run]
+    return [executor.store.get(run).metrics for run in runs if run]
 
 
 def finished(executor: Executor, plan_hash: str, kind: str) -> str | None:

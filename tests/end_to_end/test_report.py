@@ -24,4 +24,4 @@ def test_a_report_on_two_conditions(tmp_path, client, project):
     assert verdict and "nli" in json.dumps(verdict)
     (run,) = [r for e in client.search_experiments() for r in client.search_runs([e.experiment_id], "tags.xfer.study = 'report'")]
     assert run.info.status == "FINISHED" and run.data.tags["xfer.kind"] == "study" and "nli" in run.data.tags["mlflow.note.content"]
-    assert {"report.html", "report"} <= {f.path for f in client.list_artifacts(run.info.run_id)}
+    assert {"report.html", "verdict.json", "tables"} <= {f.path for f in client.list_artifacts(run.info.run_id)}

@@ -59,6 +59,7 @@ CHANGES = {
     "seeds": ("2", AFTER_BASE),
     "base_seeds": ("2", ALL),
     "reuse": ("never", NOTHING),
+    "workers": ("1", NOTHING),
 }
 
 

@@ -1,0 +1,1 @@
+"""Studies: a declared grid of transfers that answers one question."""

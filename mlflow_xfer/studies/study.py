@@ -1,0 +1,157 @@
+"""Runs a study: its arms become conditions, their replicates are spread over processes, and one run stands for all.
+
+Each worker is a process with its own connection to the tracking store; a phase that several arms share is made by
+one of them while the others wait for it (``tracking/lease.py``).
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from mlflow_xfer import params as parameters
+from mlflow_xfer.phases import record, replicates
+from mlflow_xfer.phases.execute import Executor, validate
+from mlflow_xfer.phases.phase import digest
+from mlflow_xfer.phases.plan import Plan, make_plan, unique
+from mlflow_xfer.phases.references import References
+from mlflow_xfer.tracking.store import Store
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One condition: what differs from the study's shared parameters, and the arm it is compared with."""
+
+    name: str
+    params: Mapping[str, Any]
+    against: str = ""
+
+
+@dataclass(frozen=True)
+class Study:
+    name: str
+    question: str
+    shared: Mapping[str, Any]
+    arms: tuple[Arm, ...]
+
+
+def run_study(study: Study, overrides: Mapping[str, Any], store: Store, opened: str | None, workers: int) -> str:
+    """Run ``study`` and return the run that stands for it: the opened one, a new one, or an earlier one if all existed.
+
+    Args:
+        overrides: parameters that the user gave; they win over the study's.
+        workers: processes.
+    """
+    typed = typed_arms(study, overrides)
+    plans = plans_of(study, overrides, store, online=True)
+    first: Any = parameters.parse("transfer", next(iter(typed.values())))
+    executor = Executor(store, first.reuse, next(iter(plans.values())).suite)
+    plan_hash = digest([plans[arm.name].plan_hash for arm in study.arms])
+    phases = unique(phase for plan in plans.values() for phase in plan.phases)
+    todo = [phase for phase in phases if not executor.existing(phase)]
+    earlier = replicates.finished(executor, plan_hash, "study")
+    if earlier and not todo:
+        logger.info("%s: reused run %s (all its phases exist)", study.name, earlier)
+        return replicates.pointed(store, earlier, opened, study.name)
+    validate(todo)
+    logger.info("%s: %d phases to run, %d exist; %d processes", study.name, len(todo), len(phases) - len(todo), workers)
+    run_id = store.start("study", study.name, tags={"xfer.study": study.name, "xfer.plan_hash": plan_hash, "xfer.suite": executor.suite}, run_id=opened)
+    with record.ending(store, run_id):
+        conditions = _run_arms(study, typed, plans, executor, run_id, workers)
+        store.tags(run_id, {"xfer.input_run_ids": ",".join(conditions.values())})
+        store.flush()
+        _conclude(study, store, run_id, conditions)
+    return run_id
+
+
+def typed_arms(study: Study, overrides: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The parameters of each arm as a user would type them."""
+    return {arm.name: {**study.shared, **arm.params, **overrides} for arm in study.arms}
+
+
+def plans_of(study: Study, overrides: Mapping[str, Any], store: Store, *, online: bool = False) -> dict[str, Plan]:
+    """The plan of each arm."""
+    references = References(lambda: store, fetch=online)
+    return {name: make_plan("transfer", parameters.parse("transfer", typed), references, online=online) for name, typed in typed_arms(study, overrides).items()}
+
+
+def _run_arms(study: Study, typed: Mapping[str, Mapping[str, Any]], plans: Mapping[str, Plan], executor: Executor, run_id: str, workers: int) -> dict[str, str]:
+    """All replicates of all arms, then one condition for each arm; the condition's run by arm."""
+    store = executor.store
+    conditions = {name: replicates.open_condition(store, plan, parent=run_id, label=name) for name, plan in plans.items()}
+    jobs = [(dict(typed[name]), n, conditions[name]) for name, plan in plans.items() for n in range(len(plan.transfers))]
+    try:
+        found = _spread(jobs, workers)
+    except BaseException as error:
+        for condition in conditions.values():
+            store.finish(condition, "FAILED" if isinstance(error, Exception) else "KILLED")
+        raise
+    by_condition: dict[str, list[str]] = {}
+    for (_, _, condition), transfer in zip(jobs, found, strict=True):
+        by_condition.setdefault(condition, []).append(transfer)
+    for arm in study.arms:
+        baseline = [store.get(run).metrics for run in by_condition[conditions[arm.against]]] if arm.against else []
+        mine = by_condition[conditions[arm.name]]
+        replicates.collapse(store, conditions[arm.name], mine, baseline)
+        store.tags(conditions[arm.name], {"xfer.input_run_ids": ",".join(mine)})
+        store.finish(conditions[arm.name], "FINISHED")
+    return conditions
+
+
+def _spread(jobs: Sequence[tuple[dict[str, Any], int, str]], workers: int) -> list[str]:
+    """The transfers of the jobs, in their order. Threads are shared out, so that workers do not fight for cores."""
+    if workers == 1:
+        return [_job(*job) for job in jobs]
+    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // workers))
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_quiet) as pool:
+        waiting = [pool.submit(_job, *job) for job in jobs]
+        try:
+            return [one.result() for one in waiting]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+
+
+def _quiet() -> None:
+    logging.basicConfig(level=os.environ.get("XFER_LOG_LEVEL", "INFO"), format="%(message)s")
+    for noisy in ("mlflow", "alembic", "httpx", "datasets"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _job(typed: dict[str, Any], number: int, parent: str) -> str:
+    """One replicate in this process: composes the same plan again and runs its transfer ``number``."""
+    params: Any = parameters.parse("transfer", typed)
+    with Store.open(sync=False, probe=False) as store:
+        plan = make_plan("transfer", params, References(lambda: store, fetch=True), online=True)
+        return replicates.run_transfer(Executor(store, params.reuse, plan.suite), plan, plan.transfers[number], parent=parent)
+
+
+def _conclude(study: Study, store: Store, run_id: str, conditions: Mapping[str, str]) -> None:
+    """The table of the study: score, difference to the arm compared with, its interval; as artifact and description."""
+    found = {arm.name: store.get(conditions[arm.name]).metrics for arm in study.arms}
+    targets = sorted({key for metrics in found.values() for key in metrics if key.startswith("selected/") and key.count("/") == 1} - {"selected/avg", "selected/delta"} - {f"selected/{end}" for end in ("avg_low", "avg_high", "delta_low", "delta_high")})
+    rows = [{"condition": arm.name, "compared with": arm.against, **{key: metrics.get(key) for key in ("selected/avg", *targets, "selected/delta", "selected/delta_low", "selected/delta_high", "n")}} for arm in study.arms for metrics in [found[arm.name]]]
+    store.table(run_id, rows, "results/conditions.json")
+    head = ["condition", "avg", *[t.removeprefix("selected/") for t in targets], "difference", "95 % interval", "compared with"]
+    lines = [f"**{study.question}**", "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for row in rows:
+        numbers = [_number(row[key]) for key in ("selected/avg", *targets)]
+        interval = f"{_number(row['selected/delta_low'])} … {_number(row['selected/delta_high'])}" if row["selected/delta"] is not None else ""
+        lines.append("| " + " | ".join([row["condition"], *numbers, _number(row["selected/delta"], "+"), interval, row["compared with"]]) + " |")
+    text = "\n".join(lines)
+    store.tags(run_id, {"mlflow.note.content": text})
+    store.metrics(run_id, {f"{name}/avg": metrics["selected/avg"] for name, metrics in found.items()})
+    logger.info("%s", text)
+
+
+def _number(value: float | None, sign: str = "") -> str:
+    return "" if value is None else format(value, f"{sign}.1f")

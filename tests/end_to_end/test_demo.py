@@ -1,0 +1,30 @@
+"""The demo as a study: arms are conditions, replicates run in several processes, and a repeat trains nothing."""
+
+from __future__ import annotations
+
+import mlflow_xfer
+from mlflow_xfer.studies.demo import DEMO
+from tests.end_to_end.conftest import ENCODER
+
+QUICK = {"model": ENCODER, "text": "mini", "text_languages": "en,de", "pretrain.max_steps": 3, "max_steps": 2, "train_batch_size": 4, "max_train_examples": 30, "max_eval_examples": 8, "languages": "en,de", "seeds": "0,1"}
+
+
+def test_the_demo_is_a_study_of_conditions(all_runs, steps_in_store, client):
+    result = mlflow_xfer.transfer(workers=2, **QUICK)
+    (study,) = all_runs("study")
+    conditions = all_runs("condition")
+    assert result.run_id == study.info.run_id and study.data.tags["xfer.study"] == "demo"
+    assert len(conditions) == len(DEMO.arms) == 7
+    assert {run.data.tags["mlflow.parentRunId"] for run in conditions} == {study.info.run_id}
+    assert all(run.info.status == "FINISHED" for run in all_runs())
+    by_name = {run.data.tags["mlflow.runName"].split(":")[0]: run.data.metrics for run in conditions}
+    for arm in DEMO.arms:
+        assert by_name[arm.name]["n"] == 2 and ("selected/delta_low" in by_name[arm.name]) == bool(arm.against)
+    transfers = all_runs("transfer")
+    assert len(transfers) == 14
+    hashes = [run.data.tags["xfer.spec_hash"] for run in all_runs("phase")]
+    assert len(hashes) == len(set(hashes)), "no phase was trained twice, though several processes wanted it"
+    before = steps_in_store()
+    again = mlflow_xfer.transfer(workers=2, **QUICK)
+    assert again.run_id == result.run_id and steps_in_store() == before > 0
+    assert "95 % interval" in study.data.tags["mlflow.note.content"]
