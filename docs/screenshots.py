@@ -1,11 +1,13 @@
 """Takes pictures of runs in the MLflow UI: ``python docs/screenshots.py [--store sqlite:///mlflow.db] [--out docs]``.
 
-Needs Debian's ``chromium``. Starts a server over the store, opens the newest transfer (its page) and the runs table.
+Needs Debian's ``chromium``. Starts a server over the store, opens the newest study (or condition, or
+transfer): its page, the runs table, and its conditions side by side.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import socket
@@ -15,6 +17,7 @@ import tempfile
 import time
 import urllib.request
 from pathlib import Path
+from urllib.parse import quote
 
 from mlflow import MlflowClient
 
@@ -58,10 +61,13 @@ def main() -> None:
         try:
             client = MlflowClient(arguments.store)
             ids = [experiment.experiment_id for experiment in client.search_experiments()]
-            top = client.search_runs(ids, "tags.xfer.kind = 'transfer'", order_by=["attributes.start_time DESC"], max_results=1)[0]
+            top = next(runs[0] for kind in ("study", "condition", "transfer") if (runs := client.search_runs(ids, f"tags.xfer.kind = '{kind}'", order_by=["attributes.start_time DESC"], max_results=1)))
             base = f"{address}/#/experiments/{top.info.experiment_id}"
-            shoot(f"{base}/runs/{top.info.run_id}?workflowType=machine_learning", arguments.out / "transfer.png")
+            parts = client.search_runs(ids, f"tags.mlflow.parentRunId = '{top.info.run_id}'")
+            chosen = quote(json.dumps([run.info.run_id for run in parts]))
+            shoot(f"{base}/runs/{top.info.run_id}?workflowType=machine_learning", arguments.out / "study.png")
             shoot(f"{base}/runs?workflowType=machine_learning", arguments.out / "runs.png", "1700,900")
+            shoot(f"{address}/#/compare-runs?runs={chosen}&experiments={quote(json.dumps([top.info.experiment_id]))}", arguments.out / "compare.png", "1700,1300")
         finally:
             process.terminate()
             process.wait()

@@ -1,0 +1,117 @@
+"""What tracking costs a training: ``python benchmarks/tracking.py [--steps 1500] [--out FILE.json]``.
+
+Trains the embedded suite's base three times with the same steps on the same hardware: without tracking, into SQLite and
+into a local ``mlflow server``. Imports, data and publishing are outside the clock (publishing is shown apart). The cost
+is given twice: as the ratio of wall times, which carries the machine's noise, and as the time that the training thread
+spent inside logging calls plus the processor time of the writer's thread, which does not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+from mlflow_xfer import params
+from mlflow_xfer.phases.plan import make_plan
+from mlflow_xfer.phases.references import References
+from mlflow_xfer.phases.train import train_phase
+from mlflow_xfer.tracking import checkpoints
+from mlflow_xfer.tracking.store import Store
+
+
+def phase_of(steps: int):
+    typed = params.parse("pretrain", {"max_steps": steps})
+    return make_plan("pretrain", typed, References(lambda: None)).requested[0]
+
+
+def timed(phase, work: Path, store: Store | None) -> dict[str, float]:
+    """One training: seconds of wall time, inside logging calls, and of the writer's thread."""
+    run_id = store.start("phase", "benchmark") if store else ""
+    spent = {"calls": 0.0, "first": 0.0, "last": 0.0}
+
+    def log(values, step) -> None:
+        begin = time.perf_counter()
+        spent["first"] = spent["first"] or begin
+        if store:
+            store.metrics(run_id, values, step)
+        spent["last"] = time.perf_counter()
+        spent["calls"] += spent["last"] - begin
+
+    before = writer_seconds()
+    outcome = train_phase(phase, phase.inputs[0], work, log)
+    writer = writer_seconds() - before
+    found = {"wall": spent["last"] - spent["first"], "calls": spent["calls"], "writer": writer, "publish": 0.0}
+    if store:
+        begin = time.perf_counter()
+        checkpoints.publish(store, run_id, outcome.directory)
+        found["publish"] = time.perf_counter() - begin
+        store.finish(run_id)
+    return found
+
+
+def writer_seconds() -> float:
+    """Processor seconds of the thread that delivers (Linux)."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    total = 0.0
+    for thread in threading.enumerate():
+        if thread.name == "xfer-tracking" and thread.native_id:
+            fields = Path(f"/proc/self/task/{thread.native_id}/stat").read_text().rsplit(")", 1)[1].split()
+            total += (int(fields[11]) + int(fields[12])) / ticks
+    return total
+
+
+def server(folder: Path) -> tuple[subprocess.Popen, str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "-w", "1", "--backend-store-uri", f"sqlite:///{folder / 'server.db'}", "--artifacts-destination", str(folder / "artifacts")]
+    process = subprocess.Popen(command, env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(300):
+        try:
+            if urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2).status == 200:
+                return process, f"http://127.0.0.1:{port}"
+        except OSError:
+            time.sleep(0.2)
+    raise SystemExit("the server did not start")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    phase = phase_of(arguments.steps)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.environ["XFER_HOME"] = str(folder / "home")
+        timed(phase_of(5), folder / "warm", None)  # imports and caches
+        found = {"none": timed(phase, folder / "none", None)}
+        os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder / 'mlflow.db'}"
+        with Store.open() as store:
+            found["sqlite"] = timed(phase, folder / "sqlite", store)
+        process, address = server(folder)
+        try:
+            os.environ["MLFLOW_TRACKING_URI"] = address
+            with Store.open() as store:
+                found["server"] = timed(phase, folder / "server", store)
+        finally:
+            process.terminate()
+    for name, row in found.items():
+        row["cost"] = (row["calls"] + row["writer"]) / row["wall"]
+        row["ratio"] = row["wall"] / found["none"]["wall"]
+        print(f"{name:<7} wall {row['wall']:.1f} s, ratio {row['ratio']:.3f}, in calls {row['calls']:.2f} s, writer {row['writer']:.2f} s: {100 * row['cost']:.2f} %; publish {row['publish']:.2f} s")
+    if arguments.out:
+        arguments.out.write_text(json.dumps(found, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
