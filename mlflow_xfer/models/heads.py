@@ -200,6 +200,8 @@ def head_config(task: Task, config: Any) -> Any:
         config.num_labels = len(task.labels)
         config.id2label = dict(enumerate(task.labels))
         config.label2id = {label: i for i, label in enumerate(task.labels)}
+    if task.kind == TaskKind.SPAN_QA:
+        config.num_labels = 2  # start and end, whatever the backbone was trained on before
     if task.kind == TaskKind.CLASSIFICATION:
         config.problem_type = "single_label_classification"
     return config

@@ -21,7 +21,7 @@ from mlflow_xfer.registry import unknown
 VERSION = 1
 
 LARGE = {"train": 1200, "validation": 150, "test": 150}
-FEW = {"train": 64, "validation": 100, "test": 200}  # targets: too few rows to learn the skill from
+FEW = {"train": 32, "validation": 100, "test": 200}  # targets: too few rows to learn the skill from
 
 EXAMPLES: Mapping[str, Examples] = {
     "attribute": Examples(examples.attribute("a"), examples.single, LARGE),

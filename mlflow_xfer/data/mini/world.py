@@ -18,7 +18,7 @@ from mlflow_xfer.data.mini.lexicon import NAMES, group, kind
 
 CONCEPT_SPLITS = 10
 FAMILIES = ("thing", "bio", "legal")
-SHOWN = 8  # concepts of a family in a target's training rows, and as many in its validation rows; the rest is tested
+SHOWN = {"thing": 4, "bio": 4, "legal": 4}  # concepts in a target's training rows, as many in dev; the rest is tested
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,14 @@ class Truth:
     """What holds in every concept split.
 
     ``attributes`` gives each thing ``a`` and ``b`` (0 or 1; independent, and independent of its natural kind);
-    ``halves[field][value]`` are the concepts that go with things whose attribute has that value: ``verb`` and
-    ``adjective`` follow ``a``, ``place`` and ``time`` follow ``b``; agents follow the verb's polarity.
+    ``halves[family][field][value]`` are the concepts that go with the family's things whose attribute has that value:
+    ``verb`` and ``adjective`` follow ``a``, ``place`` and ``time`` follow ``b``; each family has halves of its own, so
+    that what is learnt of one says nothing of another. ``agents`` follow the verb's polarity.
     """
 
     attributes: Mapping[str, Mapping[str, int]]
-    halves: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]
+    halves: Mapping[str, Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]]
+    agents: tuple[tuple[str, ...], tuple[str, ...]]
 
 
 @lru_cache(maxsize=1)
@@ -43,15 +45,14 @@ def truth() -> Truth:
         things = [thing for value in dict.fromkeys(map(kind, group(family))) for thing in _shuffled([t for t in group(family) if kind(t) == value], rng)]
         for number, thing in enumerate(things):
             attributes["a"][thing], attributes["b"][thing] = number % 2, number // 2 % 2
+    halves = {family: _halves(rng) for family in FAMILIES}
+    return Truth(attributes, halves, _halved((*group("agent"), *NAMES), rng))
+
+
+def _halves(rng: random.Random) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Halves of the deeds (as many good, bad and neutral in each), adjectives, places and times."""
     deeds = [deed for value in ("good", "bad", "neutral") for deed in _shuffled([v for v in group("verb") if kind(v) == value], rng)]
-    halves = {
-        "verb": (tuple(deeds[::2]), tuple(deeds[1::2])),
-        "adjective": _halved(group("adjective"), rng),
-        "place": _halved(group("place"), rng),
-        "time": _halved(group("time"), rng),
-        "agent": _halved((*group("agent"), *NAMES), rng),
-    }
-    return Truth(attributes, halves)
+    return {"verb": (tuple(deeds[::2]), tuple(deeds[1::2]))} | {field: _halved(group(field), rng) for field in ("adjective", "place", "time")}
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def world(concept_split: int) -> World:
     rng, flipped = random.Random(f"world/{concept_split}"), concept_split % 2
     known = truth().attributes
     attributes: dict[str, dict[str, int]] = {name: {thing: value ^ flipped for thing, value in known[name].items()} for name in ("a", "b")}
-    folds = {family: _folds([_cell(group(family), known, cell) for cell in ((0, 0), (0, 1), (1, 0), (1, 1))], SHOWN, rng) for family in FAMILIES}
+    folds = {family: _folds([_cell(group(family), known, cell) for cell in ((0, 0), (0, 1), (1, 0), (1, 1))], SHOWN[family], rng) for family in FAMILIES}
     polar = {verb: int(kind(verb) == "good") for verb in group("verb") if kind(verb) != "neutral"}
     attributes["good"] = polar
     folds["polar"] = _folds([[verb for verb, value in polar.items() if value == side] for side in (0, 1)], 4, rng)
