@@ -41,7 +41,7 @@ def real_data() -> Path:
 
 def pytest_collection_finish(session):
     """With real data at hand, a run of the slow tests that collects none of theirs has lost them."""
-    if os.environ.get("XFER_REAL_DATA") and session.config.option.markexpr == "slow_ci" and not session.config.args_source.name == "ARGS":
+    if os.environ.get("XFER_REAL_DATA") and session.config.option.markexpr == "slow_ci" and session.config.args_source.name != "ARGS":
         found = sum("real_data" in item.fixturenames for item in session.items)
         if not found:
             raise pytest.UsageError("XFER_REAL_DATA is set, but no test with real data was collected.")

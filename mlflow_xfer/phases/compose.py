@@ -56,7 +56,7 @@ class Composer:
     # -- names ---------------------------------------------------------------------------------------------------
     def task(self, name: str, use: str) -> Task | None:
         """The task called ``name``, if it may be used as ``use`` and the data folder knows it."""
-        known = {**{n: None for n in TASKS.names()}, **self.extra}
+        known = {*TASKS.names(), *self.extra}
         if name not in known:
             self.problems.add(unknown("task", name, known, "mlflow-xfer tasks"))
             return None

@@ -13,7 +13,6 @@ from functools import cached_property
 from typing import Any
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.params import Shape
 from mlflow_xfer.phases.compose import Composer, check_languages
 from mlflow_xfer.phases.phase import Base, Made, Phase, Start, digest
 from mlflow_xfer.tasks.task import Task

@@ -12,7 +12,6 @@ from mlflow_xfer.data.identity import file_digest
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.load import parse_scratch
 from mlflow_xfer.phases.phase import Base, Made, digest
-
 from mlflow_xfer.tracking.references import RUN_ID, run_of
 
 if TYPE_CHECKING:

@@ -49,8 +49,7 @@ def base(real_data, shared, monkeypatch):
 def mnli_columns(real_data) -> dict[str, str]:
     with (real_data / "intermediate" / "mnli10k.jsonl").open(encoding="utf-8") as file:
         names = list(json.loads(file.readline()))
-    pick = {part: next(name for name in names if any(word in name.lower() for word in words)) for part, words in {"premise": ("premise", "sentence1"), "hypothesis": ("hypothesis", "sentence2"), "label": ("label",)}.items()}
-    return pick
+    return {part: next(name for name in names if any(word in name.lower() for word in words)) for part, words in {"premise": ("premise", "sentence1"), "hypothesis": ("hypothesis", "sentence2"), "label": ("label",)}.items()}
 
 
 def table(run_id: str) -> list[dict]:
