@@ -45,7 +45,7 @@ def test_a_sweep_gives_every_layer(encoder):
 
 
 def test_auto_is_the_layer_of_the_benchmarks():
-    assert [auto_layer(n) for n in (24, 12, 2, 1)] == [14, 7, 1, 1]
+    assert [auto_layer(n) for n in (24, 12, 3, 2, 1)] == [14, 7, 2, 2, 1]
 
 
 def test_layers_that_are_not_there_are_refused(encoder):

@@ -48,7 +48,7 @@ EXAMPLES: Mapping[str, Examples] = {
     "legal_choice": Examples(examples.choice("legal", "a"), examples.which, FEW),
     "mood": Examples(examples.polarity("good", unseen=True), examples.single, FEW),
     "effect": Examples(examples.effect, examples.outcome, FEW),
-    "qa": Examples(examples.question(True), examples.answer, FEW),
+    "qa": Examples(examples.question(True), examples.answer, FEW | {"train": 128}),
     "pos": Examples(examples.deed, examples.tagged(lambda _, token: token.pos), FEW | {"train": 300}, False),
     "retrieval": Examples(examples.sentence, examples.bitext(grammar("en")), {"test": 200}, False),
 }
