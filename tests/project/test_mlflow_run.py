@@ -17,7 +17,7 @@ def mlflow_run(project: Path, entry: str = "main", **values: str) -> subprocess.
     arguments = [part for name, value in values.items() for part in ("-P", f"{name}={value}")]
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     command = [sys.executable, "-m", "mlflow", "run", str(project), "-e", entry, "--env-manager", "local", *arguments]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=500, check=False)
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=1500, check=False)
 
 
 def latest(kind: str = ""):
@@ -62,9 +62,11 @@ def test_bad_input_fails_the_run_with_one_clear_error(project, values, says):
 
 
 @pytest.mark.slow_ci
+@pytest.mark.timeout(2000)  # main is the whole demo
 def test_every_entry_point_runs_with_no_parameter_at_all(project):
     for entry in ("pretrain", "intermediate", "target", "evaluate", "main"):
         ran = mlflow_run(project, entry)
         assert ran.returncode == 0, ran.stderr
         assert {run.info.status for run in latest()} == {"FINISHED"}
     assert sum(run.data.tags["xfer.phase"] == "pretrain" for run in latest("phase")) == 1, "one base serves all"
+    assert [run.data.tags["xfer.study"] for run in latest("study")] == ["demo"]
