@@ -118,7 +118,7 @@ _TARGETS = (
     _target("mood", _single, ("polarity",), "is the unseen deed good or bad?", labels=("bad", "good")),
     _target("effect", TaskKind.MULTIPLE_CHOICE, ("cause",), "which state follows from the unseen deed?"),
     _target("qa", TaskKind.SPAN_QA, ("role",), "who, what or where, about unseen things", recipe=ANSWERS, size=128),
-    _target("pos", TaskKind.TAGGING, ("word_class",), "parts of speech (UPOS)", labels=UPOS, size=300, shortcuts=("words", "position")),
+    _target("pos", TaskKind.TAGGING, ("word_class",), "parts of speech (UPOS)", labels=UPOS, size=300, recipe=replace(TARGET, learning_rate=2e-4, num_train_epochs=5.0), shortcuts=("words", "position")),
     _retrieval("retrieval", "find the translation of an English sentence", centred=False),
     _retrieval("retrieval_centred", "the same after subtracting each language's mean: shown beside, in no total", centred=True),
 )
