@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -26,7 +26,7 @@ STANDS_ON = {
 LEFT_OUT = ("tracking", "tasks", "languages", "params", "registry", "errors", "home", "phases.phase")
 
 
-def code_hash(kind: str, inputs: Mapping[str, None] | tuple[str, ...] = ()) -> str:
+def code_hash(kind: str, inputs: Sequence[str] = ()) -> str:
     """Hash of the code behind a phase of ``kind`` and of the code hashes of its inputs."""
     parts = [f"{name}:{_module_hash(name)}" for name in modules(kind)]
     return hashlib.sha256("\n".join([*parts, *inputs]).encode()).hexdigest()
