@@ -1,0 +1,1 @@
+"""Searches over subsets of intermediate tasks and their settings, with Optuna."""

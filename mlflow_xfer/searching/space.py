@@ -1,0 +1,255 @@
+"""What a search may try: order-free subsets of a pool of tasks, and settings.
+
+Optuna sees one 0/1 parameter per task (``task.nli``), which is what importances and compare views can read; for ``combine=sequential``
+also a position between 0 and 1 (``order.nli``) for each chosen task; and one parameter per open range. A parameter that means
+nothing for a candidate does not exist for it: the empty set has no intermediate learning rate, one task has no mixing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import combinations, permutations, product
+from typing import Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from mlflow_xfer.params import typed
+from mlflow_xfer.searching import ranges
+from mlflow_xfer.searching.ranges import MIXING, Range
+
+TASK, ORDER = "task.", "order."
+BASELINE = "baseline"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One thing to try.
+
+    Args:
+        tasks: sorted; in training order if ``ordered``; () = the baseline.
+        settings: further parameters as the verbs take them, sorted by name: ("mlm_share", 0.2), ("intermediate.learning_rate", 1e-4).
+        ordered: whether the order of the tasks matters (``combine=sequential``).
+    """
+
+    tasks: tuple[str, ...]
+    settings: tuple[tuple[str, Any], ...] = ()
+    ordered: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tasks", tuple(self.tasks) if self.ordered else tuple(sorted(self.tasks)))
+        object.__setattr__(self, "settings", tuple(sorted((name, value) for name, value in self.settings)))
+
+    @property
+    def key(self) -> str:
+        """Equal for equal candidates, in every process: ``nli+qa mlm_share=0.2``."""
+        return " ".join([self.subset, *(f"{name}={typed(value)}" for name, value in self.settings)])
+
+    @property
+    def subset(self) -> str:
+        """The tasks alone: ``nli+qa``, in order ``qa>nli``, ``baseline``."""
+        return (">" if self.ordered else "+").join(self.tasks) or BASELINE
+
+    @property
+    def label(self) -> str:
+        """For people: ``nli+qa lr=1e-04``."""
+        short = {"learning_rate": "lr", "num_train_epochs": "epochs", "train_batch_size": "batch", "mixing_temperature": "T", "mixing_cap": "K", "mlm_share": "mlm"}
+        shown = []
+        for name, value in self.settings:
+            phase, _, bare = name.rpartition(".")
+            shown.append(f"{'target ' if phase == 'target' else ''}{short.get(bare, bare)}={value:g}" if isinstance(value, float) else f"{short.get(bare, bare)}={typed(value)}")
+        return " ".join([self.subset, *shown])
+
+    def overrides(self) -> dict[str, Any]:
+        """Parameters of ``transfer`` that make this candidate, as a user types them."""
+        return {"intermediate": typed(self.tasks), **{name: typed(value) for name, value in self.settings}}
+
+
+@dataclass(frozen=True)
+class Space:
+    """All candidates of a search.
+
+    Args:
+        pool: names of the intermediate tasks, sorted.
+        min_tasks, max_tasks: sizes of the subsets with any task in them; the empty set is always a candidate: it is the baseline.
+        combine: ``joint``, ``sequential`` or ``merge``.
+        ranges: settings that vary, or that the space fixes, sorted by name.
+        given: what the command fixes and existence depends on: ``mixing``.
+    """
+
+    pool: tuple[str, ...]
+    min_tasks: int = 1
+    max_tasks: int | None = None
+    combine: str = "joint"
+    ranges: tuple[Range, ...] = ()
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pool", tuple(sorted(self.pool)))
+        object.__setattr__(self, "ranges", tuple(sorted(self.ranges, key=lambda r: r.name)))
+        object.__setattr__(self, "max_tasks", len(self.pool) if self.max_tasks is None else min(self.max_tasks, len(self.pool)))
+
+    # -- identity --------------------------------------------------------------------------------------------------
+    def spec(self) -> dict[str, Any]:
+        """Canonical plain values: equal for equal spaces, and enough to build the space again (:meth:`from_spec`)."""
+        return {
+            "pool": list(self.pool), "min_tasks": self.min_tasks, "max_tasks": self.max_tasks, "combine": self.combine, "given": dict(sorted(self.given.items())),
+            "ranges": [{k: (list(v) if isinstance(v, tuple) else v) for k, v in vars(r).items()} for r in self.ranges],
+        }  # fmt: skip
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any]) -> Space:
+        """The space of :meth:`spec`, also after a round through JSON."""
+        found = tuple(Range(**r | {"choices": tuple(r["choices"])}) for r in spec["ranges"])
+        return cls(tuple(spec["pool"]), spec["min_tasks"], spec["max_tasks"], spec["combine"], found, dict(spec["given"]))
+
+    @property
+    def ordered(self) -> bool:
+        return self.combine == "sequential"
+
+    @cached_property
+    def _ranges(self) -> dict[str, Range]:
+        return {r.name: r for r in self.ranges}
+
+    # -- what exists -----------------------------------------------------------------------------------------------
+    def exists(self, name: str, tasks: Sequence[str], mixing: str | None = None) -> bool:
+        """Whether the setting ``name`` means anything for these tasks, drawn with ``mixing``."""
+        if name.startswith("target.") or name in ranges.BARE:
+            return True
+        if not tasks:
+            return False
+        if name not in MIXING:
+            return True
+        if len(tasks) < 2 or self.combine != "joint":
+            return False
+        mixing = mixing or self.given.get("mixing", "proportional")
+        return {"mixing": True, "mixing_cap": mixing != "uniform", "mixing_temperature": mixing == "temperature"}[name]
+
+    def settings(self, tasks: Sequence[str], values: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+        """The settings that exist for these tasks: fixed ones, and open ones from ``values``."""
+        full = {r.name: r.value if r.fixed else r.tidy(values[r.name]) for r in self.ranges if r.fixed or r.name in values}
+        return tuple((name, value) for name, value in full.items() if self.exists(name, tasks, full.get("mixing")))
+
+    # -- Optuna's parameters ---------------------------------------------------------------------------------------
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """Every parameter that a candidate may have, in a fixed order."""
+        found: dict[str, BaseDistribution] = {TASK + name: CategoricalDistribution((0, 1)) for name in self.pool}
+        if self.ordered and self.max_tasks > 1:
+            found |= {ORDER + name: FloatDistribution(0.0, 1.0) for name in self.pool}
+        return found | {r.name: _distribution(r) for r in self.ranges if not r.fixed}
+
+    def params(self, candidate: Candidate) -> dict[str, Any]:
+        """The candidate's parameters, those that exist for it: what Optuna stores."""
+        found: dict[str, Any] = {TASK + name: int(name in candidate.tasks) for name in self.pool}
+        if self.ordered and len(candidate.tasks) > 1:
+            places = {name: i / (len(candidate.tasks) - 1) for i, name in enumerate(candidate.tasks)}
+            found |= {ORDER + name: places[name] for name in self.pool if name in places}
+        return found | {name: value for name, value in candidate.settings if not self._ranges[name].fixed}
+
+    def completed(self, candidate: Candidate) -> dict[str, Any]:
+        """:meth:`params` with the middle of the range for what does not exist: a point that a sampler can place."""
+        own = self.params(candidate)
+        return {name: own[name] if name in own else _middle(d) for name, d in self.distributions().items()}
+
+    def candidate(self, params: Mapping[str, Any], rng: np.random.Generator | None = None) -> Candidate:
+        """The candidate of these parameters; those that do not exist for it are ignored.
+
+        A subset outside the size limits loses or gains tasks at random (by ``rng``); without ``rng`` it is an error.
+        """
+        tasks = [name for name in self.pool if params.get(TASK + name)]
+        tasks = self._sized(tasks, params, rng)
+        if self.ordered:
+            tasks.sort(key=lambda name: (params.get(ORDER + name, 0.0), name))
+        return Candidate(tuple(tasks), self.settings(tasks, params), self.ordered)
+
+    def _sized(self, tasks: list[str], params: Mapping[str, Any], rng: np.random.Generator | None) -> list[str]:
+        if not tasks or self.min_tasks <= len(tasks) <= self.max_tasks:
+            return tasks
+        if rng is None:
+            raise ValueError(f"{len(tasks)} tasks in {dict(params)}; allowed: {self.min_tasks} to {self.max_tasks}")
+        others = [name for name in self.pool if name not in tasks]
+        lost = rng.permutation(len(tasks))[: max(len(tasks) - self.max_tasks, 0)]
+        gained = rng.permutation(len(others))[: max(self.min_tasks - len(tasks), 0)]
+        return sorted([name for i, name in enumerate(tasks) if i not in lost] + [others[i] for i in gained])
+
+    # -- all of it -------------------------------------------------------------------------------------------------
+    def sizes(self) -> list[int]:
+        return [0, *range(self.min_tasks, self.max_tasks + 1)]
+
+    def subsets(self) -> Iterator[tuple[str, ...]]:
+        """Every subset (every sequence, if order matters), small ones first."""
+        for size in self.sizes():
+            yield from (permutations if self.ordered else combinations)(self.pool, size)
+
+    def _weight(self, size: int) -> int:
+        return math.perm(len(self.pool), size) if self.ordered else math.comb(len(self.pool), size)
+
+    def _variants(self, size: int) -> list[tuple[tuple[str, Any], ...]] | None:
+        """All settings of a subset of this size; None where a range is continuous."""
+        example, found = self.pool[:size], {}
+        alive = [r for r in self.ranges if any(self.exists(r.name, example, m) for m in ("proportional", "temperature", "uniform"))]
+        if any(r.values() is None and self._reachable(r.name, example) for r in alive):
+            return None
+        for values in product(*(r.values() or (None,) for r in alive)):
+            found[self.settings(example, {r.name: v for r, v in zip(alive, values, strict=True)})] = None
+        return list(found)
+
+    def _reachable(self, name: str, tasks: Sequence[str]) -> bool:
+        mixing = self._ranges.get("mixing")
+        return any(self.exists(name, tasks, m) for m in (mixing.values() if mixing else (None,)))
+
+    def count(self) -> int | None:
+        """How many candidates there are; None if a setting is continuous."""
+        variants = {size: self._variants(size) for size in self.sizes()}
+        if any(v is None for v in variants.values()):
+            return None
+        return sum(self._weight(size) * len(v) for size, v in variants.items())
+
+    def candidates(self) -> Iterator[Candidate]:
+        """Every candidate of a countable space, small subsets first."""
+        for tasks in self.subsets():
+            for settings in self._variants(len(tasks)):
+                yield Candidate(tasks, settings, self.ordered)
+
+    def draw(self, rng: np.random.Generator) -> Candidate:
+        """A candidate at random: all subsets alike, settings uniform on their scales."""
+        sizes = self.sizes()
+        weights = np.array([self._weight(size) for size in sizes], float)
+        size = sizes[rng.choice(len(sizes), p=weights / weights.sum())]
+        tasks = [self.pool[i] for i in rng.permutation(len(self.pool))[:size]]
+        return Candidate(tuple(tasks), self.settings(tasks, {r.name: _drawn(r, rng) for r in self.ranges}), self.ordered)
+
+
+def _distribution(r: Range) -> BaseDistribution:
+    if r.choices:
+        return CategoricalDistribution(r.choices)
+    return IntDistribution(r.low, r.high, log=r.log, step=r.step or 1) if r.whole else FloatDistribution(r.low, r.high, log=r.log, step=r.step)
+
+
+def _middle(distribution: BaseDistribution) -> Any:
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices[0]
+    low, high = distribution.low, distribution.high
+    middle = math.sqrt(low * high) if distribution.log else (low + high) / 2
+    if distribution.step:
+        middle = low + round((middle - low) / distribution.step) * distribution.step
+    return int(middle) if isinstance(distribution, IntDistribution) else middle
+
+
+def _drawn(r: Range, rng: np.random.Generator) -> Any:
+    values = r.values() if not (r.log and r.whole) else None
+    if values is not None:
+        return values[rng.integers(len(values))]
+    low, high = (math.log(v) if r.log else v for v in (r.low, r.high + (1 if r.whole else 0)))
+    drawn = rng.uniform(low, high)
+    drawn = math.exp(drawn) if r.log else drawn
+    return min(int(drawn), r.high) if r.whole else drawn
+
+
+def canonical(spec: Mapping[str, Any]) -> str:
+    """Canonical JSON, the form in which identities are stored."""
+    return json.dumps(spec, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
