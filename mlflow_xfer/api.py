@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer import params as parameters
 from mlflow_xfer.errors import TRY_AGAIN, XferError
-from mlflow_xfer.phases import record, replicates
+from mlflow_xfer.phases import overlaps, record, replicates
 from mlflow_xfer.phases.execute import Executor, validate
 from mlflow_xfer.phases.plan import Plan, make_plan
 from mlflow_xfer.phases.preview import Preview
@@ -135,7 +135,10 @@ def _run(verb: str, typed: Mapping[str, Any]) -> Result:
         extra = task_file_tasks(params)
         plan = make_plan(verb, params, references, extra, online=True)
         executor = Executor(store, params.reuse, plan.suite)
-        validate(phase for phase in plan.phases if not executor.existing(phase))
+        new = [phase for phase in plan.phases if not executor.existing(phase)]
+        validate(new)
+        for found in overlaps.of_plan(new):
+            logger.log(logging.WARNING if found.status == "found" else logging.INFO, "overlap: %s", found)
         run_id = _execute(executor, plan, opened, lambda: _baselines(plan, params, references, extra))
         store.flush()
         result = _result(executor, run_id)
@@ -190,15 +193,19 @@ def task_file_tasks(params: Any) -> dict[str, Task]:
     return {task.name: task for task in load_task_file(params.task_file)}
 
 
-def plan(verb: str = "transfer", **params: Any) -> Preview:
-    """What ``verb`` would run with these parameters, and which of it exists. Trains nothing, needs no torch."""
+def plan(verb: str = "transfer", overlap: bool = False, **params: Any) -> Preview:
+    """What ``verb`` would run with these parameters, and which of it exists. Trains nothing, needs no torch.
+
+    Args:
+        overlap: compare training with test rows now; otherwise what is declared or was measured before is shown.
+    """
     typed: Any = parameters.parse(verb, params)
     store = Store.open(probe=False)
     try:
         made = _demo_plan(params, store) if verb == "transfer" and _asks_for_demo(typed) else make_plan(verb, typed, References(lambda: store), task_file_tasks(typed))
         executor = Executor(store, typed.reuse)
         existing = {phase.spec_hash: run for phase in made.phases if (run := executor.existing(phase))}
-        return Preview(made, existing, redact(store.uri))
+        return Preview(made, existing, redact(store.uri), overlaps.of_plan(made.phases, overlap))
     finally:
         store.close()
 

@@ -92,12 +92,13 @@ for _name, _shape in params.VERBS.items():
 @cli.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 @click.option("--verb", default="transfer", type=click.Choice(sorted(params.VERBS)), help="the command to plan (default transfer)")
 @click.option("--json", "as_json", default="false", type=click.Choice(["true", "false"]), help="print the plan as JSON")
+@click.option("--overlap", default="false", type=click.Choice(["true", "false"]), help="compare training with test rows now, which may take a while")
 @click.pass_context
-def plan(ctx: click.Context, verb: str, as_json: str) -> None:
+def plan(ctx: click.Context, verb: str, as_json: str, overlap: str) -> None:
     """Print the phases a command would run, each once, and what is reused. Takes that command's parameters."""
     from mlflow_xfer import api
 
-    made = api.plan(verb, **dict(pairs(ctx.args)))
+    made = api.plan(verb, overlap == "true", **dict(pairs(ctx.args)))
     click.echo(json.dumps(made.as_dict(), indent=2) if as_json == "true" else made.text())
 
 

@@ -109,6 +109,10 @@ class Targets(Shape):
     select_by: Literal["english_dev", "last", "average"] = Field("english_dev", description="which checkpoint is kept")
 
 
+class Overlaps(Shape):
+    exclude_overlap: bool = Field(False, description="leave training rows out that are (nearly) equal to a target's test rows")
+
+
 class Evaluation(Shape):
     suite: Literal["auto", "mini", "xtreme", "xtreme-r"] = Field("auto", description="benchmark whose totals are reported; auto: mini for data=mini, else xtreme")
     languages: NamesOrAuto = Field("auto", description="evaluate only these languages (English is kept)")
@@ -144,7 +148,7 @@ class Intermediate(Model, Data, Mixing, RawText, Trained, Seed, Reuse, Control):
     """One intermediate task or a mixture, before the target task."""
 
 
-class Target(Model, Data, Targets, Evaluation, Trained, Seed, Reuse, Control):
+class Target(Model, Data, Targets, Overlaps, Evaluation, Trained, Seed, Reuse, Control):
     """Fine-tunes on the target task's English training set, with a fresh head."""
 
 
@@ -155,7 +159,7 @@ class Evaluate(Model, Data, Targets, Evaluation, Seed, Reuse, Control):
     """Zero-shot evaluation in every language, beside chance and majority."""
 
 
-class Transfer(Model, Data, RawText, Mixing, Targets, Evaluation, Trained, SeedList, Reuse, Control, Workers):
+class Transfer(Model, Data, RawText, Mixing, Targets, Overlaps, Evaluation, Trained, SeedList, Reuse, Control, Workers):
     """The chain: pretrain (optional), intermediate, target, evaluate. With neither intermediate nor target given: the demo."""
 
     text: Text = Field(None, description=RawText.model_fields["text"].description)

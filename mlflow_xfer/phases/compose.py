@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -166,7 +166,9 @@ class Composer:
             if params.mlm_share:
                 settings |= {"mlm_share": params.mlm_share, "alpha": params.alpha}
                 rows += self.texts(self.mlm_text())
-            phases.append(Phase("intermediate", settings, seed, tuple(group), tuple(rows), (before,), {"note": "mlm" if params.mlm_share else ""}))
+            excludes, unseen = self.excluded(self.target_names() if hasattr(params, "target") else (), seed)
+            note = "+".join(filter(None, ("mlm" if params.mlm_share else "", "unseen" if excludes else "")))
+            phases.append(Phase("intermediate", settings | unseen, seed, tuple(group), tuple(rows), (before,), {"note": note}, excludes))
         return phases
 
     def mlm_text(self) -> str:
@@ -198,7 +200,9 @@ class Composer:
         if params.target_shots:
             rows += self.shots(task, seed)
             settings |= {"target_shots": params.target_shots}
-        return (Phase("target", settings, seed, (trained,), tuple(rows), (start,), {"target": task.name, "train_on": params.train_on}),)
+        excludes, unseen = self.excluded((task.name,), seed)
+        reports = {"target": task.name, "train_on": params.train_on, "note": "unseen" if excludes else ""}
+        return (Phase("target", settings | unseen, seed, (trained,), tuple(rows), (start,), reports, excludes),)
 
     def default_training_task(self, task: Task) -> Task | None:
         name = getattr(task, "train_task", "")
@@ -211,6 +215,13 @@ class Composer:
         for code in (code for code, rows in found.items() if rows is None):
             self.problems.add(f"target_shots: task {task.name!r} has no training or validation rows in {code!r}.", "Leave the language out with languages=…, or target_shots=0.")
         return [rows for rows in found.values() if rows]
+
+    def excluded(self, targets: Sequence[str], seed: int) -> tuple[tuple[tuple[Task, Rows], ...], dict[str, Any]]:
+        """With ``exclude_overlap``: the test rows whose like a phase must not train on, and the setting that says so."""
+        if not getattr(self.params, "exclude_overlap", False):
+            return (), {}
+        tasks = [task for name in targets if (task := self.task(name, "target"))]
+        return tuple((task, rows) for task in tasks for rows in self.test_rows(task, seed)), {"exclude_overlap": True}
 
     def evaluation(self, task: Task, start: Start, seed: int) -> Phase:
         params = self.params

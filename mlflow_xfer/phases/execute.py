@@ -18,7 +18,7 @@ from mlflow_xfer.data.stream import text_task
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.home import home
 from mlflow_xfer.models import load
-from mlflow_xfer.phases import record
+from mlflow_xfer.phases import overlaps, record
 from mlflow_xfer.phases.code import code_hash
 from mlflow_xfer.phases.phase import Base, Made, Phase, Start
 from mlflow_xfer.tracking import checkpoints, lease
@@ -123,6 +123,7 @@ class Executor:
         from mlflow_xfer.phases.evaluate import evaluate_phase
 
         record.evaluation(self.store, run_id, phase, evaluate_phase(phase, start, work), work)
+        self.store.tags(run_id, overlaps.tags(overlaps.findings(phase)))
 
     def _run_id(self, source: Start) -> str | None:
         if isinstance(source, Phase):
@@ -152,7 +153,8 @@ def validate(phases: Iterable[Phase]) -> None:
     seen: set[tuple[str, str, str, str]] = set()
     for phase in phases:
         by_name = {task.name: task for task in phase.tasks}
-        for rows in phase.rows:
+        by_name |= {task.name: task for task, _ in phase.excludes}
+        for rows in [*phase.rows, *(rows for _, rows in phase.excludes)]:
             what = (rows.task, rows.split, rows.language, rows.identity)
             if what not in seen:
                 seen.add(what)

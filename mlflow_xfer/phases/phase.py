@@ -71,6 +71,7 @@ class Phase:
         rows: all rows read, in a fixed order.
         inputs: what it starts from (one entry today; a merge has several).
         reports: for people: settings that do not affect the result (which task a shared fine-tune is for).
+        excludes: test rows, with their tasks; training rows that (nearly) equal one are left out.
     """
 
     kind: str
@@ -80,6 +81,7 @@ class Phase:
     rows: tuple[Rows, ...]
     inputs: tuple[Phase | Base | Made, ...]
     reports: Mapping[str, Any] = field(default_factory=dict)
+    excludes: tuple[tuple[Task, Rows], ...] = ()
 
     def spec(self) -> dict[str, Any]:
         """The canonical, JSON-able form of all that affects the result."""
@@ -90,6 +92,7 @@ class Phase:
             "tasks": [canonical(task, {rows.provider for rows in self.rows if rows.task == task.name}) for task in self.tasks],
             "rows": [rows.spec() for rows in self.rows],
             "inputs": [identity(source) for source in self.inputs],
+            **({"excludes": [rows.spec() | {"by": canonical(task, {rows.provider})} for task, rows in self.excludes]} if self.excludes else {}),
         }
 
     @cached_property
@@ -99,7 +102,7 @@ class Phase:
     @property
     def resolved(self) -> bool:
         """Whether all data and inputs have a known identity; only then may a finished run be reused."""
-        mine = not any(rows.identity.startswith("unresolved") for rows in self.rows)
+        mine = all(rows.resolved for rows in (*self.rows, *(rows for _, rows in self.excludes)))
         return mine and all(getattr(source, "resolved", True) for source in self.inputs)
 
     @property

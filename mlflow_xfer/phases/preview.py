@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlflow_xfer.phases.overlaps import Finding
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.plan import Plan
 
 
 @dataclass(frozen=True)
 class Preview:
-    """``existing`` maps the spec hash of a phase to the run that holds it; ``store`` says where was looked."""
+    """``existing`` maps the spec hash of a phase to the run that holds it; ``store`` says where was looked;
+    ``overlaps`` what training and test data share."""
 
     plan: Plan
     existing: Mapping[str, str] = field(default_factory=dict)
     store: str = ""
+    overlaps: Sequence[Finding] = ()
 
     def as_dict(self) -> dict[str, Any]:
         phases = [{**self._entry(phase), "spec": phase.spec()} for phase in self.plan.phases]
-        return {"verb": self.plan.verb, "plan_hash": self.plan.plan_hash, "suite": self.plan.suite, "missing": dict(self.plan.missing), "phases": phases}
+        return {"verb": self.plan.verb, "plan_hash": self.plan.plan_hash, "suite": self.plan.suite, "missing": dict(self.plan.missing), "overlaps": [found.as_dict() for found in self.overlaps], "phases": phases}
 
     def text(self) -> str:
-        """One line for each phase, then what is missing."""
+        """One line for each phase, then what is missing and what overlaps."""
         numbers = {phase.spec_hash: n for n, phase in enumerate(self.plan.phases, 1)}
         lines = [self._line(phase, numbers) for phase in self.plan.phases]
         lines += [f"missing: {task} has no test data in {' '.join(codes)}" for task, codes in self.plan.missing.items()]
+        lines += [f"overlap: {found}" for found in self.overlaps]
         run = sum(phase.spec_hash not in self.existing for phase in self.plan.phases)
         transfers = f"{len(self.plan.transfers)} transfers, " if self.plan.transfers else ""
         return "\n".join([*lines, f"{transfers}{len(numbers)} phases: {run} to run, {len(numbers) - run} reused ({self.store})"])

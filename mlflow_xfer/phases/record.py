@@ -22,7 +22,7 @@ HELD = "run.json"
 PER_LANGUAGE = "results/per_language.json"
 CONTEXTS = {"train": "train", "validation": "dev", "test": "test"}
 WORK = ("train/optimizer_steps", "train/tokens")  # what a run itself did: never copied to another run
-SHOWN_PARAMS = ("learning_rate", "num_train_epochs", "max_steps", "train_batch_size", "max_seq_length", "select_by", "mixing", "mlm_share", "target_shots", "layer", "pooling", "control")  # fmt: skip
+SHOWN_PARAMS = ("learning_rate", "num_train_epochs", "max_steps", "train_batch_size", "max_seq_length", "select_by", "mixing", "mlm_share", "target_shots", "layer", "pooling", "control", "exclude_overlap")  # fmt: skip
 
 
 def open_phase(store: Store, phase: Phase, code: str, inputs: Sequence[str], *, parent: str | None, run_id: str | None, suite: str) -> str:

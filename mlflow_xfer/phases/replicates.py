@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlflow_xfer.phases import record
+from mlflow_xfer.phases import overlaps, record
 from mlflow_xfer.phases.plan import Plan, Transfer
 from mlflow_xfer.scoring.suite import totals
 from mlflow_xfer.tasks.catalogue import SUITES
@@ -39,7 +39,7 @@ def run_plan(executor: Executor, plan: Plan, opened: str | None, baselines: Mapp
     run_id = open_condition(store, plan, opened=opened)
     with record.ending(store, run_id):
         replicates = [run_transfer(executor, plan, transfer, parent=run_id) for transfer in plan.transfers]
-        store.tags(run_id, {"xfer.input_run_ids": ",".join(replicates)})
+        store.tags(run_id, {"xfer.input_run_ids": ",".join(replicates), **gathered(store, replicates)})
         store.flush()
         collapse(store, run_id, replicates, paired(executor, replicates, baselines or {}))
     return run_id
@@ -66,7 +66,8 @@ def run_transfer(executor: Executor, plan: Plan, transfer: Transfer, *, opened: 
         reused = [d.run_id for d in done if d.how == "reused"]
         store.tags(run_id, {"xfer.input_run_ids": ",".join(d.run_id for d in done), **({"xfer.reused_from": ",".join(reused)} if reused else {})})
         store.flush()
-        log_totals(store, run_id, plan, [row for phase in transfer.evaluations.values() for row in record.read_table(store, executor.done[phase.spec_hash].run_id)])
+        evaluated = [executor.done[phase.spec_hash].run_id for phase in transfer.evaluations.values()]
+        log_totals(store, run_id, plan, [row for run in evaluated for row in record.read_table(store, run)], gathered(store, evaluated))
     return run_id
 
 
@@ -87,7 +88,14 @@ def run_phases(executor: Executor, plan: Plan, opened: str | None) -> str:
     return run_id
 
 
-def log_totals(store: Store, run_id: str, plan: Plan, rows: Rows) -> None:
+def gathered(store: Store, evaluated: Sequence[str]) -> dict[str, str]:
+    """The overlap tags of several evaluate or transfer runs as one: the gravest status, all details."""
+    tags = [store.get(run).tags for run in evaluated]
+    details = dict.fromkeys(line for found in tags for line in found.get(overlaps.DETAILS, "").splitlines())
+    return overlaps.joined([found[overlaps.STATUS] for found in tags if overlaps.STATUS in found], list(details))
+
+
+def log_totals(store: Store, run_id: str, plan: Plan, rows: Rows, overlap: Mapping[str, str] | None = None) -> None:
     """Suite and selection totals as metrics, the per-language table, and a description for the run page."""
     import pandas as pd
 
@@ -97,7 +105,7 @@ def log_totals(store: Store, run_id: str, plan: Plan, rows: Rows) -> None:
     metrics = suite_metrics(plan, scores)
     store.metrics(run_id, metrics)
     store.table(run_id, pd.DataFrame(list(rows)), record.PER_LANGUAGE)
-    store.tags(run_id, {"mlflow.note.content": described(rows, metrics)})
+    store.tags(run_id, {"mlflow.note.content": described(rows, metrics, overlap or {}), **(overlap or {})})
 
 
 def suite_metrics(plan: Plan, scores: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
@@ -185,8 +193,8 @@ def params(transfer: Transfer) -> dict[str, Any]:
     return {"intermediate": ",".join(transfer.intermediates) or "none", "target": ",".join(transfer.targets), "seed": transfer.seed}
 
 
-def described(rows: Rows, metrics: Mapping[str, float]) -> str:
-    """Markdown for the run page: the totals, and each task with its English and other scores."""
+def described(rows: Rows, metrics: Mapping[str, float], overlap: Mapping[str, str]) -> str:
+    """Markdown for the run page: the totals, each task with its English and other scores, and overlaps."""
     lines = [f"**selected/avg {metrics['selected/avg']:.1f}**", "", "| task | languages | mean | en | others | majority | chance |", "|---|---|---|---|---|---|---|"]
     for task in dict.fromkeys(row["task"] for row in rows):
         mine = [row for row in rows if row["task"] == task]
@@ -194,7 +202,7 @@ def described(rows: Rows, metrics: Mapping[str, float]) -> str:
         english = [row["score"] for row in mine if row["language"] == "en"]
         cells = [mean([r["score"] for r in mine]), mean(english), mean(others), mean([r["majority"] for r in mine]), mean([r["chance"] for r in mine])]
         lines.append(f"| {task} | {len(mine)} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"\nOverlap: {line}" for line in overlap.get(overlaps.DETAILS, "").splitlines())])
 
 
 def mean(values: Sequence[float | None]) -> str:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mlflow_xfer.data import sources
+from mlflow_xfer.data.unseen import read_unseen
 from mlflow_xfer.models import load
 from mlflow_xfer.phases.phase import Base, Phase
 from mlflow_xfer.phases.start import starting_point
 from mlflow_xfer.tasks.task import Mixture, Task, TaskKind
 from mlflow_xfer.training import trainer
 from mlflow_xfer.training.settings import LM_TASKS, Outcome, Part, Settings
+
+logger = logging.getLogger(__name__)
 
 Log = Callable[[Mapping[str, float], int], None]
 
@@ -23,6 +27,8 @@ def train_phase(phase: Phase, start: Path | Base, work: Path, log: Log) -> Outco
     An interrupted call with the same folder goes on from its last complete checkpoint.
     """
     begin = starting_point(phase, start, work / "start")
+    if phase.excludes:
+        log({"train/excluded_rows": excluded_rows(phase)}, 0)
     steps = int(os.environ.get("XFER_SAVE_EVERY_STEPS", 0))  # placement: how often, not what; 0 = by time
     return trainer.train(begin, parts(phase, begin), mixture(phase), trainer_settings(phase), work, log=log, save_every_steps=steps)
 
@@ -42,7 +48,7 @@ def task_part(phase: Phase, task: Task) -> Part:
     """Training and selection data of one task; with ``target_shots`` the labelled rows of other languages join."""
     mine = [rows for rows in phase.rows if rows.task == task.name]
     source = next(rows for rows in mine if rows.split == "train")
-    own = sources.subset(sources.read(task, source), phase.settings["max_train_examples"], phase.seed)
+    own = sources.subset(read_unseen(task, source, phase.excludes), phase.settings["max_train_examples"], phase.seed)
     dev = {rows.language: sources.read(task, rows) for rows in mine if rows.split == "validation" and rows.language == source.language}
     from datasets import concatenate_datasets
 
@@ -50,8 +56,18 @@ def task_part(phase: Phase, task: Task) -> Part:
     if not shots:
         return Part(task, own, dev)
     others = [rows for rows in phase.rows if rows.language != source.language]
-    few = [sources.subset(sources.read(task, rows), shots, phase.seed) for rows in others]
+    few = [sources.subset(read_unseen(task, rows, phase.excludes), shots, phase.seed) for rows in others]
     return Part(task, concatenate_datasets([own, *few]), dev)
+
+
+def excluded_rows(phase: Phase) -> int:
+    """How many training rows are left out because test rows of a target are (nearly) equal to them."""
+    found = 0
+    for task in phase.tasks:
+        for rows in (rows for rows in phase.rows if rows.task == task.name and rows.split == "train"):
+            found += len(sources.read(task, rows)) - len(read_unseen(task, rows, phase.excludes))
+    logger.info("%s: %d training rows are left out, test rows are (nearly) equal to them", phase.label, found)
+    return found
 
 
 def mixture(phase: Phase) -> Mixture | None:

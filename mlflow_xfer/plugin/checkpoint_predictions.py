@@ -11,17 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mlflow_xfer.data.rows import TEXTS
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.tasks.task import Task, TaskKind
-
-COLUMNS = {
-    TaskKind.CLASSIFICATION: ("text_a", "text_b"),
-    TaskKind.TAGGING: ("words",),
-    TaskKind.MULTIPLE_CHOICE: ("context", "question", "choices"),
-    TaskKind.SPAN_QA: ("context", "question"),
-    TaskKind.RETRIEVAL: ("source", "target"),
-}
-OPTIONAL = ("text_b", "id", "original_id")
+from mlflow_xfer.tasks.task import Task
 
 
 def predict_frame(model: Any, frame: Any, config: Mapping) -> list:
@@ -55,7 +47,7 @@ def _split(rows: Any, task: Task) -> Any:
     from datasets import Dataset
 
     columns = {}
-    for name in ("id", *COLUMNS[task.kind]):
+    for name in ("id", *TEXTS[task.kind]):
         if name in rows.columns:
             columns[name] = [
                 None if isinstance(v, float) else v.tolist() if hasattr(v, "tolist") else v for v in rows[name]
@@ -67,7 +59,7 @@ def _split(rows: Any, task: Task) -> Any:
         else:
             raise XferError(
                 f"There is no column {name!r}, which {task.name} ({task.kind}) needs.",
-                f"Columns of the input: {', '.join(COLUMNS[task.kind])}; or pass predict='pyfunc'.",
+                f"Columns of the input: {', '.join(TEXTS[task.kind])}; or pass predict='pyfunc'.",
             )
     return Dataset.from_dict(columns)
 

@@ -41,6 +41,7 @@ CHANGES = {
     "source_language": ("de", TUNED),
     "target_shots": ("4", TUNED),
     "select_by": ("last", TUNED),
+    "exclude_overlap": ("true", AFTER_BASE),
     "suite": ("mini", NOTHING),
     "languages": ("en,de", SCORED),
     "layer": ("1", {"evaluate retrieval"}),

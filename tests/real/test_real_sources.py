@@ -187,7 +187,7 @@ def test_bucc_dev(real_data):
 # -- overlaps that the data's README states ----------------------------------------------------------------------------
 def overlap(task, train, test, data):
     both = [sources.read(task, sources.locate(task, split, code, data)) for split, code in (train, test)]
-    return audit(both[0], task.kind, both[1], task.kind)
+    return audit(both[0], task.kind, {test[1]: both[1]}, task.kind)[test[1]]
 
 
 def test_known_overlaps_are_found(real_data, tmp_path):
@@ -208,5 +208,5 @@ def test_a_paragraph_of_mlqa_stands_in_tydiqa(real_data):
     tydiqa, mlqa = TASKS.get("tydiqa"), TASKS.get("mlqa")
     train = [sources.read(tydiqa, sources.locate(tydiqa, split, "en", data)) for split in ("train", "validation", "test")]
     test = [sources.read(mlqa, sources.locate(mlqa, split, "en", data)) for split in ("validation", "test")]
-    found = [audit(one, tydiqa.kind, other, mlqa.kind) for one in train for other in test]
+    found = [audit(one, tydiqa.kind, {"en": other}, mlqa.kind)["en"] for one in train for other in test]
     assert sum(overlap.texts for overlap in found) == 1

@@ -1,0 +1,77 @@
+"""Overlap of rows that are named, not loaded: measured once for each pair of data, and training rows less what was seen.
+
+A result lies under ``home()/overlap``, named by the identity and declaration of all rows and by the comparing code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlflow_xfer.data.identity import write_whole
+from mlflow_xfer.data.overlap import Overlap, audit, without
+from mlflow_xfer.data.reading import cached, read
+from mlflow_xfer.data.rows import Rows
+from mlflow_xfer.home import home
+from mlflow_xfer.tasks.task import Task
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+Tests = Sequence[tuple[Task, Rows]]
+
+
+def measured(task: Task, rows: Rows, target: Task, tests: Sequence[Rows]) -> dict[str, Overlap]:
+    """The overlap of training rows with the test rows of each language; read from disk if it was measured before.
+
+    Raises:
+        XferError: rows that cannot be read.
+    """
+    found = known(task, rows, target, tests)
+    if found is None:
+        found = audit(read(task, rows), task.kind, {test.language: read(target, test) for test in tests}, target.kind)
+        if rows.resolved and all(test.resolved for test in tests):
+            content = json.dumps({language: vars(overlap) for language, overlap in found.items()})
+            with suppress(OSError):  # a read-only home costs time, not the run
+                write_whole(_place(task, rows, target, tests), content.encode())
+    return found
+
+
+def known(task: Task, rows: Rows, target: Task, tests: Sequence[Rows]) -> dict[str, Overlap] | None:
+    """What was measured before, without reading a row; None if nothing was."""
+    if not (rows.resolved and all(test.resolved for test in tests)):
+        return None
+    try:
+        content = json.loads(_place(task, rows, target, tests).read_bytes())
+        return {language: Overlap(**{k: tuple(v) if isinstance(v, list) else v for k, v in one.items()}) for language, one in content.items()}
+    except (OSError, ValueError, TypeError, AttributeError):  # not there, or damaged from outside
+        return None
+
+
+def read_unseen(task: Task, rows: Rows, tests: Tests) -> Dataset:
+    """The training rows less those that are (nearly) rows of ``tests`` or, for tasks with paragraphs, share one."""
+    found = [overlap for target, mine in by_task(tests) for overlap in measured(task, rows, target, mine).values()]
+    return without(read(task, rows), task.kind, found)
+
+
+def by_task(tests: Tests) -> Iterable[tuple[Task, list[Rows]]]:
+    """The test rows of each target together."""
+    grouped: dict[str, tuple[Task, list[Rows]]] = {}
+    for task, rows in tests:
+        grouped.setdefault(task.name, (task, []))[1].append(rows)
+    return grouped.values()
+
+
+def _place(task: Task, rows: Rows, target: Task, tests: Sequence[Rows]) -> Path:
+    names: Mapping[str, object] = {"training": cached(task, rows).name, "tests": [[test.language, cached(target, test).name] for test in tests], "code": _code()}
+    return home() / "overlap" / f"{task.name}-{target.name}-{hashlib.sha256(json.dumps(names).encode()).hexdigest()[:24]}.json"
+
+
+@cache
+def _code() -> str:
+    return hashlib.sha256(Path(__file__).with_name("overlap.py").read_bytes()).hexdigest()

@@ -1,0 +1,137 @@
+"""What the training data behind an evaluation share with its test data: as declared, and as measured.
+
+Declared relations cost nothing and stand in every plan. Measured ones are found before training (and once for each
+pair of data); rows of the embedded suite are not compared, its generator keeps training and test apart by construction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlflow_xfer.data import unseen
+from mlflow_xfer.data.overlap import Overlap, declared, summary
+from mlflow_xfer.data.rows import Rows
+from mlflow_xfer.phases.phase import Made, Phase
+from mlflow_xfer.tasks.catalogue import TASKS
+from mlflow_xfer.tasks.task import Task
+
+STATUS, DETAILS = "xfer.overlap", "xfer.overlap_details"
+LONGEST = 2000  # characters of details in a tag
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the rows of one training task share with one target's test rows.
+
+    Attributes:
+        training, target: names of the tasks.
+        declared: what the entries say of the two, a sentence; empty if nothing.
+        measured: by language; None where nothing was compared.
+        excluded: the training leaves these rows out.
+    """
+
+    training: str
+    target: str
+    declared: str = ""
+    measured: Mapping[str, Overlap] | None = None
+    excluded: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.declared) or any((self.measured or {}).values())
+
+    @property
+    def status(self) -> str:
+        """``found``, ``excluded``, ``declared`` or ``none``."""
+        if any((self.measured or {}).values()):
+            return "excluded" if self.excluded else "found"
+        return "declared" if self.declared else "none"
+
+    def __str__(self) -> str:
+        parts = [self.declared] if self.declared else []
+        if self.measured is not None:
+            parts.append(_counted(summary(self.measured), sum(o.of for o in self.measured.values())))
+        if self.status == "excluded":
+            parts.append("Equal and nearly equal rows are left out of training, and rows that share a paragraph.")
+        return f"{self.training} → {self.target}: {' '.join(parts)}"
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"training": self.training, "target": self.target, "declared": self.declared, "measured": None if self.measured is None else summary(self.measured), "excluded": self.excluded}
+
+
+def _counted(found: Mapping[str, Any], of: int) -> str:
+    if not found["languages"]:
+        return f"No overlap found with {of:,} test rows."
+    return (
+        f"{found['exact']:,} equal, {found['near']:,} nearly equal, {found['shared']:,} training rows with a shared text; "
+        f"they meet {found['test_rows']:,} of {of:,} test rows ({' '.join(found['languages'])})."
+    )
+
+
+def findings(evaluation: Phase, measure: bool | None = True) -> list[Finding]:
+    """What the phases behind ``evaluation`` were trained on shares with the rows it is scored on.
+
+    Args:
+        measure: compare the rows; False: only what is declared or was measured before; None: only what is declared.
+
+    Raises:
+        XferError: rows that cannot be read.
+    """
+    target, tests, found = evaluation.tasks[0], evaluation.rows, {}
+    for phase in evaluation.ancestors():
+        if phase.kind not in ("intermediate", "target"):
+            continue
+        excluded = bool(phase.excludes)
+        for task in phase.tasks:
+            parts = [_measured(task, rows, target, tests, measure) for rows in training_rows(phase, task)]
+            found[task.name, phase.kind] = Finding(task.name, target.name, declared(task, target), _joined([part for part in parts if part is not None]), excluded)
+    root = evaluation.root()
+    for name in root.tasks if isinstance(root, Made) else ():
+        if name in TASKS and (said := declared(TASKS.get(name), target)):
+            found.setdefault((name, ""), Finding(name, target.name, said))
+    return [finding for finding in found.values() if finding or finding.measured is not None]
+
+
+def training_rows(phase: Phase, task: Task) -> list[Rows]:
+    """The rows that the phase trains ``task`` on: its training split, and the few-shot rows of other languages."""
+    mine = [rows for rows in phase.rows if rows.task == task.name]
+    source = next((rows.language for rows in mine if rows.split == "train"), None)
+    return [rows for rows in mine if rows.split == "train" or rows.language != source]
+
+
+def _measured(task: Task, rows: Rows, target: Task, tests: Sequence[Rows], measure: bool | None) -> dict[str, Overlap] | None:
+    if measure is None or rows.provider == "mini" or not tests:
+        return None
+    return unseen.measured(task, rows, target, tests) if measure else unseen.known(task, rows, target, tests)
+
+
+def _joined(parts: Sequence[Mapping[str, Overlap]]) -> dict[str, Overlap] | None:
+    """The overlaps of several training splits as one; test rows that two splits meet count twice."""
+    if len(parts) < 2:
+        return dict(parts[0]) if parts else None
+    return {language: _sum([part[language] for part in parts]) for language in parts[0]}
+
+
+def _sum(overlaps: Sequence[Overlap]) -> Overlap:
+    names = {name: tuple(one for overlap in overlaps for one in getattr(overlap, name)) for name in ("exact", "near", "shared")}
+    return Overlap(**names, texts=sum(o.texts for o in overlaps), touched=min(sum(o.touched for o in overlaps), overlaps[0].of), of=overlaps[0].of)
+
+
+def of_plan(phases: Iterable[Phase], measure: bool | None = True) -> list[Finding]:
+    """The findings behind all evaluations among ``phases``, each once."""
+    found = {(f.training, f.target, str(f)): f for phase in phases if phase.kind == "evaluate" for f in findings(phase, measure)}
+    return list(found.values())
+
+
+def tags(found: Sequence[Finding]) -> dict[str, str]:
+    """Tags for a run: the gravest status of all findings, and what was found."""
+    return joined([f.status for f in found], [str(f) for f in found])
+
+
+def joined(statuses: Sequence[str], details: Sequence[str]) -> dict[str, str]:
+    """The tags that say all of these; none if there is nothing to say."""
+    if not statuses:
+        return {}
+    worst = next(status for status in ("found", "declared", "excluded", "none") if status in statuses)
+    return {STATUS: worst, DETAILS: "\n".join(details)[:LONGEST]}
