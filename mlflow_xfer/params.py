@@ -121,6 +121,10 @@ class Evaluation(Shape):
     max_eval_examples: CountOrNone = Field(None, description="evaluate only so many examples per language, drawn by seed 0")
 
 
+class Pool(Shape):
+    pool: NamesOrAuto = Field("auto", description="candidate intermediate tasks; auto: mini's, with other data those of the nine of Phang et al. 2020 that have training data")
+
+
 class Reuse(Shape):
     reuse: Literal["same-code", "any-code", "never"] = Field("same-code", description="take finished phases with equal hashes instead of training again")
 

@@ -159,6 +159,18 @@ def _transfer(composer: Composer) -> Plan:
 
 def _replicate(composer: Composer, names: list[str], base_seed: int, seed: int) -> Transfer:
     params: Any = composer.params
+    start, before = beginning(composer, base_seed)
+    if params.intermediate:
+        phases = composer.intermediates(start, seed)
+        before += phases
+        start = phases[-1] if phases else start
+    targets = {name: phases for name in names if (phases := composer.target(name, start, seed))}
+    return Transfer(seed, base_seed, tuple(before), targets)
+
+
+def beginning(composer: Composer, base_seed: int) -> tuple[Start, list[Phase]]:
+    """What intermediate and target phases start from, and the phases that make it."""
+    params: Any = composer.params
     start: Start = composer.start(base_seed)
     before = [start] if isinstance(start, Phase) else []
     if params.text is not None and not (params.model == "mini" and params.text == "mini"):
@@ -166,12 +178,7 @@ def _replicate(composer: Composer, names: list[str], base_seed: int, seed: int) 
         before.append(start)
     elif isinstance(start, Base) and start.identity.startswith("scratch:"):
         composer.problems.add(f"model={params.model} has random weights and no text to learn from.", "Give text=mini or a folder of <language>.txt; for a random baseline use control=random.")
-    if params.intermediate:
-        phases = composer.intermediates(start, seed)
-        before += phases
-        start = phases[-1] if phases else start
-    targets = {name: phases for name in names if (phases := composer.target(name, start, seed))}
-    return Transfer(seed, base_seed, tuple(before), targets)
+    return start, before
 
 
 _PLANS = {"pretrain": _pretrain, "intermediate": _intermediate, "target": _target, "evaluate": _evaluate, "transfer": _transfer}
