@@ -1,18 +1,54 @@
-"""One worker's loop: ask for a candidate, run it, tell what came out, until the budget is spent."""
+"""One worker's loop: ask for a candidate, run it, tell what came out, until the budget is spent.
+
+Reports along the way (``Trial.report``) have a stage that says what may be done with them:
+
+- ``probe``: a small measure of the target, comparable between trials at equal steps; the step is the percentage of the trial's training
+  that is done (beyond 100 with further seeds). The pruner decides on these.
+- ``seed``: the final score of one more seed; the step is the number of seeds done. Looks at them are paid for statistically.
+- anything else (``intermediate``: a task's own dev score) is shown, and decides nothing: it is not comparable between subsets.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
-from mlflow_xfer.searching.space import Candidate
+import optuna
+from optuna.trial import TrialState
 
-SPACE = "xfer.space"  # study: canonical JSON of pool, ranges, objective, seeds: what makes a search this search
-KEY, TASKS, SETTINGS = "xfer.key", "xfer.tasks", "xfer.settings"
-BY_SEED, COST, SAVED = "xfer.by_seed", "xfer.cost", "xfer.saved"
-DUPLICATE_OF, RETRIED_FROM, ERROR, RUN_ID, PRUNED_AT = "xfer.duplicate_of", "xfer.retried_from", "xfer.error", "xfer.run_id", "xfer.pruned_at"
-DISCARDED = "xfer.discarded"  # asked for when nothing was left to do; counts as nothing
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.searching import sampling
+from mlflow_xfer.searching.asking import Asked, Asker
+from mlflow_xfer.searching.history import (  # noqa: F401 (the names of what a trial stores, for those who know only the loop)
+    BY_SEED,
+    COST,
+    DISCARDED,
+    DUPLICATE_OF,
+    ERROR,
+    KEY,
+    PRUNED_AT,
+    RETRIED_FROM,
+    RUN_ID,
+    SAVED,
+    SETTINGS,
+    SPACE,
+    TASKS,
+    History,
+    requeue,
+)
+from mlflow_xfer.searching.space import Candidate, Space
+from mlflow_xfer.stats.looks import hopeless
+
+logger = logging.getLogger(__name__)
+
+SYSTEMATIC = 3  # equal failures, and nothing but failures, that end a search
+POLL = 1.0  # seconds between looks at other workers' trials
+PROBE, SEED_DONE = "probe", "seed"
 
 
 class Pruned(Exception):
@@ -47,8 +83,8 @@ class Trial:
     Args:
         number: of the trial in the study.
         seeds: of the replicates to run.
-        report: ``report(step, value, stage)`` along the way; raises :class:`Pruned` when the pruner says so. Steps grow within a trial.
-        attrs: free notes of the run function (``xfer.run_id``), stored with the trial as it ends or is pruned.
+        report: ``report(step, value, stage)`` along the way; raises :class:`Pruned` when the pruner says so. Steps grow within a stage.
+        attrs: notes of the run function (``xfer.run_id``; ``xfer.cost`` so far, for a trial that is pruned), stored at each report and at the end.
     """
 
     number: int
@@ -72,3 +108,209 @@ class Observer(Protocol):
 
     def duplicate(self, trial: Trial, known: int) -> None:
         """The trial drew a candidate that trial ``known`` has run; it was told the known value."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a search may spend; whichever limit is met first. None: no limit.
+
+    Args:
+        n_trials: trials of the whole study, those of earlier commands included; duplicates, and trials that died and were retried, are not counted.
+        timeout: seconds from the start of this worker; a trial that runs is finished.
+        gpu_hours: training time of the whole study, summed over trials (``xfer.cost`` seconds).
+    """
+
+    n_trials: int | None = None
+    timeout: float | None = None
+    gpu_hours: float | None = None
+
+
+@dataclass
+class Worker:
+    """Runs trials of a study until something ends the search; see :func:`run_worker`."""
+
+    study: optuna.Study
+    run: RunTrial
+    budget: Budget
+    asker: Asker
+    pruner: optuna.pruners.BasePruner
+    seeds: tuple[int, ...]
+    looks: int
+    observer: Observer | None = None
+    between: Callable[[], None] | None = None
+    stay: bool = False
+    failures: list[str] = field(default_factory=list)
+    succeeded: bool = False
+    started_at: float = field(default_factory=time.monotonic)
+
+    # -- the loop --------------------------------------------------------------------------------------------------
+    def work(self) -> str:
+        """Run trials; says what ended them: ``n_trials``, ``timeout``, ``gpu_hours`` or ``exhausted``."""
+        while True:
+            if self.between:
+                self.between()
+            history = History.of(self.study)
+            waiting = any(t.state == TrialState.WAITING for t in history.trials)
+            why = self.spent(history) or ("" if waiting else self._nothing_left(history))
+            if why and self.stay and why in ("n_trials", "exhausted") and any(t.state == TrialState.RUNNING for t in history.live):
+                time.sleep(POLL)  # another worker's trial may die yet, and be ours to retry
+                continue
+            if why:
+                return why
+            asked = self.asker.ask()
+            if asked is None:
+                return "exhausted"
+            if not self._affordable(asked):
+                self.asker.discard(asked.trial, "the budget is spent")
+                continue
+            self.attend(asked)
+
+    def spent(self, history: History) -> str:
+        """Which limit is met; what is queued already is within any number of trials."""
+        waiting = any(t.state == TrialState.WAITING for t in history.trials)
+        if self.budget.n_trials is not None and len(history.counted) >= self.budget.n_trials and not waiting:
+            return "n_trials"
+        if self.budget.timeout is not None and time.monotonic() - self.started_at >= self.budget.timeout:
+            return "timeout"
+        if self.budget.gpu_hours is not None and spent_seconds(history) >= 3600 * self.budget.gpu_hours:
+            return "gpu_hours"
+        return ""
+
+    def _nothing_left(self, history: History) -> str:
+        return "exhausted" if self.asker.exhausted(history) and not self.asker.to_retry(history) else ""
+
+    def _affordable(self, asked: Asked) -> bool:
+        """Several workers may ask at once for the last trial: the one with the lowest number gets it."""
+        if self.budget.n_trials is None or asked.known or RETRIED_FROM in asked.trial.user_attrs:
+            return True
+        return len(History.of(self.study).before(asked.trial.number).counted) < self.budget.n_trials
+
+    # -- one trial -------------------------------------------------------------------------------------------------
+    def attend(self, asked: Asked) -> None:
+        """Run one trial, or tell it what is known, and store how it ended."""
+        trial = Trial(asked.trial.number, asked.candidate, self.seeds, lambda step, value, stage="": self._report(asked.trial, trial, step, value, stage))
+        if asked.known is not None:
+            self._tell_known(asked, trial)
+            return
+        self._hear("started", trial)
+        try:
+            outcome = self.run(trial)
+        except Pruned as pruned:
+            trial.attrs[PRUNED_AT] = {"step": pruned.step, "stage": pruned.stage}
+            self._end(asked.trial, trial, TrialState.PRUNED)
+            self.succeeded = True
+        except Exception as error:
+            self._failed(asked.trial, trial, error)
+        except BaseException as interrupt:  # the user, or the machine's owner, wants the process back
+            self._store(asked.trial, trial.attrs)
+            requeue(self.study, self.asker.space, self.study._storage.get_trial(asked.trial._trial_id), f"interrupted: {type(interrupt).__name__}")
+            raise
+        else:
+            trial.attrs |= {BY_SEED: [list(row) for row in outcome.by_seed], COST: dict(outcome.cost), SAVED: dict(outcome.saved)}
+            self._end(asked.trial, trial, TrialState.COMPLETE, outcome)
+            self.succeeded = True
+
+    def _report(self, own: optuna.Trial, trial: Trial, step: int, value: float, stage: str) -> None:
+        self._hear("reported", trial, step, value, stage)
+        self._store(own, trial.attrs)
+        if len(self.study.directions) > 1:
+            return
+        if stage == PROBE:
+            own.report(float(value), int(step))
+            if self.pruner.prune(self.study, self.study._storage.get_trial(own._trial_id)):
+                raise Pruned(step, stage)
+        elif stage == SEED_DONE:
+            done = [*(row[0] for row in own.user_attrs.get(BY_SEED, [])), float(value)]
+            own.set_user_attr(BY_SEED, [[v] for v in done])
+            if self.looks and len(done) < len(self.seeds) and self._hopeless(done):
+                raise Pruned(step, stage)
+
+    def _hopeless(self, done: Sequence[float]) -> bool:
+        others = [[row[0] for row in t.user_attrs.get(BY_SEED, [])] for t in History.of(self.study).finished if t.state == TrialState.COMPLETE]
+        best = max(others, key=lambda scores: sum(scores) / len(scores) if scores else -1.0, default=[])
+        return hopeless(done, best, others, self.looks)
+
+    def _tell_known(self, asked: Asked, trial: Trial) -> None:
+        known = asked.known
+        if known.state == TrialState.COMPLETE:
+            self.study.tell(asked.trial, known.values)
+        else:
+            for step, value in known.intermediate_values.items():
+                asked.trial.report(value, step)
+            self.study.tell(asked.trial, state=known.state)
+        self._hear("duplicate", trial, known.number)
+
+    def _failed(self, own: optuna.Trial, trial: Trial, error: Exception) -> None:
+        message = f"{type(error).__name__}: {error}"
+        logger.error("trial %d (%s) failed: %s", trial.number, trial.candidate.label, message, exc_info=not isinstance(error, XferError))
+        trial.attrs[ERROR] = message[:2000]
+        self._end(own, trial, TrialState.FAIL, error=message)
+        self.failures.append(re.sub(r"\d+|0x[0-9a-f]+|'[^']*'", "", message))
+        if not self.succeeded and self.failures[-SYSTEMATIC:] == [self.failures[-1]] * SYSTEMATIC:
+            what = f"The first {SYSTEMATIC} trials all failed with the same error: {message}"
+            code = error.exit_code if isinstance(error, XferError) else 1
+            raise XferError(what, "Mend it and give the same command again: it goes on from here.", exit_code=code) from error
+
+    def _end(self, own: optuna.Trial, trial: Trial, state: TrialState, outcome: Outcome | None = None, error: str | None = None) -> None:
+        self._store(own, trial.attrs)
+        self.study.tell(own, outcome.values if outcome else None, state=state)
+        self._hear("ended", trial, state.name, outcome, error)
+
+    def _store(self, own: optuna.Trial, attrs: Mapping[str, Any]) -> None:
+        known = own.user_attrs
+        for name, value in attrs.items():
+            if known.get(name) != value:
+                own.set_user_attr(name, value)
+
+    def _hear(self, what: str, *args: Any) -> None:
+        if self.observer is None:
+            return
+        try:
+            getattr(self.observer, what)(*args)
+        except Exception:
+            logger.warning("the mirror of trial %d failed (%s); the search goes on", args[0].number, what, exc_info=True)
+
+
+def spent_seconds(history: History) -> float:
+    """Training time that the study's trials took."""
+    return sum(float(t.user_attrs.get(COST, {}).get("seconds", 0.0)) for t in history.trials)
+
+
+def run_worker(
+    study: optuna.Study,
+    space: Space,
+    run: RunTrial,
+    budget: Budget,
+    *,
+    sampler: str = "tpe",
+    pruner: str = "none",
+    seed: int = 0,
+    seeds: Sequence[int] = (0,),
+    order: Sequence[str] = (),
+    allowed: Callable[[Candidate], bool] | None = None,
+    observer: Observer | None = None,
+    between: Callable[[], None] | None = None,
+    stay: bool = False,
+    began: datetime | None = None,
+) -> str:
+    """Run trials of ``study`` until the budget is spent or nothing is left to try; says which.
+
+    Args:
+        run: trains and scores one candidate.
+        seed: of the sampler.
+        seeds: of the replicates of every trial.
+        order: single tasks, most promising first.
+        allowed: candidates that may be run at all (a cost gate); the baseline always may.
+        between: called before each ask: finds the dead trials of other workers and queues them again.
+        stay: with the budget spent, wait for the running trials of other workers, which may die and have to be retried.
+        began: start of the command; what failed before it may be tried again (baseline and single tasks only). Default: now.
+
+    Raises:
+        XferError: what cannot work together; or the first trials all fail with the same error.
+        BaseException: an interrupt, after queueing the trial again (``xfer.retried_from``).
+    """
+    space = space.gridded() if sampler == "grid" else space
+    sampling.check(space, sampler=sampler, pruner=pruner, objectives=len(study.directions), seeds=len(seeds), n_trials=budget.n_trials)
+    asker = Asker(study, space, sampling.make_sampler(sampler, space, len(study.directions)), seed, order, allowed, began or datetime.now())
+    looks = len(seeds) - 1 if pruner != "none" else 0
+    return Worker(study, run, budget, asker, sampling.make_pruner(pruner, len(seeds)), tuple(seeds), looks, observer, between, stay).work()

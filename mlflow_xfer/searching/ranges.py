@@ -12,8 +12,9 @@ A range is written as a user types it, on the command line and in YAML alike::
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlflow_xfer.errors import Problems, XferError
@@ -63,6 +64,15 @@ class Range:
             return None
         n = int((self.high - self.low) / step + 1e-9) + 1
         return tuple(self.tidy(self.low + i * step) for i in range(n))
+
+    def gridded(self, levels: int) -> Range:
+        """So many values, evenly spaced on the range's scale; all of them where there are no more."""
+        values = self.values()
+        if self.choices or (values is not None and len(values) <= levels):
+            return self
+        low, high = (math.log(v) if self.log else v for v in (self.low, self.high))
+        points = [low + (high - low) * i / (levels - 1) for i in range(levels)]
+        return replace(self, low=None, high=None, log=False, step=None, choices=tuple(dict.fromkeys(self.tidy(math.exp(p) if self.log else p) for p in points)))
 
     def tidy(self, value: Any) -> Any:
         """``value`` as it is trained and shown: a number of :data:`DIGITS` digits within the bounds."""

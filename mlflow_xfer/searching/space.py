@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations, permutations, product
 from typing import Any
@@ -137,6 +137,10 @@ class Space:
     # -- Optuna's parameters ---------------------------------------------------------------------------------------
     def distributions(self) -> dict[str, BaseDistribution]:
         """Every parameter that a candidate may have, in a fixed order."""
+        return self._distributions
+
+    @cached_property
+    def _distributions(self) -> dict[str, BaseDistribution]:
         found: dict[str, BaseDistribution] = {TASK + name: CategoricalDistribution((0, 1)) for name in self.pool}
         if self.ordered and self.max_tasks > 1:
             found |= {ORDER + name: FloatDistribution(0.0, 1.0) for name in self.pool}
@@ -150,10 +154,17 @@ class Space:
             found |= {ORDER + name: places[name] for name in self.pool if name in places}
         return found | {name: value for name, value in candidate.settings if not self._ranges[name].fixed}
 
-    def completed(self, candidate: Candidate) -> dict[str, Any]:
-        """:meth:`params` with the middle of the range for what does not exist: a point that a sampler can place."""
-        own = self.params(candidate)
-        return {name: own[name] if name in own else _middle(d) for name, d in self.distributions().items()}
+    def filled(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """``params`` with neutral values for those that it lacks: a point of the whole space, for samplers that need one."""
+        return {name: params.get(name, value) for name, value in self._neutral.items()}
+
+    def neutral(self, tasks: Sequence[str]) -> Candidate:
+        """These tasks with neutral settings: what a search tries before it knows anything."""
+        return Candidate(tuple(tasks), self.settings(tasks, self._neutral), self.ordered)
+
+    @cached_property
+    def _neutral(self) -> dict[str, Any]:
+        return {name: _neutral(name, distribution) for name, distribution in self._distributions.items()}
 
     def candidate(self, params: Mapping[str, Any], rng: np.random.Generator | None = None) -> Candidate:
         """The candidate of these parameters; those that do not exist for it are ignored.
@@ -204,6 +215,10 @@ class Space:
 
     def count(self) -> int | None:
         """How many candidates there are; None if a setting is continuous."""
+        return self._count
+
+    @cached_property
+    def _count(self) -> int | None:
         variants = {size: self._variants(size) for size in self.sizes()}
         if any(v is None for v in variants.values()):
             return None
@@ -214,6 +229,10 @@ class Space:
         for tasks in self.subsets():
             for settings in self._variants(len(tasks)):
                 yield Candidate(tasks, settings, self.ordered)
+
+    def gridded(self, levels: int = 3) -> Space:
+        """The space with ``levels`` values in place of each continuum, evenly spaced on its scale."""
+        return replace(self, ranges=tuple(r.gridded(levels) for r in self.ranges))
 
     def draw(self, rng: np.random.Generator) -> Candidate:
         """A candidate at random: all subsets alike, settings uniform on their scales."""
@@ -230,10 +249,13 @@ def _distribution(r: Range) -> BaseDistribution:
     return IntDistribution(r.low, r.high, log=r.log, step=r.step or 1) if r.whole else FloatDistribution(r.low, r.high, log=r.log, step=r.step)
 
 
-def _middle(distribution: BaseDistribution) -> Any:
+def _neutral(name: str, distribution: BaseDistribution) -> Any:
+    """The middle of a range, on its scale; without language-model batches and without temperature, as the verbs' defaults are."""
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices[0]
     low, high = distribution.low, distribution.high
+    if name in ("mlm_share", "mixing_temperature"):
+        return low
     middle = math.sqrt(low * high) if distribution.log else (low + high) / 2
     if distribution.step:
         middle = low + round((middle - low) / distribution.step) * distribution.step

@@ -41,7 +41,7 @@ def test_candidates_survive_optunas_parameters_and_keep_the_limits(space, seed):
     for candidate in (drawn, space.candidate(raw, rng)):
         params = space.params(candidate)
         assert space.candidate(params) == candidate
-        assert space.candidate(space.completed(candidate)) == candidate
+        assert space.candidate(space.filled(params)) == candidate
         for name, value in params.items():
             assert space.distributions()[name]._contains(space.distributions()[name].to_internal_repr(value)), (name, value)
         assert not candidate.tasks or space.min_tasks <= len(candidate.tasks) <= space.max_tasks

@@ -1,0 +1,107 @@
+"""What Optuna's storage says has been tried: which trials count, which candidates are taken, which values are known.
+
+Only the storage speaks here, so a search that is continued sees exactly what the undisturbed one saw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from mlflow_xfer.searching.space import Candidate, Space
+
+SPACE = "xfer.space"  # study: canonical JSON of pool, ranges, objective, seeds: what makes a search this search
+KEY, TASKS, SETTINGS = "xfer.key", "xfer.tasks", "xfer.settings"
+BY_SEED, COST, SAVED = "xfer.by_seed", "xfer.cost", "xfer.saved"
+DUPLICATE_OF, RETRIED_FROM, ERROR, RUN_ID, PRUNED_AT = "xfer.duplicate_of", "xfer.retried_from", "xfer.error", "xfer.run_id", "xfer.pruned_at"
+DISCARDED = "xfer.discarded"  # asked for when nothing was left to do; counts as nothing
+
+
+@dataclass(frozen=True)
+class History:
+    """Trials of a study, by number.
+
+    Args:
+        retries: the trials among which retries are looked for; None: ``trials``.
+    """
+
+    trials: Sequence[FrozenTrial]
+    retries: Sequence[FrozenTrial] | None = None
+
+    @classmethod
+    def of(cls, study: optuna.Study) -> History:
+        return cls(sorted(study.get_trials(deepcopy=False), key=lambda trial: trial.number))
+
+    @cached_property
+    def replaced(self) -> frozenset[int]:
+        """Numbers of the trials that died, or failed in an earlier command, and were queued again."""
+        return frozenset(t.user_attrs[RETRIED_FROM] for t in (self.retries or self.trials) if RETRIED_FROM in t.user_attrs)
+
+    @cached_property
+    def live(self) -> list[FrozenTrial]:
+        """Trials that mean something: not replaced by a retry, not asked for in vain."""
+        return [t for t in self.trials if t.number not in self.replaced and DISCARDED not in t.user_attrs]
+
+    @cached_property
+    def counted(self) -> list[FrozenTrial]:
+        """Trials that the budget pays for: duplicates cost nothing."""
+        return [t for t in self.live if DUPLICATE_OF not in t.user_attrs]
+
+    @cached_property
+    def taken(self) -> dict[str, FrozenTrial]:
+        """The trial that runs or ran each candidate, by key."""
+        found: dict[str, FrozenTrial] = {}
+        for trial in self.counted:
+            if KEY in trial.user_attrs:
+                found.setdefault(trial.user_attrs[KEY], trial)
+        return found
+
+    @cached_property
+    def finished(self) -> list[FrozenTrial]:
+        return [t for t in self.counted if t.state.is_finished()]
+
+    def before(self, number: int) -> History:
+        """What was asked for earlier than trial ``number``: several workers ask in the order of their numbers."""
+        return History([t for t in self.trials if t.number < number or t.state == TrialState.WAITING], self.trials)
+
+    def duplicates_in_a_row(self) -> int:
+        found = 0
+        for trial in reversed(self.live):
+            if trial.state == TrialState.WAITING:
+                continue
+            if DUPLICATE_OF not in trial.user_attrs:
+                break
+            found += 1
+        return found
+
+
+def candidate_of(trial: FrozenTrial, space: Space) -> Candidate | None:
+    """The candidate of a stored trial; None if it was never given one."""
+    if KEY not in trial.user_attrs:
+        return None
+    settings = tuple((name, tuple(v) if isinstance(v, list) else v) for name, v in trial.user_attrs.get(SETTINGS, []))
+    return Candidate(tuple(trial.user_attrs.get(TASKS, ())), settings, space.ordered)
+
+
+def described(candidate: Candidate) -> dict[str, Any]:
+    """The trial attributes that name a candidate."""
+    return {KEY: candidate.key, TASKS: list(candidate.tasks), SETTINGS: [list(pair) for pair in candidate.settings]}
+
+
+def requeue(study: optuna.Study, space: Space, trial: FrozenTrial, error: str) -> None:
+    """Queue the candidate of an unfinished trial again, marked ``xfer.retried_from``, and fail the trial itself.
+
+    In this order, so that a kill in between loses nothing; doing it twice queues once.
+    """
+    trials = study.get_trials(deepcopy=False)
+    candidate = candidate_of(trial, space)
+    if candidate and not any(t.user_attrs.get(RETRIED_FROM) == trial.number for t in trials):
+        study.enqueue_trial(space.params(candidate), user_attrs={**described(candidate), RETRIED_FROM: trial.number})
+    if not trial.state.is_finished():
+        study._storage.set_trial_user_attr(trial._trial_id, ERROR, error)
+        study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)

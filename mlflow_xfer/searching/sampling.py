@@ -1,0 +1,184 @@
+"""Samplers and pruners by name, and what is refused.
+
+A sampler of Optuna's sees a study of its own, made from the storage before each draw: every trial completed to all parameters of the space
+(Optuna's joint samplers drop a parameter that one trial lacks, and the baseline lacks most), and a fresh sampler seeded by the caller. So a
+draw is a function of (history, seed) alone: nothing is carried in memory that a restart could lose.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Protocol
+
+import numpy as np
+import optuna
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, TrialState
+
+from mlflow_xfer.errors import Problems, XferError
+from mlflow_xfer.registry import unknown
+from mlflow_xfer.searching.history import History
+from mlflow_xfer.searching.space import Candidate, Space
+
+SAMPLERS = ("tpe", "gp", "nsgaii", "nsgaiii", "random", "brute_force", "grid")
+PRUNERS = ("none", "hyperband", "asha", "median", "wilcoxon")
+BRUTE_FORCE_LIMIT = 10_000
+STARTUP = 10  # trials before a sampler's own draws, baseline and singles among them; Optuna's default
+POPULATION = 12  # a generation of NSGA: searches have tens of trials, Optuna's 50 would make all of them random
+REDUCTION = 3  # of successive halving: one in three goes on
+STEPS = 100  # a probe's step is the percentage of the trial's training that is done
+
+
+class Sampler(Protocol):
+    def propose(self, history: History, seed: int, rng: np.random.Generator) -> Candidate | None:
+        """A candidate, seen or unseen; None when there is nothing to propose."""
+
+
+class Drawn:
+    """Uniformly random: the caller's own fallback does it."""
+
+    def __init__(self, space: Space):
+        self.space = space
+
+    def propose(self, history: History, seed: int, rng: np.random.Generator) -> Candidate | None:
+        return unseen(self.space, history, rng)
+
+
+class Enumerated:
+    """Every candidate of a countable space, small subsets first."""
+
+    def __init__(self, space: Space):
+        self.space = space
+
+    def propose(self, history: History, seed: int, rng: np.random.Generator) -> Candidate | None:
+        return next((c for c in self.space.candidates() if c.key not in history.taken), None)
+
+
+class FromOptuna:
+    """One of Optuna's samplers, on a completed copy of the study."""
+
+    def __init__(self, space: Space, make: Callable[[int], BaseSampler], directions: Sequence[str], startup: int = STARTUP, generations: str = ""):
+        self.space, self.make, self.directions, self.startup, self.generations = space, make, list(directions), startup, generations
+
+    def propose(self, history: History, seed: int, rng: np.random.Generator) -> Candidate | None:
+        if len(history.finished) < self.startup:
+            return unseen(self.space, history, rng)
+        distributions = self.space.distributions()
+        with quiet():
+            sampler = self.make(seed)
+            study = optuna.create_study(directions=self.directions, sampler=sampler)
+            for place, trial in enumerate(t for t in history.live if t.params):
+                study.add_trial(self._completed(trial, distributions, place))
+            trial = study.ask()
+            drawn = trial.relative_params
+            missing = {n: d for n, d in distributions.items() if n not in drawn}
+            independent = {n: sampler.sample_independent(study, study.trials[-1], n, d) for n, d in missing.items()}
+        return self.space.candidate({**drawn, **independent}, rng)
+
+    def _completed(self, trial: FrozenTrial, distributions: dict, place: int) -> FrozenTrial:
+        """``trial`` with the parameters that do not exist for its candidate set to a neutral value."""
+        attrs = {self.generations: place // POPULATION} if self.generations else {}
+        complete, failed = trial.state == TrialState.COMPLETE, trial.state == TrialState.FAIL
+        return FrozenTrial(
+            number=place, trial_id=place, state=trial.state, value=None, values=trial.values if complete else None, params=self.space.filled(trial.params), distributions=distributions,
+            user_attrs={}, system_attrs=attrs, intermediate_values={} if failed else trial.intermediate_values, datetime_start=trial.datetime_start or datetime.now(),
+            datetime_complete=trial.datetime_complete,
+        )  # fmt: skip
+
+
+def make_sampler(name: str, space: Space, objectives: int = 1) -> Sampler:
+    """The sampler called ``name``."""
+    directions = ["maximize"] * objectives
+    if name == "random":
+        return Drawn(space)
+    if name in ("brute_force", "grid"):
+        return Enumerated(space)
+    if name == "tpe":
+        return FromOptuna(space, lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=0, multivariate=True), directions)
+    if name == "gp":
+        return FromOptuna(space, lambda seed: optuna.samplers.GPSampler(seed=seed, n_startup_trials=0), directions)
+    if name == "nsgaii":
+        return FromOptuna(space, lambda seed: optuna.samplers.NSGAIISampler(seed=seed, population_size=POPULATION), directions, 0, "NSGAIISampler:generation")
+    if name == "nsgaiii":
+        return FromOptuna(space, lambda seed: optuna.samplers.NSGAIIISampler(seed=seed, population_size=POPULATION), directions, 0, "NSGAIIISampler:generation")
+    raise _unknown_sampler(name)
+
+
+def _unknown_sampler(name: str) -> XferError:
+    if name.lower().replace("-", "").replace("_", "").startswith("cma"):
+        return XferError(f"sampler={name}: CMA-ES is not offered.", "Optuna's CMA-ES unpickles its state from the storage, so whoever can write there could run code here. Use tpe or gp.")
+    return unknown("sampler", name, SAMPLERS)
+
+
+def make_pruner(name: str, seeds: int = 1) -> optuna.pruners.BasePruner:
+    """The pruner called ``name``, for trials of so many seeds; the steps of probes run to 100 for each seed."""
+    if name == "none":
+        return optuna.pruners.NopPruner()
+    if name == "hyperband":
+        return optuna.pruners.HyperbandPruner(min_resource=STEPS // REDUCTION**2, max_resource=STEPS * seeds, reduction_factor=REDUCTION)
+    if name == "asha":
+        return optuna.pruners.SuccessiveHalvingPruner(min_resource=STEPS // REDUCTION**2, reduction_factor=REDUCTION)
+    if name == "median":
+        return optuna.pruners.MedianPruner(n_startup_trials=5)
+    if name == "wilcoxon":
+        return optuna.pruners.NopPruner()  # it looks at seeds, not at probes: see Looks
+    raise unknown("pruner", name, PRUNERS)
+
+
+def check(space: Space, *, sampler: str = "tpe", pruner: str = "none", objectives: int = 1, seeds: int = 1, n_trials: int | None = None, problems: Problems | None = None) -> None:
+    """Refuse what cannot work together.
+
+    Args:
+        problems: where faults are collected; None: raise them.
+    """
+    found = problems if problems is not None else Problems()
+    if sampler not in SAMPLERS:
+        found.add(_unknown_sampler(sampler))
+    if pruner not in PRUNERS:
+        found.add(unknown("pruner", pruner, PRUNERS))
+    elif pruner != "none" and objectives > 1:
+        found.add(f"pruner={pruner} with {objectives} objectives.", "Optuna cannot report intermediate values of several objectives (trial.report raises NotImplementedError), so nothing could be pruned. Give pruner=none or one objective.")
+    if sampler in ("brute_force", "grid"):
+        count = space.count()
+        if count is None:
+            found.add(f"sampler={sampler} cannot list a space with continuous ranges: {', '.join(r.name for r in space.ranges if r.values() is None)}.", "Give choices or steps (mlm_share=0|0.1|0.2), or sampler=grid.")
+        elif count > min(BRUTE_FORCE_LIMIT, n_trials or BRUTE_FORCE_LIMIT):
+            limit = f"n_trials={n_trials}" if n_trials and n_trials < BRUTE_FORCE_LIMIT else f"the limit is {BRUTE_FORCE_LIMIT:,}"
+            found.add(f"sampler={sampler} would run {count:,} candidates, but {limit}.", f"Lower max_tasks (now {space.max_tasks} of {len(space.pool)}), narrow the space, raise n_trials, or use sampler=tpe.")
+    if problems is None:
+        found.raise_if_any()
+
+
+def unseen(space: Space, history: History, rng: np.random.Generator, allowed: Callable[[Candidate], bool] | None = None) -> Candidate | None:
+    """A random candidate that nobody has tried, all alike; None when none is left."""
+
+    def free(candidate: Candidate) -> bool:
+        return candidate.key not in history.taken and (allowed is None or allowed(candidate))
+
+    for candidate in (space.draw(rng) for _ in range(50)):
+        if free(candidate):
+            return candidate
+    count = space.count()
+    if count is not None and count <= BRUTE_FORCE_LIMIT:
+        left = [c for c in space.candidates() if free(c)]
+        return left[rng.integers(len(left))] if left else None
+    return next((c for c in islice((space.draw(rng) for _ in range(1000)), 1000) if free(c)), None)
+
+
+class quiet:
+    """Optuna's messages on studies in memory and on experimental samplers say nothing to a user."""
+
+    def __enter__(self) -> None:
+        self._level = logging.getLogger("optuna").level
+        logging.getLogger("optuna").setLevel(logging.ERROR)
+        self._warnings = warnings.catch_warnings()
+        self._warnings.__enter__()
+        warnings.simplefilter("ignore")
+
+    def __exit__(self, *_: object) -> None:
+        self._warnings.__exit__(None, None, None)
+        logging.getLogger("optuna").setLevel(self._level)
