@@ -18,7 +18,9 @@ from mlflow_xfer.data.mini.lexicon import NAMES, group, kind
 
 CONCEPT_SPLITS = 10
 FAMILIES = ("thing", "bio", "legal")
-SHOWN = {"thing": 4, "bio": 4, "legal": 4}  # concepts in a target's training rows, as many in dev; the rest is tested
+SHOWN = {"thing": (4, 20), "bio": (4, 4), "legal": (4, 4), "polar": (4, 6), "cause": (4, 4)}
+"""Concepts in a target's training rows, and in dev; the rest is tested. With four concepts dev asks the same two
+questions again and again and says 0 or 100: where there are enough concepts, dev has more."""
 
 
 @dataclass(frozen=True)
@@ -74,15 +76,15 @@ def world(concept_split: int) -> World:
     rng, flipped = random.Random(f"world/{concept_split}"), concept_split % 2
     known = truth().attributes
     attributes: dict[str, dict[str, int]] = {name: {thing: value ^ flipped for thing, value in known[name].items()} for name in ("a", "b")}
-    folds = {family: _folds([_cell(group(family), known, cell) for cell in ((0, 0), (0, 1), (1, 0), (1, 1))], SHOWN[family], rng) for family in FAMILIES}
+    folds = {family: _folds([_cell(group(family), known, cell) for cell in ((0, 0), (0, 1), (1, 0), (1, 1))], *SHOWN[family], rng) for family in FAMILIES}
     polar = {verb: int(kind(verb) == "good") for verb in group("verb") if kind(verb) != "neutral"}
     attributes["good"] = polar
-    folds["polar"] = _folds([[verb for verb, value in polar.items() if value == side] for side in (0, 1)], 4, rng)
+    folds["polar"] = _folds([[verb for verb, value in polar.items() if value == side] for side in (0, 1)], *SHOWN["polar"], rng)
     attributes["null"], attributes["good_null"] = {}, {}
     for family in FAMILIES:
         _cross(known["a"], group(family), attributes["null"], rng)
     _cross(polar, tuple(polar), attributes["good_null"], rng)
-    folds["cause"] = _folds([list(group("cause"))], 4, rng)
+    folds["cause"] = _folds([list(group("cause"))], *SHOWN["cause"], rng)
     true = {verb: kind(verb) for verb in group("cause")}
     return World(folds, attributes, {"true": true, "null": _deranged(true, rng)})
 
@@ -100,12 +102,13 @@ def _cell(concepts: Sequence[str], attributes: Mapping[str, Mapping[str, int]], 
     return [concept for concept in concepts if (attributes["a"][concept], attributes["b"][concept]) == values]
 
 
-def _folds(cells: Sequence[Sequence[str]], shown: int, rng: random.Random) -> dict[str, tuple[str, ...]]:
-    """Concepts by split, as many of each cell: ``shown`` to train on, ``shown`` to choose by, the rest to test."""
-    each, found = shown // len(cells), {"train": (), "validation": (), "test": ()}
+def _folds(cells: Sequence[Sequence[str]], trained: int, chosen: int, rng: random.Random) -> dict[str, tuple[str, ...]]:
+    """Concepts by split, as many of each cell: ``trained`` to train on, ``chosen`` to choose by, the rest to test."""
+    first, second = trained // len(cells), (trained + chosen) // len(cells)
+    found = {"train": (), "validation": (), "test": ()}
     for cell in cells:
         order = _shuffled(cell, rng)
-        for split, part in zip(found, (order[:each], order[each : 2 * each], order[2 * each :]), strict=True):
+        for split, part in zip(found, (order[:first], order[first:second], order[second:]), strict=True):
             found[split] += tuple(part)
     return found
 
