@@ -31,6 +31,8 @@ from mlflow_xfer.tracking.sync import sync as deliver
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mlflow_xfer.searching.ranking import Ranking
+
 logger = logging.getLogger(__name__)
 
 
@@ -248,6 +250,29 @@ def report(**params: Any) -> Reported:
         link = store.link(run_id)
     logger.info("%s\n%s", made.description, link)
     return Reported(run_id, made, link)
+
+
+def rank(**params: Any) -> Ranking:
+    """Orders candidate tasks by cheap scores; see :mod:`mlflow_xfer.searching.cheap` for what each needs and costs."""
+    from mlflow_xfer.searching.cheap import Budget
+    from mlflow_xfer.searching.ranking import rank as ranked
+    from mlflow_xfer.searching.ranking import transfer_of
+
+    typed: Any = parameters.parse("rank", params)
+    os.environ["XFER_VERB"] = "rank"
+    options = {"pool": typed.pool, "methods": typed.method, "checkpoints": typed.checkpoints, "seed": typed.seed}
+    with _store(probe=typed.track or typed.checkpoints == "train" or typed.model == "mini") as store:
+        executor = Executor(store, typed.reuse)
+        found = ranked(transfer_of(typed), executor, References(lambda: store, fetch=True), task_file_tasks(typed), budget=Budget(typed.max_examples, typed.shots, typed.steps), **options)
+        if typed.track:
+            run_id = store.start("study", "rank", tags={"xfer.study": "rank", "xfer.target": ",".join(found.targets), "xfer.base_model": typed.model}, params={name: parameters.typed(getattr(typed, name)) for name in ("method", "checkpoints", "seed")}, run_id=run_of_environment())
+            with record.ending(store, run_id):
+                store.metrics(run_id, {f"rank/{name}": value for name, value in found.ranks().items()})
+                store.dict_artifact(run_id, found.as_dict(), "results/ranking.json")
+                store.tags(run_id, {"mlflow.note.content": f"```\n{found.text()}\n```"})
+            store.flush()
+            logger.info("%s", store.link(run_id))
+    return found
 
 
 def score(predictions: str, labels: str, suite: str = "xtreme", track: bool = False) -> dict[str, Any]:

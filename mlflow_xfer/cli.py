@@ -85,8 +85,16 @@ def cli() -> None:
     """Which intermediate tasks make a multilingual model transfer best to languages without labels."""
 
 
+def _ranked(typed: dict[str, str]) -> None:
+    found, wanted = _api("rank")(typed), params.parse("rank", typed)
+    click.echo(json.dumps(found.as_dict(), indent=2) if wanted.output == "json" else found.text())
+
+
+PRINTED = {"rank": _ranked}
+"""Verbs whose answer goes to standard output; the others leave it in MLflow and log a link."""
+
 for _name, _shape in params.VERBS.items():
-    cli.add_command(Verb(_name, _shape, _api(_name)))
+    cli.add_command(Verb(_name, _shape, PRINTED.get(_name) or _api(_name)))
 
 
 @cli.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})

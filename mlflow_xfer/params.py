@@ -183,6 +183,21 @@ class Report(Shape):
     out: Text = Field(None, description="folder to write the report to; none: only into MLflow")
 
 
+class Rank(Model, Data, RawText, Pool, Overlaps, Trained, Seed, Reuse):
+    """Orders candidate tasks for a target by cheap scores, without the runs: metadata, text, features, a few steps."""
+
+    text: Text = Field(None, description=RawText.model_fields["text"].description)
+    target: NamesOrAuto = Field("auto", description=Targets.model_fields["target"].description)
+    suite: Literal["auto", "mini", "xtreme", "xtreme-r"] = Field("auto", description=Evaluation.model_fields["suite"].description)
+    method: Names = Field(("auto",), description="scores, fused by mean rank: size, kind (metadata); text_emb (text); logme, h_score (labels; better with checkpoints); task_emb (labels; trains briefly); few_shot, english (checkpoints); auto: those that train nothing")
+    checkpoints: Literal["auto", "none", "train"] = Field("auto", description="of the candidates alone: auto: read if all of them are finished; none: only the base; train: train the missing first")
+    max_examples: CountOrNone = Field(1000, description="rows of a task that are embedded, drawn by the seed")
+    shots: Annotated[int, Field(gt=0)] = Field(64, description="few_shot: training examples of the target")
+    steps: Annotated[int, Field(gt=0)] = Field(30, description="few_shot and task_emb: optimiser steps")
+    track: bool = Field(False, description="log the ranking into a run")
+    output: Literal["table", "json"] = Field("table", description="what is printed")
+
+
 VERBS: dict[str, type[Shape]] = {
     "pretrain": Pretrain,
     "intermediate": Intermediate,
@@ -190,6 +205,7 @@ VERBS: dict[str, type[Shape]] = {
     "evaluate": Evaluate,
     "transfer": Transfer,
     "report": Report,
+    "rank": Rank,
 }
 
 HEADLINE = {
@@ -199,6 +215,7 @@ HEADLINE = {
     "evaluate": ("model", "data", "target"),
     "transfer": ("model", "data", "intermediate", "target"),
     "report": ("runs", "question"),
+    "rank": ("model", "data", "pool", "target", "method", "checkpoints"),
 }
 """What MLproject declares, at most eight each: MLflow logs every declared default into every run."""
 

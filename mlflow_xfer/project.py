@@ -53,7 +53,8 @@ def parameter_table() -> str:
 def verb_table() -> str:
     rows = ["| verb | MLproject entry point | what it does |", "|---|---|---|"]
     entry_of = {verb: entry for entry, verb in ENTRY_POINTS.items()}
-    rows += [f"| `mlflow-xfer {verb}` | `-e {entry_of[verb]}` | {shape.__doc__} |" for verb, shape in params.VERBS.items()]
+    entries = {verb: f"`-e {entry_of[verb]}`" if verb in entry_of else "" for verb in params.VERBS}
+    rows += [f"| `mlflow-xfer {verb}` | {entries[verb]} | {shape.__doc__} |" for verb, shape in params.VERBS.items()]
     return "\n".join(rows)
 
 

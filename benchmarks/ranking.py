@@ -1,0 +1,137 @@
+"""How well cheap scores order intermediate tasks on mini: every method against measured transfer.
+
+    python benchmarks/ranking.py --model BASE --work DIR [--seeds 0,1,2] [--out benchmarks/ranking.md]
+
+BASE is a pre-trained checkpoint of mini's size (``mlflow-xfer pretrain``). Each of nine tasks is trained alone and
+transferred to three targets with each seed; the truth is the test score, mean over languages but English. A ranking
+made with one seed's rows and checkpoints is judged by the truth of the other seeds: noise that both share would
+flatter it. DIR keeps the runs, so a repeated command trains nothing. One CPU thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import sys
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import pandas as pd  # noqa: E402
+
+from mlflow_xfer.params import Transfer  # noqa: E402
+from mlflow_xfer.phases import record  # noqa: E402
+from mlflow_xfer.phases.execute import Executor  # noqa: E402
+from mlflow_xfer.phases.plan import make_plan  # noqa: E402
+from mlflow_xfer.phases.references import References  # noqa: E402
+from mlflow_xfer.searching.cheap import METHODS  # noqa: E402
+from mlflow_xfer.searching.ranking import Ranking, rank  # noqa: E402
+from mlflow_xfer.stats.ranking import quality, table  # noqa: E402
+from mlflow_xfer.tracking.store import Store  # noqa: E402
+
+POOL = ("attribute", "attribute_twin", "attribute_b", "attribute_null", "polarity", "roles", "types", "position", "questions")
+TARGETS = ("choice", "choice_both", "mood")
+LANGUAGES = ("en", "de", "tr", "sw", "vi")
+
+
+def cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def measured(executor: Executor, find_base: References, params: Transfer, seed: int) -> dict[str, dict[str, float]]:
+    """target -> candidate (and ``none``) -> test score, mean over languages but English."""
+    found: dict[str, dict[str, float]] = {target: {} for target in TARGETS}
+    for name in ("none", *POOL):
+        chain = params.model_copy(update={"intermediate": () if name == "none" else (name,), "seeds": (seed,)})
+        for target, phase in make_plan("transfer", chain, find_base).transfers[0].evaluations.items():
+            rows = record.read_table(executor.store, executor.ensure(phase).run_id)
+            scores = [row["score"] for row in rows if row["language"] != "en"]
+            found[target][name] = sum(scores) / len(scores)
+    return found
+
+
+def others(truth: dict[int, dict[str, dict[str, float]]], seed: int) -> dict[str, dict[str, float]]:
+    """The mean over the other seeds, of the candidates."""
+    rest = [one for other, one in truth.items() if other != seed]
+    return {target: {name: sum(one[target][name] for one in rest) / len(rest) for name in POOL} for target in TARGETS}
+
+
+def judged(rankings: dict[int, Ranking], truth: dict[int, dict[str, dict[str, float]]], label: str) -> pd.DataFrame:
+    """One row for each method, the fusion of ``auto`` among them; the units are pairs of target and seed."""
+    from mlflow_xfer.searching.cheap import AUTO
+
+    scores: dict[str, dict[str, dict[str, float]]] = {}
+    for seed, ranking in rankings.items():
+        auto = Ranking({name: ranking.scores[name] for name in AUTO if name in ranking.scores})
+        for name, of in {**ranking.scores, "auto": auto.fused}.items():
+            for target, found in of.items():
+                scores.setdefault(f"{name}{label}", {})[f"{target} s{seed}"] = found
+    known = {f"{target} s{seed}": found for seed in rankings for target, found in others(truth, seed).items()}
+    return table(quality(known, scores))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--work", required=True, type=Path)
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    seeds, model = [int(seed) for seed in arguments.seeds.split(",")], str(Path(arguments.model).absolute())
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    os.environ |= {"MLFLOW_TRACKING_URI": f"sqlite:///{(arguments.work / 'mlflow.db').absolute()}", "XFER_HOME": str((arguments.work / "home").absolute())}
+    os.chdir(arguments.work)
+    params = Transfer(model=model, data="mini", target=TARGETS, languages=LANGUAGES)
+    with Store.open() as store:
+        executor, find_base = Executor(store), References(lambda: store)
+        began, truth = cpu(), {}
+        for seed in seeds:
+            truth[seed] = measured(executor, find_base, params, seed)
+            print(f"seed {seed}: measured after {cpu() - began:.0f} s of CPU", file=sys.stderr, flush=True)
+        trained, costs, tables = cpu() - began, {}, []
+        for label, checkpoints in ((" (base)", "none"), ("", "auto")):
+            names = [name for name, method in METHODS.items() if checkpoints == "auto" or not method.checkpoints]
+            rankings = {}
+            for seed in seeds:
+                scores = {}
+                for name in names:
+                    start = cpu()
+                    scores |= rank(params, executor, find_base, pool=POOL, methods=[name], checkpoints=checkpoints, seed=seed).scores
+                    costs[name + label] = costs.get(name + label, 0.0) + (cpu() - start) / len(seeds)
+                rankings[seed] = Ranking(scores)
+            tables.append(judged(rankings, truth, label))
+    text = written(truth, pd.concat(tables).drop_duplicates("method"), costs, trained, seeds)
+    print(text)
+    if arguments.out:
+        arguments.out.write_text(text, encoding="utf-8")
+
+
+def written(truth: dict, found: pd.DataFrame, costs: dict[str, float], trained: float, seeds: list[int]) -> str:
+    head = [name for name in found.columns if name != "method" and not name.endswith((" low", " high"))]
+    lines = [
+        "# Cheap scores against measured transfer, on mini",
+        "",
+        f"`python benchmarks/ranking.py --model BASE --work DIR --seeds {','.join(map(str, seeds))}`: {len(POOL)} tasks, {len(TARGETS)} targets, {len(seeds)} seeds, one base. Mean [95 % bootstrap",
+        f"interval] over the {len(TARGETS) * len(seeds)} pairs of target and seed, which are fewer than that in truth: seeds of a target share it, and all share the base. A ranking",
+        "made with one seed is judged by the test scores of the others. Regret: best of all less best of the first k, lower is better. (base): without",
+        "trained checkpoints of the tasks. CPU: seconds of one thread for nine tasks and three targets, all rows read and embedded anew; measuring the",
+        f"truth took {trained / len(seeds):.0f} s a seed where nothing was reused.",
+        "",
+        "| method | " + " | ".join(head) + " | CPU s |",
+        "|---|" + "---|" * (len(head) + 1),
+    ]
+    for row in found.to_dict("records"):
+        cells = [f"{row[name]:.2f} [{row[f'{name} low']:.2f}, {row[f'{name} high']:.2f}]" for name in head]
+        lines.append(f"| {row['method']} | " + " | ".join(cells) + f" | {costs.get(row['method'], float('nan')):.1f} |".replace("nan", ""))
+    lines += ["", "Measured (test, mean over languages but English and over seeds; `none` = no intermediate task):", "", "| target | " + " | ".join(("none", *POOL)) + " |", "|---|" + "---|" * (len(POOL) + 1)]
+    for target in TARGETS:
+        means = [sum(truth[seed][target][name] for seed in seeds) / len(seeds) for name in ("none", *POOL)]
+        lines.append(f"| {target} | " + " | ".join(f"{mean:.1f}" for mean in means) + " |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,260 @@
+"""Cheap scores of single intermediate tasks for a target: what each needs, costs and computes.
+
+English (the source language's) training and dev rows of the target are read, never its test rows. All scores are
+the higher the better, and comparable only between tasks of one pool, for one target and method.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlflow_xfer.data import sources
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.phases.execute import Executor
+from mlflow_xfer.phases.phase import Base, Phase, Start
+from mlflow_xfer.stats.transferability import cosine, h_score, logme, probe
+from mlflow_xfer.tasks.task import Task
+from mlflow_xfer.tracking import checkpoints
+
+if TYPE_CHECKING:
+    from mlflow_xfer.training.features import Features
+    from mlflow_xfer.training.settings import Part
+
+MAX_UNITS = 5000
+"""Vectors of one task that a score reads, evenly spread: a thousand sentences have twenty thousand words."""
+
+FUSION = 60
+"""The constant of reciprocal rank fusion (Cormack et al. 2009): components count with 1 / (60 + rank)."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much the scores may read and train.
+
+    Attributes:
+        examples: rows of a task that are embedded; None = all.
+        shots, steps: target examples of ``few_shot``, optimiser steps of ``few_shot`` and ``task_emb``.
+    """
+
+    examples: int | None = 1000
+    shots: int = 64
+    steps: int = 30
+
+
+@dataclass
+class Material:
+    """What the scores read: rows, the base, checkpoints; read and embedded once.
+
+    Args:
+        singles: by candidate, the phase that trains on it alone.
+        targets: by target, the phase that fine-tunes on it; None for targets scored straight from the backbone.
+        start: what both start from.
+        runs: by candidate, the finished run of its phase; empty if a score must do without.
+    """
+
+    executor: Executor
+    singles: Mapping[str, Phase]
+    targets: Mapping[str, Phase | None]
+    tasks: Mapping[str, Task]
+    start: Start
+    budget: Budget = field(default_factory=Budget)
+    runs: Mapping[str, str] = field(default_factory=dict)
+    _parts: dict[str, Part] = field(default_factory=dict)
+    _folders: dict[str, Path] = field(default_factory=dict)
+    _features: dict[tuple[Path, str], Features] = field(default_factory=dict)
+    _probes: dict[str, np.ndarray] = field(default_factory=dict)
+    _embeddings: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+
+    def phase(self, name: str) -> Phase:
+        found = self.singles.get(name) or self.targets.get(name)
+        if found is None:
+            raise XferError(f"Target {name!r} has no training data.", "It is scored straight from the backbone: only size and kind say something about it.")
+        return found
+
+    def part(self, name: str) -> Part:
+        """Training rows (at most ``budget.examples``) and dev rows of a candidate or target."""
+        if name not in self._parts:
+            from mlflow_xfer.phases.train import task_part
+
+            phase = self.phase(name)
+            part = task_part(phase, phase.tasks[0])
+            few = {language: sources.subset(split, self.budget.examples, phase.seed) for language, split in part.dev.items()}
+            self._parts[name] = replace(part, train=sources.subset(part.train, self.budget.examples, phase.seed), dev=few)
+        return self._parts[name]
+
+    def base(self) -> Path:
+        """The folder of the model that everything starts from; made first if it is a phase that does not exist."""
+        start = self.start
+        if isinstance(start, Base):
+            return Path(start.path)
+        return self._fetched(self.executor.ensure(start).run_id if isinstance(start, Phase) else start.run_id)
+
+    def checkpoint(self, candidate: str) -> Path:
+        return self._fetched(self.runs[candidate])
+
+    def _fetched(self, run_id: str) -> Path:
+        if run_id not in self._folders:
+            self._folders[run_id] = checkpoints.fetch(self.executor.store, run_id)
+        return self._folders[run_id]
+
+    def features(self, model: Path, name: str) -> Features:
+        if (model, name) not in self._features:
+            from mlflow_xfer.training.features import features
+
+            phase, part = self.phase(name), self.part(name)
+            rows = part.train if name in self.singles else self._labelled(part)
+            found = features(model, [(part.task, rows)], max_seq_length=phase.settings["max_seq_length"], precision=phase.settings["precision"])[part.task.name]
+            if len(found.labels) > MAX_UNITS:
+                kept = np.linspace(0, len(found.labels) - 1, MAX_UNITS).round().astype(int)
+                found = replace(found, vectors=found.vectors[kept], labels=found.labels[kept])
+            self._features[model, name] = found
+        return self._features[model, name]
+
+    def _labelled(self, part: Part) -> Any:
+        """All English labels that a target has: a target with few training rows often has more for selection."""
+        from datasets import concatenate_datasets
+
+        return sources.subset(concatenate_datasets([part.train, *part.dev.values()]), self.budget.examples, 0)
+
+    def probe(self, candidate: str) -> np.ndarray:
+        """What reads the candidate's labels out of the base, [hidden, classes]."""
+        if candidate not in self._probes:
+            seen = self.features(self.base(), candidate)
+            self._probes[candidate] = probe(seen.vectors, seen.labels)
+        return self._probes[candidate]
+
+    def embedding(self, name: str) -> dict[str, np.ndarray]:
+        """TaskEmb of a candidate or target, after ``budget.steps`` steps from the base."""
+        if name not in self._embeddings:
+            from mlflow_xfer.training.fisher import task_embedding
+
+            phase, part = self.phase(name), self.part(name)
+            with tempfile.TemporaryDirectory() as folder:
+                tuned = self.trained(self.base(), replace(part, dev={}), phase, folder).directory
+                self._embeddings[name] = task_embedding(tuned, part.task, part.train, max_seq_length=phase.settings["max_seq_length"])
+        return self._embeddings[name]
+
+    def trained(self, start: Path, part: Part, phase: Phase, folder: str):
+        """The outcome of ``budget.steps`` steps on ``part`` with the settings of ``phase``."""
+        from mlflow_xfer.phases.train import trainer_settings
+        from mlflow_xfer.training.trainer import train
+
+        settings = replace(trainer_settings(phase), max_steps=self.budget.steps, evaluations=1, select_by="last")
+        return train(start, [part], None, settings, Path(folder) / "work", save_every_s=1e9)
+
+
+def size(material: Material, target: str) -> dict[str, float]:
+    found = {}
+    for name, phase in material.singles.items():
+        limit = phase.settings["max_train_examples"]
+        rows = material.tasks[name].size or len(material.part(name).train)
+        found[name] = float(min(rows, limit or rows))
+    return found
+
+
+def kind(material: Material, target: str) -> dict[str, float]:
+    return {name: float(material.tasks[name].kind == material.tasks[target].kind) for name in material.singles}
+
+
+def text_emb(material: Material, target: str) -> dict[str, float]:
+    base = material.base()
+    wanted = material.features(base, target).text
+    return {name: cosine(material.features(base, name).text, wanted) for name in material.singles}
+
+
+def _foretelling(score: Callable[[np.ndarray, np.ndarray], float]) -> Callable[[Material, str], dict[str, float]]:
+    """The target's labels from each candidate's checkpoint; without them, from what reads the candidate's labels in the base."""
+
+    def of(material: Material, target: str) -> dict[str, float]:
+        if material.runs:
+            seen = {name: material.features(material.checkpoint(name), target) for name in material.singles}
+            return {name: score(found.vectors, found.labels) for name, found in seen.items()}
+        seen = material.features(material.base(), target)
+        return {name: score(_read_out(seen.vectors @ material.probe(name)), seen.labels) for name in material.singles}
+
+    return of
+
+
+def _read_out(values: np.ndarray) -> np.ndarray:
+    """A probe's outputs on one scale, with a constant: LogME has no intercept of its own."""
+    spread = values.std(axis=0)
+    return np.column_stack([(values - values.mean(axis=0)) / np.where(spread > 0, spread, 1.0), np.ones(len(values))])
+
+
+def few_shot(material: Material, target: str) -> dict[str, float]:
+    phase, part = material.phase(target), material.part(target)
+    part = replace(part, train=sources.subset(part.train, material.budget.shots, phase.seed))
+    if not part.dev:
+        raise XferError(f"few_shot: target {target!r} has no validation rows to be scored on.", "Give the task a validation split, or another method.")
+    found = {}
+    for name in material.singles:
+        with tempfile.TemporaryDirectory() as folder:
+            metrics = material.trained(material.checkpoint(name), part, phase, folder).metrics
+        found[name] = float(np.mean([metrics[f"dev/{part.task.name}/{language}"] for language in part.dev]))
+    return found
+
+
+def task_emb(material: Material, target: str) -> dict[str, float]:
+    from mlflow_xfer.training.fisher import similarities
+
+    wanted = material.embedding(target)
+    cosines = {name: similarities(material.embedding(name), wanted) for name in material.singles}
+    found = dict.fromkeys(cosines, 0.0)
+    for component in wanted:
+        ranked = sorted(cosines, key=lambda name: -cosines[name].get(component, 0.0))
+        for place, name in enumerate(ranked, 1):
+            found[name] += 1 / (FUSION + place)
+    return found
+
+
+def english(material: Material, target: str) -> dict[str, float]:
+    found = {}
+    for name in material.singles:
+        metrics = material.executor.store.get(material.runs[name]).metrics
+        scores = [value for metric, value in metrics.items() if metric.startswith(f"dev/{name}/") and metric.endswith("/selected")]
+        if not scores:
+            raise XferError(f"english: the run of {name!r} has no dev score: the task has no validation rows.", "Leave the task out, or choose another method.")
+        found[name] = float(np.mean(scores))
+    return found
+
+
+@dataclass(frozen=True)
+class Method:
+    """A cheap score.
+
+    Attributes:
+        needs, cost: for people.
+        score: (material, target) -> score of each candidate.
+        rows: whether it reads the target's rows: targets scored straight from the backbone have none.
+        checkpoints: whether it needs a finished checkpoint of each candidate.
+    """
+
+    name: str
+    needs: str
+    cost: str
+    score: Callable[[Material, str], dict[str, float]]
+    rows: bool = True
+    checkpoints: bool = False
+
+
+METHODS = {
+    method.name: method
+    for method in (
+        Method("size", "metadata", "nothing", size, rows=False),
+        Method("kind", "metadata", "nothing", kind, rows=False),
+        Method("text_emb", "text of task and target", "one pass of the base over both", text_emb),
+        Method("logme", "labels of the target, and a checkpoint of each task or its labels", "one pass over the target for each checkpoint, or of the base over all", _foretelling(logme)),
+        Method("h_score", "as logme", "as logme", _foretelling(h_score)),
+        Method("few_shot", "labels of the target, a checkpoint of each task", "a short training for each task and target", few_shot, checkpoints=True),
+        Method("task_emb", "labels of task and target", "a short training for each task, and for each target", task_emb),
+        Method("english", "a checkpoint of each task", "nothing", english, rows=False, checkpoints=True),
+    )
+}
+AUTO = ("kind", "text_emb", "logme", "h_score")
+"""What ``auto`` fuses."""

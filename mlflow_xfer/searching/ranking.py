@@ -1,0 +1,236 @@
+"""Orders candidate tasks by cheap scores, and says afterwards how good the order was."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from mlflow_xfer.errors import Problems, XferError
+from mlflow_xfer.params import Transfer
+from mlflow_xfer.phases.compose import Composer, check_languages
+from mlflow_xfer.phases.execute import Executor, validate
+from mlflow_xfer.phases.phase import Base, Made, Phase
+from mlflow_xfer.phases.plan import beginning
+from mlflow_xfer.registry import unknown
+from mlflow_xfer.searching.cheap import AUTO, METHODS, Budget, Material
+from mlflow_xfer.searching.pool import pool_of
+from mlflow_xfer.stats import ranking as judged
+from mlflow_xfer.tasks.task import Task
+
+logger = logging.getLogger(__name__)
+
+FindBase = Callable[[str, str | None, str], Base | Made]
+Scores = Mapping[str, Mapping[str, float]]  # target -> candidate -> score, higher is better
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Scores of every candidate by every method, and the orders that follow.
+
+    Attributes:
+        scores: method -> target -> candidate -> score. A method that says nothing about a target lacks it.
+        seconds: method -> time it took, with what it was the first to read.
+        checkpoints: whether the scores read trained checkpoints of the candidates, or the base alone.
+        notes: what a reader must know.
+    """
+
+    scores: Mapping[str, Scores]
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    checkpoints: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(target for of in self.scores.values() for target in of))
+
+    def ranks(self, target: str | None = None) -> dict[str, float]:
+        """Mean rank of each candidate over the methods (1 = best), for a target or over all of them."""
+        if target is not None:
+            return judged.mean_ranks([of[target] for of in self.scores.values() if target in of])
+        per_target = [self.ranks(one) for one in self.targets]
+        return {name: sum(ranks[name] for ranks in per_target) / len(per_target) for name in per_target[0]}
+
+    def order(self, target: str | None = None) -> tuple[str, ...]:
+        """Candidates from the most promising down; of equals the first by name."""
+        ranks = self.ranks(target)
+        return tuple(sorted(ranks, key=lambda name: (ranks[name], name)))
+
+    @property
+    def fused(self) -> Scores:
+        """The mean ranks as scores: higher is better."""
+        return {target: {name: -rank for name, rank in self.ranks(target).items()} for target in self.targets}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        by_target = {target: {"order": list(self.order(target)), "ranks": self.ranks(target)} for target in self.targets}
+        return {
+            "order": list(self.order()),
+            "ranks": self.ranks(),
+            "targets": by_target,
+            "scores": {method: {target: dict(found) for target, found in of.items()} for method, of in self.scores.items()},
+            "seconds": dict(self.seconds),
+            "checkpoints": self.checkpoints,
+            "notes": list(self.notes),
+        }
+
+    def text(self) -> str:
+        """For each target, and for all together, a table with the best candidate first."""
+        blocks = [self._table(target) for target in self.targets]
+        if len(blocks) > 1:
+            ranks = self.ranks()
+            rows = [["all targets", *self.targets, "mean rank"]]
+            rows += [[name, *(f"{self.ranks(target)[name]:.1f}" for target in self.targets), f"{ranks[name]:.2f}"] for name in self.order()]
+            blocks.append(_aligned(rows))
+        took = ", ".join(f"{method} {seconds:.1f} s" for method, seconds in self.seconds.items())
+        return "\n\n".join([*blocks, "\n".join([*self.notes, f"took: {took}"])])
+
+    def _table(self, target: str) -> str:
+        methods = [method for method, of in self.scores.items() if target in of]
+        ranks = self.ranks(target)
+        rows = [[target, *methods, "mean rank"]]
+        rows += [[name, *(f"{self.scores[method][target][name]:.4g}" for method in methods), f"{ranks[name]:.2f}"] for name in self.order(target)]
+        return _aligned(rows)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join("  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))) for row in rows)
+
+
+def rank(
+    params: Any,
+    executor: Executor,
+    find_base: FindBase,
+    extra: Mapping[str, Task] | None = None,
+    *,
+    pool: str | Sequence[str] = "auto",
+    methods: Sequence[str] = ("auto",),
+    checkpoints: str = "auto",
+    seed: int = 0,
+    base_seed: int = 0,
+    budget: Budget = Budget(),  # noqa: B008 - frozen
+    online: bool = True,
+) -> Ranking:
+    """Cheap scores of every candidate for every target.
+
+    Args:
+        params: of the transfers whose outcome is to be foretold (:class:`mlflow_xfer.params.Transfer`): model, data, targets,
+            training settings. ``intermediate`` and ``seeds`` are not read.
+        find_base, extra, online: as of :class:`Composer`.
+        pool: candidates; ``auto`` as :func:`pool_of` says.
+        methods: names of :data:`METHODS`; ``auto`` stands for :data:`AUTO`.
+        checkpoints: ``auto``: read finished single-task checkpoints if every candidate has one; ``none``: only the base;
+            ``train``: train the missing ones first.
+        seed: of the replicate whose checkpoints and rows are read.
+
+    Raises:
+        XferError: everything that is wrong with names, data and methods, at once, before anything is computed.
+    """
+    material, chosen, notes = _prepared(params, executor, find_base, extra, pool, methods, checkpoints, seed, base_seed, budget, online)
+    scores: dict[str, dict[str, Mapping[str, float]]] = {}
+    seconds = {}
+    for name in chosen:
+        began = time.monotonic()
+        targets = [target for target, phase in material.targets.items() if phase is not None or not METHODS[name].rows]
+        found = {target: METHODS[name].score(material, target) for target in targets}
+        if found:
+            scores[name], seconds[name] = found, time.monotonic() - began
+            logger.info("rank: %s took %.1f s", name, seconds[name])
+    return Ranking(scores, seconds, bool(material.runs), tuple(notes))
+
+
+def transfer_of(typed: Any) -> Transfer:
+    """The transfer whose outcome a verb foretells: what the two shapes have in common."""
+    shared = {name: getattr(typed, name) for name in Transfer.model_fields if name in type(typed).model_fields}
+    return Transfer(**shared | {"intermediate": ()})
+
+
+def order(params: Any, executor: Executor, find_base: FindBase, extra: Mapping[str, Task] | None = None, **options: Any) -> tuple[str, ...]:
+    """The candidates from the most promising down, over all targets: the queue of a search. Arguments as of :func:`rank`."""
+    return rank(params, executor, find_base, extra, **options).order()
+
+
+def quality(ranking: Ranking | Mapping[str, Scores], observed: Scores, *, seed: int = 0) -> list[judged.Quality]:
+    """How good cheap scores were against full runs: regret@k, NDCG, Kendall's tau; beside a random order.
+
+    Candidates without a full run, and targets with fewer than two, are left out. The best of noisy runs is better
+    than it will be again: regrets are a little too high, for every method alike.
+
+    Args:
+        ranking: a ranking (then its fused order is judged too, as ``fused``), or scores by method.
+        observed: target -> candidate -> score of its full run, 0-100.
+    """
+    scores = {**ranking.scores, "fused": ranking.fused} if isinstance(ranking, Ranking) else dict(ranking)
+    found: list[judged.Quality] = []
+    known = {target: {name: value for name, value in of.items() if all(name in s[target] for s in scores.values() if target in s)} for target, of in observed.items()}
+    known = {target: of for target, of in known.items() if len(of) > 1}
+    if not known:
+        raise XferError("No target has full runs of two candidates: there is no order to judge.", "Let the search run on.")
+    for method, of in scores.items():
+        mine = {target: known[target] for target in known if target in of}
+        if mine:
+            found += [one for one in judged.quality(mine, {method: of}, seed=seed) if one.method == method]
+    return [*found, *(one for one in judged.quality(known, {}, seed=seed))]
+
+
+# -- what is compared --------------------------------------------------------------------------------------------------
+def _prepared(params, executor, find_base, extra, pool, methods, checkpoints, seed, base_seed, budget, online) -> tuple[Material, list[str], list[str]]:
+    """The material, the methods in order, and notes. Raises what is wrong, all at once."""
+    composer = Composer(params, find_base, dict(extra or {}), online)
+    check_languages(params, composer.problems)
+    chosen = _methods(methods, composer.problems)
+    singles, targets, tasks, start = composer.attempt(lambda: _composed(composer, pool, seed, base_seed), ({}, {}, {}, None))
+    if targets and all(phase is None for phase in targets.values()) and (lost := [m for m in chosen if METHODS[m].rows]) and "auto" not in methods:
+        composer.problems.add(f"{', '.join(lost)}: {', '.join(targets)} has no labelled training rows: it is scored straight from the backbone.", f"Methods that need none: {', '.join(m.name for m in METHODS.values() if not m.rows)}")
+    composer.problems.raise_if_any()
+    if len(singles) < 2:
+        raise XferError(f"The pool has one candidate ({', '.join(singles)}): there is nothing to order.", "Name at least two: pool=mnli,squad")
+    runs = {name: run for name, phase in singles.items() if (run := executor.existing(phase))} if checkpoints != "none" else {}
+    missing = [name for name in singles if name not in runs]
+    trained = [name for name in chosen if METHODS[name].checkpoints]
+    if trained and missing and checkpoints != "train":
+        raise XferError(f"{', '.join(trained)}: no finished checkpoint of {', '.join(missing)} from this model with this data, seed and settings.", "Train them first: checkpoints=train, or choose methods that need none: " + ", ".join(m.name for m in METHODS.values() if not m.checkpoints))
+    validate(phase for phase in [*singles.values(), *filter(None, targets.values())])
+    if checkpoints == "train":
+        runs, missing = {name: executor.ensure(phase).run_id for name, phase in singles.items()}, []
+    material = Material(executor, singles, targets, tasks, start, budget, {} if missing else runs)
+    return material, chosen, _notes(chosen, targets, runs, missing)
+
+
+def _methods(asked: Sequence[str], problems: Problems) -> list[str]:
+    names = list(dict.fromkeys(name for one in asked for name in (AUTO if one == "auto" else (one,))))
+    for name in names:
+        if name not in METHODS:
+            problems.add(unknown("method", name, [*METHODS, "auto"]))
+    if not names:
+        problems.add("method=none leaves nothing to rank by.", f"Accepted: auto, {', '.join(METHODS)}")
+    return [name for name in names if name in METHODS]
+
+
+def _composed(composer: Composer, pool: str | Sequence[str], seed: int, base_seed: int) -> tuple[dict[str, Phase], dict[str, Phase | None], dict[str, Task], Any]:
+    """(single-task phases, fine-tunes of the targets, tasks, what all start from), by name."""
+    names = composer.target_names()
+    candidates = pool_of(composer, pool if pool == "auto" else tuple(pool), names)
+    tasks = {name: task for name in names if (task := composer.task(name, "target"))}
+    start, _ = beginning(composer, base_seed)
+    targets = {name: next(iter(reversed(composer.tune(task, start, seed))), None) for name, task in tasks.items()}
+    singles = {}
+    for name in candidates:
+        alone = replace(composer, params=composer.params.model_copy(update={"intermediate": (name,)}))
+        if phases := alone.intermediates(start, seed):
+            singles[name] = phases[-1]
+    return singles, targets, tasks | {name: phase.tasks[0] for name, phase in singles.items()}, start
+
+
+def _notes(chosen: Sequence[str], targets: Mapping[str, Phase | None], runs: Mapping[str, str], missing: Sequence[str]) -> list[str]:
+    notes = []
+    if {"logme", "h_score"} & set(chosen):
+        of = f"{len(runs)} of {len(runs) + len(missing)} tasks have a finished checkpoint; " if runs and missing else ""
+        notes.append(f"logme and h_score read {'the base, through a linear probe of each task' if missing else 'the checkpoint of each task'}{f' ({of}checkpoints=train trains the others)' if of else ''}.")
+    if bare := [name for name, phase in targets.items() if phase is None]:
+        skipped = [name for name in chosen if METHODS[name].rows]
+        notes.append(f"{', '.join(bare)}: no labelled training rows, so {', '.join(skipped)} say nothing about it." if skipped else "")
+    return [note for note in notes if note]
