@@ -80,6 +80,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
+    out = arguments.out and arguments.out.absolute()
     seeds, model = [int(seed) for seed in arguments.seeds.split(",")], str(Path(arguments.model).absolute())
     arguments.work.mkdir(parents=True, exist_ok=True)
     os.environ |= {"MLFLOW_TRACKING_URI": f"sqlite:///{(arguments.work / 'mlflow.db').absolute()}", "XFER_HOME": str((arguments.work / "home").absolute())}
@@ -105,8 +106,8 @@ def main() -> None:
             tables.append(judged(rankings, truth, label))
     text = written(truth, pd.concat(tables).drop_duplicates("method"), costs, trained, seeds)
     print(text)
-    if arguments.out:
-        arguments.out.write_text(text, encoding="utf-8")
+    if out:
+        out.write_text(text, encoding="utf-8")
 
 
 def written(truth: dict, found: pd.DataFrame, costs: dict[str, float], trained: float, seeds: list[int]) -> str:
