@@ -116,6 +116,13 @@ class Material:
             self._features[model, name] = found
         return self._features[model, name]
 
+    def labelled(self, model: Path, name: str) -> Features:
+        """As :meth:`features`; raises :class:`XferError` where the labels tell nothing apart."""
+        found = self.features(model, name)
+        if len(np.unique(found.labels)) < 2:
+            raise XferError(f"Task {name!r}: all {len(found.labels)} labels that were read are the same.", "logme and h_score need two classes: raise max_examples, or choose other methods.")
+        return found
+
     def _labelled(self, part: Part) -> Any:
         """All English labels that a target has: a target with few training rows often has more for selection."""
         from datasets import concatenate_datasets
@@ -125,7 +132,7 @@ class Material:
     def probe(self, candidate: str) -> np.ndarray:
         """What reads the candidate's labels out of the base, [hidden, classes]."""
         if candidate not in self._probes:
-            seen = self.features(self.base(), candidate)
+            seen = self.labelled(self.base(), candidate)
             self._probes[candidate] = probe(seen.vectors, seen.labels)
         return self._probes[candidate]
 
@@ -173,9 +180,9 @@ def _foretelling(score: Callable[[np.ndarray, np.ndarray], float]) -> Callable[[
 
     def of(material: Material, target: str) -> dict[str, float]:
         if material.runs:
-            seen = {name: material.features(material.checkpoint(name), target) for name in material.singles}
+            seen = {name: material.labelled(material.checkpoint(name), target) for name in material.singles}
             return {name: score(found.vectors, found.labels) for name, found in seen.items()}
-        seen = material.features(material.base(), target)
+        seen = material.labelled(material.base(), target)
         return {name: score(_read_out(seen.vectors @ material.probe(name)), seen.labels) for name in material.singles}
 
     return of
