@@ -17,7 +17,7 @@ from mlflow_xfer.phases import overlaps, record, replicates
 from mlflow_xfer.phases.execute import Executor, validate
 from mlflow_xfer.phases.plan import Plan, make_plan
 from mlflow_xfer.phases.preview import Preview
-from mlflow_xfer.phases.references import References
+from mlflow_xfer.phases.references import References, task_file_tasks
 from mlflow_xfer.scoring.submission import score_folder
 from mlflow_xfer.scoring.validation import Finding
 from mlflow_xfer.tasks.task import Task
@@ -184,15 +184,6 @@ def _store(probe: bool = True) -> Iterator[Store]:
     left = store.close()
     if left:
         raise XferError(f"{left} tracking records are not delivered: the tracking server is away.", "They are kept; send them with: mlflow-xfer sync", exit_code=TRY_AGAIN)
-
-
-def task_file_tasks(params: Any) -> dict[str, Task]:
-    """The tasks of the user's task file, by name."""
-    if not getattr(params, "task_file", None):
-        return {}
-    from mlflow_xfer.tasks.task_file import load_task_file
-
-    return {task.name: task for task in load_task_file(params.task_file)}
 
 
 def plan(verb: str = "transfer", overlap: bool = False, **params: Any) -> Preview:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,19 +39,34 @@ class Done:
     how: str
 
 
+@dataclass(frozen=True)
+class Spent:
+    """What one opening of a phase's run cost: optimiser steps, tokens, seconds; of a resumed one what it added."""
+
+    run_id: str
+    optimizer_steps: float = 0.0
+    tokens: float = 0.0
+    seconds: float = 0.0
+
+
 @dataclass
 class Executor:
     """Executes phases against one store.
 
     Args:
         reuse: ``same-code``, ``any-code`` or ``never``.
+        watch: called with what a training logs; an exception from it whose ``exit_code`` is 75 stops the phase, whose
+            run is KILLED and goes on from there for whoever wants it next.
         done: what this executor has brought about, by spec hash; each phase is looked at once.
+        spent: what it trained and evaluated itself, in order; also of phases that did not come to their end.
     """
 
     store: Store
     reuse: str = "same-code"
     suite: str = ""
+    watch: Callable[[Phase, Mapping[str, float], int], None] | None = None
     done: dict[str, Done] = field(default_factory=dict)
+    spent: list[Spent] = field(default_factory=list)
 
     def ensure(self, phase: Phase, parent: str | None = None, attach: str | None = None) -> Done:
         """The run of ``phase``, after all its inputs.
@@ -103,19 +118,33 @@ class Executor:
         inputs = [run for source in phase.inputs if (run := self._run_id(source))]
         run_id = record.open_phase(self.store, phase, code, inputs, parent=parent, run_id=held or attach, suite=self.suite)
         record.hold_run(work, run_id)
+        meter = record.Meter(self.store, run_id, phase, resumed=bool(held))
         with record.ending(self.store, run_id):
             start = self._directory(phase.inputs[0])
-            if phase.kind == "evaluate":
-                self._evaluate(phase, start, work, run_id)
-            else:
-                self._train(phase, start, work, run_id)
+            try:
+                with meter:
+                    if phase.kind == "evaluate":
+                        self._evaluate(phase, start, work, run_id)
+                    else:
+                        self._train(phase, start, work, run_id, meter)
+            finally:
+                self.spent.append(Spent(run_id, meter.optimizer_steps, meter.tokens, meter.seconds))
         shutil.rmtree(work, ignore_errors=True)
         return Done(run_id, "resumed" if held else "made")
 
-    def _train(self, phase: Phase, start: Path | Base, work: Path, run_id: str) -> None:
+    def _train(self, phase: Phase, start: Path | Base, work: Path, run_id: str, meter: record.Meter) -> None:
         from mlflow_xfer.phases.train import train_phase
 
-        outcome = train_phase(phase, start, work, record.once(self.store, run_id))
+        write = record.once(self.store, run_id)
+
+        def log(values: Mapping[str, float], step: int) -> None:
+            write(values, step)
+            meter.saw(values, step)
+            if self.watch:
+                self.watch(phase, values, step)
+
+        outcome = train_phase(phase, start, work, log)
+        meter.saw({"train/tokens": outcome.tokens}, outcome.steps)
         record.outcome(self.store, run_id, phase, outcome)
         checkpoints.publish(self.store, run_id, outcome.directory, step=outcome.selected_step, tags=record.model_tags(phase))
 

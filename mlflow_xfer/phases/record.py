@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 HELD = "run.json"
 PER_LANGUAGE = "results/per_language.json"
 CONTEXTS = {"train": "train", "validation": "dev", "test": "test"}
-WORK = ("train/optimizer_steps", "train/tokens")  # what a run itself did: never copied to another run
+WORK = ("train/optimizer_steps", "train/tokens", "train/seconds", "predict/seconds")  # what a run itself did: never copied to another run
 SHOWN_PARAMS = ("learning_rate", "num_train_epochs", "max_steps", "train_batch_size", "max_seq_length", "select_by", "mixing", "mlm_share", "target_shots", "layer", "pooling", "control", "exclude_overlap")  # fmt: skip
 
 
@@ -71,6 +72,42 @@ def once(store: Store, run_id: str) -> Callable[[Mapping[str, float], int], None
         store.metrics(run_id, {name: value for name, value in values.items() if step > logged.get(name, -1)}, step)
 
     return log
+
+
+class Meter:
+    """Counts what a phase costs while it is open, and logs it however that ends: ``train/seconds`` (``predict/seconds``
+    of an evaluation), and of a training that was stopped the optimiser steps so far.
+
+    After :meth:`__exit__`, ``optimizer_steps``, ``tokens`` and ``seconds`` say what this opening added.
+    """
+
+    def __init__(self, store: Store, run_id: str, phase: Phase, resumed: bool):
+        self.store, self.run_id, self.trains = store, run_id, phase.kind != "evaluate"
+        self.name = "train/seconds" if self.trains else "predict/seconds"
+        before = store.get(run_id).metrics if resumed else {}
+        self.before = {name: before.get(name, 0.0) for name in ("train/optimizer_steps", "train/tokens", self.name)}
+        self.steps, self.all_tokens = self.before["train/optimizer_steps"], self.before["train/tokens"]
+        self.seconds = 0.0
+
+    @property
+    def optimizer_steps(self) -> float:
+        return max(self.steps - self.before["train/optimizer_steps"], 0.0)
+
+    @property
+    def tokens(self) -> float:
+        return max(self.all_tokens - self.before["train/tokens"], 0.0)
+
+    def saw(self, values: Mapping[str, float], step: int) -> None:
+        self.steps, self.all_tokens = max(self.steps, step), max(self.all_tokens, values.get("train/tokens", 0.0))
+
+    def __enter__(self) -> Meter:
+        self._begun = time.monotonic()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.seconds = time.monotonic() - self._begun
+        steps = {"train/optimizer_steps": self.steps} if kind and self.trains else {}
+        self.store.metrics(self.run_id, {self.name: self.before[self.name] + self.seconds, **steps}, int(self.steps))
 
 
 def outcome(store: Store, run_id: str, phase: Phase, found: Outcome) -> None:

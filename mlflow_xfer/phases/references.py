@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.data.identity import file_digest
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.load import parse_scratch
 from mlflow_xfer.phases.phase import Base, Made, digest
+from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.tracking.references import RUN_ID, run_of
 
 if TYPE_CHECKING:
@@ -63,6 +64,15 @@ class References:
             raise XferError(f"model={reference}: run {run_id} is {run.status}.", "Repeat its command first: it goes on from the last checkpoint.")
         tags = run.tags
         return Made(reference, run.run_id, tags["xfer.spec_hash"], tags["xfer.code_hash"], tags["xfer.phase"], tuple(filter(None, (tags.get("xfer.target") or tags.get("xfer.tasks", "")).split(","))))
+
+
+def task_file_tasks(params: Any) -> dict[str, Task]:
+    """The tasks of the user's task file, by name."""
+    if not getattr(params, "task_file", None):
+        return {}
+    from mlflow_xfer.tasks.task_file import load_task_file
+
+    return {task.name: task for task in load_task_file(params.task_file)}
 
 
 def directory(reference: str, folder: Path) -> Base:

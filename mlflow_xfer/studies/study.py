@@ -7,10 +7,7 @@ one of them while the others wait for it (``tracking/lease.py``).
 from __future__ import annotations
 
 import logging
-import multiprocessing
-import os
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +17,7 @@ from mlflow_xfer.phases.execute import Executor, validate
 from mlflow_xfer.phases.phase import digest
 from mlflow_xfer.phases.plan import Plan, make_plan, unique
 from mlflow_xfer.phases.references import References
+from mlflow_xfer.phases.spread import Job, spread
 from mlflow_xfer.tracking.store import Store
 
 logger = logging.getLogger(__name__)
@@ -86,16 +84,16 @@ def _run_arms(study: Study, typed: Mapping[str, Mapping[str, Any]], plans: Mappi
     """All replicates of all arms, then one condition for each arm; the condition's run by arm."""
     store = executor.store
     conditions = {name: replicates.open_condition(store, plan, parent=run_id, label=name) for name, plan in plans.items()}
-    jobs = [(dict(typed[name]), n, conditions[name]) for name, plan in plans.items() for n in range(len(plan.transfers))]
+    jobs = [Job(dict(typed[name]), n, conditions[name]) for name, plan in plans.items() for n in range(len(plan.transfers))]
     try:
-        found = _spread(jobs, workers)
+        found = spread(jobs, workers)
     except BaseException as error:
         for condition in conditions.values():
             store.finish(condition, "FAILED" if isinstance(error, Exception) else "KILLED")
         raise
     by_condition: dict[str, list[str]] = {}
-    for (_, _, condition), transfer in zip(jobs, found, strict=True):
-        by_condition.setdefault(condition, []).append(transfer)
+    for job, transfer in zip(jobs, found, strict=True):
+        by_condition.setdefault(job.parent, []).append(transfer)
     for arm in study.arms:
         baseline = [store.get(run).metrics for run in by_condition[conditions[arm.against]]] if arm.against else []
         mine = by_condition[conditions[arm.name]]
@@ -103,36 +101,6 @@ def _run_arms(study: Study, typed: Mapping[str, Mapping[str, Any]], plans: Mappi
         store.tags(conditions[arm.name], {"xfer.input_run_ids": ",".join(mine)})
         store.finish(conditions[arm.name], "FINISHED")
     return conditions
-
-
-def _spread(jobs: Sequence[tuple[dict[str, Any], int, str]], workers: int) -> list[str]:
-    """The transfers of the jobs, in their order. Threads are shared out, so that workers do not fight for cores."""
-    if workers == 1:
-        return [_job(*job) for job in jobs]
-    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // workers))
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_quiet) as pool:
-        waiting = [pool.submit(_job, *job) for job in jobs]
-        try:
-            return [one.result() for one in waiting]
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in multiprocessing.active_children():
-                process.terminate()
-            raise
-
-
-def _quiet() -> None:
-    logging.basicConfig(level=os.environ.get("XFER_LOG_LEVEL", "INFO"), format="%(message)s")
-    for noisy in ("mlflow", "alembic", "httpx", "datasets"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-
-
-def _job(typed: dict[str, Any], number: int, parent: str) -> str:
-    """One replicate in this process: composes the same plan again and runs its transfer ``number``."""
-    params: Any = parameters.parse("transfer", typed)
-    with Store.open(sync=False, probe=False) as store:
-        plan = make_plan("transfer", params, References(lambda: store, fetch=True), online=True)
-        return replicates.run_transfer(Executor(store, params.reuse, plan.suite), plan, plan.transfers[number], parent=parent)
 
 
 def _conclude(study: Study, store: Store, run_id: str, conditions: Mapping[str, str]) -> None:

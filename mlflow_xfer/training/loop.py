@@ -74,12 +74,12 @@ class Watch(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
         loop, step = self.loop, state.global_step
         loop.after_step(step)
-        if loop.signalled is not None or loop.save_is_due(step):
+        if loop.is_to_stop or loop.save_is_due(step):
             control.should_save = True
         return control
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
-        if self.loop.signalled is not None:
+        if self.loop.is_to_stop:
             control.should_training_stop = True
         return control
 
@@ -108,10 +108,11 @@ class Loop(Trainer):
         total, device = len(data), pick(placement.device)
         precision = resolved(settings.precision, device)
         self.folder, self.settings, self.placement = folder, settings, placement
-        self.report, self.evaluate_dev, self.evaluate_at, self.average_at = log, evaluate_dev, evaluate_at, average_at
+        self.log_figures, self.evaluate_dev, self.evaluate_at, self.average_at = log, evaluate_dev, evaluate_at, average_at
         self.log_every = max(1, math.ceil(total / LOGGED))
         self.order = FromStep(total)
         self.signalled: int | None = None
+        self.asked: Exception | None = None  # what ``log`` raised to stop the training
         self.sums: dict[str, Tensor | float] = {}  # since the last log: summed loss of each task
         self.counts: dict[str, int] = {}
         self.tokens = 0
@@ -166,6 +167,8 @@ class Loop(Trainer):
 
         Raises:
             Interrupted: after SIGTERM or SIGINT, once the state is saved.
+            Exception: what ``log`` raised to stop the training (its ``exit_code`` is 75), once the state is saved;
+                not if that was after the last step.
         """
         from mlflow_xfer.models.load import quiet
 
@@ -181,6 +184,21 @@ class Loop(Trainer):
             self.shown.close()
         if self.signalled is not None and self.state.global_step < len(self.order):
             raise Interrupted(self.state.global_step, INTERRUPTED if self.signalled == signal.SIGINT else TRY_AGAIN)
+        if self.asked is not None and self.state.global_step < len(self.order):
+            raise self.asked
+
+    @property
+    def is_to_stop(self) -> bool:
+        return self.signalled is not None or self.asked is not None
+
+    def report(self, metrics: Mapping[str, float], step: int) -> None:
+        """Hand figures on; whoever takes them may ask to stop, which happens when the step is complete."""
+        try:
+            self.log_figures(metrics, step)
+        except Exception as error:
+            if getattr(error, "exit_code", None) != TRY_AGAIN:
+                raise
+            self.asked = error
 
     def get_train_dataloader(self) -> torch.utils.data.DataLoader:
         """One item is one batch. The generator is its own: a loader draws a number from it when it starts, which must

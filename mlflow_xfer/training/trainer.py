@@ -48,7 +48,7 @@ def train(
         parts: the tasks, at most one of them a language model.
         mixture: how several parts are mixed; None = in proportion to their size.
         log: called with metrics and the step they belong to; after a resume, steps already reported may come again
-            with the same values.
+            with the same values. An exception from it whose ``exit_code`` is 75 stops the training as a signal does.
         save_every_s, save_every_steps: how often the resume state is written: by time, or by steps if given.
 
     Raises:
