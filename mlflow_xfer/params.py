@@ -117,7 +117,7 @@ class Evaluation(Shape):
     suite: Literal["auto", "mini", "xtreme", "xtreme-r"] = Field("auto", description="benchmark whose totals are reported; auto: mini for data=mini, else xtreme")
     languages: NamesOrAuto = Field("auto", description="evaluate only these languages (English is kept)")
     layer: Literal["auto"] | Annotated[int, Field(ge=0)] = Field("auto", description="retrieval: index in hidden_states, 0 = embeddings; auto: at 0.6 of the depth, so 14 of 24")
-    pooling: Literal["mean", "cls", "last"] = Field("mean", description="retrieval: how tokens become one vector")
+    pooling: Literal["auto", "mean", "cls", "last"] = Field("auto", description="retrieval: how tokens become one vector; auto: mean, for a trained dual encoder cls (of decoders last)")
     max_eval_examples: CountOrNone = Field(None, description="evaluate only so many examples per language, drawn by seed 0")
 
 

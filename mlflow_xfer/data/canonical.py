@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlflow_xfer.data.labels import MISSING, BadRow, NoLabel, directed_label, labeller
+from mlflow_xfer.data.sentences import sentence_at
 from mlflow_xfer.tasks.task import Files, Hub, Task, TaskKind
 
 Get = Callable[[Any], Any]
@@ -168,7 +169,7 @@ def _multiple_choice(task: Task, source: Hub | Files) -> Callable[[Any], dict[st
             raise BadRow("has fewer than two choices")
         row = {
             "context": _optional(get_context(raw), context, "context" in source.columns),
-            "question": _optional(get_question(raw), question, "question" in source.columns),
+            "question": _prompted(source.prompt, _optional(get_question(raw), question, "question" in source.columns)),
             "choices": [text_of(choice, "choices") for choice in choices],
         }
         label = index_of(get_label(raw))
@@ -181,6 +182,10 @@ def _multiple_choice(task: Task, source: Hub | Files) -> Callable[[Any], dict[st
 
 def _optional(value: Any, column: str, required: bool) -> str:
     return "" if value is MISSING and not required else text_of(value, column)
+
+
+def _prompted(prompt: str, question: str) -> str:
+    return prompt.replace("{question}", question) if prompt and question else question
 
 
 def _span_qa(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] | None]:
@@ -208,19 +213,35 @@ def _span_qa(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] 
 
 
 def _retrieval(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] | None]:
-    (get_source, s), (get_target, t), (get_gold, _) = (_column(source, name) for name in ("source", "target", "gold"))
+    """Queries, candidates and pairs; with a column ``answers`` the candidate is the sentence that holds the answer, in
+    its context (``target``), as XTREME-R trains LAReQA on SQuAD."""
+    (get_source, s), (get_target, t), (get_gold, _), (get_context, c) = (
+        _column(source, name) for name in ("source", "target", "gold", "context")
+    )
+    get_answers = getter(source.columns["answers"]) if "answers" in source.columns else None
 
     def convert(raw: Any) -> dict[str, Any] | None:
-        query, candidate, gold = get_source(raw), get_target(raw), get_gold(raw)
+        query, candidate, context, gold = get_source(raw), get_target(raw), get_context(raw), get_gold(raw)
         if query in (MISSING, None) and candidate in (MISSING, None):
             raise BadRow(f"has neither {s} nor {t}")
+        if get_answers:
+            context = text_of(candidate, t)
+            candidate = sentence_at(context, _first_answer(get_answers(raw)))
         return {
             "source": None if query in (MISSING, None) else text_of(query, s),
             "target": None if candidate in (MISSING, None) else text_of(candidate, t),
-            "gold": None if gold in (MISSING, None) else [str(name) for name in gold],
+            "context": None if context in (MISSING, None) else text_of(context, c),
+            "gold": None if gold in (MISSING, None) else [str(name) for name in (gold if isinstance(gold, list) else [gold])],
         }
 
     return convert
+
+
+def _first_answer(answers: Any) -> int:
+    """Where the first answer begins, in characters."""
+    if not isinstance(answers, Mapping) or not any(answers.get("text") or ()):
+        raise NoLabel("has no answer")
+    return int(answers["answer_start"][0])
 
 
 def _text(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] | None]:
@@ -245,7 +266,7 @@ CONVERTERS: dict[TaskKind, Callable[[Task, Any], Callable[[Any], dict[str, Any] 
 
 def group_of(task: Task, row: Mapping[str, Any]) -> str:
     """The text whose rows stay on the same side of a cut: no premise or paragraph in both."""
-    value = row[GROUPED_BY[task.kind]] or row.get("question") or row.get("target")
+    value = row.get(GROUPED_BY[task.kind]) or row.get("question") or row.get("source") or row.get("target")
     return " ".join(value) if isinstance(value, list) else value
 
 
@@ -254,7 +275,7 @@ GROUPED_BY = {
     TaskKind.TAGGING: "words",
     TaskKind.MULTIPLE_CHOICE: "context",
     TaskKind.SPAN_QA: "context",
-    TaskKind.RETRIEVAL: "source",
+    TaskKind.RETRIEVAL: "context",
     TaskKind.MASKED_LM: "text",
     TaskKind.CAUSAL_LM: "text",
 }

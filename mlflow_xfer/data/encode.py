@@ -84,8 +84,36 @@ def _language_model(dataset: Any, task: Task, tokenizer: Any, limit: int, decode
 
 
 def _retrieval(dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool) -> Encoded:
-    """The sources, then the targets: row i and row n + i are a pair."""
-    return texts(tokenizer, [*_column(dataset, "source"), *_column(dataset, "target")], None, limit).done()
+    """One row an example: the query's tokens, then the candidate's, each a text by itself; either may be missing.
+
+    ``second`` is where the candidate begins, ``inner`` where its context does (within the candidate; as a pair, cut at
+    its end). ``query`` and ``positive`` number the distinct texts of each side: what is equal is no negative.
+    """
+    sides = _column(dataset, "source"), _column(dataset, "target")
+    contexts = _column(dataset, "context") or [None] * len(sides[0])
+    rows = Rows((), ("example", "second", "inner", "query", "positive"))
+    numbers = [_numbered(sides[0]), _numbered([text and (text, context) for text, context in zip(sides[1], contexts, strict=True)])]
+    given = [[n for n, text in enumerate(side) if text is not None] for side in sides]
+    made = [
+        texts(tokenizer, [sides[0][n] for n in given[0]], None, limit),
+        texts(tokenizer, [sides[1][n] for n in given[1]], [contexts[n] for n in given[1]], limit),
+    ]
+    found = [dict(zip(mine, part.ids, strict=True)) for mine, part in zip(given, made, strict=True)]
+    inner = dict(zip(given[1], made[1].per_row["second"], strict=True))
+    nothing = np.zeros(0, np.int32)
+    for n in range(len(sides[0])):
+        source, target = found[0].get(n, nothing), found[1].get(n, nothing)
+        rows.add(np.concatenate([source, target]), example=n, second=len(source), inner=inner.get(n, 0), query=numbers[0][n], positive=numbers[1][n])
+    for part in made:
+        rows.count(**part.counts)
+    rows.counts["examples"] = len(sides[0])
+    return rows.done()
+
+
+def _numbered(values: Sequence[Any]) -> list[int]:
+    """Equal values with equal numbers, in the order of their first; -1 for None."""
+    first: dict[Any, int] = {}
+    return [-1 if value is None else first.setdefault(value, len(first)) for value in values]
 
 
 def _tagging(dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool) -> Encoded:

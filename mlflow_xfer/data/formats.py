@@ -1,7 +1,8 @@
 """File formats of single benchmarks: XCOPA, BUCC, LAReQA, Mewsli-X, CCG as jiant writes it.
 
 As in ``readers.py`` a reader yields raw rows with their places; retrieval rows already have the kind's columns, with
-None for the side that a query or a candidate does not have.
+None for the side that a query or a candidate does not have. ``ROWS`` holds those that serve the hub's copies too: they
+take one row of the data set after the other.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_xfer.data.lines import Malformed, numbered, parsed, whole
+from mlflow_xfer.data.sentences import sentence_breaks
 
 Places = Iterator[tuple[Path, int, dict[str, Any]]]
 
@@ -26,7 +28,7 @@ def xcopa(paths: tuple[Path, ...], language: str) -> Places:
     for path, number, row in _objects(own, ("idx", "premise", "choice1", "choice2")):
         if row["idx"] not in asked:
             raise Malformed(f"{path}:{number}: {english.name} has no row with idx {row['idx']}.", "COPA says whether a row asks for the cause or the effect.")
-        yield path, number, row | {"id": str(row["idx"]), "question": f"What was the {asked[row['idx']]}?"}
+        yield path, number, row | {"id": str(row["idx"]), "question": asked[row["idx"]]}
 
 
 def bucc(paths: tuple[Path, ...], language: str) -> Places:
@@ -52,7 +54,7 @@ def bucc(paths: tuple[Path, ...], language: str) -> Places:
 
 
 def lareqa(paths: tuple[Path, ...], language: str) -> Places:
-    """XQuAD-R or MLQA-R: questions, and every sentence of every paragraph, with the paragraph, as a candidate.
+    """XQuAD-R or MLQA-R: questions, and every sentence of every paragraph, in its paragraph, as a candidate.
 
     A question's id is the same in all languages, a candidate's is ``<language>:<paragraph>.<sentence>``.
     """
@@ -71,7 +73,7 @@ def _answers(path: Path, language: str, number: int, paragraph: dict) -> Places:
     context, breaks = paragraph["context"], paragraph["sentence_breaks"]
     names = [f"{language}:{number}.{place}" for place in range(len(breaks))]
     for name, (begin, end) in zip(names, breaks, strict=True):
-        yield path, number, {"id": name, "source": None, "target": f"{context[begin:end].strip()} {context}", "gold": []}
+        yield path, number, {"id": name, "source": None, "target": context[begin:end].strip(), "context": context, "gold": []}
     for question in paragraph["qas"]:
         starts = [answer["answer_start"] for answer in question["answers"]]
         gold = [name for name, (begin, end) in zip(names, breaks, strict=True) if any(begin <= start < end for start in starts)]
@@ -80,25 +82,38 @@ def _answers(path: Path, language: str, number: int, paragraph: dict) -> Places:
         yield path, number, {"id": str(question["id"]), "source": question["question"], "target": None, "gold": gold}
 
 
-def mewsli_mentions(paths: tuple[Path, ...], language: str) -> Places:
+def answer_sentences(rows: Places, language: str) -> Places:
+    """LAReQA from questions with answers (XQuAD), whose sentences are cut by rules here: the released breaks differ in
+    places, so figures do not compare to the digit."""
+    paragraphs: dict[str, dict] = {}
+    for path, _, row in rows:
+        context, answers = row["context"], row["answers"]
+        paragraph = paragraphs.setdefault(context, {"path": path, "context": context, "sentence_breaks": sentence_breaks(context), "qas": []})
+        given = [{"answer_start": start} for start in answers["answer_start"]]
+        paragraph["qas"].append({"id": row["id"], "question": row["question"], "answers": given})
+    for number, paragraph in enumerate(paragraphs.values(), 1):
+        yield from _answers(paragraph["path"], language, number, paragraph)
+
+
+def mewsli_mentions(rows: Places, language: str) -> Places:
     """Mewsli-X's WikiNews mentions in one language: ``span: left { span } right`` within the mention's sentence."""
-    for path, number, row in _objects(paths[0], ("context", "mentions")):
+    for path, number, row in _having(rows, "context", "mentions"):
         if row["context"].get("language") != language:
             continue
         for mention in row["mentions"]:
             yield path, number, {"id": mention["example_id"], "source": _marked(path, number, row["context"], mention), "target": None, "gold": [mention["entity_id"]]}
 
 
-def mewsli_pairs(paths: tuple[Path, ...], language: str) -> Places:
+def mewsli_pairs(rows: Places, language: str) -> Places:
     """Mewsli-X's Wikipedia pairs (English): a mention and the description of its entity, in one row."""
-    for path, number, row in _objects(paths[0], ("contextual_mention", "entity")):
+    for path, number, row in _having(rows, "contextual_mention", "entity"):
         context, mention = row["contextual_mention"]["context"], row["contextual_mention"]["mention"]
         yield path, number, {"id": mention["example_id"], "source": _marked(path, number, context, mention), "target": row["entity"]["description"]}
 
 
-def mewsli_entities(paths: tuple[Path, ...], language: str) -> Places:
+def mewsli_entities(rows: Places, language: str) -> Places:
     """Mewsli-X's candidates: descriptions of entities, each in some language."""
-    for path, number, row in _objects(paths[0], ("entity_id", "description")):
+    for path, number, row in _having(rows, "entity_id", "description"):
         yield path, number, {"id": row["entity_id"], "source": None, "target": row["description"], "gold": []}
 
 
@@ -122,14 +137,21 @@ def words_and_tags(paths: tuple[Path, ...], language: str) -> Places:
             yield path, number, {"words": left.split(" "), "tags": right.split(" ")}
 
 
-def _objects(path: Path, needed: tuple[str, ...]) -> Places:
-    for number, line in numbered(path):
-        if line.strip():
-            row = parsed(path, line, number)
-            missing = [name for name in needed if not isinstance(row, dict) or name not in row]
-            if missing:
-                raise Malformed(f"{path}:{number}: has no {', '.join(missing)}.")
-            yield path, number, row
+def _objects(path: Path, needed: tuple[str, ...] = ()) -> Places:
+    yield from _having(((path, number, parsed(path, line, number)) for number, line in numbered(path) if line.strip()), *needed)
+
+
+def _having(rows: Places, *needed: str) -> Places:
+    for path, number, row in rows:
+        missing = [name for name in needed if not isinstance(row, dict) or row.get(name) is None]
+        if missing:
+            raise Malformed(f"{path}:{number}: has no {', '.join(missing)}.")
+        yield path, number, row
+
+
+def _lines_of(convert: Callable[[Places, str], Places]) -> Callable[[tuple[Path, ...], str], Places]:
+    """A reader of JSON lines from a converter of rows."""
+    return lambda paths, language: convert((place for path in paths for place in _objects(path)), language)
 
 
 def _two_fields(path: Path) -> Iterator[tuple[int, str, str]]:
@@ -151,8 +173,15 @@ BENCHMARKS: dict[str, Callable[[tuple[Path, ...], str], Places]] = {
     "xcopa": xcopa,
     "bucc": bucc,
     "lareqa": lareqa,
+    "mewsli-mentions": _lines_of(mewsli_mentions),
+    "mewsli-pairs": _lines_of(mewsli_pairs),
+    "mewsli-entities": _lines_of(mewsli_entities),
+    "words-tags": words_and_tags,
+}
+
+ROWS: dict[str, Callable[[Places, str], Places]] = {
+    "answer-sentences": answer_sentences,
     "mewsli-mentions": mewsli_mentions,
     "mewsli-pairs": mewsli_pairs,
     "mewsli-entities": mewsli_entities,
-    "words-tags": words_and_tags,
 }

@@ -39,7 +39,7 @@ def split_of(source: Hub, split: str, language: str) -> str:
 
 def locate(task: Task, source: Hub, index: int, split: str, language: str) -> Rows:
     """The rows; their identity is ``unresolved`` unless the commit is declared or in the local cache."""
-    identities = [_identity(one, _known_commit(one), split, language) for one in (source, *source.also)]
+    identities = [_identity(one, _known_commit(one), split, language) for one in _parts(source)]
     return Rows(task.name, split, language, "hub", source.path, _joined(identities), source=index)
 
 
@@ -66,8 +66,13 @@ def _joined(identities: list[str]) -> str:
 
 def resolve(source: Hub, rows: Rows) -> Rows:
     """``rows`` with the commits that the declared revisions have on the hub now."""
-    found = [_identity(one, _known_commit(one) or _asked(one.path, one.revision or "main"), rows.split, rows.language) for one in (source, *source.also)]
+    found = [_identity(one, _known_commit(one) or _asked(one.path, one.revision or "main"), rows.split, rows.language) for one in _parts(source)]
     return replace(rows, identity=_joined(found))
+
+
+def _parts(source: Hub) -> tuple[Hub, ...]:
+    """All data sets that the rows are made of."""
+    return (source, *source.also, *source.questions)
 
 
 @lru_cache(maxsize=256)

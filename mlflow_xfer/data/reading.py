@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 BATCH = 2000
 STALE_S = 24 * 3600  # temporary files older than this belong to processes that were killed
-CODE = ("lines.py", "readers.py", "formats.py", "canonical.py", "checks.py", "reading.py", "hub.py", "labels.py", "tagged.py", "stream.py")
+CODE = ("lines.py", "readers.py", "formats.py", "canonical.py", "checks.py", "reading.py", "hub.py", "labels.py", "tagged.py", "stream.py", "sentences.py")
 
 
 def read(task: Task, rows: Rows) -> Dataset:
@@ -179,7 +179,7 @@ def schema_of(kind: TaskKind, rows: list[dict]) -> pa.Schema:
             "question": text,
             "answers": pa.struct({"text": texts, "answer_start": pa.list_(pa.int64())}),
         },
-        TaskKind.RETRIEVAL: {"source": text, "target": text, "gold": texts},
+        TaskKind.RETRIEVAL: {"source": text, "target": text, "context": text, "gold": texts},
         TaskKind.MASKED_LM: {"text": text},
         TaskKind.CAUSAL_LM: {"text": text},
     }[kind]

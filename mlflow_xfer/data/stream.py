@@ -10,6 +10,7 @@ from typing import Any
 
 from mlflow_xfer.data.canonical import converter, group_of, kept, row_id
 from mlflow_xfer.data.checks import Tally
+from mlflow_xfer.data.formats import ROWS
 from mlflow_xfer.data.labels import BadRow, NoLabel
 from mlflow_xfer.data.lines import numbered, whole
 from mlflow_xfer.data.readers import read_raw
@@ -101,8 +102,23 @@ def _raw(task: Task, source: Any, rows: Rows) -> Iterator[tuple[Any, int, Any]]:
 
     loaded = hub.load(task, source, rows)
     hub.check_labels(task, source, loaded)
-    for number, raw in enumerate(loaded):
-        yield source.path, number, raw
+    raws = ((source.path, number, raw) for number, raw in enumerate(loaded))
+    if source.format:
+        raws = ROWS[source.format](raws, rows.language)
+    yield from _asked(task, source, rows, raws) if source.questions else raws
+
+
+def _asked(task: Task, source: Hub, rows: Rows, raws: Iterator[tuple[Any, int, Any]]) -> Iterator[tuple[Any, int, Any]]:
+    """Rows with the question that another data set asks under the same id."""
+    from mlflow_xfer.data import hub
+
+    other, id_of = source.questions[0], row_id(source)
+    name = {one: source_.columns.get("question", "question") for one, source_ in (("own", source), ("other", other))}
+    questions = {row_id(other)(raw): raw[name["other"]] for raw in hub.load(task, other, rows)}
+    for where, number, raw in raws:
+        if id_of(raw) not in questions:
+            raise XferError(f"{source.path}: row {number} has the id {id_of(raw)!r}, which {other.path} does not have.", "Its question is taken from there.")
+        yield where, number, raw | {name["own"]: questions[id_of(raw)]}
 
 
 def _in_share(share: tuple[float, float], text: Callable[[], str]) -> bool:

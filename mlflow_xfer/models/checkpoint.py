@@ -18,7 +18,7 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.heads import (
     LM_HEAD,
     NO_ANSWERS,
-    ChoiceHead,
+    OWN_HEADS,
     MultiTaskModel,
     head_class,
     head_config,
@@ -36,7 +36,7 @@ def save(model: MultiTaskModel, tokenizer: Any, directory: Path) -> None:
     """Write ``model`` to the new folder ``directory``."""
     directory.mkdir(parents=True)
     single = next(iter(model.names)) if len(model.names) == 1 and not model.trains_lm else None
-    if single is not None and not isinstance(model.head(single), ChoiceHead):
+    if single is not None and not isinstance(model.head(single), OWN_HEADS):
         _save_root(model.head(single), directory)
         if model.lm is not None:
             _save_head(model.lm, model.backbone, directory / LM_HEAD, {})
@@ -90,6 +90,7 @@ def load_task_model(directory: Path | str, task: Task, head: str | None = None) 
     folder = _head_folder(directory, head or task.name)
     if folder is not None:
         saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))["config"]
+        task = replace(task, pooling=saved.get("retrieval_pooling", task.pooling))
         model = task_head(with_labels_of(saved, task, directory), backbone, 0)
         load_head_tensors(model, backbone, folder)
         setattr(model.config, NO_ANSWERS, saved.get(NO_ANSWERS, False))

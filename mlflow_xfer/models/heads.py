@@ -2,7 +2,7 @@
 
 ``AutoModelFor…`` models are built empty and pointed at the shared backbone, so that what is published is what
 transformers itself would save, and loads everywhere. Where transformers has no class for an architecture
-(multiple choice on decoders) a small generic head fills in.
+(multiple choice on decoders, dual encoders) a small generic head fills in.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.attention import masked_inputs
+from mlflow_xfer.models.dual import DualEncoder, in_batch_loss_sum
 from mlflow_xfer.models.load import has_lm_head, is_decoder, lm_class, load_backbone, load_lm, quiet
 from mlflow_xfer.tasks.task import Task, TaskKind
 
@@ -49,6 +50,10 @@ class ChoiceHead(nn.Module):
         last = mask.sum(1).clamp(min=1) - 1
         scores = self.score(hidden[torch.arange(len(last), device=last.device), last])
         return MultipleChoiceModelOutput(logits=scores.view(input_ids.shape[:2]))
+
+
+OWN_HEADS = (ChoiceHead, DualEncoder)
+"""Heads of this package: published as tensors and configuration beside the backbone."""
 
 
 class MultiTaskModel(nn.Module):
@@ -121,15 +126,17 @@ class MultiTaskModel(nn.Module):
 
 def run(head: nn.Module, inputs: Mapping[str, Tensor], decoder: bool) -> Any:
     """The head's output; decoders keep no cache of keys and values, which training does not read."""
-    return head(**inputs, use_cache=False) if decoder and not isinstance(head, ChoiceHead) else head(**inputs)
+    return head(**inputs, use_cache=False) if decoder and not isinstance(head, OWN_HEADS) else head(**inputs)
 
 
 def loss_sum(kind: TaskKind, output: Any, targets: Mapping[str, Tensor]) -> Tensor:
     """Cross-entropy summed over the targets of a batch, in float32; label -100 counts for nothing.
 
     ``targets``: ``labels`` [batch] (classification, multiple choice) or [batch, tokens] (tagging);
-    ``start`` and ``end`` [batch] (span QA, summed over both and halved).
+    ``start`` and ``end`` [batch] (span QA, summed over both and halved); ``query`` and ``positive`` [batch] (retrieval).
     """
+    if kind == TaskKind.RETRIEVAL:
+        return in_batch_loss_sum(output.logits, targets)
     if kind == TaskKind.SPAN_QA:
         ends = ((output.start_logits, targets["start"]), (output.end_logits, targets["end"]))
         return sum(cross_entropy(logits, labels) for logits, labels in ends) / 2
@@ -202,6 +209,8 @@ def head_config(task: Task, config: Any) -> Any:
         config.label2id = {label: i for i, label in enumerate(task.labels)}
     if task.kind == TaskKind.SPAN_QA:
         config.num_labels = 2  # start and end, whatever the backbone was trained on before
+    if task.kind == TaskKind.RETRIEVAL:
+        config.retrieval_pooling = task.pooling
     if task.kind == TaskKind.CLASSIFICATION:
         config.problem_type = "single_label_classification"
     return config
@@ -217,6 +226,8 @@ def task_head(task: Task, backbone: nn.Module, seed: int) -> nn.Module:
         raise XferError(f"Task {task.name!r} declares {len(task.labels)} labels; {task.kind} needs at least two.")
     config = head_config(task, backbone.config)
     kind = head_class(task.kind, config)
+    if kind is DualEncoder:
+        return DualEncoder(config, backbone)
     if kind is ChoiceHead:
         head = ChoiceHead(config, backbone)
         _initialise(head.score, _stream(seed, task.name))
@@ -225,7 +236,7 @@ def task_head(task: Task, backbone: nn.Module, seed: int) -> nn.Module:
 
 
 def head_class(kind: TaskKind, config: Any) -> Any:
-    """The transformers class for ``kind`` on this architecture, else :class:`ChoiceHead`."""
+    """The transformers class for ``kind`` on this architecture, else one of :data:`OWN_HEADS`."""
     import transformers as hf
     from transformers.models.auto import modeling_auto as auto
 
@@ -238,6 +249,8 @@ def head_class(kind: TaskKind, config: Any) -> Any:
         TaskKind.MULTIPLE_CHOICE: (hf.AutoModelForMultipleChoice, auto.MODEL_FOR_MULTIPLE_CHOICE_MAPPING_NAMES),
         TaskKind.SPAN_QA: (hf.AutoModelForQuestionAnswering, auto.MODEL_FOR_QUESTION_ANSWERING_MAPPING_NAMES),
     }
+    if kind == TaskKind.RETRIEVAL:
+        return DualEncoder
     if kind not in table:
         raise XferError(f"Tasks of kind {kind} have no head to train.", f"Trained kinds: {', '.join(table)}")
     cls, names = table[kind]

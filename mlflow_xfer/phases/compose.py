@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from mlflow_xfer import languages
@@ -16,11 +16,12 @@ from mlflow_xfer.phases.settings import CONTINUED, FROM_NOTHING, recipes_of, tra
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks import mini as mini_suite
 from mlflow_xfer.tasks.catalogue import SUITES, TASKS
-from mlflow_xfer.tasks.task import Suite, Task
+from mlflow_xfer.tasks.task import POOL, Suite, Task, TaskKind
 
 T = TypeVar("T")
 
 SELECTION_SPLIT = "validation"
+MINED = "bucc_f1"  # the metric of tasks that are mined: a threshold is tuned on dev
 MINI_BASE = "scratch:xlm-roberta:mini"
 
 
@@ -106,7 +107,18 @@ class Composer:
             where = ", ".join(self.available(task, "train")) or "none"
             self.problems.add(f"Task {task.name!r} has no training data in {language!r} with data={self.params.data}.", f"Languages with training data: {where}")
         dev = self.located(task, SELECTION_SPLIT, language, seed)
-        return [rows for rows in (train, dev) if rows]
+        return [*(rows for rows in (train, dev) if rows), *self.pool_rows(task, seed)]
+
+    def pool_rows(self, task: Task, seed: int) -> list[Rows]:
+        """Candidates that are the same for all languages; a file that serves several languages once."""
+        if task.kind is not TaskKind.RETRIEVAL:
+            return []
+        found = [self.located(task, POOL, code, seed) for code in self.available(task, POOL)]
+        return list({rows.identity: rows for rows in found if rows}.values())
+
+    def dev_scored(self, task: Task, code: str, seed: int) -> Rows | None:
+        """Rows of dev where mining has no test set: scored there, where its threshold is tuned, and marked so."""
+        return self.located(task, SELECTION_SPLIT, code, seed) if task.metric == MINED else None
 
     def test_rows(self, task: Task, seed: int) -> list[Rows]:
         """Test rows of the languages asked for; those without a file are listed in ``missing``."""
@@ -114,7 +126,7 @@ class Composer:
         wanted = suite.languages.get(task.name, task.languages) if task.name in suite.tasks else task.languages
         if self.params.languages != "auto":
             wanted = [code for code in wanted if code in {*self.params.languages, "en"}]
-        found = {code: self.located(task, "test", code, seed) for code in wanted}
+        found = {code: self.located(task, "test", code, seed) or self.dev_scored(task, code, seed) for code in wanted}
         absent = tuple(code for code, rows in found.items() if rows is None)
         if absent:
             self.missing[task.name] = absent
@@ -195,6 +207,8 @@ class Composer:
         if trained.kind != task.kind or not set(task.labels) <= set(trained.labels):
             self.problems.add(f"train_on={trained.name} ({trained.kind}, labels {', '.join(trained.labels) or 'none'}) cannot train {task.name!r} ({task.kind}, labels {', '.join(task.labels) or 'none'}).", "Choose a task of the same kind whose labels include the target's.")
             return ()
+        if trained.kind is TaskKind.RETRIEVAL:
+            trained = replace(trained, pooling=params.pooling)
         rows = self.training_rows(trained, params.source_language, seed)
         settings = training_settings(params.training("target"), recipes_of([task])) | {"select_by": params.select_by} | self.control(start, seed)
         if params.target_shots:
@@ -231,10 +245,25 @@ class Composer:
             "max_eval_examples": params.max_eval_examples,
         }
         if not task.trained:
-            settings |= {"layer": params.layer, "pooling": params.pooling}
+            settings |= {"layer": params.layer, "pooling": "mean" if params.pooling == "auto" else params.pooling}
         settings |= self.control(start, seed)
-        rows = tuple(self.test_rows(task, seed))
-        return Phase("evaluate", settings, None, (task,), rows, (start,), {"seed": seed, "missing": self.missing.get(task.name, ())})
+        rows = self.test_rows(task, seed)
+        if task.kind is TaskKind.RETRIEVAL:
+            rows, settings = self.searched(task, rows, settings, seed)
+        return Phase("evaluate", settings, None, (task,), tuple(rows), (start,), {"seed": seed, "missing": self.missing.get(task.name, ())})
+
+    def searched(self, task: Task, rows: list[Rows], settings: dict[str, Any], seed: int) -> tuple[list[Rows], dict[str, Any]]:
+        """What retrieval reads beside the scored rows: a pool, the other languages of a common one, dev for a threshold."""
+        scored = tuple(r.language for r in rows)
+        if task.metric == MINED:
+            tested = [r.language for r in rows if r.split == "test"]
+            dev = {code: self.located(task, SELECTION_SPLIT, code, seed) for code in tested}
+            for code in (code for code, found in dev.items() if found is None):
+                self.problems.add(f"Task {task.name!r} has no validation split in {code!r}.", "The threshold of mining is tuned there; leave the language out with languages=….")
+            return [*rows, *(found for found in dev.values() if found)], settings
+        others = [code for code in task.languages if code not in scored] if task.pooled else []
+        beside = [found for code in others if (found := self.located(task, "test", code, seed))]
+        return [*rows, *beside, *self.pool_rows(task, seed)], settings | ({"scored": scored} if beside else {})
 
     def control(self, start: Start, seed: int) -> dict[str, Any]:
         """``control=random`` replaces the weights that the chain starts from, after any pretrain phase."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_xfer.data import sources
+from mlflow_xfer.phases import retrieval
 from mlflow_xfer.phases.phase import Base, Phase
 from mlflow_xfer.phases.start import starting_point
 from mlflow_xfer.scoring.baselines import baselines
@@ -36,15 +37,33 @@ class Evaluation:
 
 def evaluate_phase(phase: Phase, start: Path | Base, work: Path) -> Evaluation:
     """Predict and score every language of the phase's task."""
-    from mlflow_xfer.training.predict import predict
-
     task = phase.tasks[0]
     begin = starting_point(phase, start, work / "start")
-    splits = {rows.language: sources.subset(sources.read(task, rows), phase.settings["max_eval_examples"], 0) for rows in phase.rows}
     options = {name: phase.settings[name] for name in ("layer", "pooling", "max_seq_length") if name in phase.settings}
+    if task.kind == TaskKind.RETRIEVAL:
+        return evaluate_retrieval(phase, begin, options)
+    from mlflow_xfer.training.predict import predict
+
+    splits = {rows.language: sources.subset(sources.read(task, rows), phase.settings["max_eval_examples"], 0) for rows in phase.rows}
     predicted = {language: in_order(found, splits[language]) for language, found in predict(begin, task, splits, **options).items()}
-    rows = [row(task, language, predicted[language], splits[language]) for language in splits]
+    rows = [row(task, language, predicted[language], references(task, split), options_of(task, split)) for language, split in splits.items()]
     return Evaluation(rows, predicted, {language: list(split["id"]) for language, split in splits.items()})
+
+
+def evaluate_retrieval(phase: Phase, begin: Path, options: Mapping[str, Any]) -> Evaluation:
+    """As :func:`evaluate_phase`; a row scored on dev, for want of a test set, says so in ``split``."""
+    task = phase.tasks[0]
+    tests, devs, beside = retrieval.splits_of(phase)
+    more: dict[str, dict[str, Any]] = {}
+    if task.metric == "bucc_f1":
+        (predicted, gold, ids, drawn), thresholds = retrieval.mined(task, tests, devs, begin, options)
+        more = {code: {"component_threshold": value} | ({} if code in tests else {"split": "validation"}) for code, value in thresholds.items()}
+    elif task.metric == "map_at_20":
+        predicted, gold, ids, drawn = retrieval.lists(task, tests, beside, begin, options)
+    else:
+        predicted, gold, ids, drawn = retrieval.translations(task, tests, begin, options)
+    rows = [row(task, code, predicted[code], gold[code], drawn.get(code)) | more.get(code, {}) for code in predicted]
+    return Evaluation(rows, predicted, ids)
 
 
 def in_order(found: Sequence[Any] | Mapping[str, Any], split: Any) -> list[Any]:
@@ -55,8 +74,6 @@ def in_order(found: Sequence[Any] | Mapping[str, Any], split: Any) -> list[Any]:
 def references(task: Task, split: Any) -> list[Any]:
     """What a split's predictions are compared with."""
     columns = {TaskKind.CLASSIFICATION: "label", TaskKind.TAGGING: "tags", TaskKind.MULTIPLE_CHOICE: "label", TaskKind.SPAN_QA: "answers"}
-    if task.kind == TaskKind.RETRIEVAL:
-        return list(range(len(split)))
     found = list(split[columns[task.kind]])
     return [answers["text"] for answers in found] if task.kind == TaskKind.SPAN_QA else found
 
@@ -68,11 +85,10 @@ def options_of(task: Task, split: Any) -> Sequence[Any] | None:
     return task.labels or None
 
 
-def row(task: Task, language: str, predicted: Sequence[Any], split: Any) -> dict[str, Any]:
-    """One line of the per-language table."""
-    gold = references(task, split)
+def row(task: Task, language: str, predicted: Sequence[Any], gold: Sequence[Any], options: Sequence[Any] | None) -> dict[str, Any]:
+    """One line of the per-language table; ``options`` is what a random guess chooses from."""
     found = score(task.metric, predicted, gold, language)
-    base = baselines(task.metric, gold, None, options_of(task, split), language)
+    base = baselines(task.metric, gold, None, options, language)
     return {
         "task": task.name,
         "language": language,

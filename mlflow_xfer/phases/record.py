@@ -130,8 +130,10 @@ def evaluation(store: Store, run_id: str, phase: Phase, found: Evaluation, work:
     store.table(run_id, pd.DataFrame(rows), PER_LANGUAGE)
     folder = work / "predictions"
     for language, predicted in found.predictions.items():
-        write_predictions(folder, task, language, predicted, found.ids[language])
+        write_predictions(folder, task, language, predicted, found.ids[language] or None)
     store.artifact(run_id, folder / task.name, f"predictions/{task.name}")
+    if any(row.get("split") == "validation" for row in rows):
+        store.tags(run_id, {"xfer.scored_on": "validation"})
     if phase.reports.get("missing"):
         store.tags(run_id, {"xfer.missing": ",".join(phase.reports["missing"])})
 

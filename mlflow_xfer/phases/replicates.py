@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.phases import overlaps, record
@@ -102,21 +102,25 @@ def log_totals(store: Store, run_id: str, plan: Plan, rows: Rows, overlap: Mappi
     scores: dict[str, dict[str, float]] = {}
     for row in rows:
         scores.setdefault(row["task"], {})[row["language"]] = row["score"]
-    metrics = suite_metrics(plan, scores)
+    on_dev = {row["task"] for row in rows if row.get("split") == "validation"}
+    metrics = suite_metrics(plan, scores, on_dev)
     store.metrics(run_id, metrics)
     store.table(run_id, pd.DataFrame(list(rows)), record.PER_LANGUAGE)
     store.tags(run_id, {"mlflow.note.content": described(rows, metrics, overlap or {}), **(overlap or {})})
 
 
-def suite_metrics(plan: Plan, scores: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """``<suite>/…`` where the suite's rule allows it, and always ``selected/avg`` over what was asked."""
+def suite_metrics(plan: Plan, scores: Mapping[str, Mapping[str, float]], on_dev: Collection[str] = ()) -> dict[str, float]:
+    """``<suite>/…`` where the suite's rule allows it, and always ``selected/avg`` over what was asked.
+
+    ``on_dev`` names tasks scored on dev for want of a test set: no part of the suite's totals.
+    """
     asked = {f"selected/{task}": sum(by.values()) / len(by) for task, by in scores.items()}
     metrics = {**asked, "selected/avg": sum(asked.values()) / len(asked)}
     if any(phase.reports.get("train_on") for phase in plan.phases):
         return metrics  # trained on other data than the suite's: outside its totals
     suite = SUITES.get(plan.suite)
     trained = {task.name: task.trained for phase in plan.phases if phase.kind == "evaluate" for task in phase.tasks}
-    found = totals(suite, scores, trained)
+    found = totals(suite, {task: by for task, by in scores.items() if task not in on_dev}, trained)
     named = {"avg": found.avg, "avg_trained": found.avg_trained, "gap": found.gap, "std": found.std, **found.groups, **found.tasks}
     return metrics | {f"{suite.name}/{key}": value for key, value in named.items() if value is not None}
 

@@ -46,6 +46,6 @@ def texts(phase: Phase) -> Iterator[str]:
     for rows in phase.rows:
         if rows.split == "train":
             table = sources.read(by_name[rows.task], rows) if rows.task in by_name else sources.read_text(rows)
-            for column in ("text", "text_a", "text_b", "context", "question", "words"):
+            for column in ("text", "text_a", "text_b", "context", "question", "words", "source", "target"):
                 if column in table.column_names:
                     yield from (" ".join(value) if isinstance(value, list) else value for value in table[column] if value)

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mlflow_xfer.data import sources
+from mlflow_xfer.data.retrieval import pairs, with_distractors
 from mlflow_xfer.data.unseen import read_unseen
 from mlflow_xfer.models import load
 from mlflow_xfer.phases.phase import Base, Phase
 from mlflow_xfer.phases.start import starting_point
-from mlflow_xfer.tasks.task import Mixture, Task, TaskKind
+from mlflow_xfer.tasks.task import POOL, Mixture, Task, TaskKind
 from mlflow_xfer.training import trainer
 from mlflow_xfer.training.settings import LM_TASKS, Outcome, Part, Settings
 
@@ -50,13 +51,19 @@ def task_part(phase: Phase, task: Task) -> Part:
     source = next(rows for rows in mine if rows.split == "train")
     own = sources.subset(read_unseen(task, source, phase.excludes), phase.settings["max_train_examples"], phase.seed)
     dev = {rows.language: sources.read(task, rows) for rows in mine if rows.split == "validation" and rows.language == source.language}
+    if task.kind == TaskKind.RETRIEVAL:
+        pool = next((sources.read(task, rows) for rows in mine if rows.split == POOL), None)
+        own = pairs(own, pool, f"Task {task.name!r}, training data")
+        dev = {language: with_distractors(split, pool) for language, split in dev.items()}
     from datasets import concatenate_datasets
 
     shots = phase.settings.get("target_shots", 0)
     if not shots:
         return Part(task, own, dev)
-    others = [rows for rows in phase.rows if rows.language != source.language]
+    others = [rows for rows in phase.rows if rows.language != source.language and rows.split != POOL]
     few = [sources.subset(read_unseen(task, rows, phase.excludes), shots, phase.seed) for rows in others]
+    if task.kind == TaskKind.RETRIEVAL:
+        few = [pairs(split, pool, f"Task {task.name!r}, {rows.language}") for split, rows in zip(few, others, strict=True)]
     return Part(task, concatenate_datasets([own, *few]), dev)
 
 

@@ -100,7 +100,9 @@ def _ranked(metric, references, training, labels, language, rng) -> dict[str, fl
     pool = np.array(sorted(set(labels) if labels is not None else {g for gold in references for g in gold}), object)
 
     def draw() -> list[list]:
-        return [list(rng.permutation(pool)[:20]) for _ in references]
+        # Of a large pool with replacement: a list of 20 repeats itself once in 5,000 draws, and a permutation is long.
+        large = len(pool) > 1_000_000 / max(len(references), 1)
+        return [list(pool[rng.integers(0, len(pool), 20)] if large else rng.permutation(pool)[:20]) for _ in references]
 
     frequent = Counter(g for gold in (training if training is not None else references) for g in gold)
     constant = sorted(frequent, key=lambda item: (-frequent[item], str(item)))[:20]

@@ -7,7 +7,7 @@ are taken greedily by score, each sentence once ("max" retrieval). The threshold
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,9 @@ import numpy as np
 from mlflow_xfer.errors import XferError
 
 NEIGHBOURS = 4
+BLOCK = 1 << 24  # similarities held at once, about
+
+Search = Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, ...]]
 
 
 @dataclass(frozen=True)
@@ -39,18 +42,24 @@ class Side:
 
 
 def mine(
-    source: Side, target: Side, *, gold: Iterable[tuple[str, str]] | None = None, threshold: float | None = None
+    source: Side,
+    target: Side,
+    *,
+    gold: Iterable[tuple[str, str]] | None = None,
+    threshold: float | None = None,
+    search: Search | None = None,
 ) -> tuple[list[tuple[str, str]], float]:
     """Pairs of ids that translate each other, best first, and the threshold they were cut at.
 
     Args:
         gold: the dev collection's pairs: the threshold is tuned on them. On the test collection pass the
             ``threshold`` that dev gave instead; tuning on test gold would be an oracle.
+        search: as :func:`nearest_both_ways`, which is the default.
     """
     if (gold is None) == (threshold is None):
         raise XferError("Mining needs either the dev set's gold pairs or a threshold.")
     (x, x_once), (y, y_once) = distinct(source.texts), distinct(target.texts)
-    found = candidates(*nearest_both_ways(_unit(source.vectors[x]), _unit(target.vectors[y])))
+    found = candidates(*(search or nearest_both_ways)(_unit(source.vectors[x]), _unit(target.vectors[y]), NEIGHBOURS))
     # XTREME leaves out sentences that occur twice after mining and before tuning.
     clear = x_once[found.source] & y_once[found.target]
     found = Candidates(found.source[clear], found.target[clear], found.score[clear])
@@ -71,7 +80,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def nearest_both_ways(
-    x: np.ndarray, y: np.ndarray, k: int = NEIGHBOURS, rows: int = 1024
+    x: np.ndarray, y: np.ndarray, k: int = NEIGHBOURS, rows: int = 0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The ``k`` nearest rows of ``y`` for each row of ``x`` and the other way round, exactly, by inner product.
 
@@ -79,13 +88,14 @@ def nearest_both_ways(
 
     Args:
         x, y: ``[n, d]`` and ``[m, d]``, float32, rows normalised to length 1 for cosines.
-        rows: rows of ``x`` handled at a time; memory is about ``2 * rows * m`` floats.
+        rows: rows of ``x`` handled at a time; memory is about ``2 * rows * m`` floats. 0: what keeps that bounded.
 
     Returns:
         Similarities and row numbers ``[n, k]`` for ``x``, then ``[m, k]`` for ``y``; best first. ``k`` is cut to
         the size of the other side.
     """
     k_x, k_y = min(k, len(y)), min(k, len(x))
+    rows = rows or min(1024, max(1, BLOCK // max(len(y), 1)))
     x_similarity = np.empty((len(x), k_x), np.float32)
     x_index = np.empty((len(x), k_x), np.int64)
     y_similarity = np.full((len(y), k_y), -np.inf, np.float32)

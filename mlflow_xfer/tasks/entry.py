@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from mlflow_xfer import languages
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.registry import unknown
-from mlflow_xfer.tasks.task import SPLITS, TaskKind
+from mlflow_xfer.tasks.task import POOL, SPLITS, TaskKind
 from mlflow_xfer.tasks.yaml_source import Located
 
 
@@ -34,7 +34,7 @@ def _listed(value: Any) -> Any:
 
 
 def _split_name(value: Any) -> Any:
-    if value not in SPLITS:
+    if value not in (*SPLITS, POOL):
         raise ValueError({"dev": "'dev' is called validation", "val": "'val' is called validation", "valid": "'valid' is called validation"}.get(str(value), f"unknown split {value!r}; accepted: {', '.join(SPLITS)}"))
     return value
 
@@ -136,8 +136,8 @@ class Entry(Strict):
     """One task of a task file."""
 
     extends: str | None = Field(None, description="a task of the catalogue whose entry is taken over where this one says nothing")
-    kind: TaskKind | None = Field(None, description="`classification` (columns `text_a`, `text_b`, `label`), `tagging` (`words`, `tags`), `multiple_choice` (`context`, `question`, `choices`, `label`), `span_qa` (`context`, `question`, `answers`), `retrieval` (`source`, `target`, `gold`)")
-    files: dict[Split, Annotated[Any, BeforeValidator(_part)]] = Field(default_factory=dict, description="train, validation, test: a file, a list of files, {path, ids, exclude_ids}, or one of these per language; {language} in a name is filled in")
+    kind: TaskKind | None = Field(None, description="`classification` (columns `text_a`, `text_b`, `label`), `tagging` (`words`, `tags`), `multiple_choice` (`context`, `question`, `choices`, `label`), `span_qa` (`context`, `question`, `answers`), `retrieval` (`source`: the query, `target`: the candidate, `context`: read after it, `gold`: ids of right candidates)")
+    files: dict[Split, Annotated[Any, BeforeValidator(_part)]] = Field(default_factory=dict, description="train, validation, test (retrieval also pool: candidates for all languages): a file, a list of files, {path, ids, exclude_ids}, or one of these per language; {language} in a name is filled in")
     hub: HubEntry | None = Field(None, description="a data set of the hub instead of files")
     format: str | None = Field(None, description="tsv (no quoting), csv, jsonl, json, parquet, conll, conllu, squad, parallel, text; default: from the names")
     header: bool | None = Field(None, description="whether csv and tsv begin with a line of names; default: if columns are given by name")
@@ -151,7 +151,8 @@ class Entry(Strict):
     validation_fraction: float | None = Field(None, gt=0, lt=1, description="cut so much of the training rows off as validation split")
     metric: str | None = Field(None, description="default: the kind's")
     uses: Words | None = Field(None, description="intermediate, target; default: what the splits allow")
-    trained: bool = Field(True, description="false: scored straight from the backbone")
+    trained: bool = Field(True, description="false: scored straight from the backbone; retrieval without train split: false")
+    pooled: bool = Field(False, description="retrieval: the candidates of all languages are one pool; right is what is right in any language, by equal ids of the queries")
     recipe: RecipeEntry | None = Field(None, description="what auto means for training settings")
     domain: str = Field("general", description="for reports")
     skills: Words = Field(default_factory=list, description="for reports")

@@ -11,7 +11,9 @@ COPA_RECIPE = Recipe(learning_rate=3e-5, num_train_epochs=5.0, train_batch_size=
 XCOPA_LANGUAGES = codes("et ht id it qu sw ta th tr vi zh")
 STORY_LANGUAGES = codes("ar en es eu hi id my ru sw te zh")
 COPA_COLUMNS = {"context": "premise", "choices": ("choice1", "choice2"), "id": "idx"}
-COPA = Hub("aps/super_glue", config="copa", splits=TRAINED, columns=COPA_COLUMNS, languages={"train": ("en",), "validation": ("en",)})
+PROMPT = "What was the {question}?"  # cause or effect; run_xcopa.py of google-research/xtreme
+COPA = Hub("aps/super_glue", config="copa", splits=TRAINED, columns=COPA_COLUMNS, languages={"train": ("en",), "validation": ("en",)}, prompt=PROMPT)
+COPA_QUESTIONS = Hub("aps/super_glue", config="copa", columns=COPA_COLUMNS)
 
 
 def _choice(name: str, hub: Hub, description: str, **more) -> Task:
@@ -26,16 +28,16 @@ TASKS = (
     _choice("commonsenseqa", Hub("tau/commonsense_qa", splits=TRAINED, columns={"choices": "choices.text", "label": "answerKey"}, labels=("A", "B", "C", "D", "E")), "commonsense questions without context", licence="MIT", citation="Talmor et al. 2019", size=9_741, verified=True),
     _choice("socialiqa", Hub("lighteval/siqa", splits=TRAINED, columns={"choices": ("answerA", "answerB", "answerC")}, labels=("1", "2", "3")), "social situations: what next, why, how do they feel?", licence="not stated", citation="Sap et al. 2019", size=33_410, verified=True),
     _choice("copa", COPA, "causes and effects", recipe=COPA_RECIPE, overlaps=("xcopa",), licence="BSD 2-clause", citation="Roemmele et al. 2011", size=400, verified=True,
-            sources={"folder": (Files({"train": "xcopa/train-{language}.jsonl", "validation": "xcopa/val-{language}.jsonl", "test": "xcopa/test-{language}.jsonl"}, format="jsonl", columns=COPA_COLUMNS, languages=dict.fromkeys(("train", "validation", "test"), ("en",))),)}),
+            sources={"folder": (Files({"train": "xcopa/train-{language}.jsonl", "validation": "xcopa/val-{language}.jsonl", "test": "xcopa/test-{language}.jsonl"}, format="jsonl", columns=COPA_COLUMNS, prompt=PROMPT, languages=dict.fromkeys(("train", "validation", "test"), ("en",))),)}),
     _choice("race", Hub("ehovy/race", config="all", columns={"context": "article", "choices": "options", "label": "answer", "id": "example_id"}, labels=("A", "B", "C", "D")), "reading tests of Chinese middle and high schools", skills=("reading",), recipe=Recipe(learning_rate=1e-5, num_train_epochs=3.0, train_batch_size=32, max_seq_length=512), licence="non-commercial research", citation="Lai et al. 2017", size=87_866, verified=True),
     _choice(
-        "xcopa", Hub("cambridgeltl/xcopa", config="{language}", splits={"validation": "validation", "test": "test"}, columns=COPA_COLUMNS),
-        "XTREME-R: causes and effects in eleven languages, trained on SocialIQA, then COPA; the hub copy's `question` may be wrong in some languages, from a folder it is taken from COPA",
+        "xcopa", COPA,
+        "XTREME-R: causes and effects in eleven languages, trained on SocialIQA, then COPA; whether the cause or the effect is asked for is taken from COPA, since XCOPA's own field is wrong in some languages",
         languages=XCOPA_LANGUAGES, uses=("target",), recipe=COPA_RECIPE, after=("socialiqa",), overlaps=("xcopa",), licence="CC BY 4.0", citation="Ponti et al. 2020", size=400, verified=True,
         sources={
-            "hub": (COPA, Hub("cambridgeltl/xcopa", config="{language}", splits={"validation": "validation", "test": "test"}, columns=COPA_COLUMNS)),
+            "hub": (COPA, Hub("cambridgeltl/xcopa", config="{language}", splits={"validation": "validation", "test": "test"}, columns=COPA_COLUMNS, prompt=PROMPT, questions=(COPA_QUESTIONS,))),
             "folder": (
-                Files({split: (f"xcopa/{file}-{{language}}.jsonl", f"xcopa/{file}-en.jsonl") for split, file in (("train", "train"), ("validation", "val"), ("test", "test"))}, format="xcopa", columns={"context": "premise", "choices": ("choice1", "choice2")}),
+                Files({split: (f"xcopa/{file}-{{language}}.jsonl", f"xcopa/{file}-en.jsonl") for split, file in (("train", "train"), ("validation", "val"), ("test", "test"))}, format="xcopa", columns={"context": "premise", "choices": ("choice1", "choice2")}, prompt=PROMPT),
             ),
         },
     ),

@@ -24,9 +24,10 @@ class TaskKind(StrEnum):
     multiple_choice   ``id``, ``context``, ``question``, ``choices`` (list), ``label`` (int, 0-based)
     span_qa           ``id``, ``original_id`` (may repeat), ``context``, ``question``,
                       ``answers`` {``text``, ``answer_start``}
-    retrieval         ``id``, ``source`` (foreign side, query), ``target`` (English side, candidate), ``gold`` (ids of
-                      the rows whose target is right). Bitext has both sides in a row, its own gold; in mining and in
-                      question answering a row is a query or a candidate and the other side is None
+    retrieval         ``id``, ``source`` (foreign side, query), ``target`` (English side, candidate), ``context`` (what is
+                      read after the candidate, or None), ``gold`` (ids of the rows whose target is right). Bitext has
+                      both sides in a row, its own gold; in mining and in question answering a row is a query or a
+                      candidate and the other side is None
     masked_lm         ``id``, ``text``
     causal_lm         ``id``, ``text``
     ================  ==========================================================================
@@ -61,6 +62,9 @@ class Hub:
     rows whose label is in ``drop`` are left out. ``languages`` of a split are named where they are not the task's.
     A split may be a :class:`Part` (``paths`` = its name on the hub, ``share`` = a piece of it). ``files`` names the
     file of a split where the data set has no configurations. The rows of ``also`` follow this data set's own.
+    ``format`` names a reader of ``data/formats.py`` for rows that hold several of ours. ``prompt`` is a multiple-choice
+    question around what the data set says (``What was the {question}?``); ``questions`` names a data set whose
+    ``question`` counts instead, in the row with the same id.
     """
 
     path: str
@@ -75,6 +79,9 @@ class Hub:
     languages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     also: tuple[Hub, ...] = ()
+    format: str = ""
+    prompt: str = ""
+    questions: tuple[Hub, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,7 +108,7 @@ class Files:
     ``format``: ``tsv`` (no quoting), ``csv``, ``jsonl``, ``json``, ``parquet``, ``conll``, ``conllu``, ``lines``,
     ``text``, ``squad``, ``parallel`` and those of single benchmarks in ``data/formats.py``. ``columns`` maps the kind's column to a header name, or to a position (from 0)
     where ``header`` is false. ``labels`` maps what the file says to the task's label names. ``where``, ``drop`` and
-    ``languages`` as in :class:`Hub`. A list counts as the label ``[]`` if it is empty, else as ``*``. ``label_file``
+    ``languages`` and ``prompt`` as in :class:`Hub`. A list counts as the label ``[]`` if it is empty, else as ``*``. ``label_file``
     holds the task's label names (lines, or the keys of a JSON object) where the declaration cannot.
     """
 
@@ -115,6 +122,7 @@ class Files:
     drop: tuple[str, ...] = ()
     languages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     label_file: str = ""
+    prompt: str = ""
 
 
 def part_of(source: Files | Hub, split: str, language: str) -> Part | None:
@@ -183,6 +191,7 @@ class Task:
     size: int = 0  # training rows, where known
     verified: bool = False  # ids and columns of the hub source were read on its pages, in a harness or in a catalogue
     after: tuple[str, ...] = ()  # tasks that the benchmark's recipe trains first (XCOPA: SocialIQA)
+    pooling: str = "auto"  # trained retrieval: how tokens become one vector; set by the parameter of that name
     pooled: bool = False  # retrieval: the candidates of all languages are one pool; gold is the union over equal ids
     version: int = 1  # raised when a change of the declaration changes what is read
 

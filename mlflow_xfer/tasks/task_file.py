@@ -28,7 +28,7 @@ from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks.catalogue import TASKS
 from mlflow_xfer.tasks.entry import Entry, problems_of
-from mlflow_xfer.tasks.task import Files, Hub, Part, Recipe, Source, Task, TaskKind
+from mlflow_xfer.tasks.task import POOL, Files, Hub, Part, Recipe, Source, Task, TaskKind
 from mlflow_xfer.tasks.yaml_source import Located, load
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
@@ -38,7 +38,7 @@ METRICS = {
     TaskKind.TAGGING: ("tag_f1", "entity_f1"),
     TaskKind.MULTIPLE_CHOICE: ("accuracy",),
     TaskKind.SPAN_QA: ("squad", "mlqa"),
-    TaskKind.RETRIEVAL: ("retrieval_accuracy",),
+    TaskKind.RETRIEVAL: ("retrieval_accuracy", "map_at_20", "bucc_f1"),
     TaskKind.MASKED_LM: ("",),
     TaskKind.CAUSAL_LM: ("",),
 }
@@ -51,7 +51,7 @@ COLUMNS = {
     TaskKind.MASKED_LM: ("text",),
     TaskKind.CAUSAL_LM: ("text",),
 }
-OPTIONAL = {TaskKind.CLASSIFICATION: ("text_b",), TaskKind.MULTIPLE_CHOICE: ("context", "question"), TaskKind.SPAN_QA: ("title",)}
+OPTIONAL = {TaskKind.CLASSIFICATION: ("text_b",), TaskKind.MULTIPLE_CHOICE: ("context", "question"), TaskKind.SPAN_QA: ("title",), TaskKind.RETRIEVAL: ("context", "gold", "answers")}
 
 
 def load_task_file(path: str | Path) -> tuple[Task, ...]:
@@ -169,6 +169,8 @@ class _Builder:
     def _files(self, kind: TaskKind, said: Any) -> Files | None:
         entry = self.entry
         splits, used = {}, []
+        if POOL in entry.files and kind is not TaskKind.RETRIEVAL:
+            self.bad("files", f"a {kind} task has no pool.", "Only retrieval has candidates.")
         for split, declared in entry.files.items():
             parts = self._parts(split, declared)
             splits[split] = parts
@@ -220,7 +222,7 @@ class _Builder:
             return "squad"
         if kind is TaskKind.TAGGING and all(Path(path).suffix in (".tsv", ".conll", ".txt", ".bio") for path in used):
             return "conll"
-        if kind is TaskKind.RETRIEVAL and not self.entry.columns:
+        if kind is TaskKind.RETRIEVAL and not self.entry.columns and not all(Path(path).suffix in (".jsonl", ".json", ".parquet") for path in used):
             return "parallel"
         found = {SUFFIXES.get(Path(path).suffix) for path in used}
         if len(found) != 1 or None in found:
@@ -248,7 +250,7 @@ class _Builder:
     def _assembled(self, kind: TaskKind, base: Task | None, labels: tuple[str, ...], sources: dict) -> Task | None:
         entry = self.entry
         metrics = METRICS[kind]
-        metric = entry.metric or (base.metric if base else metrics[-1] if any(label.startswith("B-") for label in labels) else metrics[0])
+        metric = entry.metric or (base.metric if base else self._default_metric(kind, labels))
         if metric not in metrics and (base is None or metric != base.metric):
             self.bad("metric", f"metric {metric!r} does not score {kind} tasks.", f"Accepted: {', '.join(metrics)}")
         tested, trained = self._languages(sources, "test"), self._languages(sources, "train")
@@ -256,7 +258,9 @@ class _Builder:
             tested, trained = base.languages, base.train_languages
         if not (tested or trained):
             self.bad("files", "has neither a train nor a test split." if self.entry.files else "needs languages.", "languages: [en, …]" if entry.hub else "")
-        own = entry.model_dump(include={"domain", "skills", "overlaps", "description", "licence", "citation", "version", "trained"}, exclude_unset=True)
+        own = entry.model_dump(include={"domain", "skills", "overlaps", "description", "licence", "citation", "version", "trained", "pooled"}, exclude_unset=True)
+        if kind is TaskKind.RETRIEVAL and not trained and base is None:
+            own.setdefault("trained", False)
         fields = {
             "name": self.name, "kind": kind, "metric": metric, "labels": labels, "sources": sources,
             "languages": tested or trained, "train_languages": trained,
@@ -266,6 +270,12 @@ class _Builder:
             fields["recipe"] = replace(base.recipe if base else Recipe(), **entry.recipe.model_dump(exclude_unset=True))
         fields |= {name: tuple(value) if isinstance(value, list) else value for name, value in own.items()}
         return replace(base, **fields) if base else Task(**fields)
+
+    def _default_metric(self, kind: TaskKind, labels: tuple[str, ...]) -> str:
+        metrics = METRICS[kind]
+        if kind is TaskKind.RETRIEVAL:  # lists are judged where there are right answers or a dual encoder to train
+            return "map_at_20" if {"gold", "answers"} & set(self.entry.columns) or {"train", POOL} & set(self.entry.files) else metrics[0]
+        return metrics[-1] if any(label.startswith("B-") for label in labels) else metrics[0]
 
     def _languages(self, sources: Mapping[str, tuple[Source, ...]], split: str) -> tuple[str, ...]:
         found: dict[str, None] = {}

@@ -19,9 +19,15 @@ from torch import Tensor
 from mlflow_xfer.data.encoded import IGNORED, Encoded
 from mlflow_xfer.data.mixing import Schedule, Walk
 from mlflow_xfer.data.packing import Masking, Packer, masked, shifted
+from mlflow_xfer.models.dual import TARGET
 from mlflow_xfer.tasks.task import TaskKind
 
 NAMES = {"label": "labels"}  # of columns, as targets
+COLUMNS = {
+    TaskKind.MULTIPLE_CHOICE: ("label", "choices"),
+    TaskKind.SPAN_QA: ("start", "end"),
+    TaskKind.RETRIEVAL: ("query", "positive"),
+}
 
 
 @dataclass(frozen=True)
@@ -56,19 +62,35 @@ def reading(tokenizer: Any, config: Any, decoder: bool, cuda: bool = False) -> R
 
 def padded(encoded: Encoded, rows: Sequence[int], how: Reading) -> dict[str, Tensor]:
     """``input_ids`` and ``attention_mask`` [rows, tokens] (and ``token_type_ids``), padded on the right."""
-    width = _width(max(int(encoded.starts[r + 1] - encoded.starts[r]) for r in rows), how)
-    ids = np.full((len(rows), width), how.pad_id, np.int64)
-    mask = np.zeros((len(rows), width), np.int64)
-    for i, r in enumerate(rows):
-        row = encoded.row(r)
+    second = encoded.columns.get("second")
+    begins = [len(encoded.row(r)) for r in rows] if second is None else second[np.asarray(rows)]
+    return _stacked([encoded.row(r) for r in rows], begins, how)
+
+
+def _stacked(texts: Sequence[np.ndarray], second: Sequence[int], how: Reading) -> dict[str, Tensor]:
+    """As :func:`padded`, from the tokens of each row and where its second text begins."""
+    width = _width(max(map(len, texts)), how)
+    ids = np.full((len(texts), width), how.pad_id, np.int64)
+    mask = np.zeros((len(texts), width), np.int64)
+    for i, row in enumerate(texts):
         ids[i, : len(row)], mask[i, : len(row)] = row, 1
     inputs = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
     if how.token_types:
-        second = encoded.columns.get("second")
-        begins = np.full(len(rows), width) if second is None else second[np.asarray(rows)]
-        types = (np.arange(width)[None, :] >= begins[:, None]) & (mask > 0)
+        types = (np.arange(width)[None, :] >= np.asarray(second)[:, None]) & (mask > 0)
         inputs["token_type_ids"] = torch.from_numpy(types.astype(np.int64))
     return inputs
+
+
+def query_inputs(encoded: Encoded, rows: Sequence[int], how: Reading) -> dict[str, Tensor]:
+    """What is read of the queries of retrieval ``rows``."""
+    second = encoded.columns["second"]
+    return _stacked([encoded.row(r)[: second[r]] for r in rows], second[np.asarray(rows)], how)
+
+
+def candidate_inputs(encoded: Encoded, rows: Sequence[int], how: Reading) -> dict[str, Tensor]:
+    """What is read of the candidates of retrieval ``rows``."""
+    second = encoded.columns["second"]
+    return _stacked([encoded.row(r)[second[r] :] for r in rows], encoded.columns["inner"][np.asarray(rows)], how)
 
 
 def _width(longest: int, how: Reading) -> int:
@@ -105,7 +127,20 @@ def choices(encoded: Encoded, rows: Sequence[int], how: Reading) -> dict[str, Te
 
 def inputs_of(kind: TaskKind, encoded: Encoded, rows: Sequence[int], how: Reading) -> dict[str, Tensor]:
     """What a head of ``kind`` reads of ``rows``."""
+    if kind == TaskKind.RETRIEVAL:
+        target = candidate_inputs(encoded, rows, how)
+        return query_inputs(encoded, rows, how) | {TARGET + name: tensor for name, tensor in target.items()}
     return choices(encoded, rows, how) if kind == TaskKind.MULTIPLE_CHOICE else padded(encoded, rows, how)
+
+
+def budgeted(lengths: np.ndarray, token_budget: int) -> Iterator[np.ndarray]:
+    """Rows in batches of at most ``token_budget`` tokens (a longer row alone), longest first: memory fails at once or never."""
+    order = np.argsort(-np.asarray(lengths), kind="stable")
+    begin = 0
+    while begin < len(order):
+        size = max(1, token_budget // max(int(lengths[order[begin]]), 1))
+        yield order[begin : begin + size]
+        begin += size
 
 
 def task_batch(name: str, kind: TaskKind, encoded: Encoded, rows: Sequence[int], how: Reading) -> dict[str, Any]:
@@ -118,9 +153,7 @@ def task_batch(name: str, kind: TaskKind, encoded: Encoded, rows: Sequence[int],
         targets = {"labels": labels}
         count = max(1, int((labels != IGNORED).sum()))
     else:
-        columns = {TaskKind.MULTIPLE_CHOICE: ("label", "choices"), TaskKind.SPAN_QA: ("start", "end")}.get(
-            kind, ("label",)
-        )
+        columns = COLUMNS.get(kind, ("label",))
         targets = {
             NAMES.get(column, column): torch.from_numpy(np.asarray(encoded.columns[column])[at]) for column in columns
         }

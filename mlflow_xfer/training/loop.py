@@ -371,9 +371,10 @@ def compile_layers(backbone: torch.nn.Module) -> None:
 
 
 def parts(batch: Mapping[str, Any], rows: int) -> list[dict[str, Any]]:
-    """``batch`` cut into parts of at most ``rows`` rows (0: whole)."""
+    """``batch`` cut into parts of at most ``rows`` rows (0: whole); retrieval stays whole, its rows being negatives of
+    one another."""
     n = len(batch["inputs"]["input_ids"])
-    if not rows or n <= rows:
+    if not rows or n <= rows or "positive" in batch["targets"]:
         return [{"inputs": batch["inputs"], "targets": batch["targets"]}]
     width = batch["inputs"]["input_ids"].shape[1]
     cut = []

@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from mlflow_xfer.data.encode import encode
 from mlflow_xfer.data.encoded import Encoded, join
 from mlflow_xfer.models.checkpoint import load_task_model
-from mlflow_xfer.models.embed import Layer, Pooling, embed_layers
+from mlflow_xfer.models.embed import Layer, Pooling
 from mlflow_xfer.models.heads import NO_ANSWERS, run, without_missing
 from mlflow_xfer.models.load import is_decoder, load_config, load_tokenizer
 from mlflow_xfer.tasks.task import Task, TaskKind
-from mlflow_xfer.training.batches import Reading, inputs_of, per_token, reading
+from mlflow_xfer.training.batches import Reading, budgeted, inputs_of, per_token, reading
 from mlflow_xfer.training.devices import autocast, pick, to_device
 from mlflow_xfer.training.progress import tracked
+from mlflow_xfer.training.retrieval import Vectors, answers, layer_vectors, trained_vectors
 
 MAX_ANSWER = 30  # tokens (XTREME's run_squad.py)
 TOKEN_BUDGET = 8192
@@ -49,27 +50,47 @@ def predict(
 
     Returns:
         classification: label names; tagging: a list of tag names for each example, one for each of its words, always;
-        multiple choice: numbers of choices; span QA: answers; retrieval: for each target (English)
-        sentence the row of the nearest source sentence.
+        multiple choice: numbers of choices; span QA: answers; retrieval: for each target (English) sentence the row of
+        the nearest source sentence, or where lists are judged (``map_at_20``) for each query the ids of 20 candidates,
+        best first, and None for the other rows.
     """
     if not splits:
         return {}
     if task.kind == TaskKind.RETRIEVAL:
-        return retrieve(
-            model_dir,
-            splits,
-            layer=layer,
-            pooling=pooling,
-            centred=task.centred,
-            max_seq_length=max_seq_length,
-            token_budget=token_budget,
-            device=device,
-        )
+        options = {"max_seq_length": max_seq_length, "token_budget": token_budget, "device": device}
+        found = vectors(model_dir, task, splits, head=head, layer=layer, pooling=pooling, precision=precision, **options)
+        return answers(task, splits, found)
     where = pick(device)
     tokenizer = load_tokenizer(model_dir)
     model = load_task_model(model_dir, task, head).to(where).eval()
     with autocast(where, precision):
         return predict_with(model, tokenizer, task, splits, max_seq_length, token_budget)
+
+
+def vectors(
+    model_dir: Path | str,
+    task: Task,
+    splits: Mapping[str, Any],
+    *,
+    token_budget: int = TOKEN_BUDGET,
+    max_seq_length: int = 128,
+    head: str | None = None,
+    layer: Layer = "auto",
+    pooling: Pooling = "mean",
+    device: str = "auto",
+    precision: str = "auto",
+) -> dict[str, Vectors]:
+    """By split, the vectors of both sides: of the task's dual encoder, or for an untrained task of a layer."""
+    if not task.trained:
+        options = {"max_seq_length": max_seq_length, "token_budget": token_budget, "device": device}
+        return next(iter(layer_vectors(model_dir, splits, layers=[layer], pooling=pooling, **options).values()))
+    where = pick(device)
+    tokenizer = load_tokenizer(model_dir)
+    model = load_task_model(model_dir, task, head).to(where).eval()
+    decoder = is_decoder(model.config)
+    encoded = {name: encode(_unlabelled(split), task, tokenizer, max_seq_length, decoder=decoder) for name, split in splits.items()}
+    with autocast(where, precision):
+        return trained_vectors(model, task, encoded, reading(tokenizer, model.config, decoder, where.type == "cuda"), token_budget)
 
 
 def predict_with(
@@ -100,12 +121,14 @@ def predict_encoded(
     """As :func:`predict_with`, from encodings of ``splits`` that are at hand."""
     where = next(model.parameters()).device
     how = reading(tokenizer, model.config, is_decoder(model.config), where.type == "cuda")
+    if task.kind == TaskKind.RETRIEVAL:
+        return answers(task, splits, trained_vectors(model, task, encoded, how, token_budget))
     names = list(encoded)
     together = join([encoded[name] for name in names])
-    answers = ANSWERS[task.kind](model, task, together, how, token_budget, [splits[name] for name in names])
+    found = ANSWERS[task.kind](model, task, together, how, token_budget, [splits[name] for name in names])
     sizes = np.cumsum([encoded[name].counts["examples"] for name in names])[:-1]
-    cuts = [0, *sizes.tolist(), len(answers)]
-    return {name: answers[begin:end] for name, (begin, end) in zip(names, pairwise(cuts), strict=True)}
+    cuts = [0, *sizes.tolist(), len(found)]
+    return {name: found[begin:end] for name, (begin, end) in zip(names, pairwise(cuts), strict=True)}
 
 
 def encoding_counts(
@@ -126,17 +149,7 @@ def encoding_counts(
 
 def _unlabelled(split: Any) -> Any:
     """The split without its answers: a prediction must not depend on them, nor fail for lack of them."""
-    return split.remove_columns([name for name in ("label", "tags", "answers") if name in split.column_names])
-
-
-def budgeted(lengths: np.ndarray, token_budget: int) -> Iterator[np.ndarray]:
-    """Rows in batches of at most ``token_budget`` tokens (a longer row alone), longest first: memory fails at once or never."""
-    order = np.argsort(-np.asarray(lengths), kind="stable")
-    begin = 0
-    while begin < len(order):
-        size = max(1, token_budget // max(int(lengths[order[begin]]), 1))
-        yield order[begin : begin + size]
-        begin += size
+    return split.remove_columns([name for name in ("label", "tags", "answers", "gold") if name in split.column_names])
 
 
 @torch.inference_mode()
@@ -257,65 +270,3 @@ ANSWERS = {
     TaskKind.MULTIPLE_CHOICE: _chosen,
     TaskKind.SPAN_QA: _spans,
 }
-
-
-# -- retrieval -------------------------------------------------------------------------------------------------------
-def retrieve(
-    model_dir: Path | str, splits: Mapping[str, Any], *, layer: Layer = "auto", **options: Any
-) -> dict[str, list[int]]:
-    """For each target sentence the row of the nearest source sentence by cosine, straight from the backbone."""
-    return next(iter(retrieval_sweep(model_dir, splits, layers=[layer], **options).values()))
-
-
-def retrieval_sweep(
-    model_dir: Path | str,
-    splits: Mapping[str, Any],
-    *,
-    layers: Sequence[Layer] | None = None,
-    pooling: Pooling = "mean",
-    centred: bool = False,
-    **options: Any,
-) -> dict[int, dict[str, list[int]]]:
-    """Retrieval from several layers (all by default) in one pass over the texts: {layer: {language: rows}}.
-
-    With ``centred`` each side's mean is subtracted first: what tells languages apart is then no obstacle.
-    """
-    if not splits:
-        return {}
-    texts = [text for split in splits.values() for side in ("source", "target") for text in split[side][:]]
-    unique = list(dict.fromkeys(texts))  # English sides repeat from language to language
-    place = {text: i for i, text in enumerate(unique)}
-    vectors = embed_layers(model_dir, unique, layers=layers, pooling=pooling, **options)
-    found: dict[int, dict[str, list[int]]] = {}
-    for layer, array in vectors.items():
-        of = {
-            name: [array[[place[t] for t in split[side][:]]] for side in ("target", "source")]
-            for name, split in splits.items()
-        }
-        if centred:
-            of = {name: [side - side.mean(axis=0) for side in sides] for name, sides in of.items()}
-        found[layer] = {name: nearest(queries, index, 1)[0][:, 0].tolist() for name, (queries, index) in of.items()}
-    return found
-
-
-def nearest(
-    queries: np.ndarray, index: np.ndarray, k: int, *, chunk: int = 1024, device: str = "auto"
-) -> tuple[np.ndarray, np.ndarray]:
-    """The ``k`` rows of ``index`` with the highest cosine to each query, exactly: (rows, cosines), each [queries, k].
-
-    Memory: ``chunk`` × rows of ``index``.
-    """
-    where = pick(device)
-    left, right = (
-        nn.functional.normalize(torch.as_tensor(np.ascontiguousarray(x)).to(where).float(), dim=-1)
-        for x in (queries, index)
-    )
-    k = min(k, len(right))
-    rows, cosines = [], []
-    for begin in range(0, len(left), chunk):
-        top = (left[begin : begin + chunk] @ right.T).topk(k, dim=-1)
-        rows.append(top.indices.cpu())
-        cosines.append(top.values.cpu())
-    if not rows:
-        return np.zeros((0, k), np.int64), np.zeros((0, k), np.float32)
-    return torch.cat(rows).numpy(), torch.cat(cosines).numpy()

@@ -17,7 +17,12 @@ HIGHER, LOWER = 1.0, -1.0
 
 
 def dev_score(task: Task, predictions: Sequence, references: Sequence) -> float:
-    """Accuracy; for tags with B- and I- prefixes entity F1; for answers token F1. 0-100."""
+    """Accuracy; for tags with B- and I- prefixes entity F1; for answers token F1; for ranked lists their mean average
+    precision. 0-100."""
+    if task.metric == "map_at_20":
+        return mean_average_precision(predictions, references)
+    if task.kind == TaskKind.RETRIEVAL:
+        return accuracy(predictions, range(len(references)))
     if task.kind == TaskKind.TAGGING:
         if any(label.startswith("B-") for label in task.labels):
             return entity_f1(predictions, references)
@@ -68,6 +73,18 @@ def token_f1(predictions: Sequence[str], references: Sequence[Sequence[str]]) ->
     return 100.0 * sum(best) / max(len(best), 1)
 
 
+def mean_average_precision(predictions: Sequence[Sequence | None], references: Sequence[Sequence | None]) -> float:
+    """Over the queries (rows with a reference): the mean of the precision at each hit over the number of right ones,
+    those that do not fit into the list aside."""
+    values = []
+    for ranked, gold in zip(predictions, references, strict=True):
+        if gold:
+            ranked = list(dict.fromkeys(ranked or ()))
+            hits = [rank for rank, name in enumerate(ranked, 1) if name in set(gold)]
+            values.append(sum(n / rank for n, rank in enumerate(hits, 1)) / min(len(set(gold)), max(len(ranked), 1)))
+    return 100.0 * sum(values) / max(len(values), 1)
+
+
 def combined(scores: Mapping[str, Mapping[str, float]], lm: Sequence[str] = ()) -> float | None:
     """One figure of a checkpoint: the plain mean over tasks (jiant's EqualMetricAggregator) of their English dev score.
 
@@ -90,7 +107,11 @@ def is_collapsed(task: Task, predictions: Sequence, references: Sequence) -> boo
     """Whether predictions do no better than always the commonest label, by more than a standard error.
 
     Fine-tuning large models sometimes ends at chance (protocol 13.15); such runs are flagged, never dropped.
+    Retrieval: whether all queries get the same answer.
     """
+    if task.kind == TaskKind.RETRIEVAL:
+        found = [str(answer) for answer, gold in zip(predictions, references, strict=True) if gold]
+        return len(found) > 1 and len(set(found)) == 1
     if task.kind == TaskKind.TAGGING:
         predictions, references = list(chain.from_iterable(predictions)), list(chain.from_iterable(references))
     if task.kind == TaskKind.SPAN_QA or not references:

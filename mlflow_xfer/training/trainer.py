@@ -16,6 +16,7 @@ from mlflow_xfer.data.encode import encode
 from mlflow_xfer.data.encoded import Encoded
 from mlflow_xfer.data.mixing import Walk, count_steps, epoch_ends, evaluation_steps, rates, schedule, with_lm
 from mlflow_xfer.data.packing import Masking, Packer
+from mlflow_xfer.data.retrieval import golds
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tasks.task import Mixture, TaskKind
 from mlflow_xfer.training.settings import LM_NAME, LM_TASKS, Outcome, Part, Placement, Settings
@@ -165,6 +166,8 @@ class Training:
         s = self.settings
         encoded = {part.task.name: self._encode(part.train, part.task) for part in self.tasks}
         for name, rows in encoded.items():
+            if "positive" in rows.columns and (np.minimum(rows.columns["query"], rows.columns["positive"]) < 0).any():
+                raise XferError(f"Task {name!r}: a dual encoder is trained on pairs, and some rows have one side only.")
             if "answered" in rows.columns and not np.all(rows.columns["answered"]):
                 setattr(self.model.head(name).config, NO_ANSWERS, True)
         packer = self._packer() if self.lm is not None else None
@@ -324,6 +327,8 @@ def references(kind: TaskKind, split: Any) -> list:
         return split["tags"][:]
     if kind == TaskKind.SPAN_QA:
         return [answers["text"] for answers in split["answers"][:]]
+    if kind == TaskKind.RETRIEVAL:
+        return golds({"": split}, pooled=False)[""]
     return split["label"][:]
 
 

@@ -11,7 +11,8 @@ from tiny_world import POS, SENTIMENT, TATOEBA, rows
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.embed import embed
-from mlflow_xfer.training.predict import budgeted, encoding_counts, nearest, predict, retrieval_sweep
+from mlflow_xfer.training.predict import budgeted, encoding_counts, predict
+from mlflow_xfer.training.retrieval import nearest, retrieval_sweep
 from mlflow_xfer.training.settings import Part, Settings
 from mlflow_xfer.training.trainer import train
 
