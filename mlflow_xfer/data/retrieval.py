@@ -113,7 +113,7 @@ def pairs(split: Dataset, pool: Dataset | None, what: str) -> Dataset:
             made.append(_pair(f"{split[n]['id']}/{name}", sources[n], places[name]))
     if not made:
         raise XferError(f"{what}: no query has a right candidate.", "Give rows with source and target, or source and gold.")
-    return Dataset.from_list(made, features=split.features)
+    return Dataset.from_list(made)
 
 
 def _places(split: Dataset, pool: Dataset | None) -> dict[str, dict]:

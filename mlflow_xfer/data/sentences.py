@@ -20,7 +20,7 @@ def sentence_breaks(text: str) -> list[tuple[int, int]]:
     cuts = [0]
     for found in END.finditer(text):
         after = len(text) - len(text[found.end() :].lstrip())
-        if after < len(text) and not _goes_on(text, found.start(), after):
+        if cuts[-1] < after < len(text) and not _goes_on(text, found.start(), after):
             cuts.append(after)
     return list(zip(cuts, [*cuts[1:], len(text)], strict=True)) if text else []
 

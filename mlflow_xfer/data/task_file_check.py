@@ -9,7 +9,7 @@ from pathlib import Path
 from mlflow_xfer.data import sources
 from mlflow_xfer.data.reading import cached
 from mlflow_xfer.errors import Problems, XferError
-from mlflow_xfer.tasks.task import SPLITS, Task, TaskKind
+from mlflow_xfer.tasks.task import POOL, SPLITS, Task, TaskKind
 from mlflow_xfer.tasks.task_file import load_task_file
 
 MAX_LABELS = 12
@@ -40,7 +40,7 @@ def check_task_file(path: str | Path) -> list[Count]:
     problems, counts = Problems(), []
     for task in load_task_file(path):
         data = "hub" if "file" not in task.sources else str(Path(path).parent)
-        for split in SPLITS:
+        for split in (*SPLITS, POOL):
             for language in sources.available(task, split, data):
                 try:
                     counts += _counted(task, split, language, data, problems)

@@ -94,7 +94,7 @@ def test_a_token_that_looks_like_a_prefix_is_kept(put, folder):
 def test_tatoeba_under_all_its_names(put, folder, names):
     put(names[0], "moja\nmbili\n")
     put(names[1], "two\none\n")
-    assert read("tatoeba", "test", "sw", folder)[1] == {"id": "1", "source": "mbili", "target": "one", "gold": ["1"]}
+    assert read("tatoeba", "test", "sw", folder)[1] == {"id": "1", "source": "mbili", "target": "one", "context": None, "gold": ["1"]}
     assert sources.available(TASKS.get("tatoeba"), "test", folder) == ("sw",)
 
 

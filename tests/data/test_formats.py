@@ -66,8 +66,8 @@ def test_lareqa_candidates_are_sentences_with_their_paragraph(put, folder):
     paragraph = {"context": "One. Two 20.", "sentence_breaks": [[0, 4], [5, 12]], "qas": [{"id": "q1", "question": "how many", "answers": [{"text": "20", "answer_start": 9}]}]}
     put("lareqa/xquad-r/en.json", json.dumps({"data": [{"paragraphs": [paragraph]}]}))
     found = read("lareqa", "test", "en", folder)
-    assert found[0] == {"id": "en:1.0", "source": None, "target": "One. One. Two 20.", "gold": []}
-    assert found[2] == {"id": "q1", "source": "how many", "target": None, "gold": ["en:1.1"]}
+    assert found[0] == {"id": "en:1.0", "source": None, "target": "One.", "context": "One. Two 20.", "gold": []}
+    assert found[2] == {"id": "q1", "source": "how many", "target": None, "context": None, "gold": ["en:1.1"]}
     put("lareqa/xquad-r/de.json", json.dumps({"data": [{"paragraphs": [{"context": "x", "qas": []}]}]}))
     with pytest.raises(XferError, match="paragraph 1 is not in LAReQA's format"):
         read("lareqa", "test", "de", folder)
@@ -80,12 +80,12 @@ def test_mewsli_marks_mentions_and_has_one_pool(put, folder):
     put("mewslix/candidate_set_entities.jsonl", lines({"entity_id": "Q3012", "title": "Ulm", "description": "Ulm is a city."}))
     put("mewslix/wikipedia_pairs-train.jsonl", lines({"contextual_mention": {"context": context, "mention": mention}, "entity": {"entity_id": "Q3012", "description": "Ulm is a city."}}))
     [query] = read("mewslix", "test", "de", folder)
-    assert query == {"id": "m1", "source": "Ulm: In { Ulm } und um Ulm.", "target": None, "gold": ["Q3012"]}
-    assert read("mewslix", POOL, "de", folder) == [{"id": "Q3012", "source": None, "target": "Ulm is a city.", "gold": []}]
+    assert query == {"id": "m1", "source": "Ulm: In { Ulm } und um Ulm.", "target": None, "context": None, "gold": ["Q3012"]}
+    assert read("mewslix", POOL, "de", folder) == [{"id": "Q3012", "source": None, "target": "Ulm is a city.", "context": None, "gold": []}]
     assert read("mewslix", "train", "en", folder)[0]["target"] == "Ulm is a city."
-    put("mewslix/wikinews_mentions-dev.jsonl", lines({"context": context | {"text": ""}, "mentions": [mention]}))
+    put("mewslix/wikinews_mentions-test.jsonl", lines({"context": context | {"text": ""}, "mentions": [mention]}))
     with pytest.raises(XferError, match="run the data set's script"):
-        read("mewslix", "validation", "de", folder)
+        read("mewslix", "test", "de", folder)
 
 
 def test_ccg_words_tags_and_label_file(put, folder):
