@@ -70,9 +70,10 @@ def _fit(sizes: np.ndarray, place: np.ndarray, outside: float, right: np.ndarray
     """
     squares, energy = sizes**2, place**2
     largest = squares.max(initial=0.0)
-    floor = np.finfo(float).eps ** 2 * (outside + energy.sum())  # a perfect fit has no greatest evidence
+    floor = np.finfo(float).eps * (outside + energy.sum())  # a perfect fit has no greatest evidence
 
     def profile(logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Log evidence and the best beta, at each ln(t)."""
         t = np.exp(logs)[:, None]
         q = np.maximum(outside + (t / (squares + t)) @ energy, floor)
         return n / 2 * (np.log(n / q) - math.log(2 * math.pi) - 1) - np.log1p(squares / t).sum(axis=1) / 2, n / q
@@ -103,8 +104,7 @@ def h_score(features: np.ndarray, labels: np.ndarray) -> float:
     shrunk = (1 - share) * spread + share * mean
     # The class means lie in the span of the rows: along singular vector i, S_i (U'Y)_ic / n_c.
     between = spread * (places**2 / onehot.sum(axis=0)).sum(axis=1)
-    seen = spread > np.finfo(float).eps * max(features.shape) * spread.max(initial=0.0)
-    return float((1 - share) * (between[seen] / shrunk[seen]).sum())
+    return float((1 - share) * (between / shrunk).sum())
 
 
 def shrinkage(features: np.ndarray) -> float:
@@ -143,12 +143,19 @@ def _checked(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _decomposed(features: np.ndarray, onehot: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Singular values S [r] of F = U S V', U'Y [r, classes], squared length of Y outside U [classes], V' [r, D]."""
+    """Singular values S [r] of F = U S V', U'Y [r, classes], squared length of Y outside U [classes], V' [r, D].
+
+    From the smaller of F'F and FF', several times faster than a singular value decomposition. It blurs singular values below
+    1e-8 of the largest, which are left out: features come in single precision and hold nothing there.
+    """
     n, width = features.shape
-    if n <= width:
-        left, sizes, right = np.linalg.svd(features, full_matrices=False)
-        return sizes, left.T @ onehot, np.zeros(onehot.shape[1]), right
-    # Tall: the triangle of [F Y] holds all that is needed; U itself, [n, D], is never made.
-    triangle = np.linalg.qr(np.hstack([features, onehot]), mode="r")
-    left, sizes, right = np.linalg.svd(triangle[:width, :width])
-    return sizes, left.T @ triangle[:width, width:], (triangle[width:, width:] ** 2).sum(axis=0), right
+    squares, vectors = np.linalg.eigh(features.T @ features if n > width else features @ features.T)
+    kept = squares > np.finfo(float).eps * max(n, width) * max(squares.max(initial=0.0), 0.0)
+    sizes, vectors = np.sqrt(squares[kept]), vectors[:, kept]
+    if n > width:
+        right = vectors.T
+        places = (right @ (features.T @ onehot)) / sizes[:, None]
+    else:
+        places = vectors.T @ onehot
+        right = (vectors.T @ features) / sizes[:, None]
+    return sizes, places, np.maximum(onehot.sum(axis=0) - (places**2).sum(axis=0), 0.0), right
