@@ -183,13 +183,26 @@ class Report(Shape):
     out: Text = Field(None, description="folder to write the report to; none: only into MLflow")
 
 
+RANK_METHODS = {
+    "size": "training rows (metadata; free)",
+    "kind": "same kind of task as the target (metadata; free)",
+    "text_emb": "cosine of the texts' mean embeddings (text; one pass of the base)",
+    "logme": "evidence of linear models for the target's labels (target labels, and task checkpoints or task labels; one pass for each checkpoint, or of the base)",
+    "h_score": "as logme, by covariances",
+    "task_emb": "Fisher embeddings after a few steps (labels of both; a short training for each task and target)",
+    "few_shot": "dev score of the target after a few steps from each task's checkpoint (target labels, checkpoints; a short training for each pair)",
+    "english": "each task's own English dev score (checkpoints; free)",
+}
+"""What each cheap score is (what it needs; what it costs). Of the target only English training and dev rows are read."""
+
+
 class Rank(Model, Data, RawText, Pool, Overlaps, Trained, Seed, Reuse):
     """Orders candidate tasks for a target by cheap scores, without the runs: metadata, text, features, a few steps."""
 
     text: Text = Field(None, description=RawText.model_fields["text"].description)
     target: NamesOrAuto = Field("auto", description=Targets.model_fields["target"].description)
     suite: Literal["auto", "mini", "xtreme", "xtreme-r"] = Field("auto", description=Evaluation.model_fields["suite"].description)
-    method: Names = Field(("auto",), description="scores, fused by mean rank: size, kind (metadata); text_emb (text); logme, h_score (labels; better with checkpoints); task_emb (labels; trains briefly); few_shot, english (checkpoints); auto: those that train nothing")
+    method: Names = Field(("auto",), description="scores, fused by mean rank; auto: those of them that train nothing. " + "; ".join(f"{name}: {about}" for name, about in RANK_METHODS.items()))
     checkpoints: Literal["auto", "none", "train"] = Field("auto", description="of the candidates alone: auto: read if all of them are finished; none: only the base; train: train the missing first")
     max_examples: CountOrNone = Field(1000, description="rows of a task that are embedded, drawn by the seed")
     shots: Annotated[int, Field(gt=0)] = Field(64, description="few_shot: training examples of the target")

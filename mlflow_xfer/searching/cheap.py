@@ -1,4 +1,4 @@
-"""Cheap scores of single intermediate tasks for a target: what each needs, costs and computes.
+"""Cheap scores of single intermediate tasks for a target.
 
 English (the source language's) training and dev rows of the target are read, never its test rows. All scores are
 the higher the better, and comparable only between tasks of one pool, for one target and method.
@@ -233,35 +233,28 @@ def english(material: Material, target: str) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Method:
-    """A cheap score.
+    """A cheap score; ``params.RANK_METHODS`` says what it is, needs and costs.
 
     Attributes:
-        needs, cost: for people.
         score: (material, target) -> score of each candidate.
         rows: whether it reads the target's rows: targets scored straight from the backbone have none.
         checkpoints: whether it needs a finished checkpoint of each candidate.
     """
 
-    name: str
-    needs: str
-    cost: str
     score: Callable[[Material, str], dict[str, float]]
     rows: bool = True
     checkpoints: bool = False
 
 
 METHODS = {
-    method.name: method
-    for method in (
-        Method("size", "metadata", "nothing", size, rows=False),
-        Method("kind", "metadata", "nothing", kind, rows=False),
-        Method("text_emb", "text of task and target", "one pass of the base over both", text_emb),
-        Method("logme", "labels of the target, and a checkpoint of each task or its labels", "one pass over the target for each checkpoint, or of the base over all", _foretelling(logme)),
-        Method("h_score", "as logme", "as logme", _foretelling(h_score)),
-        Method("few_shot", "labels of the target, a checkpoint of each task", "a short training for each task and target", few_shot, checkpoints=True),
-        Method("task_emb", "labels of task and target", "a short training for each task, and for each target", task_emb),
-        Method("english", "a checkpoint of each task", "nothing", english, rows=False, checkpoints=True),
-    )
+    "size": Method(size, rows=False),
+    "kind": Method(kind, rows=False),
+    "text_emb": Method(text_emb),
+    "logme": Method(_foretelling(logme)),
+    "h_score": Method(_foretelling(h_score)),
+    "task_emb": Method(task_emb),
+    "few_shot": Method(few_shot, checkpoints=True),
+    "english": Method(english, rows=False, checkpoints=True),
 }
 AUTO = ("kind", "text_emb", "logme", "h_score")
 """What ``auto`` fuses."""

@@ -184,7 +184,7 @@ def _prepared(params, executor, find_base, extra, pool, methods, checkpoints, se
     chosen = _methods(methods, composer.problems)
     singles, targets, tasks, start = composer.attempt(lambda: _composed(composer, pool, seed, base_seed), ({}, {}, {}, None))
     if targets and all(phase is None for phase in targets.values()) and (lost := [m for m in chosen if METHODS[m].rows]) and "auto" not in methods:
-        composer.problems.add(f"{', '.join(lost)}: {', '.join(targets)} has no labelled training rows: it is scored straight from the backbone.", f"Methods that need none: {', '.join(m.name for m in METHODS.values() if not m.rows)}")
+        composer.problems.add(f"{', '.join(lost)}: {', '.join(targets)} has no labelled training rows: it is scored straight from the backbone.", f"Methods that need none: {', '.join(name for name, m in METHODS.items() if not m.rows)}")
     composer.problems.raise_if_any()
     if len(singles) < 2:
         raise XferError(f"The pool has one candidate ({', '.join(singles)}): there is nothing to order.", "Name at least two: pool=mnli,squad")
@@ -192,7 +192,7 @@ def _prepared(params, executor, find_base, extra, pool, methods, checkpoints, se
     missing = [name for name in singles if name not in runs]
     trained = [name for name in chosen if METHODS[name].checkpoints]
     if trained and missing and checkpoints != "train":
-        raise XferError(f"{', '.join(trained)}: no finished checkpoint of {', '.join(missing)} from this model with this data, seed and settings.", "Train them first: checkpoints=train, or choose methods that need none: " + ", ".join(m.name for m in METHODS.values() if not m.checkpoints))
+        raise XferError(f"{', '.join(trained)}: no finished checkpoint of {', '.join(missing)} from this model with this data, seed and settings.", "Train them first: checkpoints=train, or choose methods that need none: " + ", ".join(name for name, m in METHODS.items() if not m.checkpoints))
     validate(phase for phase in [*singles.values(), *filter(None, targets.values())])
     if checkpoints == "train":
         runs, missing = {name: executor.ensure(phase).run_id for name, phase in singles.items()}, []
