@@ -1,7 +1,8 @@
 """Brings about one phase after the other: takes what exists, resumes what was interrupted, runs the rest.
 
-One holder per phase: a lock on this host is held while a phase runs, and what another process finished meanwhile is
-taken. Local state lies in ``XFER_HOME/work/<spec_hash>-<code_hash>/`` until the phase is published.
+One holder per phase: while a phase runs it is held, on this host and among all workers of the store, and what another
+worker finished meanwhile is taken (``tracking/lease.py``). A worker that stood still for so long that it was taken over
+publishes nothing. Local state lies in ``XFER_HOME/work/<spec_hash>-<code_hash>/`` until the phase is published.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from mlflow_xfer.models import load
 from mlflow_xfer.phases import overlaps, record
 from mlflow_xfer.phases.code import code_hash
 from mlflow_xfer.phases.phase import Base, Made, Phase, Start
-from mlflow_xfer.tracking import checkpoints, lease
+from mlflow_xfer.tracking import checkpoints
+from mlflow_xfer.tracking.lease import Lease, TakenOver, across_hosts, hold
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.store import Store
@@ -100,23 +102,30 @@ class Executor:
     def _take_or_run(self, phase: Phase, parent: str | None, attach: str | None) -> Done:
         code = self.code(phase)
         key = f"{phase.spec_hash}-{code}"
+        work = home() / "work" / key
         found = self.existing(phase)
-        if found is None:
-            with lease.hold(key):
-                found = self.existing(phase)  # another process may have finished it while this one waited
+        while found is None:
+            with hold(key), across_hosts(self.store, key, lambda: bool(self.existing(phase))) as lease:
+                found = self.existing(phase)  # another worker may have finished it while this one waited
                 if found is None:
-                    return self._run(phase, code, home() / "work" / key, parent, attach)
+                    record.end_abandoned(self.store, phase, code, lease.displaced)
+                    try:
+                        return self._run(phase, code, work, parent, attach, lease)
+                    except TakenOver as error:
+                        logger.warning("%s: %s", phase.label, error)
+                else:
+                    shutil.rmtree(work, ignore_errors=True)  # begun here, finished elsewhere
         logger.info("%s: reused run %s (same data, settings and %s)", phase.label, found, "code" if self.reuse == "same-code" else "inputs")
         return Done(found, "reused")
 
-    def _run(self, phase: Phase, code: str, work: Path, parent: str | None, attach: str | None) -> Done:
+    def _run(self, phase: Phase, code: str, work: Path, parent: str | None, attach: str | None, lease: Lease) -> Done:
         if not phase.resolved:  # what lies there may come from other data or weights
             shutil.rmtree(work, ignore_errors=True)
         held = record.held_run(self.store, work, UNDONE)
         why = f"resumed in run {held}" if held else self.store.near_misses(phase.spec(), code) or "first of its kind"
         logger.info("%s: %s", phase.label, why)
         inputs = [run for source in phase.inputs if (run := self._run_id(source))]
-        run_id = record.open_phase(self.store, phase, code, inputs, parent=parent, run_id=held or attach, suite=self.suite)
+        run_id = record.open_phase(self.store, phase, code, inputs, parent=parent, run_id=held or attach, suite=self.suite, holder=lease.holder)
         record.hold_run(work, run_id)
         meter = record.Meter(self.store, run_id, phase, resumed=bool(held))
         with record.ending(self.store, run_id):
@@ -124,15 +133,15 @@ class Executor:
             try:
                 with meter:
                     if phase.kind == "evaluate":
-                        self._evaluate(phase, start, work, run_id)
+                        self._evaluate(phase, start, work, run_id, lease)
                     else:
-                        self._train(phase, start, work, run_id, meter)
+                        self._train(phase, start, work, run_id, meter, lease)
             finally:
                 self.spent.append(Spent(run_id, meter.optimizer_steps, meter.tokens, meter.seconds))
         shutil.rmtree(work, ignore_errors=True)
         return Done(run_id, "resumed" if held else "made")
 
-    def _train(self, phase: Phase, start: Path | Base, work: Path, run_id: str, meter: record.Meter) -> None:
+    def _train(self, phase: Phase, start: Path | Base, work: Path, run_id: str, meter: record.Meter, lease: Lease) -> None:
         from mlflow_xfer.phases.train import train_phase
 
         write = record.once(self.store, run_id)
@@ -145,13 +154,16 @@ class Executor:
 
         outcome = train_phase(phase, start, work, log)
         meter.saw({"train/tokens": outcome.tokens}, outcome.steps)
+        lease.confirm()
         record.outcome(self.store, run_id, phase, outcome)
         checkpoints.publish(self.store, run_id, outcome.directory, step=outcome.selected_step, tags=record.model_tags(phase))
 
-    def _evaluate(self, phase: Phase, start: Path | Base, work: Path, run_id: str) -> None:
+    def _evaluate(self, phase: Phase, start: Path | Base, work: Path, run_id: str, lease: Lease) -> None:
         from mlflow_xfer.phases.evaluate import evaluate_phase
 
-        record.evaluation(self.store, run_id, phase, evaluate_phase(phase, start, work), work)
+        found = evaluate_phase(phase, start, work)
+        lease.confirm(patience=0.0)  # scores are only queued, so a store that is away need not be waited for
+        record.evaluation(self.store, run_id, phase, found, work)
         self.store.tags(run_id, overlaps.tags(overlaps.findings(phase)))
 
     def _run_id(self, source: Start) -> str | None:

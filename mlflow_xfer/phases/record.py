@@ -20,15 +20,16 @@ if TYPE_CHECKING:
     from mlflow_xfer.training.trainer import Outcome
 
 HELD = "run.json"
+HOLDER_TAG = "xfer.holder"
 PER_LANGUAGE = "results/per_language.json"
 CONTEXTS = {"train": "train", "validation": "dev", "test": "test"}
 WORK = ("train/optimizer_steps", "train/tokens", "train/seconds", "predict/seconds")  # what a run itself did: never copied to another run
 SHOWN_PARAMS = ("learning_rate", "num_train_epochs", "max_steps", "train_batch_size", "max_seq_length", "select_by", "mixing", "mlm_share", "target_shots", "layer", "pooling", "control", "exclude_overlap")  # fmt: skip
 
 
-def open_phase(store: Store, phase: Phase, code: str, inputs: Sequence[str], *, parent: str | None, run_id: str | None, suite: str) -> str:
-    """Open the run of ``phase`` (or the given one again) with all that identifies it."""
-    tags = phase_tags(phase, suite) | {"xfer.spec_hash": phase.spec_hash, "xfer.code_hash": code, "xfer.input_run_ids": ",".join(inputs), ARTIFACTS_TAG: PER_LANGUAGE if phase.kind == "evaluate" else "model"}
+def open_phase(store: Store, phase: Phase, code: str, inputs: Sequence[str], *, parent: str | None, run_id: str | None, suite: str, holder: str = "") -> str:
+    """Open the run of ``phase`` (or the given one again) with all that identifies it, and which worker holds it."""
+    tags = phase_tags(phase, suite) | ({HOLDER_TAG: holder} if holder else {}) | {"xfer.spec_hash": phase.spec_hash, "xfer.code_hash": code, "xfer.input_run_ids": ",".join(inputs), ARTIFACTS_TAG: PER_LANGUAGE if phase.kind == "evaluate" else "model"}
     params = {name: phase.settings[name] for name in SHOWN_PARAMS if phase.settings.get(name) not in (None, "")}
     if phase.seed is not None:
         params["seed"] = phase.seed
@@ -162,6 +163,15 @@ def ending(store: Store, run_id: str) -> Iterator[None]:
 
 def _interrupted(error: BaseException) -> bool:
     return not isinstance(error, Exception) or getattr(error, "exit_code", None) in (TRY_AGAIN, INTERRUPTED)
+
+
+def end_abandoned(store: Store, phase: Phase, code: str, holder: str) -> None:
+    """End the runs of this phase that a dead worker left running, before its successor opens another one."""
+    if not holder:
+        return
+    for run in store.search({"xfer.spec_hash": phase.spec_hash, "xfer.code_hash": code, HOLDER_TAG: holder}, status="RUNNING"):
+        store.tags(run.run_id, {"xfer.error": "its worker was not heard of any more; another one took the phase over"})
+        store.finish(run.run_id, "KILLED")
 
 
 def hold_run(work: Path, run_id: str) -> None:

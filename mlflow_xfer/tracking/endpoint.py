@@ -193,10 +193,7 @@ def use_wal(path: Path) -> bool:
 
     Left alone on network file systems, where WAL is unsafe, and where ``XFER_SQLITE_WAL=false``.
     """
-    if (
-        os.environ.get("XFER_SQLITE_WAL", "true").lower() in ("false", "0")
-        or _file_system(path) in _NETWORK_FILE_SYSTEMS
-    ):
+    if os.environ.get("XFER_SQLITE_WAL", "true").lower() in ("false", "0") or on_network(path):
         return False
     try:
         connection = sqlite3.connect(path, timeout=5.0)
@@ -206,6 +203,11 @@ def use_wal(path: Path) -> bool:
             connection.close()
     except sqlite3.Error:
         return False
+
+
+def on_network(path: Path) -> bool:
+    """Whether ``path`` lies on a file system that other hosts can mount too."""
+    return _file_system(path) in _NETWORK_FILE_SYSTEMS
 
 
 def _file_system(path: Path) -> str:

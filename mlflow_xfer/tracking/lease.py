@@ -1,10 +1,8 @@
 """One holder per phase: two workers that want the same phase, one trains and the other waits.
 
-:func:`hold` is a file lock, for the processes of one host. :class:`Ledger` is its counterpart across
-hosts: MLflow has no transactions, but a run parameter can be written only once, so the first worker
-to write the parameter ``<key>.<generation>`` of the one ledger run holds the lease. Its holder counts
-up a heartbeat; whoever sees the count stand still for long, by their own clock, may write the next
-generation and so take over; a holder checks before publishing that it still holds.
+:func:`hold` is a file lock, for the processes of one host; :func:`across_hosts` is its counterpart for workers that
+share nothing but the tracking store (:mod:`ledger`). Both are held, in this order: so of one host's workers only one
+asks the store, and it knows that a lease of this host which nobody gave back belongs to a dead process.
 """
 
 from __future__ import annotations
@@ -13,22 +11,28 @@ import hashlib
 import logging
 import os
 import socket
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.home import home
+from mlflow_xfer.tracking import endpoint
+from mlflow_xfer.tracking.ledger import RELEASED, Ledger, beat_tag
+
+if TYPE_CHECKING:
+    from mlflow_xfer.tracking.store import Store
 
 log = logging.getLogger(__name__)
 
-EXPERIMENT = "xfer-ledger"
-STALE_SECONDS = 180.0  # a heartbeat that stood still this long belongs to a dead worker
 _POLL_SECONDS = 0.5
+_LEDGER_POLL_SECONDS = 2.0
 
 
 @contextmanager
@@ -76,136 +80,154 @@ def hold(key: str, *, timeout: float | None = None, waiting: Callable[[float], o
         lock.release()
 
 
-def worker_id() -> str:
-    """A name for this process that no other process ever has."""
-    return f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
+class TakenOver(XferError):
+    """This worker stood still for so long that another one took its phase over (exit code 75)."""
+
+    def __init__(self, key: str):
+        super().__init__(
+            "Another worker took this phase over, because this one had not been heard of for too long.",
+            f"What it publishes is taken instead (lease {key[:16]}…).",
+            exit_code=TRY_AGAIN,
+        )
 
 
 @dataclass
-class Ledger:
-    """Leases across hosts, on one tracking store.
+class Lease:
+    """What its holder holds.
 
-    Args:
-        client: ``MlflowClient`` of the store.
-        worker: unique name of the holder, see :func:`worker_id`.
-        stale_seconds: how long a heartbeat may stand still, by the observer's clock.
-        clock: seconds, monotonic.
+    Attributes:
+        holder: the worker, as a tag of the run that it makes; empty where the store needs no ledger.
+        displaced: the dead worker that it was taken from; empty if it was free.
     """
 
-    client: object
-    worker: str = field(default_factory=worker_id)
-    stale_seconds: float = STALE_SECONDS
-    clock: Callable[[], float] = time.monotonic
-    _run: str = ""
-    _seen: dict[str, tuple[str, float]] = field(default_factory=dict)  # key -> (last heartbeat, when first seen)
+    store: Store
+    key: str
+    ledger: Ledger | None = None
+    generation: int | None = None
+    displaced: str = ""
 
-    def acquire(self, key: str) -> int | None:
-        """Try to hold ``key`` once; returns the generation held, None while another worker holds it.
+    @property
+    def holder(self) -> str:
+        return self.ledger.worker if self.ledger and self.generation else ""
 
-        Call again to wait: a holder is taken for dead when its heartbeat has not changed between
-        calls for ``stale_seconds``.
+    def confirm(self, patience: float | None = None) -> None:
+        """To be called before publishing: waits for a store that is away, as publishing does.
+
+        Args:
+            patience: seconds to wait instead; with a store that stays away the lease counts as held.
+
+        Raises:
+            TakenOver: another worker holds the key.
         """
-        name = _param(key)
-        for _ in range(100):
-            generation, holder = self._current(name)
-            if holder == self.worker:
-                return generation
-            if holder and not self._released(name, generation) and not self._stale(name, generation):
-                return None
-            if self._write(f"{name}.{generation + 1}"):
-                self._seen.pop(name, None)
-                self.beat(key, generation + 1)
-                return generation + 1
-        return None
+        if not self.ledger or not self.generation:
+            return
+        try:
+            renewed = endpoint.patiently(self._renew, self.store.uri, log.warning, patience)
+        except Exception as error:
+            if patience is None and isinstance(error, XferError):
+                raise
+            log.warning("Whether another worker took this phase over is not known (%s); going on", endpoint.said(error))
+            return
+        if renewed is None:
+            raise TakenOver(self.key)
+        self.generation = renewed
 
-    def beat(self, key: str, generation: int) -> None:
-        """Count the heartbeat up. Call several times per ``stale_seconds``."""
-        tag = f"{_param(key)}.{generation}.beat"
-        now = self._ledger_run().data.tags.get(tag, "0")
-        count = int(now) + 1 if now.isdigit() else 1
-        self.client.set_tag(self.run_id(), tag, str(count))
+    def _renew(self) -> int | None:
+        return self.ledger.renew(self.key, self.generation)
 
-    def holds(self, key: str, generation: int) -> bool:
-        """Whether nobody has taken ``key`` over; to be asked before publishing."""
-        return self._current(_param(key)) == (generation, self.worker)
-
-    def release(self, key: str, generation: int) -> None:
-        """Let go; the next worker does not have to wait for the heartbeat to go stale."""
-        self.client.set_tag(self.run_id(), f"{_param(key)}.{generation}.beat", "released")
-
-    def run_id(self) -> str:
-        """The ledger run: made by whoever wins creating the experiment, waited for by the others."""
-        if not self._run:
-            self._run = _ledger_run_id(self.client)
-        return self._run
-
-    def _ledger_run(self):
-        return self.client.get_run(self.run_id())
-
-    def _current(self, name: str) -> tuple[int, str]:
-        """(highest generation written, its worker); (0, "") if the key was never held."""
-        params = self._ledger_run().data.params
-        generation = 0
-        while f"{name}.{generation + 1}" in params:
-            generation += 1
-        return generation, params.get(f"{name}.{generation}", "")
-
-    def _write(self, param: str) -> bool:
-        """Write the parameter; True only if it is ours afterwards (read back: exactly one writer wins)."""
-        from mlflow.exceptions import MlflowException
-
-        with suppress(MlflowException):
-            self.client.log_param(self.run_id(), param, self.worker)
-        return self._ledger_run().data.params.get(param) == self.worker
-
-    def _released(self, name: str, generation: int) -> bool:
-        return self._beat_of(name, generation) == "released"
-
-    def _stale(self, name: str, generation: int) -> bool:
-        beat = f"{generation}:{self._beat_of(name, generation)}"
-        last, since = self._seen.get(name, ("", 0.0))
-        if last != beat:
-            self._seen[name] = (beat, self.clock())
-            return False
-        return self.clock() - since >= self.stale_seconds
-
-    def _beat_of(self, name: str, generation: int) -> str:
-        return self._ledger_run().data.tags.get(f"{name}.{generation}.beat", "")
+    def beating(self, stop: threading.Event) -> None:
+        """Beat until ``stop`` is set; a store that is away is asked again at the next beat."""
+        while not stop.wait(self.ledger.stale_seconds / 6):
+            try:
+                self.ledger.beat(self.key, self.generation)
+            except Exception as error:
+                log.debug("A heartbeat was not recorded: %s", endpoint.said(error))
 
 
-def _ledger_run_id(client, wait_seconds: float = 30.0) -> str:
-    from mlflow.exceptions import MlflowException
+@contextmanager
+def across_hosts(store: Store, key: str, over: Callable[[], bool]) -> Iterator[Lease]:
+    """Hold ``key`` among all workers of a store, heartbeat included, once no living worker holds it or ``over()``.
 
+    A SQLite file on this host's own disk needs no ledger: whoever reaches it is a process of this host.
+
+    Args:
+        key: what to hold; :func:`hold` it first.
+        over: asked while waiting; True ends the wait, with a lease that nobody holds.
+    """
+    lease = _wait(store, key, over)
+    stop = threading.Event()
+    beats = threading.Thread(target=lease.beating, args=(stop,), name="xfer-lease", daemon=True)
+    if lease.generation:
+        beats.start()
     try:
-        experiment = client.create_experiment(EXPERIMENT)
-        run = client.create_run(experiment, tags={"xfer.kind": "ledger"}, run_name="ledger")
-        return run.info.run_id
-    except MlflowException:
-        pass  # it exists
-    deadline = time.monotonic() + wait_seconds
+        yield lease
+    finally:
+        stop.set()
+        if lease.generation:
+            beats.join(timeout=1.0)  # a beat after the release would undo it
+            store.tags(lease.ledger.run_id(), {beat_tag(key, lease.generation): RELEASED})
+
+
+def only_here(uri: str) -> bool:
+    """Whether the tracking store can be reached from this host only: a SQLite file that lies on its own disk."""
+    path = endpoint.sqlite_path(uri)
+    return path is not None and not endpoint.on_network(path)
+
+
+def _wait(store: Store, key: str, over: Callable[[], bool]) -> Lease:
+    """The lease; one without generation once ``over()``, and where there is no ledger.
+
+    A server on which this user may not write to the ledger is used without: at worst a phase is trained twice.
+    """
+    if not store.leases or only_here(store.uri):
+        return Lease(store, key)
+    ledger = store.ledger = store.ledger or Ledger(store.client, worker_id())
+    mine = f"{_place()}-"
+    started, told = time.monotonic(), 0
     while True:
-        found = client.get_experiment_by_name(EXPERIMENT)
-        ledgers = found and client.search_runs(
-            [found.experiment_id],
-            "tags.`xfer.kind` = 'ledger'",
-            order_by=["attributes.start_time ASC", "attributes.run_id ASC"],
-        )
-        if ledgers:
-            return ledgers[0].info.run_id
-        if time.monotonic() > deadline:
-            raise XferError(
-                f"The experiment {EXPERIMENT!r} has no ledger run.",
-                f"Its maker died at once. Delete the experiment for good: mlflow experiments delete, then mlflow gc. Or rename {EXPERIMENT}.",
-                exit_code=TRY_AGAIN,
-            )
-        time.sleep(_POLL_SECONDS)
+        try:
+            generation = store.ask(lambda: ledger.acquire(key, dead=lambda holder: holder.startswith(mine)))
+        except XferError:
+            raise
+        except Exception as error:
+            log.warning("Leases across machines are off, the tracking store refuses them: %s", endpoint.said(error))
+            store.leases = False
+            return Lease(store, key)
+        if generation is not None:
+            before = store.ask(lambda: ledger.holder(key, generation - 1)) if generation > 1 else ""
+            return Lease(store, key, ledger, generation, before if before != ledger.worker else "")
+        waited = time.monotonic() - started
+        if waited >= 60.0 * told:
+            told += 1
+            log.info("Waiting for a worker on another machine that trains the same phase (%.0f s)", waited)
+        time.sleep(min(_LEDGER_POLL_SECONDS, ledger.stale_seconds / 6))
+        if over():
+            return Lease(store, key)
+
+
+def worker_id() -> str:
+    """A name for this process that no other process ever has; it begins with where the process runs."""
+    return f"{_place()}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
+
+
+def _place() -> str:
+    """This host and this home: processes of one place share their file locks."""
+    file = home() / "locks" / "place"
+    while True:
+        try:
+            return f"{socket.gethostname()}-{file.read_text('utf-8')}"
+        except FileNotFoundError:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            own = file.with_name(f"place-{uuid.uuid4().hex}")
+            own.write_text(uuid.uuid4().hex[:8], "utf-8")
+            try:
+                os.link(own, file)  # of several processes one wins, with a whole file
+            except FileExistsError:
+                pass
+            finally:
+                own.unlink()
 
 
 def _file_name(key: str) -> str:
     """``key`` as a file name; long or odd keys by digest."""
     return key if len(key) <= 150 and key.replace("-", "").isalnum() else hashlib.sha256(key.encode()).hexdigest()
-
-
-def _param(key: str) -> str:
-    """``key`` as the start of a parameter name (a digest: two 64-digit hashes fill half of MLflow's limit)."""
-    return key if len(key) <= 200 and key.replace("-", "").isalnum() else hashlib.sha256(key.encode()).hexdigest()

@@ -17,6 +17,7 @@ from typing import TypeVar
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tracking import artifacts, endpoint, links, names, reuse, runs, versions
 from mlflow_xfer.tracking.delivery import OPENED_TAG
+from mlflow_xfer.tracking.ledger import Ledger
 from mlflow_xfer.tracking.recorder import Recorder, now
 from mlflow_xfer.tracking.runs import RunView
 from mlflow_xfer.tracking.spool import Spool
@@ -39,6 +40,8 @@ class Store(Recorder):
         self.client, self.uri, self.experiment_id = client, uri, experiment_id
         self._experiment_of: dict[str, str] = {}
         self._opened: dict[str, str] = {}  # run -> the OPENED_TAG that this process set
+        self.leases = True  # across machines, see lease.py; off once the store has refused them
+        self.ledger: Ledger | None = None
 
     @classmethod
     def open(cls, experiment: str | None = None, *, sync: bool = True, probe: bool = True) -> Store:

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.tracking import lease
-from mlflow_xfer.tracking.lease import Ledger
+from mlflow_xfer.tracking import lease, ledger
+from mlflow_xfer.tracking.ledger import Ledger
 
 HOLDER = """
 import sys, time
@@ -37,27 +37,27 @@ def test_a_holder_keeps_others_out_until_it_dies(python):
 
 
 @pytest.fixture
-def ledgers(local_store, monkeypatch):
+def ledgers(local_store):
     """Three workers on one store; each with a clock of its own that the test moves."""
-    monkeypatch.setattr(lease, "_POLL_SECONDS", 0.05)
     made = []
     for n in range(3):
-        ledger = Ledger(local_store.client, worker=f"worker-{n}", stale_seconds=10.0)
-        ledger.now = 0.0
-        ledger.clock = lambda ledger=ledger: ledger.now
-        made.append(ledger)
+        one = Ledger(local_store.client, worker=f"worker-{n}", stale_seconds=10.0)
+        one.now = 0.0
+        one.clock = lambda one=one: one.now
+        made.append(one)
     return made
 
 
-def test_exactly_one_worker_wins_each_key(local_store):
-    workers = [Ledger(local_store.client) for _ in range(4)]
-    keys = [f"key{n}" for n in range(8)]
+def test_exactly_one_worker_wins_each_key(store):
+    workers = [Ledger(store.client, worker=f"worker-{n}") for n in range(4)]
+    tag = store.experiment_id  # the server is shared by the session's tests
+    keys = [f"key{n}of{tag}" for n in range(8)]
     won: list[tuple[str, str]] = []
 
-    def work(ledger: Ledger) -> None:
+    def work(one: Ledger) -> None:
         for key in keys:
-            if ledger.acquire(key) is not None:
-                won.append((key, ledger.worker))
+            if one.acquire(key) is not None:
+                won.append((key, one.worker))
 
     threads = [threading.Thread(target=work, args=(worker,)) for worker in workers]
     for thread in threads:
@@ -65,13 +65,12 @@ def test_exactly_one_worker_wins_each_key(local_store):
     for thread in threads:
         thread.join()
     assert sorted(key for key, _ in won) == keys
-    assert len({ledger.run_id() for ledger in workers}) == 1
+    assert len({one.run_id() for one in workers}) == 1
 
 
 def test_a_living_holder_is_waited_for_and_a_dead_one_is_taken_over(ledgers):
     first, second, third = ledgers
     assert first.acquire("k") == 1
-    assert first.acquire("k") == 1  # its own
     assert second.acquire("k") is None
     second.now = 9.0
     first.beat("k", 1)
@@ -80,10 +79,22 @@ def test_a_living_holder_is_waited_for_and_a_dead_one_is_taken_over(ledgers):
     assert second.acquire("k") is None
     second.now = 19.5
     assert second.acquire("k") == 2
-    assert not first.holds("k", 1) and second.holds("k", 2)
+    assert first.renew("k", 1) is None and second.renew("k", 2) == 3
     third.now = 100.0  # a late observer starts its own count
     assert third.acquire("k") is None
     assert first.acquire("k") is None
+    assert third.acquire("k", dead=lambda holder: holder == "worker-1") == 4  # known to be dead: no wait
+
+
+def test_renewing_keeps_the_key_for_another_wait(ledgers):
+    first, second, _ = ledgers
+    assert first.acquire("k") == 1 and second.acquire("k") is None
+    second.now = 9.9
+    assert first.renew("k", 1) == 2
+    assert first.renew("k", 1) == 2  # its answer may have been lost
+    assert second.acquire("k") is None
+    second.now = 19.0
+    assert second.acquire("k") is None
 
 
 def test_a_released_key_is_free_at_once(ledgers):
@@ -91,20 +102,105 @@ def test_a_released_key_is_free_at_once(ledgers):
     generation = first.acquire("k")
     first.release("k", generation)
     assert second.acquire("k") == 2
-    assert not first.holds("k", generation)
+    assert first.renew("k", generation) is None
 
 
-def test_the_ledger_is_made_once(local_store, ledgers, monkeypatch):
-    ids = {ledger.run_id() for ledger in ledgers}
-    assert len(ids) == 1
-    (experiment,) = [e for e in local_store.client.search_experiments() if e.name == lease.EXPERIMENT]
-    assert len(local_store.client.search_runs([experiment.experiment_id])) == 1
+def test_what_a_worker_held_itself_it_holds_in_a_new_generation(ledgers):
+    first, second, _ = ledgers
+    assert first.acquire("k") == 1 and first.acquire("k") == 2
+    first.release("k", 1)  # on its way while the key was taken again
+    assert second.acquire("k") is None
 
 
-def test_a_ledger_whose_maker_died_is_reported(local_store, monkeypatch):
-    local_store.client.create_experiment(lease.EXPERIMENT)
-    monkeypatch.setattr(lease, "_POLL_SECONDS", 0.01)
+def test_an_outage_of_the_store_makes_nobody_look_dead(ledgers, monkeypatch):
+    first, second, _ = ledgers
+    assert first.acquire("k") == 1 and second.acquire("k") is None
+    second.now = 9.0
+    with monkeypatch.context() as away:
+        away.setattr(Ledger, "_ledger_run", lambda self: (_ for _ in ()).throw(ConnectionError("refused")))
+        with pytest.raises(ConnectionError):
+            second.acquire("k")
+    second.now = 15.0
+    assert second.acquire("k") is None
+    second.now = 26.0
+    assert second.acquire("k") == 2
+
+
+def test_the_ledger_is_made_once_and_restored_when_somebody_tidied_up(local_store, ledgers, monkeypatch):
+    monkeypatch.setattr(ledger, "_POLL_SECONDS", 0.01)
+    assert len({one.run_id() for one in ledgers}) == 1
+    client = local_store.client
+    experiment = client.get_experiment_by_name(ledger.EXPERIMENT)
+    assert len(client.search_runs([experiment.experiment_id])) == 1
+    client.delete_run(ledgers[0].run_id())
+    assert ledgers[0].acquire("k") == 1 and ledgers[1].acquire("k") is None
+    client.delete_experiment(experiment.experiment_id)
+    late = Ledger(client, worker="late")
+    assert late.acquire("k") is None and late.run_id() == ledgers[0].run_id()
+
+
+def test_a_ledger_whose_maker_died_is_made_by_those_who_wait(local_store, monkeypatch):
+    local_store.client.create_experiment(ledger.EXPERIMENT)
+    monkeypatch.setattr(ledger, "_POLL_SECONDS", 0.05)
+    made: list[str] = []
+    threads = [threading.Thread(target=lambda: made.append(ledger._ledger_run_id(local_store.client, wait_seconds=0.1))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 3 and len(set(made)) == 1
+
+
+def test_a_store_that_only_this_host_reaches_needs_no_ledger(local_store):
+    with lease.across_hosts(local_store, "k", lambda: False) as held:
+        held.confirm()
+        assert held.holder == ""
+    assert local_store.client.get_experiment_by_name(ledger.EXPERIMENT) is None
+
+
+def test_a_dead_worker_of_this_host_is_known_by_the_file_lock(server, local_store):
+    key = f"k{local_store.experiment_id}"
+    ended = Ledger(local_store.client, lease.worker_id())
+    assert ended.acquire(key) == 1
     started = time.monotonic()
-    with pytest.raises(XferError, match="has no ledger run"):
-        lease._ledger_run_id(local_store.client, wait_seconds=0.1)
+    with lease.hold(key), lease.across_hosts(local_store, key, lambda: False) as held:
+        assert held.generation == 2 and held.displaced == ended.worker
+        held.confirm()
+        assert held.generation == 3
     assert time.monotonic() - started < 5
+    local_store.flush()
+    assert Ledger(local_store.client, "elsewhere").acquire(key) == 4  # released at the end
+
+
+def test_a_holder_that_was_taken_over_may_not_publish(server, local_store):
+    key = f"k{local_store.experiment_id}"
+    with lease.across_hosts(local_store, key, lambda: False) as held:
+        other = Ledger(local_store.client, "elsewhere", stale_seconds=0.0)
+        assert other.acquire(key) is None and other.acquire(key) == 2
+        with pytest.raises(lease.TakenOver) as caught:
+            held.confirm()
+        assert caught.value.exit_code == 75
+    local_store.flush()
+    assert other.renew(key, 2) == 3  # the loser's release is of its own generation
+
+
+class Counting:
+    """An ``MlflowClient`` that counts what is asked of it."""
+
+    def __init__(self, client):
+        self.client, self.calls = client, []
+
+    def __getattr__(self, name):
+        self.calls.append(name)
+        return getattr(self.client, name)
+
+
+def test_a_phase_that_nobody_else_wants_costs_four_small_requests(server, local_store):
+    """However long the ledger is: reading it takes longer with every phase ever held."""
+    with lease.across_hosts(local_store, f"k{local_store.experiment_id}", lambda: False):
+        pass
+    local_store.flush()
+    counting = local_store.ledger.client = Counting(local_store.client)
+    with lease.across_hosts(local_store, f"l{local_store.experiment_id}", lambda: False) as held:
+        held.confirm()
+    assert counting.calls == ["log_param"] * 4

@@ -1,0 +1,178 @@
+"""Leases across hosts, kept in the tracking store itself.
+
+MLflow has no transactions, but a run parameter can be written only once: the first worker to write the parameter
+``<key>.<generation>`` of the one ledger run holds the lease. Its holder counts up a heartbeat; whoever sees the count
+stand still for long, by their own clock, may write the next generation and so take over. Before it publishes, a holder
+writes its own next generation: that fails if it has been taken over, and it cannot be taken over between asking and
+publishing without another wait.
+
+A key that nobody else wants costs two small requests; only those who wait read the ledger run, which grows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+EXPERIMENT = "xfer-ledger"
+RUN_TAG = "xfer.ledger_run"  # of the experiment
+RELEASED = "released"
+_POLL_SECONDS = 0.5
+
+
+def stale_seconds() -> float:
+    """A heartbeat that stood still this long belongs to a dead worker (``$XFER_STALE_SECONDS``, 180)."""
+    return float(os.environ.get("XFER_STALE_SECONDS", 180.0))
+
+
+@dataclass
+class Ledger:
+    """Leases of one worker on one tracking store.
+
+    Args:
+        client: ``MlflowClient`` of the store.
+        worker: unique name of the holder.
+        stale_seconds: how long a heartbeat may stand still, by the observer's clock.
+        clock: seconds, monotonic.
+    """
+
+    client: object
+    worker: str
+    stale_seconds: float = field(default_factory=stale_seconds)
+    clock: Callable[[], float] = time.monotonic
+    _run: str = ""
+    _seen: dict[str, tuple[str, float]] = field(default_factory=dict)  # key -> (last heartbeat, when first seen)
+    _tried: set[str] = field(default_factory=set)
+    _beats: int = 0
+
+    def acquire(self, key: str, dead: Callable[[str], bool] = lambda holder: False) -> int | None:
+        """Try to hold ``key`` once; returns the generation held, None while another worker holds it.
+
+        Call again to wait: a holder is taken for dead when its heartbeat has not changed between
+        calls for ``stale_seconds``, or when ``dead(holder)`` knows it. What this worker itself held before is
+        held again in a new generation (its release may still be on the way). A call that fails because the store is
+        away starts that count anew: nobody's heartbeat could be seen then.
+        """
+        name = _param(key)
+        try:
+            if name not in self._tried:
+                self._tried.add(name)
+                if self._write(f"{name}.1"):
+                    return 1
+            return self._acquire_known(name, dead)
+        except Exception:
+            self._seen.pop(name, None)
+            raise
+
+    def _acquire_known(self, name: str, dead: Callable[[str], bool]) -> int | None:
+        for _ in range(100):
+            generation, holder, beat = self._current(name)
+            free = not holder or holder == self.worker or beat == RELEASED or dead(holder)
+            if not free and not self._stale(name, f"{generation}:{beat}"):
+                return None
+            if self._write(f"{name}.{generation + 1}"):
+                self._seen.pop(name, None)
+                return generation + 1
+        return None
+
+    def beat(self, key: str, generation: int) -> None:
+        """Count the heartbeat up. Call several times per ``stale_seconds``."""
+        self._beats += 1
+        self.client.set_tag(self.run_id(), beat_tag(key, generation), str(self._beats))
+
+    def renew(self, key: str, generation: int) -> int | None:
+        """The next generation, to be held before publishing; None if another worker has taken ``key`` over."""
+        return generation + 1 if self._write(f"{_param(key)}.{generation + 1}") else None
+
+    def release(self, key: str, generation: int) -> None:
+        """Let go; the next worker does not have to wait for the heartbeat to go stale."""
+        self.client.set_tag(self.run_id(), beat_tag(key, generation), RELEASED)
+
+    def holder(self, key: str, generation: int) -> str:
+        """The worker that holds (or held) this generation; empty if nobody."""
+        return self._ledger_run().data.params.get(f"{_param(key)}.{generation}", "")
+
+    def run_id(self) -> str:
+        """The ledger run: made by whoever wins creating the experiment, waited for by the others."""
+        if not self._run:
+            self._run = _ledger_run_id(self.client)
+        return self._run
+
+    def _ledger_run(self):
+        return self.client.get_run(self.run_id())
+
+    def _current(self, name: str) -> tuple[int, str, str]:
+        """(highest generation written, its worker, its heartbeat); (0, "", "") if the key was never held."""
+        data = self._ledger_run().data
+        generation = 0
+        while f"{name}.{generation + 1}" in data.params:
+            generation += 1
+        return generation, data.params.get(f"{name}.{generation}", ""), data.tags.get(f"{name}.{generation}.beat", "")
+
+    def _write(self, param: str) -> bool:
+        """Write the parameter, and once more: the second time it is accepted only if the first value was ours."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            for _ in range(2):
+                self.client.log_param(self.run_id(), param, self.worker)
+        except MlflowException as error:
+            if error.error_code != "INVALID_PARAMETER_VALUE":  # the store is away: whose the key is, is not known
+                raise
+            if self._ledger_run().info.lifecycle_stage != "deleted":
+                return False
+            self.client.restore_run(self.run_id())  # somebody tidied up
+            return self._write(param)
+        return True
+
+    def _stale(self, name: str, beat: str) -> bool:
+        last, since = self._seen.get(name, ("", 0.0))
+        if last != beat:
+            self._seen[name] = (beat, self.clock())
+            return False
+        return self.clock() - since >= self.stale_seconds
+
+
+def beat_tag(key: str, generation: int) -> str:
+    """The tag of the ledger run that holds the heartbeat."""
+    return f"{_param(key)}.{generation}.beat"
+
+
+def _ledger_run_id(client, wait_seconds: float = 30.0) -> str:
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(EXPERIMENT)
+    if found is None:
+        with suppress(MlflowException):  # else another worker was faster
+            return _make_run(client, client.create_experiment(EXPERIMENT))
+    elif found.lifecycle_stage == "deleted":  # its name is taken, so nobody can make another one
+        with suppress(MlflowException):
+            client.restore_experiment(found.experiment_id)
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        found = client.get_experiment_by_name(EXPERIMENT)
+        if found and RUN_TAG in found.tags:
+            return found.tags[RUN_TAG]
+        if time.monotonic() > deadline:
+            break
+        time.sleep(_POLL_SECONDS)
+    # Whoever won died at once. Of several that stand in for it, the last to set the tag wins.
+    with suppress(MlflowException):
+        _make_run(client, found.experiment_id)
+    time.sleep(2 * _POLL_SECONDS)
+    return client.get_experiment(found.experiment_id).tags[RUN_TAG]
+
+
+def _make_run(client, experiment: str) -> str:
+    run = client.create_run(experiment, tags={"xfer.kind": "ledger"}, run_name="ledger").info.run_id
+    client.set_experiment_tag(experiment, RUN_TAG, run)
+    return run
+
+
+def _param(key: str) -> str:
+    """``key`` as the start of a parameter name (a digest: two 64-digit hashes fill half of MLflow's limit)."""
+    return key if len(key) <= 200 and key.replace("-", "").isalnum() else hashlib.sha256(key.encode()).hexdigest()

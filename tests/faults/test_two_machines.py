@@ -1,0 +1,95 @@
+"""Two machines and one tracking server want the same phase: one trains it, whatever happens to the other.
+
+A machine is a process with an XFER_HOME of its own: it shares no file lock and no resume state with the other.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from tests.faults.test_outage import Server
+
+STEPS = 400
+PHASE = ["pretrain", "--model", "scratch:xlm-roberta:tiny", "--text_languages", "en,de", "--train_batch_size", "8", "--max_steps", str(STEPS)]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    one = Server(tmp_path_factory.mktemp("server"))
+    one.start()
+    yield one
+    one.stop()
+
+
+class Machines:
+    """Starts the same phase on machines by name; its runs are those of an experiment that is the test's own."""
+
+    def __init__(self, server: Server, folder: Path, command):
+        self.client, self.uri, self.folder, self.command = MlflowClient(server.uri), server.uri, folder, command
+        self.experiment = f"machines-{os.urandom(4).hex()}"
+        self.seed = str(int.from_bytes(os.urandom(3), "big"))  # a phase that no other test has
+
+    def start(self, name: str, stale: float = 180.0):
+        where = {"MLFLOW_TRACKING_URI": self.uri, "MLFLOW_EXPERIMENT_NAME": self.experiment, "XFER_HOME": str(self.folder / name), "XFER_STALE_SECONDS": str(stale)}
+        return self.command(*PHASE, "--seed", self.seed, **where)
+
+    def runs(self) -> list:
+        found = self.client.get_experiment_by_name(self.experiment)
+        return self.client.search_runs([found.experiment_id], order_by=["attributes.start_time ASC"]) if found else []
+
+    def training(self) -> bool:
+        return any("train/loss" in run.data.metrics for run in self.runs())
+
+    def states(self) -> list[str]:
+        return [run.info.status for run in self.runs()]
+
+
+@pytest.fixture
+def machines(server, tmp_path, command):
+    return Machines(server, tmp_path, command)
+
+
+@pytest.mark.slow_ci
+def test_one_trains_and_the_other_waits_and_takes(machines):
+    first = machines.start("a")
+    first.until(machines.training)
+    second = machines.start("b")
+    second.until(lambda: "Waiting for a worker on another machine" in second.text)
+    assert first.wait() == 0, first.text
+    assert second.wait() == 0, second.text
+    (run,) = machines.runs()
+    assert run.info.status == "FINISHED" and f"reused run {run.info.run_id}" in second.text
+
+
+@pytest.mark.slow_ci
+def test_a_killed_worker_is_taken_over_once_it_has_not_been_heard_of(machines):
+    first = machines.start("a", stale=4)
+    first.until(machines.training)
+    first.kill()
+    second = machines.start("b", stale=4)
+    assert second.wait() == 0, second.text
+    assert "Waiting for a worker on another machine" in second.text
+    assert machines.states() == ["KILLED", "FINISHED"]
+    again = machines.start("a")
+    assert again.wait() == 0, again.text
+    assert "reused run" in again.text and machines.states() == ["KILLED", "FINISHED"]
+
+
+def test_a_stalled_worker_that_was_taken_over_publishes_nothing(machines):
+    first = machines.start("a", stale=4)
+    first.until(machines.training)
+    first.process.send_signal(signal.SIGSTOP)
+    second = machines.start("b", stale=4)
+    assert second.wait() == 0, second.text
+    first.process.send_signal(signal.SIGCONT)
+    assert first.wait() == 0, first.text
+    stalled, taken = machines.runs()
+    assert (stalled.info.status, taken.info.status) == ("KILLED", "FINISHED")
+    assert "took this phase over" in first.text and f"reused run {taken.info.run_id}" in first.text
+    assert stalled.outputs is None or not stalled.outputs.model_outputs
+    assert not list((machines.folder / "a" / "home" / "work").glob("*"))
