@@ -14,6 +14,8 @@ from mlflow import MlflowClient
 
 from tests.faults.test_outage import Server
 
+pytestmark = [pytest.mark.slow_ci, pytest.mark.timeout(600)]
+
 STEPS = 400
 PHASE = ["pretrain", "--model", "scratch:xlm-roberta:tiny", "--text_languages", "en,de", "--train_batch_size", "8", "--max_steps", str(STEPS)]
 
@@ -54,7 +56,6 @@ def machines(server, tmp_path, command):
     return Machines(server, tmp_path, command)
 
 
-@pytest.mark.slow_ci
 def test_one_trains_and_the_other_waits_and_takes(machines):
     first = machines.start("a")
     first.until(machines.training)
@@ -66,7 +67,6 @@ def test_one_trains_and_the_other_waits_and_takes(machines):
     assert run.info.status == "FINISHED" and f"reused run {run.info.run_id}" in second.text
 
 
-@pytest.mark.slow_ci
 def test_a_killed_worker_is_taken_over_once_it_has_not_been_heard_of(machines):
     first = machines.start("a", stale=4)
     first.until(machines.training)
