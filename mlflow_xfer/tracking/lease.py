@@ -194,8 +194,7 @@ def _wait(store: Store, key: str, over: Callable[[], bool]) -> Lease:
             store.leases = False
             return Lease(store, key)
         if generation is not None:
-            before = store.ask(lambda: ledger.holder(key, generation - 1)) if generation > 1 else ""
-            return Lease(store, key, ledger, generation, before if before != ledger.worker else "")
+            return Lease(store, key, ledger, generation, _displaced(store, ledger, key, generation))
         waited = time.monotonic() - started
         if waited >= 60.0 * told:
             told += 1
@@ -203,6 +202,12 @@ def _wait(store: Store, key: str, over: Callable[[], bool]) -> Lease:
         time.sleep(min(_LEDGER_POLL_SECONDS, ledger.stale_seconds / 6))
         if over():
             return Lease(store, key)
+
+
+def _displaced(store: Store, ledger: Ledger, key: str, generation: int) -> str:
+    """The worker that held ``key`` before, if it was another one."""
+    before = store.ask(lambda: ledger.holder(key, generation - 1)) if generation > 1 else ""
+    return before if before != ledger.worker else ""
 
 
 def worker_id() -> str:
