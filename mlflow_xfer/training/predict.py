@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from mlflow_xfer.data.encode import encode
 from mlflow_xfer.data.encoded import Encoded, join
 from mlflow_xfer.models.checkpoint import load_task_model
-from mlflow_xfer.models.embed import Layer, Pooling
+from mlflow_xfer.models.embed import CPU_TOKENS, Layer, Pooling
 from mlflow_xfer.models.heads import NO_ANSWERS, run, without_missing
 from mlflow_xfer.models.load import is_decoder, load_config, load_tokenizer
 from mlflow_xfer.tasks.task import Task, TaskKind
@@ -25,7 +25,7 @@ from mlflow_xfer.training.retrieval import Vectors, answers, layer_vectors, trai
 
 MAX_ANSWER = 30  # tokens (XTREME's run_squad.py)
 TOKEN_BUDGET = 8192
-"""Tokens of a prediction batch, padding included. Does not affect the result but for rounding."""
+"""Tokens of a prediction batch, padding included (on a CPU at most CPU_TOKENS). Affects nothing but rounding."""
 
 
 def predict(
@@ -158,7 +158,7 @@ def outputs(
 ) -> Iterator[tuple[np.ndarray, Any]]:
     """(row numbers, the model's output) over all rows of ``encoded``."""
     where = next(model.parameters()).device
-    batches = list(budgeted(encoded.lengths, token_budget))
+    batches = list(budgeted(encoded.lengths, min(token_budget, CPU_TOKENS) if where.type == "cpu" else token_budget))
     for rows in tracked(batches, len(batches), task.name):
         inputs = to_device(inputs_of(task.kind, encoded, rows.tolist(), how), where)
         yield rows, run(model, inputs, how.decoder)
