@@ -12,6 +12,7 @@ from mlflow_xfer.phases import retrieval
 from mlflow_xfer.phases.phase import Base, Phase
 from mlflow_xfer.phases.start import starting_point
 from mlflow_xfer.scoring.baselines import baselines
+from mlflow_xfer.scoring.buckets import analysis
 from mlflow_xfer.scoring.score import score
 from mlflow_xfer.tasks.task import Task, TaskKind
 
@@ -21,14 +22,17 @@ class Evaluation:
     """What an evaluation found.
 
     Attributes:
-        rows: one dict for each language: task, language, metric, score, low, high, n, chance, majority, components.
+        rows: one dict for each language: task, language, metric, score, low, high, n, chance, majority, components, and
+            how the tokenizer fares: fertility (subwords per word) and truncated (examples beyond the length limit, 0-100).
         predictions: language -> predictions in the task's own terms.
         ids: language -> ids of the examples, in the same order.
+        buckets: scores by attributes of the examples, one dict for each language, attribute and bucket.
     """
 
     rows: Sequence[Mapping[str, Any]]
     predictions: Mapping[str, Sequence[Any]]
     ids: Mapping[str, Sequence[str]]
+    buckets: Sequence[Mapping[str, Any]] = ()
 
     @property
     def scores(self) -> dict[str, float]:
@@ -42,12 +46,15 @@ def evaluate_phase(phase: Phase, start: Path | Base, work: Path) -> Evaluation:
     options = {name: phase.settings[name] for name in ("layer", "pooling", "max_seq_length") if name in phase.settings}
     if task.kind == TaskKind.RETRIEVAL:
         return evaluate_retrieval(phase, begin, options)
-    from mlflow_xfer.training.predict import predict
+    from mlflow_xfer.training.predict import encoding_counts, predict
 
     splits = {rows.language: sources.subset(sources.read(task, rows), phase.settings["max_eval_examples"], 0) for rows in phase.rows}
     predicted = {language: in_order(found, splits[language]) for language, found in predict(begin, task, splits, **options).items()}
-    rows = [row(task, language, predicted[language], references(task, split), options_of(task, split)) for language, split in splits.items()]
-    return Evaluation(rows, predicted, {language: list(split["id"]) for language, split in splits.items()})
+    gold = {language: references(task, split) for language, split in splits.items()}
+    read = encoding_counts(begin, task, splits, max_seq_length=phase.settings["max_seq_length"])
+    rows = [row(task, language, predicted[language], gold[language], options_of(task, split)) | read[language] for language, split in splits.items()]
+    ids = {language: list(split["id"][:]) for language, split in splits.items()}
+    return Evaluation(rows, predicted, ids, analysis(task.kind, task.metric, splits, predicted, gold))
 
 
 def evaluate_retrieval(phase: Phase, begin: Path, options: Mapping[str, Any]) -> Evaluation:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 HELD = "run.json"
 HOLDER_TAG = "xfer.holder"
 PER_LANGUAGE = "results/per_language.json"
+BUCKETS = "results/buckets.json"
 CONTEXTS = {"train": "train", "validation": "dev", "test": "test"}
 WORK = ("train/optimizer_steps", "train/tokens", "train/seconds", "predict/seconds")  # what a run itself did: never copied to another run
 SHOWN_PARAMS = ("learning_rate", "num_train_epochs", "max_steps", "train_batch_size", "max_seq_length", "select_by", "mixing", "mlm_share", "target_shots", "layer", "pooling", "control", "exclude_overlap")  # fmt: skip
@@ -129,6 +130,8 @@ def evaluation(store: Store, run_id: str, phase: Phase, found: Evaluation, work:
     store.metrics(run_id, {f"eval/{task.name}/{row['language']}": row["score"] for row in rows})
     store.metrics(run_id, {f"eval/{task.name}": sum(row["score"] for row in rows) / len(rows)})
     store.table(run_id, pd.DataFrame(rows), PER_LANGUAGE)
+    if found.buckets:
+        store.table(run_id, pd.DataFrame(list(found.buckets)), BUCKETS)
     folder = work / "predictions"
     for language, predicted in found.predictions.items():
         write_predictions(folder, task, language, predicted, found.ids[language] or None)

@@ -16,11 +16,12 @@ import numpy as np
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.scoring.fertility import words
-from mlflow_xfer.scoring.score import METRICS, f1
+from mlflow_xfer.scoring.score import METRICS, Metric, f1
 from mlflow_xfer.scoring.tagging import chunks
 from mlflow_xfer.tasks.task import TaskKind
 
 BUCKETS = 4
+ENTITY_LENGTHS = (1.0, 1.5, 2.5, 3.5, 100.0)  # words: one, two, three, more
 
 
 @dataclass(frozen=True)
@@ -102,12 +103,45 @@ def by_example(
     rows = chosen.rows(predictions, references, language)
     if len(values) != len(rows):
         raise XferError(f"{language}: {len(values)} attributes for {len(rows)} examples.")
-    borders = list(borders) if borders is not None else edges(values)
+    return _filled(chosen, rows, values, list(borders) if borders is not None else edges(values))
+
+
+def _filled(metric: Metric, rows: np.ndarray, values: Sequence[float], borders: Sequence[float]) -> list[Bucket]:
+    """The metric on each bucket, from what each example contributes (``rows``, one for each of ``values``)."""
     place, found = which(values, borders), []
     for i in range(max(len(borders) - 1, 1)):
         members = rows[place == i]
-        value = float(chosen.of(members.sum(axis=0))) if len(members) else None
+        value = float(metric.of(members.sum(axis=0))) if len(members) else None
         found.append(Bucket(borders[i], borders[min(i + 1, len(borders) - 1)], len(members), value))
+    return found
+
+
+def analysis(
+    kind: TaskKind, metric: str, examples: Mapping[str, Sequence[Mapping[str, Any]]], predictions: Mapping[str, Sequence], references: Mapping[str, Sequence]
+) -> list[dict[str, Any]]:
+    """Scores by language and by every attribute defined for the kind: one row for each bucket.
+
+    Borders are those of all languages together, so that languages compare. An attribute that is the same everywhere
+    has no buckets.
+
+    Args:
+        examples, predictions, references: by language, in one order.
+    """
+    chosen = METRICS.get(metric)
+    of = {language: [attributes(kind, example, language) for example in mine] for language, mine in examples.items()}
+    names = dict.fromkeys(name for mine in of.values() for values in mine for name in values)
+    rows = {language: chosen.rows(predictions[language], references[language], language) for language in of} if names else {}
+    found = []
+    for name in names:
+        borders = edges([values[name] for mine in of.values() for values in mine])
+        if len(borders) > 2:
+            for language, mine in of.items():
+                buckets = _filled(chosen, rows[language], [values[name] for values in mine], borders)
+                found += [{"language": language, "attribute": name, **vars(bucket)} for bucket in buckets]
+    if metric == "entity_f1":
+        borders = ENTITY_LENGTHS
+        for language in of:
+            found += [{"language": language, "attribute": "entity_length", **vars(bucket)} for bucket in by_entity(predictions[language], references[language], borders)]
     return found
 
 

@@ -41,6 +41,9 @@ def test_the_chain_and_its_runs(model, client, all_runs, steps_in_store, caplog)
         assert row["low"] <= row["score"] <= row["high"] and row["n"] == 20
         assert 0 < row["chance"] < 100 and 0 <= row["majority"] < 100
         assert row["score"] == pytest.approx(evaluated.data.metrics[f"eval/pos/{row['language']}"])
+        assert row["fertility"] >= 1 and row["truncated"] == 0
+    buckets = artifact(client, evaluated.info.run_id, "results/buckets.json")
+    assert {row[buckets["columns"].index("attribute")] for row in buckets["data"]} == {"sentence_length"}
     assert len(artifact(client, evaluated.info.run_id, "predictions/pos/test-de.tsv").strip().split("\n\n")) == 20
     contexts = {tag.value for i in client.get_run(phases["target pos s0"].info.run_id).inputs.dataset_inputs for tag in i.tags if tag.key == "mlflow.data.context"}
     assert contexts == {"train", "dev"}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.scoring.buckets import attributes, by_entity, by_example, edges, label_consistency, which
+from mlflow_xfer.scoring.buckets import analysis, attributes, by_entity, by_example, edges, label_consistency, which
 from mlflow_xfer.scoring.score import METRICS, score
 from mlflow_xfer.tasks.task import TaskKind
 
@@ -92,3 +92,17 @@ def test_buckets_are_a_partition(values, n):
     assert right / len(values) == pytest.approx(
         float(METRICS.get("accuracy").of(METRICS.get("accuracy").rows([0] * len(values), truth, "en").sum(axis=0)))
     )
+
+
+def test_analysis_puts_every_example_of_every_language_into_one_bucket():
+    examples = {"en": [{"tags": tags} for tags in GOLD], "de": [{"tags": tags} for tags in GOLD[:2]]}
+    gold, mine = {"en": GOLD, "de": GOLD[:2]}, {"en": MINE, "de": MINE[:2]}
+    found = analysis(TaskKind.TAGGING, "entity_f1", examples, mine, gold)
+    by_length = [row for row in found if row["attribute"] == "sentence_length"]
+    for language, n in (("en", 4), ("de", 2)):
+        mine_of = [row for row in by_length if row["language"] == language]
+        assert sum(row["n"] for row in mine_of) == n
+        assert [(row["low"], row["high"]) for row in mine_of] == [(row["low"], row["high"]) for row in by_length[: len(mine_of)]]
+    assert {row["attribute"] for row in found} == {"sentence_length", "entity_density", "entity_length"}
+    assert sum(row["n"] for row in found if row["attribute"] == "entity_length" and row["language"] == "en") == 4
+    assert analysis(TaskKind.CLASSIFICATION, "accuracy", {"en": [{"text_a": "a"}]}, {"en": ["x"]}, {"en": ["x"]}) == []
