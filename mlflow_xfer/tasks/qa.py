@@ -42,7 +42,7 @@ TASKS = (
         (Files({"train": "squad/train-v1.1.json", "validation": "squad/dev-v1.1.json"}, format="squad", languages=EN),),
         uses=("intermediate", "target"), recipe=INTERMEDIATE, overlaps=("xquad", "mlqa", "lareqa"), licence="CC BY-SA 4.0", citation="Rajpurkar et al. 2016", size=87_599, verified=True,
     ),
-    _qa("squad2", "SQuAD 2.0: SQuAD with questions that have no answer", (Hub("rajpurkar/squad_v2", config="squad_v2", splits=TRAINED),), uses=("intermediate",), recipe=INTERMEDIATE, overlaps=("xquad", "mlqa", "lareqa"), licence="CC BY-SA 4.0", citation="Rajpurkar et al. 2018", size=130_319),
+    _qa("squad2", "SQuAD 2.0: SQuAD with questions that have no answer", (Hub("rajpurkar/squad_v2", config="squad_v2", splits=TRAINED),), metric="squad_v2", uses=("intermediate",), recipe=INTERMEDIATE, overlaps=("xquad", "mlqa", "lareqa"), licence="CC BY-SA 4.0", citation="Rajpurkar et al. 2018", size=130_319),
     _qa(
         "xquad", "XTREME: SQuAD paragraphs in twelve languages, trained on SQuAD", (SQUAD_HUB, Hub("google/xquad", config="xquad.{language}", splits={"test": "validation"})),
         (SQUAD_FILES, Files({"test": "xquad/xquad.{language}.json"}, format="squad")),

@@ -37,7 +37,7 @@ METRICS = {
     TaskKind.CLASSIFICATION: ("accuracy",),
     TaskKind.TAGGING: ("tag_f1", "entity_f1"),
     TaskKind.MULTIPLE_CHOICE: ("accuracy",),
-    TaskKind.SPAN_QA: ("squad", "mlqa"),
+    TaskKind.SPAN_QA: ("squad", "mlqa", "squad_v2"),
     TaskKind.RETRIEVAL: ("retrieval_accuracy", "map_at_20", "bucc_f1"),
     TaskKind.MASKED_LM: ("",),
     TaskKind.CAUSAL_LM: ("",),
