@@ -94,7 +94,10 @@ class RawText(Shape):
 
 class Mixing(Shape):
     intermediate: Names = Field(("nli",), description="intermediate tasks; none: baseline")
-    combine: Literal["joint", "sequential"] = Field("joint", description="several tasks: in one phase, or one phase after the other")
+    combine: Literal["joint", "sequential", "merge"] = Field("joint", description="several tasks: in one phase; one phase after the other; or a phase each, whose weights are merged")
+    merge_method: Literal["average", "task_arithmetic", "ties"] = Field("average", description="combine=merge: mean of the weights; base + λ · sum of what each task changed; the same trimmed, with elected signs (TIES)")
+    merge_weight: PositiveOrAuto = Field("auto", description="combine=merge: λ of task_arithmetic (auto: 1 / number of tasks) and ties (auto: 1)")
+    merge_density: Annotated[float, Field(gt=0, le=1)] = Field(0.2, description="combine=merge: share of what each task changed that ties keeps")
     mixing: Literal["proportional", "temperature", "uniform"] = Field("proportional", description="how often a joint batch is of each task")
     mixing_cap: CountOrNone = Field(None, description="count at most so many examples of a task (K of T5)")
     mixing_temperature: Annotated[float, Field(ge=1)] = Field(1.0, description="T of T5's temperature mixing")

@@ -1,7 +1,7 @@
 """Which code a phase's result depends on, and the hash of that code.
 
-A phase kind stands on its module in ``phases/`` and on every module of this package that it imports, directly or
-not. What reaches a phase as values of its spec (tasks, parameters, languages), what only words messages, and what
+A phase stands on the module in ``phases/`` that makes it and on every module of this package that this one imports,
+directly or not. What reaches a phase as values of its spec (tasks, parameters, languages), what only words messages, and what
 records a result without touching it (tracking) is left out: an edit there leaves finished phases valid.
 """
 
@@ -21,22 +21,24 @@ STANDS_ON = {
     "intermediate": f"{PACKAGE}.phases.train",
     "target": f"{PACKAGE}.phases.train",
     "evaluate": f"{PACKAGE}.phases.evaluate",
+    "merge": f"{PACKAGE}.phases.merge",
 }
+"""By :attr:`Phase.procedure`."""
 
 LEFT_OUT = ("tracking", "tasks", "languages", "params", "registry", "errors", "home", "phases.phase")
 
 
-def code_hash(kind: str, inputs: Sequence[str] = ()) -> str:
-    """Hash of the code behind a phase of ``kind`` and of the code hashes of its inputs."""
-    parts = [f"{name}:{_module_hash(name)}" for name in modules(kind)]
+def code_hash(procedure: str, inputs: Sequence[str] = ()) -> str:
+    """Hash of the code behind a phase made by ``procedure`` and of the code hashes of its inputs."""
+    parts = [f"{name}:{_module_hash(name)}" for name in modules(procedure)]
     return hashlib.sha256("\n".join([*parts, *inputs]).encode()).hexdigest()
 
 
 @cache
-def modules(kind: str) -> tuple[str, ...]:
-    """The modules, sorted, that a phase of ``kind`` stands on."""
+def modules(procedure: str) -> tuple[str, ...]:
+    """The modules, sorted, that a phase made by ``procedure`` stands on."""
     found: set[str] = set()
-    queue = [STANDS_ON[kind]]
+    queue = [STANDS_ON[procedure]]
     while queue:
         name = queue.pop()
         if name not in found:

@@ -10,6 +10,7 @@ from mlflow_xfer import languages
 from mlflow_xfer.data import sources
 from mlflow_xfer.data.sources import Rows
 from mlflow_xfer.errors import Problems, XferError
+from mlflow_xfer.models.merge import WITH_BASE, auto_weight
 from mlflow_xfer.params import Shape, Training
 from mlflow_xfer.phases.phase import Base, Made, Phase, Start
 from mlflow_xfer.phases.settings import CONTINUED, FROM_NOTHING, recipes_of, training_settings
@@ -161,17 +162,20 @@ class Composer:
         return Phase("pretrain", settings, seed, (), tuple(rows), (start,), {"languages": tuple(r.language for r in rows), "note": "base" if mini else ""})
 
     def intermediates(self, start: Start, seed: int) -> list[Phase]:
-        """One phase for the whole set (order-free), or with ``combine=sequential`` one after the other."""
+        """One phase for the whole set (order-free); with ``combine=sequential`` one after the other; with ``combine=merge``
+        one for each task, as it would be alone, and the merge of several."""
         params = self.params
         found = [self.task(name, "intermediate") for name in dict.fromkeys(params.intermediate)]
         tasks = [task for task in found if task]
         if len(tasks) < len(found) or not tasks:
             return []
-        groups = [[task] for task in tasks] if params.combine == "sequential" else [sorted(tasks, key=lambda t: t.name)]
+        if params.combine != "sequential":
+            tasks.sort(key=lambda task: task.name)
+        groups = [tasks] if params.combine == "joint" else [[task] for task in tasks]
         phases: list[Phase] = []
         for group in groups:
             rows = [row for task in group for row in self.training_rows(task, "en" if "en" in task.train_languages else task.train_languages[0], seed)]
-            before = phases[-1] if phases else start
+            before = phases[-1] if phases and params.combine == "sequential" else start
             settings = training_settings(params.training("intermediate"), recipes_of(group)) | {"select_by": "last"} | self.control(before, seed)
             if len(group) > 1:
                 settings |= {"mixing": params.mixing, "mixing_cap": params.mixing_cap, "mixing_temperature": params.mixing_temperature}
@@ -181,7 +185,23 @@ class Composer:
             excludes, unseen = self.excluded(self.target_names() if hasattr(params, "target") else (), seed)
             note = "+".join(filter(None, ("mlm" if params.mlm_share else "", "unseen" if excludes else "")))
             phases.append(Phase("intermediate", settings | unseen, seed, tuple(group), tuple(rows), (before,), {"note": note}, excludes))
-        return phases
+        return [*phases, self.merge(start, phases, seed)] if params.combine == "merge" and len(phases) > 1 else phases
+
+    def merge(self, start: Start, models: list[Phase], seed: int) -> Phase:
+        """The merge of ``models``, all trained from ``start``; no row is read and no step made."""
+        params = self.params
+        if isinstance(start, Base) and start.identity.startswith("scratch:") and not start.path:
+            self.problems.add(f"combine=merge: model={params.model} with tokenizer=auto trains another tokenizer on each task's texts.", "Give a tokenizer, or pre-train first: text=mini or a folder of <language>.txt.")
+        with_base = params.merge_method in WITH_BASE
+        settings: dict[str, Any] = {"combine": "merge", "merge_method": params.merge_method}
+        if with_base:
+            weight = auto_weight(params.merge_method, len(models)) if params.merge_weight == "auto" else params.merge_weight
+            settings |= {"merge_weight": weight} | self.control(start, seed)
+        if params.merge_method == "ties":
+            settings |= {"merge_density": params.merge_density}
+        tasks = tuple(task for phase in models for task in phase.tasks)
+        note = " ".join(filter(None, (models[0].reports["note"], "merge", params.merge_method)))
+        return Phase("intermediate", settings, seed, tasks, (), (*([start] if with_base else []), *models), {"note": note})
 
     def mlm_text(self) -> str:
         if self.params.text:

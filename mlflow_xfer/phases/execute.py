@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ from mlflow_xfer.tracking.lease import Lease, TakenOver, across_hosts, hold
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.store import Store
+    from mlflow_xfer.training.settings import Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ class Executor:
     def code(self, phase: Phase) -> str:
         """The code hash of ``phase``, with those of the phases it stands on."""
         behind = [self.code(s) if isinstance(s, Phase) else s.code_hash for s in phase.inputs if not isinstance(s, Base)]
-        return code_hash(phase.kind, tuple(behind))
+        return code_hash(phase.procedure, tuple(behind))
 
     def existing(self, phase: Phase) -> str | None:
         """The finished run to take instead of running ``phase``."""
@@ -129,13 +130,15 @@ class Executor:
         record.hold_run(work, run_id)
         meter = record.Meter(self.store, run_id, phase, resumed=bool(held))
         with record.ending(self.store, run_id):
-            start = self._directory(phase.inputs[0])
+            starts = [self._directory(source) for source in phase.inputs]
             try:
                 with meter:
-                    if phase.kind == "evaluate":
-                        self._evaluate(phase, start, work, run_id, lease)
+                    if phase.procedure == "evaluate":
+                        self._evaluate(phase, starts[0], work, run_id, lease)
+                    elif phase.procedure == "merge":
+                        self._merge(phase, starts, work, run_id, lease)
                     else:
-                        self._train(phase, start, work, run_id, meter, lease)
+                        self._train(phase, starts[0], work, run_id, meter, lease)
             finally:
                 self.spent.append(Spent(run_id, meter.optimizer_steps, meter.tokens, meter.seconds))
         shutil.rmtree(work, ignore_errors=True)
@@ -154,6 +157,14 @@ class Executor:
 
         outcome = train_phase(phase, start, work, log)
         meter.saw({"train/tokens": outcome.tokens}, outcome.steps)
+        self._publish(phase, outcome, run_id, lease)
+
+    def _merge(self, phase: Phase, starts: Sequence[Path | Base], work: Path, run_id: str, lease: Lease) -> None:
+        from mlflow_xfer.phases.merge import merge_phase
+
+        self._publish(phase, merge_phase(phase, starts, work), run_id, lease)
+
+    def _publish(self, phase: Phase, outcome: Outcome, run_id: str, lease: Lease) -> None:
         lease.confirm()
         record.outcome(self.store, run_id, phase, outcome)
         checkpoints.publish(self.store, run_id, outcome.directory, step=outcome.selected_step, tags=record.model_tags(phase))

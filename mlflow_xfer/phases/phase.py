@@ -67,9 +67,9 @@ class Phase:
         kind: one of :data:`KINDS`.
         settings: resolved parameters that affect the result.
         seed: of heads, order, dropout, masks and subsets; None for an evaluation.
-        tasks: the tasks trained or evaluated; empty for pretrain.
+        tasks: the tasks trained, merged or evaluated; empty for pretrain.
         rows: all rows read, in a fixed order.
-        inputs: what it starts from (one entry today; a merge has several).
+        inputs: what it starts from. A merge has several: what its models began as, where that is needed, then the models.
         reports: for people: settings that do not affect the result (which task a shared fine-tune is for).
         excludes: test rows, with their tasks; training rows that (nearly) equal one are left out.
     """
@@ -106,11 +106,20 @@ class Phase:
         return mine and all(getattr(source, "resolved", True) for source in self.inputs)
 
     @property
+    def procedure(self) -> str:
+        """What makes it: training or evaluation of its kind, or ``merge``."""
+        return "merge" if self.settings.get("combine") == "merge" else self.kind
+
+    @property
     def label(self) -> str:
         """A short readable name: ``intermediate mnli+squad s1``."""
         names = "+".join(task.name for task in self.tasks) or "+".join(self.reports.get("languages", ()))[:40]
         marks = [self.reports["note"]] if self.reports.get("note") else []
         return " ".join([self.kind, names, *marks, *([f"s{self.seed}"] if self.seed is not None else [])])
+
+    def chain(self) -> list[Phase]:
+        """The phases up to this one, each after its inputs; shared ones may come again."""
+        return [*(before for source in self.inputs if isinstance(source, Phase) for before in source.chain()), self]
 
     def ancestors(self) -> list[Phase]:
         """The phases before this one, nearest first."""
@@ -119,6 +128,22 @@ class Phase:
             if isinstance(source, Phase):
                 found += [source, *source.ancestors()]
         return found
+
+    @property
+    def intermediates(self) -> tuple[str, ...]:
+        """The intermediate tasks behind it, its own included, first trained first; those of a merge in its own order."""
+        if self.procedure == "merge":
+            return tuple(task.name for task in self.tasks)
+        before = self.inputs[0].intermediates if isinstance(self.inputs[0], Phase) else ()
+        return before + (tuple(task.name for task in self.tasks) if self.kind == "intermediate" else ())
+
+    @property
+    def combine(self) -> str:
+        """How several intermediate tasks behind it were combined: ``joint``, ``sequential``, ``merge``; else empty."""
+        before = [p for p in (self, *self.ancestors()) if p.kind == "intermediate"]
+        if len(self.intermediates) < 2:
+            return ""
+        return "merge" if before[0].procedure == "merge" else "sequential" if len(before) > 1 else "joint"
 
     def root(self) -> Base | Made:
         """What the chain starts from."""

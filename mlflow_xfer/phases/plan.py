@@ -43,7 +43,12 @@ class Transfer:
 
     @property
     def intermediates(self) -> tuple[str, ...]:
-        return tuple(task.name for phase in self.before if phase.kind == "intermediate" for task in phase.tasks)
+        return self.before[-1].intermediates if self.before else ()
+
+    @property
+    def combine(self) -> str:
+        """How its intermediate tasks are combined; empty for fewer than two."""
+        return self.before[-1].combine if self.before else ""
 
     @cached_property
     def plan_hash(self) -> str:
@@ -71,7 +76,7 @@ class Plan:
     @cached_property
     def phases(self) -> list[Phase]:
         """Every phase once, each after its inputs."""
-        return unique([ready for phase in self.requested for ready in [*reversed(phase.ancestors()), phase]])
+        return unique([ready for phase in self.requested for ready in phase.chain()])
 
     @cached_property
     def plan_hash(self) -> str:

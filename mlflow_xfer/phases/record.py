@@ -25,7 +25,7 @@ PER_LANGUAGE = "results/per_language.json"
 BUCKETS = "results/buckets.json"
 CONTEXTS = {"train": "train", "validation": "dev", "test": "test"}
 WORK = ("train/optimizer_steps", "train/tokens", "train/seconds", "predict/seconds")  # what a run itself did: never copied to another run
-SHOWN_PARAMS = ("learning_rate", "num_train_epochs", "max_steps", "train_batch_size", "max_seq_length", "select_by", "mixing", "mlm_share", "target_shots", "layer", "pooling", "control", "exclude_overlap")  # fmt: skip
+SHOWN_PARAMS = ("learning_rate", "num_train_epochs", "max_steps", "train_batch_size", "max_seq_length", "select_by", "combine", "merge_method", "merge_weight", "merge_density", "mixing", "mlm_share", "target_shots", "layer", "pooling", "control", "exclude_overlap")  # fmt: skip
 
 
 def open_phase(store: Store, phase: Phase, code: str, inputs: Sequence[str], *, parent: str | None, run_id: str | None, suite: str, holder: str = "") -> str:
@@ -44,11 +44,11 @@ def open_phase(store: Store, phase: Phase, code: str, inputs: Sequence[str], *, 
 
 def phase_tags(phase: Phase, suite: str) -> dict[str, str]:
     """Lineage and look-up tags; who launched a run is MLflow's own tag and says nothing about this."""
-    before = [p for p in (phase, *phase.ancestors()) if p.kind == "intermediate"]
     target = next((p for p in (phase, *phase.ancestors()) if p.kind in ("target", "evaluate")), None)
     tags = {
         "xfer.phase": phase.kind,
-        "xfer.tasks": ",".join(task.name for p in reversed(before) for task in p.tasks),
+        "xfer.tasks": ",".join(phase.intermediates),
+        "xfer.combine": phase.combine if phase.combine != "joint" else "",
         "xfer.target": (target.reports.get("target") or target.tasks[0].name) if target else "",
         "xfer.base_model": phase.root().reference,
         "xfer.base_identity": phase.root().identity if isinstance(phase.root(), Base) else phase.root().spec_hash,

@@ -182,12 +182,13 @@ def name(transfer: Transfer, n: int = 1) -> str:
     """``mnli+squad → xnli s1``, or with ``5 seeds`` for a condition."""
     marks = [f"{n} seeds" if n > 1 else f"s{transfer.seed}"]
     control = any("control" in phase.settings for phase in transfer.phases)
-    return " ".join([f"{'+'.join(transfer.intermediates) or 'baseline'} → {'+'.join(transfer.targets)}", *(["random"] if control else []), *marks])
+    combined = f" ({transfer.combine})" if transfer.combine in ("sequential", "merge") else ""
+    return " ".join([f"{'+'.join(transfer.intermediates) or 'baseline'}{combined} → {'+'.join(transfer.targets)}", *(["random"] if control else []), *marks])
 
 
 def tags(plan: Plan, transfer: Transfer) -> dict[str, str]:
     last = next(iter(transfer.evaluations.values()))
-    keep = ("xfer.base_model", "xfer.base_identity", "xfer.control", "xfer.train_on", "xfer.target_shots")
+    keep = ("xfer.base_model", "xfer.base_identity", "xfer.combine", "xfer.control", "xfer.train_on", "xfer.target_shots")
     shared = {key: value for key, value in record.phase_tags(last, plan.suite).items() if key in keep}
     return shared | {"xfer.tasks": ",".join(transfer.intermediates) or "none", "xfer.target": ",".join(transfer.targets), "xfer.suite": plan.suite}
 

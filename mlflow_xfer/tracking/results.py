@@ -24,7 +24,7 @@ TABLE = "results/per_language.json"
 COLUMNS = ("condition", "task", "language", "base_seed", "seed", "score", "low", "high", "n", "metric", "chance", "majority", "suite", "protocol", "base_model", "run_id")  # fmt: skip
 READERS = 8
 # What tells conditions of the same intermediate tasks apart, with the value that goes without saying.
-TOLD_APART = {"combine": ("joint",), "mixing": ("proportional",), "mlm_share": ("0.0", "0"), "learning_rate": (), "num_train_epochs": (), "max_steps": (), "train_batch_size": (), "max_seq_length": ()}  # fmt: skip
+TOLD_APART = {"combine": ("joint",), "merge_method": (), "merge_weight": (), "merge_density": (), "mixing": ("proportional",), "mlm_share": ("0.0", "0"), "learning_rate": (), "num_train_epochs": (), "max_steps": (), "train_batch_size": (), "max_seq_length": ()}  # fmt: skip
 
 
 def results(store: Store, asked: Sequence[str] = (), *, filter: str = "", details: bool = True) -> pd.DataFrame:
@@ -141,13 +141,15 @@ def _replicates(below: Sequence[RunView]) -> dict[str, list[dict[str, Any]]]:
 
 
 def _chain(run: RunView, every: Mapping[str, RunView]) -> list[RunView]:
-    """The run and the phases it was made from, nearest first."""
-    chain = [run]
-    while True:
-        before = next((every[i] for i in chain[-1].inputs if i in every and every[i] not in chain), None)
-        if before is None:
-            return chain
-        chain.append(before)
+    """The run and the phases it was made from, nearest first; a merge was made from several."""
+    chain = {run.run_id: run}
+    waiting = [run]
+    while waiting:
+        for before in waiting.pop(0).inputs:
+            if before in every and before not in chain:
+                chain[before] = every[before]
+                waiting.append(every[before])
+    return list(chain.values())
 
 
 def _facts(run: RunView, every: Mapping[str, RunView]) -> dict[str, Any]:
@@ -168,7 +170,7 @@ def _facts(run: RunView, every: Mapping[str, RunView]) -> dict[str, Any]:
         "protocol": " ".join(parts),
         "base_model": tags.get("xfer.base_model", ""),
         "run_id": run.run_id,
-        "settings": {k: v for one in before for k, v in one.params.items() if k in TOLD_APART},
+        "settings": {"combine": tags.get("xfer.combine", "joint")} | {k: v for one in before for k, v in one.params.items() if k in TOLD_APART},
     }
 
 

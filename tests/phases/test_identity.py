@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from mlflow_xfer import params
+from mlflow_xfer.phases.code import code_hash
 from mlflow_xfer.phases.plan import make_plan
 from mlflow_xfer.phases.references import References
 from mlflow_xfer.tasks.task_file import load_task_file
@@ -33,6 +34,9 @@ CHANGES = {
     "alpha": ("0.5", NOTHING),
     "intermediate": ("none", AFTER_BASE - {"intermediate"}),
     "combine": ("sequential", NOTHING),  # one task: no order
+    "merge_method": ("ties", NOTHING),  # of combine=merge
+    "merge_weight": ("0.5", NOTHING),
+    "merge_density": ("0.5", NOTHING),
     "mixing": ("uniform", NOTHING),
     "mixing_cap": ("10", NOTHING),
     "mixing_temperature": ("2", NOTHING),
@@ -100,6 +104,30 @@ def test_mixing_counts_where_tasks_are_mixed(name, value):
     assert intermediate() != intermediate(**{name: value})
 
 
+# of a merge of two tasks: (method, parameter, value, whether the merge is another phase with it)
+MERGED = [
+    ("average", "merge_weight", "0.3", False),
+    ("average", "merge_density", "0.3", False),
+    ("task_arithmetic", "merge_weight", "0.3", True),
+    ("task_arithmetic", "merge_weight", "0.5", False),  # what auto is for two tasks
+    ("task_arithmetic", "merge_density", "0.3", False),
+    ("ties", "merge_weight", "0.3", True),
+    ("ties", "merge_weight", "1", False),
+    ("ties", "merge_density", "0.3", True),
+    ("ties", "mixing", "uniform", False),
+    ("ties", "learning_rate", "0.01", True),  # through the models that are merged
+]
+
+
+@pytest.mark.parametrize(("method", "name", "value", "another"), MERGED)
+def test_what_makes_another_merge(method, name, value, another):
+    def merge(**typed):
+        own = {"intermediate": "nli,attribute", "combine": "merge", "merge_method": method}
+        return make_plan("intermediate", params.parse("intermediate", own | typed), References(lambda: None)).requested[0].spec_hash
+
+    assert (merge() != merge(**{name: value})) == another
+
+
 TASKS = """
 tasks:
   fruit:
@@ -147,10 +175,15 @@ def test_a_moved_folder_is_the_same_data(tmp_path):
 
 SHOW = "import json; from mlflow_xfer.phases.code import code_hash, STANDS_ON; print(json.dumps({k: code_hash(k) for k in STANDS_ON}))"
 TRAINING = {"pretrain", "intermediate", "target"}
+EVERY = TRAINING | {"evaluate", "merge"}  # of a merge its own code alone: that of its models reaches it as inputs
 
 
 def code_hashes(root):
     return json.loads(subprocess.check_output([sys.executable, "-c", SHOW], cwd=root, text=True))
+
+
+def test_code_reaches_a_merge_through_the_models_it_is_made_of():
+    assert code_hash("merge", ["a", "b"]) != code_hash("merge", ["a", "c"])
 
 
 @pytest.mark.parametrize(
@@ -159,7 +192,9 @@ def code_hashes(root):
         ("scoring/accuracy.py", {"evaluate"}),
         ("training/trainer.py", TRAINING),
         ("training/predict.py", TRAINING | {"evaluate"}),  # dev is predicted while training
-        ("models/heads.py", TRAINING | {"evaluate"}),
+        ("models/heads.py", EVERY),
+        ("models/merge.py", {"merge"}),
+        ("phases/merge.py", {"merge"}),
         ("data/encode.py", TRAINING | {"evaluate"}),
         ("data/mixing.py", TRAINING | {"evaluate"}),
         ("training/loop.py", TRAINING),

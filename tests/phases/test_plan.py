@@ -61,6 +61,31 @@ def test_the_set_of_intermediates_has_no_order_unless_sequential():
     assert ab.spec_hash != ba.spec_hash and ab.inputs[0].kind == "intermediate"
 
 
+def test_a_merge_is_a_phase_over_the_phases_of_its_tasks():
+    merged = planned(intermediate="types,attribute,nli", combine="merge", target="pos,retrieval")
+    base, *models, merge = merged.transfers[0].before
+    assert [phase.label for phase in models] == ["intermediate attribute s0", "intermediate nli s0", "intermediate types s0"]
+    assert all(phase.inputs[0].spec_hash == base.spec_hash for phase in models)
+    assert merge.inputs == tuple(models) and merge.procedure == "merge" and merge.kind == "intermediate"
+    assert merged.transfers[0].intermediates == ("attribute", "nli", "types") and merged.transfers[0].combine == "merge"
+    assert merge.root() is base.root() and labels(merged).index(merge.label) > max(labels(merged).index(p.label) for p in models)
+
+    subset = planned(intermediate="nli,types", combine="merge", target="pos")
+    assert {phase.spec_hash for phase in subset.transfers[0].before[1:3]} < {phase.spec_hash for phase in models}
+    alone, joint = (planned(intermediate="nli", combine=how, target="pos").plan_hash for how in ("merge", "joint"))
+    assert alone == joint, "a merge of one task is that task's phase"
+    assert models[1].spec_hash in {phase.spec_hash for phase in planned(intermediate="nli", target="pos").phases}
+
+
+@pytest.mark.parametrize("method", ["task_arithmetic", "ties"])
+def test_task_vectors_need_what_the_models_began_as(method):
+    plan = planned(intermediate="nli,types", combine="merge", merge_method=method, target="retrieval", control="random", mlm_share="0.2")
+    base, one, two, merge = plan.transfers[0].before
+    assert [source.spec_hash for source in merge.inputs] == [base.spec_hash, one.spec_hash, two.spec_hash]
+    assert {phase.settings["control_seed"] for phase in (one, two, merge)} == {0} and "control" not in plan.phases[-1].settings
+    assert one.settings["mlm_share"] == two.settings["mlm_share"] == 0.2 and not merge.rows
+
+
 def test_a_control_starts_from_random_weights_after_the_base():
     plan = planned(intermediate="nli", target="pos,retrieval", control="random")
     by_kind = {phase.kind: phase for phase in plan.phases}
@@ -82,6 +107,8 @@ def test_every_fault_is_reported_at_once():
     [
         ("intermediate", {"intermediate": "none"}, "nothing to train"),
         ("intermediate", {"intermediate": "retrieval"}, "cannot be used as intermediate"),
+        ("intermediate", {"intermediate": "nli,types", "combine": "merge", "model": "scratch:llama:tiny"}, "another tokenizer"),
+        ("transfer", {"intermediate": "nli,types", "combine": "merge", "merge_density": "0"}, "merge_density=0"),
         ("target", {"target": "retrieval"}, "nothing to train"),
         ("evaluate", {"target": "pos"}, "no head for 'pos'"),
         ("pretrain", {"text": "none"}, "nothing to pre-train on"),

@@ -1,0 +1,26 @@
+"""Runs a merge: the checkpoints of its inputs become one. Nothing is trained and no data are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlflow_xfer.models.merge import WITH_BASE, merge_checkpoints
+from mlflow_xfer.phases.phase import Base, Phase
+from mlflow_xfer.phases.start import starting_point
+from mlflow_xfer.training.settings import Outcome
+from mlflow_xfer.training.state import write_whole
+
+CHECKPOINT, SCRATCH = "checkpoint", "scratch"
+
+
+def merge_phase(phase: Phase, starts: Sequence[Path | Base], work: Path) -> Outcome:
+    """Merge the checkpoints at ``starts`` in the folder ``work``: all of them, or all after what they began as."""
+    method = phase.settings["merge_method"]
+    base = starting_point(phase, starts[0], work / "start") if method in WITH_BASE else None
+    directories = [Path(path) for path in (starts[1:] if method in WITH_BASE else starts)]
+    options = {"weights": [phase.settings["merge_weight"]] * len(directories)} if base else {}
+    if method == "ties":
+        options |= {"density": phase.settings["merge_density"]}
+    write_whole(work / CHECKPOINT, lambda out: merge_checkpoints(directories, base, out, method=method, scratch=work / SCRATCH, **options))
+    return Outcome(work / CHECKPOINT, steps=0, tokens=0, metrics={}, selected_step=0, collapsed=False)
