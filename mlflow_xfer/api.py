@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -281,6 +281,20 @@ def score(predictions: str, labels: str, suite: str = "xtreme", track: bool = Fa
             store.dict_artifact(run_id, found, "results/scores.json")
             store.finish(run_id)
     return found
+
+
+def predict(model: str, file: str | Path, task: str | None = None) -> list[dict[str, Any]]:
+    """What a trained ``model`` says of a user's own examples: one row for each, its columns and ``prediction``.
+
+    Args:
+        model: run (also of a transfer or condition), ``runs:/…``, ``models:/…``, directory or hub id.
+        file: ``.txt``, ``.tsv``, ``.csv`` or ``.jsonl``; :mod:`mlflow_xfer.data.unlabelled` lists the columns.
+        task: which target or head, where there are several.
+    """
+    from mlflow_xfer.phases.prediction import predict_file
+
+    with ExitStack() as opened:
+        return predict_file(model, file, task, lambda: opened.enter_context(_store(probe=False)))
 
 
 def submission(runs: str | Sequence[str], out: str, suite: str = "xtreme") -> tuple[dict[str, str], list[Finding]]:

@@ -115,13 +115,14 @@ def plan(ctx: click.Context, verb: str, as_json: str, overlap: str) -> None:
 @click.option("--kind", help="only tasks of this kind")
 @click.option("--use", type=click.Choice(["intermediate", "target"]), help="only tasks for this use")
 @click.option("--language", help="only tasks with a test set in this language")
+@click.option("--skill", help="only tasks made of this skill (the embedded suite declares them)")
 @click.option("--check", metavar="FILE", help="read a task file and all its data, and report what is wrong")
 @click.option("--task_file", "--task-file", metavar="FILE", help="list this file's tasks too")
-def tasks(name: str | None, kind: str | None, use: str | None, language: str | None, check: str | None, task_file: str | None) -> None:
+def tasks(name: str | None, kind: str | None, use: str | None, language: str | None, skill: str | None, check: str | None, task_file: str | None) -> None:
     """List tasks, explain the task NAME, or check a task file."""
     from mlflow_xfer import listing
 
-    click.echo(listing.check(check) if check else listing.tasks(name, kind=kind, use=use, language=language, task_file=task_file))
+    click.echo(listing.check(check) if check else listing.tasks(name, kind=kind, use=use, language=language, skill=skill, task_file=task_file))
 
 
 @cli.command()
@@ -171,6 +172,34 @@ def score(predictions: str, labels: str, suite: str, track: str) -> None:
     found = api.score(predictions, labels, suite, track == "true")
     click.echo(table(found), err=True)
     click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+
+
+@cli.command()
+@click.argument("model")
+@click.argument("file")
+@click.option("--task", help="which target or head, where the model has several")
+@click.option("--format", "form", default="tsv", type=click.Choice(["tsv", "jsonl"]), help="what is printed (default tsv)")
+def predict(model: str, file: str, task: str | None, form: str) -> None:
+    """Try MODEL (a run, directory or hub id) on your own examples in FILE (.txt, .tsv, .csv or .jsonl).
+
+    A line of a .txt file is a text or, with tabs in between: two texts; context and question; context, question and
+    choices. The other formats name these columns. A model without a task head says which text is nearest to each.
+    """
+    from mlflow_xfer import api
+
+    rows = api.predict(model, file, task)
+    if form == "jsonl":
+        click.echo("\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
+        return
+    names = list(dict.fromkeys(name for row in rows for name in row if name != "id"))
+    names = [*(name for name in names if name in ("prediction", "cosine")), *(name for name in names if name not in ("prediction", "cosine"))]
+    click.echo("\n".join("\t".join(line) for line in [names, *([_cell(row.get(name, "")) for name in names] for row in rows)]))
+
+
+def _cell(value: Any) -> str:
+    """A value in a TSV: lists (tags, words) between blanks, choices between bars; no tab, no line break."""
+    joined = (" | " if any(" " in str(item) for item in value) else " ").join(map(str, value)) if isinstance(value, list) else str(value)
+    return " ".join(joined.split())
 
 
 @cli.command()

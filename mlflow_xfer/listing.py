@@ -13,18 +13,21 @@ from mlflow_xfer.tasks.catalogue import SUITES, TASKS
 from mlflow_xfer.tasks.task import Files, Generated, Hub, Source, Task, TaskKind
 
 
-def tasks(name: str | None = None, *, kind: str | None = None, use: str | None = None, language: str | None = None, task_file: str | None = None) -> str:
+def tasks(name: str | None = None, *, kind: str | None = None, use: str | None = None, language: str | None = None, skill: str | None = None, task_file: str | None = None) -> str:
     """All tasks that match, a line each; or everything that the entry ``name`` says."""
     extra = _of_file(task_file)
     if name:
         return explained(next((task for task in extra if task.name == name), None) or TASKS.get(name))
     if kind and kind not in list(TaskKind):
         raise unknown("kind", kind, list(TaskKind))
+    skills = {known for task in [*TASKS, *extra] for known in task.skills}
+    if skill and skill not in skills:
+        raise unknown("skill", skill, skills)
     code = languages.get(language).code if language else None
     found = [
         task
         for task in [*TASKS, *extra]
-        if (not kind or task.kind == kind) and (not use or use in task.uses) and (not code or code in task.languages)
+        if (not kind or task.kind == kind) and (not use or use in task.uses) and (not code or code in task.languages) and (not skill or skill in task.skills)
     ]
     rows = [[task.name, str(task.kind), ",".join(task.uses), task.metric, str(len(task.languages)), ",".join(task.sources), task.description] for task in found]
     return table(["task", "kind", "uses", "metric", "languages", "data", "description"], rows) + f"\n{len(found)} tasks"
@@ -43,6 +46,8 @@ def explained(task: Task) -> str:
         "recipe": recipe,
         "domain": task.domain,
         "skills": ", ".join(task.skills),
+        "helps": _declared(task, "+"),
+        "harms": _declared(task, "-"),
         "overlaps": ", ".join(task.overlaps),
         "training rows": str(task.size or ""),
         "hub columns": ("checked on the data set's pages" if task.verified else "recalled, not checked") if "hub" in task.sources else "",
@@ -51,6 +56,11 @@ def explained(task: Task) -> str:
         **{f"data={'<folder>' if provider == 'folder' else provider}": "; ".join(map(_source, found)) for provider, found in task.sources.items()},
     }
     return "\n".join([f"{task.name}: {task.description}", *(f"  {label}: {value}" for label, value in facts.items() if value)])
+
+
+def _declared(task: Task, sign: str) -> str:
+    """The targets that the task is declared to help (``+``) or harm (``-``) as an intermediate one."""
+    return ", ".join(target for target, expected in task.expected.items() if expected == sign)
 
 
 def _source(source: Source) -> str:

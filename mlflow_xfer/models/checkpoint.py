@@ -27,7 +27,7 @@ from mlflow_xfer.models.heads import (
     task_head,
 )
 from mlflow_xfer.models.load import load_backbone, quiet
-from mlflow_xfer.tasks.task import Task
+from mlflow_xfer.tasks.task import Task, TaskKind
 
 HEADS = "heads"
 
@@ -109,6 +109,37 @@ def load_task_model(directory: Path | str, task: Task, head: str | None = None) 
         return kind.from_pretrained(
             directory, config=config, local_files_only=True, use_safetensors=True, dtype="float32"
         )
+
+
+ROOTS = {
+    "ForSequenceClassification": TaskKind.CLASSIFICATION,
+    "ForTokenClassification": TaskKind.TAGGING,
+    "ForQuestionAnswering": TaskKind.SPAN_QA,
+    "ForMultipleChoice": TaskKind.MULTIPLE_CHOICE,
+}
+
+
+def heads_of(directory: Path | str) -> dict[str, Task]:
+    """What a checkpoint can predict, by head: kind and labels as the heads say them.
+
+    A head at the root has no name of its own and stands under ``""``; a checkpoint without task heads gives nothing.
+    """
+    directory, found = Path(directory), {}
+    if (directory / HEADS).is_dir():
+        for folder in sorted((directory / HEADS).iterdir()):
+            about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            found[folder.name] = _declared(about["task"], TaskKind(about["kind"]), about["config"])
+        return found
+    config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    root = (config.get("architectures") or [""])[0]
+    kind = next((kind for ending, kind in ROOTS.items() if root.endswith(ending)), None)
+    return {"": _declared("", kind, config)} if kind else {}
+
+
+def _declared(name: str, kind: TaskKind, config: dict[str, Any]) -> Task:
+    labels = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}  # transformers leaves its default out
+    names = tuple(labels[key] for key in sorted(labels, key=int)) if kind in (TaskKind.CLASSIFICATION, TaskKind.TAGGING) else ()
+    return Task(name=name, kind=kind, metric="", languages=(), sources={}, labels=names)
 
 
 def _head_folder(directory: Path, name: str) -> Path | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import mlflow_xfer
+from mlflow_xfer import listing
 from mlflow_xfer.errors import XferError
 from tests.end_to_end.conftest import ENCODER
 
@@ -94,3 +95,14 @@ def test_a_folder_without_the_task_says_what_it_looked_for(tmp_path):
     Path(tmp_path / "empty").mkdir()
     text = refused(data=str(tmp_path / "empty"), target="xnli")
     assert "xnli" in text and "no training data" in text
+
+
+def test_parameters_of_the_generator_all_at_once(all_runs):
+    said = refused(model="scratch:xlm-roberta:big", languages="en,klingon", target="chioce,pos")
+    assert all(part in said for part in ("3 problems", "Unknown size 'big'", "mini, small, tiny", "'klingon'", "'chioce'", "Did you mean 'choice'"))
+    assert "has no text in hi" in (said := refused(target="pos", text_languages="en,hi")) and "eu" in said
+    with pytest.raises(XferError, match=r"(?s)skill 'polarty'.*polarity"):
+        listing.tasks(skill="polarty")
+    assert "coherence" in listing.tasks(skill="cause") and "roles" not in listing.tasks(skill="cause")
+    assert "helps: holds, choice, choice_both" in listing.tasks("attribute")
+    assert not all_runs()

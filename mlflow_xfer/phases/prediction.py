@@ -1,0 +1,148 @@
+"""Predictions of a trained checkpoint for a user's own examples: any run or directory, any kind of head.
+
+A checkpoint without a head for a task (``pretrain``) says which of the texts lie nearest to each other.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlflow_xfer.data.unlabelled import read_unlabelled
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.models.checkpoint import heads_of
+from mlflow_xfer.phases.phase import Base
+from mlflow_xfer.phases.references import References
+from mlflow_xfer.tasks.task import Task, TaskKind
+from mlflow_xfer.tracking import checkpoints
+from mlflow_xfer.tracking.references import RUN_ID, run_of
+
+if TYPE_CHECKING:
+    from mlflow_xfer.tracking.runs import RunView
+    from mlflow_xfer.tracking.store import Store
+
+logger = logging.getLogger(__name__)
+
+MAX_SEQ_LENGTH = 128  # where no run says what the checkpoint was trained with
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A directory to predict from; ``task`` is what the run behind it was trained on ("" for a directory)."""
+
+    directory: Path
+    task: str = ""
+    max_seq_length: int = MAX_SEQ_LENGTH
+
+
+def predict_file(model: str, file: Path | str, task: str | None, open_store: Callable[[], Store]) -> list[dict[str, Any]]:
+    """One row for each example of ``file``: its columns and ``prediction``.
+
+    Args:
+        model: a directory, hub id, run (of a transfer or condition: its trained target), ``runs:/…`` or ``models:/…``.
+        task: which target or head, where there are several.
+
+    Raises:
+        XferError: no such model or head, or a file that does not read as the head's kind needs.
+    """
+    found = _checkpoint(model, task, open_store)
+    head, declared = _head(found, task)
+    rows = read_unlabelled(file, declared.kind)
+    logger.info("%s: %d examples, %s", declared.name or declared.kind, len(rows), found.directory)
+    if declared.kind == TaskKind.RETRIEVAL:
+        return _nearest(found, rows)
+    return _predicted(found, head, declared, rows)
+
+
+def _checkpoint(model: str, task: str | None, open_store: Callable[[], Store]) -> Checkpoint:
+    if model == "mini" or model.startswith("scratch:"):
+        raise XferError(f"model={model} is no result: nothing has been trained yet.", "Train a target first (mlflow-xfer transfer --target pos) and give the run's id.")
+    if RUN_ID.fullmatch(model) or model.startswith(("runs:/", "models:/")):
+        store = open_store()
+        run = _trained(store, store.get(run_of(store, model)), task)
+        limit = int(run.params.get("max_seq_length") or MAX_SEQ_LENGTH)
+        return Checkpoint(checkpoints.fetch(store, run.run_id), run.tags.get("xfer.target") or run.tags.get("xfer.tasks", ""), limit)
+    base = References(open_store, fetch=True)(model, None, "auto")
+    assert isinstance(base, Base)
+    return Checkpoint(Path(base.path))
+
+
+def _trained(store: Store, run: RunView, task: str | None) -> RunView:
+    """The training run behind ``run``: itself, what it points to, what it evaluated, or the target that it trained."""
+    if run.kind == "request":
+        run = store.get(run.tags["xfer.result_run_id"])
+    if run.kind == "phase" and run.tags.get("xfer.phase") != "evaluate":
+        return run
+    targets: dict[str, list[RunView]] = {}
+    for made in _behind(store, run):
+        if made.tags.get("xfer.phase") == "target":
+            targets.setdefault(made.tags.get("xfer.target", ""), []).append(made)
+    if run.kind == "phase" and not targets and run.inputs:  # an evaluation straight from a backbone
+        return store.get(run.inputs[0])
+    if not targets:
+        raise XferError(f"Run {run.run_id} ({run.kind or 'not of mlflow-xfer'}) has no trained target.", "Name a run of phase target, a transfer with a trained target, or a directory.")
+    if task is None and len(targets) > 1 or task is not None and task not in targets:
+        raise XferError(f"Run {run.run_id} trained {', '.join(sorted(targets))}: {'which of them?' if task is None else f'no {task!r}.'}", f"Name one: task={sorted(targets)[0]}")
+    several = targets[task or next(iter(targets))]
+    if len(several) > 1:
+        logger.info("run %s has %d replicates; this is the first, run %s", run.run_id, len(several), several[0].run_id)
+    return several[0]
+
+
+def _behind(store: Store, run: RunView) -> list[RunView]:
+    """The phase runs that a condition, transfer or evaluation stands on, one level of transfers unfolded; a study is too many."""
+    if run.kind == "study":
+        raise XferError(f"Run {run.run_id} is a study of several conditions.", "Name one of its conditions, transfers or target runs; mlflow-xfer lineage RUN shows them.")
+    inputs = [store.get(run_id) for run_id in run.inputs]
+    if run.kind == "condition":
+        return [store.get(run_id) for transfer in inputs for run_id in transfer.inputs]
+    return inputs
+
+
+def _head(found: Checkpoint, task: str | None) -> tuple[str | None, Task]:
+    """(name of the head, what it predicts)."""
+    heads = heads_of(found.directory)
+    if not heads:
+        if task is not None and task != found.task:
+            raise XferError(f"{found.directory} has no head for task {task!r}, nor any other.", "Leave task out to see which texts are nearest to each other.")
+        return None, Task(name="", kind=TaskKind.RETRIEVAL, metric="", languages=(), sources={})
+    if len(heads) > 1 and task is None or task is not None and task not in (*heads, found.task):
+        raise XferError(f"{found.directory} has heads for {', '.join(heads)}{f', none for {task!r}' if task else ''}.", f"Name one: task={next(iter(heads))}")
+    name = task if task in heads else next(iter(heads))
+    return name or None, replace(heads[name], name=name or found.task)
+
+
+def _predicted(found: Checkpoint, head: str | None, task: Task, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    from datasets import Dataset
+
+    from mlflow_xfer.training.predict import predict
+
+    (answers,) = predict(found.directory, task, {"": Dataset.from_list(rows)}, max_seq_length=found.max_seq_length, head=head).values()
+    return [shown(row) | {"prediction": _readable(task, row, answer)} for row, answer in zip(rows, answers, strict=True)]
+
+
+def shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def _readable(task: Task, row: Mapping[str, Any], answer: Any) -> Any:
+    return row["choices"][answer] if task.kind == TaskKind.MULTIPLE_CHOICE else answer
+
+
+def _nearest(found: Checkpoint, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """For each text the nearest of the others by the cosine of their embeddings."""
+    from mlflow_xfer.models.embed import embed
+    from mlflow_xfer.training.predict import nearest
+
+    if len(rows) < 2:
+        raise XferError("A checkpoint without a task head compares texts: one alone has no neighbour.", "Give two lines or more, or a run that trained a target.")
+    vectors = embed(found.directory, [row["text"] for row in rows], max_seq_length=found.max_seq_length)
+    places, cosines = nearest(vectors, vectors, 2)
+    found_rows = []
+    for number, (row, near, cosine) in enumerate(zip(rows, places.tolist(), cosines.tolist(), strict=True)):
+        first = 0 if near[0] != number else 1
+        found_rows.append(row | {"prediction": rows[near[first]]["text"], "cosine": round(cosine[first], 4)})
+    return found_rows

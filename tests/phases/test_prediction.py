@@ -1,0 +1,97 @@
+"""Predictions for a user's own examples, from directories with heads of every kind; ``end_to_end`` has those from runs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from datasets import Dataset
+
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.models.checkpoint import heads_of, save
+from mlflow_xfer.models.heads import build
+from mlflow_xfer.models.load import build_scratch, load_tokenizer
+from mlflow_xfer.models.load import save as save_base
+from mlflow_xfer.models.tokenizer import train_tokenizer
+from mlflow_xfer.phases.prediction import predict_file
+from mlflow_xfer.tasks.task import Task, TaskKind
+from mlflow_xfer.training.predict import predict
+
+K = TaskKind
+TEXTS = ["Tomas saves the soup", "der Hund schläft im Garten", "köpek bahçede uyuyor", "một con ngựa cứu món canh"]
+ROWS = {
+    K.CLASSIFICATION: [{"text_a": text, "text_b": None} for text in TEXTS],
+    K.TAGGING: [{"words": text.split()} for text in TEXTS],
+    K.MULTIPLE_CHOICE: [{"context": text, "question": "what?", "choices": [*TEXTS[:2], "nothing"]} for text in TEXTS],
+    K.SPAN_QA: [{"context": text, "question": "who?"} for text in TEXTS],
+}
+LABELS = {K.CLASSIFICATION: ("no", "yes", "so"), K.TAGGING: ("X", "Y", "Z")}
+
+
+def declared(kind: TaskKind) -> Task:
+    return Task(name=f"my-{kind}", kind=kind, metric="accuracy", languages=(), sources={}, labels=LABELS.get(kind, ()))
+
+
+def never():
+    raise AssertionError("a directory needs no tracking store")
+
+
+@pytest.fixture(scope="module", params=["xlm-roberta", "llama"])
+def base(request, tmp_path_factory):
+    tokenizer = train_tokenizer(TEXTS * 3, 200, request.param)
+    return save_base(build_scratch(request.param, "tiny", tokenizer, 0), tokenizer, tmp_path_factory.mktemp(request.param))
+
+
+def with_heads(base, folder, *kinds):
+    save(build(base, [declared(kind) for kind in kinds], False, 1), load_tokenizer(base), folder)
+    return folder
+
+
+def own(folder, rows):
+    path = folder / "own.jsonl"
+    path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_a_single_head_says_what_an_evaluation_would(kind, base, tmp_path):
+    model = with_heads(base, tmp_path / "model", kind)
+    (head,) = heads_of(model).values()
+    assert head.kind == kind and head.labels == LABELS.get(kind, ())
+    found = predict_file(str(model), own(tmp_path, ROWS[kind]), None, never)
+    split = Dataset.from_list([{"id": str(i)} | row for i, row in enumerate(ROWS[kind])])
+    expected = predict(model, declared(kind), {"x": split})["x"]
+    if kind == K.MULTIPLE_CHOICE:
+        expected = [row["choices"][answer] for row, answer in zip(ROWS[kind], expected, strict=True)]
+    assert [row["prediction"] for row in found] == expected
+    assert [row["id"] for row in found] == ["1", "2", "3", "4"] and len(found) == len(TEXTS)
+
+
+def test_of_several_heads_one_is_named(base, tmp_path):
+    model = with_heads(base, tmp_path / "model", K.TAGGING, K.CLASSIFICATION)
+    path = own(tmp_path, ROWS[K.TAGGING])
+    with pytest.raises(XferError, match="heads for my-classification, my-tagging"):
+        predict_file(str(model), path, None, never)
+    with pytest.raises(XferError, match="none for 'pos'"):
+        predict_file(str(model), path, "pos", never)
+    found = predict_file(str(model), path, "my-tagging", never)
+    assert all(len(row["prediction"]) == len(row["words"]) and set(row["prediction"]) <= set("XYZ") for row in found)
+
+
+def test_without_a_head_the_nearest_text_is_found(base, tmp_path):
+    path = tmp_path / "own.txt"
+    path.write_text("\n".join([TEXTS[0], TEXTS[2], f"{TEXTS[0]} ", TEXTS[3]]) + "\n", encoding="utf-8")
+    found = predict_file(str(base), path, None, never)
+    assert found[0]["prediction"].strip() == TEXTS[0] == found[2]["prediction"] and found[0]["cosine"] > 0.99
+    assert all(row["prediction"] != row["text"] for row in found)
+    path.write_text("alone\n", encoding="utf-8")
+    with pytest.raises(XferError, match="no neighbour"):
+        predict_file(str(base), path, None, never)
+    with pytest.raises(XferError, match="no head for task 'pos'"):
+        predict_file(str(base), path, "pos", never)
+
+
+@pytest.mark.parametrize(("model", "said"), [("mini", "no result"), ("scratch:llama:tiny", "no result"), ("./nothing", "no such directory")])
+def test_what_is_no_model_is_refused(model, said, tmp_path):
+    with pytest.raises(XferError, match=said):
+        predict_file(model, tmp_path / "own.txt", None, never)
