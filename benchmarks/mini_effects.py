@@ -1,22 +1,27 @@
 """What mini's intermediate tasks do: declared signs against measured effects, over pre-training seeds.
 
-    python benchmarks/mini_effects.py --seeds 0,1,2,3,4 --out mini_effects.csv [--pairs key|all]
+    python benchmarks/mini_effects.py --seeds 0 --work WORK [--pairs key|all]     # also one process for each seed
+    python benchmarks/mini_effects.py --merge WORK --out benchmarks/mini_effects.csv
+    python benchmarks/mini_effects.py --report benchmarks/mini_effects.csv        # the tables of mini_effects.md
 
-For each seed: pre-train from nothing (recipe of ``tasks/mini.py``), then every pair of intermediate and target, the
-baseline without intermediate, and the same on a random encoder; common random numbers across arms. One CPU thread.
-Recipes were tuned on seeds from 100 on; the reported seeds are 0-4. Prints the tables that README.md shows.
+For each seed: pre-train from nothing (recipe of ``tasks/mini.py``), score every target without intermediate task and on
+a random encoder, then every intermediate task before the targets. A seed is base, data, head and order alike and equal
+in all arms, so that arms compare pairwise. ``key``: pairs declared + or -, matched nulls, the random encoder; ``all``:
+every other pair too, scored in the languages with a dictionary only. Interrupted, the same command goes on: bases,
+intermediate checkpoints and rows in WORK are not made again. One CPU thread; a key seed costs about 6 CPU minutes.
+
+Recipes and declarations were tuned on seeds from 100 on; the reported seeds are 0-4.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import math
 import os
+import resource
 import shutil
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -25,6 +30,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from mlflow_xfer.data import sources  # noqa: E402
 from mlflow_xfer.models import load  # noqa: E402
 from mlflow_xfer.models.tokenizer import train_tokenizer  # noqa: E402
+from mlflow_xfer.phases.replicates import mean_interval  # noqa: E402
 from mlflow_xfer.tasks import mini  # noqa: E402
 from mlflow_xfer.tasks.task import TaskKind  # noqa: E402
 from mlflow_xfer.training.predict import predict  # noqa: E402
@@ -33,25 +39,32 @@ from mlflow_xfer.training.settings import LM_TASKS, Part, Settings  # noqa: E402
 from mlflow_xfer.training.trainer import references, train  # noqa: E402
 
 TASKS = {task.name: task for task in mini.TASKS}
+INTERMEDIATES = tuple(name for name, task in TASKS.items() if "intermediate" in task.uses)
 RICH = tuple(code for code in mini.LANGUAGES[1:] if code not in mini.LOW_RESOURCE)
 CONTROLLED = ("attribute", "polarity", "bio_attribute")
-T975 = {1: 12.71, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
+FIELDS = ("seed", "arm", "intermediate", "target", "xx", "low", "en")
+"""``xx``: mean over the languages with a dictionary but English; ``low``: over the low-resource ones."""
 
 
 class Lab:
-    """Trains and scores in a scratch folder; ``seed`` is base, data, head and order alike."""
+    """Trains and scores in a folder that is kept; ``seed`` is base, data, head and order alike."""
 
     def __init__(self, seed: int, folder: Path):
-        self.seed, self.folder, self.count = seed, folder, 0
+        self.seed, self.folder = seed, folder
 
     def pretrain(self) -> Path:
+        base = self.folder / f"base-{self.seed}"
+        if base.is_dir():
+            return base
         texts = {code: sources.read_text(rows) for code, rows in sources.load_texts("mini", None).items()}
-        size, start = load.SIZES["mini"], self.folder / "start"
-        tokenizer = train_tokenizer((text for table in texts.values() for text in table["text"][:]), size["vocab_size"], "xlm-roberta")
-        load.build_scratch("xlm-roberta", "mini", tokenizer, self.seed).save_pretrained(start)
-        tokenizer.save_pretrained(start)
-        settings = self.settings(mini.PRETRAIN, dropout=0.0, mlm_probability=mini.MLM_PROBABILITY, alpha=0.3)
-        return train(start, [Part(LM_TASKS[TaskKind.MASKED_LM], texts)], None, settings, self.folder / "base", save_every_s=1e9).directory
+        with tempfile.TemporaryDirectory() as scratch:
+            size, start = load.SIZES["mini"], Path(scratch) / "start"
+            tokenizer = train_tokenizer((text for table in texts.values() for text in table["text"][:]), size["vocab_size"], "xlm-roberta")
+            load.build_scratch("xlm-roberta", "mini", tokenizer, self.seed).save_pretrained(start)
+            tokenizer.save_pretrained(start)
+            settings = self.settings(mini.PRETRAIN, dropout=0.0, mlm_probability=mini.MLM_PROBABILITY, alpha=0.3)
+            made = train(start, [Part(LM_TASKS[TaskKind.MASKED_LM], texts)], None, settings, Path(scratch) / "work", save_every_s=1e9).directory
+            return self.keep(made, base)
 
     def settings(self, recipe, **more) -> Settings:
         return Settings(**vars(recipe), seed=self.seed, select_by="last", **more)
@@ -59,104 +72,183 @@ class Lab:
     def rows(self, task, split: str, language: str):
         return sources.read(task, sources.locate(task, split, language, "mini", seed=self.seed))
 
-    def fit(self, start: Path, task) -> Path:
-        self.count += 1
-        work = self.folder / f"fit{self.count}"
-        return train(start, [Part(task, self.rows(task, "train", "en"))], None, self.settings(task.recipe), work, save_every_s=1e9).directory
+    def keep(self, made: Path, where: Path) -> Path:
+        shutil.copytree(made, where.with_suffix(".part"), dirs_exist_ok=True)
+        return where.with_suffix(".part").rename(where)
 
-    def score(self, model: Path, task) -> dict[str, float]:
-        splits = {code: self.rows(task, "test", code) for code in task.languages}
+    def intermediate(self, start: Path, arm: str, name: str) -> Path:
+        kept = self.folder / f"{arm}-{self.seed}-{name}"
+        if not kept.is_dir():
+            with tempfile.TemporaryDirectory() as scratch:
+                self.keep(self.fit(start, TASKS[name], Path(scratch)), kept)
+        return kept
+
+    def fit(self, start: Path, task, work: Path) -> Path:
+        return train(start, [Part(task, self.rows(task, "train", "en"))], None, self.settings(task.recipe), work / "fit", save_every_s=1e9).directory
+
+    def score(self, model: Path, task, languages) -> dict[str, float]:
+        splits = {code: self.rows(task, "test", code) for code in task.languages if code in languages}
         found = predict(model, task, splits, max_seq_length=64)
         if task.kind == TaskKind.RETRIEVAL:
             return {code: 100.0 * sum(p == i for i, p in enumerate(rows)) / len(rows) for code, rows in found.items()}
         return {code: dev_score(task, found[code], references(task.kind, splits[code])) for code in splits}
 
-    def reach(self, start: Path, target) -> dict[str, float]:
+    def reach(self, start: Path, target, languages=mini.LANGUAGES) -> dict[str, float]:
         """Scores of ``target`` by language, fine-tuned from ``start`` where it is a trained task."""
-        model = self.fit(start, target) if target.trained else start
-        scores = self.score(model, target)
-        if target.trained:
-            shutil.rmtree(model.parent, ignore_errors=True)
-        return scores
+        with tempfile.TemporaryDirectory() as scratch:
+            return self.score(self.fit(start, target, Path(scratch)) if target.trained else start, target, languages)
 
 
-def measure(seed: int, which: str, write) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["XFER_HOME"] = folder + "/home"
-        lab, began = Lab(seed, Path(folder)), time.monotonic()
-        base = lab.pretrain()
-        print(f"seed {seed}: pre-trained in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-        control = load.randomised(base, Path(folder) / "random", seed)
-        for arm, start in (("pretrained", base), ("random", control)):
-            for target in mini.TARGETS:
-                write(seed, arm, "none", target, lab.reach(start, TASKS[target]))
-            for name, task in TASKS.items():
-                if "intermediate" in task.uses and (arm == "pretrained" or name in CONTROLLED):
-                    model = lab.fit(start, task)
-                    for target in mini.TARGETS:
-                        if which == "all" or task.expected[target] != "0" or name.endswith("_null") and task.expected[target] == "0" and target in matched(name):
-                            write(seed, arm, name, target, lab.reach(model, TASKS[target]))
-                    shutil.rmtree(model.parent, ignore_errors=True)
+class Table:
+    """The rows of one seed in a file; each is written when it is measured."""
+
+    def __init__(self, path: Path, seed: int):
+        self.path, self.seed = path, seed
+        self.have = {(row["arm"], row["intermediate"], row["target"]) for row in read(path)} if path.is_file() else set()
+
+    def lacks(self, arm: str, name: str, targets) -> list[str]:
+        return [target for target in targets if (arm, name, target) not in self.have]
+
+    def add(self, arm: str, name: str, target: str, scores: dict[str, float]) -> None:
+        groups = {"xx": RICH, "low": mini.LOW_RESOURCE, "en": ("en",)}
+        means = {group: round(sum(found) / len(found), 2) if (found := [scores[code] for code in codes if code in scores]) else "" for group, codes in groups.items()}
+        fresh = not self.path.is_file()
+        with self.path.open("a", newline="", encoding="utf-8") as stream:
+            table = csv.DictWriter(stream, FIELDS)
+            if fresh:
+                table.writeheader()
+            table.writerow({"seed": self.seed, "arm": arm, "intermediate": name, "target": target, **means})
+        self.have.add((arm, name, target))
 
 
-def matched(null: str) -> tuple[str, ...]:
-    """The targets that the task of a null helps."""
-    return tuple(target for target, sign in TASKS[null.removesuffix("_null")].expected.items() if sign == "+")
+def read(path: Path) -> list[dict]:
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
 
 
-def summary(rows: list[dict]) -> None:
-    """Prints means over seeds with t intervals: scores, and differences to the baseline of the same seed."""
+def key_targets(name: str) -> list[str]:
+    """Targets that ``name`` is declared to help or harm, both retrievals, and for a null those that its task helps."""
+    own = [target for target, sign in TASKS[name].expected.items() if sign != "0"] + ["retrieval", "retrieval_centred"]
+    matched = [target for target, sign in TASKS[name.removesuffix("_null")].expected.items() if sign == "+"] if name.endswith("_null") else []
+    return [target for target in mini.TARGETS if target in {*own, *matched}]
 
-    def mean(scores: list[float]) -> str:
-        n, m = len(scores), sum(scores) / len(scores)
-        half = T975.get(n - 1, 1.96) * math.sqrt(sum((x - m) ** 2 for x in scores) / (n - 1) / n) if n > 1 else float("nan")
-        return f"{m:+6.1f} [{m - half:+.1f}, {m + half:+.1f}] n={n}"
 
-    table = {}
-    for row in rows:
-        group = "low" if row["language"] in mini.LOW_RESOURCE else "en" if row["language"] == "en" else "xx"
-        table.setdefault((row["arm"], row["intermediate"], row["target"], group, int(row["seed"])), []).append(float(row["score"]))
-    table = {key: sum(scores) / len(scores) for key, scores in table.items()}
-    arms = sorted({key[:3] for key in table})
-    seeds = sorted({key[4] for key in table})
-    print("scores without intermediate (xx = rich languages but English, low = low-resource)")
-    for arm, name, target in arms:
-        if name == "none":
-            print(f"  {arm:10} {target:18}", *(f"{g} {mean([table[arm, name, target, g, s] for s in seeds if (arm, name, target, g, s) in table])}" for g in ("xx", "low")))
-    hits = tried = 0
-    print("differences to no intermediate (xx), and the declared sign")
-    for arm, name, target in arms:
-        if name == "none":
-            continue
-        differences = [table[arm, name, target, "xx", s] - table[arm, "none", target, "xx", s] for s in seeds if (arm, name, target, "xx", s) in table]
-        sign, m = TASKS[name].expected[target], sum(differences) / len(differences)
-        print(f"  {arm:10} {name:16} -> {target:18} {mean(differences)} declared {sign}")
-        if arm == "pretrained" and sign in "+-":
-            tried, hits = tried + 1, hits + ((m > 0) == (sign == "+"))
-    print(f"declared + or -: {hits} of {tried} have that sign")
+def measure(seed: int, work: Path, pairs: str) -> None:
+    work.mkdir(parents=True, exist_ok=True)
+    os.environ["XFER_HOME"] = str(work / "home")  # encodings are shared by all seeds
+    lab, table = Lab(seed, work), Table(work / f"seed-{seed}.csv", seed)
+    base = lab.pretrain()
+    say(f"seed {seed}: base")
+    if pairs == "none":
+        return
+    control = work / f"random-{seed}"
+    if not control.is_dir():
+        load.randomised(base, control, seed)
+    for arm, start in (("pretrained", base), ("random", control)):
+        for target in table.lacks(arm, "none", mini.TARGETS):
+            table.add(arm, "none", target, lab.reach(start, TASKS[target]))
+    for arm, start, names in (("pretrained", base, INTERMEDIATES), ("random", control, CONTROLLED)):
+        for name in names:
+            wanted = key_targets(name) if arm == "pretrained" else [target for target, sign in TASKS[name].expected.items() if sign == "+"]
+            for target in table.lacks(arm, name, wanted):
+                table.add(arm, name, target, lab.reach(lab.intermediate(start, arm, name), TASKS[target]))
+    say(f"seed {seed}: key pairs")
+    for name in INTERMEDIATES if pairs == "all" else ():
+        for target in table.lacks("pretrained", name, mini.TARGETS):
+            table.add("pretrained", name, target, lab.reach(lab.intermediate(base, "pretrained", name), TASKS[target], RICH))
+    say(f"seed {seed}: done")
+
+
+def say(what: str) -> None:
+    print(f"{what} ({resource.getrusage(resource.RUSAGE_SELF).ru_utime:.0f} s of CPU)", file=sys.stderr, flush=True)
+
+
+# -- what the table says -----------------------------------------------------------------------------------------------
+class Found:
+    """Means and intervals over seeds, from the rows of a table."""
+
+    def __init__(self, rows: list[dict], group: str = "xx"):
+        self.score = {(row["arm"], row["intermediate"], row["target"], int(row["seed"])): float(row[group]) for row in rows if row[group]}
+        self.seeds = sorted({key[3] for key in self.score})
+
+    def scores(self, arm: str, name: str, target: str) -> list[float]:
+        return [self.score[arm, name, target, seed] for seed in self.seeds if (arm, name, target, seed) in self.score]
+
+    def gains(self, arm: str, name: str, target: str) -> list[float]:
+        """Differences to no intermediate task, seed by seed."""
+        return [self.score[arm, name, target, s] - self.score[arm, "none", target, s] for s in self.seeds if (arm, name, target, s) in self.score]
+
+    def over_control(self, target: str) -> list[float]:
+        return [self.score["pretrained", "none", target, s] - self.score["random", "none", target, s] for s in self.seeds]
+
+
+def interval(values: list[float], sign: str = "") -> str:
+    if not values:
+        return ""
+    low, high = mean_interval(values)
+    spread = f" [{low:{sign}.1f}, {high:{sign}.1f}]" if len(values) > 1 else ""
+    return f"{sum(values) / len(values):{sign}.1f}{spread}"
+
+
+def came_out(sign: str, gains: list[float]) -> bool:
+    """``+`` and ``-``: the mean has that sign. ``0``: the 95 % interval contains 0."""
+    low, high = mean_interval(gains)
+    mean = sum(gains) / len(gains)
+    return mean > 0 if sign == "+" else mean < 0 if sign == "-" else low <= 0 <= high
+
+
+def at_least(hits: int, tried: int) -> float:
+    """Lower end of the one-sided 95 % interval of a share (Clopper & Pearson 1934)."""
+    from scipy.stats import beta
+
+    return float(beta.ppf(0.05, hits, tried - hits + 1)) if hits else 0.0
+
+
+def report(rows: list[dict]) -> str:
+    xx, low, en = Found(rows), Found(rows, "low"), Found(rows, "en")
+    lines = [f"Pre-training seeds: {', '.join(map(str, xx.seeds))}. Means with 95 % t intervals over seeds; xx = {', '.join(RICH)}; low-resource = {', '.join(mini.LOW_RESOURCE)}.", ""]
+    lines += ["| no intermediate task | xx | random encoder | difference | low-resource | English |", "|---|---|---|---|---|---|"]
+    for target in mini.TARGETS:
+        cells = [interval(xx.scores("pretrained", "none", target)), interval(xx.scores("random", "none", target)), interval(xx.over_control(target), "+"), interval(low.scores("pretrained", "none", target)), interval(en.scores("pretrained", "none", target))]
+        lines.append(f"| {target} | " + " | ".join(cells) + " |")
+    lines += ["", "| on a random encoder | gain in xx | the same on the pre-trained one |", "|---|---|---|"]
+    for name in CONTROLLED:
+        for target in (target for target, sign in TASKS[name].expected.items() if sign == "+"):
+            lines.append(f"| {name} → {target} | {interval(xx.gains('random', name, target), '+')} | {interval(xx.gains('pretrained', name, target), '+')} |")
+    pairs = {(name, target): gains for name in INTERMEDIATES for target in mini.TARGETS if (gains := xx.gains("pretrained", name, target))}
+    counted = {sign: [(pair, gains) for pair, gains in pairs.items() if TASKS[pair[0]].expected[pair[1]] == sign and len(gains) > 1] for sign in "+-0"}
+    lines += ["", "| declared | pairs | came out so | share is at least | interval excludes 0 on that side |", "|---|---|---|---|---|"]
+    for sign, found in counted.items():
+        hits = [came_out(sign, gains) for _, gains in found]
+        clear = "" if sign == "0" else sum(mean_interval(gains)[0] > 0 if sign == "+" else mean_interval(gains)[1] < 0 for _, gains in found)
+        lines.append(f"| {sign} | {len(found)} | {sum(hits)} | {100 * at_least(sum(hits), len(found)):.0f} % | {clear} |")
+    lines += ["", "| intermediate → target | declared | seeds | gain in xx | came out |", "|---|---|---|---|---|"]
+    for (name, target), gains in pairs.items():
+        sign = TASKS[name].expected[target]
+        verdict = ("yes" if came_out(sign, gains) else "no") if len(gains) > 1 else "one seed"
+        lines.append(f"| {name} → {target} | {sign} | {len(gains)} | {interval(gains, '+')} | {verdict} |")
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", default="0,1,2,3,4")
-    parser.add_argument("--out", default="mini_effects.csv")
-    parser.add_argument("--pairs", choices=("key", "all"), default="key", help="key: pairs declared + or -, and the matched nulls")
+    parser.add_argument("--seeds", default="", help="seeds to measure, one after the other")
+    parser.add_argument("--work", type=Path, default=Path("mini_effects"), help="folder of bases, checkpoints and rows")
+    parser.add_argument("--pairs", choices=("none", "key", "all"), default="key", help="none: the base alone")
+    parser.add_argument("--merge", type=Path, help="join the tables of this folder into --out")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/mini_effects.csv"))
+    parser.add_argument("--report", type=Path, help="print the tables of this file")
     arguments = parser.parse_args()
-    fields = ["seed", "arm", "intermediate", "target", "language", "score"]
-    with open(arguments.out, "w", newline="", encoding="utf-8") as stream:
-        table = csv.DictWriter(stream, fields)
-        table.writeheader()
-        rows: list[dict] = []
-
-        def write(seed, arm, name, target, scores) -> None:
-            made = [dict(zip(fields, (seed, arm, name, target, code, round(score, 2)), strict=True)) for code, score in scores.items()]
-            rows.extend(made)
-            table.writerows(made)
-            stream.flush()
-
-        for seed in map(int, arguments.seeds.split(",")):
-            measure(seed, arguments.pairs, write)
-            summary(rows)
+    for seed in filter(None, arguments.seeds.split(",")):
+        measure(int(seed), arguments.work, arguments.pairs)
+    if arguments.merge:
+        rows = [row for path in sorted(arguments.merge.glob("seed-*.csv")) for row in read(path)]
+        with arguments.out.open("w", newline="", encoding="utf-8") as stream:
+            table = csv.DictWriter(stream, FIELDS, lineterminator="\n")
+            table.writeheader()
+            table.writerows(rows)
+    if arguments.report:
+        print(report(read(arguments.report)), end="")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from mlflow_xfer.data.mini.world import CONCEPT_SPLITS, world
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.registry import unknown
 
-VERSION = 2
+VERSION = 3
 
 LARGE = {"train": 1200, "validation": 150, "test": 150}
 FEW = {"train": 32, "validation": 100, "test": 200}  # targets: too few rows to learn the skill from

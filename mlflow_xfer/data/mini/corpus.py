@@ -18,6 +18,7 @@ from mlflow_xfer.data.mini.world import truth
 
 NOUNS = group("thing", "bio", "legal")
 PREFERENCE = 0.9
+SWITCHED = 0.8  # of a code-switched sentence's phrases
 ENTRIES = 3  # of the dictionary, in one document: with six, pairs are found four times as late
 SIZES = {"dictionary": 6000, "phrase": 1200, "parallel": 4400, "codeswitched": 3400, "monolingual": 1600}
 LOW_SIZES = {"dictionary": 0, "phrase": 0, "parallel": 60, "codeswitched": 0, "monolingual": 120}
@@ -134,21 +135,25 @@ def _phrase(rng: random.Random, own: Grammar, other: Grammar) -> tuple[str, str]
 
 
 def _switched(rng: random.Random, own: Grammar, others: list[Grammar]) -> tuple[str, str | None]:
-    """A sentence some of whose phrases stand in another language; half of the time beside the English original."""
-    meaning = preferred(rng)
-    said = {"": told(meaning, own)}
+    """A sentence in the order of ``own``, most phrases in whatever language; half of the time beside the English original.
+
+    What stands around a masked word does not tell its language then: words of all languages come to lie together, not
+    in a region of each language's own, and what is fine-tuned on English words holds for the others.
+    """
+    meaning, languages = preferred(rng), [own, *others]
+    said = {own.language: told(meaning, own)}
     words: list[str] = []
-    tokens, start = said[""], 0
+    tokens, start = said[own.language], 0
     while start < len(tokens):
         stop = start + 1
         while stop < len(tokens) and tokens[start].slot and tokens[stop].slot == tokens[start].slot:
             stop += 1
         segment = tokens[start:stop]
-        if tokens[start].slot and rng.random() < 0.5:
-            other = _other(rng, others)
+        if tokens[start].slot and rng.random() < SWITCHED:
+            other = rng.choice(languages)
             if other.language not in said:
                 said[other.language] = told(meaning, other)
             segment = [token for token in said[other.language] if token.slot == tokens[start].slot]
         words.append(text(segment))
         start = stop
-    return " ".join(words), text(told(meaning, others[0])) if rng.random() < 0.5 else None
+    return " ".join(words), text(told(meaning, grammar("en"))) if rng.random() < 0.5 else None
