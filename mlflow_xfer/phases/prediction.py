@@ -53,7 +53,7 @@ def predict_file(model: str, file: Path | str, task: str | None, open_store: Cal
     rows = read_unlabelled(file, declared.kind)
     logger.info("%s: %d examples, %s", declared.name or declared.kind, len(rows), found.directory)
     if declared.kind == TaskKind.RETRIEVAL:
-        return _nearest(found, rows)
+        return _nearest(found, head, declared, rows)
     return _predicted(found, head, declared, rows)
 
 
@@ -108,7 +108,7 @@ def _head(found: Checkpoint, task: str | None) -> tuple[str | None, Task]:
     if not heads:
         if task is not None and task != found.task:
             raise XferError(f"{found.directory} has no head for task {task!r}, nor any other.", "Leave task out to see which texts are nearest to each other.")
-        return None, Task(name="", kind=TaskKind.RETRIEVAL, metric="", languages=(), sources={})
+        return None, Task(name="", kind=TaskKind.RETRIEVAL, metric="", languages=(), sources={}, trained=False)
     if len(heads) > 1 and task is None or task is not None and task not in (*heads, found.task):
         raise XferError(f"{found.directory} has heads for {', '.join(heads)}{f', none for {task!r}' if task else ''}.", f"Name one: task={next(iter(heads))}")
     name = task if task in heads else next(iter(heads))
@@ -132,17 +132,20 @@ def _readable(task: Task, row: Mapping[str, Any], answer: Any) -> Any:
     return row["choices"][answer] if task.kind == TaskKind.MULTIPLE_CHOICE else answer
 
 
-def _nearest(found: Checkpoint, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """For each text the nearest of the others by the cosine of their embeddings."""
-    from mlflow_xfer.models.embed import embed
-    from mlflow_xfer.training.predict import nearest
+def _nearest(found: Checkpoint, head: str | None, task: Task, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """For each text the nearest of the others by the cosine of their vectors, of a dual encoder if there is one."""
+    from datasets import Dataset
+
+    from mlflow_xfer.training.predict import vectors
+    from mlflow_xfer.training.retrieval import nearest
 
     if len(rows) < 2:
-        raise XferError("A checkpoint without a task head compares texts: one alone has no neighbour.", "Give two lines or more, or a run that trained a target.")
-    vectors = embed(found.directory, [row["text"] for row in rows], max_seq_length=found.max_seq_length)
-    places, cosines = nearest(vectors, vectors, 2)
-    found_rows = []
+        raise XferError("This checkpoint compares texts: one alone has no neighbour.", "Give two lines or more, or a run that trained another target.")
+    split = Dataset.from_list([{"id": row["id"], "source": row["text"], "target": None} for row in rows])
+    sides = vectors(found.directory, task, {"": split}, head=head, max_seq_length=found.max_seq_length)[""].source.vectors
+    places, cosines = nearest(sides, sides, 2)
+    answered = []
     for number, (row, near, cosine) in enumerate(zip(rows, places.tolist(), cosines.tolist(), strict=True)):
         first = 0 if near[0] != number else 1
-        found_rows.append(row | {"prediction": rows[near[first]]["text"], "cosine": round(cosine[first], 4)})
-    return found_rows
+        answered.append(row | {"prediction": rows[near[first]]["text"], "cosine": round(cosine[first], 4)})
+    return answered

@@ -78,6 +78,13 @@ def test_of_several_heads_one_is_named(base, tmp_path):
     assert all(len(row["prediction"]) == len(row["words"]) and set(row["prediction"]) <= set("XYZ") for row in found)
 
 
+def test_a_dual_encoder_finds_the_nearest_text_too(base, tmp_path):
+    model = with_heads(base, tmp_path / "model", K.RETRIEVAL)
+    path = own(tmp_path, [{"text": text} for text in [*TEXTS, TEXTS[1]]])
+    found = predict_file(str(model), path, None, never)
+    assert [found[i]["prediction"] for i in (1, 4)] == [TEXTS[1]] * 2 and found[1]["cosine"] == pytest.approx(1, abs=1e-3)
+
+
 def test_without_a_head_the_nearest_text_is_found(base, tmp_path):
     path = tmp_path / "own.txt"
     path.write_text("\n".join([TEXTS[0], TEXTS[2], f"{TEXTS[0]} ", TEXTS[3]]) + "\n", encoding="utf-8")
