@@ -21,7 +21,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import pandas as pd  # noqa: E402
 
-from mlflow_xfer.params import Transfer  # noqa: E402
+from mlflow_xfer.params import Training, Transfer  # noqa: E402
 from mlflow_xfer.phases import record  # noqa: E402
 from mlflow_xfer.phases.execute import Executor  # noqa: E402
 from mlflow_xfer.phases.plan import make_plan  # noqa: E402
@@ -34,6 +34,7 @@ from mlflow_xfer.tracking.store import Store  # noqa: E402
 POOL = ("attribute", "attribute_twin", "attribute_b", "attribute_null", "polarity", "roles", "types", "position", "questions")
 TARGETS = ("choice", "choice_both", "mood")
 LANGUAGES = ("en", "de", "tr", "sw", "vi")
+INTERMEDIATE = Training(learning_rate=5e-4, max_steps=100, train_batch_size=32)  # as benchmarks/grid.py
 
 
 def cpu() -> float:
@@ -85,7 +86,7 @@ def main() -> None:
     arguments.work.mkdir(parents=True, exist_ok=True)
     os.environ |= {"MLFLOW_TRACKING_URI": f"sqlite:///{(arguments.work / 'mlflow.db').absolute()}", "XFER_HOME": str((arguments.work / "home").absolute())}
     os.chdir(arguments.work)
-    params = Transfer(model=model, data="mini", target=TARGETS, languages=LANGUAGES)
+    params = Transfer(model=model, data="mini", target=TARGETS, languages=LANGUAGES, max_eval_examples=100, scoped={"intermediate": INTERMEDIATE})
     with Store.open() as store:
         executor, find_base = Executor(store), References(lambda: store)
         began, truth = cpu(), {}
