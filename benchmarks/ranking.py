@@ -67,7 +67,7 @@ def judged(rankings: dict[int, Ranking], truth: dict[int, dict[str, dict[str, fl
     scores: dict[str, dict[str, dict[str, float]]] = {}
     for seed, ranking in rankings.items():
         auto = Ranking({name: ranking.scores[name] for name in AUTO if name in ranking.scores})
-        for name, of in {**ranking.scores, "auto": auto.fused}.items():
+        for name, of in {**ranking.scores, "auto": auto.by_method()["fused"]}.items():
             for target, found in of.items():
                 scores.setdefault(f"{name}{label}", {})[f"{target} s{seed}"] = found
     known = {f"{target} s{seed}": found for seed in rankings for target, found in others(truth, seed).items()}

@@ -19,7 +19,7 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.phase import Base, Phase, Start
 from mlflow_xfer.stats.transferability import cosine, h_score, logme, probe
-from mlflow_xfer.tasks.task import Task
+from mlflow_xfer.tasks.task import Task, TaskKind
 from mlflow_xfer.tracking import checkpoints
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 MAX_UNITS = 5000
 """Vectors of one task that a score reads, evenly spread: a thousand sentences have twenty thousand words."""
+
+LABELLED = (TaskKind.CLASSIFICATION, TaskKind.TAGGING, TaskKind.MULTIPLE_CHOICE, TaskKind.SPAN_QA)
+"""Kinds whose rows have labels; retrieval has pairs."""
 
 FUSION = 60
 """The constant of reciprocal rank fusion (Cormack et al. 2009): components count with 1 / (60 + rank)."""
@@ -53,7 +56,7 @@ class Material:
 
     Args:
         singles: by candidate, the phase that trains on it alone.
-        targets: by target, the phase that fine-tunes on it; None for targets scored straight from the backbone.
+        targets: by target, the phase that fine-tunes on it; None for targets without labelled training rows (retrieval).
         start: what both start from.
         runs: by candidate, the finished run of its phase; empty if a score must do without.
     """
@@ -74,7 +77,7 @@ class Material:
     def phase(self, name: str) -> Phase:
         found = self.singles.get(name) or self.targets.get(name)
         if found is None:
-            raise XferError(f"Target {name!r} has no training data.", "It is scored straight from the backbone: only size and kind say something about it.")
+            raise XferError(f"Target {name!r} has no labelled training rows.", "Only size, kind and english say something about it.")
         return found
 
     def part(self, name: str) -> Part:

@@ -15,7 +15,7 @@ from mlflow_xfer.phases.execute import Executor, validate
 from mlflow_xfer.phases.phase import Base, Made, Phase
 from mlflow_xfer.phases.plan import beginning
 from mlflow_xfer.registry import unknown
-from mlflow_xfer.searching.cheap import AUTO, METHODS, Budget, Material
+from mlflow_xfer.searching.cheap import AUTO, LABELLED, METHODS, Budget, Material
 from mlflow_xfer.searching.pool import pool_of
 from mlflow_xfer.stats import ranking as judged
 from mlflow_xfer.tasks.task import Task
@@ -23,6 +23,7 @@ from mlflow_xfer.tasks.task import Task
 logger = logging.getLogger(__name__)
 
 FindBase = Callable[[str, str | None, str], Base | Made]
+ALL = "all targets"
 Scores = Mapping[str, Mapping[str, float]]  # target -> candidate -> score, higher is better
 
 
@@ -58,10 +59,12 @@ class Ranking:
         ranks = self.ranks(target)
         return tuple(sorted(ranks, key=lambda name: (ranks[name], name)))
 
-    @property
-    def fused(self) -> Scores:
-        """The mean ranks as scores: higher is better."""
-        return {target: {name: -rank for name, rank in self.ranks(target).items()} for target in self.targets}
+    def by_method(self) -> dict[str, Scores]:
+        """The scores, the fusion of all methods as ``fused``, and for each of them :data:`ALL`: minus the mean rank over targets."""
+        fused = {target: {name: -rank for name, rank in self.ranks(target).items()} for target in self.targets}
+        alone = {method: Ranking({method: of}) for method, of in self.scores.items()}
+        found = {method: {**of, ALL: {name: -rank for name, rank in alone[method].ranks().items()}} for method, of in self.scores.items()}
+        return {**found, "fused": {**fused, ALL: {name: -rank for name, rank in self.ranks().items()}}}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -153,27 +156,40 @@ def order(params: Any, executor: Executor, find_base: FindBase, extra: Mapping[s
     return rank(params, executor, find_base, extra, **options).order()
 
 
-def quality(ranking: Ranking | Mapping[str, Scores], observed: Scores, *, seed: int = 0) -> list[judged.Quality]:
+def quality(ranking: Ranking, observed: Scores, beside: Mapping[str, Scores] | None = None, *, seed: int = 0) -> list[judged.Quality]:
     """How good cheap scores were against full runs: regret@k, NDCG, Kendall's tau; beside a random order.
 
     Candidates without a full run, and targets with fewer than two, are left out. The best of noisy runs is better
     than it will be again: regrets are a little too high, for every method alike.
 
     Args:
-        ranking: a ranking (then its fused order is judged too, as ``fused``), or scores by method.
-        observed: target -> candidate -> score of its full run, 0-100.
+        observed: target (or :data:`ALL`, for one figure over all of them) -> candidate -> score of its full run, 0-100.
+        beside: further rules to show, as :func:`by_english_accuracy` gives them.
+
+    Raises:
+        XferError: no target has full runs of two candidates.
     """
-    scores = {**ranking.scores, "fused": ranking.fused} if isinstance(ranking, Ranking) else dict(ranking)
-    found: list[judged.Quality] = []
-    known = {target: {name: value for name, value in of.items() if all(name in s[target] for s in scores.values() if target in s)} for target, of in observed.items()}
-    known = {target: of for target, of in known.items() if len(of) > 1}
+    scores = {**ranking.by_method(), **(beside or {})}
+    ranked = {target: {name: value for name, value in of.items() if name in ranking.ranks()} for target, of in observed.items()}
+    known = {target: of for target, of in ranked.items() if len(of) > 1}
     if not known:
         raise XferError("No target has full runs of two candidates: there is no order to judge.", "Let the search run on.")
+    found: list[judged.Quality] = []
     for method, of in scores.items():
-        mine = {target: known[target] for target in known if target in of}
-        if mine:
+        if mine := {target: known[target] for target in known if target in of}:
             found += [one for one in judged.quality(mine, {method: of}, seed=seed) if one.method == method]
-    return [*found, *(one for one in judged.quality(known, {}, seed=seed))]
+    return [*found, *judged.quality(known, {}, seed=seed)]
+
+
+def by_english_accuracy(params: Any, executor: Executor, find_base: FindBase, extra: Mapping[str, Task] | None = None, **options: Any) -> dict[str, Scores]:
+    """The rule "take the tasks that train best": each one's own English dev score; empty unless all are finished alone.
+
+    Arguments as of :func:`rank`.
+    """
+    try:
+        return {"english": rank(params, executor, find_base, extra, **options | {"methods": ("english",), "checkpoints": "auto"}).by_method()["english"]}
+    except XferError:
+        return {}
 
 
 # -- what is compared --------------------------------------------------------------------------------------------------
@@ -184,7 +200,7 @@ def _prepared(params, executor, find_base, extra, pool, methods, checkpoints, se
     chosen = _methods(methods, composer.problems)
     singles, targets, tasks, start = composer.attempt(lambda: _composed(composer, pool, seed, base_seed), ({}, {}, {}, None))
     if targets and all(phase is None for phase in targets.values()) and (lost := [m for m in chosen if METHODS[m].rows]) and "auto" not in methods:
-        composer.problems.add(f"{', '.join(lost)}: {', '.join(targets)} has no labelled training rows: it is scored straight from the backbone.", f"Methods that need none: {', '.join(name for name, m in METHODS.items() if not m.rows)}")
+        composer.problems.add(f"{', '.join(lost)}: {', '.join(targets)} has no labelled training rows.", f"Methods that need none: {', '.join(name for name, m in METHODS.items() if not m.rows)}")
     composer.problems.raise_if_any()
     if len(singles) < 2:
         raise XferError(f"The pool has one candidate ({', '.join(singles)}): there is nothing to order.", "Name at least two: pool=mnli,squad")
@@ -216,9 +232,12 @@ def _composed(composer: Composer, pool: str | Sequence[str], seed: int, base_see
     candidates = pool_of(composer, pool if pool == "auto" else tuple(pool), names)
     tasks = {name: task for name in names if (task := composer.task(name, "target"))}
     start, _ = beginning(composer, base_seed)
-    targets = {name: next(iter(reversed(composer.tune(task, start, seed))), None) for name, task in tasks.items()}
+    tuned = {name: composer.tune(task, start, seed) for name, task in tasks.items()}
+    targets = {name: phases[-1] if phases and tasks[name].kind in LABELLED else None for name, phases in tuned.items()}
     singles = {}
     for name in candidates:
+        if (task := composer.task(name, "intermediate")) and task.kind not in LABELLED:
+            composer.problems.add(f"Task {name!r} ({task.kind}) has no labels to be ranked by.", f"Kinds that can be ranked: {', '.join(LABELLED)}")
         alone = replace(composer, params=composer.params.model_copy(update={"intermediate": (name,)}))
         if phases := alone.intermediates(start, seed):
             singles[name] = phases[-1]

@@ -10,17 +10,21 @@ import shutil
 import pytest
 
 import mlflow_xfer
+from mlflow_xfer.api import task_file_tasks
 from mlflow_xfer.cli import main
 from mlflow_xfer.data.mini import rows, text
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.load import build_scratch, save
 from mlflow_xfer.models.tokenizer import train_tokenizer
-from mlflow_xfer.params import RANK_METHODS
+from mlflow_xfer.params import RANK_METHODS, parse
+from mlflow_xfer.phases.execute import Executor
+from mlflow_xfer.phases.references import References
 from mlflow_xfer.searching.cheap import AUTO, METHODS
-from mlflow_xfer.searching.ranking import Ranking, quality
+from mlflow_xfer.searching.ranking import ALL, Ranking, by_english_accuracy, order, quality, transfer_of
 from mlflow_xfer.stats.ranking import MEASURES
 from mlflow_xfer.tasks.catalogue import TASKS
 from mlflow_xfer.tasks.task import TaskKind
+from mlflow_xfer.tracking.store import Store
 
 LABELLED = {TaskKind.CLASSIFICATION, TaskKind.TAGGING, TaskKind.MULTIPLE_CHOICE, TaskKind.SPAN_QA}
 POOL, TARGETS = ("attribute", "roles", "same_kind", "questions"), ("mood", "pos", "choice", "qa")
@@ -115,6 +119,16 @@ def test_every_method_from_checkpoints(models, planted, client, capsys):
     assert found.order()[0] == "same"
     trained = client.search_runs(["1"])
     assert len(trained) == 3 and all(run.data.tags["xfer.phase"] == "intermediate" for run in trained)  # nothing else leaves a run
+    # A transfer with the same parameters takes what was trained here.
+    preview = mlflow_xfer.plan(**{name: value for name, value in asked.items() if name != "pool"}, intermediate="same")
+    assert [phase.kind for phase in preview.plan.phases if phase.spec_hash in preview.existing] == ["intermediate"]
+    # A search asks for the order of its queue, and afterwards for the rule to compare with.
+    params = transfer_of(parse("rank", asked))
+    with Store.open() as store:
+        given = (params, Executor(store), References(lambda: store), task_file_tasks(params))
+        assert order(*given, pool=("deed", "noise", "same"), methods=("logme", "few_shot"))[0] == "same"
+        assert by_english_accuracy(*given, pool=("deed", "noise", "same"))["english"]["wanted"] == found.scores["english"]["wanted"]
+        assert by_english_accuracy(*given, pool=("deed", "noise", "same"), seed=1) == {}
     # What was trained is read from now on, and the ranking is what it was.
     typed = [part for name, value in (asked | {"method": "logme", "output": "json", "track": "true"}).items() for part in (f"--{name}", value)]
     capsys.readouterr()
@@ -159,11 +173,13 @@ def test_quality_of_a_ranking_against_full_runs():
     good = {"a": 3.0, "b": 2.0, "c": 1.0, "d": 0.0}
     bad = {name: -score for name, score in good.items()}
     ranking = Ranking({"good": {"t": good, "u": good}, "bad": {"t": bad}})
-    observed = {"t": {"a": 70.0, "b": 60.0, "c": 50.0}, "u": {"a": 40.0, "d": 30.0}, "v": {"a": 1.0}}  # d was never run for t
-    found = {(one.method, one.measure): one for one in quality(ranking, observed)}
-    assert len(found) == 4 * len(MEASURES) and {method for method, _ in found} == {"good", "bad", "fused", "random"}
+    observed = {"t": {"a": 70.0, "b": 60.0, "c": 50.0}, "u": {"a": 40.0, "d": 30.0, "outside": 99.0}, "v": {"a": 1.0}}  # d was never run for t
+    found = {(one.method, one.measure): one for one in quality(ranking, observed, {"english": {"t": bad, "u": bad}})}
+    assert len(found) == 5 * len(MEASURES) and {method for method, _ in found} == {"good", "bad", "fused", "english", "random"}
     assert found["good", "regret@1 points"].estimate.estimate == 0 and found["good", "Kendall"].estimate.estimate == 1
     assert found["bad", "regret@1 points"].by_target == {"t": 20.0} and found["fused", "regret@1 points"].by_target["u"] == 0
     assert found["random", "regret@1 points"].estimate.estimate == pytest.approx((10 + 5) / 2)
+    over_all = {one.method: one for one in quality(ranking, {ALL: {"a": 60.0, "b": 50.0, "c": 40.0}}) if one.measure == "regret@1 points"}
+    assert {method: one.estimate.estimate for method, one in over_all.items()} == {"good": 0, "bad": 20, "fused": 0, "random": 10}
     with pytest.raises(XferError, match="no order to judge"):
         quality(ranking, {"t": {"a": 1.0}})
