@@ -100,8 +100,10 @@ def requeue(study: optuna.Study, space: Space, trial: FrozenTrial, error: str) -
     """
     trials = study.get_trials(deepcopy=False)
     candidate = candidate_of(trial, space)
-    if candidate and not any(t.user_attrs.get(RETRIED_FROM) == trial.number for t in trials):
-        study.enqueue_trial(space.params(candidate), user_attrs={**described(candidate), RETRIED_FROM: trial.number})
+    queued = trial.system_attrs.get("fixed_params")  # of a user's wish that nobody has looked at yet
+    if (candidate or queued) and not any(t.user_attrs.get(RETRIED_FROM) == trial.number for t in trials):
+        params, attrs = (space.params(candidate), described(candidate)) if candidate else (queued, {})
+        study.enqueue_trial(params, user_attrs={**attrs, RETRIED_FROM: trial.number})
     if not trial.state.is_finished():
         study._storage.set_trial_user_attr(trial._trial_id, ERROR, error)
         study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)

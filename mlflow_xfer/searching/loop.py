@@ -19,9 +19,10 @@ from datetime import datetime
 from typing import Any, Protocol
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from mlflow_xfer.errors import XferError
+from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN, XferError
 from mlflow_xfer.searching import sampling
 from mlflow_xfer.searching.asking import Asked, Asker
 from mlflow_xfer.searching.history import (  # noqa: F401 (the names of what a trial stores, for those who know only the loop)
@@ -189,6 +190,12 @@ class Worker:
     def attend(self, asked: Asked) -> None:
         """Run one trial, or tell it what is known, and store how it ended."""
         trial = Trial(asked.trial.number, asked.candidate, self.seeds, lambda step, value, stage="": self._report(asked.trial, trial, step, value, stage))
+        try:
+            self._attend(asked, trial)
+        except UpdateFinishedTrialError:
+            self._taken_over(asked, trial)
+
+    def _attend(self, asked: Asked, trial: Trial) -> None:
         if asked.known is not None:
             self._tell_known(asked, trial)
             return
@@ -199,16 +206,31 @@ class Worker:
             trial.attrs[PRUNED_AT] = {"step": pruned.step, "stage": pruned.stage}
             self._end(asked.trial, trial, TrialState.PRUNED)
             self.succeeded = True
+        except UpdateFinishedTrialError:
+            raise
         except Exception as error:
+            if getattr(error, "exit_code", None) in (TRY_AGAIN, INTERRUPTED):
+                self._interrupted(asked.trial, trial, error)
+                raise
             self._failed(asked.trial, trial, error)
         except BaseException as interrupt:  # the user, or the machine's owner, wants the process back
-            self._store(asked.trial, trial.attrs)
-            requeue(self.study, self.asker.space, self.study._storage.get_trial(asked.trial._trial_id), f"interrupted: {type(interrupt).__name__}")
+            self._interrupted(asked.trial, trial, interrupt)
             raise
         else:
             trial.attrs |= {BY_SEED: [list(row) for row in outcome.by_seed], COST: dict(outcome.cost), SAVED: dict(outcome.saved)}
             self._end(asked.trial, trial, TrialState.COMPLETE, outcome)
             self.succeeded = True
+
+    def _interrupted(self, own: optuna.Trial, trial: Trial, why: BaseException) -> None:
+        self._store(own, trial.attrs)
+        requeue(self.study, self.asker.space, self.study._storage.get_trial(own._trial_id), f"interrupted: {str(why).splitlines()[0] if str(why) else type(why).__name__}")
+        self._hear("ended", trial, TrialState.FAIL.name, None, "interrupted; its candidate is queued again")
+
+    def _taken_over(self, asked: Asked, trial: Trial) -> None:
+        """Others took this worker for dead: they have queued the candidate again, and what it found is dropped."""
+        logger.warning("trial %d (%s) was taken over by another worker, because this one had not been heard of for too long", trial.number, trial.candidate.label)
+        self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+        self._hear("ended", trial, TrialState.FAIL.name, None, "taken over by another worker")
 
     def _report(self, own: optuna.Trial, trial: Trial, step: int, value: float, stage: str) -> None:
         self._hear("reported", trial, step, value, stage)
