@@ -93,6 +93,23 @@ def transfer(**params: Any) -> Result:
     return _run_demo(params, typed) if _asks_for_demo(typed) else _run("transfer", params)
 
 
+def search(**params: Any) -> Result:
+    """Which intermediate tasks help the targets: searches subsets and settings, and confirms the best on fresh seeds.
+
+    The same call continues the search. With ``dry_run`` nothing runs: the plan is logged.
+    """
+    from mlflow_xfer.searching.verb import run_search
+
+    typed: Any = parameters.parse("search", params)
+    os.environ["XFER_VERB"] = "search"
+    with _store() as store:
+        run_id = run_search(typed, store, run_of_environment(), task_file_tasks(typed))
+        store.flush()
+        result = Result(run_id, store.get(run_id).metrics, link=store.link(run_id))
+    logger.info("%s", result.link)
+    return result
+
+
 def _asks_for_demo(typed: Any) -> bool:
     return typed.intermediate == "auto" and typed.target == "auto" and typed.data == "mini"
 

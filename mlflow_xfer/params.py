@@ -8,6 +8,7 @@ A training parameter goes to every training phase of a command; with a phase's n
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -92,8 +93,7 @@ class RawText(Shape):
     alpha: Annotated[float, Field(ge=0, le=1)] = Field(0.3, description="languages are drawn with p ~ n^alpha (XLM-R: 0.3)")
 
 
-class Mixing(Shape):
-    intermediate: Names = Field(("nli",), description="intermediate tasks; none: baseline")
+class Combining(Shape):
     combine: Literal["joint", "sequential", "merge"] = Field("joint", description="several tasks: in one phase; one phase after the other; or a phase each, whose weights are merged")
     merge_method: Literal["average", "task_arithmetic", "ties"] = Field("average", description="combine=merge: mean of the weights; base + λ · sum of what each task changed; the same trimmed, with elected signs (TIES)")
     merge_weight: PositiveOrAuto = Field("auto", description="combine=merge: λ of task_arithmetic (auto: 1 / number of tasks) and ties (auto: 1)")
@@ -102,6 +102,10 @@ class Mixing(Shape):
     mixing_cap: CountOrNone = Field(None, description="count at most so many examples of a task (K of T5)")
     mixing_temperature: Annotated[float, Field(ge=1)] = Field(1.0, description="T of T5's temperature mixing")
     mlm_share: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="share of language-model batches on the raw text")
+
+
+class Mixing(Combining):
+    intermediate: Names = Field(("nli",), description="intermediate tasks; none: baseline")
 
 
 class Targets(Shape):
@@ -133,7 +137,7 @@ class Reuse(Shape):
 
 
 class Workers(Shape):
-    workers: Literal["auto"] | Annotated[int, Field(gt=0)] = Field("auto", description="processes on this host for the demo's replicates; auto: half the cores, at least 2 where there are 2")
+    workers: Literal["auto"] | Annotated[int, Field(gt=0)] = Field("auto", description="processes on this host for the replicates of the demo and the trials of a search; auto: half the cores, at least 2 where there are 2")
 
 
 class Seed(Shape):
@@ -214,12 +218,44 @@ class Rank(Model, Data, RawText, Pool, Overlaps, Trained, Seed, Reuse):
     output: Literal["table", "json"] = Field("table", description="what is printed")
 
 
+class Searching(Shape):
+    max_tasks: CountOrAuto = Field("auto", description="largest subset; auto: the whole pool")
+    space: Text = Field(None, description="what varies besides the subset: tasks, mixing, rates, all, ranges (mlm_share=0:0.5,mixing=uniform|temperature) or a YAML file of them; none: the subset alone")
+    objective: Names = Field(("english_dev",), description="english_dev; retrieval, cost, oracle (target-language labels: always labelled so); several: a comma list")
+    n_trials: CountOrNone = Field(40, description="trials of the whole search, duplicates not counted")
+    timeout: Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_nothing)] = Field(None, description="seconds after which no trial is begun")
+    gpu_hours: Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_nothing)] = Field(None, description="hours of training after which no trial is begun")
+    sampler: str = Field("tpe", description="tpe, gp, nsgaii, nsgaiii, random, brute_force, grid")
+    pruner: str = Field("none", description="none, hyperband, asha, median, wilcoxon")
+    study_name: str = Field("auto", description="auto: derived from what is searched, so that the same command goes on")
+    storage: str = Field("auto", description="where Optuna keeps the search: auto (a journal file under XFER_HOME/studies), a journal file, or a database URL")
+    dry_run: bool = Field(False, description="print what would be run and what it would cost, and stop")
+
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", UserWarning)  # pydantic: `register` hides the method of abstract classes, which no shape is
+
+    class Confirmation(Shape):
+        confirm_top: Annotated[int, Field(ge=0)] = Field(3, description="how many of the best are run again on fresh seeds, beside the baseline; 0: none")
+        confirm_seeds: Annotated[int, Field(ge=2)] = Field(5, description="fresh seeds of the confirmation, none of which the search used")
+        margin: Annotated[float, Field(gt=0)] = Field(1.0, description="smallest difference that matters, in points")
+        register: Text = Field(None, description="name under which the best confirmed checkpoint is registered")
+
+
+class Search(Model, Data, RawText, Pool, Combining, Targets, Overlaps, Evaluation, Trained, Reuse, Workers, Searching, Confirmation):
+    """Which of these intermediate tasks help these targets: searches subsets and settings, and confirms the best on fresh seeds."""
+
+    text: Text = Field(None, description=RawText.model_fields["text"].description)
+    seeds: Seeds = Field((0,), description="one transfer for each seed")
+
+
 VERBS: dict[str, type[Shape]] = {
     "pretrain": Pretrain,
     "intermediate": Intermediate,
     "target": Target,
     "evaluate": Evaluate,
     "transfer": Transfer,
+    "search": Search,
     "report": Report,
     "rank": Rank,
 }
@@ -230,6 +266,7 @@ HEADLINE = {
     "target": ("model", "data", "target", "seed"),
     "evaluate": ("model", "data", "target"),
     "transfer": ("model", "data", "intermediate", "target"),
+    "search": ("model", "data", "pool", "target", "objective", "n_trials", "sampler", "study_name"),
     "report": ("runs", "question"),
     "rank": ("model", "data", "pool", "target", "method", "checkpoints"),
 }

@@ -12,7 +12,7 @@ from typing import Any
 
 from mlflow_xfer import params
 
-ENTRY_POINTS = {"main": "transfer", "pretrain": "pretrain", "intermediate": "intermediate", "target": "target", "evaluate": "evaluate", "report": "report"}
+ENTRY_POINTS = {"main": "transfer", "pretrain": "pretrain", "intermediate": "intermediate", "target": "target", "evaluate": "evaluate", "search": "search", "report": "report"}
 """Entry point -> verb. The module of an entry point is ``entry_points/<name>.py``."""
 
 

@@ -57,6 +57,8 @@ def phase_tags(phase: Phase, suite: str) -> dict[str, str]:
         "xfer.control": next((p.settings["control"] for p in (phase, *phase.ancestors()) if "control" in p.settings), ""),
         "xfer.train_on": next((p.reports["train_on"] for p in (phase, *phase.ancestors()) if p.reports.get("train_on")), ""),
         "xfer.target_shots": next((str(p.settings["target_shots"]) for p in (phase, *phase.ancestors()) if "target_shots" in p.settings), ""),
+        "xfer.split": phase.reports.get("split", ""),
+        "xfer.oracle": "true" if phase.reports.get("oracle") else "",
         "xfer.data_languages": ",".join(dict.fromkeys(rows.language for rows in phase.rows)),
     }
     return {name: value for name, value in tags.items() if value}
@@ -127,11 +129,14 @@ def evaluation(store: Store, run_id: str, phase: Phase, found: Evaluation, work:
 
     task = phase.tasks[0]
     rows = [dict(row, run_id=run_id) for row in found.rows]
-    store.metrics(run_id, {f"eval/{task.name}/{row['language']}": row["score"] for row in rows})
-    store.metrics(run_id, {f"eval/{task.name}": sum(row["score"] for row in rows) / len(rows)})
+    context = "dev" if phase.reports.get("split") else "eval"
+    store.metrics(run_id, {f"{context}/{task.name}/{row['language']}": row["score"] for row in rows})
+    store.metrics(run_id, {f"{context}/{task.name}": sum(row["score"] for row in rows) / len(rows)})
     store.table(run_id, pd.DataFrame(rows), PER_LANGUAGE)
     if found.buckets:
         store.table(run_id, pd.DataFrame(list(found.buckets)), BUCKETS)
+    if phase.reports.get("split"):
+        return  # predictions are for submissions, and those are of test splits
     folder = work / "predictions"
     for language, predicted in found.predictions.items():
         write_predictions(folder, task, language, predicted, found.ids[language] or None)

@@ -52,7 +52,7 @@ def evaluations_of(store: Store, run_id: str) -> dict[str, RunView]:
     if run.tags.get("xfer.result_run_id"):
         return evaluations_of(store, run.tags["xfer.result_run_id"])
     if run.tags.get("xfer.phase") == "evaluate":
-        return {run.tags["xfer.target"]: run} if run.status == "FINISHED" else {}
+        return {run.tags["xfer.target"]: run} if run.status == "FINISHED" and "xfer.split" not in run.tags else {}
     if run.kind == "phase":
         return {}
     found: dict[str, RunView] = {}

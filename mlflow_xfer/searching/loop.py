@@ -22,7 +22,11 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
+<<<<<<< HEAD
 from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN, XferError
+=======
+from mlflow_xfer.errors import TRY_AGAIN, XferError
+>>>>>>> 854860f (Search subsets of intermediate tasks as a command, mirrored in MLflow and confirmed on fresh seeds)
 from mlflow_xfer.searching import sampling
 from mlflow_xfer.searching.asking import Asked, Asker
 from mlflow_xfer.searching.history import (  # noqa: F401 (the names of what a trial stores, for those who know only the loop)
@@ -53,7 +57,9 @@ PROBE, SEED_DONE = "probe", "seed"
 
 
 class Pruned(Exception):
-    """The pruner stops this trial; travels out of the run function."""
+    """The pruner stops this trial; travels out of the run function, through a phase that is then KILLED and can be resumed."""
+
+    exit_code = TRY_AGAIN
 
     def __init__(self, step: int, stage: str = ""):
         self.step, self.stage = step, stage

@@ -6,6 +6,8 @@ order by a metric is what makes the runs table show nested runs as a flat leader
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from urllib.parse import quote, urlsplit
 
 from mlflow_xfer.tracking.names import redact
@@ -42,6 +44,12 @@ def runs(tracking_uri: str, experiment_id: str, *, kind: str = "", order_by: str
     if order_by:
         link += "&orderByKey=" + quote(f"metrics.`{order_by}`", safe=".") + "&orderByAsc=false"
     return link
+
+
+def compare(tracking_uri: str, experiment_id: str, run_ids: Sequence[str]) -> str:
+    """Parallel coordinates, scatter, box and contour plots of these runs."""
+    wanted, experiments = (quote(json.dumps(list(ids), separators=(",", ":"))) for ids in (run_ids, [experiment_id]))
+    return f"{base(tracking_uri)}/#/compare-runs?runs={wanted}&experiments={experiments}"
 
 
 def opener(tracking_uri: str) -> str:

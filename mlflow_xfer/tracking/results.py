@@ -102,7 +102,7 @@ def _own(every: Mapping[str, RunView], store: Store) -> list[RunView]:
 
 
 def _is_evaluation(run: RunView) -> bool:
-    return run.kind == "phase" and run.tags.get("xfer.phase") == "evaluate"
+    return run.kind == "phase" and run.tags.get("xfer.phase") == "evaluate" and "xfer.split" not in run.tags  # a search's evaluations on dev splits are no results
 
 
 def _below(every: Mapping[str, RunView], asked: Sequence[RunView]) -> list[RunView]:

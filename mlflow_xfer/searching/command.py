@@ -1,0 +1,158 @@
+"""What the user asked a search to do, checked as a whole before anything runs, and in a form that any process can read again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mlflow_xfer import params as parameters
+from mlflow_xfer.data.overlap import declared
+from mlflow_xfer.errors import Problems
+from mlflow_xfer.params import Training, Transfer, typed
+from mlflow_xfer.phases.compose import Composer
+from mlflow_xfer.phases.phase import digest
+from mlflow_xfer.phases.plan import Plan, make_plan
+from mlflow_xfer.searching import measures, sampling
+from mlflow_xfer.searching.pool import pool_of
+from mlflow_xfer.searching.reading import read_space
+from mlflow_xfer.searching.space import Candidate, Space
+from mlflow_xfer.tasks.task import Task
+
+logger = logging.getLogger(__name__)
+
+PLACES = ("model", "data", "task_file", "tokenizer", "text")  # parameters that may name a folder or file
+NOT_SEARCHED = ("seeds", "workers", "reuse")  # of the parameters of `transfer`: what makes no other search
+
+
+@dataclass(frozen=True)
+class Command:
+    """A search, checked.
+
+    Args:
+        params: as typed, of the shape ``Search``.
+        space: what may be tried.
+        targets: names.
+        shared: the parameters of ``transfer`` that all trials share, as a user types them; local paths are absolute.
+        first: the plan of the baseline and of every single task, for the first seed.
+    """
+
+    params: Any
+    space: Space
+    targets: tuple[str, ...]
+    shared: Mapping[str, str]
+    first: Mapping[Candidate, Plan]
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What makes this search this search; equal for the command that goes on with it."""
+        p = self.params
+        return {
+            "space": self.space.spec(), "objective": list(p.objective), "targets": list(self.targets), "seeds": list(p.seeds),
+            "settings": {name: value for name, value in sorted(self.shared.items()) if name not in (*NOT_SEARCHED, "target")},
+        }  # fmt: skip
+
+    @property
+    def study_name(self) -> str:
+        if self.params.study_name != "auto":
+            return self.params.study_name
+        return f"search-{'+'.join(self.targets)[:40]}-{digest(self.identity)[:8]}"
+
+    def transfer(self, candidate: Candidate, seeds: Sequence[int]) -> dict[str, Any]:
+        """The parameters of a candidate's transfer, as a user types them."""
+        return {**self.shared, **candidate.overrides(), "seeds": typed(tuple(seeds))}
+
+
+def read(params: Any, references: Any, extra: Mapping[str, Task]) -> Command:
+    """Check a search and everything that it may run.
+
+    Raises:
+        XferError: all that is wrong with pool, targets, space, objective, sampler and data, at once.
+    """
+    problems = Problems()
+    shared = shared_of(params)
+    transfer = parameters.parse("transfer", {**shared, "intermediate": "none", "seeds": params.seeds[:1]})
+    composer = Composer(transfer, references, dict(extra))
+    targets = composer.attempt(composer.target_names, [])
+    pool = _without_leaks(composer, pool_of(composer, params.pool, targets), targets, params)
+    problems = composer.problems
+    _budget(params, problems)
+    limit = None if params.max_tasks == "auto" else params.max_tasks
+    space = composer.attempt(lambda: read_space(params.space, pool, max_tasks=limit, combine=params.combine, given=given_of(params), mixing=params.mixing), None) if pool else None
+    if space is not None:
+        sampling.check(space, sampler=params.sampler, pruner=params.pruner, objectives=len(params.objective), seeds=len(params.seeds), n_trials=params.n_trials, problems=problems)
+    first: dict[Candidate, Plan] = {}
+    if space is not None and not problems:
+        for tasks in [(), *((name,) for name in space.pool)]:
+            candidate = space.neutral(tasks)
+            plan = composer.attempt(lambda c=candidate: plan_of({**shared, **c.overrides(), "seeds": params.seeds[:1]}, references, extra), None)
+            if plan is not None:
+                first[candidate] = plan
+        if first:
+            measures.check(params.objective, next(iter(first.values())).transfers[0], transfer, problems)
+    problems.raise_if_any()
+    return Command(params, space, tuple(targets), shared, first)
+
+
+def plan_of(typed_params: Mapping[str, Any], references: Any, extra: Mapping[str, Task], online: bool = False) -> Plan:
+    return make_plan("transfer", parameters.parse("transfer", typed_params), references, extra, online=online)
+
+
+def shared_of(params: Any) -> dict[str, str]:
+    """The parameters of ``transfer`` that the user gave, as typed."""
+    found = {name: typed(getattr(params, name)) for name in params.model_fields_set if name in Transfer.model_fields and name not in ("scoped", "seeds")}
+    for phase, own in params.scoped.items():
+        found |= {f"{phase}.{name}": typed(getattr(own, name)) for name in own.model_fields_set}
+    for name in PLACES:
+        if name in found and Path(found[name]).expanduser().exists() and found[name] not in ("mini", "hub"):
+            found[name] = str(Path(found[name]).expanduser().absolute())
+    return found
+
+
+def given_of(params: Any) -> dict[str, Any]:
+    """What the command sets of the parameters that a space may vary."""
+    names = {*Training.model_fields, "combine", "mixing", "mixing_cap", "mixing_temperature", "mlm_share", "alpha", "target_shots", "layer", "pooling"}
+    found = {name: getattr(params, name) for name in params.model_fields_set & names if name != "combine"}
+    for phase, own in params.scoped.items():
+        found |= {f"{phase}.{name}": getattr(own, name) for name in own.model_fields_set}
+    return found
+
+
+def _without_leaks(composer: Composer, pool: Sequence[str], targets: Sequence[str], params: Any) -> list[str]:
+    """The pool; leaks in a pool that the user named are faults, from the default pool they are dropped."""
+    kept = []
+    for name in pool:
+        found = [leak for target in targets if (leak := _leak(composer, name, target, params))]
+        if found and params.pool == "auto":
+            logger.info("%s is left out of the default pool: %s", name, found[0])
+            continue
+        kept.append(name)
+        for leak in found:
+            composer.problems.add(leak, f"Leave {name!r} out of the pool, or the target out of target=…; with exclude_overlap=true the training rows that stand in a test set are dropped and the pair is allowed.")
+    return kept
+
+
+def _leak(composer: Composer, name: str, target: str, params: Any) -> str:
+    """How training on ``name`` would give away what ``target`` tests; empty if it does not."""
+    mine, theirs = (composer.extra.get(one) or _declared(one) for one in (name, target))
+    if mine is None or theirs is None or name == target:
+        return ""
+    if name in (params.train_on, getattr(theirs, "train_task", "")):
+        return f"Task {name!r} is in the pool and is what target {target!r} is trained on."
+    return f"Task {name!r} leaks into target {target!r}. {known}" if not params.exclude_overlap and (known := declared(mine, theirs)) else ""
+
+
+def _declared(name: str) -> Task | None:
+    from mlflow_xfer.tasks.catalogue import TASKS
+
+    return TASKS.get(name) if name in TASKS else None
+
+
+def _budget(params: Any, problems: Problems) -> None:
+    if params.n_trials is None and params.timeout is None and params.gpu_hours is None:
+        problems.add("n_trials=none without timeout or gpu_hours: the search would have no end.", "Give one of the three.")
+    if len(set(params.seeds)) < len(params.seeds):
+        problems.add(f"seeds={typed(params.seeds)} names a seed twice.")

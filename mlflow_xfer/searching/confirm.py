@@ -1,0 +1,266 @@
+"""Confirmation: the best candidates and the baseline again, on seeds that took no part in the choice, scored on test.
+
+The best of many noisy trials looks better than it is. So the choice is written down (study and run) before a test split is read, and the
+answer is what fresh seeds say: paired differences to the baseline, Student's t over seeds, intervals that hold for all confirmed
+candidates at once. All of it is conditional on the base model that the search started from.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count, islice
+from typing import TYPE_CHECKING, Any
+
+import optuna
+
+from mlflow_xfer.phases import record, replicates
+from mlflow_xfer.phases.execute import Executor
+from mlflow_xfer.phases.phase import Phase
+from mlflow_xfer.phases.plan import Plan
+from mlflow_xfer.phases.references import References, task_file_tasks
+from mlflow_xfer.phases.spread import Job, spread
+from mlflow_xfer.reporting.verdict import WORSE, Contrast, verdicts
+from mlflow_xfer.searching import measures
+from mlflow_xfer.searching.choosing import Choice, choose, finished
+from mlflow_xfer.searching.command import Command, plan_of
+from mlflow_xfer.searching.history import BY_SEED, History
+from mlflow_xfer.searching.mirror import Mirror
+from mlflow_xfer.searching.space import Candidate
+from mlflow_xfer.stats.estimate import Estimate
+from mlflow_xfer.stats.frame import cells, check
+from mlflow_xfer.stats.means import contrast
+from mlflow_xfer.stats.multiplicity import widen
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlflow_xfer.tracking.store import Store
+
+logger = logging.getLogger(__name__)
+
+CHOSEN = "xfer.chosen"  # on study and run: keys of the candidates, best first, written before any test split is read
+
+
+@dataclass(frozen=True)
+class Winner:
+    """A candidate that was chosen, with what was seen and what fresh seeds say; differences to the baseline in points.
+
+    Attributes:
+        selected: difference of its dev score, as the search saw it.
+        estimate: the same, denoised: what it was chosen by.
+        dev: of dev on the fresh seeds.
+        test: of test on the fresh seeds, with the interval that holds for all winners at once.
+        contrast: of test, with verdict; p-values corrected over the winners.
+        score: its test score; ``run_id``: its condition.
+    """
+
+    candidate: Candidate
+    selected: float
+    estimate: float
+    dev: Estimate
+    test: Estimate
+    contrast: Contrast
+    score: float
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """``winners`` best confirmed first; empty if nothing was confirmed, and ``why`` says why."""
+
+    seeds: tuple[int, ...] = ()
+    winners: tuple[Winner, ...] = ()
+    baseline: str = ""
+    baseline_score: float = math.nan
+    why: str = ""
+    registered: tuple[str, ...] = ()
+
+
+@dataclass
+class _Arm:
+    """One candidate on the fresh seeds."""
+
+    candidate: Candidate
+    typed: dict[str, Any]
+    plan: Plan
+    condition: str = ""
+    transfers: list[str] = field(default_factory=list)
+    known: bool = False
+
+
+def confirm(command: Command, executor: Executor, study: optuna.Study, mirror: Mirror) -> Confirmation:
+    """Choose, write the choice down, run it on fresh seeds and judge it."""
+    params, space = command.params, command.space
+    if not params.confirm_top:
+        return Confirmation(why="confirm_top=0: nothing was confirmed, and selected scores are too good.")
+    trials = finished(study, space)
+    chosen = [choice for choice in choose(trials, params.confirm_top + 1) if choice.candidate.tasks][: params.confirm_top]
+    if not chosen:
+        return Confirmation(why="No trial with an intermediate task came to its end: there is nothing to confirm.")
+    keys = [choice.candidate.key for choice in chosen]
+    study.set_user_attr(CHOSEN, keys)
+    executor.store.tags(mirror.parent, {CHOSEN: " | ".join(keys)})
+    seeds = tuple(islice((n for n in count(max(params.seeds) + 1)), params.confirm_seeds))
+    logger.info("confirming %s and the baseline on the seeds %s", ", ".join(choice.candidate.label for choice in chosen), ", ".join(map(str, seeds)))
+    arms = run_arms(command, executor, mirror.parent, [space.neutral(()), *(choice.candidate for choice in chosen)], seeds)
+    found = judged(command, executor.store, study, chosen, arms, seeds)
+    for winner in found.winners:
+        row = mirror.rows.get(winner.candidate.key)
+        if row:
+            executor.store.metrics(row, winner_metrics(winner))
+    return registered(command, executor.store, found, arms)
+
+
+def run_arms(command: Command, executor: Executor, parent: str, candidates: Sequence[Candidate], seeds: tuple[int, ...]) -> list[_Arm]:
+    """The conditions of the candidates (the baseline first) on these seeds, with all their replicates."""
+    store = executor.store
+    references, extra = References(lambda: store, fetch=True), task_file_tasks(command.params)
+    arms = []
+    for candidate in candidates:
+        typed = command.transfer(candidate, seeds)
+        arms.append(_Arm(candidate, typed, plan_of(typed, references, extra, online=True)))
+    jobs: list[Job] = []
+    for arm in arms:
+        earlier = replicates.finished(executor, arm.plan.plan_hash, "condition")
+        arm.known = bool(earlier) and all(executor.existing(phase) for phase in arm.plan.phases)
+        arm.condition = earlier if arm.known else replicates.open_condition(store, arm.plan, parent=parent, label=f"{arm.candidate.label} confirmed")
+        if arm.known:
+            arm.transfers = list(store.get(arm.condition).inputs)
+        else:
+            jobs += [Job(arm.typed, n, arm.condition) for n in range(len(seeds))]
+    opened = [arm for arm in arms if not arm.known]
+    try:
+        made = spread(jobs, min(workers_of(command.params), len(jobs))) if jobs else []
+    except BaseException as error:
+        for arm in opened:
+            store.finish(arm.condition, "FAILED" if isinstance(error, Exception) else "KILLED")
+        raise
+    for job, transfer in zip(jobs, made, strict=True):
+        next(arm for arm in opened if arm.condition == job.parent).transfers.append(transfer)
+    baseline = [store.get(run).metrics for run in arms[0].transfers]
+    for arm in opened:
+        replicates.collapse(store, arm.condition, arm.transfers, baseline if arm is not arms[0] else [])
+        store.tags(arm.condition, {"xfer.input_run_ids": ",".join(arm.transfers)})
+        store.finish(arm.condition, "FINISHED")
+    return arms
+
+
+def workers_of(params: Any) -> int:
+    cores = os.cpu_count() or 1
+    return max(cores // 2, min(cores, 2)) if params.workers == "auto" else params.workers
+
+
+def judged(command: Command, store: Store, study: optuna.Study, chosen: Sequence[Choice], arms: Sequence[_Arm], seeds: tuple[int, ...]) -> Confirmation:
+    """Differences on test and on dev, with verdicts corrected over the candidates."""
+    margin, k = command.params.margin, len(chosen)
+    test, dev = (check(frame) for frame in (test_frame(store, arms), dev_frame(store, arms)))
+    names = [arm.candidate.label for arm in arms]
+    blocks = [cells(test, name) for name in names]
+    contrasts = verdicts(blocks[1:], blocks[0], registered=names[1:], margin=margin)
+    seen, baseline = differences(study, command), observed_baseline(study, command)
+    winners = [
+        Winner(
+            candidate=arm.candidate,
+            selected=seen.get(arm.candidate.key, math.nan),
+            estimate=choice.estimate - baseline,
+            dev=contrast(cells(dev, arm.candidate.label), cells(dev, names[0])),
+            test=widen(contrast(block, blocks[0]), k),
+            contrast=one,
+            score=float(store.get(arm.condition).metrics["selected/avg"]),
+            run_id=arm.condition,
+        )
+        for arm, choice, block, one in zip(arms[1:], chosen, blocks[1:], contrasts, strict=True)
+    ]
+    winners.sort(key=lambda winner: -winner.test.estimate)
+    return Confirmation(seeds, tuple(winners), arms[0].condition, float(store.get(arms[0].condition).metrics["selected/avg"]))
+
+
+def observed_baseline(study: optuna.Study, command: Command) -> float:
+    """The baseline's value of the first objective."""
+    trial = History.of(study).taken.get(command.space.neutral(()).key)
+    return trial.values[0] if trial is not None and trial.values else math.nan
+
+
+def differences(study: optuna.Study, command: Command) -> dict[str, float]:
+    """By candidate, the difference to the baseline of the first objective as the search saw it."""
+    taken, baseline = History.of(study).taken, observed_baseline(study, command)
+    return {key: trial.values[0] - baseline for key, trial in taken.items() if trial.values and BY_SEED in trial.user_attrs}
+
+
+def test_frame(store: Store, arms: Sequence[_Arm]) -> pd.DataFrame:
+    """Test scores by condition, task, language and seed."""
+    import pandas as pd
+
+    rows = []
+    for arm in arms:
+        for transfer, run_id in zip(arm.plan.transfers, arm.transfers, strict=True):
+            scores = [{"task": row["task"], "language": row["language"], "score": row["score"]} for row in record.read_table(store, run_id)]
+            rows += [{"condition": arm.candidate.label, "base_seed": transfer.base_seed, "seed": transfer.seed, **row} for row in scores]
+    return pd.DataFrame(rows)
+
+
+def dev_frame(store: Store, arms: Sequence[_Arm]) -> pd.DataFrame:
+    """English dev scores of the same runs."""
+    import pandas as pd
+
+    rows = []
+    for arm in arms:
+        for transfer, run_id in zip(arm.plan.transfers, arm.transfers, strict=True):
+            by_hash = {(run := store.get(made)).tags.get("xfer.spec_hash"): run for made in store.get(run_id).inputs}
+            for target, phases in transfer.targets.items():
+                if len(phases) > 1:
+                    score = measures.dev_score(phases[-2], by_hash[phases[-2].spec_hash].metrics)
+                    rows.append({"condition": arm.candidate.label, "base_seed": transfer.base_seed, "seed": transfer.seed, "task": target, "language": command_language(phases[-2]), "score": score})
+    return pd.DataFrame(rows)
+
+
+def command_language(phase: Phase) -> str:
+    """The language whose dev rows select the checkpoint."""
+    return next(rows.language for rows in phase.rows if rows.split == measures.DEV)
+
+
+def registered(command: Command, store: Store, found: Confirmation, arms: Sequence[_Arm]) -> Confirmation:
+    """Register the best confirmed candidate's checkpoints: of each target the seed with the best English dev score."""
+    from dataclasses import replace
+
+    from mlflow_xfer.tracking.registering import register
+
+    name = command.params.register
+    if not name or not found.winners:
+        return found
+    best = found.winners[0]
+    if best.contrast.verdict == WORSE or best.test.estimate <= 0:
+        logger.warning("register=%s: no confirmed candidate scores above the baseline; nothing is registered.", name)
+        return found
+    arm = next(arm for arm in arms if arm.candidate.key == best.candidate.key)
+    targets = [target for target, phases in arm.plan.transfers[0].targets.items() if len(phases) > 1]
+    made = []
+    for target in targets:
+        scored = []
+        for transfer, run_id in zip(arm.plan.transfers, arm.transfers, strict=True):
+            phase = transfer.targets[target][-2]
+            run = next(run for made_ in store.get(run_id).inputs if (run := store.get(made_)).tags.get("xfer.spec_hash") == phase.spec_hash)
+            scored.append((measures.dev_score(phase, run.metrics), run.run_id))
+        _, run_id = max(scored)
+        tags = {"xfer.search": command.study_name, "xfer.tasks": ",".join(best.candidate.tasks), "xfer.target": target}
+        made.append(register(store, run_id, name if len(targets) == 1 else f"{name}-{target}", tags, f"{best.candidate.label}: {best.test} points against the baseline on test"))
+    return replace(found, registered=tuple(made))
+
+
+def winner_metrics(winner: Winner) -> dict[str, float]:
+    """What a confirmed candidate's row shows beside what it was selected by."""
+    test = {"confirmed/avg": winner.score, "confirmed/delta": winner.test.estimate, "confirmed/delta_low": winner.test.low, "confirmed/delta_high": winner.test.high}
+    return {name: value for name, value in {**test, "confirmed/dev_delta": winner.dev.estimate}.items() if math.isfinite(value)}
+
+
+def metrics(found: Confirmation) -> Mapping[str, float]:
+    """The search's own: of the best confirmed candidate."""
+    if not found.winners:
+        return {}
+    best = found.winners[0]
+    selected = {"selected/delta": best.selected} if math.isfinite(best.selected) else {}
+    return {**winner_metrics(best), **selected, "n": len(found.seeds)}

@@ -1,0 +1,200 @@
+"""What a search says on its run page: the answer first, then what each task contributes, what it cost, and where to look."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, WORSE, points
+from mlflow_xfer.searching.command import Command
+from mlflow_xfer.searching.confirm import Confirmation, Winner
+from mlflow_xfer.searching.history import BY_SEED, COST, DUPLICATE_OF, PRUNED_AT, SAVED, History, candidate_of
+from mlflow_xfer.searching.measures import ORACLE
+from mlflow_xfer.searching.mirror import Mirror
+from mlflow_xfer.stats.estimate import Estimate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlflow_xfer.tracking.store import Store
+
+VERDICTS = {BETTER: "better", WORSE: "worse", EQUIVALENT: "equivalent within {margin} points"}
+LEADERS = 10  # candidates shown in the description
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a search trained, and what it would have trained had every trial made its own chain for each target and seed.
+
+    ``spent``, ``sharing``, ``duplicates`` and ``pruning`` have the keys ``optimizer_steps``, ``tokens``, ``seconds``; the last is an
+    estimate (a pruned trial as dear as the mean of the others).
+    """
+
+    trials: Mapping[str, int]
+    spent: Mapping[str, float]
+    sharing: Mapping[str, float]
+    duplicates: Mapping[str, float]
+    pruning: Mapping[str, float]
+
+    def naive(self, counter: str) -> float:
+        return self.spent[counter] + self.sharing[counter] + self.duplicates[counter] + self.pruning[counter]
+
+
+def account(study: optuna.Study) -> Account:
+    """The account of a study, from what its trials stored."""
+    history = History.of(study)
+    counters = ("optimizer_steps", "tokens", "seconds")
+    by_number = {trial.number: trial for trial in history.trials}
+
+    def of(trials: Sequence[FrozenTrial], *names: str) -> dict[str, float]:
+        return {counter: sum(float(t.user_attrs.get(name, {}).get(counter, 0.0)) for t in trials for name in names) for counter in counters}
+
+    complete = [t for t in history.counted if t.state == TrialState.COMPLETE]
+    pruned = [t for t in history.counted if t.state == TrialState.PRUNED]
+    doubles = [by_number[t.user_attrs[DUPLICATE_OF]] for t in history.live if t.user_attrs.get(DUPLICATE_OF) in by_number]
+    whole = of(complete, COST, SAVED)
+    own = of(pruned, COST)
+    mean = {counter: whole[counter] / len(complete) if complete else 0.0 for counter in counters}
+    states = {"complete": len(complete), "pruned": len(pruned), "failed": sum(t.state == TrialState.FAIL for t in history.counted), "duplicate": len(doubles)}
+    return Account(states, of(history.trials, COST), of(complete, SAVED), of(doubles, COST, SAVED), {c: max(mean[c] * len(pruned) - own[c], 0.0) for c in counters})
+
+
+def tables(command: Command, study: optuna.Study, found: Confirmation) -> dict[str, pd.DataFrame]:
+    """Tables by name: every trial, the confirmed candidates, the contribution of each task."""
+    import pandas as pd
+
+    history = History.of(study)
+    rows = []
+    for trial in history.live:
+        candidate = candidate_of(trial, command.space)
+        if candidate is not None and trial.state.is_finished():
+            attrs = trial.user_attrs
+            values = dict(zip(command.params.objective, trial.values or [None] * len(command.params.objective), strict=True))
+            rows.append({"trial": trial.number, "candidate": candidate.label, "tasks": ",".join(candidate.tasks), "state": trial.state.name.lower(), "duplicate_of": attrs.get(DUPLICATE_OF), "pruned_at": str(attrs.get(PRUNED_AT, "")), **values, **{f"cost_{k}": v for k, v in attrs.get(COST, {}).items()}, **{f"saved_{k}": v for k, v in attrs.get(SAVED, {}).items()}})
+    made = {"trials": pd.DataFrame(rows)}
+    if found.winners:
+        made["confirmed"] = pd.DataFrame([_winner_row(winner) for winner in found.winners])
+    effects = contributions(command, study)
+    if effects is not None:
+        made["contributions"] = effects.effects
+    return made
+
+
+def _winner_row(winner: Winner) -> dict[str, Any]:
+    return {
+        "candidate": winner.candidate.label, "selected_dev": winner.selected, "estimated_dev": winner.estimate, "confirmed_dev": winner.dev.estimate, "confirmed_test": winner.test.estimate,
+        "low": winner.test.low, "high": winner.test.high, "verdict": winner.contrast.verdict, "p": winner.contrast.p_corrected, "score": winner.score, "run_id": winner.run_id,
+    }  # fmt: skip
+
+
+def contributions(command: Command, study: optuna.Study) -> Any:
+    """The regression of scores on tasks and pairs, or None where there are too few subsets."""
+    import pandas as pd
+
+    from mlflow_xfer.stats.contribution import ridge
+
+    rows = [
+        {"tasks": "+".join(candidate.tasks), "seed": seed, "score": row[0]}
+        for trial in History.of(study).counted
+        if trial.state == TrialState.COMPLETE and (candidate := candidate_of(trial, command.space))
+        for seed, row in zip(command.params.seeds, trial.user_attrs.get(BY_SEED, []), strict=False)
+    ]
+    try:
+        return ridge(pd.DataFrame(rows)) if rows else None
+    except XferError:
+        return None
+
+
+def described(command: Command, study: optuna.Study, found: Confirmation, store: Store, mirror: Mirror) -> str:
+    """The description in markdown."""
+    parts = [answer(command, found), confirmed_table(found), leaders(command, study), effects_table(contributions(command, study)), cost(account(study)), links(store, mirror)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def answer(command: Command, found: Confirmation) -> str:
+    """The answer in one paragraph."""
+    targets, objective = ", ".join(command.targets), ", ".join(command.params.objective)
+    head = f"**Which of {', '.join(command.space.pool)} help {targets}?**"
+    notes = []
+    if ORACLE in command.params.objective:
+        notes.append("Chosen with labels in the target languages (oracle): not what a setting without labels allows.")
+    if not found.winners:
+        return "\n\n".join([head, found.why or "Nothing is confirmed yet.", *notes])
+    best = found.winners[0]
+    n = len(found.seeds)
+    says = {
+        BETTER: f"**{best.candidate.label}** is better than no intermediate task: {_interval(best.test)} points on test",
+        WORSE: f"No subset helps: even the best, {best.candidate.label}, is worse than no intermediate task: {_interval(best.test)} points on test",
+        EQUIVALENT: f"**{best.candidate.label}** and no intermediate task are equivalent within {command.params.margin:g} points: {_interval(best.test)} on test",
+    }.get(best.contrast.verdict, f"Undecided, not enough power: **{best.candidate.label}** against no intermediate task: {_interval(best.test)} points on test")
+    how = f"{n} fresh seeds that took no part in the choice, paired; interval joint over {len(found.winners)} candidates; conditional on the base {command.params.model}"
+    if best.contrast.verdict not in VERDICTS:
+        needed = f"about {best.contrast.seeds_needed} seeds" if best.contrast.seeds_needed else "many more seeds"
+        how += f"; {needed} would tell a difference of {command.params.margin:g} points"
+    if found.registered:
+        notes.append(f"Registered: {', '.join(found.registered)}")
+    return "\n\n".join([head, f"{says} ({how}). Chosen by {objective}.", *notes])
+
+
+def confirmed_table(found: Confirmation) -> str:
+    if not found.winners:
+        return ""
+    lines = ["Differences to the baseline in points: as the search saw them (selected), denoised (estimated), and on fresh seeds (confirmed).", "", "| candidate | selected, dev | estimated, dev | confirmed, dev | confirmed, test | joint 95 % interval | verdict |", "|---|---|---|---|---|---|---|"]
+    for w in found.winners:
+        lines.append(f"| {w.candidate.label} | {points(w.selected, True)} | {points(w.estimate, True)} | {points(w.dev.estimate, True)} | {points(w.test.estimate, True)} | {points(w.test.low, True)} … {points(w.test.high, True)} | {w.contrast.verdict} |")
+    return "\n".join(lines)
+
+
+def leaders(command: Command, study: optuna.Study) -> str:
+    """The best candidates as the search saw them."""
+    taken = [t for t in History.of(study).counted if t.state == TrialState.COMPLETE]
+    if not taken:
+        return ""
+    names = command.params.objective
+    best = sorted(taken, key=lambda t: -t.values[0])[:LEADERS]
+    lines = [f"The best {len(best)} of {len(taken)} finished trials, by {names[0]} (selected scores are too good: see confirmed).", "", f"| trial | candidate | {' | '.join(names)} |", "|---|---|" + "---|" * len(names)]
+    for trial in best:
+        lines.append(f"| t{trial.number:03d} | {candidate_of(trial, command.space).label} | {' | '.join(points(value) for value in trial.values)} |")
+    return "\n".join(lines)
+
+
+def effects_table(found: Any) -> str:
+    """What each task and pair adds, on average over subsets like those tried."""
+    if found is None:
+        return ""
+    rows = found.effects.to_dict("records")
+    lines = [f"What each task adds to the subsets it joins (regression with pairs on {found.subsets} subsets; {found.verdict}).", "", "| task or pair | points | 95 % interval |", "|---|---|---|"]
+    for row in sorted(rows, key=lambda r: -abs(r["effect"]))[: 2 * LEADERS]:
+        interval = f"{points(row['low'], True)} … {points(row['high'], True)}" if math.isfinite(row["low"]) else "–"
+        lines.append(f"| {row['term']} | {points(row['effect'], True)} | {interval} |")
+    return "\n".join([*lines, *(f"\n{note}" for note in found.notes)])
+
+
+def cost(found: Account) -> str:
+    """What was spent and what was saved."""
+    trials = ", ".join(f"{n} {state}" for state, n in found.trials.items() if n)
+    if not found.naive("tokens"):
+        return f"Trials: {trials}."
+    ratio = found.naive("tokens") / found.spent["tokens"] if found.spent["tokens"] else math.inf
+    parts = ", ".join(f"{name} {getattr(found, name)['tokens'] / 1e6:.2f}" for name in ("sharing", "duplicates", "pruning"))
+    return f"Trials: {trials}. Trained: {found.spent['tokens'] / 1e6:.2f} million tokens in {found.spent['optimizer_steps']:,.0f} steps, {found.spent['seconds']:,.0f} s; every trial, target and seed on its own would have been {found.naive('tokens') / 1e6:.2f} million, {ratio:.1f} times as much. Saved, in millions: {parts} (pruning: estimated). The confirmation is not counted."
+
+
+def links(store: Store, mirror: Mirror) -> str:
+    from mlflow_xfer.tracking import links as addresses
+
+    flat = addresses.runs(store.uri, store.experiment_id, kind="condition", order_by="selected/avg")
+    chart = addresses.runs(store.uri, store.experiment_id, kind="trial", order_by=f"objective/{mirror.objectives[0]}", mode="CHART")
+    rows = list(mirror.rows.values())
+    compare = f" · [compare the candidates]({addresses.compare(store.uri, store.experiment_id, rows)})" if len(rows) > 1 else ""
+    return f"[Candidates, best first]({flat}) · [charts of all trials]({chart}){compare} · interactive plots: artifact `plots/search.html`"
+
+
+def _interval(found: Estimate) -> str:
+    return f"{points(found.estimate, True)} (95 % interval {points(found.low, True)} to {points(found.high, True)})"

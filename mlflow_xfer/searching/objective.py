@@ -1,0 +1,186 @@
+"""One trial: a candidate becomes a chain of phases, replicate by replicate, and their dev scores its value.
+
+Phases that exist are taken (one intermediate checkpoint serves all targets and trials), and the evaluations on test splits are never run
+here. Along the way the trial reports what can be compared between candidates at the same step: each dev score of a target while it is
+trained (stage ``probe``), and the value of each further seed (stage ``seed``). The dev score of the intermediate tasks themselves is shown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from mlflow_xfer import params as parameters
+from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN, XferError
+from mlflow_xfer.phases.execute import Executor
+from mlflow_xfer.phases.phase import Phase
+from mlflow_xfer.phases.plan import Plan, Transfer, make_plan
+from mlflow_xfer.phases.references import References, task_file_tasks
+from mlflow_xfer.searching import measures
+from mlflow_xfer.searching.loop import COST, PROBE, RUN_ID, SEED_DONE, Outcome, Pruned, Trial
+from mlflow_xfer.searching.space import Candidate
+from mlflow_xfer.training.settings import Settings
+
+if TYPE_CHECKING:
+    from mlflow_xfer.tracking.store import Store
+
+COUNTERS = {"optimizer_steps": "train/optimizer_steps", "tokens": "train/tokens", "seconds": "train/seconds"}
+INTERMEDIATE, DIVERGED, COLLAPSED = "intermediate", "diverged", "collapsed"
+
+
+@dataclass
+class Objective:
+    """Runs candidates; what :func:`mlflow_xfer.searching.loop.run_worker` calls.
+
+    Args:
+        typed: the parameters of ``transfer`` that all trials share, as a user types them.
+        objectives: names; the first is what probes and seeds report.
+        prune: whether a collapsed intermediate task ends its trial.
+    """
+
+    store: Store
+    typed: Mapping[str, Any]
+    objectives: Sequence[str] = (measures.ENGLISH_DEV,)
+    prune: bool = False
+
+    def __call__(self, trial: Trial) -> Outcome:
+        """Raises :class:`Pruned` as ``trial.report`` does; an interrupt leaves as what ends the process, not as a failure."""
+        try:
+            return Running(self, trial, self.plan(trial.candidate, trial.seeds)).run()
+        except XferError as error:
+            if error.exit_code in (TRY_AGAIN, INTERRUPTED):
+                raise (KeyboardInterrupt if error.exit_code == INTERRUPTED else SystemExit(TRY_AGAIN)) from error
+            raise
+
+    @cached_property
+    def references(self) -> References:
+        return References(lambda: self.store, fetch=True)
+
+    def params(self, candidate: Candidate, seeds: Sequence[int]) -> Any:
+        """The parameters of the candidate's transfer."""
+        return parameters.parse("transfer", {**self.typed, **candidate.overrides(), "seeds": tuple(seeds)})
+
+    def plan(self, candidate: Candidate, seeds: Sequence[int]) -> Plan:
+        params = self.params(candidate, seeds)
+        return make_plan("transfer", params, self.references, task_file_tasks(params), online=True)
+
+
+@dataclass
+class Running:
+    """One trial while it runs."""
+
+    objective: Objective
+    trial: Trial
+    plan: Plan
+    done: list[float] = field(default_factory=list)  # English dev of each target trained so far, of all seeds
+    _current: Phase | None = None
+    _looks: int = 0
+    _percent: int = 0
+
+    def __post_init__(self) -> None:
+        self.params = self.objective.params(self.trial.candidate, self.trial.seeds)
+        self.executor = Executor(self.objective.store, self.params.reuse, self.plan.suite, watch=self.watch)
+        self.parent = self.trial.attrs.get(RUN_ID)
+        self.naive = dict.fromkeys(COUNTERS, 0.0)  # what the trial would have cost with an own chain for each target and seed
+        self._metrics: dict[str, Mapping[str, float]] = {}
+
+    def run(self) -> Outcome:
+        by_seed = [self.replicate(n, transfer) for n, transfer in enumerate(self.plan.transfers)]
+        values = tuple(sum(row[i] for row in by_seed) / len(by_seed) for i in range(len(self.objective.objectives)))
+        if not all(math.isfinite(value) for value in values):
+            raise XferError(f"{self.trial.candidate.label}: an objective has no value: {dict(zip(self.objective.objectives, values, strict=True))}")
+        cost = self.cost()
+        return Outcome(values, tuple(by_seed), cost, {name: max(self.naive[name] - cost[name], 0.0) for name in COUNTERS})
+
+    def replicate(self, n: int, transfer: Transfer) -> tuple[float, ...]:
+        """Train one replicate and return its value for each objective."""
+        for phase in transfer.before:
+            self.ensure(phase)
+            if phase.kind == "intermediate":
+                self._after_intermediate(n, phase)
+        for place, phases in enumerate(transfer.targets.values()):
+            if len(phases) > 1:
+                self._train_target(n, place, len(transfer.targets), phases[-2])
+        extra = measures.extra_phases(self.objective.objectives, transfer, self.params)
+        for phase in (phase for phases in extra.values() for phase in phases):
+            self.ensure(phase)
+        self._count_naive(transfer)
+        found = tuple(measures.value(name, transfer, extra, self.metrics) for name in self.objective.objectives)
+        self._report(n + 1, found[0], SEED_DONE)
+        return found
+
+    def ensure(self, phase: Phase) -> None:
+        self.executor.ensure(phase, parent=None if phase.reports.get("note") == "base" else self.parent)
+
+    def metrics(self, phase: Phase) -> Mapping[str, float]:
+        """What the run of a phase that is done logged."""
+        run_id = self.executor.done[phase.spec_hash].run_id
+        if run_id not in self._metrics:
+            self.objective.store.flush()
+            self._metrics[run_id] = self.objective.store.get(run_id).metrics
+        return self._metrics[run_id]
+
+    def _after_intermediate(self, n: int, phase: Phase) -> None:
+        score = measures.dev_score(phase, self.metrics(phase))
+        if math.isfinite(score):
+            self._report(n + 1, score, INTERMEDIATE)
+        if self.objective.prune and len(phase.tasks) == 1:
+            run = self.objective.store.get(self.executor.done[phase.spec_hash].run_id)
+            if run.tags.get("xfer.collapsed") == "true":
+                raise Pruned(self._percent, COLLAPSED)
+
+    def _train_target(self, n: int, place: int, of: int, phase: Phase) -> None:
+        self._current, self._looks = phase, 0
+        self._begun, self._share = n + place / of, 1 / of
+        self.ensure(phase)
+        self._current = None
+        self.done.append(measures.dev_score(phase, self.metrics(phase)))
+        last = n + 1 == len(self.plan.transfers) and place + 1 == of
+        if not last:  # a trial that is done is not pruned
+            self._probe(1.0, self.done)
+
+    def watch(self, phase: Phase, metrics: Mapping[str, float], step: int) -> None:
+        """What the executor hands on while a phase trains: a dev score is a probe, a loss that is no number ends the trial."""
+        if not math.isfinite(metrics.get("train/loss", 0.0)):
+            raise Pruned(step, DIVERGED)
+        if self._current is None or phase.spec_hash != self._current.spec_hash:
+            return
+        scores = [metrics[name] for task in phase.tasks for rows in phase.rows if rows.split == measures.DEV and (name := f"dev/{task.name}/{rows.language}") in metrics]
+        if scores:
+            self._looks += 1
+            fraction = progress(phase, step, self._looks)
+            if fraction < 1:
+                self._probe(fraction, [*self.done, scores[0]])
+
+    def _probe(self, fraction: float, scores: Sequence[float]) -> None:
+        """The running mean of English dev, at the percentage of the targets' training that is done (beyond 100 with further seeds)."""
+        percent = round(100 * (self._begun + self._share * fraction))
+        if self.objective.objectives[0] == measures.ENGLISH_DEV and percent > self._percent:
+            self._percent = percent
+            self._report(percent, sum(scores) / len(scores), PROBE)
+
+    def _report(self, step: int, value: float, stage: str) -> None:
+        self.trial.attrs[COST] = self.cost()
+        self.trial.report(step, value, stage)
+
+    # -- what it cost ------------------------------------------------------------------------------------------------
+    def cost(self) -> dict[str, float]:
+        """What this trial trained itself."""
+        return {name: sum(getattr(one, name) for one in self.executor.spent) for name in COUNTERS}
+
+    def _count_naive(self, transfer: Transfer) -> None:
+        before = [phase for phase in transfer.before if phase.kind == "intermediate"]
+        for phases in transfer.targets.values():
+            for phase in [*before, *(phase for phase in phases if phase.kind == "target")]:
+                for name, counter in COUNTERS.items():
+                    self.naive[name] += self.metrics(phase).get(counter, 0.0)
+
+
+def progress(phase: Phase, step: int, looks: int) -> float:
+    """How much of a training is done at its ``looks``-th dev score, which stands at ``step``."""
+    if phase.settings.get("max_steps"):
+        return min(step / phase.settings["max_steps"], 1.0)
+    return min(looks / min(math.ceil(phase.settings["num_train_epochs"]), Settings.evaluations), 1.0)

@@ -1,0 +1,36 @@
+"""The model registry: a finished run's checkpoint under a name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.tracking.checkpoints import MODEL_TAG
+
+if TYPE_CHECKING:
+    from mlflow_xfer.tracking.store import Store
+
+
+def register(store: Store, run_id: str, name: str, tags: Mapping[str, str], description: str = "") -> str:
+    """Register the run's checkpoint as the next version of ``name``; returns ``models:/<name>/<version>``.
+
+    A version that holds this very checkpoint is taken as it is.
+
+    Raises:
+        XferError: the run has no checkpoint, or the registry does not take the name.
+    """
+    from mlflow.exceptions import MlflowException
+
+    model_id = store.get(run_id).tags.get(MODEL_TAG)
+    if not model_id:
+        raise XferError(f"Run {run_id} has no checkpoint to register.")
+    source = f"models:/{model_id}"
+    try:
+        if name not in {model.name for model in store.ask(lambda: store.client.search_registered_models(f"name = '{name}'"))}:
+            store.ask(lambda: store.client.create_registered_model(name))
+        earlier = [v for v in store.ask(lambda: store.client.search_model_versions(f"name = '{name}'")) if v.run_id == run_id]
+        version = earlier[0] if earlier else store.ask(lambda: store.client.create_model_version(name, source, run_id=run_id, tags=dict(tags), description=description, model_id=model_id))
+    except MlflowException as error:
+        raise XferError(f"register={name}: the registry refuses it ({str(error).splitlines()[0]}).", "Give a name of letters, digits, dots, dashes and underscores.") from error
+    return f"models:/{name}/{version.version}"
