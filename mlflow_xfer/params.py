@@ -232,21 +232,21 @@ class Searching(Shape):
     dry_run: bool = Field(False, description="print what would be run and what it would cost, and stop")
 
 
+class Confirmation(Shape):
+    confirm_top: Annotated[int, Field(ge=0)] = Field(3, description="how many of the best are run again on fresh seeds, beside the baseline; 0: none")
+    confirm_seeds: Annotated[int, Field(ge=2)] = Field(5, description="how many fresh seeds the confirmation runs, none of which the search used")
+    margin: Annotated[float, Field(gt=0)] = Field(1.0, description="smallest difference that matters, in points")
+
+
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore", UserWarning)  # pydantic: `register` hides the method of abstract classes, which no shape is
+    warnings.simplefilter("ignore", UserWarning)  # pydantic: `register` hides a method of abstract classes, which no shape is
 
-    class Confirmation(Shape):
-        confirm_top: Annotated[int, Field(ge=0)] = Field(3, description="how many of the best are run again on fresh seeds, beside the baseline; 0: none")
-        confirm_seeds: Annotated[int, Field(ge=2)] = Field(5, description="fresh seeds of the confirmation, none of which the search used")
-        margin: Annotated[float, Field(gt=0)] = Field(1.0, description="smallest difference that matters, in points")
+    class Search(Model, Data, RawText, Pool, Combining, Targets, Overlaps, Evaluation, Trained, Reuse, Workers, Searching, Confirmation):
+        """Which of these intermediate tasks help these targets: searches subsets and settings, and confirms the best on fresh seeds."""
+
+        text: Text = Field(None, description=RawText.model_fields["text"].description)
+        seeds: Seeds = Field((0,), description="one transfer for each seed")
         register: Text = Field(None, description="name under which the best confirmed checkpoint is registered")
-
-
-class Search(Model, Data, RawText, Pool, Combining, Targets, Overlaps, Evaluation, Trained, Reuse, Workers, Searching, Confirmation):
-    """Which of these intermediate tasks help these targets: searches subsets and settings, and confirms the best on fresh seeds."""
-
-    text: Text = Field(None, description=RawText.model_fields["text"].description)
-    seeds: Seeds = Field((0,), description="one transfer for each seed")
 
 
 VERBS: dict[str, type[Shape]] = {

@@ -182,15 +182,22 @@ def cost(found: Account) -> str:
     if not found.naive("tokens"):
         return f"Trials: {trials}."
     ratio = found.naive("tokens") / found.spent["tokens"] if found.spent["tokens"] else math.inf
-    parts = ", ".join(f"{name} {getattr(found, name)['tokens'] / 1e6:.2f}" for name in ("sharing", "duplicates", "pruning"))
-    return f"Trials: {trials}. Trained: {found.spent['tokens'] / 1e6:.2f} million tokens in {found.spent['optimizer_steps']:,.0f} steps, {found.spent['seconds']:,.0f} s; every trial, target and seed on its own would have been {found.naive('tokens') / 1e6:.2f} million, {ratio:.1f} times as much. Saved, in millions: {parts} (pruning: estimated). The confirmation is not counted."
+    saved = ", ".join(f"{name} {amount(getattr(found, name)['tokens'])}" for name in ("sharing", "duplicates", "pruning"))
+    spent = f"{amount(found.spent['tokens'])} tokens in {found.spent['optimizer_steps']:,.0f} steps, {found.spent['seconds']:,.0f} s"
+    return f"Trials: {trials}. Trained: {spent}; with a chain of its own for every trial, target and seed it would have been {amount(found.naive('tokens'))} tokens, {ratio:.1f} times as many. Saved: {saved} (pruning: estimated). The confirmation is not counted."
+
+
+def amount(number: float) -> str:
+    """A count for reading: ``12.3 million``, ``4,500``."""
+    return f"{number / 1e6:,.1f} million" if number >= 1e6 else f"{number:,.0f}"
 
 
 def links(store: Store, mirror: Mirror) -> str:
     from mlflow_xfer.tracking import links as addresses
 
-    flat = addresses.runs(store.uri, store.experiment_id, kind="condition", order_by="selected/avg")
-    chart = addresses.runs(store.uri, store.experiment_id, kind="trial", order_by=f"objective/{mirror.objectives[0]}", mode="CHART")
+    mine = {"mlflow.parentRunId": mirror.parent}
+    flat = addresses.runs(store.uri, store.experiment_id, kind="condition", order_by="selected/avg", tags={**mine, "xfer.scored_on": mirror.objectives[0]})
+    chart = addresses.runs(store.uri, store.experiment_id, kind="trial", order_by=f"objective/{mirror.objectives[0]}", mode="CHART", tags=mine)
     rows = list(mirror.rows.values())
     compare = f" · [compare the candidates]({addresses.compare(store.uri, store.experiment_id, rows)})" if len(rows) > 1 else ""
     return f"[Candidates, best first]({flat}) · [charts of all trials]({chart}){compare} · interactive plots: artifact `plots/search.html`"

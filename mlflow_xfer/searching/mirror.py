@@ -171,8 +171,8 @@ class Mirror:
 
 
 def params_of(candidate: Candidate) -> dict[str, Any]:
-    """The axes of compare views: ``intermediate`` and what varies besides."""
-    return {"intermediate": candidate.subset, **dict(candidate.settings)}
+    """The axes of compare views: ``intermediate`` (as transfers spell it) and what varies besides."""
+    return {"intermediate": ",".join(candidate.tasks) or "none", **dict(candidate.settings)}
 
 
 def condition_metrics(objectives: Sequence[str], values: Sequence[float], by_seed: Sequence[Sequence[float]], baseline: Sequence[Sequence[float]]) -> dict[str, float]:

@@ -73,7 +73,7 @@ def open_parent(command: Command, study: optuna.Study, store: Store, earlier: st
     except XferError:
         known = None
     params = command.params
-    shown = {"pool": ",".join(command.space.pool), "target": ",".join(command.targets), "objective": ",".join(params.objective), "sampler": params.sampler, "pruner": params.pruner, "n_trials": params.n_trials, "seeds": ",".join(map(str, params.seeds))}
+    shown = {"pool": ",".join(command.space.pool), "target": ",".join(command.targets), "objective": ",".join(params.objective), "sampler": params.sampler, "pruner": params.pruner, "seeds": ",".join(map(str, params.seeds))}
     tags = {**shared_tags(command), "xfer.study_name": command.study_name, "xfer.tasks": ",".join(command.space.pool), **({"xfer.oracle": "true"} if ORACLE in params.objective else {})}
     run_id = store.start("search", command.study_name, tags=tags, params=shown, run_id=known or opened)
     study.set_user_attr(PARENT, run_id)

@@ -7,7 +7,7 @@ order by a metric is what makes the runs table show nested runs as a flat leader
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlsplit
 
 from mlflow_xfer.tracking.names import redact
@@ -28,17 +28,18 @@ def run(tracking_uri: str, experiment_id: str, run_id: str) -> str:
     return f"{base(tracking_uri)}/#/experiments/{experiment_id}/runs/{run_id}?{_VIEW}"
 
 
-def runs(tracking_uri: str, experiment_id: str, *, kind: str = "", order_by: str = "", mode: str = "") -> str:
+def runs(tracking_uri: str, experiment_id: str, *, kind: str = "", order_by: str = "", mode: str = "", tags: Mapping[str, str] = {}) -> str:  # noqa: B006 (read only)
     """The runs table of an experiment.
 
     Args:
-        kind: show only runs of this ``xfer.kind``.
+        kind, tags: show only runs of this ``xfer.kind``, and with these tags.
         order_by: metric to order by, best first; makes the table flat.
         mode: ``CHART`` or ``ARTIFACT`` instead of the table.
     """
     link = f"{base(tracking_uri)}/#/experiments/{experiment_id}/runs?{_VIEW}"
-    if kind:
-        link += "&searchFilter=" + quote(f"tags.xfer.kind = '{kind}'")
+    wanted = [*([f"tags.xfer.kind = '{kind}'"] if kind else []), *(f"tags.`{name}` = '{value}'" for name, value in tags.items())]
+    if wanted:
+        link += "&searchFilter=" + quote(" AND ".join(wanted))
     if mode:
         link += f"&compareRunsMode={mode}"
     if order_by:

@@ -1,0 +1,56 @@
+"""A search on tiny models, from the command to the confirmed answer: what it trains, what it leaves in MLflow, how it goes on."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+import mlflow_xfer
+from tests.end_to_end.conftest import ENCODER, QUICK
+
+TINY = {name: value for name, value in QUICK.items() if name not in ("intermediate", "target")} | {"max_steps": 3, "max_eval_examples": 10}
+SEARCH = {**TINY, "model": ENCODER, "pool": "nli,attribute", "target": "choice", "seeds": "0,1", "n_trials": 4, "workers": 1}
+
+
+def by_kind(all_runs, kind):
+    return {run.data.tags["mlflow.runName"]: run for run in all_runs(kind)}
+
+
+def test_a_search_and_its_runs(all_runs, client, steps_in_store, caplog):
+    with caplog.at_level(logging.INFO):
+        first = mlflow_xfer.search(**SEARCH | {"n_trials": 2, "confirm_top": 0})
+    assert steps_in_store() == 4 + 2 * 3 + 2 * 6, "the base, the baseline's two targets, and one subset's two chains"
+    assert {run.data.tags["xfer.phase"] for run in all_runs("phase")} == {"pretrain", "intermediate", "target"}, "no test split is read while it searches"
+
+    with caplog.at_level(logging.INFO):
+        result = mlflow_xfer.search(**SEARCH | {"confirm_top": 1, "confirm_seeds": 2, "register": "best"})
+    assert result.run_id == first.run_id, "the same search goes on"
+    (search,) = all_runs("search")
+    trials, rows = by_kind(all_runs, "trial"), by_kind(all_runs, "condition")
+    assert list(trials) == ["t000 baseline 2 seeds", "t001 attribute 2 seeds", "t002 nli 2 seeds", "t003 attribute+nli 2 seeds"]
+    assert all(run.info.status == "FINISHED" for run in all_runs())
+    assert {run.data.tags["mlflow.parentRunId"] for run in [*trials.values(), *rows.values()]} == {search.info.run_id}
+
+    spent = sum(run.data.metrics["cost/optimizer_steps"] for run in trials.values())
+    phases = {run.info.run_id: run for run in all_runs("phase")}
+    below = [run for run in phases.values() if phases and run.data.tags.get("mlflow.parentRunId") in {t.info.run_id for t in trials.values()}]
+    assert spent == sum(run.data.metrics["train/optimizer_steps"] for run in below) == 2 * 3 + 3 * 2 * 6, "what trials say they cost is what their phases counted"
+    both = trials["t003 attribute+nli 2 seeds"].data
+    assert both.params == {"intermediate": "attribute,nli"} and both.metrics["objective/english_dev"] == both.metrics["selected/avg"]
+    row = rows["attribute+nli: 2 seeds (english_dev)"].data.metrics
+    assert row["n"] == 2 and row["selected/delta"] == pytest.approx(row["selected/avg"] - rows["baseline: 2 seeds (english_dev)"].data.metrics["selected/avg"])
+    assert row["selected/delta_low"] <= row["selected/delta"] <= row["selected/delta_high"]
+
+    confirmed = [run for name, run in rows.items() if "confirmed" in name]
+    assert len(confirmed) == 2 and search.data.tags["xfer.chosen"] and search.data.metrics["n"] == 2
+    seeds = {run.data.tags["xfer.seed"] for run in all_runs("transfer")}
+    assert seeds == {"2", "3"}, "confirmation uses seeds that the search did not"
+    note = search.data.tags["mlflow.note.content"]
+    assert "help choice?" in note and "fresh seeds" in note and " tokens in " in note and "/compare-runs?runs=" in note
+    page = Path(client.download_artifacts(search.info.run_id, "plots/search.html")).read_text("utf-8")
+    assert "Plotly.newPlot" in page and '<script src="http' not in page
+    before = steps_in_store(), len(all_runs())
+    assert mlflow_xfer.search(**SEARCH | {"confirm_top": 1, "confirm_seeds": 2, "register": "best"}).run_id == search.info.run_id
+    assert (steps_in_store(), len(all_runs())) == before, "a finished search trains nothing and makes no run"
