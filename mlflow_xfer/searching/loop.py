@@ -22,11 +22,7 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-<<<<<<< HEAD
 from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN, XferError
-=======
-from mlflow_xfer.errors import TRY_AGAIN, XferError
->>>>>>> 854860f (Search subsets of intermediate tasks as a command, mirrored in MLflow and confirmed on fresh seeds)
 from mlflow_xfer.searching import sampling
 from mlflow_xfer.searching.asking import Asked, Asker
 from mlflow_xfer.searching.history import (  # noqa: F401 (the names of what a trial stores, for those who know only the loop)

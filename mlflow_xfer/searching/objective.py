@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer import params as parameters
-from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN, XferError
+from mlflow_xfer.errors import XferError
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.plan import Plan, Transfer, make_plan
@@ -47,13 +47,8 @@ class Objective:
     prune: bool = False
 
     def __call__(self, trial: Trial) -> Outcome:
-        """Raises :class:`Pruned` as ``trial.report`` does; an interrupt leaves as what ends the process, not as a failure."""
-        try:
-            return Running(self, trial, self.plan(trial.candidate, trial.seeds)).run()
-        except XferError as error:
-            if error.exit_code in (TRY_AGAIN, INTERRUPTED):
-                raise (KeyboardInterrupt if error.exit_code == INTERRUPTED else SystemExit(TRY_AGAIN)) from error
-            raise
+        """Raises :class:`Pruned` as ``trial.report`` does."""
+        return Running(self, trial, self.plan(trial.candidate, trial.seeds)).run()
 
     @cached_property
     def references(self) -> References:

@@ -18,12 +18,11 @@ from mlflow_xfer.searching import command as commands
 from mlflow_xfer.searching import confirm, plots
 from mlflow_xfer.searching.command import Command
 from mlflow_xfer.searching.described import described, tables
-from mlflow_xfer.searching.loop import Budget, run_worker
+from mlflow_xfer.searching.job import BUILD, PARENT, written
 from mlflow_xfer.searching.measures import ORACLE
 from mlflow_xfer.searching.mirror import Mirror
-from mlflow_xfer.searching.objective import Objective
-from mlflow_xfer.searching.space import canonical
-from mlflow_xfer.searching.storage import open_study
+from mlflow_xfer.searching.storage import check_workers, open_study, place
+from mlflow_xfer.searching.workers import run_workers
 from mlflow_xfer.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -31,31 +30,27 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-COMMAND, PARENT = "xfer.command", "xfer.run_id"  # attributes of the study
-
-
 def run_search(params: Any, store: Store, opened: str | None, extra: Mapping[str, Task]) -> str:
     """Run or continue a search and return its run; ``opened`` is the run that ``mlflow run`` opened."""
     command = commands.read(params, References(lambda: store, fetch=True), extra)
+    where, workers = place(params.storage, command.study_name), confirm.workers_of(params)
+    check_workers(where, workers, store.uri)
     executor = Executor(store, params.reuse)
     prepare(command, executor)
-    study = open_study(params.storage, command.study_name, command.identity, len(params.objective))
-    earlier = study.user_attrs.get(PARENT)
-    parent = open_parent(command, study, store, earlier, opened)
+    study = open_study(where, command.study_name, command.identity, store.uri, len(params.objective), written(command, shared_tags(command), ()))
+    parent = open_parent(command, study, store, study.user_attrs.get(PARENT), opened)
     try:
         with record.ending(store, parent):
             mirror = Mirror(store, study, parent, command.space, params.objective, params.seeds, shared_tags(command))
             mirror.catch_up()
-            why = work(command, store, study, mirror)
-            logger.info("search %s: %s", command.study_name, ENDS[why])
+            store.flush()
+            run_workers(where, command.study_name, BUILD, workers)
+            mirror.catch_up()
             conclude(command, executor, study, mirror)
     finally:
         if opened and opened != parent:
             record.request(store, opened, parent, command.study_name)
     return parent
-
-
-ENDS = {"n_trials": "all trials are done", "timeout": "the time is up", "gpu_hours": "the hours of training are spent", "exhausted": "every candidate has been tried"}
 
 
 def prepare(command: Command, executor: Executor) -> None:
@@ -76,8 +71,8 @@ def open_parent(command: Command, study: optuna.Study, store: Store, earlier: st
     shown = {"pool": ",".join(command.space.pool), "target": ",".join(command.targets), "objective": ",".join(params.objective), "sampler": params.sampler, "pruner": params.pruner, "seeds": ",".join(map(str, params.seeds))}
     tags = {**shared_tags(command), "xfer.study_name": command.study_name, "xfer.tasks": ",".join(command.space.pool), **({"xfer.oracle": "true"} if ORACLE in params.objective else {})}
     run_id = store.start("search", command.study_name, tags=tags, params=shown, run_id=known or opened)
-    study.set_user_attr(PARENT, run_id)
-    study.set_user_attr(COMMAND, canonical({"shared": dict(command.shared), "objective": list(params.objective)}))
+    if earlier != run_id:
+        study.set_user_attr(PARENT, run_id)
     store.dict_artifact(run_id, {**command.identity, "study_name": command.study_name}, "search.json")
     return run_id
 
@@ -86,14 +81,6 @@ def shared_tags(command: Command) -> dict[str, str]:
     """What the runs of all trials have in common."""
     plan = next(iter(command.first.values()))
     return {name: value for name, value in transfer_tags(plan, plan.transfers[0]).items() if name != "xfer.tasks"}
-
-
-def work(command: Command, store: Store, study: optuna.Study, mirror: Mirror) -> str:
-    """Run trials in this process until the search ends; says what ended it."""
-    params = command.params
-    objective = Objective(store, command.shared, params.objective, prune=params.pruner != "none")
-    budget = Budget(params.n_trials, params.timeout, params.gpu_hours)
-    return run_worker(study, command.space, objective, budget, sampler=params.sampler, pruner=params.pruner, seeds=params.seeds, observer=mirror)
 
 
 def conclude(command: Command, executor: Executor, study: optuna.Study, mirror: Mirror) -> None:
