@@ -110,9 +110,9 @@ def write(path: Path, rows: list[dict]) -> None:
 
 def measure(base: Path, seeds: list[int], chosen: list[tuple[str, ...]], out: Path) -> None:
     """Append the rows that ``out`` lacks."""
-    kept = read(out)
-    write(out, kept)
-    done = {(row["subset"], int(row["seed"])) for row in kept if row["target"] == TARGETS[-1]}
+    rows = read(out)
+    done = {(row["subset"], int(row["seed"])) for row in rows if row["target"] == TARGETS[-1]}
+    write(out, [row for row in rows if (row["subset"], int(row["seed"])) in done])
     with tempfile.TemporaryDirectory() as folder, open(out, "a", newline="", encoding="utf-8") as stream:
         os.environ["XFER_HOME"] = folder + "/home"
         table = csv.DictWriter(stream, FIELDS)
