@@ -54,49 +54,60 @@ class Merging(Lab):
             shutil.rmtree(trained.directory.parent)
         return kept
 
+    def joint(self, names: tuple[str, ...]) -> Iterator[dict]:
+        """Scores after training ``names`` jointly, as ``grid.py`` does; that of a single task is kept."""
+        before = time.process_time()
+        start = self.single(names[0]) if len(names) == 1 else self.train(self.base, names, INTERMEDIATE).directory
+        yield from self.reached(start, names, JOINT, time.process_time() - before)
+        if len(names) > 1:
+            shutil.rmtree(start.parent)
+
     def merged(self, names: tuple[str, ...], how: dict, label: str) -> Iterator[dict]:
         """Scores of the merge of ``names``, target by target."""
         out, scratch = self.folder / "merge", self.folder / "scratch"
+        shutil.rmtree(out, ignore_errors=True)  # of an interrupted call
         weights = [how["weight"]] * len(names) if "weight" in how else None
         before = time.process_time()
         merge_checkpoints([self.single(n) for n in names], self.base if weights else None, out, method=how["method"], weights=weights, scratch=scratch)
-        spent = time.process_time() - before
-        for target in TARGETS:
-            tuned = self.train(out, (target,), TASKS[target].recipe)
-            found = self.scores(tuned.directory, target)
-            test = sum(found[code] for code in LANGUAGES) / len(LANGUAGES)
-            yield {"how": label, "subset": "+".join(names), "seed": self.seed, "target": target, "dev": round(found["dev"], 3), "test": round(test, 3), "seconds": round(spent, 3)}
-            shutil.rmtree(tuned.directory.parent)
+        yield from self.reached(out, names, label, time.process_time() - before)
         shutil.rmtree(out)
         shutil.rmtree(scratch)
 
+    def reached(self, start: Path, names: tuple[str, ...], label: str, seconds: float) -> Iterator[dict]:
+        for target in TARGETS:
+            tuned = self.train(start, (target,), TASKS[target].recipe)
+            found = self.scores(tuned.directory, target)
+            test = sum(found[code] for code in LANGUAGES) / len(LANGUAGES)
+            yield {"how": label, "subset": "+".join(names), "seed": self.seed, "target": target, "dev": round(found["dev"], 3), "test": round(test, 3), "seconds": round(seconds, 3)}
+            shutil.rmtree(tuned.directory.parent)
 
-def measure(base: Path, seeds: list[int], chosen: list[tuple[str, ...]], grid: Path | None, out: Path) -> None:
+
+def measure(base: Path, seeds: list[int], chosen: list[tuple[str, ...]], grid: Path | None, out: Path, work: Path) -> None:
     fields = ["how", "subset", "seed", "target", "dev", "test", "seconds"]
     kept = rows_of(out)
     done = {(row["how"], row["subset"], int(row["seed"])) for row in kept if row["target"] == TARGETS[-1]}
     known: dict[tuple[str, int], list[dict]] = {}
     for row in read(grid) if grid else []:
         known.setdefault((row["subset"], int(row["seed"])), []).append(row)
-    with tempfile.TemporaryDirectory() as folder, open(out, "w", newline="", encoding="utf-8") as stream:
-        os.environ["XFER_HOME"] = folder + "/home"
+    with tempfile.TemporaryDirectory() as home, open(out, "w", newline="", encoding="utf-8") as stream:
+        os.environ["XFER_HOME"] = home
         table = csv.DictWriter(stream, fields, extrasaction="ignore")
         table.writeheader()
         table.writerows(row for row in kept if (row["how"], row["subset"], int(row["seed"])) in done)
         for seed in seeds:
-            lab = Merging(base, Path(folder), seed)
+            lab = Merging(base, work, seed)
             checked = False
             for names in [*((name,) for name in sorted(POOL)), *chosen]:
                 key = "+".join(names)
                 if (JOINT, key, seed) not in done:
                     found = known.get((key, seed), [])
                     if len(found) < len(TARGETS) or not checked:
-                        trained = list(lab.subset(names))
+                        trained = list(lab.joint(names))
                         if len(found) == len(TARGETS):
                             _same(trained, found)
                             checked = True
                         found = trained
-                    table.writerows({**row, "how": JOINT, "seconds": row["seconds_intermediate"]} for row in found)
+                    table.writerows({"seconds": row.get("seconds_intermediate"), **row, "how": JOINT} for row in found)
                 if len(names) > 1:
                     for label, how in METHODS.items():
                         if (label, key, seed) not in done and (seed == seeds[0] or label not in FIRST_SEED_ONLY):
@@ -173,10 +184,12 @@ def main() -> None:
     parser.add_argument("--subsets", type=int, default=20)
     parser.add_argument("--grid", type=Path, help="table of benchmarks/grid.py with joint scores")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--work", type=Path, help="an existing folder that keeps the trainings of single tasks for the next call")
     parser.add_argument("--report", type=Path, help="markdown to write")
     arguments = parser.parse_args()
     if arguments.base:
-        measure(arguments.base, list(map(int, arguments.seeds.split(","))), drawn(arguments.subsets), arguments.grid, arguments.out)
+        with tempfile.TemporaryDirectory() as folder:
+            measure(arguments.base, list(map(int, arguments.seeds.split(","))), drawn(arguments.subsets), arguments.grid, arguments.out, arguments.work or Path(folder))
     print(report(rows_of(arguments.out), arguments.report))
 
 

@@ -18,6 +18,7 @@ from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks import mini as mini_suite
 from mlflow_xfer.tasks.catalogue import SUITES, TASKS
 from mlflow_xfer.tasks.task import POOL, Suite, Task, TaskKind
+from mlflow_xfer.training.settings import BY_LANGUAGES
 
 T = TypeVar("T")
 
@@ -235,8 +236,32 @@ class Composer:
             rows += self.shots(task, seed)
             settings |= {"target_shots": params.target_shots}
         excludes, unseen = self.excluded((task.name,), seed)
-        reports = {"target": task.name, "train_on": params.train_on, "note": "unseen" if excludes else ""}
-        return (Phase("target", settings | unseen, seed, (trained,), tuple(rows), (start,), reports, excludes),)
+        selection = self.selection(task, rows, seed) if params.select_by in BY_LANGUAGES else ()
+        note = " ".join(filter(None, (params.select_by if selection else "", "unseen" if excludes else "")))
+        reports = {"target": task.name, "train_on": params.train_on, "note": note}
+        return (Phase("target", settings | unseen, seed, (trained,), tuple(rows), (start,), reports, excludes, selection),)
+
+    def selection(self, task: Task, rows: Sequence[Rows], seed: int) -> tuple[tuple[Task, Rows], ...]:
+        """Dev rows of the evaluated languages but the source, by which ``label_free`` and ``oracle`` select; never test rows.
+
+        ``rows`` are those of the training: a validation row that few-shot training took cannot select.
+        """
+        by, source = f"select_by={self.params.select_by}", self.params.source_language
+        if task.kind is TaskKind.RETRIEVAL:
+            self.problems.add(f"{by} needs a head's answers, which {task.name!r} ({task.kind}) has not.", "Use english_dev, last or average.")
+            return ()
+        codes = [row.language for row in self.test_rows(task, seed) if row.language != source]
+        found = {code: self.located(task, SELECTION_SPLIT, code, seed) for code in codes}
+        missing = [code for code, one in found.items() if one is None]
+        if missing or not codes:
+            what = f"has no validation rows in {', '.join(missing)}" if missing else f"is evaluated in no language but {source!r}"
+            self.problems.add(f"{by}: task {task.name!r} {what}.", "Narrow the languages to those with validation rows (languages=…), or use english_dev, last or average.")
+        shots = sorted({row.language for row in rows if row.split == SELECTION_SPLIT and row.language != source})
+        if shots:
+            self.problems.add(f"{by}: target_shots of {task.name!r} are taken from the validation rows in {', '.join(shots)}, where there is no training split.", "Use target_shots=0, or another select_by.")
+        if self.params.select_by == "label_free" and not any(row.split == SELECTION_SPLIT and row.language == source for row in rows):
+            self.problems.add(f"{by} compares with labelled validation rows in {source!r}, which {task.name!r} has not.", "Use last or average.")
+        return tuple((task, one) for one in found.values() if one)
 
     def default_training_task(self, task: Task) -> Task | None:
         name = getattr(task, "train_task", "")
@@ -270,7 +295,8 @@ class Composer:
         rows = self.test_rows(task, seed)
         if task.kind is TaskKind.RETRIEVAL:
             rows, settings = self.searched(task, rows, settings, seed)
-        return Phase("evaluate", settings, None, (task,), tuple(rows), (start,), {"seed": seed, "missing": self.missing.get(task.name, ())})
+        note = "oracle" if isinstance(start, Phase) and start.settings.get("select_by") == "oracle" else ""
+        return Phase("evaluate", settings, None, (task,), tuple(rows), (start,), {"seed": seed, "missing": self.missing.get(task.name, ()), "note": note})
 
     def searched(self, task: Task, rows: list[Rows], settings: dict[str, Any], seed: int) -> tuple[list[Rows], dict[str, Any]]:
         """What retrieval reads beside the scored rows: a pool, the other languages of a common one, dev for a threshold."""

@@ -205,8 +205,9 @@ def validate(phases: Iterable[Phase]) -> None:
     seen: set[tuple[str, str, str, str]] = set()
     for phase in phases:
         by_name = {task.name: task for task in phase.tasks}
-        by_name |= {task.name: task for task, _ in phase.excludes}
-        for rows in [*phase.rows, *(rows for _, rows in phase.excludes)]:
+        others = (*phase.excludes, *phase.selection)
+        by_name |= {task.name: task for task, _ in others}
+        for rows in [*phase.rows, *(rows for _, rows in others)]:
             what = (rows.task, rows.split, rows.language, rows.identity)
             if what not in seen:
                 seen.add(what)

@@ -57,6 +57,7 @@ class Made:
     code_hash: str
     phase: str
     tasks: tuple[str, ...] = ()
+    marks: Mapping[str, str] = field(default_factory=dict, hash=False)  # tags that say how its chain was made
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +73,7 @@ class Phase:
         inputs: what it starts from. A merge has several: what its models began as, where that is needed, then the models.
         reports: for people: settings that do not affect the result (which task a shared fine-tune is for).
         excludes: test rows, with their tasks; training rows that (nearly) equal one are left out.
+        selection: dev rows of the evaluated languages, with their task; they only select the checkpoint.
     """
 
     kind: str
@@ -82,6 +84,7 @@ class Phase:
     inputs: tuple[Phase | Base | Made, ...]
     reports: Mapping[str, Any] = field(default_factory=dict)
     excludes: tuple[tuple[Task, Rows], ...] = ()
+    selection: tuple[tuple[Task, Rows], ...] = ()
 
     def spec(self) -> dict[str, Any]:
         """The canonical, JSON-able form of all that affects the result."""
@@ -92,7 +95,7 @@ class Phase:
             "tasks": [canonical(task, {rows.provider for rows in self.rows if rows.task == task.name}) for task in self.tasks],
             "rows": [rows.spec() for rows in self.rows],
             "inputs": [identity(source) for source in self.inputs],
-            **({"excludes": [rows.spec() | {"by": canonical(task, {rows.provider})} for task, rows in self.excludes]} if self.excludes else {}),
+            **{name: [rows.spec() | {"by": canonical(task, {rows.provider})} for task, rows in found] for name, found in (("excludes", self.excludes), ("selection", self.selection)) if found},
         }
 
     @cached_property
@@ -102,7 +105,7 @@ class Phase:
     @property
     def resolved(self) -> bool:
         """Whether all data and inputs have a known identity; only then may a finished run be reused."""
-        mine = all(rows.resolved for rows in (*self.rows, *(rows for _, rows in self.excludes)))
+        mine = all(rows.resolved for rows in (*self.rows, *(rows for _, rows in (*self.excludes, *self.selection))))
         return mine and all(getattr(source, "resolved", True) for source in self.inputs)
 
     @property

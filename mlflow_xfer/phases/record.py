@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN, XferError
-from mlflow_xfer.phases.phase import Base, Phase
+from mlflow_xfer.phases.phase import Base, Made, Phase
 from mlflow_xfer.scoring.formats import write_predictions
 from mlflow_xfer.tracking.reuse import ARTIFACTS_TAG
 
@@ -23,6 +23,7 @@ HELD = "run.json"
 HOLDER_TAG = "xfer.holder"
 PER_LANGUAGE = "results/per_language.json"
 BUCKETS = "results/buckets.json"
+SELECTING = ("dev/", "label_free/", "oracle/")  # metrics that are logged along a training, and once more for what was selected
 CONTEXTS = {"train": "train", "validation": "dev", "test": "test"}
 WORK = ("train/optimizer_steps", "train/tokens", "train/seconds", "predict/seconds")  # what a run itself did: never copied to another run
 SHOWN_PARAMS = ("learning_rate", "num_train_epochs", "max_steps", "train_batch_size", "max_seq_length", "select_by", "combine", "merge_method", "merge_weight", "merge_density", "mixing", "mlm_share", "target_shots", "layer", "pooling", "control", "exclude_overlap")  # fmt: skip
@@ -39,6 +40,8 @@ def open_phase(store: Store, phase: Phase, code: str, inputs: Sequence[str], *, 
     store.dict_artifact(opened, {**phase.settings, "seed": phase.seed, "tasks": [t.name for t in phase.tasks], "base_model": phase.root().reference}, "params.json")
     for rows in phase.rows:
         store.input(opened, rows, CONTEXTS.get(rows.split, rows.split))
+    for _, rows in phase.selection:
+        store.input(opened, rows, f"selection ({phase.settings['select_by']})")
     return opened
 
 
@@ -58,10 +61,16 @@ def phase_tags(phase: Phase, suite: str) -> dict[str, str]:
         "xfer.train_on": next((p.reports["train_on"] for p in (phase, *phase.ancestors()) if p.reports.get("train_on")), ""),
         "xfer.target_shots": next((str(p.settings["target_shots"]) for p in (phase, *phase.ancestors()) if "target_shots" in p.settings), ""),
         "xfer.split": phase.reports.get("split", ""),
-        "xfer.oracle": "true" if phase.reports.get("oracle") else "",
+        "xfer.oracle": "true" if phase.reports.get("oracle") or any(p.settings.get("select_by") == "oracle" for p in (phase, *phase.ancestors())) else "",
         "xfer.data_languages": ",".join(dict.fromkeys(rows.language for rows in phase.rows)),
     }
-    return {name: value for name, value in tags.items() if value}
+    root = phase.root()
+    return (dict(root.marks) if isinstance(root, Made) else {}) | {name: value for name, value in tags.items() if value}
+
+
+def outside_totals(phase: Phase) -> bool:
+    """Whether a suite's totals would mislead: trained on other data, or selected with target-language labels."""
+    return bool(phase_tags(phase, "").keys() & {"xfer.train_on", "xfer.oracle"})
 
 
 def model_tags(phase: Phase) -> dict[str, str]:
@@ -117,7 +126,7 @@ class Meter:
 def outcome(store: Store, run_id: str, phase: Phase, found: Outcome) -> None:
     """The counters of a finished training and the figures of the selected checkpoint; its curves are logged already."""
     counters = {"train/optimizer_steps": found.steps, "train/selected_step": found.selected_step}
-    chosen = {f"{name}/selected" if name.startswith("dev/") else name: value for name, value in found.metrics.items() if not name.startswith("train/")}
+    chosen = {f"{name}/selected" if name.startswith(SELECTING) else name: value for name, value in found.metrics.items() if not name.startswith("train/")}
     store.metrics(run_id, {**counters, **chosen}, found.steps)
     if found.collapsed:
         store.tags(run_id, {"xfer.collapsed": "true"})
@@ -128,7 +137,8 @@ def evaluation(store: Store, run_id: str, phase: Phase, found: Evaluation, work:
     import pandas as pd
 
     task = phase.tasks[0]
-    rows = [dict(row, run_id=run_id) for row in found.rows]
+    marks = {"oracle": True} if "xfer.oracle" in phase_tags(phase, "") else {}
+    rows = [dict(row, run_id=run_id, **marks) for row in found.rows]
     context = "dev" if phase.reports.get("split") else "eval"
     store.metrics(run_id, {f"{context}/{task.name}/{row['language']}": row["score"] for row in rows})
     store.metrics(run_id, {f"{context}/{task.name}": sum(row["score"] for row in rows) / len(rows)})

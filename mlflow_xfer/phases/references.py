@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 IDENTIFYING = (".json", ".safetensors", ".model", ".txt")  # weights, configuration and tokenizer of a directory
+MARKS = ("xfer.control", "xfer.train_on", "xfer.target_shots", "xfer.oracle")  # they hold for what is made from a run, too
 ACCEPTED = "Accepted: mini, scratch:<xlm-roberta|llama>:<size>, a directory, a run id, runs:/<run id>, models:/<name or id>, a hub id."
 
 
@@ -63,7 +64,8 @@ class References:
         if run.status != "FINISHED":
             raise XferError(f"model={reference}: run {run_id} is {run.status}.", "Repeat its command first: it goes on from the last checkpoint.")
         tags = run.tags
-        return Made(reference, run.run_id, tags["xfer.spec_hash"], tags["xfer.code_hash"], tags["xfer.phase"], tuple(filter(None, (tags.get("xfer.target") or tags.get("xfer.tasks", "")).split(","))))
+        marks = {name: tags[name] for name in MARKS if name in tags}
+        return Made(reference, run.run_id, tags["xfer.spec_hash"], tags["xfer.code_hash"], tags["xfer.phase"], tuple(filter(None, (tags.get("xfer.target") or tags.get("xfer.tasks", "")).split(","))), marks)
 
 
 def task_file_tasks(params: Any) -> dict[str, Task]:

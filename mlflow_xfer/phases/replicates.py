@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 Rows = Sequence[Mapping[str, Any]]
 
+ORACLE = "**Oracle**: checkpoints were selected with labels of the evaluated languages. Not zero-shot, in no suite total."
+
 
 def run_plan(executor: Executor, plan: Plan, opened: str | None, baselines: Mapping[int, str] | None = None) -> str:
     """Run the transfers of ``plan`` and return the run that stands for them: a transfer, or a condition over several.
@@ -116,8 +118,8 @@ def suite_metrics(plan: Plan, scores: Mapping[str, Mapping[str, float]], on_dev:
     """
     asked = {f"selected/{task}": sum(by.values()) / len(by) for task, by in scores.items()}
     metrics = {**asked, "selected/avg": sum(asked.values()) / len(asked)}
-    if any(phase.reports.get("train_on") for phase in plan.phases):
-        return metrics  # trained on other data than the suite's: outside its totals
+    if any(record.outside_totals(phase) for phase in plan.phases if phase.kind == "evaluate"):
+        return metrics
     suite = SUITES.get(plan.suite)
     trained = {task.name: task.trained for phase in plan.phases if phase.kind == "evaluate" for task in phase.tasks}
     found = totals(suite, {task: by for task, by in scores.items() if task not in on_dev}, trained)
@@ -182,14 +184,19 @@ def name(transfer: Transfer, n: int = 1) -> str:
     """``mnli+squad → xnli s1``, or with ``5 seeds`` for a condition."""
     marks = [f"{n} seeds" if n > 1 else f"s{transfer.seed}"]
     control = any("control" in phase.settings for phase in transfer.phases)
+    marked = ["random"] * control + ["oracle"] * is_oracle(transfer)
     combined = f" ({transfer.combine})" if transfer.combine in ("sequential", "merge") else ""
-    return " ".join([f"{'+'.join(transfer.intermediates) or 'baseline'}{combined} → {'+'.join(transfer.targets)}", *(["random"] if control else []), *marks])
+    return " ".join([f"{'+'.join(transfer.intermediates) or 'baseline'}{combined} → {'+'.join(transfer.targets)}", *marked, *marks])
+
+
+def is_oracle(transfer: Transfer) -> bool:
+    """Whether a checkpoint of it was selected with target-language labels: then it is not zero-shot."""
+    return any("xfer.oracle" in record.phase_tags(phase, "") for phase in transfer.evaluations.values())
 
 
 def tags(plan: Plan, transfer: Transfer) -> dict[str, str]:
-    last = next(iter(transfer.evaluations.values()))
-    keep = ("xfer.base_model", "xfer.base_identity", "xfer.combine", "xfer.control", "xfer.train_on", "xfer.target_shots")
-    shared = {key: value for key, value in record.phase_tags(last, plan.suite).items() if key in keep}
+    keep = ("xfer.base_model", "xfer.base_identity", "xfer.combine", "xfer.control", "xfer.train_on", "xfer.target_shots", "xfer.oracle")
+    shared = {key: value for phase in transfer.evaluations.values() for key, value in record.phase_tags(phase, plan.suite).items() if key in keep}
     return shared | {"xfer.tasks": ",".join(transfer.intermediates) or "none", "xfer.target": ",".join(transfer.targets), "xfer.suite": plan.suite}
 
 
@@ -200,7 +207,8 @@ def params(transfer: Transfer) -> dict[str, Any]:
 
 def described(rows: Rows, metrics: Mapping[str, float], overlap: Mapping[str, str]) -> str:
     """Markdown for the run page: the totals, each task with its English and other scores, and overlaps."""
-    lines = [f"**selected/avg {metrics['selected/avg']:.1f}**", "", "| task | languages | mean | en | others | majority | chance |", "|---|---|---|---|---|---|---|"]
+    oracle = [ORACLE, ""] if any(row.get("oracle") for row in rows) else []
+    lines = [f"**selected/avg {metrics['selected/avg']:.1f}**", "", *oracle, "| task | languages | mean | en | others | majority | chance |", "|---|---|---|---|---|---|---|"]
     for task in dict.fromkeys(row["task"] for row in rows):
         mine = [row for row in rows if row["task"] == task]
         others = [row["score"] for row in mine if row["language"] != "en"]

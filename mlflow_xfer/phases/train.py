@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from mlflow_xfer.data import sources
@@ -57,14 +58,16 @@ def task_part(phase: Phase, task: Task) -> Part:
         dev = {language: with_distractors(split, pool) for language, split in dev.items()}
     from datasets import concatenate_datasets
 
+    selection = {rows.language: sources.read(judged, rows) for judged, rows in phase.selection}
+    part = Part(task, own, dev, selection, next((judged for judged, _ in phase.selection), None))
     shots = phase.settings.get("target_shots", 0)
     if not shots:
-        return Part(task, own, dev)
+        return part
     others = [rows for rows in phase.rows if rows.language != source.language and rows.split != POOL]
     few = [sources.subset(read_unseen(task, rows, phase.excludes), shots, phase.seed) for rows in others]
     if task.kind == TaskKind.RETRIEVAL:
         few = [pairs(split, pool, f"Task {task.name!r}, {rows.language}") for split, rows in zip(few, others, strict=True)]
-    return Part(task, concatenate_datasets([own, *few]), dev)
+    return replace(part, train=concatenate_datasets([own, *few]))
 
 
 def excluded_rows(phase: Phase) -> int:

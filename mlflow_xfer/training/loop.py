@@ -31,7 +31,7 @@ from mlflow_xfer.models.heads import MultiTaskModel
 from mlflow_xfer.training.batches import Steps
 from mlflow_xfer.training.devices import half_norms, pick, resolved
 from mlflow_xfer.training.progress import bar
-from mlflow_xfer.training.settings import Interrupted, Placement, Settings
+from mlflow_xfer.training.settings import BY_SCORE, Interrupted, Placement, Settings
 from mlflow_xfer.training.state import is_whole, prune, step_folder, steps, write_json, write_whole
 
 Log = Callable[[Mapping[str, float], int], None]
@@ -277,9 +277,9 @@ class Loop(Trainer):
             self.report(metrics, step)
         # Of equals the later: a saturated dev says nothing, and the learning rate has come down since.
         better = score is not None and (self.best["score"] is None or score >= self.best["score"])
-        if better and self.settings.select_by == "english_dev":
+        if better and self.settings.select_by in BY_SCORE:
             write_whole(step_folder(self.best_folder, step), self._write_weights)
-        if better or self.settings.select_by != "english_dev":
+        if better or self.settings.select_by not in BY_SCORE:
             self.best = {"step": step, "score": score, "metrics": metrics, "collapsed": collapsed}
 
     @property

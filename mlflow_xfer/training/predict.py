@@ -88,7 +88,7 @@ def vectors(
     tokenizer = load_tokenizer(model_dir)
     model = load_task_model(model_dir, task, head).to(where).eval()
     decoder = is_decoder(model.config)
-    encoded = {name: encode(_unlabelled(split), task, tokenizer, max_seq_length, decoder=decoder) for name, split in splits.items()}
+    encoded = {name: encode(unlabelled(split), task, tokenizer, max_seq_length, decoder=decoder) for name, split in splits.items()}
     with autocast(where, precision):
         return trained_vectors(model, task, encoded, reading(tokenizer, model.config, decoder, where.type == "cuda"), token_budget)
 
@@ -103,7 +103,7 @@ def predict_with(
 ) -> dict[str, list]:
     """As :func:`predict`, with a model in memory; its labels are those of ``model.config.id2label``."""
     decoder = is_decoder(model.config)
-    bare = {language: _unlabelled(split) for language, split in splits.items()}
+    bare = {language: unlabelled(split) for language, split in splits.items()}
     encoded = {
         language: encode(split, task, tokenizer, max_seq_length, decoder=decoder) for language, split in bare.items()
     }
@@ -142,12 +142,12 @@ def encoding_counts(
     tokenizer, decoder = load_tokenizer(model_dir), is_decoder(load_config(model_dir))
     found = {}
     for language, split in splits.items():
-        encoded = encode(_unlabelled(split), task, tokenizer, max_seq_length, decoder=decoder)
+        encoded = encode(unlabelled(split), task, tokenizer, max_seq_length, decoder=decoder)
         found[language] = {"fertility": encoded.fertility, "truncated": 100.0 * encoded.truncation_rate}
     return found
 
 
-def _unlabelled(split: Any) -> Any:
+def unlabelled(split: Any) -> Any:
     """The split without its answers: a prediction must not depend on them, nor fail for lack of them."""
     return split.remove_columns([name for name in ("label", "tags", "answers", "gold") if name in split.column_names])
 
@@ -164,7 +164,7 @@ def outputs(
         yield rows, run(model, inputs, how.decoder)
 
 
-def _allowed(model: nn.Module, task: Task) -> tuple[list[str], Tensor]:
+def allowed_labels(model: nn.Module, task: Task) -> tuple[list[str], Tensor]:
     """The head's label names, and which of them the task knows [labels]: a head may have been trained with more."""
     names = [model.config.id2label[i] for i in range(len(model.config.id2label))]
     return names, torch.tensor([name in task.labels for name in names])
@@ -173,7 +173,7 @@ def _allowed(model: nn.Module, task: Task) -> tuple[list[str], Tensor]:
 def _classes(
     model: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int, splits: Sequence[Any]
 ) -> list[str]:
-    names, allowed = _allowed(model, task)
+    names, allowed = allowed_labels(model, task)
     best = np.zeros(len(encoded), np.int64)
     for rows, output in outputs(model, task, encoded, how, token_budget):
         logits = output.logits.float().masked_fill(~allowed.to(output.logits.device), float("-inf"))
@@ -185,7 +185,7 @@ def _tags(
     model: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int, splits: Sequence[Any]
 ) -> list[list[str]]:
     """One tag for every word: each word is read in exactly one window."""
-    names, allowed = _allowed(model, task)
+    names, allowed = allowed_labels(model, task)
     best = np.zeros(len(encoded.tokens), np.int64)
     starts = np.asarray(encoded.starts)
     for rows, output in outputs(model, task, encoded, how, token_budget):

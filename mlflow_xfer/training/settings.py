@@ -12,6 +12,11 @@ from mlflow_xfer.tasks.task import Task, TaskKind
 
 LM_NAME = "lm"
 
+BY_LANGUAGES = ("label_free", "oracle")
+"""Ways to select that read dev rows of the evaluated languages: without their labels, or with them."""
+
+BY_SCORE = ("english_dev", *BY_LANGUAGES)
+
 LM_TASKS = {
     kind: Task(name=LM_NAME, kind=kind, metric="loss", languages=(), sources={})
     for kind in (TaskKind.MASKED_LM, TaskKind.CAUSAL_LM)
@@ -27,11 +32,15 @@ class Part:
         task: a trained task, or one of :data:`LM_TASKS` (the kind must fit the model: masked for encoders).
         train: a ``datasets.Dataset``; for a language model a mapping from language to dataset.
         dev: by language, what checkpoints are scored on; empty = nothing.
+        selection: by language, rows that select the checkpoint with ``label_free`` (labels are not read) or ``oracle``.
+        selection_task: the task of ``selection``, where it is another one of the same kind.
     """
 
     task: Task
     train: Any
     dev: Mapping[str, Any] = field(default_factory=dict)
+    selection: Mapping[str, Any] = field(default_factory=dict)
+    selection_task: Task | None = None
 
     @property
     def is_lm(self) -> bool:
@@ -44,7 +53,8 @@ class Settings:
 
     ``max_steps`` 0 = by epochs. ``dropout`` None = the model's own (language models from nothing train best with 0).
     ``evaluations`` is how often dev is scored at most. ``select_by``: ``english_dev`` (the best by English dev, by all
-    dev languages where there is no English), ``last``, or ``average`` (mean of the weights at epoch ends).
+    dev languages where there is no English), ``last``, ``average`` (mean of the weights at epoch ends), ``label_free``
+    (see ``training/label_free.py``) or ``oracle`` (the best by dev labels of the languages of ``Part.selection``).
     """
 
     learning_rate: float = 2e-5
@@ -56,7 +66,7 @@ class Settings:
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    select_by: Literal["english_dev", "last", "average"] = "english_dev"
+    select_by: Literal["english_dev", "last", "average", "label_free", "oracle"] = "english_dev"
     seed: int = 0
     dropout: float | None = None
     mlm_probability: float = 0.15

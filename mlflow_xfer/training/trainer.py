@@ -19,7 +19,7 @@ from mlflow_xfer.data.packing import Masking, Packer
 from mlflow_xfer.data.retrieval import golds
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tasks.task import Mixture, TaskKind
-from mlflow_xfer.training.settings import LM_NAME, LM_TASKS, Outcome, Part, Placement, Settings
+from mlflow_xfer.training.settings import BY_LANGUAGES, BY_SCORE, LM_NAME, LM_TASKS, Outcome, Part, Placement, Settings
 from mlflow_xfer.training.state import is_whole, write_json, write_whole
 
 CHECKPOINT, OUTCOME, RESUME, BEST = "checkpoint", "outcome.json", "resume", "best"
@@ -103,6 +103,10 @@ def _check(parts: Sequence[Part], mixture: Mixture | None, settings: Settings) -
             raise XferError(
                 f"mlm_share={mixture.mlm_share}, but there is {'no' if mixture.mlm_share else 'a'} language-model part."
             )
+    if settings.select_by in BY_LANGUAGES and not any(part.selection for part in parts):
+        raise XferError(f"select_by={settings.select_by} needs dev rows of the languages that it selects for.")
+    if settings.select_by == "label_free" and any(part.selection and not part.dev for part in parts):
+        raise XferError("select_by=label_free needs labelled dev rows of the source language beside the unlabelled ones.")
     if settings.train_batch_size < 1 or settings.learning_rate <= 0:
         raise XferError("train_batch_size and learning_rate must be above 0.")
 
@@ -134,6 +138,7 @@ class Training:
             _set_dropout(self.model, settings.dropout)
         self.data = self._data()
         self.dev = {part.task.name: self._dev(part) for part in parts if part.dev}
+        self.selection = {part.task.name: self._selection(part) for part in parts if part.selection}
 
     def _check_fits(self) -> None:
         limit = getattr(self.model.config, "max_position_embeddings", None)
@@ -210,6 +215,13 @@ class Training:
     def _dev(self, part: Part) -> dict[str, tuple[Any, Encoded]]:
         return {language: (split, self._encode(split, part.task)) for language, split in part.dev.items() if len(split)}
 
+    def _selection(self, part: Part) -> dict[str, tuple[Any, Encoded]]:
+        from mlflow_xfer.training.predict import unlabelled
+
+        task, hidden = part.selection_task or part.task, self.settings.select_by == "label_free"
+        splits = {language: unlabelled(split) if hidden else split for language, split in part.selection.items()}
+        return {language: (split, self._encode(split, task)) for language, split in splits.items()}
+
     # -- dev ---------------------------------------------------------------------------------------------------------
     def evaluate_dev(self) -> tuple[dict[str, float], float | None, bool]:
         """(metrics, the score that selects, whether any task is collapsed) of the weights as they are."""
@@ -223,7 +235,31 @@ class Training:
         metrics = {
             f"dev/{name}/{language}": value for name, found in scores.items() for language, value in found.items()
         }
-        return metrics, combined(scores, [LM_NAME]), collapsed
+        if self.settings.select_by not in BY_LANGUAGES:
+            return metrics, combined(scores, [LM_NAME]), collapsed
+        judged = {part.task.name: self._judge(part, scores.get(part.task.name, {})) for part in self.parts if part.selection}
+        by = self.settings.select_by
+        metrics |= {f"{by}/{name}/{language}": value for name, found in judged.items() for language, value in found.items()}
+        means = [sum(found.values()) / len(found) for found in judged.values()]
+        return metrics, sum(means) / len(means), collapsed
+
+    def _judge(self, part: Part, scores: Mapping[str, float]) -> dict[str, float]:
+        """By language of ``part.selection``: the score on its labels (oracle), or the estimate without them."""
+        from mlflow_xfer.training.devices import autocast, pick
+        from mlflow_xfer.training.label_free import confidences, estimates
+        from mlflow_xfer.training.predict import predict_encoded
+        from mlflow_xfer.training.selection import dev_score
+
+        model, task, rows = self.model.head(part.task.name), part.selection_task or part.task, self.selection[part.task.name]
+        encoded = {language: one for language, (_, one) in rows.items()}
+        with autocast(pick(self.placement.device), self.settings.precision):
+            if self.settings.select_by == "label_free":
+                first = "en" if "en" in scores else next(iter(scores))
+                own = confidences(model, self.tokenizer, part.task, {first: self.dev[part.task.name][first][1]})
+                return estimates(own[first], scores[first], confidences(model, self.tokenizer, task, encoded))
+            splits = {language: split for language, (split, _) in rows.items()}
+            found = predict_encoded(model, self.tokenizer, task, encoded, splits)
+        return {language: dev_score(task, found[language], references(task.kind, split)) for language, split in splits.items()}
 
     def _score(self, part: Part) -> tuple[dict[str, float], bool]:
         from mlflow_xfer.training.devices import autocast, pick
@@ -263,7 +299,7 @@ class Training:
             self.work / RESUME,
             self.log,
             self.evaluate_dev,
-            evaluate_at=set(evaluation_steps(total, epochs, s.evaluations)) if self.dev else set(),
+            evaluate_at=set(evaluation_steps(total, epochs, s.evaluations)) if self.dev or self.selection else set(),
             average_at=set(epoch_ends(total, epochs)) if s.select_by == "average" else set(),
         )
 
@@ -301,7 +337,7 @@ class Training:
                 self.model.eval()
                 metrics, _, collapsed = self.evaluate_dev()
             selected = len(self.data)
-        elif self.settings.select_by == "english_dev" and loop.best["step"]:
+        elif self.settings.select_by in BY_SCORE and loop.best["step"]:
             loop.load_best()
         else:
             selected = len(self.data)

@@ -104,6 +104,12 @@ def test_mixing_counts_where_tasks_are_mixed(name, value):
     assert intermediate() != intermediate(**{name: value})
 
 
+@pytest.mark.parametrize("by", ["label_free", "oracle"])
+def test_what_selects_by_the_evaluated_languages_is_another_phase_for_other_languages(by):
+    assert len({hashes(select_by=how)["target"] for how in ("english_dev", "label_free", "oracle")}) == 3
+    assert hashes(select_by=by)["target"] != hashes(select_by=by, languages="en,de")["target"]
+
+
 # of a merge of two tasks: (method, parameter, value, whether the merge is another phase with it)
 MERGED = [
     ("average", "merge_weight", "0.3", False),

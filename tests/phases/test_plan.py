@@ -86,6 +86,18 @@ def test_task_vectors_need_what_the_models_began_as(method):
     assert one.settings["mlm_share"] == two.settings["mlm_share"] == 0.2 and not merge.rows
 
 
+@pytest.mark.parametrize("by", ["label_free", "oracle"])
+def test_dev_rows_of_the_evaluated_languages_select(by):
+    plan = planned(intermediate="none", target="pos,retrieval", languages="en,de,tr", select_by=by)
+    (target,) = [phase for phase in plan.phases if phase.kind == "target"]
+    assert {(task.name, rows.split, rows.language) for task, rows in target.selection} == {("pos", "validation", "de"), ("pos", "validation", "tr")}
+    assert {rows.language for rows in target.rows} == {"en"} and by in target.label
+    names = [phase.label for phase in plan.phases if phase.kind == "evaluate"]
+    assert names == (["evaluate pos oracle", "evaluate retrieval"] if by == "oracle" else ["evaluate pos", "evaluate retrieval"])
+    named = planned(intermediate="none", target="mood", train_on="polarity", languages="en,de", select_by=by).phases[1]
+    assert named.tasks[0].name == "polarity" and [rows.task for _, rows in named.selection] == ["mood"]
+
+
 def test_a_control_starts_from_random_weights_after_the_base():
     plan = planned(intermediate="nli", target="pos,retrieval", control="random")
     by_kind = {phase.kind: phase for phase in plan.phases}
@@ -116,6 +128,7 @@ def test_every_fault_is_reported_at_once():
         ("transfer", {"target": "pos", "languages": "false"}, "Quote it"),
         ("transfer", {"target": "pos", "train_on": "nli"}, "cannot train 'pos'"),
         ("transfer", {"target": "none"}, "nothing to evaluate"),
+        ("transfer", {"target": "pos", "languages": "en", "select_by": "oracle"}, "in no language but 'en'"),
     ],
 )
 def test_what_cannot_be_run_is_said_before_anything_runs(verb, typed, says):

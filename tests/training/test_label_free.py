@@ -1,0 +1,91 @@
+"""Selecting a checkpoint for languages without labels, and with them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_world import POS, SENTIMENT, rows
+
+from mlflow_xfer.data.encode import encode
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.models.heads import build
+from mlflow_xfer.models.load import load_tokenizer
+from mlflow_xfer.tasks.task import Task, TaskKind
+from mlflow_xfer.training.label_free import certainty, confidences, estimates, threshold
+from mlflow_xfer.training.settings import Part, Settings
+from mlflow_xfer.training.trainer import train
+
+SETTINGS = {"learning_rate": 5e-3, "num_train_epochs": 6.0, "train_batch_size": 8, "max_seq_length": 32}
+
+
+def fit(model, work, by, selection, task=SENTIMENT, log=lambda metrics, step: None):
+    part = Part(task, rows(task, "en", 64), {"en": rows(task, "en", 40, 1)}, {"de": selection})
+    return train(model, [part], None, Settings(select_by=by, **SETTINGS), work, log=log)
+
+
+def relabelled(split, labels):
+    return split.remove_columns("label").add_column("label", labels)
+
+
+def test_the_share_above_the_threshold_is_the_estimate():
+    source = np.array([0.1, 0.9, 0.5, 0.7])
+    assert threshold(source, 75.0) == 0.5 and threshold(source, 100.0) == 0.1 and threshold(source, 0.0) == float("inf")
+    found = estimates(source, 50.0, {"de": np.array([0.6, 0.7, 0.8, 0.1]), "tr": np.array([0.0, 0.2])})
+    assert found == {"de": 50.0, "tr": 0.0}
+    assert estimates(source, 75.0, {"en": source})["en"] == 75.0, "at home it is the score"
+
+
+def test_certainty_is_negative_entropy_over_what_can_be_answered():
+    logits = torch.tensor([[0.0, 0.0, float("-inf")], [50.0, 0.0, 0.0]])
+    assert certainty(logits).tolist() == pytest.approx([-np.log(2), 0.0], abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", [TaskKind.CLASSIFICATION, TaskKind.TAGGING, TaskKind.MULTIPLE_CHOICE, TaskKind.SPAN_QA])
+def test_every_kind_has_a_confidence_without_labels(any_model, kind):
+    from datasets import Dataset
+
+    unlabelled = {
+        TaskKind.CLASSIFICATION: [{"id": "0", "text_a": "happy dog", "text_b": None}, {"id": "1", "text_a": "awful cat", "text_b": None}],
+        TaskKind.TAGGING: [{"id": "0", "words": ["happy", "dog"]}, {"id": "1", "words": ["runs"]}],
+        TaskKind.MULTIPLE_CHOICE: [{"id": "0", "context": "dog", "question": "", "choices": ["runs", "sees"]}, {"id": "1", "context": "cat", "question": "", "choices": ["runs", "sees", "eats"]}],
+        TaskKind.SPAN_QA: [{"id": str(i), "original_id": str(i), "context": "the dog sees the cat", "question": "who"} for i in range(2)],
+    }  # fmt: skip
+    task = Task(name="t", kind=kind, metric="", languages=("en",), sources={}, labels=("a", "b", "c") if kind in ("classification", "tagging") else ())
+    model, tokenizer = build(any_model, [task], False, 0).eval(), load_tokenizer(any_model)
+    encoded = {"de": encode(Dataset.from_list(unlabelled[kind]), task, tokenizer, 32, decoder=model.decoder)}
+    found = confidences(model.head("t"), tokenizer, task, encoded)["de"]
+    assert len(found) == (3 if kind == TaskKind.TAGGING else 2) and (found <= 1e-6).all() and (found > -10).all()
+    if kind == TaskKind.MULTIPLE_CHOICE:
+        assert found[0] >= -np.log(2) - 1e-6, "a missing choice is no answer"
+
+
+def test_label_free_reads_no_labels_and_oracle_does(encoder, tmp_path):
+    dev = rows(SENTIMENT, "en", 40, 2)  # of a language that is learnt along, so that its scores move
+    flipped = relabelled(dev, ["good" if label == "bad" else "bad" for label in dev["label"]])
+    bare = dev.remove_columns("label")
+    free = [fit(encoder, tmp_path / f"free{i}", "label_free", split) for i, split in enumerate((dev, flipped, bare))]
+    weights = [load_file(outcome.directory / "model.safetensors") for outcome in free]
+    assert all(torch.equal(weights[0][name], other[name]) for other in weights[1:] for name in weights[0])
+    assert free[0].metrics == free[1].metrics == free[2].metrics and "label_free/sentiment/de" in free[0].metrics
+
+    curve, other = {}, {}
+    right = fit(encoder, tmp_path / "right", "oracle", dev, log=lambda metrics, step: curve.update({step: metrics.get("oracle/sentiment/de")} if "oracle/sentiment/de" in metrics else {}))
+    wrong = fit(encoder, tmp_path / "wrong", "oracle", flipped, log=lambda metrics, step: other.update({step: metrics.get("oracle/sentiment/de")} if "oracle/sentiment/de" in metrics else {}))
+    assert curve == {step: pytest.approx(100 - value) for step, value in other.items()} and len(curve) > 3
+    assert right.metrics["oracle/sentiment/de"] == max(curve.values()) and wrong.metrics["oracle/sentiment/de"] == max(other.values())
+    assert right.selected_step != wrong.selected_step, "planted: the flipped labels like another checkpoint"
+    assert right.metrics.keys() == wrong.metrics.keys() >= {"dev/sentiment/en", "oracle/sentiment/de"}
+
+
+def test_what_selects_must_be_there(encoder, tmp_path):
+    train_rows, dev = rows(SENTIMENT, "en", 16), rows(SENTIMENT, "de", 8)
+    for by, part, says in (("oracle", Part(SENTIMENT, train_rows), "dev rows of the languages"), ("label_free", Part(SENTIMENT, train_rows, {}, {"de": dev}), "of the source language")):
+        with pytest.raises(XferError, match=says):
+            train(encoder, [part], None, Settings(select_by=by, **SETTINGS), tmp_path / by)
+
+
+def test_words_count_one_by_one(encoder, tmp_path):
+    outcome = fit(encoder, tmp_path / "pos", "label_free", rows(POS, "de", 20, 1), POS)
+    assert 0 <= outcome.metrics["label_free/pos/de"] <= 100
