@@ -26,7 +26,7 @@ from mlflow_xfer.phases import record  # noqa: E402
 from mlflow_xfer.phases.execute import Executor  # noqa: E402
 from mlflow_xfer.phases.plan import make_plan  # noqa: E402
 from mlflow_xfer.phases.references import References  # noqa: E402
-from mlflow_xfer.searching.cheap import METHODS  # noqa: E402
+from mlflow_xfer.searching.cheap import Budget  # noqa: E402
 from mlflow_xfer.searching.ranking import Ranking, rank  # noqa: E402
 from mlflow_xfer.stats.ranking import quality, table  # noqa: E402
 from mlflow_xfer.tracking.store import Store  # noqa: E402
@@ -34,6 +34,7 @@ from mlflow_xfer.tracking.store import Store  # noqa: E402
 POOL = ("attribute", "attribute_twin", "attribute_b", "attribute_null", "polarity", "roles", "types", "position", "questions")
 TARGETS = ("choice", "choice_both", "mood")
 LANGUAGES = ("en", "de", "tr", "sw", "vi")
+FUSED = (("logme", "h_score"), ("kind", "text_emb", "logme", "h_score"), ("kind", "logme"), ("text_emb", "logme"))
 INTERMEDIATE = Training(learning_rate=5e-4, max_steps=100, train_batch_size=32)  # as benchmarks/grid.py
 
 
@@ -54,6 +55,29 @@ def measured(executor: Executor, find_base: References, params: Transfer, seed: 
     return found
 
 
+GROUPS = {"none": (("text_emb", "logme", "h_score"), ("task_emb",), ("size", "kind")), "auto": (("logme", "h_score"), ("few_shot",), ("english",))}
+"""Methods by what they read in common, so that the cost of a group is what its first method costs."""
+
+FREE = ("text_emb", "task_emb", "size", "kind")  # methods that never read checkpoints
+
+
+def ranked(params: Transfer, executor: Executor, find_base: References, seed: int, checkpoints: str, label: str, costs: dict[str, float]) -> Ranking:
+    """The scores of one seed; adds the CPU seconds of each group to ``costs``."""
+    scores = {}
+    for group in GROUPS[checkpoints]:
+        budget = Budget(steps=10) if "few_shot" in group else Budget()
+        start = cpu()
+        found = rank(params, executor, find_base, pool=POOL, methods=group, checkpoints=checkpoints, seed=seed, budget=budget)
+        for name in group:
+            costs[shown(name, label)] = costs.get(shown(name, label), 0.0) + cpu() - start
+        scores |= found.scores
+    return Ranking(scores)
+
+
+def shown(method: str, label: str) -> str:
+    return method if method in FREE else method + label
+
+
 def others(truth: dict[int, dict[str, dict[str, float]]], seed: int) -> dict[str, dict[str, float]]:
     """The mean over the other seeds, of the candidates."""
     rest = [one for other, one in truth.items() if other != seed]
@@ -61,15 +85,14 @@ def others(truth: dict[int, dict[str, dict[str, float]]], seed: int) -> dict[str
 
 
 def judged(rankings: dict[int, Ranking], truth: dict[int, dict[str, dict[str, float]]], label: str) -> pd.DataFrame:
-    """One row for each method, the fusion of ``auto`` among them; the units are pairs of target and seed."""
-    from mlflow_xfer.searching.cheap import AUTO
-
+    """One row for each method; the units are pairs of target and seed."""
     scores: dict[str, dict[str, dict[str, float]]] = {}
     for seed, ranking in rankings.items():
-        auto = Ranking({name: ranking.scores[name] for name in AUTO if name in ranking.scores})
-        for name, of in {**ranking.scores, "auto": auto.by_method()["fused"]}.items():
-            for target, found in of.items():
-                scores.setdefault(f"{name}{label}", {})[f"{target} s{seed}"] = found
+        pairs = {f"{' + '.join(names)}{label}": Ranking({name: ranking.scores[name] for name in names}) for names in FUSED if set(names) <= set(ranking.scores)}
+        fused = {name: found.by_method()["fused"] for name, found in pairs.items()}
+        for name, of in {**{shown(method, label): of for method, of in ranking.scores.items()}, **fused}.items():
+            for target in TARGETS:
+                scores.setdefault(name, {})[f"{target} s{seed}"] = of[target]
     known = {f"{target} s{seed}": found for seed in rankings for target, found in others(truth, seed).items()}
     return table(quality(known, scores))
 
@@ -94,17 +117,11 @@ def main() -> None:
             truth[seed] = measured(executor, find_base, params, seed)
             print(f"seed {seed}: measured after {cpu() - began:.0f} s of CPU", file=sys.stderr, flush=True)
         trained, costs, tables = cpu() - began, {}, []
-        for label, checkpoints in ((" (base)", "none"), ("", "auto")):
-            names = [name for name, method in METHODS.items() if checkpoints == "auto" or not method.checkpoints]
-            rankings = {}
-            for seed in seeds:
-                scores = {}
-                for name in names:
-                    start = cpu()
-                    scores |= rank(params, executor, find_base, pool=POOL, methods=[name], checkpoints=checkpoints, seed=seed).scores
-                    costs[name + label] = costs.get(name + label, 0.0) + (cpu() - start) / len(seeds)
-                rankings[seed] = Ranking(scores)
+        for checkpoints, label in (("none", " (base)"), ("auto", "")):
+            rankings = {seed: ranked(params, executor, find_base, seed, checkpoints, label, costs) for seed in seeds}
             tables.append(judged(rankings, truth, label))
+            print(f"ranked with checkpoints={checkpoints} after {cpu() - began:.0f} s of CPU", file=sys.stderr, flush=True)
+    costs = {name: seconds / len(seeds) for name, seconds in costs.items()}
     text = written(truth, pd.concat(tables).drop_duplicates("method"), costs, trained, seeds)
     print(text)
     if out:
@@ -119,8 +136,8 @@ def written(truth: dict, found: pd.DataFrame, costs: dict[str, float], trained: 
         f"`python benchmarks/ranking.py --model BASE --work DIR --seeds {','.join(map(str, seeds))}`: {len(POOL)} tasks, {len(TARGETS)} targets, {len(seeds)} seeds, one base. Mean [95 % bootstrap",
         f"interval] over the {len(TARGETS) * len(seeds)} pairs of target and seed, which are fewer than that in truth: seeds of a target share it, and all share the base. A ranking",
         "made with one seed is judged by the test scores of the others. Regret: best of all less best of the first k, lower is better. (base): without",
-        "trained checkpoints of the tasks. CPU: seconds of one thread for nine tasks and three targets, all rows read and embedded anew; measuring the",
-        f"truth took {trained / len(seeds):.0f} s a seed where nothing was reused.",
+        "trained checkpoints of the tasks. `a + b`: mean rank of several. CPU: seconds of one thread a seed, for nine tasks and three targets; methods that",
+        f"read the same share them. Measuring the truth took {trained / len(seeds):.0f} s a seed.",
         "",
         "| method | " + " | ".join(head) + " | CPU s |",
         "|---|" + "---|" * (len(head) + 1),

@@ -32,6 +32,9 @@ MAX_UNITS = 5000
 LABELLED = (TaskKind.CLASSIFICATION, TaskKind.TAGGING, TaskKind.MULTIPLE_CHOICE, TaskKind.SPAN_QA)
 """Kinds whose rows have labels; retrieval has pairs."""
 
+FISHER_ROWS = 256
+"""Rows that a task embedding is taken over: a mean over batches, which settles early."""
+
 FUSION = 60
 """The constant of reciprocal rank fusion (Cormack et al. 2009): components count with 1 / (60 + rank)."""
 
@@ -147,7 +150,7 @@ class Material:
             phase, part = self.phase(name), self.part(name)
             with tempfile.TemporaryDirectory() as folder:
                 tuned = self.trained(self.base(), replace(part, dev={}), phase, folder).directory
-                self._embeddings[name] = task_embedding(tuned, part.task, part.train, max_seq_length=phase.settings["max_seq_length"])
+                self._embeddings[name] = task_embedding(tuned, part.task, sources.subset(part.train, FISHER_ROWS, phase.seed), max_seq_length=phase.settings["max_seq_length"])
         return self._embeddings[name]
 
     def trained(self, start: Path, part: Part, phase: Phase, folder: str):
