@@ -15,6 +15,7 @@ from typing import Any
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.phases.compose import Composer, check_languages
 from mlflow_xfer.phases.phase import Base, Made, Phase, Start, digest
+from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks.task import Task
 
 
@@ -102,6 +103,8 @@ def make_plan(verb: str, params: Any, find_base: Callable[[str, str | None, str]
     Raises:
         XferError: everything that is wrong with names, languages and files, at once.
     """
+    if verb not in _PLANS:
+        raise unknown("command to plan", verb, _PLANS)
     if getattr(params, "intermediate", None) == "auto":
         params = params.model_copy(update={"intermediate": ("nli",) if params.data == "mini" else ()})
     composer = Composer(params, find_base, dict(extra or {}), online)

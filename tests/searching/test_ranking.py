@@ -165,6 +165,8 @@ def test_what_is_wrong_is_said_at_once(models, planted, tmp_path):
     text = refused(models, target="retrieval", method="logme")
     assert "retrieval has no labelled training rows" in text and "size, kind" in text
     assert "random weights" in refused(models, model="scratch:xlm-roberta:tiny")
+    with pytest.raises(XferError, match="Unknown command to plan 'rank'"):
+        mlflow_xfer.plan("rank")
     (tmp_path / "same-train.tsv").write_text("happy dog\tgood\n" * 8)
     assert "Task 'same': all 8 labels that were read are the same" in refused(models, **planted)
 
