@@ -226,6 +226,7 @@ class Searching(Shape):
     timeout: Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_nothing)] = Field(None, description="seconds after which no trial is begun")
     gpu_hours: Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_nothing)] = Field(None, description="hours of training after which no trial is begun")
     sampler: str = Field("tpe", description="tpe, gp, nsgaii, nsgaiii, random, brute_force, grid")
+    rank_by: Names = Field(("auto",), description="cheap scores by which single tasks are tried first, as method of rank; none: the pool's order")
     pruner: str = Field("none", description="none, hyperband, asha, median, wilcoxon")
     study_name: str = Field("auto", description="auto: derived from what is searched, so that the same command goes on")
     storage: str = Field("auto", description="where Optuna keeps the search: auto (a journal file under XFER_HOME/studies), a journal file, or a database URL")

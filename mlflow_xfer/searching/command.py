@@ -18,6 +18,7 @@ from mlflow_xfer.phases.phase import digest
 from mlflow_xfer.phases.plan import Plan, make_plan
 from mlflow_xfer.searching import measures, sampling
 from mlflow_xfer.searching.pool import pool_of
+from mlflow_xfer.searching.ranking import check_untrained
 from mlflow_xfer.searching.reading import read_space
 from mlflow_xfer.searching.space import Candidate, Space
 from mlflow_xfer.tasks.task import Task
@@ -80,6 +81,7 @@ def read(params: Any, references: Any, extra: Mapping[str, Task]) -> Command:
     pool = _without_leaks(composer, pool_of(composer, params.pool, targets), targets, params)
     problems = composer.problems
     _budget(params, problems)
+    check_untrained(params.rank_by, problems)
     limit = None if params.max_tasks == "auto" else params.max_tasks
     space = composer.attempt(lambda: read_space(params.space, pool, max_tasks=limit, combine=params.combine, given=given_of(params), mixing=params.mixing), None) if pool else None
     if space is not None:

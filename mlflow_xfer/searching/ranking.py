@@ -148,7 +148,7 @@ def rank(
 def transfer_of(typed: Any) -> Transfer:
     """The transfer whose outcome a verb foretells: what the two shapes have in common."""
     shared = {name: getattr(typed, name) for name in Transfer.model_fields if name in type(typed).model_fields}
-    return Transfer(**shared | {"intermediate": ()})
+    return Transfer(**shared | {"intermediate": (), "combine": "joint"})
 
 
 def order(params: Any, executor: Executor, find_base: FindBase, extra: Mapping[str, Task] | None = None, **options: Any) -> tuple[str, ...]:
@@ -197,7 +197,7 @@ def _prepared(params, executor, find_base, extra, pool, methods, checkpoints, se
     """The material, the methods in order, and notes. Raises what is wrong, all at once."""
     composer = Composer(params, find_base, dict(extra or {}), online)
     check_languages(params, composer.problems)
-    chosen = _methods(methods, composer.problems)
+    chosen = methods_of(methods, composer.problems)
     singles, targets, tasks, start = composer.attempt(lambda: _composed(composer, pool, seed, base_seed), ({}, {}, {}, None))
     if targets and all(phase is None for phase in targets.values()) and (lost := [m for m in chosen if METHODS[m].rows]) and "auto" not in methods:
         composer.problems.add(f"{', '.join(lost)}: {', '.join(targets)} has no labelled training rows.", f"Methods that need none: {', '.join(name for name, m in METHODS.items() if not m.rows)}")
@@ -216,7 +216,8 @@ def _prepared(params, executor, find_base, extra, pool, methods, checkpoints, se
     return material, chosen, _notes(chosen, targets, runs, missing)
 
 
-def _methods(asked: Sequence[str], problems: Problems) -> list[str]:
+def methods_of(asked: Sequence[str], problems: Problems) -> list[str]:
+    """Names of methods, ``auto`` filled in; what is wrong with them is added to ``problems``."""
     names = list(dict.fromkeys(name for one in asked for name in (AUTO if one == "auto" else (one,))))
     for name in names:
         if name not in METHODS:
@@ -224,6 +225,12 @@ def _methods(asked: Sequence[str], problems: Problems) -> list[str]:
     if not names:
         problems.add("method=none leaves nothing to rank by.", f"Accepted: auto, {', '.join(METHODS)}")
     return [name for name in names if name in METHODS]
+
+
+def check_untrained(methods: Sequence[str], problems: Problems) -> None:
+    """Add what is wrong with methods that are to rank tasks before any of them is trained."""
+    if trained := [name for name in (methods_of(methods, problems) if methods else ()) if METHODS[name].checkpoints]:
+        problems.add(f"rank_by={','.join(trained)} needs a checkpoint of every task, which the search has yet to train.", f"Accepted: none, auto, {', '.join(name for name, method in METHODS.items() if not method.checkpoints)}")
 
 
 def _composed(composer: Composer, pool: str | Sequence[str], seed: int, base_seed: int) -> tuple[dict[str, Phase], dict[str, Phase | None], dict[str, Task], Any]:

@@ -15,7 +15,7 @@ from mlflow_xfer.phases.plan import unique
 from mlflow_xfer.phases.references import References
 from mlflow_xfer.phases.replicates import tags as transfer_tags
 from mlflow_xfer.searching import command as commands
-from mlflow_xfer.searching import confirm, plots
+from mlflow_xfer.searching import confirm, plots, queue
 from mlflow_xfer.searching.command import Command
 from mlflow_xfer.searching.described import described, tables
 from mlflow_xfer.searching.job import BUILD, PARENT, written
@@ -43,6 +43,7 @@ def run_search(params: Any, store: Store, opened: str | None, extra: Mapping[str
         with record.ending(store, parent):
             mirror = Mirror(store, study, parent, command.space, params.objective, params.seeds, shared_tags(command))
             mirror.catch_up()
+            queue.arrange(command, executor, study)
             store.flush()
             run_workers(where, command.study_name, BUILD, workers)
             mirror.catch_up()
@@ -93,6 +94,9 @@ def conclude(command: Command, executor: Executor, study: optuna.Study, mirror: 
     page = plots.page(study, command.params.objective)
     if page:
         store.text_artifact(parent, page, "plots/search.html")
-    text = described(command, study, found, store, mirror)
+    judged = queue.judge(command, executor, study)
+    if judged is not None:
+        store.table(parent, judged, "results/cheap_scores.json")
+    text = "\n\n".join(filter(None, [described(command, study, found, store, mirror), queue.described(judged)]))
     store.tags(parent, {"mlflow.note.content": text})
     logger.info("%s", text)

@@ -11,7 +11,7 @@ import mlflow_xfer
 from tests.end_to_end.conftest import ENCODER, QUICK
 
 TINY = {name: value for name, value in QUICK.items() if name not in ("intermediate", "target")} | {"max_steps": 3, "max_eval_examples": 10}
-SEARCH = {**TINY, "model": ENCODER, "pool": "nli,attribute", "target": "choice", "seeds": "0,1", "n_trials": 4, "workers": 1}
+SEARCH = {**TINY, "model": ENCODER, "pool": "nli,attribute", "target": "choice", "seeds": "0,1", "n_trials": 4, "workers": 1, "rank_by": "size"}
 
 
 def by_kind(all_runs, kind):
@@ -51,6 +51,9 @@ def test_a_search_and_its_runs(all_runs, client, steps_in_store, caplog):
     assert "help choice?" in note and "fresh seeds" in note and " tokens in " in note and "/compare-runs?runs=" in note
     page = Path(client.download_artifacts(search.info.run_id, "plots/search.html")).read_text("utf-8")
     assert "Plotly.newPlot" in page and '<script src="http' not in page
+    assert "How well cheap scores" in note and "| *random* |" in note and "| english |" in note
+    judged = client.download_artifacts(search.info.run_id, "results/cheap_scores.json")
+    assert "regret@1 points" in Path(judged).read_text("utf-8")
     before = steps_in_store(), len(all_runs())
     assert mlflow_xfer.search(**SEARCH | {"confirm_top": 1, "confirm_seeds": 2, "register": "best"}).run_id == search.info.run_id
     assert (steps_in_store(), len(all_runs())) == before, "a finished search trains nothing and makes no run"
