@@ -1,51 +1,208 @@
-"""From finished trials to the candidates worth confirming."""
+"""From finished trials to an answer: denoised estimates, the best few, what each task contributes, who wins the confirmation."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import optuna
-from optuna.trial import TrialState
+import numpy as np
 
-from mlflow_xfer.searching.history import BY_SEED, History, candidate_of
+from mlflow_xfer.searching.history import Finished
+from mlflow_xfer.searching.ranges import Range
 from mlflow_xfer.searching.space import Candidate, Space
+from mlflow_xfer.stats import subsets
+from mlflow_xfer.stats.subsets import Evidence, Posterior
 
-
-@dataclass(frozen=True)
-class Finished:
-    """A trial that ended: its candidate, value for each objective, and the same by seed; pruned ones have no value."""
-
-    candidate: Candidate
-    values: tuple[float, ...]
-    by_seed: tuple[tuple[float, ...], ...] = ()
-    pruned: bool = False
+RESOLVED = 0.5  # share of the prior variance that the scores must resolve before an effect counts as identified
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A candidate with its estimated score and interval, from ``n`` seeds."""
+    """A candidate as the search sees it.
+
+    Args:
+        estimate, low, high: denoised score with its interval, in points; 0-100 objectives.
+        n: seeds that it was scored on; 0 = never run, predicted from its tasks.
+        score: mean of its own scores; NaN if it was never run.
+        cost: of running it from nothing (spent + saved), as its trial counted it; NaN if unknown. Unit: tokens.
+    """
 
     candidate: Candidate
     estimate: float
-    low: float = math.nan
-    high: float = math.nan
-    n: int = 1
+    low: float
+    high: float
+    n: int
+    score: float
+    cost: float = math.nan
 
 
-def finished(study: optuna.Study, space: Space) -> list[Finished]:
-    """The trials of a study that say something, each candidate once."""
+@dataclass(frozen=True)
+class Contribution:
+    """What a task, or a pair beyond its members, adds to the score, in points.
+
+    Args:
+        tasks: one task, or two.
+        estimate, low, high: for a task the mean over all subsets of the others; for a pair what it adds beyond both effects.
+        alone: for a task, what it adds to the empty set; NaN for pairs.
+        identified: the scores resolve at least half of the prior uncertainty, and the effect is no combination of others; else the
+            estimate is mostly the prior (no effect).
+        vif: variance inflation by the other tasks (for a pair: by the tasks); infinite where it is their combination.
+        n: candidates with it.
+    """
+
+    tasks: tuple[str, ...]
+    estimate: float
+    low: float
+    high: float
+    alone: float
+    identified: bool
+    vif: float
+    n: int
+
+    @property
+    def label(self) -> str:
+        return " x ".join(self.tasks)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Trials, one row per candidate, as the model reads them."""
+
+    space: Space
+    candidates: tuple[Candidate, ...]
+    by_seed: tuple[tuple[tuple[float, ...], ...], ...]  # [candidate][seed][objective]
+
+    @classmethod
+    def of(cls, trials: Sequence[Finished], space: Space | None = None) -> Scores:
+        pool = sorted({task for trial in trials for task in trial.candidate.tasks})
+        rows: dict[str, tuple[Candidate, list]] = {}
+        for trial in trials:
+            rows.setdefault(trial.candidate.key, (trial.candidate, []))[1].extend(trial.by_seed or (trial.values,))
+        space = space or Space(tuple(pool), combine="sequential" if any(t.candidate.ordered for t in trials) else "joint")
+        return cls(space, tuple(c for c, _ in rows.values()), tuple(tuple(s) for _, s in rows.values()))
+
+    def posterior(self, objective: int = 0, rounds: int = subsets.ROUNDS) -> Posterior:
+        tasks, settings = encode(self.candidates, self.space)
+        return subsets.fit(Evidence.of(tasks, [[row[objective] for row in rows] for rows in self.by_seed], settings), rounds)
+
+
+def encode(candidates: Sequence[Candidate], space: Space) -> tuple[np.ndarray, np.ndarray]:
+    """``([candidates, tasks] 0/1, [candidates, columns])``: settings on their scale from -1 to 1, and squared; positions, if order matters."""
+    tasks = np.array([[name in c.tasks for name in space.pool] for c in candidates], float).reshape(len(candidates), len(space.pool))
+    columns = [column for r in space.ranges if not r.fixed for column in _setting(r, candidates)]
+    if space.ordered:
+        places = [{name: i / max(len(c.tasks) - 1, 1) - 0.5 for i, name in enumerate(c.tasks)} for c in candidates]
+        columns += [np.array([place.get(name, 0.0) for place in places]) for name in space.pool]
+    return tasks, np.column_stack(columns) if columns else np.empty((len(candidates), 0))
+
+
+def _setting(r: Range, candidates: Sequence[Candidate]) -> list[np.ndarray]:
+    values = [dict(c.settings).get(r.name, _Absent) for c in candidates]
+    if r.choices:
+        return [np.array([float(v == choice) for v in values]) for choice in r.choices[1:]]
+    low, high = (math.log(v) if r.log else v for v in (r.low, r.high))
+    scaled = np.array([0.0 if v is _Absent else 2 * ((math.log(v) if r.log else v) - low) / (high - low) - 1 for v in values])
+    return [scaled, np.array([0.0 if v is _Absent else x * x - 1 / 3 for v, x in zip(values, scaled, strict=True)])]
+
+
+class _Absent:
+    """In place of a setting that does not exist for a candidate."""
+
+
+def choose(trials: Sequence[Finished], k: int, *, space: Space | None = None, objective: int = 0, unseen: bool = False, level: float = 0.95) -> list[Choice]:
+    """The ``k`` candidates with the best denoised estimates, best first; never the baseline, which is compared with them anyway.
+
+    Args:
+        space: of the search; needed for settings and for ``unseen``.
+        objective: index of the objective, if there are several.
+        unseen: also candidates that were never run (in a space that can be listed): confirmation runs them afresh like the others.
+    """
+    if not any(trial.candidate.tasks for trial in trials):
+        return []
+    found = [choice for choice in estimates(trials, space=space, objective=objective, level=level) if choice.candidate.tasks]
+    if unseen and space is not None and (space.count() or math.inf) <= 5_000:
+        found += _predicted(trials, space, objective, level)
+    return sorted(found, key=lambda choice: (-choice.estimate, len(choice.candidate.tasks), choice.candidate.key))[:k]
+
+
+def baseline(trials: Sequence[Finished], *, space: Space | None = None, objective: int = 0) -> Choice | None:
+    """The candidate without intermediate tasks; of several (open settings of the target) the one with the best estimate."""
+    found = [choice for choice in estimates(trials, space=space, objective=objective) if not choice.candidate.tasks]
+    return max(found, key=lambda choice: choice.estimate, default=None)
+
+
+def estimates(trials: Sequence[Finished], *, space: Space | None = None, objective: int = 0, level: float = 0.95) -> list[Choice]:
+    """Every candidate that was run, with its denoised score, in the order of the trials."""
+    if not trials:
+        return []
+    scores = Scores.of(trials, space)
+    posterior = scores.posterior(objective)
+    mean, sd = posterior.estimate()
+    half, costs = posterior.half_width(sd, level), full_costs(trials)
+    return [
+        Choice(c, float(mean[i]), float(mean[i] - half[i]), float(mean[i] + half[i]), len(rows), float(np.mean([row[objective] for row in rows])), costs.get(c.key, math.nan))
+        for i, (c, rows) in enumerate(zip(scores.candidates, scores.by_seed, strict=True))
+    ]
+
+
+def _predicted(trials: Sequence[Finished], space: Space, objective: int, level: float) -> list[Choice]:
+    scores = Scores.of(trials, space)
+    run = {c.key for c in scores.candidates}
+    others = [c for c in space.candidates() if c.key not in run and c.tasks]
+    if not others:
+        return []
+    posterior = scores.posterior(objective)
+    mean, sd = posterior.predict(*encode(others, space))
+    half = posterior.half_width(sd, level)
+    return [Choice(c, float(m), float(m - h), float(m + h), 0, math.nan) for c, m, h in zip(others, mean, half, strict=True)]
+
+
+def full_costs(trials: Sequence[Finished], what: str = "tokens") -> dict[str, float]:
+    """What each candidate costs from nothing: newly spent and saved by reuse, by key."""
+    return {t.candidate.key: float(t.cost.get(what, 0.0)) + float(t.saved.get(what, 0.0)) for t in trials if not t.pruned and (what in t.cost or what in t.saved)}
+
+
+def winner(choices: Sequence[Choice], confirmed: Mapping[str, Sequence[float]]) -> Choice:
+    """Which of the confirmed candidates to name.
+
+    Both kinds of evidence count, weighed by their precision: the fresh seeds alone would pick the luckiest of ``k`` again, and the
+    interval of that one would be too high.
+
+    Args:
+        confirmed: scores on fresh seeds of the objective that selects (not of the test set), by candidate key.
+    """
+    groups = [np.asarray(confirmed[c.candidate.key], float) for c in choices]
+    df = sum(len(g) - 1 for g in groups)
+    noise = sum(float(((g - g.mean()) ** 2).sum()) for g in groups) / df if df else math.nan
+
+    def combined(choice: Choice, fresh: np.ndarray) -> float:
+        prior = max((choice.high - choice.low) / 4, 1e-6) ** 2
+        if not df or not noise:
+            return float(fresh.mean())
+        weight = prior / (prior + noise / len(fresh))
+        return choice.estimate + weight * (float(fresh.mean()) - choice.estimate)
+
+    return max(zip(choices, groups, strict=True), key=lambda pair: combined(*pair))[0]
+
+
+def contributions(trials: Sequence[Finished], *, space: Space | None = None, objective: int = 0, level: float = 0.95) -> list[Contribution]:
+    """What each task and each pair adds, tasks first, each group from best to worst."""
+    if len({trial.candidate.key for trial in trials}) < 2:
+        return []
+    scores = Scores.of(trials, space)
+    posterior, pool = scores.posterior(objective), scores.space.pool
+    x = posterior.evidence.tasks
+    names = subsets.terms(len(pool))
+    directions = subsets.directions(len(pool), posterior.phi.shape[1])
+    mean, sd, resolved = posterior.combine(directions)
+    half = posterior.half_width(sd, level)
+    inflation, alone = subsets.inflation(x), posterior.combine(np.eye(posterior.phi.shape[1])[1 : 1 + len(pool)])[0]
     found = []
-    for trial in History.of(study).taken.values():
-        candidate = candidate_of(trial, space)
-        if candidate and trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
-            rows = tuple(tuple(row) for row in trial.user_attrs.get(BY_SEED, []))
-            found.append(Finished(candidate, tuple(trial.values or ()), rows, trial.state == TrialState.PRUNED))
-    return found
-
-
-def choose(trials: Sequence[Finished], k: int) -> list[Choice]:
-    """The ``k`` best by score."""
-    whole = sorted((t for t in trials if t.values), key=lambda t: -t.values[0])
-    return [Choice(t.candidate, t.values[0], n=max(len(t.by_seed), 1)) for t in whole[:k]]
+    for i, term in enumerate(names):
+        used = x[:, list(term)].all(1)
+        seen = len({tuple(row) for row in x[:, list(term)]}) == 2 ** len(term)  # all combinations of its members: else they are not told apart
+        identified = bool(seen and resolved[i] >= RESOLVED and math.isfinite(inflation[i]))
+        own = float(alone[i]) if len(term) == 1 else math.nan
+        found.append(Contribution(tuple(pool[t] for t in term), float(mean[i]), float(mean[i] - half[i]), float(mean[i] + half[i]), own, identified, float(inflation[i]), int(used.sum())))
+    return sorted(found, key=lambda c: (len(c.tasks), -c.estimate))

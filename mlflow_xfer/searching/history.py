@@ -5,8 +5,8 @@ Only the storage speaks here, so a search that is continued sees exactly what th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -86,6 +86,42 @@ def candidate_of(trial: FrozenTrial, space: Space) -> Candidate | None:
         return None
     settings = tuple((name, tuple(v) if isinstance(v, list) else v) for name, v in trial.user_attrs.get(SETTINGS, []))
     return Candidate(tuple(trial.user_attrs.get(TASKS, ())), settings, space.ordered)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A trial that has scores.
+
+    Args:
+        values: one per objective, mean over its seeds.
+        by_seed: [seed][objective]; a pruned trial has the seeds that it finished.
+        cost, saved: what it newly spent, and what reuse saved it: ``optimizer_steps``, ``tokens``, ``seconds``.
+    """
+
+    candidate: Candidate
+    values: tuple[float, ...]
+    by_seed: tuple[tuple[float, ...], ...] = ()
+    pruned: bool = False
+    number: int = -1
+    cost: Mapping[str, float] = field(default_factory=dict)
+    saved: Mapping[str, float] = field(default_factory=dict)
+
+
+def finished_trials(trials: History | optuna.Study, space: Space) -> list[Finished]:
+    """The trials with scores: complete ones, and pruned ones that finished a seed; duplicates are not listed again."""
+    history = trials if isinstance(trials, History) else History.of(trials)
+    found = []
+    for trial in history.finished:
+        by_seed = tuple(tuple(map(float, row)) for row in trial.user_attrs.get(BY_SEED, []))
+        if trial.state == TrialState.COMPLETE:
+            by_seed = by_seed or (tuple(trial.values),)
+        elif trial.state != TrialState.PRUNED or not by_seed:
+            continue
+        values = tuple(sum(column) / len(by_seed) for column in zip(*by_seed, strict=True))
+        candidate = candidate_of(trial, space)
+        if candidate is not None:
+            found.append(Finished(candidate, values, by_seed, trial.state == TrialState.PRUNED, trial.number, trial.user_attrs.get(COST, {}), trial.user_attrs.get(SAVED, {})))
+    return found
 
 
 def described(candidate: Candidate) -> dict[str, Any]:

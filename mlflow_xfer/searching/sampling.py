@@ -22,9 +22,10 @@ from optuna.trial import FrozenTrial, TrialState
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.searching.history import History
+from mlflow_xfer.searching.pairwise import Pairwise
 from mlflow_xfer.searching.space import Candidate, Space
 
-SAMPLERS = ("tpe", "gp", "nsgaii", "nsgaiii", "random", "brute_force", "grid")
+SAMPLERS = ("tpe", "pairwise", "gp", "nsgaii", "nsgaiii", "random", "brute_force", "grid")
 PRUNERS = ("none", "hyperband", "asha", "median", "wilcoxon")
 BRUTE_FORCE_LIMIT = 10_000
 STARTUP = 10  # trials before a sampler's own draws, baseline and singles among them; Optuna's default
@@ -97,6 +98,8 @@ def make_sampler(name: str, space: Space, objectives: int = 1) -> Sampler:
         return Drawn(space)
     if name in ("brute_force", "grid"):
         return Enumerated(space)
+    if name == "pairwise":
+        return Pairwise(space, objectives)
     if name == "tpe":
         return FromOptuna(space, lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=0, multivariate=True), directions)
     if name == "gp":

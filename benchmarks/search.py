@@ -1,0 +1,311 @@
+"""How good the answers of a search are: searches replayed against known truths, each with its confirmation.
+
+    python benchmarks/search.py planted --sd 3 --samplers tpe,pairwise,random --repetitions 200
+    python benchmarks/search.py families --samplers tpe,pairwise,random --repetitions 200
+    python benchmarks/search.py grid --table benchmarks/grid.csv --samplers tpe,pairwise,random --repetitions 1000
+    python benchmarks/search.py size                # opening, asking, choosing with 1,000 recorded trials
+    python benchmarks/search.py write               # benchmarks/search.md from what was measured
+
+Each call appends its figures to ``benchmarks/search.jsonl``. What runs is the search itself (``searching.loop`` on an Optuna study in
+memory), only the training is replaced by a look into the truth: score = truth + seed noise.
+
+Truths. ``planted``: nine tasks; singles +2, +2 and -3, a pair that gives +4 only together, a twin of one of the +2 tasks (adds nothing
+beside it), three tasks that do nothing; which task is which is drawn for each repetition. ``families``: other shapes (see FAMILIES), on
+some of which (TUNED) settings of the policy were looked at. ``grid``: the table that ``benchmarks/grid.py`` makes; needed columns: subset (names joined by ``+``; empty,
+``none`` or ``baseline`` for no task), seed, target, dev (English dev: what the search sees), test (what the answer is scored on);
+``tokens_intermediate`` and ``tokens_target`` where known. A table that is not finished is used as far as all seeds and targets of a subset are there.
+
+Protocol of a repetition: a search of ``--trials`` trials of one seed each; the best k = 3 (by denoised estimates; by own scores = "raw"; by
+estimates of all subsets, run or not = "all") and the baseline are scored on 5 fresh seeds; the winner is named; regret is the truth of the
+best subset minus the truth of the winner. The interval is Student's t on the paired differences to the baseline on the fresh seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pandas as pd
+from scipy import special
+
+from mlflow_xfer.searching.choosing import Choice, choose, contributions, estimates, winner
+from mlflow_xfer.searching.history import History, finished_trials
+from mlflow_xfer.searching.loop import Budget, Outcome, Trial, run_worker
+from mlflow_xfer.searching.reading import read_space
+
+HERE = Path(__file__).parent
+RESULTS, PAGE = HERE / "search.jsonl", HERE / "search.md"
+POOL = tuple("abcdefghi")
+TOP, FRESH = 3, 5
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Known scores of all subsets.
+
+    Args:
+        value: by subset: what the answer is scored on.
+        dev: ``(tasks, rng) -> score`` of one seed, as the search sees it.
+        test: ``(tasks, n, rng) -> [n]`` scores of fresh seeds.
+        tokens: of one transfer, by subset.
+    """
+
+    value: dict[tuple[str, ...], float]
+    dev: Callable[[tuple[str, ...], np.random.Generator], float]
+    test: Callable[[tuple[str, ...], int, np.random.Generator], np.ndarray]
+    tokens: dict[tuple[str, ...], float]
+
+    @property
+    def pool(self) -> tuple[str, ...]:
+        return tuple(sorted({task for tasks in self.value for task in tasks}))
+
+
+def subsets(pool: tuple[str, ...] = POOL) -> list[tuple[str, ...]]:
+    return [chosen for size in range(len(pool) + 1) for chosen in combinations(pool, size)]
+
+
+def noisy(value: Callable[[set[str]], float], sd: float) -> Truth:
+    """A truth with normal seed noise, the same on dev and on test."""
+    known = {tasks: 60.0 + value(set(tasks)) for tasks in subsets()}
+    return Truth(known, lambda tasks, rng: known[tasks] + rng.normal(0, sd), lambda tasks, n, rng: known[tasks] + rng.normal(0, sd, n), dict.fromkeys(known, 1.0))
+
+
+def planted(rng: np.random.Generator) -> Callable[[set[str]], float]:
+    help_, twin, other, harm, first, second = (POOL[i] for i in rng.permutation(len(POOL))[:6])
+    return lambda s: 2.0 * bool({help_, twin} & s) + 2.0 * (other in s) - 3.0 * (harm in s) + 4.0 * ({first, second} <= s)
+
+
+def sparse(rng: np.random.Generator) -> Callable[[set[str]], float]:
+    """Two to five tasks help (or, one in three, harm) by 1-4; up to three pairs by 1-4 either way."""
+    single = {POOL[i]: rng.uniform(1, 4) * rng.choice([1, -1], p=[0.65, 0.35]) for i in rng.permutation(len(POOL))[: rng.integers(2, 6)]}
+    pairs = [(set(rng.choice(POOL, 2, replace=False)), rng.uniform(1, 4) * rng.choice([1, -1])) for _ in range(rng.integers(0, 4))]
+    return lambda s: sum(single.get(t, 0.0) for t in s) + sum(e for p, e in pairs if p <= s)
+
+
+def dense(rng: np.random.Generator) -> Callable[[set[str]], float]:
+    """Every task and every pair has a small effect."""
+    single = dict(zip(POOL, rng.normal(0.3, 1.5, len(POOL)), strict=True))
+    pairs = {p: rng.normal(0, 0.5) for p in combinations(POOL, 2)}
+    return lambda s: sum(single[t] for t in s) + sum(pairs[p] for p in combinations(sorted(s), 2))
+
+
+def diluted(rng: np.random.Generator) -> Callable[[set[str]], float]:
+    """Equal total steps: a task's effect shrinks with its share of the steps (square root)."""
+    single = dict(zip(POOL, rng.choice([0, 0, 2, 3, 5, -3, -5], len(POOL)), strict=True))
+    return lambda s: sum(single[t] for t in s) / len(s) ** 0.5 if s else 0.0
+
+
+def saturating(rng: np.random.Generator) -> Callable[[set[str]], float]:
+    """Three skills, each taught by two tasks; a skill is learnt once, and each further one is worth less."""
+    tasks = [POOL[i] for i in rng.permutation(len(POOL))]
+    skills, harm, worth = [set(tasks[0:2]), set(tasks[2:4]), set(tasks[4:6])], tasks[6], np.sort(rng.uniform(1, 4, 3))[::-1]
+    return lambda s: float(sum(worth[: sum(bool(k & s) for k in skills)])) - 2.5 * (harm in s)
+
+
+def triple(rng: np.random.Generator) -> Callable[[set[str]], float]:
+    """What no pairwise model holds: three tasks give +5 only together; one +2, one -2."""
+    a, b, c, d, e = (POOL[i] for i in rng.permutation(len(POOL))[:5])
+    return lambda s: 5.0 * ({a, b, c} <= s) + 2.0 * (d in s) - 2.0 * (e in s)
+
+
+def nothing(rng: np.random.Generator) -> Callable[[set[str]], float]:
+    """No task does anything but two that harm: the baseline is as good as any."""
+    harm = {POOL[i] for i in rng.permutation(len(POOL))[:2]}
+    return lambda s: -2.0 * len(harm & s)
+
+
+FAMILIES = {"sparse": sparse, "dense": dense, "diluted": diluted, "saturating": saturating, "triple": triple, "nothing": nothing}
+TUNED = ("sparse", "dense")
+
+
+def from_table(path: Path, targets: str = "") -> Truth:
+    """The measured grid: dev scores as they are, one of the seeds for each look; fresh test scores = mean + a residual drawn from all subsets'."""
+    table = pd.read_csv(path, keep_default_na=False)
+    score = {"dev": next(c for c in ("dev", "score", "english_dev") if c in table), "test": next(c for c in ("test", "test_score") if c in table)}
+    if targets:
+        table = table[table["target"].isin(targets.split(","))]
+    table["key"] = [tuple(sorted(t for t in str(s).replace(",", "+").split("+") if t and t not in ("none", "baseline"))) for s in table["subset"]]
+    spent = [c for c in ("tokens_intermediate", "tokens_target", "tokens") if c in table]
+    table["spent"] = table[spent].astype(float).sum(axis=1) if spent else 1.0
+    cells = table.groupby(["key", "seed"]).agg(dev=(score["dev"], "mean"), test=(score["test"], "mean"), spent=("spent", "sum"), n=("target", "nunique"))
+    cells = cells[cells["n"] == table["target"].nunique()].reset_index()
+    seeds = cells["seed"].nunique()
+    groups = {key: rows for key, rows in cells.groupby("key") if len(rows) == seeds}
+    value = {key: float(rows["test"].mean()) for key, rows in groups.items()}
+    residuals = np.concatenate([rows["test"] - rows["test"].mean() for rows in groups.values()]) * np.sqrt(seeds / max(seeds - 1, 1))
+    dev = {key: rows["dev"].to_numpy() for key, rows in groups.items()}
+    return Truth(value, lambda tasks, rng: float(rng.choice(dev[tasks])), lambda tasks, n, rng: value[tasks] + rng.choice(residuals, n), {key: float(rows["spent"].mean()) for key, rows in groups.items()})
+
+
+# -- one repetition ----------------------------------------------------------------------------------------------------
+def search(truth: Truth, sampler: str, trials: int, seed: int):
+    """``(space, finished trials)`` of one search."""
+    space = read_space(None, truth.pool)
+    rng = np.random.default_rng([seed, 1])
+    study = optuna.create_study(direction="maximize")
+
+    def run(trial: Trial) -> Outcome:
+        if trial.candidate.tasks not in truth.value:
+            raise LookupError("this subset is not in the table yet")
+        score = truth.dev(trial.candidate.tasks, rng)
+        return Outcome((score,), ((score,),), {"tokens": truth.tokens[trial.candidate.tasks]})
+
+    run_worker(study, space, run, Budget(n_trials=trials), sampler=sampler, seed=seed)
+    return space, finished_trials(History.of(study), space)
+
+
+def repetition(truth: Truth, sampler: str, trials: int, seed: int) -> list[dict]:
+    """The figures of one search, once for each way to choose."""
+    started = time.process_time()
+    space, finished = search(truth, sampler, trials, seed)
+    took = time.process_time() - started
+    best, found = max(truth.value.values()), []
+    for way in ("denoised", "raw", "all"):
+        rng = np.random.default_rng([seed, 2])
+        choices = ways(way, finished, space)
+        choices = [c for c in choices if c.candidate.tasks in truth.value]
+        fresh = {c.candidate.key: truth.test(c.candidate.tasks, FRESH, rng) for c in choices}
+        named = winner(choices, fresh) if way != "raw" else max(choices, key=lambda c: float(fresh[c.candidate.key].mean()))
+        gaps = fresh[named.candidate.key] - truth.test((), FRESH, rng)
+        half = float(special.stdtrit(FRESH - 1, 0.975)) * gaps.std(ddof=1) / FRESH**0.5
+        true, won = truth.value[named.candidate.tasks], truth.value[named.candidate.tasks] - truth.value[()]
+        top = max(choices, key=lambda c: c.estimate)
+        found.append({
+            "way": way, "regret": best - true, "first": best - truth.value[choices[0].candidate.tasks], "covered": abs(gaps.mean() - won) <= half, "seconds": took,
+            "optimism": top.estimate - truth.value[top.candidate.tasks], "own": max(t.values[0] for t in finished) - truth.value[max(finished, key=lambda t: t.values[0]).candidate.tasks],
+            "tokens": sum(t.cost["tokens"] for t in finished) / sum(truth.tokens.values()), "size": len(named.candidate.tasks),
+        })  # fmt: skip
+    return found
+
+
+def ways(way: str, finished, space) -> list[Choice]:
+    if way != "raw":
+        return choose(finished, TOP, space=space, unseen=way == "all")
+    own = [t for t in sorted(finished, key=lambda t: -t.values[0]) if t.candidate.tasks][:TOP]
+    return [Choice(t.candidate, t.values[0], t.values[0], t.values[0], 1, t.values[0]) for t in own]
+
+
+def summary(rows: list[dict], **about) -> list[dict]:
+    """One line for each way to choose."""
+    frame = pd.DataFrame(rows)
+    return [
+        {**about, "way": way, "n": len(part), "median": part["regret"].median(), "mean": part["regret"].mean(), "p95": part["regret"].quantile(0.95), "right": (part["regret"] < 1e-9).mean(),
+         "first": part["first"].mean(), "covered": part["covered"].mean(), "optimism": part["optimism"].mean(), "own": part["own"].mean(), "tokens": part["tokens"].mean(), "size": part["size"].mean(), "seconds": part["seconds"].mean()}
+        for way, part in frame.groupby("way", sort=False)
+    ]  # fmt: skip
+
+
+def measure(name: str, truth_of: Callable[[np.random.Generator], Truth], sampler: str, args) -> None:
+    """Repeat, print, and append to the results."""
+    rows = []
+    for r in range(args.repetitions):
+        seed = args.seed + r
+        rows += repetition(truth_of(np.random.default_rng([seed, 0])), sampler, args.trials, seed)
+    for line in summary(rows, truth=name, sampler=sampler, trials=args.trials, seed=args.seed):
+        print("{truth:16} {sampler:9} {trials:3} {way:9} median {median:5.2f} mean {mean:5.2f} p95 {p95:5.2f} right {right:4.0%} first {first:5.2f} covered {covered:4.0%} optimism {optimism:5.2f} own {own:5.2f} tokens {tokens:5.1%} size {size:4.1f} {seconds:.2f} s".format(**line), flush=True)
+        if args.out:
+            with Path(args.out).open("a") as file:
+                file.write(json.dumps(line) + "\n")
+
+
+def named(truth_seed: int, sampler: str, trials: int, sd: float) -> dict[str, bool]:
+    """Whether contributions name the planted tasks: in one search, which intervals lie above (below) zero."""
+    rng = np.random.default_rng([truth_seed, 0])
+    space, finished = search(noisy(planted(rng), sd), sampler, trials, truth_seed)
+    return {c.label: c.low > 0 for c in contributions(finished, space=space)}
+
+
+def size(trials: int = 1_000) -> dict[str, float]:
+    """CPU seconds of what a search of 1,000 recorded trials costs: opening, the next ask, choosing, contributions."""
+    import tempfile
+
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    rng = np.random.default_rng(0)
+    truth, found = noisy(planted(rng), 3.0), {}
+    space = read_space("mlm_share=0|0.1|0.2|0.3", truth.pool)
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "journal.log")
+        study = optuna.create_study(storage=JournalStorage(JournalFileBackend(path)), study_name="size", direction="maximize")
+        run_worker(study, space, lambda t: Outcome((v := truth.dev(t.candidate.tasks, rng),), ((v,),)), Budget(n_trials=trials), sampler="random")
+        at = time.process_time()
+        study = optuna.load_study(storage=JournalStorage(JournalFileBackend(path)), study_name="size")
+        finished = finished_trials(study, space)
+        found["open and read"] = time.process_time() - at
+        for sampler in ("tpe", "pairwise"):
+            at = time.process_time()
+            run_worker(study, space, lambda t: Outcome((60.0,), ((60.0,),)), Budget(n_trials=trials + 1 + (sampler == "pairwise")), sampler=sampler)
+            found[f"one more trial ({sampler})"] = time.process_time() - at
+        at = time.process_time()
+        estimates(finished, space=space)
+        found["denoised estimates"] = time.process_time() - at
+        at = time.process_time()
+        contributions(finished, space=space)
+        found["contributions"] = time.process_time() - at
+    return found
+
+
+def write() -> None:
+    """The page, from all that was measured."""
+    lines = [json.loads(line) for line in RESULTS.read_text().splitlines()]
+    latest = {(line["truth"], line["sampler"], line["trials"], line["way"]): line for line in lines}
+    page = [PAGE_HEAD]
+    for truth in dict.fromkeys(line["truth"] for line in lines):
+        page.append(f"### {truth}\n")
+        page.append("| sampler | trials | choice | regret: median | mean | p95 | right | first choice: mean regret | interval holds | estimate of the best - truth | its own score - truth | tokens of exhaustive | n |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|")
+        page += [
+            "| {sampler} | {trials} | {way} | {median:.2f} | {mean:.2f} | {p95:.2f} | {right:.0%} | {first:.2f} | {covered:.1%} | {optimism:+.2f} | {own:+.2f} | {tokens:.1%} | {n} |".format(**line)
+            for (name, *_), line in latest.items()
+            if name == truth
+        ]
+        page.append("")
+    PAGE.write_text("\n".join(page))
+
+
+PAGE_HEAD = """# How good a search's answer is
+
+Made by `benchmarks/search.py` (its docstring: truths, protocol); `write` makes this page from `search.jsonl`. Points; regret = best subset's truth minus the confirmed winner's; `right` =
+the winner is a best subset (no regret); choice = which candidates are confirmed: by denoised estimates, by own scores (raw), by estimates of all subsets (all).
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("planted", "families", "grid", "size", "write"))
+    parser.add_argument("--samplers", default="tpe,pairwise,random")
+    parser.add_argument("--repetitions", type=int, default=200)
+    parser.add_argument("--trials", type=int, default=40)
+    parser.add_argument("--sd", type=float, default=3.0)
+    parser.add_argument("--seed", type=int, default=0, help="of the first repetition; reported figures begin at 0, settings were looked at from 100000 on")
+    parser.add_argument("--table", type=Path, default=HERE / "grid.csv")
+    parser.add_argument("--targets", default="", help="of the table; default: all")
+    parser.add_argument("--only", default="", help="families, comma list")
+    parser.add_argument("--out", default=str(RESULTS))
+    args = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    if args.what == "size":
+        print(size())
+    elif args.what == "write":
+        write()
+    else:
+        for sampler in args.samplers.split(","):
+            if args.what == "planted":
+                measure(f"planted sd {args.sd:g}", lambda rng: noisy(planted(rng), args.sd), sampler, args)
+            elif args.what == "grid":
+                table = from_table(args.table, args.targets)
+                measure(f"grid {args.targets or 'all'}", lambda rng, table=table: table, sampler, args)
+            else:
+                for name in args.only.split(",") if args.only else FAMILIES:
+                    measure(f"{name} sd {args.sd:g}", lambda rng, make=FAMILIES[name]: noisy(make(rng), args.sd), sampler, args)
+
+
+if __name__ == "__main__":
+    main()
