@@ -25,9 +25,10 @@ from mlflow_xfer.phases.references import References, task_file_tasks
 from mlflow_xfer.phases.spread import Job, spread
 from mlflow_xfer.reporting.verdict import WORSE, Contrast, verdicts
 from mlflow_xfer.searching import measures
-from mlflow_xfer.searching.choosing import Choice, choose, finished
+from mlflow_xfer.searching.choosing import Choice, choose, winner
+from mlflow_xfer.searching.choosing import baseline as estimated_baseline
 from mlflow_xfer.searching.command import Command, plan_of
-from mlflow_xfer.searching.history import BY_SEED, History
+from mlflow_xfer.searching.history import BY_SEED, History, finished_trials
 from mlflow_xfer.searching.mirror import Mirror
 from mlflow_xfer.searching.space import Candidate
 from mlflow_xfer.stats.estimate import Estimate
@@ -70,7 +71,11 @@ class Winner:
 
 @dataclass(frozen=True)
 class Confirmation:
-    """``winners`` best confirmed first; empty if nothing was confirmed, and ``why`` says why."""
+    """The candidates on fresh seeds; empty if nothing was confirmed, and ``why`` says why.
+
+    The first of ``winners`` is the answer: the best by English dev of the search and of the fresh seeds together (test chooses nothing,
+    not even among those confirmed); the others follow by their test scores.
+    """
 
     seeds: tuple[int, ...] = ()
     winners: tuple[Winner, ...] = ()
@@ -97,8 +102,8 @@ def confirm(command: Command, executor: Executor, study: optuna.Study, mirror: M
     params, space = command.params, command.space
     if not params.confirm_top:
         return Confirmation(why="confirm_top=0: nothing was confirmed, and selected scores are too good.")
-    trials = finished(study, space)
-    chosen = [choice for choice in choose(trials, params.confirm_top + 1) if choice.candidate.tasks][: params.confirm_top]
+    trials = finished_trials(study, space)
+    chosen = choose(trials, params.confirm_top, space=space, unseen=True)
     if not chosen:
         return Confirmation(why="No trial with an intermediate task came to its end: there is nothing to confirm.")
     keys = [choice.candidate.key for choice in chosen]
@@ -107,11 +112,12 @@ def confirm(command: Command, executor: Executor, study: optuna.Study, mirror: M
     seeds = tuple(islice((n for n in count(max(params.seeds) + 1)), params.confirm_seeds))
     logger.info("confirming %s and the baseline on the seeds %s", ", ".join(choice.candidate.label for choice in chosen), ", ".join(map(str, seeds)))
     arms = run_arms(command, executor, mirror.parent, [space.neutral(()), *(choice.candidate for choice in chosen)], seeds)
-    found = judged(command, executor.store, study, chosen, arms, seeds)
-    for winner in found.winners:
-        row = mirror.rows.get(winner.candidate.key)
+    zero = estimated_baseline(trials, space=space)
+    found = judged(command, executor.store, study, chosen, zero.estimate if zero else math.nan, arms, seeds)
+    for one in found.winners:
+        row = mirror.rows.get(one.candidate.key)
         if row:
-            executor.store.metrics(row, winner_metrics(winner))
+            executor.store.metrics(row, winner_metrics(one))
     return registered(command, executor.store, found, arms)
 
 
@@ -154,14 +160,14 @@ def workers_of(params: Any) -> int:
     return max(cores // 2, min(cores, 2)) if params.workers == "auto" else params.workers
 
 
-def judged(command: Command, store: Store, study: optuna.Study, chosen: Sequence[Choice], arms: Sequence[_Arm], seeds: tuple[int, ...]) -> Confirmation:
+def judged(command: Command, store: Store, study: optuna.Study, chosen: Sequence[Choice], baseline: float, arms: Sequence[_Arm], seeds: tuple[int, ...]) -> Confirmation:
     """Differences on test and on dev, with verdicts corrected over the candidates."""
     margin, k = command.params.margin, len(chosen)
     test, dev = (check(frame) for frame in (test_frame(store, arms), dev_frame(store, arms)))
     names = [arm.candidate.label for arm in arms]
     blocks = [cells(test, name) for name in names]
     contrasts = verdicts(blocks[1:], blocks[0], registered=names[1:], margin=margin)
-    seen, baseline = differences(study, command), observed_baseline(study, command)
+    seen = differences(study, command)
     winners = [
         Winner(
             candidate=arm.candidate,
@@ -175,7 +181,9 @@ def judged(command: Command, store: Store, study: optuna.Study, chosen: Sequence
         )
         for arm, choice, block, one in zip(arms[1:], chosen, blocks[1:], contrasts, strict=True)
     ]
-    winners.sort(key=lambda winner: -winner.test.estimate)
+    fresh = {arm.candidate.key: [float(score) for score in dev[dev["condition"] == arm.candidate.label].groupby("seed")["score"].mean()] for arm in arms[1:]}
+    named = winner(chosen, fresh).candidate.key
+    winners.sort(key=lambda one: (one.candidate.key != named, -one.test.estimate))
     return Confirmation(seeds, tuple(winners), arms[0].condition, float(store.get(arms[0].condition).metrics["selected/avg"]))
 
 
@@ -224,7 +232,7 @@ def command_language(phase: Phase) -> str:
 
 
 def registered(command: Command, store: Store, found: Confirmation, arms: Sequence[_Arm]) -> Confirmation:
-    """Register the best confirmed candidate's checkpoints: of each target the seed with the best English dev score."""
+    """Register the answer's checkpoints: of each target the seed with the best English dev score."""
     from dataclasses import replace
 
     from mlflow_xfer.tracking.registering import register
@@ -251,10 +259,10 @@ def registered(command: Command, store: Store, found: Confirmation, arms: Sequen
     return replace(found, registered=tuple(made))
 
 
-def winner_metrics(winner: Winner) -> dict[str, float]:
+def winner_metrics(one: Winner) -> dict[str, float]:
     """What a confirmed candidate's row shows beside what it was selected by."""
-    test = {"confirmed/avg": winner.score, "confirmed/delta": winner.test.estimate, "confirmed/delta_low": winner.test.low, "confirmed/delta_high": winner.test.high}
-    return {name: value for name, value in {**test, "confirmed/dev_delta": winner.dev.estimate}.items() if math.isfinite(value)}
+    test = {"confirmed/avg": one.score, "confirmed/delta": one.test.estimate, "confirmed/delta_low": one.test.low, "confirmed/delta_high": one.test.high}
+    return {name: value for name, value in {**test, "confirmed/dev_delta": one.dev.estimate}.items() if math.isfinite(value)}
 
 
 def metrics(found: Confirmation) -> Mapping[str, float]:

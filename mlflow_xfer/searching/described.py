@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from mlflow_xfer.errors import XferError
 from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, WORSE, points
+from mlflow_xfer.searching.choosing import Contribution, contributions
 from mlflow_xfer.searching.command import Command
 from mlflow_xfer.searching.confirm import Confirmation, Winner
-from mlflow_xfer.searching.history import BY_SEED, COST, DUPLICATE_OF, PRUNED_AT, SAVED, History, candidate_of
+from mlflow_xfer.searching.history import COST, DUPLICATE_OF, PRUNED_AT, SAVED, History, candidate_of, finished_trials
 from mlflow_xfer.searching.measures import ORACLE
 from mlflow_xfer.searching.mirror import Mirror
 from mlflow_xfer.stats.estimate import Estimate
@@ -80,9 +80,9 @@ def tables(command: Command, study: optuna.Study, found: Confirmation) -> dict[s
     made = {"trials": pd.DataFrame(rows)}
     if found.winners:
         made["confirmed"] = pd.DataFrame([_winner_row(winner) for winner in found.winners])
-    effects = contributions(command, study)
-    if effects is not None:
-        made["contributions"] = effects.effects
+    effects = effects_of(command, study)
+    if effects:
+        made["contributions"] = pd.DataFrame([{"term": one.label, "points": one.estimate, "low": one.low, "high": one.high, "alone": one.alone, "identified": one.identified, "vif": one.vif, "candidates": one.n} for one in effects])
     return made
 
 
@@ -93,27 +93,14 @@ def _winner_row(winner: Winner) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def contributions(command: Command, study: optuna.Study) -> Any:
-    """The regression of scores on tasks and pairs, or None where there are too few subsets."""
-    import pandas as pd
-
-    from mlflow_xfer.stats.contribution import ridge
-
-    rows = [
-        {"tasks": "+".join(candidate.tasks), "seed": seed, "score": row[0]}
-        for trial in History.of(study).counted
-        if trial.state == TrialState.COMPLETE and (candidate := candidate_of(trial, command.space))
-        for seed, row in zip(command.params.seeds, trial.user_attrs.get(BY_SEED, []), strict=False)
-    ]
-    try:
-        return ridge(pd.DataFrame(rows)) if rows else None
-    except XferError:
-        return None
+def effects_of(command: Command, study: optuna.Study) -> list[Contribution]:
+    """What each task and pair contributes to the first objective."""
+    return contributions(finished_trials(study, command.space), space=command.space)
 
 
 def described(command: Command, study: optuna.Study, found: Confirmation, store: Store, mirror: Mirror) -> str:
     """The description in markdown."""
-    parts = [answer(command, found), confirmed_table(found), leaders(command, study), effects_table(contributions(command, study)), cost(account(study)), links(store, mirror)]
+    parts = [answer(command, found), confirmed_table(found), leaders(command, study), effects_table(effects_of(command, study)), cost(account(study)), links(store, mirror)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -164,16 +151,16 @@ def leaders(command: Command, study: optuna.Study) -> str:
     return "\n".join(lines)
 
 
-def effects_table(found: Any) -> str:
-    """What each task and pair adds, on average over subsets like those tried."""
-    if found is None:
+def effects_table(found: Sequence[Contribution]) -> str:
+    """What each task and pair adds, on average over all subsets of the others."""
+    if not found:
         return ""
-    rows = found.effects.to_dict("records")
-    lines = [f"What each task adds to the subsets it joins (regression with pairs on {found.subsets} subsets; {found.verdict}).", "", "| task or pair | points | 95 % interval |", "|---|---|---|"]
-    for row in sorted(rows, key=lambda r: -abs(r["effect"]))[: 2 * LEADERS]:
-        interval = f"{points(row['low'], True)} … {points(row['high'], True)}" if math.isfinite(row["low"]) else "–"
-        lines.append(f"| {row['term']} | {points(row['effect'], True)} | {interval} |")
-    return "\n".join([*lines, *(f"\n{note}" for note in found.notes)])
+    lines = ["What each task adds, on average over the subsets of the others (a Bayesian regression with pairs; what few subsets tell is shrunk to 0).", "", "| task or pair | points | 95 % interval | alone | told by the scores |", "|---|---|---|---|---|"]
+    pairs = sorted((one for one in found if len(one.tasks) > 1 and one.identified), key=lambda one: -abs(one.estimate))[:LEADERS]
+    for one in [*(one for one in found if len(one.tasks) == 1), *pairs]:
+        alone = points(one.alone, True) if math.isfinite(one.alone) else ""
+        lines.append(f"| {one.label} | {points(one.estimate, True)} | {points(one.low, True)} … {points(one.high, True)} | {alone} | {'yes' if one.identified else 'no'} |")
+    return "\n".join(lines)
 
 
 def cost(found: Account) -> str:
