@@ -14,6 +14,7 @@ from mlflow_xfer.searching.space import Candidate, Space
 from mlflow_xfer.stats import subsets
 from mlflow_xfer.stats.subsets import Evidence, Posterior
 
+LISTED = 5_000  # candidates of a space that are all predicted
 RESOLVED = 0.5  # share of the prior variance that the scores must resolve before an effect counts as identified
 
 
@@ -120,9 +121,12 @@ def choose(trials: Sequence[Finished], k: int, *, space: Space | None = None, ob
     """
     if not any(trial.candidate.tasks for trial in trials):
         return []
-    found = [choice for choice in estimates(trials, space=space, objective=objective, level=level) if choice.candidate.tasks]
-    if unseen and space is not None and (space.count() or math.inf) <= 5_000:
-        found += _predicted(trials, space, objective, level)
+    scores = Scores.of(trials, space)
+    posterior = scores.posterior(objective)
+    found = _estimated(trials, scores, posterior, objective, level)
+    if unseen and space is not None and (space.count() or math.inf) <= LISTED:
+        found += _predicted(scores, posterior, level)
+    found = [choice for choice in found if choice.candidate.tasks]
     return sorted(found, key=lambda choice: (-choice.estimate, len(choice.candidate.tasks), choice.candidate.key))[:k]
 
 
@@ -137,7 +141,10 @@ def estimates(trials: Sequence[Finished], *, space: Space | None = None, objecti
     if not trials:
         return []
     scores = Scores.of(trials, space)
-    posterior = scores.posterior(objective)
+    return _estimated(trials, scores, scores.posterior(objective), objective, level)
+
+
+def _estimated(trials: Sequence[Finished], scores: Scores, posterior: Posterior, objective: int, level: float) -> list[Choice]:
     mean, sd = posterior.estimate()
     half, costs = posterior.half_width(sd, level), full_costs(trials)
     return [
@@ -146,14 +153,12 @@ def estimates(trials: Sequence[Finished], *, space: Space | None = None, objecti
     ]
 
 
-def _predicted(trials: Sequence[Finished], space: Space, objective: int, level: float) -> list[Choice]:
-    scores = Scores.of(trials, space)
+def _predicted(scores: Scores, posterior: Posterior, level: float) -> list[Choice]:
     run = {c.key for c in scores.candidates}
-    others = [c for c in space.candidates() if c.key not in run and c.tasks]
+    others = [c for c in scores.space.candidates() if c.key not in run]
     if not others:
         return []
-    posterior = scores.posterior(objective)
-    mean, sd = posterior.predict(*encode(others, space))
+    mean, sd = posterior.predict(*encode(others, scores.space))
     half = posterior.half_width(sd, level)
     return [Choice(c, float(m), float(m - h), float(m + h), 0, math.nan) for c, m, h in zip(others, mean, half, strict=True)]
 
