@@ -22,10 +22,12 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN, XferError
+from mlflow_xfer.searching.hosts import present
 from mlflow_xfer.searching.leases import LeasedStudy
 from mlflow_xfer.searching.loop import Budget, Observer, RunTrial, run_worker
 from mlflow_xfer.searching.space import Space
-from mlflow_xfer.searching.storage import Place, join_study
+from mlflow_xfer.searching.storage import Place, check_workers, join_study
+from mlflow_xfer.tracking import endpoint
 
 logger = logging.getLogger(__name__)
 
@@ -71,15 +73,18 @@ def run_workers(where: Place, name: str, build: str, workers: int) -> None:
     One works in this process; several are processes of their own, threads shared out among them.
 
     Raises:
-        XferError: no worker came to the search's end; the exit code is the first one's.
+        XferError: others use the storage in a way that leaves no room; or no worker came to the search's end: the exit
+            code is the first one's.
     """
     began = datetime.now()
-    if workers == 1:
-        study = join_study(where, name)
-        logger.info("search %s: ended (%s)", name, work(study, build, began))
-        return
-    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // workers))
-    Crew(where, name, build, began, workers).run()
+    study = join_study(where, name)
+    with present(where):
+        check_workers(where, workers, endpoint.tracking_uri(), study.others())
+        if workers == 1:
+            logger.info("search %s: ended (%s)", name, work(study, build, began))
+            return
+        os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // workers))
+        Crew(where, name, build, began, workers).run()
 
 
 @dataclass

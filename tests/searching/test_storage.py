@@ -13,7 +13,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.searching import journal
+from mlflow_xfer.searching import hosts, journal
 from mlflow_xfer.searching.storage import check_tracking, check_workers, join_study, open_storage, open_study, place
 from mlflow_xfer.tracking import endpoint
 
@@ -170,6 +170,28 @@ def test_on_a_network_file_system_the_lock_is_one_that_works_there(tmp_path, mon
     assert isinstance(journal.open_journal(tmp_path / "a.log")._backend._lock, journal.SystemLock)
     monkeypatch.setattr(endpoint, "_file_system", lambda path: "nfs4")
     assert isinstance(journal.open_journal(tmp_path / "b.log")._backend._lock, journal.JournalFileSymlinkLock)
+
+
+def test_a_second_worker_on_sqlite_is_refused_also_between_trials():
+    where = opened("sqlite:///search.db").where
+    with hosts.present(where):
+        refused(lambda: hosts.present(where).__enter__(), "one worker", "storage=auto")
+    with hosts.present(where):
+        pass
+    with hosts.present(opened("auto").where), hosts.present(opened("auto").where):
+        pass
+
+
+def test_a_file_that_two_hosts_reach_serves_one_at_a_time(monkeypatch):
+    monkeypatch.setattr(hosts, "FRESH_SECONDS", 0.1)
+    monkeypatch.setattr(endpoint, "_file_system", lambda path: "nfs4")
+    where = opened("auto").where
+    monkeypatch.setattr(hosts.socket, "gethostname", lambda: "node1")
+    with hosts.present(where), hosts.present(where):
+        monkeypatch.setattr(hosts.socket, "gethostname", lambda: "node2")
+        refused(lambda: hosts.present(where).__enter__(), "node1", "postgresql://")
+    with hosts.present(where):  # node1's workers are gone, however they went
+        pass
 
 
 def _open(storage: str) -> tuple[int, int]:
