@@ -110,6 +110,19 @@ def search(**params: Any) -> Result:
     return result
 
 
+def worker(**params: Any) -> Result:
+    """Works for a search that was begun elsewhere, until it ends; the result is the search's run."""
+    from mlflow_xfer.searching.joining import join_search
+
+    typed: Any = parameters.parse("worker", params)
+    os.environ["XFER_VERB"] = "worker"
+    with _store() as store:
+        run_id = join_search(typed, store)
+        result = Result(run_id, store.get(run_id).metrics, link=store.link(run_id))
+    logger.info("%s", result.link)
+    return result
+
+
 def _asks_for_demo(typed: Any) -> bool:
     return typed.intermediate == "auto" and typed.target == "auto" and typed.data == "mini"
 

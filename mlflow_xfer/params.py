@@ -250,6 +250,14 @@ with warnings.catch_warnings():
         register: Text = Field(None, description="name under which the best confirmed checkpoint is registered")
 
 
+class Worker(Shape):
+    """Joins a search that was begun elsewhere, in another process or on another machine, until it ends."""
+
+    study_name: str = Field("auto", description="name of the search; auto: the only one under XFER_HOME/studies")
+    storage: str = Field("auto", description=Searching.model_fields["storage"].description)
+    workers: Annotated[int, Field(gt=0)] = Field(1, description="processes on this host")
+
+
 VERBS: dict[str, type[Shape]] = {
     "pretrain": Pretrain,
     "intermediate": Intermediate,
@@ -257,6 +265,7 @@ VERBS: dict[str, type[Shape]] = {
     "evaluate": Evaluate,
     "transfer": Transfer,
     "search": Search,
+    "worker": Worker,
     "report": Report,
     "rank": Rank,
 }
@@ -268,6 +277,7 @@ HEADLINE = {
     "evaluate": ("model", "data", "target"),
     "transfer": ("model", "data", "intermediate", "target"),
     "search": ("model", "data", "pool", "target", "objective", "n_trials", "sampler", "study_name"),
+    "worker": ("study_name", "storage", "workers"),
     "report": ("runs", "question"),
     "rank": ("model", "data", "pool", "target", "method", "checkpoints"),
 }

@@ -19,8 +19,10 @@ from mlflow_xfer.searching import confirm, plots, queue
 from mlflow_xfer.searching.command import Command
 from mlflow_xfer.searching.described import described, tables
 from mlflow_xfer.searching.job import BUILD, PARENT, written
+from mlflow_xfer.searching.joining import PRINT, fingerprint
 from mlflow_xfer.searching.measures import ORACLE
 from mlflow_xfer.searching.mirror import Mirror
+from mlflow_xfer.searching.objective import Objective
 from mlflow_xfer.searching.storage import check_workers, open_study, place
 from mlflow_xfer.searching.workers import run_workers
 from mlflow_xfer.tasks.task import Task
@@ -37,7 +39,9 @@ def run_search(params: Any, store: Store, opened: str | None, extra: Mapping[str
     check_workers(where, workers, store.uri)
     executor = Executor(store, params.reuse)
     prepare(command, executor)
-    study = open_study(where, command.study_name, command.identity, store.uri, len(params.objective), written(command, shared_tags(command), ()))
+    first = Objective(store, command.shared).plan(command.space.neutral(()), params.seeds)
+    attrs = {**written(command, shared_tags(command), ()), PRINT: fingerprint(first, executor)}
+    study = open_study(where, command.study_name, command.identity, store.uri, len(params.objective), attrs)
     parent = open_parent(command, study, store, study.user_attrs.get(PARENT), opened)
     try:
         with record.ending(store, parent):

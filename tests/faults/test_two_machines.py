@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 
 from tests.faults.test_outage import Server
 
-pytestmark = [pytest.mark.slow_ci, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow_ci, pytest.mark.timeout(1200)]
 
 STEPS = 400
 PHASE = ["pretrain", "--model", "scratch:xlm-roberta:tiny", "--text_languages", "en,de", "--train_batch_size", "8", "--max_steps", str(STEPS)]
