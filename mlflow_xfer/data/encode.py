@@ -19,7 +19,7 @@ import numpy as np
 from mlflow_xfer.data import encoded as cache
 from mlflow_xfer.data import subwords
 from mlflow_xfer.data.encoded import IGNORED, Encoded, Rows
-from mlflow_xfer.data.subwords import specials, texts, windows, words
+from mlflow_xfer.data.subwords import continuations, specials, texts, windows, words
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tasks.task import Task, TaskKind
 
@@ -163,13 +163,16 @@ def _multiple_choice(dataset: Any, task: Task, tokenizer: Any, limit: int, decod
     """One row an example: its choices one after the other, ``token_choice`` says whose a token is.
 
     A choice is read as the pair (context and question, choice), as jiant does; examples may differ in their number.
+    Scored by likelihood it is read as the continuation of context and question, and ``token_scored`` marks its tokens.
     """
     contexts, questions, choices = _column(dataset, "context"), _column(dataset, "question"), _column(dataset, "choices")
     labels = _column(dataset, "label")
     numbers = [n for n, options in enumerate(choices) for _ in options]
     asked = [" ".join(part for part in (contexts[n], questions[n]) if part) for n in numbers]
-    pairs = texts(tokenizer, asked, [option for options in choices for option in options], limit)
-    rows = Rows(("token_choice",), ("example", "label", "choices"))
+    likely = task.choice_scoring == "likelihood"
+    read = continuations if likely else texts
+    pairs = read(tokenizer, asked, [option for options in choices for option in options], limit)
+    rows = Rows(("token_choice", *(["token_scored"] if likely else [])), ("example", "label", "choices"))
     at = 0
     for n, options in enumerate(choices):
         mine = pairs.ids[at : at + len(options)]
@@ -178,7 +181,8 @@ def _multiple_choice(dataset: Any, task: Task, tokenizer: Any, limit: int, decod
         label = IGNORED if labels is None or labels[n] is None else labels[n]
         if label != IGNORED and not 0 <= label < len(options):
             raise XferError(f"Task {task.name!r}, example {n + 1}: label {label}, but choices 0 to {len(options) - 1}.")
-        rows.add(np.concatenate(mine), token_choice=owner, example=n, label=label, choices=len(options))
+        more = {"token_scored": np.concatenate(pairs.token["token_scored"][at - len(options) : at])} if likely else {}
+        rows.add(np.concatenate(mine), token_choice=owner, example=n, label=label, choices=len(options), **more)
     rows.count(**pairs.counts)
     rows.counts["examples"] = len(choices)
     return rows.done()
@@ -188,7 +192,7 @@ def _span_qa(dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool
     """Question and context, long contexts as overlapping windows.
 
     ``token_begin`` and ``token_end`` are character offsets in the context, -1 outside it. ``start`` and ``end`` are the
-    tokens of the first answer; where a window does not hold it whole, the place that says "not here": the first token,
+    tokens of the first of the answers that a window holds whole; where it holds none, the place that says "not here": the first token,
     for decoders the last, which alone has read everything. ``answered``: whether the example has an answer at all.
     """
     answers = _column(dataset, "answers")
@@ -222,11 +226,11 @@ def _window(window: Any, answers: Mapping[str, Any], example: int, decoder: bool
     begins, ends = (np.where(inside, side, -1) for side in np.array(window.offsets).T)
     nowhere = len(inside) - 1 if decoder else 0
     start = end = nowhere
-    if answers["text"]:
-        first, last = answers["answer_start"][0], answers["answer_start"][0] + len(answers["text"][0])
-        covered = np.flatnonzero(inside & (ends > first) & (begins < last))
-        if len(covered) and begins[covered[0]] <= first and ends[covered[-1]] >= last:
+    for text, first in zip(answers["text"], answers["answer_start"], strict=True):
+        covered = np.flatnonzero(inside & (ends > first) & (begins < first + len(text)))
+        if len(covered) and begins[covered[0]] <= first and ends[covered[-1]] >= first + len(text):
             start, end = int(covered[0]), int(covered[-1])
+            break
     return {
         "ids": window.ids,
         "token_begin": begins,
@@ -297,5 +301,5 @@ def _key(dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool) ->
     code = hashlib.sha256(
         b"".join(Path(f).read_bytes() for f in (__file__, cache.__file__, subwords.__file__))
     ).hexdigest()
-    parts = [fingerprint(dataset), str(task.kind), list(task.labels), _state(tokenizer), limit, decoder, code]
+    parts = [fingerprint(dataset), str(task.kind), list(task.labels), task.choice_scoring, _state(tokenizer), limit, decoder, code]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

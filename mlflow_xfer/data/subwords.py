@@ -62,6 +62,25 @@ def _tokenised(
     return dict(zip(numbers, batch.encodings, strict=True))
 
 
+def continuations(tokenizer: Any, prompts: Sequence[str], ends: Sequence[str], limit: int) -> Rows:
+    """Each prompt and its end as one running text; ``token_scored`` is 1 at the tokens of the end, and 0 before it.
+
+    Begins with the token that texts begin with, so that a first word has something before it; has no token after the
+    end. What is too long is cut at the beginning.
+    """
+    rows = Rows(("token_scored",), ("example",))
+    start = specials(tokenizer)[0] or [t for t in (tokenizer.bos_token_id, tokenizer.eos_token_id) if t is not None][:1]
+    for begin in range(0, len(prompts), CHUNK):
+        some = [f"{prompt} {end}" if prompt else end for prompt, end in zip(prompts[begin : begin + CHUNK], ends[begin : begin + CHUNK], strict=True)]
+        batch = tokenizer(some, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False)
+        for n, (ids, offsets) in enumerate(zip(batch["input_ids"], batch["offset_mapping"], strict=True), begin):
+            scored = [int(stop > len(prompts[n])) for _, stop in offsets]
+            room = limit - len(start)
+            rows.add([*start, *ids[-room:]], token_scored=[0] * len(start) + scored[-room:], example=n)
+            rows.count(examples=1, truncated=len(ids) > room, words=len(some[n - begin].split()), subwords=min(len(ids), room))
+    return rows
+
+
 def cut(tokenizer: Any, batch: Sequence[str], limit: int) -> list[str]:
     """Texts without what goes beyond ``limit`` of their subwords."""
     offsets = tokenizer(

@@ -16,10 +16,12 @@ from torch import nn
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.heads import (
+    LIKELIHOOD,
     LM_HEAD,
     NO_ANSWERS,
     OWN_HEADS,
     MultiTaskModel,
+    build,
     head_class,
     head_config,
     head_tensors,
@@ -86,6 +88,8 @@ def load_task_model(directory: Path | str, task: Task, head: str | None = None) 
         XferError: if the checkpoint has no head for the task, or one for other labels.
     """
     directory = Path(directory)
+    if task.choice_scoring == LIKELIHOOD and task.kind == TaskKind.MULTIPLE_CHOICE:
+        return build(directory, [task], lm=False, seed=0).head(task.name)
     backbone = load_backbone(directory)
     folder = _head_folder(directory, head or task.name)
     if folder is not None:

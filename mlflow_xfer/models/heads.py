@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.attention import masked_inputs
 from mlflow_xfer.models.dual import DualEncoder, in_batch_loss_sum
+from mlflow_xfer.models.likelihood import LikelihoodChoice
 from mlflow_xfer.models.load import has_lm_head, is_decoder, lm_class, load_backbone, load_lm, quiet
 from mlflow_xfer.tasks.task import Task, TaskKind
 
@@ -26,6 +27,9 @@ HEAD_STD = 0.02
 
 LM_HEAD = "lm_head"
 """Folder of a published checkpoint that carries an LM head its root class has no place for."""
+
+LIKELIHOOD = "likelihood"
+"""The way of scoring choices that needs no head: by the language model."""
 
 NO_ANSWERS = "trained_without_answers"
 """Mark in a question head's configuration: some of its training questions have no answer, so it may say so."""
@@ -52,7 +56,7 @@ class ChoiceHead(nn.Module):
         return MultipleChoiceModelOutput(logits=scores.view(input_ids.shape[:2]))
 
 
-OWN_HEADS = (ChoiceHead, DualEncoder)
+OWN_HEADS = (ChoiceHead, DualEncoder, LikelihoodChoice)
 """Heads of this package: published as tensors and configuration beside the backbone."""
 
 
@@ -184,7 +188,7 @@ def build(backbone_dir: Path | str, tasks: Sequence[Task], lm: bool, seed: int) 
         model = _attach(lm_class(backbone.config), backbone.config, backbone, _stream(seed, "lm"))
         model.tie_weights()
         _load_carried(model, backbone, backbone_dir / LM_HEAD)
-    heads = {task.name: task_head(task, backbone, seed) for task in tasks}
+    heads = {task.name: task_head(task, backbone, seed, model) for task in tasks}
     if getattr(backbone, "pooler", None) is not None and not any(_wants_pooler(head) for head in heads.values()):
         backbone.pooler = None
     elif any(_wants_pooler(head) for head in heads.values()) and getattr(backbone, "pooler", None) is None:
@@ -216,8 +220,8 @@ def head_config(task: Task, config: Any) -> Any:
     return config
 
 
-def task_head(task: Task, backbone: nn.Module, seed: int) -> nn.Module:
-    """A fresh head for ``task`` on ``backbone``.
+def task_head(task: Task, backbone: nn.Module, seed: int, lm: nn.Module | None = None) -> nn.Module:
+    """A fresh head for ``task`` on ``backbone``; ``lm`` is the language model on it, if there is one.
 
     Raises:
         XferError: if the kind has no head, or classification has no declared labels.
@@ -225,6 +229,8 @@ def task_head(task: Task, backbone: nn.Module, seed: int) -> nn.Module:
     if task.kind in (TaskKind.CLASSIFICATION, TaskKind.TAGGING) and len(task.labels) < 2:
         raise XferError(f"Task {task.name!r} declares {len(task.labels)} labels; {task.kind} needs at least two.")
     config = head_config(task, backbone.config)
+    if task.choice_scoring == LIKELIHOOD and task.kind == TaskKind.MULTIPLE_CHOICE:
+        return LikelihoodChoice(config, backbone, lm)
     kind = head_class(task.kind, config)
     if kind is DualEncoder:
         return DualEncoder(config, backbone)

@@ -90,10 +90,24 @@ class Composer:
             if not found:
                 self.problems.add(f"No target of suite {self.suite().name!r} has test data with data={self.params.data}.", "Name the targets: target=…")
             return found
-        names = [n for name in asked for n in (SUITES.get(name).tasks if name in SUITES and name not in TASKS else (name,))]
+        names = [n for name in asked for n in (self.with_data(SUITES.get(name)) if name in SUITES and name not in TASKS else (name,))]
         if not names:
             self.problems.add("target=none leaves nothing to evaluate.", "Name a target task or a suite.")
         return list(dict.fromkeys(names))
+
+    def with_data(self, suite: Suite) -> list[str]:
+        """The suite's tasks that can be trained and scored with this data; the others are listed in ``missing``."""
+        found = []
+        for name in suite.tasks:
+            task, have = TASKS.get(name), sources.provider_of(self.params.data) in TASKS.get(name).sources
+            scored = have and (self.available(task, "test") or (task.metric == MINED and self.available(task, SELECTION_SPLIT)))
+            if scored and (not task.trained or self.params.train_on or self.available(self.default_training_task(task) or task, "train")):
+                found.append(name)
+            else:
+                self.missing[name] = suite.languages.get(name, task.languages)
+        if not found:
+            self.problems.add(f"No task of suite {suite.name!r} has training and test data with data={self.params.data}.", "Name the targets: target=…")
+        return found
 
     # -- rows ----------------------------------------------------------------------------------------------------
     def located(self, task: Task, split: str, language: str, seed: int) -> Rows | None:
@@ -228,15 +242,17 @@ class Composer:
         if trained.kind != task.kind or not set(task.labels) <= set(trained.labels):
             self.problems.add(f"train_on={trained.name} ({trained.kind}, labels {', '.join(trained.labels) or 'none'}) cannot train {task.name!r} ({task.kind}, labels {', '.join(task.labels) or 'none'}).", "Choose a task of the same kind whose labels include the target's.")
             return ()
-        if trained.kind is TaskKind.RETRIEVAL:
-            trained = replace(trained, pooling=params.pooling)
+        trained = self.adapted(trained)
+        if trained.kind is TaskKind.RETRIEVAL and params.select_by == "label_free":
+            self.problems.add(f"select_by=label_free guesses from how sure an answer is; {trained.name} gives ranked lists.", "Use select_by=english_dev.")
+            return ()
         rows = self.training_rows(trained, params.source_language, seed)
         settings = training_settings(params.training("target"), recipes_of([task])) | {"select_by": params.select_by} | self.control(start, seed)
         if params.target_shots:
             rows += self.shots(task, seed)
             settings |= {"target_shots": params.target_shots}
         excludes, unseen = self.excluded((task.name,), seed)
-        selection = self.selection(task, rows, seed) if params.select_by in BY_LANGUAGES else ()
+        selection = self.selection(self.adapted(task), rows, seed) if params.select_by in BY_LANGUAGES else ()
         note = " ".join(filter(None, (params.select_by if selection else "", "unseen" if excludes else "")))
         reports = {"target": task.name, "train_on": params.train_on, "note": note}
         return (Phase("target", settings | unseen, seed, (trained,), tuple(rows), (start,), reports, excludes, selection),)
@@ -262,6 +278,14 @@ class Composer:
         if self.params.select_by == "label_free" and not any(row.split == SELECTION_SPLIT and row.language == source for row in rows):
             self.problems.add(f"{by} compares with labelled validation rows in {source!r}, which {task.name!r} has not.", "Use last or average.")
         return tuple((task, one) for one in found.values() if one)
+
+    def adapted(self, task: Task) -> Task:
+        """``task`` as the parameters have it trained and scored."""
+        if task.kind is TaskKind.RETRIEVAL and task.trained:
+            return replace(task, pooling=self.params.pooling)
+        if task.kind is TaskKind.MULTIPLE_CHOICE:
+            return replace(task, choice_scoring=self.params.choice_scoring)
+        return task
 
     def default_training_task(self, task: Task) -> Task | None:
         name = getattr(task, "train_task", "")
@@ -293,6 +317,8 @@ class Composer:
             settings |= {"layer": params.layer, "pooling": "mean" if params.pooling == "auto" else params.pooling}
         settings |= self.control(start, seed)
         rows = self.test_rows(task, seed)
+        if task.kind is TaskKind.MULTIPLE_CHOICE:
+            task = self.adapted(task)
         if task.kind is TaskKind.RETRIEVAL:
             rows, settings = self.searched(task, rows, settings, seed)
         note = "oracle" if isinstance(start, Phase) and start.settings.get("select_by") == "oracle" else ""

@@ -59,6 +59,8 @@ def evaluate_phase(phase: Phase, start: Path | Base, work: Path) -> Evaluation:
 
 def evaluate_retrieval(phase: Phase, begin: Path, options: Mapping[str, Any]) -> Evaluation:
     """As :func:`evaluate_phase`; a row scored on dev, for want of a test set, says so in ``split``."""
+    from mlflow_xfer.training.predict import encoding_counts
+
     task = phase.tasks[0]
     tests, devs, beside = retrieval.splits_of(phase)
     more: dict[str, dict[str, Any]] = {}
@@ -69,7 +71,8 @@ def evaluate_retrieval(phase: Phase, begin: Path, options: Mapping[str, Any]) ->
         predicted, gold, ids, drawn = retrieval.lists(task, tests, beside, begin, options)
     else:
         predicted, gold, ids, drawn = retrieval.translations(task, tests, begin, options)
-    rows = [row(task, code, predicted[code], gold[code], drawn.get(code)) | more.get(code, {}) for code in predicted]
+    read = encoding_counts(begin, task, {code: tests[code] if code in tests else devs[code] for code in predicted}, max_seq_length=phase.settings["max_seq_length"])
+    rows = [row(task, code, predicted[code], gold[code], drawn.get(code)) | read[code] | more.get(code, {}) for code in predicted]
     return Evaluation(rows, predicted, ids)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -202,6 +203,9 @@ def validate(phases: Iterable[Phase]) -> None:
             load.load_tokenizer(base.path) if base.identity.startswith("scratch:") else _check_model(base.path)
         except XferError as error:
             problems.add(error)
+    for base in {phase.root() for phase in phases if any(task.choice_scoring == "likelihood" for task in phase.tasks)}:
+        if isinstance(base, Base):
+            _check_decoder(base, problems)
     seen: set[tuple[str, str, str, str]] = set()
     for phase in phases:
         by_name = {task.name: task for task in phase.tasks}
@@ -214,6 +218,18 @@ def validate(phases: Iterable[Phase]) -> None:
                 for problem in check(by_name.get(rows.task) or text_task(rows), rows):
                     problems.add(problem)
     problems.raise_if_any()
+
+
+def _check_decoder(base: Base, problems: Problems) -> None:
+    """Refuse encoders where a language model is to score choices; a model that cannot be read is refused elsewhere."""
+    decoder = True
+    if base.identity.startswith("scratch:"):
+        decoder = load.parse_scratch(base.reference)[0] == "llama"
+    elif base.path:
+        with suppress(XferError):
+            decoder = load.is_decoder(load.load_config(base.path))
+    if not decoder:
+        problems.add(f"choice_scoring=likelihood needs a decoder; model={base.reference} reads both ways.", "Use choice_scoring=head, or a model such as llama.")
 
 
 def _check_model(path: str) -> None:

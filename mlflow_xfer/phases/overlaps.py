@@ -15,7 +15,7 @@ from mlflow_xfer.data.overlap import Overlap, declared, summary
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.phases.phase import Made, Phase
 from mlflow_xfer.tasks.catalogue import TASKS
-from mlflow_xfer.tasks.task import Task
+from mlflow_xfer.tasks.task import POOL, Task
 
 STATUS, DETAILS = "xfer.overlap", "xfer.overlap_details"
 LONGEST = 2000  # characters of details in a tag
@@ -78,7 +78,7 @@ def findings(evaluation: Phase, measure: bool | None = True) -> list[Finding]:
     Raises:
         XferError: rows that cannot be read.
     """
-    target, tests, found = evaluation.tasks[0], evaluation.rows, {}
+    target, tests, found = evaluation.tasks[0], tested(evaluation), {}
     for phase in evaluation.ancestors():
         if phase.kind not in ("intermediate", "target"):
             continue
@@ -97,7 +97,13 @@ def training_rows(phase: Phase, task: Task) -> list[Rows]:
     """The rows that the phase trains ``task`` on: its training split, and the few-shot rows of other languages."""
     mine = [rows for rows in phase.rows if rows.task == task.name]
     source = next((rows.language for rows in mine if rows.split == "train"), None)
-    return [rows for rows in mine if rows.split == "train" or rows.language != source]
+    return [rows for rows in mine if rows.split == "train" or (rows.language != source and rows.split != POOL)]
+
+
+def tested(evaluation: Phase) -> list[Rows]:
+    """The rows that are scored or searched; not the candidates that all languages share, nor dev beside a test set."""
+    found = [rows for rows in evaluation.rows if rows.split == "test"]
+    return found or [rows for rows in evaluation.rows if rows.split != POOL]
 
 
 def _measured(task: Task, rows: Rows, target: Task, tests: Sequence[Rows], measure: bool | None) -> dict[str, Overlap] | None:

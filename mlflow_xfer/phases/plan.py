@@ -16,7 +16,7 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.phases.compose import Composer, check_languages
 from mlflow_xfer.phases.phase import Base, Made, Phase, Start, digest
 from mlflow_xfer.registry import unknown
-from mlflow_xfer.tasks.task import Task
+from mlflow_xfer.tasks.task import Task, TaskKind
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +147,8 @@ def _evaluate(composer: Composer) -> Plan:
     if params.target == "auto" and (not isinstance(start, Made) or start.phase != "target"):
         tasks = [task for task in tasks if not task.trained]
     for task in tasks:
+        if task.kind is TaskKind.MULTIPLE_CHOICE and params.choice_scoring == "likelihood":
+            continue  # scored by the language model, trained on the task or not
         if task.trained and isinstance(start, Phase):
             composer.problems.add(f"model={params.model} has no head for {task.name!r}: it was not trained on it.", f"Train it first (mlflow-xfer target --target {task.name}), then evaluate that run; or run the chain: mlflow-xfer transfer --target {task.name}")
         if task.trained and isinstance(start, Made) and start.phase != "target":

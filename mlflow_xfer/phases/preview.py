@@ -29,7 +29,7 @@ class Preview:
         """One line for each phase, then what is missing and what overlaps."""
         numbers = {phase.spec_hash: n for n, phase in enumerate(self.plan.phases, 1)}
         lines = [self._line(phase, numbers) for phase in self.plan.phases]
-        lines += [f"missing: {task} has no test data in {' '.join(codes)}" for task, codes in self.plan.missing.items()]
+        lines += [f"missing: {task} has no data in {' '.join(codes)}" for task, codes in self.plan.missing.items()]
         lines += [f"overlap: {found}" for found in self.overlaps]
         run = sum(phase.spec_hash not in self.existing for phase in self.plan.phases)
         transfers = f"{len(self.plan.transfers)} transfers, " if self.plan.transfers else ""

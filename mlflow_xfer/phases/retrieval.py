@@ -64,15 +64,15 @@ def mined(task: Task, tests: Mapping[str, Any], devs: Mapping[str, Any], begin: 
     A language without test rows is mined on dev itself.
     """
     from mlflow_xfer.training.predict import vectors
-    from mlflow_xfer.training.retrieval import nearest_both_ways
+    from mlflow_xfer.training.retrieval import fastest_both_ways
 
-    predicted, references, ids, thresholds = {}, {}, {}, {}
+    predicted, references, ids, thresholds, search = {}, {}, {}, {}, fastest_both_ways()
     for language, dev in devs.items():  # one at a time: a collection has up to a million sentences
-        pairs, threshold = mine(*_collections(dev, vectors(begin, task, {language: dev}, **options)[language]), gold=_pairs(dev), search=nearest_both_ways)
+        pairs, threshold = mine(*_collections(dev, vectors(begin, task, {language: dev}, **options)[language]), gold=_pairs(dev), search=search)
         split = tests.get(language)
         if split is not None:
             sides = _collections(split, vectors(begin, task, {language: split}, **options)[language])
-            pairs, _ = mine(*sides, threshold=threshold, search=nearest_both_ways)
+            pairs, _ = mine(*sides, threshold=threshold, search=search)
         else:
             logger.warning("%s, %s: there is no test set, so dev is scored, with a threshold tuned on it: outside suite totals.", task.name, language)
         predicted[language], references[language] = pairs, _pairs(dev if split is None else split)
@@ -103,7 +103,9 @@ def splits_of(phase: Phase) -> tuple[dict[str, Any], dict[str, Any], dict[str, A
     task, limit = phase.tasks[0], phase.settings["max_eval_examples"]
     read = [(rows, sources.read(task, rows)) for rows in phase.rows]
     scored = phase.settings.get("scored") or tuple(rows.language for rows in phase.rows if rows.split != POOL)
-    tests = {rows.language: few_queries(split, limit, 0) for rows, split in read if rows.split == "test" and rows.language in scored}
+    on_test = task.metric == "bucc_f1" or any(rows.split == "test" for rows in phase.rows)
+    asked = "test" if on_test else "validation"  # a search's objective is scored on validation rows alone
+    tests = {rows.language: few_queries(split, limit, 0) for rows, split in read if rows.split == asked and rows.language in scored}
     devs = {rows.language: few_queries(split, limit, 0) for rows, split in read if rows.split == "validation"}
     beside = {rows.language: split for rows, split in read if rows.split == "test" and rows.language not in scored}
     pool = [split for rows, split in read if rows.split == POOL]

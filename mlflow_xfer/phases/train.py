@@ -59,6 +59,8 @@ def task_part(phase: Phase, task: Task) -> Part:
     from datasets import concatenate_datasets
 
     selection = {rows.language: sources.read(judged, rows) for judged, rows in phase.selection}
+    if task.kind == TaskKind.RETRIEVAL:
+        selection = {language: with_distractors(split, pool) for language, split in selection.items()}
     part = Part(task, own, dev, selection, next((judged for judged, _ in phase.selection), None))
     shots = phase.settings.get("target_shots", 0)
     if not shots:

@@ -17,6 +17,7 @@ from mlflow_xfer.errors import Problems
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.plan import Transfer
 from mlflow_xfer.registry import unknown
+from mlflow_xfer.tasks.task import POOL
 
 ENGLISH_DEV, ORACLE, RETRIEVAL, COST = "english_dev", "oracle", "retrieval", "cost"
 OBJECTIVES = (ENGLISH_DEV, RETRIEVAL, COST, ORACLE)
@@ -58,7 +59,8 @@ def check(objectives: Sequence[str], transfer: Transfer, params: Any, problems: 
 def dev_rows(evaluation: Phase, params: Any, without: str = "") -> tuple[sources.Rows, ...]:
     """The validation rows beside an evaluation's test rows, by language, but for one."""
     task = evaluation.tasks[0]
-    found = [sources.locate(task, DEV, rows.language, params.data, seed=evaluation.reports.get("seed", 0)) for rows in evaluation.rows if rows.language != without]
+    languages = dict.fromkeys(rows.language for rows in evaluation.rows if rows.split != POOL)
+    found = [sources.locate(task, DEV, language, params.data, seed=evaluation.reports.get("seed", 0)) for language in languages if language != without]
     return tuple(rows for rows in found if rows)
 
 

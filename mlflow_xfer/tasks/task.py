@@ -191,6 +191,7 @@ class Task:
     size: int = 0  # training rows, where known
     verified: bool = False  # ids and columns of the hub source were read on its pages, in a harness or in a catalogue
     after: tuple[str, ...] = ()  # tasks that the benchmark's recipe trains first (XCOPA: SocialIQA)
+    choice_scoring: str = "head"  # multiple choice: head or likelihood; set by the parameter of that name
     pooling: str = "auto"  # trained retrieval: how tokens become one vector; set by the parameter of that name
     pooled: bool = False  # retrieval: the candidates of all languages are one pool; gold is the union over equal ids
     version: int = 1  # raised when a change of the declaration changes what is read

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,14 +107,11 @@ def per_token(encoded: Encoded, name: str, rows: Sequence[int], width: int, fill
 
 
 def choices(encoded: Encoded, rows: Sequence[int], how: Reading) -> dict[str, Tensor]:
-    """``input_ids`` and ``attention_mask`` [rows, choices, tokens] of multiple choice.
+    """``input_ids`` and ``attention_mask`` (and ``scored``) [rows, choices, tokens] of multiple choice.
 
     A choice that an example does not have is one token long, so that no row is empty; its score counts for nothing.
     """
-    found = []
-    for r in rows:
-        tokens, owner = encoded.row(r), encoded.token_column("token_choice", r)
-        found.append([tokens[owner == n] for n in range(int(encoded.columns["choices"][r]))])
+    found = _by_choice(encoded, rows, encoded.row)
     width = _width(max(len(ids) for options in found for ids in options), how)
     shape = (len(rows), max(len(options) for options in found), width)
     ids, mask = np.full(shape, how.pad_id, np.int64), np.zeros(shape, np.int64)
@@ -122,7 +119,20 @@ def choices(encoded: Encoded, rows: Sequence[int], how: Reading) -> dict[str, Te
     for i, options in enumerate(found):
         for n, option in enumerate(options):
             ids[i, n, : len(option)], mask[i, n, : len(option)] = option, 1
-    return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+    inputs = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+    if "token_scored" not in encoded.columns:
+        return inputs
+    scored = np.zeros(shape, np.int64)
+    for i, options in enumerate(_by_choice(encoded, rows, lambda r: encoded.token_column("token_scored", r))):
+        for n, option in enumerate(options):
+            scored[i, n, : len(option)] = option
+    return inputs | {"scored": torch.from_numpy(scored)}
+
+
+def _by_choice(encoded: Encoded, rows: Sequence[int], column: Callable[[int], np.ndarray]) -> list[list[np.ndarray]]:
+    """The tokens (or what ``column`` says of them) of each choice of each row."""
+    owners = {r: encoded.token_column("token_choice", r) for r in rows}
+    return [[column(r)[owners[r] == n] for n in range(int(encoded.columns["choices"][r]))] for r in rows]
 
 
 def inputs_of(kind: TaskKind, encoded: Encoded, rows: Sequence[int], how: Reading) -> dict[str, Tensor]:

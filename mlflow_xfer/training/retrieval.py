@@ -5,7 +5,7 @@ Each search is a matrix product and a top-k over blocks, so that memory does not
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -165,6 +165,12 @@ def nearest(queries: np.ndarray, index: np.ndarray, k: int, *, chunk: int = 1024
     if not rows:
         return np.zeros((0, k), np.int64), np.zeros((0, k), np.float32)
     return torch.cat(rows).numpy(), torch.cat(cosines).numpy()
+
+
+def fastest_both_ways() -> Callable[..., tuple[np.ndarray, ...]] | None:
+    """:func:`nearest_both_ways` where there is a GPU; else None: on the CPU one pass of numpy over the similarities of
+    both directions takes 0.6 of the time of two searches here (8,624 × 13,589 vectors)."""
+    return nearest_both_ways if pick().type == "cuda" else None
 
 
 def nearest_both_ways(x: np.ndarray, y: np.ndarray, k: int, *, chunk: int = 1024, device: str = "auto") -> tuple[np.ndarray, ...]:

@@ -34,6 +34,14 @@ def _no_answers(number: int) -> dict:
     return _answers(number) if number % 2 else {"text": [], "answer_start": []}
 
 
+def _context(language: str, number: int) -> dict:
+    return {"language": language, "text": f"We saw {number} there.", "sentence_spans": [[0, 9 + len(str(number)) + 5]]}
+
+
+def _mention(number: int) -> dict:
+    return {"example_id": f"m{number}", "entity_id": f"Q{number}", "mention_span": {"start": 7, "end": 7 + len(str(number)), "text": str(number)}}
+
+
 SQUAD = {"id": T, "title": T, "context": T, "question": T, "answers": _answers}
 CHOICES = {f"ending{n}": T for n in range(4)}
 
@@ -83,7 +91,7 @@ HUB: dict[str, tuple[Config, ...]] = {
     "google-research-datasets/paws-x": (Config("*", {"id": N, "sentence1": T, "sentence2": T, "label": L("01")}),),
     "aps/super_glue": (
         Config("boolq", {"question": T, "passage": T, "idx": N, "label": L(("False", "True"))}, TRAIN_DEV),
-        Config("copa", {"premise": T, "choice1": T, "choice2": T, "question": ("cause", "effect"), "idx": N, "label": L(("choice1", "choice2"))}, TRAIN_DEV),
+        Config("copa", {"premise": T, "choice1": T, "choice2": T, "question": ("cause", "effect"), "idx": N, "label": L(("choice1", "choice2"))}),
     ),
     "Davlan/sib200": (Config("*", {"index_id": N, "category": ("geography", "science/technology", "health", "travel", "politics", "sports", "entertainment"), "text": T}),),
     "Rowan/hellaswag": (Config("", {"ind": N, "activity_label": T, "ctx_a": T, "ctx_b": T, "ctx": T, "endings": lambda n: list("abcd"), "label": ("0", "3", "1")}, TRAIN_DEV),),
@@ -92,7 +100,7 @@ HUB: dict[str, tuple[Config, ...]] = {
     "tau/commonsense_qa": (Config("", {"id": T, "question": T, "question_concept": T, "choices": lambda n: {"label": list("ABCDE"), "text": list("vwxyz")}, "answerKey": ("A", "E", "B")}, TRAIN_DEV),),
     "lighteval/siqa": (Config("", {"context": T, "question": T, "answerA": T, "answerB": T, "answerC": T, "label": ("1", "3", "2")}, TRAIN_DEV),),
     "ehovy/race": (Config("all", {"example_id": T, "article": T, "answer": ("A", "D", "B"), "question": T, "options": lambda n: list("wxyz")}),),
-    "cambridgeltl/xcopa": (Config("*", {"premise": T, "choice1": T, "choice2": T, "question": ("cause", "effect"), "label": (0, 1), "idx": N, "changed": lambda n: False}, HELD_OUT),),
+    "cambridgeltl/xcopa": (Config("*", {"premise": T, "choice1": T, "choice2": T, "question": ("effect", "effect"), "label": (0, 1), "idx": N, "changed": lambda n: False}, HELD_OUT),),
     "juletxara/xstory_cloze": (Config("*", {"story_id": T, **{f"input_sentence_{n}": T for n in range(1, 5)}, "sentence_quiz1": T, "sentence_quiz2": T, "answer_right_ending": (1, 2)}, ("train", "eval")),),
     "rajpurkar/squad": (Config("plain_text", SQUAD, TRAIN_DEV),),
     "rajpurkar/squad_v2": (Config("squad_v2", SQUAD | {"answers": _no_answers}, TRAIN_DEV),),
@@ -108,6 +116,11 @@ HUB: dict[str, tuple[Config, ...]] = {
         Config("", {"tokens": [T], "ner_tags": [(0, 2, 30)], "lang": T}, ("train",), "jsonl", "train/train_*.jsonl"),
         Config("", {"tokens": [T], "ner_tags": [(0, 2, 30)], "lang": T}, ("validation",), "jsonl", "val/val_*.jsonl"),
         Config("", {"tokens": [T], "ner_tags": [(0, 2, 30)], "lang": T}, ("test",), "jsonl", "test/test_*.jsonl"),
+    ),
+    "izhx/mewsli-x": (
+        Config("wikipedia_pairs", {"contextual_mention": lambda n: {"context": _context("en", n), "mention": _mention(n)}, "entity": lambda n: {"entity_id": f"Q{n}", "description": f"entity {n}"}}, TRAIN_DEV),
+        *(Config(code, {"context": lambda n, code=code: _context(code, n), "mentions": lambda n: [_mention(n)]}, HELD_OUT) for code in ["ar", "de", "en", "es", "fa", "ja", "pl", "ro", "ta", "tr", "uk"]),
+        Config("candidate_entities", {"entity_id": lambda n: f"Q{n}", "description": T}, ("test",)),
     ),
     "mteb/tatoeba-bitext-mining": (Config("*-eng", {"sentence1": T, "sentence2": T}, ("test",)),),
     "qiaojin/PubMedQA": tuple(

@@ -81,6 +81,16 @@ def test_windows_overlap_and_point_nowhere_without_the_answer(tokenizer, decoder
     assert covered[np.array([not c.isspace() for c in context])].all()
 
 
+def test_each_window_points_at_the_first_answer_that_it_holds(tokenizer):
+    """Several annotators, several spans: a window that lacks the first may hold another."""
+    filler = CONTEXTS["en"][0] + " "
+    context = "The river is xylophone. " + filler * 4 + "They say zebra. " + filler
+    answers = {"text": ["xylophone", "zebra"], "answer_start": [context.index("xylophone"), context.index("zebra")]}
+    got = encode(Dataset.from_list([{"id": "0", "context": context, "question": "How long?", "answers": answers}]), QA, tokenizer, 64)
+    pointed = {span(got, row, context) for row in range(len(got)) if got.columns["start"][row]}
+    assert pointed == {"xylophone", "zebra"}
+
+
 def test_a_question_without_an_answer_points_nowhere(tokenizer):
     got = encode(questions(CONTEXTS["en"], (CONTEXTS["en"][0], None)), QA, tokenizer, 256)
     assert got.columns["answered"].tolist() == [1, 0] and got.columns["start"][1] == got.columns["end"][1] == 0

@@ -90,6 +90,7 @@ def test_lareqa_mewslix_and_bucc_from_a_folder(folder, model, tmp_path):
     # BUCC's threshold comes from dev; where there is no test set, dev is scored, marked, and in no suite's total.
     assert by["bucc2018", "zh"]["split"] == "validation" and by["bucc2018", "de"]["split"] is None
     assert by["bucc2018", "de"]["component_threshold"] > 0
+    assert all(row["fertility"] >= 1 and row["truncated"] == 0 for row in rows)
     for task, languages in (("lareqa", LAREQA_LANGUAGES), ("mewslix", MEWSLI_LANGUAGES)):
         assert found.metrics[f"xtreme-r/{task}"] == pytest.approx(sum(by[task, code]["score"] for code in languages) / 11)
     _check_predictions(folder, rows, tmp_path)

@@ -48,6 +48,7 @@ CHANGES = {
     "exclude_overlap": ("true", AFTER_BASE),
     "suite": ("mini", NOTHING),
     "languages": ("en,de", SCORED),
+    "choice_scoring": ("likelihood", NOTHING),  # of multiple choice only
     "layer": ("1", {"evaluate retrieval"}),
     "pooling": ("cls", {"evaluate retrieval"}),
     "max_eval_examples": ("5", SCORED),
@@ -94,6 +95,14 @@ def test_other_training_data_make_another_target_phase():
         return make_plan("transfer", params.parse("transfer", {"target": "mood", "intermediate": "none"} | typed), References(lambda: None)).phases[1].spec_hash
 
     assert target() != target(train_on="polarity")
+
+
+def test_choice_scoring_counts_for_multiple_choice():
+    def found(**typed):
+        plan = make_plan("transfer", params.parse("transfer", {"target": "choice", "intermediate": "none"} | typed), References(lambda: None))
+        return {phase.kind: phase.spec_hash for phase in plan.phases}
+
+    assert {kind for kind, hash_ in found(choice_scoring="likelihood").items() if hash_ != found()[kind]} == {"target", "evaluate"}
 
 
 @pytest.mark.parametrize(("name", "value"), [("mixing", "uniform"), ("mixing_cap", "10"), ("mixing_temperature", "2")])

@@ -8,6 +8,7 @@ from mlflow_xfer import params
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.phases.plan import make_plan
 from mlflow_xfer.phases.references import References
+from mlflow_xfer.tasks.catalogue import SUITES
 
 
 def no_store():
@@ -135,3 +136,32 @@ def test_what_cannot_be_run_is_said_before_anything_runs(verb, typed, says):
     with pytest.raises(XferError) as caught:
         planned(verb, **typed)
     assert says in str(caught.value) and caught.value.exit_code == 2
+
+
+def test_a_whole_suite_composes_offline_from_the_hub():
+    plan = planned(intermediate="none", target="xtreme-r", suite="xtreme-r", data="hub", model="scratch:xlm-roberta:tiny", text="mini")
+    assert set(plan.transfers[0].targets) == set(SUITES.get("xtreme-r").tasks) and not plan.missing
+    assert [phase.kind for phase in plan.phases].count("evaluate") == 10 and not any(phase.resolved for phase in plan.phases[1:])
+
+
+def test_what_a_suite_lacks_in_a_folder_is_missing_not_wrong(tmp_path):
+    with pytest.raises(XferError, match="No task of suite 'xtreme' has training and test data"):
+        planned(intermediate="none", target="xtreme", data=str(tmp_path))
+    (tmp_path / "tatoeba").mkdir()
+    for side in ("de", "en"):
+        (tmp_path / "tatoeba" / f"de-en.{side}").write_text("one\ntwo\n")
+    plan = planned(intermediate="none", target="xtreme", data=str(tmp_path))
+    assert set(plan.transfers[0].targets) == {"tatoeba"}
+    assert set(plan.missing) == set(SUITES.get("xtreme").tasks) and "de" not in plan.missing["tatoeba"] and len(plan.missing["xnli"]) == 15
+
+
+def test_mining_reads_dev_for_its_threshold(tmp_path):
+    (tmp_path / "bucc2018").mkdir()
+    for code, split in (("de", "dev"), ("de", "test"), ("fr", "dev")):
+        for side in (code, "en", "gold"):
+            (tmp_path / "bucc2018" / f"{code}-en.{split}.{side}").write_text("")
+    plan = planned("evaluate", model="scratch:xlm-roberta:tiny", target="bucc2018", data=str(tmp_path))
+    assert [(rows.language, rows.split) for rows in plan.requested[0].rows] == [("de", "test"), ("fr", "validation"), ("de", "validation")]
+    (tmp_path / "bucc2018" / "de-en.dev.gold").unlink()
+    with pytest.raises(XferError, match="has no validation split in 'de'"):
+        planned("evaluate", model="scratch:xlm-roberta:tiny", target="bucc2018", data=str(tmp_path))

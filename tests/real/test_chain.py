@@ -79,6 +79,27 @@ def test_mnli10k_then_pairs_tags_and_entities(base, real_data, shared):
     assert len(rows) >= 7 + 7 + 17
 
 
+def test_bucc_is_mined_before_and_after(base, real_data, shared):
+    """A cut of dev: 150 gold pairs among 1,200 sentences of each side; the sample has no test set, which is said."""
+    source, target, gold = (real_data / "xtreme" / "bucc2018" / f"zh-en.dev.{side}" for side in ("zh", "en", "gold"))
+    pairs = [line.split("\t") for line in gold.read_text("utf-8").splitlines()[:150]]
+    folder = shared / "bucc" / "bucc2018"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / gold.name).write_text("".join("\t".join(pair) + "\n" for pair in pairs), "utf-8")
+    for path, wanted in ((source, {pair[0] for pair in pairs}), (target, {pair[1] for pair in pairs})):
+        lines = path.read_text("utf-8").splitlines()
+        kept = [n for n, line in enumerate(lines) if line.split("\t")[0] in wanted]
+        others = [n for n in range(len(lines)) if n not in set(kept)][: 1200 - len(kept)]
+        (folder / path.name).write_text("".join(lines[n] + "\n" for n in sorted(kept + others)), "utf-8")
+    asked = {"model": base, "data": str(folder.parent), "target": "bucc2018", "layer": 1}
+    found = [mlflow_xfer.evaluate(**asked), mlflow_xfer.transfer(**asked, task_file=str(shared / "tasks.yaml"), intermediate="sick", **STEPS)]
+    for result in found:
+        [row] = table(result.run_id)
+        assert row["split"] == "validation" and row["language"] == "zh" and 0 <= row["score"] < 100 and row["component_threshold"] > 0
+        assert not any(name.startswith("xtreme/") for name in result.metrics)
+    assert "selected/bucc2018" in found[1].metrics
+
+
 def test_tatoeba_before_and_after(base, real_data, shared):
     before = mlflow_xfer.evaluate(model=base, data=str(real_data / "xtreme"), target="tatoeba")
     rows = table(before.run_id)

@@ -12,7 +12,7 @@ FIXTURES = Path(__file__).parent / "fixtures"
 
 @pytest.fixture(scope="session")
 def mock(tmp_path_factory) -> Path:
-    """XTREME's published mock files for tagging, QA, BUCC and Mewsli-X, as files: ``predictions/`` and ``labels/``."""
+    """XTREME's published mock files for all tasks but Tatoeba, as files: ``predictions/`` and ``labels/``."""
     folder = tmp_path_factory.mktemp("mock")
     tasks = json.loads((FIXTURES / "xtreme_mock.json").read_text("utf-8"))
     del tasks["about"]

@@ -13,6 +13,7 @@ def entry(name: str, kind: TaskKind, metric: str, languages: str, trained: bool 
 
 KINDS = {
     "xnli": entry("xnli", TaskKind.CLASSIFICATION, "accuracy", "de en sw"),
+    "pawsx": entry("pawsx", TaskKind.CLASSIFICATION, "accuracy", "de zh"),
     "udpos": entry("udpos", TaskKind.TAGGING, "tag_f1", "de en"),
     "panx": entry("panx", TaskKind.TAGGING, "entity_f1", "de en"),
     "xquad": entry("xquad", TaskKind.SPAN_QA, "squad", "ar de el en es hi ru th tr vi zh"),

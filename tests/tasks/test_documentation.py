@@ -15,7 +15,7 @@ def test_the_example_is_a_task_file(project, tmp_path):
     [example] = re.findall(r"```yaml\n(.*?)```", page(project), re.DOTALL)
     (tmp_path / "tasks.yaml").write_text(example, encoding="utf-8")
     found = {task.name: task for task in load_task_file(tmp_path / "tasks.yaml")}
-    assert list(found) == ["sick", "news-topics", "pubmed-questions", "stories", "my-mnli"]
+    assert list(found) == ["sick", "news-topics", "pubmed-questions", "stories", "answers", "my-mnli"]
     assert found["news-topics"].languages == ("de", "no") and found["news-topics"].train_languages == ("en",)
 
 

@@ -1,0 +1,45 @@
+"""Multiple choice by a decoder's own language model: how likely is each choice after its prompt?
+
+The mean log-probability of the choice's tokens, so that long choices are not punished for their length (Brown et al.
+2020 §2.4). It needs no training; trained, the choices' likelihoods are compared by cross-entropy.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.models.load import is_decoder
+
+
+class LikelihoodChoice(nn.Module):
+    """Logits are mean log-probabilities under ``lm``, whose backbone is ``backbone``.
+
+    Raises:
+        XferError: for encoders, and for decoders without LM head.
+    """
+
+    base_model_prefix = "model"
+
+    def __init__(self, config: Any, backbone: nn.Module, lm: nn.Module | None):
+        super().__init__()
+        if not is_decoder(backbone.config):
+            raise XferError(f"choice_scoring=likelihood needs a decoder; {backbone.config.model_type} reads both ways.", "Use choice_scoring=head.")
+        if lm is None:
+            raise XferError("choice_scoring=likelihood needs a language model, and this checkpoint has no LM head.", "Use choice_scoring=head.")
+        self.config, self.model, self.output = config, backbone, lm.get_output_embeddings()
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, scored: Tensor) -> Any:
+        """``input_ids`` [batch, choices, tokens]; ``scored`` is 1 at a choice's tokens -> ``.logits`` [batch, choices]."""
+        from transformers.modeling_outputs import MultipleChoiceModelOutput
+
+        ids, mask, mine = (tensor.flatten(0, 1) for tensor in (input_ids, attention_mask, scored))
+        hidden = self.model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+        row, at = mine[:, 1:].nonzero(as_tuple=True)  # a token is predicted at the one before it
+        logits = self.output(hidden[row, at]).float()
+        likelihood = torch.log_softmax(logits, -1).gather(-1, ids[row, at + 1][:, None])[:, 0]
+        total = torch.zeros(len(ids), device=ids.device).index_add(0, row, likelihood)
+        return MultipleChoiceModelOutput(logits=(total / mine[:, 1:].sum(1).clamp(min=1)).view(input_ids.shape[:2]))
