@@ -208,6 +208,16 @@ def test_labels_not_in_squad_format(tmp_path):
         score_folder(predictions, labels, suite_of("xquad"), tasks=KINDS)
 
 
+@pytest.mark.parametrize(("name", "empty"), [("xquad", b"{}"), ("mewslix", b"{}"), ("bucc2018", b"")])
+def test_nothing_predicted_scores_nothing(tmp_path, name, empty):
+    """Missing questions, queries and pairs count as wrong, as in XTREME's script; a missing line is an error (above)."""
+    predictions, labels = folders(tmp_path, 4, [name])
+    for language in KINDS[name].languages:
+        path_of(predictions, KINDS[name], language).write_bytes(empty)
+    assert score_folder(predictions, labels, suite_of(name), tasks=KINDS)["avg"] == 0
+    assert evaluate_rules.score(name, KINDS[name].languages[0], predictions, labels) == 0
+
+
 def test_ten_megabyte_line_is_one_wrong_label(tmp_path):
     task = KINDS["xnli"]
     for language in task.languages:
