@@ -92,7 +92,7 @@ _YES_NO, _GOOD_BAD = {"labels": ("no", "yes")}, {"labels": ("bad", "good")}
 _INTERMEDIATES = (
     _intermediate("attribute", _single, ("attribute_a",), "has the thing attribute A?", {"holds": "+", "choice": "+", "choice_both": "+"}, **_YES_NO),
     _intermediate("attribute_twin", _single, ("attribute_a",), "attribute A again, on other sentences: a redundant twin", {"holds": "+", "choice": "+", "choice_both": "+"}, **_YES_NO),
-    _intermediate("attribute_b", _single, ("attribute_b",), "has the thing attribute B?", {"choice_both": "+"}, **_YES_NO),
+    _intermediate("attribute_b", _single, ("attribute_b",), "has the thing attribute B? (the weaker of the two: alone it leaves choice_both as it was)", {}, **_YES_NO),
     _intermediate("attribute_null", _single, (), "matched null of attribute: the attribute permuted over things", {}, **_YES_NO),
     _intermediate("bio_attribute", _single, ("bio_attribute",), "an attribute of biomedical things", {"bio_choice": "+"}, domain="biomedical", **_YES_NO),
     _intermediate("legal_attribute", _single, ("legal_attribute",), "an attribute of legal things", {"legal_choice": "+"}, domain="legal", **_YES_NO),
@@ -118,7 +118,7 @@ _TARGETS = (
     _target("mood", _single, ("polarity",), "is the unseen deed good or bad?", labels=("bad", "good")),
     _target("effect", TaskKind.MULTIPLE_CHOICE, ("cause",), "which state follows from the unseen deed?"),
     _target("qa", TaskKind.SPAN_QA, ("role",), "who, what or where, about unseen things", recipe=ANSWERS, size=128),
-    _target("pos", TaskKind.TAGGING, ("word_class",), "parts of speech (UPOS)", labels=UPOS, size=300, recipe=replace(TARGET, learning_rate=2e-4, num_train_epochs=5.0), shortcuts=("words", "position")),
+    _target("pos", TaskKind.TAGGING, ("word_class",), "parts of speech (UPOS)", labels=UPOS, size=300, recipe=replace(TARGET, learning_rate=1e-3, num_train_epochs=4.0), shortcuts=("words", "position")),
     _retrieval("retrieval", "find the translation of an English sentence", centred=False),
     _retrieval("retrieval_centred", "the same after subtracting each language's mean: shown beside, in no total", centred=True),
 )
