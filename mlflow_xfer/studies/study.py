@@ -1,7 +1,6 @@
 """Runs a study: its arms become conditions, their replicates are spread over processes, and one run stands for all.
 
-Each worker is a process with its own connection to the tracking store; a phase that several arms share is made by
-one of them while the others wait for it (``tracking/lease.py``).
+The base that all arms share is made first, with the threads of all workers (``phases/spread.py``).
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from mlflow_xfer.phases.execute import Executor, validate
 from mlflow_xfer.phases.phase import digest
 from mlflow_xfer.phases.plan import Plan, make_plan, unique
 from mlflow_xfer.phases.references import References
-from mlflow_xfer.phases.spread import Job, spread
+from mlflow_xfer.phases.spread import Job, common, spread
 from mlflow_xfer.tracking.store import Store
 
 logger = logging.getLogger(__name__)
@@ -86,7 +85,7 @@ def _run_arms(study: Study, typed: Mapping[str, Mapping[str, Any]], plans: Mappi
     conditions = {name: replicates.open_condition(store, plan, parent=run_id, label=name) for name, plan in plans.items()}
     jobs = [Job(dict(typed[name]), n, conditions[name]) for name, plan in plans.items() for n in range(len(plan.transfers))]
     try:
-        found = spread(jobs, workers)
+        found = spread(jobs, workers, common(plans.values(), executor), run_id)
     except BaseException as error:
         for condition in conditions.values():
             store.finish(condition, "FAILED" if isinstance(error, Exception) else "KILLED")
@@ -104,21 +103,33 @@ def _run_arms(study: Study, typed: Mapping[str, Mapping[str, Any]], plans: Mappi
 
 
 def _conclude(study: Study, store: Store, run_id: str, conditions: Mapping[str, str]) -> None:
-    """The table of the study: score, difference to the arm compared with, its interval; as artifact and description."""
+    """The table of the study: scores and their differences to the arm compared with, the mean's with its interval.
+
+    Logged as artifact and as the run's description.
+    """
     found = {arm.name: store.get(conditions[arm.name]).metrics for arm in study.arms}
     targets = sorted({key for metrics in found.values() for key in metrics if key.startswith("selected/") and key.count("/") == 1} - {"selected/avg", "selected/delta"} - {f"selected/{end}" for end in ("avg_low", "avg_high", "delta_low", "delta_high")})
-    rows = [{"condition": arm.name, "compared with": arm.against, **{key: metrics.get(key) for key in ("selected/avg", *targets, "selected/delta", "selected/delta_low", "selected/delta_high", "n")}} for arm in study.arms for metrics in [found[arm.name]]]
+    rows = [{"condition": arm.name, "compared with": arm.against, **{key: metrics.get(key) for key in ("selected/avg", *targets, "selected/delta", "selected/delta_low", "selected/delta_high", *map(_difference, targets), "n")}} for arm in study.arms for metrics in [found[arm.name]]]
     store.table(run_id, rows, "results/conditions.json")
     head = ["condition", "avg", *[t.removeprefix("selected/") for t in targets], "difference", "95 % interval", "compared with"]
     lines = [f"**{study.question}**", "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in rows:
-        numbers = [_number(row[key]) for key in ("selected/avg", *targets)]
+        numbers = [_number(row["selected/avg"]), *(_compared(row[key], row[_difference(key)]) for key in targets)]
         interval = f"{_number(row['selected/delta_low'])} … {_number(row['selected/delta_high'])}" if row["selected/delta"] is not None else ""
         lines.append("| " + " | ".join([row["condition"], *numbers, _number(row["selected/delta"], "+"), interval, row["compared with"]]) + " |")
     text = "\n".join(lines)
     store.tags(run_id, {"mlflow.note.content": text})
     store.metrics(run_id, {f"{name}/avg": metrics["selected/avg"] for name, metrics in found.items()})
     logger.info("%s", text)
+
+
+def _difference(target: str) -> str:
+    """The metric that holds a target's difference to the arm compared with."""
+    return f"delta/{target.removeprefix('selected/')}"
+
+
+def _compared(score: float | None, difference: float | None) -> str:
+    return _number(score) + (f" ({_number(difference, '+')})" if difference is not None else "")
 
 
 def _number(value: float | None, sign: str = "") -> str:

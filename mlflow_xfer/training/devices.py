@@ -35,6 +35,17 @@ def autocast(device: torch.device, precision: str) -> contextlib.AbstractContext
     return torch.autocast(device.type, dtype=kind) if kind else contextlib.nullcontext()
 
 
+@contextlib.contextmanager
+def threads(number: int) -> Iterator[None]:
+    """Compute with ``number`` threads inside. Sums may then round differently, as on another machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def to_device(tensors: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
     """``tensors`` on ``device``; from pinned memory, so that copying overlaps computing."""
     if device.type == "cpu":

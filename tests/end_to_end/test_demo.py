@@ -22,9 +22,14 @@ def test_the_demo_is_a_study_of_conditions(all_runs, steps_in_store, client):
         assert by_name[arm.name]["n"] == 2 and ("selected/delta_low" in by_name[arm.name]) == bool(arm.against)
     transfers = all_runs("transfer")
     assert len(transfers) == 14
+    (base,) = (run for run in all_runs("phase") if run.data.tags["xfer.phase"] == "pretrain")
+    assert base.data.tags["mlflow.parentRunId"] == study.info.run_id, "all arms stand on it: it is the study's own"
+    assert all(run.info.start_time >= base.info.end_time for run in transfers), "it was made before all else"
     hashes = [run.data.tags["xfer.spec_hash"] for run in all_runs("phase")]
     assert len(hashes) == len(set(hashes)), "no phase was trained twice, though several processes wanted it"
     before = steps_in_store()
     again = mlflow_xfer.transfer(workers=2, **QUICK)
     assert again.run_id == result.run_id and steps_in_store() == before > 0
-    assert "95 % interval" in study.data.tags["mlflow.note.content"]
+    note, attribute = study.data.tags["mlflow.note.content"], by_name["attribute"]
+    assert "95 % interval" in note
+    assert f"{attribute['selected/choice']:.1f} ({attribute['delta/choice']:+.1f})" in note, "each target beside its difference"
