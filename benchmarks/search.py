@@ -17,7 +17,9 @@ some of which (TUNED) settings of the policy were looked at. ``grid``: the table
 
 Protocol of a repetition: a search of ``--trials`` trials of one seed each; the best k = 3 (by denoised estimates; by own scores = "raw"; by
 estimates of all subsets, run or not = "all") and the baseline are scored on 5 fresh seeds; the winner is named; regret is the truth of the
-best subset minus the truth of the winner. The interval is Student's t on the paired differences to the baseline on the fresh seeds.
+best subset minus the truth of the winner. The interval is Student's t on the paired differences to the baseline on the fresh seeds. Tokens
+are the search's own share of what every subset on one seed costs (confirmation counted on neither side); on the grid, a table of 3 seeds, the
+truth is the mean of the seeds and so carries noise of its own: part of the regret is that.
 """
 
 from __future__ import annotations
@@ -54,13 +56,15 @@ class Truth:
         value: by subset: what the answer is scored on.
         dev: ``(tasks, rng) -> score`` of one seed, as the search sees it.
         test: ``(tasks, n, rng) -> [n]`` scores of fresh seeds.
-        tokens: of one transfer, by subset.
+        tokens: of one subset's trial, all targets, by subset: the intermediate once (shared), as a search trains it.
+        naive: the same with an intermediate for each target.
     """
 
     value: dict[tuple[str, ...], float]
     dev: Callable[[tuple[str, ...], np.random.Generator], float]
     test: Callable[[tuple[str, ...], int, np.random.Generator], np.ndarray]
     tokens: dict[tuple[str, ...], float]
+    naive: dict[tuple[str, ...], float]
 
     @property
     def pool(self) -> tuple[str, ...]:
@@ -74,7 +78,7 @@ def subsets(pool: tuple[str, ...] = POOL) -> list[tuple[str, ...]]:
 def noisy(value: Callable[[set[str]], float], sd: float) -> Truth:
     """A truth with normal seed noise, the same on dev and on test."""
     known = {tasks: 60.0 + value(set(tasks)) for tasks in subsets()}
-    return Truth(known, lambda tasks, rng: known[tasks] + rng.normal(0, sd), lambda tasks, n, rng: known[tasks] + rng.normal(0, sd, n), dict.fromkeys(known, 1.0))
+    return Truth(known, lambda tasks, rng: known[tasks] + rng.normal(0, sd), lambda tasks, n, rng: known[tasks] + rng.normal(0, sd, n), dict.fromkeys(known, 1.0), dict.fromkeys(known, 1.0))
 
 
 def planted(rng: np.random.Generator) -> Callable[[set[str]], float]:
@@ -132,16 +136,21 @@ def from_table(path: Path, targets: str = "") -> Truth:
     if targets:
         table = table[table["target"].isin(targets.split(","))]
     table["key"] = [tuple(sorted(t for t in str(s).replace(",", "+").split("+") if t and t not in ("none", "baseline"))) for s in table["subset"]]
-    spent = [c for c in ("tokens_intermediate", "tokens_target", "tokens") if c in table]
-    table["spent"] = table[spent].astype(float).sum(axis=1) if spent else 1.0
-    cells = table.groupby(["key", "seed"]).agg(dev=(score["dev"], "mean"), test=(score["test"], "mean"), spent=("spent", "sum"), n=("target", "nunique"))
+    for column in ("tokens_intermediate", "tokens_target"):
+        table[column] = table[column].astype(float) if column in table else 0.5
+    cells = table.groupby(["key", "seed"]).agg(
+        dev=(score["dev"], "mean"), test=(score["test"], "mean"), n=("target", "nunique"), once=("tokens_intermediate", "max"), each=("tokens_intermediate", "sum"), targets=("tokens_target", "sum")
+    )  # fmt: skip
     cells = cells[cells["n"] == table["target"].nunique()].reset_index()
     seeds = cells["seed"].nunique()
     groups = {key: rows for key, rows in cells.groupby("key") if len(rows) == seeds}
     value = {key: float(rows["test"].mean()) for key, rows in groups.items()}
     residuals = np.concatenate([rows["test"] - rows["test"].mean() for rows in groups.values()]) * np.sqrt(seeds / max(seeds - 1, 1))
     dev = {key: rows["dev"].to_numpy() for key, rows in groups.items()}
-    return Truth(value, lambda tasks, rng: float(rng.choice(dev[tasks])), lambda tasks, n, rng: value[tasks] + rng.choice(residuals, n), {key: float(rows["spent"].mean()) for key, rows in groups.items()})
+    return Truth(
+        value, lambda tasks, rng: float(rng.choice(dev[tasks])), lambda tasks, n, rng: value[tasks] + rng.choice(residuals, n),
+        {key: float((rows["once"] + rows["targets"]).mean()) for key, rows in groups.items()}, {key: float((rows["each"] + rows["targets"]).mean()) for key, rows in groups.items()},
+    )  # fmt: skip
 
 
 # -- one repetition ----------------------------------------------------------------------------------------------------
@@ -180,7 +189,7 @@ def repetition(truth: Truth, sampler: str, trials: int, seed: int) -> list[dict]
         found.append({
             "way": way, "regret": best - true, "first": best - truth.value[choices[0].candidate.tasks], "covered": abs(gaps.mean() - won) <= half, "seconds": took,
             "optimism": top.estimate - truth.value[top.candidate.tasks], "own": max(t.values[0] for t in finished) - truth.value[max(finished, key=lambda t: t.values[0]).candidate.tasks],
-            "tokens": sum(t.cost["tokens"] for t in finished) / sum(truth.tokens.values()), "size": len(named.candidate.tasks),
+            "tokens": sum(t.cost["tokens"] for t in finished) / sum(truth.tokens.values()), "naive": sum(truth.naive[t.candidate.tasks] for t in finished) / sum(t.cost["tokens"] for t in finished), "size": len(named.candidate.tasks),
         })  # fmt: skip
     return found
 
@@ -197,7 +206,7 @@ def summary(rows: list[dict], **about) -> list[dict]:
     frame = pd.DataFrame(rows)
     return [
         {**about, "way": way, "n": len(part), "median": part["regret"].median(), "mean": part["regret"].mean(), "p95": part["regret"].quantile(0.95), "right": (part["regret"] < 1e-9).mean(),
-         "first": part["first"].mean(), "covered": part["covered"].mean(), "optimism": part["optimism"].mean(), "own": part["own"].mean(), "tokens": part["tokens"].mean(), "size": part["size"].mean(), "seconds": part["seconds"].mean()}
+         "first": part["first"].mean(), "covered": part["covered"].mean(), "optimism": part["optimism"].mean(), "own": part["own"].mean(), "tokens": part["tokens"].mean(), "naive": part["naive"].mean(), "size": part["size"].mean(), "seconds": part["seconds"].mean()}
         for way, part in frame.groupby("way", sort=False)
     ]  # fmt: skip
 
@@ -215,15 +224,8 @@ def measure(name: str, truth_of: Callable[[np.random.Generator], Truth], sampler
                 file.write(json.dumps(line) + "\n")
 
 
-def named(truth_seed: int, sampler: str, trials: int, sd: float) -> dict[str, bool]:
-    """Whether contributions name the planted tasks: in one search, which intervals lie above (below) zero."""
-    rng = np.random.default_rng([truth_seed, 0])
-    space, finished = search(noisy(planted(rng), sd), sampler, trials, truth_seed)
-    return {c.label: c.low > 0 for c in contributions(finished, space=space)}
-
-
 def size(trials: int = 1_000) -> dict[str, float]:
-    """CPU seconds of what a search of 1,000 recorded trials costs: opening, the next ask, choosing, contributions."""
+    """CPU seconds of what a search of 1,000 recorded trials costs: opening, the next trial, choosing, contributions."""
     import tempfile
 
     from optuna.storages import JournalStorage
@@ -232,49 +234,57 @@ def size(trials: int = 1_000) -> dict[str, float]:
     rng = np.random.default_rng(0)
     truth, found = noisy(planted(rng), 3.0), {}
     space = read_space("mlm_share=0|0.1|0.2|0.3", truth.pool)
+    study = optuna.create_study(study_name="size", direction="maximize")
+
+    def timed(what: str, call: Callable):
+        at = time.process_time()
+        result = call()
+        found[what] = time.process_time() - at
+        return result
+
+    def run(trial: Trial) -> Outcome:
+        score = truth.dev(trial.candidate.tasks, rng)
+        return Outcome((score,), ((score,),))
+
+    run_worker(study, space, run, Budget(n_trials=trials), sampler="random")
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "journal.log")
-        study = optuna.create_study(storage=JournalStorage(JournalFileBackend(path)), study_name="size", direction="maximize")
-        run_worker(study, space, lambda t: Outcome((v := truth.dev(t.candidate.tasks, rng),), ((v,),)), Budget(n_trials=trials), sampler="random")
-        at = time.process_time()
-        study = optuna.load_study(storage=JournalStorage(JournalFileBackend(path)), study_name="size")
-        finished = finished_trials(study, space)
-        found["open and read"] = time.process_time() - at
-        for sampler in ("tpe", "pairwise"):
-            at = time.process_time()
-            run_worker(study, space, lambda t: Outcome((60.0,), ((60.0,),)), Budget(n_trials=trials + 1 + (sampler == "pairwise")), sampler=sampler)
-            found[f"one more trial ({sampler})"] = time.process_time() - at
-        at = time.process_time()
-        estimates(finished, space=space)
-        found["denoised estimates"] = time.process_time() - at
-        at = time.process_time()
-        contributions(finished, space=space)
-        found["contributions"] = time.process_time() - at
+        optuna.copy_study(from_study_name="size", from_storage=study._storage, to_storage=JournalStorage(JournalFileBackend(path)))
+        study = timed("open", lambda: optuna.load_study(storage=JournalStorage(JournalFileBackend(path)), study_name="size"))
+        finished = timed("read", lambda: finished_trials(study, space))
+        for n, sampler in enumerate(("tpe", "pairwise"), 1):
+            timed(f"one more trial ({sampler})", lambda sampler=sampler, n=n: run_worker(study, space, run, Budget(n_trials=trials + n), sampler=sampler))
+    timed("denoised estimates", lambda: estimates(finished, space=space))
+    timed("contributions", lambda: contributions(finished, space=space))
     return found
 
 
 def write() -> None:
     """The page, from all that was measured."""
     lines = [json.loads(line) for line in RESULTS.read_text().splitlines()]
+    sizes, lines = [line["size"] for line in lines if "size" in line and "truth" not in line], [line for line in lines if "truth" in line]
     latest = {(line["truth"], line["sampler"], line["trials"], line["way"]): line for line in lines}
-    page = [PAGE_HEAD]
+    page = [HEAD]
     for truth in dict.fromkeys(line["truth"] for line in lines):
-        page.append(f"### {truth}\n")
-        page.append("| sampler | trials | choice | regret: median | mean | p95 | right | first choice: mean regret | interval holds | estimate of the best - truth | its own score - truth | tokens of exhaustive | n |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|")
-        page += [
-            "| {sampler} | {trials} | {way} | {median:.2f} | {mean:.2f} | {p95:.2f} | {right:.0%} | {first:.2f} | {covered:.1%} | {optimism:+.2f} | {own:+.2f} | {tokens:.1%} | {n} |".format(**line)
-            for (name, *_), line in latest.items()
-            if name == truth
-        ]
+        page += [f"## {truth}", "", *TABLE]
+        page += [ROW.format(**line) for (name, *_), line in latest.items() if name == truth]
         page.append("")
+    if sizes:
+        page += ["## A search of 1,000 recorded trials", "", "| what | CPU seconds |", "|---|---|", *(f"| {what} | {seconds:.2f} |" for what, seconds in sizes[-1].items()), ""]
     PAGE.write_text("\n".join(page))
 
 
-PAGE_HEAD = """# How good a search's answer is
+HEAD = """# How good a search's answer is
 
-Made by `benchmarks/search.py` (its docstring: truths, protocol); `write` makes this page from `search.jsonl`. Points; regret = best subset's truth minus the confirmed winner's; `right` =
-the winner is a best subset (no regret); choice = which candidates are confirmed: by denoised estimates, by own scores (raw), by estimates of all subsets (all).
+Made by `benchmarks/search.py` (truths and protocol: its docstring); `python benchmarks/search.py write` makes this page from `search.jsonl`. Points; regret = truth of the best
+subset minus truth of the confirmed winner; right = the winner is a best subset; choice = which three are confirmed: by denoised estimates, by own scores (raw), by estimates of all
+subsets, run or not (all: what `search` does).
 """
+TABLE = (
+    "| sampler | trials | choice | median regret | mean | p95 | right | mean regret of the first choice | interval holds | estimate of the best is too high by | best own score is too high by | tokens of exhaustive | repetitions |",
+    "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+)
+ROW = "| {sampler} | {trials} | {way} | {median:.2f} | {mean:.2f} | {p95:.2f} | {right:.0%} | {first:.2f} | {covered:.1%} | {optimism:.2f} | {own:.2f} | {tokens:.1%} | {n} |"
 
 
 def main() -> None:
@@ -292,7 +302,12 @@ def main() -> None:
     args = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     if args.what == "size":
-        print(size())
+        found = size()
+        for what, seconds in found.items():
+            print(f"{what:32} {seconds:6.2f} s")
+        if args.out:
+            with Path(args.out).open("a") as file:
+                file.write(json.dumps({"size": found}) + "\n")
     elif args.what == "write":
         write()
     else:
