@@ -306,7 +306,7 @@ def run_worker(
     run: RunTrial,
     budget: Budget,
     *,
-    sampler: str = "tpe",
+    sampler: str = "auto",
     pruner: str = "none",
     seed: int = 0,
     seeds: Sequence[int] = (0,),

@@ -101,6 +101,8 @@ def _rate(name: str) -> Range:
 
 
 MIXING = ("mixing", "mixing_cap", "mixing_temperature")
+MERGING = ("merge_method", "merge_weight", "merge_density")
+KINDS = {"mixing": ("proportional", "temperature", "uniform"), "merge_method": ("average", "task_arithmetic", "ties")}  # what others depend on
 PHASES = ("intermediate", "target")
 _TRAINING = {
     "learning_rate": _rate,
@@ -115,10 +117,12 @@ BARE = tuple(_TRAINING)
 """Settings of every training phase, the target's included."""
 
 OPEN: dict[str, Range] = {
-    "mixing": Range("mixing", choices=("proportional", "temperature", "uniform")),
+    **{name: Range(name, choices=kinds) for name, kinds in KINDS.items()},
     "mixing_cap": Range("mixing_cap", 2**10, 2**21, log=True, whole=True),  # T5 tries K = 2^16 ... 2^21; mini's tasks have 1,200 rows
     "mixing_temperature": Range("mixing_temperature", 1.0, 8.0),  # T5 tries 2, 4, 8
     "mlm_share": Range("mlm_share", 0.0, 0.5),
+    "merge_weight": Range("merge_weight", 0.1, 1.5),
+    "merge_density": Range("merge_density", 0.05, 0.5),
     **{name: make(name) for name, make in _TRAINING.items()},
     **{f"{phase}.{name}": make(f"{phase}.{name}") for phase in PHASES for name, make in _TRAINING.items()},
 }
@@ -127,10 +131,19 @@ OPEN: dict[str, Range] = {
 PRESETS: dict[str, tuple[str, ...]] = {
     "tasks": (),
     "mixing": (*MIXING, "mlm_share"),
+    "merging": MERGING,
     "rates": ("intermediate.learning_rate", "target.learning_rate", "intermediate.num_train_epochs"),
-    "all": (*MIXING, "mlm_share", "intermediate.learning_rate", "target.learning_rate", "intermediate.num_train_epochs"),
+    "all": (*MIXING, *MERGING, "mlm_share", "intermediate.learning_rate", "target.learning_rate", "intermediate.num_train_epochs"),
 }
-"""Spaces with a name; ``tasks`` (the default) varies the subset alone."""
+"""Spaces with a name; ``tasks`` (the default) varies the subset alone. What the command's ``combine`` gives no meaning is left out."""
+
+
+def meant(name: str, kind: str) -> bool:
+    """Whether a parameter of mixing (of merging) means anything with this ``mixing`` (this ``merge_method``)."""
+    return {
+        "mixing": True, "mixing_cap": kind != "uniform", "mixing_temperature": kind == "temperature",
+        "merge_method": True, "merge_weight": kind != "average", "merge_density": kind == "ties",
+    }[name]  # fmt: skip
 
 
 def read(name: str, written: Any) -> Range:
@@ -190,7 +203,7 @@ def _checked(name: str, low: Any = None, high: Any = None, log: Any = False, ste
         values = tuple(dict.fromkeys(_accepted(name, value, problems) for value in choices))
         problems.raise_if_any()
         return Range(name, choices=values)
-    if OPEN[name].choices and name == "mixing":
+    if name in KINDS:
         raise XferError(f"Parameter {name} has no low and high.", f"Accepted: {OPEN[name]}")
     low, high = (_accepted(name, bound, problems) for bound in (low, high))
     step = _number(name, "step", step, problems)

@@ -12,7 +12,7 @@ from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.params import typed
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.searching import ranges
-from mlflow_xfer.searching.ranges import MIXING, PRESETS, Range
+from mlflow_xfer.searching.ranges import MERGING, MIXING, PRESETS, Range
 from mlflow_xfer.searching.space import Space
 from mlflow_xfer.tasks import yaml_source
 
@@ -30,7 +30,7 @@ def read_space(
     """The space of a search, from its parameters.
 
     Args:
-        space: a preset (``tasks``, ``mixing``, ``rates``, ``all``), ranges as text (``mlm_share=0:0.5,mixing=uniform|temperature``), a YAML file
+        space: a preset (``tasks``, ``mixing``, ``merging``, ``rates``, ``all``), ranges as text (``mlm_share=0:0.5,mixing=uniform|temperature``), a YAML file
             with the same names, or a mapping; None = ``tasks``. ``min_tasks`` and ``max_tasks`` may stand in it too.
         pool: names of the intermediate tasks, known to exist.
         given: parameters that the command itself sets to a value, by name; they win over a preset, and narrow a range that holds them.
@@ -61,9 +61,10 @@ def read_space(
         problems.add(f"min_tasks={lowest} but subsets have at most {min(highest, len(pool))} tasks (max_tasks={limits['max_tasks'] or 'all'}, pool of {len(pool)}).", "Lower min_tasks.")
     _narrow(found, given, explicit, problems)
     mixing = str(given.get("mixing", mixing))
-    found = _meaningful(found, explicit, combine, highest if pool else 2, mixing, problems)
+    kinds = {"mixing": mixing} | ({"merge_method": str(given.get("merge_method", "average"))} if combine == "merge" else {})
+    found = _meaningful(found, explicit, combine, highest if pool else 2, kinds, problems)
     problems.raise_if_any()
-    return Space(pool, lowest, limits["max_tasks"], combine, tuple(found.values()), {"mixing": mixing})
+    return Space(pool, lowest, limits["max_tasks"], combine, tuple(found.values()), kinds)
 
 
 def _written(space: str | Mapping[str, Any] | Path | None, problems: Problems) -> tuple[dict[str, Any], bool]:
@@ -133,19 +134,24 @@ def _narrow(found: dict[str, Range], given: Mapping[str, Any], explicit: bool, p
             problems.add(f"The space varies both {bare} (every phase) and {name}.", "Vary the phases one by one: intermediate." + bare + ", target." + bare)
 
 
-def _meaningful(found: dict[str, Range], explicit: bool, combine: str, most: int, mixing: str, problems: Problems) -> dict[str, Range]:
+def _meaningful(found: dict[str, Range], explicit: bool, combine: str, most: int, kinds: Mapping[str, str], problems: Problems) -> dict[str, Range]:
     """Without the ranges that can never mean anything; those that the user wrote are faults."""
-    kinds = found["mixing"].values() if "mixing" in found else (mixing,)
-    why = {
-        "mixing_temperature": "" if "temperature" in kinds else f"mixing={'|'.join(kinds)} has no temperature",
-        "mixing_cap": "" if set(kinds) - {"uniform"} else "mixing=uniform counts no examples",
-    }
-    never = f"combine={combine} mixes no batches" if combine != "joint" else "subsets of one task are not mixed" if most < 2 else ""
     kept = {}
     for name, r in found.items():
-        reason = (never or why.get(name, "")) if name in MIXING else ""
+        reason = _meaningless(name, found, combine, most, kinds) if name in (*MIXING, *MERGING) else ""
         if not reason:
             kept[name] = r
         elif explicit:
             problems.add(f"The space varies {name}, but {reason}.", f"Take {name} out of the space.")
     return kept
+
+
+def _meaningless(name: str, found: Mapping[str, Range], combine: str, most: int, kinds: Mapping[str, str]) -> str:
+    """Why a parameter of mixing or merging can never mean anything; empty if it can."""
+    needed, kind, does = ("joint", "mixing", "mixes no batches") if name in MIXING else ("merge", "merge_method", "merges no weights")
+    if combine != needed:
+        return f"combine={combine} {does}"
+    if most < 2:
+        return "subsets of one task are not mixed or merged"
+    values = found[kind].values() if kind in found else (kinds[kind],)
+    return "" if any(ranges.meant(name, value) for value in values) else f"{kind}={'|'.join(values)} has no {name.split('_', 1)[1]}"

@@ -25,7 +25,7 @@ from mlflow_xfer.searching.history import History
 from mlflow_xfer.searching.pairwise import Pairwise
 from mlflow_xfer.searching.space import Candidate, Space
 
-SAMPLERS = ("tpe", "pairwise", "gp", "nsgaii", "nsgaiii", "random", "brute_force", "grid")
+SAMPLERS = ("auto", "tpe", "pairwise", "gp", "nsgaii", "nsgaiii", "random", "brute_force", "grid")
 PRUNERS = ("none", "hyperband", "asha", "median", "wilcoxon")
 BRUTE_FORCE_LIMIT = 10_000
 STARTUP = 10  # trials before a sampler's own draws, baseline and singles among them; Optuna's default
@@ -91,8 +91,14 @@ class FromOptuna:
         )  # fmt: skip
 
 
+def automatic(space: Space, objectives: int = 1) -> str:
+    """What ``auto`` stands for: ``pairwise`` where it was measured (``benchmarks/search.md``), subsets and one objective; else Optuna's TPE."""
+    return "pairwise" if objectives == 1 and all(r.fixed for r in space.ranges) and not space.ordered else "tpe"
+
+
 def make_sampler(name: str, space: Space, objectives: int = 1) -> Sampler:
     """The sampler called ``name``."""
+    name = automatic(space, objectives) if name == "auto" else name
     directions = ["maximize"] * objectives
     if name == "random":
         return Drawn(space)
@@ -139,6 +145,7 @@ def check(space: Space, *, sampler: str = "tpe", pruner: str = "none", objective
         problems: where faults are collected; None: raise them.
     """
     found = problems if problems is not None else Problems()
+    space = space.gridded() if sampler == "grid" else space
     if sampler not in SAMPLERS:
         found.add(_unknown_sampler(sampler))
     if pruner not in PRUNERS:

@@ -20,7 +20,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from mlflow_xfer.params import typed
 from mlflow_xfer.searching import ranges
-from mlflow_xfer.searching.ranges import MIXING, Range
+from mlflow_xfer.searching.ranges import KINDS, MERGING, MIXING, Range
 
 TASK, ORDER = "task.", "order."
 BASELINE = "baseline"
@@ -78,7 +78,7 @@ class Space:
         min_tasks, max_tasks: sizes of the subsets with any task in them; the empty set is always a candidate: it is the baseline.
         combine: ``joint``, ``sequential`` or ``merge``.
         ranges: settings that vary, or that the space fixes, sorted by name.
-        given: what the command fixes and existence depends on: ``mixing``.
+        given: what the command fixes and existence depends on: ``mixing``, ``merge_method``.
     """
 
     pool: tuple[str, ...]
@@ -116,23 +116,23 @@ class Space:
         return {r.name: r for r in self.ranges}
 
     # -- what exists -----------------------------------------------------------------------------------------------
-    def exists(self, name: str, tasks: Sequence[str], mixing: str | None = None) -> bool:
-        """Whether the setting ``name`` means anything for these tasks, drawn with ``mixing``."""
+    def exists(self, name: str, tasks: Sequence[str], kinds: Mapping[str, Any] | None = None) -> bool:
+        """Whether the setting ``name`` means anything for these tasks; ``kinds``: their ``mixing`` and ``merge_method``, where those vary."""
         if name.startswith("target.") or name in ranges.BARE:
             return True
         if not tasks:
             return False
-        if name not in MIXING:
+        if name not in (*MIXING, *MERGING):
             return True
-        if len(tasks) < 2 or self.combine != "joint":
+        if len(tasks) < 2 or self.combine != ("joint" if name in MIXING else "merge"):
             return False
-        mixing = mixing or self.given.get("mixing", "proportional")
-        return {"mixing": True, "mixing_cap": mixing != "uniform", "mixing_temperature": mixing == "temperature"}[name]
+        chosen = {"mixing": "proportional", "merge_method": "average"} | dict(self.given) | {k: v for k, v in (kinds or {}).items() if k in KINDS}
+        return ranges.meant(name, chosen["mixing"] if name in MIXING else chosen["merge_method"])
 
     def settings(self, tasks: Sequence[str], values: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
         """The settings that exist for these tasks: fixed ones, and open ones from ``values``."""
         full = {r.name: r.value if r.fixed else r.tidy(values[r.name]) for r in self.ranges if r.fixed or r.name in values}
-        return tuple((name, value) for name, value in full.items() if self.exists(name, tasks, full.get("mixing")))
+        return tuple((name, value) for name, value in full.items() if self.exists(name, tasks, full))
 
     # -- Optuna's parameters ---------------------------------------------------------------------------------------
     def distributions(self) -> dict[str, BaseDistribution]:
@@ -202,16 +202,16 @@ class Space:
     def _variants(self, size: int) -> list[tuple[tuple[str, Any], ...]] | None:
         """All settings of a subset of this size; None where a range is continuous."""
         example, found = self.pool[:size], {}
-        alive = [r for r in self.ranges if any(self.exists(r.name, example, m) for m in ("proportional", "temperature", "uniform"))]
-        if any(r.values() is None and self._reachable(r.name, example) for r in alive):
+        alive = [r for r in self.ranges if self._reachable(r.name, example)]
+        if any(r.values() is None for r in alive):
             return None
         for values in product(*(r.values() or (None,) for r in alive)):
             found[self.settings(example, {r.name: v for r, v in zip(alive, values, strict=True)})] = None
         return list(found)
 
     def _reachable(self, name: str, tasks: Sequence[str]) -> bool:
-        mixing = self._ranges.get("mixing")
-        return any(self.exists(name, tasks, m) for m in (mixing.values() if mixing else (None,)))
+        open_kinds = {kind: self._ranges[kind].values() for kind in KINDS if kind in self._ranges}
+        return any(self.exists(name, tasks, dict(zip(open_kinds, values, strict=True))) for values in product(*open_kinds.values()))
 
     def count(self) -> int | None:
         """How many candidates there are; None if a setting is continuous."""

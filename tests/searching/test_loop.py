@@ -50,7 +50,7 @@ def test_the_baseline_comes_first_then_single_tasks_in_the_order_given():
     assert runs.keys[0] == "baseline" and {key.count("+") for key in runs.keys[1:]} == {1}
 
 
-@pytest.mark.parametrize(("sampler", "objectives"), [("tpe", 1), ("random", 1), ("nsgaii", 1), ("gp", 1), ("tpe", 2), ("nsgaiii", 2)])
+@pytest.mark.parametrize(("sampler", "objectives"), [("tpe", 1), ("pairwise", 1), ("random", 1), ("nsgaii", 1), ("gp", 1), ("tpe", 2), ("nsgaiii", 2)])
 def test_a_killed_search_goes_on_as_if_undisturbed(journal, sampler, objectives):
     opened = journal
     n = 13 if sampler == "gp" else 22
@@ -75,7 +75,7 @@ def test_a_killed_search_goes_on_as_if_undisturbed(journal, sampler, objectives)
 
 def test_duplicates_are_told_the_known_value_and_cost_nothing():
     space, study, runs = read_space(None, POOL[:4]), in_memory(), Runs()
-    assert run_worker(study, space, runs, Budget(n_trials=15)) == "n_trials"
+    assert run_worker(study, space, runs, Budget(n_trials=15), sampler="tpe") == "n_trials"
     duplicates = [t for t in study.trials if DUPLICATE_OF in t.user_attrs]
     assert duplicates and len(runs.keys) == len(set(runs.keys)) == 15
     for trial in duplicates:
@@ -88,13 +88,13 @@ def test_duplicates_are_told_the_known_value_and_cost_nothing():
 
 def test_size_limits_hold_for_every_sampler():
     space, seen = read_space(None, POOL, min_tasks=2, max_tasks=3), 0
-    for sampler in ("tpe", "random", "nsgaii", "gp"):
+    for sampler in ("tpe", "pairwise", "random", "nsgaii", "gp"):
         runs = Runs()
         run_worker(in_memory(), space, runs, Budget(n_trials=13 if sampler == "gp" else 25), sampler=sampler)
         sizes = [key.count("+") + 1 for key in runs.keys if key != "baseline"]
         assert set(sizes) <= {2, 3}
         seen += len(sizes)
-    assert seen == 3 * 24 + 12
+    assert seen == 4 * 24 + 12
     small = read_space("mlm_share=0:0.4", POOL[:3], max_tasks=2)
     runs = Runs()
     assert run_worker(in_memory(), small, runs, Budget(), sampler="grid") == "exhausted"
@@ -147,7 +147,7 @@ class Heard:
 
 def test_an_observer_hears_everything_and_its_failures_fail_nothing():
     study, heard = in_memory(), Heard()
-    run_worker(study, read_space(None, POOL[:4]), Runs({3: ValueError("no")}), Budget(n_trials=15), observer=heard)
+    run_worker(study, read_space(None, POOL[:4]), Runs({3: ValueError("no")}), Budget(n_trials=15), observer=heard, sampler="tpe")
     assert [t.state for t in study.trials if t.state == TrialState.FAIL and DUPLICATE_OF not in t.user_attrs] == [TrialState.FAIL]
     assert [c[0] for c in heard.calls[:4]] == ["started", "ended", "started", "ended"] and ("ended", 2, "FAIL") in heard.calls
     assert sum(c[0] == "duplicate" for c in heard.calls) == sum(DUPLICATE_OF in t.user_attrs for t in study.trials) > 0

@@ -77,6 +77,9 @@ def test_order_means_something_only_when_it_is_asked_for(tasks, options):
         ("mixing=uniform|temperature,mixing_temperature=2|4", {}, 1 + 5 + 3 * 26),
         ("mixing_cap=1024|none,intermediate.num_train_epochs=1:5", {"max_tasks": 2}, 1 + 5 * 5 + 10 * 5 * 2),
         ("mlm_share=0:0.4:0.1", {}, 1 + 5 * 31),
+        ("merge_method=average|ties,merge_weight=0.5|1,merge_density=0.1|0.2", {"combine": "merge"}, 1 + 5 + 26 * (1 + 4)),
+        ("merging", {"combine": "merge"}, None),
+        ("merging", {}, 32),
         ("mlm_share=0:0.5", {}, None),
         ("mixing_temperature=1:2", {"given": {"mixing": "temperature"}}, None),
     ],
@@ -119,6 +122,7 @@ CONTRADICTIONS = {
     "learning_rate=open,target.learning_rate=open": "varies both learning_rate",
     "mixing_cap=none:1024": "bound that is no number",
     "max_tasks=9,min_tasks=7": "min_tasks=7 but subsets have at most 5 tasks",
+    "merge_weight=0.5|1": "combine=joint merges no weights",
     "mlm_share": "Unknown space 'mlm_share'",
     "missing.yaml": "missing.yaml",
 }
