@@ -146,14 +146,16 @@ def check_workers(where: Place, workers: int, tracking_uri: str, running: int = 
         )
 
 
-def check_tracking(study: optuna.Study, tracking_uri: str) -> None:
+def check_tracking(study: LeasedStudy, tracking_uri: str) -> None:
     """Whether what this process logs goes where the search logs to.
+
+    A search kept on a disk of this host is this host's, by whatever name it goes today (containers change theirs).
 
     Raises:
         XferError: it would go into another SQLite file, or one of another host.
     """
     host, theirs = study.user_attrs.get(HOST), study.user_attrs.get(TRACKING, "")
-    here = socket.gethostname()
+    here = socket.gethostname() if study.where.is_server or endpoint.on_network(study.where.path) else host
     files = endpoint.sqlite_path(tracking_uri), endpoint.sqlite_path(theirs)
     if any(files) and (host != here or files[0] != files[1]):
         raise XferError(

@@ -29,13 +29,14 @@ class Server:
         env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         env.pop("MLFLOW_TRACKING_URI", None)
         self.process = subprocess.Popen(command, cwd=self.folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 240
         while time.monotonic() < deadline:
             try:
                 if urllib.request.urlopen(f"{self.uri}/health", timeout=2).status == 200:
                     return
             except OSError:
                 time.sleep(0.2)
+        self.stop()
         raise AssertionError("the server did not start")
 
     def stop(self) -> None:

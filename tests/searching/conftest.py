@@ -1,11 +1,9 @@
-"""Storages to keep a search in."""
+"""Optuna says nothing that a test needs to show."""
 
 from __future__ import annotations
 
 import optuna
 import pytest
-
-from tests.postgresql import postgresql  # noqa: F401 (a fixture)
 
 
 @pytest.fixture(autouse=True)
