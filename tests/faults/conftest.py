@@ -34,7 +34,7 @@ class Command:
     def text(self) -> str:
         return self.log.read_text("utf-8", "replace")
 
-    def until(self, seen, seconds: float = 120) -> None:
+    def until(self, seen, seconds: float = 240) -> None:
         """Wait until ``seen()`` is true; fails if the process ends before."""
         deadline = time.monotonic() + seconds
         while not seen():
