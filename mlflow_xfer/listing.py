@@ -49,6 +49,7 @@ def explained(task: Task) -> str:
         "helps": _declared(task, "+"),
         "harms": _declared(task, "-"),
         "overlaps": ", ".join(task.overlaps),
+        "its dev set is the test set of": ", ".join(task.dev_of),
         "training rows": str(task.size or ""),
         "hub columns": ("checked on the data set's pages" if task.verified else "recalled, not checked") if "hub" in task.sources else "",
         "licence": task.licence,

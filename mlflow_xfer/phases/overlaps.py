@@ -23,13 +23,14 @@ LONGEST = 2000  # characters of details in a tag
 
 @dataclass(frozen=True)
 class Finding:
-    """What the rows of one training task share with one target's test rows.
+    """What the rows of one training task share with one target's test rows, or with the dev rows that select for it.
 
     Attributes:
         training, target: names of the tasks.
         declared: what the entries say of the two, a sentence; empty if nothing.
         measured: by language; None where nothing was compared.
         excluded: the training leaves these rows out.
+        selection: compared with dev rows, not test rows.
     """
 
     training: str
@@ -37,40 +38,45 @@ class Finding:
     declared: str = ""
     measured: Mapping[str, Overlap] | None = None
     excluded: bool = False
+    selection: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.declared) or any((self.measured or {}).values())
 
     @property
     def status(self) -> str:
-        """``found``, ``excluded``, ``declared`` or ``none``."""
+        """``found`` (in test rows), ``selection`` (in dev rows), ``excluded``, ``declared`` or ``none``."""
         if any((self.measured or {}).values()):
+            if self.selection:
+                return "selection"
             return "excluded" if self.excluded else "found"
         return "declared" if self.declared else "none"
 
     def __str__(self) -> str:
         parts = [self.declared] if self.declared else []
         if self.measured is not None:
-            parts.append(_counted(summary(self.measured), sum(o.of for o in self.measured.values())))
+            parts.append(_counted(summary(self.measured), sum(o.of for o in self.measured.values()), "dev" if self.selection else "test"))
         if self.status == "excluded":
             parts.append("Equal and nearly equal rows are left out of training, and rows that share a paragraph.")
-        return f"{self.training} → {self.target}: {' '.join(parts)}"
+        return f"{self.training} → {self.target}{' dev' if self.selection else ''}: {' '.join(parts)}"
 
     def as_dict(self) -> dict[str, Any]:
-        return {"training": self.training, "target": self.target, "declared": self.declared, "measured": None if self.measured is None else summary(self.measured), "excluded": self.excluded}
+        return {"training": self.training, "target": self.target, "declared": self.declared, "measured": None if self.measured is None else summary(self.measured), "excluded": self.excluded, "split": "validation" if self.selection else "test"}
 
 
-def _counted(found: Mapping[str, Any], of: int) -> str:
+def _counted(found: Mapping[str, Any], of: int, what: str) -> str:
     if not found["languages"]:
-        return f"No overlap found with {of:,} test rows."
+        return f"No overlap found with {of:,} {what} rows."
     return (
         f"{found['exact']:,} equal, {found['near']:,} nearly equal, {found['shared']:,} training rows with a shared text; "
-        f"they meet {found['test_rows']:,} of {of:,} test rows ({' '.join(found['languages'])})."
+        f"they meet {found['test_rows']:,} of {of:,} {what} rows ({' '.join(found['languages'])})."
     )
 
 
 def findings(evaluation: Phase, measure: bool | None = True) -> list[Finding]:
-    """What the phases behind ``evaluation`` were trained on shares with the rows it is scored on.
+    """What the phases behind ``evaluation`` were trained on shares with the rows it is scored on, and selected by.
+
+    Of dev rows only what was found is reported.
 
     Args:
         measure: compare the rows; False: only what is declared or was measured before; None: only what is declared.
@@ -79,18 +85,31 @@ def findings(evaluation: Phase, measure: bool | None = True) -> list[Finding]:
         XferError: rows that cannot be read.
     """
     target, tests, found = evaluation.tasks[0], tested(evaluation), {}
+    selector, dev = _selection(evaluation)
     for phase in evaluation.ancestors():
         if phase.kind not in ("intermediate", "target"):
             continue
-        excluded = bool(phase.excludes)
         for task in phase.tasks:
-            parts = [_measured(task, rows, target, tests, measure) for rows in training_rows(phase, task)]
-            found[task.name, phase.kind] = Finding(task.name, target.name, declared(task, target), _joined([part for part in parts if part is not None]), excluded)
+            training = training_rows(phase, task)
+            seen = _joined([_measured(task, rows, target, tests, measure) for rows in training])
+            found[task.name, phase.kind] = Finding(task.name, target.name, declared(task, target), seen, bool(phase.excludes))
+            if selector and (met := _joined([_measured(task, rows, selector, dev, measure) for rows in training])) and any(met.values()):
+                found[task.name, phase.kind, "dev"] = Finding(task.name, target.name, "", met, selection=True)
     root = evaluation.root()
     for name in root.tasks if isinstance(root, Made) else ():
         if name in TASKS and (said := declared(TASKS.get(name), target)):
             found.setdefault((name, ""), Finding(name, target.name, said))
     return [finding for finding in found.values() if finding or finding.measured is not None]
+
+
+def _selection(evaluation: Phase) -> tuple[Task | None, list[Rows]]:
+    """The dev rows that chose the evaluated checkpoint, and their task."""
+    tuned = next((phase for phase in evaluation.ancestors() if phase.kind == "target"), None)
+    if tuned is None or tuned.settings.get("select_by") in ("last", "average"):
+        return None, []
+    source = next((rows.language for rows in tuned.rows if rows.split == "train"), None)
+    dev = [rows for rows in tuned.rows if rows.split == "validation" and rows.language == source]
+    return (tuned.tasks[0] if dev else None), dev
 
 
 def training_rows(phase: Phase, task: Task) -> list[Rows]:
@@ -112,8 +131,9 @@ def _measured(task: Task, rows: Rows, target: Task, tests: Sequence[Rows], measu
     return unseen.measured(task, rows, target, tests) if measure else unseen.known(task, rows, target, tests)
 
 
-def _joined(parts: Sequence[Mapping[str, Overlap]]) -> dict[str, Overlap] | None:
+def _joined(measured: Sequence[Mapping[str, Overlap] | None]) -> dict[str, Overlap] | None:
     """The overlaps of several training splits as one; test rows that two splits meet count twice."""
+    parts = [part for part in measured if part is not None]
     if len(parts) < 2:
         return dict(parts[0]) if parts else None
     return {language: _sum([part[language] for part in parts]) for language in parts[0]}
@@ -139,5 +159,5 @@ def joined(statuses: Sequence[str], details: Sequence[str]) -> dict[str, str]:
     """The tags that say all of these; none if there is nothing to say."""
     if not statuses:
         return {}
-    worst = next(status for status in ("found", "declared", "excluded", "none") if status in statuses)
+    worst = next(status for status in ("found", "selection", "declared", "excluded", "none") if status in statuses)
     return {STATUS: worst, DETAILS: "\n".join(details)[:LONGEST]}

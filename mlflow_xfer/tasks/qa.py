@@ -40,9 +40,9 @@ TASKS = (
     _qa(
         "squad", "SQuAD 1.1: answers are spans of a Wikipedia paragraph", (Hub("rajpurkar/squad", config="plain_text", splits=TRAINED),),
         (Files({"train": "squad/train-v1.1.json", "validation": "squad/dev-v1.1.json"}, format="squad", languages=EN),),
-        uses=("intermediate", "target"), recipe=INTERMEDIATE, overlaps=("xquad", "mlqa", "lareqa"), licence="CC BY-SA 4.0", citation="Rajpurkar et al. 2016", size=87_599, verified=True,
+        uses=("intermediate", "target"), recipe=INTERMEDIATE, overlaps=("xquad", "mlqa", "lareqa"), dev_of=("xquad", "lareqa"), licence="CC BY-SA 4.0", citation="Rajpurkar et al. 2016", size=87_599, verified=True,
     ),
-    _qa("squad2", "SQuAD 2.0: SQuAD with questions that have no answer", (Hub("rajpurkar/squad_v2", config="squad_v2", splits=TRAINED),), metric="squad_v2", uses=("intermediate",), recipe=INTERMEDIATE, overlaps=("xquad", "mlqa", "lareqa"), licence="CC BY-SA 4.0", citation="Rajpurkar et al. 2018", size=130_319),
+    _qa("squad2", "SQuAD 2.0: SQuAD with questions that have no answer", (Hub("rajpurkar/squad_v2", config="squad_v2", splits=TRAINED),), metric="squad_v2", uses=("intermediate",), recipe=INTERMEDIATE, overlaps=("xquad", "mlqa", "lareqa"), dev_of=("xquad", "lareqa"), licence="CC BY-SA 4.0", citation="Rajpurkar et al. 2018", size=130_319),
     _qa(
         "xquad", "XTREME: SQuAD paragraphs in twelve languages, trained on SQuAD", (SQUAD_HUB, Hub("google/xquad", config="xquad.{language}", splits={"test": "validation"})),
         (SQUAD_FILES, Files({"test": "xquad/xquad.{language}.json"}, format="squad")),
@@ -64,6 +64,6 @@ TASKS = (
     ),
     _qa(
         "mlqa-translate-train", "SQuAD's training set machine-translated into MLQA's languages", (Hub("facebook/mlqa", config="mlqa-translate-train.{language}", revision="refs/convert/parquet", splits=TRAINED, languages={"train": codes("ar de es hi vi zh")}),),
-        languages=codes("ar de es hi vi zh"), train_languages=codes("ar de es hi vi zh"), uses=("intermediate",), recipe=INTERMEDIATE, overlaps=("xquad", "mlqa", "lareqa"), licence="CC BY-SA 3.0", citation="Lewis et al. 2020", size=80_000, verified=True,
+        languages=codes("ar de es hi vi zh"), train_languages=codes("ar de es hi vi zh"), uses=("intermediate",), recipe=INTERMEDIATE, overlaps=("xquad", "mlqa", "lareqa"), dev_of=("xquad", "lareqa"), licence="CC BY-SA 3.0", citation="Lewis et al. 2020", size=80_000, verified=True,
     ),
 )  # fmt: skip

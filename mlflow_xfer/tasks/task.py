@@ -184,6 +184,7 @@ class Task:
     expected: Mapping[str, str] = field(default_factory=dict)  # as an intermediate: sign of its effect on a target: + - 0
     shortcuts: tuple[str, ...] = ()  # cues that may tell the label, declared: length, position, part, words
     centred: bool = False  # retrieval: each language's mean embedding is subtracted first
+    dev_of: tuple[str, ...] = ()  # tasks whose test data are (translations of) this one's dev data: it may not select for them
     overlaps: tuple[str, ...] = ()  # tasks whose test data are known to be (translations of) this one's training data
     description: str = ""
     licence: str = ""

@@ -76,3 +76,10 @@ def test_overlap_is_tagged_and_left_out_on_request(task_file, client, all_runs, 
     assert unseen.data.tags[overlaps.STATUS] == "excluded" and "unseen" in new["target"].data.tags["mlflow.runName"]
     spec = json.loads(Path(client.download_artifacts(new["intermediate"].info.run_id, "spec.json")).read_text("utf-8"))
     assert [rows["language"] for rows in spec["excludes"]] == ["en", "de"]
+
+
+def test_training_on_the_rows_that_select_is_said(task_file, tmp_path):
+    (tmp_path / "moods.tsv").write_text("a plum\tgood\na stone\tbad\nsome rain\tgood\n", "utf-8")
+    found = {(f["training"], f["split"]): f["measured"] for f in mlflow_xfer.plan(overlap=True, **QUICK, task_file=task_file, intermediate="moods", target="fruit").as_dict()["overlaps"]}
+    assert found["moods", "validation"] == {"exact": 1, "near": 0, "shared": 0, "test_rows": 1, "languages": ["en"]}
+    assert ("fruit", "validation") not in found and found["moods", "test"]["exact"] == 0

@@ -108,6 +108,17 @@ def test_a_control_starts_from_random_weights_after_the_base():
     assert baseline.phases[-1].settings["control"] == "random"
 
 
+def test_squads_dev_set_never_selects_for_its_translations(tmp_path):
+    for name in ("squad/train-v1.1.json", "squad/dev-v1.1.json", "xquad/xquad.en.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text('{"data": []}')
+    typed = {"model": "scratch:xlm-roberta:tiny", "text": "mini", "data": str(tmp_path), "intermediate": "none", "target": "xquad"}
+    with pytest.raises(XferError, match="by its own test questions"):
+        planned(**typed, train_on="squad")
+    assert planned(**typed, train_on="squad", select_by="last").phases[1].settings["select_by"] == "last"
+    assert {rows.paths[0].rsplit("/", 1)[1] for rows in planned(**typed).phases[1].rows} == {"train-v1.1.json"}
+
+
 def test_every_fault_is_reported_at_once():
     with pytest.raises(XferError) as caught:
         planned(intermediate="nlii", target="poss", languages="de,xxx")
