@@ -10,6 +10,7 @@ import pytest
 from mlflow_xfer.data import sources
 from mlflow_xfer.data.overlap import audit
 from mlflow_xfer.data.task_file_check import check_task_file, count
+from mlflow_xfer.scoring.score import score
 from mlflow_xfer.tasks.catalogue import TASKS
 from mlflow_xfer.tasks.task import codes
 from mlflow_xfer.tasks.task_file import load_task_file
@@ -182,6 +183,24 @@ def test_bucc_dev(real_data):
     assert len(sides[0]) <= 8_624 and len(sides[1]) <= 13_589 and len({row["source"] for row in sides[0]}) == len(sides[0])
     assert sum(len(row["gold"]) for row in rows) == 257
     assert sources.available(task, "test", data) == ()
+
+
+def test_pawsx_keeps_rows_that_nobody_translated(real_data):
+    task = TASKS.get("pawsx")
+    rows = sources.read(task, sources.locate(task, "test", "de", str(real_data / "xtreme")))
+    assert sum("NS" in (row["text_a"], row["text_b"]) for row in rows) == 12 and len(rows) == 1_000
+
+
+def test_long_sentences_of_single_characters_are_scored_whole(real_data):
+    """zh and ja: up to 421 words, and I- tags that continue nothing, which XTREME's chunking takes for entities."""
+    task, longest, odd = TASKS.get("panx"), 0, 0
+    for code in ("zh", "ja"):
+        rows = sources.read(task, sources.locate(task, "test", code, str(real_data / "xtreme")))
+        tags = rows["tags"][:]
+        longest = max(longest, *map(len, tags))
+        odd += sum(tag.startswith("I-") and (n == 0 or sentence[n - 1][2:] != tag[2:]) for sentence in tags for n, tag in enumerate(sentence))
+        assert score("entity_f1", tags, tags, code).value == 100 and min(len(word) for words in rows["words"] for word in words) == 1
+    assert longest > 256 and odd > 0
 
 
 # -- overlaps that the data's README states ----------------------------------------------------------------------------
