@@ -96,19 +96,19 @@ def nearest_both_ways(
     """
     k_x, k_y = min(k, len(y)), min(k, len(x))
     rows = rows or min(1024, max(1, BLOCK // max(len(y), 1)))
-    x_similarity = np.empty((len(x), k_x), np.float32)
-    x_index = np.empty((len(x), k_x), np.int64)
-    y_similarity = np.full((len(y), k_y), -np.inf, np.float32)
-    y_index = np.zeros((len(y), k_y), np.int64)
+    y = np.ascontiguousarray(y, np.float32)
+    x_similarity, x_index = np.empty((len(x), k_x), np.float32), np.empty((len(x), k_x), np.int64)
+    y_similarity, y_index = np.full((len(y), k_y), -np.inf, np.float32), np.zeros((len(y), k_y), np.int64)
     for start in range(0, len(x), rows):
-        block = np.ascontiguousarray(x[start : start + rows], np.float32) @ np.asarray(y, np.float32).T
-        across = block.T.copy()  # _best overwrites its argument
+        block = np.ascontiguousarray(x[start : start + rows], np.float32) @ y.T
+        if start == 0:
+            most = min(k_y, len(block))
+            y_similarity[:, :most], y_index[:, :most] = _best(block.T.copy(), most)
+        else:  # few of a block pass the k-th best of those before it, and one comparison finds them
+            hits = np.flatnonzero(block > y_similarity[:, -1])
+            row, column = np.divmod(hits, len(y))
+            y_similarity, y_index = _merged(y_similarity, y_index, column, block.ravel()[hits], row + start)
         x_similarity[start : start + rows], x_index[start : start + rows] = _best(block, k_x)
-        found, index = _best(across, min(k_y, across.shape[1]))
-        merged = np.concatenate([y_similarity, found], axis=1)
-        order = np.argsort(-merged, axis=1, kind="stable")[:, :k_y]
-        y_similarity = np.take_along_axis(merged, order, axis=1)
-        y_index = np.take_along_axis(np.concatenate([y_index, index + start], axis=1), order, axis=1)
     return x_similarity, x_index, y_similarity, y_index
 
 
@@ -121,6 +121,18 @@ def _best(block: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         values[:, rank] = block[everything, index[:, rank]]
         block[everything, index[:, rank]] = -np.inf
     return values, index
+
+
+def _merged(values: np.ndarray, index: np.ndarray, row: np.ndarray, found: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The largest ``k`` of each row of ``values`` [n, k] and of what was ``found`` for a ``row`` at a ``place``."""
+    n, k = values.shape
+    if not len(row) or not k:
+        return values, index
+    owner = np.concatenate([np.repeat(np.arange(n), k), row])
+    everything, places = np.concatenate([values.ravel(), found]), np.concatenate([index.ravel(), place])
+    order = np.lexsort((places, -everything, owner))
+    picked = order[np.searchsorted(owner[order], np.arange(n))[:, None] + np.arange(k)]
+    return everything[picked], places[picked]
 
 
 def candidates(
