@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from mlflow_xfer.proportions import wilson
 from mlflow_xfer.stats import (
     bootstrap,
     contribution,
@@ -243,7 +244,7 @@ def single_tests(draws: int) -> list[tuple[str, float, str]]:
     rows = []
     for n in (30, 100, 1000):
         p = rng.uniform(0.02, 0.98, draws)
-        low, high = np.array([means.wilson(k, n) for k in rng.binomial(n, p)]).T
+        low, high = np.array([wilson(k, n) for k in rng.binomial(n, p)]).T
         rows.append((f"Wilson interval, n = {n}", 100 * ((low <= 100 * p) & (100 * p <= high)).mean(), "93-97"))
     for seeds in (6, 10):
         for name, noise in (

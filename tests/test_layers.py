@@ -15,7 +15,7 @@ LEVEL = {
     "tracking": 4, "training": 4,
     "models": 3, "data": 3, "scoring": 3, "stats": 3,
     "tasks": 2, "languages": 2,
-    "params": 1, "registry": 1, "errors": 1, "home": 1,
+    "params": 1, "registry": 1, "errors": 1, "home": 1, "proportions": 1,
 }  # fmt: skip
 SAME_LEVEL = {("tasks", "languages"), ("scoring", "data"), ("api", "doctor"), ("api", "listing"), ("cli", "api"), ("cli", "listing"), ("doctor", "listing")}
 ONLY_IN = {"mlflow": {"tracking", "plugin"}, "optuna": {"searching"}, "torch": {"models", "training", "data"}}

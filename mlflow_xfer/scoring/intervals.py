@@ -1,4 +1,4 @@
-"""95 % intervals of one score over its test examples: Wilson for proportions, bootstrap for the rest.
+"""95 % intervals of one score over its test examples, by bootstrap; those of proportions are Wilson's (``proportions``).
 
 They say how far a score could move with another sample of test examples of the same language. They do not
 say how far it moves with another training seed; that spread is usually larger and needs several runs.
@@ -10,17 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-Z = 1.959963984540054  # normal quantile of 0.975
 RESAMPLES = 1000
-
-
-def wilson(correct: float, n: int) -> tuple[float, float]:
-    """Wilson's (1927) score interval of ``correct`` out of ``n``, 0-100; covers well also near 0 and 100 %."""
-    p, zz = correct / n, Z * Z / n
-    centre = (p + zz / 2) / (1 + zz)
-    half = Z / (1 + zz) * np.sqrt(p * (1 - p) / n + zz / (4 * n))
-    # At p = 0 and p = 1 the bound is exactly p; rounding must not put it on the other side.
-    return float(100 * max(0.0, min(centre - half, p))), float(100 * min(1.0, max(centre + half, p)))
 
 
 def bootstrap(

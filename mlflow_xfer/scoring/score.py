@@ -67,7 +67,8 @@ def score(metric: str, predictions: Sequence, references: Sequence, language: st
     Raises:
         XferError: unknown metric, no examples, sequences of unequal length, or values the metric cannot read.
     """
-    from mlflow_xfer.scoring.intervals import bootstrap, wilson
+    from mlflow_xfer.proportions import wilson
+    from mlflow_xfer.scoring.intervals import bootstrap
 
     chosen = METRICS.get(metric)
     rows = chosen.rows(predictions, references, language)

@@ -15,7 +15,6 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.stats import crossed
@@ -24,23 +23,6 @@ from mlflow_xfer.stats.frame import Cells, cells, check, pair
 
 FEW_SEEDS = "{n} seeds: a demonstration; about 10 are needed for a verdict (smallest exact seed-level p: {p:.3g})"
 ONE_CHECKPOINT = "conditional on one base checkpoint"
-
-
-def wilson(correct: float, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's (1927) interval for one accuracy, as percentages; holds for one run on one test set, not for a method.
-
-    Raises:
-        XferError: no examples, or more correct than examples.
-    """
-    if n <= 0 or not 0 <= correct <= n:
-        raise XferError(f"{correct} correct of {n} is not a proportion.", "Give 0 <= correct <= n and n > 0.")
-    z = special.ndtri(0.5 + level / 2)
-    p = correct / n
-    centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    # The bounds at 0 and n correct are 0 and 100 exactly; the formula leaves rounding there.
-    low = 0.0 if correct == 0 else (centre - half) / (1 + z**2 / n)
-    high = 1.0 if correct == n else (centre + half) / (1 + z**2 / n)
-    return 100 * float(low), 100 * float(high)
 
 
 def seed_notes(seeds: int, bases: int) -> tuple[str, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlflow_xfer.scoring.intervals import bootstrap, wilson
+from mlflow_xfer.proportions import wilson
+from mlflow_xfer.scoring.intervals import bootstrap
 from mlflow_xfer.scoring.score import METRICS
 
 

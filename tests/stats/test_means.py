@@ -10,9 +10,10 @@ from statsmodels.stats.anova import anova_lm
 from statsmodels.stats.proportion import proportion_confint
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.proportions import wilson
 from mlflow_xfer.stats import crossed
 from mlflow_xfer.stats.estimate import LIKE_THESE
-from mlflow_xfer.stats.means import difference, mean, wilson
+from mlflow_xfer.stats.means import difference, mean
 from tests.stats.score_tables import table
 
 
