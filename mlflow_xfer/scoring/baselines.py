@@ -58,6 +58,8 @@ def _label(metric, references, training, labels, language, rng) -> dict[str, flo
     references = [plain(r) for r in references]
     majority = _most_frequent([plain(t) for t in training] if training is not None and len(training) else references)
     sizes = len(set(map(plain, labels)) if labels is not None and len(labels) else set(references))
+    if labels is not None and len(labels) and all(isinstance(label, int) for label in labels):  # choices of each example
+        return {"chance": float(np.mean([100.0 / n for n in labels])), "majority": _value(metric, [majority] * len(references), references, language)}
     return {"chance": 100.0 / sizes, "majority": _value(metric, [majority] * len(references), references, language)}
 
 

@@ -48,3 +48,8 @@ def test_chance_of_uniform_tags_is_near_its_expectation():
     rows = baselines("entity_f1", gold, None, ["B-LOC", "O"], "de")
     assert rows["chance"] == pytest.approx(100 * 2 * 1 * 0.5 / 1.5, abs=3)
     assert rows["majority"] == 100
+
+
+def test_chance_of_choices_follows_their_number():
+    assert baselines("accuracy", [0, 1, 1], None, [2, 2, 2])["chance"] == 50
+    assert baselines("accuracy", [0, 1, 3], None, [2, 4, 4])["chance"] == pytest.approx(100 * (1 / 2 + 1 / 4 + 1 / 4) / 3)
