@@ -33,7 +33,6 @@ METHODS = {
     "task_arithmetic 0.4": {"method": "task_arithmetic", "weight": 0.4},
     "ties": {"method": "ties", "weight": 1.0},
 }
-FIRST_SEED_ONLY = ("task_arithmetic 0.4", "ties")
 JOINT, BEST_SINGLE = "joint", "best single"
 
 
@@ -82,7 +81,7 @@ class Merging(Lab):
             shutil.rmtree(tuned.directory.parent)
 
 
-def measure(base: Path, seeds: list[int], chosen: list[tuple[str, ...]], grid: Path | None, out: Path, work: Path) -> None:
+def measure(base: Path, seeds: list[int], chosen: list[tuple[str, ...]], methods: list[str], grid: Path | None, out: Path, work: Path) -> None:
     fields = ["how", "subset", "seed", "target", "dev", "test", "seconds"]
     kept = rows_of(out)
     done = {(row["how"], row["subset"], int(row["seed"])) for row in kept if row["target"] == TARGETS[-1]}
@@ -109,9 +108,9 @@ def measure(base: Path, seeds: list[int], chosen: list[tuple[str, ...]], grid: P
                         found = trained
                     table.writerows({"seconds": row.get("seconds_intermediate"), **row, "how": JOINT} for row in found)
                 if len(names) > 1:
-                    for label, how in METHODS.items():
-                        if (label, key, seed) not in done and (seed == seeds[0] or label not in FIRST_SEED_ONLY):
-                            table.writerows(lab.merged(names, how, label))
+                    for label in methods:
+                        if (label, key, seed) not in done:
+                            table.writerows(lab.merged(names, METHODS[label], label))
                 stream.flush()
             print(f"seed {seed}: {time.process_time():.0f} s of CPU", file=sys.stderr, flush=True)
 
@@ -136,7 +135,7 @@ def report(rows: list[dict[str, str]], out: Path | None) -> str:
     scores: dict[tuple[str, str, int], dict[str, float]] = {}
     for row in rows:
         scores.setdefault((row["how"], row["subset"], int(row["seed"])), {})[row["target"]] = float(row["test"])
-    chosen = sorted({subset for _, subset, _ in scores if "+" in subset})
+    chosen = sorted(set.intersection(*({subset for how, subset, n in scores if how in METHODS and n == seed} for seed in seeds)))
 
     def of(how: str, subset: str, target: str, used: list[int]) -> list[float]:
         """The score of each seed; ``mean``: of the three targets."""
@@ -150,8 +149,11 @@ def report(rows: list[dict[str, str]], out: Path | None) -> str:
 
     lines = [f"{len(chosen)} subsets of 2 to {max(s.count('+') + 1 for s in chosen)} of {len(POOL)} tasks; truth = joint training. Intervals over subsets (95 %).", ""]
     lines += ["| guess | seeds | target | Kendall | Spearman | mean abs. error | bias | regret of the first choice | at random |", "|---|---|---|---|---|---|---|---|---|"]
-    ways = [(label, seeds[:1] if label in FIRST_SEED_ONLY else seeds) for label in METHODS] + [(BEST_SINGLE, seeds), ("average", seeds[:1]), (BEST_SINGLE, seeds[:1])]
-    for label, used in ways:
+    available = {label: tuple(seed for seed in seeds if all((label, subset, seed) in scores for subset in chosen)) for label in METHODS}
+    fair = [(label, used) for used in sorted(set(available.values())) for label in ("average", BEST_SINGLE) if used]  # on the same seeds
+    for label, used in dict.fromkeys([*available.items(), *fair]):
+        if not used:
+            continue
         for target in ("mean", *TARGETS):
             found = agreement({s: of(JOINT, s, target, used) for s in chosen}, {s: of(label, s, target, used) for s in chosen})
             cells = [_cell(found.kendall), _cell(found.spearman), _cell(found.error, 1), _cell(found.bias, 1), f"{found.regret:.1f}", f"{found.random_regret:.1f}"]
@@ -185,12 +187,15 @@ def main() -> None:
     parser.add_argument("--grid", type=Path, help="table of benchmarks/grid.py with joint scores")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--work", type=Path, help="an existing folder that keeps the trainings of single tasks for the next call")
+    parser.add_argument("--methods", default=",".join(METHODS), help="comma list of: " + ", ".join(METHODS))
+    parser.add_argument("--join", type=Path, nargs="*", default=[], help="tables of other seeds for the report")
     parser.add_argument("--report", type=Path, help="markdown to write")
     arguments = parser.parse_args()
     if arguments.base:
         with tempfile.TemporaryDirectory() as folder:
-            measure(arguments.base, list(map(int, arguments.seeds.split(","))), drawn(arguments.subsets), arguments.grid, arguments.out, arguments.work or Path(folder))
-    print(report(rows_of(arguments.out), arguments.report))
+            measure(arguments.base, list(map(int, arguments.seeds.split(","))), drawn(arguments.subsets), arguments.methods.split(","), arguments.grid, arguments.out, arguments.work or Path(folder))
+    rows = [row for path in [arguments.out, *arguments.join] for row in rows_of(path)]
+    print(report(rows, arguments.report))
 
 
 if __name__ == "__main__":

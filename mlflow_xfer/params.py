@@ -237,6 +237,7 @@ class Searching(Shape):
 class Confirmation(Shape):
     confirm_top: Annotated[int, Field(ge=0)] = Field(3, description="how many of the best are run again on fresh seeds, beside the baseline; 0: none")
     confirm_seeds: Annotated[int, Field(ge=2)] = Field(5, description="how many fresh seeds the confirmation runs, none of which the search used")
+    confirm_combine: Literal["auto", "joint", "merge"] = Field("auto", description="how a search with combine=merge combines what it confirms; auto: joint")
     margin: Annotated[float, Field(gt=0)] = Field(1.0, description="smallest difference that matters, in points")
 
 

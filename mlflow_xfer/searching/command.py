@@ -62,6 +62,12 @@ class Command:
             return self.params.study_name
         return f"search-{'+'.join(self.targets)[:40]}-{digest(self.identity)[:8]}"
 
+    def confirmed(self, candidate: Candidate, seeds: Sequence[int]) -> dict[str, Any]:
+        """As :meth:`transfer`, combined as the confirmation asks: what was searched on merges is trained jointly."""
+        how = self.params.confirm_combine
+        own = {"combine": "joint" if how == "auto" else how} if self.params.combine == "merge" else {}
+        return {**self.transfer(candidate, seeds), **own}
+
     def transfer(self, candidate: Candidate, seeds: Sequence[int]) -> dict[str, Any]:
         """The parameters of a candidate's transfer, as a user types them."""
         return {**self.shared, **candidate.overrides(), "seeds": typed(tuple(seeds))}
@@ -116,7 +122,7 @@ def shared_of(params: Any) -> dict[str, str]:
 
 def given_of(params: Any) -> dict[str, Any]:
     """What the command sets of the parameters that a space may vary."""
-    names = {*Training.model_fields, "combine", "mixing", "mixing_cap", "mixing_temperature", "mlm_share", "alpha", "target_shots", "layer", "pooling"}
+    names = {*Training.model_fields, "combine", "mixing", "mixing_cap", "mixing_temperature", "mlm_share", "merge_method", "merge_weight", "merge_density", "alpha", "target_shots", "layer", "pooling"}
     found = {name: getattr(params, name) for name in params.model_fields_set & names if name != "combine"}
     for phase, own in params.scoped.items():
         found |= {f"{phase}.{name}": getattr(own, name) for name in own.model_fields_set}

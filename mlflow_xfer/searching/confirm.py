@@ -127,7 +127,7 @@ def run_arms(command: Command, executor: Executor, parent: str, candidates: Sequ
     references, extra = References(lambda: store, fetch=True), task_file_tasks(command.params)
     arms = []
     for candidate in candidates:
-        typed = command.transfer(candidate, seeds)
+        typed = command.confirmed(candidate, seeds)
         arms.append(_Arm(candidate, typed, plan_of(typed, references, extra, online=True)))
     jobs: list[Job] = []
     for arm in arms:

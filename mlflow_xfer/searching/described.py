@@ -111,6 +111,8 @@ def answer(command: Command, found: Confirmation) -> str:
     notes = []
     if ORACLE in command.params.objective:
         notes.append("Chosen with labels in the target languages (oracle): not what a setting without labels allows.")
+    if command.params.combine == "merge" and command.params.confirm_combine != "merge":
+        notes.append("Searched on merged weights; what is confirmed was trained jointly.")
     if not found.winners:
         return "\n\n".join([head, found.why or "Nothing is confirmed yet.", *notes])
     best = found.winners[0]
