@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import math
 import os
 import shutil
 import sys
@@ -19,6 +20,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 from grid import INTERMEDIATE, LANGUAGES, TASKS, TEST_EXAMPLES, Lab  # first: it sets the threads
 
 from mlflow_xfer.data import sources
@@ -30,8 +32,8 @@ from mlflow_xfer.training.selection import dev_score
 from mlflow_xfer.training.settings import Part, Settings
 from mlflow_xfer.training.trainer import Training, references, train
 
-HELPERS = {"choice": "attribute", "mood": "polarity", "holds": "attribute", "qa": "questions"}
-SIGNALS = ("english_dev", "label_free", "confidence", "agreement", "oracle")
+HELPERS = {"choice": "attribute", "mood": "polarity", "holds": "attribute"}
+SIGNALS = ("english_dev", "label_free", "confidence", "atc", "agreement", "oracle")
 FIELDS = ("seed", "target", "after", "point", *SIGNALS, "test")
 
 
@@ -41,6 +43,12 @@ def kappa(one: list, other: list) -> float:
     left, right = Counter(map(str, one)), Counter(map(str, other))
     chance = sum(left[answer] * right[answer] for answer in left) / len(one) ** 2
     return 100 * (same - chance) / (1 - chance) if chance < 1 else 0.0
+
+
+def thresholded(source: np.ndarray, score: float, target: np.ndarray) -> float:
+    """Average thresholded confidence (Garg et al. 2022): share of target rows above what the source score says, 0-100."""
+    passing = round(len(source) * score / 100)
+    return 100.0 * float(np.mean(target >= np.sort(source)[len(source) - passing])) if passing else 0.0
 
 
 class Selection(Lab):
@@ -56,15 +64,17 @@ class Selection(Lab):
             metrics, score, collapsed = usual(training)
             model, scores = training.model.head(name), {key.rpartition("/")[2]: value for key, value in metrics.items()}
             encoded = {code: rows for code, (_, rows) in training.dev[name].items()}
-            sure = label_free.confidences(model, training.tokenizer, task, encoded)
-            guessed = label_free.estimates(sure["en"], scores["en"], {code: sure[code] for code in LANGUAGES})
+            given = label_free.distributions(model, training.tokenizer, task, encoded)
+            sure = {code: -label_free.entropy(found_) for code, found_ in given.items()}
             answers = predict_encoded(model, training.tokenizer, task, encoded, dev)
             bare = {code: training._encode(split, task) for code, split in tests.items()}
             predicted = predict_encoded(model, training.tokenizer, task, bare, tests)
             truth = {code: dev_score(task, predicted[code], references(task.kind, tests[code])) for code in LANGUAGES}
             found.append({
-                "english_dev": scores["en"], "label_free": _mean(guessed.values()), "oracle": _mean(scores[code] for code in LANGUAGES),
+                "english_dev": scores["en"], "oracle": _mean(scores[code] for code in LANGUAGES),
+                "label_free": _mean(label_free.information(given[code]) for code in LANGUAGES),
                 "confidence": _mean(sure[code].mean() for code in LANGUAGES),
+                "atc": _mean(thresholded(sure["en"], scores["en"], sure[code]) for code in LANGUAGES),
                 "agreement": _mean(kappa(answers["en"], answers[code]) for code in LANGUAGES), "test": _mean(truth.values()),
             })  # fmt: skip
             return metrics, score, collapsed
@@ -109,10 +119,6 @@ def report(out: Path, page: Path | None) -> str:
         trainings.setdefault((row["target"], row["after"], row["seed"]), []).append({name: float(row[name]) for name in (*SIGNALS, "test")})
     lines = [f"{len(trainings)} trainings, {len(rows)} checkpoints. Kendall: of a signal's order of one training's checkpoints with that of test. Loss: test points between the best checkpoint and the chosen one (of equals the last). Across: Kendall over the last checkpoints of all trainings of a target. Intervals over trainings (95 %).", ""]
     lines += ["| signal | Kendall within trainings | loss of the choice | loss, by target: " + ", ".join(HELPERS) + " | Kendall across trainings |", "|---|---|---|---|---|"]
-    import math
-
-    import numpy as np
-
     for signal in (*SIGNALS, "last"):
         taus, losses, by_target = [], [], {}
         for (target, _, _), points in trainings.items():

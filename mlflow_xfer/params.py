@@ -114,7 +114,7 @@ class Targets(Shape):
     source_language: str = Field("en", description="language of the target's training data")
     target_shots: Annotated[int, Field(ge=0)] = Field(0, description="labelled examples of each evaluated language added to the training data")
     choice_scoring: Literal["head", "likelihood"] = Field("head", description="multiple choice: a scored head, or (decoders) the length-normalised likelihood of each choice, which needs no training")
-    select_by: Literal["english_dev", "last", "average", "label_free", "oracle"] = Field("english_dev", description="which checkpoint is kept: best on English dev; last; mean of the epochs' weights; label_free: the one that is surest on dev rows of the evaluated languages, their labels unread; oracle: best on those labels (not zero-shot, always shown as oracle)")
+    select_by: Literal["english_dev", "last", "average", "label_free", "oracle"] = Field("english_dev", description="which checkpoint is kept: best on English dev; last; mean of the epochs' weights; label_free: the one that best tells apart dev rows of the evaluated languages, their labels unread; oracle: best on those labels (not zero-shot, always shown as oracle)")
 
 
 class Overlaps(Shape):

@@ -278,8 +278,6 @@ class Composer:
         shots = sorted({row.language for row in rows if row.split == SELECTION_SPLIT and row.language != source})
         if shots:
             self.problems.add(f"{by}: target_shots of {task.name!r} are taken from the validation rows in {', '.join(shots)}, where there is no training split.", "Use target_shots=0, or another select_by.")
-        if self.params.select_by == "label_free" and not any(row.split == SELECTION_SPLIT and row.language == source for row in rows):
-            self.problems.add(f"{by} compares with labelled validation rows in {source!r}, which {task.name!r} has not.", "Use last or average.")
         return tuple((task, one) for one in found.values() if one)
 
     def adapted(self, task: Task) -> Task:

@@ -1,19 +1,21 @@
-"""How good a model is in a language without labels, guessed from how sure it is there.
+"""How well a model tells things apart in a language without labels: the signal of ``select_by=label_free``.
 
-Average thresholded confidence (Garg et al. 2022, arXiv 2201.04234): choose the threshold above which the share of
-labelled source rows equals the score reached on them; the share of unlabelled target rows above it is the estimate.
-Confidence is the negative entropy of the answer's distribution, of which they found the estimates best. It needs no
-parallel text and no second model, and unlike plain confidence a model that is sure and wrong at home gains nothing.
+Mutual information of input and answer (Krause et al. 2010; as information maximisation in Shi & Sha 2012; among the
+validators that Musgrave et al. 2022 compare): the entropy of the mean answer minus the mean entropy of the answers. It is
+high if the model is sure of each answer and gives all of them; a model that is sure of always the same one gets 0, which
+plain confidence would miss. It needs neither labels nor parallel text. ``benchmarks/selection.py`` measures it beside
+other signals.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from mlflow_xfer.data.encoded import Encoded
 from mlflow_xfer.models.heads import without_missing
@@ -23,84 +25,89 @@ from mlflow_xfer.training.batches import Reading, per_token, reading
 from mlflow_xfer.training.predict import TOKEN_BUDGET, allowed_labels, best_spans, outputs
 
 
-def estimates(source: np.ndarray, score: float, targets: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """Estimated score by target language, 0-100.
+def signals(model: nn.Module, tokenizer: Any, task: Task, encoded: Mapping[str, Encoded], token_budget: int = TOKEN_BUDGET) -> dict[str, float]:
+    """By language, how well the model tells the rows apart, 0-100. Reads no labels.
 
-    Args:
-        source: confidences on labelled rows of the source language [items].
-        score: what the model reaches there, 0-100.
-        targets: by language, confidences on unlabelled rows.
+    Mutual information in percent of the most that the number of answers allows. Span QA has no answers in common to
+    all rows: there it is how sure begin and end are, in percent.
     """
-    limit = threshold(source, score)
-    return {language: 100.0 * float(np.mean(found >= limit)) for language, found in targets.items()}
-
-
-def threshold(source: np.ndarray, score: float) -> float:
-    """The confidence that ``score`` percent of the source items reach; infinite for none of them."""
-    passing = round(len(source) * score / 100.0)
-    return float(np.sort(source)[len(source) - passing]) if passing else float("inf")
-
-
-def confidences(model: nn.Module, tokenizer: Any, task: Task, encoded: Mapping[str, Encoded], token_budget: int = TOKEN_BUDGET) -> dict[str, np.ndarray]:
-    """By language, the confidence in each answer: of an example, or of a word where words are tagged. Reads no labels."""
     where = next(model.parameters()).device
     how = reading(tokenizer, model.config, is_decoder(model.config), where.type == "cuda")
-    return {language: CONFIDENCES[task.kind](model, task, rows, how, token_budget) for language, rows in encoded.items()}
+    if task.kind == TaskKind.SPAN_QA:
+        return {language: 100.0 * float(np.mean(_sure_spans(model, task, rows, how, token_budget))) for language, rows in encoded.items()}
+    return {language: information(DISTRIBUTIONS[task.kind](model, task, rows, how, token_budget)) for language, rows in encoded.items()}
 
 
-def certainty(logits: Tensor) -> Tensor:
-    """Negative entropy in nats over the last dimension; entries of minus infinity count for nothing."""
-    logs = torch.log_softmax(logits.float(), dim=-1)
-    return (logs.exp() * logs.masked_fill(logs.isinf(), 0.0)).sum(dim=-1)
+def information(answers: np.ndarray) -> float:
+    """Mutual information of item and answer from distributions [items, answers], in percent of log(answers)."""
+    gained = entropy(answers.mean(axis=0)) - entropy(answers).mean()
+    return 100.0 * float(max(gained, 0.0)) / math.log(answers.shape[1])
+
+
+def entropy(probabilities: np.ndarray) -> np.ndarray:
+    """In nats, over the last dimension."""
+    return -np.sum(probabilities * np.log(np.clip(probabilities, 1e-30, None)), axis=-1)
+
+
+def distributions(model: nn.Module, tokenizer: Any, task: Task, encoded: Mapping[str, Encoded], token_budget: int = TOKEN_BUDGET) -> dict[str, np.ndarray]:
+    """By language, the answers' probabilities [items, answers]: of examples, or of words where words are tagged."""
+    where = next(model.parameters()).device
+    how = reading(tokenizer, model.config, is_decoder(model.config), where.type == "cuda")
+    return {language: DISTRIBUTIONS[task.kind](model, task, rows, how, token_budget) for language, rows in encoded.items()}
 
 
 def _of_classes(model: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int) -> np.ndarray:
     _, allowed = allowed_labels(model, task)
-    found = np.zeros(len(encoded), np.float64)
+    found = np.zeros((len(encoded), int(allowed.sum())))
     for rows, output in outputs(model, task, encoded, how, token_budget):
-        logits = output.logits.float().masked_fill(~allowed.to(output.logits.device), float("-inf"))
-        found[rows] = certainty(logits).cpu().numpy()
+        found[rows] = output.logits.float()[:, allowed.to(output.logits.device)].softmax(-1).cpu().numpy()
     return found
 
 
 def _of_tags(model: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int) -> np.ndarray:
+    """Of words, each read in exactly one window; padding and special tokens are no words."""
     _, allowed = allowed_labels(model, task)
-    found, starts = np.zeros(len(encoded.tokens), np.float64), np.asarray(encoded.starts)
+    starts, is_word = np.asarray(encoded.starts), np.asarray(encoded.columns["token_word"]) >= 0
+    kept = np.cumsum(is_word) - 1  # the place of a token among the words
+    found = np.zeros((int(is_word.sum()), int(allowed.sum())), np.float32)
     for rows, output in outputs(model, task, encoded, how, token_budget):
-        logits = output.logits.float().masked_fill(~allowed.to(output.logits.device), float("-inf"))
-        sure = certainty(logits).cpu().numpy()
+        sure = output.logits.float()[..., allowed.to(output.logits.device)].softmax(-1).cpu().numpy()
         for i, row in enumerate(rows):
-            found[starts[row] : starts[row + 1]] = sure[i, : starts[row + 1] - starts[row]]
-    return found[np.asarray(encoded.columns["token_word"]) >= 0]
+            words = np.flatnonzero(is_word[starts[row] : starts[row + 1]])
+            found[kept[starts[row] + words]] = sure[i, words]
+    return found.astype(np.float64)
 
 
 def _of_choices(model: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int) -> np.ndarray:
-    found = np.zeros(len(encoded), np.float64)
+    choices = np.asarray(encoded.columns["choices"])
+    found = np.zeros((len(encoded), int(choices.max())))
     for rows, output in outputs(model, task, encoded, how, token_budget):
-        available = torch.from_numpy(np.asarray(encoded.columns["choices"])[rows]).to(output.logits.device)
-        found[rows] = certainty(without_missing(output.logits.float(), available)).cpu().numpy()
+        available = torch.from_numpy(choices[rows]).to(output.logits.device)
+        sure = without_missing(output.logits.float(), available).softmax(-1).cpu().numpy()
+        found[rows, : sure.shape[1]] = sure[:, : found.shape[1]]
     return found
 
 
-def _of_spans(model: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int) -> np.ndarray:
-    """Negative entropy of begin and end together, in the window that holds an example's best span."""
+def _sure_spans(model: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int) -> np.ndarray:
+    """1 - entropy of begin and end in percent of the most possible, in the window that holds an example's best span."""
     n = encoded.counts["examples"]
-    best, found = np.full(n, -np.inf), np.zeros(n, np.float64)
+    best, found = np.full(n, -np.inf), np.zeros(n)
     examples = np.asarray(encoded.columns["example"])
     for rows, output in outputs(model, task, encoded, how, token_budget):
         begins = per_token(encoded, "token_begin", rows.tolist(), output.start_logits.shape[1], -1)
         inside = (begins >= 0).to(output.start_logits.device)
         _, _, scores = best_spans(output.start_logits.float(), output.end_logits.float(), inside)
-        sure = sum(certainty(logits.float().masked_fill(~inside, float("-inf"))) for logits in (output.start_logits, output.end_logits))
-        for row, score, value in zip(rows, scores.tolist(), sure.tolist(), strict=True):
+        ends = [logits.float().masked_fill(~inside, float("-inf")).softmax(-1).cpu().numpy() for logits in (output.start_logits, output.end_logits)]
+        unsure = sum(entropy(np.nan_to_num(end)) for end in ends)
+        most = 2 * np.log(np.maximum(inside.sum(-1).cpu().numpy(), 2))
+        for row, score, value in zip(rows, scores.tolist(), 1 - unsure / most, strict=True):
             if score > best[examples[row]]:
                 best[examples[row]], found[examples[row]] = score, value
     return found
 
 
-CONFIDENCES = {
+DISTRIBUTIONS = {
     TaskKind.CLASSIFICATION: _of_classes,
     TaskKind.TAGGING: _of_tags,
     TaskKind.MULTIPLE_CHOICE: _of_choices,
-    TaskKind.SPAN_QA: _of_spans,
 }

@@ -105,8 +105,6 @@ def _check(parts: Sequence[Part], mixture: Mixture | None, settings: Settings) -
             )
     if settings.select_by in BY_LANGUAGES and not any(part.selection for part in parts):
         raise XferError(f"select_by={settings.select_by} needs dev rows of the languages that it selects for.")
-    if settings.select_by == "label_free" and any(part.selection and not part.dev for part in parts):
-        raise XferError("select_by=label_free needs labelled dev rows of the source language beside the unlabelled ones.")
     if settings.train_batch_size < 1 or settings.learning_rate <= 0:
         raise XferError("train_batch_size and learning_rate must be above 0.")
 
@@ -237,16 +235,16 @@ class Training:
         }
         if self.settings.select_by not in BY_LANGUAGES:
             return metrics, combined(scores, [LM_NAME]), collapsed
-        judged = {part.task.name: self._judge(part, scores.get(part.task.name, {})) for part in self.parts if part.selection}
+        judged = {part.task.name: self._judge(part) for part in self.parts if part.selection}
         by = self.settings.select_by
         metrics |= {f"{by}/{name}/{language}": value for name, found in judged.items() for language, value in found.items()}
         means = [sum(found.values()) / len(found) for found in judged.values()]
         return metrics, sum(means) / len(means), collapsed
 
-    def _judge(self, part: Part, scores: Mapping[str, float]) -> dict[str, float]:
-        """By language of ``part.selection``: the score on its labels (oracle), or the estimate without them."""
+    def _judge(self, part: Part) -> dict[str, float]:
+        """By language of ``part.selection``: the score on its labels (oracle), or a signal without them."""
         from mlflow_xfer.training.devices import autocast, pick
-        from mlflow_xfer.training.label_free import confidences, estimates
+        from mlflow_xfer.training.label_free import signals
         from mlflow_xfer.training.predict import predict_encoded
         from mlflow_xfer.training.selection import dev_score
 
@@ -254,9 +252,7 @@ class Training:
         encoded = {language: one for language, (_, one) in rows.items()}
         with autocast(pick(self.placement.device), self.settings.precision):
             if self.settings.select_by == "label_free":
-                first = "en" if "en" in scores else next(iter(scores))
-                own = confidences(model, self.tokenizer, part.task, {first: self.dev[part.task.name][first][1]})
-                return estimates(own[first], scores[first], confidences(model, self.tokenizer, task, encoded))
+                return signals(model, self.tokenizer, task, encoded)
             splits = {language: split for language, (split, _) in rows.items()}
             found = predict_encoded(model, self.tokenizer, task, encoded, splits)
         return {language: dev_score(task, found[language], references(task.kind, split)) for language, split in splits.items()}

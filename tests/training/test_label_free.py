@@ -13,7 +13,8 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.heads import build
 from mlflow_xfer.models.load import load_tokenizer
 from mlflow_xfer.tasks.task import Task, TaskKind
-from mlflow_xfer.training.label_free import certainty, confidences, estimates, threshold
+from mlflow_xfer.training.label_free import distributions, entropy, information, signals
+from mlflow_xfer.training.predict import predict_encoded
 from mlflow_xfer.training.settings import Part, Settings
 from mlflow_xfer.training.trainer import train
 
@@ -29,21 +30,16 @@ def relabelled(split, labels):
     return split.remove_columns("label").add_column("label", labels)
 
 
-def test_the_share_above_the_threshold_is_the_estimate():
-    source = np.array([0.1, 0.9, 0.5, 0.7])
-    assert threshold(source, 75.0) == 0.5 and threshold(source, 100.0) == 0.1 and threshold(source, 0.0) == float("inf")
-    found = estimates(source, 50.0, {"de": np.array([0.6, 0.7, 0.8, 0.1]), "tr": np.array([0.0, 0.2])})
-    assert found == {"de": 50.0, "tr": 0.0}
-    assert estimates(source, 75.0, {"en": source})["en"] == 75.0, "at home it is the score"
-
-
-def test_certainty_is_negative_entropy_over_what_can_be_answered():
-    logits = torch.tensor([[0.0, 0.0, float("-inf")], [50.0, 0.0, 0.0]])
-    assert certainty(logits).tolist() == pytest.approx([-np.log(2), 0.0], abs=1e-6)
+def test_information_is_being_sure_of_different_answers():
+    sure, torn = np.array([[1.0, 0.0], [0.0, 1.0]]), np.full((4, 2), 0.5)
+    always = np.array([[1.0, 0.0]] * 3)
+    assert information(sure) == pytest.approx(100) and information(torn) == information(always) == pytest.approx(0)
+    assert 0 < information(np.array([[0.9, 0.1], [0.2, 0.8]])) < 100
+    assert entropy(torn).tolist() == pytest.approx([np.log(2)] * 4)
 
 
 @pytest.mark.parametrize("kind", [TaskKind.CLASSIFICATION, TaskKind.TAGGING, TaskKind.MULTIPLE_CHOICE, TaskKind.SPAN_QA])
-def test_every_kind_has_a_confidence_without_labels(any_model, kind):
+def test_every_kind_has_a_signal_without_labels(any_model, kind):
     from datasets import Dataset
 
     unlabelled = {
@@ -55,10 +51,15 @@ def test_every_kind_has_a_confidence_without_labels(any_model, kind):
     task = Task(name="t", kind=kind, metric="", languages=("en",), sources={}, labels=("a", "b", "c") if kind in ("classification", "tagging") else ())
     model, tokenizer = build(any_model, [task], False, 0).eval(), load_tokenizer(any_model)
     encoded = {"de": encode(Dataset.from_list(unlabelled[kind]), task, tokenizer, 32, decoder=model.decoder)}
-    found = confidences(model.head("t"), tokenizer, task, encoded)["de"]
-    assert len(found) == (3 if kind == TaskKind.TAGGING else 2) and (found <= 1e-6).all() and (found > -10).all()
+    assert 0 <= signals(model.head("t"), tokenizer, task, encoded)["de"] <= 100
+    if kind != TaskKind.SPAN_QA:
+        found = distributions(model.head("t"), tokenizer, task, encoded)["de"]
+        assert found.shape == (3 if kind == TaskKind.TAGGING else 2, 3) and found.sum(-1).tolist() == pytest.approx([1.0] * len(found))
     if kind == TaskKind.MULTIPLE_CHOICE:
-        assert found[0] >= -np.log(2) - 1e-6, "a missing choice is no answer"
+        assert found[0, 2] == 0 and found[1].min() > 0, "a missing choice is no answer"
+    if kind == TaskKind.TAGGING:
+        answered = predict_encoded(model.head("t"), tokenizer, task, encoded, {"de": Dataset.from_list(unlabelled[kind])})["de"]
+        assert [task.labels[i] for i in found.argmax(-1)] == [tag for tags in answered for tag in tags], "of the words, in their order"
 
 
 def test_label_free_reads_no_labels_and_oracle_does(encoder, tmp_path):
@@ -80,10 +81,9 @@ def test_label_free_reads_no_labels_and_oracle_does(encoder, tmp_path):
 
 
 def test_what_selects_must_be_there(encoder, tmp_path):
-    train_rows, dev = rows(SENTIMENT, "en", 16), rows(SENTIMENT, "de", 8)
-    for by, part, says in (("oracle", Part(SENTIMENT, train_rows), "dev rows of the languages"), ("label_free", Part(SENTIMENT, train_rows, {}, {"de": dev}), "of the source language")):
-        with pytest.raises(XferError, match=says):
-            train(encoder, [part], None, Settings(select_by=by, **SETTINGS), tmp_path / by)
+    for by in ("oracle", "label_free"):
+        with pytest.raises(XferError, match="dev rows of the languages"):
+            train(encoder, [Part(SENTIMENT, rows(SENTIMENT, "en", 16))], None, Settings(select_by=by, **SETTINGS), tmp_path / by)
 
 
 def test_words_count_one_by_one(encoder, tmp_path):
