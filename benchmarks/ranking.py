@@ -11,9 +11,11 @@ flatter it. DIR keeps the runs, so a repeated command trains nothing. One CPU th
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -55,23 +57,31 @@ def measured(executor: Executor, find_base: References, params: Transfer, seed: 
     return found
 
 
-GROUPS = {"none": (("text_emb", "logme", "h_score"), ("task_emb",), ("size", "kind")), "auto": (("logme", "h_score"), ("few_shot",), ("english",))}
-"""Methods by what they read in common, so that the cost of a group is what its first method costs."""
+GROUPS = (
+    ("none", ("text_emb", "logme", "h_score")),
+    ("auto", ("logme", "h_score")),
+    ("auto", ("english",)),
+    ("none", ("size", "kind")),
+    ("auto", ("few_shot",)),
+    ("none", ("task_emb",)),
+)
+"""Whether checkpoints are read, and methods by what they read in common: a group costs what its first method costs."""
 
 FREE = ("text_emb", "task_emb", "size", "kind")  # methods that never read checkpoints
+LABELS = {"none": " (base)", "auto": ""}
+BUDGET = Budget(examples=300)  # what a search gives them
 
 
-def ranked(params: Transfer, executor: Executor, find_base: References, seed: int, checkpoints: str, label: str, costs: dict[str, float]) -> Ranking:
-    """The scores of one seed; adds the CPU seconds of each group to ``costs``."""
-    scores = {}
-    for group in GROUPS[checkpoints]:
-        budget = Budget(steps=10) if "few_shot" in group else Budget()
+def ranked(params: Transfer, executor: Executor, find_base: References, seed: int, checkpoints: str, group: tuple[str, ...], folder: Path) -> tuple[dict, float]:
+    """(scores, CPU seconds) of a group with one seed; kept in ``folder``."""
+    kept = folder / f"{'+'.join(group)}-{checkpoints}-s{seed}.json"
+    if not kept.is_file():
+        budget = replace(BUDGET, steps=10) if "few_shot" in group else BUDGET
         start = cpu()
         found = rank(params, executor, find_base, pool=POOL, methods=group, checkpoints=checkpoints, seed=seed, budget=budget)
-        for name in group:
-            costs[shown(name, label)] = costs.get(shown(name, label), 0.0) + cpu() - start
-        scores |= found.scores
-    return Ranking(scores)
+        folder.mkdir(exist_ok=True)
+        kept.write_text(json.dumps([found.scores, cpu() - start]), encoding="utf-8")
+    return tuple(json.loads(kept.read_text(encoding="utf-8")))
 
 
 def shown(method: str, label: str) -> str:
@@ -102,6 +112,7 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--work", required=True, type=Path)
     parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--groups", type=int, default=len(GROUPS), help="only the first so many groups of methods (the last are the dear ones)")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     out = arguments.out and arguments.out.absolute()
@@ -118,12 +129,16 @@ def main() -> None:
             truth[seed] = measured(executor, find_base, params, seed)
             trained.append(cpu() - start)
             print(f"seed {seed}: measured after {cpu() - began:.0f} s of CPU", file=sys.stderr, flush=True)
-        costs, tables = {}, []
-        for checkpoints, label in (("none", " (base)"), ("auto", "")):
-            rankings = {seed: ranked(params, executor, find_base, seed, checkpoints, label, costs) for seed in seeds}
-            tables.append(judged(rankings, truth, label))
-            print(f"ranked with checkpoints={checkpoints} after {cpu() - began:.0f} s of CPU", file=sys.stderr, flush=True)
-    costs = {name: seconds / len(seeds) for name, seconds in costs.items()}
+        costs: dict[str, float] = {}
+        scores: dict[str, dict[int, dict]] = {label: {seed: {} for seed in seeds} for label in LABELS.values()}
+        for checkpoints, group in GROUPS[: arguments.groups]:
+            label = LABELS[checkpoints]
+            for seed in seeds:
+                found, took = ranked(params, executor, find_base, seed, checkpoints, group, Path("rankings").absolute())
+                scores[label][seed] |= found
+                costs |= {shown(name, label): costs.get(shown(name, label), 0.0) + took / len(seeds) for name in group}
+            print(f"{'+'.join(group)}{label} after {cpu() - began:.0f} s of CPU", file=sys.stderr, flush=True)
+    tables = [judged({seed: Ranking(of) for seed, of in by_seed.items()}, truth, label) for label, by_seed in scores.items()]
     text = written(truth, pd.concat(tables).drop_duplicates("method"), costs, trained, seeds)
     print(text)
     if out:

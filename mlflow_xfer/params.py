@@ -210,7 +210,7 @@ class Rank(Model, Data, RawText, Pool, Overlaps, Trained, Seed, Reuse):
     text: Text = Field(None, description=RawText.model_fields["text"].description)
     target: NamesOrAuto = Field("auto", description=Targets.model_fields["target"].description)
     suite: Literal["auto", "mini", "xtreme", "xtreme-r"] = Field("auto", description=Evaluation.model_fields["suite"].description)
-    method: Names = Field(("auto",), description="scores, fused by mean rank; auto: those of them that train nothing. " + "; ".join(f"{name}: {about}" for name, about in RANK_METHODS.items()))
+    method: Names = Field(("auto",), description="scores, fused by mean rank; auto: logme and h_score, and size for targets without labels. " + "; ".join(f"{name}: {about}" for name, about in RANK_METHODS.items()))
     checkpoints: Literal["auto", "none", "train"] = Field("auto", description="of the candidates alone: auto: read if all of them are finished; none: only the base; train: train the missing first")
     max_examples: CountOrNone = Field(1000, description="rows of a task that are embedded, drawn by the seed")
     shots: Annotated[int, Field(gt=0)] = Field(64, description="few_shot: training examples of the target")

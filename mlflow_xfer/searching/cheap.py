@@ -262,5 +262,8 @@ METHODS = {
     "few_shot": Method(few_shot, checkpoints=True),
     "english": Method(english, rows=False, checkpoints=True),
 }
-AUTO = ("kind", "text_emb", "logme", "h_score")
-"""What ``auto`` fuses."""
+AUTO = ("logme", "h_score")
+"""What ``auto`` fuses: on mini they order tasks best, and a score that says nothing (text_emb there) spoils a fusion."""
+
+AUTO_BARE = ("size",)
+"""What ``auto`` does for targets without labelled training rows."""

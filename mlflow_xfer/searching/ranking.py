@@ -15,7 +15,7 @@ from mlflow_xfer.phases.execute import Executor, validate
 from mlflow_xfer.phases.phase import Base, Made, Phase
 from mlflow_xfer.phases.plan import beginning
 from mlflow_xfer.registry import unknown
-from mlflow_xfer.searching.cheap import AUTO, LABELLED, METHODS, Budget, Material
+from mlflow_xfer.searching.cheap import AUTO, AUTO_BARE, LABELLED, METHODS, Budget, Material
 from mlflow_xfer.searching.pool import pool_of
 from mlflow_xfer.stats import ranking as judged
 from mlflow_xfer.tasks.task import Task
@@ -124,7 +124,7 @@ def rank(
             training settings. ``intermediate`` and ``seeds`` are not read.
         find_base, extra, online: as of :class:`Composer`.
         pool: candidates; ``auto`` as :func:`pool_of` says.
-        methods: names of :data:`METHODS`; ``auto`` stands for :data:`AUTO`.
+        methods: names of :data:`METHODS`; ``auto`` stands for :data:`AUTO`, and for :data:`AUTO_BARE` where a target has no labels.
         checkpoints: ``auto``: read finished single-task checkpoints if every candidate has one; ``none``: only the base;
             ``train``: train the missing ones first.
         seed: of the replicate whose checkpoints and rows are read.
@@ -137,7 +137,8 @@ def rank(
     seconds = {}
     for name in chosen:
         began = time.monotonic()
-        targets = [target for target, phase in material.targets.items() if phase is not None or not METHODS[name].rows]
+        bare_only = name in AUTO_BARE and name not in methods
+        targets = [target for target, phase in material.targets.items() if (phase is None or not bare_only) and (phase is not None or not METHODS[name].rows)]
         found = {target: METHODS[name].score(material, target) for target in targets}
         if found:
             scores[name], seconds[name] = found, time.monotonic() - began
@@ -202,6 +203,8 @@ def _prepared(params, executor, find_base, extra, pool, methods, checkpoints, se
     if targets and all(phase is None for phase in targets.values()) and (lost := [m for m in chosen if METHODS[m].rows]) and "auto" not in methods:
         composer.problems.add(f"{', '.join(lost)}: {', '.join(targets)} has no labelled training rows.", f"Methods that need none: {', '.join(name for name, m in METHODS.items() if not m.rows)}")
     composer.problems.raise_if_any()
+    if "auto" in methods and None in targets.values():
+        chosen += [name for name in AUTO_BARE if name not in chosen]
     if len(singles) < 2:
         raise XferError(f"The pool has one candidate ({', '.join(singles)}): there is nothing to order.", "Name at least two: pool=mnli,squad")
     runs = {name: run for name, phase in singles.items() if (run := executor.existing(phase))} if checkpoints != "none" else {}

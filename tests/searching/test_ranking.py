@@ -19,7 +19,9 @@ from mlflow_xfer.models.tokenizer import train_tokenizer
 from mlflow_xfer.params import RANK_METHODS, parse
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.references import References
+from mlflow_xfer.searching import queue
 from mlflow_xfer.searching.cheap import AUTO, METHODS
+from mlflow_xfer.searching.command import read
 from mlflow_xfer.searching.ranking import ALL, Ranking, by_english_accuracy, order, quality, transfer_of
 from mlflow_xfer.stats.ranking import MEASURES
 from mlflow_xfer.tasks.catalogue import TASKS
@@ -142,9 +144,29 @@ def test_every_method_from_checkpoints(models, planted, client, capsys):
 
 def test_targets_without_labels_are_ranked_by_what_needs_none(models):
     found = mlflow_xfer.rank(model=models["xlm-roberta"], pool=POOL[:2], target="retrieval,mood", max_examples=24)
-    assert set(found.scores) == set(AUTO) and "retrieval" in found.scores["kind"] and "retrieval" not in found.scores["logme"]
-    assert "retrieval: no labelled training rows" in found.notes[1] and found.targets == ("retrieval", "mood")
+    assert {method: set(of) for method, of in found.scores.items()} == {"logme": {"mood"}, "h_score": {"mood"}, "size": {"retrieval"}}
+    assert "retrieval: no labelled training rows" in found.notes[1] and set(found.targets) == {"retrieval", "mood"}
     assert "mean rank" in found.text() and "all targets" in found.text()
+    alone = mlflow_xfer.rank(model=models["xlm-roberta"], pool=POOL[:2], target="retrieval", method="size,kind")
+    assert set(alone.scores) == {"size", "kind"} and alone.targets == ("retrieval",)
+
+
+def test_a_search_tries_the_most_promising_first(models, planted):
+    import optuna
+
+    typed = {"model": models["xlm-roberta"], **planted, "n_trials": "4"}
+    study = optuna.create_study()
+    with Store.open() as store:
+        command = read(parse("search", typed), References(lambda: store), task_file_tasks(parse("search", typed)))
+        queue.arrange(command, Executor(store), study)
+        assert queue.order_of(study)[0] == "same" and set(study.user_attrs[queue.RANKING]["scores"]) == set(AUTO)
+        before = dict(study.user_attrs)
+        queue.arrange(command, Executor(store), study)
+        assert study.user_attrs == before  # a search that goes on keeps its order
+        assert queue.judge(command, Executor(store), study) is None and queue.described(None) == ""  # nothing was run
+    with pytest.raises(XferError, match="2 problems") as caught:
+        mlflow_xfer.search(**typed, rank_by="few_shot,logmee")
+    assert "rank_by=few_shot needs a checkpoint of every task" in str(caught.value) and "Did you mean 'logme'" in str(caught.value)
 
 
 def refused(models, **typed) -> str:
