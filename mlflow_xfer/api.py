@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mlflow_xfer import params as parameters
 from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.phases import overlaps, record, replicates
+from mlflow_xfer.phases.estimate import Past, said, total
 from mlflow_xfer.phases.execute import Executor, validate
 from mlflow_xfer.phases.plan import Plan, make_plan
 from mlflow_xfer.phases.preview import Preview
@@ -31,6 +32,7 @@ from mlflow_xfer.tracking.sync import sync as deliver
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mlflow_xfer.searching.preview import SearchPreview
     from mlflow_xfer.searching.ranking import Ranking
 
 logger = logging.getLogger(__name__)
@@ -101,6 +103,13 @@ def search(**params: Any) -> Result:
     from mlflow_xfer.searching.verb import run_search
 
     typed: Any = parameters.parse("search", params)
+    if typed.dry_run:
+        store = Store.open(probe=False)
+        try:
+            logger.info("%s", _search_plan(typed, store).text())
+        finally:
+            store.close()
+        return Result("", {})
     os.environ["XFER_VERB"] = "search"
     with _store() as store:
         run_id = run_search(typed, store, run_of_environment(), task_file_tasks(typed))
@@ -216,7 +225,7 @@ def _store(probe: bool = True) -> Iterator[Store]:
         raise XferError(f"{left} tracking records are not delivered: the tracking server is away.", "They are kept; send them with: mlflow-xfer sync", exit_code=TRY_AGAIN)
 
 
-def plan(verb: str = "transfer", overlap: bool = False, **params: Any) -> Preview:
+def plan(verb: str = "transfer", overlap: bool = False, **params: Any) -> Preview | SearchPreview:
     """What ``verb`` would run with these parameters, and which of it exists. Trains nothing, needs no torch.
 
     Args:
@@ -225,12 +234,23 @@ def plan(verb: str = "transfer", overlap: bool = False, **params: Any) -> Previe
     typed: Any = parameters.parse(verb, params)
     store = Store.open(probe=False)
     try:
+        if verb == "search":
+            return _search_plan(typed, store)
         made = _demo_plan(params, store) if verb == "transfer" and _asks_for_demo(typed) else make_plan(verb, typed, References(lambda: store), task_file_tasks(typed))
         executor = Executor(store, typed.reuse)
         existing = {phase.spec_hash: run for phase in made.phases if (run := executor.existing(phase))}
-        return Preview(made, existing, redact(store.uri), overlaps.of_plan(made.phases, overlap))
+        past = Past.of(store)
+        return Preview(made, existing, redact(store.uri), overlaps.of_plan(made.phases, overlap), said(total([p for p in made.phases if p.spec_hash not in existing], past), past))
     finally:
         store.close()
+
+
+def _search_plan(typed: Any, store: Store) -> SearchPreview:
+    from mlflow_xfer.searching import command
+    from mlflow_xfer.searching.preview import preview
+
+    references, extra = References(lambda: store), task_file_tasks(typed)
+    return preview(command.read(typed, references, extra), store, redact(store.uri), references, extra)
 
 
 def _demo_plan(params: Mapping[str, Any], store: Store) -> Plan:

@@ -47,16 +47,17 @@ def modules(procedure: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def imported(name: str) -> list[str]:
+@cache
+def imported(name: str) -> tuple[str, ...]:
     """Modules of this package that ``name`` imports anywhere in its text, less those left out."""
     found = set()
-    for node in ast.walk(ast.parse(source_of(name).read_text("utf-8"))):
+    for node in ast.walk(_tree(name)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     inside = {f for f in found if f.startswith(PACKAGE + ".") and source_of(f).is_file()}
-    return sorted(f for f in inside if not f.removeprefix(PACKAGE + ".").startswith(LEFT_OUT))
+    return tuple(sorted(f for f in inside if not f.removeprefix(PACKAGE + ".").startswith(LEFT_OUT)))
 
 
 def source_of(name: str) -> Path:
@@ -67,7 +68,12 @@ def source_of(name: str) -> Path:
 
 @cache
 def _module_hash(name: str) -> str:
-    return hashlib.sha256(without_docstrings(source_of(name).read_text("utf-8")).encode()).hexdigest()
+    return hashlib.sha256(_bare(_tree(name)).encode()).hexdigest()
+
+
+@cache
+def _tree(name: str) -> ast.Module:
+    return ast.parse(source_of(name).read_text("utf-8"))
 
 
 def without_docstrings(text: str) -> str:
@@ -75,7 +81,10 @@ def without_docstrings(text: str) -> str:
 
     ``ast.unparse`` rather than ``ast.dump``: the dump's fields differ between Python versions.
     """
-    tree = ast.parse(text)
+    return _bare(ast.parse(text))
+
+
+def _bare(tree: ast.Module) -> str:
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):

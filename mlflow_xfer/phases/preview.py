@@ -14,12 +14,13 @@ from mlflow_xfer.phases.plan import Plan
 @dataclass(frozen=True)
 class Preview:
     """``existing`` maps the spec hash of a phase to the run that holds it; ``store`` says where was looked;
-    ``overlaps`` what training and test data share."""
+    ``overlaps`` what training and test data share, ``cost`` what running the rest would take, in words."""
 
     plan: Plan
     existing: Mapping[str, str] = field(default_factory=dict)
     store: str = ""
     overlaps: Sequence[Finding] = ()
+    cost: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         phases = [{**self._entry(phase), "spec": phase.spec()} for phase in self.plan.phases]
@@ -33,7 +34,8 @@ class Preview:
         lines += [f"overlap: {found}" for found in self.overlaps]
         run = sum(phase.spec_hash not in self.existing for phase in self.plan.phases)
         transfers = f"{len(self.plan.transfers)} transfers, " if self.plan.transfers else ""
-        return "\n".join([*lines, f"{transfers}{len(numbers)} phases: {run} to run, {len(numbers) - run} reused ({self.store})"])
+        lines.append(f"{transfers}{len(numbers)} phases: {run} to run, {len(numbers) - run} reused ({self.store})")
+        return "\n".join([*lines, *([self.cost] if run and self.cost else [])])
 
     def _entry(self, phase: Phase) -> dict[str, Any]:
         return {"label": phase.label, "kind": phase.kind, "spec_hash": phase.spec_hash, "resolved": phase.resolved, "run_id": self.existing.get(phase.spec_hash)}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from mlflow_xfer.phases.estimate import amount
 from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, WORSE, points
 from mlflow_xfer.searching.choosing import Contribution, contributions
 from mlflow_xfer.searching.command import Command
@@ -174,11 +175,6 @@ def cost(found: Account) -> str:
     saved = ", ".join(f"{name} {amount(getattr(found, name)['tokens'])}" for name in ("sharing", "duplicates", "pruning"))
     spent = f"{amount(found.spent['tokens'])} tokens in {found.spent['optimizer_steps']:,.0f} steps, {found.spent['seconds']:,.0f} s"
     return f"Trials: {trials}. Trained: {spent}; with a chain of its own for every trial, target and seed it would have been {amount(found.naive('tokens'))} tokens, {ratio:.1f} times as many. Saved: {saved} (pruning: estimated). The confirmation is not counted."
-
-
-def amount(number: float) -> str:
-    """A count for reading: ``12.3 million``, ``4,500``."""
-    return f"{number / 1e6:,.1f} million" if number >= 1e6 else f"{number:,.0f}"
 
 
 def links(store: Store, mirror: Mirror) -> str:
