@@ -22,7 +22,6 @@ from mlflow_xfer.phases.references import References, task_file_tasks
 from mlflow_xfer.searching import measures
 from mlflow_xfer.searching.loop import COST, PROBE, RUN_ID, SEED_DONE, Outcome, Pruned, Trial
 from mlflow_xfer.searching.space import Candidate
-from mlflow_xfer.training.settings import Settings
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.store import Store
@@ -48,7 +47,11 @@ class Objective:
 
     def __call__(self, trial: Trial) -> Outcome:
         """Raises :class:`Pruned` as ``trial.report`` does."""
-        return Running(self, trial, self.plan(trial.candidate, trial.seeds)).run()
+        running = Running(self, trial, self.plan(trial.candidate, trial.seeds))
+        try:
+            return running.run()
+        finally:
+            trial.attrs[COST] = running.cost()  # of a pruned or failed trial too, the phase it was in included
 
     @cached_property
     def references(self) -> References:
@@ -72,7 +75,7 @@ class Running:
     plan: Plan
     done: list[float] = field(default_factory=list)  # English dev of each target trained so far, of all seeds
     _current: Phase | None = None
-    _looks: int = 0
+    _total: float = 0.0  # steps of the current training
     _percent: int = 0
 
     def __post_init__(self) -> None:
@@ -128,7 +131,7 @@ class Running:
                 raise Pruned(self._percent, COLLAPSED)
 
     def _train_target(self, n: int, place: int, of: int, phase: Phase) -> None:
-        self._current, self._looks = phase, 0
+        self._current, self._total = phase, 0.0
         self._begun, self._share = n + place / of, 1 / of
         self.ensure(phase)
         self._current = None
@@ -143,12 +146,10 @@ class Running:
             raise Pruned(step, DIVERGED)
         if self._current is None or phase.spec_hash != self._current.spec_hash:
             return
+        self._total = metrics.get("train/total_steps", self._total)
         scores = [metrics[name] for task in phase.tasks for rows in phase.rows if rows.split == measures.DEV and (name := f"dev/{task.name}/{rows.language}") in metrics]
-        if scores:
-            self._looks += 1
-            fraction = progress(phase, step, self._looks)
-            if fraction < 1:
-                self._probe(fraction, [*self.done, scores[0]])
+        if scores and step < self._total:
+            self._probe(step / self._total, [*self.done, scores[0]])
 
     def _probe(self, fraction: float, scores: Sequence[float]) -> None:
         """The running mean of English dev, at the percentage of the targets' training that is done (beyond 100 with further seeds)."""
@@ -172,10 +173,3 @@ class Running:
             for phase in [*before, *(phase for phase in phases if phase.kind == "target")]:
                 for name, counter in COUNTERS.items():
                     self.naive[name] += self.metrics(phase).get(counter, 0.0)
-
-
-def progress(phase: Phase, step: int, looks: int) -> float:
-    """How much of a training is done at its ``looks``-th dev score, which stands at ``step``."""
-    if phase.settings.get("max_steps"):
-        return min(step / phase.settings["max_steps"], 1.0)
-    return min(looks / min(math.ceil(phase.settings["num_train_epochs"]), Settings.evaluations), 1.0)

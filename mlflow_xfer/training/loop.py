@@ -176,6 +176,7 @@ class Loop(Trainer):
         found = steps(self.folder)
         start = found[-1] if found else 0
         self.order.first = start
+        self.report({"train/total_steps": float(len(self.order))}, 0)
         self.shown = bar(len(self.order), "training", start)
         try:
             with _signals(self), quiet(), half_norms(self.model, self.args.bf16 and self.args.device.type == "cuda"):

@@ -1,0 +1,113 @@
+"""One trial on tiny models: what it reports, that it can be pruned inside a phase, and what each objective reads."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlflow_xfer import params
+from mlflow_xfer.phases.references import References
+from mlflow_xfer.searching import command as commands
+from mlflow_xfer.searching.loop import PROBE, SEED_DONE, Pruned, Trial
+from mlflow_xfer.searching.objective import Objective
+from mlflow_xfer.searching.space import Candidate
+from mlflow_xfer.tracking.store import Store
+from tests.end_to_end.conftest import ENCODER, QUICK
+
+SHARED = {name: value for name, value in QUICK.items() if name not in ("intermediate", "target", "max_steps")} | {"model": ENCODER, "target": "choice,mood", "num_train_epochs": 2, "max_train_examples": 12}
+
+
+@pytest.fixture
+def tracked():
+    with Store.open(probe=False) as opened:
+        yield opened
+
+
+def trial(number, tasks, stop_at=None, seeds=(0,)):
+    """A trial whose pruner stops it at a step of its probes; ``heard`` are its reports."""
+    heard = []
+
+    def report(step, value, stage):
+        heard.append((step, value, stage))
+        if stage == PROBE and stop_at is not None and step >= stop_at:
+            raise Pruned(step, stage)
+
+    return Trial(number, Candidate(tasks), tuple(seeds), report), heard
+
+
+def test_a_trial_pruned_inside_a_phase_leaves_it_for_the_next(tracked, all_runs):
+    objective = Objective(tracked, SHARED)
+    stopped, heard = trial(0, ("attribute",), stop_at=25)
+    with pytest.raises(Pruned):
+        objective(stopped)
+    tracked.flush()
+    assert [(step, stage) for step, _, stage in heard] == [(1, "intermediate"), (25, PROBE)], "half of the first target's training is a quarter of all"
+    killed = [run for run in all_runs("phase") if run.info.status == "KILLED"]
+    assert [run.data.tags["mlflow.runName"] for run in killed] == ["target choice s0"] and killed[0].data.metrics["train/optimizer_steps"] == 3
+    assert stopped.attrs["xfer.cost"]["optimizer_steps"] == 4 + 6 + 3, "the base, the intermediate task, half a target"
+
+    whole, heard = trial(1, ("attribute",))
+    outcome = objective(whole)
+    tracked.flush()
+    assert [(step, stage) for step, _, stage in heard] == [(1, "intermediate"), (50, PROBE), (75, PROBE), (1, SEED_DONE)]
+    assert {run.info.status for run in all_runs("phase")} == {"FINISHED"} and len(all_runs("phase")) == 4
+    assert outcome.cost["optimizer_steps"] == 3 + 6, "the rest of the first target and the second"
+    dev = [run.data.metrics[f"dev/{name}/en/selected"] for name in ("choice", "mood") for run in all_runs("phase") if f"dev/{name}/en/selected" in run.data.metrics]
+    assert outcome.values == (pytest.approx(sum(dev) / 2),) and len(dev) == 2 and heard[-1][1] == outcome.values[0]
+    naive = 2 * 6 + 2 * 6
+    assert outcome.saved["optimizer_steps"] == naive - outcome.cost["optimizer_steps"]
+
+
+def test_oracle_and_cost_read_dev_splits_and_counters_alone(tracked, all_runs):
+    objective = Objective(tracked, SHARED | {"target": "choice"}, ("english_dev", "oracle", "cost"))
+    own, heard = trial(0, ())
+    outcome = objective(own)
+    tracked.flush()
+    evaluations = [run for run in all_runs("phase") if run.data.tags["xfer.phase"] == "evaluate"]
+    assert [(run.data.tags["xfer.split"], run.data.tags["xfer.oracle"]) for run in evaluations] == [("validation", "true")]
+    metrics = evaluations[0].data.metrics
+    assert set(metrics) == {"dev/choice/de", "dev/choice", "predict/seconds"} and outcome.values[1] == metrics["dev/choice/de"]
+    contexts = {tag.value for run in all_runs("phase") for i in run.inputs.dataset_inputs for tag in i.tags if tag.key == "mlflow.data.context"}
+    assert contexts <= {"train", "dev"}, "no test split is read"
+    trained = [run for run in all_runs("phase") if run.data.tags["xfer.phase"] == "target"]
+    assert outcome.values[2] == -sum(run.data.metrics["train/tokens"] for run in trained) / 1e6 < 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ({"pool": "none"}, ["The pool is empty"]),
+        ({"pool": "attribut,choice,nli,nli", "target": "choice"}, ["4 problems", "Did you mean 'attribute'", "'choice' is in the pool and a target", "'nli' more than once"]),
+        ({"target": "choice,retrieval"}, ["'retrieval' is not trained", "Leave it out of target="]),
+        ({"objective": "retrieval", "target": "retrieval"}, ["has a test split only", "chooses nothing"]),
+        ({"objective": "english_dv"}, ["Unknown objective 'english_dv'", "english_dev"]),
+        ({"objective": "cost"}, ["best by training nothing"]),
+        ({"objective": "english_dev,cost", "pruner": "asha"}, ["pruner=asha with 2 objectives"]),
+        ({"pool": "auto", "sampler": "brute_force"}, ["131,072 candidates", "n_trials=40"]),
+        ({"space": "mlm_share=0.5:0.1"}, ["from 0.5 down to 0.1"]),
+        ({"space": "mixing_cap=64:256", "combine": "sequential"}, ["mixing_cap", "sequential"]),
+        ({"n_trials": "none"}, ["no end"]),
+        ({"seeds": "1,1"}, ["names a seed twice"]),
+        ({"data": "hub", "pool": "mnli,paws", "target": "xnli,pawsx"}, ["2 problems", "'mnli' leaks into target 'xnli'", "'paws' leaks into target 'pawsx'", "exclude_overlap=true"]),
+    ],
+)
+def test_bad_input_is_refused_before_anything_runs(typed, says, all_runs):
+    import mlflow_xfer
+    from mlflow_xfer.errors import XferError
+
+    given = {"model": ENCODER, "text": "mini", "pool": "attribute,nli", "target": "choice"} | typed
+    with pytest.raises(XferError) as caught:
+        mlflow_xfer.search(**given)
+    assert caught.value.exit_code == 2
+    for part in says:
+        assert part in str(caught.value)
+    assert not all_runs()
+
+
+def test_the_same_command_is_the_same_search_and_another_is_refused(tracked):
+    def read(**typed):
+        return commands.read(params.parse("search", {"model": ENCODER, "text": "mini", "pool": "attribute,nli", "target": "choice", **typed}), References(lambda: pytest.fail("no store is needed")), {})
+
+    first = read()
+    assert read(n_trials=7, workers=1, sampler="random", confirm_top=1, pool="nli,attribute").study_name == first.study_name
+    names = {read(**more).study_name for more in ({"pool": "attribute"}, {"target": "mood"}, {"seeds": "1"}, {"max_steps": "9"}, {"objective": "oracle"}, {"space": "mlm_share=0:0.5"}, {"max_tasks": "1"})}
+    assert len(names) == 7 and first.study_name not in names
