@@ -222,7 +222,7 @@ class Rank(Model, Data, RawText, Pool, Overlaps, Trained, Seed, Reuse):
 class Searching(Shape):
     max_tasks: CountOrAuto = Field("auto", description="largest subset; auto: the whole pool")
     space: Text = Field(None, description="what varies besides the subset: tasks, mixing, merging, rates, all, ranges (mlm_share=0:0.5,mixing=uniform|temperature) or a YAML file of them; none: the subset alone")
-    objective: Names = Field(("english_dev",), description="english_dev; retrieval, cost, oracle (target-language labels: always labelled so); several: a comma list")
+    objective: Names = Field(("english_dev",), description="english_dev; label_free, retrieval, cost, oracle (target-language labels: always labelled so); several: a comma list")
     n_trials: CountOrNone = Field(40, description="trials of the whole search, duplicates not counted")
     timeout: Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_nothing)] = Field(None, description="seconds after which no trial is begun")
     gpu_hours: Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_nothing)] = Field(None, description="hours of training after which no trial is begun")

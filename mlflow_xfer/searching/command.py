@@ -114,6 +114,8 @@ def shared_of(params: Any) -> dict[str, str]:
     found = {name: typed(getattr(params, name)) for name in params.model_fields_set if name in Transfer.model_fields and name not in ("scoped", "seeds")}
     for phase, own in params.scoped.items():
         found |= {f"{phase}.{name}": typed(getattr(own, name)) for name in own.model_fields_set}
+    if measures.LABEL_FREE in params.objective:
+        found.setdefault("select_by", measures.LABEL_FREE)
     for name in PLACES:
         if name in found and Path(found[name]).expanduser().exists() and found[name] not in ("mini", "hub"):
             found[name] = str(Path(found[name]).expanduser().absolute())

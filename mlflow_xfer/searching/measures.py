@@ -2,7 +2,8 @@
 
 No objective reads a test split. ``english_dev`` is the mean over the targets of the selected checkpoint's dev score in the language it
 was trained in. ``oracle`` is the mean over targets and other languages of the dev score there: it uses labels that the setting says nobody
-has, so whatever rests on it is tagged ``xfer.oracle``. ``retrieval`` is the mean accuracy of the untrained targets on their validation
+has, so whatever rests on it is tagged ``xfer.oracle``. ``label_free`` is the mean over targets and other languages of the score that
+unlabelled rows let one expect (``training/label_free.py``); checkpoints are then selected by it too. ``retrieval`` is the mean accuracy of the untrained targets on their validation
 split. ``cost`` is minus the millions of tokens that the chain trains on, reused or not.
 """
 
@@ -19,8 +20,9 @@ from mlflow_xfer.phases.plan import Transfer
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks.task import POOL
 
-ENGLISH_DEV, ORACLE, RETRIEVAL, COST = "english_dev", "oracle", "retrieval", "cost"
-OBJECTIVES = (ENGLISH_DEV, RETRIEVAL, COST, ORACLE)
+ENGLISH_DEV, LABEL_FREE, ORACLE, RETRIEVAL, COST = "english_dev", "label_free", "oracle", "retrieval", "cost"
+OBJECTIVES = (ENGLISH_DEV, LABEL_FREE, RETRIEVAL, COST, ORACLE)
+BY_TRAINING = (ENGLISH_DEV, LABEL_FREE)  # objectives that a target's training reports along the way
 DEV = "validation"
 
 Metrics = Callable[[Phase], Mapping[str, float]]  # what the run of a phase logged
@@ -37,7 +39,9 @@ def check(objectives: Sequence[str], transfer: Transfer, params: Any, problems: 
         problems.add(f"objective={','.join(objectives)} names an objective twice.")
     if set(objectives) == {COST}:
         problems.add("objective=cost alone is best by training nothing.", "Name what is to be gained too: objective=english_dev,cost")
-    for name in {ENGLISH_DEV, ORACLE} & set(objectives):
+    if LABEL_FREE in objectives and params.select_by != LABEL_FREE:
+        problems.add(f"objective=label_free needs select_by=label_free, not {params.select_by}: the estimates are made where checkpoints are selected by them.", "Leave select_by out.")
+    for name in [name for name in objectives if name in (ENGLISH_DEV, LABEL_FREE, ORACLE)]:
         for target in (target for target, phases in transfer.targets.items() if len(phases) < 2):
             hint = f"Leave it out of target=… (its test score is not for choosing){', or add it as an objective of its own: objective=english_dev,retrieval' if dev_rows(transfer.targets[target][-1], params) else ''}."
             problems.add(f"Target {target!r} is not trained: it has no {'English dev score' if name == ENGLISH_DEV else 'checkpoint of its own'} for objective={name}.", hint)
@@ -78,17 +82,24 @@ def extra_phases(objectives: Sequence[str], transfer: Transfer, params: Any) -> 
 
 def value(objective: str, transfer: Transfer, extra: Mapping[str, Sequence[Phase]], metrics: Metrics) -> float:
     """The objective's value for one replicate, all of whose phases are done."""
-    if objective == ENGLISH_DEV:
-        return _mean([dev_score(phases[-2], metrics(phases[-2])) for phases in transfer.targets.values()])
+    if objective in BY_TRAINING:
+        return _mean([training_score(objective, phases[-2], metrics(phases[-2])) for phases in transfer.targets.values()])
     if objective == COST:
         trained = [phase for phase in transfer.phases if phase.kind in ("intermediate", "target")]
         return -sum(metrics(phase).get("train/tokens", 0.0) for phase in trained) / 1e6
     return _mean([_mean([metrics(phase)[f"dev/{phase.tasks[0].name}/{rows.language}"] for rows in phase.rows]) for phase in extra[objective]])
 
 
-def dev_score(phase: Phase, metrics: Mapping[str, float]) -> float:
+def training_score(objective: str, phase: Phase, metrics: Mapping[str, float], end: str = "/selected") -> float:
+    """What a target's training says of the objective: of the selected checkpoint, or with ``end=""`` of the current one; NaN for nothing."""
+    if objective == LABEL_FREE:
+        return _mean([value for name, value in metrics.items() if name.startswith(f"{LABEL_FREE}/") and name.count("/") == 2 + end.count("/") and name.endswith(end)])
+    return dev_score(phase, metrics, end)
+
+
+def dev_score(phase: Phase, metrics: Mapping[str, float], end: str = "/selected") -> float:
     """The dev score of a training's selected checkpoint; where several tasks were trained, their mean."""
-    scores = [metrics[name] for task in phase.tasks for rows in phase.rows if rows.task == task.name and rows.split == DEV and (name := f"dev/{task.name}/{rows.language}/selected") in metrics]
+    scores = [metrics[name] for task in phase.tasks for rows in phase.rows if rows.task == task.name and rows.split == DEV and (name := f"dev/{task.name}/{rows.language}{end}") in metrics]
     return _mean(scores)
 
 

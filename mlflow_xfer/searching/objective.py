@@ -73,7 +73,7 @@ class Running:
     objective: Objective
     trial: Trial
     plan: Plan
-    done: list[float] = field(default_factory=list)  # English dev of each target trained so far, of all seeds
+    done: list[float] = field(default_factory=list)  # score of each target trained so far, of all seeds
     _current: Phase | None = None
     _total: float = 0.0  # steps of the current training
     _percent: int = 0
@@ -135,7 +135,7 @@ class Running:
         self._begun, self._share = n + place / of, 1 / of
         self.ensure(phase)
         self._current = None
-        self.done.append(measures.dev_score(phase, self.metrics(phase)))
+        self.done.append(measures.training_score(self.objective.objectives[0], phase, self.metrics(phase)))
         last = n + 1 == len(self.plan.transfers) and place + 1 == of
         if not last:  # a trial that is done is not pruned
             self._probe(1.0, self.done)
@@ -147,14 +147,14 @@ class Running:
         if self._current is None or phase.spec_hash != self._current.spec_hash:
             return
         self._total = metrics.get("train/total_steps", self._total)
-        scores = [metrics[name] for task in phase.tasks for rows in phase.rows if rows.split == measures.DEV and (name := f"dev/{task.name}/{rows.language}") in metrics]
-        if scores and step < self._total:
-            self._probe(step / self._total, [*self.done, scores[0]])
+        score = measures.training_score(self.objective.objectives[0], phase, metrics, end="")
+        if math.isfinite(score) and step < self._total:
+            self._probe(step / self._total, [*self.done, score])
 
     def _probe(self, fraction: float, scores: Sequence[float]) -> None:
-        """The running mean of English dev, at the percentage of the targets' training that is done (beyond 100 with further seeds)."""
+        """The running mean of the targets' scores, at the percentage of the targets' training that is done (beyond 100 with further seeds)."""
         percent = round(100 * (self._begun + self._share * fraction))
-        if self.objective.objectives[0] == measures.ENGLISH_DEV and percent > self._percent:
+        if self.objective.objectives[0] in measures.BY_TRAINING and percent > self._percent:
             self._percent = percent
             self._report(percent, sum(scores) / len(scores), PROBE)
 

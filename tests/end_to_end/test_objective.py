@@ -57,8 +57,8 @@ def test_a_trial_pruned_inside_a_phase_leaves_it_for_the_next(tracked, all_runs)
     assert outcome.saved["optimizer_steps"] == naive - outcome.cost["optimizer_steps"]
 
 
-def test_oracle_and_cost_read_dev_splits_and_counters_alone(tracked, all_runs):
-    objective = Objective(tracked, SHARED | {"target": "choice"}, ("english_dev", "oracle", "cost"))
+def test_oracle_label_free_and_cost_read_dev_splits_and_counters_alone(tracked, all_runs):
+    objective = Objective(tracked, SHARED | {"target": "choice", "select_by": "label_free"}, ("label_free", "oracle", "cost"))
     own, heard = trial(0, ())
     outcome = objective(own)
     tracked.flush()
@@ -67,8 +67,10 @@ def test_oracle_and_cost_read_dev_splits_and_counters_alone(tracked, all_runs):
     metrics = evaluations[0].data.metrics
     assert set(metrics) == {"dev/choice/de", "dev/choice", "predict/seconds"} and outcome.values[1] == metrics["dev/choice/de"]
     contexts = {tag.value for run in all_runs("phase") for i in run.inputs.dataset_inputs for tag in i.tags if tag.key == "mlflow.data.context"}
-    assert contexts <= {"train", "dev"}, "no test split is read"
+    assert contexts == {"train", "dev", "selection (label_free)"}, "no test split is read"
     trained = [run for run in all_runs("phase") if run.data.tags["xfer.phase"] == "target"]
+    (estimate,) = [run.data.metrics["label_free/choice/de/selected"] for run in trained]
+    assert outcome.values[0] == estimate and [stage for _, _, stage in heard] == [PROBE, SEED_DONE], "a trial with one target is probed halfway"
     assert outcome.values[2] == -sum(run.data.metrics["train/tokens"] for run in trained) / 1e6 < 0
 
 
@@ -81,6 +83,7 @@ def test_oracle_and_cost_read_dev_splits_and_counters_alone(tracked, all_runs):
         ({"objective": "retrieval", "target": "retrieval"}, ["has a test split only", "chooses nothing"]),
         ({"objective": "english_dv"}, ["Unknown objective 'english_dv'", "english_dev"]),
         ({"objective": "cost"}, ["best by training nothing"]),
+        ({"objective": "label_free", "select_by": "last"}, ["needs select_by=label_free, not last"]),
         ({"objective": "english_dev,cost", "pruner": "asha"}, ["pruner=asha with 2 objectives"]),
         ({"pool": "auto", "sampler": "brute_force"}, ["131,072 candidates", "n_trials=40"]),
         ({"space": "mlm_share=0.5:0.1"}, ["from 0.5 down to 0.1"]),
