@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # MLflow's own programs look for `python` and `mlflow` on the PATH.
 RUN := PATH="$(abspath $(BIN)):$$PATH"
 
-.PHONY: demo test slow ui check project figures clean
+.PHONY: demo demo-search test slow ui check project figures clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -16,6 +16,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP)  ## pretrain, intermediate, target and zero-shot evaluation on the embedded suite, through `mlflow run`
 	$(RUN) mlflow run . --env-manager local
+
+demo-search: $(STAMP)  ## which of four intermediate tasks help `choice`, searched and confirmed (on what `make demo` pre-trained)
+	$(RUN) mlflow run . -e search --env-manager local -P pool=attribute,attribute_null,polarity,position -P target=choice -P n_trials=8 -P max_tasks=2 -P seeds=0,1 -P confirm_top=2
 
 test: $(STAMP)  ## the tests that need no network and no GPU
 	$(RUN) python -m pytest -n 2 -m "not slow_ci"
