@@ -36,5 +36,8 @@ check: $(STAMP)  ## style, and that generated files are fresh
 project: $(STAMP)  ## write MLproject and the README's tables from the parameters
 	$(RUN) python -m mlflow_xfer.project
 
+figures: $(STAMP)  ## draw the figures in docs/ from the tables in benchmarks/
+	$(RUN) python docs/figures.py
+
 clean:
 	rm -rf $(VENV) build dist *.egg-info

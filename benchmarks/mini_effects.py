@@ -41,6 +41,7 @@ from mlflow_xfer.training.trainer import references, train  # noqa: E402
 TASKS = {task.name: task for task in mini.TASKS}
 INTERMEDIATES = tuple(name for name, task in TASKS.items() if "intermediate" in task.uses)
 RICH = tuple(code for code in mini.LANGUAGES[1:] if code not in mini.LOW_RESOURCE)
+ENOUGH = 3  # seeds from which on a sign is judged
 CONTROLLED = ("attribute", "polarity", "bio_attribute")
 FIELDS = ("seed", "arm", "intermediate", "target", "xx", "low", "en")
 """``xx``: mean over the languages with a dictionary but English; ``low``: over the low-resource ones."""
@@ -216,8 +217,8 @@ def report(rows: list[dict]) -> str:
         for target in (target for target, sign in TASKS[name].expected.items() if sign == "+"):
             lines.append(f"| {name} → {target} | {interval(xx.gains('random', name, target), '+')} | {interval(xx.gains('pretrained', name, target), '+')} |")
     pairs = {(name, target): gains for name in INTERMEDIATES for target in mini.TARGETS if (gains := xx.gains("pretrained", name, target))}
-    counted = {sign: [(pair, gains) for pair, gains in pairs.items() if TASKS[pair[0]].expected[pair[1]] == sign and len(gains) > 1] for sign in "+-0"}
-    lines += ["", "| declared | pairs | came out so | share is at least | interval excludes 0 on that side |", "|---|---|---|---|---|"]
+    counted = {sign: [(pair, gains) for pair, gains in pairs.items() if TASKS[pair[0]].expected[pair[1]] == sign and len(gains) >= ENOUGH] for sign in "+-0"}
+    lines += ["", f"Signs are judged on {ENOUGH} seeds or more: + and − by the mean, 0 by whether the 95 % interval holds 0.", "", "| declared | pairs | came out so | share is at least | interval excludes 0 on that side |", "|---|---|---|---|---|"]
     for sign, found in counted.items():
         hits = [came_out(sign, gains) for _, gains in found]
         clear = "" if sign == "0" else sum(mean_interval(gains)[0] > 0 if sign == "+" else mean_interval(gains)[1] < 0 for _, gains in found)
@@ -225,7 +226,7 @@ def report(rows: list[dict]) -> str:
     lines += ["", "| intermediate → target | declared | seeds | gain in xx | came out |", "|---|---|---|---|---|"]
     for (name, target), gains in pairs.items():
         sign = TASKS[name].expected[target]
-        verdict = ("yes" if came_out(sign, gains) else "no") if len(gains) > 1 else "one seed"
+        verdict = ("yes" if came_out(sign, gains) else "no") if len(gains) >= ENOUGH else "too few seeds"
         lines.append(f"| {name} → {target} | {sign} | {len(gains)} | {interval(gains, '+')} | {verdict} |")
     return "\n".join(lines) + "\n"
 
