@@ -63,7 +63,7 @@ def main() -> None:
             ids = [experiment.experiment_id for experiment in client.search_experiments()]
             top = next(runs[0] for kind in ("study", "condition", "transfer") if (runs := client.search_runs(ids, f"tags.xfer.kind = '{kind}'", order_by=["attributes.start_time DESC"], max_results=1)))
             base = f"{address}/#/experiments/{top.info.experiment_id}"
-            parts = client.search_runs(ids, f"tags.mlflow.parentRunId = '{top.info.run_id}'")
+            parts = [run for run in client.search_runs(ids, f"tags.mlflow.parentRunId = '{top.info.run_id}'") if run.data.tags.get("xfer.kind") != "phase"]
             chosen = quote(json.dumps([run.info.run_id for run in parts]))
             shoot(f"{base}/runs/{top.info.run_id}?workflowType=machine_learning", arguments.out / "study.png")
             shoot(f"{base}/runs?workflowType=machine_learning", arguments.out / "runs.png", "1700,900")

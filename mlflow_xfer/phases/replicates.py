@@ -51,7 +51,7 @@ def open_condition(store: Store, plan: Plan, *, opened: str | None = None, paren
     """Open the run of a condition; ``label`` where an arm of a study has a name of its own."""
     first = plan.transfers[0]
     own = tags(plan, first) | {"xfer.plan_hash": plan.plan_hash}
-    title = f"{label}: {len(plan.transfers)} seeds" if label else name(first, len(plan.transfers))
+    title = f"{label}: {len(plan.transfers)} seed{'s' * (len(plan.transfers) > 1)}" if label else name(first, len(plan.transfers))
     return store.start("condition", title, tags=own, params={k: v for k, v in params(first).items() if k != "seed"}, parent=parent, run_id=opened)
 
 
