@@ -40,16 +40,16 @@ def test_a_killed_searchs_trials_are_finished_by_a_worker_that_joins(all_runs, t
     """The trial that ran when the search was killed is run by the worker; the same command then finds nothing left to train."""
     typed = [part for name, value in (SEARCH | {"n_trials": 4, "max_steps": 100}).items() for part in (f"--{name}", str(value))]
     first = command("search", *typed)
-    first.until(lambda: any("train/loss" in run.data.metrics and run.data.tags["xfer.phase"] == "target" for run in all_runs("phase")), 300)
+    first.until(lambda: any("train/loss" in run.data.metrics and run.data.tags["xfer.phase"] == "target" for run in all_runs("phase")), 900)
     first.kill()
     joined = command("worker", "--study_name", "tiny")
-    assert joined.wait(400) == 0, joined.text
+    assert joined.wait(900) == 0, joined.text
     assert "its candidate is queued again" in joined.text
     trials = all_runs("trial")
     assert sorted(run.data.tags["xfer.tasks"] for run in trials if run.info.status == "FINISHED") == ["attribute", "attribute,nli", "nli", "none"]
     phases = [(run.data.tags["xfer.spec_hash"], run.info.status) for run in all_runs("phase")]
     assert len({spec for spec, _ in phases}) == len(phases) and {status for _, status in phases} == {"FINISHED"}
     again = command("search", *typed)
-    assert again.wait(300) == 0, again.text
+    assert again.wait(900) == 0, again.text
     assert len(all_runs("phase")) == len(phases) and all_runs("search")[0].info.status == "FINISHED"
     assert {run.info.status for run in all_runs()} <= {"FINISHED", "FAILED"}
