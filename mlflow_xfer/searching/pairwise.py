@@ -1,7 +1,12 @@
 """The sampler ``pairwise``: Thompson sampling from the Bayesian model of tasks and pairs (``stats/subsets.py``).
 
 One set of effects is drawn from what the scores leave possible, and the unseen candidate that is best under that draw is run: what is
-uncertain and may be good is tried, what is known to be bad is not. Why it is offered beside TPE: ``benchmarks/search.md``, measured.
+uncertain and may be good is tried, what is known to be bad is not.
+
+Why it is offered beside TPE (``benchmarks/search.md``): on planted truths with seed noise of 3 points and 40 trials the best subset is among
+those that were run, and named after confirmation, in 96 % of searches (TPE and random search: under 80 %); mean regret with
+predicted subsets among the choices is about half of theirs there and on sparse truths, and equal where tasks only repeat each other. Not
+measured with continuous settings or several objectives: there ``auto`` stays with TPE.
 """
 
 from __future__ import annotations
