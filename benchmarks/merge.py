@@ -33,6 +33,7 @@ METHODS = {
     "task_arithmetic 0.4": {"method": "task_arithmetic", "weight": 0.4},
     "ties": {"method": "ties", "weight": 1.0},
 }
+ENOUGH = 20  # subsets from which an interval of a rank correlation is narrow enough to say something
 JOINT, BEST_SINGLE = "joint", "best single"
 
 
@@ -169,6 +170,8 @@ def report(rows: list[dict[str, str]], out: Path | None) -> str:
     seconds = [float(row["seconds"]) for row in rows if row["how"] == "average" and row["target"] == TARGETS[0]]
     trained = [float(row["seconds"]) for row in rows if row["how"] == JOINT and row["target"] == TARGETS[0] and "+" in row["subset"]]
     lines += [f"A merge took {sum(seconds) / len(seconds):.1f} s of CPU, a joint training {sum(trained) / len(trained):.1f} s."]
+    if len(chosen) < ENOUGH:
+        lines += [f"{len(chosen)} subsets are not enough power for a verdict on ranks: the intervals say what can be said. All of it is conditional on one base."]
     text = "\n".join(lines)
     if out:
         out.write_text(f"# How well merges predict joint training\n\n`python benchmarks/merge.py` on the embedded suite; protocol: its docstring.\n\n{text}\n", "utf-8")

@@ -33,6 +33,7 @@ from mlflow_xfer.training.settings import Part, Settings
 from mlflow_xfer.training.trainer import Training, references, train
 
 HELPERS = {"choice": "attribute", "mood": "polarity", "holds": "attribute"}
+ENOUGH = 20  # trainings
 SIGNALS = ("english_dev", "label_free", "confidence", "atc", "agreement", "oracle")
 FIELDS = ("seed", "target", "after", "point", *SIGNALS, "test")
 
@@ -135,6 +136,8 @@ def report(out: Path, page: Path | None) -> str:
             across.append(kendall([p["test"] for p in last], [p[signal] for p in last]) if signal != "last" else math.nan)
         cells = [f"{within.estimate:.2f} [{within.low:.2f}, {within.high:.2f}]", f"{loss.estimate:.1f} [{loss.low:.1f}, {loss.high:.1f}]", ", ".join(f"{_mean(v):.1f}" for v in by_target.values()), f"{_mean(across):.2f}" if signal != "last" else ""]
         lines.append(f"| {signal} | " + " | ".join(cells) + " |")
+    if len(trainings) < ENOUGH:
+        lines += ["", f"{len(trainings)} trainings are not enough power to tell the signals apart: none is shown to choose better than the last checkpoint. All of it is conditional on one base."]
     text = "\n".join(lines)
     if page:
         page.write_text(f"# What chooses a checkpoint\n\n`python benchmarks/selection.py` on the embedded suite; protocol: its docstring.\n\n{text}\n", "utf-8")
