@@ -18,7 +18,7 @@ def weights(client, run_id):
     return AutoModel.from_pretrained(mlflow.artifacts.download_artifacts(f"runs:/{run_id}/model")).state_dict()
 
 
-@pytest.mark.parametrize(("model", "method"), [(ENCODER, "average"), (DECODER, "ties")])
+@pytest.mark.parametrize(("model", "method"), [(ENCODER, "average"), pytest.param(DECODER, "ties", marks=pytest.mark.slow_ci)])
 def test_subsets_share_the_trainings_of_their_tasks(model, method, client, all_runs, steps_in_store):
     options = MERGED | {"model": model, "merge_method": method}
     first = mlflow_xfer.transfer(**options, intermediate="nli,types,attribute")
