@@ -19,7 +19,8 @@ from mlflow_xfer.tracking.names import redact
 
 T = TypeVar("T")
 
-OPEN_SECONDS = 25.0  # an unreachable store is reported within 30 s, interpreter start included
+OPEN_SECONDS = 25.0  # an unreachable server is reported within 30 s, interpreter start included
+FILE_SECONDS = 600.0  # a database file is there or not; making its tables takes long where the machine is busy, and must not be cut off
 _NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "lustre", "gpfs", "beegfs", "fuse.sshfs"}
 
 # MLflow answers with these when repeating the same request cannot help. Everything else (connection
@@ -135,6 +136,11 @@ def unreachable(uri: str, reason: BaseException | str) -> XferError:
         "Check MLFLOW_TRACKING_URI and that the server runs, then repeat the command.",
         exit_code=TRY_AGAIN,
     )
+
+
+def open_seconds(uri: str) -> float:
+    """How long opening the store at ``uri`` may take."""
+    return FILE_SECONDS if sqlite_path(uri) else OPEN_SECONDS
 
 
 def within(seconds: float, call: Callable[[], T], uri: str) -> T:

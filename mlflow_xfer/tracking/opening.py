@@ -23,7 +23,7 @@ def connect(experiment: str | None, default: str, probe: bool = True) -> tuple[o
     """(client, tracking URI, experiment id); see :meth:`Store.open` for arguments and errors."""
     endpoint.quiet()
     uri = endpoint.tracking_uri()
-    return endpoint.within(endpoint.OPEN_SECONDS, lambda: _connect(uri, experiment, default, probe), uri)
+    return endpoint.within(endpoint.open_seconds(uri), lambda: _connect(uri, experiment, default, probe), uri)
 
 
 def _connect(uri: str, experiment: str | None, default: str, probe: bool) -> tuple[object, str, str]:
@@ -61,7 +61,7 @@ def _first_use(uri: str) -> FileLock:
         raise XferError(
             f"The folder of the tracking database {path} does not exist.", "Create it, or set MLFLOW_TRACKING_URI."
         )
-    return FileLock(locks / f"store-{endpoint.store_key(uri)}.lock", timeout=endpoint.OPEN_SECONDS)
+    return FileLock(locks / f"store-{endpoint.store_key(uri)}.lock", timeout=endpoint.open_seconds(uri))
 
 
 def _experiment(client, name: str | None, default: str):
