@@ -106,6 +106,13 @@ def test_bad_input_is_refused_before_anything_runs(typed, says, all_runs):
     assert not all_runs()
 
 
+def test_pairs_of_the_paper_are_candidates_once_overlaps_are_left_out():
+    """Phang et al. train on MNLI before XNLI, which is fine-tuned on MNLI."""
+    typed = {"model": ENCODER, "text": "mini", "data": "hub", "pool": "mnli,qqp", "target": "xnli", "exclude_overlap": "true"}
+    found = commands.read(params.parse("search", typed), References(lambda: pytest.fail("no store is needed")), {})
+    assert found.space.pool == ("mnli", "qqp")
+
+
 def test_the_same_command_is_the_same_search_and_another_is_refused(tracked):
     def read(**typed):
         return commands.read(params.parse("search", {"model": ENCODER, "text": "mini", "pool": "attribute,nli", "target": "choice", **typed}), References(lambda: pytest.fail("no store is needed")), {})
