@@ -173,6 +173,7 @@ class Loop(Trainer):
         from mlflow_xfer.models.load import quiet
 
         settle_imports()
+        self.model.train()  # heads and backbone come from loading in evaluation mode, whatever this container says
         found = steps(self.folder)
         start = found[-1] if found else 0
         self.order.first = start

@@ -81,7 +81,7 @@ def test_language_names_in_configurations_and_tags_as_numbers(mirror):
 
 def test_three_letter_codes_and_renamed_splits(mirror):
     mirror("google/xtreme", "tatoeba.swh", {"validation": [{"source_sentence": "moja", "target_sentence": "one"}]})
-    assert read(TASKS.get("tatoeba"), "test", "sw") == [{"id": "0", "source": "moja", "target": "one", "gold": ["0"]}]
+    assert read(TASKS.get("tatoeba"), "test", "sw") == [{"id": "0", "source": "moja", "target": "one", "context": None, "gold": ["0"]}]
 
 
 def test_hidden_labels_are_unscored_and_dropped_ones_left_out(mirror):
