@@ -176,6 +176,16 @@ def test_a_model_that_learns_nothing_is_flagged(encoder, tmp_path):
     assert still.collapsed
 
 
+def test_dropout_is_on_in_every_step(encoder, tmp_path, monkeypatch):
+    """Loaded parts are in evaluation mode, and scoring dev puts them there again."""
+    from mlflow_xfer.training.loop import Loop
+
+    modes, compute = [], Loop.compute_loss_context_manager
+    monkeypatch.setattr(Loop, "compute_loss_context_manager", lambda self: modes.append({m.training for m in self.model.modules()}) or compute(self))
+    done = train(encoder, [part(SENTIMENT, 48)], None, FAST, tmp_path)
+    assert len(modes) == done.steps == 6 and all(mode == {True} for mode in modes)
+
+
 def test_training_without_dev_takes_the_last(encoder, tmp_path):
     done = train(encoder, [part(POS, dev=False)], None, replace(FAST, max_steps=3), tmp_path)
     assert done.selected_step == 3 and not any(name.startswith("dev/") for name in done.metrics)
