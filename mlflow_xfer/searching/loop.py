@@ -25,20 +25,13 @@ from optuna.trial import TrialState
 from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN, XferError
 from mlflow_xfer.searching import sampling
 from mlflow_xfer.searching.asking import Asked, Asker
-from mlflow_xfer.searching.history import (  # noqa: F401 (the names of what a trial stores, for those who know only the loop)
+from mlflow_xfer.searching.history import (
     BY_SEED,
     COST,
-    DISCARDED,
-    DUPLICATE_OF,
     ERROR,
-    KEY,
     PRUNED_AT,
     RETRIED_FROM,
-    RUN_ID,
     SAVED,
-    SETTINGS,
-    SPACE,
-    TASKS,
     History,
     requeue,
 )

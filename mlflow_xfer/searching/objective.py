@@ -20,7 +20,8 @@ from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.plan import Plan, Transfer, make_plan
 from mlflow_xfer.phases.references import References, task_file_tasks
 from mlflow_xfer.searching import measures
-from mlflow_xfer.searching.loop import COST, PROBE, RUN_ID, SEED_DONE, Outcome, Pruned, Trial
+from mlflow_xfer.searching.history import COST, RUN_ID
+from mlflow_xfer.searching.loop import PROBE, SEED_DONE, Outcome, Pruned, Trial
 from mlflow_xfer.searching.space import Candidate
 
 if TYPE_CHECKING:
