@@ -273,7 +273,7 @@ def run_ours(model_dir: Path, part: Part, plan: Plan, seed: int, folder: Path) -
     original = loop.after_step
 
     def after_step(step: int) -> None:
-        at[step] = loop.tokens
+        at[step] = loop.tally.tokens
         original(step)
 
     loop.after_step = after_step

@@ -82,3 +82,13 @@ def half_norms(model: nn.Module, wanted: bool) -> Iterator[None]:
     finally:
         for module in norms:
             module.__class__ = nn.LayerNorm
+
+
+def compile_layers(backbone: nn.Module) -> None:
+    """Compile each layer in place: they are alike, so one compilation serves all of them."""
+    depth = backbone.config.num_hidden_layers
+    for module in backbone.modules():
+        if isinstance(module, nn.ModuleList) and len(module) == depth:
+            for layer in module:
+                layer.compile()
+            return

@@ -322,29 +322,26 @@ class Training:
     def _publish(self, loop: Any) -> Outcome:
         from mlflow_xfer.models.checkpoint import save
 
-        metrics, collapsed, selected = (
-            dict(loop.best["metrics"]),
-            loop.best["collapsed"],
-            loop.best["step"] or len(self.data),
-        )
+        best = loop.tally.best
+        metrics, collapsed, selected = dict(best.metrics), best.collapsed, best.step or len(self.data)
         if self.settings.select_by == "average":
             loop.load_average()
             if self.dev:
                 self.model.eval()
                 metrics, _, collapsed = self.evaluate_dev()
             selected = len(self.data)
-        elif self.settings.select_by in BY_SCORE and loop.best["step"]:
+        elif self.settings.select_by in BY_SCORE and best.step:
             loop.load_best()
         else:
             selected = len(self.data)
-        metrics |= {"train/loss": loop.latest.get("train/loss", float("nan"))}
+        metrics |= {"train/loss": loop.tally.latest.get("train/loss", float("nan"))}
         metrics |= {
             f"encoded/{name}/truncated": 100.0 * c["truncated"] / max(c["examples"], 1)
             for name, c in self.counts.items()
         }
         metrics |= {f"encoded/{name}/fertility": c["subwords"] / max(c["words"], 1) for name, c in self.counts.items()}
         write_whole(self.work / CHECKPOINT, lambda folder: save(self.model.cpu(), self.tokenizer, folder))
-        outcome = Outcome(self.work / CHECKPOINT, len(self.data), loop.tokens, metrics, selected, collapsed)
+        outcome = Outcome(self.work / CHECKPOINT, len(self.data), loop.tally.tokens, metrics, selected, collapsed)
         saved = asdict(outcome)
         del saved["directory"]
         write_json(self.work / OUTCOME, saved)

@@ -213,6 +213,7 @@ def test_code_reaches_a_merge_through_the_models_it_is_made_of():
         ("data/encode.py", TRAINING | {"evaluate"}),
         ("data/mixing.py", TRAINING | {"evaluate"}),
         ("training/loop.py", TRAINING),
+        ("training/tally.py", TRAINING),
         ("phases/evaluate.py", {"evaluate"}),
         ("phases/train.py", TRAINING),
         ("phases/execute.py", set()),

@@ -19,7 +19,7 @@ from mlflow_xfer.models.load import load_lm, load_tokenizer
 from mlflow_xfer.tasks.task import TaskKind
 from mlflow_xfer.training.batches import Ahead, lm_batch, packed_batch, padded, reading, task_batch
 from mlflow_xfer.training.devices import half_norms
-from mlflow_xfer.training.loop import parts
+from mlflow_xfer.training.micro_batches import parts
 from mlflow_xfer.training.settings import LM_TASKS
 
 

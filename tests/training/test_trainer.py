@@ -124,15 +124,10 @@ def test_the_best_by_english_dev_is_published(encoder, tmp_path, monkeypatch):
 
 
 def test_the_average_is_the_mean_over_epoch_ends(encoder, tmp_path, monkeypatch):
-    from mlflow_xfer.training.loop import Loop
+    from mlflow_xfer.training.tally import Tally
 
-    kept = []
-    original = Loop._average
-    monkeypatch.setattr(
-        Loop,
-        "_average",
-        lambda self: (kept.append({n: t.cpu().clone() for n, t in self.model.tensors().items()}), original(self)),
-    )
+    kept, original = [], Tally.average
+    monkeypatch.setattr(Tally, "average", lambda self, tensors: (kept.append({n: t.cpu().clone() for n, t in tensors.items()}), original(self, tensors)))
     done = train(encoder, [part(POS, 64)], None, replace(FAST, num_train_epochs=3, select_by="average"), tmp_path)
     assert len(kept) == 3
     name = "backbone.embeddings.word_embeddings.weight"

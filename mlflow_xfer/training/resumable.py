@@ -1,0 +1,94 @@
+"""A Trainer that writes and reads resume states of its own making.
+
+transformers' would not do (measured with 5.23): ``save_model`` fails on heads that share a backbone,
+``training_args.bin`` is a pickle, and a half-written ``checkpoint-N`` crashes a resume. Here a state is a folder that
+counts only when whole (``state.py``), and losses since the last report are part of it.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+from transformers import Trainer
+
+from mlflow_xfer.training.settings import Placement
+from mlflow_xfer.training.state import is_whole, prune, step_folder, steps, write_whole
+from mlflow_xfer.training.tally import Tally, best_in
+
+KEPT = 2  # resume states: the newest and the one before it
+SAVING_SHARE = 0.05  # writing resume states takes at most this share of the time
+WEIGHTS = "model.safetensors"
+
+
+class Resumable(Trainer):
+    """A Trainer of a ``MultiTaskModel`` with resume states in ``folder`` and the best weights beside it.
+
+    Args:
+        folder: where resume states lie.
+        placement: how often they are written.
+        options: of ``Trainer``.
+    """
+
+    def __init__(self, folder: Path, placement: Placement, **options: Any):
+        self.folder, self.placement, self.tally = folder, placement, Tally()
+        self._saved_at, self._saving_took = time.monotonic(), 0.0
+        super().__init__(**options)
+
+    @property
+    def best_folder(self) -> Path:
+        return self.folder.with_name("best")
+
+    # -- weights -----------------------------------------------------------------------------------------------------
+    def keep_best(self) -> None:
+        """Write the weights as they are: the best so far."""
+        write_whole(step_folder(self.best_folder, self.state.global_step), self._write_weights)
+
+    def _write_weights(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        save_file({n: t.contiguous().cpu() for n, t in self.model.tensors().items()}, folder / WEIGHTS)
+
+    def load_best(self) -> None:
+        """Put the best weights into the model, if they are not the last ones."""
+        best = self.tally.best.step
+        if best and best != self.state.global_step:
+            self.model.load_tensors(load_file(step_folder(self.best_folder, best) / WEIGHTS))
+
+    def load_average(self) -> None:
+        own = self.model.tensors()
+        self.model.load_tensors({name: self.tally.mean[name].to(own[name].dtype) for name in own})
+
+    # -- resume states -----------------------------------------------------------------------------------------------
+    def save_is_due(self, step: int) -> bool:
+        if step >= self.args.max_steps:
+            return True  # so that a kill while the result is being published loses nothing
+        if self.placement.save_every_steps:
+            return step % self.placement.save_every_steps == 0
+        wait = max(self.placement.save_every_s, self._saving_took / SAVING_SHARE)
+        return time.monotonic() - self._saved_at >= wait
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        begun, step = time.monotonic(), self.state.global_step
+        write_whole(step_folder(self.folder, step), self._write_state)
+        kept = set(steps(self.folder)[-KEPT:])
+        prune(self.folder, kept)
+        # A state that is still kept may name an earlier best.
+        prune(self.best_folder, {best_in(step_folder(self.folder, s)).step for s in kept})
+        self._saved_at, self._saving_took = time.monotonic(), time.monotonic() - begun
+
+    def _write_state(self, folder: Path) -> None:
+        self._write_weights(folder)
+        self._save_optimizer_and_scheduler(str(folder))
+        self._save_scaler(str(folder))
+        self._save_rng_state(str(folder))
+        self.state.save_to_json(str(folder / "trainer_state.json"))
+        self.tally.write(folder)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        folder = Path(resume_from_checkpoint)
+        if not is_whole(folder):
+            raise ValueError(f"{folder} is not whole")
+        self.model.load_tensors(load_file(folder / WEIGHTS))
+        self.tally.read(folder, self.args.device)
