@@ -26,7 +26,7 @@ COMMON = 200  # a shingle in more test rows than this says nothing and is left o
 SPEAKS = 40  # characters from which an equal text is no accident ("None of the above")
 
 UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
-PARAGRAPHS = (TaskKind.SPAN_QA, TaskKind.MULTIPLE_CHOICE)  # a context that was seen in training is not unseen at test
+PARAGRAPHS = (TaskKind.SPAN_QA, TaskKind.MULTIPLE_CHOICE, TaskKind.RETRIEVAL)  # a context that was seen in training is not unseen at test
 
 
 @dataclass(frozen=True)

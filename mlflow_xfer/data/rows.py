@@ -13,7 +13,7 @@ TEXTS = {
     TaskKind.TAGGING: ("words",),
     TaskKind.MULTIPLE_CHOICE: ("context", "question", "choices"),
     TaskKind.SPAN_QA: ("context", "question"),
-    TaskKind.RETRIEVAL: ("source", "target"),
+    TaskKind.RETRIEVAL: ("source", "target", "context"),
     TaskKind.MASKED_LM: ("text",),
     TaskKind.CAUSAL_LM: ("text",),
 }

@@ -95,9 +95,9 @@ def options_of(task: Task, split: Any) -> Sequence[Any] | None:
     return task.labels or None
 
 
-def row(task: Task, language: str, predicted: Sequence[Any], gold: Sequence[Any], options: Sequence[Any] | None) -> dict[str, Any]:
-    """One line of the per-language table; ``options`` is what a random guess chooses from."""
-    found = score(task.metric, predicted, gold, language)
+def row(task: Task, language: str, predicted: Sequence[Any], gold: Sequence[Any], options: Sequence[Any] | None, *, seed: int = 0) -> dict[str, Any]:
+    """One line of the per-language table; ``options`` is what a random guess chooses from, ``seed`` the bootstrap's."""
+    found = score(task.metric, predicted, gold, language, seed=seed)
     base = baselines(task.metric, gold, None, options, language)
     return {
         "task": task.name,

@@ -48,7 +48,7 @@ def predict_file(model: str, file: Path | str, task: str | None, open_store: Cal
     Raises:
         XferError: no such model or head, or a file that does not read as the head's kind needs.
     """
-    found = _checkpoint(model, task, open_store)
+    found = checkpoint_of(model, task, open_store)
     head, declared = _head(found, task)
     rows = read_unlabelled(file, declared.kind)
     logger.info("%s: %d examples, %s", declared.name or declared.kind, len(rows), found.directory)
@@ -57,7 +57,8 @@ def predict_file(model: str, file: Path | str, task: str | None, open_store: Cal
     return _predicted(found, head, declared, rows)
 
 
-def _checkpoint(model: str, task: str | None, open_store: Callable[[], Store]) -> Checkpoint:
+def checkpoint_of(model: str, task: str | None, open_store: Callable[[], Store]) -> Checkpoint:
+    """Where the files of ``model`` are; arguments and errors as for :func:`predict_file`."""
     if model == "mini" or model.startswith("scratch:"):
         raise XferError(f"model={model} is no result: nothing has been trained yet.", "Train a target first (mlflow-xfer transfer --target pos) and give the run's id.")
     if RUN_ID.fullmatch(model) or model.startswith(("runs:/", "models:/")):

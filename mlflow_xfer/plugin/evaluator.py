@@ -1,20 +1,24 @@
 """``mlflow.models.evaluate(…, model_type="xtreme", evaluators="xtreme")``: the benchmarks' metrics by language.
 
 The data are one long frame with a column ``task`` (a name of the catalogue), a column ``lang``, the gold answers in
-``targets`` (as in the task's own column: label, list of tags, answers, choice), and either a column of predictions
-or what the model needs as input. MLflow loads this module on the first evaluation only; nothing heavy is imported
+``targets`` (as in the task's own column: label, list of tags, answers, choice, ids of right candidates), and either a
+column of predictions or what the model needs as input. A retrieval frame holds queries (``source``) and candidates
+(``target``, ``context``); candidates for all languages have the language ``pool``. MLflow loads this module on the first evaluation only; nothing heavy is imported
 before a checkpoint has to predict.
 
 ``evaluator_config`` (all optional): ``task`` and ``language`` name a single task or language instead of the columns;
 ``task_column``, ``language_column``; ``metric`` for tasks outside the catalogue; ``suite`` to log a suite's totals;
 ``seed`` of the bootstrap; ``predict``: ``checkpoint`` (the model's files predict as in a phase, one stream over all
-languages), ``pyfunc`` (the model's own ``predict``) or ``auto`` (checkpoint where it can); ``options`` for the former.
+languages), ``pyfunc`` (the model's own ``predict``) or ``auto`` (checkpoint where it can); ``options`` for the former
+(``max_seq_length``: as the model was trained, else the task's recipe). ``checkpoint`` with ``model=None`` names a run,
+a model or a directory that MLflow has no flavour for (questions, choices, retrieval, a backbone).
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mlflow.models.evaluation.base import EvaluationResult, ModelEvaluator
@@ -23,7 +27,7 @@ from mlflow_xfer.errors import XferError
 
 MODEL_TYPES = ("xtreme",)
 CONFIG = (
-    "task", "language", "task_column", "language_column", "metric", "suite", "seed", "predict", "options",
+    "task", "language", "task_column", "language_column", "metric", "suite", "seed", "predict", "options", "checkpoint",
 )  # fmt: skip
 TABLE = "results/per_language.json"
 _log = logging.getLogger(__name__)
@@ -59,14 +63,16 @@ class XtremeEvaluator(ModelEvaluator):
         if extra_metrics:
             _log.warning("The evaluator 'xtreme' computes its own metrics; extra_metrics are left out.")
         frame = _frame(dataset, config)
-        frame["prediction"] = (
-            _column(dataset.predictions_data)
-            if model is None
-            else _predicted(model, frame, dataset, config, predictions)
-        )
-        rows, scores = _score(frame, config)
+        if _reads_files(model, config):
+            from mlflow_xfer.plugin.checkpoint_predictions import predict_frame
+
+            rows = predict_frame(model, frame, config)
+        else:
+            given = _answers(model.predict(dataset.features_data), len(frame), predictions) if model else dataset.predictions_data
+            frame["prediction"] = _column(given)
+            rows = _score(frame, config)
         metrics = {f"eval/{row['task']}/{row['language']}": row["score"] for row in rows}
-        metrics.update(_totals(scores, config))
+        metrics.update(_totals(rows, config))
         return _logged(run_id, metrics, rows)
 
 
@@ -113,38 +119,36 @@ def _plain(value: Any) -> Any:
 
 
 def _task(name: str, config: Mapping) -> Any:
-    """The catalogue's entry; None where a metric was given for a task that is not in it."""
+    """The catalogue's entry; a bare one where a metric was given for a task that is not in it."""
     from mlflow_xfer.tasks.catalogue import TASKS
+    from mlflow_xfer.tasks.task import Task, TaskKind
 
     if config.get("metric") and name not in TASKS:
-        return None
-    return TASKS.get(name)
+        return Task(name, TaskKind.CLASSIFICATION, config["metric"], (), {})
+    return replace(TASKS.get(name), **({"metric": config["metric"]} if config.get("metric") else {}))
 
 
-def _score(frame: Any, config: Mapping) -> tuple[list[dict], dict[str, dict[str, float]]]:
-    """One row per task and language, in the order of the frame; and scores by task and language."""
-    from mlflow_xfer.scoring.baselines import baselines
-    from mlflow_xfer.scoring.score import score
+def _score(frame: Any, config: Mapping) -> list[dict]:
+    """One row per task and language, in the order of the frame, from its columns ``prediction`` and ``reference``."""
+    from mlflow_xfer.phases.evaluate import row
+    from mlflow_xfer.tasks.task import POOL
 
-    rows, scores = [], {}
+    rows = []
     for (name, language), part in frame.groupby(["task", "language"], sort=False):
         task = _task(name, config)
-        metric = config.get("metric") or task.metric
+        if task.metric == "map_at_20":  # rows without a query are candidates
+            if language == POOL:
+                continue
+            part = part[part["source"].notna()] if "source" in part.columns else part
         predicted, gold = list(part["prediction"]), list(part["reference"])
-        if metric == "bucc_f1":  # two sets in one frame: the shorter one is filled up with missing values
+        if task.metric == "bucc_f1":  # two sets in one frame: the shorter one is filled up with missing values
             predicted, gold = ([v for v in values if v is not None] for values in (predicted, gold))
-        elif metric in ("tag_f1", "entity_f1", "tag_accuracy"):
+        elif task.metric in ("tag_f1", "entity_f1", "tag_accuracy"):
             predicted, gold = ([v.split() if isinstance(v, str) else v for v in values] for values in (predicted, gold))
-        _check_missing(predicted, gold, metric, name, language)
-        found = score(metric, predicted, gold, str(language), seed=config.get("seed", 0))
-        base = baselines(metric, gold, None, task.labels if task and task.labels else None, str(language))
-        scores.setdefault(name, {})[str(language)] = found.value
-        rows.append(
-            {"task": name, "language": str(language), "metric": metric, "score": found.value}
-            | {"low": found.low, "high": found.high, "n": found.n, **base}
-            | {f"component_{key}": value for key, value in found.components.items()}
-        )
-    return rows, scores
+        _check_missing(predicted, gold, task.metric, name, language)
+        choices = [len(options) for options in part["choices"]] if "choices" in part.columns and task.metric == "accuracy" and not task.labels else None
+        rows.append(row(task, str(language), predicted, gold, choices or task.labels or None, seed=config.get("seed", 0)))
+    return rows
 
 
 def _check_missing(predicted: Sequence, gold: Sequence, metric: str, task: str, language: str) -> None:
@@ -154,8 +158,11 @@ def _check_missing(predicted: Sequence, gold: Sequence, metric: str, task: str, 
         raise XferError(f"{task} {language}: rows without a prediction.", "Only questions may go unanswered.")
 
 
-def _totals(scores: Mapping[str, Mapping[str, float]], config: Mapping) -> dict[str, float]:
+def _totals(rows: Sequence[Mapping], config: Mapping) -> dict[str, float]:
     """``selected/avg``, and a suite's complete figures."""
+    scores: dict[str, dict[str, float]] = {}
+    for row in rows:
+        scores.setdefault(row["task"], {})[row["language"]] = row["score"]
     means = [sum(have.values()) / len(have) for have in scores.values()]
     found = {"selected/avg": sum(means) / len(means)}
     if config.get("suite"):
@@ -170,19 +177,19 @@ def _totals(scores: Mapping[str, Mapping[str, float]], config: Mapping) -> dict[
     return found
 
 
-def _predicted(model: Any, frame: Any, dataset: Any, config: Mapping, column: str | None) -> Any:
-    """One prediction per row of the frame, from the checkpoint's files or from the model's own ``predict``."""
+def _reads_files(model: Any, config: Mapping) -> bool:
+    """Whether the files of a checkpoint are to predict, rather than a column or the model's own ``predict``."""
     how = config.get("predict", "auto")
     if how not in ("auto", "checkpoint", "pyfunc"):
         raise XferError(f"predict={how!r} is not known.", "Accepted: auto, checkpoint, pyfunc.")
+    if config.get("checkpoint"):
+        if model is not None:
+            raise XferError("There are a model and a checkpoint.", "Pass model=None beside evaluator_config={'checkpoint': …}.")
+        return True
     transformers = "transformers" in getattr(getattr(model, "metadata", None), "flavors", {})
     if how == "checkpoint" and not transformers:
         raise XferError("The model has no transformers flavour.", "Pass predict='pyfunc'.")
-    if how == "checkpoint" or (how == "auto" and transformers):
-        from mlflow_xfer.plugin.checkpoint_predictions import predict_frame
-
-        return _column(predict_frame(model, frame, config))
-    return _column(_answers(model.predict(dataset.features_data), len(frame), column))
+    return model is not None and how != "pyfunc" and transformers
 
 
 def _answers(output: Any, n: int, column: str | None) -> list:

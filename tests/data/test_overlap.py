@@ -56,6 +56,17 @@ def test_a_seen_paragraph_counts_for_questions():
     assert len(without(train, QA, [found])) == 0
 
 
+def test_a_candidate_is_known_by_its_context():
+    """LAReQA's candidates are sentences with their paragraph: SQuAD's questions about it have seen it."""
+    candidates = Dataset.from_list([{"id": "c", "source": None, "target": "It is old.", "context": LONG, "gold": None}])
+    question = {"id": "q", "context": LONG, "question": "where is the river", "answers": {"text": [], "answer_start": []}}
+    found = audit_one(Dataset.from_list([question]), QA, candidates, TaskKind.RETRIEVAL)
+    assert found.near == ("q",) or found.shared == ("q",)
+    pair = {"id": "p", "source": "how old is it", "target": "It is old indeed.", "context": LONG, "gold": ["p"]}
+    train = Dataset.from_list([pair, pair | {"id": "other", "context": "Another paragraph, which no test has ever shown to anybody."}])
+    assert without(train, TaskKind.RETRIEVAL, [audit_one(train, TaskKind.RETRIEVAL, candidates, TaskKind.RETRIEVAL)])["id"][:] == ["other"]
+
+
 def test_nothing_in_common_is_nothing():
     train = pairs(("One thing.", "Another."))
     found = audit_one(train, PAIR, pairs(("Else.", None)), PAIR)

@@ -94,6 +94,37 @@ def test_lareqa_mewslix_and_bucc_from_a_folder(folder, model, tmp_path):
     for task, languages in (("lareqa", LAREQA_LANGUAGES), ("mewslix", MEWSLI_LANGUAGES)):
         assert found.metrics[f"xtreme-r/{task}"] == pytest.approx(sum(by[task, code]["score"] for code in languages) / 11)
     _check_predictions(folder, rows, tmp_path)
+    _check_evaluator(folder, rows, model)
+
+
+def _check_evaluator(folder, rows, model):
+    """``mlflow.models.evaluate`` gives the same table, from the rows in one frame: queries, candidates, a common pool."""
+    import mlflow
+    import pandas as pd
+    from mlflow import MlflowClient
+
+    from mlflow_xfer.data import sources
+    from mlflow_xfer.tasks.task import POOL
+
+    def part(task, split: str, language: str, lang: str) -> pd.DataFrame:
+        return sources.read(task, sources.locate(task, split, language, folder)).to_pandas().assign(lang=lang, split=split)
+
+    frames = {
+        "lareqa": [("test", code, code) for code in LAREQA_LANGUAGES],
+        "mewslix": [*(("test", code, code) for code in MEWSLI_LANGUAGES), (POOL, "en", POOL)],
+        "bucc2018": [("validation", "de", "de"), ("test", "de", "de"), ("validation", "zh", "zh")],
+    }
+    for name, parts in frames.items():
+        data = pd.concat([part(TASKS.get(name), *which) for which in parts], ignore_index=True).assign(task=name)
+        wanted = {row["language"]: row for row in rows if row["task"] == name}
+        trained = MlflowClient().get_run(next(iter(wanted.values()))["run_id"]).data.tags.get("xfer.input_run_ids")
+        config = {"checkpoint": trained or model, "options": {"max_seq_length": STEPS["max_seq_length"]} if not trained else {}}
+        found = mlflow.models.evaluate(None, data, targets="gold", model_type="xtreme", evaluators="xtreme", evaluator_config=config)
+        table = {row["language"]: row for row in found.artifacts["per_language"].content}
+        same = ("score", "low", "high", "n", "chance", "fertility", "truncated", "component_threshold")
+        assert set(table) == set(wanted) and len(table) in (2, 11)
+        for code, row in wanted.items():
+            assert {k: table[code].get(k) for k in same} == pytest.approx({k: row.get(k) for k in same}, abs=1e-6, nan_ok=True)
 
 
 def _check_predictions(folder, rows, tmp_path):

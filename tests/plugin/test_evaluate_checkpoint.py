@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("torch")
 mlflow = pytest.importorskip("mlflow")
 
+from mlflow_xfer.errors import XferError  # noqa: E402
 from mlflow_xfer.scoring.score import score  # noqa: E402
 from mlflow_xfer.tasks.catalogue import TASKS  # noqa: E402
 
@@ -51,15 +52,16 @@ def evaluate(model, data, target, **config):
     ).metrics
 
 
-def expected(directory, name, data, target) -> dict[str, float]:
+def expected(directory, name, data, target, **options) -> dict[str, float]:
     from datasets import Dataset
 
+    from mlflow_xfer.phases.evaluate import in_order
     from mlflow_xfer.training.predict import predict
 
     splits = {lang: Dataset.from_pandas(part, preserve_index=False) for lang, part in data.groupby("lang", sort=False)}
-    answers = predict(directory, TASKS.get(name), splits)
+    answers = predict(directory, TASKS.get(name), splits, **options)
     return {
-        f"eval/{name}/{lang}": score(TASKS.get(name).metric, answers[lang], splits[lang][target], lang).value
+        f"eval/{name}/{lang}": score(TASKS.get(name).metric, in_order(answers[lang], splits[lang]), splits[lang][target], lang).value
         for lang in splits
     }
 
@@ -78,6 +80,19 @@ def test_published_checkpoint(rows, checkpoint, name, target):
     for uri in (f"models:/{model_id}", f"runs:/{run_id}/model"):
         got = evaluate(uri, data, target)
         assert {key: value for key, value in got.items() if key.startswith("eval/")} == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("name, target", [("choice", "label"), ("qa", "answers"), ("retrieval", "row")])
+def test_checkpoint_that_no_flavour_loads(rows, checkpoint, name, target):
+    directory = checkpoint("pos") if name == "retrieval" else checkpoint(name)
+    data = rows(name).assign(row=list(range(24)) * 2)
+    task = TASKS.get(name)
+    got = evaluate(None, data, target, checkpoint=str(directory))
+    wanted = expected(directory, name, data, target, max_seq_length=task.recipe.max_seq_length)
+    assert {key: value for key, value in got.items() if key.startswith("eval/")} == pytest.approx(wanted)
+    assert len(wanted) == 2
+    with pytest.raises(XferError, match="a model and a checkpoint"):
+        evaluate(lambda frame: [0] * len(frame), data, target, checkpoint=str(directory))
 
 
 def test_model_logged_with_mlflow_transformers(rows, checkpoint):
