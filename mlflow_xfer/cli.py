@@ -116,13 +116,14 @@ def plan(ctx: click.Context, verb: str, as_json: str, overlap: str) -> None:
 @click.option("--use", type=click.Choice(["intermediate", "target"]), help="only tasks for this use")
 @click.option("--language", help="only tasks with a test set in this language")
 @click.option("--skill", help="only tasks made of this skill (the embedded suite declares them)")
+@click.option("--domain", help="only tasks of this domain (general, biomedical, legal, science, or a task file's own)")
 @click.option("--check", metavar="FILE", help="read a task file and all its data, and report what is wrong")
 @click.option("--task_file", "--task-file", metavar="FILE", help="list this file's tasks too")
-def tasks(name: str | None, kind: str | None, use: str | None, language: str | None, skill: str | None, check: str | None, task_file: str | None) -> None:
+def tasks(name: str | None, kind: str | None, use: str | None, language: str | None, skill: str | None, domain: str | None, check: str | None, task_file: str | None) -> None:
     """List tasks, explain the task NAME, or check a task file."""
     from mlflow_xfer import listing
 
-    click.echo(listing.check(check) if check else listing.tasks(name, kind=kind, use=use, language=language, skill=skill, task_file=task_file))
+    click.echo(listing.check(check) if check else listing.tasks(name, kind=kind, use=use, language=language, skill=skill, domain=domain, task_file=task_file))
 
 
 @cli.command()

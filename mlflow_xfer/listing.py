@@ -12,25 +12,33 @@ from mlflow_xfer.stats import typology
 from mlflow_xfer.tasks.catalogue import SUITES, TASKS
 from mlflow_xfer.tasks.task import Files, Generated, Hub, Source, Task, TaskKind
 
+RECALLED = "hub?"  # a hub source whose columns nobody has checked
 
-def tasks(name: str | None = None, *, kind: str | None = None, use: str | None = None, language: str | None = None, skill: str | None = None, task_file: str | None = None) -> str:
+
+def tasks(name: str | None = None, *, kind: str | None = None, use: str | None = None, language: str | None = None, skill: str | None = None, domain: str | None = None, task_file: str | None = None) -> str:
     """All tasks that match, a line each; or everything that the entry ``name`` says."""
     extra = _of_file(task_file)
     if name:
         return explained(next((task for task in extra if task.name == name), None) or TASKS.get(name))
     if kind and kind not in list(TaskKind):
         raise unknown("kind", kind, list(TaskKind))
-    skills = {known for task in [*TASKS, *extra] for known in task.skills}
-    if skill and skill not in skills:
-        raise unknown("skill", skill, skills)
+    for what, asked, known in (("skill", skill, {known for task in [*TASKS, *extra] for known in task.skills}), ("domain", domain, {task.domain for task in [*TASKS, *extra]})):
+        if asked and asked not in known:
+            raise unknown(what, asked, known)
     code = languages.get(language).code if language else None
     found = [
         task
         for task in [*TASKS, *extra]
-        if (not kind or task.kind == kind) and (not use or use in task.uses) and (not code or code in task.languages) and (not skill or skill in task.skills)
+        if (not kind or task.kind == kind) and (not use or use in task.uses) and (not code or code in task.languages) and (not skill or skill in task.skills) and (not domain or task.domain == domain)
     ]
-    rows = [[task.name, str(task.kind), ",".join(task.uses), task.metric, str(len(task.languages)), ",".join(task.sources), task.description] for task in found]
-    return table(["task", "kind", "uses", "metric", "languages", "data", "description"], rows) + f"\n{len(found)} tasks"
+    rows = [[task.name, str(task.kind), ",".join(task.uses), task.domain, task.metric, str(len(task.languages)), _data(task), task.description] for task in found]
+    recalled = sum(RECALLED in _data(task) for task in found)
+    note = f" ({recalled} with {RECALLED}: the columns there are recalled, not checked)" if recalled else ""
+    return table(["task", "kind", "uses", "domain", "metric", "languages", "data", "description"], rows) + f"\n{len(found)} tasks{note}"
+
+
+def _data(task: Task) -> str:
+    return ",".join(RECALLED if name == "hub" and not task.verified else name for name in task.sources)
 
 
 def explained(task: Task) -> str:

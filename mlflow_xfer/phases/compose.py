@@ -243,7 +243,7 @@ class Composer:
             self.problems.add(f"train_on={trained.name} ({trained.kind}, labels {', '.join(trained.labels) or 'none'}) cannot train {task.name!r} ({task.kind}, labels {', '.join(task.labels) or 'none'}).", "Choose a task of the same kind whose labels include the target's.")
             return ()
         if params.select_by == "english_dev" and task.name in trained.dev_of:
-            self.problems.add(f"train_on={trained.name} would choose the checkpoint of {task.name!r} by its own test questions: they are {trained.name}'s dev set, translated.", f"Leave train_on out ({task.name} then trains on SQuAD and selects on a part of it), or select_by=last.")
+            self.problems.add(f"train_on={trained.name} would choose the checkpoint of {task.name!r} by its own test rows: they are {trained.name}'s dev set, or translations of it.", f"Leave train_on out ({task.name} then selects on dev rows of its own), or select_by=last.")
             return ()
         trained = self.adapted(trained)
         if trained.kind is TaskKind.RETRIEVAL and params.select_by == "label_free":

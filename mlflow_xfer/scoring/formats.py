@@ -41,6 +41,14 @@ def _side_by_side(predictions: Sequence, labels: Sequence) -> tuple[Sequence, Se
     return predictions, labels
 
 
+def _sentence_by_sentence(predictions: list, labels: list) -> tuple[list, list]:
+    """XTREME compares the sentences of both files as they stand, those without words too. It refuses files of unequal
+    number; double blank lines in one of them (PAN-X has some) are passed over here."""
+    if len(predictions) == len(labels) and list(map(len, predictions)) != list(map(len, labels)):
+        return predictions, labels
+    return [p for p in predictions if p], [gold for gold in labels if gold]
+
+
 def _by_question(predictions: Mapping[str, str], labels: list) -> tuple[list, list]:
     return [predictions.get(key) for key, _ in labels], [golds for _, golds in labels]
 
@@ -51,7 +59,7 @@ def _by_query(predictions: Mapping[str, list], labels: Mapping[str, list]) -> tu
 
 
 LABELS = Format("tsv", reading.lines, reading.lines, _side_by_side, "one label a line")
-TAGS = Format("tsv", reading.sentences, reading.sentences, _side_by_side, "one tag a line, blank between sentences")
+TAGS = Format("tsv", reading.tagged, reading.tagged, _sentence_by_sentence, "one tag a line, blank between sentences")
 PAIRS = Format("tsv", reading.lines, reading.lines, _side_by_side, "two tab-separated sentence ids a line")
 ANSWERS = Format("json", reading.answers, reading.questions, _by_question, '{"question id": "answer"}')
 CHOICES = Format("jsonl", reading.choices, reading.choices, _side_by_side, '{"label": 0} a line')
@@ -78,8 +86,11 @@ def path_of(folder: Path | str, task: Task, language: str) -> Path:
     return Path(folder) / task.name / f"test-{language}.{format_of(task).extension}"
 
 
-def read(predictions: Path, labels: Path, task: Task) -> tuple[Sequence, Sequence]:
+def read(predictions: Path, labels: Path, task: Task, warn: Callable[[str], object] = lambda message: None) -> tuple[Sequence, Sequence]:
     """Predictions and references of one language, as ``score`` takes them.
+
+    Args:
+        warn: called with a line where a score is what XTREME prints but hardly what was meant.
 
     Raises:
         Unscored: if the label file holds no labels.
@@ -90,7 +101,8 @@ def read(predictions: Path, labels: Path, task: Task) -> tuple[Sequence, Sequenc
     if not gold:
         raise Unscored(f"{labels} is empty.", "The test labels are needed here.")
     _check_constant(gold, labels, filed)
-    predicted, references = filed.align(filed.predictions(predictions), gold)
+    given = filed.predictions(predictions)
+    predicted, references = filed.align(given, gold)
     if task.name in ONE_GOLD:
         references = [golds[:1] for golds in references]
     if filed is not PAIRS and len(predicted) != len(references):
@@ -99,13 +111,23 @@ def read(predictions: Path, labels: Path, task: Task) -> tuple[Sequence, Sequenc
             "Give one prediction per label, in the labels' order.",
         )
     if filed is TAGS:
-        for number, (tags, golds) in enumerate(zip(predicted, references, strict=True), 1):
-            if len(tags) != len(golds):
-                raise XferError(
-                    f"{predictions}: sentence {number} has {len(tags)} tags, in {labels} it has {len(golds)}.",
-                    "Give one tag per word, and a blank line after each sentence only.",
-                )
+        return _word_by_word(predicted, references, len(given) == len(gold), f"{predictions}", f"{labels}", warn)
     return predicted, references
+
+
+def _word_by_word(predicted: list, references: list, alike: bool, where: str, labels: str, warn: Callable[[str], object]) -> tuple[list, list]:
+    """Sentences with as many tags as words. Others are refused, but where XTREME scores them (``alike``: as many
+    sentences in both files) as one sentence, since it compares places in the file and not within sentences."""
+    differ = next((n for n, (tags, golds) in enumerate(zip(predicted, references, strict=True), 1) if len(tags) != len(golds)), 0)
+    if not differ:
+        return predicted, references
+    fault = f"{where}: sentence {differ} has {len(predicted[differ - 1])} tags, in {labels} it has {len(references[differ - 1])}."
+    if not alike:
+        raise XferError(fault, "Give one tag per word, and a blank line after each sentence only.")
+    warn(f"{fault} As in XTREME's script all that follows is compared with the wrong words; a leaderboard would refuse it.")
+    flat = [[tag for sentence in side for tag in (*sentence, "O")] for side in (predicted, references)]
+    longest = max(map(len, flat))
+    return tuple([side + ["O"] * (longest - len(side))] for side in flat)
 
 
 def _check_constant(gold: object, labels: Path, filed: Format) -> None:

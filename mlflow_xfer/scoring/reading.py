@@ -50,15 +50,22 @@ def lines(path: Path) -> list[str]:
     return [part.strip() for part in parts]
 
 
-def sentences(path: Path) -> list[list[str]]:
-    """Tags, one a line; blank lines end sentences. Sentences without a word (double blank lines) are left out."""
-    found: list[list[str]] = [[]]
+def tagged(path: Path) -> list[list[str]]:
+    """Tags, one a line; each blank line ends a sentence, so that a second one in a row is a sentence without words."""
+    found: list[list[str]] = []
+    now: list[str] = []
     for line in lines(path):
         if line:
-            found[-1].append(line)
-        elif found[-1]:
-            found.append([])
-    return found if found[-1] else found[:-1]
+            now.append(line)
+        else:
+            found.append(now)
+            now = []
+    return [*found, now] if now else found
+
+
+def sentences(path: Path) -> list[list[str]]:
+    """As :func:`tagged`, without sentences without words."""
+    return [sentence for sentence in tagged(path) if sentence]
 
 
 def parsed(content: str, where: str) -> tuple[Any, list[str]]:
@@ -160,4 +167,7 @@ def ranked(path: Path) -> dict[str, list]:
     for key, value in found.items():
         if not isinstance(value, list):
             raise XferError(f"{path}: {key!r} has no list of ids: {value!r:.80}.", '{"query": ["Q42", …], …}')
+        odd = next((item for item in value if not isinstance(item, str | int)), None)
+        if odd is not None or None in value:
+            raise XferError(f"{path}: {key!r} lists {odd!r:.80}, which is not an id.", '{"query": ["Q42", …], …}')
     return found

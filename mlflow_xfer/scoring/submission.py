@@ -17,9 +17,11 @@ from mlflow_xfer.scoring.suite import languages_of, totals
 from mlflow_xfer.tasks.task import Suite, Task
 
 
-def score_files(predictions: Path, labels: Path, task: Task, language: str, *, seed: int = 0) -> Score:
-    """The score of one language's file; raises as :func:`read` does."""
-    predicted, references = read(predictions, labels, task)
+def score_files(
+    predictions: Path, labels: Path, task: Task, language: str, *, seed: int = 0, warn: Callable[[str], object] = lambda message: None
+) -> Score:
+    """The score of one language's file; warns and raises as :func:`read` does."""
+    predicted, references = read(predictions, labels, task, warn)
     try:
         return score(task.metric, predicted, references, language, seed=seed)
     except XferError as error:
@@ -39,7 +41,7 @@ def score_folder(
 
     Args:
         tasks: the suite's tasks by name; default: the catalogue's.
-        warn: called with a line for everything that was left out because nothing can be said about it.
+        warn: called with a line for everything that was left out because nothing can be said about it, or looks like a mistake.
 
     Returns:
         ``{suite, avg, avg_trained, groups, tasks: {name: {score, components, languages}}, gap, std, missing}``, ready
@@ -62,7 +64,7 @@ def score_folder(
                     warn(f"missing: {' and '.join(absent)}")
                 continue
             try:
-                scores[name][language] = score_files(*files, tasks[name], language, seed=seed)
+                scores[name][language] = score_files(*files, tasks[name], language, seed=seed, warn=warn)
             except Unscored as error:
                 warn(f"unscored: {error.what} {error.hint}")
             except XferError as error:

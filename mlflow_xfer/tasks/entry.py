@@ -157,6 +157,7 @@ class Entry(Strict):
     domain: str = Field("general", description="for reports")
     skills: Words = Field(default_factory=list, description="for reports")
     overlaps: Words = Field(default_factory=list, description="tasks whose test data overlap with this one's training data")
+    dev_of: Words = Field(default_factory=list, description="tasks whose test data are (translations of) this one's validation data: it selects no checkpoint for them")
     description: str = ""
     licence: str = ""
     citation: str = ""

@@ -80,6 +80,12 @@ def load_task_file(path: str | Path) -> tuple[Task, ...]:
             if len(problems.found) == before:
                 made = _Builder(name, Entry.model_validate(declared), content, problems).task()
                 found += [made] if made else []
+    known = [*TASKS.names(), *map(str, content.value["tasks"])]
+    for task in found:
+        for field in ("overlaps", "dev_of"):
+            for named in (named for named in getattr(task, field) if named not in known):
+                wrong = unknown("task", named, known, TASKS.see)
+                problems.add(f"{content.at('tasks', task.name, field)}: task {task.name!r}, {field}: {wrong.what}", wrong.hint)
     problems.raise_if_any()
     return tuple(found)
 
@@ -258,7 +264,7 @@ class _Builder:
             tested, trained = base.languages, base.train_languages
         if not (tested or trained):
             self.bad("files", "has neither a train nor a test split." if self.entry.files else "needs languages.", "languages: [en, …]" if entry.hub else "")
-        own = entry.model_dump(include={"domain", "skills", "overlaps", "description", "licence", "citation", "version", "trained", "pooled"}, exclude_unset=True)
+        own = entry.model_dump(include={"domain", "skills", "overlaps", "dev_of", "description", "licence", "citation", "version", "trained", "pooled"}, exclude_unset=True)
         if kind is TaskKind.RETRIEVAL and not trained and base is None:
             own.setdefault("trained", False)
         fields = {

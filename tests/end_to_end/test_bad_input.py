@@ -104,5 +104,9 @@ def test_parameters_of_the_generator_all_at_once(all_runs):
     with pytest.raises(XferError, match=r"(?s)skill 'polarty'.*polarity"):
         listing.tasks(skill="polarty")
     assert "coherence" in listing.tasks(skill="cause") and "roles" not in listing.tasks(skill="cause")
+    with pytest.raises(XferError, match=r"(?s)domain 'legall'.*legal"):
+        listing.tasks(domain="legall")
+    legal = listing.tasks(domain="legal")
+    assert "casehold" in legal and "contractnli" in legal and "bc5cdr" not in legal and "1 with hub?" in legal
     assert "helps: holds, choice, choice_both" in listing.tasks("attribute")
     assert not all_runs()

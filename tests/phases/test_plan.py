@@ -9,14 +9,15 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.phases.plan import make_plan
 from mlflow_xfer.phases.references import References
 from mlflow_xfer.tasks.catalogue import SUITES
+from mlflow_xfer.tasks.task_file import load_task_file
 
 
 def no_store():
     raise AssertionError("nothing here needs the store")
 
 
-def planned(verb="transfer", **typed):
-    return make_plan(verb, params.parse(verb, typed), References(no_store))
+def planned(verb="transfer", tasks=(), **typed):
+    return make_plan(verb, params.parse(verb, typed), References(no_store), tasks)
 
 
 def labels(plan):
@@ -113,9 +114,12 @@ def test_squads_dev_set_never_selects_for_its_translations(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text('{"data": []}')
     typed = {"model": "scratch:xlm-roberta:tiny", "text": "mini", "data": str(tmp_path), "intermediate": "none", "target": "xquad"}
-    with pytest.raises(XferError, match="by its own test questions"):
+    with pytest.raises(XferError, match="by its own test rows"):
         planned(**typed, train_on="squad")
     assert planned(**typed, train_on="squad", select_by="last").phases[1].settings["select_by"] == "last"
+    (tmp_path / "own.yaml").write_text("tasks: {own: {kind: span_qa, dev_of: xquad, files: {train: squad/train-v1.1.json, validation: squad/dev-v1.1.json}}}")
+    with pytest.raises(XferError, match="they are own's dev set"):
+        planned(**typed, train_on="own", tasks=load_task_file(tmp_path / "own.yaml"))
     assert {rows.paths[0].rsplit("/", 1)[1] for rows in planned(**typed).phases[1].rows} == {"train-v1.1.json"}
 
 

@@ -170,13 +170,14 @@ BROKEN = {
     "nul": ("xnli", lambda raw: raw.replace(b"n", b"\0", 1), "NUL byte"),
     "too short": ("xnli", lambda raw: raw[raw.index(b"\n") + 1 :] or b"", "examples"),
     "too long": ("tatoeba", lambda raw: raw + b"7\n", "examples"),
-    "sentence cut": ("panx", lambda raw: b"O\n" + raw, "sentence 1 has"),
+    "sentence cut": ("panx", lambda raw: b"\n\nO\n" + raw, "sentence 1 has"),
     "sentence lost": ("udpos", lambda raw: raw + b"\nNOUN\n", "examples"),
     "not an object": ("mlqa", lambda raw: b"[1, 2]", "holds a list"),
     "answer is a number": ("mlqa", lambda raw: b'{"q0": 3}', "is not a text"),
     "label is a text": ("xcopa", lambda raw: b'{"label": "0"}\n' * raw.count(b"\n"), "no integer label"),
     "row is not json": ("xcopa", lambda raw: b"0\n" * raw.count(b"\n"), "no integer label"),
     "ranks are a text": ("mewslix", lambda raw: b'{"q0": "Q1"}', "no list of ids"),
+    "ranks hold lists": ("mewslix", lambda raw: b'{"q0": [["Q1"]]}', "is not an id"),
     "deep json": ("mewslix", lambda raw: b'{"q0":' + b"[" * 100000, "read as JSON|not JSON"),
     "huge number": ("xcopa", lambda raw: b'{"label": ' + b"9" * 5000 + b"}\n", "JSON"),
 }
@@ -191,6 +192,25 @@ def test_broken_files_are_named(tmp_path, case):
     with pytest.raises(XferError, match=message) as caught:
         score_folder(predictions, labels, suite_of(name), tasks=KINDS)
     assert file.name in str(caught.value) and caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["udpos", "panx"])
+@pytest.mark.parametrize("seed", range(4))
+def test_tags_out_of_step_score_as_the_rules_say(tmp_path, name, seed):
+    """XTREME compares places in the file: where a word or a whole sentence is lost, or a blank line doubled, and the
+    numbers of sentences agree, what follows is compared with the wrong words. That figure is given, with a warning."""
+    predictions, labels = folders(tmp_path, seed, [name])
+    rng, said = random.Random(seed), []
+    for language in KINDS[name].languages:
+        gold, mine = (path_of(folder, KINDS[name], language) for folder in (labels, predictions))
+        gold.write_text("NOUN\n\nNOUN\n\nNOUN\n" + gold.read_text("utf-8"), "utf-8")
+        lines = ["NOUN", "", "", "NOUN", *mine.read_text("utf-8").split("\n")]
+        del lines[rng.choice([n for n, line in enumerate(lines) if line])]
+        mine.write_text("\n".join(lines), "utf-8")
+    got = score_folder(predictions, labels, suite_of(name), tasks=KINDS, warn=said.append)["tasks"][name]["languages"]
+    for language, figures in got.items():
+        assert figures["score"] == pytest.approx(evaluate_rules.score(name, language, predictions, labels), abs=1e-9)
+    assert len(got) == len(KINDS[name].languages) and any("wrong words" in line for line in said)
 
 
 def test_all_broken_files_are_named_at_once(tmp_path):

@@ -267,6 +267,8 @@ two:
         ("t: {kind: classification, labels: [a, b], files: {test: a.csv}, validation_fraction: 0.1}", "there is no train split"),
         ("t: {kind: classification, labels: [a, b], files: {train: a.csv, validation: b.csv}, validation_fraction: 0.1}", "beside a validation split"),
         ("t: {kind: classification, labels: [a, b], files: {train: a.csv}, validation_fraction: 1.5}", "less than 1"),
+        ("t: {kind: classification, labels: [a, b], files: {train: a.csv}, overlaps: [xnly]}", "overlaps: Unknown task 'xnly'.\n  Did you mean 'xnli'"),
+        ("t: {kind: classification, labels: [a, b], files: {train: a.csv}, dev_of: T}", "dev_of: Unknown task 'T'.\n  Did you mean 't'"),
         ("t: {extends: mnly}", "Did you mean 'mnli'"),
         ("t: {extends: xnli, hub: {revision: abc}}", "has no path"),
         ("t: {kind: classification, labels: {yes: a, b: b}, files: {train: a.csv}}", "put it in quotes"),
