@@ -16,7 +16,7 @@ def no_store():
     raise AssertionError("nothing here needs the store")
 
 
-def planned(verb="transfer", tasks=(), **typed):
+def planned(verb="transfer", tasks=None, **typed):
     return make_plan(verb, params.parse(verb, typed), References(no_store), tasks)
 
 
@@ -119,7 +119,7 @@ def test_squads_dev_set_never_selects_for_its_translations(tmp_path):
     assert planned(**typed, train_on="squad", select_by="last").phases[1].settings["select_by"] == "last"
     (tmp_path / "own.yaml").write_text("tasks: {own: {kind: span_qa, dev_of: xquad, files: {train: squad/train-v1.1.json, validation: squad/dev-v1.1.json}}}")
     with pytest.raises(XferError, match="they are own's dev set"):
-        planned(**typed, train_on="own", tasks=load_task_file(tmp_path / "own.yaml"))
+        planned(**typed, train_on="own", tasks={task.name: task for task in load_task_file(tmp_path / "own.yaml")})
     assert {rows.paths[0].rsplit("/", 1)[1] for rows in planned(**typed).phases[1].rows} == {"train-v1.1.json"}
 
 
