@@ -16,10 +16,11 @@ some of which (TUNED) settings of the policy were looked at. ``grid``: the table
 ``tokens_intermediate`` and ``tokens_target`` where known. A table that is not finished is used as far as all seeds and targets of a subset are there.
 
 Protocol of a repetition: a search of ``--trials`` trials of one seed each; the best k = 3 (by denoised estimates; by own scores = "raw"; by
-estimates of all subsets, run or not = "all") and the baseline are scored on 5 fresh seeds; the winner is named; regret is the truth of the
-best subset minus the truth of the winner. The interval is Student's t on the paired differences to the baseline on the fresh seeds. Tokens
-are the search's own share of what every subset on one seed costs (confirmation counted on neither side); on the grid, a table of 3 seeds, the
-truth is the mean of the seeds and so carries noise of its own: part of the regret is that.
+estimates of all subsets, run or not = "all") and the baseline are scored on 5 fresh seeds; the winner is named (of those within
+1 point, the default margin, of the best, the one with the fewest tasks); regret is the truth of the best subset minus the truth of the
+winner. The interval is Student's t on the paired differences to the baseline on the fresh seeds. Tokens are the search's own share of what
+every subset on one seed costs (confirmation counted on neither side); on the grid, a table of 3 seeds, the truth is the mean of the seeds
+and so carries noise of its own: part of the regret is that.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ from mlflow_xfer.searching.reading import read_space
 HERE = Path(__file__).parent
 RESULTS, PAGE = HERE / "search.jsonl", HERE / "search.md"
 POOL = tuple("abcdefghi")
-TOP, FRESH = 3, 5
+TOP, FRESH, MARGIN = 3, 5, 1.0  # the defaults of search
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ def repetition(truth: Truth, sampler: str, trials: int, seed: int) -> list[dict]
         choices = ways(way, finished, space)
         choices = [c for c in choices if c.candidate.tasks in truth.value]
         fresh = {c.candidate.key: truth.test(c.candidate.tasks, FRESH, rng) for c in choices}
-        named = winner(choices, fresh) if way != "raw" else max(choices, key=lambda c: float(fresh[c.candidate.key].mean()))
+        named = winner(choices, fresh, MARGIN) if way != "raw" else max(choices, key=lambda c: float(fresh[c.candidate.key].mean()))
         gaps = fresh[named.candidate.key] - truth.test((), FRESH, rng)
         half = float(special.stdtrit(FRESH - 1, 0.975)) * gaps.std(ddof=1) / FRESH**0.5
         true, won = truth.value[named.candidate.tasks], truth.value[named.candidate.tasks] - truth.value[()]

@@ -228,7 +228,7 @@ class Searching(Shape):
     gpu_hours: Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_nothing)] = Field(None, description="hours of training after which no trial is begun")
     sampler: str = Field("auto", description="tpe, pairwise, gp, nsgaii, nsgaiii, random, brute_force, grid; auto: pairwise (a model of tasks and pairs) for subsets and one objective, else tpe")
     rank_by: Names = Field(("auto",), description="cheap scores by which single tasks are tried first, as method of rank; none: the pool's order")
-    pruner: str = Field("none", description="none, hyperband, asha, median, wilcoxon")
+    pruner: str = Field("none", description="what stops hopeless trials: none; hyperband, asha, median, which look at short chains (1/9 and 1/3 of the steps) before the whole one; wilcoxon, which looks at seeds")
     study_name: str = Field("auto", description="auto: derived from what is searched, so that the same command goes on")
     storage: str = Field("auto", description="where Optuna keeps the search: auto (a journal file under XFER_HOME/studies), a journal file, or a database URL")
     dry_run: bool = Field(False, description="print what would be run and what it would cost, and stop")

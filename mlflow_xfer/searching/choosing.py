@@ -14,6 +14,7 @@ from mlflow_xfer.searching.space import Candidate, Space
 from mlflow_xfer.stats import subsets
 from mlflow_xfer.stats.subsets import Evidence, Posterior
 
+TOP = 100.0  # of the scale: a model of sums can promise more, which is worth no further task
 LISTED = 5_000  # candidates of a space that are all predicted
 RESOLVED = 0.5  # share of the prior variance that the scores must resolve before an effect counts as identified
 
@@ -24,8 +25,8 @@ class Choice:
 
     Args:
         estimate, low, high: denoised score with its interval, in points; 0-100 objectives.
-        n: seeds that it was scored on; 0 = never run, predicted from its tasks.
-        score: mean of its own scores; NaN if it was never run.
+        n: seeds that it was scored on; 0 = never run, or pruned: predicted from its tasks and, where there is one, its last probe.
+        score: mean of its own scores; NaN if it has none.
         cost: of running it from nothing (spent + saved), as its trial counted it; NaN if unknown. Unit: tokens.
     """
 
@@ -114,6 +115,8 @@ class _Absent:
 def choose(trials: Sequence[Finished], k: int, *, space: Space | None = None, objective: int = 0, unseen: bool = False, level: float = 0.95) -> list[Choice]:
     """The ``k`` candidates with the best denoised estimates, best first; never the baseline, which is compared with them anyway.
 
+    Of those at the top of the scale, which a saturated dev set cannot tell apart, the ones with the fewest tasks.
+
     Args:
         space: of the search; needed for settings and for ``unseen``.
         objective: index of the objective, if there are several.
@@ -127,7 +130,7 @@ def choose(trials: Sequence[Finished], k: int, *, space: Space | None = None, ob
     if unseen and space is not None and (space.count() or math.inf) <= LISTED:
         found += _predicted(scores, posterior, level)
     found = [choice for choice in found if choice.candidate.tasks]
-    return sorted(found, key=lambda choice: (-choice.estimate, len(choice.candidate.tasks), choice.candidate.key))[:k]
+    return sorted(found, key=lambda choice: (-min(choice.estimate, TOP), len(choice.candidate.tasks), choice.candidate.key))[:k]
 
 
 def baseline(trials: Sequence[Finished], *, space: Space | None = None, objective: int = 0) -> Choice | None:
@@ -147,9 +150,13 @@ def estimates(trials: Sequence[Finished], *, space: Space | None = None, objecti
 def _estimated(trials: Sequence[Finished], scores: Scores, posterior: Posterior, objective: int, level: float) -> list[Choice]:
     mean, sd = posterior.estimate()
     half, costs = posterior.half_width(sd, level), full_costs(trials)
+    own: dict[str, list[float]] = {}
+    for trial in trials:
+        if not trial.foretold:
+            own.setdefault(trial.candidate.key, []).extend(row[objective] for row in trial.by_seed or (trial.values,))
     return [
-        Choice(c, float(mean[i]), float(mean[i] - half[i]), float(mean[i] + half[i]), len(rows), float(np.mean([row[objective] for row in rows])), costs.get(c.key, math.nan))
-        for i, (c, rows) in enumerate(zip(scores.candidates, scores.by_seed, strict=True))
+        Choice(c, float(mean[i]), float(mean[i] - half[i]), float(mean[i] + half[i]), len(seen := own.get(c.key, [])), float(np.mean(seen)) if seen else math.nan, costs.get(c.key, math.nan))
+        for i, c in enumerate(scores.candidates)
     ]
 
 
@@ -168,13 +175,14 @@ def full_costs(trials: Sequence[Finished], what: str = "tokens") -> dict[str, fl
     return {t.candidate.key: float(t.cost.get(what, 0.0)) + float(t.saved.get(what, 0.0)) for t in trials if not t.pruned and (what in t.cost or what in t.saved)}
 
 
-def winner(choices: Sequence[Choice], confirmed: Mapping[str, Sequence[float]]) -> Choice:
+def winner(choices: Sequence[Choice], confirmed: Mapping[str, Sequence[float]], margin: float = 0.0) -> Choice:
     """Which of the confirmed candidates to name.
 
     Both kinds of evidence count, weighed by their precision: the fresh seeds alone would pick the luckiest of ``k`` again, and the
     interval of that one would be too high.
 
     Args:
+        margin: smallest difference that matters: of those less than this below the best, the one with the fewest tasks is named.
         confirmed: scores on fresh seeds of the objective that selects (not of the test set), by candidate key.
     """
     groups = [np.asarray(confirmed[c.candidate.key], float) for c in choices]
@@ -185,10 +193,12 @@ def winner(choices: Sequence[Choice], confirmed: Mapping[str, Sequence[float]]) 
         prior = max((choice.high - choice.low) / 4, 1e-6) ** 2
         if not df or not noise:
             return float(fresh.mean())
-        weight = prior / (prior + noise / len(fresh))
-        return choice.estimate + weight * (float(fresh.mean()) - choice.estimate)
+        weight, estimate = prior / (prior + noise / len(fresh)), min(choice.estimate, TOP)
+        return estimate + weight * (float(fresh.mean()) - estimate)
 
-    return max(zip(choices, groups, strict=True), key=lambda pair: combined(*pair))[0]
+    worth = [combined(choice, group) for choice, group in zip(choices, groups, strict=True)]
+    near = [i for i, value in enumerate(worth) if value >= max(worth) - margin]
+    return choices[min(near, key=lambda i: (len(choices[i].candidate.tasks) if margin else 0, -worth[i]))]
 
 
 def contributions(trials: Sequence[Finished], *, space: Space | None = None, objective: int = 0, level: float = 0.95) -> list[Contribution]:

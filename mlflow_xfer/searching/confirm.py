@@ -74,7 +74,7 @@ class Confirmation:
     """The candidates on fresh seeds; empty if nothing was confirmed, and ``why`` says why.
 
     The first of ``winners`` is the answer: the best by English dev of the search and of the fresh seeds together (test chooses nothing,
-    not even among those confirmed); the others follow by their test scores.
+    not even among those confirmed), of those within the margin the one with the fewest tasks; the others follow by their test scores.
     """
 
     seeds: tuple[int, ...] = ()
@@ -182,7 +182,7 @@ def judged(command: Command, store: Store, study: optuna.Study, chosen: Sequence
         for arm, choice, block, one in zip(arms[1:], chosen, blocks[1:], contrasts, strict=True)
     ]
     fresh = {arm.candidate.key: [float(score) for score in dev[dev["condition"] == arm.candidate.label].groupby("seed")["score"].mean()] for arm in arms[1:]}
-    named = winner(chosen, fresh).candidate.key
+    named = winner(chosen, fresh, margin).candidate.key
     winners.sort(key=lambda one: (one.candidate.key != named, -one.test.estimate))
     return Confirmation(seeds, tuple(winners), arms[0].condition, float(store.get(arms[0].condition).metrics["selected/avg"]))
 

@@ -15,7 +15,18 @@ from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, WORSE, points
 from mlflow_xfer.searching.choosing import Contribution, contributions
 from mlflow_xfer.searching.command import Command
 from mlflow_xfer.searching.confirm import Confirmation, Winner
-from mlflow_xfer.searching.history import COST, DUPLICATE_OF, PRUNED_AT, SAVED, History, candidate_of, finished_trials
+from mlflow_xfer.searching.history import (
+    ALONE,
+    COST,
+    DUPLICATE_OF,
+    NAIVE,
+    PRUNED_AT,
+    RUNGS,
+    SAVED,
+    History,
+    candidate_of,
+    finished_trials,
+)
 from mlflow_xfer.searching.measures import ORACLE
 from mlflow_xfer.searching.mirror import Mirror
 from mlflow_xfer.stats.estimate import Estimate
@@ -33,8 +44,8 @@ LEADERS = 10  # candidates shown in the description
 class Account:
     """What a search trained, and what it would have trained had every trial made its own chain for each target and seed.
 
-    ``spent``, ``sharing``, ``duplicates`` and ``pruning`` have the keys ``optimizer_steps``, ``tokens``, ``seconds``; the last is an
-    estimate (a pruned trial as dear as the mean of the others).
+    ``spent``, ``sharing``, ``duplicates`` and ``pruning`` have the keys ``optimizer_steps``, ``tokens``, ``seconds``. ``pruning`` is what
+    stopped trials did not train (steps by their settings, the rest by what their own steps took), less the short chains of all others.
     """
 
     trials: Mapping[str, int]
@@ -59,11 +70,12 @@ def account(study: optuna.Study) -> Account:
     complete = [t for t in history.counted if t.state == TrialState.COMPLETE]
     pruned = [t for t in history.counted if t.state == TrialState.PRUNED]
     doubles = [by_number[t.user_attrs[DUPLICATE_OF]] for t in history.live if t.user_attrs.get(DUPLICATE_OF) in by_number]
-    whole = of(complete, COST, SAVED)
-    own = of(pruned, COST)
-    mean = {counter: whole[counter] / len(complete) if complete else 0.0 for counter in counters}
+    saved, climbed, whole, alone, own = of(complete, SAVED), of(complete, RUNGS), of(pruned, NAIVE), of(pruned, ALONE), of(pruned, COST)
     states = {"complete": len(complete), "pruned": len(pruned), "failed": sum(t.state == TrialState.FAIL for t in history.counted), "duplicate": len(doubles)}
-    return Account(states, of(history.trials, COST), of(complete, SAVED), of(doubles, COST, SAVED), {c: max(mean[c] * len(pruned) - own[c], 0.0) for c in counters})
+    sharing = {c: saved[c] + climbed[c] + whole[c] - alone[c] for c in counters}
+    pruning = {c: alone[c] - own[c] - climbed[c] for c in counters}
+    double = {c: of(doubles, COST, SAVED)[c] + of(doubles, NAIVE)[c] - of([t for t in doubles if NAIVE in t.user_attrs], COST)[c] for c in counters}
+    return Account(states, of(history.trials, COST), sharing, double, pruning)
 
 
 def tables(command: Command, study: optuna.Study, found: Confirmation) -> dict[str, pd.DataFrame]:

@@ -18,7 +18,10 @@ from mlflow_xfer.searching.space import Candidate, Space
 SPACE = "xfer.space"  # study: canonical JSON of pool, ranges, objective, seeds: what makes a search this search
 KEY, TASKS, SETTINGS = "xfer.key", "xfer.tasks", "xfer.settings"
 BY_SEED, COST, SAVED = "xfer.by_seed", "xfer.cost", "xfer.saved"
+RUNGS = "xfer.rungs"  # of the cost, what short chains took
+NAIVE, ALONE = "xfer.naive", "xfer.alone"  # of a pruned trial, what the whole would have cost: a chain for each target, or shared between them
 DUPLICATE_OF, RETRIED_FROM, ERROR, RUN_ID, PRUNED_AT = "xfer.duplicate_of", "xfer.retried_from", "xfer.error", "xfer.run_id", "xfer.pruned_at"
+FORETELLING = 2  # finished trials from which the rise after a probe is read
 DISCARDED = "xfer.discarded"  # asked for when nothing was left to do; counts as nothing
 
 
@@ -95,6 +98,7 @@ class Finished:
     Args:
         values: one per objective, mean over its seeds.
         by_seed: [seed][objective]; a pruned trial has the seeds that it finished.
+        foretold: its value was not reached but foretold, from the last probe before it was pruned.
         cost, saved: what it newly spent, and what reuse saved it: ``optimizer_steps``, ``tokens``, ``seconds``.
     """
 
@@ -105,23 +109,40 @@ class Finished:
     number: int = -1
     cost: Mapping[str, float] = field(default_factory=dict)
     saved: Mapping[str, float] = field(default_factory=dict)
+    foretold: bool = False
 
 
 def finished_trials(trials: History | optuna.Study, space: Space) -> list[Finished]:
-    """The trials with scores: complete ones, and pruned ones that finished a seed; duplicates are not listed again."""
+    """The trials with scores: complete ones, pruned ones that finished a seed, and pruned ones whose probes foretell one; duplicates are not listed again."""
     history = trials if isinstance(trials, History) else History.of(trials)
-    found = []
+    found, rises = [], _rises(history)
     for trial in history.finished:
         by_seed = tuple(tuple(map(float, row)) for row in trial.user_attrs.get(BY_SEED, []))
         if trial.state == TrialState.COMPLETE:
             by_seed = by_seed or (tuple(trial.values),)
-        elif trial.state != TrialState.PRUNED or not by_seed:
+        elif trial.state != TrialState.PRUNED:
             continue
-        values = tuple(sum(column) / len(by_seed) for column in zip(*by_seed, strict=True))
+        foretold = trial.state == TrialState.PRUNED and not by_seed
+        if foretold:
+            by_seed = tuple((trial.intermediate_values[step] + rises[step],) for step in sorted(trial.intermediate_values)[-1:] if step in rises)
         candidate = candidate_of(trial, space)
-        if candidate is not None:
-            found.append(Finished(candidate, values, by_seed, trial.state == TrialState.PRUNED, trial.number, trial.user_attrs.get(COST, {}), trial.user_attrs.get(SAVED, {})))
+        if candidate is not None and by_seed:
+            values = tuple(sum(column) / len(by_seed) for column in zip(*by_seed, strict=True))
+            found.append(Finished(candidate, values, by_seed, trial.state == TrialState.PRUNED, trial.number, trial.user_attrs.get(COST, {}), trial.user_attrs.get(SAVED, {}), foretold))
     return found
+
+
+def _rises(history: History) -> dict[int, float]:
+    """By step of a probe, how far the value of the trials that came to their end lies above it in the mean; steps that few of them share are left out.
+
+    Those trials were let through because their probes were high, some of them by luck, so what is foretold of the others is rather too low.
+    """
+    complete = [t for t in history.finished if t.state == TrialState.COMPLETE and t.values and len(t.values) == 1]
+    gaps: dict[int, list[float]] = {}
+    for trial in complete:
+        for step, value in trial.intermediate_values.items():
+            gaps.setdefault(step, []).append(trial.values[0] - value)
+    return {step: sum(found) / len(found) for step, found in gaps.items() if len(found) >= FORETELLING}
 
 
 def described(candidate: Candidate) -> dict[str, Any]:

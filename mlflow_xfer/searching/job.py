@@ -10,6 +10,7 @@ from mlflow_xfer.searching.loop import Budget
 from mlflow_xfer.searching.mirror import Mirror
 from mlflow_xfer.searching.objective import Objective
 from mlflow_xfer.searching.queue import order_of
+from mlflow_xfer.searching.sampling import BY_PROBE
 from mlflow_xfer.searching.space import Space, canonical
 from mlflow_xfer.searching.workers import Job
 from mlflow_xfer.tracking.store import Store
@@ -43,6 +44,6 @@ def job_of(study: LeasedStudy) -> Job:
     how, space = json.loads(study.user_attrs[COMMAND]), space_of(study)
     store = Store.open(sync=False, probe=False)
     mirror = Mirror(store, study, study.user_attrs[PARENT], space, how["objective"], how["seeds"], how["tags"])
-    objective = Objective(store, how["shared"], how["objective"], prune=how["pruner"] != "none")
+    objective = Objective(store, how["shared"], how["objective"], prune=how["pruner"] != "none", rungs=how["pruner"] in BY_PROBE)
     options = {"sampler": how["sampler"], "pruner": how["pruner"], "seeds": tuple(how["seeds"]), "order": order_of(study) or tuple(how["order"])}
     return Job(space, objective, Budget(**how["budget"]), options, mirror, store.close)

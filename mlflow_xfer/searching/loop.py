@@ -3,7 +3,7 @@
 Reports along the way (``Trial.report``) have a stage that says what may be done with them:
 
 - ``probe``: a small measure of the target, comparable between trials at equal steps; the step is the percentage of the trial's training
-  that is done (beyond 100 with further seeds). The pruner decides on these.
+  that it stands for (beyond 100 with further seeds). The pruner decides on these.
 - ``seed``: the final score of one more seed; the step is the number of seeds done. Looks at them are paid for statistically.
 - anything else (``intermediate``: a task's own dev score) is shown, and decides nothing: it is not comparable between subsets.
 """
@@ -234,12 +234,12 @@ class Worker:
             return
         if stage == PROBE:
             own.report(float(value), int(step))
-            if self.pruner.prune(self.study, self.study._storage.get_trial(own._trial_id)):
-                raise Pruned(step, stage)
+            if trial.candidate.tasks and self.pruner.prune(self.study, self.study._storage.get_trial(own._trial_id)):
+                raise Pruned(step, stage)  # never the baseline: all else is compared with it
         elif stage == SEED_DONE:
             done = [*(row[0] for row in own.user_attrs.get(BY_SEED, [])), float(value)]
             own.set_user_attr(BY_SEED, [[v] for v in done])
-            if self.looks and len(done) < len(self.seeds) and self._hopeless(done):
+            if trial.candidate.tasks and self.looks and len(done) < len(self.seeds) and self._hopeless(done):
                 raise Pruned(step, stage)
 
     def _hopeless(self, done: Sequence[float]) -> bool:

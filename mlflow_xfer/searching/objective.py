@@ -1,8 +1,9 @@
 """One trial: a candidate becomes a chain of phases, replicate by replicate, and their dev scores its value.
 
 Phases that exist are taken (one intermediate checkpoint serves all targets and trials), and the evaluations on test splits are never run
-here. Along the way the trial reports what can be compared between candidates at the same step: each dev score of a target while it is
-trained (stage ``probe``), and the value of each further seed (stage ``seed``). The dev score of the intermediate tasks themselves is shown.
+here. Along the way the trial reports what can be compared between candidates at the same step: the value of short chains before the whole
+one (``rungs.py``) and each dev score of a target while it is trained (stage ``probe``), and the value of each further seed (stage ``seed``).
+The dev score of the intermediate tasks themselves is shown.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer import params as parameters
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.phases.estimate import steps_of
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.phase import Phase
-from mlflow_xfer.phases.plan import Plan, Transfer, make_plan
+from mlflow_xfer.phases.plan import Plan, Transfer, make_plan, unique
 from mlflow_xfer.phases.references import References, task_file_tasks
 from mlflow_xfer.searching import measures
-from mlflow_xfer.searching.history import COST, RUN_ID
+from mlflow_xfer.searching.history import ALONE, COST, NAIVE, RUN_ID, RUNGS
 from mlflow_xfer.searching.loop import PROBE, SEED_DONE, Outcome, Pruned, Trial
+from mlflow_xfer.searching.rungs import rungs
 from mlflow_xfer.searching.space import Candidate
 
 if TYPE_CHECKING:
@@ -39,20 +42,27 @@ class Objective:
         typed: the parameters of ``transfer`` that all trials share, as a user types them.
         objectives: names; the first is what probes and seeds report.
         prune: whether a collapsed intermediate task ends its trial.
+        rungs: whether short chains are run and reported before the whole one.
     """
 
     store: Store
     typed: Mapping[str, Any]
     objectives: Sequence[str] = (measures.ENGLISH_DEV,)
     prune: bool = False
+    rungs: bool = False
 
     def __call__(self, trial: Trial) -> Outcome:
         """Raises :class:`Pruned` as ``trial.report`` does."""
         running = Running(self, trial, self.plan(trial.candidate, trial.seeds))
         try:
             return running.run()
+        except Pruned:
+            trial.attrs |= {NAIVE: running.whole(shared=False), ALONE: running.whole(shared=True)}
+            raise
         finally:
             trial.attrs[COST] = running.cost()  # of a pruned or failed trial too, the phase it was in included
+            if running.climbed:
+                trial.attrs[RUNGS] = running.climbed
 
     @cached_property
     def references(self) -> References:
@@ -78,6 +88,9 @@ class Running:
     _current: Phase | None = None
     _total: float = 0.0  # steps of the current training
     _percent: int = 0
+    _lead: float = 0.0  # share of the trial that its rungs stand for
+    climbed: dict[str, float] = field(default_factory=dict)  # what the rungs cost
+    ensured: list[Phase] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.params = self.objective.params(self.trial.candidate, self.trial.seeds)
@@ -92,10 +105,25 @@ class Running:
         if not all(math.isfinite(value) for value in values):
             raise XferError(f"{self.trial.candidate.label}: an objective has no value: {dict(zip(self.objective.objectives, values, strict=True))}")
         cost = self.cost()
-        return Outcome(values, tuple(by_seed), cost, {name: max(self.naive[name] - cost[name], 0.0) for name in COUNTERS})
+        return Outcome(values, tuple(by_seed), cost, {name: self.naive[name] - cost[name] for name in COUNTERS})
+
+    def climb(self, transfer: Transfer) -> None:
+        """Run short chains of the first replicate, each reported when it is done."""
+        try:
+            for percent, short in rungs(transfer):
+                extra = measures.extra_phases(self.objective.objectives[:1], short, self.params)
+                trained = [phase for phase in short.phases if phase.kind != "evaluate"]
+                for phase in [*trained, *(phase for phases in extra.values() for phase in phases)]:
+                    self.ensure(phase)
+                self.climbed, self._percent, self._lead = self.cost(), percent, percent / 100
+                self._report(percent, measures.value(self.objective.objectives[0], short, extra, self.metrics), PROBE)
+        finally:
+            self.climbed = self.cost()
 
     def replicate(self, n: int, transfer: Transfer) -> tuple[float, ...]:
         """Train one replicate and return its value for each objective."""
+        if self.objective.rungs and n == 0 and self.trial.candidate.tasks:
+            self.climb(transfer)
         for phase in transfer.before:
             self.ensure(phase)
             if phase.kind == "intermediate":
@@ -113,6 +141,7 @@ class Running:
 
     def ensure(self, phase: Phase) -> None:
         self.executor.ensure(phase, parent=None if phase.reports.get("note") == "base" else self.parent)
+        self.ensured.append(phase)
 
     def metrics(self, phase: Phase) -> Mapping[str, float]:
         """What the run of a phase that is done logged."""
@@ -154,7 +183,8 @@ class Running:
 
     def _probe(self, fraction: float, scores: Sequence[float]) -> None:
         """The running mean of the targets' scores, at the percentage of the targets' training that is done (beyond 100 with further seeds)."""
-        percent = round(100 * (self._begun + self._share * fraction))
+        done = self._begun + self._share * fraction
+        percent = round(100 * (self._lead + (1 - self._lead) * done if done < 1 else done))
         if self.objective.objectives[0] in measures.BY_TRAINING and percent > self._percent:
             self._percent = percent
             self._report(percent, sum(scores) / len(scores), PROBE)
@@ -169,8 +199,33 @@ class Running:
         return {name: sum(getattr(one, name) for one in self.executor.spent) for name in COUNTERS}
 
     def _count_naive(self, transfer: Transfer) -> None:
-        before = [phase for phase in transfer.before if phase.kind == "intermediate"]
-        for phases in transfer.targets.values():
-            for phase in [*before, *(phase for phase in phases if phase.kind == "target")]:
-                for name, counter in COUNTERS.items():
-                    self.naive[name] += self.metrics(phase).get(counter, 0.0)
+        for phase in own_chains(transfer):
+            for name, counter in COUNTERS.items():
+                self.naive[name] += self.metrics(phase).get(counter, 0.0)
+
+    def whole(self, shared: bool) -> dict[str, float]:
+        """What a trial that was stopped would have cost: an own chain for each target and seed, or (``shared``) each training once.
+
+        Steps follow from settings; tokens and seconds of trainings that it did not come to, from those that it did.
+        """
+        chains = [phase for transfer in self.plan.transfers for phase in own_chains(transfer)]
+        found = dict.fromkeys(COUNTERS, 0.0)
+        for phase in unique(chains) if shared else chains:
+            steps = steps_of(phase) if phase.procedure != "merge" else 0.0
+            found["optimizer_steps"] += steps
+            for name in ("tokens", "seconds"):
+                found[name] += steps * self._per_step(phase, COUNTERS[name])
+        return found
+
+    def _per_step(self, phase: Phase, counter: str) -> float:
+        """Of trainings of the same tasks in this trial, else of the same kind; 0 where there was none."""
+        same_kind = [one for one in self.ensured if one.kind == phase.kind and self.metrics(one).get(COUNTERS["optimizer_steps"])]
+        same = [one for one in same_kind if one.tasks == phase.tasks] or same_kind
+        steps = sum(self.metrics(one)[COUNTERS["optimizer_steps"]] for one in same)
+        return sum(self.metrics(one).get(counter, 0.0) for one in same) / steps if steps else 0.0
+
+
+def own_chains(transfer: Transfer) -> list[Phase]:
+    """The trainings of a replicate if every target had intermediate trainings of its own: those come once for each target."""
+    before = [phase for phase in transfer.before if phase.kind == "intermediate"]
+    return [phase for phases in transfer.targets.values() for phase in (*before, *(one for one in phases if one.kind == "target"))]

@@ -15,6 +15,8 @@ from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.plan import Plan, unique
 from mlflow_xfer.searching.command import Command, plan_of
 from mlflow_xfer.searching.measures import extra_phases
+from mlflow_xfer.searching.rungs import rungs
+from mlflow_xfer.searching.sampling import BY_PROBE
 from mlflow_xfer.searching.space import Candidate
 from mlflow_xfer.tasks.task import Task
 
@@ -71,7 +73,7 @@ class SearchPreview:
         run = sum(phase.spec_hash not in self.existing for phase in self.phases)
         lines += [
             f"search {self.command.study_name}: {self.trials or 'any number of'} trials of {of}; the first {len(self.candidates)} need {len(self.phases)} different phases: {run} to run, {len(self.phases) - run} reused ({self.store})",
-            f"search: {said(self.search_cost, self.past)}",
+            f"search: {said(self.search_cost, self.past)}{'' if self.command.params.pruner == 'none' else ', if no trial is pruned'}",
         ]
         if self.command.params.confirm_top:
             lines.append(f"confirmation, besides: {said(self.confirmation, self.past)}")
@@ -116,9 +118,10 @@ def first_candidates(command: Command, n: int) -> list[Candidate]:
 
 
 def _searched(command: Command, plan: Plan) -> list[Phase]:
-    """The phases of a trial: all but the evaluations on test, and those on validation splits that objectives need."""
-    extra = [phase for transfer in plan.transfers for phases in extra_phases(command.params.objective, transfer, command.params).values() for phase in phases]
-    return [*(phase for phase in plan.phases if phase.kind != "evaluate"), *extra]
+    """The phases of a trial that is not pruned: all but the evaluations on test, those on validation splits that objectives need, and short chains."""
+    short = [chain for _, chain in rungs(plan.transfers[0])] if command.params.pruner in BY_PROBE else []
+    extra = [phase for transfer in (*short, *plan.transfers) for phases in extra_phases(command.params.objective, transfer, command.params).values() for phase in phases]
+    return [*(phase for phase in unique(phase for transfer in (*short, *plan.transfers) for phase in transfer.phases) if phase.kind != "evaluate"), *extra]
 
 
 def _sum(costs: Sequence[Cost]) -> Cost:

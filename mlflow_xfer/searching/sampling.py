@@ -27,6 +27,7 @@ from mlflow_xfer.searching.space import Candidate, Space
 
 SAMPLERS = ("auto", "tpe", "pairwise", "gp", "nsgaii", "nsgaiii", "random", "brute_force", "grid")
 PRUNERS = ("none", "hyperband", "asha", "median", "wilcoxon")
+BY_PROBE = ("hyperband", "asha", "median")  # pruners that decide on probes; `wilcoxon` looks at seeds
 BRUTE_FORCE_LIMIT = 10_000
 STARTUP = 10  # trials before a sampler's own draws, baseline and singles among them; Optuna's default
 POPULATION = 12  # a generation of NSGA: searches have tens of trials, Optuna's 50 would make all of them random

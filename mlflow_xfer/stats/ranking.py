@@ -13,7 +13,6 @@ from itertools import groupby
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.stats.bootstrap import widened, widening
@@ -68,6 +67,8 @@ def kendall(truth: Sequence[float], scores: Sequence[float]) -> float:
     """Kendall's tau-b, -1 to 1: 0 where all scores are equal, ``nan`` where all truths are."""
     if len(set(map(float, truth))) < 2:
         return math.nan
+    from scipy import stats  # a second of imports, which plans do without
+
     return float(stats.kendalltau(truth, scores).statistic) if len(set(map(float, scores))) > 1 else 0.0
 
 
@@ -80,6 +81,8 @@ def tied(scores: Sequence[float]) -> list[list[int]]:
 def mean_ranks(rankings: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Rank of each candidate (1 = highest score, ties share the mean of their places), averaged over the rankings."""
     names = list(rankings[0])
+    from scipy import stats
+
     places = [stats.rankdata([-scores[name] for name in names]) for scores in rankings]
     return dict(zip(names, np.mean(places, axis=0).tolist(), strict=True))
 

@@ -57,6 +57,28 @@ def test_a_trial_pruned_inside_a_phase_leaves_it_for_the_next(tracked, all_runs)
     assert outcome.saved["optimizer_steps"] == naive - outcome.cost["optimizer_steps"]
 
 
+def test_short_chains_come_before_the_whole_one(tracked, all_runs):
+    """Two rungs of a chain of 60 intermediate steps and 6 of the target: what they report, cost and leave."""
+    objective = Objective(tracked, SHARED | {"target": "choice", "intermediate.max_train_examples": 120}, rungs=True)
+    stopped, heard = trial(0, ("attribute",), stop_at=11)
+    with pytest.raises(Pruned):
+        objective(stopped)
+    assert [(step, stage) for step, _, stage in heard] == [(11, PROBE)]
+    assert stopped.attrs["xfer.cost"]["optimizer_steps"] == 4 + 7 + 6, "the base, a ninth of the intermediate steps; the target keeps all of so few"
+    assert stopped.attrs["xfer.naive"]["optimizer_steps"] == stopped.attrs["xfer.alone"]["optimizer_steps"] == 60 + 6
+
+    whole, heard = trial(1, ("attribute",))
+    outcome = objective(whole)
+    assert [(step, stage) for step, _, stage in heard] == [(11, PROBE), (33, PROBE), (1, "intermediate"), (66, PROBE), (1, SEED_DONE)]
+    assert whole.attrs["xfer.rungs"]["optimizer_steps"] == 20 + 6, "the first rung is there already"
+    assert outcome.cost["optimizer_steps"] == 26 + 66 and outcome.saved["optimizer_steps"] == -26, "nobody shared anything; short chains are extra"
+    assert stopped.attrs["xfer.naive"]["tokens"] == pytest.approx(outcome.cost["tokens"] + outcome.saved["tokens"], rel=0.1), "foretold from a ninth"
+    tracked.flush()
+    names = [run.data.tags["mlflow.runName"] for run in all_runs("phase")]
+    assert names.count("intermediate attribute rung 11 % s0") == names.count("target choice rung 33 % s0") == names.count("intermediate attribute s0") == 1
+    assert {run.info.status for run in all_runs("phase")} == {"FINISHED"} and len(names) == 1 + 3 * 2
+
+
 def test_oracle_label_free_and_cost_read_dev_splits_and_counters_alone(tracked, all_runs):
     objective = Objective(tracked, SHARED | {"target": "choice", "select_by": "label_free"}, ("label_free", "oracle", "cost"))
     own, heard = trial(0, ())

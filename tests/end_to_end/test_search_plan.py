@@ -22,6 +22,10 @@ def test_a_plan_says_what_is_shared_reused_and_what_it_costs(all_runs, caplog):
     assert len(bare.phases) == 1 + 2 * 2 + subsets * 2 * (1 + 2), "one base, two targets for each seed, and an intermediate for each subset and seed"
     assert bare.search_cost.steps == sum(4 for _ in bare.phases) and bare.search_cost.disk > 0
     assert {phase.kind for phase in bare.phases} == {"pretrain", "intermediate", "target"}, "no test split is read while it searches"
+    long = {"intermediate.max_steps": 90}
+    pruned, whole = (mlflow_xfer.plan("search", **SEARCH | long, pruner=name) for name in ("asha", "wilcoxon"))
+    assert len(pruned.phases) == len(whole.phases) + subsets * 2 * (1 + 2), "two short chains of every subset, on the first seed"
+    assert pruned.search_cost.steps == whole.search_cost.steps + subsets * (10 + 30 + 2 * 2 * 4) and "if no trial is pruned" in pruned.text()
 
     made = mlflow_xfer.transfer(**TINY, model=ENCODER, intermediate="attribute", target="choice", seeds="0")
     planned = mlflow_xfer.plan("search", **SEARCH)

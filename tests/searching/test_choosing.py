@@ -113,3 +113,36 @@ def test_the_winner_needs_both_kinds_of_evidence():
     assert np.mean(fresh["b"]) > np.mean(fresh["a"]) and winner([strong, weak], fresh) == strong
     fresh["b"] = [71.0, 72.0, 70.0, 71.0, 71.0]
     assert winner([strong, weak], fresh) == weak
+
+
+def test_what_a_saturated_dev_set_cannot_tell_apart_goes_to_fewer_tasks():
+    pool = ("a", "b", "c", "d")
+    space = read_space(None, pool)
+    trials = [Finished(Candidate(tasks), (100.0 if {"a", "b"} & set(tasks) else 52.0 - 4 * ("d" in tasks),)) for tasks in [(), *((t,) for t in pool), ("a", "c"), ("a", "b", "d"), ("b", "d")]]
+    chosen = choose(trials, 3, space=space, unseen=True)
+    assert all({"a", "b"} & set(c.candidate.tasks) for c in chosen) and len(chosen[0].candidate.tasks) <= 2
+    same = {c.candidate.key: [99.0, 100.0, 99.5] for c in chosen}
+    fewest = min(len(c.candidate.tasks) for c in chosen)
+    assert len(winner(chosen, same, margin=1.0).candidate.tasks) == fewest
+    two, three = Choice(Candidate(("a", "b")), 70.0, 68.0, 72.0, 3, 70.0), Choice(Candidate(("a", "b", "c")), 72.0, 70.0, 74.0, 3, 72.0)
+    fresh = {"a+b": [70.0, 71.0, 69.0], "a+b+c": [72.0, 73.0, 71.0]}
+    assert winner([two, three], fresh, margin=1.0) == three and winner([two, three], fresh, margin=3.0) == two
+
+
+def test_probes_of_pruned_trials_are_evidence():
+    """What is pruned counts as its last probe and the rise that others had after that step."""
+
+    def run(trial):
+        value = truth(trial.candidate)
+        trial.report(33, value - 20.0, "probe")
+        if "d" in trial.candidate.tasks:
+            raise Pruned(33, "probe")
+        return Outcome((value,), ((value,),), {"tokens": 1.0})
+
+    study = optuna.create_study(direction="maximize")
+    run_worker(study, SPACE, run, Budget(n_trials=12), sampler="random")
+    found = finished_trials(study, SPACE)
+    foretold = [t for t in found if t.foretold]
+    assert len(found) == 12 and foretold and all(t.pruned and t.values[0] == pytest.approx(truth(t.candidate)) for t in foretold)
+    by_key = {c.candidate.key: c for c in estimates(found, space=SPACE)}
+    assert all(by_key[t.candidate.key].n == 0 and math.isnan(by_key[t.candidate.key].score) for t in foretold)
