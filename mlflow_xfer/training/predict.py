@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -28,25 +30,42 @@ TOKEN_BUDGET = 8192
 """Tokens of a prediction batch, padding included (on a CPU at most CPU_TOKENS). Affects nothing but rounding."""
 
 
-def predict(
-    model_dir: Path | str,
-    task: Task,
-    splits: Mapping[str, Any],
-    *,
-    token_budget: int = TOKEN_BUDGET,
-    max_seq_length: int = 128,
-    head: str | None = None,
-    layer: Layer = "auto",
-    pooling: Pooling = "mean",
-    device: str = "auto",
-    precision: str = "auto",
-) -> dict[str, list]:
+@dataclass(frozen=True)
+class Options:
+    """How a checkpoint is read.
+
+    Attributes:
+        token_budget: tokens of a batch, padding included (on a CPU at most CPU_TOKENS).
+        max_seq_length: in tokens; what is longer is cut, or read in several windows where answers are spans or tags.
+        head: task whose head is used, where it is another one of the same kind (MNLI's for XNLI).
+        layer, pooling: of retrieval without training.
+        device, precision: as in ``training/devices.py``.
+    """
+
+    token_budget: int = TOKEN_BUDGET
+    max_seq_length: int = 128
+    head: str | None = None
+    layer: Layer = "auto"
+    pooling: Pooling = "mean"
+    device: str = "auto"
+    precision: str = "auto"
+
+    @contextlib.contextmanager
+    def opened(self, model_dir: Path | str, task: Task) -> Iterator[tuple[nn.Module, Any]]:
+        """(model, tokenizer), and the precision in which it predicts."""
+        where = pick(self.device)
+        tokenizer = load_tokenizer(model_dir)
+        model = load_task_model(model_dir, task, self.head).to(where).eval()
+        with autocast(where, self.precision):
+            yield model, tokenizer
+
+
+def predict(model_dir: Path | str, task: Task, splits: Mapping[str, Any], **options: Any) -> dict[str, list]:
     """What the model at ``model_dir`` answers, by language.
 
     Args:
         splits: by language, a ``datasets.Dataset`` in the canonical columns of the task's kind; labels are not read.
-        head: task whose head is used, where it is another one of the same kind (MNLI's for XNLI).
-        layer, pooling: of retrieval.
+        options: of :class:`Options`.
 
     Returns:
         classification: label names; tagging: a list of tag names for each example, one for each of its words, always;
@@ -54,43 +73,24 @@ def predict(
         the nearest source sentence, or where lists are judged (``map_at_20``) for each query the ids of 20 candidates,
         best first, and None for the other rows.
     """
+    chosen = Options(**options)
     if not splits:
         return {}
     if task.kind == TaskKind.RETRIEVAL:
-        options = {"max_seq_length": max_seq_length, "token_budget": token_budget, "device": device}
-        found = vectors(model_dir, task, splits, head=head, layer=layer, pooling=pooling, precision=precision, **options)
-        return answers(task, splits, found)
-    where = pick(device)
-    tokenizer = load_tokenizer(model_dir)
-    model = load_task_model(model_dir, task, head).to(where).eval()
-    with autocast(where, precision):
-        return predict_with(model, tokenizer, task, splits, max_seq_length, token_budget)
+        return answers(task, splits, vectors(model_dir, task, splits, **options))
+    with chosen.opened(model_dir, task) as (model, tokenizer):
+        return predict_with(model, tokenizer, task, splits, chosen.max_seq_length, chosen.token_budget)
 
 
-def vectors(
-    model_dir: Path | str,
-    task: Task,
-    splits: Mapping[str, Any],
-    *,
-    token_budget: int = TOKEN_BUDGET,
-    max_seq_length: int = 128,
-    head: str | None = None,
-    layer: Layer = "auto",
-    pooling: Pooling = "mean",
-    device: str = "auto",
-    precision: str = "auto",
-) -> dict[str, Vectors]:
+def vectors(model_dir: Path | str, task: Task, splits: Mapping[str, Any], **options: Any) -> dict[str, Vectors]:
     """By split, the vectors of both sides: of the task's dual encoder, or for an untrained task of a layer."""
+    o = Options(**options)
     if not task.trained:
-        options = {"max_seq_length": max_seq_length, "token_budget": token_budget, "device": device}
-        return next(iter(layer_vectors(model_dir, splits, layers=[layer], pooling=pooling, **options).values()))
-    where = pick(device)
-    tokenizer = load_tokenizer(model_dir)
-    model = load_task_model(model_dir, task, head).to(where).eval()
-    decoder = is_decoder(model.config)
-    encoded = {name: encode(unlabelled(split), task, tokenizer, max_seq_length, decoder=decoder) for name, split in splits.items()}
-    with autocast(where, precision):
-        return trained_vectors(model, task, encoded, reading(tokenizer, model.config, decoder, where.type == "cuda"), token_budget)
+        reading_it = {"max_seq_length": o.max_seq_length, "token_budget": o.token_budget, "device": o.device}
+        return next(iter(layer_vectors(model_dir, splits, layers=[o.layer], pooling=o.pooling, **reading_it).values()))
+    with o.opened(model_dir, task) as (model, tokenizer):
+        encoded = _encoded(model, tokenizer, task, splits, o.max_seq_length)
+        return trained_vectors(model, task, encoded, _reading(model, tokenizer), o.token_budget)
 
 
 def predict_with(
@@ -102,12 +102,20 @@ def predict_with(
     token_budget: int = TOKEN_BUDGET,
 ) -> dict[str, list]:
     """As :func:`predict`, with a model in memory; its labels are those of ``model.config.id2label``."""
+    encoded = _encoded(model, tokenizer, task, splits, max_seq_length)
+    return predict_encoded(model, tokenizer, task, encoded, splits, token_budget)
+
+
+def _encoded(
+    model: nn.Module, tokenizer: Any, task: Task, splits: Mapping[str, Any], max_seq_length: int
+) -> dict[str, Encoded]:
     decoder = is_decoder(model.config)
-    bare = {language: unlabelled(split) for language, split in splits.items()}
-    encoded = {
-        language: encode(split, task, tokenizer, max_seq_length, decoder=decoder) for language, split in bare.items()
-    }
-    return predict_encoded(model, tokenizer, task, encoded, bare, token_budget)
+    return {name: encode(unlabelled(split), task, tokenizer, max_seq_length, decoder=decoder) for name, split in splits.items()}
+
+
+def _reading(model: nn.Module, tokenizer: Any) -> Reading:
+    on_cuda = next(model.parameters()).device.type == "cuda"
+    return reading(tokenizer, model.config, is_decoder(model.config), on_cuda)
 
 
 def predict_encoded(
@@ -119,8 +127,7 @@ def predict_encoded(
     token_budget: int = TOKEN_BUDGET,
 ) -> dict[str, list]:
     """As :func:`predict_with`, from encodings of ``splits`` that are at hand."""
-    where = next(model.parameters()).device
-    how = reading(tokenizer, model.config, is_decoder(model.config), where.type == "cuda")
+    how = _reading(model, tokenizer)
     if task.kind == TaskKind.RETRIEVAL:
         return answers(task, splits, trained_vectors(model, task, encoded, how, token_budget))
     names = list(encoded)
