@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.postgresql import postgresql  # noqa: F401 (a fixture)
 
 ROOT = Path(__file__).resolve().parents[1]
+TEXTS = str(ROOT / "tests" / "texts")
+"""A corpus of 300 lines of English and of German, from the embedded suite: what takes seconds with all of it takes none."""
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -24,6 +28,50 @@ def isolated(tmp_path, monkeypatch):
     for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def session_folder(tmp_path_factory) -> Path:
+    """A folder that all processes of this test session share."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "session"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def blank_store(session_folder) -> Path:
+    """An empty SQLite store: making its tables takes seconds, copying them does not."""
+    from mlflow import MlflowClient
+
+    path = session_folder / "blank" / "mlflow.db"
+    with FileLock(session_folder / "blank.lock"):
+        if not path.is_file():
+            path.parent.mkdir(exist_ok=True)
+            with pytest.MonkeyPatch.context() as there:
+                there.chdir(path.parent)  # where the default experiment's artifacts go
+                MlflowClient("sqlite:///made.db").search_experiments()
+            os.replace(path.with_name("made.db"), path)
+    return path
+
+
+@pytest.fixture
+def store(isolated, blank_store, tmp_path) -> None:
+    """The test's own SQLite store, with MLflow's tables in it."""
+    shutil.copy(blank_store, tmp_path / "mlflow.db")
+
+
+@pytest.fixture
+def caches(isolated, session_folder, tmp_path) -> None:
+    """The test's home shares its caches of rows and encodings with the session: what they hold goes by content and code."""
+    link_caches(tmp_path / "home", session_folder)
+
+
+def link_caches(home: Path, session_folder: Path) -> None:
+    home.mkdir(exist_ok=True)
+    for name in ("data", "encoded"):
+        (session_folder / name).mkdir(exist_ok=True)
+        (home / name).symlink_to(session_folder / name)
 
 
 @pytest.fixture(scope="session")

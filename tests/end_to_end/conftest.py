@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
+from tests.conftest import TEXTS
+
 QUICK = {
-    "text": "mini",
-    "text_languages": "en,de",
+    "text": TEXTS,
     "pretrain.max_steps": 4,
     "max_steps": 4,
     "train_batch_size": 4,
@@ -21,19 +20,9 @@ QUICK = {
 ENCODER, DECODER = "scratch:xlm-roberta:tiny", "scratch:llama:tiny"
 
 
-@pytest.fixture(scope="session")
-def blank_store(tmp_path_factory):
-    """An empty SQLite store: making its tables takes seconds, copying them does not."""
-    from mlflow import MlflowClient
-
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
-
-
 @pytest.fixture(autouse=True)
-def store(isolated, blank_store, tmp_path):
-    shutil.copy(blank_store, tmp_path / "mlflow.db")
+def quick(store, caches):
+    """A store with its tables, and caches that the session shares."""
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 import mlflow_xfer
 from mlflow_xfer import listing
 from mlflow_xfer.errors import XferError
+from tests.conftest import TEXTS
 from tests.end_to_end.conftest import ENCODER
 
 TASK = """
@@ -37,7 +38,7 @@ def folder(tmp_path):
 
 def refused(**typed) -> str:
     with pytest.raises(XferError) as caught:
-        mlflow_xfer.transfer(**{"model": ENCODER, "text": "mini", "intermediate": "none", "target": "fruit"} | typed)
+        mlflow_xfer.transfer(**{"model": ENCODER, "text": TEXTS, "intermediate": "none", "target": "fruit"} | typed)
     assert caught.value.exit_code == 2
     return str(caught.value)
 
@@ -100,7 +101,7 @@ def test_a_folder_without_the_task_says_what_it_looked_for(tmp_path):
 def test_parameters_of_the_generator_all_at_once(all_runs):
     said = refused(model="scratch:xlm-roberta:big", languages="en,klingon", target="chioce,pos")
     assert all(part in said for part in ("3 problems", "Unknown size 'big'", "mini, small, tiny", "'klingon'", "'chioce'", "Did you mean 'choice'"))
-    assert "has no text in hi" in (said := refused(target="pos", text_languages="en,hi")) and "eu" in said
+    assert "has no text in hi" in (said := refused(target="pos", text="mini", text_languages="en,hi")) and "eu" in said
     with pytest.raises(XferError, match=r"(?s)skill 'polarty'.*polarity"):
         listing.tasks(skill="polarty")
     assert "coherence" in listing.tasks(skill="cause") and "roles" not in listing.tasks(skill="cause")

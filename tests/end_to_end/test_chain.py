@@ -8,6 +8,7 @@ import logging
 import pytest
 
 import mlflow_xfer
+from tests.conftest import TEXTS
 from tests.end_to_end.conftest import DECODER, ENCODER, QUICK
 
 
@@ -92,7 +93,7 @@ def test_mixtures_sequences_shots_and_controls(all_runs):
     from mlflow_xfer.tasks.catalogue import TASKS
 
     names = ",".join([task.name for task in TASKS if "mini" in task.sources and "intermediate" in task.uses and task.kind in ("classification", "tagging")][:2])
-    joint = mlflow_xfer.intermediate(model=ENCODER, **{k: v for k, v in QUICK.items() if k in ("max_steps", "train_batch_size", "max_train_examples", "text", "text_languages")}, intermediate=names, mlm_share=0.5)
+    joint = mlflow_xfer.intermediate(model=ENCODER, **{k: v for k, v in QUICK.items() if k in ("max_steps", "train_batch_size", "max_train_examples", "text")}, intermediate=names, mlm_share=0.5)
     run = next(r for r in all_runs("phase") if r.info.run_id == joint.run_id)
     assert run.data.tags["xfer.tasks"] == ",".join(sorted(names.split(",")))
     sequential = mlflow_xfer.transfer(model=ENCODER, **QUICK | {"intermediate": names, "combine": "sequential", "target": "pos", "target_shots": 3})
@@ -105,7 +106,7 @@ def test_mixtures_sequences_shots_and_controls(all_runs):
 
 
 def test_a_run_can_be_the_model_of_the_next_verb_and_lineage_leads_back(client):
-    base = mlflow_xfer.pretrain(model=ENCODER, text_languages="en,de", max_steps=3)
+    base = mlflow_xfer.pretrain(model=ENCODER, text=TEXTS, max_steps=3)
     target = mlflow_xfer.target(model=base.run_id, target="pos", max_steps=3, max_train_examples=20)
     by_uri = mlflow_xfer.evaluate(model=f"runs:/{target.run_id}/model", languages="de", max_eval_examples=10)
     tree = mlflow_xfer.lineage(by_uri.run_id)

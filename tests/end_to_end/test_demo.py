@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import mlflow_xfer
 from mlflow_xfer.studies.demo import DEMO
+from tests.conftest import TEXTS
 from tests.end_to_end.conftest import ENCODER
 
-QUICK = {"model": ENCODER, "text": "mini", "text_languages": "en,de", "pretrain.max_steps": 3, "max_steps": 2, "train_batch_size": 4, "max_train_examples": 30, "max_eval_examples": 8, "languages": "en,de", "seeds": "0,1"}
+QUICK = {"model": ENCODER, "text": TEXTS, "pretrain.max_steps": 3, "max_steps": 2, "train_batch_size": 4, "max_train_examples": 30, "max_eval_examples": 8, "languages": "en,de", "seeds": "0,1"}
 
 
 def test_the_demo_is_a_study_of_conditions(all_runs, steps_in_store, client):

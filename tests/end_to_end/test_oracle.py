@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import mlflow_xfer
+from tests.conftest import TEXTS
 from tests.end_to_end.conftest import ENCODER, QUICK
 from tests.end_to_end.test_chain import artifact
 
 
 def test_an_oracle_is_called_one_everywhere(client, all_runs):
-    base = mlflow_xfer.pretrain(model=ENCODER, text_languages="en,de", max_steps=2).run_id
+    base = mlflow_xfer.pretrain(model=ENCODER, text=TEXTS, max_steps=2).run_id
     options = {name: QUICK[name] for name in ("train_batch_size", "max_train_examples", "max_eval_examples", "languages")}
     options |= {"model": base, "text": "none", "intermediate": "none", "target": "retrieval,pos", "max_steps": 4}
     oracle, free = (mlflow_xfer.transfer(**options, select_by=by) for by in ("oracle", "label_free"))

@@ -9,9 +9,10 @@ import pytest
 
 import mlflow_xfer
 from mlflow_xfer.phases import overlaps
+from tests.conftest import TEXTS
 from tests.end_to_end.conftest import ENCODER
 
-QUICK = {"model": ENCODER, "text": "mini", "text_languages": "en", "max_steps": 2, "train_batch_size": 4}
+QUICK = {"model": ENCODER, "text": TEXTS, "text_languages": "en", "max_steps": 2, "train_batch_size": 4}
 TASKS = """
 tasks:
   moods:

@@ -10,11 +10,12 @@ from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.plan import make_plan
 from mlflow_xfer.phases.references import References
 from mlflow_xfer.tracking.store import Store
+from tests.conftest import TEXTS
 from tests.end_to_end.conftest import ENCODER
 
 
 def plan(store):
-    typed = {"model": ENCODER, "text_languages": "en,de", "max_steps": 9, "train_batch_size": 4}
+    typed = {"model": ENCODER, "text": TEXTS, "max_steps": 9, "train_batch_size": 4}
     return make_plan("pretrain", params.parse("pretrain", typed), References(lambda: store))
 
 
