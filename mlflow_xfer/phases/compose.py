@@ -245,6 +245,9 @@ class Composer:
         if params.select_by == "english_dev" and task.name in trained.dev_of:
             self.problems.add(f"train_on={trained.name} would choose the checkpoint of {task.name!r} by its own test rows: they are {trained.name}'s dev set, or translations of it.", f"Leave train_on out ({task.name} then selects on dev rows of its own), or select_by=last.")
             return ()
+        if params.target_shots and trained.name != task.name:
+            self.problems.add(f"target_shots={params.target_shots} adds rows of {task.name!r} to its own training set, and train_on={trained.name} trains on another.", "Leave out one of them; or train on the other task first (intermediate=…).")
+            return ()
         trained = self.adapted(trained)
         if trained.kind is TaskKind.RETRIEVAL and params.select_by == "label_free":
             self.problems.add(f"select_by=label_free guesses from how sure an answer is; {trained.name} gives ranked lists.", "Use select_by=english_dev.")
@@ -256,7 +259,8 @@ class Composer:
             settings |= {"target_shots": params.target_shots}
         excludes, unseen = self.excluded((task.name,), seed)
         selection = self.selection(self.adapted(task), rows, seed) if params.select_by in BY_LANGUAGES else ()
-        note = " ".join(filter(None, (params.select_by if selection else "", "unseen" if excludes else "")))
+        shots = f"{params.target_shots} shots" if params.target_shots else ""
+        note = " ".join(filter(None, (shots, params.select_by if selection else "", "unseen" if excludes else "")))
         reports = {"target": task.name, "train_on": params.train_on, "note": note}
         return (Phase("target", settings | unseen, seed, (trained,), tuple(rows), (start,), reports, excludes, selection),)
 

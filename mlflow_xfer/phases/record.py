@@ -69,8 +69,8 @@ def phase_tags(phase: Phase, suite: str) -> dict[str, str]:
 
 
 def outside_totals(phase: Phase) -> bool:
-    """Whether a suite's totals would mislead: trained on other data, or selected with target-language labels."""
-    return bool(phase_tags(phase, "").keys() & {"xfer.train_on", "xfer.oracle"})
+    """Whether a suite's totals would mislead: trained on other data, or trained or selected with target-language labels."""
+    return bool(phase_tags(phase, "").keys() & {"xfer.train_on", "xfer.target_shots", "xfer.oracle"})
 
 
 def model_tags(phase: Phase) -> dict[str, str]:
@@ -137,7 +137,9 @@ def evaluation(store: Store, run_id: str, phase: Phase, found: Evaluation, work:
     import pandas as pd
 
     task = phase.tasks[0]
-    marks = {"oracle": True} if "xfer.oracle" in phase_tags(phase, "") else {}
+    tags = phase_tags(phase, "")
+    marks = {"oracle": True} if "xfer.oracle" in tags else {}
+    marks |= {"target_shots": int(tags["xfer.target_shots"])} if "xfer.target_shots" in tags else {}
     rows = [dict(row, run_id=run_id, **marks) for row in found.rows]
     context = "dev" if phase.reports.get("split") else "eval"
     store.metrics(run_id, {f"{context}/{task.name}/{row['language']}": row["score"] for row in rows})

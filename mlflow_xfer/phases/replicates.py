@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 Rows = Sequence[Mapping[str, Any]]
 
 ORACLE = "**Oracle**: checkpoints were selected with labels of the evaluated languages. Not zero-shot, in no suite total."
+FEW_SHOT = "**Few-shot**: trained with {} labelled examples of each evaluated language. Not zero-shot, in no suite total."
 
 
 def run_plan(executor: Executor, plan: Plan, opened: str | None, baselines: Mapping[int, str] | None = None) -> str:
@@ -184,7 +185,8 @@ def name(transfer: Transfer, n: int = 1) -> str:
     """``mnli+squad → xnli s1``, or with ``5 seeds`` for a condition."""
     marks = [f"{n} seeds" if n > 1 else f"s{transfer.seed}"]
     control = any("control" in phase.settings for phase in transfer.phases)
-    marked = ["random"] * control + ["oracle"] * is_oracle(transfer)
+    shots = {phase.settings["target_shots"] for phase in transfer.phases if "target_shots" in phase.settings}
+    marked = ["random"] * control + [f"{k} shots" for k in shots] + ["oracle"] * is_oracle(transfer)
     combined = f" ({transfer.combine})" if transfer.combine in ("sequential", "merge") else ""
     return " ".join([f"{'+'.join(transfer.intermediates) or 'baseline'}{combined} → {'+'.join(transfer.targets)}", *marked, *marks])
 
@@ -207,8 +209,9 @@ def params(transfer: Transfer) -> dict[str, Any]:
 
 def described(rows: Rows, metrics: Mapping[str, float], overlap: Mapping[str, str]) -> str:
     """Markdown for the run page: the totals, each task with its English and other scores, and overlaps."""
-    oracle = [ORACLE, ""] if any(row.get("oracle") for row in rows) else []
-    lines = [f"**selected/avg {metrics['selected/avg']:.1f}**", "", *oracle, "| task | languages | mean | en | others | majority | chance |", "|---|---|---|---|---|---|---|"]
+    said = [ORACLE, ""] if any(row.get("oracle") for row in rows) else []
+    said += [part for k in sorted({int(row["target_shots"]) for row in rows if row.get("target_shots")}) for part in (FEW_SHOT.format(k), "")]
+    lines = [f"**selected/avg {metrics['selected/avg']:.1f}**", "", *said, "| task | languages | mean | en | others | majority | chance |", "|---|---|---|---|---|---|---|"]
     for task in dict.fromkeys(row["task"] for row in rows):
         mine = [row for row in rows if row["task"] == task]
         others = [row["score"] for row in mine if row["language"] != "en"]

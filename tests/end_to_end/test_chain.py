@@ -100,6 +100,8 @@ def test_mixtures_sequences_shots_and_controls(all_runs):
     kinds = [r.data.tags["xfer.phase"] for r in all_runs("phase") if r.data.tags.get("mlflow.parentRunId") == sequential.run_id]
     assert sorted(kinds) == ["evaluate", "intermediate", "intermediate", "pretrain", "target"]
     target = next(r for r in all_runs("phase") if r.data.tags["xfer.phase"] == "target")
+    transfer = next(r for r in all_runs("transfer") if r.info.run_id == sequential.run_id)
+    assert "Few-shot**: trained with 3 labelled examples" in transfer.data.tags["mlflow.note.content"] and "3 shots" in transfer.data.tags["mlflow.runName"]
     assert target.data.tags["xfer.target_shots"] == "3" and target.data.tags["xfer.data_languages"] == "en,de"
     control = mlflow_xfer.transfer(model=ENCODER, **QUICK | {"target": "pos,retrieval", "control": "random"})
     assert next(r for r in all_runs("transfer") if r.info.run_id == control.run_id).data.tags["xfer.control"] == "random"

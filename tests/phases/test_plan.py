@@ -6,9 +6,10 @@ import pytest
 
 from mlflow_xfer import params
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.phases import replicates
 from mlflow_xfer.phases.plan import make_plan
 from mlflow_xfer.phases.references import References
-from mlflow_xfer.tasks.catalogue import SUITES
+from mlflow_xfer.tasks.catalogue import SUITES, TASKS
 from mlflow_xfer.tasks.task_file import load_task_file
 
 
@@ -100,6 +101,17 @@ def test_dev_rows_of_the_evaluated_languages_select(by):
     assert named.tasks[0].name == "polarity" and [rows.task for _, rows in named.selection] == ["mood"]
 
 
+def test_what_is_not_zero_shot_is_no_part_of_a_suites_totals():
+    asked = {"intermediate": "none", "target": "mood"}
+    scores = {"mood": dict.fromkeys(TASKS.get("mood").languages, 50.0)}
+    assert replicates.suite_metrics(planned(**asked), scores)["mini/mood"] == 50.0
+    for typed, titled in (({"target_shots": "8"}, " 8 shots "), ({"select_by": "oracle"}, " oracle "), ({"train_on": "polarity"}, "")):
+        plan = planned(**asked, **typed)
+        assert set(replicates.suite_metrics(plan, scores)) == {"selected/mood", "selected/avg"} and titled in replicates.name(plan.transfers[0])
+    few = planned(**asked, target_shots="8").phases[1]
+    assert few.label == "target mood 8 shots s0" and len({rows.language for rows in few.rows}) == len(scores["mood"])
+
+
 def test_a_control_starts_from_random_weights_after_the_base():
     plan = planned(intermediate="nli", target="pos,retrieval", control="random")
     by_kind = {phase.kind: phase for phase in plan.phases}
@@ -143,6 +155,7 @@ def test_every_fault_is_reported_at_once():
         ("transfer", {"data": "nowhere"}, "no such folder"),
         ("transfer", {"target": "pos", "languages": "false"}, "Quote it"),
         ("transfer", {"target": "pos", "train_on": "nli"}, "cannot train 'pos'"),
+        ("transfer", {"target": "mood", "train_on": "polarity", "target_shots": "8"}, "target_shots=8 adds rows of 'mood'"),
         ("transfer", {"target": "none"}, "nothing to evaluate"),
         ("transfer", {"target": "pos", "languages": "en", "select_by": "oracle"}, "in no language but 'en'"),
     ],
