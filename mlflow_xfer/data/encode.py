@@ -20,6 +20,7 @@ from mlflow_xfer.data import encoded as cache
 from mlflow_xfer.data import subwords
 from mlflow_xfer.data.encoded import IGNORED, Encoded, Rows
 from mlflow_xfer.data.subwords import continuations, specials, texts, windows, words
+from mlflow_xfer.data.words import words as words_of
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tasks.task import Task, TaskKind
 
@@ -107,7 +108,8 @@ def _retrieval(dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bo
         rows.add(np.concatenate([source, target]), example=n, second=len(source), inner=inner.get(n, 0), query=numbers[0][n], positive=numbers[1][n])
     for part in made:
         rows.count(**part.counts)
-    rows.counts["examples"] = len(sides[0])
+    longer = {mine[n] for mine, part in zip(given, made, strict=True) for n in part.truncated}
+    rows.counts |= {"examples": len(sides[0]), "truncated": len(longer)}
     return rows.done()
 
 
@@ -184,7 +186,7 @@ def _multiple_choice(dataset: Any, task: Task, tokenizer: Any, limit: int, decod
         more = {"token_scored": np.concatenate(pairs.token["token_scored"][at - len(options) : at])} if likely else {}
         rows.add(np.concatenate(mine), token_choice=owner, example=n, label=label, choices=len(options), **more)
     rows.count(**pairs.counts)
-    rows.counts["examples"] = len(choices)
+    rows.counts |= {"examples": len(choices), "truncated": len({numbers[pair] for pair in pairs.truncated})}
     return rows.done()
 
 
@@ -198,6 +200,7 @@ def _span_qa(dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool
     answers = _column(dataset, "answers")
     rows = Rows(("token_begin", "token_end"), ("example", "second", "start", "end", "answered"))
     contexts, questions = _column(dataset, "context"), _column(dataset, "question")
+    stride = min(STRIDE, (limit - min(MAX_QUESTION, limit // 2)) // 2 - 4)
     for begin in range(0, len(contexts), subwords.CHUNK // 8):
         numbers = range(begin, min(begin + subwords.CHUNK // 8, len(contexts)))
         cut = subwords.cut(tokenizer, [questions[n] for n in numbers], min(MAX_QUESTION, limit // 2))
@@ -206,23 +209,25 @@ def _span_qa(dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool
             [contexts[n] for n in numbers],
             truncation="only_second",
             max_length=limit,
-            stride=min(STRIDE, (limit - min(MAX_QUESTION, limit // 2)) // 2 - 4),
+            stride=stride,
             return_overflowing_tokens=True,
         )
+        read = [0] * len(numbers)  # windows of each example
         for window, mine in zip(batch.encodings, batch["overflow_to_sample_mapping"], strict=True):
-            n = numbers[mine]
+            n, sides = numbers[mine], window.sequence_ids
             given = answers[n] if answers is not None else {"text": [], "answer_start": []}
-            rows.add(**_window(window, given, n, decoder))
-        done = np.bincount(batch["overflow_to_sample_mapping"], minlength=len(numbers))
-        for n, count in zip(numbers, done, strict=True):
-            rows.count(examples=1, truncated=count > 1, words=len(contexts[n].split()) + len(questions[n].split()))
-        rows.count(subwords=sum(1 - s for window in batch.encodings for s in window.special_tokens_mask))
+            rows.add(**_window(window, sides, given, n, decoder))
+            # Of each further window only what the one before has not read; the question was counted with the first.
+            rows.count(subwords=sides.count(1) - stride if read[mine] else sides.count(0) + sides.count(1))
+            read[mine] += 1
+        for place, n in enumerate(numbers):
+            rows.count(examples=1, truncated=read[place] > 1, words=len(words_of(cut[place])) + len(words_of(contexts[n])))
     return rows.done()
 
 
-def _window(window: Any, answers: Mapping[str, Any], example: int, decoder: bool) -> dict[str, Any]:
-    """The row of one window."""
-    inside = np.array([s == 1 for s in window.sequence_ids])
+def _window(window: Any, sides: Sequence[int | None], answers: Mapping[str, Any], example: int, decoder: bool) -> dict[str, Any]:
+    """The row of one window; ``sides`` says which text each token is of (0, 1, or None for special ones)."""
+    inside = np.array([s == 1 for s in sides])
     begins, ends = (np.where(inside, side, -1) for side in np.array(window.offsets).T)
     nowhere = len(inside) - 1 if decoder else 0
     start = end = nowhere

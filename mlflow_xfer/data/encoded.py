@@ -27,7 +27,8 @@ class Encoded:
         starts: [rows + 1] where each row begins in ``tokens``.
         columns: per row (``label`` of classification, ``example``, ``second`` = where the second text begins) or,
             with names that begin with ``token_``, as long as ``tokens``.
-        counts: ``examples``, ``truncated`` examples, ``words`` and ``subwords`` (without special tokens).
+        counts: ``examples``, ``truncated`` examples (those longer than a row), and of their whole texts ``words`` and
+            ``subwords`` (without special tokens).
     """
 
     tokens: np.ndarray
@@ -50,12 +51,12 @@ class Encoded:
 
     @property
     def truncation_rate(self) -> float:
-        """Share of examples that lost tokens at the length limit (0-1)."""
+        """Share of examples that are longer than the length limit (0-1)."""
         return self.counts.get("truncated", 0) / max(self.counts.get("examples", 0), 1)
 
     @property
     def fertility(self) -> float:
-        """Subwords per blank-separated word (Ács 2019); per given word for tagging."""
+        """Subwords per word (Ács 2019), see :mod:`mlflow_xfer.data.words`; per given word for tagging."""
         return self.counts.get("subwords", 0) / max(self.counts.get("words", 0), 1)
 
 
@@ -67,6 +68,7 @@ class Rows:
         self.token = {name: [] for name in token_columns}
         self.per_row: dict[str, list[int]] = {name: [] for name in row_columns}
         self.columns: dict[str, np.ndarray] = {}
+        self.truncated: set[int] = set()  # numbers of the examples that are longer than a row
         self.counts: dict[str, int] = {"examples": 0, "truncated": 0, "words": 0, "subwords": 0}
 
     def add(self, ids: Sequence[int], **columns: Any) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.data.rows import TEXTS
+from mlflow_xfer.data.words import UNSPACED
 from mlflow_xfer.tasks.task import Task, TaskKind
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ WORDS, CHARACTERS = 3, 4  # length of a shingle
 COMMON = 200  # a shingle in more test rows than this says nothing and is left out of the index
 SPEAKS = 40  # characters from which an equal text is no accident ("None of the above")
 
-UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 PARAGRAPHS = (TaskKind.SPAN_QA, TaskKind.MULTIPLE_CHOICE, TaskKind.RETRIEVAL)  # a context that was seen in training is not unseen at test
 
 

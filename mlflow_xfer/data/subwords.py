@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from mlflow_xfer.data.encoded import Rows
+from mlflow_xfer.data.words import words as words_of
 
 CHUNK = 8192  # examples tokenised at once: bounds memory, keeps the tokenizer's threads busy
 
@@ -38,9 +39,13 @@ def texts(
                     continue
                 where = piece.sequence_ids.index(1) if 1 in piece.sequence_ids else len(ids)
                 rows.add(ids, example=i, second=where)
-            kept = sum(1 - s for piece in pieces for s in piece.special_tokens_mask)
-            n_words = len(first[i].split()) + (len(second[i].split()) if i in paired else 0)
-            rows.count(examples=1, truncated=bool(encoding.overflowing), words=n_words, subwords=kept)
+            read = [first[i], second[i]] if i in paired else [first[i]]
+            if encoding.overflowing:
+                rows.truncated.add(i)
+                whole = sum(map(len, _ids(tokenizer, read)))
+            else:
+                whole = len(encoding.ids) - sum(encoding.special_tokens_mask)
+            rows.count(examples=1, truncated=i in rows.truncated, words=sum(len(words_of(text)) for text in read), subwords=whole)
     return rows
 
 
@@ -77,7 +82,9 @@ def continuations(tokenizer: Any, prompts: Sequence[str], ends: Sequence[str], l
             scored = [int(stop > len(prompts[n])) for _, stop in offsets]
             room = limit - len(start)
             rows.add([*start, *ids[-room:]], token_scored=[0] * len(start) + scored[-room:], example=n)
-            rows.count(examples=1, truncated=len(ids) > room, words=len(some[n - begin].split()), subwords=min(len(ids), room))
+            if len(ids) > room:
+                rows.truncated.add(n)
+            rows.count(examples=1, truncated=len(ids) > room, words=len(words_of(some[n - begin])), subwords=len(ids))
     return rows
 
 

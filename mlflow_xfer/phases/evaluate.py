@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mlflow_xfer.data import sources
 from mlflow_xfer.phases import retrieval
+from mlflow_xfer.phases.overlaps import training_rows
 from mlflow_xfer.phases.phase import Base, Phase
 from mlflow_xfer.phases.start import starting_point
 from mlflow_xfer.scoring.baselines import baselines
-from mlflow_xfer.scoring.buckets import analysis
+from mlflow_xfer.scoring.buckets import analysis, label_consistency
 from mlflow_xfer.scoring.score import score
 from mlflow_xfer.tasks.task import Task, TaskKind
 
@@ -54,7 +55,16 @@ def evaluate_phase(phase: Phase, start: Path | Base, work: Path) -> Evaluation:
     read = encoding_counts(begin, task, splits, max_seq_length=phase.settings["max_seq_length"])
     rows = [row(task, language, predicted[language], gold[language], options_of(task, split)) | read[language] for language, split in splits.items()]
     ids = {language: list(split["id"][:]) for language, split in splits.items()}
-    return Evaluation(rows, predicted, ids, analysis(task.kind, task.metric, splits, predicted, gold))
+    return Evaluation(rows, predicted, ids, analysis(task.kind, task.metric, splits, predicted, gold, _consistency(phase)))
+
+
+def _consistency(phase: Phase) -> Callable[[str, str], float] | None:
+    """How surely an entity had its type in the rows that the target was trained on; None if it was not, or is not about entities."""
+    tuned = next((p for p in phase.ancestors() if p.kind == "target"), None)
+    if tuned is None or phase.tasks[0].metric != "entity_f1":
+        return None
+    read = [sources.read(tuned.tasks[0], rows) for rows in training_rows(tuned, tuned.tasks[0])]
+    return label_consistency(*([value for split in read for value in split[column][:]] for column in ("words", "tags")))
 
 
 def evaluate_retrieval(phase: Phase, begin: Path, options: Mapping[str, Any]) -> Evaluation:

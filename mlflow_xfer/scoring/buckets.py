@@ -14,14 +14,15 @@ from typing import Any
 
 import numpy as np
 
+from mlflow_xfer.data.words import words
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.scoring.fertility import words
 from mlflow_xfer.scoring.score import METRICS, Metric, f1
 from mlflow_xfer.scoring.tagging import chunks
 from mlflow_xfer.tasks.task import TaskKind
 
 BUCKETS = 4
 ENTITY_LENGTHS = (1.0, 1.5, 2.5, 3.5, 100.0)  # words: one, two, three, more
+CONSISTENCIES = (0.0, 0.0, 0.999, 1.0)  # label of the training data: never the same (or unseen there), sometimes, always
 
 
 @dataclass(frozen=True)
@@ -34,30 +35,30 @@ class Bucket:
     score: float | None
 
 
-def attributes(kind: TaskKind, example: Mapping[str, Any], language: str) -> dict[str, float]:
+def attributes(kind: TaskKind, example: Mapping[str, Any]) -> dict[str, float]:
     """The attributes of one example in the canonical columns of its kind; empty where none are defined."""
-    return _ATTRIBUTES.get(kind, lambda example, language: {})(example, language)
+    return _ATTRIBUTES.get(kind, lambda example: {})(example)
 
 
-def _tagging(example: Mapping[str, Any], language: str) -> dict[str, float]:
+def _tagging(example: Mapping[str, Any]) -> dict[str, float]:
     tags = example["tags"]
     inside = sum(tag != "O" for tag in tags)
     return {"sentence_length": float(len(tags)), "entity_density": inside / len(tags) if tags else 0.0}
 
 
-def _question(example: Mapping[str, Any], language: str) -> dict[str, float]:
-    question, context = words(example["question"], language), words(example["context"], language)
+def _question(example: Mapping[str, Any]) -> dict[str, float]:
+    question, context = words(example["question"]), words(example["context"])
     known = {word.lower() for word in context}
     shared = [word for word in question if word.lower().strip("?¿؟？") in known]
     return {
         "question_length": float(len(question)),
         "context_length": float(len(context)),
-        "answer_length": float(len(words(example["answers"]["text"][0], language))),
+        "answer_length": float(len(words((example["answers"]["text"] or [""])[0]))),
         "overlap": len(shared) / len(question) if question else 0.0,
     }
 
 
-_ATTRIBUTES: Mapping[TaskKind, Callable[[Mapping[str, Any], str], dict[str, float]]] = {
+_ATTRIBUTES: Mapping[TaskKind, Callable[[Mapping[str, Any]], dict[str, float]]] = {
     TaskKind.TAGGING: _tagging,
     TaskKind.SPAN_QA: _question,
 }
@@ -117,7 +118,8 @@ def _filled(metric: Metric, rows: np.ndarray, values: Sequence[float], borders: 
 
 
 def analysis(
-    kind: TaskKind, metric: str, examples: Mapping[str, Sequence[Mapping[str, Any]]], predictions: Mapping[str, Sequence], references: Mapping[str, Sequence]
+    kind: TaskKind, metric: str, examples: Mapping[str, Sequence[Mapping[str, Any]]], predictions: Mapping[str, Sequence], references: Mapping[str, Sequence],
+    consistency: Callable[[str, str], float] | None = None,
 ) -> list[dict[str, Any]]:
     """Scores by language and by every attribute defined for the kind: one row for each bucket.
 
@@ -126,9 +128,10 @@ def analysis(
 
     Args:
         examples, predictions, references: by language, in one order.
+        consistency: of entities with the training data (:func:`label_consistency`), where these are known.
     """
     chosen = METRICS.get(metric)
-    of = {language: [attributes(kind, example, language) for example in mine] for language, mine in examples.items()}
+    of = {language: [attributes(kind, example) for example in mine] for language, mine in examples.items()}
     names = dict.fromkeys(name for mine in of.values() for values in mine for name in values)
     rows = {language: chosen.rows(predictions[language], references[language], language) for language in of} if names else {}
     found = []
@@ -139,9 +142,12 @@ def analysis(
                 buckets = _filled(chosen, rows[language], [values[name] for values in mine], borders)
                 found += [{"language": language, "attribute": name, **vars(bucket)} for bucket in buckets]
     if metric == "entity_f1":
-        borders = ENTITY_LENGTHS
         for language in of:
-            found += [{"language": language, "attribute": "entity_length", **vars(bucket)} for bucket in by_entity(predictions[language], references[language], borders)]
+            sides = predictions[language], references[language]
+            by = {"entity_length": by_entity(*sides, ENTITY_LENGTHS)}
+            if consistency:
+                by["label_consistency"] = by_entity(*sides, CONSISTENCIES, consistency, [example["words"] for example in examples[language]])
+            found += [{"language": language, "attribute": name, **vars(bucket)} for name, buckets in by.items() for bucket in buckets]
     return found
 
 

@@ -12,8 +12,10 @@ from mlflow_xfer.data import encode as module
 from mlflow_xfer.data.encode import encode, fingerprint
 from mlflow_xfer.data.encoded import IGNORED, join
 from mlflow_xfer.data.subwords import windows, words
+from mlflow_xfer.data.words import words as count
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.tokenizer import train_tokenizer
+from mlflow_xfer.tasks.catalogue import TASKS
 from mlflow_xfer.tasks.task import Task, TaskKind
 
 TEXTS = ["the quick brown fox jumps over the lazy dog", "ein schneller brauner Fuchs", "एक तेज़ लोमड़ी", "敏捷的狐狸"]
@@ -58,7 +60,27 @@ def test_pairs_and_single_texts_have_the_tokenizers_specials(tokenizer):
 def test_what_is_too_long_is_cut_and_counted(tokenizer):
     got = encode(pairs((TEXTS[0] * 5, TEXTS[1], "yes"), (TEXTS[1], None, "no")), PAIR, tokenizer, 40)
     assert got.lengths.max() == 40 and got.truncation_rate == 0.5
-    assert got.fertility < encode(pairs((TEXTS[0] * 5, TEXTS[1], "yes")), PAIR, tokenizer, 512).fertility
+    whole = encode(pairs((TEXTS[0] * 5, TEXTS[1], "yes"), (TEXTS[1], None, "no")), PAIR, tokenizer, 512)
+    assert whole.counts == got.counts | {"truncated": 0}  # what is cut off is counted all the same
+
+
+def test_words_in_scripts_without_blanks():
+    assert len(count("Das ist gut.")) == 3 and count("") == count(" ") == []
+    assert count("这是，好 GDP 增长") == ["这", "是", "好", "GDP", "增", "长"]
+    assert count("สวัสดี") == list("สวสด")  # vowel signs above and below are no letters
+
+
+def test_fertility_does_not_depend_on_the_length_limit(tokenizer):
+    """Subwords and words of whole texts, each once: neither windows nor cuts nor the number of choices change it."""
+    text = " ".join(TEXTS)
+    question = [{"id": "q", "context": text * 4, "question": TEXTS[0], "answers": {"text": [], "answer_start": []}}]
+    choice = [{"id": "c", "context": text * 4, "question": "", "choices": ["one", "two", "three"], "label": 0}]
+    search = [{"id": "r", "source": TEXTS[0], "target": text * 4, "context": text * 4, "gold": ["r"]}]
+    for task, rows in (("qa", question), ("choice", choice), ("retrieval", search)):
+        short, long = (encode(Dataset.from_list(rows), TASKS.get(task), tokenizer, limit) for limit in (64, 4096))
+        assert (short.counts["truncated"], long.counts["truncated"]) == (1, 0) and short.counts == long.counts | {"truncated": 1}
+        assert short.truncation_rate == 1
+    assert encode(Dataset.from_list(question), TASKS.get("qa"), tokenizer, 4096).counts["subwords"] == sum(len(tokenizer(part, add_special_tokens=False)["input_ids"]) for part in (text * 4, TEXTS[0]))
 
 
 def test_an_undeclared_label_is_named(tokenizer):

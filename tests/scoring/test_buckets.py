@@ -22,18 +22,18 @@ def test_attributes_of_questions_and_sentences():
         "context": "Rome is in Italy today",
         "answers": {"text": ["in Italy", "Italy"]},
     }
-    assert attributes(TaskKind.SPAN_QA, question, "en") == {
+    assert attributes(TaskKind.SPAN_QA, question) == {
         "question_length": 3.0,
         "context_length": 5.0,
         "answer_length": 2.0,
         "overlap": pytest.approx(2 / 3),
     }
-    assert attributes(TaskKind.SPAN_QA, {**question, "answers": {"text": ["罗马，意"]}}, "zh")["answer_length"] == 3
-    assert attributes(TaskKind.TAGGING, {"tags": GOLD[0]}, "en") == {
+    assert attributes(TaskKind.SPAN_QA, {**question, "answers": {"text": ["罗马，意"]}})["answer_length"] == 3
+    assert attributes(TaskKind.TAGGING, {"tags": GOLD[0]}) == {
         "sentence_length": 3.0,
         "entity_density": pytest.approx(2 / 3),
     }
-    assert attributes(TaskKind.CLASSIFICATION, {"text_a": "a"}, "en") == {}
+    assert attributes(TaskKind.CLASSIFICATION, {"text_a": "a"}) == {}
 
 
 def test_scores_by_sentence_length():
@@ -105,4 +105,8 @@ def test_analysis_puts_every_example_of_every_language_into_one_bucket():
         assert [(row["low"], row["high"]) for row in mine_of] == [(row["low"], row["high"]) for row in by_length[: len(mine_of)]]
     assert {row["attribute"] for row in found} == {"sentence_length", "entity_density", "entity_length"}
     assert sum(row["n"] for row in found if row["attribute"] == "entity_length" and row["language"] == "en") == 4
+    consistency = label_consistency(WORDS[:1] + WORDS[2:3], GOLD[:1] + [["O", "B-PER"]])  # New York always, Rome never
+    examples = {language: [{"tags": tags, "words": words} for tags, words in zip(gold[language], WORDS, strict=False)] for language in gold}
+    by = [row for row in analysis(TaskKind.TAGGING, "entity_f1", examples, mine, gold, consistency) if row["attribute"] == "label_consistency"]
+    assert [(row["language"], row["n"], row["score"]) for row in by] == [("en", 3, pytest.approx(100 / 3)), ("en", 0, None), ("en", 1, 100.0), ("de", 1, 0.0), ("de", 0, None), ("de", 1, 100.0)]
     assert analysis(TaskKind.CLASSIFICATION, "accuracy", {"en": [{"text_a": "a"}]}, {"en": ["x"]}, {"en": ["x"]}) == []
