@@ -17,6 +17,7 @@ from mlflow_xfer.data.formats import BENCHMARKS
 from mlflow_xfer.data.lines import Malformed, ends_with_crlf, numbered, parsed, whole
 from mlflow_xfer.data.tagged import conll, conllu
 from mlflow_xfer.registry import unknown
+from mlflow_xfer.tasks.qa import TYDIQA_NAMES
 from mlflow_xfer.tasks.task import Files
 
 Raw = Mapping[str, Any] | list
@@ -204,6 +205,15 @@ def parallel(paths: tuple[Path, ...]) -> Read:
         yield number, {"source": source, "target": target}
 
 
+def tydiqa(path: Path, source: Files, language: str) -> Read:
+    """SQuAD's format without the questions of other languages: a widely used downloader writes those of all nine into
+    every language's file, and only the id says which is which (``english-…``). XTREME's shortened ids say nothing."""
+    others = {name for code, name in TYDIQA_NAMES.items() if code != language}
+    for number, row in squad(path, source, language):
+        if row["id"].partition("-")[0] not in others:
+            yield number, row
+
+
 FORMATS: dict[str, Callable[[Path, Files, str], Read]] = {
     "tsv": tsv,
     "csv": comma_separated,
@@ -215,6 +225,7 @@ FORMATS: dict[str, Callable[[Path, Files, str], Read]] = {
     "lines": plain,
     "text": plain,
     "squad": squad,
+    "tydiqa": tydiqa,
 }
 
 SIDE_BY_SIDE: dict[str, Callable[[tuple[Path, ...]], Read]] = {"parallel": parallel}

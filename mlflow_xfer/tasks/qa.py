@@ -28,10 +28,10 @@ def _qa(name: str, description: str, hub: tuple[Hub, ...], folder: tuple[Files, 
 
 
 def _tydiqa_files(split: str, file: str) -> tuple[Files, ...]:
-    """TyDiQA under both of the names that XTREME's scripts use."""
+    """TyDiQA under both of the names that XTREME's scripts use; only questions of the file's language."""
     parts = {"train": ("train", "validation"), "test": ("test",)}[split]
     return tuple(
-        Files({part: Part((f"tydiqa/tydiqa-goldp-v1.1-{file}/{name}.{{language}}.{file}.json",), share=TYDIQA_CUT.get(part, (0.0, 1.0))) for part in parts}, format="squad")
+        Files({part: Part((f"tydiqa/tydiqa-goldp-v1.1-{file}/{name}.{{language}}.{file}.json",), share=TYDIQA_CUT.get(part, (0.0, 1.0))) for part in parts}, format="tydiqa")
         for name in ("tydiqa.goldp", "tydiqa")
     )
 

@@ -103,6 +103,16 @@ def squad(*questions: tuple[str, str]) -> str:
     return json.dumps({"data": [{"paragraphs": [{"context": context, "qas": [{"id": name, "question": "q", "answers": [{"text": context[:1], "answer_start": 0}]}]}]} for name, context in questions]})
 
 
+def test_questions_of_other_languages_do_not_train_tydiqa(put, folder):
+    """jiant's downloader writes the questions of all languages into each language's file."""
+    names = ["english", "arabic", "swahili"]
+    for code in ("en", "ar"):
+        put(f"tydiqa/tydiqa-goldp-v1.1-train/tydiqa.{code}.train.json", squad(*[(f"{names[n % 3]}-{n}-1", f"context {n}") for n in range(150)]))
+    for code, name in (("en", "english"), ("ar", "arabic")):
+        ids = [row["original_id"] for split in ("train", "validation") for row in read("tydiqa", split, code, folder)]
+        assert len(ids) == 50 and all(one.startswith(f"{name}-") for one in ids)
+
+
 @pytest.mark.parametrize("name", ["tydiqa.goldp", "tydiqa"])
 def test_tydiqa_under_both_names_never_selects_on_its_test_set(put, folder, name):
     put(f"tydiqa/tydiqa-goldp-v1.1-train/{name}.en.train.json", squad(*[(str(n % 7), f"context {n}") for n in range(100)]))
