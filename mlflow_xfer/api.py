@@ -326,7 +326,7 @@ def score(predictions: str, labels: str, suite: str = "xtreme", track: bool = Fa
     if track:
         with _store() as store:
             run_id = store.start("request", f"score {suite}", tags={"xfer.suite": suite, "xfer.predictions": str(predictions)})
-            named = {f"{suite}/{name}": task["score"] for name, task in found["tasks"].items()} | {f"{suite}/{name}": value for name, value in found["groups"].items()} | {f"{suite}/avg": found["avg"]}
+            named = {f"{suite}/{name}": task["score"] for name, task in found["tasks"].items()} | {f"{suite}/{name}": value for name, value in found["groups"].items()} | {f"{suite}/{name}": found[name] for name in ("avg", "avg_trained", "gap", "std")}
             store.metrics(run_id, {name: value for name, value in named.items() if value is not None})
             store.dict_artifact(run_id, found, "results/scores.json")
             store.finish(run_id)

@@ -43,7 +43,7 @@ def conll(path: Path, source: Files, language: str) -> Sentences:
                 if not prefixed:
                     raise Malformed(f"{path}:{number}: token {word!r} has no tag.", "One token and its tag per line, separated by a tab.")
                 tag = "O"
-            if not word.strip():
+            if not word.strip() and not (separator == "\t" and tag):  # WikiAnn has words that consist of a space
                 raise Malformed(f"{path}:{number}: has no token.", "One token and its tag per line, separated by a tab.")
             words.append(word)
             tags.append(tag)
