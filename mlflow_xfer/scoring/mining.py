@@ -16,6 +16,8 @@ from mlflow_xfer.errors import XferError
 
 NEIGHBOURS = 4
 BLOCK = 1 << 24  # similarities held at once, about
+GROUP = 128  # columns whose maximum is found together
+MERGED = 2  # candidates for each column that are collected before the lists are brought up to date
 
 Search = Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, ...]]
 
@@ -88,28 +90,52 @@ def nearest_both_ways(
 
     Args:
         x, y: ``[n, d]`` and ``[m, d]``, float32, rows normalised to length 1 for cosines.
-        rows: rows of ``x`` handled at a time; memory is about ``2 * rows * m`` floats. 0: what keeps that bounded.
+        rows: rows of ``x`` handled at a time, after as many that only begin the lists of ``y``; memory is about
+            ``rows * m`` floats. 0: what keeps that bounded.
 
     Returns:
-        Similarities and row numbers ``[n, k]`` for ``x``, then ``[m, k]`` for ``y``; best first. ``k`` is cut to
-        the size of the other side.
+        Similarities and row numbers ``[n, k]`` for ``x``, then ``[m, k]`` for ``y``; best first, of equal ones the
+        first row. ``k`` is cut to the size of the other side.
     """
     k_x, k_y = min(k, len(y)), min(k, len(x))
-    rows = rows or min(1024, max(1, BLOCK // max(len(y), 1)))
-    y = np.ascontiguousarray(y, np.float32)
+    rows = rows or min(512, max(1, BLOCK // max(len(y), 1)))
+    x, y = (np.ascontiguousarray(side, np.float32) for side in (x, y))
     x_similarity, x_index = np.empty((len(x), k_x), np.float32), np.empty((len(x), k_x), np.int64)
     y_similarity, y_index = np.full((len(y), k_y), -np.inf, np.float32), np.zeros((len(y), k_y), np.int64)
+    if not len(x) or not len(y):
+        return x_similarity, x_index, y_similarity, y_index
+    # Columns in groups, the last one filled up with -inf; one block of memory, used again and again.
+    width = -(-len(y) // GROUP) * GROUP
+    space = np.full((min(rows, len(x)), width), -np.inf, np.float32)
+    hits: list[tuple[np.ndarray, ...]] = []
     for start in range(0, len(x), rows):
-        block = np.ascontiguousarray(x[start : start + rows], np.float32) @ y.T
+        part = x[start : start + rows]
+        block = space[: len(part)]
+        np.matmul(part, y.T, out=block[:, : len(y)])
         if start == 0:
-            most = min(k_y, len(block))
-            y_similarity[:, :most], y_index[:, :most] = _best(block.T.copy(), most)
+            most = min(k_y, len(part))
+            y_similarity[:, :most], y_index[:, :most] = _best(block[:, : len(y)].T.copy(), most)
         else:  # few of a block pass the k-th best of those before it, and one comparison finds them
-            hits = np.flatnonzero(block > y_similarity[:, -1])
-            row, column = np.divmod(hits, len(y))
-            y_similarity, y_index = _merged(y_similarity, y_index, column, block.ravel()[hits], row + start)
-        x_similarity[start : start + rows], x_index[start : start + rows] = _best(block, k_x)
+            row, column = np.divmod(np.flatnonzero(block[:, : len(y)] > y_similarity[:, -1]), len(y))
+            hits.append((column, block[row, column], row + start))
+            if sum(len(column) for column, _, _ in hits) > MERGED * len(y) or start + rows >= len(x):
+                y_similarity, y_index = _merged(y_similarity, y_index, *map(np.concatenate, zip(*hits, strict=True)))
+                hits = []
+        x_similarity[start : start + rows], x_index[start : start + rows] = _best_of_groups(block, k_x)
     return x_similarity, x_index, y_similarity, y_index
+
+
+def _best_of_groups(block: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The ``k`` largest of each row, best first: they lie in the ``k`` groups of columns with the largest maxima.
+    Overwrites ``block``."""
+    groups = block.shape[1] // GROUP
+    if groups <= k:
+        return _best(block, k)
+    by_group = block.reshape(len(block), groups, GROUP)
+    largest = np.sort(_best(by_group.max(axis=2), k)[1], axis=1)
+    members = by_group[np.arange(len(block))[:, None], largest].reshape(len(block), -1)
+    values, index = _best(members, k)
+    return values, np.take_along_axis(largest, index // GROUP, axis=1) * GROUP + index % GROUP
 
 
 def _best(block: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -53,7 +53,7 @@ def test_candidates_follow_the_rules(seed):
     assert np.all(np.diff(got.score) <= 0)
 
 
-@pytest.mark.parametrize("n, m, k, rows", [(50, 70, 4, 7), (3, 2, 4, 1024), (1, 9, 4, 1), (9, 1, 1, 2)])
+@pytest.mark.parametrize("n, m, k, rows", [(50, 70, 4, 7), (3, 2, 4, 1024), (1, 9, 4, 1), (9, 1, 1, 2), (40, 700, 4, 16), (700, 513, 3, 0)])
 def test_search_is_exact(n, m, k, rows):
     rng = np.random.default_rng(n)
     x, y = unit(rng, n, 8), unit(rng, m, 8)
@@ -63,6 +63,13 @@ def test_search_is_exact(n, m, k, rows):
         assert similarity.shape == (len(cosine), min(k, size))
         np.testing.assert_allclose(similarity, -np.sort(-cosine, axis=1)[:, :k], atol=1e-6)
         np.testing.assert_allclose(np.take_along_axis(cosine, index, 1), similarity, atol=1e-6)
+
+
+def test_the_first_of_equal_neighbours_comes_first():
+    x, y = np.eye(8, dtype=np.float32)[[0, 1, 0]], np.eye(8, dtype=np.float32)[[1] + [0, 2, 3] * 200]
+    similarity, index, backward, _ = nearest_both_ways(x, y, 3, 2)
+    assert index[0].tolist() == index[2].tolist() == [1, 4, 7] and index[1, 0] == 0 and similarity[:, 0].tolist() == [1, 1, 1]
+    assert backward[1].tolist() == [1, 1, 0]
 
 
 def test_planted_translations_are_found():
