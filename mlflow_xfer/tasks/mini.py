@@ -26,8 +26,10 @@ PRETRAIN = Recipe(learning_rate=2.5e-3, num_train_epochs=1.0, train_batch_size=8
 MLM_PROBABILITY = 0.45
 """Of that recipe: pairs of texts say everything twice, so many words may be masked."""
 
-INTERMEDIATE = Recipe(learning_rate=1e-4, num_train_epochs=3.0, train_batch_size=16, max_seq_length=64)
-TARGET = Recipe(learning_rate=5e-4, num_train_epochs=8.0, train_batch_size=16, max_seq_length=64)
+INTERMEDIATE = Recipe(learning_rate=2e-4, num_train_epochs=3.0, train_batch_size=16, max_seq_length=64)
+"""With half of that rate some bases do not learn an attribute even in English; with twice that rate more alignment is lost."""
+
+TARGET = Recipe(learning_rate=2e-4, num_train_epochs=8.0, train_batch_size=16, max_seq_length=64)
 ANSWERS = Recipe(learning_rate=5e-4, num_train_epochs=15.0, train_batch_size=16, max_seq_length=64)
 
 
@@ -106,7 +108,7 @@ _INTERMEDIATES = (
     _intermediate("types", TaskKind.TAGGING, ("type",), "natural class of each person, animal and thing", {}, labels=TYPES, shortcuts=("words", "position")),
     _intermediate("position", TaskKind.TAGGING, ("position",), "the number of each word: conflicts with tags that follow the word", {}, labels=tuple(f"W{n}" for n in range(8)), shortcuts=("words", "position")),
     _intermediate("same_kind", TaskKind.MULTIPLE_CHOICE, ("type",), "which thing is of the same natural class as the one named?", {}, shortcuts=()),
-    _intermediate("questions", TaskKind.SPAN_QA, ("role",), "who, what or where?", {"qa": "+"}, shortcuts=(), recipe=replace(INTERMEDIATE, learning_rate=2e-4)),
+    _intermediate("questions", TaskKind.SPAN_QA, ("role",), "who, what or where?", {"qa": "+"}, shortcuts=()),
 )
 
 _TARGETS = (
