@@ -37,7 +37,7 @@ POOL = ("attribute", "attribute_twin", "attribute_b", "attribute_null", "polarit
 TARGETS = ("choice", "choice_both", "mood")
 LANGUAGES = ("en", "de", "tr", "sw", "vi")
 FUSED = (("logme", "h_score"), ("kind", "text_emb", "logme", "h_score"), ("kind", "logme"), ("text_emb", "logme"))
-INTERMEDIATE = Training(learning_rate=5e-4, max_steps=100, train_batch_size=32)  # as benchmarks/grid.py
+INTERMEDIATE = Training(learning_rate=1e-3, max_steps=100, train_batch_size=16)  # as benchmarks/grid.py
 
 
 def cpu() -> float:

@@ -18,7 +18,7 @@ from mlflow_xfer.data.mini.world import CONCEPT_SPLITS, world
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.registry import unknown
 
-VERSION = 3
+VERSION = 4
 
 LARGE = {"train": 1200, "validation": 150, "test": 150}
 FEW = {"train": 32, "validation": 100, "test": 200}  # targets: too few rows to learn the skill from
@@ -42,10 +42,10 @@ EXAMPLES: Mapping[str, Examples] = {
     "same_kind": Examples(examples.same_kind, examples.which, LARGE, False),
     "questions": Examples(examples.question(False), examples.answer, LARGE, False),
     "holds": Examples(examples.attribute("a", unseen=True), examples.single, FEW),
-    "choice": Examples(examples.choice("thing", "a"), examples.which, FEW),
+    "choice": Examples(examples.choice("thing_pair", "a"), examples.which, FEW),
     "choice_both": Examples(examples.choice("thing", "a", "b"), examples.which, FEW),
-    "bio_choice": Examples(examples.choice("bio", "a"), examples.which, FEW),
-    "legal_choice": Examples(examples.choice("legal", "a"), examples.which, FEW),
+    "bio_choice": Examples(examples.choice("bio_pair", "a"), examples.which, FEW),
+    "legal_choice": Examples(examples.choice("legal_pair", "a"), examples.which, FEW),
     "mood": Examples(examples.polarity("good", unseen=True), examples.single, FEW),
     "effect": Examples(examples.effect, examples.outcome, FEW),
     "qa": Examples(examples.question(True), examples.answer, FEW | {"train": 128}),

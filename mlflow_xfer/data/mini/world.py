@@ -20,7 +20,9 @@ CONCEPT_SPLITS = 10
 FAMILIES = ("thing", "bio", "legal")
 SHOWN = {"thing": (4, 20), "bio": (4, 4), "legal": (4, 4), "polar": (4, 6), "cause": (4, 4)}
 """Concepts in a target's training rows, and in dev; the rest is tested. With four concepts dev asks the same two
-questions again and again and says 0 or 100: where there are enough concepts, dev has more."""
+questions again and again and says 0 or 100: where there are enough concepts, dev has more. ``<family>_pair`` has the
+same folds, but shows only two of the four in training, one that has attribute ``a`` and one that has not, alike in
+``b``: four tell so much of what is asked for that little is left for an intermediate task to teach."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ def world(concept_split: int) -> World:
     known = truth().attributes
     attributes: dict[str, dict[str, int]] = {name: {thing: value ^ flipped for thing, value in known[name].items()} for name in ("a", "b")}
     folds = {family: _folds([_cell(group(family), known, cell) for cell in ((0, 0), (0, 1), (1, 0), (1, 1))], *SHOWN[family], rng) for family in FAMILIES}
+    folds |= {f"{family}_pair": _pair(folds[family], known["b"], random.Random(f"pair/{family}/{concept_split}")) for family in FAMILIES}
     polar = {verb: int(kind(verb) == "good") for verb in group("verb") if kind(verb) != "neutral"}
     attributes["good"] = polar
     folds["polar"] = _folds([[verb for verb, value in polar.items() if value == side] for side in (0, 1)], *SHOWN["polar"], rng)
@@ -111,6 +114,12 @@ def _folds(cells: Sequence[Sequence[str]], trained: int, chosen: int, rng: rando
         for split, part in zip(found, (order[:first], order[first:second], order[second:]), strict=True):
             found[split] += tuple(part)
     return found
+
+
+def _pair(folds: Mapping[str, tuple[str, ...]], b: Mapping[str, int], rng: random.Random) -> dict[str, tuple[str, ...]]:
+    """The same folds with two concepts to train on: those that have the same value of ``b``."""
+    value = rng.randrange(2)
+    return {**folds, "train": tuple(concept for concept in folds["train"] if b[concept] == value)}
 
 
 def _cross(given: Mapping[str, int], concepts: Sequence[str], into: dict[str, int], rng: random.Random) -> None:
