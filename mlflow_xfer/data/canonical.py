@@ -49,7 +49,8 @@ def kept(source: Hub | Files, language: str) -> Callable[[Any], bool]:
 
 # -- values ------------------------------------------------------------------------------------------------------------
 def getter(where: Any) -> Get:
-    """A function that takes a value out of a raw row: by position, name, dotted path, or a list of these."""
+    """A function that takes a value out of a raw row: by position, name, dotted path (through a list: of each of its
+    objects), or a list of these."""
     if isinstance(where, list | tuple):
         parts = [getter(part) for part in where]
 
@@ -73,9 +74,12 @@ def getter(where: Any) -> Get:
         if where in raw:
             return raw[where]
         for name in path:
-            if not isinstance(raw, Mapping) or name not in raw:
+            if isinstance(raw, list) and raw and all(isinstance(one, Mapping) and name in one for one in raw):
+                raw = [one[name] for one in raw]
+            elif not isinstance(raw, Mapping) or name not in raw:
                 return MISSING
-            raw = raw[name]
+            else:
+                raw = raw[name]
         return raw
 
     return named

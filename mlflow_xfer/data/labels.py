@@ -8,6 +8,8 @@ from typing import Any
 from mlflow_xfer.tasks.task import Files, Hub, Task
 
 MISSING = object()
+
+
 class BadRow(ValueError):
     """A row that cannot be read; the message says why, the caller knows where."""
 
@@ -34,7 +36,7 @@ def labeller(task: Task, source: Hub | Files) -> Callable[[Any], str | None]:
             raise NoLabel("has no label")
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        said = ("*" if value else "[]") if isinstance(value, list) else str(value)
+        said = ("*" if value else "[]") if isinstance(value, list) else _truth(value, named) if isinstance(value, bool) else str(value)
         if said in dropped:
             return None
         if said in named:
@@ -46,6 +48,12 @@ def labeller(task: Task, source: Hub | Files) -> Callable[[Any], str | None]:
         raise BadRow(f"has label {said!r}, which is not among {', '.join(task.labels[:12])}{' …' if len(task.labels) > 12 else ''}")
 
     return label_of
+
+
+def _truth(value: bool, named: Mapping[str, str]) -> str:
+    """JSON's ``true`` and ``false`` as the declaration writes them: so, as Python does, or as 1 and 0."""
+    spellings = ("true", "True", "1") if value else ("false", "False", "0")
+    return next((said for said in spellings if said in named), spellings[0])
 
 
 def directed_label(label: str, head: int, number: int) -> str:

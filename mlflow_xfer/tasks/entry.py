@@ -141,7 +141,7 @@ class Entry(Strict):
     hub: HubEntry | None = Field(None, description="a data set of the hub instead of files")
     format: str | None = Field(None, description="tsv (no quoting), csv, jsonl, json, parquet, conll, conllu, squad, parallel, text; default: from the names")
     header: bool | None = Field(None, description="whether csv and tsv begin with a line of names; default: if columns are given by name")
-    columns: dict[str, Column] = Field(default_factory=dict, description="the kind's column: name (a.b = inside), position from 0, or a list of these (choices; texts are joined)")
+    columns: dict[str, Column] = Field(default_factory=dict, description="the kind's column: name (a.b = inside, also of each object of a list), position from 0, or a list of these (choices; texts are joined)")
     labels: Labels | None = Field(None, description="names; or {in the file: name}; or a file with one per line. Multiple choice: what the file says for the first choice, the second, …")
     language: Language = Field("en", description="language of files that do not say so")
     languages: list[Language] | None = Field(None, description="languages of files named with {language}, or in language_column; default: those there are")

@@ -169,6 +169,30 @@ pairs:
     assert pairs.metric == "retrieval_accuracy" and not pairs.trained and rows(pairs, "test", "sw")[0]["source"] == "moja"
 
 
+def test_releases_with_nested_choices_and_truth_values(write):
+    """CommonsenseQA's and BoolQ's own files."""
+    csqa, boolq = load_task_file(
+        write(
+            """
+csqa-files:
+  kind: multiple_choice
+  columns: {question: question.stem, choices: question.choices.text, label: answerKey}
+  labels: [A, B, C]
+  files: {train: csqa.jsonl}
+boolq-files:
+  kind: classification
+  columns: {text_a: passage, text_b: question, label: answer}
+  labels: {"false": "no", "true": "yes"}
+  files: {train: boolq.jsonl}
+""",
+            csqa__jsonl='{"answerKey": "B", "id": "x", "question": {"stem": "Where?", "choices": [{"label": "A", "text": "here"}, {"label": "B", "text": "there"}, {"label": "C", "text": "far"}]}}\n',
+            boolq__jsonl='{"question": "is it", "passage": "It is.", "answer": true}\n{"question": "is it not", "passage": "It is.", "answer": false}\n',
+        )
+    )
+    assert rows(csqa, "train") == [{"id": "x", "context": "", "question": "Where?", "choices": ["here", "there", "far"], "label": 1}]
+    assert [row["label"] for row in rows(boolq, "train")] == ["yes", "no"]
+
+
 def test_dependency_labels_from_conllu(write):
     path = write(
         "t:\n  kind: tagging\n  labels: labels.txt\n  columns: {tags: deprel-direction}\n  files: {train: a.conllu}",
