@@ -73,12 +73,12 @@ TASKS = (
         skills=("entities",), licence="none stated (Wikipedia text)", citation="Pan et al. 2017; Rahimi et al. 2019", size=20_000, verified=True,
     ),
     _tags(
-        "ccg", "tag_f1", (), "CCG supertags (licensed: LDC2005T13); sections 02-21, 00, 23 as jiant writes them, tags in ccg/tags_to_id.json",
+        "ccg", "tag_accuracy", (), "CCG supertags (licensed: LDC2005T13); sections 02-21, 00, 23 as jiant writes them, tags in ccg/tags_to_id.json",
         sources={"folder": (Files({split: f"ccg/{file}.tsv" for split, file in SPLITS.items()}, format="words-tags", label_file="ccg/tags_to_id.json"),)},
         skills=("morphosyntax", "syntax"), licence="LDC User Agreement", citation="Hockenmaier and Steedman 2007", size=38_015,
     ),
     _tags(
-        "ccg-substitute", "tag_f1", DIRECTED, "a free stand-in for CCG: dependency labels of UD English-EWT with the side of the head",
+        "ccg-substitute", "tag_accuracy", DIRECTED, "a free stand-in for CCG: dependency labels of UD English-EWT with the side of the head",
         sources={
             "hub": (Hub("universal-dependencies/universal_dependencies", config="en_ewt", revision="refs/convert/parquet", columns={"words": "tokens", "tags": ("deprel", "head"), "id": "idx"}, labels=()),),
             "folder": (Files({split: f"ud/en_ewt-ud-{file}.conllu" for split, file in SPLITS.items()}, format="conllu", columns={"tags": "deprel-direction"}),),

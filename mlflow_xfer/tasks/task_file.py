@@ -35,7 +35,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 SUFFIXES = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".json": "json", ".parquet": "parquet", ".conll": "conll", ".conllu": "conllu"}
 METRICS = {
     TaskKind.CLASSIFICATION: ("accuracy",),
-    TaskKind.TAGGING: ("tag_f1", "entity_f1"),
+    TaskKind.TAGGING: ("tag_f1", "tag_accuracy", "entity_f1"),
     TaskKind.MULTIPLE_CHOICE: ("accuracy",),
     TaskKind.SPAN_QA: ("squad", "mlqa", "squad_v2"),
     TaskKind.RETRIEVAL: ("retrieval_accuracy", "map_at_20", "bucc_f1"),
