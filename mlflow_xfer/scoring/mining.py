@@ -175,6 +175,7 @@ def candidates(
     score = np.concatenate([forward[n, best_x], backward[m, best_y]])
     order = np.argsort(-score, kind="stable")
     used_x, used_y, kept = np.zeros(len(n), bool), np.zeros(len(m), bool), []
+    order = order[score[order] > 0]  # as XTREME's default threshold
     for place, i, j in zip(order.tolist(), source[order].tolist(), target[order].tolist(), strict=True):
         if not used_x[i] and not used_y[j]:
             used_x[i] = used_y[j] = True
@@ -187,13 +188,15 @@ def tune_threshold(found: Candidates, gold: Iterable[tuple[int, int]]) -> float:
 
     It lies half-way between the last pair kept and the first one not kept. XTREME's own loop fails if the best cut
     keeps everything, and may cut between equal scores; here the threshold is then the lowest score itself, and equal
-    scores stay together.
+    scores stay together. If no pair is right, it is 0, which keeps all.
     """
     gold = set(gold)
     if not len(found) or not gold:
         return 0.0
     pairs = zip(found.source.tolist(), found.target.tolist(), strict=True)
     correct = np.cumsum([pair in gold for pair in pairs])
+    if not correct[-1]:
+        return 0.0
     f1 = 2 * correct / (np.arange(1, len(found) + 1) + len(gold))
     last = np.append(found.score[:-1] > found.score[1:], True)  # cuts only where the score changes
     best = int(np.argmax(np.where(last, f1, -1.0)))

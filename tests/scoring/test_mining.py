@@ -32,7 +32,7 @@ def plain_candidates(x, y, k=4) -> dict[tuple[int, int], float]:
         proposals.append((near[np.argmax(margin[near, j])], j))
     found, used_x, used_y = {}, set(), set()
     for i, j in sorted(proposals, key=lambda pair: -margin[pair]):
-        if i not in used_x and j not in used_y:
+        if margin[i, j] > 0 and i not in used_x and j not in used_y:
             found[int(i), int(j)] = margin[i, j]
             used_x.add(i)
             used_y.add(j)
@@ -104,7 +104,7 @@ def test_threshold_lies_half_way():
     found = Candidates(np.array([0, 1, 2]), np.array([0, 1, 2]), np.array([1.5, 1.3, 1.0]))
     assert tune_threshold(found, [(0, 0), (1, 1)]) == pytest.approx(1.15)
     assert tune_threshold(found, [(0, 0), (1, 1), (2, 2)]) == 1.0  # XTREME's loop ends in an IndexError here
-    assert tune_threshold(found, []) == 0.0
+    assert tune_threshold(found, []) == tune_threshold(found, [(5, 5)]) == 0.0  # nothing right: nothing is cut off
 
 
 def test_repeated_sentences():
