@@ -18,7 +18,7 @@ demo: $(STAMP)  ## pretrain, intermediate, target and zero-shot evaluation on th
 	$(RUN) mlflow run . --env-manager local
 
 demo-search: $(STAMP)  ## which of four intermediate tasks help `choice`, searched and confirmed (on what `make demo` pre-trained)
-	$(RUN) mlflow run . -e search --env-manager local -P pool=attribute,attribute_null,polarity,position -P target=choice -P n_trials=8 -P max_tasks=2 -P seeds=0,1 -P confirm_top=2
+	$(RUN) mlflow run . -e search --env-manager local -P pool=attribute,attribute_twin,attribute_null,position -P target=choice -P n_trials=8 -P max_tasks=2 -P seeds=0,1 -P pruner=wilcoxon -P confirm_top=2 -P confirm_seeds=8 -P workers=2
 
 test: $(STAMP)  ## the tests that need no network and no GPU
 	$(RUN) python -m pytest -n 2 -m "not slow_ci"

@@ -167,5 +167,9 @@ def _declared(name: str) -> Task | None:
 def _budget(params: Any, problems: Problems) -> None:
     if params.n_trials is None and params.timeout is None and params.gpu_hours is None:
         problems.add("n_trials=none without timeout or gpu_hours: the search would have no end.", "Give one of the three.")
+    if params.register and (set(params.register) & set("/:") or not params.register.strip()):
+        problems.add(f"register={params.register!r} is no name of a registered model.", "Accepted: a name without / and :")
+    if params.register and not params.confirm_top:
+        problems.add(f"register={params.register} with confirm_top=0: nothing is confirmed, so nothing would be registered.", "Give confirm_top=1 or more.")
     if len(set(params.seeds)) < len(params.seeds):
         problems.add(f"seeds={typed(params.seeds)} names a seed twice.")

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 
+from mlflow_xfer import params as parameters
 from mlflow_xfer.phases import record, replicates
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.phase import Phase
-from mlflow_xfer.phases.plan import Plan
+from mlflow_xfer.phases.plan import Plan, Transfer
 from mlflow_xfer.phases.references import References, task_file_tasks
 from mlflow_xfer.phases.spread import Job, spread
 from mlflow_xfer.reporting.verdict import WORSE, Contrast, verdicts
@@ -53,7 +54,7 @@ class Winner:
     Attributes:
         selected: difference of its dev score, as the search saw it.
         estimate: the same, denoised: what it was chosen by.
-        dev: of dev on the fresh seeds.
+        dev: of the first objective (English dev, unless the search went by another) on the fresh seeds.
         test: of test on the fresh seeds, with the interval that holds for all winners at once.
         contrast: of test, with verdict; p-values corrected over the winners.
         score: its test score; ``run_id``: its condition.
@@ -113,7 +114,7 @@ def confirm(command: Command, executor: Executor, study: optuna.Study, mirror: M
     logger.info("confirming %s and the baseline on the seeds %s", ", ".join(choice.candidate.label for choice in chosen), ", ".join(map(str, seeds)))
     arms = run_arms(command, executor, mirror.parent, [space.neutral(()), *(choice.candidate for choice in chosen)], seeds)
     zero = estimated_baseline(trials, space=space)
-    found = judged(command, executor.store, study, chosen, zero.estimate if zero else math.nan, arms, seeds)
+    found = judged(command, executor, study, chosen, zero.estimate if zero else math.nan, arms, seeds)
     for one in found.winners:
         row = mirror.rows.get(one.candidate.key)
         if row:
@@ -160,10 +161,11 @@ def workers_of(params: Any) -> int:
     return max(cores // 2, min(cores, 2)) if params.workers == "auto" else params.workers
 
 
-def judged(command: Command, store: Store, study: optuna.Study, chosen: Sequence[Choice], baseline: float, arms: Sequence[_Arm], seeds: tuple[int, ...]) -> Confirmation:
-    """Differences on test and on dev, with verdicts corrected over the candidates."""
+def judged(command: Command, executor: Executor, study: optuna.Study, chosen: Sequence[Choice], baseline: float, arms: Sequence[_Arm], seeds: tuple[int, ...]) -> Confirmation:
+    """Differences on test and of what the search maximised, with verdicts corrected over the candidates."""
+    store = executor.store
     margin, k = command.params.margin, len(chosen)
-    test, dev = (check(frame) for frame in (test_frame(store, arms), dev_frame(store, arms)))
+    test, dev = (check(frame) for frame in (test_frame(store, arms), dev_frame(command, executor, arms)))
     names = [arm.candidate.label for arm in arms]
     blocks = [cells(test, name) for name in names]
     contrasts = verdicts(blocks[1:], blocks[0], registered=names[1:], margin=margin)
@@ -211,19 +213,37 @@ def test_frame(store: Store, arms: Sequence[_Arm]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def dev_frame(store: Store, arms: Sequence[_Arm]) -> pd.DataFrame:
-    """English dev scores of the same runs."""
+def dev_frame(command: Command, executor: Executor, arms: Sequence[_Arm]) -> pd.DataFrame:
+    """What the search maximised, of the same seeds: English dev scores by target, or the first objective's value."""
     import pandas as pd
 
     rows = []
     for arm in arms:
         for transfer, run_id in zip(arm.plan.transfers, arm.transfers, strict=True):
-            by_hash = {(run := store.get(made)).tags.get("xfer.spec_hash"): run for made in store.get(run_id).inputs}
-            for target, phases in transfer.targets.items():
-                if len(phases) > 1:
-                    score = measures.dev_score(phases[-2], by_hash[phases[-2].spec_hash].metrics)
-                    rows.append({"condition": arm.candidate.label, "base_seed": transfer.base_seed, "seed": transfer.seed, "task": target, "language": command_language(phases[-2]), "score": score})
+            found = _english_dev(executor.store, transfer, run_id) if command.params.objective[0] == measures.ENGLISH_DEV else [_objective(command, executor, arm, transfer, run_id)]
+            rows += [{"condition": arm.candidate.label, "base_seed": transfer.base_seed, "seed": transfer.seed, **row} for row in found]
     return pd.DataFrame(rows)
+
+
+def _english_dev(store: Store, transfer: Transfer, run_id: str) -> list[dict[str, Any]]:
+    metrics = _metrics(store, run_id)
+    trained = {target: phases[-2] for target, phases in transfer.targets.items() if len(phases) > 1}
+    return [{"task": target, "language": command_language(phase), "score": measures.dev_score(phase, metrics[phase.spec_hash])} for target, phase in trained.items()]
+
+
+def _objective(command: Command, executor: Executor, arm: _Arm, transfer: Transfer, run_id: str) -> dict[str, Any]:
+    """The first objective's value of a replicate; what it reads besides is evaluated for it (on validation splits)."""
+    name = command.params.objective[0]
+    extra = measures.extra_phases((name,), transfer, parameters.parse("transfer", arm.typed))
+    made = {phase.spec_hash: executor.ensure(phase, parent=run_id).run_id for phases in extra.values() for phase in phases}
+    executor.store.flush()
+    metrics = _metrics(executor.store, run_id) | {spec_hash: executor.store.get(run).metrics for spec_hash, run in made.items()}
+    return {"task": name, "language": command.params.source_language, "score": measures.value(name, transfer, extra, lambda phase: metrics[phase.spec_hash])}
+
+
+def _metrics(store: Store, transfer: str) -> dict[str, Mapping[str, float]]:
+    """By spec hash, what the phases of a transfer's run logged."""
+    return {run.tags.get("xfer.spec_hash", ""): run.metrics for made in store.get(transfer).inputs for run in [store.get(made)]}
 
 
 def command_language(phase: Phase) -> str:

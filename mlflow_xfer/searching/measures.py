@@ -42,7 +42,7 @@ def check(objectives: Sequence[str], transfer: Transfer, params: Any, problems: 
     if LABEL_FREE in objectives and params.select_by != LABEL_FREE:
         problems.add(f"objective=label_free needs select_by=label_free, not {params.select_by}: the estimates are made where checkpoints are selected by them.", "Leave select_by out.")
     for name in [name for name in objectives if name in (ENGLISH_DEV, LABEL_FREE, ORACLE)]:
-        for target in (target for target, phases in transfer.targets.items() if len(phases) < 2):
+        for target in (target for target, phases in transfer.targets.items() if len(phases) < 2 and not (RETRIEVAL in objectives and dev_rows(phases[-1], params))):
             hint = f"Leave it out of target=… (its test score is not for choosing){', or add it as an objective of its own: objective=english_dev,retrieval' if dev_rows(transfer.targets[target][-1], params) else ''}."
             problems.add(f"Target {target!r} is not trained: it has no {'English dev score' if name == ENGLISH_DEV else 'checkpoint of its own'} for objective={name}.", hint)
     if ENGLISH_DEV in objectives:
@@ -83,7 +83,7 @@ def extra_phases(objectives: Sequence[str], transfer: Transfer, params: Any) -> 
 def value(objective: str, transfer: Transfer, extra: Mapping[str, Sequence[Phase]], metrics: Metrics) -> float:
     """The objective's value for one replicate, all of whose phases are done."""
     if objective in BY_TRAINING:
-        return _mean([training_score(objective, phases[-2], metrics(phases[-2])) for phases in transfer.targets.values()])
+        return _mean([training_score(objective, phases[-2], metrics(phases[-2])) for phases in transfer.targets.values() if len(phases) > 1])
     if objective == COST:
         trained = [phase for phase in transfer.phases if phase.kind in ("intermediate", "target")]
         return -sum(metrics(phase).get("train/tokens", 0.0) for phase in trained) / 1e6

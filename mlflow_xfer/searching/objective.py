@@ -128,9 +128,9 @@ class Running:
             self.ensure(phase)
             if phase.kind == "intermediate":
                 self._after_intermediate(n, phase)
-        for place, phases in enumerate(transfer.targets.values()):
-            if len(phases) > 1:
-                self._train_target(n, place, len(transfer.targets), phases[-2])
+        trained = [phases[-2] for phases in transfer.targets.values() if len(phases) > 1]
+        for place, phase in enumerate(trained):
+            self._train_target(n, place, len(trained), phase)
         extra = measures.extra_phases(self.objective.objectives, transfer, self.params)
         for phase in (phase for phases in extra.values() for phase in phases):
             self.ensure(phase)

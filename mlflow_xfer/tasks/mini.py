@@ -79,7 +79,7 @@ def _retrieval(name: str, description: str, centred: bool) -> Task:
         kind=TaskKind.RETRIEVAL,
         metric="retrieval_accuracy",
         languages=LANGUAGES[1:],
-        sources={"mini": (Generated("retrieval", splits=("test",)),)},
+        sources={"mini": (Generated("retrieval", splits=("validation", "test")),)},
         uses=("target",),
         trained=False,
         centred=centred,

@@ -80,12 +80,13 @@ def test_short_chains_come_before_the_whole_one(tracked, all_runs):
 
 
 def test_oracle_label_free_and_cost_read_dev_splits_and_counters_alone(tracked, all_runs):
-    objective = Objective(tracked, SHARED | {"target": "choice", "select_by": "label_free"}, ("label_free", "oracle", "cost"))
+    objective = Objective(tracked, SHARED | {"target": "choice,retrieval", "select_by": "label_free"}, ("label_free", "oracle", "cost", "retrieval"))
     own, heard = trial(0, ())
     outcome = objective(own)
     tracked.flush()
     evaluations = [run for run in all_runs("phase") if run.data.tags["xfer.phase"] == "evaluate"]
-    assert [(run.data.tags["xfer.split"], run.data.tags["xfer.oracle"]) for run in evaluations] == [("validation", "true")]
+    assert [(run.data.tags["xfer.target"], run.data.tags["xfer.split"], run.data.tags.get("xfer.oracle")) for run in evaluations] == [("choice", "validation", "true"), ("retrieval", "validation", None)]
+    assert outcome.values[3] == evaluations[1].data.metrics["dev/retrieval/de"]
     metrics = evaluations[0].data.metrics
     assert set(metrics) == {"dev/choice/de", "dev/choice", "predict/seconds"} and outcome.values[1] == metrics["dev/choice/de"]
     contexts = {tag.value for run in all_runs("phase") for i in run.inputs.dataset_inputs for tag in i.tags if tag.key == "mlflow.data.context"}
@@ -101,8 +102,9 @@ def test_oracle_label_free_and_cost_read_dev_splits_and_counters_alone(tracked, 
     [
         ({"pool": "none"}, ["The pool is empty"]),
         ({"pool": "attribut,choice,nli,nli", "target": "choice"}, ["4 problems", "Did you mean 'attribute'", "'choice' is in the pool and a target", "'nli' more than once"]),
-        ({"target": "choice,retrieval"}, ["'retrieval' is not trained", "Leave it out of target="]),
-        ({"objective": "retrieval", "target": "retrieval"}, ["has a test split only", "chooses nothing"]),
+        ({"target": "choice,retrieval"}, ["'retrieval' is not trained", "Leave it out of target=", "objective=english_dev,retrieval"]),
+        ({"objective": "retrieval"}, ["there is no retrieval target", "chooses nothing"]),
+        ({"objective": "retrieval", "target": "tatoeba", "data": "hub", "pool": "mnli"}, ["tatoeba has a test split only", "chooses nothing"]),
         ({"objective": "english_dv"}, ["Unknown objective 'english_dv'", "english_dev"]),
         ({"objective": "cost"}, ["best by training nothing"]),
         ({"objective": "label_free", "select_by": "last"}, ["needs select_by=label_free, not last"]),
@@ -112,6 +114,7 @@ def test_oracle_label_free_and_cost_read_dev_splits_and_counters_alone(tracked, 
         ({"space": "mixing_cap=64:256", "combine": "sequential"}, ["mixing_cap", "sequential"]),
         ({"n_trials": "none"}, ["no end"]),
         ({"seeds": "1,1"}, ["names a seed twice"]),
+        ({"register": "a/b", "confirm_top": "0"}, ["2 problems", "no name of a registered model", "nothing would be registered"]),
         ({"data": "hub", "pool": "mnli,paws", "target": "xnli,pawsx"}, ["2 problems", "'mnli' leaks into target 'xnli'", "'paws' leaks into target 'pawsx'", "exclude_overlap=true"]),
     ],
 )

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import mlflow_xfer
+from mlflow_xfer import params
+from mlflow_xfer.phases.execute import Executor
+from mlflow_xfer.phases.references import References
+from mlflow_xfer.reporting.verdict import BETTER
+from mlflow_xfer.searching import command as commands
+from mlflow_xfer.searching import confirm
+from mlflow_xfer.searching.choosing import Choice
+from mlflow_xfer.searching.space import Candidate
+from mlflow_xfer.searching.storage import join_study, place
+from mlflow_xfer.tracking.store import Store
 from tests.end_to_end.conftest import ENCODER, QUICK
 
 TINY = {name: value for name, value in QUICK.items() if name not in ("intermediate", "target")} | {"max_steps": 3, "max_eval_examples": 10}
@@ -20,7 +31,10 @@ def by_kind(all_runs, kind):
 
 def test_a_search_and_its_runs(all_runs, client, steps_in_store, caplog):
     with caplog.at_level(logging.INFO):
+        begun = mlflow_xfer.search(**SEARCH | {"n_trials": "none", "gpu_hours": 1e-6, "confirm_top": 0})
+        assert steps_in_store() == 4 + 2 * 3 and "ended (gpu_hours)" in caplog.text, "a trial that has begun is finished, no other is begun"
         first = mlflow_xfer.search(**SEARCH | {"n_trials": 2, "confirm_top": 0})
+        assert first.run_id == begun.run_id
     assert steps_in_store() == 4 + 2 * 3 + 2 * 6, "the base, the baseline's two targets, and one subset's two chains"
     assert {run.data.tags["xfer.phase"] for run in all_runs("phase")} == {"pretrain", "intermediate", "target"}, "no test split is read while it searches"
 
@@ -57,3 +71,27 @@ def test_a_search_and_its_runs(all_runs, client, steps_in_store, caplog):
     before = steps_in_store(), len(all_runs())
     assert mlflow_xfer.search(**SEARCH | {"confirm_top": 1, "confirm_seeds": 2, "register": "best"}).run_id == search.info.run_id
     assert (steps_in_store(), len(all_runs())) == before, "a finished search trains nothing and makes no run"
+    registers_its_answer(client, search.info.run_id)
+
+
+def registers_its_answer(client, search_id):
+    """``register=``: nothing if nothing confirmed is above the baseline, else the seed with the best English dev, once."""
+    command = commands.read(params.parse("search", SEARCH | {"confirm_top": 1, "confirm_seeds": 2, "register": "best"}), References(lambda: store), {})
+    with Store.open(probe=False) as store:
+        executor = Executor(store)
+        (chosen,) = client.get_run(search_id).data.tags[confirm.CHOSEN].split(" | ")
+        arms = confirm.run_arms(command, executor, search_id, [command.space.neutral(()), Candidate(tuple(chosen.split("+")))], (2, 3))
+        study = join_study(place("auto", command.study_name), command.study_name)
+        found = confirm.judged(command, executor, study, [Choice(arms[1].candidate, 50.0, 40.0, 60.0, 2, 50.0)], 50.0, arms, (2, 3))
+        (one,) = found.winners
+        below, above = (replace(found, winners=(replace(one, test=replace(one.test, estimate=value), contrast=replace(one.contrast, verdict=BETTER)),)) for value in (-1.0, 1.0))
+        had = len(client.search_model_versions("name = 'best'"))
+        assert confirm.registered(command, store, below, arms).registered == () and len(client.search_model_versions("name = 'best'")) == had
+        names = [confirm.registered(command, store, above, arms).registered for _ in range(2)]
+    (version,) = client.search_model_versions("name = 'best'")
+    assert names == [(f"models:/best/{version.version}",)] * 2 and version.tags["xfer.target"] == "choice" and version.tags["xfer.tasks"] == ",".join(chosen.split("+"))
+    run = client.get_run(version.run_id)
+    dev = [phase.data.metrics["dev/choice/en/selected"] for arm in [arms[1]] for transfer in arm.transfers for made in client.get_run(transfer).data.tags["xfer.input_run_ids"].split(",") if "dev/choice/en/selected" in (phase := client.get_run(made)).data.metrics]
+    assert len(dev) == 2 and run.data.metrics["dev/choice/en/selected"] == max(dev)
+    scored = mlflow_xfer.evaluate(model=f"models:/best/{version.version}", target="choice", languages="en,de", max_eval_examples=10)
+    assert scored.reused == (scored.run_id,), "the registered checkpoint is the one that was confirmed"

@@ -21,13 +21,18 @@ class Command:
         self.log = folder / f"log-{time.time_ns()}.txt"
         env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment}
         with self.log.open("wb") as out:
-            self.process = subprocess.Popen([sys.executable, "-m", "mlflow_xfer.cli", *arguments], cwd=folder, env=env, stdout=out, stderr=out)
+            self.process = subprocess.Popen([sys.executable, "-m", "mlflow_xfer.cli", *arguments], cwd=folder, env=env, stdout=out, stderr=out, start_new_session=True)
 
     def wait(self, seconds: float = 240) -> int:
         return self.process.wait(seconds)
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def kill_group(self) -> None:
+        """The command and every process that it started, at once."""
+        os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     @property
@@ -54,4 +59,4 @@ def command(tmp_path):
     yield start
     for one in started:
         if one.process.poll() is None:
-            one.kill()
+            one.kill_group()

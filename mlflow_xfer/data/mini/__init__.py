@@ -50,7 +50,7 @@ EXAMPLES: Mapping[str, Examples] = {
     "effect": Examples(examples.effect, examples.outcome, FEW),
     "qa": Examples(examples.question(True), examples.answer, FEW | {"train": 128}),
     "pos": Examples(examples.deed, examples.tagged(lambda _, token: token.pos), FEW | {"train": 300}, False),
-    "retrieval": Examples(examples.sentence, examples.bitext(grammar("en")), {"test": 200}, False),
+    "retrieval": Examples(examples.sentence, examples.bitext(grammar("en")), {"validation": 100, "test": 200}, False),
 }
 
 
