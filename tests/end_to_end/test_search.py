@@ -93,5 +93,6 @@ def registers_its_answer(client, search_id):
     run = client.get_run(version.run_id)
     dev = [phase.data.metrics["dev/choice/en/selected"] for arm in [arms[1]] for transfer in arm.transfers for made in client.get_run(transfer).data.tags["xfer.input_run_ids"].split(",") if "dev/choice/en/selected" in (phase := client.get_run(made)).data.metrics]
     assert len(dev) == 2 and run.data.metrics["dev/choice/en/selected"] == max(dev)
-    scored = mlflow_xfer.evaluate(model=f"models:/best/{version.version}", target="choice", languages="en,de", max_eval_examples=10)
-    assert scored.reused == (scored.run_id,), "the registered checkpoint is the one that was confirmed"
+    scored = mlflow_xfer.evaluate(model=f"models:/best/{version.version}", target="choice", seed=run.data.tags["xfer.seed"], languages="en,de", max_eval_examples=10)
+    (confirmed,) = {run.info.run_id: run for run in client.search_runs([run.info.experiment_id], "tags.xfer.phase = 'evaluate'") if run.data.tags["xfer.input_run_ids"] == version.run_id}.values()
+    assert scored.run_id == confirmed.info.run_id, "the registered checkpoint is the one that was confirmed"
