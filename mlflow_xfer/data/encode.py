@@ -18,6 +18,7 @@ import numpy as np
 
 from mlflow_xfer.data import encoded as cache
 from mlflow_xfer.data import subwords
+from mlflow_xfer.data import words as words_module
 from mlflow_xfer.data.encoded import IGNORED, Encoded, Rows
 from mlflow_xfer.data.subwords import continuations, specials, texts, windows, words
 from mlflow_xfer.data.words import words as words_of
@@ -304,7 +305,7 @@ def _state(tokenizer: Any) -> str:
 
 def _key(dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool) -> str:
     code = hashlib.sha256(
-        b"".join(Path(f).read_bytes() for f in (__file__, cache.__file__, subwords.__file__))
+        b"".join(Path(f).read_bytes() for f in (__file__, cache.__file__, subwords.__file__, words_module.__file__))
     ).hexdigest()
     parts = [fingerprint(dataset), str(task.kind), list(task.labels), task.choice_scoring, _state(tokenizer), limit, decoder, code]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

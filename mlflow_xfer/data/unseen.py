@@ -74,4 +74,4 @@ def _place(task: Task, rows: Rows, target: Task, tests: Sequence[Rows]) -> Path:
 
 @cache
 def _code() -> str:
-    return hashlib.sha256(Path(__file__).with_name("overlap.py").read_bytes()).hexdigest()
+    return hashlib.sha256(b"".join(Path(__file__).with_name(name).read_bytes() for name in ("overlap.py", "rows.py", "words.py"))).hexdigest()
