@@ -27,10 +27,12 @@ def predict_frame(model: Any, frame: Any, config: Mapping) -> list[dict]:
         model: a loaded pyfunc model with a transformers flavour; None: ``config["checkpoint"]`` says which.
         frame: columns ``task``, ``language``, ``reference`` and the canonical ones of the kind.
     """
+    from mlflow_xfer.plugin.evaluator import task_of
+
     rows = []
     with tempfile.TemporaryDirectory(prefix="xfer-evaluate-") as folder:
         for name, part in frame.groupby("task", sort=False):
-            task = _task(name)
+            task = task_of(name, config)
             directory, trained = _directory(model, name, config, Path(folder))
             options = {"max_seq_length": trained if trained and task.trained else task.recipe.max_seq_length, **config.get("options", {})}
             if task.kind == TaskKind.RETRIEVAL:
@@ -38,12 +40,6 @@ def predict_frame(model: Any, frame: Any, config: Mapping) -> list[dict]:
             else:
                 rows += _predicted(task, part, directory, options, config.get("seed", 0))
     return rows
-
-
-def _task(name: str) -> Task:
-    from mlflow_xfer.tasks.catalogue import TASKS
-
-    return TASKS.get(name)
 
 
 def _predicted(task: Task, part: Any, directory: Path, options: Mapping[str, Any], seed: int) -> list[dict]:

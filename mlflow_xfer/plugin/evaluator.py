@@ -7,7 +7,7 @@ column of predictions or what the model needs as input. A retrieval frame holds 
 before a checkpoint has to predict.
 
 ``evaluator_config`` (all optional): ``task`` and ``language`` name a single task or language instead of the columns;
-``task_column``, ``language_column``; ``metric`` for tasks outside the catalogue; ``suite`` to log a suite's totals;
+``task_column``, ``language_column``; ``task_file`` declares tasks outside the catalogue, ``metric`` does without; ``suite`` to log a suite's totals;
 ``seed`` of the bootstrap; ``predict``: ``checkpoint`` (the model's files predict as in a phase, one stream over all
 languages), ``pyfunc`` (the model's own ``predict``) or ``auto`` (checkpoint where it can); ``options`` for the former
 (``max_seq_length``: as the model was trained, else the task's recipe). ``checkpoint`` with ``model=None`` names a run,
@@ -28,6 +28,7 @@ from mlflow_xfer.errors import XferError
 MODEL_TYPES = ("xtreme",)
 CONFIG = (
     "task", "language", "task_column", "language_column", "metric", "suite", "seed", "predict", "options", "checkpoint",
+    "task_file",
 )  # fmt: skip
 TABLE = "results/per_language.json"
 _log = logging.getLogger(__name__)
@@ -118,14 +119,19 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _task(name: str, config: Mapping) -> Any:
-    """The catalogue's entry; a bare one where a metric was given for a task that is not in it."""
+def task_of(name: str, config: Mapping) -> Any:
+    """The entry of the task file or the catalogue; a bare one where a metric was given for a task that is in neither."""
+    from mlflow_xfer.registry import unknown
     from mlflow_xfer.tasks.catalogue import TASKS
     from mlflow_xfer.tasks.task import Task, TaskKind
+    from mlflow_xfer.tasks.task_file import load_task_file
 
-    if config.get("metric") and name not in TASKS:
+    own = {task.name: task for task in load_task_file(config["task_file"])} if config.get("task_file") else {}
+    if name not in TASKS and name not in own:
+        if not config.get("metric"):
+            raise unknown("task", name, [*own, *TASKS.names()], TASKS.see)
         return Task(name, TaskKind.CLASSIFICATION, config["metric"], (), {})
-    return replace(TASKS.get(name), **({"metric": config["metric"]} if config.get("metric") else {}))
+    return replace(own.get(name) or TASKS.get(name), **({"metric": config["metric"]} if config.get("metric") else {}))
 
 
 def _score(frame: Any, config: Mapping) -> list[dict]:
@@ -135,7 +141,7 @@ def _score(frame: Any, config: Mapping) -> list[dict]:
 
     rows = []
     for (name, language), part in frame.groupby(["task", "language"], sort=False):
-        task = _task(name, config)
+        task = task_of(name, config)
         if task.metric == "map_at_20":  # rows without a query are candidates
             if language == POOL:
                 continue

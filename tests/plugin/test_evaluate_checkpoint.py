@@ -95,6 +95,16 @@ def test_checkpoint_that_no_flavour_loads(rows, checkpoint, name, target):
         evaluate(lambda frame: [0] * len(frame), data, target, checkpoint=str(directory))
 
 
+def test_task_of_ones_own(rows, checkpoint, tmp_path):
+    labels = ", ".join(TASKS.get("nli").labels)
+    (tmp_path / "tasks.yaml").write_text(f"tasks: {{own: {{kind: classification, labels: [{labels}], files: {{test: {{en: t.tsv}}}}}}}}")
+    config = {"checkpoint": str(checkpoint("nli")), "task_file": str(tmp_path / "tasks.yaml")}
+    got = evaluate(None, rows("nli").assign(task="own"), "label", **config)
+    assert [got["eval/own/en"], got["eval/own/de"]] == pytest.approx(list(expected(checkpoint("nli"), "nli", rows("nli"), "label").values()))
+    with pytest.raises(XferError, match="Did you mean"):
+        evaluate(None, rows("nli").assign(task="owm"), "label", **config)
+
+
 def test_model_logged_with_mlflow_transformers(rows, checkpoint):
     from transformers import AutoModelForTokenClassification, AutoTokenizer
 
