@@ -56,7 +56,7 @@ def blank_store(session_folder) -> Path:
 
 
 @pytest.fixture
-def store(isolated, blank_store, tmp_path) -> None:
+def own_store(isolated, blank_store, tmp_path) -> None:
     """The test's own SQLite store, with MLflow's tables in it."""
     shutil.copy(blank_store, tmp_path / "mlflow.db")
 

@@ -21,7 +21,7 @@ ENCODER, DECODER = "scratch:xlm-roberta:tiny", "scratch:llama:tiny"
 
 
 @pytest.fixture(autouse=True)
-def quick(store, caches):
+def quick(own_store, caches):
     """A store with its tables, and caches that the session shares."""
 
 

@@ -39,13 +39,13 @@ class Command:
     def text(self) -> str:
         return self.log.read_text("utf-8", "replace")
 
-    def until(self, seen, seconds: float = 240) -> None:
-        """Wait until ``seen()`` is true; fails if the process ends before."""
+    def until(self, seen, seconds: float = 240, every: float = 0.01) -> None:
+        """Wait until ``seen()``, asked so often, is true; fails if the process ends before."""
         deadline = time.monotonic() + seconds
         while not seen():
             assert self.process.poll() is None, f"ended before it was seen:\n{self.text}"
             assert time.monotonic() < deadline, f"never seen:\n{self.text}"
-            time.sleep(0.01)
+            time.sleep(every)
 
 
 @pytest.fixture

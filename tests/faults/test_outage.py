@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,11 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import TEXTS
+
 
 class Server:
     """``mlflow server`` on loopback, over a SQLite file that outlives it."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, blank: Path):
+        shutil.copy(blank, folder / "server.db")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -45,29 +49,32 @@ class Server:
 
 
 @pytest.fixture
-def server(tmp_path):
-    one = Server(tmp_path)
+def server(tmp_path, blank_store):
+    one = Server(tmp_path, blank_store)
     one.start()
     yield one
     one.stop()
 
 
-def test_training_goes_on_and_every_metric_arrives_once(server, tmp_path, command):
+def test_training_goes_on_and_every_metric_arrives_once(server, tmp_path, command, monkeypatch):
     from mlflow import MlflowClient
 
-    where = {"MLFLOW_TRACKING_URI": server.uri, "XFER_HOME": str(tmp_path / "home")}
+    import mlflow_xfer
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
     steps = 400
-    training = command("pretrain", "--model", "scratch:xlm-roberta:tiny", "--text_languages", "en,de", "--train_batch_size", "8", "--max_steps", str(steps), **where)
+    typed = {"model": "scratch:xlm-roberta:tiny", "text": TEXTS, "train_batch_size": 8, "max_steps": steps}
+    training = command("pretrain", *(part for name, value in typed.items() for part in (f"--{name}", str(value))))
     client = MlflowClient(server.uri)
 
     def running():
         found = [r for e in client.search_experiments() for r in client.search_runs([e.experiment_id], "tags.xfer.kind = 'phase'")]
         return found[0] if found and found[0].data.metrics.get("train/loss") else None
 
-    training.until(running)
+    training.until(running, every=0.1)
     run_id = running().info.run_id
     server.stop()
-    time.sleep(6)
+    time.sleep(3)
     assert training.process.poll() is None or training.process.returncode == 0, training.text
     server.start()
     assert training.wait() == 0, training.text
@@ -75,10 +82,9 @@ def test_training_goes_on_and_every_metric_arrives_once(server, tmp_path, comman
     assert run.info.status == "FINISHED" and run.data.metrics["train/optimizer_steps"] == steps
     seen = [metric.step for metric in client.get_metric_history(run_id, "train/loss")]
     assert len(seen) == len(set(seen)) > 5 and max(seen) == steps
-    calm = command("pretrain", "--model", "scratch:xlm-roberta:tiny", "--text_languages", "en,de", "--train_batch_size", "8", "--max_steps", str(steps), "--reuse", "never", **where)
-    assert calm.wait() == 0, calm.text
-    other = next(r for e in client.search_experiments() for r in client.search_runs([e.experiment_id], "tags.xfer.kind = 'phase'") if r.info.run_id != run_id)
-    history = {metric.step: metric.value for metric in client.get_metric_history(other.info.run_id, "train/loss")}
+    calm = mlflow_xfer.pretrain(**typed, reuse="never")
+    assert calm.run_id != run_id
+    history = {metric.step: metric.value for metric in client.get_metric_history(calm.run_id, "train/loss")}
     assert history == {metric.step: metric.value for metric in client.get_metric_history(run_id, "train/loss")}
 
 

@@ -12,17 +12,18 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from tests.conftest import TEXTS
 from tests.faults.test_outage import Server
 
 pytestmark = [pytest.mark.slow_ci, pytest.mark.timeout(1200)]
 
 STEPS = 400
-PHASE = ["pretrain", "--model", "scratch:xlm-roberta:tiny", "--text_languages", "en,de", "--train_batch_size", "8", "--max_steps", str(STEPS)]
+PHASE = ["pretrain", "--model", "scratch:xlm-roberta:tiny", "--text", TEXTS, "--train_batch_size", "8", "--max_steps", str(STEPS)]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    one = Server(tmp_path_factory.mktemp("server"))
+def server(tmp_path_factory, blank_store):
+    one = Server(tmp_path_factory.mktemp("server"), blank_store)
     one.start()
     yield one
     one.stop()
@@ -58,7 +59,7 @@ def machines(server, tmp_path, command):
 
 def test_one_trains_and_the_other_waits_and_takes(machines):
     first = machines.start("a")
-    first.until(machines.training)
+    first.until(machines.training, every=0.1)
     second = machines.start("b")
     second.until(lambda: "Waiting for a worker on another machine" in second.text)
     assert first.wait() == 0, first.text
@@ -69,7 +70,7 @@ def test_one_trains_and_the_other_waits_and_takes(machines):
 
 def test_a_killed_worker_is_taken_over_once_it_has_not_been_heard_of(machines):
     first = machines.start("a", stale=4)
-    first.until(machines.training)
+    first.until(machines.training, every=0.1)
     first.kill()
     second = machines.start("b", stale=4)
     assert second.wait() == 0, second.text
@@ -82,7 +83,7 @@ def test_a_killed_worker_is_taken_over_once_it_has_not_been_heard_of(machines):
 
 def test_a_stalled_worker_that_was_taken_over_publishes_nothing(machines):
     first = machines.start("a", stale=4)
-    first.until(machines.training)
+    first.until(machines.training, every=0.1)
     first.process.send_signal(signal.SIGSTOP)
     second = machines.start("b", stale=4)
     assert second.wait() == 0, second.text

@@ -1,4 +1,4 @@
-"""One migrated store for all evaluations (migrating takes seconds), and the evaluator as its entry point declares it.
+"""One store for all evaluations, and the evaluator as its entry point declares it.
 
 Only environment variables say which store and experiment: ``mlflow.set_tracking_uri`` and ``set_experiment`` would
 stay set for the tests of other parts.
@@ -6,16 +6,18 @@ stay set for the tests of other parts.
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 
 @pytest.fixture(scope="session")
-def evaluation_database(tmp_path_factory) -> str:
+def evaluation_database(tmp_path_factory, blank_store) -> str:
     """Tracking URI of a SQLite store with the experiment ``e``."""
     from mlflow import MlflowClient
 
     folder = tmp_path_factory.mktemp("evaluations")
-    uri = f"sqlite:///{folder}/mlflow.db"
+    uri = f"sqlite:///{shutil.copy(blank_store, folder)}"
     MlflowClient(uri).create_experiment("e", artifact_location=f"file://{folder}/artifacts")
     return uri
 

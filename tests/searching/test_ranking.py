@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import random
-import shutil
 
 import pytest
 
@@ -33,19 +32,9 @@ POOL, TARGETS = ("attribute", "roles", "same_kind", "questions"), ("mood", "pos"
 QUICK = {"max_steps": "60", "learning_rate": "3e-3", "train_batch_size": "16"}
 
 
-@pytest.fixture(scope="session")
-def blank(tmp_path_factory):
-    """An empty SQLite store: making its tables takes seconds, copying them does not."""
-    from mlflow import MlflowClient
-
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
-
-
 @pytest.fixture(autouse=True)
-def store(isolated, blank, tmp_path):
-    shutil.copy(blank, tmp_path / "mlflow.db")
+def quick(own_store, caches):
+    """A store with its tables, and caches that the session shares."""
 
 
 @pytest.fixture

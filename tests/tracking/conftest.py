@@ -1,4 +1,4 @@
-"""A migrated database to copy (migrating a new one takes seconds), one server for the session, tiny checkpoints."""
+"""One server for the session, tiny checkpoints."""
 
 from __future__ import annotations
 
@@ -17,32 +17,21 @@ import pytest
 from mlflow_xfer.tracking.store import Store
 
 
-@pytest.fixture(scope="session")
-def database(tmp_path_factory) -> Path:
-    """A SQLite file with MLflow's tables and nothing in them."""
-    from mlflow import MlflowClient
-
-    path = tmp_path_factory.mktemp("database") / "mlflow.db"
-    MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
-    return path
-
-
 @pytest.fixture(autouse=True)
-def migrated(database, tmp_path, isolated, monkeypatch):
+def migrated(own_store, monkeypatch):
     """The test's own database, ready to use; a store that does not answer fails a test soon."""
-    shutil.copyfile(database, tmp_path / "mlflow.db")
     monkeypatch.setenv("XFER_SERVER_PATIENCE", "20")
 
 
 class Server:
     """A real tracking server on a free port of this machine, which can be killed and started again."""
 
-    def __init__(self, folder: Path, database: Path):
+    def __init__(self, folder: Path, blank: Path):
         self.folder = folder
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        shutil.copyfile(database, folder / "mlflow.db")
+        shutil.copyfile(blank, folder / "mlflow.db")
         self.uri = f"http://127.0.0.1:{self.port}"
         self.artifacts = folder / "artifacts"
         self.process: subprocess.Popen | None = None
@@ -82,8 +71,8 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def running_server(tmp_path_factory, database):
-    server = Server(tmp_path_factory.mktemp("server"), database)
+def running_server(tmp_path_factory, blank_store):
+    server = Server(tmp_path_factory.mktemp("server"), blank_store)
     server.start()
     yield server
     server.kill()
