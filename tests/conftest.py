@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from filelock import FileLock
@@ -78,6 +81,22 @@ def link_caches(home: Path, session_folder: Path) -> None:
 def project() -> Path:
     """The root of the checkout."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def script():
+    """Loads a program that is no part of the package: ``script("benchmarks/grid.py")``; each once."""
+    loaded: dict[str, ModuleType] = {}
+
+    def load(path: str) -> ModuleType:
+        name = path.removesuffix(".py").replace("/", "_")
+        if name not in loaded:
+            spec = importlib.util.spec_from_file_location(name, ROOT / path)
+            sys.modules[name] = loaded[name] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(loaded[name])
+        return loaded[name]
+
+    return load
 
 
 @pytest.fixture

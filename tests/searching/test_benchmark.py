@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
-import sys
-from pathlib import Path
 
 import numpy as np
 import optuna
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "search.py"
-
 
 @pytest.fixture(scope="module")
-def benchmark():
+def benchmark(script):
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    spec = importlib.util.spec_from_file_location("search_benchmark", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    return script("benchmarks/search.py")
 
 
 def test_a_quiet_planted_truth_is_found(benchmark):

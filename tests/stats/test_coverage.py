@@ -1,8 +1,5 @@
 """The simulation harness of benchmarks/coverage.py at a small size; the bounds are those of chance at this size."""
 
-import importlib.util
-import sys
-
 import numpy as np
 import pytest
 from scipy import stats
@@ -11,14 +8,8 @@ DRAWS = 600
 
 
 @pytest.fixture(scope="module")
-def harness():
-    from tests.conftest import ROOT
-
-    spec = importlib.util.spec_from_file_location("coverage_harness", ROOT / "benchmarks" / "coverage.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def harness(script):
+    return script("benchmarks/coverage.py")
 
 
 # Measured with 4,000 draws (benchmarks/coverage.md): the least true coverage of each method over all its cells.

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from tiny_world import WORDS
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "evaluation.py"
 LANGUAGES = tuple(WORDS)
 
 
 @pytest.fixture
-def benchmark():
-    spec = importlib.util.spec_from_file_location("evaluation_benchmark", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+def benchmark(script):
+    return script("benchmarks/evaluation.py")
 
 
 @pytest.fixture

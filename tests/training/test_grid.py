@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "grid.py"
-
 
 @pytest.fixture
-def grid(monkeypatch):
-    spec = importlib.util.spec_from_file_location("grid_benchmark", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+def grid(script, monkeypatch):
+    module = script("benchmarks/grid.py")
     monkeypatch.setattr(module, "INTERMEDIATE", replace(module.INTERMEDIATE, max_steps=2))
     monkeypatch.setattr(module, "TEST_EXAMPLES", 4)
     monkeypatch.setattr(module, "TASKS", {name: replace(task, recipe=replace(task.recipe, max_steps=2)) for name, task in module.TASKS.items()})
-    yield module
-    del sys.modules[spec.name]
+    return module
 
 
 def test_every_subset_once(grid):

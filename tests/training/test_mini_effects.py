@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-
 import pytest
 
 from mlflow_xfer.tasks import mini
 
 
-def script(path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
-def effects(pytestconfig):
-    return script(pytestconfig.rootpath / "benchmarks" / "mini_effects.py")
+def effects(script):
+    return script("benchmarks/mini_effects.py")
 
 
 def row(arm, name, target, seed, xx):
@@ -58,8 +47,8 @@ def test_the_page_shows_the_committed_table(effects, project):
     assert {task for r in rows if (task := r["intermediate"]) != "none"} == set(effects.INTERMEDIATES)
 
 
-def test_every_figure_is_drawn_from_committed_tables(project, tmp_path):
-    figures = script(project / "docs" / "figures.py")
+def test_every_figure_is_drawn_from_committed_tables(script, project, tmp_path):
+    figures = script("docs/figures.py")
     assert len(figures.FIGURES) >= 2
     for name, draw in figures.FIGURES.items():
         draw(tmp_path)
