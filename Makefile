@@ -21,10 +21,10 @@ demo-search: $(STAMP)  ## which of four intermediate tasks help `choice`, search
 	$(RUN) mlflow run . -e search --env-manager local -P pool=attribute,attribute_twin,attribute_null,position -P target=choice -P n_trials=8 -P max_tasks=2 -P seeds=0,1 -P pruner=wilcoxon -P confirm_top=2 -P confirm_seeds=8 -P workers=2
 
 test: $(STAMP)  ## the tests that need no network and no GPU
-	$(RUN) python -m pytest -n 2 -m "not slow_ci"
+	$(RUN) python -m pytest -n 2 --dist worksteal -m "not slow_ci"
 
 slow: $(STAMP)  ## the tests that need minutes: uv environments, real data
-	$(RUN) python -m pytest -m slow_ci
+	$(RUN) python -m pytest -n 2 --dist worksteal -m slow_ci
 
 ui: $(STAMP)  ## MLflow's UI over what was run here
 	$(RUN) MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --backend-store-uri sqlite:///mlflow.db -w 1

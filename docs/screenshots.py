@@ -1,12 +1,13 @@
 """Takes pictures of runs in the MLflow UI: ``python docs/screenshots.py [--store sqlite:///mlflow.db] [--out docs]``.
 
-Needs Debian's ``chromium``. Starts a server over the store, opens the newest study (or condition, or
-transfer): its page, the runs table, and its conditions side by side.
+Needs Debian's ``chromium``. Starts a server over the store, opens the newest study (or condition, or transfer): its
+page, the runs table with its conditions unfolded, and its conditions side by side.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import os
 import shutil
@@ -16,39 +17,111 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from mlflow import MlflowClient
 
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars")  # fmt: skip
+UNFOLD = """(() => {
+  const row = [...document.querySelectorAll('.ag-row')].find(row => row.textContent.includes(%s));
+  const button = row && row.querySelector('button[data-component-id*="runnamecellrenderer"]');
+  if (button) button.click();
+  return Boolean(button);
+})()"""
+"""Clicks the runs table's arrow before the run of that name; whether there is one."""
 
 
-def serve(store: str, folder: str) -> tuple[subprocess.Popen, str]:
-    """A server over ``store`` on a free port, and its address."""
+@contextmanager
+def serving(store: str) -> Iterator[str]:
+    """A server over ``store`` on a free port; its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "-w", "1", "--backend-store-uri", store, "--default-artifact-root", folder]
-    process = subprocess.Popen(command, env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
-    for _ in range(300):
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "-w", "1", "--backend-store-uri", store, "--default-artifact-root", folder]
+        process = subprocess.Popen(command, env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            if urllib.request.urlopen(f"{address}/health", timeout=2).status == 200:
-                return process, address
-        except OSError:
-            time.sleep(0.2)
-    raise SystemExit("the server did not start")
+            address = f"http://127.0.0.1:{port}"
+            until(lambda: answers(address), "the server starts")
+            yield address
+        finally:
+            process.terminate()
+            process.wait()
 
 
-def shoot(url: str, out: Path, size: str = "1500,1250", wait_ms: int = 25_000) -> None:
-    """The page at ``url`` as a PNG, once its scripts have had ``wait_ms`` of virtual time."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not browser:
-        raise SystemExit("chromium is not installed: apt-get install chromium")
-    with tempfile.TemporaryDirectory() as profile:
-        command = [browser, *FLAGS, f"--user-data-dir={profile}", f"--window-size={size}", f"--virtual-time-budget={wait_ms}", f"--screenshot={out}", url]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=180)
+def answers(address: str) -> bool:
+    try:
+        return urllib.request.urlopen(f"{address}/health", timeout=2).status == 200
+    except OSError:
+        return False
+
+
+def until(seen: Any, what: str, seconds: float = 120.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not seen():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"waited {seconds:.0f} s in vain until {what}")
+        time.sleep(0.2)
+
+
+class Browser:
+    """A headless Chromium, driven by DevTools messages over two pipes (JSON, each ended by a zero byte)."""
+
+    def __init__(self, profile: str):
+        program = shutil.which("chromium") or shutil.which("chromium-browser")
+        if not program:
+            raise SystemExit("chromium is not installed: apt-get install chromium")
+        there, self.out = os.pipe()
+        self.answers, back = os.pipe()
+        # Chromium reads descriptor 3 and writes 4.
+        shell = ["bash", "-c", f'exec "$@" 3<&{there} 4>&{back}', "bash", program, *FLAGS, "--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank"]
+        self.process = subprocess.Popen(shell, pass_fds=(there, back), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        os.close(there)
+        os.close(back)
+        self.last, self.rest, self.session = 0, b"", ""
+        page = next(target for target in self.ask("Target.getTargets")["targetInfos"] if target["type"] == "page")
+        self.session = self.ask("Target.attachToTarget", targetId=page["targetId"], flatten=True)["sessionId"]
+
+    def ask(self, method: str, **params: Any) -> dict[str, Any]:
+        """The result of a DevTools command; events are passed over."""
+        self.last += 1
+        message = {"id": self.last, "method": method, "params": params} | ({"sessionId": self.session} if self.session else {})
+        os.write(self.out, json.dumps(message).encode() + b"\0")
+        while True:
+            while b"\0" not in self.rest:
+                block = os.read(self.answers, 1 << 20)
+                if not block:
+                    raise SystemExit("chromium ended")
+                self.rest += block
+            text, self.rest = self.rest.split(b"\0", 1)
+            answer = json.loads(text)
+            if answer.get("id") == self.last:
+                if "error" in answer:
+                    raise SystemExit(f"{method}: {answer['error']['message']}")
+                return answer["result"]
+
+    def js(self, expression: str) -> Any:
+        return self.ask("Runtime.evaluate", expression=expression)["result"].get("value")
+
+    def open(self, url: str, shows: str, width: int, height: int) -> None:
+        """Load ``url`` in a window of that size and wait until its text has ``shows``."""
+        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.ask("Page.navigate", url="about:blank")  # a change behind the # alone would load nothing
+        self.ask("Page.navigate", url=url)
+        until(lambda: self.js(f"document.body !== null && document.body.innerText.includes({json.dumps(shows)})"), f"{url} shows {shows!r}")
+
+    def shoot(self, out: Path, settle: float = 3.0) -> None:
+        """The page as a PNG, once it has had ``settle`` seconds to draw."""
+        time.sleep(settle)
+        out.write_bytes(base64.b64decode(self.ask("Page.captureScreenshot", format="png")["data"]))
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.wait()
 
 
 def main() -> None:
@@ -56,21 +129,27 @@ def main() -> None:
     parser.add_argument("--store", default="sqlite:///mlflow.db")
     parser.add_argument("--out", type=Path, default=Path("docs"))
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        process, address = serve(arguments.store, folder)
+    client = MlflowClient(arguments.store)
+    ids = [experiment.experiment_id for experiment in client.search_experiments()]
+    top = next((runs[0] for kind in ("study", "condition", "transfer") if (runs := client.search_runs(ids, f"tags.xfer.kind = '{kind}'", order_by=["attributes.start_time DESC"], max_results=1))), None)
+    if top is None:
+        raise SystemExit(f"{arguments.store} holds no study, condition or transfer: make demo")
+    parts = [run for run in client.search_runs(ids, f"tags.mlflow.parentRunId = '{top.info.run_id}'") if run.data.tags.get("xfer.kind") != "phase"]
+    chosen = quote(json.dumps([run.info.run_id for run in parts]))
+    with serving(arguments.store) as address, tempfile.TemporaryDirectory() as profile:
+        browser = Browser(profile)
         try:
-            client = MlflowClient(arguments.store)
-            ids = [experiment.experiment_id for experiment in client.search_experiments()]
-            top = next(runs[0] for kind in ("study", "condition", "transfer") if (runs := client.search_runs(ids, f"tags.xfer.kind = '{kind}'", order_by=["attributes.start_time DESC"], max_results=1)))
             base = f"{address}/#/experiments/{top.info.experiment_id}"
-            parts = [run for run in client.search_runs(ids, f"tags.mlflow.parentRunId = '{top.info.run_id}'") if run.data.tags.get("xfer.kind") != "phase"]
-            chosen = quote(json.dumps([run.info.run_id for run in parts]))
-            shoot(f"{base}/runs/{top.info.run_id}?workflowType=machine_learning", arguments.out / "study.png")
-            shoot(f"{base}/runs?workflowType=machine_learning", arguments.out / "runs.png", "1700,900")
-            shoot(f"{address}/#/compare-runs?runs={chosen}&experiments={quote(json.dumps([top.info.experiment_id]))}", arguments.out / "compare.png", "1700,1300")
+            browser.open(f"{base}/runs/{top.info.run_id}?workflowType=machine_learning", top.info.run_name, 1500, 1250)
+            browser.shoot(arguments.out / "study.png")
+            browser.open(f"{base}/runs?workflowType=machine_learning", top.info.run_name, 1700, 900)
+            until(lambda: browser.js(UNFOLD % json.dumps(top.info.run_name)), "the runs table has an arrow to unfold")
+            browser.shoot(arguments.out / "runs.png")
+            if parts:
+                browser.open(f"{address}/#/compare-runs?runs={chosen}&experiments={quote(json.dumps([top.info.experiment_id]))}", parts[0].info.run_name, 1700, 1300)
+                browser.shoot(arguments.out / "compare.png")
         finally:
-            process.terminate()
-            process.wait()
+            browser.close()
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ def suite_metrics(plan: Plan, scores: Mapping[str, Mapping[str, float]], on_dev:
     ``on_dev`` names tasks scored on dev for want of a test set: no part of the suite's totals.
     """
     asked = {f"selected/{task}": sum(by.values()) / len(by) for task, by in scores.items()}
-    metrics = {**asked, "selected/avg": sum(asked.values()) / len(asked)}
+    metrics = {"selected/avg": sum(asked.values()) / len(asked), **asked}  # the first is what MLflow's compare page selects
     if any(record.outside_totals(phase) for phase in plan.phases if phase.kind == "evaluate"):
         return metrics
     suite = SUITES.get(plan.suite)
@@ -135,7 +135,8 @@ def collapse(store: Store, run_id: str, replicates: Sequence[str], baseline: Seq
     """
     found = [store.get(replicate).metrics for replicate in replicates]
     common = set.intersection(*(set(metrics) for metrics in found))
-    metrics = {key: sum(m[key] for m in found) / len(found) for key in common} | {"n": len(found)}
+    in_order = [key for key in found[0] if key in common]
+    metrics = {key: sum(m[key] for m in found) / len(found) for key in in_order} | {"n": len(found)}
     averages = [m["selected/avg"] for m in found]
     low, high = mean_interval(averages)
     metrics |= {"selected/avg_low": low, "selected/avg_high": high}

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+
+import pytest
 
 import mlflow_xfer
+from mlflow_xfer import cli
 from tests.end_to_end.conftest import ENCODER, QUICK
 
 
-def test_a_report_on_two_conditions(tmp_path, client, project):
+def test_a_report_on_two_conditions(tmp_path, client):
     runs = [mlflow_xfer.transfer(model=ENCODER, **QUICK | {"intermediate": tasks, "target": "pos", "seeds": "1,2,3"}).run_id for tasks in ("none", "nli")]
     frame = mlflow_xfer.results(runs)
     assert len(frame) == 2 * 3 * 2 and set(frame["condition"]) == {"none", "nli"} and set(frame["seed"]) == {1, 2, 3}
-    command = [sys.executable, "-m", "mlflow_xfer.cli", "report", *runs, "--question", "Does NLI help?", "--out", str(tmp_path / "out")]
-    ran = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(project)}, check=False)
-    assert ran.returncode == 0, ran.stderr
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["report", *runs, "--question", "Does NLI help?", "--out", str(tmp_path / "out")])
+    assert ended.value.code == 0
     page = (tmp_path / "out" / "report.html").read_text("utf-8")
     verdict = json.loads((tmp_path / "out" / "verdict.json").read_text("utf-8"))
     assert "Does NLI help?" in page and "<script src" not in page and "http://" not in page.split("</style>")[0]

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 import mlflow_xfer
+from mlflow_xfer import cli
 from mlflow_xfer.errors import XferError
 from tests.end_to_end.conftest import ENCODER, QUICK
 
 
-def test_the_best_run_by_dev_is_submitted_and_scored(tmp_path, all_runs, project):
+def test_the_best_run_by_dev_is_submitted_and_scored(tmp_path, all_runs, capsys):
     runs = [mlflow_xfer.transfer(model=ENCODER, **QUICK | {"target": "pos", "target.max_steps": steps}).run_id for steps in (2, 40)]
     chosen, findings = mlflow_xfer.submission(runs, tmp_path / "out", "mini")
     dev = {r.info.run_id: r.data.metrics["dev/pos/en/selected"] for r in all_runs("phase") if r.data.tags["xfer.phase"] == "target"}
@@ -25,8 +24,10 @@ def test_the_best_run_by_dev_is_submitted_and_scored(tmp_path, all_runs, project
     with pytest.raises(XferError, match="not empty"):
         mlflow_xfer.submission(runs, tmp_path / "out", "mini")
 
-    command = [sys.executable, "-m", "mlflow_xfer.cli", "score", "--predictions", tmp_path / "out", "--labels", tmp_path / "out", "--suite", "mini", "--track", "true"]
-    ran = subprocess.run(command, capture_output=True, text=True, env={**__import__("os").environ, "PYTHONPATH": str(project)}, check=True)
-    found = json.loads(ran.stdout)
-    assert found["suite"] == "mini" and found["avg"] is None and "retrieval" in found["missing"] and "pos" in ran.stderr
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["score", "--predictions", str(tmp_path / "out"), "--labels", str(tmp_path / "out"), "--suite", "mini", "--track", "true"])
+    said = capsys.readouterr()
+    found = json.loads(said.out)
+    assert ended.value.code == 0 and found["suite"] == "mini" and found["avg"] is None and "retrieval" in found["missing"] and "pos" in said.err
     assert found["tasks"]["pos"]["languages"]["de"]["components"]["accuracy"] == 100

@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
-QUICK = {"text_languages": "en,de", "max_steps": "4", "train_batch_size": "4"}
-TINY = {"model": "scratch:xlm-roberta:tiny", "text": "mini"}
+from tests.conftest import TEXTS
+
+pytestmark = pytest.mark.usefixtures("own_store", "caches")
+
+QUICK = {"max_steps": "4", "train_batch_size": "4"}
+TINY = {"model": "scratch:xlm-roberta:tiny", "text": TEXTS}
 
 
 def mlflow_run(project: Path, entry: str = "main", **values: str) -> subprocess.CompletedProcess:
@@ -62,11 +66,20 @@ def test_bad_input_fails_the_run_with_one_clear_error(project, values, says):
 
 
 @pytest.mark.slow_ci
-@pytest.mark.timeout(2000)  # main is the whole demo
-def test_every_entry_point_runs_with_no_parameter_at_all(project):
-    for entry in ("pretrain", "intermediate", "target", "evaluate", "main"):
+@pytest.mark.timeout(900)  # the first makes the base of the embedded suite
+def test_phases_run_with_no_parameter_at_all(project):
+    for entry in ("pretrain", "intermediate", "target", "evaluate"):
         ran = mlflow_run(project, entry)
         assert ran.returncode == 0, ran.stderr
         assert {run.info.status for run in latest()} == {"FINISHED"}
     assert sum(run.data.tags["xfer.phase"] == "pretrain" for run in latest("phase")) == 1, "one base serves all"
-    assert [run.data.tags["xfer.study"] for run in latest("study")] == ["demo"]
+
+
+@pytest.mark.slow_ci
+def test_main_with_no_task_is_the_demo(project):
+    """Small: one seed on a tiny base; ``make demo`` is the same command with no parameter, and takes minutes."""
+    ran = mlflow_run(project, **TINY, **QUICK, seeds="0", max_train_examples="20", max_eval_examples="8", languages="en,de")
+    assert ran.returncode == 0, ran.stderr
+    (study,) = latest("study")
+    assert study.data.tags["xfer.study"] == "demo" and study.data.tags["mlflow.project.entryPoint"] == "main"
+    assert len(latest("condition")) == 7 and {run.info.status for run in latest()} == {"FINISHED"}
