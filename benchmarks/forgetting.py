@@ -5,7 +5,7 @@
 A BASE is a pre-trained checkpoint of the size mini (``mini_effects.py`` keeps one for each pre-training seed as
 ``base-SEED``). Each is trained on each task at each rate, data, head and order by the base's seed; then every layer
 retrieves the translations of mini's test sentences, in the languages with a dictionary. Interrupted, the same command
-goes on. About 45 CPU seconds a base; ``docs/figures.py`` draws the table.
+goes on. About 60 CPU seconds a base; ``docs/figures.py`` draws the table.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from mlflow_xfer.training.settings import Part, Settings  # noqa: E402
 from mlflow_xfer.training.trainer import train  # noqa: E402
 
 INTERMEDIATES = ("attribute", "roles")
-RATES = (2.5e-5, 1e-4, 5e-4)
+RATES = (2.5e-5, 1e-4, 2e-4, 5e-4)
 RICH = tuple(code for code in mini.LANGUAGES[1:] if code not in mini.LOW_RESOURCE)
 TASKS = {task.name: task for task in mini.TASKS}
 FIELDS = ("base", "intermediate", "learning_rate", "layer", "raw", "centred")
