@@ -8,7 +8,6 @@ means. The dictionary is read first (``stage``). Low-resource languages have a s
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from functools import lru_cache
 
 from mlflow_xfer.data.mini.examples import statement, text
@@ -65,9 +64,9 @@ def preferred(rng: random.Random) -> Meaning:
     One in ten has no thing, one in ten tells of a deed that changes a thing's state, one in ten is negated.
     """
     thing, sort = rng.choice(NOUNS), rng.random()
-    meaning = replace(statement(rng, thing=thing), negated=rng.random() < 0.1)
+    meaning = statement(rng, thing=thing)._replace(negated=rng.random() < 0.1)
     if sort < 0.1:
-        return replace(meaning, verb=rng.choice(group("act")), object="", adjective="")
+        return meaning._replace(verb=rng.choice(group("act")), object="", adjective="")
     known = truth()
     a, b = known.attributes["a"][thing], known.attributes["b"][thing]
 
@@ -81,7 +80,7 @@ def preferred(rng: random.Random) -> Meaning:
     if kind(verb) in ("good", "bad"):
         chosen["agent"] = like(known.agents, int(kind(verb) == "good"))
     chosen |= {field: like(halves[field], value) for field, value in (("adjective", a), ("place", b), ("time", b)) if getattr(meaning, field)}
-    return replace(meaning, **chosen)
+    return meaning._replace(**chosen)
 
 
 def told(meaning: Meaning, own: Grammar) -> list[Token]:
@@ -120,7 +119,7 @@ def _cited(grammar: Grammar, concept: str, case: str) -> list[Token]:
 def _phrase(rng: random.Random, own: Grammar, other: Grammar) -> tuple[str, str]:
     """A noun phrase, a verb with its object, a predicate or a question, and its translation."""
     thing, sort = rng.choice(NOUNS), rng.randrange(6)
-    meaning = replace(preferred(rng), object=thing)
+    meaning = preferred(rng)._replace(object=thing)
     say = {
         0: lambda g: g.phrase(thing, meaning.adjective or "big", "object"),
         1: lambda g: g.phrase(meaning.agent, "", "subject"),
@@ -130,7 +129,7 @@ def _phrase(rng: random.Random, own: Grammar, other: Grammar) -> tuple[str, str]
         5: lambda g: g.ask("then", meaning),
     }[sort]
     asked, rng_state = rng.choice(("who", "what", "where")), kind(rng.choice(group("cause")))
-    meaning = replace(meaning, **{"who": {"agent": ""}, "what": {"object": "", "adjective": ""}, "where": {"place": ""}}[asked]) if sort == 4 else meaning
+    meaning = meaning._replace(**{"who": {"agent": ""}, "what": {"object": "", "adjective": ""}, "where": {"place": ""}}[asked]) if sort == 4 else meaning
     return text(say(own)), text(say(other))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from mlflow_xfer.data.mini.grammar import Grammar, Meaning, Token
@@ -30,7 +30,7 @@ class Examples:
 
 
 def text(tokens: list[Token] | tuple[Token, ...]) -> str:
-    return " ".join(token.word for token in tokens)
+    return " ".join([token.word for token in tokens])
 
 
 def statement(rng: random.Random, *, verb: str = "", thing: str = "", tail: float = 0.7) -> Meaning:
@@ -88,7 +88,7 @@ def consequence(name: str) -> Draw:
     def draw(rng: random.Random, split: str, world: World, number: int) -> Any:
         results, verbs = world.results[name], group("cause")
         verb = verbs[(number // 2) % len(verbs)]
-        cause = replace(statement(rng, verb=verb), adjective="")
+        cause = statement(rng, verb=verb)._replace(adjective="")
         state = results[verb]
         if number % 2:
             state = rng.choice([other for other in results.values() if other != state])
@@ -108,12 +108,12 @@ NLI = ("entailment", "neutral", "contradiction")
 def inference(rng: random.Random, split: str, world: World, number: int) -> Any:
     """Entailed: the same said with less. Contradicted: negated. Neutral: of another thing, negated or not."""
     label, negated = NLI[number % 3], bool((number // 3) % 2)
-    premise = replace(statement(rng), adjective="")
+    premise = statement(rng)._replace(adjective="")
     hypothesis = Meaning(premise.agent, premise.verb, premise.object, negated=negated)
-    premise = replace(premise, negated=negated != (label == "contradiction"))
+    premise = premise._replace(negated=negated != (label == "contradiction"))
     if label == "neutral":
-        hypothesis = replace(hypothesis, object=rng.choice([thing for thing in THINGS if thing != premise.object]))
-        premise = replace(premise, negated=rng.random() < 0.5)
+        hypothesis = hypothesis._replace(object=rng.choice([thing for thing in THINGS if thing != premise.object]))
+        premise = premise._replace(negated=rng.random() < 0.5)
     return premise, hypothesis, label
 
 
@@ -128,13 +128,13 @@ POSITIONS = tuple(f"W{number}" for number in range(8))
 
 
 def scene(rng: random.Random, split: str, world: World, number: int) -> Meaning:
-    return replace(statement(rng, tail=0.8), negated=rng.random() < 0.2)
+    return statement(rng, tail=0.8)._replace(negated=rng.random() < 0.2)
 
 
 def deed(rng: random.Random, split: str, world: World, number: int) -> Meaning:
     """Statements, a fifth of them without an object."""
     meaning = scene(rng, split, world, number)
-    return replace(meaning, verb=rng.choice(group("act")), object="", adjective="") if rng.random() < 0.2 else meaning
+    return meaning._replace(verb=rng.choice(group("act")), object="", adjective="") if rng.random() < 0.2 else meaning
 
 
 def tagged(tag: Callable[[int, Token], str]) -> Callable[[Grammar, Meaning], dict[str, Any]]:
@@ -185,15 +185,15 @@ def same_kind(rng: random.Random, split: str, world: World, number: int) -> Any:
     right = rng.choice([thing for thing in THINGS if kind(thing) == kind(shown) and thing != shown])
     wrong = rng.choice([thing for thing in THINGS if kind(thing) != kind(shown)])
     asked, _, choices, label = _asked(rng, number, [right, wrong])
-    return replace(asked, object=shown), asked.verb, choices, label
+    return asked._replace(object=shown), asked.verb, choices, label
 
 
 def which(grammar: Grammar, item: Any) -> dict[str, Any]:
     asked, act, choices, label = item
-    scene = replace(asked, verb=act)
+    scene = asked._replace(verb=act)
     return {
         "context": text(grammar.say(scene)),
-        "question": text(grammar.ask("what", replace(asked, object=""))),
+        "question": text(grammar.ask("what", asked._replace(object=""))),
         "choices": [text(grammar.phrase(concept)) for concept in choices],
         "label": label,
     }
@@ -204,7 +204,7 @@ def effect(rng: random.Random, split: str, world: World, number: int) -> Any:
     verbs = world.folds["cause"][split]
     verb = verbs[(number // 2) % len(verbs)]
     right, wrong = kind(verb), kind(rng.choice([other for other in verbs if other != verb]))
-    return replace(statement(rng, verb=verb), adjective=""), (right, wrong) if number % 2 else (wrong, right), 1 - number % 2
+    return statement(rng, verb=verb)._replace(adjective=""), (right, wrong) if number % 2 else (wrong, right), 1 - number % 2
 
 
 def outcome(grammar: Grammar, item: Any) -> dict[str, Any]:
@@ -226,7 +226,7 @@ def question(unseen: bool) -> Draw:
 
     def draw(rng: random.Random, split: str, world: World, number: int) -> Any:
         thing = rng.choice(world.folds["thing"][split] if unseen else THINGS)
-        told = replace(statement(rng, thing=thing, tail=0.8), place=rng.choice(PLACES))
+        told = statement(rng, thing=thing, tail=0.8)._replace(place=rng.choice(PLACES))
         return told, ASKED[number % len(ASKED)]
 
     return draw
@@ -239,7 +239,7 @@ def answer(grammar: Grammar, item: Any) -> dict[str, Any]:
     start = len(text(tokens[: wanted[0]])) + (wanted[0] > 0)
     return {
         "context": text(tokens),
-        "question": text(grammar.ask(word, replace(told, time="", **{field: ""}))),
+        "question": text(grammar.ask(word, told._replace(time="", **{field: ""}))),
         "answers": {"text": [text(tokens[wanted[0] : wanted[-1] + 1])], "answer_start": [start]},
     }
 

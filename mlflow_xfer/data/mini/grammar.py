@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -24,9 +23,8 @@ class Token(NamedTuple):
     concept: str = ""
 
 
-@dataclass(frozen=True)
-class Meaning:
-    """Who does what to what, where and when. Every field but ``agent`` may be empty."""
+class Meaning(NamedTuple):
+    """Who does what to what, where and when. Every field but ``agent`` may be empty. (A tuple: hundreds of thousands are made.)"""
 
     agent: str
     verb: str = ""
@@ -39,6 +37,11 @@ class Meaning:
 
 FIELDS = {"S": "agent", "V": "verb", "V-": "verb", "O": "object", "B": "object", "X": "adjective", "P": "place", "T": "time"}
 """The field of a meaning that each slot of a template says."""
+
+BESIDE = {"O": "adjective", "X": "object"}
+"""The field that such a slot's form depends on too: an object's adjective, and what a predicate is said of."""
+
+PLACES = {slot: (Meaning._fields.index(field), Meaning._fields.index(BESIDE[slot]) if slot in BESIDE else None) for slot, field in FIELDS.items()}
 
 
 @lru_cache(maxsize=1)
@@ -123,21 +126,18 @@ class Grammar:
     def _fill(self, name: str, meaning: Meaning) -> list[Token]:
         tokens: list[Token] = []
         for item in self._template(name):
-            if not item.pos:
-                tokens.extend(self._filled(item.word, meaning))
-            elif not tokens or tokens[-1] != item:  # Afrikaans: nie … nie, but one where nothing stands between
-                tokens.append(item)
+            if item.pos:
+                if not tokens or tokens[-1] != item:  # Afrikaans: nie … nie, but one where nothing stands between
+                    tokens.append(item)
+                continue
+            field, beside = PLACES[item.word]
+            if concept := meaning[field]:
+                key = (item.word, concept, "" if beside is None else meaning[beside])
+                words = self._slots.get(key)
+                if words is None:
+                    words = self._slots[key] = self._slot(*key)
+                tokens += words
         return tokens
-
-    def _filled(self, slot: str, meaning: Meaning) -> tuple[Token, ...]:
-        field = FIELDS[slot]
-        concept = getattr(meaning, field)
-        if not concept:
-            return ()
-        key = (slot, concept, meaning.object if slot == "X" else meaning.adjective if slot == "O" else "")
-        if key not in self._slots:
-            self._slots[key] = self._slot(*key)
-        return self._slots[key]
 
     def _slot(self, slot: str, concept: str, other: str) -> tuple[Token, ...]:
         """A slot's words; ``other`` is an object's adjective, or what a predicate is said of."""
