@@ -33,6 +33,7 @@ UNFOLD = """(() => {
   return Boolean(button);
 })()"""
 """Clicks the runs table's arrow before the run of that name; whether there is one."""
+CLOSE = """document.querySelector('[data-component-id="mlflow.assistant.chat_panel.close"]')?.click()"""
 
 
 @contextmanager
@@ -115,7 +116,9 @@ class Browser:
         until(lambda: self.js(f"document.body !== null && document.body.innerText.includes({json.dumps(shows)})"), f"{url} shows {shows!r}")
 
     def shoot(self, out: Path, settle: float = 3.0) -> None:
-        """The page as a PNG, once it has had ``settle`` seconds to draw."""
+        """The page as a PNG, once it has had twice ``settle`` seconds to draw; MLflow's assistant, if it opened, is closed."""
+        time.sleep(settle)
+        self.js(CLOSE)
         time.sleep(settle)
         out.write_bytes(base64.b64decode(self.ask("Page.captureScreenshot", format="png")["data"]))
 
