@@ -20,6 +20,7 @@ import json
 import os
 import shutil
 import statistics
+import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -30,9 +31,9 @@ COUNTERS = ("optimizer_steps", "tokens")
 MARGIN = 1.0
 
 
-def searched(base: Path, trials: int) -> dict[str, str]:
+def searched(base: Path, trials: int, max_tasks: str) -> dict[str, str]:
     """The parameters of the search."""
-    return {"model": str(base), "text": "mini", "pool": ",".join(POOL), "target": ",".join(TARGETS), "n_trials": str(trials), "seeds": "0", "workers": "1", "confirm_top": "3", "confirm_seeds": "5", "margin": f"{MARGIN:g}"}
+    return {"max_tasks": max_tasks, "model": str(base), "text": "mini", "pool": ",".join(POOL), "target": ",".join(TARGETS), "n_trials": str(trials), "seeds": "0", "workers": "1", "confirm_top": "3", "confirm_seeds": "5", "margin": f"{MARGIN:g}"}
 
 
 def move(folder: Path) -> None:
@@ -84,7 +85,7 @@ def answer(search: str) -> dict:
     return {"named": best["candidate"], "verdict": best["verdict"], "selected": best["selected_dev"], "estimated": best["estimated_dev"], "confirmed": best["confirmed_test"], "low": best["low"], "high": best["high"], "scores": scores, "others": [row["candidate"] for row in confirmed[1:]]}
 
 
-def whole(base: Path, trials: int, candidates: list) -> str:
+def whole(given: dict[str, str], candidates: list) -> str:
     """The same candidates without pruner: the run of that search."""
     import mlflow_xfer
     from mlflow_xfer import params
@@ -93,7 +94,7 @@ def whole(base: Path, trials: int, candidates: list) -> str:
     from mlflow_xfer.searching.storage import open_study, place
     from mlflow_xfer.tracking.store import Store
 
-    typed = searched(base, trials) | {"study_name": "whole", "rank_by": "none"}
+    typed = given | {"study_name": "whole", "rank_by": "none"}
     store = Store.open(probe=False)
     command = commands.read(params.parse("search", typed), References(lambda: store, fetch=True), {})
     study = open_study(place("auto", "whole"), "whole", command.identity, store.uri)
@@ -127,28 +128,31 @@ def check(base: Path, candidates: list, work: Path) -> list[dict[str, float]]:
     return found
 
 
-def measure(base: Path, work: Path, trials: int, checks: int) -> dict:
+def measure(given: dict[str, str], work: Path, checks: int) -> dict:
     import mlflow_xfer
     from mlflow_xfer.searching.described import account
     from mlflow_xfer.searching.history import History, candidate_of
     from mlflow_xfer.searching.job import space_of
 
     move(work)
-    pruned_run = mlflow_xfer.search(**searched(base, trials), pruner="asha", study_name="pruned").run_id
+    pruned = given | {"pruner": "asha", "study_name": "pruned"}
+    pruned_run = mlflow_xfer.search(**pruned | {"confirm_top": "0"}).run_id
     study = study_of("pruned")
     space, tried = space_of(study), [trial for trial in History.of(study).counted if trial.state.is_finished()]
     candidates = [candidate_of(trial, space) for trial in tried]
     of = account(study)
     spent = counted(pruned_run)
     naive = {name: sum(naive_of(trial)[name] for trial in tried) for name in COUNTERS}
-    whole_run = whole(base, trials, candidates)
+    print(json.dumps({"spent": spent, "naive": naive, "account": vars(of)}, default=dict), file=sys.stderr, flush=True)
+    mlflow_xfer.search(**pruned)
+    whole_run = whole(given, candidates)
     order = sorted(range(len(tried)), key=lambda i: (len(candidates[i].tasks), i))
     chosen = [order[round(share * (len(order) - 1))] for share in ([0.3, 0.6, 0.9][:checks])]
-    trained = check(base, [candidates[i] for i in chosen], work)
+    trained = check(Path(given["model"]), [candidates[i] for i in chosen], work)
     move(work)
     one, other = answer(pruned_run), answer(whole_run)
     return {
-        "trials": dict(of.trials), "spent": spent, "account": {name: dict(getattr(of, name)) for name in ("spent", "sharing", "duplicates", "pruning")}, "naive": naive, "whole": counted(whole_run),
+        "max_tasks": given["max_tasks"], "trials": dict(of.trials), "spent": spent, "account": {name: dict(getattr(of, name)) for name in ("spent", "sharing", "duplicates", "pruning")}, "naive": naive, "whole": counted(whole_run),
         "checks": [{"candidate": candidates[i].label, "state": tried[i].state.name.lower(), "claimed": {name: naive_of(tried[i])[name] for name in COUNTERS}, "trained": cost} for i, cost in zip(chosen, trained, strict=True)],
         "pruned": one, "complete": other, "same": one["named"] == other["named"],
     }  # fmt: skip
@@ -165,10 +169,11 @@ def difference(found: dict) -> tuple[float, float, float]:
 def page(found: dict) -> str:
     spent, naive, of = found["spent"], found["naive"], found["account"]
     mean, low, high = difference(found)
+    limit = "" if found["max_tasks"] == "auto" else f", at most {found['max_tasks']} tasks"
     equal = low >= -MARGIN and high <= MARGIN
     trials = ", ".join(f"{n} {state}" for state, n in found["trials"].items() if n)
     lines = [
-        "# A live search against the same trials run naively", "", f"Made by `benchmarks/live_search.py` (protocol: its docstring). Pool {', '.join(POOL)}; targets {', '.join(TARGETS)}; one seed; `pruner=asha`. Trials: {trials}.", "",
+        "# A live search against the same trials run naively", "", f"Made by `benchmarks/live_search.py` (protocol: its docstring). Pool {', '.join(POOL)}; targets {', '.join(TARGETS)}; one seed; `pruner=asha`{limit}. Trials: {trials}.", "",
         "| counted by the trainers | search | naive | times cheaper |", "|---|---|---|---|",
         *(f"| {name.replace('_', ' ')} | {spent[name]:,.0f} | {naive[name]:,.0f} | {naive[name] / spent[name]:.2f} |" for name in COUNTERS), "",
         "Of what was saved, in tokens and as a share of naive:", "", "| by | tokens | share |", "|---|---|---|",
@@ -188,13 +193,14 @@ def main() -> None:
     parser.add_argument("--base", type=Path, help="a pre-trained checkpoint of the size mini")
     parser.add_argument("--work", type=Path, default=Path("live_search"))
     parser.add_argument("--trials", type=int, default=40)
+    parser.add_argument("--max_tasks", default="auto", help="of a subset")
     parser.add_argument("--checks", type=int, default=3)
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--write", action="store_true", help="only write the page from what was measured")
     arguments = parser.parse_args()
     out = arguments.out.absolute()
     if not arguments.write:
-        out.write_text(json.dumps(measure(arguments.base.absolute(), arguments.work.absolute(), arguments.trials, arguments.checks), indent=1) + "\n", "utf-8")
+        out.write_text(json.dumps(measure(searched(arguments.base.absolute(), arguments.trials, arguments.max_tasks), arguments.work.absolute(), arguments.checks), indent=1) + "\n", "utf-8")
     PAGE.write_text(page(json.loads(out.read_text("utf-8"))), "utf-8")
 
 

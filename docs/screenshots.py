@@ -130,27 +130,32 @@ class Browser:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--store", default="sqlite:///mlflow.db")
+    parser.add_argument("--kind", choices=("study", "search"), default="study", help="search: its page, and its candidates side by side")
     parser.add_argument("--out", type=Path, default=Path("docs"))
     arguments = parser.parse_args()
     client = MlflowClient(arguments.store)
     ids = [experiment.experiment_id for experiment in client.search_experiments()]
-    top = next((runs[0] for kind in ("study", "condition", "transfer") if (runs := client.search_runs(ids, f"tags.xfer.kind = '{kind}'", order_by=["attributes.start_time DESC"], max_results=1))), None)
+    kinds = ("search",) if arguments.kind == "search" else ("study", "condition", "transfer")
+    top = next((runs[0] for kind in kinds if (runs := client.search_runs(ids, f"tags.xfer.kind = '{kind}'", order_by=["attributes.start_time DESC"], max_results=1))), None)
     if top is None:
-        raise SystemExit(f"{arguments.store} holds no study, condition or transfer: make demo")
+        raise SystemExit(f"{arguments.store} holds no {' or '.join(kinds)}: make demo{'-search' if kinds == ('search',) else ''}")
     parts = [run for run in client.search_runs(ids, f"tags.mlflow.parentRunId = '{top.info.run_id}'") if run.data.tags.get("xfer.kind") != "phase"]
+    if arguments.kind == "search":
+        parts = [run for run in parts if "xfer.scored_on" in run.data.tags]
     chosen = quote(json.dumps([run.info.run_id for run in parts]))
     with serving(arguments.store) as address, tempfile.TemporaryDirectory() as profile:
         browser = Browser(profile)
         try:
             base = f"{address}/#/experiments/{top.info.experiment_id}"
             browser.open(f"{base}/runs/{top.info.run_id}?workflowType=machine_learning", top.info.run_name, 1500, 1250)
-            browser.shoot(arguments.out / "study.png")
-            browser.open(f"{base}/runs?workflowType=machine_learning", top.info.run_name, 1700, 900)
-            until(lambda: browser.js(UNFOLD % json.dumps(top.info.run_name)), "the runs table has an arrow to unfold")
-            browser.shoot(arguments.out / "runs.png")
+            browser.shoot(arguments.out / f"{arguments.kind}.png")
+            if arguments.kind == "study":
+                browser.open(f"{base}/runs?workflowType=machine_learning", top.info.run_name, 1700, 900)
+                until(lambda: browser.js(UNFOLD % json.dumps(top.info.run_name)), "the runs table has an arrow to unfold")
+                browser.shoot(arguments.out / "runs.png")
             if parts:
                 browser.open(f"{address}/#/compare-runs?runs={chosen}&experiments={quote(json.dumps([top.info.experiment_id]))}", parts[0].info.run_name, 1700, 1300)
-                browser.shoot(arguments.out / "compare.png")
+                browser.shoot(arguments.out / ("compare.png" if arguments.kind == "study" else "search_compare.png"))
         finally:
             browser.close()
 

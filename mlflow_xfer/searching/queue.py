@@ -85,7 +85,7 @@ def described(judged: pd.DataFrame | None) -> str:
     """The judgement in markdown; empty where there is none."""
     if judged is None:
         return ""
-    lines = ["How well cheap scores, computed before any training, foretold the single tasks' English dev scores (regret: points lost by taking the best of the first k).", ""]
+    lines = ["How well cheap scores, computed before any training, foretold the single tasks' full runs (regret: points lost by taking the best of the first k).", ""]
     lines += ["| score | " + " | ".join(MEASURES) + " |", "|---|" + "---|" * len(MEASURES)]
     for row in judged.to_dict("records"):
         cells = ["" if row[name] != row[name] else f"{row[name]:.2f}" for name in MEASURES]
