@@ -1,6 +1,7 @@
 """What a live search costs against the same trials run naively, counted by the trainers' own counters in the runs.
 
     python benchmarks/live_search.py --base DIR --work WORK [--trials 40] [--checks 3]
+    python benchmarks/live_search.py --count --work WORK    # only count, what an interrupted one has tried too
     python benchmarks/live_search.py --write                # benchmarks/live_search.md from what was measured
 
 DIR is a checkpoint that ``make demo`` pre-trains. Nine tasks of the embedded suite, three targets, one seed.
@@ -33,7 +34,7 @@ MARGIN = 1.0
 
 def searched(base: Path, trials: int, max_tasks: str) -> dict[str, str]:
     """The parameters of the search."""
-    return {"max_tasks": max_tasks, "model": str(base), "text": "mini", "pool": ",".join(POOL), "target": ",".join(TARGETS), "n_trials": str(trials), "seeds": "0", "workers": "1", "confirm_top": "3", "confirm_seeds": "5", "margin": f"{MARGIN:g}"}
+    return {"max_tasks": max_tasks, "model": str(base), "text": "none", "pool": ",".join(POOL), "target": ",".join(TARGETS), "n_trials": str(trials), "seeds": "0", "workers": "1", "confirm_top": "3", "confirm_seeds": "5", "margin": f"{MARGIN:g}"}
 
 
 def move(folder: Path) -> None:
@@ -49,13 +50,14 @@ def study_of(name: str):
     return join_study(place("auto", name), name)
 
 
-def counted(search: str) -> dict[str, float]:
-    """What the phases under the trials of a search counted."""
+def counted(search: str, tried: list | None = None) -> dict[str, float]:
+    """What the phases under the trials of a search counted (``tried``: only under these)."""
     from mlflow import MlflowClient
 
     client = MlflowClient()
     experiment = [client.get_run(search).info.experiment_id]
-    trials = [run.info.run_id for run in client.search_runs(experiment, f"tags.xfer.kind = 'trial' and tags.mlflow.parentRunId = '{search}'", max_results=5000)]
+    numbers = {str(trial.number) for trial in tried} if tried is not None else None
+    trials = [run.info.run_id for run in client.search_runs(experiment, f"tags.xfer.kind = 'trial' and tags.mlflow.parentRunId = '{search}'", max_results=5000) if numbers is None or run.data.tags["xfer.trial"] in numbers]
     found = dict.fromkeys(COUNTERS, 0.0)
     for run in client.search_runs(experiment, "tags.xfer.kind = 'phase'", max_results=5000):
         if run.data.tags.get("mlflow.parentRunId") in trials:
@@ -128,22 +130,29 @@ def check(base: Path, candidates: list, work: Path) -> list[dict[str, float]]:
     return found
 
 
+def count(max_tasks: str) -> tuple[dict, list]:
+    """What the pruned search of the current store has spent and saved, and its trials that ended."""
+    from mlflow_xfer.searching.described import account
+    from mlflow_xfer.searching.history import History
+
+    study = study_of("pruned")
+    tried = [trial for trial in History.of(study).counted if trial.state.is_finished()]
+    of = account(study)
+    naive = {name: sum(naive_of(trial)[name] for trial in tried) for name in COUNTERS}
+    return {"max_tasks": max_tasks, "trials": dict(of.trials), "spent": counted(study.user_attrs["xfer.run_id"], tried), "account": {name: dict(getattr(of, name)) for name in ("spent", "sharing", "duplicates", "pruning")}, "naive": naive}, tried
+
+
 def measure(given: dict[str, str], work: Path, checks: int) -> dict:
     import mlflow_xfer
-    from mlflow_xfer.searching.described import account
-    from mlflow_xfer.searching.history import History, candidate_of
+    from mlflow_xfer.searching.history import candidate_of
     from mlflow_xfer.searching.job import space_of
 
     move(work)
     pruned = given | {"pruner": "asha", "study_name": "pruned"}
     pruned_run = mlflow_xfer.search(**pruned | {"confirm_top": "0"}).run_id
-    study = study_of("pruned")
-    space, tried = space_of(study), [trial for trial in History.of(study).counted if trial.state.is_finished()]
-    candidates = [candidate_of(trial, space) for trial in tried]
-    of = account(study)
-    spent = counted(pruned_run)
-    naive = {name: sum(naive_of(trial)[name] for trial in tried) for name in COUNTERS}
-    print(json.dumps({"spent": spent, "naive": naive, "account": vars(of)}, default=dict), file=sys.stderr, flush=True)
+    costs, tried = count(given["max_tasks"])
+    candidates = [candidate_of(trial, space_of(study_of("pruned"))) for trial in tried]
+    print(json.dumps(costs), file=sys.stderr, flush=True)
     mlflow_xfer.search(**pruned)
     whole_run = whole(given, candidates)
     order = sorted(range(len(tried)), key=lambda i: (len(candidates[i].tasks), i))
@@ -152,7 +161,7 @@ def measure(given: dict[str, str], work: Path, checks: int) -> dict:
     move(work)
     one, other = answer(pruned_run), answer(whole_run)
     return {
-        "max_tasks": given["max_tasks"], "trials": dict(of.trials), "spent": spent, "account": {name: dict(getattr(of, name)) for name in ("spent", "sharing", "duplicates", "pruning")}, "naive": naive, "whole": counted(whole_run),
+        **costs, "whole": counted(whole_run),
         "checks": [{"candidate": candidates[i].label, "state": tried[i].state.name.lower(), "claimed": {name: naive_of(tried[i])[name] for name in COUNTERS}, "trained": cost} for i, cost in zip(chosen, trained, strict=True)],
         "pruned": one, "complete": other, "same": one["named"] == other["named"],
     }  # fmt: skip
@@ -168,9 +177,7 @@ def difference(found: dict) -> tuple[float, float, float]:
 
 def page(found: dict) -> str:
     spent, naive, of = found["spent"], found["naive"], found["account"]
-    mean, low, high = difference(found)
     limit = "" if found["max_tasks"] == "auto" else f", at most {found['max_tasks']} tasks"
-    equal = low >= -MARGIN and high <= MARGIN
     trials = ", ".join(f"{n} {state}" for state, n in found["trials"].items() if n)
     lines = [
         "# A live search against the same trials run naively", "", f"Made by `benchmarks/live_search.py` (protocol: its docstring). Pool {', '.join(POOL)}; targets {', '.join(TARGETS)}; one seed; `pruner=asha`{limit}. Trials: {trials}.", "",
@@ -179,13 +186,21 @@ def page(found: dict) -> str:
         "Of what was saved, in tokens and as a share of naive:", "", "| by | tokens | share |", "|---|---|---|",
         *(f"| {name} | {of[name]['tokens']:,.0f} | {of[name]['tokens'] / naive['tokens']:.1%} |" for name in ("sharing", "pruning", "duplicates")), "",
         f"Sharing alone would make it {naive['tokens'] / (naive['tokens'] - of['sharing']['tokens']):.2f} times cheaper. Short chains are counted against pruning. Duplicates are told the known value and are no trials: naive counts none.", "",
+    ]  # fmt: skip
+    return "\n".join([*lines, *(answers(found) if "pruned" in found else ["Not confirmed: the search was interrupted, or only counted.", ""])])
+
+
+def answers(found: dict) -> list[str]:
+    """What naive trainings really cost, and whether both answers are equal."""
+    mean, low, high = difference(found)
+    equal = low >= -MARGIN and high <= MARGIN
+    return [
         "Subsets trained naively in stores of their own:", "", "| subset | in the search | steps claimed | trained | tokens claimed | trained |", "|---|---|---|---|---|---|",
         *(f"| {one['candidate']} | {one['state']} | {one['claimed']['optimizer_steps']:,.0f} | {one['trained']['optimizer_steps']:,.0f} | {one['claimed']['tokens']:,.0f} | {one['trained']['tokens']:,.0f} |" for one in found["checks"]), "",
         "| answer of | named | verdict | selected (dev) | confirmed (test) | 95 % interval |", "|---|---|---|---|---|---|",
         *("| {} | {named} | {verdict} | {selected:+.1f} | {confirmed:+.1f} | {low:+.1f} … {high:+.1f} |".format(name, **found[which]) for name, which in (("the search", "pruned"), ("the same trials without pruner", "complete"))), "",
-        f"Their difference on the fresh seeds: {mean:+.2f} points ({low:+.2f} … {high:+.2f}): {'equal' if equal else 'not shown to be equal'} within {MARGIN:g}{' (the same subset)' if found['same'] else ''}.",
+        f"Their difference on the fresh seeds: {mean:+.2f} points ({low:+.2f} … {high:+.2f}): {'equal' if equal else 'not shown to be equal'} within {MARGIN:g}{' (the same subset)' if found['same'] else ''}.", "",
     ]  # fmt: skip
-    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
@@ -196,10 +211,14 @@ def main() -> None:
     parser.add_argument("--max_tasks", default="auto", help="of a subset")
     parser.add_argument("--checks", type=int, default=3)
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--count", action="store_true", help="only count what the search in WORK has tried")
     parser.add_argument("--write", action="store_true", help="only write the page from what was measured")
     arguments = parser.parse_args()
     out = arguments.out.absolute()
-    if not arguments.write:
+    if arguments.count:
+        move(arguments.work.absolute())
+        out.write_text(json.dumps(count(arguments.max_tasks)[0], indent=1) + "\n", "utf-8")
+    elif not arguments.write:
         out.write_text(json.dumps(measure(searched(arguments.base.absolute(), arguments.trials, arguments.max_tasks), arguments.work.absolute(), arguments.checks), indent=1) + "\n", "utf-8")
     PAGE.write_text(page(json.loads(out.read_text("utf-8"))), "utf-8")
 

@@ -1,7 +1,7 @@
-"""Takes pictures of runs in the MLflow UI: ``python docs/screenshots.py [--store sqlite:///mlflow.db] [--out docs]``.
+"""Takes pictures of runs in the MLflow UI: ``python docs/screenshots.py [--kind search] [--store sqlite:///mlflow.db] [--out docs]``.
 
 Needs Debian's ``chromium``. Starts a server over the store, opens the newest study (or condition, or transfer): its
-page, the runs table with its conditions unfolded, and its conditions side by side.
+page, the runs table with its conditions unfolded, and its conditions side by side; of a search its page, and its candidates side by side.
 """
 
 from __future__ import annotations
