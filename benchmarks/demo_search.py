@@ -5,7 +5,7 @@
 
 DIR is the checkpoint that ``make demo`` pre-trains. What is searched stands in the Makefile and is read from there. Repetition r
 moves all seeds by 100 r: order and heads, and which concepts train, dev and test rows are about. Right means what is known of the pool
-(``tasks/mini.py``; measured in ``mini_effects.md``): the confirmed answer is one or more tasks that help and no other, and its verdict is
+(``tasks/mini.py``; measured in ``grid.csv``): the confirmed answer is one or more tasks that help and no other, and its verdict is
 "better". Figures go to ``benchmarks/demo_search.jsonl``; seconds of processors count all processes, confirmation included.
 """
 
@@ -74,16 +74,33 @@ def spent() -> float:
     return sum(found.ru_utime + found.ru_stime for found in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
 
 
+def truth(target: str) -> list[str]:
+    """What each task of the pool does to the target's test scores, from the measured grid of all subsets."""
+    import pandas as pd
+
+    table = pd.read_csv(HERE / "grid.csv", keep_default_na=False)
+    table = table[table["target"] == target]
+    found = {(frozenset(subset.split("+")) - {"none"}, seed): float(test) for subset, seed, test in zip(table["subset"], table["seed"], table["test"], strict=True)}
+    seeds = sorted(set(table["seed"]))
+    lines = [f"What they do by `grid.csv` (all subsets of nine tasks, {len(seeds)} seed{'s' if len(seeds) > 1 else ''}, the grid's own recipe), in points of {target} on test:", "", "| task | alone | on average over subsets of the others |", "|---|---|---|"]
+    for task in sorted(HELP | NULL | HARM):
+        alone = [found[frozenset({task}), seed] - found[frozenset(), seed] for seed in seeds]
+        pairs = [score - found[subset - {task}, seed] for (subset, seed), score in found.items() if task in subset and (subset - {task}, seed) in found]
+        lines.append(f"| {task} | {sum(alone) / len(alone):+.1f} | {sum(pairs) / len(pairs):+.1f} |")
+    return lines
+
+
 def page(rows: list[dict]) -> str:
     typed = " ".join(f"{name}={value}" for name, value in demo().items())
     hits = sum(row["right"] for row in rows)
     lines = [
         "# `make demo-search`, repeated", "", f"Made by `benchmarks/demo_search.py` (what is right: its docstring): {hits} of {len(rows)} right. `{typed}`; seeds moved by 100 for each repetition, on the base that `make demo` pre-trains.",
         f"Of the pool {', '.join(sorted(HELP))} help, {', '.join(HARM)} harms, {', '.join(NULL)} does nothing. Differences to no intermediate task, in points: selected on English dev, confirmed on test with fresh seeds.", "",
-        "| seeds | named | verdict | selected | confirmed | 95 % interval | right | trials finished, pruned | processor seconds | seconds |", "|---|---|---|---|---|---|---|---|---|---|",
+        "| seeds | named | verdict | selected | confirmed | 95 % interval | right | trials finished, pruned | processor seconds |", "|---|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     for row in rows:
-        lines.append("| {seeds} | {named} | {verdict} | {selected:+.1f} | {confirmed:+.1f} | {low:+.1f} … {high:+.1f} | {says} | {finished}, {pruned} | {cpu:.0f} | {wall:.0f} |".format(**row, says="yes" if row["right"] else "no"))
+        lines.append("| {seeds} | {named} | {verdict} | {selected:+.1f} | {confirmed:+.1f} | {low:+.1f} … {high:+.1f} | {says} | {finished}, {pruned} | {cpu:.0f} |".format(**row, says="yes" if row["right"] else "no"))
+    lines += ["", f"Processor seconds are those of all processes (on two idle cores about half of that passes, at most {max(row['cpu'] for row in rows) / 120:.1f} minutes if nothing waits; that was not timed by itself).", "", *truth("choice")]
     return "\n".join(lines) + "\n"
 
 
