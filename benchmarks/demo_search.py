@@ -99,7 +99,7 @@ def page(rows: list[dict]) -> str:
         "| seeds | named | verdict | selected | confirmed | 95 % interval | right | trials finished, pruned | processor seconds |", "|---|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     for row in rows:
-        lines.append("| {seeds} | {named} | {verdict} | {selected:+.1f} | {confirmed:+.1f} | {low:+.1f} … {high:+.1f} | {says} | {finished}, {pruned} | {cpu:.0f} |".format(**row, says="yes" if row["right"] else "no"))
+        lines.append("| {seeds} | {named} | {verdict} | {selected:+.1f} | {confirmed:+.1f} | {low:+.1f} … {high:+.1f} | {says} | {finished}, {pruned} | {cpu:.0f}{note} |".format(**row | {"note": f" ({row['note']})" if row.get("note") else ""}, says="yes" if row["right"] else "no"))
     lines += ["", f"Processor seconds are those of all processes (on two idle cores about half of that passes, at most {max(row['cpu'] for row in rows) / 120:.1f} minutes if nothing waits; that was not timed by itself).", "", *truth("choice")]
     return "\n".join(lines) + "\n"
 

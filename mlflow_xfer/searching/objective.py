@@ -183,6 +183,8 @@ class Running:
 
     def _probe(self, fraction: float, scores: Sequence[float]) -> None:
         """The running mean of the targets' scores, at the percentage of the targets' training that is done (beyond 100 with further seeds)."""
+        if self.objective.rungs and not self.trial.candidate.tasks:
+            return  # the baseline has no short chains, so no step of it is comparable with the others'
         done = self._begun + self._share * fraction
         percent = round(100 * (self._lead + (1 - self._lead) * done if done < 1 else done))
         if self.objective.objectives[0] in measures.BY_TRAINING and percent > self._percent:

@@ -78,6 +78,10 @@ def test_short_chains_come_before_the_whole_one(tracked, all_runs):
     assert names.count("intermediate attribute rung 11 % s0") == names.count("target choice rung 33 % s0") == names.count("intermediate attribute s0") == 1
     assert {run.info.status for run in all_runs("phase")} == {"FINISHED"} and len(names) == 1 + 3 * 2
 
+    baseline, heard = trial(2, ())
+    objective(baseline)
+    assert [stage for _, _, stage in heard] == [SEED_DONE], "no step of the baseline is comparable with those of short chains"
+
 
 def test_oracle_label_free_and_cost_read_dev_splits_and_counters_alone(tracked, all_runs):
     objective = Objective(tracked, SHARED | {"target": "choice,retrieval", "select_by": "label_free"}, ("label_free", "oracle", "cost", "retrieval"))
