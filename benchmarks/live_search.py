@@ -187,7 +187,7 @@ def page(found: dict) -> str:
         *(f"| {name} | {of[name]['tokens']:,.0f} | {of[name]['tokens'] / naive['tokens']:.1%} |" for name in ("sharing", "pruning", "duplicates")), "",
         f"Sharing alone would make it {naive['tokens'] / (naive['tokens'] - of['sharing']['tokens']):.2f} times cheaper. Short chains are counted against pruning. Duplicates are told the known value and are no trials: naive counts none.", "",
     ]  # fmt: skip
-    return "\n".join([*lines, *(answers(found) if "pruned" in found else ["Not confirmed: the search was interrupted, or only counted.", ""])])
+    return "\n".join([*lines, *(answers(found) if "pruned" in found else ["Not confirmed: the search was interrupted, or only counted.", ""]), *found.get("notes", [])])
 
 
 def answers(found: dict) -> list[str]:
