@@ -144,6 +144,8 @@ def from_table(path: Path, targets: str = "") -> Truth:
     )  # fmt: skip
     cells = cells[cells["n"] == table["target"].nunique()].reset_index()
     seeds = cells["seed"].nunique()
+    if seeds < 2:
+        raise SystemExit(f"{path} has one seed only: what seeds differ by cannot be told from it. Train a second one with benchmarks/grid.py.")
     groups = {key: rows for key, rows in cells.groupby("key") if len(rows) == seeds}
     value = {key: float(rows["test"].mean()) for key, rows in groups.items()}
     residuals = np.concatenate([rows["test"] - rows["test"].mean() for rows in groups.values()]) * np.sqrt(seeds / max(seeds - 1, 1))
