@@ -6,7 +6,6 @@ To write the file anew: ``python tests/data/test_mini_golden.py``.
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from pathlib import Path
 
 from mlflow_xfer.data import mini
@@ -24,9 +23,9 @@ def sentences(language: str) -> list[str]:
     rng, spoken = random.Random("golden"), grammar(language)
     found = [text(told(preferred(rng), spoken)) for _ in range(30)]
     for number in range(12):
-        meaning = replace(preferred(rng), verb=rng.choice(group("verb")), object=rng.choice(group("thing")), place=rng.choice(group("place")), negated=False)
+        meaning = preferred(rng)._replace(verb=rng.choice(group("verb")), object=rng.choice(group("thing")), place=rng.choice(group("place")), negated=False)
         asked, field = (("who", "agent"), ("what", "object"), ("where", "place"))[number % 3]
-        found.append(text(spoken.ask(asked, replace(meaning, adjective="", **{field: ""}))))
+        found.append(text(spoken.ask(asked, meaning._replace(adjective="", **{field: ""}))))
     return found + [text(spoken.describe(rng.choice(group("thing")), kind(rng.choice(group("cause"))))) for _ in range(8)]
 
 

@@ -62,6 +62,15 @@ def until(seen, seconds: float = 120.0) -> None:
         time.sleep(0.005)
 
 
+def interrupted(process: subprocess.Popen) -> None:
+    """Ctrl-C, and again where it met code from which Python lets no exception out (a finaliser, a callback of a weak reference)."""
+    for _ in range(5):
+        time.sleep(0.6)
+        if process.poll() is not None:
+            return
+        process.send_signal(signal.SIGINT)
+
+
 def worker_ids(folder: Path) -> set[int]:
     return {int(path.name.split("-")[-1]) for path in folder.glob("worker-*")}
 
@@ -152,14 +161,15 @@ def test_a_candidate_that_kills_its_workers_does_not_end_the_search(folder):
 
 def test_a_worker_joins_and_an_interrupt_ends_it_in_order(folder):
     """Another command on the same study: it takes its share; Ctrl-C queues its trial again."""
-    where = begin("auto", folder, 30, pause=0.1)
+    where = begin("auto", folder, 30, pause=0.2)
     joined = alone("auto", 1)
     until(lambda: list(folder.glob("done-*")))
-    interrupt = threading.Timer(0.6, lambda: joined.send_signal(signal.SIGINT))
+    interrupt = threading.Thread(target=interrupted, args=[joined])
     interrupt.start()
     run_workers(where, "search", BUILD, 1)
-    joined.communicate(timeout=60)
-    assert joined.returncode != 0
+    interrupt.join()
+    output, _ = joined.communicate(timeout=60)
+    assert joined.returncode != 0, output
     check_whole(where, folder, 30)
     assert {int(path.name.split("-")[-1]) for path in folder.glob("done-*")} == {joined.pid, os.getpid()}
     assert {int(path.name.split("-")[-1]) for path in folder.glob("closed-*")} == {joined.pid, os.getpid()}
