@@ -285,6 +285,9 @@ subsets, run or not (all: what `search` does). The rows of `random` are random s
 
 How the settings came about: Thompson draws (not upper bounds) on 40 planted truths of other draws; normal or heavy-tailed effects in the draws made no difference on 40 truths each of
 `sparse` and `dense` (seeds from 100000 on). Rows with few repetitions say little about p95: the binomial standard error of "right 95 %" is 1.5 points at 200, 4 points at 25.
+
+These rows were measured when the confirmed subset with the best mean was named. Since then the one with the fewest tasks within 1 point of it is: `pairwise` (all)
+on planted sd 3, 200 repetitions, then says right 95 %, mean regret 0.13, p95 0.10, and its interval holds in 94 %.
 """
 TABLE = (
     "| sampler | trials | choice | median regret | mean | p95 | right | mean regret of the first choice | interval holds | estimate of the best is too high by | best own score is too high by | tokens of exhaustive | repetitions |",
