@@ -114,7 +114,8 @@ def test_bucc_is_mined_before_and_after(base, real_data, shared):
     found = [mlflow_xfer.evaluate(**asked), mlflow_xfer.transfer(**asked, task_file=str(shared / "tasks.yaml"), intermediate="sick", **STEPS)]
     for result in found:
         [row] = table(result.run_id)
-        assert row["split"] == "validation" and row["language"] == "zh" and 0 <= row["score"] < 100 and row["component_threshold"] > 0
+        assert row["split"] == "validation" and row["language"] == "zh" and 0 <= row["score"] < 100
+        assert (row["component_threshold"] > 0) == (row["score"] > 0)  # as XTREME: 0 where no threshold finds a pair
         assert not any(name.startswith("xtreme/") for name in result.metrics)
     assert "selected/bucc2018" in found[1].metrics
 
