@@ -139,9 +139,9 @@ def _score(frame: Any, config: Mapping) -> list[dict]:
     from mlflow_xfer.phases.evaluate import row
     from mlflow_xfer.tasks.task import POOL
 
-    rows = []
+    rows, tasks = [], {name: task_of(name, config) for name in frame["task"].unique()}
     for (name, language), part in frame.groupby(["task", "language"], sort=False):
-        task = task_of(name, config)
+        task = tasks[name]
         if task.metric == "map_at_20":  # rows without a query are candidates
             if language == POOL:
                 continue

@@ -74,7 +74,8 @@ def account(study: optuna.Study) -> Account:
     states = {"complete": len(complete), "pruned": len(pruned), "failed": sum(t.state == TrialState.FAIL for t in history.counted), "duplicate": len(doubles)}
     sharing = {c: saved[c] + climbed[c] + whole[c] - alone[c] for c in counters}
     pruning = {c: alone[c] - own[c] - climbed[c] for c in counters}
-    double = {c: of(doubles, COST, SAVED)[c] + of(doubles, NAIVE)[c] - of([t for t in doubles if NAIVE in t.user_attrs], COST)[c] for c in counters}
+    ended, stopped = of([t for t in doubles if NAIVE not in t.user_attrs], COST, SAVED), of([t for t in doubles if NAIVE in t.user_attrs], NAIVE)
+    double = {c: ended[c] + stopped[c] for c in counters}
     return Account(states, of(history.trials, COST), sharing, double, pruning)
 
 

@@ -35,13 +35,12 @@ class Meaning(NamedTuple):
     negated: bool = False
 
 
-FIELDS = {"S": "agent", "V": "verb", "V-": "verb", "O": "object", "B": "object", "X": "adjective", "P": "place", "T": "time"}
-"""The field of a meaning that each slot of a template says."""
-
-BESIDE = {"O": "adjective", "X": "object"}
-"""The field that such a slot's form depends on too: an object's adjective, and what a predicate is said of."""
-
-PLACES = {slot: (Meaning._fields.index(field), Meaning._fields.index(BESIDE[slot]) if slot in BESIDE else None) for slot, field in FIELDS.items()}
+SLOTS = {
+    "S": ("agent", ""), "V": ("verb", ""), "V-": ("verb", ""), "O": ("object", "adjective"), "B": ("object", ""),
+    "X": ("adjective", "object"), "P": ("place", ""), "T": ("time", ""),
+}  # fmt: skip
+"""By slot of a template: the field of a meaning that it says, and the one that its form depends on too: an object's
+adjective, and what a predicate is said of."""
 
 
 @lru_cache(maxsize=1)
@@ -130,9 +129,9 @@ class Grammar:
                 if not tokens or tokens[-1] != item:  # Afrikaans: nie … nie, but one where nothing stands between
                     tokens.append(item)
                 continue
-            field, beside = PLACES[item.word]
-            if concept := meaning[field]:
-                key = (item.word, concept, "" if beside is None else meaning[beside])
+            field, beside = SLOTS[item.word]
+            if concept := getattr(meaning, field):
+                key = (item.word, concept, getattr(meaning, beside) if beside else "")
                 words = self._slots.get(key)
                 if words is None:
                     words = self._slots[key] = self._slot(*key)
