@@ -64,23 +64,26 @@ def preferred(rng: random.Random) -> Meaning:
     One in ten has no thing, one in ten tells of a deed that changes a thing's state, one in ten is negated.
     """
     thing, sort = rng.choice(NOUNS), rng.random()
-    meaning = statement(rng, thing=thing)._replace(negated=rng.random() < 0.1)
+    said, negated = statement(rng, thing=thing), rng.random() < 0.1
     if sort < 0.1:
-        return meaning._replace(verb=rng.choice(group("act")), object="", adjective="")
+        return said._replace(verb=rng.choice(group("act")), object="", adjective="", negated=negated)
     known = truth()
-    a, b = known.attributes["a"][thing], known.attributes["b"][thing]
-
-    halves = known.halves[concepts()[thing].group]
+    a, b, halves = known.attributes["a"][thing], known.attributes["b"][thing], known.halves[concepts()[thing].group]
 
     def like(sides: tuple[tuple[str, ...], ...], value: int) -> str:
         return rng.choice(sides[value if rng.random() < PREFERENCE else 1 - value])
 
     verb = like(halves["verb"], a) if sort < 0.9 else rng.choice(group("cause"))
-    chosen = {"verb": verb}
-    if kind(verb) in ("good", "bad"):
-        chosen["agent"] = like(known.agents, int(kind(verb) == "good"))
-    chosen |= {field: like(halves[field], value) for field, value in (("adjective", a), ("place", b), ("time", b)) if getattr(meaning, field)}
-    return meaning._replace(**chosen)
+    deed = kind(verb)
+    return Meaning(
+        agent=like(known.agents, int(deed == "good")) if deed in ("good", "bad") else said.agent,
+        verb=verb,
+        object=thing,
+        adjective=said.adjective and like(halves["adjective"], a),
+        place=said.place and like(halves["place"], b),
+        time=said.time and like(halves["time"], b),
+        negated=negated,
+    )
 
 
 def told(meaning: Meaning, own: Grammar) -> list[Token]:
@@ -97,7 +100,7 @@ def _entries(rng: random.Random, own: Grammar, others: list[Grammar]) -> tuple[s
     embeddings grow together, which whole sentences do slowly.
     """
     entries = [(rng.choice(NOUNS if rng.random() < 0.6 else _cited_concepts()), rng.choice(("bare", "object"))) for _ in range(ENTRIES)]
-    return " ".join(text(_cited(own, *e)) for e in entries), " ".join(text(_cited(_other(rng, others), *e)) for e in entries)
+    return " ".join([_cited(own, *e) for e in entries]), " ".join([_cited(_other(rng, others), *e) for e in entries])
 
 
 @lru_cache(maxsize=1)
@@ -105,15 +108,16 @@ def _cited_concepts() -> tuple[str, ...]:
     return tuple(concept.name for concept in concepts().values() if concept.group != "name")
 
 
-def _cited(grammar: Grammar, concept: str, case: str) -> list[Token]:
+@lru_cache(maxsize=16384)
+def _cited(grammar: Grammar, concept: str, case: str) -> str:
     """A concept as a dictionary lists it: without articles and prepositions, nouns in one of their cases."""
     sort = concepts()[concept].group
     if sort in ("verb", "cause", "act"):
-        return list(grammar.verb(concept))
+        return text(grammar.verb(concept))
     if sort == "adjective":
-        return list(grammar.predicate(concept, "book"))
+        return text(grammar.predicate(concept, "book"))
     words = grammar.adverbial(concept) if sort in ("place", "time") else grammar.phrase(concept, case=case)
-    return [token for token in words if token.pos not in ("DET", "ADP")]
+    return text([token for token in words if token.pos not in ("DET", "ADP")])
 
 
 def _phrase(rng: random.Random, own: Grammar, other: Grammar) -> tuple[str, str]:

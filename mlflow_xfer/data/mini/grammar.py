@@ -36,11 +36,20 @@ class Meaning(NamedTuple):
 
 
 SLOTS = {
-    "S": ("agent", ""), "V": ("verb", ""), "V-": ("verb", ""), "O": ("object", "adjective"), "B": ("object", ""),
-    "X": ("adjective", "object"), "P": ("place", ""), "T": ("time", ""),
+    "S": ("agent",), "V": ("verb",), "V-": ("verb",), "O": ("object", "adjective"), "B": ("object",), "X": ("adjective", "object"), "P": ("place",), "T": ("time",),
 }  # fmt: skip
 """By slot of a template: the field of a meaning that it says, and the one that its form depends on too: an object's
 adjective, and what a predicate is said of."""
+
+
+class Step(NamedTuple):
+    """An item of a template, compiled: a literal, or a slot with the places of its fields and the words known for their values."""
+
+    literal: Token | None
+    slot: str
+    field: int
+    beside: int | None
+    known: dict[Any, tuple[Token, ...]]
 
 
 @lru_cache(maxsize=1)
@@ -66,8 +75,8 @@ class Grammar:
     def __init__(self, language: str, rule: dict[str, Any]):
         self.language, self.rule = language, rule
         self._phrases: dict[tuple[str, ...], tuple[Token, ...]] = {}
-        self._slots: dict[tuple[str, str, str], tuple[Token, ...]] = {}
         self._templates: dict[str, tuple[Token, ...]] = {}
+        self._steps: dict[str, tuple[Step, ...]] = {}
 
     def say(self, meaning: Meaning) -> list[Token]:
         """A statement."""
@@ -124,19 +133,23 @@ class Grammar:
 
     def _fill(self, name: str, meaning: Meaning) -> list[Token]:
         tokens: list[Token] = []
-        for item in self._template(name):
-            if item.pos:
-                if not tokens or tokens[-1] != item:  # Afrikaans: nie … nie, but one where nothing stands between
-                    tokens.append(item)
-                continue
-            field, beside = SLOTS[item.word]
-            if concept := getattr(meaning, field):
-                key = (item.word, concept, getattr(meaning, beside) if beside else "")
-                words = self._slots.get(key)
+        for literal, slot, field, beside, known in self._steps.get(name) or self._compiled(name):
+            if literal is not None:
+                if not tokens or tokens[-1] != literal:  # Afrikaans: nie … nie, but one where nothing stands between
+                    tokens.append(literal)
+            elif concept := meaning[field]:
+                key = concept if beside is None else (concept, meaning[beside])
+                words = known.get(key)
                 if words is None:
-                    words = self._slots[key] = self._slot(*key)
+                    words = known[key] = self._slot(slot, concept, "" if beside is None else meaning[beside])
                 tokens += words
         return tokens
+
+    def _compiled(self, name: str) -> tuple[Step, ...]:
+        """The template ``name``, its fields looked up once: sentences are hundreds of thousands."""
+        places = {slot: tuple(map(Meaning._fields.index, fields)) for slot, fields in SLOTS.items()}
+        steps = [Step(item, "", 0, None, {}) if item.pos else Step(None, item.word, *(*places[item.word], None)[:2], {}) for item in self._template(name)]
+        return self._steps.setdefault(name, tuple(steps))
 
     def _slot(self, slot: str, concept: str, other: str) -> tuple[Token, ...]:
         """A slot's words; ``other`` is an object's adjective, or what a predicate is said of."""
