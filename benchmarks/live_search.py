@@ -30,6 +30,7 @@ POOL = ("attribute", "attribute_b", "attribute_null", "attribute_twin", "polarit
 TARGETS = ("choice", "choice_both", "mood")
 COUNTERS = ("optimizer_steps", "tokens")
 MARGIN = 1.0
+PRUNER = {"pruner": "asha", "reduction_factor": "5"}
 
 
 def searched(base: Path, trials: int, max_tasks: str) -> dict[str, str]:
@@ -148,7 +149,7 @@ def measure(given: dict[str, str], work: Path, checks: int) -> dict:
     from mlflow_xfer.searching.job import space_of
 
     move(work)
-    pruned = given | {"pruner": "asha", "study_name": "pruned"}
+    pruned = given | PRUNER | {"study_name": "pruned"}
     pruned_run = mlflow_xfer.search(**pruned | {"confirm_top": "0"}).run_id
     costs, tried = count(given["max_tasks"])
     candidates = [candidate_of(trial, space_of(study_of("pruned"))) for trial in tried]
@@ -180,7 +181,7 @@ def page(found: dict) -> str:
     limit = "" if found["max_tasks"] == "auto" else f", at most {found['max_tasks']} tasks"
     trials = ", ".join(f"{n} {state}" for state, n in found["trials"].items() if n)
     lines = [
-        "# A live search against the same trials run naively", "", f"Made by `benchmarks/live_search.py` (protocol: its docstring). Pool {', '.join(POOL)}; targets {', '.join(TARGETS)}; one seed; `pruner=asha`{limit}. Trials: {trials}.", "",
+        "# A live search against the same trials run naively", "", f"Made by `benchmarks/live_search.py` (protocol: its docstring). Pool {', '.join(POOL)}; targets {', '.join(TARGETS)}; one seed; {', '.join(f'`{name}={value}`' for name, value in PRUNER.items())}{limit}. Trials: {trials}.", "",
         "| counted by the trainers | search | naive | times cheaper |", "|---|---|---|---|",
         *(f"| {name.replace('_', ' ')} | {spent[name]:,.0f} | {naive[name]:,.0f} | {naive[name] / spent[name]:.2f} |" for name in COUNTERS), "",
         "Of what was saved, in tokens and as a share of naive:", "", "| by | tokens | share |", "|---|---|---|",

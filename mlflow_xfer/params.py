@@ -229,6 +229,7 @@ class Searching(Shape):
     sampler: str = Field("auto", description="tpe, pairwise, gp, nsgaii, nsgaiii, random, brute_force, grid; auto: pairwise (a model of tasks and pairs) for subsets and one objective, else tpe")
     rank_by: Names = Field(("auto",), description="cheap scores by which single tasks are tried first, as method of rank; none: the pool's order")
     pruner: str = Field("none", description="what stops hopeless trials: none; hyperband, asha, median, which look at short chains (1/9 and 1/3 of the steps) before the whole one; wilcoxon, which looks at seeds")
+    reduction_factor: Annotated[int, Field(ge=2)] = Field(4, description="asha and hyperband: one in so many goes on from each short chain, and is trained further")
     study_name: str = Field("auto", description="auto: derived from what is searched, so that the same command goes on")
     storage: str = Field("auto", description="where Optuna keeps the search: auto (a journal file under XFER_HOME/studies), a journal file, or a database URL")
     dry_run: bool = Field(False, description="print what would be run and what it would cost, and stop")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mlflow_xfer.searching.leases import LeasedStudy
 
 BUILD = f"{__name__}:job_of"
+DRAWING = ("sampler", "pruner", "reduction_factor")  # parameters that run_worker takes under the same names
 COMMAND, PARENT = "xfer.command", "xfer.run_id"  # attributes of the study: how its trials are run, and the search's run
 
 
@@ -29,8 +30,8 @@ def written(command: Command, tags: dict[str, str], order: tuple[str, ...]) -> d
     """What the study tells its workers, refreshed by each command that goes on with it."""
     p = command.params
     how = {
-        "shared": dict(command.shared), "objective": list(p.objective), "seeds": list(p.seeds), "sampler": p.sampler, "pruner": p.pruner, "order": list(order), "tags": tags,
-        "budget": {"n_trials": p.n_trials, "timeout": p.timeout, "gpu_hours": p.gpu_hours},
+        "shared": dict(command.shared), "objective": list(p.objective), "seeds": list(p.seeds), "order": list(order), "tags": tags,
+        **{name: getattr(p, name) for name in DRAWING}, "budget": {"n_trials": p.n_trials, "timeout": p.timeout, "gpu_hours": p.gpu_hours},
     }  # fmt: skip
     return {COMMAND: canonical(how)}
 
@@ -45,5 +46,5 @@ def job_of(study: LeasedStudy) -> Job:
     store = Store.open(sync=False, probe=False)
     mirror = Mirror(store, study, study.user_attrs[PARENT], space, how["objective"], how["seeds"], how["tags"])
     objective = Objective(store, how["shared"], how["objective"], prune=how["pruner"] != "none", rungs=how["pruner"] in BY_PROBE)
-    options = {"sampler": how["sampler"], "pruner": how["pruner"], "seeds": tuple(how["seeds"]), "order": order_of(study) or tuple(how["order"])}
+    options = {**{name: how[name] for name in DRAWING}, "seeds": tuple(how["seeds"]), "order": order_of(study) or tuple(how["order"])}
     return Job(space, objective, Budget(**how["budget"]), options, mirror, store.close)

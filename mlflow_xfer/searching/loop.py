@@ -301,6 +301,7 @@ def run_worker(
     *,
     sampler: str = "auto",
     pruner: str = "none",
+    reduction_factor: int = 4,
     seed: int = 0,
     seeds: Sequence[int] = (0,),
     order: Sequence[str] = (),
@@ -330,4 +331,4 @@ def run_worker(
     sampling.check(space, sampler=sampler, pruner=pruner, objectives=len(study.directions), seeds=len(seeds), n_trials=budget.n_trials)
     asker = Asker(study, space, sampling.make_sampler(sampler, space, len(study.directions)), seed, order, allowed, began or datetime.now())
     looks = len(seeds) - 1 if pruner != "none" else 0
-    return Worker(study, run, budget, asker, sampling.make_pruner(pruner, len(seeds)), tuple(seeds), looks, observer, between, stay).work()
+    return Worker(study, run, budget, asker, sampling.make_pruner(pruner, len(seeds), reduction_factor), tuple(seeds), looks, observer, between, stay).work()

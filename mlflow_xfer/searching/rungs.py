@@ -19,7 +19,7 @@ from mlflow_xfer.phases.estimate import steps_of
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.plan import Transfer
 
-SHARES = (1 / 9, 1 / 3)  # one trial in three goes on from each (sampling.REDUCTION)
+SHARES = (1 / 9, 1 / 3)  # in fewer steps most tasks do not show yet; how many trials go on from each is the pruner's `reduction_factor`
 FEWEST = 16  # steps that the training of a target keeps: in fewer a fresh head learns nothing that could be compared
 WORTH = 0.6  # of the whole chain's steps: a rung that is dearer tells nothing in time
 

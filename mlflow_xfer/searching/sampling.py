@@ -23,6 +23,7 @@ from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.searching.history import History
 from mlflow_xfer.searching.pairwise import Pairwise
+from mlflow_xfer.searching.rungs import SHARES
 from mlflow_xfer.searching.space import Candidate, Space
 
 SAMPLERS = ("auto", "tpe", "pairwise", "gp", "nsgaii", "nsgaiii", "random", "brute_force", "grid")
@@ -31,7 +32,6 @@ BY_PROBE = ("hyperband", "asha", "median")  # pruners that decide on probes; `wi
 BRUTE_FORCE_LIMIT = 10_000
 STARTUP = 10  # trials before a sampler's own draws, baseline and singles among them; Optuna's default
 POPULATION = 12  # a generation of NSGA: searches have tens of trials, Optuna's 50 would make all of them random
-REDUCTION = 3  # of successive halving: one in three goes on
 STEPS = 100  # a probe's step is the percentage of the trial's training that is done
 
 
@@ -124,14 +124,20 @@ def _unknown_sampler(name: str) -> XferError:
     return unknown("sampler", name, SAMPLERS)
 
 
-def make_pruner(name: str, seeds: int = 1) -> optuna.pruners.BasePruner:
-    """The pruner called ``name``, for trials of so many seeds; the steps of probes run to 100 for each seed."""
+def make_pruner(name: str, seeds: int = 1, reduction_factor: int = 4) -> optuna.pruners.BasePruner:
+    """The pruner called ``name``, for trials of so many seeds; the steps of probes run to 100 for each seed.
+
+    Optuna's rungs stand at ``min_resource`` times the powers of ``reduction_factor``, and are judged at the first report at or after them:
+    the first two are placed such that both short chains are judged, whatever the factor.
+    """
+    first, last = (round(STEPS * share) for share in SHARES)
+    shortest = max(1, min(first, last // reduction_factor))
     if name == "none":
         return optuna.pruners.NopPruner()
     if name == "hyperband":
-        return optuna.pruners.HyperbandPruner(min_resource=STEPS // REDUCTION**2, max_resource=STEPS * seeds, reduction_factor=REDUCTION)
+        return optuna.pruners.HyperbandPruner(min_resource=shortest, max_resource=STEPS * seeds, reduction_factor=reduction_factor)
     if name == "asha":
-        return optuna.pruners.SuccessiveHalvingPruner(min_resource=STEPS // REDUCTION**2, reduction_factor=REDUCTION)
+        return optuna.pruners.SuccessiveHalvingPruner(min_resource=shortest, reduction_factor=reduction_factor)
     if name == "median":
         return optuna.pruners.MedianPruner(n_startup_trials=5)
     if name == "wilcoxon":

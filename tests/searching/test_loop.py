@@ -173,6 +173,17 @@ def test_hopeless_probes_are_pruned(pruner):
     assert all(t.user_attrs["xfer.cost"]["seconds"] == t.user_attrs[PRUNED_AT]["step"] for t in pruned)
 
 
+def test_a_larger_reduction_factor_lets_fewer_trials_go_on():
+    completed = {}
+    for factor in (2, 3, 5):
+        study = in_memory()
+        run_worker(study, SPACE, probing((11, 33, 36), lambda trial, step: 50 + trial.number * 7 % 25), Budget(n_trials=25), pruner="asha", reduction_factor=factor, sampler="random")
+        looks = {len(t.intermediate_values) for t in study.trials if t.state == TrialState.PRUNED}
+        assert looks == {1, 2}, "trials are stopped at both short chains"
+        completed[factor] = sum(t.state == TrialState.COMPLETE for t in study.trials)
+    assert completed[2] > completed[3] > completed[5] >= 2
+
+
 def seeded(trial):
     scores = []
     for i, seed in enumerate(trial.seeds, 1):
