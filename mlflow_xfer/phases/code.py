@@ -9,9 +9,16 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
+
+from mlflow_xfer.data.identity import write_whole
+from mlflow_xfer.home import home
 
 PACKAGE = "mlflow_xfer"
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,9 +35,16 @@ STANDS_ON = {
 LEFT_OUT = ("tracking", "tasks", "languages", "params", "registry", "errors", "home", "phases.phase")
 
 
+class Module(NamedTuple):
+    """What is known of a module's text: the hash of its program, and every name that it imports."""
+
+    hash: str
+    imports: tuple[str, ...]
+
+
 def code_hash(procedure: str, inputs: Sequence[str] = ()) -> str:
     """Hash of the code behind a phase made by ``procedure`` and of the code hashes of its inputs."""
-    parts = [f"{name}:{_module_hash(name)}" for name in modules(procedure)]
+    parts = [f"{name}:{_read()[name].hash}" for name in modules(procedure)]
     return hashlib.sha256("\n".join([*parts, *inputs]).encode()).hexdigest()
 
 
@@ -47,44 +61,54 @@ def modules(procedure: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-@cache
 def imported(name: str) -> tuple[str, ...]:
     """Modules of this package that ``name`` imports anywhere in its text, less those left out."""
-    found = set()
-    for node in ast.walk(_tree(name)):
+    return tuple(sorted(found for found in _read()[name].imports if found in _read() and not found.removeprefix(PACKAGE + ".").startswith(LEFT_OUT)))
+
+
+@cache
+def _read() -> dict[str, Module]:
+    """Every module of this package, by name; what a text says is remembered under :func:`home`, since parsing takes seconds."""
+    texts = {name_of(path): path.read_bytes() for path in sorted(ROOT.rglob("*.py"))}
+    keys = {name: hashlib.sha256(text + sys.version.encode()).hexdigest() for name, text in texts.items()}
+    note = home() / "code.json"
+    known = _remembered(note)
+    found = {name: known.get(key) or _parsed(texts[name].decode("utf-8")) for name, key in keys.items()}
+    if not set(keys.values()) <= set(known):
+        with suppress(OSError):  # a read-only home costs time, not the run
+            write_whole(note, json.dumps({keys[name]: module for name, module in found.items()}).encode())
+    return found
+
+
+def _remembered(note: Path) -> dict[str, Module]:
+    try:
+        return {key: Module(str(digest), tuple(map(str, imports))) for key, (digest, imports) in json.loads(note.read_bytes()).items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _parsed(text: str) -> Module:
+    tree, found = ast.parse(text), set()
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    inside = {f for f in found if f.startswith(PACKAGE + ".") and source_of(f).is_file()}
-    return tuple(sorted(f for f in inside if not f.removeprefix(PACKAGE + ".").startswith(LEFT_OUT)))
+    inside = sorted(name for name in found if name.startswith(PACKAGE + "."))
+    return Module(hashlib.sha256(_bare(tree).encode()).hexdigest(), tuple(inside))
 
 
-def source_of(name: str) -> Path:
-    """The file of a module of this package (of its ``__init__`` for a package)."""
-    path = ROOT.joinpath(*name.split(".")[1:])
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-
-
-@cache
-def _module_hash(name: str) -> str:
-    return hashlib.sha256(_bare(_tree(name)).encode()).hexdigest()
-
-
-@cache
-def _tree(name: str) -> ast.Module:
-    return ast.parse(source_of(name).read_text("utf-8"))
-
-
-def without_docstrings(text: str) -> str:
-    """The program in ``text``, without comments, layout and docstrings.
-
-    ``ast.unparse`` rather than ``ast.dump``: the dump's fields differ between Python versions.
-    """
-    return _bare(ast.parse(text))
+def name_of(path: Path) -> str:
+    """The module in a file of this package (a package for its ``__init__``)."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join([PACKAGE, *(part for part in parts if part != "__init__")])
 
 
 def _bare(tree: ast.Module) -> str:
+    """The program, without comments, layout and docstrings.
+
+    ``ast.unparse`` rather than ``ast.dump``: the dump's fields differ between Python versions.
+    """
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):

@@ -233,3 +233,14 @@ def test_an_edit_of_a_module_changes_the_code_of_exactly_what_stands_on_it(proje
     path.write_text(text + "\nANSWER = 42\n", "utf-8")
     after = code_hashes(tmp_path)
     assert {kind for kind in after if after[kind] != before[kind]} == expected
+
+
+def test_what_modules_say_is_remembered_and_a_broken_note_is_not_believed(tmp_path, monkeypatch):
+    monkeypatch.setenv("XFER_HOME", str(tmp_path))
+    fresh = code_hashes(tmp_path)
+    note = tmp_path / "code.json"
+    assert len(json.loads(note.read_bytes())) > 100
+    for broken in (note.read_bytes()[:-40], b"[1]", b'{"a": 1}'):
+        note.write_bytes(broken)
+        assert code_hashes(tmp_path) == fresh
+        assert len(json.loads(note.read_bytes())) > 100, "and is written again"
