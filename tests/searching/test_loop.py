@@ -184,6 +184,27 @@ def test_a_larger_reduction_factor_lets_fewer_trials_go_on():
     assert completed[2] > completed[3] > completed[5] >= 2
 
 
+def test_what_was_pruned_is_never_run_again(journal):
+    space, run_keys = read_space(None, POOL[:4]), []
+    climb = probing((11, 33, 100), lambda trial, step: 50 + trial.number % 7 + step / 100)
+
+    def run(trial):
+        run_keys.append(trial.candidate.key)
+        return climb(trial)
+
+    for limit in (8, 14, 40):  # each command as a process that starts anew, and a user wishes for what was pruned
+        study = journal()
+        for trial in [t for t in study.trials if t.state == TrialState.PRUNED][:2]:
+            study.enqueue_trial(trial.params)
+        run_worker(study, space, run, Budget(n_trials=limit), pruner="asha")
+    pruned = [t for t in journal().trials if t.state == TrialState.PRUNED]
+    again = [t for t in pruned if DUPLICATE_OF in t.user_attrs]
+    assert len(run_keys) == len(set(run_keys)) == 16 and len(pruned) - len(again) >= 5 and len(again) >= 3
+    for trial in again:
+        known = journal().trials[trial.user_attrs[DUPLICATE_OF]]
+        assert known.state == TrialState.PRUNED and known.intermediate_values == trial.intermediate_values
+
+
 def seeded(trial):
     scores = []
     for i, seed in enumerate(trial.seeds, 1):
