@@ -13,14 +13,14 @@ Truths. ``planted``: nine tasks; singles +2, +2 and -3, a pair that gives +4 onl
 beside it), three tasks that do nothing; which task is which is drawn for each repetition. ``families``: other shapes (see FAMILIES), on
 some of which (TUNED) settings of the policy were looked at. ``grid``: the table that ``benchmarks/grid.py`` makes; needed columns: subset (names joined by ``+``; empty,
 ``none`` or ``baseline`` for no task), seed, target, dev (English dev: what the search sees), test (what the answer is scored on);
-``tokens_intermediate`` and ``tokens_target`` where known. A table that is not finished is used as far as all seeds and targets of a subset are there.
+``tokens_intermediate`` and ``tokens_target`` where known; ``--shrunk``: against the effects that are left without seed noise. A table that is not finished is used as far as all seeds and targets of a subset are there.
 
 Protocol of a repetition: a search of ``--trials`` trials of one seed each; the best k = 3 (by denoised estimates; by own scores = "raw"; by
 estimates of all subsets, run or not = "all") and the baseline are scored on 5 fresh seeds; the winner is named (of those within
 1 point, the default margin, of the best, the one with the fewest tasks); regret is the truth of the best subset minus the truth of the
 winner. The interval is Student's t on the paired differences to the baseline on the fresh seeds. Tokens are the search's own share of what
-every subset on one seed costs (confirmation counted on neither side); on the grid, a table of 3 seeds, the truth is the mean of the seeds
-and so carries noise of its own: part of the regret is that.
+every subset on one seed costs (confirmation counted on neither side); on the grid the truth is the mean of three seeds and so carries noise of
+its own, which ``--shrunk`` takes out.
 """
 
 from __future__ import annotations
@@ -130,8 +130,14 @@ FAMILIES = {"sparse": sparse, "dense": dense, "diluted": diluted, "saturating": 
 TUNED = ("sparse", "dense")
 
 
-def from_table(path: Path, targets: str = "") -> Truth:
-    """The measured grid: dev scores as they are, one of the seeds for each look; fresh test scores = mean + a residual drawn from all subsets'."""
+def from_table(path: Path, targets: str = "", shrunk: bool = False) -> Callable[[np.random.Generator], Truth]:
+    """The measured grid. A search sees the dev scores of one seed, drawn for each repetition; fresh test scores = truth + a residual drawn from all subsets'.
+
+    What a seed adds to every subset alike is taken out of test scores, as paired differences do.
+
+    Args:
+        shrunk: the truth is not the mean of the seeds but what is left of it without noise (:func:`without_noise`); needs every subset.
+    """
     table = pd.read_csv(path, keep_default_na=False)
     score = {"dev": next(c for c in ("dev", "score", "english_dev") if c in table), "test": next(c for c in ("test", "test_score") if c in table)}
     if targets:
@@ -146,14 +152,39 @@ def from_table(path: Path, targets: str = "") -> Truth:
     seeds = cells["seed"].nunique()
     if seeds < 2:
         raise SystemExit(f"{path} has one seed only: what seeds differ by cannot be told from it. Train a second one with benchmarks/grid.py.")
-    groups = {key: rows for key, rows in cells.groupby("key") if len(rows) == seeds}
+    cells = cells[cells.groupby("key")["seed"].transform("size") == seeds].sort_values("seed")
+    cells["test"] -= cells.groupby("seed")["test"].transform("mean") - cells["test"].mean()
+    groups = dict(iter(cells.groupby("key")))
     value = {key: float(rows["test"].mean()) for key, rows in groups.items()}
-    residuals = np.concatenate([rows["test"] - rows["test"].mean() for rows in groups.values()]) * np.sqrt(seeds / max(seeds - 1, 1))
+    residuals = np.concatenate([rows["test"] - value[key] for key, rows in groups.items()]) * np.sqrt(seeds / max(seeds - 1, 1))
+    if shrunk:
+        value = without_noise({key: rows["test"].to_numpy() for key, rows in groups.items()})
     dev = {key: rows["dev"].to_numpy() for key, rows in groups.items()}
-    return Truth(
-        value, lambda tasks, rng: float(rng.choice(dev[tasks])), lambda tasks, n, rng: value[tasks] + rng.choice(residuals, n),
-        {key: float((rows["once"] + rows["targets"]).mean()) for key, rows in groups.items()}, {key: float((rows["each"] + rows["targets"]).mean()) for key, rows in groups.items()},
-    )  # fmt: skip
+    once, each = ({key: float((rows[of] + rows["targets"]).mean()) for key, rows in groups.items()} for of in ("once", "each"))
+
+    def drawn(rng: np.random.Generator) -> Truth:
+        seed = rng.integers(seeds)
+        return Truth(value, lambda tasks, rng: float(dev[tasks][seed]), lambda tasks, n, rng: value[tasks] + rng.choice(residuals, n), once, each)
+
+    return drawn
+
+
+def without_noise(scores: dict[tuple[str, ...], np.ndarray]) -> dict[tuple[str, ...], float]:
+    """Scores of all subsets (``[seeds]`` each) as sums of effects, each shrunk by what seeds differ by in effects of its order.
+
+    The effects are the orthogonal contrasts of a 2^n factorial (main effects, pairs, triples ...); the shrinkage is the empirical Bayes (James-Stein)
+    factor signal / (signal + noise) of each order. The best of 512 noisy means is too good by several points, and so is any regret against it.
+    """
+    keys = list(scores)
+    if len(keys) != 2 ** len({task for key in keys for task in key}):
+        raise SystemExit("Noise can only be told from effects where every subset is trained on every seed.")
+    signs = np.array([[(-1.0) ** len({*effect} & {*key}) for key in keys] for effect in keys])
+    effects = signs @ np.array([scores[key] for key in keys]) / len(keys)
+    mean, noise, order = effects.mean(axis=1), effects.var(axis=1, ddof=1) / effects.shape[1], np.array([len(key) for key in keys])
+    for n in range(1, order.max() + 1):
+        total, own = (mean[order == n] ** 2).mean(), noise[order == n].mean()
+        mean[order == n] *= max(0.0, 1 - own / total) if total else 0.0
+    return dict(zip(keys, map(float, signs.T @ mean), strict=True))
 
 
 # -- one repetition ----------------------------------------------------------------------------------------------------
@@ -306,6 +337,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the first repetition; reported figures begin at 0, settings were looked at from 100000 on")
     parser.add_argument("--table", type=Path, default=HERE / "grid.csv")
     parser.add_argument("--targets", default="", help="of the table; default: all")
+    parser.add_argument("--shrunk", action="store_true", help="of the table: take seed noise out of the truth")
     parser.add_argument("--only", default="", help="families, comma list")
     parser.add_argument("--out", default=str(RESULTS))
     args = parser.parse_args()
@@ -324,8 +356,7 @@ def main() -> None:
             if args.what == "planted":
                 measure(f"planted sd {args.sd:g}", lambda rng: noisy(planted(rng), args.sd), sampler, args)
             elif args.what == "grid":
-                table = from_table(args.table, args.targets)
-                measure(f"grid {args.targets or 'all'}", lambda rng, table=table: table, sampler, args)
+                measure(f"grid, {args.targets or 'all targets'}{', shrunk' * args.shrunk}", from_table(args.table, args.targets, args.shrunk), sampler, args)
             else:
                 for name in args.only.split(",") if args.only else FAMILIES:
                     measure(f"{name} sd {args.sd:g}", lambda rng, make=FAMILIES[name]: noisy(make(rng), args.sd), sampler, args)
