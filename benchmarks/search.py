@@ -40,8 +40,9 @@ from scipy import special
 
 from mlflow_xfer.searching.choosing import Choice, choose, contributions, estimates, winner
 from mlflow_xfer.searching.history import History, finished_trials
-from mlflow_xfer.searching.loop import Budget, Outcome, Trial, run_worker
+from mlflow_xfer.searching.loop import run_worker
 from mlflow_xfer.searching.reading import read_space
+from mlflow_xfer.searching.trials import Budget, Outcome, Trial
 
 HERE = Path(__file__).parent
 RESULTS, PAGE = HERE / "search.jsonl", HERE / "search.md"

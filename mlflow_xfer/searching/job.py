@@ -6,12 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.searching.history import SPACE
-from mlflow_xfer.searching.loop import Budget
 from mlflow_xfer.searching.mirror import Mirror
 from mlflow_xfer.searching.objective import Objective
 from mlflow_xfer.searching.queue import order_of
 from mlflow_xfer.searching.sampling import BY_PROBE
 from mlflow_xfer.searching.space import Space, canonical
+from mlflow_xfer.searching.trials import Budget
 from mlflow_xfer.searching.workers import Job
 from mlflow_xfer.tracking.store import Store
 

@@ -30,9 +30,9 @@ from mlflow_xfer.searching.history import (
     History,
     candidate_of,
 )
-from mlflow_xfer.searching.loop import PROBE, SEED_DONE, Outcome, Trial
 from mlflow_xfer.searching.measures import ORACLE
 from mlflow_xfer.searching.space import Candidate, Space
+from mlflow_xfer.searching.trials import PROBE, SEED_DONE, Outcome, Trial
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.runs import RunView

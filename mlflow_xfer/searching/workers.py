@@ -24,9 +24,10 @@ from typing import Any
 from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN, XferError
 from mlflow_xfer.searching.hosts import present
 from mlflow_xfer.searching.leases import LeasedStudy
-from mlflow_xfer.searching.loop import Budget, Observer, RunTrial, run_worker
+from mlflow_xfer.searching.loop import run_worker
 from mlflow_xfer.searching.space import Space
 from mlflow_xfer.searching.storage import Place, check_workers, join_study
+from mlflow_xfer.searching.trials import Budget, Observer, RunTrial
 from mlflow_xfer.tracking import endpoint
 
 logger = logging.getLogger(__name__)

@@ -7,9 +7,10 @@ import resource
 import optuna
 import pytest
 
-from mlflow_xfer.searching.loop import Budget, Outcome, Pruned, Trial, run_worker
+from mlflow_xfer.searching.loop import run_worker
 from mlflow_xfer.searching.mirror import Mirror
 from mlflow_xfer.searching.reading import read_space
+from mlflow_xfer.searching.trials import Budget, Outcome, Pruned, Trial
 from mlflow_xfer.tracking.store import Store
 from tests.searching.planted import noise, truth
 

@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 from mlflow_xfer.searching.leases import LeasedStudy
-from mlflow_xfer.searching.loop import Budget, Outcome, Trial
 from mlflow_xfer.searching.reading import read_space
 from mlflow_xfer.searching.space import Space
+from mlflow_xfer.searching.trials import Budget, Outcome, Trial
 from mlflow_xfer.searching.workers import Job
 from tests.searching.planted import noise, truth
 

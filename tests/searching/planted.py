@@ -8,9 +8,9 @@ import numpy as np
 import optuna
 
 from mlflow_xfer.searching.history import DUPLICATE_OF, KEY, RETRIED_FROM, History
-from mlflow_xfer.searching.loop import Outcome, Trial
 from mlflow_xfer.searching.reading import read_space
 from mlflow_xfer.searching.space import Candidate
+from mlflow_xfer.searching.trials import Outcome, Trial
 
 POOL = tuple("abcdefghi")
 EFFECTS = {"a": 2.0, "b": 2.0, "c": -3.0}

@@ -10,9 +10,10 @@ import pytest
 
 from mlflow_xfer.searching.choosing import Choice, baseline, choose, contributions, encode, estimates, winner
 from mlflow_xfer.searching.history import Finished, finished_trials
-from mlflow_xfer.searching.loop import Budget, Outcome, Pruned, run_worker
+from mlflow_xfer.searching.loop import run_worker
 from mlflow_xfer.searching.reading import read_space
 from mlflow_xfer.searching.space import Candidate
+from mlflow_xfer.searching.trials import Budget, Outcome, Pruned
 from tests.searching.planted import POOL, SPACE, Runs, truth
 
 

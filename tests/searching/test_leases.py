@@ -13,8 +13,9 @@ from optuna.trial import TrialState
 from mlflow_xfer.searching import leases
 from mlflow_xfer.searching.history import DISCARDED, ERROR, KEY, RETRIED_FROM, History
 from mlflow_xfer.searching.leases import DIED, RETRIES, LeasedStudy
-from mlflow_xfer.searching.loop import Budget, run_worker
+from mlflow_xfer.searching.loop import run_worker
 from mlflow_xfer.searching.storage import exclusive, join_study, open_study, place
+from mlflow_xfer.searching.trials import Budget
 from tests.searching.fast_runs import SPACE
 from tests.searching.planted import Runs, retried
 

@@ -13,8 +13,9 @@ from optuna.trial import TrialState
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.searching.history import DUPLICATE_OF, ERROR, KEY, PRUNED_AT, RETRIED_FROM, History
-from mlflow_xfer.searching.loop import Budget, Outcome, run_worker
+from mlflow_xfer.searching.loop import run_worker
 from mlflow_xfer.searching.reading import read_space
+from mlflow_xfer.searching.trials import Budget, Outcome
 from tests.searching.planted import POOL, SPACE, Runs, retried, told
 
 SINGLES = ("baseline", *POOL)
