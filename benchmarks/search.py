@@ -15,11 +15,11 @@ some of which (TUNED) settings of the policy were looked at. ``grid``: the table
 ``none`` or ``baseline`` for no task), seed, target, dev (English dev: what the search sees), test (what the answer is scored on);
 ``tokens_intermediate`` and ``tokens_target`` where known; ``--shrunk``: against the effects that are left without seed noise. A table that is not finished is used as far as all seeds and targets of a subset are there.
 
-Protocol of a repetition: a search of ``--trials`` trials of one seed each; the best k = 3 (by denoised estimates; by own scores = "raw"; by
+Protocol of a repetition: a search of ``--trials`` trials of one seed each (on the grid of ``--looks`` seeds); the best k = 3 (by denoised estimates; by own scores = "raw"; by
 estimates of all subsets, run or not = "all") and the baseline are scored on 5 fresh seeds; the winner is named (of those within
 1 point, the default margin, of the best, the one with the fewest tasks); regret is the truth of the best subset minus the truth of the
 winner. The interval is Student's t on the paired differences to the baseline on the fresh seeds. Tokens are the search's own share of what
-every subset on one seed costs (confirmation counted on neither side); on the grid the truth is the mean of three seeds and so carries noise of
+every subset on every seed costs (three on the grid, one elsewhere; confirmation counted on neither side); on the grid the truth is the mean of three seeds and so carries noise of
 its own, which ``--shrunk`` takes out.
 """
 
@@ -60,6 +60,7 @@ class Truth:
         test: ``(tasks, n, rng) -> [n]`` scores of fresh seeds.
         tokens: of one subset's trial, all targets, by subset: the intermediate once (shared), as a search trains it.
         naive: the same with an intermediate for each target.
+        exhaustive: tokens of every subset on every seed there is.
     """
 
     value: dict[tuple[str, ...], float]
@@ -67,6 +68,7 @@ class Truth:
     test: Callable[[tuple[str, ...], int, np.random.Generator], np.ndarray]
     tokens: dict[tuple[str, ...], float]
     naive: dict[tuple[str, ...], float]
+    exhaustive: float
 
     @property
     def pool(self) -> tuple[str, ...]:
@@ -80,7 +82,7 @@ def subsets(pool: tuple[str, ...] = POOL) -> list[tuple[str, ...]]:
 def noisy(value: Callable[[set[str]], float], sd: float) -> Truth:
     """A truth with normal seed noise, the same on dev and on test."""
     known = {tasks: 60.0 + value(set(tasks)) for tasks in subsets()}
-    return Truth(known, lambda tasks, rng: known[tasks] + rng.normal(0, sd), lambda tasks, n, rng: known[tasks] + rng.normal(0, sd, n), dict.fromkeys(known, 1.0), dict.fromkeys(known, 1.0))
+    return Truth(known, lambda tasks, rng: known[tasks] + rng.normal(0, sd), lambda tasks, n, rng: known[tasks] + rng.normal(0, sd, n), dict.fromkeys(known, 1.0), dict.fromkeys(known, 1.0), float(len(known)))
 
 
 def planted(rng: np.random.Generator) -> Callable[[set[str]], float]:
@@ -131,8 +133,8 @@ FAMILIES = {"sparse": sparse, "dense": dense, "diluted": diluted, "saturating": 
 TUNED = ("sparse", "dense")
 
 
-def from_table(path: Path, targets: str = "", shrunk: bool = False) -> Callable[[np.random.Generator], Truth]:
-    """The measured grid. A search sees the dev scores of one seed, drawn for each repetition; fresh test scores = truth + a residual drawn from all subsets'.
+def from_table(path: Path, targets: str = "", shrunk: bool = False, looks: int = 1) -> Callable[[np.random.Generator], Truth]:
+    """The measured grid. A search sees the dev scores of ``looks`` seeds, drawn for each repetition; fresh test scores = truth + a residual drawn from all subsets'.
 
     What a seed adds to every subset alike is taken out of test scores, as paired differences do.
 
@@ -161,11 +163,11 @@ def from_table(path: Path, targets: str = "", shrunk: bool = False) -> Callable[
     if shrunk:
         value = without_noise({key: rows["test"].to_numpy() for key, rows in groups.items()})
     dev = {key: rows["dev"].to_numpy() for key, rows in groups.items()}
-    once, each = ({key: float((rows[of] + rows["targets"]).mean()) for key, rows in groups.items()} for of in ("once", "each"))
+    once, each = ({key: looks * float((rows[of] + rows["targets"]).mean()) for key, rows in groups.items()} for of in ("once", "each"))
 
     def drawn(rng: np.random.Generator) -> Truth:
-        seed = rng.integers(seeds)
-        return Truth(value, lambda tasks, rng: float(dev[tasks][seed]), lambda tasks, n, rng: value[tasks] + rng.choice(residuals, n), once, each)
+        seen = rng.choice(seeds, looks, replace=False)
+        return Truth(value, lambda tasks, rng: float(dev[tasks][seen].mean()), lambda tasks, n, rng: value[tasks] + rng.choice(residuals, n), once, each, sum(once.values()) * seeds / looks)
 
     return drawn
 
@@ -224,7 +226,7 @@ def repetition(truth: Truth, sampler: str, trials: int, seed: int) -> list[dict]
         found.append({
             "way": way, "regret": best - true, "first": best - truth.value[choices[0].candidate.tasks], "covered": abs(gaps.mean() - won) <= half, "seconds": took,
             "optimism": top.estimate - truth.value[top.candidate.tasks], "own": max(t.values[0] for t in finished) - truth.value[max(finished, key=lambda t: t.values[0]).candidate.tasks],
-            "tokens": sum(t.cost["tokens"] for t in finished) / sum(truth.tokens.values()), "naive": sum(truth.naive[t.candidate.tasks] for t in finished) / sum(t.cost["tokens"] for t in finished), "size": len(named.candidate.tasks),
+            "tokens": sum(t.cost["tokens"] for t in finished) / truth.exhaustive, "naive": sum(truth.naive[t.candidate.tasks] for t in finished) / sum(t.cost["tokens"] for t in finished), "size": len(named.candidate.tasks),
         })  # fmt: skip
     return found
 
@@ -339,6 +341,7 @@ def main() -> None:
     parser.add_argument("--table", type=Path, default=HERE / "grid.csv")
     parser.add_argument("--targets", default="", help="of the table; default: all")
     parser.add_argument("--shrunk", action="store_true", help="of the table: take seed noise out of the truth")
+    parser.add_argument("--looks", type=int, default=1, help="of the table: seeds that each trial is run on")
     parser.add_argument("--only", default="", help="families, comma list")
     parser.add_argument("--out", default=str(RESULTS))
     args = parser.parse_args()
@@ -357,7 +360,7 @@ def main() -> None:
             if args.what == "planted":
                 measure(f"planted sd {args.sd:g}", lambda rng: noisy(planted(rng), args.sd), sampler, args)
             elif args.what == "grid":
-                measure(f"grid, {args.targets or 'all targets'}{', shrunk' * args.shrunk}", from_table(args.table, args.targets, args.shrunk), sampler, args)
+                measure(f"grid, {args.targets or 'all targets'}{', shrunk' * args.shrunk}{f', {args.looks} seeds a trial' * (args.looks > 1)}", from_table(args.table, args.targets, args.shrunk, args.looks), sampler, args)
             else:
                 for name in args.only.split(",") if args.only else FAMILIES:
                     measure(f"{name} sd {args.sd:g}", lambda rng, make=FAMILIES[name]: noisy(make(rng), args.sd), sampler, args)
