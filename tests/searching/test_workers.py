@@ -25,9 +25,10 @@ from tests.conftest import ROOT
 from tests.searching.fast_runs import BUILD, SPACE
 
 ALONE = """
-import sys
+import signal, sys
 from mlflow_xfer.searching.storage import place
 from mlflow_xfer.searching.workers import run_workers
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs, and what they start, ignore it
 storage, workers = sys.argv[1:]
 run_workers(place(storage, "search"), "search", "tests.searching.fast_runs:build", int(workers))
 """
