@@ -2,7 +2,7 @@
 
     python benchmarks/mini_effects.py --seeds 0 --work WORK [--pairs key|all]     # also one process for each seed
     python benchmarks/mini_effects.py --merge WORK --out benchmarks/mini_effects.csv
-    python benchmarks/mini_effects.py --report benchmarks/mini_effects.csv        # the tables of mini_effects.md
+    python benchmarks/mini_report.py              # what follows from the table, written into mini_effects.md and docs/mini.md
 
 For each seed: pre-train from nothing (recipe of ``tasks/mini.py``), score every target without intermediate task and on
 a random encoder, then every intermediate task before the targets. A seed is base, data, head and order alike and equal
@@ -30,7 +30,6 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from mlflow_xfer.data import sources  # noqa: E402
 from mlflow_xfer.models import load  # noqa: E402
 from mlflow_xfer.models.tokenizer import train_tokenizer  # noqa: E402
-from mlflow_xfer.phases.replicates import mean_interval  # noqa: E402
 from mlflow_xfer.tasks import mini  # noqa: E402
 from mlflow_xfer.tasks.task import TaskKind  # noqa: E402
 from mlflow_xfer.training.predict import predict  # noqa: E402
@@ -41,7 +40,6 @@ from mlflow_xfer.training.trainer import references, train  # noqa: E402
 TASKS = {task.name: task for task in mini.TASKS}
 INTERMEDIATES = tuple(name for name, task in TASKS.items() if "intermediate" in task.uses)
 RICH = tuple(code for code in mini.LANGUAGES[1:] if code not in mini.LOW_RESOURCE)
-ENOUGH = 3  # seeds from which on a sign is judged
 CONTROLLED = ("attribute", "polarity", "bio_attribute")
 FIELDS = ("seed", "arm", "intermediate", "target", "xx", "low", "en")
 """``xx``: mean over the languages with a dictionary but English; ``low``: over the low-resource ones."""
@@ -165,72 +163,6 @@ def say(what: str) -> None:
 
 
 # -- what the table says -----------------------------------------------------------------------------------------------
-class Found:
-    """Means and intervals over seeds, from the rows of a table."""
-
-    def __init__(self, rows: list[dict], group: str = "xx"):
-        self.score = {(row["arm"], row["intermediate"], row["target"], int(row["seed"])): float(row[group]) for row in rows if row[group]}
-        self.seeds = sorted({key[3] for key in self.score})
-
-    def scores(self, arm: str, name: str, target: str) -> list[float]:
-        return [self.score[arm, name, target, seed] for seed in self.seeds if (arm, name, target, seed) in self.score]
-
-    def gains(self, arm: str, name: str, target: str) -> list[float]:
-        """Differences to no intermediate task, seed by seed."""
-        return [self.score[arm, name, target, s] - self.score[arm, "none", target, s] for s in self.seeds if (arm, name, target, s) in self.score]
-
-    def over_control(self, target: str) -> list[float]:
-        return [self.score["pretrained", "none", target, s] - self.score["random", "none", target, s] for s in self.seeds]
-
-
-def interval(values: list[float], sign: str = "") -> str:
-    if not values:
-        return ""
-    low, high = mean_interval(values)
-    spread = f" [{low:{sign}.1f}, {high:{sign}.1f}]" if len(values) > 1 else ""
-    return f"{sum(values) / len(values):{sign}.1f}{spread}"
-
-
-def came_out(sign: str, gains: list[float]) -> bool:
-    """``+`` and ``-``: the mean has that sign. ``0``: the 95 % interval contains 0."""
-    low, high = mean_interval(gains)
-    mean = sum(gains) / len(gains)
-    return mean > 0 if sign == "+" else mean < 0 if sign == "-" else low <= 0 <= high
-
-
-def at_least(hits: int, tried: int) -> float:
-    """Lower end of the one-sided 95 % interval of a share (Clopper & Pearson 1934)."""
-    from scipy.stats import beta
-
-    return float(beta.ppf(0.05, hits, tried - hits + 1)) if hits else 0.0
-
-
-def report(rows: list[dict]) -> str:
-    xx, low, en = Found(rows), Found(rows, "low"), Found(rows, "en")
-    lines = [f"Pre-training seeds: {', '.join(map(str, xx.seeds))}. Means with 95 % t intervals over seeds; xx = {', '.join(RICH)}; low-resource = {', '.join(mini.LOW_RESOURCE)}.", ""]
-    lines += ["| no intermediate task | xx | random encoder | difference | low-resource | English |", "|---|---|---|---|---|---|"]
-    for target in mini.TARGETS:
-        cells = [interval(xx.scores("pretrained", "none", target)), interval(xx.scores("random", "none", target)), interval(xx.over_control(target), "+"), interval(low.scores("pretrained", "none", target)), interval(en.scores("pretrained", "none", target))]
-        lines.append(f"| {target} | " + " | ".join(cells) + " |")
-    lines += ["", "| on a random encoder | gain in xx | the same on the pre-trained one |", "|---|---|---|"]
-    for name in CONTROLLED:
-        for target in (target for target, sign in TASKS[name].expected.items() if sign == "+"):
-            lines.append(f"| {name} → {target} | {interval(xx.gains('random', name, target), '+')} | {interval(xx.gains('pretrained', name, target), '+')} |")
-    pairs = {(name, target): gains for name in INTERMEDIATES for target in mini.TARGETS if (gains := xx.gains("pretrained", name, target))}
-    counted = {sign: [(pair, gains) for pair, gains in pairs.items() if TASKS[pair[0]].expected[pair[1]] == sign and len(gains) >= ENOUGH] for sign in "+-0"}
-    lines += ["", f"Signs are judged on {ENOUGH} seeds or more: + and − by the mean, 0 by whether the 95 % interval holds 0.", "", "| declared | pairs | came out so | share is at least | interval excludes 0 on that side |", "|---|---|---|---|---|"]
-    for sign, found in counted.items():
-        hits = [came_out(sign, gains) for _, gains in found]
-        clear = "" if sign == "0" else sum(mean_interval(gains)[0] > 0 if sign == "+" else mean_interval(gains)[1] < 0 for _, gains in found)
-        lines.append(f"| {sign} | {len(found)} | {sum(hits)} | {100 * at_least(sum(hits), len(found)):.0f} % | {clear} |")
-    lines += ["", "| intermediate → target | declared | seeds | gain in xx | came out |", "|---|---|---|---|---|"]
-    for (name, target), gains in pairs.items():
-        sign = TASKS[name].expected[target]
-        verdict = ("yes" if came_out(sign, gains) else "no") if len(gains) >= ENOUGH else "too few seeds"
-        lines.append(f"| {name} → {target} | {sign} | {len(gains)} | {interval(gains, '+')} | {verdict} |")
-    return "\n".join(lines) + "\n"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", default="", help="seeds to measure, one after the other")
@@ -238,7 +170,6 @@ def main() -> None:
     parser.add_argument("--pairs", choices=("none", "key", "all"), default="key", help="none: the base alone")
     parser.add_argument("--merge", type=Path, help="join the tables of this folder into --out")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/mini_effects.csv"))
-    parser.add_argument("--report", type=Path, help="print the tables of this file")
     arguments = parser.parse_args()
     for seed in filter(None, arguments.seeds.split(",")):
         measure(int(seed), arguments.work, arguments.pairs)
@@ -248,8 +179,6 @@ def main() -> None:
             table = csv.DictWriter(stream, FIELDS, lineterminator="\n")
             table.writeheader()
             table.writerows(rows)
-    if arguments.report:
-        print(report(read(arguments.report)), end="")
 
 
 if __name__ == "__main__":

@@ -38,14 +38,15 @@ def spread(values: Iterable[float]) -> tuple[float, float]:
 
 
 def effects(out: Path) -> None:
-    """Pairs of mini measured on three seeds or more: gain over no intermediate task, coloured by the sign declared before."""
+    """Pairs of mini measured on every seed (declared to help or harm, matched nulls): gain over no intermediate task, coloured by the sign declared before."""
     table = {(r["arm"], r["intermediate"], r["target"], r["seed"]): float(r["xx"]) for r in rows("mini_effects.csv")}
     expected = {task.name: task.expected for task in mini.TASKS}
     gains: dict[tuple[str, str], list[float]] = {}
     for (arm, name, target, seed), score in table.items():
         if arm == "pretrained" and name != "none":
             gains.setdefault((name, target), []).append(score - table[arm, "none", target, seed])
-    shown = sorted((pair for pair, found in gains.items() if pair[1] != "retrieval" and len(found) > 2), key=lambda pair: ("-0+".index(expected[pair[0]][pair[1]]), spread(gains[pair])[0]))
+    seeds = len({seed for *_, seed in table})
+    shown = sorted((pair for pair, found in gains.items() if pair[1] != "retrieval" and len(found) == seeds), key=lambda pair: ("-0+".index(expected[pair[0]][pair[1]]), spread(gains[pair])[0]))
     figure, axes = plt.subplots(figsize=(8, 0.17 * len(shown) + 1.2))
     for place, pair in enumerate(shown):
         mean, half = spread(gains[pair])
