@@ -124,7 +124,7 @@ def _unknown_sampler(name: str) -> XferError:
     return unknown("sampler", name, SAMPLERS)
 
 
-def make_pruner(name: str, seeds: int = 1, reduction_factor: int = 4) -> optuna.pruners.BasePruner:
+def make_pruner(name: str, seeds: int, reduction_factor: int) -> optuna.pruners.BasePruner:
     """The pruner called ``name``, for trials of so many seeds; the steps of probes run to 100 for each seed.
 
     Optuna's rungs stand at ``min_resource`` times the powers of ``reduction_factor``, and are judged at the first report at or after them:

@@ -36,7 +36,8 @@ class Meaning(NamedTuple):
 
 
 SLOTS = {
-    "S": ("agent",), "V": ("verb",), "V-": ("verb",), "O": ("object", "adjective"), "B": ("object",), "X": ("adjective", "object"), "P": ("place",), "T": ("time",),
+    "S": ("agent", None), "V": ("verb", None), "V-": ("verb", None), "O": ("object", "adjective"), "B": ("object", None),
+    "X": ("adjective", "object"), "P": ("place", None), "T": ("time", None),
 }  # fmt: skip
 """By slot of a template: the field of a meaning that it says, and the one that its form depends on too: an object's
 adjective, and what a predicate is said of."""
@@ -147,8 +148,13 @@ class Grammar:
 
     def _compiled(self, name: str) -> tuple[Step, ...]:
         """The template ``name``, its fields looked up once: sentences are hundreds of thousands."""
-        places = {slot: tuple(map(Meaning._fields.index, fields)) for slot, fields in SLOTS.items()}
-        steps = [Step(item, "", 0, None, {}) if item.pos else Step(None, item.word, *(*places[item.word], None)[:2], {}) for item in self._template(name)]
+        place, steps = Meaning._fields.index, []
+        for item in self._template(name):
+            if item.pos:
+                steps.append(Step(item, "", 0, None, {}))
+            else:
+                field, beside = SLOTS[item.word]
+                steps.append(Step(None, item.word, place(field), place(beside) if beside else None, {}))
         return self._steps.setdefault(name, tuple(steps))
 
     def _slot(self, slot: str, concept: str, other: str) -> tuple[Token, ...]:
