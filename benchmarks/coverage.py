@@ -65,7 +65,9 @@ class Model:
         draw = lambda sd, *shape: self.effect(rng, sd, (draws, *shape))  # noqa: E731
         language = draw(self.language, 1, 1, languages)
         base = (
-            draw(self.base, bases, 1, 1) + draw(self.mixed, bases, seeds, 1) + draw(self.mixed, bases, 1, languages)
+            draw(self.base, bases, 1, 1)
+            + draw(self.mixed, bases, seeds, 1)
+            + draw(self.mixed, bases, 1, languages)
             if bases > 1
             else 0.0
         )
@@ -208,7 +210,10 @@ METHODS: dict[str, tuple[str, Method]] = {
         "Welch, twice as many seeds in the second arm; power for 2 points",
         unpaired,
     ),
-    "Difference over 3 base checkpoints, these languages": ("crossed base x seed; power for 2 points", bases_these),
+    "Difference over 3 base checkpoints, these languages": (
+        "crossed base x seed; power for 2 points",
+        bases_these,
+    ),
     "Difference over 3 base checkpoints, languages like these": (
         "crossed base x seed x language; power for 2 points",
         bases_like_these,
@@ -216,7 +221,10 @@ METHODS: dict[str, tuple[str, Method]] = {
     "Difference by family": ("crossed seed x family, one family holds a third; power for 2 points", families),
     "Slope on a covariate, languages like these": ("points per sd; power for 1 point per sd", slope),
     "Slope on a covariate, these languages": ("per-seed slopes; power for 1 point per sd", slope_these),
-    "Ratio of tau": ("interval: jackknife; test: swaps within languages; power for a true ratio of .5", tau_ratio),
+    "Ratio of tau": (
+        "interval: jackknife; test: swaps within languages; power for a true ratio of .5",
+        tau_ratio,
+    ),
 }
 
 
@@ -245,19 +253,30 @@ def single_tests(draws: int) -> list[tuple[str, float, str]]:
     for n in (30, 100, 1000):
         p = rng.uniform(0.02, 0.98, draws)
         low, high = np.array([wilson(k, n) for k in rng.binomial(n, p)]).T
-        rows.append((f"Wilson interval, n = {n}", 100 * ((low <= 100 * p) & (100 * p <= high)).mean(), "93-97"))
+        rows.append(
+            (f"Wilson interval, n = {n}", 100 * ((low <= 100 * p) & (100 * p <= high)).mean(), "93-97")
+        )
     for seeds in (6, 10):
         for name, noise in (
             ("normal", rng.standard_normal((draws, seeds))),
             ("t(3)", rng.standard_t(3, (draws, seeds))),
         ):
             p = np.array([permutation.sign_flip(row) for row in noise])
-            rows.append((f"Sign-flip test, {seeds} seeds, {name}: false positives", 100 * (p <= 0.05).mean(), "<= 5"))
+            rows.append(
+                (f"Sign-flip test, {seeds} seeds, {name}: false positives", 100 * (p <= 0.05).mean(), "<= 5")
+            )
     for seeds in (3, 5, 10):
         x = 1.0 + rng.standard_normal((draws, 1, seeds, 1))  # the truth lies at the margin
-        hit = [power.equivalence(means.estimate(crossed.spread(row, (SEED,)), 0.95), 1.0) <= 0.05 for row in x]
-        rows.append((f"Equivalence, {seeds} seeds, truth at the margin: false positives", 100 * np.mean(hit), "<= 5"))
-    for name, noise in (("normal", rng.standard_normal((draws, 30))), ("t(5)", rng.standard_t(5, (draws, 30)))):
+        hit = [
+            power.equivalence(means.estimate(crossed.spread(row, (SEED,)), 0.95), 1.0) <= 0.05 for row in x
+        ]
+        rows.append(
+            (f"Equivalence, {seeds} seeds, truth at the margin: false positives", 100 * np.mean(hit), "<= 5")
+        )
+    for name, noise in (
+        ("normal", rng.standard_normal((draws, 30))),
+        ("t(5)", rng.standard_t(5, (draws, 30))),
+    ):
         alarms = (multiplicity.e_process(noise) >= 20).any(-1)
         rows.append((f"e-process, 30 looks, {name}: false alarms at any look", 100 * alarms.mean(), "<= 5"))
     for tasks in (3, 5, 9):
@@ -265,7 +284,11 @@ def single_tests(draws: int) -> list[tuple[str, float, str]]:
         y = 0.15 * rng.standard_normal((draws, tasks)) + errors * rng.standard_normal((draws, tasks))
         found = [spread.random_effects(a, b) for a, b in zip(y, errors, strict=True)]
         rows.append(
-            (f"Random-effects mean over {tasks} tasks", 100 * np.mean([f.low <= 0 <= f.high for f in found]), "93-97")
+            (
+                f"Random-effects mean over {tasks} tasks",
+                100 * np.mean([f.low <= 0 <= f.high for f in found]),
+                "93-97",
+            )
         )
     return rows
 
@@ -288,11 +311,15 @@ def resampling(draws: int) -> list[tuple[str, float, str]]:
                     "93-97",
                 )
             )
-    index = pd.MultiIndex.from_product([range(5), range(200)], names=["language", "example"]).to_frame(index=False)
+    index = pd.MultiIndex.from_product([range(5), range(200)], names=["language", "example"]).to_frame(
+        index=False
+    )
     covered = []
     for _ in range(draws // 2):
         gap = index.assign(gap=100.0 * ((rng.random(1000) < 0.75).astype(float) - (rng.random(1000) < 0.70)))
-        low, high = bootstrap.widened(gap["gap"].mean(), bootstrap.task_draws(gap, None, 1000, rng), 1.0, 0.95)
+        low, high = bootstrap.widened(
+            gap["gap"].mean(), bootstrap.task_draws(gap, None, 1000, rng), 1.0, 0.95
+        )
         covered.append(low <= 5.0 <= high)
     rows.append(
         (
@@ -326,7 +353,9 @@ def resampling(draws: int) -> list[tuple[str, float, str]]:
         steps = [
             (o, i, t, s)
             for o in range(12)
-            for i, (t, s) in enumerate((("", 0.0), ("a", gains["a"][o]), ("b", gains["a"][o] + gains["b"][o])))
+            for i, (t, s) in enumerate(
+                (("", 0.0), ("a", gains["a"][o]), ("b", gains["a"][o] + gains["b"][o]))
+            )
         ]
         value = (
             contribution.shapley(pd.DataFrame(steps, columns=["order", "position", "task", "score"]))
@@ -356,7 +385,10 @@ def markdown(draws: int, only: str = "") -> str:
     held = total = wide = 0
     for name, what, found in tables(draws, only):
         lines += [f"## {name}", "", f"{what[0].upper()}{what[1:]}.", ""]
-        lines += ["| model | " + " | ".join(f"{s} x {n}" for s in SEEDS for n in LANGUAGES) + " |", "|---" * 10 + "|"]
+        lines += [
+            "| model | " + " | ".join(f"{s} x {n}" for s in SEEDS for n in LANGUAGES) + " |",
+            "|---" * 10 + "|",
+        ]
         for model in MODELS:
             row = []
             for s in SEEDS:
@@ -365,7 +397,11 @@ def markdown(draws: int, only: str = "") -> str:
                     low = cell.coverage < 93 or cell.false > limit
                     mark = " !" if low else " ~" if cell.coverage > 97 else ""
                     row.append(f"{cell.coverage:.1f} / {cell.false:.1f} / {cell.power:.0f}{mark}")
-                    held, wide, total = held + in_band(cell, draws), wide + (cell.coverage > 97 and not low), total + 1
+                    held, wide, total = (
+                        held + in_band(cell, draws),
+                        wide + (cell.coverage > 97 and not low),
+                        total + 1,
+                    )
             lines.append(f"| {model.name} | " + " | ".join(row) + " |")
         lines.append("")
     lines += [
@@ -376,7 +412,8 @@ def markdown(draws: int, only: str = "") -> str:
     if not only:
         lines += ["## Single tests", "", "| what | % | aim |", "|---|---|---|"]
         lines += [
-            f"| {what} | {value:.1f} | {aim} |" for what, value, aim in [*single_tests(draws), *resampling(draws)]
+            f"| {what} | {value:.1f} | {aim} |"
+            for what, value, aim in [*single_tests(draws), *resampling(draws)]
         ]
     return "\n".join(lines) + "\n"
 

@@ -27,7 +27,9 @@ HELP, NULL, HARM = {"attribute", "attribute_twin"}, {"attribute_null"}, {"positi
 
 def demo() -> dict[str, str]:
     """The parameters of ``make demo-search``."""
-    recipe = re.search(r"^demo-search:.*\n((?:\t.*\n?)+)", (HERE.parent / "Makefile").read_text("utf-8"), re.M).group(1)
+    recipe = re.search(
+        r"^demo-search:.*\n((?:\t.*\n?)+)", (HERE.parent / "Makefile").read_text("utf-8"), re.M
+    ).group(1)
     return dict(re.findall(r"-P (\w[\w.]*)=(\S+)", recipe))
 
 
@@ -58,10 +60,16 @@ def repeat(base: Path, repetition: int, work: Path) -> dict:
 
     client = MlflowClient()
     run = client.get_run(run_id)
-    confirmed = pd.DataFrame(**json.loads(Path(client.download_artifacts(run_id, "results/confirmed.json")).read_text("utf-8"))).to_dict("records")
+    confirmed = pd.DataFrame(
+        **json.loads(Path(client.download_artifacts(run_id, "results/confirmed.json")).read_text("utf-8"))
+    ).to_dict("records")
     best = confirmed[0]
-    trials = client.search_runs([run.info.experiment_id], f"tags.xfer.kind = 'trial' and tags.mlflow.parentRunId = '{run_id}'")
-    ends = [("duplicate" if "xfer.duplicate_of" in trial.data.tags else trial.info.status) for trial in trials]
+    trials = client.search_runs(
+        [run.info.experiment_id], f"tags.xfer.kind = 'trial' and tags.mlflow.parentRunId = '{run_id}'"
+    )
+    ends = [
+        ("duplicate" if "xfer.duplicate_of" in trial.data.tags else trial.info.status) for trial in trials
+    ]
     return {
         "repetition": repetition, "seeds": typed["seeds"], "named": best["candidate"], "verdict": best["verdict"], "selected": best["selected_dev"], "confirmed": best["confirmed_test"], "low": best["low"], "high": best["high"],
         "right": right(set(best["candidate"].split("+")), best["verdict"]), "finished": ends.count("FINISHED"), "pruned": ends.count("KILLED"), "cpu": cpu, "wall": wall,
@@ -71,7 +79,10 @@ def repeat(base: Path, repetition: int, work: Path) -> dict:
 
 def spent() -> float:
     """Processor seconds of this process and its children."""
-    return sum(found.ru_utime + found.ru_stime for found in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+    return sum(
+        found.ru_utime + found.ru_stime
+        for found in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
 
 
 def truth(target: str) -> list[str]:
@@ -80,12 +91,24 @@ def truth(target: str) -> list[str]:
 
     table = pd.read_csv(HERE / "grid.csv", keep_default_na=False)
     table = table[table["target"] == target]
-    found = {(frozenset(subset.split("+")) - {"none"}, seed): float(test) for subset, seed, test in zip(table["subset"], table["seed"], table["test"], strict=True)}
+    found = {
+        (frozenset(subset.split("+")) - {"none"}, seed): float(test)
+        for subset, seed, test in zip(table["subset"], table["seed"], table["test"], strict=True)
+    }
     seeds = sorted(set(table["seed"]))
-    lines = [f"What they do by `grid.csv` (all subsets of nine tasks, {len(seeds)} seed{'s' if len(seeds) > 1 else ''}, the grid's own recipe), in points of {target} on test:", "", "| task | alone | on average over subsets of the others |", "|---|---|---|"]
+    lines = [
+        f"What they do by `grid.csv` (all subsets of nine tasks, {len(seeds)} seed{'s' if len(seeds) > 1 else ''}, the grid's own recipe), in points of {target} on test:",
+        "",
+        "| task | alone | on average over subsets of the others |",
+        "|---|---|---|",
+    ]
     for task in sorted(HELP | NULL | HARM):
         alone = [found[frozenset({task}), seed] - found[frozenset(), seed] for seed in seeds]
-        pairs = [score - found[subset - {task}, seed] for (subset, seed), score in found.items() if task in subset and (subset - {task}, seed) in found]
+        pairs = [
+            score - found[subset - {task}, seed]
+            for (subset, seed), score in found.items()
+            if task in subset and (subset - {task}, seed) in found
+        ]
         lines.append(f"| {task} | {sum(alone) / len(alone):+.1f} | {sum(pairs) / len(pairs):+.1f} |")
     return lines
 
@@ -99,8 +122,18 @@ def page(rows: list[dict]) -> str:
         "| seeds | named | verdict | selected | confirmed | 95 % interval | right | trials finished, pruned | processor seconds |", "|---|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     for row in rows:
-        lines.append("| {seeds} | {named} | {verdict} | {selected:+.1f} | {confirmed:+.1f} | {low:+.1f} … {high:+.1f} | {says} | {finished}, {pruned} | {cpu:.0f}{note} |".format(**row | {"note": f" ({row['note']})" if row.get("note") else ""}, says="yes" if row["right"] else "no"))
-    lines += ["", f"Processor seconds are those of all processes (on two idle cores about half of that passes, at most {max(row['cpu'] for row in rows) / 120:.1f} minutes if nothing waits; that was not timed by itself).", "", *truth("choice")]
+        lines.append(
+            "| {seeds} | {named} | {verdict} | {selected:+.1f} | {confirmed:+.1f} | {low:+.1f} … {high:+.1f} | {says} | {finished}, {pruned} | {cpu:.0f}{note} |".format(
+                **row | {"note": f" ({row['note']})" if row.get("note") else ""},
+                says="yes" if row["right"] else "no",
+            )
+        )
+    lines += [
+        "",
+        f"Processor seconds are those of all processes (on two idle cores about half of that passes, at most {max(row['cpu'] for row in rows) / 120:.1f} minutes if nothing waits; that was not timed by itself).",
+        "",
+        *truth("choice"),
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -113,7 +146,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--base", type=Path, help="the checkpoint that make demo pre-trains")
     parser.add_argument("--repetitions", default="0,1,2,3,4")
-    parser.add_argument("--work", type=Path, default=Path("demo_search"), help="folder of stores and checkpoints")
+    parser.add_argument(
+        "--work", type=Path, default=Path("demo_search"), help="folder of stores and checkpoints"
+    )
     parser.add_argument("--write", action="store_true", help="only write the page from what was measured")
     arguments = parser.parse_args()
     for repetition in [] if arguments.write else map(int, arguments.repetitions.split(",")):

@@ -86,19 +86,33 @@ def batches(encoded: Mapping[str, Any], batch: int) -> Iterator[dict[str, Tensor
 
 
 def classify(model: nn.Module, tokenizer: Any, task: Task, split: Any, script: Script) -> list[str]:
-    encoded = tokenizer(split["text_a"][:], split["text_b"][:], padding="max_length", truncation=True, max_length=script.length)
+    encoded = tokenizer(
+        split["text_a"][:],
+        split["text_b"][:],
+        padding="max_length",
+        truncation=True,
+        max_length=script.length,
+    )
     best = torch.cat([model(**inputs).logits.argmax(-1) for inputs in batches(encoded, script.batch)])
     return [model.config.id2label[i] for i in best.tolist()]
 
 
 def tag(model: nn.Module, tokenizer: Any, task: Task, split: Any, script: Script) -> list[list[str]]:
     """One tag for each word whose first subword is within the length."""
-    encoded = tokenizer(split["words"][:], is_split_into_words=True, padding="max_length", truncation=True, max_length=script.length)
+    encoded = tokenizer(
+        split["words"][:],
+        is_split_into_words=True,
+        padding="max_length",
+        truncation=True,
+        max_length=script.length,
+    )
     best = torch.cat([model(**inputs).logits.argmax(-1) for inputs in batches(encoded, script.batch)]).numpy()
     found = []
     for row in range(len(best)):
         owners = encoded.word_ids(row)
-        firsts = [at for at, word in enumerate(owners) if word is not None and (at == 0 or owners[at - 1] != word)]
+        firsts = [
+            at for at, word in enumerate(owners) if word is not None and (at == 0 or owners[at - 1] != word)
+        ]
         found.append([model.config.id2label[i] for i in best[row, firsts].tolist()])
     return found
 
@@ -109,26 +123,46 @@ def answer(model: nn.Module, tokenizer: Any, task: Task, split: Any, script: Scr
         cut(tokenizer, split["question"][:], MAX_QUESTION), contexts, truncation="only_second", max_length=script.length,
         stride=STRIDE, return_overflowing_tokens=True, return_offsets_mapping=True, padding="max_length",
     )  # fmt: skip
-    owners, best, found = encoded["overflow_to_sample_mapping"], [-np.inf] * len(contexts), [""] * len(contexts)
+    owners, best, found = (
+        encoded["overflow_to_sample_mapping"],
+        [-np.inf] * len(contexts),
+        [""] * len(contexts),
+    )
     row = 0
     for inputs in batches(encoded, script.batch):
         output = model(**inputs)
-        inside = torch.tensor([[s == 1 for s in encoded.sequence_ids(row + i)] for i in range(len(inputs["input_ids"]))])
-        for first, last, score in zip(*(x.tolist() for x in best_spans(output.start_logits, output.end_logits, inside)), strict=True):
+        inside = torch.tensor(
+            [[s == 1 for s in encoded.sequence_ids(row + i)] for i in range(len(inputs["input_ids"]))]
+        )
+        for first, last, score in zip(
+            *(x.tolist() for x in best_spans(output.start_logits, output.end_logits, inside)), strict=True
+        ):
             example, offsets = owners[row], encoded["offset_mapping"][row]
             if score > best[example]:
-                best[example], found[example] = score, contexts[example][offsets[first][0] : offsets[last][1]].strip()
+                best[example], found[example] = (
+                    score,
+                    contexts[example][offsets[first][0] : offsets[last][1]].strip(),
+                )
             row += 1
     return found
 
 
-SCRIPTS = {"xnli": Script(128, 8, classify), "pawsx": Script(128, 8, classify), "panx": Script(128, 32, tag), "udpos": Script(128, 32, tag), "xquad": Script(384, 8, answer), "mlqa": Script(384, 8, answer)}
+SCRIPTS = {
+    "xnli": Script(128, 8, classify),
+    "pawsx": Script(128, 8, classify),
+    "panx": Script(128, 32, tag),
+    "udpos": Script(128, 32, tag),
+    "xquad": Script(384, 8, answer),
+    "mlqa": Script(384, 8, answer),
+}
 
 
 @torch.no_grad()
 def loop(model: nn.Module, tokenizer: Any, task: Task, splits: Mapping[str, Any]) -> dict[str, list]:
     script = SCRIPTS[task.name]
-    return {language: script.loop(model, tokenizer, task, split, script) for language, split in splits.items()}
+    return {
+        language: script.loop(model, tokenizer, task, split, script) for language, split in splits.items()
+    }
 
 
 # -- measuring -------------------------------------------------------------------------------------------------------
@@ -151,7 +185,14 @@ def seconds(call: Callable[[], Any]) -> tuple[float, Any]:
 
 def make_model(folder: Path, task: Task, data: str, size: str, vocab_size: int) -> Path:
     """A model of random weights whose tokenizer knows the languages of the task's test rows."""
-    texts = (text for split in rows_of(task, data, 1_000_000).values() for name in TEXTS[task.kind] for value in split[name][:] if value for text in ([" ".join(value)] if name == "words" else [value]))
+    texts = (
+        text
+        for split in rows_of(task, data, 1_000_000).values()
+        for name in TEXTS[task.kind]
+        for value in split[name][:]
+        if value
+        for text in ([" ".join(value)] if name == "words" else [value])
+    )
     tokenizer = train_tokenizer(texts, vocab_size, "xlm-roberta")
     with quiet():
         build_scratch("xlm-roberta", size, tokenizer, 0).save_pretrained(folder)
@@ -163,12 +204,22 @@ def make_model(folder: Path, task: Task, data: str, size: str, vocab_size: int) 
 def centre(model: nn.Module, tokenizer: Any, split: Any, length: int) -> None:
     """Shift the head's bias so that no label wins everywhere: equal answers would say nothing then."""
     rows = split.select(range(min(32, len(split))))
-    inputs = tokenizer(rows["text_a"][:], rows["text_b"][:], padding=True, truncation=True, max_length=length, return_tensors="pt")
+    inputs = tokenizer(
+        rows["text_a"][:],
+        rows["text_b"][:],
+        padding=True,
+        truncation=True,
+        max_length=length,
+        return_tensors="pt",
+    )
     model.classifier.out_proj.bias -= model(**inputs).logits.mean(0)
 
 
 def measure(checkpoint: Path, task: Task, data: str, limit: int, repeats: int) -> dict[str, Any]:
-    model, tokenizer = build(checkpoint, [task], False, seed=0).head(task.name).eval(), load_tokenizer(checkpoint)
+    model, tokenizer = (
+        build(checkpoint, [task], False, seed=0).head(task.name).eval(),
+        load_tokenizer(checkpoint),
+    )
     splits = rows_of(task, data, limit)
     n, spent = sum(map(len, splits.values())), {"loop": [], "ours": [], "again": []}
     length = SCRIPTS[task.name].length
@@ -184,8 +235,15 @@ def measure(checkpoint: Path, task: Task, data: str, limit: int, repeats: int) -
             time_again, _ = seconds(lambda: predict_with(model, tokenizer, task, splits, length))
         for arm, value in zip(spent, (time_loop, time_ours, time_again), strict=True):
             spent[arm].append(value)
-    pairs = [(a, b) for language in splits for a, b in zip(theirs[language], ours[language], strict=True) if task.kind != TaskKind.TAGGING or len(a) == len(b)]
-    tokens = np.concatenate([encode(split, task, tokenizer, length, cached=False).lengths for split in splits.values()]).mean()
+    pairs = [
+        (a, b)
+        for language in splits
+        for a, b in zip(theirs[language], ours[language], strict=True)
+        if task.kind != TaskKind.TAGGING or len(a) == len(b)
+    ]
+    tokens = np.concatenate(
+        [encode(split, task, tokenizer, length, cached=False).lengths for split in splits.values()]
+    ).mean()
     rates = {arm: n / statistics.median(values) for arm, values in spent.items()}
     return {
         "languages": len(splits), "examples": n, "tokens": float(tokens), "seconds": spent, "per_s": rates,
@@ -203,10 +261,21 @@ def search(x: np.ndarray, y: np.ndarray, python: str) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as name:
             files = [str(Path(name) / f"{part}.npy") for part in ("x", "y", "found")]
             np.save(files[0], x), np.save(files[1], y)
-            said = subprocess.run([python, "-c", FAISS, *files[:2], str(NEIGHBOURS), files[2]], capture_output=True, text=True, check=True, env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": ""})
+            said = subprocess.run(
+                [python, "-c", FAISS, *files[:2], str(NEIGHBOURS), files[2]],
+                capture_output=True,
+                text=True,
+                check=True,
+                env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": ""},
+            )
             theirs = np.load(files[2])
         told = json.loads(said.stdout)
-        found |= {"faiss": told["seconds"], "version": told["version"], "ratio": told["seconds"] / ours, "equal": float((theirs == np.concatenate([forward, backward])).mean())}
+        found |= {
+            "faiss": told["seconds"],
+            "version": told["version"],
+            "ratio": told["seconds"] / ours,
+            "equal": float((theirs == np.concatenate([forward, backward])).mean()),
+        }
     return found
 
 
@@ -220,19 +289,31 @@ def retrieval(data: str, language: str, python: str, limit: int) -> list[dict[st
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data")
     parser.add_argument("--size", default="small", choices=sorted(SIZES))
     parser.add_argument("--vocab-size", type=int, default=32_000)
     parser.add_argument("--tasks", default="xnli,panx,xquad")
-    parser.add_argument("--rows", type=int, default=1_000_000, help="at most so many rows of a language, at equal distances")
+    parser.add_argument(
+        "--rows", type=int, default=1_000_000, help="at most so many rows of a language, at equal distances"
+    )
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--bucc", default="", help="language whose BUCC dev sentences are searched")
     parser.add_argument("--faiss", default="", help="a Python that has faiss")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    report: dict[str, Any] = {"about": {"torch": torch.__version__, "machine": platform.machine(), "rows": arguments.rows, "size": arguments.size, "vocabulary": arguments.vocab_size}}
+    report: dict[str, Any] = {
+        "about": {
+            "torch": torch.__version__,
+            "machine": platform.machine(),
+            "rows": arguments.rows,
+            "size": arguments.size,
+            "vocabulary": arguments.vocab_size,
+        }
+    }
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XFER_HOME"] = str(Path(folder) / "home")
         run(arguments, Path(folder), report)
@@ -246,11 +327,22 @@ def run(arguments: argparse.Namespace, folder: Path, report: dict[str, Any]) -> 
         task = TASKS.get(name)
         model = make_model(folder / name, task, arguments.data, arguments.size, arguments.vocab_size)
         report[name] = found = measure(model, task, arguments.data, arguments.rows, arguments.repeats)
-        print(f"{name}: {found['languages']} languages, {found['examples']} examples of {found['tokens']:.1f} tokens; loop {found['per_s']['loop']:.1f}/s, ours {found['per_s']['ours']:.1f}/s: {found['ratio']:.2f}x, again {found['ratio_again']:.2f}x; {found['equal']} of {found['compared']} answers equal", flush=True)
+        print(
+            f"{name}: {found['languages']} languages, {found['examples']} examples of {found['tokens']:.1f} tokens; loop {found['per_s']['loop']:.1f}/s, ours {found['per_s']['ours']:.1f}/s: {found['ratio']:.2f}x, again {found['ratio_again']:.2f}x; {found['equal']} of {found['compared']} answers equal",
+            flush=True,
+        )
     if arguments.bucc:
         report["bucc"] = retrieval(arguments.data, arguments.bucc, arguments.faiss, arguments.rows)
         for found in report["bucc"]:
-            print(f"bucc {found['rows']} x {found['dimensions']}: ours {found['ours']:.2f} s" + (f", faiss {found['version']} {found['faiss']:.2f} s: {found['ratio']:.2f}x; {100 * found['equal']:.3f} % equal" if arguments.faiss else ""), flush=True)
+            print(
+                f"bucc {found['rows']} x {found['dimensions']}: ours {found['ours']:.2f} s"
+                + (
+                    f", faiss {found['version']} {found['faiss']:.2f} s: {found['ratio']:.2f}x; {100 * found['equal']:.3f} % equal"
+                    if arguments.faiss
+                    else ""
+                ),
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

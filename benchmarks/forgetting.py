@@ -48,7 +48,9 @@ def rows(name: str, split: str, language: str, seed: int):
 def trained(base: Path, name: str, rate: float, work: Path) -> Path:
     seed, recipe = seed_of(base), replace(TASKS[name].recipe, learning_rate=rate)
     settings = Settings(**vars(recipe), seed=seed, select_by="last")
-    return train(base, [Part(TASKS[name], rows(name, "train", "en", seed))], None, settings, work, save_every_s=1e9).directory
+    return train(
+        base, [Part(TASKS[name], rows(name, "train", "en", seed))], None, settings, work, save_every_s=1e9
+    ).directory
 
 
 def retrieval(model: Path) -> Iterator[dict[str, float]]:
@@ -57,7 +59,10 @@ def retrieval(model: Path) -> Iterator[dict[str, float]]:
     for layer, found in layer_vectors(model, splits, max_seq_length=64).items():
         scores = {}
         for column, centred in (("raw", False), ("centred", True)):
-            right = [sum(row == i for i, row in enumerate(nearest_sources(sides, centred))) / len(splits[code]) for code, sides in found.items()]
+            right = [
+                sum(row == i for i, row in enumerate(nearest_sources(sides, centred))) / len(splits[code])
+                for code, sides in found.items()
+            ]
             scores[column] = round(100 * sum(right) / len(right), 2)
         yield {"layer": layer, **scores}
 
@@ -70,7 +75,9 @@ def main() -> None:
     have: set[tuple[str, str, str]] = set()
     if arguments.out.is_file():
         with arguments.out.open(newline="", encoding="utf-8") as stream:
-            have = {(row["base"], row["intermediate"], row["learning_rate"]) for row in csv.DictReader(stream)}
+            have = {
+                (row["base"], row["intermediate"], row["learning_rate"]) for row in csv.DictReader(stream)
+            }
     for base in arguments.bases:
         for name, rate in [("none", 0.0), *((name, rate) for name in INTERMEDIATES for rate in RATES)]:
             key = (str(seed_of(base)), name, str(rate))
@@ -78,7 +85,9 @@ def main() -> None:
                 continue
             with tempfile.TemporaryDirectory() as scratch:
                 os.environ["XFER_HOME"] = f"{scratch}/home"
-                found = list(retrieval(base if name == "none" else trained(base, name, rate, Path(scratch) / "work")))
+                found = list(
+                    retrieval(base if name == "none" else trained(base, name, rate, Path(scratch) / "work"))
+                )
             with arguments.out.open("a", newline="", encoding="utf-8") as stream:
                 table = csv.DictWriter(stream, FIELDS, lineterminator="\n")
                 if not stream.tell():

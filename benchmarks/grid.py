@@ -36,7 +36,17 @@ from mlflow_xfer.training.selection import dev_score  # noqa: E402
 from mlflow_xfer.training.settings import Outcome, Part, Settings  # noqa: E402
 from mlflow_xfer.training.trainer import references, train  # noqa: E402
 
-POOL = ("attribute", "attribute_b", "attribute_null", "attribute_twin", "polarity", "position", "questions", "roles", "types")
+POOL = (
+    "attribute",
+    "attribute_b",
+    "attribute_null",
+    "attribute_twin",
+    "polarity",
+    "position",
+    "questions",
+    "roles",
+    "types",
+)
 TARGETS = ("choice", "choice_both", "mood")
 TASKS = {task.name: task for task in mini.TASKS}
 LANGUAGES = tuple(code for code in mini.LANGUAGES[1:] if code not in mini.LOW_RESOURCE)
@@ -69,10 +79,16 @@ class Lab:
 
     def scores(self, model: Path, name: str) -> dict[str, float]:
         """Scores by split: English dev as ``dev``, tests by language."""
-        splits = {code: sources.subset(self.rows(name, "test", code), TEST_EXAMPLES, 0) for code in ("en", *LANGUAGES)}
+        splits = {
+            code: sources.subset(self.rows(name, "test", code), TEST_EXAMPLES, 0)
+            for code in ("en", *LANGUAGES)
+        }
         splits["dev"] = self.rows(name, "validation", "en")
         found = predict(model, TASKS[name], splits, max_seq_length=64)
-        return {code: dev_score(TASKS[name], found[code], references(TASKS[name].kind, split)) for code, split in splits.items()}
+        return {
+            code: dev_score(TASKS[name], found[code], references(TASKS[name].kind, split))
+            for code, split in splits.items()
+        }
 
     def subset(self, names: tuple[str, ...]) -> Iterator[dict]:
         """The rows of one subset."""
@@ -85,8 +101,24 @@ class Lab:
             seconds = time.process_time() - before
             found = self.scores(tuned.directory, target)
             test = sum(found[code] for code in LANGUAGES) / len(LANGUAGES)
-            values = ["+".join(names) or "none", self.seed, target, found["dev"], test, found["en"], middle.steps if middle else 0, middle.tokens if middle else 0, tuned.steps, tuned.tokens, spent, seconds]
-            yield {field: round(value, 3) if isinstance(value, float) else value for field, value in zip(FIELDS, values, strict=True)}
+            values = [
+                "+".join(names) or "none",
+                self.seed,
+                target,
+                found["dev"],
+                test,
+                found["en"],
+                middle.steps if middle else 0,
+                middle.tokens if middle else 0,
+                tuned.steps,
+                tuned.tokens,
+                spent,
+                seconds,
+            ]
+            yield {
+                field: round(value, 3) if isinstance(value, float) else value
+                for field, value in zip(FIELDS, values, strict=True)
+            }
             shutil.rmtree(tuned.directory.parent)
         if middle:
             shutil.rmtree(middle.directory.parent)
@@ -106,7 +138,10 @@ def write(path: Path, rows: list[dict]) -> None:
     with open(path, "w", newline="", encoding="utf-8") as stream:
         table = csv.DictWriter(stream, FIELDS)
         table.writeheader()
-        table.writerows(row for _, row in sorted(unique.items(), key=lambda item: (item[0][1], order[item[0][0]], item[0][2])))
+        table.writerows(
+            row
+            for _, row in sorted(unique.items(), key=lambda item: (item[0][1], order[item[0][0]], item[0][2]))
+        )
 
 
 def measure(base: Path, seeds: list[int], chosen: list[tuple[str, ...]], out: Path) -> None:
@@ -123,7 +158,11 @@ def measure(base: Path, seeds: list[int], chosen: list[tuple[str, ...]], out: Pa
                 table.writerows(Lab(base, Path(folder), seed).subset(names))
                 stream.flush()
                 if n % 32 == 0 or n == len(todo):
-                    print(f"seed {seed}: {n} of {len(todo)} subsets, {time.process_time():.0f} s of CPU", file=sys.stderr, flush=True)
+                    print(
+                        f"seed {seed}: {n} of {len(todo)} subsets, {time.process_time():.0f} s of CPU",
+                        file=sys.stderr,
+                        flush=True,
+                    )
 
 
 def main() -> None:
@@ -140,7 +179,9 @@ def main() -> None:
     if arguments.base is None:
         parser.error("--base: a pre-trained checkpoint is needed")
     number, of = map(int, arguments.shard.split("/"))
-    measure(arguments.base, list(map(int, arguments.seeds.split(","))), subsets()[number - 1 :: of], arguments.out)
+    measure(
+        arguments.base, list(map(int, arguments.seeds.split(","))), subsets()[number - 1 :: of], arguments.out
+    )
 
 
 if __name__ == "__main__":

@@ -26,7 +26,17 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 RESULTS, PAGE = HERE / "live_search.json", HERE / "live_search.md"
-POOL = ("attribute", "attribute_b", "attribute_null", "attribute_twin", "polarity", "position", "questions", "roles", "types")
+POOL = (
+    "attribute",
+    "attribute_b",
+    "attribute_null",
+    "attribute_twin",
+    "polarity",
+    "position",
+    "questions",
+    "roles",
+    "types",
+)
 TARGETS = ("choice", "choice_both", "mood")
 COUNTERS = ("optimizer_steps", "tokens")
 MARGIN = 1.0
@@ -35,7 +45,19 @@ PRUNER = {"pruner": "asha", "reduction_factor": "5"}
 
 def searched(base: Path, trials: int, max_tasks: str) -> dict[str, str]:
     """The parameters of the search."""
-    return {"max_tasks": max_tasks, "model": str(base), "text": "none", "pool": ",".join(POOL), "target": ",".join(TARGETS), "n_trials": str(trials), "seeds": "0", "workers": "1", "confirm_top": "3", "confirm_seeds": "5", "margin": f"{MARGIN:g}"}
+    return {
+        "max_tasks": max_tasks,
+        "model": str(base),
+        "text": "none",
+        "pool": ",".join(POOL),
+        "target": ",".join(TARGETS),
+        "n_trials": str(trials),
+        "seeds": "0",
+        "workers": "1",
+        "confirm_top": "3",
+        "confirm_seeds": "5",
+        "margin": f"{MARGIN:g}",
+    }
 
 
 def move(folder: Path) -> None:
@@ -58,7 +80,13 @@ def counted(search: str, tried: list | None = None) -> dict[str, float]:
     client = MlflowClient()
     experiment = [client.get_run(search).info.experiment_id]
     numbers = {str(trial.number) for trial in tried} if tried is not None else None
-    trials = [run.info.run_id for run in client.search_runs(experiment, f"tags.xfer.kind = 'trial' and tags.mlflow.parentRunId = '{search}'", max_results=5000) if numbers is None or run.data.tags["xfer.trial"] in numbers]
+    trials = [
+        run.info.run_id
+        for run in client.search_runs(
+            experiment, f"tags.xfer.kind = 'trial' and tags.mlflow.parentRunId = '{search}'", max_results=5000
+        )
+        if numbers is None or run.data.tags["xfer.trial"] in numbers
+    ]
     found = dict.fromkeys(COUNTERS, 0.0)
     for run in client.search_runs(experiment, "tags.xfer.kind = 'phase'", max_results=5000):
         if run.data.tags.get("mlflow.parentRunId") in trials:
@@ -70,7 +98,9 @@ def counted(search: str, tried: list | None = None) -> dict[str, float]:
 def naive_of(trial) -> dict[str, float]:
     """What the trial would have cost with an own chain for each target."""
     attrs = trial.user_attrs
-    return attrs.get("xfer.naive") or {name: attrs["xfer.cost"][name] + attrs["xfer.saved"][name] for name in attrs["xfer.cost"]}
+    return attrs.get("xfer.naive") or {
+        name: attrs["xfer.cost"][name] + attrs["xfer.saved"][name] for name in attrs["xfer.cost"]
+    }
 
 
 def answer(search: str) -> dict:
@@ -79,13 +109,25 @@ def answer(search: str) -> dict:
     from mlflow import MlflowClient
 
     client = MlflowClient()
-    confirmed = pd.DataFrame(**json.loads(Path(client.download_artifacts(search, "results/confirmed.json")).read_text("utf-8"))).to_dict("records")
+    confirmed = pd.DataFrame(
+        **json.loads(Path(client.download_artifacts(search, "results/confirmed.json")).read_text("utf-8"))
+    ).to_dict("records")
     best = confirmed[0]
     scores = {}
     for run_id in client.get_run(best["run_id"]).data.tags["xfer.input_run_ids"].split(","):
         run = client.get_run(run_id)
         scores[run.data.tags["xfer.seed"]] = run.data.metrics["selected/avg"]
-    return {"named": best["candidate"], "verdict": best["verdict"], "selected": best["selected_dev"], "estimated": best["estimated_dev"], "confirmed": best["confirmed_test"], "low": best["low"], "high": best["high"], "scores": scores, "others": [row["candidate"] for row in confirmed[1:]]}
+    return {
+        "named": best["candidate"],
+        "verdict": best["verdict"],
+        "selected": best["selected_dev"],
+        "estimated": best["estimated_dev"],
+        "confirmed": best["confirmed_test"],
+        "low": best["low"],
+        "high": best["high"],
+        "scores": scores,
+        "others": [row["candidate"] for row in confirmed[1:]],
+    }
 
 
 def whole(given: dict[str, str], candidates: list) -> str:
@@ -120,9 +162,19 @@ def check(base: Path, candidates: list, work: Path) -> list[dict[str, float]]:
         for target in TARGETS:
             folder = work / f"check-{n}-{target}"
             move(folder)
-            mlflow_xfer.transfer(model=str(base), text="none", intermediate=",".join(candidate.tasks) or "none", target=target, seeds="0", languages="en", max_eval_examples=10)
+            mlflow_xfer.transfer(
+                model=str(base),
+                text="none",
+                intermediate=",".join(candidate.tasks) or "none",
+                target=target,
+                seeds="0",
+                languages="en",
+                max_eval_examples=10,
+            )
             client = MlflowClient()
-            for run in client.search_runs([e.experiment_id for e in client.search_experiments()], "tags.xfer.kind = 'phase'"):
+            for run in client.search_runs(
+                [e.experiment_id for e in client.search_experiments()], "tags.xfer.kind = 'phase'"
+            ):
                 for name in COUNTERS:
                     spent[name] += run.data.metrics.get(f"train/{name}", 0.0)
             os.chdir(work)
@@ -140,7 +192,13 @@ def count(max_tasks: str) -> tuple[dict, list]:
     tried = [trial for trial in History.of(study).counted if trial.state.is_finished()]
     of = account(study)
     naive = {name: sum(naive_of(trial)[name] for trial in tried) for name in COUNTERS}
-    return {"max_tasks": max_tasks, "trials": dict(of.trials), "spent": counted(study.user_attrs["xfer.run_id"], tried), "account": {name: dict(getattr(of, name)) for name in ("spent", "sharing", "duplicates", "pruning")}, "naive": naive}, tried
+    return {
+        "max_tasks": max_tasks,
+        "trials": dict(of.trials),
+        "spent": counted(study.user_attrs["xfer.run_id"], tried),
+        "account": {name: dict(getattr(of, name)) for name in ("spent", "sharing", "duplicates", "pruning")},
+        "naive": naive,
+    }, tried
 
 
 def measure(given: dict[str, str], work: Path, checks: int) -> dict:
@@ -172,7 +230,10 @@ def difference(found: dict) -> tuple[float, float, float]:
     """The pruned search's answer minus the complete one's on the fresh seeds: mean and 95 % t interval."""
     from mlflow_xfer.phases.replicates import mean_interval
 
-    pairs = [found["pruned"]["scores"][seed] - found["complete"]["scores"][seed] for seed in found["pruned"]["scores"]]
+    pairs = [
+        found["pruned"]["scores"][seed] - found["complete"]["scores"][seed]
+        for seed in found["pruned"]["scores"]
+    ]
     return statistics.fmean(pairs), *(mean_interval(pairs) if any(pairs) else (0.0, 0.0))
 
 
@@ -188,7 +249,17 @@ def page(found: dict) -> str:
         *(f"| {name} | {of[name]['tokens']:,.0f} | {of[name]['tokens'] / naive['tokens']:.1%} |" for name in ("sharing", "pruning", "duplicates")), "",
         f"Sharing alone would make it {naive['tokens'] / (naive['tokens'] - of['sharing']['tokens']):.2f} times cheaper. Short chains are counted against pruning. Duplicates are told the known value and are no trials: naive counts none.", "",
     ]  # fmt: skip
-    return "\n".join([*lines, *(answers(found) if "pruned" in found else ["Not confirmed: the search was interrupted, or only counted.", ""]), *found.get("notes", [])])
+    return "\n".join(
+        [
+            *lines,
+            *(
+                answers(found)
+                if "pruned" in found
+                else ["Not confirmed: the search was interrupted, or only counted.", ""]
+            ),
+            *found.get("notes", []),
+        ]
+    )
 
 
 def answers(found: dict) -> list[str]:
@@ -220,7 +291,18 @@ def main() -> None:
         move(arguments.work.absolute())
         out.write_text(json.dumps(count(arguments.max_tasks)[0], indent=1) + "\n", "utf-8")
     elif not arguments.write:
-        out.write_text(json.dumps(measure(searched(arguments.base.absolute(), arguments.trials, arguments.max_tasks), arguments.work.absolute(), arguments.checks), indent=1) + "\n", "utf-8")
+        out.write_text(
+            json.dumps(
+                measure(
+                    searched(arguments.base.absolute(), arguments.trials, arguments.max_tasks),
+                    arguments.work.absolute(),
+                    arguments.checks,
+                ),
+                indent=1,
+            )
+            + "\n",
+            "utf-8",
+        )
     PAGE.write_text(page(json.loads(out.read_text("utf-8"))), "utf-8")
 
 

@@ -58,11 +58,24 @@ class Lab:
         texts = {code: sources.read_text(rows) for code, rows in sources.load_texts("mini", None).items()}
         with tempfile.TemporaryDirectory() as scratch:
             size, start = load.SIZES["mini"], Path(scratch) / "start"
-            tokenizer = train_tokenizer((text for table in texts.values() for text in table["text"][:]), size["vocab_size"], "xlm-roberta")
+            tokenizer = train_tokenizer(
+                (text for table in texts.values() for text in table["text"][:]),
+                size["vocab_size"],
+                "xlm-roberta",
+            )
             load.build_scratch("xlm-roberta", "mini", tokenizer, self.seed).save_pretrained(start)
             tokenizer.save_pretrained(start)
-            settings = self.settings(mini.PRETRAIN, dropout=0.0, mlm_probability=mini.MLM_PROBABILITY, alpha=0.3)
-            made = train(start, [Part(LM_TASKS[TaskKind.MASKED_LM], texts)], None, settings, Path(scratch) / "work", save_every_s=1e9).directory
+            settings = self.settings(
+                mini.PRETRAIN, dropout=0.0, mlm_probability=mini.MLM_PROBABILITY, alpha=0.3
+            )
+            made = train(
+                start,
+                [Part(LM_TASKS[TaskKind.MASKED_LM], texts)],
+                None,
+                settings,
+                Path(scratch) / "work",
+                save_every_s=1e9,
+            ).directory
             return self.keep(made, base)
 
     def settings(self, recipe, **more) -> Settings:
@@ -83,19 +96,31 @@ class Lab:
         return kept
 
     def fit(self, start: Path, task, work: Path) -> Path:
-        return train(start, [Part(task, self.rows(task, "train", "en"))], None, self.settings(task.recipe), work / "fit", save_every_s=1e9).directory
+        return train(
+            start,
+            [Part(task, self.rows(task, "train", "en"))],
+            None,
+            self.settings(task.recipe),
+            work / "fit",
+            save_every_s=1e9,
+        ).directory
 
     def score(self, model: Path, task, languages) -> dict[str, float]:
         splits = {code: self.rows(task, "test", code) for code in task.languages if code in languages}
         found = predict(model, task, splits, max_seq_length=64)
         if task.kind == TaskKind.RETRIEVAL:
-            return {code: 100.0 * sum(p == i for i, p in enumerate(rows)) / len(rows) for code, rows in found.items()}
+            return {
+                code: 100.0 * sum(p == i for i, p in enumerate(rows)) / len(rows)
+                for code, rows in found.items()
+            }
         return {code: dev_score(task, found[code], references(task.kind, splits[code])) for code in splits}
 
     def reach(self, start: Path, target, languages=mini.LANGUAGES) -> dict[str, float]:
         """Scores of ``target`` by language, fine-tuned from ``start`` where it is a trained task."""
         with tempfile.TemporaryDirectory() as scratch:
-            return self.score(self.fit(start, target, Path(scratch)) if target.trained else start, target, languages)
+            return self.score(
+                self.fit(start, target, Path(scratch)) if target.trained else start, target, languages
+            )
 
 
 class Table:
@@ -103,14 +128,23 @@ class Table:
 
     def __init__(self, path: Path, seed: int):
         self.path, self.seed = path, seed
-        self.have = {(row["arm"], row["intermediate"], row["target"]) for row in read(path)} if path.is_file() else set()
+        self.have = (
+            {(row["arm"], row["intermediate"], row["target"]) for row in read(path)}
+            if path.is_file()
+            else set()
+        )
 
     def lacks(self, arm: str, name: str, targets) -> list[str]:
         return [target for target in targets if (arm, name, target) not in self.have]
 
     def add(self, arm: str, name: str, target: str, scores: dict[str, float]) -> None:
         groups = {"xx": RICH, "low": mini.LOW_RESOURCE, "en": ("en",)}
-        means = {group: round(sum(found) / len(found), 2) if (found := [scores[code] for code in codes if code in scores]) else "" for group, codes in groups.items()}
+        means = {
+            group: round(sum(found) / len(found), 2)
+            if (found := [scores[code] for code in codes if code in scores])
+            else ""
+            for group, codes in groups.items()
+        }
         fresh = not self.path.is_file()
         with self.path.open("a", newline="", encoding="utf-8") as stream:
             table = csv.DictWriter(stream, FIELDS)
@@ -127,8 +161,15 @@ def read(path: Path) -> list[dict]:
 
 def key_targets(name: str) -> list[str]:
     """Targets that ``name`` is declared to help or harm, both retrievals, and for a null those that its task helps."""
-    own = [target for target, sign in TASKS[name].expected.items() if sign != "0"] + ["retrieval", "retrieval_centred"]
-    matched = [target for target, sign in TASKS[name.removesuffix("_null")].expected.items() if sign == "+"] if name.endswith("_null") else []
+    own = [target for target, sign in TASKS[name].expected.items() if sign != "0"] + [
+        "retrieval",
+        "retrieval_centred",
+    ]
+    matched = (
+        [target for target, sign in TASKS[name.removesuffix("_null")].expected.items() if sign == "+"]
+        if name.endswith("_null")
+        else []
+    )
     return [target for target in mini.TARGETS if target in {*own, *matched}]
 
 
@@ -148,25 +189,40 @@ def measure(seed: int, work: Path, pairs: str) -> None:
             table.add(arm, "none", target, lab.reach(start, TASKS[target]))
     for arm, start, names in (("pretrained", base, INTERMEDIATES), ("random", control, CONTROLLED)):
         for name in names:
-            wanted = key_targets(name) if arm == "pretrained" else [target for target, sign in TASKS[name].expected.items() if sign == "+"]
+            wanted = (
+                key_targets(name)
+                if arm == "pretrained"
+                else [target for target, sign in TASKS[name].expected.items() if sign == "+"]
+            )
             for target in table.lacks(arm, name, wanted):
                 table.add(arm, name, target, lab.reach(lab.intermediate(start, arm, name), TASKS[target]))
     say(f"seed {seed}: key pairs")
     for name in INTERMEDIATES if pairs == "all" else ():
         for target in table.lacks("pretrained", name, mini.TARGETS):
-            table.add("pretrained", name, target, lab.reach(lab.intermediate(base, "pretrained", name), TASKS[target], RICH))
+            table.add(
+                "pretrained",
+                name,
+                target,
+                lab.reach(lab.intermediate(base, "pretrained", name), TASKS[target], RICH),
+            )
     say(f"seed {seed}: done")
 
 
 def say(what: str) -> None:
-    print(f"{what} ({resource.getrusage(resource.RUSAGE_SELF).ru_utime:.0f} s of CPU)", file=sys.stderr, flush=True)
+    print(
+        f"{what} ({resource.getrusage(resource.RUSAGE_SELF).ru_utime:.0f} s of CPU)",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 # -- what the table says -----------------------------------------------------------------------------------------------
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", default="", help="seeds to measure, one after the other")
-    parser.add_argument("--work", type=Path, default=Path("mini_effects"), help="folder of bases, checkpoints and rows")
+    parser.add_argument(
+        "--work", type=Path, default=Path("mini_effects"), help="folder of bases, checkpoints and rows"
+    )
     parser.add_argument("--pairs", choices=("none", "key", "all"), default="key", help="none: the base alone")
     parser.add_argument("--merge", type=Path, help="join the tables of this folder into --out")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/mini_effects.csv"))

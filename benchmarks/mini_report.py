@@ -22,18 +22,33 @@ class Found:
     """Means and intervals over seeds, from the rows of a table."""
 
     def __init__(self, rows: list[dict], group: str = "xx"):
-        self.score = {(row["arm"], row["intermediate"], row["target"], int(row["seed"])): float(row[group]) for row in rows if row[group]}
+        self.score = {
+            (row["arm"], row["intermediate"], row["target"], int(row["seed"])): float(row[group])
+            for row in rows
+            if row[group]
+        }
         self.seeds = sorted({key[3] for key in self.score})
 
     def scores(self, arm: str, name: str, target: str) -> list[float]:
-        return [self.score[arm, name, target, seed] for seed in self.seeds if (arm, name, target, seed) in self.score]
+        return [
+            self.score[arm, name, target, seed]
+            for seed in self.seeds
+            if (arm, name, target, seed) in self.score
+        ]
 
     def gains(self, arm: str, name: str, target: str) -> list[float]:
         """Differences to no intermediate task, seed by seed."""
-        return [self.score[arm, name, target, s] - self.score[arm, "none", target, s] for s in self.seeds if (arm, name, target, s) in self.score]
+        return [
+            self.score[arm, name, target, s] - self.score[arm, "none", target, s]
+            for s in self.seeds
+            if (arm, name, target, s) in self.score
+        ]
 
     def over_control(self, target: str) -> list[float]:
-        return [self.score["pretrained", "none", target, s] - self.score["random", "none", target, s] for s in self.seeds]
+        return [
+            self.score["pretrained", "none", target, s] - self.score["random", "none", target, s]
+            for s in self.seeds
+        ]
 
 
 def interval(values: list[float], sign: str = "") -> str:
@@ -60,23 +75,68 @@ def at_least(hits: int, tried: int) -> float:
 
 def report(rows: list[dict]) -> str:
     xx, low, en = Found(rows), Found(rows, "low"), Found(rows, "en")
-    lines = [f"Pre-training seeds: {', '.join(map(str, xx.seeds))}. Means with 95 % t intervals over seeds; xx = {', '.join(RICH)}; low-resource = {', '.join(mini.LOW_RESOURCE)}.", ""]
-    lines += ["| no intermediate task | xx | random encoder | difference | low-resource | English |", "|---|---|---|---|---|---|"]
+    lines = [
+        f"Pre-training seeds: {', '.join(map(str, xx.seeds))}. Means with 95 % t intervals over seeds; xx = {', '.join(RICH)}; low-resource = {', '.join(mini.LOW_RESOURCE)}.",
+        "",
+    ]
+    lines += [
+        "| no intermediate task | xx | random encoder | difference | low-resource | English |",
+        "|---|---|---|---|---|---|",
+    ]
     for target in mini.TARGETS:
-        cells = [interval(xx.scores("pretrained", "none", target)), interval(xx.scores("random", "none", target)), interval(xx.over_control(target), "+"), interval(low.scores("pretrained", "none", target)), interval(en.scores("pretrained", "none", target))]
+        cells = [
+            interval(xx.scores("pretrained", "none", target)),
+            interval(xx.scores("random", "none", target)),
+            interval(xx.over_control(target), "+"),
+            interval(low.scores("pretrained", "none", target)),
+            interval(en.scores("pretrained", "none", target)),
+        ]
         lines.append(f"| {target} | " + " | ".join(cells) + " |")
     lines += ["", "| on a random encoder | gain in xx | the same on the pre-trained one |", "|---|---|---|"]
     for name in CONTROLLED:
         for target in (target for target, sign in TASKS[name].expected.items() if sign == "+"):
-            lines.append(f"| {name} → {target} | {interval(xx.gains('random', name, target), '+')} | {interval(xx.gains('pretrained', name, target), '+')} |")
-    pairs = {(name, target): gains for name in INTERMEDIATES for target in mini.TARGETS if (gains := xx.gains("pretrained", name, target))}
-    counted = {sign: [(pair, gains) for pair, gains in pairs.items() if TASKS[pair[0]].expected[pair[1]] == sign and len(gains) >= ENOUGH] for sign in "+-0"}
-    lines += ["", f"Signs are judged on {ENOUGH} seeds or more: + and − by the mean, 0 by whether the 95 % interval holds 0.", "", "| declared | pairs | came out so | share is at least | interval excludes 0 on that side |", "|---|---|---|---|---|"]
+            lines.append(
+                f"| {name} → {target} | {interval(xx.gains('random', name, target), '+')} | {interval(xx.gains('pretrained', name, target), '+')} |"
+            )
+    pairs = {
+        (name, target): gains
+        for name in INTERMEDIATES
+        for target in mini.TARGETS
+        if (gains := xx.gains("pretrained", name, target))
+    }
+    counted = {
+        sign: [
+            (pair, gains)
+            for pair, gains in pairs.items()
+            if TASKS[pair[0]].expected[pair[1]] == sign and len(gains) >= ENOUGH
+        ]
+        for sign in "+-0"
+    }
+    lines += [
+        "",
+        f"Signs are judged on {ENOUGH} seeds or more: + and − by the mean, 0 by whether the 95 % interval holds 0.",
+        "",
+        "| declared | pairs | came out so | share is at least | interval excludes 0 on that side |",
+        "|---|---|---|---|---|",
+    ]
     for sign, found in counted.items():
         hits = [came_out(sign, gains) for _, gains in found]
-        clear = "" if sign == "0" else sum(mean_interval(gains)[0] > 0 if sign == "+" else mean_interval(gains)[1] < 0 for _, gains in found)
-        lines.append(f"| {sign} | {len(found)} | {sum(hits)} | {100 * at_least(sum(hits), len(found)):.0f} % | {clear} |")
-    lines += ["", "| intermediate → target | declared | seeds | gain in xx | came out |", "|---|---|---|---|---|"]
+        clear = (
+            ""
+            if sign == "0"
+            else sum(
+                mean_interval(gains)[0] > 0 if sign == "+" else mean_interval(gains)[1] < 0
+                for _, gains in found
+            )
+        )
+        lines.append(
+            f"| {sign} | {len(found)} | {sum(hits)} | {100 * at_least(sum(hits), len(found)):.0f} % | {clear} |"
+        )
+    lines += [
+        "",
+        "| intermediate → target | declared | seeds | gain in xx | came out |",
+        "|---|---|---|---|---|",
+    ]
     for (name, target), gains in pairs.items():
         sign = TASKS[name].expected[target]
         verdict = ("yes" if came_out(sign, gains) else "no") if len(gains) >= ENOUGH else "too few seeds"
@@ -92,7 +152,12 @@ def summary(rows: list[dict]) -> str:
         return x.gains(arm, name, target)
 
     def share(sign: str) -> str:
-        found = [gains for name in INTERMEDIATES for target in mini.TARGETS if TASKS[name].expected[target] == sign and len(gains := gain(name, target)) >= ENOUGH]
+        found = [
+            gains
+            for name in INTERMEDIATES
+            for target in mini.TARGETS
+            if TASKS[name].expected[target] == sign and len(gains := gain(name, target)) >= ENOUGH
+        ]
         hits = sum(came_out(sign, gains) for gains in found)
         return f"{hits} of {len(found)} (at least {100 * at_least(hits, len(found)):.0f} %)"
 

@@ -33,10 +33,25 @@ from mlflow_xfer.searching.ranking import Ranking, rank  # noqa: E402
 from mlflow_xfer.stats.ranking import quality, table  # noqa: E402
 from mlflow_xfer.tracking.store import Store  # noqa: E402
 
-POOL = ("attribute", "attribute_twin", "attribute_b", "attribute_null", "polarity", "roles", "types", "position", "questions")
+POOL = (
+    "attribute",
+    "attribute_twin",
+    "attribute_b",
+    "attribute_null",
+    "polarity",
+    "roles",
+    "types",
+    "position",
+    "questions",
+)
 TARGETS = ("choice", "choice_both", "mood")
 LANGUAGES = ("en", "de", "tr", "sw", "vi")
-FUSED = (("logme", "h_score"), ("kind", "text_emb", "logme", "h_score"), ("kind", "logme"), ("text_emb", "logme"))
+FUSED = (
+    ("logme", "h_score"),
+    ("kind", "text_emb", "logme", "h_score"),
+    ("kind", "logme"),
+    ("text_emb", "logme"),
+)
 INTERMEDIATE = Training(learning_rate=1e-3, max_steps=100, train_batch_size=16)  # as benchmarks/grid.py
 
 
@@ -45,11 +60,15 @@ def cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def measured(executor: Executor, find_base: References, params: Transfer, seed: int) -> dict[str, dict[str, float]]:
+def measured(
+    executor: Executor, find_base: References, params: Transfer, seed: int
+) -> dict[str, dict[str, float]]:
     """target -> candidate (and ``none``) -> test score, mean over languages but English."""
     found: dict[str, dict[str, float]] = {target: {} for target in TARGETS}
     for name in ("none", *POOL):
-        chain = params.model_copy(update={"intermediate": () if name == "none" else (name,), "seeds": (seed,)})
+        chain = params.model_copy(
+            update={"intermediate": () if name == "none" else (name,), "seeds": (seed,)}
+        )
         for target, phase in make_plan("transfer", chain, find_base).transfers[0].evaluations.items():
             rows = record.read_table(executor.store, executor.ensure(phase).run_id)
             scores = [row["score"] for row in rows if row["language"] != "en"]
@@ -72,13 +91,30 @@ LABELS = {"none": " (base)", "auto": ""}
 BUDGET = Budget(examples=300)  # what a search gives them
 
 
-def ranked(params: Transfer, executor: Executor, find_base: References, seed: int, checkpoints: str, group: tuple[str, ...], folder: Path) -> tuple[dict, float]:
+def ranked(
+    params: Transfer,
+    executor: Executor,
+    find_base: References,
+    seed: int,
+    checkpoints: str,
+    group: tuple[str, ...],
+    folder: Path,
+) -> tuple[dict, float]:
     """(scores, CPU seconds) of a group with one seed; kept in ``folder``."""
     kept = folder / f"{'+'.join(group)}-{checkpoints}-s{seed}.json"
     if not kept.is_file():
         budget = replace(BUDGET, steps=10) if "few_shot" in group else BUDGET
         start = cpu()
-        found = rank(params, executor, find_base, pool=POOL, methods=group, checkpoints=checkpoints, seed=seed, budget=budget)
+        found = rank(
+            params,
+            executor,
+            find_base,
+            pool=POOL,
+            methods=group,
+            checkpoints=checkpoints,
+            seed=seed,
+            budget=budget,
+        )
         folder.mkdir(exist_ok=True)
         kept.write_text(json.dumps([found.scores, cpu() - start]), encoding="utf-8")
     return tuple(json.loads(kept.read_text(encoding="utf-8")))
@@ -91,16 +127,28 @@ def shown(method: str, label: str) -> str:
 def others(truth: dict[int, dict[str, dict[str, float]]], seed: int) -> dict[str, dict[str, float]]:
     """The mean over the other seeds, of the candidates."""
     rest = [one for other, one in truth.items() if other != seed]
-    return {target: {name: sum(one[target][name] for one in rest) / len(rest) for name in POOL} for target in TARGETS}
+    return {
+        target: {name: sum(one[target][name] for one in rest) / len(rest) for name in POOL}
+        for target in TARGETS
+    }
 
 
-def judged(rankings: dict[int, Ranking], truth: dict[int, dict[str, dict[str, float]]], label: str) -> pd.DataFrame:
+def judged(
+    rankings: dict[int, Ranking], truth: dict[int, dict[str, dict[str, float]]], label: str
+) -> pd.DataFrame:
     """One row for each method; the units are pairs of target and seed."""
     scores: dict[str, dict[str, dict[str, float]]] = {}
     for seed, ranking in rankings.items():
-        pairs = {f"{' + '.join(names)}{label}": Ranking({name: ranking.scores[name] for name in names}) for names in FUSED if set(names) <= set(ranking.scores)}
+        pairs = {
+            f"{' + '.join(names)}{label}": Ranking({name: ranking.scores[name] for name in names})
+            for names in FUSED
+            if set(names) <= set(ranking.scores)
+        }
         fused = {name: found.by_method()["fused"] for name, found in pairs.items()}
-        for name, of in {**{shown(method, label): of for method, of in ranking.scores.items()}, **fused}.items():
+        for name, of in {
+            **{shown(method, label): of for method, of in ranking.scores.items()},
+            **fused,
+        }.items():
             for target in TARGETS:
                 scores.setdefault(name, {})[f"{target} s{seed}"] = of[target]
     known = {f"{target} s{seed}": found for seed in rankings for target, found in others(truth, seed).items()}
@@ -112,15 +160,30 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--work", required=True, type=Path)
     parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--groups", type=int, default=len(GROUPS), help="only the first so many groups of methods (the last are the dear ones)")
+    parser.add_argument(
+        "--groups",
+        type=int,
+        default=len(GROUPS),
+        help="only the first so many groups of methods (the last are the dear ones)",
+    )
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     out = arguments.out and arguments.out.absolute()
     seeds, model = [int(seed) for seed in arguments.seeds.split(",")], str(Path(arguments.model).absolute())
     arguments.work.mkdir(parents=True, exist_ok=True)
-    os.environ |= {"MLFLOW_TRACKING_URI": f"sqlite:///{(arguments.work / 'mlflow.db').absolute()}", "XFER_HOME": str((arguments.work / "home").absolute())}
+    os.environ |= {
+        "MLFLOW_TRACKING_URI": f"sqlite:///{(arguments.work / 'mlflow.db').absolute()}",
+        "XFER_HOME": str((arguments.work / "home").absolute()),
+    }
     os.chdir(arguments.work)
-    params = Transfer(model=model, data="mini", target=TARGETS, languages=LANGUAGES, max_eval_examples=100, scoped={"intermediate": INTERMEDIATE})
+    params = Transfer(
+        model=model,
+        data="mini",
+        target=TARGETS,
+        languages=LANGUAGES,
+        max_eval_examples=100,
+        scoped={"intermediate": INTERMEDIATE},
+    )
     with Store.open() as store:
         executor, find_base = Executor(store), References(lambda: store)
         began, truth, trained = cpu(), {}, []
@@ -130,22 +193,34 @@ def main() -> None:
             trained.append(cpu() - start)
             print(f"seed {seed}: measured after {cpu() - began:.0f} s of CPU", file=sys.stderr, flush=True)
         costs: dict[str, float] = {}
-        scores: dict[str, dict[int, dict]] = {label: {seed: {} for seed in seeds} for label in LABELS.values()}
+        scores: dict[str, dict[int, dict]] = {
+            label: {seed: {} for seed in seeds} for label in LABELS.values()
+        }
         for checkpoints, group in GROUPS[: arguments.groups]:
             label = LABELS[checkpoints]
             for seed in seeds:
-                found, took = ranked(params, executor, find_base, seed, checkpoints, group, Path("rankings").absolute())
+                found, took = ranked(
+                    params, executor, find_base, seed, checkpoints, group, Path("rankings").absolute()
+                )
                 scores[label][seed] |= found
-                costs |= {shown(name, label): costs.get(shown(name, label), 0.0) + took / len(seeds) for name in group}
+                costs |= {
+                    shown(name, label): costs.get(shown(name, label), 0.0) + took / len(seeds)
+                    for name in group
+                }
             print(f"{'+'.join(group)}{label} after {cpu() - began:.0f} s of CPU", file=sys.stderr, flush=True)
-    tables = [judged({seed: Ranking(of) for seed, of in by_seed.items()}, truth, label) for label, by_seed in scores.items()]
+    tables = [
+        judged({seed: Ranking(of) for seed, of in by_seed.items()}, truth, label)
+        for label, by_seed in scores.items()
+    ]
     text = written(truth, pd.concat(tables).drop_duplicates("method"), costs, trained, seeds)
     print(text)
     if out:
         out.write_text(text, encoding="utf-8")
 
 
-def written(truth: dict, found: pd.DataFrame, costs: dict[str, float], trained: list[float], seeds: list[int]) -> str:
+def written(
+    truth: dict, found: pd.DataFrame, costs: dict[str, float], trained: list[float], seeds: list[int]
+) -> str:
     head = [name for name in found.columns if name != "method" and not name.endswith((" low", " high"))]
     lines = [
         "# Cheap scores against measured transfer, on mini",
@@ -161,8 +236,18 @@ def written(truth: dict, found: pd.DataFrame, costs: dict[str, float], trained: 
     ]
     for row in found.to_dict("records"):
         cells = [f"{row[name]:.2f} [{row[f'{name} low']:.2f}, {row[f'{name} high']:.2f}]" for name in head]
-        lines.append(f"| {row['method']} | " + " | ".join(cells) + f" | {costs.get(row['method'], float('nan')):.1f} |".replace("nan", ""))
-    lines += ["", "Measured (test, mean over languages but English and over seeds; `none` = no intermediate task):", "", "| target | " + " | ".join(("none", *POOL)) + " |", "|---|" + "---|" * (len(POOL) + 1)]
+        lines.append(
+            f"| {row['method']} | "
+            + " | ".join(cells)
+            + f" | {costs.get(row['method'], float('nan')):.1f} |".replace("nan", "")
+        )
+    lines += [
+        "",
+        "Measured (test, mean over languages but English and over seeds; `none` = no intermediate task):",
+        "",
+        "| target | " + " | ".join(("none", *POOL)) + " |",
+        "|---|" + "---|" * (len(POOL) + 1),
+    ]
     for target in TARGETS:
         means = [sum(truth[seed][target][name] for seed in seeds) / len(seeds) for name in ("none", *POOL)]
         lines.append(f"| {target} | " + " | ".join(f"{mean:.1f}" for mean in means) + " |")

@@ -34,7 +34,20 @@ def rows(total: int) -> list[tuple]:
             score = np.clip(level + effect + rng.normal(0, 1) + rng.normal(0, 1, level.shape), 0, 100)
             for t, task in enumerate(tasks):
                 for c, code in enumerate(codes):
-                    found.append((condition, task, code, 0, seed, float(score[t, c]), 1000, "accuracy", "bench", "select_by=english_dev"))
+                    found.append(
+                        (
+                            condition,
+                            task,
+                            code,
+                            0,
+                            seed,
+                            float(score[t, c]),
+                            1000,
+                            "accuracy",
+                            "bench",
+                            "select_by=english_dev",
+                        )
+                    )
     return found
 
 
@@ -42,7 +55,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=200_000)
     made = rows(parser.parse_args().rows)
-    columns = ["condition", "task", "language", "base_seed", "seed", "score", "n", "metric", "suite", "protocol"]
+    columns = [
+        "condition",
+        "task",
+        "language",
+        "base_seed",
+        "seed",
+        "score",
+        "n",
+        "metric",
+        "suite",
+        "protocol",
+    ]
     start = time.perf_counter()
     frame = pd.DataFrame(made, columns=columns)
     framed = time.perf_counter()

@@ -82,18 +82,33 @@ def subsets(pool: tuple[str, ...] = POOL) -> list[tuple[str, ...]]:
 def noisy(value: Callable[[set[str]], float], sd: float) -> Truth:
     """A truth with normal seed noise, the same on dev and on test."""
     known = {tasks: 60.0 + value(set(tasks)) for tasks in subsets()}
-    return Truth(known, lambda tasks, rng: known[tasks] + rng.normal(0, sd), lambda tasks, n, rng: known[tasks] + rng.normal(0, sd, n), dict.fromkeys(known, 1.0), dict.fromkeys(known, 1.0), float(len(known)))
+    return Truth(
+        known,
+        lambda tasks, rng: known[tasks] + rng.normal(0, sd),
+        lambda tasks, n, rng: known[tasks] + rng.normal(0, sd, n),
+        dict.fromkeys(known, 1.0),
+        dict.fromkeys(known, 1.0),
+        float(len(known)),
+    )
 
 
 def planted(rng: np.random.Generator) -> Callable[[set[str]], float]:
     help_, twin, other, harm, first, second = (POOL[i] for i in rng.permutation(len(POOL))[:6])
-    return lambda s: 2.0 * bool({help_, twin} & s) + 2.0 * (other in s) - 3.0 * (harm in s) + 4.0 * ({first, second} <= s)
+    return lambda s: (
+        2.0 * bool({help_, twin} & s) + 2.0 * (other in s) - 3.0 * (harm in s) + 4.0 * ({first, second} <= s)
+    )
 
 
 def sparse(rng: np.random.Generator) -> Callable[[set[str]], float]:
     """Two to five tasks help (or, one in three, harm) by 1-4; up to three pairs by 1-4 either way."""
-    single = {POOL[i]: rng.uniform(1, 4) * rng.choice([1, -1], p=[0.65, 0.35]) for i in rng.permutation(len(POOL))[: rng.integers(2, 6)]}
-    pairs = [(set(rng.choice(POOL, 2, replace=False)), rng.uniform(1, 4) * rng.choice([1, -1])) for _ in range(rng.integers(0, 4))]
+    single = {
+        POOL[i]: rng.uniform(1, 4) * rng.choice([1, -1], p=[0.65, 0.35])
+        for i in rng.permutation(len(POOL))[: rng.integers(2, 6)]
+    }
+    pairs = [
+        (set(rng.choice(POOL, 2, replace=False)), rng.uniform(1, 4) * rng.choice([1, -1]))
+        for _ in range(rng.integers(0, 4))
+    ]
     return lambda s: sum(single.get(t, 0.0) for t in s) + sum(e for p, e in pairs if p <= s)
 
 
@@ -113,7 +128,11 @@ def diluted(rng: np.random.Generator) -> Callable[[set[str]], float]:
 def saturating(rng: np.random.Generator) -> Callable[[set[str]], float]:
     """Three skills, each taught by two tasks; a skill is learnt once, and each further one is worth less."""
     tasks = [POOL[i] for i in rng.permutation(len(POOL))]
-    skills, harm, worth = [set(tasks[0:2]), set(tasks[2:4]), set(tasks[4:6])], tasks[6], np.sort(rng.uniform(1, 4, 3))[::-1]
+    skills, harm, worth = (
+        [set(tasks[0:2]), set(tasks[2:4]), set(tasks[4:6])],
+        tasks[6],
+        np.sort(rng.uniform(1, 4, 3))[::-1],
+    )
     return lambda s: float(sum(worth[: sum(bool(k & s) for k in skills)])) - 2.5 * (harm in s)
 
 
@@ -129,11 +148,20 @@ def nothing(rng: np.random.Generator) -> Callable[[set[str]], float]:
     return lambda s: -2.0 * len(harm & s)
 
 
-FAMILIES = {"sparse": sparse, "dense": dense, "diluted": diluted, "saturating": saturating, "triple": triple, "nothing": nothing}
+FAMILIES = {
+    "sparse": sparse,
+    "dense": dense,
+    "diluted": diluted,
+    "saturating": saturating,
+    "triple": triple,
+    "nothing": nothing,
+}
 TUNED = ("sparse", "dense")
 
 
-def from_table(path: Path, targets: str = "", shrunk: bool = False, looks: int = 1) -> Callable[[np.random.Generator], Truth]:
+def from_table(
+    path: Path, targets: str = "", shrunk: bool = False, looks: int = 1
+) -> Callable[[np.random.Generator], Truth]:
     """The measured grid. A search sees the dev scores of ``looks`` seeds, drawn for each repetition; fresh test scores = truth + a residual drawn from all subsets'.
 
     What a seed adds to every subset alike is taken out of test scores, as paired differences do.
@@ -142,10 +170,16 @@ def from_table(path: Path, targets: str = "", shrunk: bool = False, looks: int =
         shrunk: the truth is not the mean of the seeds but what is left of it without noise (:func:`without_noise`); needs every subset.
     """
     table = pd.read_csv(path, keep_default_na=False)
-    score = {"dev": next(c for c in ("dev", "score", "english_dev") if c in table), "test": next(c for c in ("test", "test_score") if c in table)}
+    score = {
+        "dev": next(c for c in ("dev", "score", "english_dev") if c in table),
+        "test": next(c for c in ("test", "test_score") if c in table),
+    }
     if targets:
         table = table[table["target"].isin(targets.split(","))]
-    table["key"] = [tuple(sorted(t for t in str(s).replace(",", "+").split("+") if t and t not in ("none", "baseline"))) for s in table["subset"]]
+    table["key"] = [
+        tuple(sorted(t for t in str(s).replace(",", "+").split("+") if t and t not in ("none", "baseline")))
+        for s in table["subset"]
+    ]
     for column in ("tokens_intermediate", "tokens_target"):
         table[column] = table[column].astype(float) if column in table else 0.5
     cells = table.groupby(["key", "seed"]).agg(
@@ -154,20 +188,34 @@ def from_table(path: Path, targets: str = "", shrunk: bool = False, looks: int =
     cells = cells[cells["n"] == table["target"].nunique()].reset_index()
     seeds = cells["seed"].nunique()
     if seeds < 2:
-        raise SystemExit(f"{path} has one seed only: what seeds differ by cannot be told from it. Train a second one with benchmarks/grid.py.")
+        raise SystemExit(
+            f"{path} has one seed only: what seeds differ by cannot be told from it. Train a second one with benchmarks/grid.py."
+        )
     cells = cells[cells.groupby("key")["seed"].transform("size") == seeds].sort_values("seed")
     cells["test"] -= cells.groupby("seed")["test"].transform("mean") - cells["test"].mean()
     groups = dict(iter(cells.groupby("key")))
     value = {key: float(rows["test"].mean()) for key, rows in groups.items()}
-    residuals = np.concatenate([rows["test"] - value[key] for key, rows in groups.items()]) * np.sqrt(seeds / max(seeds - 1, 1))
+    residuals = np.concatenate([rows["test"] - value[key] for key, rows in groups.items()]) * np.sqrt(
+        seeds / max(seeds - 1, 1)
+    )
     if shrunk:
         value = without_noise({key: rows["test"].to_numpy() for key, rows in groups.items()})
     dev = {key: rows["dev"].to_numpy() for key, rows in groups.items()}
-    once, each = ({key: looks * float((rows[of] + rows["targets"]).mean()) for key, rows in groups.items()} for of in ("once", "each"))
+    once, each = (
+        {key: looks * float((rows[of] + rows["targets"]).mean()) for key, rows in groups.items()}
+        for of in ("once", "each")
+    )
 
     def drawn(rng: np.random.Generator) -> Truth:
         seen = rng.choice(seeds, looks, replace=False)
-        return Truth(value, lambda tasks, rng: float(dev[tasks][seen].mean()), lambda tasks, n, rng: value[tasks] + rng.choice(residuals, n), once, each, sum(once.values()) * seeds / looks)
+        return Truth(
+            value,
+            lambda tasks, rng: float(dev[tasks][seen].mean()),
+            lambda tasks, n, rng: value[tasks] + rng.choice(residuals, n),
+            once,
+            each,
+            sum(once.values()) * seeds / looks,
+        )
 
     return drawn
 
@@ -183,7 +231,11 @@ def without_noise(scores: dict[tuple[str, ...], np.ndarray]) -> dict[tuple[str, 
         raise SystemExit("Noise can only be told from effects where every subset is trained on every seed.")
     signs = np.array([[(-1.0) ** len({*effect} & {*key}) for key in keys] for effect in keys])
     effects = signs @ np.array([scores[key] for key in keys]) / len(keys)
-    mean, noise, order = effects.mean(axis=1), effects.var(axis=1, ddof=1) / effects.shape[1], np.array([len(key) for key in keys])
+    mean, noise, order = (
+        effects.mean(axis=1),
+        effects.var(axis=1, ddof=1) / effects.shape[1],
+        np.array([len(key) for key in keys]),
+    )
     for n in range(1, order.max() + 1):
         total, own = (mean[order == n] ** 2).mean(), noise[order == n].mean()
         mean[order == n] *= max(0.0, 1 - own / total) if total else 0.0
@@ -218,7 +270,11 @@ def repetition(truth: Truth, sampler: str, trials: int, seed: int) -> list[dict]
         choices = ways(way, finished, space)
         choices = [c for c in choices if c.candidate.tasks in truth.value]
         fresh = {c.candidate.key: truth.test(c.candidate.tasks, FRESH, rng) for c in choices}
-        named = winner(choices, fresh, MARGIN) if way != "raw" else max(choices, key=lambda c: float(fresh[c.candidate.key].mean()))
+        named = (
+            winner(choices, fresh, MARGIN)
+            if way != "raw"
+            else max(choices, key=lambda c: float(fresh[c.candidate.key].mean()))
+        )
         gaps = fresh[named.candidate.key] - truth.test((), FRESH, rng)
         half = float(special.stdtrit(FRESH - 1, 0.975)) * gaps.std(ddof=1) / FRESH**0.5
         true, won = truth.value[named.candidate.tasks], truth.value[named.candidate.tasks] - truth.value[()]
@@ -255,7 +311,12 @@ def measure(name: str, truth_of: Callable[[np.random.Generator], Truth], sampler
         seed = args.seed + r
         rows += repetition(truth_of(np.random.default_rng([seed, 0])), sampler, args.trials, seed)
     for line in summary(rows, truth=name, sampler=sampler, trials=args.trials, seed=args.seed):
-        print("{truth:16} {sampler:9} {trials:3} {way:9} median {median:5.2f} mean {mean:5.2f} p95 {p95:5.2f} right {right:4.0%} first {first:5.2f} covered {covered:4.0%} optimism {optimism:5.2f} own {own:5.2f} tokens {tokens:5.1%} size {size:4.1f} {seconds:.2f} s".format(**line), flush=True)
+        print(
+            "{truth:16} {sampler:9} {trials:3} {way:9} median {median:5.2f} mean {mean:5.2f} p95 {p95:5.2f} right {right:4.0%} first {first:5.2f} covered {covered:4.0%} optimism {optimism:5.2f} own {own:5.2f} tokens {tokens:5.1%} size {size:4.1f} {seconds:.2f} s".format(
+                **line
+            ),
+            flush=True,
+        )
         if args.out:
             with Path(args.out).open("a") as file:
                 file.write(json.dumps(line) + "\n")
@@ -286,11 +347,23 @@ def size(trials: int = 1_000) -> dict[str, float]:
     run_worker(study, space, run, Budget(n_trials=trials), sampler="random")
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "journal.log")
-        optuna.copy_study(from_study_name="size", from_storage=study._storage, to_storage=JournalStorage(JournalFileBackend(path)))
-        study = timed("open", lambda: optuna.load_study(storage=JournalStorage(JournalFileBackend(path)), study_name="size"))
+        optuna.copy_study(
+            from_study_name="size",
+            from_storage=study._storage,
+            to_storage=JournalStorage(JournalFileBackend(path)),
+        )
+        study = timed(
+            "open",
+            lambda: optuna.load_study(storage=JournalStorage(JournalFileBackend(path)), study_name="size"),
+        )
         finished = timed("read", lambda: finished_trials(study, space))
         for n, sampler in enumerate(("tpe", "pairwise"), 1):
-            timed(f"one more trial ({sampler})", lambda sampler=sampler, n=n: run_worker(study, space, run, Budget(n_trials=trials + n), sampler=sampler))
+            timed(
+                f"one more trial ({sampler})",
+                lambda sampler=sampler, n=n: run_worker(
+                    study, space, run, Budget(n_trials=trials + n), sampler=sampler
+                ),
+            )
     timed("denoised estimates", lambda: estimates(finished, space=space))
     timed("contributions", lambda: contributions(finished, space=space))
     return found
@@ -299,7 +372,10 @@ def size(trials: int = 1_000) -> dict[str, float]:
 def write() -> None:
     """The page, from all that was measured."""
     lines = [json.loads(line) for line in RESULTS.read_text().splitlines()]
-    sizes, lines = [line["size"] for line in lines if "size" in line and "truth" not in line], [line for line in lines if "truth" in line]
+    sizes, lines = (
+        [line["size"] for line in lines if "size" in line and "truth" not in line],
+        [line for line in lines if "truth" in line],
+    )
     latest = {(line["truth"], line["sampler"], line["trials"], line["way"]): line for line in lines}
     page = [HEAD]
     for truth in dict.fromkeys(line["truth"] for line in lines):
@@ -307,7 +383,14 @@ def write() -> None:
         page += [ROW.format(**line) for (name, *_), line in latest.items() if name == truth]
         page.append("")
     if sizes:
-        page += ["## A search of 1,000 recorded trials", "", "| what | CPU seconds |", "|---|---|", *(f"| {what} | {seconds:.2f} |" for what, seconds in sizes[-1].items()), ""]
+        page += [
+            "## A search of 1,000 recorded trials",
+            "",
+            "| what | CPU seconds |",
+            "|---|---|",
+            *(f"| {what} | {seconds:.2f} |" for what, seconds in sizes[-1].items()),
+            "",
+        ]
     PAGE.write_text("\n".join(page))
 
 
@@ -340,10 +423,17 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=200)
     parser.add_argument("--trials", type=int, default=40)
     parser.add_argument("--sd", type=float, default=3.0)
-    parser.add_argument("--seed", type=int, default=0, help="of the first repetition; reported figures begin at 0, settings were looked at from 100000 on")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="of the first repetition; reported figures begin at 0, settings were looked at from 100000 on",
+    )
     parser.add_argument("--table", type=Path, default=HERE / "grid.csv")
     parser.add_argument("--targets", default="", help="of the table; default: all")
-    parser.add_argument("--shrunk", action="store_true", help="of the table: take seed noise out of the truth")
+    parser.add_argument(
+        "--shrunk", action="store_true", help="of the table: take seed noise out of the truth"
+    )
     parser.add_argument("--looks", type=int, default=1, help="of the table: seeds that each trial is run on")
     parser.add_argument("--only", default="", help="families, comma list")
     parser.add_argument("--out", default=str(RESULTS))
@@ -363,10 +453,20 @@ def main() -> None:
             if args.what == "planted":
                 measure(f"planted sd {args.sd:g}", lambda rng: noisy(planted(rng), args.sd), sampler, args)
             elif args.what == "grid":
-                measure(f"grid, {args.targets or 'all targets'}{', shrunk' * args.shrunk}{f', {args.looks} seeds a trial' * (args.looks > 1)}", from_table(args.table, args.targets, args.shrunk, args.looks), sampler, args)
+                measure(
+                    f"grid, {args.targets or 'all targets'}{', shrunk' * args.shrunk}{f', {args.looks} seeds a trial' * (args.looks > 1)}",
+                    from_table(args.table, args.targets, args.shrunk, args.looks),
+                    sampler,
+                    args,
+                )
             else:
                 for name in args.only.split(",") if args.only else FAMILIES:
-                    measure(f"{name} sd {args.sd:g}", lambda rng, make=FAMILIES[name]: noisy(make(rng), args.sd), sampler, args)
+                    measure(
+                        f"{name} sd {args.sd:g}",
+                        lambda rng, make=FAMILIES[name]: noisy(make(rng), args.sd),
+                        sampler,
+                        args,
+                    )
 
 
 if __name__ == "__main__":

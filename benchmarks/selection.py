@@ -63,14 +63,20 @@ class Selection(Lab):
 
         def measured(training):
             metrics, score, collapsed = usual(training)
-            model, scores = training.model.head(name), {key.rpartition("/")[2]: value for key, value in metrics.items()}
+            model, scores = (
+                training.model.head(name),
+                {key.rpartition("/")[2]: value for key, value in metrics.items()},
+            )
             encoded = {code: rows for code, (_, rows) in training.dev[name].items()}
             given = label_free.distributions(model, training.tokenizer, task, encoded)
             sure = {code: -label_free.entropy(found_) for code, found_ in given.items()}
             answers = predict_encoded(model, training.tokenizer, task, encoded, dev)
             bare = {code: training._encode(split, task) for code, split in tests.items()}
             predicted = predict_encoded(model, training.tokenizer, task, bare, tests)
-            truth = {code: dev_score(task, predicted[code], references(task.kind, tests[code])) for code in LANGUAGES}
+            truth = {
+                code: dev_score(task, predicted[code], references(task.kind, tests[code]))
+                for code in LANGUAGES
+            }
             found.append({
                 "english_dev": scores["en"], "oracle": _mean(scores[code] for code in LANGUAGES),
                 "label_free": _mean(label_free.information(given[code]) for code in LANGUAGES),
@@ -83,7 +89,14 @@ class Selection(Lab):
         Training.evaluate_dev = measured
         try:
             settings = Settings(**vars(task.recipe), seed=self.seed, select_by="last")
-            train(start, [Part(task, self.rows(name, "train", "en"), dev)], None, settings, self.folder / name, save_every_s=1e9)
+            train(
+                start,
+                [Part(task, self.rows(name, "train", "en"), dev)],
+                None,
+                settings,
+                self.folder / name,
+                save_every_s=1e9,
+            )
         finally:
             Training.evaluate_dev = usual
             shutil.rmtree(self.folder / name, ignore_errors=True)
@@ -106,7 +119,15 @@ def measure(base: Path, seeds: list[int], out: Path) -> None:
                 after = lab.train(base, (helper,), INTERMEDIATE)
                 for label, start in (("none", base), (helper, after.directory)):
                     for point, row in enumerate(lab.points(start, target)):
-                        table.writerow({"seed": seed, "target": target, "after": label, "point": point, **{k: round(v, 3) for k, v in row.items()}})
+                        table.writerow(
+                            {
+                                "seed": seed,
+                                "target": target,
+                                "after": label,
+                                "point": point,
+                                **{k: round(v, 3) for k, v in row.items()},
+                            }
+                        )
                     stream.flush()
                 shutil.rmtree(after.directory.parent)
             print(f"seed {seed}: {time.process_time():.0f} s of CPU", file=sys.stderr, flush=True)
@@ -117,9 +138,19 @@ def report(out: Path, page: Path | None) -> str:
         rows = list(csv.DictReader(stream))
     trainings: dict[tuple, list[dict[str, float]]] = {}
     for row in rows:
-        trainings.setdefault((row["target"], row["after"], row["seed"]), []).append({name: float(row[name]) for name in (*SIGNALS, "test")})
-    lines = [f"{len(trainings)} trainings, {len(rows)} checkpoints. Kendall: of a signal's order of one training's checkpoints with that of test. Loss: test points between the best checkpoint and the chosen one (of equals the last). Across: Kendall over the last checkpoints of all trainings of a target. Intervals over trainings (95 %).", ""]
-    lines += ["| signal | Kendall within trainings | loss of the choice | loss, by target: " + ", ".join(HELPERS) + " | Kendall across trainings |", "|---|---|---|---|---|"]
+        trainings.setdefault((row["target"], row["after"], row["seed"]), []).append(
+            {name: float(row[name]) for name in (*SIGNALS, "test")}
+        )
+    lines = [
+        f"{len(trainings)} trainings, {len(rows)} checkpoints. Kendall: of a signal's order of one training's checkpoints with that of test. Loss: test points between the best checkpoint and the chosen one (of equals the last). Across: Kendall over the last checkpoints of all trainings of a target. Intervals over trainings (95 %).",
+        "",
+    ]
+    lines += [
+        "| signal | Kendall within trainings | loss of the choice | loss, by target: "
+        + ", ".join(HELPERS)
+        + " | Kendall across trainings |",
+        "|---|---|---|---|---|",
+    ]
     for signal in (*SIGNALS, "last"):
         taus, losses, by_target = [], [], {}
         for (target, _, _), points in trainings.items():
@@ -129,24 +160,44 @@ def report(out: Path, page: Path | None) -> str:
             chosen = max(range(len(points)), key=lambda i: (values[i], i))
             losses.append(max(tests) - tests[chosen])
             by_target.setdefault(target, []).append(losses[-1])
-        within, loss = over_trainings(np.array([t for t in taus if math.isfinite(t)]), 0.95), over_trainings(np.array(losses), 0.95)
+        within, loss = (
+            over_trainings(np.array([t for t in taus if math.isfinite(t)]), 0.95),
+            over_trainings(np.array(losses), 0.95),
+        )
         across = []
         for target in HELPERS:
             last = [points[-1] for (of, _, _), points in trainings.items() if of == target]
-            across.append(kendall([p["test"] for p in last], [p[signal] for p in last]) if signal != "last" else math.nan)
-        cells = [f"{within.estimate:.2f} [{within.low:.2f}, {within.high:.2f}]", f"{loss.estimate:.1f} [{loss.low:.1f}, {loss.high:.1f}]", ", ".join(f"{_mean(v):.1f}" for v in by_target.values()), f"{_mean(across):.2f}" if signal != "last" else ""]
+            across.append(
+                kendall([p["test"] for p in last], [p[signal] for p in last])
+                if signal != "last"
+                else math.nan
+            )
+        cells = [
+            f"{within.estimate:.2f} [{within.low:.2f}, {within.high:.2f}]",
+            f"{loss.estimate:.1f} [{loss.low:.1f}, {loss.high:.1f}]",
+            ", ".join(f"{_mean(v):.1f}" for v in by_target.values()),
+            f"{_mean(across):.2f}" if signal != "last" else "",
+        ]
         lines.append(f"| {signal} | " + " | ".join(cells) + " |")
     if len(trainings) < ENOUGH:
-        lines += ["", f"{len(trainings)} trainings are not enough power to tell the signals apart: none is shown to choose better than the last checkpoint. All of it is conditional on one base."]
+        lines += [
+            "",
+            f"{len(trainings)} trainings are not enough power to tell the signals apart: none is shown to choose better than the last checkpoint. All of it is conditional on one base.",
+        ]
     text = "\n".join(lines)
     if page:
-        page.write_text(f"# What chooses a checkpoint\n\n`python benchmarks/selection.py` on the embedded suite; protocol: its docstring.\n\n{text}\n", "utf-8")
+        page.write_text(
+            f"# What chooses a checkpoint\n\n`python benchmarks/selection.py` on the embedded suite; protocol: its docstring.\n\n{text}\n",
+            "utf-8",
+        )
     return text
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--base", type=Path, help="a pre-trained checkpoint of the size mini; none: only report on --out")
+    parser.add_argument(
+        "--base", type=Path, help="a pre-trained checkpoint of the size mini; none: only report on --out"
+    )
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--report", type=Path, help="markdown to write")

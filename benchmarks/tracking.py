@@ -73,8 +73,26 @@ def server(folder: Path) -> tuple[subprocess.Popen, str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "-w", "1", "--backend-store-uri", f"sqlite:///{folder / 'server.db'}", "--artifacts-destination", str(folder / "artifacts")]
-    process = subprocess.Popen(command, env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--port",
+        str(port),
+        "-w",
+        "1",
+        "--backend-store-uri",
+        f"sqlite:///{folder / 'server.db'}",
+        "--artifacts-destination",
+        str(folder / "artifacts"),
+    ]
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     for _ in range(300):
         try:
             if urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2).status == 200:
@@ -99,7 +117,9 @@ def measured(arm: str, phase, folder: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--arms", default="none,sqlite,server")
     parser.add_argument("--out", type=Path)
@@ -112,7 +132,9 @@ def main() -> None:
         found = {arm: measured(arm, phase, folder) for arm in arguments.arms.split(",")}
     for name, row in found.items():
         row["cost"] = (row["calls"] + row["writer"]) / row["all"]
-        print(f"{name:<7} {row['all']:.1f} s, in calls {row['calls']:.3f} s, writer {row['writer']:.3f} s: {100 * row['cost']:.2f} %; publish {row['publish']:.2f} s")
+        print(
+            f"{name:<7} {row['all']:.1f} s, in calls {row['calls']:.3f} s, writer {row['writer']:.3f} s: {100 * row['cost']:.2f} %; publish {row['publish']:.2f} s"
+        )
     if arguments.out:
         arguments.out.write_text(json.dumps(found, indent=2) + "\n")
 

@@ -117,14 +117,21 @@ def read_pairs(file: Path | None, texts: Sequence[str]) -> tuple[Task, list[dict
         ]
     labels = tuple(sorted({row["label"] for row in rows}))
     task = Task(
-        name="pairs", kind=TaskKind.CLASSIFICATION, metric="accuracy", languages=("en",), sources={}, labels=labels
+        name="pairs",
+        kind=TaskKind.CLASSIFICATION,
+        metric="accuracy",
+        languages=("en",),
+        sources={},
+        labels=labels,
     )
     return task, [{"id": str(i), **row} for i, row in enumerate(rows)]
 
 
 def split(rows: Sequence[Any]) -> tuple[list, list]:
     """(training, held out)."""
-    return [r for i, r in enumerate(rows) if i % HELD_OUT], [r for i, r in enumerate(rows) if i % HELD_OUT == 0]
+    return [r for i, r in enumerate(rows) if i % HELD_OUT], [
+        r for i, r in enumerate(rows) if i % HELD_OUT == 0
+    ]
 
 
 def make_model(folder: Path, texts: Sequence[str], plan: Plan) -> Path:
@@ -220,7 +227,14 @@ def joined(texts: Sequence[str], tokenizer: Any) -> list[dict]:
 
 
 def run_plain(
-    model: nn.Module, collate: Callable, rows: list, plan: Plan, seed: int, folder: Path, lm: bool, tuned: bool
+    model: nn.Module,
+    collate: Callable,
+    rows: list,
+    plan: Plan,
+    seed: int,
+    folder: Path,
+    lm: bool,
+    tuned: bool,
 ) -> tuple[Stopwatch, int]:
     """(times, useful tokens between them) of a plain Trainer."""
     watch = Stopwatch(plan)
@@ -232,13 +246,17 @@ def run_plain(
         return made
 
     class Counting(Trainer):
-        def training_step(self, model: nn.Module, inputs: dict, num_items_in_batch: Any = None) -> torch.Tensor:
+        def training_step(
+            self, model: nn.Module, inputs: dict, num_items_in_batch: Any = None
+        ) -> torch.Tensor:
             seen.append(inputs.pop("useful"))
             return super().training_step(model, inputs, num_items_in_batch)
 
     args = arguments(plan, seed, folder, lm, tuned)
     args.remove_unused_columns = False
-    trainer = Counting(model=model, args=args, train_dataset=Rows(rows), data_collator=counted, callbacks=[watch])
+    trainer = Counting(
+        model=model, args=args, train_dataset=Rows(rows), data_collator=counted, callbacks=[watch]
+    )
     silence(trainer)
     trainer.train()
     return watch, int(sum(int(n) for n in seen[plan.warm_up :]))
@@ -250,7 +268,9 @@ def silence(trainer: Trainer) -> None:
             trainer.remove_callback(callback)
 
 
-def run_ours(model_dir: Path, part: Part, plan: Plan, seed: int, folder: Path) -> tuple[Stopwatch, int, nn.Module]:
+def run_ours(
+    model_dir: Path, part: Part, plan: Plan, seed: int, folder: Path
+) -> tuple[Stopwatch, int, nn.Module]:
     settings = Settings(
         learning_rate=plan.learning_rate,
         max_steps=plan.updates,
@@ -293,17 +313,25 @@ def mlm(model_dir: Path, texts: Sequence[str], plan: Plan, arm: str, seed: int, 
     else:
         lm, asked = load_lm(model_dir), 1.0
         collate = DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.15)
-        watch, tokens = run_plain(lm, collate, joined(train, tokenizer), plan, seed, folder, True, arm == "tuned")
+        watch, tokens = run_plain(
+            lm, collate, joined(train, tokenizer), plan, seed, folder, True, arm == "tuned"
+        )
     backbone = getattr(lm, lm.base_model_prefix)
-    rows = encode(Dataset.from_list([{"id": str(i), "text": t} for i, t in enumerate(held)]), LM, tokenizer, LENGTH)
+    rows = encode(
+        Dataset.from_list([{"id": str(i), "text": t} for i, t in enumerate(held)]), LM, tokenizer, LENGTH
+    )
     lm.eval()
     with autocast(pick(plan.device), "bf16" if plan.bf16 else "fp32"):
         loss = lm_losses(lm, backbone, tokenizer, {"all": rows})["all"]
     flops = tokens * flops_per_token(backbone.config, asked)
-    return Result(arm, seed, tokens / watch.wall, tokens / watch.cpu, loss, watch.wall, flops / watch.wall / 1e12)
+    return Result(
+        arm, seed, tokens / watch.wall, tokens / watch.cpu, loss, watch.wall, flops / watch.wall / 1e12
+    )
 
 
-def pairs(model_dir: Path, task: Task, rows: list[dict], plan: Plan, arm: str, seed: int, folder: Path) -> Result:
+def pairs(
+    model_dir: Path, task: Task, rows: list[dict], plan: Plan, arm: str, seed: int, folder: Path
+) -> Result:
     tokenizer = load_tokenizer(model_dir)
     train, held = split(rows)
     if arm == "ours":
@@ -314,16 +342,23 @@ def pairs(model_dir: Path, task: Task, rows: list[dict], plan: Plan, arm: str, s
             [r["text_a"] for r in train], [r["text_b"] for r in train], truncation=True, max_length=LENGTH
         )["input_ids"]
         made = [
-            {"input_ids": ids, "labels": task.labels.index(r["label"])} for ids, r in zip(encoded, train, strict=True)
+            {"input_ids": ids, "labels": task.labels.index(r["label"])}
+            for ids, r in zip(encoded, train, strict=True)
         ]
-        padding = {"padding": "longest"} if arm == "tuned" else {"padding": "max_length", "max_length": LENGTH}
+        padding = (
+            {"padding": "longest"} if arm == "tuned" else {"padding": "max_length", "max_length": LENGTH}
+        )
         collate = DataCollatorWithPadding(
             tokenizer, **padding, pad_to_multiple_of=8 if plan.device == "cuda" and arm == "tuned" else None
         )
-        watch, tokens = run_plain(model.head(task.name), collate, made, plan, seed, folder, False, arm == "tuned")
+        watch, tokens = run_plain(
+            model.head(task.name), collate, made, plan, seed, folder, False, arm == "tuned"
+        )
     loss = classification_loss(model, task, Dataset.from_list(held), tokenizer, plan)
     flops = tokens * flops_per_token(model.config, 0.0)
-    return Result(arm, seed, tokens / watch.wall, tokens / watch.cpu, loss, watch.wall, flops / watch.wall / 1e12)
+    return Result(
+        arm, seed, tokens / watch.wall, tokens / watch.cpu, loss, watch.wall, flops / watch.wall / 1e12
+    )
 
 
 @torch.inference_mode()
@@ -336,7 +371,9 @@ def classification_loss(model: Any, task: Task, held: Dataset, tokenizer: Any, p
     total = 0.0
     with autocast(pick(plan.device), "bf16" if plan.bf16 else "fp32"):
         for begin in range(0, len(encoded), 64):
-            batch = task_batch(task.name, task.kind, encoded, list(range(begin, min(begin + 64, len(encoded)))), how)
+            batch = task_batch(
+                task.name, task.kind, encoded, list(range(begin, min(begin + 64, len(encoded)))), how
+            )
             placed = [{k: t.to(where) for k, t in batch[name].items()} for name in ("inputs", "targets")]
             total += float(model(task.name, placed[1], 1.0, **placed[0]))
     return total / len(encoded)
@@ -382,7 +419,9 @@ def summary(results: Sequence[Result]) -> dict[str, Any]:
         se = error([o.eval_loss for o in by["ours"]] + [], by[arm])
         found["ours_over"][arm] = {
             "speed": round(statistics.median(o.tokens_per_s / t.tokens_per_s for o, t in pairs_of), 2),
-            "speed_cpu_time": round(statistics.median(o.tokens_per_cpu_s / t.tokens_per_cpu_s for o, t in pairs_of), 2),
+            "speed_cpu_time": round(
+                statistics.median(o.tokens_per_cpu_s / t.tokens_per_cpu_s for o, t in pairs_of), 2
+            ),
             "speed_by_seed": [round(o.tokens_per_s / t.tokens_per_s, 2) for o, t in pairs_of],
             "eval_loss_difference": round(gap, 4),
             "standard_errors": round(gap / se, 2) if se else None,
@@ -428,7 +467,9 @@ def measure(
             for seed in range(seeds):
                 turned = ARMS[seed % 3 :] + ARMS[: seed % 3]
                 for arm in turned:
-                    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # the tuned arm's choice alone
+                    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = (
+                        False  # the tuned arm's choice alone
+                    )
                     results.append(experiments[name](arm, seed, Path(scratch) / f"{name}-{arm}-{seed}"))
                     note(f"{name} {results[-1]}")
             report[name] = {**summary(results), "runs": [asdict(r) for r in results]}
@@ -436,7 +477,9 @@ def measure(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("texts", type=Path)
     parser.add_argument("--pairs", type=Path)
     parser.add_argument("--size", choices=[*SIZES, "base"], default="mini")
@@ -455,14 +498,22 @@ def main() -> None:
     given = parser.parse_args()
     plan = Plan(**{name: getattr(given, name) for name in Plan.__dataclass_fields__})
     report = measure(
-        given.texts, given.pairs, plan, given.seeds, given.experiments.split(","), lambda line: print(line, flush=True)
+        given.texts,
+        given.pairs,
+        plan,
+        given.seeds,
+        given.experiments.split(","),
+        lambda line: print(line, flush=True),
     )
     text = json.dumps(report, indent=1)
     if given.out:
         given.out.write_text(text + "\n", encoding="utf-8")
     print(
         json.dumps(
-            {name: {k: report[name][k] for k in ("arms", "ours_over")} for name in given.experiments.split(",")},
+            {
+                name: {k: report[name][k] for k in ("arms", "ours_over")}
+                for name in given.experiments.split(",")
+            },
             indent=1,
         )
     )

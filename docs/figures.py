@@ -39,24 +39,38 @@ def spread(values: Iterable[float]) -> tuple[float, float]:
 
 def effects(out: Path) -> None:
     """Pairs of mini measured on every seed (declared to help or harm, matched nulls): gain over no intermediate task, coloured by the sign declared before."""
-    table = {(r["arm"], r["intermediate"], r["target"], r["seed"]): float(r["xx"]) for r in rows("mini_effects.csv")}
+    table = {
+        (r["arm"], r["intermediate"], r["target"], r["seed"]): float(r["xx"])
+        for r in rows("mini_effects.csv")
+    }
     expected = {task.name: task.expected for task in mini.TASKS}
     gains: dict[tuple[str, str], list[float]] = {}
     for (arm, name, target, seed), score in table.items():
         if arm == "pretrained" and name != "none":
             gains.setdefault((name, target), []).append(score - table[arm, "none", target, seed])
     seeds = len({seed for *_, seed in table})
-    shown = sorted((pair for pair, found in gains.items() if pair[1] != "retrieval" and len(found) == seeds), key=lambda pair: ("-0+".index(expected[pair[0]][pair[1]]), spread(gains[pair])[0]))
+    shown = sorted(
+        (pair for pair, found in gains.items() if pair[1] != "retrieval" and len(found) == seeds),
+        key=lambda pair: ("-0+".index(expected[pair[0]][pair[1]]), spread(gains[pair])[0]),
+    )
     figure, axes = plt.subplots(figsize=(8, 0.17 * len(shown) + 1.2))
     for place, pair in enumerate(shown):
         mean, half = spread(gains[pair])
         colour = COLOURS[expected[pair[0]][pair[1]]]
-        axes.errorbar(mean, place, xerr=half or None, fmt="o", color=colour, markersize=4, linewidth=1.2, capsize=2)
+        axes.errorbar(
+            mean, place, xerr=half or None, fmt="o", color=colour, markersize=4, linewidth=1.2, capsize=2
+        )
     axes.axvline(0, color="#222222", linewidth=0.8)
     axes.set_yticks(range(len(shown)), [f"{name} → {target}" for name, target in shown], fontsize=7)
     axes.set_ylim(-1, len(shown))
-    axes.set_xlabel("points over no intermediate task, in languages with a dictionary: mean and 95 % t interval over pre-training seeds", fontsize=7)
-    marks = [plt.Line2D([], [], marker="o", linestyle="", color=COLOURS[sign], label=f"declared {word}") for sign, word in (("+", "+ helps"), ("0", "0 neither"), ("-", "− harms"))]
+    axes.set_xlabel(
+        "points over no intermediate task, in languages with a dictionary: mean and 95 % t interval over pre-training seeds",
+        fontsize=7,
+    )
+    marks = [
+        plt.Line2D([], [], marker="o", linestyle="", color=COLOURS[sign], label=f"declared {word}")
+        for sign, word in (("+", "+ helps"), ("0", "0 neither"), ("-", "− harms"))
+    ]
     axes.legend(handles=marks, loc="lower right", fontsize=8)
     axes.grid(axis="x", color="#D0D0D0", linewidth=0.5)
     save(figure, out / "mini_effects.png")
@@ -67,13 +81,33 @@ def forgetting(out: Path) -> None:
     table = rows("forgetting.csv")
     names = list(dict.fromkeys(r["intermediate"] for r in table if r["intermediate"] != "none"))
     rates = sorted({float(r["learning_rate"]) for r in table})
-    figure, grid = plt.subplots(2, len(names), figsize=(4.2 * len(names), 6), sharex=True, sharey=True, squeeze=False)
+    figure, grid = plt.subplots(
+        2, len(names), figsize=(4.2 * len(names), 6), sharex=True, sharey=True, squeeze=False
+    )
     for column, name in enumerate(names):
         for line, measure in enumerate(("raw", "centred")):
             axes = grid[line][column]
             for layer, colour in enumerate(LAYERS):
-                found = [spread(float(r[measure]) for r in table if int(r["layer"]) == layer and float(r["learning_rate"]) == rate and r["intermediate"] in (name, "none")) for rate in rates]
-                axes.errorbar(range(len(rates)), [mean for mean, _ in found], [half for _, half in found], color=colour, marker="o", markersize=4, capsize=2, label=f"layer {layer}" + (" (embeddings)" if not layer else ""))
+                found = [
+                    spread(
+                        float(r[measure])
+                        for r in table
+                        if int(r["layer"]) == layer
+                        and float(r["learning_rate"]) == rate
+                        and r["intermediate"] in (name, "none")
+                    )
+                    for rate in rates
+                ]
+                axes.errorbar(
+                    range(len(rates)),
+                    [mean for mean, _ in found],
+                    [half for _, half in found],
+                    color=colour,
+                    marker="o",
+                    markersize=4,
+                    capsize=2,
+                    label=f"layer {layer}" + (" (embeddings)" if not layer else ""),
+                )
             axes.set_title(f"{measure}, after {name}", fontsize=10)
             axes.set_ylim(0, 100)
             axes.grid(color="#D0D0D0", linewidth=0.5)

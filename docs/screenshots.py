@@ -43,8 +43,26 @@ def serving(store: str) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "-w", "1", "--backend-store-uri", store, "--default-artifact-root", folder]
-        process = subprocess.Popen(command, env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        command = [
+            sys.executable,
+            "-m",
+            "mlflow",
+            "server",
+            "--port",
+            str(port),
+            "-w",
+            "1",
+            "--backend-store-uri",
+            store,
+            "--default-artifact-root",
+            folder,
+        ]
+        process = subprocess.Popen(
+            command,
+            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         try:
             address = f"http://127.0.0.1:{port}"
             until(lambda: answers(address), "the server starts")
@@ -79,18 +97,34 @@ class Browser:
         there, self.out = os.pipe()
         self.answers, back = os.pipe()
         # Chromium reads descriptor 3 and writes 4.
-        shell = ["bash", "-c", f'exec "$@" 3<&{there} 4>&{back}', "bash", program, *FLAGS, "--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank"]
-        self.process = subprocess.Popen(shell, pass_fds=(there, back), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        shell = [
+            "bash",
+            "-c",
+            f'exec "$@" 3<&{there} 4>&{back}',
+            "bash",
+            program,
+            *FLAGS,
+            "--remote-debugging-pipe",
+            f"--user-data-dir={profile}",
+            "about:blank",
+        ]
+        self.process = subprocess.Popen(
+            shell, pass_fds=(there, back), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         os.close(there)
         os.close(back)
         self.last, self.rest, self.session = 0, b"", ""
-        page = next(target for target in self.ask("Target.getTargets")["targetInfos"] if target["type"] == "page")
+        page = next(
+            target for target in self.ask("Target.getTargets")["targetInfos"] if target["type"] == "page"
+        )
         self.session = self.ask("Target.attachToTarget", targetId=page["targetId"], flatten=True)["sessionId"]
 
     def ask(self, method: str, **params: Any) -> dict[str, Any]:
         """The result of a DevTools command; events are passed over."""
         self.last += 1
-        message = {"id": self.last, "method": method, "params": params} | ({"sessionId": self.session} if self.session else {})
+        message = {"id": self.last, "method": method, "params": params} | (
+            {"sessionId": self.session} if self.session else {}
+        )
         os.write(self.out, json.dumps(message).encode() + b"\0")
         while True:
             while b"\0" not in self.rest:
@@ -110,10 +144,21 @@ class Browser:
 
     def open(self, url: str, shows: str, width: int, height: int) -> None:
         """Load ``url`` in a window of that size and wait until its text has ``shows``."""
-        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.ask(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
         self.ask("Page.navigate", url="about:blank")  # a change behind the # alone would load nothing
         self.ask("Page.navigate", url=url)
-        until(lambda: self.js(f"document.body !== null && document.body.innerText.includes({json.dumps(shows)})"), f"{url} shows {shows!r}")
+        until(
+            lambda: self.js(
+                f"document.body !== null && document.body.innerText.includes({json.dumps(shows)})"
+            ),
+            f"{url} shows {shows!r}",
+        )
 
     def shoot(self, out: Path, settle: float = 3.0) -> None:
         """The page as a PNG, once it has had twice ``settle`` seconds to draw; MLflow's assistant, if it opened, is closed."""
@@ -130,16 +175,38 @@ class Browser:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--store", default="sqlite:///mlflow.db")
-    parser.add_argument("--kind", choices=("study", "search"), default="study", help="search: its page, and its candidates side by side")
+    parser.add_argument(
+        "--kind",
+        choices=("study", "search"),
+        default="study",
+        help="search: its page, and its candidates side by side",
+    )
     parser.add_argument("--out", type=Path, default=Path("docs"))
     arguments = parser.parse_args()
     client = MlflowClient(arguments.store)
     ids = [experiment.experiment_id for experiment in client.search_experiments()]
     kinds = ("search",) if arguments.kind == "search" else ("study", "condition", "transfer")
-    top = next((runs[0] for kind in kinds if (runs := client.search_runs(ids, f"tags.xfer.kind = '{kind}'", order_by=["attributes.start_time DESC"], max_results=1))), None)
+    top = next(
+        (
+            runs[0]
+            for kind in kinds
+            if (
+                runs := client.search_runs(
+                    ids, f"tags.xfer.kind = '{kind}'", order_by=["attributes.start_time DESC"], max_results=1
+                )
+            )
+        ),
+        None,
+    )
     if top is None:
-        raise SystemExit(f"{arguments.store} holds no {' or '.join(kinds)}: make demo{'-search' if kinds == ('search',) else ''}")
-    parts = [run for run in client.search_runs(ids, f"tags.mlflow.parentRunId = '{top.info.run_id}'") if run.data.tags.get("xfer.kind") != "phase"]
+        raise SystemExit(
+            f"{arguments.store} holds no {' or '.join(kinds)}: make demo{'-search' if kinds == ('search',) else ''}"
+        )
+    parts = [
+        run
+        for run in client.search_runs(ids, f"tags.mlflow.parentRunId = '{top.info.run_id}'")
+        if run.data.tags.get("xfer.kind") != "phase"
+    ]
     if arguments.kind == "search":
         parts = [run for run in parts if "xfer.scored_on" in run.data.tags]
     chosen = quote(json.dumps([run.info.run_id for run in parts]))
@@ -147,16 +214,35 @@ def main() -> None:
         browser = Browser(profile)
         try:
             base = f"{address}/#/experiments/{top.info.experiment_id}"
-            browser.open(f"{base}/runs/{top.info.run_id}?workflowType=machine_learning", top.info.run_name, 1500, 1250)
+            browser.open(
+                f"{base}/runs/{top.info.run_id}?workflowType=machine_learning", top.info.run_name, 1500, 1250
+            )
             browser.shoot(arguments.out / f"{arguments.kind}.png")
             if arguments.kind == "study":
-                earlier = quote(f"attributes.start_time <= {top.info.end_time}")  # the table loads the newest runs only, and a later search has many
-                browser.open(f"{base}/runs?workflowType=machine_learning&searchFilter={earlier}", top.info.run_name, 1700, 900)
-                until(lambda: browser.js(UNFOLD % json.dumps(top.info.run_name)), "the runs table has an arrow to unfold")
+                earlier = quote(
+                    f"attributes.start_time <= {top.info.end_time}"
+                )  # the table loads the newest runs only, and a later search has many
+                browser.open(
+                    f"{base}/runs?workflowType=machine_learning&searchFilter={earlier}",
+                    top.info.run_name,
+                    1700,
+                    900,
+                )
+                until(
+                    lambda: browser.js(UNFOLD % json.dumps(top.info.run_name)),
+                    "the runs table has an arrow to unfold",
+                )
                 browser.shoot(arguments.out / "runs.png")
             if parts:
-                browser.open(f"{address}/#/compare-runs?runs={chosen}&experiments={quote(json.dumps([top.info.experiment_id]))}", parts[0].info.run_name, 1700, 1300)
-                browser.shoot(arguments.out / ("compare.png" if arguments.kind == "study" else "search_compare.png"))
+                browser.open(
+                    f"{address}/#/compare-runs?runs={chosen}&experiments={quote(json.dumps([top.info.experiment_id]))}",
+                    parts[0].info.run_name,
+                    1700,
+                    1300,
+                )
+                browser.shoot(
+                    arguments.out / ("compare.png" if arguments.kind == "study" else "search_compare.png")
+                )
         finally:
             browser.close()
 

@@ -8,7 +8,25 @@ from __future__ import annotations
 
 __version__ = "0.1.0"
 
-VERBS = ("pretrain", "intermediate", "target", "evaluate", "transfer", "search", "worker", "report", "rank", "results", "plan", "score", "predict", "submission", "lineage", "sync", "doctor")
+VERBS = (
+    "pretrain",
+    "intermediate",
+    "target",
+    "evaluate",
+    "transfer",
+    "search",
+    "worker",
+    "report",
+    "rank",
+    "results",
+    "plan",
+    "score",
+    "predict",
+    "submission",
+    "lineage",
+    "sync",
+    "doctor",
+)
 
 
 def __getattr__(name: str):

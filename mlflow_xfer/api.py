@@ -138,7 +138,9 @@ def _asks_for_demo(typed: Any) -> bool:
 
 def _overrides(params: Mapping[str, Any]) -> dict[str, Any]:
     """What the user says of the demo's transfers."""
-    return {name: value for name, value in params.items() if name not in ("intermediate", "target", "workers")}
+    return {
+        name: value for name, value in params.items() if name not in ("intermediate", "target", "workers")
+    }
 
 
 def _run_demo(params: Mapping[str, Any], typed: Any) -> Result:
@@ -162,7 +164,9 @@ def _report_run(store: Store, named: Sequence[str], opened: str | None) -> Itera
     if opened is None and len(named) == 1 and RUN_ID.fullmatch(named[0]):
         yield named[0]
         return
-    run_id = store.start("study", "report", tags={"xfer.study": "report", "xfer.input_run_ids": ",".join(named)}, run_id=opened)
+    run_id = store.start(
+        "study", "report", tags={"xfer.study": "report", "xfer.input_run_ids": ",".join(named)}, run_id=opened
+    )
     with record.ending(store, run_id):
         yield run_id
 
@@ -200,7 +204,9 @@ def _baselines(plan: Plan, params: Any, references: References, extra: Mapping[s
     """Plan hashes of the same transfers without intermediate task."""
     if len(plan.transfers) < 2 or not params.intermediate:
         return {}
-    bare = make_plan("transfer", params.model_copy(update={"intermediate": ()}), references, extra, online=True)
+    bare = make_plan(
+        "transfer", params.model_copy(update={"intermediate": ()}), references, extra, online=True
+    )
     return {n: transfer.plan_hash for n, transfer in enumerate(bare.transfers)}
 
 
@@ -222,7 +228,11 @@ def _store(probe: bool = True) -> Iterator[Store]:
         raise
     left = store.close()
     if left:
-        raise XferError(f"{left} tracking records are not delivered: the tracking server is away.", "They are kept; send them with: mlflow-xfer sync", exit_code=TRY_AGAIN)
+        raise XferError(
+            f"{left} tracking records are not delivered: the tracking server is away.",
+            "They are kept; send them with: mlflow-xfer sync",
+            exit_code=TRY_AGAIN,
+        )
 
 
 def plan(verb: str = "transfer", overlap: bool = False, **params: Any) -> Preview | SearchPreview:
@@ -236,11 +246,21 @@ def plan(verb: str = "transfer", overlap: bool = False, **params: Any) -> Previe
     try:
         if verb == "search":
             return _search_plan(typed, store)
-        made = _demo_plan(params, store) if verb == "transfer" and _asks_for_demo(typed) else make_plan(verb, typed, References(lambda: store), task_file_tasks(typed))
+        made = (
+            _demo_plan(params, store)
+            if verb == "transfer" and _asks_for_demo(typed)
+            else make_plan(verb, typed, References(lambda: store), task_file_tasks(typed))
+        )
         executor = Executor(store, typed.reuse)
         existing = {phase.spec_hash: run for phase in made.phases if (run := executor.existing(phase))}
         past = Past.of(store)
-        return Preview(made, existing, redact(store.uri), overlaps.of_plan(made.phases, overlap), said(total([p for p in made.phases if p.spec_hash not in existing], past), past))
+        return Preview(
+            made,
+            existing,
+            redact(store.uri),
+            overlaps.of_plan(made.phases, overlap),
+            said(total([p for p in made.phases if p.spec_hash not in existing], past), past),
+        )
     finally:
         store.close()
 
@@ -260,7 +280,13 @@ def _demo_plan(params: Mapping[str, Any], store: Store) -> Plan:
 
     plans = list(plans_of(DEMO, _overrides(params), store).values())
     requested = unique(phase for one in plans for phase in one.requested)
-    return Plan("study", tuple(requested), tuple(t for one in plans for t in one.transfers), plans[0].suite, plans[0].missing)
+    return Plan(
+        "study",
+        tuple(requested),
+        tuple(t for one in plans for t in one.transfers),
+        plans[0].suite,
+        plans[0].missing,
+    )
 
 
 def lineage(run: str) -> str:
@@ -282,11 +308,24 @@ def report(**params: Any) -> Reported:
     from mlflow_xfer.stats.typology import PRIMARY
 
     typed: Any = parameters.parse("report", params)
-    options = {"baseline": typed.baseline, "margin": typed.margin, "missing": typed.missing, "measure": PRIMARY if typed.measure == "auto" else typed.measure}
+    options = {
+        "baseline": typed.baseline,
+        "margin": typed.margin,
+        "missing": typed.missing,
+        "measure": PRIMARY if typed.measure == "auto" else typed.measure,
+    }
     with _store() as store, TemporaryDirectory() as folder:
         imports = [typed.imported] if typed.imported else ()
         with _report_run(store, typed.runs, run_of_environment()) as run_id:
-            made = report_runs(store, typed.runs, typed.out or folder, question=typed.question, imports=imports, run_id=run_id, **options)
+            made = report_runs(
+                store,
+                typed.runs,
+                typed.out or folder,
+                question=typed.question,
+                imports=imports,
+                run_id=run_id,
+                **options,
+            )
         store.flush()
         link = store.link(run_id)
     logger.info("%s\n%s", made.description, link)
@@ -301,12 +340,36 @@ def rank(**params: Any) -> Ranking:
 
     typed: Any = parameters.parse("rank", params)
     os.environ["XFER_VERB"] = "rank"
-    options = {"pool": typed.pool, "methods": typed.method, "checkpoints": typed.checkpoints, "seed": typed.seed}
+    options = {
+        "pool": typed.pool,
+        "methods": typed.method,
+        "checkpoints": typed.checkpoints,
+        "seed": typed.seed,
+    }
     with _store(probe=typed.track or typed.checkpoints == "train" or typed.model == "mini") as store:
         executor = Executor(store, typed.reuse)
-        found = ranked(transfer_of(typed), executor, References(lambda: store, fetch=True), task_file_tasks(typed), budget=Budget(typed.max_examples, typed.shots, typed.steps), **options)
+        found = ranked(
+            transfer_of(typed),
+            executor,
+            References(lambda: store, fetch=True),
+            task_file_tasks(typed),
+            budget=Budget(typed.max_examples, typed.shots, typed.steps),
+            **options,
+        )
         if typed.track:
-            run_id = store.start("study", "rank", tags={"xfer.study": "rank", "xfer.target": ",".join(found.targets), "xfer.base_model": typed.model}, params={name: parameters.typed(getattr(typed, name)) for name in ("method", "checkpoints", "seed")}, run_id=run_of_environment())
+            run_id = store.start(
+                "study",
+                "rank",
+                tags={
+                    "xfer.study": "rank",
+                    "xfer.target": ",".join(found.targets),
+                    "xfer.base_model": typed.model,
+                },
+                params={
+                    name: parameters.typed(getattr(typed, name)) for name in ("method", "checkpoints", "seed")
+                },
+                run_id=run_of_environment(),
+            )
             with record.ending(store, run_id):
                 store.metrics(run_id, {f"rank/{name}": value for name, value in found.ranks().items()})
                 store.dict_artifact(run_id, found.as_dict(), "results/ranking.json")
@@ -325,8 +388,14 @@ def score(predictions: str, labels: str, suite: str = "xtreme", track: bool = Fa
     found = score_folder(predictions, labels, suite, warn=logger.warning)
     if track:
         with _store() as store:
-            run_id = store.start("request", f"score {suite}", tags={"xfer.suite": suite, "xfer.predictions": str(predictions)})
-            named = {f"{suite}/{name}": task["score"] for name, task in found["tasks"].items()} | {f"{suite}/{name}": value for name, value in found["groups"].items()} | {f"{suite}/{name}": found[name] for name in ("avg", "avg_trained", "gap", "std")}
+            run_id = store.start(
+                "request", f"score {suite}", tags={"xfer.suite": suite, "xfer.predictions": str(predictions)}
+            )
+            named = (
+                {f"{suite}/{name}": task["score"] for name, task in found["tasks"].items()}
+                | {f"{suite}/{name}": value for name, value in found["groups"].items()}
+                | {f"{suite}/{name}": found[name] for name in ("avg", "avg_trained", "gap", "std")}
+            )
             store.metrics(run_id, {name: value for name, value in named.items() if value is not None})
             store.dict_artifact(run_id, found, "results/scores.json")
             store.finish(run_id)
@@ -347,7 +416,9 @@ def predict(model: str, file: str | Path, task: str | None = None) -> list[dict[
         return predict_file(model, file, task, lambda: opened.enter_context(_store(probe=False)))
 
 
-def submission(runs: str | Sequence[str], out: str, suite: str = "xtreme") -> tuple[dict[str, str], list[Finding]]:
+def submission(
+    runs: str | Sequence[str], out: str, suite: str = "xtreme"
+) -> tuple[dict[str, str], list[Finding]]:
     """Gather the predictions of runs in XTREME's format, of each target the best run by dev, and validate them."""
     from mlflow_xfer.phases.submit import submission as gather
 
@@ -359,9 +430,14 @@ def submission(runs: str | Sequence[str], out: str, suite: str = "xtreme") -> tu
 def sync() -> str:
     """Deliver what earlier processes could not log."""
     replayed = deliver()
-    lines = [f"{r.uri}: {r.delivered} records delivered, {r.left} left{f' ({r.reason})' if r.reason else ''}" for r in replayed]
+    lines = [
+        f"{r.uri}: {r.delivered} records delivered, {r.left} left{f' ({r.reason})' if r.reason else ''}"
+        for r in replayed
+    ]
     if any(r.left for r in replayed):
-        raise XferError("\n".join(lines), "Start the tracking server and repeat: mlflow-xfer sync", exit_code=TRY_AGAIN)
+        raise XferError(
+            "\n".join(lines), "Start the tracking server and repeat: mlflow-xfer sync", exit_code=TRY_AGAIN
+        )
     return "\n".join(lines) or "Nothing is waiting to be delivered."
 
 

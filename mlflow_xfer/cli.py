@@ -26,14 +26,31 @@ EXIT_CODES = "Exit codes: 0 done, 2 bad input, 75 try again later, 130 interrupt
 class Verb(click.Command):
     """A command whose options are a verb's parameters; ``--name`` and ``--na-me`` alike, every option takes a value."""
 
-    def __init__(self, name: str, shape: type[params.Shape], call: Callable[[dict[str, str]], Any], **more: Any):
+    def __init__(
+        self, name: str, shape: type[params.Shape], call: Callable[[dict[str, str]], Any], **more: Any
+    ):
         order = list(params.HEADLINE.get(name, ()))
-        fields = sorted(shape.model_fields.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order))
+        fields = sorted(
+            shape.model_fields.items(),
+            key=lambda item: order.index(item[0]) if item[0] in order else len(order),
+        )
         options = [_option(field_name, field) for field_name, field in fields if field_name != "scoped"]
         settings = {"ignore_unknown_options": True, "allow_extra_args": True}
         trains = issubclass(shape, params.Trained)
-        note = "A phase's name before a training parameter sets it for that phase: --target.learning_rate 2e-5. " if trains else ""
-        super().__init__(name, params=options, callback=None, help=shape.__doc__, epilog=note + EXIT_CODES, context_settings=settings, **more)
+        note = (
+            "A phase's name before a training parameter sets it for that phase: --target.learning_rate 2e-5. "
+            if trains
+            else ""
+        )
+        super().__init__(
+            name,
+            params=options,
+            callback=None,
+            help=shape.__doc__,
+            epilog=note + EXIT_CODES,
+            context_settings=settings,
+            **more,
+        )
         self.call = call
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -98,9 +115,21 @@ for _name, _shape in params.VERBS.items():
 
 
 @cli.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
-@click.option("--verb", default="transfer", type=click.Choice(sorted(params.VERBS)), help="the command to plan (default transfer)")
-@click.option("--json", "as_json", default="false", type=click.Choice(["true", "false"]), help="print the plan as JSON")
-@click.option("--overlap", default="false", type=click.Choice(["true", "false"]), help="compare training with test rows now, which may take a while")
+@click.option(
+    "--verb",
+    default="transfer",
+    type=click.Choice(sorted(params.VERBS)),
+    help="the command to plan (default transfer)",
+)
+@click.option(
+    "--json", "as_json", default="false", type=click.Choice(["true", "false"]), help="print the plan as JSON"
+)
+@click.option(
+    "--overlap",
+    default="false",
+    type=click.Choice(["true", "false"]),
+    help="compare training with test rows now, which may take a while",
+)
 @click.pass_context
 def plan(ctx: click.Context, verb: str, as_json: str, overlap: str) -> None:
     """Print the phases a command would run, each once, and what is reused. Takes that command's parameters."""
@@ -116,14 +145,31 @@ def plan(ctx: click.Context, verb: str, as_json: str, overlap: str) -> None:
 @click.option("--use", type=click.Choice(["intermediate", "target"]), help="only tasks for this use")
 @click.option("--language", help="only tasks with a test set in this language")
 @click.option("--skill", help="only tasks made of this skill (the embedded suite declares them)")
-@click.option("--domain", help="only tasks of this domain (general, biomedical, legal, science, or a task file's own)")
+@click.option(
+    "--domain", help="only tasks of this domain (general, biomedical, legal, science, or a task file's own)"
+)
 @click.option("--check", metavar="FILE", help="read a task file and all its data, and report what is wrong")
 @click.option("--task_file", "--task-file", metavar="FILE", help="list this file's tasks too")
-def tasks(name: str | None, kind: str | None, use: str | None, language: str | None, skill: str | None, domain: str | None, check: str | None, task_file: str | None) -> None:
+def tasks(
+    name: str | None,
+    kind: str | None,
+    use: str | None,
+    language: str | None,
+    skill: str | None,
+    domain: str | None,
+    check: str | None,
+    task_file: str | None,
+) -> None:
     """List tasks, explain the task NAME, or check a task file."""
     from mlflow_xfer import listing
 
-    click.echo(listing.check(check) if check else listing.tasks(name, kind=kind, use=use, language=language, skill=skill, domain=domain, task_file=task_file))
+    click.echo(
+        listing.check(check)
+        if check
+        else listing.tasks(
+            name, kind=kind, use=use, language=language, skill=skill, domain=domain, task_file=task_file
+        )
+    )
 
 
 @cli.command()
@@ -142,13 +188,28 @@ def suites(name: str | None) -> None:
 @click.option("--benchmark", help="only languages of this set (xtreme-r, masakhaner, americasnli)")
 @click.option("--measures", help="comma list of distances to show; --show distances explains them")
 @click.option("--to", default="en", help="the language distances are measured to (default en)")
-@click.option("--show", default="languages", type=click.Choice(["languages", "distances"]), help="the languages, or which distances there are")
-def languages(codes: str | None, family: str | None, script: str | None, benchmark: str | None, measures: str | None, to: str, show: str) -> None:
+@click.option(
+    "--show",
+    default="languages",
+    type=click.Choice(["languages", "distances"]),
+    help="the languages, or which distances there are",
+)
+def languages(
+    codes: str | None,
+    family: str | None,
+    script: str | None,
+    benchmark: str | None,
+    measures: str | None,
+    to: str,
+    show: str,
+) -> None:
     """List languages (or CODES, a comma list) with their distances; blank is not known, never 0."""
     from mlflow_xfer import listing
 
     filters = {"family": family, "script": script, "benchmark": benchmark, "to": to}
-    click.echo(listing.distances() if show == "distances" else listing.languages_table(codes, measures, **filters))
+    click.echo(
+        listing.distances() if show == "distances" else listing.languages_table(codes, measures, **filters)
+    )
 
 
 @cli.command()
@@ -161,10 +222,17 @@ def lineage(run: str) -> None:
 
 
 @cli.command()
-@click.option("--predictions", required=True, metavar="DIR", help="folder with one folder a task, as in predictions/xnli/test-sw.tsv")
+@click.option(
+    "--predictions",
+    required=True,
+    metavar="DIR",
+    help="folder with one folder a task, as in predictions/xnli/test-sw.tsv",
+)
 @click.option("--labels", required=True, metavar="DIR", help="labels in the same shape")
 @click.option("--suite", default="xtreme", help="xtreme, xtreme-r or mini (default xtreme)")
-@click.option("--track", default="false", type=click.Choice(["true", "false"]), help="log the figures into a run")
+@click.option(
+    "--track", default="false", type=click.Choice(["true", "false"]), help="log the figures into a run"
+)
 def score(predictions: str, labels: str, suite: str, track: str) -> None:
     """Score predictions by the suite's own rules: JSON to stdout, a table to stderr."""
     from mlflow_xfer import api
@@ -179,7 +247,13 @@ def score(predictions: str, labels: str, suite: str, track: str) -> None:
 @click.argument("model")
 @click.argument("file")
 @click.option("--task", help="which target or head, where the model has several")
-@click.option("--format", "form", default="tsv", type=click.Choice(["tsv", "jsonl"]), help="what is printed (default tsv)")
+@click.option(
+    "--format",
+    "form",
+    default="tsv",
+    type=click.Choice(["tsv", "jsonl"]),
+    help="what is printed (default tsv)",
+)
 def predict(model: str, file: str, task: str | None, form: str) -> None:
     """Try MODEL (a run, directory or hub id) on your own examples in FILE (.txt, .tsv, .csv or .jsonl).
 
@@ -193,13 +267,25 @@ def predict(model: str, file: str, task: str | None, form: str) -> None:
         click.echo("\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
         return
     names = list(dict.fromkeys(name for row in rows for name in row if name != "id"))
-    names = [*(name for name in names if name in ("prediction", "cosine")), *(name for name in names if name not in ("prediction", "cosine"))]
-    click.echo("\n".join("\t".join(line) for line in [names, *([_cell(row.get(name, "")) for name in names] for row in rows)]))
+    names = [
+        *(name for name in names if name in ("prediction", "cosine")),
+        *(name for name in names if name not in ("prediction", "cosine")),
+    ]
+    click.echo(
+        "\n".join(
+            "\t".join(line)
+            for line in [names, *([_cell(row.get(name, "")) for name in names] for row in rows)]
+        )
+    )
 
 
 def _cell(value: Any) -> str:
     """A value in a TSV: lists (tags, words) between blanks, choices between bars; no tab, no line break."""
-    joined = (" | " if any(" " in str(item) for item in value) else " ").join(map(str, value)) if isinstance(value, list) else str(value)
+    joined = (
+        (" | " if any(" " in str(item) for item in value) else " ").join(map(str, value))
+        if isinstance(value, list)
+        else str(value)
+    )
     return " ".join(joined.split())
 
 
@@ -216,7 +302,9 @@ def submission(runs: str, out: str, suite: str) -> None:
         click.echo(f"{task}: run {run}")
     for finding in findings:
         click.echo(str(finding))
-    click.echo(f"written to {out}; a leaderboard would {'refuse it' if any(f.refused for f in findings) else 'take it'}")
+    click.echo(
+        f"written to {out}; a leaderboard would {'refuse it' if any(f.refused for f in findings) else 'take it'}"
+    )
 
 
 @cli.command()
@@ -237,7 +325,11 @@ def doctor() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console script."""
-    sys.exit(_guarded(lambda: cli.main(list(sys.argv[1:] if arguments is None else arguments), standalone_mode=False)))
+    sys.exit(
+        _guarded(
+            lambda: cli.main(list(sys.argv[1:] if arguments is None else arguments), standalone_mode=False)
+        )
+    )
 
 
 def entry_point(verb: str) -> None:
@@ -251,7 +343,9 @@ class Preempted(BaseException):
 
 def _guarded(call: Callable[[], Any]) -> int:
     """Run ``call`` and turn what ends it into an exit code; never a traceback for bad input."""
-    logging.basicConfig(level=os.environ.get("XFER_LOG_LEVEL", "INFO"), format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(
+        level=os.environ.get("XFER_LOG_LEVEL", "INFO"), format="%(message)s", stream=sys.stderr
+    )
     for noisy in ("httpx", "datasets", "alembic", "mlflow", "urllib3", "filelock", "fsspec"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, _on_sigterm)

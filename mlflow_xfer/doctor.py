@@ -17,7 +17,17 @@ from mlflow_xfer.tracking.names import redact
 from mlflow_xfer.tracking.store import Store
 
 CONSTRAINTS = Path(__file__).resolve().parents[1] / "constraints.txt"  # there in a checkout, not in a wheel
-CENTRAL = ("torch", "transformers", "datasets", "mlflow", "tokenizers", "safetensors", "numpy", "pandas", "pydantic")
+CENTRAL = (
+    "torch",
+    "transformers",
+    "datasets",
+    "mlflow",
+    "tokenizers",
+    "safetensors",
+    "numpy",
+    "pandas",
+    "pydantic",
+)
 
 
 def report() -> str:
@@ -28,7 +38,11 @@ def report() -> str:
 
 def environment() -> str:
     """Installed versions beside those the tests ran with; ``--env-manager local`` uses what is installed."""
-    tested = dict(line.strip().split("==") for line in CONSTRAINTS.read_text().splitlines() if "==" in line) if CONSTRAINTS.is_file() else {}
+    tested = (
+        dict(line.strip().split("==") for line in CONSTRAINTS.read_text().splitlines() if "==" in line)
+        if CONSTRAINTS.is_file()
+        else {}
+    )
     rows = [["python", platform.python_version(), "3.11", ""]]
     for name in CENTRAL:
         try:
@@ -47,10 +61,17 @@ def store() -> str:
     except XferError as error:
         return f"unreachable: {error}"
     try:
-        open_runs = [run for kind in ("phase", "transfer", "condition") for run in opened.search({"xfer.kind": kind}, status="RUNNING")]
+        open_runs = [
+            run
+            for kind in ("phase", "transfer", "condition")
+            for run in opened.search({"xfer.kind": kind}, status="RUNNING")
+        ]
         held = {path.parent.name for path in (home() / "work").glob("*/run.json")}
         lines = [f"{redact(opened.uri)}: reachable"]
-        lines += [f"RUNNING {run.run_id} {run.name}: {'resumable here: repeat its command' if _resumable(run.run_id) else 'held elsewhere, or its local state is gone'}" for run in open_runs]
+        lines += [
+            f"RUNNING {run.run_id} {run.name}: {'resumable here: repeat its command' if _resumable(run.run_id) else 'held elsewhere, or its local state is gone'}"
+            for run in open_runs
+        ]
         lines.append(f"{len(open_runs)} runs open, {len(held)} phases with local state")
         return "\n".join(lines)
     finally:
@@ -58,12 +79,18 @@ def store() -> str:
 
 
 def _resumable(run_id: str) -> bool:
-    return any(json.loads(path.read_text()).get("run_id") == run_id for path in (home() / "work").glob("*/run.json"))
+    return any(
+        json.loads(path.read_text()).get("run_id") == run_id for path in (home() / "work").glob("*/run.json")
+    )
 
 
 def local_state() -> str:
     """Where caches lie and how large they are; records that wait for a tracking server."""
-    sizes = [[folder.name, f"{sum(p.stat().st_size for p in folder.rglob('*') if p.is_file()) / 1e6:.1f} MB"] for folder in sorted(home().glob("*")) if folder.is_dir()]
+    sizes = [
+        [folder.name, f"{sum(p.stat().st_size for p in folder.rglob('*') if p.is_file()) / 1e6:.1f} MB"]
+        for folder in sorted(home().glob("*"))
+        if folder.is_dir()
+    ]
     waiting = sum(1 for _ in spool.root().rglob("*.jsonl")) if spool.root().is_dir() else 0
     return f"{home()}\n{table(['folder', 'size'], sizes)}\n{waiting} spools (deliver with: mlflow-xfer sync)"
 
@@ -71,5 +98,11 @@ def local_state() -> str:
 def tools() -> str:
     """Programs that ``mlflow run`` needs for each value of ``--env-manager``."""
     needs = {"local": "python", "uv": "uv", "virtualenv": "pyenv", "conda": "conda"}
-    rows = [[f"--env-manager {manager}", program, shutil.which(program) or "not on the PATH"] for manager, program in needs.items()]
-    return table(["mode", "needs", "found"], rows) + f"\nMLFLOW_TRACKING_URI={redact(os.environ.get('MLFLOW_TRACKING_URI', '')) or '(not set: sqlite:///mlflow.db in the current folder)'}"
+    rows = [
+        [f"--env-manager {manager}", program, shutil.which(program) or "not on the PATH"]
+        for manager, program in needs.items()
+    ]
+    return (
+        table(["mode", "needs", "found"], rows)
+        + f"\nMLFLOW_TRACKING_URI={redact(os.environ.get('MLFLOW_TRACKING_URI', '')) or '(not set: sqlite:///mlflow.db in the current folder)'}"
+    )

@@ -20,7 +20,9 @@ SEE = "mlflow-xfer languages"
 
 TEXT_COLUMNS = ("name", "family", "genus", "script", "iso639_3", "macrolanguage", "glottocode", "wals_code", "uriel_code", "flores_code")  # fmt: skip
 # WALS chapters on morphology (Dryer & Haspelmath 2013): the core list and its extension; languages.md says what each is.
-WALS_CORE = tuple(f"wals_{c}" for c in ("20A", "21A", "22A", "23A", "24A", "25A", "26A", "27A", "28A", "29A", "49A"))
+WALS_CORE = tuple(
+    f"wals_{c}" for c in ("20A", "21A", "22A", "23A", "24A", "25A", "26A", "27A", "28A", "29A", "49A")
+)
 WALS_EXTENDED = WALS_CORE + tuple(
     f"wals_{c}" for c in ("33A", "34A", "51A", "57A", "69A", "70A", "101A", "102A", "112A")
 )
@@ -100,7 +102,9 @@ def get(code: str) -> Language:
         return found
     by_name = [language for language in table().values() if language.name.lower() == str(code).lower()]
     if by_name:
-        raise XferError(f"Unknown language {code!r}.", f"The code of {by_name[0].name} is {by_name[0].code!r}.")
+        raise XferError(
+            f"Unknown language {code!r}.", f"The code of {by_name[0].name} is {by_name[0].code!r}."
+        )
     raise unknown("language", str(code), _by_any_code(), SEE)
 
 
@@ -160,7 +164,9 @@ def _difference(column: str, signed: bool) -> Callable[[Language, Language], flo
     return between
 
 
-def _share_of_differing(columns: tuple[str, ...], at_least: int) -> Callable[[Language, Language], float | None]:
+def _share_of_differing(
+    columns: tuple[str, ...], at_least: int
+) -> Callable[[Language, Language], float | None]:
     def between(a: Language, b: Language) -> float | None:
         shared = [c for c in columns if a.value(c) is not None and b.value(c) is not None]
         if len(shared) < at_least:

@@ -15,26 +15,57 @@ from mlflow_xfer.tasks.task import Files, Generated, Hub, Source, Task, TaskKind
 RECALLED = "hub?"  # a hub source whose columns nobody has checked
 
 
-def tasks(name: str | None = None, *, kind: str | None = None, use: str | None = None, language: str | None = None, skill: str | None = None, domain: str | None = None, task_file: str | None = None) -> str:
+def tasks(
+    name: str | None = None,
+    *,
+    kind: str | None = None,
+    use: str | None = None,
+    language: str | None = None,
+    skill: str | None = None,
+    domain: str | None = None,
+    task_file: str | None = None,
+) -> str:
     """All tasks that match, a line each; or everything that the entry ``name`` says."""
     extra = _of_file(task_file)
     if name:
         return explained(next((task for task in extra if task.name == name), None) or TASKS.get(name))
     if kind and kind not in list(TaskKind):
         raise unknown("kind", kind, list(TaskKind))
-    for what, asked, known in (("skill", skill, {known for task in [*TASKS, *extra] for known in task.skills}), ("domain", domain, {task.domain for task in [*TASKS, *extra]})):
+    for what, asked, known in (
+        ("skill", skill, {known for task in [*TASKS, *extra] for known in task.skills}),
+        ("domain", domain, {task.domain for task in [*TASKS, *extra]}),
+    ):
         if asked and asked not in known:
             raise unknown(what, asked, known)
     code = languages.get(language).code if language else None
     found = [
         task
         for task in [*TASKS, *extra]
-        if (not kind or task.kind == kind) and (not use or use in task.uses) and (not code or code in task.languages) and (not skill or skill in task.skills) and (not domain or task.domain == domain)
+        if (not kind or task.kind == kind)
+        and (not use or use in task.uses)
+        and (not code or code in task.languages)
+        and (not skill or skill in task.skills)
+        and (not domain or task.domain == domain)
     ]
-    rows = [[task.name, str(task.kind), ",".join(task.uses), task.domain, task.metric, str(len(task.languages)), _data(task), task.description] for task in found]
+    rows = [
+        [
+            task.name,
+            str(task.kind),
+            ",".join(task.uses),
+            task.domain,
+            task.metric,
+            str(len(task.languages)),
+            _data(task),
+            task.description,
+        ]
+        for task in found
+    ]
     recalled = sum(RECALLED in _data(task) for task in found)
     note = f" ({recalled} with {RECALLED}: the columns there are recalled, not checked)" if recalled else ""
-    return table(["task", "kind", "uses", "domain", "metric", "languages", "data", "description"], rows) + f"\n{len(found)} tasks{note}"
+    return (
+        table(["task", "kind", "uses", "domain", "metric", "languages", "data", "description"], rows)
+        + f"\n{len(found)} tasks{note}"
+    )
 
 
 def _data(task: Task) -> str:
@@ -59,12 +90,22 @@ def explained(task: Task) -> str:
         "overlaps": ", ".join(task.overlaps),
         "its dev set is the test set of": ", ".join(task.dev_of),
         "training rows": str(task.size or ""),
-        "hub columns": ("checked on the data set's pages" if task.verified else "recalled, not checked") if "hub" in task.sources else "",
+        "hub columns": ("checked on the data set's pages" if task.verified else "recalled, not checked")
+        if "hub" in task.sources
+        else "",
         "licence": task.licence,
         "citation": task.citation,
-        **{f"data={'<folder>' if provider == 'folder' else provider}": "; ".join(map(_source, found)) for provider, found in task.sources.items()},
+        **{
+            f"data={'<folder>' if provider == 'folder' else provider}": "; ".join(map(_source, found))
+            for provider, found in task.sources.items()
+        },
     }
-    return "\n".join([f"{task.name}: {task.description}", *(f"  {label}: {value}" for label, value in facts.items() if value)])
+    return "\n".join(
+        [
+            f"{task.name}: {task.description}",
+            *(f"  {label}: {value}" for label, value in facts.items() if value),
+        ]
+    )
 
 
 def _declared(task: Task, sign: str) -> str:
@@ -88,7 +129,11 @@ def suites(name: str | None = None) -> str:
         rows = [[suite.name, str(len(suite.tasks)), suite.description] for suite in SUITES]
         return table(["suite", "tasks", "description"], rows)
     suite = SUITES.get(name)
-    rows = [[group, task, " ".join(languages_of(suite, task))] for group, members in suite.groups.items() for task in members]
+    rows = [
+        [group, task, " ".join(languages_of(suite, task))]
+        for group, members in suite.groups.items()
+        for task in members
+    ]
     return f"{suite.name}: {suite.description}\n" + table(["group", "task", "languages"], rows)
 
 
@@ -101,7 +146,9 @@ def check(path: str) -> str:
 
 def languages_table(codes: str | None, measures: str | None, **filters: Any) -> str:
     """Languages with their distances; filters as in :func:`mlflow_xfer.stats.typology.table`."""
-    frame = typology.table(codes.split(",") if codes else None, measures=measures.split(",") if measures else None, **filters)
+    frame = typology.table(
+        codes.split(",") if codes else None, measures=measures.split(",") if measures else None, **filters
+    )
     return _shown(frame) + f"\n{len(frame)} languages"
 
 
@@ -116,7 +163,9 @@ def _shown(frame: Any) -> str:
             return ""
         return f"{value:.2f}" if isinstance(value, float) else str(value)
 
-    return table(list(frame.columns), [[cell(value) for value in row] for row in frame.itertuples(index=False)])
+    return table(
+        list(frame.columns), [[cell(value) for value in row] for row in frame.itertuples(index=False)]
+    )
 
 
 def _of_file(path: str | None) -> list[Task]:
@@ -131,4 +180,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Aligned columns; the last one is not padded."""
     lines = [list(head), *map(list, rows)]
     widths = [max(len(line[n]) for line in lines) for n in range(len(head))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )

@@ -34,7 +34,9 @@ def _nothing(value: Any) -> Any:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-NamesOrAuto = Annotated[Literal["auto"] | tuple[str, ...], BeforeValidator(lambda v: v if v == "auto" else _listed(v))]
+NamesOrAuto = Annotated[
+    Literal["auto"] | tuple[str, ...], BeforeValidator(lambda v: v if v == "auto" else _listed(v))
+]
 Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_listed), Field(min_length=1)]
 Text = Annotated[str | None, BeforeValidator(_nothing)]
 PositiveOrAuto = Literal["auto"] | Annotated[float, Field(gt=0)]
@@ -56,8 +58,12 @@ class Training(Shape):
     max_steps: CountOrAuto = Field("auto", description="optimiser steps; wins over num_train_epochs")
     train_batch_size: CountOrAuto = Field("auto", description="effective batch size, in sequences")
     max_seq_length: CountOrAuto = Field("auto", description="length limit, in subwords")
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="bf16 on a GPU that has it, else fp32")
-    max_train_examples: CountOrNone = Field(None, description="use only so many training examples, drawn by the seed")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="bf16 on a GPU that has it, else fp32"
+    )
+    max_train_examples: CountOrNone = Field(
+        None, description="use only so many training examples, drawn by the seed"
+    )
 
 
 class Trained(Training):
@@ -73,13 +79,21 @@ class Trained(Training):
 
 
 class Model(Shape):
-    model: str = Field("mini", description="what to start from: hub id, directory, run id, runs:/…, models:/…, scratch:<xlm-roberta|llama>:<tiny|mini|small>, mini")
+    model: str = Field(
+        "mini",
+        description="what to start from: hub id, directory, run id, runs:/…, models:/…, scratch:<xlm-roberta|llama>:<tiny|mini|small>, mini",
+    )
     revision: Text = Field(None, description="commit or branch of a hub model")
-    tokenizer: str = Field("auto", description="directory, hub id or run; auto: the model's, for scratch models trained on the text")
+    tokenizer: str = Field(
+        "auto",
+        description="directory, hub id or run; auto: the model's, for scratch models trained on the text",
+    )
 
 
 class Control(Shape):
-    control: Literal["none", "random"] = Field("none", description="random: the same chain on a random encoder with the model's config and tokenizer")
+    control: Literal["none", "random"] = Field(
+        "none", description="random: the same chain on a random encoder with the model's config and tokenizer"
+    )
 
 
 class Data(Shape):
@@ -88,20 +102,39 @@ class Data(Shape):
 
 
 class RawText(Shape):
-    text: Text = Field("mini", description="raw text: mini, or a folder of <language>.txt; none: no pretrain phase")
+    text: Text = Field(
+        "mini", description="raw text: mini, or a folder of <language>.txt; none: no pretrain phase"
+    )
     text_languages: NamesOrAuto = Field("auto", description="languages of the raw text; auto: all there are")
-    alpha: Annotated[float, Field(ge=0, le=1)] = Field(0.3, description="languages are drawn with p ~ n^alpha (XLM-R: 0.3)")
+    alpha: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.3, description="languages are drawn with p ~ n^alpha (XLM-R: 0.3)"
+    )
 
 
 class Combining(Shape):
-    combine: Literal["joint", "sequential", "merge"] = Field("joint", description="several tasks: in one phase; one phase after the other; or a phase each, whose weights are merged")
-    merge_method: Literal["average", "task_arithmetic", "ties"] = Field("average", description="combine=merge: mean of the weights; base + λ · sum of what each task changed; the same trimmed, with elected signs (TIES)")
-    merge_weight: PositiveOrAuto = Field("auto", description="combine=merge: λ of task_arithmetic (auto: 1 / number of tasks) and ties (auto: 1)")
-    merge_density: Annotated[float, Field(gt=0, le=1)] = Field(0.2, description="combine=merge: share of what each task changed that ties keeps")
-    mixing: Literal["proportional", "temperature", "uniform"] = Field("proportional", description="how often a joint batch is of each task")
+    combine: Literal["joint", "sequential", "merge"] = Field(
+        "joint",
+        description="several tasks: in one phase; one phase after the other; or a phase each, whose weights are merged",
+    )
+    merge_method: Literal["average", "task_arithmetic", "ties"] = Field(
+        "average",
+        description="combine=merge: mean of the weights; base + λ · sum of what each task changed; the same trimmed, with elected signs (TIES)",
+    )
+    merge_weight: PositiveOrAuto = Field(
+        "auto",
+        description="combine=merge: λ of task_arithmetic (auto: 1 / number of tasks) and ties (auto: 1)",
+    )
+    merge_density: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.2, description="combine=merge: share of what each task changed that ties keeps"
+    )
+    mixing: Literal["proportional", "temperature", "uniform"] = Field(
+        "proportional", description="how often a joint batch is of each task"
+    )
     mixing_cap: CountOrNone = Field(None, description="count at most so many examples of a task (K of T5)")
     mixing_temperature: Annotated[float, Field(ge=1)] = Field(1.0, description="T of T5's temperature mixing")
-    mlm_share: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="share of language-model batches on the raw text")
+    mlm_share: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="share of language-model batches on the raw text"
+    )
 
 
 class Mixing(Combining):
@@ -112,33 +145,61 @@ class Targets(Shape):
     target: NamesOrAuto = Field("auto", description="target tasks, or a suite's name; auto: the suite's")
     train_on: Text = Field(None, description="another training task of the same kind, outside suite totals")
     source_language: str = Field("en", description="language of the target's training data")
-    target_shots: Annotated[int, Field(ge=0)] = Field(0, description="labelled examples of each evaluated language added to the training data")
-    choice_scoring: Literal["head", "likelihood"] = Field("head", description="multiple choice: a scored head, or (decoders) the length-normalised likelihood of each choice, which needs no training")
-    select_by: Literal["english_dev", "last", "average", "label_free", "oracle"] = Field("english_dev", description="which checkpoint is kept: best on English dev; last; mean of the epochs' weights; label_free: the one that best tells apart dev rows of the evaluated languages, their labels unread; oracle: best on those labels (not zero-shot, always shown as oracle)")
+    target_shots: Annotated[int, Field(ge=0)] = Field(
+        0, description="labelled examples of each evaluated language added to the training data"
+    )
+    choice_scoring: Literal["head", "likelihood"] = Field(
+        "head",
+        description="multiple choice: a scored head, or (decoders) the length-normalised likelihood of each choice, which needs no training",
+    )
+    select_by: Literal["english_dev", "last", "average", "label_free", "oracle"] = Field(
+        "english_dev",
+        description="which checkpoint is kept: best on English dev; last; mean of the epochs' weights; label_free: the one that best tells apart dev rows of the evaluated languages, their labels unread; oracle: best on those labels (not zero-shot, always shown as oracle)",
+    )
 
 
 class Overlaps(Shape):
-    exclude_overlap: bool = Field(False, description="leave training rows out that are (nearly) equal to a target's test rows")
+    exclude_overlap: bool = Field(
+        False, description="leave training rows out that are (nearly) equal to a target's test rows"
+    )
 
 
 class Evaluation(Shape):
-    suite: Literal["auto", "mini", "xtreme", "xtreme-r"] = Field("auto", description="benchmark whose totals are reported; auto: mini for data=mini, else xtreme")
+    suite: Literal["auto", "mini", "xtreme", "xtreme-r"] = Field(
+        "auto", description="benchmark whose totals are reported; auto: mini for data=mini, else xtreme"
+    )
     languages: NamesOrAuto = Field("auto", description="evaluate only these languages (English is kept)")
-    layer: Literal["auto"] | Annotated[int, Field(ge=0)] = Field("auto", description="retrieval: index in hidden_states, 0 = embeddings; auto: at 0.6 of the depth, so 14 of 24")
-    pooling: Literal["auto", "mean", "cls", "last"] = Field("auto", description="retrieval: how tokens become one vector; auto: mean, for a trained dual encoder cls (of decoders last)")
-    max_eval_examples: CountOrNone = Field(None, description="evaluate only so many examples per language, drawn by seed 0")
+    layer: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
+        "auto",
+        description="retrieval: index in hidden_states, 0 = embeddings; auto: at 0.6 of the depth, so 14 of 24",
+    )
+    pooling: Literal["auto", "mean", "cls", "last"] = Field(
+        "auto",
+        description="retrieval: how tokens become one vector; auto: mean, for a trained dual encoder cls (of decoders last)",
+    )
+    max_eval_examples: CountOrNone = Field(
+        None, description="evaluate only so many examples per language, drawn by seed 0"
+    )
 
 
 class Pool(Shape):
-    pool: NamesOrAuto = Field("auto", description="candidate intermediate tasks; auto: mini's, with other data those of the nine of Phang et al. 2020 that have training data")
+    pool: NamesOrAuto = Field(
+        "auto",
+        description="candidate intermediate tasks; auto: mini's, with other data those of the nine of Phang et al. 2020 that have training data",
+    )
 
 
 class Reuse(Shape):
-    reuse: Literal["same-code", "any-code", "never"] = Field("same-code", description="take finished phases with equal hashes instead of training again")
+    reuse: Literal["same-code", "any-code", "never"] = Field(
+        "same-code", description="take finished phases with equal hashes instead of training again"
+    )
 
 
 class Workers(Shape):
-    workers: Literal["auto"] | Annotated[int, Field(gt=0)] = Field("auto", description="processes on this host for the replicates of the demo and the trials of a search; auto: half the cores, at least 2 where there are 2")
+    workers: Literal["auto"] | Annotated[int, Field(gt=0)] = Field(
+        "auto",
+        description="processes on this host for the replicates of the demo and the trials of a search; auto: half the cores, at least 2 where there are 2",
+    )
 
 
 class Seed(Shape):
@@ -163,7 +224,6 @@ class Intermediate(Model, Data, Mixing, RawText, Trained, Seed, Reuse, Control):
 class Target(Model, Data, Targets, Overlaps, Evaluation, Trained, Seed, Reuse, Control):
     """Fine-tunes on the target task's English training set, with a fresh head."""
 
-
     target: NamesOrAuto = Field(("pos",), description=Targets.model_fields["target"].description)
 
 
@@ -171,23 +231,39 @@ class Evaluate(Model, Data, Targets, Evaluation, Seed, Reuse, Control):
     """Zero-shot evaluation in every language, beside chance and majority."""
 
 
-class Transfer(Model, Data, RawText, Mixing, Targets, Overlaps, Evaluation, Trained, SeedList, Reuse, Control, Workers):
+class Transfer(
+    Model, Data, RawText, Mixing, Targets, Overlaps, Evaluation, Trained, SeedList, Reuse, Control, Workers
+):
     """The chain: pretrain (optional), intermediate, target, evaluate. With neither intermediate nor target given: the demo."""
 
     text: Text = Field(None, description=RawText.model_fields["text"].description)
-    intermediate: NamesOrAuto = Field("auto", description="intermediate tasks; none: baseline; auto: nli with data=mini, else none")
+    intermediate: NamesOrAuto = Field(
+        "auto", description="intermediate tasks; none: baseline; auto: nli with data=mini, else none"
+    )
 
 
 class Report(Shape):
     """One page, a verdict and tables about any set of finished runs: differences to the baseline, with intervals and power."""
 
-    runs: Names = Field((), description="studies, conditions, transfers or evaluations: ids or names; none: all of the experiment")
+    runs: Names = Field(
+        (),
+        description="studies, conditions, transfers or evaluations: ids or names; none: all of the experiment",
+    )
     question: str = Field("", description="the question the report answers, in words")
-    baseline: Text = Field(None, description="condition that the others are compared with; none: the one without intermediate task")
-    margin: Annotated[float, Field(gt=0)] = Field(1.0, description="smallest difference that matters, in points")
+    baseline: Text = Field(
+        None,
+        description="condition that the others are compared with; none: the one without intermediate task",
+    )
+    margin: Annotated[float, Field(gt=0)] = Field(
+        1.0, description="smallest difference that matters, in points"
+    )
     measure: str = Field("auto", description="distance to English for the typology section; auto: syntactic")
-    missing: Literal["refuse", "common"] = Field("refuse", description="cells that one condition lacks: refuse, or keep what all have in common")
-    imported: Text = Field(None, description="scores of an earlier paper (CSV or XTREME's score file), shown beside")
+    missing: Literal["refuse", "common"] = Field(
+        "refuse", description="cells that one condition lacks: refuse, or keep what all have in common"
+    )
+    imported: Text = Field(
+        None, description="scores of an earlier paper (CSV or XTREME's score file), shown beside"
+    )
     out: Text = Field(None, description="folder to write the report to; none: only into MLflow")
 
 
@@ -209,9 +285,18 @@ class Rank(Model, Data, RawText, Pool, Overlaps, Trained, Seed, Reuse):
 
     text: Text = Field(None, description=RawText.model_fields["text"].description)
     target: NamesOrAuto = Field("auto", description=Targets.model_fields["target"].description)
-    suite: Literal["auto", "mini", "xtreme", "xtreme-r"] = Field("auto", description=Evaluation.model_fields["suite"].description)
-    method: Names = Field(("auto",), description="scores, fused by mean rank; auto: logme and h_score, and size for targets without labels. " + "; ".join(f"{name}: {about}" for name, about in RANK_METHODS.items()))
-    checkpoints: Literal["auto", "none", "train"] = Field("auto", description="of the candidates alone: auto: read if all of them are finished; none: only the base; train: train the missing first")
+    suite: Literal["auto", "mini", "xtreme", "xtreme-r"] = Field(
+        "auto", description=Evaluation.model_fields["suite"].description
+    )
+    method: Names = Field(
+        ("auto",),
+        description="scores, fused by mean rank; auto: logme and h_score, and size for targets without labels. "
+        + "; ".join(f"{name}: {about}" for name, about in RANK_METHODS.items()),
+    )
+    checkpoints: Literal["auto", "none", "train"] = Field(
+        "auto",
+        description="of the candidates alone: auto: read if all of them are finished; none: only the base; train: train the missing first",
+    )
     max_examples: CountOrNone = Field(1000, description="rows of a task that are embedded, drawn by the seed")
     shots: Annotated[int, Field(gt=0)] = Field(64, description="few_shot: training examples of the target")
     steps: Annotated[int, Field(gt=0)] = Field(30, description="few_shot and task_emb: optimiser steps")
@@ -221,42 +306,97 @@ class Rank(Model, Data, RawText, Pool, Overlaps, Trained, Seed, Reuse):
 
 class Searching(Shape):
     max_tasks: CountOrAuto = Field("auto", description="largest subset; auto: the whole pool")
-    space: Text = Field(None, description="what varies besides the subset: tasks, mixing, merging, rates, all, ranges (mlm_share=0:0.5,mixing=uniform|temperature) or a YAML file of them; none: the subset alone")
-    objective: Names = Field(("english_dev",), description="english_dev; label_free, retrieval, cost, oracle (target-language labels: always labelled so); several: a comma list")
+    space: Text = Field(
+        None,
+        description="what varies besides the subset: tasks, mixing, merging, rates, all, ranges (mlm_share=0:0.5,mixing=uniform|temperature) or a YAML file of them; none: the subset alone",
+    )
+    objective: Names = Field(
+        ("english_dev",),
+        description="english_dev; label_free, retrieval, cost, oracle (target-language labels: always labelled so); several: a comma list",
+    )
     n_trials: CountOrNone = Field(40, description="trials of the whole search, duplicates not counted")
-    timeout: Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_nothing)] = Field(None, description="seconds after which no trial is begun")
-    gpu_hours: Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_nothing)] = Field(None, description="hours of training after which no trial is begun")
-    sampler: str = Field("auto", description="tpe, pairwise, gp, nsgaii, nsgaiii, random, brute_force, grid; auto: pairwise (a model of tasks and pairs) for subsets and one objective, else tpe")
-    rank_by: Names = Field(("auto",), description="cheap scores by which single tasks are tried first, as method of rank; none: the pool's order")
-    pruner: str = Field("none", description="what stops hopeless trials: none; hyperband, asha, median, which look at short chains (1/9 and 1/3 of the steps) before the whole one; wilcoxon, which looks at seeds")
-    reduction_factor: Annotated[int, Field(ge=2)] = Field(4, description="asha and hyperband: one in so many goes on from each short chain, and is trained further")
-    study_name: str = Field("auto", description="auto: derived from what is searched, so that the same command goes on")
-    storage: str = Field("auto", description="where Optuna keeps the search: auto (a journal file under XFER_HOME/studies), a journal file, or a database URL")
+    timeout: Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_nothing)] = Field(
+        None, description="seconds after which no trial is begun"
+    )
+    gpu_hours: Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_nothing)] = Field(
+        None, description="hours of training after which no trial is begun"
+    )
+    sampler: str = Field(
+        "auto",
+        description="tpe, pairwise, gp, nsgaii, nsgaiii, random, brute_force, grid; auto: pairwise (a model of tasks and pairs) for subsets and one objective, else tpe",
+    )
+    rank_by: Names = Field(
+        ("auto",),
+        description="cheap scores by which single tasks are tried first, as method of rank; none: the pool's order",
+    )
+    pruner: str = Field(
+        "none",
+        description="what stops hopeless trials: none; hyperband, asha, median, which look at short chains (1/9 and 1/3 of the steps) before the whole one; wilcoxon, which looks at seeds",
+    )
+    reduction_factor: Annotated[int, Field(ge=2)] = Field(
+        4,
+        description="asha and hyperband: one in so many goes on from each short chain, and is trained further",
+    )
+    study_name: str = Field(
+        "auto", description="auto: derived from what is searched, so that the same command goes on"
+    )
+    storage: str = Field(
+        "auto",
+        description="where Optuna keeps the search: auto (a journal file under XFER_HOME/studies), a journal file, or a database URL",
+    )
     dry_run: bool = Field(False, description="print what would be run and what it would cost, and stop")
 
 
 class Confirmation(Shape):
-    confirm_top: Annotated[int, Field(ge=0)] = Field(3, description="how many of the best are run again on fresh seeds, beside the baseline; 0: none")
-    confirm_seeds: Annotated[int, Field(ge=2)] = Field(5, description="how many fresh seeds the confirmation runs, none of which the search used")
-    confirm_combine: Literal["auto", "joint", "merge"] = Field("auto", description="how a search with combine=merge combines what it confirms; auto: joint")
-    margin: Annotated[float, Field(gt=0)] = Field(1.0, description="smallest difference that matters, in points")
+    confirm_top: Annotated[int, Field(ge=0)] = Field(
+        3, description="how many of the best are run again on fresh seeds, beside the baseline; 0: none"
+    )
+    confirm_seeds: Annotated[int, Field(ge=2)] = Field(
+        5, description="how many fresh seeds the confirmation runs, none of which the search used"
+    )
+    confirm_combine: Literal["auto", "joint", "merge"] = Field(
+        "auto", description="how a search with combine=merge combines what it confirms; auto: joint"
+    )
+    margin: Annotated[float, Field(gt=0)] = Field(
+        1.0, description="smallest difference that matters, in points"
+    )
 
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore", UserWarning)  # pydantic: `register` hides a method of abstract classes, which no shape is
+    warnings.simplefilter(
+        "ignore", UserWarning
+    )  # pydantic: `register` hides a method of abstract classes, which no shape is
 
-    class Search(Model, Data, RawText, Pool, Combining, Targets, Overlaps, Evaluation, Trained, Reuse, Workers, Searching, Confirmation):
+    class Search(
+        Model,
+        Data,
+        RawText,
+        Pool,
+        Combining,
+        Targets,
+        Overlaps,
+        Evaluation,
+        Trained,
+        Reuse,
+        Workers,
+        Searching,
+        Confirmation,
+    ):
         """Which of these intermediate tasks help these targets: searches subsets and settings, and confirms the best on fresh seeds."""
 
         text: Text = Field(None, description=RawText.model_fields["text"].description)
         seeds: Seeds = Field((0,), description="one transfer for each seed")
-        register: Text = Field(None, description="name under which the best confirmed checkpoint is registered")
+        register: Text = Field(
+            None, description="name under which the best confirmed checkpoint is registered"
+        )
 
 
 class Worker(Shape):
     """Joins a search that was begun elsewhere, in another process or on another machine, until it ends."""
 
-    study_name: str = Field("auto", description="name of the search; auto: the only one under XFER_HOME/studies")
+    study_name: str = Field(
+        "auto", description="name of the search; auto: the only one under XFER_HOME/studies"
+    )
     storage: str = Field("auto", description=Searching.model_fields["storage"].description)
     workers: Annotated[int, Field(gt=0)] = Field(1, description="processes on this host")
 
@@ -300,7 +440,10 @@ def parse(verb: str, raw: Mapping[str, Any]) -> Shape:
         phase, _, name = typed.replace("-", "_").rpartition(".")
         known = sorted(_settable(shape)) if not phase else sorted(Training.model_fields)
         if phase and not (phase in TRAINED_PHASES and issubclass(shape, Trained)):
-            problems.add(f"Parameter {typed!r}: {phase!r} is no phase that {verb} trains.", f"Phases: {', '.join(TRAINED_PHASES)}")
+            problems.add(
+                f"Parameter {typed!r}: {phase!r} is no phase that {verb} trains.",
+                f"Phases: {', '.join(TRAINED_PHASES)}",
+            )
         elif name not in known:
             problems.add(unknown("parameter", name, known, f"mlflow-xfer {verb} --help"))
         elif phase:
@@ -328,7 +471,10 @@ def _refused(field: str, scoped: Mapping[str, Mapping[str, Any]], flat: Mapping[
     phase, _, name = field.rpartition(".")
     shape_field = _any_field(name)
     typed = scoped[phase][name] if phase else flat[name]
-    return XferError(f"Parameter {field}={typed} is not accepted.", f"Accepted: {accepted_by(shape_field)} ({shape_field.description})")
+    return XferError(
+        f"Parameter {field}={typed} is not accepted.",
+        f"Accepted: {accepted_by(shape_field)} ({shape_field.description})",
+    )
 
 
 def _any_field(name: str) -> Any:
@@ -337,7 +483,9 @@ def _any_field(name: str) -> Any:
 
 def accepted_by(field: Any) -> str:
     """What a field takes, with its bounds, in words."""
-    return accepted(field.annotation) + "".join(f" {sign} {value}" for part in field.metadata for sign, value in _bounds(part))
+    return accepted(field.annotation) + "".join(
+        f" {sign} {value}" for part in field.metadata for sign, value in _bounds(part)
+    )
 
 
 def accepted(annotation: Any) -> str:
@@ -346,7 +494,9 @@ def accepted(annotation: Any) -> str:
     if origin is Literal:
         return "|".join(map(str, args))
     if origin is Annotated:
-        return accepted(args[0]) + "".join(f" {sign} {value}" for part in args[1:] for sign, value in _bounds(part))
+        return accepted(args[0]) + "".join(
+            f" {sign} {value}" for part in args[1:] for sign, value in _bounds(part)
+        )
     if origin is tuple:
         return "comma list" if args[0] is str else f"comma list of {accepted(args[0])}"
     if args:
@@ -357,7 +507,12 @@ def accepted(annotation: Any) -> str:
 def _bounds(part: Any) -> list[tuple[str, Any]]:
     signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
     found = getattr(part, "metadata", [part])
-    return [(sign, getattr(item, name)) for item in found for name, sign in signs.items() if getattr(item, name, None) is not None]
+    return [
+        (sign, getattr(item, name))
+        for item in found
+        for name, sign in signs.items()
+        if getattr(item, name, None) is not None
+    ]
 
 
 def typed(value: Any) -> str:

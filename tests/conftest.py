@@ -111,7 +111,9 @@ def real_data() -> Path:
 def pytest_collection_finish(session):
     """With real data at hand, a run of the slow tests that collects none of theirs has lost them."""
     config = session.config
-    whole = config.args_source.name != "ARGS" or list(config.args) == config.getini("testpaths")  # pytest-xdist names them to its workers
+    whole = config.args_source.name != "ARGS" or list(config.args) == config.getini(
+        "testpaths"
+    )  # pytest-xdist names them to its workers
     if os.environ.get("XFER_REAL_DATA") and config.option.markexpr == "slow_ci" and whole:
         found = sum("real_data" in item.fixturenames for item in session.items)
         if not found:

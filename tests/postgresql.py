@@ -35,18 +35,50 @@ class PostgreSQL:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        self._run("initdb", "-D", str(self.folder / "data"), "-A", "trust", "-U", "xfer", "-E", "UTF8", "--no-sync", "--no-locale")
+        self._run(
+            "initdb",
+            "-D",
+            str(self.folder / "data"),
+            "-A",
+            "trust",
+            "-U",
+            "xfer",
+            "-E",
+            "UTF8",
+            "--no-sync",
+            "--no-locale",
+        )
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self.bin / program), *arguments]
         if self.user:
             command = ["runuser", "-u", self.user, "--", *command]
-        ran = subprocess.run(command, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+        ran = subprocess.run(
+            command,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+        )
         assert ran.returncode == 0, ran.stdout
 
     def start(self) -> None:
         options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off -c shared_buffers=16MB -c max_connections=60"
-        self._run("pg_ctl", "-D", str(self.folder / "data"), "-l", str(self.folder / "log.txt"), "-w", "-t", "60", "-o", options, "start")
+        self._run(
+            "pg_ctl",
+            "-D",
+            str(self.folder / "data"),
+            "-l",
+            str(self.folder / "log.txt"),
+            "-w",
+            "-t",
+            "60",
+            "-o",
+            options,
+            "start",
+        )
 
     def stop(self) -> None:
         self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "-w", "stop")
@@ -59,7 +91,9 @@ class PostgreSQL:
         import sqlalchemy
 
         name = f"search_{os.urandom(4).hex()}"
-        engine = sqlalchemy.create_engine(self.address("postgres").replace("://", "+psycopg2://"), isolation_level="AUTOCOMMIT")
+        engine = sqlalchemy.create_engine(
+            self.address("postgres").replace("://", "+psycopg2://"), isolation_level="AUTOCOMMIT"
+        )
         with engine.connect() as connection:
             connection.execute(sqlalchemy.text(f"CREATE DATABASE {name}"))
         engine.dispose()

@@ -20,9 +20,14 @@ def test_every_row_is_read():
 
 def test_missing_is_none_and_a_true_zero_is_kept():
     assert languages.get("af").value("wals_20A") is None
-    assert languages.get("yo").value("xlmr_pretraining_gib") == 0.0  # not among XLM-R's languages: a true zero
+    assert (
+        languages.get("yo").value("xlmr_pretraining_gib") == 0.0
+    )  # not among XLM-R's languages: a true zero
     blanks = sum(
-        value == "" for row in raw() for column, value in row.items() if column.startswith(("wals_2", "uriel_syn"))
+        value == ""
+        for row in raw()
+        for column, value in row.items()
+        if column.startswith(("wals_2", "uriel_syn"))
     )
     assert blanks > 100
     for row in raw():
@@ -65,9 +70,9 @@ def test_pairwise_wals_equals_the_table_to_english():
             if want is not None:
                 seen += 1
                 assert got == pytest.approx(want, abs=1e-4)
-    assert seen == sum(row["wals_morph_distance_to_english"] != "" and row["code"] != "en" for row in raw()) + sum(
-        row["wals_morph_ext_distance_to_english"] != "" and row["code"] != "en" for row in raw()
-    )
+    assert seen == sum(
+        row["wals_morph_distance_to_english"] != "" and row["code"] != "en" for row in raw()
+    ) + sum(row["wals_morph_ext_distance_to_english"] != "" and row["code"] != "en" for row in raw())
     assert seen >= 110
 
 

@@ -17,7 +17,15 @@ LEVEL = {
     "tasks": 2, "languages": 2,
     "params": 1, "registry": 1, "errors": 1, "home": 1, "proportions": 1,
 }  # fmt: skip
-SAME_LEVEL = {("tasks", "languages"), ("scoring", "data"), ("api", "doctor"), ("api", "listing"), ("cli", "api"), ("cli", "listing"), ("doctor", "listing")}
+SAME_LEVEL = {
+    ("tasks", "languages"),
+    ("scoring", "data"),
+    ("api", "doctor"),
+    ("api", "listing"),
+    ("cli", "api"),
+    ("cli", "listing"),
+    ("doctor", "listing"),
+}
 ONLY_IN = {"mlflow": {"tracking", "plugin"}, "optuna": {"searching"}, "torch": {"models", "training", "data"}}
 
 
@@ -32,7 +40,9 @@ def imports(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names if node.module == "mlflow_xfer"}
+            found |= {node.module} | {
+                f"{node.module}.{alias.name}" for alias in node.names if node.module == "mlflow_xfer"
+            }
     return found
 
 
@@ -46,7 +56,13 @@ def test_imports_point_down():
             if name.startswith("mlflow_xfer."):
                 other = name.split(".")[1]
                 seen += 1
-                if other in LEVEL and other != mine and LEVEL[other] >= LEVEL[mine] and (mine, other) not in SAME_LEVEL and LEVEL[mine] > 1:
+                if (
+                    other in LEVEL
+                    and other != mine
+                    and LEVEL[other] >= LEVEL[mine]
+                    and (mine, other) not in SAME_LEVEL
+                    and LEVEL[mine] > 1
+                ):
                     wrong.append(f"{path.relative_to(ROOT)} imports {name}")
     assert seen > 50
     assert not wrong, "\n".join(wrong)

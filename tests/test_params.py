@@ -9,21 +9,47 @@ from mlflow_xfer.errors import XferError
 
 
 def test_lists_none_and_scoped_values():
-    read = params.parse("transfer", {"intermediate": "mnli,squad", "languages": "de,sw", "seeds": "1,2", "text": "none", "learning-rate": "1e-4", "target.learning_rate": "2e-5"})
-    assert read.intermediate == ("mnli", "squad") and read.languages == ("de", "sw") and read.seeds == (1, 2) and read.text is None
+    read = params.parse(
+        "transfer",
+        {
+            "intermediate": "mnli,squad",
+            "languages": "de,sw",
+            "seeds": "1,2",
+            "text": "none",
+            "learning-rate": "1e-4",
+            "target.learning_rate": "2e-5",
+        },
+    )
+    assert (
+        read.intermediate == ("mnli", "squad")
+        and read.languages == ("de", "sw")
+        and read.seeds == (1, 2)
+        and read.text is None
+    )
     assert read.training("target").learning_rate == 2e-5
     assert read.training("intermediate").learning_rate == 1e-4
     assert params.parse("transfer", {"intermediate": "none"}).intermediate == ()
 
 
 def test_python_values_are_accepted_as_well():
-    read = params.parse("transfer", {"intermediate": ("nli",), "seeds": [3], "learning_rate": 0.1, "max_steps": 5})
+    read = params.parse(
+        "transfer", {"intermediate": ("nli",), "seeds": [3], "learning_rate": 0.1, "max_steps": 5}
+    )
     assert (read.intermediate, read.seeds, read.learning_rate, read.max_steps) == (("nli",), (3,), 0.1, 5)
 
 
 def test_all_faults_at_once_with_suggestions():
     with pytest.raises(XferError) as caught:
-        params.parse("transfer", {"leaning_rate": "1", "mixing": "propotional", "seeds": "a", "target.max_steps": "-1", "evaluate.max_steps": "3"})
+        params.parse(
+            "transfer",
+            {
+                "leaning_rate": "1",
+                "mixing": "propotional",
+                "seeds": "a",
+                "target.max_steps": "-1",
+                "evaluate.max_steps": "3",
+            },
+        )
     text = str(caught.value)
     assert caught.value.exit_code == 2
     assert text.startswith("5 problems") and "Did you mean 'learning_rate'" in text

@@ -137,16 +137,27 @@ def _tagging(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] 
         if directed:
             words, tags = _directed(words, *tags)
         if not isinstance(tags, list) or len(tags) != len(words):
-            raise BadRow(f"has {len(words)} words and {len(tags) if isinstance(tags, list) else 'no list of'} tags")
-        return {"words": [text_of(word, "words") for word in words], "tags": [label_of(tag) or "O" for tag in tags]}
+            raise BadRow(
+                f"has {len(words)} words and {len(tags) if isinstance(tags, list) else 'no list of'} tags"
+            )
+        return {
+            "words": [text_of(word, "words") for word in words],
+            "tags": [label_of(tag) or "O" for tag in tags],
+        }
 
     return convert
 
 
 def _directed(words: list, labels: list, heads: list) -> tuple[list, list]:
     """Words and dependency labels with the side of the head; fused forms (``1-2``), which have no head, are left out."""
-    own = [(word, str(label), int(head)) for word, label, head in zip(words, labels, heads, strict=True) if str(head).isdigit()]
-    return [word for word, _, _ in own], [directed_label(label, head, number) for number, (_, label, head) in enumerate(own, 1)]
+    own = [
+        (word, str(label), int(head))
+        for word, label, head in zip(words, labels, heads, strict=True)
+        if str(head).isdigit()
+    ]
+    return [word for word, _, _ in own], [
+        directed_label(label, head, number) for number, (_, label, head) in enumerate(own, 1)
+    ]
 
 
 def _multiple_choice(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] | None]:
@@ -164,7 +175,9 @@ def _multiple_choice(task: Task, source: Hub | Files) -> Callable[[Any], dict[st
         if said in order:
             return order.index(said)
         if order or not said.isdecimal():
-            raise BadRow(f"has label {said!r}, which is not {'among ' + ', '.join(order) if order else 'the number of a choice'}")
+            raise BadRow(
+                f"has label {said!r}, which is not {'among ' + ', '.join(order) if order else 'the number of a choice'}"
+            )
         return int(said)
 
     def convert(raw: Any) -> dict[str, Any] | None:
@@ -173,7 +186,9 @@ def _multiple_choice(task: Task, source: Hub | Files) -> Callable[[Any], dict[st
             raise BadRow("has fewer than two choices")
         row = {
             "context": _optional(get_context(raw), context, "context" in source.columns),
-            "question": _prompted(source.prompt, _optional(get_question(raw), question, "question" in source.columns)),
+            "question": _prompted(
+                source.prompt, _optional(get_question(raw), question, "question" in source.columns)
+            ),
             "choices": [text_of(choice, "choices") for choice in choices],
         }
         label = index_of(get_label(raw))
@@ -193,14 +208,19 @@ def _prompted(prompt: str, question: str) -> str:
 
 
 def _span_qa(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] | None]:
-    (get_context, context), (get_question, question), (get_answers, _) = (_column(source, name) for name in ("context", "question", "answers"))
+    (get_context, context), (get_question, question), (get_answers, _) = (
+        _column(source, name) for name in ("context", "question", "answers")
+    )
     get_id = row_id(source)
 
     def convert(raw: Any) -> dict[str, Any] | None:
         text, answers = text_of(get_context(raw), context), get_answers(raw)
         if not isinstance(answers, Mapping):
             raise NoLabel("has no answers")
-        spans, starts = list(answers.get("text", ())), [int(start) for start in answers.get("answer_start", ())]
+        spans, starts = (
+            list(answers.get("text", ())),
+            [int(start) for start in answers.get("answer_start", ())],
+        )
         if spans and not any(spans):  # XTREME's scripts blank the answers of test sets: start 0, text ""
             raise NoLabel("has a blank answer")
         for span, start in zip(spans, starts, strict=True):
@@ -235,7 +255,9 @@ def _retrieval(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any
             "source": None if query in (MISSING, None) else text_of(query, s),
             "target": None if candidate in (MISSING, None) else text_of(candidate, t),
             "context": None if context in (MISSING, None) else text_of(context, c),
-            "gold": None if gold in (MISSING, None) else [str(name) for name in (gold if isinstance(gold, list) else [gold])],
+            "gold": None
+            if gold in (MISSING, None)
+            else [str(name) for name in (gold if isinstance(gold, list) else [gold])],
         }
 
     return convert
@@ -267,6 +289,7 @@ CONVERTERS: dict[TaskKind, Callable[[Task, Any], Callable[[Any], dict[str, Any] 
     TaskKind.MASKED_LM: _text,
     TaskKind.CAUSAL_LM: _text,
 }
+
 
 def group_of(task: Task, row: Mapping[str, Any]) -> str:
     """The text whose rows stay on the same side of a cut: no premise or paragraph in both."""

@@ -51,7 +51,13 @@ class Tally:
             found.append(self._unlabelled(what, split))
         elif not self.rows and not found:
             found.append(XferError(f"{what} is empty.", "A split needs at least one row."))
-        elif split == "test" and len(self.labels) == 1 and self.rows >= CONSTANT_FROM and len(task.labels) != 1 and not found:
+        elif (
+            split == "test"
+            and len(self.labels) == 1
+            and self.rows >= CONSTANT_FROM
+            and len(task.labels) != 1
+            and not found
+        ):
             only = next(iter(self.labels))
             found.append(
                 Unscored(
@@ -63,5 +69,11 @@ class Tally:
 
     def _unlabelled(self, what: str, split: str) -> XferError:
         if not self.rows:
-            return Unscored(f"{what}: no row has a label.", "Scripts such as XTREME's strip test labels; use a labelled copy.")
-        return Malformed(f"{what}: {self.unlabelled} of {self.rows + self.unlabelled} rows have no label.", "Every row needs one.")
+            return Unscored(
+                f"{what}: no row has a label.",
+                "Scripts such as XTREME's strip test labels; use a labelled copy.",
+            )
+        return Malformed(
+            f"{what}: {self.unlabelled} of {self.rows + self.unlabelled} rows have no label.",
+            "Every row needs one.",
+        )

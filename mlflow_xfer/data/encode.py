@@ -30,7 +30,13 @@ MAX_QUESTION = 64  # tokens of a question (ibid.)
 
 
 def encode(
-    dataset: Any, task: Task, tokenizer: Any, max_seq_length: int, *, decoder: bool = False, cached: bool = True
+    dataset: Any,
+    task: Task,
+    tokenizer: Any,
+    max_seq_length: int,
+    *,
+    decoder: bool = False,
+    cached: bool = True,
 ) -> Encoded:
     """Encode ``dataset`` (canonical columns of the task's kind), from the cache if it was encoded before.
 
@@ -46,7 +52,9 @@ def encode(
         XferError: if a label is not one of the task's, or the kind has no encoding.
     """
     if task.kind not in ENCODERS:
-        raise XferError(f"Tasks of kind {task.kind} cannot be encoded.", f"Encoded kinds: {', '.join(ENCODERS)}")
+        raise XferError(
+            f"Tasks of kind {task.kind} cannot be encoded.", f"Encoded kinds: {', '.join(ENCODERS)}"
+        )
     if max_seq_length < 8:
         raise XferError(f"max_seq_length={max_seq_length} leaves no room for a text.", "Use at least 8.")
 
@@ -65,7 +73,9 @@ def _classification(dataset: Any, task: Task, tokenizer: Any, limit: int, decode
     labels = _column(dataset, "label")
     if labels is not None:
         try:
-            rows.columns["label"] = np.array([IGNORED if label is None else index[label] for label in labels], np.int64)
+            rows.columns["label"] = np.array(
+                [IGNORED if label is None else index[label] for label in labels], np.int64
+            )
         except KeyError as error:
             raise XferError(
                 f"Task {task.name!r}: label {error.args[0]!r} is none of {', '.join(task.labels)}."
@@ -95,7 +105,10 @@ def _retrieval(dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bo
     sides = _column(dataset, "source"), _column(dataset, "target")
     contexts = _column(dataset, "context") or [None] * len(sides[0])
     rows = Rows((), ("example", "second", "inner", "query", "positive"))
-    numbers = [_numbered(sides[0]), _numbered([text and (text, context) for text, context in zip(sides[1], contexts, strict=True)])]
+    numbers = [
+        _numbered(sides[0]),
+        _numbered([text and (text, context) for text, context in zip(sides[1], contexts, strict=True)]),
+    ]
     given = [[n for n, text in enumerate(side) if text is not None] for side in sides]
     made = [
         texts(tokenizer, [sides[0][n] for n in given[0]], None, limit),
@@ -106,7 +119,14 @@ def _retrieval(dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bo
     nothing = np.zeros(0, np.int32)
     for n in range(len(sides[0])):
         source, target = found[0].get(n, nothing), found[1].get(n, nothing)
-        rows.add(np.concatenate([source, target]), example=n, second=len(source), inner=inner.get(n, 0), query=numbers[0][n], positive=numbers[1][n])
+        rows.add(
+            np.concatenate([source, target]),
+            example=n,
+            second=len(source),
+            inner=inner.get(n, 0),
+            query=numbers[0][n],
+            positive=numbers[1][n],
+        )
     for part in made:
         rows.count(**part.counts)
     longer = {mine[n] for mine, part in zip(given, made, strict=True) for n in part.truncated}
@@ -151,7 +171,10 @@ def _tagging(dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool
                     word[at], label[at] = number, labels[number]
             tail = len(after)
             rows.add(
-                [*ids, *after], token_word=word + [-1] * tail, token_label=label + [IGNORED] * tail, example=example
+                [*ids, *after],
+                token_word=word + [-1] * tail,
+                token_label=label + [IGNORED] * tail,
+                example=example,
             )
         rows.count(examples=1, truncated=len(spans) > 1, words=len(parts), subwords=sum(map(len, parts)))
     return rows.done()
@@ -168,7 +191,11 @@ def _multiple_choice(dataset: Any, task: Task, tokenizer: Any, limit: int, decod
     A choice is read as the pair (context and question, choice), as jiant does; examples may differ in their number.
     Scored by likelihood it is read as the continuation of context and question, and ``token_scored`` marks its tokens.
     """
-    contexts, questions, choices = _column(dataset, "context"), _column(dataset, "question"), _column(dataset, "choices")
+    contexts, questions, choices = (
+        _column(dataset, "context"),
+        _column(dataset, "question"),
+        _column(dataset, "choices"),
+    )
     labels = _column(dataset, "label")
     numbers = [n for n, options in enumerate(choices) for _ in options]
     asked = [" ".join(part for part in (contexts[n], questions[n]) if part) for n in numbers]
@@ -183,9 +210,17 @@ def _multiple_choice(dataset: Any, task: Task, tokenizer: Any, limit: int, decod
         owner = np.repeat(np.arange(len(options)), [len(ids) for ids in mine])
         label = IGNORED if labels is None or labels[n] is None else labels[n]
         if label != IGNORED and not 0 <= label < len(options):
-            raise XferError(f"Task {task.name!r}, example {n + 1}: label {label}, but choices 0 to {len(options) - 1}.")
-        more = {"token_scored": np.concatenate(pairs.token["token_scored"][at - len(options) : at])} if likely else {}
-        rows.add(np.concatenate(mine), token_choice=owner, example=n, label=label, choices=len(options), **more)
+            raise XferError(
+                f"Task {task.name!r}, example {n + 1}: label {label}, but choices 0 to {len(options) - 1}."
+            )
+        more = (
+            {"token_scored": np.concatenate(pairs.token["token_scored"][at - len(options) : at])}
+            if likely
+            else {}
+        )
+        rows.add(
+            np.concatenate(mine), token_choice=owner, example=n, label=label, choices=len(options), **more
+        )
     rows.count(**pairs.counts)
     rows.counts |= {"examples": len(choices), "truncated": len({numbers[pair] for pair in pairs.truncated})}
     return rows.done()
@@ -222,11 +257,17 @@ def _span_qa(dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool
             rows.count(subwords=sides.count(1) - stride if read[mine] else sides.count(0) + sides.count(1))
             read[mine] += 1
         for place, n in enumerate(numbers):
-            rows.count(examples=1, truncated=read[place] > 1, words=len(words_of(cut[place])) + len(words_of(contexts[n])))
+            rows.count(
+                examples=1,
+                truncated=read[place] > 1,
+                words=len(words_of(cut[place])) + len(words_of(contexts[n])),
+            )
     return rows.done()
 
 
-def _window(window: Any, sides: Sequence[int | None], answers: Mapping[str, Any], example: int, decoder: bool) -> dict[str, Any]:
+def _window(
+    window: Any, sides: Sequence[int | None], answers: Mapping[str, Any], example: int, decoder: bool
+) -> dict[str, Any]:
     """The row of one window; ``sides`` says which text each token is of (0, 1, or None for special ones)."""
     inside = np.array([s == 1 for s in sides])
     begins, ends = (np.where(inside, side, -1) for side in np.array(window.offsets).T)
@@ -305,7 +346,18 @@ def _state(tokenizer: Any) -> str:
 
 def _key(dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool) -> str:
     code = hashlib.sha256(
-        b"".join(Path(f).read_bytes() for f in (__file__, cache.__file__, subwords.__file__, words_module.__file__))
+        b"".join(
+            Path(f).read_bytes() for f in (__file__, cache.__file__, subwords.__file__, words_module.__file__)
+        )
     ).hexdigest()
-    parts = [fingerprint(dataset), str(task.kind), list(task.labels), task.choice_scoring, _state(tokenizer), limit, decoder, code]
+    parts = [
+        fingerprint(dataset),
+        str(task.kind),
+        list(task.labels),
+        task.choice_scoring,
+        _state(tokenizer),
+        limit,
+        decoder,
+        code,
+    ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

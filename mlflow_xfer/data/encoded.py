@@ -85,7 +85,9 @@ class Rows:
         np.cumsum([len(ids) for ids in self.ids], out=starts[1:])
         columns = dict(self.columns)
         columns |= {name: np.asarray(values, np.int64) for name, values in self.per_row.items()}
-        columns |= {name: _flat([np.asarray(v, np.int32) for v in values]) for name, values in self.token.items()}
+        columns |= {
+            name: _flat([np.asarray(v, np.int32) for v in values]) for name, values in self.token.items()
+        }
         return Encoded(_flat(self.ids), starts, columns, self.counts)
 
 
@@ -106,7 +108,9 @@ def join(splits: Sequence[Encoded]) -> Encoded:
         [np.asarray(s.columns["example"]) + n for s, n in zip(splits, firsts, strict=False)]
     )
     counts = {name: sum(split.counts[name] for split in splits) for name in splits[0].counts}
-    return Encoded(_flat([np.asarray(split.tokens) for split in splits]), np.concatenate(starts), columns, counts)
+    return Encoded(
+        _flat([np.asarray(split.tokens) for split in splits]), np.concatenate(starts), columns, counts
+    )
 
 
 def from_cache(key: str, made: Callable[[], Encoded]) -> Encoded:
@@ -132,7 +136,11 @@ def _write(encoded: Encoded, folder: Path) -> None:
     arrays = {"tokens": encoded.tokens, "starts": encoded.starts, **encoded.columns}
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array, allow_pickle=False)
-    about = {"columns": sorted(encoded.columns), "counts": dict(encoded.counts), "tokens": len(encoded.tokens)}
+    about = {
+        "columns": sorted(encoded.columns),
+        "counts": dict(encoded.counts),
+        "tokens": len(encoded.tokens),
+    }
     (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
 
 

@@ -27,7 +27,10 @@ def xcopa(paths: tuple[Path, ...], language: str) -> Places:
     asked = {row["idx"]: row["question"] for _, _, row in _objects(english, ("idx", "question"))}
     for path, number, row in _objects(own, ("idx", "premise", "choice1", "choice2")):
         if row["idx"] not in asked:
-            raise Malformed(f"{path}:{number}: {english.name} has no row with idx {row['idx']}.", "COPA says whether a row asks for the cause or the effect.")
+            raise Malformed(
+                f"{path}:{number}: {english.name} has no row with idx {row['idx']}.",
+                "COPA says whether a row asks for the cause or the effect.",
+            )
         yield path, number, row | {"id": str(row["idx"]), "question": asked[row["idx"]]}
 
 
@@ -43,7 +46,9 @@ def bucc(paths: tuple[Path, ...], language: str) -> Places:
     pairs: dict[str, list[str]] = {}
     for number, left, right in _two_fields(gold):
         if left not in known[0] or right not in known[1]:
-            raise Malformed(f"{gold}:{number}: {left} or {right} is not an id of {foreign.name} and {english.name}.")
+            raise Malformed(
+                f"{gold}:{number}: {left} or {right} is not an id of {foreign.name} and {english.name}."
+            )
         pairs.setdefault(left, []).append(right)
     for number, name, sentence in sides[0]:
         yield foreign, number, {"id": name, "source": sentence, "target": None, "gold": pairs.get(name, [])}
@@ -64,20 +69,43 @@ def lareqa(paths: tuple[Path, ...], language: str) -> Places:
                     number += 1
                     yield from _answers(path, language, number, paragraph)
         except (KeyError, TypeError, ValueError) as error:
-            raise Malformed(f"{path}: paragraph {number} is not in LAReQA's format ({error!r}).", "SQuAD's format with sentence_breaks [[from, to], …] per paragraph") from None
+            raise Malformed(
+                f"{path}: paragraph {number} is not in LAReQA's format ({error!r}).",
+                "SQuAD's format with sentence_breaks [[from, to], …] per paragraph",
+            ) from None
 
 
 def _answers(path: Path, language: str, number: int, paragraph: dict) -> Places:
     context, breaks = paragraph["context"], paragraph["sentence_breaks"]
     names = [f"{language}:{number}.{place}" for place in range(len(breaks))]
     for name, (begin, end) in zip(names, breaks, strict=True):
-        yield path, number, {"id": name, "source": None, "target": context[begin:end].strip(), "context": context, "gold": []}
+        yield (
+            path,
+            number,
+            {
+                "id": name,
+                "source": None,
+                "target": context[begin:end].strip(),
+                "context": context,
+                "gold": [],
+            },
+        )
     for question in paragraph["qas"]:
         starts = [answer["answer_start"] for answer in question["answers"]]
-        gold = [name for name, (begin, end) in zip(names, breaks, strict=True) if any(begin <= start < end for start in starts)]
+        gold = [
+            name
+            for name, (begin, end) in zip(names, breaks, strict=True)
+            if any(begin <= start < end for start in starts)
+        ]
         if not gold:
-            raise Malformed(f"{path}: question {question['id']!r} has its answer in no sentence of its paragraph.")
-        yield path, number, {"id": str(question["id"]), "source": question["question"], "target": None, "gold": gold}
+            raise Malformed(
+                f"{path}: question {question['id']!r} has its answer in no sentence of its paragraph."
+            )
+        yield (
+            path,
+            number,
+            {"id": str(question["id"]), "source": question["question"], "target": None, "gold": gold},
+        )
 
 
 def answer_sentences(rows: Places, language: str) -> Places:
@@ -86,7 +114,10 @@ def answer_sentences(rows: Places, language: str) -> Places:
     paragraphs: dict[str, dict] = {}
     for path, _, row in rows:
         context, answers = row["context"], row["answers"]
-        paragraph = paragraphs.setdefault(context, {"path": path, "context": context, "sentence_breaks": sentence_breaks(context), "qas": []})
+        paragraph = paragraphs.setdefault(
+            context,
+            {"path": path, "context": context, "sentence_breaks": sentence_breaks(context), "qas": []},
+        )
         given = [{"answer_start": start} for start in answers["answer_start"]]
         paragraph["qas"].append({"id": row["id"], "question": row["question"], "answers": given})
     for number, paragraph in enumerate(paragraphs.values(), 1):
@@ -99,14 +130,31 @@ def mewsli_mentions(rows: Places, language: str) -> Places:
         if row["context"].get("language") != language:
             continue
         for mention in row["mentions"]:
-            yield path, number, {"id": mention["example_id"], "source": _marked(path, number, row["context"], mention), "target": None, "gold": [mention["entity_id"]]}
+            yield (
+                path,
+                number,
+                {
+                    "id": mention["example_id"],
+                    "source": _marked(path, number, row["context"], mention),
+                    "target": None,
+                    "gold": [mention["entity_id"]],
+                },
+            )
 
 
 def mewsli_pairs(rows: Places, language: str) -> Places:
     """Mewsli-X's Wikipedia pairs (English): a mention and the description of its entity, in one row."""
     for path, number, row in _having(rows, "contextual_mention", "entity"):
         context, mention = row["contextual_mention"]["context"], row["contextual_mention"]["mention"]
-        yield path, number, {"id": mention["example_id"], "source": _marked(path, number, context, mention), "target": row["entity"]["description"]}
+        yield (
+            path,
+            number,
+            {
+                "id": mention["example_id"],
+                "source": _marked(path, number, context, mention),
+                "target": row["entity"]["description"],
+            },
+        )
 
 
 def mewsli_entities(rows: Places, language: str) -> Places:
@@ -120,11 +168,16 @@ def _marked(path: Path, number: int, context: dict, mention: dict) -> str:
     try:
         text, span = context["text"], mention["mention_span"]
         start, end = span["start"], span["end"]
-        begin, stop = next(((b, e) for b, e in context.get("sentence_spans") or () if b <= start < e), (0, len(text)))
+        begin, stop = next(
+            ((b, e) for b, e in context.get("sentence_spans") or () if b <= start < e), (0, len(text))
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise Malformed(f"{path}:{number}: is not in Mewsli-X's format ({error!r}).") from None
     if text[start:end] != span["text"]:
-        raise Malformed(f"{path}:{number}: {span['text']!r} does not stand at character {start} of its text.", "Released files have no article text: run the data set's script that fills it in.")
+        raise Malformed(
+            f"{path}:{number}: {span['text']!r} does not stand at character {start} of its text.",
+            "Released files have no article text: run the data set's script that fills it in.",
+        )
     return f"{span['text']}: {text[begin:start]}{{ {span['text']} }}{text[end:stop]}".strip()
 
 
@@ -136,7 +189,10 @@ def words_and_tags(paths: tuple[Path, ...], language: str) -> Places:
 
 
 def _objects(path: Path, needed: tuple[str, ...] = ()) -> Places:
-    yield from _having(((path, number, parsed(path, line, number)) for number, line in numbered(path) if line.strip()), *needed)
+    yield from _having(
+        ((path, number, parsed(path, line, number)) for number, line in numbered(path) if line.strip()),
+        *needed,
+    )
 
 
 def _having(rows: Places, *needed: str) -> Places:

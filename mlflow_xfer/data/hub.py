@@ -34,7 +34,9 @@ def config_of(source: Hub, language: str) -> str:
 
 def split_of(source: Hub, split: str, language: str) -> str:
     """The split's name on the hub."""
-    return part_of(source, split, language).paths[0].replace("{language}", source.codes.get(language, language))
+    return (
+        part_of(source, split, language).paths[0].replace("{language}", source.codes.get(language, language))
+    )
 
 
 def locate(task: Task, source: Hub, index: int, split: str, language: str) -> Rows:
@@ -48,7 +50,11 @@ def _known_commit(source: Hub) -> str | None:
     if folder:
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         return "mirror-" + combined(f"{path.relative_to(folder)}:{file_digest(path)}" for path in files)[:40]
-    return source.revision if COMMIT.fullmatch(source.revision) else _cached_commit(source.path, source.revision or "main")
+    return (
+        source.revision
+        if COMMIT.fullmatch(source.revision)
+        else _cached_commit(source.path, source.revision or "main")
+    )
 
 
 def _identity(source: Hub, commit: str | None, split: str, language: str) -> str:
@@ -61,12 +67,19 @@ def _identity(source: Hub, commit: str | None, split: str, language: str) -> str
 def _joined(identities: list[str]) -> str:
     """One identity for several data sets; unresolved if one of them is."""
     known = "+".join(identity.removeprefix("unresolved:") for identity in identities)
-    return f"unresolved:{known}" if any(identity.startswith("unresolved:") for identity in identities) else known
+    return (
+        f"unresolved:{known}" if any(identity.startswith("unresolved:") for identity in identities) else known
+    )
 
 
 def resolve(source: Hub, rows: Rows) -> Rows:
     """``rows`` with the commits that the declared revisions have on the hub now."""
-    found = [_identity(one, _known_commit(one) or _asked(one.path, one.revision or "main"), rows.split, rows.language) for one in _parts(source)]
+    found = [
+        _identity(
+            one, _known_commit(one) or _asked(one.path, one.revision or "main"), rows.split, rows.language
+        )
+        for one in _parts(source)
+    ]
     return replace(rows, identity=_joined(found))
 
 
@@ -96,7 +109,11 @@ def _cached_commit(path: str, revision: str) -> str | None:
     """The commit that ``revision`` had when the data set was last loaded on this machine."""
     root = os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME", "~/.cache/huggingface")) / "hub"
     try:
-        commit = (Path(root).expanduser() / f"datasets--{path.replace('/', '--')}" / "refs" / revision).read_text().strip()
+        commit = (
+            (Path(root).expanduser() / f"datasets--{path.replace('/', '--')}" / "refs" / revision)
+            .read_text()
+            .strip()
+        )
     except OSError:
         return None
     return commit if COMMIT.fullmatch(commit) else None
@@ -116,11 +133,27 @@ def load(task: Task, source: Hub, rows: Rows) -> Dataset:
         raise _partial(source.path, on_hub)
     folder = mirrored(source.path)
     commit = re.search(re.escape(source.path) + r"@([0-9a-f]{40}):", rows.identity)
-    where = {"path": str(folder)} if folder else {"path": source.path, "revision": commit.group(1) if commit else source.revision or None}
+    where = (
+        {"path": str(folder)}
+        if folder
+        else {"path": source.path, "revision": commit.group(1) if commit else source.revision or None}
+    )
     try:
-        named = {"data_files": {on_hub: source.files[rows.split].replace("{language}", source.codes.get(rows.language, rows.language))}} if source.files else {}
+        named = (
+            {
+                "data_files": {
+                    on_hub: source.files[rows.split].replace(
+                        "{language}", source.codes.get(rows.language, rows.language)
+                    )
+                }
+            }
+            if source.files
+            else {}
+        )
         builder = datasets.load_dataset_builder(**where, name=config or None, **named)
-        files = [file for name in on_hub.split("+") for file in (builder.config.data_files or {}).get(name, ())]
+        files = [
+            file for name in on_hub.split("+") for file in (builder.config.data_files or {}).get(name, ())
+        ]
         if any("/partial-" in str(file) for file in files):
             raise _partial(source.path, on_hub)
         if not sys.stderr.isatty():
@@ -130,10 +163,18 @@ def load(task: Task, source: Hub, rows: Rows) -> Dataset:
     except XferError:
         raise
     except (ValueError, KeyError) as error:
-        raise XferError(f"{source.path}: {str(error).splitlines()[0]}", f"Declared: config {config or '(none)'!r}, split {on_hub!r}. Ids and names can be changed in a task file (extends: {task.name}).") from None
+        raise XferError(
+            f"{source.path}: {str(error).splitlines()[0]}",
+            f"Declared: config {config or '(none)'!r}, split {on_hub!r}. Ids and names can be changed in a task file (extends: {task.name}).",
+        ) from None
     except RuntimeError as error:
         if "scripts are no longer supported" in str(error):
-            raise XferError(f"{source.path} needs a loading script, which is not run.", "Its converted files may load with revision: refs/convert/parquet (task file, extends: " + task.name + ").") from None
+            raise XferError(
+                f"{source.path} needs a loading script, which is not run.",
+                "Its converted files may load with revision: refs/convert/parquet (task file, extends: "
+                + task.name
+                + ").",
+            ) from None
         raise _unreachable(source.path, task.name, error) from None
     except Exception as error:
         raise _unreachable(source.path, task.name, error) from None
@@ -148,17 +189,32 @@ def check_labels(task: Task, source: Hub, loaded: Dataset) -> None:
     from datasets import ClassLabel
 
     for column in ("label", "tags"):
-        feature = loaded.features.get(source.columns.get(column, column) if isinstance(source.columns.get(column, column), str) else "")
+        feature = loaded.features.get(
+            source.columns.get(column, column) if isinstance(source.columns.get(column, column), str) else ""
+        )
         feature = getattr(feature, "feature", feature)
         declared = tuple(source.labels) if not isinstance(source.labels, Mapping) else ()
-        if isinstance(feature, ClassLabel) and declared and tuple(feature.names) != declared and sorted(feature.names) == sorted(declared):
-            raise XferError(f"{source.path}: its labels are {', '.join(feature.names)}; task {task.name!r} declares them as {', '.join(declared)}.", "The order decides what 0, 1, … mean: correct the declaration.")
+        if (
+            isinstance(feature, ClassLabel)
+            and declared
+            and tuple(feature.names) != declared
+            and sorted(feature.names) == sorted(declared)
+        ):
+            raise XferError(
+                f"{source.path}: its labels are {', '.join(feature.names)}; task {task.name!r} declares them as {', '.join(declared)}.",
+                "The order decides what 0, 1, … mean: correct the declaration.",
+            )
 
 
 def _partial(path: str, split: str) -> XferError:
-    return XferError(f"{path}: the {split!r} files are a truncated conversion (partial-).", "Take another revision or configuration: scores on a part do not compare.")
+    return XferError(
+        f"{path}: the {split!r} files are a truncated conversion (partial-).",
+        "Take another revision or configuration: scores on a part do not compare.",
+    )
 
 
 def _unreachable(path: str, task: str, error: Exception) -> XferError:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-    return XferError(f"{path} cannot be loaded from the hub: {reason}", FALLBACK.replace("{task}", task or "<task>"))
+    return XferError(
+        f"{path} cannot be loaded from the hub: {reason}", FALLBACK.replace("{task}", task or "<task>")
+    )

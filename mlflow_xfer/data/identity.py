@@ -35,7 +35,11 @@ def file_digest(path: str | Path) -> str:
         key = (str(path), state.st_size, state.st_mtime_ns, state.st_ctime_ns)
         if key in _known:
             return _known[key]
-        note = home() / "identity" / f"{hashlib.sha256(str(path).encode('utf-8', 'surrogateescape')).hexdigest()[:32]}.json"
+        note = (
+            home()
+            / "identity"
+            / f"{hashlib.sha256(str(path).encode('utf-8', 'surrogateescape')).hexdigest()[:32]}.json"
+        )
         digest = _remembered(note, key)
         if digest is None:
             digest = _computed(path)
@@ -46,7 +50,9 @@ def file_digest(path: str | Path) -> str:
         _known[key] = digest
         return digest
     except OSError as error:
-        raise XferError(f"{path}: cannot be read ({error.strerror or error}).", "Check the path and its permissions.") from None
+        raise XferError(
+            f"{path}: cannot be read ({error.strerror or error}).", "Check the path and its permissions."
+        ) from None
 
 
 def combined(parts: Iterable[str]) -> str:

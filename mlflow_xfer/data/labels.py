@@ -36,7 +36,13 @@ def labeller(task: Task, source: Hub | Files) -> Callable[[Any], str | None]:
             raise NoLabel("has no label")
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        said = ("*" if value else "[]") if isinstance(value, list) else _truth(value, named) if isinstance(value, bool) else str(value)
+        said = (
+            ("*" if value else "[]")
+            if isinstance(value, list)
+            else _truth(value, named)
+            if isinstance(value, bool)
+            else str(value)
+        )
         if said in dropped:
             return None
         if said in named:
@@ -45,7 +51,9 @@ def labeller(task: Task, source: Hub | Files) -> Callable[[Any], str | None]:
             return said
         if said == "-1":  # what the hub writes for hidden gold labels
             raise NoLabel("has no label (-1)")
-        raise BadRow(f"has label {said!r}, which is not among {', '.join(task.labels[:12])}{' …' if len(task.labels) > 12 else ''}")
+        raise BadRow(
+            f"has label {said!r}, which is not among {', '.join(task.labels[:12])}{' …' if len(task.labels) > 12 else ''}"
+        )
 
     return label_of
 

@@ -38,14 +38,18 @@ def numbered(path: Path) -> Iterator[tuple[int, str]]:
                 if number == 1:
                     raw = _first(path, raw)
                 if b"\0" in raw:
-                    raise Malformed(f"{path}:{number}: holds a NUL byte.", "The file is damaged, or is not UTF-8 text.")
+                    raise Malformed(
+                        f"{path}:{number}: holds a NUL byte.", "The file is damaged, or is not UTF-8 text."
+                    )
                 try:
                     line = raw.decode("utf-8")
                 except UnicodeDecodeError as error:
                     raise not_utf8(path, number, error) from None
                 yield number, line.removesuffix("\n").removesuffix("\r")
     except OSError as error:
-        raise XferError(f"{path}: cannot be read ({error.strerror or error}).", "Check the path and its permissions.") from None
+        raise XferError(
+            f"{path}: cannot be read ({error.strerror or error}).", "Check the path and its permissions."
+        ) from None
 
 
 def whole(path: Path) -> str:
@@ -71,7 +75,9 @@ def parsed(path: Path, text: str, first_line: int) -> Any:
         return content
     except UnicodeEncodeError:
         where = first_line + text.count("\n", 0, half.start())
-        raise Malformed(f"{path}:{where}: holds half a surrogate pair (\\ud800-\\udfff), which is not text.") from None
+        raise Malformed(
+            f"{path}:{where}: holds half a surrogate pair (\\ud800-\\udfff), which is not text."
+        ) from None
     except json.JSONDecodeError as error:
         where = first_line + error.lineno - 1
         end = " The text ends there: the file may be truncated." if not text[error.pos :].strip() else ""
@@ -101,5 +107,8 @@ def not_utf8(path: Path, number: int, error: UnicodeDecodeError) -> Malformed:
 
 def _first(path: Path, raw: bytes) -> bytes:
     if raw.startswith(UTF16):
-        raise Malformed(f"{path}:1: is UTF-16.", f"Convert the file: iconv -f utf-16 -t utf-8 {path.name} > utf8-{path.name}")
+        raise Malformed(
+            f"{path}:1: is UTF-16.",
+            f"Convert the file: iconv -f utf-16 -t utf-8 {path.name} > utf8-{path.name}",
+        )
     return raw.removeprefix(codecs.BOM_UTF8)

@@ -26,7 +26,11 @@ WORDS, CHARACTERS = 3, 4  # length of a shingle
 COMMON = 200  # a shingle in more test rows than this says nothing and is left out of the index
 SPEAKS = 40  # characters from which an equal text is no accident ("None of the above")
 
-PARAGRAPHS = (TaskKind.SPAN_QA, TaskKind.MULTIPLE_CHOICE, TaskKind.RETRIEVAL)  # a context that was seen in training is not unseen at test
+PARAGRAPHS = (
+    TaskKind.SPAN_QA,
+    TaskKind.MULTIPLE_CHOICE,
+    TaskKind.RETRIEVAL,
+)  # a context that was seen in training is not unseen at test
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,9 @@ def declared(training: Task, target: Task) -> str:
     return ""
 
 
-def audit(training: Dataset, kind: TaskKind, tests: Mapping[str, Dataset], test_kind: TaskKind) -> dict[str, Overlap]:
+def audit(
+    training: Dataset, kind: TaskKind, tests: Mapping[str, Dataset], test_kind: TaskKind
+) -> dict[str, Overlap]:
     """Compare training rows with the test rows of each language; each training text is prepared once.
 
     Time and memory grow with the number of words; 400,000 pairs against 5,000 take some seconds for each language.
@@ -79,7 +85,11 @@ def audit(training: Dataset, kind: TaskKind, tests: Mapping[str, Dataset], test_
 
 def seen(kind: TaskKind, overlaps: Iterable[Overlap]) -> set[str]:
     """Ids of training rows that are (nearly) test rows or, for tasks with paragraphs, share one."""
-    return {name for found in overlaps for name in (*found.exact, *found.near, *(found.shared if kind in PARAGRAPHS else ()))}
+    return {
+        name
+        for found in overlaps
+        for name in (*found.exact, *found.near, *(found.shared if kind in PARAGRAPHS else ()))
+    }
 
 
 def without(training: Dataset, kind: TaskKind, overlaps: Iterable[Overlap]) -> Dataset:
@@ -161,7 +171,9 @@ class _Meetings:
         self.touched.update(hits, *(self.index.of_text[part] for part in common))
 
     def overlap(self, of: int) -> Overlap:
-        return Overlap(tuple(self.exact), tuple(self.near), tuple(self.shared), len(self.texts), len(self.touched), of)
+        return Overlap(
+            tuple(self.exact), tuple(self.near), tuple(self.shared), len(self.texts), len(self.touched), of
+        )
 
 
 def _texts(dataset: Dataset, kind: TaskKind) -> Iterator[list[str]]:

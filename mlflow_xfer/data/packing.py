@@ -37,7 +37,9 @@ class Packer:
     length: int
     alpha: float
     seed: int
-    rows: list[list[tuple[int, int]]] = field(default_factory=list)  # packed rows: (language, document) of each
+    rows: list[list[tuple[int, int]]] = field(
+        default_factory=list
+    )  # packed rows: (language, document) of each
     _groups: int = 0
     _dealt: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
@@ -75,7 +77,9 @@ class Packer:
 
     def _drawn(self, group: int) -> list[tuple[int, int]]:
         """The documents of one group: languages by their rates, documents by per-epoch permutations."""
-        languages = stream("languages", self.seed, group).choice(len(self.languages), size=GROUP, p=self._rates)
+        languages = stream("languages", self.seed, group).choice(
+            len(self.languages), size=GROUP, p=self._rates
+        )
         documents = []
         for language in languages.tolist():
             epoch, place = divmod(int(self._dealt[language]), len(self._encoded[language]))
@@ -87,7 +91,10 @@ class Packer:
         if (language, epoch) not in self._orders:
             self._orders = {key: order for key, order in self._orders.items() if key[0] != language}
             draws = stream("texts", self.seed, self.languages[language], epoch)
-            order, stage = draws.permutation(len(self._encoded[language])), self._encoded[language].columns.get("stage")
+            order, stage = (
+                draws.permutation(len(self._encoded[language])),
+                self._encoded[language].columns.get("stage"),
+            )
             if stage is not None:  # a curriculum: lower stages first
                 order = order[np.argsort(np.asarray(stage)[order], kind="stable")]
             self._orders[language, epoch] = order
@@ -131,7 +138,9 @@ class Packer:
         offset = np.arange(flat[-1]) - np.repeat(flat[:-1], length)
         arrays = {
             "tokens": self._tokens[np.repeat(self._starts[example], length) + offset],
-            "document": np.repeat(np.arange(len(row)) - np.repeat(np.cumsum(per_row) - per_row, per_row) + 1, length),
+            "document": np.repeat(
+                np.arange(len(row)) - np.repeat(np.cumsum(per_row) - per_row, per_row) + 1, length
+            ),
             "position": np.where(
                 offset >= np.repeat(self._second[example], length),
                 offset - np.repeat(self._second[example], length),
@@ -155,7 +164,9 @@ def _second_begins(encoded: Encoded) -> np.ndarray:
     """
     lengths = np.asarray(encoded.lengths)
     second = encoded.columns.get("second")
-    return lengths if second is None else np.where(np.asarray(second) < lengths, np.asarray(second) - 1, lengths)
+    return (
+        lengths if second is None else np.where(np.asarray(second) < lengths, np.asarray(second) - 1, lengths)
+    )
 
 
 def uniforms(seed: int, step: int, example: np.ndarray, position: np.ndarray, salt: int) -> np.ndarray:

@@ -56,7 +56,11 @@ def tsv(path: Path, source: Files, language: str) -> Read:
     field that holds a quote and doubles the quotes inside. Where all of that holds, the quoting is undone.
     """
     written_by_csv = ends_with_crlf(path) and all(
-        QUOTED.fullmatch(field) for _, line in numbered(path) if '"' in line for field in line.split("\t") if '"' in field
+        QUOTED.fullmatch(field)
+        for _, line in numbered(path)
+        if '"' in line
+        for field in line.split("\t")
+        if '"' in field
     )
     rows = ((number, line.split("\t")) for number, line in numbered(path) if line)
     if written_by_csv:
@@ -76,7 +80,10 @@ def comma_separated(path: Path, source: Files, language: str) -> Read:
                 except StopIteration:
                     return
                 except csv.Error as error:
-                    raise Malformed(f"{path}:{lines.line_num}: is not csv ({error}).", 'A quote inside a quoted field is written twice: "say ""no""".') from None
+                    raise Malformed(
+                        f"{path}:{lines.line_num}: is not csv ({error}).",
+                        'A quote inside a quoted field is written twice: "say ""no""".',
+                    ) from None
                 if fields:
                     yield lines.line_num, fields
 
@@ -95,7 +102,10 @@ def _table(path: Path, rows: Iterator[tuple[int, list[str]]], source: Files) -> 
                     raise Malformed(f"{path}:{number}: the header names a column twice: {', '.join(names)}.")
                 continue
         if len(fields) != width:
-            raise Malformed(f"{path}:{number}: has {len(fields)} fields, the first line has {width}.", "Fields are separated by " + ("commas" if source.format == "csv" else "tabs") + ".")
+            raise Malformed(
+                f"{path}:{number}: has {len(fields)} fields, the first line has {width}.",
+                "Fields are separated by " + ("commas" if source.format == "csv" else "tabs") + ".",
+            )
         yield number, dict(zip(names, fields, strict=True)) if names else fields
 
 
@@ -119,7 +129,10 @@ def json_lines(path: Path, source: Files, language: str) -> Read:
         if line.strip():
             row = parsed(path, line, number)
             if not isinstance(row, dict):
-                raise Malformed(f"{path}:{number}: is not a JSON object.", 'Each line is like {"premise": "…", "label": "…"}.')
+                raise Malformed(
+                    f"{path}:{number}: is not a JSON object.",
+                    'Each line is like {"premise": "…", "label": "…"}.',
+                )
             yield number, row
 
 
@@ -150,16 +163,25 @@ def squad(path: Path, source: Files, language: str) -> Read:
                 for question in paragraph["qas"]:
                     number += 1
                     answers = question.get("answers") or []
-                    yield number, {
-                        "id": str(question["id"]),
-                        "title": article.get("title", ""),
-                        "context": context,
-                        "question": question["question"],
-                        "impossible": bool(question.get("is_impossible")),
-                        "answers": {"text": [a["text"] for a in answers], "answer_start": [a["answer_start"] for a in answers]},
-                    }
+                    yield (
+                        number,
+                        {
+                            "id": str(question["id"]),
+                            "title": article.get("title", ""),
+                            "context": context,
+                            "question": question["question"],
+                            "impossible": bool(question.get("is_impossible")),
+                            "answers": {
+                                "text": [a["text"] for a in answers],
+                                "answer_start": [a["answer_start"] for a in answers],
+                            },
+                        },
+                    )
     except (KeyError, TypeError, AttributeError) as error:
-        raise Malformed(f"{path}: is not in SQuAD's format (after {number} questions: {error!r}).", "data[].paragraphs[].qas[] with id, question and answers[] {text, answer_start}") from None
+        raise Malformed(
+            f"{path}: is not in SQuAD's format (after {number} questions: {error!r}).",
+            "data[].paragraphs[].qas[] with id, question and answers[] {text, answer_start}",
+        ) from None
 
 
 def parquet(path: Path, source: Files, language: str) -> Read:
@@ -192,7 +214,10 @@ def parallel(paths: tuple[Path, ...]) -> Read:
         raise Malformed(f"Parallel text needs two files, {len(paths)} given.", "source side, target side")
     sides = [[line for _, line in numbered(path)] for path in paths]
     if len(sides[0]) != len(sides[1]):
-        raise Malformed(f"{paths[0]} has {len(sides[0])} lines, {paths[1]} has {len(sides[1])}.", "Line i of one file translates line i of the other.")
+        raise Malformed(
+            f"{paths[0]} has {len(sides[0])} lines, {paths[1]} has {len(sides[1])}.",
+            "Line i of one file translates line i of the other.",
+        )
     stripped = [line.strip() for line in sides[1]]
     if len(stripped) >= 20 and stripped == sorted(stripped):
         raise Malformed(
@@ -201,7 +226,10 @@ def parallel(paths: tuple[Path, ...]) -> Read:
         )
     for number, (source, target) in enumerate(zip_longest(*sides), 1):
         if not source.strip() or not target.strip():
-            raise Malformed(f"{paths[0] if not source.strip() else paths[1]}:{number}: is blank.", "Line i of one file translates line i of the other.")
+            raise Malformed(
+                f"{paths[0] if not source.strip() else paths[1]}:{number}: is blank.",
+                "Line i of one file translates line i of the other.",
+            )
         yield number, {"source": source, "target": target}
 
 

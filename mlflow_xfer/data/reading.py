@@ -34,7 +34,19 @@ if TYPE_CHECKING:
 
 BATCH = 2000
 STALE_S = 24 * 3600  # temporary files older than this belong to processes that were killed
-CODE = ("lines.py", "readers.py", "formats.py", "canonical.py", "checks.py", "reading.py", "hub.py", "labels.py", "tagged.py", "stream.py", "sentences.py")
+CODE = (
+    "lines.py",
+    "readers.py",
+    "formats.py",
+    "canonical.py",
+    "checks.py",
+    "reading.py",
+    "hub.py",
+    "labels.py",
+    "tagged.py",
+    "stream.py",
+    "sentences.py",
+)
 
 
 def read(task: Task, rows: Rows) -> Dataset:
@@ -80,7 +92,9 @@ def subset(dataset: Dataset, limit: int | None, seed: int | None) -> Dataset:
     if limit is None or limit >= len(dataset):
         return dataset
     ids = dataset["id"][:]  # a plain list: a lazy column is read from disk item by item
-    ranked = nsmallest(limit, range(len(ids)), key=lambda i: hashlib.blake2b(f"{seed}/{ids[i]}".encode()).digest())
+    ranked = nsmallest(
+        limit, range(len(ids)), key=lambda i: hashlib.blake2b(f"{seed}/{ids[i]}".encode()).digest()
+    )
     return dataset.select(sorted(ranked))
 
 
@@ -122,7 +136,9 @@ def _build(task: Task, rows: Rows, path: Path) -> list[XferError]:
         _sweep(path.parent)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".making-")
     except OSError as error:
-        raise XferError(f"{path.parent}: cannot be written ({error.strerror}).", "XFER_HOME names the cache folder.") from None
+        raise XferError(
+            f"{path.parent}: cannot be written ({error.strerror}).", "XFER_HOME names the cache folder."
+        ) from None
     try:
         with os.fdopen(handle, "wb") as file:
             batch = _batch(found_rows)
@@ -140,9 +156,16 @@ def _build(task: Task, rows: Rows, path: Path) -> list[XferError]:
     except XferError as error:
         return [error, *tally.found]
     except (pa.ArrowException, OverflowError) as error:
-        return [Malformed(f"{rows.location}: holds a value that cannot be stored ({error}).", "Numbers have at most 64 bits.")]
+        return [
+            Malformed(
+                f"{rows.location}: holds a value that cannot be stored ({error}).",
+                "Numbers have at most 64 bits.",
+            )
+        ]
     except OSError as error:
-        raise XferError(f"{path}: cannot be written ({error.strerror}).", "XFER_HOME names the cache folder.") from None
+        raise XferError(
+            f"{path}: cannot be written ({error.strerror}).", "XFER_HOME names the cache folder."
+        ) from None
     finally:
         with suppress(OSError):
             os.unlink(temporary)

@@ -43,13 +43,21 @@ def stand_ins(split: Any) -> dict[str, str]:
 def candidates(split: Any) -> list[int]:
     """Numbers of the rows that are candidates."""
     repeated = stand_ins(split)
-    return [n for n, (name, target) in enumerate(zip(split["id"][:], column(split, "target"), strict=True)) if target is not None and name not in repeated]
+    return [
+        n
+        for n, (name, target) in enumerate(zip(split["id"][:], column(split, "target"), strict=True))
+        if target is not None and name not in repeated
+    ]
 
 
 def queries(split: Any) -> list[int]:
     """Numbers of the rows that are queries with an answer to find."""
     golds = column(split, "gold")
-    return [n for n, source in enumerate(column(split, "source")) if source is not None and (golds[n] is None or len(golds[n]))]
+    return [
+        n
+        for n, source in enumerate(column(split, "source"))
+        if source is not None and (golds[n] is None or len(golds[n]))
+    ]
 
 
 def golds(splits: Mapping[str, Any], pooled: bool) -> dict[str, list[list[str] | None]]:
@@ -62,12 +70,18 @@ def golds(splits: Mapping[str, Any], pooled: bool) -> dict[str, list[list[str] |
     for name, split in splits.items():
         repeated, asked = stand_ins(split), set(queries(split))
         given = zip(split["id"][:], column(split, "gold"), strict=True)
-        found[name] = [[repeated.get(g, g) for g in gold or [i]] if n in asked else None for n, (i, gold) in enumerate(given)]
+        found[name] = [
+            [repeated.get(g, g) for g in gold or [i]] if n in asked else None
+            for n, (i, gold) in enumerate(given)
+        ]
         for i, gold in zip(split["id"][:], found[name], strict=True):
             union.setdefault(i, {}).update(dict.fromkeys(gold or ()))
     if pooled:
         return {
-            name: [None if gold is None else list(union[i]) for i, gold in zip(splits[name]["id"][:], rows, strict=True)]
+            name: [
+                None if gold is None else list(union[i])
+                for i, gold in zip(splits[name]["id"][:], rows, strict=True)
+            ]
             for name, rows in found.items()
         }
     return found
@@ -75,14 +89,23 @@ def golds(splits: Mapping[str, Any], pooled: bool) -> dict[str, list[list[str] |
 
 def few_queries(split: Dataset, limit: int | None, seed: int | None) -> Dataset:
     """At most ``limit`` queries (drawn as :func:`subset` draws), with all candidates of the split."""
-    pairs = all(source is not None and target is not None for source, target in zip(column(split, "source"), column(split, "target"), strict=True))
+    pairs = all(
+        source is not None and target is not None
+        for source, target in zip(column(split, "source"), column(split, "target"), strict=True)
+    )
     if limit is None or pairs:
         return subset(split, limit, seed)
     asked = queries(split)
     if limit >= len(asked):
         return split
     kept = set(subset(split.select(asked), limit, seed)["id"][:])
-    return split.select([n for n, (name, source) in enumerate(zip(split["id"][:], column(split, "source"), strict=True)) if source is None or name in kept])
+    return split.select(
+        [
+            n
+            for n, (name, source) in enumerate(zip(split["id"][:], column(split, "source"), strict=True))
+            if source is None or name in kept
+        ]
+    )
 
 
 def pairs(split: Dataset, pool: Dataset | None, what: str) -> Dataset:
@@ -97,7 +120,9 @@ def pairs(split: Dataset, pool: Dataset | None, what: str) -> Dataset:
     from datasets import Dataset
 
     sources, targets = column(split, "source"), column(split, "target")
-    if all(source is not None and target is not None for source, target in zip(sources, targets, strict=True)):
+    if all(
+        source is not None and target is not None for source, target in zip(sources, targets, strict=True)
+    ):
         return split
     places = _places(split, pool)
     made: list[dict[str, Any]] = []
@@ -109,20 +134,34 @@ def pairs(split: Dataset, pool: Dataset | None, what: str) -> Dataset:
             continue
         for name in gold or ():
             if name not in places:
-                raise XferError(f"{what}: query {split[n]['id']!r} names the candidate {name!r}, which is not there.", "Candidates are rows with a target, in the same split or in the pool.")
+                raise XferError(
+                    f"{what}: query {split[n]['id']!r} names the candidate {name!r}, which is not there.",
+                    "Candidates are rows with a target, in the same split or in the pool.",
+                )
             made.append(_pair(f"{split[n]['id']}/{name}", sources[n], places[name]))
     if not made:
-        raise XferError(f"{what}: no query has a right candidate.", "Give rows with source and target, or source and gold.")
+        raise XferError(
+            f"{what}: no query has a right candidate.",
+            "Give rows with source and target, or source and gold.",
+        )
     return Dataset.from_list(made)
 
 
 def _places(split: Dataset, pool: Dataset | None) -> dict[str, dict]:
     """Candidates by id; those of the split before those of the pool."""
-    return {row["id"]: row for part in (pool, split) if part is not None for row in part.select(candidates(part))}
+    return {
+        row["id"]: row for part in (pool, split) if part is not None for row in part.select(candidates(part))
+    }
 
 
 def _pair(name: str, source: str, candidate: Mapping[str, Any]) -> dict[str, Any]:
-    return {"id": name, "source": source, "target": candidate["target"], "context": candidate.get("context"), "gold": [name]}
+    return {
+        "id": name,
+        "source": source,
+        "target": candidate["target"],
+        "context": candidate.get("context"),
+        "gold": [name],
+    }
 
 
 def with_distractors(split: Dataset, pool: Dataset | None, limit: int = DEV_CANDIDATES) -> Dataset:

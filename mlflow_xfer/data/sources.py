@@ -59,7 +59,11 @@ def available(task: Task, split: str, data: str) -> tuple[str, ...]:
     """Languages that have this split, the task's own first."""
     provider, sources = _sources(task, data)
     candidates = dict.fromkeys([*task.languages, *task.train_languages, *languages.known()])
-    return tuple(code for code in candidates if any(_has(task, source, provider, split, code, data) for source in sources))
+    return tuple(
+        code
+        for code in candidates
+        if any(_has(task, source, provider, split, code, data) for source in sources)
+    )
 
 
 def expected(task: Task, split: str, language: str, data: str) -> tuple[str, ...]:
@@ -102,7 +106,9 @@ def resolve(task: Task, rows: Rows) -> Rows:
 def _sources(task: Task, data: str) -> tuple[str, tuple[Source, ...]]:
     provider = "file" if "file" in task.sources else provider_of(data)
     if provider == "folder" and not Path(data).expanduser().is_dir():
-        raise XferError(f"data={data}: no such folder.", "Accepted: hub, mini, or a folder in XTREME's download/ layout.")
+        raise XferError(
+            f"data={data}: no such folder.", "Accepted: hub, mini, or a folder in XTREME's download/ layout."
+        )
     if provider not in task.sources:
         have = ", ".join("data=<folder>" if p == "folder" else f"data={p}" for p in task.sources)
         raise XferError(f"Task {task.name!r} has no data with data={data}.", f"It has: {have}")
@@ -113,7 +119,9 @@ def _root(provider: str, data: str) -> Path:
     return Path(data).expanduser().absolute() if provider == "folder" else Path()
 
 
-def _located(task: Task, source: Source, index: int, provider: str, split: str, language: str, data: str, seed: int) -> Rows | None:
+def _located(
+    task: Task, source: Source, index: int, provider: str, split: str, language: str, data: str, seed: int
+) -> Rows | None:
     if not _has(task, source, provider, split, language, data):
         return None
     if isinstance(source, Generated):
@@ -128,13 +136,32 @@ def _located(task: Task, source: Source, index: int, provider: str, split: str, 
     paths = _paths(source, split, language, _root(provider, data)) or ()
     missing = [path for path in paths if not _is_file(path)]
     if missing:
-        raise XferError(f"Task {task.name!r}, {split} split: no such file: {', '.join(map(str, missing))}.", "Paths in a task file are relative to its folder.")
-    ids, exclude = (str(_root(provider, data) / name) if name else "" for name in (part.ids, part.exclude_ids))
-    digests = [file_digest(path) for path in paths] + [file_digest(name) if name else "" for name in (ids, exclude)]
+        raise XferError(
+            f"Task {task.name!r}, {split} split: no such file: {', '.join(map(str, missing))}.",
+            "Paths in a task file are relative to its folder.",
+        )
+    ids, exclude = (
+        str(_root(provider, data) / name) if name else "" for name in (part.ids, part.exclude_ids)
+    )
+    digests = [file_digest(path) for path in paths] + [
+        file_digest(name) if name else "" for name in (ids, exclude)
+    ]
     plain = len(paths) == 1 and part == Part(part.paths)
     digest = digests[0] if plain else combined([*digests, str(part.share)])
     where = " + ".join(map(str, paths))
-    return Rows(task.name, split, language, provider, where, f"sha256:{digest}", {}, tuple(map(str, paths)), ids, exclude, index)
+    return Rows(
+        task.name,
+        split,
+        language,
+        provider,
+        where,
+        f"sha256:{digest}",
+        {},
+        tuple(map(str, paths)),
+        ids,
+        exclude,
+        index,
+    )
 
 
 def _has(task: Task, source: Source, provider: str, split: str, language: str, data: str) -> bool:
@@ -142,7 +169,11 @@ def _has(task: Task, source: Source, provider: str, split: str, language: str, d
     if isinstance(source, Generated):
         from mlflow_xfer.data import mini
 
-        return split in source.splits and language in mini.languages() and (language in task.languages or split == "train")
+        return (
+            split in source.splits
+            and language in mini.languages()
+            and (language in task.languages or split == "train")
+        )
     if split not in source.splits:
         return False
     declared = source.languages.get(split) or (task.train_languages if split == "train" else task.languages)

@@ -64,7 +64,9 @@ def _converted(task: Task, rows: Rows, tally: Tally) -> Iterator[tuple[str | Non
         yield from _of_source(task, one, rows, tally)
 
 
-def _of_source(task: Task, source: Files | Hub, rows: Rows, tally: Tally) -> Iterator[tuple[str | None, dict]]:
+def _of_source(
+    task: Task, source: Files | Hub, rows: Rows, tally: Tally
+) -> Iterator[tuple[str | None, dict]]:
     convert, id_of, keep = converter(task, source), row_id(source), kept(source, rows.language)
     part, wanted = part_of(source, rows.split, rows.language), _chosen(rows)
     for path, line, raw in _raw(task, source, rows):
@@ -79,10 +81,17 @@ def _of_source(task: Task, source: Files | Hub, rows: Rows, tally: Tally) -> Ite
             tally.unlabelled += 1
         except BadRow as error:
             tally.bad(path, line, str(error))
-        except (ValueError, TypeError, AttributeError, KeyError) as error:  # values of a wrong type inside a row
+        except (
+            ValueError,
+            TypeError,
+            AttributeError,
+            KeyError,
+        ) as error:  # values of a wrong type inside a row
             tally.bad(path, line, f"cannot be read ({error})")
         else:
-            if row is not None and (part is None or _in_share(part.share, lambda row=row: group_of(task, row))):
+            if row is not None and (
+                part is None or _in_share(part.share, lambda row=row: group_of(task, row))
+            ):
                 yield found, row
 
 
@@ -108,16 +117,24 @@ def _raw(task: Task, source: Any, rows: Rows) -> Iterator[tuple[Any, int, Any]]:
     yield from _asked(task, source, rows, raws) if source.questions else raws
 
 
-def _asked(task: Task, source: Hub, rows: Rows, raws: Iterator[tuple[Any, int, Any]]) -> Iterator[tuple[Any, int, Any]]:
+def _asked(
+    task: Task, source: Hub, rows: Rows, raws: Iterator[tuple[Any, int, Any]]
+) -> Iterator[tuple[Any, int, Any]]:
     """Rows with the question that another data set asks under the same id."""
     from mlflow_xfer.data import hub
 
     other, id_of = source.questions[0], row_id(source)
-    name = {one: source_.columns.get("question", "question") for one, source_ in (("own", source), ("other", other))}
+    name = {
+        one: source_.columns.get("question", "question")
+        for one, source_ in (("own", source), ("other", other))
+    }
     questions = {row_id(other)(raw): raw[name["other"]] for raw in hub.load(task, other, rows)}
     for where, number, raw in raws:
         if id_of(raw) not in questions:
-            raise XferError(f"{source.path}: row {number} has the id {id_of(raw)!r}, which {other.path} does not have.", "Its question is taken from there.")
+            raise XferError(
+                f"{source.path}: row {number} has the id {id_of(raw)!r}, which {other.path} does not have.",
+                "Its question is taken from there.",
+            )
         yield where, number, raw | {name["own"]: questions[id_of(raw)]}
 
 

@@ -22,7 +22,10 @@ def texts(
 
     What is too long is cut at the end (of the longer text, for pairs), or with ``split`` goes on in further rows.
     """
-    first, second = list(first), list(second) if second is not None else None  # a column of datasets is slow by index
+    first, second = (
+        list(first),
+        list(second) if second is not None else None,
+    )  # a column of datasets is slow by index
     rows = Rows(row_columns=("example", "second"))
     singlespecials = sum(map(len, specials(tokenizer)))
     for begin in range(0, len(first), CHUNK):
@@ -45,7 +48,12 @@ def texts(
                 whole = sum(map(len, _ids(tokenizer, read)))
             else:
                 whole = len(encoding.ids) - sum(encoding.special_tokens_mask)
-            rows.count(examples=1, truncated=i in rows.truncated, words=sum(len(words_of(text)) for text in read), subwords=whole)
+            rows.count(
+                examples=1,
+                truncated=i in rows.truncated,
+                words=sum(len(words_of(text)) for text in read),
+                subwords=whole,
+            )
     return rows
 
 
@@ -74,17 +82,29 @@ def continuations(tokenizer: Any, prompts: Sequence[str], ends: Sequence[str], l
     end. What is too long is cut at the beginning.
     """
     rows = Rows(("token_scored",), ("example",))
-    start = specials(tokenizer)[0] or [t for t in (tokenizer.bos_token_id, tokenizer.eos_token_id) if t is not None][:1]
+    start = (
+        specials(tokenizer)[0]
+        or [t for t in (tokenizer.bos_token_id, tokenizer.eos_token_id) if t is not None][:1]
+    )
     for begin in range(0, len(prompts), CHUNK):
-        some = [f"{prompt} {end}" if prompt else end for prompt, end in zip(prompts[begin : begin + CHUNK], ends[begin : begin + CHUNK], strict=True)]
-        batch = tokenizer(some, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False)
-        for n, (ids, offsets) in enumerate(zip(batch["input_ids"], batch["offset_mapping"], strict=True), begin):
+        some = [
+            f"{prompt} {end}" if prompt else end
+            for prompt, end in zip(prompts[begin : begin + CHUNK], ends[begin : begin + CHUNK], strict=True)
+        ]
+        batch = tokenizer(
+            some, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False
+        )
+        for n, (ids, offsets) in enumerate(
+            zip(batch["input_ids"], batch["offset_mapping"], strict=True), begin
+        ):
             scored = [int(stop > len(prompts[n])) for _, stop in offsets]
             room = limit - len(start)
             rows.add([*start, *ids[-room:]], token_scored=[0] * len(start) + scored[-room:], example=n)
             if len(ids) > room:
                 rows.truncated.add(n)
-            rows.count(examples=1, truncated=len(ids) > room, words=len(words_of(some[n - begin])), subwords=len(ids))
+            rows.count(
+                examples=1, truncated=len(ids) > room, words=len(words_of(some[n - begin])), subwords=len(ids)
+            )
     return rows
 
 
@@ -93,7 +113,10 @@ def cut(tokenizer: Any, batch: Sequence[str], limit: int) -> list[str]:
     offsets = tokenizer(
         list(batch), add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False
     )["offset_mapping"]
-    return [text if len(at) <= limit else text[: at[limit - 1][1]] for text, at in zip(batch, offsets, strict=True)]
+    return [
+        text if len(at) <= limit else text[: at[limit - 1][1]]
+        for text, at in zip(batch, offsets, strict=True)
+    ]
 
 
 def words(tokenizer: Any, vocabulary: Iterable[str], limit: int) -> dict[str, list[int]]:
@@ -114,9 +137,9 @@ def words(tokenizer: Any, vocabulary: Iterable[str], limit: int) -> dict[str, li
 
 
 def _ids(tokenizer: Any, batch: list[str]) -> list[list[int]]:
-    return tokenizer(batch, add_special_tokens=False, return_attention_mask=False, truncation=False, verbose=False)[
-        "input_ids"
-    ]
+    return tokenizer(
+        batch, add_special_tokens=False, return_attention_mask=False, truncation=False, verbose=False
+    )["input_ids"]
 
 
 def specials(tokenizer: Any) -> tuple[list[int], list[int]]:

@@ -41,10 +41,17 @@ def conll(path: Path, source: Files, language: str) -> Sentences:
             tag = _field(fields, at_tag) if tagged and len(fields) > 1 else None
             if tagged and not tag:
                 if not prefixed:
-                    raise Malformed(f"{path}:{number}: token {word!r} has no tag.", "One token and its tag per line, separated by a tab.")
+                    raise Malformed(
+                        f"{path}:{number}: token {word!r} has no tag.",
+                        "One token and its tag per line, separated by a tab.",
+                    )
                 tag = "O"
-            if not word.strip() and not (separator == "\t" and tag):  # WikiAnn has words that consist of a space
-                raise Malformed(f"{path}:{number}: has no token.", "One token and its tag per line, separated by a tab.")
+            if not word.strip() and not (
+                separator == "\t" and tag
+            ):  # WikiAnn has words that consist of a space
+                raise Malformed(
+                    f"{path}:{number}: has no token.", "One token and its tag per line, separated by a tab."
+                )
             words.append(word)
             tags.append(tag)
         elif words:

@@ -28,7 +28,9 @@ class Count:
     def __str__(self) -> str:
         shown = ", ".join(f"{label} {times:,}" for label, times in list(self.labels.items())[:MAX_LABELS])
         more = f", … ({len(self.labels)} labels)" if len(self.labels) > MAX_LABELS else ""
-        return f"{self.task}  {self.split}  {self.language}  {self.rows:,} rows" + (f"  {shown}{more}" if shown else "")
+        return f"{self.task}  {self.split}  {self.language}  {self.rows:,} rows" + (
+            f"  {shown}{more}" if shown else ""
+        )
 
 
 def check_task_file(path: str | Path) -> list[Count]:
@@ -70,10 +72,17 @@ def count(task: Task, rows: sources.Rows) -> Count:
         return Count(task.name, rows.split, rows.language, 0, {})
     with pa.memory_map(str(path)) as file:
         table = pa.ipc.open_stream(file).read_all()
-        column = {TaskKind.TAGGING: "tags", TaskKind.CLASSIFICATION: "label", TaskKind.MULTIPLE_CHOICE: "label"}.get(task.kind)
+        column = {
+            TaskKind.TAGGING: "tags",
+            TaskKind.CLASSIFICATION: "label",
+            TaskKind.MULTIPLE_CHOICE: "label",
+        }.get(task.kind)
         labels = {}
         if column:
             values = table[column].combine_chunks()
             found = pc.value_counts(values.flatten() if column == "tags" else values).to_pylist()
-            labels = {str(one["values"]): one["counts"] for one in sorted(found, key=lambda one: (-one["counts"], str(one["values"])))}
+            labels = {
+                str(one["values"]): one["counts"]
+                for one in sorted(found, key=lambda one: (-one["counts"], str(one["values"])))
+            }
         return Count(task.name, rows.split, rows.language, table.num_rows, labels)

@@ -53,7 +53,10 @@ def _mini() -> dict[str, Rows]:
 def _folder(text: str, wanted: list[str] | None) -> dict[str, Rows]:
     folder = Path(text).expanduser().absolute()
     if not folder.is_dir():
-        raise XferError(f"text={text}: no such folder.", f"Accepted: mini, a folder of <language>.txt with one document per line, or {', '.join(t.name for t in TASKS if 'text' in t.uses)}.")
+        raise XferError(
+            f"text={text}: no such folder.",
+            f"Accepted: mini, a folder of <language>.txt with one document per line, or {', '.join(t.name for t in TASKS if 'text' in t.uses)}.",
+        )
     problems, found = Problems(), {}
     for path in sorted(folder.glob("*.txt")):
         try:
@@ -67,8 +70,13 @@ def _folder(text: str, wanted: list[str] | None) -> dict[str, Rows]:
             found[code] = path
     problems.raise_if_any()
     if not found and wanted is None:
-        raise XferError(f"text={text}: the folder holds no <language>.txt.", "One file per language, one document per line: en.txt, sw.txt …")
+        raise XferError(
+            f"text={text}: the folder holds no <language>.txt.",
+            "One file per language, one document per line: en.txt, sw.txt …",
+        )
     return {
-        code: Rows(TASK, "train", code, "folder", str(path), f"sha256:{file_digest(path)}", paths=(str(path),))
+        code: Rows(
+            TASK, "train", code, "folder", str(path), f"sha256:{file_digest(path)}", paths=(str(path),)
+        )
         for code, path in found.items()
     }

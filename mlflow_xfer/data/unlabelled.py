@@ -42,9 +42,15 @@ def read_unlabelled(path: Path | str, kind: TaskKind) -> list[dict[str, Any]]:
     """
     path, problems, rows = Path(path), Problems(), []
     if not path.is_file():
-        raise XferError(f"{path}: no such file.", f"Accepted: a file {', '.join(FORMATS)}; the columns for {kind}: {wanted(kind)}")
+        raise XferError(
+            f"{path}: no such file.",
+            f"Accepted: a file {', '.join(FORMATS)}; the columns for {kind}: {wanted(kind)}",
+        )
     if path.suffix not in FORMATS:
-        raise XferError(f"{path}: unknown format {path.suffix or 'without an ending'}.", f"Accepted endings: {', '.join(FORMATS)}")
+        raise XferError(
+            f"{path}: unknown format {path.suffix or 'without an ending'}.",
+            f"Accepted endings: {', '.join(FORMATS)}",
+        )
     for number, raw in _raw(path, kind):
         if len(problems.found) >= MAX_PROBLEMS:
             break
@@ -72,7 +78,10 @@ def _raw(path: Path, kind: TaskKind) -> Iterator[tuple[int, Mapping[str, Any]]]:
             if line.strip():
                 found = parsed(path, line, number)
                 if not isinstance(found, dict):
-                    raise XferError(f"{path}:{number}: is no JSON object.", f'Expected an object with the columns {wanted(kind)}: {{"{COLUMNS[kind][0]}": …}}')
+                    raise XferError(
+                        f"{path}:{number}: is no JSON object.",
+                        f'Expected an object with the columns {wanted(kind)}: {{"{COLUMNS[kind][0]}": …}}',
+                    )
                 yield number, found
     elif path.suffix == ".txt":
         for number, line in numbered(path):
@@ -88,7 +97,10 @@ def _by_position(fields: list[str], kind: TaskKind) -> dict[str, Any]:
     if names[-1] == "choices":
         return dict(zip(names, [*fields[:2], fields[2:]], strict=False))
     if len(fields) > len(names):
-        raise XferError(f"{len(fields)} fields with tabs between them, but {kind} has {len(names)}: {fields[0][:40]!r} …", f"In a .txt file a line is: {' <tab> '.join(names)}")
+        raise XferError(
+            f"{len(fields)} fields with tabs between them, but {kind} has {len(names)}: {fields[0][:40]!r} …",
+            f"In a .txt file a line is: {' <tab> '.join(names)}",
+        )
     return dict(zip(names, fields, strict=False))
 
 
@@ -105,7 +117,10 @@ def _text(raw: Mapping[str, Any], *names: str) -> str:
 
 
 def _classification(raw: Mapping[str, Any]) -> dict[str, Any]:
-    return {"text_a": _text(raw, "text_a", "text"), "text_b": _text(raw, "text_b") if raw.get("text_b") not in (None, "") else None}
+    return {
+        "text_a": _text(raw, "text_a", "text"),
+        "text_b": _text(raw, "text_b") if raw.get("text_b") not in (None, "") else None,
+    }
 
 
 def _tagging(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,7 +134,11 @@ def _tagging(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 def _multiple_choice(raw: Mapping[str, Any]) -> dict[str, Any]:
     choices = raw.get("choices", [raw[name] for name in raw if name.startswith("choice_") and raw[name]])
-    if not isinstance(choices, list) or len(choices) < 2 or not all(isinstance(c, str) and c.strip() for c in choices):
+    if (
+        not isinstance(choices, list)
+        or len(choices) < 2
+        or not all(isinstance(c, str) and c.strip() for c in choices)
+    ):
         raise ValueError("has fewer than two choices")
     return {"context": _text(raw, "context"), "question": _text(raw, "question"), "choices": choices}
 

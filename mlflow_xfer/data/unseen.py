@@ -34,7 +34,9 @@ def measured(task: Task, rows: Rows, target: Task, tests: Sequence[Rows]) -> dic
     """
     found = known(task, rows, target, tests)
     if found is None:
-        found = audit(read(task, rows), task.kind, {test.language: read(target, test) for test in tests}, target.kind)
+        found = audit(
+            read(task, rows), task.kind, {test.language: read(target, test) for test in tests}, target.kind
+        )
         if rows.resolved and all(test.resolved for test in tests):
             content = json.dumps({language: vars(overlap) for language, overlap in found.items()})
             with suppress(OSError):  # a read-only home costs time, not the run
@@ -48,14 +50,19 @@ def known(task: Task, rows: Rows, target: Task, tests: Sequence[Rows]) -> dict[s
         return None
     try:
         content = json.loads(_place(task, rows, target, tests).read_bytes())
-        return {language: Overlap(**{k: tuple(v) if isinstance(v, list) else v for k, v in one.items()}) for language, one in content.items()}
+        return {
+            language: Overlap(**{k: tuple(v) if isinstance(v, list) else v for k, v in one.items()})
+            for language, one in content.items()
+        }
     except (OSError, ValueError, TypeError, AttributeError):  # not there, or damaged from outside
         return None
 
 
 def read_unseen(task: Task, rows: Rows, tests: Tests) -> Dataset:
     """The training rows less those that are (nearly) rows of ``tests`` or, for tasks with paragraphs, share one."""
-    found = [overlap for target, mine in by_task(tests) for overlap in measured(task, rows, target, mine).values()]
+    found = [
+        overlap for target, mine in by_task(tests) for overlap in measured(task, rows, target, mine).values()
+    ]
     return without(read(task, rows), task.kind, found)
 
 
@@ -68,10 +75,22 @@ def by_task(tests: Tests) -> Iterable[tuple[Task, list[Rows]]]:
 
 
 def _place(task: Task, rows: Rows, target: Task, tests: Sequence[Rows]) -> Path:
-    names: Mapping[str, object] = {"training": cached(task, rows).name, "tests": [[test.language, cached(target, test).name] for test in tests], "code": _code()}
-    return home() / "overlap" / f"{task.name}-{target.name}-{hashlib.sha256(json.dumps(names).encode()).hexdigest()[:24]}.json"
+    names: Mapping[str, object] = {
+        "training": cached(task, rows).name,
+        "tests": [[test.language, cached(target, test).name] for test in tests],
+        "code": _code(),
+    }
+    return (
+        home()
+        / "overlap"
+        / f"{task.name}-{target.name}-{hashlib.sha256(json.dumps(names).encode()).hexdigest()[:24]}.json"
+    )
 
 
 @cache
 def _code() -> str:
-    return hashlib.sha256(b"".join(Path(__file__).with_name(name).read_bytes() for name in ("overlap.py", "rows.py", "words.py"))).hexdigest()
+    return hashlib.sha256(
+        b"".join(
+            Path(__file__).with_name(name).read_bytes() for name in ("overlap.py", "rows.py", "words.py")
+        )
+    ).hexdigest()

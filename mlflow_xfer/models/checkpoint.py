@@ -142,7 +142,11 @@ def heads_of(directory: Path | str) -> dict[str, Task]:
 
 def _declared(name: str, kind: TaskKind, config: dict[str, Any]) -> Task:
     labels = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}  # transformers leaves its default out
-    names = tuple(labels[key] for key in sorted(labels, key=int)) if kind in (TaskKind.CLASSIFICATION, TaskKind.TAGGING) else ()
+    names = (
+        tuple(labels[key] for key in sorted(labels, key=int))
+        if kind in (TaskKind.CLASSIFICATION, TaskKind.TAGGING)
+        else ()
+    )
     return Task(name=name, kind=kind, metric="", languages=(), sources={}, labels=names)
 
 

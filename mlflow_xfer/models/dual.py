@@ -37,14 +37,18 @@ class DualEncoder(nn.Module):
     def encode(self, input_ids: Tensor, attention_mask: Tensor, **more: Tensor) -> Tensor:
         """Unit vectors [texts, hidden], float32."""
         cache = {"use_cache": False} if self.decoder else {}
-        states = self.model(input_ids=input_ids, attention_mask=attention_mask, **more, **cache).last_hidden_state
+        states = self.model(
+            input_ids=input_ids, attention_mask=attention_mask, **more, **cache
+        ).last_hidden_state
         return nn.functional.normalize(pooled(states.float(), attention_mask, self.pooling), dim=-1)
 
     def forward(self, **inputs: Tensor) -> Any:
         """``.logits`` [queries, candidates] of a batch; a candidate's inputs are named ``target_…``."""
         from transformers.modeling_outputs import SequenceClassifierOutput
 
-        target = {name.removeprefix(TARGET): tensor for name, tensor in inputs.items() if name.startswith(TARGET)}
+        target = {
+            name.removeprefix(TARGET): tensor for name, tensor in inputs.items() if name.startswith(TARGET)
+        }
         source = {name: tensor for name, tensor in inputs.items() if not name.startswith(TARGET)}
         return SequenceClassifierOutput(logits=self.encode(**source) @ self.encode(**target).T * self.scale)
 
@@ -61,4 +65,6 @@ def in_batch_loss_sum(logits: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
     equal = [numbers[:, None] == numbers[None, :] for numbers in (targets["query"], targets["positive"])]
     here = torch.arange(n, device=logits.device)
     right = (equal[0] | equal[1]) & (here[:, None] != here[None, :])
-    return nn.functional.cross_entropy(logits.float().masked_fill(right, float("-inf")), here, reduction="sum")
+    return nn.functional.cross_entropy(
+        logits.float().masked_fill(right, float("-inf")), here, reduction="sum"
+    )

@@ -75,7 +75,11 @@ def embed_layers(
     )
     tokenizer, model = load_tokenizer(model_dir), load_backbone(model_dir).to(where).eval()
     depth = model.config.num_hidden_layers
-    wanted = list(range(depth + 1)) if layers is None else [auto_layer(depth) if n == "auto" else n for n in layers]
+    wanted = (
+        list(range(depth + 1))
+        if layers is None
+        else [auto_layer(depth) if n == "auto" else n for n in layers]
+    )
     if any(not 0 <= n <= depth for n in wanted):
         raise XferError(
             f"layer={max(wanted, key=abs)}, but the model at {model_dir} has layers 0 to {depth}.",
@@ -83,10 +87,13 @@ def embed_layers(
         )
     if pooling == "cls" and is_decoder(model.config):
         raise XferError(
-            "pooling=cls of a decoder is the same for all texts: its first token has read nothing.", "Use mean or last."
+            "pooling=cls of a decoder is the same for all texts: its first token has read nothing.",
+            "Use mean or last.",
         )
     vectors = {n: np.zeros((len(texts), model.config.hidden_size), np.float32) for n in wanted}
-    rows = tokenizer(list(texts), truncation=True, max_length=max_seq_length)["input_ids"] if len(texts) else []
+    rows = (
+        tokenizer(list(texts), truncation=True, max_length=max_seq_length)["input_ids"] if len(texts) else []
+    )
     half = (
         torch.autocast("cuda", torch.bfloat16)
         if where.type == "cuda" and torch.cuda.is_bf16_supported()

@@ -105,7 +105,9 @@ class MultiTaskModel(nn.Module):
             inputs: ``input_ids``, ``attention_mask`` …
         """
         if task == "lm":
-            return lm_loss_sum(self.lm, self.backbone, targets["positions"], targets["labels"], inputs) / count
+            return (
+                lm_loss_sum(self.lm, self.backbone, targets["positions"], targets["labels"], inputs) / count
+            )
         return loss_sum(self.kinds[task], run(self.head(task), inputs, self.decoder), targets) / count
 
     def tensors(self) -> dict[str, Tensor]:
@@ -152,7 +154,9 @@ def loss_sum(kind: TaskKind, output: Any, targets: Mapping[str, Tensor]) -> Tens
 
 def without_missing(logits: Tensor, choices: Tensor) -> Tensor:
     """Logits [batch, choices] with those beyond an example's number of choices ruled out."""
-    return logits.masked_fill(torch.arange(logits.shape[1], device=logits.device) >= choices[:, None], float("-inf"))
+    return logits.masked_fill(
+        torch.arange(logits.shape[1], device=logits.device) >= choices[:, None], float("-inf")
+    )
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -189,7 +193,9 @@ def build(backbone_dir: Path | str, tasks: Sequence[Task], lm: bool, seed: int) 
         model.tie_weights()
         _load_carried(model, backbone, backbone_dir / LM_HEAD)
     heads = {task.name: task_head(task, backbone, seed, model) for task in tasks}
-    if getattr(backbone, "pooler", None) is not None and not any(_wants_pooler(head) for head in heads.values()):
+    if getattr(backbone, "pooler", None) is not None and not any(
+        _wants_pooler(head) for head in heads.values()
+    ):
         backbone.pooler = None
     elif any(_wants_pooler(head) for head in heads.values()) and getattr(backbone, "pooler", None) is None:
         backbone.pooler = load_backbone(backbone_dir).pooler
@@ -227,7 +233,9 @@ def task_head(task: Task, backbone: nn.Module, seed: int, lm: nn.Module | None =
         XferError: if the kind has no head, or classification has no declared labels.
     """
     if task.kind in (TaskKind.CLASSIFICATION, TaskKind.TAGGING) and len(task.labels) < 2:
-        raise XferError(f"Task {task.name!r} declares {len(task.labels)} labels; {task.kind} needs at least two.")
+        raise XferError(
+            f"Task {task.name!r} declares {len(task.labels)} labels; {task.kind} needs at least two."
+        )
     config = head_config(task, backbone.config)
     if task.choice_scoring == LIKELIHOOD and task.kind == TaskKind.MULTIPLE_CHOICE:
         return LikelihoodChoice(config, backbone, lm)
@@ -251,8 +259,14 @@ def head_class(kind: TaskKind, config: Any) -> Any:
             hf.AutoModelForSequenceClassification,
             auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
         ),
-        TaskKind.TAGGING: (hf.AutoModelForTokenClassification, auto.MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES),
-        TaskKind.MULTIPLE_CHOICE: (hf.AutoModelForMultipleChoice, auto.MODEL_FOR_MULTIPLE_CHOICE_MAPPING_NAMES),
+        TaskKind.TAGGING: (
+            hf.AutoModelForTokenClassification,
+            auto.MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES,
+        ),
+        TaskKind.MULTIPLE_CHOICE: (
+            hf.AutoModelForMultipleChoice,
+            auto.MODEL_FOR_MULTIPLE_CHOICE_MAPPING_NAMES,
+        ),
         TaskKind.SPAN_QA: (hf.AutoModelForQuestionAnswering, auto.MODEL_FOR_QUESTION_ANSWERING_MAPPING_NAMES),
     }
     if kind == TaskKind.RETRIEVAL:

@@ -27,9 +27,15 @@ class LikelihoodChoice(nn.Module):
     def __init__(self, config: Any, backbone: nn.Module, lm: nn.Module | None):
         super().__init__()
         if not is_decoder(backbone.config):
-            raise XferError(f"choice_scoring=likelihood needs a decoder; {backbone.config.model_type} reads both ways.", "Use choice_scoring=head.")
+            raise XferError(
+                f"choice_scoring=likelihood needs a decoder; {backbone.config.model_type} reads both ways.",
+                "Use choice_scoring=head.",
+            )
         if lm is None:
-            raise XferError("choice_scoring=likelihood needs a language model, and this checkpoint has no LM head.", "Use choice_scoring=head.")
+            raise XferError(
+                "choice_scoring=likelihood needs a language model, and this checkpoint has no LM head.",
+                "Use choice_scoring=head.",
+            )
         self.config, self.model, self.output = config, backbone, lm.get_output_embeddings()
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, scored: Tensor) -> Any:
@@ -42,4 +48,6 @@ class LikelihoodChoice(nn.Module):
         logits = self.output(hidden[row, at]).float()
         likelihood = torch.log_softmax(logits, -1).gather(-1, ids[row, at + 1][:, None])[:, 0]
         total = torch.zeros(len(ids), device=ids.device).index_add(0, row, likelihood)
-        return MultipleChoiceModelOutput(logits=(total / mine[:, 1:].sum(1).clamp(min=1)).view(input_ids.shape[:2]))
+        return MultipleChoiceModelOutput(
+            logits=(total / mine[:, 1:].sum(1).clamp(min=1)).view(input_ids.shape[:2])
+        )

@@ -32,7 +32,9 @@ def parse_scratch(name: str) -> tuple[str, str]:
     """(architecture, size) of ``scratch:<architecture>:<size>``; raises :class:`XferError` for another."""
     parts = name.split(":")
     if len(parts) != 3 or parts[0] != "scratch":
-        raise XferError(f"Model {name!r} is not of the form scratch:<{'|'.join(ARCHITECTURES)}>:<{'|'.join(SIZES)}>.")
+        raise XferError(
+            f"Model {name!r} is not of the form scratch:<{'|'.join(ARCHITECTURES)}>:<{'|'.join(SIZES)}>."
+        )
     if parts[1] not in ARCHITECTURES:
         raise unknown("architecture", parts[1], ARCHITECTURES)
     if parts[2] not in SIZES:
@@ -63,7 +65,9 @@ def scratch_config(architecture: str, size: str, tokenizer: PreTrainedTokenizerF
     return XLMRobertaConfig(**shared, max_position_embeddings=longest, type_vocab_size=1)
 
 
-def build_scratch(architecture: str, size: str, tokenizer: PreTrainedTokenizerFast, seed: int) -> PreTrainedModel:
+def build_scratch(
+    architecture: str, size: str, tokenizer: PreTrainedTokenizerFast, seed: int
+) -> PreTrainedModel:
     """A language model with random weights that depend on ``seed`` alone."""
     return random_lm(scratch_config(architecture, size, tokenizer), seed)
 
@@ -125,7 +129,8 @@ def load_config(path: Path | str) -> PreTrainedConfig:
         ) from error
     if "auto_map" in raw:
         raise XferError(
-            f"{path} needs code of its own (auto_map in config.json).", "Only architectures of transformers are loaded."
+            f"{path} needs code of its own (auto_map in config.json).",
+            "Only architectures of transformers are loaded.",
         )
     _refuse_other_kinds(path, model_type, raw)
     try:
@@ -185,7 +190,9 @@ def load_tokenizer(path: Path | str) -> PreTrainedTokenizerFast:
             _what_it_holds(path) if path.is_dir() else "",
         ) from error
     if not tokenizer.is_fast:
-        raise XferError(f"The tokenizer at {path} is not a fast one.", "Convert it, so that there is a tokenizer.json.")
+        raise XferError(
+            f"The tokenizer at {path} is not a fast one.", "Convert it, so that there is a tokenizer.json."
+        )
     tokenizer.padding_side = "right"
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
@@ -213,7 +220,9 @@ def lm_class(config: PreTrainedConfig) -> Any:
 def has_lm_head(path: Path | str) -> bool:
     """Whether the root of ``path`` is a language model (by the class that saved it)."""
     names = json.loads((Path(path) / "config.json").read_text(encoding="utf-8")).get("architectures") or [""]
-    return any(name.endswith(("ForMaskedLM", "ForCausalLM", "LMHeadModel", "ForPreTraining")) for name in names)
+    return any(
+        name.endswith(("ForMaskedLM", "ForCausalLM", "LMHeadModel", "ForPreTraining")) for name in names
+    )
 
 
 def _load(kind: Any, path: Path | str, **kwargs: Any) -> PreTrainedModel:
@@ -227,12 +236,19 @@ def _load(kind: Any, path: Path | str, **kwargs: Any) -> PreTrainedModel:
         with quiet(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             return kind.from_pretrained(
-                path, config=config, local_files_only=True, use_safetensors=True, dtype=torch.float32, **kwargs
+                path,
+                config=config,
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=torch.float32,
+                **kwargs,
             )
     except XferError:
         raise
     except Exception as error:  # noqa: BLE001 - truncated files, other shapes
-        raise XferError(f"The weights at {path} cannot be loaded: {type(error).__name__}: {error}.") from error
+        raise XferError(
+            f"The weights at {path} cannot be loaded: {type(error).__name__}: {error}."
+        ) from error
 
 
 @contextlib.contextmanager

@@ -62,7 +62,10 @@ def merge(
     if not models:
         raise XferError("Nothing to merge.", "Give at least one model.")
     if method in WITH_BASE and base is None:
-        raise XferError(f"merge_method={method} needs the weights that the models began with.", "Give the base, or merge_method=average.")
+        raise XferError(
+            f"merge_method={method} needs the weights that the models began with.",
+            "Give the base, or merge_method=average.",
+        )
     if not 0 < density <= 1:
         raise XferError(f"merge_density={density} is not accepted.", "Accepted: above 0, at most 1.")
     given = list(weights) if weights is not None else [auto_weight(method, len(models))] * len(models)
@@ -80,11 +83,17 @@ def _check_same(models: Sequence[Mapping[str, Tensor]]) -> None:
     for other in models[1:]:
         names = sorted(set(first) ^ set(other))
         if names:
-            problems.add(f"The models to merge have different weights: {', '.join(names[:4])}{' …' if len(names) > 4 else ''} in some only.", "Merge models of one architecture.")
+            problems.add(
+                f"The models to merge have different weights: {', '.join(names[:4])}{' …' if len(names) > 4 else ''} in some only.",
+                "Merge models of one architecture.",
+            )
         for name in first.keys() & other.keys():
             one, two = first[name], other[name]
             if one.shape != two.shape:
-                problems.add(f"The models to merge differ in the shape of {name}: {tuple(one.shape)} and {tuple(two.shape)}.", "Merge models of one size and one vocabulary.")
+                problems.add(
+                    f"The models to merge differ in the shape of {name}: {tuple(one.shape)} and {tuple(two.shape)}.",
+                    "Merge models of one size and one vocabulary.",
+                )
             elif not one.is_floating_point() and not torch.equal(one, two):
                 problems.add(f"The models to merge differ in {name}, which holds no weights to merge.")
     problems.raise_if_any()
@@ -94,7 +103,14 @@ def _limit(model: Mapping[str, Tensor], base: Mapping[str, Tensor], density: flo
     """The smallest magnitude that is kept of the task vector ``model - base``."""
     import torch
 
-    sizes = torch.cat([(part.double() - start.double()).abs().float() for name in model if model[name].is_floating_point() for part, start in zip(_chunks(model[name]), _chunks(base[name]), strict=True)])
+    sizes = torch.cat(
+        [
+            (part.double() - start.double()).abs().float()
+            for name in model
+            if model[name].is_floating_point()
+            for part, start in zip(_chunks(model[name]), _chunks(base[name]), strict=True)
+        ]
+    )
     kept = max(1, int(density * sizes.numel()))
     return float(sizes.kthvalue(sizes.numel() - kept + 1).values)
 
@@ -103,7 +119,14 @@ def _chunks(tensor: Tensor) -> Iterator[Tensor]:
     yield from tensor.reshape(-1).split(CHUNK)
 
 
-def _merged(name: str, models: Sequence[Mapping[str, Tensor]], base: Mapping[str, Tensor] | None, method: str, weights: Sequence[float], limits: Sequence[float]) -> Tensor:
+def _merged(
+    name: str,
+    models: Sequence[Mapping[str, Tensor]],
+    base: Mapping[str, Tensor] | None,
+    method: str,
+    weights: Sequence[float],
+    limits: Sequence[float],
+) -> Tensor:
     import torch
 
     like = models[0][name]
@@ -178,7 +201,10 @@ def merge_checkpoints(
     every = [*directories, *([base] if base is not None else [])]
     check_alike(every)
     parts = shared_parts(every)
-    tensors = [_spilled(_skeleton(path, parts).tensors(), scratch / f"{n}.safetensors") for n, path in enumerate(every)]
+    tensors = [
+        _spilled(_skeleton(path, parts).tensors(), scratch / f"{n}.safetensors")
+        for n, path in enumerate(every)
+    ]
     models = tensors[: len(directories)]
     merged = merge(models, tensors[-1] if base is not None else None, method, weights, density)
     skeleton = _skeleton(every[0], parts)
@@ -192,17 +218,28 @@ def check_alike(directories: Sequence[Path]) -> None:
     from mlflow_xfer.models.load import load_config, load_tokenizer
     from mlflow_xfer.models.tokenizer import digest
 
-    configs = [{k: v for k, v in _of_no_task(load_config(path)).to_dict().items() if k not in OF_A_TASK} for path in directories]
+    configs = [
+        {k: v for k, v in _of_no_task(load_config(path)).to_dict().items() if k not in OF_A_TASK}
+        for path in directories
+    ]
     problems = Problems()
     for path, config in zip(directories[1:], configs[1:], strict=True):
-        differ = sorted(key for key in configs[0].keys() | config.keys() if configs[0].get(key) != config.get(key))
+        differ = sorted(
+            key for key in configs[0].keys() | config.keys() if configs[0].get(key) != config.get(key)
+        )
         differ = ["model_type"] if "model_type" in differ else differ  # the rest follows from it
         if differ:
             said = ", ".join(f"{key} {configs[0].get(key)} and {config.get(key)}" for key in differ[:4])
-            problems.add(f"{directories[0]} and {path} cannot be merged: {said}.", "Merge models of one architecture and size, trained from one base.")
+            problems.add(
+                f"{directories[0]} and {path} cannot be merged: {said}.",
+                "Merge models of one architecture and size, trained from one base.",
+            )
     problems.raise_if_any()
     if len({digest(load_tokenizer(path)) for path in directories}) > 1:
-        raise XferError(f"The models to merge have different tokenizers: {', '.join(map(str, directories))}.", "Merge models trained from one base.")
+        raise XferError(
+            f"The models to merge have different tokenizers: {', '.join(map(str, directories))}.",
+            "Merge models trained from one base.",
+        )
 
 
 def shared_parts(directories: Sequence[Path]) -> tuple[bool, bool]:

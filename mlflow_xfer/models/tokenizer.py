@@ -32,13 +32,27 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, architecture: str) ->
         vocab_size: size of the vocabulary, special tokens included; smaller where the texts do not fill it.
         architecture: ``xlm-roberta`` (``<s> a </s></s> b </s>``, with ``<mask>``) or ``llama`` (``<s> a </s> b </s>``).
     """
-    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+    from tokenizers import (
+        Regex,
+        Tokenizer,
+        decoders,
+        models,
+        normalizers,
+        pre_tokenizers,
+        processors,
+        trainers,
+    )
 
     decoder = architecture == "llama"
     specials = DECODER_SPECIALS if decoder else ENCODER_SPECIALS
     tokenizer = Tokenizer(models.BPE(unk_token=UNK))
     tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.NFKC(), normalizers.Strip(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Prepend(" ")]
+        [
+            normalizers.NFKC(),
+            normalizers.Strip(),
+            normalizers.Replace(Regex(r"\s+"), " "),
+            normalizers.Prepend(" "),
+        ]
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -56,7 +70,9 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, architecture: str) ->
     tokenizer.train_from_iterator(texts, trainer)
     ids = [(token, tokenizer.token_to_id(token)) for token in (BOS, EOS)]
     pair = f"{BOS} $A {EOS} $B {EOS}" if decoder else f"{BOS} $A {EOS} {EOS} $B {EOS}"
-    tokenizer.post_processor = processors.TemplateProcessing(single=f"{BOS} $A {EOS}", pair=pair, special_tokens=ids)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{BOS} $A {EOS}", pair=pair, special_tokens=ids
+    )
     return _wrapped(tokenizer, decoder)
 
 

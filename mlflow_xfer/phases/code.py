@@ -63,7 +63,13 @@ def modules(procedure: str) -> tuple[str, ...]:
 
 def imported(name: str) -> tuple[str, ...]:
     """Modules of this package that ``name`` imports anywhere in its text, less those left out."""
-    return tuple(sorted(found for found in _read()[name].imports if found in _read() and not found.removeprefix(PACKAGE + ".").startswith(LEFT_OUT)))
+    return tuple(
+        sorted(
+            found
+            for found in _read()[name].imports
+            if found in _read() and not found.removeprefix(PACKAGE + ".").startswith(LEFT_OUT)
+        )
+    )
 
 
 @cache
@@ -82,7 +88,10 @@ def _read() -> dict[str, Module]:
 
 def _remembered(note: Path) -> dict[str, Module]:
     try:
-        return {key: Module(str(digest), tuple(map(str, imports))) for key, (digest, imports) in json.loads(note.read_bytes()).items()}
+        return {
+            key: Module(str(digest), tuple(map(str, imports)))
+            for key, (digest, imports) in json.loads(note.read_bytes()).items()
+        }
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
 
@@ -111,6 +120,12 @@ def _bare(tree: ast.Module) -> str:
     """
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
+        if (
+            isinstance(body, list)
+            and body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Constant)
+            and isinstance(body[0].value.value, str)
+        ):
             node.body = body[1:] or [ast.Pass()]
     return ast.unparse(tree)

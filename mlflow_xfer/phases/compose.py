@@ -70,7 +70,9 @@ class Composer:
         provider = sources.provider_of(self.params.data)
         if name not in self.extra and provider not in task.sources:
             have = sorted({"folder": "data=<folder>"}.get(p, f"data={p}") for p in task.sources)
-            self.problems.add(f"Task {name!r} has no data with data={self.params.data}.", f"It has: {', '.join(have)}")
+            self.problems.add(
+                f"Task {name!r} has no data with data={self.params.data}.", f"It has: {', '.join(have)}"
+            )
             return None
         return self.attempt(lambda: sources.with_labels(task, self.params.data), task)
 
@@ -86,11 +88,23 @@ class Composer:
         if asked == "auto":
             provider = sources.provider_of(self.params.data)
             names = [n for n in self.suite().tasks if n in TASKS and provider in TASKS.get(n).sources]
-            found = [n for n in names if self.available(task := TASKS.get(n), "test") and (not task.trained or self.available(task, "train"))]
+            found = [
+                n
+                for n in names
+                if self.available(task := TASKS.get(n), "test")
+                and (not task.trained or self.available(task, "train"))
+            ]
             if not found:
-                self.problems.add(f"No target of suite {self.suite().name!r} has test data with data={self.params.data}.", "Name the targets: target=…")
+                self.problems.add(
+                    f"No target of suite {self.suite().name!r} has test data with data={self.params.data}.",
+                    "Name the targets: target=…",
+                )
             return found
-        names = [n for name in asked for n in (self.with_data(SUITES.get(name)) if name in SUITES and name not in TASKS else (name,))]
+        names = [
+            n
+            for name in asked
+            for n in (self.with_data(SUITES.get(name)) if name in SUITES and name not in TASKS else (name,))
+        ]
         if not names:
             self.problems.add("target=none leaves nothing to evaluate.", "Name a target task or a suite.")
         return list(dict.fromkeys(names))
@@ -100,13 +114,23 @@ class Composer:
         found = []
         for name in suite.tasks:
             task, have = TASKS.get(name), sources.provider_of(self.params.data) in TASKS.get(name).sources
-            scored = have and (self.available(task, "test") or (task.metric == MINED and self.available(task, SELECTION_SPLIT)))
-            if scored and (not task.trained or self.params.train_on or self.available(self.default_training_task(task) or task, "train")):
+            scored = have and (
+                self.available(task, "test")
+                or (task.metric == MINED and self.available(task, SELECTION_SPLIT))
+            )
+            if scored and (
+                not task.trained
+                or self.params.train_on
+                or self.available(self.default_training_task(task) or task, "train")
+            ):
                 found.append(name)
             else:
                 self.missing[name] = suite.languages.get(name, task.languages)
         if not found:
-            self.problems.add(f"No task of suite {suite.name!r} has training and test data with data={self.params.data}.", "Name the targets: target=…")
+            self.problems.add(
+                f"No task of suite {suite.name!r} has training and test data with data={self.params.data}.",
+                "Name the targets: target=…",
+            )
         return found
 
     # -- rows ----------------------------------------------------------------------------------------------------
@@ -121,7 +145,10 @@ class Composer:
         train = self.located(task, "train", language, seed)
         if train is None and not self.problems:
             where = ", ".join(self.available(task, "train")) or "none"
-            self.problems.add(f"Task {task.name!r} has no training data in {language!r} with data={self.params.data}.", f"Languages with training data: {where}")
+            self.problems.add(
+                f"Task {task.name!r} has no training data in {language!r} with data={self.params.data}.",
+                f"Languages with training data: {where}",
+            )
         dev = self.located(task, SELECTION_SPLIT, language, seed)
         return [*(rows for rows in (train, dev) if rows), *self.pool_rows(task, seed)]
 
@@ -139,16 +166,24 @@ class Composer:
     def test_rows(self, task: Task, seed: int) -> list[Rows]:
         """Test rows of the languages asked for; those without a file are listed in ``missing``."""
         suite = self.suite()
-        wanted = suite.languages.get(task.name, task.languages) if task.name in suite.tasks else task.languages
+        wanted = (
+            suite.languages.get(task.name, task.languages) if task.name in suite.tasks else task.languages
+        )
         if self.params.languages != "auto":
             wanted = [code for code in wanted if code in {*self.params.languages, "en"}]
-        found = {code: self.located(task, "test", code, seed) or self.dev_scored(task, code, seed) for code in wanted}
+        found = {
+            code: self.located(task, "test", code, seed) or self.dev_scored(task, code, seed)
+            for code in wanted
+        }
         absent = tuple(code for code, rows in found.items() if rows is None)
         if absent:
             self.missing[task.name] = absent
         rows = [r for r in found.values() if r]
         if not rows:
-            self.problems.add(f"Task {task.name!r} has test data in none of the languages asked for ({', '.join(wanted) or 'none'}).", f"Languages with a test file: {', '.join(self.available(task, 'test')) or 'none'}")
+            self.problems.add(
+                f"Task {task.name!r} has test data in none of the languages asked for ({', '.join(wanted) or 'none'}).",
+                f"Languages with a test file: {', '.join(self.available(task, 'test')) or 'none'}",
+            )
         return rows
 
     def texts(self, text: str) -> list[Rows]:
@@ -160,8 +195,13 @@ class Composer:
     def start(self, base_seed: int) -> Start:
         """What the chain starts from: for ``model=mini`` the embedded base, a phase of its own."""
         if self.params.model == "mini":
-            return self.pretrain(Base(MINI_BASE, f"{MINI_BASE}:auto"), Training(), "mini", base_seed, mini=True)
-        return self.attempt(lambda: self.find_base(self.params.model, self.params.revision, self.params.tokenizer), Base(self.params.model, "unresolved:"))
+            return self.pretrain(
+                Base(MINI_BASE, f"{MINI_BASE}:auto"), Training(), "mini", base_seed, mini=True
+            )
+        return self.attempt(
+            lambda: self.find_base(self.params.model, self.params.revision, self.params.tokenizer),
+            Base(self.params.model, "unresolved:"),
+        )
 
     def pretrain(self, start: Start, asked: Training, text: str, seed: int, mini: bool = False) -> Phase:
         scratch = isinstance(start, Base) and start.identity.startswith("scratch:")
@@ -169,12 +209,26 @@ class Composer:
             recipe = mini_suite.PRETRAIN
         else:
             recipe = FROM_NOTHING if scratch else CONTINUED
-        rows = [found for _, found in sorted(sources.load_texts("mini", None).items())] if mini else self.texts(text)
+        rows = (
+            [found for _, found in sorted(sources.load_texts("mini", None).items())]
+            if mini
+            else self.texts(text)
+        )
         alpha = 0.3 if mini else self.params.alpha
-        settings = training_settings(asked, [recipe]) | {"alpha": alpha} | ({"dropout": 0.0} if scratch else {})
+        settings = (
+            training_settings(asked, [recipe]) | {"alpha": alpha} | ({"dropout": 0.0} if scratch else {})
+        )
         if recipe is mini_suite.PRETRAIN:
             settings |= {"mlm_probability": mini_suite.MLM_PROBABILITY}
-        return Phase("pretrain", settings, seed, (), tuple(rows), (start,), {"languages": tuple(r.language for r in rows), "note": "base" if mini else ""})
+        return Phase(
+            "pretrain",
+            settings,
+            seed,
+            (),
+            tuple(rows),
+            (start,),
+            {"languages": tuple(r.language for r in rows), "note": "base" if mini else ""},
+        )
 
     def intermediates(self, start: Start, seed: int) -> list[Phase]:
         """One phase for the whole set (order-free); with ``combine=sequential`` one after the other; with ``combine=merge``
@@ -189,40 +243,87 @@ class Composer:
         groups = [tasks] if params.combine == "joint" else [[task] for task in tasks]
         phases: list[Phase] = []
         for group in groups:
-            rows = [row for task in group for row in self.training_rows(task, "en" if "en" in task.train_languages else task.train_languages[0], seed)]
+            rows = [
+                row
+                for task in group
+                for row in self.training_rows(
+                    task, "en" if "en" in task.train_languages else task.train_languages[0], seed
+                )
+            ]
             before = phases[-1] if phases and params.combine == "sequential" else start
-            settings = training_settings(params.training("intermediate"), recipes_of(group)) | {"select_by": "last"} | self.control(before, seed)
+            settings = (
+                training_settings(params.training("intermediate"), recipes_of(group))
+                | {"select_by": "last"}
+                | self.control(before, seed)
+            )
             if len(group) > 1:
-                settings |= {"mixing": params.mixing, "mixing_cap": params.mixing_cap, "mixing_temperature": params.mixing_temperature}
+                settings |= {
+                    "mixing": params.mixing,
+                    "mixing_cap": params.mixing_cap,
+                    "mixing_temperature": params.mixing_temperature,
+                }
             if params.mlm_share:
                 settings |= {"mlm_share": params.mlm_share, "alpha": params.alpha}
                 rows += self.texts(self.mlm_text())
             excludes, unseen = self.excluded(self.target_names() if hasattr(params, "target") else (), seed)
             note = "+".join(filter(None, ("mlm" if params.mlm_share else "", "unseen" if excludes else "")))
-            phases.append(Phase("intermediate", settings | unseen, seed, tuple(group), tuple(rows), (before,), {"note": note}, excludes))
-        return [*phases, self.merge(start, phases, seed)] if params.combine == "merge" and len(phases) > 1 else phases
+            phases.append(
+                Phase(
+                    "intermediate",
+                    settings | unseen,
+                    seed,
+                    tuple(group),
+                    tuple(rows),
+                    (before,),
+                    {"note": note},
+                    excludes,
+                )
+            )
+        return (
+            [*phases, self.merge(start, phases, seed)]
+            if params.combine == "merge" and len(phases) > 1
+            else phases
+        )
 
     def merge(self, start: Start, models: list[Phase], seed: int) -> Phase:
         """The merge of ``models``, all trained from ``start``; no row is read and no step made."""
         params = self.params
         if isinstance(start, Base) and start.identity.startswith("scratch:") and not start.path:
-            self.problems.add(f"combine=merge: model={params.model} with tokenizer=auto trains another tokenizer on each task's texts.", "Give a tokenizer, or pre-train first: text=mini or a folder of <language>.txt.")
+            self.problems.add(
+                f"combine=merge: model={params.model} with tokenizer=auto trains another tokenizer on each task's texts.",
+                "Give a tokenizer, or pre-train first: text=mini or a folder of <language>.txt.",
+            )
         with_base = params.merge_method in WITH_BASE
         settings: dict[str, Any] = {"combine": "merge", "merge_method": params.merge_method}
         if with_base:
-            weight = auto_weight(params.merge_method, len(models)) if params.merge_weight == "auto" else params.merge_weight
+            weight = (
+                auto_weight(params.merge_method, len(models))
+                if params.merge_weight == "auto"
+                else params.merge_weight
+            )
             settings |= {"merge_weight": weight} | self.control(start, seed)
         if params.merge_method == "ties":
             settings |= {"merge_density": params.merge_density}
         tasks = tuple(task for phase in models for task in phase.tasks)
         note = " ".join(filter(None, (models[0].reports["note"], "merge", params.merge_method)))
-        return Phase("intermediate", settings, seed, tasks, (), (*([start] if with_base else []), *models), {"note": note})
+        return Phase(
+            "intermediate",
+            settings,
+            seed,
+            tasks,
+            (),
+            (*([start] if with_base else []), *models),
+            {"note": note},
+        )
 
     def mlm_text(self) -> str:
         if self.params.text:
             return self.params.text
         if sources.provider_of(self.params.data) != "mini":
-            self.problems.add(f"mlm_share={self.params.mlm_share} needs raw text.", "Give text=<folder of <language>.txt>, or mlm_share=0.")
+            self.problems.add(
+                f"mlm_share={self.params.mlm_share} needs raw text.",
+                "Give text=<folder of <language>.txt>, or mlm_share=0.",
+            )
         return "mini"
 
     def target(self, name: str, start: Start, seed: int) -> tuple[Phase, ...]:
@@ -230,39 +331,76 @@ class Composer:
         task = self.task(name, "target")
         if task is None:
             return ()
-        return (*(tuned := self.tune(task, start, seed)), self.evaluation(task, tuned[-1] if tuned else start, seed))
+        return (
+            *(tuned := self.tune(task, start, seed)),
+            self.evaluation(task, tuned[-1] if tuned else start, seed),
+        )
 
     def tune(self, task: Task, start: Start, seed: int) -> tuple[Phase, ...]:
         params = self.params
         if not task.trained:
             return ()
-        trained = self.task(params.train_on, "intermediate") if params.train_on else self.default_training_task(task)
+        trained = (
+            self.task(params.train_on, "intermediate")
+            if params.train_on
+            else self.default_training_task(task)
+        )
         if trained is None:
             return ()
         if trained.kind != task.kind or not set(task.labels) <= set(trained.labels):
-            self.problems.add(f"train_on={trained.name} ({trained.kind}, labels {', '.join(trained.labels) or 'none'}) cannot train {task.name!r} ({task.kind}, labels {', '.join(task.labels) or 'none'}).", "Choose a task of the same kind whose labels include the target's.")
+            self.problems.add(
+                f"train_on={trained.name} ({trained.kind}, labels {', '.join(trained.labels) or 'none'}) cannot train {task.name!r} ({task.kind}, labels {', '.join(task.labels) or 'none'}).",
+                "Choose a task of the same kind whose labels include the target's.",
+            )
             return ()
         if params.select_by == "english_dev" and task.name in trained.dev_of:
-            self.problems.add(f"train_on={trained.name} would choose the checkpoint of {task.name!r} by its own test rows: they are {trained.name}'s dev set, or translations of it.", f"Leave train_on out ({task.name} then selects on dev rows of its own), or select_by=last.")
+            self.problems.add(
+                f"train_on={trained.name} would choose the checkpoint of {task.name!r} by its own test rows: they are {trained.name}'s dev set, or translations of it.",
+                f"Leave train_on out ({task.name} then selects on dev rows of its own), or select_by=last.",
+            )
             return ()
         if params.target_shots and trained.name != task.name:
-            self.problems.add(f"target_shots={params.target_shots} adds rows of {task.name!r} to its own training set, and train_on={trained.name} trains on another.", "Leave out one of them; or train on the other task first (intermediate=…).")
+            self.problems.add(
+                f"target_shots={params.target_shots} adds rows of {task.name!r} to its own training set, and train_on={trained.name} trains on another.",
+                "Leave out one of them; or train on the other task first (intermediate=…).",
+            )
             return ()
         trained = self.adapted(trained)
         if trained.kind is TaskKind.RETRIEVAL and params.select_by == "label_free":
-            self.problems.add(f"select_by=label_free guesses from how sure an answer is; {trained.name} gives ranked lists.", "Use select_by=english_dev.")
+            self.problems.add(
+                f"select_by=label_free guesses from how sure an answer is; {trained.name} gives ranked lists.",
+                "Use select_by=english_dev.",
+            )
             return ()
         rows = self.training_rows(trained, params.source_language, seed)
-        settings = training_settings(params.training("target"), recipes_of([task])) | {"select_by": params.select_by} | self.control(start, seed)
+        settings = (
+            training_settings(params.training("target"), recipes_of([task]))
+            | {"select_by": params.select_by}
+            | self.control(start, seed)
+        )
         if params.target_shots:
             rows += self.shots(task, seed)
             settings |= {"target_shots": params.target_shots}
         excludes, unseen = self.excluded((task.name,), seed)
         selection = self.selection(self.adapted(task), rows, seed) if params.select_by in BY_LANGUAGES else ()
         shots = f"{params.target_shots} shots" if params.target_shots else ""
-        note = " ".join(filter(None, (shots, params.select_by if selection else "", "unseen" if excludes else "")))
+        note = " ".join(
+            filter(None, (shots, params.select_by if selection else "", "unseen" if excludes else ""))
+        )
         reports = {"target": task.name, "train_on": params.train_on, "note": note}
-        return (Phase("target", settings | unseen, seed, (trained,), tuple(rows), (start,), reports, excludes, selection),)
+        return (
+            Phase(
+                "target",
+                settings | unseen,
+                seed,
+                (trained,),
+                tuple(rows),
+                (start,),
+                reports,
+                excludes,
+                selection,
+            ),
+        )
 
     def selection(self, task: Task, rows: Sequence[Rows], seed: int) -> tuple[tuple[Task, Rows], ...]:
         """Dev rows of the evaluated languages but the source, by which ``label_free`` and ``oracle`` select; never test rows.
@@ -271,17 +409,32 @@ class Composer:
         """
         by, source = f"select_by={self.params.select_by}", self.params.source_language
         if task.kind is TaskKind.RETRIEVAL:
-            self.problems.add(f"{by} needs a head's answers, which {task.name!r} ({task.kind}) has not.", "Use english_dev, last or average.")
+            self.problems.add(
+                f"{by} needs a head's answers, which {task.name!r} ({task.kind}) has not.",
+                "Use english_dev, last or average.",
+            )
             return ()
         codes = [row.language for row in self.test_rows(task, seed) if row.language != source]
         found = {code: self.located(task, SELECTION_SPLIT, code, seed) for code in codes}
         missing = [code for code, one in found.items() if one is None]
         if missing or not codes:
-            what = f"has no validation rows in {', '.join(missing)}" if missing else f"is evaluated in no language but {source!r}"
-            self.problems.add(f"{by}: task {task.name!r} {what}.", "Narrow the languages to those with validation rows (languages=…), or use english_dev, last or average.")
-        shots = sorted({row.language for row in rows if row.split == SELECTION_SPLIT and row.language != source})
+            what = (
+                f"has no validation rows in {', '.join(missing)}"
+                if missing
+                else f"is evaluated in no language but {source!r}"
+            )
+            self.problems.add(
+                f"{by}: task {task.name!r} {what}.",
+                "Narrow the languages to those with validation rows (languages=…), or use english_dev, last or average.",
+            )
+        shots = sorted(
+            {row.language for row in rows if row.split == SELECTION_SPLIT and row.language != source}
+        )
         if shots:
-            self.problems.add(f"{by}: target_shots of {task.name!r} are taken from the validation rows in {', '.join(shots)}, where there is no training split.", "Use target_shots=0, or another select_by.")
+            self.problems.add(
+                f"{by}: target_shots of {task.name!r} are taken from the validation rows in {', '.join(shots)}, where there is no training split.",
+                "Use target_shots=0, or another select_by.",
+            )
         return tuple((task, one) for one in found.values() if one)
 
     def adapted(self, task: Task) -> Task:
@@ -298,18 +451,30 @@ class Composer:
 
     def shots(self, task: Task, seed: int) -> list[Rows]:
         """Labelled rows of the evaluated languages: their training split, else their validation split."""
-        codes = [row.language for row in self.test_rows(task, seed) if row.language != self.params.source_language]
-        found = {code: self.located(task, "train", code, seed) or self.located(task, SELECTION_SPLIT, code, seed) for code in codes}
+        codes = [
+            row.language for row in self.test_rows(task, seed) if row.language != self.params.source_language
+        ]
+        found = {
+            code: self.located(task, "train", code, seed) or self.located(task, SELECTION_SPLIT, code, seed)
+            for code in codes
+        }
         for code in (code for code, rows in found.items() if rows is None):
-            self.problems.add(f"target_shots: task {task.name!r} has no training or validation rows in {code!r}.", "Leave the language out with languages=…, or target_shots=0.")
+            self.problems.add(
+                f"target_shots: task {task.name!r} has no training or validation rows in {code!r}.",
+                "Leave the language out with languages=…, or target_shots=0.",
+            )
         return [rows for rows in found.values() if rows]
 
-    def excluded(self, targets: Sequence[str], seed: int) -> tuple[tuple[tuple[Task, Rows], ...], dict[str, Any]]:
+    def excluded(
+        self, targets: Sequence[str], seed: int
+    ) -> tuple[tuple[tuple[Task, Rows], ...], dict[str, Any]]:
         """With ``exclude_overlap``: the test rows whose like a phase must not train on, and the setting that says so."""
         if not getattr(self.params, "exclude_overlap", False):
             return (), {}
         tasks = [task for name in targets if (task := self.task(name, "target"))]
-        return tuple((task, rows) for task in tasks for rows in self.test_rows(task, seed)), {"exclude_overlap": True}
+        return tuple((task, rows) for task in tasks for rows in self.test_rows(task, seed)), {
+            "exclude_overlap": True
+        }
 
     def evaluation(self, task: Task, start: Start, seed: int) -> Phase:
         params = self.params
@@ -319,7 +484,10 @@ class Composer:
             "max_eval_examples": params.max_eval_examples,
         }
         if not task.trained:
-            settings |= {"layer": params.layer, "pooling": "mean" if params.pooling == "auto" else params.pooling}
+            settings |= {
+                "layer": params.layer,
+                "pooling": "mean" if params.pooling == "auto" else params.pooling,
+            }
         settings |= self.control(start, seed)
         rows = self.test_rows(task, seed)
         if task.kind is TaskKind.MULTIPLE_CHOICE:
@@ -327,20 +495,35 @@ class Composer:
         if task.kind is TaskKind.RETRIEVAL:
             rows, settings = self.searched(task, rows, settings, seed)
         note = "oracle" if isinstance(start, Phase) and start.settings.get("select_by") == "oracle" else ""
-        return Phase("evaluate", settings, None, (task,), tuple(rows), (start,), {"seed": seed, "missing": self.missing.get(task.name, ()), "note": note})
+        return Phase(
+            "evaluate",
+            settings,
+            None,
+            (task,),
+            tuple(rows),
+            (start,),
+            {"seed": seed, "missing": self.missing.get(task.name, ()), "note": note},
+        )
 
-    def searched(self, task: Task, rows: list[Rows], settings: dict[str, Any], seed: int) -> tuple[list[Rows], dict[str, Any]]:
+    def searched(
+        self, task: Task, rows: list[Rows], settings: dict[str, Any], seed: int
+    ) -> tuple[list[Rows], dict[str, Any]]:
         """What retrieval reads beside the scored rows: a pool, the other languages of a common one, dev for a threshold."""
         scored = tuple(r.language for r in rows)
         if task.metric == MINED:
             tested = [r.language for r in rows if r.split == "test"]
             dev = {code: self.located(task, SELECTION_SPLIT, code, seed) for code in tested}
             for code in (code for code, found in dev.items() if found is None):
-                self.problems.add(f"Task {task.name!r} has no validation split in {code!r}.", "The threshold of mining is tuned there; leave the language out with languages=….")
+                self.problems.add(
+                    f"Task {task.name!r} has no validation split in {code!r}.",
+                    "The threshold of mining is tuned there; leave the language out with languages=….",
+                )
             return [*rows, *(found for found in dev.values() if found)], settings
         others = [code for code in task.languages if code not in scored] if task.pooled else []
         beside = [found for code in others if (found := self.located(task, "test", code, seed))]
-        return [*rows, *beside, *self.pool_rows(task, seed)], settings | ({"scored": scored} if beside else {})
+        return [*rows, *beside, *self.pool_rows(task, seed)], settings | (
+            {"scored": scored} if beside else {}
+        )
 
     def control(self, start: Start, seed: int) -> dict[str, Any]:
         """``control=random`` replaces the weights that the chain starts from, after any pretrain phase."""
@@ -351,7 +534,12 @@ class Composer:
 
 def check_languages(params: Shape, problems: Problems) -> None:
     """Unknown language codes of every parameter that names languages, all at once."""
-    asked = [code for name in ("languages", "text_languages") if isinstance(value := getattr(params, name, "auto"), tuple) for code in value]
+    asked = [
+        code
+        for name in ("languages", "text_languages")
+        if isinstance(value := getattr(params, name, "auto"), tuple)
+        for code in value
+    ]
     asked += [code for code in [getattr(params, "source_language", None)] if code]
     for code in asked:
         if code in ("false", "False"):

@@ -40,10 +40,18 @@ class Cost:
     exact: bool = True
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(self.steps + other.steps, self.tokens + other.tokens, self.seconds + other.seconds, self.disk + other.disk, self.exact and other.exact)
+        return Cost(
+            self.steps + other.steps,
+            self.tokens + other.tokens,
+            self.seconds + other.seconds,
+            self.disk + other.disk,
+            self.exact and other.exact,
+        )
 
     def times(self, factor: float) -> Cost:
-        return Cost(self.steps * factor, self.tokens * factor, self.seconds * factor, self.disk * factor, self.exact)
+        return Cost(
+            self.steps * factor, self.tokens * factor, self.seconds * factor, self.disk * factor, self.exact
+        )
 
 
 @dataclass
@@ -58,7 +66,9 @@ class Past:
 
     @classmethod
     def of(cls, store: Store) -> Past:
-        return cls(store.search({"xfer.kind": "phase"}, status="FINISHED", newest_first=True, limit=LOOKED_AT))
+        return cls(
+            store.search({"xfer.kind": "phase"}, status="FINISHED", newest_first=True, limit=LOOKED_AT)
+        )
 
     @cached_property
     def by_hash(self) -> dict[tuple[str, str], str]:
@@ -71,12 +81,24 @@ class Past:
 
     @cached_property
     def trained(self) -> list[RunView]:
-        return [run for run in self.runs if run.metrics.get("train/optimizer_steps") and run.metrics.get("train/tokens")]
+        return [
+            run
+            for run in self.runs
+            if run.metrics.get("train/optimizer_steps") and run.metrics.get("train/tokens")
+        ]
 
     def tokens_per_sequence(self, phase: Phase) -> float:
         """Of phases with the same tasks, else the mean over those with one of them, else of the kind; NaN without any."""
-        names = [phase.reports["target"]] if phase.kind == "target" and "target" in phase.reports else [task.name for task in phase.tasks]
-        return _first(self._per_sequence(phase.kind, ",".join(names)), _mean([self._per_sequence(phase.kind, name) for name in names]), self._per_sequence(phase.kind, None))
+        names = (
+            [phase.reports["target"]]
+            if phase.kind == "target" and "target" in phase.reports
+            else [task.name for task in phase.tasks]
+        )
+        return _first(
+            self._per_sequence(phase.kind, ",".join(names)),
+            _mean([self._per_sequence(phase.kind, name) for name in names]),
+            self._per_sequence(phase.kind, None),
+        )
 
     def _per_sequence(self, kind: str, tasks: str | None) -> float:
         found = []
@@ -89,14 +111,28 @@ class Past:
 
     def seconds_per_token(self, kind: str, base: str) -> float:
         """Of phases on the same base model, of this kind if there are any."""
-        on_base = [run for run in self.trained if run.tags.get("xfer.base_identity") == base and run.metrics.get("train/seconds")]
+        on_base = [
+            run
+            for run in self.trained
+            if run.tags.get("xfer.base_identity") == base and run.metrics.get("train/seconds")
+        ]
         of_kind = [run for run in on_base if run.tags.get("xfer.phase") == kind]
         rates = [run.metrics["train/seconds"] / run.metrics["train/tokens"] for run in of_kind or on_base]
         return median(rates) if rates else math.nan
 
     def prediction_seconds(self, target: str, base: str) -> float:
-        found = [run.metrics["predict/seconds"] for run in self.runs if run.metrics.get("predict/seconds") and run.tags.get("xfer.base_identity") == base]
-        mine = [run.metrics["predict/seconds"] for run in self.runs if run.metrics.get("predict/seconds") and run.tags.get("xfer.target") == target and run.tags.get("xfer.base_identity") == base]
+        found = [
+            run.metrics["predict/seconds"]
+            for run in self.runs
+            if run.metrics.get("predict/seconds") and run.tags.get("xfer.base_identity") == base
+        ]
+        mine = [
+            run.metrics["predict/seconds"]
+            for run in self.runs
+            if run.metrics.get("predict/seconds")
+            and run.tags.get("xfer.target") == target
+            and run.tags.get("xfer.base_identity") == base
+        ]
         return median(mine or found) if mine or found else math.nan
 
 
@@ -110,8 +146,18 @@ def cost(phase: Phase, past: Past) -> Cost:
         return Cost(disk=weights(phase))
     steps = steps_of(phase)
     known = past.tokens_per_sequence(phase)
-    tokens = steps * phase.settings["train_batch_size"] * (phase.settings["max_seq_length"] if math.isnan(known) else known)
-    return Cost(steps, tokens, tokens * past.seconds_per_token(phase.kind, identity), weights(phase), not math.isnan(known))
+    tokens = (
+        steps
+        * phase.settings["train_batch_size"]
+        * (phase.settings["max_seq_length"] if math.isnan(known) else known)
+    )
+    return Cost(
+        steps,
+        tokens,
+        tokens * past.seconds_per_token(phase.kind, identity),
+        weights(phase),
+        not math.isnan(known),
+    )
 
 
 def total(phases: Iterable[Phase], past: Past) -> Cost:
@@ -126,7 +172,13 @@ def steps_of(phase: Phase) -> float:
     sizes = {task.name: _rows(task, phase) for task in phase.tasks}
     if not sizes or any(n is None for n in sizes.values()):
         return math.nan
-    mixture = Mixture(tuple(sizes), s.get("mixing", "proportional"), s.get("mixing_cap") or 0, s.get("mixing_temperature", 1.0), s.get("mlm_share", 0.0))
+    mixture = Mixture(
+        tuple(sizes),
+        s.get("mixing", "proportional"),
+        s.get("mixing_cap") or 0,
+        s.get("mixing_temperature", 1.0),
+        s.get("mlm_share", 0.0),
+    )
     return float(count_steps(sizes, mixture, s["train_batch_size"], s["num_train_epochs"], 0))
 
 
@@ -159,17 +211,29 @@ def weights(phase: Phase) -> float:
         layer = 4 * size["hidden"] ** 2 + 2 * size["hidden"] * size["inner"]
         return 4.0 * ((size["vocab_size"] + POSITIONS) * size["hidden"] + size["layers"] * layer)
     folder = Path(base.path)
-    return float(sum(file.stat().st_size for file in folder.glob("*.safetensors"))) or math.nan if folder.is_dir() else math.nan
+    return (
+        float(sum(file.stat().st_size for file in folder.glob("*.safetensors"))) or math.nan
+        if folder.is_dir()
+        else math.nan
+    )
 
 
 def said(found: Cost, past: Past) -> str:
     """An estimate in words."""
     if math.isnan(found.steps):
         return "the number of rows is not known before they are read: no estimate"
-    tokens = f"{'about' if found.exact else 'at most'} {amount(found.tokens)} tokens in {found.steps:,.0f} steps"
+    tokens = (
+        f"{'about' if found.exact else 'at most'} {amount(found.tokens)} tokens in {found.steps:,.0f} steps"
+    )
     time = "" if math.isnan(found.seconds) else f", {duration(found.seconds)} of one process"
     disk = "" if math.isnan(found.disk) else f", {found.disk / 1e6:,.0f} MB of checkpoints"
-    how = f"calibrated on {len(past.trained)} finished phases" if found.exact and not math.isnan(found.seconds) else "not calibrated: no finished phase here tells tokens and time" if not past.trained else "partly calibrated: some of it has never been run here"
+    how = (
+        f"calibrated on {len(past.trained)} finished phases"
+        if found.exact and not math.isnan(found.seconds)
+        else "not calibrated: no finished phase here tells tokens and time"
+        if not past.trained
+        else "partly calibrated: some of it has never been run here"
+    )
     return f"{tokens}{time}{disk} ({how})"
 
 

@@ -44,18 +44,33 @@ def evaluate_phase(phase: Phase, start: Path | Base, work: Path) -> Evaluation:
     """Predict and score every language of the phase's task."""
     task = phase.tasks[0]
     begin = starting_point(phase, start, work / "start")
-    options = {name: phase.settings[name] for name in ("layer", "pooling", "max_seq_length") if name in phase.settings}
+    options = {
+        name: phase.settings[name]
+        for name in ("layer", "pooling", "max_seq_length")
+        if name in phase.settings
+    }
     if task.kind == TaskKind.RETRIEVAL:
         return evaluate_retrieval(phase, begin, options)
     from mlflow_xfer.training.predict import encoding_counts, predict
 
-    splits = {rows.language: sources.subset(sources.read(task, rows), phase.settings["max_eval_examples"], 0) for rows in phase.rows}
-    predicted = {language: in_order(found, splits[language]) for language, found in predict(begin, task, splits, **options).items()}
+    splits = {
+        rows.language: sources.subset(sources.read(task, rows), phase.settings["max_eval_examples"], 0)
+        for rows in phase.rows
+    }
+    predicted = {
+        language: in_order(found, splits[language])
+        for language, found in predict(begin, task, splits, **options).items()
+    }
     gold = {language: references(task, split) for language, split in splits.items()}
     read = encoding_counts(begin, task, splits, max_seq_length=phase.settings["max_seq_length"])
-    rows = [row(task, language, predicted[language], gold[language], options_of(task, split)) | read[language] for language, split in splits.items()]
+    rows = [
+        row(task, language, predicted[language], gold[language], options_of(task, split)) | read[language]
+        for language, split in splits.items()
+    ]
     ids = {language: list(split["id"][:]) for language, split in splits.items()}
-    return Evaluation(rows, predicted, ids, analysis(task.kind, task.metric, splits, predicted, gold, _consistency(phase)))
+    return Evaluation(
+        rows, predicted, ids, analysis(task.kind, task.metric, splits, predicted, gold, _consistency(phase))
+    )
 
 
 def _consistency(phase: Phase) -> Callable[[str, str], float] | None:
@@ -64,7 +79,9 @@ def _consistency(phase: Phase) -> Callable[[str, str], float] | None:
     if tuned is None or phase.tasks[0].metric != "entity_f1":
         return None
     read = [sources.read(tuned.tasks[0], rows) for rows in training_rows(tuned, tuned.tasks[0])]
-    return label_consistency(*([value for split in read for value in split[column][:]] for column in ("words", "tags")))
+    return label_consistency(
+        *([value for split in read for value in split[column][:]] for column in ("words", "tags"))
+    )
 
 
 def evaluate_retrieval(phase: Phase, begin: Path, options: Mapping[str, Any]) -> Evaluation:
@@ -76,13 +93,24 @@ def evaluate_retrieval(phase: Phase, begin: Path, options: Mapping[str, Any]) ->
     more: dict[str, dict[str, Any]] = {}
     if task.metric == "bucc_f1":
         (predicted, gold, ids, drawn), thresholds = retrieval.mined(task, tests, devs, begin, options)
-        more = {code: {"component_threshold": value} | ({} if code in tests else {"split": "validation"}) for code, value in thresholds.items()}
+        more = {
+            code: {"component_threshold": value} | ({} if code in tests else {"split": "validation"})
+            for code, value in thresholds.items()
+        }
     elif task.metric == "map_at_20":
         predicted, gold, ids, drawn = retrieval.lists(task, tests, beside, begin, options)
     else:
         predicted, gold, ids, drawn = retrieval.translations(task, tests, begin, options)
-    read = encoding_counts(begin, task, {code: tests[code] if code in tests else devs[code] for code in predicted}, max_seq_length=phase.settings["max_seq_length"])
-    rows = [row(task, code, predicted[code], gold[code], drawn.get(code)) | read[code] | more.get(code, {}) for code in predicted]
+    read = encoding_counts(
+        begin,
+        task,
+        {code: tests[code] if code in tests else devs[code] for code in predicted},
+        max_seq_length=phase.settings["max_seq_length"],
+    )
+    rows = [
+        row(task, code, predicted[code], gold[code], drawn.get(code)) | read[code] | more.get(code, {})
+        for code in predicted
+    ]
     return Evaluation(rows, predicted, ids)
 
 
@@ -93,7 +121,12 @@ def in_order(found: Sequence[Any] | Mapping[str, Any], split: Any) -> list[Any]:
 
 def references(task: Task, split: Any) -> list[Any]:
     """What a split's predictions are compared with."""
-    columns = {TaskKind.CLASSIFICATION: "label", TaskKind.TAGGING: "tags", TaskKind.MULTIPLE_CHOICE: "label", TaskKind.SPAN_QA: "answers"}
+    columns = {
+        TaskKind.CLASSIFICATION: "label",
+        TaskKind.TAGGING: "tags",
+        TaskKind.MULTIPLE_CHOICE: "label",
+        TaskKind.SPAN_QA: "answers",
+    }
     found = list(split[columns[task.kind]])
     return [answers["text"] for answers in found] if task.kind == TaskKind.SPAN_QA else found
 
@@ -105,7 +138,15 @@ def options_of(task: Task, split: Any) -> Sequence[Any] | None:
     return task.labels or None
 
 
-def row(task: Task, language: str, predicted: Sequence[Any], gold: Sequence[Any], options: Sequence[Any] | None, *, seed: int = 0) -> dict[str, Any]:
+def row(
+    task: Task,
+    language: str,
+    predicted: Sequence[Any],
+    gold: Sequence[Any],
+    options: Sequence[Any] | None,
+    *,
+    seed: int = 0,
+) -> dict[str, Any]:
     """One line of the per-language table; ``options`` is what a random guess chooses from, ``seed`` the bootstrap's."""
     found = score(task.metric, predicted, gold, language, seed=seed)
     base = baselines(task.metric, gold, None, options, language)

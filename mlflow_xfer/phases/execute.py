@@ -32,7 +32,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-UNDONE = ("RUNNING", "FAILED", "KILLED")  # a run in one of these states can be resumed by the holder of its phase
+UNDONE = (
+    "RUNNING",
+    "FAILED",
+    "KILLED",
+)  # a run in one of these states can be resumed by the holder of its phase
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,11 @@ class Executor:
 
     def code(self, phase: Phase) -> str:
         """The code hash of ``phase``, with those of the phases it stands on."""
-        behind = [self.code(s) if isinstance(s, Phase) else s.code_hash for s in phase.inputs if not isinstance(s, Base)]
+        behind = [
+            self.code(s) if isinstance(s, Phase) else s.code_hash
+            for s in phase.inputs
+            if not isinstance(s, Base)
+        ]
         return code_hash(phase.procedure, tuple(behind))
 
     def existing(self, phase: Phase) -> str | None:
@@ -117,17 +125,37 @@ class Executor:
                         logger.warning("%s: %s", phase.label, error)
                 else:
                     shutil.rmtree(work, ignore_errors=True)  # begun here, finished elsewhere
-        logger.info("%s: reused run %s (same data, settings and %s)", phase.label, found, "code" if self.reuse == "same-code" else "inputs")
+        logger.info(
+            "%s: reused run %s (same data, settings and %s)",
+            phase.label,
+            found,
+            "code" if self.reuse == "same-code" else "inputs",
+        )
         return Done(found, "reused")
 
-    def _run(self, phase: Phase, code: str, work: Path, parent: str | None, attach: str | None, lease: Lease) -> Done:
+    def _run(
+        self, phase: Phase, code: str, work: Path, parent: str | None, attach: str | None, lease: Lease
+    ) -> Done:
         if not phase.resolved:  # what lies there may come from other data or weights
             shutil.rmtree(work, ignore_errors=True)
         held = record.held_run(self.store, work, UNDONE)
-        why = f"resumed in run {held}" if held else self.store.near_misses(phase.spec(), code) or "first of its kind"
+        why = (
+            f"resumed in run {held}"
+            if held
+            else self.store.near_misses(phase.spec(), code) or "first of its kind"
+        )
         logger.info("%s: %s", phase.label, why)
         inputs = [run for source in phase.inputs if (run := self._run_id(source))]
-        run_id = record.open_phase(self.store, phase, code, inputs, parent=parent, run_id=held or attach, suite=self.suite, holder=lease.holder)
+        run_id = record.open_phase(
+            self.store,
+            phase,
+            code,
+            inputs,
+            parent=parent,
+            run_id=held or attach,
+            suite=self.suite,
+            holder=lease.holder,
+        )
         record.hold_run(work, run_id)
         meter = record.Meter(self.store, run_id, phase, resumed=bool(held))
         with record.ending(self.store, run_id):
@@ -145,7 +173,9 @@ class Executor:
         shutil.rmtree(work, ignore_errors=True)
         return Done(run_id, "resumed" if held else "made")
 
-    def _train(self, phase: Phase, start: Path | Base, work: Path, run_id: str, meter: record.Meter, lease: Lease) -> None:
+    def _train(
+        self, phase: Phase, start: Path | Base, work: Path, run_id: str, meter: record.Meter, lease: Lease
+    ) -> None:
         from mlflow_xfer.phases.train import train_phase
 
         write = record.once(self.store, run_id)
@@ -160,7 +190,9 @@ class Executor:
         meter.saw({"train/tokens": outcome.tokens}, outcome.steps)
         self._publish(phase, outcome, run_id, lease)
 
-    def _merge(self, phase: Phase, starts: Sequence[Path | Base], work: Path, run_id: str, lease: Lease) -> None:
+    def _merge(
+        self, phase: Phase, starts: Sequence[Path | Base], work: Path, run_id: str, lease: Lease
+    ) -> None:
         from mlflow_xfer.phases.merge import merge_phase
 
         self._publish(phase, merge_phase(phase, starts, work), run_id, lease)
@@ -168,7 +200,9 @@ class Executor:
     def _publish(self, phase: Phase, outcome: Outcome, run_id: str, lease: Lease) -> None:
         lease.confirm()
         record.outcome(self.store, run_id, phase, outcome)
-        checkpoints.publish(self.store, run_id, outcome.directory, step=outcome.selected_step, tags=record.model_tags(phase))
+        checkpoints.publish(
+            self.store, run_id, outcome.directory, step=outcome.selected_step, tags=record.model_tags(phase)
+        )
 
     def _evaluate(self, phase: Phase, start: Path | Base, work: Path, run_id: str, lease: Lease) -> None:
         from mlflow_xfer.phases.evaluate import evaluate_phase
@@ -198,12 +232,18 @@ def validate(phases: Iterable[Phase]) -> None:
     """
     problems = Problems()
     phases = list(phases)
-    for base in {source for phase in phases for source in phase.inputs if isinstance(source, Base) and source.path}:
+    for base in {
+        source for phase in phases for source in phase.inputs if isinstance(source, Base) and source.path
+    }:
         try:
-            load.load_tokenizer(base.path) if base.identity.startswith("scratch:") else _check_model(base.path)
+            load.load_tokenizer(base.path) if base.identity.startswith("scratch:") else _check_model(
+                base.path
+            )
         except XferError as error:
             problems.add(error)
-    for base in {phase.root() for phase in phases if any(task.choice_scoring == "likelihood" for task in phase.tasks)}:
+    for base in {
+        phase.root() for phase in phases if any(task.choice_scoring == "likelihood" for task in phase.tasks)
+    }:
         if isinstance(base, Base):
             _check_decoder(base, problems)
     seen: set[tuple[str, str, str, str]] = set()
@@ -229,7 +269,10 @@ def _check_decoder(base: Base, problems: Problems) -> None:
         with suppress(XferError):
             decoder = load.is_decoder(load.load_config(base.path))
     if not decoder:
-        problems.add(f"choice_scoring=likelihood needs a decoder; model={base.reference} reads both ways.", "Use choice_scoring=head, or a model such as llama.")
+        problems.add(
+            f"choice_scoring=likelihood needs a decoder; model={base.reference} reads both ways.",
+            "Use choice_scoring=head, or a model such as llama.",
+        )
 
 
 def _check_model(path: str) -> None:

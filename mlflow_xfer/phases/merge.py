@@ -22,5 +22,10 @@ def merge_phase(phase: Phase, starts: Sequence[Path | Base], work: Path) -> Outc
     options = {"weights": [phase.settings["merge_weight"]] * len(directories)} if base else {}
     if method == "ties":
         options |= {"density": phase.settings["merge_density"]}
-    write_whole(work / CHECKPOINT, lambda out: merge_checkpoints(directories, base, out, method=method, scratch=work / SCRATCH, **options))
+    write_whole(
+        work / CHECKPOINT,
+        lambda out: merge_checkpoints(
+            directories, base, out, method=method, scratch=work / SCRATCH, **options
+        ),
+    )
     return Outcome(work / CHECKPOINT, steps=0, tokens=0, metrics={}, selected_step=0, collapsed=False)

@@ -55,13 +55,28 @@ class Finding:
     def __str__(self) -> str:
         parts = [self.declared] if self.declared else []
         if self.measured is not None:
-            parts.append(_counted(summary(self.measured), sum(o.of for o in self.measured.values()), "dev" if self.selection else "test"))
+            parts.append(
+                _counted(
+                    summary(self.measured),
+                    sum(o.of for o in self.measured.values()),
+                    "dev" if self.selection else "test",
+                )
+            )
         if self.status == "excluded":
-            parts.append("Equal and nearly equal rows are left out of training, and rows that share a paragraph.")
+            parts.append(
+                "Equal and nearly equal rows are left out of training, and rows that share a paragraph."
+            )
         return f"{self.training} → {self.target}{' dev' if self.selection else ''}: {' '.join(parts)}"
 
     def as_dict(self) -> dict[str, Any]:
-        return {"training": self.training, "target": self.target, "declared": self.declared, "measured": None if self.measured is None else summary(self.measured), "excluded": self.excluded, "split": "validation" if self.selection else "test"}
+        return {
+            "training": self.training,
+            "target": self.target,
+            "declared": self.declared,
+            "measured": None if self.measured is None else summary(self.measured),
+            "excluded": self.excluded,
+            "split": "validation" if self.selection else "test",
+        }
 
 
 def _counted(found: Mapping[str, Any], of: int, what: str) -> str:
@@ -92,8 +107,14 @@ def findings(evaluation: Phase, measure: bool | None = True) -> list[Finding]:
         for task in phase.tasks:
             training = training_rows(phase, task)
             seen = _joined([_measured(task, rows, target, tests, measure) for rows in training])
-            found[task.name, phase.kind] = Finding(task.name, target.name, declared(task, target), seen, bool(phase.excludes))
-            if selector and (met := _joined([_measured(task, rows, selector, dev, measure) for rows in training])) and any(met.values()):
+            found[task.name, phase.kind] = Finding(
+                task.name, target.name, declared(task, target), seen, bool(phase.excludes)
+            )
+            if (
+                selector
+                and (met := _joined([_measured(task, rows, selector, dev, measure) for rows in training]))
+                and any(met.values())
+            ):
                 found[task.name, phase.kind, "dev"] = Finding(task.name, target.name, "", met, selection=True)
     root = evaluation.root()
     for name in root.tasks if isinstance(root, Made) else ():
@@ -116,7 +137,9 @@ def training_rows(phase: Phase, task: Task) -> list[Rows]:
     """The rows that the phase trains ``task`` on: its training split, and the few-shot rows of other languages."""
     mine = [rows for rows in phase.rows if rows.task == task.name]
     source = next((rows.language for rows in mine if rows.split == "train"), None)
-    return [rows for rows in mine if rows.split == "train" or (rows.language != source and rows.split != POOL)]
+    return [
+        rows for rows in mine if rows.split == "train" or (rows.language != source and rows.split != POOL)
+    ]
 
 
 def tested(evaluation: Phase) -> list[Rows]:
@@ -125,7 +148,9 @@ def tested(evaluation: Phase) -> list[Rows]:
     return found or [rows for rows in evaluation.rows if rows.split != POOL]
 
 
-def _measured(task: Task, rows: Rows, target: Task, tests: Sequence[Rows], measure: bool | None) -> dict[str, Overlap] | None:
+def _measured(
+    task: Task, rows: Rows, target: Task, tests: Sequence[Rows], measure: bool | None
+) -> dict[str, Overlap] | None:
     if measure is None or rows.provider == "mini" or not tests:
         return None
     return unseen.measured(task, rows, target, tests) if measure else unseen.known(task, rows, target, tests)
@@ -140,13 +165,26 @@ def _joined(measured: Sequence[Mapping[str, Overlap] | None]) -> dict[str, Overl
 
 
 def _sum(overlaps: Sequence[Overlap]) -> Overlap:
-    names = {name: tuple(one for overlap in overlaps for one in getattr(overlap, name)) for name in ("exact", "near", "shared")}
-    return Overlap(**names, texts=sum(o.texts for o in overlaps), touched=min(sum(o.touched for o in overlaps), overlaps[0].of), of=overlaps[0].of)
+    names = {
+        name: tuple(one for overlap in overlaps for one in getattr(overlap, name))
+        for name in ("exact", "near", "shared")
+    }
+    return Overlap(
+        **names,
+        texts=sum(o.texts for o in overlaps),
+        touched=min(sum(o.touched for o in overlaps), overlaps[0].of),
+        of=overlaps[0].of,
+    )
 
 
 def of_plan(phases: Iterable[Phase], measure: bool | None = True) -> list[Finding]:
     """The findings behind all evaluations among ``phases``, each once."""
-    found = {(f.training, f.target, str(f)): f for phase in phases if phase.kind == "evaluate" for f in findings(phase, measure)}
+    found = {
+        (f.training, f.target, str(f)): f
+        for phase in phases
+        if phase.kind == "evaluate"
+        for f in findings(phase, measure)
+    }
     return list(found.values())
 
 
@@ -159,5 +197,7 @@ def joined(statuses: Sequence[str], details: Sequence[str]) -> dict[str, str]:
     """The tags that say all of these; none if there is nothing to say."""
     if not statuses:
         return {}
-    worst = next(status for status in ("found", "selection", "declared", "excluded", "none") if status in statuses)
+    worst = next(
+        status for status in ("found", "selection", "declared", "excluded", "none") if status in statuses
+    )
     return {STATUS: worst, DETAILS: "\n".join(details)[:LONGEST]}

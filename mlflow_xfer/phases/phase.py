@@ -92,10 +92,17 @@ class Phase:
             "kind": self.kind,
             "settings": dict(sorted(self.settings.items())),
             "seed": self.seed,
-            "tasks": [canonical(task, {rows.provider for rows in self.rows if rows.task == task.name}) for task in self.tasks],
+            "tasks": [
+                canonical(task, {rows.provider for rows in self.rows if rows.task == task.name})
+                for task in self.tasks
+            ],
             "rows": [rows.spec() for rows in self.rows],
             "inputs": [identity(source) for source in self.inputs],
-            **{name: [rows.spec() | {"by": canonical(task, {rows.provider})} for task, rows in found] for name, found in (("excludes", self.excludes), ("selection", self.selection)) if found},
+            **{
+                name: [rows.spec() | {"by": canonical(task, {rows.provider})} for task, rows in found]
+                for name, found in (("excludes", self.excludes), ("selection", self.selection))
+                if found
+            },
         }
 
     @cached_property
@@ -105,7 +112,9 @@ class Phase:
     @property
     def resolved(self) -> bool:
         """Whether all data and inputs have a known identity; only then may a finished run be reused."""
-        mine = all(rows.resolved for rows in (*self.rows, *(rows for _, rows in (*self.excludes, *self.selection))))
+        mine = all(
+            rows.resolved for rows in (*self.rows, *(rows for _, rows in (*self.excludes, *self.selection)))
+        )
         return mine and all(getattr(source, "resolved", True) for source in self.inputs)
 
     @property
@@ -122,7 +131,10 @@ class Phase:
 
     def chain(self) -> list[Phase]:
         """The phases up to this one, each after its inputs; shared ones may come again."""
-        return [*(before for source in self.inputs if isinstance(source, Phase) for before in source.chain()), self]
+        return [
+            *(before for source in self.inputs if isinstance(source, Phase) for before in source.chain()),
+            self,
+        ]
 
     def ancestors(self) -> list[Phase]:
         """The phases before this one, nearest first."""
@@ -166,7 +178,8 @@ def canonical(task: Task, providers: set[str]) -> dict[str, Any]:
     """The part of a task's declaration that affects a result; paths are left to the rows' digests."""
     entry = {f.name: getattr(task, f.name) for f in fields(task) if f.name not in DESCRIPTIVE}
     entry["sources"] = [
-        {"type": type(source).__name__} | {k: v for k, v in asdict(source).items() if not (k == "splits" and isinstance(source, Files))}
+        {"type": type(source).__name__}
+        | {k: v for k, v in asdict(source).items() if not (k == "splits" and isinstance(source, Files))}
         for provider in sorted(providers)
         for source in task.sources.get(provider, ())
     ]

@@ -83,7 +83,10 @@ class Plan:
     def plan_hash(self) -> str:
         if len(self.transfers) == 1:
             return self.transfers[0].plan_hash
-        return digest(sorted(part.plan_hash for part in self.transfers) or sorted(phase.spec_hash for phase in self.requested))
+        return digest(
+            sorted(part.plan_hash for part in self.transfers)
+            or sorted(phase.spec_hash for phase in self.requested)
+        )
 
 
 def unique(phases: Iterable[Phase]) -> list[Phase]:
@@ -94,7 +97,14 @@ def unique(phases: Iterable[Phase]) -> list[Phase]:
     return list(found.values())
 
 
-def make_plan(verb: str, params: Any, find_base: Callable[[str, str | None, str], Base | Made], extra: Mapping[str, Task] | None = None, *, online: bool = False) -> Plan:
+def make_plan(
+    verb: str,
+    params: Any,
+    find_base: Callable[[str, str | None, str], Base | Made],
+    extra: Mapping[str, Task] | None = None,
+    *,
+    online: bool = False,
+) -> Plan:
     """The plan of ``verb``.
 
     Args:
@@ -117,7 +127,9 @@ def make_plan(verb: str, params: Any, find_base: Callable[[str, str | None, str]
 def _pretrain(composer: Composer) -> Plan:
     params: Any = composer.params
     if params.text is None:
-        raise XferError("text=none leaves nothing to pre-train on.", "Give text=mini or a folder of <language>.txt.")
+        raise XferError(
+            "text=none leaves nothing to pre-train on.", "Give text=mini or a folder of <language>.txt."
+        )
     phase = composer.pretrain(composer.start(0), params.training("pretrain"), params.text, params.seed)
     return Plan("pretrain", (phase,))
 
@@ -125,7 +137,10 @@ def _pretrain(composer: Composer) -> Plan:
 def _intermediate(composer: Composer) -> Plan:
     params: Any = composer.params
     if not params.intermediate:
-        raise XferError("intermediate=none leaves nothing to train.", "Name intermediate tasks; the baseline is a transfer with intermediate=none.")
+        raise XferError(
+            "intermediate=none leaves nothing to train.",
+            "Name intermediate tasks; the baseline is a transfer with intermediate=none.",
+        )
     phases = composer.intermediates(composer.start(0), params.seed)
     return Plan("intermediate", tuple(phases[-1:]))
 
@@ -133,16 +148,28 @@ def _intermediate(composer: Composer) -> Plan:
 def _target(composer: Composer) -> Plan:
     params: Any = composer.params
     start = composer.start(0)
-    phases = [phase for name in composer.target_names() if (task := composer.task(name, "target")) for phase in composer.tune(task, start, params.seed)]
+    phases = [
+        phase
+        for name in composer.target_names()
+        if (task := composer.task(name, "target"))
+        for phase in composer.tune(task, start, params.seed)
+    ]
     if not phases and not composer.problems:
-        raise XferError(f"target={','.join(composer.target_names())} is scored straight from the backbone: there is nothing to train.", "Use evaluate, or name a trained target.")
+        raise XferError(
+            f"target={','.join(composer.target_names())} is scored straight from the backbone: there is nothing to train.",
+            "Use evaluate, or name a trained target.",
+        )
     return Plan("target", tuple(unique(phases)))
 
 
 def _evaluate(composer: Composer) -> Plan:
     params: Any = composer.params
     start = composer.start(0)
-    names = list(start.tasks) if params.target == "auto" and isinstance(start, Made) and start.phase == "target" else composer.target_names()
+    names = (
+        list(start.tasks)
+        if params.target == "auto" and isinstance(start, Made) and start.phase == "target"
+        else composer.target_names()
+    )
     tasks = [task for name in names if (task := composer.task(name, "target"))]
     if params.target == "auto" and (not isinstance(start, Made) or start.phase != "target"):
         tasks = [task for task in tasks if not task.trained]
@@ -150,11 +177,20 @@ def _evaluate(composer: Composer) -> Plan:
         if task.kind is TaskKind.MULTIPLE_CHOICE and params.choice_scoring == "likelihood":
             continue  # scored by the language model, trained on the task or not
         if task.trained and isinstance(start, Phase):
-            composer.problems.add(f"model={params.model} has no head for {task.name!r}: it was not trained on it.", f"Train it first (mlflow-xfer target --target {task.name}), then evaluate that run; or run the chain: mlflow-xfer transfer --target {task.name}")
+            composer.problems.add(
+                f"model={params.model} has no head for {task.name!r}: it was not trained on it.",
+                f"Train it first (mlflow-xfer target --target {task.name}), then evaluate that run; or run the chain: mlflow-xfer transfer --target {task.name}",
+            )
         if task.trained and isinstance(start, Made) and start.phase != "target":
-            composer.problems.add(f"Run {start.run_id} is a {start.phase} run without a head for {task.name!r}.", "Evaluate a run of phase target, or name an untrained target.")
+            composer.problems.add(
+                f"Run {start.run_id} is a {start.phase} run without a head for {task.name!r}.",
+                "Evaluate a run of phase target, or name an untrained target.",
+            )
     if not tasks and not composer.problems:
-        raise XferError(f"model={params.model} has no head, and the suite has no target that needs none.", "Name the target run as model, or target=<retrieval task>.")
+        raise XferError(
+            f"model={params.model} has no head, and the suite has no target that needs none.",
+            "Name the target run as model, or target=<retrieval task>.",
+        )
     phases = tuple(composer.evaluation(task, start, params.seed) for task in tasks)
     return Plan("evaluate", phases, suite=composer.suite().name, missing=dict(composer.missing))
 
@@ -162,9 +198,19 @@ def _evaluate(composer: Composer) -> Plan:
 def _transfer(composer: Composer) -> Plan:
     params: Any = composer.params
     names = composer.target_names()
-    transfers = [_replicate(composer, names, base_seed, seed) for base_seed in params.base_seeds for seed in params.seeds]
+    transfers = [
+        _replicate(composer, names, base_seed, seed)
+        for base_seed in params.base_seeds
+        for seed in params.seeds
+    ]
     requested = [phase for transfer in transfers for phase in transfer.evaluations.values()]
-    return Plan("transfer", tuple(unique(requested)) if not composer.problems else (), tuple(transfers), composer.suite().name, dict(composer.missing))
+    return Plan(
+        "transfer",
+        tuple(unique(requested)) if not composer.problems else (),
+        tuple(transfers),
+        composer.suite().name,
+        dict(composer.missing),
+    )
 
 
 def _replicate(composer: Composer, names: list[str], base_seed: int, seed: int) -> Transfer:
@@ -187,8 +233,17 @@ def beginning(composer: Composer, base_seed: int) -> tuple[Start, list[Phase]]:
         start = composer.pretrain(start, params.training("pretrain"), params.text, base_seed)
         before.append(start)
     elif isinstance(start, Base) and start.identity.startswith("scratch:"):
-        composer.problems.add(f"model={params.model} has random weights and no text to learn from.", "Give text=mini or a folder of <language>.txt; for a random baseline use control=random.")
+        composer.problems.add(
+            f"model={params.model} has random weights and no text to learn from.",
+            "Give text=mini or a folder of <language>.txt; for a random baseline use control=random.",
+        )
     return start, before
 
 
-_PLANS = {"pretrain": _pretrain, "intermediate": _intermediate, "target": _target, "evaluate": _evaluate, "transfer": _transfer}
+_PLANS = {
+    "pretrain": _pretrain,
+    "intermediate": _intermediate,
+    "target": _target,
+    "evaluate": _evaluate,
+    "transfer": _transfer,
+}

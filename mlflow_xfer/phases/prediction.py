@@ -38,7 +38,9 @@ class Checkpoint:
     max_seq_length: int = MAX_SEQ_LENGTH
 
 
-def predict_file(model: str, file: Path | str, task: str | None, open_store: Callable[[], Store]) -> list[dict[str, Any]]:
+def predict_file(
+    model: str, file: Path | str, task: str | None, open_store: Callable[[], Store]
+) -> list[dict[str, Any]]:
     """One row for each example of ``file``: its columns and ``prediction``.
 
     Args:
@@ -60,12 +62,19 @@ def predict_file(model: str, file: Path | str, task: str | None, open_store: Cal
 def checkpoint_of(model: str, task: str | None, open_store: Callable[[], Store]) -> Checkpoint:
     """Where the files of ``model`` are; arguments and errors as for :func:`predict_file`."""
     if model == "mini" or model.startswith("scratch:"):
-        raise XferError(f"model={model} is no result: nothing has been trained yet.", "Train a target first (mlflow-xfer transfer --target pos) and give the run's id.")
+        raise XferError(
+            f"model={model} is no result: nothing has been trained yet.",
+            "Train a target first (mlflow-xfer transfer --target pos) and give the run's id.",
+        )
     if RUN_ID.fullmatch(model) or model.startswith(("runs:/", "models:/")):
         store = open_store()
         run = _trained(store, store.get(run_of(store, model)), task)
         limit = int(run.params.get("max_seq_length") or MAX_SEQ_LENGTH)
-        return Checkpoint(checkpoints.fetch(store, run.run_id), run.tags.get("xfer.target") or run.tags.get("xfer.tasks", ""), limit)
+        return Checkpoint(
+            checkpoints.fetch(store, run.run_id),
+            run.tags.get("xfer.target") or run.tags.get("xfer.tasks", ""),
+            limit,
+        )
     base = References(open_store, fetch=True)(model, None, "auto")
     assert isinstance(base, Base)
     return Checkpoint(Path(base.path))
@@ -84,19 +93,30 @@ def _trained(store: Store, run: RunView, task: str | None) -> RunView:
     if run.kind == "phase" and not targets and run.inputs:  # an evaluation straight from a backbone
         return store.get(run.inputs[0])
     if not targets:
-        raise XferError(f"Run {run.run_id} ({run.kind or 'not of mlflow-xfer'}) has no trained target.", "Name a run of phase target, a transfer with a trained target, or a directory.")
+        raise XferError(
+            f"Run {run.run_id} ({run.kind or 'not of mlflow-xfer'}) has no trained target.",
+            "Name a run of phase target, a transfer with a trained target, or a directory.",
+        )
     if task is None and len(targets) > 1 or task is not None and task not in targets:
-        raise XferError(f"Run {run.run_id} trained {', '.join(sorted(targets))}: {'which of them?' if task is None else f'no {task!r}.'}", f"Name one: task={sorted(targets)[0]}")
+        raise XferError(
+            f"Run {run.run_id} trained {', '.join(sorted(targets))}: {'which of them?' if task is None else f'no {task!r}.'}",
+            f"Name one: task={sorted(targets)[0]}",
+        )
     several = targets[task or next(iter(targets))]
     if len(several) > 1:
-        logger.info("run %s has %d replicates; this is the first, run %s", run.run_id, len(several), several[0].run_id)
+        logger.info(
+            "run %s has %d replicates; this is the first, run %s", run.run_id, len(several), several[0].run_id
+        )
     return several[0]
 
 
 def _behind(store: Store, run: RunView) -> list[RunView]:
     """The phase runs that a condition, transfer or evaluation stands on, one level of transfers unfolded; a study is too many."""
     if run.kind == "study":
-        raise XferError(f"Run {run.run_id} is a study of several conditions.", "Name one of its conditions, transfers or target runs; mlflow-xfer lineage RUN shows them.")
+        raise XferError(
+            f"Run {run.run_id} is a study of several conditions.",
+            "Name one of its conditions, transfers or target runs; mlflow-xfer lineage RUN shows them.",
+        )
     inputs = [store.get(run_id) for run_id in run.inputs]
     if run.kind == "condition":
         return [store.get(run_id) for transfer in inputs for run_id in transfer.inputs]
@@ -108,21 +128,36 @@ def _head(found: Checkpoint, task: str | None) -> tuple[str | None, Task]:
     heads = heads_of(found.directory)
     if not heads:
         if task is not None and task != found.task:
-            raise XferError(f"{found.directory} has no head for task {task!r}, nor any other.", "Leave task out to see which texts are nearest to each other.")
-        return None, Task(name="", kind=TaskKind.RETRIEVAL, metric="", languages=(), sources={}, trained=False)
+            raise XferError(
+                f"{found.directory} has no head for task {task!r}, nor any other.",
+                "Leave task out to see which texts are nearest to each other.",
+            )
+        return None, Task(
+            name="", kind=TaskKind.RETRIEVAL, metric="", languages=(), sources={}, trained=False
+        )
     if len(heads) > 1 and task is None or task is not None and task not in (*heads, found.task):
-        raise XferError(f"{found.directory} has heads for {', '.join(heads)}{f', none for {task!r}' if task else ''}.", f"Name one: task={next(iter(heads))}")
+        raise XferError(
+            f"{found.directory} has heads for {', '.join(heads)}{f', none for {task!r}' if task else ''}.",
+            f"Name one: task={next(iter(heads))}",
+        )
     name = task if task in heads else next(iter(heads))
     return name or None, replace(heads[name], name=name or found.task)
 
 
-def _predicted(found: Checkpoint, head: str | None, task: Task, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _predicted(
+    found: Checkpoint, head: str | None, task: Task, rows: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
     from datasets import Dataset
 
     from mlflow_xfer.training.predict import predict
 
-    (answers,) = predict(found.directory, task, {"": Dataset.from_list(rows)}, max_seq_length=found.max_seq_length, head=head).values()
-    return [shown(row) | {"prediction": _readable(task, row, answer)} for row, answer in zip(rows, answers, strict=True)]
+    (answers,) = predict(
+        found.directory, task, {"": Dataset.from_list(rows)}, max_seq_length=found.max_seq_length, head=head
+    ).values()
+    return [
+        shown(row) | {"prediction": _readable(task, row, answer)}
+        for row, answer in zip(rows, answers, strict=True)
+    ]
 
 
 def shown(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,7 +168,9 @@ def _readable(task: Task, row: Mapping[str, Any], answer: Any) -> Any:
     return row["choices"][answer] if task.kind == TaskKind.MULTIPLE_CHOICE else answer
 
 
-def _nearest(found: Checkpoint, head: str | None, task: Task, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _nearest(
+    found: Checkpoint, head: str | None, task: Task, rows: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """For each text the nearest of the others by the cosine of their vectors, of a dual encoder if there is one."""
     from datasets import Dataset
 
@@ -141,9 +178,14 @@ def _nearest(found: Checkpoint, head: str | None, task: Task, rows: list[dict[st
     from mlflow_xfer.training.retrieval import nearest
 
     if len(rows) < 2:
-        raise XferError("This checkpoint compares texts: one alone has no neighbour.", "Give two lines or more, or a run that trained another target.")
+        raise XferError(
+            "This checkpoint compares texts: one alone has no neighbour.",
+            "Give two lines or more, or a run that trained another target.",
+        )
     split = Dataset.from_list([{"id": row["id"], "source": row["text"], "target": None} for row in rows])
-    sides = vectors(found.directory, task, {"": split}, head=head, max_seq_length=found.max_seq_length)[""].source.vectors
+    sides = vectors(found.directory, task, {"": split}, head=head, max_seq_length=found.max_seq_length)[
+        ""
+    ].source.vectors
     places, cosines = nearest(sides, sides, 2)
     answered = []
     for number, (row, near, cosine) in enumerate(zip(rows, places.tolist(), cosines.tolist(), strict=True)):

@@ -24,24 +24,49 @@ class Preview:
 
     def as_dict(self) -> dict[str, Any]:
         phases = [{**self._entry(phase), "spec": phase.spec()} for phase in self.plan.phases]
-        return {"verb": self.plan.verb, "plan_hash": self.plan.plan_hash, "suite": self.plan.suite, "missing": dict(self.plan.missing), "overlaps": [found.as_dict() for found in self.overlaps], "phases": phases}
+        return {
+            "verb": self.plan.verb,
+            "plan_hash": self.plan.plan_hash,
+            "suite": self.plan.suite,
+            "missing": dict(self.plan.missing),
+            "overlaps": [found.as_dict() for found in self.overlaps],
+            "phases": phases,
+        }
 
     def text(self) -> str:
         """One line for each phase, then what is missing and what overlaps."""
         numbers = {phase.spec_hash: n for n, phase in enumerate(self.plan.phases, 1)}
         lines = [self._line(phase, numbers) for phase in self.plan.phases]
-        lines += [f"missing: {task} has no data in {' '.join(codes)}" for task, codes in self.plan.missing.items()]
+        lines += [
+            f"missing: {task} has no data in {' '.join(codes)}" for task, codes in self.plan.missing.items()
+        ]
         lines += [f"overlap: {found}" for found in self.overlaps]
         run = sum(phase.spec_hash not in self.existing for phase in self.plan.phases)
         transfers = f"{len(self.plan.transfers)} transfers, " if self.plan.transfers else ""
-        lines.append(f"{transfers}{len(numbers)} phases: {run} to run, {len(numbers) - run} reused ({self.store})")
+        lines.append(
+            f"{transfers}{len(numbers)} phases: {run} to run, {len(numbers) - run} reused ({self.store})"
+        )
         return "\n".join([*lines, *([self.cost] if run and self.cost else [])])
 
     def _entry(self, phase: Phase) -> dict[str, Any]:
-        return {"label": phase.label, "kind": phase.kind, "spec_hash": phase.spec_hash, "resolved": phase.resolved, "run_id": self.existing.get(phase.spec_hash)}
+        return {
+            "label": phase.label,
+            "kind": phase.kind,
+            "spec_hash": phase.spec_hash,
+            "resolved": phase.resolved,
+            "run_id": self.existing.get(phase.spec_hash),
+        }
 
     def _line(self, phase: Phase, numbers: Mapping[str, int]) -> str:
-        after = [str(numbers[source.spec_hash]) for source in phase.inputs if isinstance(source, Phase)] or [phase.root().reference]
+        after = [str(numbers[source.spec_hash]) for source in phase.inputs if isinstance(source, Phase)] or [
+            phase.root().reference
+        ]
         run = self.existing.get(phase.spec_hash)
-        state = f"reused: {run}" if run else "to run" if phase.resolved else "to run (unresolved: no reuse claimed)"
+        state = (
+            f"reused: {run}"
+            if run
+            else "to run"
+            if phase.resolved
+            else "to run (unresolved: no reuse claimed)"
+        )
         return f"{numbers[phase.spec_hash]:>3}  {phase.label:<44} after {', '.join(after):<24} {phase.spec_hash[:10]}  {state}"

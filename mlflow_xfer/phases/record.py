@@ -23,21 +23,60 @@ HELD = "run.json"
 HOLDER_TAG = "xfer.holder"
 PER_LANGUAGE = "results/per_language.json"
 BUCKETS = "results/buckets.json"
-SELECTING = ("dev/", "label_free/", "oracle/")  # metrics that are logged along a training, and once more for what was selected
+SELECTING = (
+    "dev/",
+    "label_free/",
+    "oracle/",
+)  # metrics that are logged along a training, and once more for what was selected
 CONTEXTS = {"train": "train", "validation": "dev", "test": "test"}
-WORK = ("train/optimizer_steps", "train/tokens", "train/seconds", "predict/seconds")  # what a run itself did: never copied to another run
+WORK = (
+    "train/optimizer_steps",
+    "train/tokens",
+    "train/seconds",
+    "predict/seconds",
+)  # what a run itself did: never copied to another run
 SHOWN_PARAMS = ("learning_rate", "num_train_epochs", "max_steps", "train_batch_size", "max_seq_length", "select_by", "combine", "merge_method", "merge_weight", "merge_density", "mixing", "mlm_share", "target_shots", "layer", "pooling", "control", "exclude_overlap")  # fmt: skip
 
 
-def open_phase(store: Store, phase: Phase, code: str, inputs: Sequence[str], *, parent: str | None, run_id: str | None, suite: str, holder: str = "") -> str:
+def open_phase(
+    store: Store,
+    phase: Phase,
+    code: str,
+    inputs: Sequence[str],
+    *,
+    parent: str | None,
+    run_id: str | None,
+    suite: str,
+    holder: str = "",
+) -> str:
     """Open the run of ``phase`` (or the given one again) with all that identifies it, and which worker holds it."""
-    tags = phase_tags(phase, suite) | ({HOLDER_TAG: holder} if holder else {}) | {"xfer.spec_hash": phase.spec_hash, "xfer.code_hash": code, "xfer.input_run_ids": ",".join(inputs), ARTIFACTS_TAG: PER_LANGUAGE if phase.kind == "evaluate" else "model"}
-    params = {name: phase.settings[name] for name in SHOWN_PARAMS if phase.settings.get(name) not in (None, "")}
+    tags = (
+        phase_tags(phase, suite)
+        | ({HOLDER_TAG: holder} if holder else {})
+        | {
+            "xfer.spec_hash": phase.spec_hash,
+            "xfer.code_hash": code,
+            "xfer.input_run_ids": ",".join(inputs),
+            ARTIFACTS_TAG: PER_LANGUAGE if phase.kind == "evaluate" else "model",
+        }
+    )
+    params = {
+        name: phase.settings[name] for name in SHOWN_PARAMS if phase.settings.get(name) not in (None, "")
+    }
     if phase.seed is not None:
         params["seed"] = phase.seed
     opened = store.start("phase", phase.label, tags=tags, params=params, parent=parent, run_id=run_id)
     store.dict_artifact(opened, phase.spec(), "spec.json")
-    store.dict_artifact(opened, {**phase.settings, "seed": phase.seed, "tasks": [t.name for t in phase.tasks], "base_model": phase.root().reference}, "params.json")
+    store.dict_artifact(
+        opened,
+        {
+            **phase.settings,
+            "seed": phase.seed,
+            "tasks": [t.name for t in phase.tasks],
+            "base_model": phase.root().reference,
+        },
+        "params.json",
+    )
     for rows in phase.rows:
         store.input(opened, rows, CONTEXTS.get(rows.split, rows.split))
     for _, rows in phase.selection:
@@ -54,18 +93,36 @@ def phase_tags(phase: Phase, suite: str) -> dict[str, str]:
         "xfer.combine": phase.combine if phase.combine != "joint" else "",
         "xfer.target": (target.reports.get("target") or target.tasks[0].name) if target else "",
         "xfer.base_model": phase.root().reference,
-        "xfer.base_identity": phase.root().identity if isinstance(phase.root(), Base) else phase.root().spec_hash,
+        "xfer.base_identity": phase.root().identity
+        if isinstance(phase.root(), Base)
+        else phase.root().spec_hash,
         "xfer.seed": str(phase.seed if phase.seed is not None else phase.reports.get("seed", "")),
         "xfer.suite": suite if phase.kind == "evaluate" else "",
-        "xfer.control": next((p.settings["control"] for p in (phase, *phase.ancestors()) if "control" in p.settings), ""),
-        "xfer.train_on": next((p.reports["train_on"] for p in (phase, *phase.ancestors()) if p.reports.get("train_on")), ""),
-        "xfer.target_shots": next((str(p.settings["target_shots"]) for p in (phase, *phase.ancestors()) if "target_shots" in p.settings), ""),
+        "xfer.control": next(
+            (p.settings["control"] for p in (phase, *phase.ancestors()) if "control" in p.settings), ""
+        ),
+        "xfer.train_on": next(
+            (p.reports["train_on"] for p in (phase, *phase.ancestors()) if p.reports.get("train_on")), ""
+        ),
+        "xfer.target_shots": next(
+            (
+                str(p.settings["target_shots"])
+                for p in (phase, *phase.ancestors())
+                if "target_shots" in p.settings
+            ),
+            "",
+        ),
         "xfer.split": phase.reports.get("split", ""),
-        "xfer.oracle": "true" if phase.reports.get("oracle") or any(p.settings.get("select_by") == "oracle" for p in (phase, *phase.ancestors())) else "",
+        "xfer.oracle": "true"
+        if phase.reports.get("oracle")
+        or any(p.settings.get("select_by") == "oracle" for p in (phase, *phase.ancestors()))
+        else "",
         "xfer.data_languages": ",".join(dict.fromkeys(rows.language for rows in phase.rows)),
     }
     root = phase.root()
-    return (dict(root.marks) if isinstance(root, Made) else {}) | {name: value for name, value in tags.items() if value}
+    return (dict(root.marks) if isinstance(root, Made) else {}) | {
+        name: value for name, value in tags.items() if value
+    }
 
 
 def outside_totals(phase: Phase) -> bool:
@@ -74,7 +131,11 @@ def outside_totals(phase: Phase) -> bool:
 
 
 def model_tags(phase: Phase) -> dict[str, str]:
-    return {"xfer.phase": phase.kind, "xfer.tasks": ",".join(task.name for task in phase.tasks), "xfer.spec_hash": phase.spec_hash}
+    return {
+        "xfer.phase": phase.kind,
+        "xfer.tasks": ",".join(task.name for task in phase.tasks),
+        "xfer.spec_hash": phase.spec_hash,
+    }
 
 
 def once(store: Store, run_id: str) -> Callable[[Mapping[str, float], int], None]:
@@ -82,7 +143,9 @@ def once(store: Store, run_id: str) -> Callable[[Mapping[str, float], int], None
     logged = store.last_steps(run_id)
 
     def log(values: Mapping[str, float], step: int) -> None:
-        store.metrics(run_id, {name: value for name, value in values.items() if step > logged.get(name, -1)}, step)
+        store.metrics(
+            run_id, {name: value for name, value in values.items() if step > logged.get(name, -1)}, step
+        )
 
     return log
 
@@ -98,7 +161,9 @@ class Meter:
         self.store, self.run_id, self.trains = store, run_id, phase.kind != "evaluate"
         self.name = "train/seconds" if self.trains else "predict/seconds"
         before = store.get(run_id).metrics if resumed else {}
-        self.before = {name: before.get(name, 0.0) for name in ("train/optimizer_steps", "train/tokens", self.name)}
+        self.before = {
+            name: before.get(name, 0.0) for name in ("train/optimizer_steps", "train/tokens", self.name)
+        }
         self.steps, self.all_tokens = self.before["train/optimizer_steps"], self.before["train/tokens"]
         self.seconds = 0.0
 
@@ -111,7 +176,10 @@ class Meter:
         return max(self.all_tokens - self.before["train/tokens"], 0.0)
 
     def saw(self, values: Mapping[str, float], step: int) -> None:
-        self.steps, self.all_tokens = max(self.steps, step), max(self.all_tokens, values.get("train/tokens", 0.0))
+        self.steps, self.all_tokens = (
+            max(self.steps, step),
+            max(self.all_tokens, values.get("train/tokens", 0.0)),
+        )
 
     def __enter__(self) -> Meter:
         self._begun = time.monotonic()
@@ -120,13 +188,19 @@ class Meter:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.seconds = time.monotonic() - self._begun
         steps = {"train/optimizer_steps": self.steps} if kind and self.trains else {}
-        self.store.metrics(self.run_id, {self.name: self.before[self.name] + self.seconds, **steps}, int(self.steps))
+        self.store.metrics(
+            self.run_id, {self.name: self.before[self.name] + self.seconds, **steps}, int(self.steps)
+        )
 
 
 def outcome(store: Store, run_id: str, phase: Phase, found: Outcome) -> None:
     """The counters of a finished training and the figures of the selected checkpoint; its curves are logged already."""
     counters = {"train/optimizer_steps": found.steps, "train/selected_step": found.selected_step}
-    chosen = {f"{name}/selected" if name.startswith(SELECTING) else name: value for name, value in found.metrics.items() if not name.startswith("train/")}
+    chosen = {
+        f"{name}/selected" if name.startswith(SELECTING) else name: value
+        for name, value in found.metrics.items()
+        if not name.startswith("train/")
+    }
     store.metrics(run_id, {**counters, **chosen}, found.steps)
     if found.collapsed:
         store.tags(run_id, {"xfer.collapsed": "true"})
@@ -162,9 +236,19 @@ def evaluation(store: Store, run_id: str, phase: Phase, found: Evaluation, work:
 def request(store: Store, opened: str, result: str, label: str) -> None:
     """Turn a run that ``mlflow run`` opened into a pointer at the run that holds the result."""
     run = store.get(result)
-    copied = {name: value for name, value in run.tags.items() if name.startswith("xfer.") and name not in ("xfer.kind", "xfer.spec_hash", "xfer.code_hash", "xfer.plan_hash")}
+    copied = {
+        name: value
+        for name, value in run.tags.items()
+        if name.startswith("xfer.")
+        and name not in ("xfer.kind", "xfer.spec_hash", "xfer.code_hash", "xfer.plan_hash")
+    }
     note = f"Asked for what run [{run.name}]({store.link(result).splitlines()[-1]}) holds; nothing was trained here."
-    store.start("request", f"request: {label}", tags={**copied, "xfer.result_run_id": result, "mlflow.note.content": note}, run_id=opened)
+    store.start(
+        "request",
+        f"request: {label}",
+        tags={**copied, "xfer.result_run_id": result, "mlflow.note.content": note},
+        run_id=opened,
+    )
     store.metrics(opened, {name: value for name, value in run.metrics.items() if name not in WORK})
     store.finish(opened, "FINISHED")
 
@@ -189,8 +273,13 @@ def end_abandoned(store: Store, phase: Phase, code: str, holder: str) -> None:
     """End the runs of this phase that a dead worker left running, before its successor opens another one."""
     if not holder:
         return
-    for run in store.search({"xfer.spec_hash": phase.spec_hash, "xfer.code_hash": code, HOLDER_TAG: holder}, status="RUNNING"):
-        store.tags(run.run_id, {"xfer.error": "its worker was not heard of any more; another one took the phase over"})
+    for run in store.search(
+        {"xfer.spec_hash": phase.spec_hash, "xfer.code_hash": code, HOLDER_TAG: holder}, status="RUNNING"
+    ):
+        store.tags(
+            run.run_id,
+            {"xfer.error": "its worker was not heard of any more; another one took the phase over"},
+        )
         store.finish(run.run_id, "KILLED")
 
 

@@ -20,8 +20,18 @@ if TYPE_CHECKING:
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 COMMIT = re.compile(r"[0-9a-f]{40}")
-IDENTIFYING = (".json", ".safetensors", ".model", ".txt")  # weights, configuration and tokenizer of a directory
-MARKS = ("xfer.control", "xfer.train_on", "xfer.target_shots", "xfer.oracle")  # they hold for what is made from a run, too
+IDENTIFYING = (
+    ".json",
+    ".safetensors",
+    ".model",
+    ".txt",
+)  # weights, configuration and tokenizer of a directory
+MARKS = (
+    "xfer.control",
+    "xfer.train_on",
+    "xfer.target_shots",
+    "xfer.oracle",
+)  # they hold for what is made from a run, too
 ACCEPTED = "Accepted: mini, scratch:<xlm-roberta|llama>:<size>, a directory, a run id, runs:/<run id>, models:/<name or id>, a hub id."
 
 
@@ -49,7 +59,9 @@ class References:
         if tokenizer == "auto":
             return Base(reference, f"{reference}:auto")
         if not Path(tokenizer).expanduser().is_dir():
-            raise XferError(f"tokenizer={tokenizer}: no such directory.", "Give a directory with tokenizer.json, or auto.")
+            raise XferError(
+                f"tokenizer={tokenizer}: no such directory.", "Give a directory with tokenizer.json, or auto."
+            )
         folder = Path(tokenizer).expanduser().absolute()
         return Base(reference, f"{reference}:{file_digest(folder / 'tokenizer.json')}", str(folder))
 
@@ -60,12 +72,26 @@ class References:
         if run.tags.get("xfer.kind") == "request":
             run = store.get(run.tags["xfer.result_run_id"])
         if run.tags.get("xfer.kind") != "phase" or "xfer.spec_hash" not in run.tags:
-            raise XferError(f"model={reference}: run {run_id} holds no checkpoint of a phase.", "Name a run of kind phase (pretrain, intermediate or target).")
+            raise XferError(
+                f"model={reference}: run {run_id} holds no checkpoint of a phase.",
+                "Name a run of kind phase (pretrain, intermediate or target).",
+            )
         if run.status != "FINISHED":
-            raise XferError(f"model={reference}: run {run_id} is {run.status}.", "Repeat its command first: it goes on from the last checkpoint.")
+            raise XferError(
+                f"model={reference}: run {run_id} is {run.status}.",
+                "Repeat its command first: it goes on from the last checkpoint.",
+            )
         tags = run.tags
         marks = {name: tags[name] for name in MARKS if name in tags}
-        return Made(reference, run.run_id, tags["xfer.spec_hash"], tags["xfer.code_hash"], tags["xfer.phase"], tuple(filter(None, (tags.get("xfer.target") or tags.get("xfer.tasks", "")).split(","))), marks)
+        return Made(
+            reference,
+            run.run_id,
+            tags["xfer.spec_hash"],
+            tags["xfer.code_hash"],
+            tags["xfer.phase"],
+            tuple(filter(None, (tags.get("xfer.target") or tags.get("xfer.tasks", "")).split(","))),
+            marks,
+        )
 
 
 def task_file_tasks(params: Any) -> dict[str, Task]:
@@ -80,10 +106,18 @@ def task_file_tasks(params: Any) -> dict[str, Task]:
 def directory(reference: str, folder: Path) -> Base:
     """A local checkpoint: identified by the bytes of its weights, configuration and tokenizer."""
     if not (folder / "config.json").is_file():
-        raise XferError(f"model={reference}: the directory has no config.json.", "A checkpoint directory is what save_pretrained writes.")
+        raise XferError(
+            f"model={reference}: the directory has no config.json.",
+            "A checkpoint directory is what save_pretrained writes.",
+        )
     if not any(folder.glob("*.safetensors")):
         pickled = any(folder.glob("*.bin"))
-        raise XferError(f"model={reference}: the directory has no safetensors weights.", "Pickled weights are not loaded: convert them with save_pretrained(safe_serialization=True)." if pickled else "A checkpoint directory is what save_pretrained writes.")
+        raise XferError(
+            f"model={reference}: the directory has no safetensors weights.",
+            "Pickled weights are not loaded: convert them with save_pretrained(safe_serialization=True)."
+            if pickled
+            else "A checkpoint directory is what save_pretrained writes.",
+        )
     files = sorted(p for p in folder.iterdir() if p.is_file() and p.suffix in IDENTIFYING)
     return Base(reference, f"dir:{digest([[p.name, file_digest(p)] for p in files])}", str(folder.absolute()))
 
@@ -91,7 +125,9 @@ def directory(reference: str, folder: Path) -> Base:
 def hub(reference: str, revision: str | None, fetch: bool = False) -> Base:
     """A hub model: identified by its commit, which is the revision asked for or the one in the local cache."""
     path = _download(reference, revision) if fetch else reference
-    commit = revision if revision and COMMIT.fullmatch(revision) else _cached_commit(reference, revision or "main")
+    commit = (
+        revision if revision and COMMIT.fullmatch(revision) else _cached_commit(reference, revision or "main")
+    )
     if commit is None:
         return Base(reference, f"unresolved:hub:{reference}@{revision or 'main'}", path)
     return Base(reference, f"hub:{reference}@{commit}", path)
@@ -109,7 +145,12 @@ def _download(reference: str, revision: str | None) -> str:
     from huggingface_hub import snapshot_download
 
     try:
-        return snapshot_download(reference, revision=revision, allow_patterns=["*.safetensors", "*.json", "*.model", "*.txt"])
+        return snapshot_download(
+            reference, revision=revision, allow_patterns=["*.safetensors", "*.json", "*.model", "*.txt"]
+        )
     except Exception as error:  # the hub client raises a dozen classes, from connection errors to bad ids
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise XferError(f"model={reference}: not a directory or run here, and the hub does not give it ({reason}).", ACCEPTED) from error
+        raise XferError(
+            f"model={reference}: not a directory or run here, and the hub does not give it ({reason}).",
+            ACCEPTED,
+        ) from error

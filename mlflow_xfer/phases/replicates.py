@@ -25,7 +25,9 @@ ORACLE = "**Oracle**: checkpoints were selected with labels of the evaluated lan
 FEW_SHOT = "**Few-shot**: trained with {} labelled examples of each evaluated language. Not zero-shot, in no suite total."
 
 
-def run_plan(executor: Executor, plan: Plan, opened: str | None, baselines: Mapping[int, str] | None = None) -> str:
+def run_plan(
+    executor: Executor, plan: Plan, opened: str | None, baselines: Mapping[int, str] | None = None
+) -> str:
     """Run the transfers of ``plan`` and return the run that stands for them: a transfer, or a condition over several.
 
     Args:
@@ -48,29 +50,73 @@ def run_plan(executor: Executor, plan: Plan, opened: str | None, baselines: Mapp
     return run_id
 
 
-def open_condition(store: Store, plan: Plan, *, opened: str | None = None, parent: str | None = None, label: str = "") -> str:
+def open_condition(
+    store: Store, plan: Plan, *, opened: str | None = None, parent: str | None = None, label: str = ""
+) -> str:
     """Open the run of a condition; ``label`` where an arm of a study has a name of its own."""
     first = plan.transfers[0]
     own = tags(plan, first) | {"xfer.plan_hash": plan.plan_hash}
-    title = f"{label}: {len(plan.transfers)} seed{'s' * (len(plan.transfers) > 1)}" if label else name(first, len(plan.transfers))
-    return store.start("condition", title, tags=own, params={k: v for k, v in params(first).items() if k != "seed"}, parent=parent, run_id=opened)
+    title = (
+        f"{label}: {len(plan.transfers)} seed{'s' * (len(plan.transfers) > 1)}"
+        if label
+        else name(first, len(plan.transfers))
+    )
+    return store.start(
+        "condition",
+        title,
+        tags=own,
+        params={k: v for k, v in params(first).items() if k != "seed"},
+        parent=parent,
+        run_id=opened,
+    )
 
 
-def run_transfer(executor: Executor, plan: Plan, transfer: Transfer, *, opened: str | None = None, parent: str | None = None) -> str:
+def run_transfer(
+    executor: Executor,
+    plan: Plan,
+    transfer: Transfer,
+    *,
+    opened: str | None = None,
+    parent: str | None = None,
+) -> str:
     """Run one replicate, with its phases as children, and log its totals."""
     store = executor.store
     earlier = finished(executor, transfer.plan_hash, "transfer")
     if earlier and all(executor.existing(phase) for phase in transfer.phases):
         logger.info("%s: reused run %s (all its phases exist)", name(transfer), earlier)
         return pointed(store, earlier, opened, name(transfer))
-    run_id = store.start("transfer", name(transfer), tags=tags(plan, transfer) | {"xfer.plan_hash": transfer.plan_hash, "xfer.seed": str(transfer.seed), "xfer.base_seed": str(transfer.base_seed)}, params=params(transfer), parent=parent, run_id=opened)
+    run_id = store.start(
+        "transfer",
+        name(transfer),
+        tags=tags(plan, transfer)
+        | {
+            "xfer.plan_hash": transfer.plan_hash,
+            "xfer.seed": str(transfer.seed),
+            "xfer.base_seed": str(transfer.base_seed),
+        },
+        params=params(transfer),
+        parent=parent,
+        run_id=opened,
+    )
     with record.ending(store, run_id):
         done = [executor.ensure(phase, parent=run_id) for phase in transfer.phases]
         reused = [d.run_id for d in done if d.how == "reused"]
-        store.tags(run_id, {"xfer.input_run_ids": ",".join(d.run_id for d in done), **({"xfer.reused_from": ",".join(reused)} if reused else {})})
+        store.tags(
+            run_id,
+            {
+                "xfer.input_run_ids": ",".join(d.run_id for d in done),
+                **({"xfer.reused_from": ",".join(reused)} if reused else {}),
+            },
+        )
         store.flush()
         evaluated = [executor.done[phase.spec_hash].run_id for phase in transfer.evaluations.values()]
-        log_totals(store, run_id, plan, [row for run in evaluated for row in record.read_table(store, run)], gathered(store, evaluated))
+        log_totals(
+            store,
+            run_id,
+            plan,
+            [row for run in evaluated for row in record.read_table(store, run)],
+            gathered(store, evaluated),
+        )
     return run_id
 
 
@@ -81,7 +127,12 @@ def run_phases(executor: Executor, plan: Plan, opened: str | None) -> str:
     earlier = finished(executor, plan.plan_hash, "transfer")
     if earlier and all(executor.existing(phase) for phase in plan.phases):
         return pointed(store, earlier, opened, label)
-    run_id = store.start("transfer", label, tags={**record.phase_tags(plan.requested[0], plan.suite), "xfer.plan_hash": plan.plan_hash}, run_id=opened)
+    run_id = store.start(
+        "transfer",
+        label,
+        tags={**record.phase_tags(plan.requested[0], plan.suite), "xfer.plan_hash": plan.plan_hash},
+        run_id=opened,
+    )
     with record.ending(store, run_id):
         done = [executor.ensure(phase, parent=run_id) for phase in plan.requested]
         store.tags(run_id, {"xfer.input_run_ids": ",".join(d.run_id for d in done)})
@@ -95,10 +146,14 @@ def gathered(store: Store, evaluated: Sequence[str]) -> dict[str, str]:
     """The overlap tags of several evaluate or transfer runs as one: the gravest status, all details."""
     tags = [store.get(run).tags for run in evaluated]
     details = dict.fromkeys(line for found in tags for line in found.get(overlaps.DETAILS, "").splitlines())
-    return overlaps.joined([found[overlaps.STATUS] for found in tags if overlaps.STATUS in found], list(details))
+    return overlaps.joined(
+        [found[overlaps.STATUS] for found in tags if overlaps.STATUS in found], list(details)
+    )
 
 
-def log_totals(store: Store, run_id: str, plan: Plan, rows: Rows, overlap: Mapping[str, str] | None = None) -> None:
+def log_totals(
+    store: Store, run_id: str, plan: Plan, rows: Rows, overlap: Mapping[str, str] | None = None
+) -> None:
     """Suite and selection totals as metrics, the per-language table, and a description for the run page."""
     import pandas as pd
 
@@ -112,23 +167,39 @@ def log_totals(store: Store, run_id: str, plan: Plan, rows: Rows, overlap: Mappi
     store.tags(run_id, {"mlflow.note.content": described(rows, metrics, overlap or {}), **(overlap or {})})
 
 
-def suite_metrics(plan: Plan, scores: Mapping[str, Mapping[str, float]], on_dev: Collection[str] = ()) -> dict[str, float]:
+def suite_metrics(
+    plan: Plan, scores: Mapping[str, Mapping[str, float]], on_dev: Collection[str] = ()
+) -> dict[str, float]:
     """``<suite>/…`` where the suite's rule allows it, and always ``selected/avg`` over what was asked.
 
     ``on_dev`` names tasks scored on dev for want of a test set: no part of the suite's totals.
     """
     asked = {f"selected/{task}": sum(by.values()) / len(by) for task, by in scores.items()}
-    metrics = {"selected/avg": sum(asked.values()) / len(asked), **asked}  # the first is what MLflow's compare page selects
+    metrics = {
+        "selected/avg": sum(asked.values()) / len(asked),
+        **asked,
+    }  # the first is what MLflow's compare page selects
     if any(record.outside_totals(phase) for phase in plan.phases if phase.kind == "evaluate"):
         return metrics
     suite = SUITES.get(plan.suite)
-    trained = {task.name: task.trained for phase in plan.phases if phase.kind == "evaluate" for task in phase.tasks}
+    trained = {
+        task.name: task.trained for phase in plan.phases if phase.kind == "evaluate" for task in phase.tasks
+    }
     found = totals(suite, {task: by for task, by in scores.items() if task not in on_dev}, trained)
-    named = {"avg": found.avg, "avg_trained": found.avg_trained, "gap": found.gap, "std": found.std, **found.groups, **found.tasks}
+    named = {
+        "avg": found.avg,
+        "avg_trained": found.avg_trained,
+        "gap": found.gap,
+        "std": found.std,
+        **found.groups,
+        **found.tasks,
+    }
     return metrics | {f"{suite.name}/{key}": value for key, value in named.items() if value is not None}
 
 
-def collapse(store: Store, run_id: str, replicates: Sequence[str], baseline: Sequence[Mapping[str, float]]) -> None:
+def collapse(
+    store: Store, run_id: str, replicates: Sequence[str], baseline: Sequence[Mapping[str, float]]
+) -> None:
     """Metrics of a condition: means over its transfers, interval of ``selected/avg``, n, and differences to ``baseline``.
 
     ``baseline`` holds the metrics of the paired replicates (same seeds, hence same heads and orders); empty: none.
@@ -143,9 +214,18 @@ def collapse(store: Store, run_id: str, replicates: Sequence[str], baseline: Seq
     if baseline:
         differences = [a - b["selected/avg"] for a, b in zip(averages, baseline, strict=True)]
         low, high = mean_interval(differences)
-        metrics |= {"selected/delta": sum(differences) / len(differences), "selected/delta_low": low, "selected/delta_high": high}
+        metrics |= {
+            "selected/delta": sum(differences) / len(differences),
+            "selected/delta_low": low,
+            "selected/delta_high": high,
+        }
         tasks = {key for key in common if key.startswith("selected/") and key != "selected/avg"}
-        metrics |= {f"delta/{key.removeprefix('selected/')}": statistics.fmean(a[key] - b[key] for a, b in zip(found, baseline, strict=True)) for key in tasks}
+        metrics |= {
+            f"delta/{key.removeprefix('selected/')}": statistics.fmean(
+                a[key] - b[key] for a, b in zip(found, baseline, strict=True)
+            )
+            for key in tasks
+        }
     store.metrics(run_id, metrics)
 
 
@@ -160,9 +240,14 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, 
     return statistics.fmean(values) - half, statistics.fmean(values) + half
 
 
-def paired(executor: Executor, replicates: Sequence[str], baselines: Mapping[int, str]) -> list[Mapping[str, float]]:
+def paired(
+    executor: Executor, replicates: Sequence[str], baselines: Mapping[int, str]
+) -> list[Mapping[str, float]]:
     """The metrics of the baseline transfer of each replicate; empty unless every one has a finished baseline."""
-    runs = [finished(executor, baselines[n], "transfer") if n in baselines else None for n in range(len(replicates))]
+    runs = [
+        finished(executor, baselines[n], "transfer") if n in baselines else None
+        for n in range(len(replicates))
+    ]
     if not all(runs):
         return []
     return [executor.store.get(run).metrics for run in runs if run]
@@ -172,7 +257,9 @@ def finished(executor: Executor, plan_hash: str, kind: str) -> str | None:
     """The oldest finished run of ``kind`` with this plan."""
     if executor.reuse == "never":
         return None
-    found = executor.store.search({"xfer.kind": kind, "xfer.plan_hash": plan_hash}, status="FINISHED", limit=1)
+    found = executor.store.search(
+        {"xfer.kind": kind, "xfer.plan_hash": plan_hash}, status="FINISHED", limit=1
+    )
     return found[0].run_id if found else None
 
 
@@ -189,7 +276,13 @@ def name(transfer: Transfer, n: int = 1) -> str:
     shots = {phase.settings["target_shots"] for phase in transfer.phases if "target_shots" in phase.settings}
     marked = ["random"] * control + [f"{k} shots" for k in shots] + ["oracle"] * is_oracle(transfer)
     combined = f" ({transfer.combine})" if transfer.combine in ("sequential", "merge") else ""
-    return " ".join([f"{'+'.join(transfer.intermediates) or 'baseline'}{combined} → {'+'.join(transfer.targets)}", *marked, *marks])
+    return " ".join(
+        [
+            f"{'+'.join(transfer.intermediates) or 'baseline'}{combined} → {'+'.join(transfer.targets)}",
+            *marked,
+            *marks,
+        ]
+    )
 
 
 def is_oracle(transfer: Transfer) -> bool:
@@ -198,28 +291,67 @@ def is_oracle(transfer: Transfer) -> bool:
 
 
 def tags(plan: Plan, transfer: Transfer) -> dict[str, str]:
-    keep = ("xfer.base_model", "xfer.base_identity", "xfer.combine", "xfer.control", "xfer.train_on", "xfer.target_shots", "xfer.oracle")
-    shared = {key: value for phase in transfer.evaluations.values() for key, value in record.phase_tags(phase, plan.suite).items() if key in keep}
-    return shared | {"xfer.tasks": ",".join(transfer.intermediates) or "none", "xfer.target": ",".join(transfer.targets), "xfer.suite": plan.suite}
+    keep = (
+        "xfer.base_model",
+        "xfer.base_identity",
+        "xfer.combine",
+        "xfer.control",
+        "xfer.train_on",
+        "xfer.target_shots",
+        "xfer.oracle",
+    )
+    shared = {
+        key: value
+        for phase in transfer.evaluations.values()
+        for key, value in record.phase_tags(phase, plan.suite).items()
+        if key in keep
+    }
+    return shared | {
+        "xfer.tasks": ",".join(transfer.intermediates) or "none",
+        "xfer.target": ",".join(transfer.targets),
+        "xfer.suite": plan.suite,
+    }
 
 
 def params(transfer: Transfer) -> dict[str, Any]:
     """Few and of low cardinality: they are the axes of MLflow's compare views."""
-    return {"intermediate": ",".join(transfer.intermediates) or "none", "target": ",".join(transfer.targets), "seed": transfer.seed}
+    return {
+        "intermediate": ",".join(transfer.intermediates) or "none",
+        "target": ",".join(transfer.targets),
+        "seed": transfer.seed,
+    }
 
 
 def described(rows: Rows, metrics: Mapping[str, float], overlap: Mapping[str, str]) -> str:
     """Markdown for the run page: the totals, each task with its English and other scores, and overlaps."""
     said = [ORACLE, ""] if any(row.get("oracle") for row in rows) else []
-    said += [part for k in sorted({int(row["target_shots"]) for row in rows if row.get("target_shots")}) for part in (FEW_SHOT.format(k), "")]
-    lines = [f"**selected/avg {metrics['selected/avg']:.1f}**", "", *said, "| task | languages | mean | en | others | majority | chance |", "|---|---|---|---|---|---|---|"]
+    said += [
+        part
+        for k in sorted({int(row["target_shots"]) for row in rows if row.get("target_shots")})
+        for part in (FEW_SHOT.format(k), "")
+    ]
+    lines = [
+        f"**selected/avg {metrics['selected/avg']:.1f}**",
+        "",
+        *said,
+        "| task | languages | mean | en | others | majority | chance |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for task in dict.fromkeys(row["task"] for row in rows):
         mine = [row for row in rows if row["task"] == task]
         others = [row["score"] for row in mine if row["language"] != "en"]
         english = [row["score"] for row in mine if row["language"] == "en"]
-        cells = [mean([r["score"] for r in mine]), mean(english), mean(others), mean([r["majority"] for r in mine]), mean([r["chance"] for r in mine])]
+        cells = [
+            mean([r["score"] for r in mine]),
+            mean(english),
+            mean(others),
+            mean([r["majority"] for r in mine]),
+            mean([r["chance"] for r in mine]),
+        ]
         lines.append(f"| {task} | {len(mine)} | " + " | ".join(cells) + " |")
-    return "\n".join([*lines, *(f"\nOverlap: {line}" for line in overlap.get(overlaps.DETAILS, "").splitlines())])
+    return "\n".join(
+        [*lines, *(f"\nOverlap: {line}" for line in overlap.get(overlaps.DETAILS, "").splitlines())]
+    )
 
 
 def mean(values: Sequence[float | None]) -> str:

@@ -29,7 +29,9 @@ def translations(task: Task, splits: Mapping[str, Any], begin: Path, options: Ma
     return predicted, {language: list(range(len(split))) for language, split in splits.items()}, ids, {}
 
 
-def lists(task: Task, splits: Mapping[str, Any], beside: Mapping[str, Any], begin: Path, options: Mapping[str, Any]) -> Found:
+def lists(
+    task: Task, splits: Mapping[str, Any], beside: Mapping[str, Any], begin: Path, options: Mapping[str, Any]
+) -> Found:
     """For each query the best candidates; ``beside`` holds the pool and languages that only offer candidates.
 
     Raises:
@@ -42,7 +44,11 @@ def lists(task: Task, splits: Mapping[str, Any], beside: Mapping[str, Any], begi
     offered = {name: [split["id"][n] for n in candidates(split)] for name, split in everything.items()}
     predicted, references, ids, drawn = predict(begin, task, everything, **options), {}, {}, {}
     for language, split in splits.items():
-        pool = [name for part in (everything if task.pooled else {language, POOL} & set(offered)) for name in offered[part]]
+        pool = [
+            name
+            for part in (everything if task.pooled else {language, POOL} & set(offered))
+            for name in offered[part]
+        ]
         asked = queries(split)
         _check_known(task, language, [right[language][n] for n in asked], set(pool))
         names = split["id"][:]
@@ -55,10 +61,15 @@ def lists(task: Task, splits: Mapping[str, Any], beside: Mapping[str, Any], begi
 def _check_known(task: Task, language: str, right: list, pool: set[str]) -> None:
     absent = unknown_golds(right, pool)
     if absent:
-        raise XferError(f"Task {task.name!r}, {language}: {len(absent)} right answers are no candidates, such as {absent[0]!r}.", "Every gold id must be the id of a row with a target, in the test rows or in the pool.")
+        raise XferError(
+            f"Task {task.name!r}, {language}: {len(absent)} right answers are no candidates, such as {absent[0]!r}.",
+            "Every gold id must be the id of a row with a target, in the test rows or in the pool.",
+        )
 
 
-def mined(task: Task, tests: Mapping[str, Any], devs: Mapping[str, Any], begin: Path, options: Mapping[str, Any]) -> tuple[Found, dict[str, float]]:
+def mined(
+    task: Task, tests: Mapping[str, Any], devs: Mapping[str, Any], begin: Path, options: Mapping[str, Any]
+) -> tuple[Found, dict[str, float]]:
     """Translation pairs of both collections by ratio margin, above the threshold that is best on dev; and the thresholds.
 
     A language without test rows is mined on dev itself.
@@ -68,20 +79,35 @@ def mined(task: Task, tests: Mapping[str, Any], devs: Mapping[str, Any], begin: 
 
     predicted, references, ids, thresholds, search = {}, {}, {}, {}, fastest_both_ways()
     for language, dev in devs.items():  # one at a time: a collection has up to a million sentences
-        pairs, threshold = mine(*_collections(dev, vectors(begin, task, {language: dev}, **options)[language]), gold=_pairs(dev), search=search)
+        pairs, threshold = mine(
+            *_collections(dev, vectors(begin, task, {language: dev}, **options)[language]),
+            gold=_pairs(dev),
+            search=search,
+        )
         split = tests.get(language)
         if split is not None:
             sides = _collections(split, vectors(begin, task, {language: split}, **options)[language])
             pairs, _ = mine(*sides, threshold=threshold, search=search)
         else:
-            logger.warning("%s, %s: there is no test set, so dev is scored, with a threshold tuned on it: outside suite totals.", task.name, language)
+            logger.warning(
+                "%s, %s: there is no test set, so dev is scored, with a threshold tuned on it: outside suite totals.",
+                task.name,
+                language,
+            )
         predicted[language], references[language] = pairs, _pairs(dev if split is None else split)
         ids[language], thresholds[language] = [], threshold
     return (predicted, references, ids, {}), thresholds
 
 
 def _pairs(split: Any) -> list[tuple[str, str]]:
-    return [(name, right) for name, gold, source in zip(split["id"][:], column(split, "gold"), column(split, "source"), strict=True) if source is not None for right in gold or ()]
+    return [
+        (name, right)
+        for name, gold, source in zip(
+            split["id"][:], column(split, "gold"), column(split, "source"), strict=True
+        )
+        if source is not None
+        for right in gold or ()
+    ]
 
 
 def _collections(split: Any, vectors: Any) -> tuple[Side, Side]:
@@ -105,9 +131,15 @@ def splits_of(phase: Phase) -> tuple[dict[str, Any], dict[str, Any], dict[str, A
     scored = phase.settings.get("scored") or tuple(rows.language for rows in phase.rows if rows.split != POOL)
     on_test = task.metric == "bucc_f1" or any(rows.split == "test" for rows in phase.rows)
     asked = "test" if on_test else "validation"  # a search's objective is scored on validation rows alone
-    tests = {rows.language: few_queries(split, limit, 0) for rows, split in read if rows.split == asked and rows.language in scored}
+    tests = {
+        rows.language: few_queries(split, limit, 0)
+        for rows, split in read
+        if rows.split == asked and rows.language in scored
+    }
     devs = {rows.language: few_queries(split, limit, 0) for rows, split in read if rows.split == "validation"}
-    beside = {rows.language: split for rows, split in read if rows.split == "test" and rows.language not in scored}
+    beside = {
+        rows.language: split for rows, split in read if rows.split == "test" and rows.language not in scored
+    }
     pool = [split for rows, split in read if rows.split == POOL]
     if pool:
         beside[POOL] = concatenate_datasets(pool)

@@ -8,10 +8,14 @@ from typing import Any
 from mlflow_xfer.params import Training
 from mlflow_xfer.tasks.task import Recipe, Task
 
-CONTINUED = Recipe(learning_rate=5e-5, num_train_epochs=1, train_batch_size=64, max_seq_length=256, warmup_ratio=0.06)
+CONTINUED = Recipe(
+    learning_rate=5e-5, num_train_epochs=1, train_batch_size=64, max_seq_length=256, warmup_ratio=0.06
+)
 """More language modelling from a checkpoint (Gururangan et al. 2020 use 1e-4 with batches of 2,048)."""
 
-FROM_NOTHING = Recipe(learning_rate=1.5e-3, num_train_epochs=4, train_batch_size=64, max_seq_length=128, warmup_ratio=0.06)
+FROM_NOTHING = Recipe(
+    learning_rate=1.5e-3, num_train_epochs=4, train_batch_size=64, max_seq_length=128, warmup_ratio=0.06
+)
 """From random weights at the sizes that ``scratch:`` names."""
 
 
@@ -29,7 +33,10 @@ def training_settings(asked: Training, recipes: Sequence[Recipe]) -> dict[str, A
         warmup_ratio=max(r.warmup_ratio for r in recipes),
         weight_decay=max(r.weight_decay for r in recipes),
     )
-    chosen = {name: getattr(recipe, name) if getattr(asked, name, "auto") == "auto" else getattr(asked, name) for name in vars(recipe)}
+    chosen = {
+        name: getattr(recipe, name) if getattr(asked, name, "auto") == "auto" else getattr(asked, name)
+        for name in vars(recipe)
+    }
     if asked.max_steps == "auto" and asked.num_train_epochs != "auto":
         chosen["max_steps"] = 0  # epochs asked for by the user win over a recipe's steps
     return chosen | {"precision": asked.precision, "max_train_examples": asked.max_train_examples}

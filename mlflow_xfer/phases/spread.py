@@ -32,7 +32,9 @@ class Job:
     parent: str
 
 
-def spread(jobs: Sequence[Job], workers: int, first: Sequence[str] = (), parent: str | None = None) -> list[str]:
+def spread(
+    jobs: Sequence[Job], workers: int, first: Sequence[str] = (), parent: str | None = None
+) -> list[str]:
     """The runs of the jobs' transfers, in their order. Threads are shared out, so that workers do not fight for cores.
 
     Args:
@@ -43,7 +45,9 @@ def spread(jobs: Sequence[Job], workers: int, first: Sequence[str] = (), parent:
         return [_run(job) for job in jobs]
     cores = os.cpu_count() or 1
     os.environ["OMP_NUM_THREADS"] = str(max(1, cores // workers))
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=quiet) as pool:
+    with ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=quiet
+    ) as pool:
         try:
             if first:
                 making = pool.submit(_make, jobs[0], frozenset(first), cores, parent)
@@ -61,9 +65,15 @@ def spread(jobs: Sequence[Job], workers: int, first: Sequence[str] = (), parent:
 
 def common(plans: Iterable[Plan], executor: Executor) -> list[str]:
     """The phases, by spec hash, that all transfers of all plans stand on and that do not exist yet."""
-    phases = [{phase.spec_hash: phase for phase in transfer.phases} for plan in plans for transfer in plan.transfers]
+    phases = [
+        {phase.spec_hash: phase for phase in transfer.phases} for plan in plans for transfer in plan.transfers
+    ]
     shared = set(phases[0]).intersection(*phases[1:])
-    return [spec_hash for spec_hash, phase in phases[0].items() if spec_hash in shared and not executor.existing(phase)]
+    return [
+        spec_hash
+        for spec_hash, phase in phases[0].items()
+        if spec_hash in shared and not executor.existing(phase)
+    ]
 
 
 def _import() -> None:
@@ -102,5 +112,7 @@ def _opened(job: Job) -> Iterator[tuple[Executor, Plan]]:
     """This process' connection to the store, and the job's plan, composed again."""
     params: Any = parameters.parse("transfer", job.typed)
     with Store.open(sync=False, probe=False) as store:
-        plan = make_plan("transfer", params, References(lambda: store, fetch=True), task_file_tasks(params), online=True)
+        plan = make_plan(
+            "transfer", params, References(lambda: store, fetch=True), task_file_tasks(params), online=True
+        )
         yield Executor(store, params.reuse, plan.suite), plan

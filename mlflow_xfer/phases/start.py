@@ -34,7 +34,11 @@ def starting_point(phase: Phase, start: Path | Base, out: Path) -> Path:
 
 def _scratch(phase: Phase, start: Base, folder: Path, out: Path) -> None:
     architecture, size = load.parse_scratch(start.reference)
-    tokenizer = load.load_tokenizer(folder) if start.path else train_tokenizer(texts(phase), load.SIZES[size]["vocab_size"], architecture)
+    tokenizer = (
+        load.load_tokenizer(folder)
+        if start.path
+        else train_tokenizer(texts(phase), load.SIZES[size]["vocab_size"], architecture)
+    )
     with load.quiet():
         load.build_scratch(architecture, size, tokenizer, phase.seed).save_pretrained(out)
     tokenizer.save_pretrained(out)
@@ -45,7 +49,13 @@ def texts(phase: Phase) -> Iterator[str]:
     by_name = {task.name: task for task in phase.tasks}
     for rows in phase.rows:
         if rows.split == "train":
-            table = sources.read(by_name[rows.task], rows) if rows.task in by_name else sources.read_text(rows)
+            table = (
+                sources.read(by_name[rows.task], rows) if rows.task in by_name else sources.read_text(rows)
+            )
             for column in ("text", "text_a", "text_b", "context", "question", "words", "source", "target"):
                 if column in table.column_names:
-                    yield from (" ".join(value) if isinstance(value, list) else value for value in table[column] if value)
+                    yield from (
+                        " ".join(value) if isinstance(value, list) else value
+                        for value in table[column]
+                        if value
+                    )

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 PREDICTIONS = "predictions"
 
 
-def submission(store: Store, run_ids: Sequence[str], out: Path, suite: str) -> tuple[dict[str, str], list[Finding]]:
+def submission(
+    store: Store, run_ids: Sequence[str], out: Path, suite: str
+) -> tuple[dict[str, str], list[Finding]]:
     """Write ``out/<task>/test-<language>.<ext>`` from evaluate runs, or transfers and conditions that hold some.
 
     With several runs each target is taken from the run with the best dev score (Phang et al. 2020, the "best model
@@ -34,13 +36,25 @@ def submission(store: Store, run_ids: Sequence[str], out: Path, suite: str) -> t
     if out.exists() and any(out.iterdir()):
         raise XferError(f"--out {out}: the folder is not empty.", "Name a new folder.")
     evaluations = {run: evaluations_of(store, run) for run in run_ids}
-    dev = {run: {task: dev_score(store, found) for task, found in by_task.items()} for run, by_task in evaluations.items()}
+    dev = {
+        run: {task: dev_score(store, found) for task, found in by_task.items()}
+        for run, by_task in evaluations.items()
+    }
     chosen = {task: evaluations[run][task].run_id for task, run in best_of(dev).items()}
     if not chosen:
-        raise XferError(f"There is no finished evaluation in {', '.join(run_ids)}.", "Name evaluate runs, transfers or conditions.")
+        raise XferError(
+            f"There is no finished evaluation in {', '.join(run_ids)}.",
+            "Name evaluate runs, transfers or conditions.",
+        )
     out.mkdir(parents=True, exist_ok=True)
     for task, run_id in chosen.items():
-        fetched = Path(store.ask(lambda run_id=run_id, task=task: store.client.download_artifacts(run_id, f"{PREDICTIONS}/{task}")))
+        fetched = Path(
+            store.ask(
+                lambda run_id=run_id, task=task: store.client.download_artifacts(
+                    run_id, f"{PREDICTIONS}/{task}"
+                )
+            )
+        )
         shutil.copytree(fetched, out / task)
     wanted = SUITES.get(suite)
     return chosen, validate(out, wanted, {name: TASKS.get(name) for name in wanted.tasks})
@@ -52,7 +66,11 @@ def evaluations_of(store: Store, run_id: str) -> dict[str, RunView]:
     if run.tags.get("xfer.result_run_id"):
         return evaluations_of(store, run.tags["xfer.result_run_id"])
     if run.tags.get("xfer.phase") == "evaluate":
-        return {run.tags["xfer.target"]: run} if run.status == "FINISHED" and "xfer.split" not in run.tags else {}
+        return (
+            {run.tags["xfer.target"]: run}
+            if run.status == "FINISHED" and "xfer.split" not in run.tags
+            else {}
+        )
     if run.kind == "phase":
         return {}
     found: dict[str, RunView] = {}
@@ -64,5 +82,7 @@ def evaluations_of(store: Store, run_id: str) -> dict[str, RunView]:
 def dev_score(store: Store, evaluation: RunView) -> float:
     """The selected checkpoint's English dev score behind an evaluation; minus infinity if it had none."""
     inputs: Mapping[str, float] = store.get(evaluation.inputs[0]).metrics if evaluation.inputs else {}
-    scores = [value for name, value in inputs.items() if name.startswith("dev/") and name.endswith("/selected")]
+    scores = [
+        value for name, value in inputs.items() if name.startswith("dev/") and name.endswith("/selected")
+    ]
     return scores[0] if scores else float("-inf")

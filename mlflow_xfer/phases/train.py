@@ -32,7 +32,15 @@ def train_phase(phase: Phase, start: Path | Base, work: Path, log: Log) -> Outco
     if phase.excludes:
         log({"train/excluded_rows": excluded_rows(phase)}, 0)
     steps = int(os.environ.get("XFER_SAVE_EVERY_STEPS", 0))  # placement: how often, not what; 0 = by time
-    return trainer.train(begin, parts(phase, begin), mixture(phase), trainer_settings(phase), work, log=log, save_every_steps=steps)
+    return trainer.train(
+        begin,
+        parts(phase, begin),
+        mixture(phase),
+        trainer_settings(phase),
+        work,
+        log=log,
+        save_every_steps=steps,
+    )
 
 
 def parts(phase: Phase, begin: Path) -> list[Part]:
@@ -50,8 +58,14 @@ def task_part(phase: Phase, task: Task) -> Part:
     """Training and selection data of one task; with ``target_shots`` the labelled rows of other languages join."""
     mine = [rows for rows in phase.rows if rows.task == task.name]
     source = next(rows for rows in mine if rows.split == "train")
-    own = sources.subset(read_unseen(task, source, phase.excludes), phase.settings["max_train_examples"], phase.seed)
-    dev = {rows.language: sources.read(task, rows) for rows in mine if rows.split == "validation" and rows.language == source.language}
+    own = sources.subset(
+        read_unseen(task, source, phase.excludes), phase.settings["max_train_examples"], phase.seed
+    )
+    dev = {
+        rows.language: sources.read(task, rows)
+        for rows in mine
+        if rows.split == "validation" and rows.language == source.language
+    }
     if task.kind == TaskKind.RETRIEVAL:
         pool = next((sources.read(task, rows) for rows in mine if rows.split == POOL), None)
         own = pairs(own, pool, f"Task {task.name!r}, training data")
@@ -68,7 +82,10 @@ def task_part(phase: Phase, task: Task) -> Part:
     others = [rows for rows in phase.rows if rows.language != source.language and rows.split != POOL]
     few = [sources.subset(read_unseen(task, rows, phase.excludes), shots, phase.seed) for rows in others]
     if task.kind == TaskKind.RETRIEVAL:
-        few = [pairs(split, pool, f"Task {task.name!r}, {rows.language}") for split, rows in zip(few, others, strict=True)]
+        few = [
+            pairs(split, pool, f"Task {task.name!r}, {rows.language}")
+            for split, rows in zip(few, others, strict=True)
+        ]
     return replace(part, train=concatenate_datasets([own, *few]))
 
 
@@ -99,4 +116,6 @@ def mixture(phase: Phase) -> Mixture | None:
 def trainer_settings(phase: Phase) -> Settings:
     """The phase's settings as the trainer takes them."""
     names = ("dropout", "mlm_probability", "learning_rate", "num_train_epochs", "max_steps", "train_batch_size", "max_seq_length", "warmup_ratio", "weight_decay", "precision", "select_by", "alpha")  # fmt: skip
-    return Settings(seed=phase.seed, **{name: phase.settings[name] for name in names if name in phase.settings})
+    return Settings(
+        seed=phase.seed, **{name: phase.settings[name] for name in names if name in phase.settings}
+    )

@@ -15,8 +15,20 @@ from mlflow_xfer.data.rows import TEXTS
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tasks.task import Task, TaskKind
 
-GOLD = {TaskKind.CLASSIFICATION: "label", TaskKind.TAGGING: "tags", TaskKind.MULTIPLE_CHOICE: "label", TaskKind.SPAN_QA: "answers", TaskKind.RETRIEVAL: "gold"}
-MAY_LACK = {"text_b", "context", "question", "source", "target"}  # of some kind; what all rows need is checked where it is read
+GOLD = {
+    TaskKind.CLASSIFICATION: "label",
+    TaskKind.TAGGING: "tags",
+    TaskKind.MULTIPLE_CHOICE: "label",
+    TaskKind.SPAN_QA: "answers",
+    TaskKind.RETRIEVAL: "gold",
+}
+MAY_LACK = {
+    "text_b",
+    "context",
+    "question",
+    "source",
+    "target",
+}  # of some kind; what all rows need is checked where it is read
 SPLIT = "split"  # a column of mining: validation (the threshold is tuned there) or test
 
 
@@ -34,7 +46,10 @@ def predict_frame(model: Any, frame: Any, config: Mapping) -> list[dict]:
         for name, part in frame.groupby("task", sort=False):
             task = task_of(name, config)
             directory, trained = _directory(model, name, config, Path(folder))
-            options = {"max_seq_length": trained if trained and task.trained else task.recipe.max_seq_length, **config.get("options", {})}
+            options = {
+                "max_seq_length": trained if trained and task.trained else task.recipe.max_seq_length,
+                **config.get("options", {}),
+            }
             if task.kind == TaskKind.RETRIEVAL:
                 rows += _retrieved(task, part, directory, options, config.get("seed", 0))
             else:
@@ -48,9 +63,20 @@ def _predicted(task: Task, part: Any, directory: Path, options: Mapping[str, Any
 
     splits = {str(language): _split(rows, task) for language, rows in part.groupby("language", sort=False)}
     answers = predict(directory, task, splits, **options)
-    gold = {str(language): _checked(task, language, list(rows["reference"])) for language, rows in part.groupby("language", sort=False)}
+    gold = {
+        str(language): _checked(task, language, list(rows["reference"]))
+        for language, rows in part.groupby("language", sort=False)
+    }
     return [
-        row(task, language, in_order(answers[language], split), gold[language], options_of(task, split), seed=seed) | _fared(task, split, directory, options)
+        row(
+            task,
+            language,
+            in_order(answers[language], split),
+            gold[language],
+            options_of(task, split),
+            seed=seed,
+        )
+        | _fared(task, split, directory, options)
         for language, split in splits.items()
     ]
 
@@ -58,7 +84,9 @@ def _predicted(task: Task, part: Any, directory: Path, options: Mapping[str, Any
 def _checked(task: Task, language: Any, gold: list) -> list:
     if any(value is None for value in gold):
         raise XferError(f"{task.name} {language}: rows without a target cannot be scored.")
-    return [value.split() if task.kind == TaskKind.TAGGING and isinstance(value, str) else value for value in gold]
+    return [
+        value.split() if task.kind == TaskKind.TAGGING and isinstance(value, str) else value for value in gold
+    ]
 
 
 def _retrieved(task: Task, part: Any, directory: Path, options: Mapping[str, Any], seed: int) -> list[dict]:
@@ -74,15 +102,25 @@ def _retrieved(task: Task, part: Any, directory: Path, options: Mapping[str, Any
     if task.metric == "bucc_f1":
         dev = part[part[SPLIT] == "validation"] if SPLIT in part.columns else part
         tests = splits_of(part[part[SPLIT] == "test"]) if SPLIT in part.columns else {}
-        (predicted, gold, _, drawn), thresholds = retrieval.mined(task, tests, splits_of(dev), directory, options)
-        more = {code: {"component_threshold": value} | ({} if code in tests else {"split": "validation"}) for code, value in thresholds.items()}
+        (predicted, gold, _, drawn), thresholds = retrieval.mined(
+            task, tests, splits_of(dev), directory, options
+        )
+        more = {
+            code: {"component_threshold": value} | ({} if code in tests else {"split": "validation"})
+            for code, value in thresholds.items()
+        }
         splits = {code: tests.get(code, split) for code, split in splits.items()}
     elif task.metric == "map_at_20":
         beside = {POOL: splits.pop(POOL)} if POOL in splits else {}
         predicted, gold, _, drawn = retrieval.lists(task, splits, beside, directory, options)
     else:
         predicted, gold, _, drawn = retrieval.translations(task, splits, directory, options)
-    return [row(task, code, predicted[code], gold[code], drawn.get(code), seed=seed) | _fared(task, splits[code], directory, options) | more.get(code, {}) for code in predicted]
+    return [
+        row(task, code, predicted[code], gold[code], drawn.get(code), seed=seed)
+        | _fared(task, splits[code], directory, options)
+        | more.get(code, {})
+        for code in predicted
+    ]
 
 
 def _fared(task: Task, split: Any, directory: Path, options: Mapping[str, Any]) -> dict[str, float]:
@@ -98,7 +136,10 @@ def _split(rows: Any, task: Task) -> Any:
     columns = {}
     for name in ("id", *TEXTS[task.kind]):
         if name in rows.columns:
-            columns[name] = [None if isinstance(v, float) else v.tolist() if hasattr(v, "tolist") else v for v in rows[name]]
+            columns[name] = [
+                None if isinstance(v, float) else v.tolist() if hasattr(v, "tolist") else v
+                for v in rows[name]
+            ]
         elif name == "id":
             columns[name] = [str(i) for i in range(len(rows))]
         elif name in MAY_LACK:
@@ -109,7 +150,10 @@ def _split(rows: Any, task: Task) -> Any:
                 f"Columns of the input: {', '.join(TEXTS[task.kind])}; or pass predict='pyfunc'.",
             )
     if task.kind == TaskKind.RETRIEVAL and task.metric != "retrieval_accuracy":
-        columns["gold"] = [None if gold is None else [gold] if isinstance(gold, str) else list(gold) for gold in rows["reference"]]
+        columns["gold"] = [
+            None if gold is None else [gold] if isinstance(gold, str) else list(gold)
+            for gold in rows["reference"]
+        ]
     return Dataset.from_dict(columns)
 
 
@@ -141,14 +185,18 @@ def _checkpoint(model: Any, folder: Path) -> Path:
 
     flavour = model.metadata.flavors["transformers"]
     model_id = getattr(model, "model_id", None) or getattr(model.metadata, "model_id", None)
-    uri = f"models:/{model_id}" if model_id else f"runs:/{model.metadata.run_id}/{model.metadata.artifact_path}"
+    uri = (
+        f"models:/{model_id}" if model_id else f"runs:/{model.metadata.run_id}/{model.metadata.artifact_path}"
+    )
     root = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder / "logged")))
     weights = root / flavour.get("model_binary", "model")
     if (weights / "tokenizer_config.json").is_file():
         return weights
     tokenizer = root / "components" / "tokenizer"
     if not tokenizer.is_dir():
-        raise XferError(f"{uri} holds no tokenizer.", "Log the model with its tokenizer, or pass predict='pyfunc'.")
+        raise XferError(
+            f"{uri} holds no tokenizer.", "Log the model with its tokenizer, or pass predict='pyfunc'."
+        )
     for file in tokenizer.iterdir():
         shutil.copyfile(file, weights / file.name)
     return weights

@@ -51,7 +51,9 @@ class XferDatasetSource(DatasetSource):
 
     @staticmethod
     def _can_resolve(raw_source: Any) -> bool:
-        return all(hasattr(raw_source, name) for name in ("task", "split", "language", "provider", "identity"))
+        return all(
+            hasattr(raw_source, name) for name in ("task", "split", "language", "provider", "identity")
+        )
 
     @classmethod
     def _resolve(cls, raw_source: Any) -> XferDatasetSource:
@@ -76,7 +78,9 @@ def _check_unchanged(task: Any, rows: Any) -> None:
 
     gone = [path for path in rows.paths if not Path(path).is_file()]
     if gone:
-        raise XferError(f"{', '.join(gone)} does not exist on this machine.", "It held the rows that the run used.")
+        raise XferError(
+            f"{', '.join(gone)} does not exist on this machine.", "It held the rows that the run used."
+        )
     if len(rows.paths) != 1:
         return
     part = sources.part_of(task.sources[rows.provider][rows.source], rows.split, rows.language)

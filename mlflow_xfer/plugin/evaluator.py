@@ -69,7 +69,11 @@ class XtremeEvaluator(ModelEvaluator):
 
             rows = predict_frame(model, frame, config)
         else:
-            given = _answers(model.predict(dataset.features_data), len(frame), predictions) if model else dataset.predictions_data
+            given = (
+                _answers(model.predict(dataset.features_data), len(frame), predictions)
+                if model
+                else dataset.predictions_data
+            )
             frame["prediction"] = _column(given)
             rows = _score(frame, config)
         metrics = {f"eval/{row['task']}/{row['language']}": row["score"] for row in rows}
@@ -83,9 +87,13 @@ def _frame(dataset: Any, config: Mapping) -> Any:
 
     frame = dataset.features_data
     if not isinstance(frame, pd.DataFrame):
-        raise XferError("The evaluator 'xtreme' needs a pandas DataFrame.", "Columns: task, lang, the targets, …")
+        raise XferError(
+            "The evaluator 'xtreme' needs a pandas DataFrame.", "Columns: task, lang, the targets, …"
+        )
     if not dataset.has_targets:
-        raise XferError("There are no targets.", "mlflow.models.evaluate(…, targets=<column of gold answers>).")
+        raise XferError(
+            "There are no targets.", "mlflow.models.evaluate(…, targets=<column of gold answers>)."
+        )
     frame = frame.reset_index(drop=True).copy()
     for what, names in (("task", ("task",)), ("language", ("lang", "language"))):
         column = config.get(f"{what}_column") or next((name for name in names if name in frame.columns), None)
@@ -108,7 +116,9 @@ def _column(values: Sequence) -> Any:
     """A column of Python values; pandas' missing values are None."""
     import pandas as pd
 
-    plain = [None if value is None or value is pd.NA or value != value else value for value in map(_plain, values)]
+    plain = [
+        None if value is None or value is pd.NA or value != value else value for value in map(_plain, values)
+    ]
     return pd.Series(plain, dtype=object)
 
 
@@ -131,7 +141,9 @@ def task_of(name: str, config: Mapping) -> Any:
         if not config.get("metric"):
             raise unknown("task", name, [*own, *TASKS.names()], TASKS.see)
         return Task(name, TaskKind.CLASSIFICATION, config["metric"], (), {})
-    return replace(own.get(name) or TASKS.get(name), **({"metric": config["metric"]} if config.get("metric") else {}))
+    return replace(
+        own.get(name) or TASKS.get(name), **({"metric": config["metric"]} if config.get("metric") else {})
+    )
 
 
 def _score(frame: Any, config: Mapping) -> list[dict]:
@@ -147,13 +159,30 @@ def _score(frame: Any, config: Mapping) -> list[dict]:
                 continue
             part = part[part["source"].notna()] if "source" in part.columns else part
         predicted, gold = list(part["prediction"]), list(part["reference"])
-        if task.metric == "bucc_f1":  # two sets in one frame: the shorter one is filled up with missing values
+        if (
+            task.metric == "bucc_f1"
+        ):  # two sets in one frame: the shorter one is filled up with missing values
             predicted, gold = ([v for v in values if v is not None] for values in (predicted, gold))
         elif task.metric in ("tag_f1", "entity_f1", "tag_accuracy"):
-            predicted, gold = ([v.split() if isinstance(v, str) else v for v in values] for values in (predicted, gold))
+            predicted, gold = (
+                [v.split() if isinstance(v, str) else v for v in values] for values in (predicted, gold)
+            )
         _check_missing(predicted, gold, task.metric, name, language)
-        choices = [len(options) for options in part["choices"]] if "choices" in part.columns and task.metric == "accuracy" and not task.labels else None
-        rows.append(row(task, str(language), predicted, gold, choices or task.labels or None, seed=config.get("seed", 0)))
+        choices = (
+            [len(options) for options in part["choices"]]
+            if "choices" in part.columns and task.metric == "accuracy" and not task.labels
+            else None
+        )
+        rows.append(
+            row(
+                task,
+                str(language),
+                predicted,
+                gold,
+                choices or task.labels or None,
+                seed=config.get("seed", 0),
+            )
+        )
     return rows
 
 
@@ -190,7 +219,10 @@ def _reads_files(model: Any, config: Mapping) -> bool:
         raise XferError(f"predict={how!r} is not known.", "Accepted: auto, checkpoint, pyfunc.")
     if config.get("checkpoint"):
         if model is not None:
-            raise XferError("There are a model and a checkpoint.", "Pass model=None beside evaluator_config={'checkpoint': …}.")
+            raise XferError(
+                "There are a model and a checkpoint.",
+                "Pass model=None beside evaluator_config={'checkpoint': …}.",
+            )
         return True
     transformers = "transformers" in getattr(getattr(model, "metadata", None), "flavors", {})
     if how == "checkpoint" and not transformers:
@@ -204,7 +236,9 @@ def _answers(output: Any, n: int, column: str | None) -> list:
 
     if isinstance(output, pd.DataFrame):
         names = (
-            [column] if column else [name for name in ("prediction", "predictions", "label") if name in output.columns]
+            [column]
+            if column
+            else [name for name in ("prediction", "predictions", "label") if name in output.columns]
         )
         if not names and len(output.columns) == 1:
             names = list(output.columns)

@@ -26,6 +26,10 @@ class XferRunContext(RunContextProvider):
         try:
             from mlflow_xfer.tracking import runs, versions
 
-            return {"xfer.verb": os.environ.get(VERB_VARIABLE, ""), "xfer.schema": runs.SCHEMA, **versions.tags()}
+            return {
+                "xfer.verb": os.environ.get(VERB_VARIABLE, ""),
+                "xfer.schema": runs.SCHEMA,
+                **versions.tags(),
+            }
         except Exception:  # tags are never worth a failed run
             return {}

@@ -5,7 +5,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-_HOMES = {"Report": "document", "report": "document", "make_report": "document", "analyse": "analysis", "export": "exports", "read_scores": "imported"}
+_HOMES = {
+    "Report": "document",
+    "report": "document",
+    "make_report": "document",
+    "analyse": "analysis",
+    "export": "exports",
+    "read_scores": "imported",
+}
 __all__ = list(_HOMES)
 
 

@@ -79,10 +79,15 @@ def analyse(
         XferError: faults of the table, with the rows; unknown languages, conditions or measures; a margin that is not positive.
     """
     if not margin > 0:
-        raise XferError(f"margin={margin} is not positive.", "Give the smallest difference that would matter, e.g. 1.0 point.")
+        raise XferError(
+            f"margin={margin} is not positive.",
+            "Give the smallest difference that would matter, e.g. 1.0 point.",
+        )
     languages.MEASURES.get(measure)
     # str, not names of the frame's dtype: categories with unused levels would reappear as empty groups.
-    checked = check(frame.assign(**{c: frame[c].astype(str) for c in ("condition", "task", "language") if c in frame}))
+    checked = check(
+        frame.assign(**{c: frame[c].astype(str) for c in ("condition", "task", "language") if c in frame})
+    )
     languages.resolve(checked["language"].unique())
     gaps: list[str] = []
     if missing == "common":
@@ -99,7 +104,11 @@ def analyse(
     blocks = {name: cells(groups[name], name, units) for name in names}
     means = {name: infer(block, population) for name, block in blocks.items()}
     others = [blocks[name] for name in names if name != baseline]
-    found = verdicts(others, blocks[baseline], registered=registered, margin=margin, population=population) if baseline and others else []
+    found = (
+        verdicts(others, blocks[baseline], registered=registered, margin=margin, population=population)
+        if baseline and others
+        else []
+    )
     found = sorted(found, key=lambda one: -one.estimate)
     analysis = Analysis(
         checked, question, baseline, margin, population, blocks, means, found, _table(blocks, 1), _table(blocks, 0),
@@ -114,7 +123,10 @@ def _baseline(names: list[str], asked: str | None) -> str | None:
     if asked is not None or len(names) == 1:
         return asked if len(names) > 1 else None
     if "none" not in names:
-        raise XferError("There is no condition 'none' to compare with.", f"Say which one is the baseline: {', '.join(names[:12])}")
+        raise XferError(
+            "There is no condition 'none' to compare with.",
+            f"Say which one is the baseline: {', '.join(names[:12])}",
+        )
     return "none"
 
 
@@ -126,7 +138,9 @@ def _common(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         raise XferError("No task and language is in every condition.", "Compare conditions that share some.")
     keep = pd.MultiIndex.from_frame(frame[["task", "language"]]).isin(full)
     lost = len(units) - len(full)
-    return frame[keep], [f"{lost} of {len(units)} task-language pairs are not in every condition and were left out"] if lost else []
+    return frame[keep], [
+        f"{lost} of {len(units)} task-language pairs are not in every condition and were left out"
+    ] if lost else []
 
 
 def _complete(groups: Mapping[str, pd.DataFrame], baseline: str | None) -> None:
@@ -154,7 +168,9 @@ def _table(blocks: Mapping[str, Cells], axis: int) -> pd.DataFrame:
 def _deeper(analysis: Analysis, groups: Mapping[str, pd.DataFrame]) -> Analysis:
     """Typology, variance and spread for the baseline and the best conditions; a part that cannot be had says why."""
     gaps = list(analysis.gaps)
-    chosen = [*analysis.ranked[:DETAILED], *([analysis.baseline] if analysis.baseline else [])] or list(analysis.blocks)[:1]
+    chosen = [*analysis.ranked[:DETAILED], *([analysis.baseline] if analysis.baseline else [])] or list(
+        analysis.blocks
+    )[:1]
     few = pd.concat([groups[name] for name in chosen])
 
     def attempt(what: str, make: Callable[[], Any]) -> Any:
@@ -167,17 +183,38 @@ def _deeper(analysis: Analysis, groups: Mapping[str, pd.DataFrame]) -> Analysis:
     slopes = {}
     for name in analysis.ranked[:DETAILED] if analysis.baseline else chosen:
         found = attempt(
-            f"Typology of {name}", lambda name=name: typology.specification_curve(few, name, analysis.baseline, primary=analysis.measure)
+            f"Typology of {name}",
+            lambda name=name: typology.specification_curve(
+                few, name, analysis.baseline, primary=analysis.measure
+            ),
         )
         if found is not None:
             slopes[name] = found
-    parts = {name: attempt(f"Variance of {name}", lambda name=name: components(groups[name], name)) for name in chosen}
-    spreads = {name: attempt(f"Spread of {name}", lambda name=name: spread.describe(groups[name], name)) for name in chosen}
+    parts = {
+        name: attempt(f"Variance of {name}", lambda name=name: components(groups[name], name))
+        for name in chosen
+    }
+    spreads = {
+        name: attempt(f"Spread of {name}", lambda name=name: spread.describe(groups[name], name))
+        for name in chosen
+    }
     ratios = []
     for name in analysis.ranked[:DETAILED] if analysis.baseline else []:
-        found = attempt(f"Spread of {name} against the baseline", lambda name=name: spread.spread_ratio(few, name, analysis.baseline)[0])
+        found = attempt(
+            f"Spread of {name} against the baseline",
+            lambda name=name: spread.spread_ratio(few, name, analysis.baseline)[0],
+        )
         if found is not None:
-            ratios.append({"condition": name, "ratio": found.estimate, "low": found.low, "high": found.high, "p": found.p, "notes": "; ".join(found.notes)})
+            ratios.append(
+                {
+                    "condition": name,
+                    "ratio": found.estimate,
+                    "low": found.low,
+                    "high": found.high,
+                    "p": found.p,
+                    "notes": "; ".join(found.notes),
+                }
+            )
     tables = [t.assign(condition=name) for name, t in spreads.items() if t is not None]
     return Analysis(
         **{

@@ -30,15 +30,40 @@ def svg(width: float, height: float, title: str, description: str, *children: ob
     )  # fmt: skip
 
 
-def label(x: float, y: float, content: object, *, anchor: str = "start", size: float = 13, colour: str = INK, bold: bool = False) -> Raw:
+def label(
+    x: float,
+    y: float,
+    content: object,
+    *,
+    anchor: str = "start",
+    size: float = 13,
+    colour: str = INK,
+    bold: bool = False,
+) -> Raw:
     return element(
-        "text", content, x=f"{x:.1f}", y=f"{y:.1f}", text_anchor=anchor, font_size=size, fill=colour, font_weight="600" if bold else None
+        "text",
+        content,
+        x=f"{x:.1f}",
+        y=f"{y:.1f}",
+        text_anchor=anchor,
+        font_size=size,
+        fill=colour,
+        font_weight="600" if bold else None,
     )
 
 
-def line(x1: float, y1: float, x2: float, y2: float, colour: str = INK, width: float = 1.0, dash: str | None = None) -> Raw:
+def line(
+    x1: float, y1: float, x2: float, y2: float, colour: str = INK, width: float = 1.0, dash: str | None = None
+) -> Raw:
     return element(
-        "line", x1=f"{x1:.1f}", y1=f"{y1:.1f}", x2=f"{x2:.1f}", y2=f"{y2:.1f}", stroke=colour, stroke_width=width, stroke_dasharray=dash
+        "line",
+        x1=f"{x1:.1f}",
+        y1=f"{y1:.1f}",
+        x2=f"{x2:.1f}",
+        y2=f"{y2:.1f}",
+        stroke=colour,
+        stroke_width=width,
+        stroke_dasharray=dash,
     )
 
 
@@ -66,16 +91,35 @@ def forest(contrasts: Sequence[Contrast]) -> Raw:
     margin = contrasts[0].margin
     # A condition with three seeds can have an interval of ±100: it is cut at the frame, with an arrow, so that the others can be read.
     ends = sorted(abs(v) for c in contrasts for v in (c.low, c.high, c.estimate) if math.isfinite(v))
-    widest = max([1.6 * margin, *(1.15 * abs(c.estimate) for c in contrasts), min(ends[-1], 3 * ends[len(ends) // 2])]) * 1.05
+    widest = (
+        max(
+            [
+                1.6 * margin,
+                *(1.15 * abs(c.estimate) for c in contrasts),
+                min(ends[-1], 3 * ends[len(ends) // 2]),
+            ]
+        )
+        * 1.05
+    )
     height = top + row * len(contrasts) + 48
     at = lambda v: left + (np.clip(v, -widest, widest) + widest) / (2 * widest) * (right - left)  # noqa: E731
     bottom = top + row * len(contrasts)
     marks: list[object] = [
-        element("rect", x=f"{at(-margin):.1f}", y=top - 6, width=f"{at(margin) - at(-margin):.1f}", height=bottom - top + 6, fill=BAND),
+        element(
+            "rect",
+            x=f"{at(-margin):.1f}",
+            y=top - 6,
+            width=f"{at(margin) - at(-margin):.1f}",
+            height=bottom - top + 6,
+            fill=BAND,
+        ),
         label(at(0), top - 14, f"margin ±{margin:g}", anchor="middle", size=12),
     ]
     for tick in ticks(-widest, widest):
-        marks += [line(at(tick), top - 6, at(tick), bottom, GRID), label(at(tick), bottom + 18, tick_text(tick), anchor="middle", size=12)]
+        marks += [
+            line(at(tick), top - 6, at(tick), bottom, GRID),
+            label(at(tick), bottom + 18, tick_text(tick), anchor="middle", size=12),
+        ]
     marks += [line(at(0), top - 6, at(0), bottom, INK, 1.5), label((left + right) / 2, bottom + 38, f"points against {shorten(contrasts[0].baseline)}", anchor="middle")]  # fmt: skip
     for i, one in enumerate(contrasts):
         y, colour = top + row * (i + 0.5), COLOURS[one.verdict]
@@ -84,7 +128,10 @@ def forest(contrasts: Sequence[Contrast]) -> Raw:
             marks.append(line(at(one.low), y, at(one.high), y, colour, 2.5))
             for end, cut in ((one.low, one.low < -widest), (one.high, one.high > widest)):
                 tip = 5 if end == one.high else -5
-                ending = [line(at(end), y, at(end) - tip * 1.6, y - 5, colour, 2), line(at(end), y, at(end) - tip * 1.6, y + 5, colour, 2)]
+                ending = [
+                    line(at(end), y, at(end) - tip * 1.6, y - 5, colour, 2),
+                    line(at(end), y, at(end) - tip * 1.6, y + 5, colour, 2),
+                ]
                 marks += ending if cut else [line(at(end), y - 5, at(end), y + 5, colour, 2)]
         marks += [element("circle", cx=f"{at(one.estimate):.1f}", cy=f"{y:.1f}", r=5, fill=colour), label(right + 10, y + 4, f"{points(one.estimate, True)} {MARKS[one.verdict]}", colour=colour, bold=True)]  # fmt: skip
     said = "; ".join(f"{c.condition}: {points(c.estimate, True)}, {c.verdict}" for c in contrasts)
@@ -96,7 +143,9 @@ def scatter(codes: Sequence[str], x: np.ndarray, y: np.ndarray, slope: float, *,
     left, right, top, bottom = 64, 740, 20, 360
     pad = lambda v: 0.08 * (float(np.ptp(v)) or 1.0)  # noqa: E731
     x_low, x_high, y_low, y_high = x.min() - pad(x), x.max() + pad(x), y.min() - pad(y), y.max() + pad(y)
-    if max(y_high, -y_low) < 4 * (y_high - y_low):  # 0 is shown unless it would squeeze the points into a strip
+    if max(y_high, -y_low) < 4 * (
+        y_high - y_low
+    ):  # 0 is shown unless it would squeeze the points into a strip
         y_low, y_high = min(y_low, 0), max(y_high, 0)
     across_at = lambda v: left + (v - x_low) / (x_high - x_low) * (right - left)  # noqa: E731
     up_at = lambda v: bottom - (v - y_low) / (y_high - y_low) * (bottom - top)  # noqa: E731
@@ -104,20 +153,29 @@ def scatter(codes: Sequence[str], x: np.ndarray, y: np.ndarray, slope: float, *,
     for tick in ticks(y_low, y_high):
         marks += [line(left, up_at(tick), right, up_at(tick), INK if tick == 0 else GRID), label(left - 8, up_at(tick) + 4, tick_text(tick), anchor="end", size=12)]  # fmt: skip
     for tick in ticks(x_low, x_high):
-        marks += [line(across_at(tick), bottom, across_at(tick), bottom + 5), label(across_at(tick), bottom + 20, tick_text(tick), anchor="middle", size=12)]
+        marks += [
+            line(across_at(tick), bottom, across_at(tick), bottom + 5),
+            label(across_at(tick), bottom + 20, tick_text(tick), anchor="middle", size=12),
+        ]
     if math.isfinite(slope) and np.ptp(x) > 0:
         per_unit = slope / x.std(ddof=1)
         ends = [y.mean() + per_unit * (v - x.mean()) for v in (x.min(), x.max())]
-        marks.append(line(across_at(x.min()), up_at(ends[0]), across_at(x.max()), up_at(ends[1]), "#B34700", 2, "6 4"))
+        marks.append(
+            line(across_at(x.min()), up_at(ends[0]), across_at(x.max()), up_at(ends[1]), "#B34700", 2, "6 4")
+        )
     placed: list[tuple[float, float]] = []
     for code, one_x, one_y in sorted(zip(codes, x, y, strict=True), key=lambda item: item[1]):
         px, py = across_at(one_x), up_at(one_y)
-        marks.append(element("circle", cx=f"{px:.1f}", cy=f"{py:.1f}", r=4.5, fill="#0072B2", fill_opacity=0.85))
+        marks.append(
+            element("circle", cx=f"{px:.1f}", cy=f"{py:.1f}", r=4.5, fill="#0072B2", fill_opacity=0.85)
+        )
         spot = next(((px + dx, py + dy) for dx, dy in ((7, 4), (7, -8), (7, 16), (-20, 4), (-20, -8), (-20, 16), (7, 26), (7, -18)) if all(abs(px + dx - a) > 17 or abs(py + dy - b) > 11 for a, b in placed)), (px + 7, py + 4))  # fmt: skip
         placed.append(spot)
         marks.append(label(*spot, code, size=11))
     marks += [label((left + right) / 2, bottom + 42, across, anchor="middle"), element("text", up, transform=f"translate(16 {(top + bottom) / 2:.0f}) rotate(-90)", text_anchor="middle", font_size=13, fill=INK)]  # fmt: skip
-    return svg(760, 410, f"{up} by {across}", f"{len(codes)} languages; the dashed line is the fitted slope", *marks)
+    return svg(
+        760, 410, f"{up} by {across}", f"{len(codes)} languages; the dashed line is the fitted slope", *marks
+    )
 
 
 def bars(names: Sequence[str], values: Sequence[float], *, across: str) -> Raw:
@@ -130,7 +188,13 @@ def bars(names: Sequence[str], values: Sequence[float], *, across: str) -> Raw:
         width = (right - left) * value / widest
         marks += [label(left - 10, y + 16, shorten(name, 46), anchor="end"), element("rect", x=left, y=y + 3, width=f"{max(width, 1):.1f}", height=row - 9, fill="#0072B2"), label(left + max(width, 1) + 8, y + 16, f"{value:.2f}")]  # fmt: skip
     marks.append(label(left, 10 + row * len(names) + 18, across, size=12))
-    return svg(760, 10 + row * len(names) + 30, across, "; ".join(f"{n}: {v:.2f}" for n, v in zip(names, values, strict=True)), *marks)
+    return svg(
+        760,
+        10 + row * len(names) + 30,
+        across,
+        "; ".join(f"{n}: {v:.2f}" for n, v in zip(names, values, strict=True)),
+        *marks,
+    )
 
 
 def tint(value: float, widest: float) -> str:

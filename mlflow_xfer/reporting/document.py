@@ -57,7 +57,9 @@ class Report:
             for name, content in texts.items():
                 (folder / name).write_text(content, encoding="utf-8")
         except OSError as error:
-            raise XferError(f"{folder} cannot be written: {error.strerror or error}", "Name another folder.") from error
+            raise XferError(
+                f"{folder} cannot be written: {error.strerror or error}", "Name another folder."
+            ) from error
         for name, frame in self.tables.items():
             export(frame, folder / "tables" / f"{name}.csv")
         for ending in (".csv", ".parquet"):
@@ -102,10 +104,17 @@ def report(
     for name, several in (("typology", analysis.slopes), ("variance", analysis.components)):
         if several:
             tables[name] = pd.concat([t.assign(condition=c) for c, t in several.items()], ignore_index=True)
-    for name, one in (("spread", analysis.spreads), ("spread_ratio", analysis.ratios), ("imported", analysis.imported), ("cost", costs)):
+    for name, one in (
+        ("spread", analysis.spreads),
+        ("spread_ratio", analysis.ratios),
+        ("imported", analysis.imported),
+        ("cost", costs),
+    ):
         if one is not None and not one.empty:
             tables[name] = one
-    short = found[["condition", "mean", "difference", "low", "high", "p_corrected", "verdict", "seeds"]].copy()
+    short = found[
+        ["condition", "mean", "difference", "low", "high", "p_corrected", "verdict", "seeds"]
+    ].copy()
     short["p_corrected"] = [sections.p_text(p) for p in short["p_corrected"]]
     caption = f"{question or title}. Differences to {analysis.baseline} with 95 % intervals."
     return Report(
@@ -130,7 +139,10 @@ def verdict(analysis: Analysis) -> dict[str, Any]:
         "population": analysis.population,
         "margin": analysis.margin,
         "level": 0.95,
-        "means": {name: {k: v for k, v in mean.as_dict().items() if k in ("estimate", "low", "high", "n", "notes")} for name, mean in analysis.means.items()},
+        "means": {
+            name: {k: v for k, v in mean.as_dict().items() if k in ("estimate", "low", "high", "n", "notes")}
+            for name, mean in analysis.means.items()
+        },
         "contrasts": [one.as_dict() for one in analysis.contrasts],
         "gaps": list(analysis.gaps),
     }
@@ -140,10 +152,14 @@ def description(analysis: Analysis, short: pd.DataFrame) -> str:
     """The short form, in markdown, for the description of the parent run."""
     head = [f"**{markdown(analysis.question)}**", ""] if analysis.question else []
     said = [markdown(text) for text in sections.answer_texts(analysis)]
-    return "\n".join([*head, *said, "", markdown_table(short.head(10)), "Whole report: artifact `report.html`.", ""])
+    return "\n".join(
+        [*head, *said, "", markdown_table(short.head(10)), "Whole report: artifact `report.html`.", ""]
+    )
 
 
-def _page(analysis: Analysis, title: str, costs: pd.DataFrame | None, protocol: dict[str, str], commands: list[str]) -> str:
+def _page(
+    analysis: Analysis, title: str, costs: pd.DataFrame | None, protocol: dict[str, str], commands: list[str]
+) -> str:
     heading = analysis.question or title
     head = element(
         "head", element("meta", charset="utf-8"), element("meta", name="viewport", content="width=device-width, initial-scale=1"),
@@ -155,7 +171,11 @@ def _page(analysis: Analysis, title: str, costs: pd.DataFrame | None, protocol: 
         sections.protocol(analysis, protocol), sections.limits(analysis), sections.reproduce(commands or _default_commands(), _versions()),
     ]  # fmt: skip
     under = element("p", title, class_="question") if analysis.question else None
-    body = element("body", element("main", element("h1", heading), under, parts), element("footer", f"mlflow-xfer {_versions()['mlflow-xfer']}"))
+    body = element(
+        "body",
+        element("main", element("h1", heading), under, parts),
+        element("footer", f"mlflow-xfer {_versions()['mlflow-xfer']}"),
+    )
     return "<!DOCTYPE html>\n" + text(element("html", head, body, lang="en")) + "\n"
 
 
@@ -165,7 +185,11 @@ def _style() -> str:
 
 
 def _default_commands() -> list[str]:
-    return ["mlflow-xfer report RUN…", "# the same numbers from the exported table:", "python -c \"import pandas, mlflow_xfer.reporting as r; r.report(pandas.read_parquet('results.parquet')).save('again')\""]
+    return [
+        "mlflow-xfer report RUN…",
+        "# the same numbers from the exported table:",
+        "python -c \"import pandas, mlflow_xfer.reporting as r; r.report(pandas.read_parquet('results.parquet')).save('again')\"",
+    ]
 
 
 @lru_cache(maxsize=1)

@@ -39,13 +39,23 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
     shown = frame.rename(columns=lambda c: safe(str(c)))
     texts = [c for c in shown if not pd.api.types.is_numeric_dtype(shown[c])]
     shown = shown.assign(**{c: shown[c].map(safe) for c in texts})
-    _whole(path, lambda part: shown.to_csv(part, index=False, na_rep="NA", quoting=csv.QUOTE_MINIMAL, lineterminator="\n"))
+    _whole(
+        path,
+        lambda part: shown.to_csv(
+            part, index=False, na_rep="NA", quoting=csv.QUOTE_MINIMAL, lineterminator="\n"
+        ),
+    )
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
     """Parquet with the frame's own types; columns of mixed types become text."""
     mixed = [c for c in frame if frame[c].dtype == object]
-    _whole(path, lambda part: frame.assign(**{c: frame[c].astype("string") for c in mixed}).to_parquet(part, index=False))
+    _whole(
+        path,
+        lambda part: frame.assign(**{c: frame[c].astype("string") for c in mixed}).to_parquet(
+            part, index=False
+        ),
+    )
 
 
 def export(frame: pd.DataFrame, path: str | Path) -> Path:
@@ -57,12 +67,17 @@ def export(frame: pd.DataFrame, path: str | Path) -> Path:
     path = Path(path)
     writers = {".csv": write_csv, ".parquet": write_parquet}
     if path.suffix not in writers:
-        raise XferError(f"Results cannot be written as {path.suffix or 'a file without ending'}.", f"Accepted: {', '.join(writers)}")
+        raise XferError(
+            f"Results cannot be written as {path.suffix or 'a file without ending'}.",
+            f"Accepted: {', '.join(writers)}",
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         writers[path.suffix](frame, path)
     except OSError as error:
-        raise XferError(f"{path} cannot be written: {error.strerror or error}", "Name another place.") from error
+        raise XferError(
+            f"{path} cannot be written: {error.strerror or error}", "Name another place."
+        ) from error
     return path
 
 
@@ -96,7 +111,10 @@ def latex_table(frame: pd.DataFrame, caption: str, label: str) -> str:
 def markdown_table(frame: pd.DataFrame) -> str:
     """A pipe table; texts are escaped, numbers have one decimal and are aligned right."""
     numeric = [pd.api.types.is_numeric_dtype(frame[c]) for c in frame]
-    lines = ["| " + " | ".join(markdown(c) for c in frame) + " |", "|" + "|".join("---:" if n else "---" for n in numeric) + "|"]
+    lines = [
+        "| " + " | ".join(markdown(c) for c in frame) + " |",
+        "|" + "|".join("---:" if n else "---" for n in numeric) + "|",
+    ]
     for row in frame.itertuples(index=False):
         lines.append("| " + " | ".join(markdown(number(v)) for v in row) + " |")
     return "\n".join(lines) + "\n"

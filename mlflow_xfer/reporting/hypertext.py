@@ -24,7 +24,9 @@ def text(child: object) -> Raw:
 
 def _visible(value: str) -> str:
     """Without control characters, which HTML does not allow and which could hide what a name says."""
-    return "".join(c if c in "\n\t" or (ord(c) >= 32 and ord(c) != 127) else "\N{REPLACEMENT CHARACTER}" for c in value)
+    return "".join(
+        c if c in "\n\t" or (ord(c) >= 32 and ord(c) != 127) else "\N{REPLACEMENT CHARACTER}" for c in value
+    )
 
 
 def element(tag: str, *children: object, **attributes: object) -> Raw:
@@ -40,12 +42,25 @@ def element(tag: str, *children: object, **attributes: object) -> Raw:
     return Raw(f"<{tag}{said}>{inner}</{tag}>")
 
 
-def table(columns: list[str], rows: list[list[object]], *, caption: str, numeric: set[int] = frozenset(), heads: bool = True) -> Raw:
+def table(
+    columns: list[str],
+    rows: list[list[object]],
+    *,
+    caption: str,
+    numeric: set[int] = frozenset(),
+    heads: bool = True,
+) -> Raw:
     """A table with a caption and header cells, in a box that scrolls sideways where the page is narrow.
 
     ``rows`` hold strings or elements; columns in ``numeric`` are aligned right. With ``heads`` the first cell heads its row.
     """
-    head = element("tr", [element("th", c, scope="col", class_="num" if i in numeric else None) for i, c in enumerate(columns)])
+    head = element(
+        "tr",
+        [
+            element("th", c, scope="col", class_="num" if i in numeric else None)
+            for i, c in enumerate(columns)
+        ],
+    )
     body = []
     for row in rows:
         cells = []
@@ -60,4 +75,8 @@ def table(columns: list[str], rows: list[list[object]], *, caption: str, numeric
         body.append(element("tr", cells))
     whole = element("table", element("thead", head), element("tbody", body), aria_label=caption)
     # The caption stands outside, so that it does not scroll away with a wide table.
-    return element("figure", element("figcaption", caption), element("div", whole, class_="scroll", tabindex="0", role="region", aria_label=caption))
+    return element(
+        "figure",
+        element("figcaption", caption),
+        element("div", whole, class_="scroll", tabindex="0", role="region", aria_label=caption),
+    )

@@ -34,17 +34,26 @@ def read_scores(path: str | Path, condition: str = "", *, percent: bool | None =
     """
     path = Path(path)
     try:
-        rows = _from_json(json.loads(path.read_text(encoding="utf-8"))) if path.suffix == ".json" else _from_csv(path)
+        rows = (
+            _from_json(json.loads(path.read_text(encoding="utf-8")))
+            if path.suffix == ".json"
+            else _from_csv(path)
+        )
     except OSError as error:
         raise XferError(f"{path} cannot be read: {error.strerror}", "Give a .csv or .json file.") from error
     except (ValueError, UnicodeDecodeError) as error:
         raise XferError(f"{path} cannot be read: {error}", "Give a UTF-8 .csv or .json file.") from error
     if rows.empty:
-        raise XferError(f"{path} holds no scores.", "Needed: task, language, score; or one column per language.")
+        raise XferError(
+            f"{path} holds no scores.", "Needed: task, language, score; or one column per language."
+        )
     problems = Problems()
     numbers = pd.to_numeric(rows["score"], errors="coerce")
     for i in rows.index[numbers.isna()]:
-        problems.add(f"{path}: {rows.loc[i, 'score']!r} is no score ({rows.loc[i, 'task']}, {rows.loc[i, 'language']}).", "Leave unknown cells empty.")
+        problems.add(
+            f"{path}: {rows.loc[i, 'score']!r} is no score ({rows.loc[i, 'task']}, {rows.loc[i, 'language']}).",
+            "Leave unknown cells empty.",
+        )
     codes = {}
     for code in rows["language"].unique():
         try:
@@ -70,7 +79,9 @@ def _from_csv(path: Path) -> pd.DataFrame:
     if not keys:
         raise ValueError("no column 'task' or 'condition'")
     wide = [c for c in raw.columns if c not in keys and not c.lower().startswith(("avg", "mean"))]
-    long = raw.melt(id_vars=keys, value_vars=wide, var_name="language", value_name="score").dropna(subset=["score"])
+    long = raw.melt(id_vars=keys, value_vars=wide, var_name="language", value_name="score").dropna(
+        subset=["score"]
+    )
     return (long if "task" in long else long.assign(task="average")).reset_index(drop=True)
 
 

@@ -40,16 +40,26 @@ def answer_texts(analysis: Analysis) -> list[str]:
     if not analysis.contrasts:
         name, mean = next(iter(analysis.means.items()))
         where = f"{mean.n['tasks']} tasks and {mean.n['languages']} languages"
-        interval = f", 95 % interval {points(mean.low)} to {points(mean.high)}" if math.isfinite(mean.low) else ""
+        interval = (
+            f", 95 % interval {points(mean.low)} to {points(mean.high)}" if math.isfinite(mean.low) else ""
+        )
         return [f"{name} scores {points(mean.estimate)} on average over {where} ({mean.n['seeds']} seeds{interval}).", "There is no second condition to compare it with."]  # fmt: skip
     primary = [one for one in analysis.contrasts if one.status == REGISTERED] or analysis.contrasts[:1]
     texts = [sentence(one) for one in primary]
     others = [one for one in analysis.contrasts if one not in primary]
     if others:
-        tally = {v: sum(one.verdict == v for one in others) for v in dict.fromkeys(one.verdict for one in others)}
-        texts.append(f"Of {len(others)} further {'condition' if len(others) == 1 else 'conditions'}: " + ", ".join(f"{n} {v}" for v, n in tally.items()) + " (corrected together).")
+        tally = {
+            v: sum(one.verdict == v for one in others) for v in dict.fromkeys(one.verdict for one in others)
+        }
+        texts.append(
+            f"Of {len(others)} further {'condition' if len(others) == 1 else 'conditions'}: "
+            + ", ".join(f"{n} {v}" for v, n in tally.items())
+            + " (corrected together)."
+        )
     if primary[0].status != REGISTERED and len(analysis.contrasts) > 1:
-        texts.append("The condition named first is the best of those compared: its difference looks larger than it will on fresh seeds. Confirm it there.")
+        texts.append(
+            "The condition named first is the best of those compared: its difference looks larger than it will on fresh seeds. Confirm it there."
+        )
     return texts
 
 
@@ -61,14 +71,43 @@ def differences(analysis: Analysis) -> Raw | None:
         for r in frame.itertuples()
     ]  # fmt: skip
     against = f"difference to {analysis.baseline}" if analysis.baseline else "difference"
-    columns = ["condition", against, "95 % interval", "corrected p", "verdict", "mean", "mean’s interval", "p", "status", "seeds"]
-    shown = table(columns, rows, caption=f"Mean scores (0–100) and differences, {analysis.population}", numeric={1, 2, 3, 5, 6, 7, 9})
+    columns = [
+        "condition",
+        against,
+        "95 % interval",
+        "corrected p",
+        "verdict",
+        "mean",
+        "mean’s interval",
+        "p",
+        "status",
+        "seeds",
+    ]
+    shown = table(
+        columns,
+        rows,
+        caption=f"Mean scores (0–100) and differences, {analysis.population}",
+        numeric={1, 2, 3, 5, 6, 7, 9},
+    )
     if not analysis.contrasts:
         return section("Scores", shown, name="differences")
     cut = analysis.contrasts[:ROWS]
-    note = paragraph(f"The chart shows the first {ROWS} of {len(analysis.contrasts)} conditions.") if len(analysis.contrasts) > ROWS else None
-    key = paragraph("▲ better, ▼ worse, = equivalent, ? not enough power. The interval of each line is for that comparison alone; the verdict uses the corrected p.")
-    return section("Differences to the baseline", box(charts.forest(cut), "differences to the baseline"), key, note, shown, name="differences")
+    note = (
+        paragraph(f"The chart shows the first {ROWS} of {len(analysis.contrasts)} conditions.")
+        if len(analysis.contrasts) > ROWS
+        else None
+    )
+    key = paragraph(
+        "▲ better, ▼ worse, = equivalent, ? not enough power. The interval of each line is for that comparison alone; the verdict uses the corrected p."
+    )
+    return section(
+        "Differences to the baseline",
+        box(charts.forest(cut), "differences to the baseline"),
+        key,
+        note,
+        shown,
+        name="differences",
+    )
 
 
 def _interval(low: float, high: float, signed: bool = False) -> str:
@@ -77,7 +116,9 @@ def _interval(low: float, high: float, signed: bool = False) -> str:
 
 def _verdict(verdict: str) -> Raw:
     colour = charts.COLOURS.get(verdict, charts.INK)
-    return element("td", f"{charts.MARKS.get(verdict, '')} {verdict}".strip(), class_="verdict", style=f"color:{colour}")
+    return element(
+        "td", f"{charts.MARKS.get(verdict, '')} {verdict}".strip(), class_="verdict", style=f"color:{colour}"
+    )
 
 
 def box(drawing: Raw, name: str) -> Raw:
@@ -100,8 +141,17 @@ def heat_map(analysis: Analysis, which: str) -> Raw:
             row.append(element("td", shown, class_="num", style=f"background:{charts.tint(gap, widest)}"))
         rows.append(row)
     what = f"{base}: mean score; other columns: difference to {base} in points" if base else "mean scores"
-    note = paragraph(f"The first {COLUMNS} of {len(frame.columns)} conditions.") if len(frame.columns) > COLUMNS else None
-    shown = table([which, *names], rows, caption=f"By {which}. {what} (blue above, orange below)", numeric=set(range(1, len(names) + 1)))
+    note = (
+        paragraph(f"The first {COLUMNS} of {len(frame.columns)} conditions.")
+        if len(frame.columns) > COLUMNS
+        else None
+    )
+    shown = table(
+        [which, *names],
+        rows,
+        caption=f"By {which}. {what} (blue above, orange below)",
+        numeric=set(range(1, len(names) + 1)),
+    )
     return element("div", shown, note)
 
 
@@ -111,7 +161,9 @@ def _language(code: str) -> str:
 
 
 def cells_section(analysis: Analysis) -> Raw:
-    return section("Languages and tasks", heat_map(analysis, "language"), heat_map(analysis, "task"), name="cells")
+    return section(
+        "Languages and tasks", heat_map(analysis, "language"), heat_map(analysis, "task"), name="cells"
+    )
 
 
 def typology(analysis: Analysis) -> Raw | None:
@@ -119,16 +171,61 @@ def typology(analysis: Analysis) -> Raw | None:
         return None
     name, curve = next(iter(analysis.slopes.items()))
     codes, x, y = distance_points(analysis, name)
-    what = f"difference of {charts.shorten(name, 24)} to {charts.shorten(analysis.baseline, 18)}" if analysis.baseline else "score"
+    what = (
+        f"difference of {charts.shorten(name, 24)} to {charts.shorten(analysis.baseline, 18)}"
+        if analysis.baseline
+        else "score"
+    )
     primary = curve[curve["primary"]].iloc[0]
-    chart = charts.scatter(codes, x, y, float(primary["slope"]), across=f"{analysis.measure} distance to English", up=f"{what} (points)")
+    chart = charts.scatter(
+        codes,
+        x,
+        y,
+        float(primary["slope"]),
+        across=f"{analysis.measure} distance to English",
+        up=f"{what} (points)",
+    )
     sign = f"{points(primary['slope'], True)} points per standard deviation of distance (95 % interval {_interval(primary['low'], primary['high'], True)}, p {p_text(primary['p'])}, {int(primary['languages'])} languages)"
-    weak = "" if primary["p"] <= 0.05 else f" Not enough power to say more: such a design finds a slope of {points(primary['detectable'])} in 8 of 10 cases."
-    rows = [[f"{r.measure} (primary)" if r.primary else r.measure, r.languages, points(r.slope, True), _interval(r.low, r.high, True), p_text(r.p), p_text(r.p_holm), r.note] for r in curve.itertuples()]
-    spec = table(["distance", "languages", "slope", "95 % interval", "p", "corrected p", "note"], rows, caption=f"{name}: every distance (points per sd)", numeric={1, 2, 3, 4, 5})
-    points_table = table(["language", "distance", "difference"], [[_language(c), f"{a:.3f}", points(b, True)] for c, a, b in zip(codes, x, y, strict=True)], caption="Points of the chart", numeric={1, 2})
-    text = paragraph(f"{name}: {sign}.{weak} One distance ({analysis.measure}) is primary; the others show how much hangs on that choice: they measure different things and rest on different languages.")
-    return section("Typological distance", box(chart, "distance"), text, spec, numbers_behind("Numbers behind the chart", points_table), name="typology")
+    weak = (
+        ""
+        if primary["p"] <= 0.05
+        else f" Not enough power to say more: such a design finds a slope of {points(primary['detectable'])} in 8 of 10 cases."
+    )
+    rows = [
+        [
+            f"{r.measure} (primary)" if r.primary else r.measure,
+            r.languages,
+            points(r.slope, True),
+            _interval(r.low, r.high, True),
+            p_text(r.p),
+            p_text(r.p_holm),
+            r.note,
+        ]
+        for r in curve.itertuples()
+    ]
+    spec = table(
+        ["distance", "languages", "slope", "95 % interval", "p", "corrected p", "note"],
+        rows,
+        caption=f"{name}: every distance (points per sd)",
+        numeric={1, 2, 3, 4, 5},
+    )
+    points_table = table(
+        ["language", "distance", "difference"],
+        [[_language(c), f"{a:.3f}", points(b, True)] for c, a, b in zip(codes, x, y, strict=True)],
+        caption="Points of the chart",
+        numeric={1, 2},
+    )
+    text = paragraph(
+        f"{name}: {sign}.{weak} One distance ({analysis.measure}) is primary; the others show how much hangs on that choice: they measure different things and rest on different languages."
+    )
+    return section(
+        "Typological distance",
+        box(chart, "distance"),
+        text,
+        spec,
+        numbers_behind("Numbers behind the chart", points_table),
+        name="typology",
+    )
 
 
 def variance(analysis: Analysis) -> Raw | None:
@@ -136,48 +233,119 @@ def variance(analysis: Analysis) -> Raw | None:
         return None
     name, parts = next(iter(analysis.components.items()))
     shown = parts.sort_values("sd", ascending=False)
-    chart = charts.bars(list(shown["source"].str.replace("_", " ")), list(shown["sd"]), across=f"standard deviation in points ({charts.shorten(name)})")
-    rows = [[n, s.replace("_", " "), f"{df:g}", f"{sd:.2f}", f"{share:.0%}"] for n, t in analysis.components.items() for s, df, sd, share in zip(t["source"], t["df"], t["sd"], t["share"], strict=True)]
-    whole = table(["condition", "source", "df", "sd", "share"], rows, caption="Variance components (0 = too small to tell)", numeric={2, 3, 4})
-    return section("Where the variation comes from", box(chart, "variance components"), paragraph("Scores of one condition vary by seed, language and task. The part with test noise is what one run on one test set cannot resolve."), numbers_behind("All components", whole), name="variance")
+    chart = charts.bars(
+        list(shown["source"].str.replace("_", " ")),
+        list(shown["sd"]),
+        across=f"standard deviation in points ({charts.shorten(name)})",
+    )
+    rows = [
+        [n, s.replace("_", " "), f"{df:g}", f"{sd:.2f}", f"{share:.0%}"]
+        for n, t in analysis.components.items()
+        for s, df, sd, share in zip(t["source"], t["df"], t["sd"], t["share"], strict=True)
+    ]
+    whole = table(
+        ["condition", "source", "df", "sd", "share"],
+        rows,
+        caption="Variance components (0 = too small to tell)",
+        numeric={2, 3, 4},
+    )
+    return section(
+        "Where the variation comes from",
+        box(chart, "variance components"),
+        paragraph(
+            "Scores of one condition vary by seed, language and task. The part with test noise is what one run on one test set cannot resolve."
+        ),
+        numbers_behind("All components", whole),
+        name="variance",
+    )
 
 
 def inequality(analysis: Analysis) -> Raw | None:
     if analysis.spreads.empty:
         return None
     columns = ["condition", "task", "languages", "tau", "sd", "iqr", "min", "worst_mean", "gini", "gap"]
-    rows = [[*(str(r[c]) for c in columns[:3]), *(f"{r[c]:.3f}" if c in ("tau", "gini") and math.isfinite(r[c]) else points(r[c]) for c in columns[3:])] for _, r in analysis.spreads.iterrows()]
+    rows = [
+        [
+            *(str(r[c]) for c in columns[:3]),
+            *(
+                f"{r[c]:.3f}" if c in ("tau", "gini") and math.isfinite(r[c]) else points(r[c])
+                for c in columns[3:]
+            ),
+        ]
+        for _, r in analysis.spreads.iterrows()
+    ]
     head = ["condition", "task", "languages", "τ", "sd", "IQR", "lowest", "worst 3", "Gini", "en − others"]
-    whole = table(head, rows, caption="Spread across languages without English. τ: sd on logit scale, test noise removed", numeric=set(range(2, 10)))
-    parts: list[object] = [paragraph("τ is primary: the plain sd of scores contains test noise and shrinks as scores approach 100.")]
+    whole = table(
+        head,
+        rows,
+        caption="Spread across languages without English. τ: sd on logit scale, test noise removed",
+        numeric=set(range(2, 10)),
+    )
+    parts: list[object] = [
+        paragraph(
+            "τ is primary: the plain sd of scores contains test noise and shrinks as scores approach 100."
+        )
+    ]
     for r in analysis.ratios.itertuples():
-        parts.append(paragraph(f"{r.condition}: τ is {r.ratio:.2f} times that of {analysis.baseline} (95 % interval {r.low:.2f} to {r.high:.2f}, p {p_text(r.p)} by swapping within languages)."))
-    return section("Inequality between languages", *parts, numbers_behind("All measures", whole), name="inequality")
+        parts.append(
+            paragraph(
+                f"{r.condition}: τ is {r.ratio:.2f} times that of {analysis.baseline} (95 % interval {r.low:.2f} to {r.high:.2f}, p {p_text(r.p)} by swapping within languages)."
+            )
+        )
+    return section(
+        "Inequality between languages", *parts, numbers_behind("All measures", whole), name="inequality"
+    )
 
 
 def cost(costs: pd.DataFrame | None) -> Raw | None:
     if costs is None or costs.empty:
         return None
-    groups = costs.groupby("phase", sort=False).agg(runs=("phase", "size"), steps=("steps", "sum"), tokens=("tokens", "sum"), seconds=("seconds", "sum"))
+    groups = costs.groupby("phase", sort=False).agg(
+        runs=("phase", "size"), steps=("steps", "sum"), tokens=("tokens", "sum"), seconds=("seconds", "sum")
+    )
     groups.loc["all"] = groups.sum()
-    rows = [[phase, int(r.runs), f"{r.steps:,.0f}", f"{r.tokens / 1e6:,.2f}", f"{r.seconds / 3600:.2f}"] for phase, r in groups.iterrows()]
-    shown = table(["phase", "runs", "steps", "million tokens", "hours"], rows, caption="Every phase once, however many conditions use it; hours of wall clock", numeric={1, 2, 3, 4})
+    rows = [
+        [phase, int(r.runs), f"{r.steps:,.0f}", f"{r.tokens / 1e6:,.2f}", f"{r.seconds / 3600:.2f}"]
+        for phase, r in groups.iterrows()
+    ]
+    shown = table(
+        ["phase", "runs", "steps", "million tokens", "hours"],
+        rows,
+        caption="Every phase once, however many conditions use it; hours of wall clock",
+        numeric={1, 2, 3, 4},
+    )
     return section("Cost", shown, name="cost")
 
 
 def imported(analysis: Analysis) -> Raw | None:
     if analysis.imported.empty:
         return None
-    means = analysis.imported.groupby(["condition", "task"], sort=False)["score"].agg(["mean", "size"]).reset_index()
+    means = (
+        analysis.imported.groupby(["condition", "task"], sort=False)["score"]
+        .agg(["mean", "size"])
+        .reset_index()
+    )
     sources = ", ".join(sorted(set(analysis.imported.get("source", pd.Series(dtype=str)).dropna())))
     rows = [[r.condition, r.task, points(r.mean), r.size] for r in means.itertuples(index=False)]
-    shown = table(["condition", "task", "mean", "languages"], rows, caption=f"Earlier results, imported{f' from {sources}' if sources else ''}", numeric={2, 3})
-    return section("Earlier results", paragraph("Shown for orientation, not tested: one published number has no seeds."), shown, name="imported")
+    shown = table(
+        ["condition", "task", "mean", "languages"],
+        rows,
+        caption=f"Earlier results, imported{f' from {sources}' if sources else ''}",
+        numeric={2, 3},
+    )
+    return section(
+        "Earlier results",
+        paragraph("Shown for orientation, not tested: one published number has no seeds."),
+        shown,
+        name="imported",
+    )
 
 
 def protocol(analysis: Analysis, more: Mapping[str, str]) -> Raw:
     frame = analysis.frame
-    single = lambda column: ", ".join(sorted(map(str, frame[column].dropna().unique()))) if column in frame else ""  # noqa: E731
+    single = lambda column: (  # noqa: E731
+        ", ".join(sorted(map(str, frame[column].dropna().unique()))) if column in frame else ""
+    )
     bases = max(len(block.bases) for block in analysis.blocks.values())
     first = next(iter(analysis.blocks.values()))
     facts = {
@@ -187,17 +355,25 @@ def protocol(analysis: Analysis, more: Mapping[str, str]) -> Raw:
         "Metrics": single("metric"),
         "Selection of checkpoints": single("protocol") or "not recorded",
         "Base model": single("base_model"),
-        "Replicates": "; ".join(f"{name}: {seeds_of(frame, name)}" for name in list(analysis.blocks)[:COLUMNS]) + (" …" if len(analysis.blocks) > COLUMNS else ""),
-        "Conditional on": "one base checkpoint" if bases == 1 else f"{bases} base checkpoints taken as a sample",
+        "Replicates": "; ".join(
+            f"{name}: {seeds_of(frame, name)}" for name in list(analysis.blocks)[:COLUMNS]
+        )
+        + (" …" if len(analysis.blocks) > COLUMNS else ""),
+        "Conditional on": "one base checkpoint"
+        if bases == 1
+        else f"{bases} base checkpoints taken as a sample",
         "Population": analysis.population,
         "Averages": "mean over tasks of the mean over languages",
         "Margin": f"{analysis.margin:g} {'point' if analysis.margin == 1 else 'points'}: the smallest difference that matters",
         "Correction": "Holm within the pre-registered and within the exploratory comparisons",
-        "Method": "; ".join(dict.fromkeys(one.method for one in analysis.contrasts)) or next(iter(analysis.means.values())).method,
+        "Method": "; ".join(dict.fromkeys(one.method for one in analysis.contrasts))
+        or next(iter(analysis.means.values())).method,
         **more,
     }
     rows = [[name, value] for name, value in facts.items() if value]
-    return section("Protocol", table(["what", "how"], rows, caption="How these numbers were made"), name="protocol")
+    return section(
+        "Protocol", table(["what", "how"], rows, caption="How these numbers were made"), name="protocol"
+    )
 
 
 def limits(analysis: Analysis) -> Raw:
@@ -208,11 +384,22 @@ def limits(analysis: Analysis) -> Raw:
     if any(one.verdict == UNDECIDED for one in analysis.contrasts):
         notes.append("“Not enough power” is not “no effect”: the interval says which effects remain possible")
     if analysis.population == THESE:
-        notes.append("Statements hold for these languages and test sets, over new seeds; not for other languages")
-    notes += [f"Ratio of τ: {note}" for note in dict.fromkeys("; ".join(analysis.ratios.get("notes", [])).split("; ")) if note]
+        notes.append(
+            "Statements hold for these languages and test sets, over new seeds; not for other languages"
+        )
+    notes += [
+        f"Ratio of τ: {note}"
+        for note in dict.fromkeys("; ".join(analysis.ratios.get("notes", [])).split("; "))
+        if note
+    ]
     return section("Limits", element("ul", [element("li", note) for note in notes]), name="limits")
 
 
 def reproduce(lines: list[str], versions: Mapping[str, str]) -> Raw:
     said = ", ".join(f"{name} {version}" for name, version in versions.items())
-    return section("How to reproduce", element("pre", "\n".join(lines), tabindex="0"), paragraph(f"Computed with {said}."), name="reproduce")
+    return section(
+        "How to reproduce",
+        element("pre", "\n".join(lines), tabindex="0"),
+        paragraph(f"Computed with {said}."),
+        name="reproduce",
+    )

@@ -47,7 +47,9 @@ class Contrast:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: what is not a number is ``None``."""
-        return {k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in asdict(self).items()}
+        return {
+            k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in asdict(self).items()
+        }
 
 
 def decide(low_p: float, estimate: float, p_equivalence: float, alpha: float = 0.05) -> str:
@@ -63,7 +65,13 @@ def decide(low_p: float, estimate: float, p_equivalence: float, alpha: float = 0
 
 
 def verdicts(
-    blocks: Sequence[Cells], baseline: Cells, *, registered: Sequence[str] = (), margin: float = 1.0, population: str = THESE, level: float = 0.95
+    blocks: Sequence[Cells],
+    baseline: Cells,
+    *,
+    registered: Sequence[str] = (),
+    margin: float = 1.0,
+    population: str = THESE,
+    level: float = 0.95,
 ) -> list[Contrast]:
     """Every block against the baseline, corrected within the registered and within the exploratory contrasts.
 
@@ -84,10 +92,24 @@ def verdicts(
     ]
 
 
-def _contrast(block: Cells, baseline: Cells, found: Estimate, p: float, q: float, status: str, margin: float, alpha: float) -> Contrast:
+def _contrast(
+    block: Cells,
+    baseline: Cells,
+    found: Estimate,
+    p: float,
+    q: float,
+    status: str,
+    margin: float,
+    alpha: float,
+) -> Contrast:
     verdict = decide(p, found.estimate, q, alpha)
     needed = None
-    if found.se > 0 and found.n.get("seeds", 0) > 1 and found.population == THESE and found.method.startswith("paired t"):
+    if (
+        found.se > 0
+        and found.n.get("seeds", 0) > 1
+        and found.population == THESE
+        and found.method.startswith("paired t")
+    ):
         needed = seeds_needed(margin, found.se * found.n["seeds"] ** 0.5)
     return Contrast(
         block.condition, baseline.condition, verdict, status, found.estimate, found.low, found.high, found.p, p, q,

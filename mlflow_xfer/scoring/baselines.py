@@ -56,11 +56,21 @@ def _chance(draw: Callable[[], Sequence], metric: str, references: Sequence, lan
 
 def _label(metric, references, training, labels, language, rng) -> dict[str, float]:
     references = [plain(r) for r in references]
-    majority = _most_frequent([plain(t) for t in training] if training is not None and len(training) else references)
+    majority = _most_frequent(
+        [plain(t) for t in training] if training is not None and len(training) else references
+    )
     sizes = len(set(map(plain, labels)) if labels is not None and len(labels) else set(references))
-    if labels is not None and len(labels) and all(isinstance(label, int) for label in labels):  # choices of each example
-        return {"chance": float(np.mean([100.0 / n for n in labels])), "majority": _value(metric, [majority] * len(references), references, language)}
-    return {"chance": 100.0 / sizes, "majority": _value(metric, [majority] * len(references), references, language)}
+    if (
+        labels is not None and len(labels) and all(isinstance(label, int) for label in labels)
+    ):  # choices of each example
+        return {
+            "chance": float(np.mean([100.0 / n for n in labels])),
+            "majority": _value(metric, [majority] * len(references), references, language),
+        }
+    return {
+        "chance": 100.0 / sizes,
+        "majority": _value(metric, [majority] * len(references), references, language),
+    }
 
 
 def _index(metric, references, training, labels, language, rng) -> dict[str, float]:
@@ -81,12 +91,17 @@ def _tags(metric, references, training, labels, language, rng) -> dict[str, floa
 
     return {
         "chance": _chance(draw, metric, references, language),
-        "majority": _value(metric, [[majority] * len(sentence) for sentence in references], references, language),
+        "majority": _value(
+            metric, [[majority] * len(sentence) for sentence in references], references, language
+        ),
     }
 
 
 def _answers(metric, references, training, labels, language, rng) -> dict[str, float]:
-    seen = [next(iter(gold_texts(r)), "") for r in (training if training is not None and len(training) else references)]
+    seen = [
+        next(iter(gold_texts(r)), "")
+        for r in (training if training is not None and len(training) else references)
+    ]
     pool = np.array(sorted(seen), dtype=object)
 
     def draw() -> list[str]:
@@ -99,12 +114,17 @@ def _answers(metric, references, training, labels, language, rng) -> dict[str, f
 
 
 def _ranked(metric, references, training, labels, language, rng) -> dict[str, float]:
-    pool = np.array(sorted(set(labels) if labels is not None else {g for gold in references for g in gold}), object)
+    pool = np.array(
+        sorted(set(labels) if labels is not None else {g for gold in references for g in gold}), object
+    )
 
     def draw() -> list[list]:
         # Of a large pool with replacement: a list of 20 repeats itself once in 5,000 draws, and a permutation is long.
         large = len(pool) > 1_000_000 / max(len(references), 1)
-        return [list(pool[rng.integers(0, len(pool), 20)] if large else rng.permutation(pool)[:20]) for _ in references]
+        return [
+            list(pool[rng.integers(0, len(pool), 20)] if large else rng.permutation(pool)[:20])
+            for _ in references
+        ]
 
     frequent = Counter(g for gold in (training if training is not None else references) for g in gold)
     constant = sorted(frequent, key=lambda item: (-frequent[item], str(item)))[:20]

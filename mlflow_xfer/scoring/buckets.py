@@ -22,7 +22,12 @@ from mlflow_xfer.tasks.task import TaskKind
 
 BUCKETS = 4
 ENTITY_LENGTHS = (1.0, 1.5, 2.5, 3.5, 100.0)  # words: one, two, three, more
-CONSISTENCIES = (0.0, 0.0, 0.999, 1.0)  # label of the training data: never the same (or unseen there), sometimes, always
+CONSISTENCIES = (
+    0.0,
+    0.0,
+    0.999,
+    1.0,
+)  # label of the training data: never the same (or unseen there), sometimes, always
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,9 @@ def by_example(
     return _filled(chosen, rows, values, list(borders) if borders is not None else edges(values))
 
 
-def _filled(metric: Metric, rows: np.ndarray, values: Sequence[float], borders: Sequence[float]) -> list[Bucket]:
+def _filled(
+    metric: Metric, rows: np.ndarray, values: Sequence[float], borders: Sequence[float]
+) -> list[Bucket]:
     """The metric on each bucket, from what each example contributes (``rows``, one for each of ``values``)."""
     place, found = which(values, borders), []
     for i in range(max(len(borders) - 1, 1)):
@@ -118,7 +125,11 @@ def _filled(metric: Metric, rows: np.ndarray, values: Sequence[float], borders: 
 
 
 def analysis(
-    kind: TaskKind, metric: str, examples: Mapping[str, Sequence[Mapping[str, Any]]], predictions: Mapping[str, Sequence], references: Mapping[str, Sequence],
+    kind: TaskKind,
+    metric: str,
+    examples: Mapping[str, Sequence[Mapping[str, Any]]],
+    predictions: Mapping[str, Sequence],
+    references: Mapping[str, Sequence],
     consistency: Callable[[str, str], float] | None = None,
 ) -> list[dict[str, Any]]:
     """Scores by language and by every attribute defined for the kind: one row for each bucket.
@@ -133,7 +144,11 @@ def analysis(
     chosen = METRICS.get(metric)
     of = {language: [attributes(kind, example) for example in mine] for language, mine in examples.items()}
     names = dict.fromkeys(name for mine in of.values() for values in mine for name in values)
-    rows = {language: chosen.rows(predictions[language], references[language], language) for language in of} if names else {}
+    rows = (
+        {language: chosen.rows(predictions[language], references[language], language) for language in of}
+        if names
+        else {}
+    )
     found = []
     for name in names:
         borders = edges([values[name] for mine in of.values() for values in mine])
@@ -146,12 +161,20 @@ def analysis(
             sides = predictions[language], references[language]
             by = {"entity_length": by_entity(*sides, ENTITY_LENGTHS)}
             if consistency:
-                by["label_consistency"] = by_entity(*sides, CONSISTENCIES, consistency, [example["words"] for example in examples[language]])
-            found += [{"language": language, "attribute": name, **vars(bucket)} for name, buckets in by.items() for bucket in buckets]
+                by["label_consistency"] = by_entity(
+                    *sides, CONSISTENCIES, consistency, [example["words"] for example in examples[language]]
+                )
+            found += [
+                {"language": language, "attribute": name, **vars(bucket)}
+                for name, buckets in by.items()
+                for bucket in buckets
+            ]
     return found
 
 
-def label_consistency(words_of: Sequence[Sequence[str]], tags: Sequence[Sequence[str]]) -> Callable[[str, str], float]:
+def label_consistency(
+    words_of: Sequence[Sequence[str]], tags: Sequence[Sequence[str]]
+) -> Callable[[str, str], float]:
     """From training sentences: (text of an entity, type) -> share of its occurrences there that had that type, 0-1."""
     seen: dict[str, Counter] = defaultdict(Counter)
     for text, kind in _entities(words_of, tags):
@@ -165,7 +188,9 @@ def label_consistency(words_of: Sequence[Sequence[str]], tags: Sequence[Sequence
 
 
 def _entities(words_of: Sequence[Sequence[str]], tags: Sequence[Sequence[str]]) -> Iterable[tuple[str, str]]:
-    flat = [word for sentence in words_of for word in (*sentence, "")]  # chunks count one place between sentences
+    flat = [
+        word for sentence in words_of for word in (*sentence, "")
+    ]  # chunks count one place between sentences
     for _, kind, first, last in chunks(tags):
         yield " ".join(flat[first : last + 1]), kind
 

@@ -59,7 +59,9 @@ def _by_query(predictions: Mapping[str, list], labels: Mapping[str, list]) -> tu
 
 
 LABELS = Format("tsv", reading.lines, reading.lines, _side_by_side, "one label a line")
-TAGS = Format("tsv", reading.tagged, reading.tagged, _sentence_by_sentence, "one tag a line, blank between sentences")
+TAGS = Format(
+    "tsv", reading.tagged, reading.tagged, _sentence_by_sentence, "one tag a line, blank between sentences"
+)
 PAIRS = Format("tsv", reading.lines, reading.lines, _side_by_side, "two tab-separated sentence ids a line")
 ANSWERS = Format("json", reading.answers, reading.questions, _by_question, '{"question id": "answer"}')
 CHOICES = Format("jsonl", reading.choices, reading.choices, _side_by_side, '{"label": 0} a line')
@@ -82,11 +84,15 @@ def path_of(folder: Path | str, task: Task, language: str) -> Path:
     """
     for what, name in (("task", task.name), ("language", language)):
         if not re.fullmatch(r"[\w-][\w.-]*", name):
-            raise XferError(f"{name!r} cannot be a {what}'s file name.", "Letters, digits, '_', '-' and '.' only.")
+            raise XferError(
+                f"{name!r} cannot be a {what}'s file name.", "Letters, digits, '_', '-' and '.' only."
+            )
     return Path(folder) / task.name / f"test-{language}.{format_of(task).extension}"
 
 
-def read(predictions: Path, labels: Path, task: Task, warn: Callable[[str], object] = lambda message: None) -> tuple[Sequence, Sequence]:
+def read(
+    predictions: Path, labels: Path, task: Task, warn: Callable[[str], object] = lambda message: None
+) -> tuple[Sequence, Sequence]:
     """Predictions and references of one language, as ``score`` takes them.
 
     Args:
@@ -111,20 +117,33 @@ def read(predictions: Path, labels: Path, task: Task, warn: Callable[[str], obje
             "Give one prediction per label, in the labels' order.",
         )
     if filed is TAGS:
-        return _word_by_word(predicted, references, len(given) == len(gold), f"{predictions}", f"{labels}", warn)
+        return _word_by_word(
+            predicted, references, len(given) == len(gold), f"{predictions}", f"{labels}", warn
+        )
     return predicted, references
 
 
-def _word_by_word(predicted: list, references: list, alike: bool, where: str, labels: str, warn: Callable[[str], object]) -> tuple[list, list]:
+def _word_by_word(
+    predicted: list, references: list, alike: bool, where: str, labels: str, warn: Callable[[str], object]
+) -> tuple[list, list]:
     """Sentences with as many tags as words. Others are refused, but where XTREME scores them (``alike``: as many
     sentences in both files) as one sentence, since it compares places in the file and not within sentences."""
-    differ = next((n for n, (tags, golds) in enumerate(zip(predicted, references, strict=True), 1) if len(tags) != len(golds)), 0)
+    differ = next(
+        (
+            n
+            for n, (tags, golds) in enumerate(zip(predicted, references, strict=True), 1)
+            if len(tags) != len(golds)
+        ),
+        0,
+    )
     if not differ:
         return predicted, references
     fault = f"{where}: sentence {differ} has {len(predicted[differ - 1])} tags, in {labels} it has {len(references[differ - 1])}."
     if not alike:
         raise XferError(fault, "Give one tag per word, and a blank line after each sentence only.")
-    warn(f"{fault} As in XTREME's script all that follows is compared with the wrong words; a leaderboard would refuse it.")
+    warn(
+        f"{fault} As in XTREME's script all that follows is compared with the wrong words; a leaderboard would refuse it."
+    )
     flat = [[tag for sentence in side for tag in (*sentence, "O")] for side in (predicted, references)]
     longest = max(map(len, flat))
     return tuple([side + ["O"] * (longest - len(side))] for side in flat)
@@ -138,7 +157,9 @@ def _check_constant(gold: object, labels: Path, filed: Format) -> None:
     else:
         return
     if not any(value != "" for value in values):
-        raise Unscored(f"{labels}: all labels are blank.", "The test labels were stripped; use the original file.")
+        raise Unscored(
+            f"{labels}: all labels are blank.", "The test labels were stripped; use the original file."
+        )
     if len(values) >= CONSTANT_FROM and len(set(values)) == 1:
         raise Unscored(
             f"{labels}: all {len(values)} labels are {values[0]!r:.40}.",
@@ -162,7 +183,9 @@ def write_predictions(
         keys = _keys(ids, predictions, path)
         document = {key: p if filed is ANSWERS else list(p) for key, p in zip(keys, predictions, strict=True)}
         # A question without an answer is left out: the empty answer is right where the gold one is an article.
-        return _write(path, _json({key: value for key, value in document.items() if value is not None}, indent=1))
+        return _write(
+            path, _json({key: value for key, value in document.items() if value is not None}, indent=1)
+        )
     return _write(path, _plain(predictions, filed, path))
 
 
@@ -176,7 +199,10 @@ def write_labels(
             {"id": key, "answers": [{"answer_start": 0, "text": text} for text in gold_texts(answers)]}
             for key, answers in zip(_keys(ids, references, path), references, strict=True)
         ]
-        document = {"version": "1.1", "data": [{"title": "", "paragraphs": [{"context": "", "qas": questions}]}]}
+        document = {
+            "version": "1.1",
+            "data": [{"title": "", "paragraphs": [{"context": "", "qas": questions}]}],
+        }
         return _write(path, _json(document))
     if filed is RANKED:
         document = dict(zip(_keys(ids, references, path), map(list, references), strict=True))
@@ -199,7 +225,8 @@ def _cell(value: object, path: Path) -> str:
     cell = str(value)
     if not cell or cell != cell.strip() or re.search(r"[\t\r\n\0\ud800-\udfff]", cell):
         raise XferError(
-            f"{cell!r:.80} cannot stand in {path}.", "Labels are not blank and hold no tab, line break or NUL."
+            f"{cell!r:.80} cannot stand in {path}.",
+            "Labels are not blank and hold no tab, line break or NUL.",
         )
     return cell
 

@@ -14,7 +14,11 @@ RESAMPLES = 1000
 
 
 def bootstrap(
-    rows: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray], *, seed: int = 0, resamples: int = RESAMPLES
+    rows: np.ndarray,
+    statistic: Callable[[np.ndarray], np.ndarray],
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
 ) -> tuple[float, float]:
     """Percentile bootstrap over examples (Efron 1979).
 

@@ -61,7 +61,9 @@ def mine(
     if (gold is None) == (threshold is None):
         raise XferError("Mining needs either the dev set's gold pairs or a threshold.")
     (x, x_once), (y, y_once) = distinct(source.texts), distinct(target.texts)
-    found = candidates(*(search or nearest_both_ways)(_unit(source.vectors[x]), _unit(target.vectors[y]), NEIGHBOURS))
+    found = candidates(
+        *(search or nearest_both_ways)(_unit(source.vectors[x]), _unit(target.vectors[y]), NEIGHBOURS)
+    )
     # XTREME leaves out sentences that occur twice after mining and before tuning.
     clear = x_once[found.source] & y_once[found.target]
     found = Candidates(found.source[clear], found.target[clear], found.score[clear])
@@ -69,10 +71,14 @@ def mine(
     if gold is not None:
         wanted = set(map(tuple, gold))
         inside = [
-            (int(i), int(j)) for i, j, name in zip(found.source, found.target, names, strict=True) if name in wanted
+            (int(i), int(j))
+            for i, j, name in zip(found.source, found.target, names, strict=True)
+            if name in wanted
         ]
         # Gold pairs that were not even proposed still count as missed.
-        threshold = tune_threshold(found, [*inside, *((-1, -n) for n in range(1, len(wanted) - len(inside) + 1))])
+        threshold = tune_threshold(
+            found, [*inside, *((-1, -n) for n in range(1, len(wanted) - len(inside) + 1))]
+        )
     return names[: int(np.sum(found.score >= threshold))], float(threshold)
 
 
@@ -119,7 +125,9 @@ def nearest_both_ways(
             row, column = np.divmod(np.flatnonzero(block[:, : len(y)] > y_similarity[:, -1]), len(y))
             hits.append((column, block[row, column], row + start))
             if sum(len(column) for column, _, _ in hits) > MERGED * len(y) or start + rows >= len(x):
-                y_similarity, y_index = _merged(y_similarity, y_index, *map(np.concatenate, zip(*hits, strict=True)))
+                y_similarity, y_index = _merged(
+                    y_similarity, y_index, *map(np.concatenate, zip(*hits, strict=True))
+                )
                 hits = []
         x_similarity[start : start + rows], x_index[start : start + rows] = _best_of_groups(block, k_x)
     return x_similarity, x_index, y_similarity, y_index
@@ -149,7 +157,9 @@ def _best(block: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     return values, index
 
 
-def _merged(values: np.ndarray, index: np.ndarray, row: np.ndarray, found: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _merged(
+    values: np.ndarray, index: np.ndarray, row: np.ndarray, found: np.ndarray, place: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """The largest ``k`` of each row of ``values`` [n, k] and of what was ``found`` for a ``row`` at a ``place``."""
     n, k = values.shape
     if not len(row) or not k:

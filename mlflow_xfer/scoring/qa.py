@@ -94,7 +94,9 @@ def _rows(normalize: Callable[[str, str], str], predictions: Sequence, reference
     for number, (prediction, answers) in enumerate(zip(predictions, references, strict=True), 1):
         golds = gold_texts(answers)
         if not golds or not all(isinstance(gold, str) for gold in golds):
-            raise XferError(f"{language}: question {number} has no gold answer.", "Score with unstripped labels.")
+            raise XferError(
+                f"{language}: question {number} has no gold answer.", "Score with unstripped labels."
+            )
         if prediction is None:
             values.append((0.0, 0.0, 1.0))
             continue

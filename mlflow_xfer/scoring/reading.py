@@ -33,12 +33,16 @@ def text(path: Path) -> str:
         raise XferError(f"{path} is UTF-16.", "Convert it: iconv -f UTF-16 -t UTF-8.")
     if (at := raw.find(b"\0")) >= 0:
         line = raw.count(b"\n", 0, at) + 1
-        raise XferError(f"{path}:{line} holds a NUL byte.", "The file is damaged or not text; write it again.")
+        raise XferError(
+            f"{path}:{line} holds a NUL byte.", "The file is damaged or not text; write it again."
+        )
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise XferError(f"{path}:{line} is not UTF-8 (byte {error.start}).", "Save the file as UTF-8.") from None
+        raise XferError(
+            f"{path}:{line} is not UTF-8 (byte {error.start}).", "Save the file as UTF-8."
+        ) from None
 
 
 def lines(path: Path) -> list[str]:
@@ -94,7 +98,9 @@ def parsed(content: str, where: str) -> tuple[Any, list[str]]:
             "The file is cut off or damaged; write it again.",
         ) from None
     except (ValueError, RecursionError) as error:
-        raise XferError(f"{where} cannot be read as JSON: {type(error).__name__}: {str(error)[:200]}.") from None
+        raise XferError(
+            f"{where} cannot be read as JSON: {type(error).__name__}: {str(error)[:200]}."
+        ) from None
 
 
 def mapping(path: Path) -> tuple[dict[str, Any], list[str]]:
@@ -103,7 +109,9 @@ def mapping(path: Path) -> tuple[dict[str, Any], list[str]]:
     if isinstance(document, dict) and "data" in document:
         document = document["data"]
     if not isinstance(document, dict):
-        raise XferError(f"{path} holds a {type(document).__name__}.", 'A JSON object is needed: {"id": …, …}.')
+        raise XferError(
+            f"{path} holds a {type(document).__name__}.", 'A JSON object is needed: {"id": …, …}.'
+        )
     return document, repeated
 
 
@@ -112,7 +120,9 @@ def answers(path: Path) -> dict[str, str]:
     found, _ = mapping(path)
     for key, value in found.items():
         if not isinstance(value, str):
-            raise XferError(f"{path}: the answer to {key!r} is not a text: {value!r:.80}.", '{"id": "answer", …}')
+            raise XferError(
+                f"{path}: the answer to {key!r} is not a text: {value!r:.80}.", '{"id": "answer", …}'
+            )
     return found
 
 
@@ -140,7 +150,9 @@ def questions(path: Path) -> list[tuple[str, list[str]]]:
     if bad is not None:
         raise XferError(f"{path}: a gold answer of {bad!r} is not a text.")
     if found and not any(gold for _, golds in found for gold in golds):
-        raise Unscored(f"{path}: no question has an answer.", "The test labels were stripped; use the original file.")
+        raise Unscored(
+            f"{path}: no question has an answer.", "The test labels were stripped; use the original file."
+        )
     empty = next((key for key, golds in found if not golds), None)
     if empty is not None:
         raise XferError(f"{path}: question {empty!r} has no gold answer.")
@@ -156,7 +168,9 @@ def choices(path: Path) -> list[int]:
         if isinstance(label, float) and label.is_integer():
             label = int(label)
         if not isinstance(label, int) or isinstance(label, bool):
-            raise XferError(f"{path}:{number} has no integer label.", '{"label": 0}, counted from 0, one row a line.')
+            raise XferError(
+                f"{path}:{number} has no integer label.", '{"label": 0}, counted from 0, one row a line.'
+            )
         found.append(label)
     return found
 
@@ -169,5 +183,7 @@ def ranked(path: Path) -> dict[str, list]:
             raise XferError(f"{path}: {key!r} has no list of ids: {value!r:.80}.", '{"query": ["Q42", …], …}')
         odd = next((item for item in value if not isinstance(item, str | int)), None)
         if odd is not None or None in value:
-            raise XferError(f"{path}: {key!r} lists {odd!r:.80}, which is not an id.", '{"query": ["Q42", …], …}')
+            raise XferError(
+                f"{path}: {key!r} lists {odd!r:.80}, which is not an id.", '{"query": ["Q42", …], …}'
+            )
     return found

@@ -72,9 +72,12 @@ def _map_figures(sums: np.ndarray) -> dict[str, np.ndarray]:
 
 
 METRICS.add(
-    "bucc_f1", Metric("bucc_f1", _pair_rows, _pair_figures, ("f1",), description="F1 of mined sentence pairs (BUCC)")
+    "bucc_f1",
+    Metric("bucc_f1", _pair_rows, _pair_figures, ("f1",), description="F1 of mined sentence pairs (BUCC)"),
 )
 METRICS.add(
     "map_at_20",  # XTREME-R writes map@20, which MLflow refuses as a metric name
-    Metric("map_at_20", _map_rows, _map_figures, ("map_at_20",), description="mean average precision of 20 ranks"),
+    Metric(
+        "map_at_20", _map_rows, _map_figures, ("map_at_20",), description="mean average precision of 20 ranks"
+    ),
 )

@@ -104,8 +104,14 @@ def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return 100.0 * np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 
-def f1(correct: np.ndarray, predicted: np.ndarray, gold: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def f1(
+    correct: np.ndarray, predicted: np.ndarray, gold: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Micro precision, recall and F1 (0-100) of counts; 0 where undefined, as seqeval and XTREME have it."""
     precision, recall = ratio(correct, predicted), ratio(correct, gold)
     total = precision + recall
-    return precision, recall, np.divide(2 * precision * recall, total, out=np.zeros_like(total), where=total > 0)
+    return (
+        precision,
+        recall,
+        np.divide(2 * precision * recall, total, out=np.zeros_like(total), where=total > 0),
+    )

@@ -18,7 +18,13 @@ from mlflow_xfer.tasks.task import Suite, Task
 
 
 def score_files(
-    predictions: Path, labels: Path, task: Task, language: str, *, seed: int = 0, warn: Callable[[str], object] = lambda message: None
+    predictions: Path,
+    labels: Path,
+    task: Task,
+    language: str,
+    *,
+    seed: int = 0,
+    warn: Callable[[str], object] = lambda message: None,
 ) -> Score:
     """The score of one language's file; warns and raises as :func:`read` does."""
     predicted, references = read(predictions, labels, task, warn)
@@ -79,9 +85,13 @@ def score_folder(
     return report(suite, scores, {name: task.trained for name, task in tasks.items()})
 
 
-def report(suite: Suite, scores: Mapping[str, Mapping[str, Score]], trained: Mapping[str, bool] | None = None) -> dict:
+def report(
+    suite: Suite, scores: Mapping[str, Mapping[str, Score]], trained: Mapping[str, bool] | None = None
+) -> dict:
     """What :func:`score_folder` returns, from scores by task and language."""
-    found = totals(suite, {t: {lang: s.value for lang, s in have.items()} for t, have in scores.items()}, trained)
+    found = totals(
+        suite, {t: {lang: s.value for lang, s in have.items()} for t, have in scores.items()}, trained
+    )
     tasks = {}
     for name, have in scores.items():
         if not have:
@@ -91,7 +101,13 @@ def report(suite: Suite, scores: Mapping[str, Mapping[str, Score]], trained: Map
             "score": found.tasks[name],
             "components": {c: sum(s.components[c] for s in have.values()) / len(have) for c in names},
             "languages": {
-                language: {"score": s.value, "low": s.low, "high": s.high, "n": s.n, "components": dict(s.components)}
+                language: {
+                    "score": s.value,
+                    "low": s.low,
+                    "high": s.high,
+                    "n": s.n,
+                    "components": dict(s.components),
+                }
                 for language, s in have.items()
             },
         }
@@ -137,10 +153,14 @@ def table(result: Mapping) -> str:
         parts = ", ".join(f"{key} {value:.1f}" for key, value in task["components"].items())
         rows.append((name, task["score"], f"{len(task['languages'])} languages; {parts}"))
     rows += [(f"[{group}]", value, "") for group, value in result["groups"].items()]
-    rows += [(f"{result['suite']} avg", result["avg"], ""), ("avg of trained tasks", result["avg_trained"], "")]
+    rows += [
+        (f"{result['suite']} avg", result["avg"], ""),
+        ("avg of trained tasks", result["avg_trained"], ""),
+    ]
     width = max(len(name) for name, _, _ in rows)
     found = [
-        f"{name:<{width}}  {'-' if value is None else format(value, '.2f'):>6}  {note}" for name, value, note in rows
+        f"{name:<{width}}  {'-' if value is None else format(value, '.2f'):>6}  {note}"
+        for name, value, note in rows
     ]
     if result["missing"]:
         found.append("missing: " + ", ".join(result["missing"]))

@@ -60,7 +60,9 @@ def totals(
     present, missing = {}, []
     for task in suite.tasks:
         wanted = languages_of(suite, task)
-        have = {language: float(scores[task][language]) for language in wanted if language in scores.get(task, {})}
+        have = {
+            language: float(scores[task][language]) for language in wanted if language in scores.get(task, {})
+        }
         if have:
             present[task] = have
             missing += [f"{task}/{language}" for language in wanted if language not in have]

@@ -43,7 +43,9 @@ def _starts(before: str, before_type: str, now: str, now_type: str) -> bool:
     return now not in "O." and before_type != now_type
 
 
-def chunks(sentences: Iterable[Sequence[str]], split: Split = split_xtreme) -> list[tuple[int, str, int, int]]:
+def chunks(
+    sentences: Iterable[Sequence[str]], split: Split = split_xtreme
+) -> list[tuple[int, str, int, int]]:
     """Chunks ``(sentence, type, first, last)``; positions count through all sentences, each closed by an outside tag.
 
     Working through the sentences as one sequence is part of the rules: for malformed tags a chunk's start can lie
@@ -108,7 +110,9 @@ def _check(predictions: Sequence, references: Sequence, language: str) -> tuple[
             )
         bad = next((tag for tag in (*predicted, *gold) if not isinstance(tag, str) or not tag), None)
         if bad is not None:
-            raise XferError(f"{language}: sentence {number} has the tag {bad!r}.", "A tag is a non-empty text.")
+            raise XferError(
+                f"{language}: sentence {number} has the tag {bad!r}.", "A tag is a non-empty text."
+            )
     return predictions, references
 
 
@@ -131,7 +135,13 @@ def _tag_figures(sums: np.ndarray) -> dict[str, np.ndarray]:
     precision, recall, value = f1(sums[..., 0], sums[..., 1], sums[..., 2])
     current = f1(sums[..., 3], sums[..., 4], sums[..., 5])[2]
     accuracy = ratio(sums[..., 9], sums[..., 10])
-    return {"f1": value, "precision": precision, "recall": recall, "accuracy": accuracy, "f1_seqeval_1.2": current}
+    return {
+        "f1": value,
+        "precision": precision,
+        "recall": recall,
+        "accuracy": accuracy,
+        "f1_seqeval_1.2": current,
+    }
 
 
 def _entity_figures(sums: np.ndarray) -> dict[str, np.ndarray]:

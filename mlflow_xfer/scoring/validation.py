@@ -55,7 +55,9 @@ def validate(
         extra = sorted(p.name for p in (predictions / name).iterdir() if p.name not in expected)
         found += [Finding(f"{name}/{other}", "not a file of this task", refused=False) for other in extra]
     known = set(suite.tasks)
-    others = sorted(p.name for p in predictions.iterdir() if p.name not in known) if predictions.is_dir() else []
+    others = (
+        sorted(p.name for p in predictions.iterdir() if p.name not in known) if predictions.is_dir() else []
+    )
     return found + [Finding(other, f"not a task of {suite.name}", refused=False) for other in others]
 
 
@@ -79,7 +81,9 @@ def _outside(values: Sequence[str], known: Sequence[str]) -> list[tuple[str, boo
     wrong = sorted(set(values) - set(known)) if known else []
     if not wrong:
         return []
-    return [(f"values outside the labels ({', '.join(known)}): {', '.join(map(repr, wrong[:5]))[:200]}", True)]
+    return [
+        (f"values outside the labels ({', '.join(known)}): {', '.join(map(repr, wrong[:5]))[:200]}", True)
+    ]
 
 
 def _labels(path: Path, gold: Path | None, task: Task, language: str) -> list[tuple[str, bool]]:
@@ -108,7 +112,9 @@ def _tags(path: Path, gold: Path | None, task: Task, language: str) -> list[tupl
         pairs = enumerate(zip(sentences, references, strict=False), 1)
         differ = [number for number, (mine, theirs) in pairs if len(mine) != len(theirs)]
         if differ and len(sentences) == len(references):
-            found.append((f"{len(differ)} sentences with the wrong number of tags, the first is {differ[0]}", True))
+            found.append(
+                (f"{len(differ)} sentences with the wrong number of tags, the first is {differ[0]}", True)
+            )
     return found
 
 
@@ -124,8 +130,12 @@ def _pairs(path: Path, gold: Path | None, task: Task, language: str) -> list[tup
     return found + ([(f"{repeated} pairs occur twice", False)] if repeated else [])
 
 
-def _ids(mine: Mapping, wanted: Sequence[str] | None, repeated: Sequence[str], what: str) -> list[tuple[str, bool]]:
-    found = [(f"the id {repeated[0]!r:.80} and {len(repeated) - 1} more occur twice", True)] if repeated else []
+def _ids(
+    mine: Mapping, wanted: Sequence[str] | None, repeated: Sequence[str], what: str
+) -> list[tuple[str, bool]]:
+    found = (
+        [(f"the id {repeated[0]!r:.80} and {len(repeated) - 1} more occur twice", True)] if repeated else []
+    )
     if wanted is None:
         return found
     missing, extra = [key for key in wanted if key not in mine], set(mine) - set(wanted)
@@ -160,7 +170,9 @@ def _ranked(path: Path, gold: Path | None, task: Task, language: str) -> list[tu
     twice = [key for key, ranks in mine.items() if len(set(map(str, ranks))) < len(ranks)]
     if short:
         found.append((f"{len(short)} queries with fewer than {RANKS} ids, such as {short[0]!r:.80}", False))
-    return found + ([(f"{len(twice)} queries list an id twice, such as {twice[0]!r:.80}", True)] if twice else [])
+    return found + (
+        [(f"{len(twice)} queries list an id twice, such as {twice[0]!r:.80}", True)] if twice else []
+    )
 
 
 _CHECKS = {LABELS: _labels, TAGS: _tags, PAIRS: _pairs, ANSWERS: _answers, CHOICES: _choices, RANKED: _ranked}
@@ -173,4 +185,6 @@ def best_of(dev: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
         dev: run to task to dev score; a task that a run lacks is not considered for it.
     """
     tasks = dict.fromkeys(task for scores in dev.values() for task in scores)
-    return {task: max((run for run in dev if task in dev[run]), key=lambda run: dev[run][task]) for task in tasks}
+    return {
+        task: max((run for run in dev if task in dev[run]), key=lambda run: dev[run][task]) for task in tasks
+    }

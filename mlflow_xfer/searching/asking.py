@@ -80,7 +80,10 @@ class Asker:
         """What every search tries first."""
         yield self.space.neutral(())
         if self.space.min_tasks == 1:
-            singles = [*(name for name in self.order if name in self.space.pool), *(name for name in self.space.pool if name not in self.order)]
+            singles = [
+                *(name for name in self.order if name in self.space.pool),
+                *(name for name in self.space.pool if name not in self.order),
+            ]
             yield from (self.space.neutral((name,)) for name in singles)
 
     def _may(self, candidate: Candidate) -> bool:
@@ -96,7 +99,11 @@ class Asker:
         return any(self._failed_earlier(history.taken[c.key]) for c in self.queue() if c.key in history.taken)
 
     def _failed_earlier(self, trial: FrozenTrial) -> bool:
-        return trial.state == TrialState.FAIL and trial.datetime_complete is not None and trial.datetime_complete < self.began
+        return (
+            trial.state == TrialState.FAIL
+            and trial.datetime_complete is not None
+            and trial.datetime_complete < self.began
+        )
 
     # -- asking ----------------------------------------------------------------------------------------------------
     def ask(self) -> Asked | None:
@@ -147,7 +154,9 @@ class Asker:
         deadline, pause = time.monotonic() + PATIENCE, 0.01
         while True:
             history = History.of(self.study).before(number)
-            open_ones = [t.number for t in history.live if t.state == TrialState.RUNNING and KEY not in t.user_attrs]
+            open_ones = [
+                t.number for t in history.live if t.state == TrialState.RUNNING and KEY not in t.user_attrs
+            ]
             if not open_ones or time.monotonic() > deadline:
                 return history
             time.sleep(pause)
@@ -155,7 +164,9 @@ class Asker:
 
     def _decide(self, history: History) -> tuple[Candidate | None, int | None, FrozenTrial | None]:
         """``(candidate, failed trial that it replaces, finished trial that it duplicates)``."""
-        rng = np.random.default_rng([self.seed, len([t for t in history.live if t.state != TrialState.WAITING])])
+        rng = np.random.default_rng(
+            [self.seed, len([t for t in history.live if t.state != TrialState.WAITING])]
+        )
         for candidate in self.queue():
             before = history.taken.get(candidate.key)
             if before is None and self._may(candidate):

@@ -80,7 +80,10 @@ class Material:
     def phase(self, name: str) -> Phase:
         found = self.singles.get(name) or self.targets.get(name)
         if found is None:
-            raise XferError(f"Target {name!r} has no labelled training rows.", "Only size, kind and english say something about it.")
+            raise XferError(
+                f"Target {name!r} has no labelled training rows.",
+                "Only size, kind and english say something about it.",
+            )
         return found
 
     def part(self, name: str) -> Part:
@@ -90,8 +93,13 @@ class Material:
 
             phase = self.phase(name)
             part = task_part(phase, phase.tasks[0])
-            few = {language: sources.subset(split, self.budget.examples, phase.seed) for language, split in part.dev.items()}
-            self._parts[name] = replace(part, train=sources.subset(part.train, self.budget.examples, phase.seed), dev=few)
+            few = {
+                language: sources.subset(split, self.budget.examples, phase.seed)
+                for language, split in part.dev.items()
+            }
+            self._parts[name] = replace(
+                part, train=sources.subset(part.train, self.budget.examples, phase.seed), dev=few
+            )
         return self._parts[name]
 
     def base(self) -> Path:
@@ -115,7 +123,12 @@ class Material:
 
             phase, part = self.phase(name), self.part(name)
             rows = part.train if name in self.singles else self._labelled(part)
-            found = features(model, [(part.task, rows)], max_seq_length=phase.settings["max_seq_length"], precision=phase.settings["precision"])[part.task.name]
+            found = features(
+                model,
+                [(part.task, rows)],
+                max_seq_length=phase.settings["max_seq_length"],
+                precision=phase.settings["precision"],
+            )[part.task.name]
             if len(found.labels) > MAX_UNITS:
                 kept = np.linspace(0, len(found.labels) - 1, MAX_UNITS).round().astype(int)
                 found = replace(found, vectors=found.vectors[kept], labels=found.labels[kept])
@@ -126,7 +139,10 @@ class Material:
         """As :meth:`features`; raises :class:`XferError` where the labels tell nothing apart."""
         found = self.features(model, name)
         if len(np.unique(found.labels)) < 2:
-            raise XferError(f"Task {name!r}: all {len(found.labels)} labels that were read are the same.", "logme and h_score need two classes: raise max_examples, or choose other methods.")
+            raise XferError(
+                f"Task {name!r}: all {len(found.labels)} labels that were read are the same.",
+                "logme and h_score need two classes: raise max_examples, or choose other methods.",
+            )
         return found
 
     def _labelled(self, part: Part) -> Any:
@@ -150,7 +166,12 @@ class Material:
             phase, part = self.phase(name), self.part(name)
             with tempfile.TemporaryDirectory() as folder:
                 tuned = self.trained(self.base(), replace(part, dev={}), phase, folder).directory
-                self._embeddings[name] = task_embedding(tuned, part.task, sources.subset(part.train, FISHER_ROWS, phase.seed), max_seq_length=phase.settings["max_seq_length"])
+                self._embeddings[name] = task_embedding(
+                    tuned,
+                    part.task,
+                    sources.subset(part.train, FISHER_ROWS, phase.seed),
+                    max_seq_length=phase.settings["max_seq_length"],
+                )
         return self._embeddings[name]
 
     def trained(self, start: Path, part: Part, phase: Phase, folder: str):
@@ -158,7 +179,9 @@ class Material:
         from mlflow_xfer.phases.train import trainer_settings
         from mlflow_xfer.training.trainer import train
 
-        settings = replace(trainer_settings(phase), max_steps=self.budget.steps, evaluations=1, select_by="last")
+        settings = replace(
+            trainer_settings(phase), max_steps=self.budget.steps, evaluations=1, select_by="last"
+        )
         return train(start, [part], None, settings, Path(folder) / "work", save_every_s=1e9)
 
 
@@ -172,7 +195,9 @@ def size(material: Material, target: str) -> dict[str, float]:
 
 
 def kind(material: Material, target: str) -> dict[str, float]:
-    return {name: float(material.tasks[name].kind == material.tasks[target].kind) for name in material.singles}
+    return {
+        name: float(material.tasks[name].kind == material.tasks[target].kind) for name in material.singles
+    }
 
 
 def text_emb(material: Material, target: str) -> dict[str, float]:
@@ -181,7 +206,9 @@ def text_emb(material: Material, target: str) -> dict[str, float]:
     return {name: cosine(material.features(base, name).text, wanted) for name in material.singles}
 
 
-def _foretelling(score: Callable[[np.ndarray, np.ndarray], float]) -> Callable[[Material, str], dict[str, float]]:
+def _foretelling(
+    score: Callable[[np.ndarray, np.ndarray], float],
+) -> Callable[[Material, str], dict[str, float]]:
     """The target's labels from each candidate's checkpoint; without them, from what reads the candidate's labels in the base."""
 
     def of(material: Material, target: str) -> dict[str, float]:
@@ -189,7 +216,10 @@ def _foretelling(score: Callable[[np.ndarray, np.ndarray], float]) -> Callable[[
             seen = {name: material.labelled(material.checkpoint(name), target) for name in material.singles}
             return {name: score(found.vectors, found.labels) for name, found in seen.items()}
         seen = material.labelled(material.base(), target)
-        return {name: score(_read_out(seen.vectors @ material.probe(name)), seen.labels) for name in material.singles}
+        return {
+            name: score(_read_out(seen.vectors @ material.probe(name)), seen.labels)
+            for name in material.singles
+        }
 
     return of
 
@@ -197,14 +227,19 @@ def _foretelling(score: Callable[[np.ndarray, np.ndarray], float]) -> Callable[[
 def _read_out(values: np.ndarray) -> np.ndarray:
     """A probe's outputs on one scale, with a constant: LogME has no intercept of its own."""
     spread = values.std(axis=0)
-    return np.column_stack([(values - values.mean(axis=0)) / np.where(spread > 0, spread, 1.0), np.ones(len(values))])
+    return np.column_stack(
+        [(values - values.mean(axis=0)) / np.where(spread > 0, spread, 1.0), np.ones(len(values))]
+    )
 
 
 def few_shot(material: Material, target: str) -> dict[str, float]:
     phase, part = material.phase(target), material.part(target)
     part = replace(part, train=sources.subset(part.train, material.budget.shots, phase.seed))
     if not part.dev:
-        raise XferError(f"few_shot: target {target!r} has no validation rows to be scored on.", "Give the task a validation split, or another method.")
+        raise XferError(
+            f"few_shot: target {target!r} has no validation rows to be scored on.",
+            "Give the task a validation split, or another method.",
+        )
     found = {}
     for name in material.singles:
         with tempfile.TemporaryDirectory() as folder:
@@ -230,9 +265,16 @@ def english(material: Material, target: str) -> dict[str, float]:
     found = {}
     for name in material.singles:
         metrics = material.executor.store.get(material.runs[name]).metrics
-        scores = [value for metric, value in metrics.items() if metric.startswith(f"dev/{name}/") and metric.endswith("/selected")]
+        scores = [
+            value
+            for metric, value in metrics.items()
+            if metric.startswith(f"dev/{name}/") and metric.endswith("/selected")
+        ]
         if not scores:
-            raise XferError(f"english: the run of {name!r} has no dev score: the task has no validation rows.", "Leave the task out, or choose another method.")
+            raise XferError(
+                f"english: the run of {name!r} has no dev score: the task has no validation rows.",
+                "Leave the task out, or choose another method.",
+            )
         found[name] = float(np.mean(scores))
     return found
 

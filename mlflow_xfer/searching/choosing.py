@@ -16,7 +16,9 @@ from mlflow_xfer.stats.subsets import Evidence, Posterior
 
 TOP = 100.0  # of the scale: a model of sums can promise more, which is worth no further task
 LISTED = 5_000  # candidates of a space that are all predicted
-RESOLVED = 0.5  # share of the prior variance that the scores must resolve before an effect counts as identified
+RESOLVED = (
+    0.5  # share of the prior variance that the scores must resolve before an effect counts as identified
+)
 
 
 @dataclass(frozen=True)
@@ -80,21 +82,31 @@ class Scores:
         pool = sorted({task for trial in trials for task in trial.candidate.tasks})
         rows: dict[str, tuple[Candidate, list]] = {}
         for trial in trials:
-            rows.setdefault(trial.candidate.key, (trial.candidate, []))[1].extend(trial.by_seed or (trial.values,))
-        space = space or Space(tuple(pool), combine="sequential" if any(t.candidate.ordered for t in trials) else "joint")
+            rows.setdefault(trial.candidate.key, (trial.candidate, []))[1].extend(
+                trial.by_seed or (trial.values,)
+            )
+        space = space or Space(
+            tuple(pool), combine="sequential" if any(t.candidate.ordered for t in trials) else "joint"
+        )
         return cls(space, tuple(c for c, _ in rows.values()), tuple(tuple(s) for _, s in rows.values()))
 
     def posterior(self, objective: int = 0, rounds: int = subsets.ROUNDS) -> Posterior:
         tasks, settings = encode(self.candidates, self.space)
-        return subsets.fit(Evidence.of(tasks, [[row[objective] for row in rows] for rows in self.by_seed], settings), rounds)
+        return subsets.fit(
+            Evidence.of(tasks, [[row[objective] for row in rows] for rows in self.by_seed], settings), rounds
+        )
 
 
 def encode(candidates: Sequence[Candidate], space: Space) -> tuple[np.ndarray, np.ndarray]:
     """``([candidates, tasks] 0/1, [candidates, columns])``: settings on their scale from -1 to 1, and squared; positions, if order matters."""
-    tasks = np.array([[name in c.tasks for name in space.pool] for c in candidates], float).reshape(len(candidates), len(space.pool))
+    tasks = np.array([[name in c.tasks for name in space.pool] for c in candidates], float).reshape(
+        len(candidates), len(space.pool)
+    )
     columns = [column for r in space.ranges if not r.fixed for column in _setting(r, candidates)]
     if space.ordered:
-        places = [{name: i / max(len(c.tasks) - 1, 1) - 0.5 for i, name in enumerate(c.tasks)} for c in candidates]
+        places = [
+            {name: i / max(len(c.tasks) - 1, 1) - 0.5 for i, name in enumerate(c.tasks)} for c in candidates
+        ]
         columns += [np.array([place.get(name, 0.0) for place in places]) for name in space.pool]
     return tasks, np.column_stack(columns) if columns else np.empty((len(candidates), 0))
 
@@ -104,15 +116,31 @@ def _setting(r: Range, candidates: Sequence[Candidate]) -> list[np.ndarray]:
     if r.choices:
         return [np.array([float(v == choice) for v in values]) for choice in r.choices[1:]]
     low, high = (math.log(v) if r.log else v for v in (r.low, r.high))
-    scaled = np.array([0.0 if v is _Absent else 2 * ((math.log(v) if r.log else v) - low) / (high - low) - 1 for v in values])
-    return [scaled, np.array([0.0 if v is _Absent else x * x - 1 / 3 for v, x in zip(values, scaled, strict=True)])]
+    scaled = np.array(
+        [
+            0.0 if v is _Absent else 2 * ((math.log(v) if r.log else v) - low) / (high - low) - 1
+            for v in values
+        ]
+    )
+    return [
+        scaled,
+        np.array([0.0 if v is _Absent else x * x - 1 / 3 for v, x in zip(values, scaled, strict=True)]),
+    ]
 
 
 class _Absent:
     """In place of a setting that does not exist for a candidate."""
 
 
-def choose(trials: Sequence[Finished], k: int, *, space: Space | None = None, objective: int = 0, unseen: bool = False, level: float = 0.95) -> list[Choice]:
+def choose(
+    trials: Sequence[Finished],
+    k: int,
+    *,
+    space: Space | None = None,
+    objective: int = 0,
+    unseen: bool = False,
+    level: float = 0.95,
+) -> list[Choice]:
     """The ``k`` candidates with the best denoised estimates, best first; never the baseline, which is compared with them anyway.
 
     Of those at the top of the scale, which a saturated dev set cannot tell apart, the ones with the fewest tasks.
@@ -130,16 +158,23 @@ def choose(trials: Sequence[Finished], k: int, *, space: Space | None = None, ob
     if unseen and space is not None and (space.count() or math.inf) <= LISTED:
         found += _predicted(scores, posterior, level)
     found = [choice for choice in found if choice.candidate.tasks]
-    return sorted(found, key=lambda choice: (-min(choice.estimate, TOP), len(choice.candidate.tasks), choice.candidate.key))[:k]
+    return sorted(
+        found,
+        key=lambda choice: (-min(choice.estimate, TOP), len(choice.candidate.tasks), choice.candidate.key),
+    )[:k]
 
 
 def baseline(trials: Sequence[Finished], *, space: Space | None = None, objective: int = 0) -> Choice | None:
     """The candidate without intermediate tasks; of several (open settings of the target) the one with the best estimate."""
-    found = [choice for choice in estimates(trials, space=space, objective=objective) if not choice.candidate.tasks]
+    found = [
+        choice for choice in estimates(trials, space=space, objective=objective) if not choice.candidate.tasks
+    ]
     return max(found, key=lambda choice: choice.estimate, default=None)
 
 
-def estimates(trials: Sequence[Finished], *, space: Space | None = None, objective: int = 0, level: float = 0.95) -> list[Choice]:
+def estimates(
+    trials: Sequence[Finished], *, space: Space | None = None, objective: int = 0, level: float = 0.95
+) -> list[Choice]:
     """Every candidate that was run, with its denoised score, in the order of the trials."""
     if not trials:
         return []
@@ -147,15 +182,27 @@ def estimates(trials: Sequence[Finished], *, space: Space | None = None, objecti
     return _estimated(trials, scores, scores.posterior(objective), objective, level)
 
 
-def _estimated(trials: Sequence[Finished], scores: Scores, posterior: Posterior, objective: int, level: float) -> list[Choice]:
+def _estimated(
+    trials: Sequence[Finished], scores: Scores, posterior: Posterior, objective: int, level: float
+) -> list[Choice]:
     mean, sd = posterior.estimate()
     half, costs = posterior.half_width(sd, level), full_costs(trials)
     own: dict[str, list[float]] = {}
     for trial in trials:
         if not trial.foretold:
-            own.setdefault(trial.candidate.key, []).extend(row[objective] for row in trial.by_seed or (trial.values,))
+            own.setdefault(trial.candidate.key, []).extend(
+                row[objective] for row in trial.by_seed or (trial.values,)
+            )
     return [
-        Choice(c, float(mean[i]), float(mean[i] - half[i]), float(mean[i] + half[i]), len(seen := own.get(c.key, [])), float(np.mean(seen)) if seen else math.nan, costs.get(c.key, math.nan))
+        Choice(
+            c,
+            float(mean[i]),
+            float(mean[i] - half[i]),
+            float(mean[i] + half[i]),
+            len(seen := own.get(c.key, [])),
+            float(np.mean(seen)) if seen else math.nan,
+            costs.get(c.key, math.nan),
+        )
         for i, c in enumerate(scores.candidates)
     ]
 
@@ -167,15 +214,24 @@ def _predicted(scores: Scores, posterior: Posterior, level: float) -> list[Choic
         return []
     mean, sd = posterior.predict(*encode(others, scores.space))
     half = posterior.half_width(sd, level)
-    return [Choice(c, float(m), float(m - h), float(m + h), 0, math.nan) for c, m, h in zip(others, mean, half, strict=True)]
+    return [
+        Choice(c, float(m), float(m - h), float(m + h), 0, math.nan)
+        for c, m, h in zip(others, mean, half, strict=True)
+    ]
 
 
 def full_costs(trials: Sequence[Finished], what: str = "tokens") -> dict[str, float]:
     """What each candidate costs from nothing: newly spent and saved by reuse, by key."""
-    return {t.candidate.key: float(t.cost.get(what, 0.0)) + float(t.saved.get(what, 0.0)) for t in trials if not t.pruned and (what in t.cost or what in t.saved)}
+    return {
+        t.candidate.key: float(t.cost.get(what, 0.0)) + float(t.saved.get(what, 0.0))
+        for t in trials
+        if not t.pruned and (what in t.cost or what in t.saved)
+    }
 
 
-def winner(choices: Sequence[Choice], confirmed: Mapping[str, Sequence[float]], margin: float = 0.0) -> Choice:
+def winner(
+    choices: Sequence[Choice], confirmed: Mapping[str, Sequence[float]], margin: float = 0.0
+) -> Choice:
     """Which of the confirmed candidates to name.
 
     Both kinds of evidence count, weighed by their precision: the fresh seeds alone would pick the luckiest of ``k`` again, and the
@@ -201,7 +257,9 @@ def winner(choices: Sequence[Choice], confirmed: Mapping[str, Sequence[float]], 
     return choices[min(near, key=lambda i: (len(choices[i].candidate.tasks) if margin else 0, -worth[i]))]
 
 
-def contributions(trials: Sequence[Finished], *, space: Space | None = None, objective: int = 0, level: float = 0.95) -> list[Contribution]:
+def contributions(
+    trials: Sequence[Finished], *, space: Space | None = None, objective: int = 0, level: float = 0.95
+) -> list[Contribution]:
     """What each task and each pair adds, tasks first, each group from best to worst."""
     if len({trial.candidate.key for trial in trials}) < 2:
         return []
@@ -212,12 +270,28 @@ def contributions(trials: Sequence[Finished], *, space: Space | None = None, obj
     directions = subsets.directions(len(pool), posterior.phi.shape[1])
     mean, sd, resolved = posterior.combine(directions)
     half = posterior.half_width(sd, level)
-    inflation, alone = subsets.inflation(x), posterior.combine(np.eye(posterior.phi.shape[1])[1 : 1 + len(pool)])[0]
+    inflation, alone = (
+        subsets.inflation(x),
+        posterior.combine(np.eye(posterior.phi.shape[1])[1 : 1 + len(pool)])[0],
+    )
     found = []
     for i, term in enumerate(names):
         used = x[:, list(term)].all(1)
-        seen = len({tuple(row) for row in x[:, list(term)]}) == 2 ** len(term)  # all combinations of its members: else they are not told apart
+        seen = len({tuple(row) for row in x[:, list(term)]}) == 2 ** len(
+            term
+        )  # all combinations of its members: else they are not told apart
         identified = bool(seen and resolved[i] >= RESOLVED and math.isfinite(inflation[i]))
         own = float(alone[i]) if len(term) == 1 else math.nan
-        found.append(Contribution(tuple(pool[t] for t in term), float(mean[i]), float(mean[i] - half[i]), float(mean[i] + half[i]), own, identified, float(inflation[i]), int(used.sum())))
+        found.append(
+            Contribution(
+                tuple(pool[t] for t in term),
+                float(mean[i]),
+                float(mean[i] - half[i]),
+                float(mean[i] + half[i]),
+                own,
+                identified,
+                float(inflation[i]),
+                int(used.sum()),
+            )
+        )
     return sorted(found, key=lambda c: (len(c.tasks), -c.estimate))

@@ -89,14 +89,41 @@ def read(params: Any, references: Any, extra: Mapping[str, Task]) -> Command:
     _budget(params, problems)
     check_untrained(params.rank_by, problems)
     limit = None if params.max_tasks == "auto" else params.max_tasks
-    space = composer.attempt(lambda: read_space(params.space, pool, max_tasks=limit, combine=params.combine, given=given_of(params), mixing=params.mixing), None) if pool else None
+    space = (
+        composer.attempt(
+            lambda: read_space(
+                params.space,
+                pool,
+                max_tasks=limit,
+                combine=params.combine,
+                given=given_of(params),
+                mixing=params.mixing,
+            ),
+            None,
+        )
+        if pool
+        else None
+    )
     if space is not None:
-        sampling.check(space, sampler=params.sampler, pruner=params.pruner, objectives=len(params.objective), seeds=len(params.seeds), n_trials=params.n_trials, problems=problems)
+        sampling.check(
+            space,
+            sampler=params.sampler,
+            pruner=params.pruner,
+            objectives=len(params.objective),
+            seeds=len(params.seeds),
+            n_trials=params.n_trials,
+            problems=problems,
+        )
     first: dict[Candidate, Plan] = {}
     if space is not None and not problems:
         for tasks in [(), *((name,) for name in space.pool)]:
             candidate = space.neutral(tasks)
-            plan = composer.attempt(lambda c=candidate: plan_of({**shared, **c.overrides(), "seeds": params.seeds[:1]}, references, extra), None)
+            plan = composer.attempt(
+                lambda c=candidate: plan_of(
+                    {**shared, **c.overrides(), "seeds": params.seeds[:1]}, references, extra
+                ),
+                None,
+            )
             if plan is not None:
                 first[candidate] = plan
         if first:
@@ -105,13 +132,19 @@ def read(params: Any, references: Any, extra: Mapping[str, Task]) -> Command:
     return Command(params, space, tuple(targets), shared, first)
 
 
-def plan_of(typed_params: Mapping[str, Any], references: Any, extra: Mapping[str, Task], online: bool = False) -> Plan:
+def plan_of(
+    typed_params: Mapping[str, Any], references: Any, extra: Mapping[str, Task], online: bool = False
+) -> Plan:
     return make_plan("transfer", parameters.parse("transfer", typed_params), references, extra, online=online)
 
 
 def shared_of(params: Any) -> dict[str, str]:
     """The parameters of ``transfer`` that the user gave, as typed."""
-    found = {name: typed(getattr(params, name)) for name in params.model_fields_set if name in Transfer.model_fields and name not in ("scoped", "seeds")}
+    found = {
+        name: typed(getattr(params, name))
+        for name in params.model_fields_set
+        if name in Transfer.model_fields and name not in ("scoped", "seeds")
+    }
     for phase, own in params.scoped.items():
         found |= {f"{phase}.{name}": typed(getattr(own, name)) for name in own.model_fields_set}
     if measures.LABEL_FREE in params.objective:
@@ -124,7 +157,21 @@ def shared_of(params: Any) -> dict[str, str]:
 
 def given_of(params: Any) -> dict[str, Any]:
     """What the command sets of the parameters that a space may vary."""
-    names = {*Training.model_fields, "combine", "mixing", "mixing_cap", "mixing_temperature", "mlm_share", "merge_method", "merge_weight", "merge_density", "alpha", "target_shots", "layer", "pooling"}
+    names = {
+        *Training.model_fields,
+        "combine",
+        "mixing",
+        "mixing_cap",
+        "mixing_temperature",
+        "mlm_share",
+        "merge_method",
+        "merge_weight",
+        "merge_density",
+        "alpha",
+        "target_shots",
+        "layer",
+        "pooling",
+    }
     found = {name: getattr(params, name) for name in params.model_fields_set & names if name != "combine"}
     for phase, own in params.scoped.items():
         found |= {f"{phase}.{name}": getattr(own, name) for name in own.model_fields_set}
@@ -141,7 +188,10 @@ def _without_leaks(composer: Composer, pool: Sequence[str], targets: Sequence[st
             continue
         kept.append(name)
         for leak in found:
-            composer.problems.add(leak, f"Leave {name!r} out of the pool, or the target out of target=…; with exclude_overlap=true the training rows that stand in a test set are dropped and the pair is allowed.")
+            composer.problems.add(
+                leak,
+                f"Leave {name!r} out of the pool, or the target out of target=…; with exclude_overlap=true the training rows that stand in a test set are dropped and the pair is allowed.",
+            )
     return kept
 
 
@@ -166,10 +216,19 @@ def _declared(name: str) -> Task | None:
 
 def _budget(params: Any, problems: Problems) -> None:
     if params.n_trials is None and params.timeout is None and params.gpu_hours is None:
-        problems.add("n_trials=none without timeout or gpu_hours: the search would have no end.", "Give one of the three.")
+        problems.add(
+            "n_trials=none without timeout or gpu_hours: the search would have no end.",
+            "Give one of the three.",
+        )
     if params.register and (set(params.register) & set("/:") or not params.register.strip()):
-        problems.add(f"register={params.register!r} is no name of a registered model.", "Accepted: a name without / and :")
+        problems.add(
+            f"register={params.register!r} is no name of a registered model.",
+            "Accepted: a name without / and :",
+        )
     if params.register and not params.confirm_top:
-        problems.add(f"register={params.register} with confirm_top=0: nothing is confirmed, so nothing would be registered.", "Give confirm_top=1 or more.")
+        problems.add(
+            f"register={params.register} with confirm_top=0: nothing is confirmed, so nothing would be registered.",
+            "Give confirm_top=1 or more.",
+        )
     if len(set(params.seeds)) < len(params.seeds):
         problems.add(f"seeds={typed(params.seeds)} names a seed twice.")

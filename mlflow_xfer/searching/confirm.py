@@ -106,13 +106,21 @@ def confirm(command: Command, executor: Executor, study: optuna.Study, mirror: M
     trials = finished_trials(study, space)
     chosen = choose(trials, params.confirm_top, space=space, unseen=True)
     if not chosen:
-        return Confirmation(why="No trial with an intermediate task came to its end: there is nothing to confirm.")
+        return Confirmation(
+            why="No trial with an intermediate task came to its end: there is nothing to confirm."
+        )
     keys = [choice.candidate.key for choice in chosen]
     study.set_user_attr(CHOSEN, keys)
     executor.store.tags(mirror.parent, {CHOSEN: " | ".join(keys)})
     seeds = tuple(islice((n for n in count(max(params.seeds) + 1)), params.confirm_seeds))
-    logger.info("confirming %s and the baseline on the seeds %s", ", ".join(choice.candidate.label for choice in chosen), ", ".join(map(str, seeds)))
-    arms = run_arms(command, executor, mirror.parent, [space.neutral(()), *(choice.candidate for choice in chosen)], seeds)
+    logger.info(
+        "confirming %s and the baseline on the seeds %s",
+        ", ".join(choice.candidate.label for choice in chosen),
+        ", ".join(map(str, seeds)),
+    )
+    arms = run_arms(
+        command, executor, mirror.parent, [space.neutral(()), *(choice.candidate for choice in chosen)], seeds
+    )
     zero = estimated_baseline(trials, space=space)
     found = judged(command, executor, study, chosen, zero.estimate if zero else math.nan, arms, seeds)
     for one in found.winners:
@@ -122,7 +130,9 @@ def confirm(command: Command, executor: Executor, study: optuna.Study, mirror: M
     return registered(command, executor.store, found, arms)
 
 
-def run_arms(command: Command, executor: Executor, parent: str, candidates: Sequence[Candidate], seeds: tuple[int, ...]) -> list[_Arm]:
+def run_arms(
+    command: Command, executor: Executor, parent: str, candidates: Sequence[Candidate], seeds: tuple[int, ...]
+) -> list[_Arm]:
     """The conditions of the candidates (the baseline first) on these seeds, with all their replicates."""
     store = executor.store
     references, extra = References(lambda: store, fetch=True), task_file_tasks(command.params)
@@ -134,7 +144,13 @@ def run_arms(command: Command, executor: Executor, parent: str, candidates: Sequ
     for arm in arms:
         earlier = replicates.finished(executor, arm.plan.plan_hash, "condition")
         arm.known = bool(earlier) and all(executor.existing(phase) for phase in arm.plan.phases)
-        arm.condition = earlier if arm.known else replicates.open_condition(store, arm.plan, parent=parent, label=f"{arm.candidate.label} confirmed")
+        arm.condition = (
+            earlier
+            if arm.known
+            else replicates.open_condition(
+                store, arm.plan, parent=parent, label=f"{arm.candidate.label} confirmed"
+            )
+        )
         if arm.known:
             arm.transfers = list(store.get(arm.condition).inputs)
         else:
@@ -161,7 +177,15 @@ def workers_of(params: Any) -> int:
     return max(cores // 2, min(cores, 2)) if params.workers == "auto" else params.workers
 
 
-def judged(command: Command, executor: Executor, study: optuna.Study, chosen: Sequence[Choice], baseline: float, arms: Sequence[_Arm], seeds: tuple[int, ...]) -> Confirmation:
+def judged(
+    command: Command,
+    executor: Executor,
+    study: optuna.Study,
+    chosen: Sequence[Choice],
+    baseline: float,
+    arms: Sequence[_Arm],
+    seeds: tuple[int, ...],
+) -> Confirmation:
     """Differences on test and of what the search maximised, with verdicts corrected over the candidates."""
     store = executor.store
     margin, k = command.params.margin, len(chosen)
@@ -183,10 +207,18 @@ def judged(command: Command, executor: Executor, study: optuna.Study, chosen: Se
         )
         for arm, choice, block, one in zip(arms[1:], chosen, blocks[1:], contrasts, strict=True)
     ]
-    fresh = {arm.candidate.key: [float(score) for score in dev[dev["condition"] == arm.candidate.label].groupby("seed")["score"].mean()] for arm in arms[1:]}
+    fresh = {
+        arm.candidate.key: [
+            float(score)
+            for score in dev[dev["condition"] == arm.candidate.label].groupby("seed")["score"].mean()
+        ]
+        for arm in arms[1:]
+    }
     named = winner(chosen, fresh, margin).candidate.key
     winners.sort(key=lambda one: (one.candidate.key != named, -one.test.estimate))
-    return Confirmation(seeds, tuple(winners), arms[0].condition, float(store.get(arms[0].condition).metrics["selected/avg"]))
+    return Confirmation(
+        seeds, tuple(winners), arms[0].condition, float(store.get(arms[0].condition).metrics["selected/avg"])
+    )
 
 
 def observed_baseline(study: optuna.Study, command: Command) -> float:
@@ -198,7 +230,11 @@ def observed_baseline(study: optuna.Study, command: Command) -> float:
 def differences(study: optuna.Study, command: Command) -> dict[str, float]:
     """By candidate, the difference to the baseline of the first objective as the search saw it."""
     taken, baseline = History.of(study).taken, observed_baseline(study, command)
-    return {key: trial.values[0] - baseline for key, trial in taken.items() if trial.values and BY_SEED in trial.user_attrs}
+    return {
+        key: trial.values[0] - baseline
+        for key, trial in taken.items()
+        if trial.values and BY_SEED in trial.user_attrs
+    }
 
 
 def test_frame(store: Store, arms: Sequence[_Arm]) -> pd.DataFrame:
@@ -208,8 +244,19 @@ def test_frame(store: Store, arms: Sequence[_Arm]) -> pd.DataFrame:
     rows = []
     for arm in arms:
         for transfer, run_id in zip(arm.plan.transfers, arm.transfers, strict=True):
-            scores = [{"task": row["task"], "language": row["language"], "score": row["score"]} for row in record.read_table(store, run_id)]
-            rows += [{"condition": arm.candidate.label, "base_seed": transfer.base_seed, "seed": transfer.seed, **row} for row in scores]
+            scores = [
+                {"task": row["task"], "language": row["language"], "score": row["score"]}
+                for row in record.read_table(store, run_id)
+            ]
+            rows += [
+                {
+                    "condition": arm.candidate.label,
+                    "base_seed": transfer.base_seed,
+                    "seed": transfer.seed,
+                    **row,
+                }
+                for row in scores
+            ]
     return pd.DataFrame(rows)
 
 
@@ -220,30 +267,65 @@ def dev_frame(command: Command, executor: Executor, arms: Sequence[_Arm]) -> pd.
     rows = []
     for arm in arms:
         for transfer, run_id in zip(arm.plan.transfers, arm.transfers, strict=True):
-            found = _english_dev(executor.store, transfer, run_id) if command.params.objective[0] == measures.ENGLISH_DEV else [_objective(command, executor, arm, transfer, run_id)]
-            rows += [{"condition": arm.candidate.label, "base_seed": transfer.base_seed, "seed": transfer.seed, **row} for row in found]
+            found = (
+                _english_dev(executor.store, transfer, run_id)
+                if command.params.objective[0] == measures.ENGLISH_DEV
+                else [_objective(command, executor, arm, transfer, run_id)]
+            )
+            rows += [
+                {
+                    "condition": arm.candidate.label,
+                    "base_seed": transfer.base_seed,
+                    "seed": transfer.seed,
+                    **row,
+                }
+                for row in found
+            ]
     return pd.DataFrame(rows)
 
 
 def _english_dev(store: Store, transfer: Transfer, run_id: str) -> list[dict[str, Any]]:
     metrics = _metrics(store, run_id)
     trained = {target: phases[-2] for target, phases in transfer.targets.items() if len(phases) > 1}
-    return [{"task": target, "language": command_language(phase), "score": measures.dev_score(phase, metrics[phase.spec_hash])} for target, phase in trained.items()]
+    return [
+        {
+            "task": target,
+            "language": command_language(phase),
+            "score": measures.dev_score(phase, metrics[phase.spec_hash]),
+        }
+        for target, phase in trained.items()
+    ]
 
 
-def _objective(command: Command, executor: Executor, arm: _Arm, transfer: Transfer, run_id: str) -> dict[str, Any]:
+def _objective(
+    command: Command, executor: Executor, arm: _Arm, transfer: Transfer, run_id: str
+) -> dict[str, Any]:
     """The first objective's value of a replicate; what it reads besides is evaluated for it (on validation splits)."""
     name = command.params.objective[0]
     extra = measures.extra_phases((name,), transfer, parameters.parse("transfer", arm.typed))
-    made = {phase.spec_hash: executor.ensure(phase, parent=run_id).run_id for phases in extra.values() for phase in phases}
+    made = {
+        phase.spec_hash: executor.ensure(phase, parent=run_id).run_id
+        for phases in extra.values()
+        for phase in phases
+    }
     executor.store.flush()
-    metrics = _metrics(executor.store, run_id) | {spec_hash: executor.store.get(run).metrics for spec_hash, run in made.items()}
-    return {"task": name, "language": command.params.source_language, "score": measures.value(name, transfer, extra, lambda phase: metrics[phase.spec_hash])}
+    metrics = _metrics(executor.store, run_id) | {
+        spec_hash: executor.store.get(run).metrics for spec_hash, run in made.items()
+    }
+    return {
+        "task": name,
+        "language": command.params.source_language,
+        "score": measures.value(name, transfer, extra, lambda phase: metrics[phase.spec_hash]),
+    }
 
 
 def _metrics(store: Store, transfer: str) -> dict[str, Mapping[str, float]]:
     """By spec hash, what the phases of a transfer's run logged."""
-    return {run.tags.get("xfer.spec_hash", ""): run.metrics for made in store.get(transfer).inputs for run in [store.get(made)]}
+    return {
+        run.tags.get("xfer.spec_hash", ""): run.metrics
+        for made in store.get(transfer).inputs
+        for run in [store.get(made)]
+    }
 
 
 def command_language(phase: Phase) -> str:
@@ -262,7 +344,9 @@ def registered(command: Command, store: Store, found: Confirmation, arms: Sequen
         return found
     best = found.winners[0]
     if best.contrast.verdict == WORSE or best.test.estimate <= 0:
-        logger.warning("register=%s: no confirmed candidate scores above the baseline; nothing is registered.", name)
+        logger.warning(
+            "register=%s: no confirmed candidate scores above the baseline; nothing is registered.", name
+        )
         return found
     arm = next(arm for arm in arms if arm.candidate.key == best.candidate.key)
     targets = [target for target, phases in arm.plan.transfers[0].targets.items() if len(phases) > 1]
@@ -271,18 +355,43 @@ def registered(command: Command, store: Store, found: Confirmation, arms: Sequen
         scored = []
         for transfer, run_id in zip(arm.plan.transfers, arm.transfers, strict=True):
             phase = transfer.targets[target][-2]
-            run = next(run for made_ in store.get(run_id).inputs if (run := store.get(made_)).tags.get("xfer.spec_hash") == phase.spec_hash)
+            run = next(
+                run
+                for made_ in store.get(run_id).inputs
+                if (run := store.get(made_)).tags.get("xfer.spec_hash") == phase.spec_hash
+            )
             scored.append((measures.dev_score(phase, run.metrics), run.run_id))
         _, run_id = max(scored)
-        tags = {"xfer.search": command.study_name, "xfer.tasks": ",".join(best.candidate.tasks), "xfer.target": target}
-        made.append(register(store, run_id, name if len(targets) == 1 else f"{name}-{target}", tags, f"{best.candidate.label}: {best.test} points against the baseline on test"))
+        tags = {
+            "xfer.search": command.study_name,
+            "xfer.tasks": ",".join(best.candidate.tasks),
+            "xfer.target": target,
+        }
+        made.append(
+            register(
+                store,
+                run_id,
+                name if len(targets) == 1 else f"{name}-{target}",
+                tags,
+                f"{best.candidate.label}: {best.test} points against the baseline on test",
+            )
+        )
     return replace(found, registered=tuple(made))
 
 
 def winner_metrics(one: Winner) -> dict[str, float]:
     """What a confirmed candidate's row shows beside what it was selected by."""
-    test = {"confirmed/avg": one.score, "confirmed/delta": one.test.estimate, "confirmed/delta_low": one.test.low, "confirmed/delta_high": one.test.high}
-    return {name: value for name, value in {**test, "confirmed/dev_delta": one.dev.estimate}.items() if math.isfinite(value)}
+    test = {
+        "confirmed/avg": one.score,
+        "confirmed/delta": one.test.estimate,
+        "confirmed/delta_low": one.test.low,
+        "confirmed/delta_high": one.test.high,
+    }
+    return {
+        name: value
+        for name, value in {**test, "confirmed/dev_delta": one.dev.estimate}.items()
+        if math.isfinite(value)
+    }
 
 
 def metrics(found: Confirmation) -> Mapping[str, float]:

@@ -27,9 +27,20 @@ log = logging.getLogger(__name__)
 CONNECT_SECONDS = 10
 LOCK_SECONDS = 60
 LOCK = "mlflow-xfer"
-_DRIVERS = {"postgresql": ("psycopg", "psycopg2"), "mysql": ("MySQLdb", "pymysql")}  # module names; the first is SQLAlchemy's own choice
+_DRIVERS = {
+    "postgresql": ("psycopg", "psycopg2"),
+    "mysql": ("MySQLdb", "pymysql"),
+}  # module names; the first is SQLAlchemy's own choice
 _INSTALL = {"postgresql": "psycopg2-binary", "mysql": "pymysql"}
-_REFUSED = ("authentication failed", "does not exist", "access denied", "unknown database", "pg_hba.conf", "permission denied", "no password supplied")
+_REFUSED = (
+    "authentication failed",
+    "does not exist",
+    "access denied",
+    "unknown database",
+    "pg_hba.conf",
+    "permission denied",
+    "no password supplied",
+)
 
 
 def heartbeat_seconds() -> int:
@@ -56,7 +67,11 @@ def _patient(method: Callable) -> Callable:
                     raise
                 deadline = deadline or time.monotonic() + float(os.environ.get("XFER_SERVER_PATIENCE", 600))
                 if time.monotonic() + pause > deadline:
-                    raise XferError(f"The storage of the search does not answer: {_said(cause)}", "Give the same command again once it does: it goes on from here.", exit_code=TRY_AGAIN) from error
+                    raise XferError(
+                        f"The storage of the search does not answer: {_said(cause)}",
+                        "Give the same command again once it does: it goes on from here.",
+                        exit_code=TRY_AGAIN,
+                    ) from error
                 if not tries:
                     log.warning("The storage of the search does not answer; waiting for it")
                 tries += 1
@@ -92,27 +107,55 @@ def open_database(url: str, kind: str, leases: Path | None, hidden: Callable[[st
     shown = hidden(url)
     url = with_driver(url, kind)
     try:
-        options: dict[str, Any] = {"connect_args": {"timeout": 20}} if kind == "sqlite" else {"connect_args": {"connect_timeout": CONNECT_SECONDS}, "pool_pre_ping": True}
+        options: dict[str, Any] = (
+            {"connect_args": {"timeout": 20}}
+            if kind == "sqlite"
+            else {"connect_args": {"connect_timeout": CONNECT_SECONDS}, "pool_pre_ping": True}
+        )
         engine = sqlalchemy.create_engine(url, **options)
         _check_tables(engine, shown)
         with advisory_lock(engine, kind) if kind != "sqlite" else file_lock(leases / "exclusive.lock"):
             storage = _make(url, kind, options)
         engine.dispose()
     except ImportError as error:
-        raise XferError(f"No driver for {shown}: {error}.", f"Install it: pip install {_INSTALL.get(kind, kind)}") from error
+        raise XferError(
+            f"No driver for {shown}: {error}.", f"Install it: pip install {_INSTALL.get(kind, kind)}"
+        ) from error
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
-        raise XferError(f"The storage {shown} is no address of a database: {hidden(str(error))}", "Spell it like postgresql://user:password@host:5432/database; characters such as @ in a password as %40.") from error
+        raise XferError(
+            f"The storage {shown} is no address of a database: {hidden(str(error))}",
+            "Spell it like postgresql://user:password@host:5432/database; characters such as @ in a password as %40.",
+        ) from error
     except (OperationalError, InterfaceError, StorageInternalError) as error:
-        said = _said(error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error)
+        said = _said(
+            error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+        )
         if any(sign in said.lower() for sign in _REFUSED):
-            raise XferError(f"The database refuses {shown}: {hidden(said)}", "Check user, password and database name; create the database with: createdb NAME") from error
-        raise XferError(f"The storage {shown} cannot be reached: {hidden(said)}", "Check the address and that the database runs, then repeat the command.", exit_code=TRY_AGAIN) from error
+            raise XferError(
+                f"The database refuses {shown}: {hidden(said)}",
+                "Check user, password and database name; create the database with: createdb NAME",
+            ) from error
+        raise XferError(
+            f"The storage {shown} cannot be reached: {hidden(said)}",
+            "Check the address and that the database runs, then repeat the command.",
+            exit_code=TRY_AGAIN,
+        ) from error
     except DatabaseError as error:
-        raise XferError(f"The storage {shown} is no database that can be read: {hidden(_said(error))}", "Name another one.") from error
+        raise XferError(
+            f"The storage {shown} is no database that can be read: {hidden(_said(error))}",
+            "Name another one.",
+        ) from error
     except RuntimeError as error:  # Optuna's word for a schema of another version
         newer = "updating optuna" in str(error)
-        remedy = "Update Optuna (pip install -U optuna)" if newer else f"Upgrade it: optuna storage upgrade --storage {shown}"
-        raise XferError(f"The storage {shown} was made by {'a newer' if newer else 'an older'} version of Optuna than {optuna.__version__}.", f"{remedy}, or name another storage.") from error
+        remedy = (
+            "Update Optuna (pip install -U optuna)"
+            if newer
+            else f"Upgrade it: optuna storage upgrade --storage {shown}"
+        )
+        raise XferError(
+            f"The storage {shown} was made by {'a newer' if newer else 'an older'} version of Optuna than {optuna.__version__}.",
+            f"{remedy}, or name another storage.",
+        ) from error
     return optuna.storages.get_storage(storage)
 
 
@@ -121,7 +164,7 @@ def with_driver(url: str, kind: str) -> str:
     if not url.lower().startswith(f"{kind}://"):
         return url
     installed = [name for name in _DRIVERS.get(kind, ()) if importlib.util.find_spec(name)]
-    return f"{kind}+{installed[0].lower()}{url[len(kind):]}" if installed else url
+    return f"{kind}+{installed[0].lower()}{url[len(kind) :]}" if installed else url
 
 
 def _make(url: str, kind: str, options: dict[str, Any]) -> RDBStorage:
@@ -138,9 +181,15 @@ def _check_tables(engine: sqlalchemy.Engine, shown: str) -> None:
     """Raise :class:`XferError` if the database holds tables of something else; nothing is written."""
     tables = set(sqlalchemy.inspect(engine).get_table_names())
     if {"experiments", "runs"} <= tables:
-        raise XferError(f"The storage {shown} is MLflow's own database.", "Optuna needs one of its own: storage=auto, another file, or another database on the same server (createdb NAME).")
+        raise XferError(
+            f"The storage {shown} is MLflow's own database.",
+            "Optuna needs one of its own: storage=auto, another file, or another database on the same server (createdb NAME).",
+        )
     if tables and "studies" not in tables:
-        raise XferError(f"The storage {shown} holds tables of something else: {', '.join(sorted(tables)[:5])}.", "Optuna needs a database of its own: name another file, or create one (createdb NAME).")
+        raise XferError(
+            f"The storage {shown} holds tables of something else: {', '.join(sorted(tables)[:5])}.",
+            "Optuna needs a database of its own: name another file, or create one (createdb NAME).",
+        )
 
 
 @contextmanager
@@ -151,12 +200,22 @@ def advisory_lock(engine: sqlalchemy.Engine, kind: str, name: str = LOCK) -> Ite
     """
     with engine.connect() as connection:
         if kind == "postgresql":
-            for setting in (f"lock_timeout = '{2 * LOCK_SECONDS}s'", f"idle_in_transaction_session_timeout = '{LOCK_SECONDS}s'", "tcp_keepalives_idle = 20", "tcp_keepalives_interval = 5"):
+            for setting in (
+                f"lock_timeout = '{2 * LOCK_SECONDS}s'",
+                f"idle_in_transaction_session_timeout = '{LOCK_SECONDS}s'",
+                "tcp_keepalives_idle = 20",
+                "tcp_keepalives_interval = 5",
+            ):
                 connection.execute(sqlalchemy.text(f"SET LOCAL {setting}"))
-            connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name})
+            connection.execute(
+                sqlalchemy.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name}
+            )
             held = nullcontext()
         elif kind == "mysql":
-            connection.execute(sqlalchemy.text("SELECT GET_LOCK(:name, :seconds)"), {"name": name, "seconds": 2 * LOCK_SECONDS})
+            connection.execute(
+                sqlalchemy.text("SELECT GET_LOCK(:name, :seconds)"),
+                {"name": name, "seconds": 2 * LOCK_SECONDS},
+            )
             held = _released(connection, name)
         else:
             raise ValueError(f"{kind} has no advisory locks")

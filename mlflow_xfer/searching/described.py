@@ -65,16 +65,39 @@ def account(study: optuna.Study) -> Account:
     by_number = {trial.number: trial for trial in history.trials}
 
     def of(trials: Sequence[FrozenTrial], *names: str) -> dict[str, float]:
-        return {counter: sum(float(t.user_attrs.get(name, {}).get(counter, 0.0)) for t in trials for name in names) for counter in counters}
+        return {
+            counter: sum(
+                float(t.user_attrs.get(name, {}).get(counter, 0.0)) for t in trials for name in names
+            )
+            for counter in counters
+        }
 
     complete = [t for t in history.counted if t.state == TrialState.COMPLETE]
     pruned = [t for t in history.counted if t.state == TrialState.PRUNED]
-    doubles = [by_number[t.user_attrs[DUPLICATE_OF]] for t in history.live if t.user_attrs.get(DUPLICATE_OF) in by_number]
-    saved, climbed, whole, alone, own = of(complete, SAVED), of(complete, RUNGS), of(pruned, NAIVE), of(pruned, ALONE), of(pruned, COST)
-    states = {"complete": len(complete), "pruned": len(pruned), "failed": sum(t.state == TrialState.FAIL for t in history.counted), "duplicate": len(doubles)}
+    doubles = [
+        by_number[t.user_attrs[DUPLICATE_OF]]
+        for t in history.live
+        if t.user_attrs.get(DUPLICATE_OF) in by_number
+    ]
+    saved, climbed, whole, alone, own = (
+        of(complete, SAVED),
+        of(complete, RUNGS),
+        of(pruned, NAIVE),
+        of(pruned, ALONE),
+        of(pruned, COST),
+    )
+    states = {
+        "complete": len(complete),
+        "pruned": len(pruned),
+        "failed": sum(t.state == TrialState.FAIL for t in history.counted),
+        "duplicate": len(doubles),
+    }
     sharing = {c: saved[c] + climbed[c] + whole[c] - alone[c] for c in counters}
     pruning = {c: alone[c] - own[c] - climbed[c] for c in counters}
-    ended, stopped = of([t for t in doubles if NAIVE not in t.user_attrs], COST, SAVED), of([t for t in doubles if NAIVE in t.user_attrs], NAIVE)
+    ended, stopped = (
+        of([t for t in doubles if NAIVE not in t.user_attrs], COST, SAVED),
+        of([t for t in doubles if NAIVE in t.user_attrs], NAIVE),
+    )
     double = {c: ended[c] + stopped[c] for c in counters}
     return Account(states, of(history.trials, COST), sharing, double, pruning)
 
@@ -89,14 +112,46 @@ def tables(command: Command, study: optuna.Study, found: Confirmation) -> dict[s
         candidate = candidate_of(trial, command.space)
         if candidate is not None and trial.state.is_finished():
             attrs = trial.user_attrs
-            values = dict(zip(command.params.objective, trial.values or [None] * len(command.params.objective), strict=True))
-            rows.append({"trial": trial.number, "candidate": candidate.label, "tasks": ",".join(candidate.tasks), "state": trial.state.name.lower(), "duplicate_of": attrs.get(DUPLICATE_OF), "pruned_at": str(attrs.get(PRUNED_AT, "")), **values, **{f"cost_{k}": v for k, v in attrs.get(COST, {}).items()}, **{f"saved_{k}": v for k, v in attrs.get(SAVED, {}).items()}})
+            values = dict(
+                zip(
+                    command.params.objective,
+                    trial.values or [None] * len(command.params.objective),
+                    strict=True,
+                )
+            )
+            rows.append(
+                {
+                    "trial": trial.number,
+                    "candidate": candidate.label,
+                    "tasks": ",".join(candidate.tasks),
+                    "state": trial.state.name.lower(),
+                    "duplicate_of": attrs.get(DUPLICATE_OF),
+                    "pruned_at": str(attrs.get(PRUNED_AT, "")),
+                    **values,
+                    **{f"cost_{k}": v for k, v in attrs.get(COST, {}).items()},
+                    **{f"saved_{k}": v for k, v in attrs.get(SAVED, {}).items()},
+                }
+            )
     made = {"trials": pd.DataFrame(rows)}
     if found.winners:
         made["confirmed"] = pd.DataFrame([_winner_row(winner) for winner in found.winners])
     effects = effects_of(command, study)
     if effects:
-        made["contributions"] = pd.DataFrame([{"term": one.label, "points": one.estimate, "low": one.low, "high": one.high, "alone": one.alone, "identified": one.identified, "vif": one.vif, "candidates": one.n} for one in effects])
+        made["contributions"] = pd.DataFrame(
+            [
+                {
+                    "term": one.label,
+                    "points": one.estimate,
+                    "low": one.low,
+                    "high": one.high,
+                    "alone": one.alone,
+                    "identified": one.identified,
+                    "vif": one.vif,
+                    "candidates": one.n,
+                }
+                for one in effects
+            ]
+        )
     return made
 
 
@@ -112,9 +167,18 @@ def effects_of(command: Command, study: optuna.Study) -> list[Contribution]:
     return contributions(finished_trials(study, command.space), space=command.space)
 
 
-def described(command: Command, study: optuna.Study, found: Confirmation, store: Store, mirror: Mirror) -> str:
+def described(
+    command: Command, study: optuna.Study, found: Confirmation, store: Store, mirror: Mirror
+) -> str:
     """The description in markdown."""
-    parts = [answer(command, found), confirmed_table(found), leaders(command, study), effects_table(effects_of(command, study)), cost(account(study)), links(store, mirror)]
+    parts = [
+        answer(command, found),
+        confirmed_table(found),
+        leaders(command, study),
+        effects_table(effects_of(command, study)),
+        cost(account(study)),
+        links(store, mirror),
+    ]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -124,7 +188,9 @@ def answer(command: Command, found: Confirmation) -> str:
     head = f"**Which of {', '.join(command.space.pool)} help {targets}?**"
     notes = []
     if ORACLE in command.params.objective:
-        notes.append("Chosen with labels in the target languages (oracle): not what a setting without labels allows.")
+        notes.append(
+            "Chosen with labels in the target languages (oracle): not what a setting without labels allows."
+        )
     if command.params.combine == "merge" and command.params.confirm_combine != "merge":
         notes.append("Searched on merged weights; what is confirmed was trained jointly.")
     if not found.winners:
@@ -135,10 +201,15 @@ def answer(command: Command, found: Confirmation) -> str:
         BETTER: f"**{best.candidate.label}** is better than no intermediate task: {_interval(best.test)} points on test",
         WORSE: f"No subset helps: even the best, {best.candidate.label}, is worse than no intermediate task: {_interval(best.test)} points on test",
         EQUIVALENT: f"**{best.candidate.label}** and no intermediate task are equivalent within {command.params.margin:g} points: {_interval(best.test)} on test",
-    }.get(best.contrast.verdict, f"Undecided, not enough power: **{best.candidate.label}** against no intermediate task: {_interval(best.test)} points on test")
+    }.get(
+        best.contrast.verdict,
+        f"Undecided, not enough power: **{best.candidate.label}** against no intermediate task: {_interval(best.test)} points on test",
+    )
     how = f"{n} fresh seeds that took no part in the choice, paired; interval joint over {len(found.winners)} candidates; conditional on the base {command.params.model}"
     if best.contrast.verdict not in VERDICTS:
-        needed = f"about {best.contrast.seeds_needed} seeds" if best.contrast.seeds_needed else "many more seeds"
+        needed = (
+            f"about {best.contrast.seeds_needed} seeds" if best.contrast.seeds_needed else "many more seeds"
+        )
         how += f"; {needed} would tell a difference of {command.params.margin:g} points"
     if found.registered:
         notes.append(f"Registered: {', '.join(found.registered)}")
@@ -148,9 +219,16 @@ def answer(command: Command, found: Confirmation) -> str:
 def confirmed_table(found: Confirmation) -> str:
     if not found.winners:
         return ""
-    lines = ["Differences to the baseline in points: as the search saw them (selected), denoised (estimated), and on fresh seeds (confirmed).", "", "| candidate | selected, dev | estimated, dev | confirmed, dev | confirmed, test | joint 95 % interval | verdict |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "Differences to the baseline in points: as the search saw them (selected), denoised (estimated), and on fresh seeds (confirmed).",
+        "",
+        "| candidate | selected, dev | estimated, dev | confirmed, dev | confirmed, test | joint 95 % interval | verdict |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for w in found.winners:
-        lines.append(f"| {w.candidate.label} | {points(w.selected, True)} | {points(w.estimate, True)} | {points(w.dev.estimate, True)} | {points(w.test.estimate, True)} | {points(w.test.low, True)} … {points(w.test.high, True)} | {w.contrast.verdict} |")
+        lines.append(
+            f"| {w.candidate.label} | {points(w.selected, True)} | {points(w.estimate, True)} | {points(w.dev.estimate, True)} | {points(w.test.estimate, True)} | {points(w.test.low, True)} … {points(w.test.high, True)} | {w.contrast.verdict} |"
+        )
     return "\n".join(lines)
 
 
@@ -161,9 +239,16 @@ def leaders(command: Command, study: optuna.Study) -> str:
         return ""
     names = command.params.objective
     best = sorted(taken, key=lambda t: -t.values[0])[:LEADERS]
-    lines = [f"The best {len(best)} of {len(taken)} finished trials, by {names[0]} (selected scores are too good: see confirmed).", "", f"| trial | candidate | {' | '.join(names)} |", "|---|---|" + "---|" * len(names)]
+    lines = [
+        f"The best {len(best)} of {len(taken)} finished trials, by {names[0]} (selected scores are too good: see confirmed).",
+        "",
+        f"| trial | candidate | {' | '.join(names)} |",
+        "|---|---|" + "---|" * len(names),
+    ]
     for trial in best:
-        lines.append(f"| t{trial.number:03d} | {candidate_of(trial, command.space).label} | {' | '.join(points(value) for value in trial.values)} |")
+        lines.append(
+            f"| t{trial.number:03d} | {candidate_of(trial, command.space).label} | {' | '.join(points(value) for value in trial.values)} |"
+        )
     return "\n".join(lines)
 
 
@@ -171,11 +256,20 @@ def effects_table(found: Sequence[Contribution]) -> str:
     """What each task and pair adds, on average over all subsets of the others."""
     if not found:
         return ""
-    lines = ["What each task adds, on average over the subsets of the others (a Bayesian regression with pairs; what few subsets tell is shrunk to 0).", "", "| task or pair | points | 95 % interval | alone | told by the scores |", "|---|---|---|---|---|"]
-    pairs = sorted((one for one in found if len(one.tasks) > 1 and one.identified), key=lambda one: -abs(one.estimate))[:LEADERS]
+    lines = [
+        "What each task adds, on average over the subsets of the others (a Bayesian regression with pairs; what few subsets tell is shrunk to 0).",
+        "",
+        "| task or pair | points | 95 % interval | alone | told by the scores |",
+        "|---|---|---|---|---|",
+    ]
+    pairs = sorted(
+        (one for one in found if len(one.tasks) > 1 and one.identified), key=lambda one: -abs(one.estimate)
+    )[:LEADERS]
     for one in [*(one for one in found if len(one.tasks) == 1), *pairs]:
         alone = points(one.alone, True) if math.isfinite(one.alone) else ""
-        lines.append(f"| {one.label} | {points(one.estimate, True)} | {points(one.low, True)} … {points(one.high, True)} | {alone} | {'yes' if one.identified else 'no'} |")
+        lines.append(
+            f"| {one.label} | {points(one.estimate, True)} | {points(one.low, True)} … {points(one.high, True)} | {alone} | {'yes' if one.identified else 'no'} |"
+        )
     return "\n".join(lines)
 
 
@@ -185,7 +279,9 @@ def cost(found: Account) -> str:
     if not found.naive("tokens"):
         return f"Trials: {trials}."
     ratio = found.naive("tokens") / found.spent["tokens"] if found.spent["tokens"] else math.inf
-    saved = ", ".join(f"{name} {amount(getattr(found, name)['tokens'])}" for name in ("sharing", "duplicates", "pruning"))
+    saved = ", ".join(
+        f"{name} {amount(getattr(found, name)['tokens'])}" for name in ("sharing", "duplicates", "pruning")
+    )
     spent = f"{amount(found.spent['tokens'])} tokens in {found.spent['optimizer_steps']:,.0f} steps, {found.spent['seconds']:,.0f} s"
     return f"Trials: {trials}. Trained: {spent}; with a chain of its own for every trial, target and seed it would have been {amount(found.naive('tokens'))} tokens, {ratio:.1f} times as many. Saved: {saved} (pruning: estimated). The confirmation is not counted."
 
@@ -194,10 +290,27 @@ def links(store: Store, mirror: Mirror) -> str:
     from mlflow_xfer.tracking import links as addresses
 
     mine = {"mlflow.parentRunId": mirror.parent}
-    flat = addresses.runs(store.uri, store.experiment_id, kind="condition", order_by="selected/avg", tags={**mine, "xfer.scored_on": mirror.objectives[0]})
-    chart = addresses.runs(store.uri, store.experiment_id, kind="trial", order_by=f"objective/{mirror.objectives[0]}", mode="CHART", tags=mine)
+    flat = addresses.runs(
+        store.uri,
+        store.experiment_id,
+        kind="condition",
+        order_by="selected/avg",
+        tags={**mine, "xfer.scored_on": mirror.objectives[0]},
+    )
+    chart = addresses.runs(
+        store.uri,
+        store.experiment_id,
+        kind="trial",
+        order_by=f"objective/{mirror.objectives[0]}",
+        mode="CHART",
+        tags=mine,
+    )
     rows = list(mirror.rows.values())
-    compare = f" · [compare the candidates]({addresses.compare(store.uri, store.experiment_id, rows)})" if len(rows) > 1 else ""
+    compare = (
+        f" · [compare the candidates]({addresses.compare(store.uri, store.experiment_id, rows)})"
+        if len(rows) > 1
+        else ""
+    )
     return f"[Candidates, best first]({flat}) · [charts of all trials]({chart}){compare} · interactive plots: artifact `plots/search.html`"
 
 

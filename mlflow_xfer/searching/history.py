@@ -15,12 +15,23 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mlflow_xfer.searching.space import Candidate, Space
 
-SPACE = "xfer.space"  # study: canonical JSON of pool, ranges, objective, seeds: what makes a search this search
+SPACE = (
+    "xfer.space"  # study: canonical JSON of pool, ranges, objective, seeds: what makes a search this search
+)
 KEY, TASKS, SETTINGS = "xfer.key", "xfer.tasks", "xfer.settings"
 BY_SEED, COST, SAVED = "xfer.by_seed", "xfer.cost", "xfer.saved"
 RUNGS = "xfer.rungs"  # of the cost, what short chains took
-NAIVE, ALONE = "xfer.naive", "xfer.alone"  # of a pruned trial, what the whole would have cost: a chain for each target, or shared between them
-DUPLICATE_OF, RETRIED_FROM, ERROR, RUN_ID, PRUNED_AT = "xfer.duplicate_of", "xfer.retried_from", "xfer.error", "xfer.run_id", "xfer.pruned_at"
+NAIVE, ALONE = (
+    "xfer.naive",
+    "xfer.alone",
+)  # of a pruned trial, what the whole would have cost: a chain for each target, or shared between them
+DUPLICATE_OF, RETRIED_FROM, ERROR, RUN_ID, PRUNED_AT = (
+    "xfer.duplicate_of",
+    "xfer.retried_from",
+    "xfer.error",
+    "xfer.run_id",
+    "xfer.pruned_at",
+)
 FORETELLING = 2  # finished trials from which the rise after a probe is read
 DISCARDED = "xfer.discarded"  # asked for when nothing was left to do; counts as nothing
 
@@ -43,7 +54,9 @@ class History:
     @cached_property
     def replaced(self) -> frozenset[int]:
         """Numbers of the trials that died, or failed in an earlier command, and were queued again."""
-        return frozenset(t.user_attrs[RETRIED_FROM] for t in (self.retries or self.trials) if RETRIED_FROM in t.user_attrs)
+        return frozenset(
+            t.user_attrs[RETRIED_FROM] for t in (self.retries or self.trials) if RETRIED_FROM in t.user_attrs
+        )
 
     @cached_property
     def live(self) -> list[FrozenTrial]:
@@ -70,7 +83,9 @@ class History:
 
     def before(self, number: int) -> History:
         """What was asked for earlier than trial ``number``: several workers ask in the order of their numbers."""
-        return History([t for t in self.trials if t.number < number or t.state == TrialState.WAITING], self.trials)
+        return History(
+            [t for t in self.trials if t.number < number or t.state == TrialState.WAITING], self.trials
+        )
 
     def duplicates_in_a_row(self) -> int:
         found = 0
@@ -87,7 +102,9 @@ def candidate_of(trial: FrozenTrial, space: Space) -> Candidate | None:
     """The candidate of a stored trial; None if it was never given one."""
     if KEY not in trial.user_attrs:
         return None
-    settings = tuple((name, tuple(v) if isinstance(v, list) else v) for name, v in trial.user_attrs.get(SETTINGS, []))
+    settings = tuple(
+        (name, tuple(v) if isinstance(v, list) else v) for name, v in trial.user_attrs.get(SETTINGS, [])
+    )
     return Candidate(tuple(trial.user_attrs.get(TASKS, ())), settings, space.ordered)
 
 
@@ -124,11 +141,26 @@ def finished_trials(trials: History | optuna.Study, space: Space) -> list[Finish
             continue
         foretold = trial.state == TrialState.PRUNED and not by_seed
         if foretold:
-            by_seed = tuple((trial.intermediate_values[step] + rises[step],) for step in sorted(trial.intermediate_values)[-1:] if step in rises)
+            by_seed = tuple(
+                (trial.intermediate_values[step] + rises[step],)
+                for step in sorted(trial.intermediate_values)[-1:]
+                if step in rises
+            )
         candidate = candidate_of(trial, space)
         if candidate is not None and by_seed:
             values = tuple(sum(column) / len(by_seed) for column in zip(*by_seed, strict=True))
-            found.append(Finished(candidate, values, by_seed, trial.state == TrialState.PRUNED, trial.number, trial.user_attrs.get(COST, {}), trial.user_attrs.get(SAVED, {}), foretold))
+            found.append(
+                Finished(
+                    candidate,
+                    values,
+                    by_seed,
+                    trial.state == TrialState.PRUNED,
+                    trial.number,
+                    trial.user_attrs.get(COST, {}),
+                    trial.user_attrs.get(SAVED, {}),
+                    foretold,
+                )
+            )
     return found
 
 
@@ -137,7 +169,9 @@ def _rises(history: History) -> dict[int, float]:
 
     Those trials were let through because their probes were high, some of them by luck, so what is foretold of the others is rather too low.
     """
-    complete = [t for t in history.finished if t.state == TrialState.COMPLETE and t.values and len(t.values) == 1]
+    complete = [
+        t for t in history.finished if t.state == TrialState.COMPLETE and t.values and len(t.values) == 1
+    ]
     gaps: dict[int, list[float]] = {}
     for trial in complete:
         for step, value in trial.intermediate_values.items():
@@ -147,7 +181,11 @@ def _rises(history: History) -> dict[int, float]:
 
 def described(candidate: Candidate) -> dict[str, Any]:
     """The trial attributes that name a candidate."""
-    return {KEY: candidate.key, TASKS: list(candidate.tasks), SETTINGS: [list(pair) for pair in candidate.settings]}
+    return {
+        KEY: candidate.key,
+        TASKS: list(candidate.tasks),
+        SETTINGS: [list(pair) for pair in candidate.settings],
+    }
 
 
 def requeue(study: optuna.Study, space: Space, trial: FrozenTrial, error: str) -> None:

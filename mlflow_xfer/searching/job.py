@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 BUILD = f"{__name__}:job_of"
 DRAWING = ("sampler", "pruner", "reduction_factor")  # parameters that run_worker takes under the same names
-COMMAND, PARENT = "xfer.command", "xfer.run_id"  # attributes of the study: how its trials are run, and the search's run
+COMMAND, PARENT = (
+    "xfer.command",
+    "xfer.run_id",
+)  # attributes of the study: how its trials are run, and the search's run
 
 
 def written(command: Command, tags: dict[str, str], order: tuple[str, ...]) -> dict[str, Any]:
@@ -44,7 +47,15 @@ def job_of(study: LeasedStudy) -> Job:
     """The job of a worker of ``study``, with a tracking store of its own."""
     how, space = json.loads(study.user_attrs[COMMAND]), space_of(study)
     store = Store.open(sync=False, probe=False)
-    mirror = Mirror(store, study, study.user_attrs[PARENT], space, how["objective"], how["seeds"], how["tags"])
-    objective = Objective(store, how["shared"], how["objective"], prune=how["pruner"] != "none", rungs=how["pruner"] in BY_PROBE)
-    options = {**{name: how[name] for name in DRAWING}, "seeds": tuple(how["seeds"]), "order": order_of(study) or tuple(how["order"])}
+    mirror = Mirror(
+        store, study, study.user_attrs[PARENT], space, how["objective"], how["seeds"], how["tags"]
+    )
+    objective = Objective(
+        store, how["shared"], how["objective"], prune=how["pruner"] != "none", rungs=how["pruner"] in BY_PROBE
+    )
+    options = {
+        **{name: how[name] for name in DRAWING},
+        "seeds": tuple(how["seeds"]),
+        "order": order_of(study) or tuple(how["order"]),
+    }
     return Job(space, objective, Budget(**how["budget"]), options, mirror, store.close)

@@ -42,7 +42,9 @@ def join_search(params: Any, store: Store) -> str:
     where = place(params.storage, name)
     study = join_study(where, name)
     if PARENT not in study.user_attrs or COMMAND not in study.user_attrs:
-        raise XferError(f"The search {name!r} is still being prepared.", "Try again in a minute.", exit_code=TRY_AGAIN)
+        raise XferError(
+            f"The search {name!r} is still being prepared.", "Try again in a minute.", exit_code=TRY_AGAIN
+        )
     check_tracking(study, store.uri)
     check_machine(study, store)
     logger.info("joining the search %s in %s", name, where.shown)
@@ -82,10 +84,16 @@ def only_name(storage: str) -> str:
         XferError: there is none or there are several, or the storage may hold any number.
     """
     if storage != "auto":
-        raise XferError("study_name=auto is not enough to find a search in a storage of one's own.", "Give study_name=… as the search command said it.")
+        raise XferError(
+            "study_name=auto is not enough to find a search in a storage of one's own.",
+            "Give study_name=… as the search command said it.",
+        )
     folder = home() / "studies"
     names = sorted(Path(path).stem for path in folder.glob("*.log"))
     if len(names) != 1:
         there = f"There are {len(names)}: {', '.join(names[:20])}." if names else "There is none."
-        raise XferError(f"Which search? {there}", f"Searches of this machine lie in {folder}. Give study_name=…, and storage=… for one that lies elsewhere.")
+        raise XferError(
+            f"Which search? {there}",
+            f"Searches of this machine lie in {folder}. Give study_name=…, and storage=… for one that lies elsewhere.",
+        )
     return names[0]

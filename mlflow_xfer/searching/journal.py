@@ -79,11 +79,18 @@ def open_journal(path: Path) -> JournalStorage:
     leases = path.with_name(f"{path.name}.leases")
     leases.mkdir(exist_ok=True)
     _check(path)
-    lock = JournalFileSymlinkLock(str(path)) if endpoint.on_network(path) else SystemLock(leases / "journal.lock")
+    lock = (
+        JournalFileSymlinkLock(str(path))
+        if endpoint.on_network(path)
+        else SystemLock(leases / "journal.lock")
+    )
     try:
         return JournalStorage(Backend(str(path), lock_obj=lock))
     except (ValueError, KeyError) as error:
-        raise XferError(f"The journal {path} is damaged: {error}", f"Line {_bad_line(path)} cannot be read. Restore the file from a backup, or name another one.") from error
+        raise XferError(
+            f"The journal {path} is damaged: {error}",
+            f"Line {_bad_line(path)} cannot be read. Restore the file from a backup, or name another one.",
+        ) from error
 
 
 def _check(path: Path) -> None:
@@ -92,7 +99,10 @@ def _check(path: Path) -> None:
     with path.open("rb") as file:
         first = file.readline(1_000_000)
     if first.startswith(SQLITE):
-        raise XferError(f"The storage {path} is a SQLite database, no journal.", f"If it is Optuna's, name it sqlite:///{path}; else name another file.")
+        raise XferError(
+            f"The storage {path} is a SQLite database, no journal.",
+            f"If it is Optuna's, name it sqlite:///{path}; else name another file.",
+        )
     if not first.endswith(b"\n"):
         if first:  # a journal's first line is whole; one that is not may be anything
             raise _foreign(path)
@@ -106,7 +116,10 @@ def _check(path: Path) -> None:
 
 
 def _foreign(path: Path) -> XferError:
-    return XferError(f"The storage {path} is no journal of Optuna.", "Name another file: a new one, or one that a search has made. Nothing was written to it.")
+    return XferError(
+        f"The storage {path} is no journal of Optuna.",
+        "Name another file: a new one, or one that a search has made. Nothing was written to it.",
+    )
 
 
 def _bad_line(path: Path) -> int:

@@ -102,7 +102,9 @@ class Heartbeats:
     def take(self, trial_id: int, number: int) -> None:
         self.storage.record_heartbeat(trial_id)
         stop = self._held[trial_id] = threading.Event()
-        threading.Thread(target=self._beat, args=(trial_id, stop), name=f"xfer-trial-{number}", daemon=True).start()
+        threading.Thread(
+            target=self._beat, args=(trial_id, stop), name=f"xfer-trial-{number}", daemon=True
+        ).start()
 
     def drop(self, trial_id: int, number: int) -> None:
         stop = self._held.pop(trial_id, None)
@@ -135,7 +137,9 @@ class LeasedStudy(optuna.Study):
     def __init__(self, name: str, storage: BaseStorage, where: Place):
         super().__init__(name, storage)
         self.where = where
-        self.leases: Leases = Heartbeats(self._storage, self._study_id) if where.is_server else FileLeases(where.leases)
+        self.leases: Leases = (
+            Heartbeats(self._storage, self._study_id) if where.is_server else FileLeases(where.leases)
+        )
         self.worker = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
 
     def ask(self, fixed_distributions: Mapping[str, Any] | None = None) -> optuna.Trial:
@@ -146,7 +150,13 @@ class LeasedStudy(optuna.Study):
             trial.set_user_attr(WORKER, self.worker)
         return trial
 
-    def tell(self, trial: optuna.Trial | int, values: Any = None, state: TrialState | None = None, skip_if_finished: bool = False) -> FrozenTrial:
+    def tell(
+        self,
+        trial: optuna.Trial | int,
+        values: Any = None,
+        state: TrialState | None = None,
+        skip_if_finished: bool = False,
+    ) -> FrozenTrial:
         """As Optuna's.
 
         Raises:
@@ -190,7 +200,9 @@ class LeasedStudy(optuna.Study):
         """How many workers run trials now, this one aside."""
         with self.exclusive():
             dead = {trial.number for trial in self._dead()}
-        return len({t.user_attrs.get(WORKER) for t in self.running() if t.number not in dead} - {self.worker, None})
+        return len(
+            {t.user_attrs.get(WORKER) for t in self.running() if t.number not in dead} - {self.worker, None}
+        )
 
     def _dead(self) -> list[FrozenTrial]:
         """Trials that run for nobody. A trial is told before its lease is dropped: so those that still run, after the look at the leases."""
@@ -203,7 +215,9 @@ class LeasedStudy(optuna.Study):
         self._storage.set_trial_user_attr(trial._trial_id, DIED, True)
         deaths = self._deaths(trial)
         if KEY not in trial.user_attrs and "fixed_params" not in trial.system_attrs:
-            self._storage.set_trial_user_attr(trial._trial_id, DISCARDED, f"{worker} died before it chose a candidate")
+            self._storage.set_trial_user_attr(
+                trial._trial_id, DISCARDED, f"{worker} died before it chose a candidate"
+            )
             self.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
         elif deaths > RETRIES:
             message = f"{deaths} workers died while they ran this candidate; it is not tried again"
@@ -211,7 +225,12 @@ class LeasedStudy(optuna.Study):
             self._storage.set_trial_user_attr(trial._trial_id, ERROR, message)
             self.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
         else:
-            logger.warning("trial %d (%s): %s is dead; its candidate is queued again", trial.number, trial.user_attrs.get(KEY), worker)
+            logger.warning(
+                "trial %d (%s): %s is dead; its candidate is queued again",
+                trial.number,
+                trial.user_attrs.get(KEY),
+                worker,
+            )
             requeue(self, space, trial, f"{worker} died")
 
     def _deaths(self, trial: FrozenTrial) -> int:

@@ -64,7 +64,12 @@ class Worker:
             history = History.of(self.study)
             waiting = any(t.state == TrialState.WAITING for t in history.trials)
             why = self.spent(history) or ("" if waiting else self._nothing_left(history))
-            if why and self.stay and why in ("n_trials", "exhausted") and any(t.state == TrialState.RUNNING for t in history.live):
+            if (
+                why
+                and self.stay
+                and why in ("n_trials", "exhausted")
+                and any(t.state == TrialState.RUNNING for t in history.live)
+            ):
                 time.sleep(POLL)  # another worker's trial may die yet, and be ours to retry
                 continue
             if why:
@@ -100,7 +105,12 @@ class Worker:
     # -- one trial -------------------------------------------------------------------------------------------------
     def attend(self, asked: Asked) -> None:
         """Run one trial, or tell it what is known, and store how it ended."""
-        trial = Trial(asked.trial.number, asked.candidate, self.seeds, lambda step, value, stage="": self._report(asked.trial, trial, step, value, stage))
+        trial = Trial(
+            asked.trial.number,
+            asked.candidate,
+            self.seeds,
+            lambda step, value, stage="": self._report(asked.trial, trial, step, value, stage),
+        )
         try:
             self._attend(asked, trial)
         except UpdateFinishedTrialError:
@@ -128,18 +138,31 @@ class Worker:
             self._interrupted(asked.trial, trial, interrupt)
             raise
         else:
-            trial.attrs |= {BY_SEED: [list(row) for row in outcome.by_seed], COST: dict(outcome.cost), SAVED: dict(outcome.saved)}
+            trial.attrs |= {
+                BY_SEED: [list(row) for row in outcome.by_seed],
+                COST: dict(outcome.cost),
+                SAVED: dict(outcome.saved),
+            }
             self._end(asked.trial, trial, TrialState.COMPLETE, outcome)
             self.succeeded = True
 
     def _interrupted(self, own: optuna.Trial, trial: Trial, why: BaseException) -> None:
         self._store(own, trial.attrs)
-        requeue(self.study, self.asker.space, self.study._storage.get_trial(own._trial_id), f"interrupted: {str(why).splitlines()[0] if str(why) else type(why).__name__}")
+        requeue(
+            self.study,
+            self.asker.space,
+            self.study._storage.get_trial(own._trial_id),
+            f"interrupted: {str(why).splitlines()[0] if str(why) else type(why).__name__}",
+        )
         self._hear("ended", trial, TrialState.FAIL.name, None, "interrupted; its candidate is queued again")
 
     def _taken_over(self, asked: Asked, trial: Trial) -> None:
         """Others took this worker for dead: they have queued the candidate again, and what it found is dropped."""
-        logger.warning("trial %d (%s) was taken over by another worker, because this one had not been heard of for too long", trial.number, trial.candidate.label)
+        logger.warning(
+            "trial %d (%s) was taken over by another worker, because this one had not been heard of for too long",
+            trial.number,
+            trial.candidate.label,
+        )
         self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
         self._hear("ended", trial, TrialState.FAIL.name, None, "taken over by another worker")
 
@@ -150,7 +173,9 @@ class Worker:
             return
         if stage == PROBE:
             own.report(float(value), int(step))
-            if trial.candidate.tasks and self.pruner.prune(self.study, self.study._storage.get_trial(own._trial_id)):
+            if trial.candidate.tasks and self.pruner.prune(
+                self.study, self.study._storage.get_trial(own._trial_id)
+            ):
                 raise Pruned(step, stage)  # never the baseline: all else is compared with it
         elif stage == SEED_DONE:
             done = [*(row[0] for row in own.user_attrs.get(BY_SEED, [])), float(value)]
@@ -159,7 +184,11 @@ class Worker:
                 raise Pruned(step, stage)
 
     def _hopeless(self, done: Sequence[float]) -> bool:
-        others = [[row[0] for row in t.user_attrs.get(BY_SEED, [])] for t in History.of(self.study).finished if t.state == TrialState.COMPLETE]
+        others = [
+            [row[0] for row in t.user_attrs.get(BY_SEED, [])]
+            for t in History.of(self.study).finished
+            if t.state == TrialState.COMPLETE
+        ]
         best = max(others, key=lambda scores: sum(scores) / len(scores) if scores else -1.0, default=[])
         return hopeless(done, best, others, self.looks)
 
@@ -175,16 +204,31 @@ class Worker:
 
     def _failed(self, own: optuna.Trial, trial: Trial, error: Exception) -> None:
         message = f"{type(error).__name__}: {error}"
-        logger.error("trial %d (%s) failed: %s", trial.number, trial.candidate.label, message, exc_info=not isinstance(error, XferError))
+        logger.error(
+            "trial %d (%s) failed: %s",
+            trial.number,
+            trial.candidate.label,
+            message,
+            exc_info=not isinstance(error, XferError),
+        )
         trial.attrs[ERROR] = message[:2000]
         self._end(own, trial, TrialState.FAIL, error=message)
         self.failures.append(re.sub(r"\d+|0x[0-9a-f]+|'[^']*'", "", message))
         if not self.succeeded and self.failures[-SYSTEMATIC:] == [self.failures[-1]] * SYSTEMATIC:
             what = f"The first {SYSTEMATIC} trials all failed with the same error: {message}"
             code = error.exit_code if isinstance(error, XferError) else 1
-            raise XferError(what, "Mend it and give the same command again: it goes on from here.", exit_code=code) from error
+            raise XferError(
+                what, "Mend it and give the same command again: it goes on from here.", exit_code=code
+            ) from error
 
-    def _end(self, own: optuna.Trial, trial: Trial, state: TrialState, outcome: Outcome | None = None, error: str | None = None) -> None:
+    def _end(
+        self,
+        own: optuna.Trial,
+        trial: Trial,
+        state: TrialState,
+        outcome: Outcome | None = None,
+        error: str | None = None,
+    ) -> None:
         self._store(own, trial.attrs)
         self.study.tell(own, outcome.values if outcome else None, state=state)
         self._hear("ended", trial, state.name, outcome, error)
@@ -201,7 +245,9 @@ class Worker:
         try:
             getattr(self.observer, what)(*args)
         except Exception:
-            logger.warning("the mirror of trial %d failed (%s); the search goes on", args[0].number, what, exc_info=True)
+            logger.warning(
+                "the mirror of trial %d failed (%s); the search goes on", args[0].number, what, exc_info=True
+            )
 
 
 def spent_seconds(history: History) -> float:
@@ -244,7 +290,33 @@ def run_worker(
         BaseException: an interrupt, after queueing the trial again (``xfer.retried_from``).
     """
     space = space.gridded() if sampler == "grid" else space
-    sampling.check(space, sampler=sampler, pruner=pruner, objectives=len(study.directions), seeds=len(seeds), n_trials=budget.n_trials)
-    asker = Asker(study, space, sampling.make_sampler(sampler, space, len(study.directions)), seed, order, allowed, began or datetime.now())
+    sampling.check(
+        space,
+        sampler=sampler,
+        pruner=pruner,
+        objectives=len(study.directions),
+        seeds=len(seeds),
+        n_trials=budget.n_trials,
+    )
+    asker = Asker(
+        study,
+        space,
+        sampling.make_sampler(sampler, space, len(study.directions)),
+        seed,
+        order,
+        allowed,
+        began or datetime.now(),
+    )
     looks = len(seeds) - 1 if pruner != "none" else 0
-    return Worker(study, run, budget, asker, sampling.make_pruner(pruner, len(seeds), reduction_factor), tuple(seeds), looks, observer, between, stay).work()
+    return Worker(
+        study,
+        run,
+        budget,
+        asker,
+        sampling.make_pruner(pruner, len(seeds), reduction_factor),
+        tuple(seeds),
+        looks,
+        observer,
+        between,
+        stay,
+    ).work()

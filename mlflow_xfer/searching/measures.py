@@ -38,33 +38,59 @@ def check(objectives: Sequence[str], transfer: Transfer, params: Any, problems: 
     if len(set(objectives)) < len(objectives):
         problems.add(f"objective={','.join(objectives)} names an objective twice.")
     if set(objectives) == {COST}:
-        problems.add("objective=cost alone is best by training nothing.", "Name what is to be gained too: objective=english_dev,cost")
+        problems.add(
+            "objective=cost alone is best by training nothing.",
+            "Name what is to be gained too: objective=english_dev,cost",
+        )
     if LABEL_FREE in objectives and params.select_by != LABEL_FREE:
-        problems.add(f"objective=label_free needs select_by=label_free, not {params.select_by}: the estimates are made where checkpoints are selected by them.", "Leave select_by out.")
+        problems.add(
+            f"objective=label_free needs select_by=label_free, not {params.select_by}: the estimates are made where checkpoints are selected by them.",
+            "Leave select_by out.",
+        )
     for name in [name for name in objectives if name in (ENGLISH_DEV, LABEL_FREE, ORACLE)]:
-        for target in (target for target, phases in transfer.targets.items() if len(phases) < 2 and not (RETRIEVAL in objectives and dev_rows(phases[-1], params))):
+        for target in (
+            target
+            for target, phases in transfer.targets.items()
+            if len(phases) < 2 and not (RETRIEVAL in objectives and dev_rows(phases[-1], params))
+        ):
             hint = f"Leave it out of target=… (its test score is not for choosing){', or add it as an objective of its own: objective=english_dev,retrieval' if dev_rows(transfer.targets[target][-1], params) else ''}."
-            problems.add(f"Target {target!r} is not trained: it has no {'English dev score' if name == ENGLISH_DEV else 'checkpoint of its own'} for objective={name}.", hint)
+            problems.add(
+                f"Target {target!r} is not trained: it has no {'English dev score' if name == ENGLISH_DEV else 'checkpoint of its own'} for objective={name}.",
+                hint,
+            )
     if ENGLISH_DEV in objectives:
         for target, phases in transfer.targets.items():
             if len(phases) > 1 and not any(rows.split == DEV for rows in phases[-2].rows):
-                problems.add(f"Target {target!r} has no validation split in {params.source_language!r}: objective=english_dev has nothing to score.", "Add a validation split (task file: files: validation:), or leave the target out.")
+                problems.add(
+                    f"Target {target!r} has no validation split in {params.source_language!r}: objective=english_dev has nothing to score.",
+                    "Add a validation split (task file: files: validation:), or leave the target out.",
+                )
     if ORACLE in objectives:
         for target, phases in transfer.targets.items():
             if len(phases) > 1 and not dev_rows(phases[-1], params, without=params.source_language):
-                problems.add(f"Target {target!r} has no validation split in any language but {params.source_language!r}: objective=oracle has nothing to score.", "Use objective=english_dev.")
+                problems.add(
+                    f"Target {target!r} has no validation split in any language but {params.source_language!r}: objective=oracle has nothing to score.",
+                    "Use objective=english_dev.",
+                )
     if RETRIEVAL in objectives:
         untrained = [phases[-1] for phases in transfer.targets.values() if len(phases) < 2]
         if not any(dev_rows(phase, params) for phase in untrained):
             named = ", ".join(phase.tasks[0].name for phase in untrained)
-            problems.add(f"objective=retrieval needs a retrieval target with a validation split; {f'{named} has a test split only' if named else 'there is no retrieval target'}.", "A test split chooses nothing. Use another objective, or give validation rows in a task file.")
+            problems.add(
+                f"objective=retrieval needs a retrieval target with a validation split; {f'{named} has a test split only' if named else 'there is no retrieval target'}.",
+                "A test split chooses nothing. Use another objective, or give validation rows in a task file.",
+            )
 
 
 def dev_rows(evaluation: Phase, params: Any, without: str = "") -> tuple[sources.Rows, ...]:
     """The validation rows beside an evaluation's test rows, by language, but for one."""
     task = evaluation.tasks[0]
     languages = dict.fromkeys(rows.language for rows in evaluation.rows if rows.split != POOL)
-    found = [sources.locate(task, DEV, language, params.data, seed=evaluation.reports.get("seed", 0)) for language in languages if language != without]
+    found = [
+        sources.locate(task, DEV, language, params.data, seed=evaluation.reports.get("seed", 0))
+        for language in languages
+        if language != without
+    ]
     return tuple(rows for rows in found if rows)
 
 
@@ -73,33 +99,72 @@ def extra_phases(objectives: Sequence[str], transfer: Transfer, params: Any) -> 
     found: dict[str, list[Phase]] = {}
     for phases in transfer.targets.values():
         trained = len(phases) > 1
-        for name, wanted, without in ((ORACLE, trained, params.source_language), (RETRIEVAL, not trained, "")):
+        for name, wanted, without in (
+            (ORACLE, trained, params.source_language),
+            (RETRIEVAL, not trained, ""),
+        ):
             if name in objectives and wanted and (rows := dev_rows(phases[-1], params, without)):
-                reports = {**phases[-1].reports, "note": "dev", "split": DEV, "oracle": name == ORACLE, "missing": ()}
+                reports = {
+                    **phases[-1].reports,
+                    "note": "dev",
+                    "split": DEV,
+                    "oracle": name == ORACLE,
+                    "missing": (),
+                }
                 found.setdefault(name, []).append(replace(phases[-1], rows=rows, reports=reports))
     return found
 
 
-def value(objective: str, transfer: Transfer, extra: Mapping[str, Sequence[Phase]], metrics: Metrics) -> float:
+def value(
+    objective: str, transfer: Transfer, extra: Mapping[str, Sequence[Phase]], metrics: Metrics
+) -> float:
     """The objective's value for one replicate, all of whose phases are done."""
     if objective in BY_TRAINING:
-        return _mean([training_score(objective, phases[-2], metrics(phases[-2])) for phases in transfer.targets.values() if len(phases) > 1])
+        return _mean(
+            [
+                training_score(objective, phases[-2], metrics(phases[-2]))
+                for phases in transfer.targets.values()
+                if len(phases) > 1
+            ]
+        )
     if objective == COST:
         trained = [phase for phase in transfer.phases if phase.kind in ("intermediate", "target")]
         return -sum(metrics(phase).get("train/tokens", 0.0) for phase in trained) / 1e6
-    return _mean([_mean([metrics(phase)[f"dev/{phase.tasks[0].name}/{rows.language}"] for rows in phase.rows]) for phase in extra[objective]])
+    return _mean(
+        [
+            _mean([metrics(phase)[f"dev/{phase.tasks[0].name}/{rows.language}"] for rows in phase.rows])
+            for phase in extra[objective]
+        ]
+    )
 
 
-def training_score(objective: str, phase: Phase, metrics: Mapping[str, float], end: str = "/selected") -> float:
+def training_score(
+    objective: str, phase: Phase, metrics: Mapping[str, float], end: str = "/selected"
+) -> float:
     """What a target's training says of the objective: of the selected checkpoint, or with ``end=""`` of the current one; NaN for nothing."""
     if objective == LABEL_FREE:
-        return _mean([value for name, value in metrics.items() if name.startswith(f"{LABEL_FREE}/") and name.count("/") == 2 + end.count("/") and name.endswith(end)])
+        return _mean(
+            [
+                value
+                for name, value in metrics.items()
+                if name.startswith(f"{LABEL_FREE}/")
+                and name.count("/") == 2 + end.count("/")
+                and name.endswith(end)
+            ]
+        )
     return dev_score(phase, metrics, end)
 
 
 def dev_score(phase: Phase, metrics: Mapping[str, float], end: str = "/selected") -> float:
     """The dev score of a training's selected checkpoint; where several tasks were trained, their mean."""
-    scores = [metrics[name] for task in phase.tasks for rows in phase.rows if rows.task == task.name and rows.split == DEV and (name := f"dev/{task.name}/{rows.language}{end}") in metrics]
+    scores = [
+        metrics[name]
+        for task in phase.tasks
+        for rows in phase.rows
+        if rows.task == task.name
+        and rows.split == DEV
+        and (name := f"dev/{task.name}/{rows.language}{end}") in metrics
+    ]
     return _mean(scores)
 
 

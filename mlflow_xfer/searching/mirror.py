@@ -66,7 +66,9 @@ class Mirror:
         trial.attrs[RUN_ID] = self._open(trial.number, trial.candidate)
 
     def reported(self, trial: Trial, step: int, value: float, stage: str) -> None:
-        name = {PROBE: f"probe/{self.objectives[0]}", SEED_DONE: f"seed/{self.objectives[0]}"}.get(stage, f"{stage}/dev")
+        name = {PROBE: f"probe/{self.objectives[0]}", SEED_DONE: f"seed/{self.objectives[0]}"}.get(
+            stage, f"{stage}/dev"
+        )
         self.store.metrics(trial.attrs[RUN_ID], {name: value}, step)
 
     def ended(self, trial: Trial, state: str, outcome: Outcome | None, error: str | None) -> None:
@@ -84,12 +86,29 @@ class Mirror:
     # -- trials ------------------------------------------------------------------------------------------------------
     def _open(self, number: int, candidate: Candidate, more: Mapping[str, Any] | None = None) -> str:
         seeds = f"s{self.seeds[0]}" if len(self.seeds) == 1 else f"{len(self.seeds)} seeds"
-        own = {NUMBER: number, CANDIDATE: candidate.key, "xfer.tasks": ",".join(candidate.tasks) or "none", **({"xfer.oracle": "true"} if ORACLE in self.objectives else {})}
-        return self.store.start("trial", f"t{number:03d} {candidate.label} {seeds}", tags={**self.tags, **own, **(more or {})}, params=params_of(candidate), parent=self.parent)
+        own = {
+            NUMBER: number,
+            CANDIDATE: candidate.key,
+            "xfer.tasks": ",".join(candidate.tasks) or "none",
+            **({"xfer.oracle": "true"} if ORACLE in self.objectives else {}),
+        }
+        return self.store.start(
+            "trial",
+            f"t{number:03d} {candidate.label} {seeds}",
+            tags={**self.tags, **own, **(more or {})},
+            params=params_of(candidate),
+            parent=self.parent,
+        )
 
-    def _scores(self, run_id: str, values: Sequence[float], cost: Mapping[str, float], saved: Mapping[str, float]) -> None:
+    def _scores(
+        self, run_id: str, values: Sequence[float], cost: Mapping[str, float], saved: Mapping[str, float]
+    ) -> None:
         found = {f"objective/{name}": value for name, value in zip(self.objectives, values, strict=True)}
-        found |= {"selected/avg": values[0]} | {f"cost/{name}": value for name, value in cost.items()} | {f"saved/{name}": value for name, value in saved.items()}
+        found |= (
+            {"selected/avg": values[0]}
+            | {f"cost/{name}": value for name, value in cost.items()}
+            | {f"saved/{name}": value for name, value in saved.items()}
+        )
         self.store.metrics(run_id, found)
 
     def _close(self, run_id: str, state: TrialState, attrs: Mapping[str, Any]) -> None:
@@ -112,16 +131,34 @@ class Mirror:
 
     def _row(self, candidate: Candidate, trial: FrozenTrial, baseline: FrozenTrial | None) -> None:
         run_id = self._rows.get(candidate.key) or self._open_row(candidate, trial)
-        theirs = baseline.user_attrs.get(BY_SEED, []) if baseline is not None and baseline.number != trial.number else []
-        self.store.metrics(run_id, condition_metrics(self.objectives, trial.values, trial.user_attrs.get(BY_SEED, []), theirs))
+        theirs = (
+            baseline.user_attrs.get(BY_SEED, [])
+            if baseline is not None and baseline.number != trial.number
+            else []
+        )
+        self.store.metrics(
+            run_id,
+            condition_metrics(self.objectives, trial.values, trial.user_attrs.get(BY_SEED, []), theirs),
+        )
         self.store.finish(run_id, "FINISHED", patience=0)
 
     def _open_row(self, candidate: Candidate, trial: FrozenTrial) -> str:
-        own = {CANDIDATE: candidate.key, "xfer.tasks": ",".join(candidate.tasks) or "none", "xfer.scored_on": self.objectives[0], "xfer.input_run_ids": trial.user_attrs.get(RUN_ID, "")}
+        own = {
+            CANDIDATE: candidate.key,
+            "xfer.tasks": ",".join(candidate.tasks) or "none",
+            "xfer.scored_on": self.objectives[0],
+            "xfer.input_run_ids": trial.user_attrs.get(RUN_ID, ""),
+        }
         if ORACLE in self.objectives:
             own["xfer.oracle"] = "true"
         seeds = f"{len(self.seeds)} seed{'s' if len(self.seeds) > 1 else ''}"
-        run_id = self.store.start("condition", f"{candidate.label}: {seeds} ({self.objectives[0]})", tags={**self.tags, **own}, params=params_of(candidate), parent=self.parent)
+        run_id = self.store.start(
+            "condition",
+            f"{candidate.label}: {seeds} ({self.objectives[0]})",
+            tags={**self.tags, **own},
+            params=params_of(candidate),
+            parent=self.parent,
+        )
         self._rows[candidate.key] = run_id
         return run_id
 
@@ -137,8 +174,14 @@ class Mirror:
         Runs that are there are taken, missing ones are made, and what a dead process left open is closed.
         """
         children = self.store.children(self.parent)
-        trials = {int(run.tags[NUMBER]): run for run in children if run.kind == "trial" and NUMBER in run.tags}
-        self._rows = {run.tags[CANDIDATE]: run.run_id for run in children if run.kind == "condition" and CANDIDATE in run.tags}
+        trials = {
+            int(run.tags[NUMBER]): run for run in children if run.kind == "trial" and NUMBER in run.tags
+        }
+        self._rows = {
+            run.tags[CANDIDATE]: run.run_id
+            for run in children
+            if run.kind == "condition" and CANDIDATE in run.tags
+        }
         history = History.of(self.study)
         baseline = history.taken.get(self.space.neutral(()).key)
         found = {}
@@ -147,14 +190,20 @@ class Mirror:
             if candidate is None or DISCARDED in trial.user_attrs or trial.state == TrialState.WAITING:
                 continue
             found[trial.number] = self._caught_up(trial, candidate, trials.get(trial.number))
-            if trial.state == TrialState.COMPLETE and DUPLICATE_OF not in trial.user_attrs and candidate.key not in self._rows:
+            if (
+                trial.state == TrialState.COMPLETE
+                and DUPLICATE_OF not in trial.user_attrs
+                and candidate.key not in self._rows
+            ):
                 self._row(candidate, trial, baseline)
         return found
 
     def _caught_up(self, trial: FrozenTrial, candidate: Candidate, run: RunView | None) -> str:
         if DUPLICATE_OF in trial.user_attrs:
             if run is None:
-                run_id = self._open(trial.number, candidate, {"xfer.duplicate_of": f"t{trial.user_attrs[DUPLICATE_OF]:03d}"})
+                run_id = self._open(
+                    trial.number, candidate, {"xfer.duplicate_of": f"t{trial.user_attrs[DUPLICATE_OF]:03d}"}
+                )
                 self.store.finish(run_id, "FINISHED", patience=0)
             return run.run_id if run else run_id
         run_id = run.run_id if run else self._open(trial.number, candidate)
@@ -175,7 +224,12 @@ def params_of(candidate: Candidate) -> dict[str, Any]:
     return {"intermediate": ",".join(candidate.tasks) or "none", **dict(candidate.settings)}
 
 
-def condition_metrics(objectives: Sequence[str], values: Sequence[float], by_seed: Sequence[Sequence[float]], baseline: Sequence[Sequence[float]]) -> dict[str, float]:
+def condition_metrics(
+    objectives: Sequence[str],
+    values: Sequence[float],
+    by_seed: Sequence[Sequence[float]],
+    baseline: Sequence[Sequence[float]],
+) -> dict[str, float]:
     """Metrics of a candidate's row: each objective; of the first the interval over seeds and the paired difference to ``baseline``."""
     found = {f"objective/{name}": value for name, value in zip(objectives, values, strict=True)}
     found |= {"selected/avg": values[0], "n": max(len(by_seed), 1)}

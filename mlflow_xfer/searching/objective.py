@@ -60,7 +60,9 @@ class Objective:
             trial.attrs |= {NAIVE: running.whole(shared=False), ALONE: running.whole(shared=True)}
             raise
         finally:
-            trial.attrs[COST] = running.cost()  # of a pruned or failed trial too, the phase it was in included
+            trial.attrs[COST] = (
+                running.cost()
+            )  # of a pruned or failed trial too, the phase it was in included
             if running.climbed:
                 trial.attrs[RUNGS] = running.climbed
 
@@ -96,16 +98,24 @@ class Running:
         self.params = self.objective.params(self.trial.candidate, self.trial.seeds)
         self.executor = Executor(self.objective.store, self.params.reuse, self.plan.suite, watch=self.watch)
         self.parent = self.trial.attrs.get(RUN_ID)
-        self.naive = dict.fromkeys(COUNTERS, 0.0)  # what the trial would have cost with an own chain for each target and seed
+        self.naive = dict.fromkeys(
+            COUNTERS, 0.0
+        )  # what the trial would have cost with an own chain for each target and seed
         self._metrics: dict[str, Mapping[str, float]] = {}
 
     def run(self) -> Outcome:
         by_seed = [self.replicate(n, transfer) for n, transfer in enumerate(self.plan.transfers)]
-        values = tuple(sum(row[i] for row in by_seed) / len(by_seed) for i in range(len(self.objective.objectives)))
+        values = tuple(
+            sum(row[i] for row in by_seed) / len(by_seed) for i in range(len(self.objective.objectives))
+        )
         if not all(math.isfinite(value) for value in values):
-            raise XferError(f"{self.trial.candidate.label}: an objective has no value: {dict(zip(self.objective.objectives, values, strict=True))}")
+            raise XferError(
+                f"{self.trial.candidate.label}: an objective has no value: {dict(zip(self.objective.objectives, values, strict=True))}"
+            )
         cost = self.cost()
-        return Outcome(values, tuple(by_seed), cost, {name: self.naive[name] - cost[name] for name in COUNTERS})
+        return Outcome(
+            values, tuple(by_seed), cost, {name: self.naive[name] - cost[name] for name in COUNTERS}
+        )
 
     def climb(self, transfer: Transfer) -> None:
         """Run short chains of the first replicate, each reported when it is done."""
@@ -116,7 +126,9 @@ class Running:
                 for phase in [*trained, *(phase for phases in extra.values() for phase in phases)]:
                     self.ensure(phase)
                 self.climbed, self._percent, self._lead = self.cost(), percent, percent / 100
-                self._report(percent, measures.value(self.objective.objectives[0], short, extra, self.metrics), PROBE)
+                self._report(
+                    percent, measures.value(self.objective.objectives[0], short, extra, self.metrics), PROBE
+                )
         finally:
             self.climbed = self.cost()
 
@@ -135,7 +147,9 @@ class Running:
         for phase in (phase for phases in extra.values() for phase in phases):
             self.ensure(phase)
         self._count_naive(transfer)
-        found = tuple(measures.value(name, transfer, extra, self.metrics) for name in self.objective.objectives)
+        found = tuple(
+            measures.value(name, transfer, extra, self.metrics) for name in self.objective.objectives
+        )
         self._report(n + 1, found[0], SEED_DONE)
         return found
 
@@ -221,7 +235,11 @@ class Running:
 
     def _per_step(self, phase: Phase, counter: str) -> float:
         """Of trainings of the same tasks in this trial, else of the same kind; 0 where there was none."""
-        same_kind = [one for one in self.ensured if one.kind == phase.kind and self.metrics(one).get(COUNTERS["optimizer_steps"])]
+        same_kind = [
+            one
+            for one in self.ensured
+            if one.kind == phase.kind and self.metrics(one).get(COUNTERS["optimizer_steps"])
+        ]
         same = [one for one in same_kind if one.tasks == phase.tasks] or same_kind
         steps = sum(self.metrics(one)[COUNTERS["optimizer_steps"]] for one in same)
         return sum(self.metrics(one).get(counter, 0.0) for one in same) / steps if steps else 0.0
@@ -230,4 +248,8 @@ class Running:
 def own_chains(transfer: Transfer) -> list[Phase]:
     """The trainings of a replicate if every target had intermediate trainings of its own: those come once for each target."""
     before = [phase for phase in transfer.before if phase.kind == "intermediate"]
-    return [phase for phases in transfer.targets.values() for phase in (*before, *(one for one in phases if one.kind == "target"))]
+    return [
+        phase
+        for phases in transfer.targets.values()
+        for phase in (*before, *(one for one in phases if one.kind == "target"))
+    ]

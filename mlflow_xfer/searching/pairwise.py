@@ -42,8 +42,12 @@ class Pairwise:
             return self.space.draw(rng)
         rng = np.random.default_rng(seed)
         scores = Scores.of(trials, self.space)
-        weights = np.array([scores.posterior(objective, ADAPTED).draw(rng) for objective in range(self.objectives)])
-        wanted = rng.dirichlet(np.ones(self.objectives))  # several objectives: one direction of the front for each draw
+        weights = np.array(
+            [scores.posterior(objective, ADAPTED).draw(rng) for objective in range(self.objectives)]
+        )
+        wanted = rng.dirichlet(
+            np.ones(self.objectives)
+        )  # several objectives: one direction of the front for each draw
 
         def value(candidates: Sequence[Candidate]) -> np.ndarray:
             found = design(*encode(candidates, self.space)) @ weights.T
@@ -64,5 +68,13 @@ class Pairwise:
     def _neighbours(self, candidate: Candidate, rng: np.random.Generator) -> list[Candidate]:
         params = self.space.filled(self.space.params(candidate))
         flipped = [params | {f"task.{name}": 1 - params[f"task.{name}"]} for name in self.space.pool]
-        redrawn = [params | {k: v for k, v in self.space.filled(self.space.params(self.space.draw(rng))).items() if not k.startswith("task.")} for _ in range(BEST if self.space.ranges or self.space.ordered else 0)]
+        redrawn = [
+            params
+            | {
+                k: v
+                for k, v in self.space.filled(self.space.params(self.space.draw(rng))).items()
+                if not k.startswith("task.")
+            }
+            for _ in range(BEST if self.space.ranges or self.space.ordered else 0)
+        ]
         return [self.space.candidate(p, rng) for p in (*flipped, *redrawn)]

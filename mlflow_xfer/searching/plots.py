@@ -30,7 +30,11 @@ def page(study: optuna.Study, objectives: Sequence[str]) -> str:
         figure.update_layout(title=title)
         parts.append(figure.to_html(full_html=False, include_plotlyjs=not parts))
     body = "\n".join(parts)
-    return f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(study.study_name)}</title></head>\n<body>\n{body}\n</body></html>\n' if parts else ""
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(study.study_name)}</title></head>\n<body>\n{body}\n</body></html>\n'
+        if parts
+        else ""
+    )
 
 
 def _plots(study: optuna.Study, objectives: Sequence[str]) -> list[tuple[str, Callable[[], Any]]]:
@@ -40,12 +44,23 @@ def _plots(study: optuna.Study, objectives: Sequence[str]) -> list[tuple[str, Ca
     several = len(objectives) > 1
     for i, name in enumerate(objectives):
         options: dict[str, Any] = {"target": lambda trial, i=i: trial.values[i], "target_name": name}
-        found.append((f"History of {name}", lambda options=options: draw.plot_optimization_history(study, **options)))
+        found.append(
+            (f"History of {name}", lambda options=options: draw.plot_optimization_history(study, **options))
+        )
         judged = options if several else {"target_name": name}
-        found.append((f"What matters for {name}", lambda judged=judged: draw.plot_param_importances(study, evaluator=optuna.importance.PedAnovaImportanceEvaluator(), **judged)))
+        found.append(
+            (
+                f"What matters for {name}",
+                lambda judged=judged: draw.plot_param_importances(
+                    study, evaluator=optuna.importance.PedAnovaImportanceEvaluator(), **judged
+                ),
+            )
+        )
     if 2 <= len(objectives) <= 3:
         found.append(("Pareto front", lambda: draw.plot_pareto_front(study, target_names=list(objectives))))
     if not several:
         found.append(("Scores along the way", lambda: draw.plot_intermediate_values(study)))
-        found.append(("Subsets and settings", lambda: draw.plot_parallel_coordinate(study, target_name=objectives[0])))
+        found.append(
+            ("Subsets and settings", lambda: draw.plot_parallel_coordinate(study, target_name=objectives[0]))
+        )
     return found

@@ -21,15 +21,30 @@ def pool_of(composer: Composer, pool: str | tuple[str, ...], targets: list[str])
     problems, data = composer.problems, composer.params.data
     if pool == "auto":
         provider = sources.provider_of(data)
-        known = [task.name for task in TASKS if provider in task.sources and "intermediate" in task.uses] if provider == "mini" else [name for name in PHANG_2020 if provider in TASKS.get(name).sources]
-        found = [name for name in known if name not in targets and composer.available(TASKS.get(name), "train")]
+        known = (
+            [task.name for task in TASKS if provider in task.sources and "intermediate" in task.uses]
+            if provider == "mini"
+            else [name for name in PHANG_2020 if provider in TASKS.get(name).sources]
+        )
+        found = [
+            name for name in known if name not in targets and composer.available(TASKS.get(name), "train")
+        ]
         if not found:
-            problems.add(f"No intermediate task of the default pool has training data with data={data}.", "Name the candidates: pool=…")
+            problems.add(
+                f"No intermediate task of the default pool has training data with data={data}.",
+                "Name the candidates: pool=…",
+            )
         return found
     if not pool:
-        problems.add("The pool is empty.", "Name intermediate tasks: pool=mnli,squad   See all: mlflow-xfer tasks --use intermediate")
+        problems.add(
+            "The pool is empty.",
+            "Name intermediate tasks: pool=mnli,squad   See all: mlflow-xfer tasks --use intermediate",
+        )
     for name in dict.fromkeys(name for name in pool if name in targets):
-        problems.add(f"Task {name!r} is in the pool and a target.", "A task cannot be judged as preparation for itself: leave it out of one of the two.")
+        problems.add(
+            f"Task {name!r} is in the pool and a target.",
+            "A task cannot be judged as preparation for itself: leave it out of one of the two.",
+        )
     for name in dict.fromkeys(name for name in pool if list(pool).count(name) > 1):
         problems.add(f"The pool names {name!r} more than once.", "Name each task once.")
     names = list(dict.fromkeys(pool))

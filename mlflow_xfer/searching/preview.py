@@ -56,17 +56,27 @@ class SearchPreview:
     def search_cost(self) -> Cost:
         """Of all trials: the planned ones, and as many more as the budget allows at the mean of those with intermediate tasks."""
         more = max((self.trials or 0) - len(self.candidates), 0)
-        dear = [phases for candidate, phases in self.candidates.items() if len(candidate.tasks) > 1] or [phases for candidate, phases in self.candidates.items() if candidate.tasks]
+        dear = [phases for candidate, phases in self.candidates.items() if len(candidate.tasks) > 1] or [
+            phases for candidate, phases in self.candidates.items() if candidate.tasks
+        ]
         known = [phase for phases in dear for phase in phases]
-        return self.cost(self.phases) + (total(known, self.past).times(more / len(dear)) if more and dear else Cost())
+        return self.cost(self.phases) + (
+            total(known, self.past).times(more / len(dear)) if more and dear else Cost()
+        )
 
     def text(self) -> str:
         """One line for each candidate with its new phases, then totals."""
         lines, seen = [], set(self.existing)
         for candidate, phases in self.candidates.items():
             new = [phase for phase in phases if phase.spec_hash not in seen]
-            kinds = ", ".join(f"{n} {kind}" for kind in ("pretrain", "intermediate", "target", "evaluate") if (n := sum(phase.kind == kind for phase in new)))
-            lines.append(f"{candidate.label:<40} {len(phases):>3} phases: {f'{kinds} to run' if new else 'nothing to run'}{f', {len(phases) - len(new)} shared or reused' if len(phases) > len(new) else ''}")
+            kinds = ", ".join(
+                f"{n} {kind}"
+                for kind in ("pretrain", "intermediate", "target", "evaluate")
+                if (n := sum(phase.kind == kind for phase in new))
+            )
+            lines.append(
+                f"{candidate.label:<40} {len(phases):>3} phases: {f'{kinds} to run' if new else 'nothing to run'}{f', {len(phases) - len(new)} shared or reused' if len(phases) > len(new) else ''}"
+            )
             seen |= {phase.spec_hash for phase in new}
         count = self.command.space.count()
         of = f"{count:,} candidates" if count is not None else "a continuous space"
@@ -80,26 +90,78 @@ class SearchPreview:
         return "\n".join(lines)
 
     def as_dict(self) -> dict[str, Any]:
-        phases = [{"label": phase.label, "kind": phase.kind, "spec_hash": phase.spec_hash, "run_id": self.existing.get(phase.spec_hash)} for phase in self.phases]
-        candidates = [{"candidate": candidate.key, "phases": [phase.spec_hash for phase in mine]} for candidate, mine in self.candidates.items()]
-        return {"verb": "search", "study_name": self.command.study_name, "trials": self.trials, "candidates": candidates, "phases": phases, "cost": vars(self.search_cost), "confirmation": vars(self.confirmation)}
+        phases = [
+            {
+                "label": phase.label,
+                "kind": phase.kind,
+                "spec_hash": phase.spec_hash,
+                "run_id": self.existing.get(phase.spec_hash),
+            }
+            for phase in self.phases
+        ]
+        candidates = [
+            {"candidate": candidate.key, "phases": [phase.spec_hash for phase in mine]}
+            for candidate, mine in self.candidates.items()
+        ]
+        return {
+            "verb": "search",
+            "study_name": self.command.study_name,
+            "trials": self.trials,
+            "candidates": candidates,
+            "phases": phases,
+            "cost": vars(self.search_cost),
+            "confirmation": vars(self.confirmation),
+        }
 
 
-def preview(command: Command, store: Store, shown: str, references: Any, extra: Mapping[str, Task]) -> SearchPreview:
+def preview(
+    command: Command, store: Store, shown: str, references: Any, extra: Mapping[str, Task]
+) -> SearchPreview:
     """Plan the first candidates of a search. Trains nothing, needs no torch."""
     params, space = command.params, command.space
     past, executor = Past.of(store), Executor(store, params.reuse)
     count = space.count()
-    trials = count if params.n_trials is None else params.n_trials if count is None else min(params.n_trials, count)
+    trials = (
+        count
+        if params.n_trials is None
+        else params.n_trials
+        if count is None
+        else min(params.n_trials, count)
+    )
     chosen = first_candidates(command, min(PLANNED, trials or PLANNED))
-    plans = {candidate: plan_of(command.transfer(candidate, params.seeds), references, extra) for candidate in chosen}
+    plans = {
+        candidate: plan_of(command.transfer(candidate, params.seeds), references, extra)
+        for candidate in chosen
+    }
     candidates = {candidate: _searched(command, plan) for candidate, plan in plans.items()}
     phases = unique(phase for mine in candidates.values() for phase in mine)
-    existing = {} if params.reuse == "never" else {p.spec_hash: run for p in phases if p.resolved and (run := past.by_hash.get((p.spec_hash, "" if params.reuse == "any-code" else executor.code(p))))}
+    existing = (
+        {}
+        if params.reuse == "never"
+        else {
+            p.spec_hash: run
+            for p in phases
+            if p.resolved
+            and (
+                run := past.by_hash.get((p.spec_hash, "" if params.reuse == "any-code" else executor.code(p)))
+            )
+        }
+    )
     # Fresh seeds need all but the base again, for the dearest candidates and the baseline.
-    per_seed = {candidate: total([p for p in plan.phases if p.kind != "pretrain"], past).times(1 / len(params.seeds)) for candidate, plan in plans.items()}
-    dearest = sorted((c for c in per_seed if c.tasks), key=lambda c: -per_seed[c].tokens)[: params.confirm_top]
-    confirmation = Cost() if not dearest else _sum([per_seed[c] for c in (*dearest, *(c for c in per_seed if not c.tasks))]).times(params.confirm_seeds)
+    per_seed = {
+        candidate: total([p for p in plan.phases if p.kind != "pretrain"], past).times(1 / len(params.seeds))
+        for candidate, plan in plans.items()
+    }
+    dearest = sorted((c for c in per_seed if c.tasks), key=lambda c: -per_seed[c].tokens)[
+        : params.confirm_top
+    ]
+    confirmation = (
+        Cost()
+        if not dearest
+        else _sum([per_seed[c] for c in (*dearest, *(c for c in per_seed if not c.tasks))]).times(
+            params.confirm_seeds
+        )
+    )
     return SearchPreview(command, candidates, existing, past, trials, confirmation, shown)
 
 
@@ -120,8 +182,20 @@ def first_candidates(command: Command, n: int) -> list[Candidate]:
 def _searched(command: Command, plan: Plan) -> list[Phase]:
     """The phases of a trial that is not pruned: all but the evaluations on test, those on validation splits that objectives need, and short chains."""
     short = [chain for _, chain in rungs(plan.transfers[0])] if command.params.pruner in BY_PROBE else []
-    extra = [phase for transfer in (*short, *plan.transfers) for phases in extra_phases(command.params.objective, transfer, command.params).values() for phase in phases]
-    return [*(phase for phase in unique(phase for transfer in (*short, *plan.transfers) for phase in transfer.phases) if phase.kind != "evaluate"), *extra]
+    extra = [
+        phase
+        for transfer in (*short, *plan.transfers)
+        for phases in extra_phases(command.params.objective, transfer, command.params).values()
+        for phase in phases
+    ]
+    return [
+        *(
+            phase
+            for phase in unique(phase for transfer in (*short, *plan.transfers) for phase in transfer.phases)
+            if phase.kind != "evaluate"
+        ),
+        *extra,
+    ]
 
 
 def _sum(costs: Sequence[Cost]) -> Cost:

@@ -33,7 +33,13 @@ def arrange(command: Command, executor: Executor, study: optuna.Study) -> None:
     if RANKING in study.user_attrs or not command.params.rank_by or len(command.space.pool) < 2:
         return
     try:
-        found = ranking.rank(*_given(command, executor), methods=command.params.rank_by, checkpoints="none", budget=Budget(EXAMPLES), **_options(command))
+        found = ranking.rank(
+            *_given(command, executor),
+            methods=command.params.rank_by,
+            checkpoints="none",
+            budget=Budget(EXAMPLES),
+            **_options(command),
+        )
     except XferError as error:
         logger.warning("single tasks are tried in the pool's order, not by cheap scores: %s", error)
         return
@@ -53,7 +59,11 @@ def judge(command: Command, executor: Executor, study: optuna.Study) -> pd.DataF
         return None
     try:
         given = _given(command, executor)
-        found = ranking.quality(Ranking(kept["scores"]), observed(command, executor, study), ranking.by_english_accuracy(*given, **_options(command)))
+        found = ranking.quality(
+            Ranking(kept["scores"]),
+            observed(command, executor, study),
+            ranking.by_english_accuracy(*given, **_options(command)),
+        )
     except XferError as error:
         logger.info("cheap scores are not judged: %s", error)
         return None
@@ -62,13 +72,21 @@ def judge(command: Command, executor: Executor, study: optuna.Study) -> pd.DataF
 
 def observed(command: Command, executor: Executor, study: optuna.Study) -> dict[str, dict[str, float]]:
     """What the single tasks reached: by target where the search went by English dev (first seed), else the objective."""
-    alone = {candidate.tasks[0]: plan.transfers[0] for candidate, plan in command.first.items() if len(candidate.tasks) == 1}
+    alone = {
+        candidate.tasks[0]: plan.transfers[0]
+        for candidate, plan in command.first.items()
+        if len(candidate.tasks) == 1
+    }
     found: dict[str, dict[str, float]] = {}
     for name, transfer in alone.items() if command.params.objective[0] == "english_dev" else ():
         for target, phases in transfer.targets.items():
             run = next((executor.existing(phase) for phase in phases if phase.kind == "target"), None)
             metrics = executor.store.get(run).metrics if run else {}
-            scores = [value for metric, value in metrics.items() if metric.startswith("dev/") and metric.endswith("/selected")]
+            scores = [
+                value
+                for metric, value in metrics.items()
+                if metric.startswith("dev/") and metric.endswith("/selected")
+            ]
             if scores:
                 found.setdefault(target, {})[name] = sum(scores) / len(scores)
     if found:
@@ -85,11 +103,18 @@ def described(judged: pd.DataFrame | None) -> str:
     """The judgement in markdown; empty where there is none."""
     if judged is None:
         return ""
-    lines = ["How well cheap scores, computed before any training, foretold the single tasks' full runs (regret: points lost by taking the best of the first k).", ""]
+    lines = [
+        "How well cheap scores, computed before any training, foretold the single tasks' full runs (regret: points lost by taking the best of the first k).",
+        "",
+    ]
     lines += ["| score | " + " | ".join(MEASURES) + " |", "|---|" + "---|" * len(MEASURES)]
     for row in judged.to_dict("records"):
         cells = ["" if row[name] != row[name] else f"{row[name]:.2f}" for name in MEASURES]
-        lines.append(f"| {'*' + RANDOM + '*' if row['method'] == RANDOM else row['method']} | " + " | ".join(cells) + " |")
+        lines.append(
+            f"| {'*' + RANDOM + '*' if row['method'] == RANDOM else row['method']} | "
+            + " | ".join(cells)
+            + " |"
+        )
     return "\n".join(lines)
 
 

@@ -72,7 +72,14 @@ class Range:
             return self
         low, high = (math.log(v) if self.log else v for v in (self.low, self.high))
         points = [low + (high - low) * i / (levels - 1) for i in range(levels)]
-        return replace(self, low=None, high=None, log=False, step=None, choices=tuple(dict.fromkeys(self.tidy(math.exp(p) if self.log else p) for p in points)))
+        return replace(
+            self,
+            low=None,
+            high=None,
+            log=False,
+            step=None,
+            choices=tuple(dict.fromkeys(self.tidy(math.exp(p) if self.log else p) for p in points)),
+        )
 
     def tidy(self, value: Any) -> Any:
         """``value`` as it is trained and shown: a number of :data:`DIGITS` digits within the bounds."""
@@ -86,14 +93,18 @@ class Range:
         """Whether ``value`` lies within."""
         if self.choices:
             return value in self.choices
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and self.low <= value <= self.high
+        return (
+            isinstance(value, (int, float)) and not isinstance(value, bool) and self.low <= value <= self.high
+        )
 
     def __str__(self) -> str:
         if self.choices:
             return "|".join(map(typed, self.choices))
         if self.fixed:
             return typed(self.low)
-        return f"{self.low:g}:{self.high:g}" + (":log" if self.log else f":{self.step:g}" if self.step else "")
+        return f"{self.low:g}:{self.high:g}" + (
+            ":log" if self.log else f":{self.step:g}" if self.step else ""
+        )
 
 
 def _rate(name: str) -> Range:
@@ -102,7 +113,10 @@ def _rate(name: str) -> Range:
 
 MIXING = ("mixing", "mixing_cap", "mixing_temperature")
 MERGING = ("merge_method", "merge_weight", "merge_density")
-KINDS = {"mixing": ("proportional", "temperature", "uniform"), "merge_method": ("average", "task_arithmetic", "ties")}  # what others depend on
+KINDS = {
+    "mixing": ("proportional", "temperature", "uniform"),
+    "merge_method": ("average", "task_arithmetic", "ties"),
+}  # what others depend on
 PHASES = ("intermediate", "target")
 _TRAINING = {
     "learning_rate": _rate,
@@ -118,7 +132,9 @@ BARE = tuple(_TRAINING)
 
 OPEN: dict[str, Range] = {
     **{name: Range(name, choices=kinds) for name, kinds in KINDS.items()},
-    "mixing_cap": Range("mixing_cap", 2**10, 2**21, log=True, whole=True),  # T5 tries K = 2^16 ... 2^21; mini's tasks have 1,200 rows
+    "mixing_cap": Range(
+        "mixing_cap", 2**10, 2**21, log=True, whole=True
+    ),  # T5 tries K = 2^16 ... 2^21; mini's tasks have 1,200 rows
     "mixing_temperature": Range("mixing_temperature", 1.0, 8.0),  # T5 tries 2, 4, 8
     "mlm_share": Range("mlm_share", 0.0, 0.5),
     "merge_weight": Range("merge_weight", 0.1, 1.5),
@@ -133,7 +149,14 @@ PRESETS: dict[str, tuple[str, ...]] = {
     "mixing": (*MIXING, "mlm_share"),
     "merging": MERGING,
     "rates": ("intermediate.learning_rate", "target.learning_rate", "intermediate.num_train_epochs"),
-    "all": (*MIXING, *MERGING, "mlm_share", "intermediate.learning_rate", "target.learning_rate", "intermediate.num_train_epochs"),
+    "all": (
+        *MIXING,
+        *MERGING,
+        "mlm_share",
+        "intermediate.learning_rate",
+        "target.learning_rate",
+        "intermediate.num_train_epochs",
+    ),
 }
 """Spaces with a name; ``tasks`` (the default) varies the subset alone. What the command's ``combine`` gives no meaning is left out."""
 
@@ -158,7 +181,10 @@ def read(name: str, written: Any) -> Range:
     name = name.replace("-", "_")
     if name not in OPEN:
         if name.startswith("pretrain."):
-            raise XferError(f"The space holds {name!r}, but a search varies no pre-training.", "Make the base first: mlflow-xfer pretrain …, then model=<its run>.")
+            raise XferError(
+                f"The space holds {name!r}, but a search varies no pre-training.",
+                "Make the base first: mlflow-xfer pretrain …, then model=<its run>.",
+            )
         raise unknown("parameter of a space", name, OPEN)
     if isinstance(written, Mapping):
         return _checked(name, **_from_mapping(name, written))
@@ -173,7 +199,10 @@ def read(name: str, written: Any) -> Range:
     if not rest:
         return _checked(name, choices=(low,))
     if len(rest) > 2:
-        raise XferError(f"Range {name}={text} has {len(rest) + 1} parts.", "Accepted: low:high, low:high:log, low:high:step, a|b|c, open, or one value")
+        raise XferError(
+            f"Range {name}={text} has {len(rest) + 1} parts.",
+            "Accepted: low:high, low:high:log, low:high:step, a|b|c, open, or one value",
+        )
     scale = rest[1] if len(rest) == 2 else ""
     return _checked(name, low, rest[0], scale == "log", None if scale in ("", "log") else scale)
 
@@ -184,19 +213,41 @@ def _from_mapping(name: str, written: Mapping[str, Any]) -> dict[str, Any]:
     for key in written:
         if key not in known:
             problems.add(unknown(f"key of the range of {name}", str(key), known))
-    forms = [form for form, keys in {"low and high": ("low", "high"), "choices": ("choices",), "value": ("value",)}.items() if any(k in written for k in keys)]
+    forms = [
+        form
+        for form, keys in {
+            "low and high": ("low", "high"),
+            "choices": ("choices",),
+            "value": ("value",),
+        }.items()
+        if any(k in written for k in keys)
+    ]
     if len(forms) != 1 or (forms == ["low and high"] and not {"low", "high"} <= set(written)):
-        problems.add(f"The range of {name} gives {' and '.join(map(str, written)) or 'nothing'}.", "Give either low and high (with log or step), or choices, or value.")
+        problems.add(
+            f"The range of {name} gives {' and '.join(map(str, written)) or 'nothing'}.",
+            "Give either low and high (with log or step), or choices, or value.",
+        )
     problems.raise_if_any()
     if "value" in written:
         return {"choices": (written["value"],)}
     if "choices" in written:
         chosen = written["choices"]
-        return {"choices": tuple(chosen) if isinstance(chosen, Sequence) and not isinstance(chosen, str) else (chosen,)}
+        return {
+            "choices": tuple(chosen)
+            if isinstance(chosen, Sequence) and not isinstance(chosen, str)
+            else (chosen,)
+        }
     return {key: written[key] for key in ("low", "high", "log", "step") if key in written}
 
 
-def _checked(name: str, low: Any = None, high: Any = None, log: Any = False, step: Any = None, choices: tuple[Any, ...] = ()) -> Range:
+def _checked(
+    name: str,
+    low: Any = None,
+    high: Any = None,
+    log: Any = False,
+    step: Any = None,
+    choices: tuple[Any, ...] = (),
+) -> Range:
     """A range without contradictions; every fault of it in one error."""
     problems = Problems()
     if choices:
@@ -208,20 +259,31 @@ def _checked(name: str, low: Any = None, high: Any = None, log: Any = False, ste
     low, high = (_accepted(name, bound, problems) for bound in (low, high))
     step = _number(name, "step", step, problems)
     problems.raise_if_any()
-    numbers = [bound for bound in (low, high) if isinstance(bound, (int, float)) and not isinstance(bound, bool)]
+    numbers = [
+        bound for bound in (low, high) if isinstance(bound, (int, float)) and not isinstance(bound, bool)
+    ]
     if len(numbers) < 2:
-        raise XferError(f"The range of {name} from {typed(low)} to {typed(high)} has a bound that is no number.", "List such values as choices: none|1024|65536")
+        raise XferError(
+            f"The range of {name} from {typed(low)} to {typed(high)} has a bound that is no number.",
+            "List such values as choices: none|1024|65536",
+        )
     if not isinstance(log, bool):
         problems.add(f"The range of {name}: log={log!r} is neither true nor false.")
     if low > high:
-        problems.add(f"The range of {name} goes from {low:g} down to {high:g}.", f"Swap them: {high:g}:{low:g}")
+        problems.add(
+            f"The range of {name} goes from {low:g} down to {high:g}.", f"Swap them: {high:g}:{low:g}"
+        )
     if log is True and low <= 0:
-        problems.add(f"The range of {name} is logarithmic but begins at {low:g}.", "Begin above 0, or leave out log.")
+        problems.add(
+            f"The range of {name} is logarithmic but begins at {low:g}.", "Begin above 0, or leave out log."
+        )
     if log is True and step:
         problems.add(f"The range of {name} has both log and step.", "Give one of them.")
     if step is not None and (step <= 0 or (high > low and step > high - low)):
         problems.add(f"The range of {name}: a step of {step:g} does not fit between {low:g} and {high:g}.")
-    whole = all(float(v).is_integer() for v in (low, high, step if step else 0)) and (OPEN[name].whole or bool(step) or isinstance(OPEN[name].choices[:1] and OPEN[name].choices[0], int))
+    whole = all(float(v).is_integer() for v in (low, high, step if step else 0)) and (
+        OPEN[name].whole or bool(step) or isinstance(OPEN[name].choices[:1] and OPEN[name].choices[0], int)
+    )
     problems.raise_if_any()
     if whole:
         low, high, step = int(low), int(high), None if step is None else int(step)
@@ -238,7 +300,10 @@ def _accepted(name: str, value: Any, problems: Problems) -> Any:
         return None
     found = getattr(shape.training(phase) if phase else shape, bare)
     if found == "auto":
-        problems.add(f"The space of {name} holds 'auto'.", "Give values; leave the parameter out to keep the task's recipe.")
+        problems.add(
+            f"The space of {name} holds 'auto'.",
+            "Give values; leave the parameter out to keep the task's recipe.",
+        )
     return int(found) if isinstance(found, float) and found.is_integer() and OPEN[name].whole else found
 
 

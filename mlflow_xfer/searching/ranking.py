@@ -61,19 +61,30 @@ class Ranking:
 
     def by_method(self) -> dict[str, Scores]:
         """The scores, the fusion of all methods as ``fused``, and for each of them :data:`ALL`: minus the mean rank over targets."""
-        fused = {target: {name: -rank for name, rank in self.ranks(target).items()} for target in self.targets}
+        fused = {
+            target: {name: -rank for name, rank in self.ranks(target).items()} for target in self.targets
+        }
         alone = {method: Ranking({method: of}) for method, of in self.scores.items()}
-        found = {method: {**of, ALL: {name: -rank for name, rank in alone[method].ranks().items()}} for method, of in self.scores.items()}
+        found = {
+            method: {**of, ALL: {name: -rank for name, rank in alone[method].ranks().items()}}
+            for method, of in self.scores.items()
+        }
         return {**found, "fused": {**fused, ALL: {name: -rank for name, rank in self.ranks().items()}}}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        by_target = {target: {"order": list(self.order(target)), "ranks": self.ranks(target)} for target in self.targets}
+        by_target = {
+            target: {"order": list(self.order(target)), "ranks": self.ranks(target)}
+            for target in self.targets
+        }
         return {
             "order": list(self.order()),
             "ranks": self.ranks(),
             "targets": by_target,
-            "scores": {method: {target: dict(found) for target, found in of.items()} for method, of in self.scores.items()},
+            "scores": {
+                method: {target: dict(found) for target, found in of.items()}
+                for method, of in self.scores.items()
+            },
             "seconds": dict(self.seconds),
             "checkpoints": self.checkpoints,
             "notes": list(self.notes),
@@ -85,7 +96,10 @@ class Ranking:
         if len(blocks) > 1:
             ranks = self.ranks()
             rows = [["all targets", *self.targets, "mean rank"]]
-            rows += [[name, *(f"{self.ranks(target)[name]:.1f}" for target in self.targets), f"{ranks[name]:.2f}"] for name in self.order()]
+            rows += [
+                [name, *(f"{self.ranks(target)[name]:.1f}" for target in self.targets), f"{ranks[name]:.2f}"]
+                for name in self.order()
+            ]
             blocks.append(_aligned(rows))
         took = ", ".join(f"{method} {seconds:.1f} s" for method, seconds in self.seconds.items())
         return "\n\n".join([*blocks, "\n".join([*self.notes, f"took: {took}"])])
@@ -94,13 +108,22 @@ class Ranking:
         methods = [method for method, of in self.scores.items() if target in of]
         ranks = self.ranks(target)
         rows = [[target, *methods, "mean rank"]]
-        rows += [[name, *(f"{self.scores[method][target][name]:.4g}" for method in methods), f"{ranks[name]:.2f}"] for name in self.order(target)]
+        rows += [
+            [name, *(f"{self.scores[method][target][name]:.4g}" for method in methods), f"{ranks[name]:.2f}"]
+            for name in self.order(target)
+        ]
         return _aligned(rows)
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))) for row in rows)
+    return "\n".join(
+        "  ".join(
+            cell.ljust(w) if i == 0 else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
 
 
 def rank(
@@ -132,13 +155,19 @@ def rank(
     Raises:
         XferError: everything that is wrong with names, data and methods, at once, before anything is computed.
     """
-    material, chosen, notes = _prepared(params, executor, find_base, extra, pool, methods, checkpoints, seed, base_seed, budget, online)
+    material, chosen, notes = _prepared(
+        params, executor, find_base, extra, pool, methods, checkpoints, seed, base_seed, budget, online
+    )
     scores: dict[str, dict[str, Mapping[str, float]]] = {}
     seconds = {}
     for name in chosen:
         began = time.monotonic()
         bare_only = name in AUTO_BARE and name not in methods
-        targets = [target for target, phase in material.targets.items() if (phase is None or not bare_only) and (phase is not None or not METHODS[name].rows)]
+        targets = [
+            target
+            for target, phase in material.targets.items()
+            if (phase is None or not bare_only) and (phase is not None or not METHODS[name].rows)
+        ]
         found = {target: METHODS[name].score(material, target) for target in targets}
         if found:
             scores[name], seconds[name] = found, time.monotonic() - began
@@ -148,16 +177,26 @@ def rank(
 
 def transfer_of(typed: Any) -> Transfer:
     """The transfer whose outcome a verb foretells: what the two shapes have in common."""
-    shared = {name: getattr(typed, name) for name in Transfer.model_fields if name in type(typed).model_fields}
+    shared = {
+        name: getattr(typed, name) for name in Transfer.model_fields if name in type(typed).model_fields
+    }
     return Transfer(**shared | {"intermediate": (), "combine": "joint"})
 
 
-def order(params: Any, executor: Executor, find_base: FindBase, extra: Mapping[str, Task] | None = None, **options: Any) -> tuple[str, ...]:
+def order(
+    params: Any,
+    executor: Executor,
+    find_base: FindBase,
+    extra: Mapping[str, Task] | None = None,
+    **options: Any,
+) -> tuple[str, ...]:
     """The candidates from the most promising down, over all targets: the queue of a search. Arguments as of :func:`rank`."""
     return rank(params, executor, find_base, extra, **options).order()
 
 
-def quality(ranking: Ranking, observed: Scores, beside: Mapping[str, Scores] | None = None, *, seed: int = 0) -> list[judged.Quality]:
+def quality(
+    ranking: Ranking, observed: Scores, beside: Mapping[str, Scores] | None = None, *, seed: int = 0
+) -> list[judged.Quality]:
     """How good cheap scores were against full runs: regret@k, NDCG, Kendall's tau; beside a random order.
 
     Candidates without a full run, and targets with fewer than two, are left out. The best of noisy runs is better
@@ -171,10 +210,15 @@ def quality(ranking: Ranking, observed: Scores, beside: Mapping[str, Scores] | N
         XferError: no target has full runs of two candidates.
     """
     scores = {**ranking.by_method(), **(beside or {})}
-    ranked = {target: {name: value for name, value in of.items() if name in ranking.ranks()} for target, of in observed.items()}
+    ranked = {
+        target: {name: value for name, value in of.items() if name in ranking.ranks()}
+        for target, of in observed.items()
+    }
     known = {target: of for target, of in ranked.items() if len(of) > 1}
     if not known:
-        raise XferError("No target has full runs of two candidates: there is no order to judge.", "Let the search run on.")
+        raise XferError(
+            "No target has full runs of two candidates: there is no order to judge.", "Let the search run on."
+        )
     found: list[judged.Quality] = []
     for method, of in scores.items():
         if mine := {target: known[target] for target in known if target in of}:
@@ -182,36 +226,73 @@ def quality(ranking: Ranking, observed: Scores, beside: Mapping[str, Scores] | N
     return [*found, *judged.quality(known, {}, seed=seed)]
 
 
-def by_english_accuracy(params: Any, executor: Executor, find_base: FindBase, extra: Mapping[str, Task] | None = None, **options: Any) -> dict[str, Scores]:
+def by_english_accuracy(
+    params: Any,
+    executor: Executor,
+    find_base: FindBase,
+    extra: Mapping[str, Task] | None = None,
+    **options: Any,
+) -> dict[str, Scores]:
     """The rule "take the tasks that train best": each one's own English dev score; empty unless all are finished alone.
 
     Arguments as of :func:`rank`.
     """
     try:
-        return {"english": rank(params, executor, find_base, extra, **options | {"methods": ("english",), "checkpoints": "auto"}).by_method()["english"]}
+        return {
+            "english": rank(
+                params,
+                executor,
+                find_base,
+                extra,
+                **options | {"methods": ("english",), "checkpoints": "auto"},
+            ).by_method()["english"]
+        }
     except XferError:
         return {}
 
 
 # -- what is compared --------------------------------------------------------------------------------------------------
-def _prepared(params, executor, find_base, extra, pool, methods, checkpoints, seed, base_seed, budget, online) -> tuple[Material, list[str], list[str]]:
+def _prepared(
+    params, executor, find_base, extra, pool, methods, checkpoints, seed, base_seed, budget, online
+) -> tuple[Material, list[str], list[str]]:
     """The material, the methods in order, and notes. Raises what is wrong, all at once."""
     composer = Composer(params, find_base, dict(extra or {}), online)
     check_languages(params, composer.problems)
     chosen = methods_of(methods, composer.problems)
-    singles, targets, tasks, start = composer.attempt(lambda: _composed(composer, pool, seed, base_seed), ({}, {}, {}, None))
-    if targets and all(phase is None for phase in targets.values()) and (lost := [m for m in chosen if METHODS[m].rows]) and "auto" not in methods:
-        composer.problems.add(f"{', '.join(lost)}: {', '.join(targets)} has no labelled training rows.", f"Methods that need none: {', '.join(name for name, m in METHODS.items() if not m.rows)}")
+    singles, targets, tasks, start = composer.attempt(
+        lambda: _composed(composer, pool, seed, base_seed), ({}, {}, {}, None)
+    )
+    if (
+        targets
+        and all(phase is None for phase in targets.values())
+        and (lost := [m for m in chosen if METHODS[m].rows])
+        and "auto" not in methods
+    ):
+        composer.problems.add(
+            f"{', '.join(lost)}: {', '.join(targets)} has no labelled training rows.",
+            f"Methods that need none: {', '.join(name for name, m in METHODS.items() if not m.rows)}",
+        )
     composer.problems.raise_if_any()
     if "auto" in methods and None in targets.values():
         chosen += [name for name in AUTO_BARE if name not in chosen]
     if len(singles) < 2:
-        raise XferError(f"The pool has one candidate ({', '.join(singles)}): there is nothing to order.", "Name at least two: pool=mnli,squad")
-    runs = {name: run for name, phase in singles.items() if (run := executor.existing(phase))} if checkpoints != "none" else {}
+        raise XferError(
+            f"The pool has one candidate ({', '.join(singles)}): there is nothing to order.",
+            "Name at least two: pool=mnli,squad",
+        )
+    runs = (
+        {name: run for name, phase in singles.items() if (run := executor.existing(phase))}
+        if checkpoints != "none"
+        else {}
+    )
     missing = [name for name in singles if name not in runs]
     trained = [name for name in chosen if METHODS[name].checkpoints]
     if trained and missing and checkpoints != "train":
-        raise XferError(f"{', '.join(trained)}: no finished checkpoint of {', '.join(missing)} from this model with this data, seed and settings.", "Train them first: checkpoints=train, or choose methods that need none: " + ", ".join(name for name, m in METHODS.items() if not m.checkpoints))
+        raise XferError(
+            f"{', '.join(trained)}: no finished checkpoint of {', '.join(missing)} from this model with this data, seed and settings.",
+            "Train them first: checkpoints=train, or choose methods that need none: "
+            + ", ".join(name for name, m in METHODS.items() if not m.checkpoints),
+        )
     validate(phase for phase in [*singles.values(), *filter(None, targets.values())])
     if checkpoints == "train":
         runs, missing = {name: executor.ensure(phase).run_id for name, phase in singles.items()}, []
@@ -232,34 +313,62 @@ def methods_of(asked: Sequence[str], problems: Problems) -> list[str]:
 
 def check_untrained(methods: Sequence[str], problems: Problems) -> None:
     """Add what is wrong with methods that are to rank tasks before any of them is trained."""
-    if trained := [name for name in (methods_of(methods, problems) if methods else ()) if METHODS[name].checkpoints]:
-        problems.add(f"rank_by={','.join(trained)} needs a checkpoint of every task, which the search has yet to train.", f"Accepted: none, auto, {', '.join(name for name, method in METHODS.items() if not method.checkpoints)}")
+    if trained := [
+        name for name in (methods_of(methods, problems) if methods else ()) if METHODS[name].checkpoints
+    ]:
+        problems.add(
+            f"rank_by={','.join(trained)} needs a checkpoint of every task, which the search has yet to train.",
+            f"Accepted: none, auto, {', '.join(name for name, method in METHODS.items() if not method.checkpoints)}",
+        )
 
 
-def _composed(composer: Composer, pool: str | Sequence[str], seed: int, base_seed: int) -> tuple[dict[str, Phase], dict[str, Phase | None], dict[str, Task], Any]:
+def _composed(
+    composer: Composer, pool: str | Sequence[str], seed: int, base_seed: int
+) -> tuple[dict[str, Phase], dict[str, Phase | None], dict[str, Task], Any]:
     """(single-task phases, fine-tunes of the targets, tasks, what all start from), by name."""
     names = composer.target_names()
     candidates = pool_of(composer, pool if pool == "auto" else tuple(pool), names)
     tasks = {name: task for name in names if (task := composer.task(name, "target"))}
     start, _ = beginning(composer, base_seed)
     tuned = {name: composer.tune(task, start, seed) for name, task in tasks.items()}
-    targets = {name: phases[-1] if phases and tasks[name].kind in LABELLED else None for name, phases in tuned.items()}
+    targets = {
+        name: phases[-1] if phases and tasks[name].kind in LABELLED else None
+        for name, phases in tuned.items()
+    }
     singles = {}
     for name in candidates:
         if (task := composer.task(name, "intermediate")) and task.kind not in LABELLED:
-            composer.problems.add(f"Task {name!r} ({task.kind}) has no labels to be ranked by.", f"Kinds that can be ranked: {', '.join(LABELLED)}")
+            composer.problems.add(
+                f"Task {name!r} ({task.kind}) has no labels to be ranked by.",
+                f"Kinds that can be ranked: {', '.join(LABELLED)}",
+            )
         alone = replace(composer, params=composer.params.model_copy(update={"intermediate": (name,)}))
         if phases := alone.intermediates(start, seed):
             singles[name] = phases[-1]
     return singles, targets, tasks | {name: phase.tasks[0] for name, phase in singles.items()}, start
 
 
-def _notes(chosen: Sequence[str], targets: Mapping[str, Phase | None], runs: Mapping[str, str], missing: Sequence[str]) -> list[str]:
+def _notes(
+    chosen: Sequence[str],
+    targets: Mapping[str, Phase | None],
+    runs: Mapping[str, str],
+    missing: Sequence[str],
+) -> list[str]:
     notes = []
     if {"logme", "h_score"} & set(chosen):
-        of = f"{len(runs)} of {len(runs) + len(missing)} tasks have a finished checkpoint; " if runs and missing else ""
-        notes.append(f"logme and h_score read {'the base, through a linear probe of each task' if missing else 'the checkpoint of each task'}{f' ({of}checkpoints=train trains the others)' if of else ''}.")
+        of = (
+            f"{len(runs)} of {len(runs) + len(missing)} tasks have a finished checkpoint; "
+            if runs and missing
+            else ""
+        )
+        notes.append(
+            f"logme and h_score read {'the base, through a linear probe of each task' if missing else 'the checkpoint of each task'}{f' ({of}checkpoints=train trains the others)' if of else ''}."
+        )
     if bare := [name for name, phase in targets.items() if phase is None]:
         skipped = [name for name in chosen if METHODS[name].rows]
-        notes.append(f"{', '.join(bare)}: no labelled training rows, so {', '.join(skipped)} say nothing about it." if skipped else "")
+        notes.append(
+            f"{', '.join(bare)}: no labelled training rows, so {', '.join(skipped)} say nothing about it."
+            if skipped
+            else ""
+        )
     return [note for note in notes if note]

@@ -45,7 +45,10 @@ def read_space(
         problems.add(f"The pool names {', '.join(twice)} more than once.", "Name each task once.")
     pool = tuple(sorted(set(pool)))
     if not pool:
-        problems.add("The pool is empty: there is nothing to search.", "Name intermediate tasks: pool=nli,qa   See all: mlflow-xfer tasks")
+        problems.add(
+            "The pool is empty: there is nothing to search.",
+            "Name intermediate tasks: pool=nli,qa   See all: mlflow-xfer tasks",
+        )
     written, explicit = _written(space, problems)
     limits = {"min_tasks": min_tasks, "max_tasks": max_tasks}
     for name in limits:
@@ -58,10 +61,15 @@ def read_space(
             problems.add(error)
     lowest, highest = limits["min_tasks"] or 1, limits["max_tasks"] or len(pool)
     if pool and lowest > min(highest, len(pool)):
-        problems.add(f"min_tasks={lowest} but subsets have at most {min(highest, len(pool))} tasks (max_tasks={limits['max_tasks'] or 'all'}, pool of {len(pool)}).", "Lower min_tasks.")
+        problems.add(
+            f"min_tasks={lowest} but subsets have at most {min(highest, len(pool))} tasks (max_tasks={limits['max_tasks'] or 'all'}, pool of {len(pool)}).",
+            "Lower min_tasks.",
+        )
     _narrow(found, given, explicit, problems)
     mixing = str(given.get("mixing", mixing))
-    kinds = {"mixing": mixing} | ({"merge_method": str(given.get("merge_method", "average"))} if combine == "merge" else {})
+    kinds = {"mixing": mixing} | (
+        {"merge_method": str(given.get("merge_method", "average"))} if combine == "merge" else {}
+    )
     found = _meaningful(found, explicit, combine, highest if pool else 2, kinds, problems)
     problems.raise_if_any()
     return Space(pool, lowest, limits["max_tasks"], combine, tuple(found.values()), kinds)
@@ -89,7 +97,10 @@ def _written(space: str | Mapping[str, Any] | Path | None, problems: Problems) -
     for part in filter(None, (p.strip() for p in text.split(","))):
         name, equals, value = part.partition("=")
         if not equals:
-            problems.add(f"Part {part!r} of the space has no '='.", "Write name=range, separated by commas: mlm_share=0:0.5,mixing=uniform|temperature")
+            problems.add(
+                f"Part {part!r} of the space has no '='.",
+                "Write name=range, separated by commas: mlm_share=0:0.5,mixing=uniform|temperature",
+            )
         elif name in found:
             problems.add(f"The space names {name!r} twice.")
         found[name] = value
@@ -100,9 +111,16 @@ def _from_file(path: Path) -> dict[str, Any]:
     """Names with ranges. Plain values are taken as they are written: to YAML 1:5 is the number 65 (sixties), and 1e-5 a text."""
     file = yaml_source.load(path)
     if file.value is not None and not isinstance(file.value, dict):
-        raise XferError(f"{path}: holds a {type(file.value).__name__}, not names with ranges.", "Write one range per line: mlm_share: 0:0.5")
+        raise XferError(
+            f"{path}: holds a {type(file.value).__name__}, not names with ranges.",
+            "Write one range per line: mlm_share: 0:0.5",
+        )
     found = {str(name): value for name, value in (file.value or {}).items()}
-    plain = {name.value: node.value for name, node in getattr(file.root, "value", []) if isinstance(node, yaml.ScalarNode)}
+    plain = {
+        name.value: node.value
+        for name, node in getattr(file.root, "value", [])
+        if isinstance(node, yaml.ScalarNode)
+    }
     return found | {name: text for name, text in plain.items() if name in found}
 
 
@@ -113,7 +131,10 @@ def _limit(name: str, typed_value: int | None, written: Any, problems: Problems)
         problems.add(f"The space's {name}={written!r} is no positive whole number.")
         return typed_value
     if typed_value is not None and typed_value != int(written):
-        problems.add(f"{name} is {typed_value} on the command line and {written} in the space.", "Leave one of them out.")
+        problems.add(
+            f"{name} is {typed_value} on the command line and {written} in the space.",
+            "Leave one of them out.",
+        )
     return int(written)
 
 
@@ -123,18 +144,34 @@ def _narrow(found: dict[str, Range], given: Mapping[str, Any], explicit: bool, p
         phase, _, bare = name.rpartition(".")
         if name not in given:
             if phase and bare in given and explicit:
-                problems.add(f"{bare}={typed(given[bare])} goes to every phase, but the space varies {name}.", f"Drop {bare}, or take {name} out of the space.")
+                problems.add(
+                    f"{bare}={typed(given[bare])} goes to every phase, but the space varies {name}.",
+                    f"Drop {bare}, or take {name} out of the space.",
+                )
             continue
         if explicit and not r.holds(given[name]):
-            problems.add(f"{name}={typed(given[name])} lies outside its range in the space, {r}.", "Drop one of the two.")
+            problems.add(
+                f"{name}={typed(given[name])} lies outside its range in the space, {r}.",
+                "Drop one of the two.",
+            )
         del found[name]  # the command says it already
     for name in list(found):
         phase, _, bare = name.rpartition(".")
         if phase and bare in found:
-            problems.add(f"The space varies both {bare} (every phase) and {name}.", "Vary the phases one by one: intermediate." + bare + ", target." + bare)
+            problems.add(
+                f"The space varies both {bare} (every phase) and {name}.",
+                "Vary the phases one by one: intermediate." + bare + ", target." + bare,
+            )
 
 
-def _meaningful(found: dict[str, Range], explicit: bool, combine: str, most: int, kinds: Mapping[str, str], problems: Problems) -> dict[str, Range]:
+def _meaningful(
+    found: dict[str, Range],
+    explicit: bool,
+    combine: str,
+    most: int,
+    kinds: Mapping[str, str],
+    problems: Problems,
+) -> dict[str, Range]:
     """Without the ranges that can never mean anything; those that the user wrote are faults."""
     kept = {}
     for name, r in found.items():
@@ -146,12 +183,22 @@ def _meaningful(found: dict[str, Range], explicit: bool, combine: str, most: int
     return kept
 
 
-def _meaningless(name: str, found: Mapping[str, Range], combine: str, most: int, kinds: Mapping[str, str]) -> str:
+def _meaningless(
+    name: str, found: Mapping[str, Range], combine: str, most: int, kinds: Mapping[str, str]
+) -> str:
     """Why a parameter of mixing or merging can never mean anything; empty if it can."""
-    needed, kind, does = ("joint", "mixing", "mixes no batches") if name in MIXING else ("merge", "merge_method", "merges no weights")
+    needed, kind, does = (
+        ("joint", "mixing", "mixes no batches")
+        if name in MIXING
+        else ("merge", "merge_method", "merges no weights")
+    )
     if combine != needed:
         return f"combine={combine} {does}"
     if most < 2:
         return "subsets of one task are not mixed or merged"
     values = found[kind].values() if kind in found else (kinds[kind],)
-    return "" if any(ranges.meant(name, value) for value in values) else f"{kind}={'|'.join(values)} has no {name.split('_', 1)[1]}"
+    return (
+        ""
+        if any(ranges.meant(name, value) for value in values)
+        else f"{kind}={'|'.join(values)} has no {name.split('_', 1)[1]}"
+    )

@@ -19,7 +19,10 @@ from mlflow_xfer.phases.estimate import steps_of
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.plan import Transfer
 
-SHARES = (1 / 9, 1 / 3)  # in fewer steps most tasks do not show yet; how many trials go on from each is the pruner's `reduction_factor`
+SHARES = (
+    1 / 9,
+    1 / 3,
+)  # in fewer steps most tasks do not show yet; how many trials go on from each is the pruner's `reduction_factor`
 FEWEST = 16  # steps that the training of a target keeps: in fewer a fresh head learns nothing that could be compared
 WORTH = 0.6  # of the whole chain's steps: a rung that is dearer tells nothing in time
 
@@ -31,11 +34,18 @@ def rungs(transfer: Transfer) -> Iterator[tuple[int, Transfer]]:
     """
     training = [phase for phase in transfer.phases if phase.kind in ("intermediate", "target")]
     whole = sum(steps_of(phase) for phase in training if phase.procedure != "merge")
-    if not any(phase.kind == "intermediate" for phase in training) or any(phase.procedure == "merge" for phase in training) or math.isnan(whole):
+    if (
+        not any(phase.kind == "intermediate" for phase in training)
+        or any(phase.procedure == "merge" for phase in training)
+        or math.isnan(whole)
+    ):
         return
     for share in SHARES:
         short = shortened(transfer, share)
-        if sum(steps_of(phase) for phase in short.phases if phase.kind in ("intermediate", "target")) <= WORTH * whole:
+        if (
+            sum(steps_of(phase) for phase in short.phases if phase.kind in ("intermediate", "target"))
+            <= WORTH * whole
+        ):
             yield round(100 * share), short
 
 
@@ -52,7 +62,11 @@ def shortened(transfer: Transfer, share: float) -> Transfer:
                 steps = max(math.ceil(share * whole), min(FEWEST, whole) if phase.kind == "target" else 1)
                 rate = phase.settings["learning_rate"] * (whole / steps) ** 0.5
                 note = " ".join(filter(None, (phase.reports.get("note"), f"rung {round(100 * share)} %")))
-                found = replace(found, settings={**phase.settings, "max_steps": steps, "learning_rate": rate}, reports={**phase.reports, "note": note})
+                found = replace(
+                    found,
+                    settings={**phase.settings, "max_steps": steps, "learning_rate": rate},
+                    reports={**phase.reports, "note": note},
+                )
             known[phase.spec_hash] = found if phase.kind != "pretrain" else phase
         return known[phase.spec_hash]
 

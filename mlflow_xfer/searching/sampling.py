@@ -31,7 +31,9 @@ PRUNERS = ("none", "hyperband", "asha", "median", "wilcoxon")
 BY_PROBE = ("hyperband", "asha", "median")  # pruners that decide on probes; `wilcoxon` looks at seeds
 BRUTE_FORCE_LIMIT = 10_000
 STARTUP = 10  # trials before a sampler's own draws, baseline and singles among them; Optuna's default
-POPULATION = 12  # a generation of NSGA: searches have tens of trials, Optuna's 50 would make all of them random
+POPULATION = (
+    12  # a generation of NSGA: searches have tens of trials, Optuna's 50 would make all of them random
+)
 STEPS = 100  # a probe's step is the percentage of the trial's training that is done
 
 
@@ -63,8 +65,21 @@ class Enumerated:
 class FromOptuna:
     """One of Optuna's samplers, on a completed copy of the study."""
 
-    def __init__(self, space: Space, make: Callable[[int], BaseSampler], directions: Sequence[str], startup: int = STARTUP, generations: str = ""):
-        self.space, self.make, self.directions, self.startup, self.generations = space, make, list(directions), startup, generations
+    def __init__(
+        self,
+        space: Space,
+        make: Callable[[int], BaseSampler],
+        directions: Sequence[str],
+        startup: int = STARTUP,
+        generations: str = "",
+    ):
+        self.space, self.make, self.directions, self.startup, self.generations = (
+            space,
+            make,
+            list(directions),
+            startup,
+            generations,
+        )
 
     def propose(self, history: History, seed: int, rng: np.random.Generator) -> Candidate | None:
         if len(history.finished) < self.startup:
@@ -78,7 +93,9 @@ class FromOptuna:
             trial = study.ask()
             drawn = trial.relative_params
             missing = {n: d for n, d in distributions.items() if n not in drawn}
-            independent = {n: sampler.sample_independent(study, study.trials[-1], n, d) for n, d in missing.items()}
+            independent = {
+                n: sampler.sample_independent(study, study.trials[-1], n, d) for n, d in missing.items()
+            }
         return self.space.candidate({**drawn, **independent}, rng)
 
     def _completed(self, trial: FrozenTrial, distributions: dict, place: int) -> FrozenTrial:
@@ -94,7 +111,9 @@ class FromOptuna:
 
 def automatic(space: Space, objectives: int = 1) -> str:
     """What ``auto`` stands for: ``pairwise`` where it was measured (``benchmarks/search.md``), subsets and one objective; else Optuna's TPE."""
-    return "pairwise" if objectives == 1 and all(r.fixed for r in space.ranges) and not space.ordered else "tpe"
+    return (
+        "pairwise" if objectives == 1 and all(r.fixed for r in space.ranges) and not space.ordered else "tpe"
+    )
 
 
 def make_sampler(name: str, space: Space, objectives: int = 1) -> Sampler:
@@ -108,19 +127,40 @@ def make_sampler(name: str, space: Space, objectives: int = 1) -> Sampler:
     if name == "pairwise":
         return Pairwise(space, objectives)
     if name == "tpe":
-        return FromOptuna(space, lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=0, multivariate=True), directions)
+        return FromOptuna(
+            space,
+            lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=0, multivariate=True),
+            directions,
+        )
     if name == "gp":
-        return FromOptuna(space, lambda seed: optuna.samplers.GPSampler(seed=seed, n_startup_trials=0), directions)
+        return FromOptuna(
+            space, lambda seed: optuna.samplers.GPSampler(seed=seed, n_startup_trials=0), directions
+        )
     if name == "nsgaii":
-        return FromOptuna(space, lambda seed: optuna.samplers.NSGAIISampler(seed=seed, population_size=POPULATION), directions, 0, "NSGAIISampler:generation")
+        return FromOptuna(
+            space,
+            lambda seed: optuna.samplers.NSGAIISampler(seed=seed, population_size=POPULATION),
+            directions,
+            0,
+            "NSGAIISampler:generation",
+        )
     if name == "nsgaiii":
-        return FromOptuna(space, lambda seed: optuna.samplers.NSGAIIISampler(seed=seed, population_size=POPULATION), directions, 0, "NSGAIIISampler:generation")
+        return FromOptuna(
+            space,
+            lambda seed: optuna.samplers.NSGAIIISampler(seed=seed, population_size=POPULATION),
+            directions,
+            0,
+            "NSGAIIISampler:generation",
+        )
     raise _unknown_sampler(name)
 
 
 def _unknown_sampler(name: str) -> XferError:
     if name.lower().replace("-", "").replace("_", "").startswith("cma"):
-        return XferError(f"sampler={name}: CMA-ES is not offered.", "Optuna's CMA-ES unpickles its state from the storage, so whoever can write there could run code here. Use tpe or gp.")
+        return XferError(
+            f"sampler={name}: CMA-ES is not offered.",
+            "Optuna's CMA-ES unpickles its state from the storage, so whoever can write there could run code here. Use tpe or gp.",
+        )
     return unknown("sampler", name, SAMPLERS)
 
 
@@ -135,9 +175,13 @@ def make_pruner(name: str, seeds: int, reduction_factor: int) -> optuna.pruners.
     if name == "none":
         return optuna.pruners.NopPruner()
     if name == "hyperband":
-        return optuna.pruners.HyperbandPruner(min_resource=shortest, max_resource=STEPS * seeds, reduction_factor=reduction_factor)
+        return optuna.pruners.HyperbandPruner(
+            min_resource=shortest, max_resource=STEPS * seeds, reduction_factor=reduction_factor
+        )
     if name == "asha":
-        return optuna.pruners.SuccessiveHalvingPruner(min_resource=shortest, reduction_factor=reduction_factor)
+        return optuna.pruners.SuccessiveHalvingPruner(
+            min_resource=shortest, reduction_factor=reduction_factor
+        )
     if name == "median":
         return optuna.pruners.MedianPruner(n_startup_trials=5)
     if name == "wilcoxon":
@@ -145,7 +189,16 @@ def make_pruner(name: str, seeds: int, reduction_factor: int) -> optuna.pruners.
     raise unknown("pruner", name, PRUNERS)
 
 
-def check(space: Space, *, sampler: str = "tpe", pruner: str = "none", objectives: int = 1, seeds: int = 1, n_trials: int | None = None, problems: Problems | None = None) -> None:
+def check(
+    space: Space,
+    *,
+    sampler: str = "tpe",
+    pruner: str = "none",
+    objectives: int = 1,
+    seeds: int = 1,
+    n_trials: int | None = None,
+    problems: Problems | None = None,
+) -> None:
     """Refuse what cannot work together.
 
     Args:
@@ -158,19 +211,37 @@ def check(space: Space, *, sampler: str = "tpe", pruner: str = "none", objective
     if pruner not in PRUNERS:
         found.add(unknown("pruner", pruner, PRUNERS))
     elif pruner != "none" and objectives > 1:
-        found.add(f"pruner={pruner} with {objectives} objectives.", "Optuna cannot report intermediate values of several objectives (trial.report raises NotImplementedError), so nothing could be pruned. Give pruner=none or one objective.")
+        found.add(
+            f"pruner={pruner} with {objectives} objectives.",
+            "Optuna cannot report intermediate values of several objectives (trial.report raises NotImplementedError), so nothing could be pruned. Give pruner=none or one objective.",
+        )
     if sampler in ("brute_force", "grid"):
         count = space.count()
         if count is None:
-            found.add(f"sampler={sampler} cannot list a space with continuous ranges: {', '.join(r.name for r in space.ranges if r.values() is None)}.", "Give choices or steps (mlm_share=0|0.1|0.2), or sampler=grid.")
+            found.add(
+                f"sampler={sampler} cannot list a space with continuous ranges: {', '.join(r.name for r in space.ranges if r.values() is None)}.",
+                "Give choices or steps (mlm_share=0|0.1|0.2), or sampler=grid.",
+            )
         elif count > min(BRUTE_FORCE_LIMIT, n_trials or BRUTE_FORCE_LIMIT):
-            limit = f"n_trials={n_trials}" if n_trials and n_trials < BRUTE_FORCE_LIMIT else f"the limit is {BRUTE_FORCE_LIMIT:,}"
-            found.add(f"sampler={sampler} would run {count:,} candidates, but {limit}.", f"Lower max_tasks (now {space.max_tasks} of {len(space.pool)}), narrow the space, raise n_trials, or use sampler=tpe.")
+            limit = (
+                f"n_trials={n_trials}"
+                if n_trials and n_trials < BRUTE_FORCE_LIMIT
+                else f"the limit is {BRUTE_FORCE_LIMIT:,}"
+            )
+            found.add(
+                f"sampler={sampler} would run {count:,} candidates, but {limit}.",
+                f"Lower max_tasks (now {space.max_tasks} of {len(space.pool)}), narrow the space, raise n_trials, or use sampler=tpe.",
+            )
     if problems is None:
         found.raise_if_any()
 
 
-def unseen(space: Space, history: History, rng: np.random.Generator, allowed: Callable[[Candidate], bool] | None = None) -> Candidate | None:
+def unseen(
+    space: Space,
+    history: History,
+    rng: np.random.Generator,
+    allowed: Callable[[Candidate], bool] | None = None,
+) -> Candidate | None:
     """A random candidate that nobody has tried, all alike; None when none is left."""
 
     def free(candidate: Candidate) -> bool:

@@ -57,11 +57,22 @@ class Candidate:
     @property
     def label(self) -> str:
         """For people: ``nli+qa lr=1e-04``."""
-        short = {"learning_rate": "lr", "num_train_epochs": "epochs", "train_batch_size": "batch", "mixing_temperature": "T", "mixing_cap": "K", "mlm_share": "mlm"}
+        short = {
+            "learning_rate": "lr",
+            "num_train_epochs": "epochs",
+            "train_batch_size": "batch",
+            "mixing_temperature": "T",
+            "mixing_cap": "K",
+            "mlm_share": "mlm",
+        }
         shown = []
         for name, value in self.settings:
             phase, _, bare = name.rpartition(".")
-            shown.append(f"{'target ' if phase == 'target' else ''}{short.get(bare, bare)}={value:g}" if isinstance(value, float) else f"{short.get(bare, bare)}={typed(value)}")
+            shown.append(
+                f"{'target ' if phase == 'target' else ''}{short.get(bare, bare)}={value:g}"
+                if isinstance(value, float)
+                else f"{short.get(bare, bare)}={typed(value)}"
+            )
         return " ".join([self.subset, *shown])
 
     def overrides(self) -> dict[str, Any]:
@@ -91,7 +102,11 @@ class Space:
     def __post_init__(self) -> None:
         object.__setattr__(self, "pool", tuple(sorted(self.pool)))
         object.__setattr__(self, "ranges", tuple(sorted(self.ranges, key=lambda r: r.name)))
-        object.__setattr__(self, "max_tasks", len(self.pool) if self.max_tasks is None else min(self.max_tasks, len(self.pool)))
+        object.__setattr__(
+            self,
+            "max_tasks",
+            len(self.pool) if self.max_tasks is None else min(self.max_tasks, len(self.pool)),
+        )
 
     # -- identity --------------------------------------------------------------------------------------------------
     def spec(self) -> dict[str, Any]:
@@ -105,7 +120,14 @@ class Space:
     def from_spec(cls, spec: Mapping[str, Any]) -> Space:
         """The space of :meth:`spec`, also after a round through JSON."""
         found = tuple(Range(**r | {"choices": tuple(r["choices"])}) for r in spec["ranges"])
-        return cls(tuple(spec["pool"]), spec["min_tasks"], spec["max_tasks"], spec["combine"], found, dict(spec["given"]))
+        return cls(
+            tuple(spec["pool"]),
+            spec["min_tasks"],
+            spec["max_tasks"],
+            spec["combine"],
+            found,
+            dict(spec["given"]),
+        )
 
     @property
     def ordered(self) -> bool:
@@ -126,12 +148,20 @@ class Space:
             return True
         if len(tasks) < 2 or self.combine != ("joint" if name in MIXING else "merge"):
             return False
-        chosen = {"mixing": "proportional", "merge_method": "average"} | dict(self.given) | {k: v for k, v in (kinds or {}).items() if k in KINDS}
+        chosen = (
+            {"mixing": "proportional", "merge_method": "average"}
+            | dict(self.given)
+            | {k: v for k, v in (kinds or {}).items() if k in KINDS}
+        )
         return ranges.meant(name, chosen["mixing"] if name in MIXING else chosen["merge_method"])
 
     def settings(self, tasks: Sequence[str], values: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
         """The settings that exist for these tasks: fixed ones, and open ones from ``values``."""
-        full = {r.name: r.value if r.fixed else r.tidy(values[r.name]) for r in self.ranges if r.fixed or r.name in values}
+        full = {
+            r.name: r.value if r.fixed else r.tidy(values[r.name])
+            for r in self.ranges
+            if r.fixed or r.name in values
+        }
         return tuple((name, value) for name, value in full.items() if self.exists(name, tasks, full))
 
     # -- Optuna's parameters ---------------------------------------------------------------------------------------
@@ -141,7 +171,9 @@ class Space:
 
     @cached_property
     def _distributions(self) -> dict[str, BaseDistribution]:
-        found: dict[str, BaseDistribution] = {TASK + name: CategoricalDistribution((0, 1)) for name in self.pool}
+        found: dict[str, BaseDistribution] = {
+            TASK + name: CategoricalDistribution((0, 1)) for name in self.pool
+        }
         if self.ordered and self.max_tasks > 1:
             found |= {ORDER + name: FloatDistribution(0.0, 1.0) for name in self.pool}
         return found | {r.name: _distribution(r) for r in self.ranges if not r.fixed}
@@ -177,11 +209,15 @@ class Space:
             tasks.sort(key=lambda name: (params.get(ORDER + name, 0.0), name))
         return Candidate(tuple(tasks), self.settings(tasks, params), self.ordered)
 
-    def _sized(self, tasks: list[str], params: Mapping[str, Any], rng: np.random.Generator | None) -> list[str]:
+    def _sized(
+        self, tasks: list[str], params: Mapping[str, Any], rng: np.random.Generator | None
+    ) -> list[str]:
         if not tasks or self.min_tasks <= len(tasks) <= self.max_tasks:
             return tasks
         if rng is None:
-            raise ValueError(f"{len(tasks)} tasks in {dict(params)}; allowed: {self.min_tasks} to {self.max_tasks}")
+            raise ValueError(
+                f"{len(tasks)} tasks in {dict(params)}; allowed: {self.min_tasks} to {self.max_tasks}"
+            )
         others = [name for name in self.pool if name not in tasks]
         lost = rng.permutation(len(tasks))[: max(len(tasks) - self.max_tasks, 0)]
         gained = rng.permutation(len(others))[: max(self.min_tasks - len(tasks), 0)]
@@ -211,7 +247,10 @@ class Space:
 
     def _reachable(self, name: str, tasks: Sequence[str]) -> bool:
         open_kinds = {kind: self._ranges[kind].values() for kind in KINDS if kind in self._ranges}
-        return any(self.exists(name, tasks, dict(zip(open_kinds, values, strict=True))) for values in product(*open_kinds.values()))
+        return any(
+            self.exists(name, tasks, dict(zip(open_kinds, values, strict=True)))
+            for values in product(*open_kinds.values())
+        )
 
     def count(self) -> int | None:
         """How many candidates there are; None if a setting is continuous."""
@@ -240,13 +279,19 @@ class Space:
         weights = np.array([self._weight(size) for size in sizes], float)
         size = sizes[rng.choice(len(sizes), p=weights / weights.sum())]
         tasks = [self.pool[i] for i in rng.permutation(len(self.pool))[:size]]
-        return Candidate(tuple(tasks), self.settings(tasks, {r.name: _drawn(r, rng) for r in self.ranges}), self.ordered)
+        return Candidate(
+            tuple(tasks), self.settings(tasks, {r.name: _drawn(r, rng) for r in self.ranges}), self.ordered
+        )
 
 
 def _distribution(r: Range) -> BaseDistribution:
     if r.choices:
         return CategoricalDistribution(r.choices)
-    return IntDistribution(r.low, r.high, log=r.log, step=r.step or 1) if r.whole else FloatDistribution(r.low, r.high, log=r.log, step=r.step)
+    return (
+        IntDistribution(r.low, r.high, log=r.log, step=r.step or 1)
+        if r.whole
+        else FloatDistribution(r.low, r.high, log=r.log, step=r.step)
+    )
 
 
 def _neutral(name: str, distribution: BaseDistribution) -> Any:

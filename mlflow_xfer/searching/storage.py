@@ -43,7 +43,10 @@ KINDS = {
 }
 ACCEPTED = f"auto, a file (Optuna's journal), {', '.join(KINDS.values())}"
 MLFLOW_SQLITE_WORKERS = 4
-HOST, TRACKING = "xfer.host", "xfer.tracking"  # of a study: the host that began it, and the tracking store it logs to
+HOST, TRACKING = (
+    "xfer.host",
+    "xfer.tracking",
+)  # of a study: the host that began it, and the tracking store it logs to
 _NAME = re.compile(r"\w[\w.+\- ]{0,127}")
 
 
@@ -83,7 +86,10 @@ def place(storage: str, study_name: str) -> Place:
         XferError: no storage that we know, a study name that is no file name, a folder that does not exist.
     """
     if not _NAME.fullmatch(study_name):
-        raise XferError(f"study_name={study_name!r} is not accepted.", "Accepted: up to 128 letters, digits, blanks and _ . + -, beginning with a letter or digit.")
+        raise XferError(
+            f"study_name={study_name!r} is not accepted.",
+            "Accepted: up to 128 letters, digits, blanks and _ . + -, beginning with a letter or digit.",
+        )
     scheme, separator, rest = storage.partition("://")
     if storage == "auto":
         folder = home() / "studies"
@@ -96,12 +102,26 @@ def place(storage: str, study_name: str) -> Place:
         path = Path(unquote(rest[1:].partition("?")[0])).expanduser().absolute()
         return Place("sqlite", f"sqlite:///{path}", _usable(path))
     if kind in ("postgresql", "mysql"):
-        if rest.partition("/")[0].count("@") > 1:  # drivers would take a part of the password for the host, and say so
-            raise XferError(f"The storage {hidden(storage)} is no address of a database: it has more than one @.", f"In a user name or password, @ is spelled %40 and / %2F: {KINDS[kind]}")
+        if (
+            rest.partition("/")[0].count("@") > 1
+        ):  # drivers would take a part of the password for the host, and say so
+            raise XferError(
+                f"The storage {hidden(storage)} is no address of a database: it has more than one @.",
+                f"In a user name or password, @ is spelled %40 and / %2F: {KINDS[kind]}",
+            )
         return Place(kind, storage)
-    what = "has no file" if kind == "sqlite" else "is a MLflow server's address" if kind in ("http", "https") else f"is of no known kind ({scheme})"
+    what = (
+        "has no file"
+        if kind == "sqlite"
+        else "is a MLflow server's address"
+        if kind in ("http", "https")
+        else f"is of no known kind ({scheme})"
+    )
     hint = " (postgres:// is spelled postgresql://)" if kind == "postgres" else ""
-    raise XferError(f"The storage {hidden(storage)} {what}.", f"Accepted: {ACCEPTED}{hint}. It is where Optuna keeps the search; MLflow's address is MLFLOW_TRACKING_URI.")
+    raise XferError(
+        f"The storage {hidden(storage)} {what}.",
+        f"Accepted: {ACCEPTED}{hint}. It is where Optuna keeps the search; MLflow's address is MLFLOW_TRACKING_URI.",
+    )
 
 
 def _journal(path: Path) -> Place:
@@ -112,7 +132,9 @@ def _usable(path: Path) -> Path:
     if path.is_dir():
         raise XferError(f"The storage {path} is a folder.", "Name a file in it.")
     if not path.parent.is_dir():
-        raise XferError(f"The folder of the storage {path} does not exist.", "Create it, or name another file.")
+        raise XferError(
+            f"The folder of the storage {path} does not exist.", "Create it, or name another file."
+        )
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise XferError(f"The storage {path} cannot be written.", "Give write access, or name another file.")
     return path
@@ -163,11 +185,22 @@ def check_tracking(study: LeasedStudy, tracking_uri: str) -> None:
             "On that host, set MLFLOW_TRACKING_URI to the same store. Several hosts need one tracking server (mlflow server): begin the search with MLFLOW_TRACKING_URI=http://… and set the same for all workers.",
         )
     if redact(tracking_uri) != theirs:
-        logger.warning("The search logs to %s, this process to %s: both must be the same server", hidden(theirs), hidden(tracking_uri))
+        logger.warning(
+            "The search logs to %s, this process to %s: both must be the same server",
+            hidden(theirs),
+            hidden(tracking_uri),
+        )
 
 
 # -- opening -----------------------------------------------------------------------------------------------------------
-def open_study(where: Place, name: str, identity: Mapping[str, Any], tracking_uri: str, objectives: int = 1, attrs: Mapping[str, Any] = {}) -> LeasedStudy:  # noqa: B006 (read only)
+def open_study(
+    where: Place,
+    name: str,
+    identity: Mapping[str, Any],
+    tracking_uri: str,
+    objectives: int = 1,
+    attrs: Mapping[str, Any] = {},
+) -> LeasedStudy:  # noqa: B006 (read only)
     """The study of a search, made if it is absent; several processes may do this at once.
 
     Args:
@@ -213,8 +246,17 @@ def join_study(where: Place, name: str) -> LeasedStudy:
         names = sorted(study.study_name for study in storage.get_all_studies() if SPACE in study.user_attrs)
         if name in names:
             return LeasedStudy(name, storage, where)
-    there = f"There are: {', '.join(names[:20])}." if not missing and names else "It holds no search." if not missing else "There is no such file."
-    raise XferError(f"No search {name!r} in {where.shown}. {there}", "Begin it with: mlflow-xfer search --study_name … --storage …; workers take the same two.")
+    there = (
+        f"There are: {', '.join(names[:20])}."
+        if not missing and names
+        else "It holds no search."
+        if not missing
+        else "There is no such file."
+    )
+    raise XferError(
+        f"No search {name!r} in {where.shown}. {there}",
+        "Begin it with: mlflow-xfer search --study_name … --storage …; workers take the same two.",
+    )
 
 
 def open_storage(where: Place) -> BaseStorage:
@@ -228,7 +270,9 @@ def open_storage(where: Place) -> BaseStorage:
         return journal.open_journal(where.path)
     if where.kind == "sqlite":
         where.leases.mkdir(exist_ok=True)
-    return database.open_database(where.url, where.kind, where.leases if where.kind == "sqlite" else None, hidden)
+    return database.open_database(
+        where.url, where.kind, where.leases if where.kind == "sqlite" else None, hidden
+    )
 
 
 @contextmanager
@@ -246,7 +290,10 @@ def _same(found: str | None, identity: Mapping[str, Any], name: str, where: Plac
     if found == canonical(identity):
         return
     if found is None:
-        raise XferError(f"The study {name!r} in {where.shown} was not made by mlflow-xfer.", "Choose another study_name or storage.")
+        raise XferError(
+            f"The study {name!r} in {where.shown} was not made by mlflow-xfer.",
+            "Choose another study_name or storage.",
+        )
     differ = differences(json.loads(found), json.loads(canonical(identity)))
     raise XferError(
         f"The study {name!r} in {where.shown} is another search; it differs in {'; '.join(differ[:12])}{f' and {len(differ) - 12} more' if len(differ) > 12 else ''}.",

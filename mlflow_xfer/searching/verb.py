@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+
 def run_search(params: Any, store: Store, opened: str | None, extra: Mapping[str, Task]) -> str:
     """Run or continue a search and return its run; ``opened`` is the run that ``mlflow run`` opened."""
     command = commands.read(params, References(lambda: store, fetch=True), extra)
@@ -45,7 +46,9 @@ def run_search(params: Any, store: Store, opened: str | None, extra: Mapping[str
     parent = open_parent(command, study, store, study.user_attrs.get(PARENT), opened)
     try:
         with record.ending(store, parent):
-            mirror = Mirror(store, study, parent, command.space, params.objective, params.seeds, shared_tags(command))
+            mirror = Mirror(
+                store, study, parent, command.space, params.objective, params.seeds, shared_tags(command)
+            )
             mirror.catch_up()
             queue.arrange(command, executor, study)
             store.flush()
@@ -66,15 +69,29 @@ def prepare(command: Command, executor: Executor) -> None:
         executor.ensure(phase)
 
 
-def open_parent(command: Command, study: optuna.Study, store: Store, earlier: str | None, opened: str | None) -> str:
+def open_parent(
+    command: Command, study: optuna.Study, store: Store, earlier: str | None, opened: str | None
+) -> str:
     """The run of the search: the one that the study names if the store still has it, else a new one."""
     try:
         known = earlier if earlier and not store.get(earlier).deleted else None
     except XferError:
         known = None
     params = command.params
-    shown = {"pool": ",".join(command.space.pool), "target": ",".join(command.targets), "objective": ",".join(params.objective), "sampler": params.sampler, "pruner": params.pruner, "seeds": ",".join(map(str, params.seeds))}
-    tags = {**shared_tags(command), "xfer.study_name": command.study_name, "xfer.tasks": ",".join(command.space.pool), **({"xfer.oracle": "true"} if ORACLE in params.objective else {})}
+    shown = {
+        "pool": ",".join(command.space.pool),
+        "target": ",".join(command.targets),
+        "objective": ",".join(params.objective),
+        "sampler": params.sampler,
+        "pruner": params.pruner,
+        "seeds": ",".join(map(str, params.seeds)),
+    }
+    tags = {
+        **shared_tags(command),
+        "xfer.study_name": command.study_name,
+        "xfer.tasks": ",".join(command.space.pool),
+        **({"xfer.oracle": "true"} if ORACLE in params.objective else {}),
+    }
     run_id = store.start("search", command.study_name, tags=tags, params=shown, run_id=known or opened)
     if earlier != run_id:
         study.set_user_attr(PARENT, run_id)
@@ -85,7 +102,9 @@ def open_parent(command: Command, study: optuna.Study, store: Store, earlier: st
 def shared_tags(command: Command) -> dict[str, str]:
     """What the runs of all trials have in common."""
     plan = next(iter(command.first.values()))
-    return {name: value for name, value in transfer_tags(plan, plan.transfers[0]).items() if name != "xfer.tasks"}
+    return {
+        name: value for name, value in transfer_tags(plan, plan.transfers[0]).items() if name != "xfer.tasks"
+    }
 
 
 def conclude(command: Command, executor: Executor, study: optuna.Study, mirror: Mirror) -> None:
@@ -101,6 +120,8 @@ def conclude(command: Command, executor: Executor, study: optuna.Study, mirror: 
     judged = queue.judge(command, executor, study)
     if judged is not None:
         store.table(parent, judged, "results/cheap_scores.json")
-    text = "\n\n".join(filter(None, [described(command, study, found, store, mirror), queue.described(judged)]))
+    text = "\n\n".join(
+        filter(None, [described(command, study, found, store, mirror), queue.described(judged)])
+    )
     store.tags(parent, {"mlflow.note.content": text})
     logger.info("%s", text)

@@ -63,7 +63,17 @@ def work(study: LeasedStudy, build: str, began: datetime | None = None) -> str:
     module, _, function = build.partition(":")
     job: Job = getattr(import_module(module), function)(study)
     try:
-        return run_worker(study, job.space, job.run, job.budget, observer=job.observer, between=lambda: study.reap(job.space), stay=True, began=began, **job.options)
+        return run_worker(
+            study,
+            job.space,
+            job.run,
+            job.budget,
+            observer=job.observer,
+            between=lambda: study.reap(job.space),
+            stay=True,
+            began=began,
+            **job.options,
+        )
     finally:
         job.close()
 
@@ -114,11 +124,19 @@ class Crew:
             raise
         if 0 not in self.ended:
             code = next(iter(self.ended), 1)
-            raise XferError(f"None of the {self.size} workers of {self.name} came to the search's end.", "What went wrong stands above. The same command goes on from there.", exit_code=code)
+            raise XferError(
+                f"None of the {self.size} workers of {self.name} came to the search's end.",
+                "What went wrong stands above. The same command goes on from there.",
+                exit_code=code,
+            )
 
     def _start(self, deaths: int) -> None:
         context = multiprocessing.get_context("spawn")
-        process = context.Process(target=_process, args=(self.where, self.name, self.build, self.began), name=f"xfer-worker-{len(self.running)}")
+        process = context.Process(
+            target=_process,
+            args=(self.where, self.name, self.build, self.began),
+            name=f"xfer-worker-{len(self.running)}",
+        )
         process.start()
         self.running[process] = deaths
 

@@ -46,7 +46,9 @@ class Agreement:
         return f"Kendall {self.kendall}, Spearman {self.spearman}, error {self.error.estimate:.1f} [{self.error.low:.1f}, {self.error.high:.1f}] points, regret {self.regret:.1f} against {self.random_regret:.1f} at random (n={self.n})"
 
 
-def agreement(dear: Mapping[Hashable, Sequence[float]], cheap: Mapping[Hashable, Sequence[float]], level: float = 0.95) -> Agreement:
+def agreement(
+    dear: Mapping[Hashable, Sequence[float]], cheap: Mapping[Hashable, Sequence[float]], level: float = 0.95
+) -> Agreement:
     """Compare two estimates, by candidate and seed; candidates that only one of them has are left out.
 
     Args:
@@ -78,28 +80,62 @@ def spearman(one: Sequence[float], other: Sequence[float]) -> float:
     return float(stats.spearmanr(one, other).statistic) if len(set(map(float, other))) > 1 else 0.0
 
 
-def correlation(measure: Callable[[np.ndarray, np.ndarray], float], one: np.ndarray, other: np.ndarray, level: float, name: str) -> Estimate:
+def correlation(
+    measure: Callable[[np.ndarray, np.ndarray], float],
+    one: np.ndarray,
+    other: np.ndarray,
+    level: float,
+    name: str,
+) -> Estimate:
     """A rank correlation with a jackknife interval over candidates, made on Fisher's scale so that it stays within ±1."""
     n, found = len(one), measure(one, other)
     if n < FEWEST or not math.isfinite(found):
-        return Estimate(found, level=level, method=name, n={"candidates": n}, notes=(f"{n} candidates: no interval",))
+        return Estimate(
+            found, level=level, method=name, n={"candidates": n}, notes=(f"{n} candidates: no interval",)
+        )
     inside = 1 - 1 / n**2  # a perfect order of few candidates is not certainty
     keep = ~np.eye(n, dtype=bool)
     values = np.arctanh(np.clip([found, *(measure(one[k], other[k]) for k in keep)], -inside, inside))
     if not np.isfinite(values).all():
-        return Estimate(found, level=level, method=name, n={"candidates": n}, notes=("without one candidate all are equal: no interval",))
+        return Estimate(
+            found,
+            level=level,
+            method=name,
+            n={"candidates": n},
+            notes=("without one candidate all are equal: no interval",),
+        )
     pseudo = n * values[0] - (n - 1) * values[1:]
     se = float(pseudo.std(ddof=1) / math.sqrt(n))
     half = float(stats.t.ppf(0.5 + level / 2, n - 1)) * se
     low, high = np.tanh(values[0] - half), np.tanh(values[0] + half)
-    return Estimate(found, float(low), float(high), level=level, method=f"{name}, jackknife over candidates", population=LIKE_THESE, n={"candidates": n})
+    return Estimate(
+        found,
+        float(low),
+        float(high),
+        level=level,
+        method=f"{name}, jackknife over candidates",
+        population=LIKE_THESE,
+        n={"candidates": n},
+    )
 
 
 def mean(values: np.ndarray, level: float) -> Estimate:
     """A mean over candidates with Student's t interval."""
     n = len(values)
     if n < FEWEST:
-        return Estimate(float(values.mean()), level=level, n={"candidates": n}, notes=(f"{n} candidates: no interval",))
+        return Estimate(
+            float(values.mean()), level=level, n={"candidates": n}, notes=(f"{n} candidates: no interval",)
+        )
     se = float(values.std(ddof=1) / math.sqrt(n))
     half = float(stats.t.ppf(0.5 + level / 2, n - 1)) * se
-    return Estimate(float(values.mean()), float(values.mean() - half), float(values.mean() + half), se=se, df=n - 1, level=level, method="t over candidates", population=LIKE_THESE, n={"candidates": n})
+    return Estimate(
+        float(values.mean()),
+        float(values.mean() - half),
+        float(values.mean() + half),
+        se=se,
+        df=n - 1,
+        level=level,
+        method="t over candidates",
+        population=LIKE_THESE,
+        n={"candidates": n},
+    )

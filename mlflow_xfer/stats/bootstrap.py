@@ -45,7 +45,9 @@ def example_bootstrap(
     means = rows.groupby(["condition", *CELL], observed=True)["score"].mean().unstack("condition")
     for name in (condition, baseline):
         if name not in means:
-            raise XferError(f"No examples of condition {name!r}.", f"In the table: {', '.join(map(str, means))}")
+            raise XferError(
+                f"No examples of condition {name!r}.", f"In the table: {', '.join(map(str, means))}"
+            )
     unpaired = means[means[[condition, baseline]].isna().any(axis=1)].reset_index()
     if len(unpaired):
         raise XferError(
@@ -56,10 +58,16 @@ def example_bootstrap(
     rng = np.random.default_rng(seed)
     tasks = gap["task"].unique()
     observed = (
-        gap.groupby(["task", "language"], observed=True)["gap"].mean().groupby("task", observed=True).mean().mean()
+        gap.groupby(["task", "language"], observed=True)["gap"]
+        .mean()
+        .groupby("task", observed=True)
+        .mean()
+        .mean()
     )
     languages = sorted(gap["language"].unique())
-    picks = rng.multinomial(len(languages), np.full(len(languages), 1 / len(languages)), size=draws).astype(float)
+    picks = rng.multinomial(len(languages), np.full(len(languages), 1 / len(languages)), size=draws).astype(
+        float
+    )
     weights = dict(zip(languages, picks.T, strict=True)) if population == LIKE_THESE else None
     drawn = np.mean([task_draws(gap[gap["task"] == task], weights, draws, rng) for task in tasks], axis=0)
     drawn = drawn[np.isfinite(drawn)]
@@ -70,7 +78,12 @@ def example_bootstrap(
         if population == THESE
         else np.nan
     )
-    n = {"languages": len(languages), "tasks": len(tasks), "examples": len(gap), "seeds": int(rows["seed"].nunique())}
+    n = {
+        "languages": len(languages),
+        "tasks": len(tasks),
+        "examples": len(gap),
+        "seeds": int(rows["seed"].nunique()),
+    }
     found = Estimate(float(observed), float(low), float(high), float(p), float(drawn.std(ddof=1)), level=level, n=n,
                      population=population, method="bootstrap over " + ("examples" if population == THESE else "languages and examples"))  # fmt: skip
     few = f"{len(languages)} languages: the widened bootstrap covers 93-95 %" if factor > 1.3 else ""
@@ -79,7 +92,9 @@ def example_bootstrap(
 
 def widened(observed: float, drawn: np.ndarray, factor: float, level: float) -> tuple[float, float]:
     """Percentile bounds, moved away from the estimate by a factor."""
-    low, high = (observed + (np.quantile(drawn, q) - observed) * factor for q in ((1 - level) / 2, (1 + level) / 2))
+    low, high = (
+        observed + (np.quantile(drawn, q) - observed) * factor for q in ((1 - level) / 2, (1 + level) / 2)
+    )
     return low, high
 
 

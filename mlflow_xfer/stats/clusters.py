@@ -37,7 +37,10 @@ def effective_number(weights: Sequence[float]) -> float:
 def by_family(codes: Sequence[str], family: Callable[[str], str] = family_of) -> pd.DataFrame:
     """Families of these languages: columns family, languages, share; sorted by size."""
     found = (
-        pd.Series([family(code) for code in codes]).value_counts().rename_axis("family").reset_index(name="languages")
+        pd.Series([family(code) for code in codes])
+        .value_counts()
+        .rename_axis("family")
+        .reset_index(name="languages")
     )
     return found.assign(share=found["languages"] / found["languages"].sum())
 
@@ -60,7 +63,9 @@ def cluster_difference(
     """
     first, second = pair(check(frame), condition, baseline)
     if not paired(first, second):
-        raise XferError("Clustering by family needs arms with the same seeds.", "Run both with the same seeds.")
+        raise XferError(
+            "Clustering by family needs arms with the same seeds.", "Run both with the same seeds."
+        )
     block = replace(first, values=first.values - second.values)
     of = cluster if callable(cluster) else cluster.__getitem__
     x, weights = block.by_language()
@@ -87,7 +92,9 @@ def cluster_difference(
         "families": len(unique),
         "tasks": len(block.tasks),
     }
-    found = estimate(spread, level, population="families like these", n=n, method="crossed seed x family ANOVA")
+    found = estimate(
+        spread, level, population="families like these", n=n, method="crossed seed x family ANOVA"
+    )
     notes = (
         f"{len(unique)} families count as {effective:.1f}: the interval is conservative (covers 96-99 %)",
         *seed_notes(len(block.seeds), len(block.bases)),

@@ -52,7 +52,9 @@ def components(frame: pd.DataFrame, condition: str) -> pd.DataFrame:
     rows = checked[checked["condition"] == condition]
     present = [f for f in FACTORS if rows[f].nunique() > 1]
     if not present:
-        raise XferError(f"{condition!r} has one score only.", "Variance needs several seeds, languages or tasks.")
+        raise XferError(
+            f"{condition!r} has one score only.", "Variance needs several seeds, languages or tasks."
+        )
     if len(rows) != np.prod([rows[f].nunique() for f in present]):
         pairs = rows["task"].astype(str) + " " + rows["language"].astype(str)
         rows = rows.assign(**{PAIR: pairs})
@@ -73,7 +75,9 @@ def components(frame: pd.DataFrame, condition: str) -> pd.DataFrame:
 
 def _shares(table: pd.DataFrame) -> pd.DataFrame:
     total = table["component"].sum()
-    return table.assign(sd=np.sqrt(table["component"]), share=table["component"] / total if total > 0 else np.nan)
+    return table.assign(
+        sd=np.sqrt(table["component"]), share=table["component"] / total if total > 0 else np.nan
+    )
 
 
 def mixed_components(frame: pd.DataFrame, condition: str) -> pd.DataFrame:

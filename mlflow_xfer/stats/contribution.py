@@ -92,12 +92,16 @@ def ridge(frame: pd.DataFrame, *, pairs: bool = True, level: float = 0.95) -> Co
     """
     lacking = {"tasks", "seed", "score"} - set(frame.columns)
     if lacking:
-        raise XferError(f"The table lacks the columns {', '.join(sorted(lacking))}.", "Needed: tasks, seed, score")
+        raise XferError(
+            f"The table lacks the columns {', '.join(sorted(lacking))}.", "Needed: tasks, seed, score"
+        )
     subsets = frame["tasks"].map(_members)
     rows = frame.assign(tasks=subsets)
     unique = sorted(set(subsets), key=lambda s: (len(s), sorted(s)))
     if len(unique) < 4:
-        raise XferError(f"{len(unique)} different subsets: contributions need at least 4.", "Evaluate more subsets.")
+        raise XferError(
+            f"{len(unique)} different subsets: contributions need at least 4.", "Evaluate more subsets."
+        )
     terms, x = _design(unique, pairs)
     if not terms:
         raise XferError("Every task is in every subset.", "Evaluate subsets with and without each task.")
@@ -119,11 +123,15 @@ def ridge(frame: pd.DataFrame, *, pairs: bool = True, level: float = 0.95) -> Co
         notes.append(f"{len(terms)} terms but rank {rank}: some effects are not told apart, only their sums")
     verdict = "ranked" if fit > 0 and p <= 1 - level else "cannot tell"
     if verdict == "cannot tell":
-        notes.append("the regression predicts left-out subsets no better than it predicts shuffled scores, or than their mean")
+        notes.append(
+            "the regression predicts left-out subsets no better than it predicts shuffled scores, or than their mean"
+        )
     table = pd.DataFrame({"term": terms, "effect": effects, "low": low, "high": high, "vif": _vif(x),
                           "subsets_with": [sum(set(t.split(" x ")) <= s for s in unique) for t in terms]})  # fmt: skip
     table = table.sort_values("effect", ascending=False, ignore_index=True)
-    return Contributions(table, verdict, float(fit), p, rank, len(terms), len(unique), float(penalty), tuple(notes))
+    return Contributions(
+        table, verdict, float(fit), p, rank, len(terms), len(unique), float(penalty), tuple(notes)
+    )
 
 
 def _members(tasks: str) -> frozenset[str]:
@@ -169,14 +177,18 @@ def shapley(frame: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     lacking = {"order", "position", "task", "score"} - set(frame.columns)
     if lacking:
         raise XferError(
-            f"The table lacks the columns {', '.join(sorted(lacking))}.", "Needed: order, position, task, score"
+            f"The table lacks the columns {', '.join(sorted(lacking))}.",
+            "Needed: order, position, task, score",
         )
-    rows = frame.groupby(["order", "position"], as_index=False).agg(task=("task", "first"), score=("score", "mean"))
+    rows = frame.groupby(["order", "position"], as_index=False).agg(
+        task=("task", "first"), score=("score", "mean")
+    )
     tasks = set(rows.loc[rows["position"] > 0, "task"])
     bad = [
         o
         for o, r in rows.groupby("order")
-        if set(r.loc[r["position"] > 0, "task"]) != tasks or list(r["position"]) != list(range(len(tasks) + 1))
+        if set(r.loc[r["position"] > 0, "task"]) != tasks
+        or list(r["position"]) != list(range(len(tasks) + 1))
     ]
     if bad:
         raise XferError(

@@ -57,7 +57,9 @@ class Spread:
         if not self.mains:
             return np.broadcast_to(inner, self.variance.shape)
         total = sum(w for w, _ in self.mains)
-        weighted = sum(w * -special.stdtrit(df, p / 2) for w, df in self.mains) / np.where(total > 0, total, 1)
+        weighted = sum(w * -special.stdtrit(df, p / 2) for w, df in self.mains) / np.where(
+            total > 0, total, 1
+        )
         least = np.min([np.where(w > 0, df, np.inf) for w, df in self.mains], axis=0)
         most = np.max([np.where(w > 0, df, 0) for w, df in self.mains], axis=0)
         share = np.where(total > 0, 1 - np.minimum(least, most) / np.maximum(most, 1e-9), 1.0)
@@ -73,7 +75,10 @@ class Spread:
             t = np.abs(distance) / np.sqrt(self.variance)
         if len(self.mains) == 1 and not self.alone:
             return np.where(self.variance > 0, 2 * special.stdtr(self.mains[0][1], -t), np.nan)
-        low, high = np.full(t.shape, -60.0), np.zeros(t.shape)  # natural log of p, by bisection: quantile falls in p
+        low, high = (
+            np.full(t.shape, -60.0),
+            np.zeros(t.shape),
+        )  # natural log of p, by bisection: quantile falls in p
         for _ in range(44):
             middle = (low + high) / 2
             above = self.quantile(np.exp(middle)) > t
@@ -122,9 +127,13 @@ def spread(x: np.ndarray, random: Sequence[int], weights: np.ndarray | None = No
         runs = [axis for axis in axes if axis != LANGUAGE]
         return square.sum((BASE + 1, SEED + 1)) * np.prod([factor[axis] / count[axis] ** 2 for axis in runs])
 
-    raw = {axes: cluster_variance(axes) for k in range(1, len(random) + 1) for axes in combinations(random, k)}
+    raw = {
+        axes: cluster_variance(axes) for k in range(1, len(random) + 1) for axes in combinations(random, k)
+    }
     own: dict[tuple[int, ...], np.ndarray] = {}
-    for axes in sorted(raw, key=len, reverse=True):  # a term's own part: what the finer terms inside it do not explain
+    for axes in sorted(
+        raw, key=len, reverse=True
+    ):  # a term's own part: what the finer terms inside it do not explain
         inner = sum((own[finer] for finer in own if set(axes) < set(finer)), np.zeros_like(mean))
         own[axes] = np.maximum(raw[axes] - inner, 0)
     variance = sum(own.values(), np.zeros_like(mean))

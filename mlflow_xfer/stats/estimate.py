@@ -38,7 +38,9 @@ class Estimate:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; ``nan`` and infinities become ``None``."""
-        return {k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in asdict(self).items()}
+        return {
+            k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in asdict(self).items()
+        }
 
     def __str__(self) -> str:
         if math.isnan(self.low):

@@ -47,7 +47,9 @@ def _scale_problems(frame: pd.DataFrame, problems: Problems) -> None:
             "Multiply the fractions by 100.",
         )
     elif len(top) and fractions.all(axis=None):
-        problems.add("All scores are at most 1: they look like fractions.", "Scores are 0-100: multiply them by 100.")
+        problems.add(
+            "All scores are at most 1: they look like fractions.", "Scores are 0-100: multiply them by 100."
+        )
 
 
 def check(frame: pd.DataFrame) -> pd.DataFrame:
@@ -59,9 +61,13 @@ def check(frame: pd.DataFrame) -> pd.DataFrame:
     """
     lacking = [c for c in REQUIRED if c not in frame.columns]
     if lacking:
-        raise XferError(f"The table lacks the columns {', '.join(lacking)}.", f"Needed: {', '.join(REQUIRED)}")
+        raise XferError(
+            f"The table lacks the columns {', '.join(lacking)}.", f"Needed: {', '.join(REQUIRED)}"
+        )
     if frame.empty:
-        raise XferError("The table has no rows.", "Was the search filter right? See: mlflow-xfer report --help")
+        raise XferError(
+            "The table has no rows.", "Was the search filter right? See: mlflow-xfer report --help"
+        )
     frame = frame.assign(base_seed=frame["base_seed"].fillna(0) if "base_seed" in frame else 0)
     problems = Problems()
     blank = frame[frame[KEY].isna().any(axis=1)]
@@ -86,11 +92,14 @@ def check(frame: pd.DataFrame) -> pd.DataFrame:
     if "suite" in frame and frame["suite"].nunique(dropna=False) > 1:
         rows = frame[["condition", "suite"]].drop_duplicates()
         problems.add(
-            f"Different suites in one comparison:\n{quote(rows, ['condition', 'suite'])}", "Compare them in separate reports, or keep one."
+            f"Different suites in one comparison:\n{quote(rows, ['condition', 'suite'])}",
+            "Compare them in separate reports, or keep one.",
         )
     if "protocol" in frame:  # by task: a task that is not trained has none
         several = frame.groupby("task", observed=True)["protocol"].nunique(dropna=False)
-        rows = frame.loc[frame["task"].isin(several[several > 1].index), ["condition", "task", "protocol"]].drop_duplicates()
+        rows = frame.loc[
+            frame["task"].isin(several[several > 1].index), ["condition", "task", "protocol"]
+        ].drop_duplicates()
         if len(rows):
             problems.add(
                 f"Different protocols (how checkpoints were selected, shots, training set) in one comparison:\n{quote(rows, ['condition', 'task', 'protocol'])}",
@@ -139,7 +148,9 @@ class Cells:
     def select(self, keep: np.ndarray) -> Cells:
         """The block with the units where ``keep`` is true, weighted anew."""
         units = tuple(unit for unit, kept in zip(self.units, keep, strict=True) if kept)
-        return Cells(self.condition, self.values[..., keep], unit_weights(units), units, self.bases, self.seeds)
+        return Cells(
+            self.condition, self.values[..., keep], unit_weights(units), units, self.bases, self.seeds
+        )
 
     def by_language(self) -> tuple[np.ndarray, np.ndarray]:
         """``(x[base, seed, language], weights[language])`` with the same mean per base and seed as the units.
@@ -179,7 +190,9 @@ def cells(frame: pd.DataFrame, condition: str, units: list[tuple[str, str]] | No
     if rows.empty:
         raise unknown("condition", str(condition), map(str, frame["condition"].unique()))
     wide = rows.pivot(index=["base_seed", "seed"], columns=["task", "language"], values="score").sort_index()
-    wide = wide.sort_index(axis=1) if units is None else wide.reindex(columns=pd.MultiIndex.from_tuples(units))
+    wide = (
+        wide.sort_index(axis=1) if units is None else wide.reindex(columns=pd.MultiIndex.from_tuples(units))
+    )
     bases, seeds = (sorted(wide.index.get_level_values(i).unique()) for i in (0, 1))
     # Seeds numbered apart per base are nested, not crossed: each base keeps its own, and they are lined up by rank.
     per_base = [wide.xs(base, level=0) for base in bases]
@@ -190,7 +203,9 @@ def cells(frame: pd.DataFrame, condition: str, units: list[tuple[str, str]] | No
         values = np.stack([block.reindex(seeds).to_numpy() for block in per_base])
     if np.isnan(values).any():
         where = np.argwhere(np.isnan(values))
-        rows = pd.DataFrame([(condition, *wide.columns[u], bases[b], seeds[s]) for b, s, u in where], columns=KEY)
+        rows = pd.DataFrame(
+            [(condition, *wide.columns[u], bases[b], seeds[s]) for b, s, u in where], columns=KEY
+        )
         raise XferError(
             f"{len(rows)} cells are missing:\n{quote(rows, KEY)}",
             "Every condition needs every language with every seed: run them, or leave the language, task or seed out.",

@@ -101,7 +101,10 @@ def slope_spread(x: np.ndarray, covariates: np.ndarray, languages_vary: bool) ->
     inner = (residual**2).sum((-3, -2, -1)) / (free * max(runs - 1, 1)) * (c**2).sum() / runs
     seed, language = np.maximum(by_seed.variance - inner, 0), np.maximum(own - inner, 0)
     df_seed = float(np.min(by_seed.df)) if runs > 1 else 1.0
-    mains = ((np.where(seed > 0, by_seed.variance, 0), df_seed), (np.where(language > 0, own, 0), float(free)))
+    mains = (
+        (np.where(seed > 0, by_seed.variance, 0), df_seed),
+        (np.where(language > 0, own, 0), float(free)),
+    )
     parts = {"seed": seed, "language": language, "seed x language": inner}
     rest = (inner, float(free * max(runs - 1, 1)))
     alone = ((by_seed.variance, df_seed),) if x.shape[-3] == 1 and runs > 1 else ()
@@ -142,7 +145,13 @@ def covariate_slope(
     """
     block = difference_block(frame, condition, baseline, exclude)
     return slope_of(
-        block, covariate, adjust=adjust, population=population, missing=missing, standardise=standardise, level=level
+        block,
+        covariate,
+        adjust=adjust,
+        population=population,
+        missing=missing,
+        standardise=standardise,
+        level=level,
     )
 
 
@@ -166,15 +175,22 @@ def slope_of(
             "Choose another covariate, or more languages.",
         )
     if np.ptp(columns[:, 0]) == 0:
-        raise XferError("The covariate is the same for every language.", "Nothing can be regressed on a constant.")
+        raise XferError(
+            "The covariate is the same for every language.", "Nothing can be regressed on a constant."
+        )
     if np.linalg.matrix_rank(np.column_stack([np.ones(len(columns)), columns])) < columns.shape[1] + 1:
-        raise XferError("The covariate is determined by the adjustments.", f"Leave one out of: {', '.join(adjust)}")
+        raise XferError(
+            "The covariate is determined by the adjustments.", f"Leave one out of: {', '.join(adjust)}"
+        )
     if standardise:
         columns = columns / columns.std(0, ddof=1)
     x = x[..., keep]
     seeds = x.shape[-2]
     vary = population == LIKE_THESE
-    notes = [f"{dropped} languages left out: value unknown" if dropped else "", *seed_notes(seeds, x.shape[-3])]
+    notes = [
+        f"{dropped} languages left out: value unknown" if dropped else "",
+        *seed_notes(seeds, x.shape[-3]),
+    ]
     n = {"seeds": seeds, "bases": x.shape[-3], "languages": len(keep), "tasks": len(block.tasks)}
     about = {
         "population": population,
@@ -197,10 +213,14 @@ def _one_run(x: np.ndarray, columns: np.ndarray) -> crossed.Spread:
     free = float(len(columns) - design.shape[1])
     rest = y - y @ (design @ projector)
     variance = (rest**2).sum(-1) / free * (projector[1] ** 2).sum()
-    return crossed.Spread(y @ projector[1], variance, ((variance, free),), (variance, free), {"language": variance})
+    return crossed.Spread(
+        y @ projector[1], variance, ((variance, free),), (variance, free), {"language": variance}
+    )
 
 
-def difference_block(frame: pd.DataFrame, condition: str, baseline: str | None, exclude: Sequence[str]) -> Cells:
+def difference_block(
+    frame: pd.DataFrame, condition: str, baseline: str | None, exclude: Sequence[str]
+) -> Cells:
     """Paired differences to the baseline (or the scores, without one) in all languages but the excluded."""
     checked = check(frame)
     checked = checked[~checked["language"].isin(exclude)]
@@ -233,7 +253,11 @@ def size_slope(effects: Mapping[float, float], level: float = 0.95) -> Estimate:
     spread = _one_run(y[None, None, :], x[:, None])
     n = {"models": len(x)}
     return estimate(
-        spread, level, population="models like these", n=n, method=f"least squares over models, t({len(x) - 2})"
+        spread,
+        level,
+        population="models like these",
+        n=n,
+        method=f"least squares over models, t({len(x) - 2})",
     )
 
 

@@ -20,7 +20,13 @@ def pooled_sd(replicates: Sequence[Sequence[float]]) -> tuple[float, int]:
     return (math.sqrt(sum(((g - g.mean()) ** 2).sum() for g in groups) / df), df) if df else (math.nan, 0)
 
 
-def hopeless(values: Sequence[float], best: Sequence[float], others: Sequence[Sequence[float]], looks: int, alpha: float = 0.1) -> bool:
+def hopeless(
+    values: Sequence[float],
+    best: Sequence[float],
+    others: Sequence[Sequence[float]],
+    looks: int,
+    alpha: float = 0.1,
+) -> bool:
     """Whether the mean behind ``values`` is below the mean behind ``best``, at level ``alpha / looks`` (one-sided).
 
     Args:

@@ -21,7 +21,9 @@ from mlflow_xfer.stats import crossed
 from mlflow_xfer.stats.estimate import LIKE_THESE, THESE, Estimate
 from mlflow_xfer.stats.frame import Cells, cells, check, pair
 
-FEW_SEEDS = "{n} seeds: a demonstration; about 10 are needed for a verdict (smallest exact seed-level p: {p:.3g})"
+FEW_SEEDS = (
+    "{n} seeds: a demonstration; about 10 are needed for a verdict (smallest exact seed-level p: {p:.3g})"
+)
 ONE_CHECKPOINT = "conditional on one base checkpoint"
 
 
@@ -151,7 +153,9 @@ def _unpaired(first: Cells, second: Cells, population: str, level: float) -> Est
     if population == THESE:
         return estimate(seeds, level, **about).noted(*notes)
     both = [crossed.spread(x, (crossed.SEED, crossed.LANGUAGE), w) for x, w in arms]
-    inner = both[0].rest[0] + both[1].rest[0]  # variance of the mean from seed x language and examples, both arms
+    inner = (
+        both[0].rest[0] + both[1].rest[0]
+    )  # variance of the mean from seed x language and examples, both arms
     gap, weights = arms[0][0].mean((0, 1)) - arms[1][0].mean((0, 1)), arms[0][1]
     centre = float(gap @ weights)
     concentration = float((weights**2).sum())

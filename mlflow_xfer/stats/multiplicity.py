@@ -103,12 +103,18 @@ def confirm(selected: dict[str, float], fresh: dict[str, Estimate], level: float
     """
     lacking = sorted(set(selected) - set(fresh))
     if lacking:
-        raise XferError(f"No confirmation runs for {', '.join(lacking)}.", "Run them on fresh seeds (confirm_seeds).")
+        raise XferError(
+            f"No confirmation runs for {', '.join(lacking)}.", "Run them on fresh seeds (confirm_seeds)."
+        )
     names = list(selected)
     adjusted = holm([fresh[name].p for name in names])
     found = [
         Confirmed(
-            name, selected[name], widen(fresh[name], len(names), level), selected[name] - fresh[name].estimate, float(p)
+            name,
+            selected[name],
+            widen(fresh[name], len(names), level),
+            selected[name] - fresh[name].estimate,
+            float(p),
         )
         for name, p in zip(names, adjusted, strict=True)
     ]

@@ -49,7 +49,9 @@ def minimum_detectable(se: float, df: float, target: float = 0.8, level: float =
     return se * float(optimize.brentq(lacking, 0, high, xtol=1e-6))
 
 
-def seeds_needed(effect: float, sd: float, target: float = 0.8, level: float = 0.95, at_most: int = 1000) -> int | None:
+def seeds_needed(
+    effect: float, sd: float, target: float = 0.8, level: float = 0.95, at_most: int = 1000
+) -> int | None:
     """The fewest paired seeds that find ``effect`` with probability ``target``; ``None`` if more than ``at_most``.
 
     Raises:
@@ -57,7 +59,8 @@ def seeds_needed(effect: float, sd: float, target: float = 0.8, level: float = 0
     """
     if effect == 0:
         raise XferError(
-            "An effect of 0 cannot be detected.", "Give the smallest difference that would matter, e.g. margin=1."
+            "An effect of 0 cannot be detected.",
+            "Give the smallest difference that would matter, e.g. margin=1.",
         )
     if power(effect, sd, at_most, level) < target:
         return None
@@ -89,7 +92,8 @@ def equivalence(found: Estimate, margin: float, level: float = 0.95) -> float:
     """
     if not margin > 0:
         raise XferError(
-            f"The margin {margin} is not positive.", "Give the smallest difference that would matter, e.g. 1.0 point."
+            f"The margin {margin} is not positive.",
+            "Give the smallest difference that would matter, e.g. 1.0 point.",
         )
     if not found.se > 0 or not math.isfinite(found.df):
         return math.nan

@@ -43,8 +43,16 @@ def _best_among(truth: np.ndarray, scores: Sequence[float], k: int) -> float:
             best, left = max(best, values[0]), left - len(group)
             continue
         # The largest of `left` drawn from the group is its j-th with probability C(g-1-j, left-1) / C(g, left).
-        chances = [math.comb(len(group) - 1 - j, left - 1) / math.comb(len(group), left) for j in range(len(group))] if left else []
-        return float(sum(p * max(best, v) for p, v in zip(chances, values, strict=True))) if chances else float(best)
+        chances = (
+            [math.comb(len(group) - 1 - j, left - 1) / math.comb(len(group), left) for j in range(len(group))]
+            if left
+            else []
+        )
+        return (
+            float(sum(p * max(best, v) for p, v in zip(chances, values, strict=True)))
+            if chances
+            else float(best)
+        )
     return float(best)
 
 
@@ -129,16 +137,27 @@ def quality(
     """
     few = [target for target, found in truth.items() if len(found) < 2]
     if few or not truth:
-        raise XferError(f"Nothing to rank for {', '.join(few) or 'no target'}: fewer than two candidates were measured.")
+        raise XferError(
+            f"Nothing to rank for {', '.join(few) or 'no target'}: fewer than two candidates were measured."
+        )
     for method, of in scores.items():
-        if missing := [f"{target}: {name}" for target in truth for name in truth[target] if name not in of.get(target, {})]:
+        if missing := [
+            f"{target}: {name}"
+            for target in truth
+            for name in truth[target]
+            if name not in of.get(target, {})
+        ]:
             raise XferError(f"Method {method!r} has no score for {', '.join(missing)}.")
     constant = {target: dict.fromkeys(found, 0.0) for target, found in truth.items()}
     found = []
     for method, of in {**scores, RANDOM: constant}.items():
         for name, measure in MEASURES.items():
-            values = {t: measure(list(known.values()), [of[t][c] for c in known]) for t, known in truth.items()}
-            found.append(Quality(method, name, over_targets(list(values.values()), draws, seed, level), values))
+            values = {
+                t: measure(list(known.values()), [of[t][c] for c in known]) for t, known in truth.items()
+            }
+            found.append(
+                Quality(method, name, over_targets(list(values.values()), draws, seed, level), values)
+            )
     return found
 
 
@@ -148,12 +167,22 @@ def over_targets(values: Sequence[float], draws: int = 2000, seed: int = 0, leve
     n = {"targets": len(kept)}
     if len(kept) < 2:
         note = "one target: no interval" if len(kept) else "not defined for any target"
-        return Estimate(float(kept.mean()) if len(kept) else math.nan, level=level, population=THESE, n=n, notes=(note,))
+        return Estimate(
+            float(kept.mean()) if len(kept) else math.nan, level=level, population=THESE, n=n, notes=(note,)
+        )
     picks = np.random.default_rng(seed).integers(len(kept), size=(draws, len(kept)))
     drawn = kept[picks].mean(axis=1)
     low, high = widened(float(kept.mean()), drawn, widening(len(kept), level), level)
     few = "few targets: the widened bootstrap is a rough guide" if len(kept) < 8 else ""
-    return Estimate(float(kept.mean()), float(low), float(high), level=level, n=n, population=LIKE_THESE, method="bootstrap over targets").noted(few)
+    return Estimate(
+        float(kept.mean()),
+        float(low),
+        float(high),
+        level=level,
+        n=n,
+        population=LIKE_THESE,
+        method="bootstrap over targets",
+    ).noted(few)
 
 
 def table(found: Sequence[Quality]) -> pd.DataFrame:
@@ -161,5 +190,9 @@ def table(found: Sequence[Quality]) -> pd.DataFrame:
     rows: dict[str, dict[str, float | str]] = {}
     for one in found:
         row = rows.setdefault(one.method, {"method": one.method})
-        row |= {one.measure: one.estimate.estimate, f"{one.measure} low": one.estimate.low, f"{one.measure} high": one.estimate.high}
+        row |= {
+            one.measure: one.estimate.estimate,
+            f"{one.measure} low": one.estimate.low,
+            f"{one.measure} high": one.estimate.high,
+        }
     return pd.DataFrame(list(rows.values()))

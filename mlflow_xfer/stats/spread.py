@@ -67,7 +67,12 @@ def levels(scores: np.ndarray, n: np.ndarray | float | None) -> Levels:
     binomial = (1 / (size * share * (1 - share))).mean(-2) if n is not None else np.zeros(odds.mean(-2).shape)
     if seeds < 2:
         return Levels(odds.mean(-2), binomial)
-    rest = odds - odds.mean(-1, keepdims=True) - odds.mean(-2, keepdims=True) + odds.mean((-2, -1), keepdims=True)
+    rest = (
+        odds
+        - odds.mean(-1, keepdims=True)
+        - odds.mean(-2, keepdims=True)
+        + odds.mean((-2, -1), keepdims=True)
+    )
     square = (rest**2).sum((-2, -1))[..., None] / ((seeds - 1) * max(languages - 1, 1))
     return Levels(odds.mean(-2), np.maximum(binomial - square, 0) + square / seeds)
 
@@ -133,7 +138,9 @@ def _without(frame: pd.DataFrame, languages: Sequence[str]) -> pd.DataFrame:
     few = rows.groupby(["condition", "task"], observed=True)["language"].nunique()
     usable = few[few >= 3].index.get_level_values("task").unique()
     if usable.empty:
-        raise XferError("No task has three languages besides English.", "A spread needs at least 3 languages.")
+        raise XferError(
+            "No task has three languages besides English.", "A spread needs at least 3 languages."
+        )
     return rows[rows["task"].isin(usable)]
 
 
@@ -143,7 +150,12 @@ def _arm_levels(block, sizes: np.ndarray | None, task: str) -> Levels:
 
 
 def spread_ratio(
-    frame: pd.DataFrame, condition: str, baseline: str, *, exclude: Sequence[str] = ("en",), level: float = 0.95
+    frame: pd.DataFrame,
+    condition: str,
+    baseline: str,
+    *,
+    exclude: Sequence[str] = ("en",),
+    level: float = 0.95,
 ) -> tuple[Estimate, pd.DataFrame]:
     """Pooled ratio tau(condition) / tau(baseline), and a table per task (ratio, interval, p, secondaries).
 
@@ -171,15 +183,23 @@ def spread_ratio(
         arms.append((a, b))
     table = pd.DataFrame(rows)
     place = {language: i for i, language in enumerate(first.languages)}
-    p = swap_p(*zip(*arms, strict=True), [[place[code] for t, code in first.units if t == task] for task in first.tasks])
+    p = swap_p(
+        *zip(*arms, strict=True),
+        [[place[code] for t, code in first.units if t == task] for task in first.tasks],
+    )
     pooled = random_effects(table["log_ratio"], table["se"], level) if len(rows) > 1 else None
     if pooled is None:
         estimate, low, high, df = (float(table[c][0]) for c in ("ratio", "low", "high", "languages"))
         df, method = df - 1, "log ratio of tau, jackknife over languages; p by swapping arms"
     else:
         estimate, low, high = (math.exp(v) for v in (pooled.estimate, pooled.low, pooled.high))
-        df, method = pooled.df, "log ratio of tau, random-effects meta-analysis over tasks; p by swapping arms"
-        notes.append("the interval takes tasks as independent, which tasks that share languages are not: trust p where they disagree")
+        df, method = (
+            pooled.df,
+            "log ratio of tau, random-effects meta-analysis over tasks; p by swapping arms",
+        )
+        notes.append(
+            "the interval takes tasks as independent, which tasks that share languages are not: trust p where they disagree"
+        )
         notes.extend(pooled.notes)
     smallest = min(table["languages"])
     if smallest < 10:
@@ -221,7 +241,15 @@ def random_effects(estimates: Sequence[float], errors: Sequence[float], level: f
     p = 2 * float(special.stdtr(k - 1, -abs(mean) / se))
     note = f"{k} tasks: a wide interval" if k < 4 else ""
     return Estimate(
-        mean, mean - half, mean + half, p, se, k - 1, level, "Paule-Mandel, Hartung-Knapp", parts={"between": between}
+        mean,
+        mean - half,
+        mean + half,
+        p,
+        se,
+        k - 1,
+        level,
+        "Paule-Mandel, Hartung-Knapp",
+        parts={"between": between},
     ).noted(note)
 
 
@@ -249,7 +277,9 @@ def gini(values: np.ndarray) -> float:
     return float(((2 * rank - len(x) - 1) * x).sum() / (len(x) * x.sum()))
 
 
-def describe(frame: pd.DataFrame, condition: str, *, exclude: Sequence[str] = ("en",), worst: int = 3) -> pd.DataFrame:
+def describe(
+    frame: pd.DataFrame, condition: str, *, exclude: Sequence[str] = ("en",), worst: int = 3
+) -> pd.DataFrame:
     """Spread across languages per task: tau (logit, noise removed) first, the plain measures beside it.
 
     Columns: task, languages, mean, tau, sd, iqr, mad, cv, range, min, worst_mean (of the ``worst`` lowest), gini, gap
@@ -267,7 +297,11 @@ def describe(frame: pd.DataFrame, condition: str, *, exclude: Sequence[str] = ("
         if len(x) == 0:
             continue
         several = len(x) > 1
-        level = levels(block.values.mean(0)[:, inside], None if sizes is None else sizes[inside]) if several else None
+        level = (
+            levels(block.values.mean(0)[:, inside], None if sizes is None else sizes[inside])
+            if several
+            else None
+        )
         quartiles = np.percentile(x, [25, 75])
         rows.append({
             "task": task, "languages": len(x), "mean": x.mean(),

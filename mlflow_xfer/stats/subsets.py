@@ -55,12 +55,20 @@ class Evidence:
     within: float = 0.0
 
     @classmethod
-    def of(cls, tasks: np.ndarray, scores: Sequence[Sequence[float]], settings: np.ndarray | None = None) -> Evidence:
+    def of(
+        cls, tasks: np.ndarray, scores: Sequence[Sequence[float]], settings: np.ndarray | None = None
+    ) -> Evidence:
         """From the scores by seed of each candidate."""
         groups = [np.asarray(group, float) for group in scores]
         within = sum(float(((g - g.mean()) ** 2).sum()) for g in groups)
         settings = np.empty((len(groups), 0)) if settings is None else settings
-        return cls(np.asarray(tasks, float), np.array([g.mean() for g in groups]), np.array([len(g) for g in groups]), settings, within)
+        return cls(
+            np.asarray(tasks, float),
+            np.array([g.mean() for g in groups]),
+            np.array([len(g) for g in groups]),
+            settings,
+            within,
+        )
 
 
 def terms(tasks: int) -> list[tuple[int, ...]]:
@@ -73,12 +81,27 @@ def design(tasks: np.ndarray, settings: np.ndarray) -> np.ndarray:
     x = np.asarray(tasks, float)
     first, second = np.triu_indices(x.shape[1], 1)
     others = np.maximum(x.sum(1, keepdims=True) - 1, 0)
-    return np.hstack([np.ones((len(x), 1)), x, x[:, first] * x[:, second], x * others, x.sum(1, keepdims=True) * others / 2, settings])
+    return np.hstack(
+        [
+            np.ones((len(x), 1)),
+            x,
+            x[:, first] * x[:, second],
+            x * others,
+            x.sum(1, keepdims=True) * others / 2,
+            settings,
+        ]
+    )
 
 
 def _variances(tasks: int, settings: int, main: float, pair: float, company: float) -> np.ndarray:
     """[columns] prior variances, relative to the noise."""
-    blocks = ((1, FLAT), (tasks, main), (tasks * (tasks - 1) // 2, pair), (tasks + 1, company), (settings, main))
+    blocks = (
+        (1, FLAT),
+        (tasks, main),
+        (tasks * (tasks - 1) // 2, pair),
+        (tasks + 1, company),
+        (settings, main),
+    )
     return np.concatenate([np.full(size, scale**2) for size, scale in blocks])
 
 
@@ -112,7 +135,11 @@ class Posterior:
     @cached_property
     def noise(self) -> float:
         """Standard deviation of one seed."""
-        return float(np.sqrt(sum(p.weight * rate / self.shape for p, rate in zip(self.points, self.rates, strict=True))))
+        return float(
+            np.sqrt(
+                sum(p.weight * rate / self.shape for p, rate in zip(self.points, self.rates, strict=True))
+            )
+        )
 
     def combine(self, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """``(mean, sd, resolved)`` of linear combinations of the columns: ``resolved`` is the share of the prior variance that the scores took away.
@@ -126,7 +153,13 @@ class Posterior:
             half = point.white @ cross.T
             before = (directions**2 * point.prior).sum(1)
             taken = (half**2).sum(0)
-            moments.append((cross @ point.solved, (before - taken) * rate / self.shape, taken / np.where(before > 0, before, 1.0)))
+            moments.append(
+                (
+                    cross @ point.solved,
+                    (before - taken) * rate / self.shape,
+                    taken / np.where(before > 0, before, 1.0),
+                )
+            )
         return self._mixed(moments)
 
     def predict(self, tasks: np.ndarray, settings: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -156,7 +189,9 @@ class Posterior:
         residual = self.evidence.mean - self.centre - self.phi @ free - noise
         return free + point.prior * (self.phi.T @ (point.white.T @ (point.white @ residual)))
 
-    def _mixed(self, moments: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _mixed(
+        self, moments: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         weights = np.array([p.weight for p in self.points])
         means, variances, shares = (np.array(parts) for parts in zip(*moments, strict=True))
         mean = weights @ means
@@ -179,7 +214,13 @@ def fit(evidence: Evidence, rounds: int = ROUNDS) -> Posterior:
     grid = _grid(replicates=bool((evidence.seeds > 1).sum() >= REPLICATED))
     if len(evidence.mean) > MANY:
         part = np.random.default_rng(0).permutation(len(evidence.mean))[:MANY]
-        sample = Evidence(evidence.tasks[part], evidence.mean[part], evidence.seeds[part], evidence.settings[part], evidence.within)
+        sample = Evidence(
+            evidence.tasks[part],
+            evidence.mean[part],
+            evidence.seeds[part],
+            evidence.settings[part],
+            evidence.within,
+        )
         best = sorted(_fit(sample, grid, rounds).points, key=lambda point: -point.weight)[:3]
         grid = np.array([point.scales for point in best])
     return _fit(evidence, grid, rounds)
@@ -207,14 +248,20 @@ def _fit(evidence: Evidence, grid: np.ndarray, rounds: int) -> Posterior:
     for at in _batches(len(grid), n):
         log[at], *parts = _solve(phi, y, evidence.seeds, sizes, grid[at], shape, spread, rounds)
         best = log[: at.stop].max()
-        found |= {i: tuple(part[i - at.start] for part in parts) for i in range(at.start, at.stop) if log[i] > best + np.log(NEGLIGIBLE)}
+        found |= {
+            i: tuple(part[i - at.start] for part in parts)
+            for i in range(at.start, at.stop)
+            if log[i] > best + np.log(NEGLIGIBLE)
+        }
     weights = np.exp(log - log.max())
     kept = np.flatnonzero(weights > NEGLIGIBLE)
     weights /= weights[kept].sum()
     points = []
     for i in kept:
         rate, prior, white = found[i]
-        points.append(_Point(float(weights[i]), tuple(grid[i]), prior, grid[i, 3] ** 2, white, white.T @ (white @ y)))
+        points.append(
+            _Point(float(weights[i]), tuple(grid[i]), prior, grid[i, 3] ** 2, white, white.T @ (white @ y))
+        )
     return Posterior(evidence, phi, tuple(points), shape, tuple(found[i][0] for i in kept), centre)
 
 
@@ -223,7 +270,16 @@ def _batches(points: int, n: int) -> list[slice]:
     return [slice(i, min(i + size, points)) for i in range(0, points, size)]
 
 
-def _solve(phi: np.ndarray, y: np.ndarray, seeds: np.ndarray, sizes: tuple[int, int], grid: np.ndarray, shape: float, spread: float, rounds: int) -> tuple[np.ndarray, ...]:
+def _solve(
+    phi: np.ndarray,
+    y: np.ndarray,
+    seeds: np.ndarray,
+    sizes: tuple[int, int],
+    grid: np.ndarray,
+    shape: float,
+    spread: float,
+    rounds: int,
+) -> tuple[np.ndarray, ...]:
     """``(log evidence [points], rates [points], prior variances [points, columns], whitening matrices [points, n, n])``.
 
     Each main and pair effect is Student t: normal with a precision of its own, Gamma(DF / 2, DF / 2) times the shared one. Mean-field variational
@@ -256,7 +312,14 @@ def _bound(precision: np.ndarray) -> np.ndarray:
     a, prior = (DF + 1) / 2, DF / 2
     b = a / precision
     expected_log = special.digamma(a) - np.log(b)
-    divergence = (a - prior) * expected_log - (b - prior) * precision + a * np.log(b) - special.gammaln(a) - prior * np.log(prior) + special.gammaln(prior)
+    divergence = (
+        (a - prior) * expected_log
+        - (b - prior) * precision
+        + a * np.log(b)
+        - special.gammaln(a)
+        - prior * np.log(prior)
+        + special.gammaln(prior)
+    )
     return 0.5 * (expected_log - np.log(precision)) - divergence
 
 
@@ -269,7 +332,9 @@ def directions(tasks: int, columns: int) -> np.ndarray:
     for i in range(tasks):
         found[i, 1 + i] = 1.0
         found[i, company + i] = others  # its own effect in that company
-        found[i, [company + j for j in range(tasks) if j != i]] = 0.5  # one more task for each other that is there
+        found[i, [company + j for j in range(tasks) if j != i]] = (
+            0.5  # one more task for each other that is there
+        )
         found[i, company + tasks] = others
     for row, (i, j) in enumerate(pairs, tasks):
         found[row, 1 + row] = 1.0
@@ -284,7 +349,10 @@ def inflation(tasks: np.ndarray) -> np.ndarray:
     x = np.asarray(tasks, float)
     first, second = np.triu_indices(x.shape[1], 1)
     pairs = x[:, first] * x[:, second]
-    return np.array([_inflation(np.delete(x, i, 1), x[:, i]) for i in range(x.shape[1])] + [_inflation(x, pairs[:, i]) for i in range(pairs.shape[1])])
+    return np.array(
+        [_inflation(np.delete(x, i, 1), x[:, i]) for i in range(x.shape[1])]
+        + [_inflation(x, pairs[:, i]) for i in range(pairs.shape[1])]
+    )
 
 
 def _inflation(others: np.ndarray, column: np.ndarray) -> float:

@@ -76,7 +76,9 @@ def _fit(sizes: np.ndarray, place: np.ndarray, outside: float, right: np.ndarray
         """Log evidence and the best beta, at each ln(t)."""
         t = np.exp(logs)[:, None]
         q = np.maximum(outside + (t / (squares + t)) @ energy, floor)
-        return n / 2 * (np.log(n / q) - math.log(2 * math.pi) - 1) - np.log1p(squares / t).sum(axis=1) / 2, n / q
+        return n / 2 * (np.log(n / q) - math.log(2 * math.pi) - 1) - np.log1p(squares / t).sum(
+            axis=1
+        ) / 2, n / q
 
     low, high = (bound + math.log(largest) for bound in RATIOS) if largest > 0 else RATIOS
     logs = np.linspace(low, high, GRID)
@@ -133,16 +135,24 @@ def _checked(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.n
     """float64 features [n, D] and one column of 0 and 1 for each class [n, classes]."""
     features, labels = np.asarray(features, float), np.asarray(labels)
     if features.ndim != 2 or labels.ndim != 1 or len(features) != len(labels):
-        raise XferError(f"Features {features.shape} and labels {labels.shape} do not belong together.", "Expected [n, D] and [n].")
+        raise XferError(
+            f"Features {features.shape} and labels {labels.shape} do not belong together.",
+            "Expected [n, D] and [n].",
+        )
     if not np.isfinite(features).all():
         raise XferError("Features hold values that are not finite.", "Is the model's training diverged?")
     classes, index = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
-        raise XferError(f"Labels of {len(classes)} class{'es' * (len(classes) != 1)} tell nothing apart.", "Give rows of at least two classes.")
+        raise XferError(
+            f"Labels of {len(classes)} class{'es' * (len(classes) != 1)} tell nothing apart.",
+            "Give rows of at least two classes.",
+        )
     return features, np.eye(len(classes))[index]
 
 
-def _decomposed(features: np.ndarray, onehot: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _decomposed(
+    features: np.ndarray, onehot: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Singular values S [r] of F = U S V', U'Y [r, classes], squared length of Y outside U [classes], V' [r, D].
 
     From the smaller of F'F and FF', several times faster than a singular value decomposition. It blurs singular values below

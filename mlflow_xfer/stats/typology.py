@@ -32,7 +32,9 @@ def distances(
     if measures is None:
         measures = [m.name for m in languages.MEASURES if target == "en" or not m.to_english_only]
     columns = {m: [languages.distance(one.code, target, m) for one in chosen] for m in measures}
-    return pd.DataFrame({"language": [one.code for one in chosen], **columns}).astype(dict.fromkeys(measures, float))
+    return pd.DataFrame({"language": [one.code for one in chosen], **columns}).astype(
+        dict.fromkeys(measures, float)
+    )
 
 
 def table(

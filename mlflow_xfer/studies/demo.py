@@ -22,6 +22,8 @@ DEMO = Study(
         Arm("attribute_null", {"intermediate": "attribute_null"}, "baseline"),
         Arm("position", {"intermediate": "position"}, "baseline"),
         Arm("random encoder", {"intermediate": "none", "control": "random"}),
-        Arm("random encoder, attribute", {"intermediate": "attribute", "control": "random"}, "random encoder"),
+        Arm(
+            "random encoder, attribute", {"intermediate": "attribute", "control": "random"}, "random encoder"
+        ),
     ),
 )

@@ -39,7 +39,9 @@ class Study:
     arms: tuple[Arm, ...]
 
 
-def run_study(study: Study, overrides: Mapping[str, Any], store: Store, opened: str | None, workers: int) -> str:
+def run_study(
+    study: Study, overrides: Mapping[str, Any], store: Store, opened: str | None, workers: int
+) -> str:
     """Run ``study`` and return the run that stands for it: the opened one, a new one, or an earlier one if all existed.
 
     Args:
@@ -58,8 +60,19 @@ def run_study(study: Study, overrides: Mapping[str, Any], store: Store, opened: 
         logger.info("%s: reused run %s (all its phases exist)", study.name, earlier)
         return replicates.pointed(store, earlier, opened, study.name)
     validate(todo)
-    logger.info("%s: %d phases to run, %d exist; %d processes", study.name, len(todo), len(phases) - len(todo), workers)
-    run_id = store.start("study", study.name, tags={"xfer.study": study.name, "xfer.plan_hash": plan_hash, "xfer.suite": executor.suite}, run_id=opened)
+    logger.info(
+        "%s: %d phases to run, %d exist; %d processes",
+        study.name,
+        len(todo),
+        len(phases) - len(todo),
+        workers,
+    )
+    run_id = store.start(
+        "study",
+        study.name,
+        tags={"xfer.study": study.name, "xfer.plan_hash": plan_hash, "xfer.suite": executor.suite},
+        run_id=opened,
+    )
     with record.ending(store, run_id):
         conditions = _run_arms(study, typed, plans, executor, run_id, workers)
         store.tags(run_id, {"xfer.input_run_ids": ",".join(conditions.values())})
@@ -73,17 +86,36 @@ def typed_arms(study: Study, overrides: Mapping[str, Any]) -> dict[str, dict[str
     return {arm.name: {**study.shared, **arm.params, **overrides} for arm in study.arms}
 
 
-def plans_of(study: Study, overrides: Mapping[str, Any], store: Store, *, online: bool = False) -> dict[str, Plan]:
+def plans_of(
+    study: Study, overrides: Mapping[str, Any], store: Store, *, online: bool = False
+) -> dict[str, Plan]:
     """The plan of each arm."""
     references = References(lambda: store, fetch=online)
-    return {name: make_plan("transfer", parameters.parse("transfer", typed), references, online=online) for name, typed in typed_arms(study, overrides).items()}
+    return {
+        name: make_plan("transfer", parameters.parse("transfer", typed), references, online=online)
+        for name, typed in typed_arms(study, overrides).items()
+    }
 
 
-def _run_arms(study: Study, typed: Mapping[str, Mapping[str, Any]], plans: Mapping[str, Plan], executor: Executor, run_id: str, workers: int) -> dict[str, str]:
+def _run_arms(
+    study: Study,
+    typed: Mapping[str, Mapping[str, Any]],
+    plans: Mapping[str, Plan],
+    executor: Executor,
+    run_id: str,
+    workers: int,
+) -> dict[str, str]:
     """All replicates of all arms, then one condition for each arm; the condition's run by arm."""
     store = executor.store
-    conditions = {name: replicates.open_condition(store, plan, parent=run_id, label=name) for name, plan in plans.items()}
-    jobs = [Job(dict(typed[name]), n, conditions[name]) for name, plan in plans.items() for n in range(len(plan.transfers))]
+    conditions = {
+        name: replicates.open_condition(store, plan, parent=run_id, label=name)
+        for name, plan in plans.items()
+    }
+    jobs = [
+        Job(dict(typed[name]), n, conditions[name])
+        for name, plan in plans.items()
+        for n in range(len(plan.transfers))
+    ]
     try:
         found = spread(jobs, workers, common(plans.values(), executor), run_id)
     except BaseException as error:
@@ -94,7 +126,9 @@ def _run_arms(study: Study, typed: Mapping[str, Mapping[str, Any]], plans: Mappi
     for job, transfer in zip(jobs, found, strict=True):
         by_condition.setdefault(job.parent, []).append(transfer)
     for arm in study.arms:
-        baseline = [store.get(run).metrics for run in by_condition[conditions[arm.against]]] if arm.against else []
+        baseline = (
+            [store.get(run).metrics for run in by_condition[conditions[arm.against]]] if arm.against else []
+        )
         mine = by_condition[conditions[arm.name]]
         replicates.collapse(store, conditions[arm.name], mine, baseline)
         store.tags(conditions[arm.name], {"xfer.input_run_ids": ",".join(mine)})
@@ -108,15 +142,69 @@ def _conclude(study: Study, store: Store, run_id: str, conditions: Mapping[str, 
     Logged as artifact and as the run's description.
     """
     found = {arm.name: store.get(conditions[arm.name]).metrics for arm in study.arms}
-    targets = sorted({key for metrics in found.values() for key in metrics if key.startswith("selected/") and key.count("/") == 1} - {"selected/avg", "selected/delta"} - {f"selected/{end}" for end in ("avg_low", "avg_high", "delta_low", "delta_high")})
-    rows = [{"condition": arm.name, "compared with": arm.against, **{key: metrics.get(key) for key in ("selected/avg", *targets, "selected/delta", "selected/delta_low", "selected/delta_high", *map(_difference, targets), "n")}} for arm in study.arms for metrics in [found[arm.name]]]
+    targets = sorted(
+        {
+            key
+            for metrics in found.values()
+            for key in metrics
+            if key.startswith("selected/") and key.count("/") == 1
+        }
+        - {"selected/avg", "selected/delta"}
+        - {f"selected/{end}" for end in ("avg_low", "avg_high", "delta_low", "delta_high")}
+    )
+    rows = [
+        {
+            "condition": arm.name,
+            "compared with": arm.against,
+            **{
+                key: metrics.get(key)
+                for key in (
+                    "selected/avg",
+                    *targets,
+                    "selected/delta",
+                    "selected/delta_low",
+                    "selected/delta_high",
+                    *map(_difference, targets),
+                    "n",
+                )
+            },
+        }
+        for arm in study.arms
+        for metrics in [found[arm.name]]
+    ]
     store.table(run_id, rows, "results/conditions.json")
-    head = ["condition", "avg", *[t.removeprefix("selected/") for t in targets], "difference", "95 % interval", "compared with"]
+    head = [
+        "condition",
+        "avg",
+        *[t.removeprefix("selected/") for t in targets],
+        "difference",
+        "95 % interval",
+        "compared with",
+    ]
     lines = [f"**{study.question}**", "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in rows:
-        numbers = [_number(row["selected/avg"]), *(_compared(row[key], row[_difference(key)]) for key in targets)]
-        interval = f"{_number(row['selected/delta_low'])} … {_number(row['selected/delta_high'])}" if row["selected/delta"] is not None else ""
-        lines.append("| " + " | ".join([row["condition"], *numbers, _number(row["selected/delta"], "+"), interval, row["compared with"]]) + " |")
+        numbers = [
+            _number(row["selected/avg"]),
+            *(_compared(row[key], row[_difference(key)]) for key in targets),
+        ]
+        interval = (
+            f"{_number(row['selected/delta_low'])} … {_number(row['selected/delta_high'])}"
+            if row["selected/delta"] is not None
+            else ""
+        )
+        lines.append(
+            "| "
+            + " | ".join(
+                [
+                    row["condition"],
+                    *numbers,
+                    _number(row["selected/delta"], "+"),
+                    interval,
+                    row["compared with"],
+                ]
+            )
+            + " |"
+        )
     text = "\n".join(lines)
     store.tags(run_id, {"mlflow.note.content": text})
     store.metrics(run_id, {f"{name}/avg": metrics["selected/avg"] for name, metrics in found.items()})

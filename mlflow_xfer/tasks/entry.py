@@ -16,7 +16,9 @@ from mlflow_xfer.tasks.yaml_source import Located
 def _word(value: Any) -> Any:
     """A label or id as text. YAML reads bare yes, no, on and off as booleans."""
     if isinstance(value, bool):
-        raise ValueError(f"{str(value).lower()} is what YAML makes of a bare {'yes, on or true' if value else 'no, off or false'}: put it in quotes")
+        raise ValueError(
+            f"{str(value).lower()} is what YAML makes of a bare {'yes, on or true' if value else 'no, off or false'}: put it in quotes"
+        )
     if isinstance(value, int | float):
         return str(value)
     return value
@@ -35,7 +37,13 @@ def _listed(value: Any) -> Any:
 
 def _split_name(value: Any) -> Any:
     if value not in (*SPLITS, POOL):
-        raise ValueError({"dev": "'dev' is called validation", "val": "'val' is called validation", "valid": "'valid' is called validation"}.get(str(value), f"unknown split {value!r}; accepted: {', '.join(SPLITS)}"))
+        raise ValueError(
+            {
+                "dev": "'dev' is called validation",
+                "val": "'val' is called validation",
+                "valid": "'valid' is called validation",
+            }.get(str(value), f"unknown split {value!r}; accepted: {', '.join(SPLITS)}")
+        )
     return value
 
 
@@ -50,7 +58,15 @@ def _part(value: Any) -> Any:
     if isinstance(value, dict) and {"path", "paths"} & set(value):
         odd = set(value) - {"path", "paths", "ids", "exclude_ids"}
         if odd:
-            raise ValueError(str(unknown("field of a split", str(sorted(map(str, odd))[0]), ("path", "paths", "ids", "exclude_ids"))).replace("\n  ", " "))
+            raise ValueError(
+                str(
+                    unknown(
+                        "field of a split",
+                        str(sorted(map(str, odd))[0]),
+                        ("path", "paths", "ids", "exclude_ids"),
+                    )
+                ).replace("\n  ", " ")
+            )
         if not all(isinstance(v, str) for k, v in value.items() if k != "paths"):
             raise ValueError("path, ids and exclude_ids are names of files")
         _part(value.get("paths", []) or value["path"])
@@ -118,7 +134,9 @@ class HubEntry(Strict):
     columns: dict[str, Column] = Field(default_factory=dict, description="the kind's column: the data set's")
     labels: Labels = Field(default_factory=list, description="names of integer labels in their order")
     where: dict[str, Word] = Field(default_factory=dict, description="only rows whose column has this value")
-    codes: dict[Language, Word] = Field(default_factory=dict, description="what {language} stands for, where not the code")
+    codes: dict[Language, Word] = Field(
+        default_factory=dict, description="what {language} stands for, where not the code"
+    )
     drop: Words = Field(default_factory=list, description="labels whose rows are left out")
 
 
@@ -135,29 +153,66 @@ class RecipeEntry(Strict):
 class Entry(Strict):
     """One task of a task file."""
 
-    extends: str | None = Field(None, description="a task of the catalogue whose entry is taken over where this one says nothing")
-    kind: TaskKind | None = Field(None, description="`classification` (columns `text_a`, `text_b`, `label`), `tagging` (`words`, `tags`), `multiple_choice` (`context`, `question`, `choices`, `label`), `span_qa` (`context`, `question`, `answers`), `retrieval` (`source`: the query, `target`: the candidate, `context`: read after it, `gold`: ids of right candidates)")
-    files: dict[Split, Annotated[Any, BeforeValidator(_part)]] = Field(default_factory=dict, description="train, validation, test (retrieval also pool: candidates for all languages): a file, a list of files, {path, ids, exclude_ids}, or one of these per language; {language} in a name is filled in")
+    extends: str | None = Field(
+        None, description="a task of the catalogue whose entry is taken over where this one says nothing"
+    )
+    kind: TaskKind | None = Field(
+        None,
+        description="`classification` (columns `text_a`, `text_b`, `label`), `tagging` (`words`, `tags`), `multiple_choice` (`context`, `question`, `choices`, `label`), `span_qa` (`context`, `question`, `answers`), `retrieval` (`source`: the query, `target`: the candidate, `context`: read after it, `gold`: ids of right candidates)",
+    )
+    files: dict[Split, Annotated[Any, BeforeValidator(_part)]] = Field(
+        default_factory=dict,
+        description="train, validation, test (retrieval also pool: candidates for all languages): a file, a list of files, {path, ids, exclude_ids}, or one of these per language; {language} in a name is filled in",
+    )
     hub: HubEntry | None = Field(None, description="a data set of the hub instead of files")
-    format: str | None = Field(None, description="tsv (no quoting), csv, jsonl, json, parquet, conll, conllu, squad, parallel, text; default: from the names")
-    header: bool | None = Field(None, description="whether csv and tsv begin with a line of names; default: if columns are given by name")
-    columns: dict[str, Column] = Field(default_factory=dict, description="the kind's column: name (a.b = inside, also of each object of a list), position from 0, or a list of these (choices; texts are joined)")
-    labels: Labels | None = Field(None, description="names; or {in the file: name}; or a file with one per line. Multiple choice: what the file says for the first choice, the second, …")
+    format: str | None = Field(
+        None,
+        description="tsv (no quoting), csv, jsonl, json, parquet, conll, conllu, squad, parallel, text; default: from the names",
+    )
+    header: bool | None = Field(
+        None,
+        description="whether csv and tsv begin with a line of names; default: if columns are given by name",
+    )
+    columns: dict[str, Column] = Field(
+        default_factory=dict,
+        description="the kind's column: name (a.b = inside, also of each object of a list), position from 0, or a list of these (choices; texts are joined)",
+    )
+    labels: Labels | None = Field(
+        None,
+        description="names; or {in the file: name}; or a file with one per line. Multiple choice: what the file says for the first choice, the second, …",
+    )
     language: Language = Field("en", description="language of files that do not say so")
-    languages: list[Language] | None = Field(None, description="languages of files named with {language}, or in language_column; default: those there are")
+    languages: list[Language] | None = Field(
+        None,
+        description="languages of files named with {language}, or in language_column; default: those there are",
+    )
     language_column: str | None = Field(None, description="the column that says a row's language")
-    where: dict[str, Word] = Field(default_factory=dict, description="only rows whose column has this value (x*: begins with x)")
+    where: dict[str, Word] = Field(
+        default_factory=dict, description="only rows whose column has this value (x*: begins with x)"
+    )
     drop: Words = Field(default_factory=list, description="labels whose rows are left out")
-    validation_fraction: float | None = Field(None, gt=0, lt=1, description="cut so much of the training rows off as validation split")
+    validation_fraction: float | None = Field(
+        None, gt=0, lt=1, description="cut so much of the training rows off as validation split"
+    )
     metric: str | None = Field(None, description="default: the kind's")
     uses: Words | None = Field(None, description="intermediate, target; default: what the splits allow")
-    trained: bool = Field(True, description="false: scored straight from the backbone; retrieval without train split: false")
-    pooled: bool = Field(False, description="retrieval: the candidates of all languages are one pool; right is what is right in any language, by equal ids of the queries")
+    trained: bool = Field(
+        True, description="false: scored straight from the backbone; retrieval without train split: false"
+    )
+    pooled: bool = Field(
+        False,
+        description="retrieval: the candidates of all languages are one pool; right is what is right in any language, by equal ids of the queries",
+    )
     recipe: RecipeEntry | None = Field(None, description="what auto means for training settings")
     domain: str = Field("general", description="for reports")
     skills: Words = Field(default_factory=list, description="for reports")
-    overlaps: Words = Field(default_factory=list, description="tasks whose test data overlap with this one's training data")
-    dev_of: Words = Field(default_factory=list, description="tasks whose test data are (translations of) this one's validation data: it selects no checkpoint for them")
+    overlaps: Words = Field(
+        default_factory=list, description="tasks whose test data overlap with this one's training data"
+    )
+    dev_of: Words = Field(
+        default_factory=list,
+        description="tasks whose test data are (translations of) this one's validation data: it selects no checkpoint for them",
+    )
     description: str = ""
     licence: str = ""
     citation: str = ""
@@ -167,23 +222,38 @@ class Entry(Strict):
 def problems_of(declared: Any, content: Located, place: tuple) -> list[XferError]:
     """Everything that is wrong with the shape of an entry."""
     if not isinstance(declared, dict):
-        return [XferError(f"{content.at(*place)}: task {place[-1]!r} is not a mapping of fields.", "kind: classification …")]
+        return [
+            XferError(
+                f"{content.at(*place)}: task {place[-1]!r} is not a mapping of fields.",
+                "kind: classification …",
+            )
+        ]
     try:
         entry = Entry.model_validate(declared)
     except ValidationError as error:
         return [_in_words(fault, content, place) for fault in error.errors()]
     odd = [use for use in entry.uses or () if use not in ("intermediate", "target")]
-    return [XferError(f"{content.at(*place, 'uses')}: {unknown('use', odd[0], ('intermediate', 'target'))}")] if odd else []
+    return (
+        [XferError(f"{content.at(*place, 'uses')}: {unknown('use', odd[0], ('intermediate', 'target'))}")]
+        if odd
+        else []
+    )
 
 
 def _in_words(fault: dict, content: Located, place: tuple) -> XferError:
     inner = tuple(part for part in fault["loc"] if part != "[key]")
     where, name = content.at(*place, *inner), ".".join(map(str, inner))
     if fault["type"] == "extra_forbidden":
-        shape = {"hub": HubEntry, "recipe": RecipeEntry}.get(str(inner[0]), Entry) if len(inner) > 1 else Entry
+        shape = (
+            {"hub": HubEntry, "recipe": RecipeEntry}.get(str(inner[0]), Entry) if len(inner) > 1 else Entry
+        )
         wrong = unknown("field", str(inner[-1]), shape.model_fields)
         return XferError(f"{where}: {wrong.what}", wrong.hint)
     if fault["type"] == "enum":
         wrong = unknown("kind", str(fault["input"]), list(map(str, TaskKind)))
         return XferError(f"{where}: {wrong.what}", wrong.hint or f"Accepted: {', '.join(TaskKind)}")
-    return XferError(f"{where}: task {place[-1]!r}, {name}: {fault['msg'].removeprefix('Value error, ')}.".replace("..", "."))
+    return XferError(
+        f"{where}: task {place[-1]!r}, {name}: {fault['msg'].removeprefix('Value error, ')}.".replace(
+            "..", "."
+        )
+    )

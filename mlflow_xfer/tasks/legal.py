@@ -11,7 +11,9 @@ CONTRACT_LABELS = ("contradiction", "entailment", "neutral")
 
 def _legal(name: str, kind: TaskKind, hub: Hub, description: str, **more) -> Task:
     more = {"metric": "accuracy", "languages": ("en",), "uses": ("intermediate",), "recipe": RECIPE} | more
-    return Task(name=name, kind=kind, sources={"hub": (hub,)}, domain="legal", description=description, **more)
+    return Task(
+        name=name, kind=kind, sources={"hub": (hub,)}, domain="legal", description=description, **more
+    )
 
 
 TASKS = (

@@ -15,12 +15,26 @@ from mlflow_xfer.tasks.task import Generated, Recipe, Suite, Task, TaskKind
 LANGUAGES = ("en", "de", "es", "tr", "sw", "id", "vi", "af", "ht", "eu")
 LOW_RESOURCE = ("af", "ht", "eu")  # a tiny share of the pre-training text, no dictionary
 
-TARGETS = ("holds", "choice", "choice_both", "bio_choice", "legal_choice", "mood", "effect", "qa", "pos", "retrieval", "retrieval_centred")
+TARGETS = (
+    "holds",
+    "choice",
+    "choice_both",
+    "bio_choice",
+    "legal_choice",
+    "mood",
+    "effect",
+    "qa",
+    "pos",
+    "retrieval",
+    "retrieval_centred",
+)
 
 TYPES = ("ANIMAL", "CLOTHING", "FOOD", "O", "OBJECT", "PERSON", "TOOL", "VEHICLE")
 UPOS = ("ADJ", "ADP", "ADV", "AUX", "DET", "NOUN", "PART", "PROPN", "VERB")
 
-PRETRAIN = Recipe(learning_rate=2.5e-3, num_train_epochs=1.0, train_batch_size=8, max_seq_length=64, warmup_ratio=0.06)
+PRETRAIN = Recipe(
+    learning_rate=2.5e-3, num_train_epochs=1.0, train_batch_size=8, max_seq_length=64, warmup_ratio=0.06
+)
 """Language modelling from random weights on ``text=mini``: one pass, the dictionary first."""
 
 MLM_PROBABILITY = 0.45
@@ -37,10 +51,16 @@ ALIGNMENT = {"retrieval": "-", "retrieval_centred": "-"}
 """A plain intermediate task moves the last layers away from what languages share (language-model batches keep it)."""
 
 
-def _intermediate(name: str, kind: TaskKind, skills: tuple[str, ...], description: str, expected: Mapping[str, str], **more) -> Task:
+def _intermediate(
+    name: str, kind: TaskKind, skills: tuple[str, ...], description: str, expected: Mapping[str, str], **more
+) -> Task:
     """An intermediate task; targets that neither ``expected`` nor ALIGNMENT names are declared ``0``."""
     metric = {TaskKind.TAGGING: "tag_f1", TaskKind.SPAN_QA: "squad"}.get(kind, "accuracy")
-    more = {"shortcuts": ("words",), "recipe": INTERMEDIATE, **more}  # it shows every concept in training: words tell the label by design
+    more = {
+        "shortcuts": ("words",),
+        "recipe": INTERMEDIATE,
+        **more,
+    }  # it shows every concept in training: words tell the label by design
     return Task(
         name=name,
         kind=kind,
@@ -92,37 +112,180 @@ _single = TaskKind.CLASSIFICATION
 _YES_NO, _GOOD_BAD = {"labels": ("no", "yes")}, {"labels": ("bad", "good")}
 
 _INTERMEDIATES = (
-    _intermediate("attribute", _single, ("attribute_a",), "has the thing attribute A?", {"holds": "+", "choice": "+", "choice_both": "+"}, **_YES_NO),
-    _intermediate("attribute_twin", _single, ("attribute_a",), "attribute A again, on other sentences: a redundant twin", {"holds": "+", "choice": "+", "choice_both": "+"}, **_YES_NO),
-    _intermediate("attribute_b", _single, ("attribute_b",), "has the thing attribute B? (the weaker of the two: alone it leaves choice_both as it was)", {}, **_YES_NO),
-    _intermediate("attribute_null", _single, (), "matched null of attribute: the attribute permuted over things", {}, **_YES_NO),
-    _intermediate("bio_attribute", _single, ("bio_attribute",), "an attribute of biomedical things", {"bio_choice": "+"}, domain="biomedical", **_YES_NO),
-    _intermediate("legal_attribute", _single, ("legal_attribute",), "an attribute of legal things", {"legal_choice": "+"}, domain="legal", **_YES_NO),
+    _intermediate(
+        "attribute",
+        _single,
+        ("attribute_a",),
+        "has the thing attribute A?",
+        {"holds": "+", "choice": "+", "choice_both": "+"},
+        **_YES_NO,
+    ),
+    _intermediate(
+        "attribute_twin",
+        _single,
+        ("attribute_a",),
+        "attribute A again, on other sentences: a redundant twin",
+        {"holds": "+", "choice": "+", "choice_both": "+"},
+        **_YES_NO,
+    ),
+    _intermediate(
+        "attribute_b",
+        _single,
+        ("attribute_b",),
+        "has the thing attribute B? (the weaker of the two: alone it leaves choice_both as it was)",
+        {},
+        **_YES_NO,
+    ),
+    _intermediate(
+        "attribute_null",
+        _single,
+        (),
+        "matched null of attribute: the attribute permuted over things",
+        {},
+        **_YES_NO,
+    ),
+    _intermediate(
+        "bio_attribute",
+        _single,
+        ("bio_attribute",),
+        "an attribute of biomedical things",
+        {"bio_choice": "+"},
+        domain="biomedical",
+        **_YES_NO,
+    ),
+    _intermediate(
+        "legal_attribute",
+        _single,
+        ("legal_attribute",),
+        "an attribute of legal things",
+        {"legal_choice": "+"},
+        domain="legal",
+        **_YES_NO,
+    ),
     _intermediate("polarity", _single, ("polarity",), "is the deed good or bad?", {"mood": "+"}, **_GOOD_BAD),
-    _intermediate("polarity_null", _single, (), "matched null of polarity: permuted over deeds", {}, **_GOOD_BAD),
-    _intermediate("coherence", _single, ("cause",), "does the state follow from the deed? (matching across texts is beyond the mini size, hence 0)", {}, **_YES_NO, shortcuts=()),
-    _intermediate("coherence_null", _single, (), "matched null of coherence: states permuted over deeds", {}, **_YES_NO, shortcuts=()),
-    _intermediate("nli", _single, ("negation",), "does the second sentence follow from the first?", {}, labels=("entailment", "neutral", "contradiction"), shortcuts=("length",)),  # a negation more or less shows
-    _intermediate("roles", TaskKind.TAGGING, ("role",), "who did what to what, where, when", {"qa": "+"}, labels=("AGENT", "DEED", "O", "PLACE", "THING", "TIME"), shortcuts=("words", "position")),
-    _intermediate("roles_null", TaskKind.TAGGING, (), "matched null of roles: tags permuted over words", {}, labels=("K0", "K1", "K2", "K3", "K4", "O"), shortcuts=("words", "position")),
-    _intermediate("types", TaskKind.TAGGING, ("type",), "natural class of each person, animal and thing", {}, labels=TYPES, shortcuts=("words", "position")),
-    _intermediate("position", TaskKind.TAGGING, ("position",), "the number of each word: conflicts with tags that follow the word", {}, labels=tuple(f"W{n}" for n in range(8)), shortcuts=("words", "position")),
-    _intermediate("same_kind", TaskKind.MULTIPLE_CHOICE, ("type",), "which thing is of the same natural class as the one named?", {}, shortcuts=()),
+    _intermediate(
+        "polarity_null", _single, (), "matched null of polarity: permuted over deeds", {}, **_GOOD_BAD
+    ),
+    _intermediate(
+        "coherence",
+        _single,
+        ("cause",),
+        "does the state follow from the deed? (matching across texts is beyond the mini size, hence 0)",
+        {},
+        **_YES_NO,
+        shortcuts=(),
+    ),
+    _intermediate(
+        "coherence_null",
+        _single,
+        (),
+        "matched null of coherence: states permuted over deeds",
+        {},
+        **_YES_NO,
+        shortcuts=(),
+    ),
+    _intermediate(
+        "nli",
+        _single,
+        ("negation",),
+        "does the second sentence follow from the first?",
+        {},
+        labels=("entailment", "neutral", "contradiction"),
+        shortcuts=("length",),
+    ),  # a negation more or less shows
+    _intermediate(
+        "roles",
+        TaskKind.TAGGING,
+        ("role",),
+        "who did what to what, where, when",
+        {"qa": "+"},
+        labels=("AGENT", "DEED", "O", "PLACE", "THING", "TIME"),
+        shortcuts=("words", "position"),
+    ),
+    _intermediate(
+        "roles_null",
+        TaskKind.TAGGING,
+        (),
+        "matched null of roles: tags permuted over words",
+        {},
+        labels=("K0", "K1", "K2", "K3", "K4", "O"),
+        shortcuts=("words", "position"),
+    ),
+    _intermediate(
+        "types",
+        TaskKind.TAGGING,
+        ("type",),
+        "natural class of each person, animal and thing",
+        {},
+        labels=TYPES,
+        shortcuts=("words", "position"),
+    ),
+    _intermediate(
+        "position",
+        TaskKind.TAGGING,
+        ("position",),
+        "the number of each word: conflicts with tags that follow the word",
+        {},
+        labels=tuple(f"W{n}" for n in range(8)),
+        shortcuts=("words", "position"),
+    ),
+    _intermediate(
+        "same_kind",
+        TaskKind.MULTIPLE_CHOICE,
+        ("type",),
+        "which thing is of the same natural class as the one named?",
+        {},
+        shortcuts=(),
+    ),
     _intermediate("questions", TaskKind.SPAN_QA, ("role",), "who, what or where?", {"qa": "+"}, shortcuts=()),
 )
 
 _TARGETS = (
     _target("holds", _single, ("attribute_a",), "has the unseen thing attribute A?", **_YES_NO),
-    _target("choice", TaskKind.MULTIPLE_CHOICE, ("attribute_a",), "which of two unseen things has attribute A?"),
-    _target("choice_both", TaskKind.MULTIPLE_CHOICE, ("attribute_a", "attribute_b"), "which of three has both attributes? Synergy: one alone leaves two"),
-    _target("bio_choice", TaskKind.MULTIPLE_CHOICE, ("bio_attribute",), "which of two unseen biomedical things has the attribute?", domain="biomedical"),
-    _target("legal_choice", TaskKind.MULTIPLE_CHOICE, ("legal_attribute",), "which of two unseen legal things has the attribute?", domain="legal"),
+    _target(
+        "choice", TaskKind.MULTIPLE_CHOICE, ("attribute_a",), "which of two unseen things has attribute A?"
+    ),
+    _target(
+        "choice_both",
+        TaskKind.MULTIPLE_CHOICE,
+        ("attribute_a", "attribute_b"),
+        "which of three has both attributes? Synergy: one alone leaves two",
+    ),
+    _target(
+        "bio_choice",
+        TaskKind.MULTIPLE_CHOICE,
+        ("bio_attribute",),
+        "which of two unseen biomedical things has the attribute?",
+        domain="biomedical",
+    ),
+    _target(
+        "legal_choice",
+        TaskKind.MULTIPLE_CHOICE,
+        ("legal_attribute",),
+        "which of two unseen legal things has the attribute?",
+        domain="legal",
+    ),
     _target("mood", _single, ("polarity",), "is the unseen deed good or bad?", labels=("bad", "good")),
     _target("effect", TaskKind.MULTIPLE_CHOICE, ("cause",), "which state follows from the unseen deed?"),
-    _target("qa", TaskKind.SPAN_QA, ("role",), "who, what or where, about unseen things", recipe=ANSWERS, size=128),
-    _target("pos", TaskKind.TAGGING, ("word_class",), "parts of speech (UPOS)", labels=UPOS, size=300, recipe=replace(TARGET, learning_rate=1e-3, num_train_epochs=4.0), shortcuts=("words", "position")),
+    _target(
+        "qa", TaskKind.SPAN_QA, ("role",), "who, what or where, about unseen things", recipe=ANSWERS, size=128
+    ),
+    _target(
+        "pos",
+        TaskKind.TAGGING,
+        ("word_class",),
+        "parts of speech (UPOS)",
+        labels=UPOS,
+        size=300,
+        recipe=replace(TARGET, learning_rate=1e-3, num_train_epochs=4.0),
+        shortcuts=("words", "position"),
+    ),
     _retrieval("retrieval", "find the translation of an English sentence", centred=False),
-    _retrieval("retrieval_centred", "the same after subtracting each language's mean: shown beside, in no total", centred=True),
+    _retrieval(
+        "retrieval_centred",
+        "the same after subtracting each language's mean: shown beside, in no total",
+        centred=True,
+    ),
 )
 
 TASKS = (*_INTERMEDIATES, *_TARGETS)

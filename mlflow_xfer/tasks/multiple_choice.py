@@ -7,18 +7,44 @@ from mlflow_xfer.tasks.task import Files, Hub, Recipe, Task, TaskKind, codes
 TRAINED = {"train": "train", "validation": "validation"}
 RECIPE = Recipe(learning_rate=1e-5, num_train_epochs=3.0, train_batch_size=32, max_seq_length=256)
 # train_xcopa.sh of google-research/xtreme: SocialIQA, then COPA.
-COPA_RECIPE = Recipe(learning_rate=3e-5, num_train_epochs=5.0, train_batch_size=32, max_seq_length=128, warmup_ratio=0.0, weight_decay=0.0)
+COPA_RECIPE = Recipe(
+    learning_rate=3e-5,
+    num_train_epochs=5.0,
+    train_batch_size=32,
+    max_seq_length=128,
+    warmup_ratio=0.0,
+    weight_decay=0.0,
+)
 XCOPA_LANGUAGES = codes("et ht id it qu sw ta th tr vi zh")
 STORY_LANGUAGES = codes("ar en es eu hi id my ru sw te zh")
 COPA_COLUMNS = {"context": "premise", "choices": ("choice1", "choice2"), "id": "idx"}
 PROMPT = "What was the {question}?"  # cause or effect; run_xcopa.py of google-research/xtreme
-COPA = Hub("aps/super_glue", config="copa", splits=TRAINED, columns=COPA_COLUMNS, languages={"train": ("en",), "validation": ("en",)}, prompt=PROMPT)
+COPA = Hub(
+    "aps/super_glue",
+    config="copa",
+    splits=TRAINED,
+    columns=COPA_COLUMNS,
+    languages={"train": ("en",), "validation": ("en",)},
+    prompt=PROMPT,
+)
 COPA_QUESTIONS = Hub("aps/super_glue", config="copa", columns=COPA_COLUMNS)
 
 
 def _choice(name: str, hub: Hub, description: str, **more) -> Task:
-    more = {"uses": ("intermediate",), "recipe": RECIPE, "languages": ("en",), "skills": ("commonsense",)} | more
-    return Task(name=name, kind=TaskKind.MULTIPLE_CHOICE, metric="accuracy", sources={"hub": (hub,)} | more.pop("sources", {}), description=description, **more)
+    more = {
+        "uses": ("intermediate",),
+        "recipe": RECIPE,
+        "languages": ("en",),
+        "skills": ("commonsense",),
+    } | more
+    return Task(
+        name=name,
+        kind=TaskKind.MULTIPLE_CHOICE,
+        metric="accuracy",
+        sources={"hub": (hub,)} | more.pop("sources", {}),
+        description=description,
+        **more,
+    )
 
 
 TASKS = (

@@ -21,14 +21,31 @@ AMERICAS_CODES = {"ay": "aym", "qu": "quy"}
 
 # jiant's defaults for intermediate training (protocol: nyu-mll/jiant, simple API).
 RECIPE = Recipe(learning_rate=1e-5, num_train_epochs=3.0, train_batch_size=32, max_seq_length=256)
-XTREME = Recipe(learning_rate=3e-5, num_train_epochs=5.0, train_batch_size=32, max_seq_length=128, warmup_ratio=0.0, weight_decay=0.0)
+XTREME = Recipe(
+    learning_rate=3e-5,
+    num_train_epochs=5.0,
+    train_batch_size=32,
+    max_seq_length=128,
+    warmup_ratio=0.0,
+    weight_decay=0.0,
+)
 
-MNLI = Hub("nyu-mll/glue", config="mnli", splits={"train": "train", "validation": "validation_matched"}, columns=PAIR | {"id": "idx"}, labels=LABELS, languages=EN)
+MNLI = Hub(
+    "nyu-mll/glue",
+    config="mnli",
+    splits={"train": "train", "validation": "validation_matched"},
+    columns=PAIR | {"id": "idx"},
+    labels=LABELS,
+    languages=EN,
+)
 SNLI = Hub("stanfordnlp/snli", config="plain_text", columns=PAIR, labels=LABELS, drop=("-1",), languages=EN)
 ANLI = Hub(
     "facebook/anli",
     config="plain_text",
-    splits={split: f"{name}_r1+{name}_r2+{name}_r3" for split, name in (("train", "train"), ("validation", "dev"), ("test", "test"))},
+    splits={
+        split: f"{name}_r1+{name}_r2+{name}_r3"
+        for split, name in (("train", "train"), ("validation", "dev"), ("test", "test"))
+    },
     columns=PAIR | {"id": "uid"},
     labels=LABELS,
     languages=EN,
@@ -36,14 +53,29 @@ ANLI = Hub(
 
 
 def _nli(name: str, hub: Hub, description: str, labels: tuple[str, ...] = LABELS, **more) -> Task:
-    more = {"uses": ("intermediate",), "recipe": RECIPE, "skills": ("inference",), "languages": ("en",)} | more
-    return Task(name=name, kind=TaskKind.CLASSIFICATION, metric="accuracy", labels=labels, sources={"hub": (hub,)} | more.pop("sources", {}), description=description, **more)
+    more = {
+        "uses": ("intermediate",),
+        "recipe": RECIPE,
+        "skills": ("inference",),
+        "languages": ("en",),
+    } | more
+    return Task(
+        name=name,
+        kind=TaskKind.CLASSIFICATION,
+        metric="accuracy",
+        labels=labels,
+        sources={"hub": (hub,)} | more.pop("sources", {}),
+        description=description,
+        **more,
+    )
 
 
 def _target(name: str, hub: Hub, description: str, languages: tuple[str, ...], **more) -> Task:
     """A target trained on MNLI, unless its own data set has a training split for the language."""
     more = {"sources": {"hub": (MNLI, hub)} | more.pop("sources", {})} | more
-    return _nli(name, hub, description, languages=languages, uses=("target",), recipe=XTREME, size=392_702, **more)
+    return _nli(
+        name, hub, description, languages=languages, uses=("target",), recipe=XTREME, size=392_702, **more
+    )
 
 
 TASKS = (

@@ -7,13 +7,33 @@ from mlflow_xfer.tasks.task import Files, Hub, Recipe, Task, TaskKind, codes
 SENTENCES = {"text_a": "sentence1", "text_b": "sentence2"}
 TRAINED = {"train": "train", "validation": "validation"}
 RECIPE = Recipe(learning_rate=1e-5, num_train_epochs=3.0, train_batch_size=32, max_seq_length=256)
-XTREME = Recipe(learning_rate=2e-5, num_train_epochs=5.0, train_batch_size=32, max_seq_length=128, warmup_ratio=0.0, weight_decay=0.0)
+XTREME = Recipe(
+    learning_rate=2e-5,
+    num_train_epochs=5.0,
+    train_batch_size=32,
+    max_seq_length=128,
+    warmup_ratio=0.0,
+    weight_decay=0.0,
+)
 PAWSX_LANGUAGES = codes("de en es fr ja ko zh")
 
 
 def _paraphrase(name: str, hub: Hub, description: str, labels: tuple[str, ...] = ("0", "1"), **more) -> Task:
-    more = {"uses": ("intermediate",), "recipe": RECIPE, "skills": ("paraphrase",), "languages": ("en",)} | more
-    return Task(name=name, kind=TaskKind.CLASSIFICATION, metric="accuracy", labels=labels, sources={"hub": (hub,)} | more.pop("sources", {}), description=description, **more)
+    more = {
+        "uses": ("intermediate",),
+        "recipe": RECIPE,
+        "skills": ("paraphrase",),
+        "languages": ("en",),
+    } | more
+    return Task(
+        name=name,
+        kind=TaskKind.CLASSIFICATION,
+        metric="accuracy",
+        labels=labels,
+        sources={"hub": (hub,)} | more.pop("sources", {}),
+        description=description,
+        **more,
+    )
 
 
 TASKS = (

@@ -6,11 +6,28 @@ from mlflow_xfer.tasks.task import Files, Hub, Part, Recipe, Task, TaskKind, cod
 
 TRAINED = {"train": "train", "validation": "validation"}
 # train_qa.sh of google-research/xtreme; 500 warm-up steps of about 8,200 there.
-RECIPE = Recipe(learning_rate=3e-5, num_train_epochs=3.0, train_batch_size=32, max_seq_length=384, warmup_ratio=0.06, weight_decay=1e-4)
+RECIPE = Recipe(
+    learning_rate=3e-5,
+    num_train_epochs=3.0,
+    train_batch_size=32,
+    max_seq_length=384,
+    warmup_ratio=0.06,
+    weight_decay=1e-4,
+)
 INTERMEDIATE = Recipe(learning_rate=1e-5, num_train_epochs=3.0, train_batch_size=32, max_seq_length=384)
 XQUAD_LANGUAGES = codes("ar de el en es hi ro ru th tr vi zh")
 MLQA_LANGUAGES = codes("ar de en es hi vi zh")
-TYDIQA_NAMES = {"ar": "arabic", "bn": "bengali", "en": "english", "fi": "finnish", "id": "indonesian", "ko": "korean", "ru": "russian", "sw": "swahili", "te": "telugu"}
+TYDIQA_NAMES = {
+    "ar": "arabic",
+    "bn": "bengali",
+    "en": "english",
+    "fi": "finnish",
+    "id": "indonesian",
+    "ko": "korean",
+    "ru": "russian",
+    "sw": "swahili",
+    "te": "telugu",
+}
 TYDIQA_LANGUAGES = tuple(TYDIQA_NAMES)
 EN = {"train": ("en",), "validation": ("en",)}
 
@@ -18,20 +35,50 @@ EN = {"train": ("en",), "validation": ("en",)}
 # and MLQA, which shares XQuAD's fine-tuning, take their validation questions from paragraphs of the training set.
 SQUAD_CUT = {"train": (0.02, 1.0), "validation": (0.0, 0.02)}
 TYDIQA_CUT = {"train": (0.1, 1.0), "validation": (0.0, 0.1)}
-SQUAD_HUB = Hub("rajpurkar/squad", config="plain_text", splits={split: Part(("train",), share=share) for split, share in SQUAD_CUT.items()}, languages=EN)
-SQUAD_FILES = Files({split: Part(("squad/train-v1.1.json",), share=share) for split, share in SQUAD_CUT.items()}, format="squad", languages=EN)
+SQUAD_HUB = Hub(
+    "rajpurkar/squad",
+    config="plain_text",
+    splits={split: Part(("train",), share=share) for split, share in SQUAD_CUT.items()},
+    languages=EN,
+)
+SQUAD_FILES = Files(
+    {split: Part(("squad/train-v1.1.json",), share=share) for split, share in SQUAD_CUT.items()},
+    format="squad",
+    languages=EN,
+)
 
 
 def _qa(name: str, description: str, hub: tuple[Hub, ...], folder: tuple[Files, ...] = (), **more) -> Task:
-    more = {"metric": "squad", "languages": ("en",), "uses": ("target",), "recipe": RECIPE, "skills": ("reading",)} | more
-    return Task(name=name, kind=TaskKind.SPAN_QA, sources={"hub": hub} | ({"folder": folder} if folder else {}), description=description, **more)
+    more = {
+        "metric": "squad",
+        "languages": ("en",),
+        "uses": ("target",),
+        "recipe": RECIPE,
+        "skills": ("reading",),
+    } | more
+    return Task(
+        name=name,
+        kind=TaskKind.SPAN_QA,
+        sources={"hub": hub} | ({"folder": folder} if folder else {}),
+        description=description,
+        **more,
+    )
 
 
 def _tydiqa_files(split: str, file: str) -> tuple[Files, ...]:
     """TyDiQA under both of the names that XTREME's scripts use; only questions of the file's language."""
     parts = {"train": ("train", "validation"), "test": ("test",)}[split]
     return tuple(
-        Files({part: Part((f"tydiqa/tydiqa-goldp-v1.1-{file}/{name}.{{language}}.{file}.json",), share=TYDIQA_CUT.get(part, (0.0, 1.0))) for part in parts}, format="tydiqa")
+        Files(
+            {
+                part: Part(
+                    (f"tydiqa/tydiqa-goldp-v1.1-{file}/{name}.{{language}}.{file}.json",),
+                    share=TYDIQA_CUT.get(part, (0.0, 1.0)),
+                )
+                for part in parts
+            },
+            format="tydiqa",
+        )
         for name in ("tydiqa.goldp", "tydiqa")
     )
 

@@ -11,7 +11,17 @@ TRAIN = {"train": "train"}
 
 
 def _text(name: str, hub: Hub, description: str, spoken: tuple[str, ...] = EVERY, **more) -> Task:
-    return Task(name=name, kind=TaskKind.MASKED_LM, metric="", languages=spoken, train_languages=spoken, sources={"hub": (hub,)}, uses=("text",), description=description, **more)
+    return Task(
+        name=name,
+        kind=TaskKind.MASKED_LM,
+        metric="",
+        languages=spoken,
+        train_languages=spoken,
+        sources={"hub": (hub,)},
+        uses=("text",),
+        description=description,
+        **more,
+    )
 
 
 TASKS = (

@@ -19,17 +19,31 @@ MEWSLI_LANGUAGES = codes("ar de en es fa ja pl ro ta tr uk")
 SENTENCES = {"source": "source_sentence", "target": "target_sentence"}
 EN = {"train": ("en",), "validation": ("en",)}
 ANSWERS = {"source": "question", "target": "context", "answers": "answers"}
-SQUAD_CUT = {"train": (0.02, 1.0), "validation": (0.0, 0.02)}  # SQuAD's dev set is XQuAD in English: it selects nothing
+SQUAD_CUT = {
+    "train": (0.02, 1.0),
+    "validation": (0.0, 0.02),
+}  # SQuAD's dev set is XQuAD in English: it selects nothing
 
 
 def _retrieval(name: str, metric: str, languages: tuple[str, ...], description: str, **more) -> Task:
     more = {"uses": ("target",), "train_languages": ()} | more
-    return Task(name=name, kind=TaskKind.RETRIEVAL, metric=metric, languages=languages, description=description, **more)
+    return Task(
+        name=name,
+        kind=TaskKind.RETRIEVAL,
+        metric=metric,
+        languages=languages,
+        description=description,
+        **more,
+    )
 
 
 def _pair(pattern: str, english: str, **more: dict) -> Files:
     """Two files of parallel lines: ``{side}`` is the foreign language or English."""
-    return Files({"test": (pattern.replace("{side}", "{language}"), pattern.replace("{side}", english))}, format="parallel", **more)
+    return Files(
+        {"test": (pattern.replace("{side}", "{language}"), pattern.replace("{side}", english))},
+        format="parallel",
+        **more,
+    )
 
 
 def _cut(path: str) -> dict[str, Part]:
@@ -37,7 +51,10 @@ def _cut(path: str) -> dict[str, Part]:
 
 
 def _bucc(split: str, file: str) -> Files:
-    return Files({split: tuple(f"bucc2018/{{language}}-en.{file}.{side}" for side in ("{language}", "en", "gold"))}, format="bucc")
+    return Files(
+        {split: tuple(f"bucc2018/{{language}}-en.{file}.{side}" for side in ("{language}", "en", "gold"))},
+        format="bucc",
+    )
 
 
 TASKS = (

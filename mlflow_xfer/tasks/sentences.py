@@ -13,7 +13,15 @@ SIB_TOPICS = ("science/technology", "travel", "politics", "sports", "health", "e
 
 def _text(name: str, hub: Hub, labels: tuple[str, ...], description: str, **more) -> Task:
     more = {"uses": ("intermediate",), "recipe": RECIPE, "languages": ("en",)} | more
-    return Task(name=name, kind=TaskKind.CLASSIFICATION, metric="accuracy", labels=labels, sources={"hub": (hub,)}, description=description, **more)
+    return Task(
+        name=name,
+        kind=TaskKind.CLASSIFICATION,
+        metric="accuracy",
+        labels=labels,
+        sources={"hub": (hub,)},
+        description=description,
+        **more,
+    )
 
 
 TASKS = (

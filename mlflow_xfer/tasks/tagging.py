@@ -25,8 +25,12 @@ UDPOS_NAMES = {
 }  # fmt: skip
 UDPOS_LANGUAGES = tuple(UDPOS_NAMES)
 UDPOS_R_LANGUAGES = codes("lt pl ro uk wo")
-UDPOS_TRAINED = tuple(code for code in UDPOS_NAMES if code not in ("kk", "th", "tl", "yo"))  # the rest: test sets only
-PANX_LANGUAGES = codes("af ar bg bn de el en es et eu fa fi fr he hi hu id it ja jv ka kk ko ml mr ms my nl pt ru sw ta te th tl tr ur vi yo zh")
+UDPOS_TRAINED = tuple(
+    code for code in UDPOS_NAMES if code not in ("kk", "th", "tl", "yo")
+)  # the rest: test sets only
+PANX_LANGUAGES = codes(
+    "af ar bg bn de el en es et eu fa fi fr he hi hu id it ja jv ka kk ko ml mr ms my nl pt ru sw ta te th tl tr ur vi yo zh"
+)
 PANX_R_LANGUAGES = codes("az gu lt pa pl qu ro uk")
 MASAKHANE = {
     "bm": "bam", "bbj": "bbj", "ee": "ewe", "fon": "fon", "ha": "hau", "ig": "ibo", "rw": "kin", "lg": "lug", "luo": "luo", "mos": "mos",
@@ -34,19 +38,32 @@ MASAKHANE = {
 }  # fmt: skip
 NERD_LANGUAGES = codes("de en es fr it nl pl pt ru zh")
 
-XTREME = Recipe(learning_rate=2e-5, num_train_epochs=10.0, train_batch_size=32, max_seq_length=128, warmup_ratio=0.0, weight_decay=0.0)
+XTREME = Recipe(
+    learning_rate=2e-5,
+    num_train_epochs=10.0,
+    train_batch_size=32,
+    max_seq_length=128,
+    warmup_ratio=0.0,
+    weight_decay=0.0,
+)
 RECIPE = Recipe(learning_rate=1e-5, num_train_epochs=3.0, train_batch_size=32, max_seq_length=256)
 SPLITS = {"train": "train", "validation": "dev", "test": "test"}
 
 
 def _xtreme(name: str) -> Files:
     """XTREME's files: one token and its tag per line."""
-    return Files({split: f"{name}/{file}-{{language}}.tsv" for split, file in SPLITS.items()}, format="conll", columns={"words": 0, "tags": 1})
+    return Files(
+        {split: f"{name}/{file}-{{language}}.tsv" for split, file in SPLITS.items()},
+        format="conll",
+        columns={"words": 0, "tags": 1},
+    )
 
 
 def _tags(name: str, metric: str, labels: tuple[str, ...], description: str, **more) -> Task:
     more = {"languages": ("en",), "uses": ("intermediate",), "recipe": RECIPE} | more
-    return Task(name=name, kind=TaskKind.TAGGING, metric=metric, labels=labels, description=description, **more)
+    return Task(
+        name=name, kind=TaskKind.TAGGING, metric=metric, labels=labels, description=description, **more
+    )
 
 
 TASKS = (

@@ -72,7 +72,9 @@ class Hub:
     revision: str = ""
     splits: Mapping[str, str | Part] = field(default_factory=lambda: {s: s for s in SPLITS})
     columns: Mapping[str, str] = field(default_factory=dict)
-    labels: tuple[str, ...] | Mapping[str, str] = ()  # names of integer labels in the data set's order, or a map
+    labels: (
+        tuple[str, ...] | Mapping[str, str]
+    ) = ()  # names of integer labels in the data set's order, or a map
     where: Mapping[str, str] = field(default_factory=dict)
     codes: Mapping[str, str] = field(default_factory=dict)
     drop: tuple[str, ...] = ()
@@ -181,20 +183,32 @@ class Task:
     recipe: Recipe = field(default_factory=Recipe)
     domain: str = "general"
     skills: tuple[str, ...] = ()
-    expected: Mapping[str, str] = field(default_factory=dict)  # as an intermediate: sign of its effect on a target: + - 0
+    expected: Mapping[str, str] = field(
+        default_factory=dict
+    )  # as an intermediate: sign of its effect on a target: + - 0
     shortcuts: tuple[str, ...] = ()  # cues that may tell the label, declared: length, position, part, words
     centred: bool = False  # retrieval: each language's mean embedding is subtracted first
-    dev_of: tuple[str, ...] = ()  # tasks whose test data are (translations of) this one's dev data: it may not select for them
-    overlaps: tuple[str, ...] = ()  # tasks whose test data are known to be (translations of) this one's training data
+    dev_of: tuple[
+        str, ...
+    ] = ()  # tasks whose test data are (translations of) this one's dev data: it may not select for them
+    overlaps: tuple[
+        str, ...
+    ] = ()  # tasks whose test data are known to be (translations of) this one's training data
     description: str = ""
     licence: str = ""
     citation: str = ""
     size: int = 0  # training rows, where known
-    verified: bool = False  # ids and columns of the hub source were read on its pages, in a harness or in a catalogue
+    verified: bool = (
+        False  # ids and columns of the hub source were read on its pages, in a harness or in a catalogue
+    )
     after: tuple[str, ...] = ()  # tasks that the benchmark's recipe trains first (XCOPA: SocialIQA)
     choice_scoring: str = "head"  # multiple choice: head or likelihood; set by the parameter of that name
-    pooling: str = "auto"  # trained retrieval: how tokens become one vector; set by the parameter of that name
-    pooled: bool = False  # retrieval: the candidates of all languages are one pool; gold is the union over equal ids
+    pooling: str = (
+        "auto"  # trained retrieval: how tokens become one vector; set by the parameter of that name
+    )
+    pooled: bool = (
+        False  # retrieval: the candidates of all languages are one pool; gold is the union over equal ids
+    )
     version: int = 1  # raised when a change of the declaration changes what is read
 
 
@@ -219,7 +233,9 @@ class Suite:
 
     name: str
     groups: Mapping[str, tuple[str, ...]]
-    languages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # where they differ from the task's own
+    languages: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # where they differ from the task's own
     description: str = ""
     citation: str = ""
 

@@ -32,7 +32,15 @@ from mlflow_xfer.tasks.task import POOL, Files, Hub, Part, Recipe, Source, Task,
 from mlflow_xfer.tasks.yaml_source import Located, load
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
-SUFFIXES = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".json": "json", ".parquet": "parquet", ".conll": "conll", ".conllu": "conllu"}
+SUFFIXES = {
+    ".tsv": "tsv",
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".json": "json",
+    ".parquet": "parquet",
+    ".conll": "conll",
+    ".conllu": "conllu",
+}
 METRICS = {
     TaskKind.CLASSIFICATION: ("accuracy",),
     TaskKind.TAGGING: ("tag_f1", "tag_accuracy", "entity_f1"),
@@ -51,7 +59,12 @@ COLUMNS = {
     TaskKind.MASKED_LM: ("text",),
     TaskKind.CAUSAL_LM: ("text",),
 }
-OPTIONAL = {TaskKind.CLASSIFICATION: ("text_b",), TaskKind.MULTIPLE_CHOICE: ("context", "question"), TaskKind.SPAN_QA: ("title",), TaskKind.RETRIEVAL: ("context", "gold", "answers")}
+OPTIONAL = {
+    TaskKind.CLASSIFICATION: ("text_b",),
+    TaskKind.MULTIPLE_CHOICE: ("context", "question"),
+    TaskKind.SPAN_QA: ("title",),
+    TaskKind.RETRIEVAL: ("context", "gold", "answers"),
+}
 
 
 def load_task_file(path: str | Path) -> tuple[Task, ...]:
@@ -63,16 +76,28 @@ def load_task_file(path: str | Path) -> tuple[Task, ...]:
     path = Path(path).expanduser().absolute()
     content = load(path)
     problems = Problems()
-    if not isinstance(content.value, dict) or set(content.value) != {"tasks"} or not isinstance(content.value["tasks"], dict):
-        problems.add(f"{path}: has no tasks.", "The file is like:\ntasks:\n  name:\n    kind: classification\n    …")
+    if (
+        not isinstance(content.value, dict)
+        or set(content.value) != {"tasks"}
+        or not isinstance(content.value["tasks"], dict)
+    ):
+        problems.add(
+            f"{path}: has no tasks.", "The file is like:\ntasks:\n  name:\n    kind: classification\n    …"
+        )
         problems.raise_if_any()
     found = []
     for name, declared in content.value["tasks"].items():
         here = content.at("tasks", name)
         if not isinstance(name, str) or not NAME.fullmatch(name):
-            problems.add(f"{here}: {name!r} is no name for a task.", "Small letters, digits and . _ - are accepted, a letter or digit first.")
+            problems.add(
+                f"{here}: {name!r} is no name for a task.",
+                "Small letters, digits and . _ - are accepted, a letter or digit first.",
+            )
         elif name in TASKS:
-            problems.add(f"{here}: task {name!r} exists already, in the catalogue.", f"Choose another name; with 'extends: {name}' the rest of the entry is taken over.")
+            problems.add(
+                f"{here}: task {name!r} exists already, in the catalogue.",
+                f"Choose another name; with 'extends: {name}' the rest of the entry is taken over.",
+            )
         else:
             before = len(problems.found)
             for problem in problems_of(declared, content, ("tasks", name)):
@@ -85,7 +110,10 @@ def load_task_file(path: str | Path) -> tuple[Task, ...]:
         for field in ("overlaps", "dev_of"):
             for named in (named for named in getattr(task, field) if named not in known):
                 wrong = unknown("task", named, known, TASKS.see)
-                problems.add(f"{content.at('tasks', task.name, field)}: task {task.name!r}, {field}: {wrong.what}", wrong.hint)
+                problems.add(
+                    f"{content.at('tasks', task.name, field)}: task {task.name!r}, {field}: {wrong.what}",
+                    wrong.hint,
+                )
     problems.raise_if_any()
     return tuple(found)
 
@@ -98,7 +126,9 @@ class _Builder:
         self.folder = content.path.parent
 
     def bad(self, field: str, what: str, hint: str = "") -> None:
-        self.problems.add(f"{self.content.at('tasks', self.name, *filter(None, [field]))}: task {self.name!r}: {what}", hint)
+        self.problems.add(
+            f"{self.content.at('tasks', self.name, *filter(None, [field]))}: task {self.name!r}: {what}", hint
+        )
 
     def task(self) -> Task | None:
         entry, before = self.entry, len(self.problems.found)
@@ -119,7 +149,11 @@ class _Builder:
         if self.entry.extends is None:
             return None
         if self.entry.extends not in TASKS:
-            self.problems.add(XferError(f"{self.content.at('tasks', self.name, 'extends')}: {unknown('task', self.entry.extends, TASKS.names(), TASKS.see)}"))
+            self.problems.add(
+                XferError(
+                    f"{self.content.at('tasks', self.name, 'extends')}: {unknown('task', self.entry.extends, TASKS.names(), TASKS.see)}"
+                )
+            )
             return None
         return TASKS.get(self.entry.extends)
 
@@ -135,7 +169,11 @@ class _Builder:
             return (), {}
         if declared is None:
             if base is None:
-                self.bad("", "has no labels.", "labels: [first, second], or {in the file: name}, or the name of a file with one label per line")
+                self.bad(
+                    "",
+                    "has no labels.",
+                    "labels: [first, second], or {in the file: name}, or the name of a file with one label per line",
+                )
             return (base.labels if base else ()), {}
         if isinstance(declared, Mapping):
             return tuple(dict.fromkeys(declared.values())), dict(declared)
@@ -154,13 +192,18 @@ class _Builder:
         return tuple(line.strip() for line in lines if line.strip())
 
     # -- sources ---------------------------------------------------------------------------------------------------
-    def _sources(self, kind: TaskKind, base: Task | None, labels: tuple[str, ...], said: Any) -> dict[str, tuple[Source, ...]]:
+    def _sources(
+        self, kind: TaskKind, base: Task | None, labels: tuple[str, ...], said: Any
+    ) -> dict[str, tuple[Source, ...]]:
         sources = dict(base.sources) if base else {}
         if self.entry.files:
             made = self._files(kind, said)
             return {"file": (made,)} if made else {}
         if self.entry.hub:
-            given = {name: tuple(value) if isinstance(value, list) else value for name, value in self.entry.hub.model_dump(exclude_unset=True).items()}
+            given = {
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in self.entry.hub.model_dump(exclude_unset=True).items()
+            }
             inherited = [s for s in sources.get("hub", ()) if isinstance(s, Hub)]
             if len(inherited) == 1:
                 sources["hub"] = (replace(inherited[0], **given),)
@@ -180,9 +223,17 @@ class _Builder:
         for split, declared in entry.files.items():
             parts = self._parts(split, declared)
             splits[split] = parts
-            used += [path for part in (parts.values() if isinstance(parts, Mapping) else (parts,)) for path in part.paths]
+            used += [
+                path
+                for part in (parts.values() if isinstance(parts, Mapping) else (parts,))
+                for path in part.paths
+            ]
         if entry.validation_fraction and "validation" in splits:
-            self.bad("validation_fraction", "is given beside a validation split.", "It cuts one from the training rows where there is none.")
+            self.bad(
+                "validation_fraction",
+                "is given beside a validation split.",
+                "It cuts one from the training rows where there is none.",
+            )
         elif entry.validation_fraction and "train" not in splits:
             self.bad("validation_fraction", "is given, but there is no train split.")
         elif entry.validation_fraction:
@@ -207,7 +258,9 @@ class _Builder:
     def _part(self, declared: Any) -> Part:
         more = {}
         if isinstance(declared, dict):
-            more = {name: str(self.folder / declared[name]) for name in ("ids", "exclude_ids") if name in declared}
+            more = {
+                name: str(self.folder / declared[name]) for name in ("ids", "exclude_ids") if name in declared
+            }
             declared = declared.get("path", declared.get("paths"))
         paths = [declared] if isinstance(declared, str) else declared
         return Part(tuple(str(self.folder / Path(path).expanduser()) for path in paths), **more)
@@ -220,19 +273,33 @@ class _Builder:
         if own and (by_name or entry.language_column):
             return own
         if by_name:
-            return tuple(code for code in languages.known() if all(Path(path.replace("{language}", code)).is_file() for path in part.paths))
+            return tuple(
+                code
+                for code in languages.known()
+                if all(Path(path.replace("{language}", code)).is_file() for path in part.paths)
+            )
         return (languages.get(entry.language).code,)
 
     def _format(self, kind: TaskKind, used: list[str]) -> str | None:
         if kind is TaskKind.SPAN_QA and all(path.endswith(".json") for path in used):
             return "squad"
-        if kind is TaskKind.TAGGING and all(Path(path).suffix in (".tsv", ".conll", ".txt", ".bio") for path in used):
+        if kind is TaskKind.TAGGING and all(
+            Path(path).suffix in (".tsv", ".conll", ".txt", ".bio") for path in used
+        ):
             return "conll"
-        if kind is TaskKind.RETRIEVAL and not self.entry.columns and not all(Path(path).suffix in (".jsonl", ".json", ".parquet") for path in used):
+        if (
+            kind is TaskKind.RETRIEVAL
+            and not self.entry.columns
+            and not all(Path(path).suffix in (".jsonl", ".json", ".parquet") for path in used)
+        ):
             return "parallel"
         found = {SUFFIXES.get(Path(path).suffix) for path in used}
         if len(found) != 1 or None in found:
-            self.bad("files", "their format is not clear from the names.", f"format: {', '.join(sorted(set(SUFFIXES.values())))}, squad, text")
+            self.bad(
+                "files",
+                "their format is not clear from the names.",
+                f"format: {', '.join(sorted(set(SUFFIXES.values())))}, squad, text",
+            )
             return None
         return found.pop()
 
@@ -240,31 +307,65 @@ class _Builder:
         """Whether tables begin with names: as declared, else where columns are given by name."""
         if form not in ("tsv", "csv"):
             return False
-        named = [c for c in columns.values() if isinstance(c, str) or (isinstance(c, tuple) and any(isinstance(p, str) for p in c))]
+        named = [
+            c
+            for c in columns.values()
+            if isinstance(c, str) or (isinstance(c, tuple) and any(isinstance(p, str) for p in c))
+        ]
         header = self.entry.header if self.entry.header is not None else bool(named) or not columns
         if not header and (named or not columns):
-            self.bad("header", f"{form} files without header need columns by position.", "columns: {text_a: 0, text_b: 1, label: 2}; or header: true")
+            self.bad(
+                "header",
+                f"{form} files without header need columns by position.",
+                "columns: {text_a: 0, text_b: 1, label: 2}; or header: true",
+            )
         return header
 
     def _known_columns(self, kind: TaskKind, columns: Mapping[str, Any], field: str) -> None:
         known = {*COLUMNS[kind], *OPTIONAL.get(kind, ()), "id"}
         for name in columns:
             if name not in known:
-                self.problems.add(XferError(f"{self.content.at('tasks', self.name, field, name)}: {unknown(f'column of a {kind} task', name, known)}"))
+                self.problems.add(
+                    XferError(
+                        f"{self.content.at('tasks', self.name, field, name)}: {unknown(f'column of a {kind} task', name, known)}"
+                    )
+                )
 
     # -- the whole -------------------------------------------------------------------------------------------------
-    def _assembled(self, kind: TaskKind, base: Task | None, labels: tuple[str, ...], sources: dict) -> Task | None:
+    def _assembled(
+        self, kind: TaskKind, base: Task | None, labels: tuple[str, ...], sources: dict
+    ) -> Task | None:
         entry = self.entry
         metrics = METRICS[kind]
         metric = entry.metric or (base.metric if base else self._default_metric(kind, labels))
         if metric not in metrics and (base is None or metric != base.metric):
-            self.bad("metric", f"metric {metric!r} does not score {kind} tasks.", f"Accepted: {', '.join(metrics)}")
+            self.bad(
+                "metric", f"metric {metric!r} does not score {kind} tasks.", f"Accepted: {', '.join(metrics)}"
+            )
         tested, trained = self._languages(sources, "test"), self._languages(sources, "train")
         if base and not entry.files:
             tested, trained = base.languages, base.train_languages
         if not (tested or trained):
-            self.bad("files", "has neither a train nor a test split." if self.entry.files else "needs languages.", "languages: [en, …]" if entry.hub else "")
-        own = entry.model_dump(include={"domain", "skills", "overlaps", "dev_of", "description", "licence", "citation", "version", "trained", "pooled"}, exclude_unset=True)
+            self.bad(
+                "files",
+                "has neither a train nor a test split." if self.entry.files else "needs languages.",
+                "languages: [en, …]" if entry.hub else "",
+            )
+        own = entry.model_dump(
+            include={
+                "domain",
+                "skills",
+                "overlaps",
+                "dev_of",
+                "description",
+                "licence",
+                "citation",
+                "version",
+                "trained",
+                "pooled",
+            },
+            exclude_unset=True,
+        )
         if kind is TaskKind.RETRIEVAL and not trained and base is None:
             own.setdefault("trained", False)
         fields = {
@@ -273,14 +374,22 @@ class _Builder:
             "uses": tuple(entry.uses or [use for use, there in (("intermediate", trained), ("target", tested)) if there]),
         }  # fmt: skip
         if entry.recipe:
-            fields["recipe"] = replace(base.recipe if base else Recipe(), **entry.recipe.model_dump(exclude_unset=True))
+            fields["recipe"] = replace(
+                base.recipe if base else Recipe(), **entry.recipe.model_dump(exclude_unset=True)
+            )
         fields |= {name: tuple(value) if isinstance(value, list) else value for name, value in own.items()}
         return replace(base, **fields) if base else Task(**fields)
 
     def _default_metric(self, kind: TaskKind, labels: tuple[str, ...]) -> str:
         metrics = METRICS[kind]
-        if kind is TaskKind.RETRIEVAL:  # lists are judged where there are right answers or a dual encoder to train
-            return "map_at_20" if {"gold", "answers"} & set(self.entry.columns) or {"train", POOL} & set(self.entry.files) else metrics[0]
+        if (
+            kind is TaskKind.RETRIEVAL
+        ):  # lists are judged where there are right answers or a dual encoder to train
+            return (
+                "map_at_20"
+                if {"gold", "answers"} & set(self.entry.columns) or {"train", POOL} & set(self.entry.files)
+                else metrics[0]
+            )
         return metrics[-1] if any(label.startswith("B-") for label in labels) else metrics[0]
 
     def _languages(self, sources: Mapping[str, tuple[Source, ...]], split: str) -> tuple[str, ...]:
@@ -290,7 +399,9 @@ class _Builder:
             if parts is not None:
                 found |= dict.fromkeys(parts if isinstance(parts, Mapping) else source.languages[split])
         if not found and "hub" in sources and split in sources["hub"][0].splits:
-            found = dict.fromkeys(languages.get(code).code for code in self.entry.languages or [self.entry.language])
+            found = dict.fromkeys(
+                languages.get(code).code for code in self.entry.languages or [self.entry.language]
+            )
         return tuple(found)
 
 

@@ -42,14 +42,24 @@ def load(path: Path) -> Located:
     except OSError as error:
         raise XferError(f"{path}: cannot be read ({error.strerror or error}).", "Check the path.") from None
     except UnicodeDecodeError as error:
-        raise XferError(f"{path}: is not UTF-8 ({error.reason} at byte {error.start}).", "Convert the file to UTF-8.") from None
+        raise XferError(
+            f"{path}: is not UTF-8 ({error.reason} at byte {error.start}).", "Convert the file to UTF-8."
+        ) from None
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         value = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise XferError(f"{path}:{mark.line + 1 if mark else 1}: is not YAML ({error.problem or error.context}).", "Indent with blanks; quote texts that hold ': ' or begin with a sign.") from None
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:  # NULs, odd dates, unhashable keys, bombs
+        raise XferError(
+            f"{path}:{mark.line + 1 if mark else 1}: is not YAML ({error.problem or error.context}).",
+            "Indent with blanks; quote texts that hold ': ' or begin with a sign.",
+        ) from None
+    except (
+        yaml.YAMLError,
+        ValueError,
+        TypeError,
+        RecursionError,
+    ) as error:  # NULs, odd dates, unhashable keys, bombs
         raise XferError(f"{path}: is not YAML ({str(error).splitlines()[0]}).") from None
     problems = Problems()
     _twice(root, path, problems)
@@ -79,7 +89,9 @@ def _twice(root: yaml.Node | None, path: Path, problems: Problems) -> None:
             seen: dict[str, int] = {}
             for name, value in node.value:
                 if isinstance(name, yaml.ScalarNode) and name.value in seen and name.value != "<<":
-                    problems.add(f"{path}:{name.start_mark.line + 1}: {name.value!r} stands here a second time (first on line {seen[name.value]}).")
+                    problems.add(
+                        f"{path}:{name.start_mark.line + 1}: {name.value!r} stands here a second time (first on line {seen[name.value]})."
+                    )
                 seen.setdefault(str(name.value), name.start_mark.line + 1)
                 todo += [name, value]
         elif isinstance(node, yaml.SequenceNode):

@@ -128,7 +128,9 @@ def fetch(store: Store, reference: str) -> Path:
     return cached
 
 
-def _upload(store: Store, run_id: str, model_id: str, directory: Path, files: Mapping[str, manifest.Listed]) -> str:
+def _upload(
+    store: Store, run_id: str, model_id: str, directory: Path, files: Mapping[str, manifest.Listed]
+) -> str:
     """Upload the checkpoint, what makes it loadable, and last the manifest; returns the manifest's sha256."""
     with tempfile.TemporaryDirectory(dir=_scratch()) as folder:
         extra, last = Path(folder) / "extra", Path(folder) / manifest.FILE
@@ -147,7 +149,9 @@ def _upload(store: Store, run_id: str, model_id: str, directory: Path, files: Ma
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _download(store: Store, model: Any, files: Mapping[str, manifest.Listed], folder: Path, reference: str) -> None:
+def _download(
+    store: Store, model: Any, files: Mapping[str, manifest.Listed], folder: Path, reference: str
+) -> None:
     """Download into a neighbour of ``folder``, verify, rename: readers see all of it or nothing."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
@@ -195,7 +199,8 @@ def _publishable(directory: Path) -> dict[str, manifest.Listed]:
     pickles = [name for name in files if name.lower().endswith(_PICKLES)]
     if pickles:
         raise XferError(
-            f"{directory} cannot be published: {', '.join(pickles)} may hold pickles.", "Save safetensors only."
+            f"{directory} cannot be published: {', '.join(pickles)} may hold pickles.",
+            "Save safetensors only.",
         )
     return files
 

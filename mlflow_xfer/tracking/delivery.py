@@ -16,9 +16,7 @@ from mlflow_xfer.tracking.spool import Entry, Spool
 
 log = logging.getLogger(__name__)
 
-OPENED_TAG = (
-    "xfer.opened_at"  # when the run was last opened (ms): the late "finish" of an earlier opening must not close it
-)
+OPENED_TAG = "xfer.opened_at"  # when the run was last opened (ms): the late "finish" of an earlier opening must not close it
 _BATCH_METRICS = 1000  # MLflow's limit per request
 _STUBBORN = 5  # times a store that answers may fail on one record before the record is set aside
 
@@ -79,7 +77,10 @@ class Delivery:
             if count < _STUBBORN or not answered(error):
                 raise error
         log.warning(
-            "The tracking store refused %s for run %s: %s", entry.record.get("op"), entry.record.get("run"), said(error)
+            "The tracking store refused %s for run %s: %s",
+            entry.record.get("op"),
+            entry.record.get("run"),
+            said(error),
         )
         self.spool.reject(entry.record, said(error))
         self.spool.delivered(entry.end)
@@ -135,7 +136,8 @@ class Delivery:
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         inputs = [
-            DatasetInput(Dataset(**r["dataset"]), tags=[InputTag(k, v) for k, v in r["tags"].items()]) for r in records
+            DatasetInput(Dataset(**r["dataset"]), tags=[InputTag(k, v) for k, v in r["tags"].items()])
+            for r in records
         ]
         self.client.log_inputs(records[0]["run"], datasets=inputs)
 
@@ -171,7 +173,11 @@ def _groups(entries: Sequence[Entry]) -> list[list[Entry]]:
     groups: list[list[Entry]] = []
     for entry in entries:
         record, last = entry.record, groups[-1][-1].record if groups else {}
-        same = record.get("op") in _MERGED and record["op"] == last.get("op") and record.get("run") == last.get("run")
+        same = (
+            record.get("op") in _MERGED
+            and record["op"] == last.get("op")
+            and record.get("run") == last.get("run")
+        )
         if same and len(groups[-1]) < 100:
             groups[-1].append(entry)
         else:

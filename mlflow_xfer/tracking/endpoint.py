@@ -21,7 +21,19 @@ T = TypeVar("T")
 
 OPEN_SECONDS = 25.0  # an unreachable server is reported within 30 s, interpreter start included
 FILE_SECONDS = 600.0  # a database file is there or not; making its tables takes long where the machine is busy, and must not be cut off
-_NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "lustre", "gpfs", "beegfs", "fuse.sshfs"}
+_NETWORK_FILE_SYSTEMS = {
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "9p",
+    "afs",
+    "lustre",
+    "gpfs",
+    "beegfs",
+    "fuse.sshfs",
+}
 
 # MLflow answers with these when repeating the same request cannot help. Everything else (connection
 # refused, time-outs, locked database, expired credentials) may pass, and waits in the spool.
@@ -121,7 +133,11 @@ def answered(error: BaseException) -> bool:
     import requests
     from mlflow.exceptions import RestException
 
-    return isinstance(error, RestException) or isinstance(error, requests.HTTPError) and error.response is not None
+    return (
+        isinstance(error, RestException)
+        or isinstance(error, requests.HTTPError)
+        and error.response is not None
+    )
 
 
 def said(error: BaseException, length: int = 300) -> str:
@@ -170,7 +186,9 @@ def within(seconds: float, call: Callable[[], T], uri: str) -> T:
     return outcome[0]
 
 
-def patiently(call: Callable[[], T], uri: str, warn: Callable[[str], object], seconds: float | None = None) -> T:
+def patiently(
+    call: Callable[[], T], uri: str, warn: Callable[[str], object], seconds: float | None = None
+) -> T:
     """``call()``, repeated while the store is away, for up to ``seconds`` (``$XFER_SERVER_PATIENCE``, 600).
 
     For calls whose answer is needed before work can go on. Raises the unreachable error after that;
@@ -188,7 +206,9 @@ def patiently(call: Callable[[], T], uri: str, warn: Callable[[str], object], se
             if time.monotonic() + pause > deadline:
                 raise unreachable(uri, error) from error
             if not warned:
-                warn(f"The tracking store {redact(uri)} does not answer; waiting for it up to {seconds:.0f} s.")
+                warn(
+                    f"The tracking store {redact(uri)} does not answer; waiting for it up to {seconds:.0f} s."
+                )
                 warned = True
             time.sleep(pause)
             pause = min(pause * 2, 10.0)

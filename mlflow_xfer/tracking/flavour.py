@@ -47,7 +47,9 @@ def _write_mlmodel(checkpoint, out, architecture, pipeline, tokenizer, run_id, m
     for name in tokenizer:
         shutil.copyfile(checkpoint / name, components / name)
     task, instance = pipeline
-    tokenizer_class = _json(checkpoint / "tokenizer_config.json").get("tokenizer_class") or "PreTrainedTokenizerFast"
+    tokenizer_class = (
+        _json(checkpoint / "tokenizer_config.json").get("tokenizer_class") or "PreTrainedTokenizerFast"
+    )
     body = {
         "artifact_path": f"models:/{model_id}",
         "flavors": {
@@ -90,7 +92,9 @@ def _write_mlmodel(checkpoint, out, architecture, pipeline, tokenizer, run_id, m
     }
     (out / "MLmodel").write_text(yaml.safe_dump(body, sort_keys=False), encoding="utf-8")
     packages = [
-        f"{name}=={_version(name)}" for name in ("mlflow", "torch", "transformers", "safetensors") if _version(name)
+        f"{name}=={_version(name)}"
+        for name in ("mlflow", "torch", "transformers", "safetensors")
+        if _version(name)
     ]
     (out / "requirements.txt").write_text("\n".join(packages) + "\n", encoding="utf-8")
     python = {"python": ".".join(map(str, sys.version_info[:3])), "dependencies": ["-r requirements.txt"]}
@@ -122,7 +126,10 @@ def _readme(checkpoint: Path, architecture: str, pyfunc: bool, model_id: str) ->
     if pyfunc:
         lines += ["", f'`mlflow.pyfunc.load_model("models:/{model_id}").predict(["a text"])` gives labels.']
     else:
-        lines += ["", "MLflow has no flavour for this architecture, so `mlflow.pyfunc.load_model` does not load it."]
+        lines += [
+            "",
+            "MLflow has no flavour for this architecture, so `mlflow.pyfunc.load_model` does not load it.",
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -36,7 +36,9 @@ _LEDGER_POLL_SECONDS = 2.0
 
 
 @contextmanager
-def hold(key: str, *, timeout: float | None = None, waiting: Callable[[float], object] | None = None) -> Iterator[None]:
+def hold(
+    key: str, *, timeout: float | None = None, waiting: Callable[[float], object] | None = None
+) -> Iterator[None]:
     """Hold ``key`` on this host; the operating system lets go of it when its holder dies.
 
     Args:
@@ -126,7 +128,10 @@ class Lease:
         except Exception as error:
             if patience is None and isinstance(error, XferError):
                 raise
-            log.warning("Whether another worker took this phase over is not known (%s); going on", endpoint.said(error))
+            log.warning(
+                "Whether another worker took this phase over is not known (%s); going on",
+                endpoint.said(error),
+            )
             return
         if renewed is None:
             raise TakenOver(self.key)
@@ -190,7 +195,9 @@ def _wait(store: Store, key: str, over: Callable[[], bool]) -> Lease:
         except XferError:
             raise
         except Exception as error:
-            log.warning("Leases across machines are off, the tracking store refuses them: %s", endpoint.said(error))
+            log.warning(
+                "Leases across machines are off, the tracking store refuses them: %s", endpoint.said(error)
+            )
             store.leases = False
             return Lease(store, key)
         if generation is not None:
@@ -235,4 +242,8 @@ def _place() -> str:
 
 def _file_name(key: str) -> str:
     """``key`` as a file name; long or odd keys by digest."""
-    return key if len(key) <= 150 and key.replace("-", "").isalnum() else hashlib.sha256(key.encode()).hexdigest()
+    return (
+        key
+        if len(key) <= 150 and key.replace("-", "").isalnum()
+        else hashlib.sha256(key.encode()).hexdigest()
+    )

@@ -45,7 +45,9 @@ class Ledger:
     stale_seconds: float = field(default_factory=stale_seconds)
     clock: Callable[[], float] = time.monotonic
     _run: str = ""
-    _seen: dict[str, tuple[str, float]] = field(default_factory=dict)  # key -> (last heartbeat, when first seen)
+    _seen: dict[str, tuple[str, float]] = field(
+        default_factory=dict
+    )  # key -> (last heartbeat, when first seen)
     _tried: set[str] = field(default_factory=set)
     _beats: int = 0
 
@@ -111,7 +113,11 @@ class Ledger:
         generation = 0
         while f"{name}.{generation + 1}" in data.params:
             generation += 1
-        return generation, data.params.get(f"{name}.{generation}", ""), data.tags.get(f"{name}.{generation}.beat", "")
+        return (
+            generation,
+            data.params.get(f"{name}.{generation}", ""),
+            data.tags.get(f"{name}.{generation}.beat", ""),
+        )
 
     def _write(self, param: str) -> bool:
         """Write the parameter, and once more: the second time it is accepted only if the first value was ours."""
@@ -121,7 +127,9 @@ class Ledger:
             for _ in range(2):
                 self.client.log_param(self.run_id(), param, self.worker)
         except MlflowException as error:
-            if error.error_code != "INVALID_PARAMETER_VALUE":  # the store is away: whose the key is, is not known
+            if (
+                error.error_code != "INVALID_PARAMETER_VALUE"
+            ):  # the store is away: whose the key is, is not known
                 raise
             if self._ledger_run().info.lifecycle_stage != "deleted":
                 return False
@@ -175,4 +183,8 @@ def _make_run(client, experiment: str) -> str:
 
 def _param(key: str) -> str:
     """``key`` as the start of a parameter name (a digest: two 64-digit hashes fill half of MLflow's limit)."""
-    return key if len(key) <= 200 and key.replace("-", "").isalnum() else hashlib.sha256(key.encode()).hexdigest()
+    return (
+        key
+        if len(key) <= 200 and key.replace("-", "").isalnum()
+        else hashlib.sha256(key.encode()).hexdigest()
+    )

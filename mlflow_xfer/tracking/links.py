@@ -28,7 +28,15 @@ def run(tracking_uri: str, experiment_id: str, run_id: str) -> str:
     return f"{base(tracking_uri)}/#/experiments/{experiment_id}/runs/{run_id}?{_VIEW}"
 
 
-def runs(tracking_uri: str, experiment_id: str, *, kind: str = "", order_by: str = "", mode: str = "", tags: Mapping[str, str] = {}) -> str:  # noqa: B006 (read only)
+def runs(
+    tracking_uri: str,
+    experiment_id: str,
+    *,
+    kind: str = "",
+    order_by: str = "",
+    mode: str = "",
+    tags: Mapping[str, str] = {},
+) -> str:  # noqa: B006 (read only)
     """The runs table of an experiment.
 
     Args:
@@ -37,7 +45,10 @@ def runs(tracking_uri: str, experiment_id: str, *, kind: str = "", order_by: str
         mode: ``CHART`` or ``ARTIFACT`` instead of the table.
     """
     link = f"{base(tracking_uri)}/#/experiments/{experiment_id}/runs?{_VIEW}"
-    wanted = [*([f"tags.xfer.kind = '{kind}'"] if kind else []), *(f"tags.`{name}` = '{value}'" for name, value in tags.items())]
+    wanted = [
+        *([f"tags.xfer.kind = '{kind}'"] if kind else []),
+        *(f"tags.`{name}` = '{value}'" for name, value in tags.items()),
+    ]
     if wanted:
         link += "&searchFilter=" + quote(" AND ".join(wanted))
     if mode:
@@ -49,7 +60,9 @@ def runs(tracking_uri: str, experiment_id: str, *, kind: str = "", order_by: str
 
 def compare(tracking_uri: str, experiment_id: str, run_ids: Sequence[str]) -> str:
     """Parallel coordinates, scatter, box and contour plots of these runs."""
-    wanted, experiments = (quote(json.dumps(list(ids), separators=(",", ":"))) for ids in (run_ids, [experiment_id]))
+    wanted, experiments = (
+        quote(json.dumps(list(ids), separators=(",", ":"))) for ids in (run_ids, [experiment_id])
+    )
     return f"{base(tracking_uri)}/#/compare-runs?runs={wanted}&experiments={experiments}"
 
 

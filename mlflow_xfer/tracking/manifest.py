@@ -77,6 +77,8 @@ def faults(folder: Path, files: Mapping[str, Listed], ignore: frozenset[str] = f
     except ValueError as error:
         return [str(error)]
     found = [f"{name} is missing" for name in files if name not in present]
-    found += [f"{name} was changed" for name, listed in files.items() if name in present and present[name] != listed]
+    found += [
+        f"{name} was changed" for name, listed in files.items() if name in present and present[name] != listed
+    ]
     found += [f"{name} was added" for name in present if name not in files and name not in ignore]
     return found

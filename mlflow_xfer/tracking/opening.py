@@ -59,7 +59,8 @@ def _first_use(uri: str) -> FileLock:
     path = endpoint.sqlite_path(uri)
     if path and not path.parent.is_dir():
         raise XferError(
-            f"The folder of the tracking database {path} does not exist.", "Create it, or set MLFLOW_TRACKING_URI."
+            f"The folder of the tracking database {path} does not exist.",
+            "Create it, or set MLFLOW_TRACKING_URI.",
         )
     return FileLock(locks / f"store-{endpoint.store_key(uri)}.lock", timeout=endpoint.open_seconds(uri))
 

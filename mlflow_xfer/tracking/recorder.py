@@ -94,7 +94,9 @@ class Recorder:
         if self._left is None:
             self._left = self.writer.close(patience)
             if self._left:
-                log.warning("%d tracking records are not delivered yet. Send them with: mlflow-xfer sync", self._left)
+                log.warning(
+                    "%d tracking records are not delivered yet. Send them with: mlflow-xfer sync", self._left
+                )
         return self._left
 
     def _put(self, op: str, run_id: str, **fields: object) -> int:

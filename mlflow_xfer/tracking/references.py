@@ -28,10 +28,13 @@ def run_of(store: Store, reference: str) -> str:
     try:
         run_id = store.ask(lambda: _source_run(store.client, reference))
     except MlflowException as error:
-        raise XferError(f"model={reference}: {error.message}", "Check the name and MLFLOW_TRACKING_URI.") from error
+        raise XferError(
+            f"model={reference}: {error.message}", "Check the name and MLFLOW_TRACKING_URI."
+        ) from error
     if not run_id:
         raise XferError(
-            f"model={reference} was not logged by a run.", "Name a run, or download it and give the directory."
+            f"model={reference} was not logged by a run.",
+            "Name a run, or download it and give the directory.",
         )
     return run_id
 

@@ -27,10 +27,28 @@ def register(store: Store, run_id: str, name: str, tags: Mapping[str, str], desc
         raise XferError(f"Run {run_id} has no checkpoint to register.")
     source = f"models:/{model_id}"
     try:
-        if name not in {model.name for model in store.ask(lambda: store.client.search_registered_models(f"name = '{name}'"))}:
+        if name not in {
+            model.name
+            for model in store.ask(lambda: store.client.search_registered_models(f"name = '{name}'"))
+        }:
             store.ask(lambda: store.client.create_registered_model(name))
-        earlier = [v for v in store.ask(lambda: store.client.search_model_versions(f"name = '{name}'")) if v.run_id == run_id]
-        version = earlier[0] if earlier else store.ask(lambda: store.client.create_model_version(name, source, run_id=run_id, tags=dict(tags), description=description, model_id=model_id))
+        earlier = [
+            v
+            for v in store.ask(lambda: store.client.search_model_versions(f"name = '{name}'"))
+            if v.run_id == run_id
+        ]
+        version = (
+            earlier[0]
+            if earlier
+            else store.ask(
+                lambda: store.client.create_model_version(
+                    name, source, run_id=run_id, tags=dict(tags), description=description, model_id=model_id
+                )
+            )
+        )
     except MlflowException as error:
-        raise XferError(f"register={name}: the registry refuses it ({str(error).splitlines()[0]}).", "Give a name of letters, digits, dots, dashes and underscores.") from error
+        raise XferError(
+            f"register={name}: the registry refuses it ({str(error).splitlines()[0]}).",
+            "Give a name of letters, digits, dots, dashes and underscores.",
+        ) from error
     return f"models:/{name}/{version.version}"

@@ -27,7 +27,9 @@ READERS = 8
 TOLD_APART = {"combine": ("joint",), "merge_method": (), "merge_weight": (), "merge_density": (), "mixing": ("proportional",), "mlm_share": ("0.0", "0"), "learning_rate": (), "num_train_epochs": (), "max_steps": (), "train_batch_size": (), "max_seq_length": ()}  # fmt: skip
 
 
-def results(store: Store, asked: Sequence[str] = (), *, filter: str = "", details: bool = True) -> pd.DataFrame:
+def results(
+    store: Store, asked: Sequence[str] = (), *, filter: str = "", details: bool = True
+) -> pd.DataFrame:
     """Per-language scores of the evaluations behind runs, in the columns ``COLUMNS``.
 
     Args:
@@ -45,7 +47,10 @@ def results(store: Store, asked: Sequence[str] = (), *, filter: str = "", detail
     """
     import pandas as pd
 
-    every = {run.run_id: run for run in _finished(store, "tags.`xfer.schema` = '1' AND attributes.status = 'FINISHED'")}
+    every = {
+        run.run_id: run
+        for run in _finished(store, "tags.`xfer.schema` = '1' AND attributes.status = 'FINISHED'")
+    }
     below = _below(every, [_named(store, every, name) for name in asked]) if asked else _own(every, store)
     chosen = [run for run in below if _is_evaluation(run)]
     if filter:
@@ -92,7 +97,8 @@ def _named(store: Store, every: Mapping[str, RunView], name: str) -> RunView:
     run_id = by_name[0].run_id if by_name else run_of(store, name)
     if run_id not in every:
         raise XferError(
-            f"Run {name!r} is not a finished run of mlflow-xfer.", "Wait until it has finished, or name another."
+            f"Run {name!r} is not a finished run of mlflow-xfer.",
+            "Wait until it has finished, or name another.",
         )
     return every[run_id]
 
@@ -102,7 +108,9 @@ def _own(every: Mapping[str, RunView], store: Store) -> list[RunView]:
 
 
 def _is_evaluation(run: RunView) -> bool:
-    return run.kind == "phase" and run.tags.get("xfer.phase") == "evaluate" and "xfer.split" not in run.tags  # a search's evaluations on dev splits are no results
+    return (
+        run.kind == "phase" and run.tags.get("xfer.phase") == "evaluate" and "xfer.split" not in run.tags
+    )  # a search's evaluations on dev splits are no results
 
 
 def _below(every: Mapping[str, RunView], asked: Sequence[RunView]) -> list[RunView]:
@@ -133,7 +141,10 @@ def _replicates(below: Sequence[RunView]) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     for run in below:
         if run.kind == "transfer" and run.tags.get("xfer.seed"):
-            replicate = {"seed": _number(run.tags["xfer.seed"]), "base_seed": _number(run.tags.get("xfer.base_seed", "0"))}
+            replicate = {
+                "seed": _number(run.tags["xfer.seed"]),
+                "base_seed": _number(run.tags.get("xfer.base_seed", "0")),
+            }
             for made in run.inputs:
                 if replicate not in found.setdefault(made, []):
                     found[made].append(replicate)
@@ -158,9 +169,13 @@ def _facts(run: RunView, every: Mapping[str, RunView]) -> dict[str, Any]:
     target = next((one for one in chain if one.tags.get("xfer.phase") == "target"), None)
     select = target.params.get("select_by", "") if target else ""
     parts = [f"select_by={select}"] if select else []
-    parts += [f"shots={tags['xfer.target_shots']}"] if tags.get("xfer.target_shots", "0") not in ("", "0") else []
+    parts += (
+        [f"shots={tags['xfer.target_shots']}"] if tags.get("xfer.target_shots", "0") not in ("", "0") else []
+    )
     parts += [f"train_on={tags['xfer.train_on']}"] if tags.get("xfer.train_on") else []
-    control = f" (control={tags['xfer.control']})" if tags.get("xfer.control", "none") not in ("", "none") else ""
+    control = (
+        f" (control={tags['xfer.control']})" if tags.get("xfer.control", "none") not in ("", "none") else ""
+    )
     seed = tags.get("xfer.seed", "")
     return {
         "condition": (tags.get("xfer.tasks", "").replace(",", "+") or "none") + control,
@@ -170,7 +185,8 @@ def _facts(run: RunView, every: Mapping[str, RunView]) -> dict[str, Any]:
         "protocol": " ".join(parts),
         "base_model": tags.get("xfer.base_model", ""),
         "run_id": run.run_id,
-        "settings": {"combine": tags.get("xfer.combine", "joint")} | {k: v for one in before for k, v in one.params.items() if k in TOLD_APART},
+        "settings": {"combine": tags.get("xfer.combine", "joint")}
+        | {k: v for one in before for k, v in one.params.items() if k in TOLD_APART},
     }
 
 
@@ -217,7 +233,9 @@ def _in_parallel(function: Callable[[RunView], Any], chosen: Sequence[RunView]) 
 def _from_metrics(run: RunView) -> list[dict[str, Any]]:
     """Scores by the metrics ``eval/<task>/<language>``, for runs whose table is gone."""
     keys = [(name.split("/"), value) for name, value in run.metrics.items() if name.startswith("eval/")]
-    return [{"task": parts[1], "language": parts[2], "score": value} for parts, value in keys if len(parts) == 3]
+    return [
+        {"task": parts[1], "language": parts[2], "score": value} for parts, value in keys if len(parts) == 3
+    ]
 
 
 def costs(store: Store, run_ids: Sequence[str]) -> pd.DataFrame:
@@ -225,7 +243,8 @@ def costs(store: Store, run_ids: Sequence[str]) -> pd.DataFrame:
     import pandas as pd
 
     every = {
-        run.run_id: run for run in _finished(store, "tags.`xfer.kind` = 'phase' AND attributes.status = 'FINISHED'")
+        run.run_id: run
+        for run in _finished(store, "tags.`xfer.kind` = 'phase' AND attributes.status = 'FINISHED'")
     }
     used = {one.run_id: one for run_id in run_ids if run_id in every for one in _chain(every[run_id], every)}
     rows = [

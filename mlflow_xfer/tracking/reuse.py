@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SPEC_FILE = "spec.json"  # artifact of a phase run: the canonical spec behind its spec_hash
-ARTIFACTS_TAG = "xfer.artifacts"  # what a phase run must still have, commas between: "model" or artifact paths
+ARTIFACTS_TAG = (
+    "xfer.artifacts"  # what a phase run must still have, commas between: "model" or artifact paths
+)
 _COMPARED = 20  # earlier runs whose spec is read to find the closest
 
 

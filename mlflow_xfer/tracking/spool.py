@@ -34,7 +34,9 @@ from mlflow_xfer.home import home
 from mlflow_xfer.tracking.endpoint import store_key
 from mlflow_xfer.tracking.names import redact
 
-_COPY_BYTES = 64 * 2**20  # larger artifacts are hard-linked: their writers replace them, never edit them in place
+_COPY_BYTES = (
+    64 * 2**20
+)  # larger artifacts are hard-linked: their writers replace them, never edit them in place
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,12 @@ class Spool:
         hidden.mkdir(mode=0o700)
         lock = FileLock(hidden / "owner.lock", thread_local=False)
         lock.acquire(timeout=5)
-        owner = {"host": socket.gethostname(), "pid": os.getpid(), "uri": redact(uri), "replayable": redact(uri) == uri}
+        owner = {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "uri": redact(uri),
+            "replayable": redact(uri) == uri,
+        }
         (hidden / "owner.json").write_text(json.dumps(owner), encoding="utf-8")
         hidden.rename(folder / name)
         return cls(folder / name, lock)

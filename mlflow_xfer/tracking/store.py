@@ -111,7 +111,11 @@ class Store(Recorder):
         def create() -> str:
             nonlocal tried
             # The server may have made the run of an attempt whose answer was lost.
-            made = runs.search(self.client, runs.condition(mark), experiment_ids=[self.experiment_id]) if tried else []
+            made = (
+                runs.search(self.client, runs.condition(mark), experiment_ids=[self.experiment_id])
+                if tried
+                else []
+            )
             tried = True
             if made:
                 return made[0].run_id
@@ -125,7 +129,8 @@ class Store(Recorder):
         run = self.get(run_id)
         if run.deleted:
             raise XferError(
-                f"Run {run_id} is deleted.", f"Restore it with: mlflow runs restore --run-id {run_id}, or start afresh."
+                f"Run {run_id} is deleted.",
+                f"Restore it with: mlflow runs restore --run-id {run_id}, or start afresh.",
             )
         rename = name if not run.name or _RANDOM_NAME.fullmatch(run.name) else None
 
@@ -187,7 +192,13 @@ class Store(Recorder):
     def last_steps(self, run_id: str) -> dict[str, int]:
         """The last step of each metric that the run has."""
         names_ = self.get(run_id).metrics
-        return {name: max(point.step for point in self.ask(lambda name=name: self.client.get_metric_history(run_id, name))) for name in names_}
+        return {
+            name: max(
+                point.step
+                for point in self.ask(lambda name=name: self.client.get_metric_history(run_id, name))
+            )
+            for name in names_
+        }
 
     def children(self, run_id: str) -> list[RunView]:
         """Runs that ``run_id`` launched, oldest first."""

@@ -42,7 +42,10 @@ def replay(client, uri: str) -> list[Replayed]:
     for result in done:
         if result.delivered or result.left:
             log.info(
-                "Delivered %d records that %s left unsent (%d remain)", result.delivered, result.path.name, result.left
+                "Delivered %d records that %s left unsent (%d remain)",
+                result.delivered,
+                result.path.name,
+                result.left,
             )
     return done
 
@@ -66,14 +69,20 @@ def sync() -> list[Replayed]:
                 if waiting:
                     done.append(
                         Replayed(
-                            path, _owner(path).get("uri", "?"), 0, waiting, "set MLFLOW_TRACKING_URI to this store"
+                            path,
+                            _owner(path).get("uri", "?"),
+                            0,
+                            waiting,
+                            "set MLFLOW_TRACKING_URI to this store",
                         )
                     )
                 continue
             _requeue(path)
             try:
                 result = endpoint.within(
-                    3600.0, lambda uri=uri, path=path: _deliver(MlflowClient(tracking_uri=uri), path, uri), uri
+                    3600.0,
+                    lambda uri=uri, path=path: _deliver(MlflowClient(tracking_uri=uri), path, uri),
+                    uri,
                 )
             except Exception as error:
                 result = Replayed(path, uri, 0, _count(path) or 0, endpoint.said(error))
@@ -101,7 +110,11 @@ def _deliver(client, path: Path, uri: str) -> Replayed | None:
 
 def _spools(folder: Path, host: str | None = None) -> Iterator[Path]:
     for path in sorted(folder.glob("*")):
-        if path.is_dir() and not path.name.startswith(".") and (host is None or _owner(path).get("host") == host):
+        if (
+            path.is_dir()
+            and not path.name.startswith(".")
+            and (host is None or _owner(path).get("host") == host)
+        ):
             yield path
 
 

@@ -7,7 +7,16 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 PREFIX = "xfer.version."
-_PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "accelerate", "safetensors", "numpy", "mlflow")
+_PACKAGES = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "datasets",
+    "accelerate",
+    "safetensors",
+    "numpy",
+    "mlflow",
+)
 
 
 @cache

@@ -44,7 +44,9 @@ class Writer:
         With a full disk, records wait in memory: tracking must not end a training.
         """
         if os.getpid() != self._pid:
-            raise RuntimeError("A forked process cannot write through its parent's Store: open one in the child.")
+            raise RuntimeError(
+                "A forked process cannot write through its parent's Store: open one in the child."
+            )
         with self._put:
             self._unwritten.append(record)
             try:
@@ -101,7 +103,9 @@ class Writer:
                 failed = error
             with self._wake:
                 if failed is not None and self._error is None:
-                    log.warning("Tracking store away (%s); records are kept in %s", said(failed, 200), self.spool.path)
+                    log.warning(
+                        "Tracking store away (%s); records are kept in %s", said(failed, 200), self.spool.path
+                    )
                 if failed is None and self._error is not None:
                     log.warning("Tracking store back; what was kept has been delivered")
                 self._error = failed

@@ -90,7 +90,9 @@ def query_inputs(encoded: Encoded, rows: Sequence[int], how: Reading) -> dict[st
 def candidate_inputs(encoded: Encoded, rows: Sequence[int], how: Reading) -> dict[str, Tensor]:
     """What is read of the candidates of retrieval ``rows``."""
     second = encoded.columns["second"]
-    return _stacked([encoded.row(r)[second[r] :] for r in rows], encoded.columns["inner"][np.asarray(rows)], how)
+    return _stacked(
+        [encoded.row(r)[second[r] :] for r in rows], encoded.columns["inner"][np.asarray(rows)], how
+    )
 
 
 def _width(longest: int, how: Reading) -> int:
@@ -129,7 +131,9 @@ def choices(encoded: Encoded, rows: Sequence[int], how: Reading) -> dict[str, Te
     return inputs | {"scored": torch.from_numpy(scored)}
 
 
-def _by_choice(encoded: Encoded, rows: Sequence[int], column: Callable[[int], np.ndarray]) -> list[list[np.ndarray]]:
+def _by_choice(
+    encoded: Encoded, rows: Sequence[int], column: Callable[[int], np.ndarray]
+) -> list[list[np.ndarray]]:
     """The tokens (or what ``column`` says of them) of each choice of each row."""
     owners = {r: encoded.token_column("token_choice", r) for r in rows}
     return [[column(r)[owners[r] == n] for n in range(int(encoded.columns["choices"][r]))] for r in rows]
@@ -153,7 +157,9 @@ def budgeted(lengths: np.ndarray, token_budget: int) -> Iterator[np.ndarray]:
         begin += size
 
 
-def task_batch(name: str, kind: TaskKind, encoded: Encoded, rows: Sequence[int], how: Reading) -> dict[str, Any]:
+def task_batch(
+    name: str, kind: TaskKind, encoded: Encoded, rows: Sequence[int], how: Reading
+) -> dict[str, Any]:
     """One batch of a task with its targets."""
     inputs = inputs_of(kind, encoded, rows, how)
     at = np.asarray(rows)
@@ -165,7 +171,8 @@ def task_batch(name: str, kind: TaskKind, encoded: Encoded, rows: Sequence[int],
     else:
         columns = COLUMNS.get(kind, ("label",))
         targets = {
-            NAMES.get(column, column): torch.from_numpy(np.asarray(encoded.columns[column])[at]) for column in columns
+            NAMES.get(column, column): torch.from_numpy(np.asarray(encoded.columns[column])[at])
+            for column in columns
         }
     tokens = int(np.asarray(encoded.lengths)[at].sum())
     return {"task": name, "inputs": inputs, "targets": targets, "count": count, "tokens": tokens}
@@ -193,10 +200,15 @@ def packed_batch(
     positions = np.flatnonzero(labels.reshape(-1) != IGNORED)
     inputs = {
         "input_ids": torch.from_numpy(ids),
-        "position_ids": torch.from_numpy(np.where(real, arrays["position"] + how.first_position, how.first_position)),
+        "position_ids": torch.from_numpy(
+            np.where(real, arrays["position"] + how.first_position, how.first_position)
+        ),
         "document": torch.from_numpy(arrays["document"].astype(np.int32)),
     }
-    targets = {"positions": torch.from_numpy(positions), "labels": torch.from_numpy(labels.reshape(-1)[positions])}
+    targets = {
+        "positions": torch.from_numpy(positions),
+        "labels": torch.from_numpy(labels.reshape(-1)[positions]),
+    }
     return {
         "task": "lm",
         "inputs": inputs,

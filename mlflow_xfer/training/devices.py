@@ -64,7 +64,9 @@ class HalfLayerNorm(nn.LayerNorm):
         half = torch.bfloat16
         with torch.autocast(input.device.type, enabled=False):
             bias = self.bias.to(half) if self.bias is not None else None
-            return nn.functional.layer_norm(input.to(half), self.normalized_shape, self.weight.to(half), bias, self.eps)
+            return nn.functional.layer_norm(
+                input.to(half), self.normalized_shape, self.weight.to(half), bias, self.eps
+            )
 
 
 @contextlib.contextmanager

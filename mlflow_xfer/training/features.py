@@ -70,7 +70,10 @@ def features(
     found = {}
     for task, split in splits:
         if task.kind not in UNITS:
-            raise XferError(f"Task {task.name!r} ({task.kind}) has no labels to foretell.", f"Kinds with labels: {', '.join(UNITS)}")
+            raise XferError(
+                f"Task {task.name!r} ({task.kind}) has no labels to foretell.",
+                f"Kinds with labels: {', '.join(UNITS)}",
+            )
         limit = max_seq_length if isinstance(max_seq_length, int) else max_seq_length[task.name]
         encoded = encode(split, task, tokenizer, limit, decoder=how.decoder)
         with autocast(where, precision):
@@ -96,7 +99,9 @@ def _read(model: nn.Module, task: Task, encoded: Encoded, how: Reading, token_bu
         vectors.append(UNITS[task.kind](layers, mask, encoded, rows))
     values, labels = (np.concatenate(side) for side in zip(*vectors, strict=True))
     kept = labels != IGNORED
-    return Features(values[kept], labels[kept], (text / max(texts, 1)).float().numpy(), int(encoded.counts["examples"]))
+    return Features(
+        values[kept], labels[kept], (text / max(texts, 1)).float().numpy(), int(encoded.counts["examples"])
+    )
 
 
 def run_backbone(model: nn.Module, inputs: Mapping[str, Tensor], decoder: bool) -> tuple[Tensor, ...]:
@@ -125,7 +130,9 @@ def _words(states: Tensor, mask: Tensor, encoded: Encoded, rows: np.ndarray) -> 
     return states.cpu()[at].numpy(), labels[at].numpy()
 
 
-def _choices(states: Tensor, mask: Tensor, encoded: Encoded, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _choices(
+    states: Tensor, mask: Tensor, encoded: Encoded, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Right or wrong, each choice less the mean of its example's: what they share cannot choose between them."""
     real = _real_texts(TaskKind.MULTIPLE_CHOICE, encoded, rows, len(states))
     vectors = pooled(states, mask, "mean").cpu().numpy()[real]
@@ -137,7 +144,9 @@ def _choices(states: Tensor, mask: Tensor, encoded: Encoded, rows: np.ndarray) -
     return vectors - np.repeat(means, counts, axis=0), labels
 
 
-def _answers(states: Tensor, mask: Tensor, encoded: Encoded, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _answers(
+    states: Tensor, mask: Tensor, encoded: Encoded, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Tokens of the answer, and as many others of the context, evenly spread; windows without an answer give none."""
     inside = (per_token(encoded, "token_begin", rows.tolist(), states.shape[1], -1) >= 0).numpy()
     first, last = (np.asarray(encoded.columns[name])[rows] for name in ("start", "end"))
@@ -148,7 +157,9 @@ def _answers(states: Tensor, mask: Tensor, encoded: Encoded, rows: np.ndarray) -
         others = np.setdiff1d(context, answer)
         if not len(answer) or not len(others):
             continue
-        spread = others[np.unique(np.linspace(0, len(others) - 1, min(len(answer), len(others))).round().astype(int))]
+        spread = others[
+            np.unique(np.linspace(0, len(others) - 1, min(len(answer), len(others))).round().astype(int))
+        ]
         vectors += [states[i, answer], states[i, spread]]
         labels += [np.ones(len(answer), np.int64), np.zeros(len(spread), np.int64)]
     if not vectors:

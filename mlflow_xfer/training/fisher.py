@@ -49,7 +49,11 @@ def task_embedding(
     how = reading(tokenizer, model.config, is_decoder(model.config), where.type == "cuda")
     encoded = encode(split, task, tokenizer, max_seq_length, decoder=how.decoder)
     layers = layers_of(model)
-    weights = {f"layer{n}.{name}": weight for n, layer in enumerate(layers) for name, weight in layer.named_parameters()}
+    weights = {
+        f"layer{n}.{name}": weight
+        for n, layer in enumerate(layers)
+        for name, weight in layer.named_parameters()
+    }
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     for weight in weights.values():
@@ -60,18 +64,30 @@ def task_embedding(
         batch = task_batch(task.name, task.kind, encoded, rows.tolist(), how)
         outputs: dict[str, Tensor] = {}
         hooks = [layer.register_forward_hook(_keeper(outputs, f"layer{n}")) for n, layer in enumerate(layers)]
-        loss = loss_sum(task.kind, run(model, to_device(batch["inputs"], where), how.decoder), to_device(batch["targets"], where))
+        loss = loss_sum(
+            task.kind,
+            run(model, to_device(batch["inputs"], where), how.decoder),
+            to_device(batch["targets"], where),
+        )
         for hook in hooks:
             hook.remove()
         sources = {**weights, **outputs}
-        gradients = dict(zip(sources, torch.autograd.grad(loss, list(sources.values()), allow_unused=True), strict=True))
+        gradients = dict(
+            zip(sources, torch.autograd.grad(loss, list(sources.values()), allow_unused=True), strict=True)
+        )
         for name, gradient in gradients.items():
             if gradient is not None:
                 # Of the summed loss: an output's gradient is its own text's, a weight's the sum over the batch.
-                square = gradient.flatten(0, -2).square().sum(0) if name in outputs else (gradient / batch["count"]).square().flatten()
+                square = (
+                    gradient.flatten(0, -2).square().sum(0)
+                    if name in outputs
+                    else (gradient / batch["count"]).square().flatten()
+                )
                 sums[name] = sums.get(name, 0.0) + square
         batches, tokens = batches + 1, tokens + batch["tokens"]
-    return {name: (total / (tokens if name in outputs else batches)).cpu().numpy() for name, total in sums.items()}
+    return {
+        name: (total / (tokens if name in outputs else batches)).cpu().numpy() for name, total in sums.items()
+    }
 
 
 def _keeper(outputs: dict[str, Tensor], name: str) -> Any:

@@ -25,7 +25,13 @@ from mlflow_xfer.training.batches import Reading, per_token, reading
 from mlflow_xfer.training.predict import TOKEN_BUDGET, allowed_labels, best_spans, outputs
 
 
-def signals(model: nn.Module, tokenizer: Any, task: Task, encoded: Mapping[str, Encoded], token_budget: int = TOKEN_BUDGET) -> dict[str, float]:
+def signals(
+    model: nn.Module,
+    tokenizer: Any,
+    task: Task,
+    encoded: Mapping[str, Encoded],
+    token_budget: int = TOKEN_BUDGET,
+) -> dict[str, float]:
     """By language, how well the model tells the rows apart, 0-100. Reads no labels.
 
     Mutual information in percent of the most that the number of answers allows. Span QA has no answers in common to
@@ -34,8 +40,14 @@ def signals(model: nn.Module, tokenizer: Any, task: Task, encoded: Mapping[str, 
     where = next(model.parameters()).device
     how = reading(tokenizer, model.config, is_decoder(model.config), where.type == "cuda")
     if task.kind == TaskKind.SPAN_QA:
-        return {language: 100.0 * float(np.mean(_sure_spans(model, task, rows, how, token_budget))) for language, rows in encoded.items()}
-    return {language: information(DISTRIBUTIONS[task.kind](model, task, rows, how, token_budget)) for language, rows in encoded.items()}
+        return {
+            language: 100.0 * float(np.mean(_sure_spans(model, task, rows, how, token_budget)))
+            for language, rows in encoded.items()
+        }
+    return {
+        language: information(DISTRIBUTIONS[task.kind](model, task, rows, how, token_budget))
+        for language, rows in encoded.items()
+    }
 
 
 def information(answers: np.ndarray) -> float:
@@ -49,14 +61,25 @@ def entropy(probabilities: np.ndarray) -> np.ndarray:
     return -np.sum(probabilities * np.log(np.clip(probabilities, 1e-30, None)), axis=-1)
 
 
-def distributions(model: nn.Module, tokenizer: Any, task: Task, encoded: Mapping[str, Encoded], token_budget: int = TOKEN_BUDGET) -> dict[str, np.ndarray]:
+def distributions(
+    model: nn.Module,
+    tokenizer: Any,
+    task: Task,
+    encoded: Mapping[str, Encoded],
+    token_budget: int = TOKEN_BUDGET,
+) -> dict[str, np.ndarray]:
     """By language, the answers' probabilities [items, answers]: of examples, or of words where words are tagged."""
     where = next(model.parameters()).device
     how = reading(tokenizer, model.config, is_decoder(model.config), where.type == "cuda")
-    return {language: DISTRIBUTIONS[task.kind](model, task, rows, how, token_budget) for language, rows in encoded.items()}
+    return {
+        language: DISTRIBUTIONS[task.kind](model, task, rows, how, token_budget)
+        for language, rows in encoded.items()
+    }
 
 
-def _of_classes(model: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int) -> np.ndarray:
+def _of_classes(
+    model: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int
+) -> np.ndarray:
     _, allowed = allowed_labels(model, task)
     found = np.zeros((len(encoded), int(allowed.sum())))
     for rows, output in outputs(model, task, encoded, how, token_budget):
@@ -78,7 +101,9 @@ def _of_tags(model: nn.Module, task: Task, encoded: Encoded, how: Reading, token
     return found.astype(np.float64)
 
 
-def _of_choices(model: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int) -> np.ndarray:
+def _of_choices(
+    model: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int
+) -> np.ndarray:
     choices = np.asarray(encoded.columns["choices"])
     found = np.zeros((len(encoded), int(choices.max())))
     for rows, output in outputs(model, task, encoded, how, token_budget):
@@ -88,7 +113,9 @@ def _of_choices(model: nn.Module, task: Task, encoded: Encoded, how: Reading, to
     return found
 
 
-def _sure_spans(model: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int) -> np.ndarray:
+def _sure_spans(
+    model: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int
+) -> np.ndarray:
     """1 - entropy of begin and end in percent of the most possible, in the window that holds an example's best span."""
     n = encoded.counts["examples"]
     best, found = np.full(n, -np.inf), np.zeros(n)
@@ -97,7 +124,10 @@ def _sure_spans(model: nn.Module, task: Task, encoded: Encoded, how: Reading, to
         begins = per_token(encoded, "token_begin", rows.tolist(), output.start_logits.shape[1], -1)
         inside = (begins >= 0).to(output.start_logits.device)
         _, _, scores = best_spans(output.start_logits.float(), output.end_logits.float(), inside)
-        ends = [logits.float().masked_fill(~inside, float("-inf")).softmax(-1).cpu().numpy() for logits in (output.start_logits, output.end_logits)]
+        ends = [
+            logits.float().masked_fill(~inside, float("-inf")).softmax(-1).cpu().numpy()
+            for logits in (output.start_logits, output.end_logits)
+        ]
         unsure = sum(entropy(np.nan_to_num(end)) for end in ends)
         most = 2 * np.log(np.maximum(inside.sum(-1).cpu().numpy(), 2))
         for row, score, value in zip(rows, scores.tolist(), 1 - unsure / most, strict=True):

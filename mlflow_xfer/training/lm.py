@@ -62,7 +62,11 @@ def lm_loss(
 
 @torch.inference_mode()
 def lm_losses(
-    lm: nn.Module, backbone: nn.Module, tokenizer: Any, encoded: Mapping[str, Encoded], token_budget: int = TOKEN_BUDGET
+    lm: nn.Module,
+    backbone: nn.Module,
+    tokenizer: Any,
+    encoded: Mapping[str, Encoded],
+    token_budget: int = TOKEN_BUDGET,
 ) -> dict[str, float]:
     """As :func:`lm_loss`, with a model in memory."""
     where, decoder = next(backbone.parameters()).device, is_decoder(backbone.config)
@@ -101,7 +105,10 @@ def _questions(inputs: Mapping[str, torch.Tensor], rows: np.ndarray, tokenizer: 
         yield inputs["input_ids"], labels
         return
     real = mask & ~np.isin(ids, tokenizer.all_special_ids)
-    example, position = np.broadcast_to(rows[:, None], ids.shape), np.broadcast_to(np.arange(ids.shape[1]), ids.shape)
+    example, position = (
+        np.broadcast_to(rows[:, None], ids.shape),
+        np.broadcast_to(np.arange(ids.shape[1]), ids.shape),
+    )
     turn = (uniforms(0, 0, example, position, 4) * PASSES).astype(np.int64)
     for number in range(PASSES):
         hidden = real & (turn == number)

@@ -49,7 +49,9 @@ def settle_imports() -> None:
     gc.freeze()
 
 
-def arguments(settings: Settings, device: torch.device, folder: Path, total: int, fine_tuning: bool) -> TrainingArguments:
+def arguments(
+    settings: Settings, device: torch.device, folder: Path, total: int, fine_tuning: bool
+) -> TrainingArguments:
     """Trainer's own settings for a training of ``total`` steps; what it would save, log or show is off."""
     precision = resolved(settings.precision, device)
     made = TrainingArguments(
@@ -77,7 +79,9 @@ def arguments(settings: Settings, device: torch.device, folder: Path, total: int
         remove_unused_columns=False,
         dataloader_pin_memory=False,
     )
-    if made.n_gpu > 1:  # else Trainer splits a batch over all GPUs it sees, which these batches are not made for
+    if (
+        made.n_gpu > 1
+    ):  # else Trainer splits a batch over all GPUs it sees, which these batches are not made for
         made._n_gpu = 1
     return made
 
@@ -146,7 +150,9 @@ class Loop(Resumable):
         if placement.compile:
             compile_layers(model.backbone)
         own = arguments(settings, pick(placement.device), folder, len(data), fine_tuning=bool(model.names))
-        super().__init__(folder, placement, model=model, args=own, train_dataset=data, callbacks=[Watch(self)])
+        super().__init__(
+            folder, placement, model=model, args=own, train_dataset=data, callbacks=[Watch(self)]
+        )
         for callback in self.callback_handler.callbacks:
             if type(callback).__name__ == "PrinterCallback":
                 self.remove_callback(callback)
@@ -171,12 +177,18 @@ class Loop(Resumable):
         self.report({"train/total_steps": float(len(self.order))}, 0)
         self.shown = bar(len(self.order), "training", start)
         try:
-            with self.signals, quiet(), half_norms(self.model, self.args.bf16 and self.args.device.type == "cuda"):
+            with (
+                self.signals,
+                quiet(),
+                half_norms(self.model, self.args.bf16 and self.args.device.type == "cuda"),
+            ):
                 self.train(resume_from_checkpoint=str(step_folder(self.folder, start)) if start else None)
         finally:
             self.shown.close()
         if self.signals.caught is not None and self.state.global_step < len(self.order):
-            raise Interrupted(self.state.global_step, INTERRUPTED if self.signals.caught == signal.SIGINT else TRY_AGAIN)
+            raise Interrupted(
+                self.state.global_step, INTERRUPTED if self.signals.caught == signal.SIGINT else TRY_AGAIN
+            )
         if self.asked is not None and self.state.global_step < len(self.order):
             raise self.asked
 
@@ -200,7 +212,9 @@ class Loop(Resumable):
             self.train_dataset, batch_size=None, sampler=self.order, generator=torch.Generator()
         )
 
-    def training_step(self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Tensor:
+    def training_step(
+        self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None
+    ) -> Tensor:
         """Forward and backward of one batch, in micro-batches if asked; their sum is the batch's mean loss exactly."""
         if not model.training:  # walking all modules costs as much as a fifth of a small model's backward
             model.train()
@@ -218,7 +232,9 @@ class Loop(Resumable):
         device = self.args.device
         if device.type == "cpu":
             return dict(tensors)
-        return {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}  # pinned already
+        return {
+            name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()
+        }  # pinned already
 
     # -- after a step ------------------------------------------------------------------------------------------------
     def after_step(self, step: int) -> None:

@@ -82,12 +82,16 @@ def predict(model_dir: Path | str, task: Task, splits: Mapping[str, Any], **opti
         return predict_with(model, tokenizer, task, splits, chosen.max_seq_length, chosen.token_budget)
 
 
-def vectors(model_dir: Path | str, task: Task, splits: Mapping[str, Any], **options: Any) -> dict[str, Vectors]:
+def vectors(
+    model_dir: Path | str, task: Task, splits: Mapping[str, Any], **options: Any
+) -> dict[str, Vectors]:
     """By split, the vectors of both sides: of the task's dual encoder, or for an untrained task of a layer."""
     o = Options(**options)
     if not task.trained:
         reading_it = {"max_seq_length": o.max_seq_length, "token_budget": o.token_budget, "device": o.device}
-        return next(iter(layer_vectors(model_dir, splits, layers=[o.layer], pooling=o.pooling, **reading_it).values()))
+        return next(
+            iter(layer_vectors(model_dir, splits, layers=[o.layer], pooling=o.pooling, **reading_it).values())
+        )
     with o.opened(model_dir, task) as (model, tokenizer):
         encoded = _encoded(model, tokenizer, task, splits, o.max_seq_length)
         return trained_vectors(model, task, encoded, _reading(model, tokenizer), o.token_budget)
@@ -110,7 +114,10 @@ def _encoded(
     model: nn.Module, tokenizer: Any, task: Task, splits: Mapping[str, Any], max_seq_length: int
 ) -> dict[str, Encoded]:
     decoder = is_decoder(model.config)
-    return {name: encode(unlabelled(split), task, tokenizer, max_seq_length, decoder=decoder) for name, split in splits.items()}
+    return {
+        name: encode(unlabelled(split), task, tokenizer, max_seq_length, decoder=decoder)
+        for name, split in splits.items()
+    }
 
 
 def _reading(model: nn.Module, tokenizer: Any) -> Reading:
@@ -156,7 +163,9 @@ def encoding_counts(
 
 def unlabelled(split: Any) -> Any:
     """The split without its answers: a prediction must not depend on them, nor fail for lack of them."""
-    return split.remove_columns([name for name in ("label", "tags", "answers", "gold") if name in split.column_names])
+    return split.remove_columns(
+        [name for name in ("label", "tags", "answers", "gold") if name in split.column_names]
+    )
 
 
 @torch.inference_mode()
@@ -165,7 +174,9 @@ def outputs(
 ) -> Iterator[tuple[np.ndarray, Any]]:
     """(row numbers, the model's output) over all rows of ``encoded``."""
     where = next(model.parameters()).device
-    batches = list(budgeted(encoded.lengths, min(token_budget, CPU_TOKENS) if where.type == "cpu" else token_budget))
+    batches = list(
+        budgeted(encoded.lengths, min(token_budget, CPU_TOKENS) if where.type == "cpu" else token_budget)
+    )
     for rows in tracked(batches, len(batches), task.name):
         inputs = to_device(inputs_of(task.kind, encoded, rows.tolist(), how), where)
         yield rows, run(model, inputs, how.decoder)
@@ -233,14 +244,18 @@ def _spans(
     examples = np.asarray(encoded.columns["example"])
     for rows, output in outputs(model, task, encoded, how, token_budget):
         width = output.start_logits.shape[1]
-        begins, ends = (per_token(encoded, name, rows.tolist(), width, -1) for name in ("token_begin", "token_end"))
+        begins, ends = (
+            per_token(encoded, name, rows.tolist(), width, -1) for name in ("token_begin", "token_end")
+        )
         inside = (begins >= 0).to(output.start_logits.device)
         first, last, score = best_spans(output.start_logits.float(), output.end_logits.float(), inside)
         lengths = torch.from_numpy(encoded.lengths[rows]).to(inside.device)
         here = torch.arange(len(rows), device=inside.device)
         null = lengths - 1 if how.decoder else torch.zeros_like(lengths)
         absent = (output.start_logits[here, null] + output.end_logits[here, null]).float().cpu().numpy()
-        for i, (row, a, b, s) in enumerate(zip(rows, first.tolist(), last.tolist(), score.tolist(), strict=True)):
+        for i, (row, a, b, s) in enumerate(
+            zip(rows, first.tolist(), last.tolist(), score.tolist(), strict=True)
+        ):
             example = examples[row]
             nothing[example] = min(nothing[example], absent[i])
             if s > best[example]:

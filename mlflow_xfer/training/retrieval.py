@@ -59,7 +59,9 @@ def nearest_sources(vectors: Vectors, centred: bool = False) -> list[int]:
     return vectors.source.rows[nearest(*sides, 1)[0][:, 0]].tolist()
 
 
-def ranked(splits: Mapping[str, Any], vectors: Mapping[str, Vectors], pooled: bool, k: int = RANKS) -> dict[str, list[list[str] | None]]:
+def ranked(
+    splits: Mapping[str, Any], vectors: Mapping[str, Vectors], pooled: bool, k: int = RANKS
+) -> dict[str, list[list[str] | None]]:
     """The ``k`` nearest candidates of each query: among those of its split and the pool, with ``pooled`` among all."""
     offered = {name: _offered(splits[name], vectors[name].target) for name in splits}
     everything = _together(list(offered.values())) if pooled else None
@@ -82,12 +84,16 @@ def _offered(split: Any, side: Side) -> tuple[list[str], np.ndarray]:
 
 
 def _together(offered: Sequence[tuple[list[str], np.ndarray]]) -> tuple[list[str], np.ndarray]:
-    return [name for names, _ in offered for name in names], np.concatenate([vectors for _, vectors in offered])
+    return [name for names, _ in offered for name in names], np.concatenate(
+        [vectors for _, vectors in offered]
+    )
 
 
 # -- vectors -----------------------------------------------------------------------------------------------------------
 @torch.inference_mode()
-def trained_vectors(head: nn.Module, task: Task, encoded: Mapping[str, Encoded], how: Reading, token_budget: int) -> dict[str, Vectors]:
+def trained_vectors(
+    head: nn.Module, task: Task, encoded: Mapping[str, Encoded], how: Reading, token_budget: int
+) -> dict[str, Vectors]:
     """By split, the unit vectors of a dual encoder: all splits in one stream sorted by length."""
     together, where = join(list(encoded.values())), next(head.parameters()).device
     second = np.asarray(together.columns["second"])
@@ -113,15 +119,28 @@ def _cut(rows: np.ndarray, vectors: np.ndarray, begin: int, end: int) -> Side:
 
 
 def layer_vectors(
-    model_dir: Path | str, splits: Mapping[str, Any], *, layers: Sequence[Layer] | None = None, pooling: Pooling = "mean", **options: Any
+    model_dir: Path | str,
+    splits: Mapping[str, Any],
+    *,
+    layers: Sequence[Layer] | None = None,
+    pooling: Pooling = "mean",
+    **options: Any,
 ) -> dict[int, dict[str, Vectors]]:
     """By layer and split, vectors straight from a backbone; each distinct text is read once, in one pass for all layers."""
-    texts = {name: (column(split, "source"), [_read(*text) for text in texts_of(split)]) for name, split in splits.items()}
-    unique = list(dict.fromkeys(text for sides in texts.values() for side in sides for text in side if text is not None))
+    texts = {
+        name: (column(split, "source"), [_read(*text) for text in texts_of(split)])
+        for name, split in splits.items()
+    }
+    unique = list(
+        dict.fromkeys(text for sides in texts.values() for side in sides for text in side if text is not None)
+    )
     place = {text: i for i, text in enumerate(unique)}  # English sides repeat from language to language
     found = embed_layers(model_dir, unique, layers=layers, pooling=pooling, **options)
     return {
-        layer: {name: Vectors(*(_looked_up(side, place, array) for side in sides)) for name, sides in texts.items()}
+        layer: {
+            name: Vectors(*(_looked_up(side, place, array) for side in sides))
+            for name, sides in texts.items()
+        }
         for layer, array in found.items()
     }
 
@@ -136,17 +155,27 @@ def _looked_up(texts: Sequence[str | None], place: Mapping[str, int], array: np.
 
 
 def retrieval_sweep(
-    model_dir: Path | str, splits: Mapping[str, Any], *, layers: Sequence[Layer] | None = None, centred: bool = False, **options: Any
+    model_dir: Path | str,
+    splits: Mapping[str, Any],
+    *,
+    layers: Sequence[Layer] | None = None,
+    centred: bool = False,
+    **options: Any,
 ) -> dict[int, dict[str, list[int]]]:
     """Retrieval of translations from several layers (all by default): {layer: {language: rows}}."""
     if not splits:
         return {}
     found = layer_vectors(model_dir, splits, layers=layers, **options)
-    return {layer: {name: nearest_sources(sides, centred) for name, sides in by_name.items()} for layer, by_name in found.items()}
+    return {
+        layer: {name: nearest_sources(sides, centred) for name, sides in by_name.items()}
+        for layer, by_name in found.items()
+    }
 
 
 # -- search ------------------------------------------------------------------------------------------------------------
-def nearest(queries: np.ndarray, index: np.ndarray, k: int, *, chunk: int = 1024, device: str = "auto") -> tuple[np.ndarray, np.ndarray]:
+def nearest(
+    queries: np.ndarray, index: np.ndarray, k: int, *, chunk: int = 1024, device: str = "auto"
+) -> tuple[np.ndarray, np.ndarray]:
     """The ``k`` rows of ``index`` with the highest cosine to each query, exactly: (rows, cosines), each [queries, k].
 
     Memory: ``chunk`` queries × at most ``BLOCK / chunk`` rows of ``index`` at once, beside the vectors.
@@ -158,7 +187,9 @@ def nearest(queries: np.ndarray, index: np.ndarray, k: int, *, chunk: int = 1024
     for begin in range(0, len(left), chunk):
         best: tuple[Tensor, Tensor] | None = None
         for first in range(0, len(right), width):
-            top = (left[begin : begin + chunk] @ right[first : first + width].T).topk(min(k, len(right) - first), dim=-1)
+            top = (left[begin : begin + chunk] @ right[first : first + width].T).topk(
+                min(k, len(right) - first), dim=-1
+            )
             best = _merged(best, (top.values, top.indices + first), k)
         cosines.append(best[0].cpu())
         rows.append(best[1].cpu())
@@ -173,14 +204,18 @@ def fastest_both_ways() -> Callable[..., tuple[np.ndarray, ...]] | None:
     return nearest_both_ways if pick().type == "cuda" else None
 
 
-def nearest_both_ways(x: np.ndarray, y: np.ndarray, k: int, *, chunk: int = 1024, device: str = "auto") -> tuple[np.ndarray, ...]:
+def nearest_both_ways(
+    x: np.ndarray, y: np.ndarray, k: int, *, chunk: int = 1024, device: str = "auto"
+) -> tuple[np.ndarray, ...]:
     """As :func:`mlflow_xfer.scoring.mining.nearest_both_ways`, on the GPU where there is one: cosines and rows of ``y``
     for each row of ``x``, then of ``x`` for each row of ``y``."""
     forward, backward = (nearest(a, b, k, chunk=chunk, device=device) for a, b in ((x, y), (y, x)))
     return forward[1], forward[0], backward[1], backward[0]
 
 
-def _merged(best: tuple[Tensor, Tensor] | None, found: tuple[Tensor, Tensor], k: int) -> tuple[Tensor, Tensor]:
+def _merged(
+    best: tuple[Tensor, Tensor] | None, found: tuple[Tensor, Tensor], k: int
+) -> tuple[Tensor, Tensor]:
     if best is None:
         return found
     values, rows = (torch.cat(parts, dim=-1) for parts in zip(best, found, strict=True))

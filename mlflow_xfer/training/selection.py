@@ -64,7 +64,9 @@ def token_f1(predictions: Sequence[str], references: Sequence[Sequence[str]]) ->
     def f1(a: str, b: str) -> float:
         left, right = Counter(a.lower().split()), Counter(b.lower().split())
         same = sum((left & right).values())
-        return 2 * same / (sum(left.values()) + sum(right.values())) if same else float(not left and not right)
+        return (
+            2 * same / (sum(left.values()) + sum(right.values())) if same else float(not left and not right)
+        )
 
     best = [
         max((f1(p, answer) for answer in answers), default=float(not p))
@@ -73,7 +75,9 @@ def token_f1(predictions: Sequence[str], references: Sequence[Sequence[str]]) ->
     return 100.0 * sum(best) / max(len(best), 1)
 
 
-def mean_average_precision(predictions: Sequence[Sequence | None], references: Sequence[Sequence | None]) -> float:
+def mean_average_precision(
+    predictions: Sequence[Sequence | None], references: Sequence[Sequence | None]
+) -> float:
     """Over the queries (rows with a reference): the mean of the precision at each hit over the number of right ones,
     those that do not fit into the list aside."""
     values = []
@@ -81,7 +85,9 @@ def mean_average_precision(predictions: Sequence[Sequence | None], references: S
         if gold:
             ranked = list(dict.fromkeys(ranked or ()))
             hits = [rank for rank, name in enumerate(ranked, 1) if name in set(gold)]
-            values.append(sum(n / rank for n, rank in enumerate(hits, 1)) / min(len(set(gold)), max(len(ranked), 1)))
+            values.append(
+                sum(n / rank for n, rank in enumerate(hits, 1)) / min(len(set(gold)), max(len(ranked), 1))
+            )
     return 100.0 * sum(values) / max(len(values), 1)
 
 
@@ -113,7 +119,10 @@ def is_collapsed(task: Task, predictions: Sequence, references: Sequence) -> boo
         found = [str(answer) for answer, gold in zip(predictions, references, strict=True) if gold]
         return len(found) > 1 and len(set(found)) == 1
     if task.kind == TaskKind.TAGGING:
-        predictions, references = list(chain.from_iterable(predictions)), list(chain.from_iterable(references))
+        predictions, references = (
+            list(chain.from_iterable(predictions)),
+            list(chain.from_iterable(references)),
+        )
     if task.kind == TaskKind.SPAN_QA or not references:
         return False
     commonest = Counter(references).most_common(1)[0][1] / len(references)

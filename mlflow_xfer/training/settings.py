@@ -119,5 +119,7 @@ class Interrupted(XferError):
 
     def __init__(self, step: int, exit_code: int = TRY_AGAIN):
         super().__init__(
-            f"Interrupted after step {step}; its state is saved.", "Run the same command again to go on.", exit_code
+            f"Interrupted after step {step}; its state is saved.",
+            "Run the same command again to go on.",
+            exit_code,
         )

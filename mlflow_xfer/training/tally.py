@@ -68,7 +68,9 @@ class Tally:
         for name, tensor in tensors.items():
             value = tensor.float().cpu()
             held = self.mean.get(name)
-            self.mean[name] = value.clone() if held is None else held.add_(value - held, alpha=1.0 / self.averaged)
+            self.mean[name] = (
+                value.clone() if held is None else held.add_(value - held, alpha=1.0 / self.averaged)
+            )
 
     # -- resume state ------------------------------------------------------------------------------------------------
     def write(self, folder: Path) -> None:
@@ -91,7 +93,10 @@ class Tally:
         self.tokens, self.latest, self.averaged = own["tokens"], own["latest"], own["averaged"]
         self.best = best_in(folder)
         # Sums were float32 tensors: as such they go on, to the bit.
-        self.sums = {task: torch.tensor(total, dtype=torch.float32, device=device) for task, total in own["sums"].items()}
+        self.sums = {
+            task: torch.tensor(total, dtype=torch.float32, device=device)
+            for task, total in own["sums"].items()
+        }
         self.counts = own["counts"]
         if (folder / MEAN).is_file():
             self.mean = load_file(folder / MEAN)

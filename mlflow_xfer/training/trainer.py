@@ -19,7 +19,16 @@ from mlflow_xfer.data.packing import Masking, Packer
 from mlflow_xfer.data.retrieval import golds
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tasks.task import Mixture, TaskKind
-from mlflow_xfer.training.settings import BY_LANGUAGES, BY_SCORE, LM_NAME, LM_TASKS, Outcome, Part, Placement, Settings
+from mlflow_xfer.training.settings import (
+    BY_LANGUAGES,
+    BY_SCORE,
+    LM_NAME,
+    LM_TASKS,
+    Outcome,
+    Part,
+    Placement,
+    Settings,
+)
 from mlflow_xfer.training.state import is_whole, write_json, write_whole
 
 CHECKPOINT, OUTCOME, RESUME, BEST = "checkpoint", "outcome.json", "resume", "best"
@@ -63,7 +72,13 @@ def train(
     _check(parts, mixture, settings)
     placement = Placement(device, save_every_s, save_every_steps, micro_batch)
     training = Training(
-        Path(start), parts, mixture or Mixture(tuple(p.task.name for p in parts)), settings, placement, work, log
+        Path(start),
+        parts,
+        mixture or Mixture(tuple(p.task.name for p in parts)),
+        settings,
+        placement,
+        work,
+        log,
     )
     return training.run()
 
@@ -92,7 +107,11 @@ def _check(parts: Sequence[Part], mixture: Mixture | None, settings: Settings) -
     if len(set(names)) < len(names):
         raise XferError(f"A task stands twice in one training: {', '.join(names)}.")
     for part in parts:
-        sizes = [len(split) for split in part.train.values()] if isinstance(part.train, Mapping) else [len(part.train)]
+        sizes = (
+            [len(split) for split in part.train.values()]
+            if isinstance(part.train, Mapping)
+            else [len(part.train)]
+        )
         if not sum(sizes):
             raise XferError(f"Task {part.task.name!r} has no training examples.")
     if mixture is not None:
@@ -104,7 +123,9 @@ def _check(parts: Sequence[Part], mixture: Mixture | None, settings: Settings) -
                 f"mlm_share={mixture.mlm_share}, but there is {'no' if mixture.mlm_share else 'a'} language-model part."
             )
     if settings.select_by in BY_LANGUAGES and not any(part.selection for part in parts):
-        raise XferError(f"select_by={settings.select_by} needs dev rows of the languages that it selects for.")
+        raise XferError(
+            f"select_by={settings.select_by} needs dev rows of the languages that it selects for."
+        )
     if settings.train_batch_size < 1 or settings.learning_rate <= 0:
         raise XferError("train_batch_size and learning_rate must be above 0.")
 
@@ -169,14 +190,24 @@ class Training:
         s = self.settings
         encoded = {part.task.name: self._encode(part.train, part.task) for part in self.tasks}
         for name, rows in encoded.items():
-            if "positive" in rows.columns and (np.minimum(rows.columns["query"], rows.columns["positive"]) < 0).any():
-                raise XferError(f"Task {name!r}: a dual encoder is trained on pairs, and some rows have one side only.")
+            if (
+                "positive" in rows.columns
+                and (np.minimum(rows.columns["query"], rows.columns["positive"]) < 0).any()
+            ):
+                raise XferError(
+                    f"Task {name!r}: a dual encoder is trained on pairs, and some rows have one side only."
+                )
             if "answered" in rows.columns and not np.all(rows.columns["answered"]):
                 setattr(self.model.head(name).config, NO_ANSWERS, True)
         packer = self._packer() if self.lm is not None else None
         sizes = {name: len(rows) for name, rows in encoded.items()}
         total = count_steps(
-            sizes, self.mixture, s.train_batch_size, s.num_train_epochs, s.max_steps, packer.size if packer else 0
+            sizes,
+            self.mixture,
+            s.train_batch_size,
+            s.num_train_epochs,
+            s.max_steps,
+            packer.size if packer else 0,
         )
         shares = with_lm(rates(sizes, self.mixture) if sizes else {}, self.mixture.mlm_share)
         walks = {name: Walk(name, rows.lengths, s.train_batch_size, s.seed) for name, rows in encoded.items()}
@@ -211,13 +242,19 @@ class Training:
         )
 
     def _dev(self, part: Part) -> dict[str, tuple[Any, Encoded]]:
-        return {language: (split, self._encode(split, part.task)) for language, split in part.dev.items() if len(split)}
+        return {
+            language: (split, self._encode(split, part.task))
+            for language, split in part.dev.items()
+            if len(split)
+        }
 
     def _selection(self, part: Part) -> dict[str, tuple[Any, Encoded]]:
         from mlflow_xfer.training.predict import unlabelled
 
         task, hidden = part.selection_task or part.task, self.settings.select_by == "label_free"
-        splits = {language: unlabelled(split) if hidden else split for language, split in part.selection.items()}
+        splits = {
+            language: unlabelled(split) if hidden else split for language, split in part.selection.items()
+        }
         return {language: (split, self._encode(split, task)) for language, split in splits.items()}
 
     # -- dev ---------------------------------------------------------------------------------------------------------
@@ -231,13 +268,19 @@ class Training:
                 scores[part.task.name], fell = self._score(part)
                 collapsed |= fell
         metrics = {
-            f"dev/{name}/{language}": value for name, found in scores.items() for language, value in found.items()
+            f"dev/{name}/{language}": value
+            for name, found in scores.items()
+            for language, value in found.items()
         }
         if self.settings.select_by not in BY_LANGUAGES:
             return metrics, combined(scores, [LM_NAME]), collapsed
         judged = {part.task.name: self._judge(part) for part in self.parts if part.selection}
         by = self.settings.select_by
-        metrics |= {f"{by}/{name}/{language}": value for name, found in judged.items() for language, value in found.items()}
+        metrics |= {
+            f"{by}/{name}/{language}": value
+            for name, found in judged.items()
+            for language, value in found.items()
+        }
         means = [sum(found.values()) / len(found) for found in judged.values()]
         return metrics, sum(means) / len(means), collapsed
 
@@ -248,14 +291,21 @@ class Training:
         from mlflow_xfer.training.predict import predict_encoded
         from mlflow_xfer.training.selection import dev_score
 
-        model, task, rows = self.model.head(part.task.name), part.selection_task or part.task, self.selection[part.task.name]
+        model, task, rows = (
+            self.model.head(part.task.name),
+            part.selection_task or part.task,
+            self.selection[part.task.name],
+        )
         encoded = {language: one for language, (_, one) in rows.items()}
         with autocast(pick(self.placement.device), self.settings.precision):
             if self.settings.select_by == "label_free":
                 return signals(model, self.tokenizer, task, encoded)
             splits = {language: split for language, (split, _) in rows.items()}
             found = predict_encoded(model, self.tokenizer, task, encoded, splits)
-        return {language: dev_score(task, found[language], references(task.kind, split)) for language, split in splits.items()}
+        return {
+            language: dev_score(task, found[language], references(task.kind, split))
+            for language, split in splits.items()
+        }
 
     def _score(self, part: Part) -> tuple[dict[str, float], bool]:
         from mlflow_xfer.training.devices import autocast, pick
@@ -295,7 +345,9 @@ class Training:
             self.work / RESUME,
             self.log,
             self.evaluate_dev,
-            evaluate_at=set(evaluation_steps(total, epochs, s.evaluations)) if self.dev or self.selection else set(),
+            evaluate_at=set(evaluation_steps(total, epochs, s.evaluations))
+            if self.dev or self.selection
+            else set(),
             average_at=set(epoch_ends(total, epochs)) if s.select_by == "average" else set(),
         )
 
@@ -339,9 +391,13 @@ class Training:
             f"encoded/{name}/truncated": 100.0 * c["truncated"] / max(c["examples"], 1)
             for name, c in self.counts.items()
         }
-        metrics |= {f"encoded/{name}/fertility": c["subwords"] / max(c["words"], 1) for name, c in self.counts.items()}
+        metrics |= {
+            f"encoded/{name}/fertility": c["subwords"] / max(c["words"], 1) for name, c in self.counts.items()
+        }
         write_whole(self.work / CHECKPOINT, lambda folder: save(self.model.cpu(), self.tokenizer, folder))
-        outcome = Outcome(self.work / CHECKPOINT, len(self.data), loop.tally.tokens, metrics, selected, collapsed)
+        outcome = Outcome(
+            self.work / CHECKPOINT, len(self.data), loop.tally.tokens, metrics, selected, collapsed
+        )
         saved = asdict(outcome)
         del saved["directory"]
         write_json(self.work / OUTCOME, saved)

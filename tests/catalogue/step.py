@@ -23,7 +23,9 @@ from mlflow_xfer.training.settings import LM_TASKS
 LIMIT = 48
 
 
-def step_and_score(folder: Path, task: Task, train: Any, test: Any, language: str, pool: Any = None) -> float | None:
+def step_and_score(
+    folder: Path, task: Task, train: Any, test: Any, language: str, pool: Any = None
+) -> float | None:
     """The score of ``test`` (None: nothing to score), after a step on ``train`` (None: the task is not trained)."""
     if task.kind in LM_TASKS:
         return _language_model(folder, train)
@@ -33,7 +35,9 @@ def step_and_score(folder: Path, task: Task, train: Any, test: Any, language: st
     if task.kind is TaskKind.RETRIEVAL:
         train = pairs(train, pool, task.name)
     model = build(folder, [task], lm=False, seed=0)
-    encoded = encode(train.select(range(min(8, len(train)))), task, tokenizer, LIMIT, decoder=model.decoder, cached=False)
+    encoded = encode(
+        train.select(range(min(8, len(train)))), task, tokenizer, LIMIT, decoder=model.decoder, cached=False
+    )
     how = reading(tokenizer, model.config, model.decoder)
     _step(model, task_batch(task.name, task.kind, encoded, list(range(min(4, len(encoded)))), how))
     if test is None or task.metric not in METRICS:
@@ -43,7 +47,11 @@ def step_and_score(folder: Path, task: Task, train: Any, test: Any, language: st
     found = predict_with(model.head(task.name), tokenizer, task, splits, LIMIT)[language]
     if task.kind is not TaskKind.RETRIEVAL:
         return score(task.metric, found, references(task, test), language).value
-    asked = [(ranks, gold) for ranks, gold in zip(found, golds({language: test}, task.pooled)[language], strict=True) if gold]
+    asked = [
+        (ranks, gold)
+        for ranks, gold in zip(found, golds({language: test}, task.pooled)[language], strict=True)
+        if gold
+    ]
     return score(task.metric, [ranks for ranks, _ in asked], [gold for _, gold in asked], language).value
 
 
@@ -64,14 +72,33 @@ def _language_model(folder: Path, train: Any) -> None:
     tokenizer, model = load_tokenizer(folder), build(folder, [], lm=True, seed=0)
     kind = TaskKind.CAUSAL_LM if model.decoder else TaskKind.MASKED_LM
     encoded = encode(train.select(range(8)), LM_TASKS[kind], tokenizer, LIMIT, cached=False)
-    masking = None if model.decoder else Masking(tokenizer.mask_token_id, len(tokenizer), tuple(tokenizer.all_special_ids), 0.5)
-    _step(model, lm_batch(Packer({"en": encoded}, LIMIT, 1.0, 0), range(2), reading(tokenizer, model.config, model.decoder), masking, 0, 0))
+    masking = (
+        None
+        if model.decoder
+        else Masking(tokenizer.mask_token_id, len(tokenizer), tuple(tokenizer.all_special_ids), 0.5)
+    )
+    _step(
+        model,
+        lm_batch(
+            Packer({"en": encoded}, LIMIT, 1.0, 0),
+            range(2),
+            reading(tokenizer, model.config, model.decoder),
+            masking,
+            0,
+            0,
+        ),
+    )
 
 
 def _untrained(folder: Path, task: Task, test: Any, language: str) -> float:
     if task.metric == "retrieval_accuracy":
-        return score(task.metric, predict(folder, task, {language: test})[language], list(range(len(test))), language).value
+        return score(
+            task.metric, predict(folder, task, {language: test})[language], list(range(len(test))), language
+        ).value
     found = vectors(folder, task, {language: test})[language]
     gold = [(name, right) for name, golds_ in zip(test["id"], test["gold"], strict=True) for right in golds_]
-    sides = [Side([test["id"][n] for n in side.rows], [test[name][n] for n in side.rows], side.vectors) for name, side in (("source", found.source), ("target", found.target))]
+    sides = [
+        Side([test["id"][n] for n in side.rows], [test[name][n] for n in side.rows], side.vectors)
+        for name, side in (("source", found.source), ("target", found.target))
+    ]
     return score(task.metric, mine(*sides, gold=gold)[0], gold, language).value

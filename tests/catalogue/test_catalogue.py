@@ -37,7 +37,9 @@ wikipedia cc100 glot500 madlad400
 def test_everything_asked_for_is_declared():
     assert set(ASKED) <= set(TASKS.names()) and len(DECLARED) == 62
     verified = [task.name for task in DECLARED if task.verified]
-    print(f"{len(DECLARED)} tasks; columns verified: {len(verified)}; not verified: {', '.join(sorted({t.name for t in DECLARED} - set(verified)))}")
+    print(
+        f"{len(DECLARED)} tasks; columns verified: {len(verified)}; not verified: {', '.join(sorted({t.name for t in DECLARED} - set(verified)))}"
+    )
     assert len(verified) == 51
 
 
@@ -63,14 +65,47 @@ def test_suites_name_declared_tasks_and_languages(suite):
 
 def test_suites_have_the_published_sizes():
     def sizes(name):
-        return {task: len(SUITES.get(name).languages.get(task, TASKS.get(task).languages)) for task in SUITES.get(name).tasks}
+        return {
+            task: len(SUITES.get(name).languages.get(task, TASKS.get(task).languages))
+            for task in SUITES.get(name).tasks
+        }
 
-    assert sizes("xtreme") == {"xnli": 15, "pawsx": 7, "udpos": 33, "panx": 40, "xquad": 11, "mlqa": 7, "tydiqa": 9, "bucc2018": 4, "tatoeba": 36}
+    assert sizes("xtreme") == {
+        "xnli": 15,
+        "pawsx": 7,
+        "udpos": 33,
+        "panx": 40,
+        "xquad": 11,
+        "mlqa": 7,
+        "tydiqa": 9,
+        "bucc2018": 4,
+        "tatoeba": 36,
+    }
     assert sum(sizes("xtreme").values()) == 162
-    assert sizes("xtreme-r") == {"xnli": 15, "xcopa": 11, "udpos": 38, "panx": 48, "xquad": 12, "mlqa": 7, "tydiqa": 9, "tatoeba": 41, "mewslix": 11, "lareqa": 11}
+    assert sizes("xtreme-r") == {
+        "xnli": 15,
+        "xcopa": 11,
+        "udpos": 38,
+        "panx": 48,
+        "xquad": 12,
+        "mlqa": 7,
+        "tydiqa": 9,
+        "tatoeba": 41,
+        "mewslix": 11,
+        "lareqa": 11,
+    }
     for name, count in (("xtreme", 40), ("xtreme-r", 50)):
         suite = SUITES.get(name)
-        assert len({code for task in suite.tasks for code in suite.languages.get(task, TASKS.get(task).languages)}) == count
+        assert (
+            len(
+                {
+                    code
+                    for task in suite.tasks
+                    for code in suite.languages.get(task, TASKS.get(task).languages)
+                }
+            )
+            == count
+        )
 
 
 # -- the hub -----------------------------------------------------------------------------------------------------------
@@ -146,11 +181,23 @@ scored: dict[str, list[float]] = {}
 @pytest.fixture(scope="module")
 def models(tmp_path_factory) -> dict[str, Path]:
     """A tiny encoder and a tiny decoder."""
-    words = [f"{name} {n}" for name in ("premise hypothesis context question text", "choice sentence tokens answer", "the is of a b") for n in range(40)]
+    words = [
+        f"{name} {n}"
+        for name in (
+            "premise hypothesis context question text",
+            "choice sentence tokens answer",
+            "the is of a b",
+        )
+        for n in range(40)
+    ]
     found = {}
     for architecture in ("xlm-roberta", "llama"):
         tokenizer = train_tokenizer(words, 200, architecture)
-        found[architecture] = save(build_scratch(architecture, "tiny", tokenizer, 0), tokenizer, tmp_path_factory.mktemp(architecture))
+        found[architecture] = save(
+            build_scratch(architecture, "tiny", tokenizer, 0),
+            tokenizer,
+            tmp_path_factory.mktemp(architecture),
+        )
     return found
 
 
@@ -176,13 +223,21 @@ def test_reads_trains_and_scores_from_the_hubs_own_schema(task, mirror, models):
         assert labels == set(task.labels)  # every label of the data set arrives under its name
     scored[task.name] = [step_and_score(folder, task, *chosen(splits)) for folder in models.values()]
     wanted = "target" in task.uses or "validation" in {split for split, _ in splits}
-    assert all(value is None if not wanted or task.kind is TaskKind.MASKED_LM else 0 <= value <= 100 for value in scored[task.name])
+    assert all(
+        value is None if not wanted or task.kind is TaskKind.MASKED_LM else 0 <= value <= 100
+        for value in scored[task.name]
+    )
 
 
 def chosen(splits: dict) -> tuple:
     """Training rows, a few rows to score, their language, the pool."""
     train = next((found for (split, _), found in splits.items() if split == "train"), None)
-    tests = [(found, language) for name in ("test", "validation") for (split, language), found in splits.items() if split == name]
+    tests = [
+        (found, language)
+        for name in ("test", "validation")
+        for (split, language), found in splits.items()
+        if split == name
+    ]
     test, language = tests[0] if tests else (None, "en")
     pool = next((found for (split, _), found in splits.items() if split == POOL), None)
     few = test if test is None or "source" in test.column_names else test.select(range(min(12, len(test))))
@@ -193,7 +248,9 @@ def test_every_task_of_the_hub_was_read_trained_and_scored():
     if len(seen) > 1:
         assert set(seen) == set(scored) == {task.name for task in ON_HUB} and len(seen) == 60
         verified = {task.name for task in ON_HUB if task.verified}
-        print(f"{len(seen)} tasks of the hub were read in {sum(seen.values())} splits and languages, with one training step and a score for an encoder and a decoder")
+        print(
+            f"{len(seen)} tasks of the hub were read in {sum(seen.values())} splits and languages, with one training step and a score for an encoder and a decoder"
+        )
         print(f"columns verified: {len(verified)}; not verified: {', '.join(sorted(set(seen) - verified))}")
         assert sum(None not in values for values in scored.values()) >= 50
 
@@ -213,7 +270,11 @@ def one(mirror, name: str, split: str, language: str = "en") -> list[dict]:
 
 def test_anli_plus_is_three_data_sets_with_one_label_set(mirror):
     found = one(mirror, "anli-plus", "train")
-    assert len(found) == 3 * 200 + 200 + 150 and {row["label"] for row in found} == {"entailment", "neutral", "contradiction"}
+    assert len(found) == 3 * 200 + 200 + 150 and {row["label"] for row in found} == {
+        "entailment",
+        "neutral",
+        "contradiction",
+    }
     assert sources.locate(TASKS.get("anli-plus"), "train", "en", "hub").identity.count("+hub:") == 2
 
 
@@ -227,7 +288,9 @@ def test_fever_reads_the_evidence_first(mirror):
 
 def test_only_english_questions_train_tydiqa(mirror):
     train, dev = one(mirror, "tydiqa", "train"), one(mirror, "tydiqa", "validation")
-    assert all(row["original_id"].startswith("english-") for row in train + dev) and len(train) + len(dev) == 67
+    assert (
+        all(row["original_id"].startswith("english-") for row in train + dev) and len(train) + len(dev) == 67
+    )
     assert not {row["context"] for row in train} & {row["context"] for row in dev}
     assert all(row["original_id"].startswith("telugu-") for row in one(mirror, "tydiqa", "test", "te"))
 
@@ -235,12 +298,19 @@ def test_only_english_questions_train_tydiqa(mirror):
 def test_xquad_never_selects_on_squads_dev_set(mirror):
     task = TASKS.get("xquad")
     one(mirror, "xquad", "train")
-    assert all(":train" in sources.locate(task, split, "en", "hub").identity for split in ("train", "validation"))
+    assert all(
+        ":train" in sources.locate(task, split, "en", "hub").identity for split in ("train", "validation")
+    )
 
 
 def test_dependency_labels_point_to_their_heads(mirror):
     row = one(mirror, "ccg-substitute", "train")[0]
-    assert row["words"] == ["She", "does", "n't", "sing"] and row["tags"] == ["nsubj>", "aux>", "advmod>", "root"]
+    assert row["words"] == ["She", "does", "n't", "sing"] and row["tags"] == [
+        "nsubj>",
+        "aux>",
+        "advmod>",
+        "root",
+    ]
 
 
 def test_labels_by_position_and_by_name(mirror):
@@ -256,7 +326,10 @@ def test_xcopa_asks_what_copa_asks(mirror):
     task = TASKS.get("xcopa")
     found = one(mirror, "xcopa", "test", "th")
     assert [row["question"] for row in found[:2]] == ["What was the cause?", "What was the effect?"]
-    assert [row["question"] for row in one(mirror, "copa", "train")[:2]] == ["What was the cause?", "What was the effect?"]
+    assert [row["question"] for row in one(mirror, "copa", "train")[:2]] == [
+        "What was the cause?",
+        "What was the effect?",
+    ]
     assert "aps/super_glue" in sources.locate(task, "test", "th", "hub").identity
 
 
@@ -279,7 +352,13 @@ OWN = {
 def test_reads_from_a_folder_in_the_kinds_own_columns(task, tmp_path):
     language = (task.train_languages or task.languages)[0]
     labels = task.labels or ("N", "S/NP")
-    row = OWN[task.kind] | ({"label": labels[0]} if task.kind is TaskKind.CLASSIFICATION else {"tags": [labels[0], labels[-1]]} if task.kind is TaskKind.TAGGING else {})
+    row = OWN[task.kind] | (
+        {"label": labels[0]}
+        if task.kind is TaskKind.CLASSIFICATION
+        else {"tags": [labels[0], labels[-1]]}
+        if task.kind is TaskKind.TAGGING
+        else {}
+    )
     if task.name == "xcopa":  # its benchmark's layout has the same file names
         row = {"premise": "c", "choice1": "a", "choice2": "b", "question": "cause", "idx": 0, "label": 1}
     path = tmp_path / "download" / task.name / f"train-{language}.jsonl"
@@ -289,4 +368,7 @@ def test_reads_from_a_folder_in_the_kinds_own_columns(task, tmp_path):
         (path.parent / "tags_to_id.json").write_text('{"N": 0, "S/NP": 1}')
         task = sources.with_labels(task, str(tmp_path / "download"))
         assert task.labels == ("N", "S/NP")
-    check_rows(task, sources.read(task, sources.locate(task, "train", language, str(tmp_path / "download"))).to_list())
+    check_rows(
+        task,
+        sources.read(task, sources.locate(task, "train", language, str(tmp_path / "download"))).to_list(),
+    )

@@ -59,7 +59,10 @@ def test_a_killed_reader_leaves_nothing_that_counts(large, folder, tmp_path):
 
 
 def test_concurrent_readers_agree(large, folder, tmp_path):
-    children = [subprocess.Popen([sys.executable, "-c", CHILD, folder], stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    children = [
+        subprocess.Popen([sys.executable, "-c", CHILD, folder], stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
     assert [child.communicate()[0].split() for child in children] == [["go", str(ROWS)]] * 3
     assert len(made(tmp_path)) == 1
 
@@ -87,9 +90,19 @@ def test_the_declaration_is_part_of_the_key(put, folder):
     task = TASKS.get("xnli")
     rows = sources.locate(task, "test", "de", folder)
     source = task.sources["folder"][0]
-    swapped = replace(task, sources={"folder": (replace(source, columns={"text_a": 1, "text_b": 0, "label": 2}),)})
+    swapped = replace(
+        task, sources={"folder": (replace(source, columns={"text_a": 1, "text_b": 0, "label": 2}),)}
+    )
     assert sources.read(task, rows)[0]["text_a"] == "a" and sources.read(swapped, rows)[0]["text_a"] == "b"
-    other = {reading.cached(t, rows) for t in (task, swapped, replace(task, labels=task.labels[::-1]), replace(task, sources={"folder": (Files({}, labels={"x": "neutral"}),)}))}
+    other = {
+        reading.cached(t, rows)
+        for t in (
+            task,
+            swapped,
+            replace(task, labels=task.labels[::-1]),
+            replace(task, sources={"folder": (Files({}, labels={"x": "neutral"}),)}),
+        )
+    }
     assert len(other) == 4
 
 

@@ -18,11 +18,23 @@ from mlflow_xfer.models.tokenizer import train_tokenizer
 from mlflow_xfer.tasks.catalogue import TASKS
 from mlflow_xfer.tasks.task import Task, TaskKind
 
-TEXTS = ["the quick brown fox jumps over the lazy dog", "ein schneller brauner Fuchs", "एक तेज़ लोमड़ी", "敏捷的狐狸"]
+TEXTS = [
+    "the quick brown fox jumps over the lazy dog",
+    "ein schneller brauner Fuchs",
+    "एक तेज़ लोमड़ी",
+    "敏捷的狐狸",
+]
 PAIR = Task(
-    name="pair", kind=TaskKind.CLASSIFICATION, metric="accuracy", languages=("en",), sources={}, labels=("no", "yes")
+    name="pair",
+    kind=TaskKind.CLASSIFICATION,
+    metric="accuracy",
+    languages=("en",),
+    sources={},
+    labels=("no", "yes"),
 )
-TAGS = Task(name="tags", kind=TaskKind.TAGGING, metric="tag_f1", languages=("en",), sources={}, labels=("A", "B"))
+TAGS = Task(
+    name="tags", kind=TaskKind.TAGGING, metric="tag_f1", languages=("en",), sources={}, labels=("A", "B")
+)
 LM = Task(name="lm", kind=TaskKind.MASKED_LM, metric="loss", languages=(), sources={})
 
 
@@ -44,7 +56,9 @@ def pairs(*rows):
 
 
 def sentences(*rows):
-    return Dataset.from_list([{"id": str(i), "words": list(w), "tags": list(t)} for i, (w, t) in enumerate(rows)])
+    return Dataset.from_list(
+        [{"id": str(i), "words": list(w), "tags": list(t)} for i, (w, t) in enumerate(rows)]
+    )
 
 
 def test_pairs_and_single_texts_have_the_tokenizers_specials(tokenizer):
@@ -73,14 +87,25 @@ def test_words_in_scripts_without_blanks():
 def test_fertility_does_not_depend_on_the_length_limit(tokenizer):
     """Subwords and words of whole texts, each once: neither windows nor cuts nor the number of choices change it."""
     text = " ".join(TEXTS)
-    question = [{"id": "q", "context": text * 4, "question": TEXTS[0], "answers": {"text": [], "answer_start": []}}]
-    choice = [{"id": "c", "context": text * 4, "question": "", "choices": ["one", "two", "three"], "label": 0}]
+    question = [
+        {"id": "q", "context": text * 4, "question": TEXTS[0], "answers": {"text": [], "answer_start": []}}
+    ]
+    choice = [
+        {"id": "c", "context": text * 4, "question": "", "choices": ["one", "two", "three"], "label": 0}
+    ]
     search = [{"id": "r", "source": TEXTS[0], "target": text * 4, "context": text * 4, "gold": ["r"]}]
     for task, rows in (("qa", question), ("choice", choice), ("retrieval", search)):
-        short, long = (encode(Dataset.from_list(rows), TASKS.get(task), tokenizer, limit) for limit in (64, 4096))
-        assert (short.counts["truncated"], long.counts["truncated"]) == (1, 0) and short.counts == long.counts | {"truncated": 1}
+        short, long = (
+            encode(Dataset.from_list(rows), TASKS.get(task), tokenizer, limit) for limit in (64, 4096)
+        )
+        assert (short.counts["truncated"], long.counts["truncated"]) == (
+            1,
+            0,
+        ) and short.counts == long.counts | {"truncated": 1}
         assert short.truncation_rate == 1
-    assert encode(Dataset.from_list(question), TASKS.get("qa"), tokenizer, 4096).counts["subwords"] == sum(len(tokenizer(part, add_special_tokens=False)["input_ids"]) for part in (text * 4, TEXTS[0]))
+    assert encode(Dataset.from_list(question), TASKS.get("qa"), tokenizer, 4096).counts["subwords"] == sum(
+        len(tokenizer(part, add_special_tokens=False)["input_ids"]) for part in (text * 4, TEXTS[0])
+    )
 
 
 def test_an_undeclared_label_is_named(tokenizer):
@@ -142,7 +167,9 @@ def test_windows_overlap_and_cover():
 
 def test_language_model_texts_lose_nothing(tokenizer):
     long = " ".join(TEXTS * 9)
-    got = encode(Dataset.from_list([{"id": "0", "text": long}, {"id": "1", "text": TEXTS[1]}]), LM, tokenizer, 32)
+    got = encode(
+        Dataset.from_list([{"id": "0", "text": long}, {"id": "1", "text": TEXTS[1]}]), LM, tokenizer, 32
+    )
     kept = [t for r in range(len(got)) for t in got.row(r).tolist() if t > 2]
     assert kept == [t for text in (long, TEXTS[1]) for t in tokenizer(text)["input_ids"] if t > 2]
     assert got.columns["example"].tolist()[-1] == 1 and got.lengths.max() == 32

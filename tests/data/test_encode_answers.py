@@ -38,7 +38,9 @@ def questions(*rows):
     made = []
     for i, (context, answer) in enumerate(rows):
         answers = (
-            {"text": [answer], "answer_start": [context.index(answer)]} if answer else {"text": [], "answer_start": []}
+            {"text": [answer], "answer_start": [context.index(answer)]}
+            if answer
+            else {"text": [], "answer_start": []}
         )
         made.append({"id": str(i), "context": context, "question": "How long?", "answers": answers})
     return Dataset.from_list(made)
@@ -75,7 +77,9 @@ def test_windows_overlap_and_point_nowhere_without_the_answer(tokenizer, decoder
     assert 1 <= len(holding) < len(got)
     covered = np.zeros(len(context), bool)
     for row in range(len(got)):
-        for b, e in zip(got.token_column("token_begin", row), got.token_column("token_end", row), strict=True):
+        for b, e in zip(
+            got.token_column("token_begin", row), got.token_column("token_end", row), strict=True
+        ):
             if b >= 0:
                 covered[b:e] = True
     assert covered[np.array([not c.isspace() for c in context])].all()
@@ -85,15 +89,25 @@ def test_each_window_points_at_the_first_answer_that_it_holds(tokenizer):
     """Several annotators, several spans: a window that lacks the first may hold another."""
     filler = CONTEXTS["en"][0] + " "
     context = "The river is xylophone. " + filler * 4 + "They say zebra. " + filler
-    answers = {"text": ["xylophone", "zebra"], "answer_start": [context.index("xylophone"), context.index("zebra")]}
-    got = encode(Dataset.from_list([{"id": "0", "context": context, "question": "How long?", "answers": answers}]), QA, tokenizer, 64)
+    answers = {
+        "text": ["xylophone", "zebra"],
+        "answer_start": [context.index("xylophone"), context.index("zebra")],
+    }
+    got = encode(
+        Dataset.from_list([{"id": "0", "context": context, "question": "How long?", "answers": answers}]),
+        QA,
+        tokenizer,
+        64,
+    )
     pointed = {span(got, row, context) for row in range(len(got)) if got.columns["start"][row]}
     assert pointed == {"xylophone", "zebra"}
 
 
 def test_a_question_without_an_answer_points_nowhere(tokenizer):
     got = encode(questions(CONTEXTS["en"], (CONTEXTS["en"][0], None)), QA, tokenizer, 256)
-    assert got.columns["answered"].tolist() == [1, 0] and got.columns["start"][1] == got.columns["end"][1] == 0
+    assert (
+        got.columns["answered"].tolist() == [1, 0] and got.columns["start"][1] == got.columns["end"][1] == 0
+    )
 
 
 def test_a_long_question_leaves_room_for_the_context(tokenizer):
@@ -123,11 +137,18 @@ def test_choices_stay_with_their_example(tokenizer):
         {"id": "1", "context": "", "question": "which?", "choices": ["fox", "river"], "label": 0},
     ]
     got = encode(Dataset.from_list(rows), MC, tokenizer, 64)
-    assert len(got) == 2 and got.columns["choices"].tolist() == [3, 2] and got.columns["label"].tolist() == [2, 0]
+    assert (
+        len(got) == 2
+        and got.columns["choices"].tolist() == [3, 2]
+        and got.columns["label"].tolist() == [2, 0]
+    )
     owner, ids = got.token_column("token_choice", 0), got.row(0)
     for n, option in enumerate(rows[0]["choices"]):
         assert ids[owner == n].tolist() == tokenizer("the river is long how long?", option)["input_ids"]
-    assert got.row(1)[got.token_column("token_choice", 1) == 1].tolist() == tokenizer("which?", "river")["input_ids"]
+    assert (
+        got.row(1)[got.token_column("token_choice", 1) == 1].tolist()
+        == tokenizer("which?", "river")["input_ids"]
+    )
     bare = encode(Dataset.from_list(rows).remove_columns("label"), MC, tokenizer, 64)
     assert bare.columns["label"].tolist() == [IGNORED] * 2 and bare.counts["examples"] == 2
 

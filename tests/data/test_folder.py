@@ -32,12 +32,18 @@ def test_pairs_are_read_as_they_stand(put, folder):
 
 
 def test_files_of_the_csv_module_are_unquoted(put, folder):
-    rows = [['He said "no".', "b", "neutral"], ["plain", '"quoted"', "entailment"], ["x", "y", "contradictory"]]
+    rows = [
+        ['He said "no".', "b", "neutral"],
+        ["plain", '"quoted"', "entailment"],
+        ["x", "y", "contradictory"],
+    ]
     stream = io.StringIO(newline="")
     csv.writer(stream, delimiter="\t").writerows(rows)
     assert "\r\n" in stream.getvalue() and '""no""' in stream.getvalue()
     put("xnli/test-de.tsv", stream.getvalue())
-    assert [[r["text_a"], r["text_b"]] for r in read("xnli", "test", "de", folder)] == [row[:2] for row in rows]
+    assert [[r["text_a"], r["text_b"]] for r in read("xnli", "test", "de", folder)] == [
+        row[:2] for row in rows
+    ]
     assert read("xnli", "test", "de", folder)[2]["label"] == "contradiction"
 
 
@@ -51,7 +57,16 @@ def test_only_lf_ends_a_line(put, folder):
     assert read("xnli", "test", "de", folder)[0]["text_a"] == "a\u2028b\x85c\x0bd"
 
 
-LANGUAGES = {("xtreme", "xnli"): 15, ("xtreme", "pawsx"): 7, ("xtreme", "udpos"): 33, ("xtreme", "panx"): 40, ("xtreme", "tatoeba"): 36, ("xtreme-r", "udpos"): 38, ("xtreme-r", "panx"): 48, ("xtreme-r", "tatoeba"): 41}
+LANGUAGES = {
+    ("xtreme", "xnli"): 15,
+    ("xtreme", "pawsx"): 7,
+    ("xtreme", "udpos"): 33,
+    ("xtreme", "panx"): 40,
+    ("xtreme", "tatoeba"): 36,
+    ("xtreme-r", "udpos"): 38,
+    ("xtreme-r", "panx"): 48,
+    ("xtreme-r", "tatoeba"): 41,
+}
 
 
 @pytest.mark.parametrize(("suite", "name"), LANGUAGES)
@@ -75,7 +90,11 @@ def test_every_language_of_the_benchmark_is_found(put, folder, suite, name):
 def test_tags_with_double_blank_lines_and_without_the_last_newline(put, folder):
     put("udpos/test-vi.tsv", '\n\n"\tPUNCT\na\tX\n\n\n\nb c\tNOUN\n\t\n#\tSYM')
     rows = read("udpos", "test", "vi", folder)
-    assert [(r["words"], r["tags"]) for r in rows] == [(['"', "a"], ["PUNCT", "X"]), (["b c"], ["NOUN"]), (["#"], ["SYM"])]
+    assert [(r["words"], r["tags"]) for r in rows] == [
+        (['"', "a"], ["PUNCT", "X"]),
+        (["b c"], ["NOUN"]),
+        (["#"], ["SYM"]),
+    ]
 
 
 def test_raw_panx_prefixes_are_cut_at_the_first_colon(put, folder):
@@ -90,11 +109,24 @@ def test_a_token_that_looks_like_a_prefix_is_kept(put, folder):
     assert read("panx", "test", "en", folder)[0]["words"] == ["en:Ulm", "x"]
 
 
-@pytest.mark.parametrize("names", [("tatoeba/sw-en.sw", "tatoeba/sw-en.en"), ("tatoeba/swh-eng.swh", "tatoeba/swh-eng.eng"), ("tatoeba/tatoeba.swh-eng.swh", "tatoeba/tatoeba.swh-eng.eng")])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("tatoeba/sw-en.sw", "tatoeba/sw-en.en"),
+        ("tatoeba/swh-eng.swh", "tatoeba/swh-eng.eng"),
+        ("tatoeba/tatoeba.swh-eng.swh", "tatoeba/tatoeba.swh-eng.eng"),
+    ],
+)
 def test_tatoeba_under_all_its_names(put, folder, names):
     put(names[0], "moja\nmbili\n")
     put(names[1], "two\none\n")
-    assert read("tatoeba", "test", "sw", folder)[1] == {"id": "1", "source": "mbili", "target": "one", "context": None, "gold": ["1"]}
+    assert read("tatoeba", "test", "sw", folder)[1] == {
+        "id": "1",
+        "source": "mbili",
+        "target": "one",
+        "context": None,
+        "gold": ["1"],
+    }
     assert sources.available(TASKS.get("tatoeba"), "test", folder) == ("sw",)
 
 
@@ -144,7 +176,10 @@ def test_constant_training_labels_are_not_a_fault(put, folder):
 
 
 def test_faults_are_named_with_file_and_line_all_at_once(put, folder):
-    path = put("xnli/test-de.tsv", "a\tb\tneutral\na\tb\tentailed\n\n\t\tneutral\na\tb\tunknown\na\tb\tcontradiction\n")
+    path = put(
+        "xnli/test-de.tsv",
+        "a\tb\tneutral\na\tb\tentailed\n\n\t\tneutral\na\tb\tunknown\na\tb\tcontradiction\n",
+    )
     found = [p.what for p in problems("xnli", "test", "de", folder)]
     assert [what.split(" ")[0] for what in found] == [f"{path}:2:", f"{path}:4:", f"{path}:5:"]
     assert "'entailed'" in found[0] and "entailment, neutral, contradiction" in found[0]
@@ -177,7 +212,9 @@ def test_a_known_language_without_a_file_is_none(put, folder):
     put("xnli/test-de.tsv", "a\tb\tneutral\n")
     task = TASKS.get("xnli")
     assert sources.locate(task, "test", "sw", folder) is None
-    assert sources.available(task, "test", folder) == ("de",) and sources.available(task, "train", folder) == ()
+    assert (
+        sources.available(task, "test", folder) == ("de",) and sources.available(task, "train", folder) == ()
+    )
     assert sources.expected(task, "test", "sw", folder)[0].endswith("xnli/test-sw.tsv")
 
 
@@ -201,7 +238,12 @@ def test_relative_folders_start_at_the_current_one(put, folder, monkeypatch):
     task = TASKS.get("xnli")
     there, absolute = (sources.locate(task, "test", "de", data) for data in ("download", folder))
     assert there == absolute and os.path.isabs(there.paths[0])
-    assert sources.locate(task, "test", "de", "../" + os.path.basename(os.path.dirname(folder)) + "/download").identity == there.identity
+    assert (
+        sources.locate(
+            task, "test", "de", "../" + os.path.basename(os.path.dirname(folder)) + "/download"
+        ).identity
+        == there.identity
+    )
 
 
 def test_identity_is_the_bytes_not_the_place(put, folder):
@@ -243,4 +285,6 @@ print(sorted(heavy & set(sys.modules)))
 assert sources.check(task, rows) == []
 print(sorted(heavy & set(sys.modules) - {{"pandas", "pyarrow", "numpy"}}))
 """
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == ["[]", "[]"]
+    assert subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split() == ["[]", "[]"]

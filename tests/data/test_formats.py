@@ -23,21 +23,45 @@ def lines(*rows: dict) -> str:
 
 def test_xcopa_takes_its_question_from_copa(put, folder):
     copa = {"premise": "p", "choice1": "a", "choice2": "b", "label": 1}
-    put("xcopa/test-en.jsonl", lines(copa | {"idx": 7, "question": "cause"}, copa | {"idx": 8, "question": "effect"}))
-    put("xcopa/test-th.jsonl", lines({"premise": "ท", "choice1": "ก", "choice2": "ข", "label": 0, "idx": 7, "question": "effect", "changed": False}))
-    assert read("xcopa", "test", "th", folder) == [{"id": "7", "context": "ท", "question": "What was the cause?", "choices": ["ก", "ข"], "label": 0}]
+    put(
+        "xcopa/test-en.jsonl",
+        lines(copa | {"idx": 7, "question": "cause"}, copa | {"idx": 8, "question": "effect"}),
+    )
+    put(
+        "xcopa/test-th.jsonl",
+        lines(
+            {
+                "premise": "ท",
+                "choice1": "ก",
+                "choice2": "ข",
+                "label": 0,
+                "idx": 7,
+                "question": "effect",
+                "changed": False,
+            }
+        ),
+    )
+    assert read("xcopa", "test", "th", folder) == [
+        {"id": "7", "context": "ท", "question": "What was the cause?", "choices": ["ก", "ข"], "label": 0}
+    ]
     put("xcopa/test-tr.jsonl", lines(copa | {"idx": 9, "question": "cause"}))
     with pytest.raises(XferError, match="test-tr.jsonl:1: test-en.jsonl has no row with idx 9"):
         read("xcopa", "test", "tr", folder)
 
 
 def test_xcopa_without_copa_is_not_there(put, folder):
-    put("xcopa/test-th.jsonl", lines({"premise": "p", "choice1": "a", "choice2": "b", "label": 0, "idx": 7, "question": "effect"}))
+    put(
+        "xcopa/test-th.jsonl",
+        lines({"premise": "p", "choice1": "a", "choice2": "b", "label": 0, "idx": 7, "question": "effect"}),
+    )
     assert "th" not in sources.available(TASKS.get("xcopa"), "test", folder)
 
 
 def test_xcopa_placeholders_are_unscored(put, folder):
-    rows = [{"premise": "p", "choice1": "a", "choice2": "b", "label": 0, "idx": n, "question": "cause"} for n in range(20)]
+    rows = [
+        {"premise": "p", "choice1": "a", "choice2": "b", "label": 0, "idx": n, "question": "cause"}
+        for n in range(20)
+    ]
     put("xcopa/test-en.jsonl", lines(*rows))
     put("xcopa/test-id.jsonl", lines(*rows))
     with pytest.raises(sources.Unscored, match="all 20 rows have the label 0"):
@@ -63,10 +87,20 @@ def test_bucc_gold_of_unknown_ids_is_named(put, folder):
 
 
 def test_lareqa_candidates_are_sentences_with_their_paragraph(put, folder):
-    paragraph = {"context": "One. Two 20.", "sentence_breaks": [[0, 4], [5, 12]], "qas": [{"id": "q1", "question": "how many", "answers": [{"text": "20", "answer_start": 9}]}]}
+    paragraph = {
+        "context": "One. Two 20.",
+        "sentence_breaks": [[0, 4], [5, 12]],
+        "qas": [{"id": "q1", "question": "how many", "answers": [{"text": "20", "answer_start": 9}]}],
+    }
     put("lareqa/xquad-r/en.json", json.dumps({"data": [{"paragraphs": [paragraph]}]}))
     found = read("lareqa", "test", "en", folder)
-    assert found[0] == {"id": "en:1.0", "source": None, "target": "One.", "context": "One. Two 20.", "gold": []}
+    assert found[0] == {
+        "id": "en:1.0",
+        "source": None,
+        "target": "One.",
+        "context": "One. Two 20.",
+        "gold": [],
+    }
     assert found[2] == {"id": "q1", "source": "how many", "target": None, "context": None, "gold": ["en:1.1"]}
     put("lareqa/xquad-r/de.json", json.dumps({"data": [{"paragraphs": [{"context": "x", "qas": []}]}]}))
     with pytest.raises(XferError, match="paragraph 1 is not in LAReQA's format"):
@@ -74,16 +108,52 @@ def test_lareqa_candidates_are_sentences_with_their_paragraph(put, folder):
 
 
 def test_mewsli_marks_mentions_and_has_one_pool(put, folder):
-    context = {"language": "de", "text": "Vorher. In Ulm und um Ulm. Nachher.", "sentence_spans": [[0, 8], [8, 27], [27, 35]]}
-    mention = {"example_id": "m1", "entity_id": "Q3012", "mention_span": {"start": 11, "end": 14, "text": "Ulm"}}
-    put("mewslix/wikinews_mentions-test.jsonl", lines({"context": context, "mentions": [mention]}, {"context": context | {"language": "en"}, "mentions": [mention]}))
-    put("mewslix/candidate_set_entities.jsonl", lines({"entity_id": "Q3012", "title": "Ulm", "description": "Ulm is a city."}))
-    put("mewslix/wikipedia_pairs-train.jsonl", lines({"contextual_mention": {"context": context, "mention": mention}, "entity": {"entity_id": "Q3012", "description": "Ulm is a city."}}))
+    context = {
+        "language": "de",
+        "text": "Vorher. In Ulm und um Ulm. Nachher.",
+        "sentence_spans": [[0, 8], [8, 27], [27, 35]],
+    }
+    mention = {
+        "example_id": "m1",
+        "entity_id": "Q3012",
+        "mention_span": {"start": 11, "end": 14, "text": "Ulm"},
+    }
+    put(
+        "mewslix/wikinews_mentions-test.jsonl",
+        lines(
+            {"context": context, "mentions": [mention]},
+            {"context": context | {"language": "en"}, "mentions": [mention]},
+        ),
+    )
+    put(
+        "mewslix/candidate_set_entities.jsonl",
+        lines({"entity_id": "Q3012", "title": "Ulm", "description": "Ulm is a city."}),
+    )
+    put(
+        "mewslix/wikipedia_pairs-train.jsonl",
+        lines(
+            {
+                "contextual_mention": {"context": context, "mention": mention},
+                "entity": {"entity_id": "Q3012", "description": "Ulm is a city."},
+            }
+        ),
+    )
     [query] = read("mewslix", "test", "de", folder)
-    assert query == {"id": "m1", "source": "Ulm: In { Ulm } und um Ulm.", "target": None, "context": None, "gold": ["Q3012"]}
-    assert read("mewslix", POOL, "de", folder) == [{"id": "Q3012", "source": None, "target": "Ulm is a city.", "context": None, "gold": []}]
+    assert query == {
+        "id": "m1",
+        "source": "Ulm: In { Ulm } und um Ulm.",
+        "target": None,
+        "context": None,
+        "gold": ["Q3012"],
+    }
+    assert read("mewslix", POOL, "de", folder) == [
+        {"id": "Q3012", "source": None, "target": "Ulm is a city.", "context": None, "gold": []}
+    ]
     assert read("mewslix", "train", "en", folder)[0]["target"] == "Ulm is a city."
-    put("mewslix/wikinews_mentions-test.jsonl", lines({"context": context | {"text": ""}, "mentions": [mention]}))
+    put(
+        "mewslix/wikinews_mentions-test.jsonl",
+        lines({"context": context | {"text": ""}, "mentions": [mention]}),
+    )
     with pytest.raises(XferError, match="run the data set's script"):
         read("mewslix", "test", "de", folder)
 
@@ -93,40 +163,82 @@ def test_ccg_words_tags_and_label_file(put, folder):
     put("ccg/tags_to_id.json", '{"NP": 0, "S\\\\NP": 1}')
     task = sources.with_labels(TASKS.get("ccg"), folder)
     assert task.labels == ("NP", "S\\NP")
-    assert sources.read(task, sources.locate(task, "train", "en", folder))[0] == {"id": "0", "words": ["She", "sings"], "tags": ["NP", "S\\NP"]}
+    assert sources.read(task, sources.locate(task, "train", "en", folder))[0] == {
+        "id": "0",
+        "words": ["She", "sings"],
+        "tags": ["NP", "S\\NP"],
+    }
     put("ccg/dev.tsv", "She sings\tNP\n")
     [problem] = sources.check(task, sources.locate(task, "validation", "en", folder))
     assert "dev.tsv:1: has 2 words and 1 tags" in problem.what
 
 
 def squad(*questions: tuple[str, str]) -> str:
-    return json.dumps({"data": [{"paragraphs": [{"context": context, "qas": [{"id": name, "question": "q", "answers": [{"text": context[:1], "answer_start": 0}]}]}]} for name, context in questions]})
+    return json.dumps(
+        {
+            "data": [
+                {
+                    "paragraphs": [
+                        {
+                            "context": context,
+                            "qas": [
+                                {
+                                    "id": name,
+                                    "question": "q",
+                                    "answers": [{"text": context[:1], "answer_start": 0}],
+                                }
+                            ],
+                        }
+                    ]
+                }
+                for name, context in questions
+            ]
+        }
+    )
 
 
 def test_questions_of_other_languages_do_not_train_tydiqa(put, folder):
     """jiant's downloader writes the questions of all languages into each language's file."""
     names = ["english", "arabic", "swahili"]
     for code in ("en", "ar"):
-        put(f"tydiqa/tydiqa-goldp-v1.1-train/tydiqa.{code}.train.json", squad(*[(f"{names[n % 3]}-{n}-1", f"context {n}") for n in range(150)]))
+        put(
+            f"tydiqa/tydiqa-goldp-v1.1-train/tydiqa.{code}.train.json",
+            squad(*[(f"{names[n % 3]}-{n}-1", f"context {n}") for n in range(150)]),
+        )
     for code, name in (("en", "english"), ("ar", "arabic")):
-        ids = [row["original_id"] for split in ("train", "validation") for row in read("tydiqa", split, code, folder)]
+        ids = [
+            row["original_id"]
+            for split in ("train", "validation")
+            for row in read("tydiqa", split, code, folder)
+        ]
         assert len(ids) == 50 and all(one.startswith(f"{name}-") for one in ids)
 
 
 @pytest.mark.parametrize("name", ["tydiqa.goldp", "tydiqa"])
 def test_tydiqa_under_both_names_never_selects_on_its_test_set(put, folder, name):
-    put(f"tydiqa/tydiqa-goldp-v1.1-train/{name}.en.train.json", squad(*[(str(n % 7), f"context {n}") for n in range(100)]))
+    put(
+        f"tydiqa/tydiqa-goldp-v1.1-train/{name}.en.train.json",
+        squad(*[(str(n % 7), f"context {n}") for n in range(100)]),
+    )
     put(f"tydiqa/tydiqa-goldp-v1.1-dev/{name}.en.dev.json", squad(("a", "test")))
     train, dev, test = (read("tydiqa", split, "en", folder) for split in ("train", "validation", "test"))
     assert len(train) + len(dev) == 100 and 3 <= len(dev) <= 20 and len(test) == 1
-    assert len({row["id"] for row in train}) == len(train) and {row["original_id"] for row in train} == set("0123456")
+    assert len({row["id"] for row in train}) == len(train) and {row["original_id"] for row in train} == set(
+        "0123456"
+    )
     assert not {row["context"] for row in train} & {row["context"] for row in dev}
 
 
 def test_xquad_and_mlqa_validate_on_paragraphs_of_squads_training_set(put, folder):
     put("squad/train-v1.1.json", squad(*[(str(n), f"context {n}") for n in range(500)]))
     put("squad/dev-v1.1.json", squad(("d", "dev")))
-    found = {name: [{r["id"] for r in read(name, split, "en", folder)} for split in ("train", "validation")] for name in ("xquad", "mlqa")}
+    found = {
+        name: [{r["id"] for r in read(name, split, "en", folder)} for split in ("train", "validation")]
+        for name in ("xquad", "mlqa")
+    }
     assert found["xquad"] == found["mlqa"] and not found["xquad"][0] & found["xquad"][1]
     assert len(found["xquad"][0] | found["xquad"][1]) == 500 and found["xquad"][1]
-    assert len(read("squad", "train", "en", folder)) == 500 and len(read("squad", "validation", "en", folder)) == 1
+    assert (
+        len(read("squad", "train", "en", folder)) == 500
+        and len(read("squad", "validation", "en", folder)) == 1
+    )

@@ -17,14 +17,18 @@ from mlflow_xfer.tasks.task import Files, Task, TaskKind
 PAIR = {"text_a": 0, "text_b": 1, "label": 2}
 
 
-def task(path: Path, kind: TaskKind = TaskKind.CLASSIFICATION, split: str = "train", labels=("x", "y"), **more) -> Task:
+def task(
+    path: Path, kind: TaskKind = TaskKind.CLASSIFICATION, split: str = "train", labels=("x", "y"), **more
+) -> Task:
     files = Files({split: str(path)}, **more)
     return Task("t", kind, "accuracy", ("en",), {"file": (files,)}, labels)
 
 
 def check(*args, **more) -> list[str]:
     made = task(*args, **more)
-    return [str(p) for p in sources.check(made, sources.locate(made, more.get("split", "train"), "en", "mini"))]
+    return [
+        str(p) for p in sources.check(made, sources.locate(made, more.get("split", "train"), "en", "mini"))
+    ]
 
 
 def read(*args, **more) -> list[dict]:
@@ -56,8 +60,12 @@ def test_a_byte_order_mark_is_no_text(put):
 def test_lines_of_ten_megabytes_are_read(put):
     long = "word " * 2_000_000
     assert len(read(put("t.tsv", f"{long}\tb\tx\n"), columns=PAIR)[0]["text_a"]) == len(long)
-    assert len(read(put("t.csv", f'text_a,label\n"{long}",x\n'), format="csv", header=True)[0]["text_a"]) == len(long)
-    assert len(read(put("t.jsonl", json.dumps({"text_a": long, "label": "x"})), format="jsonl")[0]["text_a"]) == len(long)
+    assert len(
+        read(put("t.csv", f'text_a,label\n"{long}",x\n'), format="csv", header=True)[0]["text_a"]
+    ) == len(long)
+    assert len(
+        read(put("t.jsonl", json.dumps({"text_a": long, "label": "x"})), format="jsonl")[0]["text_a"]
+    ) == len(long)
 
 
 def test_csv_with_commas_quotes_and_line_breaks(put):
@@ -106,9 +114,23 @@ def test_broken_json_and_parquet_are_named(put, name, content, says):
 
 def test_squad_spans_are_checked_and_repeated_ids_kept_apart(put):
     def paragraph(context, *questions):
-        return {"context": context, "qas": [{"id": i, "question": q, "answers": [{"text": t, "answer_start": s}]} for i, q, t, s in questions]}
+        return {
+            "context": context,
+            "qas": [
+                {"id": i, "question": q, "answers": [{"text": t, "answer_start": s}]}
+                for i, q, t, s in questions
+            ],
+        }
 
-    good = {"data": [{"paragraphs": [paragraph("in 1920s \U0001f600 ok", ("12", "when", "1920s", 3), ("12", "what", "ok", 11))]}]}
+    good = {
+        "data": [
+            {
+                "paragraphs": [
+                    paragraph("in 1920s \U0001f600 ok", ("12", "when", "1920s", 3), ("12", "what", "ok", 11))
+                ]
+            }
+        ]
+    }
     rows = read(put("t.json", json.dumps(good)), kind=TaskKind.SPAN_QA, labels=(), format="squad")
     assert [(r["id"], r["original_id"]) for r in rows] == [("12", "12"), ("12#2", "12")]
     assert rows[1]["answers"] == {"text": ["ok"], "answer_start": [11]}
@@ -128,7 +150,9 @@ def test_squad_spans_are_checked_and_repeated_ids_kept_apart(put):
     ],
 )
 def test_answers_of_wrong_types_are_faults(put, answers, says):
-    content = '{"data": [{"paragraphs": [{"context": "abc", "qas": [{"id": 1, "question": "q", "answers": [ANSWERS]}]}]}]}'.replace("ANSWERS", answers)
+    content = '{"data": [{"paragraphs": [{"context": "abc", "qas": [{"id": 1, "question": "q", "answers": [ANSWERS]}]}]}]}'.replace(
+        "ANSWERS", answers
+    )
     [found] = check(put("t.json", content), kind=TaskKind.SPAN_QA, labels=(), format="squad")
     assert says in found
 
@@ -141,18 +165,48 @@ def test_odd_paths_are_no_files(name):
 
 
 def test_blanked_answers_are_unscored(put):
-    blank = {"data": [{"paragraphs": [{"context": "c", "qas": [{"id": "1", "question": "q", "answers": [{"text": "", "answer_start": 0}]}]}]}]}
-    [found] = check(put("t.json", json.dumps(blank)), kind=TaskKind.SPAN_QA, split="test", labels=(), format="squad")
+    blank = {
+        "data": [
+            {
+                "paragraphs": [
+                    {
+                        "context": "c",
+                        "qas": [{"id": "1", "question": "q", "answers": [{"text": "", "answer_start": 0}]}],
+                    }
+                ]
+            }
+        ]
+    }
+    [found] = check(
+        put("t.json", json.dumps(blank)), kind=TaskKind.SPAN_QA, split="test", labels=(), format="squad"
+    )
     assert "no row has a label" in found
 
 
 def test_repeated_ids_never_collide(put):
-    rows = read(put("t.jsonl", "".join(json.dumps({"id": i, "text_a": "a", "label": "x"}) + "\n" for i in ["1", "1#2", "1", "1"])), format="jsonl")
+    rows = read(
+        put(
+            "t.jsonl",
+            "".join(
+                json.dumps({"id": i, "text_a": "a", "label": "x"}) + "\n" for i in ["1", "1#2", "1", "1"]
+            ),
+        ),
+        format="jsonl",
+    )
     assert len({r["id"] for r in rows}) == 4 and rows[0]["id"] == "1"
 
 
 FORMATS = {"tsv": {"columns": PAIR}, "csv": {"header": True}, "jsonl": {}, "json": {}, "parquet": {}}
-SEEDS = [b"text_a,label\na,x\n", b'"a\tb\tx\r\n', b'{"text_a": "a", "label": "x"}', b"[]", b"\xff\xfe", b"a\tO\n\n", b'{"data": [{"paragraphs": []}]}', b"1\ta\t_\tX\t_\t_\t0\troot\t_\t_\n"]
+SEEDS = [
+    b"text_a,label\na,x\n",
+    b'"a\tb\tx\r\n',
+    b'{"text_a": "a", "label": "x"}',
+    b"[]",
+    b"\xff\xfe",
+    b"a\tO\n\n",
+    b'{"data": [{"paragraphs": []}]}',
+    b"1\ta\t_\tX\t_\t_\t0\troot\t_\t_\n",
+]
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -160,12 +214,22 @@ SEEDS = [b"text_a,label\na,x\n", b'"a\tb\tx\r\n', b'{"text_a": "a", "label": "x"
     content=st.one_of(
         st.binary(max_size=60),
         st.text(alphabet='abxy\t\r\n ",:[]{}#\u2028\x85\\0é', max_size=60).map(str.encode),
-        st.builds(lambda seed, at, more: seed[:at] + more + seed[at:], st.sampled_from(SEEDS), st.integers(0, 30), st.binary(max_size=4)),
+        st.builds(
+            lambda seed, at, more: seed[:at] + more + seed[at:],
+            st.sampled_from(SEEDS),
+            st.integers(0, 30),
+            st.binary(max_size=4),
+        ),
     ),
     form=st.sampled_from(["tsv", "csv", "jsonl", "json", "parquet", "conll", "conllu", "squad", "text"]),
 )
 def test_any_bytes_give_rows_or_faults(content, form):
-    kind, labels = {"conll": (TaskKind.TAGGING, ()), "conllu": (TaskKind.TAGGING, ()), "squad": (TaskKind.SPAN_QA, ()), "text": (TaskKind.MASKED_LM, ())}.get(form, (TaskKind.CLASSIFICATION, ("x", "y")))
+    kind, labels = {
+        "conll": (TaskKind.TAGGING, ()),
+        "conllu": (TaskKind.TAGGING, ()),
+        "squad": (TaskKind.SPAN_QA, ()),
+        "text": (TaskKind.MASKED_LM, ()),
+    }.get(form, (TaskKind.CLASSIFICATION, ("x", "y")))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "t"
         path.write_bytes(content)

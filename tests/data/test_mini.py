@@ -62,7 +62,13 @@ def test_words_stand_for_one_concept_within_a_language():
 
 def test_same_bytes_in_every_process():
     runs = [
-        subprocess.run([sys.executable, "-c", DIGEST], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", DIGEST],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
         for seed in ("1", "2")
     ]
     assert runs[0] == runs[1] and len(runs[0].strip()) == 64
@@ -74,10 +80,14 @@ def test_a_version_stands_for_its_bytes(corpus):
     for name, entry in mini.EXAMPLES.items():
         for split in entry.sizes:
             for language in ("en", "eu"):
-                digest.update(json.dumps(mini.rows(name, split, language, concept_split=1), ensure_ascii=False).encode())
+                digest.update(
+                    json.dumps(mini.rows(name, split, language, concept_split=1), ensure_ascii=False).encode()
+                )
     for language in ("de", "ht"):
         digest.update(json.dumps(corpus[language], ensure_ascii=False).encode())
-    assert (mini.VERSION, digest.hexdigest()[:16]) == (4, "cad85e6651e5ac66"), "raise mini.VERSION and enter the new digest"
+    assert (mini.VERSION, digest.hexdigest()[:16]) == (4, "cad85e6651e5ac66"), (
+        "raise mini.VERSION and enter the new digest"
+    )
 
 
 @pytest.mark.parametrize("name", mini.EXAMPLES)
@@ -105,7 +115,9 @@ def _check_row(task, row):
     elif task.kind == TaskKind.SPAN_QA:
         (answer,), (start,) = row["answers"]["text"], row["answers"]["answer_start"]
         assert answer and row["context"][start : start + len(answer)] == answer
-        assert (start == 0 or row["context"][start - 1] == " ") and row["context"][start + len(answer) :][:1] in ("", " ")
+        assert (start == 0 or row["context"][start - 1] == " ") and row["context"][start + len(answer) :][
+            :1
+        ] in ("", " ")
     else:
         assert row["source"] and row["target"]
 
@@ -134,14 +146,46 @@ def test_nli_labels_follow_from_the_sentences():
 
 @pytest.mark.parametrize("concept_split", range(CONCEPT_SPLITS))
 def test_targets_test_concepts_that_training_and_dev_never_show(concept_split):
-    of_word = {cell.rpartition(":")[2]: name for name, concept in concepts().items() for cell in [concept.cells["en"]]}
-    for name, column in (("holds", "text_a"), ("mood", "text_a"), ("choice", "choices"), ("choice_both", "choices"), ("bio_choice", "choices"), ("legal_choice", "choices"), ("effect", "choices"), ("qa", "context")):
+    of_word = {
+        cell.rpartition(":")[2]: name
+        for name, concept in concepts().items()
+        for cell in [concept.cells["en"]]
+    }
+    for name, column in (
+        ("holds", "text_a"),
+        ("mood", "text_a"),
+        ("choice", "choices"),
+        ("choice_both", "choices"),
+        ("bio_choice", "choices"),
+        ("legal_choice", "choices"),
+        ("effect", "choices"),
+        ("qa", "context"),
+    ):
         shown = {}
         for split in ("train", "validation", "test"):
-            asked = {"holds": "thing", "qa": "thing", "choice": "thing", "choice_both": "thing", "bio_choice": "bio", "legal_choice": "legal", "mood": "verb", "effect": "adjective"}[name]
-            words = " ".join(" ".join(row[column]) if column == "choices" else row[column] for row in mini.rows(name, split, "en", concept_split=concept_split)).split()
-            found = {of_word[form] for word in words for form in (word, word.removesuffix("s"), word.removesuffix("es")) if form in of_word}
-            shown[split] = {c for c in found if concepts()[c].group == asked and (asked != "verb" or kind(c) != "neutral")}
+            asked = {
+                "holds": "thing",
+                "qa": "thing",
+                "choice": "thing",
+                "choice_both": "thing",
+                "bio_choice": "bio",
+                "legal_choice": "legal",
+                "mood": "verb",
+                "effect": "adjective",
+            }[name]
+            words = " ".join(
+                " ".join(row[column]) if column == "choices" else row[column]
+                for row in mini.rows(name, split, "en", concept_split=concept_split)
+            ).split()
+            found = {
+                of_word[form]
+                for word in words
+                for form in (word, word.removesuffix("s"), word.removesuffix("es"))
+                if form in of_word
+            }
+            shown[split] = {
+                c for c in found if concepts()[c].group == asked and (asked != "verb" or kind(c) != "neutral")
+            }
         assert all(shown.values())
         assert not shown["test"] & (shown["train"] | shown["validation"]), name
         assert not shown["train"] & shown["validation"], name
@@ -184,7 +228,12 @@ def test_nulls_have_the_format_and_size_of_their_task():
 def test_every_pair_is_declared():
     intermediates = [task for task in entries.TASKS if "intermediate" in task.uses]
     assert len(intermediates) >= 12
-    assert {task.kind for task in intermediates} == {TaskKind.CLASSIFICATION, TaskKind.TAGGING, TaskKind.MULTIPLE_CHOICE, TaskKind.SPAN_QA}
+    assert {task.kind for task in intermediates} == {
+        TaskKind.CLASSIFICATION,
+        TaskKind.TAGGING,
+        TaskKind.MULTIPLE_CHOICE,
+        TaskKind.SPAN_QA,
+    }
     for task in intermediates:
         assert set(task.expected) == set(entries.TARGETS) and set(task.expected.values()) <= {"+", "-", "0"}
     signs = {sign for task in intermediates for sign in task.expected.values()}
@@ -200,7 +249,9 @@ def test_low_resource_languages_have_little_text_and_no_dictionary(corpus):
         low = language in mini.low_resource()
         assert ("dictionary" in kinds or "phrase" in kinds) != low
         assert (sizes[language] < 0.01 * total) == low
-        assert all((d["text_b"] is None) <= (d["kind"] in ("monolingual", "codeswitched")) for d in corpus[language])
+        assert all(
+            (d["text_b"] is None) <= (d["kind"] in ("monolingual", "codeswitched")) for d in corpus[language]
+        )
     english = [d["text_b"] for language in ("de", "tr") for d in corpus[language] if d["kind"] == "parallel"]
     assert all(english)
 
@@ -211,7 +262,11 @@ def test_text_shows_attributes(corpus):
     for side in (0, 1):
         for verb in known.halves["thing"]["verb"][side]:
             verbs[concepts()[verb].cells["id"]] = side
-    things = {c.cells["id"]: known.attributes["a"][c.name] for c in concepts().values() if c.group == "thing" and " " not in c.cells["id"]}
+    things = {
+        c.cells["id"]: known.attributes["a"][c.name]
+        for c in concepts().values()
+        if c.group == "thing" and " " not in c.cells["id"]
+    }
     agree = []
     for document in corpus["id"]:
         if document["kind"] == "monolingual":

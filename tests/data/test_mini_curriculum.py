@@ -31,7 +31,9 @@ def test_lower_stages_are_dealt_first_in_every_epoch(packer):
         stages = np.asarray(dealer.texts["de"].columns["stage"])[order]
         assert (np.diff(stages) >= 0).all() and set(stages.tolist()) == {0, 1}
         assert sorted(order.tolist()) == list(range(len(order)))
-    assert not np.array_equal(dealer._order(1, 0), dealer._order(1, 1)), "within a stage the order is drawn anew"
+    assert not np.array_equal(dealer._order(1, 0), dealer._order(1, 1)), (
+        "within a stage the order is drawn anew"
+    )
 
 
 def test_words_of_a_pair_have_the_positions_of_their_twins(packer):

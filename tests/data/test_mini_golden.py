@@ -23,10 +23,17 @@ def sentences(language: str) -> list[str]:
     rng, spoken = random.Random("golden"), grammar(language)
     found = [text(told(preferred(rng), spoken)) for _ in range(30)]
     for number in range(12):
-        meaning = preferred(rng)._replace(verb=rng.choice(group("verb")), object=rng.choice(group("thing")), place=rng.choice(group("place")), negated=False)
+        meaning = preferred(rng)._replace(
+            verb=rng.choice(group("verb")),
+            object=rng.choice(group("thing")),
+            place=rng.choice(group("place")),
+            negated=False,
+        )
         asked, field = (("who", "agent"), ("what", "object"), ("where", "place"))[number % 3]
         found.append(text(spoken.ask(asked, meaning._replace(adjective="", **{field: ""}))))
-    return found + [text(spoken.describe(rng.choice(group("thing")), kind(rng.choice(group("cause"))))) for _ in range(8)]
+    return found + [
+        text(spoken.describe(rng.choice(group("thing")), kind(rng.choice(group("cause"))))) for _ in range(8)
+    ]
 
 
 def table() -> str:
@@ -39,14 +46,19 @@ def table() -> str:
 def test_sentences_are_those_of_the_golden_file():
     golden = GOLDEN.read_text(encoding="utf-8")
     assert len(golden.splitlines()) == SENTENCES + 1
-    assert table() == golden, "if the change is meant: raise mini.VERSION and run python tests/data/test_mini_golden.py"
+    assert table() == golden, (
+        "if the change is meant: raise mini.VERSION and run python tests/data/test_mini_golden.py"
+    )
 
 
 def test_known_sentences_are_right():
     """Forms that the rules must get right: case, agreement, harmony, concord, negation, word order."""
     from mlflow_xfer.data.mini.grammar import Meaning
 
-    said = {language: text(grammar(language).say(Meaning("teacher", "buy", "book", "old", "market", "today"))) for language in mini.languages()}
+    said = {
+        language: text(grammar(language).say(Meaning("teacher", "buy", "book", "old", "market", "today")))
+        for language in mini.languages()
+    }
     assert said == {
         "en": "the teacher buys the old book at the market today",
         "de": "der Lehrer kauft heute das alte Buch auf dem Markt",
@@ -59,10 +71,18 @@ def test_known_sentences_are_right():
         "ht": "pwofesè a achte vye liv la nan mache a jodi a",
         "eu": "irakasleak gaur azokan liburu zaharra erosten du",
     }
-    negated = {language: text(grammar(language).say(Meaning("farmer", "wash", "shirt", negated=True))) for language in mini.languages()}
+    negated = {
+        language: text(grammar(language).say(Meaning("farmer", "wash", "shirt", negated=True)))
+        for language in mini.languages()
+    }
     assert negated["tr"] == "çiftçi gömleği yıkamıyor" and negated["sw"] == "mkulima haoshi shati"
-    assert negated["eu"] == "nekazariak ez du alkandora garbitzen" and negated["af"] == "die boer was nie die hemp nie"
-    assert text(grammar("af").say(Meaning("farmer", "cry", negated=True))) == "die boer huil nie", "one nie where nothing follows"
+    assert (
+        negated["eu"] == "nekazariak ez du alkandora garbitzen"
+        and negated["af"] == "die boer was nie die hemp nie"
+    )
+    assert text(grammar("af").say(Meaning("farmer", "cry", negated=True))) == "die boer huil nie", (
+        "one nie where nothing follows"
+    )
     assert text(grammar("de").conclude("chair", "cold")) == "und dann ist der Stuhl kalt"
     assert text(grammar("es").describe("shirt", "dirty")) == "la camisa está sucia"
     assert text(grammar("tr").phrase("clock", case="object")) == "saati", "an exception to vowel harmony"

@@ -57,7 +57,9 @@ def lengths(row: dict) -> Counter:
 CUES = {
     "length": lengths,
     "part": lambda row: Counter((row["text_b"] or "").split()),
-    "words": lambda row: Counter([*row["text_a"].split(), *(f"b:{w}" for w in (row["text_b"] or "").split())]),
+    "words": lambda row: Counter(
+        [*row["text_a"].split(), *(f"b:{w}" for w in (row["text_b"] or "").split())]
+    ),
 }
 
 
@@ -116,10 +118,14 @@ def test_the_place_does_not_tell_the_answer(task):
     (begin, end), _ = Counter(map(place, rows(task, "train", "en"))).most_common(1)[0]
     for language in task.languages:
         test = rows(task, "test", language)
-        right = np.mean([" ".join(row["context"].split()[begin:end]) == row["answers"]["text"][0] for row in test])
+        right = np.mean(
+            [" ".join(row["context"].split()[begin:end]) == row["answers"]["text"][0] for row in test]
+        )
         assert right <= allowed(1 / 3, len(test)), (language, right)
 
 
 def test_every_undeclared_cue_was_tried():
     tried = len(CLASSIFIED) * len(CUES) + len(CHOSEN) * 4 + len(ANSWERED)
-    assert tried >= 60 and {"words", "length"} >= {cue for task in CLASSIFIED + CHOSEN for cue in task.shortcuts}
+    assert tried >= 60 and {"words", "length"} >= {
+        cue for task in CLASSIFIED + CHOSEN for cue in task.shortcuts
+    }

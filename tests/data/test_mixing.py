@@ -61,7 +61,9 @@ def test_no_task_goes_without_by_bad_luck():
 def test_each_epoch_shows_every_row_once(n, batch):
     walk = Walk("t", np.random.default_rng(0).integers(5, 60, n), batch, seed=0)
     for epoch in range(2):
-        seen = np.concatenate([walk.rows(epoch * walk.batches_per_epoch + b) for b in range(walk.batches_per_epoch)])
+        seen = np.concatenate(
+            [walk.rows(epoch * walk.batches_per_epoch + b) for b in range(walk.batches_per_epoch)]
+        )
         assert sorted(seen.tolist()) == list(range(n))
 
 
@@ -131,5 +133,9 @@ def test_another_process_draws_the_same():
         for seed in ("1", "2")
     ]
     walk = Walk("t", np.arange(50), 4, 7)
-    here = [schedule({"a": 0.3, "b": 0.7}, 20, 5).choice.tolist(), walk.rows(3).tolist(), walk.rows(20).tolist()]
+    here = [
+        schedule({"a": 0.3, "b": 0.7}, 20, 5).choice.tolist(),
+        walk.rows(3).tolist(),
+        walk.rows(20).tolist(),
+    ]
     assert runs[0].strip() == runs[1].strip() == str(here)

@@ -20,7 +20,9 @@ def audit_one(train: Dataset, kind: TaskKind, test: Dataset, test_kind: TaskKind
 
 
 def pairs(*rows: tuple[str, str | None]) -> Dataset:
-    return Dataset.from_list([{"id": str(n), "text_a": a, "text_b": b, "label": "x"} for n, (a, b) in enumerate(rows)])
+    return Dataset.from_list(
+        [{"id": str(n), "text_a": a, "text_b": b, "label": "x"} for n, (a, b) in enumerate(rows)]
+    )
 
 
 def test_equal_nearly_equal_and_shared_rows_are_told_apart():
@@ -42,14 +44,23 @@ def test_equal_nearly_equal_and_shared_rows_are_told_apart():
 
 def test_scripts_without_spaces():
     text = "今日はとても天気が良いので公園を散歩してから図書館で本を読みました。"
-    found = audit_one(pairs((text.replace("図書館", "美術館"), None), ("明日は雨が降るでしょう。", None)), PAIR, pairs((text, None)), PAIR)
+    found = audit_one(
+        pairs((text.replace("図書館", "美術館"), None), ("明日は雨が降るでしょう。", None)),
+        PAIR,
+        pairs((text, None)),
+        PAIR,
+    )
     assert found.near == ("0",) and not found.exact
-    words = Dataset.from_list([{"id": "w", "words": list(text), "tags": ["O"] * len(text)}])  # one character per token
+    words = Dataset.from_list(
+        [{"id": "w", "words": list(text), "tags": ["O"] * len(text)}]
+    )  # one character per token
     assert audit_one(words, TAGS, pairs((text, None)), PAIR).exact == ("w",)
 
 
 def test_a_seen_paragraph_counts_for_questions():
-    rows = [{"id": "q", "context": LONG, "question": "who jumps", "answers": {"text": [], "answer_start": []}}]
+    rows = [
+        {"id": "q", "context": LONG, "question": "who jumps", "answers": {"text": [], "answer_start": []}}
+    ]
     train, test = Dataset.from_list(rows), Dataset.from_list([rows[0] | {"question": "where is the river"}])
     found = audit_one(train, QA, test, QA)
     assert found.near == ("q",) or found.shared == ("q",)
@@ -58,13 +69,33 @@ def test_a_seen_paragraph_counts_for_questions():
 
 def test_a_candidate_is_known_by_its_context():
     """LAReQA's candidates are sentences with their paragraph: SQuAD's questions about it have seen it."""
-    candidates = Dataset.from_list([{"id": "c", "source": None, "target": "It is old.", "context": LONG, "gold": None}])
-    question = {"id": "q", "context": LONG, "question": "where is the river", "answers": {"text": [], "answer_start": []}}
+    candidates = Dataset.from_list(
+        [{"id": "c", "source": None, "target": "It is old.", "context": LONG, "gold": None}]
+    )
+    question = {
+        "id": "q",
+        "context": LONG,
+        "question": "where is the river",
+        "answers": {"text": [], "answer_start": []},
+    }
     found = audit_one(Dataset.from_list([question]), QA, candidates, TaskKind.RETRIEVAL)
     assert found.near == ("q",) or found.shared == ("q",)
-    pair = {"id": "p", "source": "how old is it", "target": "It is old indeed.", "context": LONG, "gold": ["p"]}
-    train = Dataset.from_list([pair, pair | {"id": "other", "context": "Another paragraph, which no test has ever shown to anybody."}])
-    assert without(train, TaskKind.RETRIEVAL, [audit_one(train, TaskKind.RETRIEVAL, candidates, TaskKind.RETRIEVAL)])["id"][:] == ["other"]
+    pair = {
+        "id": "p",
+        "source": "how old is it",
+        "target": "It is old indeed.",
+        "context": LONG,
+        "gold": ["p"],
+    }
+    train = Dataset.from_list(
+        [
+            pair,
+            pair | {"id": "other", "context": "Another paragraph, which no test has ever shown to anybody."},
+        ]
+    )
+    assert without(
+        train, TaskKind.RETRIEVAL, [audit_one(train, TaskKind.RETRIEVAL, candidates, TaskKind.RETRIEVAL)]
+    )["id"][:] == ["other"]
 
 
 def test_nothing_in_common_is_nothing():
@@ -74,9 +105,20 @@ def test_nothing_in_common_is_nothing():
 
 
 def test_known_relations_are_declared():
-    for training, target in (("mnli", "xnli"), ("anli-plus", "xnli"), ("squad", "xquad"), ("squad2", "mlqa"), ("paws", "pawsx"), ("copa", "xcopa"), ("xnli-translate-train", "xnli"), ("qnli", "xquad")):
+    for training, target in (
+        ("mnli", "xnli"),
+        ("anli-plus", "xnli"),
+        ("squad", "xquad"),
+        ("squad2", "mlqa"),
+        ("paws", "pawsx"),
+        ("copa", "xcopa"),
+        ("xnli-translate-train", "xnli"),
+        ("qnli", "xquad"),
+    ):
         assert declared(TASKS.get(training), TASKS.get(target)), (training, target)
-    assert not declared(TASKS.get("squad"), TASKS.get("xnli")) and not declared(TASKS.get("udpos"), TASKS.get("udpos"))
+    assert not declared(TASKS.get("squad"), TASKS.get("xnli")) and not declared(
+        TASKS.get("udpos"), TASKS.get("udpos")
+    )
 
 
 def test_summary_over_languages():
@@ -94,14 +136,25 @@ def test_a_row_always_equals_itself(text):
 
 @pytest.mark.parametrize("size", [20_000])
 def test_many_rows_take_seconds(size):
-    rows = [(f"premise {n} speaks of thing {n % 97} and of place {n % 89}", f"hypothesis {n}") for n in range(size)]
+    rows = [
+        (f"premise {n} speaks of thing {n % 97} and of place {n % 89}", f"hypothesis {n}")
+        for n in range(size)
+    ]
     found = audit_one(pairs(*rows), PAIR, pairs(*rows[:500]), PAIR)
     assert len(found.exact) == 500 and found.touched == 500
 
 
 def test_languages_are_compared_in_one_pass_as_one_by_one():
-    tests = {"en": pairs((LONG, None), ("A cat.", "It sits.")), "de": pairs(("Eine Katze.", "Sie sitzt."), (LONG, "Der Fuchs springt."))}
-    train = pairs((LONG, None), (LONG + " again", None), ("Eine Katze.", "Sie sitzt."), ("Unrelated words stand here.", None))
+    tests = {
+        "en": pairs((LONG, None), ("A cat.", "It sits.")),
+        "de": pairs(("Eine Katze.", "Sie sitzt."), (LONG, "Der Fuchs springt.")),
+    }
+    train = pairs(
+        (LONG, None),
+        (LONG + " again", None),
+        ("Eine Katze.", "Sie sitzt."),
+        ("Unrelated words stand here.", None),
+    )
     together = audit(train, PAIR, tests, PAIR)
     assert together == {language: audit_one(train, PAIR, test, PAIR) for language, test in tests.items()}
     assert together["en"].exact == ("0",) and together["de"].exact == ("2",)

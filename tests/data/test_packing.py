@@ -115,4 +115,6 @@ def test_uniform_numbers_are_uniform():
 
 def test_causal_labels_stay_within_a_document():
     document = np.array([[1, 1, 1, 2, 2, 0]])
-    assert shifted(np.array([[10, 11, 12, 20, 21, 0]]), document).tolist() == [[11, 12, IGNORED, 21, IGNORED, IGNORED]]
+    assert shifted(np.array([[10, 11, 12, 20, 21, 0]]), document).tolist() == [
+        [11, 12, IGNORED, 21, IGNORED, IGNORED]
+    ]

@@ -25,7 +25,13 @@ def split(*rows):
     return Dataset.from_list([dict(zip(names, [*row, None], strict=False)) for row in rows])
 
 
-MIXED = split(("q1", "who", None, ["c1", "c2"]), ("q2", "when", None, ["c2"]), ("c1", None, "one", []), ("c2", None, "two", []), ("c3", None, "three", []))
+MIXED = split(
+    ("q1", "who", None, ["c1", "c2"]),
+    ("q2", "when", None, ["c2"]),
+    ("c1", None, "one", []),
+    ("c2", None, "two", []),
+    ("c3", None, "three", []),
+)
 PAIRS = split(("a", "x", "same", ["a"]), ("b", "y", "other", ["b"]), ("c", "z", "same", ["c"]))
 
 
@@ -69,12 +75,19 @@ def test_dev_is_ranked_among_what_is_right_and_some_others():
 def test_both_sides_are_encoded_as_texts_of_their_own(tmp_path, monkeypatch):
     tokenizer = train_tokenizer(["who was it when the one in this context and two"] * 3, 120, "xlm-roberta")
     task = Task(name="r", kind=TaskKind.RETRIEVAL, metric="map_at_20", languages=("en",), sources={})
-    rows = split(("a", "who was it", "the one", ["a"], "the one in this context"), ("b", None, "two", []), ("c", "who was it", "two", ["c"]))
+    rows = split(
+        ("a", "who was it", "the one", ["a"], "the one in this context"),
+        ("b", None, "two", []),
+        ("c", "who was it", "two", ["c"]),
+    )
     got = encode(rows, task, tokenizer, 64)
     second, inner = got.columns["second"], got.columns["inner"]
     assert got.row(0)[: second[0]].tolist() == tokenizer("who was it")["input_ids"]
     assert got.row(0)[second[0] :].tolist() == tokenizer("the one", "the one in this context")["input_ids"]
-    assert got.row(0)[second[0] + inner[0] :].tolist()[:-1] == tokenizer("the one in this context", add_special_tokens=False)["input_ids"]
+    assert (
+        got.row(0)[second[0] + inner[0] :].tolist()[:-1]
+        == tokenizer("the one in this context", add_special_tokens=False)["input_ids"]
+    )
     assert got.row(1).tolist() == tokenizer("two")["input_ids"] and second[1] == 0
     assert got.columns["query"].tolist() == [0, -1, 0] and got.columns["positive"].tolist() == [0, 1, 1]
     assert got.counts["examples"] == 3
@@ -110,7 +123,27 @@ CONTEXT = "The Tay is a river. It is 193 km long. Perth lies on it."
 
 
 def squad(questions):
-    return json.dumps({"data": [{"paragraphs": [{"context": CONTEXT, "qas": [{"id": f"q{n}", "question": q, "answers": [{"text": a, "answer_start": CONTEXT.index(a)}]} for n, (q, a) in enumerate(questions)]}]}]})
+    return json.dumps(
+        {
+            "data": [
+                {
+                    "paragraphs": [
+                        {
+                            "context": CONTEXT,
+                            "qas": [
+                                {
+                                    "id": f"q{n}",
+                                    "question": q,
+                                    "answers": [{"text": a, "answer_start": CONTEXT.index(a)}],
+                                }
+                                for n, (q, a) in enumerate(questions)
+                            ],
+                        }
+                    ]
+                }
+            ]
+        }
+    )
 
 
 def read(name, part, language, folder):
@@ -119,19 +152,42 @@ def read(name, part, language, folder):
 
 
 def test_lareqa_trains_on_the_sentence_that_holds_the_answer_in_its_paragraph(put, folder):
-    put("squad/train-v1.1.json", squad([(f"how long {n}?", "193 km") for n in range(120)] + [("where?", "Perth")]))
+    put(
+        "squad/train-v1.1.json",
+        squad([(f"how long {n}?", "193 km") for n in range(120)] + [("where?", "Perth")]),
+    )
     rows = read("lareqa", "train", "en", folder)  # one paragraph: on one side of the cut
-    assert {(row["target"], row["context"]) for row in rows} == {("It is 193 km long.", CONTEXT), ("Perth lies on it.", CONTEXT)}
+    assert {(row["target"], row["context"]) for row in rows} == {
+        ("It is 193 km long.", CONTEXT),
+        ("Perth lies on it.", CONTEXT),
+    }
 
 
 def test_mewslix_marks_the_mention_and_trains_on_english_pairs(put, folder):
-    context = {"language": "en", "text": "Rain. The Tay rose. Sun.", "sentence_spans": [[0, 6], [6, 20], [20, 24]]}
+    context = {
+        "language": "en",
+        "text": "Rain. The Tay rose. Sun.",
+        "sentence_spans": [[0, 6], [6, 20], [20, 24]],
+    }
     mention = {"example_id": "m1", "entity_id": "Q1", "mention_span": {"start": 10, "end": 13, "text": "Tay"}}
-    pair = {"contextual_mention": {"context": context, "mention": mention}, "entity": {"entity_id": "Q1", "description": "a river"}}
+    pair = {
+        "contextual_mention": {"context": context, "mention": mention},
+        "entity": {"entity_id": "Q1", "description": "a river"},
+    }
     for name in ("train", "dev"):
         put(f"mewslix/wikipedia_pairs-{name}.jsonl", json.dumps(pair) + "\n")
-    put("mewslix/wikinews_mentions-test.jsonl", json.dumps({"context": context, "mentions": [mention]}) + "\n")
-    put("mewslix/candidate_set_entities.jsonl", json.dumps({"entity_id": "Q1", "description": "a river"}) + "\n")
-    [train], [dev], [test], [pool] = (read("mewslix", part, "en", folder) for part in ("train", "validation", "test", POOL))
-    assert train["source"] == test["source"] == "Tay: The { Tay } rose." and train["target"] == dev["target"] == pool["target"] == "a river"
+    put(
+        "mewslix/wikinews_mentions-test.jsonl", json.dumps({"context": context, "mentions": [mention]}) + "\n"
+    )
+    put(
+        "mewslix/candidate_set_entities.jsonl",
+        json.dumps({"entity_id": "Q1", "description": "a river"}) + "\n",
+    )
+    [train], [dev], [test], [pool] = (
+        read("mewslix", part, "en", folder) for part in ("train", "validation", "test", POOL)
+    )
+    assert (
+        train["source"] == test["source"] == "Tay: The { Tay } rose."
+        and train["target"] == dev["target"] == pool["target"] == "a river"
+    )
     assert test["gold"] == ["Q1"] and pool["id"] == "Q1" and test["target"] is None

@@ -14,7 +14,10 @@ def test_languages_are_file_names(put, folder):
     put("README.md", "not text")
     found = sources.load_texts(folder, None)
     assert list(found) == ["en", "no"]
-    assert sources.read_text(found["en"]).to_list() == [{"id": "0", "text": "one"}, {"id": "1", "text": "two\u2028still two"}]
+    assert sources.read_text(found["en"]).to_list() == [
+        {"id": "0", "text": "one"},
+        {"id": "1", "text": "two\u2028still two"},
+    ]
     assert found["no"].spec()["split"] == "train" and found["no"].identity.startswith("sha256:")
     assert list(sources.load_texts(folder, ["no"])) == ["no"]
 
@@ -56,12 +59,18 @@ def test_an_empty_text_is_a_fault(put, folder):
 
 def test_the_embedded_text():
     found = sources.load_texts("mini", ["en"])
-    assert found["en"].identity.startswith("mini:") and set(sources.read_text(found["en"]).column_names) >= {"id", "text"}
+    assert found["en"].identity.startswith("mini:") and set(sources.read_text(found["en"]).column_names) >= {
+        "id",
+        "text",
+    }
 
 
 def test_raw_text_of_the_hub():
     found = sources.load_texts("wikipedia", ["sw"])
-    assert found["sw"].identity == "unresolved:hub:wikimedia/wikipedia@main:20231101.sw:train" and found["sw"].task == "wikipedia"
+    assert (
+        found["sw"].identity == "unresolved:hub:wikimedia/wikipedia@main:20231101.sw:train"
+        and found["sw"].task == "wikipedia"
+    )
     with pytest.raises(XferError, match="wikimedia/wikipedia cannot be loaded"):
         sources.read_text(found["sw"])
     with pytest.raises(XferError, match="Accepted: mini, a folder .* wikipedia, cc100"):

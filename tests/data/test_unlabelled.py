@@ -14,7 +14,11 @@ K = TaskKind
 CASES = {
     K.CLASSIFICATION: {"text_a": "der Hund, schläft", "text_b": "the “dog” sleeps"},
     K.TAGGING: {"words": ["köpek", "uyuyor"]},
-    K.MULTIPLE_CHOICE: {"context": "sie kocht", "question": "was?", "choices": ["die Suppe", "den Tee", "nichts"]},
+    K.MULTIPLE_CHOICE: {
+        "context": "sie kocht",
+        "question": "was?",
+        "choices": ["die Suppe", "den Tee", "nichts"],
+    },
     K.SPAN_QA: {"context": "Tomas saves the soup", "question": "who?"},
     K.RETRIEVAL: {"text": "một con ngựa"},
 }
@@ -22,7 +26,11 @@ CASES = {
 
 def written(folder, kind, row, form):
     """The row as a file of that format."""
-    flat = {"text" if name == "words" else name: " ".join(v) if name == "words" else v for name, v in row.items() if name != "choices"}
+    flat = {
+        "text" if name == "words" else name: " ".join(v) if name == "words" else v
+        for name, v in row.items()
+        if name != "choices"
+    }
     flat |= {f"choice_{i}": choice for i, choice in enumerate(row.get("choices", []))}
     path = folder / f"own.{form}"
     if form == "jsonl":
@@ -50,15 +58,33 @@ def test_every_kind_that_has_predictions_is_read():
 def test_a_single_text_has_no_second(tmp_path):
     path = tmp_path / "own.txt"
     path.write_text("eins\n\nzwei\n", encoding="utf-8")
-    assert [(row["id"], row["text_a"], row["text_b"]) for row in read_unlabelled(path, K.CLASSIFICATION)] == [("1", "eins", None), ("3", "zwei", None)]
+    assert [(row["id"], row["text_a"], row["text_b"]) for row in read_unlabelled(path, K.CLASSIFICATION)] == [
+        ("1", "eins", None),
+        ("3", "zwei", None),
+    ]
 
 
 @pytest.mark.parametrize(
     ("kind", "name", "content", "said"),
     [
-        (K.SPAN_QA, "a.txt", "no question here\nc\tq\nneither here\n", ["a.txt:1: has no question", "a.txt:3: has no question", "2 problems"]),
-        (K.MULTIPLE_CHOICE, "a.txt", "context\tquestion\tonly one\n", ["a.txt:1: has fewer than two choices", "context, question, choices"]),
-        (K.CLASSIFICATION, "a.csv", "sentence\nhello\n", ["a.csv:2: has no text_a or text", "text_b (optional)"]),
+        (
+            K.SPAN_QA,
+            "a.txt",
+            "no question here\nc\tq\nneither here\n",
+            ["a.txt:1: has no question", "a.txt:3: has no question", "2 problems"],
+        ),
+        (
+            K.MULTIPLE_CHOICE,
+            "a.txt",
+            "context\tquestion\tonly one\n",
+            ["a.txt:1: has fewer than two choices", "context, question, choices"],
+        ),
+        (
+            K.CLASSIFICATION,
+            "a.csv",
+            "sentence\nhello\n",
+            ["a.csv:2: has no text_a or text", "text_b (optional)"],
+        ),
         (K.CLASSIFICATION, "a.txt", "one\ttwo\tthree\n", ["3 fields with tabs between them"]),
         (K.CLASSIFICATION, "a.jsonl", '{"text": 3}\n', ["text_a is int, not text"]),
         (K.CLASSIFICATION, "a.jsonl", '["a text"]\n', ["is no JSON object"]),

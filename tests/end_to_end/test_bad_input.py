@@ -38,7 +38,9 @@ def folder(tmp_path):
 
 def refused(**typed) -> str:
     with pytest.raises(XferError) as caught:
-        mlflow_xfer.transfer(**{"model": ENCODER, "text": TEXTS, "intermediate": "none", "target": "fruit"} | typed)
+        mlflow_xfer.transfer(
+            **{"model": ENCODER, "text": TEXTS, "intermediate": "none", "target": "fruit"} | typed
+        )
     assert caught.value.exit_code == 2
     return str(caught.value)
 
@@ -53,7 +55,14 @@ def test_malformed_files_are_named_with_their_lines_all_at_once(folder, all_runs
     assert not all_runs()
 
 
-@pytest.mark.parametrize(("name", "content", "says"), [("test-en", "apple\nstone\n", "label"), ("test-en", "apple\tgood\nstone\tgood\n" * 40, "good"), ("train", "apple\t\nstone\t\n", "label")])
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("test-en", "apple\nstone\n", "label"),
+        ("test-en", "apple\tgood\nstone\tgood\n" * 40, "good"),
+        ("train", "apple\t\nstone\t\n", "label"),
+    ],
+)
 def test_stripped_and_constant_labels_are_refused(folder, all_runs, name, content, says):
     (folder / f"{name}.tsv").write_text(content)
     text = refused(task_file=str(folder / "tasks.yaml"))
@@ -62,15 +71,21 @@ def test_stripped_and_constant_labels_are_refused(folder, all_runs, name, conten
 
 def test_missing_files_tasks_and_models(folder, all_runs):
     (folder / "train.tsv").unlink()
-    text = refused(task_file=str(folder / "tasks.yaml"), intermediate="nlii", model="/nowhere/at/all", languages="de,qqq")
-    assert "train.tsv" in text and "Did you mean 'nli'" in text and "/nowhere/at/all" in text and "'qqq'" in text
+    text = refused(
+        task_file=str(folder / "tasks.yaml"), intermediate="nlii", model="/nowhere/at/all", languages="de,qqq"
+    )
+    assert (
+        "train.tsv" in text and "Did you mean 'nli'" in text and "/nowhere/at/all" in text and "'qqq'" in text
+    )
     assert not all_runs()
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(tmp_path, all_runs):
     from transformers import T5Config, T5EncoderModel
 
-    T5EncoderModel(T5Config(vocab_size=20, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2)).save_pretrained(tmp_path / "t5")
+    T5EncoderModel(
+        T5Config(vocab_size=20, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2)
+    ).save_pretrained(tmp_path / "t5")
     text = refused(model=str(tmp_path / "t5"), text="none", target="pos")
     assert "t5" in text and "xlm-roberta" in text and not all_runs()
 
@@ -100,8 +115,21 @@ def test_a_folder_without_the_task_says_what_it_looked_for(tmp_path):
 
 def test_parameters_of_the_generator_all_at_once(all_runs):
     said = refused(model="scratch:xlm-roberta:big", languages="en,klingon", target="chioce,pos")
-    assert all(part in said for part in ("3 problems", "Unknown size 'big'", "mini, small, tiny", "'klingon'", "'chioce'", "Did you mean 'choice'"))
-    assert "has no text in hi" in (said := refused(target="pos", text="mini", text_languages="en,hi")) and "eu" in said
+    assert all(
+        part in said
+        for part in (
+            "3 problems",
+            "Unknown size 'big'",
+            "mini, small, tiny",
+            "'klingon'",
+            "'chioce'",
+            "Did you mean 'choice'",
+        )
+    )
+    assert (
+        "has no text in hi" in (said := refused(target="pos", text="mini", text_languages="en,hi"))
+        and "eu" in said
+    )
     with pytest.raises(XferError, match=r"(?s)skill 'polarty'.*polarity"):
         listing.tasks(skill="polarty")
     assert "coherence" in listing.tasks(skill="cause") and "roles" not in listing.tasks(skill="cause")

@@ -25,12 +25,17 @@ def test_the_chain_and_its_runs(model, client, all_runs, steps_in_store, caplog)
     (transfer,) = all_runs("transfer")
     assert result.run_id == transfer.info.run_id and len(result.made) == 5
     assert {run.data.tags["mlflow.parentRunId"] for run in phases.values()} == {transfer.info.run_id}
-    assert all(len(run.data.tags["xfer.spec_hash"]) == len(run.data.tags["xfer.code_hash"]) == 64 for run in phases.values())
+    assert all(
+        len(run.data.tags["xfer.spec_hash"]) == len(run.data.tags["xfer.code_hash"]) == 64
+        for run in phases.values()
+    )
     assert "xfer.spec_hash" not in transfer.data.tags
 
     metrics = transfer.data.metrics
     assert "mini/pos" not in metrics, "two of its languages are not the task"
-    assert metrics["selected/avg"] == pytest.approx((metrics["selected/pos"] + metrics["selected/retrieval"]) / 2)
+    assert metrics["selected/avg"] == pytest.approx(
+        (metrics["selected/pos"] + metrics["selected/retrieval"]) / 2
+    )
     assert "mini/avg" not in metrics, "two of the suite's languages are not the suite"
 
     evaluated = phases["evaluate pos"]
@@ -45,8 +50,16 @@ def test_the_chain_and_its_runs(model, client, all_runs, steps_in_store, caplog)
         assert row["fertility"] >= 1 and row["truncated"] == 0
     buckets = artifact(client, evaluated.info.run_id, "results/buckets.json")
     assert {row[buckets["columns"].index("attribute")] for row in buckets["data"]} == {"sentence_length"}
-    assert len(artifact(client, evaluated.info.run_id, "predictions/pos/test-de.tsv").strip().split("\n\n")) == 20
-    contexts = {tag.value for i in client.get_run(phases["target pos s0"].info.run_id).inputs.dataset_inputs for tag in i.tags if tag.key == "mlflow.data.context"}
+    assert (
+        len(artifact(client, evaluated.info.run_id, "predictions/pos/test-de.tsv").strip().split("\n\n"))
+        == 20
+    )
+    contexts = {
+        tag.value
+        for i in client.get_run(phases["target pos s0"].info.run_id).inputs.dataset_inputs
+        for tag in i.tags
+        if tag.key == "mlflow.data.context"
+    }
     assert contexts == {"train", "dev"}
 
     before = steps_in_store()
@@ -92,19 +105,49 @@ def test_seeds_make_a_condition_with_the_difference_to_the_baseline(all_runs):
 def test_mixtures_sequences_shots_and_controls(all_runs):
     from mlflow_xfer.tasks.catalogue import TASKS
 
-    names = ",".join([task.name for task in TASKS if "mini" in task.sources and "intermediate" in task.uses and task.kind in ("classification", "tagging")][:2])
-    joint = mlflow_xfer.intermediate(model=ENCODER, **{k: v for k, v in QUICK.items() if k in ("max_steps", "train_batch_size", "max_train_examples", "text")}, intermediate=names, mlm_share=0.5)
+    names = ",".join(
+        [
+            task.name
+            for task in TASKS
+            if "mini" in task.sources
+            and "intermediate" in task.uses
+            and task.kind in ("classification", "tagging")
+        ][:2]
+    )
+    joint = mlflow_xfer.intermediate(
+        model=ENCODER,
+        **{
+            k: v
+            for k, v in QUICK.items()
+            if k in ("max_steps", "train_batch_size", "max_train_examples", "text")
+        },
+        intermediate=names,
+        mlm_share=0.5,
+    )
     run = next(r for r in all_runs("phase") if r.info.run_id == joint.run_id)
     assert run.data.tags["xfer.tasks"] == ",".join(sorted(names.split(",")))
-    sequential = mlflow_xfer.transfer(model=ENCODER, **QUICK | {"intermediate": names, "combine": "sequential", "target": "pos", "target_shots": 3})
-    kinds = [r.data.tags["xfer.phase"] for r in all_runs("phase") if r.data.tags.get("mlflow.parentRunId") == sequential.run_id]
+    sequential = mlflow_xfer.transfer(
+        model=ENCODER,
+        **QUICK | {"intermediate": names, "combine": "sequential", "target": "pos", "target_shots": 3},
+    )
+    kinds = [
+        r.data.tags["xfer.phase"]
+        for r in all_runs("phase")
+        if r.data.tags.get("mlflow.parentRunId") == sequential.run_id
+    ]
     assert sorted(kinds) == ["evaluate", "intermediate", "intermediate", "pretrain", "target"]
     target = next(r for r in all_runs("phase") if r.data.tags["xfer.phase"] == "target")
     transfer = next(r for r in all_runs("transfer") if r.info.run_id == sequential.run_id)
-    assert "Few-shot**: trained with 3 labelled examples" in transfer.data.tags["mlflow.note.content"] and "3 shots" in transfer.data.tags["mlflow.runName"]
+    assert (
+        "Few-shot**: trained with 3 labelled examples" in transfer.data.tags["mlflow.note.content"]
+        and "3 shots" in transfer.data.tags["mlflow.runName"]
+    )
     assert target.data.tags["xfer.target_shots"] == "3" and target.data.tags["xfer.data_languages"] == "en,de"
     control = mlflow_xfer.transfer(model=ENCODER, **QUICK | {"target": "pos,retrieval", "control": "random"})
-    assert next(r for r in all_runs("transfer") if r.info.run_id == control.run_id).data.tags["xfer.control"] == "random"
+    assert (
+        next(r for r in all_runs("transfer") if r.info.run_id == control.run_id).data.tags["xfer.control"]
+        == "random"
+    )
 
 
 def test_a_run_can_be_the_model_of_the_next_verb_and_lineage_leads_back(client):
@@ -112,9 +155,14 @@ def test_a_run_can_be_the_model_of_the_next_verb_and_lineage_leads_back(client):
     target = mlflow_xfer.target(model=base.run_id, target="pos", max_steps=3, max_train_examples=20)
     by_uri = mlflow_xfer.evaluate(model=f"runs:/{target.run_id}/model", languages="de", max_eval_examples=10)
     tree = mlflow_xfer.lineage(by_uri.run_id)
-    assert tree.index(by_uri.run_id) < tree.index(target.run_id) < tree.index(base.run_id) < tree.index(ENCODER)
+    assert (
+        tree.index(by_uri.run_id) < tree.index(target.run_id) < tree.index(base.run_id) < tree.index(ENCODER)
+    )
     model_id = client.get_run(target.run_id).data.tags["xfer.model_id"]
-    assert mlflow_xfer.evaluate(model=f"models:/{model_id}", languages="de", max_eval_examples=10).run_id == by_uri.run_id
+    assert (
+        mlflow_xfer.evaluate(model=f"models:/{model_id}", languages="de", max_eval_examples=10).run_id
+        == by_uri.run_id
+    )
 
 
 def test_checkpoints_load_everywhere(client):
@@ -124,7 +172,10 @@ def test_checkpoints_load_everywhere(client):
     result = mlflow_xfer.transfer(model=ENCODER, **QUICK | {"target": "pos"})
     run = next(r for r in result.made if client.get_run(r).data.tags["xfer.phase"] == "target")
     folder = mlflow.artifacts.download_artifacts(f"runs:/{run}/model")
-    model, tokenizer = AutoModelForTokenClassification.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    model, tokenizer = (
+        AutoModelForTokenClassification.from_pretrained(folder),
+        AutoTokenizer.from_pretrained(folder),
+    )
     assert model(**tokenizer("a test", return_tensors="pt")).logits.shape[-1] == model.config.num_labels > 2
     assert AutoModel.from_pretrained(folder).config.hidden_size == 32
     assert mlflow.pyfunc.load_model(f"runs:/{run}/model") is not None

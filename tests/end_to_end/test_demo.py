@@ -9,14 +9,26 @@ from mlflow_xfer.studies import demo
 from tests.conftest import TEXTS
 from tests.end_to_end.conftest import ENCODER
 
-QUICK = {"model": ENCODER, "text": TEXTS, "pretrain.max_steps": 3, "max_steps": 2, "train_batch_size": 4, "max_train_examples": 30, "max_eval_examples": 8, "languages": "en,de", "seeds": "0,1"}
+QUICK = {
+    "model": ENCODER,
+    "text": TEXTS,
+    "pretrain.max_steps": 3,
+    "max_steps": 2,
+    "train_batch_size": 4,
+    "max_train_examples": 30,
+    "max_eval_examples": 8,
+    "languages": "en,de",
+    "seeds": "0,1",
+}
 ARMS = tuple(arm for arm in demo.DEMO.arms if arm.name in ("baseline", "attribute", "random encoder"))
 """With and without a baseline, and on another encoder; ``mlflow run`` runs all of them (tests/project)."""
 
 
 def test_the_demo_is_a_study_of_conditions(all_runs, steps_in_store, monkeypatch):
     assert len(demo.DEMO.arms) == 7 and len(ARMS) == 3
-    monkeypatch.setattr(demo, "DEMO", replace(demo.DEMO, arms=ARMS, shared=demo.DEMO.shared | {"target": "choice,retrieval"}))
+    monkeypatch.setattr(
+        demo, "DEMO", replace(demo.DEMO, arms=ARMS, shared=demo.DEMO.shared | {"target": "choice,retrieval"})
+    )
     result = mlflow_xfer.transfer(workers=2, **QUICK)
     (study,) = all_runs("study")
     conditions = all_runs("condition")
@@ -26,11 +38,15 @@ def test_the_demo_is_a_study_of_conditions(all_runs, steps_in_store, monkeypatch
     assert all(run.info.status == "FINISHED" for run in all_runs())
     by_name = {run.data.tags["mlflow.runName"].split(":")[0]: run.data.metrics for run in conditions}
     for arm in ARMS:
-        assert by_name[arm.name]["n"] == 2 and ("selected/delta_low" in by_name[arm.name]) == bool(arm.against)
+        assert by_name[arm.name]["n"] == 2 and ("selected/delta_low" in by_name[arm.name]) == bool(
+            arm.against
+        )
     transfers = all_runs("transfer")
     assert len(transfers) == 6
     (base,) = (run for run in all_runs("phase") if run.data.tags["xfer.phase"] == "pretrain")
-    assert base.data.tags["mlflow.parentRunId"] == study.info.run_id, "all arms stand on it: it is the study's own"
+    assert base.data.tags["mlflow.parentRunId"] == study.info.run_id, (
+        "all arms stand on it: it is the study's own"
+    )
     assert all(run.info.start_time >= base.info.end_time for run in transfers), "it was made before all else"
     hashes = [run.data.tags["xfer.spec_hash"] for run in all_runs("phase")]
     assert len(hashes) == len(set(hashes)), "no phase was trained twice, though several processes wanted it"
@@ -39,4 +55,6 @@ def test_the_demo_is_a_study_of_conditions(all_runs, steps_in_store, monkeypatch
     assert again.run_id == result.run_id and steps_in_store() == before > 0
     note, attribute = study.data.tags["mlflow.note.content"], by_name["attribute"]
     assert "95 % interval" in note
-    assert f"{attribute['selected/choice']:.1f} ({attribute['delta/choice']:+.1f})" in note, "each target beside its difference"
+    assert f"{attribute['selected/choice']:.1f} ({attribute['delta/choice']:+.1f})" in note, (
+        "each target beside its difference"
+    )

@@ -30,7 +30,12 @@ def run(trial: Trial) -> Outcome:
             raise Pruned(50, "probe")
         by_seed.append((value,))
         trial.report(seed + 1, value, "seed")
-    return Outcome((sum(row[0] for row in by_seed) / len(by_seed),), tuple(by_seed), {"tokens": 7.0, "seconds": 1.0}, {"tokens": 2.0})
+    return Outcome(
+        (sum(row[0] for row in by_seed) / len(by_seed),),
+        tuple(by_seed),
+        {"tokens": 7.0, "seconds": 1.0},
+        {"tokens": 2.0},
+    )
 
 
 @pytest.fixture
@@ -42,7 +47,15 @@ def tracked():
 def searched(store: Store, n: int, mirrored: bool = True) -> tuple[optuna.Study, Mirror]:
     study = optuna.create_study(direction="maximize")
     mirror = Mirror(store, study, store.start("search", "a search"), SPACE, ("english_dev",), (0, 1))
-    run_worker(study, SPACE, run, Budget(n_trials=n), sampler="random", seeds=(0, 1), observer=mirror if mirrored else None)
+    run_worker(
+        study,
+        SPACE,
+        run,
+        Budget(n_trials=n),
+        sampler="random",
+        seeds=(0, 1),
+        observer=mirror if mirrored else None,
+    )
     store.flush()
     return study, mirror
 
@@ -51,7 +64,16 @@ def shown(store: Store, mirror: Mirror) -> list[tuple]:
     """Everything that people see of the children, without ids and times."""
     store.flush()
     hidden = ("xfer.opened_at", "xfer.creation", "mlflow.parentRunId", "xfer.input_run_ids")
-    return sorted((run.name, run.status, sorted(run.params.items()), sorted((k, v) for k, v in run.metrics.items() if not k.startswith(("seed/", "intermediate/"))), sorted((k, v) for k, v in run.tags.items() if k not in hidden)) for run in store.children(mirror.parent))
+    return sorted(
+        (
+            run.name,
+            run.status,
+            sorted(run.params.items()),
+            sorted((k, v) for k, v in run.metrics.items() if not k.startswith(("seed/", "intermediate/"))),
+            sorted((k, v) for k, v in run.tags.items() if k not in hidden),
+        )
+        for run in store.children(mirror.parent)
+    )
 
 
 def test_the_mirror_can_be_made_again_from_the_study(tracked):
@@ -62,17 +84,27 @@ def test_the_mirror_can_be_made_again_from_the_study(tracked):
     rows = {name: run for name, run in runs.items() if run.kind == "condition"}
     states = [trial.state.name for trial in study.get_trials()]
     ends = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
-    assert sorted(run.status for run in trials.values()) == sorted(ends[state] for state in states) and len(set(states)) == 3
+    assert (
+        sorted(run.status for run in trials.values()) == sorted(ends[state] for state in states)
+        and len(set(states)) == 3
+    )
     assert len(rows) == states.count("COMPLETE")
     killed = next(run for run in trials.values() if run.status == "KILLED")
     assert killed.tags["xfer.pruned_at"] == "50 (probe)" and killed.metrics["cost/tokens"] == 3
-    assert next(run for run in trials.values() if run.status == "FAILED").tags["xfer.error"] == "RuntimeError: out of memory"
+    assert (
+        next(run for run in trials.values() if run.status == "FAILED").tags["xfer.error"]
+        == "RuntimeError: out of memory"
+    )
     baseline = next(run for name, run in rows.items() if name.startswith("baseline"))
     best = max(rows.values(), key=lambda run: run.metrics["selected/avg"])
-    assert best.metrics["selected/delta"] == pytest.approx(best.metrics["selected/avg"] - baseline.metrics["selected/avg"])
+    assert best.metrics["selected/delta"] == pytest.approx(
+        best.metrics["selected/avg"] - baseline.metrics["selected/avg"]
+    )
     assert set(best.params) == {"intermediate", "mlm_share"} and baseline.params == {"intermediate": "none"}
 
-    again = Mirror(store, study, store.start("search", "the same, made again"), SPACE, ("english_dev",), (0, 1))
+    again = Mirror(
+        store, study, store.start("search", "the same, made again"), SPACE, ("english_dev",), (0, 1)
+    )
     again.catch_up()
     assert shown(store, again) == shown(store, mirror)
     before = len(store.children(again.parent))

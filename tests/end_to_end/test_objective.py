@@ -13,7 +13,9 @@ from mlflow_xfer.searching.trials import PROBE, SEED_DONE, Pruned, Trial
 from mlflow_xfer.tracking.store import Store
 from tests.end_to_end.conftest import ENCODER, QUICK
 
-SHARED = {name: value for name, value in QUICK.items() if name not in ("intermediate", "target", "max_steps")} | {"model": ENCODER, "target": "choice,mood", "num_train_epochs": 2, "max_train_examples": 12}
+SHARED = {
+    name: value for name, value in QUICK.items() if name not in ("intermediate", "target", "max_steps")
+} | {"model": ENCODER, "target": "choice,mood", "num_train_epochs": 2, "max_train_examples": 12}
 
 
 @pytest.fixture
@@ -40,64 +42,127 @@ def test_a_trial_pruned_inside_a_phase_leaves_it_for_the_next(tracked, all_runs)
     with pytest.raises(Pruned):
         objective(stopped)
     tracked.flush()
-    assert [(step, stage) for step, _, stage in heard] == [(1, "intermediate"), (25, PROBE)], "half of the first target's training is a quarter of all"
+    assert [(step, stage) for step, _, stage in heard] == [(1, "intermediate"), (25, PROBE)], (
+        "half of the first target's training is a quarter of all"
+    )
     killed = [run for run in all_runs("phase") if run.info.status == "KILLED"]
-    assert [run.data.tags["mlflow.runName"] for run in killed] == ["target choice s0"] and killed[0].data.metrics["train/optimizer_steps"] == 3
-    assert stopped.attrs["xfer.cost"]["optimizer_steps"] == 4 + 6 + 3, "the base, the intermediate task, half a target"
+    assert [run.data.tags["mlflow.runName"] for run in killed] == ["target choice s0"] and killed[
+        0
+    ].data.metrics["train/optimizer_steps"] == 3
+    assert stopped.attrs["xfer.cost"]["optimizer_steps"] == 4 + 6 + 3, (
+        "the base, the intermediate task, half a target"
+    )
 
     whole, heard = trial(1, ("attribute",))
     outcome = objective(whole)
     tracked.flush()
-    assert [(step, stage) for step, _, stage in heard] == [(1, "intermediate"), (50, PROBE), (75, PROBE), (1, SEED_DONE)]
+    assert [(step, stage) for step, _, stage in heard] == [
+        (1, "intermediate"),
+        (50, PROBE),
+        (75, PROBE),
+        (1, SEED_DONE),
+    ]
     assert {run.info.status for run in all_runs("phase")} == {"FINISHED"} and len(all_runs("phase")) == 4
     assert outcome.cost["optimizer_steps"] == 3 + 6, "the rest of the first target and the second"
-    dev = [run.data.metrics[f"dev/{name}/en/selected"] for name in ("choice", "mood") for run in all_runs("phase") if f"dev/{name}/en/selected" in run.data.metrics]
-    assert outcome.values == (pytest.approx(sum(dev) / 2),) and len(dev) == 2 and heard[-1][1] == outcome.values[0]
+    dev = [
+        run.data.metrics[f"dev/{name}/en/selected"]
+        for name in ("choice", "mood")
+        for run in all_runs("phase")
+        if f"dev/{name}/en/selected" in run.data.metrics
+    ]
+    assert (
+        outcome.values == (pytest.approx(sum(dev) / 2),)
+        and len(dev) == 2
+        and heard[-1][1] == outcome.values[0]
+    )
     naive = 2 * 6 + 2 * 6
     assert outcome.saved["optimizer_steps"] == naive - outcome.cost["optimizer_steps"]
 
 
 def test_short_chains_come_before_the_whole_one(tracked, all_runs):
     """Two rungs of a chain of 60 intermediate steps and 6 of the target: what they report, cost and leave."""
-    objective = Objective(tracked, SHARED | {"target": "choice", "intermediate.max_train_examples": 120}, rungs=True)
+    objective = Objective(
+        tracked, SHARED | {"target": "choice", "intermediate.max_train_examples": 120}, rungs=True
+    )
     stopped, heard = trial(0, ("attribute",), stop_at=11)
     with pytest.raises(Pruned):
         objective(stopped)
     assert [(step, stage) for step, _, stage in heard] == [(11, PROBE)]
-    assert stopped.attrs["xfer.cost"]["optimizer_steps"] == 4 + 7 + 6, "the base, a ninth of the intermediate steps; the target keeps all of so few"
-    assert stopped.attrs["xfer.naive"]["optimizer_steps"] == stopped.attrs["xfer.alone"]["optimizer_steps"] == 60 + 6
+    assert stopped.attrs["xfer.cost"]["optimizer_steps"] == 4 + 7 + 6, (
+        "the base, a ninth of the intermediate steps; the target keeps all of so few"
+    )
+    assert (
+        stopped.attrs["xfer.naive"]["optimizer_steps"]
+        == stopped.attrs["xfer.alone"]["optimizer_steps"]
+        == 60 + 6
+    )
 
     whole, heard = trial(1, ("attribute",))
     outcome = objective(whole)
-    assert [(step, stage) for step, _, stage in heard] == [(11, PROBE), (33, PROBE), (1, "intermediate"), (66, PROBE), (1, SEED_DONE)]
+    assert [(step, stage) for step, _, stage in heard] == [
+        (11, PROBE),
+        (33, PROBE),
+        (1, "intermediate"),
+        (66, PROBE),
+        (1, SEED_DONE),
+    ]
     assert whole.attrs["xfer.rungs"]["optimizer_steps"] == 20 + 6, "the first rung is there already"
-    assert outcome.cost["optimizer_steps"] == 26 + 66 and outcome.saved["optimizer_steps"] == -26, "nobody shared anything; short chains are extra"
-    assert stopped.attrs["xfer.naive"]["tokens"] == pytest.approx(outcome.cost["tokens"] + outcome.saved["tokens"], rel=0.1), "foretold from a ninth"
+    assert outcome.cost["optimizer_steps"] == 26 + 66 and outcome.saved["optimizer_steps"] == -26, (
+        "nobody shared anything; short chains are extra"
+    )
+    assert stopped.attrs["xfer.naive"]["tokens"] == pytest.approx(
+        outcome.cost["tokens"] + outcome.saved["tokens"], rel=0.1
+    ), "foretold from a ninth"
     tracked.flush()
     names = [run.data.tags["mlflow.runName"] for run in all_runs("phase")]
-    assert names.count("intermediate attribute rung 11 % s0") == names.count("target choice rung 33 % s0") == names.count("intermediate attribute s0") == 1
+    assert (
+        names.count("intermediate attribute rung 11 % s0")
+        == names.count("target choice rung 33 % s0")
+        == names.count("intermediate attribute s0")
+        == 1
+    )
     assert {run.info.status for run in all_runs("phase")} == {"FINISHED"} and len(names) == 1 + 3 * 2
 
     baseline, heard = trial(2, ())
     objective(baseline)
-    assert [stage for _, _, stage in heard] == [SEED_DONE], "no step of the baseline is comparable with those of short chains"
+    assert [stage for _, _, stage in heard] == [SEED_DONE], (
+        "no step of the baseline is comparable with those of short chains"
+    )
 
 
 def test_oracle_label_free_and_cost_read_dev_splits_and_counters_alone(tracked, all_runs):
-    objective = Objective(tracked, SHARED | {"target": "choice,retrieval", "select_by": "label_free"}, ("label_free", "oracle", "cost", "retrieval"))
+    objective = Objective(
+        tracked,
+        SHARED | {"target": "choice,retrieval", "select_by": "label_free"},
+        ("label_free", "oracle", "cost", "retrieval"),
+    )
     own, heard = trial(0, ())
     outcome = objective(own)
     tracked.flush()
     evaluations = [run for run in all_runs("phase") if run.data.tags["xfer.phase"] == "evaluate"]
-    assert [(run.data.tags["xfer.target"], run.data.tags["xfer.split"], run.data.tags.get("xfer.oracle")) for run in evaluations] == [("choice", "validation", "true"), ("retrieval", "validation", None)]
+    assert [
+        (run.data.tags["xfer.target"], run.data.tags["xfer.split"], run.data.tags.get("xfer.oracle"))
+        for run in evaluations
+    ] == [("choice", "validation", "true"), ("retrieval", "validation", None)]
     assert outcome.values[3] == evaluations[1].data.metrics["dev/retrieval/de"]
     metrics = evaluations[0].data.metrics
-    assert set(metrics) == {"dev/choice/de", "dev/choice", "predict/seconds"} and outcome.values[1] == metrics["dev/choice/de"]
-    contexts = {tag.value for run in all_runs("phase") for i in run.inputs.dataset_inputs for tag in i.tags if tag.key == "mlflow.data.context"}
+    assert (
+        set(metrics) == {"dev/choice/de", "dev/choice", "predict/seconds"}
+        and outcome.values[1] == metrics["dev/choice/de"]
+    )
+    contexts = {
+        tag.value
+        for run in all_runs("phase")
+        for i in run.inputs.dataset_inputs
+        for tag in i.tags
+        if tag.key == "mlflow.data.context"
+    }
     assert contexts == {"train", "dev", "selection (label_free)"}, "no test split is read"
     trained = [run for run in all_runs("phase") if run.data.tags["xfer.phase"] == "target"]
     (estimate,) = [run.data.metrics["label_free/choice/de/selected"] for run in trained]
-    assert outcome.values[0] == estimate and [stage for _, _, stage in heard] == [PROBE, SEED_DONE], "a trial with one target is probed halfway"
+    assert outcome.values[0] == estimate and [stage for _, _, stage in heard] == [PROBE, SEED_DONE], (
+        "a trial with one target is probed halfway"
+    )
     assert outcome.values[2] == -sum(run.data.metrics["train/tokens"] for run in trained) / 1e6 < 0
 
 
@@ -105,10 +170,24 @@ def test_oracle_label_free_and_cost_read_dev_splits_and_counters_alone(tracked, 
     ("typed", "says"),
     [
         ({"pool": "none"}, ["The pool is empty"]),
-        ({"pool": "attribut,choice,nli,nli", "target": "choice"}, ["4 problems", "Did you mean 'attribute'", "'choice' is in the pool and a target", "'nli' more than once"]),
-        ({"target": "choice,retrieval"}, ["'retrieval' is not trained", "Leave it out of target=", "objective=english_dev,retrieval"]),
+        (
+            {"pool": "attribut,choice,nli,nli", "target": "choice"},
+            [
+                "4 problems",
+                "Did you mean 'attribute'",
+                "'choice' is in the pool and a target",
+                "'nli' more than once",
+            ],
+        ),
+        (
+            {"target": "choice,retrieval"},
+            ["'retrieval' is not trained", "Leave it out of target=", "objective=english_dev,retrieval"],
+        ),
         ({"objective": "retrieval"}, ["there is no retrieval target", "chooses nothing"]),
-        ({"objective": "retrieval", "target": "tatoeba", "data": "hub", "pool": "mnli"}, ["tatoeba has a test split only", "chooses nothing"]),
+        (
+            {"objective": "retrieval", "target": "tatoeba", "data": "hub", "pool": "mnli"},
+            ["tatoeba has a test split only", "chooses nothing"],
+        ),
         ({"objective": "english_dv"}, ["Unknown objective 'english_dv'", "english_dev"]),
         ({"objective": "cost"}, ["best by training nothing"]),
         ({"objective": "label_free", "select_by": "last"}, ["needs select_by=label_free, not last"]),
@@ -118,8 +197,19 @@ def test_oracle_label_free_and_cost_read_dev_splits_and_counters_alone(tracked, 
         ({"space": "mixing_cap=64:256", "combine": "sequential"}, ["mixing_cap", "sequential"]),
         ({"n_trials": "none"}, ["no end"]),
         ({"seeds": "1,1"}, ["names a seed twice"]),
-        ({"register": "a/b", "confirm_top": "0"}, ["2 problems", "no name of a registered model", "nothing would be registered"]),
-        ({"data": "hub", "pool": "mnli,paws", "target": "xnli,pawsx"}, ["2 problems", "'mnli' leaks into target 'xnli'", "'paws' leaks into target 'pawsx'", "exclude_overlap=true"]),
+        (
+            {"register": "a/b", "confirm_top": "0"},
+            ["2 problems", "no name of a registered model", "nothing would be registered"],
+        ),
+        (
+            {"data": "hub", "pool": "mnli,paws", "target": "xnli,pawsx"},
+            [
+                "2 problems",
+                "'mnli' leaks into target 'xnli'",
+                "'paws' leaks into target 'pawsx'",
+                "exclude_overlap=true",
+            ],
+        ),
     ],
 )
 def test_bad_input_is_refused_before_anything_runs(typed, says, all_runs):
@@ -137,16 +227,46 @@ def test_bad_input_is_refused_before_anything_runs(typed, says, all_runs):
 
 def test_pairs_of_the_paper_are_candidates_once_overlaps_are_left_out():
     """Phang et al. train on MNLI before XNLI, which is fine-tuned on MNLI."""
-    typed = {"model": ENCODER, "text": "mini", "data": "hub", "pool": "mnli,qqp", "target": "xnli", "exclude_overlap": "true"}
-    found = commands.read(params.parse("search", typed), References(lambda: pytest.fail("no store is needed")), {})
+    typed = {
+        "model": ENCODER,
+        "text": "mini",
+        "data": "hub",
+        "pool": "mnli,qqp",
+        "target": "xnli",
+        "exclude_overlap": "true",
+    }
+    found = commands.read(
+        params.parse("search", typed), References(lambda: pytest.fail("no store is needed")), {}
+    )
     assert found.space.pool == ("mnli", "qqp")
 
 
 def test_the_same_command_is_the_same_search_and_another_is_refused(tracked):
     def read(**typed):
-        return commands.read(params.parse("search", {"model": ENCODER, "text": "mini", "pool": "attribute,nli", "target": "choice", **typed}), References(lambda: pytest.fail("no store is needed")), {})
+        return commands.read(
+            params.parse(
+                "search",
+                {"model": ENCODER, "text": "mini", "pool": "attribute,nli", "target": "choice", **typed},
+            ),
+            References(lambda: pytest.fail("no store is needed")),
+            {},
+        )
 
     first = read()
-    assert read(n_trials=7, workers=1, sampler="random", confirm_top=1, pool="nli,attribute").study_name == first.study_name
-    names = {read(**more).study_name for more in ({"pool": "attribute"}, {"target": "mood"}, {"seeds": "1"}, {"max_steps": "9"}, {"objective": "oracle"}, {"space": "mlm_share=0:0.5"}, {"max_tasks": "1"})}
+    assert (
+        read(n_trials=7, workers=1, sampler="random", confirm_top=1, pool="nli,attribute").study_name
+        == first.study_name
+    )
+    names = {
+        read(**more).study_name
+        for more in (
+            {"pool": "attribute"},
+            {"target": "mood"},
+            {"seeds": "1"},
+            {"max_steps": "9"},
+            {"objective": "oracle"},
+            {"space": "mlm_share=0:0.5"},
+            {"max_tasks": "1"},
+        )
+    }
     assert len(names) == 7 and first.study_name not in names

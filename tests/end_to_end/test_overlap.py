@@ -38,7 +38,12 @@ FOX = "the quick brown fox jumps over the lazy dog near the old river bank every
 @pytest.fixture
 def task_file(tmp_path):
     def rows(name, *texts):
-        (tmp_path / name).write_text("".join(f"{text}\t{label}\n" for text, label in zip(texts, ["good", "bad"] * len(texts), strict=False)), "utf-8")
+        (tmp_path / name).write_text(
+            "".join(
+                f"{text}\t{label}\n" for text, label in zip(texts, ["good", "bad"] * len(texts), strict=False)
+            ),
+            "utf-8",
+        )
 
     (tmp_path / "tasks.yaml").write_text(TASKS)
     rows("moods.tsv", "a red apple", "a stone", "Ein Stein!", FOX + " again", "some rain", "the sun")
@@ -52,8 +57,12 @@ def task_file(tmp_path):
 def test_overlap_is_declared_in_the_plan_and_measured_on_request(task_file):
     typed = QUICK | {"task_file": task_file, "intermediate": "moods", "target": "fruit"}
     made = mlflow_xfer.plan(**typed)
-    assert [(f.training, f.status) for f in made.overlaps] == [("moods", "declared")] and "overlap: moods → fruit:" in made.text()
-    measured = {f["training"]: f["measured"] for f in mlflow_xfer.plan(overlap=True, **typed).as_dict()["overlaps"]}
+    assert [(f.training, f.status) for f in made.overlaps] == [
+        ("moods", "declared")
+    ] and "overlap: moods → fruit:" in made.text()
+    measured = {
+        f["training"]: f["measured"] for f in mlflow_xfer.plan(overlap=True, **typed).as_dict()["overlaps"]
+    }
     assert measured == {
         "moods": {"exact": 2, "near": 1, "shared": 0, "test_rows": 3, "languages": ["en", "de"]},
         "fruit": {"exact": 1, "near": 0, "shared": 0, "test_rows": 1, "languages": ["en"]},
@@ -66,21 +75,47 @@ def test_overlap_is_tagged_and_left_out_on_request(task_file, client, all_runs, 
     typed = QUICK | {"task_file": task_file, "intermediate": "moods", "target": "fruit"}
     seen = client.get_run(mlflow_xfer.transfer(**typed).run_id)
     assert "moods → fruit" in caplog.text and seen.data.tags[overlaps.STATUS] == "found"
-    assert "2 equal, 1 nearly equal" in seen.data.tags[overlaps.DETAILS] and "Overlap: moods → fruit" in seen.data.tags["mlflow.note.content"]
+    assert (
+        "2 equal, 1 nearly equal" in seen.data.tags[overlaps.DETAILS]
+        and "Overlap: moods → fruit" in seen.data.tags["mlflow.note.content"]
+    )
     trained = {run.info.run_id for run in all_runs("phase")}
 
     unseen = client.get_run(mlflow_xfer.transfer(**typed, exclude_overlap="true").run_id)
     new = {run.data.tags["xfer.phase"]: run for run in all_runs("phase") if run.info.run_id not in trained}
     assert set(new) == {"intermediate", "target", "evaluate"}
-    assert {phase: run.data.metrics.get("train/excluded_rows") for phase, run in new.items()} == {"intermediate": 3, "target": 1, "evaluate": None}
-    assert new["target"].data.params["exclude_overlap"] == "true" and new["evaluate"].data.tags[overlaps.STATUS] == "excluded"
-    assert unseen.data.tags[overlaps.STATUS] == "excluded" and "unseen" in new["target"].data.tags["mlflow.runName"]
-    spec = json.loads(Path(client.download_artifacts(new["intermediate"].info.run_id, "spec.json")).read_text("utf-8"))
+    assert {phase: run.data.metrics.get("train/excluded_rows") for phase, run in new.items()} == {
+        "intermediate": 3,
+        "target": 1,
+        "evaluate": None,
+    }
+    assert (
+        new["target"].data.params["exclude_overlap"] == "true"
+        and new["evaluate"].data.tags[overlaps.STATUS] == "excluded"
+    )
+    assert (
+        unseen.data.tags[overlaps.STATUS] == "excluded"
+        and "unseen" in new["target"].data.tags["mlflow.runName"]
+    )
+    spec = json.loads(
+        Path(client.download_artifacts(new["intermediate"].info.run_id, "spec.json")).read_text("utf-8")
+    )
     assert [rows["language"] for rows in spec["excludes"]] == ["en", "de"]
 
 
 def test_training_on_the_rows_that_select_is_said(task_file, tmp_path):
     (tmp_path / "moods.tsv").write_text("a plum\tgood\na stone\tbad\nsome rain\tgood\n", "utf-8")
-    found = {(f["training"], f["split"]): f["measured"] for f in mlflow_xfer.plan(overlap=True, **QUICK, task_file=task_file, intermediate="moods", target="fruit").as_dict()["overlaps"]}
-    assert found["moods", "validation"] == {"exact": 1, "near": 0, "shared": 0, "test_rows": 1, "languages": ["en"]}
+    found = {
+        (f["training"], f["split"]): f["measured"]
+        for f in mlflow_xfer.plan(
+            overlap=True, **QUICK, task_file=task_file, intermediate="moods", target="fruit"
+        ).as_dict()["overlaps"]
+    }
+    assert found["moods", "validation"] == {
+        "exact": 1,
+        "near": 0,
+        "shared": 0,
+        "test_rows": 1,
+        "languages": ["en"],
+    }
     assert ("fruit", "validation") not in found and found["moods", "test"]["exact"] == 0

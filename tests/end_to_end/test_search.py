@@ -21,8 +21,20 @@ from mlflow_xfer.searching.storage import join_study, place
 from mlflow_xfer.tracking.store import Store
 from tests.end_to_end.conftest import ENCODER, QUICK
 
-TINY = {name: value for name, value in QUICK.items() if name not in ("intermediate", "target")} | {"max_steps": 3, "max_eval_examples": 10}
-SEARCH = {**TINY, "model": ENCODER, "pool": "nli,attribute", "target": "choice", "seeds": "0,1", "n_trials": 4, "workers": 1, "rank_by": "size"}
+TINY = {name: value for name, value in QUICK.items() if name not in ("intermediate", "target")} | {
+    "max_steps": 3,
+    "max_eval_examples": 10,
+}
+SEARCH = {
+    **TINY,
+    "model": ENCODER,
+    "pool": "nli,attribute",
+    "target": "choice",
+    "seeds": "0,1",
+    "n_trials": 4,
+    "workers": 1,
+    "rank_by": "size",
+}
 
 
 def by_kind(all_runs, kind):
@@ -32,29 +44,55 @@ def by_kind(all_runs, kind):
 def test_a_search_and_its_runs(all_runs, client, steps_in_store, caplog):
     with caplog.at_level(logging.INFO):
         begun = mlflow_xfer.search(**SEARCH | {"n_trials": "none", "gpu_hours": 1e-6, "confirm_top": 0})
-        assert steps_in_store() == 4 + 2 * 3 and "ended (gpu_hours)" in caplog.text, "a trial that has begun is finished, no other is begun"
+        assert steps_in_store() == 4 + 2 * 3 and "ended (gpu_hours)" in caplog.text, (
+            "a trial that has begun is finished, no other is begun"
+        )
         first = mlflow_xfer.search(**SEARCH | {"n_trials": 2, "confirm_top": 0})
         assert first.run_id == begun.run_id
-    assert steps_in_store() == 4 + 2 * 3 + 2 * 6, "the base, the baseline's two targets, and one subset's two chains"
-    assert {run.data.tags["xfer.phase"] for run in all_runs("phase")} == {"pretrain", "intermediate", "target"}, "no test split is read while it searches"
+    assert steps_in_store() == 4 + 2 * 3 + 2 * 6, (
+        "the base, the baseline's two targets, and one subset's two chains"
+    )
+    assert {run.data.tags["xfer.phase"] for run in all_runs("phase")} == {
+        "pretrain",
+        "intermediate",
+        "target",
+    }, "no test split is read while it searches"
 
     with caplog.at_level(logging.INFO):
         result = mlflow_xfer.search(**SEARCH | {"confirm_top": 1, "confirm_seeds": 2, "register": "best"})
     assert result.run_id == first.run_id, "the same search goes on"
     (search,) = all_runs("search")
     trials, rows = by_kind(all_runs, "trial"), by_kind(all_runs, "condition")
-    assert list(trials) == ["t000 baseline 2 seeds", "t001 attribute 2 seeds", "t002 nli 2 seeds", "t003 attribute+nli 2 seeds"]
+    assert list(trials) == [
+        "t000 baseline 2 seeds",
+        "t001 attribute 2 seeds",
+        "t002 nli 2 seeds",
+        "t003 attribute+nli 2 seeds",
+    ]
     assert all(run.info.status == "FINISHED" for run in all_runs())
-    assert {run.data.tags["mlflow.parentRunId"] for run in [*trials.values(), *rows.values()]} == {search.info.run_id}
+    assert {run.data.tags["mlflow.parentRunId"] for run in [*trials.values(), *rows.values()]} == {
+        search.info.run_id
+    }
 
     spent = sum(run.data.metrics["cost/optimizer_steps"] for run in trials.values())
     phases = {run.info.run_id: run for run in all_runs("phase")}
-    below = [run for run in phases.values() if phases and run.data.tags.get("mlflow.parentRunId") in {t.info.run_id for t in trials.values()}]
-    assert spent == sum(run.data.metrics["train/optimizer_steps"] for run in below) == 2 * 3 + 3 * 2 * 6, "what trials say they cost is what their phases counted"
+    below = [
+        run
+        for run in phases.values()
+        if phases and run.data.tags.get("mlflow.parentRunId") in {t.info.run_id for t in trials.values()}
+    ]
+    assert spent == sum(run.data.metrics["train/optimizer_steps"] for run in below) == 2 * 3 + 3 * 2 * 6, (
+        "what trials say they cost is what their phases counted"
+    )
     both = trials["t003 attribute+nli 2 seeds"].data
-    assert both.params == {"intermediate": "attribute,nli"} and both.metrics["objective/english_dev"] == both.metrics["selected/avg"]
+    assert (
+        both.params == {"intermediate": "attribute,nli"}
+        and both.metrics["objective/english_dev"] == both.metrics["selected/avg"]
+    )
     row = rows["attribute+nli: 2 seeds (english_dev)"].data.metrics
-    assert row["n"] == 2 and row["selected/delta"] == pytest.approx(row["selected/avg"] - rows["baseline: 2 seeds (english_dev)"].data.metrics["selected/avg"])
+    assert row["n"] == 2 and row["selected/delta"] == pytest.approx(
+        row["selected/avg"] - rows["baseline: 2 seeds (english_dev)"].data.metrics["selected/avg"]
+    )
     assert row["selected/delta_low"] <= row["selected/delta"] <= row["selected/delta_high"]
 
     confirmed = [run for name, run in rows.items() if "confirmed" in name]
@@ -62,37 +100,98 @@ def test_a_search_and_its_runs(all_runs, client, steps_in_store, caplog):
     seeds = {run.data.tags["xfer.seed"] for run in all_runs("transfer")}
     assert seeds == {"2", "3"}, "confirmation uses seeds that the search did not"
     note = search.data.tags["mlflow.note.content"]
-    assert "help choice?" in note and "fresh seeds" in note and " tokens in " in note and "/compare-runs?runs=" in note
+    assert (
+        "help choice?" in note
+        and "fresh seeds" in note
+        and " tokens in " in note
+        and "/compare-runs?runs=" in note
+    )
     page = Path(client.download_artifacts(search.info.run_id, "plots/search.html")).read_text("utf-8")
     assert "Plotly.newPlot" in page and '<script src="http' not in page
     assert "How well cheap scores" in note and "| *random* |" in note and "| english |" in note
     judged = client.download_artifacts(search.info.run_id, "results/cheap_scores.json")
     assert "regret@1 points" in Path(judged).read_text("utf-8")
     before = steps_in_store(), len(all_runs())
-    assert mlflow_xfer.search(**SEARCH | {"confirm_top": 1, "confirm_seeds": 2, "register": "best"}).run_id == search.info.run_id
+    assert (
+        mlflow_xfer.search(**SEARCH | {"confirm_top": 1, "confirm_seeds": 2, "register": "best"}).run_id
+        == search.info.run_id
+    )
     assert (steps_in_store(), len(all_runs())) == before, "a finished search trains nothing and makes no run"
     registers_its_answer(client, search.info.run_id)
 
 
 def registers_its_answer(client, search_id):
     """``register=``: nothing if nothing confirmed is above the baseline, else the seed with the best English dev, once."""
-    command = commands.read(params.parse("search", SEARCH | {"confirm_top": 1, "confirm_seeds": 2, "register": "best"}), References(lambda: store), {})
+    command = commands.read(
+        params.parse("search", SEARCH | {"confirm_top": 1, "confirm_seeds": 2, "register": "best"}),
+        References(lambda: store),
+        {},
+    )
     with Store.open(probe=False) as store:
         executor = Executor(store)
         (chosen,) = client.get_run(search_id).data.tags[confirm.CHOSEN].split(" | ")
-        arms = confirm.run_arms(command, executor, search_id, [command.space.neutral(()), Candidate(tuple(chosen.split("+")))], (2, 3))
+        arms = confirm.run_arms(
+            command,
+            executor,
+            search_id,
+            [command.space.neutral(()), Candidate(tuple(chosen.split("+")))],
+            (2, 3),
+        )
         study = join_study(place("auto", command.study_name), command.study_name)
-        found = confirm.judged(command, executor, study, [Choice(arms[1].candidate, 50.0, 40.0, 60.0, 2, 50.0)], 50.0, arms, (2, 3))
+        found = confirm.judged(
+            command,
+            executor,
+            study,
+            [Choice(arms[1].candidate, 50.0, 40.0, 60.0, 2, 50.0)],
+            50.0,
+            arms,
+            (2, 3),
+        )
         (one,) = found.winners
-        below, above = (replace(found, winners=(replace(one, test=replace(one.test, estimate=value), contrast=replace(one.contrast, verdict=BETTER)),)) for value in (-1.0, 1.0))
+        below, above = (
+            replace(
+                found,
+                winners=(
+                    replace(
+                        one,
+                        test=replace(one.test, estimate=value),
+                        contrast=replace(one.contrast, verdict=BETTER),
+                    ),
+                ),
+            )
+            for value in (-1.0, 1.0)
+        )
         had = len(client.search_model_versions("name = 'best'"))
-        assert confirm.registered(command, store, below, arms).registered == () and len(client.search_model_versions("name = 'best'")) == had
+        assert (
+            confirm.registered(command, store, below, arms).registered == ()
+            and len(client.search_model_versions("name = 'best'")) == had
+        )
         names = [confirm.registered(command, store, above, arms).registered for _ in range(2)]
     (version,) = client.search_model_versions("name = 'best'")
-    assert names == [(f"models:/best/{version.version}",)] * 2 and version.tags["xfer.target"] == "choice" and version.tags["xfer.tasks"] == ",".join(chosen.split("+"))
+    assert (
+        names == [(f"models:/best/{version.version}",)] * 2
+        and version.tags["xfer.target"] == "choice"
+        and version.tags["xfer.tasks"] == ",".join(chosen.split("+"))
+    )
     run = client.get_run(version.run_id)
-    dev = [phase.data.metrics["dev/choice/en/selected"] for arm in [arms[1]] for transfer in arm.transfers for made in client.get_run(transfer).data.tags["xfer.input_run_ids"].split(",") if "dev/choice/en/selected" in (phase := client.get_run(made)).data.metrics]
+    dev = [
+        phase.data.metrics["dev/choice/en/selected"]
+        for arm in [arms[1]]
+        for transfer in arm.transfers
+        for made in client.get_run(transfer).data.tags["xfer.input_run_ids"].split(",")
+        if "dev/choice/en/selected" in (phase := client.get_run(made)).data.metrics
+    ]
     assert len(dev) == 2 and run.data.metrics["dev/choice/en/selected"] == max(dev)
-    scored = mlflow_xfer.evaluate(model=f"models:/best/{version.version}", target="choice", seed=run.data.tags["xfer.seed"], languages="en,de", max_eval_examples=10)
-    (confirmed,) = {run.info.run_id: run for run in client.search_runs([run.info.experiment_id], "tags.xfer.phase = 'evaluate'") if run.data.tags["xfer.input_run_ids"] == version.run_id}.values()
+    scored = mlflow_xfer.evaluate(
+        model=f"models:/best/{version.version}",
+        target="choice",
+        seed=run.data.tags["xfer.seed"],
+        languages="en,de",
+        max_eval_examples=10,
+    )
+    (confirmed,) = {
+        run.info.run_id: run
+        for run in client.search_runs([run.info.experiment_id], "tags.xfer.phase = 'evaluate'")
+        if run.data.tags["xfer.input_run_ids"] == version.run_id
+    }.values()
     assert scored.run_id == confirmed.info.run_id, "the registered checkpoint is the one that was confirmed"

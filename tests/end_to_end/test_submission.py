@@ -13,9 +13,16 @@ from tests.end_to_end.conftest import ENCODER, QUICK
 
 
 def test_the_best_run_by_dev_is_submitted_and_scored(tmp_path, all_runs, capsys):
-    runs = [mlflow_xfer.transfer(model=ENCODER, **QUICK | {"target": "pos", "target.max_steps": steps}).run_id for steps in (2, 40)]
+    runs = [
+        mlflow_xfer.transfer(model=ENCODER, **QUICK | {"target": "pos", "target.max_steps": steps}).run_id
+        for steps in (2, 40)
+    ]
     chosen, findings = mlflow_xfer.submission(runs, tmp_path / "out", "mini")
-    dev = {r.info.run_id: r.data.metrics["dev/pos/en/selected"] for r in all_runs("phase") if r.data.tags["xfer.phase"] == "target"}
+    dev = {
+        r.info.run_id: r.data.metrics["dev/pos/en/selected"]
+        for r in all_runs("phase")
+        if r.data.tags["xfer.phase"] == "target"
+    }
     best = max(dev, key=dev.get)
     evaluation = next(r for r in all_runs("phase") if r.info.run_id == chosen["pos"])
     assert evaluation.data.tags["xfer.input_run_ids"] == best and len(set(dev.values())) == 2
@@ -26,8 +33,26 @@ def test_the_best_run_by_dev_is_submitted_and_scored(tmp_path, all_runs, capsys)
 
     capsys.readouterr()
     with pytest.raises(SystemExit) as ended:
-        cli.main(["score", "--predictions", str(tmp_path / "out"), "--labels", str(tmp_path / "out"), "--suite", "mini", "--track", "true"])
+        cli.main(
+            [
+                "score",
+                "--predictions",
+                str(tmp_path / "out"),
+                "--labels",
+                str(tmp_path / "out"),
+                "--suite",
+                "mini",
+                "--track",
+                "true",
+            ]
+        )
     said = capsys.readouterr()
     found = json.loads(said.out)
-    assert ended.value.code == 0 and found["suite"] == "mini" and found["avg"] is None and "retrieval" in found["missing"] and "pos" in said.err
+    assert (
+        ended.value.code == 0
+        and found["suite"] == "mini"
+        and found["avg"] is None
+        and "retrieval" in found["missing"]
+        and "pos" in said.err
+    )
     assert found["tasks"]["pos"]["languages"]["de"]["components"]["accuracy"] == 100

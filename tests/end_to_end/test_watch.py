@@ -42,11 +42,16 @@ def test_a_watched_phase_stops_where_it_is_told_and_ends_as_if_undisturbed(clien
         (run,) = all_runs("phase")
         assert run.info.status == "FINISHED" and run.data.metrics["train/optimizer_steps"] == 9
         both = [*stopped.spent, *again.spent]
-        assert [one.optimizer_steps for one in both] == [4, 5] and all(one.seconds > 0 and one.tokens > 0 for one in both)
+        assert [one.optimizer_steps for one in both] == [4, 5] and all(
+            one.seconds > 0 and one.tokens > 0 for one in both
+        )
         assert sum(one.tokens for one in both) == run.data.metrics["train/tokens"]
         assert sum(one.seconds for one in both) == pytest.approx(run.data.metrics["train/seconds"])
 
         undisturbed = Executor(store, reuse="never").ensure(phase)
         store.flush()
         metrics = client.get_run(undisturbed.run_id).data.metrics
-        assert metrics["train/loss"] == run.data.metrics["train/loss"] and metrics["train/tokens"] == run.data.metrics["train/tokens"]
+        assert (
+            metrics["train/loss"] == run.data.metrics["train/loss"]
+            and metrics["train/tokens"] == run.data.metrics["train/tokens"]
+        )

@@ -21,7 +21,14 @@ class Command:
         self.log = folder / f"log-{time.time_ns()}.txt"
         env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment}
         with self.log.open("wb") as out:
-            self.process = subprocess.Popen([sys.executable, "-m", "mlflow_xfer.cli", *arguments], cwd=folder, env=env, stdout=out, stderr=out, start_new_session=True)
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "mlflow_xfer.cli", *arguments],
+                cwd=folder,
+                env=env,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
 
     def wait(self, seconds: float = 240) -> int:
         return self.process.wait(seconds)

@@ -15,11 +15,23 @@ BASE = ["pretrain", "--model", "scratch:xlm-roberta:tiny", "--text", TEXTS]
 PHASES = {
     "pretrain": [*BASE, *TINY],
     "intermediate": ["intermediate", "--intermediate", "nli", *TINY],
-    "mixture": ["intermediate", "--intermediate", "nli,{second}", "--mlm_share", "0.4", "--text", TEXTS, *TINY],
+    "mixture": [
+        "intermediate",
+        "--intermediate",
+        "nli,{second}",
+        "--mlm_share",
+        "0.4",
+        "--text",
+        TEXTS,
+        *TINY,
+    ],
     "target": ["target", "--target", "pos", *TINY],
 }
 # Inside a write: the same code in every phase, so once, in the richest one, and by default.
-CASES = [pytest.param("mixture", "inside"), *(pytest.param(phase, "between", marks=pytest.mark.slow_ci) for phase in PHASES)]
+CASES = [
+    pytest.param("mixture", "inside"),
+    *(pytest.param(phase, "between", marks=pytest.mark.slow_ci) for phase in PHASES),
+]
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +44,11 @@ def base(tmp_path_factory, blank_store, session_folder):
 
 
 def place(folder: Path) -> dict[str, str]:
-    return {"XFER_HOME": str(folder / "home"), "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}", "XFER_SAVE_EVERY_STEPS": "6"}
+    return {
+        "XFER_HOME": str(folder / "home"),
+        "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}",
+        "XFER_SAVE_EVERY_STEPS": "6",
+    }
 
 
 def done_here(folder: Path, command: list[str]):
@@ -61,9 +77,15 @@ def weights(folder: Path, run) -> dict:
     from mlflow import MlflowClient
     from safetensors.torch import load_file
 
-    logged = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}").get_logged_model(run.data.tags["xfer.model_id"])
+    logged = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}").get_logged_model(
+        run.data.tags["xfer.model_id"]
+    )
     model = Path(logged.artifact_location.removeprefix("file://"))
-    return {f"{path.relative_to(model)}:{name}": tensor for path in sorted(model.rglob("*.safetensors")) for name, tensor in load_file(path).items()}
+    return {
+        f"{path.relative_to(model)}:{name}": tensor
+        for path in sorted(model.rglob("*.safetensors"))
+        for name, tensor in load_file(path).items()
+    }
 
 
 def caught(folder: Path, moment: str) -> bool:
@@ -84,7 +106,11 @@ def history(folder: Path, run, name: str) -> list[tuple[int, float]]:
 def second_task() -> str:
     from mlflow_xfer.tasks.catalogue import TASKS
 
-    return next(t.name for t in TASKS if "mini" in t.sources and "intermediate" in t.uses and t.kind == "classification" and t.name != "nli")
+    return next(
+        t.name
+        for t in TASKS
+        if "mini" in t.sources and "intermediate" in t.uses and t.kind == "classification" and t.name != "nli"
+    )
 
 
 @pytest.mark.parametrize(("phase", "moment"), CASES)
@@ -131,4 +157,8 @@ def test_a_killed_evaluation_is_done_again_in_the_same_run(base, tmp_path, comma
     assert held.info.status == "RUNNING"
     done_here(folder, own)
     (done,) = runs(folder, "evaluate")
-    assert done.info.run_id == held.info.run_id and done.info.status == "FINISHED" and "eval/retrieval/de" in done.data.metrics
+    assert (
+        done.info.run_id == held.info.run_id
+        and done.info.status == "FINISHED"
+        and "eval/retrieval/de" in done.data.metrics
+    )

@@ -9,8 +9,21 @@ from mlflow_xfer.searching.history import BY_SEED, COST, KEY, History
 from mlflow_xfer.searching.storage import join_study, place
 from tests.end_to_end.conftest import ENCODER, QUICK
 
-TINY = {name: value for name, value in QUICK.items() if name not in ("intermediate", "target")} | {"max_steps": 40, "max_eval_examples": 10}
-SEARCH = {**TINY, "model": ENCODER, "pool": "nli,attribute,types", "target": "choice", "seeds": "0", "rank_by": "none", "sampler": "tpe", "study_name": "tiny", "confirm_top": 0}
+TINY = {name: value for name, value in QUICK.items() if name not in ("intermediate", "target")} | {
+    "max_steps": 40,
+    "max_eval_examples": 10,
+}
+SEARCH = {
+    **TINY,
+    "model": ENCODER,
+    "pool": "nli,attribute,types",
+    "target": "choice",
+    "seeds": "0",
+    "rank_by": "none",
+    "sampler": "tpe",
+    "study_name": "tiny",
+    "confirm_top": 0,
+}
 
 
 def typed(**more) -> list[str]:
@@ -20,14 +33,21 @@ def typed(**more) -> list[str]:
 def history(home) -> list[tuple]:
     """What happened in the search, in order; trials that died and were retried aside."""
     study = join_study(place(str(home / "studies" / "tiny.log"), "tiny"), "tiny")
-    return [(t.user_attrs[KEY], t.state.name, t.values, t.user_attrs.get(BY_SEED), t.params) for t in History.of(study).live]
+    return [
+        (t.user_attrs[KEY], t.state.name, t.values, t.user_attrs.get(BY_SEED), t.params)
+        for t in History.of(study).live
+    ]
 
 
 def counted(store) -> dict[str, list[str]]:
     """The ends of all phase runs by spec hash, and how many of them were trained to how many steps."""
     client, found = MlflowClient(f"sqlite:///{store}"), {}
-    for run in client.search_runs([e.experiment_id for e in client.search_experiments()], "tags.xfer.kind = 'phase'"):
-        found.setdefault(run.data.tags["xfer.spec_hash"], []).append(f"{run.info.status} {run.data.metrics.get('train/optimizer_steps', 0):.0f}")
+    for run in client.search_runs(
+        [e.experiment_id for e in client.search_experiments()], "tags.xfer.kind = 'phase'"
+    ):
+        found.setdefault(run.data.tags["xfer.spec_hash"], []).append(
+            f"{run.info.status} {run.data.metrics.get('train/optimizer_steps', 0):.0f}"
+        )
     return found
 
 
@@ -44,9 +64,14 @@ def test_a_killed_search_ends_as_the_undisturbed_one(command, tmp_path):
 
     def trains(trial: int) -> bool:
         """Whether this trial is in the middle of a training."""
-        runs = client.search_runs([e.experiment_id for e in client.search_experiments()], "attributes.status = 'RUNNING'")
+        runs = client.search_runs(
+            [e.experiment_id for e in client.search_experiments()], "attributes.status = 'RUNNING'"
+        )
         trials = {run.info.run_id for run in runs if run.data.tags.get("xfer.trial") == str(trial)}
-        return any(run.data.tags.get("mlflow.parentRunId") in trials and "train/loss" in run.data.metrics for run in runs)
+        return any(
+            run.data.tags.get("mlflow.parentRunId") in trials and "train/loss" in run.data.metrics
+            for run in runs
+        )
 
     killed = command("search", *typed(n_trials=5, workers=1), **places("killed"))
     killed.until(lambda: trains(2), 600)
@@ -54,17 +79,37 @@ def test_a_killed_search_ends_as_the_undisturbed_one(command, tmp_path):
     again = command("search", *typed(n_trials=5, workers=1), **places("killed"))
     assert again.wait(600) == 0, again.text
     assert "its candidate is queued again" in again.text
-    assert history(tmp_path / "killed") == history(tmp_path / "whole"), "the same candidates in the same order, with bit-equal scores"
-    assert counted(tmp_path / "killed.db") == counted(tmp_path / "whole.db"), "each phase trained once, to its end"
+    assert history(tmp_path / "killed") == history(tmp_path / "whole"), (
+        "the same candidates in the same order, with bit-equal scores"
+    )
+    assert counted(tmp_path / "killed.db") == counted(tmp_path / "whole.db"), (
+        "each phase trained once, to its end"
+    )
 
     two = command("search", *typed(n_trials=8, workers=2), **places("killed"))
     two.until(lambda: trains(6) or trains(7) or trains(8), 600)
     two.kill_group()
     last = command("search", *typed(n_trials=8, workers=2), **places("killed"))
     assert last.wait(600) == 0, last.text
-    assert sorted(key for key, state, *_ in history(tmp_path / "killed") if state == "COMPLETE") == sorted({"baseline", "attribute", "nli", "types", "attribute+nli", "attribute+types", "nli+types", "attribute+nli+types"})
-    assert all(ends == [ends[0]] and ends[0].startswith("FINISHED") for ends in counted(tmp_path / "killed.db").values())
+    assert sorted(key for key, state, *_ in history(tmp_path / "killed") if state == "COMPLETE") == sorted(
+        {
+            "baseline",
+            "attribute",
+            "nli",
+            "types",
+            "attribute+nli",
+            "attribute+types",
+            "nli+types",
+            "attribute+nli+types",
+        }
+    )
+    assert all(
+        ends == [ends[0]] and ends[0].startswith("FINISHED")
+        for ends in counted(tmp_path / "killed.db").values()
+    )
     runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
     assert not [run for run in runs if run.info.status == "RUNNING"]
     study = join_study(place(str(tmp_path / "killed" / "studies" / "tiny.log"), "tiny"), "tiny")
-    assert sum(t.user_attrs.get(COST, {}).get("optimizer_steps", 0) for t in study.trials) <= sum(float(ends[0].split()[1]) for ends in counted(tmp_path / "killed.db").values())
+    assert sum(t.user_attrs.get(COST, {}).get("optimizer_steps", 0) for t in study.trials) <= sum(
+        float(ends[0].split()[1]) for ends in counted(tmp_path / "killed.db").values()
+    )

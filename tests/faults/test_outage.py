@@ -28,11 +28,35 @@ class Server:
         self.folder, self.uri = folder, f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        store = ["--backend-store-uri", f"sqlite:///{self.folder / 'server.db'}", "--artifacts-destination", str(self.folder / "artifacts")]
-        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port), "-w", "1", *store]
+        store = [
+            "--backend-store-uri",
+            f"sqlite:///{self.folder / 'server.db'}",
+            "--artifacts-destination",
+            str(self.folder / "artifacts"),
+        ]
+        command = [
+            sys.executable,
+            "-m",
+            "mlflow",
+            "server",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+            "-w",
+            "1",
+            *store,
+        ]
         env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         env.pop("MLFLOW_TRACKING_URI", None)
-        self.process = subprocess.Popen(command, cwd=self.folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        self.process = subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         deadline = time.monotonic() + 240
         while time.monotonic() < deadline:
             try:
@@ -64,11 +88,17 @@ def test_training_goes_on_and_every_metric_arrives_once(server, tmp_path, comman
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
     steps = 400
     typed = {"model": "scratch:xlm-roberta:tiny", "text": TEXTS, "train_batch_size": 8, "max_steps": steps}
-    training = command("pretrain", *(part for name, value in typed.items() for part in (f"--{name}", str(value))))
+    training = command(
+        "pretrain", *(part for name, value in typed.items() for part in (f"--{name}", str(value)))
+    )
     client = MlflowClient(server.uri)
 
     def running():
-        found = [r for e in client.search_experiments() for r in client.search_runs([e.experiment_id], "tags.xfer.kind = 'phase'")]
+        found = [
+            r
+            for e in client.search_experiments()
+            for r in client.search_runs([e.experiment_id], "tags.xfer.kind = 'phase'")
+        ]
         return found[0] if found and found[0].data.metrics.get("train/loss") else None
 
     training.until(running, every=0.1)
@@ -85,7 +115,9 @@ def test_training_goes_on_and_every_metric_arrives_once(server, tmp_path, comman
     calm = mlflow_xfer.pretrain(**typed, reuse="never")
     assert calm.run_id != run_id
     history = {metric.step: metric.value for metric in client.get_metric_history(calm.run_id, "train/loss")}
-    assert history == {metric.step: metric.value for metric in client.get_metric_history(run_id, "train/loss")}
+    assert history == {
+        metric.step: metric.value for metric in client.get_metric_history(run_id, "train/loss")
+    }
 
 
 def test_a_server_that_is_not_there_is_said_within_half_a_minute(command):

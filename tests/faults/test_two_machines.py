@@ -18,7 +18,17 @@ from tests.faults.test_outage import Server
 pytestmark = [pytest.mark.slow_ci, pytest.mark.timeout(1200)]
 
 STEPS = 400
-PHASE = ["pretrain", "--model", "scratch:xlm-roberta:tiny", "--text", TEXTS, "--train_batch_size", "8", "--max_steps", str(STEPS)]
+PHASE = [
+    "pretrain",
+    "--model",
+    "scratch:xlm-roberta:tiny",
+    "--text",
+    TEXTS,
+    "--train_batch_size",
+    "8",
+    "--max_steps",
+    str(STEPS),
+]
 
 
 @pytest.fixture(scope="module")
@@ -33,17 +43,31 @@ class Machines:
     """Starts the same phase on machines by name; its runs are those of an experiment that is the test's own."""
 
     def __init__(self, server: Server, folder: Path, command):
-        self.client, self.uri, self.folder, self.command = MlflowClient(server.uri), server.uri, folder, command
+        self.client, self.uri, self.folder, self.command = (
+            MlflowClient(server.uri),
+            server.uri,
+            folder,
+            command,
+        )
         self.experiment = f"machines-{os.urandom(4).hex()}"
         self.seed = str(int.from_bytes(os.urandom(3), "big"))  # a phase that no other test has
 
     def start(self, name: str, stale: float = 180.0):
-        where = {"MLFLOW_TRACKING_URI": self.uri, "MLFLOW_EXPERIMENT_NAME": self.experiment, "XFER_HOME": str(self.folder / name), "XFER_STALE_SECONDS": str(stale)}
+        where = {
+            "MLFLOW_TRACKING_URI": self.uri,
+            "MLFLOW_EXPERIMENT_NAME": self.experiment,
+            "XFER_HOME": str(self.folder / name),
+            "XFER_STALE_SECONDS": str(stale),
+        }
         return self.command(*PHASE, "--seed", self.seed, **where)
 
     def runs(self) -> list:
         found = self.client.get_experiment_by_name(self.experiment)
-        return self.client.search_runs([found.experiment_id], order_by=["attributes.start_time ASC"]) if found else []
+        return (
+            self.client.search_runs([found.experiment_id], order_by=["attributes.start_time ASC"])
+            if found
+            else []
+        )
 
     def training(self) -> bool:
         return any("train/loss" in run.data.metrics for run in self.runs())

@@ -43,10 +43,15 @@ def test_vectors_are_unit_and_the_checkpoint_keeps_scale_and_pooling(any_model, 
     assert head.pooling == (resolved or ("last" if model.decoder else "cls"))
     with torch.no_grad():
         head.scale.fill_(7.0)
-        query, candidate = (tokenizer(texts, padding=True, return_tensors="pt") for texts in (["the fox", "a dog runs"], ["a lazy dog", "fox"]))
+        query, candidate = (
+            tokenizer(texts, padding=True, return_tensors="pt")
+            for texts in (["the fox", "a dog runs"], ["a lazy dog", "fox"])
+        )
         logits = head(**query, **{TARGET + name: tensor for name, tensor in candidate.items()}).logits
         sides = [head.encode(**side) for side in (query, candidate)]
-        assert torch.allclose(sides[0].norm(dim=-1), torch.ones(2)) and torch.allclose(logits, 7 * sides[0] @ sides[1].T, atol=1e-5)
+        assert torch.allclose(sides[0].norm(dim=-1), torch.ones(2)) and torch.allclose(
+            logits, 7 * sides[0] @ sides[1].T, atol=1e-5
+        )
         save(model, tokenizer, tmp_path / "saved")
         loaded = load_task_model(tmp_path / "saved", SEARCH).eval()
         assert loaded.pooling == head.pooling and float(loaded.scale) == 7.0

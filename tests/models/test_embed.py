@@ -15,7 +15,9 @@ from mlflow_xfer.models.load import is_decoder, load_backbone, load_tokenizer
 def by_hand(folder, text, layer, pooling):
     tokenizer, model = load_tokenizer(folder), load_backbone(folder).eval()
     with torch.no_grad():
-        states = model(**tokenizer([text], return_tensors="pt"), output_hidden_states=True).hidden_states[layer][0]
+        states = model(**tokenizer([text], return_tensors="pt"), output_hidden_states=True).hidden_states[
+            layer
+        ][0]
     return {"mean": states.mean(0), "cls": states[0], "last": states[-1]}[pooling].numpy()
 
 

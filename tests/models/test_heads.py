@@ -20,7 +20,9 @@ NLI = Task(
     sources={},
     labels=("c", "e", "n"),
 )
-POS = Task(name="pos", kind=TaskKind.TAGGING, metric="tag_f1", languages=("en",), sources={}, labels=("X", "Y"))
+POS = Task(
+    name="pos", kind=TaskKind.TAGGING, metric="tag_f1", languages=("en",), sources={}, labels=("X", "Y")
+)
 MC = Task(name="mc", kind=TaskKind.MULTIPLE_CHOICE, metric="accuracy", languages=("en",), sources={})
 QA = Task(name="qa", kind=TaskKind.SPAN_QA, metric="squad", languages=("en",), sources={})
 
@@ -122,7 +124,9 @@ def test_the_loss_at_masked_positions_is_that_of_all_logits(any_model):
     batch = inputs(any_model)
     positions = torch.tensor([1, 2, batch["input_ids"].shape[1] + 1])
     labels = batch["input_ids"].flatten()[positions]
-    wanted = torch.nn.functional.cross_entropy(lm(**batch).logits.flatten(0, 1)[positions], labels, reduction="sum")
+    wanted = torch.nn.functional.cross_entropy(
+        lm(**batch).logits.flatten(0, 1)[positions], labels, reduction="sum"
+    )
     assert torch.allclose(lm_loss_sum(lm, backbone, positions, labels, batch), wanted, atol=1e-4)
 
 
@@ -137,7 +141,12 @@ def test_weights_come_back_into_a_model(any_model):
 def test_a_head_may_know_more_labels_than_the_task(any_model, tmp_path):
     save(build(any_model, [NLI], False, 0), load_tokenizer(any_model), tmp_path / "one")
     subset = Task(
-        name="rte", kind=TaskKind.CLASSIFICATION, metric="accuracy", languages=("en",), sources={}, labels=("n", "c")
+        name="rte",
+        kind=TaskKind.CLASSIFICATION,
+        metric="accuracy",
+        languages=("en",),
+        sources={},
+        labels=("n", "c"),
     )
     assert load_task_model(tmp_path / "one", subset).config.id2label == {0: "c", 1: "e", 2: "n"}
     strange = Task(
@@ -158,13 +167,25 @@ def test_too_few_labels_and_headless_kinds_are_refused(any_model):
     with pytest.raises(XferError, match="at least two"):
         build(
             any_model,
-            [Task(name="x", kind=TaskKind.CLASSIFICATION, metric="accuracy", languages=(), sources={}, labels=("a",))],
+            [
+                Task(
+                    name="x",
+                    kind=TaskKind.CLASSIFICATION,
+                    metric="accuracy",
+                    languages=(),
+                    sources={},
+                    labels=("a",),
+                )
+            ],
             False,
             0,
         )
     with pytest.raises(XferError, match="no head to train"):
         build(
-            any_model, [Task(name="x", kind=TaskKind.MASKED_LM, metric="accuracy", languages=(), sources={})], False, 0
+            any_model,
+            [Task(name="x", kind=TaskKind.MASKED_LM, metric="accuracy", languages=(), sources={})],
+            False,
+            0,
         )
 
 

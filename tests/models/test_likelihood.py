@@ -17,10 +17,23 @@ from mlflow_xfer.tasks.task import Task, TaskKind
 from mlflow_xfer.training.batches import choices, reading
 from mlflow_xfer.training.predict import predict
 
-MC = Task(name="mc", kind=TaskKind.MULTIPLE_CHOICE, metric="accuracy", languages=("en",), sources={}, choice_scoring="likelihood")
+MC = Task(
+    name="mc",
+    kind=TaskKind.MULTIPLE_CHOICE,
+    metric="accuracy",
+    languages=("en",),
+    sources={},
+    choice_scoring="likelihood",
+)
 ROWS = Dataset.from_list(
     [
-        {"id": "0", "context": "the quick fox", "question": "jumps over", "choices": ["the dog", "a lazy dog", "fox"], "label": 0},
+        {
+            "id": "0",
+            "context": "the quick fox",
+            "question": "jumps over",
+            "choices": ["the dog", "a lazy dog", "fox"],
+            "label": 0,
+        },
         {"id": "1", "context": "", "question": "", "choices": ["the dog", "quick"], "label": 1},
     ]
 )
@@ -51,17 +64,35 @@ def test_a_choice_scores_the_mean_log_probability_of_its_tokens(decoder):
     inputs = choices(encoded, [0, 1], reading(tokenizer, model.config, True))
     with torch.no_grad():
         logits = model.head("mc")(**inputs).logits
-    wanted = [[by_hand(decoder, "the quick fox jumps over", c) for c in ROWS[0]["choices"]], [by_hand(decoder, "", c) for c in ROWS[1]["choices"]]]
-    assert logits[0].tolist() == pytest.approx(wanted[0], abs=1e-4) and logits[1, :2].tolist() == pytest.approx(wanted[1], abs=1e-4)
+    wanted = [
+        [by_hand(decoder, "the quick fox jumps over", c) for c in ROWS[0]["choices"]],
+        [by_hand(decoder, "", c) for c in ROWS[1]["choices"]],
+    ]
+    assert logits[0].tolist() == pytest.approx(wanted[0], abs=1e-4) and logits[
+        1, :2
+    ].tolist() == pytest.approx(wanted[1], abs=1e-4)
     best = [max(range(len(row)), key=row.__getitem__) for row in wanted]
     assert predict(decoder, MC, {"en": ROWS})["en"] == best  # straight from the base: nothing was trained
 
 
 def test_a_prompt_too_long_loses_its_beginning_never_the_choice(decoder):
-    long = Dataset.from_list([{"id": "0", "context": "the quick fox " * 40, "question": "", "choices": ["the lazy dog", "fox"], "label": 0}])
+    long = Dataset.from_list(
+        [
+            {
+                "id": "0",
+                "context": "the quick fox " * 40,
+                "question": "",
+                "choices": ["the lazy dog", "fox"],
+                "label": 0,
+            }
+        ]
+    )
     encoded = encode(long, MC, load_tokenizer(decoder), 16, decoder=True, cached=False)
     scored, owner = encoded.token_column("token_scored", 0), encoded.token_column("token_choice", 0)
-    assert len(encoded.row(0)) == 32 and [scored[owner == n].sum() for n in (0, 1)] == [len(load_tokenizer(decoder)(c, add_special_tokens=False)["input_ids"]) for c in ("the lazy dog", "fox")]
+    assert len(encoded.row(0)) == 32 and [scored[owner == n].sum() for n in (0, 1)] == [
+        len(load_tokenizer(decoder)(c, add_special_tokens=False)["input_ids"])
+        for c in ("the lazy dog", "fox")
+    ]
     assert encoded.counts["truncated"] == 1  # examples, not choices
 
 
@@ -71,7 +102,11 @@ def test_a_trained_one_is_published_and_loaded(decoder, tmp_path):
         model.backbone.get_input_embeddings().weight.mul_(1.5)
     save(model, tokenizer, tmp_path / "saved")
     loaded = load_task_model(tmp_path / "saved", MC).eval()
-    inputs = choices(encode(ROWS, MC, tokenizer, 64, decoder=True, cached=False), [0, 1], reading(tokenizer, model.config, True))
+    inputs = choices(
+        encode(ROWS, MC, tokenizer, 64, decoder=True, cached=False),
+        [0, 1],
+        reading(tokenizer, model.config, True),
+    )
     with torch.no_grad():
         assert torch.allclose(loaded(**inputs).logits, model.eval().head("mc")(**inputs).logits, atol=1e-5)
 
@@ -81,4 +116,7 @@ def test_encoders_are_refused(any_model):
         with pytest.raises(XferError, match="needs a decoder"):
             build(any_model, [MC], False, 0)
     else:
-        assert build(any_model, [replace(MC, choice_scoring="head")], False, 0).head("mc").score.out_features == 1
+        assert (
+            build(any_model, [replace(MC, choice_scoring="head")], False, 0).head("mc").score.out_features
+            == 1
+        )

@@ -30,9 +30,13 @@ def test_random_weights_depend_on_the_seed_alone(architecture):
     tokenizer = train_tokenizer(TEXTS, 200, architecture)
     torch.manual_seed(5)
     state = torch.random.get_rng_state()
-    one, same, other = (build_scratch(architecture, "tiny", tokenizer, seed).state_dict() for seed in (1, 1, 2))
+    one, same, other = (
+        build_scratch(architecture, "tiny", tokenizer, seed).state_dict() for seed in (1, 1, 2)
+    )
     assert torch.equal(state, torch.random.get_rng_state())
-    assert all(torch.equal(one[k], same[k]) for k in one) and not all(torch.equal(one[k], other[k]) for k in one)
+    assert all(torch.equal(one[k], same[k]) for k in one) and not all(
+        torch.equal(one[k], other[k]) for k in one
+    )
 
 
 def test_sizes():
@@ -122,6 +126,8 @@ def test_bert_is_welcome(tmp_path):
     from transformers import BertConfig, BertForMaskedLM
 
     BertForMaskedLM(
-        BertConfig(vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
+        BertConfig(
+            vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
+        )
     ).save_pretrained(tmp_path)
     assert not is_decoder(load_config(tmp_path)) and load_lm(tmp_path).config.hidden_size == 16

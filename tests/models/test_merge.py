@@ -26,7 +26,11 @@ WEIGHTS = st.lists(st.floats(-1e6, 1e6, width=32, allow_subnormal=False), min_si
 
 
 def state(values):
-    return {"a": torch.tensor(values[:4]).reshape(2, 2), "b": torch.tensor(values[4:]), "ids": torch.arange(3)}
+    return {
+        "a": torch.tensor(values[:4]).reshape(2, 2),
+        "b": torch.tensor(values[4:]),
+        "ids": torch.arange(3),
+    }
 
 
 STATES = st.lists(WEIGHTS.map(state), min_size=1, max_size=5)
@@ -37,7 +41,9 @@ quick = settings(deadline=None, max_examples=40)
 @given(WEIGHTS.map(state), WEIGHTS.map(state), st.integers(1, 9))
 def test_merging_a_model_with_itself_is_that_model(model, base, n):
     assert equal(merge([model] * n), model)
-    assert equal(merge([model], base, "task_arithmetic"), model) and equal(merge([model], base, "task_arithmetic", [1.0]), model)
+    assert equal(merge([model], base, "task_arithmetic"), model) and equal(
+        merge([model], base, "task_arithmetic", [1.0]), model
+    )
     whole = merge([model] * n, base, "ties", density=1.0)
     assert all(torch.allclose(whole[k].double(), model[k].double(), rtol=1e-6, atol=1e-6) for k in model)
 
@@ -57,13 +63,19 @@ def test_task_arithmetic_with_one_nth_is_the_average(models, base):
 
 
 def test_task_arithmetic_adds_weighted_task_vectors():
-    base, first, second = ({"w": torch.tensor(v)} for v in ([1.0, 1.0, 1.0], [2.0, 1.0, 0.0], [1.0, 5.0, 0.0]))
+    base, first, second = (
+        {"w": torch.tensor(v)} for v in ([1.0, 1.0, 1.0], [2.0, 1.0, 0.0], [1.0, 5.0, 0.0])
+    )
     assert merge([first, second], base, "task_arithmetic", [0.5, 0.25])["w"].tolist() == [1.5, 2.0, 0.25]
 
 
 def test_ties_by_hand():
     base = {"x": torch.tensor([1.0, 1.0, 1.0]), "y": torch.tensor([[0.0, 0.0, 2.0]])}
-    vectors = [[4.0, -3.0, 0.1, 2.0, 0.2, 5.0], [2.0, 5.0, 0.2, 3.0, 0.1, -5.0], [0.3, -1.0, -6.0, 4.0, 0.2, 0.1]]
+    vectors = [
+        [4.0, -3.0, 0.1, 2.0, 0.2, 5.0],
+        [2.0, 5.0, 0.2, 3.0, 0.1, -5.0],
+        [0.3, -1.0, -6.0, 4.0, 0.2, 0.1],
+    ]
     models = [{"x": base["x"] + torch.tensor(v[:3]), "y": base["y"] + torch.tensor([v[3:]])} for v in vectors]
     # Half of six entries are kept, over both tensors together: 4 -3 . . . 5 | . 5 . 3 . -5 | . -1 -6 4 . .
     # Elected: + + - + . and none (5 and -5 are equal); means of the entries of that sign: 4, 5, -6, 3.5, 0, 0.
@@ -75,7 +87,11 @@ def test_ties_by_hand():
 def test_types_and_what_is_no_weight_are_kept():
     half = {"w": torch.tensor([1.0, 2.0], dtype=torch.bfloat16), "ids": torch.arange(3)}
     made = merge([half, {"w": half["w"] + 1, "ids": torch.arange(3)}])
-    assert made["w"].dtype == torch.bfloat16 and made["w"].tolist() == [1.5, 2.5] and made["ids"].tolist() == [0, 1, 2]
+    assert (
+        made["w"].dtype == torch.bfloat16
+        and made["w"].tolist() == [1.5, 2.5]
+        and made["ids"].tolist() == [0, 1, 2]
+    )
 
 
 def test_large_tensors_are_merged_piece_by_piece(monkeypatch):
@@ -132,8 +148,12 @@ def test_checkpoints_become_one_that_loads_like_any_other(any_model, tmp_path, m
     two = trained(any_model, tmp_path / "two", [POS], 2)
     three = trained(any_model, tmp_path / "three", [MC], 3, lm=True)
     base = any_model if method != "average" else None
-    out = merge_checkpoints([one, two, three], base, tmp_path / "out", method=method, scratch=tmp_path / "scratch")
-    again = merge_checkpoints([three, one, two], base, tmp_path / "again", method=method, scratch=tmp_path / "scratch")
+    out = merge_checkpoints(
+        [one, two, three], base, tmp_path / "out", method=method, scratch=tmp_path / "scratch"
+    )
+    again = merge_checkpoints(
+        [three, one, two], base, tmp_path / "again", method=method, scratch=tmp_path / "scratch"
+    )
     assert bytes_of(out) == bytes_of(again), "whatever the order"
     model, parts = AutoModel.from_pretrained(out), [load_backbone(path) for path in (one, two, three)]
     name = next(n for n, p in model.named_parameters() if p.dim() == 2 and "layer" in n)
@@ -150,7 +170,9 @@ def test_checkpoints_become_one_that_loads_like_any_other(any_model, tmp_path, m
 @pytest.mark.parametrize("tasks", [[NLI], [MC], [NLI, POS]])
 def test_one_checkpoint_is_itself(any_model, tmp_path, tasks):
     one = trained(any_model, tmp_path / "one", tasks, 1)
-    assert backbones_equal(merge_checkpoints([one], None, tmp_path / "out", scratch=tmp_path / "scratch"), one)
+    assert backbones_equal(
+        merge_checkpoints([one], None, tmp_path / "out", scratch=tmp_path / "scratch"), one
+    )
 
 
 def test_a_pooler_that_some_did_not_train_counts_as_it_began(encoder, tmp_path):
@@ -177,7 +199,11 @@ def test_models_that_do_not_belong_together_are_refused(encoder, tmp_path):
     wide = shutil.copytree(encoder, tmp_path / "wide")
     config = json.loads((wide / "config.json").read_text()) | {"layer_norm_eps": 1e-3}
     (wide / "config.json").write_text(json.dumps(config))
-    for folder, says in ((alien, "tokenizers"), (llama, "model_type xlm-roberta and llama"), (wide, "layer_norm_eps")):
+    for folder, says in (
+        (alien, "tokenizers"),
+        (llama, "model_type xlm-roberta and llama"),
+        (wide, "layer_norm_eps"),
+    ):
         with pytest.raises(XferError) as caught:
             merge_checkpoints([encoder, folder], None, tmp_path / "out", scratch=tmp_path / "scratch")
         assert says in str(caught.value) and not (tmp_path / "out").exists()

@@ -23,7 +23,11 @@ print(digest(train_tokenizer(iter(texts), 600, "xlm-roberta")))
 def test_every_process_trains_the_same_tokenizer():
     found = set()
     for seed, threads in (("0", "false"), ("1", "true"), ("2", "true")):
-        environment = {"PYTHONHASHSEED": seed, "TOKENIZERS_PARALLELISM": threads, "PYTHONPATH": ":".join(sys.path)}
+        environment = {
+            "PYTHONHASHSEED": seed,
+            "TOKENIZERS_PARALLELISM": threads,
+            "PYTHONPATH": ":".join(sys.path),
+        }
         found.add(
             subprocess.run(
                 [sys.executable, "-c", CODE], env=environment, capture_output=True, text=True, check=True

@@ -71,11 +71,16 @@ CHANGES = {
 
 def hashes(**typed):
     plan = make_plan("transfer", params.parse("transfer", BASE | typed), References(lambda: None))
-    return {(f"evaluate {p.tasks[0].name}" if p.kind == "evaluate" else p.kind): p.spec_hash for p in plan.phases}
+    return {
+        (f"evaluate {p.tasks[0].name}" if p.kind == "evaluate" else p.kind): p.spec_hash for p in plan.phases
+    }
 
 
 def test_every_parameter_is_in_the_table():
-    assert {name for name in CHANGES if "." not in name} == set(params.Transfer.model_fields) - {"scoped", "train_on"}
+    assert {name for name in CHANGES if "." not in name} == set(params.Transfer.model_fields) - {
+        "scoped",
+        "train_on",
+    }
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -92,23 +97,48 @@ def test_a_parameter_changes_exactly_what_depends_on_it(name):
 
 def test_other_training_data_make_another_target_phase():
     def target(**typed):
-        return make_plan("transfer", params.parse("transfer", {"target": "mood", "intermediate": "none"} | typed), References(lambda: None)).phases[1].spec_hash
+        return (
+            make_plan(
+                "transfer",
+                params.parse("transfer", {"target": "mood", "intermediate": "none"} | typed),
+                References(lambda: None),
+            )
+            .phases[1]
+            .spec_hash
+        )
 
     assert target() != target(train_on="polarity")
 
 
 def test_choice_scoring_counts_for_multiple_choice():
     def found(**typed):
-        plan = make_plan("transfer", params.parse("transfer", {"target": "choice", "intermediate": "none"} | typed), References(lambda: None))
+        plan = make_plan(
+            "transfer",
+            params.parse("transfer", {"target": "choice", "intermediate": "none"} | typed),
+            References(lambda: None),
+        )
         return {phase.kind: phase.spec_hash for phase in plan.phases}
 
-    assert {kind for kind, hash_ in found(choice_scoring="likelihood").items() if hash_ != found()[kind]} == {"target", "evaluate"}
+    assert {kind for kind, hash_ in found(choice_scoring="likelihood").items() if hash_ != found()[kind]} == {
+        "target",
+        "evaluate",
+    }
 
 
-@pytest.mark.parametrize(("name", "value"), [("mixing", "uniform"), ("mixing_cap", "10"), ("mixing_temperature", "2")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("mixing", "uniform"), ("mixing_cap", "10"), ("mixing_temperature", "2")]
+)
 def test_mixing_counts_where_tasks_are_mixed(name, value):
     def intermediate(**typed):
-        return make_plan("intermediate", params.parse("intermediate", {"intermediate": "nli,attribute"} | typed), References(lambda: None)).requested[0].spec_hash
+        return (
+            make_plan(
+                "intermediate",
+                params.parse("intermediate", {"intermediate": "nli,attribute"} | typed),
+                References(lambda: None),
+            )
+            .requested[0]
+            .spec_hash
+        )
 
     assert intermediate() != intermediate(**{name: value})
 
@@ -138,7 +168,11 @@ MERGED = [
 def test_what_makes_another_merge(method, name, value, another):
     def merge(**typed):
         own = {"intermediate": "nli,attribute", "combine": "merge", "merge_method": method}
-        return make_plan("intermediate", params.parse("intermediate", own | typed), References(lambda: None)).requested[0].spec_hash
+        return (
+            make_plan("intermediate", params.parse("intermediate", own | typed), References(lambda: None))
+            .requested[0]
+            .spec_hash
+        )
 
     assert (merge() != merge(**{name: value})) == another
 
@@ -164,7 +198,15 @@ def file_hashes(folder):
     return {p.kind: p.spec_hash for p in plan.phases}
 
 
-@pytest.mark.parametrize(("name", "expected"), [("train.tsv", {"target", "evaluate"}), ("dev.tsv", {"target", "evaluate"}), ("test-en.tsv", {"evaluate"}), ("test-de.tsv", {"evaluate"})])
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("train.tsv", {"target", "evaluate"}),
+        ("dev.tsv", {"target", "evaluate"}),
+        ("test-en.tsv", {"evaluate"}),
+        ("test-de.tsv", {"evaluate"}),
+    ],
+)
 def test_a_byte_of_a_file_changes_exactly_what_reads_it(tmp_path, name, expected):
     (tmp_path / "tasks.yaml").write_text(TASKS)
     for file in ("train.tsv", "dev.tsv", "test-en.tsv", "test-de.tsv"):
@@ -190,7 +232,10 @@ def test_a_moved_folder_is_the_same_data(tmp_path):
 
 SHOW = "import json; from mlflow_xfer.phases.code import code_hash, STANDS_ON; print(json.dumps({k: code_hash(k) for k in STANDS_ON}))"
 TRAINING = {"pretrain", "intermediate", "target"}
-EVERY = TRAINING | {"evaluate", "merge"}  # of a merge its own code alone: that of its models reaches it as inputs
+EVERY = TRAINING | {
+    "evaluate",
+    "merge",
+}  # of a merge its own code alone: that of its models reaches it as inputs
 
 
 def code_hashes(root):
@@ -223,8 +268,12 @@ def test_code_reaches_a_merge_through_the_models_it_is_made_of():
         ("cli.py", set()),
     ],
 )
-def test_an_edit_of_a_module_changes_the_code_of_exactly_what_stands_on_it(project, tmp_path, module, expected):
-    shutil.copytree(project / "mlflow_xfer", tmp_path / "mlflow_xfer", ignore=shutil.ignore_patterns("__pycache__"))
+def test_an_edit_of_a_module_changes_the_code_of_exactly_what_stands_on_it(
+    project, tmp_path, module, expected
+):
+    shutil.copytree(
+        project / "mlflow_xfer", tmp_path / "mlflow_xfer", ignore=shutil.ignore_patterns("__pycache__")
+    )
     before = code_hashes(tmp_path)
     path = tmp_path / "mlflow_xfer" / module
     text = path.read_text("utf-8")

@@ -58,34 +58,63 @@ def test_the_set_of_intermediates_has_no_order_unless_sequential():
     from mlflow_xfer.tasks.catalogue import TASKS
 
     names = [task.name for task in TASKS if "intermediate" in task.uses and "mini" in task.sources][:2]
-    ab, ba = (planned("intermediate", intermediate=",".join(order)).requested[0] for order in (names, names[::-1]))
+    ab, ba = (
+        planned("intermediate", intermediate=",".join(order)).requested[0] for order in (names, names[::-1])
+    )
     assert ab.spec_hash == ba.spec_hash
-    ab, ba = (planned("intermediate", intermediate=",".join(order), combine="sequential").requested[0] for order in (names, names[::-1]))
+    ab, ba = (
+        planned("intermediate", intermediate=",".join(order), combine="sequential").requested[0]
+        for order in (names, names[::-1])
+    )
     assert ab.spec_hash != ba.spec_hash and ab.inputs[0].kind == "intermediate"
 
 
 def test_a_merge_is_a_phase_over_the_phases_of_its_tasks():
     merged = planned(intermediate="types,attribute,nli", combine="merge", target="pos,retrieval")
     base, *models, merge = merged.transfers[0].before
-    assert [phase.label for phase in models] == ["intermediate attribute s0", "intermediate nli s0", "intermediate types s0"]
+    assert [phase.label for phase in models] == [
+        "intermediate attribute s0",
+        "intermediate nli s0",
+        "intermediate types s0",
+    ]
     assert all(phase.inputs[0].spec_hash == base.spec_hash for phase in models)
     assert merge.inputs == tuple(models) and merge.procedure == "merge" and merge.kind == "intermediate"
-    assert merged.transfers[0].intermediates == ("attribute", "nli", "types") and merged.transfers[0].combine == "merge"
-    assert merge.root() is base.root() and labels(merged).index(merge.label) > max(labels(merged).index(p.label) for p in models)
+    assert (
+        merged.transfers[0].intermediates == ("attribute", "nli", "types")
+        and merged.transfers[0].combine == "merge"
+    )
+    assert merge.root() is base.root() and labels(merged).index(merge.label) > max(
+        labels(merged).index(p.label) for p in models
+    )
 
     subset = planned(intermediate="nli,types", combine="merge", target="pos")
-    assert {phase.spec_hash for phase in subset.transfers[0].before[1:3]} < {phase.spec_hash for phase in models}
-    alone, joint = (planned(intermediate="nli", combine=how, target="pos").plan_hash for how in ("merge", "joint"))
+    assert {phase.spec_hash for phase in subset.transfers[0].before[1:3]} < {
+        phase.spec_hash for phase in models
+    }
+    alone, joint = (
+        planned(intermediate="nli", combine=how, target="pos").plan_hash for how in ("merge", "joint")
+    )
     assert alone == joint, "a merge of one task is that task's phase"
-    assert models[1].spec_hash in {phase.spec_hash for phase in planned(intermediate="nli", target="pos").phases}
+    assert models[1].spec_hash in {
+        phase.spec_hash for phase in planned(intermediate="nli", target="pos").phases
+    }
 
 
 @pytest.mark.parametrize("method", ["task_arithmetic", "ties"])
 def test_task_vectors_need_what_the_models_began_as(method):
-    plan = planned(intermediate="nli,types", combine="merge", merge_method=method, target="retrieval", control="random", mlm_share="0.2")
+    plan = planned(
+        intermediate="nli,types",
+        combine="merge",
+        merge_method=method,
+        target="retrieval",
+        control="random",
+        mlm_share="0.2",
+    )
     base, one, two, merge = plan.transfers[0].before
     assert [source.spec_hash for source in merge.inputs] == [base.spec_hash, one.spec_hash, two.spec_hash]
-    assert {phase.settings["control_seed"] for phase in (one, two, merge)} == {0} and "control" not in plan.phases[-1].settings
+    assert {phase.settings["control_seed"] for phase in (one, two, merge)} == {
+        0
+    } and "control" not in plan.phases[-1].settings
     assert one.settings["mlm_share"] == two.settings["mlm_share"] == 0.2 and not merge.rows
 
 
@@ -93,11 +122,20 @@ def test_task_vectors_need_what_the_models_began_as(method):
 def test_dev_rows_of_the_evaluated_languages_select(by):
     plan = planned(intermediate="none", target="pos,retrieval", languages="en,de,tr", select_by=by)
     (target,) = [phase for phase in plan.phases if phase.kind == "target"]
-    assert {(task.name, rows.split, rows.language) for task, rows in target.selection} == {("pos", "validation", "de"), ("pos", "validation", "tr")}
+    assert {(task.name, rows.split, rows.language) for task, rows in target.selection} == {
+        ("pos", "validation", "de"),
+        ("pos", "validation", "tr"),
+    }
     assert {rows.language for rows in target.rows} == {"en"} and by in target.label
     names = [phase.label for phase in plan.phases if phase.kind == "evaluate"]
-    assert names == (["evaluate pos oracle", "evaluate retrieval"] if by == "oracle" else ["evaluate pos", "evaluate retrieval"])
-    named = planned(intermediate="none", target="mood", train_on="polarity", languages="en,de", select_by=by).phases[1]
+    assert names == (
+        ["evaluate pos oracle", "evaluate retrieval"]
+        if by == "oracle"
+        else ["evaluate pos", "evaluate retrieval"]
+    )
+    named = planned(
+        intermediate="none", target="mood", train_on="polarity", languages="en,de", select_by=by
+    ).phases[1]
     assert named.tasks[0].name == "polarity" and [rows.task for _, rows in named.selection] == ["mood"]
 
 
@@ -105,11 +143,20 @@ def test_what_is_not_zero_shot_is_no_part_of_a_suites_totals():
     asked = {"intermediate": "none", "target": "mood"}
     scores = {"mood": dict.fromkeys(TASKS.get("mood").languages, 50.0)}
     assert replicates.suite_metrics(planned(**asked), scores)["mini/mood"] == 50.0
-    for typed, titled in (({"target_shots": "8"}, " 8 shots "), ({"select_by": "oracle"}, " oracle "), ({"train_on": "polarity"}, "")):
+    for typed, titled in (
+        ({"target_shots": "8"}, " 8 shots "),
+        ({"select_by": "oracle"}, " oracle "),
+        ({"train_on": "polarity"}, ""),
+    ):
         plan = planned(**asked, **typed)
-        assert set(replicates.suite_metrics(plan, scores)) == {"selected/mood", "selected/avg"} and titled in replicates.name(plan.transfers[0])
+        assert set(replicates.suite_metrics(plan, scores)) == {
+            "selected/mood",
+            "selected/avg",
+        } and titled in replicates.name(plan.transfers[0])
     few = planned(**asked, target_shots="8").phases[1]
-    assert few.label == "target mood 8 shots s0" and len({rows.language for rows in few.rows}) == len(scores["mood"])
+    assert few.label == "target mood 8 shots s0" and len({rows.language for rows in few.rows}) == len(
+        scores["mood"]
+    )
 
 
 def test_a_control_starts_from_random_weights_after_the_base():
@@ -125,21 +172,39 @@ def test_squads_dev_set_never_selects_for_its_translations(tmp_path):
     for name in ("squad/train-v1.1.json", "squad/dev-v1.1.json", "xquad/xquad.en.json"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text('{"data": []}')
-    typed = {"model": "scratch:xlm-roberta:tiny", "text": "mini", "data": str(tmp_path), "intermediate": "none", "target": "xquad"}
+    typed = {
+        "model": "scratch:xlm-roberta:tiny",
+        "text": "mini",
+        "data": str(tmp_path),
+        "intermediate": "none",
+        "target": "xquad",
+    }
     with pytest.raises(XferError, match="by its own test rows"):
         planned(**typed, train_on="squad")
     assert planned(**typed, train_on="squad", select_by="last").phases[1].settings["select_by"] == "last"
-    (tmp_path / "own.yaml").write_text("tasks: {own: {kind: span_qa, dev_of: xquad, files: {train: squad/train-v1.1.json, validation: squad/dev-v1.1.json}}}")
+    (tmp_path / "own.yaml").write_text(
+        "tasks: {own: {kind: span_qa, dev_of: xquad, files: {train: squad/train-v1.1.json, validation: squad/dev-v1.1.json}}}"
+    )
     with pytest.raises(XferError, match="they are own's dev set"):
-        planned(**typed, train_on="own", tasks={task.name: task for task in load_task_file(tmp_path / "own.yaml")})
-    assert {rows.paths[0].rsplit("/", 1)[1] for rows in planned(**typed).phases[1].rows} == {"train-v1.1.json"}
+        planned(
+            **typed, train_on="own", tasks={task.name: task for task in load_task_file(tmp_path / "own.yaml")}
+        )
+    assert {rows.paths[0].rsplit("/", 1)[1] for rows in planned(**typed).phases[1].rows} == {
+        "train-v1.1.json"
+    }
 
 
 def test_every_fault_is_reported_at_once():
     with pytest.raises(XferError) as caught:
         planned(intermediate="nlii", target="poss", languages="de,xxx")
     text = str(caught.value)
-    assert text.startswith("3 problems") and "'nlii'" in text and "'poss'" in text and "'xxx'" in text and "'nli'" in text
+    assert (
+        text.startswith("3 problems")
+        and "'nlii'" in text
+        and "'poss'" in text
+        and "'xxx'" in text
+        and "'nli'" in text
+    )
 
 
 @pytest.mark.parametrize(
@@ -147,15 +212,27 @@ def test_every_fault_is_reported_at_once():
     [
         ("intermediate", {"intermediate": "none"}, "nothing to train"),
         ("intermediate", {"intermediate": "retrieval"}, "cannot be used as intermediate"),
-        ("intermediate", {"intermediate": "nli,types", "combine": "merge", "model": "scratch:llama:tiny"}, "another tokenizer"),
-        ("transfer", {"intermediate": "nli,types", "combine": "merge", "merge_density": "0"}, "merge_density=0"),
+        (
+            "intermediate",
+            {"intermediate": "nli,types", "combine": "merge", "model": "scratch:llama:tiny"},
+            "another tokenizer",
+        ),
+        (
+            "transfer",
+            {"intermediate": "nli,types", "combine": "merge", "merge_density": "0"},
+            "merge_density=0",
+        ),
         ("target", {"target": "retrieval"}, "nothing to train"),
         ("evaluate", {"target": "pos"}, "no head for 'pos'"),
         ("pretrain", {"text": "none"}, "nothing to pre-train on"),
         ("transfer", {"data": "nowhere"}, "no such folder"),
         ("transfer", {"target": "pos", "languages": "false"}, "Quote it"),
         ("transfer", {"target": "pos", "train_on": "nli"}, "cannot train 'pos'"),
-        ("transfer", {"target": "mood", "train_on": "polarity", "target_shots": "8"}, "target_shots=8 adds rows of 'mood'"),
+        (
+            "transfer",
+            {"target": "mood", "train_on": "polarity", "target_shots": "8"},
+            "target_shots=8 adds rows of 'mood'",
+        ),
         ("transfer", {"target": "none"}, "nothing to evaluate"),
         ("transfer", {"target": "pos", "languages": "en", "select_by": "oracle"}, "in no language but 'en'"),
     ],
@@ -167,9 +244,18 @@ def test_what_cannot_be_run_is_said_before_anything_runs(verb, typed, says):
 
 
 def test_a_whole_suite_composes_offline_from_the_hub():
-    plan = planned(intermediate="none", target="xtreme-r", suite="xtreme-r", data="hub", model="scratch:xlm-roberta:tiny", text="mini")
+    plan = planned(
+        intermediate="none",
+        target="xtreme-r",
+        suite="xtreme-r",
+        data="hub",
+        model="scratch:xlm-roberta:tiny",
+        text="mini",
+    )
     assert set(plan.transfers[0].targets) == set(SUITES.get("xtreme-r").tasks) and not plan.missing
-    assert [phase.kind for phase in plan.phases].count("evaluate") == 10 and not any(phase.resolved for phase in plan.phases[1:])
+    assert [phase.kind for phase in plan.phases].count("evaluate") == 10 and not any(
+        phase.resolved for phase in plan.phases[1:]
+    )
 
 
 def test_what_a_suite_lacks_in_a_folder_is_missing_not_wrong(tmp_path):
@@ -180,7 +266,11 @@ def test_what_a_suite_lacks_in_a_folder_is_missing_not_wrong(tmp_path):
         (tmp_path / "tatoeba" / f"de-en.{side}").write_text("one\ntwo\n")
     plan = planned(intermediate="none", target="xtreme", data=str(tmp_path))
     assert set(plan.transfers[0].targets) == {"tatoeba"}
-    assert set(plan.missing) == set(SUITES.get("xtreme").tasks) and "de" not in plan.missing["tatoeba"] and len(plan.missing["xnli"]) == 15
+    assert (
+        set(plan.missing) == set(SUITES.get("xtreme").tasks)
+        and "de" not in plan.missing["tatoeba"]
+        and len(plan.missing["xnli"]) == 15
+    )
 
 
 def test_mining_reads_dev_for_its_threshold(tmp_path):
@@ -189,7 +279,11 @@ def test_mining_reads_dev_for_its_threshold(tmp_path):
         for side in (code, "en", "gold"):
             (tmp_path / "bucc2018" / f"{code}-en.{split}.{side}").write_text("")
     plan = planned("evaluate", model="scratch:xlm-roberta:tiny", target="bucc2018", data=str(tmp_path))
-    assert [(rows.language, rows.split) for rows in plan.requested[0].rows] == [("de", "test"), ("fr", "validation"), ("de", "validation")]
+    assert [(rows.language, rows.split) for rows in plan.requested[0].rows] == [
+        ("de", "test"),
+        ("fr", "validation"),
+        ("de", "validation"),
+    ]
     (tmp_path / "bucc2018" / "de-en.dev.gold").unlink()
     with pytest.raises(XferError, match="has no validation split in 'de'"):
         planned("evaluate", model="scratch:xlm-roberta:tiny", target="bucc2018", data=str(tmp_path))

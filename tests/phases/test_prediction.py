@@ -18,18 +18,27 @@ from mlflow_xfer.tasks.task import Task, TaskKind
 from mlflow_xfer.training.predict import predict
 
 K = TaskKind
-TEXTS = ["Tomas saves the soup", "der Hund schläft im Garten", "köpek bahçede uyuyor", "một con ngựa cứu món canh"]
+TEXTS = [
+    "Tomas saves the soup",
+    "der Hund schläft im Garten",
+    "köpek bahçede uyuyor",
+    "một con ngựa cứu món canh",
+]
 ROWS = {
     K.CLASSIFICATION: [{"text_a": text, "text_b": None} for text in TEXTS],
     K.TAGGING: [{"words": text.split()} for text in TEXTS],
-    K.MULTIPLE_CHOICE: [{"context": text, "question": "what?", "choices": [*TEXTS[:2], "nothing"]} for text in TEXTS],
+    K.MULTIPLE_CHOICE: [
+        {"context": text, "question": "what?", "choices": [*TEXTS[:2], "nothing"]} for text in TEXTS
+    ],
     K.SPAN_QA: [{"context": text, "question": "who?"} for text in TEXTS],
 }
 LABELS = {K.CLASSIFICATION: ("no", "yes", "so"), K.TAGGING: ("X", "Y", "Z")}
 
 
 def declared(kind: TaskKind) -> Task:
-    return Task(name=f"my-{kind}", kind=kind, metric="accuracy", languages=(), sources={}, labels=LABELS.get(kind, ()))
+    return Task(
+        name=f"my-{kind}", kind=kind, metric="accuracy", languages=(), sources={}, labels=LABELS.get(kind, ())
+    )
 
 
 def never():
@@ -39,7 +48,9 @@ def never():
 @pytest.fixture(scope="module", params=["xlm-roberta", "llama"])
 def base(request, tmp_path_factory):
     tokenizer = train_tokenizer(TEXTS * 3, 200, request.param)
-    return save_base(build_scratch(request.param, "tiny", tokenizer, 0), tokenizer, tmp_path_factory.mktemp(request.param))
+    return save_base(
+        build_scratch(request.param, "tiny", tokenizer, 0), tokenizer, tmp_path_factory.mktemp(request.param)
+    )
 
 
 def with_heads(base, folder, *kinds):
@@ -75,14 +86,18 @@ def test_of_several_heads_one_is_named(base, tmp_path):
     with pytest.raises(XferError, match="none for 'pos'"):
         predict_file(str(model), path, "pos", never)
     found = predict_file(str(model), path, "my-tagging", never)
-    assert all(len(row["prediction"]) == len(row["words"]) and set(row["prediction"]) <= set("XYZ") for row in found)
+    assert all(
+        len(row["prediction"]) == len(row["words"]) and set(row["prediction"]) <= set("XYZ") for row in found
+    )
 
 
 def test_a_dual_encoder_finds_the_nearest_text_too(base, tmp_path):
     model = with_heads(base, tmp_path / "model", K.RETRIEVAL)
     path = own(tmp_path, [{"text": text} for text in [*TEXTS, TEXTS[1]]])
     found = predict_file(str(model), path, None, never)
-    assert [found[i]["prediction"] for i in (1, 4)] == [TEXTS[1]] * 2 and found[1]["cosine"] == pytest.approx(1, abs=1e-3)
+    assert [found[i]["prediction"] for i in (1, 4)] == [TEXTS[1]] * 2 and found[1]["cosine"] == pytest.approx(
+        1, abs=1e-3
+    )
 
 
 def test_without_a_head_the_nearest_text_is_found(base, tmp_path):
@@ -98,7 +113,10 @@ def test_without_a_head_the_nearest_text_is_found(base, tmp_path):
         predict_file(str(base), path, "pos", never)
 
 
-@pytest.mark.parametrize(("model", "said"), [("mini", "no result"), ("scratch:llama:tiny", "no result"), ("./nothing", "no such directory")])
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [("mini", "no result"), ("scratch:llama:tiny", "no result"), ("./nothing", "no such directory")],
+)
 def test_what_is_no_model_is_refused(model, said, tmp_path):
     with pytest.raises(XferError, match=said):
         predict_file(model, tmp_path / "own.txt", None, never)

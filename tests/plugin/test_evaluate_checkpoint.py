@@ -21,7 +21,10 @@ def rows():
     from mlflow_xfer.data import mini
 
     def frame(name: str) -> pd.DataFrame:
-        parts = [pd.DataFrame(mini.rows(name, "test", lang)[:24]).assign(task=name, lang=lang) for lang in ("en", "de")]
+        parts = [
+            pd.DataFrame(mini.rows(name, "test", lang)[:24]).assign(task=name, lang=lang)
+            for lang in ("en", "de")
+        ]
         return pd.concat(parts, ignore_index=True)
 
     return frame
@@ -58,10 +61,15 @@ def expected(directory, name, data, target, **options) -> dict[str, float]:
     from mlflow_xfer.phases.evaluate import in_order
     from mlflow_xfer.training.predict import predict
 
-    splits = {lang: Dataset.from_pandas(part, preserve_index=False) for lang, part in data.groupby("lang", sort=False)}
+    splits = {
+        lang: Dataset.from_pandas(part, preserve_index=False)
+        for lang, part in data.groupby("lang", sort=False)
+    }
     answers = predict(directory, TASKS.get(name), splits, **options)
     return {
-        f"eval/{name}/{lang}": score(TASKS.get(name).metric, in_order(answers[lang], splits[lang]), splits[lang][target], lang).value
+        f"eval/{name}/{lang}": score(
+            TASKS.get(name).metric, in_order(answers[lang], splits[lang]), splits[lang][target], lang
+        ).value
         for lang in splits
     }
 
@@ -97,10 +105,14 @@ def test_checkpoint_that_no_flavour_loads(rows, checkpoint, name, target):
 
 def test_task_of_ones_own(rows, checkpoint, tmp_path):
     labels = ", ".join(TASKS.get("nli").labels)
-    (tmp_path / "tasks.yaml").write_text(f"tasks: {{own: {{kind: classification, labels: [{labels}], files: {{test: {{en: t.tsv}}}}}}}}")
+    (tmp_path / "tasks.yaml").write_text(
+        f"tasks: {{own: {{kind: classification, labels: [{labels}], files: {{test: {{en: t.tsv}}}}}}}}"
+    )
     config = {"checkpoint": str(checkpoint("nli")), "task_file": str(tmp_path / "tasks.yaml")}
     got = evaluate(None, rows("nli").assign(task="own"), "label", **config)
-    assert [got["eval/own/en"], got["eval/own/de"]] == pytest.approx(list(expected(checkpoint("nli"), "nli", rows("nli"), "label").values()))
+    assert [got["eval/own/en"], got["eval/own/de"]] == pytest.approx(
+        list(expected(checkpoint("nli"), "nli", rows("nli"), "label").values())
+    )
     with pytest.raises(XferError, match="Did you mean"):
         evaluate(None, rows("nli").assign(task="owm"), "label", **config)
 
@@ -114,7 +126,9 @@ def test_model_logged_with_mlflow_transformers(rows, checkpoint):
         "tokenizer": AutoTokenizer.from_pretrained(directory),
     }
     with mlflow.start_run():
-        logged = mlflow.transformers.log_model(parts, name="m", task="token-classification", pip_requirements=["torch"])
+        logged = mlflow.transformers.log_model(
+            parts, name="m", task="token-classification", pip_requirements=["torch"]
+        )
     got = evaluate(logged.model_uri, rows("pos"), "tags")
     wanted = expected(directory, "pos", rows("pos"), "tags")
     assert {key: value for key, value in got.items() if key.startswith("eval/")} == pytest.approx(wanted)

@@ -36,7 +36,9 @@ def tagged() -> pd.DataFrame:
 
 
 def evaluate(data, model=None, targets="tags", **kwargs):
-    return mlflow.models.evaluate(model, data, targets=targets, model_type="xtreme", evaluators="xtreme", **kwargs)
+    return mlflow.models.evaluate(
+        model, data, targets=targets, model_type="xtreme", evaluators="xtreme", **kwargs
+    )
 
 
 def test_entry_point_is_declared_and_loads(project):
@@ -46,16 +48,16 @@ def test_entry_point_is_declared_and_loads(project):
 
 
 def test_import_is_light():
-    code = (
-        "import sys, mlflow_xfer.plugin.evaluator; assert not {'torch', 'transformers', 'datasets'} & set(sys.modules)"
-    )
+    code = "import sys, mlflow_xfer.plugin.evaluator; assert not {'torch', 'transformers', 'datasets'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 def test_predictions_column(evaluations):
     with mlflow.start_run() as run:
         result = evaluate(tagged(), predictions="mine")
-    expected = {lang: score("tag_f1", GUESS[i : i + 2], TAGS[i : i + 2], lang) for lang, i in (("de", 0), ("en", 2))}
+    expected = {
+        lang: score("tag_f1", GUESS[i : i + 2], TAGS[i : i + 2], lang) for lang, i in (("de", 0), ("en", 2))
+    }
     assert result.metrics["eval/udpos/de"] == expected["de"].value
     assert result.metrics["eval/udpos/en"] == expected["en"].value
     assert result.metrics["selected/avg"] == pytest.approx((expected["de"].value + expected["en"].value) / 2)

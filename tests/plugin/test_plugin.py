@@ -21,7 +21,9 @@ from mlflow_xfer.tracking import inputs
 
 OURS = {"run_context", "dataset_source"}  # what MLflow loads at import; evaluators are loaded when evaluating
 MODULES = [
-    path for path in sorted(Path(mlflow_xfer.plugin.__file__).parent.glob("*.py")) if path.stem in OURS | {"__init__"}
+    path
+    for path in sorted(Path(mlflow_xfer.plugin.__file__).parent.glob("*.py"))
+    if path.stem in OURS | {"__init__"}
 ]
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -142,7 +144,9 @@ def test_plugin_modules_import_the_standard_library_and_mlflow_only():
             )
             for name in names:
                 seen += 1
-                assert name.split(".")[0] in {"__future__", "os", "typing", "mlflow"}, f"{module.name} imports {name}"
+                assert name.split(".")[0] in {"__future__", "os", "typing", "mlflow"}, (
+                    f"{module.name} imports {name}"
+                )
     assert seen >= 5 and len(MODULES) == 3
 
 

@@ -31,7 +31,9 @@ def test_every_entry_point_has_a_module_and_declares_few_parameters(project):
         assert (project / "entry_points" / f"{name}.py").is_file()
         assert 1 <= len(entry["parameters"]) <= 8
         shape = params.VERBS[ENTRY_POINTS[name]]
-        read = params.parse(ENTRY_POINTS[name], {key: value["default"] for key, value in entry["parameters"].items()})
+        read = params.parse(
+            ENTRY_POINTS[name], {key: value["default"] for key, value in entry["parameters"].items()}
+        )
         assert read == shape()
         assert set(re.findall(r"--(\w+) \{\1\}", entry["command"])) == set(entry["parameters"])
 
@@ -42,5 +44,9 @@ def test_conda_yaml_lists_every_dependency_under_pip(project):
     needed = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
     names = {re.split(r"[<>=]", name)[0] for name in needed}
     assert pip[0] == "-c constraints.txt" and names == set(pip[1:])
-    pinned = {line.split("==")[0].lower() for line in (project / "constraints.txt").read_text().splitlines() if "==" in line}
+    pinned = {
+        line.split("==")[0].lower()
+        for line in (project / "constraints.txt").read_text().splitlines()
+        if "==" in line
+    }
     assert {name.lower() for name in names} <= pinned

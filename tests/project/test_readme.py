@@ -32,7 +32,10 @@ def test_the_task_file_can_be_used(readme, tmp_path):
         (tmp_path / path).write_text("good book\tpositive\ndull book\tnegative\n")
     checked = CliRunner().invoke(cli, ["tasks", "--check", str(tmp_path / "tasks.yaml")])
     assert checked.exit_code == 0 and "positive 1" in checked.output and "sw" in checked.output
-    planned = CliRunner().invoke(cli, ["plan", "--task_file", str(tmp_path / "tasks.yaml"), "--target", "reviews", "--intermediate", "nli"])
+    planned = CliRunner().invoke(
+        cli,
+        ["plan", "--task_file", str(tmp_path / "tasks.yaml"), "--target", "reviews", "--intermediate", "nli"],
+    )
     assert planned.exit_code == 0 and "target reviews s0" in planned.output, planned.output
 
 
@@ -57,6 +60,14 @@ def test_files_that_are_named_are_there(readme, project):
     named = re.findall(r"([\w/]+(?:\.py|/)|MLproject|conda\.yaml)", tree)
     assert len(named) > 20
     for name in named:
-        assert any((root / name).exists() for root in (project, project / "tests", project / "mlflow_xfer", *(project / "mlflow_xfer").iterdir())), name
+        assert any(
+            (root / name).exists()
+            for root in (
+                project,
+                project / "tests",
+                project / "mlflow_xfer",
+                *(project / "mlflow_xfer").iterdir(),
+            )
+        ), name
     for picture in re.findall(r"!\[.*?\]\((.*?)\)", readme):
         assert (project / picture).is_file(), picture

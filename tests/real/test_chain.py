@@ -13,7 +13,13 @@ import mlflow_xfer
 
 pytestmark = pytest.mark.slow_ci
 
-STEPS = {"max_steps": 20, "train_batch_size": 4, "max_train_examples": 60, "max_eval_examples": 25, "max_seq_length": 64}
+STEPS = {
+    "max_steps": 20,
+    "train_batch_size": 4,
+    "max_train_examples": 60,
+    "max_eval_examples": 25,
+    "max_seq_length": 64,
+}
 TASKS = """
 tasks:
   sick:
@@ -60,7 +66,13 @@ def base(real_data, shared, monkeypatch):
     monkeypatch.setenv("XFER_HOME", str(shared / "home"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{shared / 'mlflow.db'}")
     monkeypatch.chdir(shared)
-    made = mlflow_xfer.pretrain(model="scratch:xlm-roberta:tiny", text=str(real_data / "text"), text_languages="en,de,tr,zh", max_steps=3, train_batch_size=4)
+    made = mlflow_xfer.pretrain(
+        model="scratch:xlm-roberta:tiny",
+        text=str(real_data / "text"),
+        text_languages="en,de,tr,zh",
+        max_steps=3,
+        train_batch_size=4,
+    )
     (shared / "tasks.yaml").write_text(TASKS.format(folder=real_data, **mnli_columns(real_data)))
     return made.run_id
 
@@ -68,39 +80,68 @@ def base(real_data, shared, monkeypatch):
 def mnli_columns(real_data) -> dict[str, str]:
     with (real_data / "intermediate" / "mnli10k.jsonl").open(encoding="utf-8") as file:
         names = list(json.loads(file.readline()))
-    return {part: next(name for name in names if any(word in name.lower() for word in words)) for part, words in {"premise": ("premise", "sentence1"), "hypothesis": ("hypothesis", "sentence2"), "label": ("label",)}.items()}
+    return {
+        part: next(name for name in names if any(word in name.lower() for word in words))
+        for part, words in {
+            "premise": ("premise", "sentence1"),
+            "hypothesis": ("hypothesis", "sentence2"),
+            "label": ("label",),
+        }.items()
+    }
 
 
 def table(run_id: str) -> list[dict]:
     from mlflow import MlflowClient
 
-    with open(MlflowClient().download_artifacts(run_id, "results/per_language.json"), encoding="utf-8") as file:
+    with open(
+        MlflowClient().download_artifacts(run_id, "results/per_language.json"), encoding="utf-8"
+    ) as file:
         found = json.load(file)
     return [dict(zip(found["columns"], row, strict=True)) for row in found["data"]]
 
 
 def files_of(real_data, task: str, pattern: str) -> set[str]:
-    return {path.name.split(".")[0].removeprefix("test-") for path in (real_data / "xtreme" / task).glob(pattern)}
+    return {
+        path.name.split(".")[0].removeprefix("test-") for path in (real_data / "xtreme" / task).glob(pattern)
+    }
 
 
 def test_sick_then_xnli_in_every_language_there_is(base, real_data, shared):
-    found = mlflow_xfer.transfer(model=base, data=str(real_data / "xtreme"), task_file=str(shared / "tasks.yaml"), intermediate="sick", target="xnli", **STEPS)
+    found = mlflow_xfer.transfer(
+        model=base,
+        data=str(real_data / "xtreme"),
+        task_file=str(shared / "tasks.yaml"),
+        intermediate="sick",
+        target="xnli",
+        **STEPS,
+    )
     rows = table(found.run_id)
     assert {row["language"] for row in rows} == files_of(real_data, "xnli", "test-*.tsv") and len(rows) >= 12
     assert all(row["n"] == 25 and row["chance"] == pytest.approx(100 / 3) for row in rows)
 
 
 def test_mnli10k_then_pairs_tags_and_entities(base, real_data, shared):
-    found = mlflow_xfer.transfer(model=base, data=str(real_data / "xtreme"), task_file=str(shared / "tasks.yaml"), intermediate="mnli10k", target="pawsx,udpos,panx", **STEPS)
+    found = mlflow_xfer.transfer(
+        model=base,
+        data=str(real_data / "xtreme"),
+        task_file=str(shared / "tasks.yaml"),
+        intermediate="mnli10k",
+        target="pawsx,udpos,panx",
+        **STEPS,
+    )
     rows = table(found.run_id)
     for task in ("pawsx", "udpos", "panx"):
-        assert {row["language"] for row in rows if row["task"] == task} == files_of(real_data, task, "test-*.tsv")
+        assert {row["language"] for row in rows if row["task"] == task} == files_of(
+            real_data, task, "test-*.tsv"
+        )
     assert len(rows) >= 7 + 7 + 17
 
 
 def test_bucc_is_mined_before_and_after(base, real_data, shared):
     """A cut of dev: 150 gold pairs among 1,200 sentences of each side; the sample has no test set, which is said."""
-    source, target, gold = (real_data / "xtreme" / "bucc2018" / f"zh-en.dev.{side}" for side in ("zh", "en", "gold"))
+    source, target, gold = (
+        real_data / "xtreme" / "bucc2018" / f"zh-en.dev.{side}" for side in ("zh", "en", "gold")
+    )
     pairs = [line.split("\t") for line in gold.read_text("utf-8").splitlines()[:150]]
     folder = shared / "bucc" / "bucc2018"
     folder.mkdir(parents=True, exist_ok=True)
@@ -111,11 +152,16 @@ def test_bucc_is_mined_before_and_after(base, real_data, shared):
         others = [n for n in range(len(lines)) if n not in set(kept)][: 1200 - len(kept)]
         (folder / path.name).write_text("".join(lines[n] + "\n" for n in sorted(kept + others)), "utf-8")
     asked = {"model": base, "data": str(folder.parent), "target": "bucc2018", "layer": 1}
-    found = [mlflow_xfer.evaluate(**asked), mlflow_xfer.transfer(**asked, task_file=str(shared / "tasks.yaml"), intermediate="sick", **STEPS)]
+    found = [
+        mlflow_xfer.evaluate(**asked),
+        mlflow_xfer.transfer(**asked, task_file=str(shared / "tasks.yaml"), intermediate="sick", **STEPS),
+    ]
     for result in found:
         [row] = table(result.run_id)
         assert row["split"] == "validation" and row["language"] == "zh" and 0 <= row["score"] < 100
-        assert (row["component_threshold"] > 0) == (row["score"] > 0)  # as XTREME: 0 where no threshold finds a pair
+        assert (row["component_threshold"] > 0) == (
+            row["score"] > 0
+        )  # as XTREME: 0 where no threshold finds a pair
         assert not any(name.startswith("xtreme/") for name in result.metrics)
     assert "selected/bucc2018" in found[1].metrics
 
@@ -124,39 +170,86 @@ def test_tatoeba_before_and_after(base, real_data, shared):
     before = mlflow_xfer.evaluate(model=base, data=str(real_data / "xtreme"), target="tatoeba")
     rows = table(before.run_id)
     assert len(rows) >= 16 and all(row["n"] == 1000 and row["chance"] == pytest.approx(0.1) for row in rows)
-    after = mlflow_xfer.transfer(model=base, data=str(real_data / "xtreme"), task_file=str(shared / "tasks.yaml"), intermediate="sick", target="tatoeba", languages="de,en", **STEPS)
+    after = mlflow_xfer.transfer(
+        model=base,
+        data=str(real_data / "xtreme"),
+        task_file=str(shared / "tasks.yaml"),
+        intermediate="sick",
+        target="tatoeba",
+        languages="de,en",
+        **STEPS,
+    )
     assert [row["language"] for row in table(after.run_id)] == ["de"]
 
 
 def test_choices_after_copa_and_cosmosqa(base, real_data, shared):
-    found = mlflow_xfer.transfer(model=base, data=str(real_data / "xtreme"), task_file=str(shared / "tasks.yaml"), intermediate="copa,cosmosqa-files", target="xcopa", **STEPS)
+    found = mlflow_xfer.transfer(
+        model=base,
+        data=str(real_data / "xtreme"),
+        task_file=str(shared / "tasks.yaml"),
+        intermediate="copa,cosmosqa-files",
+        target="xcopa",
+        **STEPS,
+    )
     rows = table(found.run_id)
-    assert {row["language"] for row in rows} == files_of(real_data, "xcopa", "test-*.jsonl") - {"en"} == {"id", "tr", "vi", "zh"}
+    assert (
+        {row["language"] for row in rows}
+        == files_of(real_data, "xcopa", "test-*.jsonl") - {"en"}
+        == {"id", "tr", "vi", "zh"}
+    )
     assert all(row["n"] == 25 and row["chance"] == 50 for row in rows)
 
 
 def test_questions_trained_on_tydiqa(base, real_data, shared):
-    found = mlflow_xfer.transfer(model=base, data=str(real_data / "xtreme"), intermediate="none", target="xquad,mlqa,tydiqa", train_on="tydiqa", **STEPS)
+    found = mlflow_xfer.transfer(
+        model=base,
+        data=str(real_data / "xtreme"),
+        intermediate="none",
+        target="xquad,mlqa,tydiqa",
+        train_on="tydiqa",
+        **STEPS,
+    )
     rows = table(found.run_id)
-    assert {task: len({row["language"] for row in rows if row["task"] == task}) for task in ("xquad", "mlqa", "tydiqa")} == {"xquad": 10, "mlqa": 7, "tydiqa": 2}
+    assert {
+        task: len({row["language"] for row in rows if row["task"] == task})
+        for task in ("xquad", "mlqa", "tydiqa")
+    } == {"xquad": 10, "mlqa": 7, "tydiqa": 2}
     assert all(row["n"] == 25 and 0 <= row["score"] <= 100 for row in rows)
 
 
 def test_rte_and_pubmedqa_as_intermediates(base, real_data, shared):
-    found = mlflow_xfer.transfer(model=base, data=str(real_data / "xtreme"), task_file=str(shared / "tasks.yaml"), intermediate="rte-files,pubmedqa-files", target="pawsx", languages="en,de", **STEPS)
+    found = mlflow_xfer.transfer(
+        model=base,
+        data=str(real_data / "xtreme"),
+        task_file=str(shared / "tasks.yaml"),
+        intermediate="rte-files,pubmedqa-files",
+        target="pawsx",
+        languages="en,de",
+        **STEPS,
+    )
     assert {row["language"] for row in table(found.run_id)} == {"en", "de"}
 
 
 # -- the overlaps that the data's README warns of, as a plan shows them ------------------------------------------------
 def overlaps(real_data, shared, **typed):
-    plan = mlflow_xfer.plan(overlap=True, model="scratch:xlm-roberta:tiny", text="mini", data=str(real_data / "xtreme"), task_file=str(shared / "tasks.yaml"), **typed)
+    plan = mlflow_xfer.plan(
+        overlap=True,
+        model="scratch:xlm-roberta:tiny",
+        text="mini",
+        data=str(real_data / "xtreme"),
+        task_file=str(shared / "tasks.yaml"),
+        **typed,
+    )
     return {(found["training"], found["split"]): found["measured"] for found in plan.as_dict()["overlaps"]}
 
 
 def test_mnli10k_holds_the_rows_that_select_for_xnli(base, real_data, shared):
     """All of them, less the twentieth that the task file keeps for mnli10k's own dev."""
     found = overlaps(real_data, shared, intermediate="mnli10k", target="xnli", languages="en,de")
-    assert 1_000 < found["mnli10k", "validation"]["test_rows"] <= 1_071 and found["mnli10k", "test"]["exact"] == 0
+    assert (
+        1_000 < found["mnli10k", "validation"]["test_rows"] <= 1_071
+        and found["mnli10k", "test"]["exact"] == 0
+    )
 
 
 def test_sick_and_panx_meet_their_own_test_sets(base, real_data, shared):
@@ -169,6 +262,18 @@ def test_sick_and_panx_meet_their_own_test_sets(base, real_data, shared):
 def test_rows_seen_in_the_test_set_are_left_out_of_training(base, real_data, shared):
     from mlflow import MlflowClient
 
-    found = mlflow_xfer.transfer(model=base, data=str(real_data / "xtreme"), task_file=str(shared / "tasks.yaml"), intermediate="none", target="sick", exclude_overlap="true", **STEPS)
-    trained = next(run for run in (MlflowClient().get_run(made) for made in found.made) if run.data.tags["xfer.phase"] == "target")
+    found = mlflow_xfer.transfer(
+        model=base,
+        data=str(real_data / "xtreme"),
+        task_file=str(shared / "tasks.yaml"),
+        intermediate="none",
+        target="sick",
+        exclude_overlap="true",
+        **STEPS,
+    )
+    trained = next(
+        run
+        for run in (MlflowClient().get_run(made) for made in found.made)
+        if run.data.tags["xfer.phase"] == "target"
+    )
     assert trained.data.metrics["train/excluded_rows"] >= 50

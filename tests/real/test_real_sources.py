@@ -26,7 +26,15 @@ EXPECTED = {
     ("pawsx", "validation"): dict.fromkeys(PAWSX, 400),
     ("pawsx", "test"): {code: 1_000 if code in ("de", "zh") else 400 for code in PAWSX},
     ("udpos", "train"): {"en": 12_544, "tr": 3_435},
-    ("udpos", "validation"): {"de": 799, "en": 2_001, "eu": 1_798, "fi": 1_364, "id": 559, "tr": 1_100, "zh": 500},
+    ("udpos", "validation"): {
+        "de": 799,
+        "en": 2_001,
+        "eu": 1_798,
+        "fi": 1_364,
+        "id": 559,
+        "tr": 1_100,
+        "zh": 500,
+    },
     ("udpos", "test"): {"de": 977, "en": 2_077, "eu": 1_799, "fi": 1_555, "id": 557, "tr": 1_100, "zh": 500},
     ("panx", "train"): {"en": 8_000},
     ("panx", "validation"): dict.fromkeys(PANX, 500),
@@ -108,8 +116,13 @@ def test_tokens_are_whole(real_data):
         lines = path.read_text("utf-8").split("\n")
         quotes += sum(line.startswith('"') for line in lines)
         split, code = path.stem.split("-")
-        rows = sources.read(task, sources.locate(task, {"dev": "validation"}.get(split, split), code, str(real_data / "xtreme")))
-        assert [word for words in rows["words"] for word in words] == [line.split("\t")[0] for line in lines if line]
+        rows = sources.read(
+            task,
+            sources.locate(task, {"dev": "validation"}.get(split, split), code, str(real_data / "xtreme")),
+        )
+        assert [word for words in rows["words"] for word in words] == [
+            line.split("\t")[0] for line in lines if line
+        ]
     assert quotes > 2_000
 
 
@@ -132,7 +145,10 @@ def test_intermediate_tasks_through_a_task_file(real_data, tmp_path):
     }  # fmt: skip
     assert found["mnli10k", "train"].rows + found["mnli10k", "validation"].rows == 10_071
     assert found["cosmosqa-files", "train"].rows + found["cosmosqa-files", "validation"].rows == 2_985
-    whole = {label: found["pubmedqa-files", "train"].labels[label] + found["pubmedqa-files", "test"].labels[label] for label in ("yes", "no", "maybe")}
+    whole = {
+        label: found["pubmedqa-files", "train"].labels[label] + found["pubmedqa-files", "test"].labels[label]
+        for label in ("yes", "no", "maybe")
+    }
     assert whole == {"yes": 552, "no": 338, "maybe": 110}
 
 
@@ -148,15 +164,24 @@ QA = {
 @pytest.mark.parametrize(("name", "split"), QA)
 def test_questions_per_language(real_data, name, split):
     task, data = TASKS.get(name), str(real_data / "xtreme")
-    found = {code: sources.locate(task, split, code, data) for code in sources.available(task, split, data) if code in task.languages or split == "train"}
+    found = {
+        code: sources.locate(task, split, code, data)
+        for code in sources.available(task, split, data)
+        if code in task.languages or split == "train"
+    }
     assert {code: len(sources.read(task, rows)) for code, rows in found.items()} == QA[name, split]
 
 
 def test_tydiqa_train_keeps_all_questions_of_repeated_ids(real_data):
     task, data = TASKS.get("tydiqa"), str(real_data / "xtreme")
     for code, count_, ids in (("en", 3_256, 85), ("ko", 1_349, 89)):
-        both = [sources.read(task, sources.locate(task, split, code, data)) for split in ("train", "validation")]
-        assert sum(map(len, both)) == count_ and len({name for rows in both for name in rows["original_id"]}) == ids
+        both = [
+            sources.read(task, sources.locate(task, split, code, data)) for split in ("train", "validation")
+        ]
+        assert (
+            sum(map(len, both)) == count_
+            and len({name for rows in both for name in rows["original_id"]}) == ids
+        )
         assert not set(both[0]["context"]) & set(both[1]["context"])
 
 
@@ -171,7 +196,10 @@ def test_mlqa_files(real_data):
 def test_xcopa_questions_are_copas(real_data):
     """Turkish test says otherwise than COPA in 51 of 500 rows; read here, it agrees everywhere."""
     task, data = TASKS.get("xcopa"), str(real_data / "xtreme")
-    english = {row["id"]: row["question"] for row in sources.read(TASKS.get("copa"), sources.locate(TASKS.get("copa"), "test", "en", data))}
+    english = {
+        row["id"]: row["question"]
+        for row in sources.read(TASKS.get("copa"), sources.locate(TASKS.get("copa"), "test", "en", data))
+    }
     turkish = sources.read(task, sources.locate(task, "test", "tr", data))
     assert all(row["question"] == english[row["id"]] for row in turkish)
 
@@ -180,7 +208,11 @@ def test_bucc_dev(real_data):
     task, data = TASKS.get("bucc2018"), str(real_data / "xtreme")
     rows = sources.read(task, sources.locate(task, "validation", "zh", data)).to_list()
     sides = [[row for row in rows if row[side] is not None] for side in ("source", "target")]
-    assert len(sides[0]) == 8_624 and len(sides[1]) == 13_589 and len({row["source"] for row in sides[0]}) < len(sides[0])
+    assert (
+        len(sides[0]) == 8_624
+        and len(sides[1]) == 13_589
+        and len({row["source"] for row in sides[0]}) < len(sides[0])
+    )
     assert sum(len(row["gold"]) for row in rows) == 257
     assert sources.available(task, "test", data) == ()
 
@@ -198,8 +230,15 @@ def test_long_sentences_of_single_characters_are_scored_whole(real_data):
         rows = sources.read(task, sources.locate(task, "test", code, str(real_data / "xtreme")))
         tags = rows["tags"][:]
         longest = max(longest, *map(len, tags))
-        odd += sum(tag.startswith("I-") and (n == 0 or sentence[n - 1][2:] != tag[2:]) for sentence in tags for n, tag in enumerate(sentence))
-        assert score("entity_f1", tags, tags, code).value == 100 and min(len(word) for words in rows["words"] for word in words) == 1
+        odd += sum(
+            tag.startswith("I-") and (n == 0 or sentence[n - 1][2:] != tag[2:])
+            for sentence in tags
+            for n, tag in enumerate(sentence)
+        )
+        assert (
+            score("entity_f1", tags, tags, code).value == 100
+            and min(len(word) for words in rows["words"] for word in words) == 1
+        )
     assert longest > 256 and odd > 0
 
 
@@ -214,7 +253,9 @@ def test_known_overlaps_are_found(real_data, tmp_path):
     assert len(overlap(TASKS.get("panx"), ("train", "en"), ("test", "en"), data).exact) >= 7
     assert overlap(TASKS.get("panx"), ("validation", "id"), ("test", "id"), data).touched >= 45
     pawsx = overlap(TASKS.get("pawsx"), ("train", "en"), ("test", "en"), data)
-    assert 200 <= pawsx.texts <= 209 and len(pawsx.exact) <= 1  # sentences in common, but no pair (one is turned round)
+    assert (
+        200 <= pawsx.texts <= 209 and len(pawsx.exact) <= 1
+    )  # sentences in common, but no pair (one is turned round)
     assert not overlap(TASKS.get("xnli"), ("train", "en"), ("test", "en"), data).exact
     path = tmp_path / "tasks.yaml"
     path.write_text(INTERMEDIATE.format(root=real_data / "intermediate"))
@@ -225,7 +266,10 @@ def test_known_overlaps_are_found(real_data, tmp_path):
 def test_a_paragraph_of_mlqa_stands_in_tydiqa(real_data):
     data = str(real_data / "xtreme")
     tydiqa, mlqa = TASKS.get("tydiqa"), TASKS.get("mlqa")
-    train = [sources.read(tydiqa, sources.locate(tydiqa, split, "en", data)) for split in ("train", "validation", "test")]
+    train = [
+        sources.read(tydiqa, sources.locate(tydiqa, split, "en", data))
+        for split in ("train", "validation", "test")
+    ]
     test = [sources.read(mlqa, sources.locate(mlqa, split, "en", data)) for split in ("validation", "test")]
     found = [audit(one, tydiqa.kind, {"en": other}, mlqa.kind)["en"] for one in train for other in test]
     assert sum(overlap.texts for overlap in found) == 1

@@ -27,7 +27,9 @@ def blocks(rng, effect: float, seeds: int, seed_sd: float, arms: int, language_s
     return found
 
 
-def rates(effect: float, seeds: int, seed_sd: float = 1.0, arms: int = 1, margin: float = 1.0, **more) -> Counter:
+def rates(
+    effect: float, seeds: int, seed_sd: float = 1.0, arms: int = 1, margin: float = 1.0, **more
+) -> Counter:
     """Verdicts on the first condition, in %, and on how many tables some condition without effect was called better or worse."""
     rng = np.random.default_rng(0)
     population = more.pop("population", "these languages")
@@ -37,7 +39,9 @@ def rates(effect: float, seeds: int, seed_sd: float = 1.0, arms: int = 1, margin
         found = verdicts(others, base, margin=margin, population=population)
         counted[found[0].verdict] += 1
         counted["false"] += any(c.verdict in (BETTER, WORSE) for c in (found if effect == 0 else found[1:]))
-    print(f"effect {effect}, {seeds} seeds, seed sd {seed_sd}, {arms} conditions: {dict(counted)} of {TABLES}")
+    print(
+        f"effect {effect}, {seeds} seeds, seed sd {seed_sd}, {arms} conditions: {dict(counted)} of {TABLES}"
+    )
     return counted
 
 
@@ -75,7 +79,9 @@ def test_languages_like_these():
     assert found["false"] <= AT_MOST
 
 
-@pytest.mark.parametrize(("effect", "seeds", "said"), [(6, 8, "better"), (-6, 8, "worse"), (0.5, 3, "not enough power")])
+@pytest.mark.parametrize(
+    ("effect", "seeds", "said"), [(6, 8, "better"), (-6, 8, "worse"), (0.5, 3, "not enough power")]
+)
 def test_the_whole_report_says_what_the_verdict_says(effect, seeds, said):
     """The simulated blocks above skip the frame and the page: here both give the same."""
     agreed = 0

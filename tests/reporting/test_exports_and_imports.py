@@ -22,16 +22,30 @@ def test_formulas_are_defused_and_numbers_are_not(value):
 
 
 def test_csv_round_trips_missing_and_text(tmp_path):
-    frame = pd.DataFrame({"name": ["=a", 'quote " and, comma', "line\nbreak", None], "score": [1.5, -2.25, np.nan, 4.0], "no": ["no", "na", "x", "y"]})
+    frame = pd.DataFrame(
+        {
+            "name": ["=a", 'quote " and, comma', "line\nbreak", None],
+            "score": [1.5, -2.25, np.nan, 4.0],
+            "no": ["no", "na", "x", "y"],
+        }
+    )
     path = export(frame, tmp_path / "sub" / "x.csv")
     with path.open(newline="", encoding="utf-8") as lines:
         rows = list(csv.reader(lines))
-    assert rows[1] == ["'=a", "1.5", "no"] and rows[3][0] == "line\nbreak" and rows[3][1] == "NA" and rows[4][0] == "NA" and rows[2][1] == "-2.25"
+    assert (
+        rows[1] == ["'=a", "1.5", "no"]
+        and rows[3][0] == "line\nbreak"
+        and rows[3][1] == "NA"
+        and rows[4][0] == "NA"
+        and rows[2][1] == "-2.25"
+    )
 
 
 def test_parquet_keeps_types(tmp_path):
     frame = table({"none": 0}, seeds=2)
-    pd.testing.assert_frame_equal(pd.read_parquet(export(frame, tmp_path / "x.parquet")), frame, check_dtype=False)
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(export(frame, tmp_path / "x.parquet")), frame, check_dtype=False
+    )
     mixed = frame.assign(seed=[1, "imported"] * (len(frame) // 2))
     assert set(pd.read_parquet(export(mixed, tmp_path / "y.parquet"))["seed"]) == {"1", "imported"}
     with pytest.raises(XferError, match="cannot be written as .xlsx"):
@@ -42,7 +56,9 @@ def test_latex_and_markdown_escape():
     assert latex(r"a_b & 50% {x} \y") == r"a\_b \& 50\% \{x\} \textbackslash{}y"
     assert markdown("a|b *c* <i> `d`\nnext") == r"a\|b \*c\* &lt;i&gt; \`d\` next"
     frame = pd.DataFrame({"a_b": ["x&y"], "n": [-1.25]})
-    assert r"a\_b & n \\" in latex_table(frame, "100%", "tab:x") and r"x\&y & $-$1.2 \\" in latex_table(frame, "100%", "tab:x")
+    assert r"a\_b & n \\" in latex_table(frame, "100%", "tab:x") and r"x\&y & $-$1.2 \\" in latex_table(
+        frame, "100%", "tab:x"
+    )
     assert markdown_table(frame).splitlines()[2] == "| x&amp;y | -1.2 |"
 
 
@@ -60,7 +76,10 @@ def test_numbers_for_reading():
 
 def luminance(colour: str) -> float:
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    return sum(w * (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4) for w, c in zip((0.2126, 0.7152, 0.0722), parts, strict=True))
+    return sum(
+        w * (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4)
+        for w, c in zip((0.2126, 0.7152, 0.0722), parts, strict=True)
+    )
 
 
 @pytest.mark.parametrize("value", [-9, -3, 0, 3, 9])
@@ -71,18 +90,36 @@ def test_cell_colours_leave_text_readable(value):
 
 def test_papers_tables_in_both_shapes(tmp_path):
     wide = tmp_path / "paper.csv"
-    wide.write_text("condition,task,en,de,iw,avg\nXLM-R,xnli,88.7,82.2,,79.2\nMNLI,xnli,88.4,83.0,80.1,80.4\n", encoding="utf-8-sig")
+    wide.write_text(
+        "condition,task,en,de,iw,avg\nXLM-R,xnli,88.7,82.2,,79.2\nMNLI,xnli,88.4,83.0,80.1,80.4\n",
+        encoding="utf-8-sig",
+    )
     found = read_scores(wide)
-    assert len(found) == 5 and set(found["language"]) == {"en", "de", "he"} and (found["source"] == "paper.csv").all()
+    assert (
+        len(found) == 5
+        and set(found["language"]) == {"en", "de", "he"}
+        and (found["source"] == "paper.csv").all()
+    )
     long = tmp_path / "long.csv"
     long.write_text("task,language,score\nxnli,no,0.5\nxnli,de,0.75\n")
-    assert read_scores(long, "Ours")["score"].tolist() == [50, 75] and read_scores(long)["condition"].unique().tolist() == ["long"]
+    assert read_scores(long, "Ours")["score"].tolist() == [50, 75] and read_scores(long)[
+        "condition"
+    ].unique().tolist() == ["long"]
     check(found)
 
 
 def test_score_files_of_xtreme(tmp_path):
     path = tmp_path / "scores.json"
-    path.write_text(json.dumps({"xnli": {"en": {"accuracy": 88.7}, "avg_accuracy": 79.2}, "mlqa": {"de": {"f1": 70, "exact_match": 50}, "avg_f1": 1}, "udpos": {"de": 88.5}, "all_task": 3}))
+    path.write_text(
+        json.dumps(
+            {
+                "xnli": {"en": {"accuracy": 88.7}, "avg_accuracy": 79.2},
+                "mlqa": {"de": {"f1": 70, "exact_match": 50}, "avg_f1": 1},
+                "udpos": {"de": 88.5},
+                "all_task": 3,
+            }
+        )
+    )
     found = read_scores(path).set_index(["task", "language"])["score"].to_dict()
     assert found == {("xnli", "en"): 88.7, ("mlqa", "de"): 60, ("udpos", "de"): 88.5}
 
@@ -90,7 +127,11 @@ def test_score_files_of_xtreme(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("a.csv", "task,language,score\nxnli,xx,5\nxnli,de,many\n", ["2 problems", "'xx'", "'many' is no score"]),
+        (
+            "a.csv",
+            "task,language,score\nxnli,xx,5\nxnli,de,many\n",
+            ["2 problems", "'xx'", "'many' is no score"],
+        ),
         ("a.csv", "x,y\n1,2\n", ["no column 'task'"]),
         ("a.json", "[1]", ["not an object"]),
         ("a.json", "{", ["cannot be read"]),

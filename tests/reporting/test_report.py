@@ -52,7 +52,13 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def usual():
-    frame = table({"none": 0, "mnli": 4, "cola": 0}, seeds=8, suite="mini", protocol="select_by=english_dev", metric="accuracy")
+    frame = table(
+        {"none": 0, "mnli": 4, "cola": 0},
+        seeds=8,
+        suite="mini",
+        protocol="select_by=english_dev",
+        metric="accuracy",
+    )
     return report(frame, question="Does MNLI help?", registered=["mnli"])
 
 
@@ -63,21 +69,47 @@ def test_the_page_stands_alone_and_is_well_formed(usual):
     assert not {"script", "iframe", "object", "embed", "link", "img", "form"} & set(page.tags)
     assert not re.search(r"url\(|@import|https?://", usual.html)
     text = " ".join(page.text)
-    for part in ("Answer", "Differences to the baseline", "Languages and tasks", "Typological distance", "Where the variation comes from", "Protocol", "Limits", "How to reproduce"):
+    for part in (
+        "Answer",
+        "Differences to the baseline",
+        "Languages and tasks",
+        "Typological distance",
+        "Where the variation comes from",
+        "Protocol",
+        "Limits",
+        "How to reproduce",
+    ):
         assert part in text
     assert page.tags.count("svg") == 3 and page.tags.count("title") == 4 and page.tags.count("desc") == 3
 
 
 def test_the_answer_is_two_sentences_with_interval_and_power(usual):
     answer = usual.verdict["answer"]
-    assert re.match(r"mnli is better than none \(\+\d\.\d points, 95 % interval \+\d\.\d to \+\d\.\d, corrected p < \.001, 8 seeds, over 2 tasks and 8 languages; pre-registered\)\. This design finds a difference of \d\.\d points in 8 of 10 cases\.", answer)
+    assert re.match(
+        r"mnli is better than none \(\+\d\.\d points, 95 % interval \+\d\.\d to \+\d\.\d, corrected p < \.001, 8 seeds, over 2 tasks and 8 languages; pre-registered\)\. This design finds a difference of \d\.\d points in 8 of 10 cases\.",
+        answer,
+    )
 
 
 def test_the_verdict_is_strict_json_with_everything_a_program_needs(usual):
     read = json.loads(json.dumps(usual.verdict, allow_nan=False))
     first = read["contrasts"][0]
-    assert first["condition"] == "mnli" and first["verdict"] == "better" and first["status"] == "pre-registered"
-    for key in ("estimate", "low", "high", "p", "p_corrected", "p_equivalence", "detectable", "margin", "n", "method", "population"):
+    assert (
+        first["condition"] == "mnli" and first["verdict"] == "better" and first["status"] == "pre-registered"
+    )
+    for key in (
+        "estimate",
+        "low",
+        "high",
+        "p",
+        "p_corrected",
+        "p_equivalence",
+        "detectable",
+        "margin",
+        "n",
+        "method",
+        "population",
+    ):
         assert first[key] is not None, key
     assert [c["status"] for c in read["contrasts"]] == ["pre-registered", "exploratory"]
     assert read["baseline"] == "none" and read["question"] == "Does MNLI help?"
@@ -89,13 +121,18 @@ def test_registered_contrasts_do_not_pay_for_exploratory_ones():
     first = next(c for c in alone if c["condition"] == "mnli")
     assert first["p_corrected"] == first["p"]
     together = next(c for c in report(frame).verdict["contrasts"] if c["condition"] == "mnli")
-    assert together["p_corrected"] == pytest.approx(min(1, 7 * together["p"])) and together["status"] == "exploratory"
+    assert (
+        together["p_corrected"] == pytest.approx(min(1, 7 * together["p"]))
+        and together["status"] == "exploratory"
+    )
 
 
 def test_the_same_table_gives_the_same_bytes():
     frame = table({"none": 0, "mnli": 1})
     shuffled = frame.sample(frac=1, random_state=1)
-    shuffled = shuffled.iloc[np.argsort(shuffled["condition"].map({"none": 0, "mnli": 1}).to_numpy(), kind="stable")]
+    shuffled = shuffled.iloc[
+        np.argsort(shuffled["condition"].map({"none": 0, "mnli": 1}).to_numpy(), kind="stable")
+    ]
     assert report(frame).html == report(frame).html == report(shuffled).html
 
 
@@ -105,7 +142,11 @@ def test_hostile_names_come_out_as_text():
     assert not page.problems and "script" not in page.tags and "img" not in page.tags
     assert "<script>alert(1)</script>" in "".join(page.text)
     assert "\u0007" not in made.html
-    assert r"\input" not in made.latex and r"\write18" not in made.latex and r"\textbackslash{}input" in made.latex
+    assert (
+        r"\input" not in made.latex
+        and r"\write18" not in made.latex
+        and r"\textbackslash{}input" in made.latex
+    )
     body = re.sub(r"\\[&%$#_{}]", "", made.latex.split(r"\midrule")[1].split(r"\bottomrule")[0])
     assert "#" not in body and body.count("&") == 7 * 5
     described = made.description.replace("`report.html`", "")
@@ -116,7 +157,15 @@ def test_hostile_names_come_out_as_text():
 
 def test_files_are_written_and_formula_safe(tmp_path):
     made = make_report(table(NASTY), tmp_path / "out", question="Q?")
-    for name in ("report.html", "verdict.json", "differences.tex", "differences.md", "results.csv", "results.parquet", "tables/differences.csv"):
+    for name in (
+        "report.html",
+        "verdict.json",
+        "differences.tex",
+        "differences.md",
+        "results.csv",
+        "results.parquet",
+        "tables/differences.csv",
+    ):
         assert (tmp_path / "out" / name).stat().st_size > 50, name
     assert not list((tmp_path / "out").rglob("*.part"))
     cells = (tmp_path / "out" / "results.csv").read_text()
@@ -145,7 +194,10 @@ def test_the_smallest_table():
 
 def test_arms_without_common_seeds_are_compared_unpaired():
     made = report(table({"none": 0, "mnli": 5}, seeds={"none": 4, "mnli": 6}))
-    assert made.verdict["contrasts"][0]["method"].startswith("unpaired") and "do not share their seeds" in made.html
+    assert (
+        made.verdict["contrasts"][0]["method"].startswith("unpaired")
+        and "do not share their seeds" in made.html
+    )
 
 
 def test_a_baseline_must_be_there():
@@ -161,7 +213,9 @@ def test_a_baseline_must_be_there():
 
 def test_bad_tables_are_refused_with_their_rows():
     frame = table({"none": 0, "mnli": 1})
-    with pytest.raises(XferError, match=r"(?s)2 cells are missing in some conditions.*language=sw.*missing=common"):
+    with pytest.raises(
+        XferError, match=r"(?s)2 cells are missing in some conditions.*language=sw.*missing=common"
+    ):
         report(frame[(frame["condition"] == "none") | (frame["language"] != "sw")])
     with pytest.raises(XferError, match=r"(?s)1 cells are missing.*seed=2"):
         report(frame.drop(frame[(frame["condition"] == "none") & (frame["seed"] == 2)].index[:1]))
@@ -170,7 +224,11 @@ def test_bad_tables_are_refused_with_their_rows():
     with pytest.raises(XferError, match="two scales"):
         report(frame.assign(score=frame["score"].where(frame["condition"] == "none", frame["score"] / 100)))
     with pytest.raises(XferError, match="Different protocols"):
-        report(frame.assign(protocol=frame["condition"].map({"none": "select_by=english_dev", "mnli": "select_by=oracle"})))
+        report(
+            frame.assign(
+                protocol=frame["condition"].map({"none": "select_by=english_dev", "mnli": "select_by=oracle"})
+            )
+        )
     with pytest.raises(XferError, match="margin=0"):
         report(frame, margin=0)
     with pytest.raises(XferError, match="Unknown distance"):
@@ -180,7 +238,10 @@ def test_bad_tables_are_refused_with_their_rows():
 def test_common_cells_can_be_kept_and_that_is_said():
     frame = table({"none": 0, "mnli": 1})
     made = report(frame[(frame["condition"] == "none") | (frame["language"] != "sw")], missing="common")
-    assert "2 of 16 task-language pairs" in made.verdict["gaps"][0] and made.verdict["contrasts"][0]["n"]["languages"] == 7
+    assert (
+        "2 of 16 task-language pairs" in made.verdict["gaps"][0]
+        and made.verdict["contrasts"][0]["n"]["languages"] == 7
+    )
 
 
 def test_imported_rows_are_shown_and_not_tested(tmp_path):
@@ -193,9 +254,28 @@ def test_imported_rows_are_shown_and_not_tested(tmp_path):
 
 
 def test_costs_and_protocol_lines_appear():
-    costs = pd.DataFrame({"run_id": ["a"], "phase": ["target"], "name": ["t"], "steps": [1500.0], "tokens": [2e6], "seconds": [7200.0]})
-    made = report(table({"none": 0, "mnli": 1}), costs=costs, protocol={"Batch": "32"}, reproduce=["mlflow-xfer report abc"])
-    assert "1,500" in made.html and "2.00" in made.html and "Batch" in made.html and "mlflow-xfer report abc" in made.html
+    costs = pd.DataFrame(
+        {
+            "run_id": ["a"],
+            "phase": ["target"],
+            "name": ["t"],
+            "steps": [1500.0],
+            "tokens": [2e6],
+            "seconds": [7200.0],
+        }
+    )
+    made = report(
+        table({"none": 0, "mnli": 1}),
+        costs=costs,
+        protocol={"Batch": "32"},
+        reproduce=["mlflow-xfer report abc"],
+    )
+    assert (
+        "1,500" in made.html
+        and "2.00" in made.html
+        and "Batch" in made.html
+        and "mlflow-xfer report abc" in made.html
+    )
 
 
 def test_many_conditions_stay_legible():
@@ -209,4 +289,9 @@ def test_importing_the_package_is_cheap():
     import sys
 
     code = "import sys, mlflow_xfer.reporting; print([m for m in ('pandas', 'scipy', 'mlflow', 'torch') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
+    )

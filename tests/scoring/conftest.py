@@ -19,7 +19,9 @@ def mock(tmp_path_factory) -> Path:
     for task, languages in tasks.items():
         for language, sides in languages.items():
             for side, content in sides.items():
-                file = folder / side / task / f"test-{language}.{'json' if isinstance(content, dict) else 'tsv'}"
+                file = (
+                    folder / side / task / f"test-{language}.{'json' if isinstance(content, dict) else 'tsv'}"
+                )
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(_text(task, side, content), "utf-8")
     return folder
@@ -31,6 +33,8 @@ def _text(task: str, side: str, content) -> str:
     if isinstance(content, list):
         return "".join(line + "\n" for line in content)
     if side == "labels" and task != "mewslix":
-        questions = [{"id": k, "answers": [{"text": t, "answer_start": 0} for t in v]} for k, v in content.items()]
+        questions = [
+            {"id": k, "answers": [{"text": t, "answer_start": 0} for t in v]} for k, v in content.items()
+        ]
         content = {"version": "1.1", "data": [{"paragraphs": [{"context": "", "qas": questions}]}]}
     return json.dumps(content)

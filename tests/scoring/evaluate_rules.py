@@ -10,7 +10,9 @@ import unicodedata
 from collections import Counter
 from pathlib import Path
 
-PUNCT = {chr(i) for i in range(sys.maxunicode) if unicodedata.category(chr(i))[0] == "P"} | set(string.punctuation)
+PUNCT = {chr(i) for i in range(sys.maxunicode) if unicodedata.category(chr(i))[0] == "P"} | set(
+    string.punctuation
+)
 ARTICLES = {
     "en": r"\b(a|an|the)\b",
     "es": r"\b(un|una|unos|unas|el|la|los|las)\b",
@@ -51,9 +53,17 @@ def entities(sentences: list[list[str]]) -> set:
     found, b4, b4_type, begin = set(), "O", "", 0
     for i, tag in enumerate(tags):
         now, kind = tag[0], tag.split("-")[-1]
-        if b4 in "ES" or b4 + now in ("BB", "BS", "BO", "IB", "IS", "IO") or (b4 not in "O." and b4_type != kind):
+        if (
+            b4 in "ES"
+            or b4 + now in ("BB", "BS", "BO", "IB", "IS", "IO")
+            or (b4 not in "O." and b4_type != kind)
+        ):
             found.add((b4_type, begin, i - 1))
-        if now in "BS" or b4 + now in ("EE", "EI", "SE", "SI", "OE", "OI") or (now not in "O." and b4_type != kind):
+        if (
+            now in "BS"
+            or b4 + now in ("EE", "EI", "SE", "SI", "OE", "OI")
+            or (now not in "O." and b4_type != kind)
+        ):
             begin = i
         b4, b4_type = now, kind
     return found
@@ -139,9 +149,14 @@ def score(task: str, language: str, predictions: Path, labels: Path) -> float:
         return sum(qa(gold, mine, mlqa_normal if task == "mlqa" else squad_normal, language)) / 2
     if task == "xcopa":
         return accuracy(
-            *([json.loads(x)["label"] for x in read_lines(f / task / f"{name}.jsonl")] for f in (labels, predictions))
+            *(
+                [json.loads(x)["label"] for x in read_lines(f / task / f"{name}.jsonl")]
+                for f in (labels, predictions)
+            )
         )
-    read, rule = {"udpos": (read_tags, tag_f1), "panx": (read_tags, tag_f1), "bucc2018": (read_lines, bucc)}.get(
-        task, (read_lines, accuracy)
-    )
+    read, rule = {
+        "udpos": (read_tags, tag_f1),
+        "panx": (read_tags, tag_f1),
+        "bucc2018": (read_lines, bucc),
+    }.get(task, (read_lines, accuracy))
     return rule(*(read(folder / task / f"{name}.tsv") for folder in (labels, predictions)))

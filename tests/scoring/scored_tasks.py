@@ -7,7 +7,13 @@ from mlflow_xfer.tasks.task import Suite, Task, TaskKind
 
 def entry(name: str, kind: TaskKind, metric: str, languages: str, trained: bool = True) -> Task:
     return Task(
-        name=name, kind=kind, metric=metric, languages=tuple(languages.split()), sources={}, labels=(), trained=trained
+        name=name,
+        kind=kind,
+        metric=metric,
+        languages=tuple(languages.split()),
+        sources={},
+        labels=(),
+        trained=trained,
     )
 
 

@@ -34,7 +34,9 @@ def test_majority_comes_from_training_where_there_is_any():
         "chance": pytest.approx(100 / 3),
         "majority": pytest.approx(100 / 3),
     }
-    assert baselines("accuracy", ["a", "a", "b"], None, ["a", "b"], "de")["majority"] == pytest.approx(200 / 3)
+    assert baselines("accuracy", ["a", "a", "b"], None, ["a", "b"], "de")["majority"] == pytest.approx(
+        200 / 3
+    )
 
 
 def test_constant_tag_is_scored_by_the_same_rules():
@@ -52,4 +54,6 @@ def test_chance_of_uniform_tags_is_near_its_expectation():
 
 def test_chance_of_choices_follows_their_number():
     assert baselines("accuracy", [0, 1, 1], None, [2, 2, 2])["chance"] == 50
-    assert baselines("accuracy", [0, 1, 3], None, [2, 4, 4])["chance"] == pytest.approx(100 * (1 / 2 + 1 / 4 + 1 / 4) / 3)
+    assert baselines("accuracy", [0, 1, 3], None, [2, 4, 4])["chance"] == pytest.approx(
+        100 * (1 / 2 + 1 / 4 + 1 / 4) / 3
+    )

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.scoring.buckets import analysis, attributes, by_entity, by_example, edges, label_consistency, which
+from mlflow_xfer.scoring.buckets import (
+    analysis,
+    attributes,
+    by_entity,
+    by_example,
+    edges,
+    label_consistency,
+    which,
+)
 from mlflow_xfer.scoring.score import METRICS, score
 from mlflow_xfer.tasks.task import TaskKind
 
@@ -49,12 +57,20 @@ def test_scores_by_sentence_length():
 def test_scores_by_length_of_the_entity():
     found = by_entity(MINE, GOLD, [1, 1.5, 2.5, 3])
     # one word: gold PER and LOC, predicted LOC and LOC, one right; two words: gold 1, predicted 2, one right
-    assert [(bucket.n, bucket.score) for bucket in found] == [(2, 50.0), (1, pytest.approx(200 / 3)), (1, 0.0)]
+    assert [(bucket.n, bucket.score) for bucket in found] == [
+        (2, 50.0),
+        (1, pytest.approx(200 / 3)),
+        (1, 0.0),
+    ]
 
 
 def test_scores_by_label_consistency():
     consistency = label_consistency([["Rome", "x", "Rome"], ["Ada"]], [["B-LOC", "O", "B-ORG"], ["B-PER"]])
-    assert consistency("Rome", "LOC") == 0.5 and consistency("Ada", "PER") == 1 and consistency("New York", "LOC") == 0
+    assert (
+        consistency("Rome", "LOC") == 0.5
+        and consistency("Ada", "PER") == 1
+        and consistency("New York", "LOC") == 0
+    )
     found = by_entity(MINE, GOLD, [0, 0.4, 1], consistency, WORDS)
     assert [bucket.n for bucket in found] == [2, 2]
     assert found[1].score == pytest.approx(100 * 2 * 1 * 0.5 / 1.5)
@@ -90,7 +106,11 @@ def test_buckets_are_a_partition(values, n):
     assert sum(bucket.n for bucket in found) == len(values)
     right = sum(bucket.n * bucket.score for bucket in found if bucket.n)
     assert right / len(values) == pytest.approx(
-        float(METRICS.get("accuracy").of(METRICS.get("accuracy").rows([0] * len(values), truth, "en").sum(axis=0)))
+        float(
+            METRICS.get("accuracy").of(
+                METRICS.get("accuracy").rows([0] * len(values), truth, "en").sum(axis=0)
+            )
+        )
     )
 
 
@@ -102,11 +122,34 @@ def test_analysis_puts_every_example_of_every_language_into_one_bucket():
     for language, n in (("en", 4), ("de", 2)):
         mine_of = [row for row in by_length if row["language"] == language]
         assert sum(row["n"] for row in mine_of) == n
-        assert [(row["low"], row["high"]) for row in mine_of] == [(row["low"], row["high"]) for row in by_length[: len(mine_of)]]
+        assert [(row["low"], row["high"]) for row in mine_of] == [
+            (row["low"], row["high"]) for row in by_length[: len(mine_of)]
+        ]
     assert {row["attribute"] for row in found} == {"sentence_length", "entity_density", "entity_length"}
-    assert sum(row["n"] for row in found if row["attribute"] == "entity_length" and row["language"] == "en") == 4
-    consistency = label_consistency(WORDS[:1] + WORDS[2:3], GOLD[:1] + [["O", "B-PER"]])  # New York always, Rome never
-    examples = {language: [{"tags": tags, "words": words} for tags, words in zip(gold[language], WORDS, strict=False)] for language in gold}
-    by = [row for row in analysis(TaskKind.TAGGING, "entity_f1", examples, mine, gold, consistency) if row["attribute"] == "label_consistency"]
-    assert [(row["language"], row["n"], row["score"]) for row in by] == [("en", 3, pytest.approx(100 / 3)), ("en", 0, None), ("en", 1, 100.0), ("de", 1, 0.0), ("de", 0, None), ("de", 1, 100.0)]
-    assert analysis(TaskKind.CLASSIFICATION, "accuracy", {"en": [{"text_a": "a"}]}, {"en": ["x"]}, {"en": ["x"]}) == []
+    assert (
+        sum(row["n"] for row in found if row["attribute"] == "entity_length" and row["language"] == "en") == 4
+    )
+    consistency = label_consistency(
+        WORDS[:1] + WORDS[2:3], GOLD[:1] + [["O", "B-PER"]]
+    )  # New York always, Rome never
+    examples = {
+        language: [{"tags": tags, "words": words} for tags, words in zip(gold[language], WORDS, strict=False)]
+        for language in gold
+    }
+    by = [
+        row
+        for row in analysis(TaskKind.TAGGING, "entity_f1", examples, mine, gold, consistency)
+        if row["attribute"] == "label_consistency"
+    ]
+    assert [(row["language"], row["n"], row["score"]) for row in by] == [
+        ("en", 3, pytest.approx(100 / 3)),
+        ("en", 0, None),
+        ("en", 1, 100.0),
+        ("de", 1, 0.0),
+        ("de", 0, None),
+        ("de", 1, 100.0),
+    ]
+    assert (
+        analysis(TaskKind.CLASSIFICATION, "accuracy", {"en": [{"text_a": "a"}]}, {"en": ["x"]}, {"en": ["x"]})
+        == []
+    )

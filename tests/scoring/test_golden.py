@@ -50,10 +50,16 @@ def test_published_mock_files(mock, task):
     got = score_folder(mock / "predictions", mock / "labels", suite, tasks=KINDS)["tasks"][task]
     figures = {name: got["components"][name] for name in GOLDEN[task]}
     assert figures == pytest.approx(GOLDEN[task], abs=1e-9)
-    assert len(languages) == {"udpos": 33, "panx": 40, "xnli": 15, "pawsx": 7}.get(task, len(KINDS[task].languages))
+    assert len(languages) == {"udpos": 33, "panx": 40, "xnli": 15, "pawsx": 7}.get(
+        task, len(KINDS[task].languages)
+    )
     by_rules = [evaluate_rules.score(task, lang, mock / "predictions", mock / "labels") for lang in languages]
     assert got["score"] == pytest.approx(sum(by_rules) / len(by_rules), abs=1e-9)
-    major = [value for name, value in GOLDEN[task].items() if name in ("exact_match", "f1", "map_at_20", "accuracy")]
+    major = [
+        value
+        for name, value in GOLDEN[task].items()
+        if name in ("exact_match", "f1", "map_at_20", "accuracy")
+    ]
     assert got["score"] == pytest.approx(sum(major) / len(major), abs=1e-9)
 
 
@@ -63,7 +69,9 @@ def test_mewslix_is_the_mean_of_reciprocal_ranks(mock):
     assert got["tasks"]["mewslix"]["score"] == pytest.approx(100 * sum(1 / r for r in ranks) / 11, abs=1e-9)
 
 
-@pytest.mark.skipif("XFER_XTREME_MOCK" not in os.environ, reason="XFER_XTREME_MOCK names no mock_test_data folder")
+@pytest.mark.skipif(
+    "XFER_XTREME_MOCK" not in os.environ, reason="XFER_XTREME_MOCK names no mock_test_data folder"
+)
 def test_the_whole_mock_folder():
     folder = Path(os.environ["XFER_XTREME_MOCK"])
     got = score_folder(folder / "predictions", folder / "labels", "xtreme")

@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.scoring.mining import Side, candidates, distinct, mine, mined, nearest_both_ways, tune_threshold
+from mlflow_xfer.scoring.mining import (
+    Side,
+    candidates,
+    distinct,
+    mine,
+    mined,
+    nearest_both_ways,
+    tune_threshold,
+)
 from mlflow_xfer.scoring.score import score
 
 
@@ -47,13 +55,18 @@ def test_candidates_follow_the_rules(seed):
     y /= np.linalg.norm(y, axis=1, keepdims=True)
     got = candidates(*nearest_both_ways(x, y, rows=13))
     expected = plain_candidates(x, y)
-    pairs = dict(zip(zip(got.source.tolist(), got.target.tolist(), strict=True), got.score.tolist(), strict=True))
+    pairs = dict(
+        zip(zip(got.source.tolist(), got.target.tolist(), strict=True), got.score.tolist(), strict=True)
+    )
     assert pairs.keys() == expected.keys()
     assert pairs == pytest.approx(expected, abs=1e-4)
     assert np.all(np.diff(got.score) <= 0)
 
 
-@pytest.mark.parametrize("n, m, k, rows", [(50, 70, 4, 7), (3, 2, 4, 1024), (1, 9, 4, 1), (9, 1, 1, 2), (40, 700, 4, 16), (700, 513, 3, 0)])
+@pytest.mark.parametrize(
+    "n, m, k, rows",
+    [(50, 70, 4, 7), (3, 2, 4, 1024), (1, 9, 4, 1), (9, 1, 1, 2), (40, 700, 4, 16), (700, 513, 3, 0)],
+)
 def test_search_is_exact(n, m, k, rows):
     rng = np.random.default_rng(n)
     x, y = unit(rng, n, 8), unit(rng, m, 8)
@@ -68,7 +81,11 @@ def test_search_is_exact(n, m, k, rows):
 def test_the_first_of_equal_neighbours_comes_first():
     x, y = np.eye(8, dtype=np.float32)[[0, 1, 0]], np.eye(8, dtype=np.float32)[[1] + [0, 2, 3] * 200]
     similarity, index, backward, _ = nearest_both_ways(x, y, 3, 2)
-    assert index[0].tolist() == index[2].tolist() == [1, 4, 7] and index[1, 0] == 0 and similarity[:, 0].tolist() == [1, 1, 1]
+    assert (
+        index[0].tolist() == index[2].tolist() == [1, 4, 7]
+        and index[1, 0] == 0
+        and similarity[:, 0].tolist() == [1, 1, 1]
+    )
     assert backward[1].tolist() == [1, 1, 0]
 
 
@@ -104,7 +121,9 @@ def test_threshold_lies_half_way():
     found = Candidates(np.array([0, 1, 2]), np.array([0, 1, 2]), np.array([1.5, 1.3, 1.0]))
     assert tune_threshold(found, [(0, 0), (1, 1)]) == pytest.approx(1.15)
     assert tune_threshold(found, [(0, 0), (1, 1), (2, 2)]) == 1.0  # XTREME's loop ends in an IndexError here
-    assert tune_threshold(found, []) == tune_threshold(found, [(5, 5)]) == 0.0  # nothing right: nothing is cut off
+    assert (
+        tune_threshold(found, []) == tune_threshold(found, [(5, 5)]) == 0.0
+    )  # nothing right: nothing is cut off
 
 
 def test_repeated_sentences():
@@ -122,8 +141,14 @@ def test_threshold_of_dev_is_used_on_test():
 
     def pair(n: int) -> tuple[Side, Side, list]:
         x = rng.standard_normal((n, 32)).astype(np.float32)
-        y = np.concatenate([x[: n // 2] * 3 + 0.3 * rng.standard_normal((n // 2, 32)), rng.standard_normal((n, 32))])
-        return collection("de", x), collection("en", y), [(f"de-{i:09d}", f"en-{i:09d}") for i in range(n // 2)]
+        y = np.concatenate(
+            [x[: n // 2] * 3 + 0.3 * rng.standard_normal((n // 2, 32)), rng.standard_normal((n, 32))]
+        )
+        return (
+            collection("de", x),
+            collection("en", y),
+            [(f"de-{i:09d}", f"en-{i:09d}") for i in range(n // 2)],
+        )
 
     dev_x, dev_y, dev_gold = pair(120)
     dev_pairs, threshold = mine(dev_x, dev_y, gold=dev_gold)

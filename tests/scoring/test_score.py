@@ -53,7 +53,9 @@ def test_hand_worked_value_lies_in_its_interval(metric):
 @pytest.mark.parametrize("metric", EXAMPLES)
 def test_perfect_is_100_and_order_has_no_say(metric):
     predictions, references = EXAMPLES[metric]
-    perfect = references if metric in ("bucc_f1", "map_at_20", "tag_f1", "entity_f1", "tag_accuracy") else None
+    perfect = (
+        references if metric in ("bucc_f1", "map_at_20", "tag_f1", "entity_f1", "tag_accuracy") else None
+    )
     if metric in ("squad", "squad_v2", "mlqa"):
         perfect = [golds[0] if golds else "" for golds in references]
     assert score(metric, perfect or references, references, "de").value == pytest.approx(100)
@@ -110,7 +112,9 @@ def test_repeated_pairs_and_repeated_ranks_count_once():
     gold = [("de-1", "en-1"), ("de-2", "en-2")]
     assert score("bucc_f1", gold * 3, gold, "de").value == 100
     assert score("bucc_f1", [], gold, "de").value == 0
-    assert score("map_at_20", [["q1", "q1", "q2"]], [["q1", "q2"]], "de").value == pytest.approx(100 * (1 + 2 / 3) / 2)
+    assert score("map_at_20", [["q1", "q1", "q2"]], [["q1", "q2"]], "de").value == pytest.approx(
+        100 * (1 + 2 / 3) / 2
+    )
 
 
 def test_rank_20_counts_and_21_does_not():
@@ -130,9 +134,13 @@ def test_any_text_gives_a_score(data):
         pairs = data.draw(st.lists(st.lists(st.tuples(tag, tag), max_size=4), min_size=1, max_size=4))
         predictions, references = [[p for p, _ in s] for s in pairs], [[r for _, r in s] for s in pairs]
     elif metric == "accuracy":
-        predictions, references = zip(*data.draw(st.lists(st.tuples(text, text), min_size=1, max_size=5)), strict=True)
+        predictions, references = zip(
+            *data.draw(st.lists(st.tuples(text, text), min_size=1, max_size=5)), strict=True
+        )
     else:
         golds = st.lists(text, min_size=1, max_size=2)
-        predictions, references = zip(*data.draw(st.lists(st.tuples(text, golds), min_size=1, max_size=5)), strict=True)
+        predictions, references = zip(
+            *data.draw(st.lists(st.tuples(text, golds), min_size=1, max_size=5)), strict=True
+        )
     got = score(metric, predictions, references, language)
     assert 0 <= got.low <= got.high <= 100 and 0 <= got.value <= 100

@@ -20,7 +20,23 @@ from .scored_tasks import KINDS, suite_of
 
 UPOS = ["NOUN", "VERB", "CCONJ", "SCONJ", "SYM", "ADP", "ADV", "X", "PUNCT"]
 BIO = ["O", "O", "B-LOC", "I-LOC", "B-PER", "I-PER", "S-ORG", "E-ORG"]
-WORDS = ["the", "cat", "die", "Katze,", "el", "«gato»", "ال", "القط", "của", "猫", "坐在，", "a", "$5", "É", "e\u0301"]
+WORDS = [
+    "the",
+    "cat",
+    "die",
+    "Katze,",
+    "el",
+    "«gato»",
+    "ال",
+    "القط",
+    "của",
+    "猫",
+    "坐在，",
+    "a",
+    "$5",
+    "É",
+    "e\u0301",
+]
 EVERY = suite_of(*KINDS)
 
 
@@ -32,7 +48,9 @@ def example(rng: random.Random, task: str):
         return [rng.choice(UPOS if task == "udpos" else BIO) for _ in range(rng.randint(1, 9))]
     if task == "mewslix":
         return [f"Q{rng.randint(1, 30)}"]
-    return {"xnli": rng.choice(["entailment", "neutral"]), "xcopa": rng.randint(0, 1)}.get(task, rng.randint(0, 9))
+    return {"xnli": rng.choice(["entailment", "neutral"]), "xcopa": rng.randint(0, 1)}.get(
+        task, rng.randint(0, 9)
+    )
 
 
 def phrase(rng: random.Random) -> str:
@@ -61,7 +79,11 @@ def folders(root: Path, seed: int, names=tuple(KINDS)) -> tuple[Path, Path]:
             ids = [f"q{i}" for i in range(n)]
             if name == "bucc2018":
                 gold = [(f"{language}-{i}", f"en-{i}") for i in range(n)]
-                mine = [(f"{language}-{i}", f"en-{rng.choice([i, 0])}") for i in range(n + 2) if rng.random() < 0.8]
+                mine = [
+                    (f"{language}-{i}", f"en-{rng.choice([i, 0])}")
+                    for i in range(n + 2)
+                    if rng.random() < 0.8
+                ]
             else:
                 gold = [example(rng, name) for _ in range(n)]
                 mine = [perturbed(rng, name, g) for g in gold]
@@ -207,9 +229,13 @@ def test_tags_out_of_step_score_as_the_rules_say(tmp_path, name, seed):
         lines = ["NOUN", "", "", "NOUN", *mine.read_text("utf-8").split("\n")]
         del lines[rng.choice([n for n, line in enumerate(lines) if line])]
         mine.write_text("\n".join(lines), "utf-8")
-    got = score_folder(predictions, labels, suite_of(name), tasks=KINDS, warn=said.append)["tasks"][name]["languages"]
+    got = score_folder(predictions, labels, suite_of(name), tasks=KINDS, warn=said.append)["tasks"][name][
+        "languages"
+    ]
     for language, figures in got.items():
-        assert figures["score"] == pytest.approx(evaluate_rules.score(name, language, predictions, labels), abs=1e-9)
+        assert figures["score"] == pytest.approx(
+            evaluate_rules.score(name, language, predictions, labels), abs=1e-9
+        )
     assert len(got) == len(KINDS[name].languages) and any("wrong words" in line for line in said)
 
 
@@ -279,7 +305,9 @@ def test_values_that_a_format_cannot_hold(tmp_path):
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.dictionaries(st.text(max_size=5), st.one_of(st.none(), st.text(max_size=8)), min_size=1, max_size=5))
+@given(
+    st.dictionaries(st.text(max_size=5), st.one_of(st.none(), st.text(max_size=8)), min_size=1, max_size=5)
+)
 def test_any_answers_come_back(tmp_path, answers):
     task = KINDS["xquad"]
     if set(answers) == {"data"}:

@@ -31,7 +31,25 @@ UPOS = [
     "O",
 ]
 BIO = [f"{p}-{t}" for p in "BI" for t in ("LOC", "ORG", "PER")] + ["O", "O"]
-ODD = ["B", "I", "E", "S", "S-X", "E-X", "B-X", "I-X", "X-O", "B-O", ".", ".-X", "-", "a-b-c", "B-a-b", "é-ü", "O-LOC"]
+ODD = [
+    "B",
+    "I",
+    "E",
+    "S",
+    "S-X",
+    "E-X",
+    "B-X",
+    "I-X",
+    "X-O",
+    "B-O",
+    ".",
+    ".-X",
+    "-",
+    "a-b-c",
+    "B-a-b",
+    "é-ü",
+    "O-LOC",
+]
 
 
 def entities_0_0_12(sentences: list[list[str]]) -> set[tuple[str, int, int]]:
@@ -103,7 +121,9 @@ def test_strict_f1_is_seqevals_iob2(pairs):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         expected = 100 * f1_score(gold, predicted, mode="strict", scheme=IOB2)
-    assert score("entity_f1", predicted, gold, "xx").components["f1_strict"] == pytest.approx(expected, abs=1e-9)
+    assert score("entity_f1", predicted, gold, "xx").components["f1_strict"] == pytest.approx(
+        expected, abs=1e-9
+    )
 
 
 def test_what_the_versions_disagree_on():

@@ -54,7 +54,12 @@ CASES = {
     "xnli, collapsed": ("xnli", "en", b"neutral\nneutral\n", "a collapsed model"),
     "panx, with words": ("panx", "en", b"Berlin\tB-LOC\nis\tO\n\na\tO\n", "without the word"),
     "panx, blank lines": ("panx", "en", b"O\nB-LOC\n\n\nO\n", "two blank lines"),
-    "panx, short sentence": ("panx", "en", b"O\n\nO\n", "1 sentences with the wrong number of tags, the first is 1"),
+    "panx, short sentence": (
+        "panx",
+        "en",
+        b"O\n\nO\n",
+        "1 sentences with the wrong number of tags, the first is 1",
+    ),
     "xquad, missing": ("xquad", "en", b'{"q1": "a"}', "1 questions without a prediction, such as 'q2'"),
     "xquad, unknown": ("xquad", "en", b'{"q1": "a", "q2": "b", "q3": "c"}', "unknown ids, such as 'q3'"),
     "xquad, twice": ("xquad", "en", b'{"q1": "a", "q2": "b", "q2": "c"}', "'q2' and 0 more occur twice"),

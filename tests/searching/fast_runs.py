@@ -38,4 +38,10 @@ def build(study: LeasedStudy) -> Job:
         (folder / f"done-{trial.number}-{os.getpid()}").write_text(trial.candidate.key)
         return Outcome((value,), ((value,),), {"seconds": 1.0})
 
-    return Job(SPACE, run, Budget(n_trials=attrs["test.n_trials"]), {"seed": 1, "sampler": attrs.get("test.sampler", "tpe")}, close=(folder / f"closed-{os.getpid()}").touch)
+    return Job(
+        SPACE,
+        run,
+        Budget(n_trials=attrs["test.n_trials"]),
+        {"seed": 1, "sampler": attrs.get("test.sampler", "tpe")},
+        close=(folder / f"closed-{os.getpid()}").touch,
+    )

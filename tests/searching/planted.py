@@ -37,13 +37,22 @@ class Runs:
         self.keys.append(trial.candidate.key)
         if len(self.keys) in self.errors:
             raise self.errors[len(self.keys)]
-        by_seed = tuple((truth(trial.candidate) + noise(trial.candidate, seed), float(-len(trial.candidate.tasks)))[: self.objectives] for seed in trial.seeds)
-        return Outcome(tuple(float(np.mean(column)) for column in zip(*by_seed, strict=True)), by_seed, {"seconds": 60.0})
+        by_seed = tuple(
+            (truth(trial.candidate) + noise(trial.candidate, seed), float(-len(trial.candidate.tasks)))[
+                : self.objectives
+            ]
+            for seed in trial.seeds
+        )
+        return Outcome(
+            tuple(float(np.mean(column)) for column in zip(*by_seed, strict=True)), by_seed, {"seconds": 60.0}
+        )
 
 
 def told(study: optuna.Study) -> list[tuple]:
     """What happened, in order: the trials that died and were retried aside."""
-    return [(t.user_attrs[KEY], t.values, t.params, DUPLICATE_OF in t.user_attrs) for t in History.of(study).live]
+    return [
+        (t.user_attrs[KEY], t.values, t.params, DUPLICATE_OF in t.user_attrs) for t in History.of(study).live
+    ]
 
 
 def retried(study: optuna.Study) -> list[int]:

@@ -32,7 +32,10 @@ def test_the_best_subset_is_chosen_and_the_baseline_stands_apart(searched):
     assert all(c.low < c.estimate < c.high and c.n == 1 and c.candidate.tasks for c in choices)
     own = baseline(searched, space=SPACE)
     assert own.candidate.key == "baseline" and own.estimate == pytest.approx(60, abs=1.5)
-    assert len(estimates(searched, space=SPACE)) == 45 and choose(searched, 99, space=SPACE, unseen=True)[0].estimate >= choices[0].estimate
+    assert (
+        len(estimates(searched, space=SPACE)) == 45
+        and choose(searched, 99, space=SPACE, unseen=True)[0].estimate >= choices[0].estimate
+    )
     assert choose([t for t in searched if not t.candidate.tasks], 3, space=SPACE) == [] == choose([], 3)
 
 
@@ -46,10 +49,15 @@ def test_contributions_name_the_planted_tasks(searched):
 
 
 def test_what_the_trials_cannot_tell_is_not_identified():
-    singles = [Finished(Candidate(tasks), (60.0 + 2 * ("a" in tasks),)) for tasks in ((), ("a",), ("b",), ("c",))]
+    singles = [
+        Finished(Candidate(tasks), (60.0 + 2 * ("a" in tasks),)) for tasks in ((), ("a",), ("b",), ("c",))
+    ]
     found = {c.label: c for c in contributions(singles)}
     assert not any(c.identified for label, c in found.items() if " x " in label)
-    together = [Finished(Candidate(tasks), (60.0 + 3 * bool(tasks) + i,)) for i, tasks in enumerate([(), ("a", "b"), ("a", "b", "c"), ("c",)])]
+    together = [
+        Finished(Candidate(tasks), (60.0 + 3 * bool(tasks) + i,))
+        for i, tasks in enumerate([(), ("a", "b"), ("a", "b", "c"), ("c",)])
+    ]
     found = {c.label: c for c in contributions(together)}
     assert math.isinf(found["a"].vif) and not found["a"].identified and not found["b"].identified
     assert contributions(together[:1]) == []
@@ -62,14 +70,20 @@ def test_seeds_of_duplicates_and_of_pruned_trials_count_as_evidence():
         if "c" in trial.candidate.tasks:
             trial.report(1, 50.0, "seed")
             raise Pruned(1, "seed")
-        return Outcome((truth(trial.candidate),), ((truth(trial.candidate),),) * 2, {"tokens": 10.0}, {"tokens": 5.0})
+        return Outcome(
+            (truth(trial.candidate),), ((truth(trial.candidate),),) * 2, {"tokens": 10.0}, {"tokens": 5.0}
+        )
 
     run_worker(study, SPACE, run, Budget(n_trials=14), seeds=(0, 1))
     finished = finished_trials(study, SPACE)
     pruned = [t for t in finished if t.pruned]
     assert pruned and all(len(t.by_seed) == 1 for t in pruned) and len(finished) == 14
     assert {c.cost for c in choose(finished, 3, space=SPACE)} == {15.0}
-    twice = [Finished(Candidate(("a",)), (60.0,)), Finished(Candidate(("a",)), (62.0,)), Finished(Candidate(()), (58.0,))]
+    twice = [
+        Finished(Candidate(("a",)), (60.0,)),
+        Finished(Candidate(("a",)), (62.0,)),
+        Finished(Candidate(()), (58.0,)),
+    ]
     assert [(c.n, c.score) for c in estimates(twice)] == [(2, 61.0), (1, 58.0)]
 
 
@@ -78,7 +92,12 @@ def test_settings_are_part_of_the_model():
     rng = np.random.default_rng(0)
     drawn = [space.neutral(()), *(space.draw(rng) for _ in range(60))]
     tasks, settings = encode(drawn, space)
-    assert tasks.shape == (61, 4) and settings.shape == (61, 3) and not settings[0].any() and np.abs(settings).max() <= 1
+    assert (
+        tasks.shape == (61, 4)
+        and settings.shape == (61, 3)
+        and not settings[0].any()
+        and np.abs(settings).max() <= 1
+    )
 
     def score(c):
         rate = dict(c.settings).get("intermediate.learning_rate", 1e-4)
@@ -119,13 +138,19 @@ def test_the_winner_needs_both_kinds_of_evidence():
 def test_what_a_saturated_dev_set_cannot_tell_apart_goes_to_fewer_tasks():
     pool = ("a", "b", "c", "d")
     space = read_space(None, pool)
-    trials = [Finished(Candidate(tasks), (100.0 if {"a", "b"} & set(tasks) else 52.0 - 4 * ("d" in tasks),)) for tasks in [(), *((t,) for t in pool), ("a", "c"), ("a", "b", "d"), ("b", "d")]]
+    trials = [
+        Finished(Candidate(tasks), (100.0 if {"a", "b"} & set(tasks) else 52.0 - 4 * ("d" in tasks),))
+        for tasks in [(), *((t,) for t in pool), ("a", "c"), ("a", "b", "d"), ("b", "d")]
+    ]
     chosen = choose(trials, 3, space=space, unseen=True)
     assert all({"a", "b"} & set(c.candidate.tasks) for c in chosen) and len(chosen[0].candidate.tasks) <= 2
     same = {c.candidate.key: [99.0, 100.0, 99.5] for c in chosen}
     fewest = min(len(c.candidate.tasks) for c in chosen)
     assert len(winner(chosen, same, margin=1.0).candidate.tasks) == fewest
-    two, three = Choice(Candidate(("a", "b")), 70.0, 68.0, 72.0, 3, 70.0), Choice(Candidate(("a", "b", "c")), 72.0, 70.0, 74.0, 3, 72.0)
+    two, three = (
+        Choice(Candidate(("a", "b")), 70.0, 68.0, 72.0, 3, 70.0),
+        Choice(Candidate(("a", "b", "c")), 72.0, 70.0, 74.0, 3, 72.0),
+    )
     fresh = {"a+b": [70.0, 71.0, 69.0], "a+b+c": [72.0, 73.0, 71.0]}
     assert winner([two, three], fresh, margin=1.0) == three and winner([two, three], fresh, margin=3.0) == two
 
@@ -144,6 +169,10 @@ def test_probes_of_pruned_trials_are_evidence():
     run_worker(study, SPACE, run, Budget(n_trials=12), sampler="random")
     found = finished_trials(study, SPACE)
     foretold = [t for t in found if t.foretold]
-    assert len(found) == 12 and foretold and all(t.pruned and t.values[0] == pytest.approx(truth(t.candidate)) for t in foretold)
+    assert (
+        len(found) == 12
+        and foretold
+        and all(t.pruned and t.values[0] == pytest.approx(truth(t.candidate)) for t in foretold)
+    )
     by_key = {c.candidate.key: c for c in estimates(found, space=SPACE)}
     assert all(by_key[t.candidate.key].n == 0 and math.isnan(by_key[t.candidate.key].score) for t in foretold)

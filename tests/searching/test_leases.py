@@ -26,7 +26,9 @@ IDENTITY = SPACE.spec()
 def opened(request, tmp_path, monkeypatch):
     """Opens the study as a process of its own would."""
     monkeypatch.setenv("XFER_HEARTBEAT_SECONDS", "1")
-    storage = {"journal": "auto", "sqlite": "sqlite:///search.db"}.get(request.param) or request.getfixturevalue("postgresql").database()
+    storage = {"journal": "auto", "sqlite": "sqlite:///search.db"}.get(
+        request.param
+    ) or request.getfixturevalue("postgresql").database()
     where = place(storage, "search")
     open_study(where, "search", IDENTITY, "http://tracking:5000")
     return lambda: join_study(where, "search")
@@ -68,9 +70,16 @@ def test_a_dead_workers_trial_is_failed_and_queued_again_and_a_living_ones_is_no
     assert observer.others() == 1 and living.reap(SPACE) == []
     trials = opened().trials
     assert [t.state for t in trials] == [TrialState.FAIL, TrialState.RUNNING, TrialState.WAITING]
-    assert trials[2].user_attrs[RETRIED_FROM] == first and trials[2].user_attrs[KEY] == "a" and "died" in trials[0].user_attrs[ERROR]
+    assert (
+        trials[2].user_attrs[RETRIED_FROM] == first
+        and trials[2].user_attrs[KEY] == "a"
+        and "died" in trials[0].user_attrs[ERROR]
+    )
     living.tell(second, 1.0)
-    assert observer.reap(SPACE) == [] and not any(observer.where.path and f.name.startswith("trial-") for f in (observer.where.leases.iterdir() if observer.where.path else ()))
+    assert observer.reap(SPACE) == [] and not any(
+        observer.where.path and f.name.startswith("trial-")
+        for f in (observer.where.leases.iterdir() if observer.where.path else ())
+    )
 
 
 def test_several_that_notice_at_once_queue_it_once(opened):
@@ -93,7 +102,9 @@ def test_one_that_dies_between_queueing_and_failing_leaves_nothing_to_do_twice(o
     number = ask(dead)
     abandon(dead)
     with monkeypatch.context() as death:
-        death.setattr(LeasedStudy, "tell", lambda self, *args, **more: (_ for _ in ()).throw(KeyboardInterrupt()))
+        death.setattr(
+            LeasedStudy, "tell", lambda self, *args, **more: (_ for _ in ()).throw(KeyboardInterrupt())
+        )
         with pytest.raises(KeyboardInterrupt):
             reap(reaper)
     assert [t.state for t in opened().trials] == [TrialState.RUNNING, TrialState.WAITING]
@@ -108,7 +119,9 @@ def test_a_candidate_that_kills_its_workers_is_given_up(opened):
         abandon(worker)
         assert reap(opened()) == [number]
     trials = opened().trials
-    assert len(trials) == RETRIES + 1 and all(t.state == TrialState.FAIL and t.user_attrs[DIED] for t in trials)
+    assert len(trials) == RETRIES + 1 and all(
+        t.state == TrialState.FAIL and t.user_attrs[DIED] for t in trials
+    )
     assert f"{RETRIES + 1} workers died" in trials[-1].user_attrs[ERROR] and opened().reap(SPACE) == []
 
 
@@ -119,7 +132,9 @@ def test_one_that_died_before_it_had_a_candidate_costs_nothing(opened):
     study = opened()
     assert reap(study) == [0]
     (trial,) = study.trials
-    assert trial.state == TrialState.FAIL and DISCARDED in trial.user_attrs and History.of(study).counted == []
+    assert (
+        trial.state == TrialState.FAIL and DISCARDED in trial.user_attrs and History.of(study).counted == []
+    )
 
 
 def test_a_wish_whose_worker_died_before_looking_at_it_is_not_lost(opened):
@@ -144,10 +159,17 @@ def test_a_worker_taken_for_dead_is_told_and_goes_on(opened):
             assert reap(other) == [0]
         return runs(trial)
 
-    assert run_worker(stalled, SPACE, run, Budget(n_trials=4), between=lambda: stalled.reap(SPACE)) == "n_trials"
+    assert (
+        run_worker(stalled, SPACE, run, Budget(n_trials=4), between=lambda: stalled.reap(SPACE)) == "n_trials"
+    )
     study = opened()
     assert study.trials[0].state == TrialState.FAIL and study.trials[0].values is None
-    assert retried(study) == [0] and [t.user_attrs[KEY] for t in History.of(study).counted] == ["baseline", "a", "b", "c"]
+    assert retried(study) == [0] and [t.user_attrs[KEY] for t in History.of(study).counted] == [
+        "baseline",
+        "a",
+        "b",
+        "c",
+    ]
     with pytest.raises(UpdateFinishedTrialError):
         stalled.tell(0, 1.0)
 
@@ -210,5 +232,3 @@ def test_leases_of_a_file_are_the_systems_locks(tmp_path):
     file_leases.take(2, 1)
     running = [type("T", (), {"_trial_id": n})() for n in (1, 2, 3)]
     assert [t._trial_id for t in leases.FileLeases(tmp_path / "leases").dead(running)] == [1, 3]
-
-

@@ -32,7 +32,9 @@ def journal(tmp_path):
 
     def opened(name: str = "search", objectives: int = 1) -> optuna.Study:
         storage = JournalStorage(JournalFileBackend(str(tmp_path / "journal.log")))
-        return optuna.create_study(study_name=name, storage=storage, directions=["maximize"] * objectives, load_if_exists=True)
+        return optuna.create_study(
+            study_name=name, storage=storage, directions=["maximize"] * objectives, load_if_exists=True
+        )
 
     return opened
 
@@ -44,14 +46,20 @@ def in_memory() -> optuna.Study:
 def test_the_baseline_comes_first_then_single_tasks_in_the_order_given():
     study, runs = in_memory(), Runs()
     assert run_worker(study, SPACE, runs, Budget(n_trials=12), order=("h", "b")) == "n_trials"
-    assert runs.keys[:10] == ["baseline", "h", "b", "a", "c", "d", "e", "f", "g", "i"] and len(set(runs.keys)) == 12
+    assert (
+        runs.keys[:10] == ["baseline", "h", "b", "a", "c", "d", "e", "f", "g", "i"]
+        and len(set(runs.keys)) == 12
+    )
     pairs = read_space(None, POOL, min_tasks=2, max_tasks=2)
     runs = Runs()
     run_worker(in_memory(), pairs, runs, Budget(n_trials=5))
     assert runs.keys[0] == "baseline" and {key.count("+") for key in runs.keys[1:]} == {1}
 
 
-@pytest.mark.parametrize(("sampler", "objectives"), [("tpe", 1), ("pairwise", 1), ("random", 1), ("nsgaii", 1), ("gp", 1), ("tpe", 2), ("nsgaiii", 2)])
+@pytest.mark.parametrize(
+    ("sampler", "objectives"),
+    [("tpe", 1), ("pairwise", 1), ("random", 1), ("nsgaii", 1), ("gp", 1), ("tpe", 2), ("nsgaiii", 2)],
+)
 def test_a_killed_search_goes_on_as_if_undisturbed(journal, sampler, objectives):
     opened = journal
     n = 13 if sampler == "gp" else 22
@@ -59,15 +67,25 @@ def test_a_killed_search_goes_on_as_if_undisturbed(journal, sampler, objectives)
         memory = optuna.storages.InMemoryStorage()
 
         def opened(name, objectives):
-            return optuna.create_study(study_name=name, storage=memory, directions=["maximize"] * objectives, load_if_exists=True)
+            return optuna.create_study(
+                study_name=name, storage=memory, directions=["maximize"] * objectives, load_if_exists=True
+            )
 
     space = read_space("mlm_share=0:0.4:0.2,intermediate.learning_rate=1e-5:1e-3:log", POOL[:5])
     options = {"sampler": sampler, "seed": 3, "seeds": (0, 1)}
     undisturbed = opened("undisturbed", objectives)
     run_worker(undisturbed, space, Runs(objectives=objectives), Budget(n_trials=n), **options)
-    run_worker(opened("killed", objectives), space, Runs(objectives=objectives), Budget(n_trials=4), **options)
+    run_worker(
+        opened("killed", objectives), space, Runs(objectives=objectives), Budget(n_trials=4), **options
+    )
     with pytest.raises(KeyboardInterrupt):
-        run_worker(opened("killed", objectives), space, Runs({6: KeyboardInterrupt()}, objectives), Budget(n_trials=n), **options)
+        run_worker(
+            opened("killed", objectives),
+            space,
+            Runs({6: KeyboardInterrupt()}, objectives),
+            Budget(n_trials=n),
+            **options,
+        )
     killed = opened("killed", objectives)
     run_worker(killed, space, Runs(objectives=objectives), Budget(n_trials=n), **options)
     assert told(killed) == told(undisturbed)
@@ -81,10 +99,17 @@ def test_duplicates_are_told_the_known_value_and_cost_nothing():
     assert duplicates and len(runs.keys) == len(set(runs.keys)) == 15
     for trial in duplicates:
         known = study.trials[trial.user_attrs[DUPLICATE_OF]]
-        assert trial.values == known.values and trial.user_attrs[KEY] == known.user_attrs[KEY] and DUPLICATE_OF not in known.user_attrs
+        assert (
+            trial.values == known.values
+            and trial.user_attrs[KEY] == known.user_attrs[KEY]
+            and DUPLICATE_OF not in known.user_attrs
+        )
     streaks = "".join("d" if DUPLICATE_OF in t.user_attrs else " " for t in study.trials).split()
     assert max(map(len, streaks)) <= 10
-    assert run_worker(study, space, runs, Budget(n_trials=40)) == "exhausted" and len(set(runs.keys)) == len(runs.keys) == 16
+    assert (
+        run_worker(study, space, runs, Budget(n_trials=40)) == "exhausted"
+        and len(set(runs.keys)) == len(runs.keys) == 16
+    )
 
 
 def test_size_limits_hold_for_every_sampler():
@@ -103,16 +128,32 @@ def test_size_limits_hold_for_every_sampler():
 
 
 def test_failures_fail_their_trial_and_the_search_goes_on():
-    study, runs = in_memory(), Runs({4: RuntimeError("disk 17 is full"), 5: ValueError("no"), 6: ValueError("no"), 7: ValueError("no")})
+    study, runs = (
+        in_memory(),
+        Runs(
+            {
+                4: RuntimeError("disk 17 is full"),
+                5: ValueError("no"),
+                6: ValueError("no"),
+                7: ValueError("no"),
+            }
+        ),
+    )
     assert run_worker(study, SPACE, runs, Budget(n_trials=12)) == "n_trials"
     failed = [t for t in study.trials if t.state == TrialState.FAIL]
-    assert [t.number for t in failed] == [3, 4, 5, 6] and failed[0].user_attrs[ERROR] == "RuntimeError: disk 17 is full"
+    assert [t.number for t in failed] == [3, 4, 5, 6] and failed[0].user_attrs[
+        ERROR
+    ] == "RuntimeError: disk 17 is full"
 
 
 def test_a_systematic_fault_ends_the_search_and_the_next_command_mends_it():
     study = in_memory()
-    with pytest.raises(XferError, match="first 3 trials all failed with the same error: OSError: disk 3 is full"):
-        run_worker(study, SPACE, Runs({n: OSError(f"disk {n} is full") for n in (1, 2, 3)}), Budget(n_trials=12))
+    with pytest.raises(
+        XferError, match="first 3 trials all failed with the same error: OSError: disk 3 is full"
+    ):
+        run_worker(
+            study, SPACE, Runs({n: OSError(f"disk {n} is full") for n in (1, 2, 3)}), Budget(n_trials=12)
+        )
     runs = Runs()
     run_worker(study, SPACE, runs, Budget(n_trials=12), began=datetime.now())
     assert runs.keys[:10] == list(SINGLES) and retried(study) == [0, 1, 2]
@@ -123,14 +164,20 @@ def test_a_systematic_fault_ends_the_search_and_the_next_command_mends_it():
 
 def test_whichever_limit_is_met_first_ends_the_search():
     study, runs = in_memory(), Runs()
-    assert run_worker(study, SPACE, runs, Budget(n_trials=30, gpu_hours=0.1)) == "gpu_hours" and len(runs.keys) == 6
+    assert (
+        run_worker(study, SPACE, runs, Budget(n_trials=30, gpu_hours=0.1)) == "gpu_hours"
+        and len(runs.keys) == 6
+    )
     assert run_worker(study, SPACE, runs, Budget(timeout=0)) == "timeout" and len(runs.keys) == 6
     assert run_worker(study, SPACE, runs, Budget(n_trials=8)) == "n_trials" and len(runs.keys) == 8
 
 
 def test_a_cost_gate_keeps_dear_candidates_out():
     space, runs = read_space(None, POOL[:4]), Runs()
-    assert run_worker(in_memory(), space, runs, Budget(), allowed=lambda candidate: "a" not in candidate.tasks) == "exhausted"
+    assert (
+        run_worker(in_memory(), space, runs, Budget(), allowed=lambda candidate: "a" not in candidate.tasks)
+        == "exhausted"
+    )
     assert len(runs.keys) == 8 and not any("a" in key.split("+") for key in runs.keys)
 
 
@@ -148,10 +195,27 @@ class Heard:
 
 def test_an_observer_hears_everything_and_its_failures_fail_nothing():
     study, heard = in_memory(), Heard()
-    run_worker(study, read_space(None, POOL[:4]), Runs({3: ValueError("no")}), Budget(n_trials=15), observer=heard, sampler="tpe")
-    assert [t.state for t in study.trials if t.state == TrialState.FAIL and DUPLICATE_OF not in t.user_attrs] == [TrialState.FAIL]
-    assert [c[0] for c in heard.calls[:4]] == ["started", "ended", "started", "ended"] and ("ended", 2, "FAIL") in heard.calls
-    assert sum(c[0] == "duplicate" for c in heard.calls) == sum(DUPLICATE_OF in t.user_attrs for t in study.trials) > 0
+    run_worker(
+        study,
+        read_space(None, POOL[:4]),
+        Runs({3: ValueError("no")}),
+        Budget(n_trials=15),
+        observer=heard,
+        sampler="tpe",
+    )
+    assert [
+        t.state for t in study.trials if t.state == TrialState.FAIL and DUPLICATE_OF not in t.user_attrs
+    ] == [TrialState.FAIL]
+    assert [c[0] for c in heard.calls[:4]] == ["started", "ended", "started", "ended"] and (
+        "ended",
+        2,
+        "FAIL",
+    ) in heard.calls
+    assert (
+        sum(c[0] == "duplicate" for c in heard.calls)
+        == sum(DUPLICATE_OF in t.user_attrs for t in study.trials)
+        > 0
+    )
 
 
 def probing(steps, value):
@@ -167,7 +231,14 @@ def probing(steps, value):
 @pytest.mark.parametrize("pruner", ["asha", "hyperband", "median"])
 def test_hopeless_probes_are_pruned(pruner):
     study = in_memory()
-    run_worker(study, SPACE, probing((11, 33, 100), lambda trial, step: 50 + trial.number % 7 + step / 100), Budget(n_trials=25), pruner=pruner, sampler="random")
+    run_worker(
+        study,
+        SPACE,
+        probing((11, 33, 100), lambda trial, step: 50 + trial.number % 7 + step / 100),
+        Budget(n_trials=25),
+        pruner=pruner,
+        sampler="random",
+    )
     pruned = [t for t in study.trials if t.state == TrialState.PRUNED]
     assert len(pruned) >= 5 and all(t.user_attrs[PRUNED_AT]["stage"] == "probe" for t in pruned)
     assert max(t.value for t in study.trials if t.state == TrialState.COMPLETE) == pytest.approx(57)
@@ -178,7 +249,15 @@ def test_a_larger_reduction_factor_lets_fewer_trials_go_on():
     completed = {}
     for factor in (2, 3, 5):
         study = in_memory()
-        run_worker(study, SPACE, probing((11, 33, 36), lambda trial, step: 50 + trial.number * 7 % 25), Budget(n_trials=25), pruner="asha", reduction_factor=factor, sampler="random")
+        run_worker(
+            study,
+            SPACE,
+            probing((11, 33, 36), lambda trial, step: 50 + trial.number * 7 % 25),
+            Budget(n_trials=25),
+            pruner="asha",
+            reduction_factor=factor,
+            sampler="random",
+        )
         looks = {len(t.intermediate_values) for t in study.trials if t.state == TrialState.PRUNED}
         assert looks == {1, 2}, "trials are stopped at both short chains"
         completed[factor] = sum(t.state == TrialState.COMPLETE for t in study.trials)
@@ -193,7 +272,11 @@ def test_what_was_pruned_is_never_run_again(journal):
         run_keys.append(trial.candidate.key)
         return climb(trial)
 
-    for limit in (8, 14, 40):  # each command as a process that starts anew, and a user wishes for what was pruned
+    for limit in (
+        8,
+        14,
+        40,
+    ):  # each command as a process that starts anew, and a user wishes for what was pruned
         study = journal()
         for trial in [t for t in study.trials if t.state == TrialState.PRUNED][:2]:
             study.enqueue_trial(trial.params)
@@ -218,7 +301,9 @@ def test_looks_at_seeds_stop_what_is_clearly_worse():
     study = in_memory()
     run_worker(study, SPACE, seeded, Budget(n_trials=12), pruner="wilcoxon", seeds=(0, 1, 2))
     with_c = [t for t in study.trials if "c" in t.user_attrs[KEY].split("+")]
-    assert with_c and all(t.state == TrialState.PRUNED and len(t.user_attrs["xfer.by_seed"]) == 1 for t in with_c)
+    assert with_c and all(
+        t.state == TrialState.PRUNED and len(t.user_attrs["xfer.by_seed"]) == 1 for t in with_c
+    )
     assert all(t.state == TrialState.COMPLETE for t in study.trials if t not in with_c)
     unpruned = in_memory()
     run_worker(unpruned, SPACE, seeded, Budget(n_trials=12), seeds=(0, 1, 2))
@@ -243,14 +328,21 @@ def test_what_cannot_work_together_is_refused(options, says):
     n_trials = options.pop("n_trials", None)
     study = optuna.create_study(directions=["maximize"] * objectives)
     with pytest.raises(XferError) as error:
-        run_worker(study, read_space(options.pop("space", None), POOL), Runs(), Budget(n_trials=n_trials), **options)
+        run_worker(
+            study, read_space(options.pop("space", None), POOL), Runs(), Budget(n_trials=n_trials), **options
+        )
     assert says in str(error.value) and not study.trials
 
 
 def test_workers_side_by_side_run_each_candidate_once(journal):
     study, runs = journal(), [Runs() for _ in range(3)]
     space = read_space(None, POOL[:5])
-    threads = [threading.Thread(target=run_worker, args=(journal(), space, own, Budget(n_trials=20)), kwargs={"seed": 1}) for own in runs]
+    threads = [
+        threading.Thread(
+            target=run_worker, args=(journal(), space, own, Budget(n_trials=20)), kwargs={"seed": 1}
+        )
+        for own in runs
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

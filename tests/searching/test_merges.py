@@ -12,7 +12,11 @@ POOL = ("attribute", "nli", "types")
 
 def command(**typed):
     references = References(lambda: None)
-    return read(params.parse("search", {"pool": ",".join(POOL), "target": "choice", "combine": "merge"} | typed), references, {}), references
+    return read(
+        params.parse("search", {"pool": ",".join(POOL), "target": "choice", "combine": "merge"} | typed),
+        references,
+        {},
+    ), references
 
 
 def test_every_subset_is_made_of_the_same_trainings_and_confirmed_jointly():
@@ -21,11 +25,12 @@ def test_every_subset_is_made_of_the_same_trainings_and_confirmed_jointly():
     subsets = [candidate for candidate in searched.space.candidates() if candidate.tasks]
     assert len(subsets) == 7
     plans = [plan_of(searched.transfer(candidate, (0,)), references, {}) for candidate in subsets]
-    middle = {phase.spec_hash: phase for plan in plans for phase in plan.phases if phase.kind == "intermediate"}
+    middle = {
+        phase.spec_hash: phase for plan in plans for phase in plan.phases if phase.kind == "intermediate"
+    }
     assert sum(phase.procedure == "merge" for phase in middle.values()) == 4 and len(middle) == 4 + 3
     whole = Candidate(POOL)
     assert plan_of(searched.confirmed(whole, (5,)), references, {}).transfers[0].combine == "joint"
     for how, given in (("merge", {"confirm_combine": "merge"}), ("sequential", {"combine": "sequential"})):
         kept, _ = command(**given)
         assert plan_of(kept.confirmed(whole, (5,)), references, {}).transfers[0].combine == how
-

@@ -23,7 +23,21 @@ def spaces(draw) -> Space:
     pool = POOL[: draw(st.integers(1, 5))]
     lowest = draw(st.integers(1, len(pool)))
     combine = draw(st.sampled_from(["joint", "sequential"]))
-    written = dict.fromkeys(draw(st.sets(st.sampled_from(["mlm_share", "intermediate.learning_rate", "target.num_train_epochs", "intermediate.max_steps"]))), "open")
+    written = dict.fromkeys(
+        draw(
+            st.sets(
+                st.sampled_from(
+                    [
+                        "mlm_share",
+                        "intermediate.learning_rate",
+                        "target.num_train_epochs",
+                        "intermediate.max_steps",
+                    ]
+                )
+            )
+        ),
+        "open",
+    )
     if combine == "joint" and len(pool) > 1 and draw(st.booleans()):
         written |= {"mixing": "open", "mixing_temperature": "2|4|8", "mixing_cap": "open"}
         highest = draw(st.integers(max(lowest, 2), len(pool)))
@@ -37,16 +51,23 @@ def spaces(draw) -> Space:
 def test_candidates_survive_optunas_parameters_and_keep_the_limits(space, seed):
     rng = np.random.default_rng(seed)
     drawn = space.draw(rng)
-    raw = {name: d.to_external_repr(_anywhere(d, rng)) for name, d in space.distributions().items()}  # what a sampler that knows no limits says
+    raw = {
+        name: d.to_external_repr(_anywhere(d, rng)) for name, d in space.distributions().items()
+    }  # what a sampler that knows no limits says
     for candidate in (drawn, space.candidate(raw, rng)):
         params = space.params(candidate)
         assert space.candidate(params) == candidate
         assert space.candidate(space.filled(params)) == candidate
         for name, value in params.items():
-            assert space.distributions()[name]._contains(space.distributions()[name].to_internal_repr(value)), (name, value)
+            assert space.distributions()[name]._contains(
+                space.distributions()[name].to_internal_repr(value)
+            ), (name, value)
         assert not candidate.tasks or space.min_tasks <= len(candidate.tasks) <= space.max_tasks
         assert candidate.tasks or all(name.startswith("target.") for name, _ in candidate.settings)
-        assert parse("transfer", {**candidate.overrides(), "combine": space.combine}).intermediate == candidate.tasks
+        assert (
+            parse("transfer", {**candidate.overrides(), "combine": space.combine}).intermediate
+            == candidate.tasks
+        )
         assert json.loads(json.dumps(candidate.key)) == candidate.key
     assert Space.from_spec(json.loads(canonical(space.spec()))) == space
 
@@ -60,10 +81,18 @@ def _anywhere(distribution, rng):
 @settings(max_examples=60, deadline=None)
 @given(st.permutations(POOL), st.permutations([("mlm_share", 0.1), ("target.learning_rate", 1e-4)]))
 def test_order_means_something_only_when_it_is_asked_for(tasks, options):
-    assert Candidate(tuple(tasks[:3]), tuple(options)) == Candidate(tuple(reversed(tasks[:3])), tuple(reversed(options)))
-    assert Candidate(tuple(tasks[:3]), tuple(options)).key == Candidate(tuple(sorted(tasks[:3])), tuple(options)).key
+    assert Candidate(tuple(tasks[:3]), tuple(options)) == Candidate(
+        tuple(reversed(tasks[:3])), tuple(reversed(options))
+    )
+    assert (
+        Candidate(tuple(tasks[:3]), tuple(options)).key
+        == Candidate(tuple(sorted(tasks[:3])), tuple(options)).key
+    )
     sequence = Candidate(tuple(tasks[:3]), ordered=True)
-    assert sequence.tasks == tuple(tasks[:3]) and sequence.key != Candidate(tuple(reversed(tasks[:3])), ordered=True).key
+    assert (
+        sequence.tasks == tuple(tasks[:3])
+        and sequence.key != Candidate(tuple(reversed(tasks[:3])), ordered=True).key
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,7 +106,11 @@ def test_order_means_something_only_when_it_is_asked_for(tasks, options):
         ("mixing=uniform|temperature,mixing_temperature=2|4", {}, 1 + 5 + 3 * 26),
         ("mixing_cap=1024|none,intermediate.num_train_epochs=1:5", {"max_tasks": 2}, 1 + 5 * 5 + 10 * 5 * 2),
         ("mlm_share=0:0.4:0.1", {}, 1 + 5 * 31),
-        ("merge_method=average|ties,merge_weight=0.5|1,merge_density=0.1|0.2", {"combine": "merge"}, 1 + 5 + 26 * (1 + 4)),
+        (
+            "merge_method=average|ties,merge_weight=0.5|1,merge_density=0.1|0.2",
+            {"combine": "merge"},
+            1 + 5 + 26 * (1 + 4),
+        ),
         ("merging", {"combine": "merge"}, None),
         ("merging", {}, 32),
         ("mlm_share=0:0.5", {}, None),
@@ -96,14 +129,19 @@ def test_what_the_command_sets_wins_where_it_agrees():
     assert "mlm_share" not in read_space("all", POOL, given={"mlm_share": 0.9}).distributions()
     assert not read_space("mlm_share=0:0.5", POOL, given={"mlm_share": 0.2}).ranges
     fixed = read_space("mlm_share=0.2,intermediate.learning_rate=1e-4", POOL)
-    assert fixed.count() == 32 and dict(fixed.candidate({"task.nli": 1}).settings) == {"mlm_share": 0.2, "intermediate.learning_rate": 1e-4}
+    assert fixed.count() == 32 and dict(fixed.candidate({"task.nli": 1}).settings) == {
+        "mlm_share": 0.2,
+        "intermediate.learning_rate": 1e-4,
+    }
     assert fixed.candidate({}).settings == ()
     assert set(PRESETS["all"]) <= set(OPEN)
 
 
 def test_yaml_and_the_command_line_say_the_same(tmp_path):
     file = tmp_path / "space.yaml"
-    file.write_text("max_tasks: 3\nmlm_share: {low: 0, high: 0.5}\nintermediate.learning_rate: {low: 1e-5, high: 1e-3, log: true}\nmixing: [uniform, proportional]\ntarget.num_train_epochs: 1:5\ntrain_batch_size: 16\n")
+    file.write_text(
+        "max_tasks: 3\nmlm_share: {low: 0, high: 0.5}\nintermediate.learning_rate: {low: 1e-5, high: 1e-3, log: true}\nmixing: [uniform, proportional]\ntarget.num_train_epochs: 1:5\ntrain_batch_size: 16\n"
+    )
     typed = "mlm_share=0:0.5,intermediate.learning_rate=1e-5:1e-3:log,mixing=uniform|proportional,target.num_train_epochs=1:5,train_batch_size=16"
     assert read_space(str(file), POOL) == read_space(file, POOL) == read_space(typed, POOL, max_tasks=3)
 
@@ -137,8 +175,20 @@ def test_contradictions_are_refused(space, says):
 
 def test_contradictions_are_refused_together():
     with pytest.raises(XferError) as error:
-        read_space("mlm_share=0:0.5,mixing_cap=1:9,target.learning_rate=1e-5:1e-4,min_tasks=2", ("nli", "nli"), min_tasks=3, combine="sequential", given={"mlm_share": 0.7, "learning_rate": 1e-3})
-    for part in ("nli more than once", "min_tasks is 3 on the command line and 2", "mlm_share=0.7 lies outside", "learning_rate=0.001 goes to every phase", "combine=sequential mixes no batches"):
+        read_space(
+            "mlm_share=0:0.5,mixing_cap=1:9,target.learning_rate=1e-5:1e-4,min_tasks=2",
+            ("nli", "nli"),
+            min_tasks=3,
+            combine="sequential",
+            given={"mlm_share": 0.7, "learning_rate": 1e-3},
+        )
+    for part in (
+        "nli more than once",
+        "min_tasks is 3 on the command line and 2",
+        "mlm_share=0.7 lies outside",
+        "learning_rate=0.001 goes to every phase",
+        "combine=sequential mixes no batches",
+    ):
         assert part in str(error.value)
     with pytest.raises(XferError, match="pool is empty"):
         read_space(None, ())

@@ -14,7 +14,14 @@ from optuna.storages.journal import JournalFileBackend
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.searching import hosts, journal
-from mlflow_xfer.searching.storage import check_tracking, check_workers, join_study, open_storage, open_study, place
+from mlflow_xfer.searching.storage import (
+    check_tracking,
+    check_workers,
+    join_study,
+    open_storage,
+    open_study,
+    place,
+)
 from mlflow_xfer.tracking import endpoint
 
 IDENTITY = {"space": {"pool": ["nli", "qa"], "ranges": []}, "objective": "english_dev", "seeds": [0]}
@@ -70,7 +77,12 @@ def test_a_study_name_that_is_no_file_name_is_refused(name):
 
 
 def test_a_database_that_does_not_answer_is_said_and_may_be_tried_again():
-    error = refused(lambda: opened("postgresql://user:secret@127.0.0.1:9/search"), "127.0.0.1:9", "cannot be reached", code=75)
+    error = refused(
+        lambda: opened("postgresql://user:secret@127.0.0.1:9/search"),
+        "127.0.0.1:9",
+        "cannot be reached",
+        code=75,
+    )
     assert "secret" not in str(error)
 
 
@@ -92,11 +104,15 @@ def test_a_file_that_belongs_to_something_else_is_refused_and_left_alone(tmp_pat
 
 def test_mlflows_own_database_is_refused(tmp_path):
     with sqlite3.connect(tmp_path / "mlflow.db") as database:
-        database.executescript("CREATE TABLE experiments (id INTEGER); CREATE TABLE runs (id INTEGER); CREATE TABLE alembic_version (version_num TEXT)")
+        database.executescript(
+            "CREATE TABLE experiments (id INTEGER); CREATE TABLE runs (id INTEGER); CREATE TABLE alembic_version (version_num TEXT)"
+        )
     refused(lambda: opened("sqlite:///mlflow.db"), "MLflow's own database")
 
 
-@pytest.mark.parametrize(("version", "says"), [("v2.4.0.a", "optuna storage upgrade"), ("v99.0.0.a", "pip install -U optuna")])
+@pytest.mark.parametrize(
+    ("version", "says"), [("v2.4.0.a", "optuna storage upgrade"), ("v99.0.0.a", "pip install -U optuna")]
+)
 def test_a_schema_of_another_version_is_refused_with_the_remedy(tmp_path, version, says):
     opened("sqlite:///search.db")
     with sqlite3.connect(tmp_path / "search.db") as database:
@@ -106,13 +122,20 @@ def test_a_schema_of_another_version_is_refused_with_the_remedy(tmp_path, versio
 
 def test_a_study_of_another_search_is_refused_and_what_differs_is_said():
     opened("auto")
-    refused(lambda: opened("auto", space={"pool": ["nli", "pos"], "ranges": []}, objective="oracle"), "another search", "space.pool: nli,qa -> nli,pos", "objective: english_dev -> oracle")
+    refused(
+        lambda: opened("auto", space={"pool": ["nli", "pos"], "ranges": []}, objective="oracle"),
+        "another search",
+        "space.pool: nli,qa -> nli,pos",
+        "objective: english_dev -> oracle",
+    )
     assert opened("auto").trials == []
 
 
 def test_a_study_that_somebody_else_made_is_refused(tmp_path):
     path = str(tmp_path / "theirs.log")
-    theirs = optuna.create_study(study_name="search", storage=JournalStorage(JournalFileBackend(path)), direction="maximize")
+    theirs = optuna.create_study(
+        study_name="search", storage=JournalStorage(JournalFileBackend(path)), direction="maximize"
+    )
     theirs.add_trial(optuna.create_trial(value=1.0))
     refused(lambda: opened(path), "not made by mlflow-xfer")
 
@@ -208,7 +231,9 @@ def at_once(storage: str) -> None:
     with ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("spawn")) as pool:
         found = list(pool.map(_open, [storage] * 4))
     study = opened(storage)
-    assert {study_id for study_id, _ in found} == {study._study_id} and len(open_storage(study.where).get_all_studies()) == 1
+    assert {study_id for study_id, _ in found} == {study._study_id} and len(
+        open_storage(study.where).get_all_studies()
+    ) == 1
     assert sorted(trial.number for trial in study.trials) == list(range(12))
 
 

@@ -45,7 +45,17 @@ def folder(tmp_path, monkeypatch):
 
 def begin(storage: str, folder: Path, n_trials: int, queue: Sequence[Candidate] = (), **attrs) -> Place:
     where = place(storage, "search")
-    study = open_study(where, "search", SPACE.spec(), "http://tracking:5000", attrs={"test.folder": str(folder), "test.n_trials": n_trials, **{f"test.{k}": v for k, v in attrs.items()}})
+    study = open_study(
+        where,
+        "search",
+        SPACE.spec(),
+        "http://tracking:5000",
+        attrs={
+            "test.folder": str(folder),
+            "test.n_trials": n_trials,
+            **{f"test.{k}": v for k, v in attrs.items()},
+        },
+    )
     for candidate in queue:
         study.enqueue_trial(SPACE.params(candidate))
     return where
@@ -53,7 +63,13 @@ def begin(storage: str, folder: Path, n_trials: int, queue: Sequence[Candidate] 
 
 def alone(storage: str, workers: int) -> subprocess.Popen:
     """A command of its own with so many workers; it has a process group of its own."""
-    return subprocess.Popen([sys.executable, "-c", ALONE, storage, str(workers)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", ALONE, storage, str(workers)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
 
 
 def until(seen, seconds: float = 120.0) -> None:
@@ -86,7 +102,11 @@ def alive(pid: int) -> bool:
 
 def finished_keys(where: Place) -> dict[str, float]:
     """What the search found: the value of each candidate."""
-    return {t.user_attrs[KEY]: t.value for t in History.of(join_study(where, "search")).finished if t.state == TrialState.COMPLETE}
+    return {
+        t.user_attrs[KEY]: t.value
+        for t in History.of(join_study(where, "search")).finished
+        if t.state == TrialState.COMPLETE
+    }
 
 
 def check_whole(where: Place, folder: Path, n: int) -> None:
@@ -95,12 +115,18 @@ def check_whole(where: Place, folder: Path, n: int) -> None:
     history = History.of(study)
     keys = [t.user_attrs[KEY] for t in history.counted]
     assert len(keys) == len(set(keys)) == n
-    assert all(t.state == TrialState.COMPLETE for t in history.counted) and all(t.state.is_finished() for t in study.trials)
+    assert all(t.state == TrialState.COMPLETE for t in history.counted) and all(
+        t.state.is_finished() for t in study.trials
+    )
     retries = [t.user_attrs[RETRIED_FROM] for t in study.trials if RETRIED_FROM in t.user_attrs]
-    assert len(retries) == len(set(retries)) and all(study.trials[number].state == TrialState.FAIL for number in retries)
+    assert len(retries) == len(set(retries)) and all(
+        study.trials[number].state == TrialState.FAIL for number in retries
+    )
     done = [path.read_text() for path in folder.glob("done-*")]
     assert set(done) == set(keys)
-    told = {t.number for t in study.trials if t.state == TrialState.COMPLETE and DUPLICATE_OF not in t.user_attrs}
+    told = {
+        t.number for t in study.trials if t.state == TrialState.COMPLETE and DUPLICATE_OF not in t.user_attrs
+    }
     assert told <= {int(path.name.split("-")[1]) for path in folder.glob("done-*")}
 
 
@@ -111,7 +137,12 @@ def shot_three_times(storage: str, folder: Path, tmp_path: Path) -> None:
     where = begin(storage, folder, 26, queue, pause=0.2)
     command = alone(storage, 4)
     for kill in range(3):
-        until(lambda kill=kill: len(list(folder.glob("done-*"))) >= 4 + 5 * kill and any(alive(pid) for pid in worker_ids(folder) - set(shot)))
+        until(
+            lambda kill=kill: (
+                len(list(folder.glob("done-*"))) >= 4 + 5 * kill
+                and any(alive(pid) for pid in worker_ids(folder) - set(shot))
+            )
+        )
         victim = chance.choice(sorted(pid for pid in worker_ids(folder) if alive(pid)))
         time.sleep(chance.random() * 0.2)
         os.kill(victim, signal.SIGKILL)
@@ -134,7 +165,9 @@ def test_four_workers_one_shot_three_times_lose_and_double_nothing(folder, tmp_p
 
 
 @pytest.mark.slow_ci
-def test_four_workers_on_postgresql_one_shot_three_times_lose_and_double_nothing(folder, tmp_path, postgresql):
+def test_four_workers_on_postgresql_one_shot_three_times_lose_and_double_nothing(
+    folder, tmp_path, postgresql
+):
     shot_three_times(postgresql.database(), folder, tmp_path)
 
 

@@ -35,7 +35,14 @@ def table(
                 shift = effect + rng.normal(0, seed_sd)
                 for t, task in enumerate(tasks):
                     for c, language in enumerate(languages):
-                        score = level[t, c] + shift + (slope or {}).get(language, 0.0) * (effect != 0) + rng.normal(0, cell_sd)
-                        rows.append((condition, task, language, base, seed, float(np.clip(score, 0, 100)), 1000))
+                        score = (
+                            level[t, c]
+                            + shift
+                            + (slope or {}).get(language, 0.0) * (effect != 0)
+                            + rng.normal(0, cell_sd)
+                        )
+                        rows.append(
+                            (condition, task, language, base, seed, float(np.clip(score, 0, 100)), 1000)
+                        )
     frame = pd.DataFrame(rows, columns=["condition", "task", "language", "base_seed", "seed", "score", "n"])
     return frame.assign(**constant)

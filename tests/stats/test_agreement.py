@@ -16,8 +16,14 @@ def test_by_hand():
     joint = {"a": [60.0, 64.0], "b": [70.0, 70.0], "c": [50.0, 52.0], "d": [55.0], "only joint": [99.0]}
     merged = {"a": [60.0], "b": [61.0], "c": [50.0], "d": [49.0], "only merged": [0.0]}
     found = agreement(joint, merged)
-    assert found.n == 4 and found.kendall.estimate == pytest.approx(4 / 6) and found.spearman.estimate == pytest.approx(0.8)
-    assert found.error.estimate == pytest.approx((2 + 9 + 1 + 6) / 4) and found.bias.estimate == pytest.approx(-18 / 4)
+    assert (
+        found.n == 4
+        and found.kendall.estimate == pytest.approx(4 / 6)
+        and found.spearman.estimate == pytest.approx(0.8)
+    )
+    assert found.error.estimate == pytest.approx(
+        (2 + 9 + 1 + 6) / 4
+    ) and found.bias.estimate == pytest.approx(-18 / 4)
     assert found.regret == 0.0 and found.random_regret == pytest.approx(70 - (62 + 70 + 51 + 55) / 4)
     assert found.kendall.low < 4 / 6 < found.kendall.high < 1
     worst = agreement(joint, {"a": [0.0], "b": [-1.0], "c": [5.0], "d": [0.5]})

@@ -65,7 +65,10 @@ def examples(effect=0.1, languages=("de", "fr", "sw", "zh", "ar"), n=200, seed=0
         for condition, level in (("none", 0.6), ("mnli", 0.6 + effect)):
             for s in (1, 2):
                 right = rng.random(n) < np.clip(level + 0.5 * (hard - 0.5), 0, 1)
-                rows += [(condition, "xnli", language, s, f"{'' if parallel else language}{i}", 100.0 * r) for i, r in enumerate(right)]
+                rows += [
+                    (condition, "xnli", language, s, f"{'' if parallel else language}{i}", 100.0 * r)
+                    for i, r in enumerate(right)
+                ]
     return pd.DataFrame(rows, columns=["condition", "task", "language", "seed", "example", "score"])
 
 
@@ -83,7 +86,9 @@ def test_bootstrap_given_models_is_the_normal_interval_on_large_test_sets(parall
 
 def test_bootstrap_over_languages_is_widened_and_repeatable():
     frame = examples()
-    these, like = (example_bootstrap(frame, "mnli", "none", population=p) for p in ("these languages", LIKE_THESE))
+    these, like = (
+        example_bootstrap(frame, "mnli", "none", population=p) for p in ("these languages", LIKE_THESE)
+    )
     assert like.estimate == these.estimate and any("5 languages" in note for note in like.notes)
     assert example_bootstrap(frame, "mnli", "none") == these
 
@@ -93,6 +98,10 @@ def test_bootstrap_needs_the_same_examples():
         example_bootstrap(table({"none": 0, "mnli": 1}), "mnli", "none")
     frame = examples()
     with pytest.raises(XferError, match=r"1 examples exist in one condition only"):
-        example_bootstrap(frame.drop(frame[(frame["condition"] == "mnli") & (frame["example"] == "de7")].index), "mnli", "none")
+        example_bootstrap(
+            frame.drop(frame[(frame["condition"] == "mnli") & (frame["example"] == "de7")].index),
+            "mnli",
+            "none",
+        )
     with pytest.raises(XferError, match="No examples of condition"):
         example_bootstrap(frame, "mnl", "none")

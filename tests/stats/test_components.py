@@ -18,7 +18,9 @@ def test_closed_form_is_unbiased():
         for axes, (raw, _) in closed_form(x).items():
             found[axes].append(raw)
     for axes, variance in true.items():
-        assert np.mean(found[axes]) == pytest.approx(variance, abs=4 * np.std(found[axes]) / np.sqrt(1500)), axes
+        assert np.mean(found[axes]) == pytest.approx(variance, abs=4 * np.std(found[axes]) / np.sqrt(1500)), (
+            axes
+        )
 
 
 def test_closed_form_agrees_with_reml_on_a_complete_table():
@@ -27,7 +29,9 @@ def test_closed_form_agrees_with_reml_on_a_complete_table():
     mixed = mixed_components(frame, "none").set_index("source")["component"]
     assert mixed["seed"] == pytest.approx(closed["seed"], rel=0.02)
     assert mixed["language"] == pytest.approx(closed["language"], rel=0.02)
-    assert mixed["rest (with test noise)"] == pytest.approx(closed["seed x language (with test noise)"], rel=0.02)
+    assert mixed["rest (with test noise)"] == pytest.approx(
+        closed["seed x language (with test noise)"], rel=0.02
+    )
 
 
 def test_tables_with_holes_go_to_reml():

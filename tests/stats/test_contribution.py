@@ -13,12 +13,17 @@ SUBSETS = ["+".join(s) or "none" for k in range(5) for s in combinations(TASKS, 
 
 def truth(subset: str) -> float:
     own = set(subset.split("+"))
-    return 60 + 4 * ("mnli" in own) + 2 * ("squad" in own) - 1 * ("cola" in own) + 3 * ({"mnli", "squad"} <= own)
+    return (
+        60 + 4 * ("mnli" in own) + 2 * ("squad" in own) - 1 * ("cola" in own) + 3 * ({"mnli", "squad"} <= own)
+    )
 
 
 def runs(noise: float, seeds: int = 5, subsets=SUBSETS) -> pd.DataFrame:
     rng = np.random.default_rng(0)
-    return pd.DataFrame([(s, seed, truth(s) + noise * rng.normal()) for s in subsets for seed in range(seeds)], columns=["tasks", "seed", "score"])
+    return pd.DataFrame(
+        [(s, seed, truth(s) + noise * rng.normal()) for s in subsets for seed in range(seeds)],
+        columns=["tasks", "seed", "score"],
+    )
 
 
 def test_planted_effects_and_pairs_are_found():
@@ -52,14 +57,18 @@ def test_few_subsets_and_seeds_say_so():
 
 
 def test_tasks_that_always_go_together_are_not_told_apart():
-    found = ridge(runs(0.1, subsets=["none", "mnli+squad", "qqp", "qqp+mnli+squad", "cola", "cola+qqp"]), pairs=False)
+    found = ridge(
+        runs(0.1, subsets=["none", "mnli+squad", "qqp", "qqp+mnli+squad", "cola", "cola+qqp"]), pairs=False
+    )
     assert found.rank < found.terms and any("not told apart" in note for note in found.notes)
     assert np.isinf(found.effects.set_index("term").loc["mnli", "vif"])
 
 
 def test_order_of_rows_and_names_does_not_matter():
     frame = runs(1)
-    again = frame.sample(frac=1, random_state=0).assign(tasks=lambda f: f["tasks"].map(lambda t: ",".join(reversed(t.split("+")))))
+    again = frame.sample(frac=1, random_state=0).assign(
+        tasks=lambda f: f["tasks"].map(lambda t: ",".join(reversed(t.split("+"))))
+    )
     pd.testing.assert_frame_equal(ridge(frame).effects, ridge(again).effects)
 
 
@@ -74,6 +83,9 @@ def test_shapley_of_all_orders_is_exact():
 
 
 def test_shapley_refuses_incomplete_orders():
-    rows = pd.DataFrame([(0, 0, "", 1.0), (0, 1, "mnli", 2.0), (1, 0, "", 1.0), (1, 1, "squad", 2.0)], columns=["order", "position", "task", "score"])
+    rows = pd.DataFrame(
+        [(0, 0, "", 1.0), (0, 1, "mnli", 2.0), (1, 0, "", 1.0), (1, 1, "squad", 2.0)],
+        columns=["order", "position", "task", "score"],
+    )
     with pytest.raises(XferError, match="2 orders are not complete"):
         shapley(rows)

@@ -27,7 +27,11 @@ def test_duplicates_are_shown():
 
 
 def test_scores_must_be_finite_numbers_within_bounds():
-    refused(GOOD.assign(score=GOOD["score"].astype(object).where(GOOD.index != 5, "n/a")), "1 scores are no finite numbers", "score=n/a")
+    refused(
+        GOOD.assign(score=GOOD["score"].astype(object).where(GOOD.index != 5, "n/a")),
+        "1 scores are no finite numbers",
+        "score=n/a",
+    )
     refused(GOOD.assign(score=GOOD["score"].where(GOOD.index != 5, np.inf)), "no finite numbers")
     refused(GOOD.assign(score=GOOD["score"].where(GOOD.index != 5, 101.0)), "outside 0-100", "score=101.0")
 
@@ -36,15 +40,28 @@ def test_mixed_scales_are_refused_and_hard_tasks_are_not():
     fractions = GOOD["score"].where(GOOD["condition"] != "mnli", GOOD["score"] / 100)
     refused(GOOD.assign(score=fractions), "two scales", "condition=mnli, task=xnli", "Multiply")
     refused(GOOD.assign(score=GOOD["score"] / 100), "look like fractions")
-    check(GOOD.assign(score=GOOD["score"].where(GOOD["task"] != "udpos", 0.6)))  # a task at which everybody fails
+    check(
+        GOOD.assign(score=GOOD["score"].where(GOOD["task"] != "udpos", 0.6))
+    )  # a task at which everybody fails
 
 
 def test_suites_protocols_and_metrics_do_not_mix():
-    refused(GOOD.assign(suite=GOOD["condition"].map({"none": "mini", "mnli": "xtreme"})), "Different suites", "suite=xtreme")
+    refused(
+        GOOD.assign(suite=GOOD["condition"].map({"none": "mini", "mnli": "xtreme"})),
+        "Different suites",
+        "suite=xtreme",
+    )
     protocol = GOOD["condition"].map({"none": "select_by=english_dev", "mnli": "select_by=oracle"})
-    refused(GOOD.assign(protocol=protocol), "protocols", "condition=mnli, task=udpos, protocol=select_by=oracle")
-    check(GOOD.assign(protocol=GOOD["task"].map({"xnli": "select_by=english_dev", "udpos": ""})))  # an untrained task has none
-    refused(GOOD.assign(metric=GOOD["condition"].map({"none": "f1", "mnli": "accuracy"})), "'xnli' is scored by different metrics")
+    refused(
+        GOOD.assign(protocol=protocol), "protocols", "condition=mnli, task=udpos, protocol=select_by=oracle"
+    )
+    check(
+        GOOD.assign(protocol=GOOD["task"].map({"xnli": "select_by=english_dev", "udpos": ""}))
+    )  # an untrained task has none
+    refused(
+        GOOD.assign(metric=GOOD["condition"].map({"none": "f1", "mnli": "accuracy"})),
+        "'xnli' is scored by different metrics",
+    )
 
 
 def test_all_faults_come_at_once():
@@ -53,10 +70,16 @@ def test_all_faults_come_at_once():
 
 
 def test_missing_cells_are_listed():
-    hole = GOOD.drop(GOOD[(GOOD["condition"] == "mnli") & (GOOD["language"] == "sw") & (GOOD["seed"] == 2)].index)
+    hole = GOOD.drop(
+        GOOD[(GOOD["condition"] == "mnli") & (GOOD["language"] == "sw") & (GOOD["seed"] == 2)].index
+    )
     with pytest.raises(XferError) as error:
         difference(hole, "mnli", "none")
-    assert "2 cells are missing" in str(error.value) and "language=sw" in str(error.value) and "seed=2" in str(error.value)
+    assert (
+        "2 cells are missing" in str(error.value)
+        and "language=sw" in str(error.value)
+        and "seed=2" in str(error.value)
+    )
     with pytest.raises(XferError, match="exist in one condition only"):
         difference(GOOD[(GOOD["condition"] == "none") | (GOOD["language"] != "sw")], "mnli", "none")
 

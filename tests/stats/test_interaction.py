@@ -24,7 +24,13 @@ def per_language(frame):
 def test_difference_in_differences_is_a_paired_t_on_the_four_arms():
     frame = table({"none": 0, "cpt": 1, "mnli": 2, "cpt+mnli": 5})
     found = interaction.difference_in_differences(frame, ("cpt+mnli", "cpt"), ("mnli", "none"))
-    means = frame.groupby(["condition", "seed", "task"])["score"].mean().groupby(["condition", "seed"]).mean().unstack(0)
+    means = (
+        frame.groupby(["condition", "seed", "task"])["score"]
+        .mean()
+        .groupby(["condition", "seed"])
+        .mean()
+        .unstack(0)
+    )
     per_seed = means["cpt+mnli"] - means["cpt"] - means["mnli"] + means["none"]
     assert found.estimate == pytest.approx(per_seed.mean())
     assert found.p == pytest.approx(stats.ttest_1samp(per_seed, 0).pvalue, rel=1e-6)
@@ -51,17 +57,23 @@ def test_slope_of_one_run_is_least_squares():
     one = FRAME[FRAME["seed"] == 1]
     found = interaction.covariate_slope(one, "mnli", "none", COVARIATE, standardise=False)
     reference = stats.linregress(list(COVARIATE.values()), per_language(one).to_numpy()[0])
-    assert (found.estimate, found.se, found.p) == pytest.approx((reference.slope, reference.stderr, reference.pvalue), rel=1e-6)
+    assert (found.estimate, found.se, found.p) == pytest.approx(
+        (reference.slope, reference.stderr, reference.pvalue), rel=1e-6
+    )
     assert any("given this model" in note for note in found.notes)
 
 
 def test_adjusting_is_multiple_regression():
     one = FRAME[FRAME["seed"] == 1]
     size = dict(zip(OTHERS, (3.0, 1, 4, 1, 5, 9, 2), strict=True))
-    found = interaction.covariate_slope(one, "mnli", "none", COVARIATE, adjust={"gib": size}, standardise=False)
+    found = interaction.covariate_slope(
+        one, "mnli", "none", COVARIATE, adjust={"gib": size}, standardise=False
+    )
     design = sm.add_constant(np.column_stack([list(COVARIATE.values()), list(size.values())]))
     reference = sm.OLS(per_language(one).to_numpy()[0], design).fit()
-    assert (found.estimate, found.se, found.p) == pytest.approx((reference.params[1], reference.bse[1], reference.pvalues[1]), rel=1e-6)
+    assert (found.estimate, found.se, found.p) == pytest.approx(
+        (reference.params[1], reference.bse[1], reference.pvalues[1]), rel=1e-6
+    )
 
 
 def test_slope_is_per_sd_and_follows_the_covariates_scale():
@@ -69,7 +81,10 @@ def test_slope_is_per_sd_and_follows_the_covariates_scale():
     per_unit = interaction.covariate_slope(FRAME, "mnli", "none", COVARIATE, standardise=False)
     assert per_sd.estimate == pytest.approx(per_unit.estimate * np.std(list(COVARIATE.values()), ddof=1))
     assert per_sd.p == pytest.approx(per_unit.p)
-    wide, narrow = (interaction.covariate_slope(FRAME, "mnli", "none", COVARIATE, population=p) for p in (LIKE_THESE, THESE))
+    wide, narrow = (
+        interaction.covariate_slope(FRAME, "mnli", "none", COVARIATE, population=p)
+        for p in (LIKE_THESE, THESE)
+    )
     assert wide.high - wide.low >= narrow.high - narrow.low
 
 
@@ -83,13 +98,17 @@ def test_missing_values_are_refused_with_the_rows_or_dropped():
 
 def test_what_a_slope_cannot_be_had_from():
     with pytest.raises(XferError, match="at least 4"):
-        interaction.covariate_slope(FRAME, "mnli", "none", dict.fromkeys(OTHERS) | {"de": 1.0, "fr": 2.0}, missing="drop")
+        interaction.covariate_slope(
+            FRAME, "mnli", "none", dict.fromkeys(OTHERS) | {"de": 1.0, "fr": 2.0}, missing="drop"
+        )
     with pytest.raises(XferError, match="same for every language"):
         interaction.covariate_slope(FRAME, "mnli", "none", dict.fromkeys(OTHERS, 1.0))
     with pytest.raises(XferError, match="determined by the adjustments"):
         interaction.covariate_slope(FRAME, "mnli", "none", COVARIATE, adjust={"same": COVARIATE})
     with pytest.raises(XferError, match="do not share their seeds"):
-        interaction.covariate_slope(table({"none": 0, "mnli": 1}, seeds={"none": 3, "mnli": 4}), "mnli", "none", COVARIATE)
+        interaction.covariate_slope(
+            table({"none": 0, "mnli": 1}, seeds={"none": 3, "mnli": 4}), "mnli", "none", COVARIATE
+        )
 
 
 def test_model_sizes_are_the_unit():

@@ -19,7 +19,9 @@ from tests.stats.score_tables import table
 
 @pytest.mark.parametrize(("k", "n"), [(0, 10), (10, 10), (7, 10), (50, 100), (999, 1000), (0.5, 7)])
 def test_wilson_is_statsmodels(k, n):
-    assert wilson(k, n) == pytest.approx([100 * v for v in proportion_confint(k, n, method="wilson")], abs=1e-9)
+    assert wilson(k, n) == pytest.approx(
+        [100 * v for v in proportion_confint(k, n, method="wilson")], abs=1e-9
+    )
 
 
 def test_wilson_stays_within_bounds_and_refuses_nonsense():
@@ -66,7 +68,9 @@ def test_components_of_the_crossed_model_are_those_of_the_anova():
 
     rng = np.random.default_rng(0)
     x = 3 * rng.normal(size=(5, 1)) + 2 * rng.normal(size=(1, 7)) + rng.normal(size=(5, 7))
-    rows = pd.DataFrame([(s, c, x[s, c]) for s in range(5) for c in range(7)], columns=["seed", "language", "y"])
+    rows = pd.DataFrame(
+        [(s, c, x[s, c]) for s in range(5) for c in range(7)], columns=["seed", "language", "y"]
+    )
     square = anova_lm(ols("y ~ C(seed) + C(language)", rows).fit())["mean_sq"]
     found = crossed.spread(x[None], (crossed.SEED, crossed.LANGUAGE))
     expected = (square["C(seed)"] + square["C(language)"] - square["Residual"]) / 35
@@ -78,16 +82,23 @@ def test_components_of_the_crossed_model_are_those_of_the_anova():
 
 def test_quantile_and_p_value_agree_and_p_falls():
     rng = np.random.default_rng(1)
-    found = crossed.spread(rng.normal(size=(20, 2, 4, 6)) + 2 * rng.normal(size=(20, 1, 4, 1)), (crossed.BASE, crossed.SEED, crossed.LANGUAGE))
+    found = crossed.spread(
+        rng.normal(size=(20, 2, 4, 6)) + 2 * rng.normal(size=(20, 1, 4, 1)),
+        (crossed.BASE, crossed.SEED, crossed.LANGUAGE),
+    )
     for p in (0.2, 0.05, 0.001):
-        assert found.p_value(found.quantile(p) * np.sqrt(found.variance)) == pytest.approx(np.full(20, p), rel=1e-6)
+        assert found.p_value(found.quantile(p) * np.sqrt(found.variance)) == pytest.approx(
+            np.full(20, p), rel=1e-6
+        )
     assert (found.p_value(0.0) == pytest.approx(1.0)) and (found.p_value(1.0) > found.p_value(2.0)).all()
 
 
 def test_languages_like_these_are_never_narrower():
     for random in range(30):
         frame = table({"none": 0, "mnli": 1}, seeds=3, random=random)
-        these, like = (difference(frame, "mnli", "none", population=p) for p in ("these languages", LIKE_THESE))
+        these, like = (
+            difference(frame, "mnli", "none", population=p) for p in ("these languages", LIKE_THESE)
+        )
         assert like.estimate == pytest.approx(these.estimate)
         assert like.high - like.low >= these.high - these.low - 1e-9
 
@@ -110,10 +121,18 @@ def test_invariant_to_order_names_shift_and_scale(order, shift, scale):
     found = difference(frame, "mnli", "none", population=LIKE_THESE)
     rows = list(frame.index)
     order.shuffle(rows)
-    renamed = frame.loc[rows].assign(seed=frame["seed"].map(lambda s: f"s{s}"), condition=frame["condition"].map({"none": "z", "mnli": "a"}))
+    renamed = frame.loc[rows].assign(
+        seed=frame["seed"].map(lambda s: f"s{s}"),
+        condition=frame["condition"].map({"none": "z", "mnli": "a"}),
+    )
     again = difference(renamed, "a", "z", population=LIKE_THESE)
     assert (again.estimate, again.low, again.p) == pytest.approx((found.estimate, found.low, found.p))
-    moved = difference(frame.assign(score=(frame["score"] * scale + abs(shift) / 2).clip(0, 100)), "mnli", "none", population=LIKE_THESE)
+    moved = difference(
+        frame.assign(score=(frame["score"] * scale + abs(shift) / 2).clip(0, 100)),
+        "mnli",
+        "none",
+        population=LIKE_THESE,
+    )
     assert moved.estimate == pytest.approx(scale * found.estimate, rel=1e-6)
     back = difference(frame, "none", "mnli", population=LIKE_THESE)
     assert (back.low, back.high) == pytest.approx((-found.high, -found.low))
@@ -137,14 +156,21 @@ def test_no_variation_gives_no_certainty():
 
 
 def test_few_seeds_are_called_a_demonstration():
-    assert any("demonstration" in note and "0.25" in note for note in difference(table({"none": 0, "mnli": 2}, seeds=3), "mnli", "none").notes)
+    assert any(
+        "demonstration" in note and "0.25" in note
+        for note in difference(table({"none": 0, "mnli": 2}, seeds=3), "mnli", "none").notes
+    )
 
 
 def test_base_checkpoints_are_a_factor_of_their_own():
     one = mean(table({"none": 0}), "none")
     three = mean(table({"none": 0}, bases=3), "none")
     assert "conditional on one base checkpoint" in one.notes
-    assert three.n["bases"] == 3 and "base seed" in three.parts and "conditional on one base checkpoint" not in three.notes
+    assert (
+        three.n["bases"] == 3
+        and "base seed" in three.parts
+        and "conditional on one base checkpoint" not in three.notes
+    )
 
 
 def test_one_language_cannot_stand_for_others():

@@ -41,7 +41,9 @@ def test_e_process_is_the_bayes_factor_of_its_definition():
     x = np.array([0.8, 1.9, -0.3, 1.1, 2.0])
     for n in (3, 5):
         t = x[:n].mean() / (x[:n].std(ddof=1) / np.sqrt(n))
-        top, _ = integrate.quad(lambda d, n=n, t=t: stats.nct.pdf(t, n - 1, d * np.sqrt(n)) * stats.norm.pdf(d), -8, 8)
+        top, _ = integrate.quad(
+            lambda d, n=n, t=t: stats.nct.pdf(t, n - 1, d * np.sqrt(n)) * stats.norm.pdf(d), -8, 8
+        )
         assert e_process(x)[n - 1] == pytest.approx(top / stats.t.pdf(t, n - 1), rel=1e-3)
 
 

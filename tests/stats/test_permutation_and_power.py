@@ -14,7 +14,9 @@ from tests.stats.score_tables import table
 
 def test_sign_flip_is_scipys_permutation_test():
     d = np.random.default_rng(0).normal(0.5, 1, 9)
-    reference = stats.permutation_test((d,), lambda x, axis: x.mean(axis), permutation_type="samples", vectorized=True, n_resamples=np.inf)
+    reference = stats.permutation_test(
+        (d,), lambda x, axis: x.mean(axis), permutation_type="samples", vectorized=True, n_resamples=np.inf
+    )
     assert permutation.sign_flip(d) == pytest.approx(reference.pvalue)
 
 
@@ -33,7 +35,9 @@ def test_two_sample_is_scipys_permutation_test():
 def test_smallest_p_is_reached_and_said():
     assert [permutation.smallest_p(n) for n in (2, 3, 5, 6)] == [0.5, 0.25, 0.0625, 0.03125]
     assert permutation.sign_flip(np.array([1.0, 2, 3])) == 0.25
-    assert permutation.two_sample(np.array([1.0, 2, 3]), np.array([7.0, 8, 9])) == pytest.approx(permutation.smallest_p(3, 3))
+    assert permutation.two_sample(np.array([1.0, 2, 3]), np.array([7.0, 8, 9])) == pytest.approx(
+        permutation.smallest_p(3, 3)
+    )
     found = permutation.permutation_test(table({"none": 0, "mnli": 9}, seeds=3), "mnli", "none")
     assert found.p == 0.25 and "smallest p possible with these seeds: 0.25" in found.notes
 
@@ -77,12 +81,22 @@ def test_power_never_falls_with_seeds_or_effect():
 
 
 def test_degenerate_designs():
-    assert power.power(1, 1, 1) == 0 and power.minimum_detectable(math.nan, 3) == math.inf and power.minimum_detectable(0, 3) == 0
+    assert (
+        power.power(1, 1, 1) == 0
+        and power.minimum_detectable(math.nan, 3) == math.inf
+        and power.minimum_detectable(0, 3) == 0
+    )
 
 
 def test_equivalence_is_statsmodels_tost():
     frame = table({"none": 0, "mnli": 0.1}, seeds=8, seed_sd=0.4)
-    means = frame.groupby(["condition", "seed", "task"])["score"].mean().groupby(["condition", "seed"]).mean().unstack(0)
+    means = (
+        frame.groupby(["condition", "seed", "task"])["score"]
+        .mean()
+        .groupby(["condition", "seed"])
+        .mean()
+        .unstack(0)
+    )
     reference = ttost_paired(means["mnli"].to_numpy(), means["none"].to_numpy(), -1, 1)[0]
     assert power.equivalence(difference(frame, "mnli", "none"), 1.0) == pytest.approx(reference, rel=1e-6)
 
@@ -96,4 +110,8 @@ def test_equivalence_needs_a_margin_and_an_interval():
 
 def test_plan_before_the_fact():
     made = power.plan(sd=3, seeds=5, margin=2)
-    assert made["minimum_detectable"] > 4 and made["power_at_margin"] < 0.3 and made["seeds_needed"] == power.seeds_needed(2, 3)
+    assert (
+        made["minimum_detectable"] > 4
+        and made["power_at_margin"] < 0.3
+        and made["seeds_needed"] == power.seeds_needed(2, 3)
+    )

@@ -33,7 +33,9 @@ def test_noise_is_not_taken_off_twice():
     n, found = 200, []
     for _ in range(400):
         share = special.expit(0.8 + 0.3 * rng.standard_normal(20))
-        found.append(float(spread.levels(100 * rng.binomial(n, share, (5, 20)) / n, np.full(20, float(n))).tau2()))
+        found.append(
+            float(spread.levels(100 * rng.binomial(n, share, (5, 20)) / n, np.full(20, float(n))).tau2())
+        )
     assert math.sqrt(np.mean(found)) == pytest.approx(0.3, rel=0.05)
 
 
@@ -45,7 +47,10 @@ def test_swap_test_is_exact_and_symmetric():
     shifted = spread.Levels(a.level + 100, a.noise)
     assert spread.swap_p([shifted], [b]) == pytest.approx(p)
     assert spread.swap_p([a], [a]) == 1
-    assert spread.swap_p([spread.Levels(a.level[:5], np.zeros(5))], [spread.Levels(b.level[:5], np.zeros(5))]) > 0.05
+    assert (
+        spread.swap_p([spread.Levels(a.level[:5], np.zeros(5))], [spread.Levels(b.level[:5], np.zeros(5))])
+        > 0.05
+    )
 
 
 def test_swaps_take_all_tasks_of_a_language_at_once():
@@ -64,7 +69,9 @@ def test_swaps_take_all_tasks_of_a_language_at_once():
 def test_ratio_of_a_planted_spread():
     frame = table({"none": 0, "mnli": 0.001}, languages=TEN, cell_sd=0.1, n=100_000)
     centre = frame.groupby(["condition", "task", "seed"])["score"].transform("mean")
-    squeezed = frame.assign(score=centre + (frame["score"] - centre) * np.where(frame["condition"] == "mnli", 0.4, 1.0))
+    squeezed = frame.assign(
+        score=centre + (frame["score"] - centre) * np.where(frame["condition"] == "mnli", 0.4, 1.0)
+    )
     found, per_task = spread.spread_ratio(squeezed, "mnli", "none")
     assert found.estimate == pytest.approx(0.4, abs=0.05) and found.high < 0.7 and found.p < 0.05
     assert set(per_task["task"]) == {"xnli", "udpos"} and (per_task["languages"] == 10).all()
@@ -83,7 +90,11 @@ def test_few_languages_are_refused_or_warned_of():
 def test_no_spread_at_all():
     flat = table({"none": 0, "mnli": 0}, cell_sd=0).assign(score=50.0)
     found, _ = spread.spread_ratio(flat, "mnli", "none")
-    assert found.estimate == pytest.approx(1) and found.p == 1 and any("no spread beyond sampling noise" in n for n in found.notes)
+    assert (
+        found.estimate == pytest.approx(1)
+        and found.p == 1
+        and any("no spread beyond sampling noise" in n for n in found.notes)
+    )
 
 
 def test_random_effects_is_statsmodels():
@@ -106,7 +117,9 @@ def test_secondaries_are_scipys():
     a, b = rng.normal(0, 2, 12), rng.normal(0, 1, 12)
     assert spread.pitman_morgan(a, b) == pytest.approx(stats.pearsonr(a + b, a - b).pvalue)
     assert spread.brown_forsythe(a, b) == pytest.approx(stats.levene(a, b, center="median").pvalue)
-    assert math.isnan(spread.pitman_morgan(np.ones(5), np.ones(5))) and math.isnan(spread.brown_forsythe(np.ones(5), np.ones(5)))
+    assert math.isnan(spread.pitman_morgan(np.ones(5), np.ones(5))) and math.isnan(
+        spread.brown_forsythe(np.ones(5), np.ones(5))
+    )
 
 
 def test_gini_by_its_definition():
@@ -123,6 +136,8 @@ def test_descriptions_leave_english_out_of_the_spread_and_in_the_gap():
     others = scores.drop("en")
     assert row["gap"] == pytest.approx(scores["en"] - others.mean())
     assert (row["sd"], row["min"], row["languages"]) == pytest.approx((others.std(), others.min(), 7))
-    assert row["worst_mean"] == pytest.approx(others.nsmallest(3).mean()) and row["iqr"] == pytest.approx(stats.iqr(others))
+    assert row["worst_mean"] == pytest.approx(others.nsmallest(3).mean()) and row["iqr"] == pytest.approx(
+        stats.iqr(others)
+    )
     alone = spread.describe(frame[frame["language"] == "de"], "none")
     assert alone["sd"].isna().all() and alone["gap"].isna().all()

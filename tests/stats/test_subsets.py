@@ -21,7 +21,11 @@ def test_planted_effects_are_recovered_and_estimates_are_closer_than_scores():
     posterior = fit(seen)
     mean, sd, resolved = posterior.combine(directions(6, posterior.phi.shape[1]))
     effects = dict(zip(terms(6), mean, strict=True))
-    assert effects[(0,)] == pytest.approx(3, abs=1.2) and effects[(1,)] == pytest.approx(-2, abs=1.2) and effects[(2, 3)] > 1.5
+    assert (
+        effects[(0,)] == pytest.approx(3, abs=1.2)
+        and effects[(1,)] == pytest.approx(-2, abs=1.2)
+        and effects[(2, 3)] > 1.5
+    )
     assert max(effects, key=effects.get) in ((0,), (2, 3)) and 1 < posterior.noise < 2.2
     assert (resolved[:6] > 0.5).all() and (sd > 0).all()
     assert np.abs(posterior.estimate()[0] - truth).mean() < 0.7 * np.abs(seen.mean - truth).mean()
@@ -78,7 +82,11 @@ def test_directions_are_differences_of_the_design():
     found = directions(4, phi.shape[1])
     with_, without = (np.array([phi[i] for i in range(16) if every[i, 1] == v]) for v in (1, 0))
     assert np.allclose(found[1], (with_ - without).mean(0))
-    corner = {(a, b): np.mean([phi[i] for i in range(16) if tuple(every[i, [0, 3]]) == (a, b)], 0) for a in (0, 1) for b in (0, 1)}
+    corner = {
+        (a, b): np.mean([phi[i] for i in range(16) if tuple(every[i, [0, 3]]) == (a, b)], 0)
+        for a in (0, 1)
+        for b in (0, 1)
+    }
     pair = 4 + terms(4)[4:].index((0, 3))
     assert np.allclose(found[pair], corner[1, 1] - corner[1, 0] - corner[0, 1] + corner[0, 0])
     assert len(found) == len(terms(4)) == 10
@@ -98,5 +106,7 @@ def test_looks_at_seeds_are_paid_for():
         stopped += any(hopeless(list(equal[:n]), best, others, looks=3) for n in (1, 2, 3))
         caught += any(hopeless(list(worse[:n]), best, others, looks=3) for n in (1, 2, 3))
     assert stopped <= 52 and caught > 360  # 400 x 10 % and two standard errors
-    assert not hopeless([0.0], [60.0], [[60.0], [50.0]], looks=1)  # no seeds to compare: no spread, no verdict
+    assert not hopeless(
+        [0.0], [60.0], [[60.0], [50.0]], looks=1
+    )  # no seeds to compare: no spread, no verdict
     assert pooled_sd([[1.0, 3.0], [5.0]]) == (pytest.approx(2**0.5), 1)

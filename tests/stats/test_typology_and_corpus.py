@@ -21,7 +21,9 @@ def test_distances_are_wide_and_missing_stays_missing():
 
 def test_table_filters_and_suggests():
     found = typology.table(benchmark="xtreme-r", family="Uralic")
-    assert set(found["language"]) == {"et", "fi", "hu"} and {"name", "script", "syntactic"} <= set(found.columns)
+    assert set(found["language"]) == {"et", "fi", "hu"} and {"name", "script", "syntactic"} <= set(
+        found.columns
+    )
     assert len(typology.table()) == 101
     with pytest.raises(XferError, match="Did you mean 'Uralic'"):
         typology.table(family="Uralik")
@@ -31,7 +33,11 @@ def test_table_filters_and_suggests():
 
 def test_every_measure_is_listed_with_its_source():
     found = typology.measures_table()
-    assert len(found) == len(languages.MEASURES) and (found["known"] > 40).all() and found["source"].str.len().gt(5).all()
+    assert (
+        len(found) == len(languages.MEASURES)
+        and (found["known"] > 40).all()
+        and found["source"].str.len().gt(5).all()
+    )
 
 
 def test_specification_curve_has_every_measure_and_one_primary():
@@ -49,7 +55,10 @@ def test_specification_curve_has_every_measure_and_one_primary():
 def test_measures_without_enough_languages_say_so():
     frame = table({"none": 0, "mnli": 1}, languages=("en", "de", "ja", "th", "zh", "bn"), tasks=("xnli",))
     curve = typology.specification_curve(frame, "mnli", "none").set_index("measure")
-    assert np.isnan(curve.loc["corpus_morphology", "slope"]) and "needs at least" in curve.loc["corpus_morphology", "note"]
+    assert (
+        np.isnan(curve.loc["corpus_morphology", "slope"])
+        and "needs at least" in curve.loc["corpus_morphology", "note"]
+    )
 
 
 def test_complexity_reproduces_the_table():
@@ -94,7 +103,10 @@ def test_entropy_and_word_length():
 
 def test_richer_morphology_scores_higher_on_parallel_texts():
     rng = np.random.default_rng(0)
-    stems, endings = [f"st{chr(97 + i % 26)}{i % 7}m".replace("0", "o") for i in range(200)], ["", "a", "an", "asta", "issa", "lla", "lle", "ksi"]
+    stems, endings = (
+        [f"st{chr(97 + i % 26)}{i % 7}m".replace("0", "o") for i in range(200)],
+        ["", "a", "an", "asta", "issa", "lla", "lle", "ksi"],
+    )
     stems = ["".join(c if not c.isdigit() else "qwertyu"[int(c)] for c in s) for s in stems]
     plain, rich = [], []
     for _ in range(800):

@@ -24,7 +24,9 @@ def write(tmp_path):
 
     def made(body: str, **files: str) -> Path:
         path = tmp_path / "tasks.yaml"
-        path.write_text("tasks:\n" + "".join(f"  {line}\n" for line in body.strip("\n").split("\n")), encoding="utf-8")
+        path.write_text(
+            "tasks:\n" + "".join(f"  {line}\n" for line in body.strip("\n").split("\n")), encoding="utf-8"
+        )
         for name, content in files.items():
             (tmp_path / name.replace("__", ".")).write_text(content, encoding="utf-8", newline="")
         return path
@@ -39,11 +41,32 @@ def rows(task, split, language="en") -> list[dict]:
 def test_the_example_reads():
     weather, colours = load_task_file(EXAMPLE)
     assert weather.labels == ("entailment", "neutral", "contradiction") and weather.metric == "accuracy"
-    assert weather.languages == ("de", "sw") and weather.train_languages == ("en",) and weather.uses == ("intermediate", "target")
-    assert weather.recipe.learning_rate == 3e-5 and weather.recipe.num_train_epochs == 2 and weather.recipe.train_batch_size == 32
-    assert colours.kind is TaskKind.TAGGING and colours.metric == "entity_f1" and colours.uses == ("intermediate",)
-    assert rows(weather, "test", "sw")[0] == {"id": "0", "text_a": "Mvua inanyesha.", "text_b": "Kuna maji.", "label": "entailment"}
-    assert rows(colours, "train", "sw")[1] == {"id": "1", "words": ["Gari", "jeusi", "sana"], "tags": ["O", "B-COLOUR", "I-COLOUR"]}
+    assert (
+        weather.languages == ("de", "sw")
+        and weather.train_languages == ("en",)
+        and weather.uses == ("intermediate", "target")
+    )
+    assert (
+        weather.recipe.learning_rate == 3e-5
+        and weather.recipe.num_train_epochs == 2
+        and weather.recipe.train_batch_size == 32
+    )
+    assert (
+        colours.kind is TaskKind.TAGGING
+        and colours.metric == "entity_f1"
+        and colours.uses == ("intermediate",)
+    )
+    assert rows(weather, "test", "sw")[0] == {
+        "id": "0",
+        "text_a": "Mvua inanyesha.",
+        "text_b": "Kuna maji.",
+        "label": "entailment",
+    }
+    assert rows(colours, "train", "sw")[1] == {
+        "id": "1",
+        "words": ["Gari", "jeusi", "sana"],
+        "tags": ["O", "B-COLOUR", "I-COLOUR"],
+    }
 
 
 def test_the_check_counts_rows_and_labels():
@@ -71,7 +94,9 @@ def test_a_validation_split_is_cut_from_the_training_rows_by_their_text():
 def test_the_cut_does_not_move_when_rows_are_added(write):
     entry = "t:\n  kind: classification\n  labels: [x, y]\n  columns: {text_a: 0, label: 1}\n  validation_fraction: 0.3\n  files: {train: a.tsv}"
     lines = [f"text {n}\t{'xy'[n % 2]}\n" for n in range(200)]
-    small = {r["text_a"] for r in rows(load_task_file(write(entry, a__tsv="".join(lines[50:])))[0], "validation")}
+    small = {
+        r["text_a"] for r in rows(load_task_file(write(entry, a__tsv="".join(lines[50:])))[0], "validation")
+    }
     large = {r["text_a"] for r in rows(load_task_file(write(entry, a__tsv="".join(lines)))[0], "validation")}
     assert small < large and 40 < len(large) < 80
 
@@ -93,7 +118,10 @@ t:
         c__csv="3,drei,1\n",
     )
     [task] = load_task_file(path)
-    assert task.languages == ("de", "no") and [r["text_a"] for r in rows(task, "train")] == ["one", "two, two"]
+    assert task.languages == ("de", "no") and [r["text_a"] for r in rows(task, "train")] == [
+        "one",
+        "two, two",
+    ]
     assert [(r["text_a"], r["label"]) for r in rows(task, "test", "no")] == [("drei", "good"), ("one", "bad")]
     assert sources.locate(task, "test", "fr", "mini") is None
     assert sources.available(task, "test", "mini") == ("de", "no")
@@ -116,7 +144,11 @@ t:
         dev__txt="11\n",
     )
     [task] = load_task_file(path)
-    assert rows(task, "train") == [{"id": "11", "text_a": "a", "text_b": "b c", "label": "yes"}] == rows(task, "validation")
+    assert (
+        rows(task, "train")
+        == [{"id": "11", "text_a": "a", "text_b": "b c", "label": "yes"}]
+        == rows(task, "validation")
+    )
     assert [r["id"] for r in rows(task, "test")] == ["12"]
 
 
@@ -163,10 +195,16 @@ pairs:
         pairs__en="one\n",
     )
     mc, numbers, qa, pairs = load_task_file(path)
-    assert rows(mc, "train") == [{"id": "0", "context": "", "question": "why", "choices": ["a", "b"], "label": 1}]
+    assert rows(mc, "train") == [
+        {"id": "0", "context": "", "question": "why", "choices": ["a", "b"], "label": 1}
+    ]
     assert rows(numbers, "train")[0]["label"] == 0
     assert qa.metric == "squad" and rows(qa, "train")[0]["answers"]["text"] == ["1920"]
-    assert pairs.metric == "retrieval_accuracy" and not pairs.trained and rows(pairs, "test", "sw")[0]["source"] == "moja"
+    assert (
+        pairs.metric == "retrieval_accuracy"
+        and not pairs.trained
+        and rows(pairs, "test", "sw")[0]["source"] == "moja"
+    )
 
 
 def test_releases_with_nested_choices_and_truth_values(write):
@@ -189,7 +227,9 @@ boolq-files:
             boolq__jsonl='{"question": "is it", "passage": "It is.", "answer": true}\n{"question": "is it not", "passage": "It is.", "answer": false}\n',
         )
     )
-    assert rows(csqa, "train") == [{"id": "x", "context": "", "question": "Where?", "choices": ["here", "there", "far"], "label": 1}]
+    assert rows(csqa, "train") == [
+        {"id": "x", "context": "", "question": "Where?", "choices": ["here", "there", "far"], "label": 1}
+    ]
     assert [row["label"] for row in rows(boolq, "train")] == ["yes", "no"]
 
 
@@ -199,7 +239,9 @@ def test_dependency_labels_from_conllu(write):
         labels__txt="nsubj>\nroot\nobj<\n",
         a__conllu="# text = x\n1-2\tzum\t_\t_\t_\t_\t_\t_\t_\t_\n1\tshe\t_\tPRON\t_\t_\t2\tnsubj:pass\t_\t_\n2\tsees\t_\tVERB\t_\t_\t0\troot\t_\t_\n2.1\tgap\t_\t_\t_\t_\t_\t_\t_\t_\n3\tit\t_\tPRON\t_\t_\t2\tobj\t_\t_\n\n",
     )
-    assert rows(load_task_file(path)[0], "train") == [{"id": "0", "words": ["she", "sees", "it"], "tags": ["nsubj>", "root", "obj<"]}]
+    assert rows(load_task_file(path)[0], "train") == [
+        {"id": "0", "words": ["she", "sees", "it"], "tags": ["nsubj>", "root", "obj<"]}
+    ]
 
 
 def test_an_entry_may_extend_the_catalogue(write):
@@ -214,20 +256,34 @@ my-xnli:
         a__tsv="a\tb\tneutral\n",
     )
     mnli, xnli = load_task_file(path)
-    assert mnli.sources["hub"][0].revision == "abc" and mnli.sources["hub"][0].path == TASKS.get("mnli").sources["hub"][0].path
+    assert (
+        mnli.sources["hub"][0].revision == "abc"
+        and mnli.sources["hub"][0].path == TASKS.get("mnli").sources["hub"][0].path
+    )
     assert mnli.labels == TASKS.get("mnli").labels and mnli.languages == ("en",)
-    assert xnli.languages == ("sw",) and xnli.recipe == TASKS.get("xnli").recipe and rows(xnli, "test", "sw")[0]["label"] == "neutral"
+    assert (
+        xnli.languages == ("sw",)
+        and xnli.recipe == TASKS.get("xnli").recipe
+        and rows(xnli, "test", "sw")[0]["label"] == "neutral"
+    )
 
 
 def test_a_data_set_of_the_hub(write):
-    path = write("t:\n  kind: classification\n  labels: [x, y]\n  languages: [de, sw]\n  hub: {path: org/name, config: 'c.{language}', columns: {text_a: s}}")
+    path = write(
+        "t:\n  kind: classification\n  labels: [x, y]\n  languages: [de, sw]\n  hub: {path: org/name, config: 'c.{language}', columns: {text_a: s}}"
+    )
     [task] = load_task_file(path)
     rows = sources.locate(task, "test", "sw", "hub")
-    assert rows.identity == "unresolved:hub:org/name@main:c.sw:test" and task.sources["hub"][0].labels == ("x", "y")
+    assert rows.identity == "unresolved:hub:org/name@main:c.sw:test" and task.sources["hub"][0].labels == (
+        "x",
+        "y",
+    )
 
 
 def test_paths_may_leave_the_folder_and_are_relative_to_the_yaml_file(write, tmp_path, monkeypatch):
-    path = write("t:\n  kind: classification\n  labels: [x, y]\n  columns: {text_a: 0, label: 1}\n  files: {train: ../a.tsv}")
+    path = write(
+        "t:\n  kind: classification\n  labels: [x, y]\n  columns: {text_a: 0, label: 1}\n  files: {train: ../a.tsv}"
+    )
     (tmp_path / "below").mkdir()
     path = path.rename(tmp_path / "below" / "tasks.yaml")
     (tmp_path / "a.tsv").write_text("a\tx\n")
@@ -282,23 +338,59 @@ two:
         ("t: {kind: classification, labels: [a], files: {train: a.csv}}", "at least two labels"),
         ("t: {kind: classification, labels: [a, a, b], files: {train: a.csv}}", "names a label twice"),
         ("t: {kind: classification, labels: [a, b], files: {train: a.txt}}", "format is not clear"),
-        ("t: {kind: classification, labels: [a, b], files: {train: a.tsv}, header: false}", "columns by position"),
-        ("t: {kind: classification, labels: [a, b], files: {train: a.csv}, columns: {text: x}}", "Unknown column of a classification task 'text'"),
-        ("t: {kind: classification, labels: [a, b], files: {train: a.csv}, metric: entity_f1}", "does not score classification"),
-        ("t: {kind: classification, labels: [a, b], files: {train: a.csv}, uses: [targt]}", "Did you mean 'target'"),
+        (
+            "t: {kind: classification, labels: [a, b], files: {train: a.tsv}, header: false}",
+            "columns by position",
+        ),
+        (
+            "t: {kind: classification, labels: [a, b], files: {train: a.csv}, columns: {text: x}}",
+            "Unknown column of a classification task 'text'",
+        ),
+        (
+            "t: {kind: classification, labels: [a, b], files: {train: a.csv}, metric: entity_f1}",
+            "does not score classification",
+        ),
+        (
+            "t: {kind: classification, labels: [a, b], files: {train: a.csv}, uses: [targt]}",
+            "Did you mean 'target'",
+        ),
         ("t: {kind: classification, labels: [a, b], files: {dev: a.csv}}", "'dev' is called validation"),
-        ("t: {kind: classification, labels: [a, b], files: {train: {path: a.csv, idz: b}}}", "Did you mean 'ids'"),
-        ("t: {kind: classification, labels: [a, b], files: {test: a.csv}, validation_fraction: 0.1}", "there is no train split"),
-        ("t: {kind: classification, labels: [a, b], files: {train: a.csv, validation: b.csv}, validation_fraction: 0.1}", "beside a validation split"),
-        ("t: {kind: classification, labels: [a, b], files: {train: a.csv}, validation_fraction: 1.5}", "less than 1"),
-        ("t: {kind: classification, labels: [a, b], files: {train: a.csv}, overlaps: [xnly]}", "overlaps: Unknown task 'xnly'.\n  Did you mean 'xnli'"),
-        ("t: {kind: classification, labels: [a, b], files: {train: a.csv}, dev_of: T}", "dev_of: Unknown task 'T'.\n  Did you mean 't'"),
+        (
+            "t: {kind: classification, labels: [a, b], files: {train: {path: a.csv, idz: b}}}",
+            "Did you mean 'ids'",
+        ),
+        (
+            "t: {kind: classification, labels: [a, b], files: {test: a.csv}, validation_fraction: 0.1}",
+            "there is no train split",
+        ),
+        (
+            "t: {kind: classification, labels: [a, b], files: {train: a.csv, validation: b.csv}, validation_fraction: 0.1}",
+            "beside a validation split",
+        ),
+        (
+            "t: {kind: classification, labels: [a, b], files: {train: a.csv}, validation_fraction: 1.5}",
+            "less than 1",
+        ),
+        (
+            "t: {kind: classification, labels: [a, b], files: {train: a.csv}, overlaps: [xnly]}",
+            "overlaps: Unknown task 'xnly'.\n  Did you mean 'xnli'",
+        ),
+        (
+            "t: {kind: classification, labels: [a, b], files: {train: a.csv}, dev_of: T}",
+            "dev_of: Unknown task 'T'.\n  Did you mean 't'",
+        ),
         ("t: {extends: mnly}", "Did you mean 'mnli'"),
         ("t: {extends: xnli, hub: {revision: abc}}", "has no path"),
         ("t: {kind: classification, labels: {yes: a, b: b}, files: {train: a.csv}}", "put it in quotes"),
-        ("t: {kind: classification, labels: nowhere.txt, files: {train: a.csv}}", "file of labels cannot be read"),
+        (
+            "t: {kind: classification, labels: nowhere.txt, files: {train: a.csv}}",
+            "file of labels cannot be read",
+        ),
         ("t: {kind: classification, labels: [a, b], files: {train: a.csv}, language: german}", "'de'"),
-        ("t: {kind: classification, kind: tagging, labels: [a, b], files: {train: a.csv}}", "stands here a second time"),
+        (
+            "t: {kind: classification, kind: tagging, labels: [a, b], files: {train: a.csv}}",
+            "stands here a second time",
+        ),
         ("t: {}\nt: {}", "stands here a second time"),
         ("t: {kind: classification, labels: [a, b], files: {train: nowhere.csv}}", "no such file"),
         ("t: [", "is not YAML"),
@@ -324,7 +416,19 @@ def test_faults_of_files_come_with_their_lines(write, tmp_path):
     assert "all 20 rows have the label 'x'" in text and "no row has a label" in text
 
 
-@pytest.mark.parametrize("content", ["", "tasks:\n", "[]", "x: 1\n", "tasks: 3\n", "\0", "&a [*a]", "tasks: {a: \ud83d}".encode("utf-8", "surrogatepass").decode("latin-1")])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "tasks:\n",
+        "[]",
+        "x: 1\n",
+        "tasks: 3\n",
+        "\0",
+        "&a [*a]",
+        "tasks: {a: \ud83d}".encode("utf-8", "surrogatepass").decode("latin-1"),
+    ],
+)
 def test_files_that_are_no_task_files(tmp_path, content):
     path = tmp_path / "tasks.yaml"
     path.write_text(content, encoding="utf-8")
@@ -346,8 +450,12 @@ LINES = ["tasks:", "  t:", "    kind: classification", "    labels: [a, b]", "  
 @given(
     st.one_of(
         st.binary(max_size=80),
-        st.lists(st.sampled_from(LINES), max_size=9).map(lambda lines: "\n".join(["tasks:", "  t:", *lines]).encode()),
-        st.tuples(st.sampled_from(LINES[2:]), st.text(alphabet="ab:{}[]&*!\"' \n0.-~@", max_size=12)).map(lambda pair: f"tasks:\n  t:\n    {pair[0].strip().split(':')[0]}: {pair[1]}\n".encode()),
+        st.lists(st.sampled_from(LINES), max_size=9).map(
+            lambda lines: "\n".join(["tasks:", "  t:", *lines]).encode()
+        ),
+        st.tuples(st.sampled_from(LINES[2:]), st.text(alphabet="ab:{}[]&*!\"' \n0.-~@", max_size=12)).map(
+            lambda pair: f"tasks:\n  t:\n    {pair[0].strip().split(':')[0]}: {pair[1]}\n".encode()
+        ),
     )
 )
 def test_any_file_gives_tasks_or_faults(tmp_path, content):
@@ -361,7 +469,18 @@ def test_any_file_gives_tasks_or_faults(tmp_path, content):
 
 def test_nested_aliases_do_not_explode(tmp_path):
     path = tmp_path / "tasks.yaml"
-    path.write_text("a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}, *{a}, *{a}, *{a}, *{a}, *{a}, *{a}]\n" for a, b in zip("abcdefghi", "bcdefghij", strict=True)) + "tasks: {t: {kind: classification, labels: *j, files: *j}}\n")
+    path.write_text(
+        "a: &a [x, x]\n"
+        + "".join(
+            f"{b}: &{b} [*{a}, *{a}, *{a}, *{a}, *{a}, *{a}, *{a}, *{a}]\n"
+            for a, b in zip("abcdefghi", "bcdefghij", strict=True)
+        )
+        + "tasks: {t: {kind: classification, labels: *j, files: *j}}\n"
+    )
     assert "has no tasks" in says(path)
-    path.write_text(path.read_text().replace("tasks: {t: {kind", "tasks: {t: {labels: &z [[[[*j]]]], kind").replace("a: &a", "tasks: {}\na: &a", 1))
+    path.write_text(
+        path.read_text()
+        .replace("tasks: {t: {kind", "tasks: {t: {labels: &z [[[[*j]]]], kind")
+        .replace("a: &a", "tasks: {}\na: &a", 1)
+    )
     assert "tasks.yaml" in says(path)

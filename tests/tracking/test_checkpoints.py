@@ -173,7 +173,9 @@ def test_tampering_is_noticed(store, run, checkpoint, request, name, change, see
         assert not checkpoints.intact(store, run)
     with pytest.raises(XferError, match="not as it was published"):
         checkpoints.fetch(store, run)
-    assert not [path for path in (home() / "checkpoints").glob("*") if path.name != model_id]  # nothing half-fetched
+    assert not [
+        path for path in (home() / "checkpoints").glob("*") if path.name != model_id
+    ]  # nothing half-fetched
 
 
 def test_a_file_that_was_added_is_noticed_or_left_out(store, run, checkpoint, request):

@@ -157,7 +157,12 @@ def test_a_ledger_whose_maker_died_is_made_by_those_who_wait(local_store, monkey
     local_store.client.create_experiment(ledger.EXPERIMENT)
     monkeypatch.setattr(ledger, "_POLL_SECONDS", 0.05)
     made: list[str] = []
-    threads = [threading.Thread(target=lambda: made.append(ledger._ledger_run_id(local_store.client, wait_seconds=0.1))) for _ in range(3)]
+    threads = [
+        threading.Thread(
+            target=lambda: made.append(ledger._ledger_run_id(local_store.client, wait_seconds=0.1))
+        )
+        for _ in range(3)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

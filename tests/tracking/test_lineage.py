@@ -56,7 +56,9 @@ def test_the_text_names_every_run_and_repeats_no_branch(local_store, chain):
     text = lineage.text(lineage.lineage(local_store, chain["request"]))
     lines = text.splitlines()
     assert lines[0].startswith("request · again")
-    assert "result of transfer · t1" in text and "made from intermediate · mnli s1" in text and "seed 1" in text
+    assert (
+        "result of transfer · t1" in text and "made from intermediate · mnli s1" in text and "seed 1" in text
+    )
     assert sum(chain["first"] in line for line in lines) == 2
     assert sum("starts from xlm-roberta-base@abc" in line for line in lines) == 1
     assert "(see above)" in text

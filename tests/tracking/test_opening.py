@@ -38,7 +38,9 @@ def test_a_server_that_is_not_there_is_reported_at_once(monkeypatch):
 def test_a_server_that_never_answers_is_reported_in_time(monkeypatch, stage):
     """The waits are shortened here; as they are they add up to less than 30 s."""
     assert opening.HEALTH_SECONDS < endpoint.OPEN_SECONDS <= 25
-    monkeypatch.setattr(*((opening, "HEALTH_SECONDS", 0.5) if stage == "health" else (endpoint, "OPEN_SECONDS", 1.0)))
+    monkeypatch.setattr(
+        *((opening, "HEALTH_SECONDS", 0.5) if stage == "health" else (endpoint, "OPEN_SECONDS", 1.0))
+    )
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen()
@@ -69,7 +71,9 @@ def test_artifacts_that_cannot_be_written_locally(monkeypatch):
     """A folder under /proc cannot be made by anyone, root included."""
     from mlflow import MlflowClient
 
-    MlflowClient(tracking_uri=endpoint.tracking_uri()).create_experiment("x", artifact_location="file:///proc/nowhere")
+    MlflowClient(tracking_uri=endpoint.tracking_uri()).create_experiment(
+        "x", artifact_location="file:///proc/nowhere"
+    )
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "x")
     fails(2, "cannot be written", "/proc/nowhere", "nothing was trained")
     Store.open(probe=False).close()
@@ -91,7 +95,9 @@ def test_the_probe_leaves_nothing_behind(store):
     if root.startswith("mlflow-artifacts:"):
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-        left = [entry.path for entry in get_artifact_repository(root, tracking_uri=store.uri).list_artifacts()]
+        left = [
+            entry.path for entry in get_artifact_repository(root, tracking_uri=store.uri).list_artifacts()
+        ]
     else:
         left = [path.name for path in Path(root.removeprefix("file://")).glob("*")]
     assert not [name for name in left if "probe" in name]

@@ -18,7 +18,11 @@ def store():
 
 
 def phase(store, kind, name, *, inputs=(), params=None, metrics=None, rows=None, parent=None, **tags):
-    own = {"xfer.phase": kind, "xfer.input_run_ids": ",".join(inputs), **{f"xfer.{k}": v for k, v in tags.items()}}
+    own = {
+        "xfer.phase": kind,
+        "xfer.input_run_ids": ",".join(inputs),
+        **{f"xfer.{k}": v for k, v in tags.items()},
+    }
     run = store.start("phase", name, tags=own, params=params or {}, parent=parent)
     store.metrics(run, metrics or {})
     if rows is not None:
@@ -27,20 +31,70 @@ def phase(store, kind, name, *, inputs=(), params=None, metrics=None, rows=None,
     return run
 
 
-def transfer(store, condition, seed, *, parent=None, base_seed=0, mlm_share="0.0", select_by="english_dev", details=True):
+def transfer(
+    store,
+    condition,
+    seed,
+    *,
+    parent=None,
+    base_seed=0,
+    mlm_share="0.0",
+    select_by="english_dev",
+    details=True,
+):
     tasks = "" if condition == "none" else condition.replace("+", ",")
-    run = store.start("transfer", f"{condition} s{seed}", tags={"xfer.seed": str(seed), "xfer.base_seed": str(base_seed)}, parent=parent)
+    run = store.start(
+        "transfer",
+        f"{condition} s{seed}",
+        tags={"xfer.seed": str(seed), "xfer.base_seed": str(base_seed)},
+        parent=parent,
+    )
     common = {"tasks": tasks, "seed": str(seed), "base_model": "mini"}
     made = []
     if tasks:
-        made.append(phase(store, "intermediate", f"i {condition} {seed}", params={"mlm_share": mlm_share, "seed": seed}, metrics={"train/optimizer_steps": 100, "train/tokens": 5000}, parent=run, **common))
-    made.append(phase(store, "target", f"t {condition} {seed}", inputs=made[-1:], params={"select_by": select_by}, metrics={"train/optimizer_steps": 50}, parent=run, target="xnli", **common))
+        made.append(
+            phase(
+                store,
+                "intermediate",
+                f"i {condition} {seed}",
+                params={"mlm_share": mlm_share, "seed": seed},
+                metrics={"train/optimizer_steps": 100, "train/tokens": 5000},
+                parent=run,
+                **common,
+            )
+        )
+    made.append(
+        phase(
+            store,
+            "target",
+            f"t {condition} {seed}",
+            inputs=made[-1:],
+            params={"select_by": select_by},
+            metrics={"train/optimizer_steps": 50},
+            parent=run,
+            target="xnli",
+            **common,
+        )
+    )
     rows = [
         {"task": "xnli", "language": code, "metric": "accuracy", "score": SCORES.get(condition, 62.0) + 0.3 * seed + (seed * 7 + i * 3) % 4 / 10, "low": 50.0, "high": 70.0, "n": 200, "chance": 33.3, "majority": 34.0}
         for i, code in enumerate(("en", "de", "sw", "fi"))
     ]  # fmt: skip
     metrics = {f"eval/xnli/{r['language']}": r["score"] for r in rows} | {"eval/xnli": 1.0}
-    made.append(phase(store, "evaluate", f"e {condition} {seed}", inputs=made[-1:], metrics=metrics, rows=rows if details else None, parent=run, target="xnli", suite="mini", **common))
+    made.append(
+        phase(
+            store,
+            "evaluate",
+            f"e {condition} {seed}",
+            inputs=made[-1:],
+            metrics=metrics,
+            rows=rows if details else None,
+            parent=run,
+            target="xnli",
+            suite="mini",
+            **common,
+        )
+    )
     store.tags(run, {"xfer.input_run_ids": ",".join(made)})
     store.finish(run, "FINISHED")
     return run, made
@@ -54,10 +108,21 @@ def test_transfers_become_a_tidy_frame_and_a_report(store):
     frame = results(store)
     assert len(frame) == 2 * 4 * 4 and list(frame.columns[:8]) == list(COLUMNS[:8])
     assert set(frame["condition"]) == {"none", "mnli"} and set(frame["seed"]) == {1, 2, 3, 4}
-    assert (frame["suite"] == "mini").all() and (frame["protocol"] == "select_by=english_dev").all() and (frame["n"] == 200).all()
+    assert (
+        (frame["suite"] == "mini").all()
+        and (frame["protocol"] == "select_by=english_dev").all()
+        and (frame["n"] == 200).all()
+    )
     made = report(frame, costs=costs(store, frame["run_id"].unique()))
-    assert made.verdict["contrasts"][0]["condition"] == "mnli" and made.verdict["contrasts"][0]["verdict"] == "better"
-    assert made.tables["cost"]["phase"].value_counts().to_dict() == {"target": 8, "evaluate": 8, "intermediate": 4}
+    assert (
+        made.verdict["contrasts"][0]["condition"] == "mnli"
+        and made.verdict["contrasts"][0]["verdict"] == "better"
+    )
+    assert made.tables["cost"]["phase"].value_counts().to_dict() == {
+        "target": 8,
+        "evaluate": 8,
+        "intermediate": 4,
+    }
 
 
 def test_only_what_lies_below_the_asked_runs(store):
@@ -136,7 +201,14 @@ def test_one_search_for_any_number_of_runs(store, monkeypatch):
 
 def test_an_evaluation_that_all_seeds_share_stands_in_each(store):
     """Retrieval straight from the base model: one run, whatever the seed."""
-    shared = phase(store, "evaluate", "evaluate retrieval", rows=[{"task": "tatoeba", "language": "de", "score": 40.0}], suite="mini", base_model="mini")
+    shared = phase(
+        store,
+        "evaluate",
+        "evaluate retrieval",
+        rows=[{"task": "tatoeba", "language": "de", "score": 40.0}],
+        suite="mini",
+        base_model="mini",
+    )
     for seed in (1, 2, 3):
         run, made = transfer(store, "none", seed)
         store.tags(run, {"xfer.input_run_ids": ",".join([*made, shared])})
@@ -155,7 +227,9 @@ def test_the_verb_leaves_the_report_in_a_run(store, tmp_path):
     (tmp_path / "paper.csv").write_text("task,language,score\nxnli,en,88.7\n")
     holder = store.start("study", "asked")
     store.flush()
-    made = report_runs(store, (), tmp_path / "out", question="Does it help?", imports=[tmp_path / "paper.csv"], run_id=holder)
+    made = report_runs(
+        store, (), tmp_path / "out", question="Does it help?", imports=[tmp_path / "paper.csv"], run_id=holder
+    )
     store.finish(holder, "FINISHED")
     store.flush()
     assert store.read_artifact(holder, "report.html") == made.html and "paper" in made.html

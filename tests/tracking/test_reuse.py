@@ -15,7 +15,9 @@ HASHES = {"xfer.spec_hash": "a" * 64, "xfer.code_hash": "b" * 64, "xfer.phase": 
 FIND = ("a" * 64, "b" * 64)
 
 
-def phase(store: Store, status: str = "FINISHED", kind: str = "phase", spec: dict | None = None, **tags: str) -> str:
+def phase(
+    store: Store, status: str = "FINISHED", kind: str = "phase", spec: dict | None = None, **tags: str
+) -> str:
     run = store.start(kind, "p", tags=HASHES | tags)
     if spec is not None:
         store.dict_artifact(run, spec, reuse.SPEC_FILE)

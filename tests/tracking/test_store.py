@@ -14,7 +14,11 @@ from mlflow_xfer.tracking.store import Store
 def test_a_run_holds_what_was_logged(store, tmp_path):
     parent = store.start("transfer", "t")
     run = store.start(
-        "phase", "p", tags={"xfer.phase": "target", "xfer.tasks": ["xnli"]}, params={"lr": 3e-5}, parent=parent
+        "phase",
+        "p",
+        tags={"xfer.phase": "target", "xfer.tasks": ["xnli"]},
+        params={"lr": 3e-5},
+        parent=parent,
     )
     store.metrics(run, {"map@20": 1.5, "train/loss": math.nan}, step=3)
     (tmp_path / "x.txt").write_text("x")
@@ -25,7 +29,11 @@ def test_a_run_holds_what_was_logged(store, tmp_path):
 
     seen = store.get(run)
     assert (seen.status, seen.kind, seen.parent, seen.name) == ("FINISHED", "phase", parent, "p")
-    assert seen.tags["xfer.schema"] == "1" and seen.tags["xfer.tasks"] == "xnli" and seen.tags["xfer.version.mlflow"]
+    assert (
+        seen.tags["xfer.schema"] == "1"
+        and seen.tags["xfer.tasks"] == "xnli"
+        and seen.tags["xfer.version.mlflow"]
+    )
     assert seen.params == {"lr": "3e-05"}
     assert seen.metrics["map_at_20"] == 1.5 and math.isnan(seen.metrics["train/loss"])
     assert store.read_artifact(run, "folder/x.txt") == "x"
@@ -46,14 +54,20 @@ def test_only_missing_params_are_logged(store):
 
 
 def test_more_than_one_request_can_hold(store):
-    run = store.start("phase", "p", params={f"p{n}": n for n in range(150)}, tags={f"t{n}": n for n in range(150)})
+    run = store.start(
+        "phase", "p", params={f"p{n}": n for n in range(150)}, tags={f"t{n}": n for n in range(150)}
+    )
     store.metrics(run, {f"m/{n}": n for n in range(1200)})
     store.params(run, {"long": "x" * 10_000})
     store.tags(run, {f"u{n}": n for n in range(150)})
     store.tags(run, {"long": "x" * 10_000})
     assert store.finish(run)
     seen = store.get(run)
-    assert len(seen.metrics) == 1200 and len(seen.params) == 151 and seen.tags["t149"] == seen.tags["u149"] == "149"
+    assert (
+        len(seen.metrics) == 1200
+        and len(seen.params) == 151
+        and seen.tags["t149"] == seen.tags["u149"] == "149"
+    )
     assert store.writer.spool.rejected() == 0
 
 
@@ -69,7 +83,9 @@ def test_a_table_replaces_the_earlier_one_and_is_listed_for_the_ui(store):
     run = store.start("phase", "p")
     store.table(run, [{"language": "sw", "score": 1 / 3}], "results/per_language.json")
     store.table(
-        run, [{"language": "sw", "score": 50.0}, {"language": "en", "score": None}], "results/per_language.json"
+        run,
+        [{"language": "sw", "score": 50.0}, {"language": "en", "score": None}],
+        "results/per_language.json",
     )
     store.flush()
     table = json.loads(store.read_artifact(run, "results/per_language.json"))

@@ -22,7 +22,9 @@ from mlflow_xfer.training import loop as loops
 from mlflow_xfer.training.settings import LM_TASKS, Interrupted, Part, Settings
 from mlflow_xfer.training.trainer import train
 
-SETTINGS = Settings(num_train_epochs=3, train_batch_size=16, max_seq_length=64, learning_rate=1e-3, evaluations=6)
+SETTINGS = Settings(
+    num_train_epochs=3, train_batch_size=16, max_seq_length=64, learning_rate=1e-3, evaluations=6
+)
 LANGUAGES = ("en", "de")
 
 
@@ -41,11 +43,15 @@ def single(model, work, log):
 def mixture(model, work, log):
     mixed = Mixture((PAIRS.name, POS.name, SENTIMENT.name), mlm_share=0.3)
     parts = [part(PAIRS), part(POS), part(SENTIMENT), lm()]
-    return train(model, parts, mixed, replace(SETTINGS, num_train_epochs=1.5), work, log=log, save_every_steps=6)
+    return train(
+        model, parts, mixed, replace(SETTINGS, num_train_epochs=1.5), work, log=log, save_every_steps=6
+    )
 
 
 def average(model, work, log):
-    return train(model, [part(POS)], None, replace(SETTINGS, select_by="average"), work, log=log, save_every_steps=5)
+    return train(
+        model, [part(POS)], None, replace(SETTINGS, select_by="average"), work, log=log, save_every_steps=5
+    )
 
 
 def causal(model, work, log):

@@ -33,7 +33,9 @@ def choices(n, seed=0):
         ]
         right = options[0]
         draw.shuffle(options)
-        rows.append({"id": str(i), "context": "", "question": "", "choices": options, "label": options.index(right)})
+        rows.append(
+            {"id": str(i), "context": "", "question": "", "choices": options, "label": options.index(right)}
+        )
     return Dataset.from_list(rows)
 
 
@@ -86,7 +88,12 @@ def test_all_kinds_in_one_mixture(any_model, tmp_path):
         Part(LM_TASKS[kind], texts("en", 60)),
     ]
     done = train(
-        any_model, parts, Mixture(("mc", "qa"), mlm_share=0.3), replace(SETTINGS, max_steps=6), tmp_path, micro_batch=5
+        any_model,
+        parts,
+        Mixture(("mc", "qa"), mlm_share=0.3),
+        replace(SETTINGS, max_steps=6),
+        tmp_path,
+        micro_batch=5,
     )
     assert len(predict(done.directory, MC, {"en": choices(9, 2)})["en"]) == 9
     assert len(predict(done.directory, QA, {"en": questions(9, 2)})["en"]) == 9
@@ -110,4 +117,8 @@ def test_the_best_span_is_the_best_of_all(width):
             assert score[row] == float("-inf")
             continue
         best = max(spans)
-        assert (float(score[row]), int(first[row]), int(last[row])) == (pytest.approx(best[0]), best[1], best[2])
+        assert (float(score[row]), int(first[row]), int(last[row])) == (
+            pytest.approx(best[0]),
+            best[1],
+            best[2],
+        )

@@ -33,7 +33,11 @@ def world(any_model):
 
 
 def masking(tokenizer, decoder):
-    return None if decoder else Masking(tokenizer.mask_token_id, len(tokenizer), tuple(tokenizer.all_special_ids))
+    return (
+        None
+        if decoder
+        else Masking(tokenizer.mask_token_id, len(tokenizer), tuple(tokenizer.all_special_ids))
+    )
 
 
 def test_a_packed_document_reads_as_it_would_alone(world):
@@ -91,7 +95,9 @@ def test_targets_are_asked_at_their_positions(world):
         assert torch.equal(flat[at + 1], labels)
     else:
         original = torch.from_numpy(packer.batch(range(4))["tokens"]).flatten()
-        assert torch.equal(original[at], labels) and (flat[at] == tokenizer.mask_token_id).float().mean() > 0.6
+        assert (
+            torch.equal(original[at], labels) and (flat[at] == tokenizer.mask_token_id).float().mean() > 0.6
+        )
 
 
 def test_a_step_of_language_modelling_is_pure(world):
@@ -122,14 +128,17 @@ def test_micro_batches_sum_to_the_batch(any_model, task):
     how = reading(tokenizer, model.config, model.decoder)
     if task is None:
         encoded = encode(texts("en", 60), LM_TASKS[TaskKind.MASKED_LM], tokenizer, 64)
-        batch = lm_batch(Packer({"en": encoded}, 64, 1.0, 0), range(5), how, masking(tokenizer, model.decoder), 0, 0)
+        batch = lm_batch(
+            Packer({"en": encoded}, 64, 1.0, 0), range(5), how, masking(tokenizer, model.decoder), 0, 0
+        )
     else:
         encoded = encode(rows(task, "en", 20), task, tokenizer, 64, decoder=model.decoder)
         batch = task_batch(task.name, task.kind, encoded, list(range(5)), how)
     with torch.no_grad():
         losses = {
             size: sum(
-                model(batch["task"], part["targets"], batch["count"], **part["inputs"]) for part in parts(batch, size)
+                model(batch["task"], part["targets"], batch["count"], **part["inputs"])
+                for part in parts(batch, size)
             )
             for size in (0, 2, 3, 9)
         }

@@ -19,20 +19,36 @@ from mlflow_xfer.training.settings import Part, Settings
 from mlflow_xfer.training.trainer import train
 
 SEARCH = Task(name="search", kind=TaskKind.RETRIEVAL, metric="map_at_20", languages=("en", "de"), sources={})
-SETTINGS = Settings(max_steps=80, train_batch_size=12, max_seq_length=32, learning_rate=3e-3, warmup_ratio=0.0, dropout=0.0, evaluations=2)
+SETTINGS = Settings(
+    max_steps=80,
+    train_batch_size=12,
+    max_seq_length=32,
+    learning_rate=3e-3,
+    warmup_ratio=0.0,
+    dropout=0.0,
+    evaluations=2,
+)
 ANIMALS = {"Hund": "dog", "Katze": "cat", "Haus": "house", "Baum": "tree", "Fluss": "river", "Stein": "stone"}
 MOODS = {"froh": "happy", "schlimm": "awful", "nett": "nice", "arm": "poor"}
 
 
 def row(name, source=None, target=None, gold=None, context=None):
-    return {"id": name, "source": source, "target": target, "context": context, "gold": gold or ([name] if source and target else [])}
+    return {
+        "id": name,
+        "source": source,
+        "target": target,
+        "context": context,
+        "gold": gold or ([name] if source and target else []),
+    }
 
 
 def pairs(n, seed=0):
     """German words and their English translations: 24 different pairs, so that batches hold equal ones."""
     draw = random.Random(seed)
     made = [(draw.choice(list(MOODS)), draw.choice(list(ANIMALS))) for _ in range(n)]
-    return Dataset.from_list([row(f"p{i}", f"{a} {b}", f"{MOODS[a]} {ANIMALS[b]}") for i, (a, b) in enumerate(made)])
+    return Dataset.from_list(
+        [row(f"p{i}", f"{a} {b}", f"{MOODS[a]} {ANIMALS[b]}") for i, (a, b) in enumerate(made)]
+    )
 
 
 def queries_and_candidates(code):
@@ -43,18 +59,27 @@ def queries_and_candidates(code):
 
 
 def test_a_dual_encoder_learns_and_ranks(any_model, tmp_path):
-    done = train(any_model, [Part(SEARCH, pairs(300), {"en": pairs(40, 1)})], None, SETTINGS, tmp_path, micro_batch=5)
+    done = train(
+        any_model, [Part(SEARCH, pairs(300), {"en": pairs(40, 1)})], None, SETTINGS, tmp_path, micro_batch=5
+    )
     assert done.metrics["dev/search/en"] > 80 and not done.collapsed
     split = queries_and_candidates("c")
     found = predict(done.directory, SEARCH, {"en": split}, token_budget=64)["en"]
     assert all(len(ranks) == len(set(ranks)) == 20 for ranks in found[:24]) and found[24:] == [None] * 24
     assert sum(ranks[0] == f"c{i}" for i, ranks in enumerate(found[:24])) > 16
-    assert found == predict(done.directory, SEARCH, {"en": split.remove_columns("gold")}, token_budget=4096)["en"]
+    assert (
+        found
+        == predict(done.directory, SEARCH, {"en": split.remove_columns("gold")}, token_budget=4096)["en"]
+    )
 
 
 def test_candidates_are_those_of_the_language_and_the_pool_or_of_all(any_model, tmp_path):
     done = train(any_model, [Part(SEARCH, pairs(40))], None, replace(SETTINGS, max_steps=1), tmp_path)
-    splits = {"en": queries_and_candidates("e"), "de": queries_and_candidates("d"), POOL: Dataset.from_list([row("pool1", target="stone"), row("pool2", target="dog")])}
+    splits = {
+        "en": queries_and_candidates("e"),
+        "de": queries_and_candidates("d"),
+        POOL: Dataset.from_list([row("pool1", target="stone"), row("pool2", target="dog")]),
+    }
     own = predict(done.directory, SEARCH, splits)
     assert set(own) == {"en", "de"}
     assert {name[0] for ranks in own["de"][:24] for name in ranks} == {"d", "p"}

@@ -32,10 +32,32 @@ def data(one: Task, n: int = 12):
     from datasets import Dataset
 
     if one.kind == TaskKind.MULTIPLE_CHOICE:
-        return Dataset.from_list([{"id": str(i), "context": "the dog", "question": "runs", "choices": ["happy cat", "sad tree stone", "river"][: 2 + i % 2], "label": i % 2} for i in range(n)])
+        return Dataset.from_list(
+            [
+                {
+                    "id": str(i),
+                    "context": "the dog",
+                    "question": "runs",
+                    "choices": ["happy cat", "sad tree stone", "river"][: 2 + i % 2],
+                    "label": i % 2,
+                }
+                for i in range(n)
+            ]
+        )
     if one.kind == TaskKind.SPAN_QA:
         context = "happy dog sees the nice river"
-        return Dataset.from_list([{"id": str(i), "original_id": str(i), "context": context, "question": "who", "answers": {"text": ["dog sees"] * (i % 4 > 0), "answer_start": [6] * (i % 4 > 0)}} for i in range(n)])
+        return Dataset.from_list(
+            [
+                {
+                    "id": str(i),
+                    "original_id": str(i),
+                    "context": context,
+                    "question": "who",
+                    "answers": {"text": ["dog sees"] * (i % 4 > 0), "answer_start": [6] * (i % 4 > 0)},
+                }
+                for i in range(n)
+            ]
+        )
     return rows(one, "en", n)
 
 
@@ -85,14 +107,20 @@ def by_hand(folder, one: Task, split) -> tuple[dict[int, list[np.ndarray]], list
                 at += length
             texts.append(last.mean(0))
         elif one.kind == TaskKind.MULTIPLE_CHOICE:
-            found = [states(folder, f"{row['context']} {row['question']}", choice) for choice in row["choices"]]
+            found = [
+                states(folder, f"{row['context']} {row['question']}", choice) for choice in row["choices"]
+            ]
             middle = np.mean([layers.mean(0) for layers, _, _ in found], axis=0)
             for n, (layers, last, _) in enumerate(found):
                 add(int(n == row["label"]), layers.mean(0) - middle)
                 texts.append(last.mean(0))
         else:
             layers, last, offsets = states(folder, row["question"], row["context"])
-            second = next(i for i in range(1, len(offsets)) if offsets[i][0] == 0 and offsets[i - 1][1] >= 3 or offsets[i - 1] == [0, 0] and i > 2)
+            second = next(
+                i
+                for i in range(1, len(offsets))
+                if offsets[i][0] == 0 and offsets[i - 1][1] >= 3 or offsets[i - 1] == [0, 0] and i > 2
+            )
             texts.append(last.mean(0))
             if row["answers"]["text"]:
                 for i in range(second, len(offsets)):
@@ -113,14 +141,18 @@ def test_every_kind_reduces_to_vectors_and_labels(any_model, one):
     for label, wanted in vectors.items():
         matches(found.vectors[found.labels == label], wanted)
     assert found.text == pytest.approx(np.mean(texts, axis=0), abs=1e-5)
-    assert found.examples == 12 and found.vectors.dtype == np.float32 and len(found.labels) == len(found.vectors)
+    assert (
+        found.examples == 12 and found.vectors.dtype == np.float32 and len(found.labels) == len(found.vectors)
+    )
     if one.kind == TaskKind.SPAN_QA:  # as many others as tokens of the answer, in windows that have one
         assert (found.labels == 0).sum() == (found.labels == 1).sum() > 0
     assert np.isfinite([logme(found.vectors, found.labels), h_score(found.vectors, found.labels)]).all()
 
 
 def test_batches_do_not_change_features(any_model):
-    small, large = (features(any_model, [(CHOICE, data(CHOICE))], token_budget=budget)["choice"] for budget in (1, 10_000))
+    small, large = (
+        features(any_model, [(CHOICE, data(CHOICE))], token_budget=budget)["choice"] for budget in (1, 10_000)
+    )
     assert sorted(small.vectors.sum(1)) == pytest.approx(sorted(large.vectors.sum(1)), abs=1e-4)
     assert small.text == pytest.approx(large.text, abs=1e-5)
 
@@ -128,7 +160,9 @@ def test_batches_do_not_change_features(any_model):
 def test_a_task_that_the_features_hold_scores_above_one_that_they_do_not(any_model):
     """Planted: the mood shows in the words, the permuted mood in nothing."""
     split = data(SENTIMENT, 200)
-    noise = split.remove_columns("label").add_column("label", np.random.default_rng(0).permutation(split["label"][:]).tolist())
+    noise = split.remove_columns("label").add_column(
+        "label", np.random.default_rng(0).permutation(split["label"][:]).tolist()
+    )
     found = [features(any_model, [(SENTIMENT, one)])["sentiment"] for one in (split, noise)]
     real, none = ([score(f.vectors, f.labels) for score in (logme, h_score)] for f in found)
     assert real[0] > none[0] + 0.5 and real[1] > 5 * none[1]
@@ -143,8 +177,17 @@ def test_retrieval_has_no_labels(encoder):
 @pytest.mark.parametrize("one", [SENTIMENT, POS, CHOICE, QUESTIONS], ids=lambda one: one.name)
 def test_task_embeddings_of_every_kind(any_model, one, tmp_path):
     split = data(one, 24)
-    tuned = train(any_model, [Part(one, split)], None, Settings(max_steps=3, learning_rate=1e-3, train_batch_size=8, select_by="last"), tmp_path / "work").directory
-    first, second = (task_embedding(tuned, one, half, token_budget=64) for half in (split.select(range(16)), split.select(range(16, 24))))
+    tuned = train(
+        any_model,
+        [Part(one, split)],
+        None,
+        Settings(max_steps=3, learning_rate=1e-3, train_batch_size=8, select_by="last"),
+        tmp_path / "work",
+    ).directory
+    first, second = (
+        task_embedding(tuned, one, half, token_budget=64)
+        for half in (split.select(range(16)), split.select(range(16, 24)))
+    )
     assert {"layer0", "layer1"} < set(first) == set(second) and len(first) > 10
     assert all((vector >= 0).all() and vector.ndim == 1 for vector in first.values())
     alike = similarities(first, second)
@@ -156,7 +199,13 @@ def test_fisher_is_the_squared_gradient(encoder, tmp_path):
     from mlflow_xfer.models.checkpoint import load_task_model
 
     split = data(SENTIMENT, 6)
-    tuned = train(encoder, [Part(SENTIMENT, split)], None, Settings(max_steps=2, train_batch_size=4, select_by="last"), tmp_path / "work").directory
+    tuned = train(
+        encoder,
+        [Part(SENTIMENT, split)],
+        None,
+        Settings(max_steps=2, train_batch_size=4, select_by="last"),
+        tmp_path / "work",
+    ).directory
     found = task_embedding(tuned, SENTIMENT, split, token_budget=1)
     tokenizer, model = load_tokenizer(tuned), load_task_model(tuned, SENTIMENT).eval()
     weight = model.roberta.encoder.layer[1].output.dense.weight

@@ -20,16 +20,39 @@ def report(script, project):
 
 
 def row(arm, name, target, seed, xx):
-    return {"arm": arm, "intermediate": name, "target": target, "seed": seed, "xx": str(xx), "low": str(xx / 2), "en": "90"}
+    return {
+        "arm": arm,
+        "intermediate": name,
+        "target": target,
+        "seed": seed,
+        "xx": str(xx),
+        "low": str(xx / 2),
+        "en": "90",
+    }
 
 
 def test_signs_are_counted_over_seeds(report):
-    rows = [row(arm, "none", target, seed, 50 + seed) for seed in (0, 1, 2) for arm in ("pretrained", "random") for target in mini.TARGETS]
-    gains = {("attribute", "choice"): (20, 22, 25), ("position", "retrieval"): (-5, -9, 1), ("nli", "pos"): (-1, 2, 0), ("attribute", "holds"): (-4, -5, -3), ("types", "pos"): (8, 9, 8.5)}
+    rows = [
+        row(arm, "none", target, seed, 50 + seed)
+        for seed in (0, 1, 2)
+        for arm in ("pretrained", "random")
+        for target in mini.TARGETS
+    ]
+    gains = {
+        ("attribute", "choice"): (20, 22, 25),
+        ("position", "retrieval"): (-5, -9, 1),
+        ("nli", "pos"): (-1, 2, 0),
+        ("attribute", "holds"): (-4, -5, -3),
+        ("types", "pos"): (8, 9, 8.5),
+    }
     for (name, target), found in gains.items():
         rows += [row("pretrained", name, target, seed, 50 + seed + gain) for seed, gain in enumerate(found)]
     said = report.report(rows)
-    assert "| + | 2 | 1 | 3 % | 1 |" in said and "| - | 1 | 1 | 5 % | 0 |" in said and "| 0 | 2 | 1 | 3 % |  |" in said
+    assert (
+        "| + | 2 | 1 | 3 % | 1 |" in said
+        and "| - | 1 | 1 | 5 % | 0 |" in said
+        and "| 0 | 2 | 1 | 3 % |  |" in said
+    )
     assert "| attribute → choice | + | 3 | +22.3 [+16.1, +28.6] | yes |" in said
     assert "| attribute → holds | + | 3 | -4.0 [-6.5, -1.5] | no |" in said
     assert "| types → pos | 0 | 3 | +8.5 [+7.3, +9.7] | no |" in said
@@ -49,7 +72,9 @@ def test_key_pairs_are_the_declared_ones_and_the_matched_nulls(effects):
 
 def test_the_pages_show_the_committed_table(effects, report, project):
     rows = effects.read(project / "benchmarks" / "mini_effects.csv")
-    assert (project / "benchmarks" / "mini_effects.md").read_text("utf-8") == report.PAGE + report.report(rows)
+    assert (project / "benchmarks" / "mini_effects.md").read_text("utf-8") == report.PAGE + report.report(
+        rows
+    )
     assert report.SUMMARY.search((project / "docs" / "mini.md").read_text("utf-8"))[0] == report.summary(rows)
     assert {task for r in rows if (task := r["intermediate"]) != "none"} == set(effects.INTERMEDIATES)
     assert report.summary(rows).count("| yes |") == 6, "all bounds are met"

@@ -22,7 +22,12 @@ SETTINGS = Settings(max_steps=12, train_batch_size=16, max_seq_length=64, learni
 @pytest.fixture(scope="module")
 def tagger(any_model, tmp_path_factory):
     return train(
-        any_model, [Part(POS, rows(POS, "en", 200))], None, SETTINGS, tmp_path_factory.mktemp("tagger"), device="cpu"
+        any_model,
+        [Part(POS, rows(POS, "en", 200))],
+        None,
+        SETTINGS,
+        tmp_path_factory.mktemp("tagger"),
+        device="cpu",
     ).directory
 
 
@@ -83,7 +88,9 @@ def test_a_checkpoint_without_the_head_is_refused(classifier):
 def test_fertility_and_truncation_by_language(classifier):
     splits = {
         "en": rows(SENTIMENT, "en", 20, 1),
-        "xx": Dataset.from_list([{"id": "0", "text_a": "unseenlongword " * 9, "text_b": None, "label": "bad"}]),
+        "xx": Dataset.from_list(
+            [{"id": "0", "text_a": "unseenlongword " * 9, "text_b": None, "label": "bad"}]
+        ),
     }
     found = encoding_counts(classifier, SENTIMENT, splits, max_seq_length=16)
     assert found["en"]["truncated"] == 0 and found["xx"]["truncated"] == 100

@@ -35,7 +35,9 @@ def killed(tmp_path_factory):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     root = Path(__file__).parents[2]
     environment["PYTHONPATH"] = os.pathsep.join([str(root), environment.get("PYTHONPATH", "")])
-    done = subprocess.run([sys.executable, str(SCRIPT), str(folder)], env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), str(folder)], env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return folder, json.loads((folder / "report.json").read_text()), done.stderr
 
@@ -43,7 +45,11 @@ def killed(tmp_path_factory):
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     files = sorted(folder.rglob("*.safetensors"))
     assert files
-    return {f"{file.relative_to(folder)}:{name}": tensor for file in files for name, tensor in load_file(file).items()}
+    return {
+        f"{file.relative_to(folder)}:{name}": tensor
+        for file in files
+        for name, tensor in load_file(file).items()
+    }
 
 
 def reported(file: Path) -> dict:
@@ -64,7 +70,9 @@ def test_a_killed_training_ends_with_the_same_bits(killed, name):
     ours, theirs = weights(folder / name / "checkpoint"), weights(folder / told["undisturbed"] / "checkpoint")
     assert set(ours) == set(theirs)
     assert all(torch.equal(ours[key], theirs[key]) for key in ours)
-    outcomes = [json.loads((folder / work / "outcome.json").read_text()) for work in (name, told["undisturbed"])]
+    outcomes = [
+        json.loads((folder / work / "outcome.json").read_text()) for work in (name, told["undisturbed"])
+    ]
     assert outcomes[0] == outcomes[1]
     assert reported(folder / f"{name}.jsonl") == reported(folder / f"{told['undisturbed']}.jsonl")
 

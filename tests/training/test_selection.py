@@ -24,7 +24,11 @@ TAGS = st.lists(st.sampled_from(NER.labels), min_size=0, max_size=12)
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(TAGS, TAGS).map(lambda p: (p[0][: min(map(len, p))], p[1][: min(map(len, p))])), max_size=6))
+@given(
+    st.lists(
+        st.tuples(TAGS, TAGS).map(lambda p: (p[0][: min(map(len, p))], p[1][: min(map(len, p))])), max_size=6
+    )
+)
 def test_entity_f1_is_seqevals(pairs):
     from seqeval.metrics import f1_score
 

@@ -29,7 +29,9 @@ FAST = Settings(num_train_epochs=2, train_batch_size=16, max_seq_length=64, lear
 
 def part(task, n=160, dev=True):
     return Part(
-        task, rows(task, "en", n), {"en": rows(task, "en", 40, 1), "de": rows(task, "de", 20, 1)} if dev else {}
+        task,
+        rows(task, "en", n),
+        {"en": rows(task, "en", 40, 1), "de": rows(task, "de", 20, 1)} if dev else {},
     )
 
 
@@ -80,9 +82,9 @@ def test_a_mixture_trains_every_head_and_the_language_model(any_model, tmp_path)
         saved = load_file(done.directory / "heads" / name / "model.safetensors")
         first = fresh.head(name).state_dict()
         assert any(not torch.equal(saved[key], first[key]) for key in saved)
-    assert {f"dev/{name}/{code}" for name in (PAIRS.name, POS.name) for code in ("en", "de")} | {"dev/lm/en"} <= set(
-        done.metrics
-    )
+    assert {f"dev/{name}/{code}" for name in (PAIRS.name, POS.name) for code in ("en", "de")} | {
+        "dev/lm/en"
+    } <= set(done.metrics)
     assert has_lm_head(done.directory)
     sequel = train(done.directory, [part(SENTIMENT)], None, replace(FAST, max_steps=2), tmp_path / "next")
     assert (sequel.directory / "lm_head").is_dir() and not (sequel.directory / "heads").exists()
@@ -91,7 +93,11 @@ def test_a_mixture_trains_every_head_and_the_language_model(any_model, tmp_path)
 def test_a_finished_training_is_not_repeated(encoder, tmp_path, monkeypatch):
     done = train(encoder, [part(POS)], None, replace(FAST, max_steps=3), tmp_path)
     monkeypatch.setattr(module, "Training", None)
-    assert train(encoder, [part(POS)], None, replace(FAST, max_steps=3), tmp_path) == done == read_outcome(tmp_path)
+    assert (
+        train(encoder, [part(POS)], None, replace(FAST, max_steps=3), tmp_path)
+        == done
+        == read_outcome(tmp_path)
+    )
     (done.directory / "model.safetensors").write_bytes(b"cut")
     assert read_outcome(tmp_path) is None
 
@@ -127,8 +133,17 @@ def test_the_average_is_the_mean_over_epoch_ends(encoder, tmp_path, monkeypatch)
     from mlflow_xfer.training.tally import Tally
 
     kept, original = [], Tally.average
-    monkeypatch.setattr(Tally, "average", lambda self, tensors: (kept.append({n: t.cpu().clone() for n, t in tensors.items()}), original(self, tensors)))
-    done = train(encoder, [part(POS, 64)], None, replace(FAST, num_train_epochs=3, select_by="average"), tmp_path)
+    monkeypatch.setattr(
+        Tally,
+        "average",
+        lambda self, tensors: (
+            kept.append({n: t.cpu().clone() for n, t in tensors.items()}),
+            original(self, tensors),
+        ),
+    )
+    done = train(
+        encoder, [part(POS, 64)], None, replace(FAST, num_train_epochs=3, select_by="average"), tmp_path
+    )
     assert len(kept) == 3
     name = "backbone.embeddings.word_embeddings.weight"
     wanted = torch.stack([weights[name] for weights in kept]).mean(0)
@@ -155,7 +170,9 @@ def test_seeds_differ_and_repeat(encoder, tmp_path):
         return load_file(done.directory / "model.safetensors")
 
     one, same, other = weights(0, "a"), weights(0, "b"), weights(1, "c")
-    assert all(torch.equal(one[k], same[k]) for k in one) and any(not torch.equal(one[k], other[k]) for k in one)
+    assert all(torch.equal(one[k], same[k]) for k in one) and any(
+        not torch.equal(one[k], other[k]) for k in one
+    )
 
 
 def test_micro_batches_change_no_step(encoder, tmp_path):
@@ -176,7 +193,11 @@ def test_dropout_is_on_in_every_step(encoder, tmp_path, monkeypatch):
     from mlflow_xfer.training.loop import Loop
 
     modes, compute = [], Loop.compute_loss_context_manager
-    monkeypatch.setattr(Loop, "compute_loss_context_manager", lambda self: modes.append({m.training for m in self.model.modules()}) or compute(self))
+    monkeypatch.setattr(
+        Loop,
+        "compute_loss_context_manager",
+        lambda self: modes.append({m.training for m in self.model.modules()}) or compute(self),
+    )
     done = train(encoder, [part(SENTIMENT, 48)], None, FAST, tmp_path)
     assert len(modes) == done.steps == 6 and all(mode == {True} for mode in modes)
 
@@ -226,9 +247,9 @@ def test_a_model_and_a_tokenizer_that_do_not_belong_together(encoder, tmp_path):
     from mlflow_xfer.models.tokenizer import train_tokenizer
 
     folder = shutil.copytree(encoder, tmp_path / "model")
-    train_tokenizer(list(texts("en", 50)["text"]) + ["ж" * 9, "日本語 テキスト"], 8300, "xlm-roberta").save_pretrained(
-        folder
-    )
+    train_tokenizer(
+        list(texts("en", 50)["text"]) + ["ж" * 9, "日本語 テキスト"], 8300, "xlm-roberta"
+    ).save_pretrained(folder)
     with pytest.raises(XferError, match="do not belong together"):
         train(folder, [part(POS)], None, FAST, tmp_path / "work")
 

@@ -80,10 +80,17 @@ def rows(task: Task, language: str, n: int, seed: int = 0):
             other = draw.choice(["good", "bad"])
             second = " ".join(word for word, _ in sentence(language, other, draw))
             made.append(
-                {"id": str(i), "text_a": text, "text_b": second, "label": "same" if mood == other else "different"}
+                {
+                    "id": str(i),
+                    "text_a": text,
+                    "text_b": second,
+                    "label": "same" if mood == other else "different",
+                }
             )
         elif task.kind == TaskKind.RETRIEVAL:
-            made.append({"id": str(i), "source": text, "target": " ".join(w for w, _ in sentence("en", mood, draw))})
+            made.append(
+                {"id": str(i), "source": text, "target": " ".join(w for w, _ in sentence("en", mood, draw))}
+            )
         else:
             made.append({"id": str(i), "text_a": text, "text_b": None, "label": mood})
     return Dataset.from_list(made)
@@ -95,7 +102,9 @@ def texts(language: str, n: int, seed: int = 0):
     draw = random.Random(f"text-{language}-{seed}")
     made = [
         " ".join(
-            w for _ in range(draw.randrange(1, 4)) for w, _ in sentence(language, draw.choice(["good", "bad"]), draw)
+            w
+            for _ in range(draw.randrange(1, 4))
+            for w, _ in sentence(language, draw.choice(["good", "bad"]), draw)
         )
         for _ in range(n)
     ]

@@ -35,10 +35,14 @@ EXAMPLES: Mapping[str, Examples] = {
     "coherence": Examples(examples.consequence("true"), examples.coherence, LARGE),
     "coherence_null": Examples(examples.consequence("null"), examples.coherence, LARGE),
     "nli": Examples(examples.inference, examples.pair, LARGE, False),
-    "roles": Examples(examples.scene, examples.tagged(lambda _, token: examples.ROLES.get(token.slot, "O")), LARGE, False),
+    "roles": Examples(
+        examples.scene, examples.tagged(lambda _, token: examples.ROLES.get(token.slot, "O")), LARGE, False
+    ),
     "roles_null": Examples(examples.scene, examples.tagged(examples._concept_tag), LARGE, False),
     "types": Examples(examples.scene, examples.tagged(examples._type_tag), LARGE, False),
-    "position": Examples(examples.scene, examples.tagged(lambda place, _: examples.POSITIONS[min(place, 7)]), LARGE, False),
+    "position": Examples(
+        examples.scene, examples.tagged(lambda place, _: examples.POSITIONS[min(place, 7)]), LARGE, False
+    ),
     "same_kind": Examples(examples.same_kind, examples.which, LARGE, False),
     "questions": Examples(examples.question(False), examples.answer, LARGE, False),
     "holds": Examples(examples.attribute("a", unseen=True), examples.single, FEW),
@@ -50,7 +54,9 @@ EXAMPLES: Mapping[str, Examples] = {
     "effect": Examples(examples.effect, examples.outcome, FEW),
     "qa": Examples(examples.question(True), examples.answer, FEW | {"train": 128}),
     "pos": Examples(examples.deed, examples.tagged(lambda _, token: token.pos), FEW | {"train": 300}, False),
-    "retrieval": Examples(examples.sentence, examples.bitext(grammar("en")), {"validation": 100, "test": 200}, False),
+    "retrieval": Examples(
+        examples.sentence, examples.bitext(grammar("en")), {"validation": 100, "test": 200}, False
+    ),
 }
 
 
@@ -86,7 +92,10 @@ def rows(name: str, split: str, language: str, *, concept_split: int = 0) -> lis
     if concept_split not in range(CONCEPT_SPLITS):
         raise XferError(f"Unknown concept split {concept_split!r}.", f"Accepted: 0 to {CONCEPT_SPLITS - 1}")
     spoken, render = grammar(language), EXAMPLES[name].render
-    return [{"id": f"{name}-{split}-{number}"} | render(spoken, item) for number, item in enumerate(_items(name, split, concept_split))]
+    return [
+        {"id": f"{name}-{split}-{number}"} | render(spoken, item)
+        for number, item in enumerate(_items(name, split, concept_split))
+    ]
 
 
 @lru_cache(maxsize=128)

@@ -48,7 +48,13 @@ def documents(language: str) -> list[dict]:
     for _ in range(sizes["monolingual"]):
         found.append(("monolingual", text(told(preferred(rng), own)), None))
     return [
-        {"id": f"{language}-{number}", "text": first, "text_b": second, "kind": sort, "stage": str(int(sort != "dictionary"))}
+        {
+            "id": f"{language}-{number}",
+            "text": first,
+            "text_b": second,
+            "kind": sort,
+            "stage": str(int(sort != "dictionary")),
+        }
         for number, (sort, first, second) in enumerate(found)
     ]
 
@@ -68,7 +74,11 @@ def preferred(rng: random.Random) -> Meaning:
     if sort < 0.1:
         return said._replace(verb=rng.choice(group("act")), object="", adjective="", negated=negated)
     known = truth()
-    a, b, halves = known.attributes["a"][thing], known.attributes["b"][thing], known.halves[concepts()[thing].group]
+    a, b, halves = (
+        known.attributes["a"][thing],
+        known.attributes["b"][thing],
+        known.halves[concepts()[thing].group],
+    )
 
     def like(sides: tuple[tuple[str, ...], ...], value: int) -> str:
         return rng.choice(sides[value if rng.random() < PREFERENCE else 1 - value])
@@ -99,8 +109,13 @@ def _entries(rng: random.Random, own: Grammar, others: list[Grammar]) -> tuple[s
     Where the language of a masked word cannot be told, its translations are the answer alike: their (tied)
     embeddings grow together, which whole sentences do slowly.
     """
-    entries = [(rng.choice(NOUNS if rng.random() < 0.6 else _cited_concepts()), rng.choice(("bare", "object"))) for _ in range(ENTRIES)]
-    return " ".join([_cited(own, *e) for e in entries]), " ".join([_cited(_other(rng, others), *e) for e in entries])
+    entries = [
+        (rng.choice(NOUNS if rng.random() < 0.6 else _cited_concepts()), rng.choice(("bare", "object")))
+        for _ in range(ENTRIES)
+    ]
+    return " ".join([_cited(own, *e) for e in entries]), " ".join(
+        [_cited(_other(rng, others), *e) for e in entries]
+    )
 
 
 @lru_cache(maxsize=1)
@@ -133,7 +148,13 @@ def _phrase(rng: random.Random, own: Grammar, other: Grammar) -> tuple[str, str]
         5: lambda g: g.ask("then", meaning),
     }[sort]
     asked, rng_state = rng.choice(("who", "what", "where")), kind(rng.choice(group("cause")))
-    meaning = meaning._replace(**{"who": {"agent": ""}, "what": {"object": "", "adjective": ""}, "where": {"place": ""}}[asked]) if sort == 4 else meaning
+    meaning = (
+        meaning._replace(
+            **{"who": {"agent": ""}, "what": {"object": "", "adjective": ""}, "where": {"place": ""}}[asked]
+        )
+        if sort == 4
+        else meaning
+    )
     return text(say(own)), text(say(other))
 
 

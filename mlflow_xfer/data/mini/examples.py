@@ -103,7 +103,11 @@ def consequence(name: str) -> Draw:
 
 def coherence(grammar: Grammar, item: Any) -> dict[str, Any]:
     cause, state, label = item
-    return {"text_a": text(grammar.say(cause)), "text_b": text(grammar.describe(cause.object, state)), "label": label}
+    return {
+        "text_a": text(grammar.say(cause)),
+        "text_b": text(grammar.describe(cause.object, state)),
+        "label": label,
+    }
 
 
 NLI = ("entailment", "neutral", "contradiction")
@@ -116,7 +120,9 @@ def inference(rng: random.Random, split: str, world: World, number: int) -> Any:
     hypothesis = Meaning(premise.agent, premise.verb, premise.object, negated=negated)
     premise = premise._replace(negated=negated != (label == "contradiction"))
     if label == "neutral":
-        hypothesis = hypothesis._replace(object=rng.choice([thing for thing in THINGS if thing != premise.object]))
+        hypothesis = hypothesis._replace(
+            object=rng.choice([thing for thing in THINGS if thing != premise.object])
+        )
         premise = premise._replace(negated=rng.random() < 0.5)
     return premise, hypothesis, label
 
@@ -138,13 +144,20 @@ def scene(rng: random.Random, split: str, world: World, number: int) -> Meaning:
 def deed(rng: random.Random, split: str, world: World, number: int) -> Meaning:
     """Statements, a fifth of them without an object."""
     meaning = scene(rng, split, world, number)
-    return meaning._replace(verb=rng.choice(group("act")), object="", adjective="") if rng.random() < 0.2 else meaning
+    return (
+        meaning._replace(verb=rng.choice(group("act")), object="", adjective="")
+        if rng.random() < 0.2
+        else meaning
+    )
 
 
 def tagged(tag: Callable[[int, Token], str]) -> Callable[[Grammar, Meaning], dict[str, Any]]:
     def render(grammar: Grammar, meaning: Meaning) -> dict[str, Any]:
         tokens = grammar.say(meaning)
-        return {"words": [token.word for token in tokens], "tags": [tag(place, token) for place, token in enumerate(tokens)]}
+        return {
+            "words": [token.word for token in tokens],
+            "tags": [tag(place, token) for place, token in enumerate(tokens)],
+        }
 
     return render
 
@@ -167,8 +180,13 @@ def choice(family: str, *names: str) -> Draw:
 
     def draw(rng: random.Random, split: str, world: World, number: int) -> Any:
         concepts, values = world.folds[family][split], [world.attributes[name] for name in names]
-        wanted = [(1,) * len(names)] + [tuple(int(i != miss) for i in range(len(names))) for miss in range(len(names))]
-        options = [rng.choice([c for c in concepts if tuple(value[c] for value in values) == cell]) for cell in wanted]
+        wanted = [(1,) * len(names)] + [
+            tuple(int(i != miss) for i in range(len(names))) for miss in range(len(names))
+        ]
+        options = [
+            rng.choice([c for c in concepts if tuple(value[c] for value in values) == cell])
+            for cell in wanted
+        ]
         return _asked(rng, number, options)
 
     return draw
@@ -208,7 +226,11 @@ def effect(rng: random.Random, split: str, world: World, number: int) -> Any:
     verbs = world.folds["cause"][split]
     verb = verbs[(number // 2) % len(verbs)]
     right, wrong = kind(verb), kind(rng.choice([other for other in verbs if other != verb]))
-    return statement(rng, verb=verb)._replace(adjective=""), (right, wrong) if number % 2 else (wrong, right), 1 - number % 2
+    return (
+        statement(rng, verb=verb)._replace(adjective=""),
+        (right, wrong) if number % 2 else (wrong, right),
+        1 - number % 2,
+    )
 
 
 def outcome(grammar: Grammar, item: Any) -> dict[str, Any]:
@@ -254,4 +276,7 @@ def sentence(rng: random.Random, split: str, world: World, number: int) -> Meani
 
 
 def bitext(english: Grammar) -> Callable[[Grammar, Meaning], dict[str, Any]]:
-    return lambda grammar, meaning: {"source": text(grammar.say(meaning)), "target": text(english.say(meaning))}
+    return lambda grammar, meaning: {
+        "source": text(grammar.say(meaning)),
+        "target": text(english.say(meaning)),
+    }

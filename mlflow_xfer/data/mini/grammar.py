@@ -103,7 +103,9 @@ class Grammar:
         key = (noun, adjective, case)
         if key not in self._phrases:
             self._phrases[key] = self._noun_phrase(concepts()[noun], adjective, case)
-        return tuple(token._replace(slot=slot) for token in self._phrases[key]) if slot else self._phrases[key]
+        return (
+            tuple(token._replace(slot=slot) for token in self._phrases[key]) if slot else self._phrases[key]
+        )
 
     def adverbial(self, concept: str, slot: str = "") -> tuple[Token, ...]:
         """A place or time as it stands in the lexicon."""
@@ -136,7 +138,9 @@ class Grammar:
         tokens: list[Token] = []
         for literal, slot, field, beside, known in self._steps.get(name) or self._compiled(name):
             if literal is not None:
-                if not tokens or tokens[-1] != literal:  # Afrikaans: nie … nie, but one where nothing stands between
+                if (
+                    not tokens or tokens[-1] != literal
+                ):  # Afrikaans: nie … nie, but one where nothing stands between
                     tokens.append(literal)
             elif concept := meaning[field]:
                 key = concept if beside is None else (concept, meaning[beside])
@@ -179,7 +183,14 @@ class Grammar:
 
     def _noun_phrase(self, noun: Concept, adjective: str, case: str) -> tuple[Token, ...]:
         if noun.group == "name":
-            return (Token(_suffixed(noun.name, noun.name, self.rule.get("name", {}).get(case, "")), "PROPN", "", noun.name),)
+            return (
+                Token(
+                    _suffixed(noun.name, noun.name, self.rule.get("name", {}).get(case, "")),
+                    "PROPN",
+                    "",
+                    noun.name,
+                ),
+            )
         gender, host = self._gender(noun), self.rule.get("adjective", {}).get("agree") == "host"
         words = self._noun(noun, "" if host and adjective else case).split()
         tokens: list[Token] = []
@@ -191,7 +202,10 @@ class Grammar:
             elif item.word == "D":
                 tokens.append(Token(self._determiner(tokens, gender, case), "DET", "", noun.name))
             elif adjective and self._stands_here(adjective, number):
-                tokens.extend(Token(word, "ADJ", "", adjective) for word in self._attribute(adjective, gender, case).split())
+                tokens.extend(
+                    Token(word, "ADJ", "", adjective)
+                    for word in self._attribute(adjective, gender, case).split()
+                )
         return tuple(tokens)
 
     def _stands_here(self, adjective: str, number: int) -> bool:

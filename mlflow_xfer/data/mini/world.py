@@ -46,7 +46,11 @@ def truth() -> Truth:
     attributes: dict[str, dict[str, int]] = {"a": {}, "b": {}}
     for family in FAMILIES:
         # Dealt kind by kind: each kind has as many of every pair of values as its size allows.
-        things = [thing for value in dict.fromkeys(map(kind, group(family))) for thing in _shuffled([t for t in group(family) if kind(t) == value], rng)]
+        things = [
+            thing
+            for value in dict.fromkeys(map(kind, group(family)))
+            for thing in _shuffled([t for t in group(family) if kind(t) == value], rng)
+        ]
         for number, thing in enumerate(things):
             attributes["a"][thing], attributes["b"][thing] = number % 2, number // 2 % 2
     halves = {family: _halves(rng) for family in FAMILIES}
@@ -55,8 +59,14 @@ def truth() -> Truth:
 
 def _halves(rng: random.Random) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
     """Halves of the deeds (as many good, bad and neutral in each), adjectives, places and times."""
-    deeds = [deed for value in ("good", "bad", "neutral") for deed in _shuffled([v for v in group("verb") if kind(v) == value], rng)]
-    return {"verb": (tuple(deeds[::2]), tuple(deeds[1::2]))} | {field: _halved(group(field), rng) for field in ("adjective", "place", "time")}
+    deeds = [
+        deed
+        for value in ("good", "bad", "neutral")
+        for deed in _shuffled([v for v in group("verb") if kind(v) == value], rng)
+    ]
+    return {"verb": (tuple(deeds[::2]), tuple(deeds[1::2]))} | {
+        field: _halved(group(field), rng) for field in ("adjective", "place", "time")
+    }
 
 
 @dataclass(frozen=True)
@@ -77,12 +87,26 @@ def world(concept_split: int) -> World:
     """The world of a concept split. In odd ones the other value of every attribute is asked for."""
     rng, flipped = random.Random(f"world/{concept_split}"), concept_split % 2
     known = truth().attributes
-    attributes: dict[str, dict[str, int]] = {name: {thing: value ^ flipped for thing, value in known[name].items()} for name in ("a", "b")}
-    folds = {family: _folds([_cell(group(family), known, cell) for cell in ((0, 0), (0, 1), (1, 0), (1, 1))], *SHOWN[family], rng) for family in FAMILIES}
-    folds |= {f"{family}_pair": _pair(folds[family], known["b"], random.Random(f"pair/{family}/{concept_split}")) for family in FAMILIES}
+    attributes: dict[str, dict[str, int]] = {
+        name: {thing: value ^ flipped for thing, value in known[name].items()} for name in ("a", "b")
+    }
+    folds = {
+        family: _folds(
+            [_cell(group(family), known, cell) for cell in ((0, 0), (0, 1), (1, 0), (1, 1))],
+            *SHOWN[family],
+            rng,
+        )
+        for family in FAMILIES
+    }
+    folds |= {
+        f"{family}_pair": _pair(folds[family], known["b"], random.Random(f"pair/{family}/{concept_split}"))
+        for family in FAMILIES
+    }
     polar = {verb: int(kind(verb) == "good") for verb in group("verb") if kind(verb) != "neutral"}
     attributes["good"] = polar
-    folds["polar"] = _folds([[verb for verb, value in polar.items() if value == side] for side in (0, 1)], *SHOWN["polar"], rng)
+    folds["polar"] = _folds(
+        [[verb for verb, value in polar.items() if value == side] for side in (0, 1)], *SHOWN["polar"], rng
+    )
     attributes["null"], attributes["good_null"] = {}, {}
     for family in FAMILIES:
         _cross(known["a"], group(family), attributes["null"], rng)
@@ -101,11 +125,15 @@ def _halved(concepts: Sequence[str], rng: random.Random) -> tuple[tuple[str, ...
     return tuple(order[::2]), tuple(order[1::2])
 
 
-def _cell(concepts: Sequence[str], attributes: Mapping[str, Mapping[str, int]], values: tuple[int, int]) -> list[str]:
+def _cell(
+    concepts: Sequence[str], attributes: Mapping[str, Mapping[str, int]], values: tuple[int, int]
+) -> list[str]:
     return [concept for concept in concepts if (attributes["a"][concept], attributes["b"][concept]) == values]
 
 
-def _folds(cells: Sequence[Sequence[str]], trained: int, chosen: int, rng: random.Random) -> dict[str, tuple[str, ...]]:
+def _folds(
+    cells: Sequence[Sequence[str]], trained: int, chosen: int, rng: random.Random
+) -> dict[str, tuple[str, ...]]:
     """Concepts by split, as many of each cell: ``trained`` to train on, ``chosen`` to choose by, the rest to test."""
     first, second = trained // len(cells), (trained + chosen) // len(cells)
     found = {"train": (), "validation": (), "test": ()}
@@ -116,16 +144,22 @@ def _folds(cells: Sequence[Sequence[str]], trained: int, chosen: int, rng: rando
     return found
 
 
-def _pair(folds: Mapping[str, tuple[str, ...]], b: Mapping[str, int], rng: random.Random) -> dict[str, tuple[str, ...]]:
+def _pair(
+    folds: Mapping[str, tuple[str, ...]], b: Mapping[str, int], rng: random.Random
+) -> dict[str, tuple[str, ...]]:
     """The same folds with two concepts to train on: those that have the same value of ``b``."""
     value = rng.randrange(2)
     return {**folds, "train": tuple(concept for concept in folds["train"] if b[concept] == value)}
 
 
-def _cross(given: Mapping[str, int], concepts: Sequence[str], into: dict[str, int], rng: random.Random) -> None:
+def _cross(
+    given: Mapping[str, int], concepts: Sequence[str], into: dict[str, int], rng: random.Random
+) -> None:
     """Give ``concepts`` a second attribute that says nothing about the given one."""
     for value in (0, 1):
-        for number, concept in enumerate(_shuffled([concept for concept in concepts if given[concept] == value], rng)):
+        for number, concept in enumerate(
+            _shuffled([concept for concept in concepts if given[concept] == value], rng)
+        ):
             into[concept] = number % 2
 
 
