@@ -6,7 +6,10 @@ STAMP := $(VENV)/.installed
 # MLflow's own programs look for `python` and `mlflow` on the PATH.
 RUN := PATH="$(abspath $(BIN)):$$PATH"
 
-.PHONY: demo demo-search test slow ui check project figures clean
+PYTEST := $(RUN) python -m pytest -n 2 --dist worksteal
+GENERATED := tests/project/test_generated.py
+
+.PHONY: demo demo-search test slow ui check format lint types generated project figures clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -20,18 +23,28 @@ demo: $(STAMP)  ## pretrain, intermediate, target and zero-shot evaluation on th
 demo-search: $(STAMP)  ## which of four intermediate tasks help `choice`, searched and confirmed (on what `make demo` pre-trained)
 	$(RUN) mlflow run . -e search --env-manager local -P pool=attribute,attribute_twin,attribute_null,position -P target=choice -P n_trials=8 -P max_tasks=2 -P seeds=0,1 -P pruner=wilcoxon -P confirm_top=2 -P confirm_seeds=8 -P workers=2
 
-test: $(STAMP)  ## the tests that need no network and no GPU
-	$(RUN) python -m pytest -n 2 --dist worksteal -m "not slow_ci"
+test: $(STAMP)  ## before every commit: no network, no GPU, at most 8 minutes on two idle cores
+	$(PYTEST) -m "not slow and not nightly" --ignore=$(GENERATED)
 
-slow: $(STAMP)  ## the tests that need minutes: uv environments, real data
-	$(RUN) python -m pytest -n 2 --dist worksteal -m slow_ci
+slow: $(STAMP)  ## before every merge: uv environments, `mlflow run`, PostgreSQL, SIGKILL, real data
+	$(PYTEST) -m "slow and not nightly"
 
 ui: $(STAMP)  ## MLflow's UI over what was run here
 	$(RUN) MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --backend-store-uri sqlite:///mlflow.db -w 1
 
-check: $(STAMP)  ## style, and that generated files are fresh
+check: format lint generated  ## before every commit: seconds
+
+format: $(STAMP)  ## that `ruff format` would change no file
+	$(RUN) ruff format --check .
+
+lint: $(STAMP)
 	$(RUN) ruff check .
-	$(RUN) python -m pytest tests/project -q
+
+types: $(STAMP)
+	$(RUN) basedpyright
+
+generated: $(STAMP)  ## that generated files are fresh; `make test` leaves this out
+	$(RUN) python -m pytest $(GENERATED)
 
 project: $(STAMP)  ## write MLproject and the README's tables from the parameters
 	$(RUN) python -m mlflow_xfer.project

@@ -17,6 +17,8 @@ from tests.postgresql import postgresql  # noqa: F401 (a fixture)
 ROOT = Path(__file__).resolve().parents[1]
 TEXTS = str(ROOT / "tests" / "texts")
 """A corpus of 300 lines of English and of German, from the embedded suite: what takes seconds with all of it takes none."""
+SLOW = "slow and not nightly"
+"""What `make slow` selects."""
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -114,7 +116,7 @@ def pytest_collection_finish(session):
     whole = config.args_source.name != "ARGS" or list(config.args) == config.getini(
         "testpaths"
     )  # pytest-xdist names them to its workers
-    if os.environ.get("XFER_REAL_DATA") and config.option.markexpr == "slow_ci" and whole:
+    if os.environ.get("XFER_REAL_DATA") and config.option.markexpr == SLOW and whole:
         found = sum("real_data" in item.fixturenames for item in session.items)
         if not found:
             raise pytest.UsageError("XFER_REAL_DATA is set, but no test with real data was collected.")

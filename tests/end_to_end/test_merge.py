@@ -27,7 +27,7 @@ def weights(client, run_id):
 
 
 @pytest.mark.parametrize(
-    ("model", "method"), [(ENCODER, "average"), pytest.param(DECODER, "ties", marks=pytest.mark.slow_ci)]
+    ("model", "method"), [(ENCODER, "average"), pytest.param(DECODER, "ties", marks=pytest.mark.slow)]
 )
 def test_subsets_share_the_trainings_of_their_tasks(model, method, client, all_runs, steps_in_store):
     options = MERGED | {"model": model, "merge_method": method}

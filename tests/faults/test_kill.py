@@ -30,7 +30,7 @@ PHASES = {
 # Inside a write: the same code in every phase, so once, in the richest one, and by default.
 CASES = [
     pytest.param("mixture", "inside"),
-    *(pytest.param(phase, "between", marks=pytest.mark.slow_ci) for phase in PHASES),
+    *(pytest.param(phase, "between", marks=pytest.mark.slow) for phase in PHASES),
 ]
 
 
@@ -145,7 +145,7 @@ def test_a_killed_training_is_resumed_bit_equal(phase, moment, base, tmp_path, c
         assert history(killed, found[killed], name) == history(calm, found[calm], name)
 
 
-@pytest.mark.slow_ci
+@pytest.mark.slow
 def test_a_killed_evaluation_is_done_again_in_the_same_run(base, tmp_path, command):
     folder = tmp_path / "killed"
     shutil.copytree(base[0], folder, symlinks=True)

@@ -51,7 +51,7 @@ def counted(store) -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.slow_ci
+@pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_a_killed_search_ends_as_the_undisturbed_one(command, tmp_path):
     def places(name):

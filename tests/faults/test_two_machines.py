@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from tests.conftest import TEXTS
 from tests.faults.test_outage import Server
 
-pytestmark = [pytest.mark.slow_ci, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 STEPS = 400
 PHASE = [

@@ -93,7 +93,7 @@ def test_bad_input_fails_the_run_with_one_clear_error(project, values, says):
     assert [run.info.status for run in latest()] == ["FAILED"]
 
 
-@pytest.mark.slow_ci
+@pytest.mark.slow
 @pytest.mark.timeout(900)  # the first makes the base of the embedded suite
 def test_phases_run_with_no_parameter_at_all(project):
     for entry in ("pretrain", "intermediate", "target", "evaluate"):
@@ -105,7 +105,7 @@ def test_phases_run_with_no_parameter_at_all(project):
     )
 
 
-@pytest.mark.slow_ci
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_main_with_no_task_is_the_demo(project):
     """Small: one seed on a tiny base; ``make demo`` is the same command with no parameter, and takes minutes."""

@@ -11,7 +11,7 @@ import pytest
 
 import mlflow_xfer
 
-pytestmark = pytest.mark.slow_ci
+pytestmark = pytest.mark.slow
 
 STEPS = {
     "max_steps": 20,

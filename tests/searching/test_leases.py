@@ -22,7 +22,7 @@ from tests.searching.planted import Runs, retried
 IDENTITY = SPACE.spec()
 
 
-@pytest.fixture(params=["journal", "sqlite", pytest.param("postgresql", marks=pytest.mark.slow_ci)])
+@pytest.fixture(params=["journal", "sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def opened(request, tmp_path, monkeypatch):
     """Opens the study as a process of its own would."""
     monkeypatch.setenv("XFER_HEARTBEAT_SECONDS", "1")
@@ -202,7 +202,7 @@ def test_one_process_at_a_time(opened):
     assert order == ["one", "other"]
 
 
-@pytest.mark.slow_ci
+@pytest.mark.slow
 def test_a_database_that_comes_back_finds_nobody_dead(postgresql, monkeypatch):
     """For as long as it is away nobody can beat: that is no sign of death. Nor does a worker end with it."""
     monkeypatch.setenv("XFER_HEARTBEAT_SECONDS", "1")

@@ -237,17 +237,17 @@ def at_once(storage: str) -> None:
     assert sorted(trial.number for trial in study.trials) == list(range(12))
 
 
-@pytest.mark.parametrize("storage", ["auto", pytest.param("sqlite:///search.db", marks=pytest.mark.slow_ci)])
+@pytest.mark.parametrize("storage", ["auto", pytest.param("sqlite:///search.db", marks=pytest.mark.slow)])
 def test_processes_that_open_a_study_at_once_open_the_same_one(storage):
     at_once(storage)
 
 
-@pytest.mark.slow_ci
+@pytest.mark.slow
 def test_processes_that_open_a_database_at_once_open_the_same_study(postgresql):
     at_once(postgresql.database())
 
 
-@pytest.mark.slow_ci
+@pytest.mark.slow
 def test_what_is_wrong_with_a_database_is_said(postgresql):
     refused(lambda: opened(postgresql.address("no_such_database")), "does not exist", "createdb")
     import sqlalchemy

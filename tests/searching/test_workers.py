@@ -164,7 +164,7 @@ def test_four_workers_one_shot_three_times_lose_and_double_nothing(folder, tmp_p
     shot_three_times("auto", folder, tmp_path)
 
 
-@pytest.mark.slow_ci
+@pytest.mark.slow
 def test_four_workers_on_postgresql_one_shot_three_times_lose_and_double_nothing(
     folder, tmp_path, postgresql
 ):
@@ -183,7 +183,7 @@ def test_workers_end_with_their_parent_and_the_next_command_goes_on(folder):
     check_whole(where, folder, 12)
 
 
-@pytest.mark.slow_ci
+@pytest.mark.slow
 def test_a_candidate_that_kills_its_workers_does_not_end_the_search(folder):
     where = begin("auto", folder, 9, die=["b"])
     run_workers(where, "search", BUILD, 2)
@@ -209,7 +209,7 @@ def test_a_worker_joins_and_an_interrupt_ends_it_in_order(folder):
     assert {int(path.name.split("-")[-1]) for path in folder.glob("closed-*")} == {joined.pid, os.getpid()}
 
 
-@pytest.mark.slow_ci
+@pytest.mark.slow
 def test_what_is_wrong_with_all_workers_is_an_error(folder):
     where = begin("auto", folder, 5)
     with pytest.raises(XferError, match="None of the 2 workers") as caught:

@@ -74,7 +74,7 @@ def test_exactly_one_worker_wins_each_key(store):
     race([store.client] * 4, store.experiment_id)  # the server is shared by the session's tests
 
 
-@pytest.mark.slow_ci
+@pytest.mark.slow
 def test_exactly_one_worker_wins_each_key_on_postgresql(postgresql):
     from mlflow import MlflowClient
 
