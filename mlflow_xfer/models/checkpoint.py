@@ -1,7 +1,7 @@
 """The published form of a trained model, and loading a task's head from it.
 
-One task: the standard ``AutoModelFor…`` directory, with an LM head carried along in ``lm_head/``. Several tasks: the
-backbone (a language model where there is an LM head) with ``heads/<task>/``. Both load with
+One task: the standard ``AutoModelFor…`` directory, with an LM head carried along in ``lm_head/``. Several
+tasks: the backbone (a language model where there is an LM head) with ``heads/<task>/``. Both load with
 ``AutoModel.from_pretrained``; all weights are safetensors.
 """
 
@@ -126,7 +126,8 @@ ROOTS = {
 def heads_of(directory: Path | str) -> dict[str, Task]:
     """What a checkpoint can predict, by head: kind and labels as the heads say them.
 
-    A head at the root has no name of its own and stands under ``""``; a checkpoint without task heads gives nothing.
+    A head at the root has no name of its own and stands under ``""``; a checkpoint without
+    task heads gives nothing.
     """
     directory, found = Path(directory), {}
     if (directory / HEADS).is_dir():
@@ -171,6 +172,7 @@ def with_labels_of(config: dict[str, Any], task: Task, directory: Path) -> Task:
     have = tuple(saved[key] for key in sorted(saved, key=int))
     if not set(task.labels) <= set(have):
         raise XferError(
-            f"The head in {directory} is for labels {', '.join(have)}; task {task.name!r} has {', '.join(task.labels)}."
+            f"The head in {directory} is for labels {', '.join(have)}; "
+            f"task {task.name!r} has {', '.join(task.labels)}."
         )
     return replace(task, labels=have)

@@ -1,7 +1,8 @@
-"""The dual encoder: queries and candidates as unit vectors of one tower, trained with the batch's own negatives.
+"""The dual encoder: queries and candidates as unit vectors of one tower, trained
+with the batch's own negatives.
 
-As XTREME-R trains LAReQA and Mewsli-X (``third_party/bert.py`` of google-research/xtreme): cosines times a trained
-scale that begins at 100, cross-entropy over the candidates of the batch, from queries to candidates.
+As XTREME-R trains LAReQA and Mewsli-X (``third_party/bert.py`` of google-research/xtreme): cosines times a
+trained scale that begins at 100, cross-entropy over the candidates of the batch, from queries to candidates.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ TARGET = "target_"
 
 
 class DualEncoder(nn.Module):
-    """One tower for both sides. ``config.retrieval_pooling``: ``mean``, ``cls``, ``last``; ``auto`` is ``cls``, which
-    XTREME-R uses, and for decoders ``last``, the only token that has read everything."""
+    """One tower for both sides. ``config.retrieval_pooling``: ``mean``, ``cls``, ``last``; ``auto`` is
+    ``cls``, which XTREME-R uses, and for decoders ``last``, the only token that has read everything."""
 
     base_model_prefix = "model"
 
@@ -58,8 +59,8 @@ def in_batch_loss_sum(logits: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
 
     Args:
         logits: [n, n]; row i's own candidate is i.
-        targets: ``query`` and ``positive`` [n], numbers that are equal where texts are: the candidate of an equal query
-            and a copy of the own candidate are right too, so they are no negatives.
+        targets: ``query`` and ``positive`` [n], numbers that are equal where texts are: the candidate of an
+            equal query and a copy of the own candidate are right too, so they are no negatives.
     """
     n = len(logits)
     equal = [numbers[:, None] == numbers[None, :] for numbers in (targets["query"], targets["positive"])]

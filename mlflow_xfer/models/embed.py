@@ -23,11 +23,13 @@ AUTO_DEPTH = 0.6
 """Depth of the layer that ``auto`` names: 14 of XLM-R large's 24 (XTREME, jiant), 7 of 12."""
 
 CPU_TOKENS = 2048
-"""Most tokens of a batch that is only read, on a CPU: larger ones fall out of its caches (8,192: 1.3 to 1.7 times as long)."""
+"""Most tokens of a batch that is only read, on a CPU: larger ones fall out of its caches (8,192:
+1.3 to 1.7 times as long)."""
 
 
 def auto_layer(n_layers: int) -> int:
-    """The last of one or two layers: so shallow a model has no middle (mini: centred retrieval 80 against 62)."""
+    """The last of one or two layers: so shallow a model has no middle (mini: centred
+    retrieval 80 against 62)."""
     return n_layers if n_layers <= 2 else round(AUTO_DEPTH * n_layers)
 
 
@@ -41,7 +43,8 @@ def embed(
     max_seq_length: int = 128,
     device: str = "auto",
 ) -> np.ndarray:
-    """Vectors of ``texts``, float32 [texts, hidden]; ``layer`` is the index in ``hidden_states``, 0 = embeddings."""
+    """Vectors of ``texts``, float32 [texts, hidden]; ``layer`` is the index in
+    ``hidden_states``, 0 = embeddings."""
     found = embed_layers(
         model_dir,
         texts,
@@ -68,7 +71,8 @@ def embed_layers(
     """Vectors of ``texts`` from several layers (None: all) in one pass, {layer: float32 [texts, hidden]}.
 
     Raises:
-        XferError: for a layer that the model does not have, or ``cls`` of a decoder, whose first token has read nothing.
+        XferError: for a layer that the model does not have, or ``cls`` of a decoder, whose
+            first token has read nothing.
     """
     where = torch.device(
         "cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device

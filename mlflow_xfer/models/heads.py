@@ -32,7 +32,8 @@ LIKELIHOOD = "likelihood"
 """The way of scoring choices that needs no head: by the language model."""
 
 NO_ANSWERS = "trained_without_answers"
-"""Mark in a question head's configuration: some of its training questions have no answer, so it may say so."""
+"""Mark in a question head's configuration: some of its training questions have no
+answer, so it may say so."""
 
 
 class ChoiceHead(nn.Module):
@@ -139,7 +140,8 @@ def loss_sum(kind: TaskKind, output: Any, targets: Mapping[str, Tensor]) -> Tens
     """Cross-entropy summed over the targets of a batch, in float32; label -100 counts for nothing.
 
     ``targets``: ``labels`` [batch] (classification, multiple choice) or [batch, tokens] (tagging);
-    ``start`` and ``end`` [batch] (span QA, summed over both and halved); ``query`` and ``positive`` [batch] (retrieval).
+    ``start`` and ``end`` [batch] (span QA, summed over both and halved); ``query`` and
+    ``positive`` [batch] (retrieval).
     """
     if kind == TaskKind.RETRIEVAL:
         return in_batch_loss_sum(output.logits, targets)
@@ -166,7 +168,8 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 def lm_loss_sum(
     lm: nn.Module, backbone: nn.Module, positions: Tensor, labels: Tensor, inputs: Mapping[str, Tensor]
 ) -> Tensor:
-    """Cross-entropy at ``positions`` [n] of the flattened batch alone: elsewhere the vocabulary is never touched."""
+    """Cross-entropy at ``positions`` [n] of the flattened batch alone: elsewhere the
+    vocabulary is never touched."""
     decoder = is_decoder(backbone.config)
     head = next((getattr(lm, name) for name in ("lm_head", "cls") if hasattr(lm, name)), None)
     cache = {"use_cache": False} if decoder else {}
@@ -181,9 +184,9 @@ def lm_loss_sum(
 def build(backbone_dir: Path | str, tasks: Sequence[Task], lm: bool, seed: int) -> MultiTaskModel:
     """A model of ``tasks`` on the backbone at ``backbone_dir``: fresh task heads, the LM head carried along.
 
-    A head's first weights depend on ``seed`` and its task's name, not on the tasks beside it, so that arms of a
-    comparison differ in nothing else. An LM head is loaded where the checkpoint has one; with ``lm`` a missing one is
-    made fresh.
+    A head's first weights depend on ``seed`` and its task's name, not on the tasks beside it, so that arms of
+    a comparison differ in nothing else. An LM head is loaded where the checkpoint has one; with ``lm`` a
+    missing one is made fresh.
     """
     backbone_dir = Path(backbone_dir)
     model = load_lm(backbone_dir)
@@ -288,7 +291,8 @@ def _stream(seed: int, name: str) -> torch.Generator:
 
 
 def _attach(kind: Any, config: Any, backbone: nn.Module, generator: torch.Generator) -> nn.Module:
-    """A model of class ``kind`` on ``backbone``; only the part beyond the backbone takes memory and is initialised."""
+    """A model of class ``kind`` on ``backbone``; only the part beyond the backbone takes
+    memory and is initialised."""
     with quiet(), torch.device("meta"):
         model = kind.from_config(config, dtype=torch.float32)
     own = next(name for name, child in model.named_children() if type(child) is type(backbone))
@@ -301,7 +305,8 @@ def _attach(kind: Any, config: Any, backbone: nn.Module, generator: torch.Genera
 
 
 def _initialise(module: nn.Module, generator: torch.Generator) -> None:
-    """Weights normal with :data:`HEAD_STD`, biases zero, norms one: in the order of definition, from ``generator``."""
+    """Weights normal with :data:`HEAD_STD`, biases zero, norms one: in the order of
+    definition, from ``generator``."""
     with torch.no_grad():
         for part in module.modules():
             for name, parameter in part.named_parameters(recurse=False):
@@ -312,7 +317,8 @@ def _initialise(module: nn.Module, generator: torch.Generator) -> None:
 
 
 def head_tensors(model: nn.Module, backbone: nn.Module) -> dict[str, Tensor]:
-    """The weights of ``model`` beyond its backbone, each once; a decoder tied to the embeddings is left out."""
+    """The weights of ``model`` beyond its backbone, each once; a decoder tied to the
+    embeddings is left out."""
     shared = {id(t) for t in backbone.state_dict(keep_vars=True).values()}
     kept: dict[str, Tensor] = {}
     for name, tensor in model.state_dict(keep_vars=True).items():
@@ -323,7 +329,8 @@ def head_tensors(model: nn.Module, backbone: nn.Module) -> dict[str, Tensor]:
 
 
 def load_head_tensors(model: nn.Module, backbone: nn.Module, folder: Path) -> None:
-    """Load what :func:`head_tensors` gave, from ``folder``; raises :class:`XferError` where it does not fit."""
+    """Load what :func:`head_tensors` gave, from ``folder``; raises
+    :class:`XferError` where it does not fit."""
     from safetensors.torch import load_file
 
     own, saved = head_tensors(model, backbone), load_file(folder / "model.safetensors")

@@ -1,7 +1,7 @@
 """Multiple choice by a decoder's own language model: how likely is each choice after its prompt?
 
-The mean log-probability of the choice's tokens, so that long choices are not punished for their length (Brown et al.
-2020 §2.4). It needs no training; trained, the choices' likelihoods are compared by cross-entropy.
+The mean log-probability of the choice's tokens, so that long choices are not punished for their length (Brown
+et al. 2020 §2.4). It needs no training; trained, the choices' likelihoods are compared by cross-entropy.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ class LikelihoodChoice(nn.Module):
         self.config, self.model, self.output = config, backbone, lm.get_output_embeddings()
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, scored: Tensor) -> Any:
-        """``input_ids`` [batch, choices, tokens]; ``scored`` is 1 at a choice's tokens -> ``.logits`` [batch, choices]."""
+        """``input_ids`` [batch, choices, tokens]; ``scored`` is 1 at a choice's tokens ->
+        ``.logits`` [batch, choices]."""
         from transformers.modeling_outputs import MultipleChoiceModelOutput
 
         ids, mask, mine = (tensor.flatten(0, 1) for tensor in (input_ids, attention_mask, scored))

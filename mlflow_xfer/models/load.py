@@ -43,7 +43,8 @@ def parse_scratch(name: str) -> tuple[str, str]:
 
 
 def scratch_config(architecture: str, size: str, tokenizer: PreTrainedTokenizerFast) -> PreTrainedConfig:
-    """The configuration of a model from nothing; dropout 0.1 is for fine-tuning (see ``Settings.dropout``)."""
+    """The configuration of a model from nothing; dropout 0.1 is for fine-tuning (see
+    ``Settings.dropout``)."""
     from transformers import LlamaConfig, XLMRobertaConfig
 
     row = SIZES[size]
@@ -84,7 +85,8 @@ def random_lm(config: PreTrainedConfig, seed: int) -> PreTrainedModel:
 
 
 def randomised(path: Path | str, destination: Path | str, seed: int) -> Path:
-    """A control: a model of the config and tokenizer at ``path``, with random weights, saved at ``destination``."""
+    """A control: a model of the config and tokenizer at ``path``, with random weights,
+    saved at ``destination``."""
     model, tokenizer = random_lm(load_config(path), seed), load_tokenizer(path)
     return save(model, tokenizer, destination)
 
@@ -102,7 +104,8 @@ def is_decoder(config: PreTrainedConfig) -> bool:
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
 
-    # Encoders such as XLM-R stand in both tables (they can be run as decoders); then the configuration decides.
+    # Encoders such as XLM-R stand in both tables (they can be run as decoders); then the configuration
+    # decides.
     return config.model_type in CAUSAL and (config.model_type not in MASKED or bool(config.is_decoder))
 
 
@@ -207,7 +210,8 @@ def load_backbone(path: Path | str) -> PreTrainedModel:
 
 
 def load_lm(path: Path | str) -> PreTrainedModel | None:
-    """The language model at ``path`` with its head, tied as its configuration says; None if it has no LM head."""
+    """The language model at ``path`` with its head, tied as its configuration says;
+    None if it has no LM head."""
     return _load(lm_class(load_config(path)), path) if has_lm_head(path) else None
 
 
@@ -232,7 +236,8 @@ def _load(kind: Any, path: Path | str, **kwargs: Any) -> PreTrainedModel:
     config = load_config(path)
     check_weights(path)
     try:
-        # Weights that a checkpoint lacks (a pooler) are drawn here: from a fixed seed, without touching the global one.
+        # Weights that a checkpoint lacks (a pooler) are drawn here: from a fixed seed, without touching the
+        # global one.
         with quiet(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             return kind.from_pretrained(

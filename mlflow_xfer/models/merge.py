@@ -1,10 +1,12 @@
 """Merging: one set of weights from several models that began as the same one.
 
-``average`` (Wortsman et al. 2022, uniform soup), ``task_arithmetic`` (Ilharco et al. 2023: base + λ Σ (model - base))
-and ``ties`` (Yadav et al. 2023: trim each task vector to its largest entries, elect a sign for each weight, mean of the
-entries of that sign). Only what the models share is merged, backbone and LM head; task heads stay behind.
+``average`` (Wortsman et al. 2022, uniform soup), ``task_arithmetic`` (Ilharco et al. 2023: base + λ
+Σ (model - base)) and ``ties`` (Yadav et al. 2023: trim each task vector to its largest entries,
+elect a sign for each weight, mean of the entries of that sign). Only what the models share is
+merged, backbone and LM head; task heads stay behind.
 
-Sums are made in float64 over sorted terms, so that the order of the models does not change a bit of the result.
+Sums are made in float64 over sorted terms, so that the order of the models does not
+change a bit of the result.
 """
 
 from __future__ import annotations
@@ -27,11 +29,15 @@ DENSITY = 0.2
 """Share of each task vector that TIES keeps where nothing is tuned (Yadav et al. 2023 §4)."""
 
 CHUNK = 2**22  # weights of each model that are merged at once
-OF_A_TASK = ("architectures", "id2label", "label2id", "num_labels", "problem_type", "transformers_version", "dtype", "torch_dtype", "_name_or_path")  # fmt: skip
+OF_A_TASK = (
+    "architectures", "id2label", "label2id", "num_labels", "problem_type", "transformers_version", "dtype",
+    "torch_dtype", "_name_or_path",
+)  # fmt: skip
 
 
 def auto_weight(method: str, n: int) -> float:
-    """λ where nothing is tuned: 1 for TIES (Yadav et al. 2023 §4); 1/n, hence the average, for task arithmetic.
+    """λ where nothing is tuned: 1 for TIES (Yadav et al. 2023 §4); 1/n, hence the
+    average, for task arithmetic.
 
     Ilharco et al. tune λ on validation data; a constant such as their 0.4 adds up with the number of tasks.
     """
@@ -45,7 +51,8 @@ def merge(
     weights: Sequence[float] | None = None,
     density: float = DENSITY,
 ) -> dict[str, Tensor]:
-    """Merged weights, by name; each in the type it had. What is no floating-point number must be the same in all.
+    """Merged weights, by name; each in the type it had. What is no floating-point
+    number must be the same in all.
 
     Args:
         models: weights by name, the same names and shapes in each.
@@ -84,14 +91,16 @@ def _check_same(models: Sequence[Mapping[str, Tensor]]) -> None:
         names = sorted(set(first) ^ set(other))
         if names:
             problems.add(
-                f"The models to merge have different weights: {', '.join(names[:4])}{' …' if len(names) > 4 else ''} in some only.",
+                f"The models to merge have different weights: "
+                f"{', '.join(names[:4])}{' …' if len(names) > 4 else ''} in some only.",
                 "Merge models of one architecture.",
             )
         for name in first.keys() & other.keys():
             one, two = first[name], other[name]
             if one.shape != two.shape:
                 problems.add(
-                    f"The models to merge differ in the shape of {name}: {tuple(one.shape)} and {tuple(two.shape)}.",
+                    f"The models to merge differ in the shape of {name}: "
+                    f"{tuple(one.shape)} and {tuple(two.shape)}.",
                     "Merge models of one size and one vocabulary.",
                 )
             elif not one.is_floating_point() and not torch.equal(one, two):
@@ -173,7 +182,7 @@ def _ties(values: Tensor, base: Tensor, weights: Sequence[float], limits: Sequen
     return base + _sum(elected) / (elected != 0).sum(dim=0).clamp(min=1)
 
 
-# -- checkpoints ---------------------------------------------------------------------------------------------------------
+# -- checkpoints -------------------------------------------------------------------------------------------
 def merge_checkpoints(
     directories: Sequence[Path],
     base: Path | None,
@@ -184,16 +193,19 @@ def merge_checkpoints(
     density: float = DENSITY,
     scratch: Path,
 ) -> Path:
-    """Merge published checkpoints into a new one at ``out``: the backbone, with the LM head where all have one.
+    """Merge published checkpoints into a new one at ``out``: the backbone, with the
+    LM head where all have one.
 
-    A pooler that only some of them trained counts in the others with the weights that every training begins with.
+    A pooler that only some of them trained counts in the others with the weights
+    that every training begins with.
 
     Args:
-        scratch: a folder for the weights in a common form, as large as the checkpoints together; memory holds one
-            model and what is merged at once.
+        scratch: a folder for the weights in a common form, as large as the checkpoints together; memory holds
+            one model and what is merged at once.
 
     Raises:
-        XferError: the checkpoints are of different architectures, sizes or tokenizers, or what :func:`merge` refuses.
+        XferError: the checkpoints are of different architectures, sizes or tokenizers, or
+            what :func:`merge` refuses.
     """
     from mlflow_xfer.models.checkpoint import save
     from mlflow_xfer.models.load import load_tokenizer

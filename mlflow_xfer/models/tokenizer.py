@@ -1,9 +1,10 @@
 """Trains a subword tokenizer that is the same in every process.
 
-Byte-pair encoding (Sennrich et al. 2016) over bytes: unlike the Unigram trainer it gives equal results in equal
-runs, and unlike a character alphabet it has no unknown script. Words are cut at blanks, punctuation and digits only (GPT-2's
-pattern would also cut before combining marks, hence inside Hindi or Thai words), and every word begins with its
-blank, so that words tokenised one by one give the pieces they have in running text.
+Byte-pair encoding (Sennrich et al. 2016) over bytes: unlike the Unigram trainer it gives equal
+results in equal runs, and unlike a character alphabet it has no unknown script. Words are cut at
+blanks, punctuation and digits only (GPT-2's pattern would also cut before combining marks, hence
+inside Hindi or Thai words), and every word begins with its blank, so that words tokenised one by
+one give the pieces they have in running text.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, architecture: str) ->
     Args:
         texts: raw texts, read once.
         vocab_size: size of the vocabulary, special tokens included; smaller where the texts do not fill it.
-        architecture: ``xlm-roberta`` (``<s> a </s></s> b </s>``, with ``<mask>``) or ``llama`` (``<s> a </s> b </s>``).
+        architecture: ``xlm-roberta`` (``<s> a </s></s> b </s>``, with ``<mask>``) or
+            ``llama`` (``<s> a </s> b </s>``).
     """
     from tokenizers import (
         Regex,
@@ -77,7 +79,8 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, architecture: str) ->
 
 
 def _wrapped(tokenizer, decoder: bool) -> PreTrainedTokenizerFast:
-    """The transformers tokenizer around ``tokenizer``; pads on the right, as pooling of the last token expects."""
+    """The transformers tokenizer around ``tokenizer``; pads on the right, as
+    pooling of the last token expects."""
     from transformers import PreTrainedTokenizerFast
 
     names = {"bos_token": BOS, "pad_token": PAD, "eos_token": EOS, "unk_token": UNK}

@@ -1,7 +1,7 @@
 """Makes the tensors of a training step: a pure function of the step.
 
-A batch is a mapping with ``task``, ``inputs`` (what the model reads), ``targets`` (what the loss needs), ``count``
-(targets in the batch, the loss's denominator) and ``tokens`` (real tokens, for the counters).
+A batch is a mapping with ``task``, ``inputs`` (what the model reads), ``targets`` (what the loss needs),
+``count`` (targets in the batch, the loss's denominator) and ``tokens`` (real tokens, for the counters).
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ class Reading:
         first_position: the id of a text's first position (XLM-R and RoBERTa begin after the pad id).
         token_types: whether the model tells a pair's texts apart by token type ids.
         decoder: whether it reads from left to right.
-        cuda: whether it runs on a GPU: rows are padded to a multiple of 8 tokens, which suits its matrix units.
+        cuda: whether it runs on a GPU: rows are padded to a multiple of 8 tokens,
+            which suits its matrix units.
     """
 
     pad_id: int
@@ -111,7 +112,8 @@ def per_token(encoded: Encoded, name: str, rows: Sequence[int], width: int, fill
 def choices(encoded: Encoded, rows: Sequence[int], how: Reading) -> dict[str, Tensor]:
     """``input_ids`` and ``attention_mask`` (and ``scored``) [rows, choices, tokens] of multiple choice.
 
-    A choice that an example does not have is one token long, so that no row is empty; its score counts for nothing.
+    A choice that an example does not have is one token long, so that no row is empty; its
+    score counts for nothing.
     """
     found = _by_choice(encoded, rows, encoded.row)
     width = _width(max(len(ids) for options in found for ids in options), how)
@@ -148,7 +150,8 @@ def inputs_of(kind: TaskKind, encoded: Encoded, rows: Sequence[int], how: Readin
 
 
 def budgeted(lengths: np.ndarray, token_budget: int) -> Iterator[np.ndarray]:
-    """Rows in batches of at most ``token_budget`` tokens (a longer row alone), longest first: memory fails at once or never."""
+    """Rows in batches of at most ``token_budget`` tokens (a longer row alone), longest first:
+    memory fails at once or never."""
     order = np.argsort(-np.asarray(lengths), kind="stable")
     begin = 0
     while begin < len(order):
@@ -181,7 +184,8 @@ def task_batch(
 def lm_batch(
     packer: Packer, numbers: range, how: Reading, masking: Masking | None, seed: int, step: int
 ) -> dict[str, Any]:
-    """A batch of packed texts: masked (encoders) or shifted (decoders), with the block-diagonal attention mask."""
+    """A batch of packed texts: masked (encoders) or shifted (decoders), with the
+    block-diagonal attention mask."""
     arrays = packer.batch(numbers)
     width = _width(arrays["tokens"].shape[1], how)
     arrays = {name: np.pad(a, ((0, 0), (0, width - a.shape[1]))) for name, a in arrays.items()}
@@ -246,7 +250,8 @@ class Steps(torch.utils.data.Dataset):
 class Ahead(torch.utils.data.DataLoader):
     """A loader whose batches are made by a thread, a few ahead and in pinned memory, while the GPU computes.
 
-    A thread, not processes: making a batch is a few milliseconds of numpy, and a forked process would inherit locks.
+    A thread, not processes: making a batch is a few milliseconds of numpy, and a forked
+    process would inherit locks.
     """
 
     DEPTH = 4

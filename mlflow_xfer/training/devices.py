@@ -21,7 +21,8 @@ def pick(device: str = "auto") -> torch.device:
 
 
 def resolved(precision: str, device: torch.device) -> str:
-    """``auto``: bf16 on a GPU that has it, else fp32. Half precision on the CPU is refused: it is slower there."""
+    """``auto``: bf16 on a GPU that has it, else fp32. Half precision on the CPU is
+    refused: it is slower there."""
     if precision == "auto":
         return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
     if precision == "fp16" and device.type == "cpu":
@@ -56,8 +57,8 @@ def to_device(tensors: Mapping[str, Tensor], device: torch.device) -> dict[str, 
 class HalfLayerNorm(nn.LayerNorm):
     """A layer norm that reads and writes bfloat16 (its sums stay float32 inside the kernel).
 
-    Autocast runs layer norms in float32 and with them the whole residual stream: half of the memory traffic of an
-    encoder's training step, and memory traffic is most of its time.
+    Autocast runs layer norms in float32 and with them the whole residual stream: half of the memory traffic
+    of an encoder's training step, and memory traffic is most of its time.
     """
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - nn.LayerNorm's name

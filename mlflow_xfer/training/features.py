@@ -1,7 +1,7 @@
 """What a frozen backbone makes of a task's rows: vectors with labels, for scores that need no training.
 
-Every kind reduces to the same shape. What stands for an example is what its head would read: a text or pair, each
-word of a sentence, each choice, each token of an answer and as many others.
+Every kind reduces to the same shape. What stands for an example is what its head would read: a text or pair,
+each word of a sentence, each choice, each token of an answer and as many others.
 """
 
 from __future__ import annotations
@@ -33,10 +33,11 @@ class Features:
     """One task's rows as a model sees them.
 
     Attributes:
-        vectors: float32 [units, hidden], the mean over the model's layers (Garbas et al. 2024: it foretells transfer
-            better than any one of them); units are texts, words, choices or tokens.
+        vectors: float32 [units, hidden], the mean over the model's layers (Garbas et al. 2024: it foretells
+            transfer better than any one of them); units are texts, words, choices or tokens.
         labels: [units] class of each.
-        text: float32 [hidden], TextEmb (Vu et al. 2020): the last layer, mean over the tokens of a text, then over texts.
+        text: float32 [hidden], TextEmb (Vu et al. 2020): the last layer, mean over the
+            tokens of a text, then over texts.
         examples: how many were read.
     """
 
@@ -55,7 +56,8 @@ def features(
     device: str = "auto",
     precision: str = "auto",
 ) -> dict[str, Features]:
-    """Features of each task's rows from the backbone at ``model_dir``, by the task's name; the model is loaded once.
+    """Features of each task's rows from the backbone at ``model_dir``, by the task's name;
+    the model is loaded once.
 
     Args:
         splits: tasks, each with a labelled ``datasets.Dataset`` in the canonical columns of its kind.
@@ -117,7 +119,7 @@ def _real_texts(kind: TaskKind, encoded: Encoded, rows: np.ndarray, n: int) -> n
     return (np.arange(width)[None, :] < np.asarray(encoded.columns["choices"])[rows][:, None]).reshape(-1)
 
 
-# -- units: states [texts, tokens, hidden] -> (vectors [units, hidden], labels [units]) --------------------------------
+# -- units: states [texts, tokens, hidden] -> (vectors [units, hidden], labels [units]) --------------------
 def _texts(states: Tensor, mask: Tensor, encoded: Encoded, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return pooled(states, mask, "mean").cpu().numpy(), np.asarray(encoded.columns["label"])[rows]
 
@@ -133,7 +135,8 @@ def _words(states: Tensor, mask: Tensor, encoded: Encoded, rows: np.ndarray) -> 
 def _choices(
     states: Tensor, mask: Tensor, encoded: Encoded, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Right or wrong, each choice less the mean of its example's: what they share cannot choose between them."""
+    """Right or wrong, each choice less the mean of its example's: what they share
+    cannot choose between them."""
     real = _real_texts(TaskKind.MULTIPLE_CHOICE, encoded, rows, len(states))
     vectors = pooled(states, mask, "mean").cpu().numpy()[real]
     counts, right = (np.asarray(encoded.columns[name])[rows] for name in ("choices", "label"))
@@ -147,7 +150,8 @@ def _choices(
 def _answers(
     states: Tensor, mask: Tensor, encoded: Encoded, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Tokens of the answer, and as many others of the context, evenly spread; windows without an answer give none."""
+    """Tokens of the answer, and as many others of the context, evenly spread; windows
+    without an answer give none."""
     inside = (per_token(encoded, "token_begin", rows.tolist(), states.shape[1], -1) >= 0).numpy()
     first, last = (np.asarray(encoded.columns[name])[rows] for name in ("start", "end"))
     states, vectors, labels = states.cpu().numpy(), [], []

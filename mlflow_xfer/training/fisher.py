@@ -1,4 +1,5 @@
-"""TaskEmb (Vu et al. 2020, 2005.00770): what a task asks of a model, as the diagonal of its empirical Fisher matrix.
+"""TaskEmb (Vu et al. 2020, 2005.00770): what a task asks of a model, as the
+diagonal of its empirical Fisher matrix.
 
 Two tasks that pull at the same weights and units have a high cosine, component by component.
 """
@@ -37,8 +38,9 @@ def task_embedding(
 ) -> dict[str, np.ndarray]:
     """Mean squared gradient of the loss of ``split``, by component of the backbone, as flat float32 vectors.
 
-    Components are each weight of each layer, and each layer's output (``layer<n>``: squared per text and token, then
-    averaged). Word embeddings are left out: they say which words a task uses, and are most of a multilingual model.
+    Components are each weight of each layer, and each layer's output (``layer<n>``: squared per
+    text and token, then averaged). Word embeddings are left out: they say which words a task uses,
+    and are most of a multilingual model.
 
     Args:
         model_dir: a checkpoint that was trained on ``task``, with its head.
@@ -77,7 +79,8 @@ def task_embedding(
         )
         for name, gradient in gradients.items():
             if gradient is not None:
-                # Of the summed loss: an output's gradient is its own text's, a weight's the sum over the batch.
+                # Of the summed loss: an output's gradient is its own text's, a weight's the sum over the
+                # batch.
                 square = (
                     gradient.flatten(0, -2).square().sum(0)
                     if name in outputs

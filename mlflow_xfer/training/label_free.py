@@ -1,10 +1,10 @@
 """How well a model tells things apart in a language without labels: the signal of ``select_by=label_free``.
 
-Mutual information of input and answer (Krause et al. 2010; as information maximisation in Shi & Sha 2012; among the
-validators that Musgrave et al. 2022 compare): the entropy of the mean answer minus the mean entropy of the answers. It is
-high if the model is sure of each answer and gives all of them; a model that is sure of always the same one gets 0, which
-plain confidence would miss. It needs neither labels nor parallel text. ``benchmarks/selection.py`` measures it beside
-other signals.
+Mutual information of input and answer (Krause et al. 2010; as information maximisation in Shi & Sha 2012;
+among the validators that Musgrave et al. 2022 compare): the entropy of the mean answer minus the mean entropy
+of the answers. It is high if the model is sure of each answer and gives all of them; a model that is sure of
+always the same one gets 0, which plain confidence would miss. It needs neither labels nor parallel text.
+``benchmarks/selection.py`` measures it beside other signals.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def signals(
 ) -> dict[str, float]:
     """By language, how well the model tells the rows apart, 0-100. Reads no labels.
 
-    Mutual information in percent of the most that the number of answers allows. Span QA has no answers in common to
-    all rows: there it is how sure begin and end are, in percent.
+    Mutual information in percent of the most that the number of answers allows. Span QA has no answers in
+    common to all rows: there it is how sure begin and end are, in percent.
     """
     where = next(model.parameters()).device
     how = reading(tokenizer, model.config, is_decoder(model.config), where.type == "cuda")
@@ -51,7 +51,8 @@ def signals(
 
 
 def information(answers: np.ndarray) -> float:
-    """Mutual information of item and answer from distributions [items, answers], in percent of log(answers)."""
+    """Mutual information of item and answer from distributions [items, answers], in
+    percent of log(answers)."""
     gained = entropy(answers.mean(axis=0)) - entropy(answers).mean()
     return 100.0 * float(max(gained, 0.0)) / math.log(answers.shape[1])
 
@@ -68,7 +69,8 @@ def distributions(
     encoded: Mapping[str, Encoded],
     token_budget: int = TOKEN_BUDGET,
 ) -> dict[str, np.ndarray]:
-    """By language, the answers' probabilities [items, answers]: of examples, or of words where words are tagged."""
+    """By language, the answers' probabilities [items, answers]: of examples, or of words
+    where words are tagged."""
     where = next(model.parameters()).device
     how = reading(tokenizer, model.config, is_decoder(model.config), where.type == "cuda")
     return {
@@ -116,7 +118,8 @@ def _of_choices(
 def _sure_spans(
     model: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int
 ) -> np.ndarray:
-    """1 - entropy of begin and end in percent of the most possible, in the window that holds an example's best span."""
+    """1 - entropy of begin and end in percent of the most possible, in the window that
+    holds an example's best span."""
     n = encoded.counts["examples"]
     best, found = np.full(n, -np.inf), np.zeros(n)
     examples = np.asarray(encoded.columns["example"])

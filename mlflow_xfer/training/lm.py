@@ -23,7 +23,8 @@ from mlflow_xfer.training.predict import TOKEN_BUDGET, budgeted
 from mlflow_xfer.training.settings import LM_TASKS
 
 PASSES = 7
-"""Masked passes over a text: each token is masked in exactly one of them, about 15 % at a time as in training."""
+"""Masked passes over a text: each token is masked in exactly one of them, about 15
+% at a time as in training."""
 
 
 def lm_loss(
@@ -37,7 +38,8 @@ def lm_loss(
 ) -> dict[str, float]:
     """Mean cross-entropy per token in nats, by language; its exponential is the (pseudo-)perplexity.
 
-    Encoders predict every token once, with about 15 % of the text masked; decoders every token from those before it.
+    Encoders predict every token once, with about 15 % of the text masked; decoders every
+    token from those before it.
 
     Raises:
         XferError: if the checkpoint has no LM head.

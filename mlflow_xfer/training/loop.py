@@ -1,7 +1,7 @@
 """The training loop: transformers' Trainer, with its own batches, dev scores and resume states.
 
-What is left to ``Trainer``: device and precision, gradients, clipping, optimizer and schedule, the step loop. What it
-does differently here, and why (measured with transformers 5.23):
+What is left to ``Trainer``: device and precision, gradients, clipping, optimizer and schedule, the step loop.
+What it does differently here, and why (measured with transformers 5.23):
 
 - resume states are its own: ``resumable.py``.
 - ``logging_nan_inf_filter`` and the progress of each step would wait for the GPU: off.
@@ -42,8 +42,8 @@ BETA2 = {"language modelling": 0.98, "fine-tuning": 0.999}  # of Adam; 0.98: Liu
 def settle_imports() -> None:
     """Take what imports left in memory out of the garbage collector's sight, once a process.
 
-    Trainer collects garbage before each training; over the objects of torch and transformers that takes 0.36 s, a
-    third of a training on the embedded suite.
+    Trainer collects garbage before each training; over the objects of torch and transformers that takes 0.36
+    s, a third of a training on the embedded suite.
     """
     gc.collect()
     gc.freeze()
@@ -124,7 +124,8 @@ class Loop(Resumable):
     Args:
         folder: where resume states lie.
         log: called with figures and the step they belong to.
-        evaluate_at: steps after which ``evaluate_dev`` is called; it returns (metrics, score or None, collapsed).
+        evaluate_at: steps after which ``evaluate_dev`` is called; it returns (metrics,
+            score or None, collapsed).
         average_at: steps whose weights go into the average (empty: none is made).
     """
 
@@ -158,19 +159,19 @@ class Loop(Resumable):
                 self.remove_callback(callback)
         self.model_accepts_loss_kwargs = False
 
-    # -- running -----------------------------------------------------------------------------------------------------
+    # -- running --------------------------------------------------------------------------------------------
     def run(self) -> None:
         """Train to the end, from the newest whole resume state.
 
         Raises:
             Interrupted: after SIGTERM or SIGINT, once the state is saved.
-            Exception: what ``log`` raised to stop the training (its ``exit_code`` is 75), once the state is saved;
-                not if that was after the last step.
+            Exception: what ``log`` raised to stop the training (its ``exit_code`` is 75), once the state is
+                saved; not if that was after the last step.
         """
         from mlflow_xfer.models.load import quiet
 
         settle_imports()
-        self.model.train()  # heads and backbone come from loading in evaluation mode, whatever this container says
+        self.model.train()  # heads and backbone are loaded in evaluation mode, whatever this container says
         found = steps(self.folder)
         start = found[-1] if found else 0
         self.order.first = start
@@ -206,8 +207,8 @@ class Loop(Resumable):
             self.asked = error
 
     def get_train_dataloader(self) -> torch.utils.data.DataLoader:
-        """One item is one batch. The generator is its own: a loader draws a number from it when it starts, which must
-        not come from the state that dropout uses."""
+        """One item is one batch. The generator is its own: a loader draws a number from it when it starts,
+        which must not come from the state that dropout uses."""
         return torch.utils.data.DataLoader(
             self.train_dataset, batch_size=None, sampler=self.order, generator=torch.Generator()
         )
@@ -215,7 +216,8 @@ class Loop(Resumable):
     def training_step(
         self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None
     ) -> Tensor:
-        """Forward and backward of one batch, in micro-batches if asked; their sum is the batch's mean loss exactly."""
+        """Forward and backward of one batch, in micro-batches if asked; their sum is the
+        batch's mean loss exactly."""
         if not model.training:  # walking all modules costs as much as a fifth of a small model's backward
             model.train()
         total: Tensor | float = 0.0
@@ -236,7 +238,7 @@ class Loop(Resumable):
             name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()
         }  # pinned already
 
-    # -- after a step ------------------------------------------------------------------------------------------------
+    # -- after a step ---------------------------------------------------------------------------------------
     def after_step(self, step: int) -> None:
         if self.shown is not None:
             self.shown.update(1)

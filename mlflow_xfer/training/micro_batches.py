@@ -1,4 +1,5 @@
-"""A batch in parts that are computed one after the other, where its activations do not fit the memory at once."""
+"""A batch in parts that are computed one after the other, where its activations do
+not fit the memory at once."""
 
 from __future__ import annotations
 
@@ -7,8 +8,8 @@ from typing import Any
 
 
 def parts(batch: Mapping[str, Any], rows: int) -> list[dict[str, Any]]:
-    """``batch`` cut into parts of at most ``rows`` rows (0: whole); retrieval stays whole, its rows being negatives of
-    one another."""
+    """``batch`` cut into parts of at most ``rows`` rows (0: whole); retrieval stays whole, its rows being
+    negatives of one another."""
     n = len(batch["inputs"]["input_ids"])
     if not rows or n <= rows or "positive" in batch["targets"]:
         return [{"inputs": batch["inputs"], "targets": batch["targets"]}]

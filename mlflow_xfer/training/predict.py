@@ -27,7 +27,8 @@ from mlflow_xfer.training.retrieval import Vectors, answers, layer_vectors, trai
 
 MAX_ANSWER = 30  # tokens (XTREME's run_squad.py)
 TOKEN_BUDGET = 8192
-"""Tokens of a prediction batch, padding included (on a CPU at most CPU_TOKENS). Affects nothing but rounding."""
+"""Tokens of a prediction batch, padding included (on a CPU at most CPU_TOKENS).
+Affects nothing but rounding."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Options:
 
     Attributes:
         token_budget: tokens of a batch, padding included (on a CPU at most CPU_TOKENS).
-        max_seq_length: in tokens; what is longer is cut, or read in several windows where answers are spans or tags.
+        max_seq_length: in tokens; what is longer is cut, or read in several windows where
+            answers are spans or tags.
         head: task whose head is used, where it is another one of the same kind (MNLI's for XNLI).
         layer, pooling: of retrieval without training.
         device, precision: as in ``training/devices.py``.
@@ -64,14 +66,15 @@ def predict(model_dir: Path | str, task: Task, splits: Mapping[str, Any], **opti
     """What the model at ``model_dir`` answers, by language.
 
     Args:
-        splits: by language, a ``datasets.Dataset`` in the canonical columns of the task's kind; labels are not read.
+        splits: by language, a ``datasets.Dataset`` in the canonical columns of the task's
+            kind; labels are not read.
         options: of :class:`Options`.
 
     Returns:
-        classification: label names; tagging: a list of tag names for each example, one for each of its words, always;
-        multiple choice: numbers of choices; span QA: answers; retrieval: for each target (English) sentence the row of
-        the nearest source sentence, or where lists are judged (``map_at_20``) for each query the ids of 20 candidates,
-        best first, and None for the other rows.
+        classification: label names; tagging: a list of tag names for each example, one for each of its words,
+        always; multiple choice: numbers of choices; span QA: answers; retrieval: for each target (English)
+        sentence the row of the nearest source sentence, or where lists are judged (``map_at_20``) for each
+        query the ids of 20 candidates, best first, and None for the other rows.
     """
     chosen = Options(**options)
     if not splits:
@@ -85,7 +88,8 @@ def predict(model_dir: Path | str, task: Task, splits: Mapping[str, Any], **opti
 def vectors(
     model_dir: Path | str, task: Task, splits: Mapping[str, Any], **options: Any
 ) -> dict[str, Vectors]:
-    """By split, the vectors of both sides: of the task's dual encoder, or for an untrained task of a layer."""
+    """By split, the vectors of both sides: of the task's dual encoder, or for an
+    untrained task of a layer."""
     o = Options(**options)
     if not task.trained:
         reading_it = {"max_seq_length": o.max_seq_length, "token_budget": o.token_budget, "device": o.device}
@@ -148,10 +152,11 @@ def predict_encoded(
 def encoding_counts(
     model_dir: Path | str, task: Task, splits: Mapping[str, Any], *, max_seq_length: int = 128
 ) -> dict[str, dict[str, float]]:
-    """By language, how the tokenizer at ``model_dir`` fares: ``fertility`` (subwords per word) and ``truncated`` (0-100).
+    """By language, how the tokenizer at ``model_dir`` fares: ``fertility`` (subwords per
+    word) and ``truncated`` (0-100).
 
-    ``truncated`` is the share of examples longer than the limit; tagging and span QA read them in several windows.
-    From the encodings that :func:`predict` keeps, so it costs next to nothing beside it.
+    ``truncated`` is the share of examples longer than the limit; tagging and span QA read them in several
+    windows. From the encodings that :func:`predict` keeps, so it costs next to nothing beside it.
     """
     tokenizer, decoder = load_tokenizer(model_dir), is_decoder(load_config(model_dir))
     found = {}
@@ -183,7 +188,8 @@ def outputs(
 
 
 def allowed_labels(model: nn.Module, task: Task) -> tuple[list[str], Tensor]:
-    """The head's label names, and which of them the task knows [labels]: a head may have been trained with more."""
+    """The head's label names, and which of them the task knows [labels]: a head may have
+    been trained with more."""
     names = [model.config.id2label[i] for i in range(len(model.config.id2label))]
     return names, torch.tensor([name in task.labels for name in names])
 
@@ -235,8 +241,8 @@ def _spans(
 ) -> list[str]:
     """The best span of all windows of an example, cut out of its context by character offsets.
 
-    Empty only where the head was trained on questions without an answer, and the best "not here" of the windows beats
-    the best span (Devlin et al. 2019 §4.3, threshold 0).
+    Empty only where the head was trained on questions without an answer, and the best "not here" of the
+    windows beats the best span (Devlin et al. 2019 §4.3, threshold 0).
     """
     n = encoded.counts["examples"]
     best, nothing = np.full(n, -np.inf), np.full(n, np.inf)
@@ -271,7 +277,8 @@ def _spans(
 
 
 def best_spans(starts: Tensor, ends: Tensor, inside: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """(first token, last token, score), each [rows], of the best span of at most :data:`MAX_ANSWER` tokens ``inside``."""
+    """(first token, last token, score), each [rows], of the best span of at most
+    :data:`MAX_ANSWER` tokens ``inside``."""
     starts, ends = (logits.masked_fill(~inside, float("-inf")) for logits in (starts, ends))
     width = starts.shape[1]
     found = torch.stack(

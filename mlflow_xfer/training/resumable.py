@@ -1,8 +1,8 @@
 """A Trainer that writes and reads resume states of its own making.
 
 transformers' would not do (measured with 5.23): ``save_model`` fails on heads that share a backbone,
-``training_args.bin`` is a pickle, and a half-written ``checkpoint-N`` crashes a resume. Here a state is a folder that
-counts only when whole (``state.py``), and losses since the last report are part of it.
+``training_args.bin`` is a pickle, and a half-written ``checkpoint-N`` crashes a resume. Here a state is a
+folder that counts only when whole (``state.py``), and losses since the last report are part of it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Resumable(Trainer):
     def best_folder(self) -> Path:
         return self.folder.with_name("best")
 
-    # -- weights -----------------------------------------------------------------------------------------------------
+    # -- weights --------------------------------------------------------------------------------------------
     def keep_best(self) -> None:
         """Write the weights as they are: the best so far."""
         write_whole(step_folder(self.best_folder, self.state.global_step), self._write_weights)
@@ -60,7 +60,7 @@ class Resumable(Trainer):
         own = self.model.tensors()
         self.model.load_tensors({name: self.tally.mean[name].to(own[name].dtype) for name in own})
 
-    # -- resume states -----------------------------------------------------------------------------------------------
+    # -- resume states --------------------------------------------------------------------------------------
     def save_is_due(self, step: int) -> bool:
         if step >= self.args.max_steps:
             return True  # so that a kill while the result is being published loses nothing

@@ -1,6 +1,8 @@
-"""Retrieval: vectors of both sides, from a layer of a backbone or from a trained dual encoder, and exact search.
+"""Retrieval: vectors of both sides, from a layer of a backbone or from a trained dual
+encoder, and exact search.
 
-Each search is a matrix product and a top-k over blocks, so that memory does not grow with the number of candidates.
+Each search is a matrix product and a top-k over blocks, so that memory does not grow with
+the number of candidates.
 """
 
 from __future__ import annotations
@@ -44,8 +46,9 @@ class Vectors:
 
 
 def answers(task: Task, splits: Mapping[str, Any], vectors: Mapping[str, Vectors]) -> dict[str, list]:
-    """By split: ranked ids of candidates for each query (None for other rows), or for each target (English) sentence the
-    row of the nearest source sentence. :data:`POOL` holds candidates for all; it gets no answers."""
+    """By split: ranked ids of candidates for each query (None for other rows), or for each target
+    (English) sentence the row of the nearest source sentence. :data:`POOL` holds candidates for
+    all; it gets no answers."""
     if task.metric == "map_at_20":
         return ranked(splits, vectors, task.pooled)
     return {name: nearest_sources(vectors[name], task.centred) for name in splits if name != POOL}
@@ -62,7 +65,8 @@ def nearest_sources(vectors: Vectors, centred: bool = False) -> list[int]:
 def ranked(
     splits: Mapping[str, Any], vectors: Mapping[str, Vectors], pooled: bool, k: int = RANKS
 ) -> dict[str, list[list[str] | None]]:
-    """The ``k`` nearest candidates of each query: among those of its split and the pool, with ``pooled`` among all."""
+    """The ``k`` nearest candidates of each query: among those of its split and the pool,
+    with ``pooled`` among all."""
     offered = {name: _offered(splits[name], vectors[name].target) for name in splits}
     everything = _together(list(offered.values())) if pooled else None
     found: dict[str, list[list[str] | None]] = {}
@@ -89,7 +93,7 @@ def _together(offered: Sequence[tuple[list[str], np.ndarray]]) -> tuple[list[str
     )
 
 
-# -- vectors -----------------------------------------------------------------------------------------------------------
+# -- vectors -----------------------------------------------------------------------------------------------
 @torch.inference_mode()
 def trained_vectors(
     head: nn.Module, task: Task, encoded: Mapping[str, Encoded], how: Reading, token_budget: int
@@ -126,7 +130,8 @@ def layer_vectors(
     pooling: Pooling = "mean",
     **options: Any,
 ) -> dict[int, dict[str, Vectors]]:
-    """By layer and split, vectors straight from a backbone; each distinct text is read once, in one pass for all layers."""
+    """By layer and split, vectors straight from a backbone; each distinct text is read
+    once, in one pass for all layers."""
     texts = {
         name: (column(split, "source"), [_read(*text) for text in texts_of(split)])
         for name, split in splits.items()
@@ -172,11 +177,12 @@ def retrieval_sweep(
     }
 
 
-# -- search ------------------------------------------------------------------------------------------------------------
+# -- search ------------------------------------------------------------------------------------------------
 def nearest(
     queries: np.ndarray, index: np.ndarray, k: int, *, chunk: int = 1024, device: str = "auto"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The ``k`` rows of ``index`` with the highest cosine to each query, exactly: (rows, cosines), each [queries, k].
+    """The ``k`` rows of ``index`` with the highest cosine to each query, exactly: (rows,
+    cosines), each [queries, k].
 
     Memory: ``chunk`` queries × at most ``BLOCK / chunk`` rows of ``index`` at once, beside the vectors.
     """
@@ -199,16 +205,16 @@ def nearest(
 
 
 def fastest_both_ways() -> Callable[..., tuple[np.ndarray, ...]] | None:
-    """:func:`nearest_both_ways` where there is a GPU; else None: on the CPU one pass of numpy over the similarities of
-    both directions takes 0.6 of the time of two searches here (8,624 × 13,589 vectors)."""
+    """:func:`nearest_both_ways` where there is a GPU; else None: on the CPU one pass of numpy over the
+    similarities of both directions takes 0.6 of the time of two searches here (8,624 × 13,589 vectors)."""
     return nearest_both_ways if pick().type == "cuda" else None
 
 
 def nearest_both_ways(
     x: np.ndarray, y: np.ndarray, k: int, *, chunk: int = 1024, device: str = "auto"
 ) -> tuple[np.ndarray, ...]:
-    """As :func:`mlflow_xfer.scoring.mining.nearest_both_ways`, on the GPU where there is one: cosines and rows of ``y``
-    for each row of ``x``, then of ``x`` for each row of ``y``."""
+    """As :func:`mlflow_xfer.scoring.mining.nearest_both_ways`, on the GPU where there is one: cosines and
+    rows of ``y`` for each row of ``x``, then of ``x`` for each row of ``y``."""
     forward, backward = (nearest(a, b, k, chunk=chunk, device=device) for a, b in ((x, y), (y, x)))
     return forward[1], forward[0], backward[1], backward[0]
 

@@ -17,8 +17,8 @@ HIGHER, LOWER = 1.0, -1.0
 
 
 def dev_score(task: Task, predictions: Sequence, references: Sequence) -> float:
-    """Accuracy; for tags with B- and I- prefixes entity F1; for answers token F1; for ranked lists their mean average
-    precision. 0-100."""
+    """Accuracy; for tags with B- and I- prefixes entity F1; for answers token F1; for ranked lists their mean
+    average precision. 0-100."""
     if task.metric == "map_at_20":
         return mean_average_precision(predictions, references)
     if task.kind == TaskKind.RETRIEVAL:
@@ -78,8 +78,8 @@ def token_f1(predictions: Sequence[str], references: Sequence[Sequence[str]]) ->
 def mean_average_precision(
     predictions: Sequence[Sequence | None], references: Sequence[Sequence | None]
 ) -> float:
-    """Over the queries (rows with a reference): the mean of the precision at each hit over the number of right ones,
-    those that do not fit into the list aside."""
+    """Over the queries (rows with a reference): the mean of the precision at each hit over the number of
+    right ones, those that do not fit into the list aside."""
     values = []
     for ranked, gold in zip(predictions, references, strict=True):
         if gold:
@@ -92,10 +92,11 @@ def mean_average_precision(
 
 
 def combined(scores: Mapping[str, Mapping[str, float]], lm: Sequence[str] = ()) -> float | None:
-    """One figure of a checkpoint: the plain mean over tasks (jiant's EqualMetricAggregator) of their English dev score.
+    """One figure of a checkpoint: the plain mean over tasks (jiant's EqualMetricAggregator)
+    of their English dev score.
 
-    A task without English dev counts with the mean of its languages. ``lm`` names language models, whose loss counts
-    only where there is no other task: losses and scores do not mix.
+    A task without English dev counts with the mean of its languages. ``lm`` names language models, whose loss
+    counts only where there is no other task: losses and scores do not mix.
     """
 
     def english(languages: Mapping[str, float]) -> float:

@@ -32,7 +32,8 @@ class Part:
         task: a trained task, or one of :data:`LM_TASKS` (the kind must fit the model: masked for encoders).
         train: a ``datasets.Dataset``; for a language model a mapping from language to dataset.
         dev: by language, what checkpoints are scored on; empty = nothing.
-        selection: by language, rows that select the checkpoint with ``label_free`` (labels are not read) or ``oracle``.
+        selection: by language, rows that select the checkpoint with ``label_free`` (labels
+            are not read) or ``oracle``.
         selection_task: the task of ``selection``, where it is another one of the same kind.
     """
 
@@ -51,10 +52,11 @@ class Part:
 class Settings:
     """Settings that affect the result of a training.
 
-    ``max_steps`` 0 = by epochs. ``dropout`` None = the model's own (language models from nothing train best with 0).
-    ``evaluations`` is how often dev is scored at most. ``select_by``: ``english_dev`` (the best by English dev, by all
-    dev languages where there is no English), ``last``, ``average`` (mean of the weights at epoch ends), ``label_free``
-    (see ``training/label_free.py``) or ``oracle`` (the best by dev labels of the languages of ``Part.selection``).
+    ``max_steps`` 0 = by epochs. ``dropout`` None = the model's own (language models from nothing train best
+    with 0). ``evaluations`` is how often dev is scored at most. ``select_by``: ``english_dev`` (the best by
+    English dev, by all dev languages where there is no English), ``last``, ``average`` (mean of the weights
+    at epoch ends), ``label_free`` (see ``training/label_free.py``) or ``oracle`` (the best by dev labels of
+    the languages of ``Part.selection``).
     """
 
     learning_rate: float = 2e-5
@@ -100,8 +102,8 @@ class Outcome:
     Attributes:
         directory: the checkpoint to publish (``models/checkpoint.py`` says what is in it).
         steps, tokens: optimiser steps, and tokens read in them (padding not counted).
-        metrics: ``dev/<task>/<language>`` of the selected checkpoint (0-100, losses as they are), ``train/loss`` of the
-            last steps, ``encoded/…`` counts.
+        metrics: ``dev/<task>/<language>`` of the selected checkpoint (0-100, losses as they are),
+            ``train/loss`` of the last steps, ``encoded/…`` counts.
         selected_step: after which step the published weights were taken (the last, for an average).
         collapsed: whether the model does no better on dev than always giving the commonest answer.
     """

@@ -1,7 +1,7 @@
 """Folders that count only when whole: a manifest is written last, then the folder is renamed into place.
 
-Resume state is several files; a process can die between any two of them. A folder is taken only if its manifest
-names every file with its size, so a half-written one is passed over for the one before it.
+Resume state is several files; a process can die between any two of them. A folder is taken only if its
+manifest names every file with its size, so a half-written one is passed over for the one before it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ STEP = re.compile(r"step-(\d+)")
 
 
 def write_whole(folder: Path, write: Callable[[Path], None]) -> None:
-    """Let ``write`` fill a new folder and put it at ``folder``; seen from outside it is there whole or not at all."""
+    """Let ``write`` fill a new folder and put it at ``folder``; seen from outside it is
+    there whole or not at all."""
     partial = folder.with_name(folder.name + PARTIAL)
     shutil.rmtree(partial, ignore_errors=True)
     write(partial)

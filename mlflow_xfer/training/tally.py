@@ -18,8 +18,8 @@ STATE, MEAN = "xfer_state.json", "mean.safetensors"
 
 @dataclass(frozen=True)
 class Best:
-    """The step whose weights are the best by dev (0: none was scored yet), its score, dev metrics, and whether it is
-    collapsed."""
+    """The step whose weights are the best by dev (0: none was scored yet), its score, dev metrics, and
+    whether it is collapsed."""
 
     step: int = 0
     score: float | None = None
@@ -72,7 +72,7 @@ class Tally:
                 value.clone() if held is None else held.add_(value - held, alpha=1.0 / self.averaged)
             )
 
-    # -- resume state ------------------------------------------------------------------------------------------------
+    # -- resume state ---------------------------------------------------------------------------------------
     def write(self, folder: Path) -> None:
         """Write all of it into ``folder``; floats keep every bit."""
         if self.mean:

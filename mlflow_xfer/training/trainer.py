@@ -54,11 +54,13 @@ def train(
     Called again with the same ``work``, it goes on where it was killed, or returns the finished outcome.
 
     Args:
-        start: a published checkpoint or any local model directory: its backbone is taken, task heads are fresh.
+        start: a published checkpoint or any local model directory: its backbone is
+            taken, task heads are fresh.
         parts: the tasks, at most one of them a language model.
         mixture: how several parts are mixed; None = in proportion to their size.
-        log: called with metrics and the step they belong to; after a resume, steps already reported may come again
-            with the same values. An exception from it whose ``exit_code`` is 75 stops the training as a signal does.
+        log: called with metrics and the step they belong to; after a resume, steps already reported
+            may come again with the same values. An exception from it whose ``exit_code`` is 75
+            stops the training as a signal does.
         save_every_s, save_every_steps: how often the resume state is written: by time, or by steps if given.
 
     Raises:
@@ -120,7 +122,8 @@ def _check(parts: Sequence[Part], mixture: Mixture | None, settings: Settings) -
             raise XferError(f"The mixture and the data name different tasks: {', '.join(sorted(missing))}.")
         if bool(mixture.mlm_share) != any(part.is_lm for part in parts) and len(parts) > 1:
             raise XferError(
-                f"mlm_share={mixture.mlm_share}, but there is {'no' if mixture.mlm_share else 'a'} language-model part."
+                f"mlm_share={mixture.mlm_share}, but there is {'no' if mixture.mlm_share else 'a'} "
+                "language-model part."
             )
     if settings.select_by in BY_LANGUAGES and not any(part.selection for part in parts):
         raise XferError(
@@ -164,11 +167,13 @@ class Training:
         offset = self.model.config.pad_token_id + 1 if "roberta" in self.model.config.model_type else 0
         if limit and self.settings.max_seq_length > limit - offset:
             raise XferError(
-                f"max_seq_length={self.settings.max_seq_length}, but the model reads at most {limit - offset} tokens."
+                f"max_seq_length={self.settings.max_seq_length}, "
+                f"but the model reads at most {limit - offset} tokens."
             )
         if len(self.tokenizer) > self.model.config.vocab_size:
             raise XferError(
-                f"The tokenizer has {len(self.tokenizer)} tokens, the model only {self.model.config.vocab_size}.",
+                f"The tokenizer has {len(self.tokenizer)} tokens, "
+                f"the model only {self.model.config.vocab_size}.",
                 "They do not belong together.",
             )
         if self.lm is not None and (self.lm.task.kind == TaskKind.CAUSAL_LM) != self.model.decoder:
@@ -257,7 +262,7 @@ class Training:
         }
         return {language: (split, self._encode(split, task)) for language, split in splits.items()}
 
-    # -- dev ---------------------------------------------------------------------------------------------------------
+    # -- dev ------------------------------------------------------------------------------------------------
     def evaluate_dev(self) -> tuple[dict[str, float], float | None, bool]:
         """(metrics, the score that selects, whether any task is collapsed) of the weights as they are."""
         from mlflow_xfer.training.selection import combined
@@ -330,7 +335,7 @@ class Training:
         scores = {language: dev_score(part.task, found[language], gold[language]) for language in gold}
         return scores, is_collapsed(part.task, found[first], gold[first])
 
-    # -- running -----------------------------------------------------------------------------------------------------
+    # -- running --------------------------------------------------------------------------------------------
     def loop(self) -> Any:
         """The loop over all steps, not yet run."""
         from mlflow_xfer.training.loop import Loop
@@ -357,7 +362,8 @@ class Training:
         return self._publish(loop)
 
     def _epochs(self, total: int) -> float:
-        """Epochs that ``total`` steps are; with several tasks those of the settings, which each of them walks."""
+        """Epochs that ``total`` steps are; with several tasks those of the
+        settings, which each of them walks."""
         if not self.settings.max_steps:
             return self.settings.num_train_epochs
         sizes = {name: len(rows) for name, rows in self.data.encoded.items()}
