@@ -1,4 +1,5 @@
-"""Runs an evaluation: one task, all its languages, zero-shot; scores beside chance and majority, and predictions."""
+"""Runs an evaluation: one task, all its languages, zero-shot; scores beside chance
+and majority, and predictions."""
 
 from __future__ import annotations
 
@@ -23,8 +24,9 @@ class Evaluation:
     """What an evaluation found.
 
     Attributes:
-        rows: one dict for each language: task, language, metric, score, low, high, n, chance, majority, components, and
-            how the tokenizer fares: fertility (subwords per word) and truncated (examples beyond the length limit, 0-100).
+        rows: one dict for each language: task, language, metric, score, low, high, n, chance, majority,
+            components, and how the tokenizer fares: fertility (subwords per word) and truncated (examples
+            beyond the length limit, 0-100).
         predictions: language -> predictions in the task's own terms.
         ids: language -> ids of the examples, in the same order.
         buckets: scores by attributes of the examples, one dict for each language, attribute and bucket.
@@ -74,7 +76,8 @@ def evaluate_phase(phase: Phase, start: Path | Base, work: Path) -> Evaluation:
 
 
 def _consistency(phase: Phase) -> Callable[[str, str], float] | None:
-    """How surely an entity had its type in the rows that the target was trained on; None if it was not, or is not about entities."""
+    """How surely an entity had its type in the rows that the target was trained on; None if it was
+    not, or is not about entities."""
     tuned = next((p for p in phase.ancestors() if p.kind == "target"), None)
     if tuned is None or phase.tasks[0].metric != "entity_f1":
         return None
@@ -132,7 +135,8 @@ def references(task: Task, split: Any) -> list[Any]:
 
 
 def options_of(task: Task, split: Any) -> Sequence[Any] | None:
-    """What a random guess chooses from: the labels, or for multiple choice the number of each example's choices."""
+    """What a random guess chooses from: the labels, or for multiple choice the
+    number of each example's choices."""
     if task.kind == TaskKind.MULTIPLE_CHOICE:
         return [len(choices) for choices in split["choices"]]
     return task.labels or None
@@ -147,7 +151,8 @@ def row(
     *,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """One line of the per-language table; ``options`` is what a random guess chooses from, ``seed`` the bootstrap's."""
+    """One line of the per-language table; ``options`` is what a random guess chooses
+    from, ``seed`` the bootstrap's."""
     found = score(task.metric, predicted, gold, language, seed=seed)
     base = baselines(task.metric, gold, None, options, language)
     return {

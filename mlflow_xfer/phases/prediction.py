@@ -44,7 +44,8 @@ def predict_file(
     """One row for each example of ``file``: its columns and ``prediction``.
 
     Args:
-        model: a directory, hub id, run (of a transfer or condition: its trained target), ``runs:/…`` or ``models:/…``.
+        model: a directory, hub id, run (of a transfer or condition: its trained
+            target), ``runs:/…`` or ``models:/…``.
         task: which target or head, where there are several.
 
     Raises:
@@ -81,7 +82,8 @@ def checkpoint_of(model: str, task: str | None, open_store: Callable[[], Store])
 
 
 def _trained(store: Store, run: RunView, task: str | None) -> RunView:
-    """The training run behind ``run``: itself, what it points to, what it evaluated, or the target that it trained."""
+    """The training run behind ``run``: itself, what it points to, what it evaluated, or
+    the target that it trained."""
     if run.kind == "request":
         run = store.get(run.tags["xfer.result_run_id"])
     if run.kind == "phase" and run.tags.get("xfer.phase") != "evaluate":
@@ -99,7 +101,8 @@ def _trained(store: Store, run: RunView, task: str | None) -> RunView:
         )
     if task is None and len(targets) > 1 or task is not None and task not in targets:
         raise XferError(
-            f"Run {run.run_id} trained {', '.join(sorted(targets))}: {'which of them?' if task is None else f'no {task!r}.'}",
+            f"Run {run.run_id} trained {', '.join(sorted(targets))}: "
+            f"{'which of them?' if task is None else f'no {task!r}.'}",
             f"Name one: task={sorted(targets)[0]}",
         )
     several = targets[task or next(iter(targets))]
@@ -111,7 +114,8 @@ def _trained(store: Store, run: RunView, task: str | None) -> RunView:
 
 
 def _behind(store: Store, run: RunView) -> list[RunView]:
-    """The phase runs that a condition, transfer or evaluation stands on, one level of transfers unfolded; a study is too many."""
+    """The phase runs that a condition, transfer or evaluation stands on, one level of transfers
+    unfolded; a study is too many."""
     if run.kind == "study":
         raise XferError(
             f"Run {run.run_id} is a study of several conditions.",
@@ -171,7 +175,8 @@ def _readable(task: Task, row: Mapping[str, Any], answer: Any) -> Any:
 def _nearest(
     found: Checkpoint, head: str | None, task: Task, rows: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """For each text the nearest of the others by the cosine of their vectors, of a dual encoder if there is one."""
+    """For each text the nearest of the others by the cosine of their vectors, of a
+    dual encoder if there is one."""
     from datasets import Dataset
 
     from mlflow_xfer.training.predict import vectors

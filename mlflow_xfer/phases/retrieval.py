@@ -1,4 +1,5 @@
-"""Evaluates retrieval: translations, ranked lists among the candidates of one or all languages, mined pairs."""
+"""Evaluates retrieval: translations, ranked lists among the candidates of one or all languages, mined
+pairs."""
 
 from __future__ import annotations
 
@@ -62,7 +63,8 @@ def _check_known(task: Task, language: str, right: list, pool: set[str]) -> None
     absent = unknown_golds(right, pool)
     if absent:
         raise XferError(
-            f"Task {task.name!r}, {language}: {len(absent)} right answers are no candidates, such as {absent[0]!r}.",
+            f"Task {task.name!r}, {language}: {len(absent)} right answers are no candidates, "
+            f"such as {absent[0]!r}.",
             "Every gold id must be the id of a row with a target, in the test rows or in the pool.",
         )
 
@@ -70,7 +72,8 @@ def _check_known(task: Task, language: str, right: list, pool: set[str]) -> None
 def mined(
     task: Task, tests: Mapping[str, Any], devs: Mapping[str, Any], begin: Path, options: Mapping[str, Any]
 ) -> tuple[Found, dict[str, float]]:
-    """Translation pairs of both collections by ratio margin, above the threshold that is best on dev; and the thresholds.
+    """Translation pairs of both collections by ratio margin, above the threshold that is
+    best on dev; and the thresholds.
 
     A language without test rows is mined on dev itself.
     """
@@ -90,7 +93,8 @@ def mined(
             pairs, _ = mine(*sides, threshold=threshold, search=search)
         else:
             logger.warning(
-                "%s, %s: there is no test set, so dev is scored, with a threshold tuned on it: outside suite totals.",
+                "%s, %s: there is no test set, so dev is scored, with a threshold tuned on it: "
+                "outside suite totals.",
                 task.name,
                 language,
             )

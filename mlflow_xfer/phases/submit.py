@@ -1,4 +1,5 @@
-"""Gathers the predictions of finished runs into one folder in XTREME's format: of each target the best run by dev."""
+"""Gathers the predictions of finished runs into one folder in XTREME's format: of each
+target the best run by dev."""
 
 from __future__ import annotations
 
@@ -21,10 +22,12 @@ PREDICTIONS = "predictions"
 def submission(
     store: Store, run_ids: Sequence[str], out: Path, suite: str
 ) -> tuple[dict[str, str], list[Finding]]:
-    """Write ``out/<task>/test-<language>.<ext>`` from evaluate runs, or transfers and conditions that hold some.
+    """Write ``out/<task>/test-<language>.<ext>`` from evaluate runs, or transfers
+    and conditions that hold some.
 
-    With several runs each target is taken from the run with the best dev score (Phang et al. 2020, the "best model
-    per task" row); a target without dev data of its own, such as retrieval, from the first run that has it.
+    With several runs each target is taken from the run with the best dev score (Phang et al.
+    2020, the "best model per task" row); a target without dev data of its own, such as retrieval,
+    from the first run that has it.
 
     Returns:
         the chosen evaluate run of each task, and what a leaderboard would refuse or wonder about.

@@ -90,7 +90,8 @@ def _checked(task: Task, language: Any, gold: list) -> list:
 
 
 def _retrieved(task: Task, part: Any, directory: Path, options: Mapping[str, Any], seed: int) -> list[dict]:
-    """Ranked lists among the candidates of the frame; mined pairs; or for each English sentence the row of its translation."""
+    """Ranked lists among the candidates of the frame; mined pairs; or for each English sentence
+    the row of its translation."""
     from mlflow_xfer.phases import retrieval
     from mlflow_xfer.phases.evaluate import row
     from mlflow_xfer.tasks.task import POOL
@@ -130,7 +131,8 @@ def _fared(task: Task, split: Any, directory: Path, options: Mapping[str, Any]) 
 
 
 def _split(rows: Any, task: Task) -> Any:
-    """A data set in the canonical columns of the task's kind; the gold ids of retrieval are among what it reads."""
+    """A data set in the canonical columns of the task's kind; the gold ids of
+    retrieval are among what it reads."""
     from datasets import Dataset
 
     columns = {}

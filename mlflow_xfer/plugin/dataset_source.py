@@ -68,7 +68,8 @@ class XferDatasetSource(DatasetSource):
 
 
 def _check_unchanged(task: Any, rows: Any) -> None:
-    """Raise :class:`XferError` if the files are gone or, where the rows are one whole file, hold other bytes than then."""
+    """Raise :class:`XferError` if the files are gone or, where the rows are one whole file,
+    hold other bytes than then."""
     from pathlib import Path
 
     from mlflow_xfer.data import sources

@@ -1,17 +1,20 @@
-"""``mlflow.models.evaluate(…, model_type="xtreme", evaluators="xtreme")``: the benchmarks' metrics by language.
+"""``mlflow.models.evaluate(…, model_type="xtreme", evaluators="xtreme")``: the
+benchmarks' metrics by language.
 
-The data are one long frame with a column ``task`` (a name of the catalogue), a column ``lang``, the gold answers in
-``targets`` (as in the task's own column: label, list of tags, answers, choice, ids of right candidates), and either a
-column of predictions or what the model needs as input. A retrieval frame holds queries (``source``) and candidates
-(``target``, ``context``); candidates for all languages have the language ``pool``. MLflow loads this module on the first evaluation only; nothing heavy is imported
+The data are one long frame with a column ``task`` (a name of the catalogue), a column ``lang``, the gold
+answers in ``targets`` (as in the task's own column: label, list of tags, answers, choice, ids of right
+candidates), and either a column of predictions or what the model needs as input. A retrieval frame holds
+queries (``source``) and candidates (``target``, ``context``); candidates for all languages have the
+language ``pool``. MLflow loads this module on the first evaluation only; nothing heavy is imported
 before a checkpoint has to predict.
 
-``evaluator_config`` (all optional): ``task`` and ``language`` name a single task or language instead of the columns;
-``task_column``, ``language_column``; ``task_file`` declares tasks outside the catalogue, ``metric`` does without; ``suite`` to log a suite's totals;
-``seed`` of the bootstrap; ``predict``: ``checkpoint`` (the model's files predict as in a phase, one stream over all
-languages), ``pyfunc`` (the model's own ``predict``) or ``auto`` (checkpoint where it can); ``options`` for the former
-(``max_seq_length``: as the model was trained, else the task's recipe). ``checkpoint`` with ``model=None`` names a run,
-a model or a directory that MLflow has no flavour for (questions, choices, retrieval, a backbone).
+``evaluator_config`` (all optional): ``task`` and ``language`` name a single task or language instead of the
+columns; ``task_column``, ``language_column``; ``task_file`` declares tasks outside the catalogue, ``metric``
+does without; ``suite`` to log a suite's totals; ``seed`` of the bootstrap; ``predict``: ``checkpoint`` (the
+model's files predict as in a phase, one stream over all languages), ``pyfunc`` (the model's own ``predict``)
+or ``auto`` (checkpoint where it can); ``options`` for the former (``max_seq_length``: as the model was
+trained, else the task's recipe). ``checkpoint`` with ``model=None`` names a run, a model or a directory that
+MLflow has no flavour for (questions, choices, retrieval, a backbone).
 """
 
 from __future__ import annotations
@@ -27,15 +30,25 @@ from mlflow_xfer.errors import XferError
 
 MODEL_TYPES = ("xtreme",)
 CONFIG = (
-    "task", "language", "task_column", "language_column", "metric", "suite", "seed", "predict", "options", "checkpoint",
+    "task",
+    "language",
+    "task_column",
+    "language_column",
+    "metric",
+    "suite",
+    "seed",
+    "predict",
+    "options",
+    "checkpoint",
     "task_file",
-)  # fmt: skip
+)
 TABLE = "results/per_language.json"
 _log = logging.getLogger(__name__)
 
 
 class XtremeEvaluator(ModelEvaluator):
-    """Scores a model, a function or a column of predictions; logs to the run that MLflow opened, and returns it."""
+    """Scores a model, a function or a column of predictions; logs to the run that
+    MLflow opened, and returns it."""
 
     @classmethod
     def can_evaluate(cls, *, model_type: str, evaluator_config: Mapping | None = None, **kwargs: Any) -> bool:
@@ -54,7 +67,8 @@ class XtremeEvaluator(ModelEvaluator):
         predictions: str | None = None,
         **kwargs: Any,
     ) -> EvaluationResult:
-        """Metrics ``eval/<task>/<lang>`` (0-100) and averages; intervals and components in ``results/per_language.json``."""
+        """Metrics ``eval/<task>/<lang>`` (0-100) and averages; intervals and components in
+        ``results/per_language.json``."""
         config = dict(evaluator_config or {})
         for name in config:
             if name not in CONFIG:
@@ -82,7 +96,8 @@ class XtremeEvaluator(ModelEvaluator):
 
 
 def _frame(dataset: Any, config: Mapping) -> Any:
-    """The features with columns ``task``, ``language`` and ``reference``; raises XferError for what is missing."""
+    """The features with columns ``task``, ``language`` and ``reference``; raises
+    XferError for what is missing."""
     import pandas as pd
 
     frame = dataset.features_data
@@ -130,7 +145,8 @@ def _plain(value: Any) -> Any:
 
 
 def task_of(name: str, config: Mapping) -> Any:
-    """The entry of the task file or the catalogue; a bare one where a metric was given for a task that is in neither."""
+    """The entry of the task file or the catalogue; a bare one where a metric was given
+    for a task that is in neither."""
     from mlflow_xfer.registry import unknown
     from mlflow_xfer.tasks.catalogue import TASKS
     from mlflow_xfer.tasks.task import Task, TaskKind
@@ -147,7 +163,8 @@ def task_of(name: str, config: Mapping) -> Any:
 
 
 def _score(frame: Any, config: Mapping) -> list[dict]:
-    """One row per task and language, in the order of the frame, from its columns ``prediction`` and ``reference``."""
+    """One row per task and language, in the order of the frame, from its columns
+    ``prediction`` and ``reference``."""
     from mlflow_xfer.phases.evaluate import row
     from mlflow_xfer.tasks.task import POOL
 
@@ -213,7 +230,8 @@ def _totals(rows: Sequence[Mapping], config: Mapping) -> dict[str, float]:
 
 
 def _reads_files(model: Any, config: Mapping) -> bool:
-    """Whether the files of a checkpoint are to predict, rather than a column or the model's own ``predict``."""
+    """Whether the files of a checkpoint are to predict, rather than a column or the model's own
+    ``predict``."""
     how = config.get("predict", "auto")
     if how not in ("auto", "checkpoint", "pyfunc"):
         raise XferError(f"predict={how!r} is not known.", "Accepted: auto, checkpoint, pyfunc.")

@@ -25,7 +25,8 @@ DETAILED = 3  # conditions for which typology and variance are worked out
 
 @dataclass(frozen=True)
 class Analysis:
-    """What :func:`analyse` found. ``baseline`` is ``None`` where there is one condition only; ``gaps``: why a part is missing."""
+    """What :func:`analyse` found. ``baseline`` is ``None`` where there is one condition only;
+    ``gaps``: why a part is missing."""
 
     frame: pd.DataFrame
     question: str
@@ -67,7 +68,8 @@ def analyse(
     """Analyse a tidy frame of scores (see :mod:`mlflow_xfer.stats.frame`).
 
     Args:
-        baseline: the condition others are compared with; default ``none`` (no intermediate task) if it is there.
+        baseline: the condition others are compared with; default ``none`` (no
+            intermediate task) if it is there.
         registered: conditions whose comparison was fixed before the first run.
         margin: the smallest difference that matters, in points.
         population: ``these languages`` or ``languages like these``.
@@ -76,7 +78,8 @@ def analyse(
         imported: rows of earlier papers: shown, not tested.
 
     Raises:
-        XferError: faults of the table, with the rows; unknown languages, conditions or measures; a margin that is not positive.
+        XferError: faults of the table, with the rows; unknown languages, conditions or measures;
+            a margin that is not positive.
     """
     if not margin > 0:
         raise XferError(
@@ -111,9 +114,20 @@ def analyse(
     )
     found = sorted(found, key=lambda one: -one.estimate)
     analysis = Analysis(
-        checked, question, baseline, margin, population, blocks, means, found, _table(blocks, 1), _table(blocks, 0),
-        measure=measure, imported=imported if imported is not None else pd.DataFrame(), gaps=tuple(gaps),
-    )  # fmt: skip
+        checked,
+        question,
+        baseline,
+        margin,
+        population,
+        blocks,
+        means,
+        found,
+        _table(blocks, 1),
+        _table(blocks, 0),
+        measure=measure,
+        imported=imported if imported is not None else pd.DataFrame(),
+        gaps=tuple(gaps),
+    )
     return _deeper(analysis, groups)
 
 
@@ -151,13 +165,15 @@ def _complete(groups: Mapping[str, pd.DataFrame], baseline: str | None) -> None:
     if lacking:
         rows = pd.DataFrame(lacking, columns=["condition", "task", "language"])
         raise XferError(
-            f"{len(rows)} cells are missing in some conditions:\n{quote(rows, ['condition', 'task', 'language'])}",
+            f"{len(rows)} cells are missing in some conditions:\n"
+            f"{quote(rows, ['condition', 'task', 'language'])}",
             "Run them, or compare what all have: missing=common",
         )
 
 
 def _table(blocks: Mapping[str, Cells], axis: int) -> pd.DataFrame:
-    """Mean over seeds per language (``axis`` 1: mean over its tasks) or per task (``axis`` 0: over its languages), one column a condition."""
+    """Mean over seeds per language (``axis`` 1: mean over its tasks) or per task (``axis`` 0: over its
+    languages), one column a condition."""
     columns = {}
     for name, block in blocks.items():
         groups = [unit[axis] for unit in block.units]
@@ -166,7 +182,8 @@ def _table(blocks: Mapping[str, Cells], axis: int) -> pd.DataFrame:
 
 
 def _deeper(analysis: Analysis, groups: Mapping[str, pd.DataFrame]) -> Analysis:
-    """Typology, variance and spread for the baseline and the best conditions; a part that cannot be had says why."""
+    """Typology, variance and spread for the baseline and the best conditions; a part
+    that cannot be had says why."""
     gaps = list(analysis.gaps)
     chosen = [*analysis.ranked[:DETAILED], *([analysis.baseline] if analysis.baseline else [])] or list(
         analysis.blocks
@@ -229,22 +246,34 @@ def _deeper(analysis: Analysis, groups: Mapping[str, pd.DataFrame]) -> Analysis:
 
 
 def differences_table(analysis: Analysis) -> pd.DataFrame:
-    """One row per condition: mean, interval, difference to the baseline with interval, p, corrected p, verdict, seeds."""
+    """One row per condition: mean, interval, difference to the baseline with interval, p,
+    corrected p, verdict, seeds."""
     by_name = {one.condition: one for one in analysis.contrasts}
     rows = []
     for name in [*([analysis.baseline] if analysis.baseline else []), *analysis.ranked]:
         mean, one = analysis.means[name], by_name.get(name)
-        rows.append({
-            "condition": name, "mean": mean.estimate, "mean_low": mean.low, "mean_high": mean.high,
-            "difference": one.estimate if one else math.nan, "low": one.low if one else math.nan, "high": one.high if one else math.nan,
-            "p": one.p if one else math.nan, "p_corrected": one.p_corrected if one else math.nan,
-            "verdict": one.verdict if one else "baseline", "status": one.status if one else "", "seeds": mean.n["seeds"],
-        })  # fmt: skip
+        rows.append(
+            {
+                "condition": name,
+                "mean": mean.estimate,
+                "mean_low": mean.low,
+                "mean_high": mean.high,
+                "difference": one.estimate if one else math.nan,
+                "low": one.low if one else math.nan,
+                "high": one.high if one else math.nan,
+                "p": one.p if one else math.nan,
+                "p_corrected": one.p_corrected if one else math.nan,
+                "verdict": one.verdict if one else "baseline",
+                "status": one.status if one else "",
+                "seeds": mean.n["seeds"],
+            }
+        )
     return pd.DataFrame(rows)
 
 
 def distance_points(analysis: Analysis, condition: str) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Languages (without English) with a known primary distance: codes, distances, differences (or scores without a baseline)."""
+    """Languages (without English) with a known primary distance: codes, distances, differences (or
+    scores without a baseline)."""
     gap = analysis.by_language[condition]
     if analysis.baseline:
         gap = gap - analysis.by_language[analysis.baseline]

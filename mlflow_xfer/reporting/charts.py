@@ -1,6 +1,8 @@
-"""Charts as inline SVG: no script, no font and no picture is loaded; colours can be told apart by colour-blind readers (Okabe & Ito).
+"""Charts as inline SVG: no script, no font and no picture is loaded; colours can be told apart by
+colour-blind readers (Okabe & Ito).
 
-Every chart carries a title and a description for screen readers; the numbers behind it stand in a table beside it.
+Every chart carries a title and a description for screen readers; the numbers behind
+it stand in a table beside it.
 """
 
 from __future__ import annotations
@@ -24,10 +26,16 @@ def svg(width: float, height: float, title: str, description: str, *children: ob
     number = crc32(f"{title}\n{description}".encode())  # the same report has the same bytes
     names = (f"chart{number:x}-title", f"chart{number:x}-desc")
     return element(
-        "svg", element("title", title, id=names[0]), element("desc", description, id=names[1]), *children,
-        viewBox=f"0 0 {width:.0f} {height:.0f}", role="img", aria_labelledby=" ".join(names), class_="chart",
+        "svg",
+        element("title", title, id=names[0]),
+        element("desc", description, id=names[1]),
+        *children,
+        viewBox=f"0 0 {width:.0f} {height:.0f}",
+        role="img",
+        aria_labelledby=" ".join(names),
+        class_="chart",
         style=f"max-width:{width:.0f}px",
-    )  # fmt: skip
+    )
 
 
 def label(
@@ -89,7 +97,8 @@ def forest(contrasts: Sequence[Contrast]) -> Raw:
     """Differences to the baseline with their intervals; the margin is shaded."""
     left, right, row, top = 240, 760, 30, 34
     margin = contrasts[0].margin
-    # A condition with three seeds can have an interval of ±100: it is cut at the frame, with an arrow, so that the others can be read.
+    # A condition with three seeds can have an interval of ±100: it is cut at the frame, with an arrow,
+    # so that the others can be read.
     ends = sorted(abs(v) for c in contrasts for v in (c.low, c.high, c.estimate) if math.isfinite(v))
     widest = (
         max(
@@ -120,7 +129,15 @@ def forest(contrasts: Sequence[Contrast]) -> Raw:
             line(at(tick), top - 6, at(tick), bottom, GRID),
             label(at(tick), bottom + 18, tick_text(tick), anchor="middle", size=12),
         ]
-    marks += [line(at(0), top - 6, at(0), bottom, INK, 1.5), label((left + right) / 2, bottom + 38, f"points against {shorten(contrasts[0].baseline)}", anchor="middle")]  # fmt: skip
+    marks += [
+        line(at(0), top - 6, at(0), bottom, INK, 1.5),
+        label(
+            (left + right) / 2,
+            bottom + 38,
+            f"points against {shorten(contrasts[0].baseline)}",
+            anchor="middle",
+        ),
+    ]
     for i, one in enumerate(contrasts):
         y, colour = top + row * (i + 0.5), COLOURS[one.verdict]
         marks.append(label(left - 12, y + 4, shorten(one.condition), anchor="end"))
@@ -133,7 +150,16 @@ def forest(contrasts: Sequence[Contrast]) -> Raw:
                     line(at(end), y, at(end) - tip * 1.6, y + 5, colour, 2),
                 ]
                 marks += ending if cut else [line(at(end), y - 5, at(end), y + 5, colour, 2)]
-        marks += [element("circle", cx=f"{at(one.estimate):.1f}", cy=f"{y:.1f}", r=5, fill=colour), label(right + 10, y + 4, f"{points(one.estimate, True)} {MARKS[one.verdict]}", colour=colour, bold=True)]  # fmt: skip
+        marks += [
+            element("circle", cx=f"{at(one.estimate):.1f}", cy=f"{y:.1f}", r=5, fill=colour),
+            label(
+                right + 10,
+                y + 4,
+                f"{points(one.estimate, True)} {MARKS[one.verdict]}",
+                colour=colour,
+                bold=True,
+            ),
+        ]
     said = "; ".join(f"{c.condition}: {points(c.estimate, True)}, {c.verdict}" for c in contrasts)
     return svg(840, height, f"Differences to {contrasts[0].baseline}", said, *marks)
 
@@ -151,7 +177,10 @@ def scatter(codes: Sequence[str], x: np.ndarray, y: np.ndarray, slope: float, *,
     up_at = lambda v: bottom - (v - y_low) / (y_high - y_low) * (bottom - top)  # noqa: E731
     marks: list[object] = []
     for tick in ticks(y_low, y_high):
-        marks += [line(left, up_at(tick), right, up_at(tick), INK if tick == 0 else GRID), label(left - 8, up_at(tick) + 4, tick_text(tick), anchor="end", size=12)]  # fmt: skip
+        marks += [
+            line(left, up_at(tick), right, up_at(tick), INK if tick == 0 else GRID),
+            label(left - 8, up_at(tick) + 4, tick_text(tick), anchor="end", size=12),
+        ]
     for tick in ticks(x_low, x_high):
         marks += [
             line(across_at(tick), bottom, across_at(tick), bottom + 5),
@@ -169,10 +198,27 @@ def scatter(codes: Sequence[str], x: np.ndarray, y: np.ndarray, slope: float, *,
         marks.append(
             element("circle", cx=f"{px:.1f}", cy=f"{py:.1f}", r=4.5, fill="#0072B2", fill_opacity=0.85)
         )
-        spot = next(((px + dx, py + dy) for dx, dy in ((7, 4), (7, -8), (7, 16), (-20, 4), (-20, -8), (-20, 16), (7, 26), (7, -18)) if all(abs(px + dx - a) > 17 or abs(py + dy - b) > 11 for a, b in placed)), (px + 7, py + 4))  # fmt: skip
+        spot = next(
+            (
+                (px + dx, py + dy)
+                for dx, dy in ((7, 4), (7, -8), (7, 16), (-20, 4), (-20, -8), (-20, 16), (7, 26), (7, -18))
+                if all(abs(px + dx - a) > 17 or abs(py + dy - b) > 11 for a, b in placed)
+            ),
+            (px + 7, py + 4),
+        )
         placed.append(spot)
         marks.append(label(*spot, code, size=11))
-    marks += [label((left + right) / 2, bottom + 42, across, anchor="middle"), element("text", up, transform=f"translate(16 {(top + bottom) / 2:.0f}) rotate(-90)", text_anchor="middle", font_size=13, fill=INK)]  # fmt: skip
+    marks += [
+        label((left + right) / 2, bottom + 42, across, anchor="middle"),
+        element(
+            "text",
+            up,
+            transform=f"translate(16 {(top + bottom) / 2:.0f}) rotate(-90)",
+            text_anchor="middle",
+            font_size=13,
+            fill=INK,
+        ),
+    ]
     return svg(
         760, 410, f"{up} by {across}", f"{len(codes)} languages; the dashed line is the fitted slope", *marks
     )
@@ -186,7 +232,11 @@ def bars(names: Sequence[str], values: Sequence[float], *, across: str) -> Raw:
     for i, (name, value) in enumerate(zip(names, values, strict=True)):
         y = 10 + row * i
         width = (right - left) * value / widest
-        marks += [label(left - 10, y + 16, shorten(name, 46), anchor="end"), element("rect", x=left, y=y + 3, width=f"{max(width, 1):.1f}", height=row - 9, fill="#0072B2"), label(left + max(width, 1) + 8, y + 16, f"{value:.2f}")]  # fmt: skip
+        marks += [
+            label(left - 10, y + 16, shorten(name, 46), anchor="end"),
+            element("rect", x=left, y=y + 3, width=f"{max(width, 1):.1f}", height=row - 9, fill="#0072B2"),
+            label(left + max(width, 1) + 8, y + 16, f"{value:.2f}"),
+        ]
     marks.append(label(left, 10 + row * len(names) + 18, across, size=12))
     return svg(
         760,

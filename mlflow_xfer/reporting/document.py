@@ -1,4 +1,5 @@
-"""One report for any set of results: a page that stands alone, a machine-readable verdict, and tables for papers."""
+"""One report for any set of results: a page that stands alone, a machine-readable
+verdict, and tables for papers."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ TITLE = "Cross-lingual transfer report"
 
 @dataclass(frozen=True)
 class Report:
-    """``html``: the page. ``verdict``: what ``verdict.json`` holds. ``tables``: frames by name. ``description``: markdown for the run."""
+    """``html``: the page. ``verdict``: what ``verdict.json`` holds. ``tables``: frames by name.
+    ``description``: markdown for the run."""
 
     html: str
     verdict: dict[str, Any]
@@ -40,7 +42,8 @@ class Report:
     results: pd.DataFrame
 
     def save(self, folder: str | Path) -> Path:
-        """Write ``report.html``, ``verdict.json``, ``differences.tex`` and ``.md``, ``tables/*.csv``, ``results.csv`` and ``.parquet``.
+        """Write ``report.html``, ``verdict.json``, ``differences.tex`` and ``.md``, ``tables/*.csv``,
+        ``results.csv`` and ``.parquet``.
 
         Raises:
             XferError: the folder cannot be written to.
@@ -83,10 +86,12 @@ def report(
     reproduce: Sequence[str] = (),
     title: str = TITLE,
 ) -> Report:
-    """Report on a tidy frame of scores; see :func:`mlflow_xfer.reporting.analysis.analyse` for most arguments and the errors.
+    """Report on a tidy frame of scores; see :func:`mlflow_xfer.reporting.analysis.analyse` for
+    most arguments and the errors.
 
-    Rows with a ``source`` (see :mod:`mlflow_xfer.reporting.imported`) are taken as imported. ``costs``: what
-    :func:`mlflow_xfer.tracking.results.costs` returns. ``protocol``: further lines for that section. ``reproduce``: commands.
+    Rows with a ``source`` (see :mod:`mlflow_xfer.reporting.imported`) are taken as imported. ``costs``:
+    what :func:`mlflow_xfer.tracking.results.costs` returns. ``protocol``: further lines for that
+    section. ``reproduce``: commands.
     """
     if "source" in frame:
         theirs = frame["source"].notna()
@@ -95,12 +100,22 @@ def report(
         if not frame["seed"].map(lambda s: isinstance(s, str)).any():
             frame = frame.assign(seed=frame["seed"].astype(int))
     analysis = analyse(
-        frame, question=question, baseline=baseline, registered=registered, margin=margin, population=population, measure=measure,
-        missing=missing, imported=imported,
-    )  # fmt: skip
+        frame,
+        question=question,
+        baseline=baseline,
+        registered=registered,
+        margin=margin,
+        population=population,
+        measure=measure,
+        missing=missing,
+        imported=imported,
+    )
     found = differences_table(analysis)
-    tables = {"differences": found, "by_language": analysis.by_language.rename_axis("language").reset_index(),
-              "by_task": analysis.by_task.rename_axis("task").reset_index()}  # fmt: skip
+    tables = {
+        "differences": found,
+        "by_language": analysis.by_language.rename_axis("language").reset_index(),
+        "by_task": analysis.by_task.rename_axis("task").reset_index(),
+    }
     for name, several in (("typology", analysis.slopes), ("variance", analysis.components)):
         if several:
             tables[name] = pd.concat([t.assign(condition=c) for c, t in several.items()], ignore_index=True)
@@ -129,7 +144,8 @@ def report(
 
 
 def verdict(analysis: Analysis) -> dict[str, Any]:
-    """The machine-readable answer; numbers that do not exist are ``null``, p-values and powers are 0-1, the rest points."""
+    """The machine-readable answer; numbers that do not exist are ``null``, p-values and
+    powers are 0-1, the rest points."""
     return {
         "schema": SCHEMA,
         "question": analysis.question,
@@ -162,14 +178,25 @@ def _page(
 ) -> str:
     heading = analysis.question or title
     head = element(
-        "head", element("meta", charset="utf-8"), element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", heading), element("style", Raw(_style())),
-    )  # fmt: skip
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("title", heading),
+        element("style", Raw(_style())),
+    )
     parts = [
-        sections.answer(analysis), sections.differences(analysis), sections.cells_section(analysis), sections.typology(analysis),
-        sections.inequality(analysis), sections.variance(analysis), sections.imported(analysis), sections.cost(costs),
-        sections.protocol(analysis, protocol), sections.limits(analysis), sections.reproduce(commands or _default_commands(), _versions()),
-    ]  # fmt: skip
+        sections.answer(analysis),
+        sections.differences(analysis),
+        sections.cells_section(analysis),
+        sections.typology(analysis),
+        sections.inequality(analysis),
+        sections.variance(analysis),
+        sections.imported(analysis),
+        sections.cost(costs),
+        sections.protocol(analysis, protocol),
+        sections.limits(analysis),
+        sections.reproduce(commands or _default_commands(), _versions()),
+    ]
     under = element("p", title, class_="question") if analysis.question else None
     body = element(
         "body",
@@ -188,7 +215,8 @@ def _default_commands() -> list[str]:
     return [
         "mlflow-xfer report RUN…",
         "# the same numbers from the exported table:",
-        "python -c \"import pandas, mlflow_xfer.reporting as r; r.report(pandas.read_parquet('results.parquet')).save('again')\"",
+        'python -c "import pandas, mlflow_xfer.reporting as r; '
+        "r.report(pandas.read_parquet('results.parquet')).save('again')\"",
     ]
 
 

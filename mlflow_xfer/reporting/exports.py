@@ -12,11 +12,25 @@ import pandas as pd
 from mlflow_xfer.errors import XferError
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}"}  # fmt: skip
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+}
 
 
 def safe(value: object) -> object:
-    """A cell that spreadsheets show and do not run: text that starts like a formula gets an apostrophe. Numbers stay."""
+    """A cell that spreadsheets show and do not run: text that starts like a formula gets
+    an apostrophe. Numbers stay."""
     if isinstance(value, str):
         return "'" + value if value.startswith(FORMULA) else value
     return value
@@ -35,7 +49,8 @@ def markdown(value: object) -> str:
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """RFC 4180 CSV, UTF-8; missing = ``NA`` (what R's ``read.csv`` takes by default), names and texts formula-safe."""
+    """RFC 4180 CSV, UTF-8; missing = ``NA`` (what R's ``read.csv`` takes by default),
+    names and texts formula-safe."""
     shown = frame.rename(columns=lambda c: safe(str(c)))
     texts = [c for c in shown if not pd.api.types.is_numeric_dtype(shown[c])]
     shown = shown.assign(**{c: shown[c].map(safe) for c in texts})
@@ -98,12 +113,22 @@ def latex_table(frame: pd.DataFrame, caption: str, label: str) -> str:
     """A booktabs table; texts are escaped, numbers have one decimal and are aligned right."""
     numeric = [pd.api.types.is_numeric_dtype(frame[c]) for c in frame]
     lines = [
-        r"\begin{table}[t]", r"\centering", rf"\caption{{{latex(caption)}}}", rf"\label{{{label}}}",
-        rf"\begin{{tabular}}{{{''.join('r' if n else 'l' for n in numeric)}}}", r"\toprule",
-        " & ".join(latex(c) for c in frame) + r" \\", r"\midrule",
-    ]  # fmt: skip
+        r"\begin{table}[t]",
+        r"\centering",
+        rf"\caption{{{latex(caption)}}}",
+        rf"\label{{{label}}}",
+        rf"\begin{{tabular}}{{{''.join('r' if n else 'l' for n in numeric)}}}",
+        r"\toprule",
+        " & ".join(latex(c) for c in frame) + r" \\",
+        r"\midrule",
+    ]
     for row in frame.itertuples(index=False):
-        shown = (number(v).replace("–", "--").replace("-", "$-$", 1) if n and number(v).startswith("-") else latex(number(v)).replace("–", "--") for v, n in zip(row, numeric, strict=True))  # fmt: skip
+        shown = (
+            number(v).replace("–", "--").replace("-", "$-$", 1)
+            if n and number(v).startswith("-")
+            else latex(number(v)).replace("–", "--")
+            for v, n in zip(row, numeric, strict=True)
+        )
         lines.append(" & ".join(shown) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
 

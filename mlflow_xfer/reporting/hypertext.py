@@ -30,7 +30,8 @@ def _visible(value: str) -> str:
 
 
 def element(tag: str, *children: object, **attributes: object) -> Raw:
-    """``<tag attributes>children</tag>``. Attribute names: ``_`` for ``-``, a trailing ``_`` is dropped (``class_``); ``None`` is left out."""
+    """``<tag attributes>children</tag>``. Attribute names: ``_`` for ``-``, a trailing ``_`` is dropped
+    (``class_``); ``None`` is left out."""
     said = "".join(
         f' {name.rstrip("_").replace("_", "-")}="{escape(_visible(str(value)), quote=True)}"'
         for name, value in attributes.items()
@@ -52,7 +53,8 @@ def table(
 ) -> Raw:
     """A table with a caption and header cells, in a box that scrolls sideways where the page is narrow.
 
-    ``rows`` hold strings or elements; columns in ``numeric`` are aligned right. With ``heads`` the first cell heads its row.
+    ``rows`` hold strings or elements; columns in ``numeric`` are aligned right. With
+    ``heads`` the first cell heads its row.
     """
     head = element(
         "tr",

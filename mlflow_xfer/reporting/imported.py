@@ -1,7 +1,8 @@
-"""Tables of earlier papers as baseline rows: from CSV, or from the score files that XTREME's ``evaluate.py`` writes.
+"""Tables of earlier papers as baseline rows: from CSV, or from the score files that
+XTREME's ``evaluate.py`` writes.
 
-Such rows have one value per cell and no seeds. They stand beside our own in a report and are never tested against them: whether a
-difference to one published number is more than seed noise cannot be known.
+Such rows have one value per cell and no seeds. They stand beside our own in a report and are never tested
+against them: whether a difference to one published number is more than seed noise cannot be known.
 """
 
 from __future__ import annotations
@@ -20,17 +21,20 @@ PREFERRED = ("score", "accuracy", "f1", "exact_match", "em", "map@20", "map_at_2
 
 
 def read_scores(path: str | Path, condition: str = "", *, percent: bool | None = None) -> pd.DataFrame:
-    """Scores of an earlier paper in the tidy columns, with ``source`` = the file's name and ``seed`` = ``imported``.
+    """Scores of an earlier paper in the tidy columns, with ``source`` = the file's
+    name and ``seed`` = ``imported``.
 
     Args:
-        path: ``.csv`` (long: task, language, score [, condition]; or wide: one column per language, a ``task`` and/or ``condition``
-            column) or ``.json`` as XTREME's evaluation writes it: ``{task: {language: score or {metric: score}}}``. QA entries with F1
-            and EM become their mean, XTREME's task score.
+        path: ``.csv`` (long: task, language, score [, condition]; or wide: one column per
+            language, a ``task`` and/or ``condition`` column) or ``.json`` as XTREME's evaluation
+            writes it: ``{task: {language: score or {metric: score}}}``. QA entries with F1 and EM
+            become their mean, XTREME's task score.
         condition: name of the row; default: the file's own column, else its name.
         percent: whether scores are 0-100 already; ``None``: no unless some score exceeds 1.
 
     Raises:
-        XferError: the file cannot be read, unknown languages, scores that are no numbers: all at once with their places.
+        XferError: the file cannot be read, unknown languages, scores that are no numbers:
+            all at once with their places.
     """
     path = Path(path)
     try:
@@ -51,7 +55,8 @@ def read_scores(path: str | Path, condition: str = "", *, percent: bool | None =
     numbers = pd.to_numeric(rows["score"], errors="coerce")
     for i in rows.index[numbers.isna()]:
         problems.add(
-            f"{path}: {rows.loc[i, 'score']!r} is no score ({rows.loc[i, 'task']}, {rows.loc[i, 'language']}).",
+            f"{path}: {rows.loc[i, 'score']!r} is no score "
+            f"({rows.loc[i, 'task']}, {rows.loc[i, 'language']}).",
             "Leave unknown cells empty.",
         )
     codes = {}
@@ -64,9 +69,16 @@ def read_scores(path: str | Path, condition: str = "", *, percent: bool | None =
     scale = 1.0 if percent or (percent is None and numbers.max() > 1) else 100.0
     name = rows["condition"] if "condition" in rows and not condition else condition or path.stem
     return pd.DataFrame(
-        {"condition": name, "task": rows["task"], "language": rows["language"].map(codes), "base_seed": 0, "seed": "imported",
-         "score": numbers * scale, "source": path.name}
-    ).reset_index(drop=True)  # fmt: skip
+        {
+            "condition": name,
+            "task": rows["task"],
+            "language": rows["language"].map(codes),
+            "base_seed": 0,
+            "seed": "imported",
+            "score": numbers * scale,
+            "source": path.name,
+        }
+    ).reset_index(drop=True)
 
 
 def _from_csv(path: Path) -> pd.DataFrame:

@@ -1,4 +1,5 @@
-"""The sections of the report page: each takes an analysis and returns markup, or nothing where it has nothing to say."""
+"""The sections of the report page: each takes an analysis and returns markup, or nothing
+where it has nothing to say."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ def numbers_behind(title: str, content: Raw) -> Raw:
 
 
 def answer(analysis: Analysis) -> Raw:
-    """The verdict in two sentences per registered contrast (or the best and any decided one), and how far they reach."""
+    """The verdict in two sentences per registered contrast (or the best and any decided
+    one), and how far they reach."""
     return section("Answer", *(paragraph(text) for text in answer_texts(analysis)), name="answer")
 
 
@@ -43,7 +45,11 @@ def answer_texts(analysis: Analysis) -> list[str]:
         interval = (
             f", 95 % interval {points(mean.low)} to {points(mean.high)}" if math.isfinite(mean.low) else ""
         )
-        return [f"{name} scores {points(mean.estimate)} on average over {where} ({mean.n['seeds']} seeds{interval}).", "There is no second condition to compare it with."]  # fmt: skip
+        return [
+            f"{name} scores {points(mean.estimate)} on average over {where} "
+            f"({mean.n['seeds']} seeds{interval}).",
+            "There is no second condition to compare it with.",
+        ]
     primary = [one for one in analysis.contrasts if one.status == REGISTERED] or analysis.contrasts[:1]
     texts = [sentence(one) for one in primary]
     others = [one for one in analysis.contrasts if one not in primary]
@@ -58,7 +64,8 @@ def answer_texts(analysis: Analysis) -> list[str]:
         )
     if primary[0].status != REGISTERED and len(analysis.contrasts) > 1:
         texts.append(
-            "The condition named first is the best of those compared: its difference looks larger than it will on fresh seeds. Confirm it there."
+            "The condition named first is the best of those compared: its difference looks larger than it "
+            "will on fresh seeds. Confirm it there."
         )
     return texts
 
@@ -66,10 +73,20 @@ def answer_texts(analysis: Analysis) -> list[str]:
 def differences(analysis: Analysis) -> Raw | None:
     frame = differences_table(analysis)
     rows = [
-        [r.condition, points(r.difference, True), _interval(r.low, r.high, True), p_text(r.p_corrected), _verdict(r.verdict),
-         points(r.mean), _interval(r.mean_low, r.mean_high), p_text(r.p), r.status, r.seeds]
+        [
+            r.condition,
+            points(r.difference, True),
+            _interval(r.low, r.high, True),
+            p_text(r.p_corrected),
+            _verdict(r.verdict),
+            points(r.mean),
+            _interval(r.mean_low, r.mean_high),
+            p_text(r.p),
+            r.status,
+            r.seeds,
+        ]
         for r in frame.itertuples()
-    ]  # fmt: skip
+    ]
     against = f"difference to {analysis.baseline}" if analysis.baseline else "difference"
     columns = [
         "condition",
@@ -98,7 +115,8 @@ def differences(analysis: Analysis) -> Raw | None:
         else None
     )
     key = paragraph(
-        "▲ better, ▼ worse, = equivalent, ? not enough power. The interval of each line is for that comparison alone; the verdict uses the corrected p."
+        "▲ better, ▼ worse, = equivalent, ? not enough power. The interval of each line is for that "
+        "comparison alone; the verdict uses the corrected p."
     )
     return section(
         "Differences to the baseline",
@@ -185,11 +203,16 @@ def typology(analysis: Analysis) -> Raw | None:
         across=f"{analysis.measure} distance to English",
         up=f"{what} (points)",
     )
-    sign = f"{points(primary['slope'], True)} points per standard deviation of distance (95 % interval {_interval(primary['low'], primary['high'], True)}, p {p_text(primary['p'])}, {int(primary['languages'])} languages)"
+    sign = (
+        f"{points(primary['slope'], True)} points per standard deviation of distance (95 % interval "
+        f"{_interval(primary['low'], primary['high'], True)}, p {p_text(primary['p'])}, "
+        f"{int(primary['languages'])} languages)"
+    )
     weak = (
         ""
         if primary["p"] <= 0.05
-        else f" Not enough power to say more: such a design finds a slope of {points(primary['detectable'])} in 8 of 10 cases."
+        else " Not enough power to say more: such a design finds a slope of "
+        f"{points(primary['detectable'])} in 8 of 10 cases."
     )
     rows = [
         [
@@ -216,7 +239,8 @@ def typology(analysis: Analysis) -> Raw | None:
         numeric={1, 2},
     )
     text = paragraph(
-        f"{name}: {sign}.{weak} One distance ({analysis.measure}) is primary; the others show how much hangs on that choice: they measure different things and rest on different languages."
+        f"{name}: {sign}.{weak} One distance ({analysis.measure}) is primary; the others show how much hangs "
+        "on that choice: they measure different things and rest on different languages."
     )
     return section(
         "Typological distance",
@@ -253,7 +277,8 @@ def variance(analysis: Analysis) -> Raw | None:
         "Where the variation comes from",
         box(chart, "variance components"),
         paragraph(
-            "Scores of one condition vary by seed, language and task. The part with test noise is what one run on one test set cannot resolve."
+            "Scores of one condition vary by seed, language and task. The part with test noise is what one "
+            "run on one test set cannot resolve."
         ),
         numbers_behind("All components", whole),
         name="variance",
@@ -289,7 +314,8 @@ def inequality(analysis: Analysis) -> Raw | None:
     for r in analysis.ratios.itertuples():
         parts.append(
             paragraph(
-                f"{r.condition}: τ is {r.ratio:.2f} times that of {analysis.baseline} (95 % interval {r.low:.2f} to {r.high:.2f}, p {p_text(r.p)} by swapping within languages)."
+                f"{r.condition}: τ is {r.ratio:.2f} times that of {analysis.baseline} (95 % interval "
+                f"{r.low:.2f} to {r.high:.2f}, p {p_text(r.p)} by swapping within languages)."
             )
         )
     return section(
@@ -364,7 +390,8 @@ def protocol(analysis: Analysis, more: Mapping[str, str]) -> Raw:
         else f"{bases} base checkpoints taken as a sample",
         "Population": analysis.population,
         "Averages": "mean over tasks of the mean over languages",
-        "Margin": f"{analysis.margin:g} {'point' if analysis.margin == 1 else 'points'}: the smallest difference that matters",
+        "Margin": f"{analysis.margin:g} {'point' if analysis.margin == 1 else 'points'}: "
+        "the smallest difference that matters",
         "Correction": "Holm within the pre-registered and within the exploratory comparisons",
         "Method": "; ".join(dict.fromkeys(one.method for one in analysis.contrasts))
         or next(iter(analysis.means.values())).method,

@@ -34,7 +34,8 @@ def report_runs(
         out_dir: where the files go.
         imports: score tables of earlier papers (CSV or XTREME's JSON).
         run_id: a run that gets the files as artifacts and the short form as its description.
-        options: of :func:`mlflow_xfer.reporting.document.report` (baseline, registered, margin, population, measure, missing).
+        options: of :func:`mlflow_xfer.reporting.document.report` (baseline, registered, margin,
+            population, measure, missing).
     """
     frame = results(store, asked, filter=filter)
     earlier = [read_scores(path) for path in imports]

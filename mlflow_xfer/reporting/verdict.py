@@ -1,4 +1,5 @@
-"""From a difference to a verdict: better, worse, equivalent, or not enough power; and the whole in a machine-readable form."""
+"""From a difference to a verdict: better, worse, equivalent, or not enough power; and the whole
+in a machine-readable form."""
 
 from __future__ import annotations
 
@@ -23,8 +24,9 @@ REGISTERED, EXPLORATORY = "pre-registered", "exploratory"
 class Contrast:
     """One condition against the baseline. p-values and powers are 0-1, the rest points.
 
-    ``p_corrected`` and ``p_equivalence``: Holm over the contrasts of the same status. ``detectable``: what this design finds in 8 of 10
-    cases. ``seeds_needed``: for the margin, at this spread between seeds (``None``: more than 1,000, or unknown).
+    ``p_corrected`` and ``p_equivalence``: Holm over the contrasts of the same status. ``detectable``: what
+    this design finds in 8 of 10 cases. ``seeds_needed``: for the margin, at this spread between seeds
+    (``None``: more than 1,000, or unknown).
     """
 
     condition: str
@@ -55,7 +57,8 @@ class Contrast:
 def decide(low_p: float, estimate: float, p_equivalence: float, alpha: float = 0.05) -> str:
     """The verdict of one contrast from its corrected p, its sign and the corrected p of equivalence.
 
-    A difference that is found and lies within the margin all the same is ``equivalent``: it is too small to matter.
+    A difference that is found and lies within the margin all the same is
+    ``equivalent``: it is too small to matter.
     """
     if p_equivalence <= alpha:
         return EQUIVALENT
@@ -75,7 +78,8 @@ def verdicts(
 ) -> list[Contrast]:
     """Every block against the baseline, corrected within the registered and within the exploratory contrasts.
 
-    Registered contrasts must have been written down before the first run; they do not pay for the exploratory ones.
+    Registered contrasts must have been written down before the first run; they do
+    not pay for the exploratory ones.
     """
     found = [contrast(block, baseline, population, level) for block in blocks]
     apart = [equivalence(one, margin) for one in found]
@@ -112,9 +116,24 @@ def _contrast(
     ):
         needed = seeds_needed(margin, found.se * found.n["seeds"] ** 0.5)
     return Contrast(
-        block.condition, baseline.condition, verdict, status, found.estimate, found.low, found.high, found.p, p, q,
-        detectable(found), needed, margin, found.population, found.method, found.n, found.notes,
-    )  # fmt: skip
+        block.condition,
+        baseline.condition,
+        verdict,
+        status,
+        found.estimate,
+        found.low,
+        found.high,
+        found.p,
+        p,
+        q,
+        detectable(found),
+        needed,
+        margin,
+        found.population,
+        found.method,
+        found.n,
+        found.notes,
+    )
 
 
 def points(value: float, signed: bool = False) -> str:
@@ -139,7 +158,8 @@ def sentence(one: Contrast) -> str:
     seeds = _counted(one.n, "seeds", "seed")
     if not math.isfinite(one.low):
         return (
-            f"{one.condition} scores {points(one.estimate, True)} points against {one.baseline} {where}, but {seeds} allow no interval. "
+            f"{one.condition} scores {points(one.estimate, True)} points against {one.baseline} {where}, "
+            f"but {seeds} allow no interval. "
             "Nothing is decided: run more seeds."
         )
     said = {
@@ -150,10 +170,16 @@ def sentence(one: Contrast) -> str:
     }[one.verdict]
     kind = "pre-registered" if one.status == REGISTERED else "exploratory"
     p = f"corrected p {'' if p_text(one.p_corrected).startswith('<') else '= '}{p_text(one.p_corrected)}"
-    first = f"{said} ({points(one.estimate, True)} points, 95 % interval {points(one.low, True)} to {points(one.high, True)}, {p}, {seeds}, {where}; {kind})."
+    first = (
+        f"{said} ({points(one.estimate, True)} points, 95 % interval {points(one.low, True)} to "
+        f"{points(one.high, True)}, {p}, {seeds}, {where}; {kind})."
+    )
     second = f"This design finds a difference of {points(one.detectable)} points in 8 of 10 cases"
     if one.seeds_needed and one.verdict == UNDECIDED:
-        second += f"; for {points(one.margin)} {'point' if one.margin == 1 else 'points'} it would take about {one.seeds_needed} seeds"
+        second += (
+            f"; for {points(one.margin)} {'point' if one.margin == 1 else 'points'} "
+            f"it would take about {one.seeds_needed} seeds"
+        )
     return f"{first} {second}."
 
 

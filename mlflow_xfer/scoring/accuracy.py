@@ -10,7 +10,8 @@ from mlflow_xfer.scoring.score import METRICS, Metric, paired, ratio
 
 
 def plain(value: object) -> str:
-    """A label as XTREME's files spell it: text without outer white space, numbers in decimals (``3``, not ``3.0``)."""
+    """A label as XTREME's files spell it: text without outer white space, numbers in
+    decimals (``3``, not ``3.0``)."""
     if isinstance(value, float | np.floating) and float(value).is_integer():
         value = int(value)
     return str(value).strip()

@@ -1,7 +1,8 @@
 """Majority and chance rows: what a score must be compared with before it means anything.
 
-``majority`` predicts the most frequent thing of the training data for every example (of the references, where no
-training data are given: then it is the best constant prediction, an upper bound). ``chance`` draws uniformly.
+``majority`` predicts the most frequent thing of the training data for every example (of the
+references, where no training data are given: then it is the best constant prediction, an upper
+bound). ``chance`` draws uniformly.
 """
 
 from __future__ import annotations
@@ -32,15 +33,16 @@ def baselines(
     Args:
         references: as for :func:`mlflow_xfer.scoring.score.score`.
         training: the references of the training split, in the same form; None if there are none.
-        labels: all labels or tags of the task; the number of choices per example for multiple choice; the pool of
-            candidates for ``map_at_20``. None: what the references hold.
+        labels: all labels or tags of the task; the number of choices per example for multiple choice; the
+            pool of candidates for ``map_at_20``. None: what the references hold.
     """
     made = _BASELINES.get(metric, _none)
     return made(metric, references, training, labels, language, np.random.default_rng(seed))
 
 
 def _most_frequent(values: Iterable) -> object:
-    """The most frequent value; ties go to the first in sorted order, so that the order of examples has no say."""
+    """The most frequent value; ties go to the first in sorted order, so that the
+    order of examples has no say."""
     counts = Counter(values)
     return min(counts, key=lambda value: (-counts[value], str(value)))
 
@@ -74,7 +76,8 @@ def _label(metric, references, training, labels, language, rng) -> dict[str, flo
 
 
 def _index(metric, references, training, labels, language, rng) -> dict[str, float]:
-    # The candidates are the sentences of the other side, as many as there are queries: any constant guess is chance.
+    # The candidates are the sentences of the other side, as many as there are queries: any constant guess
+    # is chance.
     return {"chance": 100.0 / len(references), "majority": 100.0 / len(references)}
 
 
@@ -119,7 +122,8 @@ def _ranked(metric, references, training, labels, language, rng) -> dict[str, fl
     )
 
     def draw() -> list[list]:
-        # Of a large pool with replacement: a list of 20 repeats itself once in 5,000 draws, and a permutation is long.
+        # Of a large pool with replacement: a list of 20 repeats itself once in 5,000 draws, and a permutation
+        # takes long.
         large = len(pool) > 1_000_000 / max(len(references), 1)
         return [
             list(pool[rng.integers(0, len(pool), 20)] if large else rng.permutation(pool)[:20])

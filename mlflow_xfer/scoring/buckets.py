@@ -1,8 +1,9 @@
 """Where errors lie: scores by an attribute of the examples, as XTREME-R's fine-grained analysis does.
 
-Ruder et al. 2021 (arXiv 2104.07412) use ExplainaBoard's attributes: for entities the length of the entity and of the
-sentence, the density of entities and the consistency of their labels with the training data; for questions the length
-of question, answer and context and the words they share. Other kinds have none defined and give no attributes.
+Ruder et al. 2021 (arXiv 2104.07412) use ExplainaBoard's attributes: for entities the length of the entity
+and of the sentence, the density of entities and the consistency of their labels with the training data;
+for questions the length of question, answer and context and the words they share. Other kinds have none
+defined and give no attributes.
 """
 
 from __future__ import annotations
@@ -22,17 +23,14 @@ from mlflow_xfer.tasks.task import TaskKind
 
 BUCKETS = 4
 ENTITY_LENGTHS = (1.0, 1.5, 2.5, 3.5, 100.0)  # words: one, two, three, more
-CONSISTENCIES = (
-    0.0,
-    0.0,
-    0.999,
-    1.0,
-)  # label of the training data: never the same (or unseen there), sometimes, always
+# The label of the training data: never the same (or unseen there), sometimes, always.
+CONSISTENCIES = (0.0, 0.0, 0.999, 1.0)
 
 
 @dataclass(frozen=True)
 class Bucket:
-    """Examples with an attribute from ``low`` to ``high``: their number and score (0-100; None without examples)."""
+    """Examples with an attribute from ``low`` to ``high``: their number and score
+    (0-100; None without examples)."""
 
     low: float
     high: float
@@ -72,8 +70,8 @@ _ATTRIBUTES: Mapping[TaskKind, Callable[[Mapping[str, Any]], dict[str, float]]] 
 def edges(values: Sequence[float], buckets: int = BUCKETS) -> list[float]:
     """Bucket borders, lowest and highest value included, so that buckets are about equally full.
 
-    Equal borders are merged: an attribute with few values has fewer buckets. Use the borders of one language (or of
-    all together) for every language, else the buckets do not compare.
+    Equal borders are merged: an attribute with few values has fewer buckets. Use the borders of one language
+    (or of all together) for every language, else the buckets do not compare.
     """
     if not len(values):
         raise XferError("There is no example to put into buckets.")
@@ -82,7 +80,8 @@ def edges(values: Sequence[float], buckets: int = BUCKETS) -> list[float]:
 
 
 def which(values: Sequence[float], borders: Sequence[float]) -> np.ndarray:
-    """The bucket (from 0) of each value: a bucket includes its upper border; values outside go to the ends."""
+    """The bucket (from 0) of each value: a bucket includes its upper border; values outside go to the
+    ends."""
     inner = np.asarray(borders[1:-1], float)
     return np.searchsorted(inner, np.asarray(values, float), side="left")
 
@@ -115,7 +114,8 @@ def by_example(
 def _filled(
     metric: Metric, rows: np.ndarray, values: Sequence[float], borders: Sequence[float]
 ) -> list[Bucket]:
-    """The metric on each bucket, from what each example contributes (``rows``, one for each of ``values``)."""
+    """The metric on each bucket, from what each example contributes (``rows``, one for each of
+    ``values``)."""
     place, found = which(values, borders), []
     for i in range(max(len(borders) - 1, 1)):
         members = rows[place == i]
@@ -134,8 +134,8 @@ def analysis(
 ) -> list[dict[str, Any]]:
     """Scores by language and by every attribute defined for the kind: one row for each bucket.
 
-    Borders are those of all languages together, so that languages compare. An attribute that is the same everywhere
-    has no buckets.
+    Borders are those of all languages together, so that languages compare. An attribute that is the
+    same everywhere has no buckets.
 
     Args:
         examples, predictions, references: by language, in one order.
@@ -175,7 +175,8 @@ def analysis(
 def label_consistency(
     words_of: Sequence[Sequence[str]], tags: Sequence[Sequence[str]]
 ) -> Callable[[str, str], float]:
-    """From training sentences: (text of an entity, type) -> share of its occurrences there that had that type, 0-1."""
+    """From training sentences: (text of an entity, type) -> share of its occurrences
+    there that had that type, 0-1."""
     seen: dict[str, Counter] = defaultdict(Counter)
     for text, kind in _entities(words_of, tags):
         seen[text][kind] += 1
@@ -205,8 +206,8 @@ def by_entity(
     """Entity F1 by an attribute of the entity itself, gold and predicted ones alike.
 
     Args:
-        attribute: of an entity's text and type (``label_consistency``); needs ``words_of``, the sentences' words.
-            None: the entity's length in words.
+        attribute: of an entity's text and type (``label_consistency``); needs ``words_of``, the sentences'
+            words. None: the entity's length in words.
     """
     if attribute is not None and words_of is None:
         raise XferError("An attribute of the entity's text needs the words of the sentences.")

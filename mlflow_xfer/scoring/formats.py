@@ -1,9 +1,9 @@
 """The files of an XTREME submission, ``<folder>/<task>/test-<language>.<extension>``: reading and writing.
 
-The labels lie in a second folder of the same shape. Formats (``evaluate.py`` of google-research/xtreme): one label
-a line; one tag a line with blank lines between sentences; one pair of ids a line (BUCC); for QA a JSON object from
-question id to answer, with SQuAD's format as labels; for Mewsli-X and LAReQA a JSON object from query to ranked ids;
-for XCOPA a JSON object with ``label`` a line.
+The labels lie in a second folder of the same shape. Formats (``evaluate.py`` of google-research/xtreme): one
+label a line; one tag a line with blank lines between sentences; one pair of ids a line (BUCC); for QA a JSON
+object from question id to answer, with SQuAD's format as labels; for Mewsli-X and LAReQA a JSON object from
+query to ranked ids; for XCOPA a JSON object with ``label`` a line.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ ONE_GOLD = {"mewslix"}  # XTREME-R judges Mewsli-X by the first gold id alone
 
 @dataclass(frozen=True)
 class Format:
-    """How one sort of task is filed. ``align`` turns both files' contents into equally long sequences for a metric."""
+    """How one sort of task is filed. ``align`` turns both files' contents into equally
+    long sequences for a metric."""
 
     extension: str
     predictions: Callable[[Path], object]
@@ -42,8 +43,8 @@ def _side_by_side(predictions: Sequence, labels: Sequence) -> tuple[Sequence, Se
 
 
 def _sentence_by_sentence(predictions: list, labels: list) -> tuple[list, list]:
-    """XTREME compares the sentences of both files as they stand, those without words too. It refuses files of unequal
-    number; double blank lines in one of them (PAN-X has some) are passed over here."""
+    """XTREME compares the sentences of both files as they stand, those without words too. It refuses files of
+    unequal number; double blank lines in one of them (PAN-X has some) are passed over here."""
     if len(predictions) == len(labels) and list(map(len, predictions)) != list(map(len, labels)):
         return predictions, labels
     return [p for p in predictions if p], [gold for gold in labels if gold]
@@ -126,8 +127,9 @@ def read(
 def _word_by_word(
     predicted: list, references: list, alike: bool, where: str, labels: str, warn: Callable[[str], object]
 ) -> tuple[list, list]:
-    """Sentences with as many tags as words. Others are refused, but where XTREME scores them (``alike``: as many
-    sentences in both files) as one sentence, since it compares places in the file and not within sentences."""
+    """Sentences with as many tags as words. Others are refused, but where XTREME scores them
+    (``alike``: as many sentences in both files) as one sentence, since it compares places in the
+    file and not within sentences."""
     differ = next(
         (
             n
@@ -138,11 +140,15 @@ def _word_by_word(
     )
     if not differ:
         return predicted, references
-    fault = f"{where}: sentence {differ} has {len(predicted[differ - 1])} tags, in {labels} it has {len(references[differ - 1])}."
+    fault = (
+        f"{where}: sentence {differ} has {len(predicted[differ - 1])} tags, "
+        f"in {labels} it has {len(references[differ - 1])}."
+    )
     if not alike:
         raise XferError(fault, "Give one tag per word, and a blank line after each sentence only.")
     warn(
-        f"{fault} As in XTREME's script all that follows is compared with the wrong words; a leaderboard would refuse it."
+        f"{fault} As in XTREME's script all that follows is compared with the wrong words; "
+        "a leaderboard would refuse it."
     )
     flat = [[tag for sentence in side for tag in (*sentence, "O")] for side in (predicted, references)]
     longest = max(map(len, flat))
@@ -182,7 +188,8 @@ def write_predictions(
     if filed in (ANSWERS, RANKED):
         keys = _keys(ids, predictions, path)
         document = {key: p if filed is ANSWERS else list(p) for key, p in zip(keys, predictions, strict=True)}
-        # A question without an answer is left out: the empty answer is right where the gold one is an article.
+        # A question without an answer is left out: the empty answer is right where the gold one is an
+        # article.
         return _write(
             path, _json({key: value for key, value in document.items() if value is not None}, indent=1)
         )

@@ -1,4 +1,5 @@
-"""95 % intervals of one score over its test examples, by bootstrap; those of proportions are Wilson's (``proportions``).
+"""95 % intervals of one score over its test examples, by bootstrap; those of proportions
+are Wilson's (``proportions``).
 
 They say how far a score could move with another sample of test examples of the same language. They do not
 say how far it moves with another training seed; that spread is usually larger and needs several runs.

@@ -1,8 +1,9 @@
 """Mining translation pairs from two collections of sentences (BUCC), as XTREME does.
 
-Artetxe and Schwenk 2019 (arXiv 1811.01136): the ratio margin of a pair is its cosine over the mean of both sentences'
-average cosines to their 4 nearest neighbours. Each sentence proposes its best partner, in both directions; proposals
-are taken greedily by score, each sentence once ("max" retrieval). The threshold is tuned on the dev pairs' gold.
+Artetxe and Schwenk 2019 (arXiv 1811.01136): the ratio margin of a pair is its cosine over the mean of
+both sentences' average cosines to their 4 nearest neighbours. Each sentence proposes its best partner, in
+both directions; proposals are taken greedily by score, each sentence once ("max" retrieval). The
+threshold is tuned on the dev pairs' gold.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Side:
-    """One collection of sentences: ``ids``, ``texts`` and ``vectors`` ``[n, d]`` (of any length), row by row."""
+    """One collection of sentences: ``ids``, ``texts`` and ``vectors`` ``[n, d]`` (of any length), row by
+    row."""
 
     ids: Sequence[str]
     texts: Sequence[str]
@@ -90,18 +92,19 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 def nearest_both_ways(
     x: np.ndarray, y: np.ndarray, k: int = NEIGHBOURS, rows: int = 0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The ``k`` nearest rows of ``y`` for each row of ``x`` and the other way round, exactly, by inner product.
+    """The ``k`` nearest rows of ``y`` for each row of ``x`` and the other way round, exactly, by inner
+    product.
 
     One pass over the similarities serves both directions: half the work of two searches in an index.
 
     Args:
         x, y: ``[n, d]`` and ``[m, d]``, float32, rows normalised to length 1 for cosines.
-        rows: rows of ``x`` handled at a time, after as many that only begin the lists of ``y``; memory is about
-            ``rows * m`` floats. 0: what keeps that bounded.
+        rows: rows of ``x`` handled at a time, after as many that only begin the lists of ``y``; memory is
+            about ``rows * m`` floats. 0: what keeps that bounded.
 
     Returns:
-        Similarities and row numbers ``[n, k]`` for ``x``, then ``[m, k]`` for ``y``; best first, of equal ones the
-        first row. ``k`` is cut to the size of the other side.
+        Similarities and row numbers ``[n, k]`` for ``x``, then ``[m, k]`` for ``y``; best first, of equal
+        ones the first row. ``k`` is cut to the size of the other side.
     """
     k_x, k_y = min(k, len(y)), min(k, len(x))
     rows = rows or min(512, max(1, BLOCK // max(len(y), 1)))
@@ -134,8 +137,8 @@ def nearest_both_ways(
 
 
 def _best_of_groups(block: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The ``k`` largest of each row, best first: they lie in the ``k`` groups of columns with the largest maxima.
-    Overwrites ``block``."""
+    """The ``k`` largest of each row, best first: they lie in the ``k`` groups of columns with the largest
+    maxima. Overwrites ``block``."""
     groups = block.shape[1] // GROUP
     if groups <= k:
         return _best(block, k)
@@ -147,7 +150,8 @@ def _best_of_groups(block: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _best(block: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The ``k`` largest of each row, best first. Overwrites ``block``: for small k, k maxima beat a partition."""
+    """The ``k`` largest of each row, best first. Overwrites ``block``: for small k, k maxima beat a
+    partition."""
     values, index = np.empty((len(block), k), block.dtype), np.empty((len(block), k), np.int64)
     everything = np.arange(len(block))
     for rank in range(k):
@@ -160,7 +164,8 @@ def _best(block: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
 def _merged(
     values: np.ndarray, index: np.ndarray, row: np.ndarray, found: np.ndarray, place: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The largest ``k`` of each row of ``values`` [n, k] and of what was ``found`` for a ``row`` at a ``place``."""
+    """The largest ``k`` of each row of ``values`` [n, k] and of what was ``found``
+    for a ``row`` at a ``place``."""
     n, k = values.shape
     if not len(row) or not k:
         return values, index
@@ -196,9 +201,9 @@ def candidates(
 def tune_threshold(found: Candidates, gold: Iterable[tuple[int, int]]) -> float:
     """The score from which on pairs are kept, so that F1 against the dev pairs ``gold`` is largest.
 
-    It lies half-way between the last pair kept and the first one not kept. XTREME's own loop fails if the best cut
-    keeps everything, and may cut between equal scores; here the threshold is then the lowest score itself, and equal
-    scores stay together. If no pair is right, it is 0, which keeps all.
+    It lies half-way between the last pair kept and the first one not kept. XTREME's own loop fails if the
+    best cut keeps everything, and may cut between equal scores; here the threshold is then the lowest score
+    itself, and equal scores stay together. If no pair is right, it is 0, which keeps all.
     """
     gold = set(gold)
     if not len(found) or not gold:
@@ -224,7 +229,8 @@ def mined(found: Candidates, threshold: float) -> list[tuple[int, int]]:
 def distinct(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Row numbers of each sentence's first occurrence, in order, and which of those occur exactly once.
 
-    XTREME mines over the distinct sentences and then drops those that occurred twice, since their ids are ambiguous.
+    XTREME mines over the distinct sentences and then drops those that occurred twice,
+    since their ids are ambiguous.
     """
     first: dict[str, int] = {}
     often: dict[str, int] = {}

@@ -1,8 +1,8 @@
 """Extractive question answering: exact match and token F1 after the benchmarks' normalisations.
 
-XQuAD and TyDiQA-GoldP use SQuAD v1.1's (Rajpurkar et al. 2016): English articles and ASCII punctuation go in every
-language, tokens are split at white space. MLQA (Lewis et al. 2020) has articles per language, strips Unicode
-punctuation and splits Chinese into characters. Both take the best over the gold answers.
+XQuAD and TyDiQA-GoldP use SQuAD v1.1's (Rajpurkar et al. 2016): English articles and ASCII punctuation go in
+every language, tokens are split at white space. MLQA (Lewis et al. 2020) has articles per language, strips
+Unicode punctuation and splits Chinese into characters. Both take the best over the gold answers.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def normalize_squad(text: str, language: str = "en") -> str:
 
 @lru_cache(maxsize=1)
 def _punctuation() -> dict[int, None]:
-    """Everything of Unicode category P, and ASCII's punctuation of which some is category S (``$``, ``+``)."""
+    """Everything of Unicode category P, and ASCII's punctuation of which some is category S (``$``,
+    ``+``)."""
     points = (i for i in range(sys.maxunicode) if unicodedata.category(chr(i)).startswith("P"))
     return dict.fromkeys([*points, *map(ord, string.punctuation)])
 
@@ -57,7 +58,8 @@ def normalize_mlqa(text: str, language: str) -> str:
     if language not in _MLQA_ARTICLES:
         raise XferError(
             f"MLQA's normalisation does not know the language {language!r}.",
-            f"It is defined for {', '.join(sorted(_MLQA_ARTICLES))}; other languages are scored with 'squad'.",
+            f"It is defined for {', '.join(sorted(_MLQA_ARTICLES))}; "
+            "other languages are scored with 'squad'.",
         )
     text = text.lower().translate(_punctuation())
     if _MLQA_ARTICLES[language]:
@@ -68,7 +70,8 @@ def normalize_mlqa(text: str, language: str) -> str:
 
 
 def exact_and_f1(prediction: str, gold: str) -> tuple[float, float]:
-    """EM and token F1 (0 or 1, 0-1) of two normalised texts; no common token is F1 0, also for two empty ones."""
+    """EM and token F1 (0 or 1, 0-1) of two normalised texts; no common token is F1
+    0, also for two empty ones."""
     predicted, wanted = prediction.split(), gold.split()
     common = sum((Counter(predicted) & Counter(wanted)).values())
     if not common:

@@ -1,8 +1,9 @@
-"""Reads the files of an XTREME submission as XTREME's ``evaluate.py`` reads them, but says what is wrong with one.
+"""Reads the files of an XTREME submission as XTREME's ``evaluate.py`` reads them,
+but says what is wrong with one.
 
-Lines end at LF, CRLF or CR and lose outer white space; files are UTF-8 (a byte order mark is passed over). A file
-that is damaged ends in an error with its name and line. One whose labels were stripped is :class:`Unscored`, not
-33 % right.
+Lines end at LF, CRLF or CR and lose outer white space; files are UTF-8 (a byte order mark is passed over). A
+file that is damaged ends in an error with its name and line. One whose labels were stripped is
+:class:`Unscored`, not 33 % right.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ def lines(path: Path) -> list[str]:
 
 
 def tagged(path: Path) -> list[list[str]]:
-    """Tags, one a line; each blank line ends a sentence, so that a second one in a row is a sentence without words."""
+    """Tags, one a line; each blank line ends a sentence, so that a second one in a row
+    is a sentence without words."""
     found: list[list[str]] = []
     now: list[str] = []
     for line in lines(path):
@@ -73,7 +75,8 @@ def sentences(path: Path) -> list[list[str]]:
 
 
 def parsed(content: str, where: str) -> tuple[Any, list[str]]:
-    """A JSON document, and the keys that one of its objects holds twice (the last value counts, as in Python).
+    """A JSON document, and the keys that one of its objects holds twice (the last value counts, as in
+    Python).
 
     Raises:
         XferError: for anything that is not one JSON document, naming ``where`` and the line.
@@ -127,7 +130,8 @@ def answers(path: Path) -> dict[str, str]:
 
 
 def questions(path: Path) -> list[tuple[str, list[str]]]:
-    """Question ids and their gold texts, from SQuAD's format; an id that occurs twice stays twice, as in XTREME.
+    """Question ids and their gold texts, from SQuAD's format; an id that occurs
+    twice stays twice, as in XTREME.
 
     Raises:
         Unscored: if no question has a gold text.

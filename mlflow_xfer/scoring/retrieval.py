@@ -42,7 +42,8 @@ def _pair_figures(sums: np.ndarray) -> dict[str, np.ndarray]:
 def average_precision(ranked: Sequence, gold: Iterable, ranks: int = RANKS) -> float:
     """AP@``ranks`` of one list: sum of the precision at each hit over min(number of gold, ``ranks``); 0-1.
 
-    A gold item that is listed twice is hit once, at its first place; with one gold item this is the reciprocal rank.
+    A gold item that is listed twice is hit once, at its first place; with one gold
+    item this is the reciprocal rank.
     """
     gold = set(gold)
     hits, total = 0, 0.0

@@ -31,10 +31,10 @@ class Score:
 class Metric:
     """One way to score.
 
-    ``rows(predictions, references, language)`` gives an array ``[n, k]`` of additive counts, one row per example
-    (sentence, question, query); ``figures(sums)`` turns sums ``[..., k]`` into named figures ``[...]`` on 0-100.
-    The score is the mean of the figures named in ``value``: XTREME's rule for QA (EM and F1), one figure elsewhere.
-    ``interval`` is ``wilson`` (each example right or wrong) or ``bootstrap``.
+    ``rows(predictions, references, language)`` gives an array ``[n, k]`` of additive counts, one row per
+    example (sentence, question, query); ``figures(sums)`` turns sums ``[..., k]`` into named figures
+    ``[...]`` on 0-100. The score is the mean of the figures named in ``value``: XTREME's rule for QA (EM and
+    F1), one figure elsewhere. ``interval`` is ``wilson`` (each example right or wrong) or ``bootstrap``.
     """
 
     name: str
@@ -60,9 +60,9 @@ METRICS: Registry[Metric] = Registry("metric", load=_load)
 def score(metric: str, predictions: Sequence, references: Sequence, language: str, *, seed: int = 0) -> Score:
     """Score one language.
 
-    What the sequences hold depends on the metric: labels (``accuracy``, ``retrieval_accuracy``), lists of tags
-    (``tag_f1``, ``entity_f1``), an answer text and a list of gold texts (``squad``, ``mlqa``), ranked ids and gold
-    ids (``map_at_20``); for ``bucc_f1`` they are two sets of pairs and need not be equally long.
+    What the sequences hold depends on the metric: labels (``accuracy``, ``retrieval_accuracy``), lists of
+    tags (``tag_f1``, ``entity_f1``), an answer text and a list of gold texts (``squad``, ``mlqa``), ranked
+    ids and gold ids (``map_at_20``); for ``bucc_f1`` they are two sets of pairs and need not be equally long.
 
     Raises:
         XferError: unknown metric, no examples, sequences of unequal length, or values the metric cannot read.

@@ -1,7 +1,7 @@
 """Scores a submission: a folder of predictions against a folder of labels, as XTREME's ``evaluate.py`` would.
 
-Unlike that script it prints a total for XTREME-R, says which part is missing instead of stopping there, gives an
-interval beside each score, and refuses damaged files with their names.
+Unlike that script it prints a total for XTREME-R, says which part is missing instead of stopping there, gives
+an interval beside each score, and refuses damaged files with their names.
 """
 
 from __future__ import annotations
@@ -47,11 +47,13 @@ def score_folder(
 
     Args:
         tasks: the suite's tasks by name; default: the catalogue's.
-        warn: called with a line for everything that was left out because nothing can be said about it, or looks like a mistake.
+        warn: called with a line for everything that was left out because nothing can be said
+            about it, or looks like a mistake.
 
     Returns:
-        ``{suite, avg, avg_trained, groups, tasks: {name: {score, components, languages}}, gap, std, missing}``, ready
-        for JSON. A task's ``score`` is None while languages are missing; ``languages`` holds what there is.
+        ``{suite, avg, avg_trained, groups, tasks: {name: {score, components, languages}}, gap, std,
+        missing}``, ready for JSON. A task's ``score`` is None while languages are missing;
+        ``languages`` holds what there is.
 
     Raises:
         XferError: if a folder or everything in it is missing, or with all damaged files at once.

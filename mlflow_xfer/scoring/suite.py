@@ -1,8 +1,8 @@
 """From scores per task and language to a suite's groups and total, by XTREME's rules.
 
-A task's score is the plain mean over its languages, a group's over its tasks, the total over all tasks (each task
-once, also where a suite lists it in two groups). A mean that lacks a member is not the benchmark's figure, so it is
-None here, and what is missing is named.
+A task's score is the plain mean over its languages, a group's over its tasks, the total over all tasks (each
+task once, also where a suite lists it in two groups). A mean that lacks a member is not the benchmark's
+figure, so it is None here, and what is missing is named.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from mlflow_xfer.tasks.task import Suite
 class Totals:
     """A suite's figures, 0-100.
 
-    ``avg``, ``avg_trained``, the values of ``groups`` and ``tasks`` are None where a language or task they need has
-    no score. ``selected`` holds the mean of every task over the languages that have one, ``selected_avg`` the mean
-    of those. ``gap`` is English minus the mean of the other languages, ``std`` the spread (population standard
-    deviation) over non-English languages, both per task, then averaged over the tasks that have them.
-    ``missing`` names whole tasks (``pawsx``) and single languages (``xnli/sw``).
+    ``avg``, ``avg_trained``, the values of ``groups`` and ``tasks`` are None where a language or task they
+    need has no score. ``selected`` holds the mean of every task over the languages that have one,
+    ``selected_avg`` the mean of those. ``gap`` is English minus the mean of the other languages, ``std`` the
+    spread (population standard deviation) over non-English languages, both per task, then averaged over the
+    tasks that have them. ``missing`` names whole tasks (``pawsx``) and single languages (``xnli/sw``).
     """
 
     avg: float | None

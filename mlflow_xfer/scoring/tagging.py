@@ -1,10 +1,10 @@
 """Tagging F1 as XTREME computes it, which is seqeval's of version 0.0.12, also on tags that are not BIO.
 
-XTREME's ``evaluate.py`` hands UD part-of-speech tags to seqeval as if they were entity tags: the part before the
-last ``-`` is dropped and the first letter is read as the position (B, I, E, S, O). Neighbouring words of one part of
-speech then merge into one chunk, except those whose tag starts with S (SCONJ, SYM). Later versions of seqeval cut
-the first letter off the type, so that CCONJ equals SCONJ; both figures are given. The rules are re-stated here from
-that behaviour so that the score does not depend on what is installed.
+XTREME's ``evaluate.py`` hands UD part-of-speech tags to seqeval as if they were entity tags: the part before
+the last ``-`` is dropped and the first letter is read as the position (B, I, E, S, O). Neighbouring words of
+one part of speech then merge into one chunk, except those whose tag starts with S (SCONJ, SYM). Later
+versions of seqeval cut the first letter off the type, so that CCONJ equals SCONJ; both figures are given. The
+rules are re-stated here from that behaviour so that the score does not depend on what is installed.
 """
 
 from __future__ import annotations
@@ -46,10 +46,11 @@ def _starts(before: str, before_type: str, now: str, now_type: str) -> bool:
 def chunks(
     sentences: Iterable[Sequence[str]], split: Split = split_xtreme
 ) -> list[tuple[int, str, int, int]]:
-    """Chunks ``(sentence, type, first, last)``; positions count through all sentences, each closed by an outside tag.
+    """Chunks ``(sentence, type, first, last)``; positions count through all sentences,
+    each closed by an outside tag.
 
-    Working through the sentences as one sequence is part of the rules: for malformed tags a chunk's start can lie
-    in an earlier sentence. ``sentence`` is where the chunk ends.
+    Working through the sentences as one sequence is part of the rules: for malformed tags a chunk's start can
+    lie in an earlier sentence. ``sentence`` is where the chunk ends.
     """
     found: list[tuple[int, str, int, int]] = []
     steps: dict[tuple[str, str], tuple[bool, bool, str]] = {}  # few pairs of tags follow each other
@@ -70,12 +71,14 @@ def chunks(
 
 
 def _step(before: tuple[str, str], now: tuple[str, str]) -> tuple[bool, bool, str]:
-    """Whether a chunk ends before the present word, whether one starts with it, and the type of the word before."""
+    """Whether a chunk ends before the present word, whether one starts with it, and
+    the type of the word before."""
     return _ends(*before, *now), _starts(*before, *now), before[1]
 
 
 def strict_chunks(sentences: Iterable[Sequence[str]]) -> list[tuple[int, str, int, int]]:
-    """Entities of well-formed IOB2 only: B- and the I- of the same type that follow it; a stray I- counts as outside."""
+    """Entities of well-formed IOB2 only: B- and the I- of the same type that follow it; a
+    stray I- counts as outside."""
     found, position = [], 0
     for number, sentence in enumerate(sentences):
         open_type, first = None, 0

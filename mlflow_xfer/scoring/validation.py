@@ -1,7 +1,8 @@
 """Says what a leaderboard would refuse about a folder of predictions, all of it at once.
 
-Scoring is lenient where XTREME's script is (a question without an answer silently scores 0); a submission should
-not rely on that. The known test sizes apply to a submission of the real benchmark; ``labels`` replaces them.
+Scoring is lenient where XTREME's script is (a question without an answer silently scores 0); a
+submission should not rely on that. The known test sizes apply to a submission of the real
+benchmark; ``labels`` replaces them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ ROWS = {"xnli": 5010, "pawsx": 2000, "xquad": 1190, "xcopa": 500}  # per languag
 
 @dataclass(frozen=True)
 class Finding:
-    """One fault: the file (or folder) and what is wrong. ``refused`` is False for what only looks like a mistake."""
+    """One fault: the file (or folder) and what is wrong. ``refused`` is False for
+    what only looks like a mistake."""
 
     where: str
     what: str
@@ -39,7 +41,8 @@ def validate(
 
     Args:
         tasks: the suite's tasks by name.
-        labels: a folder of labels in the same shape, if there is one: then counts and ids are compared with it.
+        labels: a folder of labels in the same shape, if there is one: then counts and ids are compared with
+            it.
     """
     predictions, found = Path(predictions), []
     for name in suite.tasks:
