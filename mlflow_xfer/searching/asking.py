@@ -1,8 +1,9 @@
 """The next candidate: the baseline, then single tasks, then what the sampler draws.
 
-A draw that somebody has run is told the known value, costs nothing and is marked ``xfer.duplicate_of``; after ten in a row a random unseen
-candidate is taken. Each draw is seeded by (seed, number of trials asked before), so with one worker a search that was killed and
-continued draws what the undisturbed one draws (trials that died and were retried are not counted: the undisturbed one has none).
+A draw that somebody has run is told the known value, costs nothing and is marked ``xfer.duplicate_of``; after
+ten in a row a random unseen candidate is taken. Each draw is seeded by (seed, number of trials asked before),
+so with one worker a search that was killed and continued draws what the undisturbed one draws (trials that
+died and were retried are not counted: the undisturbed one has none).
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ PATIENCE = 10.0  # seconds that a worker waits for the candidates of trials aske
 
 @dataclass(frozen=True)
 class Asked:
-    """A trial that Optuna has opened, and its candidate; ``known``: the finished trial of the same candidate, if there is one."""
+    """A trial that Optuna has opened, and its candidate; ``known``:
+    the finished trial of the same candidate, if there is one.
+    """
 
     trial: optuna.Trial
     candidate: Candidate
@@ -75,7 +78,7 @@ class Asker:
     def __post_init__(self) -> None:
         self.study.sampler = self._placed = Placed()
 
-    # -- the queue -------------------------------------------------------------------------------------------------
+    # -- the queue -------------------------------------------------------------------------------------------
     def queue(self) -> Iterator[Candidate]:
         """What every search tries first."""
         yield self.space.neutral(())
@@ -95,7 +98,9 @@ class Asker:
         return count is not None and len(history.taken) >= count
 
     def to_retry(self, history: History) -> bool:
-        """Whether the baseline or a single task failed in an earlier command: everything is compared with them."""
+        """Whether the baseline or a single task failed in an earlier command:
+        everything is compared with them.
+        """
         return any(self._failed_earlier(history.taken[c.key]) for c in self.queue() if c.key in history.taken)
 
     def _failed_earlier(self, trial: FrozenTrial) -> bool:
@@ -105,7 +110,7 @@ class Asker:
             and trial.datetime_complete < self.began
         )
 
-    # -- asking ----------------------------------------------------------------------------------------------------
+    # -- asking ----------------------------------------------------------------------------------------------
     def ask(self) -> Asked | None:
         """Open a trial with its candidate; None if nothing is left to try."""
         trial = self.study.ask()
@@ -150,7 +155,9 @@ class Asker:
         return Asked(trial, candidate, known)
 
     def _earlier(self, number: int) -> History:
-        """Trials asked before ``number``, once each running one has its candidate: so that two workers never take the same."""
+        """Trials asked before ``number``, once each running one has its candidate:
+        so that two workers never take the same.
+        """
         deadline, pause = time.monotonic() + PATIENCE, 0.01
         while True:
             history = History.of(self.study).before(number)

@@ -1,7 +1,7 @@
 """Cheap scores of single intermediate tasks for a target.
 
-English (the source language's) training and dev rows of the target are read, never its test rows. All scores are
-the higher the better, and comparable only between tasks of one pool, for one target and method.
+English (the source language's) training and dev rows of the target are read, never its test rows. All scores
+are the higher the better, and comparable only between tasks of one pool, for one target and method.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ class Material:
 
     Args:
         singles: by candidate, the phase that trains on it alone.
-        targets: by target, the phase that fine-tunes on it; None for targets without labelled training rows (retrieval).
+        targets: by target, the phase that fine-tunes on it; None for targets without labelled training rows
+            (retrieval).
         start: what both start from.
         runs: by candidate, the finished run of its phase; empty if a score must do without.
     """
@@ -103,7 +104,9 @@ class Material:
         return self._parts[name]
 
     def base(self) -> Path:
-        """The folder of the model that everything starts from; made first if it is a phase that does not exist."""
+        """The folder of the model that everything starts from;
+        made first if it is a phase that does not exist.
+        """
         start = self.start
         if isinstance(start, Base):
             return Path(start.path)
@@ -146,7 +149,9 @@ class Material:
         return found
 
     def _labelled(self, part: Part) -> Any:
-        """All English labels that a target has: a target with few training rows often has more for selection."""
+        """All English labels that a target has:
+        a target with few training rows often has more for selection.
+        """
         from datasets import concatenate_datasets
 
         return sources.subset(concatenate_datasets([part.train, *part.dev.values()]), self.budget.examples, 0)
@@ -209,7 +214,9 @@ def text_emb(material: Material, target: str) -> dict[str, float]:
 def _foretelling(
     score: Callable[[np.ndarray, np.ndarray], float],
 ) -> Callable[[Material, str], dict[str, float]]:
-    """The target's labels from each candidate's checkpoint; without them, from what reads the candidate's labels in the base."""
+    """The target's labels from each candidate's checkpoint;
+    without them, from what reads the candidate's labels in the base.
+    """
 
     def of(material: Material, target: str) -> dict[str, float]:
         if material.runs:
@@ -305,7 +312,9 @@ METHODS = {
     "english": Method(english, rows=False, checkpoints=True),
 }
 AUTO = ("logme", "h_score")
-"""What ``auto`` fuses: on mini they order tasks best, and a score that says nothing (text_emb there) spoils a fusion."""
+"""What ``auto`` fuses: on mini they order tasks best,
+and a score that says nothing (text_emb there) spoils a fusion.
+"""
 
 AUTO_BARE = ("size",)
 """What ``auto`` does for targets without labelled training rows."""

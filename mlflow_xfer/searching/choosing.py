@@ -1,4 +1,6 @@
-"""From finished trials to an answer: denoised estimates, the best few, what each task contributes, who wins the confirmation."""
+"""From finished trials to an answer: denoised estimates,
+the best few, what each task contributes, who wins the confirmation.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,11 @@ class Choice:
 
     Args:
         estimate, low, high: denoised score with its interval, in points; 0-100 objectives.
-        n: seeds that it was scored on; 0 = never run, or pruned: predicted from its tasks and, where there is one, its last probe.
+        n: seeds that it was scored on; 0 = never run, or pruned: predicted from its tasks and, where there is
+            one, its last probe.
         score: mean of its own scores; NaN if it has none.
-        cost: of running it from nothing (spent + saved), as its trial counted it; NaN if unknown. Unit: tokens.
+        cost: of running it from nothing (spent + saved), as its trial counted it; NaN if unknown. Unit:
+            tokens.
     """
 
     candidate: Candidate
@@ -47,11 +51,13 @@ class Contribution:
 
     Args:
         tasks: one task, or two.
-        estimate, low, high: for a task the mean over all subsets of the others; for a pair what it adds beyond both effects.
+        estimate, low, high: for a task the mean over all subsets of the others; for a pair what it adds
+            beyond both effects.
         alone: for a task, what it adds to the empty set; NaN for pairs.
-        identified: the scores resolve at least half of the prior uncertainty, and the effect is no combination of others; else the
-            estimate is mostly the prior (no effect).
-        vif: variance inflation by the other tasks (for a pair: by the tasks); infinite where it is their combination.
+        identified: the scores resolve at least half of the prior uncertainty, and the effect is no
+            combination of others; else the estimate is mostly the prior (no effect).
+        vif: variance inflation by the other tasks (for a pair: by the tasks); infinite where it is their
+            combination.
         n: candidates with it.
     """
 
@@ -98,7 +104,9 @@ class Scores:
 
 
 def encode(candidates: Sequence[Candidate], space: Space) -> tuple[np.ndarray, np.ndarray]:
-    """``([candidates, tasks] 0/1, [candidates, columns])``: settings on their scale from -1 to 1, and squared; positions, if order matters."""
+    """``([candidates, tasks] 0/1, [candidates, columns])``:
+    settings on their scale from -1 to 1, and squared; positions, if order matters.
+    """
     tasks = np.array([[name in c.tasks for name in space.pool] for c in candidates], float).reshape(
         len(candidates), len(space.pool)
     )
@@ -141,14 +149,17 @@ def choose(
     unseen: bool = False,
     level: float = 0.95,
 ) -> list[Choice]:
-    """The ``k`` candidates with the best denoised estimates, best first; never the baseline, which is compared with them anyway.
+    """The ``k`` candidates with the best denoised estimates, best first;
+    never the baseline, which is compared with them anyway.
 
-    Of those at the top of the scale, which a saturated dev set cannot tell apart, the ones with the fewest tasks.
+    Of those at the top of the scale, which a saturated dev set cannot tell apart, the ones with the fewest
+    tasks.
 
     Args:
         space: of the search; needed for settings and for ``unseen``.
         objective: index of the objective, if there are several.
-        unseen: also candidates that were never run (in a space that can be listed): confirmation runs them afresh like the others.
+        unseen: also candidates that were never run (in a space that can be listed): confirmation runs them
+            afresh like the others.
     """
     if not any(trial.candidate.tasks for trial in trials):
         return []
@@ -165,7 +176,9 @@ def choose(
 
 
 def baseline(trials: Sequence[Finished], *, space: Space | None = None, objective: int = 0) -> Choice | None:
-    """The candidate without intermediate tasks; of several (open settings of the target) the one with the best estimate."""
+    """The candidate without intermediate tasks;
+    of several (open settings of the target) the one with the best estimate.
+    """
     found = [
         choice for choice in estimates(trials, space=space, objective=objective) if not choice.candidate.tasks
     ]
@@ -234,12 +247,14 @@ def winner(
 ) -> Choice:
     """Which of the confirmed candidates to name.
 
-    Both kinds of evidence count, weighed by their precision: the fresh seeds alone would pick the luckiest of ``k`` again, and the
-    interval of that one would be too high.
+    Both kinds of evidence count, weighed by their precision: the fresh seeds alone would pick the luckiest of
+    ``k`` again, and the interval of that one would be too high.
 
     Args:
-        margin: smallest difference that matters: of those less than this below the best, the one with the fewest tasks is named.
-        confirmed: scores on fresh seeds of the objective that selects (not of the test set), by candidate key.
+        margin: smallest difference that matters: of those less than this below the best, the one with the
+            fewest tasks is named.
+        confirmed: scores on fresh seeds of the objective that selects (not of the test set), by candidate
+            key.
     """
     groups = [np.asarray(confirmed[c.candidate.key], float) for c in choices]
     df = sum(len(g) - 1 for g in groups)

@@ -1,4 +1,6 @@
-"""What the user asked a search to do, checked as a whole before anything runs, and in a form that any process can read again."""
+"""What the user asked a search to do, checked as a whole before anything runs,
+and in a form that any process can read again.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ class Command:
         params: as typed, of the shape ``Search``.
         space: what may be tried.
         targets: names.
-        shared: the parameters of ``transfer`` that all trials share, as a user types them; local paths are absolute.
+        shared: the parameters of ``transfer`` that all trials share, as a user types them; local paths are
+            absolute.
         first: the plan of the baseline and of every single task, for the first seed.
     """
 
@@ -52,9 +55,16 @@ class Command:
         """What makes this search this search; equal for the command that goes on with it."""
         p = self.params
         return {
-            "space": self.space.spec(), "objective": list(p.objective), "targets": list(self.targets), "seeds": list(p.seeds),
-            "settings": {name: value for name, value in sorted(self.shared.items()) if name not in (*NOT_SEARCHED, "target")},
-        }  # fmt: skip
+            "space": self.space.spec(),
+            "objective": list(p.objective),
+            "targets": list(self.targets),
+            "seeds": list(p.seeds),
+            "settings": {
+                name: value
+                for name, value in sorted(self.shared.items())
+                if name not in (*NOT_SEARCHED, "target")
+            },
+        }
 
     @property
     def study_name(self) -> str:
@@ -63,7 +73,9 @@ class Command:
         return f"search-{'+'.join(self.targets)[:40]}-{digest(self.identity)[:8]}"
 
     def confirmed(self, candidate: Candidate, seeds: Sequence[int]) -> dict[str, Any]:
-        """As :meth:`transfer`, combined as the confirmation asks: what was searched on merges is trained jointly."""
+        """As :meth:`transfer`, combined as the confirmation asks:
+        what was searched on merges is trained jointly.
+        """
         how = self.params.confirm_combine
         own = {"combine": "joint" if how == "auto" else how} if self.params.combine == "merge" else {}
         return {**self.transfer(candidate, seeds), **own}
@@ -190,15 +202,18 @@ def _without_leaks(composer: Composer, pool: Sequence[str], targets: Sequence[st
         for leak in found:
             composer.problems.add(
                 leak,
-                f"Leave {name!r} out of the pool, or the target out of target=…; with exclude_overlap=true the training rows that stand in a test set are dropped and the pair is allowed.",
+                f"Leave {name!r} out of the pool, or the target out of target=…; with exclude_overlap=true "
+                "the training rows that stand in a test set are dropped and the pair is allowed.",
             )
     return kept
 
 
 def _leak(composer: Composer, name: str, target: str, params: Any) -> str:
-    """How training on ``name`` would give away what ``target`` tests; empty if it does not, or if such rows are left out.
+    """How training on ``name`` would give away what ``target`` tests;
+    empty if it does not, or if such rows are left out.
 
-    Phang et al. train on MNLI and SQuAD before XNLI and XQuAD too: with ``exclude_overlap=true`` these pairs are candidates like any other.
+    Phang et al. train on MNLI and SQuAD before XNLI and XQuAD too: with ``exclude_overlap=true`` these pairs
+    are candidates like any other.
     """
     mine, theirs = (composer.extra.get(one) or _declared(one) for one in (name, target))
     if mine is None or theirs is None or name == target or params.exclude_overlap:
@@ -227,7 +242,8 @@ def _budget(params: Any, problems: Problems) -> None:
         )
     if params.register and not params.confirm_top:
         problems.add(
-            f"register={params.register} with confirm_top=0: nothing is confirmed, so nothing would be registered.",
+            f"register={params.register} with confirm_top=0: nothing is confirmed, so nothing would be "
+            "registered.",
             "Give confirm_top=1 or more.",
         )
     if len(set(params.seeds)) < len(params.seeds):

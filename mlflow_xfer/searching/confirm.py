@@ -1,8 +1,10 @@
-"""Confirmation: the best candidates and the baseline again, on seeds that took no part in the choice, scored on test.
+"""Confirmation: the best candidates and the baseline again,
+on seeds that took no part in the choice, scored on test.
 
-The best of many noisy trials looks better than it is. So the choice is written down (study and run) before a test split is read, and the
-answer is what fresh seeds say: paired differences to the baseline, Student's t over seeds, intervals that hold for all confirmed
-candidates at once. All of it is conditional on the base model that the search started from.
+The best of many noisy trials looks better than it is. So the choice is written down (study and run) before a
+test split is read, and the answer is what fresh seeds say: paired differences to the baseline, Student's t
+over seeds, intervals that hold for all confirmed candidates at once. All of it is conditional on the base
+model that the search started from.
 """
 
 from __future__ import annotations
@@ -44,12 +46,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CHOSEN = "xfer.chosen"  # on study and run: keys of the candidates, best first, written before any test split is read
+# on study and run: keys of the candidates, best first, written before any test split is read
+CHOSEN = "xfer.chosen"
 
 
 @dataclass(frozen=True)
 class Winner:
-    """A candidate that was chosen, with what was seen and what fresh seeds say; differences to the baseline in points.
+    """A candidate that was chosen, with what was seen and what fresh seeds say;
+    differences to the baseline in points.
 
     Attributes:
         selected: difference of its dev score, as the search saw it.
@@ -74,8 +78,9 @@ class Winner:
 class Confirmation:
     """The candidates on fresh seeds; empty if nothing was confirmed, and ``why`` says why.
 
-    The first of ``winners`` is the answer: the best by English dev of the search and of the fresh seeds together (test chooses nothing,
-    not even among those confirmed), of those within the margin the one with the fewest tasks; the others follow by their test scores.
+    The first of ``winners`` is the answer: the best by English dev of the search and of the fresh seeds
+    together (test chooses nothing, not even among those confirmed), of those within the margin the one with
+    the fewest tasks; the others follow by their test scores.
     """
 
     seeds: tuple[int, ...] = ()
@@ -261,7 +266,9 @@ def test_frame(store: Store, arms: Sequence[_Arm]) -> pd.DataFrame:
 
 
 def dev_frame(command: Command, executor: Executor, arms: Sequence[_Arm]) -> pd.DataFrame:
-    """What the search maximised, of the same seeds: English dev scores by target, or the first objective's value."""
+    """What the search maximised, of the same seeds:
+    English dev scores by target, or the first objective's value.
+    """
     import pandas as pd
 
     rows = []
@@ -300,7 +307,9 @@ def _english_dev(store: Store, transfer: Transfer, run_id: str) -> list[dict[str
 def _objective(
     command: Command, executor: Executor, arm: _Arm, transfer: Transfer, run_id: str
 ) -> dict[str, Any]:
-    """The first objective's value of a replicate; what it reads besides is evaluated for it (on validation splits)."""
+    """The first objective's value of a replicate;
+    what it reads besides is evaluated for it (on validation splits).
+    """
     name = command.params.objective[0]
     extra = measures.extra_phases((name,), transfer, parameters.parse("transfer", arm.typed))
     made = {

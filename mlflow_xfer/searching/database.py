@@ -1,4 +1,6 @@
-"""Optuna's storage in a database: made once, refused where it belongs to something else, waited for while it is away."""
+"""Optuna's storage in a database: made once,
+refused where it belongs to something else, waited for while it is away.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ _REFUSED = (
 
 
 def heartbeat_seconds() -> int:
-    """A trial's worker counts as dead after three of these without a heartbeat (``$XFER_HEARTBEAT_SECONDS``, 30)."""
+    """A trial's worker counts as dead after three of these without a heartbeat (``$XFER_HEARTBEAT_SECONDS``,
+    30).
+    """
     return max(1, int(float(os.environ.get("XFER_HEARTBEAT_SECONDS", 30))))
 
 
@@ -86,10 +90,25 @@ class Patient(RDBStorage):
 
 
 for _name in (
-    "create_new_study", "set_study_user_attr", "set_study_system_attr", "get_study_id_from_name", "get_study_name_from_id", "get_study_directions",
-    "get_study_user_attrs", "get_study_system_attrs", "get_all_studies", "_create_new_trial", "_set_trial_param", "set_trial_state_values",
-    "get_trial_id_from_study_id_trial_number", "set_trial_intermediate_value", "set_trial_user_attr", "set_trial_system_attr", "get_trial", "_get_trials",
-):  # fmt: skip
+    "create_new_study",
+    "set_study_user_attr",
+    "set_study_system_attr",
+    "get_study_id_from_name",
+    "get_study_name_from_id",
+    "get_study_directions",
+    "get_study_user_attrs",
+    "get_study_system_attrs",
+    "get_all_studies",
+    "_create_new_trial",
+    "_set_trial_param",
+    "set_trial_state_values",
+    "get_trial_id_from_study_id_trial_number",
+    "set_trial_intermediate_value",
+    "set_trial_user_attr",
+    "set_trial_system_attr",
+    "get_trial",
+    "_get_trials",
+):
     setattr(Patient, _name, _patient(getattr(RDBStorage, _name)))
 
 
@@ -124,7 +143,8 @@ def open_database(url: str, kind: str, leases: Path | None, hidden: Callable[[st
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
         raise XferError(
             f"The storage {shown} is no address of a database: {hidden(str(error))}",
-            "Spell it like postgresql://user:password@host:5432/database; characters such as @ in a password as %40.",
+            "Spell it like postgresql://user:password@host:5432/database; characters such as @ in a "
+            "password as %40.",
         ) from error
     except (OperationalError, InterfaceError, StorageInternalError) as error:
         said = _said(
@@ -153,14 +173,17 @@ def open_database(url: str, kind: str, leases: Path | None, hidden: Callable[[st
             else f"Upgrade it: optuna storage upgrade --storage {shown}"
         )
         raise XferError(
-            f"The storage {shown} was made by {'a newer' if newer else 'an older'} version of Optuna than {optuna.__version__}.",
+            f"The storage {shown} was made by {'a newer' if newer else 'an older'} version of Optuna than "
+            f"{optuna.__version__}.",
             f"{remedy}, or name another storage.",
         ) from error
     return optuna.storages.get_storage(storage)
 
 
 def with_driver(url: str, kind: str) -> str:
-    """``url`` with the installed driver named, where it names none and SQLAlchemy's own choice is not installed."""
+    """``url`` with the installed driver named,
+    where it names none and SQLAlchemy's own choice is not installed.
+    """
     if not url.lower().startswith(f"{kind}://"):
         return url
     installed = [name for name in _DRIVERS.get(kind, ()) if importlib.util.find_spec(name)]
@@ -183,7 +206,8 @@ def _check_tables(engine: sqlalchemy.Engine, shown: str) -> None:
     if {"experiments", "runs"} <= tables:
         raise XferError(
             f"The storage {shown} is MLflow's own database.",
-            "Optuna needs one of its own: storage=auto, another file, or another database on the same server (createdb NAME).",
+            "Optuna needs one of its own: storage=auto, another file, or another database on the same "
+            "server (createdb NAME).",
         )
     if tables and "studies" not in tables:
         raise XferError(
@@ -194,9 +218,11 @@ def _check_tables(engine: sqlalchemy.Engine, shown: str) -> None:
 
 @contextmanager
 def advisory_lock(engine: sqlalchemy.Engine, kind: str, name: str = LOCK) -> Iterator[None]:
-    """One process at a time, among all that use this database; the database lets go of it when its holder dies.
+    """One process at a time, among all that use this database;
+    the database lets go of it when its holder dies.
 
-    A holder that stands still is not waited for longer than a minute: its session is ended, and it fails when it wakes.
+    A holder that stands still is not waited for longer than a minute: its session is ended, and it fails when
+    it wakes.
     """
     with engine.connect() as connection:
         if kind == "postgresql":

@@ -1,4 +1,6 @@
-"""What a search says on its run page: the answer first, then what each task contributes, what it cost, and where to look."""
+"""What a search says on its run page:
+the answer first, then what each task contributes, what it cost, and where to look.
+"""
 
 from __future__ import annotations
 
@@ -42,10 +44,12 @@ LEADERS = 10  # candidates shown in the description
 
 @dataclass(frozen=True)
 class Account:
-    """What a search trained, and what it would have trained had every trial made its own chain for each target and seed.
+    """What a search trained, and what it would have trained had every trial made its own chain for each
+    target and seed.
 
-    ``spent``, ``sharing``, ``duplicates`` and ``pruning`` have the keys ``optimizer_steps``, ``tokens``, ``seconds``. ``pruning`` is what
-    stopped trials did not train (steps by their settings, the rest by what their own steps took), less the short chains of all others.
+    ``spent``, ``sharing``, ``duplicates`` and ``pruning`` have the keys ``optimizer_steps``, ``tokens``,
+    ``seconds``. ``pruning`` is what stopped trials did not train (steps by their settings, the rest by what
+    their own steps took), less the short chains of all others.
     """
 
     trials: Mapping[str, int]
@@ -157,9 +161,18 @@ def tables(command: Command, study: optuna.Study, found: Confirmation) -> dict[s
 
 def _winner_row(winner: Winner) -> dict[str, Any]:
     return {
-        "candidate": winner.candidate.label, "selected_dev": winner.selected, "estimated_dev": winner.estimate, "confirmed_dev": winner.dev.estimate, "confirmed_test": winner.test.estimate,
-        "low": winner.test.low, "high": winner.test.high, "verdict": winner.contrast.verdict, "p": winner.contrast.p_corrected, "score": winner.score, "run_id": winner.run_id,
-    }  # fmt: skip
+        "candidate": winner.candidate.label,
+        "selected_dev": winner.selected,
+        "estimated_dev": winner.estimate,
+        "confirmed_dev": winner.dev.estimate,
+        "confirmed_test": winner.test.estimate,
+        "low": winner.test.low,
+        "high": winner.test.high,
+        "verdict": winner.contrast.verdict,
+        "p": winner.contrast.p_corrected,
+        "score": winner.score,
+        "run_id": winner.run_id,
+    }
 
 
 def effects_of(command: Command, study: optuna.Study) -> list[Contribution]:
@@ -198,14 +211,21 @@ def answer(command: Command, found: Confirmation) -> str:
     best = found.winners[0]
     n = len(found.seeds)
     says = {
-        BETTER: f"**{best.candidate.label}** is better than no intermediate task: {_interval(best.test)} points on test",
-        WORSE: f"No subset helps: even the best, {best.candidate.label}, is worse than no intermediate task: {_interval(best.test)} points on test",
-        EQUIVALENT: f"**{best.candidate.label}** and no intermediate task are equivalent within {command.params.margin:g} points: {_interval(best.test)} on test",
+        BETTER: f"**{best.candidate.label}** is better than no intermediate task: "
+        f"{_interval(best.test)} points on test",
+        WORSE: f"No subset helps: even the best, {best.candidate.label}, is worse than no intermediate task: "
+        f"{_interval(best.test)} points on test",
+        EQUIVALENT: f"**{best.candidate.label}** and no intermediate task are equivalent within "
+        f"{command.params.margin:g} points: {_interval(best.test)} on test",
     }.get(
         best.contrast.verdict,
-        f"Undecided, not enough power: **{best.candidate.label}** against no intermediate task: {_interval(best.test)} points on test",
+        f"Undecided, not enough power: **{best.candidate.label}** against no intermediate task: "
+        f"{_interval(best.test)} points on test",
     )
-    how = f"{n} fresh seeds that took no part in the choice, paired; interval joint over {len(found.winners)} candidates; conditional on the base {command.params.model}"
+    how = (
+        f"{n} fresh seeds that took no part in the choice, paired; interval joint over {len(found.winners)} "
+        f"candidates; conditional on the base {command.params.model}"
+    )
     if best.contrast.verdict not in VERDICTS:
         needed = (
             f"about {best.contrast.seeds_needed} seeds" if best.contrast.seeds_needed else "many more seeds"
@@ -220,14 +240,22 @@ def confirmed_table(found: Confirmation) -> str:
     if not found.winners:
         return ""
     lines = [
-        "Differences to the baseline in points: as the search saw them (selected), denoised (estimated), and on fresh seeds (confirmed).",
+        (
+            "Differences to the baseline in points: as the search saw them (selected), denoised "
+            "(estimated), and on fresh seeds (confirmed)."
+        ),
         "",
-        "| candidate | selected, dev | estimated, dev | confirmed, dev | confirmed, test | joint 95 % interval | verdict |",
+        (
+            "| candidate | selected, dev | estimated, dev | confirmed, dev | confirmed, test | joint 95 % "
+            "interval | verdict |"
+        ),
         "|---|---|---|---|---|---|---|",
     ]
     for w in found.winners:
         lines.append(
-            f"| {w.candidate.label} | {points(w.selected, True)} | {points(w.estimate, True)} | {points(w.dev.estimate, True)} | {points(w.test.estimate, True)} | {points(w.test.low, True)} … {points(w.test.high, True)} | {w.contrast.verdict} |"
+            f"| {w.candidate.label} | {points(w.selected, True)} | {points(w.estimate, True)} | "
+            f"{points(w.dev.estimate, True)} | {points(w.test.estimate, True)} | {points(w.test.low, True)} "
+            f"… {points(w.test.high, True)} | {w.contrast.verdict} |"
         )
     return "\n".join(lines)
 
@@ -240,14 +268,18 @@ def leaders(command: Command, study: optuna.Study) -> str:
     names = command.params.objective
     best = sorted(taken, key=lambda t: -t.values[0])[:LEADERS]
     lines = [
-        f"The best {len(best)} of {len(taken)} finished trials, by {names[0]} (selected scores are too good: see confirmed).",
+        (
+            f"The best {len(best)} of {len(taken)} finished trials, by {names[0]} (selected scores are too "
+            "good: see confirmed)."
+        ),
         "",
         f"| trial | candidate | {' | '.join(names)} |",
         "|---|---|" + "---|" * len(names),
     ]
     for trial in best:
         lines.append(
-            f"| t{trial.number:03d} | {candidate_of(trial, command.space).label} | {' | '.join(points(value) for value in trial.values)} |"
+            f"| t{trial.number:03d} | {candidate_of(trial, command.space).label} | "
+            f"{' | '.join(points(value) for value in trial.values)} |"
         )
     return "\n".join(lines)
 
@@ -257,7 +289,10 @@ def effects_table(found: Sequence[Contribution]) -> str:
     if not found:
         return ""
     lines = [
-        "What each task adds, on average over the subsets of the others (a Bayesian regression with pairs; what few subsets tell is shrunk to 0).",
+        (
+            "What each task adds, on average over the subsets of the others (a Bayesian regression with "
+            "pairs; what few subsets tell is shrunk to 0)."
+        ),
         "",
         "| task or pair | points | 95 % interval | alone | told by the scores |",
         "|---|---|---|---|---|",
@@ -268,7 +303,8 @@ def effects_table(found: Sequence[Contribution]) -> str:
     for one in [*(one for one in found if len(one.tasks) == 1), *pairs]:
         alone = points(one.alone, True) if math.isfinite(one.alone) else ""
         lines.append(
-            f"| {one.label} | {points(one.estimate, True)} | {points(one.low, True)} … {points(one.high, True)} | {alone} | {'yes' if one.identified else 'no'} |"
+            f"| {one.label} | {points(one.estimate, True)} | {points(one.low, True)} … "
+            f"{points(one.high, True)} | {alone} | {'yes' if one.identified else 'no'} |"
         )
     return "\n".join(lines)
 
@@ -282,8 +318,15 @@ def cost(found: Account) -> str:
     saved = ", ".join(
         f"{name} {amount(getattr(found, name)['tokens'])}" for name in ("sharing", "duplicates", "pruning")
     )
-    spent = f"{amount(found.spent['tokens'])} tokens in {found.spent['optimizer_steps']:,.0f} steps, {found.spent['seconds']:,.0f} s"
-    return f"Trials: {trials}. Trained: {spent}; with a chain of its own for every trial, target and seed it would have been {amount(found.naive('tokens'))} tokens, {ratio:.1f} times as many. Saved: {saved} (pruning: estimated). The confirmation is not counted."
+    spent = (
+        f"{amount(found.spent['tokens'])} tokens in {found.spent['optimizer_steps']:,.0f} steps, "
+        f"{found.spent['seconds']:,.0f} s"
+    )
+    return (
+        f"Trials: {trials}. Trained: {spent}; with a chain of its own for every trial, target and seed it "
+        f"would have been {amount(found.naive('tokens'))} tokens, {ratio:.1f} times as many. "
+        f"Saved: {saved} (pruning: estimated). The confirmation is not counted."
+    )
 
 
 def links(store: Store, mirror: Mirror) -> str:
@@ -311,8 +354,14 @@ def links(store: Store, mirror: Mirror) -> str:
         if len(rows) > 1
         else ""
     )
-    return f"[Candidates, best first]({flat}) · [charts of all trials]({chart}){compare} · interactive plots: artifact `plots/search.html`"
+    return (
+        f"[Candidates, best first]({flat}) · [charts of all trials]({chart}){compare} · "
+        "interactive plots: artifact `plots/search.html`"
+    )
 
 
 def _interval(found: Estimate) -> str:
-    return f"{points(found.estimate, True)} (95 % interval {points(found.low, True)} to {points(found.high, True)})"
+    return (
+        f"{points(found.estimate, True)} "
+        f"(95 % interval {points(found.low, True)} to {points(found.high, True)})"
+    )

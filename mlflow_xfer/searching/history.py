@@ -1,4 +1,5 @@
-"""What Optuna's storage says has been tried: which trials count, which candidates are taken, which values are known.
+"""What Optuna's storage says has been tried:
+which trials count, which candidates are taken, which values are known.
 
 Only the storage speaks here, so a search that is continued sees exactly what the undisturbed one saw.
 """
@@ -82,7 +83,9 @@ class History:
         return [t for t in self.counted if t.state.is_finished()]
 
     def before(self, number: int) -> History:
-        """What was asked for earlier than trial ``number``: several workers ask in the order of their numbers."""
+        """What was asked for earlier than trial ``number``:
+        several workers ask in the order of their numbers.
+        """
         return History(
             [t for t in self.trials if t.number < number or t.state == TrialState.WAITING], self.trials
         )
@@ -116,7 +119,8 @@ class Finished:
         values: one per objective, mean over its seeds.
         by_seed: [seed][objective]; a pruned trial has the seeds that it finished.
         foretold: its value was not reached but foretold, from the last probe before it was pruned.
-        cost, saved: what it newly spent, and what reuse saved it: ``optimizer_steps``, ``tokens``, ``seconds``.
+        cost, saved: what it newly spent, and what reuse saved it: ``optimizer_steps``, ``tokens``,
+            ``seconds``.
     """
 
     candidate: Candidate
@@ -130,7 +134,9 @@ class Finished:
 
 
 def finished_trials(trials: History | optuna.Study, space: Space) -> list[Finished]:
-    """The trials with scores: complete ones, pruned ones that finished a seed, and pruned ones whose probes foretell one; duplicates are not listed again."""
+    """The trials with scores: complete ones, pruned ones that finished a seed,
+    and pruned ones whose probes foretell one; duplicates are not listed again.
+    """
     history = trials if isinstance(trials, History) else History.of(trials)
     found, rises = [], _rises(history)
     for trial in history.finished:
@@ -165,9 +171,11 @@ def finished_trials(trials: History | optuna.Study, space: Space) -> list[Finish
 
 
 def _rises(history: History) -> dict[int, float]:
-    """By step of a probe, how far the value of the trials that came to their end lies above it in the mean; steps that few of them share are left out.
+    """By step of a probe, how far the value of the trials that came to their end lies above it in the mean;
+    steps that few of them share are left out.
 
-    Those trials were let through because their probes were high, some of them by luck, so what is foretold of the others is rather too low.
+    Those trials were let through because their probes were high, some of them by luck, so what is foretold of
+    the others is rather too low.
     """
     complete = [
         t for t in history.finished if t.state == TrialState.COMPLETE and t.values and len(t.values) == 1
@@ -189,7 +197,8 @@ def described(candidate: Candidate) -> dict[str, Any]:
 
 
 def requeue(study: optuna.Study, space: Space, trial: FrozenTrial, error: str) -> None:
-    """Queue the candidate of an unfinished trial again, marked ``xfer.retried_from``, and fail the trial itself.
+    """Queue the candidate of an unfinished trial again,
+    marked ``xfer.retried_from``, and fail the trial itself.
 
     In this order, so that a kill in between loses nothing; doing it twice queues once.
     """

@@ -1,8 +1,9 @@
-"""A file serves the workers of one host, SQLite one worker: whoever comes second is refused before it asks for a trial.
+"""A file serves the workers of one host, SQLite one worker:
+whoever comes second is refused before it asks for a trial.
 
-On one host the operating system's locks say who is there. Files on a network file system can be reached from several
-hosts, whose locks need not see each other; there, each host's workers keep a note fresh, and a newcomer from another
-host watches for a while whether the note it finds is kept fresh.
+On one host the operating system's locks say who is there. Files on a network file system can be reached from
+several hosts, whose locks need not see each other; there, each host's workers keep a note fresh, and a
+newcomer from another host watches for a while whether the note it finds is kept fresh.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ def _only_one(where: Place) -> Iterator[None]:
     except Timeout:
         raise XferError(
             f"Another worker uses {where.shown} now: Optuna on SQLite serves one worker.",
-            "Wait for it, or begin the search with storage=auto (a journal file; several workers on one host) or storage=postgresql://… (several hosts).",
+            "Wait for it, or begin the search with storage=auto (a journal file; several workers on one "
+            "host) or storage=postgresql://… (several hosts).",
         ) from None
     try:
         yield
@@ -65,7 +67,8 @@ def _only_host(where: Place) -> Iterator[None]:
     if living := _watched([note for note in folder.iterdir() if note.name != here]):
         raise XferError(
             f"Workers on {', '.join(living)} use {where.shown} now: a file serves the workers of one host.",
-            "Keep the search in a database instead, for any number of hosts: storage=postgresql://user:password@host/database.",
+            "Keep the search in a database instead, for any number of hosts: "
+            "storage=postgresql://user:password@host/database.",
         )
     stop = threading.Event()
     thread = threading.Thread(target=_keep_fresh, args=(folder / here, stop), name="xfer-host", daemon=True)

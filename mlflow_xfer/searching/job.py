@@ -1,4 +1,6 @@
-"""What a worker of a search needs to know, from the study alone: so that any process on any machine can be one."""
+"""What a worker of a search needs to know, from the study alone:
+so that any process on any machine can be one.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +35,14 @@ def written(command: Command, tags: dict[str, str], order: tuple[str, ...]) -> d
     """What the study tells its workers, refreshed by each command that goes on with it."""
     p = command.params
     how = {
-        "shared": dict(command.shared), "objective": list(p.objective), "seeds": list(p.seeds), "order": list(order), "tags": tags,
-        **{name: getattr(p, name) for name in DRAWING}, "budget": {"n_trials": p.n_trials, "timeout": p.timeout, "gpu_hours": p.gpu_hours},
-    }  # fmt: skip
+        "shared": dict(command.shared),
+        "objective": list(p.objective),
+        "seeds": list(p.seeds),
+        "order": list(order),
+        "tags": tags,
+        **{name: getattr(p, name) for name in DRAWING},
+        "budget": {"n_trials": p.n_trials, "timeout": p.timeout, "gpu_hours": p.gpu_hours},
+    }
     return {COMMAND: canonical(how)}
 
 

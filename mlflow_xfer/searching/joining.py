@@ -1,7 +1,7 @@
 """Joining a search that another process has begun, on this machine or another one: the verb ``worker``.
 
-A worker that does not see the same data, or runs other code, would mix other results in: that is found out before it asks
-for a trial.
+A worker that does not see the same data, or runs other code, would mix other results in: that is found out
+before it asks for a trial.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PRINT = "xfer.fingerprint"  # of a study: data, settings and code of its baseline, which stand for those of all its trials
+# of a study: data, settings and code of its baseline, which stand for those of all its trials
+PRINT = "xfer.fingerprint"
 
 
 def join_search(params: Any, store: Store) -> str:
@@ -36,7 +37,8 @@ def join_search(params: Any, store: Store) -> str:
         store: this machine's connection to the search's tracking store.
 
     Raises:
-        XferError: there is no such search, it is still being prepared (75), or this machine's store, data or code are others.
+        XferError: there is no such search, it is still being prepared (75), or this machine's store, data or
+            code are others.
     """
     name = params.study_name if params.study_name != "auto" else only_name(params.storage)
     where = place(params.storage, name)
@@ -70,8 +72,10 @@ def check_machine(study: LeasedStudy, store: Store) -> None:
         validate(phase for phase in plan.phases if not executor.existing(phase))
         if study.user_attrs.get(PRINT) != fingerprint(plan, executor):
             raise XferError(
-                f"This machine's data or code are not those with which the search {study.study_name!r} was last begun: its results would be of something else.",
-                "Bring mlflow-xfer to the same version and the data folder to the same content here (mlflow-xfer doctor shows both), or repeat the search command to go on with what is here.",
+                f"This machine's data or code are not those with which the search {study.study_name!r} was "
+                "last begun: its results would be of something else.",
+                "Bring mlflow-xfer to the same version and the data folder to the same content here "
+                "(mlflow-xfer doctor shows both), or repeat the search command to go on with what is here.",
             )
     finally:
         job.close()
@@ -94,6 +98,7 @@ def only_name(storage: str) -> str:
         there = f"There are {len(names)}: {', '.join(names[:20])}." if names else "There is none."
         raise XferError(
             f"Which search? {there}",
-            f"Searches of this machine lie in {folder}. Give study_name=…, and storage=… for one that lies elsewhere.",
+            f"Searches of this machine lie in {folder}. Give study_name=…, and storage=… for one that lies "
+            "elsewhere.",
         )
     return names[0]

@@ -21,7 +21,9 @@ SQLITE = b"SQLite format 3\x00"
 
 
 class SystemLock(BaseJournalFileLock):
-    """The operating system's lock: free as soon as its holder dies. Optuna's own, a file, outlives it by 30 s."""
+    """The operating system's lock: free as soon as its holder dies.
+    Optuna's own, a file, outlives it by 30 s.
+    """
 
     def __init__(self, path: Path):
         self._lock = FileLock(path)

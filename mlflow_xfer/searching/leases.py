@@ -1,9 +1,10 @@
 """Which running trials have a living worker, and what becomes of the others.
 
-A trial is leased from the moment it is asked for until it is told. With a file the lease is a lock that the operating
-system drops when its holder dies; with a server it is Optuna's heartbeat, counted here because Optuna itself counts it
-only inside ``study.optimize``. Asking and leasing happen under one lock, as does looking for dead trials: so a running
-trial without a lease is dead, and two workers that notice it queue it once.
+A trial is leased from the moment it is asked for until it is told. With a file the lease is a lock that the
+operating system drops when its holder dies; with a server it is Optuna's heartbeat, counted here because
+Optuna itself counts it only inside ``study.optimize``. Asking and leasing happen under one lock, as does
+looking for dead trials: so a running trial without a lease is dead, and two workers that notice it queue it
+once.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ class Leases(Protocol):
 
 @dataclass
 class FileLeases:
-    """Locked files, one for each running trial. A trial is held once, so its file can be removed with its end."""
+    """Locked files, one for each running trial.
+    A trial is held once, so its file can be removed with its end.
+    """
 
     folder: Path
     _held: dict[int, FileLock] = field(default_factory=dict)
@@ -89,9 +92,11 @@ class FileLeases:
 
 @dataclass
 class Heartbeats:
-    """Optuna's heartbeats: times by the database's clock. A trial counts as dead if it is stale at two looks a heartbeat apart.
+    """Optuna's heartbeats: times by the database's clock.
+    A trial counts as dead if it is stale at two looks a heartbeat apart.
 
-    A database that was away for longer finds all heartbeats stale when it is back; the living beat before the second look.
+    A database that was away for longer finds all heartbeats stale when it is back; the living beat before the
+    second look.
     """
 
     storage: BaseStorage
@@ -183,7 +188,8 @@ class LeasedStudy(optuna.Study):
     def reap(self, space: Space) -> list[int]:
         """Fail the trials of dead workers and queue their candidates again; their numbers.
 
-        No trial is lost if this process dies in between, and none is queued twice: see :func:`history.requeue`.
+        No trial is lost if this process dies in between, and none is queued twice: see
+        :func:`history.requeue`.
         """
         if not self.running():
             return []
@@ -205,7 +211,9 @@ class LeasedStudy(optuna.Study):
         )
 
     def _dead(self) -> list[FrozenTrial]:
-        """Trials that run for nobody. A trial is told before its lease is dropped: so those that still run, after the look at the leases."""
+        """Trials that run for nobody. A trial is told before its lease is dropped:
+        so those that still run, after the look at the leases.
+        """
         dead = self.leases.dead(self.running())
         running = {trial.number for trial in self.running()} if dead else set()
         return [trial for trial in dead if trial.number in running]

@@ -55,7 +55,7 @@ class Worker:
     succeeded: bool = False
     started_at: float = field(default_factory=time.monotonic)
 
-    # -- the loop --------------------------------------------------------------------------------------------------
+    # -- the loop --------------------------------------------------------------------------------------------
     def work(self) -> str:
         """Run trials; says what ended them: ``n_trials``, ``timeout``, ``gpu_hours`` or ``exhausted``."""
         while True:
@@ -102,7 +102,7 @@ class Worker:
             return True
         return len(History.of(self.study).before(asked.trial.number).counted) < self.budget.n_trials
 
-    # -- one trial -------------------------------------------------------------------------------------------------
+    # -- one trial -------------------------------------------------------------------------------------------
     def attend(self, asked: Asked) -> None:
         """Run one trial, or tell it what is known, and store how it ended."""
         trial = Trial(
@@ -157,9 +157,12 @@ class Worker:
         self._hear("ended", trial, TrialState.FAIL.name, None, "interrupted; its candidate is queued again")
 
     def _taken_over(self, asked: Asked, trial: Trial) -> None:
-        """Others took this worker for dead: they have queued the candidate again, and what it found is dropped."""
+        """Others took this worker for dead: they have queued the candidate again,
+        and what it found is dropped.
+        """
         logger.warning(
-            "trial %d (%s) was taken over by another worker, because this one had not been heard of for too long",
+            "trial %d (%s) was taken over by another worker, because this one had not been heard of for too "
+            "long",
             trial.number,
             trial.candidate.label,
         )
@@ -282,8 +285,10 @@ def run_worker(
         order: single tasks, most promising first.
         allowed: candidates that may be run at all (a cost gate); the baseline always may.
         between: called before each ask: finds the dead trials of other workers and queues them again.
-        stay: with the budget spent, wait for the running trials of other workers, which may die and have to be retried.
-        began: start of the command; what failed before it may be tried again (baseline and single tasks only). Default: now.
+        stay: with the budget spent, wait for the running trials of other workers, which may die and have to
+            be retried.
+        began: start of the command; what failed before it may be tried again (baseline and single tasks
+            only). Default: now.
 
     Raises:
         XferError: what cannot work together; or the first trials all fail with the same error.

@@ -1,10 +1,13 @@
-"""What a search maximises: each objective's name, what it has to evaluate besides training, and its value for one replicate.
+"""What a search maximises: each objective's name,
+what it has to evaluate besides training, and its value for one replicate.
 
-No objective reads a test split. ``english_dev`` is the mean over the targets of the selected checkpoint's dev score in the language it
-was trained in. ``oracle`` is the mean over targets and other languages of the dev score there: it uses labels that the setting says nobody
-has, so whatever rests on it is tagged ``xfer.oracle``. ``label_free`` is the mean over targets and other languages of the score that
-unlabelled rows let one expect (``training/label_free.py``); checkpoints are then selected by it too. ``retrieval`` is the mean accuracy of the untrained targets on their validation
-split. ``cost`` is minus the millions of tokens that the chain trains on, reused or not.
+No objective reads a test split. ``english_dev`` is the mean over the targets of the selected checkpoint's dev
+score in the language it was trained in. ``oracle`` is the mean over targets and other languages of the dev
+score there: it uses labels that the setting says nobody has, so whatever rests on it is tagged
+``xfer.oracle``. ``label_free`` is the mean over targets and other languages of the score that unlabelled rows
+let one expect (``training/label_free.py``); checkpoints are then selected by it too. ``retrieval`` is the
+mean accuracy of the untrained targets on their validation split. ``cost`` is minus the millions of tokens
+that the chain trains on, reused or not.
 """
 
 from __future__ import annotations
@@ -44,7 +47,8 @@ def check(objectives: Sequence[str], transfer: Transfer, params: Any, problems: 
         )
     if LABEL_FREE in objectives and params.select_by != LABEL_FREE:
         problems.add(
-            f"objective=label_free needs select_by=label_free, not {params.select_by}: the estimates are made where checkpoints are selected by them.",
+            f"objective=label_free needs select_by=label_free, not {params.select_by}: the estimates are "
+            "made where checkpoints are selected by them.",
             "Leave select_by out.",
         )
     for name in [name for name in objectives if name in (ENGLISH_DEV, LABEL_FREE, ORACLE)]:
@@ -53,23 +57,29 @@ def check(objectives: Sequence[str], transfer: Transfer, params: Any, problems: 
             for target, phases in transfer.targets.items()
             if len(phases) < 2 and not (RETRIEVAL in objectives and dev_rows(phases[-1], params))
         ):
-            hint = f"Leave it out of target=… (its test score is not for choosing){', or add it as an objective of its own: objective=english_dev,retrieval' if dev_rows(transfer.targets[target][-1], params) else ''}."
+            hint = "Leave it out of target=… (its test score is not for choosing)"
+            if dev_rows(transfer.targets[target][-1], params):
+                hint += ", or add it as an objective of its own: objective=english_dev,retrieval"
             problems.add(
-                f"Target {target!r} is not trained: it has no {'English dev score' if name == ENGLISH_DEV else 'checkpoint of its own'} for objective={name}.",
-                hint,
+                f"Target {target!r} is not trained: it has no "
+                f"{'English dev score' if name == ENGLISH_DEV else 'checkpoint of its own'} for "
+                f"objective={name}.",
+                f"{hint}.",
             )
     if ENGLISH_DEV in objectives:
         for target, phases in transfer.targets.items():
             if len(phases) > 1 and not any(rows.split == DEV for rows in phases[-2].rows):
                 problems.add(
-                    f"Target {target!r} has no validation split in {params.source_language!r}: objective=english_dev has nothing to score.",
+                    f"Target {target!r} has no validation split in {params.source_language!r}: "
+                    "objective=english_dev has nothing to score.",
                     "Add a validation split (task file: files: validation:), or leave the target out.",
                 )
     if ORACLE in objectives:
         for target, phases in transfer.targets.items():
             if len(phases) > 1 and not dev_rows(phases[-1], params, without=params.source_language):
                 problems.add(
-                    f"Target {target!r} has no validation split in any language but {params.source_language!r}: objective=oracle has nothing to score.",
+                    f"Target {target!r} has no validation split in any language but "
+                    f"{params.source_language!r}: objective=oracle has nothing to score.",
                     "Use objective=english_dev.",
                 )
     if RETRIEVAL in objectives:
@@ -77,8 +87,10 @@ def check(objectives: Sequence[str], transfer: Transfer, params: Any, problems: 
         if not any(dev_rows(phase, params) for phase in untrained):
             named = ", ".join(phase.tasks[0].name for phase in untrained)
             problems.add(
-                f"objective=retrieval needs a retrieval target with a validation split; {f'{named} has a test split only' if named else 'there is no retrieval target'}.",
-                "A test split chooses nothing. Use another objective, or give validation rows in a task file.",
+                "objective=retrieval needs a retrieval target with a validation split; "
+                f"{f'{named} has a test split only' if named else 'there is no retrieval target'}.",
+                "A test split chooses nothing. Use another objective, or give validation rows in a task "
+                "file.",
             )
 
 
@@ -141,7 +153,9 @@ def value(
 def training_score(
     objective: str, phase: Phase, metrics: Mapping[str, float], end: str = "/selected"
 ) -> float:
-    """What a target's training says of the objective: of the selected checkpoint, or with ``end=""`` of the current one; NaN for nothing."""
+    """What a target's training says of the objective:
+    of the selected checkpoint, or with ``end=""`` of the current one; NaN for nothing.
+    """
     if objective == LABEL_FREE:
         return _mean(
             [

@@ -1,8 +1,9 @@
 """What MLflow shows of a search: a run for each trial, and a row for each candidate with its seeds collapsed.
 
-Optuna's storage is the truth. Everything here can be made again from the study alone (:meth:`Mirror.catch_up`): a trial's run is found by
-its number, a candidate's row by its key, so that nothing is made twice. Names are ``t007 mnli+squad s1``; parameters are few, because they
-are the axes of MLflow's compare views: the subset as text, and the settings that the space varies.
+Optuna's storage is the truth. Everything here can be made again from the study alone
+(:meth:`Mirror.catch_up`): a trial's run is found by its number, a candidate's row by its key, so that nothing
+is made twice. Names are ``t007 mnli+squad s1``; parameters are few, because they are the axes of MLflow's
+compare views: the subset as text, and the settings that the space varies.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Mirror:
     tags: Mapping[str, str] = field(default_factory=dict)
     _rows: dict[str, str] = field(default_factory=dict)  # candidate -> run of its row
 
-    # -- what the loop tells -----------------------------------------------------------------------------------------
+    # -- what the loop tells ---------------------------------------------------------------------------------
     def started(self, trial: Trial) -> None:
         trial.attrs[RUN_ID] = self._open(trial.number, trial.candidate)
 
@@ -83,7 +84,7 @@ class Mirror:
         run_id = self._open(trial.number, trial.candidate, {"xfer.duplicate_of": f"t{known:03d}"})
         self.store.finish(run_id, "FINISHED", patience=0)
 
-    # -- trials ------------------------------------------------------------------------------------------------------
+    # -- trials ----------------------------------------------------------------------------------------------
     def _open(self, number: int, candidate: Candidate, more: Mapping[str, Any] | None = None) -> str:
         seeds = f"s{self.seeds[0]}" if len(self.seeds) == 1 else f"{len(self.seeds)} seeds"
         own = {
@@ -121,9 +122,11 @@ class Mirror:
         self.store.tags(run_id, tags)
         self.store.finish(run_id, ENDS[state], patience=0)
 
-    # -- candidates --------------------------------------------------------------------------------------------------
+    # -- candidates ------------------------------------------------------------------------------------------
     def row(self, candidate: Candidate) -> None:
-        """Write the row of a candidate: mean over seeds with interval, and the paired difference to the baseline."""
+        """Write the row of a candidate: mean over seeds with interval,
+        and the paired difference to the baseline.
+        """
         taken = History.of(self.study).taken
         trial, baseline = taken.get(candidate.key), taken.get(self.space.neutral(()).key)
         if trial is not None and trial.state == TrialState.COMPLETE:
@@ -167,7 +170,7 @@ class Mirror:
         """The runs of the candidates' rows known so far, by candidate."""
         return self._rows
 
-    # -- from the study alone ----------------------------------------------------------------------------------------
+    # -- from the study alone --------------------------------------------------------------------------------
     def catch_up(self) -> dict[int, str]:
         """Bring the mirror to what the study says; returns the run of each trial by number.
 
@@ -230,7 +233,9 @@ def condition_metrics(
     by_seed: Sequence[Sequence[float]],
     baseline: Sequence[Sequence[float]],
 ) -> dict[str, float]:
-    """Metrics of a candidate's row: each objective; of the first the interval over seeds and the paired difference to ``baseline``."""
+    """Metrics of a candidate's row: each objective;
+    of the first the interval over seeds and the paired difference to ``baseline``.
+    """
     found = {f"objective/{name}": value for name, value in zip(objectives, values, strict=True)}
     found |= {"selected/avg": values[0], "n": max(len(by_seed), 1)}
     mine = [row[0] for row in by_seed]

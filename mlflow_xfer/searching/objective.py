@@ -1,9 +1,10 @@
 """One trial: a candidate becomes a chain of phases, replicate by replicate, and their dev scores its value.
 
-Phases that exist are taken (one intermediate checkpoint serves all targets and trials), and the evaluations on test splits are never run
-here. Along the way the trial reports what can be compared between candidates at the same step: the value of short chains before the whole
-one (``rungs.py``) and each dev score of a target while it is trained (stage ``probe``), and the value of each further seed (stage ``seed``).
-The dev score of the intermediate tasks themselves is shown.
+Phases that exist are taken (one intermediate checkpoint serves all targets and trials), and the evaluations
+on test splits are never run here. Along the way the trial reports what can be compared between candidates at
+the same step: the value of short chains before the whole one (``rungs.py``) and each dev score of a target
+while it is trained (stage ``probe``), and the value of each further seed (stage ``seed``). The dev score of
+the intermediate tasks themselves is shown.
 """
 
 from __future__ import annotations
@@ -110,7 +111,8 @@ class Running:
         )
         if not all(math.isfinite(value) for value in values):
             raise XferError(
-                f"{self.trial.candidate.label}: an objective has no value: {dict(zip(self.objective.objectives, values, strict=True))}"
+                f"{self.trial.candidate.label}: an objective has no value: "
+                f"{dict(zip(self.objective.objectives, values, strict=True))}"
             )
         cost = self.cost()
         return Outcome(
@@ -185,7 +187,9 @@ class Running:
             self._probe(1.0, self.done)
 
     def watch(self, phase: Phase, metrics: Mapping[str, float], step: int) -> None:
-        """What the executor hands on while a phase trains: a dev score is a probe, a loss that is no number ends the trial."""
+        """What the executor hands on while a phase trains:
+        a dev score is a probe, a loss that is no number ends the trial.
+        """
         if not math.isfinite(metrics.get("train/loss", 0.0)):
             raise Pruned(step, DIVERGED)
         if self._current is None or phase.spec_hash != self._current.spec_hash:
@@ -196,7 +200,9 @@ class Running:
             self._probe(step / self._total, [*self.done, score])
 
     def _probe(self, fraction: float, scores: Sequence[float]) -> None:
-        """The running mean of the targets' scores, at the percentage of the targets' training that is done (beyond 100 with further seeds)."""
+        """The running mean of the targets' scores,
+        at the percentage of the targets' training that is done (beyond 100 with further seeds).
+        """
         if self.objective.rungs and not self.trial.candidate.tasks:
             return  # the baseline has no short chains, so no step of it is comparable with the others'
         done = self._begun + self._share * fraction
@@ -209,7 +215,7 @@ class Running:
         self.trial.attrs[COST] = self.cost()
         self.trial.report(step, value, stage)
 
-    # -- what it cost ------------------------------------------------------------------------------------------------
+    # -- what it cost ----------------------------------------------------------------------------------------
     def cost(self) -> dict[str, float]:
         """What this trial trained itself."""
         return {name: sum(getattr(one, name) for one in self.executor.spent) for name in COUNTERS}
@@ -220,9 +226,11 @@ class Running:
                 self.naive[name] += self.metrics(phase).get(counter, 0.0)
 
     def whole(self, shared: bool) -> dict[str, float]:
-        """What a trial that was stopped would have cost: an own chain for each target and seed, or (``shared``) each training once.
+        """What a trial that was stopped would have cost:
+        an own chain for each target and seed, or (``shared``) each training once.
 
-        Steps follow from settings; tokens and seconds of trainings that it did not come to, from those that it did.
+        Steps follow from settings; tokens and seconds of trainings that it did not come to, from those that
+        it did.
         """
         chains = [phase for transfer in self.plan.transfers for phase in own_chains(transfer)]
         found = dict.fromkeys(COUNTERS, 0.0)
@@ -246,7 +254,9 @@ class Running:
 
 
 def own_chains(transfer: Transfer) -> list[Phase]:
-    """The trainings of a replicate if every target had intermediate trainings of its own: those come once for each target."""
+    """The trainings of a replicate if every target had intermediate trainings of its own:
+    those come once for each target.
+    """
     before = [phase for phase in transfer.before if phase.kind == "intermediate"]
     return [
         phase

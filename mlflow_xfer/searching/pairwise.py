@@ -1,13 +1,15 @@
-"""The sampler ``pairwise``: Thompson sampling from the Bayesian model of tasks and pairs (``stats/subsets.py``).
+"""The sampler ``pairwise``: Thompson sampling from the Bayesian model of tasks and pairs
+(``stats/subsets.py``).
 
-One set of effects is drawn from what the scores leave possible, and the unseen candidate that is best under that draw is run: what is
-uncertain and may be good is tried, what is known to be bad is not.
+One set of effects is drawn from what the scores leave possible, and the unseen candidate that is best under
+that draw is run: what is uncertain and may be good is tried, what is known to be bad is not.
 
-Why it is offered beside TPE (``benchmarks/search.md``): on planted truths with seed noise of 3 points and 40 trials the best subset is among
-those that were run, and named after confirmation, in 96 % of searches (TPE and random search: under 80 %). With predicted subsets among the
-choices the mean regret is 0.10 there (TPE 0.23, random 0.21), 0.27 on sparse truths (0.40, 0.31), 0.94 on diluted ones (1.25, 1.05), and equal
-where tasks only repeat each other: better, but part of it is within the noise of 40 to 60 repetitions. Not
-measured with continuous settings or several objectives: there ``auto`` stays with TPE.
+Why it is offered beside TPE (``benchmarks/search.md``): on planted truths with seed noise of 3 points and 40
+trials the best subset is among those that were run, and named after confirmation, in 96 % of searches (TPE
+and random search: under 80 %). With predicted subsets among the choices the mean regret is 0.10 there (TPE
+0.23, random 0.21), 0.27 on sparse truths (0.40, 0.31), 0.94 on diluted ones (1.25, 1.05), and equal where
+tasks only repeat each other: better, but part of it is within the noise of 40 to 60 repetitions. Not measured
+with continuous settings or several objectives: there ``auto`` stays with TPE.
 """
 
 from __future__ import annotations
@@ -57,7 +59,9 @@ class Pairwise:
         return free[int(np.argmax(value(free)))] if free else None
 
     def _searched(self, value, rng: np.random.Generator) -> list[Candidate]:
-        """Random candidates and, around the best of them, one task more or less and other settings, a few times."""
+        """Random candidates and, around the best of them,
+        one task more or less and other settings, a few times.
+        """
         found = {c.key: c for c in (self.space.draw(rng) for _ in range(DRAWS))}
         for _ in range(ROUNDS):
             candidates = list(found.values())

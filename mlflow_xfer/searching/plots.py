@@ -16,7 +16,9 @@ logger = logging.getLogger(__name__)
 
 
 def page(study: optuna.Study, objectives: Sequence[str]) -> str:
-    """The page; empty while fewer than two trials are complete. A plot that Optuna cannot draw yet is left out."""
+    """The page; empty while fewer than two trials are complete.
+    A plot that Optuna cannot draw yet is left out.
+    """
     if sum(trial.state == TrialState.COMPLETE for trial in study.get_trials(deepcopy=False)) < 2:
         return ""
     parts = []
@@ -31,7 +33,8 @@ def page(study: optuna.Study, objectives: Sequence[str]) -> str:
         parts.append(figure.to_html(full_html=False, include_plotlyjs=not parts))
     body = "\n".join(parts)
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(study.study_name)}</title></head>\n<body>\n{body}\n</body></html>\n'
+        '<!doctype html>\n<html lang="en"><head><meta '
+        f'charset="utf-8"><title>{escape(study.study_name)}</title></head>\n<body>\n{body}\n</body></html>\n'
         if parts
         else ""
     )

@@ -14,8 +14,8 @@ def pool_of(composer: Composer, pool: str | tuple[str, ...], targets: list[str])
     """Names of the candidates, each once. What is wrong with them is collected in the composer's problems.
 
     Args:
-        pool: as typed; ``auto``: the embedded suite's intermediate tasks, with other data those of the nine of Phang
-            et al. (2020) that have training data.
+        pool: as typed; ``auto``: the embedded suite's intermediate tasks, with other data those of the nine
+            of Phang et al. (2020) that have training data.
         targets: what is transferred to; a task is no candidate for itself.
     """
     problems, data = composer.problems, composer.params.data

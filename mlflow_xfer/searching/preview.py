@@ -1,4 +1,6 @@
-"""What a search would run: the phases of its first candidates, each once, what exists, and what all of it would cost."""
+"""What a search would run: the phases of its first candidates,
+each once, what exists, and what all of it would cost.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ class SearchPreview:
 
     @property
     def search_cost(self) -> Cost:
-        """Of all trials: the planned ones, and as many more as the budget allows at the mean of those with intermediate tasks."""
+        """Of all trials: the planned ones, and as many more as the budget allows at the mean of those with
+        intermediate tasks.
+        """
         more = max((self.trials or 0) - len(self.candidates), 0)
         dear = [phases for candidate, phases in self.candidates.items() if len(candidate.tasks) > 1] or [
             phases for candidate, phases in self.candidates.items() if candidate.tasks
@@ -75,15 +79,25 @@ class SearchPreview:
                 if (n := sum(phase.kind == kind for phase in new))
             )
             lines.append(
-                f"{candidate.label:<40} {len(phases):>3} phases: {f'{kinds} to run' if new else 'nothing to run'}{f', {len(phases) - len(new)} shared or reused' if len(phases) > len(new) else ''}"
+                f"{candidate.label:<40} {len(phases):>3} phases: "
+                f"{f'{kinds} to run' if new else 'nothing to run'}"
+                f"{f', {len(phases) - len(new)} shared or reused' if len(phases) > len(new) else ''}"
             )
             seen |= {phase.spec_hash for phase in new}
         count = self.command.space.count()
         of = f"{count:,} candidates" if count is not None else "a continuous space"
         run = sum(phase.spec_hash not in self.existing for phase in self.phases)
         lines += [
-            f"search {self.command.study_name}: {self.trials or 'any number of'} trials of {of}; the first {len(self.candidates)} need {len(self.phases)} different phases: {run} to run, {len(self.phases) - run} reused ({self.store})",
-            f"search: {said(self.search_cost, self.past)}{'' if self.command.params.pruner == 'none' else ', if no trial is pruned'}",
+            (
+                f"search {self.command.study_name}: {self.trials or 'any number of'} trials of {of}; the "
+                f"first {len(self.candidates)} need {len(self.phases)} different phases: {run} to run, "
+                f"{len(self.phases) - run} reused ({self.store})"
+            ),
+            (
+                "search: "
+                f"{said(self.search_cost, self.past)}"
+                f"{'' if self.command.params.pruner == 'none' else ', if no trial is pruned'}"
+            ),
         ]
         if self.command.params.confirm_top:
             lines.append(f"confirmation, besides: {said(self.confirmation, self.past)}")
@@ -180,7 +194,9 @@ def first_candidates(command: Command, n: int) -> list[Candidate]:
 
 
 def _searched(command: Command, plan: Plan) -> list[Phase]:
-    """The phases of a trial that is not pruned: all but the evaluations on test, those on validation splits that objectives need, and short chains."""
+    """The phases of a trial that is not pruned:
+    all but the evaluations on test, those on validation splits that objectives need, and short chains.
+    """
     short = [chain for _, chain in rungs(plan.transfers[0])] if command.params.pruner in BY_PROBE else []
     extra = [
         phase

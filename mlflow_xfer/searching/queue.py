@@ -1,4 +1,6 @@
-"""Cheap scores in a search: they order its queue when it begins, and are judged by its full runs when it ends."""
+"""Cheap scores in a search: they order its queue when it begins,
+and are judged by its full runs when it ends.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RANKING = "xfer.ranking"  # of the study: written by the command that begins it, so that all workers and later commands go by one order
+# of the study: written by the command that begins it, so that all workers and later commands go by one order
+RANKING = "xfer.ranking"
 EXAMPLES = 300  # rows of a task that are embedded: the order of a queue need not be exact
 
 
@@ -53,7 +56,9 @@ def order_of(study: optuna.Study) -> tuple[str, ...]:
 
 
 def judge(command: Command, executor: Executor, study: optuna.Study) -> pd.DataFrame | None:
-    """How good the cheap scores were against the single tasks' full runs: one row for each; None where there is nothing to judge."""
+    """How good the cheap scores were against the single tasks' full runs:
+    one row for each; None where there is nothing to judge.
+    """
     kept = study.user_attrs.get(RANKING)
     if kept is None:
         return None
@@ -71,7 +76,9 @@ def judge(command: Command, executor: Executor, study: optuna.Study) -> pd.DataF
 
 
 def observed(command: Command, executor: Executor, study: optuna.Study) -> dict[str, dict[str, float]]:
-    """What the single tasks reached: by target where the search went by English dev (first seed), else the objective."""
+    """What the single tasks reached: by target where the search went by English dev (first seed),
+    else the objective.
+    """
     alone = {
         candidate.tasks[0]: plan.transfers[0]
         for candidate, plan in command.first.items()
@@ -104,7 +111,10 @@ def described(judged: pd.DataFrame | None) -> str:
     if judged is None:
         return ""
     lines = [
-        "How well cheap scores, computed before any training, foretold the single tasks' full runs (regret: points lost by taking the best of the first k).",
+        (
+            "How well cheap scores, computed before any training, foretold the single tasks' full runs "
+            "(regret: points lost by taking the best of the first k)."
+        ),
         "",
     ]
     lines += ["| score | " + " | ".join(MEASURES) + " |", "|---|" + "---|" * len(MEASURES)]

@@ -1,4 +1,5 @@
-"""What a search may vary besides the subset of tasks: each parameter's range, and when the parameter means anything.
+"""What a search may vary besides the subset of tasks:
+each parameter's range, and when the parameter means anything.
 
 A range is written as a user types it, on the command line and in YAML alike::
 
@@ -142,7 +143,9 @@ OPEN: dict[str, Range] = {
     **{name: make(name) for name, make in _TRAINING.items()},
     **{f"{phase}.{name}": make(f"{phase}.{name}") for phase in PHASES for name, make in _TRAINING.items()},
 }
-"""Every parameter that a search may vary, with the range that ``open`` stands for. A bare name goes to every training phase."""
+"""Every parameter that a search may vary, with the range that ``open`` stands for.
+A bare name goes to every training phase.
+"""
 
 PRESETS: dict[str, tuple[str, ...]] = {
     "tasks": (),
@@ -158,11 +161,15 @@ PRESETS: dict[str, tuple[str, ...]] = {
         "intermediate.num_train_epochs",
     ),
 }
-"""Spaces with a name; ``tasks`` (the default) varies the subset alone. What the command's ``combine`` gives no meaning is left out."""
+"""Spaces with a name; ``tasks`` (the default) varies the subset alone.
+What the command's ``combine`` gives no meaning is left out.
+"""
 
 
 def meant(name: str, kind: str) -> bool:
-    """Whether a parameter of mixing (of merging) means anything with this ``mixing`` (this ``merge_method``)."""
+    """Whether a parameter of mixing (of merging) means anything with this ``mixing`` (this
+    ``merge_method``).
+    """
     return {
         "mixing": True, "mixing_cap": kind != "uniform", "mixing_temperature": kind == "temperature",
         "merge_method": True, "merge_weight": kind != "average", "merge_density": kind == "ties",
@@ -173,7 +180,8 @@ def read(name: str, written: Any) -> Range:
     """The range of one parameter, from what stands on the command line or in YAML.
 
     Args:
-        written: text as in the module's docstring, a number, a list of choices, or a mapping ``low``, ``high``, ``log``, ``step``, ``choices``, ``value``.
+        written: text as in the module's docstring, a number, a list of choices, or a mapping ``low``,
+            ``high``, ``log``, ``step``, ``choices``, ``value``.
 
     Raises:
         XferError: an unknown parameter, and every fault of its range.

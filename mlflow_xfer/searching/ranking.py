@@ -60,7 +60,9 @@ class Ranking:
         return tuple(sorted(ranks, key=lambda name: (ranks[name], name)))
 
     def by_method(self) -> dict[str, Scores]:
-        """The scores, the fusion of all methods as ``fused``, and for each of them :data:`ALL`: minus the mean rank over targets."""
+        """The scores, the fusion of all methods as ``fused``, and for each of them :data:`ALL`:
+        minus the mean rank over targets.
+        """
         fused = {
             target: {name: -rank for name, rank in self.ranks(target).items()} for target in self.targets
         }
@@ -143,17 +145,19 @@ def rank(
     """Cheap scores of every candidate for every target.
 
     Args:
-        params: of the transfers whose outcome is to be foretold (:class:`mlflow_xfer.params.Transfer`): model, data, targets,
-            training settings. ``intermediate`` and ``seeds`` are not read.
+        params: of the transfers whose outcome is to be foretold (:class:`mlflow_xfer.params.Transfer`):
+            model, data, targets, training settings. ``intermediate`` and ``seeds`` are not read.
         find_base, extra, online: as of :class:`Composer`.
         pool: candidates; ``auto`` as :func:`pool_of` says.
-        methods: names of :data:`METHODS`; ``auto`` stands for :data:`AUTO`, and for :data:`AUTO_BARE` where a target has no labels.
-        checkpoints: ``auto``: read finished single-task checkpoints if every candidate has one; ``none``: only the base;
-            ``train``: train the missing ones first.
+        methods: names of :data:`METHODS`; ``auto`` stands for :data:`AUTO`, and for :data:`AUTO_BARE` where a
+            target has no labels.
+        checkpoints: ``auto``: read finished single-task checkpoints if every candidate has one; ``none``:
+            only the base; ``train``: train the missing ones first.
         seed: of the replicate whose checkpoints and rows are read.
 
     Raises:
-        XferError: everything that is wrong with names, data and methods, at once, before anything is computed.
+        XferError: everything that is wrong with names, data and methods, at once, before anything is
+            computed.
     """
     material, chosen, notes = _prepared(
         params, executor, find_base, extra, pool, methods, checkpoints, seed, base_seed, budget, online
@@ -190,7 +194,9 @@ def order(
     extra: Mapping[str, Task] | None = None,
     **options: Any,
 ) -> tuple[str, ...]:
-    """The candidates from the most promising down, over all targets: the queue of a search. Arguments as of :func:`rank`."""
+    """The candidates from the most promising down, over all targets:
+    the queue of a search. Arguments as of :func:`rank`.
+    """
     return rank(params, executor, find_base, extra, **options).order()
 
 
@@ -199,11 +205,12 @@ def quality(
 ) -> list[judged.Quality]:
     """How good cheap scores were against full runs: regret@k, NDCG, Kendall's tau; beside a random order.
 
-    Candidates without a full run, and targets with fewer than two, are left out. The best of noisy runs is better
-    than it will be again: regrets are a little too high, for every method alike.
+    Candidates without a full run, and targets with fewer than two, are left out. The best of noisy runs is
+    better than it will be again: regrets are a little too high, for every method alike.
 
     Args:
-        observed: target (or :data:`ALL`, for one figure over all of them) -> candidate -> score of its full run, 0-100.
+        observed: target (or :data:`ALL`, for one figure over all of them) -> candidate -> score of its full
+            run, 0-100.
         beside: further rules to show, as :func:`by_english_accuracy` gives them.
 
     Raises:
@@ -233,7 +240,8 @@ def by_english_accuracy(
     extra: Mapping[str, Task] | None = None,
     **options: Any,
 ) -> dict[str, Scores]:
-    """The rule "take the tasks that train best": each one's own English dev score; empty unless all are finished alone.
+    """The rule "take the tasks that train best":
+    each one's own English dev score; empty unless all are finished alone.
 
     Arguments as of :func:`rank`.
     """
@@ -251,7 +259,7 @@ def by_english_accuracy(
         return {}
 
 
-# -- what is compared --------------------------------------------------------------------------------------------------
+# -- what is compared ----------------------------------------------------------------------------------------
 def _prepared(
     params, executor, find_base, extra, pool, methods, checkpoints, seed, base_seed, budget, online
 ) -> tuple[Material, list[str], list[str]]:
@@ -289,7 +297,8 @@ def _prepared(
     trained = [name for name in chosen if METHODS[name].checkpoints]
     if trained and missing and checkpoints != "train":
         raise XferError(
-            f"{', '.join(trained)}: no finished checkpoint of {', '.join(missing)} from this model with this data, seed and settings.",
+            f"{', '.join(trained)}: no finished checkpoint of {', '.join(missing)} from this model with "
+            "this data, seed and settings.",
             "Train them first: checkpoints=train, or choose methods that need none: "
             + ", ".join(name for name, m in METHODS.items() if not m.checkpoints),
         )
@@ -317,8 +326,10 @@ def check_untrained(methods: Sequence[str], problems: Problems) -> None:
         name for name in (methods_of(methods, problems) if methods else ()) if METHODS[name].checkpoints
     ]:
         problems.add(
-            f"rank_by={','.join(trained)} needs a checkpoint of every task, which the search has yet to train.",
-            f"Accepted: none, auto, {', '.join(name for name, method in METHODS.items() if not method.checkpoints)}",
+            f"rank_by={','.join(trained)} needs a checkpoint of every task, which the search has yet to "
+            "train.",
+            "Accepted: none, auto, "
+            f"{', '.join(name for name, method in METHODS.items() if not method.checkpoints)}",
         )
 
 
@@ -362,7 +373,9 @@ def _notes(
             else ""
         )
         notes.append(
-            f"logme and h_score read {'the base, through a linear probe of each task' if missing else 'the checkpoint of each task'}{f' ({of}checkpoints=train trains the others)' if of else ''}."
+            "logme and h_score read "
+            f"{'the base, through a linear probe of each task' if missing else 'the checkpoint of each task'}"
+            f"{f' ({of}checkpoints=train trains the others)' if of else ''}."
         )
     if bare := [name for name, phase in targets.items() if phase is None]:
         skipped = [name for name in chosen if METHODS[name].rows]

@@ -1,4 +1,6 @@
-"""Reads what the user says about the space of a search: a preset, ranges on the command line, or a YAML file."""
+"""Reads what the user says about the space of a search:
+a preset, ranges on the command line, or a YAML file.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +32,12 @@ def read_space(
     """The space of a search, from its parameters.
 
     Args:
-        space: a preset (``tasks``, ``mixing``, ``merging``, ``rates``, ``all``), ranges as text (``mlm_share=0:0.5,mixing=uniform|temperature``), a YAML file
-            with the same names, or a mapping; None = ``tasks``. ``min_tasks`` and ``max_tasks`` may stand in it too.
+        space: a preset (``tasks``, ``mixing``, ``merging``, ``rates``, ``all``), ranges as text
+            (``mlm_share=0:0.5,mixing=uniform|temperature``), a YAML file with the same names, or a mapping;
+            None = ``tasks``. ``min_tasks`` and ``max_tasks`` may stand in it too.
         pool: names of the intermediate tasks, known to exist.
-        given: parameters that the command itself sets to a value, by name; they win over a preset, and narrow a range that holds them.
+        given: parameters that the command itself sets to a value, by name; they win over a preset, and narrow
+            a range that holds them.
         mixing: the command's ``mixing``, where the space leaves it alone.
 
     Raises:
@@ -62,7 +66,8 @@ def read_space(
     lowest, highest = limits["min_tasks"] or 1, limits["max_tasks"] or len(pool)
     if pool and lowest > min(highest, len(pool)):
         problems.add(
-            f"min_tasks={lowest} but subsets have at most {min(highest, len(pool))} tasks (max_tasks={limits['max_tasks'] or 'all'}, pool of {len(pool)}).",
+            f"min_tasks={lowest} but subsets have at most {min(highest, len(pool))} tasks "
+            f"(max_tasks={limits['max_tasks'] or 'all'}, pool of {len(pool)}).",
             "Lower min_tasks.",
         )
     _narrow(found, given, explicit, problems)
@@ -76,7 +81,9 @@ def read_space(
 
 
 def _written(space: str | Mapping[str, Any] | Path | None, problems: Problems) -> tuple[dict[str, Any], bool]:
-    """``(what is written by name, whether the user wrote it)``: a preset is not the user's own word on each parameter."""
+    """``(what is written by name, whether the user wrote it)``:
+    a preset is not the user's own word on each parameter.
+    """
     if space is None or (isinstance(space, str) and space in ("auto", "none", "")):
         return {}, True
     if isinstance(space, str) and space in PRESETS:
@@ -108,7 +115,9 @@ def _written(space: str | Mapping[str, Any] | Path | None, problems: Problems) -
 
 
 def _from_file(path: Path) -> dict[str, Any]:
-    """Names with ranges. Plain values are taken as they are written: to YAML 1:5 is the number 65 (sixties), and 1e-5 a text."""
+    """Names with ranges. Plain values are taken as they are written:
+    to YAML 1:5 is the number 65 (sixties), and 1e-5 a text.
+    """
     file = yaml_source.load(path)
     if file.value is not None and not isinstance(file.value, dict):
         raise XferError(

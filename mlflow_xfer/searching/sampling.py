@@ -1,8 +1,9 @@
 """Samplers and pruners by name, and what is refused.
 
-A sampler of Optuna's sees a study of its own, made from the storage before each draw: every trial completed to all parameters of the space
-(Optuna's joint samplers drop a parameter that one trial lacks, and the baseline lacks most), and a fresh sampler seeded by the caller. So a
-draw is a function of (history, seed) alone: nothing is carried in memory that a restart could lose.
+A sampler of Optuna's sees a study of its own, made from the storage before each draw: every trial completed
+to all parameters of the space (Optuna's joint samplers drop a parameter that one trial lacks, and the
+baseline lacks most), and a fresh sampler seeded by the caller. So a draw is a function of (history, seed)
+alone: nothing is carried in memory that a restart could lose.
 """
 
 from __future__ import annotations
@@ -103,14 +104,25 @@ class FromOptuna:
         attrs = {self.generations: place // POPULATION} if self.generations else {}
         complete, failed = trial.state == TrialState.COMPLETE, trial.state == TrialState.FAIL
         return FrozenTrial(
-            number=place, trial_id=place, state=trial.state, value=None, values=trial.values if complete else None, params=self.space.filled(trial.params), distributions=distributions,
-            user_attrs={}, system_attrs=attrs, intermediate_values={} if failed else trial.intermediate_values, datetime_start=trial.datetime_start or datetime.now(),
+            number=place,
+            trial_id=place,
+            state=trial.state,
+            value=None,
+            values=trial.values if complete else None,
+            params=self.space.filled(trial.params),
+            distributions=distributions,
+            user_attrs={},
+            system_attrs=attrs,
+            intermediate_values={} if failed else trial.intermediate_values,
+            datetime_start=trial.datetime_start or datetime.now(),
             datetime_complete=trial.datetime_complete,
-        )  # fmt: skip
+        )
 
 
 def automatic(space: Space, objectives: int = 1) -> str:
-    """What ``auto`` stands for: ``pairwise`` where it was measured (``benchmarks/search.md``), subsets and one objective; else Optuna's TPE."""
+    """What ``auto`` stands for: ``pairwise`` where it was measured (``benchmarks/search.md``),
+    subsets and one objective; else Optuna's TPE.
+    """
     return (
         "pairwise" if objectives == 1 and all(r.fixed for r in space.ranges) and not space.ordered else "tpe"
     )
@@ -159,7 +171,8 @@ def _unknown_sampler(name: str) -> XferError:
     if name.lower().replace("-", "").replace("_", "").startswith("cma"):
         return XferError(
             f"sampler={name}: CMA-ES is not offered.",
-            "Optuna's CMA-ES unpickles its state from the storage, so whoever can write there could run code here. Use tpe or gp.",
+            "Optuna's CMA-ES unpickles its state from the storage, so whoever can write there could run "
+            "code here. Use tpe or gp.",
         )
     return unknown("sampler", name, SAMPLERS)
 
@@ -167,8 +180,9 @@ def _unknown_sampler(name: str) -> XferError:
 def make_pruner(name: str, seeds: int, reduction_factor: int) -> optuna.pruners.BasePruner:
     """The pruner called ``name``, for trials of so many seeds; the steps of probes run to 100 for each seed.
 
-    Optuna's rungs stand at ``min_resource`` times the powers of ``reduction_factor``, and are judged at the first report at or after them:
-    the first two are placed such that both short chains are judged, whatever the factor.
+    Optuna's rungs stand at ``min_resource`` times the powers of ``reduction_factor``, and are judged at the
+    first report at or after them: the first two are placed such that both short chains are judged, whatever
+    the factor.
     """
     first, last = (round(STEPS * share) for share in SHARES)
     shortest = max(1, min(first, last // reduction_factor))
@@ -213,13 +227,15 @@ def check(
     elif pruner != "none" and objectives > 1:
         found.add(
             f"pruner={pruner} with {objectives} objectives.",
-            "Optuna cannot report intermediate values of several objectives (trial.report raises NotImplementedError), so nothing could be pruned. Give pruner=none or one objective.",
+            "Optuna cannot report intermediate values of several objectives (trial.report raises "
+            "NotImplementedError), so nothing could be pruned. Give pruner=none or one objective.",
         )
     if sampler in ("brute_force", "grid"):
         count = space.count()
         if count is None:
             found.add(
-                f"sampler={sampler} cannot list a space with continuous ranges: {', '.join(r.name for r in space.ranges if r.values() is None)}.",
+                f"sampler={sampler} cannot list a space with continuous ranges: "
+                f"{', '.join(r.name for r in space.ranges if r.values() is None)}.",
                 "Give choices or steps (mlm_share=0|0.1|0.2), or sampler=grid.",
             )
         elif count > min(BRUTE_FORCE_LIMIT, n_trials or BRUTE_FORCE_LIMIT):
@@ -230,7 +246,8 @@ def check(
             )
             found.add(
                 f"sampler={sampler} would run {count:,} candidates, but {limit}.",
-                f"Lower max_tasks (now {space.max_tasks} of {len(space.pool)}), narrow the space, raise n_trials, or use sampler=tpe.",
+                f"Lower max_tasks (now {space.max_tasks} of {len(space.pool)}), narrow the space, raise "
+                "n_trials, or use sampler=tpe.",
             )
     if problems is None:
         found.raise_if_any()

@@ -1,8 +1,9 @@
 """What a search may try: order-free subsets of a pool of tasks, and settings.
 
-Optuna sees one 0/1 parameter per task (``task.nli``), which is what importances and compare views can read; for ``combine=sequential``
-also a position between 0 and 1 (``order.nli``) for each chosen task; and one parameter per open range. A parameter that means
-nothing for a candidate does not exist for it: the empty set has no intermediate learning rate, one task has no mixing.
+Optuna sees one 0/1 parameter per task (``task.nli``), which is what importances and compare views can read;
+for ``combine=sequential`` also a position between 0 and 1 (``order.nli``) for each chosen task; and one
+parameter per open range. A parameter that means nothing for a candidate does not exist for it: the empty set
+has no intermediate learning rate, one task has no mixing.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Candidate:
 
     Args:
         tasks: sorted; in training order if ``ordered``; () = the baseline.
-        settings: further parameters as the verbs take them, sorted by name: ("mlm_share", 0.2), ("intermediate.learning_rate", 1e-4).
+        settings: further parameters as the verbs take them, sorted by name: ("mlm_share", 0.2),
+            ("intermediate.learning_rate", 1e-4).
         ordered: whether the order of the tasks matters (``combine=sequential``).
     """
 
@@ -86,7 +88,8 @@ class Space:
 
     Args:
         pool: names of the intermediate tasks, sorted.
-        min_tasks, max_tasks: sizes of the subsets with any task in them; the empty set is always a candidate: it is the baseline.
+        min_tasks, max_tasks: sizes of the subsets with any task in them; the empty set is always a candidate:
+            it is the baseline.
         combine: ``joint``, ``sequential`` or ``merge``.
         ranges: settings that vary, or that the space fixes, sorted by name.
         given: what the command fixes and existence depends on: ``mixing``, ``merge_method``.
@@ -108,13 +111,21 @@ class Space:
             len(self.pool) if self.max_tasks is None else min(self.max_tasks, len(self.pool)),
         )
 
-    # -- identity --------------------------------------------------------------------------------------------------
+    # -- identity --------------------------------------------------------------------------------------------
     def spec(self) -> dict[str, Any]:
-        """Canonical plain values: equal for equal spaces, and enough to build the space again (:meth:`from_spec`)."""
+        """Canonical plain values: equal for equal spaces,
+        and enough to build the space again (:meth:`from_spec`).
+        """
         return {
-            "pool": list(self.pool), "min_tasks": self.min_tasks, "max_tasks": self.max_tasks, "combine": self.combine, "given": dict(sorted(self.given.items())),
-            "ranges": [{k: (list(v) if isinstance(v, tuple) else v) for k, v in vars(r).items()} for r in self.ranges],
-        }  # fmt: skip
+            "pool": list(self.pool),
+            "min_tasks": self.min_tasks,
+            "max_tasks": self.max_tasks,
+            "combine": self.combine,
+            "given": dict(sorted(self.given.items())),
+            "ranges": [
+                {k: (list(v) if isinstance(v, tuple) else v) for k, v in vars(r).items()} for r in self.ranges
+            ],
+        }
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> Space:
@@ -137,9 +148,11 @@ class Space:
     def _ranges(self) -> dict[str, Range]:
         return {r.name: r for r in self.ranges}
 
-    # -- what exists -----------------------------------------------------------------------------------------------
+    # -- what exists -----------------------------------------------------------------------------------------
     def exists(self, name: str, tasks: Sequence[str], kinds: Mapping[str, Any] | None = None) -> bool:
-        """Whether the setting ``name`` means anything for these tasks; ``kinds``: their ``mixing`` and ``merge_method``, where those vary."""
+        """Whether the setting ``name`` means anything for these tasks;
+        ``kinds``: their ``mixing`` and ``merge_method``, where those vary.
+        """
         if name.startswith("target.") or name in ranges.BARE:
             return True
         if not tasks:
@@ -164,7 +177,7 @@ class Space:
         }
         return tuple((name, value) for name, value in full.items() if self.exists(name, tasks, full))
 
-    # -- Optuna's parameters ---------------------------------------------------------------------------------------
+    # -- Optuna's parameters ---------------------------------------------------------------------------------
     def distributions(self) -> dict[str, BaseDistribution]:
         """Every parameter that a candidate may have, in a fixed order."""
         return self._distributions
@@ -187,7 +200,9 @@ class Space:
         return found | {name: value for name, value in candidate.settings if not self._ranges[name].fixed}
 
     def filled(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """``params`` with neutral values for those that it lacks: a point of the whole space, for samplers that need one."""
+        """``params`` with neutral values for those that it lacks:
+        a point of the whole space, for samplers that need one.
+        """
         return {name: params.get(name, value) for name, value in self._neutral.items()}
 
     def neutral(self, tasks: Sequence[str]) -> Candidate:
@@ -201,7 +216,8 @@ class Space:
     def candidate(self, params: Mapping[str, Any], rng: np.random.Generator | None = None) -> Candidate:
         """The candidate of these parameters; those that do not exist for it are ignored.
 
-        A subset outside the size limits loses or gains tasks at random (by ``rng``); without ``rng`` it is an error.
+        A subset outside the size limits loses or gains tasks at random (by ``rng``); without ``rng`` it is an
+        error.
         """
         tasks = [name for name in self.pool if params.get(TASK + name)]
         tasks = self._sized(tasks, params, rng)
@@ -223,7 +239,7 @@ class Space:
         gained = rng.permutation(len(others))[: max(self.min_tasks - len(tasks), 0)]
         return sorted([name for i, name in enumerate(tasks) if i not in lost] + [others[i] for i in gained])
 
-    # -- all of it -------------------------------------------------------------------------------------------------
+    # -- all of it -------------------------------------------------------------------------------------------
     def sizes(self) -> list[int]:
         return [0, *range(self.min_tasks, self.max_tasks + 1)]
 
@@ -295,7 +311,9 @@ def _distribution(r: Range) -> BaseDistribution:
 
 
 def _neutral(name: str, distribution: BaseDistribution) -> Any:
-    """The middle of a range, on its scale; without language-model batches and without temperature, as the verbs' defaults are."""
+    """The middle of a range, on its scale;
+    without language-model batches and without temperature, as the verbs' defaults are.
+    """
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices[0]
     low, high = distribution.low, distribution.high

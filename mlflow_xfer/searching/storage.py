@@ -1,7 +1,8 @@
 """Where a search is kept: what ``storage`` names, whether it can be used, and the study in it.
 
-Optuna's storage is the truth of a search. A journal file serves the processes of one host, SQLite one process,
-PostgreSQL and MySQL any number of hosts. Everything that can be wrong with a storage is found before anything runs.
+Optuna's storage is the truth of a search. A journal file serves the processes of one host, SQLite one
+process, PostgreSQL and MySQL any number of hosts. Everything that can be wrong with a storage is found before
+anything runs.
 """
 
 from __future__ import annotations
@@ -120,7 +121,8 @@ def place(storage: str, study_name: str) -> Place:
     hint = " (postgres:// is spelled postgresql://)" if kind == "postgres" else ""
     raise XferError(
         f"The storage {hidden(storage)} {what}.",
-        f"Accepted: {ACCEPTED}{hint}. It is where Optuna keeps the search; MLflow's address is MLFLOW_TRACKING_URI.",
+        f"Accepted: {ACCEPTED}{hint}. It is where Optuna keeps the search; MLflow's address is "
+        "MLFLOW_TRACKING_URI.",
     )
 
 
@@ -145,7 +147,7 @@ def hidden(text: str) -> str:
     return re.sub(r"://[^\s'\"]*@", "://***@", text)
 
 
-# -- limits ------------------------------------------------------------------------------------------------------------
+# -- limits --------------------------------------------------------------------------------------------------
 def check_workers(where: Place, workers: int, tracking_uri: str, running: int = 0) -> None:
     """Whether so many workers may share this storage and this tracking store.
 
@@ -159,19 +161,23 @@ def check_workers(where: Place, workers: int, tracking_uri: str, running: int = 
     if where.kind == "sqlite" and workers + running > 1:
         raise XferError(
             f"{workers + running} workers cannot share {where.shown}: Optuna on SQLite serves one worker.",
-            "Use storage=auto (a journal file; several workers on one host) or storage=postgresql://… (several hosts), or workers=1.",
+            "Use storage=auto (a journal file; several workers on one host) or storage=postgresql://… "
+            "(several hosts), or workers=1.",
         )
     if endpoint.sqlite_path(tracking_uri) and workers + running > MLFLOW_SQLITE_WORKERS:
         raise XferError(
-            f"{workers + running} workers would write to one SQLite tracking store, which serves {MLFLOW_SQLITE_WORKERS}.",
-            "Start a server (mlflow server --backend-store-uri sqlite:///mlflow.db, or better a PostgreSQL database) and set MLFLOW_TRACKING_URI=http://…, or use fewer workers.",
+            f"{workers + running} workers would write to one SQLite tracking store, which serves "
+            f"{MLFLOW_SQLITE_WORKERS}.",
+            "Start a server (mlflow server --backend-store-uri sqlite:///mlflow.db, or better a PostgreSQL "
+            "database) and set MLFLOW_TRACKING_URI=http://…, or use fewer workers.",
         )
 
 
 def check_tracking(study: LeasedStudy, tracking_uri: str) -> None:
     """Whether what this process logs goes where the search logs to.
 
-    A search kept on a disk of this host is this host's, by whatever name it goes today (containers change theirs).
+    A search kept on a disk of this host is this host's, by whatever name it goes today (containers change
+    theirs).
 
     Raises:
         XferError: it would go into another SQLite file, or one of another host.
@@ -181,8 +187,11 @@ def check_tracking(study: LeasedStudy, tracking_uri: str) -> None:
     files = endpoint.sqlite_path(tracking_uri), endpoint.sqlite_path(theirs)
     if any(files) and (host != here or files[0] != files[1]):
         raise XferError(
-            f"The search {study.study_name!r} logs to {hidden(theirs)} on the host {host}; this process would log to {hidden(tracking_uri)} on {here}.",
-            "On that host, set MLFLOW_TRACKING_URI to the same store. Several hosts need one tracking server (mlflow server): begin the search with MLFLOW_TRACKING_URI=http://… and set the same for all workers.",
+            f"The search {study.study_name!r} logs to {hidden(theirs)} on the host {host}; this process "
+            f"would log to {hidden(tracking_uri)} on {here}.",
+            "On that host, set MLFLOW_TRACKING_URI to the same store. Several hosts need one tracking "
+            "server (mlflow server): begin the search with MLFLOW_TRACKING_URI=http://… and set the same "
+            "for all workers.",
         )
     if redact(tracking_uri) != theirs:
         logger.warning(
@@ -192,7 +201,7 @@ def check_tracking(study: LeasedStudy, tracking_uri: str) -> None:
         )
 
 
-# -- opening -----------------------------------------------------------------------------------------------------------
+# -- opening -------------------------------------------------------------------------------------------------
 def open_study(
     where: Place,
     name: str,
@@ -209,7 +218,8 @@ def open_study(
         attrs: further attributes for the workers, refreshed at every opening.
 
     Raises:
-        XferError: the storage is something else or away (75), or holds another search under this name: what differs.
+        XferError: the storage is something else or away (75), or holds another search under this name: what
+            differs.
     """
     from mlflow_xfer.searching.leases import LeasedStudy
 
@@ -296,6 +306,7 @@ def _same(found: str | None, identity: Mapping[str, Any], name: str, where: Plac
         )
     differ = differences(json.loads(found), json.loads(canonical(identity)))
     raise XferError(
-        f"The study {name!r} in {where.shown} is another search; it differs in {'; '.join(differ[:12])}{f' and {len(differ) - 12} more' if len(differ) > 12 else ''}.",
+        f"The study {name!r} in {where.shown} is another search; it differs in "
+        f"{'; '.join(differ[:12])}{f' and {len(differ) - 12} more' if len(differ) > 12 else ''}.",
         "Choose another study_name, or repeat that search's own parameters to continue it.",
     )

@@ -1,11 +1,15 @@
-"""A trial as the loop hands it out and takes it back: its candidate, what it reports, what it found, what a search may spend.
+"""A trial as the loop hands it out and takes it back:
+its candidate, what it reports, what it found, what a search may spend.
 
 Reports along the way (``Trial.report``) have a stage that says what may be done with them:
 
-- ``probe``: a small measure of the target, comparable between trials at equal steps; the step is the percentage of the trial's training
-  that it stands for (beyond 100 with further seeds). The pruner decides on these.
-- ``seed``: the final score of one more seed; the step is the number of seeds done. Looks at them are paid for statistically.
-- anything else (``intermediate``: a task's own dev score) is shown, and decides nothing: it is not comparable between subsets.
+- ``probe``: a small measure of the target, comparable between trials at equal steps; the step is the
+  percentage of the trial's training that it stands for (beyond 100 with further seeds). The pruner decides on
+  these.
+- ``seed``: the final score of one more seed; the step is the number of seeds done. Looks at them are paid for
+  statistically.
+- anything else (``intermediate``: a task's own dev score) is shown, and decides nothing: it is not comparable
+  between subsets.
 """
 
 from __future__ import annotations
@@ -21,7 +25,9 @@ PROBE, SEED_DONE = "probe", "seed"
 
 
 class Pruned(Exception):
-    """The pruner stops this trial; travels out of the run function, through a phase that is then KILLED and can be resumed."""
+    """The pruner stops this trial; travels out of the run function,
+    through a phase that is then KILLED and can be resumed.
+    """
 
     exit_code = TRY_AGAIN
 
@@ -54,8 +60,10 @@ class Trial:
     Args:
         number: of the trial in the study.
         seeds: of the replicates to run.
-        report: ``report(step, value, stage)`` along the way; raises :class:`Pruned` when the pruner says so. Steps grow within a stage.
-        attrs: notes of the run function (``xfer.run_id``; ``xfer.cost`` so far, for a trial that is pruned), stored at each report and at the end.
+        report: ``report(step, value, stage)`` along the way; raises :class:`Pruned` when the pruner says so.
+            Steps grow within a stage.
+        attrs: notes of the run function (``xfer.run_id``; ``xfer.cost`` so far, for a trial that is pruned),
+            stored at each report and at the end.
     """
 
     number: int
@@ -69,7 +77,9 @@ RunTrial = Callable[[Trial], Outcome]
 
 
 class Observer(Protocol):
-    """Hears what happens; one that fails never fails a trial. ``state`` is ``COMPLETE``, ``PRUNED`` or ``FAIL``."""
+    """Hears what happens; one that fails never fails a trial.
+    ``state`` is ``COMPLETE``, ``PRUNED`` or ``FAIL``.
+    """
 
     def started(self, trial: Trial) -> None: ...
 
@@ -86,7 +96,8 @@ class Budget:
     """What a search may spend; whichever limit is met first. None: no limit.
 
     Args:
-        n_trials: trials of the whole study, those of earlier commands included; duplicates, and trials that died and were retried, are not counted.
+        n_trials: trials of the whole study, those of earlier commands included; duplicates, and trials that
+            died and were retried, are not counted.
         timeout: seconds from the start of this worker; a trial that runs is finished.
         gpu_hours: training time of the whole study, summed over trials (``xfer.cost`` seconds).
     """

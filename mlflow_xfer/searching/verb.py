@@ -1,4 +1,6 @@
-"""What ``search`` does, in order: check, prepare the base, try candidates, confirm the best on fresh seeds, say what was found."""
+"""What ``search`` does, in order: check, prepare the base,
+try candidates, confirm the best on fresh seeds, say what was found.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Workers of one search: in this process, or several processes of this host; more may join from anywhere.
 
 A worker is told only where the search is: name and storage. What it needs besides, it builds from the study
-(:class:`Job`). A worker that dies is noticed and replaced, its trial is queued again, and the others go on meanwhile.
+(:class:`Job`). A worker that dies is noticed and replaced, its trial is queued again, and the others go on
+meanwhile.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ def work(study: LeasedStudy, build: str, began: datetime | None = None) -> str:
     """Be a worker of ``study`` until the search ends; says why it did.
 
     Args:
-        build: ``module:function`` that makes the :class:`Job` of a study; by name, because it travels to other processes.
+        build: ``module:function`` that makes the :class:`Job` of a study; by name, because it travels to
+            other processes.
         began: start of the command, see :func:`loop.run_worker`.
     """
     module, _, function = build.partition(":")
@@ -84,8 +86,8 @@ def run_workers(where: Place, name: str, build: str, workers: int) -> None:
     One works in this process; several are processes of their own, threads shared out among them.
 
     Raises:
-        XferError: others use the storage in a way that leaves no room; or no worker came to the search's end: the exit
-            code is the first one's.
+        XferError: others use the storage in a way that leaves no room; or no worker came to the search's end:
+            the exit code is the first one's.
     """
     began = datetime.now()
     study = join_study(where, name)

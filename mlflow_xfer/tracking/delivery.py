@@ -16,7 +16,8 @@ from mlflow_xfer.tracking.spool import Entry, Spool
 
 log = logging.getLogger(__name__)
 
-OPENED_TAG = "xfer.opened_at"  # when the run was last opened (ms): the late "finish" of an earlier opening must not close it
+# when the run was last opened (ms): the late "finish" of an earlier opening must not close it
+OPENED_TAG = "xfer.opened_at"
 _BATCH_METRICS = 1000  # MLflow's limit per request
 _STUBBORN = 5  # times a store that answers may fail on one record before the record is set aside
 

@@ -20,7 +20,9 @@ from mlflow_xfer.tracking.names import redact
 T = TypeVar("T")
 
 OPEN_SECONDS = 25.0  # an unreachable server is reported within 30 s, interpreter start included
-FILE_SECONDS = 600.0  # a database file is there or not; making its tables takes long where the machine is busy, and must not be cut off
+# a database file is there or not; making its tables takes long where the machine is busy, and must not be cut
+# off
+FILE_SECONDS = 600.0
 _NETWORK_FILE_SYSTEMS = {
     "nfs",
     "nfs4",
@@ -38,9 +40,17 @@ _NETWORK_FILE_SYSTEMS = {
 # MLflow answers with these when repeating the same request cannot help. Everything else (connection
 # refused, time-outs, locked database, expired credentials) may pass, and waits in the spool.
 _PERMANENT = {
-    "ALREADY_EXISTS", "BAD_REQUEST", "ENDPOINT_NOT_FOUND", "INVALID_PARAMETER_VALUE", "INVALID_STATE", "MALFORMED_REQUEST",
-    "NOT_IMPLEMENTED", "RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST", "NOT_FOUND",
-}  # fmt: skip
+    "ALREADY_EXISTS",
+    "BAD_REQUEST",
+    "ENDPOINT_NOT_FOUND",
+    "INVALID_PARAMETER_VALUE",
+    "INVALID_STATE",
+    "MALFORMED_REQUEST",
+    "NOT_IMPLEMENTED",
+    "RESOURCE_ALREADY_EXISTS",
+    "RESOURCE_DOES_NOT_EXIST",
+    "NOT_FOUND",
+}
 
 
 # MLflow's client retries a failed request for four minutes. Here the spool is what keeps a record, so a
@@ -148,7 +158,8 @@ def said(error: BaseException, length: int = 300) -> str:
 def unreachable(uri: str, reason: BaseException | str) -> XferError:
     """The error for a store that does not answer (exit code 75: the same command can be repeated)."""
     return XferError(
-        f"The tracking store {redact(uri)} cannot be reached: {reason if isinstance(reason, str) else said(reason)}",
+        f"The tracking store {redact(uri)} cannot be reached: "
+        f"{reason if isinstance(reason, str) else said(reason)}",
         "Check MLFLOW_TRACKING_URI and that the server runs, then repeat the command.",
         exit_code=TRY_AGAIN,
     )

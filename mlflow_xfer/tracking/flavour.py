@@ -20,9 +20,16 @@ _PIPELINES = {
     "ForTokenClassification": ("token-classification", "TokenClassificationPipeline"),
 }
 _TOKENIZER_FILES = (
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "sentencepiece.bpe.model",
-    "tokenizer.model", "vocab.txt", "vocab.json", "merges.txt",
-)  # fmt: skip
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "sentencepiece.bpe.model",
+    "tokenizer.model",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+)
 
 
 def files(checkpoint: Path, out: Path, *, run_id: str, model_id: str) -> None:
@@ -105,7 +112,10 @@ def _readme(checkpoint: Path, architecture: str, pyfunc: bool, model_id: str) ->
     lines = [
         f"# {architecture}",
         "",
-        "Weights are safetensors; nothing in this folder is a pickle. `manifest.json` lists every file with its SHA-256.",
+        (
+            "Weights are safetensors; nothing in this folder is a pickle. `manifest.json` lists every file "
+            "with its SHA-256."
+        ),
         "",
         "```python",
         "import mlflow",
@@ -121,7 +131,10 @@ def _readme(checkpoint: Path, architecture: str, pyfunc: bool, model_id: str) ->
     if heads:
         lines += [
             "",
-            f"`heads/` holds the heads of the tasks it was trained on (tensors and configuration): {', '.join(heads)}.",
+            (
+                "`heads/` holds the heads of the tasks it was trained on (tensors and configuration): "
+                f"{', '.join(heads)}."
+            ),
         ]
     if pyfunc:
         lines += ["", f'`mlflow.pyfunc.load_model("models:/{model_id}").predict(["a text"])` gives labels.']

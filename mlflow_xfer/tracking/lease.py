@@ -1,8 +1,9 @@
 """One holder per phase: two workers that want the same phase, one trains and the other waits.
 
-:func:`hold` is a file lock, for the processes of one host; :func:`across_hosts` is its counterpart for workers that
-share nothing but the tracking store (:mod:`ledger`). Both are held, in this order: so of one host's workers only one
-asks the store, and it knows that a lease of this host which nobody gave back belongs to a dead process.
+:func:`hold` is a file lock, for the processes of one host; :func:`across_hosts` is its counterpart for
+workers that share nothing but the tracking store (:mod:`ledger`). Both are held, in this order: so of one
+host's workers only one asks the store, and it knows that a lease of this host which nobody gave back belongs
+to a dead process.
 """
 
 from __future__ import annotations
@@ -151,7 +152,8 @@ class Lease:
 
 @contextmanager
 def across_hosts(store: Store, key: str, over: Callable[[], bool]) -> Iterator[Lease]:
-    """Hold ``key`` among all workers of a store, heartbeat included, once no living worker holds it or ``over()``.
+    """Hold ``key`` among all workers of a store, heartbeat included,
+    once no living worker holds it or ``over()``.
 
     A SQLite file on this host's own disk needs no ledger: whoever reaches it is a process of this host.
 
@@ -174,7 +176,9 @@ def across_hosts(store: Store, key: str, over: Callable[[], bool]) -> Iterator[L
 
 
 def only_here(uri: str) -> bool:
-    """Whether the tracking store can be reached from this host only: a SQLite file that lies on its own disk."""
+    """Whether the tracking store can be reached from this host only:
+    a SQLite file that lies on its own disk.
+    """
     path = endpoint.sqlite_path(uri)
     return path is not None and not endpoint.on_network(path)
 
@@ -182,7 +186,8 @@ def only_here(uri: str) -> bool:
 def _wait(store: Store, key: str, over: Callable[[], bool]) -> Lease:
     """The lease; one without generation once ``over()``, and where there is no ledger.
 
-    A server on which this user may not write to the ledger is used without: at worst a phase is trained twice.
+    A server on which this user may not write to the ledger is used without: at worst a phase is trained
+    twice.
     """
     if not store.leases or only_here(store.uri):
         return Lease(store, key)

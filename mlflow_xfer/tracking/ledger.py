@@ -1,10 +1,10 @@
 """Leases across hosts, kept in the tracking store itself.
 
-MLflow has no transactions, but a run parameter can be written only once: the first worker to write the parameter
-``<key>.<generation>`` of the one ledger run holds the lease. Its holder counts up a heartbeat; whoever sees the count
-stand still for long, by their own clock, may write the next generation and so take over. Before it publishes, a holder
-writes its own next generation: that fails if it has been taken over, and it cannot be taken over between asking and
-publishing without another wait.
+MLflow has no transactions, but a run parameter can be written only once: the first worker to write the
+parameter ``<key>.<generation>`` of the one ledger run holds the lease. Its holder counts up a heartbeat;
+whoever sees the count stand still for long, by their own clock, may write the next generation and so take
+over. Before it publishes, a holder writes its own next generation: that fails if it has been taken over, and
+it cannot be taken over between asking and publishing without another wait.
 
 A key that nobody else wants costs two small requests; only those who wait read the ledger run, which grows.
 """
@@ -54,10 +54,10 @@ class Ledger:
     def acquire(self, key: str, dead: Callable[[str], bool] = lambda holder: False) -> int | None:
         """Try to hold ``key`` once; returns the generation held, None while another worker holds it.
 
-        Call again to wait: a holder is taken for dead when its heartbeat has not changed between
-        calls for ``stale_seconds``, or when ``dead(holder)`` knows it. What this worker itself held before is
-        held again in a new generation (its release may still be on the way). A call that fails because the store is
-        away starts that count anew: nobody's heartbeat could be seen then.
+        Call again to wait: a holder is taken for dead when its heartbeat has not changed between calls for
+        ``stale_seconds``, or when ``dead(holder)`` knows it. What this worker itself held before is held
+        again in a new generation (its release may still be on the way). A call that fails because the store
+        is away starts that count anew: nobody's heartbeat could be seen then.
         """
         name = _param(key)
         try:
@@ -87,7 +87,9 @@ class Ledger:
         self.client.set_tag(self.run_id(), beat_tag(key, generation), str(self._beats))
 
     def renew(self, key: str, generation: int) -> int | None:
-        """The next generation, to be held before publishing; None if another worker has taken ``key`` over."""
+        """The next generation, to be held before publishing;
+        None if another worker has taken ``key`` over.
+        """
         return generation + 1 if self._write(f"{_param(key)}.{generation + 1}") else None
 
     def release(self, key: str, generation: int) -> None:
@@ -120,7 +122,9 @@ class Ledger:
         )
 
     def _write(self, param: str) -> bool:
-        """Write the parameter, and once more: the second time it is accepted only if the first value was ours."""
+        """Write the parameter, and once more:
+        the second time it is accepted only if the first value was ours.
+        """
         from mlflow.exceptions import MlflowException
 
         try:
@@ -182,7 +186,9 @@ def _make_run(client, experiment: str) -> str:
 
 
 def _param(key: str) -> str:
-    """``key`` as the start of a parameter name (a digest: two 64-digit hashes fill half of MLflow's limit)."""
+    """``key`` as the start of a parameter name (a digest:
+    two 64-digit hashes fill half of MLflow's limit).
+    """
     return (
         key
         if len(key) <= 200 and key.replace("-", "").isalnum()

@@ -75,6 +75,8 @@ def opener(tracking_uri: str) -> str:
 
 
 def shown(tracking_uri: str, link: str) -> str:
-    """``link`` as a command prints it, on the last line; before it the command to type where no server runs."""
+    """``link`` as a command prints it, on the last line;
+    before it the command to type where no server runs.
+    """
     command = opener(tracking_uri)
     return f"To see it in MLflow: {command}\n{link}" if command else link

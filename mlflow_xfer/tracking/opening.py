@@ -46,7 +46,8 @@ def _check_answers(uri: str) -> None:
         import requests
 
         try:
-            # Any answer counts here, a proxy's log-in page too: the client's own requests say what is wrong with it.
+            # Any answer counts here, a proxy's log-in page too: the client's own requests say what is wrong
+            # with it.
             requests.get(uri.rstrip("/") + "/health", timeout=HEALTH_SECONDS)
         except requests.RequestException as error:
             raise endpoint.unreachable(uri, error) from error
@@ -66,7 +67,9 @@ def _first_use(uri: str) -> FileLock:
 
 
 def _experiment(client, name: str | None, default: str):
-    """The experiment called ``name``, else the active one, else the one called ``default``; made if absent."""
+    """The experiment called ``name``, else the active one, else the one called ``default``;
+    made if absent.
+    """
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import fluent
 
@@ -79,7 +82,8 @@ def _experiment(client, name: str | None, default: str):
                 if endpoint.is_transient(error):
                     raise
                 raise XferError(
-                    f"The tracking store {redact(client.tracking_uri)} has no experiment with the id {active}.",
+                    f"The tracking store {redact(client.tracking_uri)} has no experiment with the id "
+                    f"{active}.",
                     "Check MLFLOW_EXPERIMENT_ID and MLFLOW_TRACKING_URI.",
                 ) from error
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or default
@@ -122,7 +126,8 @@ def _check_artifacts(location: str, uri: str) -> None:
     except Exception as error:
         raise XferError(
             f"The artifact store {redact(location)} cannot be written: {endpoint.said(error)}",
-            "Give write access, or choose another experiment (MLFLOW_EXPERIMENT_NAME) or another store; nothing was trained.",
+            "Give write access, or choose another experiment (MLFLOW_EXPERIMENT_NAME) or another store; "
+            "nothing was trained.",
         ) from error
     with suppress(Exception):  # a store that allows writing but not deleting keeps a 60-byte file
         repository.delete_artifacts(probe)

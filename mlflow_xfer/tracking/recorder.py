@@ -51,7 +51,9 @@ class Recorder:
             self._put("tags", run_id, tags={names.key(k): names.tag(v) for k, v in values.items()})
 
     def artifact(self, run_id: str, local_path: str | Path, artifact_path: str | None = None) -> None:
-        """Log a file or folder into the run's folder ``artifact_path``. It is copied: the source may vanish."""
+        """Log a file or folder into the run's folder ``artifact_path``.
+        It is copied: the source may vanish.
+        """
         kept = self.writer.spool.keep(Path(local_path).absolute())
         self._put("artifact", run_id, kept=kept, to=artifact_path or "")
 
@@ -71,7 +73,9 @@ class Recorder:
         self.text_artifact(run_id, names.redact(text) + "\n", path)
 
     def table(self, run_id: str, frame: Any, path: str) -> None:
-        """Log a table (DataFrame, columns or list of rows) as MLflow's UI shows it; replaces an earlier one."""
+        """Log a table (DataFrame, columns or list of rows) as MLflow's UI shows it;
+        replaces an earlier one.
+        """
         import pandas as pd
 
         frame = frame if isinstance(frame, pd.DataFrame) else pd.DataFrame(frame)

@@ -14,7 +14,8 @@ _REGISTERED = re.compile(r"models:/([^/@]+)(?:/([^/@]+)|@([^/@]+))/?")
 
 
 def run_of(store: Store, reference: str) -> str:
-    """The id of the run behind a run id, ``runs:/…``, ``models:/<model id>`` or ``models:/<name>/<version>`` (or ``@alias``).
+    """The id of the run behind a run id, ``runs:/…``,
+    ``models:/<model id>`` or ``models:/<name>/<version>`` (or ``@alias``).
 
     Raises:
         XferError: nothing of that name in the store.

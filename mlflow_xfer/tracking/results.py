@@ -1,7 +1,8 @@
 """Results of many runs as one tidy frame, from one search.
 
-Every finished run of the program is listed once; which evaluations belong to the runs that were asked for, and what they were trained on,
-is worked out from lineage tags in memory. Only the tables of those evaluations are then read (in parallel).
+Every finished run of the program is listed once; which evaluations belong to the runs that were asked for,
+and what they were trained on, is worked out from lineage tags in memory. Only the tables of those evaluations
+are then read (in parallel).
 """
 
 from __future__ import annotations
@@ -21,10 +22,39 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TABLE = "results/per_language.json"
-COLUMNS = ("condition", "task", "language", "base_seed", "seed", "score", "low", "high", "n", "metric", "chance", "majority", "suite", "protocol", "base_model", "run_id")  # fmt: skip
+COLUMNS = (
+    "condition",
+    "task",
+    "language",
+    "base_seed",
+    "seed",
+    "score",
+    "low",
+    "high",
+    "n",
+    "metric",
+    "chance",
+    "majority",
+    "suite",
+    "protocol",
+    "base_model",
+    "run_id",
+)
 READERS = 8
 # What tells conditions of the same intermediate tasks apart, with the value that goes without saying.
-TOLD_APART = {"combine": ("joint",), "merge_method": (), "merge_weight": (), "merge_density": (), "mixing": ("proportional",), "mlm_share": ("0.0", "0"), "learning_rate": (), "num_train_epochs": (), "max_steps": (), "train_batch_size": (), "max_seq_length": ()}  # fmt: skip
+TOLD_APART = {
+    "combine": ("joint",),
+    "merge_method": (),
+    "merge_weight": (),
+    "merge_density": (),
+    "mixing": ("proportional",),
+    "mlm_share": ("0.0", "0"),
+    "learning_rate": (),
+    "num_train_epochs": (),
+    "max_steps": (),
+    "train_batch_size": (),
+    "max_seq_length": (),
+}
 
 
 def results(
@@ -33,14 +63,16 @@ def results(
     """Per-language scores of the evaluations behind runs, in the columns ``COLUMNS``.
 
     Args:
-        asked: run ids, ``runs:/…`` or run names of studies, conditions, transfers, requests, trials or evaluations; none = every evaluation
-            of the store's experiment.
+        asked: run ids, ``runs:/…`` or run names of studies, conditions, transfers, requests, trials or
+            evaluations; none = every evaluation of the store's experiment.
         filter: further MLflow filter on the evaluation runs (``"tags.`xfer.suite` = 'mini'"``).
-        details: also read each evaluation's table (intervals, n, chance); without it, scores come from the search alone.
+        details: also read each evaluation's table (intervals, n, chance); without it, scores come from the
+            search alone.
 
     Returns:
-        One row per condition, task, language, base seed and seed. ``condition``: the intermediate tasks joined by ``+``, ``none`` without,
-        and what else tells it apart in brackets. ``protocol``: how checkpoints were selected, shots, training set.
+        One row per condition, task, language, base seed and seed. ``condition``: the intermediate tasks
+        joined by ``+``, ``none`` without, and what else tells it apart in brackets. ``protocol``: how
+        checkpoints were selected, shots, training set.
 
     Raises:
         XferError: an unknown run, a filter that MLflow does not accept, or no evaluation at all.
@@ -114,7 +146,9 @@ def _is_evaluation(run: RunView) -> bool:
 
 
 def _below(every: Mapping[str, RunView], asked: Sequence[RunView]) -> list[RunView]:
-    """These runs and what lies below them, down to evaluations: launched by them, or taken over from earlier runs."""
+    """These runs and what lies below them, down to evaluations:
+    launched by them, or taken over from earlier runs.
+    """
     children: dict[str, list[str]] = {}
     for run in every.values():
         if run.parent:
@@ -135,8 +169,8 @@ def _below(every: Mapping[str, RunView], asked: Sequence[RunView]) -> list[RunVi
 def _replicates(below: Sequence[RunView]) -> dict[str, list[dict[str, Any]]]:
     """By evaluation: the seed and base seed of every transfer that it belongs to.
 
-    An evaluation without training of its own (retrieval straight from the base model) is one run for all seeds: its scores then stand
-    in every replicate, where they vary as much as they do, not at all.
+    An evaluation without training of its own (retrieval straight from the base model) is one run for all
+    seeds: its scores then stand in every replicate, where they vary as much as they do, not at all.
     """
     found: dict[str, list[dict[str, Any]]] = {}
     for run in below:
@@ -195,7 +229,9 @@ def _number(text: str) -> int | str:
 
 
 def _tell_apart(facts: list[dict[str, Any]]) -> None:
-    """Conditions of one name whose intermediate phases were set differently get what differs into the name."""
+    """Conditions of one name whose intermediate phases were set differently get what differs into the
+    name.
+    """
     groups: dict[str, list[dict[str, Any]]] = {}
     for fact in facts:
         groups.setdefault(fact["condition"], []).append(fact)
@@ -239,7 +275,9 @@ def _from_metrics(run: RunView) -> list[dict[str, Any]]:
 
 
 def costs(store: Store, run_ids: Sequence[str]) -> pd.DataFrame:
-    """What training behind evaluations cost: columns run_id, phase, name, steps, tokens, seconds; each phase once."""
+    """What training behind evaluations cost:
+    columns run_id, phase, name, steps, tokens, seconds; each phase once.
+    """
     import pandas as pd
 
     every = {

@@ -69,7 +69,8 @@ class Spool:
         folder = root() / store_key(uri)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        # Locked under a hidden name first: a replayer that saw the folder unlocked would take it for a dead process's.
+        # Locked under a hidden name first: a replayer that saw the folder unlocked would take it for a dead
+        # process's.
         hidden = folder / f".{name}"
         hidden.mkdir(mode=0o700)
         lock = FileLock(hidden / "owner.lock", thread_local=False)
