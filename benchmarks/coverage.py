@@ -2,9 +2,9 @@
 
     python benchmarks/coverage.py [--draws 4000] [--out benchmarks/coverage.md]
 
-Model of a score difference: base checkpoint + seed + language + seed x language + examples, in points. Every method is called through the
-same array functions that the package calls for one table. Minutes on one core; numbers are percentages of ``draws`` tables, standard error
-at 95 %: 0.34 points for 4,000.
+Model of a score difference: base checkpoint + seed + language + seed x language + examples, in points. Every
+method is called through the same array functions that the package calls for one table. Minutes on one core;
+numbers are percentages of ``draws`` tables, standard error at 95 %: 0.34 points for 4,000.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ SEEDS, LANGUAGES = (3, 5, 10), (5, 10, 40)
 
 @dataclass(frozen=True)
 class Model:
-    """Standard deviations in points; ``tails``: 0 = normal, else degrees of freedom of Student's t (scaled to the same sd)."""
+    """Standard deviations in points; ``tails``:
+    0 = normal, else degrees of freedom of Student's t (scaled to the same sd).
+    """
 
     name: str
     base: float = 1.5
@@ -61,7 +63,9 @@ class Model:
     def tables(
         self, rng: np.random.Generator, draws: int, bases: int, seeds: int, languages: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """``(x[draw, base, seed, language], language effects)`` around 0, with the test noise of an accuracy near 70."""
+        """``(x[draw, base, seed, language], language effects)`` around 0,
+        with the test noise of an accuracy near 70.
+        """
         draw = lambda sd, *shape: self.effect(rng, sd, (draws, *shape))  # noqa: E731
         language = draw(self.language, 1, 1, languages)
         base = (
@@ -139,7 +143,9 @@ def bases_like_these(rng, model, draws, seeds, languages) -> Cell:
 
 
 def families(rng, model, draws, seeds, languages) -> Cell:
-    """A third of the languages in one family, the rest in families of one or two; half of the language effect is the family's."""
+    """A third of the languages in one family, the rest in families of one or two;
+    half of the language effect is the family's.
+    """
     sizes = [max(1, languages // 3)]
     while sum(sizes) < languages:
         sizes.append(min(1 + len(sizes) % 2, languages - sum(sizes)))
@@ -169,7 +175,9 @@ def slope_these(rng, model, draws, seeds, languages) -> Cell:
 
 
 def tau_arms(rng, model, draws, seeds, languages, ratio: float) -> tuple[spread.Levels, spread.Levels]:
-    """Two arms on logit scale: spread .4 and .4 / ratio, correlated languages, one at 60 and one at 80 %, binomial tests."""
+    """Two arms on logit scale: spread .4 and .4 / ratio,
+    correlated languages, one at 60 and one at 80 %, binomial tests.
+    """
     n = np.round(model.sizes(rng, languages)).astype(int)
     shared = model.effect(rng, 1.0, (draws, 1, languages))
     arms = []
@@ -186,7 +194,9 @@ def tau_arms(rng, model, draws, seeds, languages, ratio: float) -> tuple[spread.
 
 
 def tau_ratio(rng, model, draws, seeds, languages) -> Cell:
-    """Interval of the ratio by the jackknife; false positives and power (true ratio .5) of the swap test, on fewer tables."""
+    """Interval of the ratio by the jackknife;
+    false positives and power (true ratio .5) of the swap test, on fewer tables.
+    """
     first, second = tau_arms(rng, model, draws, seeds, languages, 1.0)
     ratio, se = spread.jackknife(first, second)
     covered = np.abs(ratio) <= se * special.stdtrit(languages - 1, 0.975)
@@ -342,7 +352,10 @@ def resampling(draws: int) -> list[tuple[str, float, str]]:
     for t, effect in true.items():
         rows.append(
             (
-                f"Ridge contribution of {effect:g} points, 16 subsets x 5 seeds, noise 2 ({draws // 2} tables)",
+                (
+                    f"Ridge contribution of {effect:g} points, 16 subsets x 5 seeds, noise 2 ({draws // 2} "
+                    "tables)"
+                ),
                 100 * np.mean(hits[t]),
                 "93-97",
             )
@@ -377,9 +390,12 @@ def markdown(draws: int, only: str = "") -> str:
     limit = 5 + 200 * np.sqrt(0.05 * 0.95 / draws)
     lines = [
         "# Coverage", "",
-        f"Made by `python benchmarks/coverage.py --draws {draws}`. {draws} simulated tables per cell; a cell reads `coverage / false positives / power`, "
-        f"in %; aim: coverage 93-97, false positives at most {limit:.1f} (5 + 2 standard errors). `~` marks coverage above 97 (the interval is wider than need be), "
-        "`!` marks coverage below 93 or too many false positives. Models differ in standard deviations (points): "
+        f"Made by `python benchmarks/coverage.py --draws {draws}`. {draws} simulated tables per cell; a cell "
+        "reads `coverage / false positives / power`, "
+        f"in %; aim: coverage 93-97, false positives at most {limit:.1f} (5 + 2 standard errors). `~` marks "
+        "coverage above 97 (the interval is wider than need be), "
+        "`!` marks coverage below 93 or too many false positives. Models differ in standard deviations "
+        "(points): "
         "seed 3, language 2, seed x language 1, base 1.5, 1,000 examples where nothing else is said.", "",
     ]  # fmt: skip
     held = total = wide = 0
@@ -405,7 +421,8 @@ def markdown(draws: int, only: str = "") -> str:
             lines.append(f"| {model.name} | " + " | ".join(row) + " |")
         lines.append("")
     lines += [
-        f"In the band: {held} of {total} cells; wider than need be: {wide}; too narrow or too many false positives: {total - held - wide} "
+        f"In the band: {held} of {total} cells; wider than need be: {wide}; too narrow or too many false "
+        f"positives: {total - held - wide} "
         f"(an exact test is marked so by chance in 2.3 % of cells, here {0.023 * total:.0f}).",
         "",
     ]

@@ -1,12 +1,14 @@
 """Whether `make demo-search` answers right: the same search, repeated with other seeds.
 
-    python benchmarks/demo_search.py --base DIR --repetitions 0,1,2,3,4 --work WORK     # also one repetition after the other
-    python benchmarks/demo_search.py --write                                            # benchmarks/demo_search.md
+    python benchmarks/demo_search.py --base DIR --repetitions 0,1,2,3,4 --work WORK     # also one repetition
+    after the other python benchmarks/demo_search.py --write                                            #
+    benchmarks/demo_search.md
 
-DIR is the checkpoint that ``make demo`` pre-trains. What is searched stands in the Makefile and is read from there. Repetition r
-moves all seeds by 100 r: order and heads, and which concepts train, dev and test rows are about. Right means what is known of the pool
-(``tasks/mini.py``; measured in ``grid.csv``): the confirmed answer is one or more tasks that help and no other, and its verdict is
-"better". Figures go to ``benchmarks/demo_search.jsonl``; seconds of processors count all processes, confirmation included.
+DIR is the checkpoint that ``make demo`` pre-trains. What is searched stands in the Makefile and is read from
+there. Repetition r moves all seeds by 100 r: order and heads, and which concepts train, dev and test rows are
+about. Right means what is known of the pool (``tasks/mini.py``; measured in ``grid.csv``): the confirmed
+answer is one or more tasks that help and no other, and its verdict is "better". Figures go to
+``benchmarks/demo_search.jsonl``; seconds of processors count all processes, confirmation included.
 """
 
 from __future__ import annotations
@@ -71,10 +73,23 @@ def repeat(base: Path, repetition: int, work: Path) -> dict:
         ("duplicate" if "xfer.duplicate_of" in trial.data.tags else trial.info.status) for trial in trials
     ]
     return {
-        "repetition": repetition, "seeds": typed["seeds"], "named": best["candidate"], "verdict": best["verdict"], "selected": best["selected_dev"], "confirmed": best["confirmed_test"], "low": best["low"], "high": best["high"],
-        "right": right(set(best["candidate"].split("+")), best["verdict"]), "finished": ends.count("FINISHED"), "pruned": ends.count("KILLED"), "cpu": cpu, "wall": wall,
-        "others": [{key: row[key] for key in ("candidate", "confirmed_test", "verdict")} for row in confirmed[1:]],
-    }  # fmt: skip
+        "repetition": repetition,
+        "seeds": typed["seeds"],
+        "named": best["candidate"],
+        "verdict": best["verdict"],
+        "selected": best["selected_dev"],
+        "confirmed": best["confirmed_test"],
+        "low": best["low"],
+        "high": best["high"],
+        "right": right(set(best["candidate"].split("+")), best["verdict"]),
+        "finished": ends.count("FINISHED"),
+        "pruned": ends.count("KILLED"),
+        "cpu": cpu,
+        "wall": wall,
+        "others": [
+            {key: row[key] for key in ("candidate", "confirmed_test", "verdict")} for row in confirmed[1:]
+        ],
+    }
 
 
 def spent() -> float:
@@ -97,7 +112,10 @@ def truth(target: str) -> list[str]:
     }
     seeds = sorted(set(table["seed"]))
     lines = [
-        f"What they do by `grid.csv` (all subsets of nine tasks, {len(seeds)} seed{'s' if len(seeds) > 1 else ''}, the grid's own recipe), in points of {target} on test:",
+        (
+            f"What they do by `grid.csv` (all subsets of nine tasks, {len(seeds)} "
+            f"seed{'s' if len(seeds) > 1 else ''}, the grid's own recipe), in points of {target} on test:"
+        ),
         "",
         "| task | alone | on average over subsets of the others |",
         "|---|---|---|",
@@ -117,20 +135,42 @@ def page(rows: list[dict]) -> str:
     typed = " ".join(f"{name}={value}" for name, value in demo().items())
     hits = sum(row["right"] for row in rows)
     lines = [
-        "# `make demo-search`, repeated", "", f"Made by `benchmarks/demo_search.py` (what is right: its docstring): {hits} of {len(rows)} right. `{typed}`; seeds moved by 100 for each repetition, on the base that `make demo` pre-trains.",
-        f"Of the pool {', '.join(sorted(HELP))} help, {', '.join(HARM)} harms, {', '.join(NULL)} does nothing. Differences to no intermediate task, in points: selected on English dev, confirmed on test with fresh seeds.", "",
-        "| seeds | named | verdict | selected | confirmed | 95 % interval | right | trials finished, pruned | processor seconds |", "|---|---|---|---|---|---|---|---|---|",
-    ]  # fmt: skip
+        "# `make demo-search`, repeated",
+        "",
+        (
+            f"Made by `benchmarks/demo_search.py` (what is right: its docstring): {hits} of {len(rows)} "
+            f"right. `{typed}`; seeds moved by 100 for each repetition, on the base that `make demo` "
+            f"pre-trains."
+        ),
+        (
+            f"Of the pool {', '.join(sorted(HELP))} help, {', '.join(HARM)} harms, {', '.join(NULL)} does "
+            f"nothing. Differences to no intermediate task, in points: selected on English dev, confirmed on "
+            f"test with fresh seeds."
+        ),
+        "",
+        (
+            "| seeds | named | verdict | selected | confirmed | 95 % interval | right | trials finished, "
+            "pruned | processor seconds |"
+        ),
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
     for row in rows:
         lines.append(
-            "| {seeds} | {named} | {verdict} | {selected:+.1f} | {confirmed:+.1f} | {low:+.1f} … {high:+.1f} | {says} | {finished}, {pruned} | {cpu:.0f}{note} |".format(
+            (
+                "| {seeds} | {named} | {verdict} | {selected:+.1f} | {confirmed:+.1f} | {low:+.1f} … "
+                "{high:+.1f} | {says} | {finished}, {pruned} | {cpu:.0f}{note} |"
+            ).format(
                 **row | {"note": f" ({row['note']})" if row.get("note") else ""},
                 says="yes" if row["right"] else "no",
             )
         )
     lines += [
         "",
-        f"Processor seconds are those of all processes (on two idle cores about half of that passes, at most {max(row['cpu'] for row in rows) / 120:.1f} minutes if nothing waits; that was not timed by itself).",
+        (
+            f"Processor seconds are those of all processes (on two idle cores about half of that passes, at "
+            f"most {max(row['cpu'] for row in rows) / 120:.1f} minutes if nothing waits; that was not timed "
+            f"by itself)."
+        ),
         "",
         *truth("choice"),
     ]

@@ -1,22 +1,25 @@
-"""How fast zero-shot evaluation is: all languages in one stream, against a loop over languages as XTREME's scripts run it.
+"""How fast zero-shot evaluation is: all languages in one stream,
+against a loop over languages as XTREME's scripts run it.
 
-    python benchmarks/evaluation.py DATA [--size small] [--rows 600] [--tasks xnli,panx,xquad] [--out FILE.json]
-    python benchmarks/evaluation.py DATA --tasks none --bucc zh --faiss PYTHON_WITH_FAISS
+    python benchmarks/evaluation.py DATA [--size small] [--rows 600] [--tasks xnli,panx,xquad] [--out
+    FILE.json] python benchmarks/evaluation.py DATA --tasks none --bucc zh --faiss PYTHON_WITH_FAISS
 
-DATA is a folder in XTREME's layout. The model is an encoder with random weights; its tokenizer is trained on the rows
-themselves, so that no language falls apart into characters (XLM-R's own covers them all too). Both arms predict with the
-same model and head on the same rows, one after the other in each repeat:
+DATA is a folder in XTREME's layout. The model is an encoder with random weights; its tokenizer is trained on
+the rows themselves, so that no language falls apart into characters (XLM-R's own covers them all too). Both
+arms predict with the same model and head on the same rows, one after the other in each repeat:
 
 - ``loop``: for each language, every row padded to the scripts' ``max_seq_length`` and batches of their
-  ``per_gpu_eval_batch_size`` (run_classify.py: 128 and 8, train_panx.sh: 128 and 32, predict_qa.sh: 384 and 8). Texts are
-  tokenised in one call and answers are cut out by tensor operations, both faster than there.
-- ``ours``: :func:`mlflow_xfer.training.predict.predict_with`, encodings made anew; ``again``: with those it keeps.
+  ``per_gpu_eval_batch_size`` (run_classify.py: 128 and 8, train_panx.sh: 128 and 32, predict_qa.sh: 384 and
+  8). Texts are tokenised in one call and answers are cut out by tensor operations, both faster than there.
+- ``ours``: :func:`mlflow_xfer.training.predict.predict_with`, encodings made anew; ``again``: with those it
+  keeps.
 
-Figures are examples for each second of processor time, so that other work on the machine does not matter. How many
-answers of the two arms are equal is counted too: rows that the loop cuts at its length have no counterpart.
+Figures are examples for each second of processor time, so that other work on the machine does not matter. How
+many answers of the two arms are equal is counted too: rows that the loop cuts at its length have no
+counterpart.
 
-Retrieval: the 4 nearest neighbours in both directions among as many vectors as BUCC's dev has sentences, against faiss' exact index (IndexFlatIP)
-in a Python that has it, one thread each.
+Retrieval: the 4 nearest neighbours in both directions among as many vectors as BUCC's dev has sentences,
+against faiss' exact index (IndexFlatIP) in a Python that has it, one thread each.
 """
 
 from __future__ import annotations
@@ -77,7 +80,7 @@ class Script:
     loop: Callable[..., list]
 
 
-# -- the loop --------------------------------------------------------------------------------------------------------
+# -- the loop ------------------------------------------------------------------------------------------------
 def batches(encoded: Mapping[str, Any], batch: int) -> Iterator[dict[str, Tensor]]:
     names = [name for name in ("input_ids", "attention_mask") if name in encoded]
     data = TensorDataset(*(torch.tensor(encoded[name]) for name in names))
@@ -120,9 +123,15 @@ def tag(model: nn.Module, tokenizer: Any, task: Task, split: Any, script: Script
 def answer(model: nn.Module, tokenizer: Any, task: Task, split: Any, script: Script) -> list[str]:
     contexts = split["context"][:]
     encoded = tokenizer(
-        cut(tokenizer, split["question"][:], MAX_QUESTION), contexts, truncation="only_second", max_length=script.length,
-        stride=STRIDE, return_overflowing_tokens=True, return_offsets_mapping=True, padding="max_length",
-    )  # fmt: skip
+        cut(tokenizer, split["question"][:], MAX_QUESTION),
+        contexts,
+        truncation="only_second",
+        max_length=script.length,
+        stride=STRIDE,
+        return_overflowing_tokens=True,
+        return_offsets_mapping=True,
+        padding="max_length",
+    )
     owners, best, found = (
         encoded["overflow_to_sample_mapping"],
         [-np.inf] * len(contexts),
@@ -165,7 +174,7 @@ def loop(model: nn.Module, tokenizer: Any, task: Task, splits: Mapping[str, Any]
     }
 
 
-# -- measuring -------------------------------------------------------------------------------------------------------
+# -- measuring -----------------------------------------------------------------------------------------------
 def rows_of(task: Task, data: str, limit: int) -> dict[str, Any]:
     """The test rows of every language that DATA has, at most ``limit`` each, taken at equal distances."""
     found = {}
@@ -246,10 +255,17 @@ def measure(checkpoint: Path, task: Task, data: str, limit: int, repeats: int) -
     ).mean()
     rates = {arm: n / statistics.median(values) for arm, values in spent.items()}
     return {
-        "languages": len(splits), "examples": n, "tokens": float(tokens), "seconds": spent, "per_s": rates,
-        "ratio": rates["ours"] / rates["loop"], "ratio_again": rates["again"] / rates["loop"],
-        "compared": len(pairs), "equal": sum(a == b for a, b in pairs), "different_answers": len({str(b) for _, b in pairs}),
-    }  # fmt: skip
+        "languages": len(splits),
+        "examples": n,
+        "tokens": float(tokens),
+        "seconds": spent,
+        "per_s": rates,
+        "ratio": rates["ours"] / rates["loop"],
+        "ratio_again": rates["again"] / rates["loop"],
+        "compared": len(pairs),
+        "equal": sum(a == b for a, b in pairs),
+        "different_answers": len({str(b) for _, b in pairs}),
+    }
 
 
 def search(x: np.ndarray, y: np.ndarray, python: str) -> dict[str, Any]:
@@ -280,7 +296,9 @@ def search(x: np.ndarray, y: np.ndarray, python: str) -> dict[str, Any]:
 
 
 def retrieval(data: str, language: str, python: str, limit: int) -> list[dict[str, Any]]:
-    """Searches among as many rows as BUCC's dev sentences; what the vectors say does not change the time of an exact one."""
+    """Searches among as many rows as BUCC's dev sentences;
+    what the vectors say does not change the time of an exact one.
+    """
     task = TASKS.get("bucc2018")
     rows = sources.read(task, sources.locate(task, "validation", language, data))
     sides = [[text for text in rows[side][:] if text][:limit] for side in ("source", "target")]
@@ -328,7 +346,10 @@ def run(arguments: argparse.Namespace, folder: Path, report: dict[str, Any]) -> 
         model = make_model(folder / name, task, arguments.data, arguments.size, arguments.vocab_size)
         report[name] = found = measure(model, task, arguments.data, arguments.rows, arguments.repeats)
         print(
-            f"{name}: {found['languages']} languages, {found['examples']} examples of {found['tokens']:.1f} tokens; loop {found['per_s']['loop']:.1f}/s, ours {found['per_s']['ours']:.1f}/s: {found['ratio']:.2f}x, again {found['ratio_again']:.2f}x; {found['equal']} of {found['compared']} answers equal",
+            f"{name}: {found['languages']} languages, {found['examples']} examples of {found['tokens']:.1f} "
+            f"tokens; loop {found['per_s']['loop']:.1f}/s, ours {found['per_s']['ours']:.1f}/s: "
+            f"{found['ratio']:.2f}x, again {found['ratio_again']:.2f}x; {found['equal']} of "
+            f"{found['compared']} answers equal",
             flush=True,
         )
     if arguments.bucc:
@@ -337,7 +358,8 @@ def run(arguments: argparse.Namespace, folder: Path, report: dict[str, Any]) -> 
             print(
                 f"bucc {found['rows']} x {found['dimensions']}: ours {found['ours']:.2f} s"
                 + (
-                    f", faiss {found['version']} {found['faiss']:.2f} s: {found['ratio']:.2f}x; {100 * found['equal']:.3f} % equal"
+                    f", faiss {found['version']} {found['faiss']:.2f} s: {found['ratio']:.2f}x; "
+                    f"{100 * found['equal']:.3f} % equal"
                     if arguments.faiss
                     else ""
                 ),

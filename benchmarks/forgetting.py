@@ -1,11 +1,12 @@
-"""Forgetting against the learning rate: what an intermediate task leaves of retrieval, raw and centred, layer by layer.
+"""Forgetting against the learning rate:
+what an intermediate task leaves of retrieval, raw and centred, layer by layer.
 
     python benchmarks/forgetting.py BASE [BASE …] --out benchmarks/forgetting.csv
 
-A BASE is a pre-trained checkpoint of the size mini (``mini_effects.py`` keeps one for each pre-training seed as
-``base-SEED``). Each is trained on each task at each rate, data, head and order by the base's seed; then every layer
-retrieves the translations of mini's test sentences, in the languages with a dictionary. Interrupted, the same command
-goes on. About 60 CPU seconds a base; ``docs/figures.py`` draws the table.
+A BASE is a pre-trained checkpoint of the size mini (``mini_effects.py`` keeps one for each pre-training seed
+as ``base-SEED``). Each is trained on each task at each rate, data, head and order by the base's seed; then
+every layer retrieves the translations of mini's test sentences, in the languages with a dictionary.
+Interrupted, the same command goes on. About 60 CPU seconds a base; ``docs/figures.py`` draws the table.
 """
 
 from __future__ import annotations

@@ -1,15 +1,17 @@
-"""Every subset of nine intermediate tasks before three targets, on the embedded suite: the table that searches replay.
+"""Every subset of nine intermediate tasks before three targets, on the embedded suite:
+the table that searches replay.
 
     python benchmarks/grid.py --base DIR --seeds 0,1,2 --out benchmarks/grid.csv [--shard 1/2]
     python benchmarks/grid.py --merge a.csv b.csv --out benchmarks/grid.csv
 
-DIR is a pre-trained checkpoint of the size mini: ``python benchmarks/mini_effects.py --seeds 0 --pairs none --work WORK`` makes
-the one of the committed table (WORK/base-0). One row for each (subset, seed,
-target): English dev (what a search may see), the mean of the test scores over the non-English dictionary languages
-(the truth), and what the trainings cost. A seed is data, head and order alike, equal for all subsets, so that subsets
-compare pairwise. Every subset trains the same number of steps; batches are drawn uniformly over its tasks. Nothing is
-kept but the table. Interrupted, the same command goes on: rows in ``--out`` are not made again. Two processes take one
-shard each, into files of their own; ``--merge`` joins them. One CPU thread, about 6 s for each (subset, seed).
+DIR is a pre-trained checkpoint of the size mini: ``python benchmarks/mini_effects.py --seeds 0 --pairs none
+--work WORK`` makes the one of the committed table (WORK/base-0). One row for each (subset, seed, target):
+English dev (what a search may see), the mean of the test scores over the non-English dictionary languages
+(the truth), and what the trainings cost. A seed is data, head and order alike, equal for all subsets, so that
+subsets compare pairwise. Every subset trains the same number of steps; batches are drawn uniformly over its
+tasks. Nothing is kept but the table. Interrupted, the same command goes on: rows in ``--out`` are not made
+again. Two processes take one shard each, into files of their own; ``--merge`` joins them. One CPU thread,
+about 6 s for each (subset, seed).
 """
 
 from __future__ import annotations
@@ -54,7 +56,20 @@ INTERMEDIATE = Recipe(learning_rate=1e-3, max_steps=100, train_batch_size=16, ma
 """Tuned on seeds from 100 on: gentler and shorter trainings teach a task too little to tell subsets apart."""
 TEST_EXAMPLES = 100  # of each language
 
-FIELDS = ("subset", "seed", "target", "dev", "test", "test_en", "steps_intermediate", "tokens_intermediate", "steps_target", "tokens_target", "seconds_intermediate", "seconds_target")  # fmt: skip
+FIELDS = (
+    "subset",
+    "seed",
+    "target",
+    "dev",
+    "test",
+    "test_en",
+    "steps_intermediate",
+    "tokens_intermediate",
+    "steps_target",
+    "tokens_target",
+    "seconds_intermediate",
+    "seconds_target",
+)
 
 
 def subsets(pool: tuple[str, ...] = POOL) -> list[tuple[str, ...]]:

@@ -1,17 +1,20 @@
-"""What a live search costs against the same trials run naively, counted by the trainers' own counters in the runs.
+"""What a live search costs against the same trials run naively,
+counted by the trainers' own counters in the runs.
 
-    python benchmarks/live_search.py --base DIR --work WORK [--trials 40] [--checks 3]
-    python benchmarks/live_search.py --count --work WORK    # only count, what an interrupted one has tried too
+    python benchmarks/live_search.py --base DIR --work WORK [--trials 40] [--checks 3] python
+    benchmarks/live_search.py --count --work WORK    # only count, what an interrupted one has tried too
     python benchmarks/live_search.py --write                # benchmarks/live_search.md from what was measured
 
 DIR is a checkpoint that ``make demo`` pre-trains. Nine tasks of the embedded suite, three targets, one seed.
 
-``pruned``: the search, with pruner and reuse. What it spent is the sum of ``train/optimizer_steps`` and ``train/tokens`` over the phases under
-its trials. ``naive``: for each of its trials and targets one intermediate and one target training at full budget. Those of trials that came to
-their end are read from the runs; of pruned ones the steps follow from the recipe and the tokens from the tokens of a step of the same mixture,
-and ``--checks`` of all subsets are in fact trained naively, in a store of their own, to see that they cost that. ``whole``: the same trials
-without pruner, in the pruned search's store, so that only what is missing is trained: the answer that the naive search would give, confirmed
-on the same fresh seeds. Pre-training and confirmation are counted on no side. Interrupted, the same command goes on.
+``pruned``: the search, with pruner and reuse. What it spent is the sum of ``train/optimizer_steps`` and
+``train/tokens`` over the phases under its trials. ``naive``: for each of its trials and targets one
+intermediate and one target training at full budget. Those of trials that came to their end are read from the
+runs; of pruned ones the steps follow from the recipe and the tokens from the tokens of a step of the same
+mixture, and ``--checks`` of all subsets are in fact trained naively, in a store of their own, to see that
+they cost that. ``whole``: the same trials without pruner, in the pruned search's store, so that only what is
+missing is trained: the answer that the naive search would give, confirmed on the same fresh seeds.
+Pre-training and confirmation are counted on no side. Interrupted, the same command goes on.
 """
 
 from __future__ import annotations
@@ -220,10 +223,21 @@ def measure(given: dict[str, str], work: Path, checks: int) -> dict:
     move(work)
     one, other = answer(pruned_run), answer(whole_run)
     return {
-        **costs, "whole": counted(whole_run),
-        "checks": [{"candidate": candidates[i].label, "state": tried[i].state.name.lower(), "claimed": {name: naive_of(tried[i])[name] for name in COUNTERS}, "trained": cost} for i, cost in zip(chosen, trained, strict=True)],
-        "pruned": one, "complete": other, "same": one["named"] == other["named"],
-    }  # fmt: skip
+        **costs,
+        "whole": counted(whole_run),
+        "checks": [
+            {
+                "candidate": candidates[i].label,
+                "state": tried[i].state.name.lower(),
+                "claimed": {name: naive_of(tried[i])[name] for name in COUNTERS},
+                "trained": cost,
+            }
+            for i, cost in zip(chosen, trained, strict=True)
+        ],
+        "pruned": one,
+        "complete": other,
+        "same": one["named"] == other["named"],
+    }
 
 
 def difference(found: dict) -> tuple[float, float, float]:
@@ -242,13 +256,41 @@ def page(found: dict) -> str:
     limit = "" if found["max_tasks"] == "auto" else f", at most {found['max_tasks']} tasks"
     trials = ", ".join(f"{n} {state}" for state, n in found["trials"].items() if n)
     lines = [
-        "# A live search against the same trials run naively", "", f"Made by `benchmarks/live_search.py` (protocol: its docstring). Pool {', '.join(POOL)}; targets {', '.join(TARGETS)}; one seed; {', '.join(f'`{name}={value}`' for name, value in PRUNER.items())}{limit}. Trials: {trials}.", "",
-        "| counted by the trainers | search | naive | times cheaper |", "|---|---|---|---|",
-        *(f"| {name.replace('_', ' ')} | {spent[name]:,.0f} | {naive[name]:,.0f} | {naive[name] / spent[name]:.2f} |" for name in COUNTERS), "",
-        "Of what was saved, in tokens and as a share of naive:", "", "| by | tokens | share |", "|---|---|---|",
-        *(f"| {name} | {of[name]['tokens']:,.0f} | {of[name]['tokens'] / naive['tokens']:.1%} |" for name in ("sharing", "pruning", "duplicates")), "",
-        f"Sharing alone would make it {naive['tokens'] / (naive['tokens'] - of['sharing']['tokens']):.2f} times cheaper. Short chains are counted against pruning. Duplicates are told the known value and are no trials: naive counts none.", "",
-    ]  # fmt: skip
+        "# A live search against the same trials run naively",
+        "",
+        (
+            f"Made by `benchmarks/live_search.py` (protocol: its docstring). Pool {', '.join(POOL)}; targets "
+            f"{', '.join(TARGETS)}; one seed; "
+            f"{', '.join(f'`{name}={value}`' for name, value in PRUNER.items())}{limit}. Trials: {trials}."
+        ),
+        "",
+        "| counted by the trainers | search | naive | times cheaper |",
+        "|---|---|---|---|",
+        *(
+            (
+                f"| {name.replace('_', ' ')} | {spent[name]:,.0f} | {naive[name]:,.0f} | "
+                f"{naive[name] / spent[name]:.2f} |"
+            )
+            for name in COUNTERS
+        ),
+        "",
+        "Of what was saved, in tokens and as a share of naive:",
+        "",
+        "| by | tokens | share |",
+        "|---|---|---|",
+        *(
+            f"| {name} | {of[name]['tokens']:,.0f} | {of[name]['tokens'] / naive['tokens']:.1%} |"
+            for name in ("sharing", "pruning", "duplicates")
+        ),
+        "",
+        (
+            f"Sharing alone would make it "
+            f"{naive['tokens'] / (naive['tokens'] - of['sharing']['tokens']):.2f} times cheaper. Short "
+            f"chains are counted against pruning. Duplicates are told the known value and are no trials: "
+            f"naive counts none."
+        ),
+        "",
+    ]
     return "\n".join(
         [
             *lines,
@@ -267,12 +309,34 @@ def answers(found: dict) -> list[str]:
     mean, low, high = difference(found)
     equal = low >= -MARGIN and high <= MARGIN
     return [
-        "Subsets trained naively in stores of their own:", "", "| subset | in the search | steps claimed | trained | tokens claimed | trained |", "|---|---|---|---|---|---|",
-        *(f"| {one['candidate']} | {one['state']} | {one['claimed']['optimizer_steps']:,.0f} | {one['trained']['optimizer_steps']:,.0f} | {one['claimed']['tokens']:,.0f} | {one['trained']['tokens']:,.0f} |" for one in found["checks"]), "",
-        "| answer of | named | verdict | selected (dev) | confirmed (test) | 95 % interval |", "|---|---|---|---|---|---|",
-        *("| {} | {named} | {verdict} | {selected:+.1f} | {confirmed:+.1f} | {low:+.1f} … {high:+.1f} |".format(name, **found[which]) for name, which in (("the search", "pruned"), ("the same trials without pruner", "complete"))), "",
-        f"Their difference on the fresh seeds: {mean:+.2f} points ({low:+.2f} … {high:+.2f}): {'equal' if equal else 'not shown to be equal'} within {MARGIN:g}{' (the same subset)' if found['same'] else ''}.", "",
-    ]  # fmt: skip
+        "Subsets trained naively in stores of their own:",
+        "",
+        "| subset | in the search | steps claimed | trained | tokens claimed | trained |",
+        "|---|---|---|---|---|---|",
+        *(
+            (
+                f"| {one['candidate']} | {one['state']} | {one['claimed']['optimizer_steps']:,.0f} | "
+                f"{one['trained']['optimizer_steps']:,.0f} | {one['claimed']['tokens']:,.0f} | "
+                f"{one['trained']['tokens']:,.0f} |"
+            )
+            for one in found["checks"]
+        ),
+        "",
+        "| answer of | named | verdict | selected (dev) | confirmed (test) | 95 % interval |",
+        "|---|---|---|---|---|---|",
+        *(
+            "| {} | {named} | {verdict} | {selected:+.1f} | {confirmed:+.1f} "
+            "| {low:+.1f} … {high:+.1f} |".format(name, **found[which])
+            for name, which in (("the search", "pruned"), ("the same trials without pruner", "complete"))
+        ),
+        "",
+        (
+            f"Their difference on the fresh seeds: {mean:+.2f} points ({low:+.2f} … {high:+.2f}): "
+            f"{'equal' if equal else 'not shown to be equal'} within "
+            f"{MARGIN:g}{' (the same subset)' if found['same'] else ''}."
+        ),
+        "",
+    ]
 
 
 def main() -> None:

@@ -1,12 +1,14 @@
-"""How well merged weights predict joint training: subsets of mini's tasks, trained jointly and merged from their singles.
+"""How well merged weights predict joint training:
+subsets of mini's tasks, trained jointly and merged from their singles.
 
-    python benchmarks/merge.py --base DIR --seeds 0,1 --subsets 20 --out merge.csv [--grid grid.csv] [--report benchmarks/merge.md]
+    python benchmarks/merge.py --base DIR --seeds 0,1 --subsets 20 --out merge.csv [--grid grid.csv] [--report
+    benchmarks/merge.md]
 
-The protocol, recipes and scores are those of ``grid.py`` (DIR is the base that its table was made with). Joint scores
-are read from ``--grid`` where it has them; that it belongs to this base and code is checked by training one subset
-again. Every subset trains as many steps jointly as one task alone, so a merge of n tasks stands on n times the steps,
-which every other subset shares. Interrupted, the same command goes on: rows in ``--out`` are not made again.
-One CPU thread.
+The protocol, recipes and scores are those of ``grid.py`` (DIR is the base that its table was made with).
+Joint scores are read from ``--grid`` where it has them; that it belongs to this base and code is checked by
+training one subset again. Every subset trains as many steps jointly as one task alone, so a merge of n tasks
+stands on n times the steps, which every other subset shares. Interrupted, the same command goes on: rows in
+``--out`` are not made again. One CPU thread.
 """
 
 from __future__ import annotations
@@ -155,7 +157,9 @@ def measure(
 
 
 def _same(mine: list[dict], theirs: list[dict]) -> None:
-    """A subset trained again must score as the table says, or its other rows belong to another base or other code."""
+    """A subset trained again must score as the table says,
+    or its other rows belong to another base or other code.
+    """
     tests = [{row["target"]: float(row["test"]) for row in rows} for rows in (mine, theirs)]
     if tests[0] != tests[1]:
         raise XferError(
@@ -172,7 +176,9 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 def report(rows: list[dict[str, str]], out: Path | None) -> str:
-    """Agreement of each way of guessing with joint training, over subsets, by target and for the mean of the targets."""
+    """Agreement of each way of guessing with joint training,
+    over subsets, by target and for the mean of the targets.
+    """
     seeds = sorted({int(row["seed"]) for row in rows})
     scores: dict[tuple[str, str, int], dict[str, float]] = {}
     for row in rows:
@@ -196,11 +202,17 @@ def report(rows: list[dict[str, str]], out: Path | None) -> str:
         return [one(scores[how, subset, seed]) for seed in used]
 
     lines = [
-        f"{len(chosen)} subsets of 2 to {max(s.count('+') + 1 for s in chosen)} of {len(POOL)} tasks; truth = joint training. Intervals over subsets (95 %).",
+        (
+            f"{len(chosen)} subsets of 2 to {max(s.count('+') + 1 for s in chosen)} of {len(POOL)} tasks; "
+            "truth = joint training. Intervals over subsets (95 %)."
+        ),
         "",
     ]
     lines += [
-        "| guess | seeds | target | Kendall | Spearman | mean abs. error | bias | regret of the first choice | at random |",
+        (
+            "| guess | seeds | target | Kendall | Spearman | mean abs. error | bias | regret of the first "
+            "choice | at random |"
+        ),
         "|---|---|---|---|---|---|---|---|---|",
     ]
     available = {
@@ -250,7 +262,11 @@ def report(rows: list[dict[str, str]], out: Path | None) -> str:
     every = len(subsets()) - 1
     lines += [
         "",
-        f"Intermediate steps for all {every} subsets and one seed: {every * steps:,} jointly ({steps} each), {len(POOL) * steps:,} merged ({len(POOL)} singles): {every / len(POOL):.0f} times fewer.",
+        (
+            f"Intermediate steps for all {every} subsets and one seed: {every * steps:,} jointly ({steps} "
+            f"each), {len(POOL) * steps:,} merged ({len(POOL)} singles): {every / len(POOL):.0f} times "
+            "fewer."
+        ),
     ]
     seconds = [
         float(row["seconds"]) for row in rows if row["how"] == "average" and row["target"] == TARGETS[0]
@@ -261,16 +277,23 @@ def report(rows: list[dict[str, str]], out: Path | None) -> str:
         if row["how"] == JOINT and row["target"] == TARGETS[0] and "+" in row["subset"]
     ]
     lines += [
-        f"A merge took {sum(seconds) / len(seconds):.1f} s of CPU, a joint training {sum(trained) / len(trained):.1f} s."
+        (
+            f"A merge took {sum(seconds) / len(seconds):.1f} s of CPU, a joint training "
+            f"{sum(trained) / len(trained):.1f} s."
+        )
     ]
     if len(chosen) < ENOUGH:
         lines += [
-            f"{len(chosen)} subsets are not enough power for a verdict on ranks: the intervals say what can be said. All of it is conditional on one base."
+            (
+                f"{len(chosen)} subsets are not enough power for a verdict on ranks: the intervals say what "
+                "can be said. All of it is conditional on one base."
+            )
         ]
     text = "\n".join(lines)
     if out:
         out.write_text(
-            f"# How well merges predict joint training\n\n`python benchmarks/merge.py` on the embedded suite; protocol: its docstring.\n\n{text}\n",
+            "# How well merges predict joint training\n\n`python benchmarks/merge.py` on the embedded "
+            f"suite; protocol: its docstring.\n\n{text}\n",
             "utf-8",
         )
     return text

@@ -1,14 +1,16 @@
 """What mini's intermediate tasks do: declared signs against measured effects, over pre-training seeds.
 
-    python benchmarks/mini_effects.py --seeds 0 --work WORK [--pairs key|all]     # also one process for each seed
-    python benchmarks/mini_effects.py --merge WORK --out benchmarks/mini_effects.csv
-    python benchmarks/mini_report.py              # what follows from the table, written into mini_effects.md and docs/mini.md
+    python benchmarks/mini_effects.py --seeds 0 --work WORK [--pairs key|all]     # also one process for each
+    seed python benchmarks/mini_effects.py --merge WORK --out benchmarks/mini_effects.csv python
+    benchmarks/mini_report.py              # what follows from the table, written into mini_effects.md and
+    docs/mini.md
 
-For each seed: pre-train from nothing (recipe of ``tasks/mini.py``), score every target without intermediate task and on
-a random encoder, then every intermediate task before the targets. A seed is base, data, head and order alike and equal
-in all arms, so that arms compare pairwise. ``key``: pairs declared + or -, matched nulls, the random encoder; ``all``:
-every other pair too, scored in the languages with a dictionary only. Interrupted, the same command goes on: bases,
-intermediate checkpoints and rows in WORK are not made again. One CPU thread; a key seed costs about 6 CPU minutes.
+For each seed: pre-train from nothing (recipe of ``tasks/mini.py``), score every target without intermediate
+task and on a random encoder, then every intermediate task before the targets. A seed is base, data, head and
+order alike and equal in all arms, so that arms compare pairwise. ``key``: pairs declared + or -, matched
+nulls, the random encoder; ``all``: every other pair too, scored in the languages with a dictionary only.
+Interrupted, the same command goes on: bases, intermediate checkpoints and rows in WORK are not made again.
+One CPU thread; a key seed costs about 6 CPU minutes.
 
 Recipes and declarations were tuned on seeds from 100 on; the reported seeds are 0-4.
 """
@@ -160,7 +162,9 @@ def read(path: Path) -> list[dict]:
 
 
 def key_targets(name: str) -> list[str]:
-    """Targets that ``name`` is declared to help or harm, both retrievals, and for a null those that its task helps."""
+    """Targets that ``name`` is declared to help or harm,
+    both retrievals, and for a null those that its task helps.
+    """
     own = [target for target, sign in TASKS[name].expected.items() if sign != "0"] + [
         "retrieval",
         "retrieval_centred",
@@ -216,7 +220,7 @@ def say(what: str) -> None:
     )
 
 
-# -- what the table says -----------------------------------------------------------------------------------------------
+# -- what the table says -------------------------------------------------------------------------------------
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", default="", help="seeds to measure, one after the other")

@@ -1,6 +1,8 @@
-"""What the table of mini's effects says: ``python benchmarks/mini_report.py`` writes mini_effects.md and the summary in docs/mini.md.
+"""What the table of mini's effects says:
+``python benchmarks/mini_report.py`` writes mini_effects.md and the summary in docs/mini.md.
 
-The table is made by ``mini_effects.py``: mean scores over the languages with a dictionary but English (xx), the low-resource ones and English.
+The table is made by ``mini_effects.py``: mean scores over the languages with a dictionary but English (xx),
+the low-resource ones and English.
 """
 
 from __future__ import annotations
@@ -76,7 +78,10 @@ def at_least(hits: int, tried: int) -> float:
 def report(rows: list[dict]) -> str:
     xx, low, en = Found(rows), Found(rows, "low"), Found(rows, "en")
     lines = [
-        f"Pre-training seeds: {', '.join(map(str, xx.seeds))}. Means with 95 % t intervals over seeds; xx = {', '.join(RICH)}; low-resource = {', '.join(mini.LOW_RESOURCE)}.",
+        (
+            f"Pre-training seeds: {', '.join(map(str, xx.seeds))}. Means with 95 % t intervals over seeds; "
+            f"xx = {', '.join(RICH)}; low-resource = {', '.join(mini.LOW_RESOURCE)}."
+        ),
         "",
     ]
     lines += [
@@ -96,7 +101,8 @@ def report(rows: list[dict]) -> str:
     for name in CONTROLLED:
         for target in (target for target, sign in TASKS[name].expected.items() if sign == "+"):
             lines.append(
-                f"| {name} → {target} | {interval(xx.gains('random', name, target), '+')} | {interval(xx.gains('pretrained', name, target), '+')} |"
+                f"| {name} → {target} | {interval(xx.gains('random', name, target), '+')} | "
+                f"{interval(xx.gains('pretrained', name, target), '+')} |"
             )
     pairs = {
         (name, target): gains
@@ -114,7 +120,10 @@ def report(rows: list[dict]) -> str:
     }
     lines += [
         "",
-        f"Signs are judged on {ENOUGH} seeds or more: + and − by the mean, 0 by whether the 95 % interval holds 0.",
+        (
+            f"Signs are judged on {ENOUGH} seeds or more: + and − by the mean, 0 by whether the 95 % "
+            f"interval holds 0."
+        ),
         "",
         "| declared | pairs | came out so | share is at least | interval excludes 0 on that side |",
         "|---|---|---|---|---|",
@@ -130,7 +139,8 @@ def report(rows: list[dict]) -> str:
             )
         )
         lines.append(
-            f"| {sign} | {len(found)} | {sum(hits)} | {100 * at_least(sum(hits), len(found)):.0f} % | {clear} |"
+            f"| {sign} | {len(found)} | {sum(hits)} | {100 * at_least(sum(hits), len(found)):.0f} % | "
+            f"{clear} |"
         )
     lines += [
         "",
@@ -163,21 +173,71 @@ def summary(rows: list[dict]) -> str:
 
     own, random = gain("attribute", "choice"), gain("attribute", "choice", "random")
     lines = [
-        (f"centred retrieval over the random encoder (raw: {interval(x.over_control('retrieval'), '+')})", "≥ +50", x.over_control("retrieval_centred"), lambda v: mean(v) >= 50),
+        (
+            f"centred retrieval over the random encoder (raw: {interval(x.over_control('retrieval'), '+')})",
+            "≥ +50",
+            x.over_control("retrieval_centred"),
+            lambda v: mean(v) >= 50,
+        ),
         ("parts of speech over the random encoder", "≥ +20", x.over_control("pos"), lambda v: mean(v) >= 20),
-        ("attribute → choice", "≥ +15, interval above 0", own, lambda v: mean(v) >= 15 and mean_interval(v)[0] > 0),
-        ("the same in the biomedical domain, bio_attribute → bio_choice", "", gain("bio_attribute", "bio_choice"), None),
+        (
+            "attribute → choice",
+            "≥ +15, interval above 0",
+            own,
+            lambda v: mean(v) >= 15 and mean_interval(v)[0] > 0,
+        ),
+        (
+            "the same in the biomedical domain, bio_attribute → bio_choice",
+            "",
+            gain("bio_attribute", "bio_choice"),
+            None,
+        ),
         ("its redundant twin, attribute_twin → choice", "", gain("attribute_twin", "choice"), None),
-        ("matched null, attribute_null → choice", "holds 0 or below", gain("attribute_null", "choice"), lambda v: mean_interval(v)[0] <= 0),
-        ("conflict, position → retrieval", "below 0", gain("position", "retrieval"), lambda v: mean_interval(v)[1] < 0),
-        ("attribute → choice on a random encoder", "< a quarter of the true gain", random, lambda v: mean(v) < mean(own) / 4),
-    ]  # fmt: skip
-    return "\n".join([
-        f"| claim (means over {len(x.seeds)} pre-training seeds with 95 % t intervals; languages with a dictionary but English) | bound | measured | |", "|---|---|---|---|",
-        *(f"| {what} | {bound} | {interval(values, '+')} | {'' if met is None else 'yes' if met(values) else 'no'} |" for what, bound, values, met in lines),
-        f"| pairs declared + that gain | | {share('+')} | |", f"| pairs declared − that lose | | {share('-')} | |", f"| pairs declared 0 whose interval holds 0 | | {share('0')} | |", "",
-        f'(Shares: pairs measured on {ENOUGH} seeds or more; "at least" is the lower end of a one-sided 95 % binomial interval. Pairs share their seeds, so it is a little', "too narrow.)", "",
-    ])  # fmt: skip
+        (
+            "matched null, attribute_null → choice",
+            "holds 0 or below",
+            gain("attribute_null", "choice"),
+            lambda v: mean_interval(v)[0] <= 0,
+        ),
+        (
+            "conflict, position → retrieval",
+            "below 0",
+            gain("position", "retrieval"),
+            lambda v: mean_interval(v)[1] < 0,
+        ),
+        (
+            "attribute → choice on a random encoder",
+            "< a quarter of the true gain",
+            random,
+            lambda v: mean(v) < mean(own) / 4,
+        ),
+    ]
+    return "\n".join(
+        [
+            (
+                f"| claim (means over {len(x.seeds)} pre-training seeds with 95 % t intervals; languages "
+                f"with a dictionary but English) | bound | measured | |"
+            ),
+            "|---|---|---|---|",
+            *(
+                (
+                    f"| {what} | {bound} | {interval(values, '+')} | "
+                    f"{'' if met is None else 'yes' if met(values) else 'no'} |"
+                )
+                for what, bound, values, met in lines
+            ),
+            f"| pairs declared + that gain | | {share('+')} | |",
+            f"| pairs declared − that lose | | {share('-')} | |",
+            f"| pairs declared 0 whose interval holds 0 | | {share('0')} | |",
+            "",
+            (
+                f'(Shares: pairs measured on {ENOUGH} seeds or more; "at least" is the lower end of a '
+                f"one-sided 95 % binomial interval. Pairs share their seeds, so it is a little"
+            ),
+            "too narrow.)",
+            "",
+        ]
+    )
 
 
 def mean(values: list[float]) -> float:

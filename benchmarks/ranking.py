@@ -2,10 +2,10 @@
 
     python benchmarks/ranking.py --model BASE --work DIR [--seeds 0,1,2] [--out benchmarks/ranking.md]
 
-BASE is a pre-trained checkpoint of mini's size (``mlflow-xfer pretrain``). Each of nine tasks is trained alone and
-transferred to three targets with each seed; the truth is the test score, mean over languages but English. A ranking
-made with one seed's rows and checkpoints is judged by the truth of the other seeds: noise that both share would
-flatter it. DIR keeps the runs, so a repeated command trains nothing. One CPU thread.
+BASE is a pre-trained checkpoint of mini's size (``mlflow-xfer pretrain``). Each of nine tasks is trained
+alone and transferred to three targets with each seed; the truth is the test score, mean over languages but
+English. A ranking made with one seed's rows and checkpoints is judged by the truth of the other seeds: noise
+that both share would flatter it. DIR keeps the runs, so a repeated command trains nothing. One CPU thread.
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ GROUPS = (
     ("auto", ("few_shot",)),
     ("none", ("task_emb",)),
 )
-"""Whether checkpoints are read, and methods by what they read in common: a group costs what its first method costs."""
+"""Whether checkpoints are read, and methods by what they read in common:
+a group costs what its first method costs.
+"""
 
 FREE = ("text_emb", "task_emb", "size", "kind")  # methods that never read checkpoints
 LABELS = {"none": " (base)", "auto": ""}
@@ -225,10 +227,22 @@ def written(
     lines = [
         "# Cheap scores against measured transfer, on mini",
         "",
-        f"`python benchmarks/ranking.py --model BASE --work DIR --seeds {','.join(map(str, seeds))}`: {len(POOL)} tasks, {len(TARGETS)} targets, {len(seeds)} seeds, one base. Mean [95 % bootstrap",
-        f"interval] over the {len(TARGETS) * len(seeds)} pairs of target and seed, which are fewer than that in truth: seeds of a target share it, and all share the base. A ranking",
-        "made with one seed is judged by the test scores of the others. Regret: best of all less best of the first k, lower is better. (base): without",
-        "trained checkpoints of the tasks. `a + b`: mean rank of several. CPU: seconds of one thread a seed, for nine tasks and three targets; methods that",
+        (
+            f"`python benchmarks/ranking.py --model BASE --work DIR --seeds {','.join(map(str, seeds))}`: "
+            f"{len(POOL)} tasks, {len(TARGETS)} targets, {len(seeds)} seeds, one base. Mean [95 % bootstrap"
+        ),
+        (
+            f"interval] over the {len(TARGETS) * len(seeds)} pairs of target and seed, which are fewer than "
+            "that in truth: seeds of a target share it, and all share the base. A ranking"
+        ),
+        (
+            "made with one seed is judged by the test scores of the others. Regret: best of all less best "
+            "of the first k, lower is better. (base): without"
+        ),
+        (
+            "trained checkpoints of the tasks. `a + b`: mean rank of several. CPU: seconds of one thread a "
+            "seed, for nine tasks and three targets; methods that"
+        ),
         f"read the same share them. Measuring the truth took {max(trained):.0f} s a seed.",
         "",
         "| method | " + " | ".join(head) + " | CPU s |",

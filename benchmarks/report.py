@@ -77,8 +77,11 @@ def main() -> None:
         size = (Path(folder) / "report.html").stat().st_size
     saved = time.perf_counter()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{len(frame):,} rows: frame {framed - start:.1f} s, report {reported - framed:.1f} s, files {saved - reported:.1f} s; "
-          f"together {saved - start:.1f} s; report.html {size / 1e6:.2f} MB; peak memory {memory:.0f} MiB")  # fmt: skip
+    print(
+        f"{len(frame):,} rows: frame {framed - start:.1f} s, report {reported - framed:.1f} s, files "
+        f"{saved - reported:.1f} s; "
+        f"together {saved - start:.1f} s; report.html {size / 1e6:.2f} MB; peak memory {memory:.0f} MiB"
+    )
 
 
 if __name__ == "__main__":

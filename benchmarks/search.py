@@ -1,26 +1,32 @@
 """How good the answers of a search are: searches replayed against known truths, each with its confirmation.
 
-    python benchmarks/search.py planted --sd 3 --samplers tpe,pairwise,random --repetitions 200
-    python benchmarks/search.py families --samplers tpe,pairwise,random --repetitions 200
-    python benchmarks/search.py grid --table benchmarks/grid.csv --samplers tpe,pairwise,random --repetitions 1000
-    python benchmarks/search.py size                # opening, asking, choosing with 1,000 recorded trials
-    python benchmarks/search.py write               # benchmarks/search.md from what was measured
+    python benchmarks/search.py planted --sd 3 --samplers tpe,pairwise,random --repetitions 200 python
+    benchmarks/search.py families --samplers tpe,pairwise,random --repetitions 200 python benchmarks/search.py
+    grid --table benchmarks/grid.csv --samplers tpe,pairwise,random --repetitions 1000 python
+    benchmarks/search.py size                # opening, asking, choosing with 1,000 recorded trials python
+    benchmarks/search.py write               # benchmarks/search.md from what was measured
 
-Each call appends its figures to ``benchmarks/search.jsonl``. What runs is the search itself (``searching.loop`` on an Optuna study in
-memory), only the training is replaced by a look into the truth: score = truth + seed noise.
+Each call appends its figures to ``benchmarks/search.jsonl``. What runs is the search itself
+(``searching.loop`` on an Optuna study in memory), only the training is replaced by a look into the truth:
+score = truth + seed noise.
 
-Truths. ``planted``: nine tasks; singles +2, +2 and -3, a pair that gives +4 only together, a twin of one of the +2 tasks (adds nothing
-beside it), three tasks that do nothing; which task is which is drawn for each repetition. ``families``: other shapes (see FAMILIES), on
-some of which (TUNED) settings of the policy were looked at. ``grid``: the table that ``benchmarks/grid.py`` makes; needed columns: subset (names joined by ``+``; empty,
-``none`` or ``baseline`` for no task), seed, target, dev (English dev: what the search sees), test (what the answer is scored on);
-``tokens_intermediate`` and ``tokens_target`` where known; ``--shrunk``: against the effects that are left without seed noise. A table that is not finished is used as far as all seeds and targets of a subset are there.
+Truths. ``planted``: nine tasks; singles +2, +2 and -3, a pair that gives +4 only together, a twin of one of
+the +2 tasks (adds nothing beside it), three tasks that do nothing; which task is which is drawn for each
+repetition. ``families``: other shapes (see FAMILIES), on some of which (TUNED) settings of the policy were
+looked at. ``grid``: the table that ``benchmarks/grid.py`` makes; needed columns: subset (names joined by
+``+``; empty, ``none`` or ``baseline`` for no task), seed, target, dev (English dev: what the search sees),
+test (what the answer is scored on); ``tokens_intermediate`` and ``tokens_target`` where known; ``--shrunk``:
+against the effects that are left without seed noise. A table that is not finished is used as far as all seeds
+and targets of a subset are there.
 
-Protocol of a repetition: a search of ``--trials`` trials of one seed each (on the grid of ``--looks`` seeds); the best k = 3 (by denoised estimates; by own scores = "raw"; by
-estimates of all subsets, run or not = "all") and the baseline are scored on 5 fresh seeds; the winner is named (of those within
-1 point, the default margin, of the best, the one with the fewest tasks); regret is the truth of the best subset minus the truth of the
-winner. The interval is Student's t on the paired differences to the baseline on the fresh seeds. Tokens are the search's own share of what
-every subset on every seed costs (three on the grid, one elsewhere; confirmation counted on neither side); on the grid the truth is the mean of three seeds and so carries noise of
-its own, which ``--shrunk`` takes out.
+Protocol of a repetition: a search of ``--trials`` trials of one seed each (on the grid of ``--looks`` seeds);
+the best k = 3 (by denoised estimates; by own scores = "raw"; by estimates of all subsets, run or not = "all")
+and the baseline are scored on 5 fresh seeds; the winner is named (of those within 1 point, the default
+margin, of the best, the one with the fewest tasks); regret is the truth of the best subset minus the truth of
+the winner. The interval is Student's t on the paired differences to the baseline on the fresh seeds. Tokens
+are the search's own share of what every subset on every seed costs (three on the grid, one elsewhere;
+confirmation counted on neither side); on the grid the truth is the mean of three seeds and so carries noise
+of its own, which ``--shrunk`` takes out.
 """
 
 from __future__ import annotations
@@ -58,7 +64,8 @@ class Truth:
         value: by subset: what the answer is scored on.
         dev: ``(tasks, rng) -> score`` of one seed, as the search sees it.
         test: ``(tasks, n, rng) -> [n]`` scores of fresh seeds.
-        tokens: of one subset's trial, all targets, by subset: the intermediate once (shared), as a search trains it.
+        tokens: of one subset's trial, all targets, by subset: the intermediate once (shared), as a search
+            trains it.
         naive: the same with an intermediate for each target.
         exhaustive: tokens of every subset on every seed there is.
     """
@@ -162,12 +169,14 @@ TUNED = ("sparse", "dense")
 def from_table(
     path: Path, targets: str = "", shrunk: bool = False, looks: int = 1
 ) -> Callable[[np.random.Generator], Truth]:
-    """The measured grid. A search sees the dev scores of ``looks`` seeds, drawn for each repetition; fresh test scores = truth + a residual drawn from all subsets'.
+    """The measured grid. A search sees the dev scores of ``looks`` seeds, drawn for each repetition;
+    fresh test scores = truth + a residual drawn from all subsets'.
 
     What a seed adds to every subset alike is taken out of test scores, as paired differences do.
 
     Args:
-        shrunk: the truth is not the mean of the seeds but what is left of it without noise (:func:`without_noise`); needs every subset.
+        shrunk: the truth is not the mean of the seeds but what is left of it without noise
+            (:func:`without_noise`); needs every subset.
     """
     table = pd.read_csv(path, keep_default_na=False)
     score = {
@@ -183,13 +192,19 @@ def from_table(
     for column in ("tokens_intermediate", "tokens_target"):
         table[column] = table[column].astype(float) if column in table else 0.5
     cells = table.groupby(["key", "seed"]).agg(
-        dev=(score["dev"], "mean"), test=(score["test"], "mean"), n=("target", "nunique"), once=("tokens_intermediate", "max"), each=("tokens_intermediate", "sum"), targets=("tokens_target", "sum")
-    )  # fmt: skip
+        dev=(score["dev"], "mean"),
+        test=(score["test"], "mean"),
+        n=("target", "nunique"),
+        once=("tokens_intermediate", "max"),
+        each=("tokens_intermediate", "sum"),
+        targets=("tokens_target", "sum"),
+    )
     cells = cells[cells["n"] == table["target"].nunique()].reset_index()
     seeds = cells["seed"].nunique()
     if seeds < 2:
         raise SystemExit(
-            f"{path} has one seed only: what seeds differ by cannot be told from it. Train a second one with benchmarks/grid.py."
+            f"{path} has one seed only: what seeds differ by cannot be told from it. Train a second one "
+            f"with benchmarks/grid.py."
         )
     cells = cells[cells.groupby("key")["seed"].transform("size") == seeds].sort_values("seed")
     cells["test"] -= cells.groupby("seed")["test"].transform("mean") - cells["test"].mean()
@@ -221,10 +236,12 @@ def from_table(
 
 
 def without_noise(scores: dict[tuple[str, ...], np.ndarray]) -> dict[tuple[str, ...], float]:
-    """Scores of all subsets (``[seeds]`` each) as sums of effects, each shrunk by what seeds differ by in effects of its order.
+    """Scores of all subsets (``[seeds]`` each) as sums of effects,
+    each shrunk by what seeds differ by in effects of its order.
 
-    The effects are the orthogonal contrasts of a 2^n factorial (main effects, pairs, triples ...); the shrinkage is the empirical Bayes (James-Stein)
-    factor signal / (signal + noise) of each order. The best of 512 noisy means is too good by several points, and so is any regret against it.
+    The effects are the orthogonal contrasts of a 2^n factorial (main effects, pairs, triples ...); the
+    shrinkage is the empirical Bayes (James-Stein) factor signal / (signal + noise) of each order. The best of
+    512 noisy means is too good by several points, and so is any regret against it.
     """
     keys = list(scores)
     if len(keys) != 2 ** len({task for key in keys for task in key}):
@@ -242,7 +259,7 @@ def without_noise(scores: dict[tuple[str, ...], np.ndarray]) -> dict[tuple[str, 
     return dict(zip(keys, map(float, signs.T @ mean), strict=True))
 
 
-# -- one repetition ----------------------------------------------------------------------------------------------------
+# -- one repetition ------------------------------------------------------------------------------------------
 def search(truth: Truth, sampler: str, trials: int, seed: int):
     """``(space, finished trials)`` of one search."""
     space = read_space(None, truth.pool)
@@ -279,11 +296,22 @@ def repetition(truth: Truth, sampler: str, trials: int, seed: int) -> list[dict]
         half = float(special.stdtrit(FRESH - 1, 0.975)) * gaps.std(ddof=1) / FRESH**0.5
         true, won = truth.value[named.candidate.tasks], truth.value[named.candidate.tasks] - truth.value[()]
         top = max(choices, key=lambda c: c.estimate)
-        found.append({
-            "way": way, "regret": best - true, "first": best - truth.value[choices[0].candidate.tasks], "covered": abs(gaps.mean() - won) <= half, "seconds": took,
-            "optimism": top.estimate - truth.value[top.candidate.tasks], "own": max(t.values[0] for t in finished) - truth.value[max(finished, key=lambda t: t.values[0]).candidate.tasks],
-            "tokens": sum(t.cost["tokens"] for t in finished) / truth.exhaustive, "naive": sum(truth.naive[t.candidate.tasks] for t in finished) / sum(t.cost["tokens"] for t in finished), "size": len(named.candidate.tasks),
-        })  # fmt: skip
+        found.append(
+            {
+                "way": way,
+                "regret": best - true,
+                "first": best - truth.value[choices[0].candidate.tasks],
+                "covered": abs(gaps.mean() - won) <= half,
+                "seconds": took,
+                "optimism": top.estimate - truth.value[top.candidate.tasks],
+                "own": max(t.values[0] for t in finished)
+                - truth.value[max(finished, key=lambda t: t.values[0]).candidate.tasks],
+                "tokens": sum(t.cost["tokens"] for t in finished) / truth.exhaustive,
+                "naive": sum(truth.naive[t.candidate.tasks] for t in finished)
+                / sum(t.cost["tokens"] for t in finished),
+                "size": len(named.candidate.tasks),
+            }
+        )
     return found
 
 
@@ -298,10 +326,25 @@ def summary(rows: list[dict], **about) -> list[dict]:
     """One line for each way to choose."""
     frame = pd.DataFrame(rows)
     return [
-        {**about, "way": way, "n": len(part), "median": part["regret"].median(), "mean": part["regret"].mean(), "p95": part["regret"].quantile(0.95), "right": (part["regret"] < 1e-9).mean(),
-         "first": part["first"].mean(), "covered": part["covered"].mean(), "optimism": part["optimism"].mean(), "own": part["own"].mean(), "tokens": part["tokens"].mean(), "naive": part["naive"].mean(), "size": part["size"].mean(), "seconds": part["seconds"].mean()}
+        {
+            **about,
+            "way": way,
+            "n": len(part),
+            "median": part["regret"].median(),
+            "mean": part["regret"].mean(),
+            "p95": part["regret"].quantile(0.95),
+            "right": (part["regret"] < 1e-9).mean(),
+            "first": part["first"].mean(),
+            "covered": part["covered"].mean(),
+            "optimism": part["optimism"].mean(),
+            "own": part["own"].mean(),
+            "tokens": part["tokens"].mean(),
+            "naive": part["naive"].mean(),
+            "size": part["size"].mean(),
+            "seconds": part["seconds"].mean(),
+        }
         for way, part in frame.groupby("way", sort=False)
-    ]  # fmt: skip
+    ]
 
 
 def measure(name: str, truth_of: Callable[[np.random.Generator], Truth], sampler: str, args) -> None:
@@ -312,9 +355,11 @@ def measure(name: str, truth_of: Callable[[np.random.Generator], Truth], sampler
         rows += repetition(truth_of(np.random.default_rng([seed, 0])), sampler, args.trials, seed)
     for line in summary(rows, truth=name, sampler=sampler, trials=args.trials, seed=args.seed):
         print(
-            "{truth:16} {sampler:9} {trials:3} {way:9} median {median:5.2f} mean {mean:5.2f} p95 {p95:5.2f} right {right:4.0%} first {first:5.2f} covered {covered:4.0%} optimism {optimism:5.2f} own {own:5.2f} tokens {tokens:5.1%} size {size:4.1f} {seconds:.2f} s".format(
-                **line
-            ),
+            (
+                "{truth:16} {sampler:9} {trials:3} {way:9} median {median:5.2f} mean {mean:5.2f} p95 "
+                "{p95:5.2f} right {right:4.0%} first {first:5.2f} covered {covered:4.0%} optimism "
+                "{optimism:5.2f} own {own:5.2f} tokens {tokens:5.1%} size {size:4.1f} {seconds:.2f} s"
+            ).format(**line),
             flush=True,
         )
         if args.out:
@@ -323,7 +368,9 @@ def measure(name: str, truth_of: Callable[[np.random.Generator], Truth], sampler
 
 
 def size(trials: int = 1_000) -> dict[str, float]:
-    """CPU seconds of what a search of 1,000 recorded trials costs: opening, the next trial, choosing, contributions."""
+    """CPU seconds of what a search of 1,000 recorded trials costs:
+    opening, the next trial, choosing, contributions.
+    """
     import tempfile
 
     from optuna.storages import JournalStorage
@@ -396,24 +443,39 @@ def write() -> None:
 
 HEAD = """# How good a search's answer is
 
-Made by `benchmarks/search.py` (truths and protocol: its docstring); `python benchmarks/search.py write` makes this page from `search.jsonl`. Points; regret = truth of the best
-subset minus truth of the confirmed winner; right = the winner is a best subset; choice = which three are confirmed: by denoised estimates, by own scores (raw), by estimates of all
-subsets, run or not (all: what `search` does). The rows of `random` are random search of equal cost. `tokens of exhaustive`: planted truths have no costs of their own, 40 trials of 512 subsets are 7.8 %.
+Made by `benchmarks/search.py` (truths and protocol: its docstring); `python benchmarks/search.py write` makes
+this page from `search.jsonl`. Points; regret = truth of the best subset minus truth of the confirmed winner;
+right = the winner is a best subset; choice = which three are confirmed: by denoised estimates, by own scores
+(raw), by estimates of all subsets, run or not (all: what `search` does). The rows of `random` are random
+search of equal cost. `tokens of exhaustive`: planted truths have no costs of their own, 40 trials of 512
+subsets are 7.8 %.
 
-How the settings came about: Thompson draws (not upper bounds) on 40 planted truths of other draws; normal or heavy-tailed effects in the draws made no difference on 40 truths each of
-`sparse` and `dense` (seeds from 100000 on). Rows with few repetitions say little about p95: the binomial standard error of "right 95 %" is 1.5 points at 200, 4 points at 25.
+How the settings came about: Thompson draws (not upper bounds) on 40 planted truths of other draws; normal or
+heavy-tailed effects in the draws made no difference on 40 truths each of `sparse` and `dense` (seeds from
+100000 on). Rows with few repetitions say little about p95: the binomial standard error of "right 95 %" is 1.5
+points at 200, 4 points at 25.
 
-The rows of families (sparse, saturating, diluted ...) were measured when the confirmed subset with the best mean was named; all others with the rule of now, the fewest tasks within 1 point of it.
+The rows of families (sparse, saturating, diluted ...) were measured when the confirmed subset with the best
+mean was named; all others with the rule of now, the fewest tasks within 1 point of it.
 
-The grid: a search sees English dev, and is judged by test in the other languages. "shrunk": the truth is what is left of three seeds without noise. A trial on three seeds
-sees the dev scores of the very seeds whose test scores make the truth; one on a single seed shares a third of them. Exhaustive is every subset on all three seeds;
-by sharing, a search trains 1.9 times fewer tokens than its trials would naively. Estimates and own scores are dev scores there, "too high by" compares them with test and says nothing.
+The grid: a search sees English dev, and is judged by test in the other languages. "shrunk": the truth is what
+is left of three seeds without noise. A trial on three seeds sees the dev scores of the very seeds whose test
+scores make the truth; one on a single seed shares a third of them. Exhaustive is every subset on all three
+seeds; by sharing, a search trains 1.9 times fewer tokens than its trials would naively. Estimates and own
+scores are dev scores there, "too high by" compares them with test and says nothing.
 """
 TABLE = (
-    "| sampler | trials | choice | median regret | mean | p95 | right | mean regret of the first choice | interval holds | estimate of the best is too high by | best own score is too high by | tokens of exhaustive | repetitions |",
+    (
+        "| sampler | trials | choice | median regret | mean | p95 | right | mean regret of the first choice "
+        "| interval holds | estimate of the best is too high by | best own score is too high by | tokens of "
+        "exhaustive | repetitions |"
+    ),
     "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
 )
-ROW = "| {sampler} | {trials} | {way} | {median:.2f} | {mean:.2f} | {p95:.2f} | {right:.0%} | {first:.2f} | {covered:.1%} | {optimism:.2f} | {own:.2f} | {tokens:.1%} | {n} |"
+ROW = (
+    "| {sampler} | {trials} | {way} | {median:.2f} | {mean:.2f} | {p95:.2f} | {right:.0%} | {first:.2f} | "
+    "{covered:.1%} | {optimism:.2f} | {own:.2f} | {tokens:.1%} | {n} |"
+)
 
 
 def main() -> None:
@@ -454,7 +516,10 @@ def main() -> None:
                 measure(f"planted sd {args.sd:g}", lambda rng: noisy(planted(rng), args.sd), sampler, args)
             elif args.what == "grid":
                 measure(
-                    f"grid, {args.targets or 'all targets'}{', shrunk' * args.shrunk}{f', {args.looks} seeds a trial' * (args.looks > 1)}",
+                    (
+                        f"grid, {args.targets or 'all targets'}{', shrunk' * args.shrunk}"
+                        f"{f', {args.looks} seeds a trial' * (args.looks > 1)}"
+                    ),
                     from_table(args.table, args.targets, args.shrunk, args.looks),
                     sampler,
                     args,

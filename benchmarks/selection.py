@@ -1,10 +1,13 @@
-"""What chooses a checkpoint well: signals without target-language labels against the truth, along trainings on mini.
+"""What chooses a checkpoint well: signals without target-language labels against the truth,
+along trainings on mini.
 
-    python benchmarks/selection.py --base DIR --seeds 0,1,2 --out selection.csv [--report benchmarks/selection.md]
+    python benchmarks/selection.py --base DIR --seeds 0,1,2 --out selection.csv [--report
+    benchmarks/selection.md]
 
-Targets are fine-tuned as in ``grid.py``, from the base and after an intermediate task that helps; at every dev point
-each signal is measured on dev rows and the truth on test rows (mean over the non-English dictionary languages). A signal is
-good if it orders the checkpoints of one training as the truth does, and if its choice loses little. One CPU thread.
+Targets are fine-tuned as in ``grid.py``, from the base and after an intermediate task that helps; at every
+dev point each signal is measured on dev rows and the truth on test rows (mean over the non-English dictionary
+languages). A signal is good if it orders the checkpoints of one training as the truth does, and if its choice
+loses little. One CPU thread.
 """
 
 from __future__ import annotations
@@ -39,7 +42,9 @@ FIELDS = ("seed", "target", "after", "point", *SIGNALS, "test")
 
 
 def kappa(one: list, other: list) -> float:
-    """Agreement of two lists of answers beyond chance (Cohen), 0-100: always the same answer counts nothing."""
+    """Agreement of two lists of answers beyond chance (Cohen), 0-100:
+    always the same answer counts nothing.
+    """
     same = sum(a == b for a, b in zip(one, other, strict=True)) / len(one)
     left, right = Counter(map(str, one)), Counter(map(str, other))
     chance = sum(left[answer] * right[answer] for answer in left) / len(one) ** 2
@@ -47,7 +52,9 @@ def kappa(one: list, other: list) -> float:
 
 
 def thresholded(source: np.ndarray, score: float, target: np.ndarray) -> float:
-    """Average thresholded confidence (Garg et al. 2022): share of target rows above what the source score says, 0-100."""
+    """Average thresholded confidence (Garg et al. 2022):
+    share of target rows above what the source score says, 0-100.
+    """
     passing = round(len(source) * score / 100)
     return 100.0 * float(np.mean(target >= np.sort(source)[len(source) - passing])) if passing else 0.0
 
@@ -77,13 +84,17 @@ class Selection(Lab):
                 code: dev_score(task, predicted[code], references(task.kind, tests[code]))
                 for code in LANGUAGES
             }
-            found.append({
-                "english_dev": scores["en"], "oracle": _mean(scores[code] for code in LANGUAGES),
-                "label_free": _mean(label_free.information(given[code]) for code in LANGUAGES),
-                "confidence": _mean(sure[code].mean() for code in LANGUAGES),
-                "atc": _mean(thresholded(sure["en"], scores["en"], sure[code]) for code in LANGUAGES),
-                "agreement": _mean(kappa(answers["en"], answers[code]) for code in LANGUAGES), "test": _mean(truth.values()),
-            })  # fmt: skip
+            found.append(
+                {
+                    "english_dev": scores["en"],
+                    "oracle": _mean(scores[code] for code in LANGUAGES),
+                    "label_free": _mean(label_free.information(given[code]) for code in LANGUAGES),
+                    "confidence": _mean(sure[code].mean() for code in LANGUAGES),
+                    "atc": _mean(thresholded(sure["en"], scores["en"], sure[code]) for code in LANGUAGES),
+                    "agreement": _mean(kappa(answers["en"], answers[code]) for code in LANGUAGES),
+                    "test": _mean(truth.values()),
+                }
+            )
             return metrics, score, collapsed
 
         Training.evaluate_dev = measured
@@ -142,7 +153,12 @@ def report(out: Path, page: Path | None) -> str:
             {name: float(row[name]) for name in (*SIGNALS, "test")}
         )
     lines = [
-        f"{len(trainings)} trainings, {len(rows)} checkpoints. Kendall: of a signal's order of one training's checkpoints with that of test. Loss: test points between the best checkpoint and the chosen one (of equals the last). Across: Kendall over the last checkpoints of all trainings of a target. Intervals over trainings (95 %).",
+        (
+            f"{len(trainings)} trainings, {len(rows)} checkpoints. Kendall: of a signal's order of one "
+            "training's checkpoints with that of test. Loss: test points between the best checkpoint and "
+            "the chosen one (of equals the last). Across: Kendall over the last checkpoints of all "
+            "trainings of a target. Intervals over trainings (95 %)."
+        ),
         "",
     ]
     lines += [
@@ -182,12 +198,16 @@ def report(out: Path, page: Path | None) -> str:
     if len(trainings) < ENOUGH:
         lines += [
             "",
-            f"{len(trainings)} trainings are not enough power to tell the signals apart: none is shown to choose better than the last checkpoint. All of it is conditional on one base.",
+            (
+                f"{len(trainings)} trainings are not enough power to tell the signals apart: none is shown "
+                "to choose better than the last checkpoint. All of it is conditional on one base."
+            ),
         ]
     text = "\n".join(lines)
     if page:
         page.write_text(
-            f"# What chooses a checkpoint\n\n`python benchmarks/selection.py` on the embedded suite; protocol: its docstring.\n\n{text}\n",
+            "# What chooses a checkpoint\n\n`python benchmarks/selection.py` on the embedded suite; "
+            f"protocol: its docstring.\n\n{text}\n",
             "utf-8",
         )
     return text

@@ -1,9 +1,11 @@
-"""What tracking costs a training: ``python benchmarks/tracking.py [--steps 1500] [--arms sqlite,server] [--out FILE.json]``.
+"""What tracking costs a training: ``python benchmarks/tracking.py [--steps 1500] [--arms sqlite,server]
+[--out FILE.json]``.
 
-Trains the embedded suite's base with the same steps on the same hardware: without tracking, into SQLite and into a local
-``mlflow server``. Imports, data and publishing are outside the clock (publishing is shown apart). All times are processor
-time, so that other work on the machine does not matter: the cost is what the training thread spent inside logging calls
-plus what the writer's thread spent, as a share of everything the process spent between the first and the last call.
+Trains the embedded suite's base with the same steps on the same hardware: without tracking, into SQLite and
+into a local ``mlflow server``. Imports, data and publishing are outside the clock (publishing is shown
+apart). All times are processor time, so that other work on the machine does not matter: the cost is what the
+training thread spent inside logging calls plus what the writer's thread spent, as a share of everything the
+process spent between the first and the last call.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ def phase_of(steps: int):
 
 
 def timed(phase, work: Path, store: Store | None) -> dict[str, float]:
-    """One training: processor seconds in all, of the training thread inside logging calls, and of the writer's thread."""
+    """One training: processor seconds in all,
+    of the training thread inside logging calls, and of the writer's thread.
+    """
     run_id = store.start("phase", "benchmark") if store else ""
     spent = {"calls": 0.0, "first": 0.0, "last": 0.0}
 
@@ -133,7 +137,8 @@ def main() -> None:
     for name, row in found.items():
         row["cost"] = (row["calls"] + row["writer"]) / row["all"]
         print(
-            f"{name:<7} {row['all']:.1f} s, in calls {row['calls']:.3f} s, writer {row['writer']:.3f} s: {100 * row['cost']:.2f} %; publish {row['publish']:.2f} s"
+            f"{name:<7} {row['all']:.1f} s, in calls {row['calls']:.3f} s, writer {row['writer']:.3f} s: "
+            f"{100 * row['cost']:.2f} %; publish {row['publish']:.2f} s"
         )
     if arguments.out:
         arguments.out.write_text(json.dumps(found, indent=2) + "\n")

@@ -1,20 +1,21 @@
 """How fast training is: useful tokens per second against two baselines, at equal evaluation loss.
 
-    python benchmarks/training.py TEXTS [--pairs FILE.jsonl] [--size mini] [--updates 200] [--seeds 3] [--out FILE.json]
-    python benchmarks/training.py TEXTS --device cuda --size base --bf16 --batch 256
+    python benchmarks/training.py TEXTS [--pairs FILE.jsonl] [--size mini] [--updates 200] [--seeds 3] [--out
+    FILE.json] python benchmarks/training.py TEXTS --device cuda --size base --bf16 --batch 256
 
-TEXTS is a folder of ``<language>.txt``, one text a line. All arms train the same model from the same weights, with the
-same optimizer, schedule and number of updates on the same hardware, one after the other within each seed (the order
-turns from seed to seed):
+TEXTS is a folder of ``<language>.txt``, one text a line. All arms train the same model from the same weights,
+with the same optimizer, schedule and number of updates on the same hardware, one after the other within each
+seed (the order turns from seed to seed):
 
-- ``example``: what transformers' run_mlm.py and run_glue.py do by default: texts joined and cut every 128 tokens, loss
-  over all logits; pairs padded to 128 tokens; float32.
-- ``tuned``: a plain Trainer at its best: joined texts (no padding at all), pairs padded to the longest of a batch and
-  grouped by length, bf16 where asked, workers that make batches, no checks that wait for the GPU.
+- ``example``: what transformers' run_mlm.py and run_glue.py do by default: texts joined and cut every 128
+  tokens, loss over all logits; pairs padded to 128 tokens; float32.
+- ``tuned``: a plain Trainer at its best: joined texts (no padding at all), pairs padded to the longest of a
+  batch and grouped by length, bf16 where asked, workers that make batches, no checks that wait for the GPU.
 - ``ours``: :func:`mlflow_xfer.training.trainer.train`.
 
-A useful token is one that is not padding. The clock runs from the end of the warm-up updates to the last one, checkpoints
-and evaluation excluded. Evaluation loss is one and the same function for all arms, on texts held out.
+A useful token is one that is not padding. The clock runs from the end of the warm-up updates to the last one,
+checkpoints and evaluation excluded. Evaluation loss is one and the same function for all arms, on texts held
+out.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ class Result:
     tflops: float = 0.0
 
 
-# -- data ------------------------------------------------------------------------------------------------------------
+# -- data ----------------------------------------------------------------------------------------------------
 def read_texts(folder: Path) -> list[str]:
     """All lines of ``<language>.txt``, mixed."""
     lines = [
@@ -104,7 +105,9 @@ def read_texts(folder: Path) -> list[str]:
 
 
 def read_pairs(file: Path | None, texts: Sequence[str]) -> tuple[Task, list[dict]]:
-    """Labelled pairs of ``file`` (premise, hypothesis, label), else halves of texts: do they belong together?"""
+    """Labelled pairs of ``file`` (premise, hypothesis, label), else halves of texts:
+    do they belong together?
+    """
     if file:
         raw = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         rows = [{"text_a": r["premise"], "text_b": r["hypothesis"], "label": str(r["label"])} for r in raw]
@@ -157,7 +160,7 @@ def make_model(folder: Path, texts: Sequence[str], plan: Plan) -> Path:
     return save(random_lm(config, 0), tokenizer, folder)
 
 
-# -- arms ------------------------------------------------------------------------------------------------------------
+# -- arms ----------------------------------------------------------------------------------------------------
 class Stopwatch(TrainerCallback):
     """Seconds between the end of the warm-up and the last update."""
 
@@ -302,7 +305,7 @@ def run_ours(
     return watch, at[plan.updates] - at[plan.warm_up], training.model
 
 
-# -- experiments -----------------------------------------------------------------------------------------------------
+# -- experiments ---------------------------------------------------------------------------------------------
 def mlm(model_dir: Path, texts: Sequence[str], plan: Plan, arm: str, seed: int, folder: Path) -> Result:
     tokenizer = load_tokenizer(model_dir)
     train, held = split(texts)
@@ -380,7 +383,9 @@ def classification_loss(model: Any, task: Task, held: Dataset, tokenizer: Any, p
 
 
 def flops_per_token(config: Any, asked: float) -> float:
-    """Multiply-adds × 2 of forward and backward (× 3) for a token; the LM head for a share ``asked`` of them."""
+    """Multiply-adds × 2 of forward and backward (× 3) for a token;
+    the LM head for a share ``asked`` of them.
+    """
     d, inner = config.hidden_size, config.intermediate_size
     body = config.num_hidden_layers * (4 * d * d + 2 * d * inner + 2 * LENGTH * d)
     return 6.0 * (body + asked * (d * d + d * config.vocab_size))
@@ -399,7 +404,7 @@ def matmul_tflops(n: int = 8192, repeats: int = 20) -> float:
     return 2 * n**3 * repeats / (time.perf_counter() - begun) / 1e12
 
 
-# -- report ----------------------------------------------------------------------------------------------------------
+# -- report --------------------------------------------------------------------------------------------------
 def summary(results: Sequence[Result]) -> dict[str, Any]:
     """Medians, ratios paired within seeds, and the loss difference in standard errors."""
     by = {arm: sorted((r for r in results if r.arm == arm), key=lambda r: r.seed) for arm in ARMS}

@@ -1,4 +1,5 @@
-"""Draws the figures of these pages from the tables in ``benchmarks/``: ``make figures``, or ``python docs/figures.py [--out docs]``.
+"""Draws the figures of these pages from the tables in ``benchmarks/``:
+``make figures``, or ``python docs/figures.py [--out docs]``.
 
 Each table was made by the script of the same name there, which says how. Pictures of the MLflow UI are
 ``docs/screenshots.py``'s.
@@ -38,7 +39,9 @@ def spread(values: Iterable[float]) -> tuple[float, float]:
 
 
 def effects(out: Path) -> None:
-    """Pairs of mini measured on every seed (declared to help or harm, matched nulls): gain over no intermediate task, coloured by the sign declared before."""
+    """Pairs of mini measured on every seed (declared to help or harm, matched nulls):
+    gain over no intermediate task, coloured by the sign declared before.
+    """
     table = {
         (r["arm"], r["intermediate"], r["target"], r["seed"]): float(r["xx"])
         for r in rows("mini_effects.csv")
@@ -64,7 +67,8 @@ def effects(out: Path) -> None:
     axes.set_yticks(range(len(shown)), [f"{name} → {target}" for name, target in shown], fontsize=7)
     axes.set_ylim(-1, len(shown))
     axes.set_xlabel(
-        "points over no intermediate task, in languages with a dictionary: mean and 95 % t interval over pre-training seeds",
+        "points over no intermediate task, in languages with a dictionary: mean and 95 % t interval over "
+        "pre-training seeds",
         fontsize=7,
     )
     marks = [

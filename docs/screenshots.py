@@ -1,7 +1,9 @@
-"""Takes pictures of runs in the MLflow UI: ``python docs/screenshots.py [--kind search] [--store sqlite:///mlflow.db] [--out docs]``.
+"""Takes pictures of runs in the MLflow UI:
+``python docs/screenshots.py [--kind search] [--store sqlite:///mlflow.db] [--out docs]``.
 
-Needs Debian's ``chromium``. Starts a server over the store, opens the newest study (or condition, or transfer): its
-page, the runs table with its conditions unfolded, and its conditions side by side; of a search its page, and its candidates side by side.
+Needs Debian's ``chromium``. Starts a server over the store, opens the newest study (or condition, or
+transfer): its page, the runs table with its conditions unfolded, and its conditions side by side; of a search
+its page, and its candidates side by side.
 """
 
 from __future__ import annotations
@@ -25,7 +27,17 @@ from urllib.parse import quote
 
 from mlflow import MlflowClient
 
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars")  # fmt: skip
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+)
 UNFOLD = """(() => {
   const row = [...document.querySelectorAll('.ag-row')].find(row => row.textContent.includes(%s));
   const button = row && row.querySelector('button[data-component-id*="runnamecellrenderer"]');
@@ -161,7 +173,9 @@ class Browser:
         )
 
     def shoot(self, out: Path, settle: float = 3.0) -> None:
-        """The page as a PNG, once it has had twice ``settle`` seconds to draw; MLflow's assistant, if it opened, is closed."""
+        """The page as a PNG, once it has had twice ``settle`` seconds to draw;
+        MLflow's assistant, if it opened, is closed.
+        """
         time.sleep(settle)
         self.js(CLOSE)
         time.sleep(settle)
@@ -200,7 +214,8 @@ def main() -> None:
     )
     if top is None:
         raise SystemExit(
-            f"{arguments.store} holds no {' or '.join(kinds)}: make demo{'-search' if kinds == ('search',) else ''}"
+            f"{arguments.store} holds no {' or '.join(kinds)}: make "
+            f"demo{'-search' if kinds == ('search',) else ''}"
         )
     parts = [
         run

@@ -1,4 +1,6 @@
-"""What ``mlflow-xfer doctor`` says: would this environment give the tested results, and is anything left open?"""
+"""What ``mlflow-xfer doctor`` says: would this environment give the tested results,
+and is anything left open?
+"""
 
 from __future__ import annotations
 
@@ -17,6 +19,7 @@ from mlflow_xfer.tracking.names import redact
 from mlflow_xfer.tracking.store import Store
 
 CONSTRAINTS = Path(__file__).resolve().parents[1] / "constraints.txt"  # there in a checkout, not in a wheel
+RESUMABLE, LOST = "resumable here: repeat its command", "held elsewhere, or its local state is gone"
 CENTRAL = (
     "torch",
     "transformers",
@@ -69,7 +72,7 @@ def store() -> str:
         held = {path.parent.name for path in (home() / "work").glob("*/run.json")}
         lines = [f"{redact(opened.uri)}: reachable"]
         lines += [
-            f"RUNNING {run.run_id} {run.name}: {'resumable here: repeat its command' if _resumable(run.run_id) else 'held elsewhere, or its local state is gone'}"
+            f"RUNNING {run.run_id} {run.name}: {RESUMABLE if _resumable(run.run_id) else LOST}"
             for run in open_runs
         ]
         lines.append(f"{len(open_runs)} runs open, {len(held)} phases with local state")
@@ -102,7 +105,8 @@ def tools() -> str:
         [f"--env-manager {manager}", program, shutil.which(program) or "not on the PATH"]
         for manager, program in needs.items()
     ]
-    return (
-        table(["mode", "needs", "found"], rows)
-        + f"\nMLFLOW_TRACKING_URI={redact(os.environ.get('MLFLOW_TRACKING_URI', '')) or '(not set: sqlite:///mlflow.db in the current folder)'}"
+    uri = (
+        redact(os.environ.get("MLFLOW_TRACKING_URI", ""))
+        or "(not set: sqlite:///mlflow.db in the current folder)"
     )
+    return table(["mode", "needs", "found"], rows) + f"\nMLFLOW_TRACKING_URI={uri}"

@@ -1,7 +1,8 @@
 """Languages: code, name, family, script, typology, and distances between languages with their sources.
 
-The table is ``languages.csv`` beside this module (CC BY-SA 4.0; columns, sources and citations in ``languages.md``).
-It is read on first use and without pandas. A value that a source does not have is missing (``None``), never 0.
+The table is ``languages.csv`` beside this module (CC BY-SA 4.0; columns, sources and citations in
+``languages.md``). It is read on first use and without pandas. A value that a source does not have is missing
+(``None``), never 0.
 """
 
 from __future__ import annotations
@@ -18,8 +19,20 @@ from mlflow_xfer.registry import Registry, unknown
 TABLE = Path(__file__).with_name("languages.csv")
 SEE = "mlflow-xfer languages"
 
-TEXT_COLUMNS = ("name", "family", "genus", "script", "iso639_3", "macrolanguage", "glottocode", "wals_code", "uriel_code", "flores_code")  # fmt: skip
-# WALS chapters on morphology (Dryer & Haspelmath 2013): the core list and its extension; languages.md says what each is.
+TEXT_COLUMNS = (
+    "name",
+    "family",
+    "genus",
+    "script",
+    "iso639_3",
+    "macrolanguage",
+    "glottocode",
+    "wals_code",
+    "uriel_code",
+    "flores_code",
+)
+# WALS chapters on morphology (Dryer & Haspelmath 2013): the core list and its extension; languages.md says
+# what each is.
 WALS_CORE = tuple(
     f"wals_{c}" for c in ("20A", "21A", "22A", "23A", "24A", "25A", "26A", "27A", "28A", "29A", "49A")
 )
@@ -125,14 +138,14 @@ def resolve(codes: Iterable[str]) -> tuple[Language, ...]:
     return tuple(found.values())
 
 
-# -- distances ---------------------------------------------------------------------------------------------------------
+# -- distances -----------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Measure:
     """One distance between languages.
 
-    ``between(a, b)`` gives the distance from ``a`` to ``b``, or ``None`` where it is not known. ``to_english_only``:
-    the table holds this measure to English alone. A ``signed`` measure is a difference ``a - b`` (0 = the same,
-    both signs occur); the others are >= 0.
+    ``between(a, b)`` gives the distance from ``a`` to ``b``, or ``None`` where it is not known.
+    ``to_english_only``: the table holds this measure to English alone. A ``signed`` measure is a difference
+    ``a - b`` (0 = the same, both signs occur); the others are >= 0.
     """
 
     name: str
@@ -198,25 +211,74 @@ for _kind, _what in {
     "featural": "all URIEL features mixed; prefer the single kinds",
     "script": "features of the writing system",
 }.items():
-    MEASURES.add(_kind, Measure(_kind, f"angular distance to English over {_what}", URIEL, _to_english(f"uriel_{_kind}"), to_english_only=True))  # fmt: skip
+    MEASURES.add(
+        _kind,
+        Measure(
+            _kind,
+            f"angular distance to English over {_what}",
+            URIEL,
+            _to_english(f"uriel_{_kind}"),
+            to_english_only=True,
+        ),
+    )
 for _measure in (
-    Measure("wals_morphology", "share of 11 morphology chapters with different values; at least 4 shared; says 'different kind'", WALS, _share_of_differing(WALS_CORE, 4)),
-    Measure("wals_morphology_extended", "share of 20 morphology chapters with different values; at least 8 shared", WALS, _share_of_differing(WALS_EXTENDED, 8)),
-    Measure("grambank_morphology", "share of 49 bound-morphology features with different values; shared absences count as agreement", "Grambank v1.0.3 (Skirgard et al. 2023)", _to_english("grambank_morph_distance_to_english"), to_english_only=True),
-    Measure("grambank_fusion", "difference in the share of bound-morphology features that are present", "Grambank v1.0.3 (Skirgard et al. 2023)", _difference("grambank_fusion", signed=True), signed=True),
-    Measure("corpus_morphology", "absolute difference in corpus-based morphological complexity; says 'more or fewer word forms'", CORPUS, _difference("corpus_morph_complexity", signed=False)),
-    Measure("corpus_morphology_signed", "difference in corpus-based morphological complexity; up = richer in word forms", CORPUS, _difference("corpus_morph_complexity", signed=True), signed=True),
-    Measure("different_family", "1 if the families (Glottolog) differ", "Glottolog v5.1 (Hammarstrom et al. 2024)", _same("family")),
+    Measure(
+        "wals_morphology",
+        "share of 11 morphology chapters with different values; at least 4 shared; says 'different kind'",
+        WALS,
+        _share_of_differing(WALS_CORE, 4),
+    ),
+    Measure(
+        "wals_morphology_extended",
+        "share of 20 morphology chapters with different values; at least 8 shared",
+        WALS,
+        _share_of_differing(WALS_EXTENDED, 8),
+    ),
+    Measure(
+        "grambank_morphology",
+        "share of 49 bound-morphology features with different values; shared absences count as agreement",
+        "Grambank v1.0.3 (Skirgard et al. 2023)",
+        _to_english("grambank_morph_distance_to_english"),
+        to_english_only=True,
+    ),
+    Measure(
+        "grambank_fusion",
+        "difference in the share of bound-morphology features that are present",
+        "Grambank v1.0.3 (Skirgard et al. 2023)",
+        _difference("grambank_fusion", signed=True),
+        signed=True,
+    ),
+    Measure(
+        "corpus_morphology",
+        "absolute difference in corpus-based morphological complexity; says 'more or fewer word forms'",
+        CORPUS,
+        _difference("corpus_morph_complexity", signed=False),
+    ),
+    Measure(
+        "corpus_morphology_signed",
+        "difference in corpus-based morphological complexity; up = richer in word forms",
+        CORPUS,
+        _difference("corpus_morph_complexity", signed=True),
+        signed=True,
+    ),
+    Measure(
+        "different_family",
+        "1 if the families (Glottolog) differ",
+        "Glottolog v5.1 (Hammarstrom et al. 2024)",
+        _same("family"),
+    ),
     Measure("different_script", "1 if the scripts (ISO 15924) differ", "set by hand", _same("script")),
-):  # fmt: skip
+):
     MEASURES.add(_measure.name, _measure)
 
 
 def distance(a: str, b: str = "en", measure: str = "syntactic") -> float | None:
-    """Distance from language ``a`` to ``b`` (to English by default); ``None`` where the source does not have it.
+    """Distance from language ``a`` to ``b`` (to English by default);
+    ``None`` where the source does not have it.
 
     Raises:
-        XferError: unknown language or measure, or a measure that exists to English only, asked between two others.
+        XferError: unknown language or measure, or a measure that exists to English only, asked between two
+            others.
     """
     chosen, left, right = MEASURES.get(measure), get(a), get(b)
     if chosen.to_english_only and left.code != right.code and "en" not in (left.code, right.code):

@@ -1,4 +1,6 @@
-"""Every test has its own store, home and current folder: MLflow keeps its address and active run in globals."""
+"""Every test has its own store, home and current folder:
+MLflow keeps its address and active run in globals.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from tests.postgresql import postgresql  # noqa: F401 (a fixture)
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXTS = str(ROOT / "tests" / "texts")
-"""A corpus of 300 lines of English and of German, from the embedded suite: what takes seconds with all of it takes none."""
+"""A corpus of 300 lines of English and of German, from the embedded suite:
+what takes seconds with all of it takes none.
+"""
 SLOW = "slow and not nightly"
 """What `make slow` selects."""
 
@@ -68,7 +72,9 @@ def own_store(isolated, blank_store, tmp_path) -> None:
 
 @pytest.fixture
 def caches(isolated, session_folder, tmp_path) -> None:
-    """The test's home shares its caches of rows and encodings with the session: what they hold goes by content and code."""
+    """The test's home shares its caches of rows and encodings with the session:
+    what they hold goes by content and code.
+    """
     link_caches(tmp_path / "home", session_folder)
 
 

@@ -1,4 +1,6 @@
-"""A PostgreSQL server of the tests' own: in a temporary folder, on a free port of this machine, under an unprivileged user."""
+"""A PostgreSQL server of the tests' own:
+in a temporary folder, on a free port of this machine, under an unprivileged user.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,10 @@ class PostgreSQL:
         assert ran.returncode == 0, ran.stdout
 
     def start(self) -> None:
-        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off -c shared_buffers=16MB -c max_connections=60"
+        options = (
+            f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off -c "
+            f"shared_buffers=16MB -c max_connections=60"
+        )
         self._run(
             "pg_ctl",
             "-D",

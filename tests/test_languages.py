@@ -35,7 +35,9 @@ def test_missing_is_none_and_a_true_zero_is_kept():
             assert row[column] != "" and float(row[column]) == value
 
 
-@pytest.mark.parametrize(("asked", "code"), [("sw", "sw"), ("swa", "sw"), ("quy", "qu"), ("iw", "he"), ("SW", "sw"), ("deu", "de")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("asked", "code"), [("sw", "sw"), ("swa", "sw"), ("quy", "qu"), ("iw", "he"), ("SW", "sw"), ("deu", "de")]
+)
 def test_codes_aliases_and_iso_codes(asked, code):
     assert languages.get(asked).code == code
 
@@ -84,7 +86,11 @@ def test_corpus_distance_equals_the_table_and_keeps_its_sign():
         signed = languages.distance(language.code, "en", "corpus_morphology_signed")
         assert abs(signed) == pytest.approx(want, abs=2e-4)
         assert languages.distance(language.code, "en", "corpus_morphology") == abs(signed)
-    assert languages.distance("vi", "en", "corpus_morphology_signed") < 0 < languages.distance("hu", "en", "corpus_morphology_signed")  # fmt: skip
+    assert (
+        languages.distance("vi", "en", "corpus_morphology_signed")
+        < 0
+        < languages.distance("hu", "en", "corpus_morphology_signed")
+    )
 
 
 def test_every_measure_is_symmetric_or_antisymmetric_and_zero_to_itself():
@@ -117,6 +123,9 @@ def test_to_english_only_is_refused_between_others():
 
 
 def test_importing_costs_neither_pandas_nor_torch():
-    code = "import sys; from mlflow_xfer import languages; languages.known(); print([m for m in ('pandas','numpy','torch','mlflow') if m in sys.modules])"
+    code = (
+        "import sys; from mlflow_xfer import languages; languages.known(); print([m for m in "
+        "('pandas','numpy','torch','mlflow') if m in sys.modules])"
+    )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "[]"

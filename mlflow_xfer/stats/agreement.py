@@ -1,7 +1,7 @@
 """How well a cheap estimate of candidates predicts a dear one: merged weights against joint training.
 
-The unit is the candidate (the subset of tasks): intervals say what another draw of such candidates would show, given
-these models. Scores of several seeds are averaged first.
+The unit is the candidate (the subset of tasks): intervals say what another draw of such candidates would
+show, given these models. Scores of several seeds are averaged first.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class Agreement:
         kendall, spearman: of the two rankings, -1 to 1.
         error: mean absolute difference, in points.
         bias: mean of cheap - dear, in points.
-        regret: what is lost, in points of the dear estimate, by taking the candidate that the cheap one ranks first.
+        regret: what is lost, in points of the dear estimate, by taking the candidate that the cheap one ranks
+            first.
         random_regret: the same for a candidate taken at random.
     """
 
@@ -43,7 +44,11 @@ class Agreement:
     random_regret: float
 
     def __str__(self) -> str:
-        return f"Kendall {self.kendall}, Spearman {self.spearman}, error {self.error.estimate:.1f} [{self.error.low:.1f}, {self.error.high:.1f}] points, regret {self.regret:.1f} against {self.random_regret:.1f} at random (n={self.n})"
+        return (
+            f"Kendall {self.kendall}, Spearman {self.spearman}, error {self.error.estimate:.1f} "
+            f"[{self.error.low:.1f}, {self.error.high:.1f}] points, regret {self.regret:.1f} against "
+            f"{self.random_regret:.1f} at random (n={self.n})"
+        )
 
 
 def agreement(
@@ -87,7 +92,9 @@ def correlation(
     level: float,
     name: str,
 ) -> Estimate:
-    """A rank correlation with a jackknife interval over candidates, made on Fisher's scale so that it stays within ±1."""
+    """A rank correlation with a jackknife interval over candidates,
+    made on Fisher's scale so that it stays within ±1.
+    """
     n, found = len(one), measure(one, other)
     if n < FEWEST or not math.isfinite(found):
         return Estimate(

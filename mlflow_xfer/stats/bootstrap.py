@@ -1,7 +1,8 @@
 """Bootstrap over languages and examples for the models at hand: says nothing about new seeds.
 
-A percentile bootstrap over seeds is not offered: called "95 %" it covers 80 % at 3 seeds, 90 % at 5, 93 % at 10. Between languages the
-percentile interval is widened for few languages (Hesterberg 2015): by ``t(L-1) / z * sqrt(L / (L-1))``.
+A percentile bootstrap over seeds is not offered: called "95 %" it covers 80 % at 3 seeds, 90 % at 5, 93 % at
+10. Between languages the percentile interval is widened for few languages (Hesterberg 2015): by ``t(L-1) / z
+* sqrt(L / (L-1))``.
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ def example_bootstrap(
     seed: int = 0,
     level: float = 0.95,
 ) -> Estimate:
-    """Difference of two conditions given their models, resampling examples (these languages) or languages with their examples (like these).
+    """Difference of two conditions given their models,
+    resampling examples (these languages) or languages with their examples (like these).
 
-    ``frame`` has one row per example (column ``example``); both conditions must have the same examples. Scores are averaged over seeds
-    first: all seeds answer the same questions. Examples with the same name in several languages of a task are taken as translations
-    of one another and drawn together.
+    ``frame`` has one row per example (column ``example``); both conditions must have the same examples.
+    Scores are averaged over seeds first: all seeds answer the same questions. Examples with the same name in
+    several languages of a task are taken as translations of one another and drawn together.
 
     Raises:
         XferError: no examples, or examples that one condition lacks, listed.
@@ -84,8 +86,17 @@ def example_bootstrap(
         "examples": len(gap),
         "seeds": int(rows["seed"].nunique()),
     }
-    found = Estimate(float(observed), float(low), float(high), float(p), float(drawn.std(ddof=1)), level=level, n=n,
-                     population=population, method="bootstrap over " + ("examples" if population == THESE else "languages and examples"))  # fmt: skip
+    found = Estimate(
+        float(observed),
+        float(low),
+        float(high),
+        float(p),
+        float(drawn.std(ddof=1)),
+        level=level,
+        n=n,
+        population=population,
+        method="bootstrap over " + ("examples" if population == THESE else "languages and examples"),
+    )
     few = f"{len(languages)} languages: the widened bootstrap covers 93-95 %" if factor > 1.3 else ""
     return found.noted("given these models: says nothing about new seeds", few)
 
@@ -107,7 +118,9 @@ def widening(languages: int, level: float) -> float:
 
 
 def task_draws(gap: pd.DataFrame, weights: dict | None, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """Bootstrap means of one task; ``weights`` of the languages per draw, or ``None`` to resample examples."""
+    """Bootstrap means of one task; ``weights`` of the languages per draw,
+    or ``None`` to resample examples.
+    """
     table = gap.pivot(index="example", columns="language", values="gap")
     if weights is not None:  # a language brings its examples along: their noise is already in its mean
         chosen = np.stack([weights[language] for language in table.columns], 1)

@@ -1,7 +1,8 @@
-"""Does the answer hang on one language, one family, one task? And how many independent languages are there really?
+"""Does the answer hang on one language, one family,
+one task? And how many independent languages are there really?
 
-Languages of a family are not independent. Clustering by family treats the family as the unit; its effective number is what the sizes leave
-of it: XTREME-R's 50 languages are one large family and many singletons.
+Languages of a family are not independent. Clustering by family treats the family as the unit; its effective
+number is what the sizes leave of it: XTREME-R's 50 languages are one large family and many singletons.
 """
 
 from __future__ import annotations
@@ -53,10 +54,12 @@ def cluster_difference(
     cluster: Callable[[str], str] | Mapping[str, str] = family_of,
     level: float = 0.95,
 ) -> Estimate:
-    """:func:`~mlflow_xfer.stats.means.difference` with families of languages as the unit that stands for more.
+    """:func:`~mlflow_xfer.stats.means.difference` with families of languages as the unit that stands for
+    more.
 
-    Model: seed and family are crossed random factors, families weighted by their languages, df by Satterthwaite on the weights. Limits:
-    below an effective number of 4 families the interval says little (one family dominates it) and is refused.
+    Model: seed and family are crossed random factors, families weighted by their languages, df by
+    Satterthwaite on the weights. Limits: below an effective number of 4 families the interval says little
+    (one family dominates it) and is refused.
 
     Raises:
         XferError: arms that are not paired, fewer than 4 families in effect.
@@ -118,9 +121,11 @@ def leave_one_out(
     population: str = THESE,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """The difference without each language (or task, or family) in turn: columns left_out, estimate, low, high, p, flips.
+    """The difference without each language (or task, or family) in turn:
+    columns left_out, estimate, low, high, p, flips.
 
-    ``flips``: the sign changes, or the interval begins or ceases to contain 0. A check of robustness, not a test.
+    ``flips``: the sign changes, or the interval begins or ceases to contain 0. A check of robustness, not a
+    test.
     """
     if by not in GROUPS:
         raise XferError(f"Unknown grouping {by!r}.", f"Accepted: {', '.join(GROUPS)}")
@@ -140,9 +145,11 @@ def leave_one_out(
 
 
 def language_effects(frame: pd.DataFrame, condition: str, baseline: str, level: float = 0.95) -> pd.DataFrame:
-    """The difference per (task, language) with a t interval over paired seeds: columns task, language, estimate, low, high, p, q.
+    """The difference per (task, language) with a t interval over paired seeds:
+    columns task, language, estimate, low, high, p, q.
 
-    ``q``: Benjamini-Hochberg over all cells. With few seeds nearly no cell can be marked; that is not absence of an effect.
+    ``q``: Benjamini-Hochberg over all cells. With few seeds nearly no cell can be marked; that is not absence
+    of an effect.
     """
     first, second = pair(check(frame), condition, baseline)
     rows = []

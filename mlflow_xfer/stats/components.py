@@ -1,7 +1,9 @@
-"""Variance components: how much of the variation of scores comes from base checkpoints, seeds, languages and tasks.
+"""Variance components: how much of the variation of scores comes from base checkpoints,
+seeds, languages and tasks.
 
-Model: every factor and every interaction is random, independent, with mean 0; the highest interaction contains the test noise. Closed
-form (expected mean squares; Searle, Casella & McCulloch 1992, ch. 4) where every combination is present; MixedLM (REML) else.
+Model: every factor and every interaction is random, independent, with mean 0; the highest interaction
+contains the test noise. Closed form (expected mean squares; Searle, Casella & McCulloch 1992, ch. 4) where
+every combination is present; MixedLM (REML) else.
 """
 
 from __future__ import annotations
@@ -19,9 +21,11 @@ PAIR = "task and language"
 
 
 def closed_form(values: np.ndarray) -> dict[tuple[int, ...], tuple[float, float]]:
-    """``{axes: (component, df)}`` of a complete table with one axis per factor; components may come out negative.
+    """``{axes: (component, df)}`` of a complete table with one axis per factor;
+    components may come out negative.
 
-    ``component_A = sum over B containing A of (-1)^(|B|-|A|) MS_B / (N / n_A)``: the inversion of E[MS_A] = sum (N / n_B) component_B.
+    ``component_A = sum over B containing A of (-1)^(|B|-|A|) MS_B / (N / n_A)``: the inversion of E[MS_A] =
+    sum (N / n_B) component_B.
     """
     axes = [a for a in range(values.ndim) if values.shape[a] > 1]
     subsets = [s for k in range(1, len(axes) + 1) for s in combinations(axes, k)]
@@ -43,10 +47,12 @@ def closed_form(values: np.ndarray) -> dict[tuple[int, ...], tuple[float, float]
 
 
 def components(frame: pd.DataFrame, condition: str) -> pd.DataFrame:
-    """Components of one condition's scores: columns source, df, component (points^2, at least 0), raw, sd, share.
+    """Components of one condition's scores:
+    columns source, df, component (points^2, at least 0), raw, sd, share.
 
-    A negative ``raw`` estimate means: too small to tell from 0. The closed form where every combination is present; where tasks cover
-    different languages, with the pair of task and language as one factor; MixedLM where seeds lack cells.
+    A negative ``raw`` estimate means: too small to tell from 0. The closed form where every combination is
+    present; where tasks cover different languages, with the pair of task and language as one factor; MixedLM
+    where seeds lack cells.
     """
     checked = check(frame)
     rows = checked[checked["condition"] == condition]
@@ -66,10 +72,17 @@ def components(frame: pd.DataFrame, condition: str) -> pd.DataFrame:
     found = closed_form(values)
     last = tuple(range(len(present)))
     table = pd.DataFrame(
-        [(" x ".join(present[a] for a in axes) + (" (with test noise)" if axes == last else ""), df, max(raw, 0.0), raw)
-         for axes, (raw, df) in found.items()],
+        [
+            (
+                " x ".join(present[a] for a in axes) + (" (with test noise)" if axes == last else ""),
+                df,
+                max(raw, 0.0),
+                raw,
+            )
+            for axes, (raw, df) in found.items()
+        ],
         columns=["source", "df", "component", "raw"],
-    )  # fmt: skip
+    )
     return _shares(table)
 
 
@@ -81,9 +94,11 @@ def _shares(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def mixed_components(frame: pd.DataFrame, condition: str) -> pd.DataFrame:
-    """Main components by REML for tables with holes (statsmodels MixedLM, crossed effects as one group's variance components).
+    """Main components by REML for tables with holes (statsmodels MixedLM,
+    crossed effects as one group's variance components).
 
-    Slow beyond some thousand rows and prone to stop at a component of 0; a cross-check where the table is complete.
+    Slow beyond some thousand rows and prone to stop at a component of 0; a cross-check where the table is
+    complete.
     """
     try:
         from statsmodels.regression.mixed_linear_model import MixedLM

@@ -1,8 +1,9 @@
 """Which intermediate task contributes what, from scores of evaluated subsets.
 
-Two estimates. Ridge regression with pairwise terms works on whatever subsets a search evaluated, and says "cannot tell" when it predicts
-left-out subsets no better than their mean. Shapley values from random nested orders are unbiased, but need runs of their own (a search
-picks subsets by their scores, which biases Shapley values computed from them).
+Two estimates. Ridge regression with pairwise terms works on whatever subsets a search evaluated, and says
+"cannot tell" when it predicts left-out subsets no better than their mean. Shapley values from random nested
+orders are unbiased, but need runs of their own (a search picks subsets by their scores, which biases Shapley
+values computed from them).
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ SHUFFLES = 199
 
 @dataclass(frozen=True)
 class Contributions:
-    """``effects``: columns term, effect (points), low, high, vif, subsets_with. ``fit``: leave-one-subset-out R^2
-    (0 = the mean); ``p``: share of shuffled scores that are fitted as well."""
+    """``effects``: columns term, effect (points), low, high, vif, subsets_with. ``fit``: leave-one-subset-out
+    R^2 (0 = the mean); ``p``: share of shuffled scores that are fitted as well."""
 
     effects: pd.DataFrame
     verdict: str  # "ranked" or "cannot tell"
@@ -51,7 +52,9 @@ def _design(subsets: Sequence[frozenset[str]], pairs: bool) -> tuple[list[str], 
 
 
 def _solve(x: np.ndarray, penalty: float, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """``(coefficients of y, leave-one-out residuals of y)`` as matrices, for weighted ridge regression with a free intercept."""
+    """``(coefficients of y, leave-one-out residuals of y)`` as matrices,
+    for weighted ridge regression with a free intercept.
+    """
     design = np.column_stack([np.ones(len(x)), x])
     gram = (design * weights[:, None]).T @ design + penalty * np.diag([0.0, *np.ones(x.shape[1])])
     solution = np.linalg.pinv(gram) @ (design * weights[:, None]).T
@@ -60,7 +63,9 @@ def _solve(x: np.ndarray, penalty: float, weights: np.ndarray) -> tuple[np.ndarr
 
 
 def _fit(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """``(coefficients, penalty, leave-one-out R^2)`` of the columns of ``y[subset, ...]``, each with the penalty that predicts best."""
+    """``(coefficients, penalty, leave-one-out R^2)`` of the columns of ``y[subset,
+    ...]``, each with the penalty that predicts best.
+    """
     solved = [_solve(x, p, weights) for p in PENALTIES]
     errors = np.array([(weights[:, None] * (left_out @ y) ** 2).sum(0) for _, left_out in solved])
     best = errors.argmin(0)
@@ -72,7 +77,9 @@ def _fit(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray,
 
 
 def _fit_p(x: np.ndarray, y: np.ndarray, weights: np.ndarray, fit: float) -> float:
-    """How often shuffled scores are predicted as well: choosing the best penalty makes even noise look predictable now and then."""
+    """How often shuffled scores are predicted as well:
+    choosing the best penalty makes even noise look predictable now and then.
+    """
     rng = np.random.default_rng(0)
     shuffled = np.column_stack([rng.permutation(y) for _ in range(SHUFFLES)])
     return float((1 + (_fit(x, shuffled, weights)[2] >= fit).sum()) / (1 + SHUFFLES))
@@ -82,10 +89,12 @@ def ridge(frame: pd.DataFrame, *, pairs: bool = True, level: float = 0.95) -> Co
     """Average effect of adding each task (and each pair beyond its members), from scored subsets.
 
     Args:
-        frame: columns ``tasks`` (names joined by ``+`` or ``,``; empty or ``none`` for no task), ``seed``, ``score``.
+        frame: columns ``tasks`` (names joined by ``+`` or ``,``; empty or ``none`` for no task), ``seed``,
+            ``score``.
 
-    Model: score = mean + main effects + pairs + noise, coded +-1/2, coefficients shrunk (so effects are cautious); subsets weighted by
-    their seeds. Intervals: leave one seed out (jackknife), t(seeds - 1). Limits: effects hold for subsets like those evaluated.
+    Model: score = mean + main effects + pairs + noise, coded +-1/2, coefficients shrunk (so effects are
+    cautious); subsets weighted by their seeds. Intervals: leave one seed out (jackknife), t(seeds - 1).
+    Limits: effects hold for subsets like those evaluated.
 
     Raises:
         XferError: missing columns, fewer than 4 subsets.
@@ -124,10 +133,19 @@ def ridge(frame: pd.DataFrame, *, pairs: bool = True, level: float = 0.95) -> Co
     verdict = "ranked" if fit > 0 and p <= 1 - level else "cannot tell"
     if verdict == "cannot tell":
         notes.append(
-            "the regression predicts left-out subsets no better than it predicts shuffled scores, or than their mean"
+            "the regression predicts left-out subsets no better than it predicts shuffled scores, or than "
+            "their mean"
         )
-    table = pd.DataFrame({"term": terms, "effect": effects, "low": low, "high": high, "vif": _vif(x),
-                          "subsets_with": [sum(set(t.split(" x ")) <= s for s in unique) for t in terms]})  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "term": terms,
+            "effect": effects,
+            "low": low,
+            "high": high,
+            "vif": _vif(x),
+            "subsets_with": [sum(set(t.split(" x ")) <= s for s in unique) for t in terms],
+        }
+    )
     table = table.sort_values("effect", ascending=False, ignore_index=True)
     return Contributions(
         table, verdict, float(fit), p, rank, len(terms), len(unique), float(penalty), tuple(notes)
@@ -166,8 +184,9 @@ def shapley(frame: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """Shapley values from random nested orders: columns task, value, low, high, orders.
 
     Args:
-        frame: columns ``order`` (an id), ``position`` (0 = before any task), ``task`` (the one added; ignored at 0), ``score``; each order
-            is complete, from no task to all. Orders are drawn at random; each has its own seed, or all seeds alike.
+        frame: columns ``order`` (an id), ``position`` (0 = before any task), ``task`` (the one added; ignored
+            at 0), ``score``; each order is complete, from no task to all. Orders are drawn at random; each
+            has its own seed, or all seeds alike.
 
     Unit: the order. Unbiased for any score (Castro, Gómez & Tejada 2009); intervals are t over orders.
 

@@ -1,8 +1,9 @@
 """Morphological complexity measured on parallel texts, on the same scale as the language table's.
 
-Method of the table (``languages.md``): tokens are lower-cased runs of letters and marks, apostrophes kept inside, hyphens split, runs
-with digits dropped; four measures; first principal component over the table's languages (91 % of variance). Up = richer in word forms.
-The texts must be translations of one another: vocabulary and length differ between topics more than between languages.
+Method of the table (``languages.md``): tokens are lower-cased runs of letters and marks, apostrophes kept
+inside, hyphens split, runs with digits dropped; four measures; first principal component over the table's
+languages (91 % of variance). Up = richer in word forms. The texts must be translations of one another:
+vocabulary and length differ between topics more than between languages.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ _RUN = re.compile(r"[^\W_](?:[^\W_]|['’ʼ](?=[^\W_])|\u200c|\u200d)*", re.UNIC
 
 def tokens(text: str) -> list[str]:
     """Lower-cased words of a text: runs of letters and combining marks, without runs that hold a digit."""
-    # \w leaves out combining marks (category M), which belong to the word in many scripts: mark them as letters first.
+    # \w leaves out combining marks (category M), which belong to the word in many scripts: mark them as
+    # letters first.
     plain = "".join("ˑ" if unicodedata.category(c).startswith("M") else c for c in text)
     found = []
     for match in _RUN.finditer(plain):
@@ -39,7 +41,9 @@ def tokens(text: str) -> list[str]:
 
 
 def moving_ttr(words: Sequence[str], window: int = WINDOW) -> float:
-    """Moving-average type-token ratio (Covington & McFall 2010): mean share of different words in every window."""
+    """Moving-average type-token ratio (Covington & McFall 2010):
+    mean share of different words in every window.
+    """
     if len(words) < window:
         return math.nan
     counts = Counter(words[:window])
@@ -54,7 +58,9 @@ def moving_ttr(words: Sequence[str], window: int = WINDOW) -> float:
 
 
 def entropy(words: Sequence[str]) -> float:
-    """Unigram entropy in bits of the first 10,000 words (depends on how many there are, hence a fixed number)."""
+    """Unigram entropy in bits of the first 10,000 words (depends on how many there are,
+    hence a fixed number).
+    """
     counts = np.array(list(Counter(words[:ENTROPY_TOKENS]).values()), float)
     share = counts / counts.sum()
     return float(-(share * np.log2(share)).sum())
@@ -71,7 +77,9 @@ def word_length(words: Sequence[str]) -> float:
 
 @lru_cache(maxsize=1)
 def _scale() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean and sd of the four measures over the table's languages, and the weights of the standardised first component."""
+    """Mean and sd of the four measures over the table's languages,
+    and the weights of the standardised first component.
+    """
     every = [[one.value(m) for m in MEASURES] for one in languages.table().values()]
     rows = np.array([values for values in every if None not in values], float)
     mean, sd = rows.mean(0), rows.std(0, ddof=1)
@@ -82,23 +90,27 @@ def _scale() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def complexity(measures: Sequence[float]) -> float:
-    """The four measures (in the order of ``MEASURES``) on the table's principal component (mean 0, sd 1 over its languages)."""
+    """The four measures (in the order of ``MEASURES``) on the table's principal component (mean 0,
+    sd 1 over its languages).
+    """
     mean, sd, axis = _scale()
     return float(((np.asarray(measures, float) - mean) / sd) @ axis)
 
 
 def measure(texts: Mapping[str, Sequence[str]], *, reference: str = "en") -> pd.DataFrame:
-    """Corpus measures of parallel texts: columns language, sentences, tokens, the four measures, complexity, distance, note.
+    """Corpus measures of parallel texts: columns language, sentences,
+    tokens, the four measures, complexity, distance, note.
 
     Args:
         texts: sentences per language code, sentence i of each a translation of sentence i of the others.
         reference: the language that ratios and ``distance`` refer to (the table uses English).
 
-    ``complexity`` is comparable with the table's column from 10,000 words on; below that only between the languages given here (a note
-    says so); unsegmented languages get no token measures.
+    ``complexity`` is comparable with the table's column from 10,000 words on; below that only between the
+    languages given here (a note says so); unsegmented languages get no token measures.
 
     Raises:
-        XferError: unknown languages, texts of different length, an empty text, no reference text: all at once.
+        XferError: unknown languages, texts of different length, an empty text, no reference text: all at
+            once.
     """
     problems = Problems()
     for code in texts:

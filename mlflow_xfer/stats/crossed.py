@@ -1,9 +1,11 @@
-"""Variance of a mean over crossed random factors, on arrays; the arithmetic behind :mod:`mlflow_xfer.stats.means`.
+"""Variance of a mean over crossed random factors, on arrays;
+the arithmetic behind :mod:`mlflow_xfer.stats.means`.
 
-Arrays are ``[..., base, seed, language]``: leading axes are independent data sets, so that a simulation of thousands of tables is
-one call. Model: ``x_bsl = mu + base_b + seed_s + language_l + two-way interactions + rest``, every term with mean 0; factors that are
-not random contribute nothing to the variance. In a balanced table the components are those of the crossed ANOVA (Searle, Casella &
-McCulloch 1992, ch. 4); with unequal language weights they are its weighted analogue.
+Arrays are ``[..., base, seed, language]``: leading axes are independent data sets, so that a simulation of
+thousands of tables is one call. Model: ``x_bsl = mu + base_b + seed_s + language_l + two-way interactions +
+rest``, every term with mean 0; factors that are not random contribute nothing to the variance. In a balanced
+table the components are those of the crossed ANOVA (Searle, Casella & McCulloch 1992, ch. 4); with unequal
+language weights they are its weighted analogue.
 """
 
 from __future__ import annotations
@@ -23,9 +25,11 @@ NAMES = {BASE: "base seed", SEED: "seed", LANGUAGE: "language"}
 class Spread:
     """Variance of a mean and where it comes from.
 
-    ``variance``: of the mean, ``[...]``. ``mains``: one ``(weight [...], df)`` per random factor for the quantile: the factor's
-    cluster variance where its component is positive, else 0. ``rest``: ``(weight, df)`` where all are 0. ``components``: by name.
-    ``alone``: ``(variance, df)`` of t intervals that this one must contain: seeds alone, when languages are a sample too.
+    ``variance``: of the mean, ``[...]``. ``mains``: one ``(weight [...], df)`` per random factor for the
+    quantile: the factor's cluster variance where its component is positive, else 0. ``rest``: ``(weight,
+    df)`` where all are 0. ``components``: by name.
+    ``alone``: ``(variance, df)`` of t intervals that this one must contain: seeds alone, when languages are a
+    sample too.
     """
 
     mean: np.ndarray
@@ -46,11 +50,13 @@ class Spread:
     def quantile(self, p: np.ndarray | float) -> np.ndarray:
         """The two-sided ``1 - p`` quantile of ``|mean - mu| / se``.
 
-        One factor: Student's. Several: between Satterthwaite's quantile, right where the factors have equally many levels, and Student's
-        quantiles weighted by the factors' variances (Cochran & Cox 1957, §4.14), right where they have very different numbers: at 3 seeds x
-        40 languages with equal components Satterthwaite's covers 92 %, the weighted one 95 %; at 5 x 5 it is the other way round, 95 and 98 %.
-        The weight of the latter is ``1 - min(df) / max(df)`` (chosen by simulation: ``benchmarks/coverage.py``). An interval for languages
-        like these is never narrower than the one for these languages.
+        One factor: Student's. Several: between Satterthwaite's quantile, right where the factors have equally
+        many levels, and Student's quantiles weighted by the factors' variances (Cochran & Cox 1957, §4.14),
+        right where they have very different numbers: at 3 seeds x 40 languages with equal components
+        Satterthwaite's covers 92 %, the weighted one 95 %; at 5 x 5 it is the other way round, 95 and 98 %.
+        The weight of the latter is ``1 - min(df) / max(df)`` (chosen by simulation:
+        ``benchmarks/coverage.py``). An interval for languages like these is never narrower than the one for
+        these languages.
         """
         p = np.asarray(p)
         inner = -special.stdtrit(self.rest[1], p / 2)
@@ -87,10 +93,12 @@ class Spread:
 
 
 def unequal(weights: np.ndarray) -> tuple[np.ndarray, float]:
-    """``(k, df)`` such that ``sum k_i (x_i - mean)^2`` estimates the variance of the mean weighted by ``weights``.
+    """``(k, df)`` such that ``sum k_i (x_i - mean)^2`` estimates the variance of the mean weighted by
+    ``weights``.
 
-    Unbiased where members vary alike, with Satterthwaite's df of that quadratic form (Bell & McCaffrey 2002); equal weights give
-    ``1 / (n (n - 1))`` and ``n - 1``. Where heavy members vary less (a large family averages more languages) it errs to the safe side.
+    Unbiased where members vary alike, with Satterthwaite's df of that quadratic form (Bell & McCaffrey 2002);
+    equal weights give ``1 / (n (n - 1))`` and ``n - 1``. Where heavy members vary less (a large family
+    averages more languages) it errs to the safe side.
     """
     w = np.asarray(weights, float)
     if len(w) < 2:
@@ -106,7 +114,8 @@ def spread(x: np.ndarray, random: Sequence[int], weights: np.ndarray | None = No
 
     Args:
         x: ``[..., base, seed, language]``, no missing values.
-        random: which of ``BASE``, ``SEED``, ``LANGUAGE`` stand for more than themselves; each needs at least two levels.
+        random: which of ``BASE``, ``SEED``, ``LANGUAGE`` stand for more than themselves; each needs at least
+            two levels.
         weights: of the languages, summing to 1; equal by default.
     """
     x = np.asarray(x, float)
@@ -118,7 +127,9 @@ def spread(x: np.ndarray, random: Sequence[int], weights: np.ndarray | None = No
     k, df[LANGUAGE] = unequal(w)
 
     def cluster_variance(axes: tuple[int, ...]) -> np.ndarray:
-        """Variance of the mean from independent clusters = cells of ``axes``, the effects of their sub-cells removed."""
+        """Variance of the mean from independent clusters = cells of ``axes``,
+        the effects of their sub-cells removed.
+        """
         z = x
         for axis in (BASE, SEED):
             z = z - z.mean(axis, keepdims=True) if axis in axes else z.mean(axis, keepdims=True)
@@ -146,7 +157,9 @@ def spread(x: np.ndarray, random: Sequence[int], weights: np.ndarray | None = No
 
 
 def welch(first: Spread, second: Spread) -> Spread:
-    """The spread of ``first.mean - second.mean`` for independent arms, each with one random factor (Welch 1947)."""
+    """The spread of ``first.mean - second.mean`` for independent arms,
+    each with one random factor (Welch 1947).
+    """
     (wa, dfa), (wb, dfb) = first.mains[0], second.mains[0]
     variance = first.variance + second.variance
     with np.errstate(divide="ignore", invalid="ignore"):

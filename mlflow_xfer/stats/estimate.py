@@ -1,4 +1,6 @@
-"""What every function of this package returns for a quantity: estimate, interval, p, and on what they rest."""
+"""What every function of this package returns for a quantity:
+estimate, interval, p, and on what they rest.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,10 @@ LIKE_THESE = "languages like these"
 class Estimate:
     """An estimate with its interval.
 
-    ``low``, ``high`` and ``p`` (two-sided, against 0) are ``nan`` where the data allow none; ``notes`` then says why, and
-    carries every warning about the method. ``df``: degrees of freedom behind ``se`` (Satterthwaite where mixed).
-    ``parts``: variance of the estimate by source. ``n``: counts of seeds, base seeds, languages, tasks.
+    ``low``, ``high`` and ``p`` (two-sided, against 0) are ``nan`` where the data allow none; ``notes`` then
+    says why, and carries every warning about the method. ``df``: degrees of freedom behind ``se``
+    (Satterthwaite where mixed). ``parts``: variance of the estimate by source. ``n``: counts of seeds, base
+    seeds, languages, tasks.
     """
 
     estimate: float

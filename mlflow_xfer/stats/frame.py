@@ -1,8 +1,9 @@
 """Tidy score tables: what the functions of this package take, and the checks that keep unlike numbers apart.
 
-A tidy frame has one row per score with the columns ``condition``, ``task``, ``language``, ``seed``, ``score`` (0-100), and
-optionally ``base_seed`` (0 where absent), ``n`` (test examples), ``example`` (then a row is one example's score), ``low`` and
-``high`` (the score's own interval), and ``suite``, ``protocol``, ``metric``: what must not differ within one comparison.
+A tidy frame has one row per score with the columns ``condition``, ``task``, ``language``, ``seed``, ``score``
+(0-100), and optionally ``base_seed`` (0 where absent), ``n`` (test examples), ``example`` (then a row is one
+example's score), ``low`` and ``high`` (the score's own interval), and ``suite``, ``protocol``, ``metric``:
+what must not differ within one comparison.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ def _scale_problems(frame: pd.DataFrame, problems: Problems) -> None:
     top = frame.groupby(["condition", "task"], observed=True)["score"].max().unstack()
     fractions = (top <= 1) & (top > 0)
     mixed = fractions.any(axis=None) and (top > 1.5).any(axis=None)
-    # A task where nobody exceeds 1 can be a hard task; a condition or task that does so against the others is another scale.
+    # A task where nobody exceeds 1 can be a hard task; a condition or task that does so against the others is
+    # another scale.
     by_task = fractions.loc[:, fractions.any() & (top > 1.5).any()]
     guilty = [(c, t) for t in by_task for c in by_task.index[by_task[t]]]
     if mixed and guilty:
@@ -56,8 +58,9 @@ def check(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with ``base_seed`` filled in and examples averaged, after every check.
 
     Raises:
-        XferError: all faults at once, each with the rows: missing columns, scores that are no numbers or outside 0-100, 0-1 beside
-            0-100, duplicate cells, two suites or protocols, two metrics for one task.
+        XferError: all faults at once, each with the rows: missing columns, scores that are no numbers or
+            outside 0-100, 0-1 beside 0-100, duplicate cells, two suites or protocols, two metrics for one
+            task.
     """
     lacking = [c for c in REQUIRED if c not in frame.columns]
     if lacking:
@@ -86,7 +89,8 @@ def check(frame: pd.DataFrame) -> pd.DataFrame:
     twice = frame[frame.duplicated(unit, keep=False)]
     if len(twice):
         problems.add(
-            f"{len(twice)} rows are duplicates of a cell:\n{quote(twice.sort_values(unit), [*unit, 'score'])}",
+            f"{len(twice)} rows are duplicates of a "
+            f"cell:\n{quote(twice.sort_values(unit), [*unit, 'score'])}",
             "One score per condition, task, language and seed: name the runs, or keep the latest.",
         )
     if "suite" in frame and frame["suite"].nunique(dropna=False) > 1:
@@ -102,7 +106,8 @@ def check(frame: pd.DataFrame) -> pd.DataFrame:
         ].drop_duplicates()
         if len(rows):
             problems.add(
-                f"Different protocols (how checkpoints were selected, shots, training set) in one comparison:\n{quote(rows, ['condition', 'task', 'protocol'])}",
+                "Different protocols (how checkpoints were selected, shots, training set) in one "
+                f"comparison:\n{quote(rows, ['condition', 'task', 'protocol'])}",
                 "Compare them in separate reports, or keep one.",
             )
     if "metric" in frame:
@@ -110,7 +115,8 @@ def check(frame: pd.DataFrame) -> pd.DataFrame:
         for task in several[several > 1].index:
             rows = frame.loc[frame["task"] == task, ["condition", "task", "metric"]].drop_duplicates()
             problems.add(
-                f"Task {task!r} is scored by different metrics:\n{quote(rows, ['condition', 'task', 'metric'])}"
+                f"Task {task!r} is scored by different "
+                f"metrics:\n{quote(rows, ['condition', 'task', 'metric'])}"
             )
     _scale_problems(frame, problems)
     problems.raise_if_any()
@@ -127,7 +133,8 @@ def average_examples(frame: pd.DataFrame) -> pd.DataFrame:
 class Cells:
     """One condition's complete block ``values[base, seed, unit]``; a unit is a (task, language) pair.
 
-    ``weights`` of the units sum to 1: tasks weigh the same, languages within a task weigh the same (XTREME's average).
+    ``weights`` of the units sum to 1: tasks weigh the same, languages within a task weigh the same (XTREME's
+    average).
     """
 
     condition: str
@@ -155,8 +162,8 @@ class Cells:
     def by_language(self) -> tuple[np.ndarray, np.ndarray]:
         """``(x[base, seed, language], weights[language])`` with the same mean per base and seed as the units.
 
-        Where tasks cover different languages, a language's value is the grand mean plus its weighted deviations from its tasks'
-        means: so that a language of easy tasks does not look good.
+        Where tasks cover different languages, a language's value is the grand mean plus its weighted
+        deviations from its tasks' means: so that a language of easy tasks does not look good.
         """
         place = [{name: i for i, name in enumerate(names)} for names in (self.tasks, self.languages)]
         task_of, language_of = (np.array([place[axis][unit[axis]] for unit in self.units]) for axis in (0, 1))
@@ -194,7 +201,8 @@ def cells(frame: pd.DataFrame, condition: str, units: list[tuple[str, str]] | No
         wide.sort_index(axis=1) if units is None else wide.reindex(columns=pd.MultiIndex.from_tuples(units))
     )
     bases, seeds = (sorted(wide.index.get_level_values(i).unique()) for i in (0, 1))
-    # Seeds numbered apart per base are nested, not crossed: each base keeps its own, and they are lined up by rank.
+    # Seeds numbered apart per base are nested, not crossed: each base keeps its own, and they are lined up by
+    # rank.
     per_base = [wide.xs(base, level=0) for base in bases]
     if len({len(block) for block in per_base}) == 1 and len(per_base[0]) < len(seeds):
         seeds = tuple(range(len(per_base[0])))
@@ -208,7 +216,8 @@ def cells(frame: pd.DataFrame, condition: str, units: list[tuple[str, str]] | No
         )
         raise XferError(
             f"{len(rows)} cells are missing:\n{quote(rows, KEY)}",
-            "Every condition needs every language with every seed: run them, or leave the language, task or seed out.",
+            "Every condition needs every language with every seed: run them, or leave the language, task or "
+            "seed out.",
         )
     found = tuple((str(t), str(language)) for t, language in wide.columns)
     return Cells(str(condition), values, unit_weights(found), found, tuple(bases), tuple(seeds))
@@ -234,7 +243,8 @@ def pair(frame: pd.DataFrame, condition: str, baseline: str) -> tuple[Cells, Cel
     if only:
         rows = pd.DataFrame(only, columns=["condition", "task", "language"])
         raise XferError(
-            f"{len(rows)} cells exist in one condition only:\n{quote(rows, ['condition', 'task', 'language'])}",
+            f"{len(rows)} cells exist in one condition "
+            f"only:\n{quote(rows, ['condition', 'task', 'language'])}",
             "Compare conditions on the same tasks and languages.",
         )
     units = sorted(sets[condition])

@@ -1,7 +1,7 @@
 """Differences of differences, and effects that depend on a property of the language or of the model.
 
-The unit of inference is stated per function: seeds for contrasts of conditions, seeds and languages for a slope over languages, models
-for a slope over model sizes.
+The unit of inference is stated per function: seeds for contrasts of conditions, seeds and languages for a
+slope over languages, models for a slope over model sizes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from mlflow_xfer.stats.power import minimum_detectable
 def combination(
     frame: pd.DataFrame, coefficients: Mapping[str, float], *, population: str = THESE, level: float = 0.95
 ) -> Estimate:
-    """A weighted sum of conditions (a planned contrast), within seeds; all conditions must share tasks, languages and seeds.
+    """A weighted sum of conditions (a planned contrast), within seeds;
+    all conditions must share tasks, languages and seeds.
 
     Raises:
         XferError: conditions with different seeds, or faults of the table.
@@ -81,9 +82,11 @@ def _covariates(languages: Sequence[str], covariate: Mapping, adjust: Mapping[st
 
 
 def slope_spread(x: np.ndarray, covariates: np.ndarray, languages_vary: bool) -> crossed.Spread:
-    """Slope of ``x[..., base, seed, language]`` on the first column of ``covariates[language, k]``, adjusted for the others.
+    """Slope of ``x[..., base, seed, language]`` on the first column of ``covariates[language, k]``, adjusted
+    for the others.
 
-    Random factors: seeds (each has its own slope), base seeds where several, and with ``languages_vary`` the languages' own deviations.
+    Random factors: seeds (each has its own slope), base seeds where several, and with ``languages_vary`` the
+    languages' own deviations.
     """
     design = np.column_stack([np.ones(len(covariates)), covariates])
     projector = np.linalg.pinv(design)
@@ -129,16 +132,20 @@ def covariate_slope(
     exclude: Sequence[str] = ("en",),
     level: float = 0.95,
 ) -> Estimate:
-    """How the difference to the baseline (or the score) changes with a property of the language: points per sd (or per unit).
+    """How the difference to the baseline (or the score) changes with a property of the language:
+    points per sd (or per unit).
 
     Args:
         covariate: value per language, e.g. its distance to English.
         adjust: further values per language that are held constant (log pre-training size, fertility).
         missing: ``refuse`` or ``drop`` languages with an unknown value.
-        exclude: languages left out; English, whose distance is 0 by definition and which the model was trained on.
+        exclude: languages left out; English, whose distance is 0 by definition and which the model was
+            trained on.
 
-    Model: ``d_sl = a_s + (b + b_s) x_l + language_l + noise``; unit: seeds x languages (Student's t weighted over the two).
-    Limits: with 10 languages an effect of 1 point per sd is found in about 1 of 5 cases (language sd 2): see ``detectable``.
+    Model: ``d_sl = a_s + (b + b_s) x_l + language_l + noise``; unit: seeds x languages (Student's t weighted
+        over the two).
+    Limits: with 10 languages an effect of 1 point per sd is found in about 1 of 5 cases (language sd 2): see
+        ``detectable``.
 
     Raises:
         XferError: unknown values, listed; too few languages; a covariate that does not vary.
@@ -171,7 +178,8 @@ def slope_of(
     keep, columns, dropped = _covariates(block.languages, covariate, adjust, missing)
     if len(keep) < 4 + len(adjust):
         raise XferError(
-            f"{len(keep)} languages have a value; a slope with {len(adjust)} adjustments needs at least {4 + len(adjust)}.",
+            f"{len(keep)} languages have a value; a slope with {len(adjust)} adjustments needs at least "
+            f"{4 + len(adjust)}.",
             "Choose another covariate, or more languages.",
         )
     if np.ptp(columns[:, 0]) == 0:
@@ -238,15 +246,18 @@ def difference_block(
 
 
 def size_slope(effects: Mapping[float, float], level: float = 0.95) -> Estimate:
-    """Slope of an effect (points) over log10(parameters); ``effects`` maps a number of parameters to the effect there. Unit: the model.
+    """Slope of an effect (points) over log10(parameters);
+    ``effects`` maps a number of parameters to the effect there. Unit: the model.
 
     Raises:
-        XferError: fewer than five sizes. With three, a bootstrap's "95 %" interval covers 18 % when models deviate from the line by 1.5
-            points, because what varies is the model; compare sizes pairwise instead.
+        XferError: fewer than five sizes. With three, a bootstrap's "95 %" interval covers 18 % when models
+            deviate from the line by 1.5 points, because what varies is the model; compare sizes pairwise
+            instead.
     """
     if len(effects) < 5:
         raise XferError(
-            f"A slope over {len(effects)} model sizes cannot be tested (a '95 %' bootstrap interval covers 18 % at three sizes).",
+            f"A slope over {len(effects)} model sizes cannot be tested (a '95 %' bootstrap interval covers "
+            "18 % at three sizes).",
             "Give at least 5 sizes, or compare sizes pairwise.",
         )
     x, y = np.log10(np.array(list(effects))), np.array(list(effects.values()), float)

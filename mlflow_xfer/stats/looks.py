@@ -1,7 +1,8 @@
 """Stopping a replicated trial early, with the looks paid for.
 
-Looking at a t-test after every seed raises its error rate (18.5 % instead of 5 % over ten looks, ``statistics.md``); here the level is
-divided by the number of looks (Bonferroni), so the chance that a trial as good as the best one is ever stopped stays under ``alpha``.
+Looking at a t-test after every seed raises its error rate (18.5 % instead of 5 % over ten looks,
+``statistics.md``); here the level is divided by the number of looks (Bonferroni), so the chance that a trial
+as good as the best one is ever stopped stays under ``alpha``.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ def hopeless(
     looks: int,
     alpha: float = 0.1,
 ) -> bool:
-    """Whether the mean behind ``values`` is below the mean behind ``best``, at level ``alpha / looks`` (one-sided).
+    """Whether the mean behind ``values`` is below the mean behind ``best``,
+    at level ``alpha / looks`` (one-sided).
 
     Args:
         values: scores of the seeds that the trial has run so far.

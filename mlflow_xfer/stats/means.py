@@ -1,12 +1,14 @@
 """Means and differences with intervals that hold with few seeds.
 
-Two populations. *These languages*: the languages (and tasks) are the ones of interest, the seeds (and base models, where several)
-stand for more; the interval is Student's t on per-seed means. *Languages like these*: languages are a sample too; seed and language
-are crossed random factors (ANOVA, Satterthwaite 1946; Searle, Casella & McCulloch 1992). Tasks are always these tasks.
+Two populations. *These languages*: the languages (and tasks) are the ones of interest, the seeds (and base
+models, where several) stand for more; the interval is Student's t on per-seed means. *Languages like these*:
+languages are a sample too; seed and language are crossed random factors (ANOVA, Satterthwaite 1946; Searle,
+Casella & McCulloch 1992). Tasks are always these tasks.
 
-Measured (``benchmarks/coverage.py``, results in ``benchmarks/coverage.md``): both cover 93-97 % with normal and t-distributed effects at
-3, 5 and 10 seeds and 5, 10 and 40 languages, up to 99 % where a component is truly zero or base checkpoints are several. Limits: strongly skewed seed effects
-(exponential) bring 3 seeds down to 86-92 %; one seed gives no interval.
+Measured (``benchmarks/coverage.py``, results in ``benchmarks/coverage.md``): both cover 93-97 % with normal
+and t-distributed effects at 3, 5 and 10 seeds and 5, 10 and 40 languages, up to 99 % where a component is
+truly zero or base checkpoints are several. Limits: strongly skewed seed effects (exponential) bring 3 seeds
+down to 86-92 %; one seed gives no interval.
 """
 
 from __future__ import annotations
@@ -55,13 +57,16 @@ def estimate(spread: crossed.Spread, level: float, **about) -> Estimate:
     )
     if len(spread.mains) > 1 and all(float(w) == 0 for w, _ in spread.mains):
         return found.noted(
-            "seed and language effects are indistinguishable from noise: the interval is conservative (covers 98-99 %)"
+            "seed and language effects are indistinguishable from noise: the interval is conservative "
+            "(covers 98-99 %)"
         )
     return found
 
 
 def random_factors(block: Cells, population: str) -> tuple[int, ...]:
-    """The axes that stand for more than themselves: seeds, base checkpoints where several, languages on request."""
+    """The axes that stand for more than themselves:
+    seeds, base checkpoints where several, languages on request.
+    """
     if population not in (THESE, LIKE_THESE):
         raise XferError(f"Unknown population {population!r}.", f"Accepted: {THESE!r}, {LIKE_THESE!r}")
     axes = [crossed.BASE] if len(block.bases) > 1 else []
@@ -106,7 +111,9 @@ def mean(frame: pd.DataFrame, condition: str, *, population: str = THESE, level:
 
 
 def paired(first: Cells, second: Cells) -> bool:
-    """Whether two blocks share their seeds and base seeds: then differences are taken within them (common random numbers)."""
+    """Whether two blocks share their seeds and base seeds:
+    then differences are taken within them (common random numbers).
+    """
     return first.seeds == second.seeds and first.bases == second.bases and first.units == second.units
 
 

@@ -1,8 +1,8 @@
 """Many questions, many looks, many candidates: corrections for each.
 
-Holm over the contrasts that were registered as primary before the first run (controls the chance of any false claim); Benjamini-Hochberg
-over cells of a table (controls the share of false ones among those marked); an e-process or a spending plan for sequential looks; fresh
-seeds for winners.
+Holm over the contrasts that were registered as primary before the first run (controls the chance of any false
+claim); Benjamini-Hochberg over cells of a table (controls the share of false ones among those marked); an
+e-process or a spending plan for sequential looks; fresh seeds for winners.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ def _p_values(values: Sequence[float]) -> np.ndarray:
 
 
 def holm(values: Sequence[float]) -> np.ndarray:
-    """Adjusted p-values (Holm 1979), valid under any dependence. ``nan`` stays ``nan`` but counts as a test made."""
+    """Adjusted p-values (Holm 1979), valid under any dependence.
+    ``nan`` stays ``nan`` but counts as a test made.
+    """
     p = _p_values(values)
     order = np.argsort(np.where(np.isnan(p), 1.0, p), kind="stable")
     filled = np.where(np.isnan(p), 1.0, p)[order]
@@ -38,7 +40,9 @@ def holm(values: Sequence[float]) -> np.ndarray:
 
 
 def benjamini_hochberg(values: Sequence[float]) -> np.ndarray:
-    """Adjusted p-values (Benjamini & Hochberg 1995), valid for independent or positively dependent tests; ``nan`` as in :func:`holm`."""
+    """Adjusted p-values (Benjamini & Hochberg 1995), valid for independent or positively dependent tests;
+    ``nan`` as in :func:`holm`.
+    """
     p = _p_values(values)
     order = np.argsort(np.where(np.isnan(p), 1.0, p), kind="stable")
     filled = np.where(np.isnan(p), 1.0, p)[order]
@@ -51,9 +55,10 @@ def benjamini_hochberg(values: Sequence[float]) -> np.ndarray:
 def e_process(differences: Sequence[float] | np.ndarray, effect_sd: float = 1.0) -> np.ndarray:
     """e-values after each paired seed: look whenever you like, stop when one exceeds 20 (= 1 / .05).
 
-    The likelihood ratio of a normal effect size with standard deviation ``effect_sd`` against no effect, invariant in scale (Gönen et al.
-    2005; an e-process by Pérez-Ortiz, Lardy, de Heide & Grünwald 2024): under no effect the chance that it ever exceeds ``1/a`` is at
-    most ``a``. Model: independent normal differences. Rows of a 2-d array are separate sequences.
+    The likelihood ratio of a normal effect size with standard deviation ``effect_sd`` against no effect,
+    invariant in scale (Gönen et al. 2005; an e-process by Pérez-Ortiz, Lardy, de Heide & Grünwald 2024):
+    under no effect the chance that it ever exceeds ``1/a`` is at most ``a``. Model: independent normal
+    differences. Rows of a 2-d array are separate sequences.
 
     Returns:
         e-values of the same shape; 1 at the first seed, which says nothing about its own scale.
@@ -70,7 +75,8 @@ def e_process(differences: Sequence[float] | np.ndarray, effect_sd: float = 1.0)
 
 
 def spending(looks: int, level: float = 0.95, shape: float = 2.0) -> np.ndarray:
-    """Significance level of each planned look: ``alpha * (k/K)^shape`` spent by look k (Kim & DeMets 1987), summed by Bonferroni.
+    """Significance level of each planned look:
+    ``alpha * (k/K)^shape`` spent by look k (Kim & DeMets 1987), summed by Bonferroni.
 
     Valid for any test and any dependence between looks; conservative for that reason.
     """
@@ -92,7 +98,8 @@ class Confirmed:
 
 
 def confirm(selected: dict[str, float], fresh: dict[str, Estimate], level: float = 0.95) -> list[Confirmed]:
-    """Winners, best confirmed first, with intervals that hold for all of them at once (Bonferroni) and Holm-corrected p.
+    """Winners, best confirmed first, with intervals that hold for all of them at once (Bonferroni) and
+    Holm-corrected p.
 
     Args:
         selected: the difference to the baseline by which each was chosen (too good by construction: it won).

@@ -1,4 +1,6 @@
-"""Exact tests at seed level: no distribution is assumed, but few seeds allow only coarse p-values (3 paired seeds: at best .25)."""
+"""Exact tests at seed level: no distribution is assumed,
+but few seeds allow only coarse p-values (3 paired seeds: at best .25).
+"""
 
 from __future__ import annotations
 
@@ -22,19 +24,23 @@ def _p(observed: float, null: np.ndarray, tolerance: float) -> float:
 def sign_flip(differences: np.ndarray, *, seed: int = 0) -> float:
     """Two-sided p of a mean of paired differences, flipping signs (Fisher 1935); exact up to 16 pairs.
 
-    Assumes that differences are symmetric about 0 under the hypothesis: true where arms are exchangeable within a seed.
+    Assumes that differences are symmetric about 0 under the hypothesis: true where arms are exchangeable
+    within a seed.
     """
     d = np.asarray(differences, float)
     if len(d) <= 16:
         signs = np.array(list(product((1, -1), repeat=len(d))))
-    else:  # the identity counts as one of them: then the p-value is valid, not only nearly so (Phipson & Smyth 2010)
+    # the identity counts as one of them: then the p-value is valid, not only nearly so (Phipson & Smyth 2010)
+    else:
         signs = np.random.default_rng(seed).choice((1, -1), size=(EXACT, len(d)))
         signs[0] = 1
     return _p(d.mean(), signs @ d / len(d), 1e-9 * (1 + np.abs(d).max()))
 
 
 def two_sample(first: np.ndarray, second: np.ndarray, *, seed: int = 0) -> float:
-    """Two-sided p of a difference of means of independent arms, relabelling (Fisher 1935); exact up to 65,536 relabellings."""
+    """Two-sided p of a difference of means of independent arms, relabelling (Fisher 1935);
+    exact up to 65,536 relabellings.
+    """
     a, b = np.asarray(first, float), np.asarray(second, float)
     both, n = np.concatenate([a, b]), len(a)
     choices = list(_choices(len(both), n, seed))
@@ -59,7 +65,9 @@ def _choices(total: int, n: int, seed: int):
 
 
 def smallest_p(first: int, second: int | None = None) -> float:
-    """The smallest two-sided p that ``first`` pairs (or two arms of ``first`` and ``second`` seeds) can reach."""
+    """The smallest two-sided p that ``first`` pairs (or two arms of ``first`` and ``second`` seeds) can
+    reach.
+    """
     if second is None:
         return min(1.0, 2.0 ** (1 - first))
     count = 1.0
@@ -69,7 +77,8 @@ def smallest_p(first: int, second: int | None = None) -> float:
 
 
 def permutation_test(frame: pd.DataFrame, condition: str, baseline: str) -> Estimate:
-    """Exact seed-level test of no difference between two conditions (population: these languages, this base checkpoint).
+    """Exact seed-level test of no difference between two conditions (population:
+    these languages, this base checkpoint).
 
     Raises:
         XferError: fewer than two seeds in an arm, or faults of the table.
@@ -82,7 +91,8 @@ def exact_contrast(first: Cells, second: Cells) -> Estimate:
     """:func:`permutation_test` of two blocks that are read already; base seeds are averaged over."""
     if min(len(first.seeds), len(second.seeds)) < 2:
         raise XferError(
-            f"A seed-level test of {first.condition!r} against {second.condition!r} needs at least two seeds in each.",
+            f"A seed-level test of {first.condition!r} against {second.condition!r} needs at least two "
+            "seeds in each.",
             "Run more seeds (seeds=1,2,3,…); 6 paired seeds are the fewest that can reach p < .05.",
         )
     a, b = (block.values.mean(0) @ block.weights for block in (first, second))

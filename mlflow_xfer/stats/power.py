@@ -1,7 +1,8 @@
 """Equivalence, the smallest effect a design can find, and the seeds it needs: before and after the fact.
 
-Model: paired per-seed differences, normal with standard deviation ``sd``; power from the noncentral t (Cohen 1988; exact for one
-sample). "Not enough power" is a verdict: an interval that contains both 0 and effects that matter decides nothing.
+Model: paired per-seed differences, normal with standard deviation ``sd``; power from the noncentral t (Cohen
+1988; exact for one sample). "Not enough power" is a verdict: an interval that contains both 0 and effects
+that matter decides nothing.
 """
 
 from __future__ import annotations
@@ -27,13 +28,17 @@ def power(effect: float, sd: float, seeds: int, level: float = 0.95) -> float:
 
 
 def _found(shift: float, df: float, critical: float) -> float:
-    """Probability that a noncentral t exceeds the critical value; far out in the tail, where scipy gives nan, it is 1."""
+    """Probability that a noncentral t exceeds the critical value;
+    far out in the tail, where scipy gives nan, it is 1.
+    """
     below = float(special.nctdtr(df, shift, critical))
     return 1 - below if math.isfinite(below) else 1.0
 
 
 def minimum_detectable(se: float, df: float, target: float = 0.8, level: float = 0.95) -> float:
-    """The effect that a t test with this standard error and df finds with probability ``target``; ``inf`` without df."""
+    """The effect that a t test with this standard error and df finds with probability ``target``;
+    ``inf`` without df.
+    """
     if not (math.isfinite(se) and math.isfinite(df)) or df <= 0:
         return math.inf
     if se == 0:
@@ -52,7 +57,8 @@ def minimum_detectable(se: float, df: float, target: float = 0.8, level: float =
 def seeds_needed(
     effect: float, sd: float, target: float = 0.8, level: float = 0.95, at_most: int = 1000
 ) -> int | None:
-    """The fewest paired seeds that find ``effect`` with probability ``target``; ``None`` if more than ``at_most``.
+    """The fewest paired seeds that find ``effect`` with probability ``target``;
+    ``None`` if more than ``at_most``.
 
     Raises:
         XferError: an effect of 0, which no number of seeds finds.
@@ -72,7 +78,9 @@ def seeds_needed(
 
 
 def plan(sd: float, seeds: int, margin: float = 1.0, level: float = 0.95) -> dict[str, float | int | None]:
-    """What a design will be able to say, before it runs: detectable effect, power at ``margin``, seeds needed for ``margin``."""
+    """What a design will be able to say, before it runs:
+    detectable effect, power at ``margin``, seeds needed for ``margin``.
+    """
     return {
         "seeds": seeds,
         "sd": sd,
@@ -85,7 +93,8 @@ def plan(sd: float, seeds: int, margin: float = 1.0, level: float = 0.95) -> dic
 def equivalence(found: Estimate, margin: float, level: float = 0.95) -> float:
     """p of TOST (Schuirmann 1987): the larger of the two one-sided tests against ``-margin`` and ``+margin``.
 
-    Small p: the difference lies within the margin. Uses the estimate's se and df (Student's t); ``nan`` without them.
+    Small p: the difference lies within the margin. Uses the estimate's se and df (Student's t); ``nan``
+        without them.
 
     Raises:
         XferError: a margin that is not positive.
@@ -97,12 +106,15 @@ def equivalence(found: Estimate, margin: float, level: float = 0.95) -> float:
         )
     if not found.se > 0 or not math.isfinite(found.df):
         return math.nan
-    # The interval's own quantile: where factors mix, it is wider than Satterthwaite's t, and the test must not be bolder.
+    # The interval's own quantile: where factors mix, it is wider than Satterthwaite's t, and the test must
+    # not be bolder.
     scale = (found.high - found.low) / 2 / found.se / float(special.stdtrit(found.df, 0.5 + found.level / 2))
     t = (margin - abs(found.estimate)) / found.se / max(scale, 1.0)
     return float(special.stdtr(found.df, -t))
 
 
 def detectable(found: Estimate, target: float = 0.8) -> float:
-    """The smallest effect that the design behind an estimate would have found, after the fact; ``inf`` without an interval."""
+    """The smallest effect that the design behind an estimate would have found, after the fact;
+    ``inf`` without an interval.
+    """
     return minimum_detectable(found.se, found.df, target, found.level)

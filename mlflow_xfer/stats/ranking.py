@@ -1,7 +1,7 @@
 """How good a ranking of candidates is against what they really did: regret@k, NDCG and Kendall's tau.
 
-All three take scores, so that ties are ties: a measure is then the mean over the ways of breaking them, and equal
-scores for all are the random ranking.
+All three take scores, so that ties are ties: a measure is then the mean over the ways of breaking them, and
+equal scores for all are the random ranking.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ def regret_points(truth: Sequence[float], scores: Sequence[float], k: int) -> fl
 
 
 def regret(truth: Sequence[float], scores: Sequence[float], k: int) -> float:
-    """Regret@k in % of the best (Poth et al. 2021); ``nan`` unless the best is above 0: it is for scores, not gains."""
+    """Regret@k in % of the best (Poth et al. 2021);
+    ``nan`` unless the best is above 0: it is for scores, not gains.
+    """
     best = float(np.max(truth))
     return 100.0 * regret_points(truth, scores, k) / best if best > 0 else math.nan
 
@@ -42,7 +44,8 @@ def _best_among(truth: np.ndarray, scores: Sequence[float], k: int) -> float:
         if left >= len(group):
             best, left = max(best, values[0]), left - len(group)
             continue
-        # The largest of `left` drawn from the group is its j-th with probability C(g-1-j, left-1) / C(g, left).
+        # The largest of `left` drawn from the group is its j-th with probability C(g-1-j, left-1) / C(g,
+        # left).
         chances = (
             [math.comb(len(group) - 1 - j, left - 1) / math.comb(len(group), left) for j in range(len(group))]
             if left
@@ -57,7 +60,8 @@ def _best_among(truth: np.ndarray, scores: Sequence[float], k: int) -> float:
 
 
 def ndcg(truth: Sequence[float], scores: Sequence[float]) -> float:
-    """Normalised discounted cumulative gain, 0-1: gains are what a candidate has over the worst one, discounts log2.
+    """Normalised discounted cumulative gain, 0-1:
+    gains are what a candidate has over the worst one, discounts log2.
 
     Ties share their places' discounts (McSherry & Najork 2008). ``nan`` if all candidates are equally good.
     """
@@ -87,7 +91,9 @@ def tied(scores: Sequence[float]) -> list[list[int]]:
 
 
 def mean_ranks(rankings: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Rank of each candidate (1 = highest score, ties share the mean of their places), averaged over the rankings."""
+    """Rank of each candidate (1 = highest score,
+    ties share the mean of their places), averaged over the rankings.
+    """
     names = list(rankings[0])
     from scipy import stats
 
@@ -162,7 +168,9 @@ def quality(
 
 
 def over_targets(values: Sequence[float], draws: int = 2000, seed: int = 0, level: float = 0.95) -> Estimate:
-    """Mean over targets; the percentile bootstrap is widened for few of them, and one target has no interval."""
+    """Mean over targets; the percentile bootstrap is widened for few of them,
+    and one target has no interval.
+    """
     kept = np.array([value for value in values if math.isfinite(value)])
     n = {"targets": len(kept)}
     if len(kept) < 2:

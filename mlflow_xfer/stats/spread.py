@@ -1,11 +1,14 @@
-"""How unequal a model is across languages: tau, its ratio between two conditions, and the usual measures beside it.
+"""How unequal a model is across languages:
+tau, its ratio between two conditions, and the usual measures beside it.
 
-Primary is tau: the standard deviation across languages of the logit score with the sampling variance of the scores removed. The plain
-sd of scores is not a measure of inequality alone: test noise adds to it, and it shrinks as scores approach 100, so an arm that only raises
-the mean looks less variable (ratio .93 at 300 examples, .88 at 100, true ratio 1). English is left out: it is the training language.
+Primary is tau: the standard deviation across languages of the logit score with the sampling variance of the
+scores removed. The plain
+sd of scores is not a measure of inequality alone: test noise adds to it, and it shrinks as scores approach
+100, so an arm that only raises the mean looks less variable (ratio .93 at 300 examples, .88 at 100, true
+ratio 1). English is left out: it is the training language.
 
-Population: languages like these, given these models. Two arms are compared by swapping them within languages, all tasks of a language
-at once; tasks are pooled by random-effects meta-analysis of the log ratios.
+Population: languages like these, given these models. Two arms are compared by swapping them within languages,
+all tasks of a language at once; tasks are pooled by random-effects meta-analysis of the log ratios.
 """
 
 from __future__ import annotations
@@ -36,13 +39,17 @@ def logit(score: np.ndarray, n: np.ndarray | float = DEFAULT_EXAMPLES) -> np.nda
 
 @dataclass(frozen=True)
 class Levels:
-    """One arm's languages on logit scale: ``level[..., language]`` (mean over seeds) and its sampling variance ``noise``."""
+    """One arm's languages on logit scale:
+    ``level[..., language]`` (mean over seeds) and its sampling variance ``noise``.
+    """
 
     level: np.ndarray
     noise: np.ndarray
 
     def tau2(self) -> np.ndarray:
-        """Variance across languages less the mean sampling variance; below 0 where noise explains all of it."""
+        """Variance across languages less the mean sampling variance;
+        below 0 where noise explains all of it.
+        """
         return self.level.var(-1, ddof=1) - self.noise.mean(-1)
 
     def drop(self, i: int) -> Levels:
@@ -55,9 +62,9 @@ class Levels:
 def levels(scores: np.ndarray, n: np.ndarray | float | None) -> Levels:
     """Levels of ``scores[..., seed, language]`` with ``n`` test examples per language (``None``: unknown).
 
-    Sampling variance of a language's mean over seeds: the binomial variance of its test set, which all seeds share, beyond what differs
-    between seeds, plus the seed x language mean square over the number of seeds. Nothing is subtracted that the data do not show:
-    with unknown ``n`` and one seed that is 0.
+    Sampling variance of a language's mean over seeds: the binomial variance of its test set, which all seeds
+    share, beyond what differs between seeds, plus the seed x language mean square over the number of seeds.
+    Nothing is subtracted that the data do not show: with unknown ``n`` and one seed that is 0.
     """
     scores = np.asarray(scores, float)
     size = DEFAULT_EXAMPLES if n is None else n
@@ -83,7 +90,9 @@ def log_ratio(first: Levels, second: Levels) -> np.ndarray:
 
 
 def jackknife(first: Levels, second: Levels) -> tuple[np.ndarray, np.ndarray]:
-    """``(log ratio, standard error)`` by leaving out one language at a time (Miller 1974); df = languages - 1."""
+    """``(log ratio, standard error)`` by leaving out one language at a time (Miller 1974);
+    df = languages - 1.
+    """
     languages = first.level.shape[-1]
     left_out = np.stack([log_ratio(first.drop(i), second.drop(i)) for i in range(languages)])
     return log_ratio(first, second), np.sqrt((languages - 1) * left_out.var(0))
@@ -99,10 +108,11 @@ def swap_p(
 ) -> float:
     """Two-sided p of equal spread: arms swapped within languages, all tasks of a language at once.
 
-    ``places``: per task, which languages its columns are, counted over all tasks; by default the same ones in every task. Arms are centred
-    first (a higher mean is no difference in spread), which makes swapped spreads a little too alike; the null is stretched by
-    ``sqrt(L / (L - 1))`` for it, L of the smallest task. Measured: 1-6 % false positives at nominal 5 %, also with t-distributed effects;
-    without the stretch up to 7 %. Five languages cannot reach .05 (at best .09), six can (.046).
+    ``places``: per task, which languages its columns are, counted over all tasks; by default the same ones in
+    every task. Arms are centred first (a higher mean is no difference in spread), which makes swapped spreads
+    a little too alike; the null is stretched by ``sqrt(L / (L - 1))`` for it, L of the smallest task.
+    Measured: 1-6 % false positives at nominal 5 %, also with t-distributed effects; without the stretch up to
+    7 %. Five languages cannot reach .05 (at best .09), six can (.046).
     """
     firsts, seconds = [f.centred() for f in firsts], [s.centred() for s in seconds]
     least = min(f.level.shape[-1] for f in firsts)
@@ -159,8 +169,8 @@ def spread_ratio(
 ) -> tuple[Estimate, pd.DataFrame]:
     """Pooled ratio tau(condition) / tau(baseline), and a table per task (ratio, interval, p, secondaries).
 
-    The estimate and its interval are the ratio itself (1 = equal, not 0): one task by the jackknife with t(L - 1), several by
-    random-effects meta-analysis; ``p`` is the swap test's over all tasks.
+    The estimate and its interval are the ratio itself (1 = equal, not 0): one task by the jackknife with t(L
+    - 1), several by random-effects meta-analysis; ``p`` is the swap test's over all tasks.
 
     Raises:
         XferError: fewer than three languages in every task, or faults of the table.
@@ -176,10 +186,19 @@ def spread_ratio(
         if min(float(a.tau2()), float(b.tau2())) <= FLOOR:
             notes.append(f"{task}: no spread beyond sampling noise in an arm, so that its ratio says little")
         rows.append(
-            {"task": task, "languages": a.level.shape[-1], "ratio": math.exp(ratio), "low": math.exp(ratio - half),
-             "high": math.exp(ratio + half), "log_ratio": ratio, "se": se, "p": swap_p([a], [b]),
-             "p_pitman_morgan": pitman_morgan(a.level, b.level), "p_brown_forsythe": brown_forsythe(a.level, b.level)}
-        )  # fmt: skip
+            {
+                "task": task,
+                "languages": a.level.shape[-1],
+                "ratio": math.exp(ratio),
+                "low": math.exp(ratio - half),
+                "high": math.exp(ratio + half),
+                "log_ratio": ratio,
+                "se": se,
+                "p": swap_p([a], [b]),
+                "p_pitman_morgan": pitman_morgan(a.level, b.level),
+                "p_brown_forsythe": brown_forsythe(a.level, b.level),
+            }
+        )
         arms.append((a, b))
     table = pd.DataFrame(rows)
     place = {language: i for i, language in enumerate(first.languages)}
@@ -198,13 +217,15 @@ def spread_ratio(
             "log ratio of tau, random-effects meta-analysis over tasks; p by swapping arms",
         )
         notes.append(
-            "the interval takes tasks as independent, which tasks that share languages are not: trust p where they disagree"
+            "the interval takes tasks as independent, which tasks that share languages are not: trust p "
+            "where they disagree"
         )
         notes.extend(pooled.notes)
     smallest = min(table["languages"])
     if smallest < 10:
         notes.append(
-            f"{smallest} languages: the interval covers 91-97 %; a true ratio of .8 is found in fewer than 1 of 6 cases"
+            f"{smallest} languages: the interval covers 91-97 %; a true ratio of .8 is found in fewer than 1 "
+            "of 6 cases"
         )
     n = {"seeds": len(first.seeds), "languages": len(first.languages), "tasks": len(rows)}
     found = Estimate(estimate, low, high, p, df=df, level=level, method=method, population=LIKE_THESE, n=n)
@@ -212,10 +233,11 @@ def spread_ratio(
 
 
 def random_effects(estimates: Sequence[float], errors: Sequence[float], level: float = 0.95) -> Estimate:
-    """Random-effects mean: tau^2 by Paule & Mandel (1982), interval by Hartung & Knapp (2001), t with k - 1 df.
+    """Random-effects mean: tau^2 by Paule & Mandel (1982),
+    interval by Hartung & Knapp (2001), t with k - 1 df.
 
-    Model: independent studies with known standard errors. Tasks that share languages are positively dependent: the interval is then
-    too narrow, which is why the pooled p comes from the swap test.
+    Model: independent studies with known standard errors. Tasks that share languages are positively
+    dependent: the interval is then too narrow, which is why the pooled p comes from the swap test.
     """
     y, v = np.asarray(estimates, float), np.maximum(np.asarray(errors, float), 1e-6) ** 2
     k = len(y)
@@ -254,7 +276,9 @@ def random_effects(estimates: Sequence[float], errors: Sequence[float], level: f
 
 
 def pitman_morgan(first: np.ndarray, second: np.ndarray) -> float:
-    """p of equal variances of paired values (Pitman 1939; Morgan 1939): secondary; 8-13 % false positives with heavy tails."""
+    """p of equal variances of paired values (Pitman 1939;
+    Morgan 1939): secondary; 8-13 % false positives with heavy tails.
+    """
     total, gap = np.asarray(first) + second, np.asarray(first) - second
     if len(total) < 3 or np.ptp(total) == 0 or np.ptp(gap) == 0:
         return math.nan
@@ -262,7 +286,9 @@ def pitman_morgan(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def brown_forsythe(first: np.ndarray, second: np.ndarray) -> float:
-    """p of equal spread about the median (Brown & Forsythe 1974): secondary; takes the arms as independent, which they are not."""
+    """p of equal spread about the median (Brown & Forsythe 1974):
+    secondary; takes the arms as independent, which they are not.
+    """
     if np.ptp(first) == 0 and np.ptp(second) == 0:
         return math.nan
     return float(stats.levene(first, second, center="median").pvalue)
@@ -282,8 +308,8 @@ def describe(
 ) -> pd.DataFrame:
     """Spread across languages per task: tau (logit, noise removed) first, the plain measures beside it.
 
-    Columns: task, languages, mean, tau, sd, iqr, mad, cv, range, min, worst_mean (of the ``worst`` lowest), gini, gap
-    (en - mean of the others; ``nan`` without English). Scores are seed means.
+    Columns: task, languages, mean, tau, sd, iqr, mad, cv, range, min, worst_mean (of the ``worst`` lowest),
+    gini, gap (en - mean of the others; ``nan`` without English). Scores are seed means.
     """
     checked = check(frame)
     block = cells(checked, condition)
@@ -303,12 +329,21 @@ def describe(
             else None
         )
         quartiles = np.percentile(x, [25, 75])
-        rows.append({
-            "task": task, "languages": len(x), "mean": x.mean(),
-            "tau": math.sqrt(max(float(level.tau2()), 0)) if level else math.nan,
-            "sd": x.std(ddof=1) if several else math.nan, "iqr": quartiles[1] - quartiles[0],
-            "mad": np.median(np.abs(x - np.median(x))), "cv": x.std(ddof=1) / x.mean() if several and x.mean() else math.nan,
-            "range": np.ptp(x), "min": x.min(), "worst_mean": np.sort(x)[:worst].mean(), "gini": gini(x),
-            "gap": score[english[0]] - x.mean() if english else math.nan,
-        })  # fmt: skip
+        rows.append(
+            {
+                "task": task,
+                "languages": len(x),
+                "mean": x.mean(),
+                "tau": math.sqrt(max(float(level.tau2()), 0)) if level else math.nan,
+                "sd": x.std(ddof=1) if several else math.nan,
+                "iqr": quartiles[1] - quartiles[0],
+                "mad": np.median(np.abs(x - np.median(x))),
+                "cv": x.std(ddof=1) / x.mean() if several and x.mean() else math.nan,
+                "range": np.ptp(x),
+                "min": x.min(),
+                "worst_mean": np.sort(x)[:worst].mean(),
+                "gini": gini(x),
+                "gap": score[english[0]] - x.mean() if english else math.nan,
+            }
+        )
     return pd.DataFrame(rows)

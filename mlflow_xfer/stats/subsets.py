@@ -2,14 +2,16 @@
 
     score(S, seed) = mu + sum of main effects in S + sum of pair effects in S + rest(S) + noise(seed)
 
-Tasks are coded 0/1 from the empty set (a pair that helps "only together" is one term), effects have scales that tasks share
-(main effects, pair effects, a company effect per task: what each further task in the mixture does to it) and heavy tails (most pairs do
-nothing, one may do much), ``rest`` is what a subset scores beyond the terms. The shared scales, relative to the noise, are averaged over a
-grid by their evidence (empirical Bayes without a single best scale, which with 20 noisy trials is often zero); the noise has its
-conjugate prior, so estimates are Student t and nothing depends on the unit of the score.
+Tasks are coded 0/1 from the empty set (a pair that helps "only together" is one term), effects have scales
+that tasks share (main effects, pair effects, a company effect per task: what each further task in the mixture
+does to it) and heavy tails (most pairs do nothing, one may do much), ``rest`` is what a subset scores beyond
+the terms. The shared scales, relative to the noise, are averaged over a grid by their evidence (empirical
+Bayes without a single best scale, which with 20 noisy trials is often zero); the noise has its conjugate
+prior, so estimates are Student t and nothing depends on the unit of the score.
 
-An estimate of an evaluated subset therefore shrinks its own score towards what its tasks do elsewhere: the best of 40 noisy scores is
-points too high, the best estimate is not. Pure numpy; n trials and p terms cost n^3 + n^2 p for each point of the grid.
+An estimate of an evaluated subset therefore shrinks its own score towards what its tasks do elsewhere: the
+best of 40 noisy scores is points too high, the best estimate is not. Pure numpy; n trials and p terms cost
+n^3 + n^2 p for each point of the grid.
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ class Evidence:
         tasks: [candidates, tasks] 0/1.
         mean: [candidates] over seeds.
         seeds: [candidates] how many.
-        settings: [candidates, settings] numbers of about unit spread, as many columns as the model of the settings has (may be none).
+        settings: [candidates, settings] numbers of about unit spread, as many columns as the model of the
+            settings has (may be none).
         within: sum of squares of seeds around their candidate's mean.
     """
 
@@ -142,7 +145,8 @@ class Posterior:
         )
 
     def combine(self, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """``(mean, sd, resolved)`` of linear combinations of the columns: ``resolved`` is the share of the prior variance that the scores took away.
+        """``(mean, sd, resolved)`` of linear combinations of the columns:
+        ``resolved`` is the share of the prior variance that the scores took away.
 
         Args:
             directions: [combinations, columns].
@@ -180,7 +184,9 @@ class Posterior:
         return self.centre + mean, sd
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
-        """Column weights [columns] drawn from the posterior (Matheron's rule: a draw from the prior, corrected by the evidence)."""
+        """Column weights [columns] drawn from the posterior (Matheron's rule:
+        a draw from the prior, corrected by the evidence).
+        """
         i = rng.choice(len(self.points), p=[p.weight for p in self.points])
         point = self.points[i]
         sigma = np.sqrt(self.rates[i] / rng.gamma(self.shape))
@@ -209,7 +215,8 @@ def fit(evidence: Evidence, rounds: int = ROUNDS) -> Posterior:
     """The posterior given the scores; at least one candidate.
 
     Args:
-        rounds: of adapting each effect's own scale; 0: all effects of a kind share theirs (normal priors, 4 times faster).
+        rounds: of adapting each effect's own scale; 0: all effects of a kind share theirs (normal priors, 4
+            times faster).
     """
     grid = _grid(replicates=bool((evidence.seeds > 1).sum() >= REPLICATED))
     if len(evidence.mean) > MANY:
@@ -227,7 +234,9 @@ def fit(evidence: Evidence, rounds: int = ROUNDS) -> Posterior:
 
 
 def _grid(replicates: bool) -> np.ndarray:
-    """[points, 4] main, pair, company, rest. Without replicates large effects and no noise look like small effects and noise: not offered then."""
+    """[points, 4] main, pair, company, rest.
+    Without replicates large effects and no noise look like small effects and noise: not offered then.
+    """
     scales = (MAIN, PAIR, COMPANY, REST)
     if replicates:
         scales = tuple((*usual, *large) for usual, large in zip(scales, LARGE, strict=True))
@@ -280,10 +289,12 @@ def _solve(
     spread: float,
     rounds: int,
 ) -> tuple[np.ndarray, ...]:
-    """``(log evidence [points], rates [points], prior variances [points, columns], whitening matrices [points, n, n])``.
+    """``(log evidence [points], rates [points], prior variances [points,
+    columns], whitening matrices [points, n, n])``.
 
-    Each main and pair effect is Student t: normal with a precision of its own, Gamma(DF / 2, DF / 2) times the shared one. Mean-field variational
-    Bayes over those precisions (Tipping & Lawrence 2005), whose lower bound stands in for the log evidence.
+    Each main and pair effect is Student t: normal with a precision of its own, Gamma(DF / 2, DF / 2) times
+    the shared one. Mean-field variational Bayes over those precisions (Tipping & Lawrence 2005), whose lower
+    bound stands in for the log evidence.
     """
     base = np.array([_variances(*sizes, *scales[:3]) for scales in grid])
     own = np.zeros(base.shape[1], bool)
@@ -308,7 +319,9 @@ def _solve(
 
 
 def _bound(precision: np.ndarray) -> np.ndarray:
-    """What the precisions add to the lower bound: minus their divergence from the prior, and E log - log E."""
+    """What the precisions add to the lower bound:
+    minus their divergence from the prior, and E log - log E.
+    """
     a, prior = (DF + 1) / 2, DF / 2
     b = a / precision
     expected_log = special.digamma(a) - np.log(b)
@@ -324,7 +337,9 @@ def _bound(precision: np.ndarray) -> np.ndarray:
 
 
 def directions(tasks: int, columns: int) -> np.ndarray:
-    """[terms, columns] for :meth:`Posterior.combine`: each task's mean effect over all subsets of the others, each pair's own effect."""
+    """[terms, columns] for :meth:`Posterior.combine`:
+    each task's mean effect over all subsets of the others, each pair's own effect.
+    """
     found = np.zeros((tasks + tasks * (tasks - 1) // 2, columns))
     pairs = list(combinations(range(tasks), 2))
     company = 1 + tasks + len(pairs)  # first of the columns on company
@@ -345,7 +360,9 @@ def directions(tasks: int, columns: int) -> np.ndarray:
 
 
 def inflation(tasks: np.ndarray) -> np.ndarray:
-    """Variance inflation of each task by the other tasks, and of each pair by the tasks; infinite where it is their combination."""
+    """Variance inflation of each task by the other tasks, and of each pair by the tasks;
+    infinite where it is their combination.
+    """
     x = np.asarray(tasks, float)
     first, second = np.triu_indices(x.shape[1], 1)
     pairs = x[:, first] * x[:, second]

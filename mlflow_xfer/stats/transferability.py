@@ -1,7 +1,7 @@
 """How well frozen features foretell a task, without training anything: LogME, H-score, cosine.
 
-Pure numpy. Both scores need only the singular values of the features and where the labels lie among their left
-singular vectors, so a thousand examples cost milliseconds once they are embedded.
+Pure numpy. Both scores need only the singular values of the features and where the labels lie among their
+left singular vectors, so a thousand examples cost milliseconds once they are embedded.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import numpy as np
 from mlflow_xfer.errors import XferError
 
 RATIOS = np.log(1e-12), np.log(1e6)
-"""Where the best ratio of prior to noise precision is looked for, relative to the largest eigenvalue of F'F."""
+"""Where the best ratio of prior to noise precision is looked for,
+relative to the largest eigenvalue of F'F.
+"""
 
 GRID, ZOOMS, ZOOM = 61, 5, 15
 
@@ -36,7 +38,8 @@ class Fit:
 
 
 def logme(features: np.ndarray, labels: np.ndarray) -> float:
-    """LogME (You et al. 2021, 2102.11005): log evidence per row of linear models for the labels, mean over classes.
+    """LogME (You et al. 2021, 2102.11005):
+    log evidence per row of linear models for the labels, mean over classes.
 
     Args:
         features: [n, D]; used as they are, without centring and without an intercept, as published.
@@ -49,7 +52,9 @@ def logme(features: np.ndarray, labels: np.ndarray) -> float:
 
 
 def fits(features: np.ndarray, labels: np.ndarray) -> list[Fit]:
-    """The regression of each class against the rest, in the order of ``np.unique(labels)``. Raises as :func:`logme`."""
+    """The regression of each class against the rest, in the order of ``np.unique(labels)``.
+    Raises as :func:`logme`.
+    """
     features, onehot = _checked(features, labels)
     n = len(features)
     sizes, places, outside, right = _decomposed(features, onehot)
@@ -64,9 +69,9 @@ def probe(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def _fit(sizes: np.ndarray, place: np.ndarray, outside: float, right: np.ndarray, n: int) -> Fit:
     """Maximises the evidence over alpha and beta.
 
-    For a given ratio t = alpha / beta the best beta is ``n / q(t)`` with ``q = |Fm - y|^2 + t m'm``, which leaves one
-    dimension. It is searched on a grid and then closer: the published fixed-point iteration ends at the same points,
-    but stops after 11 rounds and can stop at a lower one of several.
+    For a given ratio t = alpha / beta the best beta is ``n / q(t)`` with ``q = |Fm - y|^2 + t m'm``, which
+    leaves one dimension. It is searched on a grid and then closer: the published fixed-point iteration ends
+    at the same points, but stops after 11 rounds and can stop at a lower one of several.
     """
     squares, energy = sizes**2, place**2
     largest = squares.max(initial=0.0)
@@ -92,10 +97,12 @@ def _fit(sizes: np.ndarray, place: np.ndarray, outside: float, right: np.ndarray
 
 
 def h_score(features: np.ndarray, labels: np.ndarray) -> float:
-    """H-score ``tr(cov(F)^-1 cov(E[F|y]))`` (Bao et al. 2019) with the covariance shrunk by Ledoit and Wolf (2004).
+    """H-score ``tr(cov(F)^-1 cov(E[F|y]))`` (Bao et al.
+    2019) with the covariance shrunk by Ledoit and Wolf (2004).
 
-    The covariance between classes counts ``1 - shrinkage`` times, as Ibrahim et al. (2021) have it: without shrinkage
-    the score grows with D whatever the labels are. Between 0 and classes - 1. Raises as :func:`logme`.
+    The covariance between classes counts ``1 - shrinkage`` times, as Ibrahim et al. (2021) have it: without
+    shrinkage the score grows with D whatever the labels are. Between 0 and classes - 1. Raises as
+    :func:`logme`.
     """
     features, onehot = _checked(features, labels)
     centred = features - features.mean(axis=0)
@@ -153,10 +160,12 @@ def _checked(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.n
 def _decomposed(
     features: np.ndarray, onehot: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Singular values S [r] of F = U S V', U'Y [r, classes], squared length of Y outside U [classes], V' [r, D].
+    """Singular values S [r] of F = U S V', U'Y [r, classes],
+    squared length of Y outside U [classes], V' [r, D].
 
-    From the smaller of F'F and FF', several times faster than a singular value decomposition. It blurs singular values below
-    1e-8 of the largest, which are left out: features come in single precision and hold nothing there.
+    From the smaller of F'F and FF', several times faster than a singular value decomposition. It blurs
+    singular values below 1e-8 of the largest, which are left out: features come in single precision and hold
+    nothing there.
     """
     n, width = features.shape
     squares, vectors = np.linalg.eigh(features.T @ features if n > width else features @ features.T)

@@ -1,7 +1,7 @@
 """Typology beside results: the language table as a frame, distances as covariates, and all of them at once.
 
-Fix one primary distance per analysis before looking; :func:`specification_curve` shows the others beside it, so that nobody can pick the
-one that happened to fit.
+Fix one primary distance per analysis before looking; :func:`specification_curve` shows the others beside it,
+so that nobody can pick the one that happened to fit.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ def distances(
 ) -> pd.DataFrame:
     """Distances of languages to one language, wide: columns language and one per measure; unknown = missing.
 
-    Measures that exist to English only are left out where ``to`` is another language, unless asked for by name (then an error).
+    Measures that exist to English only are left out where ``to`` is another language, unless asked for by
+    name (then an error).
     """
     chosen = languages.resolve(codes if codes is not None else languages.known())
     target = languages.get(to).code
@@ -46,7 +47,8 @@ def table(
     measures: Sequence[str] | None = None,
     to: str = "en",
 ) -> pd.DataFrame:
-    """What ``mlflow-xfer languages`` shows: one row per language (code, name, family, script, pre-training GiB, distances), filtered.
+    """What ``mlflow-xfer languages`` shows:
+    one row per language (code, name, family, script, pre-training GiB, distances), filtered.
 
     Raises:
         XferError: unknown languages, families, scripts, benchmarks or measures, with the closest names.
@@ -60,18 +62,24 @@ def table(
         if asked is not None and asked not in values:
             raise unknown(what, asked, values)
     kept = [
-        one for one in every
+        one
+        for one in every
         if (family is None or one.family == family)
         and (script is None or one.script == script)
         and (benchmark is None or benchmark in one.benchmarks)
-    ]  # fmt: skip
+    ]
     if not kept:
         raise XferError("No language fits all of these.", "Drop one of family, script, benchmark.")
     frame = pd.DataFrame(
-        {"language": [one.code for one in kept], "name": [one.name for one in kept], "family": [one.family for one in kept],
-         "genus": [one.genus for one in kept], "script": [one.script for one in kept],
-         "pretraining_gib": [one.value("xlmr_pretraining_gib") for one in kept]}
-    )  # fmt: skip
+        {
+            "language": [one.code for one in kept],
+            "name": [one.name for one in kept],
+            "family": [one.family for one in kept],
+            "genus": [one.genus for one in kept],
+            "script": [one.script for one in kept],
+            "pretraining_gib": [one.value("xlmr_pretraining_gib") for one in kept],
+        }
+    )
     shown = (
         measures
         if measures is not None
@@ -83,14 +91,23 @@ def table(
 def measures_table() -> pd.DataFrame:
     """The distances: columns measure, known (languages), signed, pairwise, description, source."""
     rows = [
-        (m.name, sum(languages.distance(c, "en", m.name) is not None for c in languages.known()), m.signed, not m.to_english_only, m.description, m.source)
+        (
+            m.name,
+            sum(languages.distance(c, "en", m.name) is not None for c in languages.known()),
+            m.signed,
+            not m.to_english_only,
+            m.description,
+            m.source,
+        )
         for m in languages.MEASURES
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(rows, columns=["measure", "known", "signed", "pairwise", "description", "source"])
 
 
 def covariate(codes: Iterable[str], measure: str = PRIMARY, *, to: str = "en") -> dict[str, float | None]:
-    """The distance of each language, ``None`` where unknown: what :func:`~mlflow_xfer.stats.interaction.covariate_slope` takes."""
+    """The distance of each language, ``None`` where unknown:
+    what :func:`~mlflow_xfer.stats.interaction.covariate_slope` takes.
+    """
     return {code: languages.distance(code, to, measure) for code in codes}
 
 
@@ -105,10 +122,12 @@ def specification_curve(
     population: str = LIKE_THESE,
     adjust: dict[str, dict[str, float | None]] | None = None,
 ) -> pd.DataFrame:
-    """The slope of the effect on every distance: columns measure, primary, languages, slope (points per sd), low, high, p, p_holm, detectable.
+    """The slope of the effect on every distance:
+    columns measure, primary, languages, slope (points per sd), low, high, p, p_holm, detectable.
 
-    Sorted by slope. ``p_holm`` corrects over the measures that are not primary; the primary one stands alone, if it was fixed in advance.
-    Each measure uses the languages for which it is known, so that rows differ in their languages too: see ``languages``.
+    Sorted by slope. ``p_holm`` corrects over the measures that are not primary; the primary one stands alone,
+    if it was fixed in advance. Each measure uses the languages for which it is known, so that rows differ in
+    their languages too: see ``languages``.
     """
     languages.MEASURES.get(primary)
     names = (

@@ -1,8 +1,9 @@
-"""The demo: on the embedded suite, one intermediate task helps, one does nothing, one conflicts; and why alignment carries it.
+"""The demo: on the embedded suite, one intermediate task helps, one does nothing, one conflicts;
+and why alignment carries it.
 
-``attribute`` teaches what ``choice`` asks for; ``attribute_null`` is the same training with the labels permuted;
-``position`` teaches tags that conflict with ``pos``. The control repeats baseline and helper on a random encoder: if
-the gain were learnt from English alone, it would show there too.
+``attribute`` teaches what ``choice`` asks for; ``attribute_null`` is the same training with the labels
+permuted; ``position`` teaches tags that conflict with ``pos``. The control repeats baseline and helper on a
+random encoder: if the gain were learnt from English alone, it would show there too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Runs a study: its arms become conditions, their replicates are spread over processes, and one run stands for all.
+"""Runs a study: its arms become conditions,
+their replicates are spread over processes, and one run stands for all.
 
 The base that all arms share is made first, with the threads of all workers (``phases/spread.py``).
 """
@@ -42,7 +43,8 @@ class Study:
 def run_study(
     study: Study, overrides: Mapping[str, Any], store: Store, opened: str | None, workers: int
 ) -> str:
-    """Run ``study`` and return the run that stands for it: the opened one, a new one, or an earlier one if all existed.
+    """Run ``study`` and return the run that stands for it:
+    the opened one, a new one, or an earlier one if all existed.
 
     Args:
         overrides: parameters that the user gave; they win over the study's.
@@ -137,7 +139,8 @@ def _run_arms(
 
 
 def _conclude(study: Study, store: Store, run_id: str, conditions: Mapping[str, str]) -> None:
-    """The table of the study: scores and their differences to the arm compared with, the mean's with its interval.
+    """The table of the study: scores and their differences to the arm compared with,
+    the mean's with its interval.
 
     Logged as artifact and as the run's description.
     """

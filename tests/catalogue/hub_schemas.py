@@ -1,7 +1,7 @@
 """The columns of the hub's data sets, written down independently of the declarations that read them.
 
-A column is a text (``T``), a number (``N``), one of some values (a tuple), a list of these (a list), a ``ClassLabel``
-(``L``), or a function from the row's number to a value.
+A column is a text (``T``), a number (``N``), one of some values (a tuple), a list of these (a list), a
+``ClassLabel`` (``L``), or a function from the row's number to a value.
 """
 
 from __future__ import annotations

@@ -26,7 +26,9 @@ LIMIT = 48
 def step_and_score(
     folder: Path, task: Task, train: Any, test: Any, language: str, pool: Any = None
 ) -> float | None:
-    """The score of ``test`` (None: nothing to score), after a step on ``train`` (None: the task is not trained)."""
+    """The score of ``test`` (None: nothing to score),
+    after a step on ``train`` (None: the task is not trained).
+    """
     if task.kind in LM_TASKS:
         return _language_model(folder, train)
     if train is None:

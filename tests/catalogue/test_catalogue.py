@@ -1,4 +1,6 @@
-"""Every declared task: its entry is complete, and it reads from a tiny copy of the hub's and of a folder's layout."""
+"""Every declared task: its entry is complete,
+and it reads from a tiny copy of the hub's and of a folder's layout.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ ON_HUB = [task for task in DECLARED if "hub" in task.sources]
 COUNT = 100
 
 ASKED = codes("""
-xnli pawsx udpos panx xquad mlqa tydiqa bucc2018 tatoeba xcopa lareqa mewslix sib200 americasnli masakhaner afrixnli
+xnli pawsx udpos panx xquad mlqa tydiqa bucc2018 tatoeba xcopa lareqa mewslix
+sib200 americasnli masakhaner afrixnli
 anli-plus mnli qqp squad2 squad hellaswag ccg ccg-substitute cosmosqa commonsenseqa
 snli qnli rte scitail wanli fever-nli socialiqa swag copa boolq race paws mrpc sst2
 pubmedqa medmcqa medqa mednli bc5cdr ncbi-disease casehold contractnli ledgar unfair-tos
@@ -38,7 +41,8 @@ def test_everything_asked_for_is_declared():
     assert set(ASKED) <= set(TASKS.names()) and len(DECLARED) == 62
     verified = [task.name for task in DECLARED if task.verified]
     print(
-        f"{len(DECLARED)} tasks; columns verified: {len(verified)}; not verified: {', '.join(sorted({t.name for t in DECLARED} - set(verified)))}"
+        f"{len(DECLARED)} tasks; columns verified: {len(verified)}; not verified: "
+        f"{', '.join(sorted({t.name for t in DECLARED} - set(verified)))}"
     )
     assert len(verified) == 51
 
@@ -108,7 +112,7 @@ def test_suites_have_the_published_sizes():
         )
 
 
-# -- the hub -----------------------------------------------------------------------------------------------------------
+# -- the hub -------------------------------------------------------------------------------------------------
 @pytest.fixture
 def mirror(tmp_path, monkeypatch):
     """Write what a source reads of a data set, in the data set's own schema."""
@@ -249,13 +253,14 @@ def test_every_task_of_the_hub_was_read_trained_and_scored():
         assert set(seen) == set(scored) == {task.name for task in ON_HUB} and len(seen) == 60
         verified = {task.name for task in ON_HUB if task.verified}
         print(
-            f"{len(seen)} tasks of the hub were read in {sum(seen.values())} splits and languages, with one training step and a score for an encoder and a decoder"
+            f"{len(seen)} tasks of the hub were read in {sum(seen.values())} splits and languages, with one "
+            "training step and a score for an encoder and a decoder"
         )
         print(f"columns verified: {len(verified)}; not verified: {', '.join(sorted(set(seen) - verified))}")
         assert sum(None not in values for values in scored.values()) >= 50
 
 
-# -- what single data sets need ----------------------------------------------------------------------------------------
+# -- what single data sets need ------------------------------------------------------------------------------
 def read(task: Task, split: str, language: str = "en") -> list[dict]:
     return sources.read(task, sources.locate(task, split, language, "hub")).to_list()
 
@@ -337,7 +342,7 @@ def test_unanswerable_questions_have_no_answers(mirror):
     assert [row["answers"]["text"] for row in one(mirror, "squad2", "train")[:2]] == [[], ["context 1"]]
 
 
-# -- folders -----------------------------------------------------------------------------------------------------------
+# -- folders -------------------------------------------------------------------------------------------------
 OWN = {
     TaskKind.CLASSIFICATION: {"text_a": "a", "text_b": "b"},
     TaskKind.TAGGING: {"words": ["a", "b"]},

@@ -85,7 +85,9 @@ def test_words_in_scripts_without_blanks():
 
 
 def test_fertility_does_not_depend_on_the_length_limit(tokenizer):
-    """Subwords and words of whole texts, each once: neither windows nor cuts nor the number of choices change it."""
+    """Subwords and words of whole texts, each once:
+    neither windows nor cuts nor the number of choices change it.
+    """
     text = " ".join(TEXTS)
     question = [
         {"id": "q", "context": text * 4, "question": TEXTS[0], "answers": {"text": [], "answer_start": []}}

@@ -144,7 +144,7 @@ def test_uneven_pairs_are_refused(put, folder):
         read("tatoeba", "test", "sw", folder)
 
 
-# -- labels ------------------------------------------------------------------------------------------------------------
+# -- labels --------------------------------------------------------------------------------------------------
 def problems(name: str, split: str, language: str, folder: str) -> list[XferError]:
     task = TASKS.get(name)
     return sources.check(task, sources.locate(task, split, language, folder))
@@ -207,7 +207,7 @@ def test_an_empty_file_is_an_empty_split(put, folder):
     assert "is empty" in problem.what
 
 
-# -- what is there -----------------------------------------------------------------------------------------------------
+# -- what is there -------------------------------------------------------------------------------------------
 def test_a_known_language_without_a_file_is_none(put, folder):
     put("xnli/test-de.tsv", "a\tb\tneutral\n")
     task = TASKS.get("xnli")

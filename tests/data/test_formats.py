@@ -74,8 +74,13 @@ def test_bucc_is_all_sentences_with_gold_pairs(put, folder):
     put("bucc2018/de-en.test.gold", "de-3\ten-2\nde-2\ten-1\n")
     found = read("bucc2018", "test", "de", folder)
     assert [(r["id"], r["source"], r["target"], r["gold"]) for r in found] == [
-        ("de-1", "eins", None, []), ("de-2", "zwei", None, ["en-1"]), ("de-3", "eins", None, ["en-2"]), ("de-4", "drei", None, []), ("en-1", None, "two", []), ("en-2", None, "one", []),
-    ]  # fmt: skip
+        ("de-1", "eins", None, []),
+        ("de-2", "zwei", None, ["en-1"]),
+        ("de-3", "eins", None, ["en-2"]),
+        ("de-4", "drei", None, []),
+        ("en-1", None, "two", []),
+        ("en-2", None, "one", []),
+    ]
 
 
 def test_bucc_gold_of_unknown_ids_is_named(put, folder):

@@ -150,9 +150,10 @@ def test_squad_spans_are_checked_and_repeated_ids_kept_apart(put):
     ],
 )
 def test_answers_of_wrong_types_are_faults(put, answers, says):
-    content = '{"data": [{"paragraphs": [{"context": "abc", "qas": [{"id": 1, "question": "q", "answers": [ANSWERS]}]}]}]}'.replace(
-        "ANSWERS", answers
-    )
+    content = (
+        '{"data": [{"paragraphs": [{"context": "abc", "qas": [{"id": 1, "question": "q", "answers": '
+        "[ANSWERS]}]}]}]}"
+    ).replace("ANSWERS", answers)
     [found] = check(put("t.json", content), kind=TaskKind.SPAN_QA, labels=(), format="squad")
     assert says in found
 

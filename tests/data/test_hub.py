@@ -1,4 +1,6 @@
-"""The hub's layout, from a local copy: ``<mirror>/<org>/<name>`` with parquet files and a README of configurations."""
+"""The hub's layout, from a local copy:
+``<mirror>/<org>/<name>`` with parquet files and a README of configurations.
+"""
 
 from __future__ import annotations
 

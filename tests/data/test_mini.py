@@ -297,6 +297,9 @@ def test_bad_parameters_are_refused_with_what_is_accepted(call, message):
 
 
 def test_no_heavy_import():
-    code = "import sys, mlflow_xfer.data.mini, mlflow_xfer.tasks.mini; print([m for m in ('torch', 'datasets', 'pandas', 'mlflow', 'numpy') if m in sys.modules])"
+    code = (
+        "import sys, mlflow_xfer.data.mini, mlflow_xfer.tasks.mini; print([m for m in ('torch', 'datasets', "
+        "'pandas', 'mlflow', 'numpy') if m in sys.modules])"
+    )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert found.strip() == "[]"

@@ -1,4 +1,5 @@
-"""Fifty sentences per language, as they stand in ``mini_golden.tsv``: what speakers can review, and what must not change.
+"""Fifty sentences per language, as they stand in ``mini_golden.tsv``:
+what speakers can review, and what must not change.
 
 To write the file anew: ``python tests/data/test_mini_golden.py``.
 """

@@ -1,7 +1,9 @@
-"""No cue but the skill tells the label: classifiers that see only a cue are at chance on every task and language.
+"""No cue but the skill tells the label:
+classifiers that see only a cue are at chance on every task and language.
 
-Each is trained on a task's English training rows and tested in every language, beside the declared ``shortcuts``
-of the entry: ``length``, ``position``, ``part`` (hypothesis or choices alone), ``words`` (bag of words).
+Each is trained on a task's English training rows and tested in every language, beside the declared
+``shortcuts`` of the entry: ``length``, ``position``, ``part`` (hypothesis or choices alone), ``words`` (bag
+of words).
 """
 
 from __future__ import annotations

@@ -120,7 +120,8 @@ def test_another_process_draws_the_same():
     code = (
         "import numpy as np; from mlflow_xfer.data.mixing import Walk, schedule;"
         "w = Walk('t', np.arange(50), 4, 7);"
-        "print([schedule({'a': .3, 'b': .7}, 20, 5).choice.tolist(), w.rows(3).tolist(), w.rows(20).tolist()])"
+        "print([schedule({'a': .3, 'b': .7}, 20, 5).choice.tolist(), w.rows(3).tolist(), "
+        "w.rows(20).tolist()])"
     )
     runs = [
         subprocess.run(

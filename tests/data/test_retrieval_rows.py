@@ -93,7 +93,7 @@ def test_both_sides_are_encoded_as_texts_of_their_own(tmp_path, monkeypatch):
     assert got.counts["examples"] == 3
 
 
-# -- sentences ---------------------------------------------------------------------------------------------------------
+# -- sentences -----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("text", "sentences"),
     [
@@ -118,7 +118,7 @@ def test_sentences_cover_the_text(text):
     assert all(sentence_at(text, n) in text for n in range(len(text)))
 
 
-# -- the benchmarks' files ---------------------------------------------------------------------------------------------
+# -- the benchmarks' files -----------------------------------------------------------------------------------
 CONTEXT = "The Tay is a river. It is 193 km long. Perth lies on it."
 
 

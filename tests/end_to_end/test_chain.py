@@ -1,4 +1,6 @@
-"""The chain on tiny models, through the functions: what it leaves in MLflow, and that nothing is trained twice."""
+"""The chain on tiny models, through the functions:
+what it leaves in MLflow, and that nothing is trained twice.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The demo as a study: arms are conditions, replicates run in several processes, and a repeat trains nothing."""
+"""The demo as a study: arms are conditions,
+replicates run in several processes, and a repeat trains nothing.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""combine=merge through the whole product: single trainings shared by every subset, a merge that trains nothing."""
+"""combine=merge through the whole product:
+single trainings shared by every subset, a merge that trains nothing.
+"""
 
 from __future__ import annotations
 

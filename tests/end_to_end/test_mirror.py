@@ -1,4 +1,6 @@
-"""What MLflow shows of a search is made again from the study alone, once each, and costs little beside a trial."""
+"""What MLflow shows of a search is made again from the study alone,
+once each, and costs little beside a trial.
+"""
 
 from __future__ import annotations
 

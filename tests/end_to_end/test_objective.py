@@ -1,4 +1,6 @@
-"""One trial on tiny models: what it reports, that it can be pruned inside a phase, and what each objective reads."""
+"""One trial on tiny models: what it reports,
+that it can be pruned inside a phase, and what each objective reads.
+"""
 
 from __future__ import annotations
 

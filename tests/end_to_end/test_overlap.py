@@ -1,4 +1,6 @@
-"""Overlap of training and test rows: seen before training, shown in the plan, tagged on runs, left out on request."""
+"""Overlap of training and test rows: seen before training,
+shown in the plan, tagged on runs, left out on request.
+"""
 
 from __future__ import annotations
 

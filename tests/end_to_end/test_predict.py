@@ -1,4 +1,6 @@
-"""``mlflow-xfer predict RUN FILE``: a transfer's own test sentences get the tags that its evaluation logged."""
+"""``mlflow-xfer predict RUN FILE``: a transfer's own test sentences get the tags that its evaluation
+logged.
+"""
 
 from __future__ import annotations
 

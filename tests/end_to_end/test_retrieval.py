@@ -142,7 +142,8 @@ def test_lareqa_mewslix_and_bucc_from_a_folder(folder, model, tmp_path):
         for row in rows
         if row["metric"] == "map_at_20"
     )
-    # BUCC's threshold comes from dev; where there is no test set, dev is scored, marked, and in no suite's total.
+    # BUCC's threshold comes from dev; where there is no test set, dev is scored, marked, and in no suite's
+    # total.
     assert by["bucc2018", "zh"]["split"] == "validation" and by["bucc2018", "de"]["split"] is None
     assert by["bucc2018", "de"]["component_threshold"] > 0
     assert all(row["fertility"] >= 1 and row["truncated"] == 0 for row in rows)
@@ -155,7 +156,9 @@ def test_lareqa_mewslix_and_bucc_from_a_folder(folder, model, tmp_path):
 
 
 def _check_evaluator(folder, rows, model):
-    """``mlflow.models.evaluate`` gives the same table, from the rows in one frame: queries, candidates, a common pool."""
+    """``mlflow.models.evaluate`` gives the same table, from the rows in one frame:
+    queries, candidates, a common pool.
+    """
     import mlflow
     import pandas as pd
     from mlflow import MlflowClient
@@ -229,7 +232,8 @@ def test_narrowed_languages_are_ranked_among_the_candidates_of_all(folder, model
         "de",
         "en",
     }  # English is always kept
-    # A model that has learnt nothing nearly ties its candidates; rounding, which follows the batch, orders some of them.
+    # A model that has learnt nothing nearly ties its candidates; rounding, which follows the batch, orders
+    # some of them.
     assert scores[1] == pytest.approx({code: scores[0][code] for code in ("de", "en")}, abs=0.5)
 
 

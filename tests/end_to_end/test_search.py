@@ -1,4 +1,6 @@
-"""A search on tiny models, from the command to the confirmed answer: what it trains, what it leaves in MLflow, how it goes on."""
+"""A search on tiny models, from the command to the confirmed answer:
+what it trains, what it leaves in MLflow, how it goes on.
+"""
 
 from __future__ import annotations
 
@@ -121,7 +123,9 @@ def test_a_search_and_its_runs(all_runs, client, steps_in_store, caplog):
 
 
 def registers_its_answer(client, search_id):
-    """``register=``: nothing if nothing confirmed is above the baseline, else the seed with the best English dev, once."""
+    """``register=``: nothing if nothing confirmed is above the baseline,
+    else the seed with the best English dev, once.
+    """
     command = commands.read(
         params.parse("search", SEARCH | {"confirm_top": 1, "confirm_seeds": 2, "register": "best"}),
         References(lambda: store),

@@ -1,4 +1,6 @@
-"""A search before it runs: its phases each once, what exists, and what it would cost, calibrated on what has run here."""
+"""A search before it runs: its phases each once, what exists,
+and what it would cost, calibrated on what has run here.
+"""
 
 from __future__ import annotations
 

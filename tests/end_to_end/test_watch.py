@@ -1,4 +1,6 @@
-"""Whoever watches a phase may stop it: its run is KILLED, its state saved, and whoever wants it next goes on from there."""
+"""Whoever watches a phase may stop it:
+its run is KILLED, its state saved, and whoever wants it next goes on from there.
+"""
 
 from __future__ import annotations
 

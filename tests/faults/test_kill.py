@@ -1,4 +1,6 @@
-"""SIGKILL in each phase: the repeated command resumes in the same run and ends with the undisturbed run's result."""
+"""SIGKILL in each phase: the repeated command resumes in the same run and ends with the undisturbed run's
+result.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ def place(folder: Path) -> dict[str, str]:
 
 
 def done_here(folder: Path, command: list[str]):
-    """What the command does in a process of its own, done in this one: importing torch takes longer than the phase."""
+    """What the command does in a process of its own, done in this one:
+    importing torch takes longer than the phase.
+    """
     import mlflow_xfer
 
     verb, *options = command

@@ -1,4 +1,6 @@
-"""The tracking server stopped and started again in the middle of a phase: training goes on, nothing is lost or doubled."""
+"""The tracking server stopped and started again in the middle of a phase:
+training goes on, nothing is lost or doubled.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Two machines and one tracking server want the same phase: one trains it, whatever happens to the other.
 
-A machine is a process with an XFER_HOME of its own: it shares no file lock and no resume state with the other.
+A machine is a process with an XFER_HOME of its own: it shares no file lock and no resume state with the
+other.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def server(tmp_path_factory, blank_store):
 
 
 class Machines:
-    """Starts the same phase on machines by name; its runs are those of an experiment that is the test's own."""
+    """Starts the same phase on machines by name;
+    its runs are those of an experiment that is the test's own.
+    """
 
     def __init__(self, server: Server, folder: Path, command):
         self.client, self.uri, self.folder, self.command = (

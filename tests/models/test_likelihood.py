@@ -1,4 +1,6 @@
-"""Choices scored by a decoder's own likelihood: the figures by hand, without training, and what is refused."""
+"""Choices scored by a decoder's own likelihood:
+the figures by hand, without training, and what is refused.
+"""
 
 from __future__ import annotations
 

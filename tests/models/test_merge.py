@@ -78,7 +78,8 @@ def test_ties_by_hand():
     ]
     models = [{"x": base["x"] + torch.tensor(v[:3]), "y": base["y"] + torch.tensor([v[3:]])} for v in vectors]
     # Half of six entries are kept, over both tensors together: 4 -3 . . . 5 | . 5 . 3 . -5 | . -1 -6 4 . .
-    # Elected: + + - + . and none (5 and -5 are equal); means of the entries of that sign: 4, 5, -6, 3.5, 0, 0.
+    # Elected: + + - + . and none (5 and -5 are equal); means of the entries of that sign: 4, 5, -6, 3.5, 0,
+    # 0.
     made = merge(models, base, "ties", density=0.5)
     assert made["x"].tolist() == [5.0, 6.0, -5.0] and made["y"].tolist() == [[3.5, 0.0, 2.0]]
     assert merge(models, base, "ties", [0.5] * 3, density=0.5)["x"].tolist() == [3.0, 3.5, -2.0]
@@ -121,7 +122,7 @@ def test_what_cannot_be_merged_is_said(models, options, says):
     assert says in str(caught.value) and caught.value.exit_code == 2
 
 
-# -- checkpoints -------------------------------------------------------------------------------------------------------
+# -- checkpoints ---------------------------------------------------------------------------------------------
 def trained(base, folder, tasks, shift, lm=False):
     """A published checkpoint whose weights are those of ``base`` plus noise, as training would leave it."""
     model = build(base, tasks, lm, 0)

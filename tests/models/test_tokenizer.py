@@ -15,7 +15,10 @@ CODE = """
 import random
 from mlflow_xfer.models.tokenizer import digest, train_tokenizer
 draw = random.Random(0)
-texts = [" ".join("".join(draw.choices("abcdeäöüहिदी", k=draw.randrange(1, 8))) for _ in range(12)) for _ in range(400)]
+texts = [
+    " ".join("".join(draw.choices("abcdeäöüहिदी", k=draw.randrange(1, 8))) for _ in range(12))
+    for _ in range(400)
+]
 print(digest(train_tokenizer(iter(texts), 600, "xlm-roberta")))
 """
 

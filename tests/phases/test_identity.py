@@ -230,7 +230,10 @@ def test_a_moved_folder_is_the_same_data(tmp_path):
     assert file_hashes(tmp_path / "b") == before
 
 
-SHOW = "import json; from mlflow_xfer.phases.code import code_hash, STANDS_ON; print(json.dumps({k: code_hash(k) for k in STANDS_ON}))"
+SHOW = (
+    "import json; from mlflow_xfer.phases.code import code_hash, STANDS_ON; print(json.dumps({k: "
+    "code_hash(k) for k in STANDS_ON}))"
+)
 TRAINING = {"pretrain", "intermediate", "target"}
 EVERY = TRAINING | {
     "evaluate",

@@ -183,7 +183,8 @@ def test_squads_dev_set_never_selects_for_its_translations(tmp_path):
         planned(**typed, train_on="squad")
     assert planned(**typed, train_on="squad", select_by="last").phases[1].settings["select_by"] == "last"
     (tmp_path / "own.yaml").write_text(
-        "tasks: {own: {kind: span_qa, dev_of: xquad, files: {train: squad/train-v1.1.json, validation: squad/dev-v1.1.json}}}"
+        "tasks: {own: {kind: span_qa, dev_of: xquad, files: {train: squad/train-v1.1.json, validation: "
+        "squad/dev-v1.1.json}}}"
     )
     with pytest.raises(XferError, match="they are own's dev set"):
         planned(

@@ -1,4 +1,6 @@
-"""Predictions for a user's own examples, from directories with heads of every kind; ``end_to_end`` has those from runs."""
+"""Predictions for a user's own examples, from directories with heads of every kind;
+``end_to_end`` has those from runs.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One store for all evaluations, and the evaluator as its entry point declares it.
 
-Only environment variables say which store and experiment: ``mlflow.set_tracking_uri`` and ``set_experiment`` would
-stay set for the tests of other parts.
+Only environment variables say which store and experiment: ``mlflow.set_tracking_uri`` and ``set_experiment``
+would stay set for the tests of other parts.
 """
 
 from __future__ import annotations

@@ -48,7 +48,10 @@ def test_entry_point_is_declared_and_loads(project):
 
 
 def test_import_is_light():
-    code = "import sys, mlflow_xfer.plugin.evaluator; assert not {'torch', 'transformers', 'datasets'} & set(sys.modules)"
+    code = (
+        "import sys, mlflow_xfer.plugin.evaluator; assert not {'torch', 'transformers', 'datasets'} & "
+        "set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 

@@ -1,4 +1,6 @@
-"""What MLflow loads at ``import mlflow``: light, in every environment, and never the cause of a failed import."""
+"""What MLflow loads at ``import mlflow``:
+light, in every environment, and never the cause of a failed import.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ def declared() -> dict[str, dict[str, str]]:
 
 @pytest.fixture
 def fresh(declared, tmp_path):
-    """Runs Python code in a new process in which MLflow finds ``entry points`` (default: the declared ones)."""
+    """Runs Python code in a new process in which MLflow finds ``entry points`` (default:
+    the declared ones).
+    """
 
     def run(
         code: str,
@@ -58,8 +62,12 @@ def fresh(declared, tmp_path):
         path = os.pathsep.join([str(site), str(ROOT), os.environ.get("PYTHONPATH", "")])
         done = subprocess.run(
             [sys.executable, "-W", "error::UserWarning:mlflow", "-c", code],
-            env={**os.environ, "PYTHONPATH": path, **environment}, cwd=tmp_path, capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
+            env={**os.environ, "PYTHONPATH": path, **environment},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -83,7 +91,9 @@ import mlflow
 from mlflow.data.dataset_source_registry import _dataset_source_registry as sources
 from mlflow.tracking.context.registry import _run_context_provider_registry as contexts, resolve_tags
 print(json.dumps({
-    "heavy": sorted({"torch", "transformers", "datasets", "mlflow_xfer.tracking", "mlflow_xfer.data"} & set(sys.modules)),
+    "heavy": sorted(
+        {"torch", "transformers", "datasets", "mlflow_xfer.tracking", "mlflow_xfer.data"} & set(sys.modules)
+    ),
     "contexts": [type(c).__name__ for c in contexts], "sources": [s.__name__ for s in sources.sources],
     "tags": resolve_tags({}),
 }))
@@ -99,7 +109,10 @@ def test_mlflow_finds_both_and_loads_nothing_heavy(fresh, declared):
 
 
 def test_runs_of_a_verb_are_tagged(fresh):
-    code = "import mlflow\nwith mlflow.start_run() as run: pass\nimport json; print(json.dumps(mlflow.get_run(run.info.run_id).data.tags))"
+    code = (
+        "import mlflow\nwith mlflow.start_run() as run: pass\nimport json; "
+        "print(json.dumps(mlflow.get_run(run.info.run_id).data.tags))"
+    )
     tags = json.loads(fresh(code, **{VERB_VARIABLE: "study"}).splitlines()[-1])
     assert (tags["xfer.verb"], tags["xfer.schema"]) == ("study", "1")
     assert tags["xfer.version.mlflow"]

@@ -1,4 +1,6 @@
-"""MLproject and the README's tables are what the parameters say; conda.yaml installs what the package needs."""
+"""MLproject and the README's tables are what the parameters say;
+conda.yaml installs what the package needs.
+"""
 
 from __future__ import annotations
 

@@ -108,7 +108,9 @@ def test_phases_run_with_no_parameter_at_all(project):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_main_with_no_task_is_the_demo(project):
-    """Small: one seed on a tiny base; ``make demo`` is the same command with no parameter, and takes minutes."""
+    """Small: one seed on a tiny base; ``make demo`` is the same command with no parameter,
+    and takes minutes.
+    """
     ran = mlflow_run(
         project, **TINY, **QUICK, seeds="0", max_train_examples="20", max_eval_examples="8", languages="en,de"
     )

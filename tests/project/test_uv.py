@@ -24,7 +24,9 @@ def pip_setting(name: str) -> str:
 
 
 def test_an_entry_point_runs_in_an_environment_built_from_conda_yaml(project, tmp_path):
-    """uv does not read pip's settings, so it gets the same package sources: else it resolves torch's CUDA build."""
+    """uv does not read pip's settings, so it gets the same package sources:
+    else it resolves torch's CUDA build.
+    """
     scripts = Path(sys.executable).parent
     if not (scripts / "uv").exists() and not shutil.which("uv"):
         pytest.fail("uv is not installed: it belongs to the test extra")

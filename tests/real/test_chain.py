@@ -28,7 +28,10 @@ tasks:
     header: true
     labels: {{ENTAILMENT: entailment, NEUTRAL: neutral, CONTRADICTION: contradiction}}
     columns: {{text_a: sentence_A, text_b: sentence_B, label: entailment_judgment}}
-    files: {{train: {folder}/intermediate/sick/SICK_train.txt, validation: {folder}/intermediate/sick/SICK_trial.txt, test: {{en: {folder}/intermediate/sick/SICK_test_annotated.txt}}}}
+    files:
+      train: {folder}/intermediate/sick/SICK_train.txt
+      validation: {folder}/intermediate/sick/SICK_trial.txt
+      test: {{en: {folder}/intermediate/sick/SICK_test_annotated.txt}}
   mnli10k:
     kind: classification
     format: jsonl
@@ -46,7 +49,10 @@ tasks:
     domain: biomedical
     labels: ["yes", "no", "maybe"]
     columns: {{text_a: QUESTION, text_b: CONTEXTS, label: final_decision}}
-    files: {{train: {{path: {folder}/intermediate/pubmedqa/ori_pqal.json, exclude_ids: {folder}/intermediate/pubmedqa/test_ground_truth.json}}}}
+    files:
+      train:
+        path: {folder}/intermediate/pubmedqa/ori_pqal.json
+        exclude_ids: {folder}/intermediate/pubmedqa/test_ground_truth.json
   cosmosqa-files:
     kind: multiple_choice
     columns: {{choices: [answer0, answer1, answer2, answer3]}}
@@ -138,7 +144,9 @@ def test_mnli10k_then_pairs_tags_and_entities(base, real_data, shared):
 
 
 def test_bucc_is_mined_before_and_after(base, real_data, shared):
-    """A cut of dev: 150 gold pairs among 1,200 sentences of each side; the sample has no test set, which is said."""
+    """A cut of dev: 150 gold pairs among 1,200 sentences of each side;
+    the sample has no test set, which is said.
+    """
     source, target, gold = (
         real_data / "xtreme" / "bucc2018" / f"zh-en.dev.{side}" for side in ("zh", "en", "gold")
     )
@@ -230,7 +238,7 @@ def test_rte_and_pubmedqa_as_intermediates(base, real_data, shared):
     assert {row["language"] for row in table(found.run_id)} == {"en", "de"}
 
 
-# -- the overlaps that the data's README warns of, as a plan shows them ------------------------------------------------
+# -- the overlaps that the data's README warns of, as a plan shows them --------------------------------------
 def overlaps(real_data, shared, **typed):
     plan = mlflow_xfer.plan(
         overlap=True,

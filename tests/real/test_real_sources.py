@@ -1,4 +1,6 @@
-"""Real data in XTREME's layout (``XFER_REAL_DATA``): every file is read, with the counts its README states."""
+"""Real data in XTREME's layout (``XFER_REAL_DATA``):
+every file is read, with the counts its README states.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,10 @@ tasks:
     format: tsv
     labels: {{ENTAILMENT: entailment, NEUTRAL: neutral, CONTRADICTION: contradiction}}
     columns: {{id: pair_ID, text_a: sentence_A, text_b: sentence_B, label: entailment_judgment}}
-    files: {{train: {root}/sick/SICK_train.txt, validation: {root}/sick/SICK_trial.txt, test: {root}/sick/SICK_test_annotated.txt}}
+    files:
+      train: {root}/sick/SICK_train.txt
+      validation: {root}/sick/SICK_trial.txt
+      test: {root}/sick/SICK_test_annotated.txt
   rte-files:
     kind: classification
     labels: [entailment, not_entailment]
@@ -139,10 +144,14 @@ def test_intermediate_tasks_through_a_task_file(real_data, tmp_path):
     path.write_text(INTERMEDIATE.format(root=real_data / "intermediate"))
     found = {(c.task, c.split): c for c in check_task_file(path)}
     assert {key: c.rows for key, c in found.items() if key[0] in ("sick", "rte-files", "pubmedqa-files")} == {
-        ("sick", "train"): 4_500, ("sick", "validation"): 500, ("sick", "test"): 4_927,
-        ("rte-files", "train"): 2_490, ("rte-files", "validation"): 277,
-        ("pubmedqa-files", "train"): 500, ("pubmedqa-files", "test"): 500,
-    }  # fmt: skip
+        ("sick", "train"): 4_500,
+        ("sick", "validation"): 500,
+        ("sick", "test"): 4_927,
+        ("rte-files", "train"): 2_490,
+        ("rte-files", "validation"): 277,
+        ("pubmedqa-files", "train"): 500,
+        ("pubmedqa-files", "test"): 500,
+    }
     assert found["mnli10k", "train"].rows + found["mnli10k", "validation"].rows == 10_071
     assert found["cosmosqa-files", "train"].rows + found["cosmosqa-files", "validation"].rows == 2_985
     whole = {
@@ -224,7 +233,9 @@ def test_pawsx_keeps_rows_that_nobody_translated(real_data):
 
 
 def test_long_sentences_of_single_characters_are_scored_whole(real_data):
-    """zh and ja: up to 421 words, and I- tags that continue nothing, which XTREME's chunking takes for entities."""
+    """zh and ja: up to 421 words, and I- tags that continue nothing,
+    which XTREME's chunking takes for entities.
+    """
     task, longest, odd = TASKS.get("panx"), 0, 0
     for code in ("zh", "ja"):
         rows = sources.read(task, sources.locate(task, "test", code, str(real_data / "xtreme")))
@@ -242,7 +253,7 @@ def test_long_sentences_of_single_characters_are_scored_whole(real_data):
     assert longest > 256 and odd > 0
 
 
-# -- overlaps that the data's README states ----------------------------------------------------------------------------
+# -- overlaps that the data's README states ------------------------------------------------------------------
 def overlap(task, train, test, data):
     both = [sources.read(task, sources.locate(task, split, code, data)) for split, code in (train, test)]
     return audit(both[0], task.kind, {test[1]: both[1]}, task.kind)[test[1]]

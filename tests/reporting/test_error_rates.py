@@ -1,4 +1,6 @@
-"""What reports say about tables whose truth is known: 1,000 of each sort. The rates are in the test's output (``pytest -rP``)."""
+"""What reports say about tables whose truth is known:
+1,000 of each sort. The rates are in the test's output (``pytest -rP``).
+"""
 
 from collections import Counter
 
@@ -30,7 +32,9 @@ def blocks(rng, effect: float, seeds: int, seed_sd: float, arms: int, language_s
 def rates(
     effect: float, seeds: int, seed_sd: float = 1.0, arms: int = 1, margin: float = 1.0, **more
 ) -> Counter:
-    """Verdicts on the first condition, in %, and on how many tables some condition without effect was called better or worse."""
+    """Verdicts on the first condition, in %,
+    and on how many tables some condition without effect was called better or worse.
+    """
     rng = np.random.default_rng(0)
     population = more.pop("population", "these languages")
     counted: Counter = Counter()

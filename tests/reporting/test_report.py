@@ -86,7 +86,11 @@ def test_the_page_stands_alone_and_is_well_formed(usual):
 def test_the_answer_is_two_sentences_with_interval_and_power(usual):
     answer = usual.verdict["answer"]
     assert re.match(
-        r"mnli is better than none \(\+\d\.\d points, 95 % interval \+\d\.\d to \+\d\.\d, corrected p < \.001, 8 seeds, over 2 tasks and 8 languages; pre-registered\)\. This design finds a difference of \d\.\d points in 8 of 10 cases\.",
+        (
+            r"mnli is better than none \(\+\d\.\d points, 95 % interval \+\d\.\d to \+\d\.\d, corrected p < "
+            r"\.001, 8 seeds, over 2 tasks and 8 languages; pre-registered\)\. This design finds a "
+            r"difference of \d\.\d points in 8 of 10 cases\."
+        ),
         answer,
     )
 
@@ -288,7 +292,10 @@ def test_importing_the_package_is_cheap():
     import subprocess
     import sys
 
-    code = "import sys, mlflow_xfer.reporting; print([m for m in ('pandas', 'scipy', 'mlflow', 'torch') if m in sys.modules])"
+    code = (
+        "import sys, mlflow_xfer.reporting; print([m for m in ('pandas', 'scipy', 'mlflow', 'torch') if m in "
+        "sys.modules])"
+    )
     assert (
         subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True

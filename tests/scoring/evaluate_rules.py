@@ -1,4 +1,6 @@
-"""What XTREME's ``evaluate.py`` computes, restated plainly from its behaviour and from nothing in the package."""
+"""What XTREME's ``evaluate.py`` computes,
+restated plainly from its behaviour and from nothing in the package.
+"""
 
 from __future__ import annotations
 

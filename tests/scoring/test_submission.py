@@ -1,4 +1,6 @@
-"""Scoring folders: parity on perturbed files, what is missing, hostile files, and writing what is read back."""
+"""Scoring folders: parity on perturbed files, what is missing,
+hostile files, and writing what is read back.
+"""
 
 from __future__ import annotations
 
@@ -219,8 +221,9 @@ def test_broken_files_are_named(tmp_path, case):
 @pytest.mark.parametrize("name", ["udpos", "panx"])
 @pytest.mark.parametrize("seed", range(4))
 def test_tags_out_of_step_score_as_the_rules_say(tmp_path, name, seed):
-    """XTREME compares places in the file: where a word or a whole sentence is lost, or a blank line doubled, and the
-    numbers of sentences agree, what follows is compared with the wrong words. That figure is given, with a warning."""
+    """XTREME compares places in the file: where a word or a whole sentence is lost, or a blank line doubled,
+    and the numbers of sentences agree, what follows is compared with the wrong words. That figure is given,
+    with a warning."""
     predictions, labels = folders(tmp_path, seed, [name])
     rng, said = random.Random(seed), []
     for language in KINDS[name].languages:
@@ -256,7 +259,9 @@ def test_labels_not_in_squad_format(tmp_path):
 
 @pytest.mark.parametrize(("name", "empty"), [("xquad", b"{}"), ("mewslix", b"{}"), ("bucc2018", b"")])
 def test_nothing_predicted_scores_nothing(tmp_path, name, empty):
-    """Missing questions, queries and pairs count as wrong, as in XTREME's script; a missing line is an error (above)."""
+    """Missing questions, queries and pairs count as wrong, as in XTREME's script;
+    a missing line is an error (above).
+    """
     predictions, labels = folders(tmp_path, 4, [name])
     for language in KINDS[name].languages:
         path_of(predictions, KINDS[name], language).write_bytes(empty)
@@ -274,7 +279,9 @@ def test_ten_megabyte_line_is_one_wrong_label(tmp_path):
 
 
 def test_repeated_ids(tmp_path):
-    """In labels each occurrence is a question; in predictions the last one counts: so does XTREME's script."""
+    """In labels each occurrence is a question;
+    in predictions the last one counts: so does XTREME's script.
+    """
     task, label = KINDS["xquad"], '{"data": [{"paragraphs": [{"qas": [%s]}]}]}'
     question = '{"id": "q", "answers": [{"text": "%s"}]}'
     file = path_of(tmp_path / "l", task, "en")

@@ -1,4 +1,6 @@
-"""Chunking rules against a second, literal statement of seqeval 0.0.12's and against the installed seqeval."""
+"""Chunking rules against a second, literal statement of seqeval 0.0.12's and against the installed
+seqeval.
+"""
 
 from __future__ import annotations
 

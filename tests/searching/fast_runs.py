@@ -1,7 +1,8 @@
-"""Workers whose trials take milliseconds; what they run is written down by the run function itself, beside the storage.
+"""Workers whose trials take milliseconds;
+what they run is written down by the run function itself, beside the storage.
 
-The study says how: ``test.folder`` (where to write), ``test.n_trials``, ``test.pause`` (seconds of a trial), ``test.die`` (keys of
-candidates whose worker dies).
+The study says how: ``test.folder`` (where to write), ``test.n_trials``, ``test.pause`` (seconds of a trial),
+``test.die`` (keys of candidates whose worker dies).
 """
 
 from __future__ import annotations

@@ -81,7 +81,8 @@ def test_a_table_is_read_as_far_as_it_goes(benchmark, tmp_path):
     rng = np.random.default_rng(0)
     assert len({truth.dev(("a",), rng) for _ in range(20)}) == 1, "one seed for all looks of a search"
     assert {of_repetition(np.random.default_rng(n)).dev(("a",), rng) for n in range(20)} == {60, 61}
-    # Seed 1 adds 3 to the two of six subsets that have b: 1 more than its mean, 2 less or more after it is taken out.
+    # Seed 1 adds 3 to the two of six subsets that have b: 1 more than its mean, 2 less or more after it is
+    # taken out.
     assert truth.test(("a",), 4000, rng).std() == pytest.approx(1.0, abs=0.05)
     both = benchmark.from_table(table, looks=2)(rng)
     assert (

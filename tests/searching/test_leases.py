@@ -1,4 +1,6 @@
-"""Dead workers' trials: found, failed and queued again exactly once, whoever notices, and however often they die."""
+"""Dead workers' trials: found, failed and queued again exactly once,
+whoever notices, and however often they die.
+"""
 
 from __future__ import annotations
 
@@ -149,7 +151,9 @@ def test_a_wish_whose_worker_died_before_looking_at_it_is_not_lost(opened):
 
 
 def test_a_worker_taken_for_dead_is_told_and_goes_on(opened):
-    """It was stopped, say: another worker has its trial, so what it found is dropped, and it takes the next one."""
+    """It was stopped, say: another worker has its trial,
+    so what it found is dropped, and it takes the next one.
+    """
     stalled, other = opened(), opened()
     runs = Runs()
 

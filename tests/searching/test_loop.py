@@ -1,4 +1,6 @@
-"""A worker's loop: what is asked, in which order, how trials end, and that a killed search goes on as if nothing had happened."""
+"""A worker's loop: what is asked, in which order, how trials end,
+and that a killed search goes on as if nothing had happened.
+"""
 
 from __future__ import annotations
 

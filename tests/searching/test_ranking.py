@@ -1,4 +1,6 @@
-"""Cheap scores on tiny models of both families: every method, every kind, a planted order, and what is refused."""
+"""Cheap scores on tiny models of both families:
+every method, every kind, a planted order, and what is refused.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,9 @@ def models(tmp_path_factory):
 
 @pytest.fixture
 def planted(tmp_path):
-    """A task file: the target's label shows in its words; one candidate has the same labels, one permuted ones, one others."""
+    """A task file: the target's label shows in its words;
+    one candidate has the same labels, one permuted ones, one others.
+    """
     draw = random.Random(0)
     words = {"good": ["happy", "nice", "lovely", "fine"], "bad": ["awful", "sad", "nasty", "poor"]}
     things, deeds = ["dog", "cat", "house", "tree", "river", "stone"], ["runs", "sees", "eats", "finds"]
@@ -88,7 +92,9 @@ def planted(tmp_path):
         for split, size in (("train", n), ("dev", 60), ("test", 20)):
             (tmp_path / f"{name}-{split}.tsv").write_text(lines(size, how))
         entries.append(
-            f"  {name}:\n    kind: classification\n    labels: [good, bad]\n    format: tsv\n    columns: {{text_a: 0, label: 1}}\n    files: {{train: {name}-train.tsv, validation: {name}-dev.tsv, test: {{en: {name}-test.tsv}}}}\n"
+            f"  {name}:\n    kind: classification\n    labels: [good, bad]\n    format: tsv\n    columns: "
+            f"{{text_a: 0, label: 1}}\n    files: {{train: {name}-train.tsv, validation: {name}-dev.tsv, "
+            f"test: {{en: {name}-test.tsv}}}}\n"
         )
     (tmp_path / "tasks.yaml").write_text("tasks:\n" + "".join(entries))
     return {"task_file": str(tmp_path / "tasks.yaml"), "pool": "deed,noise,same", "target": "wanted"}

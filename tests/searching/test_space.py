@@ -140,9 +140,13 @@ def test_what_the_command_sets_wins_where_it_agrees():
 def test_yaml_and_the_command_line_say_the_same(tmp_path):
     file = tmp_path / "space.yaml"
     file.write_text(
-        "max_tasks: 3\nmlm_share: {low: 0, high: 0.5}\nintermediate.learning_rate: {low: 1e-5, high: 1e-3, log: true}\nmixing: [uniform, proportional]\ntarget.num_train_epochs: 1:5\ntrain_batch_size: 16\n"
+        "max_tasks: 3\nmlm_share: {low: 0, high: 0.5}\nintermediate.learning_rate: {low: 1e-5, high: 1e-3, "
+        "log: true}\nmixing: [uniform, proportional]\ntarget.num_train_epochs: 1:5\ntrain_batch_size: 16\n"
     )
-    typed = "mlm_share=0:0.5,intermediate.learning_rate=1e-5:1e-3:log,mixing=uniform|proportional,target.num_train_epochs=1:5,train_batch_size=16"
+    typed = (
+        "mlm_share=0:0.5,intermediate.learning_rate=1e-5:1e-3:log,mixing=uniform|proportional,"
+        "target.num_train_epochs=1:5,train_batch_size=16"
+    )
     assert read_space(str(file), POOL) == read_space(file, POOL) == read_space(typed, POOL, max_tasks=3)
 
 

@@ -1,4 +1,6 @@
-"""What ``storage`` may name, what it may not, and that a study is opened once, by whichever process is first."""
+"""What ``storage`` may name, what it may not,
+and that a study is opened once, by whichever process is first.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +107,8 @@ def test_a_file_that_belongs_to_something_else_is_refused_and_left_alone(tmp_pat
 def test_mlflows_own_database_is_refused(tmp_path):
     with sqlite3.connect(tmp_path / "mlflow.db") as database:
         database.executescript(
-            "CREATE TABLE experiments (id INTEGER); CREATE TABLE runs (id INTEGER); CREATE TABLE alembic_version (version_num TEXT)"
+            "CREATE TABLE experiments (id INTEGER); CREATE TABLE runs (id INTEGER); CREATE TABLE "
+            "alembic_version (version_num TEXT)"
         )
     refused(lambda: opened("sqlite:///mlflow.db"), "MLflow's own database")
 

@@ -1,4 +1,6 @@
-"""Workers as processes: they share a search, die, are replaced, join from elsewhere, and end with their parent."""
+"""Workers as processes: they share a search, die,
+are replaced, join from elsewhere, and end with their parent.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ ALONE = """
 import signal, sys
 from mlflow_xfer.searching.storage import place
 from mlflow_xfer.searching.workers import run_workers
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs, and what they start, ignore it
+# A shell's background jobs, and what they start, ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 storage, workers = sys.argv[1:]
 run_workers(place(storage, "search"), "search", "tests.searching.fast_runs:build", int(workers))
 """
@@ -80,7 +83,9 @@ def until(seen, seconds: float = 120.0) -> None:
 
 
 def interrupted(process: subprocess.Popen) -> None:
-    """Ctrl-C, and again where it met code from which Python lets no exception out (a finaliser, a callback of a weak reference)."""
+    """Ctrl-C, and again where it met code from which Python lets no exception out (a finaliser,
+    a callback of a weak reference).
+    """
     for _ in range(5):
         time.sleep(0.6)
         if process.poll() is not None:
@@ -110,7 +115,9 @@ def finished_keys(where: Place) -> dict[str, float]:
 
 
 def check_whole(where: Place, folder: Path, n: int) -> None:
-    """Nothing lost, nothing doubled: every candidate has one value, was run to its end once, and nothing hangs."""
+    """Nothing lost, nothing doubled: every candidate has one value,
+    was run to its end once, and nothing hangs.
+    """
     study = join_study(where, "search")
     history = History.of(study)
     keys = [t.user_attrs[KEY] for t in history.counted]
@@ -131,7 +138,9 @@ def check_whole(where: Place, folder: Path, n: int) -> None:
 
 
 def shot_three_times(storage: str, folder: Path, tmp_path: Path) -> None:
-    """Four workers, one of them killed at random three times, end with what a single worker finds with the same queue."""
+    """Four workers, one of them killed at random three times,
+    end with what a single worker finds with the same queue.
+    """
     chance, shot = random.Random(7), []
     queue = chance.sample(list(SPACE.candidates()), 26)
     where = begin(storage, folder, 26, queue, pause=0.2)

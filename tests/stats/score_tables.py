@@ -24,7 +24,9 @@ def table(
     random: int = 0,
     **constant: object,
 ) -> pd.DataFrame:
-    """Tidy scores: level per task and language + effect of the condition + effect of each (condition, seed) + noise."""
+    """Tidy scores: level per task and language + effect of the condition + effect of each (condition,
+    seed) + noise.
+    """
     rng = np.random.default_rng(random)
     level = rng.normal(65, 6, (len(tasks), len(languages)))
     rows = []

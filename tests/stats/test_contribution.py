@@ -30,7 +30,8 @@ def test_planted_effects_and_pairs_are_found():
     found = ridge(runs(0.1))
     effects = found.effects.set_index("term")["effect"]
     assert found.verdict == "ranked" and found.fit > 0.95 and found.rank == found.terms == 10
-    # averaged over the other tasks, mnli adds 4 + 3/2; the pair's own term is half of its bonus on each diagonal
+    # averaged over the other tasks, mnli adds 4 + 3/2; the pair's own term is half of its bonus on each
+    # diagonal
     assert effects["mnli"] == pytest.approx(5.5, abs=0.3) and effects["cola"] == pytest.approx(-1, abs=0.3)
     assert effects["mnli x squad"] == pytest.approx(1.5, abs=0.3)
     assert found.effects["term"].iloc[0] == "mnli"

@@ -1,4 +1,6 @@
-"""The simulation harness of benchmarks/coverage.py at a small size; the bounds are those of chance at this size."""
+"""The simulation harness of benchmarks/coverage.py at a small size;
+the bounds are those of chance at this size.
+"""
 
 import numpy as np
 import pytest
@@ -12,7 +14,8 @@ def harness(script):
     return script("benchmarks/coverage.py")
 
 
-# Measured with 4,000 draws (benchmarks/coverage.md): the least true coverage of each method over all its cells.
+# Measured with 4,000 draws (benchmarks/coverage.md): the least true coverage of each method over all its
+# cells.
 LEAST = {
     "Difference, these languages": 94.0,
     "Difference, languages like these": 94.0,

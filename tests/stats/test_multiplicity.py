@@ -35,7 +35,9 @@ def test_missing_p_counts_as_a_test():
 
 
 def test_e_process_is_the_bayes_factor_of_its_definition():
-    """Numerically: integral over effect size of the noncentral t density, against the central one (Gönen et al. 2005)."""
+    """Numerically: integral over effect size of the noncentral t density,
+    against the central one (Gönen et al. 2005).
+    """
     from scipy import integrate, stats
 
     x = np.array([0.8, 1.9, -0.3, 1.1, 2.0])

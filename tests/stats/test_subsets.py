@@ -1,4 +1,6 @@
-"""The model of subsets: recovers planted effects, its intervals hold, it does not care about units, and looks are paid for."""
+"""The model of subsets: recovers planted effects, its intervals hold,
+it does not care about units, and looks are paid for.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def test_planted_effects_are_recovered_and_estimates_are_closer_than_scores():
 
 
 def test_the_best_estimate_is_not_too_high_and_intervals_hold():
-    """The best of 40 own scores is points too high; 95 % intervals of estimates over many searches' worth of noise."""
+    """The best of 40 own scores is points too high;
+    95 % intervals of estimates over many searches' worth of noise.
+    """
     rng, optimism, own, covered = np.random.default_rng(1), [], [], []
     for _ in range(40):
         _, truth, seen = evidence(rng, n=40, sd=3.0)
@@ -76,7 +80,9 @@ def test_draws_follow_the_posterior():
 
 
 def test_directions_are_differences_of_the_design():
-    """A task's effect is its mean over all subsets of the others, a pair's the second difference: checked by listing them."""
+    """A task's effect is its mean over all subsets of the others, a pair's the second difference:
+    checked by listing them.
+    """
     every = np.array([[int(b) for b in f"{i:04b}"] for i in range(16)])
     phi = design(every, np.empty((16, 0)))
     found = directions(4, phi.shape[1])
@@ -98,7 +104,9 @@ def test_inflation_finds_what_is_not_told_apart():
 
 
 def test_looks_at_seeds_are_paid_for():
-    """Three looks at a trial as good as the best: it is stopped in at most 10 % of cases; one that is 12 points worse mostly is."""
+    """Three looks at a trial as good as the best:
+    it is stopped in at most 10 % of cases; one that is 12 points worse mostly is.
+    """
     rng, stopped, caught = np.random.default_rng(4), 0, 0
     for _ in range(400):
         others = [list(rng.normal(60, 3, 4)) for _ in range(10)]

@@ -92,7 +92,10 @@ def test_a_validation_split_is_cut_from_the_training_rows_by_their_text():
 
 
 def test_the_cut_does_not_move_when_rows_are_added(write):
-    entry = "t:\n  kind: classification\n  labels: [x, y]\n  columns: {text_a: 0, label: 1}\n  validation_fraction: 0.3\n  files: {train: a.tsv}"
+    entry = (
+        "t:\n  kind: classification\n  labels: [x, y]\n  columns: {text_a: 0, label: 1}\n  "
+        "validation_fraction: 0.3\n  files: {train: a.tsv}"
+    )
     lines = [f"text {n}\t{'xy'[n % 2]}\n" for n in range(200)]
     small = {
         r["text_a"] for r in rows(load_task_file(write(entry, a__tsv="".join(lines[50:])))[0], "validation")
@@ -101,7 +104,7 @@ def test_the_cut_does_not_move_when_rows_are_added(write):
     assert small < large and 40 < len(large) < 80
 
 
-# -- what can be said --------------------------------------------------------------------------------------------------
+# -- what can be said ----------------------------------------------------------------------------------------
 def test_per_language_files_several_files_and_positions(write):
     path = write(
         """
@@ -139,7 +142,10 @@ t:
     test: {path: all.json, ids: test.json}
     validation: {path: all.json, ids: dev.txt}
 """,
-        all__json='{"11": {"q": "a", "inside": {"texts": ["b", "c"]}, "l": "yes"}, "12": {"q": "d", "inside": {"texts": []}, "l": "no"}}',
+        all__json=(
+            '{"11": {"q": "a", "inside": {"texts": ["b", "c"]}, "l": "yes"}, "12": {"q": "d", "inside": '
+            '{"texts": []}, "l": "no"}}'
+        ),
         test__json='{"12": "no"}',
         dev__txt="11\n",
     )
@@ -162,7 +168,10 @@ t:
   languages: [de, sw]
   files: {test: all.jsonl}
 """,
-        all__jsonl='{"text_a": "a", "label": "x", "lang": "de"}\n{"text_a": "b", "label": "y", "lang": "sw"}\n{"text_a": "c", "label": "y", "lang": "sw"}\n',
+        all__jsonl=(
+            '{"text_a": "a", "label": "x", "lang": "de"}\n{"text_a": "b", "label": "y", "lang": "sw"}\n'
+            '{"text_a": "c", "label": "y", "lang": "sw"}\n'
+        ),
     )
     [task] = load_task_file(path)
     assert [r["text_a"] for r in rows(task, "test", "sw")] == ["b", "c"] and task.uses == ("target",)
@@ -190,7 +199,10 @@ pairs:
 """,
         mc__jsonl='{"q": "why", "options": {"text": ["a", "b"]}, "key": "B"}\n',
         mc__csv="one,two,key\na,b,0\n",
-        qa__json='{"data": [{"paragraphs": [{"context": "in 1920", "qas": [{"id": "q", "question": "when", "answers": [{"text": "1920", "answer_start": 3}]}]}]}]}',
+        qa__json=(
+            '{"data": [{"paragraphs": [{"context": "in 1920", "qas": [{"id": "q", "question": "when", '
+            '"answers": [{"text": "1920", "answer_start": 3}]}]}]}]}'
+        ),
         pairs__sw="moja\n",
         pairs__en="one\n",
     )
@@ -223,8 +235,14 @@ boolq-files:
   labels: {"false": "no", "true": "yes"}
   files: {train: boolq.jsonl}
 """,
-            csqa__jsonl='{"answerKey": "B", "id": "x", "question": {"stem": "Where?", "choices": [{"label": "A", "text": "here"}, {"label": "B", "text": "there"}, {"label": "C", "text": "far"}]}}\n',
-            boolq__jsonl='{"question": "is it", "passage": "It is.", "answer": true}\n{"question": "is it not", "passage": "It is.", "answer": false}\n',
+            csqa__jsonl=(
+                '{"answerKey": "B", "id": "x", "question": {"stem": "Where?", "choices": [{"label": "A", '
+                '"text": "here"}, {"label": "B", "text": "there"}, {"label": "C", "text": "far"}]}}\n'
+            ),
+            boolq__jsonl=(
+                '{"question": "is it", "passage": "It is.", "answer": true}\n{"question": "is it not", '
+                '"passage": "It is.", "answer": false}\n'
+            ),
         )
     )
     assert rows(csqa, "train") == [
@@ -235,9 +253,14 @@ boolq-files:
 
 def test_dependency_labels_from_conllu(write):
     path = write(
-        "t:\n  kind: tagging\n  labels: labels.txt\n  columns: {tags: deprel-direction}\n  files: {train: a.conllu}",
+        "t:\n  kind: tagging\n  labels: labels.txt\n  columns: {tags: deprel-direction}\n  files: {train: "
+        "a.conllu}",
         labels__txt="nsubj>\nroot\nobj<\n",
-        a__conllu="# text = x\n1-2\tzum\t_\t_\t_\t_\t_\t_\t_\t_\n1\tshe\t_\tPRON\t_\t_\t2\tnsubj:pass\t_\t_\n2\tsees\t_\tVERB\t_\t_\t0\troot\t_\t_\n2.1\tgap\t_\t_\t_\t_\t_\t_\t_\t_\n3\tit\t_\tPRON\t_\t_\t2\tobj\t_\t_\n\n",
+        a__conllu=(
+            "# text = x\n1-2\tzum\t_\t_\t_\t_\t_\t_\t_\t_\n1\tshe\t_\tPRON\t_\t_\t2\tnsubj:pass\t_\t_\n"
+            "2\tsees\t_\tVERB\t_\t_\t0\troot\t_\t_\n2.1\tgap\t_\t_\t_\t_\t_\t_\t_\t_\n"
+            "3\tit\t_\tPRON\t_\t_\t2\tobj\t_\t_\n\n"
+        ),
     )
     assert rows(load_task_file(path)[0], "train") == [
         {"id": "0", "words": ["she", "sees", "it"], "tags": ["nsubj>", "root", "obj<"]}
@@ -270,7 +293,8 @@ my-xnli:
 
 def test_a_data_set_of_the_hub(write):
     path = write(
-        "t:\n  kind: classification\n  labels: [x, y]\n  languages: [de, sw]\n  hub: {path: org/name, config: 'c.{language}', columns: {text_a: s}}"
+        "t:\n  kind: classification\n  labels: [x, y]\n  languages: [de, sw]\n  hub: {path: org/name, "
+        "config: 'c.{language}', columns: {text_a: s}}"
     )
     [task] = load_task_file(path)
     rows = sources.locate(task, "test", "sw", "hub")
@@ -282,7 +306,8 @@ def test_a_data_set_of_the_hub(write):
 
 def test_paths_may_leave_the_folder_and_are_relative_to_the_yaml_file(write, tmp_path, monkeypatch):
     path = write(
-        "t:\n  kind: classification\n  labels: [x, y]\n  columns: {text_a: 0, label: 1}\n  files: {train: ../a.tsv}"
+        "t:\n  kind: classification\n  labels: [x, y]\n  columns: {text_a: 0, label: 1}\n  files: {train: "
+        "../a.tsv}"
     )
     (tmp_path / "below").mkdir()
     path = path.rename(tmp_path / "below" / "tasks.yaml")
@@ -291,7 +316,7 @@ def test_paths_may_leave_the_folder_and_are_relative_to_the_yaml_file(write, tmp
     assert len(rows(load_task_file(path)[0], "train")) == 1
 
 
-# -- mistakes ----------------------------------------------------------------------------------------------------------
+# -- mistakes ------------------------------------------------------------------------------------------------
 def says(path) -> str:
     with pytest.raises(XferError) as error:
         check_task_file(path)
@@ -321,10 +346,17 @@ two:
         )
     )
     for line, part in [
-        (2, "'Sick' is no name"), (3, "'xnli' exists already"), (5, "Unknown kind 'clasification'.\n  Did you mean 'classification'"),
-        (6, "Unknown field 'colums'.\n  Did you mean 'columns'"), (7, "put it in quotes"), (8, "Norwegian must be quoted"),
-        (9, "unknown split 'trian'"), (9, "Unknown language 'dee'"), (14, "Unknown field 'pth'.\n  Did you mean 'path'"), (15, "greater than 0"),
-    ]:  # fmt: skip
+        (2, "'Sick' is no name"),
+        (3, "'xnli' exists already"),
+        (5, "Unknown kind 'clasification'.\n  Did you mean 'classification'"),
+        (6, "Unknown field 'colums'.\n  Did you mean 'columns'"),
+        (7, "put it in quotes"),
+        (8, "Norwegian must be quoted"),
+        (9, "unknown split 'trian'"),
+        (9, "Unknown language 'dee'"),
+        (14, "Unknown field 'pth'.\n  Did you mean 'path'"),
+        (15, "greater than 0"),
+    ]:
         assert part in text and f"tasks.yaml:{line}: " in text, (line, part, text)
 
 
@@ -364,7 +396,10 @@ two:
             "there is no train split",
         ),
         (
-            "t: {kind: classification, labels: [a, b], files: {train: a.csv, validation: b.csv}, validation_fraction: 0.1}",
+            (
+                "t: {kind: classification, labels: [a, b], files: {train: a.csv, validation: b.csv}, "
+                "validation_fraction: 0.1}"
+            ),
             "beside a validation split",
         ),
         (
@@ -406,7 +441,8 @@ def test_each_mistake_has_its_words(write, body, part):
 def test_faults_of_files_come_with_their_lines(write, tmp_path):
     text = says(
         write(
-            "t: {kind: classification, labels: [x, y], columns: {text_a: 0, label: 1}, files: {train: a.tsv, test: {de: b.tsv, sw: c.tsv}}}",
+            "t: {kind: classification, labels: [x, y], columns: {text_a: 0, label: 1}, files: {train: "
+            "a.tsv, test: {de: b.tsv, sw: c.tsv}}}",
             a__tsv="a\tx\nb\tz\n",
             b__tsv="a\tx\n" * 20,
             c__tsv="a\n",
@@ -443,7 +479,19 @@ def test_every_field_is_described():
     assert {name for name, text in fields() if not text} == {"description", "licence", "citation"}
 
 
-LINES = ["tasks:", "  t:", "    kind: classification", "    labels: [a, b]", "    files: {train: a.tsv}", "    columns: {text_a: 0, label: 1}", "    validation_fraction: 0.1", "    hub: {path: a/b}", "    extends: mnli", "    language: de", "    recipe: {learning_rate: 1}"]  # fmt: skip
+LINES = [
+    "tasks:",
+    "  t:",
+    "    kind: classification",
+    "    labels: [a, b]",
+    "    files: {train: a.tsv}",
+    "    columns: {text_a: 0, label: 1}",
+    "    validation_fraction: 0.1",
+    "    hub: {path: a/b}",
+    "    extends: mnli",
+    "    language: de",
+    "    recipe: {learning_rate: 1}",
+]
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

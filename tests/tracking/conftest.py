@@ -131,9 +131,16 @@ def checkpoints_folder(tmp_path_factory, tokenizer) -> Path:
     folder = tmp_path_factory.mktemp("checkpoints")
     labels = {0: "no", 1: "yes"}
     config = XLMRobertaConfig(
-        vocab_size=8, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
-        max_position_embeddings=40, pad_token_id=1, id2label=labels, label2id={v: k for k, v in labels.items()},
-    )  # fmt: skip
+        vocab_size=8,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=40,
+        pad_token_id=1,
+        id2label=labels,
+        label2id={v: k for k, v in labels.items()},
+    )
     for name, architecture in {
         "classification": XLMRobertaForSequenceClassification,
         "tagging": XLMRobertaForTokenClassification,
@@ -158,7 +165,7 @@ def python():
     def run(code: str, *arguments: str) -> subprocess.Popen:
         root = str(Path(__file__).resolve().parents[2])
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
-        process = subprocess.Popen(  # fmt: skip
+        process = subprocess.Popen(
             [sys.executable, "-c", code, *arguments],
             env=environment,
             text=True,

@@ -32,9 +32,14 @@ def chain(local_store) -> dict[str, str]:
     request = local_store.start("request", "again", tags={"xfer.result_run_id": transfer})
     local_store.flush()
     return {
-        "first": first, "target": target, "evaluated": evaluated, "retrieval": retrieval, "transfer": transfer,
-        "child": child, "request": request,
-    }  # fmt: skip
+        "first": first,
+        "target": target,
+        "evaluated": evaluated,
+        "retrieval": retrieval,
+        "transfer": transfer,
+        "child": child,
+        "request": request,
+    }
 
 
 @pytest.mark.parametrize(

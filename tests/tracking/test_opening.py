@@ -51,7 +51,9 @@ def test_a_server_that_never_answers_is_reported_in_time(monkeypatch, stage):
 
 
 def test_a_database_file_may_take_longer_than_a_server(monkeypatch):
-    """Making the tables of a new file is slow on a busy machine; cut off, it would leave a store that nothing can open."""
+    """Making the tables of a new file is slow on a busy machine;
+    cut off, it would leave a store that nothing can open.
+    """
     monkeypatch.setattr(endpoint, "OPEN_SECONDS", 0.001)
     Store.open(probe=False).close()
 

@@ -77,9 +77,19 @@ def transfer(
         )
     )
     rows = [
-        {"task": "xnli", "language": code, "metric": "accuracy", "score": SCORES.get(condition, 62.0) + 0.3 * seed + (seed * 7 + i * 3) % 4 / 10, "low": 50.0, "high": 70.0, "n": 200, "chance": 33.3, "majority": 34.0}
+        {
+            "task": "xnli",
+            "language": code,
+            "metric": "accuracy",
+            "score": SCORES.get(condition, 62.0) + 0.3 * seed + (seed * 7 + i * 3) % 4 / 10,
+            "low": 50.0,
+            "high": 70.0,
+            "n": 200,
+            "chance": 33.3,
+            "majority": 34.0,
+        }
         for i, code in enumerate(("en", "de", "sw", "fi"))
-    ]  # fmt: skip
+    ]
     metrics = {f"eval/xnli/{r['language']}": r["score"] for r in rows} | {"eval/xnli": 1.0}
     made.append(
         phase(

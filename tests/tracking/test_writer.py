@@ -101,7 +101,9 @@ def test_a_store_with_credentials_is_replayed_only_while_it_is_the_active_one(mo
 
 
 def test_a_killed_process_loses_nothing(python, tmp_path):
-    """SIGKILL right after the last metric, while the database is locked: the next open delivers everything."""
+    """SIGKILL right after the last metric, while the database is locked:
+    the next open delivers everything.
+    """
     victim = python(TRAINING + "sys.stdin.readline()")
     run = told(victim)
     lock = sqlite3.connect(tmp_path / "mlflow.db", isolation_level=None)

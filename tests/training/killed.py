@@ -1,6 +1,7 @@
 """Runs trainings in processes of their own that are killed at a given point, then again to the end.
 
-One driver imports torch once and forks a process for each run. ``python killed.py FOLDER`` writes ``FOLDER/report.json``.
+One driver imports torch once and forks a process for each run. ``python killed.py FOLDER`` writes
+``FOLDER/report.json``.
 """
 
 from __future__ import annotations
@@ -76,7 +77,9 @@ def after(step, number=signal.SIGKILL):
 
 
 def within(method, call):
-    """Be killed when ``method`` of the loop is called for the ``call``-th time: between two files of a folder."""
+    """Be killed when ``method`` of the loop is called for the ``call``-th time:
+    between two files of a folder.
+    """
     original, calls = getattr(loops.Loop, method), []
 
     def patched(self, *args):
@@ -119,7 +122,9 @@ def forked(run) -> int:
 
 
 def one(train_it, folder: Path, work: Path, die=None):
-    """One process: train in ``work`` from the model in ``folder``, what it reports appended to ``work``.jsonl."""
+    """One process: train in ``work`` from the model in ``folder``,
+    what it reports appended to ``work``.jsonl.
+    """
 
     def run():
         torch.manual_seed(os.getpid())  # whatever the process did before must not matter

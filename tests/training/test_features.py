@@ -1,4 +1,6 @@
-"""Features of every kind with labels, from both families, against a forward pass written out; TaskEmb against per-text gradients."""
+"""Features of every kind with labels, from both families, against a forward pass written out;
+TaskEmb against per-text gradients.
+"""
 
 from __future__ import annotations
 
@@ -173,7 +175,7 @@ def test_retrieval_has_no_labels(encoder):
         features(encoder, [(TATOEBA, rows(TATOEBA, "de", 4))])
 
 
-# -- TaskEmb -----------------------------------------------------------------------------------------------------------
+# -- TaskEmb -------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("one", [SENTIMENT, POS, CHOICE, QUESTIONS], ids=lambda one: one.name)
 def test_task_embeddings_of_every_kind(any_model, one, tmp_path):
     split = data(one, 24)

@@ -47,11 +47,20 @@ def test_every_kind_has_a_signal_without_labels(any_model, kind):
     from datasets import Dataset
 
     unlabelled = {
-        TaskKind.CLASSIFICATION: [{"id": "0", "text_a": "happy dog", "text_b": None}, {"id": "1", "text_a": "awful cat", "text_b": None}],
+        TaskKind.CLASSIFICATION: [
+            {"id": "0", "text_a": "happy dog", "text_b": None},
+            {"id": "1", "text_a": "awful cat", "text_b": None},
+        ],
         TaskKind.TAGGING: [{"id": "0", "words": ["happy", "dog"]}, {"id": "1", "words": ["runs"]}],
-        TaskKind.MULTIPLE_CHOICE: [{"id": "0", "context": "dog", "question": "", "choices": ["runs", "sees"]}, {"id": "1", "context": "cat", "question": "", "choices": ["runs", "sees", "eats"]}],
-        TaskKind.SPAN_QA: [{"id": str(i), "original_id": str(i), "context": "the dog sees the cat", "question": "who"} for i in range(2)],
-    }  # fmt: skip
+        TaskKind.MULTIPLE_CHOICE: [
+            {"id": "0", "context": "dog", "question": "", "choices": ["runs", "sees"]},
+            {"id": "1", "context": "cat", "question": "", "choices": ["runs", "sees", "eats"]},
+        ],
+        TaskKind.SPAN_QA: [
+            {"id": str(i), "original_id": str(i), "context": "the dog sees the cat", "question": "who"}
+            for i in range(2)
+        ],
+    }
     task = Task(
         name="t",
         kind=kind,

@@ -1,4 +1,6 @@
-"""The table of mini's effects: what is counted as declared, and that the page and the figures show the table."""
+"""The table of mini's effects: what is counted as declared,
+and that the page and the figures show the table.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Predictions: one for every example and every word, in order, whatever the batches and the other languages."""
+"""Predictions: one for every example and every word,
+in order, whatever the batches and the other languages.
+"""
 
 from __future__ import annotations
 

@@ -267,7 +267,10 @@ def test_nothing_is_printed_where_there_is_no_terminal(encoder, tmp_path, capfd)
 
 
 def test_the_settings_module_needs_no_torch():
-    code = "import sys; import mlflow_xfer.training.trainer; assert not {'torch', 'transformers', 'mlflow'} & set(sys.modules)"
+    code = (
+        "import sys; import mlflow_xfer.training.trainer; assert not {'torch', 'transformers', 'mlflow'} & "
+        "set(sys.modules)"
+    )
     subprocess.run(
         [sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     )
