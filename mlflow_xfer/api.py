@@ -1,4 +1,6 @@
-"""The verbs as functions. Each takes the parameters of :mod:`mlflow_xfer.params` by name and returns a :class:`Result`."""
+"""The verbs as functions. Each takes the parameters of :mod:`mlflow_xfer.params` by name and returns a
+:class:`Result`.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +98,8 @@ def transfer(**params: Any) -> Result:
 
 
 def search(**params: Any) -> Result:
-    """Which intermediate tasks help the targets: searches subsets and settings, and confirms the best on fresh seeds.
+    """Which intermediate tasks help the targets:
+    searches subsets and settings, and confirms the best on fresh seeds.
 
     The same call continues the search. With ``dry_run`` nothing runs: the plan is logged.
     """
@@ -160,7 +163,9 @@ def _run_demo(params: Mapping[str, Any], typed: Any) -> Result:
 
 @contextmanager
 def _report_run(store: Store, named: Sequence[str], opened: str | None) -> Iterator[str]:
-    """Where a report goes: the run that ``mlflow run`` opened, the one run it is about, or a run of its own."""
+    """Where a report goes: the run that ``mlflow run`` opened,
+    the one run it is about, or a run of its own.
+    """
     if opened is None and len(named) == 1 and RUN_ID.fullmatch(named[0]):
         yield named[0]
         return
@@ -192,7 +197,9 @@ def _run(verb: str, typed: Mapping[str, Any]) -> Result:
 
 
 def _execute(executor: Executor, plan: Plan, opened: str | None, baselines: Any) -> str:
-    """Run the plan; the verb decides what the run opened by ``mlflow run`` is, never what happened to exist."""
+    """Run the plan; the verb decides what the run opened by ``mlflow run`` is,
+    never what happened to exist.
+    """
     if plan.transfers:
         return replicates.run_plan(executor, plan, opened, baselines())
     if len(plan.requested) == 1:
@@ -239,7 +246,8 @@ def plan(verb: str = "transfer", overlap: bool = False, **params: Any) -> Previe
     """What ``verb`` would run with these parameters, and which of it exists. Trains nothing, needs no torch.
 
     Args:
-        overlap: compare training with test rows now; otherwise what is declared or was measured before is shown.
+        overlap: compare training with test rows now; otherwise what is declared or was measured before is
+            shown.
     """
     typed: Any = parameters.parse(verb, params)
     store = Store.open(probe=False)
@@ -296,7 +304,9 @@ def lineage(run: str) -> str:
 
 
 def results(runs: str | Sequence[str] = (), filter: str = "") -> pd.DataFrame:
-    """Per-language scores behind runs (none: all of the experiment), one row per condition, task, language and seed."""
+    """Per-language scores behind runs (none:
+    all of the experiment), one row per condition, task, language and seed.
+    """
     names = [name for name in runs.split(",") if name] if isinstance(runs, str) else list(runs)
     with _store(probe=False) as store:
         return read_results(store, names, filter=filter)
@@ -333,7 +343,9 @@ def report(**params: Any) -> Reported:
 
 
 def rank(**params: Any) -> Ranking:
-    """Orders candidate tasks by cheap scores; see :mod:`mlflow_xfer.searching.cheap` for what each needs and costs."""
+    """Orders candidate tasks by cheap scores;
+    see :mod:`mlflow_xfer.searching.cheap` for what each needs and costs.
+    """
     from mlflow_xfer.searching.cheap import Budget
     from mlflow_xfer.searching.ranking import rank as ranked
     from mlflow_xfer.searching.ranking import transfer_of
@@ -382,8 +394,8 @@ def rank(**params: Any) -> Ranking:
 def score(predictions: str, labels: str, suite: str = "xtreme", track: bool = False) -> dict[str, Any]:
     """Score a folder of predictions against a folder of labels by the suite's own rules.
 
-    Returns ``{suite, avg|None, groups, tasks: {name: {score, components, languages}}, missing, …}``. With ``track`` the
-    figures become a run of the tracking store.
+    Returns ``{suite, avg|None, groups, tasks: {name: {score, components, languages}}, missing, …}``. With
+    ``track`` the figures become a run of the tracking store.
     """
     found = score_folder(predictions, labels, suite, warn=logger.warning)
     if track:
@@ -403,11 +415,13 @@ def score(predictions: str, labels: str, suite: str = "xtreme", track: bool = Fa
 
 
 def predict(model: str, file: str | Path, task: str | None = None) -> list[dict[str, Any]]:
-    """What a trained ``model`` says of a user's own examples: one row for each, its columns and ``prediction``.
+    """What a trained ``model`` says of a user's own examples:
+    one row for each, its columns and ``prediction``.
 
     Args:
         model: run (also of a transfer or condition), ``runs:/…``, ``models:/…``, directory or hub id.
-        file: ``.txt``, ``.tsv``, ``.csv`` or ``.jsonl``; :mod:`mlflow_xfer.data.unlabelled` lists the columns.
+        file: ``.txt``, ``.tsv``, ``.csv`` or ``.jsonl``; :mod:`mlflow_xfer.data.unlabelled` lists the
+            columns.
         task: which target or head, where there are several.
     """
     from mlflow_xfer.phases.prediction import predict_file
@@ -419,7 +433,9 @@ def predict(model: str, file: str | Path, task: str | None = None) -> list[dict[
 def submission(
     runs: str | Sequence[str], out: str, suite: str = "xtreme"
 ) -> tuple[dict[str, str], list[Finding]]:
-    """Gather the predictions of runs in XTREME's format, of each target the best run by dev, and validate them."""
+    """Gather the predictions of runs in XTREME's format,
+    of each target the best run by dev, and validate them.
+    """
     from mlflow_xfer.phases.submit import submission as gather
 
     names = runs.split(",") if isinstance(runs, str) else list(runs)

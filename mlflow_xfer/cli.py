@@ -24,7 +24,9 @@ EXIT_CODES = "Exit codes: 0 done, 2 bad input, 75 try again later, 130 interrupt
 
 
 class Verb(click.Command):
-    """A command whose options are a verb's parameters; ``--name`` and ``--na-me`` alike, every option takes a value."""
+    """A command whose options are a verb's parameters;
+    ``--name`` and ``--na-me`` alike, every option takes a value.
+    """
 
     def __init__(
         self, name: str, shape: type[params.Shape], call: Callable[[dict[str, str]], Any], **more: Any
@@ -46,7 +48,7 @@ class Verb(click.Command):
             name,
             params=options,
             callback=None,
-            help=shape.__doc__,
+            help=params.about(shape),
             epilog=note + EXIT_CODES,
             context_settings=settings,
             **more,
@@ -64,7 +66,10 @@ class Verb(click.Command):
 
 def _option(name: str, field: Any) -> click.Option:
     spellings = dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}"])
-    text = f"{field.description} [{params.accepted_by(field)}; default {params.typed(field.get_default(call_default_factory=True))}]"
+    text = (
+        f"{field.description} [{params.accepted_by(field)}; default "
+        f"{params.typed(field.get_default(call_default_factory=True))}]"
+    )
     return click.Option([*spellings, name], help=text, metavar="VALUE")
 
 
@@ -132,7 +137,9 @@ for _name, _shape in params.VERBS.items():
 )
 @click.pass_context
 def plan(ctx: click.Context, verb: str, as_json: str, overlap: str) -> None:
-    """Print the phases a command would run, each once, and what is reused. Takes that command's parameters."""
+    """Print the phases a command would run, each once, and what is reused.
+    Takes that command's parameters.
+    """
     from mlflow_xfer import api
 
     made = api.plan(verb, overlap == "true", **dict(pairs(ctx.args)))
@@ -257,8 +264,9 @@ def score(predictions: str, labels: str, suite: str, track: str) -> None:
 def predict(model: str, file: str, task: str | None, form: str) -> None:
     """Try MODEL (a run, directory or hub id) on your own examples in FILE (.txt, .tsv, .csv or .jsonl).
 
-    A line of a .txt file is a text or, with tabs in between: two texts; context and question; context, question and
-    choices. The other formats name these columns. A model without a task head says which text is nearest to each.
+    A line of a .txt file is a text or, with tabs in between: two texts; context and question; context,
+    question and choices. The other formats name these columns. A model without a task head says which text is
+    nearest to each.
     """
     from mlflow_xfer import api
 
@@ -294,7 +302,9 @@ def _cell(value: Any) -> str:
 @click.option("--out", required=True, metavar="DIR", help="a new folder for the predictions")
 @click.option("--suite", default="xtreme", help="whose format and completeness to check (default xtreme)")
 def submission(runs: str, out: str, suite: str) -> None:
-    """Gather predictions in XTREME's format (of several runs the best of each target by dev), and validate them."""
+    """Gather predictions in XTREME's format (of several runs the best of each target by dev),
+    and validate them.
+    """
     from mlflow_xfer import api
 
     chosen, findings = api.submission(runs, out, suite)
@@ -303,7 +313,8 @@ def submission(runs: str, out: str, suite: str) -> None:
     for finding in findings:
         click.echo(str(finding))
     click.echo(
-        f"written to {out}; a leaderboard would {'refuse it' if any(f.refused for f in findings) else 'take it'}"
+        f"written to {out}; a leaderboard would "
+        f"{'refuse it' if any(f.refused for f in findings) else 'take it'}"
     )
 
 
@@ -317,7 +328,9 @@ def sync() -> None:
 
 @cli.command()
 def doctor() -> None:
-    """Show what this environment would do: versions beside the tested ones, the store, caches, runs left open."""
+    """Show what this environment would do:
+    versions beside the tested ones, the store, caches, runs left open.
+    """
     from mlflow_xfer import api
 
     click.echo(api.doctor())

@@ -138,7 +138,9 @@ def suites(name: str | None = None) -> str:
 
 
 def check(path: str) -> str:
-    """What ``tasks --check`` says of a task file without faults: its rows by task, split, language and label."""
+    """What ``tasks --check`` says of a task file without faults:
+    its rows by task, split, language and label.
+    """
     from mlflow_xfer.data.task_file_check import check_task_file
 
     return "\n".join(map(str, check_task_file(path)))

@@ -1,7 +1,8 @@
-"""The parameters, once: the Python API, the command line, MLproject and the README's tables all read them here.
+"""The parameters, once: the Python API, the command line,
+MLproject and the README's tables all read them here.
 
-Shapes only: whether a task or a file exists is the plan's question. What a user types is a string: ``none`` for
-None or an empty list, ``auto`` for "decide for me", commas without blanks for lists, ``true``/``false``.
+Shapes only: whether a task or a file exists is the plan's question. What a user types is a string: ``none``
+for None or an empty list, ``auto`` for "decide for me", commas without blanks for lists, ``true``/``false``.
 A training parameter goes to every training phase of a command; with a phase's name in front
 (``target.learning_rate=2e-5``) it goes to that phase and wins.
 """
@@ -81,7 +82,10 @@ class Trained(Training):
 class Model(Shape):
     model: str = Field(
         "mini",
-        description="what to start from: hub id, directory, run id, runs:/…, models:/…, scratch:<xlm-roberta|llama>:<tiny|mini|small>, mini",
+        description=(
+            "what to start from: hub id, directory, run id, runs:/…, models:/…, "
+            "scratch:<xlm-roberta|llama>:<tiny|mini|small>, mini"
+        ),
     )
     revision: Text = Field(None, description="commit or branch of a hub model")
     tokenizer: str = Field(
@@ -114,11 +118,17 @@ class RawText(Shape):
 class Combining(Shape):
     combine: Literal["joint", "sequential", "merge"] = Field(
         "joint",
-        description="several tasks: in one phase; one phase after the other; or a phase each, whose weights are merged",
+        description=(
+            "several tasks: in one phase; one phase after the other; or a phase each, whose weights are "
+            "merged"
+        ),
     )
     merge_method: Literal["average", "task_arithmetic", "ties"] = Field(
         "average",
-        description="combine=merge: mean of the weights; base + λ · sum of what each task changed; the same trimmed, with elected signs (TIES)",
+        description=(
+            "combine=merge: mean of the weights; base + λ · sum of what each task changed; the same trimmed, "
+            "with elected signs (TIES)"
+        ),
     )
     merge_weight: PositiveOrAuto = Field(
         "auto",
@@ -150,11 +160,18 @@ class Targets(Shape):
     )
     choice_scoring: Literal["head", "likelihood"] = Field(
         "head",
-        description="multiple choice: a scored head, or (decoders) the length-normalised likelihood of each choice, which needs no training",
+        description=(
+            "multiple choice: a scored head, or (decoders) the length-normalised likelihood of each choice, "
+            "which needs no training"
+        ),
     )
     select_by: Literal["english_dev", "last", "average", "label_free", "oracle"] = Field(
         "english_dev",
-        description="which checkpoint is kept: best on English dev; last; mean of the epochs' weights; label_free: the one that best tells apart dev rows of the evaluated languages, their labels unread; oracle: best on those labels (not zero-shot, always shown as oracle)",
+        description=(
+            "which checkpoint is kept: best on English dev; last; mean of the epochs' weights; label_free: "
+            "the one that best tells apart dev rows of the evaluated languages, their labels unread; oracle: "
+            "best on those labels (not zero-shot, always shown as oracle)"
+        ),
     )
 
 
@@ -171,11 +188,16 @@ class Evaluation(Shape):
     languages: NamesOrAuto = Field("auto", description="evaluate only these languages (English is kept)")
     layer: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
         "auto",
-        description="retrieval: index in hidden_states, 0 = embeddings; auto: at 0.6 of the depth, so 14 of 24",
+        description=(
+            "retrieval: index in hidden_states, 0 = embeddings; auto: at 0.6 of the depth, so 14 of 24"
+        ),
     )
     pooling: Literal["auto", "mean", "cls", "last"] = Field(
         "auto",
-        description="retrieval: how tokens become one vector; auto: mean, for a trained dual encoder cls (of decoders last)",
+        description=(
+            "retrieval: how tokens become one vector; auto: mean, for a trained dual encoder cls (of "
+            "decoders last)"
+        ),
     )
     max_eval_examples: CountOrNone = Field(
         None, description="evaluate only so many examples per language, drawn by seed 0"
@@ -185,7 +207,10 @@ class Evaluation(Shape):
 class Pool(Shape):
     pool: NamesOrAuto = Field(
         "auto",
-        description="candidate intermediate tasks; auto: mini's, with other data those of the nine of Phang et al. 2020 that have training data",
+        description=(
+            "candidate intermediate tasks; auto: mini's, with other data those of the nine of Phang et al. "
+            "2020 that have training data"
+        ),
     )
 
 
@@ -198,7 +223,10 @@ class Reuse(Shape):
 class Workers(Shape):
     workers: Literal["auto"] | Annotated[int, Field(gt=0)] = Field(
         "auto",
-        description="processes on this host for the replicates of the demo and the trials of a search; auto: half the cores, at least 2 where there are 2",
+        description=(
+            "processes on this host for the replicates of the demo and the trials of a search; auto: half "
+            "the cores, at least 2 where there are 2"
+        ),
     )
 
 
@@ -234,7 +262,9 @@ class Evaluate(Model, Data, Targets, Evaluation, Seed, Reuse, Control):
 class Transfer(
     Model, Data, RawText, Mixing, Targets, Overlaps, Evaluation, Trained, SeedList, Reuse, Control, Workers
 ):
-    """The chain: pretrain (optional), intermediate, target, evaluate. With neither intermediate nor target given: the demo."""
+    """The chain: pretrain (optional), intermediate, target, evaluate.
+    With neither intermediate nor target given: the demo.
+    """
 
     text: Text = Field(None, description=RawText.model_fields["text"].description)
     intermediate: NamesOrAuto = Field(
@@ -243,11 +273,15 @@ class Transfer(
 
 
 class Report(Shape):
-    """One page, a verdict and tables about any set of finished runs: differences to the baseline, with intervals and power."""
+    """One page, a verdict and tables about any set of finished runs:
+    differences to the baseline, with intervals and power.
+    """
 
     runs: Names = Field(
         (),
-        description="studies, conditions, transfers or evaluations: ids or names; none: all of the experiment",
+        description=(
+            "studies, conditions, transfers or evaluations: ids or names; none: all of the experiment"
+        ),
     )
     question: str = Field("", description="the question the report answers, in words")
     baseline: Text = Field(
@@ -271,17 +305,29 @@ RANK_METHODS = {
     "size": "training rows (metadata; free)",
     "kind": "same kind of task as the target (metadata; free)",
     "text_emb": "cosine of the texts' mean embeddings (text; one pass of the base)",
-    "logme": "evidence of linear models for the target's labels (target labels, and task checkpoints or task labels; one pass for each checkpoint, or of the base)",
+    "logme": (
+        "evidence of linear models for the target's labels (target labels, and task checkpoints or task "
+        "labels; one pass for each checkpoint, or of the base)"
+    ),
     "h_score": "as logme, by covariances",
-    "task_emb": "Fisher embeddings after a few steps (labels of both; a short training for each task and target)",
-    "few_shot": "dev score of the target after a few steps from each task's checkpoint (target labels, checkpoints; a short training for each pair)",
+    "task_emb": (
+        "Fisher embeddings after a few steps (labels of both; a short training for each task and target)"
+    ),
+    "few_shot": (
+        "dev score of the target after a few steps from each task's checkpoint (target labels, checkpoints; "
+        "a short training for each pair)"
+    ),
     "english": "each task's own English dev score (checkpoints; free)",
 }
-"""What each cheap score is (what it needs; what it costs). Of the target only English training and dev rows are read."""
+"""What each cheap score is (what it needs; what it costs).
+Of the target only English training and dev rows are read.
+"""
 
 
 class Rank(Model, Data, RawText, Pool, Overlaps, Trained, Seed, Reuse):
-    """Orders candidate tasks for a target by cheap scores, without the runs: metadata, text, features, a few steps."""
+    """Orders candidate tasks for a target by cheap scores, without the runs:
+    metadata, text, features, a few steps.
+    """
 
     text: Text = Field(None, description=RawText.model_fields["text"].description)
     target: NamesOrAuto = Field("auto", description=Targets.model_fields["target"].description)
@@ -290,12 +336,16 @@ class Rank(Model, Data, RawText, Pool, Overlaps, Trained, Seed, Reuse):
     )
     method: Names = Field(
         ("auto",),
-        description="scores, fused by mean rank; auto: logme and h_score, and size for targets without labels. "
+        description="scores, fused by mean rank; "
+        "auto: logme and h_score, and size for targets without labels. "
         + "; ".join(f"{name}: {about}" for name, about in RANK_METHODS.items()),
     )
     checkpoints: Literal["auto", "none", "train"] = Field(
         "auto",
-        description="of the candidates alone: auto: read if all of them are finished; none: only the base; train: train the missing first",
+        description=(
+            "of the candidates alone: auto: read if all of them are finished; none: only the base; train: "
+            "train the missing first"
+        ),
     )
     max_examples: CountOrNone = Field(1000, description="rows of a task that are embedded, drawn by the seed")
     shots: Annotated[int, Field(gt=0)] = Field(64, description="few_shot: training examples of the target")
@@ -308,11 +358,17 @@ class Searching(Shape):
     max_tasks: CountOrAuto = Field("auto", description="largest subset; auto: the whole pool")
     space: Text = Field(
         None,
-        description="what varies besides the subset: tasks, mixing, merging, rates, all, ranges (mlm_share=0:0.5,mixing=uniform|temperature) or a YAML file of them; none: the subset alone",
+        description=(
+            "what varies besides the subset: tasks, mixing, merging, rates, all, ranges "
+            "(mlm_share=0:0.5,mixing=uniform|temperature) or a YAML file of them; none: the subset alone"
+        ),
     )
     objective: Names = Field(
         ("english_dev",),
-        description="english_dev; label_free, retrieval, cost, oracle (target-language labels: always labelled so); several: a comma list",
+        description=(
+            "english_dev; label_free, retrieval, cost, oracle (target-language labels: always labelled so); "
+            "several: a comma list"
+        ),
     )
     n_trials: CountOrNone = Field(40, description="trials of the whole search, duplicates not counted")
     timeout: Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_nothing)] = Field(
@@ -323,26 +379,39 @@ class Searching(Shape):
     )
     sampler: str = Field(
         "auto",
-        description="tpe, pairwise, gp, nsgaii, nsgaiii, random, brute_force, grid; auto: pairwise (a model of tasks and pairs) for subsets and one objective, else tpe",
+        description=(
+            "tpe, pairwise, gp, nsgaii, nsgaiii, random, brute_force, grid; auto: pairwise (a model of tasks "
+            "and pairs) for subsets and one objective, else tpe"
+        ),
     )
     rank_by: Names = Field(
         ("auto",),
-        description="cheap scores by which single tasks are tried first, as method of rank; none: the pool's order",
+        description=(
+            "cheap scores by which single tasks are tried first, as method of rank; none: the pool's order"
+        ),
     )
     pruner: str = Field(
         "none",
-        description="what stops hopeless trials: none; hyperband, asha, median, which look at short chains (1/9 and 1/3 of the steps) before the whole one; wilcoxon, which looks at seeds",
+        description=(
+            "what stops hopeless trials: none; hyperband, asha, median, which look at short chains (1/9 and "
+            "1/3 of the steps) before the whole one; wilcoxon, which looks at seeds"
+        ),
     )
     reduction_factor: Annotated[int, Field(ge=2)] = Field(
         4,
-        description="asha and hyperband: one in so many goes on from each short chain, and is trained further",
+        description=(
+            "asha and hyperband: one in so many goes on from each short chain, and is trained further"
+        ),
     )
     study_name: str = Field(
         "auto", description="auto: derived from what is searched, so that the same command goes on"
     )
     storage: str = Field(
         "auto",
-        description="where Optuna keeps the search: auto (a journal file under XFER_HOME/studies), a journal file, or a database URL",
+        description=(
+            "where Optuna keeps the search: auto (a journal file under XFER_HOME/studies), a journal file, "
+            "or a database URL"
+        ),
     )
     dry_run: bool = Field(False, description="print what would be run and what it would cost, and stop")
 
@@ -382,7 +451,9 @@ with warnings.catch_warnings():
         Searching,
         Confirmation,
     ):
-        """Which of these intermediate tasks help these targets: searches subsets and settings, and confirms the best on fresh seeds."""
+        """Which of these intermediate tasks help these targets:
+        searches subsets and settings, and confirms the best on fresh seeds.
+        """
 
         text: Text = Field(None, description=RawText.model_fields["text"].description)
         seeds: Seeds = Field((0,), description="one transfer for each seed")
@@ -479,6 +550,11 @@ def _refused(field: str, scoped: Mapping[str, Mapping[str, Any]], flat: Mapping[
 
 def _any_field(name: str) -> Any:
     return next(shape.model_fields[name] for shape in VERBS.values() if name in shape.model_fields)
+
+
+def about(shape: type[Shape]) -> str:
+    """What a verb does, on one line."""
+    return " ".join((shape.__doc__ or "").split())
 
 
 def accepted_by(field: Any) -> str:

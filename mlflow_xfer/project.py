@@ -81,7 +81,7 @@ def verb_table() -> str:
     entry_of = {verb: entry for entry, verb in ENTRY_POINTS.items()}
     entries = {verb: f"`-e {entry_of[verb]}`" if verb in entry_of else "" for verb in params.VERBS}
     rows += [
-        f"| `mlflow-xfer {verb}` | {entries[verb]} | {shape.__doc__} |"
+        f"| `mlflow-xfer {verb}` | {entries[verb]} | {params.about(shape)} |"
         for verb, shape in params.VERBS.items()
     ]
     return "\n".join(rows)

@@ -1,7 +1,7 @@
 """Turns examples into token ids, one table from :class:`TaskKind` to the encoding.
 
-An :class:`Encoded` split is flat arrays, so that it is cheap to cache, to sort by length and to cut into batches;
-nothing is padded here. Tokenizers are passed in; this module knows neither torch nor models.
+An :class:`Encoded` split is flat arrays, so that it is cheap to cache, to sort by length and to cut into
+batches; nothing is padded here. Tokenizers are passed in; this module knows neither torch nor models.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def encode(
     return cache.from_cache(_key(dataset, task, tokenizer, max_seq_length, decoder), made)
 
 
-# -- kinds -----------------------------------------------------------------------------------------------------------
+# -- kinds ---------------------------------------------------------------------------------------------------
 def _classification(dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool) -> Encoded:
     index = {label: i for i, label in enumerate(task.labels)}
     rows = texts(tokenizer, _column(dataset, "text_a"), _column(dataset, "text_b"), limit)
@@ -97,10 +97,12 @@ def _language_model(dataset: Any, task: Task, tokenizer: Any, limit: int, decode
 
 
 def _retrieval(dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool) -> Encoded:
-    """One row an example: the query's tokens, then the candidate's, each a text by itself; either may be missing.
+    """One row an example: the query's tokens, then the candidate's, each a text by itself;
+    either may be missing.
 
-    ``second`` is where the candidate begins, ``inner`` where its context does (within the candidate; as a pair, cut at
-    its end). ``query`` and ``positive`` number the distinct texts of each side: what is equal is no negative.
+    ``second`` is where the candidate begins, ``inner`` where its context does (within the candidate; as a
+    pair, cut at its end). ``query`` and ``positive`` number the distinct texts of each side: what is equal is
+    no negative.
     """
     sides = _column(dataset, "source"), _column(dataset, "target")
     contexts = _column(dataset, "context") or [None] * len(sides[0])
@@ -143,8 +145,9 @@ def _numbered(values: Sequence[Any]) -> list[int]:
 def _tagging(dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool) -> Encoded:
     """Words tokenised one by one, long sentences as overlapping windows in which each word is labelled once.
 
-    ``token_word`` is the number of the word (within the example) whose tag is read at a token, else -1: its first
-    subword for encoders (Devlin et al. 2019), its last for decoders, which have not read the rest before that.
+    ``token_word`` is the number of the word (within the example) whose tag is read at a token, else -1: its
+    first subword for encoders (Devlin et al. 2019), its last for decoders, which have not read the rest
+    before that.
     """
     index = {label: i for i, label in enumerate(task.labels)}
     sentences, tags = _column(dataset, "words"), _column(dataset, "tags")
@@ -188,8 +191,9 @@ def _tag_fault(tags: Sequence[str], n: int, index: Mapping[str, int]) -> str:
 def _multiple_choice(dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool) -> Encoded:
     """One row an example: its choices one after the other, ``token_choice`` says whose a token is.
 
-    A choice is read as the pair (context and question, choice), as jiant does; examples may differ in their number.
-    Scored by likelihood it is read as the continuation of context and question, and ``token_scored`` marks its tokens.
+    A choice is read as the pair (context and question, choice), as jiant does; examples may differ in their
+    number. Scored by likelihood it is read as the continuation of context and question, and ``token_scored``
+    marks its tokens.
     """
     contexts, questions, choices = (
         _column(dataset, "context"),
@@ -229,9 +233,10 @@ def _multiple_choice(dataset: Any, task: Task, tokenizer: Any, limit: int, decod
 def _span_qa(dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool) -> Encoded:
     """Question and context, long contexts as overlapping windows.
 
-    ``token_begin`` and ``token_end`` are character offsets in the context, -1 outside it. ``start`` and ``end`` are the
-    tokens of the first of the answers that a window holds whole; where it holds none, the place that says "not here": the first token,
-    for decoders the last, which alone has read everything. ``answered``: whether the example has an answer at all.
+    ``token_begin`` and ``token_end`` are character offsets in the context, -1 outside it. ``start`` and
+    ``end`` are the tokens of the first of the answers that a window holds whole; where it holds none, the
+    place that says "not here": the first token, for decoders the last, which alone has read everything.
+    ``answered``: whether the example has an answer at all.
     """
     answers = _column(dataset, "answers")
     rows = Rows(("token_begin", "token_end"), ("example", "second", "start", "end", "answered"))
@@ -253,7 +258,8 @@ def _span_qa(dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool
             n, sides = numbers[mine], window.sequence_ids
             given = answers[n] if answers is not None else {"text": [], "answer_start": []}
             rows.add(**_window(window, sides, given, n, decoder))
-            # Of each further window only what the one before has not read; the question was counted with the first.
+            # Of each further window only what the one before has not read; the question was counted with the
+            # first.
             rows.count(subwords=sides.count(1) - stride if read[mine] else sides.count(0) + sides.count(1))
             read[mine] += 1
         for place, n in enumerate(numbers):
@@ -302,11 +308,13 @@ ENCODERS: dict[TaskKind, Callable[..., Encoded]] = {
 
 
 def _column(dataset: Any, name: str) -> list | None:
-    """A column as a list (``datasets`` reads its own column objects one row at a time); None if there is none."""
+    """A column as a list (``datasets`` reads its own column objects one row at a time);
+    None if there is none.
+    """
     return dataset[name][:] if name in dataset.column_names else None
 
 
-# -- the key of the cache ------------------------------------------------------------------------------------------
+# -- the key of the cache ------------------------------------------------------------------------------------
 def fingerprint(dataset: Any) -> str:
     """sha256 of a dataset's rows and column names, whatever file or selection they come from."""
     import pyarrow as pa
@@ -334,7 +342,9 @@ _states: WeakKeyDictionary[Any, tuple[int, str]] = WeakKeyDictionary()
 
 
 def _state(tokenizer: Any) -> str:
-    """sha256 of what a tokenizer does to a text, computed once for each tokenizer: XLM-R's is 17 MB of JSON."""
+    """sha256 of what a tokenizer does to a text, computed once for each tokenizer:
+    XLM-R's is 17 MB of JSON.
+    """
     size, known = _states.get(tokenizer, (-1, ""))
     if size != len(tokenizer):  # tokens were added since
         state = json.loads(tokenizer.backend_tokenizer.to_str())

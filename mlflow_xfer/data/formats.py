@@ -1,8 +1,8 @@
 """File formats of single benchmarks: XCOPA, BUCC, LAReQA, Mewsli-X, CCG as jiant writes it.
 
-As in ``readers.py`` a reader yields raw rows with their places; retrieval rows already have the kind's columns, with
-None for the side that a query or a candidate does not have. ``ROWS`` holds those that serve the hub's copies too: they
-take one row of the data set after the other.
+As in ``readers.py`` a reader yields raw rows with their places; retrieval rows already have the kind's
+columns, with None for the side that a query or a candidate does not have. ``ROWS`` holds those that serve the
+hub's copies too: they take one row of the data set after the other.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ Places = Iterator[tuple[Path, int, dict[str, Any]]]
 def xcopa(paths: tuple[Path, ...], language: str) -> Places:
     """A language's XCOPA file with ``question`` (cause, effect) taken from English COPA by ``idx``.
 
-    XCOPA's own field differs from COPA's in some languages (Turkish: 449 of 500 test rows agree, Thai: 250), labels
-    do not; a prompt built on it would ask for a cause where the choices are effects.
+    XCOPA's own field differs from COPA's in some languages (Turkish: 449 of 500 test rows agree, Thai: 250),
+    labels do not; a prompt built on it would ask for a cause where the choices are effects.
     """
     own, english = paths
     asked = {row["idx"]: row["question"] for _, _, row in _objects(english, ("idx", "question"))}
@@ -37,8 +37,8 @@ def xcopa(paths: tuple[Path, ...], language: str) -> Places:
 def bucc(paths: tuple[Path, ...], language: str) -> Places:
     """BUCC: two files ``id<TAB>sentence`` and a file of gold pairs ``id<TAB>English id``.
 
-    Every sentence of both sides is a row, with the gold pairs as they stand: that XTREME leaves out sentences which
-    occur twice is part of its mining, and a gold pair of theirs then counts as missed.
+    Every sentence of both sides is a row, with the gold pairs as they stand: that XTREME leaves out sentences
+    which occur twice is part of its mining, and a gold pair of theirs then counts as missed.
     """
     foreign, english, gold = paths
     sides = [list(_two_fields(path)) for path in (foreign, english)]
@@ -109,8 +109,8 @@ def _answers(path: Path, language: str, number: int, paragraph: dict) -> Places:
 
 
 def answer_sentences(rows: Places, language: str) -> Places:
-    """LAReQA from questions with answers (XQuAD), whose sentences are cut by rules here: the released breaks differ in
-    places, so figures do not compare to the digit."""
+    """LAReQA from questions with answers (XQuAD), whose sentences are cut by rules here: the released breaks
+    differ in places, so figures do not compare to the digit."""
     paragraphs: dict[str, dict] = {}
     for path, _, row in rows:
         context, answers = row["context"], row["answers"]
@@ -125,7 +125,9 @@ def answer_sentences(rows: Places, language: str) -> Places:
 
 
 def mewsli_mentions(rows: Places, language: str) -> Places:
-    """Mewsli-X's WikiNews mentions in one language: ``span: left { span } right`` within the mention's sentence."""
+    """Mewsli-X's WikiNews mentions in one language: ``span:
+    left { span } right`` within the mention's sentence.
+    """
     for path, number, row in _having(rows, "context", "mentions"):
         if row["context"].get("language") != language:
             continue

@@ -1,7 +1,8 @@
 """Rows of the Hugging Face hub: pinned by commit, never by running a data set's code.
 
-``XFER_HUB_MIRROR`` names a folder that is looked into first: ``<mirror>/<org>/<name>`` is a local copy of the data
-set's repository (parquet files, README with its configurations), as ``datasets.load_dataset`` accepts it.
+``XFER_HUB_MIRROR`` names a folder that is looked into first: ``<mirror>/<org>/<name>`` is a local copy of the
+data set's repository (parquet files, README with its configurations), as ``datasets.load_dataset`` accepts
+it.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ def _known_commit(source: Hub) -> str | None:
 def _identity(source: Hub, commit: str | None, split: str, language: str) -> str:
     part = part_of(source, split, language)
     piece = "" if part.share == (0.0, 1.0) else "[{}:{}]".format(*part.share)
-    known = f"hub:{source.path}@{commit or source.revision or 'main'}:{config_of(source, language)}:{split_of(source, split, language)}{piece}"
+    at, config = commit or source.revision or "main", config_of(source, language)
+    known = f"hub:{source.path}@{at}:{config}:{split_of(source, split, language)}{piece}"
     return known if commit else f"unresolved:{known}"
 
 
@@ -123,8 +125,8 @@ def load(task: Task, source: Hub, rows: Rows) -> Dataset:
     """The rows as the hub has them, in the data set's own columns.
 
     Raises:
-        XferError: no network, no such data set, configuration or split; a data set that needs a script; a truncated
-            conversion (``partial-``).
+        XferError: no network, no such data set, configuration or split; a data set that needs a script; a
+            truncated conversion (``partial-``).
     """
     import datasets
 
@@ -165,7 +167,8 @@ def load(task: Task, source: Hub, rows: Rows) -> Dataset:
     except (ValueError, KeyError) as error:
         raise XferError(
             f"{source.path}: {str(error).splitlines()[0]}",
-            f"Declared: config {config or '(none)'!r}, split {on_hub!r}. Ids and names can be changed in a task file (extends: {task.name}).",
+            f"Declared: config {config or '(none)'!r}, split {on_hub!r}. Ids and names can be changed in a "
+            f"task file (extends: {task.name}).",
         ) from None
     except RuntimeError as error:
         if "scripts are no longer supported" in str(error):
@@ -201,7 +204,8 @@ def check_labels(task: Task, source: Hub, loaded: Dataset) -> None:
             and sorted(feature.names) == sorted(declared)
         ):
             raise XferError(
-                f"{source.path}: its labels are {', '.join(feature.names)}; task {task.name!r} declares them as {', '.join(declared)}.",
+                f"{source.path}: its labels are {', '.join(feature.names)}; task {task.name!r} declares "
+                f"them as {', '.join(declared)}.",
                 "The order decides what 0, 1, … mean: correct the declaration.",
             )
 

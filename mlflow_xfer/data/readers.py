@@ -1,6 +1,7 @@
 """File formats: each reader yields (line, raw row), a row being a dict by name or a list by position.
 
-Nothing here knows tasks, and labels are not looked at; ``canonical.py`` turns raw rows into the columns of a kind.
+Nothing here knows tasks, and labels are not looked at; ``canonical.py`` turns raw rows into the columns of a
+kind.
 """
 
 from __future__ import annotations
@@ -48,12 +49,13 @@ def read_raw(paths: tuple[Path, ...], source: Files, language: str) -> Iterator[
             yield path, line, raw
 
 
-# -- tables ------------------------------------------------------------------------------------------------------------
+# -- tables --------------------------------------------------------------------------------------------------
 def tsv(path: Path, source: Files, language: str) -> Read:
     """Fields between tabs, quotes kept as they are; every line has as many fields as the first.
 
-    One exception: a file written by Python's csv module (as XTREME's scripts do) ends lines with CR LF, quotes every
-    field that holds a quote and doubles the quotes inside. Where all of that holds, the quoting is undone.
+    One exception: a file written by Python's csv module (as XTREME's scripts do) ends lines with CR LF,
+    quotes every field that holds a quote and doubles the quotes inside. Where all of that holds, the quoting
+    is undone.
     """
     written_by_csv = ends_with_crlf(path) and all(
         QUOTED.fullmatch(field)
@@ -69,7 +71,9 @@ def tsv(path: Path, source: Files, language: str) -> Read:
 
 
 def comma_separated(path: Path, source: Files, language: str) -> Read:
-    """RFC 4180: quoted fields may hold commas, quotes (doubled) and line breaks; the line is the record's last."""
+    """RFC 4180: quoted fields may hold commas, quotes (doubled) and line breaks;
+    the line is the record's last.
+    """
     with _any_field_size():
         lines = csv.reader((line + "\n" for _, line in numbered(path)), strict=True)
 
@@ -122,7 +126,7 @@ def _any_field_size() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
-# -- JSON and parquet --------------------------------------------------------------------------------------------------
+# -- JSON and parquet ----------------------------------------------------------------------------------------
 def json_lines(path: Path, source: Files, language: str) -> Read:
     """One object per line; blank lines are skipped."""
     for number, line in numbered(path):
@@ -200,7 +204,7 @@ def parquet(path: Path, source: Files, language: str) -> Read:
         raise Malformed(f"{path}: is not a parquet file ({str(error).splitlines()[0]}).") from None
 
 
-# -- plain lines -------------------------------------------------------------------------------------------------------
+# -- plain lines ---------------------------------------------------------------------------------------------
 def plain(path: Path, source: Files, language: str) -> Read:
     """One document per line; blank lines are skipped."""
     for number, line in numbered(path):
@@ -222,7 +226,8 @@ def parallel(paths: tuple[Path, ...]) -> Read:
     if len(stripped) >= 20 and stripped == sorted(stripped):
         raise Malformed(
             f"{paths[1]}: the lines are sorted, so the pairing with {paths[0].name} is lost.",
-            "XTREME's scripts write the English side sorted; take the original files (LASER, data/tatoeba/v1).",
+            "XTREME's scripts write the English side sorted; take the original files (LASER, "
+            "data/tatoeba/v1).",
         )
     for number, (source, target) in enumerate(zip_longest(*sides), 1):
         if not source.strip() or not target.strip():
@@ -234,8 +239,9 @@ def parallel(paths: tuple[Path, ...]) -> Read:
 
 
 def tydiqa(path: Path, source: Files, language: str) -> Read:
-    """SQuAD's format without the questions of other languages: a widely used downloader writes those of all nine into
-    every language's file, and only the id says which is which (``english-…``). XTREME's shortened ids say nothing."""
+    """SQuAD's format without the questions of other languages: a widely used downloader writes those of all
+    nine into every language's file, and only the id says which is which (``english-…``). XTREME's shortened
+    ids say nothing."""
     others = {name for code, name in TYDIQA_NAMES.items() if code != language}
     for number, row in squad(path, source, language):
         if row["id"].partition("-")[0] not in others:

@@ -1,8 +1,8 @@
 """Reading rows into the columns of their kind, once: the result is an Arrow file under ``home()/data``.
 
-The file's name is the hash of the rows' identity, of the declaration they are read by and of the reading code; it
-appears whole or not at all, whatever happens to the process, and only for rows without faults. So its presence also
-says that :func:`check` has nothing to report.
+The file's name is the hash of the rows' identity, of the declaration they are read by and of the reading
+code; it appears whole or not at all, whatever happens to the process, and only for rows without faults. So
+its presence also says that :func:`check` has nothing to report.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ def read(task: Task, rows: Rows) -> Dataset:
 
 
 def check(task: Task, rows: Rows) -> list[XferError]:
-    """What is wrong with the rows: malformed lines, labels that are stripped, constant or unknown, an empty split …
+    """What is wrong with the rows: malformed lines,
+    labels that are stripped, constant or unknown, an empty split …
 
     Reads them, unless they were read before. Rows of the hub are not fetched for it.
     """
@@ -80,14 +81,17 @@ def check(task: Task, rows: Rows) -> list[XferError]:
 
 
 def read_text(rows: Rows) -> Dataset:
-    """The documents of one language of raw text: ``id``, ``text`` (the embedded suite: also ``text_b``, ``kind``)."""
+    """The documents of one language of raw text:
+    ``id``, ``text`` (the embedded suite: also ``text_b``, ``kind``).
+    """
     return read(text_task(rows), rows)
 
 
 def subset(dataset: Dataset, limit: int | None, seed: int | None) -> Dataset:
     """At most ``limit`` rows, in their order; None = all.
 
-    Which ones is a pure function of the seed and the rows' ids, and a smaller limit draws from a larger one's rows.
+    Which ones is a pure function of the seed and the rows' ids, and a smaller limit draws from a larger one's
+    rows.
     """
     if limit is None or limit >= len(dataset):
         return dataset
@@ -107,7 +111,7 @@ def _raise(found: list[XferError]) -> None:
     problems.raise_if_any()
 
 
-# -- the cache ---------------------------------------------------------------------------------------------------------
+# -- the cache -----------------------------------------------------------------------------------------------
 def cached(task: Task, rows: Rows) -> Path:
     """Where the Arrow file of these rows lies, once it was made."""
     source = source_of(task, rows)

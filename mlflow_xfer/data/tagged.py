@@ -17,9 +17,10 @@ Sentences = Iterator[tuple[int, dict[str, Any]]]
 def conll(path: Path, source: Files, language: str) -> Sentences:
     """One token per line, a blank line between sentences (several count as one).
 
-    Fields are separated by tabs, or by single blanks where no line has a tab. ``columns`` says where ``words`` and ``tags``
-    stand (default: first and last; a file of one column has no tags). PAN-X's raw files write ``en:token``: where all
-    tokens begin so, the prefix is cut at the first colon, and a token without tag is ``O`` there.
+    Fields are separated by tabs, or by single blanks where no line has a tab. ``columns`` says where
+    ``words`` and ``tags`` stand (default: first and last; a file of one column has no tags). PAN-X's raw
+    files write ``en:token``: where all tokens begin so, the prefix is cut at the first colon, and a token
+    without tag is ``O`` there.
     """
     lines = list(numbered(path))
     filled = [line for _, line in lines if line.strip()]
@@ -72,8 +73,9 @@ def _field(fields: list[str], position: int) -> str | None:
 def conllu(path: Path, source: Files, language: str) -> Sentences:
     """CoNLL-U by syntactic word: comments, ranges (``1-2``) and empty nodes (``1.1``) are skipped.
 
-    ``columns``: ``tags`` may be ``upos`` (default), ``xpos`` or ``deprel``; ``deprel-direction`` is the dependency
-    label without subtype and the side on which the head stands (``<``, ``>``), a free stand-in for supertags.
+    ``columns``: ``tags`` may be ``upos`` (default), ``xpos`` or ``deprel``; ``deprel-direction`` is the
+    dependency label without subtype and the side on which the head stands (``<``, ``>``), a free stand-in for
+    supertags.
     """
     chosen = source.columns.get("tags", "upos")
     words: list[str] = []

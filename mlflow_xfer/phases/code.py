@@ -1,8 +1,9 @@
 """Which code a phase's result depends on, and the hash of that code.
 
-A phase stands on the module in ``phases/`` that makes it and on every module of this package that this one imports,
-directly or not. What reaches a phase as values of its spec (tasks, parameters, languages), what only words messages, and what
-records a result without touching it (tracking) is left out: an edit there leaves finished phases valid.
+A phase stands on the module in ``phases/`` that makes it and on every module of this package that this one
+imports, directly or not. What reaches a phase as values of its spec (tasks, parameters, languages), what only
+words messages, and what records a result without touching it (tracking) is left out: an edit there leaves
+finished phases valid.
 """
 
 from __future__ import annotations
@@ -74,7 +75,9 @@ def imported(name: str) -> tuple[str, ...]:
 
 @cache
 def _read() -> dict[str, Module]:
-    """Every module of this package, by name; what a text says is remembered under :func:`home`, since parsing takes seconds."""
+    """Every module of this package, by name;
+    what a text says is remembered under :func:`home`, since parsing takes seconds.
+    """
     texts = {name_of(path): path.read_bytes() for path in sorted(ROOT.rglob("*.py"))}
     keys = {name: hashlib.sha256(text + sys.version.encode()).hexdigest() for name, text in texts.items()}
     note = home() / "code.json"

@@ -1,7 +1,8 @@
-"""What phases will cost before they run: optimiser steps, tokens, seconds and disk, from their settings and from finished runs.
+"""What phases will cost before they run: optimiser steps, tokens, seconds and disk.
 
-Steps follow from settings and the number of rows. Tokens and seconds are calibrated on finished phases of the same store: tokens per step
-and sequence of the same task (else of the kind of phase), seconds per token of the same base model. Without any, tokens are an upper bound
+They come from the settings and from finished runs. Steps follow from settings and the number of rows. Tokens
+and seconds are calibrated on finished phases of the same store: tokens per step and sequence of the same task
+(else of the kind of phase), seconds per token of the same base model. Without any, tokens are an upper bound
 (every sequence at its longest) and the time is unknown; a plan says which of the two it is.
 """
 
@@ -31,7 +32,10 @@ LINES = (".tsv", ".csv", ".jsonl", ".txt")  # files whose lines are rows
 
 @dataclass(frozen=True)
 class Cost:
-    """What phases cost. NaN = unknown. ``exact``: tokens rest on finished runs, else they are an upper bound."""
+    """What phases cost. NaN = unknown.
+
+    ``exact``: tokens rest on finished runs, else they are an upper bound.
+    """
 
     steps: float = 0.0
     tokens: float = 0.0
@@ -72,7 +76,9 @@ class Past:
 
     @cached_property
     def by_hash(self) -> dict[tuple[str, str], str]:
-        """The oldest finished run by spec and code hash, and by spec and ``""`` for any code; artifacts are not looked at."""
+        """The oldest finished run by spec and code hash, and by spec and ``""`` for any code;
+        artifacts are not looked at.
+        """
         found: dict[tuple[str, str], str] = {}
         for run in self.runs:
             spec, code = run.tags.get("xfer.spec_hash", ""), run.tags.get("xfer.code_hash", "")
@@ -88,7 +94,9 @@ class Past:
         ]
 
     def tokens_per_sequence(self, phase: Phase) -> float:
-        """Of phases with the same tasks, else the mean over those with one of them, else of the kind; NaN without any."""
+        """Of phases with the same tasks, else the mean over those with one of them, else of the kind;
+        NaN without any.
+        """
         names = (
             [phase.reports["target"]]
             if phase.kind == "target" and "target" in phase.reports
@@ -202,7 +210,9 @@ def _lines(rows: Rows) -> int | None:
 
 
 def weights(phase: Phase) -> float:
-    """Bytes of a checkpoint that ``phase`` publishes: its base model's weights, in float32; NaN if that is not at hand."""
+    """Bytes of a checkpoint that ``phase`` publishes:
+    its base model's weights, in float32; NaN if that is not at hand.
+    """
     base = phase.root()
     if not isinstance(base, Base):
         return math.nan

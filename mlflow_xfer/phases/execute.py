@@ -1,8 +1,9 @@
 """Brings about one phase after the other: takes what exists, resumes what was interrupted, runs the rest.
 
-One holder per phase: while a phase runs it is held, on this host and among all workers of the store, and what another
-worker finished meanwhile is taken (``tracking/lease.py``). A worker that stood still for so long that it was taken over
-publishes nothing. Local state lies in ``XFER_HOME/work/<spec_hash>-<code_hash>/`` until the phase is published.
+One holder per phase: while a phase runs it is held, on this host and among all workers of the store, and what
+another worker finished meanwhile is taken (``tracking/lease.py``). A worker that stood still for so long that
+it was taken over publishes nothing. Local state lies in ``XFER_HOME/work/<spec_hash>-<code_hash>/`` until the
+phase is published.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ class Done:
 
 @dataclass(frozen=True)
 class Spent:
-    """What one opening of a phase's run cost: optimiser steps, tokens, seconds; of a resumed one what it added."""
+    """What one opening of a phase's run cost:
+    optimiser steps, tokens, seconds; of a resumed one what it added.
+    """
 
     run_id: str
     optimizer_steps: float = 0.0
@@ -63,8 +66,8 @@ class Executor:
 
     Args:
         reuse: ``same-code``, ``any-code`` or ``never``.
-        watch: called with what a training logs; an exception from it whose ``exit_code`` is 75 stops the phase, whose
-            run is KILLED and goes on from there for whoever wants it next.
+        watch: called with what a training logs; an exception from it whose ``exit_code`` is 75 stops the
+            phase, whose run is KILLED and goes on from there for whoever wants it next.
         done: what this executor has brought about, by spec hash; each phase is looked at once.
         spent: what it trained and evaluated itself, in order; also of phases that did not come to their end.
     """
@@ -81,8 +84,8 @@ class Executor:
 
         Args:
             parent: the run that asks for it, if it has to be made.
-            attach: the run that ``mlflow run`` opened for this very phase; becomes the phase's run, or a request
-                that points to it.
+            attach: the run that ``mlflow run`` opened for this very phase; becomes the phase's run, or a
+                request that points to it.
         """
         if phase.spec_hash not in self.done:
             for source in phase.inputs:
@@ -225,7 +228,8 @@ class Executor:
 
 
 def validate(phases: Iterable[Phase]) -> None:
-    """Check the models that the phases start from, and read and check all their rows, before anything is trained.
+    """Check the models that the phases start from,
+    and read and check all their rows, before anything is trained.
 
     Raises:
         XferError: every fault of every model and file at once.
@@ -261,7 +265,9 @@ def validate(phases: Iterable[Phase]) -> None:
 
 
 def _check_decoder(base: Base, problems: Problems) -> None:
-    """Refuse encoders where a language model is to score choices; a model that cannot be read is refused elsewhere."""
+    """Refuse encoders where a language model is to score choices;
+    a model that cannot be read is refused elsewhere.
+    """
     decoder = True
     if base.identity.startswith("scratch:"):
         decoder = load.parse_scratch(base.reference)[0] == "llama"
@@ -276,7 +282,9 @@ def _check_decoder(base: Base, problems: Problems) -> None:
 
 
 def _check_model(path: str) -> None:
-    """Raise :class:`XferError` unless the directory holds a text encoder or decoder, its weights and its tokenizer."""
+    """Raise :class:`XferError` unless the directory holds a text encoder or decoder,
+    its weights and its tokenizer.
+    """
     load.load_config(path)
     load.check_weights(path)
     load.load_tokenizer(path)

@@ -15,7 +15,9 @@ CHECKPOINT, SCRATCH = "checkpoint", "scratch"
 
 
 def merge_phase(phase: Phase, starts: Sequence[Path | Base], work: Path) -> Outcome:
-    """Merge the checkpoints at ``starts`` in the folder ``work``: all of them, or all after what they began as."""
+    """Merge the checkpoints at ``starts`` in the folder ``work``:
+    all of them, or all after what they began as.
+    """
     method = phase.settings["merge_method"]
     base = starting_point(phase, starts[0], work / "start") if method in WITH_BASE else None
     directories = [Path(path) for path in (starts[1:] if method in WITH_BASE else starts)]

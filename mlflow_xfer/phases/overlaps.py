@@ -1,7 +1,8 @@
 """What the training data behind an evaluation share with its test data: as declared, and as measured.
 
-Declared relations cost nothing and stand in every plan. Measured ones are found before training (and once for each
-pair of data); rows of the embedded suite are not compared, its generator keeps training and test apart by construction.
+Declared relations cost nothing and stand in every plan. Measured ones are found before training (and once for
+each pair of data); rows of the embedded suite are not compared, its generator keeps training and test apart
+by construction.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ LONGEST = 2000  # characters of details in a tag
 
 @dataclass(frozen=True)
 class Finding:
-    """What the rows of one training task share with one target's test rows, or with the dev rows that select for it.
+    """What the rows of one training task share with one target's test rows,
+    or with the dev rows that select for it.
 
     Attributes:
         training, target: names of the tasks.
@@ -83,18 +85,21 @@ def _counted(found: Mapping[str, Any], of: int, what: str) -> str:
     if not found["languages"]:
         return f"No overlap found with {of:,} {what} rows."
     return (
-        f"{found['exact']:,} equal, {found['near']:,} nearly equal, {found['shared']:,} training rows with a shared text; "
+        f"{found['exact']:,} equal, {found['near']:,} nearly equal, {found['shared']:,} training rows with a "
+        "shared text; "
         f"they meet {found['test_rows']:,} of {of:,} {what} rows ({' '.join(found['languages'])})."
     )
 
 
 def findings(evaluation: Phase, measure: bool | None = True) -> list[Finding]:
-    """What the phases behind ``evaluation`` were trained on shares with the rows it is scored on, and selected by.
+    """What the phases behind ``evaluation`` were trained on shares with the rows it is scored on,
+    and selected by.
 
     Of dev rows only what was found is reported.
 
     Args:
-        measure: compare the rows; False: only what is declared or was measured before; None: only what is declared.
+        measure: compare the rows; False: only what is declared or was measured before; None: only what is
+            declared.
 
     Raises:
         XferError: rows that cannot be read.
@@ -134,7 +139,9 @@ def _selection(evaluation: Phase) -> tuple[Task | None, list[Rows]]:
 
 
 def training_rows(phase: Phase, task: Task) -> list[Rows]:
-    """The rows that the phase trains ``task`` on: its training split, and the few-shot rows of other languages."""
+    """The rows that the phase trains ``task`` on:
+    its training split, and the few-shot rows of other languages.
+    """
     mine = [rows for rows in phase.rows if rows.task == task.name]
     source = next((rows.language for rows in mine if rows.split == "train"), None)
     return [
@@ -143,7 +150,9 @@ def training_rows(phase: Phase, task: Task) -> list[Rows]:
 
 
 def tested(evaluation: Phase) -> list[Rows]:
-    """The rows that are scored or searched; not the candidates that all languages share, nor dev beside a test set."""
+    """The rows that are scored or searched;
+    not the candidates that all languages share, nor dev beside a test set.
+    """
     found = [rows for rows in evaluation.rows if rows.split == "test"]
     return found or [rows for rows in evaluation.rows if rows.split != POOL]
 

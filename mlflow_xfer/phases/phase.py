@@ -19,11 +19,11 @@ from mlflow_xfer.tasks.task import Files, Task
 
 KINDS = ("pretrain", "intermediate", "target", "evaluate")
 
-# What a task says of itself to people, to the plan and to reports: it does not change what is read or computed.
-# `recipe` reaches a phase as resolved settings, `languages` and `sources` as rows.
+# What a task says of itself to people, to the plan and to reports: it does not change what is read or
+# computed. `recipe` reaches a phase as resolved settings, `languages` and `sources` as rows.
 DESCRIPTIVE = {
-    "sources", "languages", "train_languages", "uses", "recipe", "domain", "skills", "expected", "shortcuts", "overlaps", "dev_of",
-    "description", "licence", "citation", "size",
+    "sources", "languages", "train_languages", "uses", "recipe", "domain", "skills", "expected", "shortcuts",
+    "overlaps", "dev_of", "description", "licence", "citation", "size",
 }  # fmt: skip
 
 
@@ -70,7 +70,8 @@ class Phase:
         seed: of heads, order, dropout, masks and subsets; None for an evaluation.
         tasks: the tasks trained, merged or evaluated; empty for pretrain.
         rows: all rows read, in a fixed order.
-        inputs: what it starts from. A merge has several: what its models began as, where that is needed, then the models.
+        inputs: what it starts from. A merge has several: what its models began as, where that is needed, then
+            the models.
         reports: for people: settings that do not affect the result (which task a shared fine-tune is for).
         excludes: test rows, with their tasks; training rows that (nearly) equal one are left out.
         selection: dev rows of the evaluated languages, with their task; they only select the checkpoint.
@@ -146,7 +147,9 @@ class Phase:
 
     @property
     def intermediates(self) -> tuple[str, ...]:
-        """The intermediate tasks behind it, its own included, first trained first; those of a merge in its own order."""
+        """The intermediate tasks behind it, its own included, first trained first;
+        those of a merge in its own order.
+        """
         if self.procedure == "merge":
             return tuple(task.name for task in self.tasks)
         before = self.inputs[0].intermediates if isinstance(self.inputs[0], Phase) else ()
@@ -154,7 +157,9 @@ class Phase:
 
     @property
     def combine(self) -> str:
-        """How several intermediate tasks behind it were combined: ``joint``, ``sequential``, ``merge``; else empty."""
+        """How several intermediate tasks behind it were combined:
+        ``joint``, ``sequential``, ``merge``; else empty.
+        """
         before = [p for p in (self, *self.ancestors()) if p.kind == "intermediate"]
         if len(self.intermediates) < 2:
             return ""

@@ -21,7 +21,8 @@ from mlflow_xfer.tasks.task import Task, TaskKind
 
 @dataclass(frozen=True, eq=False)
 class Transfer:
-    """One replicate: the phases before the targets, and for each target its fine-tune (if trained) and evaluation.
+    """One replicate: the phases before the targets,
+    and for each target its fine-tune (if trained) and evaluation.
 
     Attributes:
         seed, base_seed: of the replicate and of the base under it.
@@ -156,7 +157,8 @@ def _target(composer: Composer) -> Plan:
     ]
     if not phases and not composer.problems:
         raise XferError(
-            f"target={','.join(composer.target_names())} is scored straight from the backbone: there is nothing to train.",
+            f"target={','.join(composer.target_names())} is scored straight from the backbone: there is "
+            "nothing to train.",
             "Use evaluate, or name a trained target.",
         )
     return Plan("target", tuple(unique(phases)))
@@ -179,7 +181,8 @@ def _evaluate(composer: Composer) -> Plan:
         if task.trained and isinstance(start, Phase):
             composer.problems.add(
                 f"model={params.model} has no head for {task.name!r}: it was not trained on it.",
-                f"Train it first (mlflow-xfer target --target {task.name}), then evaluate that run; or run the chain: mlflow-xfer transfer --target {task.name}",
+                f"Train it first (mlflow-xfer target --target {task.name}), then evaluate that run; or run "
+                f"the chain: mlflow-xfer transfer --target {task.name}",
             )
         if task.trained and isinstance(start, Made) and start.phase != "target":
             composer.problems.add(

@@ -69,4 +69,7 @@ class Preview:
             if phase.resolved
             else "to run (unresolved: no reuse claimed)"
         )
-        return f"{numbers[phase.spec_hash]:>3}  {phase.label:<44} after {', '.join(after):<24} {phase.spec_hash[:10]}  {state}"
+        return (
+            f"{numbers[phase.spec_hash]:>3}  {phase.label:<44} after {', '.join(after):<24} "
+            f"{phase.spec_hash[:10]}  {state}"
+        )

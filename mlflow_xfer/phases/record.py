@@ -35,7 +35,25 @@ WORK = (
     "train/seconds",
     "predict/seconds",
 )  # what a run itself did: never copied to another run
-SHOWN_PARAMS = ("learning_rate", "num_train_epochs", "max_steps", "train_batch_size", "max_seq_length", "select_by", "combine", "merge_method", "merge_weight", "merge_density", "mixing", "mlm_share", "target_shots", "layer", "pooling", "control", "exclude_overlap")  # fmt: skip
+SHOWN_PARAMS = (
+    "learning_rate",
+    "num_train_epochs",
+    "max_steps",
+    "train_batch_size",
+    "max_seq_length",
+    "select_by",
+    "combine",
+    "merge_method",
+    "merge_weight",
+    "merge_density",
+    "mixing",
+    "mlm_share",
+    "target_shots",
+    "layer",
+    "pooling",
+    "control",
+    "exclude_overlap",
+)
 
 
 def open_phase(
@@ -49,7 +67,9 @@ def open_phase(
     suite: str,
     holder: str = "",
 ) -> str:
-    """Open the run of ``phase`` (or the given one again) with all that identifies it, and which worker holds it."""
+    """Open the run of ``phase`` (or the given one again) with all that identifies it,
+    and which worker holds it.
+    """
     tags = (
         phase_tags(phase, suite)
         | ({HOLDER_TAG: holder} if holder else {})
@@ -126,7 +146,9 @@ def phase_tags(phase: Phase, suite: str) -> dict[str, str]:
 
 
 def outside_totals(phase: Phase) -> bool:
-    """Whether a suite's totals would mislead: trained on other data, or trained or selected with target-language labels."""
+    """Whether a suite's totals would mislead:
+    trained on other data, or trained or selected with target-language labels.
+    """
     return bool(phase_tags(phase, "").keys() & {"xfer.train_on", "xfer.target_shots", "xfer.oracle"})
 
 
@@ -151,8 +173,8 @@ def once(store: Store, run_id: str) -> Callable[[Mapping[str, float], int], None
 
 
 class Meter:
-    """Counts what a phase costs while it is open, and logs it however that ends: ``train/seconds`` (``predict/seconds``
-    of an evaluation), and of a training that was stopped the optimiser steps so far.
+    """Counts what a phase costs while it is open, and logs it however that ends: ``train/seconds``
+    (``predict/seconds`` of an evaluation), and of a training that was stopped the optimiser steps so far.
 
     After :meth:`__exit__`, ``optimizer_steps``, ``tokens`` and ``seconds`` say what this opening added.
     """
@@ -194,7 +216,9 @@ class Meter:
 
 
 def outcome(store: Store, run_id: str, phase: Phase, found: Outcome) -> None:
-    """The counters of a finished training and the figures of the selected checkpoint; its curves are logged already."""
+    """The counters of a finished training and the figures of the selected checkpoint;
+    its curves are logged already.
+    """
     counters = {"train/optimizer_steps": found.steps, "train/selected_step": found.selected_step}
     chosen = {
         f"{name}/selected" if name.startswith(SELECTING) else name: value
@@ -242,7 +266,10 @@ def request(store: Store, opened: str, result: str, label: str) -> None:
         if name.startswith("xfer.")
         and name not in ("xfer.kind", "xfer.spec_hash", "xfer.code_hash", "xfer.plan_hash")
     }
-    note = f"Asked for what run [{run.name}]({store.link(result).splitlines()[-1]}) holds; nothing was trained here."
+    note = (
+        f"Asked for what run [{run.name}]({store.link(result).splitlines()[-1]}) holds; nothing was trained "
+        f"here."
+    )
     store.start(
         "request",
         f"request: {label}",
@@ -255,7 +282,9 @@ def request(store: Store, opened: str, result: str, label: str) -> None:
 
 @contextmanager
 def ending(store: Store, run_id: str) -> Iterator[None]:
-    """End the run as what happens inside says: FINISHED, FAILED, or KILLED if interrupted (then it can be resumed)."""
+    """End the run as what happens inside says:
+    FINISHED, FAILED, or KILLED if interrupted (then it can be resumed).
+    """
     try:
         yield
     except BaseException as error:

@@ -1,4 +1,6 @@
-"""What the ``model`` parameter may name, and the identity of each: directory, run, logged model, hub id, scratch."""
+"""What the ``model`` parameter may name, and the identity of each:
+directory, run, logged model, hub id, scratch.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,10 @@ MARKS = (
     "xfer.target_shots",
     "xfer.oracle",
 )  # they hold for what is made from a run, too
-ACCEPTED = "Accepted: mini, scratch:<xlm-roberta|llama>:<size>, a directory, a run id, runs:/<run id>, models:/<name or id>, a hub id."
+ACCEPTED = (
+    "Accepted: mini, scratch:<xlm-roberta|llama>:<size>, a directory, a run id, runs:/<run id>, "
+    "models:/<name or id>, a hub id."
+)
 
 
 @dataclass
@@ -123,7 +128,9 @@ def directory(reference: str, folder: Path) -> Base:
 
 
 def hub(reference: str, revision: str | None, fetch: bool = False) -> Base:
-    """A hub model: identified by its commit, which is the revision asked for or the one in the local cache."""
+    """A hub model: identified by its commit,
+    which is the revision asked for or the one in the local cache.
+    """
     path = _download(reference, revision) if fetch else reference
     commit = (
         revision if revision and COMMIT.fullmatch(revision) else _cached_commit(reference, revision or "main")
@@ -141,7 +148,9 @@ def _cached_commit(reference: str, revision: str) -> str | None:
 
 
 def _download(reference: str, revision: str | None) -> str:
-    """The local snapshot of a hub model: weights as safetensors, configuration, tokenizer; no code, no pickles."""
+    """The local snapshot of a hub model: weights as safetensors,
+    configuration, tokenizer; no code, no pickles.
+    """
     from huggingface_hub import snapshot_download
 
     try:

@@ -1,4 +1,6 @@
-"""Transfers and conditions as runs: one row for each replicate, and one for all seeds with interval and difference."""
+"""Transfers and conditions as runs: one row for each replicate,
+and one for all seeds with interval and difference.
+"""
 
 from __future__ import annotations
 
@@ -21,19 +23,26 @@ logger = logging.getLogger(__name__)
 
 Rows = Sequence[Mapping[str, Any]]
 
-ORACLE = "**Oracle**: checkpoints were selected with labels of the evaluated languages. Not zero-shot, in no suite total."
-FEW_SHOT = "**Few-shot**: trained with {} labelled examples of each evaluated language. Not zero-shot, in no suite total."
+ORACLE = (
+    "**Oracle**: checkpoints were selected with labels of the evaluated languages. Not zero-shot, in no "
+    "suite total."
+)
+FEW_SHOT = (
+    "**Few-shot**: trained with {} labelled examples of each evaluated language. Not zero-shot, in no suite "
+    "total."
+)
 
 
 def run_plan(
     executor: Executor, plan: Plan, opened: str | None, baselines: Mapping[int, str] | None = None
 ) -> str:
-    """Run the transfers of ``plan`` and return the run that stands for them: a transfer, or a condition over several.
+    """Run the transfers of ``plan`` and return the run that stands for them:
+    a transfer, or a condition over several.
 
     Args:
         opened: the run that ``mlflow run`` opened; becomes that run, or a request if all of it existed.
-        baselines: plan hashes of the same transfers without intermediate task, by position; where finished runs
-            with these hashes exist, a condition logs the paired difference to them.
+        baselines: plan hashes of the same transfers without intermediate task, by position; where finished
+            runs with these hashes exist, a condition logs the paired difference to them.
     """
     if len(plan.transfers) == 1:
         return run_transfer(executor, plan, plan.transfers[0], opened=opened)
@@ -200,9 +209,11 @@ def suite_metrics(
 def collapse(
     store: Store, run_id: str, replicates: Sequence[str], baseline: Sequence[Mapping[str, float]]
 ) -> None:
-    """Metrics of a condition: means over its transfers, interval of ``selected/avg``, n, and differences to ``baseline``.
+    """Metrics of a condition: means over its transfers,
+    interval of ``selected/avg``, n, and differences to ``baseline``.
 
-    ``baseline`` holds the metrics of the paired replicates (same seeds, hence same heads and orders); empty: none.
+    ``baseline`` holds the metrics of the paired replicates (same seeds, hence same heads and orders); empty:
+    none.
     """
     found = [store.get(replicate).metrics for replicate in replicates]
     common = set.intersection(*(set(metrics) for metrics in found))
@@ -243,7 +254,9 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, 
 def paired(
     executor: Executor, replicates: Sequence[str], baselines: Mapping[int, str]
 ) -> list[Mapping[str, float]]:
-    """The metrics of the baseline transfer of each replicate; empty unless every one has a finished baseline."""
+    """The metrics of the baseline transfer of each replicate;
+    empty unless every one has a finished baseline.
+    """
     runs = [
         finished(executor, baselines[n], "transfer") if n in baselines else None
         for n in range(len(replicates))

@@ -1,7 +1,7 @@
 """Spreads replicates over processes, each with its own connection to the tracking store.
 
-What every replicate stands on (the base) is made first, by one process with the threads of all; a phase that some of
-them share is made by one process while the others wait for it (``tracking/lease.py``).
+What every replicate stands on (the base) is made first, by one process with the threads of all; a phase that
+some of them share is made by one process while the others wait for it (``tracking/lease.py``).
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from mlflow_xfer.tracking.store import Store
 
 @dataclass(frozen=True)
 class Job:
-    """One replicate: the ``transfer`` as a user would type it, which of its transfers, and the run it belongs to."""
+    """One replicate: the ``transfer`` as a user would type it,
+    which of its transfers, and the run it belongs to.
+    """
 
     typed: dict[str, Any]
     number: int
@@ -35,7 +37,8 @@ class Job:
 def spread(
     jobs: Sequence[Job], workers: int, first: Sequence[str] = (), parent: str | None = None
 ) -> list[str]:
-    """The runs of the jobs' transfers, in their order. Threads are shared out, so that workers do not fight for cores.
+    """The runs of the jobs' transfers, in their order.
+    Threads are shared out, so that workers do not fight for cores.
 
     Args:
         first: spec hashes of phases to make before all others (see :func:`common`).

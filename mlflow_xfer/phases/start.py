@@ -1,4 +1,6 @@
-"""Where a phase begins: a checkpoint, random weights of a named size, or a checkpoint's shape with random weights."""
+"""Where a phase begins: a checkpoint, random weights of a named size,
+or a checkpoint's shape with random weights.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ COMPLETE = ".complete"
 
 
 def starting_point(phase: Phase, start: Path | Base, out: Path) -> Path:
-    """The directory to start from; made in ``out`` where ``start`` holds no weights or ``control=random`` asks so.
+    """The directory to start from; made in ``out`` where ``start`` holds no weights or ``control=random``
+    asks so.
 
     Deterministic: made again with the same phase it has the same bytes.
     """
@@ -45,7 +48,9 @@ def _scratch(phase: Phase, start: Base, folder: Path, out: Path) -> None:
 
 
 def texts(phase: Phase) -> Iterator[str]:
-    """The text a scratch model's tokenizer is trained on: the phase's own training corpus, in the order of its rows."""
+    """The text a scratch model's tokenizer is trained on:
+    the phase's own training corpus, in the order of its rows.
+    """
     by_name = {task.name: task for task in phase.tasks}
     for rows in phase.rows:
         if rows.split == "train":

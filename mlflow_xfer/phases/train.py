@@ -1,4 +1,6 @@
-"""Runs a training phase on tensors: rows become parts, settings become the trainer's, the result is a directory."""
+"""Runs a training phase on tensors: rows become parts,
+settings become the trainer's, the result is a directory.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ Log = Callable[[Mapping[str, float], int], None]
 
 
 def train_phase(phase: Phase, start: Path | Base, work: Path, log: Log) -> Outcome:
-    """Train ``phase`` from ``start`` (a checkpoint directory, or a base without weights) in the folder ``work``.
+    """Train ``phase`` from ``start`` (a checkpoint directory,
+    or a base without weights) in the folder ``work``.
 
     An interrupted call with the same folder goes on from its last complete checkpoint.
     """
@@ -44,7 +47,9 @@ def train_phase(phase: Phase, start: Path | Base, work: Path, log: Log) -> Outco
 
 
 def parts(phase: Phase, begin: Path) -> list[Part]:
-    """The data of the phase: one part for each task, and one for its raw text (masked or causal, as the model reads)."""
+    """The data of the phase: one part for each task,
+    and one for its raw text (masked or causal, as the model reads).
+    """
     found = [task_part(phase, task) for task in phase.tasks]
     labelled = {task.name for task in phase.tasks}
     texts = {rows.language: sources.read_text(rows) for rows in phase.rows if rows.task not in labelled}
@@ -55,7 +60,9 @@ def parts(phase: Phase, begin: Path) -> list[Part]:
 
 
 def task_part(phase: Phase, task: Task) -> Part:
-    """Training and selection data of one task; with ``target_shots`` the labelled rows of other languages join."""
+    """Training and selection data of one task;
+    with ``target_shots`` the labelled rows of other languages join.
+    """
     mine = [rows for rows in phase.rows if rows.task == task.name]
     source = next(rows for rows in mine if rows.split == "train")
     own = sources.subset(
@@ -115,7 +122,20 @@ def mixture(phase: Phase) -> Mixture | None:
 
 def trainer_settings(phase: Phase) -> Settings:
     """The phase's settings as the trainer takes them."""
-    names = ("dropout", "mlm_probability", "learning_rate", "num_train_epochs", "max_steps", "train_batch_size", "max_seq_length", "warmup_ratio", "weight_decay", "precision", "select_by", "alpha")  # fmt: skip
+    names = (
+        "dropout",
+        "mlm_probability",
+        "learning_rate",
+        "num_train_epochs",
+        "max_steps",
+        "train_batch_size",
+        "max_seq_length",
+        "warmup_ratio",
+        "weight_decay",
+        "precision",
+        "select_by",
+        "alpha",
+    )
     return Settings(
         seed=phase.seed, **{name: phase.settings[name] for name in names if name in phase.settings}
     )

@@ -20,50 +20,185 @@ def _biomedical(name: str, kind: TaskKind, description: str, **more) -> Task:
 
 TASKS = (
     _biomedical(
-        "pubmedqa", TaskKind.CLASSIFICATION, "does the abstract answer its title's question with yes, no or maybe? 1,000 expert rows; the official test half needs its list of ids (folder, task file)", labels=ANSWERS, recipe=LONG,
+        "pubmedqa",
+        TaskKind.CLASSIFICATION,
+        (
+            "does the abstract answer its title's question with yes, no or maybe? 1,000 expert rows; the "
+            "official test half needs its list of ids (folder, task file)"
+        ),
+        labels=ANSWERS,
+        recipe=LONG,
         sources={
-            "hub": (Hub("qiaojin/PubMedQA", config="pqa_labeled", splits={"train": Part(("train",), share=(0.1, 1.0)), "validation": Part(("train",), share=(0.0, 0.1))}, columns=PUBMEDQA),),
+            "hub": (
+                Hub(
+                    "qiaojin/PubMedQA",
+                    config="pqa_labeled",
+                    splits={
+                        "train": Part(("train",), share=(0.1, 1.0)),
+                        "validation": Part(("train",), share=(0.0, 0.1)),
+                    },
+                    columns=PUBMEDQA,
+                ),
+            ),
             "folder": (
                 Files(
                     {
-                        "train": Part(("pubmedqa/ori_pqal.json",), exclude_ids="pubmedqa/test_ground_truth.json", share=(0.1, 1.0)),
-                        "validation": Part(("pubmedqa/ori_pqal.json",), exclude_ids="pubmedqa/test_ground_truth.json", share=(0.0, 0.1)),
+                        "train": Part(
+                            ("pubmedqa/ori_pqal.json",),
+                            exclude_ids="pubmedqa/test_ground_truth.json",
+                            share=(0.1, 1.0),
+                        ),
+                        "validation": Part(
+                            ("pubmedqa/ori_pqal.json",),
+                            exclude_ids="pubmedqa/test_ground_truth.json",
+                            share=(0.0, 0.1),
+                        ),
                         "test": Part(("pubmedqa/ori_pqal.json",), ids="pubmedqa/test_ground_truth.json"),
                     },
-                    format="json", columns={"text_a": "QUESTION", "text_b": "CONTEXTS", "label": "final_decision"}, languages={"train": ("en",)},
+                    format="json",
+                    columns={"text_a": "QUESTION", "text_b": "CONTEXTS", "label": "final_decision"},
+                    languages={"train": ("en",)},
                 ),
             ),
         },
-        skills=("inference", "reading"), licence="MIT", citation="Jin et al. 2019", size=1_000, verified=True,
+        skills=("inference", "reading"),
+        licence="MIT",
+        citation="Jin et al. 2019",
+        size=1_000,
+        verified=True,
     ),
     _biomedical(
-        "pubmedqa-artificial", TaskKind.CLASSIFICATION, "PubMedQA with automatic labels; 1 % of the rows serve as validation", labels=("yes", "no"), recipe=LONG,
-        sources={"hub": (Hub("qiaojin/PubMedQA", config="pqa_artificial", splits={"train": Part(("train",), share=(0.01, 1.0)), "validation": Part(("train",), share=(0.0, 0.01))}, columns=PUBMEDQA),)},
-        skills=("inference", "reading"), licence="MIT", citation="Jin et al. 2019", size=211_269, verified=True,
+        "pubmedqa-artificial",
+        TaskKind.CLASSIFICATION,
+        "PubMedQA with automatic labels; 1 % of the rows serve as validation",
+        labels=("yes", "no"),
+        recipe=LONG,
+        sources={
+            "hub": (
+                Hub(
+                    "qiaojin/PubMedQA",
+                    config="pqa_artificial",
+                    splits={
+                        "train": Part(("train",), share=(0.01, 1.0)),
+                        "validation": Part(("train",), share=(0.0, 0.01)),
+                    },
+                    columns=PUBMEDQA,
+                ),
+            )
+        },
+        skills=("inference", "reading"),
+        licence="MIT",
+        citation="Jin et al. 2019",
+        size=211_269,
+        verified=True,
     ),
     _biomedical(
-        "medmcqa", TaskKind.MULTIPLE_CHOICE, "entrance exams of Indian medical schools",
-        sources={"hub": (Hub("openlifescienceai/medmcqa", splits={"train": "train", "validation": "validation"}, columns={"choices": ("opa", "opb", "opc", "opd"), "label": "cop"}),)},
-        skills=("knowledge",), licence="Apache 2.0", citation="Pal et al. 2022", size=182_822, verified=True,
+        "medmcqa",
+        TaskKind.MULTIPLE_CHOICE,
+        "entrance exams of Indian medical schools",
+        sources={
+            "hub": (
+                Hub(
+                    "openlifescienceai/medmcqa",
+                    splits={"train": "train", "validation": "validation"},
+                    columns={"choices": ("opa", "opb", "opc", "opd"), "label": "cop"},
+                ),
+            )
+        },
+        skills=("knowledge",),
+        licence="Apache 2.0",
+        citation="Pal et al. 2022",
+        size=182_822,
+        verified=True,
     ),
     _biomedical(
-        "medqa", TaskKind.MULTIPLE_CHOICE, "US medical licensing exams, four options",
-        sources={"hub": (Hub("GBaker/MedQA-USMLE-4-options-hf", columns={"context": "sent1", "choices": ("ending0", "ending1", "ending2", "ending3")}),)},
-        skills=("knowledge",), licence="CC BY-SA 4.0", citation="Jin et al. 2021", size=10_178, verified=True,
+        "medqa",
+        TaskKind.MULTIPLE_CHOICE,
+        "US medical licensing exams, four options",
+        sources={
+            "hub": (
+                Hub(
+                    "GBaker/MedQA-USMLE-4-options-hf",
+                    columns={"context": "sent1", "choices": ("ending0", "ending1", "ending2", "ending3")},
+                ),
+            )
+        },
+        skills=("knowledge",),
+        licence="CC BY-SA 4.0",
+        citation="Jin et al. 2021",
+        size=10_178,
+        verified=True,
     ),
     _biomedical(
-        "mednli", TaskKind.CLASSIFICATION, "inference on clinical notes (credentialed: PhysioNet); local files", labels=NLI_LABELS,
-        sources={"folder": (Files({split: f"mednli/mli_{name}_v1.jsonl" for split, name in (("train", "train"), ("validation", "dev"), ("test", "test"))}, format="jsonl", columns={"text_a": "sentence1", "text_b": "sentence2", "label": "gold_label", "id": "pairID"}),)},
-        skills=("inference",), licence="PhysioNet Credentialed Health Data", citation="Romanov and Shivade 2018", size=11_232,
+        "mednli",
+        TaskKind.CLASSIFICATION,
+        "inference on clinical notes (credentialed: PhysioNet); local files",
+        labels=NLI_LABELS,
+        sources={
+            "folder": (
+                Files(
+                    {
+                        split: f"mednli/mli_{name}_v1.jsonl"
+                        for split, name in (("train", "train"), ("validation", "dev"), ("test", "test"))
+                    },
+                    format="jsonl",
+                    columns={
+                        "text_a": "sentence1",
+                        "text_b": "sentence2",
+                        "label": "gold_label",
+                        "id": "pairID",
+                    },
+                ),
+            )
+        },
+        skills=("inference",),
+        licence="PhysioNet Credentialed Health Data",
+        citation="Romanov and Shivade 2018",
+        size=11_232,
     ),
     _biomedical(
-        "bc5cdr", TaskKind.TAGGING, "chemicals and diseases in PubMed abstracts", metric="entity_f1", labels=CHEMICALS,
-        sources={"hub": (Hub("tner/bc5cdr", config="bc5cdr", revision="refs/convert/parquet", columns={"words": "tokens"}, labels=CHEMICALS),)},
-        skills=("entities",), licence="public domain", citation="Li et al. 2016", size=5_228,
+        "bc5cdr",
+        TaskKind.TAGGING,
+        "chemicals and diseases in PubMed abstracts",
+        metric="entity_f1",
+        labels=CHEMICALS,
+        sources={
+            "hub": (
+                Hub(
+                    "tner/bc5cdr",
+                    config="bc5cdr",
+                    revision="refs/convert/parquet",
+                    columns={"words": "tokens"},
+                    labels=CHEMICALS,
+                ),
+            )
+        },
+        skills=("entities",),
+        licence="public domain",
+        citation="Li et al. 2016",
+        size=5_228,
     ),
     _biomedical(
-        "ncbi-disease", TaskKind.TAGGING, "diseases in PubMed abstracts", metric="entity_f1", labels=DISEASES,
-        sources={"hub": (Hub("ncbi/ncbi_disease", config="ncbi_disease", revision="refs/convert/parquet", columns={"words": "tokens", "tags": "ner_tags"}, labels=DISEASES),)},
-        skills=("entities",), licence="public domain", citation="Dogan et al. 2014", size=5_433, verified=True,
+        "ncbi-disease",
+        TaskKind.TAGGING,
+        "diseases in PubMed abstracts",
+        metric="entity_f1",
+        labels=DISEASES,
+        sources={
+            "hub": (
+                Hub(
+                    "ncbi/ncbi_disease",
+                    config="ncbi_disease",
+                    revision="refs/convert/parquet",
+                    columns={"words": "tokens", "tags": "ner_tags"},
+                    labels=DISEASES,
+                ),
+            )
+        },
+        skills=("entities",),
+        licence="public domain",
+        citation="Dogan et al. 2014",
+        size=5_433,
+        verified=True,
     ),
-)  # fmt: skip
+)

@@ -1,7 +1,7 @@
 """All tasks and suites by name. The modules that declare them are imported on first use.
 
-Every task that the embedded suite does not generate can also be read from a folder: besides the benchmark's own
-layout, ``<task>/<split>-<language>.jsonl`` in the columns of the task's kind.
+Every task that the embedded suite does not generate can also be read from a folder: besides the benchmark's
+own layout, ``<task>/<split>-<language>.jsonl`` in the columns of the task's kind.
 """
 
 from __future__ import annotations
@@ -13,9 +13,18 @@ from mlflow_xfer.registry import Registry
 from mlflow_xfer.tasks.task import SPLITS, Files, Suite, Task, part_of
 
 TASK_MODULES = (
-    "mini", "nli", "paraphrase", "sentences", "tagging", "multiple_choice", "qa", "retrieval", "biomedical", "legal",
+    "mini",
+    "nli",
+    "paraphrase",
+    "sentences",
+    "tagging",
+    "multiple_choice",
+    "qa",
+    "retrieval",
+    "biomedical",
+    "legal",
     "raw_text",
-)  # fmt: skip
+)
 SUITE_MODULES = ("mini", "suites")
 
 
@@ -26,8 +35,8 @@ def _load_tasks() -> None:
 
 
 def _with_own_layout(task: Task) -> Task:
-    """``task`` with ``<task>/<split>-<language>.jsonl`` as the last of its folder sources, unless the benchmark's
-    own files have such names."""
+    """``task`` with ``<task>/<split>-<language>.jsonl`` as the last of its folder sources, unless the
+    benchmark's own files have such names."""
     found = task.sources.get("folder", ())
     own = Files({split: f"{task.name}/{split}-{{language}}.jsonl" for split in SPLITS}, format="jsonl")
     parts = [part_of(source, "test", "en") for source in found]

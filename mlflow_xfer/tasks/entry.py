@@ -17,7 +17,8 @@ def _word(value: Any) -> Any:
     """A label or id as text. YAML reads bare yes, no, on and off as booleans."""
     if isinstance(value, bool):
         raise ValueError(
-            f"{str(value).lower()} is what YAML makes of a bare {'yes, on or true' if value else 'no, off or false'}: put it in quotes"
+            f"{str(value).lower()} is what YAML makes of a bare "
+            f"{'yes, on or true' if value else 'no, off or false'}: put it in quotes"
         )
     if isinstance(value, int | float):
         return str(value)
@@ -158,16 +159,27 @@ class Entry(Strict):
     )
     kind: TaskKind | None = Field(
         None,
-        description="`classification` (columns `text_a`, `text_b`, `label`), `tagging` (`words`, `tags`), `multiple_choice` (`context`, `question`, `choices`, `label`), `span_qa` (`context`, `question`, `answers`), `retrieval` (`source`: the query, `target`: the candidate, `context`: read after it, `gold`: ids of right candidates)",
+        description=(
+            "`classification` (columns `text_a`, `text_b`, `label`), `tagging` (`words`, `tags`), "
+            "`multiple_choice` (`context`, `question`, `choices`, `label`), `span_qa` (`context`, "
+            "`question`, `answers`), `retrieval` (`source`: the query, `target`: the candidate, `context`: "
+            "read after it, `gold`: ids of right candidates)"
+        ),
     )
     files: dict[Split, Annotated[Any, BeforeValidator(_part)]] = Field(
         default_factory=dict,
-        description="train, validation, test (retrieval also pool: candidates for all languages): a file, a list of files, {path, ids, exclude_ids}, or one of these per language; {language} in a name is filled in",
+        description=(
+            "train, validation, test (retrieval also pool: candidates for all languages): a file, a list of "
+            "files, {path, ids, exclude_ids}, or one of these per language; {language} in a name is filled in"
+        ),
     )
     hub: HubEntry | None = Field(None, description="a data set of the hub instead of files")
     format: str | None = Field(
         None,
-        description="tsv (no quoting), csv, jsonl, json, parquet, conll, conllu, squad, parallel, text; default: from the names",
+        description=(
+            "tsv (no quoting), csv, jsonl, json, parquet, conll, conllu, squad, parallel, text; default: "
+            "from the names"
+        ),
     )
     header: bool | None = Field(
         None,
@@ -175,16 +187,24 @@ class Entry(Strict):
     )
     columns: dict[str, Column] = Field(
         default_factory=dict,
-        description="the kind's column: name (a.b = inside, also of each object of a list), position from 0, or a list of these (choices; texts are joined)",
+        description=(
+            "the kind's column: name (a.b = inside, also of each object of a list), position from 0, or a "
+            "list of these (choices; texts are joined)"
+        ),
     )
     labels: Labels | None = Field(
         None,
-        description="names; or {in the file: name}; or a file with one per line. Multiple choice: what the file says for the first choice, the second, …",
+        description=(
+            "names; or {in the file: name}; or a file with one per line. Multiple choice: what the file says "
+            "for the first choice, the second, …"
+        ),
     )
     language: Language = Field("en", description="language of files that do not say so")
     languages: list[Language] | None = Field(
         None,
-        description="languages of files named with {language}, or in language_column; default: those there are",
+        description=(
+            "languages of files named with {language}, or in language_column; default: those there are"
+        ),
     )
     language_column: str | None = Field(None, description="the column that says a row's language")
     where: dict[str, Word] = Field(
@@ -201,7 +221,10 @@ class Entry(Strict):
     )
     pooled: bool = Field(
         False,
-        description="retrieval: the candidates of all languages are one pool; right is what is right in any language, by equal ids of the queries",
+        description=(
+            "retrieval: the candidates of all languages are one pool; right is what is right in any "
+            "language, by equal ids of the queries"
+        ),
     )
     recipe: RecipeEntry | None = Field(None, description="what auto means for training settings")
     domain: str = Field("general", description="for reports")
@@ -211,7 +234,10 @@ class Entry(Strict):
     )
     dev_of: Words = Field(
         default_factory=list,
-        description="tasks whose test data are (translations of) this one's validation data: it selects no checkpoint for them",
+        description=(
+            "tasks whose test data are (translations of) this one's validation data: it selects no "
+            "checkpoint for them"
+        ),
     )
     description: str = ""
     licence: str = ""

@@ -17,8 +17,72 @@ def _legal(name: str, kind: TaskKind, hub: Hub, description: str, **more) -> Tas
 
 
 TASKS = (
-    _legal("casehold", TaskKind.MULTIPLE_CHOICE, Hub("coastalcph/lex_glue", config="case_hold", columns={"choices": "endings"}), "which holding does a US court decision cite?", skills=("reading",), licence="CC BY 4.0", citation="Zheng et al. 2021; Chalkidis et al. 2022", size=45_000, verified=True),
-    _legal("contractnli", TaskKind.CLASSIFICATION, Hub("kiddothe2b/contract-nli", config="contractnli_a", revision="refs/convert/parquet", columns={"text_a": "premise", "text_b": "hypothesis"}, labels=CONTRACT_LABELS), "does a clause of a non-disclosure agreement entail a statement?", labels=CONTRACT_LABELS, skills=("inference",), licence="CC BY-NC-SA 4.0", citation="Koreeda and Manning 2021", size=6_820),
-    _legal("ledgar", TaskKind.CLASSIFICATION, Hub("coastalcph/lex_glue", config="ledgar", columns={"text_a": "text"}), "which of 100 provisions is a contract paragraph? (labels are the data set's numbers)", labels=PROVISIONS, skills=("topic",), licence="CC BY 4.0", citation="Tuggener et al. 2020; Chalkidis et al. 2022", size=60_000, verified=True),
-    _legal("unfair-tos", TaskKind.CLASSIFICATION, Hub("coastalcph/lex_glue", config="unfair_tos", columns={"text_a": "text", "label": "labels"}, labels={"[]": "fair", "*": "unfair"}), "is a sentence of terms of service unfair to the consumer? (the eight kinds of unfairness taken together)", labels=("fair", "unfair"), skills=("topic",), licence="CC BY 4.0", citation="Lippi et al. 2019; Chalkidis et al. 2022", size=5_532, verified=True),
-)  # fmt: skip
+    _legal(
+        "casehold",
+        TaskKind.MULTIPLE_CHOICE,
+        Hub(
+            "coastalcph/lex_glue",
+            config="case_hold",
+            columns={"choices": "endings"},
+        ),
+        "which holding does a US court decision cite?",
+        skills=("reading",),
+        licence="CC BY 4.0",
+        citation="Zheng et al. 2021; Chalkidis et al. 2022",
+        size=45_000,
+        verified=True,
+    ),
+    _legal(
+        "contractnli",
+        TaskKind.CLASSIFICATION,
+        Hub(
+            "kiddothe2b/contract-nli",
+            config="contractnli_a",
+            revision="refs/convert/parquet",
+            columns={"text_a": "premise", "text_b": "hypothesis"},
+            labels=CONTRACT_LABELS,
+        ),
+        "does a clause of a non-disclosure agreement entail a statement?",
+        labels=CONTRACT_LABELS,
+        skills=("inference",),
+        licence="CC BY-NC-SA 4.0",
+        citation="Koreeda and Manning 2021",
+        size=6_820,
+    ),
+    _legal(
+        "ledgar",
+        TaskKind.CLASSIFICATION,
+        Hub(
+            "coastalcph/lex_glue",
+            config="ledgar",
+            columns={"text_a": "text"},
+        ),
+        "which of 100 provisions is a contract paragraph? (labels are the data set's numbers)",
+        labels=PROVISIONS,
+        skills=("topic",),
+        licence="CC BY 4.0",
+        citation="Tuggener et al. 2020; Chalkidis et al. 2022",
+        size=60_000,
+        verified=True,
+    ),
+    _legal(
+        "unfair-tos",
+        TaskKind.CLASSIFICATION,
+        Hub(
+            "coastalcph/lex_glue",
+            config="unfair_tos",
+            columns={"text_a": "text", "label": "labels"},
+            labels={"[]": "fair", "*": "unfair"},
+        ),
+        (
+            "is a sentence of terms of service unfair to the consumer? (the eight kinds of unfairness taken "
+            "together)"
+        ),
+        labels=("fair", "unfair"),
+        skills=("topic",),
+        licence="CC BY 4.0",
+        citation="Lippi et al. 2019; Chalkidis et al. 2022",
+        size=5_532,
+        verified=True,
+    ),
+)

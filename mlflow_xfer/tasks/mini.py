@@ -1,8 +1,9 @@
 """The embedded suite `mini`: generated tasks that train in seconds on one CPU thread.
 
-Tasks are made of latent skills (``skills``); a target has too few rows to learn its skill from, and tests concepts
-that its training rows never show. ``expected`` declares, before any training, what each intermediate task does to
-each target: ``+`` helps, ``-`` harms, ``0`` neither. ``data/mini/README.md`` says what the world is and is not.
+Tasks are made of latent skills (``skills``); a target has too few rows to learn its skill from, and tests
+concepts that its training rows never show. ``expected`` declares, before any training, what each intermediate
+task does to each target: ``+`` helps, ``-`` harms, ``0`` neither. ``data/mini/README.md`` says what the world
+is and is not.
 """
 
 from __future__ import annotations
@@ -41,14 +42,18 @@ MLM_PROBABILITY = 0.45
 """Of that recipe: pairs of texts say everything twice, so many words may be masked."""
 
 INTERMEDIATE = Recipe(learning_rate=2e-4, num_train_epochs=3.0, train_batch_size=16, max_seq_length=64)
-"""With half of that rate some bases do not learn an attribute even in English; with twice that rate more alignment is lost."""
+"""With half of that rate some bases do not learn an attribute even in English;
+with twice that rate more alignment is lost.
+"""
 
 TARGET = Recipe(learning_rate=2e-4, num_train_epochs=8.0, train_batch_size=16, max_seq_length=64)
 ANSWERS = Recipe(learning_rate=5e-4, num_train_epochs=15.0, train_batch_size=16, max_seq_length=64)
 
 
 ALIGNMENT = {"retrieval": "-", "retrieval_centred": "-"}
-"""A plain intermediate task moves the last layers away from what languages share (language-model batches keep it)."""
+"""A plain intermediate task moves the last layers away from what languages share (language-model batches keep
+it).
+"""
 
 
 def _intermediate(

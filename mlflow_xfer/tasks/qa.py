@@ -31,8 +31,9 @@ TYDIQA_NAMES = {
 TYDIQA_LANGUAGES = tuple(TYDIQA_NAMES)
 EN = {"train": ("en",), "validation": ("en",)}
 
-# XQuAD is SQuAD's dev set translated, and TyDiQA's dev set is its test set: neither may select a model. So both,
-# and MLQA, which shares XQuAD's fine-tuning, take their validation questions from paragraphs of the training set.
+# XQuAD is SQuAD's dev set translated, and TyDiQA's dev set is its test set: neither may select a model. So
+# both, and MLQA, which shares XQuAD's fine-tuning, take their validation questions from paragraphs of the
+# training set.
 SQUAD_CUT = {"train": (0.02, 1.0), "validation": (0.0, 0.02)}
 TYDIQA_CUT = {"train": (0.1, 1.0), "validation": (0.0, 0.1)}
 SQUAD_HUB = Hub(
@@ -85,32 +86,133 @@ def _tydiqa_files(split: str, file: str) -> tuple[Files, ...]:
 
 TASKS = (
     _qa(
-        "squad", "SQuAD 1.1: answers are spans of a Wikipedia paragraph", (Hub("rajpurkar/squad", config="plain_text", splits=TRAINED),),
-        (Files({"train": "squad/train-v1.1.json", "validation": "squad/dev-v1.1.json"}, format="squad", languages=EN),),
-        uses=("intermediate", "target"), recipe=INTERMEDIATE, overlaps=("xquad", "mlqa", "lareqa"), dev_of=("xquad", "lareqa"), licence="CC BY-SA 4.0", citation="Rajpurkar et al. 2016", size=87_599, verified=True,
-    ),
-    _qa("squad2", "SQuAD 2.0: SQuAD with questions that have no answer", (Hub("rajpurkar/squad_v2", config="squad_v2", splits=TRAINED),), metric="squad_v2", uses=("intermediate",), recipe=INTERMEDIATE, overlaps=("xquad", "mlqa", "lareqa"), dev_of=("xquad", "lareqa"), licence="CC BY-SA 4.0", citation="Rajpurkar et al. 2018", size=130_319),
-    _qa(
-        "xquad", "XTREME: SQuAD paragraphs in twelve languages, trained on SQuAD", (SQUAD_HUB, Hub("google/xquad", config="xquad.{language}", splits={"test": "validation"})),
-        (SQUAD_FILES, Files({"test": "xquad/xquad.{language}.json"}, format="squad")),
-        languages=XQUAD_LANGUAGES, licence="CC BY-SA 4.0", citation="Artetxe et al. 2020", size=87_599, verified=True,
-    ),
-    _qa(
-        "mlqa", "XTREME: questions and paragraphs in seven languages, trained on SQuAD", (SQUAD_HUB, Hub("google/xtreme", config="MLQA.{language}.{language}", splits={"validation": "validation", "test": "test"})),
-        (SQUAD_FILES, Files({split: f"mlqa/MLQA_V1/{name}/{name}-context-{{language}}-question-{{language}}.json" for split, name in (("validation", "dev"), ("test", "test"))}, format="squad")),
-        metric="mlqa", languages=MLQA_LANGUAGES, licence="CC BY-SA 3.0", citation="Lewis et al. 2020", size=87_599, verified=True,
-    ),
-    _qa(
-        "tydiqa", "XTREME: TyDiQA-GoldP, questions by native speakers; English training questions only",
+        "squad",
+        "SQuAD 1.1: answers are spans of a Wikipedia paragraph",
+        (Hub("rajpurkar/squad", config="plain_text", splits=TRAINED),),
         (
-            Hub("google/xtreme", config="tydiqa", splits={split: Part(("train",), share=share) for split, share in TYDIQA_CUT.items()}, where={"id": "{language}*"}, codes=TYDIQA_NAMES, languages={"train": TYDIQA_LANGUAGES, "validation": TYDIQA_LANGUAGES}),
-            Hub("google/xtreme", config="tydiqa", splits={"test": "validation"}, where={"id": "{language}*"}, codes=TYDIQA_NAMES),
+            Files(
+                {"train": "squad/train-v1.1.json", "validation": "squad/dev-v1.1.json"},
+                format="squad",
+                languages=EN,
+            ),
+        ),
+        uses=("intermediate", "target"),
+        recipe=INTERMEDIATE,
+        overlaps=("xquad", "mlqa", "lareqa"),
+        dev_of=("xquad", "lareqa"),
+        licence="CC BY-SA 4.0",
+        citation="Rajpurkar et al. 2016",
+        size=87_599,
+        verified=True,
+    ),
+    _qa(
+        "squad2",
+        "SQuAD 2.0: SQuAD with questions that have no answer",
+        (Hub("rajpurkar/squad_v2", config="squad_v2", splits=TRAINED),),
+        metric="squad_v2",
+        uses=("intermediate",),
+        recipe=INTERMEDIATE,
+        overlaps=("xquad", "mlqa", "lareqa"),
+        dev_of=("xquad", "lareqa"),
+        licence="CC BY-SA 4.0",
+        citation="Rajpurkar et al. 2018",
+        size=130_319,
+    ),
+    _qa(
+        "xquad",
+        "XTREME: SQuAD paragraphs in twelve languages, trained on SQuAD",
+        (
+            SQUAD_HUB,
+            Hub(
+                "google/xquad",
+                config="xquad.{language}",
+                splits={"test": "validation"},
+            ),
+        ),
+        (SQUAD_FILES, Files({"test": "xquad/xquad.{language}.json"}, format="squad")),
+        languages=XQUAD_LANGUAGES,
+        licence="CC BY-SA 4.0",
+        citation="Artetxe et al. 2020",
+        size=87_599,
+        verified=True,
+    ),
+    _qa(
+        "mlqa",
+        "XTREME: questions and paragraphs in seven languages, trained on SQuAD",
+        (
+            SQUAD_HUB,
+            Hub(
+                "google/xtreme",
+                config="MLQA.{language}.{language}",
+                splits={"validation": "validation", "test": "test"},
+            ),
+        ),
+        (
+            SQUAD_FILES,
+            Files(
+                {
+                    split: f"mlqa/MLQA_V1/{name}/{name}-context-{{language}}-question-{{language}}.json"
+                    for split, name in (("validation", "dev"), ("test", "test"))
+                },
+                format="squad",
+            ),
+        ),
+        metric="mlqa",
+        languages=MLQA_LANGUAGES,
+        licence="CC BY-SA 3.0",
+        citation="Lewis et al. 2020",
+        size=87_599,
+        verified=True,
+    ),
+    _qa(
+        "tydiqa",
+        "XTREME: TyDiQA-GoldP, questions by native speakers; English training questions only",
+        (
+            Hub(
+                "google/xtreme",
+                config="tydiqa",
+                splits={split: Part(("train",), share=share) for split, share in TYDIQA_CUT.items()},
+                where={"id": "{language}*"},
+                codes=TYDIQA_NAMES,
+                languages={"train": TYDIQA_LANGUAGES, "validation": TYDIQA_LANGUAGES},
+            ),
+            Hub(
+                "google/xtreme",
+                config="tydiqa",
+                splits={"test": "validation"},
+                where={"id": "{language}*"},
+                codes=TYDIQA_NAMES,
+            ),
         ),
         (*_tydiqa_files("train", "train"), *_tydiqa_files("test", "dev")),
-        languages=TYDIQA_LANGUAGES, uses=("target", "intermediate"), licence="Apache 2.0", citation="Clark et al. 2020", size=3_696, verified=True,
+        languages=TYDIQA_LANGUAGES,
+        uses=("target", "intermediate"),
+        licence="Apache 2.0",
+        citation="Clark et al. 2020",
+        size=3_696,
+        verified=True,
     ),
     _qa(
-        "mlqa-translate-train", "SQuAD's training set machine-translated into MLQA's languages", (Hub("facebook/mlqa", config="mlqa-translate-train.{language}", revision="refs/convert/parquet", splits=TRAINED, languages={"train": codes("ar de es hi vi zh")}),),
-        languages=codes("ar de es hi vi zh"), train_languages=codes("ar de es hi vi zh"), uses=("intermediate",), recipe=INTERMEDIATE, overlaps=("xquad", "mlqa", "lareqa"), dev_of=("xquad", "lareqa"), licence="CC BY-SA 3.0", citation="Lewis et al. 2020", size=80_000, verified=True,
+        "mlqa-translate-train",
+        "SQuAD's training set machine-translated into MLQA's languages",
+        (
+            Hub(
+                "facebook/mlqa",
+                config="mlqa-translate-train.{language}",
+                revision="refs/convert/parquet",
+                splits=TRAINED,
+                languages={"train": codes("ar de es hi vi zh")},
+            ),
+        ),
+        languages=codes("ar de es hi vi zh"),
+        train_languages=codes("ar de es hi vi zh"),
+        uses=("intermediate",),
+        recipe=INTERMEDIATE,
+        overlaps=("xquad", "mlqa", "lareqa"),
+        dev_of=("xquad", "lareqa"),
+        licence="CC BY-SA 3.0",
+        citation="Lewis et al. 2020",
+        size=80_000,
+        verified=True,
     ),
-)  # fmt: skip
+)

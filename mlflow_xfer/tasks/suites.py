@@ -25,7 +25,8 @@ SUITES = (
         description="nine tasks in 40 languages",
         citation="Hu et al. 2020",
     ),
-    # XCOPA, which XTREME-R's script counts in two groups, is in one here; Tatoeba is scored there after SQuAD.
+    # XCOPA, which XTREME-R's script counts in two groups, is in one here; Tatoeba is scored there after
+    # SQuAD.
     Suite(
         name="xtreme-r",
         groups={

@@ -24,10 +24,11 @@ class TaskKind(StrEnum):
     multiple_choice   ``id``, ``context``, ``question``, ``choices`` (list), ``label`` (int, 0-based)
     span_qa           ``id``, ``original_id`` (may repeat), ``context``, ``question``,
                       ``answers`` {``text``, ``answer_start``}
-    retrieval         ``id``, ``source`` (foreign side, query), ``target`` (English side, candidate), ``context`` (what is
-                      read after the candidate, or None), ``gold`` (ids of the rows whose target is right). Bitext has
-                      both sides in a row, its own gold; in mining and in question answering a row is a query or a
-                      candidate and the other side is None
+    retrieval         ``id``, ``source`` (foreign side, query), ``target`` (English side, candidate),
+    ``context`` (what is
+                      read after the candidate, or None), ``gold`` (ids of the rows whose target is right).
+                      Bitext has both sides in a row, its own gold; in mining and in question answering a row
+                      is a query or a candidate and the other side is None
     masked_lm         ``id``, ``text``
     causal_lm         ``id``, ``text``
     ================  ==========================================================================
@@ -56,15 +57,16 @@ class Hub:
     """Rows of a Hugging Face data set (``datasets.load_dataset(path, config, split=…)``).
 
     ``config``, the values of ``splits`` and of ``where`` may hold ``{language}``, which is filled with
-    ``codes.get(language, language)``. ``columns`` maps the kind's column to the data set's: a name, a dotted path
-    (``answers.text``) or several of them (choices; joined for a text). ``revision`` is a commit or branch; without
-    one no reuse is claimed. ``where`` keeps the rows in which a column has that value (``english*``: begins with);
-    rows whose label is in ``drop`` are left out. ``languages`` of a split are named where they are not the task's.
-    A split may be a :class:`Part` (``paths`` = its name on the hub, ``share`` = a piece of it). ``files`` names the
-    file of a split where the data set has no configurations. The rows of ``also`` follow this data set's own.
-    ``format`` names a reader of ``data/formats.py`` for rows that hold several of ours. ``prompt`` is a multiple-choice
-    question around what the data set says (``What was the {question}?``); ``questions`` names a data set whose
-    ``question`` counts instead, in the row with the same id.
+    ``codes.get(language, language)``. ``columns`` maps the kind's column to the data set's: a name, a dotted
+    path (``answers.text``) or several of them (choices; joined for a text). ``revision`` is a commit or
+    branch; without one no reuse is claimed. ``where`` keeps the rows in which a column has that value
+    (``english*``: begins with); rows whose label is in ``drop`` are left out. ``languages`` of a split are
+    named where they are not the task's. A split may be a :class:`Part` (``paths`` = its name on the hub,
+    ``share`` = a piece of it). ``files`` names the file of a split where the data set has no configurations.
+    The rows of ``also`` follow this data set's own. ``format`` names a reader of ``data/formats.py`` for rows
+    that hold several of ours. ``prompt`` is a multiple-choice question around what the data set says (``What
+    was the {question}?``); ``questions`` names a data set whose ``question`` counts instead, in the row with
+    the same id.
     """
 
     path: str
@@ -72,9 +74,7 @@ class Hub:
     revision: str = ""
     splits: Mapping[str, str | Part] = field(default_factory=lambda: {s: s for s in SPLITS})
     columns: Mapping[str, str] = field(default_factory=dict)
-    labels: (
-        tuple[str, ...] | Mapping[str, str]
-    ) = ()  # names of integer labels in the data set's order, or a map
+    labels: tuple[str, ...] | Mapping[str, str] = ()  # of integer labels in the data set's order, or a map
     where: Mapping[str, str] = field(default_factory=dict)
     codes: Mapping[str, str] = field(default_factory=dict)
     drop: tuple[str, ...] = ()
@@ -103,15 +103,17 @@ class Part:
 
 @dataclass(frozen=True)
 class Files:
-    """Rows of local files. ``splits`` maps a split to a path below the data folder; ``{language}`` is filled in
-    (with ``codes.get(language, language)``); to a tuple of paths (read one after the other; ``parallel`` and
-    ``bucc``: the sides of a pair); to a :class:`Part`; or to a mapping from language to :class:`Part`.
+    """Rows of local files. ``splits`` maps a split to a path below the data folder; ``{language}`` is filled
+    in (with ``codes.get(language, language)``); to a tuple of paths (read one after the other; ``parallel``
+    and ``bucc``: the sides of a pair); to a :class:`Part`; or to a mapping from language to :class:`Part`.
 
-    ``format``: ``tsv`` (no quoting), ``csv``, ``jsonl``, ``json``, ``parquet``, ``conll``, ``conllu``, ``lines``,
-    ``text``, ``squad``, ``parallel`` and those of single benchmarks in ``data/formats.py``. ``columns`` maps the kind's column to a header name, or to a position (from 0)
-    where ``header`` is false. ``labels`` maps what the file says to the task's label names. ``where``, ``drop`` and
-    ``languages`` and ``prompt`` as in :class:`Hub`. A list counts as the label ``[]`` if it is empty, else as ``*``. ``label_file``
-    holds the task's label names (lines, or the keys of a JSON object) where the declaration cannot.
+    ``format``: ``tsv`` (no quoting), ``csv``, ``jsonl``, ``json``, ``parquet``, ``conll``, ``conllu``,
+    ``lines``, ``text``, ``squad``, ``parallel`` and those of single benchmarks in ``data/formats.py``.
+    ``columns`` maps the kind's column to a header name, or to a position (from 0) where ``header`` is false.
+    ``labels`` maps what the file says to the task's label names. ``where``, ``drop`` and ``languages`` and
+    ``prompt`` as in :class:`Hub`. A list counts as the label ``[]`` if it is empty, else as ``*``.
+    ``label_file`` holds the task's label names (lines, or the keys of a JSON object) where the declaration
+    cannot.
     """
 
     splits: Mapping[str, str | tuple[str, ...] | Part | Mapping[str, Part]]
@@ -139,7 +141,9 @@ def part_of(source: Files | Hub, split: str, language: str) -> Part | None:
 
 @dataclass(frozen=True)
 class Generated:
-    """Rows made by the embedded suite's generator (``mlflow_xfer.data.mini``) under the entry's ``name`` there."""
+    """Rows made by the embedded suite's generator (``mlflow_xfer.data.mini``) under the entry's ``name``
+    there.
+    """
 
     name: str
     splits: tuple[str, ...] = SPLITS
@@ -183,32 +187,26 @@ class Task:
     recipe: Recipe = field(default_factory=Recipe)
     domain: str = "general"
     skills: tuple[str, ...] = ()
-    expected: Mapping[str, str] = field(
-        default_factory=dict
-    )  # as an intermediate: sign of its effect on a target: + - 0
+    # As an intermediate: the sign of its effect on a target: + - 0.
+    expected: Mapping[str, str] = field(default_factory=dict)
     shortcuts: tuple[str, ...] = ()  # cues that may tell the label, declared: length, position, part, words
     centred: bool = False  # retrieval: each language's mean embedding is subtracted first
-    dev_of: tuple[
-        str, ...
-    ] = ()  # tasks whose test data are (translations of) this one's dev data: it may not select for them
-    overlaps: tuple[
-        str, ...
-    ] = ()  # tasks whose test data are known to be (translations of) this one's training data
+    # Tasks whose test data are (translations of) this one's dev data: it may not select for them.
+    dev_of: tuple[str, ...] = ()
+    # Tasks whose test data are known to be (translations of) this one's training data.
+    overlaps: tuple[str, ...] = ()
     description: str = ""
     licence: str = ""
     citation: str = ""
     size: int = 0  # training rows, where known
-    verified: bool = (
-        False  # ids and columns of the hub source were read on its pages, in a harness or in a catalogue
-    )
+    # Ids and columns of the hub source were read on its pages, in a harness or in a catalogue.
+    verified: bool = False
     after: tuple[str, ...] = ()  # tasks that the benchmark's recipe trains first (XCOPA: SocialIQA)
     choice_scoring: str = "head"  # multiple choice: head or likelihood; set by the parameter of that name
-    pooling: str = (
-        "auto"  # trained retrieval: how tokens become one vector; set by the parameter of that name
-    )
-    pooled: bool = (
-        False  # retrieval: the candidates of all languages are one pool; gold is the union over equal ids
-    )
+    # Trained retrieval: how tokens become one vector; set by the parameter of that name.
+    pooling: str = "auto"
+    # Retrieval: the candidates of all languages are one pool; gold is the union over equal ids.
+    pooled: bool = False
     version: int = 1  # raised when a change of the declaration changes what is read
 
 
@@ -216,8 +214,9 @@ class Task:
 class Mixture:
     """Several tasks trained jointly: each batch is of one task.
 
-    ``mixing``: ``proportional`` (p_i = min(n_i, cap) / sum), ``temperature`` (p_i = min(n_i, cap)^(1/T) / sum,
-    Raffel et al. 2020 §3.5.2) or ``uniform``. ``mlm_share`` is the share of language-model batches (Phang et al. 2020 §2).
+    ``mixing``: ``proportional`` (p_i = min(n_i, cap) / sum), ``temperature`` (p_i = min(n_i, cap)^(1/T) /
+    sum, Raffel et al. 2020 §3.5.2) or ``uniform``. ``mlm_share`` is the share of language-model batches
+    (Phang et al. 2020 §2).
     """
 
     tasks: tuple[str, ...]
@@ -233,9 +232,7 @@ class Suite:
 
     name: str
     groups: Mapping[str, tuple[str, ...]]
-    languages: Mapping[str, tuple[str, ...]] = field(
-        default_factory=dict
-    )  # where they differ from the task's own
+    languages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # if not the task's own
     description: str = ""
     citation: str = ""
 

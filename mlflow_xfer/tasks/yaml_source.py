@@ -90,7 +90,8 @@ def _twice(root: yaml.Node | None, path: Path, problems: Problems) -> None:
             for name, value in node.value:
                 if isinstance(name, yaml.ScalarNode) and name.value in seen and name.value != "<<":
                     problems.add(
-                        f"{path}:{name.start_mark.line + 1}: {name.value!r} stands here a second time (first on line {seen[name.value]})."
+                        f"{path}:{name.start_mark.line + 1}: {name.value!r} stands here a second time (first "
+                        f"on line {seen[name.value]})."
                     )
                 seen.setdefault(str(name.value), name.start_mark.line + 1)
                 todo += [name, value]
