@@ -31,12 +31,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from mlflow_xfer.data import sources  # noqa: E402
+from mlflow_xfer.kinds import kind  # noqa: E402
 from mlflow_xfer.tasks import mini  # noqa: E402
 from mlflow_xfer.tasks.task import Mixture, Recipe  # noqa: E402
 from mlflow_xfer.training.predict import predict  # noqa: E402
-from mlflow_xfer.training.selection import dev_score  # noqa: E402
 from mlflow_xfer.training.settings import Outcome, Part, Settings  # noqa: E402
-from mlflow_xfer.training.trainer import references, train  # noqa: E402
+from mlflow_xfer.training.trainer import train  # noqa: E402
 
 POOL = (
     "attribute",
@@ -100,8 +100,9 @@ class Lab:
         }
         splits["dev"] = self.rows(name, "validation", "en")
         found = predict(model, TASKS[name], splits, max_seq_length=64)
+        made = kind.model(TASKS[name].kind)
         return {
-            code: dev_score(TASKS[name], found[code], references(TASKS[name].kind, split))
+            code: made.dev_score(TASKS[name], found[code], made.references(split))
             for code, split in splits.items()
         }
 

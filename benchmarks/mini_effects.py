@@ -30,14 +30,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from mlflow_xfer.data import sources  # noqa: E402
+from mlflow_xfer.kinds import kind  # noqa: E402
 from mlflow_xfer.models import load  # noqa: E402
 from mlflow_xfer.models.tokenizer import train_tokenizer  # noqa: E402
 from mlflow_xfer.tasks import mini  # noqa: E402
 from mlflow_xfer.tasks.task import TaskKind  # noqa: E402
 from mlflow_xfer.training.predict import predict  # noqa: E402
-from mlflow_xfer.training.selection import dev_score  # noqa: E402
 from mlflow_xfer.training.settings import LM_TASKS, Part, Settings  # noqa: E402
-from mlflow_xfer.training.trainer import references, train  # noqa: E402
+from mlflow_xfer.training.trainer import train  # noqa: E402
 
 TASKS = {task.name: task for task in mini.TASKS}
 INTERMEDIATES = tuple(name for name, task in TASKS.items() if "intermediate" in task.uses)
@@ -115,7 +115,8 @@ class Lab:
                 code: 100.0 * sum(p == i for i, p in enumerate(rows)) / len(rows)
                 for code, rows in found.items()
             }
-        return {code: dev_score(task, found[code], references(task.kind, splits[code])) for code in splits}
+        made = kind.model(task.kind)
+        return {code: made.dev_score(task, found[code], made.references(splits[code])) for code in splits}
 
     def reach(self, start: Path, target, languages=mini.LANGUAGES) -> dict[str, float]:
         """Scores of ``target`` by language, fine-tuned from ``start`` where it is a trained task."""

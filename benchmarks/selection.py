@@ -27,13 +27,13 @@ import numpy as np
 from grid import INTERMEDIATE, LANGUAGES, TASKS, TEST_EXAMPLES, Lab  # first: it sets the threads
 
 from mlflow_xfer.data import sources
+from mlflow_xfer.kinds import kind
 from mlflow_xfer.stats.agreement import mean as over_trainings
 from mlflow_xfer.stats.ranking import kendall
 from mlflow_xfer.training import label_free
 from mlflow_xfer.training.predict import predict_encoded
-from mlflow_xfer.training.selection import dev_score
 from mlflow_xfer.training.settings import Part, Settings
-from mlflow_xfer.training.trainer import Training, references, train
+from mlflow_xfer.training.trainer import Training, train
 
 HELPERS = {"choice": "attribute", "mood": "polarity", "holds": "attribute"}
 ENOUGH = 20  # trainings
@@ -66,7 +66,7 @@ class Selection(Lab):
         task, found = TASKS[name], []
         tests = {code: sources.subset(self.rows(name, "test", code), TEST_EXAMPLES, 0) for code in LANGUAGES}
         dev = {code: self.rows(name, "validation", code) for code in ("en", *LANGUAGES)}
-        usual = Training.evaluate_dev
+        usual, made = Training.evaluate_dev, kind.model(task.kind)
 
         def measured(training):
             metrics, score, collapsed = usual(training)
@@ -81,7 +81,7 @@ class Selection(Lab):
             bare = {code: training._encode(split, task) for code, split in tests.items()}
             predicted = predict_encoded(model, training.tokenizer, task, bare, tests)
             truth = {
-                code: dev_score(task, predicted[code], references(task.kind, tests[code]))
+                code: made.dev_score(task, predicted[code], made.references(tests[code]))
                 for code in LANGUAGES
             }
             found.append(

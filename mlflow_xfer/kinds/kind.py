@@ -1,18 +1,20 @@
 """What a kind of task is: one line that registers it, and the three parts that its folder holds.
 
-A kind says how examples read, what a model answers and how answers are scored. It stands in ``kinds/<name>/``:
-``data.py`` (no torch), ``model.py`` (torch) and ``scoring.py`` (numpy), each with one object ``KIND`` of the class below.
-Generic code asks :func:`data`, :func:`model` and :func:`scoring` by the kind's name. Nothing outside a kind's folder
-imports it by statement, and this module imports nothing of data, models, training or scoring.
+A kind says how examples read, what a model answers and how answers are scored. It stands in
+``kinds/<name>/``: ``data.py`` (no torch), ``model.py`` (torch) and ``scoring.py`` (numpy), each with one
+object ``KIND`` of the class below. Generic code asks :func:`data`, :func:`model` and :func:`scoring` by the
+kind's name. Nothing outside a kind's folder imports it by statement, and this module imports nothing of data,
+models, training or scoring.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
+from mlflow_xfer.errors import XferError
 from mlflow_xfer.registry import Registry
 
 
@@ -36,7 +38,122 @@ class Data:
 
 
 class Model:
-    """What a model makes of encoded examples: head, inputs, loss, answers and dev score."""
+    """What a model makes of encoded examples of a kind: head, batches, loss, answers and dev score.
+
+    What a kind does not have raises :class:`XferError`; :meth:`has` says so beforehand.
+
+    Attributes:
+        name: the kind's.
+        parted: whether a batch may be computed in parts; not where its rows are one another's negatives.
+        marks: names in a head's configuration that :meth:`marked` may set.
+    """
+
+    name = ""
+    parted = True
+    marks: tuple[str, ...] = ()
+
+    def has(self, part: str) -> bool:
+        """Whether the kind has ``part``, the name of a method of this class."""
+        return getattr(type(self), part) is not getattr(Model, part)
+
+    def _lacks(self, part: str, what: str) -> XferError:
+        having = [name for name in KINDS.names() if model(name).has(part)]
+        return XferError(f"Tasks of kind {self.name} have no {what}.", f"Kinds that do: {', '.join(having)}")
+
+    # -- the head -------------------------------------------------------------------------------------------
+    def head(self, task: Any, backbone: Any, seed: int, lm: Any = None) -> Any:
+        """A fresh head for ``task`` on ``backbone``; ``lm`` is the language model on it, if there is one."""
+        raise self._lacks("head", "head to train")
+
+    def head_class(self, config: Any) -> Any:
+        """The class of a head at the root of a checkpoint, for an architecture."""
+        raise self._lacks("head_class", "head to train")
+
+    def head_config(self, task: Any, config: Any) -> Any:
+        """A copy of the backbone's configuration with what the head adds to it."""
+        return type(config).from_dict(config.to_dict())
+
+    def is_stored(self, task: Any) -> bool:
+        """Whether a checkpoint must hold a head for ``task``."""
+        return True
+
+    def loaded(self, config: Mapping[str, Any]) -> bool:
+        """Whether the configuration at the root of a checkpoint is that of a head of this kind."""
+        return False
+
+    def labels(self, config: Mapping[str, Any]) -> tuple[str, ...]:
+        """The labels that a head's configuration names."""
+        return ()
+
+    def as_saved(self, task: Any, config: Mapping[str, Any], where: Any) -> Any:
+        """``task`` as the head of the checkpoint at ``where``, with ``config``, was trained on it."""
+        return task
+
+    # -- batches --------------------------------------------------------------------------------------------
+    def marked(self, task: Any, encoded: Any) -> Mapping[str, Any]:
+        """What training rows leave in the head's configuration; raises for rows that cannot train it."""
+        return {}
+
+    def inputs(self, encoded: Any, rows: Sequence[int], how: Any) -> dict[str, Any]:
+        """What a head reads of ``rows``."""
+        raise self._lacks("inputs", "head to read them")
+
+    def targets(self, encoded: Any, rows: Sequence[int], inputs: Mapping[str, Any]) -> tuple[dict, int]:
+        """What :meth:`loss_sum` needs for ``rows``, and how many targets they are."""
+        raise self._lacks("targets", "targets to train on")
+
+    def loss_sum(self, output: Any, targets: Mapping[str, Any]) -> Any:
+        """The loss summed over the targets of a batch, in float32; label -100 counts for nothing."""
+        raise self._lacks("loss_sum", "head to train")
+
+    # -- answers --------------------------------------------------------------------------------------------
+    def answers(
+        self, head: Any, task: Any, encoded: Mapping, splits: Mapping, how: Any, token_budget: int
+    ) -> dict[str, list]:
+        """By split, an answer for each example."""
+        raise self._lacks("answers", "head to answer")
+
+    def from_checkpoint(
+        self, model_dir: Any, task: Any, splits: Mapping[str, Any], options: Any
+    ) -> dict[str, list]:
+        """As :meth:`answers`, where a kind reads the checkpoint at ``model_dir`` in a way of its own."""
+        raise self._lacks("from_checkpoint", "way of their own to read a checkpoint")
+
+    def references(self, split: Any) -> list:
+        """The answers of a labelled split, in the form of :meth:`answers`."""
+        raise self._lacks("references", "answers")
+
+    def dev_score(self, task: Any, predictions: Sequence, references: Sequence) -> float:
+        """A plain score that chooses a checkpoint, 0-100, the higher the better.
+
+        It stands here and not in the kind's scoring: a correction of a reported metric retrains nothing.
+        """
+        raise self._lacks("dev_score", "dev score")
+
+    def is_collapsed(self, task: Any, predictions: Sequence, references: Sequence) -> bool:
+        """Whether a model does no better than one that always gives the same answer."""
+        return False
+
+    # -- what not every kind has ----------------------------------------------------------------------------
+    def probabilities(self, head: Any, task: Any, encoded: Any, how: Any, token_budget: int) -> Any:
+        """The answers' probabilities [items, answers]: of examples, or of words where words are tagged."""
+        raise self._lacks("probabilities", "answers in common, to be sure of")
+
+    def signal(self, head: Any, task: Any, encoded: Any, how: Any, token_budget: int) -> float:
+        """How well a head tells rows apart, 0-100, without reading a label."""
+        raise self._lacks("signal", "signal without labels (select_by=label_free)")
+
+    def units(self, states: Any, mask: Any, encoded: Any, rows: Any) -> tuple[Any, Any]:
+        """From states [texts, tokens, hidden] of ``rows``: vectors [units, hidden] and labels [units]."""
+        raise self._lacks("units", "labels to foretell")
+
+    def vectors(self, model_dir: Any, task: Any, splits: Mapping[str, Any], **options: Any) -> dict[str, Any]:
+        """By split, vectors of queries and of candidates; options are those of a prediction."""
+        raise self._lacks("vectors", "vectors of queries and candidates")
+
+    def are_texts(self, encoded: Any, rows: Any, n: int) -> Any:
+        """Which of the ``n`` texts of a batch there are, as an array; None: all."""
+        return None
 
 
 class Scoring:
@@ -64,7 +181,7 @@ def data(name: str) -> Any:
     return _part(name, "data")
 
 
-def model(name: str) -> Any:
+def model(name: str) -> Model:
     """The :class:`Model` of a kind."""
     return _part(name, "model")
 

@@ -8,25 +8,21 @@ tasks: the backbone (a language model where there is an LM head) with ``heads/<t
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.kinds import kind
 from mlflow_xfer.models.heads import (
-    LIKELIHOOD,
     LM_HEAD,
-    NO_ANSWERS,
-    OWN_HEADS,
     MultiTaskModel,
+    OwnHead,
     build,
-    head_class,
-    head_config,
     head_tensors,
     load_head_tensors,
-    task_head,
 )
 from mlflow_xfer.models.load import load_backbone, quiet
 from mlflow_xfer.tasks.task import Task, TaskKind
@@ -38,7 +34,7 @@ def save(model: MultiTaskModel, tokenizer: Any, directory: Path) -> None:
     """Write ``model`` to the new folder ``directory``."""
     directory.mkdir(parents=True)
     single = next(iter(model.names)) if len(model.names) == 1 and not model.trains_lm else None
-    if single is not None and not isinstance(model.head(single), OWN_HEADS):
+    if single is not None and not isinstance(model.head(single), OwnHead):
         _save_root(model.head(single), directory)
         if model.lm is not None:
             _save_head(model.lm, model.backbone, directory / LM_HEAD, {})
@@ -87,40 +83,36 @@ def load_task_model(directory: Path | str, task: Task, head: str | None = None) 
     Raises:
         XferError: if the checkpoint has no head for the task, or one for other labels.
     """
-    directory = Path(directory)
-    if task.choice_scoring == LIKELIHOOD and task.kind == TaskKind.MULTIPLE_CHOICE:
+    directory, made = Path(directory), kind.model(task.kind)
+    if not made.is_stored(task):
         return build(directory, [task], lm=False, seed=0).head(task.name)
     backbone = load_backbone(directory)
     folder = _head_folder(directory, head or task.name)
     if folder is not None:
         saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))["config"]
-        task = replace(task, pooling=saved.get("retrieval_pooling", task.pooling))
-        model = task_head(with_labels_of(saved, task, directory), backbone, 0)
+        model = made.head(made.as_saved(task, saved, directory), backbone, 0)
         load_head_tensors(model, backbone, folder)
-        setattr(model.config, NO_ANSWERS, saved.get(NO_ANSWERS, False))
+        _mark(model.config, made, saved)
         return model
-    kind = head_class(task.kind, backbone.config)
+    cls = made.head_class(backbone.config)
     saved = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-    root = (saved.get("architectures") or ["a backbone"])[0]
-    if not root.endswith(kind.__name__.removeprefix("AutoModel")):
+    if not made.loaded(saved):
+        root = (saved.get("architectures") or ["a backbone"])[0]
         raise XferError(
             f"{directory} has no head for task {task.name!r} ({task.kind}); it holds {root}.",
             "Train the target first, or evaluate a checkpoint of its target phase.",
         )
-    config = head_config(with_labels_of(saved, task, directory), backbone.config)
-    setattr(config, NO_ANSWERS, saved.get(NO_ANSWERS, False))
+    config = made.head_config(made.as_saved(task, saved, directory), backbone.config)
+    _mark(config, made, saved)
     with quiet():
-        return kind.from_pretrained(
+        return cls.from_pretrained(
             directory, config=config, local_files_only=True, use_safetensors=True, dtype="float32"
         )
 
 
-ROOTS = {
-    "ForSequenceClassification": TaskKind.CLASSIFICATION,
-    "ForTokenClassification": TaskKind.TAGGING,
-    "ForQuestionAnswering": TaskKind.SPAN_QA,
-    "ForMultipleChoice": TaskKind.MULTIPLE_CHOICE,
-}
+def _mark(config: Any, made: kind.Model, saved: Mapping[str, Any]) -> None:
+    for mark in made.marks:
+        setattr(config, mark, saved.get(mark, False))
 
 
 def heads_of(directory: Path | str) -> dict[str, Task]:
@@ -133,22 +125,16 @@ def heads_of(directory: Path | str) -> dict[str, Task]:
     if (directory / HEADS).is_dir():
         for folder in sorted((directory / HEADS).iterdir()):
             about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-            found[folder.name] = _declared(about["task"], TaskKind(about["kind"]), about["config"])
+            found[folder.name] = _declared(about["task"], about["kind"], about["config"])
         return found
     config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-    root = (config.get("architectures") or [""])[0]
-    kind = next((kind for ending, kind in ROOTS.items() if root.endswith(ending)), None)
-    return {"": _declared("", kind, config)} if kind else {}
+    mine = next((name for name in kind.KINDS.names() if kind.model(name).loaded(config)), None)
+    return {"": _declared("", mine, config)} if mine else {}
 
 
-def _declared(name: str, kind: TaskKind, config: dict[str, Any]) -> Task:
-    labels = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}  # transformers leaves its default out
-    names = (
-        tuple(labels[key] for key in sorted(labels, key=int))
-        if kind in (TaskKind.CLASSIFICATION, TaskKind.TAGGING)
-        else ()
-    )
-    return Task(name=name, kind=kind, metric="", languages=(), sources={}, labels=names)
+def _declared(name: str, kind_name: str, config: Mapping[str, Any]) -> Task:
+    labels = kind.model(kind_name).labels(config)
+    return Task(name, TaskKind(kind_name), metric="", languages=(), sources={}, labels=labels)
 
 
 def _head_folder(directory: Path, name: str) -> Path | None:
@@ -158,21 +144,3 @@ def _head_folder(directory: Path, name: str) -> Path | None:
         return folder
     only = sorted((directory / HEADS).iterdir()) if (directory / HEADS).is_dir() else []
     return only[0] if len(only) == 1 else None
-
-
-def with_labels_of(config: dict[str, Any], task: Task, directory: Path) -> Task:
-    """``task`` with its labels in the order of the saved head, which may know more of them.
-
-    Raises:
-        XferError: if the head lacks one of the task's labels.
-    """
-    saved = config.get("id2label")
-    if not saved or not task.labels:
-        return task
-    have = tuple(saved[key] for key in sorted(saved, key=int))
-    if not set(task.labels) <= set(have):
-        raise XferError(
-            f"The head in {directory} is for labels {', '.join(have)}; "
-            f"task {task.name!r} has {', '.join(task.labels)}."
-        )
-    return replace(task, labels=have)

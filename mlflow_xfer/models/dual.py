@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mlflow_xfer.models.embed import pooled
+from mlflow_xfer.models.heads import OwnHead
 from mlflow_xfer.models.load import is_decoder
 
 SCALE = 100.0
@@ -21,7 +22,7 @@ TARGET = "target_"
 """Prefix of a candidate's inputs; a query's have none."""
 
 
-class DualEncoder(nn.Module):
+class DualEncoder(OwnHead):
     """One tower for both sides. ``config.retrieval_pooling``: ``mean``, ``cls``, ``last``; ``auto`` is
     ``cls``, which XTREME-R uses, and for decoders ``last``, the only token that has read everything."""
 

@@ -16,11 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.kinds import kind
 from mlflow_xfer.models.attention import masked_inputs
-from mlflow_xfer.models.dual import DualEncoder, in_batch_loss_sum
-from mlflow_xfer.models.likelihood import LikelihoodChoice
 from mlflow_xfer.models.load import has_lm_head, is_decoder, lm_class, load_backbone, load_lm, quiet
-from mlflow_xfer.tasks.task import Task, TaskKind
+from mlflow_xfer.tasks.task import Task
 
 HEAD_STD = 0.02
 """Standard deviation of a fresh head's weights (Devlin et al. 2019), whatever the backbone began with."""
@@ -28,37 +27,11 @@ HEAD_STD = 0.02
 LM_HEAD = "lm_head"
 """Folder of a published checkpoint that carries an LM head its root class has no place for."""
 
-LIKELIHOOD = "likelihood"
-"""The way of scoring choices that needs no head: by the language model."""
 
-NO_ANSWERS = "trained_without_answers"
-"""Mark in a question head's configuration: some of its training questions have no
-answer, so it may say so."""
+class OwnHead(nn.Module):
+    """A head of this package: published as tensors and configuration beside the backbone."""
 
-
-class ChoiceHead(nn.Module):
-    """Multiple choice where transformers has no class: one scalar per choice from its last token."""
-
-    base_model_prefix = "model"
-
-    def __init__(self, config: Any, backbone: nn.Module):
-        super().__init__()
-        self.config, self.model = config, backbone
-        self.score = nn.utils.skip_init(nn.Linear, config.hidden_size, 1)
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, **inputs: Tensor) -> Any:
-        """``input_ids`` [batch, choices, tokens] -> ``.logits`` [batch, choices]."""
-        from transformers.modeling_outputs import MultipleChoiceModelOutput
-
-        flat, mask = input_ids.flatten(0, 1), attention_mask.flatten(0, 1)
-        hidden = self.model(input_ids=flat, attention_mask=mask, use_cache=False).last_hidden_state
-        last = mask.sum(1).clamp(min=1) - 1
-        scores = self.score(hidden[torch.arange(len(last), device=last.device), last])
-        return MultipleChoiceModelOutput(logits=scores.view(input_ids.shape[:2]))
-
-
-OWN_HEADS = (ChoiceHead, DualEncoder, LikelihoodChoice)
-"""Heads of this package: published as tensors and configuration beside the backbone."""
+    config: Any
 
 
 class MultiTaskModel(nn.Module):
@@ -76,7 +49,7 @@ class MultiTaskModel(nn.Module):
         self,
         backbone: nn.Module,
         heads: Mapping[str, nn.Module],
-        kinds: Mapping[str, TaskKind],
+        kinds: Mapping[str, str],
         lm: nn.Module | None,
         trains_lm: bool,
     ):
@@ -101,7 +74,7 @@ class MultiTaskModel(nn.Module):
 
         Args:
             task: name of the task, or ``lm``.
-            targets: what :func:`loss_sum` needs for the kind; for ``lm``: ``positions`` and ``labels`` [n].
+            targets: what the kind of the task needs; for ``lm``: ``positions`` and ``labels`` [n].
             count: number of targets of the whole batch, of which this may be a part.
             inputs: ``input_ids``, ``attention_mask`` …
         """
@@ -109,7 +82,8 @@ class MultiTaskModel(nn.Module):
             return (
                 lm_loss_sum(self.lm, self.backbone, targets["positions"], targets["labels"], inputs) / count
             )
-        return loss_sum(self.kinds[task], run(self.head(task), inputs, self.decoder), targets) / count
+        output = run(self.head(task), inputs, self.decoder)
+        return kind.model(self.kinds[task]).loss_sum(output, targets) / count
 
     def tensors(self) -> dict[str, Tensor]:
         """All weights and persistent buffers, each once (heads share the backbone, decoders are tied)."""
@@ -133,32 +107,12 @@ class MultiTaskModel(nn.Module):
 
 def run(head: nn.Module, inputs: Mapping[str, Tensor], decoder: bool) -> Any:
     """The head's output; decoders keep no cache of keys and values, which training does not read."""
-    return head(**inputs, use_cache=False) if decoder and not isinstance(head, OWN_HEADS) else head(**inputs)
+    return head(**inputs, use_cache=False) if decoder and not isinstance(head, OwnHead) else head(**inputs)
 
 
-def loss_sum(kind: TaskKind, output: Any, targets: Mapping[str, Tensor]) -> Tensor:
-    """Cross-entropy summed over the targets of a batch, in float32; label -100 counts for nothing.
-
-    ``targets``: ``labels`` [batch] (classification, multiple choice) or [batch, tokens] (tagging);
-    ``start`` and ``end`` [batch] (span QA, summed over both and halved); ``query`` and
-    ``positive`` [batch] (retrieval).
-    """
-    if kind == TaskKind.RETRIEVAL:
-        return in_batch_loss_sum(output.logits, targets)
-    if kind == TaskKind.SPAN_QA:
-        ends = ((output.start_logits, targets["start"]), (output.end_logits, targets["end"]))
-        return sum(cross_entropy(logits, labels) for logits, labels in ends) / 2
-    logits, labels = output.logits, targets["labels"]
-    if kind == TaskKind.MULTIPLE_CHOICE and "choices" in targets:
-        logits = without_missing(logits, targets["choices"])
+def label_loss_sum(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy summed over all ``labels``, in float32; -100 counts for nothing."""
     return cross_entropy(logits.reshape(-1, logits.shape[-1]), labels.reshape(-1))
-
-
-def without_missing(logits: Tensor, choices: Tensor) -> Tensor:
-    """Logits [batch, choices] with those beyond an example's number of choices ruled out."""
-    return logits.masked_fill(
-        torch.arange(logits.shape[1], device=logits.device) >= choices[:, None], float("-inf")
-    )
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -192,10 +146,10 @@ def build(backbone_dir: Path | str, tasks: Sequence[Task], lm: bool, seed: int) 
     model = load_lm(backbone_dir)
     backbone = _backbone_of(model) if model is not None else load_backbone(backbone_dir)
     if model is None and (lm or (backbone_dir / LM_HEAD).is_dir()):
-        model = _attach(lm_class(backbone.config), backbone.config, backbone, _stream(seed, "lm"))
+        model = attach(lm_class(backbone.config), backbone.config, backbone, stream(seed, "lm"))
         model.tie_weights()
         _load_carried(model, backbone, backbone_dir / LM_HEAD)
-    heads = {task.name: task_head(task, backbone, seed, model) for task in tasks}
+    heads = {task.name: kind.model(task.kind).head(task, backbone, seed, model) for task in tasks}
     if getattr(backbone, "pooler", None) is not None and not any(
         _wants_pooler(head) for head in heads.values()
     ):
@@ -213,98 +167,27 @@ def _backbone_of(model: nn.Module) -> nn.Module:
     return getattr(model, model.base_model_prefix)
 
 
-def head_config(task: Task, config: Any) -> Any:
-    """A copy of the backbone's configuration with the task's labels."""
-    config = type(config).from_dict(config.to_dict())
-    if task.kind in (TaskKind.CLASSIFICATION, TaskKind.TAGGING):
-        config.num_labels = len(task.labels)
-        config.id2label = dict(enumerate(task.labels))
-        config.label2id = {label: i for i, label in enumerate(task.labels)}
-    if task.kind == TaskKind.SPAN_QA:
-        config.num_labels = 2  # start and end, whatever the backbone was trained on before
-    if task.kind == TaskKind.RETRIEVAL:
-        config.retrieval_pooling = task.pooling
-    if task.kind == TaskKind.CLASSIFICATION:
-        config.problem_type = "single_label_classification"
-    return config
-
-
-def task_head(task: Task, backbone: nn.Module, seed: int, lm: nn.Module | None = None) -> nn.Module:
-    """A fresh head for ``task`` on ``backbone``; ``lm`` is the language model on it, if there is one.
-
-    Raises:
-        XferError: if the kind has no head, or classification has no declared labels.
-    """
-    if task.kind in (TaskKind.CLASSIFICATION, TaskKind.TAGGING) and len(task.labels) < 2:
-        raise XferError(
-            f"Task {task.name!r} declares {len(task.labels)} labels; {task.kind} needs at least two."
-        )
-    config = head_config(task, backbone.config)
-    if task.choice_scoring == LIKELIHOOD and task.kind == TaskKind.MULTIPLE_CHOICE:
-        return LikelihoodChoice(config, backbone, lm)
-    kind = head_class(task.kind, config)
-    if kind is DualEncoder:
-        return DualEncoder(config, backbone)
-    if kind is ChoiceHead:
-        head = ChoiceHead(config, backbone)
-        _initialise(head.score, _stream(seed, task.name))
-        return head
-    return _attach(kind, config, backbone, _stream(seed, task.name))
-
-
-def head_class(kind: TaskKind, config: Any) -> Any:
-    """The transformers class for ``kind`` on this architecture, else one of :data:`OWN_HEADS`."""
-    import transformers as hf
-    from transformers.models.auto import modeling_auto as auto
-
-    table = {
-        TaskKind.CLASSIFICATION: (
-            hf.AutoModelForSequenceClassification,
-            auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
-        ),
-        TaskKind.TAGGING: (
-            hf.AutoModelForTokenClassification,
-            auto.MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES,
-        ),
-        TaskKind.MULTIPLE_CHOICE: (
-            hf.AutoModelForMultipleChoice,
-            auto.MODEL_FOR_MULTIPLE_CHOICE_MAPPING_NAMES,
-        ),
-        TaskKind.SPAN_QA: (hf.AutoModelForQuestionAnswering, auto.MODEL_FOR_QUESTION_ANSWERING_MAPPING_NAMES),
-    }
-    if kind == TaskKind.RETRIEVAL:
-        return DualEncoder
-    if kind not in table:
-        raise XferError(f"Tasks of kind {kind} have no head to train.", f"Trained kinds: {', '.join(table)}")
-    cls, names = table[kind]
-    if config.model_type in names:
-        return cls
-    if kind == TaskKind.MULTIPLE_CHOICE:
-        return ChoiceHead
-    raise XferError(f"transformers has no {kind} head for architecture {config.model_type!r}.")
-
-
-def _stream(seed: int, name: str) -> torch.Generator:
+def stream(seed: int, name: str) -> torch.Generator:
     """The random numbers of one head."""
     key = int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:7], "big")
     return torch.Generator().manual_seed(key)
 
 
-def _attach(kind: Any, config: Any, backbone: nn.Module, generator: torch.Generator) -> nn.Module:
-    """A model of class ``kind`` on ``backbone``; only the part beyond the backbone takes
+def attach(cls: Any, config: Any, backbone: nn.Module, generator: torch.Generator) -> nn.Module:
+    """A model of class ``cls`` on ``backbone``; only the part beyond the backbone takes
     memory and is initialised."""
     with quiet(), torch.device("meta"):
-        model = kind.from_config(config, dtype=torch.float32)
+        model = cls.from_config(config, dtype=torch.float32)
     own = next(name for name, child in model.named_children() if type(child) is type(backbone))
     model.wants_pooler = getattr(getattr(model, own), "pooler", None) is not None
     setattr(model, own, backbone)
     for name, child in model.named_children():
         if name != own:
-            _initialise(child.to_empty(device="cpu"), generator)
+            initialise(child.to_empty(device="cpu"), generator)
     return model
 
 
-def _initialise(module: nn.Module, generator: torch.Generator) -> None:
+def initialise(module: nn.Module, generator: torch.Generator) -> None:
     """Weights normal with :data:`HEAD_STD`, biases zero, norms one: in the order of
     definition, from ``generator``."""
     with torch.no_grad():

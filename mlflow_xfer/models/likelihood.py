@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.models.heads import OwnHead
 from mlflow_xfer.models.load import is_decoder
 
 
-class LikelihoodChoice(nn.Module):
+class LikelihoodChoice(OwnHead):
     """Logits are mean log-probabilities under ``lm``, whose backbone is ``backbone``.
 
     Raises:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.errors import Problems, XferError
+from mlflow_xfer.kinds import kind
 from mlflow_xfer.registry import unknown
 
 if TYPE_CHECKING:
@@ -287,12 +288,11 @@ def _skeleton(directory: Path, parts: tuple[bool, bool]) -> MultiTaskModel:
 
 
 def _of_no_task(config: Any) -> Any:
-    """``config`` without the labels of the task that was trained on it last."""
-    from mlflow_xfer.models.heads import NO_ANSWERS
-
+    """``config`` without the labels and marks of the task that was trained on it last."""
     config.num_labels, config.problem_type = 2, None  # transformers' defaults, which are not written out
-    if hasattr(config, NO_ANSWERS):
-        delattr(config, NO_ANSWERS)
+    for mark in (mark for name in kind.KINDS.names() for mark in kind.model(name).marks):
+        if hasattr(config, mark):
+            delattr(config, mark)
     return config
 
 

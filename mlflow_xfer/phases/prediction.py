@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.data.unlabelled import read_unlabelled
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.kinds import kind
 from mlflow_xfer.models.checkpoint import heads_of
 from mlflow_xfer.phases.phase import Base
 from mlflow_xfer.phases.references import References
@@ -179,7 +180,6 @@ def _nearest(
     dual encoder if there is one."""
     from datasets import Dataset
 
-    from mlflow_xfer.training.predict import vectors
     from mlflow_xfer.training.retrieval import nearest
 
     if len(rows) < 2:
@@ -188,9 +188,11 @@ def _nearest(
             "Give two lines or more, or a run that trained another target.",
         )
     split = Dataset.from_list([{"id": row["id"], "source": row["text"], "target": None} for row in rows])
-    sides = vectors(found.directory, task, {"": split}, head=head, max_seq_length=found.max_seq_length)[
-        ""
-    ].source.vectors
+    sides = (
+        kind.model(task.kind)
+        .vectors(found.directory, task, {"": split}, head=head, max_seq_length=found.max_seq_length)[""]
+        .source.vectors
+    )
     places, cosines = nearest(sides, sides, 2)
     answered = []
     for number, (row, near, cosine) in enumerate(zip(rows, places.tolist(), cosines.tolist(), strict=True)):

@@ -11,6 +11,7 @@ from typing import Any
 from mlflow_xfer.data import sources
 from mlflow_xfer.data.retrieval import candidates, column, few_queries, golds, queries, unknown_golds
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.kinds import kind
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.scoring.mining import Side, mine
 from mlflow_xfer.tasks.task import POOL, Task
@@ -77,10 +78,10 @@ def mined(
 
     A language without test rows is mined on dev itself.
     """
-    from mlflow_xfer.training.predict import vectors
     from mlflow_xfer.training.retrieval import fastest_both_ways
 
     predicted, references, ids, thresholds, search = {}, {}, {}, {}, fastest_both_ways()
+    vectors = kind.model(task.kind).vectors
     for language, dev in devs.items():  # one at a time: a collection has up to a million sentences
         pairs, threshold = mine(
             *_collections(dev, vectors(begin, task, {language: dev}, **options)[language]),

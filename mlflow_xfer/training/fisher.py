@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from mlflow_xfer.data.encode import encode
+from mlflow_xfer.kinds import kind
 from mlflow_xfer.models.checkpoint import load_task_model
-from mlflow_xfer.models.heads import loss_sum, run
+from mlflow_xfer.models.heads import run
 from mlflow_xfer.models.load import is_decoder, load_tokenizer
 from mlflow_xfer.tasks.task import Task
-from mlflow_xfer.training.batches import reading, task_batch
+from mlflow_xfer.training.batches import budgeted, reading, task_batch
 from mlflow_xfer.training.devices import pick, to_device
-from mlflow_xfer.training.predict import budgeted
 
 FISHER_TOKENS = 1024
 """Tokens of a batch, padding included. A weight's Fisher is the mean over batches of its squared gradient."""
@@ -66,8 +66,7 @@ def task_embedding(
         batch = task_batch(task.name, task.kind, encoded, rows.tolist(), how)
         outputs: dict[str, Tensor] = {}
         hooks = [layer.register_forward_hook(_keeper(outputs, f"layer{n}")) for n, layer in enumerate(layers)]
-        loss = loss_sum(
-            task.kind,
+        loss = kind.model(task.kind).loss_sum(
             run(model, to_device(batch["inputs"], where), how.decoder),
             to_device(batch["targets"], where),
         )

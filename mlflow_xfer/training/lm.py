@@ -17,9 +17,9 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.heads import build, lm_loss_sum
 from mlflow_xfer.models.load import is_decoder, load_tokenizer
 from mlflow_xfer.tasks.task import TaskKind
-from mlflow_xfer.training.batches import padded, reading
+from mlflow_xfer.training.batches import budgeted, padded, reading
 from mlflow_xfer.training.devices import autocast, pick, to_device
-from mlflow_xfer.training.predict import TOKEN_BUDGET, budgeted
+from mlflow_xfer.training.predict import TOKEN_BUDGET
 from mlflow_xfer.training.settings import LM_TASKS
 
 PASSES = 7

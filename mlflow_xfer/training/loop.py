@@ -234,9 +234,7 @@ class Loop(Resumable):
         device = self.args.device
         if device.type == "cpu":
             return dict(tensors)
-        return {
-            name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()
-        }  # pinned already
+        return {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
 
     # -- after a step ---------------------------------------------------------------------------------------
     def after_step(self, step: int) -> None:

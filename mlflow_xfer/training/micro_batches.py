@@ -8,10 +8,10 @@ from typing import Any
 
 
 def parts(batch: Mapping[str, Any], rows: int) -> list[dict[str, Any]]:
-    """``batch`` cut into parts of at most ``rows`` rows (0: whole); retrieval stays whole, its rows being
-    negatives of one another."""
+    """``batch`` cut into parts of at most ``rows`` rows (0: whole); what counts only as a whole
+    stays so."""
     n = len(batch["inputs"]["input_ids"])
-    if not rows or n <= rows or "positive" in batch["targets"]:
+    if not rows or n <= rows or batch["whole"]:
         return [{"inputs": batch["inputs"], "targets": batch["targets"]}]
     width = batch["inputs"]["input_ids"].shape[1]
     cut = []

@@ -1,5 +1,4 @@
-"""Retrieval: vectors of both sides, from a layer of a backbone or from a trained dual
-encoder, and exact search.
+"""Retrieval: vectors of both sides from a layer of a backbone, and exact search.
 
 Each search is a matrix product and a top-k over blocks, so that memory does not grow with
 the number of candidates.
@@ -16,13 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mlflow_xfer.data.encoded import Encoded, join
 from mlflow_xfer.data.retrieval import candidates, column, texts_of
 from mlflow_xfer.models.embed import Layer, Pooling, embed_layers
-from mlflow_xfer.tasks.task import POOL, Task
-from mlflow_xfer.training.batches import Reading, budgeted, candidate_inputs, query_inputs
-from mlflow_xfer.training.devices import pick, to_device
-from mlflow_xfer.training.progress import tracked
+from mlflow_xfer.tasks.task import POOL
+from mlflow_xfer.training.devices import pick
 
 RANKS = 20  # XTREME-R judges the first 20 of each list
 BLOCK = 1 << 24
@@ -43,15 +39,6 @@ class Vectors:
 
     source: Side
     target: Side
-
-
-def answers(task: Task, splits: Mapping[str, Any], vectors: Mapping[str, Vectors]) -> dict[str, list]:
-    """By split: ranked ids of candidates for each query (None for other rows), or for each target
-    (English) sentence the row of the nearest source sentence. :data:`POOL` holds candidates for
-    all; it gets no answers."""
-    if task.metric == "map_at_20":
-        return ranked(splits, vectors, task.pooled)
-    return {name: nearest_sources(vectors[name], task.centred) for name in splits if name != POOL}
 
 
 def nearest_sources(vectors: Vectors, centred: bool = False) -> list[int]:
@@ -94,30 +81,8 @@ def _together(offered: Sequence[tuple[list[str], np.ndarray]]) -> tuple[list[str
 
 
 # -- vectors -----------------------------------------------------------------------------------------------
-@torch.inference_mode()
-def trained_vectors(
-    head: nn.Module, task: Task, encoded: Mapping[str, Encoded], how: Reading, token_budget: int
-) -> dict[str, Vectors]:
-    """By split, the unit vectors of a dual encoder: all splits in one stream sorted by length."""
-    together, where = join(list(encoded.values())), next(head.parameters()).device
-    second = np.asarray(together.columns["second"])
-    sides = []
-    for lengths, inputs_of in ((second, query_inputs), (together.lengths - second, candidate_inputs)):
-        rows = np.flatnonzero(lengths)
-        vectors = np.zeros((len(rows), head.config.hidden_size), np.float32)
-        batches = list(budgeted(lengths[rows], token_budget))
-        for batch in tracked(batches, len(batches), task.name):
-            inputs = to_device(inputs_of(together, rows[batch].tolist(), how), where)
-            vectors[batch] = head.encode(**inputs).cpu().numpy()
-        sides.append((rows, vectors))
-    cuts = np.cumsum([0, *(len(part) for part in encoded.values())])
-    return {
-        name: Vectors(*(_cut(rows, vectors, begin, end) for rows, vectors in sides))
-        for name, begin, end in zip(encoded, cuts[:-1], cuts[1:], strict=True)
-    }
-
-
-def _cut(rows: np.ndarray, vectors: np.ndarray, begin: int, end: int) -> Side:
+def cut(rows: np.ndarray, vectors: np.ndarray, begin: int, end: int) -> Side:
+    """What of a side falls on the rows from ``begin`` to ``end``, counted from ``begin``."""
     first, last = np.searchsorted(rows, [begin, end])
     return Side(rows[first:last] - begin, vectors[first:last])
 

@@ -10,14 +10,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mlflow_xfer.data.encode import encode
 from mlflow_xfer.data.encoded import Encoded
 from mlflow_xfer.data.mixing import Walk, count_steps, epoch_ends, evaluation_steps, rates, schedule, with_lm
 from mlflow_xfer.data.packing import Masking, Packer
-from mlflow_xfer.data.retrieval import golds
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.kinds import kind
 from mlflow_xfer.tasks.task import Mixture, TaskKind
 from mlflow_xfer.training.settings import (
     BY_LANGUAGES,
@@ -189,21 +187,14 @@ class Training:
 
     def _data(self):
         """The batches of the whole training."""
-        from mlflow_xfer.models.heads import NO_ANSWERS
         from mlflow_xfer.training.batches import Steps, reading
 
         s = self.settings
         encoded = {part.task.name: self._encode(part.train, part.task) for part in self.tasks}
-        for name, rows in encoded.items():
-            if (
-                "positive" in rows.columns
-                and (np.minimum(rows.columns["query"], rows.columns["positive"]) < 0).any()
-            ):
-                raise XferError(
-                    f"Task {name!r}: a dual encoder is trained on pairs, and some rows have one side only."
-                )
-            if "answered" in rows.columns and not np.all(rows.columns["answered"]):
-                setattr(self.model.head(name).config, NO_ANSWERS, True)
+        for part in self.tasks:
+            marks = kind.model(part.task.kind).marked(part.task, encoded[part.task.name])
+            for mark, value in marks.items():
+                setattr(self.model.head(part.task.name).config, mark, value)
         packer = self._packer() if self.lm is not None else None
         sizes = {name: len(rows) for name, rows in encoded.items()}
         total = count_steps(
@@ -294,21 +285,20 @@ class Training:
         from mlflow_xfer.training.devices import autocast, pick
         from mlflow_xfer.training.label_free import signals
         from mlflow_xfer.training.predict import predict_encoded
-        from mlflow_xfer.training.selection import dev_score
 
         model, task, rows = (
             self.model.head(part.task.name),
             part.selection_task or part.task,
             self.selection[part.task.name],
         )
-        encoded = {language: one for language, (_, one) in rows.items()}
+        encoded, made = {language: one for language, (_, one) in rows.items()}, kind.model(task.kind)
         with autocast(pick(self.placement.device), self.settings.precision):
             if self.settings.select_by == "label_free":
                 return signals(model, self.tokenizer, task, encoded)
             splits = {language: split for language, (split, _) in rows.items()}
             found = predict_encoded(model, self.tokenizer, task, encoded, splits)
         return {
-            language: dev_score(task, found[language], references(task.kind, split))
+            language: made.dev_score(task, found[language], made.references(split))
             for language, split in splits.items()
         }
 
@@ -316,7 +306,6 @@ class Training:
         from mlflow_xfer.training.devices import autocast, pick
         from mlflow_xfer.training.lm import lm_losses
         from mlflow_xfer.training.predict import predict_encoded
-        from mlflow_xfer.training.selection import dev_score, is_collapsed
 
         dev = self.dev[part.task.name]
         encoded = {language: rows for language, (_, rows) in dev.items()}
@@ -330,10 +319,11 @@ class Training:
                 encoded,
                 {k: split for k, (split, _) in dev.items()},
             )
-        gold = {language: references(part.task.kind, split) for language, (split, _) in dev.items()}
+        made = kind.model(part.task.kind)
+        gold = {language: made.references(split) for language, (split, _) in dev.items()}
         first = "en" if "en" in gold else next(iter(gold))
-        scores = {language: dev_score(part.task, found[language], gold[language]) for language in gold}
-        return scores, is_collapsed(part.task, found[first], gold[first])
+        scores = {language: made.dev_score(part.task, found[language], gold[language]) for language in gold}
+        return scores, made.is_collapsed(part.task, found[first], gold[first])
 
     # -- running --------------------------------------------------------------------------------------------
     def loop(self) -> Any:
@@ -410,17 +400,6 @@ class Training:
         for folder in (RESUME, BEST):  # optimizer states are twice the model; nothing reads them any more
             shutil.rmtree(self.work / folder, ignore_errors=True)
         return outcome
-
-
-def references(kind: TaskKind, split: Any) -> list:
-    """The answers of a labelled split, as :func:`predict` gives them."""
-    if kind == TaskKind.TAGGING:
-        return split["tags"][:]
-    if kind == TaskKind.SPAN_QA:
-        return [answers["text"] for answers in split["answers"][:]]
-    if kind == TaskKind.RETRIEVAL:
-        return golds({"": split}, pooled=False)[""]
-    return split["label"][:]
 
 
 def _set_dropout(model: Any, probability: float) -> None:

@@ -10,6 +10,7 @@ import torch
 from mlflow_xfer.data.encode import encode
 from mlflow_xfer.data.packing import Masking, Packer
 from mlflow_xfer.data.retrieval import golds, pairs
+from mlflow_xfer.kinds import kind
 from mlflow_xfer.models.heads import build
 from mlflow_xfer.models.load import load_tokenizer
 from mlflow_xfer.phases.evaluate import references
@@ -17,7 +18,7 @@ from mlflow_xfer.scoring.mining import Side, mine
 from mlflow_xfer.scoring.score import METRICS, score
 from mlflow_xfer.tasks.task import Task, TaskKind
 from mlflow_xfer.training.batches import lm_batch, reading, task_batch
-from mlflow_xfer.training.predict import predict, predict_with, vectors
+from mlflow_xfer.training.predict import predict, predict_with
 from mlflow_xfer.training.settings import LM_TASKS
 
 LIMIT = 48
@@ -97,7 +98,7 @@ def _untrained(folder: Path, task: Task, test: Any, language: str) -> float:
         return score(
             task.metric, predict(folder, task, {language: test})[language], list(range(len(test))), language
         ).value
-    found = vectors(folder, task, {language: test})[language]
+    found = kind.model(task.kind).vectors(folder, task, {language: test})[language]
     gold = [(name, right) for name, golds_ in zip(test["id"], test["gold"], strict=True) for right in golds_]
     sides = [
         Side([test["id"][n] for n in side.rows], [test[name][n] for n in side.rows], side.vectors)

@@ -183,7 +183,7 @@ def test_too_few_labels_and_headless_kinds_are_refused(any_model):
     with pytest.raises(XferError, match="no head to train"):
         build(
             any_model,
-            [Task(name="x", kind=TaskKind.MASKED_LM, metric="accuracy", languages=(), sources={})],
+            [Task(name="x", kind="language_model", metric="accuracy", languages=(), sources={})],
             False,
             0,
         )

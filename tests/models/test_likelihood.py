@@ -12,11 +12,12 @@ from datasets import Dataset
 
 from mlflow_xfer.data.encode import encode
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.kinds.multiple_choice.model import choices
 from mlflow_xfer.models.checkpoint import load_task_model, save
 from mlflow_xfer.models.heads import build
 from mlflow_xfer.models.load import load_lm, load_tokenizer
 from mlflow_xfer.tasks.task import Task, TaskKind
-from mlflow_xfer.training.batches import choices, reading
+from mlflow_xfer.training.batches import reading
 from mlflow_xfer.training.predict import predict
 
 MC = Task(

@@ -10,9 +10,10 @@ import torch
 from datasets import Dataset
 from tiny_world import WORDS, texts
 
+from mlflow_xfer.kinds.span_qa.model import best_spans
 from mlflow_xfer.models.checkpoint import load_task_model
 from mlflow_xfer.tasks.task import Mixture, Task, TaskKind
-from mlflow_xfer.training.predict import best_spans, predict
+from mlflow_xfer.training.predict import predict
 from mlflow_xfer.training.settings import LM_TASKS, Part, Settings
 from mlflow_xfer.training.trainer import train
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import threading
-
 import numpy as np
 import pytest
 import torch
@@ -17,7 +14,7 @@ from mlflow_xfer.models.attention import masked_inputs
 from mlflow_xfer.models.heads import build
 from mlflow_xfer.models.load import load_lm, load_tokenizer
 from mlflow_xfer.tasks.task import TaskKind
-from mlflow_xfer.training.batches import Ahead, lm_batch, packed_batch, padded, reading, task_batch
+from mlflow_xfer.training.batches import lm_batch, packed_batch, padded, reading, task_batch
 from mlflow_xfer.training.devices import half_norms
 from mlflow_xfer.training.micro_batches import parts
 from mlflow_xfer.training.settings import LM_TASKS
@@ -143,31 +140,6 @@ def test_micro_batches_sum_to_the_batch(any_model, task):
             for size in (0, 2, 3, 9)
         }
     assert all(torch.allclose(loss, losses[0], atol=1e-5) for loss in losses.values()) and losses[0] > 0
-
-
-def test_batches_made_ahead_are_the_same_and_errors_arrive():
-    class Squares(torch.utils.data.Dataset):
-        def __len__(self):
-            return 20
-
-        def __getitem__(self, i):
-            if i == 15:
-                raise RuntimeError("row 15 is bad")
-            return {"inputs": {"x": torch.tensor([i * i])}, "count": i}
-
-    def loader(n):
-        return Ahead(Squares(), batch_size=None, sampler=range(n), ahead=True)
-
-    assert [b["inputs"]["x"].item() for b in loader(15)] == [i * i for i in range(15)]
-    with pytest.raises(RuntimeError, match="row 15 is bad"):
-        list(loader(20))
-    threads = threading.active_count()
-    for batch in loader(15):
-        if batch["count"] == 2:
-            break
-    del batch
-    gc.collect()
-    assert threading.active_count() <= threads
 
 
 def test_half_precision_norms_are_close_and_leave_no_trace(any_model):

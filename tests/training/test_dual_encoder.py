@@ -10,10 +10,11 @@ import pytest
 from datasets import Dataset
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.kinds import kind
 from mlflow_xfer.scoring.mining import nearest_both_ways as plainly
 from mlflow_xfer.tasks.task import POOL, Task, TaskKind
 from mlflow_xfer.training import retrieval
-from mlflow_xfer.training.predict import predict, vectors
+from mlflow_xfer.training.predict import predict
 from mlflow_xfer.training.retrieval import nearest, nearest_both_ways
 from mlflow_xfer.training.settings import Part, Settings
 from mlflow_xfer.training.trainer import train
@@ -90,7 +91,9 @@ def test_candidates_are_those_of_the_language_and_the_pool_or_of_all(any_model, 
 def test_untrained_lists_come_straight_from_a_layer(any_model):
     split = queries_and_candidates("c")
     found = predict(any_model, replace(SEARCH, trained=False), {"en": split}, layer=1)["en"]
-    sides = vectors(any_model, replace(SEARCH, trained=False), {"en": split}, layer=1)["en"]
+    sides = kind.model(SEARCH.kind).vectors(
+        any_model, replace(SEARCH, trained=False), {"en": split}, layer=1
+    )["en"]
     best, _ = nearest(sides.source.vectors, sides.target.vectors, 20)
     assert found[:24] == [[f"c{at}" for at in ranks] for ranks in best]
 

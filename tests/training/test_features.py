@@ -16,7 +16,7 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.load import is_decoder, load_backbone, load_tokenizer
 from mlflow_xfer.stats.transferability import h_score, logme
 from mlflow_xfer.tasks.task import Task, TaskKind
-from mlflow_xfer.training.features import UNITS, features
+from mlflow_xfer.training.features import features, foretold
 from mlflow_xfer.training.fisher import similarities, task_embedding
 from mlflow_xfer.training.settings import Part, Settings
 from mlflow_xfer.training.trainer import train
@@ -136,7 +136,7 @@ TASKS = (SENTIMENT, PAIRS, POS, CHOICE, QUESTIONS)
 
 @pytest.mark.parametrize("one", TASKS, ids=lambda one: one.name)
 def test_every_kind_reduces_to_vectors_and_labels(any_model, one):
-    assert {each.kind for each in TASKS} == set(UNITS) and len(UNITS) == 4
+    assert {each.kind for each in TASKS} == set(foretold()) and len(foretold()) == 4
     split = data(one)
     found = features(any_model, [(one, split)], token_budget=64)[one.name]
     vectors, texts = by_hand(any_model, one, split)

@@ -9,8 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_world import POS, SENTIMENT
 
+from mlflow_xfer.kinds import kind
+from mlflow_xfer.kinds.span_qa.model import token_f1
+from mlflow_xfer.kinds.tagging.model import entities, entity_f1
 from mlflow_xfer.tasks.task import Task, TaskKind
-from mlflow_xfer.training.selection import combined, dev_score, entities, entity_f1, is_collapsed, token_f1
+from mlflow_xfer.training.selection import combined
 
 NER = Task(
     name="ner",
@@ -49,7 +52,8 @@ def test_entities():
 
 
 def test_tags_without_prefixes_are_scored_by_words():
-    assert dev_score(POS, [["ADJ", "NOUN"], ["VERB"]], [["ADJ", "VERB"], ["VERB"]]) == pytest.approx(200 / 3)
+    score = kind.model("tagging").dev_score(POS, [["ADJ", "NOUN"], ["VERB"]], [["ADJ", "VERB"], ["VERB"]])
+    assert score == pytest.approx(200 / 3)
 
 
 def test_answers():
@@ -67,8 +71,8 @@ def test_a_checkpoint_counts_by_english_and_tasks_alike():
 
 
 def test_collapse_is_the_commonest_label_within_a_standard_error():
-    gold = ["good"] * 60 + ["bad"] * 40
+    gold, is_collapsed = ["good"] * 60 + ["bad"] * 40, kind.model("classification").is_collapsed
     assert is_collapsed(SENTIMENT, ["good"] * 100, gold)
     assert is_collapsed(SENTIMENT, ["bad"] * 100, gold)
     assert not is_collapsed(SENTIMENT, gold[:75] + ["good"] * 25, gold)
-    assert is_collapsed(POS, [["NOUN"] * 4], [["NOUN"] * 3 + ["ADJ"]])
+    assert kind.model("tagging").is_collapsed(POS, [["NOUN"] * 4], [["NOUN"] * 3 + ["ADJ"]])

@@ -1,0 +1,1 @@
+"""The kind ``classification``: one label a text or pair."""

@@ -1,0 +1,1 @@
+"""The kind ``language_model``: raw text."""

@@ -1,0 +1,1 @@
+"""The kind ``multiple_choice``: one of the choices of a question."""

@@ -1,0 +1,1 @@
+"""The kind ``retrieval``: the right candidates of a query."""

@@ -1,0 +1,1 @@
+"""The kind ``span_qa``: a span of the context that answers a question."""

@@ -1,0 +1,1 @@
+"""The kind ``tagging``: one tag a word."""

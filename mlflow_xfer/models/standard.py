@@ -1,0 +1,82 @@
+"""Kinds whose head is a transformers class: made fresh on a backbone, told from a
+checkpoint's configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.kinds.kind import Model
+from mlflow_xfer.models.heads import attach, stream
+from mlflow_xfer.tasks.task import Task
+
+
+class Standard(Model):
+    """A kind with a class of transformers.
+
+    Attributes:
+        auto: name of the ``AutoModelFor…`` class.
+        architectures: name of its table in ``modeling_auto``.
+    """
+
+    auto = ""
+    architectures = ""
+
+    def head(self, task: Task, backbone: nn.Module, seed: int, lm: nn.Module | None = None) -> nn.Module:
+        config = self.head_config(task, backbone.config)
+        return attach(self.head_class(config), config, backbone, stream(seed, task.name))
+
+    def head_class(self, config: Any) -> Any:
+        import transformers
+        from transformers.models.auto import modeling_auto
+
+        if config.model_type not in getattr(modeling_auto, self.architectures):
+            raise XferError(f"transformers has no {self.name} head for architecture {config.model_type!r}.")
+        return getattr(transformers, self.auto)
+
+    def loaded(self, config: Mapping[str, Any]) -> bool:
+        root = (config.get("architectures") or [""])[0]
+        return root.endswith(self.auto.removeprefix("AutoModel"))
+
+
+class Labelled(Standard):
+    """A kind whose head gives one of the task's labels."""
+
+    def head(self, task: Task, backbone: nn.Module, seed: int, lm: nn.Module | None = None) -> nn.Module:
+        if len(task.labels) < 2:
+            raise XferError(
+                f"Task {task.name!r} declares {len(task.labels)} labels; {self.name} needs at least two."
+            )
+        return super().head(task, backbone, seed, lm)
+
+    def head_config(self, task: Task, config: Any) -> Any:
+        config = super().head_config(task, config)
+        config.num_labels = len(task.labels)
+        config.id2label = dict(enumerate(task.labels))
+        config.label2id = {label: i for i, label in enumerate(task.labels)}
+        return config
+
+    def labels(self, config: Mapping[str, Any]) -> tuple[str, ...]:
+        labels = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}  # transformers leaves these out
+        return tuple(labels[key] for key in sorted(labels, key=int))
+
+    def as_saved(self, task: Task, config: Mapping[str, Any], where: Path) -> Task:
+        """``task`` with its labels in the order of the saved head, which may know more of them.
+
+        Raises:
+            XferError: if the head lacks one of the task's labels.
+        """
+        if not config.get("id2label") or not task.labels:
+            return task
+        have = self.labels(config)
+        if not set(task.labels) <= set(have):
+            raise XferError(
+                f"The head in {where} is for labels {', '.join(have)}; "
+                f"task {task.name!r} has {', '.join(task.labels)}."
+            )
+        return replace(task, labels=have)
