@@ -8,8 +8,9 @@ RUN := PATH="$(abspath $(BIN)):$$PATH"
 
 PYTEST := $(RUN) python -m pytest -n 2 --dist worksteal
 GENERATED := tests/project/test_generated.py
+PART ?= 1/1
 
-.PHONY: demo demo-search test slow ui check format lint types generated project figures clean
+.PHONY: demo demo-search test slow nightly ui check format lint types generated project figures clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -28,6 +29,9 @@ test: $(STAMP)  ## before every commit: no network, no GPU, at most 8 minutes on
 
 slow: $(STAMP)  ## before every merge: uv environments, `mlflow run`, PostgreSQL, SIGKILL, real data
 	$(PYTEST) -m "slow and not nightly"
+
+nightly: $(STAMP)  ## before a release: what takes hours, in pieces; PART=2/5 runs the second of five parts
+	$(RUN) python benchmarks/nightly.py --part $(PART)
 
 ui: $(STAMP)  ## MLflow's UI over what was run here
 	$(RUN) MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --backend-store-uri sqlite:///mlflow.db -w 1

@@ -23,6 +23,8 @@ what takes seconds with all of it takes none.
 """
 SLOW = "slow and not nightly"
 """What `make slow` selects."""
+MANY = int(os.environ.get("XFER_EXAMPLES", "1"))
+"""How many times as many random inputs the tests of file formats draw as by default; `make nightly` sets it."""
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mlflow_xfer.data import sources
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tasks.task import Files, Task, TaskKind
+from tests.conftest import MANY
 
 PAIR = {"text_a": 0, "text_b": 1, "label": 2}
 
@@ -210,7 +211,7 @@ SEEDS = [
 ]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150 * MANY, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     content=st.one_of(
         st.binary(max_size=60),

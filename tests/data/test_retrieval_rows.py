@@ -17,6 +17,7 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.tokenizer import train_tokenizer
 from mlflow_xfer.tasks.catalogue import TASKS
 from mlflow_xfer.tasks.task import POOL, Task, TaskKind
+from tests.conftest import MANY
 
 
 def split(*rows):
@@ -110,7 +111,7 @@ def test_sentences_of_many_scripts(text, sentences):
     assert len(sentence_breaks(text)) == sentences
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=80 * MANY)
 @given(st.text(alphabet="aB .!?。\n\"'।x1", max_size=40))
 def test_sentences_cover_the_text(text):
     breaks = sentence_breaks(text)

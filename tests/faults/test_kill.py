@@ -5,7 +5,10 @@ result.
 from __future__ import annotations
 
 import logging
+import os
+import random
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -119,8 +122,6 @@ def second_task() -> str:
 
 @pytest.mark.parametrize(("phase", "moment"), CASES)
 def test_a_killed_training_is_resumed_bit_equal(phase, moment, base, tmp_path, command, caplog):
-    import torch
-
     kind = "intermediate" if phase == "mixture" else phase
     own = [argument.format(second=second_task()) for argument in PHASES[phase]]
     own += [] if phase == "pretrain" else ["--model", base[1]]
@@ -142,11 +143,47 @@ def test_a_killed_training_is_resumed_bit_equal(phase, moment, base, tmp_path, c
         assert ("resumed in run" in caplog.text) == (folder == killed)
         (found[folder],) = [run for run in runs(folder, kind) if run.info.run_id not in before]
     assert found[killed].info.run_id == held.info.run_id and found[killed].info.status == "FINISHED"
-    ours, theirs = (weights(folder, found[folder]) for folder in (killed, calm))
-    assert ours.keys() == theirs.keys() and len(ours) > 10
-    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert_bit_equal(found)
+
+
+def assert_bit_equal(found: dict) -> None:
+    """The runs of two folders have the same weights and the same history."""
+    import torch
+
+    (ours, run), (theirs, other) = found.items()
+    tensors, expected = weights(ours, run), weights(theirs, other)
+    assert tensors.keys() == expected.keys() and len(tensors) > 10
+    assert all(torch.equal(tensors[name], expected[name]) for name in tensors)
     for name in ("train/optimizer_steps", "train/tokens", "train/loss"):
-        assert history(killed, found[killed], name) == history(calm, found[calm], name)
+        assert history(ours, run, name) == history(theirs, other, name)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(2400)
+def test_a_training_killed_at_any_moment_again_and_again_is_bit_equal(base, tmp_path, command):
+    """Lives of random length (``XFER_SEED``), through imports, training, saving and publishing, until one comes to the end."""
+    rng = random.Random(int(os.environ.get("XFER_SEED", "0")))
+    own = [argument.format(second=second_task()) for argument in PHASES["mixture"]]
+    own += ["--max_steps", "1000", "--model", base[1]]
+    calm, killed = tmp_path / "calm", tmp_path / "killed"
+    for folder in (calm, killed):
+        shutil.copytree(base[0], folder, symlinks=True)
+    kills, ended = 0, False
+    while not ended:
+        life = command(*own, **place(killed))
+        try:
+            assert life.wait(rng.uniform(1, 20 + 2 * kills)) == 0, (
+                life.text
+            )  # longer and longer: each is to get on
+            ended = True
+        except subprocess.TimeoutExpired:
+            life.kill()
+            kills += 1
+    assert kills >= 3
+    done_here(calm, own)
+    found = {folder: runs(folder, "intermediate") for folder in (killed, calm)}
+    assert [len(there) for there in found.values()] == [1, 1] and found[killed][0].info.status == "FINISHED"
+    assert_bit_equal({folder: there[0] for folder, there in found.items()})
 
 
 @pytest.mark.slow

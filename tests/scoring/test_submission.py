@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.scoring.formats import path_of, read, write_labels, write_predictions
 from mlflow_xfer.scoring.submission import score_folder, table
+from tests.conftest import MANY
 
 from . import evaluate_rules
 from .scored_tasks import KINDS, suite_of
@@ -311,7 +312,7 @@ def test_values_that_a_format_cannot_hold(tmp_path):
         write_predictions(tmp_path, KINDS["xquad"], "en", ["a", "b"])
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=40 * MANY, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(st.text(max_size=5), st.one_of(st.none(), st.text(max_size=8)), min_size=1, max_size=5)
 )
@@ -326,7 +327,7 @@ def test_any_answers_come_back(tmp_path, answers):
     assert predicted == [answers[key] for key in ids]
 
 
-@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=80 * MANY, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(sorted(KINDS)), st.binary(max_size=60), st.booleans(), st.integers(0, 100))
 def test_any_bytes_end_in_a_score_or_a_clear_error(tmp_path, name, junk, labels_too, at):
     root = tmp_path / str(random.getrandbits(64))

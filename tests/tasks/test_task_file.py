@@ -14,6 +14,7 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.tasks.catalogue import TASKS
 from mlflow_xfer.tasks.task import Task, TaskKind
 from mlflow_xfer.tasks.task_file import fields, load_task_file
+from tests.conftest import MANY
 
 EXAMPLE = Path(__file__).parents[1] / "data" / "files" / "tasks.yaml"
 
@@ -494,7 +495,7 @@ LINES = [
 ]
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200 * MANY, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.one_of(
         st.binary(max_size=80),
