@@ -5,11 +5,12 @@
     python benchmarks/same_results.py --what demo              # make demo; demo-search; all
     python benchmarks/same_results.py --only merge,likelihood  # chains whose names hold one of these
 
-The commit is named in ``same_results.commit``; it is checked out beside. Both trees run the same commands, one
-after the other, on this machine and in this environment, on one thread of the processor and with one worker, each
-command with a home and a store of its own. What is compared is read from MLflow alone, step by step, by the runs'
-names: published weights (every tensor, exactly), predictions (files, exactly), tables (within 1e-9) and last metrics
-(within 1e-9, but for times). Exit code 1 if anything differs that ``CHANGED`` does not list.
+The commit is named in ``same_results.commit``; it is checked out beside. Both trees run the same commands,
+one after the other, on this machine and in this environment, on one thread of the processor and with one
+worker, each command with a home and a store of its own. What is compared is read from MLflow alone, step by
+step, by the runs' names: published weights (every tensor, exactly), predictions (files, exactly), tables
+(within 1e-9) and last metrics (within 1e-9, but for times). Exit code 1 if anything differs that
+``CHANGED`` does not list.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ for job in json.loads(sys.argv[2]):
 """
 
 
-# -- what is run ---------------------------------------------------------------------------------------------
+# -- what is run ------------------------------------------------------------
 @dataclass(frozen=True)
 class Command:
     """One command: parameters of ``mlflow-xfer``, or of ``mlflow run`` on the tree."""
@@ -241,7 +242,7 @@ def processor() -> str:
     return next(named, platform.machine())
 
 
-# -- what is compared ----------------------------------------------------------------------------------------
+# -- what is compared ------------------------------------------------------
 Row = tuple[str, str, Mapping[str, str]]
 """Chain, step, and what each column says."""
 
@@ -373,9 +374,9 @@ def close(old: Any, new: Any) -> bool:
 
 def comparison(chain: str, old: Path, new: Path) -> list[Row]:
     """Rows (chain, step, cells) of one command."""
-    sides = (("earlier", old), ("this", new))
+    sides = (("the earlier", old), ("this", new))
     if failed := [side for side, folder in sides if not (folder / "done.json").is_file()]:
-        cell = f"{DIFFERS}: failed in the {' and in the '.join(failed)} tree"
+        cell = f"{DIFFERS}: failed in {' and '.join(failed)} tree"
         return [(chain, "the command", dict.fromkeys(COLUMNS, cell))]
     before, after = steps(old), steps(new)
     rows = []
@@ -383,8 +384,8 @@ def comparison(chain: str, old: Path, new: Path) -> list[Row]:
         if name in before and name in after:
             rows.append((chain, name, compared(before[name], after[name])))
         else:
-            side = "earlier" if name in before else "this"
-            rows.append((chain, name, dict.fromkeys(COLUMNS, f"{DIFFERS}: only in the {side} tree")))
+            side = "the earlier" if name in before else "this"
+            rows.append((chain, name, dict.fromkeys(COLUMNS, f"{DIFFERS}: only in {side} tree")))
     return rows
 
 

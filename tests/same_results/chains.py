@@ -1,7 +1,7 @@
-"""Chains that take seconds, declared once: two commits are compared on them, and their inputs are kept in files.
+"""Chains that take seconds, declared once: two commits are compared on them, their inputs are kept in files.
 
-``benchmarks/same_results.py`` runs them with an earlier commit and with this one. Nothing of the package is imported:
-the declarations serve both.
+``benchmarks/same_results.py`` runs them with an earlier commit and with this one; ``golden.py`` keeps their
+specs, encodings and batches. Nothing of the package is imported: the declarations serve both.
 """
 
 from __future__ import annotations
