@@ -4,8 +4,8 @@
     python benchmarks/nightly.py --list         # what there is, and what is done on this commit
 
 A piece that has passed on the present commit is not run again, and one that was interrupted goes on where its command
-can: it keeps its folder, which the environment names (``XFER_NIGHTLY``, else ``.nightly``). Each run of a piece appends a
-row to ``benchmarks/nightly.csv`` and writes ``benchmarks/nightly.md``, which are committed.
+can: until the commit changes it keeps its folder, in the one that ``XFER_NIGHTLY`` names, else ``.nightly``. Each run of a
+piece appends a row to ``benchmarks/nightly.csv`` and writes ``benchmarks/nightly.md``, which are committed.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import csv
 import datetime
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -34,7 +35,7 @@ The last run of every piece; all runs are in `nightly.csv`. Written by `python b
 
 @dataclass(frozen=True)
 class Piece:
-    """A command: ``{seed}`` is its seed, ``{folder}`` a folder that it keeps from run to run."""
+    """A command: ``{seed}`` is its seed, ``{folder}`` its own folder, ``{kept}`` one that outlives commits."""
 
     name: str
     command: str
@@ -45,7 +46,7 @@ class Piece:
 
 
 PIECES = (
-    Piece("same results", "python benchmarks/same_results.py --what all --keep {folder}/kept", 40),
+    Piece("same results", "python benchmarks/same_results.py --what all --keep {kept}", 40),
     Piece("tests", "python -m pytest -m nightly -n 2 --dist worksteal --ignore=tests/faults", 30),
     Piece("soak", "python -m pytest -m nightly tests/faults", 20, seed=1),
     Piece(
@@ -102,8 +103,12 @@ class Nightly:
     def run(self, piece: Piece) -> bool:
         """Run it and write its row; whether it has passed."""
         folder = self.work / piece.name.replace(" ", "-").replace("'", "")
-        folder.mkdir(parents=True, exist_ok=True)
-        command = shlex.split(piece.command.format(seed=piece.seed, folder=folder))
+        stands = folder / "commit.txt"
+        if not stands.is_file() or stands.read_text() != self.commit:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            stands.write_text(self.commit)
+        command = shlex.split(piece.command.format(seed=piece.seed, folder=folder, kept=self.work / "kept"))
         env = {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

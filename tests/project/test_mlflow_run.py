@@ -44,6 +44,7 @@ def latest(kind: str = ""):
     return client.search_runs(ids, query, order_by=["attributes.start_time DESC"])
 
 
+@pytest.mark.slow
 def test_the_opened_run_is_what_the_verb_says(project):
     first = mlflow_run(project, "pretrain", **TINY, **QUICK, seed="1")
     assert first.returncode == 0, first.stderr
@@ -69,6 +70,7 @@ def test_the_opened_run_is_what_the_verb_says(project):
     assert "train/optimizer_steps" not in request.data.metrics and "xfer.spec_hash" not in request.data.tags
 
 
+@pytest.mark.slow
 def test_main_makes_a_transfer_with_its_phases_as_children(project):
     ran = mlflow_run(
         project, **TINY, **QUICK, intermediate="nli", target="pos", languages="en,de", max_eval_examples="10"
@@ -79,6 +81,7 @@ def test_main_makes_a_transfer_with_its_phases_as_children(project):
     assert {run.data.tags["mlflow.parentRunId"] for run in latest("phase")} == {transfer.info.run_id}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("values", "says"),
     [
@@ -93,8 +96,8 @@ def test_bad_input_fails_the_run_with_one_clear_error(project, values, says):
     assert [run.info.status for run in latest()] == ["FAILED"]
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)  # the first makes the base of the embedded suite
+@pytest.mark.nightly
+@pytest.mark.timeout(2400)  # the first makes the base of the embedded suite
 def test_phases_run_with_no_parameter_at_all(project):
     for entry in ("pretrain", "intermediate", "target", "evaluate"):
         ran = mlflow_run(project, entry)
