@@ -15,8 +15,8 @@ Get = Callable[[Any], Any]
 def converter(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] | None]:
     """A function from a raw row to a row of ``task``'s kind, without ``id``; None for rows that are left out.
 
-    The function raises :class:`BadRow` for values that are missing or of a wrong type and :class:`NoLabel` for
-    rows without a gold label.
+    The function raises :class:`BadRow` for values that are missing or of a wrong type and :class:`NoLabel`
+    for rows without a gold label.
     """
     return CONVERTERS[task.kind](task, source)
 
@@ -47,10 +47,10 @@ def kept(source: Hub | Files, language: str) -> Callable[[Any], bool]:
     return keep
 
 
-# -- values ------------------------------------------------------------------------------------------------------------
+# -- values --------------------------------------------------------------------------------------------------
 def getter(where: Any) -> Get:
-    """A function that takes a value out of a raw row: by position, name, dotted path (through a list: of each of its
-    objects), or a list of these."""
+    """A function that takes a value out of a raw row: by position, name, dotted path (through a list: of each
+    of its objects), or a list of these."""
     if isinstance(where, list | tuple):
         parts = [getter(part) for part in where]
 
@@ -103,7 +103,7 @@ def _column(source: Hub | Files, name: str) -> tuple[Get, str]:
     return getter(where), f"{name} (column {where!r})" if where != name else name
 
 
-# -- kinds -------------------------------------------------------------------------------------------------------------
+# -- kinds ---------------------------------------------------------------------------------------------------
 def _classification(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] | None]:
     (get_a, a), (get_b, b), (get_label, _) = (_column(source, name) for name in ("text_a", "text_b", "label"))
     label_of, pair = labeller(task, source), "text_b" in source.columns
@@ -149,7 +149,9 @@ def _tagging(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] 
 
 
 def _directed(words: list, labels: list, heads: list) -> tuple[list, list]:
-    """Words and dependency labels with the side of the head; fused forms (``1-2``), which have no head, are left out."""
+    """Words and dependency labels with the side of the head;
+    fused forms (``1-2``), which have no head, are left out.
+    """
     own = [
         (word, str(label), int(head))
         for word, label, head in zip(words, labels, heads, strict=True)
@@ -176,7 +178,10 @@ def _multiple_choice(task: Task, source: Hub | Files) -> Callable[[Any], dict[st
             return order.index(said)
         if order or not said.isdecimal():
             raise BadRow(
-                f"has label {said!r}, which is not {'among ' + ', '.join(order) if order else 'the number of a choice'}"
+                (
+                    f"has label {said!r}, which is not "
+                    f"{'among ' + ', '.join(order) if order else 'the number of a choice'}"
+                )
             )
         return int(said)
 
@@ -237,8 +242,8 @@ def _span_qa(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] 
 
 
 def _retrieval(task: Task, source: Hub | Files) -> Callable[[Any], dict[str, Any] | None]:
-    """Queries, candidates and pairs; with a column ``answers`` the candidate is the sentence that holds the answer, in
-    its context (``target``), as XTREME-R trains LAReQA on SQuAD."""
+    """Queries, candidates and pairs; with a column ``answers`` the candidate is the sentence that holds the
+    answer, in its context (``target``), as XTREME-R trains LAReQA on SQuAD."""
     (get_source, s), (get_target, t), (get_gold, _), (get_context, c) = (
         _column(source, name) for name in ("source", "target", "gold", "context")
     )

@@ -62,7 +62,10 @@ class Tally:
             found.append(
                 Unscored(
                     f"{what}: all {self.rows} rows have the label {only!r}: a placeholder, not gold labels.",
-                    "A score against it would mean nothing. Public test sets often hide their labels; use a labelled copy.",
+                    (
+                        "A score against it would mean nothing. Public test sets often hide their labels; "
+                        "use a labelled copy."
+                    ),
                 )
             )
         return found

@@ -20,15 +20,16 @@ IGNORED = -100  # what cross-entropy leaves out
 
 @dataclass(frozen=True)
 class Encoded:
-    """One split as token ids. A row is what a model reads at once; an example may have several (windows, choices).
+    """One split as token ids. A row is what a model reads at once;
+    an example may have several (windows, choices).
 
     Attributes:
         tokens: ids of all rows, one after the other, int32.
         starts: [rows + 1] where each row begins in ``tokens``.
-        columns: per row (``label`` of classification, ``example``, ``second`` = where the second text begins) or,
-            with names that begin with ``token_``, as long as ``tokens``.
-        counts: ``examples``, ``truncated`` examples (those longer than a row), and of their whole texts ``words`` and
-            ``subwords`` (without special tokens).
+        columns: per row (``label`` of classification, ``example``, ``second`` = where the second text begins)
+            or, with names that begin with ``token_``, as long as ``tokens``.
+        counts: ``examples``, ``truncated`` examples (those longer than a row), and of their whole texts
+            ``words`` and ``subwords`` (without special tokens).
     """
 
     tokens: np.ndarray
@@ -114,7 +115,9 @@ def join(splits: Sequence[Encoded]) -> Encoded:
 
 
 def from_cache(key: str, made: Callable[[], Encoded]) -> Encoded:
-    """The entry ``key``, made and stored if it is not there. Entries appear whole: a folder renamed into place."""
+    """The entry ``key``, made and stored if it is not there.
+    Entries appear whole: a folder renamed into place.
+    """
     folder = home() / "encoded" / key[:2] / key
     try:
         return _read(folder)

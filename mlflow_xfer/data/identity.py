@@ -23,8 +23,8 @@ _known: dict[tuple, str] = {}
 def file_digest(path: str | Path) -> str:
     """sha256 (hex) of the bytes of ``path``.
 
-    Remembered by path, size and time stamps, in this process and under ``home()``. The time of the last change of
-    status counts too: it moves when an edit keeps the time of modification.
+    Remembered by path, size and time stamps, in this process and under ``home()``. The time of the last
+    change of status counts too: it moves when an edit keeps the time of modification.
 
     Raises:
         XferError: the file cannot be read.

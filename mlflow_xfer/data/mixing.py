@@ -1,7 +1,9 @@
-"""Which examples each training step sees: a schedule of homogeneous batches that is a pure function of (seed, step).
+"""Which examples each training step sees:
+a schedule of homogeneous batches that is a pure function of (seed, step).
 
-Nothing here reads a global random state, so a run that was killed goes on with exactly the batches it would have
-seen (protocol: one batch = one task, the loss is not re-weighted; Raffel et al. 2020 §3.5.2 for the rates).
+Nothing here reads a global random state, so a run that was killed goes on with exactly the batches it would
+have seen (protocol: one batch = one task, the loss is not re-weighted; Raffel et al. 2020 §3.5.2 for the
+rates).
 """
 
 from __future__ import annotations
@@ -87,8 +89,8 @@ def count_steps(
 ) -> int:
     """Optimiser steps: ``max_steps`` if given, else sum over tasks of epochs × ceil(min(n, cap) / batch).
 
-    Language-model batches come on top, so that the tasks get the steps they would have without them. Without any task
-    ``lm_size`` rows are walked through.
+    Language-model batches come on top, so that the tasks get the steps they would have without them. Without
+    any task ``lm_size`` rows are walked through.
     """
     if max_steps:
         return max_steps
@@ -123,8 +125,9 @@ class Schedule:
 def schedule(shares: Mapping[str, float], steps: int, seed: int) -> Schedule:
     """The task of each of ``steps`` steps; step t is the same for any ``steps``.
 
-    Stratified draws: task i has exactly one batch, at a random place, in every stretch of ``1 / shares[i]`` steps. As
-    random as independent draws over a long run, and in a short one no task goes without by bad luck.
+    Stratified draws: task i has exactly one batch, at a random place, in every stretch of ``1 / shares[i]``
+    steps. As random as independent draws over a long run, and in a short one no task goes without by bad
+    luck.
     """
     names = tuple(sorted(shares))
     times, choice, turn = [], [], []
@@ -146,7 +149,9 @@ def with_lm(task_shares: Mapping[str, float], mlm_share: float) -> dict[str, flo
 
 
 def evaluation_steps(total: int, epochs: float, at_most: int) -> Sequence[int]:
-    """After which steps dev is scored: epoch ends, or if there are more than ``at_most``, evenly spread; the last always."""
+    """After which steps dev is scored: epoch ends,
+    or if there are more than ``at_most``, evenly spread; the last always.
+    """
     ends = epoch_ends(total, epochs)
     if len(ends) > at_most:
         ends = sorted({round(total * k / at_most) for k in range(1, at_most + 1)})

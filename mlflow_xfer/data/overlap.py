@@ -1,8 +1,8 @@
 """Overlap between training and test data: what is known by declaration, and what the texts themselves show.
 
-Texts are compared without case, punctuation and spacing. Two rows are near duplicates if their shingles (three words in
-a row; four characters in scripts written without spaces) have a Jaccard similarity of at least 0.7 (Broder 1997), found
-exactly through an index of the test rows' shingles.
+Texts are compared without case, punctuation and spacing. Two rows are near duplicates if their shingles
+(three words in a row; four characters in scripts written without spaces) have a Jaccard similarity of at
+least 0.7 (Broder 1997), found exactly through an index of the test rows' shingles.
 """
 
 from __future__ import annotations
@@ -58,13 +58,19 @@ class Overlap:
     def __str__(self) -> str:
         if not self:
             return "no overlap found"
-        return f"{len(self.exact)} equal, {len(self.near)} nearly equal, {len(self.shared)} training rows with a shared text; {self.touched} of {self.of} test rows"
+        return (
+            f"{len(self.exact)} equal, {len(self.near)} nearly equal, {len(self.shared)} training rows with "
+            f"a shared text; {self.touched} of {self.of} test rows"
+        )
 
 
 def declared(training: Task, target: Task) -> str:
     """What is known of a pair of tasks, as a sentence; empty if nothing is."""
     if target.name in training.overlaps:
-        return f"{training.name}'s training data overlap with {target.name}'s test data, or are its originals in another language."
+        return (
+            f"{training.name}'s training data overlap with {target.name}'s test data, or are its originals "
+            f"in another language."
+        )
     return ""
 
 
@@ -73,7 +79,8 @@ def audit(
 ) -> dict[str, Overlap]:
     """Compare training rows with the test rows of each language; each training text is prepared once.
 
-    Time and memory grow with the number of words; 400,000 pairs against 5,000 take some seconds for each language.
+    Time and memory grow with the number of words; 400,000 pairs against 5,000 take some seconds for each
+    language.
     """
     found = {language: _Meetings(_Index(_texts(test, test_kind))) for language, test in tests.items()}
     for name, parts in zip(training["id"][:], _texts(training, kind), strict=True):
@@ -101,7 +108,9 @@ def without(training: Dataset, kind: TaskKind, overlaps: Iterable[Overlap]) -> D
 
 
 def summary(found: Mapping[str, Overlap]) -> dict[str, Any]:
-    """Figures over languages, for tags and reports: training rows that meet any language, and test rows of all."""
+    """Figures over languages, for tags and reports:
+    training rows that meet any language, and test rows of all.
+    """
     exact = {name for overlap in found.values() for name in overlap.exact}
     near = {name for overlap in found.values() for name in overlap.near} - exact
     shared = {name for overlap in found.values() for name in overlap.shared} - exact - near
@@ -188,7 +197,9 @@ def _texts(dataset: Dataset, kind: TaskKind) -> Iterator[list[str]]:
 
 
 def normalised(text: str) -> str:
-    """Compatibility characters unified, lower case, punctuation gone, single blanks; no blanks in unspaced scripts."""
+    """Compatibility characters unified, lower case, punctuation gone, single blanks;
+    no blanks in unspaced scripts.
+    """
     text = unicodedata.normalize("NFKC", text).casefold()
     kept = "".join(" " if unicodedata.category(c)[0] in "PSZC" else c for c in text)
     return re.sub(r"\s+", "" if _unspaced(kept) else " ", kept).strip()

@@ -121,9 +121,9 @@ class Packer:
     def batch(self, numbers: range) -> dict[str, np.ndarray]:
         """Packed rows ``numbers``, padded with zeros to the longest, each array [rows, tokens] int64.
 
-        ``tokens``; ``document`` (1, 2, … within a row, 0 = padding); ``position`` within the document, beginning anew
-        at a second text (as XLM's translation language model does); ``offset`` within the document; ``example`` (a
-        document's number over all languages).
+        ``tokens``; ``document`` (1, 2, … within a row, 0 = padding); ``position`` within the document,
+        beginning anew at a second text (as XLM's translation language model does); ``offset`` within the
+        document; ``example`` (a document's number over all languages).
         """
         packed = [self.row(number) for number in numbers]
         language, document = np.array([pair for row in packed for pair in row]).T
@@ -160,7 +160,8 @@ class Packer:
 def _second_begins(encoded: Encoded) -> np.ndarray:
     """Where positions begin anew in each document; past its end where there is no second text.
 
-    That is at the separator before the second text: a word then has the position of its twin in the first text.
+    That is at the separator before the second text: a word then has the position of its twin in the first
+    text.
     """
     lengths = np.asarray(encoded.lengths)
     second = encoded.columns.get("second")
@@ -170,7 +171,9 @@ def _second_begins(encoded: Encoded) -> np.ndarray:
 
 
 def uniforms(seed: int, step: int, example: np.ndarray, position: np.ndarray, salt: int) -> np.ndarray:
-    """Uniform numbers in [0, 1), one for each (seed, step, example, position): SplitMix64 (Steele et al. 2014)."""
+    """Uniform numbers in [0, 1), one for each (seed, step, example, position):
+    SplitMix64 (Steele et al. 2014).
+    """
     with np.errstate(over="ignore"):
         x = _mixed(np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(salt))
         x = _mixed(x + np.uint64(step))
@@ -188,7 +191,9 @@ def _mixed(x: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Masking:
-    """How masked-language-model inputs are made: 80 % mask, 10 % random, 10 % unchanged (Devlin et al. 2019 §3.1)."""
+    """How masked-language-model inputs are made:
+    80 % mask, 10 % random, 10 % unchanged (Devlin et al. 2019 §3.1).
+    """
 
     mask_id: int
     vocab_size: int
@@ -214,8 +219,8 @@ def masked(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(inputs, labels) of a batch [rows, tokens]; labels are :data:`IGNORED` where nothing is asked.
 
-    A pure function of its arguments: [rows, tokens] ``tokens``, the number of their ``example``, their ``offset`` in it,
-    and whether they are ``real`` (not padding).
+    A pure function of its arguments: [rows, tokens] ``tokens``, the number of their ``example``, their
+    ``offset`` in it, and whether they are ``real`` (not padding).
     """
     allowed = real & masking.maskable[tokens]
     chosen = allowed & (uniforms(seed, step, example, offset, 1) < masking.probability)

@@ -1,7 +1,7 @@
 """Queries, candidates and what is right: a retrieval split as rows of both, of one side, or of pairs.
 
-A split is a ``datasets.Dataset`` in the columns of the kind. The candidates of a pair are known by the row's id; of
-pairs with one and the same target only the first is a candidate, and right for all of them.
+A split is a ``datasets.Dataset`` in the columns of the kind. The candidates of a pair are known by the row's
+id; of pairs with one and the same target only the first is a candidate, and right for all of them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 DEV_CANDIDATES = 2000
-"""Candidates of a shared pool that dev queries are ranked among while training, besides those that are right."""
+"""Candidates of a shared pool that dev queries are ranked among while training,
+besides those that are right.
+"""
 
 
 def column(split: Any, name: str) -> list:
@@ -165,7 +167,9 @@ def _pair(name: str, source: str, candidate: Mapping[str, Any]) -> dict[str, Any
 
 
 def with_distractors(split: Dataset, pool: Dataset | None, limit: int = DEV_CANDIDATES) -> Dataset:
-    """A dev split with the pool's candidates that are right for it, and ``limit`` others: the whole pool may hold millions."""
+    """A dev split with the pool's candidates that are right for it, and ``limit`` others:
+    the whole pool may hold millions.
+    """
     if pool is None:
         return split
     from datasets import concatenate_datasets

@@ -28,8 +28,9 @@ class Rows:
         task, split, language: what they are.
         provider: ``hub``, ``folder``, ``file`` (a task file), ``mini``.
         location: path or hub id, for people; not part of the identity.
-        identity: ``sha256:<hex>``, ``hub:<id>@<commit>:<config>:<split>``, ``mini:<version>:<entry>:<params>``, or
-            ``unresolved:…`` where the content is not known yet: then no reuse is claimed.
+        identity: ``sha256:<hex>``, ``hub:<id>@<commit>:<config>:<split>``,
+            ``mini:<version>:<entry>:<params>``, or ``unresolved:…`` where the content is not known yet: then
+            no reuse is claimed.
         params: parameters of a generator.
         paths: the files read, absolute.
         ids, exclude_ids: files of ids that choose rows, absolute.

@@ -1,7 +1,7 @@
 """Where sentences end: for the answers of SQuAD, whose candidates in LAReQA are sentences.
 
-XTREME-R cuts SQuAD by rules too (``sb_sed.py``); its test files bring the breaks along. Rules serve here, since a wrong
-break costs one training pair a little and no published model has to be reproduced.
+XTREME-R cuts SQuAD by rules too (``sb_sed.py``); its test files bring the breaks along. Rules serve here,
+since a wrong break costs one training pair a little and no published model has to be reproduced.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ ABBREVIATION = re.compile(
 
 
 def sentence_breaks(text: str) -> list[tuple[int, int]]:
-    """(begin, end) of each sentence in characters; together they cover the text, blanks belong to what stands before."""
+    """(begin, end) of each sentence in characters;
+    together they cover the text, blanks belong to what stands before.
+    """
     cuts = [0]
     for found in END.finditer(text):
         after = len(text) - len(text[found.end() :].lstrip())

@@ -1,7 +1,7 @@
 """Where rows come from: the hub, a folder in XTREME's ``download/`` layout, a task file, the embedded suite.
 
-``locate`` finds and identifies rows without reading them, ``check`` says what is wrong with them, ``read`` reads
-them. Nothing here imports torch, and ``datasets`` only when rows are read.
+``locate`` finds and identifies rows without reading them, ``check`` says what is wrong with them, ``read``
+reads them. Nothing here imports torch, and ``datasets`` only when rows are read.
 """
 
 from __future__ import annotations
@@ -24,9 +24,21 @@ from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks.task import POOL, SPLITS, Files, Generated, Hub, Part, Source, Task, part_of
 
 __all__ = [
-    "Malformed", "Rows", "Unscored", "available", "check", "expected", "load_texts", "locate", "provider_of", "read",
-    "read_text", "resolve", "subset", "with_labels",
-]  # fmt: skip
+    "Malformed",
+    "Rows",
+    "Unscored",
+    "available",
+    "check",
+    "expected",
+    "load_texts",
+    "locate",
+    "provider_of",
+    "read",
+    "read_text",
+    "resolve",
+    "subset",
+    "with_labels",
+]
 
 
 def provider_of(data: str) -> str:
@@ -41,8 +53,8 @@ def locate(task: Task, split: str, language: str, data: str, *, seed: int = 0) -
     the embedded suite's concept split follows from it.
 
     Raises:
-        XferError: unknown split or language, no such folder, a file that a task file names is missing, or the task
-            has no data with this provider.
+        XferError: unknown split or language, no such folder, a file that a task file names is missing, or the
+            task has no data with this provider.
     """
     if split not in SPLITS and split != POOL:
         raise unknown("split", split, SPLITS)
@@ -79,7 +91,8 @@ def expected(task: Task, split: str, language: str, data: str) -> tuple[str, ...
 
 
 def with_labels(task: Task, data: str) -> Task:
-    """``task`` with the label names that a file holds, for tasks whose declaration has none (CCG's supertags).
+    """``task`` with the label names that a file holds,
+    for tasks whose declaration has none (CCG's supertags).
 
     Raises:
         XferError: the file cannot be read.
@@ -92,7 +105,8 @@ def with_labels(task: Task, data: str) -> Task:
 
 
 def resolve(task: Task, rows: Rows) -> Rows:
-    """``rows`` with the hub's commit filled in; asks the hub once per data set. Others are returned as they are.
+    """``rows`` with the hub's commit filled in;
+    asks the hub once per data set. Others are returned as they are.
 
     Raises:
         XferError: the hub cannot be reached.
@@ -102,7 +116,7 @@ def resolve(task: Task, rows: Rows) -> Rows:
     return hub.resolve(task.sources["hub"][rows.source], rows)
 
 
-# -- by provider -------------------------------------------------------------------------------------------------------
+# -- by provider ---------------------------------------------------------------------------------------------
 def _sources(task: Task, data: str) -> tuple[str, tuple[Source, ...]]:
     provider = "file" if "file" in task.sources else provider_of(data)
     if provider == "folder" and not Path(data).expanduser().is_dir():
@@ -165,7 +179,9 @@ def _located(
 
 
 def _has(task: Task, source: Source, provider: str, split: str, language: str, data: str) -> bool:
-    """Whether the source has the split in this language; a file that a task file names counts before it exists."""
+    """Whether the source has the split in this language;
+    a file that a task file names counts before it exists.
+    """
     if isinstance(source, Generated):
         from mlflow_xfer.data import mini
 
@@ -190,7 +206,7 @@ def _has(task: Task, source: Source, provider: str, split: str, language: str, d
     return (provider == "file" and not by_name) or all(_is_file(path) for path in paths)
 
 
-# -- files -------------------------------------------------------------------------------------------------------------
+# -- files ---------------------------------------------------------------------------------------------------
 def _paths(source: Files, split: str, language: str, root: Path) -> tuple[Path, ...] | None:
     part = part_of(source, split, language)
     code = source.codes.get(language, language)

@@ -20,7 +20,8 @@ def texts(
 ) -> Rows:
     """Single texts and pairs, each with the tokenizer's special tokens.
 
-    What is too long is cut at the end (of the longer text, for pairs), or with ``split`` goes on in further rows.
+    What is too long is cut at the end (of the longer text, for pairs), or with ``split`` goes on in further
+    rows.
     """
     first, second = (
         list(first),
@@ -76,10 +77,11 @@ def _tokenised(
 
 
 def continuations(tokenizer: Any, prompts: Sequence[str], ends: Sequence[str], limit: int) -> Rows:
-    """Each prompt and its end as one running text; ``token_scored`` is 1 at the tokens of the end, and 0 before it.
+    """Each prompt and its end as one running text;
+    ``token_scored`` is 1 at the tokens of the end, and 0 before it.
 
-    Begins with the token that texts begin with, so that a first word has something before it; has no token after the
-    end. What is too long is cut at the beginning.
+    Begins with the token that texts begin with, so that a first word has something before it; has no token
+    after the end. What is too long is cut at the beginning.
     """
     rows = Rows(("token_scored",), ("example",))
     start = (
@@ -122,8 +124,8 @@ def cut(tokenizer: Any, batch: Sequence[str], limit: int) -> list[str]:
 def words(tokenizer: Any, vocabulary: Iterable[str], limit: int) -> dict[str, list[int]]:
     """Subwords of each word by itself, as in running text; never none, and never more than a row holds.
 
-    A word that the tokenizer drops (control characters, unknown signs) becomes the unknown token, as in XTREME's
-    tagging script, so that every word has a place where its tag is read.
+    A word that the tokenizer drops (control characters, unknown signs) becomes the unknown token, as in
+    XTREME's tagging script, so that every word has a place where its tag is read.
     """
     vocabulary = sorted(vocabulary)
     if not vocabulary:
@@ -154,8 +156,8 @@ def specials(tokenizer: Any) -> tuple[list[int], list[int]]:
 def windows(lengths: Sequence[int], room: int) -> list[tuple[int, int, int, int]]:
     """Windows over words of so many subwords, each at most ``room``: (begin, end, first, last) in words.
 
-    A window reads words ``begin`` to ``end`` and answers for ``first`` to ``last``; every word is answered for
-    exactly once. Windows overlap by half, so that words at a border are read with context on both sides.
+    A window reads words ``begin`` to ``end`` and answers for ``first`` to ``last``; every word is answered
+    for exactly once. Windows overlap by half, so that words at a border are read with context on both sides.
     """
     if sum(lengths) <= room:
         return [(0, len(lengths), 0, len(lengths))]

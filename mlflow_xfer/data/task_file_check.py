@@ -1,4 +1,6 @@
-"""``mlflow-xfer tasks --check FILE``: read everything a task file names and say what is there or what is wrong."""
+"""``mlflow-xfer tasks --check FILE``:
+read everything a task file names and say what is there or what is wrong.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ MAX_LABELS = 12
 
 @dataclass(frozen=True)
 class Count:
-    """What was found of one split in one language. ``labels`` counts rows (tagging: words), most frequent first."""
+    """What was found of one split in one language.
+    ``labels`` counts rows (tagging: words), most frequent first.
+    """
 
     task: str
     split: str

@@ -21,8 +21,8 @@ def load_texts(text: str, languages: Iterable[str] | None = None) -> Mapping[str
     """The corpora by language; ``None`` asks for all there are.
 
     Raises:
-        XferError: no such folder, no text in it, a file that is not named after a known language, or a language
-            without a file; all faults at once.
+        XferError: no such folder, no text in it, a file that is not named after a known language, or a
+            language without a file; all faults at once.
     """
     wanted = None if languages is None else [language.code for language in table.resolve(languages)]
     found = _mini() if text == "mini" else _hub(TASKS.get(text)) if _declared(text) else _folder(text, wanted)
@@ -55,7 +55,10 @@ def _folder(text: str, wanted: list[str] | None) -> dict[str, Rows]:
     if not folder.is_dir():
         raise XferError(
             f"text={text}: no such folder.",
-            f"Accepted: mini, a folder of <language>.txt with one document per line, or {', '.join(t.name for t in TASKS if 'text' in t.uses)}.",
+            (
+                f"Accepted: mini, a folder of <language>.txt with one document per line, or "
+                f"{', '.join(t.name for t in TASKS if 'text' in t.uses)}."
+            ),
         )
     problems, found = Problems(), {}
     for path in sorted(folder.glob("*.txt")):

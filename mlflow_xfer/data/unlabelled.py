@@ -1,15 +1,17 @@
-"""A user's own examples, without labels, for ``predict``: text, TSV, CSV or JSON lines in the columns of a task's kind.
+"""A user's own examples, without labels, for ``predict``:
+text, TSV, CSV or JSON lines in the columns of a task's kind.
 
-=================  ===================================  ===============================================================
-kind               columns                              a line of a ``.txt`` file
-=================  ===================================  ===============================================================
-classification     ``text_a`` (or ``text``), ``text_b``  a text, or two with a tab between them
-tagging            ``words`` (or ``text``)              a sentence, words between blanks
-multiple_choice    ``context``, ``question``,           context, question and the choices, with tabs between them
+=================  ===================================
+=============================================================== kind               columns
+a line of a ``.txt`` file =================  ===================================
+=============================================================== classification     ``text_a`` (or ``text``),
+``text_b``  a text, or two with a tab between them tagging            ``words`` (or ``text``)              a
+sentence, words between blanks multiple_choice    ``context``, ``question``,           context, question and
+the choices, with tabs between them
                    ``choices`` (or ``choice_1`` …)
 span_qa            ``context``, ``question``            context and question, with a tab between them
-retrieval          ``text``                             a text
-=================  ===================================  ===============================================================
+retrieval          ``text``                             a text =================
+===================================  ===============================================================
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""Overlap of rows that are named, not loaded: measured once for each pair of data, and training rows less what was seen.
+"""Overlap of rows that are named, not loaded:
+measured once for each pair of data, and training rows less what was seen.
 
-A result lies under ``home()/overlap``, named by the identity and declaration of all rows and by the comparing code.
+A result lies under ``home()/overlap``, named by the identity and declaration of all rows and by the comparing
+code.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ Tests = Sequence[tuple[Task, Rows]]
 
 
 def measured(task: Task, rows: Rows, target: Task, tests: Sequence[Rows]) -> dict[str, Overlap]:
-    """The overlap of training rows with the test rows of each language; read from disk if it was measured before.
+    """The overlap of training rows with the test rows of each language;
+    read from disk if it was measured before.
 
     Raises:
         XferError: rows that cannot be read.
@@ -59,7 +62,9 @@ def known(task: Task, rows: Rows, target: Task, tests: Sequence[Rows]) -> dict[s
 
 
 def read_unseen(task: Task, rows: Rows, tests: Tests) -> Dataset:
-    """The training rows less those that are (nearly) rows of ``tests`` or, for tasks with paragraphs, share one."""
+    """The training rows less those that are (nearly) rows of ``tests`` or,
+    for tasks with paragraphs, share one.
+    """
     found = [
         overlap for target, mine in by_task(tests) for overlap in measured(task, rows, target, mine).values()
     ]

@@ -12,7 +12,8 @@
           train: SICK_train.txt            # relative to the folder of this YAML file
           test: {en: SICK_test.txt, de: SICK_test_de.txt}
 
-All problems of a file are reported at once, with their lines. Nothing is read but the YAML file (and a file of labels).
+All problems of a file are reported at once, with their lines. Nothing is read but the YAML file (and a file
+of labels).
 """
 
 from __future__ import annotations
@@ -151,15 +152,20 @@ class _Builder:
         if self.entry.extends not in TASKS:
             self.problems.add(
                 XferError(
-                    f"{self.content.at('tasks', self.name, 'extends')}: {unknown('task', self.entry.extends, TASKS.names(), TASKS.see)}"
+                    (
+                        f"{self.content.at('tasks', self.name, 'extends')}: "
+                        f"{unknown('task', self.entry.extends, TASKS.names(), TASKS.see)}"
+                    )
                 )
             )
             return None
         return TASKS.get(self.entry.extends)
 
-    # -- labels ----------------------------------------------------------------------------------------------------
+    # -- labels ----------------------------------------------------------------------------------------------
     def _labels(self, kind: TaskKind, base: Task | None) -> tuple[tuple[str, ...], Any]:
-        """The task's label names, and what the files say for them (for multiple choice: in the order of the choices)."""
+        """The task's label names, and what the files say for them (for multiple choice:
+        in the order of the choices).
+        """
         declared = self.entry.labels
         if isinstance(declared, str):
             declared = self._label_file(declared)
@@ -172,7 +178,10 @@ class _Builder:
                 self.bad(
                     "",
                     "has no labels.",
-                    "labels: [first, second], or {in the file: name}, or the name of a file with one label per line",
+                    (
+                        "labels: [first, second], or {in the file: name}, or the name of a file with one "
+                        "label per line"
+                    ),
                 )
             return (base.labels if base else ()), {}
         if isinstance(declared, Mapping):
@@ -191,7 +200,7 @@ class _Builder:
             return ("?", "??")
         return tuple(line.strip() for line in lines if line.strip())
 
-    # -- sources ---------------------------------------------------------------------------------------------------
+    # -- sources ---------------------------------------------------------------------------------------------
     def _sources(
         self, kind: TaskKind, base: Task | None, labels: tuple[str, ...], said: Any
     ) -> dict[str, tuple[Source, ...]]:
@@ -245,9 +254,17 @@ class _Builder:
         self._known_columns(kind, columns, "columns")
         where = dict(entry.where) | ({entry.language_column: "{language}"} if entry.language_column else {})
         return Files(
-            splits=splits, format=form or "tsv", header=header, columns=columns, labels=said, where=where, drop=tuple(entry.drop),
-            languages={split: self._languages_of(part) for split, part in splits.items() if isinstance(part, Part)},
-        )  # fmt: skip
+            splits=splits,
+            format=form or "tsv",
+            header=header,
+            columns=columns,
+            labels=said,
+            where=where,
+            drop=tuple(entry.drop),
+            languages={
+                split: self._languages_of(part) for split, part in splits.items() if isinstance(part, Part)
+            },
+        )
 
     def _parts(self, split: str, declared: Any) -> Part | dict[str, Part]:
         """The part of a split, or one per language; paths become absolute."""
@@ -266,7 +283,9 @@ class _Builder:
         return Part(tuple(str(self.folder / Path(path).expanduser()) for path in paths), **more)
 
     def _languages_of(self, part: Part) -> tuple[str, ...]:
-        """Languages of a split that does not name them: those asked for, else those whose file is there, else one."""
+        """Languages of a split that does not name them:
+        those asked for, else those whose file is there, else one.
+        """
         entry = self.entry
         own = tuple(languages.get(code).code for code in entry.languages or ())
         by_name = any("{language}" in path for path in part.paths)
@@ -327,11 +346,14 @@ class _Builder:
             if name not in known:
                 self.problems.add(
                     XferError(
-                        f"{self.content.at('tasks', self.name, field, name)}: {unknown(f'column of a {kind} task', name, known)}"
+                        (
+                            f"{self.content.at('tasks', self.name, field, name)}: "
+                            f"{unknown(f'column of a {kind} task', name, known)}"
+                        )
                     )
                 )
 
-    # -- the whole -------------------------------------------------------------------------------------------------
+    # -- the whole -------------------------------------------------------------------------------------------
     def _assembled(
         self, kind: TaskKind, base: Task | None, labels: tuple[str, ...], sources: dict
     ) -> Task | None:
@@ -369,10 +391,17 @@ class _Builder:
         if kind is TaskKind.RETRIEVAL and not trained and base is None:
             own.setdefault("trained", False)
         fields = {
-            "name": self.name, "kind": kind, "metric": metric, "labels": labels, "sources": sources,
-            "languages": tested or trained, "train_languages": trained,
-            "uses": tuple(entry.uses or [use for use, there in (("intermediate", trained), ("target", tested)) if there]),
-        }  # fmt: skip
+            "name": self.name,
+            "kind": kind,
+            "metric": metric,
+            "labels": labels,
+            "sources": sources,
+            "languages": tested or trained,
+            "train_languages": trained,
+            "uses": tuple(
+                entry.uses or [use for use, there in (("intermediate", trained), ("target", tested)) if there]
+            ),
+        }
         if entry.recipe:
             fields["recipe"] = replace(
                 base.recipe if base else Recipe(), **entry.recipe.model_dump(exclude_unset=True)

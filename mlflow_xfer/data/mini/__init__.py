@@ -1,7 +1,9 @@
-"""The embedded suite `mini`: meanings of a small world, rendered in ten real languages. README.md says what it is.
+"""The embedded suite `mini`: meanings of a small world,
+rendered in ten real languages. README.md says what it is.
 
-Everything is a pure function of the arguments and ``VERSION``: the same bytes in every process. ``VERSION`` is
-raised whenever a row or document changes (the golden file's test sees that); it is part of data identities.
+Everything is a pure function of the arguments and ``VERSION``: the same bytes in every process. ``VERSION``
+is raised whenever a row or document changes (the golden file's test sees that); it is part of data
+identities.
 """
 
 from __future__ import annotations
@@ -108,7 +110,8 @@ def _items(name: str, split: str, concept_split: int) -> tuple[Any, ...]:
 
 
 def text(language: str) -> list[dict[str, Any]]:
-    """The pre-training corpus of one language: ``id``, ``text``, ``text_b`` (its translation) or None, ``kind``.
+    """The pre-training corpus of one language:
+    ``id``, ``text``, ``text_b`` (its translation) or None, ``kind``.
 
     Raises:
         XferError: mini does not have the language.

@@ -1,8 +1,9 @@
 """The pre-training text of mini: monolingual, code-switched and parallel documents, phrases and a dictionary.
 
-It depends on nothing but the generator's version, not on concept splits or seeds. What is done to a thing, where
-and when follows its latent attributes (``world.py``): with uniform slots text would say nothing about what a word
-means. The dictionary is read first (``stage``). Low-resource languages have a small share of sentences and no dictionary or phrase.
+It depends on nothing but the generator's version, not on concept splits or seeds. What is done to a thing,
+where and when follows its latent attributes (``world.py``): with uniform slots text would say nothing about
+what a word means. The dictionary is read first (``stage``). Low-resource languages have a small share of
+sentences and no dictionary or phrase.
 """
 
 from __future__ import annotations
@@ -159,10 +160,12 @@ def _phrase(rng: random.Random, own: Grammar, other: Grammar) -> tuple[str, str]
 
 
 def _switched(rng: random.Random, own: Grammar, others: list[Grammar]) -> tuple[str, str | None]:
-    """A sentence in the order of ``own``, most phrases in whatever language; half of the time beside the English original.
+    """A sentence in the order of ``own``, most phrases in whatever language;
+    half of the time beside the English original.
 
-    What stands around a masked word does not tell its language then: words of all languages come to lie together, not
-    in a region of each language's own, and what is fine-tuned on English words holds for the others.
+    What stands around a masked word does not tell its language then: words of all languages come to lie
+    together, not in a region of each language's own, and what is fine-tuned on English words holds for the
+    others.
     """
     meaning, languages = preferred(rng), [own, *others]
     said = {own.language: told(meaning, own)}

@@ -22,7 +22,9 @@ Draw = Callable[[random.Random, str, World, int], Any]
 
 @dataclass(frozen=True)
 class Examples:
-    """A generated task: ``sizes`` are rows by split; ``splits_concepts`` tells whether the concept split matters."""
+    """A generated task: ``sizes`` are rows by split;
+    ``splits_concepts`` tells whether the concept split matters.
+    """
 
     draw: Draw  # (random, split, world, number of the row) -> the row's meaning
     render: Callable[[Grammar, Any], dict[str, Any]]
@@ -38,7 +40,9 @@ def text(tokens: list[Token] | tuple[Token, ...]) -> str:
 
 
 def statement(rng: random.Random, *, verb: str = "", thing: str = "", tail: float = 0.7) -> Meaning:
-    """A random statement about a thing; ``tail`` is the chance of a place, and of a time, and of an adjective."""
+    """A random statement about a thing; ``tail`` is the chance of a place,
+    and of a time, and of an adjective.
+    """
     return Meaning(
         agent=rng.choice(AGENTS),
         verb=verb or rng.choice(VERBS),
@@ -54,9 +58,11 @@ VERBS, THINGS = group("verb"), group("thing")
 ADJECTIVES, PLACES, TIMES = group("adjective"), group("place"), group("time")
 
 
-# -- classification ----------------------------------------------------------------------------------------------------
+# -- classification ------------------------------------------------------------------------------------------
 def attribute(name: str, family: str = "thing", unseen: bool = False) -> Draw:
-    """Does the thing have the attribute? With ``unseen`` each split shows its own things, else all of the family."""
+    """Does the thing have the attribute? With ``unseen`` each split shows its own things,
+    else all of the family.
+    """
 
     def draw(rng: random.Random, split: str, world: World, number: int) -> Any:
         concepts = world.folds[family][split] if unseen else group(family)
@@ -85,7 +91,7 @@ def single(grammar: Grammar, item: Any) -> dict[str, Any]:
     return {"text_a": text(grammar.say(item[0])), "text_b": None, "label": item[1]}
 
 
-# -- pairs -------------------------------------------------------------------------------------------------------------
+# -- pairs ---------------------------------------------------------------------------------------------------
 def consequence(name: str) -> Draw:
     """Does the state follow from the deed? Each state is as often right as wrong."""
 
@@ -131,7 +137,7 @@ def pair(grammar: Grammar, item: Any) -> dict[str, Any]:
     return {"text_a": text(grammar.say(item[0])), "text_b": text(grammar.say(item[1])), "label": item[2]}
 
 
-# -- tagging -----------------------------------------------------------------------------------------------------------
+# -- tagging -------------------------------------------------------------------------------------------------
 ROLES = {"S": "AGENT", "V": "DEED", "O": "THING", "P": "PLACE", "T": "TIME"}
 NULL_TAGS = ("K0", "K1", "K2", "K3", "K4")
 POSITIONS = tuple(f"W{number}" for number in range(8))
@@ -171,7 +177,7 @@ def _type_tag(place: int, token: Token) -> str:
     return kind(token.concept).upper() if token.pos in ("NOUN", "PROPN") and token.slot in ("S", "O") else "O"
 
 
-# -- multiple choice ---------------------------------------------------------------------------------------------------
+# -- multiple choice -----------------------------------------------------------------------------------------
 def choice(family: str, *names: str) -> Draw:
     """Which thing has the attribute (all the attributes)? Each split shows its own concepts.
 
@@ -222,7 +228,9 @@ def which(grammar: Grammar, item: Any) -> dict[str, Any]:
 
 
 def effect(rng: random.Random, split: str, world: World, number: int) -> Any:
-    """What state follows from the deed? Each split shows its own deeds; the wrong state follows from another of them."""
+    """What state follows from the deed? Each split shows its own deeds;
+    the wrong state follows from another of them.
+    """
     verbs = world.folds["cause"][split]
     verb = verbs[(number // 2) % len(verbs)]
     right, wrong = kind(verb), kind(rng.choice([other for other in verbs if other != verb]))
@@ -243,7 +251,7 @@ def outcome(grammar: Grammar, item: Any) -> dict[str, Any]:
     }
 
 
-# -- span QA -----------------------------------------------------------------------------------------------------------
+# -- span QA -------------------------------------------------------------------------------------------------
 ASKED = (("who", "agent", "S"), ("what", "object", "O"), ("where", "place", "P"))
 
 
@@ -270,7 +278,7 @@ def answer(grammar: Grammar, item: Any) -> dict[str, Any]:
     }
 
 
-# -- retrieval ---------------------------------------------------------------------------------------------------------
+# -- retrieval -----------------------------------------------------------------------------------------------
 def sentence(rng: random.Random, split: str, world: World, number: int) -> Meaning:
     return statement(rng, tail=1.0)
 

@@ -15,7 +15,9 @@ HARMONY = {"a": "ı", "ı": "ı", "e": "i", "i": "i", "o": "u", "u": "u", "ö": 
 
 
 class Token(NamedTuple):
-    """A word with its part of speech (UPOS), the slot it fills ("" for literals) and its concept ("" likewise)."""
+    """A word with its part of speech (UPOS),
+    the slot it fills ("" for literals) and its concept ("" likewise).
+    """
 
     word: str
     pos: str
@@ -24,7 +26,9 @@ class Token(NamedTuple):
 
 
 class Meaning(NamedTuple):
-    """Who does what to what, where and when. Every field but ``agent`` may be empty. (A tuple: hundreds of thousands are made.)"""
+    """Who does what to what, where and when. Every field but ``agent`` may be empty.
+    (A tuple: hundreds of thousands are made.)
+    """
 
     agent: str
     verb: str = ""
@@ -36,15 +40,23 @@ class Meaning(NamedTuple):
 
 
 SLOTS = {
-    "S": ("agent", None), "V": ("verb", None), "V-": ("verb", None), "O": ("object", "adjective"), "B": ("object", None),
-    "X": ("adjective", "object"), "P": ("place", None), "T": ("time", None),
-}  # fmt: skip
-"""By slot of a template: the field of a meaning that it says, and the one that its form depends on too: an object's
-adjective, and what a predicate is said of."""
+    "S": ("agent", None),
+    "V": ("verb", None),
+    "V-": ("verb", None),
+    "O": ("object", "adjective"),
+    "B": ("object", None),
+    "X": ("adjective", "object"),
+    "P": ("place", None),
+    "T": ("time", None),
+}
+"""By slot of a template: the field of a meaning that it says, and the one that its form depends on too: an
+object's adjective, and what a predicate is said of."""
 
 
 class Step(NamedTuple):
-    """An item of a template, compiled: a literal, or a slot with the places of its fields and the words known for their values."""
+    """An item of a template, compiled: a literal,
+    or a slot with the places of its fields and the words known for their values.
+    """
 
     literal: Token | None
     slot: str

@@ -21,7 +21,9 @@ NAMES = ("Anna", "Maria", "Omar", "Lena", "Tomas", "Sara", "David", "Nina", "Ada
 
 @dataclass(frozen=True)
 class Concept:
-    """One meaning: ``group`` is its word class in the grammar (agent, thing, verb …), ``kind`` its natural class."""
+    """One meaning: ``group`` is its word class in the grammar (agent,
+    thing, verb …), ``kind`` its natural class.
+    """
 
     name: str
     group: str

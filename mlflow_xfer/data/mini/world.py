@@ -1,10 +1,11 @@
 """What is true in the world of mini, what its text shows of that, and which concepts a split shows.
 
-Things have latent attributes. No text names them, but text shows them: what is done to a thing, where, and which
-adjectives it takes depend on them (``halves``), as edible things are found in kitchens. So a pre-trained model
-represents them, a target task with few rows does not tell which of a thing's many properties is asked for, and an
-intermediate task that teaches the attribute does. Truths and text are the same in every concept split; folds, the
-asked value and the permuted nulls are redrawn: a concept split is one factor of a replicate's seed.
+Things have latent attributes. No text names them, but text shows them: what is done to a thing, where, and
+which adjectives it takes depend on them (``halves``), as edible things are found in kitchens. So a
+pre-trained model represents them, a target task with few rows does not tell which of a thing's many
+properties is asked for, and an intermediate task that teaches the attribute does. Truths and text are the
+same in every concept split; folds, the asked value and the permuted nulls are redrawn: a concept split is one
+factor of a replicate's seed.
 """
 
 from __future__ import annotations
@@ -19,20 +20,22 @@ from mlflow_xfer.data.mini.lexicon import NAMES, group, kind
 CONCEPT_SPLITS = 10
 FAMILIES = ("thing", "bio", "legal")
 SHOWN = {"thing": (4, 20), "bio": (4, 4), "legal": (4, 4), "polar": (4, 6), "cause": (4, 4)}
-"""Concepts in a target's training rows, and in dev; the rest is tested. With four concepts dev asks the same two
-questions again and again and says 0 or 100: where there are enough concepts, dev has more. ``<family>_pair`` has the
-same folds, but shows only two of the four in training, one that has attribute ``a`` and one that has not, alike in
-``b``: four tell so much of what is asked for that little is left for an intermediate task to teach."""
+"""Concepts in a target's training rows, and in dev; the rest is tested. With four concepts dev asks the same
+two questions again and again and says 0 or 100: where there are enough concepts, dev has more.
+``<family>_pair`` has the same folds, but shows only two of the four in training, one that has attribute ``a``
+and one that has not, alike in ``b``: four tell so much of what is asked for that little is left for an
+intermediate task to teach."""
 
 
 @dataclass(frozen=True)
 class Truth:
     """What holds in every concept split.
 
-    ``attributes`` gives each thing ``a`` and ``b`` (0 or 1; independent, and independent of its natural kind);
-    ``halves[family][field][value]`` are the concepts that go with the family's things whose attribute has that value:
-    ``verb`` and ``adjective`` follow ``a``, ``place`` and ``time`` follow ``b``; each family has halves of its own, so
-    that what is learnt of one says nothing of another. ``agents`` follow the verb's polarity.
+    ``attributes`` gives each thing ``a`` and ``b`` (0 or 1; independent, and independent of its natural
+    kind); ``halves[family][field][value]`` are the concepts that go with the family's things whose attribute
+    has that value: ``verb`` and ``adjective`` follow ``a``, ``place`` and ``time`` follow ``b``; each family
+    has halves of its own, so that what is learnt of one says nothing of another. ``agents`` follow the verb's
+    polarity.
     """
 
     attributes: Mapping[str, Mapping[str, int]]
@@ -73,8 +76,9 @@ def _halves(rng: random.Random) -> dict[str, tuple[tuple[str, ...], tuple[str, .
 class World:
     """One concept split.
 
-    ``folds[family][split]`` are the concepts that a concept-disjoint target shows in a split, balanced in what it
-    asks; ``attributes[name][concept]`` is 0 or 1; ``results[name][verb]`` the state that a deed causes.
+    ``folds[family][split]`` are the concepts that a concept-disjoint target shows in a split, balanced in
+    what it asks; ``attributes[name][concept]`` is 0 or 1; ``results[name][verb]`` the state that a deed
+    causes.
     """
 
     folds: Mapping[str, Mapping[str, tuple[str, ...]]]
@@ -134,7 +138,9 @@ def _cell(
 def _folds(
     cells: Sequence[Sequence[str]], trained: int, chosen: int, rng: random.Random
 ) -> dict[str, tuple[str, ...]]:
-    """Concepts by split, as many of each cell: ``trained`` to train on, ``chosen`` to choose by, the rest to test."""
+    """Concepts by split, as many of each cell:
+    ``trained`` to train on, ``chosen`` to choose by, the rest to test.
+    """
     first, second = trained // len(cells), (trained + chosen) // len(cells)
     found = {"train": (), "validation": (), "test": ()}
     for cell in cells:
