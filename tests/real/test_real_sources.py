@@ -17,6 +17,8 @@ from mlflow_xfer.tasks.catalogue import TASKS
 from mlflow_xfer.tasks.task import codes
 from mlflow_xfer.tasks.task_file import load_task_file
 
+pytestmark = pytest.mark.slow
+
 XNLI_DEV = codes("ar bg de el en es fr hi ru tr vi zh")
 PANX = codes("ar bg de el en es eu fi fr hi id ja ko ru tr vi zh")
 PAWSX = codes("de en es fr ja ko zh")
