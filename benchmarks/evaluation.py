@@ -46,11 +46,11 @@ from mlflow_xfer.data import sources
 from mlflow_xfer.data.encode import MAX_QUESTION, STRIDE, encode
 from mlflow_xfer.data.rows import TEXTS
 from mlflow_xfer.data.subwords import cut
+from mlflow_xfer.kinds.retrieval.mining import NEIGHBOURS, nearest_both_ways
 from mlflow_xfer.kinds.span_qa.model import best_spans
 from mlflow_xfer.models.heads import build
 from mlflow_xfer.models.load import SIZES, build_scratch, load_tokenizer, quiet
 from mlflow_xfer.models.tokenizer import train_tokenizer
-from mlflow_xfer.scoring.mining import NEIGHBOURS, nearest_both_ways
 from mlflow_xfer.tasks.catalogue import TASKS
 from mlflow_xfer.tasks.task import Task, TaskKind
 from mlflow_xfer.training.predict import predict_with

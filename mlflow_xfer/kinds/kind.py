@@ -3,19 +3,19 @@
 A kind says how examples read, what a model answers and how answers are scored. It stands in
 ``kinds/<name>/``: ``data.py`` (no torch), ``model.py`` (torch) and ``scoring.py`` (numpy), each with one
 object ``KIND`` of the class below. Generic code asks :func:`data`, :func:`model` and :func:`scoring` by the
-kind's name. Nothing outside a kind's folder imports it by statement, and this module imports nothing of data,
-models, training or scoring.
+kind's name. Nothing outside a kind's folder imports it by statement, and this module imports nothing of
+data, models, training or scoring.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.registry import Registry
+from mlflow_xfer.registry import Registry, unknown
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,81 @@ class Model:
 
 
 class Scoring:
-    """How answers are judged: gold answers, metrics, chance, files."""
+    """How answers are judged: metrics, a whole evaluation, chance, files, and what the verbs take and show.
+
+    What a kind does not have raises :class:`XferError`. Types named here stand in ``mlflow_xfer/scoring/``.
+
+    Attributes:
+        name: the kind's.
+        metrics: by name, each :class:`Metric` of :attr:`Kind.metrics`.
+        may_lack: columns of its texts that a table to predict from need not have.
+    """
+
+    name = ""
+    metrics: Mapping[str, Any] = {}
+    may_lack: tuple[str, ...] = ()
+
+    def _lacks(self, what: str) -> XferError:
+        return XferError(f"Tasks of kind {self.name} have no {what}.", "Only kinds with a metric are scored.")
+
+    # -- an evaluation --------------------------------------------------------------------------------------
+    def splits(self, task: Any, read: Sequence[tuple[Any, Any]], limit: int | None, scored: Sequence) -> Any:
+        """The :class:`Splits` of an evaluation, from what was ``read``: pairs of ``Rows`` and their data set.
+
+        ``limit`` is the largest number of examples to score; ``scored`` names the languages, if not all are.
+        """
+        raise self._lacks("evaluation")
+
+    def evaluation(self, task: Any, splits: Any, predictor: Any) -> dict[str, Any]:
+        """By language, what a :class:`Predictor` says of the ``splits`` beside what
+        is right: :class:`Compared`."""
+        raise self._lacks("evaluation")
+
+    def baselines(
+        self,
+        metric: str,
+        references: Sequence,
+        training: Sequence | None,
+        options: Any,
+        language: str,
+        rng: Any,
+    ) -> dict[str, float]:
+        """``chance`` and ``majority``; 0 where there is nothing to guess from. See
+        ``scoring/baselines.py``."""
+        return {"chance": 0.0, "majority": 0.0}
+
+    def buckets(
+        self, task: Any, found: Mapping[str, Any], trained_on: Callable[[], Sequence[Any]]
+    ) -> list[dict[str, Any]]:
+        """Scores of an evaluation by attributes of its examples, a row for each
+        language, attribute and bucket.
+
+        ``trained_on`` reads the data sets that the target was trained on; none where it was not trained.
+        """
+        return []
+
+    # -- files ----------------------------------------------------------------------------------------------
+    def file_format(self, task: Any) -> Any:
+        """The :class:`Format` of a file of predictions."""
+        raise self._lacks("file of predictions")
+
+    # -- tables of users ------------------------------------------------------------------------------------
+    def columns(self, task: Any, language: str, references: Sequence) -> dict[str, list]:
+        """The references of a user's table as columns of a split, such as an evaluation reads."""
+        raise self._lacks("right answers")
+
+    def table_splits(self, task: Any, table: Any, split: Callable[[Any], Any]) -> Any:
+        """The :class:`Splits` of a user's data frame; ``split`` makes a data set of rows in one language."""
+        raise self._lacks("evaluation")
+
+    def given(self, task: Any, language: str, table: Any) -> Any:
+        """The predictions of a data frame in one language as :class:`Compared`;
+        None: it has none to score."""
+        raise self._lacks("right answers")
+
+    def predicted(self, task: Any, rows: Sequence[Mapping], predictor: Any) -> list[dict[str, Any]]:
+        """A user's rows with what a :class:`Predictor` says of them."""
+        raise self._lacks("answers")
 
 
 KINDS: Registry[Kind] = Registry("kind of task", "mlflow-xfer tasks")
@@ -186,9 +260,21 @@ def model(name: str) -> Model:
     return _part(name, "model")
 
 
-def scoring(name: str) -> Any:
+def scoring(name: str) -> Scoring:
     """The :class:`Scoring` of a kind."""
     return _part(name, "scoring")
+
+
+def of_metric(metric: str, *likely: str) -> str:
+    """The kind that a metric scores: the first of the ``likely`` ones that has it, else of all.
+
+    Raises:
+        XferError: if no kind has it.
+    """
+    having = [kind.name for kind in KINDS if metric in kind.metrics]
+    if not having:
+        raise unknown("metric", metric, {known for kind in KINDS for known in kind.metrics})
+    return next((name for name in likely if name in having), having[0])
 
 
 def _part(name: str, part: str) -> Any:

@@ -6,7 +6,7 @@ A checkpoint without a head for a task (``pretrain``) says which of the texts li
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.models.checkpoint import heads_of
 from mlflow_xfer.phases.phase import Base
+from mlflow_xfer.phases.predictor import CheckpointPredictor
 from mlflow_xfer.phases.references import References
 from mlflow_xfer.tasks.task import Task, TaskKind
 from mlflow_xfer.tracking import checkpoints
@@ -56,9 +57,9 @@ def predict_file(
     head, declared = _head(found, task)
     rows = read_unlabelled(file, declared.kind)
     logger.info("%s: %d examples, %s", declared.name or declared.kind, len(rows), found.directory)
-    if declared.kind == TaskKind.RETRIEVAL:
-        return _nearest(found, head, declared, rows)
-    return _predicted(found, head, declared, rows)
+    options = {"max_seq_length": found.max_seq_length, "head": head}
+    predictor = CheckpointPredictor(found.directory, declared, options)
+    return kind.scoring(declared.kind).predicted(declared, rows, predictor)
 
 
 def checkpoint_of(model: str, task: str | None, open_store: Callable[[], Store]) -> Checkpoint:
@@ -147,55 +148,3 @@ def _head(found: Checkpoint, task: str | None) -> tuple[str | None, Task]:
         )
     name = task if task in heads else next(iter(heads))
     return name or None, replace(heads[name], name=name or found.task)
-
-
-def _predicted(
-    found: Checkpoint, head: str | None, task: Task, rows: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    from datasets import Dataset
-
-    from mlflow_xfer.training.predict import predict
-
-    (answers,) = predict(
-        found.directory, task, {"": Dataset.from_list(rows)}, max_seq_length=found.max_seq_length, head=head
-    ).values()
-    return [
-        shown(row) | {"prediction": _readable(task, row, answer)}
-        for row, answer in zip(rows, answers, strict=True)
-    ]
-
-
-def shown(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if value is not None}
-
-
-def _readable(task: Task, row: Mapping[str, Any], answer: Any) -> Any:
-    return row["choices"][answer] if task.kind == TaskKind.MULTIPLE_CHOICE else answer
-
-
-def _nearest(
-    found: Checkpoint, head: str | None, task: Task, rows: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """For each text the nearest of the others by the cosine of their vectors, of a
-    dual encoder if there is one."""
-    from datasets import Dataset
-
-    from mlflow_xfer.training.retrieval import nearest
-
-    if len(rows) < 2:
-        raise XferError(
-            "This checkpoint compares texts: one alone has no neighbour.",
-            "Give two lines or more, or a run that trained another target.",
-        )
-    split = Dataset.from_list([{"id": row["id"], "source": row["text"], "target": None} for row in rows])
-    sides = (
-        kind.model(task.kind)
-        .vectors(found.directory, task, {"": split}, head=head, max_seq_length=found.max_seq_length)[""]
-        .source.vectors
-    )
-    places, cosines = nearest(sides, sides, 2)
-    answered = []
-    for number, (row, near, cosine) in enumerate(zip(rows, places.tolist(), cosines.tolist(), strict=True)):
-        first = 0 if near[0] != number else 1
-        answered.append(row | {"prediction": rows[near[first]]["text"], "cosine": round(cosine[first], 4)})
-    return answered

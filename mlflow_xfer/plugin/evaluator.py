@@ -21,12 +21,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from mlflow.models.evaluation.base import EvaluationResult, ModelEvaluator
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.plugin.frame import column_of, frame_of, task_of
 
 MODEL_TYPES = ("xtreme",)
 CONFIG = (
@@ -77,7 +77,7 @@ class XtremeEvaluator(ModelEvaluator):
                 raise unknown("evaluator_config entry", name, CONFIG)
         if extra_metrics:
             _log.warning("The evaluator 'xtreme' computes its own metrics; extra_metrics are left out.")
-        frame = _frame(dataset, config)
+        frame = frame_of(dataset, config)
         if _reads_files(model, config):
             from mlflow_xfer.plugin.checkpoint_predictions import predict_frame
 
@@ -88,126 +88,26 @@ class XtremeEvaluator(ModelEvaluator):
                 if model
                 else dataset.predictions_data
             )
-            frame["prediction"] = _column(given)
+            frame["prediction"] = column_of(given)
             rows = _score(frame, config)
         metrics = {f"eval/{row['task']}/{row['language']}": row["score"] for row in rows}
         metrics.update(_totals(rows, config))
         return _logged(run_id, metrics, rows)
 
 
-def _frame(dataset: Any, config: Mapping) -> Any:
-    """The features with columns ``task``, ``language`` and ``reference``; raises
-    XferError for what is missing."""
-    import pandas as pd
-
-    frame = dataset.features_data
-    if not isinstance(frame, pd.DataFrame):
-        raise XferError(
-            "The evaluator 'xtreme' needs a pandas DataFrame.", "Columns: task, lang, the targets, …"
-        )
-    if not dataset.has_targets:
-        raise XferError(
-            "There are no targets.", "mlflow.models.evaluate(…, targets=<column of gold answers>)."
-        )
-    frame = frame.reset_index(drop=True).copy()
-    for what, names in (("task", ("task",)), ("language", ("lang", "language"))):
-        column = config.get(f"{what}_column") or next((name for name in names if name in frame.columns), None)
-        if config.get(what):
-            frame[what] = config[what]
-        elif column is None or column not in frame.columns:
-            raise XferError(
-                f"There is no column {column or names[0]!r} among {', '.join(map(str, frame.columns))}.",
-                f"Add one, or pass evaluator_config={{'{what}': …}} or {{'{what}_column': …}}.",
-            )
-        elif column != what:
-            frame = frame.rename(columns={column: what})
-        if frame[what].isna().any():
-            raise XferError(f"Row {int(frame[what].isna().idxmax())} has no {what}.")
-    frame["reference"] = _column(dataset.labels_data)
-    return frame
-
-
-def _column(values: Sequence) -> Any:
-    """A column of Python values; pandas' missing values are None."""
-    import pandas as pd
-
-    plain = [
-        None if value is None or value is pd.NA or value != value else value for value in map(_plain, values)
-    ]
-    return pd.Series(plain, dtype=object)
-
-
-def _plain(value: Any) -> Any:
-    """A cell without numpy types."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    return value
-
-
-def task_of(name: str, config: Mapping) -> Any:
-    """The entry of the task file or the catalogue; a bare one where a metric was given
-    for a task that is in neither."""
-    from mlflow_xfer.registry import unknown
-    from mlflow_xfer.tasks.catalogue import TASKS
-    from mlflow_xfer.tasks.task import Task, TaskKind
-    from mlflow_xfer.tasks.task_file import load_task_file
-
-    own = {task.name: task for task in load_task_file(config["task_file"])} if config.get("task_file") else {}
-    if name not in TASKS and name not in own:
-        if not config.get("metric"):
-            raise unknown("task", name, [*own, *TASKS.names()], TASKS.see)
-        return Task(name, TaskKind.CLASSIFICATION, config["metric"], (), {})
-    return replace(
-        own.get(name) or TASKS.get(name), **({"metric": config["metric"]} if config.get("metric") else {})
-    )
-
-
 def _score(frame: Any, config: Mapping) -> list[dict]:
     """One row per task and language, in the order of the frame, from its columns
     ``prediction`` and ``reference``."""
-    from mlflow_xfer.phases.evaluate import row
-    from mlflow_xfer.tasks.task import POOL
+    from mlflow_xfer.kinds import kind
+    from mlflow_xfer.scoring.evaluation import row
 
-    rows, tasks = [], {name: task_of(name, config) for name in frame["task"].unique()}
+    rows, tasks = [], {name: task_of(name, config, frame) for name in frame["task"].unique()}
     for (name, language), part in frame.groupby(["task", "language"], sort=False):
         task = tasks[name]
-        if task.metric == "map_at_20":  # rows without a query are candidates
-            if language == POOL:
-                continue
-            part = part[part["source"].notna()] if "source" in part.columns else part
-        predicted, gold = list(part["prediction"]), list(part["reference"])
-        if (
-            task.metric == "bucc_f1"
-        ):  # two sets in one frame: the shorter one is filled up with missing values
-            predicted, gold = ([v for v in values if v is not None] for values in (predicted, gold))
-        elif task.metric in ("tag_f1", "entity_f1", "tag_accuracy"):
-            predicted, gold = (
-                [v.split() if isinstance(v, str) else v for v in values] for values in (predicted, gold)
-            )
-        _check_missing(predicted, gold, task.metric, name, language)
-        choices = (
-            [len(options) for options in part["choices"]]
-            if "choices" in part.columns and task.metric == "accuracy" and not task.labels
-            else None
-        )
-        rows.append(
-            row(
-                task,
-                str(language),
-                predicted,
-                gold,
-                choices or task.labels or None,
-                seed=config.get("seed", 0),
-            )
-        )
+        found = kind.scoring(task.kind).given(task, str(language), part)
+        if found is not None:
+            rows.append(row(task, str(language), found, seed=config.get("seed", 0)))
     return rows
-
-
-def _check_missing(predicted: Sequence, gold: Sequence, metric: str, task: str, language: str) -> None:
-    if any(value is None for value in gold):
-        raise XferError(f"{task} {language}: rows without a target cannot be scored.")
-    if metric not in ("squad", "squad_v2", "mlqa") and any(value is None for value in predicted):
-        raise XferError(f"{task} {language}: rows without a prediction.", "Only questions may go unanswered.")
 
 
 def _totals(rows: Sequence[Mapping], config: Mapping) -> dict[str, float]:

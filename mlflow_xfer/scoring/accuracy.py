@@ -1,4 +1,4 @@
-"""Accuracy: XNLI, PAWS-X, XCOPA by label, Tatoeba by the index of the retrieved sentence."""
+"""Accuracy, for every kind that has one right answer: a label, a choice, the row of a translation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlflow_xfer.scoring.score import METRICS, Metric, paired, ratio
+from mlflow_xfer.scoring.score import Metric, paired, ratio
 
 
 def plain(value: object) -> str:
@@ -28,8 +28,6 @@ def _figures(sums: np.ndarray) -> dict[str, np.ndarray]:
     return {"accuracy": ratio(sums[..., 0], sums[..., 1])}
 
 
-for _name, _description in (
-    ("accuracy", "share of examples with the right label"),
-    ("retrieval_accuracy", "share of queries whose nearest neighbour is the right sentence"),
-):
-    METRICS.add(_name, Metric(_name, _rows, _figures, ("accuracy",), "wilson", _description))
+def accuracy(name: str, description: str) -> Metric:
+    """The share of examples with the right label, as a metric called ``name``."""
+    return Metric(name, _rows, _figures, ("accuracy",), "wilson", description)

@@ -1,8 +1,8 @@
-"""A score: one metric over one language's examples, 0-100, with an interval over those examples.
+"""A score: one metric over one language's examples, with an interval over those examples.
 
-A metric is declared by what each example contributes (a row of additive counts) and by how the summed
-counts become figures. The score, its components and its interval all come from those two, so that a
-bootstrap costs no second pass over the texts.
+A metric is declared by what each example contributes (a row of numbers) and by how rows become figures. The
+score, its components and its interval all come from those two, so that a bootstrap costs no second pass over
+the texts. Metrics stand in the folders of the kinds that they score; :func:`metric_of` finds one by its name.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.registry import Registry
+from mlflow_xfer.kinds import kind
+from mlflow_xfer.proportions import wilson
+from mlflow_xfer.scoring.intervals import bootstrap, bootstrap_of_samples
 
 
 @dataclass(frozen=True)
 class Score:
-    """``value`` on a 0-100 scale; ``low``/``high`` its 95 % interval over ``n`` examples."""
+    """``value``, 0-100 (correlations: -100 to 100); ``low``/``high`` its 95 %
+    interval over ``n`` examples."""
 
     value: float
     components: Mapping[str, float]
@@ -31,10 +34,16 @@ class Score:
 class Metric:
     """One way to score.
 
-    ``rows(predictions, references, language)`` gives an array ``[n, k]`` of additive counts, one row per
-    example (sentence, question, query); ``figures(sums)`` turns sums ``[..., k]`` into named figures
-    ``[...]`` on 0-100. The score is the mean of the figures named in ``value``: XTREME's rule for QA (EM and
-    F1), one figure elsewhere. ``interval`` is ``wilson`` (each example right or wrong) or ``bootstrap``.
+    ``rows(predictions, references, language)`` gives an array ``[n, k]``, one row per example (sentence,
+    question, query). The score is the mean of the figures named in ``value``: XTREME's rule for QA (EM and
+    F1), one figure elsewhere.
+
+    Attributes:
+        figures: from sums ``[..., k]`` of additive rows to named figures ``[...]``, 0-100; with ``sample``
+            from whole samples of rows ``[..., n, k]``.
+        interval: ``wilson`` (each example right or wrong) or ``bootstrap``.
+        sample: figures are of whole samples and not of sums: correlations.
+        of_examples: whether rows are examples; mined pairs are none.
     """
 
     name: str
@@ -43,18 +52,28 @@ class Metric:
     value: tuple[str, ...]
     interval: str = "bootstrap"
     description: str = ""
+    sample: bool = False
+    of_examples: bool = True
 
-    def of(self, sums: np.ndarray) -> np.ndarray:
-        """The score for summed counts ``[..., k]``; shape ``[...]``."""
-        figures = self.figures(sums)
-        return sum(figures[name] for name in self.value) / len(self.value)
+    def of(self, given: np.ndarray) -> np.ndarray:
+        """The score for sums ``[..., k]``, with ``sample`` for samples ``[..., n, k]``; shape ``[...]``."""
+        figures = self.figures(given)
+        return np.mean([figures[name] for name in self.value], axis=0)
+
+    def gathered(self, rows: np.ndarray) -> np.ndarray:
+        """What :attr:`figures` and :meth:`of` take for the examples of ``rows`` together."""
+        return rows if self.sample else rows.sum(axis=0)
+
+    def limits(self, rows: np.ndarray, seed: int) -> tuple[float, float]:
+        """The 95 % interval over the examples of ``rows``."""
+        if self.interval == "wilson":
+            return wilson(float(rows[:, 0].sum()), len(rows))
+        return (bootstrap_of_samples if self.sample else bootstrap)(rows, self.of, seed=seed)
 
 
-def _load() -> None:
-    from mlflow_xfer.scoring import accuracy, qa, retrieval, tagging  # noqa: F401  (each adds its metrics)
-
-
-METRICS: Registry[Metric] = Registry("metric", load=_load)
+def metric_of(name: str) -> Metric:
+    """A metric by its name; raises :class:`XferError` if no kind has it."""
+    return kind.scoring(kind.of_metric(name)).metrics[name]
 
 
 def score(metric: str, predictions: Sequence, references: Sequence, language: str, *, seed: int = 0) -> Score:
@@ -67,20 +86,14 @@ def score(metric: str, predictions: Sequence, references: Sequence, language: st
     Raises:
         XferError: unknown metric, no examples, sequences of unequal length, or values the metric cannot read.
     """
-    from mlflow_xfer.proportions import wilson
-    from mlflow_xfer.scoring.intervals import bootstrap
-
-    chosen = METRICS.get(metric)
+    chosen = metric_of(metric)
     rows = chosen.rows(predictions, references, language)
     if not len(rows):
         raise XferError(f"{language}: nothing to score with {metric!r}: there is no example.")
-    sums = rows.sum(axis=0)
-    figures = {name: float(value) for name, value in chosen.figures(sums).items()}
-    value = float(chosen.of(sums))
-    if chosen.interval == "wilson":
-        low, high = wilson(float(sums[0]), len(rows))
-    else:
-        low, high = bootstrap(rows, chosen.of, seed=seed)
+    together = chosen.gathered(rows)
+    figures = {name: float(value) for name, value in chosen.figures(together).items()}
+    value = float(chosen.of(together))
+    low, high = chosen.limits(rows, seed)
     # Sums are added up in another order there: rounding must not leave the score outside its own interval.
     return Score(value, figures, min(low, value), max(high, value), len(rows))
 

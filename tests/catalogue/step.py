@@ -11,11 +11,10 @@ from mlflow_xfer.data.encode import encode
 from mlflow_xfer.data.packing import Masking, Packer
 from mlflow_xfer.data.retrieval import golds, pairs
 from mlflow_xfer.kinds import kind
+from mlflow_xfer.kinds.retrieval.mining import Side, mine
 from mlflow_xfer.models.heads import build
 from mlflow_xfer.models.load import load_tokenizer
-from mlflow_xfer.phases.evaluate import references
-from mlflow_xfer.scoring.mining import Side, mine
-from mlflow_xfer.scoring.score import METRICS, score
+from mlflow_xfer.scoring.score import score
 from mlflow_xfer.tasks.task import Task, TaskKind
 from mlflow_xfer.training.batches import lm_batch, reading, task_batch
 from mlflow_xfer.training.predict import predict, predict_with
@@ -43,13 +42,13 @@ def step_and_score(
     )
     how = reading(tokenizer, model.config, model.decoder)
     _step(model, task_batch(task.name, task.kind, encoded, list(range(min(4, len(encoded)))), how))
-    if test is None or task.metric not in METRICS:
+    if test is None or task.metric not in kind.scoring(task.kind).metrics:
         return None
     model.eval()
     splits = {language: test} | ({"pool": pool} if pool is not None else {})
     found = predict_with(model.head(task.name), tokenizer, task, splits, LIMIT)[language]
     if task.kind is not TaskKind.RETRIEVAL:
-        return score(task.metric, found, references(task, test), language).value
+        return score(task.metric, found, kind.scoring(task.kind).references(test), language).value
     asked = [
         (ranks, gold)
         for ranks, gold in zip(found, golds({language: test}, task.pooled)[language], strict=True)

@@ -10,7 +10,7 @@ import mlflow_xfer
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.load import build_scratch, save
 from mlflow_xfer.models.tokenizer import train_tokenizer
-from mlflow_xfer.scoring.formats import write_labels
+from mlflow_xfer.scoring.formats import write_predictions
 from mlflow_xfer.scoring.submission import score_folder
 from mlflow_xfer.tasks.catalogue import TASKS
 from mlflow_xfer.tasks.retrieval import LAREQA_LANGUAGES, MEWSLI_LANGUAGES
@@ -214,7 +214,7 @@ def _check_predictions(folder, rows, tmp_path):
     }
     for (task, code), (labels, ids) in gold.items():
         mine = next(row for row in rows if (row["task"], row["language"]) == (task, code))
-        write_labels(tmp_path / "labels", TASKS.get(task), code, labels, ids)
+        write_predictions(tmp_path / "labels", TASKS.get(task), code, labels, ids)
         suite = Suite(name="one", groups={"all": (task,)}, languages={task: (code,)})
         scored = score_folder(artifact(mine["run_id"], "predictions"), tmp_path / "labels", suite)
         assert scored["tasks"][task]["score"] == pytest.approx(mine["score"], abs=1e-9)

@@ -7,21 +7,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.scoring.buckets import (
-    analysis,
-    attributes,
-    by_entity,
-    by_example,
-    edges,
-    label_consistency,
-    which,
-)
-from mlflow_xfer.scoring.score import METRICS, score
-from mlflow_xfer.tasks.task import TaskKind
+from mlflow_xfer.kinds.kind import scoring
+from mlflow_xfer.kinds.span_qa.scoring import attributes
+from mlflow_xfer.kinds.tagging.entities import by_entity, label_consistency, sentence_attributes
+from mlflow_xfer.scoring.buckets import by_example, edges, which
+from mlflow_xfer.scoring.evaluation import Compared
+from mlflow_xfer.scoring.score import metric_of, score
+from mlflow_xfer.tasks.task import Task, TaskKind
 
 GOLD = [["B-LOC", "I-LOC", "O"], ["B-PER"], ["O", "B-LOC"], ["B-PER", "I-PER", "I-PER", "O"]]
 MINE = [["B-LOC", "I-LOC", "O"], ["B-LOC"], ["O", "B-LOC"], ["B-PER", "I-PER", "O", "O"]]
 WORDS = [["New", "York", "is"], ["Ada"], ["in", "Rome"], ["A", "B", "C", "x"]]
+
+
+LABELLED = Task("labelled", TaskKind.CLASSIFICATION, "accuracy", ("en",), {})
+ENTITIES = Task("entities", TaskKind.TAGGING, "entity_f1", ("en", "de"), {})
+
+
+def analysis(examples, mine, gold, training=()):
+    found = {code: Compared(mine[code], gold[code], split=examples[code]) for code in examples}
+    return scoring("tagging").buckets(ENTITIES, found, lambda: training)
 
 
 def test_attributes_of_questions_and_sentences():
@@ -30,18 +35,17 @@ def test_attributes_of_questions_and_sentences():
         "context": "Rome is in Italy today",
         "answers": {"text": ["in Italy", "Italy"]},
     }
-    assert attributes(TaskKind.SPAN_QA, question) == {
+    assert attributes(question) == {
         "question_length": 3.0,
         "context_length": 5.0,
         "answer_length": 2.0,
         "overlap": pytest.approx(2 / 3),
     }
-    assert attributes(TaskKind.SPAN_QA, {**question, "answers": {"text": ["罗马，意"]}})["answer_length"] == 3
-    assert attributes(TaskKind.TAGGING, {"tags": GOLD[0]}) == {
+    assert attributes({**question, "answers": {"text": ["罗马，意"]}})["answer_length"] == 3
+    assert sentence_attributes({"tags": GOLD[0]}) == {
         "sentence_length": 3.0,
         "entity_density": pytest.approx(2 / 3),
     }
-    assert attributes(TaskKind.CLASSIFICATION, {"text_a": "a"}) == {}
 
 
 def test_scores_by_sentence_length():
@@ -107,9 +111,7 @@ def test_buckets_are_a_partition(values, n):
     right = sum(bucket.n * bucket.score for bucket in found if bucket.n)
     assert right / len(values) == pytest.approx(
         float(
-            METRICS.get("accuracy").of(
-                METRICS.get("accuracy").rows([0] * len(values), truth, "en").sum(axis=0)
-            )
+            metric_of("accuracy").of(metric_of("accuracy").rows([0] * len(values), truth, "en").sum(axis=0))
         )
     )
 
@@ -117,7 +119,7 @@ def test_buckets_are_a_partition(values, n):
 def test_analysis_puts_every_example_of_every_language_into_one_bucket():
     examples = {"en": [{"tags": tags} for tags in GOLD], "de": [{"tags": tags} for tags in GOLD[:2]]}
     gold, mine = {"en": GOLD, "de": GOLD[:2]}, {"en": MINE, "de": MINE[:2]}
-    found = analysis(TaskKind.TAGGING, "entity_f1", examples, mine, gold)
+    found = analysis(examples, mine, gold)
     by_length = [row for row in found if row["attribute"] == "sentence_length"]
     for language, n in (("en", 4), ("de", 2)):
         mine_of = [row for row in by_length if row["language"] == language]
@@ -129,17 +131,14 @@ def test_analysis_puts_every_example_of_every_language_into_one_bucket():
     assert (
         sum(row["n"] for row in found if row["attribute"] == "entity_length" and row["language"] == "en") == 4
     )
-    consistency = label_consistency(
-        WORDS[:1] + WORDS[2:3], GOLD[:1] + [["O", "B-PER"]]
-    )  # New York always, Rome never
+    # New York always, Rome never.
+    training = {"words": WORDS[:1] + WORDS[2:3], "tags": GOLD[:1] + [["O", "B-PER"]]}
     examples = {
         language: [{"tags": tags, "words": words} for tags, words in zip(gold[language], WORDS, strict=False)]
         for language in gold
     }
     by = [
-        row
-        for row in analysis(TaskKind.TAGGING, "entity_f1", examples, mine, gold, consistency)
-        if row["attribute"] == "label_consistency"
+        row for row in analysis(examples, mine, gold, [training]) if row["attribute"] == "label_consistency"
     ]
     assert [(row["language"], row["n"], row["score"]) for row in by] == [
         ("en", 3, pytest.approx(100 / 3)),
@@ -149,7 +148,5 @@ def test_analysis_puts_every_example_of_every_language_into_one_bucket():
         ("de", 0, None),
         ("de", 1, 100.0),
     ]
-    assert (
-        analysis(TaskKind.CLASSIFICATION, "accuracy", {"en": [{"text_a": "a"}]}, {"en": ["x"]}, {"en": ["x"]})
-        == []
-    )
+    found = {"en": Compared(["x"], ["x"], split=[{"text_a": "a"}])}
+    assert scoring("classification").buckets(LABELLED, found, list) == []

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.kinds.kind import KINDS
 from mlflow_xfer.scoring.formats import format_of
-from mlflow_xfer.scoring.score import METRICS
+from mlflow_xfer.scoring.score import metric_of
 from mlflow_xfer.scoring.suite import languages_of, totals
 from mlflow_xfer.tasks.catalogue import SUITES, TASKS
 from mlflow_xfer.tasks.task import TaskKind
@@ -17,7 +18,8 @@ def test_every_task_has_a_metric_and_a_file_format():
     for task in TASKS:
         if task.kind in (TaskKind.MASKED_LM, TaskKind.CAUSAL_LM):
             continue
-        assert task.metric in METRICS, task.name
+        assert metric_of(task.metric).name == task.metric, task.name
+        assert task.metric in KINDS.get(task.kind).metrics, task.name
         assert format_of(task).extension in ("tsv", "json", "jsonl")
         seen += 1
     assert seen >= 5

@@ -7,7 +7,7 @@ import pytest
 
 from mlflow_xfer.proportions import wilson
 from mlflow_xfer.scoring.intervals import bootstrap
-from mlflow_xfer.scoring.score import METRICS
+from mlflow_xfer.scoring.score import metric_of
 
 
 def test_wilson_known_value():
@@ -25,7 +25,7 @@ def test_wilson_covers():
 
 def test_bootstrap_is_deterministic_and_ignores_order():
     rows = np.random.default_rng(0).integers(0, 4, (300, 11))
-    of = METRICS.get("tag_f1").of
+    of = metric_of("tag_f1").of
     first = bootstrap(rows, of, seed=3)
     assert first == bootstrap(rows[::-1], of, seed=3) != bootstrap(rows, of, seed=4)
 
@@ -35,7 +35,7 @@ def test_bootstrap_equals_resampling_indices():
     gold = rng.integers(1, 5, 400)
     correct = rng.binomial(gold, 0.7)
     rows = np.stack([correct, gold, gold], axis=1)
-    of = METRICS.get("bucc_f1").of
+    of = metric_of("bucc_f1").of
     plain = of(rows[rng.integers(0, 400, (4000, 400))].sum(axis=1))
     assert bootstrap(rows, of, resamples=4000) == pytest.approx(np.percentile(plain, [2.5, 97.5]), abs=0.3)
 
@@ -43,7 +43,7 @@ def test_bootstrap_equals_resampling_indices():
 def test_f1_interval_covers():
     """95 % intervals of a tagger's F1 hold the F1 of the population in about 95 of 100 samples."""
     rng = np.random.default_rng(5)
-    of = METRICS.get("bucc_f1").of
+    of = metric_of("bucc_f1").of
     gold = rng.integers(1, 6, 20000)
     population = np.stack([rng.binomial(gold, 0.6), rng.poisson(gold), gold], axis=1)
     population[:, 1] = np.maximum(population[:, 0], population[:, 1])

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.scoring.score import METRICS, score
+from mlflow_xfer.kinds.kind import KINDS, scoring
+from mlflow_xfer.scoring.score import score
 
 EXAMPLES = {
     "accuracy": (["a", "b", "b"], ["a", "b", "a"]),
@@ -38,7 +39,14 @@ EXPECTED = {
 
 
 def test_every_metric_has_an_example():
-    assert set(METRICS.names()) == set(EXAMPLES) == set(EXPECTED)
+    metrics = {name for kind in KINDS for name in kind.metrics}
+    assert metrics == set(EXAMPLES) == set(EXPECTED)
+
+
+@pytest.mark.parametrize("name", KINDS.names())
+def test_every_kind_has_the_metrics_that_it_registers(name):
+    assert tuple(scoring(name).metrics) == KINDS.get(name).metrics
+    assert all(key == metric.name for key, metric in scoring(name).metrics.items())
 
 
 @pytest.mark.parametrize("metric", EXAMPLES)

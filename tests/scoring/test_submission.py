@@ -14,11 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.scoring.formats import path_of, read, write_labels, write_predictions
+from mlflow_xfer.scoring.formats import path_of, read, write_predictions
 from mlflow_xfer.scoring.submission import score_folder, table
 from tests.conftest import MANY
 
 from . import evaluate_rules
+from .label_files import write_labels
 from .scored_tasks import KINDS, suite_of
 
 UPOS = ["NOUN", "VERB", "CCONJ", "SCONJ", "SYM", "ADP", "ADV", "X", "PUNCT"]

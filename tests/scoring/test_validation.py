@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from mlflow_xfer.scoring.formats import path_of, write_labels, write_predictions
+from mlflow_xfer.scoring.formats import path_of, write_predictions
 from mlflow_xfer.scoring.validation import best_of, validate
 
+from .label_files import write_labels
 from .scored_tasks import KINDS, suite_of
 from .test_submission import folders
 

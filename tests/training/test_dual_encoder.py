@@ -11,7 +11,7 @@ from datasets import Dataset
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
-from mlflow_xfer.scoring.mining import nearest_both_ways as plainly
+from mlflow_xfer.kinds.retrieval.mining import nearest_both_ways as plainly
 from mlflow_xfer.tasks.task import POOL, Task, TaskKind
 from mlflow_xfer.training import retrieval
 from mlflow_xfer.training.predict import predict

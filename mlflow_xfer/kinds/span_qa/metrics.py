@@ -18,7 +18,7 @@ from functools import lru_cache
 import numpy as np
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.scoring.score import METRICS, Metric, paired, ratio
+from mlflow_xfer.scoring.score import paired, ratio
 
 _ENGLISH_ARTICLES = re.compile(r"\b(a|an|the)\b")
 _ASCII_PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -111,11 +111,11 @@ def _rows(normalize: Callable[[str, str], str], predictions: Sequence, reference
     return np.array(values, float).reshape(-1, 3)
 
 
-def _figures(sums: np.ndarray) -> dict[str, np.ndarray]:
+def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
     return {"exact_match": ratio(sums[..., 0], sums[..., 2]), "f1": ratio(sums[..., 1], sums[..., 2])}
 
 
-def _v2_rows(predictions: Sequence, references: Sequence, language: str) -> np.ndarray:
+def v2_rows(predictions: Sequence, references: Sequence, language: str) -> np.ndarray:
     """As ``_rows`` by SQuAD v2.0's script: no gold answer means that there is none, and "" says so."""
     paired(predictions, references, language, "answers")
     values = []
@@ -130,17 +130,9 @@ def _v2_rows(predictions: Sequence, references: Sequence, language: str) -> np.n
     return np.array(values, float).reshape(-1, 3)
 
 
-def _squad_rows(predictions: Sequence, references: Sequence, language: str) -> np.ndarray:
+def squad_rows(predictions: Sequence, references: Sequence, language: str) -> np.ndarray:
     return _rows(normalize_squad, predictions, references, language)
 
 
-def _mlqa_rows(predictions: Sequence, references: Sequence, language: str) -> np.ndarray:
+def mlqa_rows(predictions: Sequence, references: Sequence, language: str) -> np.ndarray:
     return _rows(normalize_mlqa, predictions, references, language)
-
-
-for _name, _each, _description in (
-    ("squad", _squad_rows, "mean of EM and F1, SQuAD v1.1's normalisation (XQuAD, TyDiQA)"),
-    ("mlqa", _mlqa_rows, "mean of EM and F1, MLQA's normalisation per language"),
-    ("squad_v2", _v2_rows, "mean of EM and F1 where a question may have no answer (SQuAD v2.0)"),
-):
-    METRICS.add(_name, Metric(_name, _each, _figures, ("exact_match", "f1"), description=_description))

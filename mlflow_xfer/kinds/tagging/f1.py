@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.scoring.score import METRICS, Metric, f1, paired, ratio
+from mlflow_xfer.scoring.score import f1, paired, ratio
 
 Split = Callable[[str], tuple[str, str]]
 
@@ -119,7 +119,7 @@ def _check(predictions: Sequence, references: Sequence, language: str) -> tuple[
     return predictions, references
 
 
-def _rows(predictions: Sequence, references: Sequence, language: str) -> np.ndarray:
+def rows(predictions: Sequence, references: Sequence, language: str) -> np.ndarray:
     """``[sentences, 11]``: chunk counts by XTREME's, today's and strict rules, right tags, tags."""
     predictions, references = _check(predictions, references, language)
     n = len(references)
@@ -134,7 +134,7 @@ def _rows(predictions: Sequence, references: Sequence, language: str) -> np.ndar
     )
 
 
-def _tag_figures(sums: np.ndarray) -> dict[str, np.ndarray]:
+def tag_figures(sums: np.ndarray) -> dict[str, np.ndarray]:
     precision, recall, value = f1(sums[..., 0], sums[..., 1], sums[..., 2])
     current = f1(sums[..., 3], sums[..., 4], sums[..., 5])[2]
     accuracy = ratio(sums[..., 9], sums[..., 10])
@@ -147,13 +147,5 @@ def _tag_figures(sums: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _entity_figures(sums: np.ndarray) -> dict[str, np.ndarray]:
-    return {**_tag_figures(sums), "f1_strict": f1(sums[..., 6], sums[..., 7], sums[..., 8])[2]}
-
-
-for _name, _figures, _value, _description in (
-    ("tag_f1", _tag_figures, "f1", "XTREME's F1 of part-of-speech tags (UDPOS)"),
-    ("entity_f1", _entity_figures, "f1", "entity F1 over BIO tags (PAN-X)"),
-    ("tag_accuracy", _tag_figures, "accuracy", "share of words with the right tag (CCG supertags)"),
-):
-    METRICS.add(_name, Metric(_name, _rows, _figures, (_value,), description=_description))
+def entity_figures(sums: np.ndarray) -> dict[str, np.ndarray]:
+    return {**tag_figures(sums), "f1_strict": f1(sums[..., 6], sums[..., 7], sums[..., 8])[2]}

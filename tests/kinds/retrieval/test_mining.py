@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.scoring.mining import (
+from mlflow_xfer.kinds.retrieval.mining import (
     Side,
     candidates,
     distinct,
@@ -103,7 +103,7 @@ def test_planted_translations_are_found():
 @settings(deadline=None, max_examples=60)
 @given(st.integers(1, 12), st.integers(0, 10_000))
 def test_threshold_is_the_best_of_all(n, seed):
-    from mlflow_xfer.scoring.mining import Candidates
+    from mlflow_xfer.kinds.retrieval.mining import Candidates
 
     rng = np.random.default_rng(seed)
     found = Candidates(np.arange(n), np.arange(n), np.sort(rng.integers(1, 6, n) / 4)[::-1])
@@ -116,7 +116,7 @@ def test_threshold_is_the_best_of_all(n, seed):
 
 
 def test_threshold_lies_half_way():
-    from mlflow_xfer.scoring.mining import Candidates
+    from mlflow_xfer.kinds.retrieval.mining import Candidates
 
     found = Candidates(np.array([0, 1, 2]), np.array([0, 1, 2]), np.array([1.5, 1.3, 1.0]))
     assert tune_threshold(found, [(0, 0), (1, 1)]) == pytest.approx(1.15)

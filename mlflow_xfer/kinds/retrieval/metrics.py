@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.scoring.score import METRICS, Metric, f1, paired, ratio
+from mlflow_xfer.scoring.score import f1, paired, ratio
 
 RANKS = 20  # XTREME-R judges the first 20 of each list
 
@@ -24,7 +24,7 @@ def _pairs(values: Iterable, language: str) -> set[tuple]:
     return pairs
 
 
-def _pair_rows(predictions: Sequence, references: Sequence, language: str) -> np.ndarray:
+def pair_rows(predictions: Sequence, references: Sequence, language: str) -> np.ndarray:
     """``[distinct pairs, 3]``: in both, predicted, gold. Both sides are sets: repeated pairs count once."""
     predicted, gold = _pairs(predictions, language), _pairs(references, language)
     if not gold:
@@ -34,7 +34,7 @@ def _pair_rows(predictions: Sequence, references: Sequence, language: str) -> np
     return np.repeat(kinds, [both, only_predicted, only_gold], axis=0)
 
 
-def _pair_figures(sums: np.ndarray) -> dict[str, np.ndarray]:
+def pair_figures(sums: np.ndarray) -> dict[str, np.ndarray]:
     precision, recall, value = f1(sums[..., 0], sums[..., 1], sums[..., 2])
     return {"f1": value, "precision": precision, "recall": recall}
 
@@ -55,7 +55,7 @@ def average_precision(ranked: Sequence, gold: Iterable, ranks: int = RANKS) -> f
     return total / min(hits + len(gold), ranks)
 
 
-def _map_rows(predictions: Sequence, references: Sequence, language: str) -> np.ndarray:
+def map_rows(predictions: Sequence, references: Sequence, language: str) -> np.ndarray:
     """``[queries, 2]``: average precision, 1."""
     paired(predictions, references, language, "queries")
     values = []
@@ -68,17 +68,5 @@ def _map_rows(predictions: Sequence, references: Sequence, language: str) -> np.
     return np.array(values, float).reshape(-1, 2)
 
 
-def _map_figures(sums: np.ndarray) -> dict[str, np.ndarray]:
+def map_figures(sums: np.ndarray) -> dict[str, np.ndarray]:
     return {"map_at_20": ratio(sums[..., 0], sums[..., 1])}
-
-
-METRICS.add(
-    "bucc_f1",
-    Metric("bucc_f1", _pair_rows, _pair_figures, ("f1",), description="F1 of mined sentence pairs (BUCC)"),
-)
-METRICS.add(
-    "map_at_20",  # XTREME-R writes map@20, which MLflow refuses as a metric name
-    Metric(
-        "map_at_20", _map_rows, _map_figures, ("map_at_20",), description="mean average precision of 20 ranks"
-    ),
-)

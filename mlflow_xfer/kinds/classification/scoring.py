@@ -1,0 +1,44 @@
+"""How labels are judged: accuracy, filed one a line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mlflow_xfer.scoring.accuracy import accuracy, plain
+from mlflow_xfer.scoring.baselines import majority_label
+from mlflow_xfer.scoring.evaluation import Answered
+from mlflow_xfer.scoring.formats import Format
+from mlflow_xfer.tasks.task import Task
+
+LABELS = Format()
+
+
+class Classification(Answered):
+    name = "classification"
+    metrics = {"accuracy": accuracy("accuracy", "share of examples with the right label")}
+    may_lack = ("text_b",)
+
+    def value(self, given: Any) -> Any:
+        return None if given is None else plain(given)
+
+    def baselines(
+        self,
+        metric: str,
+        references: Sequence,
+        training: Sequence | None,
+        options: Sequence | None,
+        language: str,
+        rng: Any,
+    ) -> dict[str, float]:
+        labels = set(map(plain, options or references))
+        return {
+            "chance": 100.0 / len(labels),
+            "majority": majority_label(metric, references, training, language),
+        }
+
+    def file_format(self, task: Task) -> Format:
+        return LABELS
+
+
+KIND = Classification()

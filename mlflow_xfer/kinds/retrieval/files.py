@@ -1,0 +1,93 @@
+"""Files of retrieval: row numbers, pairs of ids, or ranked ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlflow_xfer.kinds.retrieval.metrics import RANKS
+from mlflow_xfer.scoring import reading
+from mlflow_xfer.scoring.formats import Format, Keyed, Warn, cell
+from mlflow_xfer.scoring.problems import Problem, counted, keyed
+from mlflow_xfer.tasks.task import Task
+
+ONE_GOLD = {"mewslix"}  # XTREME-R judges Mewsli-X by the first gold id alone
+
+
+class RowNumbers(Format):
+    """The row of each sentence's translation, one a line."""
+
+    def problems(self, path: Path, gold: Path | None, task: Task, language: str) -> list[Problem]:
+        values = reading.lines(path)
+        found = counted(len(values), reading.lines(gold) if gold else None, task, "lines")
+        wrong = [value for value in values if not value.isascii() or not value.isdigit()]
+        return found + ([(f"not a row number: {wrong[0]!r:.80}", True)] if wrong else [])
+
+
+class Pairs(Format):
+    """Two tab-separated sentence ids a line."""
+
+    def placeholders(self, labels: Any) -> None:
+        return None
+
+    def aligned(
+        self, task: Task, predictions: Any, labels: Any, files: tuple[Path, Path], warn: Warn
+    ) -> tuple[Sequence, Sequence]:
+        return predictions, labels
+
+    def text(self, values: Sequence, ids: Sequence[str] | None, path: Path) -> str:
+        return "".join("\t".join(cell(part, path) for part in pair) + "\n" for pair in values)
+
+    def problems(self, path: Path, gold: Path | None, task: Task, language: str) -> list[Problem]:
+        values = reading.lines(path)
+        found = [("no pair was mined", False)] if not values else []
+        for line in values:
+            parts = line.split("\t")
+            if len(parts) != 2 or not parts[0].startswith(f"{language}-") or not parts[1].startswith("en-"):
+                found.append((f"'{language}-…<TAB>en-…' is needed: {line!r:.80}", True))
+                break
+        repeated = len(values) - len(set(values))
+        return found + ([(f"{repeated} pairs occur twice", False)] if repeated else [])
+
+
+class Ranked(Keyed):
+    """A JSON object from a query's id to 20 ids, best first."""
+
+    def predictions(self, path: Path) -> dict[str, list]:
+        return reading.ranked(path)
+
+    def labels(self, path: Path) -> dict[str, list]:
+        return reading.ranked(path)
+
+    def aligned(
+        self,
+        task: Task,
+        predictions: Mapping[str, list],
+        labels: Mapping[str, list],
+        files: tuple[Path, Path],
+        warn: Warn,
+    ) -> tuple[Sequence, Sequence]:
+        golds = [[g.strip() if isinstance(g, str) else g for g in gold] for gold in labels.values()]
+        if task.name in ONE_GOLD:
+            golds = [gold[:1] for gold in golds]
+        return [predictions.get(key, []) for key in labels], golds
+
+    def filed(self, value: Sequence) -> list:
+        return list(value)
+
+    def problems(self, path: Path, gold: Path | None, task: Task, language: str) -> list[Problem]:
+        mine, (_, repeated) = reading.ranked(path), reading.mapping(path)
+        found = keyed(mine, list(reading.ranked(gold)) if gold else None, repeated, "queries")
+        short = [key for key, ranks in mine.items() if len(ranks) < RANKS]
+        twice = [key for key, ranks in mine.items() if len(set(map(str, ranks))) < len(ranks)]
+        if short:
+            found.append(
+                (f"{len(short)} queries with fewer than {RANKS} ids, such as {short[0]!r:.80}", False)
+            )
+        if twice:
+            found.append((f"{len(twice)} queries list an id twice, such as {twice[0]!r:.80}", True))
+        return found
+
+
+ROW_NUMBERS, PAIRS, RANKED = RowNumbers(), Pairs(), Ranked()

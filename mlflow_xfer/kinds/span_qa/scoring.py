@@ -1,0 +1,133 @@
+"""How answers to questions are judged: exact match and F1, filed by the question's id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlflow_xfer.data.words import words
+from mlflow_xfer.kinds.span_qa.metrics import figures, gold_texts, mlqa_rows, squad_rows, v2_rows
+from mlflow_xfer.scoring import reading
+from mlflow_xfer.scoring.baselines import mean_of_draws, most_frequent, value_of
+from mlflow_xfer.scoring.buckets import by_attribute
+from mlflow_xfer.scoring.evaluation import Answered, Compared
+from mlflow_xfer.scoring.formats import Format, Keyed, Warn
+from mlflow_xfer.scoring.problems import Problem, counted, keyed
+from mlflow_xfer.scoring.score import Metric
+from mlflow_xfer.tasks.task import Task
+
+
+class Answers(Keyed):
+    """A JSON object from a question's id to its answer; labels in SQuAD's format."""
+
+    def predictions(self, path: Path) -> dict[str, str]:
+        return reading.answers(path)
+
+    def labels(self, path: Path) -> list[tuple[str, list[str]]]:
+        return reading.questions(path)
+
+    def aligned(
+        self,
+        task: Task,
+        predictions: Mapping[str, str],
+        labels: list[tuple[str, list[str]]],
+        files: tuple[Path, Path],
+        warn: Warn,
+    ) -> tuple[Sequence, Sequence]:
+        return [predictions.get(key) for key, _ in labels], [golds for _, golds in labels]
+
+    def problems(self, path: Path, gold: Path | None, task: Task, language: str) -> list[Problem]:
+        mine, (_, repeated) = reading.answers(path), reading.mapping(path)
+        questions = [key for key, _ in reading.questions(gold)] if gold else None
+        found = keyed(mine, questions, repeated, "questions")
+        if gold is None:
+            found += counted(len(mine), None, task, "answers")
+        empty = sum(not answer.strip() for answer in mine.values())
+        if empty * 10 > len(mine):
+            found.append((f"{empty} of {len(mine)} answers are empty", False))
+        return found
+
+
+ANSWERS = Answers()
+
+
+def _metric(name: str, rows: Callable[[Sequence, Sequence, str], np.ndarray], description: str) -> Metric:
+    return Metric(name, rows, figures, ("exact_match", "f1"), description=description)
+
+
+class SpanQA(Answered):
+    name = "span_qa"
+    metrics = {
+        "squad": _metric(
+            "squad", squad_rows, "mean of EM and F1, SQuAD v1.1's normalisation (XQuAD, TyDiQA)"
+        ),
+        "mlqa": _metric("mlqa", mlqa_rows, "mean of EM and F1, MLQA's normalisation per language"),
+        "squad_v2": _metric(
+            "squad_v2", v2_rows, "mean of EM and F1 where a question may have no answer (SQuAD v2.0)"
+        ),
+    }
+    gold = "answers"
+    unanswered = True
+    may_lack = ("context", "question")
+
+    def references(self, split: Any) -> list[list[str]]:
+        return [answers["text"] for answers in split["answers"]]
+
+    def options(self, task: Task, table: Any) -> None:
+        return None
+
+    def columns(self, task: Task, language: str, references: Sequence) -> dict[str, list]:
+        found = super().columns(task, language, references)
+        return {"answers": [{"text": gold_texts(answers)} for answers in found["answers"]]}
+
+    def baselines(
+        self,
+        metric: str,
+        references: Sequence,
+        training: Sequence | None,
+        options: Sequence | None,
+        language: str,
+        rng: Any,
+    ) -> dict[str, float]:
+        seen = [next(iter(gold_texts(answers)), "") for answers in training or references]
+        pool = np.array(sorted(seen), dtype=object)
+
+        def draw() -> list[str]:
+            return list(pool[rng.integers(0, len(pool), len(references))])
+
+        return {
+            "chance": mean_of_draws(draw, metric, references, language),
+            "majority": value_of(metric, [most_frequent(seen)] * len(references), references, language),
+        }
+
+    def buckets(
+        self, task: Task, found: Mapping[str, Compared], trained_on: Callable[[], Sequence[Any]]
+    ) -> list[dict[str, Any]]:
+        return by_attribute(
+            task.metric,
+            {language: [attributes(example) for example in one.split] for language, one in found.items()},
+            {language: one.predictions for language, one in found.items()},
+            {language: one.references for language, one in found.items()},
+        )
+
+    def file_format(self, task: Task) -> Format:
+        return ANSWERS
+
+
+def attributes(example: Mapping[str, Any]) -> dict[str, float]:
+    """Lengths of question, context and answer, and the share of the question's words that the context has."""
+    question, context = words(example["question"]), words(example["context"])
+    known = {word.lower() for word in context}
+    shared = [word for word in question if word.lower().strip("?¿؟？") in known]
+    return {
+        "question_length": float(len(question)),
+        "context_length": float(len(context)),
+        "answer_length": float(len(words((example["answers"]["text"] or [""])[0]))),
+        "overlap": len(shared) / len(question) if question else 0.0,
+    }
+
+
+KIND = SpanQA()

@@ -1,0 +1,91 @@
+"""The data frame of an evaluation: which task and language each row belongs to, and what is right there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mlflow_xfer.errors import XferError
+
+
+def frame_of(dataset: Any, config: Mapping) -> Any:
+    """The features with columns ``task``, ``language`` and ``reference``; raises
+    XferError for what is missing."""
+    import pandas as pd
+
+    frame = dataset.features_data
+    if not isinstance(frame, pd.DataFrame):
+        raise XferError(
+            "The evaluator 'xtreme' needs a pandas DataFrame.", "Columns: task, lang, the targets, …"
+        )
+    if not dataset.has_targets:
+        raise XferError(
+            "There are no targets.", "mlflow.models.evaluate(…, targets=<column of gold answers>)."
+        )
+    frame = frame.reset_index(drop=True).copy()
+    for what, names in (("task", ("task",)), ("language", ("lang", "language"))):
+        column = config.get(f"{what}_column") or next((name for name in names if name in frame.columns), None)
+        if config.get(what):
+            frame[what] = config[what]
+        elif column is None or column not in frame.columns:
+            raise XferError(
+                f"There is no column {column or names[0]!r} among {', '.join(map(str, frame.columns))}.",
+                f"Add one, or pass evaluator_config={{'{what}': …}} or {{'{what}_column': …}}.",
+            )
+        elif column != what:
+            frame = frame.rename(columns={column: what})
+        if frame[what].isna().any():
+            raise XferError(f"Row {int(frame[what].isna().idxmax())} has no {what}.")
+    frame["reference"] = column_of(dataset.labels_data)
+    return frame
+
+
+def column_of(values: Sequence) -> Any:
+    """A column of Python values; pandas' missing values are None."""
+    import pandas as pd
+
+    plain = [
+        None if value is None or value is pd.NA or value != value else value for value in map(_plain, values)
+    ]
+    return pd.Series(plain, dtype=object)
+
+
+def _plain(value: Any) -> Any:
+    """A cell without numpy types."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return value
+
+
+def task_of(name: str, config: Mapping, frame: Any) -> Any:
+    """The entry of the task file or the catalogue; a bare one where a metric was given
+    for a task that is in neither."""
+    from mlflow_xfer.kinds import kind
+    from mlflow_xfer.registry import unknown
+    from mlflow_xfer.tasks.catalogue import TASKS
+    from mlflow_xfer.tasks.task import Task, TaskKind
+    from mlflow_xfer.tasks.task_file import load_task_file
+
+    own = {task.name: task for task in load_task_file(config["task_file"])} if config.get("task_file") else {}
+    metric = config.get("metric")
+    declared = own.get(name) or (TASKS.get(name) if name in TASKS else None)
+    if declared is None and not metric:
+        raise unknown("task", name, [*own, *TASKS.names()], TASKS.see)
+    if not metric:
+        return declared
+    likely = (declared.kind,) if declared else _kinds_like(frame)
+    found = TaskKind(kind.of_metric(metric, *likely))
+    return replace(declared, metric=metric, kind=found) if declared else Task(name, found, metric, (), {})
+
+
+def _kinds_like(frame: Any) -> list[str]:
+    """The kinds whose columns of text the frame has."""
+    from mlflow_xfer.data.rows import TEXTS
+    from mlflow_xfer.kinds import kind
+
+    return [
+        name
+        for name in kind.KINDS.names()
+        if {*TEXTS.get(name, ("",))} - {*kind.scoring(name).may_lack} <= {*frame.columns}
+    ]
