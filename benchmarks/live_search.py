@@ -71,7 +71,8 @@ def move(folder: Path) -> None:
 
 
 def study_of(name: str):
-    from mlflow_xfer.searching.storage import join_study, place
+    from mlflow_xfer.searching.opening import join_study
+    from mlflow_xfer.searching.place import place
 
     return join_study(place("auto", name), name)
 
@@ -139,7 +140,8 @@ def whole(given: dict[str, str], candidates: list) -> str:
     from mlflow_xfer import params
     from mlflow_xfer.phases.references import References
     from mlflow_xfer.searching import command as commands
-    from mlflow_xfer.searching.storage import open_study, place
+    from mlflow_xfer.searching.opening import open_study
+    from mlflow_xfer.searching.place import place
     from mlflow_xfer.tracking.store import Store
 
     typed = given | {"study_name": "whole", "rank_by": "none"}

@@ -8,8 +8,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1] / "mlflow_xfer"
 
 FLOORS = (
-    {"errors", "home"},
-    {"registry", "proportions"},
+    {"version", "errors", "home"},
+    {"durable", "registry", "proportions"},
     {"languages", "kinds.kind"},
     {"params"},
     {"tasks"},

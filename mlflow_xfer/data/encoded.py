@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mlflow_xfer.durable.files import whole_folder
 from mlflow_xfer.home import home
 
 IGNORED = -100  # what cross-entropy leaves out
@@ -124,14 +123,11 @@ def from_cache(key: str, made: Callable[[], Encoded]) -> Encoded:
     except (OSError, ValueError, KeyError):
         pass
     encoded = made()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
-    try:
+    with (
+        suppress(OSError),
+        whole_folder(folder) as partial,
+    ):  # the disk is full, or another process was faster
         _write(encoded, partial)
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(partial, folder)
-    except OSError:
-        shutil.rmtree(partial, ignore_errors=True)  # another process stored it first, or the disk is full
     return encoded
 
 

@@ -16,8 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlflow_xfer.data.identity import combined, file_digest
 from mlflow_xfer.data.rows import Rows
+from mlflow_xfer.durable.digests import combined, file_digest
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tasks.task import Hub, Task, part_of
 

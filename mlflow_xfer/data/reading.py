@@ -9,11 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
 from heapq import nsmallest
@@ -24,6 +20,7 @@ from mlflow_xfer.data.checks import Tally
 from mlflow_xfer.data.lines import Malformed
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.data.stream import source_of, stream, text_task
+from mlflow_xfer.durable.files import sweep, whole_file
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.home import home
 from mlflow_xfer.tasks.task import Task, TaskKind
@@ -136,26 +133,18 @@ def _build(task: Task, rows: Rows, path: Path) -> list[XferError]:
     tally = Tally()
     found_rows = stream(task, rows, tally)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path.parent)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".making-")
-    except OSError as error:
-        raise XferError(
-            f"{path.parent}: cannot be written ({error.strerror}).", "XFER_HOME names the cache folder."
-        ) from None
-    try:
-        with os.fdopen(handle, "wb") as file:
-            batch = _batch(found_rows)
-            schema = schema_of(task.kind, batch)
-            with pa.ipc.new_stream(file, schema) as writer:
-                while batch:
-                    writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=schema))
-                    batch = _batch(found_rows)
-            file.flush()
-            os.fsync(file.fileno())
-        found = tally.problems(task, rows.split, rows.language, rows.location)
-        if not found:
-            os.replace(temporary, path)
+        sweep(path.parent, STALE_S)
+        with whole_file(path, forced=True) as partial:
+            with partial.open("wb") as file:
+                batch = _batch(found_rows)
+                schema = schema_of(task.kind, batch)
+                with pa.ipc.new_stream(file, schema) as writer:
+                    while batch:
+                        writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=schema))
+                        batch = _batch(found_rows)
+            found = tally.problems(task, rows.split, rows.language, rows.location)
+            if found:
+                partial.unlink()
         return found
     except XferError as error:
         return [error, *tally.found]
@@ -168,11 +157,8 @@ def _build(task: Task, rows: Rows, path: Path) -> list[XferError]:
         ]
     except OSError as error:
         raise XferError(
-            f"{path}: cannot be written ({error.strerror}).", "XFER_HOME names the cache folder."
+            f"{path.parent}: cannot be written ({error.strerror}).", "XFER_HOME names the cache folder."
         ) from None
-    finally:
-        with suppress(OSError):
-            os.unlink(temporary)
 
 
 def _batch(stream: Iterator[dict]) -> list[dict]:
@@ -182,13 +168,6 @@ def _batch(stream: Iterator[dict]) -> list[dict]:
         if len(batch) == BATCH:
             break
     return batch
-
-
-def _sweep(folder: Path) -> None:
-    for left in folder.glob(".making-*"):
-        with suppress(OSError):
-            if time.time() - left.stat().st_mtime > STALE_S:
-                left.unlink()
 
 
 def schema_of(kind: TaskKind, rows: list[dict]) -> pa.Schema:

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from mlflow_xfer import languages
 from mlflow_xfer.data import hub
-from mlflow_xfer.data.identity import combined, file_digest
 from mlflow_xfer.data.lines import Malformed, Unscored
 from mlflow_xfer.data.reading import check, read, read_text, subset
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.data.stream import names_in
 from mlflow_xfer.data.texts import load_texts
+from mlflow_xfer.durable.digests import combined, file_digest
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks.task import POOL, SPLITS, Files, Generated, Hub, Part, Source, Task, part_of

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from mlflow_xfer import languages as table
 from mlflow_xfer.data import hub
-from mlflow_xfer.data.identity import file_digest
 from mlflow_xfer.data.rows import Rows
+from mlflow_xfer.durable.digests import file_digest
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.tasks.catalogue import TASKS
 from mlflow_xfer.tasks.task import Task

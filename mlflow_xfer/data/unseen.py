@@ -15,10 +15,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlflow_xfer.data.identity import write_whole
 from mlflow_xfer.data.overlap import Overlap, audit, without
 from mlflow_xfer.data.reading import cached, read
 from mlflow_xfer.data.rows import Rows
+from mlflow_xfer.durable.files import write_whole
 from mlflow_xfer.home import home
 from mlflow_xfer.tasks.task import Task
 

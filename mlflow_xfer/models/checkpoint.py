@@ -31,8 +31,8 @@ HEADS = "heads"
 
 
 def save(model: MultiTaskModel, tokenizer: Any, directory: Path) -> None:
-    """Write ``model`` to the new folder ``directory``."""
-    directory.mkdir(parents=True)
+    """Write ``model`` to the folder ``directory``."""
+    directory.mkdir(parents=True, exist_ok=True)
     single = next(iter(model.names)) if len(model.names) == 1 and not model.trains_lm else None
     if single is not None and not isinstance(model.head(single), OwnHead):
         _save_root(model.head(single), directory)

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from mlflow_xfer.data.identity import write_whole
+from mlflow_xfer.durable.files import write_whole
 from mlflow_xfer.home import home
 
 PACKAGE = "mlflow_xfer"
@@ -33,7 +33,17 @@ STANDS_ON = {
 }
 """By :attr:`Phase.procedure`."""
 
-LEFT_OUT = ("tracking", "tasks", "languages", "params", "registry", "errors", "home", "phases.phase")
+LEFT_OUT = (
+    "tracking",
+    "durable",
+    "tasks",
+    "languages",
+    "params",
+    "registry",
+    "errors",
+    "home",
+    "phases.phase",
+)
 
 
 class Module(NamedTuple):

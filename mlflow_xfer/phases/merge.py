@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from mlflow_xfer.durable.manifest import sealed_folder
 from mlflow_xfer.models.merge import WITH_BASE, merge_checkpoints
 from mlflow_xfer.phases.phase import Base, Phase
 from mlflow_xfer.phases.start import starting_point
 from mlflow_xfer.training.settings import Outcome
-from mlflow_xfer.training.state import write_whole
 
 CHECKPOINT, SCRATCH = "checkpoint", "scratch"
 
@@ -24,10 +24,6 @@ def merge_phase(phase: Phase, starts: Sequence[Path | Base], work: Path) -> Outc
     options = {"weights": [phase.settings["merge_weight"]] * len(directories)} if base else {}
     if method == "ties":
         options |= {"density": phase.settings["merge_density"]}
-    write_whole(
-        work / CHECKPOINT,
-        lambda out: merge_checkpoints(
-            directories, base, out, method=method, scratch=work / SCRATCH, **options
-        ),
-    )
+    with sealed_folder(work / CHECKPOINT) as out:
+        merge_checkpoints(directories, base, out, method=method, scratch=work / SCRATCH, **options)
     return Outcome(work / CHECKPOINT, steps=0, tokens=0, metrics={}, selected_step=0, collapsed=False)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlflow_xfer.data.identity import file_digest
+from mlflow_xfer.durable.digests import file_digest
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.load import parse_scratch
 from mlflow_xfer.phases.phase import Base, Made, digest

@@ -73,7 +73,7 @@ def _check_unchanged(task: Any, rows: Any) -> None:
     from pathlib import Path
 
     from mlflow_xfer.data import sources
-    from mlflow_xfer.data.identity import file_digest
+    from mlflow_xfer.durable.digests import file_digest
     from mlflow_xfer.errors import XferError
     from mlflow_xfer.tasks.task import Part
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 from pathlib import Path
 
 import pandas as pd
 
+from mlflow_xfer.durable.files import whole_file
 from mlflow_xfer.errors import XferError
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -54,23 +54,15 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
     shown = frame.rename(columns=lambda c: safe(str(c)))
     texts = [c for c in shown if not pd.api.types.is_numeric_dtype(shown[c])]
     shown = shown.assign(**{c: shown[c].map(safe) for c in texts})
-    _whole(
-        path,
-        lambda part: shown.to_csv(
-            part, index=False, na_rep="NA", quoting=csv.QUOTE_MINIMAL, lineterminator="\n"
-        ),
-    )
+    with whole_file(path) as part:
+        shown.to_csv(part, index=False, na_rep="NA", quoting=csv.QUOTE_MINIMAL, lineterminator="\n")
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
     """Parquet with the frame's own types; columns of mixed types become text."""
     mixed = [c for c in frame if frame[c].dtype == object]
-    _whole(
-        path,
-        lambda part: frame.assign(**{c: frame[c].astype("string") for c in mixed}).to_parquet(
-            part, index=False
-        ),
-    )
+    with whole_file(path) as part:
+        frame.assign(**{c: frame[c].astype("string") for c in mixed}).to_parquet(part, index=False)
 
 
 def export(frame: pd.DataFrame, path: str | Path) -> Path:
@@ -87,20 +79,12 @@ def export(frame: pd.DataFrame, path: str | Path) -> Path:
             f"Accepted: {', '.join(writers)}",
         )
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         writers[path.suffix](frame, path)
     except OSError as error:
         raise XferError(
             f"{path} cannot be written: {error.strerror or error}", "Name another place."
         ) from error
     return path
-
-
-def _whole(path: Path, write) -> None:
-    """Write beside the target and move it there, so that nobody reads half a file."""
-    part = path.with_name(path.name + ".part")
-    write(part)
-    os.replace(part, path)
 
 
 def number(value: object, digits: int = 1) -> str:

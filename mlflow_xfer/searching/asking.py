@@ -9,7 +9,6 @@ died and were retried are not counted: the undisturbed one has none).
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +18,7 @@ import optuna
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from mlflow_xfer.durable.patience import awaited
 from mlflow_xfer.searching.history import DISCARDED, DUPLICATE_OF, KEY, RETRIED_FROM, History, described
 from mlflow_xfer.searching.sampling import Sampler, unseen
 from mlflow_xfer.searching.space import Candidate, Space
@@ -158,16 +158,14 @@ class Asker:
         """Trials asked before ``number``, once each running one has its candidate:
         so that two workers never take the same.
         """
-        deadline, pause = time.monotonic() + PATIENCE, 0.01
-        while True:
+
+        def settled() -> History | None:
             history = History.of(self.study).before(number)
-            open_ones = [
-                t.number for t in history.live if t.state == TrialState.RUNNING and KEY not in t.user_attrs
-            ]
-            if not open_ones or time.monotonic() > deadline:
-                return history
-            time.sleep(pause)
-            pause = min(2 * pause, 0.5)
+            undecided = (t for t in history.live if t.state == TrialState.RUNNING)
+            return history if all(KEY in t.user_attrs for t in undecided) else None
+
+        history = awaited(settled, 0.01, longest=0.5, seconds=PATIENCE)
+        return History.of(self.study).before(number) if history is None else history
 
     def _decide(self, history: History) -> tuple[Candidate | None, int | None, FrozenTrial | None]:
         """``(candidate, failed trial that it replaces, finished trial that it duplicates)``."""

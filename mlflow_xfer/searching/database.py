@@ -4,27 +4,21 @@ refused where it belongs to something else, waited for while it is away.
 
 from __future__ import annotations
 
-import functools
 import importlib.util
-import logging
 import os
-import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from pathlib import Path
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import optuna
 import sqlalchemy
-from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, NoSuchModuleError, OperationalError
 
 from mlflow_xfer.errors import TRY_AGAIN, XferError
-from mlflow_xfer.searching.journal import file_lock
-
-log = logging.getLogger(__name__)
+from mlflow_xfer.searching.patient import Patient, said
 
 CONNECT_SECONDS = 10
 LOCK_SECONDS = 60
@@ -52,72 +46,14 @@ def heartbeat_seconds() -> int:
     return max(1, int(float(os.environ.get("XFER_HEARTBEAT_SECONDS", 30))))
 
 
-def _patient(method: Callable) -> Callable:
-    """``method``, repeated while the database is away, for up to ``$XFER_SERVER_PATIENCE`` seconds (600)."""
-
-    @functools.wraps(method)
-    def call(self: Any, *args: Any, **options: Any) -> Any:
-        deadline, pause, tries = None, 0.5, 0
-        while True:
-            try:
-                return method(self, *args, **options)
-            except UpdateFinishedTrialError:
-                if tries and method.__name__ == "set_trial_state_values":  # done, but its answer was lost
-                    return True
-                raise
-            except (StorageInternalError, OperationalError, InterfaceError) as error:
-                cause = error.__cause__ if isinstance(error, StorageInternalError) else error
-                if not isinstance(cause, (OperationalError, InterfaceError)):
-                    raise
-                deadline = deadline or time.monotonic() + float(os.environ.get("XFER_SERVER_PATIENCE", 600))
-                if time.monotonic() + pause > deadline:
-                    raise XferError(
-                        f"The storage of the search does not answer: {_said(cause)}",
-                        "Give the same command again once it does: it goes on from here.",
-                        exit_code=TRY_AGAIN,
-                    ) from error
-                if not tries:
-                    log.warning("The storage of the search does not answer; waiting for it")
-                tries += 1
-                time.sleep(pause)
-                pause = min(2 * pause, 10.0)
-
-    return call
-
-
-class Patient(RDBStorage):
-    """Optuna's storage on a server that may be restarted meanwhile."""
-
-
-for _name in (
-    "create_new_study",
-    "set_study_user_attr",
-    "set_study_system_attr",
-    "get_study_id_from_name",
-    "get_study_name_from_id",
-    "get_study_directions",
-    "get_study_user_attrs",
-    "get_study_system_attrs",
-    "get_all_studies",
-    "_create_new_trial",
-    "_set_trial_param",
-    "set_trial_state_values",
-    "get_trial_id_from_study_id_trial_number",
-    "set_trial_intermediate_value",
-    "set_trial_user_attr",
-    "set_trial_system_attr",
-    "get_trial",
-    "_get_trials",
-):
-    setattr(Patient, _name, _patient(getattr(RDBStorage, _name)))
-
-
-def open_database(url: str, kind: str, leases: Path | None, hidden: Callable[[str], str]) -> BaseStorage:
+def open_database(
+    url: str, kind: str, lock: AbstractContextManager[None] | None, hidden: Callable[[str], str]
+) -> BaseStorage:
     """The storage at ``url``.
 
     Args:
         kind: ``sqlite``, ``postgresql`` or ``mysql``.
-        leases: folder of the locks that go with a file.
+        lock: of a file, held while its tables are made; servers have their own.
         hidden: takes credentials out of a message.
 
     Raises:
@@ -133,7 +69,7 @@ def open_database(url: str, kind: str, leases: Path | None, hidden: Callable[[st
         )
         engine = sqlalchemy.create_engine(url, **options)
         _check_tables(engine, shown)
-        with advisory_lock(engine, kind) if kind != "sqlite" else file_lock(leases / "exclusive.lock"):
+        with lock or advisory_lock(engine, kind):
             storage = _make(url, kind, options)
         engine.dispose()
     except ImportError as error:
@@ -147,22 +83,22 @@ def open_database(url: str, kind: str, leases: Path | None, hidden: Callable[[st
             "password as %40.",
         ) from error
     except (OperationalError, InterfaceError, StorageInternalError) as error:
-        said = _said(
+        message = said(
             error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
         )
-        if any(sign in said.lower() for sign in _REFUSED):
+        if any(sign in message.lower() for sign in _REFUSED):
             raise XferError(
-                f"The database refuses {shown}: {hidden(said)}",
+                f"The database refuses {shown}: {hidden(message)}",
                 "Check user, password and database name; create the database with: createdb NAME",
             ) from error
         raise XferError(
-            f"The storage {shown} cannot be reached: {hidden(said)}",
+            f"The storage {shown} cannot be reached: {hidden(message)}",
             "Check the address and that the database runs, then repeat the command.",
             exit_code=TRY_AGAIN,
         ) from error
     except DatabaseError as error:
         raise XferError(
-            f"The storage {shown} is no database that can be read: {hidden(_said(error))}",
+            f"The storage {shown} is no database that can be read: {hidden(said(error))}",
             "Name another one.",
         ) from error
     except RuntimeError as error:  # Optuna's word for a schema of another version
@@ -177,7 +113,7 @@ def open_database(url: str, kind: str, leases: Path | None, hidden: Callable[[st
             f"{optuna.__version__}.",
             f"{remedy}, or name another storage.",
         ) from error
-    return optuna.storages.get_storage(storage)
+    return storage
 
 
 def with_driver(url: str, kind: str) -> str:
@@ -190,14 +126,16 @@ def with_driver(url: str, kind: str) -> str:
     return f"{kind}+{installed[0].lower()}{url[len(kind) :]}" if installed else url
 
 
-def _make(url: str, kind: str, options: dict[str, Any]) -> RDBStorage:
+def _make(url: str, kind: str, options: dict[str, Any]) -> BaseStorage:
     template = url.replace("{", "{{").replace("}", "}}")  # Optuna fills in its schema's version
     if kind == "sqlite":
-        return RDBStorage(template, engine_kwargs=options)
+        return optuna.storages.get_storage(RDBStorage(template, engine_kwargs=options))
     seconds = heartbeat_seconds()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # heartbeats are experimental
-        return Patient(template, engine_kwargs=options, heartbeat_interval=seconds, grace_period=3 * seconds)
+        return Patient(
+            RDBStorage(template, engine_kwargs=options, heartbeat_interval=seconds, grace_period=3 * seconds)
+        )
 
 
 def _check_tables(engine: sqlalchemy.Engine, shown: str) -> None:
@@ -256,8 +194,3 @@ def _released(connection: sqlalchemy.Connection, name: str) -> Iterator[None]:
         yield
     finally:
         connection.execute(sqlalchemy.text("SELECT RELEASE_LOCK(:name)"), {"name": name})
-
-
-def _said(error: BaseException) -> str:
-    lines = [line.strip() for line in str(getattr(error, "orig", None) or error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__

@@ -11,16 +11,15 @@ from __future__ import annotations
 import itertools
 import os
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from mlflow_xfer.durable.heartbeat import Heartbeat
+from mlflow_xfer.durable.locks import taken
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.searching.storage import Place
+from mlflow_xfer.searching.place import Place
 from mlflow_xfer.tracking import endpoint
 
 FRESH_SECONDS = 5.0
@@ -44,15 +43,13 @@ def present(where: Place) -> Iterator[None]:
 @contextmanager
 def _only_one(where: Place) -> Iterator[None]:
     where.leases.mkdir(exist_ok=True)
-    lock = FileLock(where.leases / "worker.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
+    lock = taken(where.leases / "worker.lock")
+    if lock is None:
         raise XferError(
             f"Another worker uses {where.shown} now: Optuna on SQLite serves one worker.",
             "Wait for it, or begin the search with storage=auto (a journal file; several workers on one "
             "host) or storage=postgresql://… (several hosts).",
-        ) from None
+        )
     try:
         yield
     finally:
@@ -70,13 +67,18 @@ def _only_host(where: Place) -> Iterator[None]:
             "Keep the search in a database instead, for any number of hosts: "
             "storage=postgresql://user:password@host/database.",
         )
-    stop = threading.Event()
-    thread = threading.Thread(target=_keep_fresh, args=(folder / here, stop), name="xfer-host", daemon=True)
-    thread.start()
+    count = itertools.count()
+
+    def freshen() -> None:
+        (folder / here).write_text(f"{os.getpid()} {next(count)}", "utf-8")
+
+    with suppress(OSError):  # the file system is away: workers notice that themselves
+        freshen()
+    beats = Heartbeat(freshen, FRESH_SECONDS, "xfer-host")
     try:
         yield
     finally:
-        stop.set()
+        beats.stop()
 
 
 def _watched(notes: list[Path]) -> list[str]:
@@ -86,11 +88,3 @@ def _watched(notes: list[Path]) -> list[str]:
     before = {note: note.read_text("utf-8") for note in notes}
     time.sleep(2.5 * FRESH_SECONDS)
     return sorted(note.name for note in notes if note.read_text("utf-8") != before[note])
-
-
-def _keep_fresh(note: Path, stop: threading.Event) -> None:
-    for n in itertools.count():
-        with suppress(OSError):  # the file system is away: workers notice that themselves
-            note.write_text(f"{os.getpid()} {n}", "utf-8")
-        if stop.wait(FRESH_SECONDS):
-            return

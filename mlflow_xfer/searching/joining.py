@@ -16,7 +16,8 @@ from mlflow_xfer.phases.execute import Executor, validate
 from mlflow_xfer.phases.phase import digest
 from mlflow_xfer.phases.plan import Plan
 from mlflow_xfer.searching.job import BUILD, COMMAND, PARENT, job_of
-from mlflow_xfer.searching.storage import check_tracking, join_study, place
+from mlflow_xfer.searching.opening import check_tracking, join_study
+from mlflow_xfer.searching.place import place
 from mlflow_xfer.searching.workers import run_workers
 
 if TYPE_CHECKING:

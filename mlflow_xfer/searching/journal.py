@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.storages.journal._file import BaseJournalFileLock
 
+from mlflow_xfer.durable.locks import taken
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tracking import endpoint
 
@@ -26,14 +24,15 @@ class SystemLock(BaseJournalFileLock):
     """
 
     def __init__(self, path: Path):
-        self._lock = FileLock(path)
+        self._path, self._lock = path, None
 
     def acquire(self) -> bool:
-        self._lock.acquire()
+        self._lock = taken(self._path, -1)
         return True
 
     def release(self) -> None:
-        self._lock.release()
+        if self._lock is not None:
+            self._lock.release()
 
 
 class Backend(JournalFileBackend):
@@ -132,11 +131,3 @@ def _bad_line(path: Path) -> int:
             except ValueError:
                 return number
     return 0
-
-
-@contextmanager
-def file_lock(path: Path) -> Iterator[None]:
-    """Hold a lock file; the operating system lets go of it when its holder dies."""
-    path.parent.mkdir(exist_ok=True)
-    with FileLock(path):
-        yield

@@ -12,10 +12,8 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import threading
 import time
 import uuid
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,15 +21,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import optuna
-from filelock import FileLock, Timeout
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.storages import BaseStorage
+from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from mlflow_xfer.durable.heartbeat import Heartbeat
+from mlflow_xfer.durable.locks import Lock, taken
 from mlflow_xfer.searching.database import heartbeat_seconds
 from mlflow_xfer.searching.history import DISCARDED, ERROR, KEY, RETRIED_FROM, requeue
+from mlflow_xfer.searching.patient import Patient
+from mlflow_xfer.searching.place import Place
 from mlflow_xfer.searching.space import Space
-from mlflow_xfer.searching.storage import Place, exclusive
+from mlflow_xfer.searching.storage import exclusive
 
 logger = logging.getLogger(__name__)
 
@@ -60,12 +61,12 @@ class FileLeases:
     """
 
     folder: Path
-    _held: dict[int, FileLock] = field(default_factory=dict)
+    _held: dict[int, Lock] = field(default_factory=dict)
 
     def take(self, trial_id: int, number: int) -> None:
         self.folder.mkdir(exist_ok=True)
-        lock = FileLock(self._file(trial_id))
-        lock.acquire(timeout=0)
+        lock = taken(self._file(trial_id))
+        assert lock is not None, f"trial {number} has just been asked for"
         self._held[trial_id] = lock
 
     def drop(self, trial_id: int, number: int) -> None:
@@ -77,13 +78,9 @@ class FileLeases:
     def dead(self, running: Sequence[FrozenTrial]) -> list[FrozenTrial]:
         found = []
         for trial in running:
-            lock = FileLock(self._file(trial._trial_id))
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                continue
-            lock.release()
-            found.append(trial)
+            if lock := taken(self._file(trial._trial_id)):
+                lock.release()
+                found.append(trial)
         return found
 
     def _file(self, trial_id: int) -> Path:
@@ -99,22 +96,24 @@ class Heartbeats:
     second look.
     """
 
-    storage: BaseStorage
+    storage: RDBStorage
     study_id: int
-    _held: dict[int, threading.Event] = field(default_factory=dict)
+    _held: dict[int, Heartbeat] = field(default_factory=dict)
     _stale: dict[int, float] = field(default_factory=dict)  # trial -> when it was first seen to be stale
 
     def take(self, trial_id: int, number: int) -> None:
         self.storage.record_heartbeat(trial_id)
-        stop = self._held[trial_id] = threading.Event()
-        threading.Thread(
-            target=self._beat, args=(trial_id, stop), name=f"xfer-trial-{number}", daemon=True
-        ).start()
+        self._held[trial_id] = Heartbeat(
+            lambda: self.storage.record_heartbeat(trial_id),
+            heartbeat_seconds(),
+            f"xfer-trial-{number}",
+            last=self.storage.remove_session,
+        )
 
     def drop(self, trial_id: int, number: int) -> None:
-        stop = self._held.pop(trial_id, None)
-        if stop:
-            stop.set()
+        beats = self._held.pop(trial_id, None)
+        if beats:
+            beats.stop()
 
     def dead(self, running: Sequence[FrozenTrial]) -> list[FrozenTrial]:
         try:
@@ -127,14 +126,6 @@ class Heartbeats:
         gone = {trial_id for trial_id, since in self._stale.items() if now - since >= heartbeat_seconds()}
         return [trial for trial in running if trial._trial_id in gone or WORKER not in trial.user_attrs]
 
-    def _beat(self, trial_id: int, stop: threading.Event) -> None:
-        while not stop.wait(heartbeat_seconds()):
-            try:
-                self.storage.record_heartbeat(trial_id)
-            except Exception as error:  # the database is away: the next beat may reach it
-                logger.debug("A heartbeat was not recorded: %s", error)
-        self.storage._backend.remove_session()
-
 
 class LeasedStudy(optuna.Study):
     """A study whose running trials are leased: asking takes the lease, telling gives it back."""
@@ -143,13 +134,14 @@ class LeasedStudy(optuna.Study):
         super().__init__(name, storage)
         self.where = where
         self.leases: Leases = (
-            Heartbeats(self._storage, self._study_id) if where.is_server else FileLeases(where.leases)
+            Heartbeats(storage.database, self._study_id)
+            if isinstance(storage, Patient)
+            else FileLeases(where.leases)
         )
         self.worker = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
 
     def ask(self, fixed_distributions: Mapping[str, Any] | None = None) -> optuna.Trial:
-        with self.exclusive(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # heartbeats are meant for study.optimize
+        with self.exclusive():
             trial = super().ask(fixed_distributions)
             self.leases.take(trial._trial_id, trial.number)
             trial.set_user_attr(WORKER, self.worker)

@@ -25,7 +25,9 @@ from mlflow_xfer.searching.joining import PRINT, fingerprint
 from mlflow_xfer.searching.measures import ORACLE
 from mlflow_xfer.searching.mirror import Mirror
 from mlflow_xfer.searching.objective import Objective
-from mlflow_xfer.searching.storage import check_workers, open_study, place
+from mlflow_xfer.searching.opening import open_study
+from mlflow_xfer.searching.place import place
+from mlflow_xfer.searching.storage import check_workers
 from mlflow_xfer.searching.workers import run_workers
 from mlflow_xfer.tasks.task import Task
 

@@ -26,8 +26,10 @@ from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN, XferError
 from mlflow_xfer.searching.hosts import present
 from mlflow_xfer.searching.leases import LeasedStudy
 from mlflow_xfer.searching.loop import run_worker
+from mlflow_xfer.searching.opening import join_study
+from mlflow_xfer.searching.place import Place
 from mlflow_xfer.searching.space import Space
-from mlflow_xfer.searching.storage import Place, check_workers, join_study
+from mlflow_xfer.searching.storage import check_workers
 from mlflow_xfer.searching.trials import Budget, Observer, RunTrial
 from mlflow_xfer.tracking import endpoint
 

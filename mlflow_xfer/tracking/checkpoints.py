@@ -16,9 +16,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mlflow_xfer.durable import manifest
+from mlflow_xfer.durable.files import whole_folder
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.home import home
-from mlflow_xfer.tracking import artifacts, endpoint, flavour, manifest, names, published
+from mlflow_xfer.tracking import artifacts, endpoint, flavour, names, published
 from mlflow_xfer.tracking.store import Store
 
 log = logging.getLogger(__name__)
@@ -132,7 +134,7 @@ def _upload(
     store: Store, run_id: str, model_id: str, directory: Path, files: Mapping[str, manifest.Listed]
 ) -> str:
     """Upload the checkpoint, what makes it loadable, and last the manifest; returns the manifest's sha256."""
-    with tempfile.TemporaryDirectory(dir=_scratch()) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         extra, last = Path(folder) / "extra", Path(folder) / manifest.FILE
         extra.mkdir()
         flavour.files(directory, extra, run_id=run_id, model_id=model_id)
@@ -152,17 +154,15 @@ def _upload(
 def _download(
     store: Store, model: Any, files: Mapping[str, manifest.Listed], folder: Path, reference: str
 ) -> None:
-    """Download into a neighbour of ``folder``, verify, rename: readers see all of it or nothing."""
+    """Download and verify: readers see all of ``folder`` or nothing."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     if found := _remote_faults(store, model, files):
         raise _damaged(reference, found)
     repository = get_artifact_repository(model.artifact_location, tracking_uri=store.uri)
-    with tempfile.TemporaryDirectory(dir=_scratch()) as scratch:
-        target = Path(scratch) / "model"
+    with whole_folder(folder, replace=False) as target:
 
         def download() -> None:
-            shutil.rmtree(target, ignore_errors=True)
             with endpoint.long_requests():
                 for name in files:  # only what the manifest lists, whatever else the server holds
                     (target / name).parent.mkdir(parents=True, exist_ok=True)
@@ -171,11 +171,6 @@ def _download(
         store.ask(download)
         if found := manifest.faults(target, files):
             raise _damaged(reference, "; ".join(found))
-        try:
-            target.rename(folder)
-        except OSError:
-            if not folder.is_dir():  # otherwise another process was faster, with the same bytes
-                raise
 
 
 def _remote_faults(store: Store, model: Any, files: Mapping[str, manifest.Listed]) -> str:
@@ -228,13 +223,6 @@ def _link(store: Store, run_id: str, model_id: str, step: int) -> None:
     if model_id not in store.get(run_id).models:
         store.client.log_outputs(run_id, models=[LoggedModelOutput(model_id, step=step)])
     store.client.set_tag(run_id, MODEL_TAG, model_id)
-
-
-def _scratch() -> Path:
-    """Where downloads grow; on the cache's file system, so that the final rename is atomic."""
-    folder = home() / "checkpoints"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def _damaged(reference: str, found: str) -> XferError:

@@ -7,13 +7,13 @@ import logging
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
+from mlflow_xfer.durable.patience import retried, server_patience
 from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.tracking.names import redact
 
@@ -205,24 +205,23 @@ def patiently(
     For calls whose answer is needed before work can go on. Raises the unreachable error after that;
     a store that answers with errors of its own is asked five times.
     """
-    seconds = float(os.environ.get("XFER_SERVER_PATIENCE", 600)) if seconds is None else seconds
-    deadline, pause, warned, answers = time.monotonic() + seconds, 0.5, False, 0
-    while True:
-        try:
-            return call()
-        except Exception as error:
-            answers += answered(error)
-            if not is_transient(error) or answers >= 5:
-                raise
-            if time.monotonic() + pause > deadline:
-                raise unreachable(uri, error) from error
-            if not warned:
-                warn(
-                    f"The tracking store {redact(uri)} does not answer; waiting for it up to {seconds:.0f} s."
-                )
-                warned = True
-            time.sleep(pause)
-            pause = min(pause * 2, 10.0)
+    limit = server_patience() if seconds is None else seconds
+    answers = 0
+
+    def passing(error: Exception) -> bool:
+        nonlocal answers
+        answers += answered(error)
+        return is_transient(error) and answers < 5
+
+    return retried(
+        call,
+        limit,
+        passing=passing,
+        over=lambda error: unreachable(uri, error),
+        told=lambda: warn(
+            f"The tracking store {redact(uri)} does not answer; waiting for it up to {limit:.0f} s."
+        ),
+    )
 
 
 def use_wal(path: Path) -> bool:

@@ -12,16 +12,16 @@ import hashlib
 import logging
 import os
 import socket
-import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from filelock import FileLock, Timeout
-
+from mlflow_xfer.durable.files import write_once
+from mlflow_xfer.durable.heartbeat import Heartbeat
+from mlflow_xfer.durable.locks import taken
+from mlflow_xfer.durable.patience import awaited
 from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.home import home
 from mlflow_xfer.tracking import endpoint
@@ -50,37 +50,23 @@ def hold(
     Raises:
         XferError: another process held it all the time (exit code 75).
     """
-    folder = home() / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / f"{_file_name(key)}.lock")
-    started, told = time.monotonic(), 0
-    while True:
-        try:
-            lock.acquire(timeout=0)
-            break
-        except Timeout:
-            waited = time.monotonic() - started
-            if timeout is not None and waited >= timeout:
-                raise XferError(
-                    f"Another process of this host has held {key} for {waited:.0f} s.",
-                    "It is training the same phase. Wait for it, then repeat the command.",
-                    exit_code=TRY_AGAIN,
-                ) from None
-            if waited >= 60.0 * told:
-                told += 1
-                (
-                    waiting
-                    or (
-                        lambda s: log.info(
-                            "Waiting for another process of this host that trains the same phase (%.0f s)", s
-                        )
-                    )
-                )(waited)
-            time.sleep(_POLL_SECONDS if timeout is None else min(_POLL_SECONDS, max(timeout - waited, 0.01)))
+    file = home() / "locks" / f"{_file_name(key)}.lock"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lock = awaited(lambda: taken(file), _POLL_SECONDS, seconds=timeout, told=waiting or _waiting)
+    if lock is None:
+        raise XferError(
+            f"Another process of this host has held {key} for {timeout:.0f} s.",
+            "It is training the same phase. Wait for it, then repeat the command.",
+            exit_code=TRY_AGAIN,
+        )
     try:
         yield
     finally:
         lock.release()
+
+
+def _waiting(seconds: float) -> None:
+    log.info("Waiting for another process of this host that trains the same phase (%.0f s)", seconds)
 
 
 class TakenOver(XferError):
@@ -99,6 +85,8 @@ class Lease:
     """What its holder holds.
 
     Attributes:
+        ledger, generation: where it is held, and how often the key had been held then; None and 0 where the store
+            needs no ledger, or where nobody holds the key.
         holder: the worker, as a tag of the run that it makes; empty where the store needs no ledger.
         displaced: the dead worker that it was taken from; empty if it was free.
     """
@@ -106,12 +94,12 @@ class Lease:
     store: Store
     key: str
     ledger: Ledger | None = None
-    generation: int | None = None
+    generation: int = 0
     displaced: str = ""
 
     @property
     def holder(self) -> str:
-        return self.ledger.worker if self.ledger and self.generation else ""
+        return self.ledger.worker if self.ledger else ""
 
     def confirm(self, patience: float | None = None) -> None:
         """To be called before publishing: waits for a store that is away, as publishing does.
@@ -122,10 +110,13 @@ class Lease:
         Raises:
             TakenOver: another worker holds the key.
         """
-        if not self.ledger or not self.generation:
+        ledger = self.ledger
+        if ledger is None:
             return
         try:
-            renewed = endpoint.patiently(self._renew, self.store.uri, log.warning, patience)
+            renewed = endpoint.patiently(
+                lambda: ledger.renew(self.key, self.generation), self.store.uri, log.warning, patience
+            )
         except Exception as error:
             if patience is None and isinstance(error, XferError):
                 raise
@@ -137,17 +128,6 @@ class Lease:
         if renewed is None:
             raise TakenOver(self.key)
         self.generation = renewed
-
-    def _renew(self) -> int | None:
-        return self.ledger.renew(self.key, self.generation)
-
-    def beating(self, stop: threading.Event) -> None:
-        """Beat until ``stop`` is set; a store that is away is asked again at the next beat."""
-        while not stop.wait(self.ledger.stale_seconds / 6):
-            try:
-                self.ledger.beat(self.key, self.generation)
-            except Exception as error:
-                log.debug("A heartbeat was not recorded: %s", endpoint.said(error))
 
 
 @contextmanager
@@ -162,17 +142,15 @@ def across_hosts(store: Store, key: str, over: Callable[[], bool]) -> Iterator[L
         over: asked while waiting; True ends the wait, with a lease that nobody holds.
     """
     lease = _wait(store, key, over)
-    stop = threading.Event()
-    beats = threading.Thread(target=lease.beating, args=(stop,), name="xfer-lease", daemon=True)
-    if lease.generation:
-        beats.start()
+    if (ledger := lease.ledger) is None:
+        yield lease
+        return
+    beats = Heartbeat(lambda: ledger.beat(key, lease.generation), ledger.stale_seconds / 6, "xfer-lease")
     try:
         yield lease
     finally:
-        stop.set()
-        if lease.generation:
-            beats.join(timeout=1.0)  # a beat after the release would undo it
-            store.tags(lease.ledger.run_id(), {beat_tag(key, lease.generation): RELEASED})
+        beats.stop(1.0)  # a beat after the release would undo it
+        store.tags(ledger.run_id(), {beat_tag(key, lease.generation): RELEASED})
 
 
 def only_here(uri: str) -> bool:
@@ -193,8 +171,13 @@ def _wait(store: Store, key: str, over: Callable[[], bool]) -> Lease:
         return Lease(store, key)
     ledger = store.ledger = store.ledger or Ledger(store.client, worker_id())
     mine = f"{_place()}-"
-    started, told = time.monotonic(), 0
-    while True:
+    again = False
+
+    def look() -> Lease | None:
+        nonlocal again
+        if again and over():
+            return Lease(store, key)
+        again = True
         try:
             generation = store.ask(lambda: ledger.acquire(key, dead=lambda holder: holder.startswith(mine)))
         except XferError:
@@ -205,15 +188,16 @@ def _wait(store: Store, key: str, over: Callable[[], bool]) -> Lease:
             )
             store.leases = False
             return Lease(store, key)
-        if generation is not None:
-            return Lease(store, key, ledger, generation, _displaced(store, ledger, key, generation))
-        waited = time.monotonic() - started
-        if waited >= 60.0 * told:
-            told += 1
-            log.info("Waiting for a worker on another machine that trains the same phase (%.0f s)", waited)
-        time.sleep(min(_LEDGER_POLL_SECONDS, ledger.stale_seconds / 6))
-        if over():
-            return Lease(store, key)
+        if generation is None:
+            return None
+        return Lease(store, key, ledger, generation, _displaced(store, ledger, key, generation))
+
+    pause = min(_LEDGER_POLL_SECONDS, ledger.stale_seconds / 6)
+    return cast(Lease, awaited(look, pause, told=_waiting_for_another_machine))
+
+
+def _waiting_for_another_machine(seconds: float) -> None:
+    log.info("Waiting for a worker on another machine that trains the same phase (%.0f s)", seconds)
 
 
 def _displaced(store: Store, ledger: Ledger, key: str, generation: int) -> str:
@@ -230,19 +214,9 @@ def worker_id() -> str:
 def _place() -> str:
     """This host and this home: processes of one place share their file locks."""
     file = home() / "locks" / "place"
-    while True:
-        try:
-            return f"{socket.gethostname()}-{file.read_text('utf-8')}"
-        except FileNotFoundError:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            own = file.with_name(f"place-{uuid.uuid4().hex}")
-            own.write_text(uuid.uuid4().hex[:8], "utf-8")
-            try:
-                os.link(own, file)  # of several processes one wins, with a whole file
-            except FileExistsError:
-                pass
-            finally:
-                own.unlink()
+    if not file.exists():
+        write_once(file, uuid.uuid4().hex[:8].encode())
+    return f"{socket.gethostname()}-{file.read_text('utf-8')}"
 
 
 def _file_name(key: str) -> str:

@@ -17,6 +17,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
+
+from mlflow_xfer.durable.patience import awaited
 
 EXPERIMENT = "xfer-ledger"
 RUN_TAG = "xfer.ledger_run"  # of the experiment
@@ -40,7 +43,7 @@ class Ledger:
         clock: seconds, monotonic.
     """
 
-    client: object
+    client: Any
     worker: str
     stale_seconds: float = field(default_factory=stale_seconds)
     clock: Callable[[], float] = time.monotonic
@@ -164,19 +167,19 @@ def _ledger_run_id(client, wait_seconds: float = 30.0) -> str:
     elif found.lifecycle_stage == "deleted":  # its name is taken, so nobody can make another one
         with suppress(MlflowException):
             client.restore_experiment(found.experiment_id)
-    deadline = time.monotonic() + wait_seconds
-    while True:
+
+    def named() -> str | None:
         found = client.get_experiment_by_name(EXPERIMENT)
-        if found and RUN_TAG in found.tags:
-            return found.tags[RUN_TAG]
-        if time.monotonic() > deadline:
-            break
-        time.sleep(_POLL_SECONDS)
+        return found.tags.get(RUN_TAG) if found else None
+
+    if run := awaited(named, _POLL_SECONDS, seconds=wait_seconds):
+        return run
     # Whoever won died at once. Of several that stand in for it, the last to set the tag wins.
+    experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
     with suppress(MlflowException):
-        _make_run(client, found.experiment_id)
+        _make_run(client, experiment)
     time.sleep(2 * _POLL_SECONDS)
-    return client.get_experiment(found.experiment_id).tags[RUN_TAG]
+    return client.get_experiment(experiment).tags[RUN_TAG]
 
 
 def _make_run(client, experiment: str) -> str:

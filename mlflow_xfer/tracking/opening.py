@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import tempfile
 import uuid
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from filelock import FileLock
-
+from mlflow_xfer.durable.locks import held
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.home import home
 from mlflow_xfer.tracking import endpoint
@@ -53,17 +52,15 @@ def _check_answers(uri: str) -> None:
             raise endpoint.unreachable(uri, error) from error
 
 
-def _first_use(uri: str) -> FileLock:
+def _first_use(uri: str) -> AbstractContextManager[None]:
     """Held while a database may be created: two processes migrating one new file at once would fail."""
-    locks = home() / "locks"
-    locks.mkdir(parents=True, exist_ok=True)
     path = endpoint.sqlite_path(uri)
     if path and not path.parent.is_dir():
         raise XferError(
             f"The folder of the tracking database {path} does not exist.",
             "Create it, or set MLFLOW_TRACKING_URI.",
         )
-    return FileLock(locks / f"store-{endpoint.store_key(uri)}.lock", timeout=endpoint.open_seconds(uri))
+    return held(home() / "locks" / f"store-{endpoint.store_key(uri)}.lock", endpoint.open_seconds(uri))
 
 
 def _experiment(client, name: str | None, default: str):

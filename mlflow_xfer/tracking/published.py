@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from mlflow_xfer.tracking import artifacts, manifest
+from mlflow_xfer.durable import manifest
+from mlflow_xfer.tracking import artifacts
 from mlflow_xfer.tracking.references import run_of
 
 if TYPE_CHECKING:

@@ -28,8 +28,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from mlflow_xfer.durable.files import whole_folder
+from mlflow_xfer.durable.locks import Lock, taken
 from mlflow_xfer.home import home
 from mlflow_xfer.tracking.endpoint import store_key
 from mlflow_xfer.tracking.names import redact
@@ -54,7 +54,7 @@ def root() -> Path:
 class Spool:
     """One process's queue. Appending is thread-safe; reading is for one thread."""
 
-    def __init__(self, path: Path, lock: FileLock):
+    def __init__(self, path: Path, lock: Lock):
         self.path, self._lock = path, lock
         self._append = threading.Lock()
         self._torn = False
@@ -71,27 +71,26 @@ class Spool:
         name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         # Locked under a hidden name first: a replayer that saw the folder unlocked would take it for a dead
         # process's.
-        hidden = folder / f".{name}"
-        hidden.mkdir(mode=0o700)
-        lock = FileLock(hidden / "owner.lock", thread_local=False)
-        lock.acquire(timeout=5)
-        owner = {
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "uri": redact(uri),
-            "replayable": redact(uri) == uri,
-        }
-        (hidden / "owner.json").write_text(json.dumps(owner), encoding="utf-8")
-        hidden.rename(folder / name)
+        with whole_folder(folder / name, mode=0o700) as hidden:
+            lock = taken(hidden / "owner.lock")
+            assert lock is not None, "a folder that nobody else knows of"
+            owner = {
+                "host": socket.gethostname(),
+                "pid": os.getpid(),
+                "uri": redact(uri),
+                "replayable": redact(uri) == uri,
+            }
+            (hidden / "owner.json").write_text(json.dumps(owner), encoding="utf-8")
         return cls(folder / name, lock)
 
     @classmethod
     def adopt(cls, path: Path) -> Spool | None:
         """The spool of a dead process; None while its owner lives or somebody else replays it."""
-        lock = FileLock(path / "owner.lock", thread_local=False)
         try:
-            lock.acquire(timeout=0)
-        except (Timeout, OSError):
+            lock = taken(path / "owner.lock")
+        except OSError:
+            return None
+        if lock is None:
             return None
         if not (path / "owner.json").exists():  # removed by another replayer between listing and locking
             lock.release()

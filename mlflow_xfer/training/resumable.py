@@ -2,7 +2,7 @@
 
 transformers' would not do (measured with 5.23): ``save_model`` fails on heads that share a backbone,
 ``training_args.bin`` is a pickle, and a half-written ``checkpoint-N`` crashes a resume. Here a state is a
-folder that counts only when whole (``state.py``), and losses since the last report are part of it.
+folder that counts only when whole (``durable/manifest.py``), and losses since the last report are part of it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 from transformers import Trainer
 
+from mlflow_xfer.durable.manifest import is_whole, sealed_folder
 from mlflow_xfer.training.settings import Placement
-from mlflow_xfer.training.state import is_whole, prune, step_folder, steps, write_whole
+from mlflow_xfer.training.state import prune, step_folder, steps
 from mlflow_xfer.training.tally import Tally, best_in
 
 KEPT = 2  # resume states: the newest and the one before it
@@ -44,10 +45,10 @@ class Resumable(Trainer):
     # -- weights --------------------------------------------------------------------------------------------
     def keep_best(self) -> None:
         """Write the weights as they are: the best so far."""
-        write_whole(step_folder(self.best_folder, self.state.global_step), self._write_weights)
+        with sealed_folder(step_folder(self.best_folder, self.state.global_step)) as folder:
+            self._write_weights(folder)
 
     def _write_weights(self, folder: Path) -> None:
-        folder.mkdir(parents=True)
         save_file({n: t.contiguous().cpu() for n, t in self.model.tensors().items()}, folder / WEIGHTS)
 
     def load_best(self) -> None:
@@ -71,7 +72,8 @@ class Resumable(Trainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         begun, step = time.monotonic(), self.state.global_step
-        write_whole(step_folder(self.folder, step), self._write_state)
+        with sealed_folder(step_folder(self.folder, step)) as folder:
+            self._write_state(folder)
         kept = set(steps(self.folder)[-KEPT:])
         prune(self.folder, kept)
         # A state that is still kept may name an earlier best.

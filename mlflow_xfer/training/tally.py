@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from mlflow_xfer.training.state import write_json
+from mlflow_xfer.durable.files import write_json
 
 STATE, MEAN = "xfer_state.json", "mean.safetensors"
 

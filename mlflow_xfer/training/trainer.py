@@ -14,6 +14,8 @@ from mlflow_xfer.data.encode import encode
 from mlflow_xfer.data.encoded import Encoded
 from mlflow_xfer.data.mixing import Walk, count_steps, epoch_ends, evaluation_steps, rates, schedule, with_lm
 from mlflow_xfer.data.packing import Masking, Packer
+from mlflow_xfer.durable.files import write_json
+from mlflow_xfer.durable.manifest import is_whole, sealed_folder
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.tasks.task import Mixture, TaskKind
@@ -27,7 +29,6 @@ from mlflow_xfer.training.settings import (
     Placement,
     Settings,
 )
-from mlflow_xfer.training.state import is_whole, write_json, write_whole
 
 CHECKPOINT, OUTCOME, RESUME, BEST = "checkpoint", "outcome.json", "resume", "best"
 
@@ -390,7 +391,8 @@ class Training:
         metrics |= {
             f"encoded/{name}/fertility": c["subwords"] / max(c["words"], 1) for name, c in self.counts.items()
         }
-        write_whole(self.work / CHECKPOINT, lambda folder: save(self.model.cpu(), self.tokenizer, folder))
+        with sealed_folder(self.work / CHECKPOINT) as folder:
+            save(self.model.cpu(), self.tokenizer, folder)
         outcome = Outcome(
             self.work / CHECKPOINT, len(self.data), loop.tally.tokens, metrics, selected, collapsed
         )

@@ -44,18 +44,18 @@ def test_a_killed_reader_leaves_nothing_that_counts(large, folder, tmp_path):
     assert child.stdout.readline() == "go\n"
     data = tmp_path / "home" / "data"
     deadline = time.time() + 60
-    while not (data.is_dir() and any(p.stat().st_size > 10_000 for p in data.glob(".making-*"))):
+    while not (data.is_dir() and any(p.stat().st_size > 10_000 for p in data.glob(".*.partial"))):
         assert time.time() < deadline
         time.sleep(0.002)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     left = made(tmp_path)
-    assert left and all(name.startswith(".making-") for name in left)
+    assert left and all(name.endswith(".partial") for name in left)
     assert len(sources.read(task, rows)) == ROWS
-    for path in data.glob(".making-*"):
+    for path in data.glob(".*.partial"):
         os.utime(path, (0, 0))
     sources.check(task, replace(rows, language="de"))  # any later reading sweeps what is left
-    assert not list(data.glob(".making-*"))
+    assert not list(data.glob(".*.partial"))
 
 
 def test_concurrent_readers_agree(large, folder, tmp_path):

@@ -190,7 +190,7 @@ def test_the_cache_is_read_and_tells_inputs_apart(tokenizer, home, monkeypatch):
     encode(data, replace(PAIR, labels=("yes", "no")), tokenizer, 64)
     encode(data, PAIR, train_tokenizer(TEXTS, 90, "xlm-roberta"), 64)
     assert len(calls) == 4
-    assert not list(home.rglob(".partial*"))
+    assert not list(home.rglob("*.partial"))
 
 
 def test_a_damaged_cache_entry_is_made_again(tokenizer, home):

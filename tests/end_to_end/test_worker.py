@@ -7,7 +7,8 @@ import pytest
 import mlflow_xfer
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.searching.joining import PRINT
-from mlflow_xfer.searching.storage import join_study, place
+from mlflow_xfer.searching.opening import join_study
+from mlflow_xfer.searching.place import place
 from tests.end_to_end.conftest import ENCODER, QUICK
 from tests.faults.conftest import command  # noqa: F401 (a fixture)
 

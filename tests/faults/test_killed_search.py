@@ -6,7 +6,8 @@ import pytest
 from mlflow import MlflowClient
 
 from mlflow_xfer.searching.history import BY_SEED, COST, KEY, History
-from mlflow_xfer.searching.storage import join_study, place
+from mlflow_xfer.searching.opening import join_study
+from mlflow_xfer.searching.place import place
 from tests.end_to_end.conftest import ENCODER, QUICK
 
 TINY = {name: value for name, value in QUICK.items() if name not in ("intermediate", "target")} | {

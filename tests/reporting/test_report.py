@@ -171,7 +171,7 @@ def test_files_are_written_and_formula_safe(tmp_path):
         "tables/differences.csv",
     ):
         assert (tmp_path / "out" / name).stat().st_size > 50, name
-    assert not list((tmp_path / "out").rglob("*.part"))
+    assert not list((tmp_path / "out").rglob("*.partial"))
     cells = (tmp_path / "out" / "results.csv").read_text()
     assert "'=cmd" in cells and not re.search(r'(^|,)"?=', cells, re.M)
     again = pd.read_parquet(tmp_path / "out" / "results.parquet")

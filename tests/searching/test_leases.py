@@ -12,11 +12,14 @@ import pytest
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
+from mlflow_xfer.durable.heartbeat import Heartbeat
 from mlflow_xfer.searching import leases
 from mlflow_xfer.searching.history import DISCARDED, ERROR, KEY, RETRIED_FROM, History
 from mlflow_xfer.searching.leases import DIED, RETRIES, LeasedStudy
 from mlflow_xfer.searching.loop import run_worker
-from mlflow_xfer.searching.storage import exclusive, join_study, open_study, place
+from mlflow_xfer.searching.opening import join_study, open_study
+from mlflow_xfer.searching.place import place
+from mlflow_xfer.searching.storage import exclusive
 from mlflow_xfer.searching.trials import Budget
 from tests.searching.fast_runs import SPACE
 from tests.searching.planted import Runs, retried
@@ -39,7 +42,7 @@ def opened(request, tmp_path, monkeypatch):
 def abandon(study: LeasedStudy) -> None:
     """What is left when the process of ``study`` is killed: nobody holds its leases, nobody beats."""
     for held in study.leases._held.values():
-        held.set() if isinstance(held, threading.Event) else held.release()
+        held.stop() if isinstance(held, Heartbeat) else held.release()
     study.leases._held.clear()
 
 

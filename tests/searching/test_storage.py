@@ -16,14 +16,9 @@ from optuna.storages.journal import JournalFileBackend
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.searching import hosts, journal
-from mlflow_xfer.searching.storage import (
-    check_tracking,
-    check_workers,
-    join_study,
-    open_storage,
-    open_study,
-    place,
-)
+from mlflow_xfer.searching.opening import check_tracking, join_study, open_study
+from mlflow_xfer.searching.place import place
+from mlflow_xfer.searching.storage import check_workers, open_storage
 from mlflow_xfer.tracking import endpoint
 
 IDENTITY = {"space": {"pool": ["nli", "qa"], "ranges": []}, "objective": "english_dev", "seeds": [0]}

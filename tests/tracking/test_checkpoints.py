@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from mlflow_xfer.durable import manifest
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.home import home
-from mlflow_xfer.tracking import checkpoints, manifest, published
+from mlflow_xfer.tracking import checkpoints, published
 from mlflow_xfer.tracking.references import run_of
 
 

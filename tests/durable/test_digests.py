@@ -8,23 +8,23 @@ import time
 
 import pytest
 
-from mlflow_xfer.data import identity
+from mlflow_xfer.durable import digests
 from mlflow_xfer.errors import XferError
 
 
 def settle(monkeypatch):
     """As if the files had been written a while ago."""
     later = time.time() + 60
-    monkeypatch.setattr(identity.time, "time", lambda: later)
+    monkeypatch.setattr(digests.time, "time", lambda: later)
 
 
 @pytest.fixture
 def hashed(monkeypatch):
     """How often bytes were read."""
     times = []
-    compute = identity._computed
-    monkeypatch.setattr(identity, "_computed", lambda path: times.append(path) or compute(path))
-    monkeypatch.setattr(identity, "_known", {})
+    compute = digests._computed
+    monkeypatch.setattr(digests, "_computed", lambda path: times.append(path) or compute(path))
+    monkeypatch.setattr(digests, "_known", {})
     return times
 
 
@@ -32,10 +32,10 @@ def test_digest_is_sha256_and_remembered(tmp_path, monkeypatch, hashed):
     settle(monkeypatch)
     path = tmp_path / "a"
     path.write_bytes(b"x" * 3_000_000)
-    assert identity.file_digest(path) == hashlib.sha256(path.read_bytes()).hexdigest()
-    identity.file_digest(path)
-    identity._known.clear()  # another process
-    identity.file_digest(path)
+    assert digests.file_digest(path) == hashlib.sha256(path.read_bytes()).hexdigest()
+    digests.file_digest(path)
+    digests._known.clear()  # another process
+    digests.file_digest(path)
     assert len(hashed) == 1
 
 
@@ -44,18 +44,18 @@ def test_an_edit_that_keeps_size_and_time_is_seen(tmp_path, monkeypatch, hashed)
     path = tmp_path / "a"
     path.write_bytes(b"one")
     stamp = path.stat()
-    first = identity.file_digest(path)
+    first = digests.file_digest(path)
     time.sleep(0.02)
     path.write_bytes(b"two")
     os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
-    assert identity.file_digest(path) != first
+    assert digests.file_digest(path) != first
 
 
 def test_a_fresh_file_is_not_remembered(tmp_path, hashed):
     path = tmp_path / "a"
     path.write_bytes(b"one")
-    identity.file_digest(path)
-    identity.file_digest(path)
+    digests.file_digest(path)
+    digests.file_digest(path)
     assert len(hashed) == 2
 
 
@@ -63,13 +63,13 @@ def test_a_damaged_note_costs_one_reading(tmp_path, monkeypatch, hashed):
     settle(monkeypatch)
     path = tmp_path / "a"
     path.write_bytes(b"one")
-    digest = identity.file_digest(path)
+    digest = digests.file_digest(path)
     for note in (tmp_path / "home" / "identity").iterdir():
         note.write_bytes(b'{"key": [')
-    identity._known.clear()
-    assert identity.file_digest(path) == digest and len(hashed) == 2
+    digests._known.clear()
+    assert digests.file_digest(path) == digest and len(hashed) == 2
 
 
 def test_a_missing_file_is_a_clear_error(tmp_path):
     with pytest.raises(XferError, match="cannot be read"):
-        identity.file_digest(tmp_path / "nowhere")
+        digests.file_digest(tmp_path / "nowhere")

@@ -1,27 +1,35 @@
-"""Which files a published artifact consists of, and their digests. Pure: files and hashes only."""
+"""Which files a folder consists of: their sizes and, where a change must be noticed, their digests.
+
+A folder whose files are put there one by one counts only when it is whole: its manifest is written last.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from mlflow_xfer.data.identity import file_digest
+from mlflow_xfer.durable.digests import file_digest
+from mlflow_xfer.durable.files import whole_folder, write_whole
 
 FILE = "manifest.json"
 
 
 @dataclass(frozen=True)
 class Listed:
-    """One file of a manifest."""
+    """One file of a manifest; without a digest only its size is known."""
 
     sha256: str
     size: int
 
 
-def of(folder: Path) -> dict[str, Listed]:
+def of(folder: Path, *, digests: bool = True) -> dict[str, Listed]:
     """The files under ``folder`` (POSIX paths relative to it), its own manifest left out.
+
+    Args:
+        digests: read the files; otherwise only their sizes are listed.
 
     Raises:
         ValueError: the folder holds a symbolic link or something that is neither file nor folder.
@@ -32,7 +40,7 @@ def of(folder: Path) -> dict[str, Listed]:
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
             raise ValueError(f"{name} is no plain file")
         if path.is_file() and name != FILE:
-            found[name] = Listed(file_digest(path), path.stat().st_size)
+            found[name] = Listed(file_digest(path) if digests else "", path.stat().st_size)
     return found
 
 
@@ -40,6 +48,23 @@ def dump(files: Mapping[str, Listed]) -> str:
     """The manifest file's text (deterministic)."""
     body = {name: {"sha256": listed.sha256, "size": listed.size} for name, listed in sorted(files.items())}
     return json.dumps({"schema": 1, "files": body}, indent=1, sort_keys=True) + "\n"
+
+
+@contextmanager
+def sealed_folder(path: Path) -> Iterator[Path]:
+    """An empty folder to fill; at the end it gets a manifest of sizes and is put at ``path``."""
+    with whole_folder(path) as folder:
+        yield folder
+        write_whole(folder / FILE, dump(of(folder, digests=False)).encode())
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether ``folder`` has a manifest and every file it names, in full length."""
+    try:
+        files = load((folder / FILE).read_text(encoding="utf-8"))
+        return all((folder / name).stat().st_size == listed.size for name, listed in files.items())
+    except (OSError, ValueError):
+        return False
 
 
 def load(text: str) -> dict[str, Listed]:

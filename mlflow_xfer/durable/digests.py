@@ -1,16 +1,16 @@
-"""The identity of local data: sha256 of bytes, computed once per state of a file."""
+"""sha256 of files, computed once per state of a file, and of several digests."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from mlflow_xfer.durable.files import write_whole
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.home import home
 
@@ -74,17 +74,3 @@ def _computed(path: Path) -> str:
         while chunk := stream.read(CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that other processes see whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        os.replace(name, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(name)
-        raise

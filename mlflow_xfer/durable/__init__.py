@@ -1,0 +1,1 @@
+"""What outlives a crash: files that appear whole, manifests, locks, patience and heartbeats, one of each."""

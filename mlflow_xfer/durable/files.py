@@ -1,0 +1,102 @@
+"""Files and folders that other processes see whole or not at all.
+
+What is written grows beside its place under a name that ends in ``.partial``, and is renamed when it is done. A
+process that is killed leaves that neighbour behind: :func:`sweep` removes those that nobody writes to any more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+PARTIAL = ".partial"
+
+
+@contextmanager
+def whole_file(path: Path, *, forced: bool = False) -> Iterator[Path]:
+    """Where to write the file ``path``: it is put in place at the end, or removed if the writer fails.
+
+    A writer that gives up removes it itself: ``path`` then stays as it is.
+
+    Args:
+        forced: force the bytes to disk first, so that a power cut leaves no file that is cut short.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = _beside(path)
+    try:
+        yield partial
+        if partial.exists():
+            if forced:
+                with partial.open("rb") as file:
+                    os.fsync(file.fileno())
+            os.replace(partial, path)
+    finally:
+        with suppress(OSError):
+            partial.unlink()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write the file ``path``."""
+    with whole_file(path) as partial:
+        partial.write_bytes(content)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as JSON; floats keep every bit."""
+    write_whole(path, json.dumps(value, indent=1, sort_keys=True).encode())
+
+
+def write_once(path: Path, content: bytes) -> None:
+    """Write the file ``path`` unless it is there: of several processes one wins, with a whole file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = _beside(path)
+    partial.write_bytes(content)
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        pass
+    finally:
+        partial.unlink()
+
+
+@contextmanager
+def whole_folder(path: Path, *, replace: bool = True, mode: int = 0o777) -> Iterator[Path]:
+    """An empty folder to fill: it is put at ``path`` at the end, or removed if the writer fails.
+
+    Args:
+        replace: in the place of what is there; otherwise a folder that another process has put there stays.
+        mode: of the folder, less the umask.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = _beside(path)
+    partial.mkdir(mode=mode)
+    try:
+        yield partial
+        if replace:
+            shutil.rmtree(path, ignore_errors=True)
+        try:
+            os.replace(partial, path)
+        except OSError:
+            if replace or not path.is_dir():
+                raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def sweep(folder: Path, seconds: float) -> None:
+    """Remove files in ``folder`` that a writer left unfinished, untouched for so many seconds."""
+    for left in folder.glob(f".*{PARTIAL}"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > seconds:
+                left.unlink()
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name[:200]}.{uuid.uuid4().hex[:8]}{PARTIAL}")
