@@ -6,7 +6,9 @@ The verbs of the command line are functions of the same names; they are imported
 
 from __future__ import annotations
 
-__version__ = "0.1.0"
+from importlib import import_module
+
+from mlflow_xfer.version import __version__  # noqa: F401 (public)
 
 VERBS = (
     "pretrain",
@@ -31,9 +33,7 @@ VERBS = (
 
 def __getattr__(name: str):
     if name in VERBS:
-        from mlflow_xfer import api
-
-        return getattr(api, name)
+        return getattr(import_module(f"{__name__}.api"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1] / "mlflow_xfer"
@@ -38,13 +40,29 @@ ONLY_IN = {
 WITHOUT_TORCH = {"data", "scoring"}
 """Modules of a kind's folder that read no tensor."""
 
-BY_NAME = {"kinds.kind", "reporting", "searching.workers", "tasks.catalogue"}
+BY_NAME = {"", "kinds.kind", "reporting", "searching.workers", "tasks.catalogue"}
 """Modules that import others by name (``import_module``), where no statement shows it."""
+
+UNWOUND = {
+    "plugin.checkpoint_predictions",
+    "plugin.evaluator",
+    "scoring.accuracy",
+    "scoring.qa",
+    "scoring.retrieval",
+    "scoring.score",
+    "scoring.tagging",
+}
+"""Modules that are part of a circle."""
 
 
 def name_of(path: Path) -> str:
     """A module's name inside the package (``""`` for the package itself)."""
     return ".".join(part for part in path.relative_to(ROOT).with_suffix("").parts if part != "__init__")
+
+
+PACKAGE = ROOT.name
+FILES = sorted(ROOT.rglob("*.py"))
+MODULES = {f"{PACKAGE}.{name_of(path)}".rstrip(".") for path in FILES}
 
 
 def part(name: str) -> str:
@@ -58,33 +76,59 @@ def kind_folder(name: str) -> str:
     return rest.partition(".")[0] if first == "kinds" and name != "kinds.kind" else ""
 
 
-def imports(path: Path) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    """Everything in a module's text."""
+    return list(ast.walk(ast.parse(path.read_text("utf-8"))))
+
+
+def running(path: Path) -> Iterator[ast.AST]:
+    """Everything in a module's text but what only type checkers read."""
+    queue = nodes(path)[:1]
+    while queue:
+        node = queue.pop()
+        yield node
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            queue += node.orelse
+        else:
+            queue += ast.iter_child_nodes(node)
+
+
+def imports(found: Iterable[ast.AST]) -> set[str]:
+    """What these statements import: modules of this package where they are, else what they are taken from."""
+    names = set()
+    for node in found:
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module and not node.level, f"a relative import: {ast.unparse(node)}"
+            whole = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {name if name in MODULES else node.module for name in whole}
+    return names
 
 
-def inside(path: Path) -> set[str]:
-    """What a module imports of this package, named inside it."""
-    modules = {name_of(path) for path in ROOT.rglob("*.py")}
-    names = {name.removeprefix("mlflow_xfer.") for name in imports(path) if name.startswith("mlflow_xfer.")}
-    return names & modules - {"kinds"}
+def inside(found: Iterable[ast.AST]) -> set[str]:
+    """Which modules of this package these statements import, named inside it."""
+    return {name.removeprefix(PACKAGE).removeprefix(".") for name in imports(found) & MODULES}
+
+
+def calls(path: Path) -> Iterator[tuple[ast.Call, str]]:
+    """Each call in a module's text, with the last name of what is called."""
+    for node in nodes(path):
+        if isinstance(node, ast.Call):
+            yield node, ast.unparse(node.func).rpartition(".")[2]
 
 
 def test_imports_point_down():
     wrong, seen = [], 0
-    for path in sorted(ROOT.rglob("*.py")):
+    for path in FILES:
         mine = part(name_of(path))
         if not mine:
             continue
-        for name in inside(path):
+        for name in inside(nodes(path)):
             other = part(name)
             seen += 1
-            if other != mine and FLOOR[other] >= FLOOR[mine]:
+            if name and other != mine and FLOOR[other] >= FLOOR[mine]:
                 wrong.append(f"{name_of(path)} imports {name}")
     assert seen > 500
     assert not wrong, "\n".join(wrong)
@@ -93,29 +137,90 @@ def test_imports_point_down():
 def test_a_kind_is_reached_by_its_name_only():
     wrong = [
         f"{name_of(path)} imports {name}"
-        for path in ROOT.rglob("*.py")
-        for name in inside(path)
+        for path in FILES
+        for name in inside(nodes(path))
         if kind_folder(name) and kind_folder(name) != kind_folder(name_of(path))
     ]
     assert not wrong, "\n".join(wrong)
 
 
 def test_imports_by_name_are_listed():
+    by_name = ("import_module", "__import__")
+    assert {name_of(path) for path in FILES for _, called in calls(path) if called in by_name} == BY_NAME
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    """Late imports count; what stands under ``TYPE_CHECKING`` does not."""
+    graph = {name_of(path): inside(running(path)) for path in FILES}
+    assert sum(map(len, graph.values())) > 500
+    assert {name for name in graph if name in reached(name, graph)} <= UNWOUND
+
+
+def reached(start: str, graph: Mapping[str, set[str]]) -> set[str]:
+    """What a module imports, and what that imports, and so on."""
+    found: set[str] = set()
+    queue = list(graph[start])
+    while queue:
+        if (name := queue.pop()) not in found:
+            found.add(name)
+            queue += graph[name]
+    return found
+
+
+WHOLE = {"replace", "rename", "mkstemp", "mkdtemp", "NamedTemporaryFile"}
+"""Of ``os``, ``shutil``, ``tempfile`` and paths: what makes a file or folder appear whole."""
+
+
+def test_only_durable_writes_whole_files():
     found = {
         name_of(path)
-        for path in ROOT.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.Call)
-        and ast.unparse(node.func).split(".")[-1] in ("import_module", "__import__")
+        for path in FILES
+        for node, called in calls(path)
+        if called in WHOLE
+        and (
+            ast.unparse(node.func).startswith(("os.", "shutil.", "tempfile."))
+            or (len(node.args) == 1 and not node.keywords and not isinstance(node.args[0], ast.Constant))
+        )
     }
-    assert found == BY_NAME
+    assert found == {"durable.files"}
+
+
+def test_only_durable_locks_files():
+    assert {name_of(path) for path in FILES if "filelock" in imports(nodes(path))} == {"durable.locks"}
+
+
+def test_only_durable_retries_and_polls():
+    """A loop that sleeps: one repeats a call that failed, one looks again; a worker waits for its next trial."""
+    found = [
+        f"{name_of(path)}.{function.name}"
+        for path in FILES
+        for function in nodes(path)
+        if isinstance(function, ast.FunctionDef)
+        for loop in ast.walk(function)
+        if isinstance(loop, ast.While | ast.For)
+        and any(
+            isinstance(node, ast.Call) and ast.unparse(node.func) == "time.sleep" for node in ast.walk(loop)
+        )
+    ]
+    assert sorted(found) == ["durable.patience.awaited", "durable.patience.retried", "searching.loop.work"]
+
+
+def test_only_durable_beats():
+    """A loop that goes on until an event is set."""
+    found = {
+        name_of(path)
+        for path in FILES
+        for node in nodes(path)
+        if isinstance(node, ast.While) and ".wait(" in ast.unparse(node.test)
+    }
+    assert found == {"durable.heartbeat"}
 
 
 def test_heavy_libraries_stay_where_they_belong():
     wrong, seen = [], 0
-    for path in ROOT.rglob("*.py"):
+    for path in FILES:
         name = name_of(path)
-        for library in {found.partition(".")[0] for found in imports(path)} & set(ONLY_IN):
+        for library in {found.partition(".")[0] for found in imports(nodes(path))} & set(ONLY_IN):
             seen += 1
             tensorless = library == "torch" and kind_folder(name) and name.split(".")[-1] in WITHOUT_TORCH
             if part(name) not in ONLY_IN[library] or tensorless:
@@ -125,4 +230,4 @@ def test_heavy_libraries_stay_where_they_belong():
 
 
 def test_every_part_has_a_floor():
-    assert {part(name_of(path)) for path in ROOT.rglob("*.py")} - {""} <= set(FLOOR)
+    assert {part(name_of(path)) for path in FILES} - {""} <= set(FLOOR)

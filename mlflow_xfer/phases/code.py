@@ -42,6 +42,7 @@ LEFT_OUT = (
     "registry",
     "errors",
     "home",
+    "version",
     "phases.phase",
 )
 

@@ -22,6 +22,7 @@ from mlflow_xfer.reporting.hypertext import Raw, element, text
 from mlflow_xfer.reporting.verdict import REGISTERED
 from mlflow_xfer.stats.estimate import THESE
 from mlflow_xfer.stats.typology import PRIMARY
+from mlflow_xfer.version import __version__
 
 SCHEMA = 1
 STYLE = Path(__file__).with_name("page.css")
@@ -222,8 +223,6 @@ def _default_commands() -> list[str]:
 
 @lru_cache(maxsize=1)
 def _versions() -> dict[str, str]:
-    from mlflow_xfer import __version__
-
     found = {"mlflow-xfer": __version__, "Python": platform.python_version()}
     return found | {name: metadata.version(name) for name in ("numpy", "pandas", "scipy")}
 

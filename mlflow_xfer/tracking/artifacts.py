@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mlflow_xfer.tracking.store import Store
+    from mlflow_xfer.tracking.session import Session
 
 
-def read(store: Store, location: str, path: str) -> bytes | None:
+def read(store: Session, location: str, path: str) -> bytes | None:
     """The bytes of the file ``path`` under the artifact location of a run or model; None if there is none."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
@@ -27,7 +27,7 @@ def read(store: Store, location: str, path: str) -> bytes | None:
     return store.ask(download)
 
 
-def exists(store: Store, location: str, path: str) -> bool:
+def exists(store: Session, location: str, path: str) -> bool:
     """Whether there is a file or folder ``path`` under the artifact location."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 

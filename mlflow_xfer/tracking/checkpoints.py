@@ -21,7 +21,7 @@ from mlflow_xfer.durable.files import whole_folder
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.home import home
 from mlflow_xfer.tracking import artifacts, endpoint, flavour, names, published
-from mlflow_xfer.tracking.store import Store
+from mlflow_xfer.tracking.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ _HARMLESS = frozenset({"registered_model_meta"})  # MLflow adds it on registerin
 
 
 def publish(
-    store: Store,
+    store: Session,
     run_id: str,
     directory: str | Path,
     *,
@@ -71,12 +71,12 @@ def publish(
     return model.model_id
 
 
-def intact(store: Store, reference: str) -> bool:
+def intact(store: Session, reference: str) -> bool:
     """Whether the checkpoint is finished and as published; see :func:`damage`."""
     return not damage(store, reference)
 
 
-def damage(store: Store, reference: str) -> str:
+def damage(store: Session, reference: str) -> str:
     """What is wrong with the checkpoint; empty if nothing is.
 
     Artifacts on this machine are compared by digest, remote ones by name and size without copying
@@ -95,7 +95,7 @@ def damage(store: Store, reference: str) -> str:
     return _remote_faults(store, model, files)
 
 
-def fetch(store: Store, reference: str) -> Path:
+def fetch(store: Session, reference: str) -> Path:
     """The checkpoint's folder on this machine, verified by digest; to be read only.
 
     Artifacts that lie on this machine are used where they are, others are kept under
@@ -131,7 +131,7 @@ def fetch(store: Store, reference: str) -> Path:
 
 
 def _upload(
-    store: Store, run_id: str, model_id: str, directory: Path, files: Mapping[str, manifest.Listed]
+    store: Session, run_id: str, model_id: str, directory: Path, files: Mapping[str, manifest.Listed]
 ) -> str:
     """Upload the checkpoint, what makes it loadable, and last the manifest; returns the manifest's sha256."""
     with tempfile.TemporaryDirectory() as folder:
@@ -152,7 +152,7 @@ def _upload(
 
 
 def _download(
-    store: Store, model: Any, files: Mapping[str, manifest.Listed], folder: Path, reference: str
+    store: Session, model: Any, files: Mapping[str, manifest.Listed], folder: Path, reference: str
 ) -> None:
     """Download and verify: readers see all of ``folder`` or nothing."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -173,7 +173,7 @@ def _download(
             raise _damaged(reference, "; ".join(found))
 
 
-def _remote_faults(store: Store, model: Any, files: Mapping[str, manifest.Listed]) -> str:
+def _remote_faults(store: Session, model: Any, files: Mapping[str, manifest.Listed]) -> str:
     """What a remote store's listing shows to be missing or of another size; empty if nothing."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
@@ -200,7 +200,7 @@ def _publishable(directory: Path) -> dict[str, manifest.Listed]:
     return files
 
 
-def _earlier(store: Store, run_id: str, files: Mapping[str, manifest.Listed]) -> str | None:
+def _earlier(store: Session, run_id: str, files: Mapping[str, manifest.Listed]) -> str | None:
     """The run's finished model if it holds ``files`` and is intact; any other of its models is deleted."""
     kept = None
     for model in published.of_run(store, run_id):
@@ -216,7 +216,7 @@ def _earlier(store: Store, run_id: str, files: Mapping[str, manifest.Listed]) ->
     return kept
 
 
-def _link(store: Store, run_id: str, model_id: str, step: int) -> None:
+def _link(store: Session, run_id: str, model_id: str, step: int) -> None:
     """Make the model an output of the run and note its id there; may be repeated."""
     from mlflow.entities import LoggedModelOutput
 

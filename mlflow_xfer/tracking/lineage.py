@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tracking.runs import RunView
-from mlflow_xfer.tracking.store import Store
+from mlflow_xfer.tracking.session import Session
 
 _GROUPS = ("transfer", "condition", "search", "trial", "study")
 _RELATIONS = {"result": "result of", "input": "made from", "part": "consists of", "base": "starts from"}
@@ -48,7 +48,7 @@ class Node:
         return found
 
 
-def lineage(store: Store, run_id: str) -> Node:
+def lineage(store: Session, run_id: str) -> Node:
     """The tree of what ``run_id`` came from; raises :class:`XferError` if there is no such run."""
     return _node(store, store.get(run_id), "", {}, ())
 
@@ -71,7 +71,9 @@ def text(node: Node) -> str:
     return "\n".join(lines)
 
 
-def _node(store: Store, run: RunView, relation: str, known: dict[str, Node], above: tuple[str, ...]) -> Node:
+def _node(
+    store: Session, run: RunView, relation: str, known: dict[str, Node], above: tuple[str, ...]
+) -> Node:
     if run.run_id in above:  # tags can be edited by hand; a circle must end somewhere
         return Node(relation, run, f"{_title(run)} (circular)")
     if run.run_id in known:
@@ -93,7 +95,9 @@ def _node(store: Store, run: RunView, relation: str, known: dict[str, Node], abo
     return node
 
 
-def _follow(store: Store, run_id: str, relation: str, known: dict[str, Node], above: tuple[str, ...]) -> Node:
+def _follow(
+    store: Session, run_id: str, relation: str, known: dict[str, Node], above: tuple[str, ...]
+) -> Node:
     try:
         return _node(store, store.get(run_id), relation, known, above)
     except XferError as error:

@@ -13,14 +13,14 @@ from mlflow_xfer.tracking import artifacts
 from mlflow_xfer.tracking.references import run_of
 
 if TYPE_CHECKING:
-    from mlflow_xfer.tracking.store import Store
+    from mlflow_xfer.tracking.session import Session
 
 NAME = "model"
 DIGEST_TAG = "xfer.manifest"  # on the LoggedModel: sha256 of its manifest file
 _MODEL = re.compile(r"(?:models:/)?(m-[0-9a-f]{32})/?")
 
 
-def find(store: Store, reference: str) -> Any | None:
+def find(store: Session, reference: str) -> Any | None:
     """The READY LoggedModel behind ``reference``; None if there is none.
 
     Args:
@@ -41,7 +41,7 @@ def find(store: Store, reference: str) -> Any | None:
     return next(finished, None)
 
 
-def of_run(store: Store, run_id: str) -> list:
+def of_run(store: Session, run_id: str) -> list:
     """All LoggedModels called ``model`` of a run, finished or not, newest first."""
     experiment = store.get(run_id).experiment_id
     query = f"source_run_id = '{run_id}' AND name = '{NAME}'"
@@ -49,7 +49,7 @@ def of_run(store: Store, run_id: str) -> list:
     return list(store.ask(lambda: store.client.search_logged_models([experiment], query, order_by=order)))
 
 
-def manifest_of(store: Store, model: Any) -> dict[str, manifest.Listed]:
+def manifest_of(store: Session, model: Any) -> dict[str, manifest.Listed]:
     """The files that a model was published with.
 
     Raises:

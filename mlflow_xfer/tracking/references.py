@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.tracking.store import Store
+from mlflow_xfer.tracking.session import Session
 
 RUN_ID = re.compile(r"[0-9a-f]{32}")
 _RUN_URI = re.compile(r"runs:/([0-9a-f]{32})(?:/.*)?")
@@ -13,7 +13,7 @@ _MODEL_ID = re.compile(r"models:/(m-[0-9a-f]{32})/?")
 _REGISTERED = re.compile(r"models:/([^/@]+)(?:/([^/@]+)|@([^/@]+))/?")
 
 
-def run_of(store: Store, reference: str) -> str:
+def run_of(store: Session, reference: str) -> str:
     """The id of the run behind a run id, ``runs:/…``,
     ``models:/<model id>`` or ``models:/<name>/<version>`` (or ``@alias``).
 

@@ -9,10 +9,10 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.tracking.checkpoints import MODEL_TAG
 
 if TYPE_CHECKING:
-    from mlflow_xfer.tracking.store import Store
+    from mlflow_xfer.tracking.session import Session
 
 
-def register(store: Store, run_id: str, name: str, tags: Mapping[str, str], description: str = "") -> str:
+def register(store: Session, run_id: str, name: str, tags: Mapping[str, str], description: str = "") -> str:
     """Register the run's checkpoint as the next version of ``name``; returns ``models:/<name>/<version>``.
 
     A version that holds this very checkpoint is taken as it is.

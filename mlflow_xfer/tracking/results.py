@@ -16,7 +16,7 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.tracking import runs as runs_module
 from mlflow_xfer.tracking.references import run_of
 from mlflow_xfer.tracking.runs import RunView
-from mlflow_xfer.tracking.store import Store
+from mlflow_xfer.tracking.session import Session
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +58,7 @@ TOLD_APART = {
 
 
 def results(
-    store: Store, asked: Sequence[str] = (), *, filter: str = "", details: bool = True
+    store: Session, asked: Sequence[str] = (), *, filter: str = "", details: bool = True
 ) -> pd.DataFrame:
     """Per-language scores of the evaluations behind runs, in the columns ``COLUMNS``.
 
@@ -110,7 +110,7 @@ def results(
     return frame[[*first, *(c for c in frame if c not in first)]]
 
 
-def _finished(store: Store, condition: str) -> list[RunView]:
+def _finished(store: Session, condition: str) -> list[RunView]:
     from mlflow.exceptions import MlflowException
 
     try:
@@ -121,7 +121,7 @@ def _finished(store: Store, condition: str) -> list[RunView]:
         ) from error
 
 
-def _named(store: Store, every: Mapping[str, RunView], name: str) -> RunView:
+def _named(store: Session, every: Mapping[str, RunView], name: str) -> RunView:
     by_name = [run for run in every.values() if run.name == name]
     if len(by_name) > 1:
         listed = ", ".join(run.run_id for run in by_name[:5])
@@ -135,7 +135,7 @@ def _named(store: Store, every: Mapping[str, RunView], name: str) -> RunView:
     return every[run_id]
 
 
-def _own(every: Mapping[str, RunView], store: Store) -> list[RunView]:
+def _own(every: Mapping[str, RunView], store: Session) -> list[RunView]:
     return [run for run in every.values() if run.experiment_id == store.experiment_id]
 
 
@@ -247,7 +247,7 @@ def _tell_apart(facts: list[dict[str, Any]]) -> None:
                 member["condition"] = f"{name} ({', '.join(said)})"
 
 
-def _tables(store: Store, chosen: Sequence[RunView]) -> list[list[Mapping[str, Any]] | None]:
+def _tables(store: Session, chosen: Sequence[RunView]) -> list[list[Mapping[str, Any]] | None]:
     from mlflow_xfer.tracking import artifacts
 
     def read(run: RunView) -> list[Mapping[str, Any]] | None:
@@ -274,7 +274,7 @@ def _from_metrics(run: RunView) -> list[dict[str, Any]]:
     ]
 
 
-def costs(store: Store, run_ids: Sequence[str]) -> pd.DataFrame:
+def costs(store: Session, run_ids: Sequence[str]) -> pd.DataFrame:
     """What training behind evaluations cost:
     columns run_id, phase, name, steps, tokens, seconds; each phase once.
     """

@@ -7,12 +7,12 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mlflow_xfer.tracking import artifacts, versions
+from mlflow_xfer.tracking import artifacts, checkpoints, versions
 from mlflow_xfer.tracking.names import text
 from mlflow_xfer.tracking.runs import RunView
 
 if TYPE_CHECKING:
-    from mlflow_xfer.tracking.store import Store
+    from mlflow_xfer.tracking.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ ARTIFACTS_TAG = (
 _COMPARED = 20  # earlier runs whose spec is read to find the closest
 
 
-def find_phase(store: Store, spec_hash: str, code_hash: str | None) -> str | None:
+def find_phase(store: Session, spec_hash: str, code_hash: str | None) -> str | None:
     """The oldest FINISHED phase run with these hashes whose artifacts are intact, in any experiment.
 
     Failed, running and deleted runs do not count, nor do runs of deleted experiments.
@@ -42,10 +42,8 @@ def find_phase(store: Store, spec_hash: str, code_hash: str | None) -> str | Non
     return None
 
 
-def missing(store: Store, run: RunView) -> str:
+def missing(store: Session, run: RunView) -> str:
     """What a finished phase run no longer has of what it promised in ``xfer.artifacts``; empty if nothing."""
-    from mlflow_xfer.tracking import checkpoints
-
     promised = [name for name in run.tags.get(ARTIFACTS_TAG, "").split(",") if name]
     if checkpoints.NAME in promised or checkpoints.MODEL_TAG in run.tags:
         fault = checkpoints.damage(store, run.run_id)
@@ -57,7 +55,7 @@ def missing(store: Store, run: RunView) -> str:
     return ""
 
 
-def near_misses(store: Store, spec: Mapping[str, Any], code_hash: str | None = None) -> str:
+def near_misses(store: Session, spec: Mapping[str, Any], code_hash: str | None = None) -> str:
     """What differed in the closest earlier finished phase run of the same phase; empty if there is none.
 
     Fields come from ``spec.json`` (else ``params.json``), library versions from tags. One line.
@@ -96,7 +94,7 @@ def differences(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
     return found
 
 
-def _spec(store: Store, run: RunView) -> dict | None:
+def _spec(store: Session, run: RunView) -> dict | None:
     for name in (SPEC_FILE, "params.json"):
         body = artifacts.read(store, run.artifact_uri, name)
         if body:

@@ -1,30 +1,25 @@
-"""One tracking store and experiment: opening it, runs, and what is logged into them.
+"""One tracking store and experiment: opening it, the runs made in it, and which of them can be used again.
 
-Only explicit run ids and an ``MlflowClient`` are used, never MLflow's active run: that one is global
-to a process and belongs to whoever called us. Calls whose answer is needed (creating a run, looking
-one up) wait for the store; what is logged (:class:`Recorder`) is queued and never waits.
+Calls whose answer is needed (creating a run, looking one up: :class:`Session`) wait for the store; what is
+logged (:class:`Recorder`) is queued and never waits.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import uuid
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Mapping
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.tracking import artifacts, endpoint, links, names, reuse, runs, versions
+from mlflow_xfer.tracking import names, opening, reuse, runs, versions
 from mlflow_xfer.tracking.delivery import OPENED_TAG
 from mlflow_xfer.tracking.ledger import Ledger
 from mlflow_xfer.tracking.recorder import Recorder, now
-from mlflow_xfer.tracking.runs import RunView
+from mlflow_xfer.tracking.session import Session
 from mlflow_xfer.tracking.spool import Spool
+from mlflow_xfer.tracking.sync import replay
 from mlflow_xfer.tracking.writer import Writer
-
-T = TypeVar("T")
-log = logging.getLogger(__name__)
 
 DEFAULT_EXPERIMENT = "mlflow-xfer"
 _RANDOM_NAME = re.compile(r"[a-z]+-[a-z]+-\d{1,4}")  # what MLflow calls a run that nobody named
@@ -32,13 +27,12 @@ _CREATION_TAG = "xfer.creation"  # unique to one call of `start`
 _ENDED = ("FINISHED", "FAILED", "KILLED")
 
 
-class Store(Recorder):
+class Store(Session, Recorder):
     """An open tracking store. Make one with :meth:`open`, end with :meth:`close`."""
 
     def __init__(self, client, uri: str, experiment_id: str):
-        super().__init__(Writer(client, Spool.create(uri)))
-        self.client, self.uri, self.experiment_id = client, uri, experiment_id
-        self._experiment_of: dict[str, str] = {}
+        Session.__init__(self, client, uri, experiment_id)
+        Recorder.__init__(self, Writer(client, Spool.create(uri)))
         self._opened: dict[str, str] = {}  # run -> the OPENED_TAG that this process set
         self.leases = True  # across machines, see lease.py; off once the store has refused them
         self.ledger: Ledger | None = None
@@ -56,9 +50,6 @@ class Store(Recorder):
             XferError: unreachable within 30 s (exit code 75); a folder store, a deleted experiment or
                 artifacts that cannot be written (exit code 2).
         """
-        from mlflow_xfer.tracking import opening
-        from mlflow_xfer.tracking.sync import replay
-
         client, uri, experiment_id = opening.connect(experiment, DEFAULT_EXPERIMENT, probe)
         if sync:
             replay(client, uri)
@@ -152,62 +143,7 @@ class Store(Recorder):
         position = self._put("finish", run_id, status=status, opened=self._opened.get(run_id))
         return self.writer.flush(position, patience)
 
-    # --- look-ups: wait for the store -------------------------------------------------------------
-
-    def get(self, run_id: str) -> RunView:
-        """The run; raises :class:`XferError` if the store has none of that id."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            run = runs.view(self.ask(lambda: self.client.get_run(run_id)))
-        except MlflowException as error:
-            raise XferError(
-                f"No run {run_id!r} in {names.redact(self.uri)}.", "Check the id and MLFLOW_TRACKING_URI."
-            ) from error
-        self._experiment_of[run.run_id] = run.experiment_id
-        return run
-
-    def search(
-        self,
-        tags: Mapping[str, str],
-        *,
-        status: str | None = None,
-        everywhere: bool = True,
-        newest_first: bool = False,
-        limit: int | None = None,
-    ) -> list[RunView]:
-        """Runs with these tags, oldest first, in all experiments or only this one; deleted ones never."""
-        order = "DESC" if newest_first else "ASC"
-        ids = None if everywhere else [self.experiment_id]
-        return self.ask(
-            lambda: runs.search(
-                self.client,
-                runs.condition(tags, status),
-                experiment_ids=ids,
-                order_by=[f"attributes.start_time {order}"],
-                limit=limit,
-            )
-        )
-
-    def last_steps(self, run_id: str) -> dict[str, int]:
-        """The last step of each metric that the run has."""
-        names_ = self.get(run_id).metrics
-        return {
-            name: max(
-                point.step
-                for point in self.ask(lambda name=name: self.client.get_metric_history(run_id, name))
-            )
-            for name in names_
-        }
-
-    def children(self, run_id: str) -> list[RunView]:
-        """Runs that ``run_id`` launched, oldest first."""
-        return self.search({"mlflow.parentRunId": run_id})
-
-    def read_artifact(self, run_id: str, path: str) -> str | None:
-        """The text of one of the run's artifacts; None if there is none."""
-        found = artifacts.read(self, self.get(run_id).artifact_uri, path)
-        return None if found is None else found.decode()
+    # --- reuse --------------------------------------------------------------------------------
 
     def find_phase(self, spec_hash: str, code_hash: str | None) -> str | None:
         """The oldest finished phase run with these hashes and intact artifacts; see :mod:`reuse`."""
@@ -217,28 +153,11 @@ class Store(Recorder):
         """What differed in the closest earlier phase run; see :mod:`reuse`."""
         return reuse.near_misses(self, spec, code_hash)
 
-    def link(self, run_id: str) -> str:
-        """Where to see the run; where no server runs, also the command that opens the UI."""
-        if run_id not in self._experiment_of:
-            try:
-                self.get(run_id)
-            except XferError:
-                self._experiment_of[run_id] = self.experiment_id
-        return links.shown(self.uri, links.run(self.uri, self._experiment_of[run_id], run_id))
-
-    def runs_link(self, **wanted: str) -> str:
-        """Where to see the experiment's runs; arguments as :func:`links.runs`."""
-        return links.shown(self.uri, links.runs(self.uri, self.experiment_id, **wanted))
-
     def __enter__(self) -> Store:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def ask(self, call: Callable[[], T]) -> T:
-        """``call()`` with patience for a store that is away."""
-        return endpoint.patiently(call, self.uri, log.warning)
 
 
 def run_of_environment() -> str | None:

@@ -6,6 +6,8 @@ import platform
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
+from mlflow_xfer.version import __version__
+
 PREFIX = "xfer.version."
 _PACKAGES = (
     "torch",
@@ -22,8 +24,6 @@ _PACKAGES = (
 @cache
 def tags() -> dict[str, str]:
     """``xfer.version.<package>`` of what is installed; reads metadata, imports nothing."""
-    from mlflow_xfer import __version__
-
     found = {PREFIX + "mlflow_xfer": __version__, PREFIX + "python": platform.python_version()}
     for package in _PACKAGES:
         try:

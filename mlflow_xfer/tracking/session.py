@@ -1,0 +1,104 @@
+"""A connection to one tracking store and experiment: asking it, and looking runs up.
+
+Only explicit run ids and an ``MlflowClient`` are used, never MLflow's active run: that one is global
+to a process and belongs to whoever called us. Every call here waits for the store.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.tracking import artifacts, endpoint, links, names, runs
+from mlflow_xfer.tracking.runs import RunView
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+class Session:
+    """An open tracking store, to be read.
+
+    Attributes:
+        client: an ``MlflowClient`` of it.
+        uri: its tracking URI.
+        experiment_id: the experiment that new runs go into.
+    """
+
+    def __init__(self, client: Any, uri: str, experiment_id: str):
+        self.client, self.uri, self.experiment_id = client, uri, experiment_id
+        self._experiment_of: dict[str, str] = {}
+
+    def ask(self, call: Callable[[], T]) -> T:
+        """``call()`` with patience for a store that is away."""
+        return endpoint.patiently(call, self.uri, log.warning)
+
+    def get(self, run_id: str) -> RunView:
+        """The run; raises :class:`XferError` if the store has none of that id."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            run = runs.view(self.ask(lambda: self.client.get_run(run_id)))
+        except MlflowException as error:
+            raise XferError(
+                f"No run {run_id!r} in {names.redact(self.uri)}.", "Check the id and MLFLOW_TRACKING_URI."
+            ) from error
+        self._experiment_of[run.run_id] = run.experiment_id
+        return run
+
+    def search(
+        self,
+        tags: Mapping[str, str],
+        *,
+        status: str | None = None,
+        everywhere: bool = True,
+        newest_first: bool = False,
+        limit: int | None = None,
+    ) -> list[RunView]:
+        """Runs with these tags, oldest first, in all experiments or only this one; deleted ones never."""
+        order = "DESC" if newest_first else "ASC"
+        ids = None if everywhere else [self.experiment_id]
+        return self.ask(
+            lambda: runs.search(
+                self.client,
+                runs.condition(tags, status),
+                experiment_ids=ids,
+                order_by=[f"attributes.start_time {order}"],
+                limit=limit,
+            )
+        )
+
+    def last_steps(self, run_id: str) -> dict[str, int]:
+        """The last step of each metric that the run has."""
+        names_ = self.get(run_id).metrics
+        return {
+            name: max(
+                point.step
+                for point in self.ask(lambda name=name: self.client.get_metric_history(run_id, name))
+            )
+            for name in names_
+        }
+
+    def children(self, run_id: str) -> list[RunView]:
+        """Runs that ``run_id`` launched, oldest first."""
+        return self.search({"mlflow.parentRunId": run_id})
+
+    def read_artifact(self, run_id: str, path: str) -> str | None:
+        """The text of one of the run's artifacts; None if there is none."""
+        found = artifacts.read(self, self.get(run_id).artifact_uri, path)
+        return None if found is None else found.decode()
+
+    def link(self, run_id: str) -> str:
+        """Where to see the run; where no server runs, also the command that opens the UI."""
+        if run_id not in self._experiment_of:
+            try:
+                self.get(run_id)
+            except XferError:
+                self._experiment_of[run_id] = self.experiment_id
+        return links.shown(self.uri, links.run(self.uri, self._experiment_of[run_id], run_id))
+
+    def runs_link(self, **wanted: str) -> str:
+        """Where to see the experiment's runs; arguments as :func:`links.runs`."""
+        return links.shown(self.uri, links.runs(self.uri, self.experiment_id, **wanted))
