@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mlflow_xfer import params
+from mlflow_xfer import markdown, params
 
 ENTRY_POINTS = {
     "main": "transfer",
@@ -63,28 +63,26 @@ def parameter_table() -> str:
         for name, field in shape.model_fields.items():
             if name != "scoped":
                 fields.setdefault(name, (field, []))[1].append(verb)
-    rows = ["| parameter | verbs | accepted | default | meaning |", "|---|---|---|---|---|"]
-    for name, (field, verbs) in fields.items():
-        cells = [
+    rows = [
+        (
             f"`{name}`",
             ", ".join(verbs),
             params.accepted_by(field),
             f"`{params.typed(field.get_default(call_default_factory=True))}`",
             field.description,
-        ]
-        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(rows)
+        )
+        for name, (field, verbs) in fields.items()
+    ]
+    return markdown.table(("parameter", "verbs", "accepted", "default", "meaning"), rows)
 
 
 def verb_table() -> str:
-    rows = ["| verb | MLproject entry point | what it does |", "|---|---|---|"]
     entry_of = {verb: entry for entry, verb in ENTRY_POINTS.items()}
     entries = {verb: f"`-e {entry_of[verb]}`" if verb in entry_of else "" for verb in params.VERBS}
-    rows += [
-        f"| `mlflow-xfer {verb}` | {entries[verb]} | {params.about(shape)} |"
-        for verb, shape in params.VERBS.items()
+    rows = [
+        (f"`mlflow-xfer {verb}`", entries[verb], params.about(shape)) for verb, shape in params.VERBS.items()
     ]
-    return "\n".join(rows)
+    return markdown.table(("verb", "MLproject entry point", "what it does"), rows)
 
 
 TABLES = {"verbs": verb_table, "parameters": parameter_table}

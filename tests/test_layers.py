@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1] / "mlflow_xfer"
 
 FLOORS = (
-    {"version", "errors", "home"},
+    {"version", "markdown", "errors", "home"},
     {"durable", "registry", "proportions"},
     {"languages", "kinds.kind"},
     {"params"},
@@ -214,6 +215,17 @@ def test_only_durable_beats():
         if isinstance(node, ast.While) and ".wait(" in ast.unparse(node.test)
     }
     assert found == {"durable.heartbeat"}
+
+
+def test_only_one_module_writes_tables():
+    found = {
+        name_of(path)
+        for path in FILES
+        for node in nodes(path)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "---" in node.value
+        if not re.search("<!--", node.value)
+    }
+    assert found == {"markdown"}
 
 
 def test_heavy_libraries_stay_where_they_belong():

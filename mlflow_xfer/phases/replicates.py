@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlflow_xfer.markdown import table
 from mlflow_xfer.phases import overlaps, record
 from mlflow_xfer.phases.plan import Plan, Transfer
 from mlflow_xfer.scoring.suite import totals
@@ -347,23 +348,29 @@ def described(rows: Rows, metrics: Mapping[str, float], overlap: Mapping[str, st
         f"**selected/avg {metrics['selected/avg']:.1f}**",
         "",
         *said,
-        "| task | languages | mean | en | others | majority | chance |",
-        "|---|---|---|---|---|---|---|",
     ]
+    body = []
     for task in dict.fromkeys(row["task"] for row in rows):
         mine = [row for row in rows if row["task"] == task]
         others = [row["score"] for row in mine if row["language"] != "en"]
         english = [row["score"] for row in mine if row["language"] == "en"]
         cells = [
+            task,
+            len(mine),
             mean([r["score"] for r in mine]),
             mean(english),
             mean(others),
             mean([r["majority"] for r in mine]),
             mean([r["chance"] for r in mine]),
         ]
-        lines.append(f"| {task} | {len(mine)} | " + " | ".join(cells) + " |")
+        body.append(cells)
+    head = ("task", "languages", "mean", "en", "others", "majority", "chance")
     return "\n".join(
-        [*lines, *(f"\nOverlap: {line}" for line in overlap.get(overlaps.DETAILS, "").splitlines())]
+        [
+            *lines,
+            table(head, body),
+            *(f"\nOverlap: {line}" for line in overlap.get(overlaps.DETAILS, "").splitlines()),
+        ]
     )
 
 

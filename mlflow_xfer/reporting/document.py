@@ -15,9 +15,10 @@ from typing import Any
 import pandas as pd
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.markdown import plain
 from mlflow_xfer.reporting import sections
 from mlflow_xfer.reporting.analysis import Analysis, analyse, differences_table
-from mlflow_xfer.reporting.exports import export, latex_table, markdown, markdown_table
+from mlflow_xfer.reporting.exports import export, latex_table, markdown_table
 from mlflow_xfer.reporting.hypertext import Raw, element, text
 from mlflow_xfer.reporting.verdict import REGISTERED
 from mlflow_xfer.stats.estimate import THESE
@@ -167,8 +168,8 @@ def verdict(analysis: Analysis) -> dict[str, Any]:
 
 def description(analysis: Analysis, short: pd.DataFrame) -> str:
     """The short form, in markdown, for the description of the parent run."""
-    head = [f"**{markdown(analysis.question)}**", ""] if analysis.question else []
-    said = [markdown(text) for text in sections.answer_texts(analysis)]
+    head = [f"**{plain(analysis.question)}**", ""] if analysis.question else []
+    said = [plain(text) for text in sections.answer_texts(analysis)]
     return "\n".join(
         [*head, *said, "", markdown_table(short.head(10)), "Whole report: artifact `report.html`.", ""]
     )

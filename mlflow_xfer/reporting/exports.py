@@ -10,6 +10,7 @@ import pandas as pd
 
 from mlflow_xfer.durable.files import whole_file
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.markdown import plain, table
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 LATEX = {
@@ -39,13 +40,6 @@ def safe(value: object) -> object:
 def latex(value: object) -> str:
     """Text with LaTeX's special characters escaped."""
     return "".join(LATEX.get(c, c if ord(c) >= 32 else " ") for c in str(value))
-
-
-def markdown(value: object) -> str:
-    """Text for a markdown table cell or paragraph: no markup of its own, no HTML, one line."""
-    text = " ".join(str(value).split())
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join("\\" + c if c in "\\`*_[]|#~$" else c for c in text)
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
@@ -120,10 +114,6 @@ def latex_table(frame: pd.DataFrame, caption: str, label: str) -> str:
 def markdown_table(frame: pd.DataFrame) -> str:
     """A pipe table; texts are escaped, numbers have one decimal and are aligned right."""
     numeric = [pd.api.types.is_numeric_dtype(frame[c]) for c in frame]
-    lines = [
-        "| " + " | ".join(markdown(c) for c in frame) + " |",
-        "|" + "|".join("---:" if n else "---" for n in numeric) + "|",
-    ]
-    for row in frame.itertuples(index=False):
-        lines.append("| " + " | ".join(markdown(number(v)) for v in row) + " |")
-    return "\n".join(lines) + "\n"
+    rows = ([plain(number(value)) for value in row] for row in frame.itertuples(index=False))
+    right = [place for place, n in enumerate(numeric) if n]
+    return table([plain(column) for column in frame], rows, right) + "\n"

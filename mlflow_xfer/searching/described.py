@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from mlflow_xfer.markdown import table
 from mlflow_xfer.phases.estimate import amount
 from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, WORSE, points
 from mlflow_xfer.searching.choosing import Contribution, contributions
@@ -36,6 +37,7 @@ from mlflow_xfer.stats.estimate import Estimate
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mlflow_xfer.searching.space import Space
     from mlflow_xfer.tracking.store import Store
 
 VERDICTS = {BETTER: "better", WORSE: "worse", EQUIVALENT: "equivalent within {margin} points"}
@@ -239,25 +241,29 @@ def answer(command: Command, found: Confirmation) -> str:
 def confirmed_table(found: Confirmation) -> str:
     if not found.winners:
         return ""
-    lines = [
+    about = (
+        "Differences to the baseline in points: as the search saw them (selected), denoised "
+        "(estimated), and on fresh seeds (confirmed)."
+    )
+    head = (
+        "candidate",
+        "selected, dev",
+        "estimated, dev",
+        "confirmed, dev",
+        "confirmed, test",
+        "joint 95 % interval",
+        "verdict",
+    )
+    rows = [
         (
-            "Differences to the baseline in points: as the search saw them (selected), denoised "
-            "(estimated), and on fresh seeds (confirmed)."
-        ),
-        "",
-        (
-            "| candidate | selected, dev | estimated, dev | confirmed, dev | confirmed, test | joint 95 % "
-            "interval | verdict |"
-        ),
-        "|---|---|---|---|---|---|---|",
-    ]
-    for w in found.winners:
-        lines.append(
-            f"| {w.candidate.label} | {points(w.selected, True)} | {points(w.estimate, True)} | "
-            f"{points(w.dev.estimate, True)} | {points(w.test.estimate, True)} | {points(w.test.low, True)} "
-            f"… {points(w.test.high, True)} | {w.contrast.verdict} |"
+            w.candidate.label,
+            *(points(value, True) for value in (w.selected, w.estimate, w.dev.estimate, w.test.estimate)),
+            f"{points(w.test.low, True)} … {points(w.test.high, True)}",
+            w.contrast.verdict,
         )
-    return "\n".join(lines)
+        for w in found.winners
+    ]
+    return f"{about}\n\n{table(head, rows)}"
 
 
 def leaders(command: Command, study: optuna.Study) -> str:
@@ -267,46 +273,46 @@ def leaders(command: Command, study: optuna.Study) -> str:
         return ""
     names = command.params.objective
     best = sorted(taken, key=lambda t: -t.values[0])[:LEADERS]
-    lines = [
-        (
-            f"The best {len(best)} of {len(taken)} finished trials, by {names[0]} (selected scores are too "
-            "good: see confirmed)."
-        ),
-        "",
-        f"| trial | candidate | {' | '.join(names)} |",
-        "|---|---|" + "---|" * len(names),
+    about = (
+        f"The best {len(best)} of {len(taken)} finished trials, by {names[0]} (selected scores are too "
+        "good: see confirmed)."
+    )
+    rows = [
+        (f"t{trial.number:03d}", _label(trial, command.space), *(points(value) for value in trial.values))
+        for trial in best
     ]
-    for trial in best:
-        lines.append(
-            f"| t{trial.number:03d} | {candidate_of(trial, command.space).label} | "
-            f"{' | '.join(points(value) for value in trial.values)} |"
-        )
-    return "\n".join(lines)
+    return f"{about}\n\n{table(('trial', 'candidate', *names), rows)}"
+
+
+def _label(trial: FrozenTrial, space: Space) -> str:
+    candidate = candidate_of(trial, space)
+    assert candidate is not None, "a trial that has ended has its candidate"
+    return candidate.label
 
 
 def effects_table(found: Sequence[Contribution]) -> str:
     """What each task and pair adds, on average over all subsets of the others."""
     if not found:
         return ""
-    lines = [
-        (
-            "What each task adds, on average over the subsets of the others (a Bayesian regression with "
-            "pairs; what few subsets tell is shrunk to 0)."
-        ),
-        "",
-        "| task or pair | points | 95 % interval | alone | told by the scores |",
-        "|---|---|---|---|---|",
-    ]
+    about = (
+        "What each task adds, on average over the subsets of the others (a Bayesian regression with "
+        "pairs; what few subsets tell is shrunk to 0)."
+    )
     pairs = sorted(
         (one for one in found if len(one.tasks) > 1 and one.identified), key=lambda one: -abs(one.estimate)
     )[:LEADERS]
-    for one in [*(one for one in found if len(one.tasks) == 1), *pairs]:
-        alone = points(one.alone, True) if math.isfinite(one.alone) else ""
-        lines.append(
-            f"| {one.label} | {points(one.estimate, True)} | {points(one.low, True)} … "
-            f"{points(one.high, True)} | {alone} | {'yes' if one.identified else 'no'} |"
+    rows = [
+        (
+            one.label,
+            points(one.estimate, True),
+            f"{points(one.low, True)} … {points(one.high, True)}",
+            points(one.alone, True) if math.isfinite(one.alone) else "",
+            "yes" if one.identified else "no",
         )
-    return "\n".join(lines)
+        for one in [*(one for one in found if len(one.tasks) == 1), *pairs]
+    ]
+    head = ("task or pair", "points", "95 % interval", "alone", "told by the scores")
+    return f"{about}\n\n{table(head, rows)}"
 
 
 def cost(found: Account) -> str:

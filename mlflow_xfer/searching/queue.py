@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import optuna
 from optuna.trial import TrialState
 
+from mlflow_xfer import markdown
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.references import References, task_file_tasks
@@ -110,22 +111,18 @@ def described(judged: pd.DataFrame | None) -> str:
     """The judgement in markdown; empty where there is none."""
     if judged is None:
         return ""
-    lines = [
-        (
-            "How well cheap scores, computed before any training, foretold the single tasks' full runs "
-            "(regret: points lost by taking the best of the first k)."
-        ),
-        "",
+    about = (
+        "How well cheap scores, computed before any training, foretold the single tasks' full runs "
+        "(regret: points lost by taking the best of the first k)."
+    )
+    rows = [
+        [
+            f"*{RANDOM}*" if row["method"] == RANDOM else row["method"],
+            *("" if row[name] != row[name] else f"{row[name]:.2f}" for name in MEASURES),
+        ]
+        for row in judged.to_dict("records")
     ]
-    lines += ["| score | " + " | ".join(MEASURES) + " |", "|---|" + "---|" * len(MEASURES)]
-    for row in judged.to_dict("records"):
-        cells = ["" if row[name] != row[name] else f"{row[name]:.2f}" for name in MEASURES]
-        lines.append(
-            f"| {'*' + RANDOM + '*' if row['method'] == RANDOM else row['method']} | "
-            + " | ".join(cells)
-            + " |"
-        )
-    return "\n".join(lines)
+    return f"{about}\n\n{markdown.table(('score', *MEASURES), rows)}"
 
 
 def _given(command: Command, executor: Executor) -> tuple[Any, Executor, References, Mapping[str, Any]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlflow_xfer import params as parameters
+from mlflow_xfer.markdown import table
 from mlflow_xfer.phases import record, replicates
 from mlflow_xfer.phases.execute import Executor, validate
 from mlflow_xfer.phases.phase import digest
@@ -184,7 +185,7 @@ def _conclude(study: Study, store: Store, run_id: str, conditions: Mapping[str, 
         "95 % interval",
         "compared with",
     ]
-    lines = [f"**{study.question}**", "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    body = []
     for row in rows:
         numbers = [
             _number(row["selected/avg"]),
@@ -195,20 +196,16 @@ def _conclude(study: Study, store: Store, run_id: str, conditions: Mapping[str, 
             if row["selected/delta"] is not None
             else ""
         )
-        lines.append(
-            "| "
-            + " | ".join(
-                [
-                    row["condition"],
-                    *numbers,
-                    _number(row["selected/delta"], "+"),
-                    interval,
-                    row["compared with"],
-                ]
-            )
-            + " |"
+        body.append(
+            [
+                row["condition"],
+                *numbers,
+                _number(row["selected/delta"], "+"),
+                interval,
+                row["compared with"],
+            ]
         )
-    text = "\n".join(lines)
+    text = f"**{study.question}**\n\n{table(head, body)}"
     store.tags(run_id, {"mlflow.note.content": text})
     store.metrics(run_id, {f"{name}/avg": metrics["selected/avg"] for name, metrics in found.items()})
     logger.info("%s", text)

@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.markdown import plain
 from mlflow_xfer.reporting.charts import ticks, tint
-from mlflow_xfer.reporting.exports import export, latex, latex_table, markdown, markdown_table, safe
+from mlflow_xfer.reporting.exports import export, latex, latex_table, markdown_table, safe
 from mlflow_xfer.reporting.hypertext import Raw, element, text
 from mlflow_xfer.reporting.imported import read_scores
 from mlflow_xfer.reporting.verdict import p_text, points
@@ -54,7 +55,7 @@ def test_parquet_keeps_types(tmp_path):
 
 def test_latex_and_markdown_escape():
     assert latex(r"a_b & 50% {x} \y") == r"a\_b \& 50\% \{x\} \textbackslash{}y"
-    assert markdown("a|b *c* <i> `d`\nnext") == r"a\|b \*c\* &lt;i&gt; \`d\` next"
+    assert plain("a|b *c* <i> `d`\nnext") == r"a\|b \*c\* &lt;i&gt; \`d\` next"
     frame = pd.DataFrame({"a_b": ["x&y"], "n": [-1.25]})
     assert r"a\_b & n \\" in latex_table(frame, "100%", "tab:x") and r"x\&y & $-$1.2 \\" in latex_table(
         frame, "100%", "tab:x"
