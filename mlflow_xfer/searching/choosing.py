@@ -123,7 +123,7 @@ def _setting(r: Range, candidates: Sequence[Candidate]) -> list[np.ndarray]:
     values = [dict(c.settings).get(r.name, _Absent) for c in candidates]
     if r.choices:
         return [np.array([float(v == choice) for v in values]) for choice in r.choices[1:]]
-    low, high = (math.log(v) if r.log else v for v in (r.low, r.high))
+    low, high = (math.log(v) if r.log else v for v in r.bounds)
     scaled = np.array(
         [
             0.0 if v is _Absent else 2 * ((math.log(v) if r.log else v) - low) / (high - low) - 1

@@ -141,6 +141,7 @@ def read(params: Any, references: Any, extra: Mapping[str, Task]) -> Command:
         if first:
             measures.check(params.objective, next(iter(first.values())).transfers[0], transfer, problems)
     problems.raise_if_any()
+    assert space is not None, "a space that cannot be read is a problem"
     return Command(params, space, tuple(targets), shared, first)
 
 

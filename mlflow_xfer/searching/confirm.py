@@ -15,7 +15,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import optuna
 
@@ -149,16 +149,13 @@ def run_arms(
     for arm in arms:
         earlier = replicates.finished(executor, arm.plan.plan_hash, "condition")
         arm.known = bool(earlier) and all(executor.existing(phase) for phase in arm.plan.phases)
-        arm.condition = (
-            earlier
-            if arm.known
-            else replicates.open_condition(
+        if earlier and arm.known:
+            arm.condition = earlier
+            arm.transfers = list(store.get(earlier).inputs)
+        else:
+            arm.condition = replicates.open_condition(
                 store, arm.plan, parent=parent, label=f"{arm.candidate.label} confirmed"
             )
-        )
-        if arm.known:
-            arm.transfers = list(store.get(arm.condition).inputs)
-        else:
             jobs += [Job(arm.typed, n, arm.condition) for n in range(len(seeds))]
     opened = [arm for arm in arms if not arm.known]
     try:
@@ -212,13 +209,11 @@ def judged(
         )
         for arm, choice, block, one in zip(arms[1:], chosen, blocks[1:], contrasts, strict=True)
     ]
-    fresh = {
-        arm.candidate.key: [
-            float(score)
-            for score in dev[dev["condition"] == arm.candidate.label].groupby("seed")["score"].mean()
-        ]
+    by_seed = {
+        arm.candidate.key: dev[dev["condition"] == arm.candidate.label].groupby("seed")["score"].mean()
         for arm in arms[1:]
     }
+    fresh = {key: [float(score) for score in cast("pd.Series", means)] for key, means in by_seed.items()}
     named = winner(chosen, fresh, margin).candidate.key
     winners.sort(key=lambda one: (one.candidate.key != named, -one.test.estimate))
     return Confirmation(

@@ -206,7 +206,7 @@ def requeue(study: optuna.Study, space: Space, trial: FrozenTrial, error: str) -
     candidate = candidate_of(trial, space)
     queued = trial.system_attrs.get("fixed_params")  # of a user's wish that nobody has looked at yet
     if (candidate or queued) and not any(t.user_attrs.get(RETRIED_FROM) == trial.number for t in trials):
-        params, attrs = (space.params(candidate), described(candidate)) if candidate else (queued, {})
+        params, attrs = (space.params(candidate), described(candidate)) if candidate else (queued or {}, {})
         study.enqueue_trial(params, user_attrs={**attrs, RETRIED_FROM: trial.number})
     if not trial.state.is_finished():
         study._storage.set_trial_user_attr(trial._trial_id, ERROR, error)

@@ -14,13 +14,14 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
@@ -52,6 +53,7 @@ class Leases(Protocol):
 
     def dead(self, running: Sequence[FrozenTrial]) -> list[FrozenTrial]:
         """Of running trials, those whose holder is dead."""
+        ...
 
 
 @dataclass
@@ -140,7 +142,7 @@ class LeasedStudy(optuna.Study):
         )
         self.worker = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
 
-    def ask(self, fixed_distributions: Mapping[str, Any] | None = None) -> optuna.Trial:
+    def ask(self, fixed_distributions: dict[str, BaseDistribution] | None = None) -> optuna.Trial:
         with self.exclusive():
             trial = super().ask(fixed_distributions)
             self.leases.take(trial._trial_id, trial.number)

@@ -12,7 +12,7 @@ from typing import Any
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN, XferError
 from mlflow_xfer.searching import sampling
@@ -49,7 +49,7 @@ class Worker:
     seeds: tuple[int, ...]
     looks: int
     observer: Observer | None = None
-    between: Callable[[], None] | None = None
+    between: Callable[[], object] | None = None
     stay: bool = False
     failures: list[str] = field(default_factory=list)
     succeeded: bool = False
@@ -118,7 +118,7 @@ class Worker:
 
     def _attend(self, asked: Asked, trial: Trial) -> None:
         if asked.known is not None:
-            self._tell_known(asked, trial)
+            self._tell_known(asked, asked.known, trial)
             return
         self._hear("started", trial)
         try:
@@ -195,8 +195,7 @@ class Worker:
         best = max(others, key=lambda scores: sum(scores) / len(scores) if scores else -1.0, default=[])
         return hopeless(done, best, others, self.looks)
 
-    def _tell_known(self, asked: Asked, trial: Trial) -> None:
-        known = asked.known
+    def _tell_known(self, asked: Asked, known: FrozenTrial, trial: Trial) -> None:
         if known.state == TrialState.COMPLETE:
             self.study.tell(asked.trial, known.values)
         else:
@@ -272,7 +271,7 @@ def run_worker(
     order: Sequence[str] = (),
     allowed: Callable[[Candidate], bool] | None = None,
     observer: Observer | None = None,
-    between: Callable[[], None] | None = None,
+    between: Callable[[], object] | None = None,
     stay: bool = False,
     began: datetime | None = None,
 ) -> str:

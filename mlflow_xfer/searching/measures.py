@@ -54,8 +54,8 @@ def check(objectives: Sequence[str], transfer: Transfer, params: Any, problems: 
     for name in [name for name in objectives if name in (ENGLISH_DEV, LABEL_FREE, ORACLE)]:
         for target in (
             target
-            for target, phases in transfer.targets.items()
-            if len(phases) < 2 and not (RETRIEVAL in objectives and dev_rows(phases[-1], params))
+            for target, (*trainings, last) in transfer.targets.items()
+            if not trainings and not (RETRIEVAL in objectives and dev_rows(last, params))
         ):
             hint = "Leave it out of target=… (its test score is not for choosing)"
             if dev_rows(transfer.targets[target][-1], params):
@@ -83,7 +83,7 @@ def check(objectives: Sequence[str], transfer: Transfer, params: Any, problems: 
                     "Use objective=english_dev.",
                 )
     if RETRIEVAL in objectives:
-        untrained = [phases[-1] for phases in transfer.targets.values() if len(phases) < 2]
+        untrained = [last for *trainings, last in transfer.targets.values() if not trainings]
         if not any(dev_rows(phase, params) for phase in untrained):
             named = ", ".join(phase.tasks[0].name for phase in untrained)
             problems.add(

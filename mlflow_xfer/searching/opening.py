@@ -11,6 +11,7 @@ from typing import Any
 
 import optuna
 from optuna.exceptions import DuplicatedStudyError
+from optuna.study import StudyDirection
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.searching.history import SPACE
@@ -50,7 +51,9 @@ def open_study(
     storage = open_storage(where)
     with exclusive(where, storage):
         with suppress(DuplicatedStudyError):
-            optuna.create_study(study_name=name, storage=storage, directions=["maximize"] * objectives)
+            optuna.create_study(
+                study_name=name, storage=storage, directions=[StudyDirection.MAXIMIZE] * objectives
+            )
         study = LeasedStudy(name, storage, where)
         found = study.user_attrs.get(SPACE)
         if found is None and not study.get_trials(deepcopy=False):  # new, or its maker died at once

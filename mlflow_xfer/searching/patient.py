@@ -148,5 +148,4 @@ def _patiently(call: Callable[[], T]) -> T:
 
 def _cause(error: BaseException) -> BaseException:
     """What the database raised, where Optuna has wrapped it."""
-    wrapped = isinstance(error, StorageInternalError) and error.__cause__ is not None
-    return error.__cause__ if wrapped else error
+    return error.__cause__ or error if isinstance(error, StorageInternalError) else error

@@ -50,7 +50,7 @@ def _plots(study: optuna.Study, objectives: Sequence[str]) -> list[tuple[str, Ca
         found.append(
             (f"History of {name}", lambda options=options: draw.plot_optimization_history(study, **options))
         )
-        judged = options if several else {"target_name": name}
+        judged: dict[str, Any] = options if several else {"target_name": name}
         found.append(
             (
                 f"What matters for {name}",

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlflow_xfer.errors import Problems, XferError
-from mlflow_xfer.params import parse, typed
+from mlflow_xfer.params import Trained, parse, typed
 from mlflow_xfer.registry import unknown
 
 DIGITS = 3
@@ -54,6 +54,12 @@ class Range:
         """The value of a fixed range."""
         return self.choices[0] if self.choices else self.low
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The numbers that a range without choices lies between."""
+        assert self.low is not None and self.high is not None, f"{self.name} has choices"
+        return self.low, self.high
+
     def values(self) -> tuple[Any, ...] | None:
         """All values, or None where there is a continuum."""
         if self.choices:
@@ -63,15 +69,16 @@ class Range:
         step = self.step or (1 if self.whole else None)
         if step is None:
             return None
-        n = int((self.high - self.low) / step + 1e-9) + 1
-        return tuple(self.tidy(self.low + i * step) for i in range(n))
+        low, high = self.bounds
+        n = int((high - low) / step + 1e-9) + 1
+        return tuple(self.tidy(low + i * step) for i in range(n))
 
     def gridded(self, levels: int) -> Range:
         """So many values, evenly spaced on the range's scale; all of them where there are no more."""
         values = self.values()
         if self.choices or (values is not None and len(values) <= levels):
             return self
-        low, high = (math.log(v) if self.log else v for v in (self.low, self.high))
+        low, high = (math.log(v) if self.log else v for v in self.bounds)
         points = [low + (high - low) * i / (levels - 1) for i in range(levels)]
         return replace(
             self,
@@ -88,15 +95,15 @@ class Range:
             return value
         if self.whole:
             return int(value)
-        return float(min(max(float(f"{value:.{DIGITS}g}"), self.low), self.high))
+        low, high = self.bounds
+        return float(min(max(float(f"{value:.{DIGITS}g}"), low), high))
 
     def holds(self, value: Any) -> bool:
         """Whether ``value`` lies within."""
         if self.choices:
             return value in self.choices
-        return (
-            isinstance(value, (int, float)) and not isinstance(value, bool) and self.low <= value <= self.high
-        )
+        low, high = self.bounds
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
 
     def __str__(self) -> str:
         if self.choices:
@@ -306,6 +313,7 @@ def _accepted(name: str, value: Any, problems: Problems) -> Any:
     except XferError as error:
         problems.add(error)
         return None
+    assert isinstance(shape, Trained), "what transfer takes"
     found = getattr(shape.training(phase) if phase else shape, bare)
     if found == "auto":
         problems.add(

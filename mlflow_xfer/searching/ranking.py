@@ -162,7 +162,7 @@ def rank(
     material, chosen, notes = _prepared(
         params, executor, find_base, extra, pool, methods, checkpoints, seed, base_seed, budget, online
     )
-    scores: dict[str, dict[str, Mapping[str, float]]] = {}
+    scores: dict[str, Mapping[str, Mapping[str, float]]] = {}
     seconds = {}
     for name in chosen:
         began = time.monotonic()
@@ -338,7 +338,7 @@ def _composed(
 ) -> tuple[dict[str, Phase], dict[str, Phase | None], dict[str, Task], Any]:
     """(single-task phases, fine-tunes of the targets, tasks, what all start from), by name."""
     names = composer.target_names()
-    candidates = pool_of(composer, pool if pool == "auto" else tuple(pool), names)
+    candidates = pool_of(composer, pool if isinstance(pool, str) else tuple(pool), names)
     tasks = {name: task for name in names if (task := composer.task(name, "target"))}
     start, _ = beginning(composer, base_seed)
     tuned = {name: composer.tune(task, start, seed) for name, task in tasks.items()}

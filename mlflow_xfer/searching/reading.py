@@ -205,7 +205,7 @@ def _meaningless(
         return f"combine={combine} {does}"
     if most < 2:
         return "subsets of one task are not mixed or merged"
-    values = found[kind].values() if kind in found else (kinds[kind],)
+    values = (found[kind].values() or ()) if kind in found else (kinds[kind],)
     return (
         ""
         if any(ranges.meant(name, value) for value in values)

@@ -18,6 +18,7 @@ from typing import Protocol
 import numpy as np
 import optuna
 from optuna.samplers import BaseSampler
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from mlflow_xfer.errors import Problems, XferError
@@ -70,7 +71,7 @@ class FromOptuna:
         self,
         space: Space,
         make: Callable[[int], BaseSampler],
-        directions: Sequence[str],
+        directions: Sequence[StudyDirection],
         startup: int = STARTUP,
         generations: str = "",
     ):
@@ -131,7 +132,7 @@ def automatic(space: Space, objectives: int = 1) -> str:
 def make_sampler(name: str, space: Space, objectives: int = 1) -> Sampler:
     """The sampler called ``name``."""
     name = automatic(space, objectives) if name == "auto" else name
-    directions = ["maximize"] * objectives
+    directions = [StudyDirection.MAXIMIZE] * objectives
     if name == "random":
         return Drawn(space)
     if name in ("brute_force", "grid"):

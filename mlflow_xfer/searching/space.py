@@ -111,6 +111,12 @@ class Space:
             len(self.pool) if self.max_tasks is None else min(self.max_tasks, len(self.pool)),
         )
 
+    @property
+    def most(self) -> int:
+        """The size of the largest subset."""
+        assert self.max_tasks is not None, "set when the space was made"
+        return self.max_tasks
+
     # -- identity --------------------------------------------------------------------------------------------
     def spec(self) -> dict[str, Any]:
         """Canonical plain values: equal for equal spaces,
@@ -187,7 +193,7 @@ class Space:
         found: dict[str, BaseDistribution] = {
             TASK + name: CategoricalDistribution((0, 1)) for name in self.pool
         }
-        if self.ordered and self.max_tasks > 1:
+        if self.ordered and self.most > 1:
             found |= {ORDER + name: FloatDistribution(0.0, 1.0) for name in self.pool}
         return found | {r.name: _distribution(r) for r in self.ranges if not r.fixed}
 
@@ -228,20 +234,20 @@ class Space:
     def _sized(
         self, tasks: list[str], params: Mapping[str, Any], rng: np.random.Generator | None
     ) -> list[str]:
-        if not tasks or self.min_tasks <= len(tasks) <= self.max_tasks:
+        if not tasks or self.min_tasks <= len(tasks) <= self.most:
             return tasks
         if rng is None:
             raise ValueError(
                 f"{len(tasks)} tasks in {dict(params)}; allowed: {self.min_tasks} to {self.max_tasks}"
             )
         others = [name for name in self.pool if name not in tasks]
-        lost = rng.permutation(len(tasks))[: max(len(tasks) - self.max_tasks, 0)]
+        lost = rng.permutation(len(tasks))[: max(len(tasks) - self.most, 0)]
         gained = rng.permutation(len(others))[: max(self.min_tasks - len(tasks), 0)]
         return sorted([name for i, name in enumerate(tasks) if i not in lost] + [others[i] for i in gained])
 
     # -- all of it -------------------------------------------------------------------------------------------
     def sizes(self) -> list[int]:
-        return [0, *range(self.min_tasks, self.max_tasks + 1)]
+        return [0, *range(self.min_tasks, self.most + 1)]
 
     def subsets(self) -> Iterator[tuple[str, ...]]:
         """Every subset (every sequence, if order matters), small ones first."""
@@ -262,7 +268,7 @@ class Space:
         return list(found)
 
     def _reachable(self, name: str, tasks: Sequence[str]) -> bool:
-        open_kinds = {kind: self._ranges[kind].values() for kind in KINDS if kind in self._ranges}
+        open_kinds = {kind: self._ranges[kind].values() or () for kind in KINDS if kind in self._ranges}
         return any(
             self.exists(name, tasks, dict(zip(open_kinds, values, strict=True)))
             for values in product(*open_kinds.values())
@@ -275,14 +281,15 @@ class Space:
     @cached_property
     def _count(self) -> int | None:
         variants = {size: self._variants(size) for size in self.sizes()}
-        if any(v is None for v in variants.values()):
+        counted = {size: len(v) for size, v in variants.items() if v is not None}
+        if len(counted) < len(variants):
             return None
-        return sum(self._weight(size) * len(v) for size, v in variants.items())
+        return sum(self._weight(size) * n for size, n in counted.items())
 
     def candidates(self) -> Iterator[Candidate]:
         """Every candidate of a countable space, small subsets first."""
         for tasks in self.subsets():
-            for settings in self._variants(len(tasks)):
+            for settings in self._variants(len(tasks)) or ():
                 yield Candidate(tasks, settings, self.ordered)
 
     def gridded(self, levels: int = 3) -> Space:
@@ -303,10 +310,11 @@ class Space:
 def _distribution(r: Range) -> BaseDistribution:
     if r.choices:
         return CategoricalDistribution(r.choices)
+    low, high = r.bounds
     return (
-        IntDistribution(r.low, r.high, log=r.log, step=r.step or 1)
+        IntDistribution(int(low), int(high), log=r.log, step=int(r.step or 1))
         if r.whole
-        else FloatDistribution(r.low, r.high, log=r.log, step=r.step)
+        else FloatDistribution(low, high, log=r.log, step=r.step)
     )
 
 
@@ -316,6 +324,7 @@ def _neutral(name: str, distribution: BaseDistribution) -> Any:
     """
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices[0]
+    assert isinstance(distribution, IntDistribution | FloatDistribution)
     low, high = distribution.low, distribution.high
     if name in ("mlm_share", "mixing_temperature"):
         return low
@@ -329,10 +338,11 @@ def _drawn(r: Range, rng: np.random.Generator) -> Any:
     values = r.values() if not (r.log and r.whole) else None
     if values is not None:
         return values[rng.integers(len(values))]
-    low, high = (math.log(v) if r.log else v for v in (r.low, r.high + (1 if r.whole else 0)))
+    first, last = r.bounds
+    low, high = (math.log(v) if r.log else v for v in (first, last + (1 if r.whole else 0)))
     drawn = rng.uniform(low, high)
     drawn = math.exp(drawn) if r.log else drawn
-    return min(int(drawn), r.high) if r.whole else drawn
+    return min(int(drawn), last) if r.whole else drawn
 
 
 def canonical(spec: Mapping[str, Any]) -> str:

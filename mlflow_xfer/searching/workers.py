@@ -122,6 +122,7 @@ class Crew:
             while self.running:
                 sentinels = {process.sentinel: process for process in self.running}
                 for sentinel in wait(list(sentinels)):
+                    assert isinstance(sentinel, int), "what was waited for"
                     self._after(sentinels[sentinel])
         except BaseException:
             self._stop()
@@ -149,6 +150,7 @@ class Crew:
         process.join()
         deaths = self.running.pop(process)
         code = process.exitcode
+        assert code is not None, "it has been joined"
         if code >= 0:
             self.ended.append(code)
             if code:
@@ -209,7 +211,9 @@ def _on_sigterm(*_: Any) -> None:
 
 def _end_with_parent() -> None:
     """End this process when its parent has died: in order if it can, else hard."""
-    multiprocessing.parent_process().join()
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "a worker process is started by another"
+    parent.join()
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(GRACE)
     os._exit(TRY_AGAIN)

@@ -80,7 +80,7 @@ def quiet() -> None:
 def long_requests(seconds: int = 900) -> Iterator[None]:
     """Longer time-outs while a checkpoint moves: a server may pass gigabytes on before it answers."""
     name, chosen = "MLFLOW_HTTP_REQUEST_TIMEOUT", os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT")
-    if chosen != _DEFAULTS[name]:  # the user's own choice
+    if chosen is None or chosen != _DEFAULTS[name]:  # the user's own choice
         yield
         return
     os.environ[name] = str(seconds)

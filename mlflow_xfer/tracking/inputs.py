@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from mlflow_xfer.tracking.names import redact
@@ -23,7 +24,7 @@ def describe(rows: Any, context: str, digest: str = "", n: int | None = None) ->
         digest: of the data; default: the last part of ``rows.identity``.
         n: number of examples.
     """
-    fields = dataclasses.asdict(rows) if dataclasses.is_dataclass(rows) else dict(rows)
+    fields: dict[str, Any] = dict(rows) if isinstance(rows, Mapping) else dataclasses.asdict(rows)
     source = {**fields, "location": redact(str(fields.get("location", "")))}
     name = "/".join(part for part in map(fields.get, ("task", "language", "split")) if part)
     dataset = {

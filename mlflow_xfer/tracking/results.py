@@ -107,7 +107,7 @@ def results(
     ]
     frame = pd.DataFrame(rows).drop(columns="settings", errors="ignore")
     first = [c for c in COLUMNS if c in frame]
-    return frame[[*first, *(c for c in frame if c not in first)]]
+    return frame.loc[:, [*first, *(c for c in frame if c not in first)]]
 
 
 def _finished(store: Session, condition: str) -> list[RunView]:
