@@ -22,6 +22,7 @@ import math
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -306,8 +307,9 @@ def described(run: Any, by_id: Mapping[str, Any]) -> str:
         before = [by_id[one] for one in tags.get("xfer.input_run_ids", "").split(",") if one in by_id]
     else:
         before = [by_id[one] for one in [tags.get("mlflow.parentRunId")] if one in by_id]
+    control = f" (control {tags['xfer.control']})" if "xfer.control" in tags else ""
     behind = " and ".join(described(one, by_id) for one in before)
-    return f"{run.info.run_name} ← {behind}" if behind else run.info.run_name
+    return f"{run.info.run_name}{control}{f' ← {behind}' if behind else ''}"
 
 
 def local(uri: str) -> Path:
@@ -422,6 +424,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, metavar="DIR", help="folder for the earlier commit's results")
     parser.add_argument("--only", default="", help="comma list: only chains whose names hold one of these")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # so that the earlier tree is removed
     commit = COMMIT.read_text().strip()
     chosen = commands(asked.what, [part for part in asked.only.split(",") if part])
     with tempfile.TemporaryDirectory(prefix="same-results-") as name:
