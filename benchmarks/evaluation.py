@@ -43,10 +43,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from mlflow_xfer.data import sources
-from mlflow_xfer.data.encode import MAX_QUESTION, STRIDE, encode
-from mlflow_xfer.data.rows import TEXTS
+from mlflow_xfer.data.encode import encode
 from mlflow_xfer.data.subwords import cut
+from mlflow_xfer.kinds import kind
 from mlflow_xfer.kinds.retrieval.mining import NEIGHBOURS, nearest_both_ways
+from mlflow_xfer.kinds.span_qa.data import MAX_QUESTION, STRIDE
 from mlflow_xfer.kinds.span_qa.model import best_spans
 from mlflow_xfer.models.heads import build
 from mlflow_xfer.models.load import SIZES, build_scratch, load_tokenizer, quiet
@@ -198,7 +199,7 @@ def make_model(folder: Path, task: Task, data: str, size: str, vocab_size: int) 
     texts = (
         text
         for split in rows_of(task, data, 1_000_000).values()
-        for name in TEXTS[task.kind]
+        for name in kind.data(task.kind).texts
         for value in split[name][:]
         if value
         for text in ([" ".join(value)] if name == "words" else [value])

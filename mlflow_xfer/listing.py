@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mlflow_xfer import languages
+from mlflow_xfer.kinds.kind import KINDS
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.scoring.suite import languages_of
 from mlflow_xfer.stats import typology
 from mlflow_xfer.tasks.catalogue import SUITES, TASKS
-from mlflow_xfer.tasks.task import Files, Generated, Hub, Source, Task, TaskKind
+from mlflow_xfer.tasks.task import Files, Generated, Hub, Source, Task
 
 RECALLED = "hub?"  # a hub source whose columns nobody has checked
 
@@ -29,8 +30,8 @@ def tasks(
     extra = _of_file(task_file)
     if name:
         return explained(next((task for task in extra if task.name == name), None) or TASKS.get(name))
-    if kind and kind not in list(TaskKind):
-        raise unknown("kind", kind, list(TaskKind))
+    if kind and kind not in KINDS:
+        raise unknown("kind", kind, KINDS.names())
     for what, asked, known in (
         ("skill", skill, {known for task in [*TASKS, *extra] for known in task.skills}),
         ("domain", domain, {task.domain for task in [*TASKS, *extra]}),

@@ -9,11 +9,10 @@ from typing import Any
 
 from mlflow_xfer.data.lines import Malformed, Unscored
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.tasks.task import Task, TaskKind
+from mlflow_xfer.tasks.task import Task
 
 MAX_PROBLEMS = 10  # shown of one split; more are counted
 CONSTANT_FROM = 8  # rows from which equal labels are no accident
-LABELLED = (TaskKind.CLASSIFICATION, TaskKind.TAGGING, TaskKind.MULTIPLE_CHOICE)
 
 
 @dataclass
@@ -26,13 +25,11 @@ class Tally:
     found: list[XferError] = field(default_factory=list)
     more: int = 0
 
-    def count(self, row: dict[str, Any], kind: TaskKind) -> None:
-        """Count a good row."""
+    def count(self, row: dict[str, Any], labels: str) -> None:
+        """Count a good row; ``labels`` is the column that holds its label or labels, if there is one."""
         self.rows += 1
-        if kind is TaskKind.TAGGING:
-            self.labels.update(row["tags"])
-        elif kind in LABELLED:
-            self.labels[row["label"]] += 1
+        if labels:
+            self.labels.update(row[labels] if isinstance(row[labels], list) else [row[labels]])
 
     def bad(self, path: Path | str, line: int, why: str) -> None:
         """Record a row that cannot be read."""

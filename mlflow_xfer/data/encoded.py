@@ -95,6 +95,11 @@ def _flat(parts: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(parts).astype(np.int32, copy=False) if len(parts) else np.zeros(0, np.int32)
 
 
+def column(dataset: Any, name: str) -> list | None:
+    """A column as a list (``datasets`` reads its own column objects row by row); None if there is none."""
+    return dataset[name][:] if name in dataset.column_names else None
+
+
 def join(splits: Sequence[Encoded]) -> Encoded:
     """Several splits as one, in order; ``example`` numbers go on from split to split."""
     starts, columns, offset = [np.zeros(1, np.int64)], {}, 0

@@ -52,10 +52,8 @@ def labeller(task: Task, source: Hub | Files) -> Callable[[Any], str | None]:
         if said == "-1":  # what the hub writes for hidden gold labels
             raise NoLabel("has no label (-1)")
         raise BadRow(
-            (
-                f"has label {said!r}, which is not among "
-                f"{', '.join(task.labels[:12])}{' …' if len(task.labels) > 12 else ''}"
-            )
+            f"has label {said!r}, which is not among "
+            f"{', '.join(task.labels[:12])}{' …' if len(task.labels) > 12 else ''}"
         )
 
     return label_of

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mlflow_xfer.data.rows import TEXTS
 from mlflow_xfer.data.words import UNSPACED
-from mlflow_xfer.tasks.task import Task, TaskKind
+from mlflow_xfer.kinds import kind as kinds
+from mlflow_xfer.tasks.task import Task
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -25,12 +25,6 @@ NEAR = 0.7
 WORDS, CHARACTERS = 3, 4  # length of a shingle
 COMMON = 200  # a shingle in more test rows than this says nothing and is left out of the index
 SPEAKS = 40  # characters from which an equal text is no accident ("None of the above")
-
-PARAGRAPHS = (
-    TaskKind.SPAN_QA,
-    TaskKind.MULTIPLE_CHOICE,
-    TaskKind.RETRIEVAL,
-)  # a context that was seen in training is not unseen at test
 
 
 @dataclass(frozen=True)
@@ -74,9 +68,7 @@ def declared(training: Task, target: Task) -> str:
     return ""
 
 
-def audit(
-    training: Dataset, kind: TaskKind, tests: Mapping[str, Dataset], test_kind: TaskKind
-) -> dict[str, Overlap]:
+def audit(training: Dataset, kind: str, tests: Mapping[str, Dataset], test_kind: str) -> dict[str, Overlap]:
     """Compare training rows with the test rows of each language; each training text is prepared once.
 
     Time and memory grow with the number of words; 400,000 pairs against 5,000 take some seconds for each
@@ -90,16 +82,16 @@ def audit(
     return {language: meetings.overlap(len(tests[language])) for language, meetings in found.items()}
 
 
-def seen(kind: TaskKind, overlaps: Iterable[Overlap]) -> set[str]:
+def seen(kind: str, overlaps: Iterable[Overlap]) -> set[str]:
     """Ids of training rows that are (nearly) test rows or, for tasks with paragraphs, share one."""
     return {
         name
         for found in overlaps
-        for name in (*found.exact, *found.near, *(found.shared if kind in PARAGRAPHS else ()))
+        for name in (*found.exact, *found.near, *(found.shared if kinds.data(kind).paragraphs else ()))
     }
 
 
-def without(training: Dataset, kind: TaskKind, overlaps: Iterable[Overlap]) -> Dataset:
+def without(training: Dataset, kind: str, overlaps: Iterable[Overlap]) -> Dataset:
     """``training`` less the rows that :func:`seen` names."""
     dropped = seen(kind, overlaps)
     if not dropped:
@@ -185,9 +177,9 @@ class _Meetings:
         )
 
 
-def _texts(dataset: Dataset, kind: TaskKind) -> Iterator[list[str]]:
+def _texts(dataset: Dataset, kind: str) -> Iterator[list[str]]:
     """The normalised texts of each row."""
-    names = [name for name in TEXTS[kind] if name in dataset.column_names]
+    names = [name for name in kinds.data(kind).texts if name in dataset.column_names]
     for values in zip(*(dataset[name][:] for name in names), strict=True):
         parts: list[str] = []
         for name, value in zip(names, values, strict=True):

@@ -23,7 +23,8 @@ from mlflow_xfer.data.stream import source_of, stream, text_task
 from mlflow_xfer.durable.files import sweep, whole_file
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.home import home
-from mlflow_xfer.tasks.task import Task, TaskKind
+from mlflow_xfer.kinds import kind as kinds
+from mlflow_xfer.tasks.task import Task
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -170,24 +171,18 @@ def _batch(stream: Iterator[dict]) -> list[dict]:
     return batch
 
 
-def schema_of(kind: TaskKind, rows: list[dict]) -> pa.Schema:
+def schema_of(kind: str, rows: list[dict]) -> pa.Schema:
     """The Arrow types of a kind's columns; generated text may have further text columns."""
     import pyarrow as pa
 
     text, texts = pa.string(), pa.list_(pa.string())
-    columns = {
-        TaskKind.CLASSIFICATION: {"text_a": text, "text_b": text, "label": text},
-        TaskKind.TAGGING: {"words": texts, "tags": texts},
-        TaskKind.MULTIPLE_CHOICE: {"context": text, "question": text, "choices": texts, "label": pa.int64()},
-        TaskKind.SPAN_QA: {
-            "original_id": text,
-            "context": text,
-            "question": text,
-            "answers": pa.struct({"text": texts, "answer_start": pa.list_(pa.int64())}),
-        },
-        TaskKind.RETRIEVAL: {"source": text, "target": text, "context": text, "gold": texts},
-        TaskKind.MASKED_LM: {"text": text},
-        TaskKind.CAUSAL_LM: {"text": text},
-    }[kind]
+    types = {
+        "text": text,
+        "texts": texts,
+        "integer": pa.int64(),
+        "number": pa.float64(),
+        "spans": pa.struct({"text": texts, "answer_start": pa.list_(pa.int64())}),
+    }
+    columns = {name: types[holds] for name, holds in kinds.data(kind).columns.items()}
     more = {name: text for row in rows[:1] for name in row if name not in columns and name != "id"}
     return pa.schema({"id": text} | columns | more)

@@ -6,19 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlflow_xfer.tasks.task import TaskKind
-
-TEXTS = {
-    TaskKind.CLASSIFICATION: ("text_a", "text_b"),
-    TaskKind.TAGGING: ("words",),
-    TaskKind.MULTIPLE_CHOICE: ("context", "question", "choices"),
-    TaskKind.SPAN_QA: ("context", "question"),
-    TaskKind.RETRIEVAL: ("source", "target", "context"),
-    TaskKind.MASKED_LM: ("text",),
-    TaskKind.CAUSAL_LM: ("text",),
-}
-"""The columns that a model reads, by kind: what a row says without its answer."""
-
 
 @dataclass(frozen=True)
 class Rows:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from mlflow_xfer.data.canonical import converter, group_of, kept, row_id
+from mlflow_xfer.data.canonical import group_of, kept, row_id
 from mlflow_xfer.data.checks import Tally
 from mlflow_xfer.data.formats import ROWS
 from mlflow_xfer.data.labels import BadRow, NoLabel
@@ -16,6 +16,7 @@ from mlflow_xfer.data.lines import numbered, whole
 from mlflow_xfer.data.readers import read_raw
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.kinds import kind
 from mlflow_xfer.tasks.task import Files, Generated, Hub, Task, TaskKind, part_of
 
 TEXT = Task("text", TaskKind.MASKED_LM, "", (), {"folder": (Files({}, format="text"),)})
@@ -42,15 +43,15 @@ def stream(task: Task, rows: Rows, tally: Tally) -> Iterator[dict]:
     """
     times: dict[str, int] = {}
     taken: set[str] = set()
+    reads = kind.data(task.kind)
     for number, (found, row) in enumerate(_converted(task, rows, tally)):
         name = base = found or str(number)
         while name in taken:
             times[base] = times.get(base, 1) + 1
             name = f"{base}#{times[base]}"
         taken.add(name)
-        if task.kind is TaskKind.RETRIEVAL and row.get("gold") is None:
-            row = row | {"gold": [name] if row["source"] is not None and row["target"] is not None else []}
-        tally.count(row, task.kind)
+        row = reads.completed(row, name)
+        tally.count(row, reads.counted)
         yield {"id": name} | row
 
 
@@ -67,7 +68,11 @@ def _converted(task: Task, rows: Rows, tally: Tally) -> Iterator[tuple[str | Non
 def _of_source(
     task: Task, source: Files | Hub, rows: Rows, tally: Tally
 ) -> Iterator[tuple[str | None, dict]]:
-    convert, id_of, keep = converter(task, source), row_id(source), kept(source, rows.language)
+    convert, id_of, keep = (
+        kind.data(task.kind).convert(task, source),
+        row_id(source),
+        kept(source, rows.language),
+    )
     part, wanted = part_of(source, rows.split, rows.language), _chosen(rows)
     for path, line, raw in _raw(task, source, rows):
         if not keep(raw):

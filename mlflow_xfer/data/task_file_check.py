@@ -11,7 +11,8 @@ from pathlib import Path
 from mlflow_xfer.data import sources
 from mlflow_xfer.data.reading import cached
 from mlflow_xfer.errors import Problems, XferError
-from mlflow_xfer.tasks.task import POOL, SPLITS, Task, TaskKind
+from mlflow_xfer.kinds import kind
+from mlflow_xfer.tasks.task import POOL, SPLITS, Task
 from mlflow_xfer.tasks.task_file import load_task_file
 
 MAX_LABELS = 12
@@ -76,15 +77,11 @@ def count(task: Task, rows: sources.Rows) -> Count:
         return Count(task.name, rows.split, rows.language, 0, {})
     with pa.memory_map(str(path)) as file:
         table = pa.ipc.open_stream(file).read_all()
-        column = {
-            TaskKind.TAGGING: "tags",
-            TaskKind.CLASSIFICATION: "label",
-            TaskKind.MULTIPLE_CHOICE: "label",
-        }.get(task.kind)
+        column = kind.data(task.kind).counted
         labels = {}
         if column:
             values = table[column].combine_chunks()
-            found = pc.value_counts(values.flatten() if column == "tags" else values).to_pylist()
+            found = pc.value_counts(values.flatten() if pa.types.is_list(values.type) else values).to_pylist()
             labels = {
                 str(one["values"]): one["counts"]
                 for one in sorted(found, key=lambda one: (-one["counts"], str(one["values"])))

@@ -33,8 +33,119 @@ class Kind:
     options: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Further:
+    """What an evaluation reads beside the rows that it scores.
+
+    Attributes:
+        dev: languages whose validation rows are needed, since a threshold is tuned on them.
+        others: languages whose test rows are candidates too.
+        pool: whether there are candidates for all languages.
+    """
+
+    dev: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    pool: bool = False
+
+
 class Data:
-    """How examples of a kind read: columns, conversion and encoding. Knows neither torch nor models."""
+    """How examples of a kind read: columns, conversion and encoding. Knows neither torch nor models.
+
+    What a kind does not have raises :class:`XferError`. Every example has a text ``id`` beside its columns.
+
+    Attributes:
+        name: the kind's.
+        columns: what each column holds: ``text``, ``texts``, ``integer``, ``number`` or ``spans`` (texts and
+            where they begin).
+        texts: the columns that a model reads: what a row says without its answer.
+        answers: the columns that hold answers, which a prediction must not see.
+        declared: the columns that a source may declare.
+        labels: what a task's labels are: ``names``; ``order``, names of the first choice, the second …; or none.
+        counted: the column whose values are counted to find labels that are constant or stripped; may be none.
+        group: the column whose text stands on one side where a split is cut.
+        paragraphs: whether texts are long enough that one seen in training is not unseen at test.
+        asked: the columns of a user's own examples, for ``predict``; ``optional`` of them may be left out.
+        pool: whether there may be candidates for all languages.
+        untrained: whether a task without training data is scored straight from a backbone.
+        selects_elsewhere: whether dev rows of other languages can choose a checkpoint.
+    """
+
+    name = ""
+    columns: Mapping[str, str] = {}
+    texts: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
+    declared: tuple[str, ...] = ()
+    labels = ""
+    counted = ""
+    group = ""
+    paragraphs = False
+    asked: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    pool = False
+    untrained = False
+    selects_elsewhere = True
+
+    # -- rows -----------------------------------------------------------------------------------------------
+    def convert(self, task: Any, source: Any) -> Callable[[Any], dict[str, Any] | None]:
+        """A function from a raw row of ``source`` to the columns; None for rows that are left out.
+
+        The function raises ``BadRow`` for values that are missing or of a wrong type and ``NoLabel`` for rows
+        without a gold label (``data/labels.py``).
+        """
+        raise NotImplementedError
+
+    def completed(self, row: dict[str, Any], name: str) -> dict[str, Any]:
+        """A converted row with what follows from its id, ``name``."""
+        return row
+
+    def unlabelled(self, raw: Mapping[str, Any]) -> dict[str, Any]:
+        """A user's own example in the columns; raises KeyError or ValueError for what it lacks."""
+        raise XferError(f"Tasks of kind {self.name} predict nothing.")
+
+    def in_line(self, fields: list[str]) -> dict[str, Any]:
+        """The columns of a user's own example from a line of text with tabs in it."""
+        if len(fields) > len(self.asked):
+            raise XferError(
+                f"{len(fields)} fields with tabs between them, but {self.name} has {len(self.asked)}: "
+                f"{fields[0][:40]!r} …",
+                f"In a .txt file a line is: {' <tab> '.join(self.asked)}",
+            )
+        return dict(zip(self.asked, fields, strict=False))
+
+    def gold(self, task: Any, splits: Mapping[str, Any]) -> dict[str, list]:
+        """By split, the right answer of each example."""
+        raise XferError(f"Tasks of kind {self.name} have no right answers.")
+
+    # -- splits ---------------------------------------------------------------------------------------------
+    def training(self, split: Any, pool: Any, what: str) -> Any:
+        """What is trained on; ``pool`` holds candidates for all languages (or is None), ``what`` names it."""
+        return split
+
+    def dev(self, split: Any, pool: Any) -> Any:
+        """What a checkpoint is judged on while it trains."""
+        return split
+
+    def tunes_on_dev(self, task: Any) -> bool:
+        """Whether an evaluation tunes a threshold on validation rows, and scores these where there is no test set."""
+        return False
+
+    def further(self, task: Any, scored: Sequence[str], tested: Sequence[str]) -> Further:
+        """What an evaluation reads beside rows in the languages ``scored``, of which ``tested`` have test rows."""
+        return Further()
+
+    # -- encoding -------------------------------------------------------------------------------------------
+    def encode(self, dataset: Any, task: Any, tokenizer: Any, limit: int, decoder: bool) -> Any:
+        """The examples as token ids, see ``data/encode.py``."""
+        raise NotImplementedError
+
+    # -- what a task file leaves open -----------------------------------------------------------------------
+    def default_metric(self, labels: Sequence[str], columns: Mapping[str, Any], splits: Sequence[str]) -> str:
+        """The metric of a task with these labels, declared columns and splits."""
+        return next(iter(KINDS.get(self.name).metrics), "")
+
+    def format_of(self, suffixes: set[str], columns: Mapping[str, Any]) -> str | None:
+        """The format of files with these endings, where the kind has one of its own."""
+        return None
 
 
 class Model:
@@ -250,7 +361,7 @@ for _kind in (
     KINDS.add(_kind.name, _kind)
 
 
-def data(name: str) -> Any:
+def data(name: str) -> Data:
     """The :class:`Data` of a kind."""
     return _part(name, "data")
 

@@ -10,6 +10,7 @@ from mlflow_xfer import languages
 from mlflow_xfer.data import sources
 from mlflow_xfer.data.sources import Rows
 from mlflow_xfer.errors import Problems, XferError
+from mlflow_xfer.kinds import kind
 from mlflow_xfer.models.merge import WITH_BASE, auto_weight
 from mlflow_xfer.params import Shape, Training
 from mlflow_xfer.phases.phase import Base, Made, Phase, Start
@@ -23,7 +24,6 @@ from mlflow_xfer.training.settings import BY_LANGUAGES
 T = TypeVar("T")
 
 SELECTION_SPLIT = "validation"
-MINED = "bucc_f1"  # the metric of tasks that are mined: a threshold is tuned on dev
 MINI_BASE = "scratch:xlm-roberta:mini"
 
 
@@ -116,7 +116,7 @@ class Composer:
             task, have = TASKS.get(name), sources.provider_of(self.params.data) in TASKS.get(name).sources
             scored = have and (
                 self.available(task, "test")
-                or (task.metric == MINED and self.available(task, SELECTION_SPLIT))
+                or (kind.data(task.kind).tunes_on_dev(task) and self.available(task, SELECTION_SPLIT))
             )
             if scored and (
                 not task.trained
@@ -154,14 +154,18 @@ class Composer:
 
     def pool_rows(self, task: Task, seed: int) -> list[Rows]:
         """Candidates that are the same for all languages; a file that serves several languages once."""
-        if task.kind is not TaskKind.RETRIEVAL:
+        if not kind.data(task.kind).pool:
             return []
         found = [self.located(task, POOL, code, seed) for code in self.available(task, POOL)]
         return list({rows.identity: rows for rows in found if rows}.values())
 
     def dev_scored(self, task: Task, code: str, seed: int) -> Rows | None:
         """Rows of dev where mining has no test set: scored there, where its threshold is tuned, and marked so."""
-        return self.located(task, SELECTION_SPLIT, code, seed) if task.metric == MINED else None
+        return (
+            self.located(task, SELECTION_SPLIT, code, seed)
+            if kind.data(task.kind).tunes_on_dev(task)
+            else None
+        )
 
     def test_rows(self, task: Task, seed: int) -> list[Rows]:
         """Test rows of the languages asked for; those without a file are listed in ``missing``."""
@@ -366,7 +370,7 @@ class Composer:
             )
             return ()
         trained = self.adapted(trained)
-        if trained.kind is TaskKind.RETRIEVAL and params.select_by == "label_free":
+        if not kind.data(trained.kind).selects_elsewhere and params.select_by == "label_free":
             self.problems.add(
                 f"select_by=label_free guesses from how sure an answer is; {trained.name} gives ranked lists.",
                 "Use select_by=english_dev.",
@@ -408,7 +412,7 @@ class Composer:
         ``rows`` are those of the training: a validation row that few-shot training took cannot select.
         """
         by, source = f"select_by={self.params.select_by}", self.params.source_language
-        if task.kind is TaskKind.RETRIEVAL:
+        if not kind.data(task.kind).selects_elsewhere:
             self.problems.add(
                 f"{by} needs a head's answers, which {task.name!r} ({task.kind}) has not.",
                 "Use english_dev, last or average.",
@@ -492,38 +496,33 @@ class Composer:
         rows = self.test_rows(task, seed)
         if task.kind is TaskKind.MULTIPLE_CHOICE:
             task = self.adapted(task)
-        if task.kind is TaskKind.RETRIEVAL:
-            rows, settings = self.searched(task, rows, settings, seed)
+        more = self.further_rows(task, rows, seed)
+        if any(one.split == "test" for one in more):  # else all test rows are scored
+            settings |= {"scored": tuple(one.language for one in rows)}
         note = "oracle" if isinstance(start, Phase) and start.settings.get("select_by") == "oracle" else ""
         return Phase(
             "evaluate",
             settings,
             None,
             (task,),
-            tuple(rows),
+            (*rows, *more),
             (start,),
             {"seed": seed, "missing": self.missing.get(task.name, ()), "note": note},
         )
 
-    def searched(
-        self, task: Task, rows: list[Rows], settings: dict[str, Any], seed: int
-    ) -> tuple[list[Rows], dict[str, Any]]:
-        """What retrieval reads beside the scored rows: a pool, the other languages of a common one, dev for a threshold."""
-        scored = tuple(r.language for r in rows)
-        if task.metric == MINED:
-            tested = [r.language for r in rows if r.split == "test"]
-            dev = {code: self.located(task, SELECTION_SPLIT, code, seed) for code in tested}
-            for code in (code for code, found in dev.items() if found is None):
-                self.problems.add(
-                    f"Task {task.name!r} has no validation split in {code!r}.",
-                    "The threshold of mining is tuned there; leave the language out with languages=….",
-                )
-            return [*rows, *(found for found in dev.values() if found)], settings
-        others = [code for code in task.languages if code not in scored] if task.pooled else []
-        beside = [found for code in others if (found := self.located(task, "test", code, seed))]
-        return [*rows, *beside, *self.pool_rows(task, seed)], settings | (
-            {"scored": scored} if beside else {}
-        )
+    def further_rows(self, task: Task, rows: Sequence[Rows], seed: int) -> list[Rows]:
+        """What is read beside the scored ``rows``: dev for a threshold, candidates in other languages, a pool."""
+        tested = [one.language for one in rows if one.split == "test"]
+        further = kind.data(task.kind).further(task, [one.language for one in rows], tested)
+        dev = {code: self.located(task, SELECTION_SPLIT, code, seed) for code in further.dev}
+        for code in (code for code, found in dev.items() if found is None):
+            self.problems.add(
+                f"Task {task.name!r} has no validation split in {code!r}.",
+                "The threshold of mining is tuned there; leave the language out with languages=….",
+            )
+        beside = [self.located(task, "test", code, seed) for code in further.others]
+        pool = self.pool_rows(task, seed) if further.pool else []
+        return [*(found for found in (*dev.values(), *beside) if found), *pool]
 
     def control(self, start: Start, seed: int) -> dict[str, Any]:
         """``control=random`` replaces the weights that the chain starts from, after any pretrain phase."""

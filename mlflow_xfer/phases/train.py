@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlflow_xfer.data import sources
-from mlflow_xfer.data.retrieval import pairs, with_distractors
 from mlflow_xfer.data.unseen import read_unseen
+from mlflow_xfer.kinds import kind
 from mlflow_xfer.models import load
 from mlflow_xfer.phases.phase import Base, Phase
 from mlflow_xfer.phases.start import starting_point
@@ -73,26 +73,26 @@ def task_part(phase: Phase, task: Task) -> Part:
         for rows in mine
         if rows.split == "validation" and rows.language == source.language
     }
-    if task.kind == TaskKind.RETRIEVAL:
-        pool = next((sources.read(task, rows) for rows in mine if rows.split == POOL), None)
-        own = pairs(own, pool, f"Task {task.name!r}, training data")
-        dev = {language: with_distractors(split, pool) for language, split in dev.items()}
+    reads = kind.data(task.kind)
+    pool = next((sources.read(task, rows) for rows in mine if rows.split == POOL), None)
+    own = reads.training(own, pool, f"Task {task.name!r}, training data")
+    dev = {language: reads.dev(split, pool) for language, split in dev.items()}
     from datasets import concatenate_datasets
 
     selection = {rows.language: sources.read(judged, rows) for judged, rows in phase.selection}
-    if task.kind == TaskKind.RETRIEVAL:
-        selection = {language: with_distractors(split, pool) for language, split in selection.items()}
     part = Part(task, own, dev, selection, next((judged for judged, _ in phase.selection), None))
     shots = phase.settings.get("target_shots", 0)
     if not shots:
         return part
     others = [rows for rows in phase.rows if rows.language != source.language and rows.split != POOL]
-    few = [sources.subset(read_unseen(task, rows, phase.excludes), shots, phase.seed) for rows in others]
-    if task.kind == TaskKind.RETRIEVAL:
-        few = [
-            pairs(split, pool, f"Task {task.name!r}, {rows.language}")
-            for split, rows in zip(few, others, strict=True)
-        ]
+    few = [
+        reads.training(
+            sources.subset(read_unseen(task, rows, phase.excludes), shots, phase.seed),
+            pool,
+            f"Task {task.name!r}, {rows.language}",
+        )
+        for rows in others
+    ]
     return replace(part, train=concatenate_datasets([own, *few]))
 
 

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mlflow_xfer.data.rows import TEXTS
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.plugin.frame import task_of
@@ -56,7 +55,7 @@ def _split(rows: Any, task: Task) -> Any:
 
     judging = kind.scoring(task.kind)
     columns = {}
-    for name in ("id", *TEXTS[task.kind]):
+    for name in ("id", *kind.data(task.kind).texts):
         if name in rows.columns:
             columns[name] = [
                 None if isinstance(v, float) else v.tolist() if hasattr(v, "tolist") else v
@@ -69,7 +68,7 @@ def _split(rows: Any, task: Task) -> Any:
         else:
             raise XferError(
                 f"There is no column {name!r}, which {task.name} ({task.kind}) needs.",
-                f"Columns of the input: {', '.join(TEXTS[task.kind])}; or pass predict='pyfunc'.",
+                f"Columns of the input: {', '.join(kind.data(task.kind).texts)}; or pass predict='pyfunc'.",
             )
     return Dataset.from_dict(
         columns | judging.columns(task, rows["language"].iloc[0], list(rows["reference"]))

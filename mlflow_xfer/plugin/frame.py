@@ -81,11 +81,10 @@ def task_of(name: str, config: Mapping, frame: Any) -> Any:
 
 def _kinds_like(frame: Any) -> list[str]:
     """The kinds whose columns of text the frame has."""
-    from mlflow_xfer.data.rows import TEXTS
     from mlflow_xfer.kinds import kind
 
     return [
         name
         for name in kind.KINDS.names()
-        if {*TEXTS.get(name, ("",))} - {*kind.scoring(name).may_lack} <= {*frame.columns}
+        if {*kind.data(name).texts} - {*kind.scoring(name).may_lack} <= {*frame.columns}
     ]

@@ -39,8 +39,9 @@ class TaskKind(StrEnum):
     MULTIPLE_CHOICE = "multiple_choice"
     SPAN_QA = "span_qa"
     RETRIEVAL = "retrieval"
-    MASKED_LM = "masked_lm"
-    CAUSAL_LM = "causal_lm"
+    LANGUAGE_MODEL = "language_model"
+    MASKED_LM = LANGUAGE_MODEL
+    CAUSAL_LM = LANGUAGE_MODEL
 
 
 SPLITS = ("train", "validation", "test")

@@ -26,10 +26,11 @@ from typing import Any
 
 from mlflow_xfer import languages
 from mlflow_xfer.errors import Problems, XferError
+from mlflow_xfer.kinds import kind as kinds
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks.catalogue import TASKS
 from mlflow_xfer.tasks.entry import Entry, problems_of
-from mlflow_xfer.tasks.task import POOL, Files, Hub, Part, Recipe, Source, Task, TaskKind
+from mlflow_xfer.tasks.task import POOL, Files, Hub, Part, Recipe, Source, Task
 from mlflow_xfer.tasks.yaml_source import Located, load
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
@@ -41,30 +42,6 @@ SUFFIXES = {
     ".parquet": "parquet",
     ".conll": "conll",
     ".conllu": "conllu",
-}
-METRICS = {
-    TaskKind.CLASSIFICATION: ("accuracy",),
-    TaskKind.TAGGING: ("tag_f1", "tag_accuracy", "entity_f1"),
-    TaskKind.MULTIPLE_CHOICE: ("accuracy",),
-    TaskKind.SPAN_QA: ("squad", "mlqa", "squad_v2"),
-    TaskKind.RETRIEVAL: ("retrieval_accuracy", "map_at_20", "bucc_f1"),
-    TaskKind.MASKED_LM: ("",),
-    TaskKind.CAUSAL_LM: ("",),
-}
-COLUMNS = {
-    TaskKind.CLASSIFICATION: ("text_a", "label"),
-    TaskKind.TAGGING: ("words", "tags"),
-    TaskKind.MULTIPLE_CHOICE: ("choices", "label"),
-    TaskKind.SPAN_QA: ("context", "question", "answers"),
-    TaskKind.RETRIEVAL: ("source", "target"),
-    TaskKind.MASKED_LM: ("text",),
-    TaskKind.CAUSAL_LM: ("text",),
-}
-OPTIONAL = {
-    TaskKind.CLASSIFICATION: ("text_b",),
-    TaskKind.MULTIPLE_CHOICE: ("context", "question"),
-    TaskKind.SPAN_QA: ("title",),
-    TaskKind.RETRIEVAL: ("context", "gold", "answers"),
 }
 
 
@@ -136,7 +113,7 @@ class _Builder:
         base = self._base()
         kind = entry.kind or (base.kind if base else None)
         if kind is None:
-            self.bad("", "has no kind.", f"kind: {', '.join(TaskKind)}")
+            self.bad("", "has no kind.", f"kind: {', '.join(kinds.KINDS.names())}")
             return None
         if not (entry.files or entry.hub or base):
             self.bad("", "has no data.", "Give files: or hub:")
@@ -152,27 +129,23 @@ class _Builder:
         if self.entry.extends not in TASKS:
             self.problems.add(
                 XferError(
-                    (
-                        f"{self.content.at('tasks', self.name, 'extends')}: "
-                        f"{unknown('task', self.entry.extends, TASKS.names(), TASKS.see)}"
-                    )
+                    f"{self.content.at('tasks', self.name, 'extends')}: "
+                    f"{unknown('task', self.entry.extends, TASKS.names(), TASKS.see)}"
                 )
             )
             return None
         return TASKS.get(self.entry.extends)
 
     # -- labels ----------------------------------------------------------------------------------------------
-    def _labels(self, kind: TaskKind, base: Task | None) -> tuple[tuple[str, ...], Any]:
+    def _labels(self, kind: str, base: Task | None) -> tuple[tuple[str, ...], Any]:
         """The task's label names, and what the files say for them (for multiple choice:
         in the order of the choices).
         """
         declared = self.entry.labels
         if isinstance(declared, str):
             declared = self._label_file(declared)
-        if kind is TaskKind.MULTIPLE_CHOICE:
-            return (), tuple(declared or ())
-        if kind not in (TaskKind.CLASSIFICATION, TaskKind.TAGGING):
-            return (), {}
+        if kinds.data(kind).labels != "names":
+            return (), tuple(declared or ()) if kinds.data(kind).labels else {}
         if declared is None:
             if base is None:
                 self.bad(
@@ -202,7 +175,7 @@ class _Builder:
 
     # -- sources ---------------------------------------------------------------------------------------------
     def _sources(
-        self, kind: TaskKind, base: Task | None, labels: tuple[str, ...], said: Any
+        self, kind: str, base: Task | None, labels: tuple[str, ...], said: Any
     ) -> dict[str, tuple[Source, ...]]:
         sources = dict(base.sources) if base else {}
         if self.entry.files:
@@ -224,10 +197,10 @@ class _Builder:
                 self._known_columns(kind, given["columns"], "hub")
         return sources
 
-    def _files(self, kind: TaskKind, said: Any) -> Files | None:
+    def _files(self, kind: str, said: Any) -> Files | None:
         entry = self.entry
         splits, used = {}, []
-        if POOL in entry.files and kind is not TaskKind.RETRIEVAL:
+        if POOL in entry.files and not kinds.data(kind).pool:
             self.bad("files", f"a {kind} task has no pool.", "Only retrieval has candidates.")
         for split, declared in entry.files.items():
             parts = self._parts(split, declared)
@@ -299,19 +272,10 @@ class _Builder:
             )
         return (languages.get(entry.language).code,)
 
-    def _format(self, kind: TaskKind, used: list[str]) -> str | None:
-        if kind is TaskKind.SPAN_QA and all(path.endswith(".json") for path in used):
-            return "squad"
-        if kind is TaskKind.TAGGING and all(
-            Path(path).suffix in (".tsv", ".conll", ".txt", ".bio") for path in used
-        ):
-            return "conll"
-        if (
-            kind is TaskKind.RETRIEVAL
-            and not self.entry.columns
-            and not all(Path(path).suffix in (".jsonl", ".json", ".parquet") for path in used)
-        ):
-            return "parallel"
+    def _format(self, kind: str, used: list[str]) -> str | None:
+        own = kinds.data(kind).format_of({Path(path).suffix for path in used}, self.entry.columns)
+        if own:
+            return own
         found = {SUFFIXES.get(Path(path).suffix) for path in used}
         if len(found) != 1 or None in found:
             self.bad(
@@ -322,7 +286,7 @@ class _Builder:
             return None
         return found.pop()
 
-    def _header(self, kind: TaskKind, form: str | None, columns: Mapping[str, Any]) -> bool:
+    def _header(self, kind: str, form: str | None, columns: Mapping[str, Any]) -> bool:
         """Whether tables begin with names: as declared, else where columns are given by name."""
         if form not in ("tsv", "csv"):
             return False
@@ -340,26 +304,26 @@ class _Builder:
             )
         return header
 
-    def _known_columns(self, kind: TaskKind, columns: Mapping[str, Any], field: str) -> None:
-        known = {*COLUMNS[kind], *OPTIONAL.get(kind, ()), "id"}
+    def _known_columns(self, kind: str, columns: Mapping[str, Any], field: str) -> None:
+        known = {*kinds.data(kind).declared, "id"}
         for name in columns:
             if name not in known:
                 self.problems.add(
                     XferError(
-                        (
-                            f"{self.content.at('tasks', self.name, field, name)}: "
-                            f"{unknown(f'column of a {kind} task', name, known)}"
-                        )
+                        f"{self.content.at('tasks', self.name, field, name)}: "
+                        f"{unknown(f'column of a {kind} task', name, known)}"
                     )
                 )
 
     # -- the whole -------------------------------------------------------------------------------------------
-    def _assembled(
-        self, kind: TaskKind, base: Task | None, labels: tuple[str, ...], sources: dict
-    ) -> Task | None:
+    def _assembled(self, kind: str, base: Task | None, labels: tuple[str, ...], sources: dict) -> Task | None:
         entry = self.entry
-        metrics = METRICS[kind]
-        metric = entry.metric or (base.metric if base else self._default_metric(kind, labels))
+        metrics = kinds.KINDS.get(kind).metrics or ("",)
+        metric = entry.metric or (
+            base.metric
+            if base
+            else kinds.data(kind).default_metric(labels, entry.columns, tuple(entry.files))
+        )
         if metric not in metrics and (base is None or metric != base.metric):
             self.bad(
                 "metric", f"metric {metric!r} does not score {kind} tasks.", f"Accepted: {', '.join(metrics)}"
@@ -388,7 +352,7 @@ class _Builder:
             },
             exclude_unset=True,
         )
-        if kind is TaskKind.RETRIEVAL and not trained and base is None:
+        if kinds.data(kind).untrained and not trained and base is None:
             own.setdefault("trained", False)
         fields = {
             "name": self.name,
@@ -408,18 +372,6 @@ class _Builder:
             )
         fields |= {name: tuple(value) if isinstance(value, list) else value for name, value in own.items()}
         return replace(base, **fields) if base else Task(**fields)
-
-    def _default_metric(self, kind: TaskKind, labels: tuple[str, ...]) -> str:
-        metrics = METRICS[kind]
-        if (
-            kind is TaskKind.RETRIEVAL
-        ):  # lists are judged where there are right answers or a dual encoder to train
-            return (
-                "map_at_20"
-                if {"gold", "answers"} & set(self.entry.columns) or {"train", POOL} & set(self.entry.files)
-                else metrics[0]
-            )
-        return metrics[-1] if any(label.startswith("B-") for label in labels) else metrics[0]
 
     def _languages(self, sources: Mapping[str, tuple[Source, ...]], split: str) -> tuple[str, ...]:
         found: dict[str, None] = {}

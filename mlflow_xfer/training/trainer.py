@@ -18,7 +18,7 @@ from mlflow_xfer.durable.files import write_json
 from mlflow_xfer.durable.manifest import is_whole, sealed_folder
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
-from mlflow_xfer.tasks.task import Mixture, TaskKind
+from mlflow_xfer.tasks.task import Mixture
 from mlflow_xfer.training.settings import (
     BY_LANGUAGES,
     BY_SCORE,
@@ -174,11 +174,6 @@ class Training:
                 f"The tokenizer has {len(self.tokenizer)} tokens, "
                 f"the model only {self.model.config.vocab_size}.",
                 "They do not belong together.",
-            )
-        if self.lm is not None and (self.lm.task.kind == TaskKind.CAUSAL_LM) != self.model.decoder:
-            raise XferError(
-                f"{self.lm.task.kind} does not fit architecture {self.model.config.model_type!r}.",
-                "Encoders train masked_lm, decoders causal_lm.",
             )
         if self.lm is not None and not self.model.decoder and self.tokenizer.mask_token_id is None:
             raise XferError("Masked language modelling needs a tokenizer with a mask token.")

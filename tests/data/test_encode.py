@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
-from mlflow_xfer.data import encode as module
 from mlflow_xfer.data.encode import encode, fingerprint
 from mlflow_xfer.data.encoded import IGNORED, join
 from mlflow_xfer.data.subwords import windows, words
 from mlflow_xfer.data.words import words as count
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.kinds import kind
 from mlflow_xfer.models.tokenizer import train_tokenizer
 from mlflow_xfer.tasks.catalogue import TASKS
 from mlflow_xfer.tasks.task import Task, TaskKind
@@ -181,8 +181,9 @@ def test_the_cache_is_read_and_tells_inputs_apart(tokenizer, home, monkeypatch):
     data = pairs((TEXTS[0], TEXTS[1], "yes"))
     first = encode(data, PAIR, tokenizer, 64)
     calls = []
-    original = module.ENCODERS[TaskKind.CLASSIFICATION]
-    monkeypatch.setitem(module.ENCODERS, TaskKind.CLASSIFICATION, lambda *a: calls.append(1) or original(*a))
+    reads = kind.data(PAIR.kind)
+    original = reads.encode
+    monkeypatch.setattr(reads, "encode", lambda *a: calls.append(1) or original(*a), raising=False)
     again = encode(pairs((TEXTS[0], TEXTS[1], "yes")), PAIR, tokenizer, 64)
     assert not calls and (again.tokens == first.tokens).all() and again.counts == first.counts
     encode(data, PAIR, tokenizer, 32)

@@ -222,14 +222,6 @@ REFUSED = {
         "there is no language-model part",
     ),
     "too long": (lambda m: ([part(POS)], None, {"max_seq_length": 4096}), "reads at most 512"),
-    "the other kind of language model": (
-        lambda m: (
-            [Part(LM_TASKS[TaskKind.MASKED_LM if "llama" in str(m) else TaskKind.CAUSAL_LM], texts("en", 5))],
-            None,
-            {},
-        ),
-        "does not fit architecture",
-    ),
     "half precision without a GPU": (lambda m: ([part(POS)], None, {"precision": "fp16"}), "needs a GPU"),
 }
 

@@ -1,0 +1,153 @@
+"""How queries and candidates read, alone or in pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mlflow_xfer.data.canonical import Convert, getter, mapped, text_of
+from mlflow_xfer.data.encoded import Encoded, Rows, column
+from mlflow_xfer.data.labels import MISSING, BadRow, NoLabel
+from mlflow_xfer.data.retrieval import golds, pairs, with_distractors
+from mlflow_xfer.data.sentences import sentence_at
+from mlflow_xfer.data.subwords import texts
+from mlflow_xfer.data.unlabelled import text_in
+from mlflow_xfer.kinds.kind import Data, Further
+from mlflow_xfer.tasks.task import POOL, Files, Hub, Task
+
+
+class Retrieval(Data):
+    name = "retrieval"
+    columns = {"source": "text", "target": "text", "context": "text", "gold": "texts"}
+    texts = ("source", "target", "context")
+    answers = ("gold",)
+    declared = ("source", "target", "context", "gold", "answers")
+    group = "context"
+    paragraphs = True
+    asked = ("text",)
+    pool = True
+    selects_elsewhere = False
+    untrained = True
+
+    def convert(self, task: Task, source: Hub | Files) -> Convert:
+        """Queries, candidates and pairs; with a column ``answers`` the candidate is the sentence that holds the
+        answer, in its context (``target``), as XTREME-R trains LAReQA on SQuAD."""
+        (get_source, s), (get_target, t), (get_gold, _), (get_context, c) = (
+            mapped(source, name) for name in ("source", "target", "gold", "context")
+        )
+        get_answers = getter(source.columns["answers"]) if "answers" in source.columns else None
+
+        def convert(raw: Any) -> dict[str, Any] | None:
+            query, candidate, context, gold = (
+                get_source(raw),
+                get_target(raw),
+                get_context(raw),
+                get_gold(raw),
+            )
+            if query in (MISSING, None) and candidate in (MISSING, None):
+                raise BadRow(f"has neither {s} nor {t}")
+            if get_answers:
+                context = text_of(candidate, t)
+                candidate = sentence_at(context, _first_answer(get_answers(raw)))
+            return {
+                "source": None if query in (MISSING, None) else text_of(query, s),
+                "target": None if candidate in (MISSING, None) else text_of(candidate, t),
+                "context": None if context in (MISSING, None) else text_of(context, c),
+                "gold": None
+                if gold in (MISSING, None)
+                else [str(name) for name in (gold if isinstance(gold, list) else [gold])],
+            }
+
+        return convert
+
+    def completed(self, row: dict[str, Any], name: str) -> dict[str, Any]:
+        """A pair is its own right answer."""
+        if row.get("gold") is not None:
+            return row
+        return row | {"gold": [name] if row["source"] is not None and row["target"] is not None else []}
+
+    def unlabelled(self, raw: Mapping[str, Any]) -> dict[str, Any]:
+        return {"text": text_in(raw, "text", "text_a", "source")}
+
+    def encode(self, dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool) -> Encoded:
+        """One row an example: the query's tokens, then the candidate's, each a text by itself;
+        either may be missing.
+
+        ``second`` is where the candidate begins, ``inner`` where its context does (within the candidate; as a
+        pair, cut at its end). ``query`` and ``positive`` number the distinct texts of each side: what is equal is
+        no negative.
+        """
+        sides = column(dataset, "source"), column(dataset, "target")
+        contexts = column(dataset, "context") or [None] * len(sides[0])
+        rows = Rows((), ("example", "second", "inner", "query", "positive"))
+        numbers = [
+            _numbered(sides[0]),
+            _numbered([text and (text, context) for text, context in zip(sides[1], contexts, strict=True)]),
+        ]
+        given = [[n for n, text in enumerate(side) if text is not None] for side in sides]
+        made = [
+            texts(tokenizer, [sides[0][n] for n in given[0]], None, limit),
+            texts(tokenizer, [sides[1][n] for n in given[1]], [contexts[n] for n in given[1]], limit),
+        ]
+        found = [dict(zip(mine, part.ids, strict=True)) for mine, part in zip(given, made, strict=True)]
+        inner = dict(zip(given[1], made[1].per_row["second"], strict=True))
+        nothing = np.zeros(0, np.int32)
+        for n in range(len(sides[0])):
+            source, target = found[0].get(n, nothing), found[1].get(n, nothing)
+            rows.add(
+                np.concatenate([source, target]),
+                example=n,
+                second=len(source),
+                inner=inner.get(n, 0),
+                query=numbers[0][n],
+                positive=numbers[1][n],
+            )
+        for part in made:
+            rows.count(**part.counts)
+        longer = {mine[n] for mine, part in zip(given, made, strict=True) for n in part.truncated}
+        rows.counts |= {"examples": len(sides[0]), "truncated": len(longer)}
+        return rows.done()
+
+    def gold(self, task: Task, splits: Mapping[str, Any]) -> dict[str, list]:
+        return golds(splits, task.pooled)
+
+    def training(self, split: Any, pool: Any, what: str) -> Any:
+        return pairs(split, pool, what)
+
+    def dev(self, split: Any, pool: Any) -> Any:
+        return with_distractors(split, pool)
+
+    def tunes_on_dev(self, task: Task) -> bool:
+        return task.metric == "bucc_f1"
+
+    def further(self, task: Task, scored: Sequence[str], tested: Sequence[str]) -> Further:
+        if self.tunes_on_dev(task):
+            return Further(dev=tuple(tested))
+        others = tuple(code for code in task.languages if code not in scored) if task.pooled else ()
+        return Further(others=others, pool=True)
+
+    def default_metric(self, labels: Sequence[str], columns: Mapping[str, Any], splits: Sequence[str]) -> str:
+        """Lists are judged where there are right answers or a dual encoder to train."""
+        lists = {"gold", "answers"} & set(columns) or {"train", POOL} & set(splits)
+        return "map_at_20" if lists else "retrieval_accuracy"
+
+    def format_of(self, suffixes: set[str], columns: Mapping[str, Any]) -> str | None:
+        return None if columns or suffixes <= {".jsonl", ".json", ".parquet"} else "parallel"
+
+
+KIND = Retrieval()
+
+
+def _first_answer(answers: Any) -> int:
+    """Where the first answer begins, in characters."""
+    if not isinstance(answers, Mapping) or not any(answers.get("text") or ()):
+        raise NoLabel("has no answer")
+    return int(answers["answer_start"][0])
+
+
+def _numbered(values: Sequence[Any]) -> list[int]:
+    """Equal values with equal numbers, in the order of their first; -1 for None."""
+    first: dict[Any, int] = {}
+    return [-1 if value is None else first.setdefault(value, len(first)) for value in values]

@@ -1,0 +1,140 @@
+"""How questions read that a span of their context answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mlflow_xfer.data import subwords
+from mlflow_xfer.data.canonical import Convert, mapped, row_id, text_of
+from mlflow_xfer.data.encoded import Encoded, Rows, column
+from mlflow_xfer.data.labels import BadRow, NoLabel
+from mlflow_xfer.data.unlabelled import text_in
+from mlflow_xfer.data.words import words as words_of
+from mlflow_xfer.kinds.kind import Data
+from mlflow_xfer.tasks.task import Files, Hub, Task
+
+STRIDE = 128  # tokens that neighbouring windows of a context share (XTREME's run_squad.py)
+MAX_QUESTION = 64  # tokens of a question (ibid.)
+
+
+class SpanQA(Data):
+    name = "span_qa"
+    columns = {"original_id": "text", "context": "text", "question": "text", "answers": "spans"}
+    texts = ("context", "question")
+    answers = ("answers",)
+    declared = ("context", "question", "answers", "title")
+    group = "context"
+    paragraphs = True
+    asked = ("context", "question")
+
+    def convert(self, task: Task, source: Hub | Files) -> Convert:
+        (get_context, context), (get_question, question), (get_answers, _) = (
+            mapped(source, name) for name in ("context", "question", "answers")
+        )
+        get_id = row_id(source)
+
+        def convert(raw: Any) -> dict[str, Any] | None:
+            text, answers = text_of(get_context(raw), context), get_answers(raw)
+            if not isinstance(answers, Mapping):
+                raise NoLabel("has no answers")
+            spans, starts = (
+                list(answers.get("text", ())),
+                [int(start) for start in answers.get("answer_start", ())],
+            )
+            if spans and not any(spans):  # XTREME's scripts blank the answers of test sets: start 0, text ""
+                raise NoLabel("has a blank answer")
+            for span, start in zip(spans, starts, strict=True):
+                if not isinstance(span, str) or text[start : start + len(span)] != span:
+                    raise BadRow(
+                        f"answer {str(span)[:40]!r} does not stand at character {start} of its context"
+                    )
+            return {
+                "original_id": get_id(raw) or "",
+                "context": text,
+                "question": text_of(get_question(raw), question),
+                "answers": {"text": spans, "answer_start": starts},
+            }
+
+        return convert
+
+    def unlabelled(self, raw: Mapping[str, Any]) -> dict[str, Any]:
+        return {"context": text_in(raw, "context"), "question": text_in(raw, "question")}
+
+    def encode(self, dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool) -> Encoded:
+        """Question and context, long contexts as overlapping windows.
+
+        ``token_begin`` and ``token_end`` are character offsets in the context, -1 outside it. ``start`` and
+        ``end`` are the tokens of the first of the answers that a window holds whole; where it holds none, the
+        place that says "not here": the first token, for decoders the last, which alone has read everything.
+        ``answered``: whether the example has an answer at all.
+        """
+        answers = column(dataset, "answers")
+        rows = Rows(("token_begin", "token_end"), ("example", "second", "start", "end", "answered"))
+        contexts, questions = column(dataset, "context"), column(dataset, "question")
+        stride = min(STRIDE, (limit - min(MAX_QUESTION, limit // 2)) // 2 - 4)
+        for begin in range(0, len(contexts), subwords.CHUNK // 8):
+            numbers = range(begin, min(begin + subwords.CHUNK // 8, len(contexts)))
+            cut = subwords.cut(tokenizer, [questions[n] for n in numbers], min(MAX_QUESTION, limit // 2))
+            batch = tokenizer(
+                cut,
+                [contexts[n] for n in numbers],
+                truncation="only_second",
+                max_length=limit,
+                stride=stride,
+                return_overflowing_tokens=True,
+            )
+            read = [0] * len(numbers)  # windows of each example
+            for window, mine in zip(batch.encodings, batch["overflow_to_sample_mapping"], strict=True):
+                n, sides = numbers[mine], window.sequence_ids
+                given = answers[n] if answers is not None else {"text": [], "answer_start": []}
+                rows.add(**_window(window, sides, given, n, decoder))
+                # Of each further window only what the one before has not read; the question was counted with the
+                # first.
+                rows.count(
+                    subwords=sides.count(1) - stride if read[mine] else sides.count(0) + sides.count(1)
+                )
+                read[mine] += 1
+            for place, n in enumerate(numbers):
+                rows.count(
+                    examples=1,
+                    truncated=read[place] > 1,
+                    words=len(words_of(cut[place])) + len(words_of(contexts[n])),
+                )
+        return rows.done()
+
+    def gold(self, task: Task, splits: Mapping[str, Any]) -> dict[str, list]:
+        return {name: [answers["text"] for answers in split["answers"][:]] for name, split in splits.items()}
+
+    def format_of(self, suffixes: set[str], columns: Mapping[str, Any]) -> str | None:
+        return "squad" if suffixes <= {".json"} else None
+
+
+KIND = SpanQA()
+
+
+def _window(
+    window: Any, sides: Sequence[int | None], answers: Mapping[str, Any], example: int, decoder: bool
+) -> dict[str, Any]:
+    """The row of one window; ``sides`` says which text each token is of (0, 1, or None for special ones)."""
+    inside = np.array([s == 1 for s in sides])
+    begins, ends = (np.where(inside, side, -1) for side in np.array(window.offsets).T)
+    nowhere = len(inside) - 1 if decoder else 0
+    start = end = nowhere
+    for text, first in zip(answers["text"], answers["answer_start"], strict=True):
+        covered = np.flatnonzero(inside & (ends > first) & (begins < first + len(text)))
+        if len(covered) and begins[covered[0]] <= first and ends[covered[-1]] >= first + len(text):
+            start, end = int(covered[0]), int(covered[-1])
+            break
+    return {
+        "ids": window.ids,
+        "token_begin": begins,
+        "token_end": ends,
+        "example": example,
+        "second": int(np.argmax(inside)) if inside.any() else len(inside),
+        "start": start,
+        "end": end,
+        "answered": int(bool(answers["text"])),
+    }
