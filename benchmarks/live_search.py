@@ -190,7 +190,7 @@ def check(base: Path, candidates: list, work: Path) -> list[dict[str, float]]:
 
 def count(max_tasks: str) -> tuple[dict, list]:
     """What the pruned search of the current store has spent and saved, and its trials that ended."""
-    from mlflow_xfer.searching.described import account
+    from mlflow_xfer.searching.accounting import account
     from mlflow_xfer.searching.history import History
 
     study = study_of("pruned")

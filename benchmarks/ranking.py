@@ -28,8 +28,9 @@ from mlflow_xfer.phases import record  # noqa: E402
 from mlflow_xfer.phases.execute import Executor  # noqa: E402
 from mlflow_xfer.phases.plan import make_plan  # noqa: E402
 from mlflow_xfer.phases.references import References  # noqa: E402
-from mlflow_xfer.searching.cheap import Budget  # noqa: E402
-from mlflow_xfer.searching.ranking import Ranking, rank  # noqa: E402
+from mlflow_xfer.searching.material import Budget  # noqa: E402
+from mlflow_xfer.searching.ranked import Ranking  # noqa: E402
+from mlflow_xfer.searching.ranking import rank  # noqa: E402
 from mlflow_xfer.stats.ranking import quality, table  # noqa: E402
 from mlflow_xfer.tracking.store import Store  # noqa: E402
 

@@ -44,7 +44,8 @@ import optuna
 import pandas as pd
 from scipy import special
 
-from mlflow_xfer.searching.choosing import Choice, choose, contributions, estimates, winner
+from mlflow_xfer.searching.choosing import Choice, choose, estimates, winner
+from mlflow_xfer.searching.contributing import contributions
 from mlflow_xfer.searching.history import History, finished_trials
 from mlflow_xfer.searching.loop import run_worker
 from mlflow_xfer.searching.reading import read_space

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mlflow_xfer.searching.preview import SearchPreview
-    from mlflow_xfer.searching.ranking import Ranking
+    from mlflow_xfer.searching.ranked import Ranking
 
 logger = logging.getLogger(__name__)
 
@@ -346,7 +346,7 @@ def rank(**params: Any) -> Ranking:
     """Orders candidate tasks by cheap scores;
     see :mod:`mlflow_xfer.searching.cheap` for what each needs and costs.
     """
-    from mlflow_xfer.searching.cheap import Budget
+    from mlflow_xfer.searching.material import Budget
     from mlflow_xfer.searching.ranking import rank as ranked
     from mlflow_xfer.searching.ranking import transfer_of
 

@@ -192,7 +192,7 @@ def test_only_durable_retries_and_polls():
             isinstance(node, ast.Call) and ast.unparse(node.func) == "time.sleep" for node in ast.walk(loop)
         )
     ]
-    assert sorted(found) == ["durable.patience.awaited", "durable.patience.retried", "searching.loop.work"]
+    assert sorted(found) == ["durable.patience.awaited", "durable.patience.retried", "searching.worker.work"]
 
 
 def test_only_durable_beats():

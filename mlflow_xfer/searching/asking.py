@@ -8,7 +8,6 @@ died and were retried are not counted: the undisturbed one has none).
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,11 +18,10 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from mlflow_xfer.durable.patience import awaited
+from mlflow_xfer.searching.candidate import Candidate
 from mlflow_xfer.searching.history import DISCARDED, DUPLICATE_OF, KEY, RETRIED_FROM, History, described
-from mlflow_xfer.searching.sampling import Sampler, unseen
-from mlflow_xfer.searching.space import Candidate, Space
-
-logger = logging.getLogger(__name__)
+from mlflow_xfer.searching.samplers import Sampler, unseen
+from mlflow_xfer.searching.space import Space
 
 DUPLICATES = 10
 PATIENCE = 10.0  # seconds that a worker waits for the candidates of trials asked before its own

@@ -19,10 +19,11 @@ from mlflow_xfer.phases.compose import Composer
 from mlflow_xfer.phases.phase import digest
 from mlflow_xfer.phases.plan import Plan, make_plan
 from mlflow_xfer.searching import measures, sampling
+from mlflow_xfer.searching.candidate import Candidate
 from mlflow_xfer.searching.pool import pool_of
 from mlflow_xfer.searching.ranking import check_untrained
 from mlflow_xfer.searching.reading import read_space
-from mlflow_xfer.searching.space import Candidate, Space
+from mlflow_xfer.searching.space import Space
 from mlflow_xfer.tasks.task import Task
 
 logger = logging.getLogger(__name__)

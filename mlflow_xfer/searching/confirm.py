@@ -12,29 +12,26 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any, cast
 
 import optuna
 
-from mlflow_xfer import params as parameters
-from mlflow_xfer.phases import record, replicates
+from mlflow_xfer.phases import replicates
 from mlflow_xfer.phases.execute import Executor
-from mlflow_xfer.phases.phase import Phase
-from mlflow_xfer.phases.plan import Plan, Transfer
 from mlflow_xfer.phases.references import References, task_file_tasks
 from mlflow_xfer.phases.spread import Job, spread
-from mlflow_xfer.reporting.verdict import WORSE, Contrast, verdicts
+from mlflow_xfer.reporting.verdict import WORSE, verdicts
 from mlflow_xfer.searching import measures
+from mlflow_xfer.searching.candidate import Candidate
 from mlflow_xfer.searching.choosing import Choice, choose, winner
 from mlflow_xfer.searching.choosing import baseline as estimated_baseline
 from mlflow_xfer.searching.command import Command, plan_of
+from mlflow_xfer.searching.confirmation import Confirmation, Winner, winner_metrics
+from mlflow_xfer.searching.frames import Arm, dev_frame, test_frame
 from mlflow_xfer.searching.history import BY_SEED, History, finished_trials
 from mlflow_xfer.searching.mirror import Mirror
-from mlflow_xfer.searching.space import Candidate
-from mlflow_xfer.stats.estimate import Estimate
 from mlflow_xfer.stats.frame import cells, check
 from mlflow_xfer.stats.means import contrast
 from mlflow_xfer.stats.multiplicity import widen
@@ -48,59 +45,6 @@ logger = logging.getLogger(__name__)
 
 # on study and run: keys of the candidates, best first, written before any test split is read
 CHOSEN = "xfer.chosen"
-
-
-@dataclass(frozen=True)
-class Winner:
-    """A candidate that was chosen, with what was seen and what fresh seeds say;
-    differences to the baseline in points.
-
-    Attributes:
-        selected: difference of its dev score, as the search saw it.
-        estimate: the same, denoised: what it was chosen by.
-        dev: of the first objective (English dev, unless the search went by another) on the fresh seeds.
-        test: of test on the fresh seeds, with the interval that holds for all winners at once.
-        contrast: of test, with verdict; p-values corrected over the winners.
-        score: its test score; ``run_id``: its condition.
-    """
-
-    candidate: Candidate
-    selected: float
-    estimate: float
-    dev: Estimate
-    test: Estimate
-    contrast: Contrast
-    score: float
-    run_id: str
-
-
-@dataclass(frozen=True)
-class Confirmation:
-    """The candidates on fresh seeds; empty if nothing was confirmed, and ``why`` says why.
-
-    The first of ``winners`` is the answer: the best by English dev of the search and of the fresh seeds
-    together (test chooses nothing, not even among those confirmed), of those within the margin the one with
-    the fewest tasks; the others follow by their test scores.
-    """
-
-    seeds: tuple[int, ...] = ()
-    winners: tuple[Winner, ...] = ()
-    baseline: str = ""
-    baseline_score: float = math.nan
-    why: str = ""
-    registered: tuple[str, ...] = ()
-
-
-@dataclass
-class _Arm:
-    """One candidate on the fresh seeds."""
-
-    candidate: Candidate
-    typed: dict[str, Any]
-    plan: Plan
-    condition: str = ""
-    transfers: list[str] = field(default_factory=list)
-    known: bool = False
 
 
 def confirm(command: Command, executor: Executor, study: optuna.Study, mirror: Mirror) -> Confirmation:
@@ -137,14 +81,14 @@ def confirm(command: Command, executor: Executor, study: optuna.Study, mirror: M
 
 def run_arms(
     command: Command, executor: Executor, parent: str, candidates: Sequence[Candidate], seeds: tuple[int, ...]
-) -> list[_Arm]:
+) -> list[Arm]:
     """The conditions of the candidates (the baseline first) on these seeds, with all their replicates."""
     store = executor.store
     references, extra = References(lambda: store, fetch=True), task_file_tasks(command.params)
     arms = []
     for candidate in candidates:
         typed = command.confirmed(candidate, seeds)
-        arms.append(_Arm(candidate, typed, plan_of(typed, references, extra, online=True)))
+        arms.append(Arm(candidate, typed, plan_of(typed, references, extra, online=True)))
     jobs: list[Job] = []
     for arm in arms:
         earlier = replicates.finished(executor, arm.plan.plan_hash, "condition")
@@ -185,7 +129,7 @@ def judged(
     study: optuna.Study,
     chosen: Sequence[Choice],
     baseline: float,
-    arms: Sequence[_Arm],
+    arms: Sequence[Arm],
     seeds: tuple[int, ...],
 ) -> Confirmation:
     """Differences on test and of what the search maximised, with verdicts corrected over the candidates."""
@@ -237,107 +181,7 @@ def differences(study: optuna.Study, command: Command) -> dict[str, float]:
     }
 
 
-def test_frame(store: Store, arms: Sequence[_Arm]) -> pd.DataFrame:
-    """Test scores by condition, task, language and seed."""
-    import pandas as pd
-
-    rows = []
-    for arm in arms:
-        for transfer, run_id in zip(arm.plan.transfers, arm.transfers, strict=True):
-            scores = [
-                {"task": row["task"], "language": row["language"], "score": row["score"]}
-                for row in record.read_table(store, run_id)
-            ]
-            rows += [
-                {
-                    "condition": arm.candidate.label,
-                    "base_seed": transfer.base_seed,
-                    "seed": transfer.seed,
-                    **row,
-                }
-                for row in scores
-            ]
-    return pd.DataFrame(rows)
-
-
-def dev_frame(command: Command, executor: Executor, arms: Sequence[_Arm]) -> pd.DataFrame:
-    """What the search maximised, of the same seeds:
-    English dev scores by target, or the first objective's value.
-    """
-    import pandas as pd
-
-    rows = []
-    for arm in arms:
-        for transfer, run_id in zip(arm.plan.transfers, arm.transfers, strict=True):
-            found = (
-                _english_dev(executor.store, transfer, run_id)
-                if command.params.objective[0] == measures.ENGLISH_DEV
-                else [_objective(command, executor, arm, transfer, run_id)]
-            )
-            rows += [
-                {
-                    "condition": arm.candidate.label,
-                    "base_seed": transfer.base_seed,
-                    "seed": transfer.seed,
-                    **row,
-                }
-                for row in found
-            ]
-    return pd.DataFrame(rows)
-
-
-def _english_dev(store: Store, transfer: Transfer, run_id: str) -> list[dict[str, Any]]:
-    metrics = _metrics(store, run_id)
-    trained = {target: phases[-2] for target, phases in transfer.targets.items() if len(phases) > 1}
-    return [
-        {
-            "task": target,
-            "language": command_language(phase),
-            "score": measures.dev_score(phase, metrics[phase.spec_hash]),
-        }
-        for target, phase in trained.items()
-    ]
-
-
-def _objective(
-    command: Command, executor: Executor, arm: _Arm, transfer: Transfer, run_id: str
-) -> dict[str, Any]:
-    """The first objective's value of a replicate;
-    what it reads besides is evaluated for it (on validation splits).
-    """
-    name = command.params.objective[0]
-    extra = measures.extra_phases((name,), transfer, parameters.parse("transfer", arm.typed))
-    made = {
-        phase.spec_hash: executor.ensure(phase, parent=run_id).run_id
-        for phases in extra.values()
-        for phase in phases
-    }
-    executor.store.flush()
-    metrics = _metrics(executor.store, run_id) | {
-        spec_hash: executor.store.get(run).metrics for spec_hash, run in made.items()
-    }
-    return {
-        "task": name,
-        "language": command.params.source_language,
-        "score": measures.value(name, transfer, extra, lambda phase: metrics[phase.spec_hash]),
-    }
-
-
-def _metrics(store: Store, transfer: str) -> dict[str, Mapping[str, float]]:
-    """By spec hash, what the phases of a transfer's run logged."""
-    return {
-        run.tags.get("xfer.spec_hash", ""): run.metrics
-        for made in store.get(transfer).inputs
-        for run in [store.get(made)]
-    }
-
-
-def command_language(phase: Phase) -> str:
-    """The language whose dev rows select the checkpoint."""
-    return next(rows.language for rows in phase.rows if rows.split == measures.DEV)
-
-
-def registered(command: Command, store: Store, found: Confirmation, arms: Sequence[_Arm]) -> Confirmation:
+def registered(command: Command, store: Store, found: Confirmation, arms: Sequence[Arm]) -> Confirmation:
     """Register the answer's checkpoints: of each target the seed with the best English dev score."""
     from dataclasses import replace
 
@@ -381,27 +225,3 @@ def registered(command: Command, store: Store, found: Confirmation, arms: Sequen
             )
         )
     return replace(found, registered=tuple(made))
-
-
-def winner_metrics(one: Winner) -> dict[str, float]:
-    """What a confirmed candidate's row shows beside what it was selected by."""
-    test = {
-        "confirmed/avg": one.score,
-        "confirmed/delta": one.test.estimate,
-        "confirmed/delta_low": one.test.low,
-        "confirmed/delta_high": one.test.high,
-    }
-    return {
-        name: value
-        for name, value in {**test, "confirmed/dev_delta": one.dev.estimate}.items()
-        if math.isfinite(value)
-    }
-
-
-def metrics(found: Confirmation) -> Mapping[str, float]:
-    """The search's own: of the best confirmed candidate."""
-    if not found.winners:
-        return {}
-    best = found.winners[0]
-    selected = {"selected/delta": best.selected} if math.isfinite(best.selected) else {}
-    return {**winner_metrics(best), **selected, "n": len(found.seeds)}

@@ -5,9 +5,8 @@ the answer first, then what each task contributes, what it cost, and where to lo
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -15,171 +14,25 @@ from optuna.trial import FrozenTrial, TrialState
 from mlflow_xfer.markdown import table
 from mlflow_xfer.phases.estimate import amount
 from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, WORSE, points
-from mlflow_xfer.searching.choosing import Contribution, contributions
+from mlflow_xfer.searching.accounting import Account, account
 from mlflow_xfer.searching.command import Command
-from mlflow_xfer.searching.confirm import Confirmation, Winner
+from mlflow_xfer.searching.confirmation import Confirmation
+from mlflow_xfer.searching.contributing import Contribution
 from mlflow_xfer.searching.history import (
-    ALONE,
-    COST,
-    DUPLICATE_OF,
-    NAIVE,
-    PRUNED_AT,
-    RUNGS,
-    SAVED,
     History,
     candidate_of,
-    finished_trials,
 )
 from mlflow_xfer.searching.measures import ORACLE
 from mlflow_xfer.searching.mirror import Mirror
+from mlflow_xfer.searching.tabulated import effects_of
 from mlflow_xfer.stats.estimate import Estimate
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from mlflow_xfer.searching.space import Space
     from mlflow_xfer.tracking.store import Store
 
 VERDICTS = {BETTER: "better", WORSE: "worse", EQUIVALENT: "equivalent within {margin} points"}
 LEADERS = 10  # candidates shown in the description
-
-
-@dataclass(frozen=True)
-class Account:
-    """What a search trained, and what it would have trained had every trial made its own chain for each
-    target and seed.
-
-    ``spent``, ``sharing``, ``duplicates`` and ``pruning`` have the keys ``optimizer_steps``, ``tokens``,
-    ``seconds``. ``pruning`` is what stopped trials did not train (steps by their settings, the rest by what
-    their own steps took), less the short chains of all others.
-    """
-
-    trials: Mapping[str, int]
-    spent: Mapping[str, float]
-    sharing: Mapping[str, float]
-    duplicates: Mapping[str, float]
-    pruning: Mapping[str, float]
-
-    def naive(self, counter: str) -> float:
-        return self.spent[counter] + self.sharing[counter] + self.duplicates[counter] + self.pruning[counter]
-
-
-def account(study: optuna.Study) -> Account:
-    """The account of a study, from what its trials stored."""
-    history = History.of(study)
-    counters = ("optimizer_steps", "tokens", "seconds")
-    by_number = {trial.number: trial for trial in history.trials}
-
-    def of(trials: Sequence[FrozenTrial], *names: str) -> dict[str, float]:
-        return {
-            counter: sum(
-                float(t.user_attrs.get(name, {}).get(counter, 0.0)) for t in trials for name in names
-            )
-            for counter in counters
-        }
-
-    complete = [t for t in history.counted if t.state == TrialState.COMPLETE]
-    pruned = [t for t in history.counted if t.state == TrialState.PRUNED]
-    doubles = [
-        by_number[t.user_attrs[DUPLICATE_OF]]
-        for t in history.live
-        if t.user_attrs.get(DUPLICATE_OF) in by_number
-    ]
-    saved, climbed, whole, alone, own = (
-        of(complete, SAVED),
-        of(complete, RUNGS),
-        of(pruned, NAIVE),
-        of(pruned, ALONE),
-        of(pruned, COST),
-    )
-    states = {
-        "complete": len(complete),
-        "pruned": len(pruned),
-        "failed": sum(t.state == TrialState.FAIL for t in history.counted),
-        "duplicate": len(doubles),
-    }
-    sharing = {c: saved[c] + climbed[c] + whole[c] - alone[c] for c in counters}
-    pruning = {c: alone[c] - own[c] - climbed[c] for c in counters}
-    ended, stopped = (
-        of([t for t in doubles if NAIVE not in t.user_attrs], COST, SAVED),
-        of([t for t in doubles if NAIVE in t.user_attrs], NAIVE),
-    )
-    double = {c: ended[c] + stopped[c] for c in counters}
-    return Account(states, of(history.trials, COST), sharing, double, pruning)
-
-
-def tables(command: Command, study: optuna.Study, found: Confirmation) -> dict[str, pd.DataFrame]:
-    """Tables by name: every trial, the confirmed candidates, the contribution of each task."""
-    import pandas as pd
-
-    history = History.of(study)
-    rows = []
-    for trial in history.live:
-        candidate = candidate_of(trial, command.space)
-        if candidate is not None and trial.state.is_finished():
-            attrs = trial.user_attrs
-            values = dict(
-                zip(
-                    command.params.objective,
-                    trial.values or [None] * len(command.params.objective),
-                    strict=True,
-                )
-            )
-            rows.append(
-                {
-                    "trial": trial.number,
-                    "candidate": candidate.label,
-                    "tasks": ",".join(candidate.tasks),
-                    "state": trial.state.name.lower(),
-                    "duplicate_of": attrs.get(DUPLICATE_OF),
-                    "pruned_at": str(attrs.get(PRUNED_AT, "")),
-                    **values,
-                    **{f"cost_{k}": v for k, v in attrs.get(COST, {}).items()},
-                    **{f"saved_{k}": v for k, v in attrs.get(SAVED, {}).items()},
-                }
-            )
-    made = {"trials": pd.DataFrame(rows)}
-    if found.winners:
-        made["confirmed"] = pd.DataFrame([_winner_row(winner) for winner in found.winners])
-    effects = effects_of(command, study)
-    if effects:
-        made["contributions"] = pd.DataFrame(
-            [
-                {
-                    "term": one.label,
-                    "points": one.estimate,
-                    "low": one.low,
-                    "high": one.high,
-                    "alone": one.alone,
-                    "identified": one.identified,
-                    "vif": one.vif,
-                    "candidates": one.n,
-                }
-                for one in effects
-            ]
-        )
-    return made
-
-
-def _winner_row(winner: Winner) -> dict[str, Any]:
-    return {
-        "candidate": winner.candidate.label,
-        "selected_dev": winner.selected,
-        "estimated_dev": winner.estimate,
-        "confirmed_dev": winner.dev.estimate,
-        "confirmed_test": winner.test.estimate,
-        "low": winner.test.low,
-        "high": winner.test.high,
-        "verdict": winner.contrast.verdict,
-        "p": winner.contrast.p_corrected,
-        "score": winner.score,
-        "run_id": winner.run_id,
-    }
-
-
-def effects_of(command: Command, study: optuna.Study) -> list[Contribution]:
-    """What each task and pair contributes to the first objective."""
-    return contributions(finished_trials(study, command.space), space=command.space)
 
 
 def described(

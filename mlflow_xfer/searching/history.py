@@ -14,7 +14,8 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from mlflow_xfer.searching.space import Candidate, Space
+from mlflow_xfer.searching.candidate import Candidate
+from mlflow_xfer.searching.space import Space
 
 SPACE = (
     "xfer.space"  # study: canonical JSON of pool, ranges, objective, seeds: what makes a search this search

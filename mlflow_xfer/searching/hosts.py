@@ -18,9 +18,9 @@ from pathlib import Path
 
 from mlflow_xfer.durable.heartbeat import Heartbeat
 from mlflow_xfer.durable.locks import taken
+from mlflow_xfer.durable.mounts import on_network
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.searching.place import Place
-from mlflow_xfer.tracking import endpoint
 
 FRESH_SECONDS = 5.0
 
@@ -35,7 +35,7 @@ def present(where: Place) -> Iterator[None]:
     with ExitStack() as held:
         if where.kind == "sqlite":
             held.enter_context(_only_one(where))
-        if where.path and endpoint.on_network(where.path):
+        if where.path and on_network(where.path):
             held.enter_context(_only_host(where))
         yield
 

@@ -12,8 +12,8 @@ from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.storages.journal._file import BaseJournalFileLock
 
 from mlflow_xfer.durable.locks import taken
+from mlflow_xfer.durable.mounts import on_network
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.tracking import endpoint
 
 SQLITE = b"SQLite format 3\x00"
 
@@ -80,11 +80,7 @@ def open_journal(path: Path) -> JournalStorage:
     leases = path.with_name(f"{path.name}.leases")
     leases.mkdir(exist_ok=True)
     _check(path)
-    lock = (
-        JournalFileSymlinkLock(str(path))
-        if endpoint.on_network(path)
-        else SystemLock(leases / "journal.lock")
-    )
+    lock = JournalFileSymlinkLock(str(path)) if on_network(path) else SystemLock(leases / "journal.lock")
     try:
         return JournalStorage(Backend(str(path), lock_obj=lock))
     except (ValueError, KeyError) as error:

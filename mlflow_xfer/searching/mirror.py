@@ -17,6 +17,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from mlflow_xfer.phases.replicates import mean_interval
+from mlflow_xfer.searching.candidate import Candidate
 from mlflow_xfer.searching.history import (
     BY_SEED,
     COST,
@@ -32,7 +33,7 @@ from mlflow_xfer.searching.history import (
     candidate_of,
 )
 from mlflow_xfer.searching.measures import ORACLE
-from mlflow_xfer.searching.space import Candidate, Space
+from mlflow_xfer.searching.space import Space
 from mlflow_xfer.searching.trials import PROBE, SEED_DONE, Outcome, Trial
 
 if TYPE_CHECKING:

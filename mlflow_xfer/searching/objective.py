@@ -23,9 +23,9 @@ from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.plan import Plan, Transfer, make_plan, unique
 from mlflow_xfer.phases.references import References, task_file_tasks
 from mlflow_xfer.searching import measures
+from mlflow_xfer.searching.candidate import Candidate
 from mlflow_xfer.searching.history import ALONE, COST, NAIVE, RUN_ID, RUNGS
 from mlflow_xfer.searching.rungs import rungs
-from mlflow_xfer.searching.space import Candidate
 from mlflow_xfer.searching.trials import PROBE, SEED_DONE, Outcome, Pruned, Trial
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ import optuna
 from optuna.exceptions import DuplicatedStudyError
 from optuna.study import StudyDirection
 
+from mlflow_xfer.durable.mounts import on_network
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.searching.history import SPACE
 from mlflow_xfer.searching.leases import LeasedStudy
@@ -104,7 +105,7 @@ def check_tracking(study: LeasedStudy, tracking_uri: str) -> None:
         XferError: it would go into another SQLite file, or one of another host.
     """
     host, theirs = study.user_attrs.get(HOST), study.user_attrs.get(TRACKING, "")
-    here = socket.gethostname() if study.where.is_server or endpoint.on_network(study.where.file) else host
+    here = socket.gethostname() if study.where.is_server or on_network(study.where.file) else host
     files = endpoint.sqlite_path(tracking_uri), endpoint.sqlite_path(theirs)
     if any(files) and (host != here or files[0] != files[1]):
         raise XferError(

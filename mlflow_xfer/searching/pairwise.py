@@ -18,9 +18,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mlflow_xfer.searching.candidate import Candidate
 from mlflow_xfer.searching.choosing import Scores, encode
 from mlflow_xfer.searching.history import History, finished_trials
-from mlflow_xfer.searching.space import Candidate, Space
+from mlflow_xfer.searching.space import Space
 from mlflow_xfer.stats.subsets import design
 
 LISTED = 4_096  # candidates that are all looked at; of larger spaces a random part, improved step by step

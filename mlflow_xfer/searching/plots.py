@@ -10,7 +10,7 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
-from mlflow_xfer.searching.sampling import quiet
+from mlflow_xfer.searching.samplers import quiet
 
 logger = logging.getLogger(__name__)
 

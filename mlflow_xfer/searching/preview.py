@@ -15,11 +15,11 @@ from mlflow_xfer.phases.estimate import Cost, Past, said, total
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.plan import Plan, unique
+from mlflow_xfer.searching.candidate import Candidate
 from mlflow_xfer.searching.command import Command, plan_of
 from mlflow_xfer.searching.measures import extra_phases
 from mlflow_xfer.searching.rungs import rungs
 from mlflow_xfer.searching.sampling import BY_PROBE
-from mlflow_xfer.searching.space import Candidate
 from mlflow_xfer.tasks.task import Task
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from mlflow_xfer import markdown
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.references import References, task_file_tasks
-from mlflow_xfer.searching import ranking
-from mlflow_xfer.searching.cheap import Budget
+from mlflow_xfer.searching import foretelling, ranking
 from mlflow_xfer.searching.command import Command
 from mlflow_xfer.searching.history import History, candidate_of
-from mlflow_xfer.searching.ranking import ALL, Ranking
+from mlflow_xfer.searching.material import Budget
+from mlflow_xfer.searching.ranked import ALL, Ranking
 from mlflow_xfer.stats.ranking import MEASURES, RANDOM, table
 
 if TYPE_CHECKING:
@@ -65,10 +65,10 @@ def judge(command: Command, executor: Executor, study: optuna.Study) -> pd.DataF
         return None
     try:
         given = _given(command, executor)
-        found = ranking.quality(
+        found = foretelling.quality(
             Ranking(kept["scores"]),
             observed(command, executor, study),
-            ranking.by_english_accuracy(*given, **_options(command)),
+            foretelling.by_english_accuracy(*given, **_options(command)),
         )
     except XferError as error:
         logger.info("cheap scores are not judged: %s", error)

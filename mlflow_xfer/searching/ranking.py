@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from mlflow_xfer.errors import Problems, XferError
@@ -15,117 +15,15 @@ from mlflow_xfer.phases.execute import Executor, validate
 from mlflow_xfer.phases.phase import Base, Made, Phase
 from mlflow_xfer.phases.plan import beginning
 from mlflow_xfer.registry import unknown
-from mlflow_xfer.searching.cheap import AUTO, AUTO_BARE, LABELLED, METHODS, Budget, Material
+from mlflow_xfer.searching.cheap import AUTO, AUTO_BARE, LABELLED, METHODS
+from mlflow_xfer.searching.material import Budget, Material
 from mlflow_xfer.searching.pool import pool_of
-from mlflow_xfer.stats import ranking as judged
+from mlflow_xfer.searching.ranked import Ranking
 from mlflow_xfer.tasks.task import Task
 
 logger = logging.getLogger(__name__)
 
 FindBase = Callable[[str, str | None, str], Base | Made]
-ALL = "all targets"
-Scores = Mapping[str, Mapping[str, float]]  # target -> candidate -> score, higher is better
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """Scores of every candidate by every method, and the orders that follow.
-
-    Attributes:
-        scores: method -> target -> candidate -> score. A method that says nothing about a target lacks it.
-        seconds: method -> time it took, with what it was the first to read.
-        checkpoints: whether the scores read trained checkpoints of the candidates, or the base alone.
-        notes: what a reader must know.
-    """
-
-    scores: Mapping[str, Scores]
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    checkpoints: bool = False
-    notes: tuple[str, ...] = ()
-
-    @property
-    def targets(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(target for of in self.scores.values() for target in of))
-
-    def ranks(self, target: str | None = None) -> dict[str, float]:
-        """Mean rank of each candidate over the methods (1 = best), for a target or over all of them."""
-        if target is not None:
-            return judged.mean_ranks([of[target] for of in self.scores.values() if target in of])
-        per_target = [self.ranks(one) for one in self.targets]
-        return {name: sum(ranks[name] for ranks in per_target) / len(per_target) for name in per_target[0]}
-
-    def order(self, target: str | None = None) -> tuple[str, ...]:
-        """Candidates from the most promising down; of equals the first by name."""
-        ranks = self.ranks(target)
-        return tuple(sorted(ranks, key=lambda name: (ranks[name], name)))
-
-    def by_method(self) -> dict[str, Scores]:
-        """The scores, the fusion of all methods as ``fused``, and for each of them :data:`ALL`:
-        minus the mean rank over targets.
-        """
-        fused = {
-            target: {name: -rank for name, rank in self.ranks(target).items()} for target in self.targets
-        }
-        alone = {method: Ranking({method: of}) for method, of in self.scores.items()}
-        found = {
-            method: {**of, ALL: {name: -rank for name, rank in alone[method].ranks().items()}}
-            for method, of in self.scores.items()
-        }
-        return {**found, "fused": {**fused, ALL: {name: -rank for name, rank in self.ranks().items()}}}
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        by_target = {
-            target: {"order": list(self.order(target)), "ranks": self.ranks(target)}
-            for target in self.targets
-        }
-        return {
-            "order": list(self.order()),
-            "ranks": self.ranks(),
-            "targets": by_target,
-            "scores": {
-                method: {target: dict(found) for target, found in of.items()}
-                for method, of in self.scores.items()
-            },
-            "seconds": dict(self.seconds),
-            "checkpoints": self.checkpoints,
-            "notes": list(self.notes),
-        }
-
-    def text(self) -> str:
-        """For each target, and for all together, a table with the best candidate first."""
-        blocks = [self._table(target) for target in self.targets]
-        if len(blocks) > 1:
-            ranks = self.ranks()
-            rows = [["all targets", *self.targets, "mean rank"]]
-            rows += [
-                [name, *(f"{self.ranks(target)[name]:.1f}" for target in self.targets), f"{ranks[name]:.2f}"]
-                for name in self.order()
-            ]
-            blocks.append(_aligned(rows))
-        took = ", ".join(f"{method} {seconds:.1f} s" for method, seconds in self.seconds.items())
-        return "\n\n".join([*blocks, "\n".join([*self.notes, f"took: {took}"])])
-
-    def _table(self, target: str) -> str:
-        methods = [method for method, of in self.scores.items() if target in of]
-        ranks = self.ranks(target)
-        rows = [[target, *methods, "mean rank"]]
-        rows += [
-            [name, *(f"{self.scores[method][target][name]:.4g}" for method in methods), f"{ranks[name]:.2f}"]
-            for name in self.order(target)
-        ]
-        return _aligned(rows)
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(w) if i == 0 else cell.rjust(w)
-            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    )
 
 
 def rank(
@@ -198,65 +96,6 @@ def order(
     the queue of a search. Arguments as of :func:`rank`.
     """
     return rank(params, executor, find_base, extra, **options).order()
-
-
-def quality(
-    ranking: Ranking, observed: Scores, beside: Mapping[str, Scores] | None = None, *, seed: int = 0
-) -> list[judged.Quality]:
-    """How good cheap scores were against full runs: regret@k, NDCG, Kendall's tau; beside a random order.
-
-    Candidates without a full run, and targets with fewer than two, are left out. The best of noisy runs is
-    better than it will be again: regrets are a little too high, for every method alike.
-
-    Args:
-        observed: target (or :data:`ALL`, for one figure over all of them) -> candidate -> score of its full
-            run, 0-100.
-        beside: further rules to show, as :func:`by_english_accuracy` gives them.
-
-    Raises:
-        XferError: no target has full runs of two candidates.
-    """
-    scores = {**ranking.by_method(), **(beside or {})}
-    ranked = {
-        target: {name: value for name, value in of.items() if name in ranking.ranks()}
-        for target, of in observed.items()
-    }
-    known = {target: of for target, of in ranked.items() if len(of) > 1}
-    if not known:
-        raise XferError(
-            "No target has full runs of two candidates: there is no order to judge.", "Let the search run on."
-        )
-    found: list[judged.Quality] = []
-    for method, of in scores.items():
-        if mine := {target: known[target] for target in known if target in of}:
-            found += [one for one in judged.quality(mine, {method: of}, seed=seed) if one.method == method]
-    return [*found, *judged.quality(known, {}, seed=seed)]
-
-
-def by_english_accuracy(
-    params: Any,
-    executor: Executor,
-    find_base: FindBase,
-    extra: Mapping[str, Task] | None = None,
-    **options: Any,
-) -> dict[str, Scores]:
-    """The rule "take the tasks that train best":
-    each one's own English dev score; empty unless all are finished alone.
-
-    Arguments as of :func:`rank`.
-    """
-    try:
-        return {
-            "english": rank(
-                params,
-                executor,
-                find_base,
-                extra,
-                **options | {"methods": ("english",), "checkpoints": "auto"},
-            ).by_method()["english"]
-        }
-    except XferError:
-        return {}
 
 
 # -- what is compared ----------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import yaml
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.params import typed
 from mlflow_xfer.registry import unknown
-from mlflow_xfer.searching import ranges
+from mlflow_xfer.searching import range_reading, ranges
 from mlflow_xfer.searching.ranges import MERGING, MIXING, PRESETS, Range
 from mlflow_xfer.searching.space import Space
 from mlflow_xfer.tasks import yaml_source
@@ -60,7 +60,7 @@ def read_space(
     found = {}
     for name, value in written.items():
         try:
-            found[name.replace("-", "_")] = ranges.read(name, value)
+            found[name.replace("-", "_")] = range_reading.read(name, value)
         except XferError as error:
             problems.add(error)
     lowest, highest = limits["min_tasks"] or 1, limits["max_tasks"] or len(pool)

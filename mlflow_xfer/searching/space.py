@@ -17,69 +17,14 @@ from itertools import combinations, permutations, product
 from typing import Any
 
 import numpy as np
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
-from mlflow_xfer.params import typed
 from mlflow_xfer.searching import ranges
+from mlflow_xfer.searching.candidate import Candidate
 from mlflow_xfer.searching.ranges import KINDS, MERGING, MIXING, Range
+from mlflow_xfer.searching.scales import distribution, drawn, middle
 
 TASK, ORDER = "task.", "order."
-BASELINE = "baseline"
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One thing to try.
-
-    Args:
-        tasks: sorted; in training order if ``ordered``; () = the baseline.
-        settings: further parameters as the verbs take them, sorted by name: ("mlm_share", 0.2),
-            ("intermediate.learning_rate", 1e-4).
-        ordered: whether the order of the tasks matters (``combine=sequential``).
-    """
-
-    tasks: tuple[str, ...]
-    settings: tuple[tuple[str, Any], ...] = ()
-    ordered: bool = False
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "tasks", tuple(self.tasks) if self.ordered else tuple(sorted(self.tasks)))
-        object.__setattr__(self, "settings", tuple(sorted((name, value) for name, value in self.settings)))
-
-    @property
-    def key(self) -> str:
-        """Equal for equal candidates, in every process: ``nli+qa mlm_share=0.2``."""
-        return " ".join([self.subset, *(f"{name}={typed(value)}" for name, value in self.settings)])
-
-    @property
-    def subset(self) -> str:
-        """The tasks alone: ``nli+qa``, in order ``qa>nli``, ``baseline``."""
-        return (">" if self.ordered else "+").join(self.tasks) or BASELINE
-
-    @property
-    def label(self) -> str:
-        """For people: ``nli+qa lr=1e-04``."""
-        short = {
-            "learning_rate": "lr",
-            "num_train_epochs": "epochs",
-            "train_batch_size": "batch",
-            "mixing_temperature": "T",
-            "mixing_cap": "K",
-            "mlm_share": "mlm",
-        }
-        shown = []
-        for name, value in self.settings:
-            phase, _, bare = name.rpartition(".")
-            shown.append(
-                f"{'target ' if phase == 'target' else ''}{short.get(bare, bare)}={value:g}"
-                if isinstance(value, float)
-                else f"{short.get(bare, bare)}={typed(value)}"
-            )
-        return " ".join([self.subset, *shown])
-
-    def overrides(self) -> dict[str, Any]:
-        """Parameters of ``transfer`` that make this candidate, as a user types them."""
-        return {"intermediate": typed(self.tasks), **{name: typed(value) for name, value in self.settings}}
 
 
 @dataclass(frozen=True)
@@ -195,7 +140,7 @@ class Space:
         }
         if self.ordered and self.most > 1:
             found |= {ORDER + name: FloatDistribution(0.0, 1.0) for name in self.pool}
-        return found | {r.name: _distribution(r) for r in self.ranges if not r.fixed}
+        return found | {r.name: distribution(r) for r in self.ranges if not r.fixed}
 
     def params(self, candidate: Candidate) -> dict[str, Any]:
         """The candidate's parameters, those that exist for it: what Optuna stores."""
@@ -217,7 +162,7 @@ class Space:
 
     @cached_property
     def _neutral(self) -> dict[str, Any]:
-        return {name: _neutral(name, distribution) for name, distribution in self._distributions.items()}
+        return {name: middle(name, scale) for name, scale in self._distributions.items()}
 
     def candidate(self, params: Mapping[str, Any], rng: np.random.Generator | None = None) -> Candidate:
         """The candidate of these parameters; those that do not exist for it are ignored.
@@ -303,46 +248,8 @@ class Space:
         size = sizes[rng.choice(len(sizes), p=weights / weights.sum())]
         tasks = [self.pool[i] for i in rng.permutation(len(self.pool))[:size]]
         return Candidate(
-            tuple(tasks), self.settings(tasks, {r.name: _drawn(r, rng) for r in self.ranges}), self.ordered
+            tuple(tasks), self.settings(tasks, {r.name: drawn(r, rng) for r in self.ranges}), self.ordered
         )
-
-
-def _distribution(r: Range) -> BaseDistribution:
-    if r.choices:
-        return CategoricalDistribution(r.choices)
-    low, high = r.bounds
-    return (
-        IntDistribution(int(low), int(high), log=r.log, step=int(r.step or 1))
-        if r.whole
-        else FloatDistribution(low, high, log=r.log, step=r.step)
-    )
-
-
-def _neutral(name: str, distribution: BaseDistribution) -> Any:
-    """The middle of a range, on its scale;
-    without language-model batches and without temperature, as the verbs' defaults are.
-    """
-    if isinstance(distribution, CategoricalDistribution):
-        return distribution.choices[0]
-    assert isinstance(distribution, IntDistribution | FloatDistribution)
-    low, high = distribution.low, distribution.high
-    if name in ("mlm_share", "mixing_temperature"):
-        return low
-    middle = math.sqrt(low * high) if distribution.log else (low + high) / 2
-    if distribution.step:
-        middle = low + round((middle - low) / distribution.step) * distribution.step
-    return int(middle) if isinstance(distribution, IntDistribution) else middle
-
-
-def _drawn(r: Range, rng: np.random.Generator) -> Any:
-    values = r.values() if not (r.log and r.whole) else None
-    if values is not None:
-        return values[rng.integers(len(values))]
-    first, last = r.bounds
-    low, high = (math.log(v) if r.log else v for v in (first, last + (1 if r.whole else 0)))
-    drawn = rng.uniform(low, high)
-    drawn = math.exp(drawn) if r.log else drawn
-    return min(int(drawn), last) if r.whole else drawn
 
 
 def canonical(spec: Mapping[str, Any]) -> str:

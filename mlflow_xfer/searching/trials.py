@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from mlflow_xfer.errors import TRY_AGAIN
-from mlflow_xfer.searching.space import Candidate
+from mlflow_xfer.searching.candidate import Candidate
 
 PROBE, SEED_DONE = "probe", "seed"
 

@@ -17,9 +17,9 @@ from mlflow_xfer.phases.plan import unique
 from mlflow_xfer.phases.references import References
 from mlflow_xfer.phases.replicates import tags as transfer_tags
 from mlflow_xfer.searching import command as commands
-from mlflow_xfer.searching import confirm, plots, queue
+from mlflow_xfer.searching import confirm, confirmation, plots, queue
 from mlflow_xfer.searching.command import Command
-from mlflow_xfer.searching.described import described, tables
+from mlflow_xfer.searching.described import described
 from mlflow_xfer.searching.job import BUILD, PARENT, written
 from mlflow_xfer.searching.joining import PRINT, fingerprint
 from mlflow_xfer.searching.measures import ORACLE
@@ -28,6 +28,7 @@ from mlflow_xfer.searching.objective import Objective
 from mlflow_xfer.searching.opening import open_study
 from mlflow_xfer.searching.place import place
 from mlflow_xfer.searching.storage import check_workers
+from mlflow_xfer.searching.tabulated import tables
 from mlflow_xfer.searching.workers import run_workers
 from mlflow_xfer.tasks.task import Task
 
@@ -115,7 +116,7 @@ def conclude(command: Command, executor: Executor, study: optuna.Study, mirror: 
     """Confirm the best, then write tables, plots and the description of the search."""
     found = confirm.confirm(command, executor, study, mirror)
     store, parent = executor.store, mirror.parent
-    store.metrics(parent, confirm.metrics(found))
+    store.metrics(parent, confirmation.metrics(found))
     for name, frame in tables(command, study, found).items():
         store.table(parent, frame, f"results/{name}.json")
     page = plots.page(study, command.params.objective)

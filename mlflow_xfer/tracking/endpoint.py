@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
+from mlflow_xfer.durable.mounts import on_network
 from mlflow_xfer.durable.patience import retried, server_patience
 from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.tracking.names import redact
@@ -23,19 +24,6 @@ OPEN_SECONDS = 25.0  # an unreachable server is reported within 30 s, interprete
 # a database file is there or not; making its tables takes long where the machine is busy, and must not be cut
 # off
 FILE_SECONDS = 600.0
-_NETWORK_FILE_SYSTEMS = {
-    "nfs",
-    "nfs4",
-    "cifs",
-    "smb3",
-    "smbfs",
-    "9p",
-    "afs",
-    "lustre",
-    "gpfs",
-    "beegfs",
-    "fuse.sshfs",
-}
 
 # MLflow answers with these when repeating the same request cannot help. Everything else (connection
 # refused, time-outs, locked database, expired credentials) may pass, and waits in the spool.
@@ -239,24 +227,3 @@ def use_wal(path: Path) -> bool:
             connection.close()
     except sqlite3.Error:
         return False
-
-
-def on_network(path: Path) -> bool:
-    """Whether ``path`` lies on a file system that other hosts can mount too."""
-    return _file_system(path) in _NETWORK_FILE_SYSTEMS
-
-
-def _file_system(path: Path) -> str:
-    """The type of the file system that holds ``path``; empty where the system does not say."""
-    try:
-        mounts = Path("/proc/mounts").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return ""
-    best, kind = "", ""
-    real = str(path.parent.resolve())
-    for line in mounts:
-        _, mount, file_system, *_ = line.split(" ")
-        mount = mount.replace("\\040", " ")
-        if len(mount) >= len(best) and (real + "/").startswith(mount.rstrip("/") + "/"):
-            best, kind = mount, file_system
-    return kind

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, cast
 from mlflow_xfer.durable.files import write_once
 from mlflow_xfer.durable.heartbeat import Heartbeat
 from mlflow_xfer.durable.locks import taken
+from mlflow_xfer.durable.mounts import on_network
 from mlflow_xfer.durable.patience import awaited
 from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.home import home
@@ -158,7 +159,7 @@ def only_here(uri: str) -> bool:
     a SQLite file that lies on its own disk.
     """
     path = endpoint.sqlite_path(uri)
-    return path is not None and not endpoint.on_network(path)
+    return path is not None and not on_network(path)
 
 
 def _wait(store: Store, key: str, over: Callable[[], bool]) -> Lease:

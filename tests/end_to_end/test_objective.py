@@ -9,8 +9,8 @@ import pytest
 from mlflow_xfer import params
 from mlflow_xfer.phases.references import References
 from mlflow_xfer.searching import command as commands
+from mlflow_xfer.searching.candidate import Candidate
 from mlflow_xfer.searching.objective import Objective
-from mlflow_xfer.searching.space import Candidate
 from mlflow_xfer.searching.trials import PROBE, SEED_DONE, Pruned, Trial
 from mlflow_xfer.tracking.store import Store
 from tests.end_to_end.conftest import ENCODER, QUICK

@@ -7,9 +7,9 @@ import hashlib
 import numpy as np
 import optuna
 
+from mlflow_xfer.searching.candidate import Candidate
 from mlflow_xfer.searching.history import DUPLICATE_OF, KEY, RETRIED_FROM, History
 from mlflow_xfer.searching.reading import read_space
-from mlflow_xfer.searching.space import Candidate
 from mlflow_xfer.searching.trials import Outcome, Trial
 
 POOL = tuple("abcdefghi")

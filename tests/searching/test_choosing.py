@@ -8,11 +8,12 @@ import numpy as np
 import optuna
 import pytest
 
-from mlflow_xfer.searching.choosing import Choice, baseline, choose, contributions, encode, estimates, winner
+from mlflow_xfer.searching.candidate import Candidate
+from mlflow_xfer.searching.choosing import Choice, baseline, choose, encode, estimates, winner
+from mlflow_xfer.searching.contributing import contributions
 from mlflow_xfer.searching.history import Finished, finished_trials
 from mlflow_xfer.searching.loop import run_worker
 from mlflow_xfer.searching.reading import read_space
-from mlflow_xfer.searching.space import Candidate
 from mlflow_xfer.searching.trials import Budget, Outcome, Pruned
 from tests.searching.planted import POOL, SPACE, Runs, truth
 

@@ -23,7 +23,9 @@ from mlflow_xfer.phases.references import References
 from mlflow_xfer.searching import queue
 from mlflow_xfer.searching.cheap import AUTO, METHODS
 from mlflow_xfer.searching.command import read
-from mlflow_xfer.searching.ranking import ALL, Ranking, by_english_accuracy, order, quality, transfer_of
+from mlflow_xfer.searching.foretelling import by_english_accuracy, quality
+from mlflow_xfer.searching.ranked import ALL, Ranking
+from mlflow_xfer.searching.ranking import order, transfer_of
 from mlflow_xfer.stats.ranking import MEASURES
 from mlflow_xfer.tasks.catalogue import TASKS
 from mlflow_xfer.tasks.task import TaskKind

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.params import parse
+from mlflow_xfer.searching.candidate import Candidate
 from mlflow_xfer.searching.ranges import OPEN, PRESETS
 from mlflow_xfer.searching.reading import read_space
-from mlflow_xfer.searching.space import Candidate, Space, canonical
+from mlflow_xfer.searching.space import Space, canonical
 
 POOL = ("nli", "pos", "qa", "senses", "topics")
 

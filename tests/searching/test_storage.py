@@ -14,12 +14,12 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+from mlflow_xfer.durable import mounts
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.searching import hosts, journal
 from mlflow_xfer.searching.opening import check_tracking, join_study, open_study
 from mlflow_xfer.searching.place import place
 from mlflow_xfer.searching.storage import check_workers, open_storage
-from mlflow_xfer.tracking import endpoint
 
 IDENTITY = {"space": {"pool": ["nli", "qa"], "ranges": []}, "objective": "english_dev", "seeds": [0]}
 SERVER = "http://tracking:5000"
@@ -164,7 +164,7 @@ def test_several_hosts_need_one_tracking_server(monkeypatch):
     monkeypatch.setattr("socket.gethostname", lambda: "node7")
     check_tracking(study, local)  # its storage is on a disk of this host, so this is the host, renamed
     with monkeypatch.context() as shared:
-        shared.setattr(endpoint, "_file_system", lambda path: "nfs4")
+        shared.setattr(mounts, "_file_system", lambda path: "nfs4")
         refused(lambda: check_tracking(study, local), "node7", "mlflow server")
     on_server = open_study(place("auto", "remote"), "remote", IDENTITY, "http://me:secret@tracking:5000")
     assert "secret" not in str(on_server.user_attrs)
@@ -192,7 +192,7 @@ def test_a_damaged_journal_is_said_with_its_line(tmp_path):
 
 def test_on_a_network_file_system_the_lock_is_one_that_works_there(tmp_path, monkeypatch):
     assert isinstance(journal.open_journal(tmp_path / "a.log")._backend._lock, journal.SystemLock)
-    monkeypatch.setattr(endpoint, "_file_system", lambda path: "nfs4")
+    monkeypatch.setattr(mounts, "_file_system", lambda path: "nfs4")
     assert isinstance(journal.open_journal(tmp_path / "b.log")._backend._lock, journal.JournalFileSymlinkLock)
 
 
@@ -208,7 +208,7 @@ def test_a_second_worker_on_sqlite_is_refused_also_between_trials():
 
 def test_a_file_that_two_hosts_reach_serves_one_at_a_time(monkeypatch):
     monkeypatch.setattr(hosts, "FRESH_SECONDS", 0.1)
-    monkeypatch.setattr(endpoint, "_file_system", lambda path: "nfs4")
+    monkeypatch.setattr(mounts, "_file_system", lambda path: "nfs4")
     where = opened("auto").where
     monkeypatch.setattr(hosts.socket, "gethostname", lambda: "node1")
     with hosts.present(where), hosts.present(where):

@@ -18,11 +18,11 @@ import pytest
 from optuna.trial import TrialState
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.searching.candidate import Candidate
 from mlflow_xfer.searching.history import DUPLICATE_OF, KEY, RETRIED_FROM, History
 from mlflow_xfer.searching.leases import RETRIES
 from mlflow_xfer.searching.opening import join_study, open_study
 from mlflow_xfer.searching.place import Place, place
-from mlflow_xfer.searching.space import Candidate
 from mlflow_xfer.searching.workers import run_workers
 from tests.conftest import ROOT
 from tests.searching.fast_runs import BUILD, SPACE
