@@ -36,7 +36,7 @@ FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 ONLY_IN = {
     "mlflow": {"tracking", "plugin"},
     "optuna": {"searching"},
-    "torch": {"models", "training", "data", "kinds"},
+    "torch": {"models", "training", "kinds"},
 }
 WITHOUT_TORCH = {"data", "scoring"}
 """Modules of a kind's folder that read no tensor."""

@@ -99,4 +99,4 @@ def sweep(folder: Path, seconds: float) -> None:
 
 
 def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name[:200]}.{uuid.uuid4().hex[:8]}{PARTIAL}")
+    return path.with_name(f".{path.name[:50]}.{uuid.uuid4().hex[:8]}{PARTIAL}")
