@@ -1,6 +1,4 @@
-"""From finished trials to an answer: denoised estimates,
-the best few, what each task contributes, who wins the confirmation.
-"""
+"""From finished trials to an answer: denoised estimates, the best few, who wins the confirmation."""
 
 from __future__ import annotations
 

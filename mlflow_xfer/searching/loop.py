@@ -1,4 +1,4 @@
-"""One worker's loop: ask for a candidate, run it, tell what came out, until the budget is spent."""
+"""One worker, with the sampler, pruner and budget that its command names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,14 @@
-"""A range as the user writes it: text, number, list or mapping, checked by what the verbs accept."""
+"""A range as the user writes it: text, number, list or mapping, checked by what the verbs accept.
+
+On the command line and in YAML alike::
+
+    0:0.5          from 0 to 0.5
+    1e-5:1e-3:log  the same, on a logarithmic scale
+    1:5:1          in steps of 1
+    16|32|64       one of these
+    open           the default range (``ranges.OPEN``)
+    2e-5           fixed
+"""
 
 from __future__ import annotations
 

@@ -1,14 +1,5 @@
 """What a search may vary besides the subset of tasks:
 each parameter's range, and when the parameter means anything.
-
-A range is written as a user types it, on the command line and in YAML alike::
-
-    0:0.5          from 0 to 0.5
-    1e-5:1e-3:log  the same, on a logarithmic scale
-    1:5:1          in steps of 1
-    16|32|64       one of these
-    open           the default range below
-    2e-5           fixed
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Orders candidate tasks by cheap scores, and says afterwards how good the order was."""
+"""Orders candidate tasks by cheap scores."""
 
 from __future__ import annotations
 

@@ -1,10 +1,4 @@
-"""Samplers and pruners by name, and what is refused.
-
-A sampler of Optuna's sees a study of its own, made from the storage before each draw: every trial completed
-to all parameters of the space (Optuna's joint samplers drop a parameter that one trial lacks, and the
-baseline lacks most), and a fresh sampler seeded by the caller. So a draw is a function of (history, seed)
-alone: nothing is carried in memory that a restart could lose.
-"""
+"""Samplers and pruners by name, and what is refused."""
 
 from __future__ import annotations
 

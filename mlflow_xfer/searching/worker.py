@@ -1,4 +1,4 @@
-"""A worker of a search: trial after trial, until the budget is spent or nothing is left to try."""
+"""A worker's loop: ask for a candidate, run it, tell what came out, until the budget is spent."""
 
 from __future__ import annotations
 
