@@ -180,7 +180,7 @@ def test_only_durable_locks_files():
 
 
 def test_only_durable_retries_and_polls():
-    """A loop that sleeps: one repeats a call that failed, one looks again; a worker waits for its next trial."""
+    """A loop that sleeps repeats a call that failed, or looks again; a worker waits for its next trial."""
     found = [
         f"{name_of(path)}.{function.name}"
         for path in FILES

@@ -1,7 +1,8 @@
 """Files and folders that other processes see whole or not at all.
 
-What is written grows beside its place under a name that ends in ``.partial``, and is renamed when it is done. A
-process that is killed leaves that neighbour behind: :func:`sweep` removes those that nobody writes to any more.
+What is written grows beside its place under a name that ends in ``.partial``, and is renamed when it is done.
+A process that is killed leaves that neighbour behind: :func:`sweep` removes those that nobody writes to any
+more.
 """
 
 from __future__ import annotations

@@ -24,7 +24,8 @@ T = TypeVar("T")
 
 
 class Patient(BaseStorage):
-    """Optuna's own storage, each of whose calls waits for the server for ``$XFER_SERVER_PATIENCE`` seconds (600).
+    """Optuna's own storage, each of whose calls waits for the server for ``$XFER_SERVER_PATIENCE`` seconds
+    (600).
 
     Attributes:
         database: the storage without patience, for heartbeats and locks.

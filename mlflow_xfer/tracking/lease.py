@@ -86,8 +86,8 @@ class Lease:
     """What its holder holds.
 
     Attributes:
-        ledger, generation: where it is held, and how often the key had been held then; None and 0 where the store
-            needs no ledger, or where nobody holds the key.
+        ledger, generation: where it is held, and how often the key had been held then; None and 0 where the
+            store needs no ledger, or where nobody holds the key.
         holder: the worker, as a tag of the run that it makes; empty where the store needs no ledger.
         displaced: the dead worker that it was taken from; empty if it was free.
     """
