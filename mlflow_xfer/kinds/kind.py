@@ -60,14 +60,15 @@ class Data:
         texts: the columns that a model reads: what a row says without its answer.
         answers: the columns that hold answers, which a prediction must not see.
         declared: the columns that a source may declare.
-        labels: what a task's labels are: ``names``; ``order``, names of the first choice, the second …; or none.
-        counted: the column whose values are counted to find labels that are constant or stripped; may be none.
+        labels: what a task's labels are: ``names``; ``order`` (of the first choice, the second …); or none.
+        counted: the column whose values show that labels are constant or stripped; may be none.
         group: the column whose text stands on one side where a split is cut.
         paragraphs: whether texts are long enough that one seen in training is not unseen at test.
         asked: the columns of a user's own examples, for ``predict``; ``optional`` of them may be left out.
         pool: whether there may be candidates for all languages.
         untrained: whether a task without training data is scored straight from a backbone.
-        selects_elsewhere: whether dev rows of other languages can choose a checkpoint.
+        selects_by: values of ``select_by`` that choose a checkpoint by dev rows of other languages.
+        foretold: whether labels stand for classes that features can foretell (``rank``).
     """
 
     name = ""
@@ -83,7 +84,8 @@ class Data:
     optional: tuple[str, ...] = ()
     pool = False
     untrained = False
-    selects_elsewhere = True
+    selects_by: tuple[str, ...] = ("label_free", "oracle")
+    foretold = False
 
     # -- rows -----------------------------------------------------------------------------------------------
     def convert(self, task: Any, source: Any) -> Callable[[Any], dict[str, Any] | None]:
@@ -126,11 +128,11 @@ class Data:
         return split
 
     def tunes_on_dev(self, task: Any) -> bool:
-        """Whether an evaluation tunes a threshold on validation rows, and scores these where there is no test set."""
+        """Whether a threshold is tuned on validation rows, which are scored where there is no test set."""
         return False
 
     def further(self, task: Any, scored: Sequence[str], tested: Sequence[str]) -> Further:
-        """What an evaluation reads beside rows in the languages ``scored``, of which ``tested`` have test rows."""
+        """What is read beside rows in the languages ``scored``, of which ``tested`` have test rows."""
         return Further()
 
     # -- encoding -------------------------------------------------------------------------------------------

@@ -370,12 +370,6 @@ class Composer:
             )
             return ()
         trained = self.adapted(trained)
-        if not kind.data(trained.kind).selects_elsewhere and params.select_by == "label_free":
-            self.problems.add(
-                f"select_by=label_free guesses from how sure an answer is; {trained.name} gives ranked lists.",
-                "Use select_by=english_dev.",
-            )
-            return ()
         rows = self.training_rows(trained, params.source_language, seed)
         settings = (
             training_settings(params.training("target"), recipes_of([task]))
@@ -412,10 +406,11 @@ class Composer:
         ``rows`` are those of the training: a validation row that few-shot training took cannot select.
         """
         by, source = f"select_by={self.params.select_by}", self.params.source_language
-        if not kind.data(task.kind).selects_elsewhere:
+        ways = kind.data(task.kind).selects_by
+        if self.params.select_by not in ways:
             self.problems.add(
-                f"{by} needs a head's answers, which {task.name!r} ({task.kind}) has not.",
-                "Use english_dev, last or average.",
+                f"{by} cannot judge answers of {task.name!r} ({task.kind}).",
+                f"Use {', '.join(('english_dev', 'last', 'average', *ways))}.",
             )
             return ()
         codes = [row.language for row in self.test_rows(task, seed) if row.language != source]

@@ -16,11 +16,6 @@ from mlflow_xfer.data import sources
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.searching.material import Material
 from mlflow_xfer.stats.transferability import cosine, h_score, logme
-from mlflow_xfer.tasks.task import TaskKind
-
-LABELLED = (TaskKind.CLASSIFICATION, TaskKind.TAGGING, TaskKind.MULTIPLE_CHOICE, TaskKind.SPAN_QA)
-"""Kinds whose rows have labels; retrieval has pairs."""
-
 
 FUSION = 60
 """The constant of reciprocal rank fusion (Cormack et al. 2009): components count with 1 / (60 + rank)."""

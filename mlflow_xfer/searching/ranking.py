@@ -9,13 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 from mlflow_xfer.errors import Problems, XferError
+from mlflow_xfer.kinds import kind as kinds
 from mlflow_xfer.params import Transfer
 from mlflow_xfer.phases.compose import Composer, check_languages
 from mlflow_xfer.phases.execute import Executor, validate
 from mlflow_xfer.phases.phase import Base, Made, Phase
 from mlflow_xfer.phases.plan import beginning
 from mlflow_xfer.registry import unknown
-from mlflow_xfer.searching.cheap import AUTO, AUTO_BARE, LABELLED, METHODS
+from mlflow_xfer.searching.cheap import AUTO, AUTO_BARE, METHODS
 from mlflow_xfer.searching.material import Budget, Material
 from mlflow_xfer.searching.pool import pool_of
 from mlflow_xfer.searching.ranked import Ranking
@@ -172,6 +173,11 @@ def check_untrained(methods: Sequence[str], problems: Problems) -> None:
         )
 
 
+def is_foretold(kind: str) -> bool:
+    """Whether the labels of a kind stand for classes, which features can foretell."""
+    return kinds.data(kind).foretold
+
+
 def _composed(
     composer: Composer, pool: str | Sequence[str], seed: int, base_seed: int
 ) -> tuple[dict[str, Phase], dict[str, Phase | None], dict[str, Task], Any]:
@@ -182,15 +188,15 @@ def _composed(
     start, _ = beginning(composer, base_seed)
     tuned = {name: composer.tune(task, start, seed) for name, task in tasks.items()}
     targets = {
-        name: phases[-1] if phases and tasks[name].kind in LABELLED else None
+        name: phases[-1] if phases and is_foretold(tasks[name].kind) else None
         for name, phases in tuned.items()
     }
     singles = {}
     for name in candidates:
-        if (task := composer.task(name, "intermediate")) and task.kind not in LABELLED:
+        if (task := composer.task(name, "intermediate")) and not is_foretold(task.kind):
             composer.problems.add(
                 f"Task {name!r} ({task.kind}) has no labels to be ranked by.",
-                f"Kinds that can be ranked: {', '.join(LABELLED)}",
+                f"Kinds that can be ranked: {', '.join(filter(is_foretold, kinds.KINDS.names()))}",
             )
         alone = replace(composer, params=composer.params.model_copy(update={"intermediate": (name,)}))
         if phases := alone.intermediates(start, seed):

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_xfer.data.canonical import Convert, mapped, text_of
+from mlflow_xfer.data.canonical import Convert, getter
 from mlflow_xfer.data.encoded import IGNORED, Encoded, column
-from mlflow_xfer.data.labels import MISSING, BadRow, labeller
+from mlflow_xfer.data.labels import labeller
+from mlflow_xfer.data.pairs import pair_of, text_or_pair
 from mlflow_xfer.data.subwords import texts
-from mlflow_xfer.data.unlabelled import text_in
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.kind import Data
 from mlflow_xfer.tasks.task import Files, Hub, Task
@@ -28,33 +28,21 @@ class Classification(Data):
     group = "text_a"
     asked = ("text_a", "text_b")
     optional = ("text_b",)
+    foretold = True
 
     def convert(self, task: Task, source: Hub | Files) -> Convert:
-        (get_a, a), (get_b, b), (get_label, _) = (
-            mapped(source, name) for name in ("text_a", "text_b", "label")
-        )
-        label_of, pair = labeller(task, source), "text_b" in source.columns
+        read, get_label = text_or_pair(source), getter(source.columns.get("label", "label"))
+        label_of = labeller(task, source)
 
         def convert(raw: Any) -> dict[str, Any] | None:
-            second = get_b(raw)
-            if second is MISSING and not pair:
-                second = None
-            text_a, text_b = (
-                text_of(get_a(raw), a),
-                None if second is None and not pair else text_of(second, b),
-            )
+            texts_of_row = read(raw)
             label = label_of(get_label(raw))
-            if not text_a.strip() and not (text_b or "").strip():
-                raise BadRow("has no text")
-            return label and {"text_a": text_a, "text_b": text_b, "label": label}
+            return label and texts_of_row | {"label": label}
 
         return convert
 
     def unlabelled(self, raw: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            "text_a": text_in(raw, "text_a", "text"),
-            "text_b": text_in(raw, "text_b") if raw.get("text_b") not in (None, "") else None,
-        }
+        return pair_of(raw)
 
     def encode(self, dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool) -> Encoded:
         index = {label: i for i, label in enumerate(task.labels)}

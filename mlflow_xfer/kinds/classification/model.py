@@ -29,6 +29,10 @@ class Classification(Labelled):
         config.problem_type = "single_label_classification"
         return config
 
+    def loaded(self, config: Mapping[str, Any]) -> bool:
+        """transformers has one class for labels and for numbers."""
+        return super().loaded(config) and config.get("problem_type") != "regression"
+
     def inputs(self, encoded: Encoded, rows: Sequence[int], how: Reading) -> dict[str, Tensor]:
         return padded(encoded, rows, how)
 

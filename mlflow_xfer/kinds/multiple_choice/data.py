@@ -28,6 +28,7 @@ class MultipleChoice(Data):
     group = "context"
     paragraphs = True
     asked = ("context", "question", "choices")
+    foretold = True
 
     def convert(self, task: Task, source: Hub | Files) -> Convert:
         (get_context, context), (get_question, question), (get_choices, _), (get_label, _) = (
@@ -84,9 +85,9 @@ class MultipleChoice(Data):
     def encode(self, dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool) -> Encoded:
         """One row an example: its choices one after the other, ``token_choice`` says whose a token is.
 
-        A choice is read as the pair (context and question, choice), as jiant does; examples may differ in their
-        number. Scored by likelihood it is read as the continuation of context and question, and ``token_scored``
-        marks its tokens.
+        A choice is read as the pair (context and question, choice), as jiant does; examples may differ in
+        their number. Scored by likelihood it is read as the continuation of context and question, and
+        ``token_scored`` marks its tokens.
         """
         contexts, questions, choices = (
             column(dataset, "context"),
@@ -108,7 +109,8 @@ class MultipleChoice(Data):
             label = IGNORED if labels is None or labels[n] is None else labels[n]
             if label != IGNORED and not 0 <= label < len(options):
                 raise XferError(
-                    f"Task {task.name!r}, example {n + 1}: label {label}, but choices 0 to {len(options) - 1}."
+                    f"Task {task.name!r}, example {n + 1}: label {label}, but choices 0 to "
+                    f"{len(options) - 1}."
                 )
             more = (
                 {"token_scored": np.concatenate(pairs.token["token_scored"][at - len(options) : at])}

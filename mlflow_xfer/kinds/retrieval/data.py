@@ -28,12 +28,12 @@ class Retrieval(Data):
     paragraphs = True
     asked = ("text",)
     pool = True
-    selects_elsewhere = False
+    selects_by = ()
     untrained = True
 
     def convert(self, task: Task, source: Hub | Files) -> Convert:
-        """Queries, candidates and pairs; with a column ``answers`` the candidate is the sentence that holds the
-        answer, in its context (``target``), as XTREME-R trains LAReQA on SQuAD."""
+        """Queries, candidates and pairs; with a column ``answers`` the candidate is the sentence that holds
+        the answer, in its context (``target``), as XTREME-R trains LAReQA on SQuAD."""
         (get_source, s), (get_target, t), (get_gold, _), (get_context, c) = (
             mapped(source, name) for name in ("source", "target", "gold", "context")
         )
@@ -76,8 +76,8 @@ class Retrieval(Data):
         either may be missing.
 
         ``second`` is where the candidate begins, ``inner`` where its context does (within the candidate; as a
-        pair, cut at its end). ``query`` and ``positive`` number the distinct texts of each side: what is equal is
-        no negative.
+        pair, cut at its end). ``query`` and ``positive`` number the distinct texts of each side: what is
+        equal is no negative.
         """
         sides = column(dataset, "source"), column(dataset, "target")
         contexts = column(dataset, "context") or [None] * len(sides[0])

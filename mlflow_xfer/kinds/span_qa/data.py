@@ -29,6 +29,7 @@ class SpanQA(Data):
     group = "context"
     paragraphs = True
     asked = ("context", "question")
+    foretold = True
 
     def convert(self, task: Task, source: Hub | Files) -> Convert:
         (get_context, context), (get_question, question), (get_answers, _) = (
@@ -91,8 +92,8 @@ class SpanQA(Data):
                 n, sides = numbers[mine], window.sequence_ids
                 given = answers[n] if answers is not None else {"text": [], "answer_start": []}
                 rows.add(**_window(window, sides, given, n, decoder))
-                # Of each further window only what the one before has not read; the question was counted with the
-                # first.
+                # Of each further window only what the one before has not read; the question was counted with
+                # the first.
                 rows.count(
                     subwords=sides.count(1) - stride if read[mine] else sides.count(0) + sides.count(1)
                 )

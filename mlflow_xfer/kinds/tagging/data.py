@@ -25,6 +25,7 @@ class Tagging(Data):
     counted = "tags"
     group = "words"
     asked = ("words",)
+    foretold = True
 
     def convert(self, task: Task, source: Hub | Files) -> Convert:
         in_lines = isinstance(source, Files) and source.format in ("conll", "conllu")
@@ -61,11 +62,12 @@ class Tagging(Data):
         return {"words": text_in(raw, "words", "text").split()}
 
     def encode(self, dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool) -> Encoded:
-        """Words tokenised one by one, long sentences as overlapping windows in which each word is labelled once.
+        """Words tokenised one by one, long sentences as overlapping windows in which each word is labelled
+        once.
 
-        ``token_word`` is the number of the word (within the example) whose tag is read at a token, else -1: its
-        first subword for encoders (Devlin et al. 2019), its last for decoders, which have not read the rest
-        before that.
+        ``token_word`` is the number of the word (within the example) whose tag is read at a token, else -1:
+        its first subword for encoders (Devlin et al. 2019), its last for decoders, which have not read the
+        rest before that.
         """
         index = {label: i for i, label in enumerate(task.labels)}
         sentences, tags = column(dataset, "words"), column(dataset, "tags")
@@ -80,7 +82,8 @@ class Tagging(Data):
             )
             if -1 in labels or len(labels) != len(parts):
                 raise XferError(
-                    f"Task {task.name!r}, sentence {example + 1}: {_tag_fault(tags[example], len(parts), index)}"
+                    f"Task {task.name!r}, sentence {example + 1}: "
+                    f"{_tag_fault(tags[example], len(parts), index)}"
                 )
             spans = windows([len(part) for part in parts], room)
             for begin, end, first, last in spans:
