@@ -36,7 +36,7 @@ from mlflow_xfer.models.tokenizer import train_tokenizer  # noqa: E402
 from mlflow_xfer.tasks import mini  # noqa: E402
 from mlflow_xfer.tasks.task import TaskKind  # noqa: E402
 from mlflow_xfer.training.predict import predict  # noqa: E402
-from mlflow_xfer.training.settings import LM_TASKS, Part, Settings  # noqa: E402
+from mlflow_xfer.training.settings import LanguageModelPart, Part, Settings  # noqa: E402
 from mlflow_xfer.training.trainer import train  # noqa: E402
 
 TASKS = {task.name: task for task in mini.TASKS}
@@ -72,7 +72,7 @@ class Lab:
             )
             made = train(
                 start,
-                [Part(LM_TASKS[TaskKind.MASKED_LM], texts)],
+                [LanguageModelPart(texts)],
                 None,
                 settings,
                 Path(scratch) / "work",

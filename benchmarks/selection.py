@@ -31,9 +31,10 @@ from mlflow_xfer.kinds import kind
 from mlflow_xfer.stats.agreement import mean as over_trainings
 from mlflow_xfer.stats.ranking import kendall
 from mlflow_xfer.training import label_free
+from mlflow_xfer.training.dev import Dev
 from mlflow_xfer.training.predict import predict_encoded
 from mlflow_xfer.training.settings import Part, Settings
-from mlflow_xfer.training.trainer import Training, train
+from mlflow_xfer.training.trainer import train
 
 HELPERS = {"choice": "attribute", "mood": "polarity", "holds": "attribute"}
 ENOUGH = 20  # trainings
@@ -66,20 +67,20 @@ class Selection(Lab):
         task, found = TASKS[name], []
         tests = {code: sources.subset(self.rows(name, "test", code), TEST_EXAMPLES, 0) for code in LANGUAGES}
         dev = {code: self.rows(name, "validation", code) for code in ("en", *LANGUAGES)}
-        usual, made = Training.evaluate_dev, kind.model(task.kind)
+        usual, made = Dev.evaluate, kind.model(task.kind)
 
-        def measured(training):
-            metrics, score, collapsed = usual(training)
+        def measured(scored):
+            metrics, score, collapsed = usual(scored)
             model, scores = (
-                training.model.head(name),
+                scored.model.head(name),
                 {key.rpartition("/")[2]: value for key, value in metrics.items()},
             )
-            encoded = {code: rows for code, (_, rows) in training.dev[name].items()}
-            given = label_free.distributions(model, training.tokenizer, task, encoded)
+            encoded = {code: rows for code, (_, rows) in scored.rows[name].items()}
+            given = label_free.distributions(model, scored.tokenizer, task, encoded)
             sure = {code: -label_free.entropy(found_) for code, found_ in given.items()}
-            answers = predict_encoded(model, training.tokenizer, task, encoded, dev)
-            bare = {code: training._encode(split, task) for code, split in tests.items()}
-            predicted = predict_encoded(model, training.tokenizer, task, bare, tests)
+            answers = predict_encoded(model, scored.tokenizer, task, encoded, dev)
+            bare = {code: one for code, (_, one) in scored.encoded(task, tests).items()}
+            predicted = predict_encoded(model, scored.tokenizer, task, bare, tests)
             truth = {
                 code: made.dev_score(task, predicted[code], made.references(tests[code]))
                 for code in LANGUAGES
@@ -97,7 +98,7 @@ class Selection(Lab):
             )
             return metrics, score, collapsed
 
-        Training.evaluate_dev = measured
+        Dev.evaluate = measured
         try:
             settings = Settings(**vars(task.recipe), seed=self.seed, select_by="last")
             train(
@@ -109,7 +110,7 @@ class Selection(Lab):
                 save_every_s=1e9,
             )
         finally:
-            Training.evaluate_dev = usual
+            Dev.evaluate = usual
             shutil.rmtree(self.folder / name, ignore_errors=True)
         return found
 

@@ -51,14 +51,13 @@ from mlflow_xfer.models.tokenizer import train_tokenizer
 from mlflow_xfer.tasks.task import Mixture, Task, TaskKind
 from mlflow_xfer.training.batches import reading, task_batch
 from mlflow_xfer.training.devices import autocast, pick
-from mlflow_xfer.training.lm import lm_losses
-from mlflow_xfer.training.settings import LM_TASKS, Part, Placement, Settings
+from mlflow_xfer.training.lm import TEXT, lm_losses
+from mlflow_xfer.training.settings import LanguageModelPart, Part, Placement, Settings
 from mlflow_xfer.training.trainer import Training
 
 LENGTH = 128
 ARMS = ("example", "tuned", "ours")
 BASE = {"hidden": 768, "layers": 12, "heads": 12, "inner": 3072, "std": 0.02}  # XLM-R base
-LM = LM_TASKS[TaskKind.MASKED_LM]
 LOGGED_EVERY = 10  # updates; reading a loss waits for the GPU
 HELD_OUT = 20  # every so many-th text, and pair, is for evaluation
 
@@ -272,7 +271,7 @@ def silence(trainer: Trainer) -> None:
 
 
 def run_ours(
-    model_dir: Path, part: Part, plan: Plan, seed: int, folder: Path
+    model_dir: Path, part: Part | LanguageModelPart, plan: Plan, seed: int, folder: Path
 ) -> tuple[Stopwatch, int, nn.Module]:
     settings = Settings(
         learning_rate=plan.learning_rate,
@@ -288,7 +287,7 @@ def run_ours(
     )
     placement = Placement(plan.device, save_every_s=1e9, compile=plan.compile)
     training = Training(
-        model_dir, [part], Mixture((part.task.name,)), settings, placement, folder, lambda metrics, step: None
+        model_dir, [part], Mixture((part.name,)), settings, placement, folder, lambda metrics, step: None
     )
     loop, watch, at = training.loop(), Stopwatch(plan), {}
     loop.save_is_due = lambda step: False
@@ -310,7 +309,9 @@ def mlm(model_dir: Path, texts: Sequence[str], plan: Plan, arm: str, seed: int, 
     tokenizer = load_tokenizer(model_dir)
     train, held = split(texts)
     if arm == "ours":
-        part = Part(LM, {"all": Dataset.from_list([{"id": str(i), "text": t} for i, t in enumerate(train)])})
+        part = LanguageModelPart(
+            {"all": Dataset.from_list([{"id": str(i), "text": t} for i, t in enumerate(train)])}
+        )
         watch, tokens, model = run_ours(model_dir, part, plan, seed, folder)
         lm, asked = model.lm, 0.15
     else:
@@ -321,7 +322,7 @@ def mlm(model_dir: Path, texts: Sequence[str], plan: Plan, arm: str, seed: int, 
         )
     backbone = getattr(lm, lm.base_model_prefix)
     rows = encode(
-        Dataset.from_list([{"id": str(i), "text": t} for i, t in enumerate(held)]), LM, tokenizer, LENGTH
+        Dataset.from_list([{"id": str(i), "text": t} for i, t in enumerate(held)]), TEXT, tokenizer, LENGTH
     )
     lm.eval()
     with autocast(pick(plan.device), "bf16" if plan.bf16 else "fp32"):

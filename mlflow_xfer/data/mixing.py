@@ -28,12 +28,20 @@ def stream(*key: object) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "little")))
 
 
+def key_of(task: str | None) -> str:
+    """What a task draws random numbers by, and its place in their order: its name.
+
+    The language model (None) has the key ``lm``. A task that is called ``lm`` has a key that no other task can have, for names hold no blank.
+    """
+    return "lm" if task is None else "task lm" if task == "lm" else task
+
+
 @dataclass
 class Walk:
     """Walks through one task's rows, epoch by epoch, in batches of about equal length.
 
     Args:
-        name: of the task; two tasks never share an order.
+        name: the task's key (:func:`key_of`); two tasks never share an order.
         lengths: [rows] tokens of each row.
         batch: rows in a batch; the last batch of an epoch may be smaller.
         seed: of the run.
@@ -106,7 +114,7 @@ class Schedule:
     """Which task each step trains, and which of its batches that is.
 
     Attributes:
-        tasks: names; the language model is ``lm``.
+        tasks: their keys (:func:`key_of`).
         choice: [steps] index into ``tasks``.
         turn: [steps] how many batches of the same task came before.
     """
@@ -143,9 +151,9 @@ def schedule(shares: Mapping[str, float], steps: int, seed: int) -> Schedule:
 def with_lm(task_shares: Mapping[str, float], mlm_share: float) -> dict[str, float]:
     """Shares of all batches where ``mlm_share`` of them are language-model batches."""
     if not task_shares:
-        return {"lm": 1.0}
+        return {key_of(None): 1.0}
     shares = {name: share * (1.0 - mlm_share) for name, share in task_shares.items()}
-    return shares | ({"lm": mlm_share} if mlm_share else {})
+    return shares | ({key_of(None): mlm_share} if mlm_share else {})
 
 
 def evaluation_steps(total: int, epochs: float, at_most: int) -> Sequence[int]:

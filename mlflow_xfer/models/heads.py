@@ -69,16 +69,18 @@ class MultiTaskModel(nn.Module):
     def head(self, task: str) -> nn.Module:
         return self.heads[self.names[task]]
 
-    def forward(self, task: str, targets: Mapping[str, Tensor], count: float, **inputs: Tensor) -> Tensor:
+    def forward(
+        self, task: str | None, targets: Mapping[str, Tensor], count: float, **inputs: Tensor
+    ) -> Tensor:
         """The loss of one homogeneous batch: summed over its targets and divided by ``count``.
 
         Args:
-            task: name of the task, or ``lm``.
-            targets: what the kind of the task needs; for ``lm``: ``positions`` and ``labels`` [n].
+            task: name of the task; None: the language model.
+            targets: what the kind of the task needs; of the language model ``positions`` and ``labels`` [n].
             count: number of targets of the whole batch, of which this may be a part.
             inputs: ``input_ids``, ``attention_mask`` …
         """
-        if task == "lm":
+        if task is None:
             return (
                 lm_loss_sum(self.lm, self.backbone, targets["positions"], targets["labels"], inputs) / count
             )
@@ -167,10 +169,10 @@ def _backbone_of(model: nn.Module) -> nn.Module:
     return getattr(model, model.base_model_prefix)
 
 
-def stream(seed: int, name: str) -> torch.Generator:
+def stream(seed: int, key: str) -> torch.Generator:
     """The random numbers of one head."""
-    key = int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:7], "big")
-    return torch.Generator().manual_seed(key)
+    digest = hashlib.sha256(f"{seed}:{key}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
 
 
 def attach(cls: Any, config: Any, backbone: nn.Module, generator: torch.Generator) -> nn.Module:

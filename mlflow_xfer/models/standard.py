@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from mlflow_xfer.data.mixing import key_of
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.kind import Model
 from mlflow_xfer.models.heads import attach, stream
@@ -29,7 +30,7 @@ class Standard(Model):
 
     def head(self, task: Task, backbone: nn.Module, seed: int, lm: nn.Module | None = None) -> nn.Module:
         config = self.head_config(task, backbone.config)
-        return attach(self.head_class(config), config, backbone, stream(seed, task.name))
+        return attach(self.head_class(config), config, backbone, stream(seed, key_of(task.name)))
 
     def head_class(self, config: Any) -> Any:
         import transformers

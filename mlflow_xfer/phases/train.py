@@ -13,12 +13,11 @@ from pathlib import Path
 from mlflow_xfer.data import sources
 from mlflow_xfer.data.unseen import read_unseen
 from mlflow_xfer.kinds import kind
-from mlflow_xfer.models import load
 from mlflow_xfer.phases.phase import Base, Phase
 from mlflow_xfer.phases.start import starting_point
-from mlflow_xfer.tasks.task import POOL, Mixture, Task, TaskKind
+from mlflow_xfer.tasks.task import POOL, Mixture, Task
 from mlflow_xfer.training import trainer
-from mlflow_xfer.training.settings import LM_TASKS, Outcome, Part, Settings
+from mlflow_xfer.training.settings import LanguageModelPart, Outcome, Part, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +36,7 @@ def train_phase(phase: Phase, start: Path | Base, work: Path, log: Log) -> Outco
     steps = int(os.environ.get("XFER_SAVE_EVERY_STEPS", 0))  # placement: how often, not what; 0 = by time
     return trainer.train(
         begin,
-        parts(phase, begin),
+        parts(phase),
         mixture(phase),
         trainer_settings(phase),
         work,
@@ -46,16 +45,13 @@ def train_phase(phase: Phase, start: Path | Base, work: Path, log: Log) -> Outco
     )
 
 
-def parts(phase: Phase, begin: Path) -> list[Part]:
-    """The data of the phase: one part for each task,
-    and one for its raw text (masked or causal, as the model reads).
-    """
-    found = [task_part(phase, task) for task in phase.tasks]
+def parts(phase: Phase) -> list[Part | LanguageModelPart]:
+    """The data of the phase: one part for each task, and one for its raw text."""
+    found: list[Part | LanguageModelPart] = [task_part(phase, task) for task in phase.tasks]
     labelled = {task.name for task in phase.tasks}
     texts = {rows.language: sources.read_text(rows) for rows in phase.rows if rows.task not in labelled}
     if texts:
-        kind = TaskKind.CAUSAL_LM if load.is_decoder(load.load_config(begin)) else TaskKind.MASKED_LM
-        found.append(Part(LM_TASKS[kind], texts))
+        found.append(LanguageModelPart(texts))
     return found
 
 

@@ -1,8 +1,8 @@
 """Makes the tensors of a training step: a pure function of the step.
 
-A batch is a mapping with ``task``, ``inputs`` (what the model reads), ``targets`` (what the loss needs),
-``count`` (targets in the batch, the loss's denominator), ``tokens`` (real tokens, for the counters) and
-``whole`` (whether it may not be computed in parts).
+A batch is a mapping with ``task`` (its name; None: the language model), ``inputs`` (what the model reads),
+``targets`` (what the loss needs), ``count`` (targets in the batch, the loss's denominator), ``tokens`` (real
+tokens, for the counters) and ``whole`` (whether it may not be computed in parts).
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def packed_batch(
         "labels": torch.from_numpy(labels.reshape(-1)[positions]),
     }
     return {
-        "task": "lm",
+        "task": None,
         "inputs": inputs,
         "targets": targets,
         "count": max(1, len(positions)),
@@ -162,14 +162,27 @@ def packed_batch(
     }
 
 
+@dataclass(frozen=True)
+class TaskRows:
+    """A task's training rows, and the order in which they come."""
+
+    name: str
+    kind: str
+    encoded: Encoded
+    walk: Walk
+
+
 @dataclass
 class Steps(torch.utils.data.Dataset):
-    """The batches of a whole training: item t is the batch of step t."""
+    """The batches of a whole training: item t is the batch of step t.
+
+    Attributes:
+        tasks: by their keys in ``schedule``.
+        packer: the raw texts of the language model, if there is one.
+    """
 
     schedule: Schedule
-    walks: Mapping[str, Walk]
-    encoded: Mapping[str, Encoded]
-    kinds: Mapping[str, str]
+    tasks: Mapping[str, TaskRows]
     packer: Packer | None
     masking: Masking | None
     how: Reading
@@ -180,8 +193,10 @@ class Steps(torch.utils.data.Dataset):
         return len(self.schedule)
 
     def __getitem__(self, step: int) -> dict[str, Any]:
-        name, turn = self.schedule.at(step)
-        if name == "lm":
-            numbers = range(turn * self.batch, (turn + 1) * self.batch)
-            return lm_batch(self.packer, numbers, self.how, self.masking, self.seed, step)
-        return task_batch(name, self.kinds[name], self.encoded[name], self.walks[name].rows(turn), self.how)
+        key, turn = self.schedule.at(step)
+        if key in self.tasks:
+            task = self.tasks[key]
+            return task_batch(task.name, task.kind, task.encoded, task.walk.rows(turn), self.how)
+        assert self.packer is not None, "what is no task is the language model"
+        numbers = range(turn * self.batch, (turn + 1) * self.batch)
+        return lm_batch(self.packer, numbers, self.how, self.masking, self.seed, step)

@@ -1,4 +1,4 @@
-"""Loss of a language model on held-out text, by language."""
+"""Language models: how their texts are encoded and masked, and their loss on held-out text by language."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from torch import nn
 
 from mlflow_xfer.data.encode import encode
 from mlflow_xfer.data.encoded import IGNORED, Encoded
-from mlflow_xfer.data.packing import uniforms
+from mlflow_xfer.data.packing import Masking, uniforms
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.models.heads import build, lm_loss_sum
+from mlflow_xfer.models.heads import build, carries_lm_head, lm_loss_sum
 from mlflow_xfer.models.load import is_decoder, load_tokenizer
-from mlflow_xfer.tasks.task import TaskKind
+from mlflow_xfer.tasks.task import Task, TaskKind
 from mlflow_xfer.training.batches import budgeted, padded, reading
 from mlflow_xfer.training.devices import autocast, pick, to_device
 from mlflow_xfer.training.predict import TOKEN_BUDGET
-from mlflow_xfer.training.settings import LM_TASKS
+
+TEXT = Task("text", TaskKind.LANGUAGE_MODEL, metric="", languages=(), sources={})
+"""How raw text is encoded."""
 
 PASSES = 7
 """Masked passes over a text: each token is masked in exactly one of them, about 15
@@ -44,8 +46,6 @@ def lm_loss(
     Raises:
         XferError: if the checkpoint has no LM head.
     """
-    from mlflow_xfer.models.heads import carries_lm_head
-
     if not carries_lm_head(model_dir):
         raise XferError(
             f"{model_dir} has no LM head.",
@@ -53,13 +53,26 @@ def lm_loss(
         )
     where, tokenizer = pick(device), load_tokenizer(model_dir)
     model = build(model_dir, [], lm=True, seed=0).to(where).eval()
-    kind = TaskKind.CAUSAL_LM if model.decoder else TaskKind.MASKED_LM
-    encoded = {
-        name: encode(split, LM_TASKS[kind], tokenizer, max_seq_length, decoder=model.decoder)
-        for name, split in splits.items()
-    }
+    encoded = encoded_texts(splits, tokenizer, max_seq_length, model.decoder)
     with autocast(where, precision):
         return lm_losses(model.lm, model.backbone, tokenizer, encoded, token_budget)
+
+
+def encoded_texts(
+    splits: Mapping[str, Any], tokenizer: Any, max_seq_length: int, decoder: bool
+) -> dict[str, Encoded]:
+    """Raw texts as rows of tokens, by language."""
+    return {
+        language: encode(split, TEXT, tokenizer, max_seq_length, decoder=decoder)
+        for language, split in splits.items()
+    }
+
+
+def masking_of(tokenizer: Any, probability: float) -> Masking:
+    """How an encoder with this tokenizer masks what it trains on."""
+    if tokenizer.mask_token_id is None:
+        raise XferError("Masked language modelling needs a tokenizer with a mask token.")
+    return Masking(tokenizer.mask_token_id, len(tokenizer), tuple(tokenizer.all_special_ids), probability)
 
 
 @torch.inference_mode()

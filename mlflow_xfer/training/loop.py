@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from transformers import TrainerCallback, TrainingArguments
 
+from mlflow_xfer.data.mixing import key_of
 from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN
 from mlflow_xfer.models.heads import MultiTaskModel
 from mlflow_xfer.training.batches import Steps
@@ -227,7 +228,7 @@ class Loop(Resumable):
                 loss = model(inputs["task"], placed["targets"], inputs["count"], **placed["inputs"])
             self.accelerator.backward(loss)
             total = total + loss.detach()
-        self.tally.add(inputs["task"], total, inputs["tokens"])
+        self.tally.add(key_of(inputs["task"]), total, inputs["tokens"])
         return total
 
     def _placed(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

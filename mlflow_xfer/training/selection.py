@@ -15,23 +15,22 @@ def accuracy(predictions: Sequence, references: Sequence) -> float:
     return 100.0 * sum(p == r for p, r in zip(predictions, references, strict=True)) / max(len(references), 1)
 
 
-def combined(scores: Mapping[str, Mapping[str, float]], lm: Sequence[str] = ()) -> float | None:
-    """One figure of a checkpoint: the plain mean over tasks (jiant's EqualMetricAggregator)
-    of their English dev score.
+def combined(scores: Mapping[str, Mapping[str, float]], lm: str) -> float | None:
+    """One figure of a checkpoint: the plain mean over tasks (jiant's EqualMetricAggregator) of their English
+    dev score.
 
-    A task without English dev counts with the mean of its languages. ``lm`` names language models, whose loss
-    counts only where there is no other task: losses and scores do not mix.
+    A task without English dev counts with the mean of its languages. ``lm`` is the key of the language model,
+    whose loss counts only where there is no task: losses and scores do not mix.
     """
 
     def english(languages: Mapping[str, float]) -> float:
         return languages["en"] if "en" in languages else sum(languages.values()) / len(languages)
 
-    scored = {name: english(languages) for name, languages in scores.items() if languages}
-    tasks = [value for name, value in scored.items() if name not in lm]
+    scored = {key: english(languages) for key, languages in scores.items() if languages}
+    tasks = [value for key, value in scored.items() if key != lm]
     if tasks:
         return sum(tasks) / len(tasks)
-    losses = [-value for name, value in scored.items() if name in lm]
-    return sum(losses) / len(losses) if losses else None
+    return -scored[lm] if lm in scored else None
 
 
 def is_chance(predictions: Sequence, references: Sequence) -> bool:

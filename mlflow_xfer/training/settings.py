@@ -8,20 +8,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mlflow_xfer.errors import TRY_AGAIN, XferError
-from mlflow_xfer.tasks.task import Task, TaskKind
-
-LM_NAME = "lm"
+from mlflow_xfer.tasks.task import Task
 
 BY_LANGUAGES = ("label_free", "oracle")
 """Ways to select that read dev rows of the evaluated languages: without their labels, or with them."""
 
 BY_SCORE = ("english_dev", *BY_LANGUAGES)
-
-LM_TASKS = {
-    kind: Task(name=LM_NAME, kind=kind, metric="loss", languages=(), sources={})
-    for kind in (TaskKind.MASKED_LM, TaskKind.CAUSAL_LM)
-}
-"""The pseudo-task of language-model batches, by kind."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +21,8 @@ class Part:
     """One task's data in a training.
 
     Attributes:
-        task: a trained task, or one of :data:`LM_TASKS` (the kind must fit the model: masked for encoders).
-        train: a ``datasets.Dataset``; for a language model a mapping from language to dataset.
+        task: a task with labels.
+        train: a ``datasets.Dataset``.
         dev: by language, what checkpoints are scored on; empty = nothing.
         selection: by language, rows that select the checkpoint with ``label_free`` (labels
             are not read) or ``oracle``.
@@ -44,8 +36,23 @@ class Part:
     selection_task: Task | None = None
 
     @property
-    def is_lm(self) -> bool:
-        return self.task.kind in LM_TASKS
+    def name(self) -> str:
+        return self.task.name
+
+
+@dataclass(frozen=True)
+class LanguageModelPart:
+    """Raw text in a training: encoders predict masked tokens of it, decoders the next ones.
+
+    Attributes:
+        train: by language, a ``datasets.Dataset``.
+        dev: by language, what the loss is measured on; empty = nothing.
+    """
+
+    train: Mapping[str, Any]
+    dev: Mapping[str, Any] = field(default_factory=dict)
+
+    name = "lm"
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class Tally:
     """Losses since the last report, tokens since the start, the best step, and the average of the weights.
 
     Attributes:
-        sums, counts: by task, of the batches since the last report: summed loss and number.
+        sums, counts: by the key of a task, of the batches since the last report: summed loss and number.
         tokens: read since the start, padding not counted.
         latest: the figures last reported.
         mean: by tensor, the mean of the ``averaged`` weights taken so far, float32 on the CPU.
@@ -47,7 +47,8 @@ class Tally:
         self.averaged = 0
 
     def add(self, task: str, loss: Tensor, tokens: int) -> None:
-        """Count a batch of ``task``; its loss stays where it is (fetching it would wait for the GPU)."""
+        """Count a batch of ``task`` (its key); its loss stays where it is (fetching it
+        would wait for the GPU)."""
         self.tokens += tokens
         self.sums[task] = self.sums.get(task, 0.0) + loss.float()
         self.counts[task] = self.counts.get(task, 0) + 1

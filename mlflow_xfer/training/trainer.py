@@ -3,41 +3,48 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.data.encode import encode
 from mlflow_xfer.data.encoded import Encoded
-from mlflow_xfer.data.mixing import Walk, count_steps, epoch_ends, evaluation_steps, rates, schedule, with_lm
+from mlflow_xfer.data.mixing import (
+    Walk,
+    count_steps,
+    epoch_ends,
+    evaluation_steps,
+    key_of,
+    rates,
+    schedule,
+    with_lm,
+)
 from mlflow_xfer.data.packing import Masking, Packer
 from mlflow_xfer.durable.files import write_json
 from mlflow_xfer.durable.manifest import is_whole, sealed_folder
-from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
-from mlflow_xfer.tasks.task import Mixture
+from mlflow_xfer.tasks.task import Mixture, Task
+from mlflow_xfer.training.checks import check, check_fits
 from mlflow_xfer.training.settings import (
-    BY_LANGUAGES,
     BY_SCORE,
-    LM_NAME,
-    LM_TASKS,
+    LanguageModelPart,
     Outcome,
     Part,
     Placement,
     Settings,
 )
 
-CHECKPOINT, OUTCOME, RESUME, BEST = "checkpoint", "outcome.json", "resume", "best"
+if TYPE_CHECKING:
+    from mlflow_xfer.training.batches import Steps
 
-__all__ = ["LM_TASKS", "Outcome", "Part", "Placement", "Settings", "read_outcome", "train"]
+CHECKPOINT, OUTCOME, RESUME, BEST = "checkpoint", "outcome.json", "resume", "best"
 
 
 def train(
     start: Path | str,
-    parts: Sequence[Part],
+    parts: Sequence[Part | LanguageModelPart],
     mixture: Mixture | None,
     settings: Settings,
     work: Path | str,
@@ -70,12 +77,12 @@ def train(
     done = read_outcome(work)
     if done is not None:
         return done
-    _check(parts, mixture, settings)
+    check(parts, mixture, settings)
     placement = Placement(device, save_every_s, save_every_steps, micro_batch)
     training = Training(
         Path(start),
         parts,
-        mixture or Mixture(tuple(p.task.name for p in parts)),
+        mixture or Mixture(tuple(part.name for part in parts)),
         settings,
         placement,
         work,
@@ -94,51 +101,13 @@ def read_outcome(work: Path | str) -> Outcome | None:
     return Outcome(directory=work / CHECKPOINT, **saved) if is_whole(work / CHECKPOINT) else None
 
 
-def _check(parts: Sequence[Part], mixture: Mixture | None, settings: Settings) -> None:
-    if not parts:
-        raise XferError("Nothing to train on.")
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise XferError(
-            "A training runs in one process, on one GPU; WORLD_SIZE says there are several.",
-            "Start it without torchrun; several phases can run side by side.",
-        )
-    if sum(part.is_lm for part in parts) > 1:
-        raise XferError("More than one language model in a training.")
-    names = [part.task.name for part in parts]
-    if len(set(names)) < len(names):
-        raise XferError(f"A task stands twice in one training: {', '.join(names)}.")
-    for part in parts:
-        sizes = (
-            [len(split) for split in part.train.values()]
-            if isinstance(part.train, Mapping)
-            else [len(part.train)]
-        )
-        if not sum(sizes):
-            raise XferError(f"Task {part.task.name!r} has no training examples.")
-    if mixture is not None:
-        missing = set(mixture.tasks) ^ {part.task.name for part in parts if not part.is_lm}
-        if missing:
-            raise XferError(f"The mixture and the data name different tasks: {', '.join(sorted(missing))}.")
-        if bool(mixture.mlm_share) != any(part.is_lm for part in parts) and len(parts) > 1:
-            raise XferError(
-                f"mlm_share={mixture.mlm_share}, but there is {'no' if mixture.mlm_share else 'a'} "
-                "language-model part."
-            )
-    if settings.select_by in BY_LANGUAGES and not any(part.selection for part in parts):
-        raise XferError(
-            f"select_by={settings.select_by} needs dev rows of the languages that it selects for."
-        )
-    if settings.train_batch_size < 1 or settings.learning_rate <= 0:
-        raise XferError("train_batch_size and learning_rate must be above 0.")
-
-
 class Training:
     """What :func:`train` holds while it runs."""
 
     def __init__(
         self,
         start: Path,
-        parts: Sequence[Part],
+        parts: Sequence[Part | LanguageModelPart],
         mixture: Mixture,
         settings: Settings,
         placement: Placement,
@@ -147,52 +116,35 @@ class Training:
     ):
         from mlflow_xfer.models.heads import build
         from mlflow_xfer.models.load import load_tokenizer
+        from mlflow_xfer.training.dev import Dev
 
-        self.parts, self.mixture, self.settings = parts, mixture, settings
+        self.mixture, self.settings = mixture, settings
         self.placement, self.work, self.log = placement, work, log
-        self.tasks = [part for part in parts if not part.is_lm]
-        self.lm = next((part for part in parts if part.is_lm), None)
+        self.tasks = [part for part in parts if isinstance(part, Part)]
+        self.lm = next((part for part in parts if isinstance(part, LanguageModelPart)), None)
         self.tokenizer = load_tokenizer(start)
         self.model = build(start, [part.task for part in self.tasks], self.lm is not None, settings.seed)
-        self._check_fits()
+        check_fits(self.model.config, self.tokenizer, settings.max_seq_length)
         if settings.dropout is not None:
             _set_dropout(self.model, settings.dropout)
         self.data = self._data()
-        self.dev = {part.task.name: self._dev(part) for part in parts if part.dev}
-        self.selection = {part.task.name: self._selection(part) for part in parts if part.selection}
+        self.dev = Dev(parts, self.model, self.tokenizer, settings, placement.device)
 
-    def _check_fits(self) -> None:
-        limit = getattr(self.model.config, "max_position_embeddings", None)
-        offset = self.model.config.pad_token_id + 1 if "roberta" in self.model.config.model_type else 0
-        if limit and self.settings.max_seq_length > limit - offset:
-            raise XferError(
-                f"max_seq_length={self.settings.max_seq_length}, "
-                f"but the model reads at most {limit - offset} tokens."
-            )
-        if len(self.tokenizer) > self.model.config.vocab_size:
-            raise XferError(
-                f"The tokenizer has {len(self.tokenizer)} tokens, "
-                f"the model only {self.model.config.vocab_size}.",
-                "They do not belong together.",
-            )
-        if self.lm is not None and not self.model.decoder and self.tokenizer.mask_token_id is None:
-            raise XferError("Masked language modelling needs a tokenizer with a mask token.")
-
-    def _encode(self, split: Any, task: Any) -> Encoded:
-        return encode(split, task, self.tokenizer, self.settings.max_seq_length, decoder=self.model.decoder)
-
-    def _data(self):
+    def _data(self) -> Steps:
         """The batches of the whole training."""
-        from mlflow_xfer.training.batches import Steps, reading
+        from mlflow_xfer.training.batches import Steps, TaskRows, reading
 
-        s = self.settings
-        encoded = {part.task.name: self._encode(part.train, part.task) for part in self.tasks}
+        s, tasks = self.settings, {}
         for part in self.tasks:
-            marks = kind.model(part.task.kind).marked(part.task, encoded[part.task.name])
-            for mark, value in marks.items():
-                setattr(self.model.head(part.task.name).config, mark, value)
-        packer = self._packer() if self.lm is not None else None
-        sizes = {name: len(rows) for name, rows in encoded.items()}
+            encoded = encode(
+                part.train, part.task, self.tokenizer, s.max_seq_length, decoder=self.model.decoder
+            )
+            self._mark(part.task, encoded)
+            key = key_of(part.name)
+            walk = Walk(key, encoded.lengths, s.train_batch_size, s.seed)
+            tasks[key] = TaskRows(part.name, part.task.kind, encoded, walk)
+        packer, masking = self._texts(self.lm) if self.lm is not None else (None, None)
+        sizes = {key: len(task.encoded) for key, task in tasks.items()}
         total = count_steps(
             sizes,
             self.mixture,
@@ -202,124 +154,24 @@ class Training:
             packer.size if packer else 0,
         )
         shares = with_lm(rates(sizes, self.mixture) if sizes else {}, self.mixture.mlm_share)
-        walks = {name: Walk(name, rows.lengths, s.train_batch_size, s.seed) for name, rows in encoded.items()}
-        kinds = {part.task.name: part.task.kind for part in self.tasks}
         how = reading(self.tokenizer, self.model.config, self.model.decoder, _on_cuda(self.placement))
-        self.counts = {name: rows.counts for name, rows in encoded.items()}
-        return Steps(
-            schedule(shares, total, s.seed),
-            walks,
-            encoded,
-            kinds,
-            packer,
-            self._masking(),
-            how,
-            s.train_batch_size,
-            s.seed,
-        )
+        order = schedule(shares, total, s.seed)
+        return Steps(order, tasks, packer, masking, how, s.train_batch_size, s.seed)
 
-    def _packer(self) -> Packer:
-        splits = self.lm.train if isinstance(self.lm.train, Mapping) else {"text": self.lm.train}
-        texts = {language: self._encode(split, self.lm.task) for language, split in splits.items()}
-        return Packer(texts, self.settings.max_seq_length, self.settings.alpha, self.settings.seed)
+    def _mark(self, task: Task, encoded: Encoded) -> None:
+        """Leave in the head's configuration what its training rows say of it."""
+        for mark, value in kind.model(task.kind).marked(task, encoded).items():
+            setattr(self.model.head(task.name).config, mark, value)
 
-    def _masking(self) -> Masking | None:
-        if self.lm is None or self.model.decoder:
-            return None
-        return Masking(
-            self.tokenizer.mask_token_id,
-            len(self.tokenizer),
-            tuple(self.tokenizer.all_special_ids),
-            self.settings.mlm_probability,
-        )
+    def _texts(self, lm: LanguageModelPart) -> tuple[Packer, Masking | None]:
+        """The packed texts of the language model, and how they are masked (None: a decoder predicts the next
+        token)."""
+        from mlflow_xfer.training.lm import encoded_texts, masking_of
 
-    def _dev(self, part: Part) -> dict[str, tuple[Any, Encoded]]:
-        return {
-            language: (split, self._encode(split, part.task))
-            for language, split in part.dev.items()
-            if len(split)
-        }
-
-    def _selection(self, part: Part) -> dict[str, tuple[Any, Encoded]]:
-        from mlflow_xfer.training.predict import unlabelled
-
-        task, hidden = part.selection_task or part.task, self.settings.select_by == "label_free"
-        splits = {
-            language: unlabelled(split) if hidden else split for language, split in part.selection.items()
-        }
-        return {language: (split, self._encode(split, task)) for language, split in splits.items()}
-
-    # -- dev ------------------------------------------------------------------------------------------------
-    def evaluate_dev(self) -> tuple[dict[str, float], float | None, bool]:
-        """(metrics, the score that selects, whether any task is collapsed) of the weights as they are."""
-        from mlflow_xfer.training.selection import combined
-
-        scores, collapsed = {}, False
-        for part in self.parts:
-            if part.task.name in self.dev:
-                scores[part.task.name], fell = self._score(part)
-                collapsed |= fell
-        metrics = {
-            f"dev/{name}/{language}": value
-            for name, found in scores.items()
-            for language, value in found.items()
-        }
-        if self.settings.select_by not in BY_LANGUAGES:
-            return metrics, combined(scores, [LM_NAME]), collapsed
-        judged = {part.task.name: self._judge(part) for part in self.parts if part.selection}
-        by = self.settings.select_by
-        metrics |= {
-            f"{by}/{name}/{language}": value
-            for name, found in judged.items()
-            for language, value in found.items()
-        }
-        means = [sum(found.values()) / len(found) for found in judged.values()]
-        return metrics, sum(means) / len(means), collapsed
-
-    def _judge(self, part: Part) -> dict[str, float]:
-        """By language of ``part.selection``: the score on its labels (oracle), or a signal without them."""
-        from mlflow_xfer.training.devices import autocast, pick
-        from mlflow_xfer.training.label_free import signals
-        from mlflow_xfer.training.predict import predict_encoded
-
-        model, task, rows = (
-            self.model.head(part.task.name),
-            part.selection_task or part.task,
-            self.selection[part.task.name],
-        )
-        encoded, made = {language: one for language, (_, one) in rows.items()}, kind.model(task.kind)
-        with autocast(pick(self.placement.device), self.settings.precision):
-            if self.settings.select_by == "label_free":
-                return signals(model, self.tokenizer, task, encoded)
-            splits = {language: split for language, (split, _) in rows.items()}
-            found = predict_encoded(model, self.tokenizer, task, encoded, splits)
-        return {
-            language: made.dev_score(task, found[language], made.references(split))
-            for language, split in splits.items()
-        }
-
-    def _score(self, part: Part) -> tuple[dict[str, float], bool]:
-        from mlflow_xfer.training.devices import autocast, pick
-        from mlflow_xfer.training.lm import lm_losses
-        from mlflow_xfer.training.predict import predict_encoded
-
-        dev = self.dev[part.task.name]
-        encoded = {language: rows for language, (_, rows) in dev.items()}
-        with autocast(pick(self.placement.device), self.settings.precision):
-            if part.is_lm:
-                return lm_losses(self.model.lm, self.model.backbone, self.tokenizer, encoded), False
-            found = predict_encoded(
-                self.model.head(part.task.name),
-                self.tokenizer,
-                part.task,
-                encoded,
-                {k: split for k, (split, _) in dev.items()},
-            )
-        made = kind.model(part.task.kind)
-        gold = {language: made.references(split) for language, (split, _) in dev.items()}
-        first = "en" if "en" in gold else next(iter(gold))
-        scores = {language: made.dev_score(part.task, found[language], gold[language]) for language in gold}
-        return scores, made.is_collapsed(part.task, found[first], gold[first])
+        s, decoder = self.settings, self.model.decoder
+        masking = None if decoder else masking_of(self.tokenizer, s.mlm_probability)
+        texts = encoded_texts(lm.train, self.tokenizer, s.max_seq_length, decoder)
+        return Packer(texts, s.max_seq_length, s.alpha, s.seed), masking
 
     # -- running --------------------------------------------------------------------------------------------
     def loop(self) -> Any:
@@ -335,10 +187,8 @@ class Training:
             self.placement,
             self.work / RESUME,
             self.log,
-            self.evaluate_dev,
-            evaluate_at=set(evaluation_steps(total, epochs, s.evaluations))
-            if self.dev or self.selection
-            else set(),
+            self.dev.evaluate,
+            evaluate_at=set(evaluation_steps(total, epochs, s.evaluations)) if self.dev else set(),
             average_at=set(epoch_ends(total, epochs)) if s.select_by == "average" else set(),
         )
 
@@ -352,7 +202,7 @@ class Training:
         settings, which each of them walks."""
         if not self.settings.max_steps:
             return self.settings.num_train_epochs
-        sizes = {name: len(rows) for name, rows in self.data.encoded.items()}
+        sizes = {key: len(task.encoded) for key, task in self.data.tasks.items()}
         one = count_steps(
             sizes,
             self.mixture,
@@ -372,20 +222,16 @@ class Training:
             loop.load_average()
             if self.dev:
                 self.model.eval()
-                metrics, _, collapsed = self.evaluate_dev()
+                metrics, _, collapsed = self.dev.evaluate()
             selected = len(self.data)
         elif self.settings.select_by in BY_SCORE and best.step:
             loop.load_best()
         else:
             selected = len(self.data)
         metrics |= {"train/loss": loop.tally.latest.get("train/loss", float("nan"))}
-        metrics |= {
-            f"encoded/{name}/truncated": 100.0 * c["truncated"] / max(c["examples"], 1)
-            for name, c in self.counts.items()
-        }
-        metrics |= {
-            f"encoded/{name}/fertility": c["subwords"] / max(c["words"], 1) for name, c in self.counts.items()
-        }
+        for task in self.data.tasks.values():
+            metrics[f"encoded/{task.name}/truncated"] = 100.0 * task.encoded.truncation_rate
+            metrics[f"encoded/{task.name}/fertility"] = task.encoded.fertility
         with sealed_folder(self.work / CHECKPOINT) as folder:
             save(self.model.cpu(), self.tokenizer, folder)
         outcome = Outcome(

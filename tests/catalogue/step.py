@@ -17,8 +17,8 @@ from mlflow_xfer.models.load import load_tokenizer
 from mlflow_xfer.scoring.score import score
 from mlflow_xfer.tasks.task import Task, TaskKind
 from mlflow_xfer.training.batches import lm_batch, reading, task_batch
+from mlflow_xfer.training.lm import TEXT
 from mlflow_xfer.training.predict import predict, predict_with
-from mlflow_xfer.training.settings import LM_TASKS
 
 LIMIT = 48
 
@@ -29,7 +29,7 @@ def step_and_score(
     """The score of ``test`` (None: nothing to score),
     after a step on ``train`` (None: the task is not trained).
     """
-    if task.kind in LM_TASKS:
+    if task.kind is TaskKind.MASKED_LM:
         return _language_model(folder, train)
     if train is None:
         return _untrained(folder, task, test, language)
@@ -72,8 +72,7 @@ def _step(model: Any, batch: dict) -> None:
 
 def _language_model(folder: Path, train: Any) -> None:
     tokenizer, model = load_tokenizer(folder), build(folder, [], lm=True, seed=0)
-    kind = TaskKind.CAUSAL_LM if model.decoder else TaskKind.MASKED_LM
-    encoded = encode(train.select(range(8)), LM_TASKS[kind], tokenizer, LIMIT, cached=False)
+    encoded = encode(train.select(range(8)), TEXT, tokenizer, LIMIT, cached=False)
     masking = (
         None
         if model.decoder

@@ -10,7 +10,7 @@ from mlflow_xfer.data import mini
 from mlflow_xfer.data.encode import encode
 from mlflow_xfer.data.packing import Packer
 from mlflow_xfer.models.tokenizer import train_tokenizer
-from mlflow_xfer.training.settings import LM_TASKS, TaskKind
+from mlflow_xfer.training.lm import TEXT
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def packer():
     texts = {"de": mini.text("de")[::20], "af": mini.text("af")}
     tokenizer = train_tokenizer((d["text"] for found in texts.values() for d in found), 500, "xlm-roberta")
     encoded = {
-        language: encode(Dataset.from_list(found), LM_TASKS[TaskKind.MASKED_LM], tokenizer, 64, cached=False)
+        language: encode(Dataset.from_list(found), TEXT, tokenizer, 64, cached=False)
         for language, found in texts.items()
     }
     return Packer(encoded, 64, 1.0, 0), texts

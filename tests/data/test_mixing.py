@@ -9,7 +9,16 @@ import sys
 import numpy as np
 import pytest
 
-from mlflow_xfer.data.mixing import Walk, count_steps, epoch_ends, evaluation_steps, rates, schedule, with_lm
+from mlflow_xfer.data.mixing import (
+    Walk,
+    count_steps,
+    epoch_ends,
+    evaluation_steps,
+    key_of,
+    rates,
+    schedule,
+    with_lm,
+)
 from mlflow_xfer.tasks.task import Mixture
 
 SIZES = {"big": 90_000, "mid": 9_000, "small": 1_000}
@@ -107,6 +116,13 @@ def test_steps(arguments, wanted):
 
 def test_steps_of_a_language_model_alone():
     assert count_steps({}, Mixture(("lm",)), 8, 2.0, 0, lm_size=100) == 26
+
+
+def test_a_task_called_lm_has_a_key_and_a_turn_of_its_own():
+    assert [key_of(name) for name in (None, "lm", "nli")] == ["lm", "task lm", "nli"]
+    found = schedule({key_of(None): 0.5, key_of("lm"): 0.5}, 40, 0)
+    assert found.tasks == ("lm", "task lm") and found.choice.tolist() != [0, 1] * 20
+    assert found.choice.sum() == 20
 
 
 def test_when_dev_is_scored():

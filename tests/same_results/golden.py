@@ -164,18 +164,20 @@ def training(phase: Any, begin: Path, data: Path) -> dict[str, Any]:
     from mlflow_xfer.training.settings import Placement
     from mlflow_xfer.training.trainer import Training
 
-    own = parts(phase, begin)
-    mixed = mixture(phase) or Mixture(tuple(part.task.name for part in own))
+    own = parts(phase)
+    mixed = mixture(phase) or Mixture(tuple(part.name for part in own))
     made = Training(begin, own, mixed, trainer_settings(phase), Placement(), data / "work", _unlogged)
     steps = made.data
     return {
         "steps": len(steps),
-        "rows": {name: len(rows) for name, rows in steps.encoded.items()},
-        "tokens": {name: digest(rows.tokens) for name, rows in steps.encoded.items()},
+        "rows": {key: len(task.encoded) for key, task in steps.tasks.items()},
+        "tokens": {key: digest(task.encoded.tokens) for key, task in steps.tasks.items()},
         "order": " ".join(
             "{}:{}".format(*steps.schedule.at(step)) for step in range(min(SCHEDULED, len(steps)))
         ),
-        "walks": {name: [spaced(walk.rows(n)) for n in range(BATCHES)] for name, walk in steps.walks.items()},
+        "walks": {
+            key: [spaced(task.walk.rows(n)) for n in range(BATCHES)] for key, task in steps.tasks.items()
+        },
         "batches": [batch_digest(steps[step]) for step in range(min(BATCHES, len(steps)))],
         "heads": {name: head(made.model.head(name), made.model.backbone) for name in made.model.names},
     }
@@ -188,7 +190,7 @@ def _unlogged(metrics: Mapping[str, float], step: int) -> None:
 def batch_digest(batch: Mapping[str, Any]) -> str:
     """A batch's task, real tokens, targets, and a digest of its tensors."""
     tensors = [batch[part][name] for part in ("inputs", "targets") for name in sorted(batch[part])]
-    return f"{batch['task']} tokens={batch['tokens']} targets={batch['count']} {digest(*tensors)}"
+    return f"{batch['task'] or 'lm'} tokens={batch['tokens']} targets={batch['count']} {digest(*tensors)}"
 
 
 def digest(*arrays: Any) -> str:

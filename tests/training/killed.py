@@ -18,9 +18,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import torch
 from tiny_world import PAIRS, POS, SENTIMENT, make_model, rows, texts
 
-from mlflow_xfer.tasks.task import Mixture, TaskKind
+from mlflow_xfer.tasks.task import Mixture
 from mlflow_xfer.training import loop as loops
-from mlflow_xfer.training.settings import LM_TASKS, Interrupted, Part, Settings
+from mlflow_xfer.training.settings import Interrupted, LanguageModelPart, Part, Settings
 from mlflow_xfer.training.trainer import train
 
 SETTINGS = Settings(
@@ -33,8 +33,8 @@ def part(task):
     return Part(task, rows(task, "en", 120), {"en": rows(task, "en", 40, 1)})
 
 
-def lm(kind=TaskKind.MASKED_LM):
-    return Part(LM_TASKS[kind], {language: texts(language, 150) for language in LANGUAGES})
+def lm():
+    return LanguageModelPart({language: texts(language, 150) for language in LANGUAGES})
 
 
 def single(model, work, log):
@@ -57,7 +57,7 @@ def average(model, work, log):
 
 def causal(model, work, log):
     settings = replace(SETTINGS, max_steps=20, select_by="last")
-    return train(model, [lm(TaskKind.CAUSAL_LM)], None, settings, work, log=log, save_every_steps=5)
+    return train(model, [lm()], None, settings, work, log=log, save_every_steps=5)
 
 
 def kill(*_):

@@ -14,7 +14,7 @@ from mlflow_xfer.kinds.span_qa.model import best_spans
 from mlflow_xfer.models.checkpoint import load_task_model
 from mlflow_xfer.tasks.task import Mixture, Task, TaskKind
 from mlflow_xfer.training.predict import predict
-from mlflow_xfer.training.settings import LM_TASKS, Part, Settings
+from mlflow_xfer.training.settings import LanguageModelPart, Part, Settings
 from mlflow_xfer.training.trainer import train
 
 MC = Task(name="mc", kind=TaskKind.MULTIPLE_CHOICE, metric="accuracy", languages=("en",), sources={})
@@ -82,11 +82,10 @@ def test_only_a_model_trained_without_answers_may_give_none(encoder, tmp_path):
 
 
 def test_all_kinds_in_one_mixture(any_model, tmp_path):
-    kind = TaskKind.CAUSAL_LM if "llama" in str(any_model) else TaskKind.MASKED_LM
     parts = [
         Part(MC, choices(40), {"en": choices(10, 1)}),
         Part(QA, questions(40), {"en": questions(10, 1)}),
-        Part(LM_TASKS[kind], texts("en", 60)),
+        LanguageModelPart({"en": texts("en", 60)}),
     ]
     done = train(
         any_model,

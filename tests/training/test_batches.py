@@ -13,11 +13,10 @@ from mlflow_xfer.data.packing import Masking, Packer
 from mlflow_xfer.models.attention import masked_inputs
 from mlflow_xfer.models.heads import build
 from mlflow_xfer.models.load import load_lm, load_tokenizer
-from mlflow_xfer.tasks.task import TaskKind
 from mlflow_xfer.training.batches import lm_batch, packed_batch, padded, reading, task_batch
 from mlflow_xfer.training.devices import half_norms
+from mlflow_xfer.training.lm import TEXT
 from mlflow_xfer.training.micro_batches import parts
-from mlflow_xfer.training.settings import LM_TASKS
 
 
 @pytest.fixture
@@ -25,7 +24,7 @@ def world(any_model):
     """(model directory, tokenizer, language model, how it reads, encoded texts)."""
     tokenizer, lm = load_tokenizer(any_model), load_lm(any_model).eval()
     decoder = "llama" in str(any_model)
-    encoded = encode(texts("en", 60), LM_TASKS[TaskKind.MASKED_LM], tokenizer, 64, decoder=decoder)
+    encoded = encode(texts("en", 60), TEXT, tokenizer, 64, decoder=decoder)
     return any_model, tokenizer, lm, reading(tokenizer, lm.config, decoder), encoded
 
 
@@ -124,7 +123,7 @@ def test_micro_batches_sum_to_the_batch(any_model, task):
     model = build(any_model, [t for t in (task,) if t], task is None, 0).eval()
     how = reading(tokenizer, model.config, model.decoder)
     if task is None:
-        encoded = encode(texts("en", 60), LM_TASKS[TaskKind.MASKED_LM], tokenizer, 64)
+        encoded = encode(texts("en", 60), TEXT, tokenizer, 64)
         batch = lm_batch(
             Packer({"en": encoded}, 64, 1.0, 0), range(5), how, masking(tokenizer, model.decoder), 0, 0
         )

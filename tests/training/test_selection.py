@@ -64,10 +64,10 @@ def test_answers():
 
 def test_a_checkpoint_counts_by_english_and_tasks_alike():
     scores = {"a": {"en": 80.0, "de": 0.0}, "b": {"en": 40.0}, "lm": {"en": 3.0}}
-    assert combined(scores, ["lm"]) == 60.0
-    assert combined({"a": {"de": 10.0, "fr": 20.0}}) == 15.0
-    assert combined({"lm": {"en": 3.0, "de": 5.0}}, ["lm"]) == -3.0
-    assert combined({}) is None
+    assert combined(scores, "lm") == 60.0
+    assert combined({"a": {"de": 10.0, "fr": 20.0}}, "lm") == 15.0
+    assert combined({"lm": {"en": 3.0, "de": 5.0}}, "lm") == -3.0
+    assert combined({}, "lm") is None
 
 
 def test_collapse_is_the_commonest_label_within_a_standard_error():

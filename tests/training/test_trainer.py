@@ -14,14 +14,18 @@ from safetensors.torch import load_file
 from tiny_world import PAIRS, POS, SENTIMENT, rows, texts
 from transformers import AutoModel, AutoModelForTokenClassification
 
+from mlflow_xfer.data.mixing import key_of
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.models.heads import build
+from mlflow_xfer.models.checkpoint import load_task_model
+from mlflow_xfer.models.heads import build, head_tensors
 from mlflow_xfer.models.load import has_lm_head, load_tokenizer
-from mlflow_xfer.tasks.task import Mixture, TaskKind
+from mlflow_xfer.tasks.task import Mixture
+from mlflow_xfer.training import loop
 from mlflow_xfer.training import trainer as module
+from mlflow_xfer.training.dev import Dev
 from mlflow_xfer.training.lm import lm_loss
 from mlflow_xfer.training.predict import predict
-from mlflow_xfer.training.settings import LM_TASKS, Part, Settings
+from mlflow_xfer.training.settings import LanguageModelPart, Part, Settings
 from mlflow_xfer.training.trainer import read_outcome, train
 
 FAST = Settings(num_train_epochs=2, train_batch_size=16, max_seq_length=64, learning_rate=2e-3)
@@ -35,9 +39,8 @@ def part(task, n=160, dev=True):
     )
 
 
-def lm_part(model_dir):
-    kind = TaskKind.CAUSAL_LM if "llama" in str(model_dir) else TaskKind.MASKED_LM
-    return Part(LM_TASKS[kind], {code: texts(code, 200) for code in ("en", "de")}, {"en": texts("en", 30, 1)})
+def lm_part():
+    return LanguageModelPart({code: texts(code, 200) for code in ("en", "de")}, {"en": texts("en", 30, 1)})
 
 
 def test_one_task_is_learnt_and_published(any_model, tmp_path):
@@ -63,7 +66,7 @@ def test_one_task_is_learnt_and_published(any_model, tmp_path):
 
 def test_pretraining_lowers_the_loss_and_its_head_travels(any_model, tmp_path):
     settings = replace(FAST, max_steps=30, dropout=0.0, select_by="last")
-    done = train(any_model, [lm_part(any_model)], None, settings, tmp_path / "pre")
+    done = train(any_model, [lm_part()], None, settings, tmp_path / "pre")
     held_out = {"en": texts("en", 30, 1)}
     before, after = lm_loss(any_model, held_out)["en"], lm_loss(done.directory, held_out)["en"]
     assert after < before - 0.5 and has_lm_head(done.directory)
@@ -74,7 +77,7 @@ def test_pretraining_lowers_the_loss_and_its_head_travels(any_model, tmp_path):
 
 def test_a_mixture_trains_every_head_and_the_language_model(any_model, tmp_path):
     mixture = Mixture((PAIRS.name, POS.name), mlm_share=0.4)
-    parts = [part(PAIRS), part(POS), lm_part(any_model)]
+    parts = [part(PAIRS), part(POS), lm_part()]
     done = train(any_model, parts, mixture, FAST, tmp_path / "mix")
     assert done.steps == round((20 + 20) / 0.6)
     fresh = build(any_model, [PAIRS, POS], True, FAST.seed)
@@ -111,7 +114,7 @@ def test_the_best_by_english_dev_is_published(encoder, tmp_path, monkeypatch):
         score = next(steps)
         return {"dev/pos/en": score, "dev/pos/de": 100 - score}, score, False
 
-    monkeypatch.setattr(module.Training, "evaluate_dev", scored)
+    monkeypatch.setattr(Dev, "evaluate", scored)
     settings = replace(FAST, num_train_epochs=4, max_steps=20)
     best = train(encoder, [part(POS, 80)], None, settings, tmp_path / "best")
     assert (best.selected_step, best.metrics["dev/pos/en"], best.steps) == (10, 90.0, 20)
@@ -202,6 +205,41 @@ def test_dropout_is_on_in_every_step(encoder, tmp_path, monkeypatch):
     assert len(modes) == done.steps == 6 and all(mode == {True} for mode in modes)
 
 
+def test_a_task_called_lm_is_none_of_the_language_models_business(encoder, tmp_path, monkeypatch):
+    """Both are trained, and their losses and heads are told apart."""
+    monkeypatch.setattr(loop, "LOGGED", 2)
+    task, seen = replace(SENTIMENT, name="lm"), {}
+    done = train(
+        encoder,
+        [part(task, 64), LanguageModelPart({"en": texts("en", 60)})],
+        Mixture(("lm",), mlm_share=0.5),
+        replace(FAST, max_steps=8, select_by="last"),
+        tmp_path,
+        log=lambda metrics, step: seen.update(metrics),
+    )
+    assert seen["train/lm/loss"] > 2 > seen["train/task lm/loss"], "over a vocabulary, and over two labels"
+    assert (
+        0 <= done.metrics["dev/lm/en"] <= 100
+        and len(predict(done.directory, task, {"en": rows(task, "en", 9)})["en"]) == 9
+    )
+    fresh, trained = build(encoder, [task], True, FAST.seed), build(done.directory, [task], True, FAST.seed)
+    assert not torch.equal(fresh.lm.lm_head.dense.weight, trained.lm.lm_head.dense.weight)
+    head = load_task_model(done.directory, task)
+    assert not torch.equal(fresh.head("lm").classifier.out_proj.weight, head.classifier.out_proj.weight)
+
+
+@pytest.mark.parametrize("kind", ["classification", "tagging", "span_qa", "multiple_choice"])
+def test_a_head_is_drawn_by_its_tasks_key(any_model, kind):
+    """A language model's head is drawn by ``lm``, so that of a task of this name is not."""
+    task = replace(SENTIMENT, kind=kind)
+    one, other = (build(any_model, [replace(task, name=name)], False, 0) for name in ("lm", key_of("lm")))
+    heads = [
+        head_tensors(one.head("lm"), one.backbone),
+        head_tensors(other.head(key_of("lm")), other.backbone),
+    ]
+    assert heads[0] and all(torch.equal(tensor, heads[1][name]) for name, tensor in heads[0].items())
+
+
 def test_training_without_dev_takes_the_last(encoder, tmp_path):
     done = train(encoder, [part(POS, dev=False)], None, replace(FAST, max_steps=3), tmp_path)
     assert done.selected_step == 3 and not any(name.startswith("dev/") for name in done.metrics)
@@ -222,6 +260,15 @@ REFUSED = {
         "there is no language-model part",
     ),
     "too long": (lambda m: ([part(POS)], None, {"max_seq_length": 4096}), "reads at most 512"),
+    "no text": (lambda m: ([LanguageModelPart({"en": texts("en", 0)})], None, {}), "no text to train"),
+    "two dev scores of one name": (
+        lambda m: (
+            [part(replace(POS, name="lm")), lm_part()],
+            Mixture(("lm",), mlm_share=0.5),
+            {},
+        ),
+        "would have one name",
+    ),
     "half precision without a GPU": (lambda m: ([part(POS)], None, {"precision": "fp16"}), "needs a GPU"),
 }
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mlflow_xfer.data.encoded import IGNORED, Encoded
+from mlflow_xfer.data.mixing import key_of
 from mlflow_xfer.models.embed import pooled
 from mlflow_xfer.models.heads import OwnHead, initialise, label_loss_sum, stream
 from mlflow_xfer.models.likelihood import LikelihoodChoice
@@ -58,7 +59,7 @@ class MultipleChoice(Standard):
         if self.head_class(config) is not ChoiceHead:
             return super().head(task, backbone, seed, lm)
         head = ChoiceHead(config, backbone)
-        initialise(head.score, stream(seed, task.name))
+        initialise(head.score, stream(seed, key_of(task.name)))
         return head
 
     def head_class(self, config: Any) -> Any:

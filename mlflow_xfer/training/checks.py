@@ -1,0 +1,70 @@
+"""What cannot train: refused before a model is loaded, or before its first step."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.tasks.task import Mixture
+from mlflow_xfer.training.settings import BY_LANGUAGES, LanguageModelPart, Part, Settings
+
+
+def check(parts: Sequence[Part | LanguageModelPart], mixture: Mixture | None, settings: Settings) -> None:
+    """Raise :class:`XferError` for parts and settings that do not make a training."""
+    if not parts:
+        raise XferError("Nothing to train on.")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise XferError(
+            "A training runs in one process, on one GPU; WORLD_SIZE says there are several.",
+            "Start it without torchrun; several phases can run side by side.",
+        )
+    tasks = [part for part in parts if isinstance(part, Part)]
+    lms = [part for part in parts if isinstance(part, LanguageModelPart)]
+    if len(lms) > 1:
+        raise XferError("More than one language model in a training.")
+    names = [part.name for part in tasks]
+    if len(set(names)) < len(names):
+        raise XferError(f"A task stands twice in one training: {', '.join(names)}.")
+    for part in tasks:
+        if not len(part.train):
+            raise XferError(f"Task {part.name!r} has no training examples.")
+    for lm in lms:
+        if not sum(map(len, lm.train.values())):
+            raise XferError("There is no text to train the language model on.")
+        if lm.dev and lm.name in names:
+            raise XferError(
+                f"Dev scores of task {lm.name!r} and of the language model would have one name.",
+                "Rename the task.",
+            )
+    if mixture is not None:
+        missing = set(mixture.tasks) ^ set(names)
+        if missing:
+            raise XferError(f"The mixture and the data name different tasks: {', '.join(sorted(missing))}.")
+        if bool(mixture.mlm_share) != bool(lms) and len(parts) > 1:
+            raise XferError(
+                f"mlm_share={mixture.mlm_share}, but there is {'no' if mixture.mlm_share else 'a'} "
+                "language-model part."
+            )
+    if settings.select_by in BY_LANGUAGES and not any(part.selection for part in tasks):
+        raise XferError(
+            f"select_by={settings.select_by} needs dev rows of the languages that it selects for."
+        )
+    if settings.train_batch_size < 1 or settings.learning_rate <= 0:
+        raise XferError("train_batch_size and learning_rate must be above 0.")
+
+
+def check_fits(config: Any, tokenizer: Any, max_seq_length: int) -> None:
+    """Raise :class:`XferError` for rows or a tokenizer that a model with ``config`` cannot read."""
+    limit = getattr(config, "max_position_embeddings", None)
+    offset = config.pad_token_id + 1 if "roberta" in config.model_type else 0
+    if limit and max_seq_length > limit - offset:
+        raise XferError(
+            f"max_seq_length={max_seq_length}, but the model reads at most {limit - offset} tokens."
+        )
+    if len(tokenizer) > config.vocab_size:
+        raise XferError(
+            f"The tokenizer has {len(tokenizer)} tokens, the model only {config.vocab_size}.",
+            "They do not belong together.",
+        )
