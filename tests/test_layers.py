@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1] / "mlflow_xfer"
 FLOORS = (
     {"version", "markdown", "errors", "home"},
     {"durable", "registry", "proportions"},
+    {"code"},
     {"languages", "kinds.kind"},
     {"params"},
     {"tasks"},
@@ -41,7 +42,15 @@ ONLY_IN = {
 WITHOUT_TORCH = {"data", "scoring"}
 """Modules of a kind's folder that read no tensor."""
 
-BY_NAME = {"", "kinds.kind", "reporting", "searching.workers", "tasks.catalogue"}
+BY_NAME = {
+    "",
+    "data.origins",
+    "data.readers",
+    "kinds.kind",
+    "reporting",
+    "searching.workers",
+    "tasks.catalogue",
+}
 """Modules that import others by name (``import_module``), where no statement shows it."""
 
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from mlflow_xfer import code
 from mlflow_xfer.data import encoded as cache
-from mlflow_xfer.data import subwords
-from mlflow_xfer.data import words as words_module
 from mlflow_xfer.data.encoded import Encoded
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
@@ -95,11 +93,6 @@ def _state(tokenizer: Any) -> str:
 
 
 def _key(dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool) -> str:
-    code = hashlib.sha256(
-        b"".join(
-            Path(f).read_bytes() for f in (__file__, cache.__file__, subwords.__file__, words_module.__file__)
-        )
-    ).hexdigest()
     parts = [
         fingerprint(dataset),
         str(task.kind),
@@ -108,6 +101,6 @@ def _key(dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool) ->
         _state(tokenizer),
         limit,
         decoder,
-        code,
+        code.program().hash([__name__, *code.parts(task.kind, "data")]),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

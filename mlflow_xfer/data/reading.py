@@ -11,11 +11,12 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from functools import cache
 from heapq import nsmallest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlflow_xfer import code
+from mlflow_xfer.data import origins
 from mlflow_xfer.data.checks import Tally
 from mlflow_xfer.data.lines import Malformed
 from mlflow_xfer.data.rows import Rows
@@ -24,7 +25,7 @@ from mlflow_xfer.durable.files import sweep, whole_file
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.home import home
 from mlflow_xfer.kinds import kind as kinds
-from mlflow_xfer.tasks.task import Task
+from mlflow_xfer.tasks.task import Source, Task
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,19 +33,6 @@ if TYPE_CHECKING:
 
 BATCH = 2000
 STALE_S = 24 * 3600  # temporary files older than this belong to processes that were killed
-CODE = (
-    "lines.py",
-    "readers.py",
-    "formats.py",
-    "canonical.py",
-    "checks.py",
-    "reading.py",
-    "hub.py",
-    "labels.py",
-    "tagged.py",
-    "stream.py",
-    "sentences.py",
-)
 
 
 def read(task: Task, rows: Rows) -> Dataset:
@@ -114,17 +102,23 @@ def cached(task: Task, rows: Rows) -> Path:
     """Where the Arrow file of these rows lies, once it was made."""
     source = source_of(task, rows)
     declared = {name: value for name, value in asdict(source).items() if name != "splits"}
-    key = [rows.spec(), dict(rows.params), task.kind, task.labels, type(source).__name__, declared, _code()]
+    key = [
+        rows.spec(),
+        dict(rows.params),
+        task.kind,
+        task.labels,
+        type(source).__name__,
+        declared,
+        _code(task, source),
+    ]
     digest = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()
     return home() / "data" / f"{task.name}-{rows.split}-{rows.language}-{digest[:24]}.arrow"
 
 
-@cache
-def _code() -> str:
-    digest = hashlib.sha256()
-    for name in CODE:
-        digest.update(Path(__file__).with_name(name).read_bytes())
-    return digest.hexdigest()
+def _code(task: Task, source: Source) -> str:
+    """Hash of the code that makes rows of a source."""
+    made = code.parts(task.kind, "data")
+    return code.program().hash([__name__, *made, *origins.behind(source)])
 
 
 def _build(task: Task, rows: Rows, path: Path) -> list[XferError]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlflow_xfer import languages
-from mlflow_xfer.data import hub
+from mlflow_xfer.data import origins
 from mlflow_xfer.data.lines import Malformed, Unscored
 from mlflow_xfer.data.reading import check, read, read_text, subset
 from mlflow_xfer.data.rows import Rows
@@ -86,7 +86,7 @@ def expected(task: Task, split: str, language: str, data: str) -> tuple[str, ...
         if isinstance(source, Files) and split in source.splits:
             found += [str(path) for path in _paths(source, split, language, _root(provider, data)) or ()]
         elif isinstance(source, Hub) and split in source.splits:
-            found.append(f"{source.path} {hub.config_of(source, language)}".strip())
+            found.append(f"{source.path} {origins.hub().config_of(source, language)}".strip())
     return tuple(found)
 
 
@@ -113,7 +113,7 @@ def resolve(task: Task, rows: Rows) -> Rows:
     """
     if rows.provider != "hub" or rows.resolved:
         return rows
-    return hub.resolve(task.sources["hub"][rows.source], rows)
+    return origins.hub().resolve(task.sources["hub"][rows.source], rows)
 
 
 # -- by provider ---------------------------------------------------------------------------------------------
@@ -139,13 +139,12 @@ def _located(
     if not _has(task, source, provider, split, language, data):
         return None
     if isinstance(source, Generated):
-        from mlflow_xfer.data import mini
-
+        mini = origins.mini()
         params = mini.parameters(source.name, seed)
         identity = f"mini:{mini.VERSION}:{source.name}:{json.dumps(params, sort_keys=True)}"
         return Rows(task.name, split, language, provider, "mini", identity, params, source=index)
     if isinstance(source, Hub):
-        return hub.locate(task, source, index, split, language)
+        return origins.hub().locate(task, source, index, split, language)
     part = part_of(source, split, language)
     paths = _paths(source, split, language, _root(provider, data)) or ()
     missing = [path for path in paths if not _is_file(path)]
@@ -183,8 +182,7 @@ def _has(task: Task, source: Source, provider: str, split: str, language: str, d
     a file that a task file names counts before it exists.
     """
     if isinstance(source, Generated):
-        from mlflow_xfer.data import mini
-
+        mini = origins.mini()
         return (
             split in source.splits
             and language in mini.languages()

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from mlflow_xfer.data import origins
 from mlflow_xfer.data.canonical import group_of, kept, row_id
 from mlflow_xfer.data.checks import Tally
-from mlflow_xfer.data.formats import ROWS
 from mlflow_xfer.data.labels import BadRow, NoLabel
 from mlflow_xfer.data.lines import numbered, whole
-from mlflow_xfer.data.readers import read_raw
+from mlflow_xfer.data.readers import of_the_hub, reader
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
@@ -101,8 +101,7 @@ def _of_source(
 
 
 def _generated(task: Task, rows: Rows) -> list[dict]:
-    from mlflow_xfer.data import mini
-
+    mini = origins.mini()
     if task is TEXT:
         return mini.text(rows.language)
     return mini.rows(source_of(task, rows).name, rows.split, rows.language, **rows.params)
@@ -110,15 +109,14 @@ def _generated(task: Task, rows: Rows) -> list[dict]:
 
 def _raw(task: Task, source: Any, rows: Rows) -> Iterator[tuple[Any, int, Any]]:
     if isinstance(source, Files):
-        yield from read_raw(tuple(map(Path, rows.paths)), source, rows.language)
+        yield from reader(source.format)(tuple(map(Path, rows.paths)), source, rows.language)
         return
-    from mlflow_xfer.data import hub
-
+    hub = origins.hub()
     loaded = hub.load(task, source, rows)
     hub.check_labels(task, source, loaded)
     raws = ((source.path, number, raw) for number, raw in enumerate(loaded))
     if source.format:
-        raws = ROWS[source.format](raws, rows.language)
+        raws = of_the_hub(source.format)(raws, rows.language)
     yield from _asked(task, source, rows, raws) if source.questions else raws
 
 
@@ -126,14 +124,12 @@ def _asked(
     task: Task, source: Hub, rows: Rows, raws: Iterator[tuple[Any, int, Any]]
 ) -> Iterator[tuple[Any, int, Any]]:
     """Rows with the question that another data set asks under the same id."""
-    from mlflow_xfer.data import hub
-
     other, id_of = source.questions[0], row_id(source)
     name = {
         one: source_.columns.get("question", "question")
         for one, source_ in (("own", source), ("other", other))
     }
-    questions = {row_id(other)(raw): raw[name["other"]] for raw in hub.load(task, other, rows)}
+    questions = {row_id(other)(raw): raw[name["other"]] for raw in origins.hub().load(task, other, rows)}
     for where, number, raw in raws:
         if id_of(raw) not in questions:
             raise XferError(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mlflow_xfer import languages as table
-from mlflow_xfer.data import hub
+from mlflow_xfer.data import origins
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.durable.digests import file_digest
 from mlflow_xfer.errors import Problems, XferError
@@ -40,12 +40,12 @@ def _declared(text: str) -> bool:
 
 
 def _hub(task: Task) -> dict[str, Rows]:
-    return {code: hub.locate(task, task.sources["hub"][0], 0, "train", code) for code in task.train_languages}
+    locate = origins.hub().locate
+    return {code: locate(task, task.sources["hub"][0], 0, "train", code) for code in task.train_languages}
 
 
 def _mini() -> dict[str, Rows]:
-    from mlflow_xfer.data import mini
-
+    mini = origins.mini()
     identity = f"mini:{mini.VERSION}:text:{json.dumps({})}"
     return {code: Rows(TASK, "train", code, "mini", "mini", identity) for code in mini.languages()}
 

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_xfer.data.lines import numbered, parsed
-from mlflow_xfer.data.readers import MAX_PROBLEMS, comma_separated, tsv
+from mlflow_xfer.data.readers import reader
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.kinds import kind as kinds
 from mlflow_xfer.tasks.task import Files
 
 FORMATS = (".txt", ".tsv", ".csv", ".jsonl")
+MAX_PROBLEMS = 20  # of one file; more are not looked for
 
 
 def read_unlabelled(path: Path | str, kind: str) -> list[dict[str, Any]]:
@@ -74,8 +75,9 @@ def _raw(path: Path, kind: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
             if line.strip():
                 yield number, kinds.data(kind).in_line(line.split("\t"))
     else:
-        read = tsv if path.suffix == ".tsv" else comma_separated
-        yield from read(path, Files({}, header=True), "")
+        form = path.suffix[1:]
+        for _, number, raw in reader(form)((path,), Files({}, format=form, header=True), ""):
+            yield number, raw
 
 
 def text_in(raw: Mapping[str, Any], *names: str) -> str:

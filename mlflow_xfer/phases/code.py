@@ -1,145 +1,66 @@
 """Which code a phase's result depends on, and the hash of that code.
 
-A phase stands on the module in ``phases/`` that makes it and on every module of this package that this one
-imports, directly or not. What reaches a phase as values of its spec (tasks, parameters, languages), what only
-words messages, and what records a result without touching it (tracking) is left out: an edit there leaves
-finished phases valid.
+A phase stands on the module in ``phases/`` that makes it, on the parts of the kinds of every task that it
+reads and on the origins of its rows, and on all that these import (``code.py``).
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
-import json
-import sys
-from collections.abc import Sequence
-from contextlib import suppress
-from functools import cache
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Iterator
 
-from mlflow_xfer.durable.files import write_whole
-from mlflow_xfer.home import home
+from mlflow_xfer import code
+from mlflow_xfer.data import origins
+from mlflow_xfer.data.stream import source_of, text_task
+from mlflow_xfer.phases.phase import Base, Phase
+from mlflow_xfer.tasks.task import Source
 
-PACKAGE = "mlflow_xfer"
-ROOT = Path(__file__).resolve().parents[1]
-
-STANDS_ON = {
-    "pretrain": f"{PACKAGE}.phases.train",
-    "intermediate": f"{PACKAGE}.phases.train",
-    "target": f"{PACKAGE}.phases.train",
-    "evaluate": f"{PACKAGE}.phases.evaluate",
-    "merge": f"{PACKAGE}.phases.merge",
+PROCEDURES = {
+    "pretrain": "train",
+    "intermediate": "train",
+    "target": "train",
+    "evaluate": "evaluate",
+    "merge": "merge",
 }
-"""By :attr:`Phase.procedure`."""
+"""The module in ``phases/`` that makes a phase, by :attr:`Phase.procedure`."""
 
-LEFT_OUT = (
-    "tracking",
-    "durable",
-    "tasks",
-    "languages",
-    "params",
-    "registry",
-    "errors",
-    "home",
-    "version",
-    "phases.phase",
-)
+PARTS = {"train": ("data", "model"), "evaluate": ("data", "model", "scoring"), "merge": ("model",)}
+"""What a procedure asks of a kind of task."""
 
 
-class Module(NamedTuple):
-    """What is known of a module's text: the hash of its program, and every name that it imports."""
-
-    hash: str
-    imports: tuple[str, ...]
-
-
-def code_hash(procedure: str, inputs: Sequence[str] = ()) -> str:
-    """Hash of the code behind a phase made by ``procedure`` and of the code hashes of its inputs."""
-    parts = [f"{name}:{_read()[name].hash}" for name in modules(procedure)]
-    return hashlib.sha256("\n".join([*parts, *inputs]).encode()).hexdigest()
+def code_hash(phase: Phase) -> str:
+    """Hash of the code behind ``phase`` and of the code hashes of its inputs."""
+    behind = [
+        code_hash(source) if isinstance(source, Phase) else source.code_hash
+        for source in phase.inputs
+        if not isinstance(source, Base)
+    ]
+    return hashlib.sha256("\n".join([code.program().hash(roots(phase)), *behind]).encode()).hexdigest()
 
 
-@cache
-def modules(procedure: str) -> tuple[str, ...]:
-    """The modules, sorted, that a phase made by ``procedure`` stands on."""
-    found: set[str] = set()
-    queue = [STANDS_ON[procedure]]
-    while queue:
-        name = queue.pop()
-        if name not in found:
-            found.add(name)
-            queue += imported(name)
+def roots(phase: Phase) -> tuple[str, ...]:
+    """The modules that make ``phase``, those that it finds by name included."""
+    procedure = PROCEDURES[phase.procedure]
+    found = {f"{code.PACKAGE}.phases.{procedure}"}
+    for kind in _kinds(phase):
+        found |= set(code.parts(kind, *PARTS[procedure]))
+    for source in _sources(phase):
+        found |= set(origins.behind(source))
     return tuple(sorted(found))
 
 
-def imported(name: str) -> tuple[str, ...]:
-    """Modules of this package that ``name`` imports anywhere in its text, less those left out."""
-    return tuple(
-        sorted(
-            found
-            for found in _read()[name].imports
-            if found in _read() and not found.removeprefix(PACKAGE + ".").startswith(LEFT_OUT)
-        )
-    )
+def _kinds(phase: Phase) -> set[str]:
+    """The kinds of all tasks that ``phase`` reads."""
+    tasks = [*phase.tasks, *(task for task, _ in (*phase.excludes, *phase.selection))]
+    names = {task.name for task in phase.tasks}
+    texts = [text_task(rows) for rows in phase.rows if rows.task not in names]
+    return {task.kind for task in (*tasks, *texts)}
 
 
-@cache
-def _read() -> dict[str, Module]:
-    """Every module of this package, by name;
-    what a text says is remembered under :func:`home`, since parsing takes seconds.
-    """
-    texts = {name_of(path): path.read_bytes() for path in sorted(ROOT.rglob("*.py"))}
-    keys = {name: hashlib.sha256(text + sys.version.encode()).hexdigest() for name, text in texts.items()}
-    note = home() / "code.json"
-    known = _remembered(note)
-    found = {name: known.get(key) or _parsed(texts[name].decode("utf-8")) for name, key in keys.items()}
-    if not set(keys.values()) <= set(known):
-        with suppress(OSError):  # a read-only home costs time, not the run
-            write_whole(note, json.dumps({keys[name]: module for name, module in found.items()}).encode())
-    return found
-
-
-def _remembered(note: Path) -> dict[str, Module]:
-    try:
-        return {
-            key: Module(str(digest), tuple(map(str, imports)))
-            for key, (digest, imports) in json.loads(note.read_bytes()).items()
-        }
-    except (OSError, ValueError, TypeError, AttributeError):
-        return {}
-
-
-def _parsed(text: str) -> Module:
-    tree, found = ast.parse(text), set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    inside = sorted(name for name in found if name.startswith(PACKAGE + "."))
-    return Module(hashlib.sha256(_bare(tree).encode()).hexdigest(), tuple(inside))
-
-
-def name_of(path: Path) -> str:
-    """The module in a file of this package (a package for its ``__init__``)."""
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join([PACKAGE, *(part for part in parts if part != "__init__")])
-
-
-def _bare(tree: ast.Module) -> str:
-    """The program, without comments, layout and docstrings.
-
-    ``ast.unparse`` rather than ``ast.dump``: the dump's fields differ between Python versions.
-    """
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if (
-            isinstance(body, list)
-            and body
-            and isinstance(body[0], ast.Expr)
-            and isinstance(body[0].value, ast.Constant)
-            and isinstance(body[0].value.value, str)
-        ):
-            node.body = body[1:] or [ast.Pass()]
-    return ast.unparse(tree)
+def _sources(phase: Phase) -> Iterator[Source]:
+    """Where all rows that ``phase`` reads come from."""
+    tasks = {task.name: task for task in phase.tasks}
+    for rows in phase.rows:
+        yield source_of(tasks.get(rows.task) or text_task(rows), rows)
+    for task, rows in (*phase.excludes, *phase.selection):
+        yield source_of(task, rows)

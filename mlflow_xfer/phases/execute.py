@@ -99,12 +99,7 @@ class Executor:
 
     def code(self, phase: Phase) -> str:
         """The code hash of ``phase``, with those of the phases it stands on."""
-        behind = [
-            self.code(s) if isinstance(s, Phase) else s.code_hash
-            for s in phase.inputs
-            if not isinstance(s, Base)
-        ]
-        return code_hash(phase.procedure, tuple(behind))
+        return code_hash(phase)
 
     def existing(self, phase: Phase) -> str | None:
         """The finished run to take instead of running ``phase``."""

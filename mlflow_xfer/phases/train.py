@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def train_phase(phase: Phase, start: Path | Base, work: Path, log: Log) -> Outco
 
     An interrupted call with the same folder goes on from its last complete checkpoint.
     """
-    begin = starting_point(phase, start, work / "start")
+    begin = starting_point(phase, start, work / "start", lambda: texts(phase))
     if phase.excludes:
         log({"train/excluded_rows": excluded_rows(phase)}, 0)
     steps = int(os.environ.get("XFER_SAVE_EVERY_STEPS", 0))  # placement: how often, not what; 0 = by time
@@ -100,6 +100,25 @@ def excluded_rows(phase: Phase) -> int:
             found += len(sources.read(task, rows)) - len(read_unseen(task, rows, phase.excludes))
     logger.info("%s: %d training rows are left out, test rows are (nearly) equal to them", phase.label, found)
     return found
+
+
+def texts(phase: Phase) -> Iterator[str]:
+    """The text a scratch model's tokenizer is trained on:
+    the phase's own training corpus, in the order of its rows.
+    """
+    by_name = {task.name: task for task in phase.tasks}
+    for rows in phase.rows:
+        if rows.split == "train":
+            table = (
+                sources.read(by_name[rows.task], rows) if rows.task in by_name else sources.read_text(rows)
+            )
+            for column in ("text", "text_a", "text_b", "context", "question", "words", "source", "target"):
+                if column in table.column_names:
+                    yield from (
+                        " ".join(value) if isinstance(value, list) else value
+                        for value in table[column]
+                        if value
+                    )
 
 
 def mixture(phase: Phase) -> Mixture | None:

@@ -64,7 +64,7 @@ class Hub:
     (``english*``: begins with); rows whose label is in ``drop`` are left out. ``languages`` of a split are
     named where they are not the task's. A split may be a :class:`Part` (``paths`` = its name on the hub,
     ``share`` = a piece of it). ``files`` names the file of a split where the data set has no configurations.
-    The rows of ``also`` follow this data set's own. ``format`` names a reader of ``data/formats.py`` for rows
+    The rows of ``also`` follow this data set's own. ``format`` names a reader of ``data/readers/`` for rows
     that hold several of ours. ``prompt`` is a multiple-choice question around what the data set says (``What
     was the {question}?``); ``questions`` names a data set whose ``question`` counts instead, in the row with
     the same id.
@@ -109,7 +109,7 @@ class Files:
     and ``bucc``: the sides of a pair); to a :class:`Part`; or to a mapping from language to :class:`Part`.
 
     ``format``: ``tsv`` (no quoting), ``csv``, ``jsonl``, ``json``, ``parquet``, ``conll``, ``conllu``,
-    ``lines``, ``text``, ``squad``, ``parallel`` and those of single benchmarks in ``data/formats.py``.
+    ``lines``, ``text``, ``squad``, ``parallel`` and those of single benchmarks in ``data/readers/``.
     ``columns`` maps the kind's column to a header name, or to a position (from 0) where ``header`` is false.
     ``labels`` maps what the file says to the task's label names. ``where``, ``drop`` and ``languages`` and
     ``prompt`` as in :class:`Hub`. A list counts as the label ``[]`` if it is empty, else as ``*``.

@@ -1,20 +1,17 @@
-"""Files with a word and its tag per line: CoNLL-like tables and CoNLL-U."""
+"""A word and its tag per line, in fields."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
-from mlflow_xfer.data.labels import directed_label
 from mlflow_xfer.data.lines import Malformed, numbered
+from mlflow_xfer.data.readers import Numbered, each_file
 from mlflow_xfer.tasks.task import Files
 
-Sentences = Iterator[tuple[int, dict[str, Any]]]
 
-
-def conll(path: Path, source: Files, language: str) -> Sentences:
+@each_file
+def read(path: Path, source: Files, language: str) -> Numbered:
     """One token per line, a blank line between sentences (several count as one).
 
     Fields are separated by tabs, or by single blanks where no line has a tab. ``columns`` says where
@@ -68,42 +65,3 @@ def _separator(lines: list[str]) -> str:
 
 def _field(fields: list[str], position: int) -> str | None:
     return fields[position] if -len(fields) <= position < len(fields) else None
-
-
-def conllu(path: Path, source: Files, language: str) -> Sentences:
-    """CoNLL-U by syntactic word: comments, ranges (``1-2``) and empty nodes (``1.1``) are skipped.
-
-    ``columns``: ``tags`` may be ``upos`` (default), ``xpos`` or ``deprel``; ``deprel-direction`` is the
-    dependency label without subtype and the side on which the head stands (``<``, ``>``), a free stand-in for
-    supertags.
-    """
-    chosen = source.columns.get("tags", "upos")
-    words: list[str] = []
-    tags: list[str] = []
-    start = number = 0
-    for number, line in numbered(path):
-        if not line.strip():
-            if words:
-                yield start, {"words": words, "tags": tags}
-                words, tags = [], []
-            continue
-        if line.startswith("#"):
-            continue
-        fields = line.split("\t")
-        if len(fields) != 10:
-            raise Malformed(f"{path}:{number}: has {len(fields)} fields, CoNLL-U has 10.")
-        if not fields[0].isdigit():
-            continue
-        start = start if words else number
-        words.append(fields[1].replace(" ", "").replace("\u00a0", "") or "_")
-        tags.append(_conllu_tag(path, number, fields, chosen))
-    if words:
-        yield start, {"words": words, "tags": tags}
-
-
-def _conllu_tag(path: Path, number: int, fields: list[str], chosen: str) -> str:
-    if chosen != "deprel-direction":
-        return fields[{"upos": 3, "xpos": 4, "deprel": 7}[chosen]]
-    if not fields[6].isdigit():
-        raise Malformed(f"{path}:{number}: the head {fields[6]!r} is not a number.")
-    return directed_label(fields[7], int(fields[6]), int(fields[0]))

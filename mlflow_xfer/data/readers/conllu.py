@@ -1,0 +1,50 @@
+"""CoNLL-U."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlflow_xfer.data.labels import directed_label
+from mlflow_xfer.data.lines import Malformed, numbered
+from mlflow_xfer.data.readers import Numbered, each_file
+from mlflow_xfer.tasks.task import Files
+
+
+@each_file
+def read(path: Path, source: Files, language: str) -> Numbered:
+    """CoNLL-U by syntactic word: comments, ranges (``1-2``) and empty nodes (``1.1``) are skipped.
+
+    ``columns``: ``tags`` may be ``upos`` (default), ``xpos`` or ``deprel``; ``deprel-direction`` is the
+    dependency label without subtype and the side on which the head stands (``<``, ``>``), a free stand-in for
+    supertags.
+    """
+    chosen = source.columns.get("tags", "upos")
+    words: list[str] = []
+    tags: list[str] = []
+    start = number = 0
+    for number, line in numbered(path):
+        if not line.strip():
+            if words:
+                yield start, {"words": words, "tags": tags}
+                words, tags = [], []
+            continue
+        if line.startswith("#"):
+            continue
+        fields = line.split("\t")
+        if len(fields) != 10:
+            raise Malformed(f"{path}:{number}: has {len(fields)} fields, CoNLL-U has 10.")
+        if not fields[0].isdigit():
+            continue
+        start = start if words else number
+        words.append(fields[1].replace(" ", "").replace("\u00a0", "") or "_")
+        tags.append(_conllu_tag(path, number, fields, chosen))
+    if words:
+        yield start, {"words": words, "tags": tags}
+
+
+def _conllu_tag(path: Path, number: int, fields: list[str], chosen: str) -> str:
+    if chosen != "deprel-direction":
+        return fields[{"upos": 3, "xpos": 4, "deprel": 7}[chosen]]
+    if not fields[6].isdigit():
+        raise Malformed(f"{path}:{number}: the head {fields[6]!r} is not a number.")
+    return directed_label(fields[7], int(fields[6]), int(fields[0]))
