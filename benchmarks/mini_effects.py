@@ -166,12 +166,12 @@ def key_targets(name: str) -> list[str]:
     """Targets that ``name`` is declared to help or harm,
     both retrievals, and for a null those that its task helps.
     """
-    own = [target for target, sign in TASKS[name].expected.items() if sign != "0"] + [
+    own = [target for target, sign in mini.EXPECTED[name].items() if sign != "0"] + [
         "retrieval",
         "retrieval_centred",
     ]
     matched = (
-        [target for target, sign in TASKS[name.removesuffix("_null")].expected.items() if sign == "+"]
+        [target for target, sign in mini.EXPECTED[name.removesuffix("_null")].items() if sign == "+"]
         if name.endswith("_null")
         else []
     )
@@ -197,7 +197,7 @@ def measure(seed: int, work: Path, pairs: str) -> None:
             wanted = (
                 key_targets(name)
                 if arm == "pretrained"
-                else [target for target, sign in TASKS[name].expected.items() if sign == "+"]
+                else [target for target, sign in mini.EXPECTED[name].items() if sign == "+"]
             )
             for target in table.lacks(arm, name, wanted):
                 table.add(arm, name, target, lab.reach(lab.intermediate(start, arm, name), TASKS[target]))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from mini_effects import CONTROLLED, INTERMEDIATES, RICH, TASKS, read  # first: it sets the threads
+from mini_effects import CONTROLLED, INTERMEDIATES, RICH, read  # first: it sets the threads
 
 from mlflow_xfer.phases.replicates import mean_interval
 from mlflow_xfer.tasks import mini
@@ -99,7 +99,7 @@ def report(rows: list[dict]) -> str:
         lines.append(f"| {target} | " + " | ".join(cells) + " |")
     lines += ["", "| on a random encoder | gain in xx | the same on the pre-trained one |", "|---|---|---|"]
     for name in CONTROLLED:
-        for target in (target for target, sign in TASKS[name].expected.items() if sign == "+"):
+        for target in (target for target, sign in mini.EXPECTED[name].items() if sign == "+"):
             lines.append(
                 f"| {name} → {target} | {interval(xx.gains('random', name, target), '+')} | "
                 f"{interval(xx.gains('pretrained', name, target), '+')} |"
@@ -114,7 +114,7 @@ def report(rows: list[dict]) -> str:
         sign: [
             (pair, gains)
             for pair, gains in pairs.items()
-            if TASKS[pair[0]].expected[pair[1]] == sign and len(gains) >= ENOUGH
+            if mini.EXPECTED[pair[0]][pair[1]] == sign and len(gains) >= ENOUGH
         ]
         for sign in "+-0"
     }
@@ -148,7 +148,7 @@ def report(rows: list[dict]) -> str:
         "|---|---|---|---|---|",
     ]
     for (name, target), gains in pairs.items():
-        sign = TASKS[name].expected[target]
+        sign = mini.EXPECTED[name][target]
         verdict = ("yes" if came_out(sign, gains) else "no") if len(gains) >= ENOUGH else "too few seeds"
         lines.append(f"| {name} → {target} | {sign} | {len(gains)} | {interval(gains, '+')} | {verdict} |")
     return "\n".join(lines) + "\n"
@@ -166,7 +166,7 @@ def summary(rows: list[dict]) -> str:
             gains
             for name in INTERMEDIATES
             for target in mini.TARGETS
-            if TASKS[name].expected[target] == sign and len(gains := gain(name, target)) >= ENOUGH
+            if mini.EXPECTED[name][target] == sign and len(gains := gain(name, target)) >= ENOUGH
         ]
         hits = sum(came_out(sign, gains) for gains in found)
         return f"{hits} of {len(found)} (at least {100 * at_least(hits, len(found)):.0f} %)"

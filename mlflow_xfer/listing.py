@@ -11,6 +11,7 @@ from mlflow_xfer.registry import unknown
 from mlflow_xfer.scoring.suite import languages_of
 from mlflow_xfer.stats import typology
 from mlflow_xfer.tasks.catalogue import SUITES, TASKS
+from mlflow_xfer.tasks.mini import EXPECTED
 from mlflow_xfer.tasks.task import Files, Generated, Hub, Source, Task
 
 RECALLED = "hub?"  # a hub source whose columns nobody has checked
@@ -111,7 +112,7 @@ def explained(task: Task) -> str:
 
 def _declared(task: Task, sign: str) -> str:
     """The targets that the task is declared to help (``+``) or harm (``-``) as an intermediate one."""
-    return ", ".join(target for target, expected in task.expected.items() if expected == sign)
+    return ", ".join(target for target, expected in EXPECTED.get(task.name, {}).items() if expected == sign)
 
 
 def _source(source: Source) -> str:

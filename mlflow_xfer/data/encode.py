@@ -97,7 +97,7 @@ def _key(dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool) ->
         fingerprint(dataset),
         str(task.kind),
         list(task.labels),
-        task.choice_scoring,
+        sorted(task.options.items()),
         _state(tokenizer),
         limit,
         decoder,

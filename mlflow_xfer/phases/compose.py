@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from mlflow_xfer import languages
@@ -438,11 +438,12 @@ class Composer:
 
     def adapted(self, task: Task) -> Task:
         """``task`` as the parameters have it trained and scored."""
-        if task.kind is TaskKind.RETRIEVAL and task.trained:
-            return replace(task, pooling=self.params.pooling)
-        if task.kind is TaskKind.MULTIPLE_CHOICE:
-            return replace(task, choice_scoring=self.params.choice_scoring)
-        return task
+        if not task.trained:
+            return task
+        options = kind.KINDS.get(task.kind).options
+        return task.with_options(
+            **{name: getattr(self.params, name) for name in options if hasattr(self.params, name)}
+        )
 
     def default_training_task(self, task: Task) -> Task | None:
         name = getattr(task, "train_task", "")

@@ -241,7 +241,9 @@ def validate(phases: Iterable[Phase]) -> None:
         except XferError as error:
             problems.add(error)
     for base in {
-        phase.root() for phase in phases if any(task.choice_scoring == "likelihood" for task in phase.tasks)
+        phase.root()
+        for phase in phases
+        if any(task.options.get("choice_scoring") == "likelihood" for task in phase.tasks)
     }:
         if isinstance(base, Base):
             _check_decoder(base, problems)

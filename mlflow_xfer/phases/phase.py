@@ -22,8 +22,7 @@ KINDS = ("pretrain", "intermediate", "target", "evaluate")
 # What a task says of itself to people, to the plan and to reports: it does not change what is read or
 # computed. `recipe` reaches a phase as resolved settings, `languages` and `sources` as rows.
 DESCRIPTIVE = {
-    "sources", "languages", "train_languages", "uses", "recipe", "domain", "skills", "expected", "shortcuts",
-    "overlaps", "dev_of", "description", "licence", "citation", "size",
+    "sources", "languages", "train_languages", "uses", "recipe", "domain", "skills", "overlaps", "dev_of", "description", "licence", "citation", "size",
 }  # fmt: skip
 
 

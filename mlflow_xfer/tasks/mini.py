@@ -1,14 +1,13 @@
 """The embedded suite `mini`: generated tasks that train in seconds on one CPU thread.
 
 Tasks are made of latent skills (``skills``); a target has too few rows to learn its skill from, and tests
-concepts that its training rows never show. ``expected`` declares, before any training, what each intermediate
+concepts that its training rows never show. ``EXPECTED`` declares, before any training, what each intermediate
 task does to each target: ``+`` helps, ``-`` harms, ``0`` neither. ``data/mini/README.md`` says what the world
 is and is not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from mlflow_xfer.tasks.task import Generated, Recipe, Suite, Task, TaskKind
@@ -56,16 +55,9 @@ it).
 """
 
 
-def _intermediate(
-    name: str, kind: TaskKind, skills: tuple[str, ...], description: str, expected: Mapping[str, str], **more
-) -> Task:
-    """An intermediate task; targets that neither ``expected`` nor ALIGNMENT names are declared ``0``."""
+def _intermediate(name: str, kind: TaskKind, skills: tuple[str, ...], description: str, **more) -> Task:
     metric = {TaskKind.TAGGING: "tag_f1", TaskKind.SPAN_QA: "squad"}.get(kind, "accuracy")
-    more = {
-        "shortcuts": ("words",),
-        "recipe": INTERMEDIATE,
-        **more,
-    }  # it shows every concept in training: words tell the label by design
+    more = {"recipe": INTERMEDIATE, **more}
     return Task(
         name=name,
         kind=kind,
@@ -76,7 +68,6 @@ def _intermediate(
         uses=("intermediate",),
         skills=skills,
         description=description,
-        expected={target: (ALIGNMENT | expected).get(target, "0") for target in TARGETS},
         size=1200,
         **more,
     )
@@ -107,7 +98,7 @@ def _retrieval(name: str, description: str, centred: bool) -> Task:
         sources={"mini": (Generated("retrieval", splits=("validation", "test")),)},
         uses=("target",),
         trained=False,
-        centred=centred,
+        options={"centred": centred},
         skills=("alignment",),
         description=description,
     )
@@ -122,7 +113,6 @@ _INTERMEDIATES = (
         _single,
         ("attribute_a",),
         "has the thing attribute A?",
-        {"holds": "+", "choice": "+", "choice_both": "+"},
         **_YES_NO,
     ),
     _intermediate(
@@ -130,7 +120,6 @@ _INTERMEDIATES = (
         _single,
         ("attribute_a",),
         "attribute A again, on other sentences: a redundant twin",
-        {"holds": "+", "choice": "+", "choice_both": "+"},
         **_YES_NO,
     ),
     _intermediate(
@@ -138,7 +127,6 @@ _INTERMEDIATES = (
         _single,
         ("attribute_b",),
         "has the thing attribute B? (the weaker of the two: alone it leaves choice_both as it was)",
-        {},
         **_YES_NO,
     ),
     _intermediate(
@@ -146,7 +134,6 @@ _INTERMEDIATES = (
         _single,
         (),
         "matched null of attribute: the attribute permuted over things",
-        {},
         **_YES_NO,
     ),
     _intermediate(
@@ -154,7 +141,6 @@ _INTERMEDIATES = (
         _single,
         ("bio_attribute",),
         "an attribute of biomedical things",
-        {"bio_choice": "+"},
         domain="biomedical",
         **_YES_NO,
     ),
@@ -163,86 +149,67 @@ _INTERMEDIATES = (
         _single,
         ("legal_attribute",),
         "an attribute of legal things",
-        {"legal_choice": "+"},
         domain="legal",
         **_YES_NO,
     ),
-    _intermediate("polarity", _single, ("polarity",), "is the deed good or bad?", {"mood": "+"}, **_GOOD_BAD),
-    _intermediate(
-        "polarity_null", _single, (), "matched null of polarity: permuted over deeds", {}, **_GOOD_BAD
-    ),
+    _intermediate("polarity", _single, ("polarity",), "is the deed good or bad?", **_GOOD_BAD),
+    _intermediate("polarity_null", _single, (), "matched null of polarity: permuted over deeds", **_GOOD_BAD),
     _intermediate(
         "coherence",
         _single,
         ("cause",),
         "does the state follow from the deed? (matching across texts is beyond the mini size, hence 0)",
-        {},
         **_YES_NO,
-        shortcuts=(),
     ),
     _intermediate(
         "coherence_null",
         _single,
         (),
         "matched null of coherence: states permuted over deeds",
-        {},
         **_YES_NO,
-        shortcuts=(),
     ),
     _intermediate(
         "nli",
         _single,
         ("negation",),
         "does the second sentence follow from the first?",
-        {},
         labels=("entailment", "neutral", "contradiction"),
-        shortcuts=("length",),
-    ),  # a negation more or less shows
+    ),
     _intermediate(
         "roles",
         TaskKind.TAGGING,
         ("role",),
         "who did what to what, where, when",
-        {"qa": "+"},
         labels=("AGENT", "DEED", "O", "PLACE", "THING", "TIME"),
-        shortcuts=("words", "position"),
     ),
     _intermediate(
         "roles_null",
         TaskKind.TAGGING,
         (),
         "matched null of roles: tags permuted over words",
-        {},
         labels=("K0", "K1", "K2", "K3", "K4", "O"),
-        shortcuts=("words", "position"),
     ),
     _intermediate(
         "types",
         TaskKind.TAGGING,
         ("type",),
         "natural class of each person, animal and thing",
-        {},
         labels=TYPES,
-        shortcuts=("words", "position"),
     ),
     _intermediate(
         "position",
         TaskKind.TAGGING,
         ("position",),
         "the number of each word: conflicts with tags that follow the word",
-        {},
         labels=tuple(f"W{n}" for n in range(8)),
-        shortcuts=("words", "position"),
     ),
     _intermediate(
         "same_kind",
         TaskKind.MULTIPLE_CHOICE,
         ("type",),
         "which thing is of the same natural class as the one named?",
-        {},
-        shortcuts=(),
     ),
-    _intermediate("questions", TaskKind.SPAN_QA, ("role",), "who, what or where?", {"qa": "+"}, shortcuts=()),
+    _intermediate("questions", TaskKind.SPAN_QA, ("role",), "who, what or where?"),
 )
 
 _TARGETS = (
@@ -283,7 +250,6 @@ _TARGETS = (
         labels=UPOS,
         size=300,
         recipe=replace(TARGET, learning_rate=1e-3, num_train_epochs=4.0),
-        shortcuts=("words", "position"),
     ),
     _retrieval("retrieval", "find the translation of an English sentence", centred=False),
     _retrieval(
@@ -294,6 +260,52 @@ _TARGETS = (
 )
 
 TASKS = (*_INTERMEDIATES, *_TARGETS)
+
+_SIGNS = {
+    "attribute": {"holds": "+", "choice": "+", "choice_both": "+"},
+    "attribute_twin": {"holds": "+", "choice": "+", "choice_both": "+"},
+    "attribute_b": {},
+    "attribute_null": {},
+    "bio_attribute": {"bio_choice": "+"},
+    "legal_attribute": {"legal_choice": "+"},
+    "polarity": {"mood": "+"},
+    "polarity_null": {},
+    "coherence": {},
+    "coherence_null": {},
+    "nli": {},
+    "roles": {"qa": "+"},
+    "roles_null": {},
+    "types": {},
+    "position": {},
+    "same_kind": {},
+    "questions": {"qa": "+"},
+}
+
+EXPECTED = {
+    name: {target: (ALIGNMENT | signs).get(target, "0") for target in TARGETS}
+    for name, signs in _SIGNS.items()
+}
+"""The sign of an intermediate task's effect on each target, declared before any training."""
+
+SHORTCUTS = {
+    "attribute": ("words",),
+    "attribute_twin": ("words",),
+    "attribute_b": ("words",),
+    "attribute_null": ("words",),
+    "bio_attribute": ("words",),
+    "legal_attribute": ("words",),
+    "polarity": ("words",),
+    "polarity_null": ("words",),
+    "nli": ("length",),
+    "roles": ("words", "position"),
+    "roles_null": ("words", "position"),
+    "types": ("words", "position"),
+    "position": ("words", "position"),
+    "pos": ("words", "position"),
+}
+"""Cues that may tell a task's label, declared: length, position, part, words. An intermediate task shows every
+concept in training, so words tell the label by design; of nli a negation more or less shows in the length.
+"""
 
 SUITE = Suite(
     name="mini",

@@ -133,7 +133,7 @@ TASKS = (
             "its figures do not compare to the digit"
         ),
         train_languages=("en",),
-        pooled=True,
+        options={"pooled": True},
         sources={
             "folder": (
                 Files({"test": "lareqa/xquad-r/{language}.json"}, format="lareqa"),

@@ -8,9 +8,12 @@ Entries hold no code, so that a task is added in one place and its canonical for
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
+
+from mlflow_xfer.kinds.kind import KINDS
+from mlflow_xfer.registry import unknown
 
 
 class TaskKind(StrEnum):
@@ -188,10 +191,6 @@ class Task:
     recipe: Recipe = field(default_factory=Recipe)
     domain: str = "general"
     skills: tuple[str, ...] = ()
-    # As an intermediate: the sign of its effect on a target: + - 0.
-    expected: Mapping[str, str] = field(default_factory=dict)
-    shortcuts: tuple[str, ...] = ()  # cues that may tell the label, declared: length, position, part, words
-    centred: bool = False  # retrieval: each language's mean embedding is subtracted first
     # Tasks whose test data are (translations of) this one's dev data: it may not select for them.
     dev_of: tuple[str, ...] = ()
     # Tasks whose test data are known to be (translations of) this one's training data.
@@ -203,12 +202,34 @@ class Task:
     # Ids and columns of the hub source were read on its pages, in a harness or in a catalogue.
     verified: bool = False
     after: tuple[str, ...] = ()  # tasks that the benchmark's recipe trains first (XCOPA: SocialIQA)
-    choice_scoring: str = "head"  # multiple choice: head or likelihood; set by the parameter of that name
-    # Trained retrieval: how tokens become one vector; set by the parameter of that name.
-    pooling: str = "auto"
-    # Retrieval: the candidates of all languages are one pool; gold is the union over equal ids.
-    pooled: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)  # of its kind alone, as ``Kind.options`` says
     version: int = 1  # raised when a change of the declaration changes what is read
+
+    def __post_init__(self) -> None:
+        declared = self._declared()
+        for name, value in self.options.items():
+            if name not in declared:
+                raise unknown(f"option of {self.kind} tasks", name, declared)
+            if value not in declared[name]:
+                raise unknown(f"value of the option {name}", str(value), list(map(str, declared[name])))
+
+    def option(self, name: str) -> Any:
+        """The value of an option of its kind: the task's own, else the default.
+
+        Raises:
+            XferError: the kind has no such option.
+        """
+        declared = self._declared()
+        if name not in declared:
+            raise unknown(f"option of {self.kind} tasks", name, declared)
+        return self.options.get(name, declared[name][0])
+
+    def with_options(self, **values: Any) -> Task:
+        """The same task with other values of options."""
+        return replace(self, options={**self.options, **values})
+
+    def _declared(self) -> Mapping[str, tuple[Any, ...]]:
+        return KINDS.get(self.kind).options
 
 
 @dataclass(frozen=True)

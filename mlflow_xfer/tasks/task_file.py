@@ -348,7 +348,6 @@ class _Builder:
                 "citation",
                 "version",
                 "trained",
-                "pooled",
             },
             exclude_unset=True,
         )
@@ -362,6 +361,7 @@ class _Builder:
             "sources": sources,
             "languages": tested or trained,
             "train_languages": trained,
+            "options": self._options(kind, base),
             "uses": tuple(
                 entry.uses or [use for use, there in (("intermediate", trained), ("target", tested)) if there]
             ),
@@ -372,6 +372,19 @@ class _Builder:
             )
         fields |= {name: tuple(value) if isinstance(value, list) else value for name, value in own.items()}
         return replace(base, **fields) if base else Task(**fields)
+
+    def _options(self, kind: str, base: Task | None) -> dict[str, Any]:
+        """The options of the kind: those of the entry that is taken over, and the entry's own."""
+        declared = kinds.KINDS.get(kind).options
+        found = dict(base.options) if base and base.kind == kind else {}
+        for name in self.entry.model_fields_set & {option for one in kinds.KINDS for option in one.options}:
+            if name in declared:
+                found[name] = getattr(self.entry, name)
+            else:
+                self.bad(
+                    name, f"{name} is no option of {kind} tasks.", f"Options: {', '.join(declared) or 'none'}"
+                )
+        return found
 
     def _languages(self, sources: Mapping[str, tuple[Source, ...]], split: str) -> tuple[str, ...]:
         found: dict[str, None] = {}

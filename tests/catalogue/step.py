@@ -51,7 +51,7 @@ def step_and_score(
         return score(task.metric, found, kind.scoring(task.kind).references(test), language).value
     asked = [
         (ranks, gold)
-        for ranks, gold in zip(found, golds({language: test}, task.pooled)[language], strict=True)
+        for ranks, gold in zip(found, golds({language: test}, task.option("pooled"))[language], strict=True)
         if gold
     ]
     return score(task.metric, [ranks for ranks, _ in asked], [gold for _, gold in asked], language).value

@@ -222,7 +222,7 @@ def test_nulls_have_the_format_and_size_of_their_task():
     for name in ("attribute", "polarity", "coherence", "roles"):
         assert mini.EXAMPLES[name].sizes == mini.EXAMPLES[f"{name}_null"].sizes
         assert GENERATED[name].kind == GENERATED[f"{name}_null"].kind
-        assert "+" not in GENERATED[f"{name}_null"].expected.values()
+        assert "+" not in entries.EXPECTED[f"{name}_null"].values()
 
 
 def test_every_pair_is_declared():
@@ -235,8 +235,10 @@ def test_every_pair_is_declared():
         TaskKind.SPAN_QA,
     }
     for task in intermediates:
-        assert set(task.expected) == set(entries.TARGETS) and set(task.expected.values()) <= {"+", "-", "0"}
-    signs = {sign for task in intermediates for sign in task.expected.values()}
+        assert set(entries.EXPECTED[task.name]) == set(entries.TARGETS) and set(
+            entries.EXPECTED[task.name].values()
+        ) <= {"+", "-", "0"}
+    signs = {sign for task in intermediates for sign in entries.EXPECTED[task.name].values()}
     assert signs == {"+", "-", "0"}
     assert {task.name for task in entries.TASKS if "target" in task.uses} == set(entries.TARGETS)
 

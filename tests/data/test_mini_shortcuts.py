@@ -68,7 +68,7 @@ CUES = {
 @pytest.mark.parametrize("cue", CUES)
 @pytest.mark.parametrize("task", CLASSIFIED, ids=lambda t: t.name)
 def test_a_cue_does_not_tell_the_class(task, cue):
-    if cue in task.shortcuts:
+    if cue in entries.SHORTCUTS.get(task.name, ()):
         pytest.skip("declared")
     train = rows(task, "train", "en")
     labels = np.array([task.labels.index(row["label"]) for row in train])
@@ -92,7 +92,7 @@ def _choice_cues(row: dict, cue: str) -> list[Counter]:
 @pytest.mark.parametrize("cue", ["length", "position", "part", "words"])
 @pytest.mark.parametrize("task", CHOSEN, ids=lambda t: t.name)
 def test_a_cue_does_not_tell_the_choice(task, cue):
-    if cue in task.shortcuts:
+    if cue in entries.SHORTCUTS.get(task.name, ()):
         pytest.skip("declared")
     train = rows(task, "train", "en")
     features = [c for row in train for c in _choice_cues(row, cue)]
@@ -129,5 +129,5 @@ def test_the_place_does_not_tell_the_answer(task):
 def test_every_undeclared_cue_was_tried():
     tried = len(CLASSIFIED) * len(CUES) + len(CHOSEN) * 4 + len(ANSWERED)
     assert tried >= 60 and {"words", "length"} >= {
-        cue for task in CLASSIFIED + CHOSEN for cue in task.shortcuts
+        cue for task in CLASSIFIED + CHOSEN for cue in entries.SHORTCUTS.get(task.name, ())
     }

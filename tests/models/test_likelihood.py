@@ -4,8 +4,6 @@ the figures by hand, without training, and what is refused.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 from datasets import Dataset
@@ -26,7 +24,7 @@ MC = Task(
     metric="accuracy",
     languages=("en",),
     sources={},
-    choice_scoring="likelihood",
+    options={"choice_scoring": "likelihood"},
 )
 ROWS = Dataset.from_list(
     [
@@ -120,6 +118,6 @@ def test_encoders_are_refused(any_model):
             build(any_model, [MC], False, 0)
     else:
         assert (
-            build(any_model, [replace(MC, choice_scoring="head")], False, 0).head("mc").score.out_features
+            build(any_model, [MC.with_options(choice_scoring="head")], False, 0).head("mc").score.out_features
             == 1
         )

@@ -106,7 +106,12 @@ def encodings(data: Path) -> dict[str, Any]:
                 if rows.task not in by_name:
                     continue  # raw text: see the batches
                 task = by_name[rows.task]
-                key = " ".join(filter(None, (task.name, task.choice_scoring.replace("head", ""), rows.split)))
+                key = " ".join(
+                    filter(
+                        None,
+                        (task.name, task.options.get("choice_scoring", "").replace("head", ""), rows.split),
+                    )
+                )
                 mine = found.setdefault(model, {})
                 if key in mine:
                     continue

@@ -84,7 +84,7 @@ def test_candidates_are_those_of_the_language_and_the_pool_or_of_all(any_model, 
     own = predict(done.directory, SEARCH, splits)
     assert set(own) == {"en", "de"}
     assert {name[0] for ranks in own["de"][:24] for name in ranks} == {"d", "p"}
-    every = predict(done.directory, replace(SEARCH, pooled=True), splits)
+    every = predict(done.directory, SEARCH.with_options(pooled=True), splits)
     assert {name[0] for ranks in every["de"][:24] for name in ranks} == {"d", "e", "p"}
 
 

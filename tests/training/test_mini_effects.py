@@ -67,7 +67,7 @@ def test_shares_have_the_bound_of_clopper_and_pearson(report):
 
 def test_key_pairs_are_the_declared_ones_and_the_matched_nulls(effects):
     for name in effects.INTERMEDIATES:
-        declared = {target for target, sign in effects.TASKS[name].expected.items() if sign != "0"}
+        declared = {target for target, sign in mini.EXPECTED[name].items() if sign != "0"}
         assert declared <= set(effects.key_targets(name))
     assert "choice" in effects.key_targets("attribute_null") and "qa" in effects.key_targets("roles_null")
 

@@ -131,7 +131,11 @@ def test_centred_retrieval_is_that_of_vectors_without_their_means(any_model):
     found = retrieval_sweep(any_model, {"de": split}, layers=[1], centred=True)[1]["de"]
     sides = [embed(any_model, split[side][:], layer=1) for side in ("target", "source")]
     wanted = nearest(*(side - side.mean(axis=0) for side in sides), 1)[0][:, 0].tolist()
-    assert found == wanted == predict(any_model, replace(TATOEBA, centred=True), {"de": split}, layer=1)["de"]
+    assert (
+        found
+        == wanted
+        == predict(any_model, TATOEBA.with_options(centred=True), {"de": split}, layer=1)["de"]
+    )
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1000])

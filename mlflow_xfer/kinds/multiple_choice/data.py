@@ -97,7 +97,7 @@ class MultipleChoice(Data):
         labels = column(dataset, "label")
         numbers = [n for n, options in enumerate(choices) for _ in options]
         asked = [" ".join(part for part in (contexts[n], questions[n]) if part) for n in numbers]
-        likely = task.choice_scoring == "likelihood"
+        likely = task.option("choice_scoring") == "likelihood"
         read = continuations if likely else texts
         pairs = read(tokenizer, asked, [option for options in choices for option in options], limit)
         rows = Rows(("token_choice", *(["token_scored"] if likely else [])), ("example", "label", "choices"))

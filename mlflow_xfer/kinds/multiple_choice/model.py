@@ -69,7 +69,7 @@ class MultipleChoice(Standard):
         return super().head_class(config) if known else ChoiceHead
 
     def is_stored(self, task: Task) -> bool:
-        return task.choice_scoring != LIKELIHOOD
+        return task.option("choice_scoring") != LIKELIHOOD
 
     def inputs(self, encoded: Encoded, rows: Sequence[int], how: Reading) -> dict[str, Tensor]:
         return choices(encoded, rows, how)

@@ -111,7 +111,7 @@ class Retrieval(Data):
         return rows.done()
 
     def gold(self, task: Task, splits: Mapping[str, Any]) -> dict[str, list]:
-        return golds(splits, task.pooled)
+        return golds(splits, task.option("pooled"))
 
     def training(self, split: Any, pool: Any, what: str) -> Any:
         return pairs(split, pool, what)
@@ -125,7 +125,7 @@ class Retrieval(Data):
     def further(self, task: Task, scored: Sequence[str], tested: Sequence[str]) -> Further:
         if self.tunes_on_dev(task):
             return Further(dev=tuple(tested))
-        others = tuple(code for code in task.languages if code not in scored) if task.pooled else ()
+        others = tuple(code for code in task.languages if code not in scored) if task.option("pooled") else ()
         return Further(others=others, pool=True)
 
     def default_metric(self, labels: Sequence[str], columns: Mapping[str, Any], splits: Sequence[str]) -> str:

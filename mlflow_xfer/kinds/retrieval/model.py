@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +36,11 @@ class Retrieval(Model):
 
     def head_config(self, task: Task, config: Any) -> Any:
         config = super().head_config(task, config)
-        config.retrieval_pooling = task.pooling
+        config.retrieval_pooling = task.option("pooling")
         return config
 
     def as_saved(self, task: Task, config: Mapping[str, Any], where: Path) -> Task:
-        return replace(task, pooling=config.get("retrieval_pooling", task.pooling))
+        return task.with_options(pooling=config.get("retrieval_pooling", task.option("pooling")))
 
     def marked(self, task: Task, encoded: Encoded) -> dict[str, Any]:
         if (np.minimum(encoded.columns["query"], encoded.columns["positive"]) < 0).any():
@@ -134,8 +133,8 @@ def found_by(task: Task, splits: Mapping[str, Any], vectors: Mapping[str, Vector
     sentence the row of the nearest source sentence. :data:`POOL` holds candidates for all; it gets no
     answers."""
     if task.metric == "map_at_20":
-        return ranked(splits, vectors, task.pooled)
-    return {name: nearest_sources(vectors[name], task.centred) for name in splits if name != POOL}
+        return ranked(splits, vectors, task.option("pooled"))
+    return {name: nearest_sources(vectors[name], task.option("centred")) for name in splits if name != POOL}
 
 
 @torch.inference_mode()

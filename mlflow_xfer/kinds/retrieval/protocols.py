@@ -70,11 +70,11 @@ class Ranking(Answered):
             XferError: if right answers are not among the candidates.
         """
         everything = {**splits.tests, **splits.beside}
-        right = golds(everything, task.pooled)
+        right = golds(everything, task.option("pooled"))
         offered = {name: [split["id"][n] for n in candidates(split)] for name, split in everything.items()}
         found, compared = predictor.answers(everything), {}
         for language, split in splits.tests.items():
-            among = everything if task.pooled else {language, POOL} & set(offered)
+            among = everything if task.option("pooled") else {language, POOL} & set(offered)
             pool, asked = [name for part in among for name in offered[part]], queries(split)
             gold, names = [right[language][n] for n in asked], split["id"][:]
             _check_known(task, language, gold, set(pool))
