@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -45,6 +46,17 @@ CountOrAuto = Literal["auto"] | Annotated[int, Field(gt=0)]
 CountOrNone = Annotated[Annotated[int, Field(gt=0)] | None, BeforeValidator(_nothing)]
 
 
+@dataclass(frozen=True)
+class Neutral:
+    """The value at which a setting changes nothing: a phase is as it was before there was the setting.
+
+    A setting at its neutral value is left out of the spec of a phase, so that a new setting leaves finished
+    runs valid. Hence a neutral value never changes, whatever becomes of the default.
+    """
+
+    value: Any
+
+
 class Shape(BaseModel):
     """Frozen; unknown names are refused."""
 
@@ -56,13 +68,15 @@ class Training(Shape):
 
     learning_rate: PositiveOrAuto = Field("auto", description="peak learning rate of AdamW")
     num_train_epochs: PositiveOrAuto = Field("auto", description="passes over the training data")
-    max_steps: CountOrAuto = Field("auto", description="optimiser steps; wins over num_train_epochs")
+    max_steps: Annotated[CountOrAuto, Neutral(0)] = Field(
+        "auto", description="optimiser steps; wins over num_train_epochs"
+    )
     train_batch_size: CountOrAuto = Field("auto", description="effective batch size, in sequences")
     max_seq_length: CountOrAuto = Field("auto", description="length limit, in subwords")
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+    precision: Annotated[Literal["auto", "fp32", "bf16", "fp16"], Neutral("auto")] = Field(
         "auto", description="bf16 on a GPU that has it, else fp32"
     )
-    max_train_examples: CountOrNone = Field(
+    max_train_examples: Annotated[CountOrNone, Neutral(None)] = Field(
         None, description="use only so many training examples, drawn by the seed"
     )
 
@@ -95,7 +109,7 @@ class Model(Shape):
 
 
 class Control(Shape):
-    control: Literal["none", "random"] = Field(
+    control: Annotated[Literal["none", "random"], Neutral("none")] = Field(
         "none", description="random: the same chain on a random encoder with the model's config and tokenizer"
     )
 
@@ -116,7 +130,7 @@ class RawText(Shape):
 
 
 class Combining(Shape):
-    combine: Literal["joint", "sequential", "merge"] = Field(
+    combine: Annotated[Literal["joint", "sequential", "merge"], Neutral("joint")] = Field(
         "joint",
         description=(
             "several tasks: in one phase; one phase after the other; or a phase each, whose weights are "
@@ -137,12 +151,16 @@ class Combining(Shape):
     merge_density: Annotated[float, Field(gt=0, le=1)] = Field(
         0.2, description="combine=merge: share of what each task changed that ties keeps"
     )
-    mixing: Literal["proportional", "temperature", "uniform"] = Field(
+    mixing: Annotated[Literal["proportional", "temperature", "uniform"], Neutral("proportional")] = Field(
         "proportional", description="how often a joint batch is of each task"
     )
-    mixing_cap: CountOrNone = Field(None, description="count at most so many examples of a task (K of T5)")
-    mixing_temperature: Annotated[float, Field(ge=1)] = Field(1.0, description="T of T5's temperature mixing")
-    mlm_share: Annotated[float, Field(ge=0, lt=1)] = Field(
+    mixing_cap: Annotated[CountOrNone, Neutral(None)] = Field(
+        None, description="count at most so many examples of a task (K of T5)"
+    )
+    mixing_temperature: Annotated[float, Field(ge=1), Neutral(1.0)] = Field(
+        1.0, description="T of T5's temperature mixing"
+    )
+    mlm_share: Annotated[float, Field(ge=0, lt=1), Neutral(0.0)] = Field(
         0.0, description="share of language-model batches on the raw text"
     )
 
@@ -155,7 +173,7 @@ class Targets(Shape):
     target: NamesOrAuto = Field("auto", description="target tasks, or a suite's name; auto: the suite's")
     train_on: Text = Field(None, description="another training task of the same kind, outside suite totals")
     source_language: str = Field("en", description="language of the target's training data")
-    target_shots: Annotated[int, Field(ge=0)] = Field(
+    target_shots: Annotated[int, Field(ge=0), Neutral(0)] = Field(
         0, description="labelled examples of each evaluated language added to the training data"
     )
     choice_scoring: Literal["head", "likelihood"] = Field(
@@ -176,7 +194,7 @@ class Targets(Shape):
 
 
 class Overlaps(Shape):
-    exclude_overlap: bool = Field(
+    exclude_overlap: Annotated[bool, Neutral(False)] = Field(
         False, description="leave training rows out that are (nearly) equal to a target's test rows"
     )
 
@@ -199,7 +217,7 @@ class Evaluation(Shape):
             "decoders last)"
         ),
     )
-    max_eval_examples: CountOrNone = Field(
+    max_eval_examples: Annotated[CountOrNone, Neutral(None)] = Field(
         None, description="evaluate only so many examples per language, drawn by seed 0"
     )
 
@@ -483,6 +501,15 @@ VERBS: dict[str, type[Shape]] = {
     "report": Report,
     "rank": Rank,
 }
+
+NEUTRAL: dict[str, Any] = {
+    name: mark.value
+    for shape in VERBS.values()
+    for name, field in shape.model_fields.items()
+    for mark in field.metadata
+    if isinstance(mark, Neutral)
+}
+"""The neutral value of every setting that has one."""
 
 HEADLINE = {
     "pretrain": ("model", "text", "seed"),

@@ -231,7 +231,8 @@ class Composer:
             (),
             tuple(rows),
             (start,),
-            {"languages": tuple(r.language for r in rows), "note": "base" if mini else ""},
+            note="base" if mini else "",
+            is_base=mini,
         )
 
     def intermediates(self, start: Start, seed: int) -> list[Phase]:
@@ -279,8 +280,8 @@ class Composer:
                     tuple(group),
                     tuple(rows),
                     (before,),
-                    {"note": note},
                     excludes,
+                    note=note,
                 )
             )
         return (
@@ -309,7 +310,7 @@ class Composer:
         if params.merge_method == "ties":
             settings |= {"merge_density": params.merge_density}
         tasks = tuple(task for phase in models for task in phase.tasks)
-        note = " ".join(filter(None, (models[0].reports["note"], "merge", params.merge_method)))
+        note = " ".join(filter(None, (models[0].note, "merge", params.merge_method)))
         return Phase(
             "intermediate",
             settings,
@@ -317,7 +318,7 @@ class Composer:
             tasks,
             (),
             (*([start] if with_base else []), *models),
-            {"note": note},
+            note=note,
         )
 
     def mlm_text(self) -> str:
@@ -385,7 +386,6 @@ class Composer:
         note = " ".join(
             filter(None, (shots, params.select_by if selection else "", "unseen" if excludes else ""))
         )
-        reports = {"target": task.name, "train_on": params.train_on, "note": note}
         return (
             Phase(
                 "target",
@@ -394,9 +394,11 @@ class Composer:
                 (trained,),
                 tuple(rows),
                 (start,),
-                reports,
                 excludes,
                 selection,
+                note=note,
+                target=task.name,
+                train_on=params.train_on or "",
             ),
         )
 
@@ -503,7 +505,9 @@ class Composer:
             (task,),
             (*rows, *more),
             (start,),
-            {"seed": seed, "missing": self.missing.get(task.name, ()), "note": note},
+            note=note,
+            missing=self.missing.get(task.name, ()),
+            replicate=seed,
         )
 
     def further_rows(self, task: Task, rows: Sequence[Rows], seed: int) -> list[Rows]:

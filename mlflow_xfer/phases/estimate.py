@@ -98,9 +98,7 @@ class Past:
         NaN without any.
         """
         names = (
-            [phase.reports["target"]]
-            if phase.kind == "target" and "target" in phase.reports
-            else [task.name for task in phase.tasks]
+            [phase.target] if phase.kind == "target" and phase.target else [task.name for task in phase.tasks]
         )
         return _first(
             self._per_sequence(phase.kind, ",".join(names)),

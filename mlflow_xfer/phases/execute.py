@@ -90,7 +90,7 @@ class Executor:
         if phase.spec_hash not in self.done:
             for source in phase.inputs:
                 if isinstance(source, Phase):
-                    self.ensure(source, parent=parent if source.reports.get("note") != "base" else None)
+                    self.ensure(source, parent=parent if not source.is_base else None)
             self.done[phase.spec_hash] = self._take_or_run(phase, parent, attach)
         done = self.done[phase.spec_hash]
         if attach and done.run_id != attach:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Container, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from functools import cached_property
 from typing import Any
 
 from mlflow_xfer.data.sources import Rows
+from mlflow_xfer.params import NEUTRAL
 from mlflow_xfer.tasks.task import Files, Task
 
 KINDS = ("pretrain", "intermediate", "target", "evaluate")
@@ -22,8 +23,21 @@ KINDS = ("pretrain", "intermediate", "target", "evaluate")
 # What a task says of itself to people, to the plan and to reports: it does not change what is read or
 # computed. `recipe` reaches a phase as resolved settings, `languages` and `sources` as rows.
 DESCRIPTIVE = {
-    "sources", "languages", "train_languages", "uses", "recipe", "domain", "skills", "overlaps", "dev_of", "description", "licence", "citation", "size",
-}  # fmt: skip
+    "sources",
+    "languages",
+    "train_languages",
+    "uses",
+    "recipe",
+    "domain",
+    "skills",
+    "overlaps",
+    "dev_of",
+    "description",
+    "licence",
+    "citation",
+    "size",
+    "verified",
+}
 
 
 @dataclass(frozen=True)
@@ -71,9 +85,18 @@ class Phase:
         rows: all rows read, in a fixed order.
         inputs: what it starts from. A merge has several: what its models began as, where that is needed, then
             the models.
-        reports: for people: settings that do not affect the result (which task a shared fine-tune is for).
         excludes: test rows, with their tasks; training rows that (nearly) equal one are left out.
         selection: dev rows of the evaluated languages, with their task; they only select the checkpoint.
+
+    What follows does not decide the result and is no part of the identity:
+        note: what tells it apart, in its name.
+        is_base: made because ``model=mini`` stands for it: its run has no parent.
+        target: the target task that a target phase is for.
+        train_on: the training task that was given in the target's place.
+        split: the split that an evaluation reads, where that is not the test split.
+        oracle: the labels of evaluated languages were read to select.
+        missing: languages asked for in which an evaluation finds no rows.
+        replicate: the seed of the replicate that an evaluation belongs to.
     """
 
     kind: str
@@ -82,15 +105,30 @@ class Phase:
     tasks: tuple[Task, ...]
     rows: tuple[Rows, ...]
     inputs: tuple[Phase | Base | Made, ...]
-    reports: Mapping[str, Any] = field(default_factory=dict)
     excludes: tuple[tuple[Task, Rows], ...] = ()
     selection: tuple[tuple[Task, Rows], ...] = ()
+    note: str = ""
+    is_base: bool = False
+    target: str = ""
+    train_on: str = ""
+    split: str = ""
+    oracle: bool = False
+    missing: tuple[str, ...] = ()
+    replicate: int | None = None
 
     def spec(self) -> dict[str, Any]:
-        """The canonical, JSON-able form of all that affects the result."""
+        """The canonical, JSON-able form of all that affects the result.
+
+        Settings, options and fields of tasks are left out at their neutral values: a new one leaves what is
+        finished as it is.
+        """
         return {
             "kind": self.kind,
-            "settings": dict(sorted(self.settings.items())),
+            "settings": {
+                name: value
+                for name, value in sorted(self.settings.items())
+                if name not in NEUTRAL or value != NEUTRAL[name]
+            },
             "seed": self.seed,
             "tasks": [
                 canonical(task, {rows.provider for rows in self.rows if rows.task == task.name})
@@ -125,8 +163,9 @@ class Phase:
     @property
     def label(self) -> str:
         """A short readable name: ``intermediate mnli+squad s1``."""
-        names = "+".join(task.name for task in self.tasks) or "+".join(self.reports.get("languages", ()))[:40]
-        marks = [self.reports["note"]] if self.reports.get("note") else []
+        languages = "+".join(rows.language for rows in self.rows)[:40]
+        names = "+".join(task.name for task in self.tasks) or languages
+        marks = [self.note] if self.note else []
         return " ".join([self.kind, names, *marks, *([f"s{self.seed}"] if self.seed is not None else [])])
 
     def chain(self) -> list[Phase]:
@@ -180,14 +219,34 @@ def identity(source: Start) -> str:
 
 def canonical(task: Task, providers: set[str]) -> dict[str, Any]:
     """The part of a task's declaration that affects a result; paths are left to the rows' digests."""
-    entry = {f.name: getattr(task, f.name) for f in fields(task) if f.name not in DESCRIPTIVE}
-    entry["sources"] = [
-        {"type": type(source).__name__}
-        | {k: v for k, v in asdict(source).items() if not (k == "splits" and isinstance(source, Files))}
-        for provider in sorted(providers)
-        for source in task.sources.get(provider, ())
-    ]
-    return entry
+    sources = [source for provider in sorted(providers) for source in task.sources.get(provider, ())]
+    return _stated(task, DESCRIPTIVE) | {
+        "sources": [
+            {"type": type(source).__name__} | _stated(source, {"splits"} if isinstance(source, Files) else ())
+            for source in sources
+        ]
+    }
+
+
+def _stated(entry: Any, without: Container[str] = ()) -> dict[str, Any]:
+    """The fields of a declaration that differ from their defaults, which are neutral."""
+    return {
+        one.name: _plain(value)
+        for one in fields(entry)
+        if one.name not in without and (value := getattr(entry, one.name)) != _neutral(one)
+    }
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return _stated(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, tuple | list) else value
+
+
+def _neutral(one: Field[Any]) -> Any:
+    return one.default if one.default_factory is MISSING else one.default_factory()
 
 
 def digest(value: Any) -> str:

@@ -107,23 +107,22 @@ def open_phase(
 def phase_tags(phase: Phase, suite: str) -> dict[str, str]:
     """Lineage and look-up tags; who launched a run is MLflow's own tag and says nothing about this."""
     target = next((p for p in (phase, *phase.ancestors()) if p.kind in ("target", "evaluate")), None)
+    seed = phase.replicate if phase.seed is None else phase.seed
     tags = {
         "xfer.phase": phase.kind,
         "xfer.tasks": ",".join(phase.intermediates),
         "xfer.combine": phase.combine if phase.combine != "joint" else "",
-        "xfer.target": (target.reports.get("target") or target.tasks[0].name) if target else "",
+        "xfer.target": (target.target or target.tasks[0].name) if target else "",
         "xfer.base_model": phase.root().reference,
         "xfer.base_identity": phase.root().identity
         if isinstance(phase.root(), Base)
         else phase.root().spec_hash,
-        "xfer.seed": str(phase.seed if phase.seed is not None else phase.reports.get("seed", "")),
+        "xfer.seed": "" if seed is None else str(seed),
         "xfer.suite": suite if phase.kind == "evaluate" else "",
         "xfer.control": next(
             (p.settings["control"] for p in (phase, *phase.ancestors()) if "control" in p.settings), ""
         ),
-        "xfer.train_on": next(
-            (p.reports["train_on"] for p in (phase, *phase.ancestors()) if p.reports.get("train_on")), ""
-        ),
+        "xfer.train_on": next((p.train_on for p in (phase, *phase.ancestors()) if p.train_on), ""),
         "xfer.target_shots": next(
             (
                 str(p.settings["target_shots"])
@@ -132,10 +131,9 @@ def phase_tags(phase: Phase, suite: str) -> dict[str, str]:
             ),
             "",
         ),
-        "xfer.split": phase.reports.get("split", ""),
+        "xfer.split": phase.split,
         "xfer.oracle": "true"
-        if phase.reports.get("oracle")
-        or any(p.settings.get("select_by") == "oracle" for p in (phase, *phase.ancestors()))
+        if phase.oracle or any(p.settings.get("select_by") == "oracle" for p in (phase, *phase.ancestors()))
         else "",
         "xfer.data_languages": ",".join(dict.fromkeys(rows.language for rows in phase.rows)),
     }
@@ -239,13 +237,13 @@ def evaluation(store: Store, run_id: str, phase: Phase, found: Evaluation, work:
     marks = {"oracle": True} if "xfer.oracle" in tags else {}
     marks |= {"target_shots": int(tags["xfer.target_shots"])} if "xfer.target_shots" in tags else {}
     rows = [dict(row, run_id=run_id, **marks) for row in found.rows]
-    context = "dev" if phase.reports.get("split") else "eval"
+    context = "dev" if phase.split else "eval"
     store.metrics(run_id, {f"{context}/{task.name}/{row['language']}": row["score"] for row in rows})
     store.metrics(run_id, {f"{context}/{task.name}": sum(row["score"] for row in rows) / len(rows)})
     store.table(run_id, pd.DataFrame(rows), PER_LANGUAGE)
     if found.buckets:
         store.table(run_id, pd.DataFrame(list(found.buckets)), BUCKETS)
-    if phase.reports.get("split"):
+    if phase.split:
         return  # predictions are for submissions, and those are of test splits
     folder = work / "predictions"
     for language, predicted in found.predictions.items():
@@ -253,8 +251,8 @@ def evaluation(store: Store, run_id: str, phase: Phase, found: Evaluation, work:
     store.artifact(run_id, folder / task.name, f"predictions/{task.name}")
     if any(row.get("split") == "validation" for row in rows):
         store.tags(run_id, {"xfer.scored_on": "validation"})
-    if phase.reports.get("missing"):
-        store.tags(run_id, {"xfer.missing": ",".join(phase.reports["missing"])})
+    if phase.missing:
+        store.tags(run_id, {"xfer.missing": ",".join(phase.missing)})
 
 
 def request(store: Store, opened: str, result: str, label: str) -> None:

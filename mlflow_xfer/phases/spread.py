@@ -94,7 +94,7 @@ def _make(job: Job, wanted: frozenset[str], threads: int, parent: str | None) ->
     with devices.threads(threads), _opened(job) as (executor, plan):
         for phase in plan.transfers[job.number].phases:
             if phase.spec_hash in wanted:
-                executor.ensure(phase, parent=None if phase.reports.get("note") == "base" else parent)
+                executor.ensure(phase, parent=None if phase.is_base else parent)
 
 
 def quiet() -> None:

@@ -99,7 +99,7 @@ def dev_rows(evaluation: Phase, params: Any, without: str = "") -> tuple[sources
     task = evaluation.tasks[0]
     languages = dict.fromkeys(rows.language for rows in evaluation.rows if rows.split != POOL)
     found = [
-        sources.locate(task, DEV, language, params.data, seed=evaluation.reports.get("seed", 0))
+        sources.locate(task, DEV, language, params.data, seed=evaluation.replicate or 0)
         for language in languages
         if language != without
     ]
@@ -116,14 +116,8 @@ def extra_phases(objectives: Sequence[str], transfer: Transfer, params: Any) -> 
             (RETRIEVAL, not trained, ""),
         ):
             if name in objectives and wanted and (rows := dev_rows(phases[-1], params, without)):
-                reports = {
-                    **phases[-1].reports,
-                    "note": "dev",
-                    "split": DEV,
-                    "oracle": name == ORACLE,
-                    "missing": (),
-                }
-                found.setdefault(name, []).append(replace(phases[-1], rows=rows, reports=reports))
+                dev = replace(phases[-1], rows=rows, note="dev", split=DEV, oracle=name == ORACLE, missing=())
+                found.setdefault(name, []).append(dev)
     return found
 
 

@@ -156,7 +156,7 @@ class Running:
         return found
 
     def ensure(self, phase: Phase) -> None:
-        self.executor.ensure(phase, parent=None if phase.reports.get("note") == "base" else self.parent)
+        self.executor.ensure(phase, parent=None if phase.is_base else self.parent)
         self.ensured.append(phase)
 
     def metrics(self, phase: Phase) -> Mapping[str, float]:

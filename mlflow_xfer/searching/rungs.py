@@ -67,11 +67,11 @@ def shortened(transfer: Transfer, share: float) -> Transfer:
                 whole = int(steps_of(phase))
                 steps = max(math.ceil(share * whole), min(FEWEST, whole) if phase.kind == "target" else 1)
                 rate = phase.settings["learning_rate"] * (whole / steps) ** 0.5
-                note = " ".join(filter(None, (phase.reports.get("note"), f"rung {round(100 * share)} %")))
+                note = " ".join(filter(None, (phase.note, f"rung {round(100 * share)} %")))
                 found = replace(
                     found,
                     settings={**phase.settings, "max_steps": steps, "learning_rate": rate},
-                    reports={**phase.reports, "note": note},
+                    note=note,
                 )
             known[phase.spec_hash] = found if phase.kind != "pretrain" else phase
         return known[phase.spec_hash]

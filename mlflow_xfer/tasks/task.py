@@ -171,7 +171,8 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Task:
-    """One task.
+    """One task. The default of a field is its neutral value, here and in sources: a field at its default is
+    left out of the spec of a phase, and the default never changes.
 
     ``sources`` is keyed by the value of the ``data`` parameter that selects it: ``hub``, ``folder`` (XTREME's
     ``download/`` layout), ``mini``, or ``file`` (a task file). The splits of one provider may lie in several
@@ -212,6 +213,8 @@ class Task:
                 raise unknown(f"option of {self.kind} tasks", name, declared)
             if value not in declared[name]:
                 raise unknown(f"value of the option {name}", str(value), list(map(str, declared[name])))
+        stated = {name: value for name, value in self.options.items() if value != declared[name][0]}
+        object.__setattr__(self, "options", stated)
 
     def option(self, name: str) -> Any:
         """The value of an option of its kind: the task's own, else the default.

@@ -75,7 +75,8 @@ def results(
 
     every = {
         run.run_id: run
-        for run in _finished(store, "tags.`xfer.schema` = '1' AND attributes.status = 'FINISHED'")
+        for run in _finished(store, "tags.`xfer.schema` LIKE '%' AND attributes.status = 'FINISHED'")
+        if run.tags["xfer.schema"] in runs_module.READABLE
     }
     below = runs_below(every, [_named(store, every, name) for name in asked]) if asked else _own(every, store)
     chosen = [run for run in below if is_evaluation(run)]

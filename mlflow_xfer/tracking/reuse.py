@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mlflow_xfer.tracking import artifacts, checkpoints, versions
+from mlflow_xfer.tracking import artifacts, checkpoints, runs, versions
 from mlflow_xfer.tracking.names import text
 from mlflow_xfer.tracking.runs import RunView
 
@@ -31,7 +31,7 @@ def find_phase(store: Session, spec_hash: str, code_hash: str | None) -> str | N
     Args:
         code_hash: None accepts any code.
     """
-    wanted = {"xfer.kind": "phase", "xfer.spec_hash": spec_hash}
+    wanted = {"xfer.kind": "phase", "xfer.schema": runs.SCHEMA, "xfer.spec_hash": spec_hash}
     if code_hash is not None:
         wanted["xfer.code_hash"] = code_hash
     for run in store.search(wanted, status="FINISHED"):

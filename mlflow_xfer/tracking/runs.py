@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-SCHEMA = "1"
+SCHEMA = "2"
+READABLE = ("1", "2")
+"""Schemas of runs that are read; a run is reused under its own alone."""
 KINDS = ("phase", "request", "transfer", "condition", "search", "trial", "study")
 _PAGE = 100
 _EXPERIMENTS_PER_QUERY = 500

@@ -114,7 +114,7 @@ def test_runs_of_a_verb_are_tagged(fresh):
         "print(json.dumps(mlflow.get_run(run.info.run_id).data.tags))"
     )
     tags = json.loads(fresh(code, **{VERB_VARIABLE: "study"}).splitlines()[-1])
-    assert (tags["xfer.verb"], tags["xfer.schema"]) == ("study", "1")
+    assert (tags["xfer.verb"], tags["xfer.schema"]) == ("study", "2")
     assert tags["xfer.version.mlflow"]
 
 

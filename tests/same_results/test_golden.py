@@ -29,7 +29,11 @@ def test_nothing_changed(name, data, caches):
     if made != kept:
         lines = difflib.unified_diff(kept.splitlines(), made.splitlines(), name, "now", lineterm="", n=2)
         shown = "\n".join(list(lines)[:LINES_SHOWN])
-        pytest.fail(f"{shown}\nIf the change is meant: python -m tests.same_results.golden", pytrace=False)
+        pytest.fail(
+            f"{shown}\nIf the change is meant: write a line in CHANGELOG.md that says what finished "
+            "runs are no longer reused for, and python -m tests.same_results.golden",
+            pytrace=False,
+        )
 
 
 def test_the_chains_reach_every_kind_on_both_architectures(data):

@@ -30,7 +30,7 @@ def test_a_run_holds_what_was_logged(store, tmp_path):
     seen = store.get(run)
     assert (seen.status, seen.kind, seen.parent, seen.name) == ("FINISHED", "phase", parent, "p")
     assert (
-        seen.tags["xfer.schema"] == "1"
+        seen.tags["xfer.schema"] == "2"
         and seen.tags["xfer.tasks"] == "xnli"
         and seen.tags["xfer.version.mlflow"]
     )
