@@ -152,7 +152,6 @@ def _requeue(path: Path) -> None:
     if refused.exists():
         for line in refused.read_text(encoding="utf-8").splitlines():
             record = json.loads(line)
-            record.pop("reason", None), record.pop("rejected", None)
-            adopted.append(record)
+            adopted.append({name: v for name, v in record.items() if name not in ("reason", "rejected")})
         refused.unlink()
     adopted.close(remove=False)
