@@ -66,7 +66,7 @@ class Rows:
     def __init__(self, token_columns: Sequence[str] = (), row_columns: Sequence[str] = ()):
         self.ids: list[np.ndarray] = []
         self.token = {name: [] for name in token_columns}
-        self.per_row: dict[str, list[int]] = {name: [] for name in row_columns}
+        self.per_row: dict[str, list[int | float]] = {name: [] for name in row_columns}
         self.columns: dict[str, np.ndarray] = {}
         self.truncated: set[int] = set()  # numbers of the examples that are longer than a row
         self.counts: dict[str, int] = {"examples": 0, "truncated": 0, "words": 0, "subwords": 0}
@@ -84,11 +84,17 @@ class Rows:
         starts = np.zeros(len(self.ids) + 1, np.int64)
         np.cumsum([len(ids) for ids in self.ids], out=starts[1:])
         columns = dict(self.columns)
-        columns |= {name: np.asarray(values, np.int64) for name, values in self.per_row.items()}
+        columns |= {name: _numbers(values) for name, values in self.per_row.items()}
         columns |= {
             name: _flat([np.asarray(v, np.int32) for v in values]) for name, values in self.token.items()
         }
         return Encoded(_flat(self.ids), starts, columns, self.counts)
+
+
+def _numbers(values: Sequence[int | float]) -> np.ndarray:
+    """Whole numbers as int64; where one is none, all as float64."""
+    whole = not any(isinstance(value, float | np.floating) for value in values)
+    return np.asarray(values, np.int64 if whole else np.float64)
 
 
 def _flat(parts: Sequence[np.ndarray]) -> np.ndarray:

@@ -9,7 +9,7 @@ import pytest
 from datasets import Dataset
 
 from mlflow_xfer.data.encode import encode, fingerprint
-from mlflow_xfer.data.encoded import IGNORED, join
+from mlflow_xfer.data.encoded import IGNORED, Rows, from_cache, join
 from mlflow_xfer.data.subwords import windows, words
 from mlflow_xfer.data.words import words as count
 from mlflow_xfer.errors import XferError
@@ -210,6 +210,17 @@ def test_a_fingerprint_is_of_the_rows():
     )
     assert fingerprint(data.select([1, 0])) != fingerprint(data.select([0, 1]))
     assert fingerprint(data.remove_columns("label")) != fingerprint(data)
+
+
+def test_columns_of_numbers_keep_their_fractions(home):
+    rows = Rows(row_columns=("example", "label", "other"))
+    for n, label in enumerate([1, 2.75, np.float32(0.5)]):
+        rows.add([5, 6], example=n, label=label, other=n)
+    read = [from_cache("0" * 64, rows.done) for _ in range(2)]
+    for encoded in [rows.done(), *read, join(read)]:
+        assert encoded.columns["label"][:3].tolist() == [1.0, 2.75, 0.5]
+        assert encoded.columns["label"].dtype == np.float64 and encoded.columns["other"].dtype == np.int64
+    assert Rows(row_columns=("label",)).done().columns["label"].dtype == np.int64, "of no row"
 
 
 def test_joined_splits_go_on_counting(tokenizer):
