@@ -13,6 +13,7 @@ from types import ModuleType
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 
 from tests.postgresql import postgresql  # noqa: F401 (a fixture)
 
@@ -26,6 +27,8 @@ SLOW = "slow and not nightly"
 MANY = int(os.environ.get("XFER_EXAMPLES", "1"))
 """How many times as many random inputs the tests of file formats draw as by default; `make nightly` sets it."""
 
+settings.register_profile("patient", deadline=None)  # other jobs may share the machine
+settings.load_profile("patient")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["HF_HUB_OFFLINE"] = "1"

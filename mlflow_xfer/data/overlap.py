@@ -207,4 +207,4 @@ def shingles(text: str) -> set[str]:
 
 
 def _unspaced(text: str) -> bool:
-    return len(UNSPACED.findall(text)) > len(text) / 3
+    return len(UNSPACED.findall(text)) > len("".join(text.split())) / 3

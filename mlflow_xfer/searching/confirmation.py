@@ -47,7 +47,6 @@ class Confirmation:
     seeds: tuple[int, ...] = ()
     winners: tuple[Winner, ...] = ()
     baseline: str = ""
-    baseline_score: float = math.nan
     why: str = ""
     registered: tuple[str, ...] = ()
 

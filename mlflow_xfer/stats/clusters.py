@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from scipy.stats import false_discovery_control
 
 from mlflow_xfer import languages
 from mlflow_xfer.errors import XferError
@@ -19,7 +20,6 @@ from mlflow_xfer.stats import crossed
 from mlflow_xfer.stats.estimate import THESE, Estimate
 from mlflow_xfer.stats.frame import check, pair
 from mlflow_xfer.stats.means import contrast, estimate, paired, seed_notes
-from mlflow_xfer.stats.multiplicity import benjamini_hochberg
 
 
 def family_of(language: str) -> str:
@@ -148,8 +148,8 @@ def language_effects(frame: pd.DataFrame, condition: str, baseline: str, level: 
     """The difference per (task, language) with a t interval over paired seeds:
     columns task, language, estimate, low, high, p, q.
 
-    ``q``: Benjamini-Hochberg over all cells. With few seeds nearly no cell can be marked; that is not absence
-    of an effect.
+    ``q``: Benjamini-Hochberg over all cells; one without p has no q but counts as a test made. With few seeds
+    nearly no cell can be marked; that is not absence of an effect.
     """
     first, second = pair(check(frame), condition, baseline)
     rows = []
@@ -158,4 +158,5 @@ def language_effects(frame: pd.DataFrame, condition: str, baseline: str, level: 
         one = contrast(first.select(keep), second.select(keep), THESE, level)
         rows.append((*unit, one.estimate, one.low, one.high, one.p))
     table = pd.DataFrame(rows, columns=["task", "language", "estimate", "low", "high", "p"])
-    return table.assign(q=benjamini_hochberg(table["p"]))
+    adjusted = false_discovery_control(table["p"].fillna(1.0))
+    return table.assign(q=np.where(table["p"].isna(), np.nan, adjusted))

@@ -1,15 +1,14 @@
 """Many questions, many looks, many candidates: corrections for each.
 
 Holm over the contrasts that were registered as primary before the first run (controls the chance of any false
-claim); Benjamini-Hochberg over cells of a table (controls the share of false ones among those marked); an
-e-process or a spending plan for sequential looks; fresh seeds for winners.
+claim); an e-process or a spending plan for sequential looks; wider intervals for several winners on fresh
+seeds.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
@@ -18,35 +17,17 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.stats.estimate import Estimate
 
 
-def _p_values(values: Sequence[float]) -> np.ndarray:
-    p = np.asarray(values, float)
-    wrong = p[(p < 0) | (p > 1)]
-    if len(wrong):
-        raise XferError(f"{wrong[0]} is not a p-value.", "p-values lie between 0 and 1.")
-    return p
-
-
 def holm(values: Sequence[float]) -> np.ndarray:
     """Adjusted p-values (Holm 1979), valid under any dependence.
     ``nan`` stays ``nan`` but counts as a test made.
     """
-    p = _p_values(values)
+    p = np.asarray(values, float)
+    wrong = p[(p < 0) | (p > 1)]
+    if len(wrong):
+        raise XferError(f"{wrong[0]} is not a p-value.", "p-values lie between 0 and 1.")
     order = np.argsort(np.where(np.isnan(p), 1.0, p), kind="stable")
     filled = np.where(np.isnan(p), 1.0, p)[order]
     steps = np.maximum.accumulate(filled * (len(p) - np.arange(len(p))))
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(steps, 1)
-    return np.where(np.isnan(p), np.nan, adjusted)
-
-
-def benjamini_hochberg(values: Sequence[float]) -> np.ndarray:
-    """Adjusted p-values (Benjamini & Hochberg 1995), valid for independent or positively dependent tests;
-    ``nan`` as in :func:`holm`.
-    """
-    p = _p_values(values)
-    order = np.argsort(np.where(np.isnan(p), 1.0, p), kind="stable")
-    filled = np.where(np.isnan(p), 1.0, p)[order]
-    steps = np.minimum.accumulate((filled * len(p) / (1 + np.arange(len(p))))[::-1])[::-1]
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(steps, 1)
     return np.where(np.isnan(p), np.nan, adjusted)
@@ -84,48 +65,6 @@ def spending(looks: int, level: float = 0.95, shape: float = 2.0) -> np.ndarray:
         raise XferError(f"{looks} looks cannot be planned.", "Plan at least one.")
     spent = (1 - level) * (np.arange(looks + 1) / looks) ** shape
     return np.diff(spent)
-
-
-@dataclass(frozen=True)
-class Confirmed:
-    """A winner on fresh seeds. ``optimism``: how much better it looked when it was chosen."""
-
-    name: str
-    selected: float
-    confirmed: Estimate
-    optimism: float
-    p_holm: float
-
-
-def confirm(selected: dict[str, float], fresh: dict[str, Estimate], level: float = 0.95) -> list[Confirmed]:
-    """Winners, best confirmed first, with intervals that hold for all of them at once (Bonferroni) and
-    Holm-corrected p.
-
-    Args:
-        selected: the difference to the baseline by which each was chosen (too good by construction: it won).
-        fresh: the difference to the baseline on seeds that took no part in the choice.
-
-    Raises:
-        XferError: a winner without fresh seeds.
-    """
-    lacking = sorted(set(selected) - set(fresh))
-    if lacking:
-        raise XferError(
-            f"No confirmation runs for {', '.join(lacking)}.", "Run them on fresh seeds (confirm_seeds)."
-        )
-    names = list(selected)
-    adjusted = holm([fresh[name].p for name in names])
-    found = [
-        Confirmed(
-            name,
-            selected[name],
-            widen(fresh[name], len(names), level),
-            selected[name] - fresh[name].estimate,
-            float(p),
-        )
-        for name, p in zip(names, adjusted, strict=True)
-    ]
-    return sorted(found, key=lambda winner: -winner.confirmed.estimate)
 
 
 def widen(found: Estimate, tests: int, level: float = 0.95) -> Estimate:

@@ -71,11 +71,6 @@ def publish(
     return model.model_id
 
 
-def intact(store: Session, reference: str) -> bool:
-    """Whether the checkpoint is finished and as published; see :func:`damage`."""
-    return not damage(store, reference)
-
-
 def damage(store: Session, reference: str) -> str:
     """What is wrong with the checkpoint; empty if nothing is.
 

@@ -95,10 +95,6 @@ class Ledger:
         """
         return generation + 1 if self._write(f"{_param(key)}.{generation + 1}") else None
 
-    def release(self, key: str, generation: int) -> None:
-        """Let go; the next worker does not have to wait for the heartbeat to go stale."""
-        self.client.set_tag(self.run_id(), beat_tag(key, generation), RELEASED)
-
     def holder(self, key: str, generation: int) -> str:
         """The worker that holds (or held) this generation; empty if nobody."""
         return self._ledger_run().data.params.get(f"{_param(key)}.{generation}", "")

@@ -98,7 +98,3 @@ class Session:
             except XferError:
                 self._experiment_of[run_id] = self.experiment_id
         return links.shown(self.uri, links.run(self.uri, self._experiment_of[run_id], run_id))
-
-    def runs_link(self, **wanted: Any) -> str:
-        """Where to see the experiment's runs; arguments as :func:`links.runs`."""
-        return links.shown(self.uri, links.runs(self.uri, self.experiment_id, **wanted))

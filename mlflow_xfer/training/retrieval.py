@@ -124,24 +124,6 @@ def _looked_up(texts: Sequence[str | None], place: Mapping[str, int], array: np.
     return Side(np.array(rows, np.int64), array[[place[texts[n]] for n in rows]])
 
 
-def retrieval_sweep(
-    model_dir: Path | str,
-    splits: Mapping[str, Any],
-    *,
-    layers: Sequence[Layer] | None = None,
-    centred: bool = False,
-    **options: Any,
-) -> dict[int, dict[str, list[int]]]:
-    """Retrieval of translations from several layers (all by default): {layer: {language: rows}}."""
-    if not splits:
-        return {}
-    found = layer_vectors(model_dir, splits, layers=layers, **options)
-    return {
-        layer: {name: nearest_sources(sides, centred) for name, sides in by_name.items()}
-        for layer, by_name in found.items()
-    }
-
-
 # -- search ------------------------------------------------------------------------------------------------
 def nearest(
     queries: np.ndarray, index: np.ndarray, k: int, *, chunk: int = 1024, device: str = "auto"

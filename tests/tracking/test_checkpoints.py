@@ -38,7 +38,7 @@ def test_published_checkpoints_come_back_the_same(store, run, checkpoint):
 
     model_id = checkpoints.publish(store, run, checkpoint, step=7, tags={"xfer.task": "xnli"})
     for reference in (run, f"runs:/{run}/model", f"models:/{model_id}"):
-        assert checkpoints.intact(store, reference)
+        assert not checkpoints.damage(store, reference)
         folder = checkpoints.fetch(store, reference)
         assert (folder / "model.safetensors").read_bytes() == (checkpoint / "model.safetensors").read_bytes()
         assert run_of(store, reference) == run
@@ -122,7 +122,7 @@ def test_an_interrupted_publication_is_not_used_and_not_in_the_way(store, run, c
     """As a publisher leaves it that dies after the upload, before the model is READY."""
     half = store.client.create_logged_model(store.experiment_id, name="model", source_run_id=run)
     store.client.log_model_artifacts(half.model_id, str(checkpoint))
-    assert not checkpoints.intact(store, run)
+    assert checkpoints.damage(store, run)
     with pytest.raises(XferError, match="no finished checkpoint"):
         checkpoints.fetch(store, run)
     with pytest.raises(XferError):
@@ -136,7 +136,7 @@ def test_a_ready_model_without_manifest_is_not_used(store, run, checkpoint):
     foreign = store.client.create_logged_model(store.experiment_id, name="model", source_run_id=run)
     store.client.log_model_artifacts(foreign.model_id, str(checkpoint))
     store.client.finalize_logged_model(foreign.model_id, "READY")
-    assert not checkpoints.intact(store, run)
+    assert checkpoints.damage(store, run)
     with pytest.raises(XferError, match="manifest is gone"):
         checkpoints.fetch(store, run)
 
@@ -171,7 +171,7 @@ def test_tampering_is_noticed(store, run, checkpoint, request, name, change, see
     model_id = checkpoints.publish(store, run, checkpoint)
     change(stored(store, request, model_id, name))
     if seen_remotely or store.uri.startswith("sqlite"):
-        assert not checkpoints.intact(store, run)
+        assert checkpoints.damage(store, run)
     with pytest.raises(XferError, match="not as it was published"):
         checkpoints.fetch(store, run)
     assert not [

@@ -9,7 +9,7 @@ import pytest
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tracking import lease, ledger
-from mlflow_xfer.tracking.ledger import Ledger
+from mlflow_xfer.tracking.ledger import RELEASED, Ledger, beat_tag
 
 HOLDER = """
 import sys, time
@@ -111,10 +111,15 @@ def test_renewing_keeps_the_key_for_another_wait(ledgers):
     assert second.acquire("k") is None
 
 
+def release(ledger, key, generation):
+    """As a lease lets go of its key."""
+    ledger.client.set_tag(ledger.run_id(), beat_tag(key, generation), RELEASED)
+
+
 def test_a_released_key_is_free_at_once(ledgers):
     first, second, _ = ledgers
     generation = first.acquire("k")
-    first.release("k", generation)
+    release(first, "k", generation)
     assert second.acquire("k") == 2
     assert first.renew("k", generation) is None
 
@@ -122,7 +127,7 @@ def test_a_released_key_is_free_at_once(ledgers):
 def test_what_a_worker_held_itself_it_holds_in_a_new_generation(ledgers):
     first, second, _ = ledgers
     assert first.acquire("k") == 1 and first.acquire("k") == 2
-    first.release("k", 1)  # on its way while the key was taken again
+    release(first, "k", 1)  # on its way while the key was taken again
     assert second.acquire("k") is None
 
 

@@ -229,9 +229,6 @@ def test_links_lead_to_the_machine_learning_view(local_store):
         link
         == f"http://127.0.0.1:5000/#/experiments/{local_store.experiment_id}/runs/{run}?workflowType=machine_learning"
     )
-    assert local_store.runs_link(order_by="xtreme/avg").endswith(
-        "/runs?workflowType=machine_learning&orderByKey=metrics.%60xtreme%2Favg%60&orderByAsc=false"
-    )
 
 
 def test_links_hide_credentials():
