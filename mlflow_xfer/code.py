@@ -88,8 +88,7 @@ class Program:
 
 def parts(kind: str, *names: str) -> list[str]:
     """The modules of a kind of task that hold the named parts."""
-    found = [f"{PACKAGE}.kinds.{kind}.{name}" for name in names]
-    return [name for name in found if name in program().modules]
+    return [f"{PACKAGE}.kinds.{kind}.{name}" for name in names]
 
 
 def _is_left_out(name: str) -> bool:

@@ -77,7 +77,7 @@ def own_store(isolated, blank_store, tmp_path) -> None:
 
 @pytest.fixture
 def caches(isolated, session_folder, tmp_path) -> None:
-    """The test's home shares its caches of rows and encodings with the session:
+    """The test's home shares its caches of code, rows and encodings with the session:
     what they hold goes by content and code.
     """
     link_caches(tmp_path / "home", session_folder)
@@ -85,7 +85,7 @@ def caches(isolated, session_folder, tmp_path) -> None:
 
 def link_caches(home: Path, session_folder: Path) -> None:
     home.mkdir(exist_ok=True)
-    for name in ("data", "encoded"):
+    for name in ("code", "data", "encoded"):
         (session_folder / name).mkdir(exist_ok=True)
         (home / name).symlink_to(session_folder / name)
 

@@ -108,7 +108,6 @@ ALL = AFTER_BASE | {"pretrain"}
         ("scoring.score", SCORED),
         ("kinds.kind", set()),
         ("durable.files", set()),
-        ("conditions.pool", set()),
         ("tracking.writer", set()),
         ("tasks.nli", set()),
         ("params", set()),
