@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -226,7 +227,7 @@ SHOW = "from mlflow_xfer.code import program; print(program().hash(['mlflow_xfer
 
 
 def shown(root):
-    return subprocess.check_output([sys.executable, "-c", SHOW], cwd=root, text=True, env=None)
+    return subprocess.check_output([sys.executable, "-c", SHOW], cwd=root, text=True)
 
 
 def test_what_modules_say_is_remembered_and_a_broken_note_is_not_believed(project, tmp_path, monkeypatch):
@@ -239,3 +240,25 @@ def test_what_modules_say_is_remembered_and_a_broken_note_is_not_believed(projec
         note.write_bytes(broken)
         assert shown(project) == fresh
         assert len(json.loads(note.read_bytes())) > 100, "and is written again"
+
+
+def test_checkouts_that_share_a_home_keep_notes_of_their_own(project, tmp_path, monkeypatch):
+    other = tmp_path / "other"
+    shutil.copytree(
+        project / "mlflow_xfer", other / "mlflow_xfer", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    with (other / "mlflow_xfer" / "training" / "trainer.py").open("a") as file:
+        file.write("\nANSWER = 42\n")
+    monkeypatch.setenv("XFER_HOME", str(tmp_path / "home"))
+    hashes, notes = [], {}
+    for root in (project, other, project, other):
+        monkeypatch.setenv("PYTHONPATH", str(root))
+        hashes.append(shown(root))
+        notes = {
+            path.name: notes.get(path.name, path.read_bytes())
+            for path in (tmp_path / "home" / "code").iterdir()
+        }
+    assert hashes[0] == hashes[2] != hashes[1] == hashes[3]
+    assert len(notes) == 2 and all(
+        path.read_bytes() == notes[path.name] for path in (tmp_path / "home" / "code").iterdir()
+    )
