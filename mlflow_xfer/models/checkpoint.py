@@ -52,7 +52,7 @@ def save(model: MultiTaskModel, tokenizer: Any, directory: Path) -> None:
     tokenizer.save_pretrained(directory)
 
 
-def _save_root(model: nn.Module, directory: Path) -> None:
+def _save_root(model: Any, directory: Path) -> None:
     with quiet():
         model.save_pretrained(directory)
 
@@ -72,7 +72,7 @@ def _save_head(model: nn.Module, backbone: nn.Module, folder: Path, about: dict[
         )
 
 
-def load_task_model(directory: Path | str, task: Task, head: str | None = None) -> nn.Module:
+def load_task_model(directory: Path | str, task: Task, head: str | None = None) -> Any:
     """The model that ``task`` was trained with: backbone and head.
 
     Args:

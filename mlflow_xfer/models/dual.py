@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mlflow_xfer.models.embed import pooled
+from mlflow_xfer.models.embed import Pooling, pooled
 from mlflow_xfer.models.heads import OwnHead
 from mlflow_xfer.models.load import is_decoder
 
@@ -28,13 +28,13 @@ class DualEncoder(OwnHead):
 
     base_model_prefix = "model"
 
-    def __init__(self, config: Any, backbone: nn.Module):
+    def __init__(self, config: Any, backbone: Any):
         super().__init__()
         self.config, self.model = config, backbone
         self.scale = nn.Parameter(torch.full((1,), SCALE))
         self.decoder = is_decoder(backbone.config)
-        asked = getattr(config, "retrieval_pooling", "auto")
-        self.pooling = ("last" if self.decoder else "cls") if asked == "auto" else asked
+        asked: Any = getattr(config, "retrieval_pooling", "auto")
+        self.pooling: Pooling = ("last" if self.decoder else "cls") if asked == "auto" else asked
 
     def encode(self, input_ids: Tensor, attention_mask: Tensor, **more: Tensor) -> Tensor:
         """Unit vectors [texts, hidden], float32."""

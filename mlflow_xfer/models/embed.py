@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -77,7 +77,8 @@ def embed_layers(
     where = torch.device(
         "cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device
     )
-    tokenizer, model = load_tokenizer(model_dir), load_backbone(model_dir).to(where).eval()
+    tokenizer, backbone = load_tokenizer(model_dir), cast("Any", load_backbone(model_dir))
+    model = backbone.to(where).eval()
     depth = model.config.num_hidden_layers
     wanted = (
         list(range(depth + 1))
@@ -105,7 +106,7 @@ def embed_layers(
     )
     budget = min(token_budget, CPU_TOKENS) if where.type == "cpu" else token_budget
     for numbers in _batches([len(row) for row in rows], budget):
-        inputs = _padded([rows[i] for i in numbers], tokenizer.pad_token_id, where)
+        inputs = _padded([rows[i] for i in numbers], cast("int", tokenizer.pad_token_id), where)
         with half:
             states = _hidden_states(model, inputs)
         for n in wanted:

@@ -45,9 +45,13 @@ class MultiTaskModel(nn.Module):
         trains_lm: whether ``lm``'s head is trained here; one that is only carried along keeps its weights.
     """
 
+    backbone: Any
+    config: Any
+    lm: Any
+
     def __init__(
         self,
-        backbone: nn.Module,
+        backbone: Any,
         heads: Mapping[str, nn.Module],
         kinds: Mapping[str, str],
         lm: nn.Module | None,
@@ -66,7 +70,7 @@ class MultiTaskModel(nn.Module):
                 if id(parameter) not in shared:
                     parameter.requires_grad_(False)
 
-    def head(self, task: str) -> nn.Module:
+    def head(self, task: str) -> Any:
         return self.heads[self.names[task]]
 
     def forward(
@@ -107,7 +111,7 @@ class MultiTaskModel(nn.Module):
                 tensor.copy_(tensors[name])
 
 
-def run(head: nn.Module, inputs: Mapping[str, Tensor], decoder: bool) -> Any:
+def run(head: nn.Module, inputs: Mapping[str, Any], decoder: bool) -> Any:
     """The head's output; decoders keep no cache of keys and values, which training does not read."""
     return head(**inputs, use_cache=False) if decoder and not isinstance(head, OwnHead) else head(**inputs)
 
@@ -122,7 +126,7 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def lm_loss_sum(
-    lm: nn.Module, backbone: nn.Module, positions: Tensor, labels: Tensor, inputs: Mapping[str, Tensor]
+    lm: Any, backbone: Any, positions: Tensor, labels: Tensor, inputs: Mapping[str, Tensor]
 ) -> Tensor:
     """Cross-entropy at ``positions`` [n] of the flattened batch alone: elsewhere the
     vocabulary is never touched."""
@@ -145,8 +149,8 @@ def build(backbone_dir: Path | str, tasks: Sequence[Task], lm: bool, seed: int) 
     missing one is made fresh.
     """
     backbone_dir = Path(backbone_dir)
-    model = load_lm(backbone_dir)
-    backbone = _backbone_of(model) if model is not None else load_backbone(backbone_dir)
+    model: Any = load_lm(backbone_dir)
+    backbone: Any = _backbone_of(model) if model is not None else load_backbone(backbone_dir)
     if model is None and (lm or (backbone_dir / LM_HEAD).is_dir()):
         model = attach(lm_class(backbone.config), backbone.config, backbone, stream(seed, "lm"))
         model.tie_weights()
@@ -165,7 +169,7 @@ def _wants_pooler(head: nn.Module) -> bool:
     return getattr(head, "wants_pooler", False)
 
 
-def _backbone_of(model: nn.Module) -> nn.Module:
+def _backbone_of(model: Any) -> nn.Module:
     return getattr(model, model.base_model_prefix)
 
 

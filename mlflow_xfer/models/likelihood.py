@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.heads import OwnHead
@@ -25,7 +25,7 @@ class LikelihoodChoice(OwnHead):
 
     base_model_prefix = "model"
 
-    def __init__(self, config: Any, backbone: nn.Module, lm: nn.Module | None):
+    def __init__(self, config: Any, backbone: Any, lm: Any):
         super().__init__()
         if not is_decoder(backbone.config):
             raise XferError(

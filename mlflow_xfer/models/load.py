@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.registry import unknown
@@ -62,7 +62,7 @@ def scratch_config(architecture: str, size: str, tokenizer: PreTrainedTokenizerF
     if architecture == "llama":
         return LlamaConfig(**shared, max_position_embeddings=POSITIONS, tie_word_embeddings=True)
     # Position ids begin after pad_token_id.
-    longest = POSITIONS + tokenizer.pad_token_id + 1
+    longest = POSITIONS + cast("int", tokenizer.pad_token_id) + 1
     return XLMRobertaConfig(**shared, max_position_embeddings=longest, type_vocab_size=1)
 
 

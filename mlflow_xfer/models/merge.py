@@ -80,7 +80,9 @@ def merge(
     if len(given) != len(models):
         raise XferError(f"{len(given)} weights for {len(models)} models.")
     _check_same([*models, *([base] if base is not None else [])])
-    limits = [_limit(model, base, density) for model in models] if method == "ties" else []
+    limits = (
+        [_limit(model, base, density) for model in models] if method == "ties" and base is not None else []
+    )
     return {name: _merged(name, models, base, method, given, limits) for name in models[0]}
 
 

@@ -99,5 +99,6 @@ def _wrapped(tokenizer, decoder: bool) -> PreTrainedTokenizerFast:
 def digest(tokenizer) -> str:
     """sha256 of what a fast tokenizer does to a text, whatever it was asked to pad or cut before."""
     state = json.loads(tokenizer.backend_tokenizer.to_str())
-    state.pop("truncation", None), state.pop("padding", None)
+    for name in ("truncation", "padding"):
+        state.pop(name, None)
     return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()

@@ -20,6 +20,8 @@ from mlflow_xfer.data.mixing import Schedule, Walk
 from mlflow_xfer.data.packing import Masking, Packer, masked, shifted
 from mlflow_xfer.kinds import kind
 
+Numbers = Sequence[int] | np.ndarray
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -52,14 +54,14 @@ def reading(tokenizer: Any, config: Any, decoder: bool, cuda: bool = False) -> R
     )
 
 
-def padded(encoded: Encoded, rows: Sequence[int], how: Reading) -> dict[str, Tensor]:
+def padded(encoded: Encoded, rows: Numbers, how: Reading) -> dict[str, Tensor]:
     """``input_ids`` and ``attention_mask`` [rows, tokens] (and ``token_type_ids``), padded on the right."""
     second = encoded.columns.get("second")
     begins = [len(encoded.row(r)) for r in rows] if second is None else second[np.asarray(rows)]
     return stacked([encoded.row(r) for r in rows], begins, how)
 
 
-def stacked(texts: Sequence[np.ndarray], second: Sequence[int], how: Reading) -> dict[str, Tensor]:
+def stacked(texts: Sequence[np.ndarray], second: Numbers, how: Reading) -> dict[str, Tensor]:
     """As :func:`padded`, from the tokens of each row and where its second text begins."""
     width = width_of(max(map(len, texts)), how)
     ids = np.full((len(texts), width), how.pad_id, np.int64)
@@ -77,7 +79,7 @@ def width_of(longest: int, how: Reading) -> int:
     return -(-longest // 8) * 8 if how.cuda else longest
 
 
-def per_token(encoded: Encoded, name: str, rows: Sequence[int], width: int, fill: int) -> Tensor:
+def per_token(encoded: Encoded, name: str, rows: Numbers, width: int, fill: int) -> Tensor:
     """A ``token_`` column of ``rows`` as [rows, width]."""
     values = np.full((len(rows), width), fill, np.int64)
     for i, r in enumerate(rows):
@@ -97,7 +99,7 @@ def budgeted(lengths: np.ndarray, token_budget: int) -> Iterator[np.ndarray]:
         begin += size
 
 
-def column(encoded: Encoded, name: str, rows: Sequence[int]) -> Tensor:
+def column(encoded: Encoded, name: str, rows: Numbers) -> Tensor:
     """A column of ``rows``."""
     return torch.from_numpy(np.asarray(encoded.columns[name])[np.asarray(rows)])
 
@@ -196,7 +198,7 @@ class Steps(torch.utils.data.Dataset):
         key, turn = self.schedule.at(step)
         if key in self.tasks:
             task = self.tasks[key]
-            return task_batch(task.name, task.kind, task.encoded, task.walk.rows(turn), self.how)
+            return task_batch(task.name, task.kind, task.encoded, task.walk.rows(turn).tolist(), self.how)
         assert self.packer is not None, "what is no task is the language model"
         numbers = range(turn * self.batch, (turn + 1) * self.batch)
         return lm_batch(self.packer, numbers, self.how, self.masking, self.seed, step)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -87,7 +88,7 @@ def half_norms(model: nn.Module, wanted: bool) -> Iterator[None]:
             module.__class__ = nn.LayerNorm
 
 
-def compile_layers(backbone: nn.Module) -> None:
+def compile_layers(backbone: Any) -> None:
     """Compile each layer in place: they are alike, so one compilation serves all of them."""
     depth = backbone.config.num_hidden_layers
     for module in backbone.modules():

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mlflow_xfer.data.encode import encode
 from mlflow_xfer.data.encoded import IGNORED, Encoded
@@ -68,7 +68,8 @@ def features(
         XferError: for a kind without labels, and labels that are not the task's.
     """
     where = pick(device)
-    tokenizer, model = load_tokenizer(model_dir), load_backbone(model_dir).to(where).eval()
+    tokenizer, backbone = load_tokenizer(model_dir), cast("Any", load_backbone(model_dir))
+    model = backbone.to(where).eval()
     how = reading(tokenizer, model.config, is_decoder(model.config), where.type == "cuda")
     found = {}
     for task, split in splits:
@@ -90,7 +91,7 @@ def foretold() -> list[str]:
 
 
 @torch.inference_mode()
-def _read(model: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int) -> Features:
+def _read(model: Any, task: Task, encoded: Encoded, how: Reading, token_budget: int) -> Features:
     where, made = next(model.parameters()).device, kind.model(task.kind)
     vectors: list[tuple[np.ndarray, np.ndarray]] = []
     text, texts = torch.zeros(model.config.hidden_size, dtype=torch.float64), 0
@@ -113,6 +114,6 @@ def _read(model: nn.Module, task: Task, encoded: Encoded, how: Reading, token_bu
     )
 
 
-def run_backbone(model: nn.Module, inputs: Mapping[str, Tensor], decoder: bool) -> tuple[Tensor, ...]:
+def run_backbone(model: Any, inputs: Mapping[str, Tensor], decoder: bool) -> tuple[Tensor, ...]:
     """``hidden_states``: the embeddings, then each layer, [rows, tokens, hidden]."""
     return run(model, {**inputs, "output_hidden_states": True}, decoder).hidden_states

@@ -99,7 +99,7 @@ def _keeper(outputs: dict[str, Tensor], name: str) -> Any:
     return keep
 
 
-def layers_of(model: nn.Module) -> nn.ModuleList:
+def layers_of(model: Any) -> nn.ModuleList:
     """The layers of the backbone."""
     depth = model.config.num_hidden_layers
     return next(m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) == depth)

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from mlflow_xfer.data.encoded import Encoded
 from mlflow_xfer.kinds import kind
@@ -23,7 +22,7 @@ from mlflow_xfer.training.predict import TOKEN_BUDGET, reading_of
 
 
 def signals(
-    model: nn.Module,
+    model: Any,
     tokenizer: Any,
     task: Task,
     encoded: Mapping[str, Encoded],
@@ -51,7 +50,7 @@ def entropy(probabilities: np.ndarray) -> np.ndarray:
 
 
 def distributions(
-    model: nn.Module,
+    model: Any,
     tokenizer: Any,
     task: Task,
     encoded: Mapping[str, Encoded],

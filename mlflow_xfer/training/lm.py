@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from mlflow_xfer.data.encode import encode
 from mlflow_xfer.data.encoded import IGNORED, Encoded
@@ -77,8 +76,8 @@ def masking_of(tokenizer: Any, probability: float) -> Masking:
 
 @torch.inference_mode()
 def lm_losses(
-    lm: nn.Module,
-    backbone: nn.Module,
+    lm: Any,
+    backbone: Any,
     tokenizer: Any,
     encoded: Mapping[str, Encoded],
     token_budget: int = TOKEN_BUDGET,

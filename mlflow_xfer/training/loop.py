@@ -15,7 +15,7 @@ import signal
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -172,7 +172,7 @@ class Loop(Resumable):
         from mlflow_xfer.models.load import quiet
 
         settle_imports()
-        self.model.train()  # heads and backbone are loaded in evaluation mode, whatever this container says
+        self.multitask.train()  # heads and backbone are loaded in evaluation mode, whatever it says
         found = steps(self.folder)
         start = found[-1] if found else 0
         self.order.first = start
@@ -182,7 +182,7 @@ class Loop(Resumable):
             with (
                 self.signals,
                 quiet(),
-                half_norms(self.model, self.args.bf16 and self.args.device.type == "cuda"),
+                half_norms(self.multitask, self.args.bf16 and self.args.device.type == "cuda"),
             ):
                 self.train(resume_from_checkpoint=str(step_folder(self.folder, start)) if start else None)
         finally:
@@ -211,7 +211,10 @@ class Loop(Resumable):
         """One item is one batch. The generator is its own: a loader draws a number from it when it starts,
         which must not come from the state that dropout uses."""
         return torch.utils.data.DataLoader(
-            self.train_dataset, batch_size=None, sampler=self.order, generator=torch.Generator()
+            cast("Steps", self.train_dataset),
+            batch_size=None,
+            sampler=self.order,
+            generator=torch.Generator(),
         )
 
     def training_step(
@@ -221,13 +224,14 @@ class Loop(Resumable):
         batch's mean loss exactly."""
         if not model.training:  # walking all modules costs as much as a fifth of a small model's backward
             model.train()
-        total: Tensor | float = 0.0
+        total: Tensor | None = None
         for part in parts(inputs, self.placement.micro_batch):
             placed = {name: self._placed(part[name]) for name in ("inputs", "targets")}
             with self.compute_loss_context_manager():
                 loss = model(inputs["task"], placed["targets"], inputs["count"], **placed["inputs"])
             self.accelerator.backward(loss)
-            total = total + loss.detach()
+            total = loss.detach() if total is None else total + loss.detach()
+        assert total is not None, "a batch has a part"
         self.tally.add(key_of(inputs["task"]), total, inputs["tokens"])
         return total
 
@@ -244,7 +248,7 @@ class Loop(Resumable):
         if step % self.log_every == 0 or step == len(self.order):
             self._report_losses(step)
         if step in self.average_at:
-            self.tally.average(self.model.tensors())
+            self.tally.average(self.multitask.tensors())
         if step in self.evaluate_at:
             self._evaluate_dev(step)
 
@@ -256,9 +260,9 @@ class Loop(Resumable):
 
     def _evaluate_dev(self, step: int) -> None:
         """Score dev and keep the weights if they are the best so far."""
-        self.model.eval()
+        self.multitask.eval()
         metrics, score, collapsed = self.evaluate_dev()
-        self.model.train()
+        self.multitask.train()
         if metrics:
             self.report(metrics, step)
         # Of equals the later: a saturated dev says nothing, and the learning rate has come down since.

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mlflow_xfer.data.encode import encode
 from mlflow_xfer.data.encoded import Encoded, join
@@ -52,7 +52,7 @@ class Options:
     precision: str = "auto"
 
     @contextlib.contextmanager
-    def opened(self, model_dir: Path | str, task: Task) -> Iterator[tuple[nn.Module, Any]]:
+    def opened(self, model_dir: Path | str, task: Task) -> Iterator[tuple[Any, Any]]:
         """(model, tokenizer), and the precision in which it predicts."""
         where = pick(self.device)
         tokenizer = load_tokenizer(model_dir)
@@ -86,7 +86,7 @@ def predict(model_dir: Path | str, task: Task, splits: Mapping[str, Any], **opti
 
 
 def predict_with(
-    model: nn.Module,
+    model: Any,
     tokenizer: Any,
     task: Task,
     splits: Mapping[str, Any],
@@ -99,7 +99,7 @@ def predict_with(
 
 
 def encoded_for(
-    model: nn.Module, tokenizer: Any, task: Task, splits: Mapping[str, Any], max_seq_length: int
+    model: Any, tokenizer: Any, task: Task, splits: Mapping[str, Any], max_seq_length: int
 ) -> dict[str, Encoded]:
     decoder = is_decoder(model.config)
     return {
@@ -108,13 +108,13 @@ def encoded_for(
     }
 
 
-def reading_of(model: nn.Module, tokenizer: Any) -> Reading:
+def reading_of(model: Any, tokenizer: Any) -> Reading:
     on_cuda = next(model.parameters()).device.type == "cuda"
     return reading(tokenizer, model.config, is_decoder(model.config), on_cuda)
 
 
 def predict_encoded(
-    model: nn.Module,
+    model: Any,
     tokenizer: Any,
     task: Task,
     encoded: Mapping[str, Encoded],
@@ -159,7 +159,7 @@ def unlabelled(split: Any) -> Any:
 
 @torch.inference_mode()
 def outputs(
-    model: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int
+    model: Any, task: Task, encoded: Encoded, how: Reading, token_budget: int
 ) -> Iterator[tuple[np.ndarray, Any]]:
     """(row numbers, the model's output) over all rows of ``encoded``."""
     where = next(model.parameters()).device
@@ -171,7 +171,7 @@ def outputs(
         yield rows, run(model, inputs, how.decoder)
 
 
-def allowed_labels(model: nn.Module, task: Task) -> tuple[list[str], Tensor]:
+def allowed_labels(model: Any, task: Task) -> tuple[list[str], Tensor]:
     """The head's label names, and which of them the task knows [labels]: a head may have
     been trained with more."""
     names = [model.config.id2label[i] for i in range(len(model.config.id2label))]

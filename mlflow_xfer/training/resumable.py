@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from safetensors.torch import load_file, save_file
 from transformers import Trainer
 
 from mlflow_xfer.durable.manifest import is_whole, sealed_folder
+from mlflow_xfer.models.heads import MultiTaskModel
 from mlflow_xfer.training.settings import Placement
 from mlflow_xfer.training.state import prune, step_folder, steps
 from mlflow_xfer.training.tally import Tally, best_in
@@ -42,6 +43,11 @@ class Resumable(Trainer):
     def best_folder(self) -> Path:
         return self.folder.with_name("best")
 
+    @property
+    def multitask(self) -> MultiTaskModel:
+        """The model, by the type that it has here."""
+        return cast("MultiTaskModel", self.model)
+
     # -- weights --------------------------------------------------------------------------------------------
     def keep_best(self) -> None:
         """Write the weights as they are: the best so far."""
@@ -49,17 +55,17 @@ class Resumable(Trainer):
             self._write_weights(folder)
 
     def _write_weights(self, folder: Path) -> None:
-        save_file({n: t.contiguous().cpu() for n, t in self.model.tensors().items()}, folder / WEIGHTS)
+        save_file({n: t.contiguous().cpu() for n, t in self.multitask.tensors().items()}, folder / WEIGHTS)
 
     def load_best(self) -> None:
         """Put the best weights into the model, if they are not the last ones."""
         best = self.tally.best.step
         if best and best != self.state.global_step:
-            self.model.load_tensors(load_file(step_folder(self.best_folder, best) / WEIGHTS))
+            self.multitask.load_tensors(load_file(step_folder(self.best_folder, best) / WEIGHTS))
 
     def load_average(self) -> None:
-        own = self.model.tensors()
-        self.model.load_tensors({name: self.tally.mean[name].to(own[name].dtype) for name in own})
+        own = self.multitask.tensors()
+        self.multitask.load_tensors({name: self.tally.mean[name].to(own[name].dtype) for name in own})
 
     # -- resume states --------------------------------------------------------------------------------------
     def save_is_due(self, step: int) -> bool:
@@ -92,5 +98,5 @@ class Resumable(Trainer):
         folder = Path(resume_from_checkpoint)
         if not is_whole(folder):
             raise ValueError(f"{folder} is not whole")
-        self.model.load_tensors(load_file(folder / WEIGHTS))
+        self.multitask.load_tensors(load_file(folder / WEIGHTS))
         self.tally.read(folder, self.args.device)

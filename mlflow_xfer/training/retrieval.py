@@ -120,8 +120,8 @@ def _read(target: str | None, context: str | None) -> str | None:
 
 
 def _looked_up(texts: Sequence[str | None], place: Mapping[str, int], array: np.ndarray) -> Side:
-    rows = [n for n, text in enumerate(texts) if text is not None]
-    return Side(np.array(rows, np.int64), array[[place[texts[n]] for n in rows]])
+    found = [(row, place[text]) for row, text in enumerate(texts) if text is not None]
+    return Side(np.array([row for row, _ in found], np.int64), array[[at for _, at in found]])
 
 
 # -- search ------------------------------------------------------------------------------------------------
@@ -144,6 +144,7 @@ def nearest(
                 min(k, len(right) - first), dim=-1
             )
             best = _merged(best, (top.values, top.indices + first), k)
+        assert best is not None, "an index has rows"
         cosines.append(best[0].cpu())
         rows.append(best[1].cpu())
     if not rows:

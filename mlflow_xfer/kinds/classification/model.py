@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
 from mlflow_xfer.data.encoded import Encoded
 from mlflow_xfer.models.embed import pooled
@@ -46,7 +46,7 @@ class Classification(Labelled):
 
     def answers(
         self,
-        head: nn.Module,
+        head: Any,
         task: Task,
         encoded: Mapping[str, Encoded],
         splits: Mapping[str, Any],
@@ -75,7 +75,7 @@ class Classification(Labelled):
         return is_chance(predictions, references)
 
     def probabilities(
-        self, head: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int
+        self, head: Any, task: Task, encoded: Encoded, how: Reading, token_budget: int
     ) -> np.ndarray:
         _, allowed = allowed_labels(head, task)
         found = np.zeros((len(encoded), int(allowed.sum())))
@@ -84,7 +84,7 @@ class Classification(Labelled):
             found[rows] = logits.softmax(-1).cpu().numpy()
         return found
 
-    def signal(self, head: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int) -> float:
+    def signal(self, head: Any, task: Task, encoded: Encoded, how: Reading, token_budget: int) -> float:
         return information(self.probabilities(head, task, encoded, how, token_budget))
 
     def units(

@@ -85,7 +85,7 @@ class MultipleChoice(Standard):
 
     def answers(
         self,
-        head: nn.Module,
+        head: Any,
         task: Task,
         encoded: Mapping[str, Encoded],
         splits: Mapping[str, Any],
@@ -113,7 +113,7 @@ class MultipleChoice(Standard):
         return is_chance(predictions, references)
 
     def probabilities(
-        self, head: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int
+        self, head: Any, task: Task, encoded: Encoded, how: Reading, token_budget: int
     ) -> np.ndarray:
         """Of an example's choices; one that it does not have is never the answer."""
         found = np.zeros((len(encoded), int(np.asarray(encoded.columns["choices"]).max())))
@@ -123,7 +123,7 @@ class MultipleChoice(Standard):
             found[rows, : sure.shape[1]] = sure[:, : found.shape[1]]
         return found
 
-    def signal(self, head: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int) -> float:
+    def signal(self, head: Any, task: Task, encoded: Encoded, how: Reading, token_budget: int) -> float:
         return information(self.probabilities(head, task, encoded, how, token_budget))
 
     def are_texts(self, encoded: Encoded, rows: np.ndarray, n: int) -> np.ndarray:

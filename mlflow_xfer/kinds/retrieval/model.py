@@ -63,7 +63,7 @@ class Retrieval(Model):
 
     def answers(
         self,
-        head: nn.Module,
+        head: Any,
         task: Task,
         encoded: Mapping[str, Encoded],
         splits: Mapping[str, Any],

@@ -52,7 +52,7 @@ class SpanQA(Standard):
 
     def answers(
         self,
-        head: nn.Module,
+        head: Any,
         task: Task,
         encoded: Mapping[str, Encoded],
         splits: Mapping[str, Any],
@@ -71,7 +71,7 @@ class SpanQA(Standard):
     def dev_score(self, task: Task, predictions: Sequence, references: Sequence) -> float:
         return token_f1(predictions, references)
 
-    def signal(self, head: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int) -> float:
+    def signal(self, head: Any, task: Task, encoded: Encoded, how: Reading, token_budget: int) -> float:
         """How sure begin and end are, in percent: there are no answers in common to all rows."""
         return 100.0 * float(np.mean(_sureness(head, task, encoded, how, token_budget)))
 
@@ -82,7 +82,7 @@ class SpanQA(Standard):
         without an answer give none."""
         inside = (per_token(encoded, "token_begin", rows.tolist(), states.shape[1], -1) >= 0).numpy()
         first, last = (np.asarray(encoded.columns[name])[rows] for name in ("start", "end"))
-        states, vectors, labels = states.cpu().numpy(), [], []
+        found, vectors, labels = states.cpu().numpy(), [], []
         for i, (a, b) in enumerate(zip(first, last, strict=True)):
             context = np.flatnonzero(inside[i])
             answer = context[(context >= a) & (context <= b)]
@@ -92,7 +92,7 @@ class SpanQA(Standard):
             spread = others[
                 np.unique(np.linspace(0, len(others) - 1, min(len(answer), len(others))).round().astype(int))
             ]
-            vectors += [states[i, answer], states[i, spread]]
+            vectors += [found[i, answer], found[i, spread]]
             labels += [np.ones(len(answer), np.int64), np.zeros(len(spread), np.int64)]
         if not vectors:
             return np.zeros((0, states.shape[-1]), np.float32), np.zeros(0, np.int64)
@@ -100,7 +100,7 @@ class SpanQA(Standard):
 
 
 def _answers(
-    head: nn.Module,
+    head: Any,
     task: Task,
     encoded: Encoded,
     how: Reading,
@@ -160,7 +160,7 @@ def best_spans(starts: Tensor, ends: Tensor, inside: Tensor) -> tuple[Tensor, Te
     return first, first + at // width, score
 
 
-def _sureness(head: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int) -> np.ndarray:
+def _sureness(head: Any, task: Task, encoded: Encoded, how: Reading, token_budget: int) -> np.ndarray:
     """1 - entropy of begin and end in percent of the most possible, in the window that
     holds an example's best span."""
     n = encoded.counts["examples"]

@@ -7,7 +7,7 @@ from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
 from mlflow_xfer.data.encoded import IGNORED, Encoded
 from mlflow_xfer.models.heads import label_loss_sum
@@ -38,7 +38,7 @@ class Tagging(Labelled):
 
     def answers(
         self,
-        head: nn.Module,
+        head: Any,
         task: Task,
         encoded: Mapping[str, Encoded],
         splits: Mapping[str, Any],
@@ -61,7 +61,7 @@ class Tagging(Labelled):
         return is_chance(list(chain.from_iterable(predictions)), list(chain.from_iterable(references)))
 
     def probabilities(
-        self, head: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int
+        self, head: Any, task: Task, encoded: Encoded, how: Reading, token_budget: int
     ) -> np.ndarray:
         """Of words, each read in exactly one window; padding and special tokens are no words."""
         _, allowed = allowed_labels(head, task)
@@ -76,7 +76,7 @@ class Tagging(Labelled):
                 found[kept[starts[row] + words]] = sure[i, words]
         return found.astype(np.float64)
 
-    def signal(self, head: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int) -> float:
+    def signal(self, head: Any, task: Task, encoded: Encoded, how: Reading, token_budget: int) -> float:
         return information(self.probabilities(head, task, encoded, how, token_budget))
 
     def units(
@@ -89,7 +89,7 @@ class Tagging(Labelled):
         return states.cpu()[at].numpy(), labels[at].numpy()
 
 
-def _tags(head: nn.Module, task: Task, encoded: Encoded, how: Reading, token_budget: int) -> list[list[str]]:
+def _tags(head: Any, task: Task, encoded: Encoded, how: Reading, token_budget: int) -> list[list[str]]:
     """One tag for every word: each word is read in exactly one window."""
     names, allowed = allowed_labels(head, task)
     best = np.zeros(len(encoded.tokens), np.int64)
