@@ -46,7 +46,7 @@ def effects(out: Path) -> None:
         (r["arm"], r["intermediate"], r["target"], r["seed"]): float(r["xx"])
         for r in rows("mini_effects.csv")
     }
-    expected = {task.name: task.expected for task in mini.TASKS}
+    expected = mini.EXPECTED
     gains: dict[tuple[str, str], list[float]] = {}
     for (arm, name, target, seed), score in table.items():
         if arm == "pretrained" and name != "none":

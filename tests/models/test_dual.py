@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 
@@ -37,7 +35,7 @@ def test_a_copy_of_what_is_right_is_no_negative(equal):
 
 @pytest.mark.parametrize(("pooling", "resolved"), [("auto", None), ("mean", "mean")])
 def test_vectors_are_unit_and_the_checkpoint_keeps_scale_and_pooling(any_model, tmp_path, pooling, resolved):
-    task = replace(SEARCH, pooling=pooling)
+    task = SEARCH.with_options(pooling=pooling)
     model, tokenizer = build(any_model, [task], False, 0).eval(), load_tokenizer(any_model)
     head = model.head("search")
     assert head.pooling == (resolved or ("last" if model.decoder else "cls"))
