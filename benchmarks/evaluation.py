@@ -53,7 +53,7 @@ from mlflow_xfer.models.heads import build
 from mlflow_xfer.models.load import SIZES, build_scratch, load_tokenizer, quiet
 from mlflow_xfer.models.tokenizer import train_tokenizer
 from mlflow_xfer.tasks.catalogue import TASKS
-from mlflow_xfer.tasks.task import Task, TaskKind
+from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.training.predict import predict_with
 
 WIDTHS = (128, 768, 1024)  # of the embedded base, XLM-R base and XLM-R large
@@ -235,7 +235,7 @@ def measure(checkpoint: Path, task: Task, data: str, limit: int, repeats: int) -
     n, spent = sum(map(len, splits.values())), {"loop": [], "ours": [], "again": []}
     length = SCRIPTS[task.name].length
     one = {language: split.select(range(2)) for language, split in splits.items()}
-    if task.kind == TaskKind.CLASSIFICATION:
+    if task.kind == "classification":
         centre(model, tokenizer, next(iter(splits.values())), length)
     loop(model, tokenizer, task, one), predict_with(model, tokenizer, task, one, length)  # warm
     for _ in range(repeats):
@@ -250,7 +250,7 @@ def measure(checkpoint: Path, task: Task, data: str, limit: int, repeats: int) -
         (a, b)
         for language in splits
         for a, b in zip(theirs[language], ours[language], strict=True)
-        if task.kind != TaskKind.TAGGING or len(a) == len(b)
+        if task.kind != "tagging" or len(a) == len(b)
     ]
     tokens = np.concatenate(
         [encode(split, task, tokenizer, length, cached=False).lengths for split in splits.values()]

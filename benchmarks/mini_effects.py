@@ -34,7 +34,6 @@ from mlflow_xfer.kinds import kind  # noqa: E402
 from mlflow_xfer.models import load  # noqa: E402
 from mlflow_xfer.models.tokenizer import train_tokenizer  # noqa: E402
 from mlflow_xfer.tasks import mini  # noqa: E402
-from mlflow_xfer.tasks.task import TaskKind  # noqa: E402
 from mlflow_xfer.training.predict import predict  # noqa: E402
 from mlflow_xfer.training.settings import LanguageModelPart, Part, Settings  # noqa: E402
 from mlflow_xfer.training.trainer import train  # noqa: E402
@@ -110,7 +109,7 @@ class Lab:
     def score(self, model: Path, task, languages) -> dict[str, float]:
         splits = {code: self.rows(task, "test", code) for code in task.languages if code in languages}
         found = predict(model, task, splits, max_seq_length=64)
-        if task.kind == TaskKind.RETRIEVAL:
+        if task.kind == "retrieval":
             return {
                 code: 100.0 * sum(p == i for i, p in enumerate(rows)) / len(rows)
                 for code, rows in found.items()

@@ -48,7 +48,7 @@ from mlflow_xfer.data.encode import encode
 from mlflow_xfer.models.heads import build
 from mlflow_xfer.models.load import SIZES, load_lm, load_tokenizer, quiet, random_lm, save
 from mlflow_xfer.models.tokenizer import train_tokenizer
-from mlflow_xfer.tasks.task import Mixture, Task, TaskKind
+from mlflow_xfer.tasks.task import Mixture, Task
 from mlflow_xfer.training.batches import reading, task_batch
 from mlflow_xfer.training.devices import autocast, pick
 from mlflow_xfer.training.lm import TEXT, lm_losses
@@ -120,7 +120,7 @@ def read_pairs(file: Path | None, texts: Sequence[str]) -> tuple[Task, list[dict
     labels = tuple(sorted({row["label"] for row in rows}))
     task = Task(
         name="pairs",
-        kind=TaskKind.CLASSIFICATION,
+        kind="classification",
         metric="accuracy",
         languages=("en",),
         sources={},

@@ -17,9 +17,9 @@ from mlflow_xfer.data.readers import of_the_hub, reader
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
-from mlflow_xfer.tasks.task import Files, Generated, Hub, Task, TaskKind, part_of
+from mlflow_xfer.tasks.task import Files, Generated, Hub, Task, part_of
 
-TEXT = Task("text", TaskKind.MASKED_LM, "", (), {"folder": (Files({}, format="text"),)})
+TEXT = Task("text", "language_model", "", (), {"folder": (Files({}, format="text"),)})
 
 
 def text_task(rows: Rows) -> Task:

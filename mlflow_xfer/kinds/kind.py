@@ -127,6 +127,10 @@ class Data:
         """What a checkpoint is judged on while it trains."""
         return split
 
+    def needs_head(self, task: Any) -> bool:
+        """Whether answers come from a head that was trained."""
+        return True
+
     def tunes_on_dev(self, task: Any) -> bool:
         """Whether a threshold is tuned on validation rows, which are scored where there is no test set."""
         return False
@@ -185,10 +189,6 @@ class Model:
     def head_config(self, task: Any, config: Any) -> Any:
         """A copy of the backbone's configuration with what the head adds to it."""
         return type(config).from_dict(config.to_dict())
-
-    def is_stored(self, task: Any) -> bool:
-        """Whether a checkpoint must hold a head for ``task``."""
-        return True
 
     def loaded(self, config: Mapping[str, Any]) -> bool:
         """Whether the configuration at the root of a checkpoint is that of a head of this kind."""

@@ -25,7 +25,7 @@ from mlflow_xfer.models.heads import (
     load_head_tensors,
 )
 from mlflow_xfer.models.load import load_backbone, quiet
-from mlflow_xfer.tasks.task import Task, TaskKind
+from mlflow_xfer.tasks.task import Task
 
 HEADS = "heads"
 
@@ -84,7 +84,7 @@ def load_task_model(directory: Path | str, task: Task, head: str | None = None) 
         XferError: if the checkpoint has no head for the task, or one for other labels.
     """
     directory, made = Path(directory), kind.model(task.kind)
-    if not made.is_stored(task):
+    if not kind.data(task.kind).needs_head(task):
         return build(directory, [task], lm=False, seed=0).head(task.name)
     backbone = load_backbone(directory)
     folder = _head_folder(directory, head or task.name)
@@ -134,7 +134,7 @@ def heads_of(directory: Path | str) -> dict[str, Task]:
 
 def _declared(name: str, kind_name: str, config: Mapping[str, Any]) -> Task:
     labels = kind.model(kind_name).labels(config)
-    return Task(name, TaskKind(kind_name), metric="", languages=(), sources={}, labels=labels)
+    return Task(name, kind_name, metric="", languages=(), sources={}, labels=labels)
 
 
 def _head_folder(directory: Path, name: str) -> Path | None:

@@ -18,7 +18,7 @@ from mlflow_xfer.phases.settings import CONTINUED, FROM_NOTHING, recipes_of, tra
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks import mini as mini_suite
 from mlflow_xfer.tasks.catalogue import SUITES, TASKS
-from mlflow_xfer.tasks.task import POOL, Suite, Task, TaskKind
+from mlflow_xfer.tasks.task import POOL, Suite, Task
 from mlflow_xfer.training.settings import BY_LANGUAGES
 
 T = TypeVar("T")
@@ -118,11 +118,7 @@ class Composer:
                 self.available(task, "test")
                 or (kind.data(task.kind).tunes_on_dev(task) and self.available(task, SELECTION_SPLIT))
             )
-            if scored and (
-                not task.trained
-                or self.params.train_on
-                or self.available(self.default_training_task(task) or task, "train")
-            ):
+            if scored and (not task.trained or self.params.train_on or self.available(task, "train")):
                 found.append(name)
             else:
                 self.missing[name] = suite.languages.get(name, task.languages)
@@ -345,11 +341,7 @@ class Composer:
         params = self.params
         if not task.trained:
             return ()
-        trained = (
-            self.task(params.train_on, "intermediate")
-            if params.train_on
-            else self.default_training_task(task)
-        )
+        trained = self.task(params.train_on, "intermediate") if params.train_on else task
         if trained is None:
             return ()
         if trained.kind != task.kind or not set(task.labels) <= set(trained.labels):
@@ -447,10 +439,6 @@ class Composer:
             **{name: getattr(self.params, name) for name in options if hasattr(self.params, name)}
         )
 
-    def default_training_task(self, task: Task) -> Task | None:
-        name = getattr(task, "train_task", "")
-        return self.task(name, "intermediate") if name else task
-
     def shots(self, task: Task, seed: int) -> list[Rows]:
         """Labelled rows of the evaluated languages: their training split, else their validation split."""
         codes = [
@@ -492,8 +480,7 @@ class Composer:
             }
         settings |= self.control(start, seed)
         rows = self.test_rows(task, seed)
-        if task.kind is TaskKind.MULTIPLE_CHOICE:
-            task = self.adapted(task)
+        task = self.adapted(task)
         more = self.further_rows(task, rows, seed)
         if any(one.split == "test" for one in more):  # else all test rows are scored
             settings |= {"scored": tuple(one.language for one in rows)}

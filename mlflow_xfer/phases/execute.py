@@ -20,6 +20,7 @@ from mlflow_xfer.data.reading import check
 from mlflow_xfer.data.stream import text_task
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.home import home
+from mlflow_xfer.kinds import kind
 from mlflow_xfer.models import load
 from mlflow_xfer.phases import overlaps, record
 from mlflow_xfer.phases.code import code_hash
@@ -243,7 +244,7 @@ def validate(phases: Iterable[Phase]) -> None:
     for base in {
         phase.root()
         for phase in phases
-        if any(task.options.get("choice_scoring") == "likelihood" for task in phase.tasks)
+        if any(not kind.data(task.kind).needs_head(task) for task in phase.tasks)
     }:
         if isinstance(base, Base):
             _check_decoder(base, problems)

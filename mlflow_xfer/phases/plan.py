@@ -13,10 +13,11 @@ from functools import cached_property
 from typing import Any
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.kinds import kind
 from mlflow_xfer.phases.compose import Composer, check_languages
 from mlflow_xfer.phases.phase import Base, Made, Phase, Start, digest
 from mlflow_xfer.registry import unknown
-from mlflow_xfer.tasks.task import Task, TaskKind
+from mlflow_xfer.tasks.task import Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +177,7 @@ def _evaluate(composer: Composer) -> Plan:
     if params.target == "auto" and (not isinstance(start, Made) or start.phase != "target"):
         tasks = [task for task in tasks if not task.trained]
     for task in tasks:
-        if task.kind is TaskKind.MULTIPLE_CHOICE and params.choice_scoring == "likelihood":
+        if not kind.data(task.kind).needs_head(composer.adapted(task)):
             continue  # scored by the language model, trained on the task or not
         if task.trained and isinstance(start, Phase):
             composer.problems.add(

@@ -18,7 +18,7 @@ from mlflow_xfer.models.checkpoint import heads_of
 from mlflow_xfer.phases.phase import Base
 from mlflow_xfer.phases.predictor import CheckpointPredictor
 from mlflow_xfer.phases.references import References
-from mlflow_xfer.tasks.task import Task, TaskKind
+from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.tracking import checkpoints
 from mlflow_xfer.tracking.references import RUN_ID, run_of
 
@@ -138,9 +138,7 @@ def _head(found: Checkpoint, task: str | None) -> tuple[str | None, Task]:
                 f"{found.directory} has no head for task {task!r}, nor any other.",
                 "Leave task out to see which texts are nearest to each other.",
             )
-        return None, Task(
-            name="", kind=TaskKind.RETRIEVAL, metric="", languages=(), sources={}, trained=False
-        )
+        return None, Task(name="", kind="retrieval", metric="", languages=(), sources={}, trained=False)
     if len(heads) > 1 and task is None or task is not None and task not in (*heads, found.task):
         raise XferError(
             f"{found.directory} has heads for {', '.join(heads)}{f', none for {task!r}' if task else ''}.",

@@ -64,7 +64,7 @@ def task_of(name: str, config: Mapping, frame: Any) -> Any:
     from mlflow_xfer.kinds import kind
     from mlflow_xfer.registry import unknown
     from mlflow_xfer.tasks.catalogue import TASKS
-    from mlflow_xfer.tasks.task import Task, TaskKind
+    from mlflow_xfer.tasks.task import Task
     from mlflow_xfer.tasks.task_file import load_task_file
 
     own = {task.name: task for task in load_task_file(config["task_file"])} if config.get("task_file") else {}
@@ -75,7 +75,7 @@ def task_of(name: str, config: Mapping, frame: Any) -> Any:
     if not metric:
         return declared
     likely = (declared.kind,) if declared else _kinds_like(frame)
-    found = TaskKind(kind.of_metric(metric, *likely))
+    found = kind.of_metric(metric, *likely)
     return replace(declared, metric=metric, kind=found) if declared else Task(name, found, metric, (), {})
 
 

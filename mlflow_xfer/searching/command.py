@@ -220,7 +220,7 @@ def _leak(composer: Composer, name: str, target: str, params: Any) -> str:
     mine, theirs = (composer.extra.get(one) or _declared(one) for one in (name, target))
     if mine is None or theirs is None or name == target or params.exclude_overlap:
         return ""
-    if name in (params.train_on, getattr(theirs, "train_task", "")):
+    if name == params.train_on:
         return f"Task {name!r} is in the pool and is what target {target!r} is trained on."
     return f"Task {name!r} leaks into target {target!r}. {known}" if (known := declared(mine, theirs)) else ""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlflow_xfer.tasks.nli import LABELS as NLI_LABELS
-from mlflow_xfer.tasks.task import Files, Hub, Part, Recipe, Task, TaskKind
+from mlflow_xfer.tasks.task import Files, Hub, Part, Recipe, Task
 
 RECIPE = Recipe(learning_rate=1e-5, num_train_epochs=3.0, train_batch_size=32, max_seq_length=256)
 LONG = Recipe(learning_rate=1e-5, num_train_epochs=3.0, train_batch_size=32, max_seq_length=512)
@@ -13,7 +13,7 @@ CHEMICALS = ("O", "B-Chemical", "B-Disease", "I-Disease", "I-Chemical")
 DISEASES = ("O", "B-Disease", "I-Disease")
 
 
-def _biomedical(name: str, kind: TaskKind, description: str, **more) -> Task:
+def _biomedical(name: str, kind: str, description: str, **more) -> Task:
     more = {"metric": "accuracy", "languages": ("en",), "uses": ("intermediate",), "recipe": RECIPE} | more
     return Task(name=name, kind=kind, domain="biomedical", description=description, **more)
 
@@ -21,7 +21,7 @@ def _biomedical(name: str, kind: TaskKind, description: str, **more) -> Task:
 TASKS = (
     _biomedical(
         "pubmedqa",
-        TaskKind.CLASSIFICATION,
+        "classification",
         (
             "does the abstract answer its title's question with yes, no or maybe? 1,000 expert rows; the "
             "official test half needs its list of ids (folder, task file)"
@@ -69,7 +69,7 @@ TASKS = (
     ),
     _biomedical(
         "pubmedqa-artificial",
-        TaskKind.CLASSIFICATION,
+        "classification",
         "PubMedQA with automatic labels; 1 % of the rows serve as validation",
         labels=("yes", "no"),
         recipe=LONG,
@@ -94,7 +94,7 @@ TASKS = (
     ),
     _biomedical(
         "medmcqa",
-        TaskKind.MULTIPLE_CHOICE,
+        "multiple_choice",
         "entrance exams of Indian medical schools",
         sources={
             "hub": (
@@ -113,7 +113,7 @@ TASKS = (
     ),
     _biomedical(
         "medqa",
-        TaskKind.MULTIPLE_CHOICE,
+        "multiple_choice",
         "US medical licensing exams, four options",
         sources={
             "hub": (
@@ -131,7 +131,7 @@ TASKS = (
     ),
     _biomedical(
         "mednli",
-        TaskKind.CLASSIFICATION,
+        "classification",
         "inference on clinical notes (credentialed: PhysioNet); local files",
         labels=NLI_LABELS,
         sources={
@@ -158,7 +158,7 @@ TASKS = (
     ),
     _biomedical(
         "bc5cdr",
-        TaskKind.TAGGING,
+        "tagging",
         "chemicals and diseases in PubMed abstracts",
         metric="entity_f1",
         labels=CHEMICALS,
@@ -180,7 +180,7 @@ TASKS = (
     ),
     _biomedical(
         "ncbi-disease",
-        TaskKind.TAGGING,
+        "tagging",
         "diseases in PubMed abstracts",
         metric="entity_f1",
         labels=DISEASES,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from mlflow_xfer import languages
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.kinds.kind import KINDS
 from mlflow_xfer.registry import unknown
-from mlflow_xfer.tasks.task import POOL, SPLITS, TaskKind
+from mlflow_xfer.tasks.task import POOL, SPLITS
 from mlflow_xfer.tasks.yaml_source import Located
 
 
@@ -151,13 +153,19 @@ class RecipeEntry(Strict):
     weight_decay: float = Field(0.01, ge=0)
 
 
+def _kind(name: str) -> str:
+    if name not in KINDS:
+        raise PydanticCustomError("enum", "unknown kind")
+    return name
+
+
 class Entry(Strict):
     """One task of a task file."""
 
     extends: str | None = Field(
         None, description="a task of the catalogue whose entry is taken over where this one says nothing"
     )
-    kind: TaskKind | None = Field(
+    kind: Annotated[str, AfterValidator(_kind)] | None = Field(
         None,
         description=(
             "`classification` (columns `text_a`, `text_b`, `label`), `tagging` (`words`, `tags`), "
@@ -276,8 +284,8 @@ def _in_words(fault: dict, content: Located, place: tuple) -> XferError:
         wrong = unknown("field", str(inner[-1]), shape.model_fields)
         return XferError(f"{where}: {wrong.what}", wrong.hint)
     if fault["type"] == "enum":
-        wrong = unknown("kind", str(fault["input"]), list(map(str, TaskKind)))
-        return XferError(f"{where}: {wrong.what}", wrong.hint or f"Accepted: {', '.join(TaskKind)}")
+        wrong = unknown("kind", str(fault["input"]), KINDS.names())
+        return XferError(f"{where}: {wrong.what}", wrong.hint or f"Accepted: {', '.join(KINDS.names())}")
     return XferError(
         f"{where}: task {place[-1]!r}, {name}: {fault['msg'].removeprefix('Value error, ')}.".replace(
             "..", "."

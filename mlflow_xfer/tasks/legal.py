@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from mlflow_xfer.tasks.task import Hub, Recipe, Task, TaskKind
+from mlflow_xfer.tasks.task import Hub, Recipe, Task
 
 RECIPE = Recipe(learning_rate=1e-5, num_train_epochs=3.0, train_batch_size=32, max_seq_length=256)
 PROVISIONS = tuple(str(number) for number in range(100))
 CONTRACT_LABELS = ("contradiction", "entailment", "neutral")
 
 
-def _legal(name: str, kind: TaskKind, hub: Hub, description: str, **more) -> Task:
+def _legal(name: str, kind: str, hub: Hub, description: str, **more) -> Task:
     more = {"metric": "accuracy", "languages": ("en",), "uses": ("intermediate",), "recipe": RECIPE} | more
     return Task(
         name=name, kind=kind, sources={"hub": (hub,)}, domain="legal", description=description, **more
@@ -19,7 +19,7 @@ def _legal(name: str, kind: TaskKind, hub: Hub, description: str, **more) -> Tas
 TASKS = (
     _legal(
         "casehold",
-        TaskKind.MULTIPLE_CHOICE,
+        "multiple_choice",
         Hub(
             "coastalcph/lex_glue",
             config="case_hold",
@@ -34,7 +34,7 @@ TASKS = (
     ),
     _legal(
         "contractnli",
-        TaskKind.CLASSIFICATION,
+        "classification",
         Hub(
             "kiddothe2b/contract-nli",
             config="contractnli_a",
@@ -51,7 +51,7 @@ TASKS = (
     ),
     _legal(
         "ledgar",
-        TaskKind.CLASSIFICATION,
+        "classification",
         Hub(
             "coastalcph/lex_glue",
             config="ledgar",
@@ -67,7 +67,7 @@ TASKS = (
     ),
     _legal(
         "unfair-tos",
-        TaskKind.CLASSIFICATION,
+        "classification",
         Hub(
             "coastalcph/lex_glue",
             config="unfair_tos",

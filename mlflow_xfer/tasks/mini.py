@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlflow_xfer.tasks.task import Generated, Recipe, Suite, Task, TaskKind
+from mlflow_xfer.tasks.task import Generated, Recipe, Suite, Task
 
 LANGUAGES = ("en", "de", "es", "tr", "sw", "id", "vi", "af", "ht", "eu")
 LOW_RESOURCE = ("af", "ht", "eu")  # a tiny share of the pre-training text, no dictionary
@@ -55,8 +55,8 @@ it).
 """
 
 
-def _intermediate(name: str, kind: TaskKind, skills: tuple[str, ...], description: str, **more) -> Task:
-    metric = {TaskKind.TAGGING: "tag_f1", TaskKind.SPAN_QA: "squad"}.get(kind, "accuracy")
+def _intermediate(name: str, kind: str, skills: tuple[str, ...], description: str, **more) -> Task:
+    metric = {"tagging": "tag_f1", "span_qa": "squad"}.get(kind, "accuracy")
     more = {"recipe": INTERMEDIATE, **more}
     return Task(
         name=name,
@@ -73,8 +73,8 @@ def _intermediate(name: str, kind: TaskKind, skills: tuple[str, ...], descriptio
     )
 
 
-def _target(name: str, kind: TaskKind, skills: tuple[str, ...], description: str, **more) -> Task:
-    metric = {TaskKind.TAGGING: "tag_f1", TaskKind.SPAN_QA: "squad"}.get(kind, "accuracy")
+def _target(name: str, kind: str, skills: tuple[str, ...], description: str, **more) -> Task:
+    metric = {"tagging": "tag_f1", "span_qa": "squad"}.get(kind, "accuracy")
     more = {"recipe": TARGET, "size": 32, **more}
     return Task(
         name=name,
@@ -92,7 +92,7 @@ def _target(name: str, kind: TaskKind, skills: tuple[str, ...], description: str
 def _retrieval(name: str, description: str, centred: bool) -> Task:
     return Task(
         name=name,
-        kind=TaskKind.RETRIEVAL,
+        kind="retrieval",
         metric="retrieval_accuracy",
         languages=LANGUAGES[1:],
         sources={"mini": (Generated("retrieval", splits=("validation", "test")),)},
@@ -104,7 +104,7 @@ def _retrieval(name: str, description: str, centred: bool) -> Task:
     )
 
 
-_single = TaskKind.CLASSIFICATION
+_single = "classification"
 _YES_NO, _GOOD_BAD = {"labels": ("no", "yes")}, {"labels": ("bad", "good")}
 
 _INTERMEDIATES = (
@@ -177,74 +177,70 @@ _INTERMEDIATES = (
     ),
     _intermediate(
         "roles",
-        TaskKind.TAGGING,
+        "tagging",
         ("role",),
         "who did what to what, where, when",
         labels=("AGENT", "DEED", "O", "PLACE", "THING", "TIME"),
     ),
     _intermediate(
         "roles_null",
-        TaskKind.TAGGING,
+        "tagging",
         (),
         "matched null of roles: tags permuted over words",
         labels=("K0", "K1", "K2", "K3", "K4", "O"),
     ),
     _intermediate(
         "types",
-        TaskKind.TAGGING,
+        "tagging",
         ("type",),
         "natural class of each person, animal and thing",
         labels=TYPES,
     ),
     _intermediate(
         "position",
-        TaskKind.TAGGING,
+        "tagging",
         ("position",),
         "the number of each word: conflicts with tags that follow the word",
         labels=tuple(f"W{n}" for n in range(8)),
     ),
     _intermediate(
         "same_kind",
-        TaskKind.MULTIPLE_CHOICE,
+        "multiple_choice",
         ("type",),
         "which thing is of the same natural class as the one named?",
     ),
-    _intermediate("questions", TaskKind.SPAN_QA, ("role",), "who, what or where?"),
+    _intermediate("questions", "span_qa", ("role",), "who, what or where?"),
 )
 
 _TARGETS = (
     _target("holds", _single, ("attribute_a",), "has the unseen thing attribute A?", **_YES_NO),
-    _target(
-        "choice", TaskKind.MULTIPLE_CHOICE, ("attribute_a",), "which of two unseen things has attribute A?"
-    ),
+    _target("choice", "multiple_choice", ("attribute_a",), "which of two unseen things has attribute A?"),
     _target(
         "choice_both",
-        TaskKind.MULTIPLE_CHOICE,
+        "multiple_choice",
         ("attribute_a", "attribute_b"),
         "which of three has both attributes? Synergy: one alone leaves two",
     ),
     _target(
         "bio_choice",
-        TaskKind.MULTIPLE_CHOICE,
+        "multiple_choice",
         ("bio_attribute",),
         "which of two unseen biomedical things has the attribute?",
         domain="biomedical",
     ),
     _target(
         "legal_choice",
-        TaskKind.MULTIPLE_CHOICE,
+        "multiple_choice",
         ("legal_attribute",),
         "which of two unseen legal things has the attribute?",
         domain="legal",
     ),
     _target("mood", _single, ("polarity",), "is the unseen deed good or bad?", labels=("bad", "good")),
-    _target("effect", TaskKind.MULTIPLE_CHOICE, ("cause",), "which state follows from the unseen deed?"),
-    _target(
-        "qa", TaskKind.SPAN_QA, ("role",), "who, what or where, about unseen things", recipe=ANSWERS, size=128
-    ),
+    _target("effect", "multiple_choice", ("cause",), "which state follows from the unseen deed?"),
+    _target("qa", "span_qa", ("role",), "who, what or where, about unseen things", recipe=ANSWERS, size=128),
     _target(
         "pos",
-        TaskKind.TAGGING,
+        "tagging",
         ("word_class",),
         "parts of speech (UPOS)",
         labels=UPOS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlflow_xfer.tasks.task import Files, Hub, Recipe, Task, TaskKind, codes
+from mlflow_xfer.tasks.task import Files, Hub, Recipe, Task, codes
 
 TRAINED = {"train": "train", "validation": "validation"}
 RECIPE = Recipe(learning_rate=1e-5, num_train_epochs=3.0, train_batch_size=32, max_seq_length=256)
@@ -39,7 +39,7 @@ def _choice(name: str, hub: Hub, description: str, **more) -> Task:
     } | more
     return Task(
         name=name,
-        kind=TaskKind.MULTIPLE_CHOICE,
+        kind="multiple_choice",
         metric="accuracy",
         sources={"hub": (hub,)} | more.pop("sources", {}),
         description=description,
@@ -168,7 +168,6 @@ TASKS = (
         languages=XCOPA_LANGUAGES,
         uses=("target",),
         recipe=COPA_RECIPE,
-        after=("socialiqa",),
         overlaps=("xcopa",),
         licence="CC BY 4.0",
         citation="Ponti et al. 2020",

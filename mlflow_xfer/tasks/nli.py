@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlflow_xfer.tasks.task import Files, Hub, Part, Recipe, Task, TaskKind, codes
+from mlflow_xfer.tasks.task import Files, Hub, Part, Recipe, Task, codes
 
 LABELS = ("entailment", "neutral", "contradiction")
 TWO = ("entailment", "not_entailment")
@@ -61,7 +61,7 @@ def _nli(name: str, hub: Hub, description: str, labels: tuple[str, ...] = LABELS
     } | more
     return Task(
         name=name,
-        kind=TaskKind.CLASSIFICATION,
+        kind="classification",
         metric="accuracy",
         labels=labels,
         sources={"hub": (hub,)} | more.pop("sources", {}),

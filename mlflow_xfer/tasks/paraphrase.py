@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlflow_xfer.tasks.task import Files, Hub, Recipe, Task, TaskKind, codes
+from mlflow_xfer.tasks.task import Files, Hub, Recipe, Task, codes
 
 SENTENCES = {"text_a": "sentence1", "text_b": "sentence2"}
 TRAINED = {"train": "train", "validation": "validation"}
@@ -27,7 +27,7 @@ def _paraphrase(name: str, hub: Hub, description: str, labels: tuple[str, ...] =
     } | more
     return Task(
         name=name,
-        kind=TaskKind.CLASSIFICATION,
+        kind="classification",
         metric="accuracy",
         labels=labels,
         sources={"hub": (hub,)} | more.pop("sources", {}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlflow_xfer.tasks.task import Files, Hub, Part, Recipe, Task, TaskKind, codes
+from mlflow_xfer.tasks.task import Files, Hub, Part, Recipe, Task, codes
 
 TRAINED = {"train": "train", "validation": "validation"}
 # train_qa.sh of google-research/xtreme; 500 warm-up steps of about 8,200 there.
@@ -59,7 +59,7 @@ def _qa(name: str, description: str, hub: tuple[Hub, ...], folder: tuple[Files, 
     } | more
     return Task(
         name=name,
-        kind=TaskKind.SPAN_QA,
+        kind="span_qa",
         sources={"hub": hub} | ({"folder": folder} if folder else {}),
         description=description,
         **more,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlflow_xfer import languages
-from mlflow_xfer.tasks.task import Hub, Task, TaskKind
+from mlflow_xfer.tasks.task import Hub, Task
 
 EVERY = languages.known()
 FLORES = {code: language.flores_code for code, language in languages.table().items() if language.flores_code}
@@ -13,7 +13,7 @@ TRAIN = {"train": "train"}
 def _text(name: str, hub: Hub, description: str, spoken: tuple[str, ...] = EVERY, **more) -> Task:
     return Task(
         name=name,
-        kind=TaskKind.MASKED_LM,
+        kind="language_model",
         metric="",
         languages=spoken,
         train_languages=spoken,

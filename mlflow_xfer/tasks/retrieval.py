@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlflow_xfer.tasks.task import POOL, Files, Hub, Part, Recipe, Task, TaskKind, codes
+from mlflow_xfer.tasks.task import POOL, Files, Hub, Part, Recipe, Task, codes
 
 # ISO 639-3 codes as Tatoeba and the hub use them.
 TATOEBA_CODES = {
@@ -30,7 +30,7 @@ def _retrieval(name: str, metric: str, languages: tuple[str, ...], description: 
     more = {"uses": ("target",), "train_languages": ()} | more
     return Task(
         name=name,
-        kind=TaskKind.RETRIEVAL,
+        kind="retrieval",
         metric=metric,
         languages=languages,
         description=description,

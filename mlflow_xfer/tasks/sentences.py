@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlflow_xfer import languages
-from mlflow_xfer.tasks.task import Hub, Recipe, Task, TaskKind
+from mlflow_xfer.tasks.task import Hub, Recipe, Task
 
 RECIPE = Recipe(learning_rate=1e-5, num_train_epochs=3.0, train_batch_size=32, max_seq_length=256)
 TRAINED = {"train": "train", "validation": "validation"}
@@ -15,7 +15,7 @@ def _text(name: str, hub: Hub, labels: tuple[str, ...], description: str, **more
     more = {"uses": ("intermediate",), "recipe": RECIPE, "languages": ("en",)} | more
     return Task(
         name=name,
-        kind=TaskKind.CLASSIFICATION,
+        kind="classification",
         metric="accuracy",
         labels=labels,
         sources={"hub": (hub,)},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlflow_xfer.tasks.task import Files, Hub, Recipe, Task, TaskKind, codes
+from mlflow_xfer.tasks.task import Files, Hub, Recipe, Task, codes
 
 UPOS = codes("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X")
 ENTITIES = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
@@ -65,9 +65,7 @@ def _xtreme(name: str) -> Files:
 
 def _tags(name: str, metric: str, labels: tuple[str, ...], description: str, **more) -> Task:
     more = {"languages": ("en",), "uses": ("intermediate",), "recipe": RECIPE} | more
-    return Task(
-        name=name, kind=TaskKind.TAGGING, metric=metric, labels=labels, description=description, **more
-    )
+    return Task(name=name, kind="tagging", metric=metric, labels=labels, description=description, **more)
 
 
 TASKS = (

@@ -9,43 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import Any
 
 from mlflow_xfer.kinds.kind import KINDS
 from mlflow_xfer.registry import unknown
-
-
-class TaskKind(StrEnum):
-    """How examples of a task read. The columns of each kind, in every source:
-
-    ================  ==========================================================================
-    kind              columns (all text is ``str``; ``id`` is unique within a split)
-    ================  ==========================================================================
-    classification    ``id``, ``text_a``, ``text_b`` (None for single texts), ``label`` (a name)
-    tagging           ``id``, ``words`` (list), ``tags`` (list of names, as long as ``words``)
-    multiple_choice   ``id``, ``context``, ``question``, ``choices`` (list), ``label`` (int, 0-based)
-    span_qa           ``id``, ``original_id`` (may repeat), ``context``, ``question``,
-                      ``answers`` {``text``, ``answer_start``}
-    retrieval         ``id``, ``source`` (foreign side, query), ``target`` (English side, candidate),
-    ``context`` (what is
-                      read after the candidate, or None), ``gold`` (ids of the rows whose target is right).
-                      Bitext has both sides in a row, its own gold; in mining and in question answering a row
-                      is a query or a candidate and the other side is None
-    masked_lm         ``id``, ``text``
-    causal_lm         ``id``, ``text``
-    ================  ==========================================================================
-    """
-
-    CLASSIFICATION = "classification"
-    TAGGING = "tagging"
-    MULTIPLE_CHOICE = "multiple_choice"
-    SPAN_QA = "span_qa"
-    RETRIEVAL = "retrieval"
-    LANGUAGE_MODEL = "language_model"
-    MASKED_LM = LANGUAGE_MODEL
-    CAUSAL_LM = LANGUAGE_MODEL
-
 
 SPLITS = ("train", "validation", "test")
 POOL = "pool"  # a further split of retrieval tasks whose candidates are the same for all languages
@@ -177,11 +144,12 @@ class Task:
     ``sources`` is keyed by the value of the ``data`` parameter that selects it: ``hub``, ``folder`` (XTREME's
     ``download/`` layout), ``mini``, or ``file`` (a task file). The splits of one provider may lie in several
     sources: the first that has the split is taken. ``languages`` are those with a test set;
-    ``train_languages`` those with training data. ``metric`` names an entry of ``mlflow_xfer.scoring``.
+    ``train_languages`` those with training data. ``kind`` names a folder of ``mlflow_xfer.kinds``, which says what
+    columns the rows have; ``metric`` one of the kind's.
     """
 
     name: str
-    kind: TaskKind
+    kind: str
     metric: str
     languages: tuple[str, ...]
     sources: Mapping[str, tuple[Source, ...]]
@@ -202,7 +170,6 @@ class Task:
     size: int = 0  # training rows, where known
     # Ids and columns of the hub source were read on its pages, in a harness or in a catalogue.
     verified: bool = False
-    after: tuple[str, ...] = ()  # tasks that the benchmark's recipe trains first (XCOPA: SocialIQA)
     options: Mapping[str, Any] = field(default_factory=dict)  # of its kind alone, as ``Kind.options`` says
     version: int = 1  # raised when a change of the declaration changes what is read
 

@@ -15,12 +15,12 @@ from mlflow_xfer.data.packing import Masking, uniforms
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.heads import build, carries_lm_head, lm_loss_sum
 from mlflow_xfer.models.load import is_decoder, load_tokenizer
-from mlflow_xfer.tasks.task import Task, TaskKind
+from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.training.batches import budgeted, padded, reading
 from mlflow_xfer.training.devices import autocast, pick, to_device
 from mlflow_xfer.training.predict import TOKEN_BUDGET
 
-TEXT = Task("text", TaskKind.LANGUAGE_MODEL, metric="", languages=(), sources={})
+TEXT = Task("text", "language_model", metric="", languages=(), sources={})
 """How raw text is encoded."""
 
 PASSES = 7

@@ -15,7 +15,7 @@ from mlflow_xfer.kinds.retrieval.mining import Side, mine
 from mlflow_xfer.models.heads import build
 from mlflow_xfer.models.load import load_tokenizer
 from mlflow_xfer.scoring.score import score
-from mlflow_xfer.tasks.task import Task, TaskKind
+from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.training.batches import lm_batch, reading, task_batch
 from mlflow_xfer.training.lm import TEXT
 from mlflow_xfer.training.predict import predict, predict_with
@@ -29,12 +29,12 @@ def step_and_score(
     """The score of ``test`` (None: nothing to score),
     after a step on ``train`` (None: the task is not trained).
     """
-    if task.kind is TaskKind.MASKED_LM:
+    if task.kind == "language_model":
         return _language_model(folder, train)
     if train is None:
         return _untrained(folder, task, test, language)
     tokenizer = load_tokenizer(folder)
-    if task.kind is TaskKind.RETRIEVAL:
+    if task.kind == "retrieval":
         train = pairs(train, pool, task.name)
     model = build(folder, [task], lm=False, seed=0)
     encoded = encode(
@@ -47,7 +47,7 @@ def step_and_score(
     model.eval()
     splits = {language: test} | ({"pool": pool} if pool is not None else {})
     found = predict_with(model.head(task.name), tokenizer, task, splits, LIMIT)[language]
-    if task.kind is not TaskKind.RETRIEVAL:
+    if task.kind != "retrieval":
         return score(task.metric, found, kind.scoring(task.kind).references(test), language).value
     asked = [
         (ranks, gold)

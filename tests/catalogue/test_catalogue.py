@@ -20,7 +20,7 @@ from mlflow_xfer.kinds.kind import KINDS
 from mlflow_xfer.models.load import build_scratch, save
 from mlflow_xfer.models.tokenizer import train_tokenizer
 from mlflow_xfer.tasks.catalogue import SUITES, TASKS
-from mlflow_xfer.tasks.task import POOL, SPLITS, Hub, Task, TaskKind, codes, part_of
+from mlflow_xfer.tasks.task import POOL, SPLITS, Hub, Task, codes, part_of
 from mlflow_xfer.tasks.task_file import NAME
 
 DECLARED = [task for task in TASKS if "mini" not in task.sources]
@@ -54,9 +54,9 @@ def test_entries_are_complete(task):
     assert task.metric in (KINDS.get(task.kind).metrics or ("",)) or task.metric in ("bucc_f1", "map_at_20")
     assert set(task.languages + task.train_languages) <= set(languages.known())
     assert set(task.uses) <= {"intermediate", "target", "text"} and task.uses
-    assert set(task.overlaps + task.after) <= set(TASKS.names())
+    assert set(task.overlaps) <= set(TASKS.names())
     assert task.size or "intermediate" not in task.uses
-    assert task.labels or task.kind not in (TaskKind.CLASSIFICATION, TaskKind.TAGGING) or task.name == "ccg"
+    assert task.labels or task.kind not in ("classification", "tagging") or task.name == "ccg"
     for source in (s for found in task.sources.values() for s in found if isinstance(s, Hub)):
         assert re.fullmatch(r"[\w.-]+/[\w.-]+", source.path) and source.path in HUB
 
@@ -164,16 +164,16 @@ def check_rows(task: Task, found: list[dict]) -> None:
     assert len({row["id"] for row in found}) == len(found) > 0
     for row in found:
         match task.kind:
-            case TaskKind.CLASSIFICATION:
+            case "classification":
                 assert row["label"] in task.labels and row["text_a"]
-            case TaskKind.TAGGING:
+            case "tagging":
                 assert len(row["words"]) == len(row["tags"]) and set(row["tags"]) <= set(task.labels)
-            case TaskKind.MULTIPLE_CHOICE:
+            case "multiple_choice":
                 assert 0 <= row["label"] < len(row["choices"]) and row["context"] + row["question"]
-            case TaskKind.SPAN_QA:
+            case "span_qa":
                 for text, start in zip(row["answers"]["text"], row["answers"]["answer_start"], strict=True):
                     assert row["context"][start : start + len(text)] == text
-            case TaskKind.RETRIEVAL:
+            case "retrieval":
                 assert row["source"] or row["target"]
             case _:
                 assert row["text"]
@@ -224,12 +224,12 @@ def test_reads_trains_and_scores_from_the_hubs_own_schema(task, mirror, models):
             labels |= {row.get("label") for row in found}
             seen[task.name] = seen.get(task.name, 0) + 1
     assert seen[task.name] >= 1
-    if task.kind is TaskKind.CLASSIFICATION:
+    if task.kind == "classification":
         assert labels == set(task.labels)  # every label of the data set arrives under its name
     scored[task.name] = [step_and_score(folder, task, *chosen(splits)) for folder in models.values()]
     wanted = "target" in task.uses or "validation" in {split for split, _ in splits}
     assert all(
-        value is None if not wanted or task.kind is TaskKind.MASKED_LM else 0 <= value <= 100
+        value is None if not wanted or task.kind == "language_model" else 0 <= value <= 100
         for value in scored[task.name]
     )
 
@@ -250,8 +250,9 @@ def chosen(splits: dict) -> tuple:
 
 
 def test_every_task_of_the_hub_was_read_trained_and_scored():
-    if len(seen) > 1:
-        assert set(seen) == set(scored) == {task.name for task in ON_HUB} and len(seen) == 60
+    assert len(ON_HUB) == 60
+    if len(seen) == len(ON_HUB):  # else this process had a part of the tests
+        assert set(seen) == set(scored) == {task.name for task in ON_HUB}
         verified = {task.name for task in ON_HUB if task.verified}
         print(
             f"{len(seen)} tasks of the hub were read in {sum(seen.values())} splits and languages, with one "
@@ -345,12 +346,12 @@ def test_unanswerable_questions_have_no_answers(mirror):
 
 # -- folders -------------------------------------------------------------------------------------------------
 OWN = {
-    TaskKind.CLASSIFICATION: {"text_a": "a", "text_b": "b"},
-    TaskKind.TAGGING: {"words": ["a", "b"]},
-    TaskKind.MULTIPLE_CHOICE: {"context": "c", "question": "q", "choices": ["a", "b"], "label": 1},
-    TaskKind.SPAN_QA: {"context": "a b", "question": "q", "answers": {"text": ["b"], "answer_start": [2]}},
-    TaskKind.RETRIEVAL: {"source": "s", "target": "t"},
-    TaskKind.MASKED_LM: {"text": "t"},
+    "classification": {"text_a": "a", "text_b": "b"},
+    "tagging": {"words": ["a", "b"]},
+    "multiple_choice": {"context": "c", "question": "q", "choices": ["a", "b"], "label": 1},
+    "span_qa": {"context": "a b", "question": "q", "answers": {"text": ["b"], "answer_start": [2]}},
+    "retrieval": {"source": "s", "target": "t"},
+    "language_model": {"text": "t"},
 }
 
 
@@ -360,9 +361,9 @@ def test_reads_from_a_folder_in_the_kinds_own_columns(task, tmp_path):
     labels = task.labels or ("N", "S/NP")
     row = OWN[task.kind] | (
         {"label": labels[0]}
-        if task.kind is TaskKind.CLASSIFICATION
+        if task.kind == "classification"
         else {"tags": [labels[0], labels[-1]]}
-        if task.kind is TaskKind.TAGGING
+        if task.kind == "tagging"
         else {}
     )
     if task.name == "xcopa":  # its benchmark's layout has the same file names

@@ -16,7 +16,7 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.models.tokenizer import train_tokenizer
 from mlflow_xfer.tasks.catalogue import TASKS
-from mlflow_xfer.tasks.task import Task, TaskKind
+from mlflow_xfer.tasks.task import Task
 
 TEXTS = [
     "the quick brown fox jumps over the lazy dog",
@@ -26,16 +26,14 @@ TEXTS = [
 ]
 PAIR = Task(
     name="pair",
-    kind=TaskKind.CLASSIFICATION,
+    kind="classification",
     metric="accuracy",
     languages=("en",),
     sources={},
     labels=("no", "yes"),
 )
-TAGS = Task(
-    name="tags", kind=TaskKind.TAGGING, metric="tag_f1", languages=("en",), sources={}, labels=("A", "B")
-)
-LM = Task(name="lm", kind=TaskKind.MASKED_LM, metric="loss", languages=(), sources={})
+TAGS = Task(name="tags", kind="tagging", metric="tag_f1", languages=("en",), sources={}, labels=("A", "B"))
+LM = Task(name="lm", kind="language_model", metric="loss", languages=(), sources={})
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ from mlflow_xfer.data.encode import encode
 from mlflow_xfer.data.encoded import IGNORED
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.tokenizer import train_tokenizer
-from mlflow_xfer.tasks.task import Task, TaskKind
+from mlflow_xfer.tasks.task import Task
 
-QA = Task(name="qa", kind=TaskKind.SPAN_QA, metric="squad", languages=("en",), sources={})
-MC = Task(name="mc", kind=TaskKind.MULTIPLE_CHOICE, metric="accuracy", languages=("en",), sources={})
+QA = Task(name="qa", kind="span_qa", metric="squad", languages=("en",), sources={})
+MC = Task(name="mc", kind="multiple_choice", metric="accuracy", languages=("en",), sources={})
 CONTEXTS = {
     "en": ("The River Tay is in Scotland. It is 193 km long, and the longest there.", "193 km"),
     "zh": ("泰河位于苏格兰。它长193公里，是那里最长的河流。", "193公里"),

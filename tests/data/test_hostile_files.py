@@ -12,15 +12,13 @@ from hypothesis import strategies as st
 
 from mlflow_xfer.data import sources
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.tasks.task import Files, Task, TaskKind
+from mlflow_xfer.tasks.task import Files, Task
 from tests.conftest import MANY
 
 PAIR = {"text_a": 0, "text_b": 1, "label": 2}
 
 
-def task(
-    path: Path, kind: TaskKind = TaskKind.CLASSIFICATION, split: str = "train", labels=("x", "y"), **more
-) -> Task:
+def task(path: Path, kind: str = "classification", split: str = "train", labels=("x", "y"), **more) -> Task:
     files = Files({split: str(path)}, **more)
     return Task("t", kind, "accuracy", ("en",), {"file": (files,)}, labels)
 
@@ -132,11 +130,11 @@ def test_squad_spans_are_checked_and_repeated_ids_kept_apart(put):
             }
         ]
     }
-    rows = read(put("t.json", json.dumps(good)), kind=TaskKind.SPAN_QA, labels=(), format="squad")
+    rows = read(put("t.json", json.dumps(good)), kind="span_qa", labels=(), format="squad")
     assert [(r["id"], r["original_id"]) for r in rows] == [("12", "12"), ("12#2", "12")]
     assert rows[1]["answers"] == {"text": ["ok"], "answer_start": [11]}
     good["data"][0]["paragraphs"][0]["qas"][1]["answers"][0]["answer_start"] = 12
-    [found] = check(put("t2.json", json.dumps(good)), kind=TaskKind.SPAN_QA, labels=(), format="squad")
+    [found] = check(put("t2.json", json.dumps(good)), kind="span_qa", labels=(), format="squad")
     assert "'ok' does not stand at character 12" in found
 
 
@@ -155,7 +153,7 @@ def test_answers_of_wrong_types_are_faults(put, answers, says):
         '{"data": [{"paragraphs": [{"context": "abc", "qas": [{"id": 1, "question": "q", "answers": '
         "[ANSWERS]}]}]}]}"
     ).replace("ANSWERS", answers)
-    [found] = check(put("t.json", content), kind=TaskKind.SPAN_QA, labels=(), format="squad")
+    [found] = check(put("t.json", content), kind="span_qa", labels=(), format="squad")
     assert says in found
 
 
@@ -179,9 +177,7 @@ def test_blanked_answers_are_unscored(put):
             }
         ]
     }
-    [found] = check(
-        put("t.json", json.dumps(blank)), kind=TaskKind.SPAN_QA, split="test", labels=(), format="squad"
-    )
+    [found] = check(put("t.json", json.dumps(blank)), kind="span_qa", split="test", labels=(), format="squad")
     assert "no row has a label" in found
 
 
@@ -227,11 +223,11 @@ SEEDS = [
 )
 def test_any_bytes_give_rows_or_faults(content, form):
     kind, labels = {
-        "conll": (TaskKind.TAGGING, ()),
-        "conllu": (TaskKind.TAGGING, ()),
-        "squad": (TaskKind.SPAN_QA, ()),
-        "text": (TaskKind.MASKED_LM, ()),
-    }.get(form, (TaskKind.CLASSIFICATION, ("x", "y")))
+        "conll": ("tagging", ()),
+        "conllu": ("tagging", ()),
+        "squad": ("span_qa", ()),
+        "text": ("language_model", ()),
+    }.get(form, ("classification", ("x", "y")))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "t"
         path.write_bytes(content)

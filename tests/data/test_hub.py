@@ -13,7 +13,7 @@ from mlflow_xfer.data import hub, sources
 from mlflow_xfer.data.sources import Unscored
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tasks.catalogue import TASKS
-from mlflow_xfer.tasks.task import Hub, Task, TaskKind
+from mlflow_xfer.tasks.task import Hub, Task
 
 
 @pytest.fixture
@@ -146,13 +146,13 @@ def test_hidden_labels_are_unscored_and_dropped_ones_left_out(mirror):
     rows = [{"s": "a", "label": n} for n in (0, -1, 1)]
     mirror("org/hidden", "", {"train": rows, "test": [{"s": "a", "label": -1}] * 9})
     source = Hub("org/hidden", columns={"text_a": "s"}, labels=("x", "y"), drop=("-1",))
-    task = Task("t", TaskKind.CLASSIFICATION, "accuracy", ("en",), {"hub": (source,)}, ("x", "y"))
+    task = Task("t", "classification", "accuracy", ("en",), {"hub": (source,)}, ("x", "y"))
     assert [r["label"] for r in read(task, "train", "en")] == ["x", "y"]
     with pytest.raises(XferError, match="is empty"):
         read(task, "test", "en")
     kept = Task(
         "t",
-        TaskKind.CLASSIFICATION,
+        "classification",
         "accuracy",
         ("en",),
         {"hub": (Hub("org/hidden", columns={"text_a": "s"}, labels=("x", "y")),)},
@@ -202,7 +202,7 @@ def test_without_network_the_error_is_one_and_names_the_way_out():
 def test_the_commit_is_declared_or_taken_from_the_local_cache(tmp_path, monkeypatch):
     commit = "0123456789abcdef0123456789abcdef01234567"
     pinned = Task(
-        "t", TaskKind.MASKED_LM, "", ("en",), {"hub": (Hub("org/name", config="c", revision=commit),)}
+        "t", "language_model", "", ("en",), {"hub": (Hub("org/name", config="c", revision=commit),)}
     )
     assert sources.locate(pinned, "train", "en", "hub").identity == f"hub:org/name@{commit}:c:train"
     assert sources.resolve(pinned, sources.locate(pinned, "train", "en", "hub")).resolved

@@ -16,11 +16,10 @@ import pytest
 
 from mlflow_xfer.data import mini
 from mlflow_xfer.tasks import mini as entries
-from mlflow_xfer.tasks.task import TaskKind
 
-CLASSIFIED = [t for t in entries.TASKS if t.kind == TaskKind.CLASSIFICATION]
-CHOSEN = [t for t in entries.TASKS if t.kind == TaskKind.MULTIPLE_CHOICE]
-ANSWERED = [t for t in entries.TASKS if t.kind == TaskKind.SPAN_QA]
+CLASSIFIED = [t for t in entries.TASKS if t.kind == "classification"]
+CHOSEN = [t for t in entries.TASKS if t.kind == "multiple_choice"]
+ANSWERED = [t for t in entries.TASKS if t.kind == "span_qa"]
 SPLIT = 3
 
 

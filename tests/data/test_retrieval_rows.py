@@ -16,7 +16,7 @@ from mlflow_xfer.data.sentences import sentence_at, sentence_breaks
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.tokenizer import train_tokenizer
 from mlflow_xfer.tasks.catalogue import TASKS
-from mlflow_xfer.tasks.task import POOL, Task, TaskKind
+from mlflow_xfer.tasks.task import POOL, Task
 from tests.conftest import MANY
 
 
@@ -75,7 +75,7 @@ def test_dev_is_ranked_among_what_is_right_and_some_others():
 
 def test_both_sides_are_encoded_as_texts_of_their_own(tmp_path, monkeypatch):
     tokenizer = train_tokenizer(["who was it when the one in this context and two"] * 3, 120, "xlm-roberta")
-    task = Task(name="r", kind=TaskKind.RETRIEVAL, metric="map_at_20", languages=("en",), sources={})
+    task = Task(name="r", kind="retrieval", metric="map_at_20", languages=("en",), sources={})
     rows = split(
         ("a", "who was it", "the one", ["a"], "the one in this context"),
         ("b", None, "two", []),

@@ -9,19 +9,17 @@ import pytest
 from mlflow_xfer.data.unlabelled import read_unlabelled
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
-from mlflow_xfer.tasks.task import TaskKind
 
-K = TaskKind
 CASES = {
-    K.CLASSIFICATION: {"text_a": "der Hund, schläft", "text_b": "the “dog” sleeps"},
-    K.TAGGING: {"words": ["köpek", "uyuyor"]},
-    K.MULTIPLE_CHOICE: {
+    "classification": {"text_a": "der Hund, schläft", "text_b": "the “dog” sleeps"},
+    "tagging": {"words": ["köpek", "uyuyor"]},
+    "multiple_choice": {
         "context": "sie kocht",
         "question": "was?",
         "choices": ["die Suppe", "den Tee", "nichts"],
     },
-    K.SPAN_QA: {"context": "Tomas saves the soup", "question": "who?"},
-    K.RETRIEVAL: {"text": "một con ngựa"},
+    "span_qa": {"context": "Tomas saves the soup", "question": "who?"},
+    "retrieval": {"text": "một con ngựa"},
 }
 
 
@@ -59,7 +57,7 @@ def test_every_kind_that_has_predictions_is_read():
 def test_a_single_text_has_no_second(tmp_path):
     path = tmp_path / "own.txt"
     path.write_text("eins\n\nzwei\n", encoding="utf-8")
-    assert [(row["id"], row["text_a"], row["text_b"]) for row in read_unlabelled(path, K.CLASSIFICATION)] == [
+    assert [(row["id"], row["text_a"], row["text_b"]) for row in read_unlabelled(path, "classification")] == [
         ("1", "eins", None),
         ("3", "zwei", None),
     ]
@@ -69,32 +67,32 @@ def test_a_single_text_has_no_second(tmp_path):
     ("kind", "name", "content", "said"),
     [
         (
-            K.SPAN_QA,
+            "span_qa",
             "a.txt",
             "no question here\nc\tq\nneither here\n",
             ["a.txt:1: has no question", "a.txt:3: has no question", "2 problems"],
         ),
         (
-            K.MULTIPLE_CHOICE,
+            "multiple_choice",
             "a.txt",
             "context\tquestion\tonly one\n",
             ["a.txt:1: has fewer than two choices", "context, question, choices"],
         ),
         (
-            K.CLASSIFICATION,
+            "classification",
             "a.csv",
             "sentence\nhello\n",
             ["a.csv:2: has no text_a or text", "text_b (optional)"],
         ),
-        (K.CLASSIFICATION, "a.txt", "one\ttwo\tthree\n", ["3 fields with tabs between them"]),
-        (K.CLASSIFICATION, "a.jsonl", '{"text": 3}\n', ["text_a is int, not text"]),
-        (K.CLASSIFICATION, "a.jsonl", '["a text"]\n', ["is no JSON object"]),
-        (K.CLASSIFICATION, "a.jsonl", '{"text": \n', ["a.jsonl:1: is not JSON"]),
-        (K.TAGGING, "a.jsonl", '{"words": ["a", ""]}\n', ["words is not a list of words"]),
-        (K.TAGGING, "a.txt", "\n  \n", ["holds no example"]),
-        (K.TAGGING, "a.pdf", "x", ["unknown format .pdf", ".txt, .tsv, .csv, .jsonl"]),
-        (K.TAGGING, "missing.txt", None, ["no such file", "words"]),
-        (K.RETRIEVAL, "a.txt", b"caf\xe9\n", ["is not UTF-8"]),
+        ("classification", "a.txt", "one\ttwo\tthree\n", ["3 fields with tabs between them"]),
+        ("classification", "a.jsonl", '{"text": 3}\n', ["text_a is int, not text"]),
+        ("classification", "a.jsonl", '["a text"]\n', ["is no JSON object"]),
+        ("classification", "a.jsonl", '{"text": \n', ["a.jsonl:1: is not JSON"]),
+        ("tagging", "a.jsonl", '{"words": ["a", ""]}\n', ["words is not a list of words"]),
+        ("tagging", "a.txt", "\n  \n", ["holds no example"]),
+        ("tagging", "a.pdf", "x", ["unknown format .pdf", ".txt, .tsv, .csv, .jsonl"]),
+        ("tagging", "missing.txt", None, ["no such file", "words"]),
+        ("retrieval", "a.txt", b"caf\xe9\n", ["is not UTF-8"]),
     ],
 )
 def test_bad_files_are_refused_with_what_is_accepted(kind, name, content, said, tmp_path):

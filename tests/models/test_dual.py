@@ -9,9 +9,9 @@ from mlflow_xfer.models.checkpoint import load_task_model, save
 from mlflow_xfer.models.dual import TARGET, in_batch_loss_sum
 from mlflow_xfer.models.heads import build
 from mlflow_xfer.models.load import load_tokenizer
-from mlflow_xfer.tasks.task import Task, TaskKind
+from mlflow_xfer.tasks.task import Task
 
-SEARCH = Task(name="search", kind=TaskKind.RETRIEVAL, metric="map_at_20", languages=("en",), sources={})
+SEARCH = Task(name="search", kind="retrieval", metric="map_at_20", languages=("en",), sources={})
 
 
 def numbers(*values):

@@ -10,21 +10,19 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.checkpoint import load_task_model, save
 from mlflow_xfer.models.heads import build, lm_loss_sum
 from mlflow_xfer.models.load import load_backbone, load_lm, load_tokenizer
-from mlflow_xfer.tasks.task import Task, TaskKind
+from mlflow_xfer.tasks.task import Task
 
 NLI = Task(
     name="nli.v2",
-    kind=TaskKind.CLASSIFICATION,
+    kind="classification",
     metric="accuracy",
     languages=("en",),
     sources={},
     labels=("c", "e", "n"),
 )
-POS = Task(
-    name="pos", kind=TaskKind.TAGGING, metric="tag_f1", languages=("en",), sources={}, labels=("X", "Y")
-)
-MC = Task(name="mc", kind=TaskKind.MULTIPLE_CHOICE, metric="accuracy", languages=("en",), sources={})
-QA = Task(name="qa", kind=TaskKind.SPAN_QA, metric="squad", languages=("en",), sources={})
+POS = Task(name="pos", kind="tagging", metric="tag_f1", languages=("en",), sources={}, labels=("X", "Y"))
+MC = Task(name="mc", kind="multiple_choice", metric="accuracy", languages=("en",), sources={})
+QA = Task(name="qa", kind="span_qa", metric="squad", languages=("en",), sources={})
 
 
 def equal(one, other):
@@ -142,7 +140,7 @@ def test_a_head_may_know_more_labels_than_the_task(any_model, tmp_path):
     save(build(any_model, [NLI], False, 0), load_tokenizer(any_model), tmp_path / "one")
     subset = Task(
         name="rte",
-        kind=TaskKind.CLASSIFICATION,
+        kind="classification",
         metric="accuracy",
         languages=("en",),
         sources={},
@@ -151,7 +149,7 @@ def test_a_head_may_know_more_labels_than_the_task(any_model, tmp_path):
     assert load_task_model(tmp_path / "one", subset).config.id2label == {0: "c", 1: "e", 2: "n"}
     strange = Task(
         name="sst",
-        kind=TaskKind.CLASSIFICATION,
+        kind="classification",
         metric="accuracy",
         languages=("en",),
         sources={},
@@ -170,7 +168,7 @@ def test_too_few_labels_and_headless_kinds_are_refused(any_model):
             [
                 Task(
                     name="x",
-                    kind=TaskKind.CLASSIFICATION,
+                    kind="classification",
                     metric="accuracy",
                     languages=(),
                     sources={},

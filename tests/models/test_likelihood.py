@@ -14,13 +14,13 @@ from mlflow_xfer.kinds.multiple_choice.model import choices
 from mlflow_xfer.models.checkpoint import load_task_model, save
 from mlflow_xfer.models.heads import build
 from mlflow_xfer.models.load import load_lm, load_tokenizer
-from mlflow_xfer.tasks.task import Task, TaskKind
+from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.training.batches import reading
 from mlflow_xfer.training.predict import predict
 
 MC = Task(
     name="mc",
-    kind=TaskKind.MULTIPLE_CHOICE,
+    kind="multiple_choice",
     metric="accuracy",
     languages=("en",),
     sources={},

@@ -18,7 +18,7 @@ from mlflow_xfer.phases.code import code_hash
 from mlflow_xfer.phases.phase import Base, Phase
 from mlflow_xfer.phases.plan import make_plan
 from mlflow_xfer.phases.references import References
-from mlflow_xfer.tasks.task import Files, Hub, Task, TaskKind
+from mlflow_xfer.tasks.task import Files, Hub, Task
 
 parsed = cache(code.parsed)
 
@@ -152,7 +152,7 @@ def test_a_merge_stands_on_its_models_and_on_no_reader(chain, changed):
 
 
 # -- readers -----------------------------------------------------------------------------------------------
-def reading(source, kind=TaskKind.TAGGING, provider="file", **more):
+def reading(source, kind="tagging", provider="file", **more):
     task = Task("mine", kind, "tag_f1", ("en",), {provider: (source,)})
     rows = Rows("mine", "train", "en", provider, "there", "sha256:0")
     return Phase("target", {}, 0, (task,), (rows,), (Base("m", "m"),), **more)
@@ -195,7 +195,7 @@ def test_rows_of_the_hub_stand_on_the_hub_and_on_the_reader_of_their_copies(chan
 
 @pytest.mark.parametrize("where", ["excludes", "selection"])
 def test_tasks_that_are_left_out_or_select_count_too(changed, where):
-    other = reading(Files({}, format="squad"), TaskKind.SPAN_QA)
+    other = reading(Files({}, format="squad"), "span_qa")
     with_other = reading(Files({}, format="conll"), **{where: ((other.tasks[0], other.rows[0]),)})
     phases = {"with": with_other, "without": reading(Files({}, format="conll"))}
     for module in ("kinds.span_qa.data", "kinds.span_qa.model", "data.readers.squad"):

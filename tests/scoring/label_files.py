@@ -8,14 +8,14 @@ from pathlib import Path
 
 from mlflow_xfer.kinds.span_qa.metrics import gold_texts
 from mlflow_xfer.scoring.formats import path_of, write_predictions
-from mlflow_xfer.tasks.task import Task, TaskKind
+from mlflow_xfer.tasks.task import Task
 
 
 def write_labels(
     folder: Path | str, task: Task, language: str, references: Sequence, ids: Sequence[str] | None = None
 ) -> Path:
     """Write one language's references; arguments as for predictions, which only questions are filed unlike."""
-    if task.kind != TaskKind.SPAN_QA:
+    if task.kind != "span_qa":
         return write_predictions(folder, task, language, references, ids)
     questions = [
         {"id": key, "answers": [{"answer_start": 0, "text": text} for text in gold_texts(answers)]}

@@ -13,15 +13,15 @@ from mlflow_xfer.kinds.tagging.entities import by_entity, label_consistency, sen
 from mlflow_xfer.scoring.buckets import by_example, edges, which
 from mlflow_xfer.scoring.evaluation import Compared
 from mlflow_xfer.scoring.score import metric_of, score
-from mlflow_xfer.tasks.task import Task, TaskKind
+from mlflow_xfer.tasks.task import Task
 
 GOLD = [["B-LOC", "I-LOC", "O"], ["B-PER"], ["O", "B-LOC"], ["B-PER", "I-PER", "I-PER", "O"]]
 MINE = [["B-LOC", "I-LOC", "O"], ["B-LOC"], ["O", "B-LOC"], ["B-PER", "I-PER", "O", "O"]]
 WORDS = [["New", "York", "is"], ["Ada"], ["in", "Rome"], ["A", "B", "C", "x"]]
 
 
-LABELLED = Task("labelled", TaskKind.CLASSIFICATION, "accuracy", ("en",), {})
-ENTITIES = Task("entities", TaskKind.TAGGING, "entity_f1", ("en", "de"), {})
+LABELLED = Task("labelled", "classification", "accuracy", ("en",), {})
+ENTITIES = Task("entities", "tagging", "entity_f1", ("en", "de"), {})
 
 
 def analysis(examples, mine, gold, training=()):

@@ -28,10 +28,9 @@ from mlflow_xfer.searching.ranked import ALL, Ranking
 from mlflow_xfer.searching.ranking import order, transfer_of
 from mlflow_xfer.stats.ranking import MEASURES
 from mlflow_xfer.tasks.catalogue import TASKS
-from mlflow_xfer.tasks.task import TaskKind
 from mlflow_xfer.tracking.store import Store
 
-LABELLED = {TaskKind.CLASSIFICATION, TaskKind.TAGGING, TaskKind.MULTIPLE_CHOICE, TaskKind.SPAN_QA}
+LABELLED = {"classification", "tagging", "multiple_choice", "span_qa"}
 POOL, TARGETS = ("attribute", "roles", "same_kind", "questions"), ("mood", "pos", "choice", "qa")
 QUICK = {"max_steps": "60", "learning_rate": "3e-3", "train_batch_size": "16"}
 

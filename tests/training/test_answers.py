@@ -12,13 +12,13 @@ from tiny_world import WORDS, texts
 
 from mlflow_xfer.kinds.span_qa.model import best_spans
 from mlflow_xfer.models.checkpoint import load_task_model
-from mlflow_xfer.tasks.task import Mixture, Task, TaskKind
+from mlflow_xfer.tasks.task import Mixture, Task
 from mlflow_xfer.training.predict import predict
 from mlflow_xfer.training.settings import LanguageModelPart, Part, Settings
 from mlflow_xfer.training.trainer import train
 
-MC = Task(name="mc", kind=TaskKind.MULTIPLE_CHOICE, metric="accuracy", languages=("en",), sources={})
-QA = Task(name="qa", kind=TaskKind.SPAN_QA, metric="squad", languages=("en",), sources={})
+MC = Task(name="mc", kind="multiple_choice", metric="accuracy", languages=("en",), sources={})
+QA = Task(name="qa", kind="span_qa", metric="squad", languages=("en",), sources={})
 SETTINGS = Settings(
     max_steps=60, train_batch_size=16, max_seq_length=48, learning_rate=3e-3, dropout=0.0, evaluations=1
 )

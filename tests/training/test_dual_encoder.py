@@ -12,14 +12,14 @@ from datasets import Dataset
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.kinds.retrieval.mining import nearest_both_ways as plainly
-from mlflow_xfer.tasks.task import POOL, Task, TaskKind
+from mlflow_xfer.tasks.task import POOL, Task
 from mlflow_xfer.training import retrieval
 from mlflow_xfer.training.predict import predict
 from mlflow_xfer.training.retrieval import nearest, nearest_both_ways
 from mlflow_xfer.training.settings import Part, Settings
 from mlflow_xfer.training.trainer import train
 
-SEARCH = Task(name="search", kind=TaskKind.RETRIEVAL, metric="map_at_20", languages=("en", "de"), sources={})
+SEARCH = Task(name="search", kind="retrieval", metric="map_at_20", languages=("en", "de"), sources={})
 SETTINGS = Settings(
     max_steps=80,
     train_batch_size=12,

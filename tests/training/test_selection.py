@@ -12,12 +12,12 @@ from tiny_world import POS, SENTIMENT
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.kinds.span_qa.model import token_f1
 from mlflow_xfer.kinds.tagging.model import entities, entity_f1
-from mlflow_xfer.tasks.task import Task, TaskKind
+from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.training.selection import combined
 
 NER = Task(
     name="ner",
-    kind=TaskKind.TAGGING,
+    kind="tagging",
     metric="entity_f1",
     languages=("en",),
     sources={},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from mlflow_xfer.tasks.task import Task, TaskKind
+from mlflow_xfer.tasks.task import Task
 
 WORDS = {
     "en": {
@@ -22,7 +22,7 @@ WORDS = {
 }
 SENTIMENT = Task(
     name="sentiment",
-    kind=TaskKind.CLASSIFICATION,
+    kind="classification",
     metric="accuracy",
     languages=("en", "de"),
     sources={},
@@ -30,7 +30,7 @@ SENTIMENT = Task(
 )
 PAIRS = Task(
     name="pairs.v1",
-    kind=TaskKind.CLASSIFICATION,
+    kind="classification",
     metric="accuracy",
     languages=("en", "de"),
     sources={},
@@ -38,7 +38,7 @@ PAIRS = Task(
 )
 POS = Task(
     name="pos",
-    kind=TaskKind.TAGGING,
+    kind="tagging",
     metric="tag_f1",
     languages=("en", "de"),
     sources={},
@@ -46,7 +46,7 @@ POS = Task(
 )
 TATOEBA = Task(
     name="mini-tatoeba",
-    kind=TaskKind.RETRIEVAL,
+    kind="retrieval",
     metric="retrieval_accuracy",
     languages=("de",),
     sources={},
@@ -74,7 +74,7 @@ def rows(task: Task, language: str, n: int, seed: int = 0):
         mood = draw.choice(["good", "bad"])
         one = sentence(language, mood, draw)
         text = " ".join(word for word, _ in one) + " ." * draw.randrange(4)
-        if task.kind == TaskKind.TAGGING:
+        if task.kind == "tagging":
             made.append({"id": str(i), "words": [word for word, _ in one], "tags": [tag for _, tag in one]})
         elif task.name == "pairs.v1":
             other = draw.choice(["good", "bad"])
@@ -87,7 +87,7 @@ def rows(task: Task, language: str, n: int, seed: int = 0):
                     "label": "same" if mood == other else "different",
                 }
             )
-        elif task.kind == TaskKind.RETRIEVAL:
+        elif task.kind == "retrieval":
             made.append(
                 {"id": str(i), "source": text, "target": " ".join(w for w, _ in sentence("en", mood, draw))}
             )

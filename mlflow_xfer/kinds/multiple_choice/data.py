@@ -127,6 +127,9 @@ class MultipleChoice(Data):
         }
         return rows.done()
 
+    def needs_head(self, task: Task) -> bool:
+        return task.option("choice_scoring") != "likelihood"
+
     def gold(self, task: Task, splits: Mapping[str, Any]) -> dict[str, list]:
         return {name: list(split["label"][:]) for name, split in splits.items()}
 

@@ -54,7 +54,7 @@ class MultipleChoice(Standard):
 
     def head(self, task: Task, backbone: nn.Module, seed: int, lm: nn.Module | None = None) -> nn.Module:
         config = self.head_config(task, backbone.config)
-        if not self.is_stored(task):
+        if task.option("choice_scoring") == LIKELIHOOD:
             return LikelihoodChoice(config, backbone, lm)
         if self.head_class(config) is not ChoiceHead:
             return super().head(task, backbone, seed, lm)
@@ -67,9 +67,6 @@ class MultipleChoice(Standard):
 
         known = config.model_type in getattr(modeling_auto, self.architectures)
         return super().head_class(config) if known else ChoiceHead
-
-    def is_stored(self, task: Task) -> bool:
-        return task.option("choice_scoring") != LIKELIHOOD
 
     def inputs(self, encoded: Encoded, rows: Sequence[int], how: Reading) -> dict[str, Tensor]:
         return choices(encoded, rows, how)
