@@ -36,7 +36,9 @@ class Verb(click.Command):
             shape.model_fields.items(),
             key=lambda item: order.index(item[0]) if item[0] in order else len(order),
         )
-        options = [_option(field_name, field) for field_name, field in fields if field_name != "scoped"]
+        options: list[click.Parameter] = [
+            _option(field_name, field) for field_name, field in fields if field_name != "scoped"
+        ]
         settings = {"ignore_unknown_options": True, "allow_extra_args": True}
         trains = issubclass(shape, params.Trained)
         note = (
@@ -109,6 +111,7 @@ def cli() -> None:
 
 def _ranked(typed: dict[str, str]) -> None:
     found, wanted = _api("rank")(typed), params.parse("rank", typed)
+    assert isinstance(wanted, params.Rank)
     click.echo(json.dumps(found.as_dict(), indent=2) if wanted.output == "json" else found.text())
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, cast
 
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.registry import Registry, unknown
@@ -75,7 +76,7 @@ def _language(row: Mapping[str, str]) -> Language:
         benchmarks=tuple(known.get("benchmarks", "").split()),
         wals_is_proxy=row["wals_proxy"] == "1",
         values={k: float(v) for k, v in known.items() if k not in skip},
-        **{k: known.get(k) for k in TEXT_COLUMNS},
+        **cast(Any, {k: known.get(k) for k in TEXT_COLUMNS}),
     )
 
 

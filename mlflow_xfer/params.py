@@ -549,7 +549,7 @@ def parse(verb: str, raw: Mapping[str, Any]) -> Shape:
         else:
             flat[name] = value
     try:
-        parsed = shape(**flat, **({"scoped": scoped} if scoped else {}))
+        parsed = shape.model_validate(flat | ({"scoped": scoped} if scoped else {}))
     except ValidationError as error:
         for field in dict.fromkeys(_blamed(fault["loc"]) for fault in error.errors()):
             problems.add(_refused(field, scoped, flat))

@@ -86,7 +86,8 @@ def _state(tokenizer: Any) -> str:
     size, known = _states.get(tokenizer, (-1, ""))
     if size != len(tokenizer):  # tokens were added since
         state = json.loads(tokenizer.backend_tokenizer.to_str())
-        state.pop("truncation", None), state.pop("padding", None)
+        for name in ("truncation", "padding"):
+            state.pop(name, None)
         known = hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
         _states[tokenizer] = (len(tokenizer), known)
     return known

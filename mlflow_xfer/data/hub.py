@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.durable.digests import combined, file_digest
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.tasks.task import Hub, Task, part_of
+from mlflow_xfer.tasks.task import Hub, Part, Task, part_of
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -35,9 +35,14 @@ def config_of(source: Hub, language: str) -> str:
 
 def split_of(source: Hub, split: str, language: str) -> str:
     """The split's name on the hub."""
-    return (
-        part_of(source, split, language).paths[0].replace("{language}", source.codes.get(language, language))
-    )
+    name = _part_of(source, split, language).paths[0]
+    return name.replace("{language}", source.codes.get(language, language))
+
+
+def _part_of(source: Hub, split: str, language: str) -> Part:
+    found = part_of(source, split, language)
+    assert found, f"{source.path} declares no {split} split"
+    return found
 
 
 def locate(task: Task, source: Hub, index: int, split: str, language: str) -> Rows:
@@ -59,7 +64,7 @@ def _known_commit(source: Hub) -> str | None:
 
 
 def _identity(source: Hub, commit: str | None, split: str, language: str) -> str:
-    part = part_of(source, split, language)
+    part = _part_of(source, split, language)
     piece = "" if part.share == (0.0, 1.0) else "[{}:{}]".format(*part.share)
     at, config = commit or source.revision or "main", config_of(source, language)
     known = f"hub:{source.path}@{at}:{config}:{split_of(source, split, language)}{piece}"
@@ -95,7 +100,7 @@ def _asked(path: str, revision: str) -> str:
     from huggingface_hub import HfApi
 
     try:
-        return HfApi().dataset_info(path, revision=revision, timeout=30).sha
+        return str(HfApi().dataset_info(path, revision=revision, timeout=30).sha)
     except Exception as error:  # the client raises requests', httpx's and its own errors
         raise _unreachable(path, "", error) from None
 
@@ -135,24 +140,15 @@ def load(task: Task, source: Hub, rows: Rows) -> Dataset:
         raise _partial(source.path, on_hub)
     folder = mirrored(source.path)
     commit = re.search(re.escape(source.path) + r"@([0-9a-f]{40}):", rows.identity)
-    where = (
-        {"path": str(folder)}
-        if folder
-        else {"path": source.path, "revision": commit.group(1) if commit else source.revision or None}
-    )
+    revision = None if folder else commit.group(1) if commit else source.revision or None
     try:
-        named = (
-            {
-                "data_files": {
-                    on_hub: source.files[rows.split].replace(
-                        "{language}", source.codes.get(rows.language, rows.language)
-                    )
-                }
-            }
-            if source.files
-            else {}
+        named: Any = None
+        if source.files:
+            code = source.codes.get(rows.language, rows.language)
+            named = {on_hub: source.files[rows.split].replace("{language}", code)}
+        builder = datasets.load_dataset_builder(
+            str(folder or source.path), name=config or None, data_files=named, revision=revision
         )
-        builder = datasets.load_dataset_builder(**where, name=config or None, **named)
         files = [
             file for name in on_hub.split("+") for file in (builder.config.data_files or {}).get(name, ())
         ]
@@ -161,7 +157,7 @@ def load(task: Task, source: Hub, rows: Rows) -> Dataset:
         if not sys.stderr.isatty():
             datasets.disable_progress_bars()
         builder.download_and_prepare()
-        return builder.as_dataset(split=on_hub)
+        return cast("Dataset", builder.as_dataset(split=on_hub))
     except XferError:
         raise
     except (ValueError, KeyError) as error:

@@ -196,7 +196,11 @@ class Composer:
         """What the chain starts from: for ``model=mini`` the embedded base, a phase of its own."""
         if self.params.model == "mini":
             return self.pretrain(
-                Base(MINI_BASE, f"{MINI_BASE}:auto"), Training(), "mini", base_seed, mini=True
+                Base(MINI_BASE, f"{MINI_BASE}:auto"),
+                Training.model_validate({}),
+                "mini",
+                base_seed,
+                mini=True,
             )
         return self.attempt(
             lambda: self.find_base(self.params.model, self.params.revision, self.params.tokenizer),

@@ -175,8 +175,9 @@ def steps_of(phase: Phase) -> float:
     s = phase.settings
     if s["max_steps"]:
         return float(s["max_steps"])
-    sizes = {task.name: _rows(task, phase) for task in phase.tasks}
-    if not sizes or any(n is None for n in sizes.values()):
+    found = {task.name: _rows(task, phase) for task in phase.tasks}
+    sizes = {name: n for name, n in found.items() if n is not None}
+    if not sizes or len(sizes) < len(found):
         return math.nan
     mixture = Mixture(
         tuple(sizes),

@@ -217,10 +217,11 @@ class Executor:
         return source.run_id if isinstance(source, Made) else None
 
     def _directory(self, source: Start) -> Path | Base:
+        if isinstance(source, Base):
+            return source
         run_id = self._run_id(source)
-        if run_id is not None:
-            return checkpoints.fetch(self.store, run_id)
-        return source
+        assert run_id is not None, "a phase that is done and a named run have a run id"
+        return checkpoints.fetch(self.store, run_id)
 
 
 def validate(phases: Iterable[Phase]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mlflow_xfer.durable.manifest import sealed_folder
 from mlflow_xfer.models.merge import WITH_BASE, merge_checkpoints
@@ -20,8 +21,10 @@ def merge_phase(phase: Phase, starts: Sequence[Path | Base], work: Path) -> Outc
     """
     method = phase.settings["merge_method"]
     base = starting_point(phase, starts[0], work / "start") if method in WITH_BASE else None
-    directories = [Path(path) for path in (starts[1:] if method in WITH_BASE else starts)]
-    options = {"weights": [phase.settings["merge_weight"]] * len(directories)} if base else {}
+    models = starts[1:] if method in WITH_BASE else starts
+    directories = [path for path in models if isinstance(path, Path)]
+    assert len(directories) == len(models), "what is merged was trained"
+    options: dict[str, Any] = {"weights": [phase.settings["merge_weight"]] * len(directories)} if base else {}
     if method == "ties":
         options |= {"density": phase.settings["merge_density"]}
     with sealed_folder(work / CHECKPOINT) as out:

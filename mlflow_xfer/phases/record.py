@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN, XferError
-from mlflow_xfer.phases.phase import Base, Made, Phase
+from mlflow_xfer.phases.phase import Made, Phase, identity
 from mlflow_xfer.scoring.formats import write_predictions
 from mlflow_xfer.tracking.reuse import ARTIFACTS_TAG
 
@@ -114,9 +114,7 @@ def phase_tags(phase: Phase, suite: str) -> dict[str, str]:
         "xfer.combine": phase.combine if phase.combine != "joint" else "",
         "xfer.target": (target.target or target.tasks[0].name) if target else "",
         "xfer.base_model": phase.root().reference,
-        "xfer.base_identity": phase.root().identity
-        if isinstance(phase.root(), Base)
-        else phase.root().spec_hash,
+        "xfer.base_identity": identity(phase.root()),
         "xfer.seed": "" if seed is None else str(seed),
         "xfer.suite": suite if phase.kind == "evaluate" else "",
         "xfer.control": next(

@@ -248,7 +248,7 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, 
     n = len(values)
     if n < 2:
         return math.nan, math.nan
-    half = stats.t.ppf((1 + level) / 2, n - 1) * statistics.stdev(values) / math.sqrt(n)
+    half = float(stats.t.ppf((1 + level) / 2, n - 1)) * statistics.stdev(values) / math.sqrt(n)
     return statistics.fmean(values) - half, statistics.fmean(values) + half
 
 

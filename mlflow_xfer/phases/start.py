@@ -24,12 +24,12 @@ def starting_point(phase: Phase, start: Path | Base, out: Path, texts: Texts = t
     """
     folder = Path(start.path) if isinstance(start, Base) else start
     random = phase.settings.get("control") == "random"
-    scratch = isinstance(start, Base) and start.identity.startswith("scratch:")
+    scratch = start if isinstance(start, Base) and start.identity.startswith("scratch:") else None
     if not (random or scratch):
         return folder
     if not (out / COMPLETE).is_file():
         if scratch:
-            _scratch(phase, start, folder, out, texts)
+            _scratch(phase, scratch, folder, out, texts)
         else:
             load.randomised(folder, out, phase.settings["control_seed"])
         (out / COMPLETE).touch()
@@ -43,6 +43,7 @@ def _scratch(phase: Phase, start: Base, folder: Path, out: Path, texts: Texts) -
         if start.path
         else train_tokenizer(texts(), load.SIZES[size]["vocab_size"], architecture)
     )
+    assert phase.seed is not None, "random weights are made by a training"
     with load.quiet():
         load.build_scratch(architecture, size, tokenizer, phase.seed).save_pretrained(out)
     tokenizer.save_pretrained(out)

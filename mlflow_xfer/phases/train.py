@@ -151,6 +151,7 @@ def trainer_settings(phase: Phase) -> Settings:
         "select_by",
         "alpha",
     )
+    assert phase.seed is not None, "a training has a seed"
     return Settings(
         seed=phase.seed, **{name: phase.settings[name] for name in names if name in phase.settings}
     )

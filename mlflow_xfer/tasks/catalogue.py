@@ -10,7 +10,7 @@ from dataclasses import replace
 from importlib import import_module
 
 from mlflow_xfer.registry import Registry
-from mlflow_xfer.tasks.task import SPLITS, Files, Suite, Task, part_of
+from mlflow_xfer.tasks.task import SPLITS, Files, Generated, Suite, Task, part_of
 
 TASK_MODULES = (
     "mini",
@@ -39,7 +39,7 @@ def _with_own_layout(task: Task) -> Task:
     benchmark's own files have such names."""
     found = task.sources.get("folder", ())
     own = Files({split: f"{task.name}/{split}-{{language}}.jsonl" for split in SPLITS}, format="jsonl")
-    parts = [part_of(source, "test", "en") for source in found]
+    parts = [part_of(source, "test", "en") for source in found if not isinstance(source, Generated)]
     if any(part and own.splits["test"] in part.paths for part in parts):
         return task
     return replace(task, sources={**task.sources, "folder": (*found, own)})

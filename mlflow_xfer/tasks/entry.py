@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -253,7 +254,7 @@ class Entry(Strict):
     version: int = Field(1, ge=1, description="raise it when the meaning of the files changes")
 
 
-def problems_of(declared: Any, content: Located, place: tuple) -> list[XferError]:
+def problems_of(declared: Any, content: Located, place: tuple[Any, ...]) -> list[XferError]:
     """Everything that is wrong with the shape of an entry."""
     if not isinstance(declared, dict):
         return [
@@ -274,14 +275,14 @@ def problems_of(declared: Any, content: Located, place: tuple) -> list[XferError
     )
 
 
-def _in_words(fault: dict, content: Located, place: tuple) -> XferError:
-    inner = tuple(part for part in fault["loc"] if part != "[key]")
+def _in_words(fault: Mapping[str, Any], content: Located, place: tuple[Any, ...]) -> XferError:
+    inner: tuple[Any, ...] = tuple(part for part in fault["loc"] if part != "[key]")
     where, name = content.at(*place, *inner), ".".join(map(str, inner))
     if fault["type"] == "extra_forbidden":
         shape = (
             {"hub": HubEntry, "recipe": RecipeEntry}.get(str(inner[0]), Entry) if len(inner) > 1 else Entry
         )
-        wrong = unknown("field", str(inner[-1]), shape.model_fields)
+        wrong = unknown("field", str(fault["loc"][-1]), shape.model_fields)
         return XferError(f"{where}: {wrong.what}", wrong.hint)
     if fault["type"] == "enum":
         wrong = unknown("kind", str(fault["input"]), KINDS.names())

@@ -299,8 +299,9 @@ SHORTCUTS = {
     "position": ("words", "position"),
     "pos": ("words", "position"),
 }
-"""Cues that may tell a task's label, declared: length, position, part, words. An intermediate task shows every
-concept in training, so words tell the label by design; of nli a negation more or less shows in the length.
+"""Cues that may tell a task's label, declared: length, position, part, words. An intermediate task shows
+every concept in training, so words tell the label by design; of nli a negation more or less shows in the
+length.
 """
 
 SUITE = Suite(

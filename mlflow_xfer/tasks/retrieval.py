@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mlflow_xfer.tasks.task import POOL, Files, Hub, Part, Recipe, Task, codes
 
 # ISO 639-3 codes as Tatoeba and the hub use them.
@@ -38,7 +40,7 @@ def _retrieval(name: str, metric: str, languages: tuple[str, ...], description: 
     )
 
 
-def _pair(pattern: str, english: str, **more: dict) -> Files:
+def _pair(pattern: str, english: str, **more: Any) -> Files:
     """Two files of parallel lines: ``{side}`` is the foreign language or English."""
     return Files(
         {"test": (pattern.replace("{side}", "{language}"), pattern.replace("{side}", english))},

@@ -44,7 +44,7 @@ class Hub:
     config: str = ""
     revision: str = ""
     splits: Mapping[str, str | Part] = field(default_factory=lambda: {s: s for s in SPLITS})
-    columns: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, Any] = field(default_factory=dict)
     labels: tuple[str, ...] | Mapping[str, str] = ()  # of integer labels in the data set's order, or a map
     where: Mapping[str, str] = field(default_factory=dict)
     codes: Mapping[str, str] = field(default_factory=dict)

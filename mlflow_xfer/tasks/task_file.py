@@ -182,7 +182,7 @@ class _Builder:
             made = self._files(kind, said)
             return {"file": (made,)} if made else {}
         if self.entry.hub:
-            given = {
+            given: dict[str, Any] = {
                 name: tuple(value) if isinstance(value, list) else value
                 for name, value in self.entry.hub.model_dump(exclude_unset=True).items()
             }
@@ -192,7 +192,7 @@ class _Builder:
             elif "path" not in given:
                 self.bad("hub", "has no path.", "path: <organisation>/<name>")
             else:
-                sources["hub"] = (Hub(**({"labels": said or labels} | given)), *inherited)
+                sources["hub"] = (Hub(**{"labels": said or labels, **given}), *inherited)
             if "hub" in sources and "columns" in given:
                 self._known_columns(kind, given["columns"], "hub")
         return sources
@@ -246,7 +246,7 @@ class _Builder:
         return self._part(declared)
 
     def _part(self, declared: Any) -> Part:
-        more = {}
+        more: dict[str, Any] = {}
         if isinstance(declared, dict):
             more = {
                 name: str(self.folder / declared[name]) for name in ("ids", "exclude_ids") if name in declared
@@ -388,7 +388,7 @@ class _Builder:
 
     def _languages(self, sources: Mapping[str, tuple[Source, ...]], split: str) -> tuple[str, ...]:
         found: dict[str, None] = {}
-        for source in sources.get("file", ()):
+        for source in (one for one in sources.get("file", ()) if isinstance(one, Files)):
             parts = source.splits.get(split)
             if parts is not None:
                 found |= dict.fromkeys(parts if isinstance(parts, Mapping) else source.languages[split])

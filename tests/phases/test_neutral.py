@@ -8,7 +8,7 @@ import pytest
 
 from mlflow_xfer.params import NEUTRAL
 from mlflow_xfer.phases.phase import Base, Phase, canonical
-from mlflow_xfer.tasks.task import Files, Generated, Hub, Part, Task, TaskKind
+from mlflow_xfer.tasks.task import Files, Generated, Hub, Part, Task
 
 NEVER_CHANGED = "a neutral value never changes: finished runs whose specs leave it out would mean another one"
 SETTINGS = {
@@ -27,7 +27,7 @@ SETTINGS = {
 }
 SPLITS = {split: split for split in ("train", "validation", "test")}
 FIELDS = {
-    Task: {"labels": (), "trained": True, "after": (), "options": {}, "version": 1},
+    Task: {"labels": (), "trained": True, "options": {}, "version": 1},
     Hub: {
         "config": "",
         "revision": "",
@@ -59,7 +59,7 @@ FIELDS = {
     Part: {"ids": "", "exclude_ids": "", "share": (0.0, 1.0)},
     Generated: {"splits": ("train", "validation", "test")},
 }
-TASK = Task("mine", TaskKind.RETRIEVAL, "retrieval_accuracy", ("en",), {"file": (Files({"test": "a.tsv"}),)})
+TASK = Task("mine", "retrieval", "retrieval_accuracy", ("en",), {"file": (Files({"test": "a.tsv"}),)})
 
 
 def phase(settings=None, task=TASK):

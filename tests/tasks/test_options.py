@@ -6,11 +6,11 @@ import pytest
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tasks.catalogue import TASKS
-from mlflow_xfer.tasks.task import Task, TaskKind
+from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.tasks.task_file import load_task_file
 
-SEARCH = Task("search", TaskKind.RETRIEVAL, "map_at_20", ("en",), {}, options={"pooled": True})
-TAGS = Task("tags", TaskKind.TAGGING, "tag_f1", ("en",), {})
+SEARCH = Task("search", "retrieval", "map_at_20", ("en",), {}, options={"pooled": True})
+TAGS = Task("tags", "tagging", "tag_f1", ("en",), {})
 
 
 def test_an_option_has_its_value_or_the_default():
