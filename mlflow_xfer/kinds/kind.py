@@ -358,6 +358,7 @@ for _kind in (
         ("retrieval_accuracy", "map_at_20", "bucc_f1"),
         {"centred": (False, True), "pooled": (False, True), "pooling": ("auto", "cls", "mean", "last")},
     ),
+    Kind("regression", ("pearson", "spearman")),
     Kind("language_model", ()),
 ):
     KINDS.add(_kind.name, _kind)

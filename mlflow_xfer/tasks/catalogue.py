@@ -16,6 +16,7 @@ TASK_MODULES = (
     "mini",
     "nli",
     "paraphrase",
+    "similarity",
     "sentences",
     "tagging",
     "multiple_choice",

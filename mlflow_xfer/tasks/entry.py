@@ -172,7 +172,8 @@ class Entry(Strict):
             "`classification` (columns `text_a`, `text_b`, `label`), `tagging` (`words`, `tags`), "
             "`multiple_choice` (`context`, `question`, `choices`, `label`), `span_qa` (`context`, "
             "`question`, `answers`), `retrieval` (`source`: the query, `target`: the candidate, `context`: "
-            "read after it, `gold`: ids of right candidates)"
+            "read after it, `gold`: ids of right candidates), `regression` (`text_a`, `text_b`, `label`: a "
+            "number)"
         ),
     )
     files: dict[Split, Annotated[Any, BeforeValidator(_part)]] = Field(

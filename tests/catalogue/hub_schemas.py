@@ -26,6 +26,10 @@ PAIR = {"premise": T, "hypothesis": T, "label": NLI}
 BITEXT = {"source_sentence": T, "target_sentence": T, "source_lang": T, "target_lang": T}
 
 
+def _grade(number: int) -> float:
+    return number % 11 / 2
+
+
 def _answers(number: int) -> dict:
     return {"text": [f"context {number}"], "answer_start": [0]}
 
@@ -81,6 +85,7 @@ HUB: dict[str, tuple[Config, ...]] = {
             "mrpc", {"sentence1": T, "sentence2": T, "label": L(("not_equivalent", "equivalent")), "idx": N}
         ),
         Config("sst2", {"sentence": T, "label": L(("negative", "positive")), "idx": N}, TRAIN_DEV),
+        Config("stsb", {"sentence1": T, "sentence2": T, "label": _grade, "idx": N}, TRAIN_DEV),
         Config("cola", {"sentence": T, "label": L(("unacceptable", "acceptable")), "idx": N}, TRAIN_DEV),
     ),
     "stanfordnlp/snli": (Config("plain_text", PAIR | {"label": lambda n: n % 4 - 1}),),

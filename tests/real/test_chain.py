@@ -251,6 +251,15 @@ def overlaps(real_data, shared, **typed):
     return {(found["training"], found["split"]): found["measured"] for found in plan.as_dict()["overlaps"]}
 
 
+def test_grades_of_sick(base, real_data, shared):
+    found = mlflow_xfer.transfer(
+        model=base, data=str(real_data / "intermediate"), target="sick-relatedness", **STEPS
+    )
+    (row,) = table(found.run_id)
+    assert row["metric"] == "pearson" and row["n"] == 25 and row["chance"] == row["majority"] == 0
+    assert -100 <= row["low"] <= row["score"] <= row["high"] <= 100 and "component_spearman" in row
+
+
 def test_mnli10k_holds_the_rows_that_select_for_xnli(base, real_data, shared):
     """All of them, less the twentieth that the task file keeps for mnli10k's own dev."""
     found = overlaps(real_data, shared, intermediate="mnli10k", target="xnli", languages="en,de")

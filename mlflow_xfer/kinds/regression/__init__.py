@@ -1,0 +1,1 @@
+"""The kind ``regression``: one number a text or pair."""

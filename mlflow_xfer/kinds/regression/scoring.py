@@ -1,0 +1,62 @@
+"""How grades are judged: by correlation, filed one number a line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.scoring import reading
+from mlflow_xfer.scoring.correlation import correlation
+from mlflow_xfer.scoring.evaluation import Answered
+from mlflow_xfer.scoring.formats import Format, cell
+from mlflow_xfer.scoring.problems import Problem, counted
+from mlflow_xfer.tasks.task import Task
+
+
+class Numbers(Format):
+    """One number a line."""
+
+    def predictions(self, path: Path) -> list[float]:
+        return [_number(line, path, number) for number, line in enumerate(reading.lines(path), 1)]
+
+    labels = predictions
+
+    def text(self, values: Sequence, ids: Sequence[str] | None, path: Path) -> str:
+        return "".join(cell(repr(float(value)), path) + "\n" for value in values)
+
+    def problems(self, path: Path, gold: Path | None, task: Task, language: str) -> list[Problem]:
+        values = self.predictions(path)
+        found = counted(len(values), reading.lines(gold) if gold else None, task, "lines")
+        if len(set(values)) == 1 and len(values) > 1:
+            found.append((f"every prediction is {values[0]:g}: a collapsed model?", False))
+        return found
+
+
+def _number(line: str, path: Path, number: int) -> float:
+    try:
+        return float(line)
+    except ValueError:
+        raise XferError(f"{path}:{number}: {line!r:.40} is no number.", "One number a line.") from None
+
+
+NUMBERS = Numbers()
+
+
+class Regression(Answered):
+    name = "regression"
+    metrics = {
+        "pearson": correlation("pearson", "linear correlation of predicted with gold grades"),
+        "spearman": correlation("spearman", "correlation of the ranks of predicted and gold grades"),
+    }
+    may_lack = ("text_b",)
+
+    def value(self, given: Any) -> Any:
+        return None if given is None else float(given)
+
+    def file_format(self, task: Task) -> Format:
+        return NUMBERS
+
+
+KIND = Regression()
