@@ -100,4 +100,4 @@ def group_of(task: Task, row: Mapping[str, Any]) -> str:
     value = (
         row.get(kind.data(task.kind).group) or row.get("question") or row.get("source") or row.get("target")
     )
-    return " ".join(value) if isinstance(value, list) else value
+    return " ".join(value) if isinstance(value, list) else str(value)

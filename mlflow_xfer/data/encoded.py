@@ -71,7 +71,7 @@ class Rows:
         self.truncated: set[int] = set()  # numbers of the examples that are longer than a row
         self.counts: dict[str, int] = {"examples": 0, "truncated": 0, "words": 0, "subwords": 0}
 
-    def add(self, ids: Sequence[int], **columns: Any) -> None:
+    def add(self, ids: Sequence[int] | np.ndarray, **columns: Any) -> None:
         self.ids.append(np.asarray(ids, np.int32))
         for name, value in columns.items():
             (self.token if name in self.token else self.per_row)[name].append(value)

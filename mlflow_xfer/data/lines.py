@@ -74,6 +74,7 @@ def parsed(path: Path, text: str, first_line: int) -> Any:
             _encodable(content)
         return content
     except UnicodeEncodeError:
+        assert half is not None
         where = first_line + text.count("\n", 0, half.start())
         raise Malformed(
             f"{path}:{where}: holds half a surrogate pair (\\ud800-\\udfff), which is not text."

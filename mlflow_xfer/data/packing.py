@@ -12,6 +12,7 @@ from bisect import bisect_left, insort
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -182,7 +183,8 @@ def uniforms(seed: int, step: int, example: np.ndarray, position: np.ndarray, sa
     return (x >> np.uint64(11)).astype(np.float64) / float(1 << 53)
 
 
-def _mixed(x: np.ndarray) -> np.ndarray:
+def _mixed(x: Any) -> Any:
+    """SplitMix64's mixing of unsigned 64-bit numbers, one or an array."""
     x = x + np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -22,7 +22,7 @@ besides those that are right.
 """
 
 
-def column(split: Any, name: str) -> list:
+def column(split: Any, name: str) -> list[Any]:
     """A column as a list; Nones where there is none."""
     return split[name][:] if name in split.column_names else [None] * len(split)
 
@@ -72,10 +72,11 @@ def golds(splits: Mapping[str, Any], pooled: bool) -> dict[str, list[list[str] |
     for name, split in splits.items():
         repeated, asked = stand_ins(split), set(queries(split))
         given = zip(split["id"][:], column(split, "gold"), strict=True)
-        found[name] = [
+        rows: list[Any] = [
             [repeated.get(g, g) for g in gold or [i]] if n in asked else None
             for n, (i, gold) in enumerate(given)
         ]
+        found[name] = rows
         for i, gold in zip(split["id"][:], found[name], strict=True):
             union.setdefault(i, {}).update(dict.fromkeys(gold or ()))
     if pooled:
@@ -151,9 +152,8 @@ def pairs(split: Dataset, pool: Dataset | None, what: str) -> Dataset:
 
 def _places(split: Dataset, pool: Dataset | None) -> dict[str, dict]:
     """Candidates by id; those of the split before those of the pool."""
-    return {
-        row["id"]: row for part in (pool, split) if part is not None for row in part.select(candidates(part))
-    }
+    parts: list[Any] = [part for part in (pool, split) if part is not None]
+    return {row["id"]: row for part in parts for row in part.select(candidates(part))}
 
 
 def _pair(name: str, source: str, candidate: Mapping[str, Any]) -> dict[str, Any]:

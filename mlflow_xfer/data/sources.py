@@ -153,6 +153,7 @@ def _located(
             f"Task {task.name!r}, {split} split: no such file: {', '.join(map(str, missing))}.",
             "Paths in a task file are relative to its folder.",
         )
+    assert part is not None, "a source that has the split has its declaration"
     ids, exclude = (
         str(_root(provider, data) / name) if name else "" for name in (part.ids, part.exclude_ids)
     )

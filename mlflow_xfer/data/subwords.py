@@ -43,7 +43,7 @@ def texts(
                     continue
                 where = piece.sequence_ids.index(1) if 1 in piece.sequence_ids else len(ids)
                 rows.add(ids, example=i, second=where)
-            read = [first[i], second[i]] if i in paired else [first[i]]
+            read = [first[i], second[i]] if second is not None and i in paired else [first[i]]
             if encoding.overflowing:
                 rows.truncated.add(i)
                 whole = sum(map(len, _ids(tokenizer, read)))

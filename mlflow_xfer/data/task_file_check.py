@@ -70,7 +70,7 @@ def _counted(task: Task, split: str, language: str, data: str, problems: Problem
 def count(task: Task, rows: sources.Rows) -> Count:
     """Rows and labels of a split that was checked; of rows on the hub that were not fetched, nothing."""
     import pyarrow as pa
-    import pyarrow.compute as pc
+    import pyarrow.compute as pc  # its functions are made when it is imported
 
     path = cached(task, rows)
     if not path.is_file():
@@ -81,7 +81,8 @@ def count(task: Task, rows: sources.Rows) -> Count:
         labels = {}
         if column:
             values = table[column].combine_chunks()
-            found = pc.value_counts(values.flatten() if pa.types.is_list(values.type) else values).to_pylist()
+            count_values = getattr(pc, "value_counts")  # noqa: B009
+            found = count_values(values.flatten() if pa.types.is_list(values.type) else values).to_pylist()
             labels = {
                 str(one["values"]): one["counts"]
                 for one in sorted(found, key=lambda one: (-one["counts"], str(one["values"])))

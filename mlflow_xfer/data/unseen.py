@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from mlflow_xfer.data.overlap import Overlap, audit, without
 from mlflow_xfer.data.reading import cached, read
@@ -54,7 +54,9 @@ def known(task: Task, rows: Rows, target: Task, tests: Sequence[Rows]) -> dict[s
     try:
         content = json.loads(_place(task, rows, target, tests).read_bytes())
         return {
-            language: Overlap(**{k: tuple(v) if isinstance(v, list) else v for k, v in one.items()})
+            language: Overlap(
+                **{k: cast(Any, tuple(v) if isinstance(v, list) else v) for k, v in one.items()}
+            )
             for language, one in content.items()
         }
     except (OSError, ValueError, TypeError, AttributeError):  # not there, or damaged from outside

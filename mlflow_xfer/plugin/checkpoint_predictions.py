@@ -99,14 +99,14 @@ def _trained_length(model: Any) -> int | None:
 
 def _checkpoint(model: Any, folder: Path) -> Path:
     """A directory that ``from_pretrained`` reads, put together from the layout of ``mlflow.transformers``."""
-    import mlflow
+    from mlflow.artifacts import download_artifacts
 
     flavour = model.metadata.flavors["transformers"]
     model_id = getattr(model, "model_id", None) or getattr(model.metadata, "model_id", None)
     uri = (
         f"models:/{model_id}" if model_id else f"runs:/{model.metadata.run_id}/{model.metadata.artifact_path}"
     )
-    root = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder / "logged")))
+    root = Path(download_artifacts(artifact_uri=uri, dst_path=str(folder / "logged")))
     weights = root / flavour.get("model_binary", "model")
     if (weights / "tokenizer_config.json").is_file():
         return weights

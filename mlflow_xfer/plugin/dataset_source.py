@@ -11,12 +11,12 @@ from typing import Any
 try:
     from mlflow.data.dataset_source import DatasetSource
 except Exception:
-    DatasetSource = object  # type: ignore[assignment,misc]
+    DatasetSource = object
 
 _FIELDS = ("task", "split", "language", "provider", "location", "identity", "params", "paths", "source")
 
 
-class XferDatasetSource(DatasetSource):
+class XferDatasetSource(DatasetSource):  # pyright: ignore[reportGeneralTypeIssues] - a class either way
     """One split of one task in one language; :meth:`load` reads its rows again.
 
     Args:
@@ -86,7 +86,7 @@ def _check_unchanged(task: Any, rows: Any) -> None:
         return
     part = sources.part_of(task.sources[rows.provider][rows.source], rows.split, rows.language)
     identity = f"sha256:{file_digest(rows.paths[0])}"
-    if part == Part(part.paths) and identity != rows.identity:
+    if part and part == Part(part.paths) and identity != rows.identity:
         raise XferError(
             f"{rows.paths[0]} was changed since the run read it.",
             f"The run used {rows.identity}; now it is {identity}.",

@@ -36,7 +36,7 @@ def frame_of(dataset: Any, config: Mapping) -> Any:
         elif column != what:
             frame = frame.rename(columns={column: what})
         if frame[what].isna().any():
-            raise XferError(f"Row {int(frame[what].isna().idxmax())} has no {what}.")
+            raise XferError(f"Row {frame[what].isna().idxmax()} has no {what}.")
     frame["reference"] = column_of(dataset.labels_data)
     return frame
 

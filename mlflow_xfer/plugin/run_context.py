@@ -11,12 +11,12 @@ import os
 try:
     from mlflow.tracking.context.abstract_context import RunContextProvider
 except Exception:  # an MLflow that moved it: the class below then simply is no provider, and nobody is hurt
-    RunContextProvider = object  # type: ignore[assignment,misc]
+    RunContextProvider = object
 
 VERB_VARIABLE = "XFER_VERB"  # set by the running verb for itself and the processes that it starts
 
 
-class XferRunContext(RunContextProvider):
+class XferRunContext(RunContextProvider):  # pyright: ignore[reportGeneralTypeIssues] - a class either way
     """``xfer.verb``, ``xfer.schema`` and the library versions, while ``$XFER_VERB`` names a verb."""
 
     def in_context(self) -> bool:

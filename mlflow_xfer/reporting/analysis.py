@@ -101,7 +101,7 @@ def analyse(
     for name in registered:
         if name not in names:
             raise unknown("condition", name, names)
-    groups = dict(list(checked.groupby("condition", sort=False)))
+    groups = {str(name): rows for name, rows in checked.groupby("condition", sort=False)}
     _complete(groups, baseline)
     units = sorted(set(zip(checked["task"], checked["language"], strict=True)))
     blocks = {name: cells(groups[name], name, units) for name in names}
@@ -216,10 +216,11 @@ def _deeper(analysis: Analysis, groups: Mapping[str, pd.DataFrame]) -> Analysis:
         for name in chosen
     }
     ratios = []
-    for name in analysis.ranked[:DETAILED] if analysis.baseline else []:
+    baseline = analysis.baseline or ""
+    for name in analysis.ranked[:DETAILED] if baseline else []:
         found = attempt(
             f"Spread of {name} against the baseline",
-            lambda name=name: spread.spread_ratio(few, name, analysis.baseline)[0],
+            lambda name=name: spread.spread_ratio(few, name, baseline)[0],
         )
         if found is not None:
             ratios.append(

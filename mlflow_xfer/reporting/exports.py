@@ -47,14 +47,14 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
     names and texts formula-safe."""
     shown = frame.rename(columns=lambda c: safe(str(c)))
     texts = [c for c in shown if not pd.api.types.is_numeric_dtype(shown[c])]
-    shown = shown.assign(**{c: shown[c].map(safe) for c in texts})
+    shown = shown.assign(**{str(c): shown[c].map(safe) for c in texts})
     with whole_file(path) as part:
         shown.to_csv(part, index=False, na_rep="NA", quoting=csv.QUOTE_MINIMAL, lineterminator="\n")
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
     """Parquet with the frame's own types; columns of mixed types become text."""
-    mixed = [c for c in frame if frame[c].dtype == object]
+    mixed = [str(c) for c in frame if frame[c].dtype == object]
     with whole_file(path) as part:
         frame.assign(**{c: frame[c].astype("string") for c in mixed}).to_parquet(part, index=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from html import escape
 
 VOID = frozenset({"meta", "br", "hr", "link", "img", "path", "line", "rect", "circle"})
@@ -45,10 +46,10 @@ def element(tag: str, *children: object, **attributes: object) -> Raw:
 
 def table(
     columns: list[str],
-    rows: list[list[object]],
+    rows: Sequence[Sequence[object]],
     *,
     caption: str,
-    numeric: set[int] = frozenset(),
+    numeric: Collection[int] = (),
     heads: bool = True,
 ) -> Raw:
     """A table with a caption and header cells, in a box that scrolls sideways where the page is narrow.

@@ -4,7 +4,8 @@ where it has nothing to say."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -85,7 +86,7 @@ def differences(analysis: Analysis) -> Raw | None:
             r.status,
             r.seeds,
         ]
-        for r in frame.itertuples()
+        for r in records(frame)
     ]
     against = f"difference to {analysis.baseline}" if analysis.baseline else "difference"
     columns = [
@@ -139,6 +140,11 @@ def _verdict(verdict: str) -> Raw:
     )
 
 
+def records(frame: pd.DataFrame) -> Iterator[Any]:
+    """The rows of a frame, with its columns as attributes."""
+    yield from frame.itertuples(index=False)
+
+
 def box(drawing: Raw, name: str) -> Raw:
     """A drawing that scrolls sideways where the page is narrow, instead of shrinking its letters."""
     return element("div", drawing, class_="scroll", tabindex="0", role="region", aria_label=f"Chart: {name}")
@@ -151,10 +157,11 @@ def heat_map(analysis: Analysis, which: str) -> Raw:
     gaps = frame[names].sub(frame[base], axis=0) if base else frame[names] * math.nan
     widest = float(gaps.abs().max().max()) if base else 0.0
     rows: list[list[object]] = []
+    values: Any
     for code, values in frame[names].iterrows():
-        row: list[object] = [_language(code) if which == "language" else code]
+        row: list[object] = [_language(str(code)) if which == "language" else code]
         for name in names:
-            gap = gaps.at[code, name]
+            gap: Any = gaps.at[code, name]
             shown = points(values[name]) if name == base or not base else points(gap, True)
             row.append(element("td", shown, class_="num", style=f"background:{charts.tint(gap, widest)}"))
         rows.append(row)
@@ -224,7 +231,7 @@ def typology(analysis: Analysis) -> Raw | None:
             p_text(r.p_holm),
             r.note,
         ]
-        for r in curve.itertuples()
+        for r in records(curve)
     ]
     spec = table(
         ["distance", "languages", "slope", "95 % interval", "p", "corrected p", "note"],
@@ -311,7 +318,7 @@ def inequality(analysis: Analysis) -> Raw | None:
             "τ is primary: the plain sd of scores contains test noise and shrinks as scores approach 100."
         )
     ]
-    for r in analysis.ratios.itertuples():
+    for r in records(analysis.ratios):
         parts.append(
             paragraph(
                 f"{r.condition}: τ is {r.ratio:.2f} times that of {analysis.baseline} (95 % interval "
@@ -352,7 +359,7 @@ def imported(analysis: Analysis) -> Raw | None:
         .reset_index()
     )
     sources = ", ".join(sorted(set(analysis.imported.get("source", pd.Series(dtype=str)).dropna())))
-    rows = [[r.condition, r.task, points(r.mean), r.size] for r in means.itertuples(index=False)]
+    rows = [[r.condition, r.task, points(r.mean), r.size] for r in records(means)]
     shown = table(
         ["condition", "task", "mean", "languages"],
         rows,

@@ -69,7 +69,7 @@ def totals(
         else:
             missing.append(task)
     incomplete = {name.split("/")[0] for name in missing}
-    selected = {task: _mean(have.values()) for task, have in present.items()}
+    selected = {task: sum(have.values()) / len(have) for task, have in present.items()}
     tasks = {task: None if task in incomplete else selected[task] for task in suite.tasks}
     return Totals(
         avg=_mean(tasks.values()),
@@ -87,7 +87,7 @@ def totals(
 def language_gap(scores: Mapping[str, float]) -> float | None:
     """English minus the mean of the other languages; None without English or without others."""
     others = [score for language, score in scores.items() if language != "en"]
-    return scores["en"] - _mean(others) if others and "en" in scores else None
+    return scores["en"] - sum(others) / len(others) if others and "en" in scores else None
 
 
 def language_std(scores: Mapping[str, float]) -> float | None:

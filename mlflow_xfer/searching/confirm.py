@@ -160,9 +160,7 @@ def judged(
     fresh = {key: [float(score) for score in cast("pd.Series", means)] for key, means in by_seed.items()}
     named = winner(chosen, fresh, margin).candidate.key
     winners.sort(key=lambda one: (one.candidate.key != named, -one.test.estimate))
-    return Confirmation(
-        seeds, tuple(winners), arms[0].condition, float(store.get(arms[0].condition).metrics["selected/avg"])
-    )
+    return Confirmation(seeds, tuple(winners), arms[0].condition)
 
 
 def observed_baseline(study: optuna.Study, command: Command) -> float:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 from scipy import stats
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.stats.estimate import LIKE_THESE, Estimate
+from mlflow_xfer.stats.estimate import LIKE_THESE, Estimate, Numbers
 from mlflow_xfer.stats.ranking import kendall, regret_points
 
 FEWEST = 4
@@ -78,15 +79,15 @@ def agreement(
     )
 
 
-def spearman(one: Sequence[float], other: Sequence[float]) -> float:
+def spearman(one: Numbers, other: Numbers) -> float:
     """Spearman's rho; 0 where the cheap estimates are all equal, ``nan`` where the dear ones are."""
     if len(set(map(float, one))) < 2:
         return math.nan
-    return float(stats.spearmanr(one, other).statistic) if len(set(map(float, other))) > 1 else 0.0
+    return float(cast(Any, stats.spearmanr(one, other)).statistic) if len(set(map(float, other))) > 1 else 0.0
 
 
 def correlation(
-    measure: Callable[[np.ndarray, np.ndarray], float],
+    measure: Callable[[Numbers, Numbers], float],
     one: np.ndarray,
     other: np.ndarray,
     level: float,

@@ -17,7 +17,7 @@ from scipy.stats import false_discovery_control
 from mlflow_xfer import languages
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.stats import crossed
-from mlflow_xfer.stats.estimate import THESE, Estimate
+from mlflow_xfer.stats.estimate import THESE, Estimate, Numbers
 from mlflow_xfer.stats.frame import check, pair
 from mlflow_xfer.stats.means import contrast, estimate, paired, seed_notes
 
@@ -27,7 +27,7 @@ def family_of(language: str) -> str:
     return languages.get(language).family or language
 
 
-def effective_number(weights: Sequence[float]) -> float:
+def effective_number(weights: Numbers) -> float:
     """How many equal clusters weigh as much as these: ``(sum w)^2 / sum w^2``."""
     w = np.asarray(weights, float)
     if len(w) == 0 or w.sum() == 0:

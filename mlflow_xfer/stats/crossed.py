@@ -34,8 +34,8 @@ class Spread:
 
     mean: np.ndarray
     variance: np.ndarray
-    mains: tuple[tuple[np.ndarray, float], ...]
-    rest: tuple[np.ndarray, float]
+    mains: tuple[tuple[np.ndarray, float | np.ndarray], ...]
+    rest: tuple[np.ndarray, float | np.ndarray]
     components: dict[str, np.ndarray]
     alone: tuple[tuple[np.ndarray, float], ...] = ()
 

@@ -5,11 +5,18 @@ estimate, interval, p, and on what they rest.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 THESE = "these languages"
 LIKE_THESE = "languages like these"
+
+
+Numbers = Sequence[float] | np.ndarray
+"""Values of one sort, [n]."""
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ import numpy as np
 from scipy import special
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.stats.estimate import Estimate
+from mlflow_xfer.stats.estimate import Estimate, Numbers
 
 
-def holm(values: Sequence[float]) -> np.ndarray:
+def holm(values: Numbers) -> np.ndarray:
     """Adjusted p-values (Holm 1979), valid under any dependence.
     ``nan`` stays ``nan`` but counts as a test made.
     """

@@ -8,6 +8,7 @@ that matter decides nothing.
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import numpy as np
 from scipy import optimize, special
@@ -51,7 +52,7 @@ def minimum_detectable(se: float, df: float, target: float = 0.8, level: float =
     high = critical + 3
     while lacking(high) < 0 and high < 1e6:
         high *= 1.5
-    return se * float(optimize.brentq(lacking, 0, high, xtol=1e-6))
+    return se * float(cast(float, optimize.brentq(lacking, 0, high, xtol=1e-6)))
 
 
 def seeds_needed(

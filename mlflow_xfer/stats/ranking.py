@@ -10,25 +10,26 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.stats.bootstrap import widened, widening
-from mlflow_xfer.stats.estimate import LIKE_THESE, THESE, Estimate
+from mlflow_xfer.stats.estimate import LIKE_THESE, THESE, Estimate, Numbers
 
 RANDOM = "random"
 KS = (1, 3)
 
 
-def regret_points(truth: Sequence[float], scores: Sequence[float], k: int) -> float:
+def regret_points(truth: Numbers, scores: Numbers, k: int) -> float:
     """Best of all minus best among the ``k`` candidates with the highest scores, in the unit of ``truth``."""
-    truth = np.asarray(truth, float)
-    return float(truth.max() - _best_among(truth, scores, k))
+    values = np.asarray(truth, float)
+    return float(values.max() - _best_among(values, scores, k))
 
 
-def regret(truth: Sequence[float], scores: Sequence[float], k: int) -> float:
+def regret(truth: Numbers, scores: Numbers, k: int) -> float:
     """Regret@k in % of the best (Poth et al. 2021);
     ``nan`` unless the best is above 0: it is for scores, not gains.
     """
@@ -36,7 +37,7 @@ def regret(truth: Sequence[float], scores: Sequence[float], k: int) -> float:
     return 100.0 * regret_points(truth, scores, k) / best if best > 0 else math.nan
 
 
-def _best_among(truth: np.ndarray, scores: Sequence[float], k: int) -> float:
+def _best_among(truth: np.ndarray, scores: Numbers, k: int) -> float:
     """Mean, over the ways of breaking ties, of the best truth among the first ``k``."""
     best, left = -math.inf, min(k, len(truth))
     for group in tied(scores):
@@ -59,7 +60,7 @@ def _best_among(truth: np.ndarray, scores: Sequence[float], k: int) -> float:
     return float(best)
 
 
-def ndcg(truth: Sequence[float], scores: Sequence[float]) -> float:
+def ndcg(truth: Numbers, scores: Numbers) -> float:
     """Normalised discounted cumulative gain, 0-1:
     gains are what a candidate has over the worst one, discounts log2.
 
@@ -75,16 +76,20 @@ def ndcg(truth: Sequence[float], scores: Sequence[float]) -> float:
     return float(found / ideal) if ideal > 0 else math.nan
 
 
-def kendall(truth: Sequence[float], scores: Sequence[float]) -> float:
+def kendall(truth: Numbers, scores: Numbers) -> float:
     """Kendall's tau-b, -1 to 1: 0 where all scores are equal, ``nan`` where all truths are."""
     if len(set(map(float, truth))) < 2:
         return math.nan
     from scipy import stats  # a second of imports, which plans do without
 
-    return float(stats.kendalltau(truth, scores).statistic) if len(set(map(float, scores))) > 1 else 0.0
+    return (
+        float(cast(Any, stats.kendalltau(truth, scores)).statistic)
+        if len(set(map(float, scores))) > 1
+        else 0.0
+    )
 
 
-def tied(scores: Sequence[float]) -> list[list[int]]:
+def tied(scores: Numbers) -> list[list[int]]:
     """Numbers of the candidates from the highest score down, those of equal score together."""
     order = sorted(range(len(scores)), key=lambda i: -scores[i])
     return [list(group) for _, group in groupby(order, key=lambda i: scores[i])]

@@ -17,13 +17,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 from scipy import special, stats
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.stats.estimate import LIKE_THESE, Estimate
+from mlflow_xfer.stats.estimate import LIKE_THESE, Estimate, Numbers
 from mlflow_xfer.stats.frame import cells, check, pair
 
 FLOOR = 1e-3  # of tau^2 on logit scale: below it two spreads are both "none"
@@ -203,10 +204,15 @@ def spread_ratio(
     table = pd.DataFrame(rows)
     place = {language: i for i, language in enumerate(first.languages)}
     p = swap_p(
-        *zip(*arms, strict=True),
+        [one for one, _ in arms],
+        [other for _, other in arms],
         [[place[code] for t, code in first.units if t == task] for task in first.tasks],
     )
-    pooled = random_effects(table["log_ratio"], table["se"], level) if len(rows) > 1 else None
+    pooled = (
+        random_effects(table["log_ratio"].to_numpy(), table["se"].to_numpy(), level)
+        if len(rows) > 1
+        else None
+    )
     if pooled is None:
         estimate, low, high, df = (float(table[c][0]) for c in ("ratio", "low", "high", "languages"))
         df, method = df - 1, "log ratio of tau, jackknife over languages; p by swapping arms"
@@ -232,7 +238,7 @@ def spread_ratio(
     return found.noted(*notes, "given these models: not a statement about new seeds"), table
 
 
-def random_effects(estimates: Sequence[float], errors: Sequence[float], level: float = 0.95) -> Estimate:
+def random_effects(estimates: Numbers, errors: Numbers, level: float = 0.95) -> Estimate:
     """Random-effects mean: tau^2 by Paule & Mandel (1982),
     interval by Hartung & Knapp (2001), t with k - 1 df.
 
@@ -282,7 +288,7 @@ def pitman_morgan(first: np.ndarray, second: np.ndarray) -> float:
     total, gap = np.asarray(first) + second, np.asarray(first) - second
     if len(total) < 3 or np.ptp(total) == 0 or np.ptp(gap) == 0:
         return math.nan
-    return float(stats.pearsonr(total, gap).pvalue)
+    return float(cast(Any, stats.pearsonr(total, gap)).pvalue)
 
 
 def brown_forsythe(first: np.ndarray, second: np.ndarray) -> float:

@@ -155,5 +155,5 @@ def specification_curve(
     )
     table["p_holm"] = table["p"].where(table["primary"])
     others = ~table["primary"]
-    table.loc[others, "p_holm"] = holm(table.loc[others, "p"])
+    table.loc[others, "p_holm"] = holm(table.loc[others, "p"].to_numpy())
     return table.sort_values("slope", ignore_index=True)

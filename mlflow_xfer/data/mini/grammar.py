@@ -71,7 +71,9 @@ def rules() -> dict[str, dict[str, Any]]:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load((files(__package__) / "grammar.yaml").read_text(encoding="utf-8"), Loader=loader)
+    return yaml.load(
+        (files("mlflow_xfer.data.mini") / "grammar.yaml").read_text(encoding="utf-8"), Loader=loader
+    )
 
 
 @lru_cache(maxsize=32)
@@ -158,7 +160,9 @@ class Grammar:
                 key = concept if beside is None else (concept, meaning[beside])
                 words = known.get(key)
                 if words is None:
-                    words = known[key] = self._slot(slot, concept, "" if beside is None else meaning[beside])
+                    words = known[key] = self._slot(
+                        slot, str(concept), "" if beside is None else str(meaning[beside])
+                    )
                 tokens += words
         return tokens
 

@@ -10,6 +10,7 @@ its noun; ``a|b|c|d`` the forms of a Swahili adjective in classes 1/3/11, 5, 7 a
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,8 +35,8 @@ class Concept:
 @lru_cache(maxsize=1)
 def concepts() -> Mapping[str, Concept]:
     """All concepts by name, in the file's order; names are concepts of the group ``name``."""
-    with (files(__package__) / "lexicon.csv").open(encoding="utf-8", newline="") as stream:
-        lines = list(csv.DictReader(stream))
+    text = (files("mlflow_xfer.data.mini") / "lexicon.csv").read_text(encoding="utf-8")
+    lines = list(csv.DictReader(io.StringIO(text)))
     found = {}
     for line in lines:
         name, group, kind = line.pop("concept"), line.pop("class"), line.pop("kind")

@@ -142,7 +142,7 @@ def _folds(
     ``trained`` to train on, ``chosen`` to choose by, the rest to test.
     """
     first, second = trained // len(cells), (trained + chosen) // len(cells)
-    found = {"train": (), "validation": (), "test": ()}
+    found: dict[str, tuple[str, ...]] = {"train": (), "validation": (), "test": ()}
     for cell in cells:
         order = _shuffled(cell, rng)
         for split, part in zip(found, (order[:first], order[first:second], order[second:]), strict=True):

@@ -37,7 +37,7 @@ class Classification(Data):
         def convert(raw: Any) -> dict[str, Any] | None:
             texts_of_row = read(raw)
             label = label_of(get_label(raw))
-            return label and texts_of_row | {"label": label}
+            return None if label is None else texts_of_row | {"label": label}
 
         return convert
 
@@ -46,7 +46,7 @@ class Classification(Data):
 
     def encode(self, dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool) -> Encoded:
         index = {label: i for i, label in enumerate(task.labels)}
-        rows = texts(tokenizer, column(dataset, "text_a"), column(dataset, "text_b"), limit)
+        rows = texts(tokenizer, dataset["text_a"][:], column(dataset, "text_b"), limit)
         labels = column(dataset, "label")
         if labels is not None:
             try:

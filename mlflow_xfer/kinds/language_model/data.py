@@ -35,9 +35,7 @@ class LanguageModel(Data):
 
         A column ``stage`` (whole numbers) is kept: texts of a lower stage are dealt first in each epoch.
         """
-        encoded = texts(
-            tokenizer, column(dataset, "text"), column(dataset, "text_b"), limit, split=True
-        ).done()
+        encoded = texts(tokenizer, dataset["text"][:], column(dataset, "text_b"), limit, split=True).done()
         stage = column(dataset, "stage")
         if stage is None:
             return encoded

@@ -90,9 +90,9 @@ class MultipleChoice(Data):
         ``token_scored`` marks its tokens.
         """
         contexts, questions, choices = (
-            column(dataset, "context"),
-            column(dataset, "question"),
-            column(dataset, "choices"),
+            dataset["context"][:],
+            dataset["question"][:],
+            dataset["choices"][:],
         )
         labels = column(dataset, "label")
         numbers = [n for n, options in enumerate(choices) for _ in options]

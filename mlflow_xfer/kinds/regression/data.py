@@ -46,7 +46,7 @@ class Regression(Data):
 
     def encode(self, dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool) -> Encoded:
         """``label`` is a float, ``nan`` where there is none."""
-        rows = texts(tokenizer, column(dataset, "text_a"), column(dataset, "text_b"), limit)
+        rows = texts(tokenizer, dataset["text_a"][:], column(dataset, "text_b"), limit)
         labels = column(dataset, "label")
         if labels is not None:
             rows.columns["label"] = np.array(labels, np.float32)

@@ -68,7 +68,7 @@ class Regression(Standard):
         sides = np.array([predictions, references], np.float64)
         if sides.shape[1] < 2 or (np.ptp(sides, axis=1) == 0).any():
             return 0.0
-        return 100.0 * float(np.corrcoef(sides)[0, 1])
+        return 100.0 * float(np.corrcoef(sides[0], sides[1])[0, 1])
 
     def is_collapsed(self, task: Task, predictions: Sequence, references: Sequence) -> bool:
         """Whether predictions vary by less than a hundredth of the spread of what is right."""

@@ -79,7 +79,7 @@ class Retrieval(Data):
         pair, cut at its end). ``query`` and ``positive`` number the distinct texts of each side: what is
         equal is no negative.
         """
-        sides = column(dataset, "source"), column(dataset, "target")
+        sides = dataset["source"][:], dataset["target"][:]
         contexts = column(dataset, "context") or [None] * len(sides[0])
         rows = Rows((), ("example", "second", "inner", "query", "positive"))
         numbers = [

@@ -69,7 +69,10 @@ def mine(
     # XTREME leaves out sentences that occur twice after mining and before tuning.
     clear = x_once[found.source] & y_once[found.target]
     found = Candidates(found.source[clear], found.target[clear], found.score[clear])
-    names = [(source.ids[x[i]], target.ids[y[j]]) for i, j in zip(found.source, found.target, strict=True)]
+    names = [
+        (source.ids[int(x[i])], target.ids[int(y[j])])
+        for i, j in zip(found.source, found.target, strict=True)
+    ]
     if gold is not None:
         wanted = set(map(tuple, gold))
         inside = [
@@ -81,6 +84,7 @@ def mine(
         threshold = tune_threshold(
             found, [*inside, *((-1, -n) for n in range(1, len(wanted) - len(inside) + 1))]
         )
+    assert threshold is not None, "given, or tuned on gold pairs"
     return names[: int(np.sum(found.score >= threshold))], float(threshold)
 
 

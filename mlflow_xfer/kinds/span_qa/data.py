@@ -74,7 +74,7 @@ class SpanQA(Data):
         """
         answers = column(dataset, "answers")
         rows = Rows(("token_begin", "token_end"), ("example", "second", "start", "end", "answered"))
-        contexts, questions = column(dataset, "context"), column(dataset, "question")
+        contexts, questions = dataset["context"][:], dataset["question"][:]
         stride = min(STRIDE, (limit - min(MAX_QUESTION, limit // 2)) // 2 - 4)
         for begin in range(0, len(contexts), subwords.CHUNK // 8):
             numbers = range(begin, min(begin + subwords.CHUNK // 8, len(contexts)))

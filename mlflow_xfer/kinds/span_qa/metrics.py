@@ -14,6 +14,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -80,7 +81,7 @@ def exact_and_f1(prediction: str, gold: str) -> tuple[float, float]:
     return float(prediction == gold), 2 * precision * recall / (precision + recall)
 
 
-def gold_texts(answers: object) -> list[str]:
+def gold_texts(answers: Any) -> list[str]:
     """The gold answers of one question, given as texts, as ``{"text": […]}`` or as ``[{"text": …}]``."""
     if isinstance(answers, str):
         return [answers]

@@ -70,7 +70,7 @@ class Tagging(Data):
         rest before that.
         """
         index = {label: i for i, label in enumerate(task.labels)}
-        sentences, tags = column(dataset, "words"), column(dataset, "tags")
+        sentences, tags = dataset["words"][:], column(dataset, "tags")
         pieces = words(tokenizer, {word for sentence in sentences for word in sentence}, limit)
         before, after = specials(tokenizer)
         room = limit - len(before) - len(after)
@@ -80,7 +80,7 @@ class Tagging(Data):
             labels = (
                 [index.get(tag, -1) for tag in tags[example]] if tags is not None else [IGNORED] * len(parts)
             )
-            if -1 in labels or len(labels) != len(parts):
+            if tags is not None and (-1 in labels or len(labels) != len(parts)):
                 raise XferError(
                     f"Task {task.name!r}, sentence {example + 1}: "
                     f"{_tag_fault(tags[example], len(parts), index)}"
