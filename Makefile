@@ -36,7 +36,7 @@ nightly: $(STAMP)  ## before a release: what takes hours, in pieces; PART=2/5 ru
 ui: $(STAMP)  ## MLflow's UI over what was run here
 	$(RUN) MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --backend-store-uri sqlite:///mlflow.db -w 1
 
-check: format lint generated  ## before every commit: seconds
+check: format lint types generated  ## before every commit: a minute
 
 format: $(STAMP)  ## that `ruff format` would change no file
 	$(RUN) ruff format --check .

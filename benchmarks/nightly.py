@@ -1,11 +1,13 @@
-"""What takes too long for every merge: numbered pieces, each a command of at most 40 minutes, run before a release.
+"""What takes too long for every merge:
+numbered pieces, each a command of at most 40 minutes, run before a release.
 
     python benchmarks/nightly.py --part 2/5     # the second of five parts: pieces 2, 7, 12 ...
     python benchmarks/nightly.py --list         # what there is, and what is done on this commit
 
-A piece that has passed on the present commit is not run again, and one that was interrupted goes on where its command
-can: until the commit changes it keeps its folder, in the one that ``XFER_NIGHTLY`` names, else ``.nightly``. Each run of a
-piece appends a row to ``benchmarks/nightly.csv`` and writes ``benchmarks/nightly.md``, which are committed.
+A piece that has passed on the present commit is not run again, and one that was interrupted goes on where its
+command can: until the commit changes it keeps its folder, in the one that ``XFER_NIGHTLY`` names, else
+``.nightly``. Each run of a piece appends a row to ``benchmarks/nightly.csv`` and writes
+``benchmarks/nightly.md``, which are committed.
 """
 
 from __future__ import annotations
@@ -28,14 +30,17 @@ LIMIT = 40
 """Minutes that a piece may take on two cores."""
 HEAD = """# Nightly
 
-The last run of every piece; all runs are in `nightly.csv`. Written by `python benchmarks/nightly.py`, which declares them.
+The last run of every piece; all runs are in `nightly.csv`. Written by `python benchmarks/nightly.py`, which
+declares them.
 
 """
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A command: ``{seed}`` is its seed, ``{folder}`` its own folder, ``{kept}`` one that outlives commits."""
+    """A command: ``{seed}`` is its seed, ``{folder}`` its own folder,
+    ``{kept}`` one that outlives commits.
+    """
 
     name: str
     command: str

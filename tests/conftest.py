@@ -25,7 +25,9 @@ what takes seconds with all of it takes none.
 SLOW = "slow and not nightly"
 """What `make slow` selects."""
 MANY = int(os.environ.get("XFER_EXAMPLES", "1"))
-"""How many times as many random inputs the tests of file formats draw as by default; `make nightly` sets it."""
+"""How many times as many random inputs the tests of file formats draw as by default;
+`make nightly` sets it.
+"""
 
 settings.register_profile("patient", deadline=None)  # other jobs may share the machine
 settings.load_profile("patient")

@@ -31,7 +31,8 @@ def stream(*key: object) -> np.random.Generator:
 def key_of(task: str | None) -> str:
     """What a task draws random numbers by, and its place in their order: its name.
 
-    The language model (None) has the key ``lm``. A task that is called ``lm`` has a key that no other task can have, for names hold no blank.
+    The language model (None) has the key ``lm``. A task that is called ``lm`` has a key that no other task
+    can have, for names hold no blank.
     """
     return "lm" if task is None else "task lm" if task == "lm" else task
 

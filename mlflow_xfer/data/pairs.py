@@ -12,7 +12,9 @@ from mlflow_xfer.tasks.task import Files, Hub
 
 
 def text_or_pair(source: Hub | Files) -> Callable[[Any], dict[str, Any]]:
-    """A function from a raw row to ``text_a`` and ``text_b`` (None for single texts); raises :class:`BadRow`."""
+    """A function from a raw row to ``text_a`` and ``text_b`` (None for single texts);
+    raises :class:`BadRow`.
+    """
     (get_a, a), (get_b, b) = (mapped(source, name) for name in ("text_a", "text_b"))
     pair = "text_b" in source.columns
 

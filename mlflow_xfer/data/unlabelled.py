@@ -1,7 +1,7 @@
 """A user's own examples, without labels, for ``predict``: text, TSV, CSV or JSON lines.
 
-The columns are those that the task's kind asks for (``kinds/<name>/data.py``); in a line of a ``.txt`` file they
-stand in that order, with tabs between them.
+The columns are those that the task's kind asks for (``kinds/<name>/data.py``); in a line of a ``.txt`` file
+they stand in that order, with tabs between them.
 """
 
 from __future__ import annotations
@@ -67,7 +67,10 @@ def _raw(path: Path, kind: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
                 if not isinstance(found, dict):
                     raise XferError(
                         f"{path}:{number}: is no JSON object.",
-                        f'Expected an object with the columns {wanted(kind)}: {{"{kinds.data(kind).asked[0]}": …}}',
+                        (
+                            f"Expected an object with the columns {wanted(kind)}: "
+                            f'{{"{kinds.data(kind).asked[0]}": …}}'
+                        ),
                     )
                 yield number, found
     elif path.suffix == ".txt":

@@ -1,4 +1,6 @@
-"""Composes phases: names become tasks, files become rows, ``auto`` becomes a value, and every fault is collected."""
+"""Composes phases: names become tasks, files become rows,
+``auto`` becomes a value, and every fault is collected.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,7 @@ class Composer:
     def available(self, task: Task, split: str) -> tuple[str, ...]:
         return self.attempt(lambda: sources.available(task, split, self.params.data), ())
 
-    # -- names ---------------------------------------------------------------------------------------------------
+    # -- names -----------------------------------------------------------------------------------------------
     def task(self, name: str, use: str) -> Task | None:
         """The task called ``name``, if it may be used as ``use`` and the data folder knows it."""
         known = {*TASKS.names(), *self.extra}
@@ -83,7 +85,9 @@ class Composer:
         return SUITES.get(name)
 
     def target_names(self) -> list[str]:
-        """Target tasks asked for; a suite's name stands for its tasks, ``auto`` for those of the suite with data."""
+        """Target tasks asked for; a suite's name stands for its tasks,
+        ``auto`` for those of the suite with data.
+        """
         asked = self.params.target
         if asked == "auto":
             provider = sources.provider_of(self.params.data)
@@ -110,7 +114,9 @@ class Composer:
         return list(dict.fromkeys(names))
 
     def with_data(self, suite: Suite) -> list[str]:
-        """The suite's tasks that can be trained and scored with this data; the others are listed in ``missing``."""
+        """The suite's tasks that can be trained and scored with this data;
+        the others are listed in ``missing``.
+        """
         found = []
         for name in suite.tasks:
             task, have = TASKS.get(name), sources.provider_of(self.params.data) in TASKS.get(name).sources
@@ -129,7 +135,7 @@ class Composer:
             )
         return found
 
-    # -- rows ----------------------------------------------------------------------------------------------------
+    # -- rows ------------------------------------------------------------------------------------------------
     def located(self, task: Task, split: str, language: str, seed: int) -> Rows | None:
         def locate() -> Rows | None:
             rows = sources.locate(task, split, language, self.params.data, seed=seed)
@@ -156,7 +162,9 @@ class Composer:
         return list({rows.identity: rows for rows in found if rows}.values())
 
     def dev_scored(self, task: Task, code: str, seed: int) -> Rows | None:
-        """Rows of dev where mining has no test set: scored there, where its threshold is tuned, and marked so."""
+        """Rows of dev where mining has no test set:
+        scored there, where its threshold is tuned, and marked so.
+        """
         return (
             self.located(task, SELECTION_SPLIT, code, seed)
             if kind.data(task.kind).tunes_on_dev(task)
@@ -181,7 +189,10 @@ class Composer:
         rows = [r for r in found.values() if r]
         if not rows:
             self.problems.add(
-                f"Task {task.name!r} has test data in none of the languages asked for ({', '.join(wanted) or 'none'}).",
+                (
+                    f"Task {task.name!r} has test data in none of the languages asked for "
+                    f"({', '.join(wanted) or 'none'})."
+                ),
                 f"Languages with a test file: {', '.join(self.available(task, 'test')) or 'none'}",
             )
         return rows
@@ -191,7 +202,7 @@ class Composer:
         found = self.attempt(lambda: sources.load_texts(text, None if asked == "auto" else list(asked)), {})
         return [found[code] for code in sorted(found)]
 
-    # -- phases --------------------------------------------------------------------------------------------------
+    # -- phases ----------------------------------------------------------------------------------------------
     def start(self, base_seed: int) -> Start:
         """What the chain starts from: for ``model=mini`` the embedded base, a phase of its own."""
         if self.params.model == "mini":
@@ -236,8 +247,8 @@ class Composer:
         )
 
     def intermediates(self, start: Start, seed: int) -> list[Phase]:
-        """One phase for the whole set (order-free); with ``combine=sequential`` one after the other; with ``combine=merge``
-        one for each task, as it would be alone, and the merge of several."""
+        """One phase for the whole set (order-free); with ``combine=sequential`` one after the other; with
+        ``combine=merge`` one for each task, as it would be alone, and the merge of several."""
         params = self.params
         found = [self.task(name, "intermediate") for name in dict.fromkeys(params.intermediate)]
         tasks = [task for task in found if task]
@@ -295,7 +306,10 @@ class Composer:
         params = self.params
         if isinstance(start, Base) and start.identity.startswith("scratch:") and not start.path:
             self.problems.add(
-                f"combine=merge: model={params.model} with tokenizer=auto trains another tokenizer on each task's texts.",
+                (
+                    f"combine=merge: model={params.model} with tokenizer=auto trains another tokenizer on "
+                    f"each task's texts."
+                ),
                 "Give a tokenizer, or pre-train first: text=mini or a folder of <language>.txt.",
             )
         with_base = params.merge_method in WITH_BASE
@@ -350,19 +364,28 @@ class Composer:
             return ()
         if trained.kind != task.kind or not set(task.labels) <= set(trained.labels):
             self.problems.add(
-                f"train_on={trained.name} ({trained.kind}, labels {', '.join(trained.labels) or 'none'}) cannot train {task.name!r} ({task.kind}, labels {', '.join(task.labels) or 'none'}).",
+                (
+                    f"train_on={trained.name} ({trained.kind}, labels {', '.join(trained.labels) or 'none'}) "
+                    f"cannot train {task.name!r} ({task.kind}, labels {', '.join(task.labels) or 'none'})."
+                ),
                 "Choose a task of the same kind whose labels include the target's.",
             )
             return ()
         if params.select_by == "english_dev" and task.name in trained.dev_of:
             self.problems.add(
-                f"train_on={trained.name} would choose the checkpoint of {task.name!r} by its own test rows: they are {trained.name}'s dev set, or translations of it.",
+                (
+                    f"train_on={trained.name} would choose the checkpoint of {task.name!r} by its own test "
+                    f"rows: they are {trained.name}'s dev set, or translations of it."
+                ),
                 f"Leave train_on out ({task.name} then selects on dev rows of its own), or select_by=last.",
             )
             return ()
         if params.target_shots and trained.name != task.name:
             self.problems.add(
-                f"target_shots={params.target_shots} adds rows of {task.name!r} to its own training set, and train_on={trained.name} trains on another.",
+                (
+                    f"target_shots={params.target_shots} adds rows of {task.name!r} to its own training set, "
+                    f"and train_on={trained.name} trains on another."
+                ),
                 "Leave out one of them; or train on the other task first (intermediate=…).",
             )
             return ()
@@ -399,7 +422,8 @@ class Composer:
         )
 
     def selection(self, task: Task, rows: Sequence[Rows], seed: int) -> tuple[tuple[Task, Rows], ...]:
-        """Dev rows of the evaluated languages but the source, by which ``label_free`` and ``oracle`` select; never test rows.
+        """Dev rows of the evaluated languages but the source, by which ``label_free`` and ``oracle`` select;
+        never test rows.
 
         ``rows`` are those of the training: a validation row that few-shot training took cannot select.
         """
@@ -422,14 +446,20 @@ class Composer:
             )
             self.problems.add(
                 f"{by}: task {task.name!r} {what}.",
-                "Narrow the languages to those with validation rows (languages=…), or use english_dev, last or average.",
+                (
+                    "Narrow the languages to those with validation rows (languages=…), or use english_dev, "
+                    "last or average."
+                ),
             )
         shots = sorted(
             {row.language for row in rows if row.split == SELECTION_SPLIT and row.language != source}
         )
         if shots:
             self.problems.add(
-                f"{by}: target_shots of {task.name!r} are taken from the validation rows in {', '.join(shots)}, where there is no training split.",
+                (
+                    f"{by}: target_shots of {task.name!r} are taken from the validation rows in "
+                    f"{', '.join(shots)}, where there is no training split."
+                ),
                 "Use target_shots=0, or another select_by.",
             )
         return tuple((task, one) for one in found.values() if one)
@@ -462,7 +492,9 @@ class Composer:
     def excluded(
         self, targets: Sequence[str], seed: int
     ) -> tuple[tuple[tuple[Task, Rows], ...], dict[str, Any]]:
-        """With ``exclude_overlap``: the test rows whose like a phase must not train on, and the setting that says so."""
+        """With ``exclude_overlap``: the test rows whose like a phase must not train on,
+        and the setting that says so.
+        """
         if not getattr(self.params, "exclude_overlap", False):
             return (), {}
         tasks = [task for name in targets if (task := self.task(name, "target"))]
@@ -502,7 +534,9 @@ class Composer:
         )
 
     def further_rows(self, task: Task, rows: Sequence[Rows], seed: int) -> list[Rows]:
-        """What is read beside the scored ``rows``: dev for a threshold, candidates in other languages, a pool."""
+        """What is read beside the scored ``rows``:
+        dev for a threshold, candidates in other languages, a pool.
+        """
         tested = [one.language for one in rows if one.split == "test"]
         further = kind.data(task.kind).further(task, [one.language for one in rows], tested)
         dev = {code: self.located(task, SELECTION_SPLIT, code, seed) for code in further.dev}

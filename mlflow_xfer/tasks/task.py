@@ -144,8 +144,8 @@ class Task:
     ``sources`` is keyed by the value of the ``data`` parameter that selects it: ``hub``, ``folder`` (XTREME's
     ``download/`` layout), ``mini``, or ``file`` (a task file). The splits of one provider may lie in several
     sources: the first that has the split is taken. ``languages`` are those with a test set;
-    ``train_languages`` those with training data. ``kind`` names a folder of ``mlflow_xfer.kinds``, which says what
-    columns the rows have; ``metric`` one of the kind's.
+    ``train_languages`` those with training data. ``kind`` names a folder of ``mlflow_xfer.kinds``, which says
+    what columns the rows have; ``metric`` one of the kind's.
     """
 
     name: str

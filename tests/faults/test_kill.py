@@ -161,7 +161,9 @@ def assert_bit_equal(found: dict) -> None:
 @pytest.mark.nightly
 @pytest.mark.timeout(2400)
 def test_a_training_killed_at_any_moment_again_and_again_is_bit_equal(base, tmp_path, command):
-    """Lives of random length (``XFER_SEED``), through imports, training, saving and publishing, until one comes to the end."""
+    """Lives of random length (``XFER_SEED``), through imports,
+    training, saving and publishing, until one comes to the end.
+    """
     rng = random.Random(int(os.environ.get("XFER_SEED", "0")))
     own = [argument.format(second=second_task()) for argument in PHASES["mixture"]]
     own += ["--max_steps", "1000", "--model", base[1]]

@@ -1,4 +1,6 @@
-"""The nightly pieces: all of them stand in the page, each has a part, and one that has passed is not run again."""
+"""The nightly pieces: all of them stand in the page,
+each has a part, and one that has passed is not run again.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Real weights (``XFER_REAL_MODELS``: a folder with ``encoder`` and ``decoder``): they load and do what trained models do."""
+"""Real weights (``XFER_REAL_MODELS``: a folder with ``encoder`` and ``decoder``):
+they load and do what trained models do.
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,9 @@ from mlflow_xfer.tasks.task import Task
 def write_labels(
     folder: Path | str, task: Task, language: str, references: Sequence, ids: Sequence[str] | None = None
 ) -> Path:
-    """Write one language's references; arguments as for predictions, which only questions are filed unlike."""
+    """Write one language's references; arguments as for predictions,
+    which only questions are filed unlike.
+    """
     if task.kind != "span_qa":
         return write_predictions(folder, task, language, references, ids)
     questions = [
