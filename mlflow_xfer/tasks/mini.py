@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mlflow_xfer.kinds.kind import KINDS
 from mlflow_xfer.tasks.task import Generated, Recipe, Suite, Task
 
 LANGUAGES = ("en", "de", "es", "tr", "sw", "id", "vi", "af", "ht", "eu")
@@ -56,7 +57,7 @@ it).
 
 
 def _intermediate(name: str, kind: str, skills: tuple[str, ...], description: str, **more) -> Task:
-    metric = {"tagging": "tag_f1", "span_qa": "squad"}.get(kind, "accuracy")
+    metric = KINDS.get(kind).metrics[0]
     more = {"recipe": INTERMEDIATE, **more}
     return Task(
         name=name,
@@ -74,7 +75,7 @@ def _intermediate(name: str, kind: str, skills: tuple[str, ...], description: st
 
 
 def _target(name: str, kind: str, skills: tuple[str, ...], description: str, **more) -> Task:
-    metric = {"tagging": "tag_f1", "span_qa": "squad"}.get(kind, "accuracy")
+    metric = KINDS.get(kind).metrics[0]
     more = {"recipe": TARGET, "size": 32, **more}
     return Task(
         name=name,
