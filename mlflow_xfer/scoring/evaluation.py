@@ -67,10 +67,6 @@ class Answered(kind.Scoring):
     gold = "label"
     unanswered = False
 
-    def references(self, split: Any) -> list[Any]:
-        """What a split's predictions are compared with."""
-        return list(split[self.gold])
-
     def options(self, task: Task, table: Any) -> Sequence[Any] | None:
         """What a random guess chooses from; ``table`` is a data set or a data frame."""
         return task.labels or None
@@ -91,11 +87,11 @@ class Answered(kind.Scoring):
         return Splits({rows.language: subset(split, limit, 0) for rows, split in read})
 
     def evaluation(self, task: Task, splits: Splits, predictor: Predictor) -> dict[str, Compared]:
-        answers = predictor.answers(splits.tests)
+        answers, gold = predictor.answers(splits.tests), kind.data(self.name).gold(task, splits.tests)
         return {
             language: Compared(
                 list(answers[language]),
-                self.references(split),
+                gold[language],
                 self.options(task, split),
                 list(split["id"][:]),
                 split,

@@ -48,7 +48,9 @@ def step_and_score(
     splits = {language: test} | ({"pool": pool} if pool is not None else {})
     found = predict_with(model.head(task.name), tokenizer, task, splits, LIMIT)[language]
     if task.kind != "retrieval":
-        return score(task.metric, found, kind.scoring(task.kind).references(test), language).value
+        return score(
+            task.metric, found, kind.data(task.kind).gold(task, {language: test})[language], language
+        ).value
     asked = [
         (ranks, gold)
         for ranks, gold in zip(found, golds({language: test}, task.option("pooled"))[language], strict=True)

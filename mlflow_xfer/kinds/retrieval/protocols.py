@@ -31,7 +31,6 @@ class Translation(Answered):
     """For each English sentence the row of its translation; a test set of pairs is its own gold."""
 
     format: Format = ROW_NUMBERS
-    on_dev = False  # whether thresholds are chosen on dev
 
     def evaluation(self, task: Task, splits: Splits, predictor: Predictor) -> dict[str, Compared]:
         found = predictor.answers(splits.tests)
@@ -61,7 +60,6 @@ class Ranking(Answered):
     """For each query the best candidates, among those of its language and the pool, or of all languages."""
 
     format: Format = RANKED
-    on_dev = False
 
     def evaluation(self, task: Task, splits: Splits, predictor: Predictor) -> dict[str, Compared]:
         """As in every kind.
@@ -133,7 +131,6 @@ class Mining(Answered):
     """
 
     format: Format = PAIRS
-    on_dev = True
 
     def evaluation(self, task: Task, splits: Splits, predictor: Predictor) -> dict[str, Compared]:
         """As in every kind; a language without test rows is mined on dev itself, and its row says so."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.kind import Scoring
+from mlflow_xfer.kinds.retrieval.data import KIND as reads
 from mlflow_xfer.kinds.retrieval.metrics import map_figures, map_rows, pair_figures, pair_rows
 from mlflow_xfer.kinds.retrieval.protocols import PROTOCOLS
 from mlflow_xfer.scoring.accuracy import accuracy
@@ -52,7 +53,7 @@ class Retrieval(Scoring):
         from mlflow_xfer.data.retrieval import few_queries
 
         languages = tuple(scored) or tuple(rows.language for rows, _ in read if rows.split != POOL)
-        on_test = PROTOCOLS[task.metric].on_dev or any(rows.split == "test" for rows, _ in read)
+        on_test = reads.tunes_on_dev(task) or any(rows.split == "test" for rows, _ in read)
         asked = "test" if on_test else "validation"
         tests = {
             rows.language: few_queries(split, limit, 0)

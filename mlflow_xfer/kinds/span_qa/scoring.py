@@ -73,9 +73,6 @@ class SpanQA(Answered):
     unanswered = True
     may_lack = ("context", "question")
 
-    def references(self, split: Any) -> list[list[str]]:
-        return [answers["text"] for answers in split["answers"]]
-
     def options(self, task: Task, table: Any) -> None:
         return None
 
