@@ -232,10 +232,6 @@ class Model:
         """As :meth:`answers`, where a kind reads the checkpoint at ``model_dir`` in a way of its own."""
         raise self._lacks("from_checkpoint", "way of their own to read a checkpoint")
 
-    def references(self, split: Any) -> list:
-        """The answers of a labelled split, in the form of :meth:`answers`."""
-        raise self._lacks("references", "answers")
-
     def dev_score(self, task: Any, predictions: Sequence, references: Sequence) -> float:
         """A plain score that chooses a checkpoint, 0-100, the higher the better.
 

@@ -126,7 +126,7 @@ class Dev:
         encoded = {language: one for language, (_, one) in rows.items()}
         with autocast(pick(self.device), self.settings.precision):
             found = predict_encoded(head, self.tokenizer, task, encoded, splits)
-        gold = {language: made.references(split) for language, split in splits.items()}
+        gold = kind.data(task.kind).gold(task, splits)
         scores = {language: made.dev_score(task, found[language], gold[language]) for language in gold}
         return scores, found, gold
 

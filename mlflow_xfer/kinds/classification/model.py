@@ -65,9 +65,6 @@ class Classification(Labelled):
 
         return in_one_stream(encoded, answer)
 
-    def references(self, split: Any) -> list:
-        return split["label"][:]
-
     def dev_score(self, task: Task, predictions: Sequence, references: Sequence) -> float:
         return accuracy(predictions, references)
 

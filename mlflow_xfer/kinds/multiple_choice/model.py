@@ -100,9 +100,6 @@ class MultipleChoice(Standard):
 
         return in_one_stream(encoded, answer)
 
-    def references(self, split: Any) -> list:
-        return split["label"][:]
-
     def dev_score(self, task: Task, predictions: Sequence, references: Sequence) -> float:
         return accuracy(predictions, references)
 

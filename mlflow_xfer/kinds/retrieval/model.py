@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from mlflow_xfer.data.encoded import Encoded, join
-from mlflow_xfer.data.retrieval import golds
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.kind import Model
 from mlflow_xfer.models.dual import TARGET, DualEncoder, in_batch_loss_sum
@@ -98,9 +97,6 @@ class Retrieval(Model):
         with o.opened(model_dir, task) as (head, tokenizer):
             encoded = encoded_for(head, tokenizer, task, splits, o.max_seq_length)
             return trained_vectors(head, task, encoded, reading_of(head, tokenizer), o.token_budget)
-
-    def references(self, split: Any) -> list:
-        return golds({"": split}, pooled=False)[""]
 
     def dev_score(self, task: Task, predictions: Sequence, references: Sequence) -> float:
         """Mean average precision of ranked lists, else the share of translations that are found."""

@@ -65,9 +65,6 @@ class SpanQA(Standard):
             encoded, lambda together: _answers(head, task, together, how, token_budget, contexts)
         )
 
-    def references(self, split: Any) -> list:
-        return [answers["text"] for answers in split["answers"][:]]
-
     def dev_score(self, task: Task, predictions: Sequence, references: Sequence) -> float:
         return token_f1(predictions, references)
 

@@ -48,9 +48,6 @@ class Tagging(Labelled):
         """A list of tag names for each example, one for each of its words, always."""
         return in_one_stream(encoded, lambda together: _tags(head, task, together, how, token_budget))
 
-    def references(self, split: Any) -> list:
-        return split["tags"][:]
-
     def dev_score(self, task: Task, predictions: Sequence, references: Sequence) -> float:
         """F1 over entities for tags with B- and I- prefixes, else accuracy over words."""
         if any(label.startswith("B-") for label in task.labels):
