@@ -20,6 +20,7 @@ CASES = {
     },
     "span_qa": {"context": "Tomas saves the soup", "question": "who?"},
     "retrieval": {"text": "một con ngựa"},
+    "regression": {"text_a": "der Hund, schläft", "text_b": "the “dog” sleeps"},
 }
 
 

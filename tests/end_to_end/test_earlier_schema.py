@@ -7,8 +7,8 @@ base to 0) so that the file stays small.
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -25,8 +25,7 @@ SAME = QUICK | {"intermediate": "none", "target": "mood"}
 @pytest.fixture(autouse=True)
 def earlier(isolated, tmp_path, monkeypatch):
     """The earlier program's store is the test's own."""
-    with tarfile.open(KEPT) as kept:
-        kept.extractall(tmp_path, filter="data")
+    shutil.unpack_archive(KEPT, tmp_path)
     rows = (tmp_path / "store.sql").read_text(encoding="utf-8").replace("FOLDER", str(tmp_path))
     with sqlite3.connect(tmp_path / "earlier.db") as store:
         store.executescript(rows)

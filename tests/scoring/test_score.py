@@ -22,6 +22,8 @@ EXAMPLES = {
     "squad_v2": (["the cat", "dog", "", ""], [["cat"], [], [], ["x"]]),
     "bucc_f1": ([("de-1", "en-1"), ("de-2", "en-3")], [("de-1", "en-1"), ("de-2", "en-2")]),
     "map_at_20": ([["q1", "q2"], ["q9", "q3"]], [["q1"], ["q3"]]),
+    "pearson": ([1.0, 2.0, 4.0], [1.0, 3.0, 2.0]),
+    "spearman": ([1.0, 2.0, 4.0], [1.0, 3.0, 2.0]),
 }
 EXPECTED = {
     "accuracy": 200 / 3,
@@ -35,6 +37,8 @@ EXPECTED = {
     "mlqa": 100 * ((1 + 0) / 2 + (1 + 2 * 1 * 0.5 / 1.5) / 2) / 2,
     "bucc_f1": 50.0,
     "map_at_20": 75.0,
+    "pearson": 100 / (42 / 9 * 2) ** 0.5,  # products of deviations sum to 1, squares to 42/9 and 2
+    "spearman": 50.0,
 }
 
 
