@@ -220,7 +220,7 @@ def head(model: Any, backbone: Any) -> str:
 
 
 FILES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
-    "specs.json": specs,
+    "../phases/spec_hashes.json": specs,
     "encodings.json": encodings,
     "batches.json": batches,
 }
