@@ -250,7 +250,8 @@ def main() -> None:
                 browser.shoot(arguments.out / "runs.png")
             if parts:
                 browser.open(
-                    f"{address}/#/compare-runs?runs={chosen}&experiments={quote(json.dumps([top.info.experiment_id]))}",
+                    f"{address}/#/compare-runs?runs={chosen}"
+                    f"&experiments={quote(json.dumps([top.info.experiment_id]))}",
                     parts[0].info.run_name,
                     1700,
                     1300,

@@ -11,7 +11,9 @@ import re
 # A mark, what closes a quotation after it, then a blank; the marks of Chinese and Japanese need no blank.
 END = re.compile(r"""[.!?…؟।॥]+["'”’»)\]]*(?=\s)|[。！？]+["'”’」』）]*|\n+""")
 ABBREVIATION = re.compile(
-    r"(?:^|[\s(\"'“])(?:[A-Z]|[A-Z](?:\.[A-Z])+|Mr|Mrs|Ms|Dr|Prof|St|Mt|Gen|Col|Lt|Sgt|Capt|Rev|Sen|Rep|Gov|Jr|Sr|No|vs|ca|cf|e\.g|i\.e|approx|Inc|Ltd|Co|Corp)$"
+    r"(?:^|[\s(\"'“])(?:[A-Z]|[A-Z](?:\.[A-Z])+"
+    r"|Mr|Mrs|Ms|Dr|Prof|St|Mt|Gen|Col|Lt"
+    r"|Sgt|Capt|Rev|Sen|Rep|Gov|Jr|Sr|No|vs|ca|cf|e\.g|i\.e|approx|Inc|Ltd|Co|Corp)$"
 )
 
 

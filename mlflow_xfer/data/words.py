@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 UNSPACED = re.compile(
-    r"[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+    r"[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+    r"\U00020000-\U0003ffff]"
 )
 """Characters of Thai, Lao, Tibetan, Burmese, Khmer, Kana and Han."""
 _LETTER = re.compile(r"\w")

@@ -19,7 +19,8 @@ TAG_LENGTH = 5000
 _ILLEGAL = re.compile(r"[^\w\-. :/]", re.ASCII)
 _CREDENTIALS = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]*://)[^/\s@'\"]+@")
 _SECRET_PARAMETER = re.compile(
-    r"(?i)(?P<name>[?&;](?:access_?key|api_?key|auth|password|pwd|secret|sig|signature|token|x-amz-[\w-]+)=)[^&;\s'\"]+"
+    r"(?i)(?P<name>[?&;](?:access_?key|api_?key|auth|password|pwd|secret|sig|signature|token|x-amz-[\w-]+)=)"
+    r"[^&;\s'\"]+"
 )
 _TOKEN = re.compile(r"\b(hf_[A-Za-z0-9]{16,}|dapi[a-f0-9]{32}|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{20,})\b")
 

