@@ -13,7 +13,6 @@ import argparse
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -338,28 +337,6 @@ def resampling(draws: int) -> list[tuple[str, float, str]]:
             "93-97",
         )
     )
-    subsets = ["+".join(s) or "none" for k in range(5) for s in combinations("abcd", k)]
-    true = {"a": 4.0, "b": 2.0, "c": 0.0, "d": 0.0}
-    runs = pd.DataFrame([(s, seed) for s in subsets for seed in range(5)], columns=["tasks", "seed"])
-    level = runs["tasks"].map(lambda s: sum(true.get(t, 0.0) for t in s.split("+"))).to_numpy()
-    hits: dict[str, list[bool]] = {t: [] for t in true}
-    for _ in range(draws // 2):
-        found = contribution.ridge(
-            runs.assign(score=60 + level + 2.0 * rng.standard_normal(len(runs)))
-        ).effects.set_index("term")
-        for t, effect in true.items():
-            hits[t].append(bool(found.at[t, "low"] <= effect <= found.at[t, "high"]))
-    for t, effect in true.items():
-        rows.append(
-            (
-                (
-                    f"Ridge contribution of {effect:g} points, 16 subsets x 5 seeds, noise 2 ({draws // 2} "
-                    "tables)"
-                ),
-                100 * np.mean(hits[t]),
-                "93-97",
-            )
-        )
     hit = []
     for _ in range(draws // 2):
         gains = {"a": 4 + 2 * rng.standard_normal(12), "b": -1 + 2 * rng.standard_normal(12)}

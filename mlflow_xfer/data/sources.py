@@ -29,7 +29,6 @@ __all__ = [
     "Unscored",
     "available",
     "check",
-    "expected",
     "load_texts",
     "locate",
     "provider_of",
@@ -76,18 +75,6 @@ def available(task: Task, split: str, data: str) -> tuple[str, ...]:
         for code in candidates
         if any(_has(task, source, provider, split, code, data) for source in sources)
     )
-
-
-def expected(task: Task, split: str, language: str, data: str) -> tuple[str, ...]:
-    """The places where ``locate`` looks: paths, or ids of the hub. For messages."""
-    provider, sources = _sources(task, data)
-    found = []
-    for source in sources:
-        if isinstance(source, Files) and split in source.splits:
-            found += [str(path) for path in _paths(source, split, language, _root(provider, data)) or ()]
-        elif isinstance(source, Hub) and split in source.splits:
-            found.append(f"{source.path} {origins.hub().config_of(source, language)}".strip())
-    return tuple(found)
 
 
 def with_labels(task: Task, data: str) -> Task:

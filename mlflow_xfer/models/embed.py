@@ -33,30 +33,6 @@ def auto_layer(n_layers: int) -> int:
     return n_layers if n_layers <= 2 else round(AUTO_DEPTH * n_layers)
 
 
-def embed(
-    model_dir: Path | str,
-    texts: Sequence[str],
-    *,
-    layer: Layer = "auto",
-    pooling: Pooling = "mean",
-    token_budget: int = 8192,
-    max_seq_length: int = 128,
-    device: str = "auto",
-) -> np.ndarray:
-    """Vectors of ``texts``, float32 [texts, hidden]; ``layer`` is the index in
-    ``hidden_states``, 0 = embeddings."""
-    found = embed_layers(
-        model_dir,
-        texts,
-        layers=[layer],
-        pooling=pooling,
-        token_budget=token_budget,
-        max_seq_length=max_seq_length,
-        device=device,
-    )
-    return next(iter(found.values()))
-
-
 @torch.inference_mode()
 def embed_layers(
     model_dir: Path | str,

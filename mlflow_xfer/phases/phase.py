@@ -18,8 +18,6 @@ from mlflow_xfer.data.sources import Rows
 from mlflow_xfer.params import NEUTRAL
 from mlflow_xfer.tasks.task import Files, Task
 
-KINDS = ("pretrain", "intermediate", "target", "evaluate")
-
 # What a task says of itself to people, to the plan and to reports: it does not change what is read or
 # computed. `recipe` reaches a phase as resolved settings, `languages` and `sources` as rows.
 DESCRIPTIVE = {
@@ -78,7 +76,7 @@ class Phase:
     """One training or evaluation.
 
     Attributes:
-        kind: one of :data:`KINDS`.
+        kind: pretrain, intermediate, target or evaluate.
         settings: resolved parameters that affect the result.
         seed: of heads, order, dropout, masks and subsets; None for an evaluation.
         tasks: the tasks trained, merged or evaluated; empty for pretrain.

@@ -48,32 +48,6 @@ def which(values: Sequence[float], borders: Sequence[float]) -> np.ndarray:
 
 
 def by_example(
-    metric: str,
-    predictions: Sequence,
-    references: Sequence,
-    language: str,
-    values: Sequence[float],
-    borders: Sequence[float] | None = None,
-) -> list[Bucket]:
-    """The metric on the examples of each bucket.
-
-    Args:
-        values: the attribute of each example; as long as ``references``.
-
-    Raises:
-        XferError: for a metric of mined pairs, which are no examples with
-            attributes, and as the metric itself.
-    """
-    chosen = metric_of(metric)
-    if not chosen.of_examples:
-        raise XferError("Mined pairs are not examples, so they have no buckets.")
-    rows = chosen.rows(predictions, references, language)
-    if len(values) != len(rows):
-        raise XferError(f"{language}: {len(values)} attributes for {len(rows)} examples.")
-    return _filled(chosen, rows, values, list(borders) if borders is not None else edges(values))
-
-
-def _filled(
     metric: Metric, rows: np.ndarray, values: Sequence[float], borders: Sequence[float]
 ) -> list[Bucket]:
     """The metric on each bucket, from what each example contributes (``rows``, one for each of
@@ -115,7 +89,7 @@ def by_attribute(
         borders = edges([values[name] for mine in attributes.values() for values in mine])
         if len(borders) > 2:
             for language, mine in attributes.items():
-                buckets = _filled(chosen, rows[language], [values[name] for values in mine], borders)
+                buckets = by_example(chosen, rows[language], [values[name] for values in mine], borders)
                 found += as_rows(language, name, buckets)
     return found
 

@@ -43,7 +43,6 @@ class Metric:
             from whole samples of rows ``[..., n, k]``.
         interval: ``wilson`` (each example right or wrong) or ``bootstrap``.
         sample: figures are of whole samples and not of sums: correlations.
-        of_examples: whether rows are examples; mined pairs are none.
     """
 
     name: str
@@ -53,7 +52,6 @@ class Metric:
     interval: str = "bootstrap"
     description: str = ""
     sample: bool = False
-    of_examples: bool = True
 
     def of(self, given: np.ndarray) -> np.ndarray:
         """The score for sums ``[..., k]``, with ``sample`` for samples ``[..., n, k]``; shape ``[...]``."""

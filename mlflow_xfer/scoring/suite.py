@@ -8,7 +8,7 @@ figure, so it is None here, and what is missing is named.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,10 +20,9 @@ class Totals:
     """A suite's figures, 0-100.
 
     ``avg``, ``avg_trained``, the values of ``groups`` and ``tasks`` are None where a language or task they
-    need has no score. ``selected`` holds the mean of every task over the languages that have one,
-    ``selected_avg`` the mean of those. ``gap`` is English minus the mean of the other languages, ``std`` the
-    spread (population standard deviation) over non-English languages, both per task, then averaged over the
-    tasks that have them. ``missing`` names whole tasks (``pawsx``) and single languages (``xnli/sw``).
+    need has no score. ``gap`` is English minus the mean of the other languages, ``std`` the spread
+    (population standard deviation) over non-English languages, both per task, then averaged over the tasks
+    that have them. ``missing`` names whole tasks (``pawsx``) and single languages (``xnli/sw``).
     """
 
     avg: float | None
@@ -33,8 +32,6 @@ class Totals:
     gap: float | None
     std: float | None
     missing: tuple[str, ...]
-    selected: Mapping[str, float] = field(default_factory=dict)
-    selected_avg: float | None = None
 
 
 def languages_of(suite: Suite, task: str) -> tuple[str, ...]:
@@ -69,8 +66,10 @@ def totals(
         else:
             missing.append(task)
     incomplete = {name.split("/")[0] for name in missing}
-    selected = {task: sum(have.values()) / len(have) for task, have in present.items()}
-    tasks = {task: None if task in incomplete else selected[task] for task in suite.tasks}
+    tasks = {
+        task: None if task in incomplete else sum(present[task].values()) / len(present[task])
+        for task in suite.tasks
+    }
     return Totals(
         avg=_mean(tasks.values()),
         avg_trained=_mean(value for task, value in tasks.items() if trained.get(task, True)),
@@ -79,8 +78,6 @@ def totals(
         gap=_mean(gap for have in present.values() if (gap := language_gap(have)) is not None),
         std=_mean(std for have in present.values() if (std := language_std(have)) is not None),
         missing=tuple(missing),
-        selected=selected,
-        selected_avg=_mean(selected.values()),
     )
 
 

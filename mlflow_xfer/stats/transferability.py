@@ -116,13 +116,6 @@ def h_score(features: np.ndarray, labels: np.ndarray) -> float:
     return float((1 - share) * (between / shrunk).sum())
 
 
-def shrinkage(features: np.ndarray) -> float:
-    """The weight of the scaled identity in Ledoit and Wolf's covariance (2004, §3.3) of rows, 0-1."""
-    centred = np.asarray(features, float) - np.mean(features, axis=0)
-    spread = np.linalg.svd(centred, compute_uv=False) ** 2 / len(centred)
-    return _shrinkage(spread, (centred**2).sum(axis=1), centred.shape[1], len(centred))[0]
-
-
 def _shrinkage(spread: np.ndarray, lengths: np.ndarray, width: int, n: int) -> tuple[float, float]:
     """(share of the identity, its scale) from the covariance's eigenvalues and the rows' squared lengths."""
     mean, power = spread.sum() / width, (spread**2).sum()

@@ -6,7 +6,7 @@ from mlflow_xfer.tasks.task import Files, Hub, Recipe, Task, codes
 
 TRAINED = {"train": "train", "validation": "validation"}
 RECIPE = Recipe(learning_rate=1e-5, num_train_epochs=3.0, train_batch_size=32, max_seq_length=256)
-# train_xcopa.sh of google-research/xtreme: SocialIQA, then COPA.
+# COPA in train_xcopa.sh of google-research/xtreme.
 COPA_RECIPE = Recipe(
     learning_rate=3e-5,
     num_train_epochs=5.0,
@@ -162,9 +162,8 @@ TASKS = (
     _choice(
         "xcopa",
         COPA,
-        "XTREME-R: causes and effects in eleven languages, trained on SocialIQA, then COPA; whether the "
-        "cause or the effect is asked for is taken from COPA, since XCOPA's own field is wrong in some "
-        "languages",
+        "XTREME-R: causes and effects in eleven languages, trained on COPA; whether the cause or the effect "
+        "is asked for is taken from COPA, since XCOPA's own field is wrong in some languages",
         languages=XCOPA_LANGUAGES,
         uses=("target",),
         recipe=COPA_RECIPE,

@@ -215,7 +215,6 @@ def test_a_known_language_without_a_file_is_none(put, folder):
     assert (
         sources.available(task, "test", folder) == ("de",) and sources.available(task, "train", folder) == ()
     )
-    assert sources.expected(task, "test", "sw", folder)[0].endswith("xnli/test-sw.tsv")
 
 
 def test_wrong_names_are_refused_with_a_suggestion(put, folder):

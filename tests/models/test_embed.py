@@ -8,7 +8,7 @@ import torch
 from tiny_texts import TEXTS
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.models.embed import auto_layer, embed, embed_layers
+from mlflow_xfer.models.embed import auto_layer, embed_layers
 from mlflow_xfer.models.load import is_decoder, load_backbone, load_tokenizer
 
 
@@ -26,9 +26,9 @@ def by_hand(folder, text, layer, pooling):
 def test_a_vector_is_the_pooled_layer(any_model, layer, pooling):
     if pooling == "cls" and is_decoder(load_backbone(any_model).config):
         with pytest.raises(XferError, match="has read nothing"):
-            embed(any_model, TEXTS[:1], layer=layer, pooling=pooling)
+            embed_layers(any_model, TEXTS[:1], layers=[layer], pooling=pooling)
         return
-    got = embed(any_model, TEXTS[:4], layer=layer, pooling=pooling, token_budget=64)
+    got = embed_layers(any_model, TEXTS[:4], layers=[layer], pooling=pooling, token_budget=64)[layer]
     assert got.dtype == np.float32
     for vector, text in zip(got, TEXTS, strict=False):
         assert vector == pytest.approx(by_hand(any_model, text, layer, pooling), abs=1e-5)
@@ -36,14 +36,18 @@ def test_a_vector_is_the_pooled_layer(any_model, layer, pooling):
 
 def test_batches_do_not_change_vectors_or_their_order(encoder):
     texts = [" ".join(TEXTS[: i % 7 + 1]) for i in range(23)]
-    small, large = (embed(encoder, texts, layer=1, token_budget=budget) for budget in (1, 100_000))
+    small, large = (
+        embed_layers(encoder, texts, layers=[1], token_budget=budget)[1] for budget in (1, 100_000)
+    )
     assert small == pytest.approx(large, abs=1e-5)
 
 
 def test_a_sweep_gives_every_layer(encoder):
     found = embed_layers(encoder, TEXTS[:3])
     assert list(found) == [0, 1, 2]
-    assert found[auto_layer(2)] == pytest.approx(embed(encoder, TEXTS[:3], layer="auto"), abs=1e-6)
+    auto = embed_layers(encoder, TEXTS[:3], layers=["auto"])
+    assert list(auto) == [auto_layer(2)]
+    assert auto[auto_layer(2)] == pytest.approx(found[auto_layer(2)], abs=1e-6)
 
 
 def test_auto_is_the_layer_of_the_benchmarks():
@@ -52,8 +56,8 @@ def test_auto_is_the_layer_of_the_benchmarks():
 
 def test_layers_that_are_not_there_are_refused(encoder):
     with pytest.raises(XferError, match="layer=3, but .* layers 0 to 2"):
-        embed(encoder, TEXTS, layer=3)
+        embed_layers(encoder, TEXTS, layers=[3])
 
 
 def test_no_texts_no_vectors(encoder):
-    assert embed(encoder, []).shape == (0, 32)
+    assert embed_layers(encoder, [], layers=[2])[2].shape == (0, 32)

@@ -21,7 +21,7 @@ def real_models() -> Path:
 
 
 def test_the_encoder_puts_translations_together(real_models):
-    from mlflow_xfer.models.embed import embed
+    from mlflow_xfer.models.embed import embed_layers
 
     texts = [
         "The cat sleeps on the sofa.",
@@ -29,7 +29,7 @@ def test_the_encoder_puts_translations_together(real_models):
         "The parliament passed a new tax law.",
         "Das Parlament verabschiedete ein neues Steuergesetz.",
     ]
-    vectors = embed(real_models / "encoder", texts, layer=12)
+    vectors = embed_layers(real_models / "encoder", texts, layers=[12])[12]
     vectors /= (vectors**2).sum(1, keepdims=True) ** 0.5
     cat, katze, law, gesetz = vectors
     assert cat @ katze > max(cat @ law, cat @ gesetz) and law @ gesetz > max(law @ cat, law @ katze)

@@ -12,7 +12,7 @@ from datasets import Dataset
 from tiny_world import POS, SENTIMENT, TATOEBA, rows
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.models.embed import embed
+from mlflow_xfer.models.embed import embed_layers
 from mlflow_xfer.training.predict import budgeted, encoding_counts, predict
 from mlflow_xfer.training.retrieval import nearest
 from mlflow_xfer.training.settings import Part, Settings
@@ -113,7 +113,7 @@ def test_batches_keep_to_the_budget_and_leave_nothing_out():
 def test_retrieval_is_the_nearest_source_of_each_target(any_model):
     split = rows(TATOEBA, "de", 25, 1)
     found = predict(any_model, TATOEBA, {"de": split}, layer=1)["de"]
-    source, target = (embed(any_model, split[side], layer=1) for side in ("source", "target"))
+    source, target = (embed_layers(any_model, split[side], layers=[1])[1] for side in ("source", "target"))
     source, target = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (source, target))
     cosines = target @ source.T
     assert all(cosines[i, j] >= cosines[i].max() - 1e-5 for i, j in enumerate(found))
@@ -127,7 +127,7 @@ def test_identical_sentences_find_each_other(any_model):
 
 def test_centred_retrieval_is_that_of_vectors_without_their_means(any_model):
     split = Dataset.from_list(rows(TATOEBA, "de", 40, 1))
-    sides = [embed(any_model, split[side][:], layer=1) for side in ("target", "source")]
+    sides = [embed_layers(any_model, split[side][:], layers=[1])[1] for side in ("target", "source")]
     wanted = nearest(*(side - side.mean(axis=0) for side in sides), 1)[0][:, 0].tolist()
     assert wanted == predict(any_model, TATOEBA.with_options(centred=True), {"de": split}, layer=1)["de"]
 

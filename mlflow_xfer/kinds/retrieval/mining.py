@@ -224,12 +224,6 @@ def tune_threshold(found: Candidates, gold: Iterable[tuple[int, int]]) -> float:
     return float((float(found.score[best]) + float(found.score[best + 1])) / 2)
 
 
-def mined(found: Candidates, threshold: float) -> list[tuple[int, int]]:
-    """The pairs whose score is at least ``threshold``."""
-    keep = found.score >= threshold
-    return list(zip(found.source[keep].tolist(), found.target[keep].tolist(), strict=True))
-
-
 def distinct(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Row numbers of each sentence's first occurrence, in order, and which of those occur exactly once.
 

@@ -36,7 +36,6 @@ class Retrieval(Scoring):
             pair_figures,
             ("f1",),
             description="F1 of mined sentence pairs (BUCC)",
-            of_examples=False,
         ),
     }
     may_lack = ("source", "target", "context")

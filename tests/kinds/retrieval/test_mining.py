@@ -13,7 +13,6 @@ from mlflow_xfer.kinds.retrieval.mining import (
     candidates,
     distinct,
     mine,
-    mined,
     nearest_both_ways,
     tune_threshold,
 )
@@ -87,6 +86,11 @@ def test_the_first_of_equal_neighbours_comes_first():
         and similarity[:, 0].tolist() == [1, 1, 1]
     )
     assert backward[1].tolist() == [1, 1, 0]
+
+
+def mined(found, threshold):
+    keep = found.score >= threshold
+    return list(zip(found.source[keep].tolist(), found.target[keep].tolist(), strict=True))
 
 
 def test_planted_translations_are_found():
