@@ -67,6 +67,7 @@ def test_files_that_are_named_are_there(readme, project):
                 project / "tests",
                 project / "mlflow_xfer",
                 *(project / "mlflow_xfer").iterdir(),
+                *(project / "mlflow_xfer" / "kinds").iterdir(),
             )
         ), name
     for picture in re.findall(r"!\[.*?\]\((.*?)\)", readme):
