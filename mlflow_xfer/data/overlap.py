@@ -192,9 +192,10 @@ def normalised(text: str) -> str:
     """Compatibility characters unified, lower case, punctuation gone, single blanks;
     no blanks in unspaced scripts.
     """
-    text = unicodedata.normalize("NFKC", text).casefold()
+    text = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", text).casefold())
     kept = "".join(" " if unicodedata.category(c)[0] in "PSZC" else c for c in text)
-    return re.sub(r"\s+", "" if _unspaced(kept) else " ", kept).strip()
+    joined = re.sub(r"\s+", "" if _unspaced(kept) else " ", kept).strip()
+    return unicodedata.normalize("NFC", joined)  # marks may meet letters where blanks went
 
 
 def shingles(text: str) -> set[str]:

@@ -128,6 +128,7 @@ def test_summary_over_languages():
 
 @given(st.text(max_size=80))
 @example("包\U00044a24Æ䶯\x05\x94\x14¢\x7f")  # unspaced only once its blanks are gone
+@example("か!\u3099き")  # a mark that meets its letter once the punctuation is gone
 def test_a_row_always_equals_itself(text):
     assert normalised(normalised(text)) == normalised(text) and shingles(normalised(text))
     if normalised(text):
