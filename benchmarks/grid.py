@@ -100,11 +100,9 @@ class Lab:
         }
         splits["dev"] = self.rows(name, "validation", "en")
         found = predict(model, TASKS[name], splits, max_seq_length=64)
-        made = kind.model(TASKS[name].kind)
-        return {
-            code: made.dev_score(TASKS[name], found[code], made.references(split))
-            for code, split in splits.items()
-        }
+        task = TASKS[name]
+        gold = kind.data(task.kind).gold(task, splits)
+        return {code: kind.model(task.kind).dev_score(task, found[code], gold[code]) for code in splits}
 
     def subset(self, names: tuple[str, ...]) -> Iterator[dict]:
         """The rows of one subset."""

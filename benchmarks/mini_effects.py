@@ -114,8 +114,8 @@ class Lab:
                 code: 100.0 * sum(p == i for i, p in enumerate(rows)) / len(rows)
                 for code, rows in found.items()
             }
-        made = kind.model(task.kind)
-        return {code: made.dev_score(task, found[code], made.references(splits[code])) for code in splits}
+        gold = kind.data(task.kind).gold(task, splits)
+        return {code: kind.model(task.kind).dev_score(task, found[code], gold[code]) for code in splits}
 
     def reach(self, start: Path, target, languages=mini.LANGUAGES) -> dict[str, float]:
         """Scores of ``target`` by language, fine-tuned from ``start`` where it is a trained task."""

@@ -81,10 +81,8 @@ class Selection(Lab):
             answers = predict_encoded(model, scored.tokenizer, task, encoded, dev)
             bare = {code: one for code, (_, one) in scored.encoded(task, tests).items()}
             predicted = predict_encoded(model, scored.tokenizer, task, bare, tests)
-            truth = {
-                code: made.dev_score(task, predicted[code], made.references(tests[code]))
-                for code in LANGUAGES
-            }
+            gold = kind.data(task.kind).gold(task, tests)
+            truth = {code: made.dev_score(task, predicted[code], gold[code]) for code in LANGUAGES}
             found.append(
                 {
                     "english_dev": scores["en"],
