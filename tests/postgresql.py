@@ -69,7 +69,7 @@ class PostgreSQL:
     def start(self) -> None:
         options = (
             f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off -c "
-            f"shared_buffers=16MB -c max_connections=60"
+            f"shared_buffers=16MB -c max_connections=200"
         )
         self._run(
             "pg_ctl",
