@@ -15,7 +15,23 @@ from mlflow_xfer.data.sentences import sentence_at
 from mlflow_xfer.data.subwords import texts
 from mlflow_xfer.data.unlabelled import text_in
 from mlflow_xfer.kinds.kind import Data, Further
+from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks.task import POOL, Files, Hub, Task
+
+TRANSLATION, RANKING, MINING = "translation", "ranking", "mining"
+PROTOCOLS: Mapping[str, str] = {"retrieval_accuracy": TRANSLATION, "map_at_20": RANKING, "bucc_f1": MINING}
+"""By metric, what is asked for: translations, ranked lists among candidates, or mined pairs."""
+
+
+def protocol(metric: str) -> str:
+    """What tasks with ``metric`` are asked for.
+
+    Raises:
+        XferError: if it is no metric of retrieval.
+    """
+    if metric not in PROTOCOLS:
+        raise unknown("metric of retrieval tasks", metric, PROTOCOLS)
+    return PROTOCOLS[metric]
 
 
 class Retrieval(Data):
@@ -120,7 +136,7 @@ class Retrieval(Data):
         return with_distractors(split, pool)
 
     def tunes_on_dev(self, task: Task) -> bool:
-        return task.metric == "bucc_f1"
+        return protocol(task.metric) == MINING
 
     def further(self, task: Task, scored: Sequence[str], tested: Sequence[str]) -> Further:
         if self.tunes_on_dev(task):

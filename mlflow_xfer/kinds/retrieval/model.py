@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from mlflow_xfer.data.encoded import Encoded, join
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.kind import Model
+from mlflow_xfer.kinds.retrieval.data import RANKING, protocol
 from mlflow_xfer.models.dual import TARGET, DualEncoder, in_batch_loss_sum
 from mlflow_xfer.tasks.task import POOL, Task
 from mlflow_xfer.training.batches import Reading, budgeted, column, stacked
@@ -100,7 +101,7 @@ class Retrieval(Model):
 
     def dev_score(self, task: Task, predictions: Sequence, references: Sequence) -> float:
         """Mean average precision of ranked lists, else the share of translations that are found."""
-        if task.metric == "map_at_20":
+        if protocol(task.metric) == RANKING:
             return mean_average_precision(predictions, references)
         return accuracy(predictions, range(len(references)))
 
@@ -128,7 +129,7 @@ def found_by(task: Task, splits: Mapping[str, Any], vectors: Mapping[str, Vector
     """By split: ranked ids of candidates for each query (None for other rows), or for each target (English)
     sentence the row of the nearest source sentence. :data:`POOL` holds candidates for all; it gets no
     answers."""
-    if task.metric == "map_at_20":
+    if protocol(task.metric) == RANKING:
         return ranked(splits, vectors, task.option("pooled"))
     return {name: nearest_sources(vectors[name], task.option("centred")) for name in splits if name != POOL}
 

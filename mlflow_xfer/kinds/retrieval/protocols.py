@@ -14,6 +14,7 @@ import numpy as np
 
 from mlflow_xfer.data.retrieval import candidates, column, golds, queries, unknown_golds
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.kinds.retrieval.data import MINING, RANKING, TRANSLATION, protocol
 from mlflow_xfer.kinds.retrieval.files import PAIRS, RANKED, ROW_NUMBERS
 from mlflow_xfer.kinds.retrieval.metrics import RANKS
 from mlflow_xfer.kinds.retrieval.mining import Side, mine
@@ -172,12 +173,16 @@ class Mining(Answered):
         return Compared(predicted, gold)
 
 
-PROTOCOLS: Mapping[str, Translation | Ranking | Mining] = {
-    "retrieval_accuracy": Translation(),
-    "map_at_20": Ranking(),
-    "bucc_f1": Mining(),
+JUDGES: Mapping[str, Translation | Ranking | Mining] = {
+    TRANSLATION: Translation(),
+    RANKING: Ranking(),
+    MINING: Mining(),
 }
-"""By metric, what is asked for."""
+
+
+def judge(metric: str) -> Translation | Ranking | Mining:
+    """How the protocol of ``metric`` is judged."""
+    return JUDGES[protocol(metric)]
 
 
 def _check_known(task: Task, language: str, right: list, pool: set[str]) -> None:

@@ -9,7 +9,7 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.kind import Scoring
 from mlflow_xfer.kinds.retrieval.data import KIND as reads
 from mlflow_xfer.kinds.retrieval.metrics import map_figures, map_rows, pair_figures, pair_rows
-from mlflow_xfer.kinds.retrieval.protocols import PROTOCOLS
+from mlflow_xfer.kinds.retrieval.protocols import judge
 from mlflow_xfer.scoring.accuracy import accuracy
 from mlflow_xfer.scoring.evaluation import Compared, Predictor, Splits
 from mlflow_xfer.scoring.formats import Format
@@ -73,7 +73,7 @@ class Retrieval(Scoring):
         return Splits(tests, devs, beside)
 
     def evaluation(self, task: Task, splits: Splits, predictor: Predictor) -> dict[str, Compared]:
-        return PROTOCOLS[task.metric].evaluation(task, splits, predictor)
+        return judge(task.metric).evaluation(task, splits, predictor)
 
     def baselines(
         self,
@@ -84,19 +84,19 @@ class Retrieval(Scoring):
         language: str,
         rng: Any,
     ) -> dict[str, float]:
-        return PROTOCOLS[metric].baselines(metric, references, training, options, language, rng)
+        return judge(metric).baselines(metric, references, training, options, language, rng)
 
     def file_format(self, task: Task) -> Format:
-        return PROTOCOLS[task.metric].format
+        return judge(task.metric).format
 
     def columns(self, task: Task, language: str, references: Sequence) -> dict[str, list]:
-        return PROTOCOLS[task.metric].columns(task, language, references)
+        return judge(task.metric).columns(task, language, references)
 
     def table_splits(self, task: Task, table: Any, split: Callable[[Any], Any]) -> Splits:
-        return PROTOCOLS[task.metric].table_splits(task, table, split)
+        return judge(task.metric).table_splits(task, table, split)
 
     def given(self, task: Task, language: str, table: Any) -> Compared | None:
-        return PROTOCOLS[task.metric].given(task, language, table)
+        return judge(task.metric).given(task, language, table)
 
     def predicted(
         self, task: Task, rows: Sequence[Mapping[str, Any]], predictor: Predictor
