@@ -1,0 +1,183 @@
+"""The parameters of the verbs that run phases: what a chain starts from, what it reads, how it is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, create_model
+
+from mlflow_xfer.params.declare import Shape, setting, with_default
+from mlflow_xfer.params.settings import (
+    Control,
+    Embedding,
+    EvaluationLimit,
+    FewShot,
+    Merging,
+    Mixing,
+    Overlaps,
+    Placement,
+    Recipe,
+    Selection,
+    TextSampling,
+    TrainingOptions,
+)
+from mlflow_xfer.params.values import Count, Names, NamesOrAuto, Natural, Seeds, Text
+
+TRAINED_PHASES = ("pretrain", "intermediate", "target")
+
+_recipe: dict[str, Any] = {
+    name: (Literal["auto"] | found.rebuild_annotation(), with_default(Recipe, name, "auto"))
+    for name, found in Recipe.model_fields.items()
+}
+Training = create_model("Training", __base__=TrainingOptions, __cls_kwargs__={"group": "training"}, **_recipe)
+"""Settings of a training phase as a user gives them: ``auto`` is the task's recipe."""
+
+
+class Trained(Training):
+    """Training settings of a verb: bare names for all its phases, ``scoped`` for one phase each."""
+
+    scoped: Mapping[str, Training] = Field(default_factory=dict)  # pyright: ignore[reportInvalidTypeForm] - made above
+
+    def training(self, phase: str) -> dict[str, Any]:
+        """What was asked of one phase, by name: its scoped values over the bare ones; without what is
+        ``auto``."""
+        own = self.scoped.get(phase)
+        scoped = {name: getattr(own, name) for name in own.model_fields_set} if own else {}
+        asked = {name: getattr(self, name) for name in Training.model_fields} | scoped
+        return {
+            name: value for name, value in asked.items() if value != "auto" or name not in Recipe.model_fields
+        }
+
+
+class Model(Shape, group="model"):
+    model: str = setting(
+        "mini",
+        "what to start from: hub id, directory, run id, runs:/…, models:/…, "
+        "scratch:<xlm-roberta|llama>:<tiny|mini|small>, mini",
+    )
+    revision: Text = setting(None, "commit or branch of a hub model")
+    tokenizer: str = setting(
+        "auto", "directory, hub id or run; auto: the model's, for scratch models trained on the text"
+    )
+
+
+class Data(Shape, group="data"):
+    data: str = setting("mini", "hub, mini, or a folder in XTREME's download/ layout")
+    task_file: Text = setting(None, "YAML file with further tasks")
+
+
+class RawText(TextSampling, group="raw text"):
+    text: Text = setting("mini", "raw text: mini, or a folder of <language>.txt; none: no pretrain phase")
+    text_languages: NamesOrAuto = setting("auto", "languages of the raw text; auto: all there are")
+
+
+class Combining(Mixing, Merging, group="several intermediate tasks"):
+    combine: Literal["joint", "sequential", "merge"] = setting(
+        "joint",
+        "several tasks: in one phase; one phase after the other; or a phase each, whose weights are merged",
+    )
+
+
+class Intermediates(Combining, group="intermediate tasks"):
+    intermediate: Names = setting(("nli",), "intermediate tasks; none: baseline")
+
+
+class Targets(FewShot, Selection, group="target tasks"):
+    target: NamesOrAuto = setting("auto", "target tasks, or a suite's name; auto: the suite's")
+    train_on: Text = setting(None, "another training task of the same kind, outside suite totals")
+    source_language: str = setting("en", "language of the target's training data")
+    choice_scoring: Literal["head", "likelihood"] = setting(
+        "head",
+        "multiple choice: a scored head, or (decoders) the length-normalised likelihood of each choice, "
+        "which needs no training",
+    )
+
+
+class InSuite(Shape, group="evaluation"):
+    suite: Literal["auto", "mini", "xtreme", "xtreme-r"] = setting(
+        "auto", "benchmark whose totals are reported; auto: mini for data=mini, else xtreme"
+    )
+
+
+class Evaluation(InSuite, Embedding, EvaluationLimit, group="evaluation"):
+    languages: NamesOrAuto = setting("auto", "evaluate only these languages (English is kept)")
+
+
+class Reuse(Shape, group="command", effect="command"):
+    reuse: Literal["same-code", "any-code", "never"] = setting(
+        "same-code", "take finished phases with equal hashes instead of training again"
+    )
+
+
+class Workers(Placement):
+    workers: Literal["auto"] | Count = setting(
+        "auto",
+        "processes on this host for the replicates of the demo and the trials of a search; auto: half the "
+        "cores, at least 2 where there are 2",
+    )
+
+
+class Seed(Shape, group="seeds"):
+    seed: Natural = setting(0, "seed of heads, order, dropout and subsets")
+
+
+class SeedList(Shape, group="seeds"):
+    seeds: Seeds = setting((0,), "one transfer for each seed")
+
+
+class BaseSeeds(SeedList, group="seeds"):
+    base_seeds: Seeds = setting((0,), "seeds of the base that model=mini or text=… makes")
+
+
+class Pretrain(Model, RawText, Trained, Seed, Reuse, Placement):
+    """More language modelling on raw text, from a checkpoint or from nothing."""
+
+    model: str = with_default(Model, "model", "scratch:xlm-roberta:mini")
+
+
+class Intermediate(Model, Data, Intermediates, RawText, Trained, Seed, Reuse, Control, Placement):
+    """One intermediate task or a mixture, before the target task."""
+
+
+class Target(Model, Data, Targets, Overlaps, Evaluation, Trained, Seed, Reuse, Control, Placement):
+    """Fine-tunes on the target task's English training set, with a fresh head."""
+
+    target: NamesOrAuto = with_default(Targets, "target", ("pos",))
+
+
+class Evaluate(Model, Data, Targets, Evaluation, Seed, Reuse, Control, Placement):
+    """Zero-shot evaluation in every language, beside chance and majority."""
+
+
+class Transfer(
+    Model,
+    Data,
+    RawText,
+    Intermediates,
+    Targets,
+    Overlaps,
+    Evaluation,
+    Trained,
+    BaseSeeds,
+    Reuse,
+    Control,
+    Workers,
+):
+    """The chain: pretrain (optional), intermediate, target, evaluate.
+    With neither intermediate nor target given: the demo.
+    """
+
+    text: Text = with_default(RawText, "text", None)
+    intermediate: NamesOrAuto = setting(
+        "auto", "intermediate tasks; none: baseline; auto: nli with data=mini, else none"
+    )
+
+
+def as_transfer(params: Shape) -> Transfer:
+    """The chain that a verb of single phases is a part of: its parameters, and else ``transfer``'s
+    defaults."""
+    shared = {name: getattr(params, name) for name in Transfer.model_fields if hasattr(params, name)}
+    if isinstance(params, Seed):
+        shared["seeds"] = (params.seed,)
+    return Transfer.model_construct(**shared)

@@ -1,0 +1,163 @@
+"""Declares a parameter: one line says its default, what it means and everything that others do with it.
+
+What all parameters of a class have in common is said once, in the class's own line::
+
+    class Mixing(Shape, group="several tasks"):
+        mixing_temperature: At1 = setting(1.0, "T of T5's temperature mixing", shown=True, short="T")
+
+Shapes only: whether a task or a file exists is the plan's question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from inspect import get_annotations
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+from mlflow_xfer.params import values
+
+Effect = Literal["identity", "placement", "command"]
+"""``identity``: it decides results, as a setting of a phase or by what it names. ``placement``: where and how
+results are computed, and how many at once; never part of a hash. ``command``: what else a command does."""
+
+FACTS = "facts"
+
+
+class Shape(BaseModel):
+    """Parameters that belong together. Frozen; unknown names are refused.
+
+    Args:
+        group: the heading under which help and the documentation show them.
+        effect: what they do, see :data:`Effect`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    group: ClassVar[str] = ""
+    effect: ClassVar[Effect] = "identity"
+
+    def __init_subclass__(cls, group: str = "", effect: Effect | None = None, **more: Any):
+        super().__init_subclass__(**more)
+        cls.group, cls.effect = group or cls.group, effect or cls.effect
+
+
+@dataclass(frozen=True)
+class Varies:
+    """What a search may vary a setting in when it is told no range.
+
+    Args:
+        low, high: bounds, both included; evenly on a logarithmic scale with ``log``.
+        choices: the values instead; empty without bounds: all that the type names.
+        whole: whole numbers only.
+        first: where a search begins; None: in the middle.
+        spaces: the named spaces that hold it.
+        phases: of a setting of every training phase, for which phases ``spaces`` hold it.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    choices: tuple[Any, ...] = ()
+    whole: bool = False
+    first: float | None = None
+    spaces: tuple[str, ...] = ()
+    phases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a declaration says beside type, default and description.
+
+    Args:
+        neutral: the value at which the setting changes nothing: a phase is as it was before there was the
+            setting. A setting at its neutral value is left out of the spec of a phase, so that a new setting
+            leaves finished runs valid. Hence a neutral value never changes, whatever becomes of the default.
+        always: whether it stands in every spec instead, at any value.
+        shown: whether it is a parameter of runs in MLflow, and so tells conditions apart.
+        varies: what a search may vary it in; None: a search may not.
+        short: its name in labels of candidates.
+        joint: what becomes of the recipes of several tasks that are trained together.
+        when: other settings and the values of theirs without which it means nothing.
+        positional: whether the command line takes it without its name.
+    """
+
+    neutral: Any = None
+    always: bool = False
+    shown: bool = False
+    varies: Varies | None = None
+    short: str = ""
+    joint: Callable[[Any], Any] = max
+    when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    positional: bool = False
+
+
+def setting(default: Any, description: str, *, neutral: Any = ..., **facts: Any) -> Any:
+    """A field of a :class:`Shape`; ``facts`` are those of :class:`Facts`. ``neutral`` is the default, where
+    nothing else is said."""
+    said = Facts(neutral=default if neutral is ... else neutral, **facts)
+    return Field(default, description=description, json_schema_extra={FACTS: said})  # pyright: ignore[reportArgumentType] - nobody asks for a JSON schema
+
+
+def with_default(shape: type[Shape], name: str, default: Any) -> Any:
+    """The field ``name`` as ``shape`` declares it, with another default."""
+    found = shape.model_fields[name]
+    return Field(default, description=found.description, json_schema_extra=found.json_schema_extra)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """Everything that is declared about one parameter of a :class:`Shape`."""
+
+    name: str
+    default: Any
+    description: str
+    accepted: str
+    choices: tuple[str, ...]
+    group: str
+    effect: Effect
+    facts: Facts
+
+    @property
+    def typed(self) -> str:
+        """The default as a user types it."""
+        return values.typed(self.default)
+
+
+@cache
+def parameters(shape: type[Shape]) -> dict[str, Parameter]:
+    """The parameters of ``shape`` by name, in the order of their declaration."""
+    return {
+        name: _parameter(shape, name, found)
+        for name, found in shape.model_fields.items()
+        if isinstance(found.json_schema_extra, dict) and FACTS in found.json_schema_extra
+    }
+
+
+def _parameter(shape: type[Shape], name: str, found: FieldInfo) -> Parameter:
+    owner = _declared_in(shape, name)
+    facts = (found.json_schema_extra or {})[FACTS]  # pyright: ignore[reportIndexIssue] - a dict, see `parameters`
+    assert isinstance(facts, Facts), "what `setting` puts there"
+    accepted = values.accepted(found.annotation) + values.bounds(found.metadata)
+    return Parameter(
+        name,
+        found.get_default(call_default_factory=True),
+        found.description or "",
+        accepted,
+        values.choices(found.annotation),
+        owner.group,
+        owner.effect,
+        facts,
+    )
+
+
+def _declared_in(shape: type[Shape], name: str) -> type[Shape]:
+    """The class whose group ``name`` belongs to: the first that declares it, a base before what restates
+    its default."""
+    mine = [one for one in shape.__mro__ if name in get_annotations(one)]
+    return mine[-1]
+
+

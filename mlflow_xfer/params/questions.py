@@ -1,0 +1,210 @@
+"""The parameters of the verbs that compare: search, rank, report."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mlflow_xfer.params.chain import (
+    Combining,
+    Data,
+    Evaluation,
+    InSuite,
+    Model,
+    RawText,
+    Reuse,
+    Seed,
+    SeedList,
+    Targets,
+    Trained,
+    Workers,
+)
+from mlflow_xfer.params.declare import Shape, setting, with_default
+from mlflow_xfer.params.settings import Overlaps, Placement
+from mlflow_xfer.params.values import (
+    Count,
+    CountOrAuto,
+    CountOrNone,
+    Names,
+    NamesOrAuto,
+    Natural,
+    Positive,
+    PositiveOrNone,
+    Text,
+)
+
+RANK_METHODS = {
+    "size": "training rows (metadata; free)",
+    "kind": "same kind of task as the target (metadata; free)",
+    "text_emb": "cosine of the texts' mean embeddings (text; one pass of the base)",
+    "logme": (
+        "evidence of linear models for the target's labels (target labels, and task checkpoints or task "
+        "labels; one pass for each checkpoint, or of the base)"
+    ),
+    "h_score": "as logme, by covariances",
+    "task_emb": (
+        "Fisher embeddings after a few steps (labels of both; a short training for each task and target)"
+    ),
+    "few_shot": (
+        "dev score of the target after a few steps from each task's checkpoint (target labels, checkpoints; "
+        "a short training for each pair)"
+    ),
+    "english": "each task's own English dev score (checkpoints; free)",
+}
+"""What each cheap score is (what it needs; what it costs).
+Of the target only English training and dev rows are read.
+"""
+
+
+class Pool(Shape, group="candidates"):
+    pool: NamesOrAuto = setting(
+        "auto",
+        "candidate intermediate tasks; auto: mini's, with other data those of the nine of Phang et al. 2020 "
+        "that have training data",
+    )
+
+
+class Report(Shape, group="report", effect="command"):
+    """One page, a verdict and tables about any set of finished runs:
+    differences to the baseline, with intervals and power.
+    """
+
+    runs: Names = setting(
+        (), "studies, conditions, transfers or evaluations: ids or names; none: all of the experiment",
+        positional=True,
+    )  # fmt: skip
+    question: str = setting("", "the question the report answers, in words")
+    baseline: Text = setting(
+        None, "condition that the others are compared with; none: the one without intermediate task"
+    )
+    margin: Positive = setting(1.0, "smallest difference that matters, in points")
+    measure: str = setting("auto", "distance to English for the typology section; auto: syntactic")
+    missing: Literal["refuse", "common"] = setting(
+        "refuse", "cells that one condition lacks: refuse, or keep what all have in common"
+    )
+    imported: Text = setting(
+        None, "scores of an earlier paper (CSV or XTREME's score file), shown beside"
+    )
+    out: Text = setting(None, "folder to write the report to; none: only into MLflow")
+
+
+class Ranking(Shape, group="cheap scores", effect="command"):
+    method: Names = setting(
+        ("auto",),
+        "scores, fused by mean rank; auto: logme and h_score, and size for targets without labels. "
+        + "; ".join(f"{name}: {about}" for name, about in RANK_METHODS.items()),
+    )
+    checkpoints: Literal["auto", "none", "train"] = setting(
+        "auto",
+        "of the candidates alone: auto: read if all of them are finished; none: only the base; train: train "
+        "the missing first",
+    )
+    max_examples: CountOrNone = setting(1000, "rows of a task that are embedded, drawn by the seed")
+    shots: Count = setting(64, "few_shot: training examples of the target")
+    steps: Count = setting(30, "few_shot and task_emb: optimiser steps")
+    track: bool = setting(False, "log the ranking into a run")
+    output: Literal["table", "json"] = setting("table", "what is printed")
+
+
+class Rank(Model, Data, RawText, Pool, Overlaps, InSuite, Trained, Seed, Reuse, Placement, Ranking):
+    """Orders candidate tasks for a target by cheap scores, without the runs:
+    metadata, text, features, a few steps.
+    """
+
+    text: Text = with_default(RawText, "text", None)
+    target: NamesOrAuto = with_default(Targets, "target", "auto")
+
+
+class Storage(Shape, group="search", effect="command"):
+    study_name: str = setting("auto", "auto: derived from what is searched, so that the same command goes on")
+    storage: str = setting(
+        "auto",
+        "where Optuna keeps the search: auto (a journal file under XFER_HOME/studies), a journal file, or a "
+        "database URL",
+    )
+
+
+class Searching(Storage, group="search", effect="command"):
+    max_tasks: CountOrAuto = setting("auto", "largest subset; auto: the whole pool")
+    space: Text = setting(
+        None,
+        "what varies besides the subset: tasks, mixing, merging, rates, all, ranges "
+        "(mlm_share=0:0.5,mixing=uniform|temperature) or a YAML file of them; none: the subset alone",
+    )
+    objective: Names = setting(
+        ("english_dev",),
+        "english_dev; label_free, retrieval, cost, oracle (target-language labels: always labelled so); "
+        "several: a comma list",
+    )
+    n_trials: CountOrNone = setting(40, "trials of the whole search, duplicates not counted")
+    timeout: PositiveOrNone = setting(None, "seconds after which no trial is begun")
+    gpu_hours: PositiveOrNone = setting(None, "hours of training after which no trial is begun")
+    sampler: str = setting(
+        "auto",
+        "tpe, pairwise, gp, nsgaii, nsgaiii, random, brute_force, grid; auto: pairwise (a model of tasks and "
+        "pairs) for subsets and one objective, else tpe",
+    )
+    rank_by: Names = setting(
+        ("auto",),
+        "cheap scores by which single tasks are tried first, as method of rank; none: the pool's order",
+    )
+    pruner: str = setting(
+        "none",
+        "what stops hopeless trials: none; hyperband, asha, median, which look at short chains (1/9 and 1/3 "
+        "of the steps) before the whole one; wilcoxon, which looks at seeds",
+    )
+    reduction_factor: Annotated[int, Field(ge=2)] = setting(
+        4, "asha and hyperband: one in so many goes on from each short chain, and is trained further"
+    )
+    dry_run: bool = setting(False, "print what would be run and what it would cost, and stop")
+
+
+class Confirmation(Shape, group="confirmation", effect="command"):
+    confirm_top: Natural = setting(
+        3, "how many of the best are run again on fresh seeds, beside the baseline; 0: none"
+    )
+    confirm_seeds: Annotated[int, Field(ge=2)] = setting(
+        5, "how many fresh seeds the confirmation runs, none of which the search used"
+    )
+    confirm_combine: Literal["auto", "joint", "merge"] = setting(
+        "auto", "how a search with combine=merge combines what it confirms; auto: joint"
+    )
+    margin: Positive = setting(1.0, "smallest difference that matters, in points")
+
+
+with warnings.catch_warnings():
+    # pydantic: `register` hides a method of abstract classes, which no shape is
+    warnings.simplefilter("ignore", UserWarning)
+
+    class Search(
+        Model,
+        Data,
+        RawText,
+        Pool,
+        Combining,
+        Targets,
+        Overlaps,
+        Evaluation,
+        Trained,
+        SeedList,
+        Reuse,
+        Workers,
+        Searching,
+        Confirmation,
+        group="confirmation",
+        effect="command",
+    ):
+        """Which of these intermediate tasks help these targets:
+        searches subsets and settings, and confirms the best on fresh seeds.
+        """
+
+        text: Text = with_default(RawText, "text", None)
+        register: Text = setting(None, "name under which the best confirmed checkpoint is registered")
+
+
+class Worker(Storage, Workers):
+    """Joins a search that was begun elsewhere, in another process or on another machine, until it ends."""
+
+    workers: Count = setting(1, "processes on this host")
