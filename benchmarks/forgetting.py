@@ -26,7 +26,8 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from mlflow_xfer.data import sources  # noqa: E402
 from mlflow_xfer.tasks import mini  # noqa: E402
 from mlflow_xfer.training.retrieval import layer_vectors, nearest_sources  # noqa: E402
-from mlflow_xfer.training.settings import Part, Settings  # noqa: E402
+from mlflow_xfer.params.settings import TrainingSettings  # noqa: E402
+from mlflow_xfer.training.parts import Part  # noqa: E402
 from mlflow_xfer.training.trainer import train  # noqa: E402
 
 INTERMEDIATES = ("attribute", "roles")
@@ -47,8 +48,8 @@ def rows(name: str, split: str, language: str, seed: int):
 
 
 def trained(base: Path, name: str, rate: float, work: Path) -> Path:
-    seed, recipe = seed_of(base), replace(TASKS[name].recipe, learning_rate=rate)
-    settings = Settings(**vars(recipe), seed=seed, select_by="last")
+    seed, recipe = seed_of(base), TASKS[name].recipe.model_copy(update={"learning_rate": rate})
+    settings = TrainingSettings(**vars(recipe), seed=seed, select_by="last")
     return train(
         base, [Part(TASKS[name], rows(name, "train", "en", seed))], None, settings, work, save_every_s=1e9
     ).directory

@@ -33,9 +33,11 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from mlflow_xfer.data import sources  # noqa: E402
 from mlflow_xfer.kinds import kind  # noqa: E402
 from mlflow_xfer.tasks import mini  # noqa: E402
-from mlflow_xfer.tasks.task import Mixture, Recipe  # noqa: E402
+from mlflow_xfer.params.settings import Recipe  # noqa: E402
+from mlflow_xfer.tasks.task import Mixture  # noqa: E402
 from mlflow_xfer.training.predict import predict  # noqa: E402
-from mlflow_xfer.training.settings import Outcome, Part, Settings  # noqa: E402
+from mlflow_xfer.params.settings import TrainingSettings  # noqa: E402
+from mlflow_xfer.training.parts import Outcome, Part  # noqa: E402
 from mlflow_xfer.training.trainer import train  # noqa: E402
 
 POOL = (
@@ -89,7 +91,7 @@ class Lab:
     def train(self, start: Path, names: tuple[str, ...], recipe: Recipe) -> Outcome:
         parts = [Part(TASKS[name], self.rows(name, "train", "en")) for name in names]
         mixture = Mixture(names, mixing="uniform") if len(names) > 1 else None
-        settings = Settings(**vars(recipe), seed=self.seed, select_by="last")
+        settings = TrainingSettings(**vars(recipe), seed=self.seed, select_by="last")
         return train(start, parts, mixture, settings, self.folder / "+".join(names), save_every_s=1e9)
 
     def scores(self, model: Path, name: str) -> dict[str, float]:

@@ -35,7 +35,8 @@ from mlflow_xfer.models import load  # noqa: E402
 from mlflow_xfer.models.tokenizer import train_tokenizer  # noqa: E402
 from mlflow_xfer.tasks import mini  # noqa: E402
 from mlflow_xfer.training.predict import predict  # noqa: E402
-from mlflow_xfer.training.settings import LanguageModelPart, Part, Settings  # noqa: E402
+from mlflow_xfer.params.settings import TrainingSettings  # noqa: E402
+from mlflow_xfer.training.parts import LanguageModelPart, Part  # noqa: E402
 from mlflow_xfer.training.trainer import train  # noqa: E402
 
 TASKS = {task.name: task for task in mini.TASKS}
@@ -79,8 +80,8 @@ class Lab:
             ).directory
             return self.keep(made, base)
 
-    def settings(self, recipe, **more) -> Settings:
-        return Settings(**vars(recipe), seed=self.seed, select_by="last", **more)
+    def settings(self, recipe, **more) -> TrainingSettings:
+        return TrainingSettings(**vars(recipe), seed=self.seed, select_by="last", **more)
 
     def rows(self, task, split: str, language: str):
         return sources.read(task, sources.locate(task, split, language, "mini", seed=self.seed))

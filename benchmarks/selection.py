@@ -33,7 +33,8 @@ from mlflow_xfer.stats.ranking import kendall
 from mlflow_xfer.training import label_free
 from mlflow_xfer.training.dev import Dev
 from mlflow_xfer.training.predict import predict_encoded
-from mlflow_xfer.training.settings import Part, Settings
+from mlflow_xfer.params.settings import TrainingSettings
+from mlflow_xfer.training.parts import Part
 from mlflow_xfer.training.trainer import train
 
 HELPERS = {"choice": "attribute", "mood": "polarity", "holds": "attribute"}
@@ -98,7 +99,7 @@ class Selection(Lab):
 
         Dev.evaluate = measured
         try:
-            settings = Settings(**vars(task.recipe), seed=self.seed, select_by="last")
+            settings = TrainingSettings(**vars(task.recipe), seed=self.seed, select_by="last")
             train(
                 start,
                 [Part(task, self.rows(name, "train", "en"), dev)],

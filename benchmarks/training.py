@@ -52,7 +52,8 @@ from mlflow_xfer.tasks.task import Mixture, Task
 from mlflow_xfer.training.batches import reading, task_batch
 from mlflow_xfer.training.devices import autocast, pick
 from mlflow_xfer.training.lm import TEXT, lm_losses
-from mlflow_xfer.training.settings import LanguageModelPart, Part, Placement, Settings
+from mlflow_xfer.params.settings import Placement, TrainingSettings
+from mlflow_xfer.training.parts import LanguageModelPart, Part
 from mlflow_xfer.training.trainer import Training
 
 LENGTH = 128
@@ -273,7 +274,7 @@ def silence(trainer: Trainer) -> None:
 def run_ours(
     model_dir: Path, part: Part | LanguageModelPart, plan: Plan, seed: int, folder: Path
 ) -> tuple[Stopwatch, int, nn.Module]:
-    settings = Settings(
+    settings = TrainingSettings(
         learning_rate=plan.learning_rate,
         max_steps=plan.updates,
         train_batch_size=plan.batch,

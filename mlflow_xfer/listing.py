@@ -76,7 +76,7 @@ def _data(task: Task) -> str:
 
 def explained(task: Task) -> str:
     """One task in full."""
-    recipe = ", ".join(f"{name}={value}" for name, value in vars(task.recipe).items())
+    recipe = ", ".join(f"{name}={value}" for name, value in task.recipe)
     facts = {
         "kind": task.kind,
         "uses": ", ".join(task.uses) + ("" if task.trained else " (scored straight from the backbone)"),

@@ -99,7 +99,8 @@ def setting(default: Any, description: str, *, neutral: Any = ..., **facts: Any)
     """A field of a :class:`Shape`; ``facts`` are those of :class:`Facts`. ``neutral`` is the default, where
     nothing else is said."""
     said = Facts(neutral=default if neutral is ... else neutral, **facts)
-    return Field(default, description=description, json_schema_extra={FACTS: said})  # pyright: ignore[reportArgumentType] - nobody asks for a JSON schema
+    extra: dict[str, Any] = {FACTS: said}  # read by `parameters`; nobody asks for a JSON schema
+    return Field(default, description=description, json_schema_extra=extra)
 
 
 def with_default(shape: type[Shape], name: str, default: Any) -> Any:
@@ -159,5 +160,3 @@ def _declared_in(shape: type[Shape], name: str) -> type[Shape]:
     its default."""
     mine = [one for one in shape.__mro__ if name in get_annotations(one)]
     return mine[-1]
-
-

@@ -84,9 +84,7 @@ class Report(Shape, group="report", effect="command"):
     missing: Literal["refuse", "common"] = setting(
         "refuse", "cells that one condition lacks: refuse, or keep what all have in common"
     )
-    imported: Text = setting(
-        None, "scores of an earlier paper (CSV or XTREME's score file), shown beside"
-    )
+    imported: Text = setting(None, "scores of an earlier paper (CSV or XTREME's score file), shown beside")
     out: Text = setting(None, "folder to write the report to; none: only into MLflow")
 
 

@@ -18,6 +18,10 @@ from mlflow_xfer.params.values import Count, CountOrNone, Natural, Positive, Pos
 MIXES = {"combine": ("joint",)}
 MERGES = {"combine": ("merge",)}
 BY_SIZE = ("proportional", "temperature")
+BY_LANGUAGES = ("label_free", "oracle")
+"""Ways to select that read dev rows of the evaluated languages: without their labels, or with them."""
+
+BY_SCORE = ("english_dev", *BY_LANGUAGES)
 FROM_BASE = ("task_arithmetic", "ties")
 
 
@@ -87,8 +91,8 @@ class Mixing(Shape, group="several intermediate tasks"):
 class Merging(Shape, group="several intermediate tasks"):
     merge_method: Literal["average", "task_arithmetic", "ties"] = setting(
         "average",
-        "combine=merge: mean of the weights; base + λ · sum of what each task changed; the same trimmed, with "
-        "elected signs (TIES)",
+        "combine=merge: mean of the weights; base + λ · sum of what each task changed; the same trimmed, "
+        "with elected signs (TIES)",
         always=True, shown=True, when=MERGES, varies=Varies(spaces=("merging", "all")),
     )  # fmt: skip
     merge_weight: PositiveOrAuto = setting(
@@ -102,6 +106,10 @@ class Merging(Shape, group="several intermediate tasks"):
         always=True, shown=True, short="density", when=MERGES | {"merge_method": ("ties",)},
         varies=Varies(0.05, 0.5, spaces=("merging", "all")),
     )  # fmt: skip
+
+
+class CombiningSettings(Mixing, Merging):
+    """How several intermediate tasks are combined."""
 
 
 class TextSampling(Shape, group="raw text"):
@@ -169,6 +177,11 @@ class Placement(Shape, group="where it is computed", effect="placement"):
     save_every_s: Positive = setting(60.0, "seconds between checkpoints from which a training goes on")
     save_every_steps: Natural = setting(0, "optimiser steps between them instead; 0: by time")
 
+    @property
+    def placement(self) -> Placement:
+        """The placement alone, of a verb's parameters."""
+        return Placement(**{name: getattr(self, name) for name in Placement.model_fields})
+
 
 class PhaseSettings(Control):
     """Settings of a phase, resolved.
@@ -226,11 +239,21 @@ class TrainingSettings(
 class MergeSettings(Merging, PhaseSettings):
     """Settings of a merge of checkpoints."""
 
-    combine: Literal["merge"] = setting("merge", "what tells a merge from a training", always=True, shown=True)
+    combine: Literal["merge"] = setting(
+        "merge", "what tells a merge from a training", always=True, shown=True
+    )
 
 
 class EvaluationSettings(Embedding, EvaluationLimit, PhaseSettings):
     """Settings of an evaluation."""
 
     max_seq_length: Count = setting(128, "length limit, in subwords", always=True, shown=True)
-    scored: tuple[str, ...] = setting((), "languages that are scored, where rows of others are read too; empty: all")
+    scored: tuple[str, ...] = setting(
+        (), "languages that are scored, where rows of others are read too; empty: all"
+    )
+
+
+def meant(name: str, values: Mapping[str, Any], shape: type[Shape] = CombiningSettings) -> bool:
+    """Whether the setting ``name`` means anything where other settings have these ``values``."""
+    when = parameters(shape)[name].facts.when
+    return all(values.get(other) in allowed for other, allowed in when.items())

@@ -1,12 +1,14 @@
-"""The verbs, once: the Python API, the command line, MLproject, the documentation and the tags of runs follow."""
+"""The verbs, once: the Python API, the command line, MLproject, documentation and tags of runs follow."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from mlflow_xfer.params import chain, questions
 from mlflow_xfer.params.declare import Shape
-from mlflow_xfer.params.reading import command
+from mlflow_xfer.params.reading import command, read
 
 
 @dataclass(frozen=True)
@@ -60,3 +62,8 @@ _VERBS = (
 )  # fmt: skip
 
 VERBS: dict[str, Verb] = {verb.name: verb for verb in _VERBS}
+
+
+def parse(verb: str, raw: Mapping[str, Any]) -> Shape:
+    """The parameters of ``verb`` from what a user typed, see :func:`mlflow_xfer.params.reading.read`."""
+    return read(VERBS[verb].shape, raw)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -14,19 +14,29 @@ from mlflow_xfer.data.sources import Rows
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.models.merge import WITH_BASE, auto_weight
-from mlflow_xfer.params import Shape, Training
+from mlflow_xfer.params.chain import Transfer
+from mlflow_xfer.params.declare import parameters
+from mlflow_xfer.params.settings import (
+    BY_LANGUAGES,
+    EvaluationSettings,
+    MergeSettings,
+    Mixing,
+    TrainingSettings,
+    meant,
+)
 from mlflow_xfer.phases.phase import Base, Made, Phase, Start
-from mlflow_xfer.phases.settings import CONTINUED, FROM_NOTHING, recipes_of, training_settings
+from mlflow_xfer.phases.settings import CONTINUED, FROM_NOTHING, resolved
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks import mini as mini_suite
 from mlflow_xfer.tasks.catalogue import SUITES, TASKS
 from mlflow_xfer.tasks.task import POOL, Suite, Task
-from mlflow_xfer.training.settings import BY_LANGUAGES
 
 T = TypeVar("T")
 
 SELECTION_SPLIT = "validation"
 MINI_BASE = "scratch:xlm-roberta:mini"
+MIXED = tuple(name for name, one in parameters(Mixing).items() if "combine" in one.facts.when)
+"""What concerns a phase that mixes several tasks, and no other."""
 
 
 @dataclass
@@ -34,13 +44,13 @@ class Composer:
     """Composes the plan of one command; what is wrong is collected in ``problems``.
 
     Args:
-        params: the typed parameters of the verb.
+        params: the parameters of the chain (:func:`mlflow_xfer.params.chain.as_transfer`).
         find_base: from (model, revision, tokenizer) to what a chain starts from; may look into the store.
         extra: tasks of the user's task file, by name.
         online: ask the hub for the commits of its data sets; otherwise what is not known stays unresolved.
     """
 
-    params: Any
+    params: Transfer
     find_base: Callable[[str, str | None, str], Base | Made]
     extra: dict[str, Task] = field(default_factory=dict)
     online: bool = False
@@ -208,7 +218,7 @@ class Composer:
         if self.params.model == "mini":
             return self.pretrain(
                 Base(MINI_BASE, f"{MINI_BASE}:auto"),
-                Training.model_validate({}),
+                {},
                 "mini",
                 base_seed,
                 mini=True,
@@ -218,7 +228,9 @@ class Composer:
             Base(self.params.model, "unresolved:"),
         )
 
-    def pretrain(self, start: Start, asked: Training, text: str, seed: int, mini: bool = False) -> Phase:
+    def pretrain(
+        self, start: Start, asked: Mapping[str, Any], text: str, seed: int, mini: bool = False
+    ) -> Phase:
         scratch = isinstance(start, Base) and start.identity.startswith("scratch:")
         if text == "mini" and scratch:
             recipe = mini_suite.PRETRAIN
@@ -230,14 +242,12 @@ class Composer:
             else self.texts(text)
         )
         alpha = 0.3 if mini else self.params.alpha
-        settings = (
-            training_settings(asked, [recipe]) | {"alpha": alpha} | ({"dropout": 0.0} if scratch else {})
-        )
+        settings = resolved(asked, [recipe]) | {"alpha": alpha} | ({"dropout": 0.0} if scratch else {})
         if recipe is mini_suite.PRETRAIN:
             settings |= {"mlm_probability": mini_suite.MLM_PROBABILITY}
         return Phase(
             "pretrain",
-            settings,
+            TrainingSettings.of(settings),
             seed,
             (),
             tuple(rows),
@@ -268,25 +278,21 @@ class Composer:
             ]
             before = phases[-1] if phases and params.combine == "sequential" else start
             settings = (
-                training_settings(params.training("intermediate"), recipes_of(group))
+                resolved(params.training("intermediate"), [task.recipe for task in group])
                 | {"select_by": "last"}
                 | self.control(before, seed)
             )
             if len(group) > 1:
-                settings |= {
-                    "mixing": params.mixing,
-                    "mixing_cap": params.mixing_cap,
-                    "mixing_temperature": params.mixing_temperature,
-                }
+                settings |= {name: getattr(params, name) for name in MIXED}
             if params.mlm_share:
                 settings |= {"mlm_share": params.mlm_share, "alpha": params.alpha}
                 rows += self.texts(self.mlm_text())
-            excludes, unseen = self.excluded(self.target_names() if hasattr(params, "target") else (), seed)
+            excludes, unseen = self.excluded(self.target_names, seed)
             note = "+".join(filter(None, ("mlm" if params.mlm_share else "", "unseen" if excludes else "")))
             phases.append(
                 Phase(
                     "intermediate",
-                    settings | unseen,
+                    TrainingSettings.of(settings | unseen),
                     seed,
                     tuple(group),
                     tuple(rows),
@@ -321,13 +327,13 @@ class Composer:
                 else params.merge_weight
             )
             settings |= {"merge_weight": weight} | self.control(start, seed)
-        if params.merge_method == "ties":
+        if meant("merge_density", {"combine": "merge", "merge_method": params.merge_method}):
             settings |= {"merge_density": params.merge_density}
         tasks = tuple(task for phase in models for task in phase.tasks)
         note = " ".join(filter(None, (models[0].note, "merge", params.merge_method)))
         return Phase(
             "intermediate",
-            settings,
+            MergeSettings.of(settings),
             seed,
             tasks,
             (),
@@ -392,14 +398,14 @@ class Composer:
         trained = self.adapted(trained)
         rows = self.training_rows(trained, params.source_language, seed)
         settings = (
-            training_settings(params.training("target"), recipes_of([task]))
+            resolved(params.training("target"), [task.recipe])
             | {"select_by": params.select_by}
             | self.control(start, seed)
         )
         if params.target_shots:
             rows += self.shots(task, seed)
             settings |= {"target_shots": params.target_shots}
-        excludes, unseen = self.excluded((task.name,), seed)
+        excludes, unseen = self.excluded(lambda: [task.name], seed)
         selection = self.selection(self.adapted(task), rows, seed) if params.select_by in BY_LANGUAGES else ()
         shots = f"{params.target_shots} shots" if params.target_shots else ""
         note = " ".join(
@@ -408,7 +414,7 @@ class Composer:
         return (
             Phase(
                 "target",
-                settings | unseen,
+                TrainingSettings.of(settings | unseen),
                 seed,
                 (trained,),
                 tuple(rows),
@@ -470,7 +476,7 @@ class Composer:
             return task
         options = kind.KINDS.get(task.kind).options
         return task.with_options(
-            **{name: getattr(self.params, name) for name in options if hasattr(self.params, name)}
+            **{name: getattr(self.params, name) for name in options if name in Transfer.model_fields}
         )
 
     def shots(self, task: Task, seed: int) -> list[Rows]:
@@ -490,23 +496,22 @@ class Composer:
         return [rows for rows in found.values() if rows]
 
     def excluded(
-        self, targets: Sequence[str], seed: int
+        self, targets: Callable[[], Sequence[str]], seed: int
     ) -> tuple[tuple[tuple[Task, Rows], ...], dict[str, Any]]:
         """With ``exclude_overlap``: the test rows whose like a phase must not train on,
         and the setting that says so.
         """
-        if not getattr(self.params, "exclude_overlap", False):
+        if not self.params.exclude_overlap:
             return (), {}
-        tasks = [task for name in targets if (task := self.task(name, "target"))]
+        tasks = [task for name in targets() if (task := self.task(name, "target"))]
         return tuple((task, rows) for task in tasks for rows in self.test_rows(task, seed)), {
             "exclude_overlap": True
         }
 
     def evaluation(self, task: Task, start: Start, seed: int) -> Phase:
         params = self.params
-        limit = params.training("target").max_seq_length if hasattr(params, "training") else "auto"
         settings: dict[str, Any] = {
-            "max_seq_length": task.recipe.max_seq_length if limit == "auto" else limit,
+            "max_seq_length": params.training("target").get("max_seq_length", task.recipe.max_seq_length),
             "max_eval_examples": params.max_eval_examples,
         }
         if not task.trained:
@@ -520,10 +525,10 @@ class Composer:
         more = self.further_rows(task, rows, seed)
         if any(one.split == "test" for one in more):  # else all test rows are scored
             settings |= {"scored": tuple(one.language for one in rows)}
-        note = "oracle" if isinstance(start, Phase) and start.settings.get("select_by") == "oracle" else ""
+        note = "oracle" if isinstance(start, Phase) and start.selects_by == "oracle" else ""
         return Phase(
             "evaluate",
-            settings,
+            EvaluationSettings.of(settings),
             None,
             (task,),
             (*rows, *more),
@@ -556,16 +561,10 @@ class Composer:
         return {"control": self.params.control, "control_seed": seed}
 
 
-def check_languages(params: Shape, problems: Problems) -> None:
+def check_languages(params: Transfer, problems: Problems) -> None:
     """Unknown language codes of every parameter that names languages, all at once."""
-    asked = [
-        code
-        for name in ("languages", "text_languages")
-        if isinstance(value := getattr(params, name, "auto"), tuple)
-        for code in value
-    ]
-    asked += [code for code in [getattr(params, "source_language", None)] if code]
-    for code in asked:
+    lists = [asked for asked in (params.languages, params.text_languages) if asked != "auto"]
+    for code in [code for asked in lists for code in asked] + [params.source_language]:
         if code in ("false", "False"):
             problems.add(f"Language {code!r} is YAML's reading of an unquoted no.", "Quote it: 'no'.")
             continue

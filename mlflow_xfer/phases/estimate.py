@@ -20,7 +20,7 @@ from mlflow_xfer.data.mixing import count_steps
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.models.load import POSITIONS, SIZES, parse_scratch
 from mlflow_xfer.phases.phase import Base, Phase
-from mlflow_xfer.tasks.task import Mixture, Task
+from mlflow_xfer.tasks.task import Task, mixture_of
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.runs import RunView
@@ -148,14 +148,14 @@ def cost(phase: Phase, past: Past) -> Cost:
     identity = base.identity if isinstance(base, Base) else base.spec_hash
     if phase.kind == "evaluate":
         return Cost(seconds=past.prediction_seconds(phase.tasks[0].name, identity))
-    if "merge_method" in phase.settings:
+    if phase.procedure == "merge":
         return Cost(disk=weights(phase))
     steps = steps_of(phase)
     known = past.tokens_per_sequence(phase)
     tokens = (
         steps
-        * phase.settings["train_batch_size"]
-        * (phase.settings["max_seq_length"] if math.isnan(known) else known)
+        * phase.training.train_batch_size
+        * (phase.training.max_seq_length if math.isnan(known) else known)
     )
     return Cost(
         steps,
@@ -172,27 +172,21 @@ def total(phases: Iterable[Phase], past: Past) -> Cost:
 
 def steps_of(phase: Phase) -> float:
     """Optimiser steps; NaN where the number of rows is not known before they are read."""
-    s = phase.settings
-    if s["max_steps"]:
-        return float(s["max_steps"])
+    s = phase.training
+    if s.max_steps:
+        return float(s.max_steps)
     found = {task.name: _rows(task, phase) for task in phase.tasks}
     sizes = {name: n for name, n in found.items() if n is not None}
     if not sizes or len(sizes) < len(found):
         return math.nan
-    mixture = Mixture(
-        tuple(sizes),
-        s.get("mixing", "proportional"),
-        s.get("mixing_cap") or 0,
-        s.get("mixing_temperature", 1.0),
-        s.get("mlm_share", 0.0),
-    )
-    return float(count_steps(sizes, mixture, s["train_batch_size"], s["num_train_epochs"], 0))
+    mixture = mixture_of(sizes, s)
+    return float(count_steps(sizes, mixture, s.train_batch_size, s.num_train_epochs, 0))
 
 
 def _rows(task: Task, phase: Phase) -> int | None:
     own = next((rows for rows in phase.rows if rows.task == task.name and rows.split == "train"), None)
     known = (_lines(own) if own is not None and own.paths else None) or task.size or None
-    limit = phase.settings.get("max_train_examples")
+    limit = phase.training.max_train_examples
     return min(known, limit) if known and limit else known or limit
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from mlflow_xfer.data import sources
 from mlflow_xfer.kinds import kind
+from mlflow_xfer.params.settings import Placement
 from mlflow_xfer.phases.overlaps import training_rows
 from mlflow_xfer.phases.phase import Base, Phase
 from mlflow_xfer.phases.predictor import CheckpointPredictor
@@ -41,14 +42,21 @@ class Evaluation:
         return {row["language"]: row["score"] for row in self.rows}
 
 
-def evaluate_phase(phase: Phase, start: Path | Base, work: Path) -> Evaluation:
+def evaluate_phase(
+    phase: Phase,
+    start: Path | Base,
+    work: Path,
+    placement: Placement = Placement(),  # noqa: B008 - frozen
+) -> Evaluation:
     """Predict and score every language of the phase's task, as its kind says."""
-    task, settings = phase.tasks[0], phase.settings
-    options = {name: settings[name] for name in ("layer", "pooling", "max_seq_length") if name in settings}
+    task, settings = phase.tasks[0], phase.evaluation
+    options: dict[str, Any] = {"max_seq_length": settings.max_seq_length, "device": placement.device}
+    if not task.trained:
+        options |= {"layer": settings.layer, "pooling": settings.pooling}
     predictor = CheckpointPredictor(starting_point(phase, start, work / "start"), task, options)
     judging = kind.scoring(task.kind)
     read = [(rows, sources.read(task, rows)) for rows in phase.rows]
-    splits = judging.splits(task, read, settings["max_eval_examples"], settings.get("scored") or ())
+    splits = judging.splits(task, read, settings.max_eval_examples, settings.scored)
     found = judging.evaluation(task, splits, predictor)
     encoding = predictor.encoding({language: one.split for language, one in found.items()})
     return Evaluation(

@@ -22,6 +22,7 @@ from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.home import home
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.models import load
+from mlflow_xfer.params.settings import Placement
 from mlflow_xfer.phases import overlaps, record
 from mlflow_xfer.phases.code import code_hash
 from mlflow_xfer.phases.phase import Base, Made, Phase, Start
@@ -30,7 +31,7 @@ from mlflow_xfer.tracking.lease import Lease, TakenOver, across_hosts, hold
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.store import Store
-    from mlflow_xfer.training.settings import Outcome
+    from mlflow_xfer.training.parts import Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class Executor:
 
     Args:
         reuse: ``same-code``, ``any-code`` or ``never``.
+        placement: how phases are computed, and how often they are saved.
         watch: called with what a training logs; an exception from it whose ``exit_code`` is 75 stops the
             phase, whose run is KILLED and goes on from there for whoever wants it next.
         done: what this executor has brought about, by spec hash; each phase is looked at once.
@@ -76,6 +78,7 @@ class Executor:
     store: Store
     reuse: str = "same-code"
     suite: str = ""
+    placement: Placement = field(default_factory=Placement)
     watch: Callable[[Phase, Mapping[str, float], int], None] | None = None
     done: dict[str, Done] = field(default_factory=dict)
     spent: list[Spent] = field(default_factory=list)
@@ -185,7 +188,7 @@ class Executor:
             if self.watch:
                 self.watch(phase, values, step)
 
-        outcome = train_phase(phase, start, work, log)
+        outcome = train_phase(phase, start, work, log, self.placement)
         meter.saw({"train/tokens": outcome.tokens}, outcome.steps)
         self._publish(phase, outcome, run_id, lease)
 
@@ -206,7 +209,7 @@ class Executor:
     def _evaluate(self, phase: Phase, start: Path | Base, work: Path, run_id: str, lease: Lease) -> None:
         from mlflow_xfer.phases.evaluate import evaluate_phase
 
-        found = evaluate_phase(phase, start, work)
+        found = evaluate_phase(phase, start, work, self.placement)
         lease.confirm(patience=0.0)  # scores are only queued, so a store that is away need not be waited for
         record.evaluation(self.store, run_id, phase, found, work)
         self.store.tags(run_id, overlaps.tags(overlaps.findings(phase)))

@@ -131,7 +131,7 @@ def findings(evaluation: Phase, measure: bool | None = True) -> list[Finding]:
 def _selection(evaluation: Phase) -> tuple[Task | None, list[Rows]]:
     """The dev rows that chose the evaluated checkpoint, and their task."""
     tuned = next((phase for phase in evaluation.ancestors() if phase.kind == "target"), None)
-    if tuned is None or tuned.settings.get("select_by") in ("last", "average"):
+    if tuned is None or tuned.selects_by in ("last", "average"):
         return None, []
     source = next((rows.language for rows in tuned.rows if rows.split == "train"), None)
     dev = [rows for rows in tuned.rows if rows.split == "validation" and rows.language == source]

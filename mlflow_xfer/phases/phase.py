@@ -15,27 +15,10 @@ from functools import cached_property
 from typing import Any
 
 from mlflow_xfer.data.sources import Rows
-from mlflow_xfer.params import NEUTRAL
+from mlflow_xfer.params.settings import EvaluationSettings, MergeSettings, TrainingSettings
 from mlflow_xfer.tasks.task import Files, Task
 
-# What a task says of itself to people, to the plan and to reports: it does not change what is read or
-# computed. `recipe` reaches a phase as resolved settings, `languages` and `sources` as rows.
-DESCRIPTIVE = {
-    "sources",
-    "languages",
-    "train_languages",
-    "uses",
-    "recipe",
-    "domain",
-    "skills",
-    "overlaps",
-    "dev_of",
-    "description",
-    "licence",
-    "citation",
-    "size",
-    "verified",
-}
+Settings = TrainingSettings | MergeSettings | EvaluationSettings
 
 
 @dataclass(frozen=True)
@@ -98,7 +81,7 @@ class Phase:
     """
 
     kind: str
-    settings: Mapping[str, Any]
+    settings: Settings
     seed: int | None
     tasks: tuple[Task, ...]
     rows: tuple[Rows, ...]
@@ -122,11 +105,7 @@ class Phase:
         """
         return {
             "kind": self.kind,
-            "settings": {
-                name: value
-                for name, value in sorted(self.settings.items())
-                if name not in NEUTRAL or value != NEUTRAL[name]
-            },
+            "settings": self.settings.stated(),
             "seed": self.seed,
             "tasks": [
                 canonical(task, {rows.provider for rows in self.rows if rows.task == task.name})
@@ -156,7 +135,27 @@ class Phase:
     @property
     def procedure(self) -> str:
         """What makes it: training or evaluation of its kind, or ``merge``."""
-        return "merge" if self.settings.get("combine") == "merge" else self.kind
+        return "merge" if isinstance(self.settings, MergeSettings) else self.kind
+
+    @property
+    def training(self) -> TrainingSettings:
+        """The settings of a phase that trains."""
+        assert isinstance(self.settings, TrainingSettings), f"{self.kind} trains nothing"
+        return self.settings
+
+    @property
+    def evaluation(self) -> EvaluationSettings:
+        """The settings of an evaluation."""
+        assert isinstance(self.settings, EvaluationSettings), f"{self.kind} evaluates nothing"
+        return self.settings
+
+    @property
+    def selects_by(self) -> str:
+        """How the checkpoint of a training was selected; empty for other phases."""
+        return self.settings.select_by if isinstance(self.settings, TrainingSettings) else ""
+
+    def __repr__(self) -> str:
+        return f"<Phase {self.label} {self.spec_hash[:8]}>"
 
     @property
     def label(self) -> str:
@@ -218,7 +217,7 @@ def identity(source: Start) -> str:
 def canonical(task: Task, providers: set[str]) -> dict[str, Any]:
     """The part of a task's declaration that affects a result; paths are left to the rows' digests."""
     sources = [source for provider in sorted(providers) for source in task.sources.get(provider, ())]
-    return _stated(task, DESCRIPTIVE) | {
+    return _stated(task) | {
         "sources": [
             {"type": type(source).__name__} | _stated(source, {"splits"} if isinstance(source, Files) else ())
             for source in sources
@@ -227,11 +226,14 @@ def canonical(task: Task, providers: set[str]) -> dict[str, Any]:
 
 
 def _stated(entry: Any, without: Container[str] = ()) -> dict[str, Any]:
-    """The fields of a declaration that differ from their defaults, which are neutral."""
+    """The fields of a declaration that differ from their defaults, which are neutral; without what only
+    describes it to people, to the plan and to reports."""
     return {
         one.name: _plain(value)
         for one in fields(entry)
-        if one.name not in without and (value := getattr(entry, one.name)) != _neutral(one)
+        if one.name not in without
+        and not one.metadata.get("descriptive")
+        and (value := getattr(entry, one.name)) != _neutral(one)
     }
 
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
+from mlflow_xfer.params.chain import as_transfer
+from mlflow_xfer.params.declare import Shape
 from mlflow_xfer.phases.compose import Composer, check_languages
 from mlflow_xfer.phases.phase import Base, Made, Phase, Start, digest
 from mlflow_xfer.registry import unknown
@@ -35,6 +36,10 @@ class Transfer:
     base_seed: int
     before: tuple[Phase, ...]
     targets: Mapping[str, tuple[Phase, ...]]
+
+    def __repr__(self) -> str:
+        tasks = "+".join(self.intermediates) or "no intermediate task"
+        return f"<Transfer {tasks} to {', '.join(self.targets)} s{self.seed} {self.plan_hash[:8]}>"
 
     @property
     def phases(self) -> list[Phase]:
@@ -81,6 +86,9 @@ class Plan:
         """Every phase once, each after its inputs."""
         return unique([ready for phase in self.requested for ready in phase.chain()])
 
+    def __repr__(self) -> str:
+        return f"<Plan of {self.verb}: {len(self.phases)} phases {self.plan_hash[:8]}>"
+
     @cached_property
     def plan_hash(self) -> str:
         if len(self.transfers) == 1:
@@ -101,7 +109,7 @@ def unique(phases: Iterable[Phase]) -> list[Phase]:
 
 def make_plan(
     verb: str,
-    params: Any,
+    params: Shape,
     find_base: Callable[[str, str | None, str], Base | Made],
     extra: Mapping[str, Task] | None = None,
     *,
@@ -117,44 +125,45 @@ def make_plan(
     """
     if verb not in _PLANS:
         raise unknown("command to plan", verb, _PLANS)
-    if getattr(params, "intermediate", None) == "auto":
-        params = params.model_copy(update={"intermediate": ("nli",) if params.data == "mini" else ()})
-    composer = Composer(params, find_base, dict(extra or {}), online)
-    check_languages(params, composer.problems)
+    chain = as_transfer(params)
+    if chain.intermediate == "auto":
+        chain = chain.model_copy(update={"intermediate": ("nli",) if chain.data == "mini" else ()})
+    composer = Composer(chain, find_base, dict(extra or {}), online)
+    check_languages(chain, composer.problems)
     plan = composer.attempt(lambda: _PLANS[verb](composer), Plan(verb, ()))
     composer.problems.raise_if_any()
     return plan
 
 
 def _pretrain(composer: Composer) -> Plan:
-    params: Any = composer.params
+    params, seed = composer.params, composer.params.seeds[0]
     if params.text is None:
         raise XferError(
             "text=none leaves nothing to pre-train on.", "Give text=mini or a folder of <language>.txt."
         )
-    phase = composer.pretrain(composer.start(0), params.training("pretrain"), params.text, params.seed)
+    phase = composer.pretrain(composer.start(0), params.training("pretrain"), params.text, seed)
     return Plan("pretrain", (phase,))
 
 
 def _intermediate(composer: Composer) -> Plan:
-    params: Any = composer.params
+    params, seed = composer.params, composer.params.seeds[0]
     if not params.intermediate:
         raise XferError(
             "intermediate=none leaves nothing to train.",
             "Name intermediate tasks; the baseline is a transfer with intermediate=none.",
         )
-    phases = composer.intermediates(composer.start(0), params.seed)
+    phases = composer.intermediates(composer.start(0), seed)
     return Plan("intermediate", tuple(phases[-1:]))
 
 
 def _target(composer: Composer) -> Plan:
-    params: Any = composer.params
+    seed = composer.params.seeds[0]
     start = composer.start(0)
     phases = [
         phase
         for name in composer.target_names()
         if (task := composer.task(name, "target"))
-        for phase in composer.tune(task, start, params.seed)
+        for phase in composer.tune(task, start, seed)
     ]
     if not phases and not composer.problems:
         raise XferError(
@@ -166,7 +175,7 @@ def _target(composer: Composer) -> Plan:
 
 
 def _evaluate(composer: Composer) -> Plan:
-    params: Any = composer.params
+    params, seed = composer.params, composer.params.seeds[0]
     start = composer.start(0)
     names = (
         list(start.tasks)
@@ -195,12 +204,12 @@ def _evaluate(composer: Composer) -> Plan:
             f"model={params.model} has no head, and the suite has no target that needs none.",
             "Name the target run as model, or target=<retrieval task>.",
         )
-    phases = tuple(composer.evaluation(task, start, params.seed) for task in tasks)
+    phases = tuple(composer.evaluation(task, start, seed) for task in tasks)
     return Plan("evaluate", phases, suite=composer.suite().name, missing=dict(composer.missing))
 
 
 def _transfer(composer: Composer) -> Plan:
-    params: Any = composer.params
+    params = composer.params
     names = composer.target_names()
     transfers = [
         _replicate(composer, names, base_seed, seed)
@@ -218,7 +227,7 @@ def _transfer(composer: Composer) -> Plan:
 
 
 def _replicate(composer: Composer, names: list[str], base_seed: int, seed: int) -> Transfer:
-    params: Any = composer.params
+    params = composer.params
     start, before = beginning(composer, base_seed)
     if params.intermediate:
         phases = composer.intermediates(start, seed)
@@ -230,7 +239,7 @@ def _replicate(composer: Composer, names: list[str], base_seed: int, seed: int) 
 
 def beginning(composer: Composer, base_seed: int) -> tuple[Start, list[Phase]]:
     """What intermediate and target phases start from, and the phases that make it."""
-    params: Any = composer.params
+    params = composer.params
     start: Start = composer.start(base_seed)
     before = [start] if isinstance(start, Phase) else []
     if params.text is not None and not (params.model == "mini" and params.text == "mini"):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN, XferError
+from mlflow_xfer.params.settings import TrainingSettings
 from mlflow_xfer.phases.phase import Made, Phase, identity
 from mlflow_xfer.scoring.formats import write_predictions
 from mlflow_xfer.tracking.reuse import ARTIFACTS_TAG
@@ -35,25 +36,6 @@ WORK = (
     "train/seconds",
     "predict/seconds",
 )  # what a run itself did: never copied to another run
-SHOWN_PARAMS = (
-    "learning_rate",
-    "num_train_epochs",
-    "max_steps",
-    "train_batch_size",
-    "max_seq_length",
-    "select_by",
-    "combine",
-    "merge_method",
-    "merge_weight",
-    "merge_density",
-    "mixing",
-    "mlm_share",
-    "target_shots",
-    "layer",
-    "pooling",
-    "control",
-    "exclude_overlap",
-)
 
 
 def open_phase(
@@ -80,9 +62,7 @@ def open_phase(
             ARTIFACTS_TAG: PER_LANGUAGE if phase.kind == "evaluate" else "model",
         }
     )
-    params = {
-        name: phase.settings[name] for name in SHOWN_PARAMS if phase.settings.get(name) not in (None, "")
-    }
+    params = {name: value for name, value in phase.settings.shown().items() if value not in (None, "")}
     if phase.seed is not None:
         params["seed"] = phase.seed
     opened = store.start("phase", phase.label, tags=tags, params=params, parent=parent, run_id=run_id)
@@ -90,7 +70,7 @@ def open_phase(
     store.dict_artifact(
         opened,
         {
-            **phase.settings,
+            **phase.settings.given(),
             "seed": phase.seed,
             "tasks": [t.name for t in phase.tasks],
             "base_model": phase.root().reference,
@@ -100,14 +80,16 @@ def open_phase(
     for rows in phase.rows:
         store.input(opened, rows, CONTEXTS.get(rows.split, rows.split))
     for _, rows in phase.selection:
-        store.input(opened, rows, f"selection ({phase.settings['select_by']})")
+        store.input(opened, rows, f"selection ({phase.selects_by})")
     return opened
 
 
 def phase_tags(phase: Phase, suite: str) -> dict[str, str]:
     """Lineage and look-up tags; who launched a run is MLflow's own tag and says nothing about this."""
-    target = next((p for p in (phase, *phase.ancestors()) if p.kind in ("target", "evaluate")), None)
     seed = phase.replicate if phase.seed is None else phase.seed
+    behind = (phase, *phase.ancestors())
+    target = next((p for p in behind if p.kind in ("target", "evaluate")), None)
+    trained = [p.settings for p in behind if isinstance(p.settings, TrainingSettings)]
     tags = {
         "xfer.phase": phase.kind,
         "xfer.tasks": ",".join(phase.intermediates),
@@ -117,22 +99,11 @@ def phase_tags(phase: Phase, suite: str) -> dict[str, str]:
         "xfer.base_identity": identity(phase.root()),
         "xfer.seed": "" if seed is None else str(seed),
         "xfer.suite": suite if phase.kind == "evaluate" else "",
-        "xfer.control": next(
-            (p.settings["control"] for p in (phase, *phase.ancestors()) if "control" in p.settings), ""
-        ),
-        "xfer.train_on": next((p.train_on for p in (phase, *phase.ancestors()) if p.train_on), ""),
-        "xfer.target_shots": next(
-            (
-                str(p.settings["target_shots"])
-                for p in (phase, *phase.ancestors())
-                if "target_shots" in p.settings
-            ),
-            "",
-        ),
+        "xfer.control": next((p.settings.control for p in behind if p.settings.control != "none"), ""),
+        "xfer.train_on": next((p.train_on for p in behind if p.train_on), ""),
+        "xfer.target_shots": next((str(s.target_shots) for s in trained if s.target_shots), ""),
         "xfer.split": phase.split,
-        "xfer.oracle": "true"
-        if phase.oracle or any(p.settings.get("select_by") == "oracle" for p in (phase, *phase.ancestors()))
-        else "",
+        "xfer.oracle": "true" if phase.oracle or any(s.select_by == "oracle" for s in trained) else "",
         "xfer.data_languages": ",".join(dict.fromkeys(rows.language for rows in phase.rows)),
     }
     root = phase.root()

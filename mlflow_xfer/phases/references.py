@@ -8,11 +8,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlflow_xfer.durable.digests import file_digest
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.load import parse_scratch
+from mlflow_xfer.params.chain import Data
+from mlflow_xfer.params.declare import Shape
 from mlflow_xfer.phases.phase import Base, Made, digest
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.tracking.references import RUN_ID, run_of
@@ -99,9 +101,9 @@ class References:
         )
 
 
-def task_file_tasks(params: Any) -> dict[str, Task]:
+def task_file_tasks(params: Shape) -> dict[str, Task]:
     """The tasks of the user's task file, by name."""
-    if not getattr(params, "task_file", None):
+    if not isinstance(params, Data) or not params.task_file:
         return {}
     from mlflow_xfer.tasks.task_file import load_task_file
 

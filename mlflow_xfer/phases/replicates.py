@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.markdown import table
+from mlflow_xfer.params.settings import TrainingSettings
 from mlflow_xfer.phases import overlaps, record
 from mlflow_xfer.phases.plan import Plan, Transfer
 from mlflow_xfer.scoring.suite import totals
@@ -286,8 +287,12 @@ def pointed(store: Store, earlier: str, opened: str | None, label: str) -> str:
 def name(transfer: Transfer, n: int = 1) -> str:
     """``mnli+squad → xnli s1``, or with ``5 seeds`` for a condition."""
     marks = [f"{n} seeds" if n > 1 else f"s{transfer.seed}"]
-    control = any("control" in phase.settings for phase in transfer.phases)
-    shots = {phase.settings["target_shots"] for phase in transfer.phases if "target_shots" in phase.settings}
+    control = any(phase.settings.control != "none" for phase in transfer.phases)
+    shots = {
+        phase.settings.target_shots
+        for phase in transfer.phases
+        if isinstance(phase.settings, TrainingSettings) and phase.settings.target_shots
+    }
     marked = ["random"] * control + [f"{k} shots" for k in shots] + ["oracle"] * is_oracle(transfer)
     combined = f" ({transfer.combine})" if transfer.combine in ("sequential", "merge") else ""
     return " ".join(

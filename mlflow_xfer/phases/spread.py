@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from mlflow_xfer import params as parameters
+from mlflow_xfer.params.chain import Transfer
+from mlflow_xfer.params.reading import read
 from mlflow_xfer.phases import replicates
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.plan import Plan, make_plan
@@ -113,9 +114,9 @@ def _run(job: Job) -> str:
 @contextmanager
 def _opened(job: Job) -> Iterator[tuple[Executor, Plan]]:
     """This process' connection to the store, and the job's plan, composed again."""
-    params: Any = parameters.parse("transfer", job.typed)
+    params = read(Transfer, job.typed)
     with Store.open(sync=False, probe=False) as store:
         plan = make_plan(
             "transfer", params, References(lambda: store, fetch=True), task_file_tasks(params), online=True
         )
-        yield Executor(store, params.reuse, plan.suite), plan
+        yield Executor(store, params.reuse, plan.suite, params.placement), plan

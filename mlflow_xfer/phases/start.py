@@ -23,7 +23,7 @@ def starting_point(phase: Phase, start: Path | Base, out: Path, texts: Texts = t
     Deterministic: made again with the same phase it has the same bytes.
     """
     folder = Path(start.path) if isinstance(start, Base) else start
-    random = phase.settings.get("control") == "random"
+    random = phase.settings.control == "random"
     scratch = start if isinstance(start, Base) and start.identity.startswith("scratch:") else None
     if not (random or scratch):
         return folder
@@ -31,7 +31,8 @@ def starting_point(phase: Phase, start: Path | Base, out: Path, texts: Texts = t
         if scratch:
             _scratch(phase, scratch, folder, out, texts)
         else:
-            load.randomised(folder, out, phase.settings["control_seed"])
+            assert phase.settings.control_seed is not None, "stated beside the control"
+            load.randomised(folder, out, phase.settings.control_seed)
         (out / COMPLETE).touch()
     return out
 

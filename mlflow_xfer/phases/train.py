@@ -5,7 +5,6 @@ settings become the trainer's, the result is a directory.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,18 +12,25 @@ from pathlib import Path
 from mlflow_xfer.data import sources
 from mlflow_xfer.data.unseen import read_unseen
 from mlflow_xfer.kinds import kind
+from mlflow_xfer.params.settings import Placement
 from mlflow_xfer.phases.phase import Base, Phase
 from mlflow_xfer.phases.start import starting_point
-from mlflow_xfer.tasks.task import POOL, Mixture, Task
+from mlflow_xfer.tasks.task import POOL, Mixture, Task, mixture_of
 from mlflow_xfer.training import trainer
-from mlflow_xfer.training.settings import LanguageModelPart, Outcome, Part, Settings
+from mlflow_xfer.training.parts import LanguageModelPart, Outcome, Part
 
 logger = logging.getLogger(__name__)
 
 Log = Callable[[Mapping[str, float], int], None]
 
 
-def train_phase(phase: Phase, start: Path | Base, work: Path, log: Log) -> Outcome:
+def train_phase(
+    phase: Phase,
+    start: Path | Base,
+    work: Path,
+    log: Log,
+    placement: Placement = Placement(),  # noqa: B008 - frozen
+) -> Outcome:
     """Train ``phase`` from ``start`` (a checkpoint directory,
     or a base without weights) in the folder ``work``.
 
@@ -33,15 +39,16 @@ def train_phase(phase: Phase, start: Path | Base, work: Path, log: Log) -> Outco
     begin = starting_point(phase, start, work / "start", lambda: texts(phase))
     if phase.excludes:
         log({"train/excluded_rows": excluded_rows(phase)}, 0)
-    steps = int(os.environ.get("XFER_SAVE_EVERY_STEPS", 0))  # placement: how often, not what; 0 = by time
+    assert phase.seed is not None, "a training has a seed"
     return trainer.train(
         begin,
         parts(phase),
         mixture(phase),
-        trainer_settings(phase),
+        phase.training,
         work,
+        seed=phase.seed,
         log=log,
-        save_every_steps=steps,
+        placement=placement,
     )
 
 
@@ -62,7 +69,7 @@ def task_part(phase: Phase, task: Task) -> Part:
     mine = [rows for rows in phase.rows if rows.task == task.name]
     source = next(rows for rows in mine if rows.split == "train")
     own = sources.subset(
-        read_unseen(task, source, phase.excludes), phase.settings["max_train_examples"], phase.seed
+        read_unseen(task, source, phase.excludes), phase.training.max_train_examples, phase.seed
     )
     dev = {
         rows.language: sources.read(task, rows)
@@ -77,7 +84,7 @@ def task_part(phase: Phase, task: Task) -> Part:
 
     selection = {rows.language: sources.read(judged, rows) for judged, rows in phase.selection}
     part = Part(task, own, dev, selection, next((judged for judged, _ in phase.selection), None))
-    shots = phase.settings.get("target_shots", 0)
+    shots = phase.training.target_shots
     if not shots:
         return part
     others = [rows for rows in phase.rows if rows.language != source.language and rows.split != POOL]
@@ -123,35 +130,7 @@ def texts(phase: Phase) -> Iterator[str]:
 
 def mixture(phase: Phase) -> Mixture | None:
     """How the parts are mixed; None where there is one."""
-    settings = phase.settings
-    if len(phase.tasks) < 2 and not settings.get("mlm_share"):
+    settings = phase.training
+    if len(phase.tasks) < 2 and not settings.mlm_share:
         return None
-    return Mixture(
-        tasks=tuple(task.name for task in phase.tasks),
-        mixing=settings.get("mixing", "proportional"),
-        cap=settings.get("mixing_cap") or 0,
-        temperature=settings.get("mixing_temperature", 1.0),
-        mlm_share=settings.get("mlm_share", 0.0),
-    )
-
-
-def trainer_settings(phase: Phase) -> Settings:
-    """The phase's settings as the trainer takes them."""
-    names = (
-        "dropout",
-        "mlm_probability",
-        "learning_rate",
-        "num_train_epochs",
-        "max_steps",
-        "train_batch_size",
-        "max_seq_length",
-        "warmup_ratio",
-        "weight_decay",
-        "precision",
-        "select_by",
-        "alpha",
-    )
-    assert phase.seed is not None, "a training has a seed"
-    return Settings(
-        seed=phase.seed, **{name: phase.settings[name] for name in names if name in phase.settings}
-    )
+    return mixture_of([task.name for task in phase.tasks], settings)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mlflow_xfer.params import typed
+from mlflow_xfer.params.chain import Transfer
+from mlflow_xfer.params.declare import parameters
+from mlflow_xfer.params.values import typed
 
 BASELINE = "baseline"
 
@@ -42,24 +44,19 @@ class Candidate:
     @property
     def label(self) -> str:
         """For people: ``nli+qa lr=1e-04``."""
-        short = {
-            "learning_rate": "lr",
-            "num_train_epochs": "epochs",
-            "train_batch_size": "batch",
-            "mixing_temperature": "T",
-            "mixing_cap": "K",
-            "mlm_share": "mlm",
-        }
         shown = []
         for name, value in self.settings:
             phase, _, bare = name.rpartition(".")
-            shown.append(
-                f"{'target ' if phase == 'target' else ''}{short.get(bare, bare)}={value:g}"
-                if isinstance(value, float)
-                else f"{short.get(bare, bare)}={typed(value)}"
-            )
+            said = f"{value:g}" if isinstance(value, float) else typed(value)
+            shown.append(f"{'target ' if phase == 'target' else ''}{short_name(bare)}={said}")
         return " ".join([self.subset, *shown])
 
     def overrides(self) -> dict[str, Any]:
         """Parameters of ``transfer`` that make this candidate, as a user types them."""
         return {"intermediate": typed(self.tasks), **{name: typed(value) for name, value in self.settings}}
+
+
+def short_name(name: str) -> str:
+    """A setting's name in labels."""
+    declared = parameters(Transfer).get(name)
+    return declared.facts.short or name if declared else name

@@ -24,7 +24,7 @@ FUSION = 60
 def size(material: Material, target: str) -> dict[str, float]:
     found = {}
     for name, phase in material.singles.items():
-        limit = phase.settings["max_train_examples"]
+        limit = phase.training.max_train_examples
         rows = material.tasks[name].size or len(material.part(name).train)
         found[name] = float(min(rows, limit or rows))
     return found

@@ -11,10 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mlflow_xfer import params as parameters
 from mlflow_xfer.data.overlap import declared
 from mlflow_xfer.errors import Problems
-from mlflow_xfer.params import Training, Transfer, typed
+from mlflow_xfer.params.chain import Transfer
+from mlflow_xfer.params.declare import parameters
+from mlflow_xfer.params.questions import Search
+from mlflow_xfer.params.reading import read as read_parameters
+from mlflow_xfer.params.values import typed
 from mlflow_xfer.phases.compose import Composer
 from mlflow_xfer.phases.phase import digest
 from mlflow_xfer.phases.plan import Plan, make_plan
@@ -29,7 +32,6 @@ from mlflow_xfer.tasks.task import Task
 logger = logging.getLogger(__name__)
 
 PLACES = ("model", "data", "task_file", "tokenizer", "text")  # parameters that may name a folder or file
-NOT_SEARCHED = ("seeds", "workers", "reuse")  # of the parameters of `transfer`: what makes no other search
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Command:
         first: the plan of the baseline and of every single task, for the first seed.
     """
 
-    params: Any
+    params: Search
     space: Space
     targets: tuple[str, ...]
     shared: Mapping[str, str]
@@ -63,7 +65,7 @@ class Command:
             "settings": {
                 name: value
                 for name, value in sorted(self.shared.items())
-                if name not in (*NOT_SEARCHED, "target")
+                if name != "target" and _identifies(name)
             },
         }
 
@@ -86,7 +88,7 @@ class Command:
         return {**self.shared, **candidate.overrides(), "seeds": typed(tuple(seeds))}
 
 
-def read(params: Any, references: Any, extra: Mapping[str, Task]) -> Command:
+def read(params: Search, references: Any, extra: Mapping[str, Task]) -> Command:
     """Check a search and everything that it may run.
 
     Raises:
@@ -94,7 +96,7 @@ def read(params: Any, references: Any, extra: Mapping[str, Task]) -> Command:
     """
     problems = Problems()
     shared = shared_of(params)
-    transfer = parameters.parse("transfer", {**shared, "intermediate": "none", "seeds": params.seeds[:1]})
+    transfer = read_parameters(Transfer, {**shared, "intermediate": "none", "seeds": params.seeds[:1]})
     composer = Composer(transfer, references, dict(extra))
     targets = composer.attempt(composer.target_names, [])
     pool = _without_leaks(composer, pool_of(composer, params.pool, targets), targets, params)
@@ -146,13 +148,18 @@ def read(params: Any, references: Any, extra: Mapping[str, Task]) -> Command:
     return Command(params, space, tuple(targets), shared, first)
 
 
+def _identifies(name: str) -> bool:
+    """Whether a parameter of ``transfer``, or of one phase of it, makes another search."""
+    return parameters(Transfer)[name.rpartition(".")[2]].effect == "identity"
+
+
 def plan_of(
     typed_params: Mapping[str, Any], references: Any, extra: Mapping[str, Task], online: bool = False
 ) -> Plan:
-    return make_plan("transfer", parameters.parse("transfer", typed_params), references, extra, online=online)
+    return make_plan("transfer", read_parameters(Transfer, typed_params), references, extra, online=online)
 
 
-def shared_of(params: Any) -> dict[str, str]:
+def shared_of(params: Search) -> dict[str, str]:
     """The parameters of ``transfer`` that the user gave, as typed."""
     found = {
         name: typed(getattr(params, name))
@@ -169,30 +176,18 @@ def shared_of(params: Any) -> dict[str, str]:
     return found
 
 
-def given_of(params: Any) -> dict[str, Any]:
+def given_of(params: Search) -> dict[str, Any]:
     """What the command sets of the parameters that a space may vary."""
-    names = {
-        *Training.model_fields,
-        "combine",
-        "mixing",
-        "mixing_cap",
-        "mixing_temperature",
-        "mlm_share",
-        "merge_method",
-        "merge_weight",
-        "merge_density",
-        "alpha",
-        "target_shots",
-        "layer",
-        "pooling",
-    }
-    found = {name: getattr(params, name) for name in params.model_fields_set & names if name != "combine"}
+    names = {name for name, one in parameters(Search).items() if one.facts.varies}
+    found = {name: getattr(params, name) for name in params.model_fields_set & names}
     for phase, own in params.scoped.items():
         found |= {f"{phase}.{name}": getattr(own, name) for name in own.model_fields_set}
     return found
 
 
-def _without_leaks(composer: Composer, pool: Sequence[str], targets: Sequence[str], params: Any) -> list[str]:
+def _without_leaks(
+    composer: Composer, pool: Sequence[str], targets: Sequence[str], params: Search
+) -> list[str]:
     """The pool; leaks in a pool that the user named are faults, from the default pool they are dropped."""
     kept = []
     for name in pool:
@@ -210,7 +205,7 @@ def _without_leaks(composer: Composer, pool: Sequence[str], targets: Sequence[st
     return kept
 
 
-def _leak(composer: Composer, name: str, target: str, params: Any) -> str:
+def _leak(composer: Composer, name: str, target: str, params: Search) -> str:
     """How training on ``name`` would give away what ``target`` tests;
     empty if it does not, or if such rows are left out.
 
@@ -231,7 +226,7 @@ def _declared(name: str) -> Task | None:
     return TASKS.get(name) if name in TASKS else None
 
 
-def _budget(params: Any, problems: Problems) -> None:
+def _budget(params: Search, problems: Problems) -> None:
     if params.n_trials is None and params.timeout is None and params.gpu_hours is None:
         problems.add(
             "n_trials=none without timeout or gpu_hours: the search would have no end.",

@@ -14,10 +14,11 @@ import math
 import os
 from collections.abc import Sequence
 from itertools import count, islice
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import optuna
 
+from mlflow_xfer.params.questions import Search
 from mlflow_xfer.phases import replicates
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.references import References, task_file_tasks
@@ -118,7 +119,7 @@ def run_arms(
     return arms
 
 
-def workers_of(params: Any) -> int:
+def workers_of(params: Search) -> int:
     cores = os.cpu_count() or 1
     return max(cores // 2, min(cores, 2)) if params.workers == "auto" else params.workers
 

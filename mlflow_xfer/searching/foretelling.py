@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.params.chain import Transfer
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.searching.ranked import Ranking, Scores
 from mlflow_xfer.searching.ranking import FindBase, rank
@@ -47,7 +48,7 @@ def quality(
 
 
 def by_english_accuracy(
-    params: Any,
+    params: Transfer,
     executor: Executor,
     find_base: FindBase,
     extra: Mapping[str, Task] | None = None,

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mlflow_xfer import params as parameters
+from mlflow_xfer.params.chain import Transfer as Parameters
+from mlflow_xfer.params.reading import read
 from mlflow_xfer.phases import record
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.phase import Phase
@@ -102,7 +103,7 @@ def _objective(
     what it reads besides is evaluated for it (on validation splits).
     """
     name = command.params.objective[0]
-    extra = measures.extra_phases((name,), transfer, parameters.parse("transfer", arm.typed))
+    extra = measures.extra_phases((name,), transfer, read(Parameters, arm.typed))
     made = {
         phase.spec_hash: executor.ensure(phase, parent=run_id).run_id
         for phases in extra.values()

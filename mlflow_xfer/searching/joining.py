@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.home import home
+from mlflow_xfer.params.questions import Worker
 from mlflow_xfer.phases.execute import Executor, validate
 from mlflow_xfer.phases.phase import digest
 from mlflow_xfer.phases.plan import Plan
@@ -30,7 +31,7 @@ logger = logging.getLogger(__name__)
 PRINT = "xfer.fingerprint"
 
 
-def join_search(params: Any, store: Store) -> str:
+def join_search(params: Worker, store: Store) -> str:
     """Work for a search until it ends; returns its run.
 
     Args:

@@ -20,7 +20,7 @@ from mlflow_xfer.tracking import checkpoints
 
 if TYPE_CHECKING:
     from mlflow_xfer.training.features import Features
-    from mlflow_xfer.training.settings import Part
+    from mlflow_xfer.training.parts import Part
 
 FISHER_ROWS = 256
 """Rows that a task embedding is taken over: a mean over batches, which settles early."""
@@ -119,8 +119,8 @@ class Material:
             found = features(
                 model,
                 [(part.task, rows)],
-                max_seq_length=phase.settings["max_seq_length"],
-                precision=phase.settings["precision"],
+                max_seq_length=phase.training.max_seq_length,
+                precision=phase.training.precision,
             )[part.task.name]
             if len(found.labels) > MAX_UNITS:
                 kept = np.linspace(0, len(found.labels) - 1, MAX_UNITS).round().astype(int)
@@ -165,16 +165,18 @@ class Material:
                     tuned,
                     part.task,
                     sources.subset(part.train, FISHER_ROWS, phase.seed),
-                    max_seq_length=phase.settings["max_seq_length"],
+                    max_seq_length=phase.training.max_seq_length,
                 )
         return self._embeddings[name]
 
     def trained(self, start: Path, part: Part, phase: Phase, folder: str):
         """The outcome of ``budget.steps`` steps on ``part`` with the settings of ``phase``."""
-        from mlflow_xfer.phases.train import trainer_settings
         from mlflow_xfer.training.trainer import train
 
-        settings = replace(
-            trainer_settings(phase), max_steps=self.budget.steps, evaluations=1, select_by="last"
+        short = {"max_steps": self.budget.steps, "evaluations": 1, "select_by": "last"}
+        settings = phase.training.model_copy(update=short)
+        assert phase.seed is not None, "a training has a seed"
+        placement = self.executor.placement.model_copy(update={"save_every_s": 1e9, "save_every_steps": 0})
+        return train(
+            start, [part], None, settings, Path(folder) / "work", seed=phase.seed, placement=placement
         )
-        return train(start, [part], None, settings, Path(folder) / "work", save_every_s=1e9)

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from mlflow_xfer.data import sources
 from mlflow_xfer.errors import Problems
+from mlflow_xfer.params.chain import Transfer as Parameters
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.plan import Transfer
 from mlflow_xfer.registry import unknown
@@ -31,7 +31,7 @@ DEV = "validation"
 Metrics = Callable[[Phase], Mapping[str, float]]  # what the run of a phase logged
 
 
-def check(objectives: Sequence[str], transfer: Transfer, params: Any, problems: Problems) -> None:
+def check(objectives: Sequence[str], transfer: Transfer, params: Parameters, problems: Problems) -> None:
     """Whether the targets have what the objectives need; all faults are collected."""
     if not objectives:
         problems.add("objective=none leaves nothing to search for.", f"Accepted: {', '.join(OBJECTIVES)}")
@@ -94,7 +94,7 @@ def check(objectives: Sequence[str], transfer: Transfer, params: Any, problems: 
             )
 
 
-def dev_rows(evaluation: Phase, params: Any, without: str = "") -> tuple[sources.Rows, ...]:
+def dev_rows(evaluation: Phase, params: Parameters, without: str = "") -> tuple[sources.Rows, ...]:
     """The validation rows beside an evaluation's test rows, by language, but for one."""
     task = evaluation.tasks[0]
     languages = dict.fromkeys(rows.language for rows in evaluation.rows if rows.split != POOL)
@@ -106,7 +106,7 @@ def dev_rows(evaluation: Phase, params: Any, without: str = "") -> tuple[sources
     return tuple(rows for rows in found if rows)
 
 
-def extra_phases(objectives: Sequence[str], transfer: Transfer, params: Any) -> dict[str, list[Phase]]:
+def extra_phases(objectives: Sequence[str], transfer: Transfer, params: Parameters) -> dict[str, list[Phase]]:
     """By objective, the evaluations on validation splits that it needs."""
     found: dict[str, list[Phase]] = {}
     for phases in transfer.targets.values():

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from mlflow_xfer import params as parameters
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.params.chain import Transfer as Parameters
+from mlflow_xfer.params.reading import read
 from mlflow_xfer.phases.estimate import steps_of
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.phase import Phase
@@ -71,9 +72,9 @@ class Objective:
     def references(self) -> References:
         return References(lambda: self.store, fetch=True)
 
-    def params(self, candidate: Candidate, seeds: Sequence[int]) -> Any:
+    def params(self, candidate: Candidate, seeds: Sequence[int]) -> Parameters:
         """The parameters of the candidate's transfer."""
-        return parameters.parse("transfer", {**self.typed, **candidate.overrides(), "seeds": tuple(seeds)})
+        return read(Parameters, {**self.typed, **candidate.overrides(), "seeds": tuple(seeds)})
 
     def plan(self, candidate: Candidate, seeds: Sequence[int]) -> Plan:
         params = self.params(candidate, seeds)
@@ -97,7 +98,9 @@ class Running:
 
     def __post_init__(self) -> None:
         self.params = self.objective.params(self.trial.candidate, self.trial.seeds)
-        self.executor = Executor(self.objective.store, self.params.reuse, self.plan.suite, watch=self.watch)
+        self.executor = Executor(
+            self.objective.store, self.params.reuse, self.plan.suite, self.params.placement, self.watch
+        )
         self.parent = self.trial.attrs.get(RUN_ID)
         self.naive = dict.fromkeys(
             COUNTERS, 0.0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlflow_xfer.params.chain import as_transfer
 from mlflow_xfer.phases.estimate import Cost, Past, said, total
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.phase import Phase
@@ -198,10 +199,11 @@ def _searched(command: Command, plan: Plan) -> list[Phase]:
     all but the evaluations on test, those on validation splits that objectives need, and short chains.
     """
     short = [chain for _, chain in rungs(plan.transfers[0])] if command.params.pruner in BY_PROBE else []
+    chain = as_transfer(command.params)
     extra = [
         phase
         for transfer in (*short, *plan.transfers)
-        for phases in extra_phases(command.params.objective, transfer, command.params).values()
+        for phases in extra_phases(command.params.objective, transfer, chain).values()
         for phase in phases
     ]
     return [

@@ -16,7 +16,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlflow_xfer.errors import Problems, XferError
-from mlflow_xfer.params import Trained, parse, typed
+from mlflow_xfer.params.chain import Transfer
+from mlflow_xfer.params.reading import read as read_parameters
+from mlflow_xfer.params.values import typed
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.searching.ranges import KINDS, OPEN, Range
 
@@ -147,12 +149,11 @@ def _accepted(name: str, value: Any, problems: Problems) -> Any:
     """``value`` as the verbs read it; a value that they refuse is a fault."""
     phase, _, bare = name.rpartition(".")
     try:
-        shape = parse("transfer", {name: typed(value) if not isinstance(value, str) else value})
+        read_as = read_parameters(Transfer, {name: typed(value) if not isinstance(value, str) else value})
     except XferError as error:
         problems.add(error)
         return None
-    assert isinstance(shape, Trained), "what transfer takes"
-    found = getattr(shape.training(phase) if phase else shape, bare)
+    found = read_as.training(phase).get(bare, "auto") if phase else getattr(read_as, bare)
     if found == "auto":
         problems.add(
             f"The space of {name} holds 'auto'.",

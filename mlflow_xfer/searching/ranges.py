@@ -8,7 +8,11 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mlflow_xfer.params import typed
+from mlflow_xfer.params.chain import Training
+from mlflow_xfer.params.declare import Parameter, parameters
+from mlflow_xfer.params.settings import CombiningSettings
+from mlflow_xfer.params.settings import meant as is_meant
+from mlflow_xfer.params.values import typed
 
 DIGITS = 3
 """Significant digits of a drawn number: what a user can read and type again, finer than any effect."""
@@ -103,69 +107,80 @@ class Range:
         )
 
 
-def _rate(name: str) -> Range:
-    return Range(name, 5e-6, 1e-3, log=True)
+SEVERAL = parameters(CombiningSettings)
+"""Settings of several intermediate tasks, by name."""
 
-
-MIXING = ("mixing", "mixing_cap", "mixing_temperature")
-MERGING = ("merge_method", "merge_weight", "merge_density")
-KINDS = {
-    "mixing": ("proportional", "temperature", "uniform"),
-    "merge_method": ("average", "task_arithmetic", "ties"),
-}  # what others depend on
 PHASES = ("intermediate", "target")
-_TRAINING = {
-    "learning_rate": _rate,
-    "num_train_epochs": lambda name: Range(name, 1, 5, whole=True),
-    "max_steps": lambda name: Range(name, 100, 20_000, log=True, whole=True),
-    "train_batch_size": lambda name: Range(name, choices=(8, 16, 32, 64)),
-    "max_seq_length": lambda name: Range(name, choices=(64, 128, 256)),
-    "max_train_examples": lambda name: Range(name, 500, 50_000, log=True, whole=True),
-}
-
-BARE = tuple(_TRAINING)
+BARE = tuple(name for name, one in parameters(Training).items() if one.facts.varies)
 """Settings of every training phase, the target's included."""
 
+KINDS = {
+    name: SEVERAL[name].choices for one in SEVERAL.values() for name in one.facts.when if name in SEVERAL
+}
+"""Settings that the existence of others depends on, with their values."""
+
+
+def _open(name: str, declared: Parameter) -> Range:
+    varies = declared.facts.varies
+    assert varies is not None, f"{name} may not vary"
+    choices = varies.choices or (declared.choices if varies.low is None else ())
+    return Range(name, varies.low, varies.high, varies.log, choices=choices, whole=varies.whole)
+
+
 OPEN: dict[str, Range] = {
-    **{name: Range(name, choices=kinds) for name, kinds in KINDS.items()},
-    "mixing_cap": Range(
-        "mixing_cap", 2**10, 2**21, log=True, whole=True
-    ),  # T5 tries K = 2^16 ... 2^21; mini's tasks have 1,200 rows
-    "mixing_temperature": Range("mixing_temperature", 1.0, 8.0),  # T5 tries 2, 4, 8
-    "mlm_share": Range("mlm_share", 0.0, 0.5),
-    "merge_weight": Range("merge_weight", 0.1, 1.5),
-    "merge_density": Range("merge_density", 0.05, 0.5),
-    **{name: make(name) for name, make in _TRAINING.items()},
-    **{f"{phase}.{name}": make(f"{phase}.{name}") for phase in PHASES for name, make in _TRAINING.items()},
+    **{name: _open(name, one) for name, one in SEVERAL.items() if one.facts.varies},
+    **{name: _open(name, parameters(Training)[name]) for name in BARE},
+    **{
+        f"{phase}.{name}": _open(f"{phase}.{name}", parameters(Training)[name])
+        for phase in PHASES
+        for name in BARE
+    },
 }
 """Every parameter that a search may vary, with the range that ``open`` stands for.
 A bare name goes to every training phase.
 """
 
+FIRST = {
+    name: one.facts.varies.first
+    for name, one in SEVERAL.items()
+    if one.facts.varies and one.facts.varies.first is not None
+}
+"""Where a search begins with a setting, if not in the middle of its range."""
+
+
+def _preset(space: str) -> tuple[str, ...]:
+    """The parameters of a space with a name, as they are declared."""
+    several = [name for name, one in SEVERAL.items() if one.facts.varies and space in one.facts.varies.spaces]
+    scoped = [
+        f"{phase}.{name}"
+        for name in BARE
+        if (varies := parameters(Training)[name].facts.varies) and space in varies.spaces
+        for phase in varies.phases
+    ]
+    return (*several, *scoped)
+
+
 PRESETS: dict[str, tuple[str, ...]] = {
-    "tasks": (),
-    "mixing": (*MIXING, "mlm_share"),
-    "merging": MERGING,
-    "rates": ("intermediate.learning_rate", "target.learning_rate", "intermediate.num_train_epochs"),
-    "all": (
-        *MIXING,
-        *MERGING,
-        "mlm_share",
-        "intermediate.learning_rate",
-        "target.learning_rate",
-        "intermediate.num_train_epochs",
-    ),
+    space: _preset(space) for space in ("tasks", "mixing", "merging", "rates", "all")
 }
 """Spaces with a name; ``tasks`` (the default) varies the subset alone.
 What the command's ``combine`` gives no meaning is left out.
 """
 
 
+def way(name: str) -> str:
+    """The ``combine`` without which a setting means nothing; empty for settings of any."""
+    return next(iter(SEVERAL[name].facts.when.get("combine", ())), "") if name in SEVERAL else ""
+
+
+def chosen_by(name: str) -> str:
+    """The setting whose value decides whether ``name`` means anything: of mixing ``mixing``, of merging
+    ``merge_method``."""
+    return next(kind for kind in KINDS if way(kind) == way(name))
+
+
 def meant(name: str, kind: str) -> bool:
     """Whether a parameter of mixing (of merging) means anything with this ``mixing`` (this
     ``merge_method``).
     """
-    return {
-        "mixing": True, "mixing_cap": kind != "uniform", "mixing_temperature": kind == "temperature",
-        "merge_method": True, "merge_weight": kind != "average", "merge_density": kind == "ties",
-    }[name]  # fmt: skip
+    return is_meant(name, {"combine": way(name), chosen_by(name): kind})

@@ -10,7 +10,8 @@ from typing import Any
 
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.kinds import kind as kinds
-from mlflow_xfer.params import Transfer
+from mlflow_xfer.params.chain import Transfer, as_transfer
+from mlflow_xfer.params.declare import Shape
 from mlflow_xfer.phases.compose import Composer, check_languages
 from mlflow_xfer.phases.execute import Executor, validate
 from mlflow_xfer.phases.phase import Base, Made, Phase
@@ -28,7 +29,7 @@ FindBase = Callable[[str, str | None, str], Base | Made]
 
 
 def rank(
-    params: Any,
+    params: Transfer,
     executor: Executor,
     find_base: FindBase,
     extra: Mapping[str, Task] | None = None,
@@ -78,16 +79,13 @@ def rank(
     return Ranking(scores, seconds, bool(material.runs), tuple(notes))
 
 
-def transfer_of(typed: Any) -> Transfer:
-    """The transfer whose outcome a verb foretells: what the two shapes have in common."""
-    shared = {
-        name: getattr(typed, name) for name in Transfer.model_fields if name in type(typed).model_fields
-    }
-    return Transfer(**shared | {"intermediate": (), "combine": "joint"})
+def transfer_of(typed: Shape) -> Transfer:
+    """The transfer whose outcome a verb foretells."""
+    return as_transfer(typed).model_copy(update={"intermediate": (), "combine": "joint"})
 
 
 def order(
-    params: Any,
+    params: Transfer,
     executor: Executor,
     find_base: FindBase,
     extra: Mapping[str, Task] | None = None,

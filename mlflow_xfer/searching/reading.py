@@ -11,10 +11,10 @@ from typing import Any
 import yaml
 
 from mlflow_xfer.errors import Problems, XferError
-from mlflow_xfer.params import typed
+from mlflow_xfer.params.values import typed
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.searching import range_reading, ranges
-from mlflow_xfer.searching.ranges import MERGING, MIXING, PRESETS, Range
+from mlflow_xfer.searching.ranges import PRESETS, Range
 from mlflow_xfer.searching.space import Space
 from mlflow_xfer.tasks import yaml_source
 
@@ -184,7 +184,7 @@ def _meaningful(
     """Without the ranges that can never mean anything; those that the user wrote are faults."""
     kept = {}
     for name, r in found.items():
-        reason = _meaningless(name, found, combine, most, kinds) if name in (*MIXING, *MERGING) else ""
+        reason = _meaningless(name, found, combine, most, kinds) if ranges.way(name) else ""
         if not reason:
             kept[name] = r
         elif explicit:
@@ -196,11 +196,8 @@ def _meaningless(
     name: str, found: Mapping[str, Range], combine: str, most: int, kinds: Mapping[str, str]
 ) -> str:
     """Why a parameter of mixing or merging can never mean anything; empty if it can."""
-    needed, kind, does = (
-        ("joint", "mixing", "mixes no batches")
-        if name in MIXING
-        else ("merge", "merge_method", "merges no weights")
-    )
+    needed, kind = ranges.way(name), ranges.chosen_by(name)
+    does = "mixes no batches" if needed == "joint" else "merges no weights"
     if combine != needed:
         return f"combine={combine} {does}"
     if most < 2:

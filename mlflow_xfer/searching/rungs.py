@@ -66,11 +66,11 @@ def shortened(transfer: Transfer, share: float) -> Transfer:
             if phase.kind in ("intermediate", "target"):
                 whole = int(steps_of(phase))
                 steps = max(math.ceil(share * whole), min(FEWEST, whole) if phase.kind == "target" else 1)
-                rate = phase.settings["learning_rate"] * (whole / steps) ** 0.5
+                rate = phase.training.learning_rate * (whole / steps) ** 0.5
                 note = " ".join(filter(None, (phase.note, f"rung {round(100 * share)} %")))
                 found = replace(
                     found,
-                    settings={**phase.settings, "max_steps": steps, "learning_rate": rate},
+                    settings=phase.training.model_copy(update={"max_steps": steps, "learning_rate": rate}),
                     note=note,
                 )
             known[phase.spec_hash] = found if phase.kind != "pretrain" else phase

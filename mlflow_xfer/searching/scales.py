@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from mlflow_xfer.searching.ranges import Range
+from mlflow_xfer.searching.ranges import FIRST, Range
 
 
 def distribution(r: Range) -> BaseDistribution:
@@ -23,15 +23,13 @@ def distribution(r: Range) -> BaseDistribution:
 
 
 def middle(name: str, scale: BaseDistribution) -> Any:
-    """The middle of a range, on its scale;
-    without language-model batches and without temperature, as the verbs' defaults are.
-    """
+    """The middle of a range, on its scale, or where its declaration has a search begin."""
     if isinstance(scale, CategoricalDistribution):
         return scale.choices[0]
     assert isinstance(scale, IntDistribution | FloatDistribution)
     low, high = scale.low, scale.high
-    if name in ("mlm_share", "mixing_temperature"):
-        return low
+    if name in FIRST:
+        return min(max(FIRST[name], low), high)
     middle = math.sqrt(low * high) if scale.log else (low + high) / 2
     if scale.step:
         middle = low + round((middle - low) / scale.step) * scale.step

@@ -21,7 +21,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from mlflow_xfer.searching import ranges
 from mlflow_xfer.searching.candidate import Candidate
-from mlflow_xfer.searching.ranges import KINDS, MERGING, MIXING, Range
+from mlflow_xfer.searching.ranges import KINDS, Range
 from mlflow_xfer.searching.scales import distribution, drawn, middle
 
 TASK, ORDER = "task.", "order."
@@ -108,16 +108,13 @@ class Space:
             return True
         if not tasks:
             return False
-        if name not in (*MIXING, *MERGING):
+        if not ranges.way(name):
             return True
-        if len(tasks) < 2 or self.combine != ("joint" if name in MIXING else "merge"):
+        if len(tasks) < 2 or self.combine != ranges.way(name):
             return False
-        chosen = (
-            {"mixing": "proportional", "merge_method": "average"}
-            | dict(self.given)
-            | {k: v for k, v in (kinds or {}).items() if k in KINDS}
-        )
-        return ranges.meant(name, chosen["mixing"] if name in MIXING else chosen["merge_method"])
+        kind = ranges.chosen_by(name)
+        chosen = {**self.given, **{k: v for k, v in (kinds or {}).items() if k in KINDS}}
+        return ranges.meant(name, chosen.get(kind, ranges.SEVERAL[kind].default))
 
     def settings(self, tasks: Sequence[str], values: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
         """The settings that exist for these tasks: fixed ones, and open ones from ``values``."""

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import optuna
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.params.questions import Search
 from mlflow_xfer.phases import record
 from mlflow_xfer.phases.execute import Executor, validate
 from mlflow_xfer.phases.plan import unique
@@ -38,12 +39,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def run_search(params: Any, store: Store, opened: str | None, extra: Mapping[str, Task]) -> str:
+def run_search(params: Search, store: Store, opened: str | None, extra: Mapping[str, Task]) -> str:
     """Run or continue a search and return its run; ``opened`` is the run that ``mlflow run`` opened."""
     command = commands.read(params, References(lambda: store, fetch=True), extra)
     where, workers = place(params.storage, command.study_name), confirm.workers_of(params)
     check_workers(where, workers, store.uri)
-    executor = Executor(store, params.reuse)
+    executor = Executor(store, params.reuse, placement=params.placement)
     prepare(command, executor)
     first = Objective(store, command.shared).plan(command.space.neutral(()), params.seeds)
     attrs = {**written(command, shared_tags(command), ()), PRINT: fingerprint(first, executor)}

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlflow_xfer import params as parameters
 from mlflow_xfer.markdown import table
+from mlflow_xfer.params.chain import Transfer
+from mlflow_xfer.params.reading import read
 from mlflow_xfer.phases import record, replicates
 from mlflow_xfer.phases.execute import Executor, validate
 from mlflow_xfer.phases.phase import digest
@@ -53,8 +54,8 @@ def run_study(
     """
     typed = typed_arms(study, overrides)
     plans = plans_of(study, overrides, store, online=True)
-    first: Any = parameters.parse("transfer", next(iter(typed.values())))
-    executor = Executor(store, first.reuse, next(iter(plans.values())).suite)
+    first = read(Transfer, next(iter(typed.values())))
+    executor = Executor(store, first.reuse, next(iter(plans.values())).suite, first.placement)
     plan_hash = digest([plans[arm.name].plan_hash for arm in study.arms])
     phases = unique(phase for plan in plans.values() for phase in plan.phases)
     todo = [phase for phase in phases if not executor.existing(phase)]
@@ -95,7 +96,7 @@ def plans_of(
     """The plan of each arm."""
     references = References(lambda: store, fetch=online)
     return {
-        name: make_plan("transfer", parameters.parse("transfer", typed), references, online=online)
+        name: make_plan("transfer", read(Transfer, typed), references, online=online)
         for name, typed in typed_arms(study, overrides).items()
     }
 

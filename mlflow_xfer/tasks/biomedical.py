@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from mlflow_xfer.params.settings import Recipe
 from mlflow_xfer.tasks.nli import LABELS as NLI_LABELS
-from mlflow_xfer.tasks.task import Files, Hub, Part, Recipe, Task
+from mlflow_xfer.tasks.task import Files, Hub, Part, Task
 
 RECIPE = Recipe(learning_rate=1e-5, num_train_epochs=3.0, train_batch_size=32, max_seq_length=256)
 LONG = Recipe(learning_rate=1e-5, num_train_epochs=3.0, train_batch_size=32, max_seq_length=512)

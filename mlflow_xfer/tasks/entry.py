@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from mlflow_xfer import languages
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.kind import KINDS
+from mlflow_xfer.params.settings import Recipe
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks.task import POOL, SPLITS
 from mlflow_xfer.tasks.yaml_source import Located
@@ -144,16 +145,6 @@ class HubEntry(Strict):
     drop: Words = Field(default_factory=list, description="labels whose rows are left out")
 
 
-class RecipeEntry(Strict):
-    learning_rate: float = Field(2e-5, gt=0)
-    num_train_epochs: float = Field(3.0, gt=0)
-    max_steps: int = Field(0, ge=0)
-    train_batch_size: int = Field(32, gt=0)
-    max_seq_length: int = Field(128, gt=0)
-    warmup_ratio: float = Field(0.1, ge=0, le=1)
-    weight_decay: float = Field(0.01, ge=0)
-
-
 def _kind(name: str) -> str:
     if name not in KINDS:
         raise PydanticCustomError("enum", "unknown kind")
@@ -236,7 +227,7 @@ class Entry(Strict):
             "language, by equal ids of the queries"
         ),
     )
-    recipe: RecipeEntry | None = Field(None, description="what auto means for training settings")
+    recipe: Recipe | None = Field(None, description="what auto means for training settings")
     domain: str = Field("general", description="for reports")
     skills: Words = Field(default_factory=list, description="for reports")
     overlaps: Words = Field(
@@ -280,9 +271,7 @@ def _in_words(fault: Mapping[str, Any], content: Located, place: tuple[Any, ...]
     inner: tuple[Any, ...] = tuple(part for part in fault["loc"] if part != "[key]")
     where, name = content.at(*place, *inner), ".".join(map(str, inner))
     if fault["type"] == "extra_forbidden":
-        shape = (
-            {"hub": HubEntry, "recipe": RecipeEntry}.get(str(inner[0]), Entry) if len(inner) > 1 else Entry
-        )
+        shape = {"hub": HubEntry, "recipe": Recipe}.get(str(inner[0]), Entry) if len(inner) > 1 else Entry
         wrong = unknown("field", str(fault["loc"][-1]), shape.model_fields)
         return XferError(f"{where}: {wrong.what}", wrong.hint)
     if fault["type"] == "enum":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mlflow_xfer.tasks.task import Hub, Recipe, Task
+from mlflow_xfer.params.settings import Recipe
+from mlflow_xfer.tasks.task import Hub, Task
 
 RECIPE = Recipe(learning_rate=1e-5, num_train_epochs=3.0, train_batch_size=32, max_seq_length=256)
 PROVISIONS = tuple(str(number) for number in range(100))

@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mlflow_xfer.kinds.kind import KINDS
-from mlflow_xfer.tasks.task import Generated, Recipe, Suite, Task
+from mlflow_xfer.params.settings import Recipe
+from mlflow_xfer.tasks.task import Generated, Suite, Task
 
 LANGUAGES = ("en", "de", "es", "tr", "sw", "id", "vi", "af", "ht", "eu")
 LOW_RESOURCE = ("af", "ht", "eu")  # a tiny share of the pre-training text, no dictionary
@@ -246,7 +247,7 @@ _TARGETS = (
         "parts of speech (UPOS)",
         labels=UPOS,
         size=300,
-        recipe=replace(TARGET, learning_rate=1e-3, num_train_epochs=4.0),
+        recipe=TARGET.model_copy(update={"learning_rate": 0.001, "num_train_epochs": 4.0}),
     ),
     _retrieval("retrieval", "find the translation of an English sentence", centred=False),
     _retrieval(

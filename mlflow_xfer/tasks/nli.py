@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mlflow_xfer.tasks.task import Files, Hub, Part, Recipe, Task, codes
+from mlflow_xfer.params.settings import Recipe
+from mlflow_xfer.tasks.task import Files, Hub, Part, Task, codes
 
 LABELS = ("entailment", "neutral", "contradiction")
 TWO = ("entailment", "not_entailment")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mlflow_xfer.tasks.task import Files, Hub, Recipe, Task, codes
+from mlflow_xfer.params.settings import Recipe
+from mlflow_xfer.tasks.task import Files, Hub, Task, codes
 
 SENTENCES = {"text_a": "sentence1", "text_b": "sentence2"}
 TRAINED = {"train": "train", "validation": "validation"}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mlflow_xfer.tasks.task import Files, Hub, Part, Recipe, Task, codes
+from mlflow_xfer.params.settings import Recipe
+from mlflow_xfer.tasks.task import Files, Hub, Part, Task, codes
 
 TRAINED = {"train": "train", "validation": "validation"}
 # train_qa.sh of google-research/xtreme; 500 warm-up steps of about 8,200 there.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlflow_xfer.tasks.task import POOL, Files, Hub, Part, Recipe, Task, codes
+from mlflow_xfer.params.settings import Recipe
+from mlflow_xfer.tasks.task import POOL, Files, Hub, Part, Task, codes
 
 # ISO 639-3 codes as Tatoeba and the hub use them.
 TATOEBA_CODES = {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mlflow_xfer.tasks.task import Files, Hub, Recipe, Task
+from mlflow_xfer.params.settings import Recipe
+from mlflow_xfer.tasks.task import Files, Hub, Task
 
 # Devlin et al. 2019's fine-tuning of STS-B, a learning rate of the middle of their range.
 RECIPE = Recipe(learning_rate=3e-5, num_train_epochs=3.0, train_batch_size=32, max_seq_length=128)

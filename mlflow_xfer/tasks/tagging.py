@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mlflow_xfer.tasks.task import Files, Hub, Recipe, Task, codes
+from mlflow_xfer.params.settings import Recipe
+from mlflow_xfer.tasks.task import Files, Hub, Task, codes
 
 UPOS = codes("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X")
 ENTITIES = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")

@@ -7,11 +7,12 @@ Entries hold no code, so that a task is added in one place and its canonical for
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlflow_xfer.kinds.kind import KINDS
+from mlflow_xfer.params.settings import Mixing, Recipe
 from mlflow_xfer.registry import unknown
 
 SPLITS = ("train", "validation", "test")
@@ -123,17 +124,9 @@ class Generated:
 Source = Hub | Files | Generated
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Training settings a task is known to work with; what ``auto`` means for a parameter."""
-
-    learning_rate: float = 2e-5
-    num_train_epochs: float = 3.0
-    max_steps: int = 0  # 0: by epochs
-    train_batch_size: int = 32
-    max_seq_length: int = 128
-    warmup_ratio: float = 0.1
-    weight_decay: float = 0.01
+ABOUT = {"descriptive": True}
+"""Marks a field that is no part of a phase's identity: it describes a task to people, to the plan and to
+reports, or reaches a phase in another way (a recipe as resolved settings, languages and sources as rows)."""
 
 
 @dataclass(frozen=True)
@@ -151,25 +144,26 @@ class Task:
     name: str
     kind: str
     metric: str
-    languages: tuple[str, ...]
-    sources: Mapping[str, tuple[Source, ...]]
+    languages: tuple[str, ...] = field(metadata=ABOUT)
+    sources: Mapping[str, tuple[Source, ...]] = field(metadata=ABOUT)
     labels: tuple[str, ...] = ()
-    train_languages: tuple[str, ...] = ("en",)
-    uses: tuple[str, ...] = ("intermediate", "target")  # what the task may be: intermediate, target
+    train_languages: tuple[str, ...] = field(default=("en",), metadata=ABOUT)
+    # what the task may be: intermediate, target
+    uses: tuple[str, ...] = field(default=("intermediate", "target"), metadata=ABOUT)
     trained: bool = True  # False: scored straight from the backbone (Tatoeba, BUCC)
-    recipe: Recipe = field(default_factory=Recipe)
-    domain: str = "general"
-    skills: tuple[str, ...] = ()
+    recipe: Recipe = field(default_factory=Recipe, metadata=ABOUT)
+    domain: str = field(default="general", metadata=ABOUT)
+    skills: tuple[str, ...] = field(default=(), metadata=ABOUT)
     # Tasks whose test data are (translations of) this one's dev data: it may not select for them.
-    dev_of: tuple[str, ...] = ()
+    dev_of: tuple[str, ...] = field(default=(), metadata=ABOUT)
     # Tasks whose test data are known to be (translations of) this one's training data.
-    overlaps: tuple[str, ...] = ()
-    description: str = ""
-    licence: str = ""
-    citation: str = ""
-    size: int = 0  # training rows, where known
+    overlaps: tuple[str, ...] = field(default=(), metadata=ABOUT)
+    description: str = field(default="", metadata=ABOUT)
+    licence: str = field(default="", metadata=ABOUT)
+    citation: str = field(default="", metadata=ABOUT)
+    size: int = field(default=0, metadata=ABOUT)  # training rows, where known
     # Ids and columns of the hub source were read on its pages, in a harness or in a catalogue.
-    verified: bool = False
+    verified: bool = field(default=False, metadata=ABOUT)
     options: Mapping[str, Any] = field(default_factory=dict)  # of its kind alone, as ``Kind.options`` says
     version: int = 1  # raised when a change of the declaration changes what is read
 
@@ -216,6 +210,17 @@ class Mixture:
     cap: int = 0  # 0: none
     temperature: float = 1.0
     mlm_share: float = 0.0
+
+
+def mixture_of(tasks: Iterable[str], settings: Mixing) -> Mixture:
+    """How the settings of a training mix its tasks."""
+    return Mixture(
+        tuple(tasks),
+        settings.mixing,
+        settings.mixing_cap or 0,
+        settings.mixing_temperature,
+        settings.mlm_share,
+    )
 
 
 @dataclass(frozen=True)

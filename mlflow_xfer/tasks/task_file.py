@@ -27,10 +27,11 @@ from typing import Any
 from mlflow_xfer import languages
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.kinds import kind as kinds
+from mlflow_xfer.params.settings import Recipe
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks.catalogue import TASKS
 from mlflow_xfer.tasks.entry import Entry, problems_of
-from mlflow_xfer.tasks.task import POOL, Files, Hub, Part, Recipe, Source, Task
+from mlflow_xfer.tasks.task import POOL, Files, Hub, Part, Source, Task
 from mlflow_xfer.tasks.yaml_source import Located, load
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
@@ -367,9 +368,8 @@ class _Builder:
             ),
         }
         if entry.recipe:
-            fields["recipe"] = replace(
-                base.recipe if base else Recipe(), **entry.recipe.model_dump(exclude_unset=True)
-            )
+            own_recipe = entry.recipe.model_dump(exclude_unset=True)
+            fields["recipe"] = (base.recipe if base else Recipe()).model_copy(update=own_recipe)
         fields |= {name: tuple(value) if isinstance(value, list) else value for name, value in own.items()}
         return replace(base, **fields) if base else Task(**fields)
 

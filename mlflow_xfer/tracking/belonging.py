@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mlflow_xfer.params.chain import Combining
+from mlflow_xfer.params.declare import parameters
+from mlflow_xfer.params.settings import MergeSettings, TrainingSettings
 from mlflow_xfer.tracking.runs import RunView
 
-# What tells conditions of the same intermediate tasks apart, with the value that goes without saying.
-TOLD_APART = {
-    "combine": ("joint",),
-    "merge_method": (),
-    "merge_weight": (),
-    "merge_density": (),
-    "mixing": ("proportional",),
-    "mlm_share": ("0.0", "0"),
-    "learning_rate": (),
-    "num_train_epochs": (),
-    "max_steps": (),
-    "train_batch_size": (),
-    "max_seq_length": (),
+TELLING = {
+    name: "" if one.facts.always and name != "combine" else str(one.default)
+    for name, one in {
+        **parameters(Combining),
+        **parameters(MergeSettings),
+        **parameters(TrainingSettings),
+    }.items()
+    if one.facts.shown or name == "combine"
 }
+"""Parameters of intermediate phases that tell conditions of the same tasks apart, with the value that goes
+without saying."""
 
 
 def is_evaluation(run: RunView) -> bool:
@@ -104,7 +104,7 @@ def facts_of(run: RunView, every: Mapping[str, RunView]) -> dict[str, Any]:
         "base_model": tags.get("xfer.base_model", ""),
         "run_id": run.run_id,
         "settings": {"combine": tags.get("xfer.combine", "joint")}
-        | {k: v for one in before for k, v in one.params.items() if k in TOLD_APART},
+        | {k: v for one in before for k, v in one.params.items() if k in TELLING},
     }
 
 
@@ -120,12 +120,12 @@ def tell_apart(facts: list[dict[str, Any]]) -> None:
     for fact in facts:
         groups.setdefault(fact["condition"], []).append(fact)
     for name, members in groups.items():
-        differ = [k for k in TOLD_APART if len({str(m["settings"].get(k, "")) for m in members}) > 1]
+        differ = [k for k in TELLING if len({str(m["settings"].get(k, "")) for m in members}) > 1]
         for member in members:
             said = [
                 f"{k}={member['settings'][k]}"
                 for k in differ
-                if k in member["settings"] and member["settings"][k] not in TOLD_APART[k]
+                if k in member["settings"] and member["settings"][k] != TELLING[k]
             ]
             if said:
                 member["condition"] = f"{name} ({', '.join(said)})"

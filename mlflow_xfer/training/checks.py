@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.params.settings import BY_LANGUAGES, TrainingSettings
 from mlflow_xfer.tasks.task import Mixture
-from mlflow_xfer.training.settings import BY_LANGUAGES, LanguageModelPart, Part, Settings
+from mlflow_xfer.training.parts import LanguageModelPart, Part
 
 
-def check(parts: Sequence[Part | LanguageModelPart], mixture: Mixture | None, settings: Settings) -> None:
+def check(
+    parts: Sequence[Part | LanguageModelPart], mixture: Mixture | None, settings: TrainingSettings
+) -> None:
     """Raise :class:`XferError` for parts and settings that do not make a training."""
     if not parts:
         raise XferError("Nothing to train on.")

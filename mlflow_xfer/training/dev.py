@@ -10,13 +10,14 @@ from mlflow_xfer.data.encoded import Encoded
 from mlflow_xfer.data.mixing import key_of
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.models.heads import MultiTaskModel
+from mlflow_xfer.params.settings import BY_LANGUAGES, TrainingSettings
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.training.devices import autocast, pick
 from mlflow_xfer.training.label_free import signals
 from mlflow_xfer.training.lm import encoded_texts, lm_losses
+from mlflow_xfer.training.parts import LanguageModelPart, Part
 from mlflow_xfer.training.predict import predict_encoded, unlabelled
 from mlflow_xfer.training.selection import combined
-from mlflow_xfer.training.settings import BY_LANGUAGES, LanguageModelPart, Part, Settings
 
 Rows = dict[str, tuple[Any, Encoded]]
 """By language, a split and its encoding."""
@@ -35,7 +36,7 @@ class Dev:
         parts: Sequence[Part | LanguageModelPart],
         model: MultiTaskModel,
         tokenizer: Any,
-        settings: Settings,
+        settings: TrainingSettings,
         device: str,
     ):
         self.model, self.tokenizer, self.settings, self.device = model, tokenizer, settings, device

@@ -24,12 +24,13 @@ from transformers import TrainerCallback, TrainingArguments
 from mlflow_xfer.data.mixing import key_of
 from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN
 from mlflow_xfer.models.heads import MultiTaskModel
+from mlflow_xfer.params.settings import BY_SCORE, Placement, TrainingSettings
 from mlflow_xfer.training.batches import Steps
 from mlflow_xfer.training.devices import compile_layers, half_norms, pick, resolved
 from mlflow_xfer.training.micro_batches import parts
+from mlflow_xfer.training.parts import Interrupted
 from mlflow_xfer.training.progress import bar
 from mlflow_xfer.training.resumable import Resumable
-from mlflow_xfer.training.settings import BY_SCORE, Interrupted, Placement, Settings
 from mlflow_xfer.training.state import step_folder, steps
 from mlflow_xfer.training.stopping import Signals
 from mlflow_xfer.training.tally import Best
@@ -51,7 +52,12 @@ def settle_imports() -> None:
 
 
 def arguments(
-    settings: Settings, device: torch.device, folder: Path, total: int, fine_tuning: bool
+    settings: TrainingSettings,
+    device: torch.device,
+    folder: Path,
+    total: int,
+    fine_tuning: bool,
+    seed: int,
 ) -> TrainingArguments:
     """Trainer's own settings for a training of ``total`` steps; what it would save, log or show is off."""
     precision = resolved(settings.precision, device)
@@ -69,7 +75,7 @@ def arguments(
         bf16=precision == "bf16",
         fp16=precision == "fp16",
         use_cpu=device.type == "cpu",
-        seed=settings.seed,
+        seed=seed,
         save_strategy="no",
         eval_strategy="no",
         logging_strategy="no",
@@ -128,19 +134,21 @@ class Loop(Resumable):
         evaluate_at: steps after which ``evaluate_dev`` is called; it returns (metrics,
             score or None, collapsed).
         average_at: steps whose weights go into the average (empty: none is made).
+        seed: of dropout.
     """
 
     def __init__(
         self,
         model: MultiTaskModel,
         data: Steps,
-        settings: Settings,
+        settings: TrainingSettings,
         placement: Placement,
         folder: Path,
         log: Log,
         evaluate_dev: Callable[[], tuple[dict[str, float], float | None, bool]],
         evaluate_at: set[int],
         average_at: set[int],
+        seed: int,
     ):
         self.settings, self.log_figures = settings, log
         self.evaluate_dev, self.evaluate_at, self.average_at = evaluate_dev, evaluate_at, average_at
@@ -151,7 +159,8 @@ class Loop(Resumable):
         self.shown = None
         if placement.compile:
             compile_layers(model.backbone)
-        own = arguments(settings, pick(placement.device), folder, len(data), fine_tuning=bool(model.names))
+        where = pick(placement.device)
+        own = arguments(settings, where, folder, len(data), fine_tuning=bool(model.names), seed=seed)
         super().__init__(
             folder, placement, model=model, args=own, train_dataset=data, callbacks=[Watch(self)]
         )

@@ -16,7 +16,7 @@ from transformers import Trainer
 
 from mlflow_xfer.durable.manifest import is_whole, sealed_folder
 from mlflow_xfer.models.heads import MultiTaskModel
-from mlflow_xfer.training.settings import Placement
+from mlflow_xfer.params.settings import Placement
 from mlflow_xfer.training.state import prune, step_folder, steps
 from mlflow_xfer.training.tally import Tally, best_in
 

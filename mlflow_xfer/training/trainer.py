@@ -25,16 +25,10 @@ from mlflow_xfer.data.packing import Masking, Packer
 from mlflow_xfer.durable.files import write_json
 from mlflow_xfer.durable.manifest import is_whole, sealed_folder
 from mlflow_xfer.kinds import kind
+from mlflow_xfer.params.settings import BY_SCORE, Placement, TrainingSettings
 from mlflow_xfer.tasks.task import Mixture, Task
 from mlflow_xfer.training.checks import check, check_fits
-from mlflow_xfer.training.settings import (
-    BY_SCORE,
-    LanguageModelPart,
-    Outcome,
-    Part,
-    Placement,
-    Settings,
-)
+from mlflow_xfer.training.parts import LanguageModelPart, Outcome, Part
 
 if TYPE_CHECKING:
     from mlflow_xfer.training.batches import Steps
@@ -46,14 +40,12 @@ def train(
     start: Path | str,
     parts: Sequence[Part | LanguageModelPart],
     mixture: Mixture | None,
-    settings: Settings,
+    settings: TrainingSettings,
     work: Path | str,
     *,
+    seed: int = 0,
     log: Any = lambda metrics, step: None,
-    save_every_s: float = 60.0,
-    save_every_steps: int = 0,
-    device: str = "auto",
-    micro_batch: int = 0,
+    placement: Placement = Placement(),  # noqa: B008 - frozen
 ) -> Outcome:
     """Train on ``parts`` from the checkpoint at ``start``; all state lies in ``work``.
 
@@ -64,10 +56,11 @@ def train(
             taken, task heads are fresh.
         parts: the tasks, at most one of them a language model.
         mixture: how several parts are mixed; None = in proportion to their size.
+        seed: of heads, order, dropout, masks and subsets.
         log: called with metrics and the step they belong to; after a resume, steps already reported
             may come again with the same values. An exception from it whose ``exit_code`` is 75
             stops the training as a signal does.
-        save_every_s, save_every_steps: how often the resume state is written: by time, or by steps if given.
+        placement: how it is computed, and how often the resume state is written.
 
     Raises:
         XferError: for data that cannot train anything, or a model that does not fit.
@@ -78,7 +71,6 @@ def train(
     if done is not None:
         return done
     check(parts, mixture, settings)
-    placement = Placement(device, save_every_s, save_every_steps, micro_batch)
     training = Training(
         Path(start),
         parts,
@@ -87,6 +79,7 @@ def train(
         placement,
         work,
         log,
+        seed,
     )
     return training.run()
 
@@ -109,21 +102,22 @@ class Training:
         start: Path,
         parts: Sequence[Part | LanguageModelPart],
         mixture: Mixture,
-        settings: Settings,
+        settings: TrainingSettings,
         placement: Placement,
         work: Path,
         log: Any,
+        seed: int = 0,
     ):
         from mlflow_xfer.models.heads import build
         from mlflow_xfer.models.load import load_tokenizer
         from mlflow_xfer.training.dev import Dev
 
-        self.mixture, self.settings = mixture, settings
+        self.mixture, self.settings, self.seed = mixture, settings, seed
         self.placement, self.work, self.log = placement, work, log
         self.tasks = [part for part in parts if isinstance(part, Part)]
         self.lm = next((part for part in parts if isinstance(part, LanguageModelPart)), None)
         self.tokenizer = load_tokenizer(start)
-        self.model = build(start, [part.task for part in self.tasks], self.lm is not None, settings.seed)
+        self.model = build(start, [part.task for part in self.tasks], self.lm is not None, seed)
         check_fits(self.model.config, self.tokenizer, settings.max_seq_length)
         if settings.dropout is not None:
             _set_dropout(self.model, settings.dropout)
@@ -141,7 +135,7 @@ class Training:
             )
             self._mark(part.task, encoded)
             key = key_of(part.name)
-            walk = Walk(key, encoded.lengths, s.train_batch_size, s.seed)
+            walk = Walk(key, encoded.lengths, s.train_batch_size, self.seed)
             tasks[key] = TaskRows(part.name, part.task.kind, encoded, walk)
         packer, masking = self._texts(self.lm) if self.lm is not None else (None, None)
         sizes = {key: len(task.encoded) for key, task in tasks.items()}
@@ -155,8 +149,8 @@ class Training:
         )
         shares = with_lm(rates(sizes, self.mixture) if sizes else {}, self.mixture.mlm_share)
         how = reading(self.tokenizer, self.model.config, self.model.decoder, _on_cuda(self.placement))
-        order = schedule(shares, total, s.seed)
-        return Steps(order, tasks, packer, masking, how, s.train_batch_size, s.seed)
+        order = schedule(shares, total, self.seed)
+        return Steps(order, tasks, packer, masking, how, s.train_batch_size, self.seed)
 
     def _mark(self, task: Task, encoded: Encoded) -> None:
         """Leave in the head's configuration what its training rows say of it."""
@@ -171,7 +165,7 @@ class Training:
         s, decoder = self.settings, self.model.decoder
         masking = None if decoder else masking_of(self.tokenizer, s.mlm_probability)
         texts = encoded_texts(lm.train, self.tokenizer, s.max_seq_length, decoder)
-        return Packer(texts, s.max_seq_length, s.alpha, s.seed), masking
+        return Packer(texts, s.max_seq_length, s.alpha, self.seed), masking
 
     # -- running --------------------------------------------------------------------------------------------
     def loop(self) -> Any:
@@ -190,6 +184,7 @@ class Training:
             self.dev.evaluate,
             evaluate_at=set(evaluation_steps(total, epochs, s.evaluations)) if self.dev else set(),
             average_at=set(epoch_ends(total, epochs)) if s.select_by == "average" else set(),
+            seed=self.seed,
         )
 
     def run(self) -> Outcome:

@@ -168,7 +168,7 @@ def training(phase: Any, begin: Path, data: Path) -> dict[str, Any]:
     """What the trainer makes of a phase before its first step, had the phases before it changed no weight."""
     from mlflow_xfer.phases.train import mixture, parts, trainer_settings
     from mlflow_xfer.tasks.task import Mixture
-    from mlflow_xfer.training.settings import Placement
+    from mlflow_xfer.params.settings import Placement
     from mlflow_xfer.training.trainer import Training
 
     own = parts(phase)

@@ -182,7 +182,7 @@ def test_a_worker_taken_for_dead_is_told_and_goes_on(opened):
 
 
 def test_an_interrupted_training_is_queued_again_and_ends_the_worker(opened):
-    from mlflow_xfer.training.settings import Interrupted
+    from mlflow_xfer.training.parts import Interrupted
 
     study = opened()
     with pytest.raises(Interrupted):

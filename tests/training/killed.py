@@ -20,10 +20,11 @@ from tiny_world import PAIRS, POS, SENTIMENT, make_model, rows, texts
 
 from mlflow_xfer.tasks.task import Mixture
 from mlflow_xfer.training import loop as loops
-from mlflow_xfer.training.settings import Interrupted, LanguageModelPart, Part, Settings
+from mlflow_xfer.params.settings import TrainingSettings
+from mlflow_xfer.training.parts import Interrupted, LanguageModelPart, Part
 from mlflow_xfer.training.trainer import train
 
-SETTINGS = Settings(
+SETTINGS = TrainingSettings(
     num_train_epochs=3, train_batch_size=16, max_seq_length=64, learning_rate=1e-3, evaluations=6
 )
 LANGUAGES = ("en", "de")
@@ -38,26 +39,26 @@ def lm():
 
 
 def single(model, work, log):
-    return train(model, [part(SENTIMENT)], None, SETTINGS, work, log=log, save_every_steps=5)
+    return train(model, [part(SENTIMENT)], None, SETTINGS, work, log=log, placement=Placement(save_every_steps=5))
 
 
 def mixture(model, work, log):
     mixed = Mixture((PAIRS.name, POS.name, SENTIMENT.name), mlm_share=0.3)
     parts = [part(PAIRS), part(POS), part(SENTIMENT), lm()]
     return train(
-        model, parts, mixed, replace(SETTINGS, num_train_epochs=1.5), work, log=log, save_every_steps=6
+        model, parts, mixed, SETTINGS.model_copy(update={"num_train_epochs": 1.5}), work, log=log, placement=Placement(save_every_steps=6)
     )
 
 
 def average(model, work, log):
     return train(
-        model, [part(POS)], None, replace(SETTINGS, select_by="average"), work, log=log, save_every_steps=5
+        model, [part(POS)], None, SETTINGS.model_copy(update={"select_by": "average"}), work, log=log, placement=Placement(save_every_steps=5)
     )
 
 
 def causal(model, work, log):
-    settings = replace(SETTINGS, max_steps=20, select_by="last")
-    return train(model, [lm()], None, settings, work, log=log, save_every_steps=5)
+    settings = SETTINGS.model_copy(update={"max_steps": 20, "select_by": "last"})
+    return train(model, [lm()], None, settings, work, log=log, placement=Placement(save_every_steps=5))
 
 
 def kill(*_):

@@ -14,12 +14,13 @@ from mlflow_xfer.kinds.span_qa.model import best_spans
 from mlflow_xfer.models.checkpoint import load_task_model
 from mlflow_xfer.tasks.task import Mixture, Task
 from mlflow_xfer.training.predict import predict
-from mlflow_xfer.training.settings import LanguageModelPart, Part, Settings
+from mlflow_xfer.params.settings import TrainingSettings
+from mlflow_xfer.training.parts import LanguageModelPart, Part
 from mlflow_xfer.training.trainer import train
 
 MC = Task(name="mc", kind="multiple_choice", metric="accuracy", languages=("en",), sources={})
 QA = Task(name="qa", kind="span_qa", metric="squad", languages=("en",), sources={})
-SETTINGS = Settings(
+SETTINGS = TrainingSettings(
     max_steps=60, train_batch_size=16, max_seq_length=48, learning_rate=3e-3, dropout=0.0, evaluations=1
 )
 
@@ -75,7 +76,7 @@ def test_only_a_model_trained_without_answers_may_give_none(encoder, tmp_path):
     parts = {share: Part(QA, questions(200, 0, share)) for share in (0.0, 0.9)}
     found = {}
     for share, part in parts.items():
-        done = train(encoder, [part], None, replace(SETTINGS, max_steps=30), tmp_path / str(share))
+        done = train(encoder, [part], None, SETTINGS.model_copy(update={"max_steps": 30}), tmp_path / str(share))
         assert load_task_model(done.directory, QA).config.trained_without_answers == (share > 0)
         found[share] = predict(done.directory, QA, {"en": questions(30, 5, 0.9)})["en"]
     assert "" not in found[0.0] and found[0.9].count("") > 15
@@ -91,7 +92,7 @@ def test_all_kinds_in_one_mixture(any_model, tmp_path):
         any_model,
         parts,
         Mixture(("mc", "qa"), mlm_share=0.3),
-        replace(SETTINGS, max_steps=6),
+        SETTINGS.model_copy(update={"max_steps": 6}),
         tmp_path,
         micro_batch=5,
     )

@@ -16,11 +16,12 @@ from mlflow_xfer.tasks.task import POOL, Task
 from mlflow_xfer.training import retrieval
 from mlflow_xfer.training.predict import predict
 from mlflow_xfer.training.retrieval import nearest, nearest_both_ways
-from mlflow_xfer.training.settings import Part, Settings
+from mlflow_xfer.params.settings import TrainingSettings
+from mlflow_xfer.training.parts import Part
 from mlflow_xfer.training.trainer import train
 
 SEARCH = Task(name="search", kind="retrieval", metric="map_at_20", languages=("en", "de"), sources={})
-SETTINGS = Settings(
+SETTINGS = TrainingSettings(
     max_steps=80,
     train_batch_size=12,
     max_seq_length=32,
@@ -75,7 +76,7 @@ def test_a_dual_encoder_learns_and_ranks(any_model, tmp_path):
 
 
 def test_candidates_are_those_of_the_language_and_the_pool_or_of_all(any_model, tmp_path):
-    done = train(any_model, [Part(SEARCH, pairs(40))], None, replace(SETTINGS, max_steps=1), tmp_path)
+    done = train(any_model, [Part(SEARCH, pairs(40))], None, SETTINGS.model_copy(update={"max_steps": 1}), tmp_path)
     splits = {
         "en": queries_and_candidates("e"),
         "de": queries_and_candidates("d"),

@@ -18,7 +18,8 @@ from mlflow_xfer.stats.transferability import h_score, logme
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.training.features import features, foretold
 from mlflow_xfer.training.fisher import similarities, task_embedding
-from mlflow_xfer.training.settings import Part, Settings
+from mlflow_xfer.params.settings import TrainingSettings
+from mlflow_xfer.training.parts import Part
 from mlflow_xfer.training.trainer import train
 
 
@@ -183,7 +184,7 @@ def test_task_embeddings_of_every_kind(any_model, one, tmp_path):
         any_model,
         [Part(one, split)],
         None,
-        Settings(max_steps=3, learning_rate=1e-3, train_batch_size=8, select_by="last"),
+        TrainingSettings(max_steps=3, learning_rate=1e-3, train_batch_size=8, select_by="last"),
         tmp_path / "work",
     ).directory
     first, second = (
@@ -205,7 +206,7 @@ def test_fisher_is_the_squared_gradient(encoder, tmp_path):
         encoder,
         [Part(SENTIMENT, split)],
         None,
-        Settings(max_steps=2, train_batch_size=4, select_by="last"),
+        TrainingSettings(max_steps=2, train_batch_size=4, select_by="last"),
         tmp_path / "work",
     ).directory
     found = task_embedding(tuned, SENTIMENT, split, token_budget=1)

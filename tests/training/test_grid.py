@@ -11,13 +11,13 @@ import pytest
 @pytest.fixture
 def grid(script, monkeypatch):
     module = script("benchmarks/grid.py")
-    monkeypatch.setattr(module, "INTERMEDIATE", replace(module.INTERMEDIATE, max_steps=2))
+    monkeypatch.setattr(module, "INTERMEDIATE", module.INTERMEDIATE.model_copy(update={"max_steps": 2}))
     monkeypatch.setattr(module, "TEST_EXAMPLES", 4)
     monkeypatch.setattr(
         module,
         "TASKS",
         {
-            name: replace(task, recipe=replace(task.recipe, max_steps=2))
+            name: replace(task, recipe=task.recipe.model_copy(update={"max_steps": 2}))
             for name, task in module.TASKS.items()
         },
     )

@@ -15,7 +15,8 @@ from mlflow_xfer.models.load import load_tokenizer
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.training.label_free import distributions, entropy, information, signals
 from mlflow_xfer.training.predict import predict_encoded
-from mlflow_xfer.training.settings import Part, Settings
+from mlflow_xfer.params.settings import TrainingSettings
+from mlflow_xfer.training.parts import Part
 from mlflow_xfer.training.trainer import train
 
 SETTINGS = {"learning_rate": 5e-3, "num_train_epochs": 6.0, "train_batch_size": 8, "max_seq_length": 32}
@@ -23,7 +24,7 @@ SETTINGS = {"learning_rate": 5e-3, "num_train_epochs": 6.0, "train_batch_size": 
 
 def fit(model, work, by, selection, task=SENTIMENT, log=lambda metrics, step: None):
     part = Part(task, rows(task, "en", 64), {"en": rows(task, "en", 40, 1)}, {"de": selection})
-    return train(model, [part], None, Settings(select_by=by, **SETTINGS), work, log=log)
+    return train(model, [part], None, TrainingSettings(select_by=by, **SETTINGS), work, log=log)
 
 
 def relabelled(split, labels):
@@ -134,7 +135,7 @@ def test_what_selects_must_be_there(encoder, tmp_path):
                 encoder,
                 [Part(SENTIMENT, rows(SENTIMENT, "en", 16))],
                 None,
-                Settings(select_by=by, **SETTINGS),
+                TrainingSettings(select_by=by, **SETTINGS),
                 tmp_path / by,
             )
 

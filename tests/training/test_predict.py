@@ -15,10 +15,11 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.embed import embed_layers
 from mlflow_xfer.training.predict import budgeted, encoding_counts, predict
 from mlflow_xfer.training.retrieval import nearest
-from mlflow_xfer.training.settings import Part, Settings
+from mlflow_xfer.params.settings import TrainingSettings
+from mlflow_xfer.training.parts import Part
 from mlflow_xfer.training.trainer import train
 
-SETTINGS = Settings(max_steps=12, train_batch_size=16, max_seq_length=64, learning_rate=2e-3)
+SETTINGS = TrainingSettings(max_steps=12, train_batch_size=16, max_seq_length=64, learning_rate=2e-3)
 
 
 @pytest.fixture(scope="module")

@@ -25,10 +25,11 @@ from mlflow_xfer.training import trainer as module
 from mlflow_xfer.training.dev import Dev
 from mlflow_xfer.training.lm import lm_loss
 from mlflow_xfer.training.predict import predict
-from mlflow_xfer.training.settings import LanguageModelPart, Part, Settings
+from mlflow_xfer.params.settings import TrainingSettings
+from mlflow_xfer.training.parts import LanguageModelPart, Part
 from mlflow_xfer.training.trainer import read_outcome, train
 
-FAST = Settings(num_train_epochs=2, train_batch_size=16, max_seq_length=64, learning_rate=2e-3)
+FAST = TrainingSettings(num_train_epochs=2, train_batch_size=16, max_seq_length=64, learning_rate=2e-3)
 
 
 def part(task, n=160, dev=True):
@@ -65,13 +66,13 @@ def test_one_task_is_learnt_and_published(any_model, tmp_path):
 
 
 def test_pretraining_lowers_the_loss_and_its_head_travels(any_model, tmp_path):
-    settings = replace(FAST, max_steps=30, dropout=0.0, select_by="last")
+    settings = FAST.model_copy(update={"max_steps": 30, "dropout": 0.0, "select_by": "last"})
     done = train(any_model, [lm_part()], None, settings, tmp_path / "pre")
     held_out = {"en": texts("en", 30, 1)}
     before, after = lm_loss(any_model, held_out)["en"], lm_loss(done.directory, held_out)["en"]
     assert after < before - 0.5 and has_lm_head(done.directory)
     assert done.metrics["dev/lm/en"] == pytest.approx(after, abs=1e-4)
-    tuned = train(done.directory, [part(SENTIMENT)], None, replace(FAST, max_steps=2), tmp_path / "task")
+    tuned = train(done.directory, [part(SENTIMENT)], None, FAST.model_copy(update={"max_steps": 2}), tmp_path / "task")
     assert not has_lm_head(tuned.directory) and lm_loss(tuned.directory, held_out)["en"] < before - 0.3
 
 
@@ -89,15 +90,15 @@ def test_a_mixture_trains_every_head_and_the_language_model(any_model, tmp_path)
         "dev/lm/en"
     } <= set(done.metrics)
     assert has_lm_head(done.directory)
-    sequel = train(done.directory, [part(SENTIMENT)], None, replace(FAST, max_steps=2), tmp_path / "next")
+    sequel = train(done.directory, [part(SENTIMENT)], None, FAST.model_copy(update={"max_steps": 2}), tmp_path / "next")
     assert (sequel.directory / "lm_head").is_dir() and not (sequel.directory / "heads").exists()
 
 
 def test_a_finished_training_is_not_repeated(encoder, tmp_path, monkeypatch):
-    done = train(encoder, [part(POS)], None, replace(FAST, max_steps=3), tmp_path)
+    done = train(encoder, [part(POS)], None, FAST.model_copy(update={"max_steps": 3}), tmp_path)
     monkeypatch.setattr(module, "Training", None)
     assert (
-        train(encoder, [part(POS)], None, replace(FAST, max_steps=3), tmp_path)
+        train(encoder, [part(POS)], None, FAST.model_copy(update={"max_steps": 3}), tmp_path)
         == done
         == read_outcome(tmp_path)
     )
@@ -115,11 +116,11 @@ def test_the_best_by_english_dev_is_published(encoder, tmp_path, monkeypatch):
         return {"dev/pos/en": score, "dev/pos/de": 100 - score}, score, False
 
     monkeypatch.setattr(Dev, "evaluate", scored)
-    settings = replace(FAST, num_train_epochs=4, max_steps=20)
+    settings = FAST.model_copy(update={"num_train_epochs": 4, "max_steps": 20})
     best = train(encoder, [part(POS, 80)], None, settings, tmp_path / "best")
     assert (best.selected_step, best.metrics["dev/pos/en"], best.steps) == (10, 90.0, 20)
     monkeypatch.undo()
-    last = train(encoder, [part(POS, 80)], None, replace(settings, select_by="last"), tmp_path / "last")
+    last = train(encoder, [part(POS, 80)], None, settings.model_copy(update={"select_by": "last"}), tmp_path / "last")
     assert last.selected_step == 20
     differs = [
         not torch.equal(a, b)
@@ -145,7 +146,7 @@ def test_the_average_is_the_mean_over_epoch_ends(encoder, tmp_path, monkeypatch)
         ),
     )
     done = train(
-        encoder, [part(POS, 64)], None, replace(FAST, num_train_epochs=3, select_by="average"), tmp_path
+        encoder, [part(POS, 64)], None, FAST.model_copy(update={"num_train_epochs": 3, "select_by": "average"}), tmp_path
     )
     assert len(kept) == 3
     name = "backbone.embeddings.word_embeddings.weight"
@@ -160,7 +161,7 @@ def test_dev_is_scored_at_most_so_often(encoder, tmp_path):
         encoder,
         [part(POS)],
         None,
-        replace(FAST, num_train_epochs=8, evaluations=3),
+        FAST.model_copy(update={"num_train_epochs": 8, "evaluations": 3}),
         tmp_path,
         log=lambda m, s: seen.append(s) if "dev/pos/en" in m else None,
     )
@@ -169,7 +170,7 @@ def test_dev_is_scored_at_most_so_often(encoder, tmp_path):
 
 def test_seeds_differ_and_repeat(encoder, tmp_path):
     def weights(seed, name):
-        done = train(encoder, [part(POS, 48)], None, replace(FAST, seed=seed, max_steps=4), tmp_path / name)
+        done = train(encoder, [part(POS, 48)], None, FAST.model_copy(update={"seed": seed, "max_steps": 4}), tmp_path / name)
         return load_file(done.directory / "model.safetensors")
 
     one, same, other = weights(0, "a"), weights(0, "b"), weights(1, "c")
@@ -179,7 +180,7 @@ def test_seeds_differ_and_repeat(encoder, tmp_path):
 
 
 def test_micro_batches_change_no_step(encoder, tmp_path):
-    settings = replace(FAST, max_steps=4, dropout=0.0)
+    settings = FAST.model_copy(update={"max_steps": 4, "dropout": 0.0})
     whole = train(encoder, [part(SENTIMENT, 64)], None, settings, tmp_path / "whole")
     parts = train(encoder, [part(SENTIMENT, 64)], None, settings, tmp_path / "parts", micro_batch=3)
     ours, theirs = (load_file(done.directory / "model.safetensors") for done in (whole, parts))
@@ -187,7 +188,7 @@ def test_micro_batches_change_no_step(encoder, tmp_path):
 
 
 def test_a_model_that_learns_nothing_is_flagged(encoder, tmp_path):
-    still = train(encoder, [part(SENTIMENT)], None, replace(FAST, learning_rate=1e-12, max_steps=2), tmp_path)
+    still = train(encoder, [part(SENTIMENT)], None, FAST.model_copy(update={"learning_rate": 1e-12, "max_steps": 2}), tmp_path)
     assert still.collapsed
 
 
@@ -213,7 +214,7 @@ def test_a_task_called_lm_is_none_of_the_language_models_business(encoder, tmp_p
         encoder,
         [part(task, 64), LanguageModelPart({"en": texts("en", 60)})],
         Mixture(("lm",), mlm_share=0.5),
-        replace(FAST, max_steps=8, select_by="last"),
+        FAST.model_copy(update={"max_steps": 8, "select_by": "last"}),
         tmp_path,
         log=lambda metrics, step: seen.update(metrics),
     )
@@ -241,12 +242,12 @@ def test_a_head_is_drawn_by_its_tasks_key(any_model, kind):
 
 
 def test_training_without_dev_takes_the_last(encoder, tmp_path):
-    done = train(encoder, [part(POS, dev=False)], None, replace(FAST, max_steps=3), tmp_path)
+    done = train(encoder, [part(POS, dev=False)], None, FAST.model_copy(update={"max_steps": 3}), tmp_path)
     assert done.selected_step == 3 and not any(name.startswith("dev/") for name in done.metrics)
 
 
 def test_dropout_can_be_set_for_training_and_is_not_published(encoder, tmp_path):
-    done = train(encoder, [part(POS, 32)], None, replace(FAST, max_steps=1, dropout=0.0), tmp_path)
+    done = train(encoder, [part(POS, 32)], None, FAST.model_copy(update={"max_steps": 1, "dropout": 0.0}), tmp_path)
     assert AutoModelForTokenClassification.from_pretrained(done.directory).config.hidden_dropout_prob == 0.1
 
 
@@ -277,7 +278,7 @@ REFUSED = {
 def test_what_cannot_train_is_refused(any_model, tmp_path, fault):
     parts, mixture, changes = REFUSED[fault][0](any_model)
     with pytest.raises(XferError, match=REFUSED[fault][1]):
-        train(any_model, parts, mixture, replace(FAST, **changes), tmp_path, device="cpu")
+        train(any_model, parts, mixture, FAST.model_copy(update=changes), tmp_path, device="cpu")
 
 
 def test_a_model_and_a_tokenizer_that_do_not_belong_together(encoder, tmp_path):
@@ -300,7 +301,7 @@ def test_several_processes_for_one_training_are_refused(encoder, tmp_path, monke
 
 
 def test_nothing_is_printed_where_there_is_no_terminal(encoder, tmp_path, capfd):
-    train(encoder, [part(POS, 48)], None, replace(FAST, max_steps=3), tmp_path)
+    train(encoder, [part(POS, 48)], None, FAST.model_copy(update={"max_steps": 3}), tmp_path)
     out, err = capfd.readouterr()
     assert out == "" and err == ""
 
@@ -316,7 +317,7 @@ def test_the_settings_module_needs_no_torch():
 
 
 def test_sigterm_stops_with_an_error_that_says_how_to_go_on(encoder, tmp_path):
-    from mlflow_xfer.training.settings import Interrupted
+    from mlflow_xfer.training.parts import Interrupted
 
     before = signal.getsignal(signal.SIGTERM)
 

@@ -23,11 +23,12 @@ from mlflow_xfer.scoring.score import score
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.tasks.task_file import load_task_file
 from mlflow_xfer.training.predict import predict
-from mlflow_xfer.training.settings import Part, Settings
+from mlflow_xfer.params.settings import TrainingSettings
+from mlflow_xfer.training.parts import Part
 from mlflow_xfer.training.trainer import train
 
 GRADES = Task(name="grades", kind="regression", metric="pearson", languages=("en",), sources={})
-SETTINGS = Settings(
+SETTINGS = TrainingSettings(
     max_steps=120, train_batch_size=16, max_seq_length=24, learning_rate=3e-3, dropout=0.0, evaluations=2
 )
 GOOD, BAD = ("happy", "nice"), ("awful", "poor")
@@ -91,7 +92,7 @@ def test_predict_gives_a_number_for_each_line(any_model, tmp_path):
         any_model,
         [Part(GRADES, graded(20))],
         None,
-        Settings(max_steps=1, max_seq_length=24),
+        TrainingSettings(max_steps=1, max_seq_length=24),
         tmp_path / "work",
     )
     own = tmp_path / "own.txt"
