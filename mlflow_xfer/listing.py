@@ -148,11 +148,9 @@ def check(path: str) -> str:
     return "\n".join(map(str, check_task_file(path)))
 
 
-def languages_table(codes: str | None, measures: str | None, **filters: Any) -> str:
+def languages_table(codes: Sequence[str] | None, measures: Sequence[str] | None, **filters: Any) -> str:
     """Languages with their distances; filters as in :func:`mlflow_xfer.stats.typology.table`."""
-    frame = typology.table(
-        codes.split(",") if codes else None, measures=measures.split(",") if measures else None, **filters
-    )
+    frame = typology.table(codes, measures=measures, **filters)
     return _shown(frame) + f"\n{len(frame)} languages"
 
 

@@ -22,7 +22,7 @@ from mlflow_xfer.params.settings import (
     TextSampling,
     TrainingOptions,
 )
-from mlflow_xfer.params.values import Count, Names, NamesOrAuto, Natural, Seeds, Text
+from mlflow_xfer.params.values import Count, Names, NamesAutoOrNone, NamesOrAuto, Natural, Seeds, Text
 
 TRAINED_PHASES = ("pretrain", "intermediate", "target")
 
@@ -104,7 +104,7 @@ class Evaluation(InSuite, Embedding, EvaluationLimit, group="evaluation"):
     languages: NamesOrAuto = setting("auto", "evaluate only these languages (English is kept)")
 
 
-class Reuse(Shape, group="command", effect="command"):
+class Reuse(Shape, group="reuse", effect="command"):
     reuse: Literal["same-code", "any-code", "never"] = setting(
         "same-code", "take finished phases with equal hashes instead of training again"
     )
@@ -169,7 +169,7 @@ class Transfer(
     """
 
     text: Text = with_default(RawText, "text", None)
-    intermediate: NamesOrAuto = setting(
+    intermediate: NamesAutoOrNone = setting(
         "auto", "intermediate tasks; none: baseline; auto: nli with data=mini, else none"
     )
 

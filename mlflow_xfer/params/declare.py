@@ -25,7 +25,7 @@ Effect = Literal["identity", "placement", "command"]
 """``identity``: it decides results, as a setting of a phase or by what it names. ``placement``: where and how
 results are computed, and how many at once; never part of a hash. ``command``: what else a command does."""
 
-FACTS = "facts"
+FACTS, ORIGIN = "facts", "origin"
 
 
 class Shape(BaseModel):
@@ -97,7 +97,7 @@ class Facts:
 
 def setting(default: Any, description: str, *, neutral: Any = ..., **facts: Any) -> Any:
     """A field of a :class:`Shape`; ``facts`` are those of :class:`Facts`. ``neutral`` is the default, where
-    nothing else is said."""
+    nothing else is said. With ``...`` for a default the parameter must be given."""
     said = Facts(neutral=default if neutral is ... else neutral, **facts)
     extra: dict[str, Any] = {FACTS: said}  # read by `parameters`; nobody asks for a JSON schema
     return Field(default, description=description, json_schema_extra=extra)
@@ -106,7 +106,8 @@ def setting(default: Any, description: str, *, neutral: Any = ..., **facts: Any)
 def with_default(shape: type[Shape], name: str, default: Any) -> Any:
     """The field ``name`` as ``shape`` declares it, with another default."""
     found = shape.model_fields[name]
-    return Field(default, description=found.description, json_schema_extra=found.json_schema_extra)
+    extra: dict[str, Any] = {FACTS: _facts(found), ORIGIN: shape}
+    return Field(default, description=found.description, json_schema_extra=extra)
 
 
 @dataclass(frozen=True)
@@ -117,46 +118,63 @@ class Parameter:
     default: Any
     description: str
     accepted: str
+    annotation: str
     choices: tuple[str, ...]
     group: str
     effect: Effect
     facts: Facts
 
     @property
+    def is_list(self) -> bool:
+        return "Sequence[" in self.annotation
+
+    @property
+    def required(self) -> bool:
+        return self.default is ...
+
+    @property
     def typed(self) -> str:
-        """The default as a user types it."""
-        return values.typed(self.default)
+        """The default as a user types it; empty where the parameter must be given."""
+        return "" if self.required else values.typed(self.default)
 
 
 @cache
 def parameters(shape: type[Shape]) -> dict[str, Parameter]:
-    """The parameters of ``shape`` by name, in the order of their declaration."""
-    return {
-        name: _parameter(shape, name, found)
+    """The parameters of ``shape`` by name: base by base as it names them, each in the order of its lines."""
+    first = {
+        name: [one for one in shape.__mro__ if name in get_annotations(one)][-1]
         for name, found in shape.model_fields.items()
-        if isinstance(found.json_schema_extra, dict) and FACTS in found.json_schema_extra
+        if _facts(found)
+    }
+    return {
+        name: _parameter(name, shape.model_fields[name], one)
+        for one in (*shape.__mro__[1:], shape)
+        for name in get_annotations(one)
+        if first.get(name) is one
     }
 
 
-def _parameter(shape: type[Shape], name: str, found: FieldInfo) -> Parameter:
-    owner = _declared_in(shape, name)
-    facts = (found.json_schema_extra or {})[FACTS]  # pyright: ignore[reportIndexIssue] - a dict, see `parameters`
-    assert isinstance(facts, Facts), "what `setting` puts there"
-    accepted = values.accepted(found.annotation) + values.bounds(found.metadata)
+def _facts(found: FieldInfo) -> Facts | None:
+    more = found.json_schema_extra
+    facts = more.get(FACTS) if isinstance(more, dict) else None
+    return facts if isinstance(facts, Facts) else None
+
+
+def _parameter(name: str, found: FieldInfo, first: type[Shape]) -> Parameter:
+    """``first``: the base that declares it, whose group it has unless it is taken over from another."""
+    more = found.json_schema_extra
+    owner = more.get(ORIGIN, first) if isinstance(more, dict) else first
+    assert isinstance(owner, type) and issubclass(owner, Shape), "what `with_default` puts there"
+    facts, annotation = _facts(found), found.rebuild_annotation()
+    assert facts, "what `setting` puts there"
     return Parameter(
         name,
-        found.get_default(call_default_factory=True),
+        ... if found.is_required() else found.get_default(call_default_factory=True),
         found.description or "",
-        accepted,
+        values.accepted(annotation),
+        values.spelled(annotation),
         values.choices(found.annotation),
         owner.group,
         owner.effect,
         facts,
     )
-
-
-def _declared_in(shape: type[Shape], name: str) -> type[Shape]:
-    """The class whose group ``name`` belongs to: the first that declares it, a base before what restates
-    its default."""
-    mine = [one for one in shape.__mro__ if name in get_annotations(one)]
-    return mine[-1]

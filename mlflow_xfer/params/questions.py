@@ -27,9 +27,12 @@ from mlflow_xfer.params.values import (
     Count,
     CountOrAuto,
     CountOrNone,
+    Listed,
+    MayBeEmpty,
     Names,
     NamesOrAuto,
     Natural,
+    OneOf,
     Positive,
     PositiveOrNone,
     Text,
@@ -56,6 +59,13 @@ RANK_METHODS = {
 """What each cheap score is (what it needs; what it costs).
 Of the target only English training and dev rows are read.
 """
+
+OBJECTIVES = ("english_dev", "label_free", "retrieval", "cost", "oracle")
+SAMPLERS = ("auto", "tpe", "pairwise", "gp", "nsgaii", "nsgaiii", "random", "brute_force", "grid")
+PRUNERS = ("none", "hyperband", "asha", "median", "wilcoxon")
+
+Method = Annotated[str, OneOf(("auto", *RANK_METHODS))]
+Objective = Annotated[str, OneOf(OBJECTIVES)]
 
 
 class Pool(Shape, group="candidates"):
@@ -89,7 +99,7 @@ class Report(Shape, group="report", effect="command"):
 
 
 class Ranking(Shape, group="cheap scores", effect="command"):
-    method: Names = setting(
+    method: Annotated[tuple[Method, ...], Listed] = setting(
         ("auto",),
         "scores, fused by mean rank; auto: logme and h_score, and size for targets without labels. "
         + "; ".join(f"{name}: {about}" for name, about in RANK_METHODS.items()),
@@ -131,27 +141,27 @@ class Searching(Storage, group="search", effect="command"):
         "what varies besides the subset: tasks, mixing, merging, rates, all, ranges "
         "(mlm_share=0:0.5,mixing=uniform|temperature) or a YAML file of them; none: the subset alone",
     )
-    objective: Names = setting(
+    objective: Annotated[tuple[Objective, ...], Listed] = setting(
         ("english_dev",),
-        "english_dev; label_free, retrieval, cost, oracle (target-language labels: always labelled so); "
-        "several: a comma list",
+        "what is made as large as it can be: English dev scores; estimates without labels; retrieval; minus "
+        "the tokens trained on; oracle (target-language labels: always labelled so)",
     )
     n_trials: CountOrNone = setting(40, "trials of the whole search, duplicates not counted")
     timeout: PositiveOrNone = setting(None, "seconds after which no trial is begun")
     gpu_hours: PositiveOrNone = setting(None, "hours of training after which no trial is begun")
-    sampler: str = setting(
+    sampler: Annotated[str, OneOf(SAMPLERS)] = setting(
         "auto",
-        "tpe, pairwise, gp, nsgaii, nsgaiii, random, brute_force, grid; auto: pairwise (a model of tasks and "
-        "pairs) for subsets and one objective, else tpe",
+        "what says which candidate is next; auto: pairwise (a model of tasks and pairs) for subsets and one "
+        "objective, else tpe",
     )
-    rank_by: Names = setting(
+    rank_by: Annotated[tuple[Method, ...], Listed, MayBeEmpty] = setting(
         ("auto",),
         "cheap scores by which single tasks are tried first, as method of rank; none: the pool's order",
     )
-    pruner: str = setting(
+    pruner: Annotated[str, OneOf(PRUNERS)] = setting(
         "none",
-        "what stops hopeless trials: none; hyperband, asha, median, which look at short chains (1/9 and 1/3 "
-        "of the steps) before the whole one; wilcoxon, which looks at seeds",
+        "what stops hopeless trials: hyperband, asha and median look at short chains (1/9 and 1/3 of the "
+        "steps) before the whole one, wilcoxon looks at seeds",
     )
     reduction_factor: Annotated[int, Field(ge=2)] = setting(
         4, "asha and hyperband: one in so many goes on from each short chain, and is trained further"
@@ -205,4 +215,5 @@ with warnings.catch_warnings():
 class Worker(Storage, Workers):
     """Joins a search that was begun elsewhere, in another process or on another machine, until it ends."""
 
+    study_name: str = setting("auto", "name of the search; auto: the only one under XFER_HOME/studies")
     workers: Count = setting(1, "processes on this host")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.params.chain import TRAINED_PHASES, Trained, Training
 from mlflow_xfer.params.declare import Shape, parameters
+from mlflow_xfer.params.values import typed
 from mlflow_xfer.registry import unknown
 
 S = TypeVar("S", bound=Shape)
@@ -27,12 +29,12 @@ def read(shape: type[S], raw: Mapping[str, Any]) -> S:
     problems, verb = Problems(), command(shape)
     flat: dict[str, Any] = {}
     scoped: dict[str, dict[str, Any]] = {}
-    for typed, value in raw.items():
-        phase, _, name = typed.replace("-", "_").rpartition(".")
+    for key, value in raw.items():
+        phase, _, name = key.replace("-", "_").rpartition(".")
         known = sorted(parameters(Training if phase else shape))
         if phase and not (phase in TRAINED_PHASES and issubclass(shape, Trained)):
             problems.add(
-                f"Parameter {typed!r}: {phase!r} is no phase that {verb} trains.",
+                f"Parameter {key!r}: {phase!r} is no phase that {verb} trains.",
                 f"Phases: {', '.join(TRAINED_PHASES)}",
             )
         elif name not in known:
@@ -66,8 +68,21 @@ def _refused(
 ) -> XferError:
     phase, _, name = field.rpartition(".")
     declared = parameters(Training if phase else shape)[name]
-    typed = scoped[phase][name] if phase else flat[name]
-    return XferError(
-        f"Parameter {field}={typed} is not accepted.",
-        f"Accepted: {declared.accepted} ({declared.description})",
-    )
+    given = scoped[phase] if phase else flat
+    accepted = f"Accepted: {declared.accepted} ({declared.description})"
+    if name not in given:
+        return XferError(f"Parameter {name} is missing.", accepted)
+    close = get_close_matches(str(given[name]), declared.choices, n=1, cutoff=0.6)
+    hint = f"Did you mean {close[0]!r}? " if close else ""
+    return XferError(f"Parameter {field}={given[name]} is not accepted.", hint + accepted)
+
+
+def given(params: Shape) -> dict[str, str]:
+    """What the user gave, as typed: the inverse of :func:`read`."""
+    scoped = params.scoped if isinstance(params, Trained) else {}
+    return {
+        f"{phase}.{name}" if phase else name: typed(getattr(part, name))
+        for phase, part in {"": params, **scoped}.items()
+        for name in parameters(type(part))
+        if name in part.model_fields_set
+    }

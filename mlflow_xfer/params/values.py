@@ -4,9 +4,24 @@
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BeforeValidator, Field
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """The names that a text may be. They are checked by who uses them, who has more to say of a wrong one."""
+
+    names: tuple[str, ...]
+
+
+class MayBeEmpty:
+    """Of a list: ``none`` is accepted, and means something."""
 
 
 def _listed(value: Any) -> Any:
@@ -18,38 +33,76 @@ def _listed(value: Any) -> Any:
     return () if value is None else value
 
 
-def _nothing(value: Any) -> Any:
-    return None if value == "none" else value
+def nothing(value: Any) -> Any:
+    return None if value == "none" else _place(value)
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-NamesOrAuto = Annotated[
-    Literal["auto"] | tuple[str, ...], BeforeValidator(lambda v: v if v == "auto" else _listed(v))
-]
+def _place(value: Any) -> Any:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _listed_or_auto(value: Any) -> Any:
+    return value if value == "auto" else _listed(value)
+
+
+Listed = BeforeValidator(_listed)
+Names = Annotated[tuple[str, ...], Listed, MayBeEmpty]
+NamesOrAuto = Annotated[Literal["auto"] | tuple[str, ...], BeforeValidator(_listed_or_auto)]
+NamesAutoOrNone = Annotated[Literal["auto"] | Names, BeforeValidator(_listed_or_auto)]
+AsPlace = BeforeValidator(_place)
+Place = Annotated[str, AsPlace]
 Natural = Annotated[int, Field(ge=0)]
 Count = Annotated[int, Field(gt=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Seeds = Annotated[tuple[Natural, ...], BeforeValidator(_listed), Field(min_length=1)]
-Text = Annotated[str | None, BeforeValidator(_nothing)]
+Seeds = Annotated[tuple[Natural, ...], Listed, Field(min_length=1)]
+Text = Annotated[str | None, BeforeValidator(nothing)]
 PositiveOrAuto = Literal["auto"] | Positive
-PositiveOrNone = Annotated[Positive | None, BeforeValidator(_nothing)]
+PositiveOrNone = Annotated[Positive | None, BeforeValidator(nothing)]
 CountOrAuto = Literal["auto"] | Count
-CountOrNone = Annotated[Count | None, BeforeValidator(_nothing)]
+CountOrNone = Annotated[Count | None, BeforeValidator(nothing)]
 
 
-def accepted(annotation: Any) -> str:
+def accepted(annotation: Any, metadata: Sequence[Any] = ()) -> str:
     """What a type takes, in words, with its bounds: for errors, ``--help`` and the tables."""
     origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return accepted(args[0], (*args[1:], *metadata))
+    if names := [part.names for part in metadata if isinstance(part, OneOf)]:
+        return "|".join(names[0])
     if origin is Literal:
         return "|".join(map(str, args))
-    if origin is Annotated:
-        return accepted(args[0]) + bounds(args[1:])
     if origin is tuple:
-        return "comma list" if args[0] is str else f"comma list of {accepted(args[0])}"
+        of = "" if args[0] is str else f" of {accepted(args[0])}"
+        return f"comma list{of}{' or none' if MayBeEmpty in metadata else ''}"
     if args:
         return " or ".join("none" if arg is type(None) else accepted(arg) for arg in args)
-    return {str: "text", int: "whole number", float: "number", bool: "true|false"}[annotation]
+    words = {str: "text", int: "whole number", float: "number", bool: "true|false"}
+    return words[annotation] + bounds(metadata)
+
+
+class Spelled(str):
+    """The text of a type; shown as it is, without quotes."""
+
+    __repr__ = str.__str__
+
+
+def spelled(annotation: Any, metadata: Sequence[Any] = ()) -> Spelled:
+    """A type as the text of a Python program says it: without validators and bounds; a list may be typed too,
+    and a place may be a path."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return spelled(args[0], (*args[1:], *metadata))
+    if names := [part.names for part in metadata if isinstance(part, OneOf)]:
+        origin, args = Literal, names[0]
+    if origin is Literal:
+        return Spelled(f"Literal[{', '.join(json.dumps(arg) for arg in args)}]")
+    if origin is tuple:
+        one = spelled(args[0])
+        return Spelled(f"{'int | ' if one == 'int' else ''}str | Sequence[{one}]")
+    if args:
+        return Spelled(" | ".join("None" if arg is type(None) else spelled(arg) for arg in args))
+    return Spelled(f"{annotation.__name__}{' | PathLike[str]' if AsPlace in metadata else ''}")
 
 
 def bounds(metadata: Any) -> str:

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlflow_xfer.params import chain, questions
-from mlflow_xfer.params.declare import Shape
+from mlflow_xfer.params import chain, lookups, questions
+from mlflow_xfer.params.declare import Shape, parameters
 from mlflow_xfer.params.reading import command, read
+from mlflow_xfer.registry import unknown
+
+COMMANDS = "mlflow_xfer.commands"
 
 
 @dataclass(frozen=True)
@@ -16,12 +19,15 @@ class Verb:
     """One command, which is also a function of the same name.
 
     Args:
-        shape: its parameters; their docstring says what the verb does.
+        shape: its parameters; their docstring says what the verb does: on one line, then what else there is.
         function: dotted name of what carries it out, looked up when it is called: it takes a ``shape``.
         entry_point: its name in MLproject; empty: it has none.
         headline: the parameters that MLproject declares, at most eight: MLflow logs every declared default
             into every run. Help shows them first.
         examples: two command lines without ``mlflow-xfer``.
+        printed: dotted name of what makes the text that the command prints of the parameters and what the
+            function returned. Without it the command prints what is text, and leaves all else in MLflow.
+        planned: its parameter that names another verb, whose parameters it takes too.
     """
 
     shape: type[Shape]
@@ -29,6 +35,8 @@ class Verb:
     entry_point: str = ""
     headline: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
+    printed: str = ""
+    planned: str = ""
 
     @property
     def name(self) -> str:
@@ -37,33 +45,164 @@ class Verb:
     @property
     def about(self) -> str:
         """What it does, on one line."""
-        return " ".join((self.shape.__doc__ or "").split())
+        return self._paragraphs[0]
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """What else there is to say, in paragraphs."""
+        return self._paragraphs[1:]
+
+    @property
+    def _paragraphs(self) -> tuple[str, ...]:
+        return tuple(" ".join(part.split()) for part in (self.shape.__doc__ or "").split("\n\n"))
+
+    @property
+    def trains(self) -> bool:
+        """Whether a phase's name may stand before its parameters of training."""
+        return issubclass(self.shape, chain.Trained)
+
+    def read(self, raw: Mapping[str, Any]) -> Shape:
+        """Its parameters from what a user typed, as :func:`mlflow_xfer.params.reading.read`."""
+        if not self.planned:
+            return read(self.shape, raw)
+        own = parameters(self.shape)
+        mine = {key: value for key, value in raw.items() if key.replace("-", "_") in own}
+        params = read(self.shape, mine)
+        if (name := getattr(params, self.planned)) not in VERBS:
+            raise unknown(f"command to {self.name}", name, lookups.PLANNED)
+        rest = {key: value for key, value in raw.items() if key not in mine}
+        return params.model_copy(update={"of": VERBS[name].read(rest)})
 
 
 _VERBS = (
-    Verb(chain.Pretrain, "mlflow_xfer.api.pretrain", "pretrain", ("model", "text", "seed")),
     Verb(
-        chain.Intermediate, "mlflow_xfer.api.intermediate", "intermediate",
+        chain.Transfer, f"{COMMANDS}.phases.transfer", "main", ("model", "data", "intermediate", "target"),
+        (
+            "transfer --intermediate nli --target pos,retrieval --seeds 1,2,3",
+            "transfer --model xlm-roberta-base --data hub --intermediate mnli --target xnli "
+            "--target.learning_rate 2e-5",
+        ),
+    ),
+    Verb(
+        chain.Pretrain, f"{COMMANDS}.phases.pretrain", "pretrain", ("model", "text", "seed"),
+        (
+            "pretrain --model scratch:xlm-roberta:mini --text texts",
+            "pretrain --model xlm-roberta-base --text texts --text_languages de,sw --max_steps 10000",
+        ),
+    ),
+    Verb(
+        chain.Intermediate, f"{COMMANDS}.phases.intermediate", "intermediate",
         ("model", "data", "intermediate", "seed"),
+        (
+            "intermediate --intermediate nli --seed 1",
+            "intermediate --model xlm-roberta-base --data hub --intermediate mnli,squad --mixing temperature "
+            "--mixing_temperature 2",
+        ),
     ),
-    Verb(chain.Target, "mlflow_xfer.api.target", "target", ("model", "data", "target", "seed")),
-    Verb(chain.Evaluate, "mlflow_xfer.api.evaluate", "evaluate", ("model", "data", "target")),
-    Verb(chain.Transfer, "mlflow_xfer.api.transfer", "main", ("model", "data", "intermediate", "target")),
     Verb(
-        questions.Search, "mlflow_xfer.api.search", "search",
+        chain.Target, f"{COMMANDS}.phases.target", "target", ("model", "data", "target", "seed"),
+        (
+            "target --target pos",
+            "target --model xlm-roberta-base --data hub --target udpos --select_by last --device cuda",
+        ),
+    ),
+    Verb(
+        chain.Evaluate, f"{COMMANDS}.phases.evaluate", "evaluate", ("model", "data", "target"),
+        (
+            "evaluate --model mini --target retrieval",
+            "evaluate --model runs:/0123456789abcdef0123456789abcdef --languages de,sw",
+        ),
+    ),
+    Verb(
+        questions.Search, f"{COMMANDS}.search.search", "search",
         ("model", "data", "pool", "target", "objective", "n_trials", "sampler", "study_name"),
+        (
+            "search --pool attribute,polarity,position --target choice --n_trials 8",
+            "search --model xlm-roberta-base --data hub --pool mnli,qqp,hellaswag --target xquad,udpos "
+            "--space mixing --seeds 1,2 --pruner wilcoxon",
+        ),
     ),
-    Verb(questions.Worker, "mlflow_xfer.api.worker", "", ("study_name", "storage", "workers")),
-    Verb(questions.Report, "mlflow_xfer.api.report", "report", ("runs", "question")),
     Verb(
-        questions.Rank, "mlflow_xfer.api.rank", "",
-        ("model", "data", "pool", "target", "method", "checkpoints"),
+        questions.Worker, f"{COMMANDS}.search.worker", "", ("study_name", "storage", "workers"),
+        (
+            "worker --workers 4",
+            "worker --study_name search-choice-3d118a04 --storage postgresql://user@host/searches",
+        ),
     ),
+    Verb(
+        questions.Report, f"{COMMANDS}.report.report", "report", ("runs", "question"),
+        (
+            "report --question 'Does NLI help?'",
+            "report 0123456789abcdef0123456789abcdef fedcba9876543210fedcba9876543210 --out pages",
+        ),
+    ),
+    Verb(
+        questions.Rank, f"{COMMANDS}.rank.rank", "",
+        ("model", "data", "pool", "target", "method", "checkpoints"),
+        (
+            "rank --pool attribute,polarity,position --target choice",
+            "rank --data hub --pool mnli,qqp,hellaswag --target udpos,panx --method size,kind --track true",
+        ),
+        printed=f"{COMMANDS}.rank.printed",
+    ),
+    Verb(
+        lookups.Plan, f"{COMMANDS}.plan.plan", "", ("verb", "overlap", "json"),
+        (
+            "plan --intermediate nli --target pos,choice --seeds 1,2,3",
+            "plan search --pool attribute,position --target choice --json true",
+        ),
+        printed=f"{COMMANDS}.plan.printed", planned="verb",
+    ),
+    Verb(
+        lookups.Predict, f"{COMMANDS}.scoring.predict", "", (),
+        (
+            "predict 0123456789abcdef0123456789abcdef sentences.txt",
+            "predict models:/best reviews.csv --task reviews --format jsonl",
+        ),
+        printed=f"{COMMANDS}.scoring.rows",
+    ),
+    Verb(
+        lookups.Score, f"{COMMANDS}.scoring.score", "", (),
+        (
+            "score predictions labels",
+            "score --predictions predictions --labels labels --suite xtreme-r --track true",
+        ),
+        printed=f"{COMMANDS}.scoring.figures",
+    ),
+    Verb(
+        lookups.Submission, f"{COMMANDS}.scoring.submission", "", (),
+        (
+            "submission 0123456789abcdef0123456789abcdef --out predictions",
+            "submission 0123456789abcdef0123456789abcdef,fedcba9876543210fedcba9876543210 predictions "
+            "--suite xtreme-r",
+        ),
+        printed=f"{COMMANDS}.scoring.findings",
+    ),
+    Verb(
+        lookups.Results, f"{COMMANDS}.lookups.results", "", (),
+        ("results", "results 0123456789abcdef0123456789abcdef --format json"),
+        printed=f"{COMMANDS}.lookups.frame",
+    ),
+    Verb(
+        lookups.Lineage, f"{COMMANDS}.lookups.lineage", "", (),
+        ("lineage 0123456789abcdef0123456789abcdef", "lineage models:/best"),
+    ),
+    Verb(
+        lookups.Tasks, f"{COMMANDS}.lookups.tasks", "", (),
+        ("tasks --kind tagging --language sw", "tasks --check tasks.yaml"),
+    ),
+    Verb(lookups.Suites, f"{COMMANDS}.lookups.suites", "", (), ("suites", "suites xtreme-r")),
+    Verb(
+        lookups.Languages, f"{COMMANDS}.lookups.languages", "", (),
+        ("languages de,sw --to hi", "languages --family Turkic --measures syntactic"),
+    ),
+    Verb(lookups.Sync, f"{COMMANDS}.lookups.sync", "", (), ("sync", "sync")),
+    Verb(lookups.Doctor, f"{COMMANDS}.lookups.doctor", "", (), ("doctor", "doctor")),
 )  # fmt: skip
 
 VERBS: dict[str, Verb] = {verb.name: verb for verb in _VERBS}
 
 
 def parse(verb: str, raw: Mapping[str, Any]) -> Shape:
-    """The parameters of ``verb`` from what a user typed, see :func:`mlflow_xfer.params.reading.read`."""
-    return read(VERBS[verb].shape, raw)
+    """The parameters of ``verb`` from what a user typed, see :meth:`Verb.read`."""
+    return VERBS[verb].read(raw)

@@ -1,0 +1,123 @@
+"""The verbs that run phases: one of them, or the chain."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+
+from mlflow_xfer.commands.result import Result
+from mlflow_xfer.commands.running import opened
+from mlflow_xfer.params import chain
+from mlflow_xfer.params.reading import command, given
+from mlflow_xfer.phases import overlaps, replicates
+from mlflow_xfer.phases.execute import Executor, validate
+from mlflow_xfer.phases.plan import Plan, make_plan
+from mlflow_xfer.phases.references import References, task_file_tasks
+from mlflow_xfer.tasks.task import Task
+from mlflow_xfer.tracking.store import Store, run_of_environment
+
+logger = logging.getLogger(__name__)
+
+Chain = chain.Pretrain | chain.Intermediate | chain.Target | chain.Evaluate | chain.Transfer
+
+
+def pretrain(params: chain.Pretrain) -> Result:
+    return _run(params)
+
+
+def intermediate(params: chain.Intermediate) -> Result:
+    return _run(params)
+
+
+def target(params: chain.Target) -> Result:
+    return _run(params)
+
+
+def evaluate(params: chain.Evaluate) -> Result:
+    return _run(params)
+
+
+def transfer(params: chain.Transfer) -> Result:
+    return _run_demo(params) if asks_for_demo(params) else _run(params)
+
+
+def asks_for_demo(params: chain.Transfer) -> bool:
+    return params.intermediate == "auto" and params.target == "auto" and params.data == "mini"
+
+
+def overrides(params: chain.Transfer) -> dict[str, str]:
+    """What the user says of the demo's transfers."""
+    return {
+        name: value
+        for name, value in given(params).items()
+        if name not in ("intermediate", "target", "workers")
+    }
+
+
+def _run_demo(params: chain.Transfer) -> Result:
+    from mlflow_xfer.studies.demo import DEMO
+    from mlflow_xfer.studies.study import run_study
+
+    cores = os.cpu_count() or 1
+    workers = max(cores // 2, min(cores, 2)) if params.workers == "auto" else params.workers
+    with opened() as store:
+        return found(store, run_study(DEMO, overrides(params), store, run_of_environment(), workers))
+
+
+def found(store: Store, run_id: str) -> Result:
+    """The result that a run holds, of which more is not known."""
+    store.flush()
+    result = Result(run_id, store.get(run_id).metrics, link=store.link(run_id))
+    logger.info("%s", result.link)
+    return result
+
+
+def _run(params: Chain) -> Result:
+    verb, opened_run = command(type(params)), run_of_environment()
+    with opened() as store:
+        references = References(lambda: store, fetch=True)
+        extra = task_file_tasks(params)
+        plan = make_plan(verb, params, references, extra, online=True)
+        executor = Executor(store, params.reuse, plan.suite, params.placement)
+        new = [phase for phase in plan.phases if not executor.existing(phase)]
+        validate(new)
+        for overlap in overlaps.of_plan(new):
+            logger.log(logging.WARNING if overlap.status == "found" else logging.INFO, "overlap: %s", overlap)
+        run_id = _execute(executor, plan, opened_run, lambda: _baselines(plan, params, references, extra))
+        store.flush()
+        result = _result(executor, run_id)
+    logger.info("%s", result.link)
+    return result
+
+
+def _execute(
+    executor: Executor, plan: Plan, opened_run: str | None, baselines: Callable[[], Mapping[int, str]]
+) -> str:
+    """Run the plan; the verb decides what the run opened by ``mlflow run`` is,
+    never what happened to exist.
+    """
+    if plan.transfers:
+        return replicates.run_plan(executor, plan, opened_run, baselines())
+    if len(plan.requested) == 1:
+        return executor.ensure(plan.requested[0], attach=opened_run).run_id
+    return replicates.run_phases(executor, plan, opened_run)
+
+
+def _baselines(
+    plan: Plan, params: Chain, references: References, extra: Mapping[str, Task]
+) -> dict[int, str]:
+    """Plan hashes of the same transfers without intermediate task."""
+    if len(plan.transfers) < 2 or not isinstance(params, chain.Transfer) or not params.intermediate:
+        return {}
+    bare = make_plan(
+        "transfer", params.model_copy(update={"intermediate": ()}), references, extra, online=True
+    )
+    return {n: transfer.plan_hash for n, transfer in enumerate(bare.transfers)}
+
+
+def _result(executor: Executor, run_id: str) -> Result:
+    done = executor.done.values()
+    made = tuple(d.run_id for d in done if d.how != "reused")
+    reused = tuple(d.run_id for d in done if d.how == "reused")
+    return Result(run_id, executor.store.get(run_id).metrics, made, reused, executor.store.link(run_id))

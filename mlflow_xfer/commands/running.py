@@ -1,0 +1,53 @@
+"""What all verbs stand on while they run: their name in the environment, and an open store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from mlflow_xfer.errors import TRY_AGAIN, XferError
+
+if TYPE_CHECKING:
+    from mlflow_xfer.tracking.store import Store
+
+VERB = "XFER_VERB"  # what plugin/run_context.py reads, in this process and those that it starts
+
+
+@contextmanager
+def running(verb: str) -> Iterator[None]:
+    """While it lasts MLflow tags every run as made by ``verb``."""
+    before = os.environ.get(VERB)
+    os.environ[VERB] = verb
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(VERB, None)
+        else:
+            os.environ[VERB] = before
+
+
+@contextmanager
+def opened(probe: bool = True) -> Iterator[Store]:
+    """An open store; what could not be delivered at the end is an error, and stays on disk.
+
+    Args:
+        probe: check that artifacts can be written; a verb that only reads needs no such right.
+    """
+    from mlflow_xfer.tracking.store import Store
+
+    store = Store.open(probe=probe)
+    try:
+        yield store
+    except BaseException:
+        store.close()
+        raise
+    left = store.close()
+    if left:
+        raise XferError(
+            f"{left} tracking records are not delivered: the tracking server is away.",
+            "They are kept; send them with: mlflow-xfer sync",
+            exit_code=TRY_AGAIN,
+        )

@@ -1,0 +1,142 @@
+"""The parameters of the commands that train nothing: what there is, what was found, what would be run."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, SkipValidation
+
+from mlflow_xfer.params.chain import Transfer
+from mlflow_xfer.params.declare import Shape, setting
+from mlflow_xfer.params.values import Listed, Names, OneOf, Place, Text, nothing
+
+PLANNED = ("evaluate", "intermediate", "pretrain", "search", "target", "transfer")
+SUITES = ("xtreme", "xtreme-r", "mini")
+
+Suite = Annotated[str, OneOf(SUITES)]
+
+
+class Lineage(Shape, group="run", effect="command"):
+    """What a run was made from, back to its base model, as an indented tree."""
+
+    run: str = setting(..., "a run: its id, runs:/… or models:/…", positional=True)
+
+
+class Results(Shape, group="runs", effect="command"):
+    """Per-language scores behind runs, one row per condition, task, language and seed."""
+
+    runs: Names = setting((), "runs: ids or names; none: all of the experiment", positional=True)
+    filter: str = setting(
+        "", "only runs that this filter of MLflow finds, such as tags.`xfer.suite` = 'mini'"
+    )
+    format: Literal["tsv", "json"] = setting("tsv", "what the command prints")
+
+
+class Predict(Shape, group="predictions", effect="command"):
+    """What a trained model says of your own examples: one row for each, its columns and ``prediction``.
+
+    A line of a .txt file is a text or, with tabs in between: two texts; context and question; context,
+    question and choices. The other formats name these columns. A model without a task head says which text is
+    nearest to each.
+    """
+
+    model: Place = setting(
+        ..., "a run (of a transfer or condition: its trained target), runs:/…, models:/…, directory, hub id",
+        positional=True,
+    )  # fmt: skip
+    file: Place = setting(..., "the examples: .txt, .tsv, .csv or .jsonl", positional=True)
+    task: Text = setting(None, "which target or head, where the model has several")
+    format: Literal["tsv", "jsonl"] = setting("tsv", "what the command prints")
+
+
+class Score(Shape, group="submissions", effect="command"):
+    """Scores a folder of predictions against a folder of labels by the suite's own rules.
+
+    The command prints JSON, and a table to standard error.
+    """
+
+    predictions: Place = setting(
+        ..., "folder with one folder a task, as in predictions/xnli/test-sw.tsv", positional=True
+    )
+    labels: Place = setting(..., "labels in the same shape", positional=True)
+    suite: Suite = setting("xtreme", "benchmark whose rules and totals are used")
+    track: bool = setting(False, "log the figures into a run")
+
+
+class Submission(Shape, group="submissions", effect="command"):
+    """Gathers predictions in XTREME's format (of several runs the best of each target by dev), and says what
+    a leaderboard would refuse.
+    """
+
+    runs: Annotated[tuple[str, ...], Listed, Field(min_length=1)] = setting(
+        ..., "evaluate runs, transfers or conditions", positional=True
+    )
+    out: Place = setting(..., "a new folder for the predictions", positional=True)
+    suite: Suite = setting("xtreme", "benchmark whose format and completeness are checked")
+
+
+class Tasks(Shape, group="tasks", effect="command"):
+    """The tasks that there are, a line each; all that one of them says; or what is wrong with a task file."""
+
+    name: Text = setting(None, "explain this task", positional=True)
+    kind: Text = setting(None, "only tasks of this kind")
+    use: Annotated[Literal["intermediate", "target"] | None, BeforeValidator(nothing)] = setting(
+        None, "only tasks for this use"
+    )
+    language: Text = setting(None, "only tasks with a test set in this language")
+    skill: Text = setting(None, "only tasks made of this skill (the embedded suite declares them)")
+    domain: Text = setting(
+        None, "only tasks of this domain (general, biomedical, legal, science, or a task file's own)"
+    )
+    check: Text = setting(None, "read this task file and all its data, and report what is wrong")
+    task_file: Text = setting(None, "list this file's tasks too")
+
+
+class Suites(Shape, group="suites", effect="command"):
+    """The suites (benchmarks) that there are, or the tasks and languages of one."""
+
+    name: Text = setting(None, "show this suite", positional=True)
+
+
+class Languages(Shape, group="languages", effect="command"):
+    """Languages with their distances; blank is not known, never 0."""
+
+    codes: Names = setting((), "only these languages; none: all", positional=True)
+    family: Text = setting(None, "only languages of this family")
+    script: Text = setting(None, "only languages in this script (ISO 15924: Latn, Cyrl …)")
+    benchmark: Text = setting(None, "only languages of this set (xtreme-r, masakhaner, americasnli)")
+    measures: Names = setting((), "distances to show, which show=distances explains; none: the usual ones")
+    to: str = setting("en", "the language that distances are measured to")
+    show: Literal["languages", "distances"] = setting(
+        "languages", "the languages, or which distances there are"
+    )
+
+
+class Sync(Shape):
+    """Delivers what earlier commands could not log because the tracking server was away."""
+
+
+class Doctor(Shape):
+    """What this environment would do: versions beside the tested ones, the store, caches, runs left open."""
+
+
+with warnings.catch_warnings():
+    # pydantic: `json` hides a method of all shapes that is not used
+    warnings.simplefilter("ignore", UserWarning)
+
+    class Plan(Shape, group="plan", effect="command"):
+        """The phases that a command would run, each once, what is reused, and what the rest costs. Takes that
+        command's parameters. Trains nothing.
+        """
+
+        verb: Annotated[str, OneOf(PLANNED)] = setting("transfer", "the command to plan", positional=True)
+        overlap: bool = setting(
+            False,
+            "compare training with test rows now, which may take a while; else what is declared or was "
+            "measured before is shown",
+            positional=True,
+        )
+        json: bool = setting(False, "the command prints JSON")
+        of: SkipValidation[Shape] = Field(default_factory=Transfer)
+        """The parameters of ``verb``."""
