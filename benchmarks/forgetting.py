@@ -17,17 +17,16 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from mlflow_xfer.data import sources  # noqa: E402
+from mlflow_xfer.params.settings import Placement, TrainingSettings  # noqa: E402
 from mlflow_xfer.tasks import mini  # noqa: E402
-from mlflow_xfer.training.retrieval import layer_vectors, nearest_sources  # noqa: E402
-from mlflow_xfer.params.settings import TrainingSettings  # noqa: E402
 from mlflow_xfer.training.parts import Part  # noqa: E402
+from mlflow_xfer.training.retrieval import layer_vectors, nearest_sources  # noqa: E402
 from mlflow_xfer.training.trainer import train  # noqa: E402
 
 INTERMEDIATES = ("attribute", "roles")
@@ -49,9 +48,15 @@ def rows(name: str, split: str, language: str, seed: int):
 
 def trained(base: Path, name: str, rate: float, work: Path) -> Path:
     seed, recipe = seed_of(base), TASKS[name].recipe.model_copy(update={"learning_rate": rate})
-    settings = TrainingSettings(**vars(recipe), seed=seed, select_by="last")
+    settings = TrainingSettings(**dict(recipe), select_by="last")
     return train(
-        base, [Part(TASKS[name], rows(name, "train", "en", seed))], None, settings, work, save_every_s=1e9
+        base,
+        [Part(TASKS[name], rows(name, "train", "en", seed))],
+        None,
+        settings,
+        work,
+        seed=seed,
+        placement=Placement(save_every_s=1e9),
     ).directory
 
 

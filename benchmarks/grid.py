@@ -32,12 +32,15 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from mlflow_xfer.data import sources  # noqa: E402
 from mlflow_xfer.kinds import kind  # noqa: E402
+from mlflow_xfer.params.settings import (  # noqa: E402
+    Placement,
+    Recipe,
+    TrainingSettings,  # noqa: E402
+)
 from mlflow_xfer.tasks import mini  # noqa: E402
-from mlflow_xfer.params.settings import Recipe  # noqa: E402
 from mlflow_xfer.tasks.task import Mixture  # noqa: E402
-from mlflow_xfer.training.predict import predict  # noqa: E402
-from mlflow_xfer.params.settings import TrainingSettings  # noqa: E402
 from mlflow_xfer.training.parts import Outcome, Part  # noqa: E402
+from mlflow_xfer.training.predict import predict  # noqa: E402
 from mlflow_xfer.training.trainer import train  # noqa: E402
 
 POOL = (
@@ -91,8 +94,16 @@ class Lab:
     def train(self, start: Path, names: tuple[str, ...], recipe: Recipe) -> Outcome:
         parts = [Part(TASKS[name], self.rows(name, "train", "en")) for name in names]
         mixture = Mixture(names, mixing="uniform") if len(names) > 1 else None
-        settings = TrainingSettings(**vars(recipe), seed=self.seed, select_by="last")
-        return train(start, parts, mixture, settings, self.folder / "+".join(names), save_every_s=1e9)
+        settings = TrainingSettings(**dict(recipe), select_by="last")
+        return train(
+            start,
+            parts,
+            mixture,
+            settings,
+            self.folder / "+".join(names),
+            seed=self.seed,
+            placement=Placement(save_every_s=1e9),
+        )
 
     def scores(self, model: Path, name: str) -> dict[str, float]:
         """Scores by split: English dev as ``dev``, tests by language."""

@@ -33,10 +33,10 @@ from mlflow_xfer.data import sources  # noqa: E402
 from mlflow_xfer.kinds import kind  # noqa: E402
 from mlflow_xfer.models import load  # noqa: E402
 from mlflow_xfer.models.tokenizer import train_tokenizer  # noqa: E402
+from mlflow_xfer.params.settings import Placement, TrainingSettings  # noqa: E402
 from mlflow_xfer.tasks import mini  # noqa: E402
-from mlflow_xfer.training.predict import predict  # noqa: E402
-from mlflow_xfer.params.settings import TrainingSettings  # noqa: E402
 from mlflow_xfer.training.parts import LanguageModelPart, Part  # noqa: E402
+from mlflow_xfer.training.predict import predict  # noqa: E402
 from mlflow_xfer.training.trainer import train  # noqa: E402
 
 TASKS = {task.name: task for task in mini.TASKS}
@@ -76,12 +76,13 @@ class Lab:
                 None,
                 settings,
                 Path(scratch) / "work",
-                save_every_s=1e9,
+                seed=self.seed,
+                placement=Placement(save_every_s=1e9),
             ).directory
             return self.keep(made, base)
 
     def settings(self, recipe, **more) -> TrainingSettings:
-        return TrainingSettings(**vars(recipe), seed=self.seed, select_by="last", **more)
+        return TrainingSettings(**dict(recipe), select_by="last", **more)
 
     def rows(self, task, split: str, language: str):
         return sources.read(task, sources.locate(task, split, language, "mini", seed=self.seed))
@@ -104,7 +105,8 @@ class Lab:
             None,
             self.settings(task.recipe),
             work / "fit",
-            save_every_s=1e9,
+            seed=self.seed,
+            placement=Placement(save_every_s=1e9),
         ).directory
 
     def score(self, model: Path, task, languages) -> dict[str, float]:

@@ -23,7 +23,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import pandas as pd  # noqa: E402
 
-from mlflow_xfer.params import Training, Transfer  # noqa: E402
+from mlflow_xfer.params.chain import Training, Transfer  # noqa: E402
 from mlflow_xfer.phases import record  # noqa: E402
 from mlflow_xfer.phases.execute import Executor  # noqa: E402
 from mlflow_xfer.phases.plan import make_plan  # noqa: E402

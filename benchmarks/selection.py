@@ -28,13 +28,13 @@ from grid import INTERMEDIATE, LANGUAGES, TASKS, TEST_EXAMPLES, Lab  # first: it
 
 from mlflow_xfer.data import sources
 from mlflow_xfer.kinds import kind
+from mlflow_xfer.params.settings import Placement, TrainingSettings
 from mlflow_xfer.stats.agreement import mean as over_trainings
 from mlflow_xfer.stats.ranking import kendall
 from mlflow_xfer.training import label_free
 from mlflow_xfer.training.dev import Dev
-from mlflow_xfer.training.predict import predict_encoded
-from mlflow_xfer.params.settings import TrainingSettings
 from mlflow_xfer.training.parts import Part
+from mlflow_xfer.training.predict import predict_encoded
 from mlflow_xfer.training.trainer import train
 
 HELPERS = {"choice": "attribute", "mood": "polarity", "holds": "attribute"}
@@ -99,14 +99,15 @@ class Selection(Lab):
 
         Dev.evaluate = measured
         try:
-            settings = TrainingSettings(**vars(task.recipe), seed=self.seed, select_by="last")
+            settings = TrainingSettings(**dict(task.recipe), select_by="last")
             train(
                 start,
                 [Part(task, self.rows(name, "train", "en"), dev)],
                 None,
                 settings,
                 self.folder / name,
-                save_every_s=1e9,
+                seed=self.seed,
+                placement=Placement(save_every_s=1e9),
             )
         finally:
             Dev.evaluate = usual

@@ -48,11 +48,11 @@ from mlflow_xfer.data.encode import encode
 from mlflow_xfer.models.heads import build
 from mlflow_xfer.models.load import SIZES, load_lm, load_tokenizer, quiet, random_lm, save
 from mlflow_xfer.models.tokenizer import train_tokenizer
+from mlflow_xfer.params.settings import Placement, TrainingSettings
 from mlflow_xfer.tasks.task import Mixture, Task
 from mlflow_xfer.training.batches import reading, task_batch
 from mlflow_xfer.training.devices import autocast, pick
 from mlflow_xfer.training.lm import TEXT, lm_losses
-from mlflow_xfer.params.settings import Placement, TrainingSettings
 from mlflow_xfer.training.parts import LanguageModelPart, Part
 from mlflow_xfer.training.trainer import Training
 
@@ -283,12 +283,18 @@ def run_ours(
         weight_decay=0.01,
         precision="bf16" if plan.bf16 else "fp32",
         select_by="last",
-        seed=seed,
         alpha=1.0,
     )
-    placement = Placement(plan.device, save_every_s=1e9, compile=plan.compile)
+    placement = Placement(device=plan.device, save_every_s=1e9, compile=plan.compile)
     training = Training(
-        model_dir, [part], Mixture((part.name,)), settings, placement, folder, lambda metrics, step: None
+        model_dir,
+        [part],
+        Mixture((part.name,)),
+        settings,
+        placement,
+        folder,
+        lambda metrics, step: None,
+        seed,
     )
     loop, watch, at = training.loop(), Stopwatch(plan), {}
     loop.save_is_due = lambda step: False

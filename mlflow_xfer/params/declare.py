@@ -10,7 +10,7 @@ Shapes only: whether a task or a file exists is the plan's question.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from inspect import get_annotations
@@ -43,6 +43,11 @@ class Shape(BaseModel):
     def __init_subclass__(cls, group: str = "", effect: Effect | None = None, **more: Any):
         super().__init_subclass__(**more)
         cls.group, cls.effect = group or cls.group, effect or cls.effect
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """What is said of it: the values that are not their defaults."""
+        fields = type(self).model_fields
+        return ((n, v) for n, v in super().__repr_args__() if n not in fields or v != fields[n].default)
 
 
 @dataclass(frozen=True)

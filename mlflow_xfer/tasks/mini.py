@@ -8,8 +8,6 @@ is and is not.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from mlflow_xfer.kinds.kind import KINDS
 from mlflow_xfer.params.settings import Recipe
 from mlflow_xfer.tasks.task import Generated, Suite, Task

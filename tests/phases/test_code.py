@@ -14,6 +14,7 @@ from mlflow_xfer import code, params
 from mlflow_xfer.data import readers
 from mlflow_xfer.data.reading import cached
 from mlflow_xfer.data.rows import Rows
+from mlflow_xfer.params.settings import TrainingSettings
 from mlflow_xfer.phases.code import code_hash
 from mlflow_xfer.phases.phase import Base, Phase
 from mlflow_xfer.phases.plan import make_plan
@@ -155,7 +156,7 @@ def test_a_merge_stands_on_its_models_and_on_no_reader(chain, changed):
 def reading(source, kind="tagging", provider="file", **more):
     task = Task("mine", kind, "tag_f1", ("en",), {provider: (source,)})
     rows = Rows("mine", "train", "en", provider, "there", "sha256:0")
-    return Phase("target", {}, 0, (task,), (rows,), (Base("m", "m"),), **more)
+    return Phase("target", TrainingSettings(), 0, (task,), (rows,), (Base("m", "m"),), **more)
 
 
 @cache

@@ -7,6 +7,8 @@ import shutil
 import pytest
 
 from mlflow_xfer import params
+from mlflow_xfer.params.chain import Transfer
+from mlflow_xfer.params.declare import parameters
 from mlflow_xfer.phases.plan import make_plan
 from mlflow_xfer.phases.references import References
 from mlflow_xfer.tasks.task_file import load_task_file
@@ -60,6 +62,13 @@ CHANGES = {
     "pretrain.max_steps": ("3", NOTHING),  # parameters never reach the embedded base
     "seeds": ("2", AFTER_BASE),
     "base_seeds": ("2", ALL),
+    "warmup_ratio": ("0.2", AFTER_BASE),
+    "weight_decay": ("0.2", AFTER_BASE),
+    "device": ("cpu", NOTHING),
+    "micro_batch": ("2", NOTHING),
+    "compile": ("true", NOTHING),
+    "save_every_s": ("5", NOTHING),
+    "save_every_steps": ("5", NOTHING),
     "reuse": ("never", NOTHING),
     "workers": ("1", NOTHING),
 }
@@ -73,10 +82,10 @@ def hashes(**typed):
 
 
 def test_every_parameter_is_in_the_table():
-    assert {name for name in CHANGES if "." not in name} == set(params.Transfer.model_fields) - {
-        "scoped",
-        "train_on",
-    }
+    declared = parameters(Transfer)
+    assert {name for name in CHANGES if "." not in name} == set(declared) - {"train_on"}
+    for name, one in declared.items():
+        assert one.effect == "identity" or CHANGES[name][1] == NOTHING, f"{name} is {one.effect}"
 
 
 @pytest.mark.parametrize("name", CHANGES)

@@ -6,23 +6,31 @@ from dataclasses import MISSING, fields, replace
 
 import pytest
 
-from mlflow_xfer.params import NEUTRAL
+from mlflow_xfer.params.declare import parameters
+from mlflow_xfer.params.settings import EvaluationSettings, MergeSettings, TrainingSettings
 from mlflow_xfer.phases.phase import Base, Phase, canonical
 from mlflow_xfer.tasks.task import Files, Generated, Hub, Part, Task
 
+SHAPES = (TrainingSettings, MergeSettings, EvaluationSettings)
+DECLARED = {name: one for shape in SHAPES for name, one in parameters(shape).items()}
 NEVER_CHANGED = "a neutral value never changes: finished runs whose specs leave it out would mean another one"
 SETTINGS = {
-    "combine": "joint",
     "control": "none",
+    "control_seed": None,
+    "dropout": None,
+    "evaluations": 10,
     "exclude_overlap": False,
     "max_eval_examples": None,
+    "max_grad_norm": 1.0,
     "max_steps": 0,
     "max_train_examples": None,
     "mixing": "proportional",
     "mixing_cap": None,
     "mixing_temperature": 1.0,
+    "mlm_probability": 0.15,
     "mlm_share": 0.0,
     "precision": "auto",
+    "scored": (),
     "target_shots": 0,
 }
 SPLITS = {split: split for split in ("train", "validation", "test")}
@@ -63,11 +71,13 @@ TASK = Task("mine", "retrieval", "retrieval_accuracy", ("en",), {"file": (Files(
 
 
 def phase(settings=None, task=TASK):
-    return Phase("evaluate", settings or {}, None, (task,), (), (Base("m", "m"),)).spec_hash
+    return Phase("evaluate", settings or EvaluationSettings(), None, (task,), (), (Base("m", "m"),)).spec_hash
 
 
 def test_neutral_values_of_settings_are_those_of_ever():
-    assert {name: NEUTRAL.get(name, "gone") for name in SETTINGS} == SETTINGS, NEVER_CHANGED
+    assert {name: one.facts.neutral for name, one in DECLARED.items() if not one.facts.always} == SETTINGS, (
+        NEVER_CHANGED
+    )
 
 
 @pytest.mark.parametrize("entry", FIELDS)
@@ -82,7 +92,13 @@ def test_defaults_of_declarations_are_those_of_ever(entry):
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_setting_counts_if_it_is_not_neutral(name):
-    assert phase({name: NEUTRAL[name]}) == phase() != phase({name: "another"})
+    shape = next(one for one in SHAPES if name in one.model_fields)
+    neutral, another = (shape.of({name: value}) for value in (SETTINGS[name], "another"))
+    assert phase(neutral) == phase() != phase(another)
+
+
+def test_a_setting_that_is_always_stated_counts_at_any_value():
+    assert phase(EvaluationSettings.of({"layer": "auto"})) != phase(EvaluationSettings.of({}))
 
 
 def test_a_task_says_what_is_not_neutral():

@@ -112,10 +112,9 @@ def test_task_vectors_need_what_the_models_began_as(method):
     )
     base, one, two, merge = plan.transfers[0].before
     assert [source.spec_hash for source in merge.inputs] == [base.spec_hash, one.spec_hash, two.spec_hash]
-    assert {phase.settings["control_seed"] for phase in (one, two, merge)} == {
-        0
-    } and "control" not in plan.phases[-1].settings
-    assert one.settings["mlm_share"] == two.settings["mlm_share"] == 0.2 and not merge.rows
+    assert {phase.settings.control_seed for phase in (one, two, merge)} == {0}
+    assert plan.phases[-1].settings.control == "none"
+    assert one.settings.mlm_share == two.settings.mlm_share == 0.2 and not merge.rows
 
 
 @pytest.mark.parametrize("by", ["label_free", "oracle"])
@@ -162,10 +161,10 @@ def test_what_is_not_zero_shot_is_no_part_of_a_suites_totals():
 def test_a_control_starts_from_random_weights_after_the_base():
     plan = planned(intermediate="nli", target="pos,retrieval", control="random")
     by_kind = {phase.kind: phase for phase in plan.phases}
-    assert by_kind["intermediate"].settings["control"] == "random"
-    assert "control" not in by_kind["target"].settings and "control" not in by_kind["pretrain"].settings
+    assert by_kind["intermediate"].settings.control == "random"
+    assert by_kind["target"].settings.control == by_kind["pretrain"].settings.control == "none"
     baseline = planned(intermediate="none", target="retrieval", control="random")
-    assert baseline.phases[-1].settings["control"] == "random"
+    assert baseline.phases[-1].settings.control == "random"
 
 
 def test_squads_dev_set_never_selects_for_its_translations(tmp_path):
@@ -181,7 +180,7 @@ def test_squads_dev_set_never_selects_for_its_translations(tmp_path):
     }
     with pytest.raises(XferError, match="by its own test rows"):
         planned(**typed, train_on="squad")
-    assert planned(**typed, train_on="squad", select_by="last").phases[1].settings["select_by"] == "last"
+    assert planned(**typed, train_on="squad", select_by="last").phases[1].settings.select_by == "last"
     (tmp_path / "own.yaml").write_text(
         "tasks: {own: {kind: span_qa, dev_of: xquad, files: {train: squad/train-v1.1.json, validation: "
         "squad/dev-v1.1.json}}}"

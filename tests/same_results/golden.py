@@ -166,14 +166,14 @@ def batches(data: Path) -> dict[str, Any]:
 
 def training(phase: Any, begin: Path, data: Path) -> dict[str, Any]:
     """What the trainer makes of a phase before its first step, had the phases before it changed no weight."""
-    from mlflow_xfer.phases.train import mixture, parts, trainer_settings
-    from mlflow_xfer.tasks.task import Mixture
     from mlflow_xfer.params.settings import Placement
+    from mlflow_xfer.phases.train import mixture, parts
+    from mlflow_xfer.tasks.task import Mixture
     from mlflow_xfer.training.trainer import Training
 
     own = parts(phase)
     mixed = mixture(phase) or Mixture(tuple(part.name for part in own))
-    made = Training(begin, own, mixed, trainer_settings(phase), Placement(), data / "work", _unlogged)
+    made = Training(begin, own, mixed, phase.training, Placement(), data / "work", _unlogged, phase.seed)
     steps = made.data
     return {
         "steps": len(steps),

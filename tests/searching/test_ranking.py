@@ -17,7 +17,8 @@ from mlflow_xfer.data.mini import rows, text
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.load import build_scratch, save
 from mlflow_xfer.models.tokenizer import train_tokenizer
-from mlflow_xfer.params import RANK_METHODS, parse
+from mlflow_xfer.params import parse
+from mlflow_xfer.params.questions import RANK_METHODS
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.references import References
 from mlflow_xfer.searching import queue

@@ -10,7 +10,6 @@ import json
 import os
 import signal
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -18,9 +17,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import torch
 from tiny_world import PAIRS, POS, SENTIMENT, make_model, rows, texts
 
+from mlflow_xfer.params.settings import Placement, TrainingSettings
 from mlflow_xfer.tasks.task import Mixture
 from mlflow_xfer.training import loop as loops
-from mlflow_xfer.params.settings import TrainingSettings
 from mlflow_xfer.training.parts import Interrupted, LanguageModelPart, Part
 from mlflow_xfer.training.trainer import train
 
@@ -39,20 +38,34 @@ def lm():
 
 
 def single(model, work, log):
-    return train(model, [part(SENTIMENT)], None, SETTINGS, work, log=log, placement=Placement(save_every_steps=5))
+    return train(
+        model, [part(SENTIMENT)], None, SETTINGS, work, log=log, placement=Placement(save_every_steps=5)
+    )
 
 
 def mixture(model, work, log):
     mixed = Mixture((PAIRS.name, POS.name, SENTIMENT.name), mlm_share=0.3)
     parts = [part(PAIRS), part(POS), part(SENTIMENT), lm()]
     return train(
-        model, parts, mixed, SETTINGS.model_copy(update={"num_train_epochs": 1.5}), work, log=log, placement=Placement(save_every_steps=6)
+        model,
+        parts,
+        mixed,
+        SETTINGS.model_copy(update={"num_train_epochs": 1.5}),
+        work,
+        log=log,
+        placement=Placement(save_every_steps=6),
     )
 
 
 def average(model, work, log):
     return train(
-        model, [part(POS)], None, SETTINGS.model_copy(update={"select_by": "average"}), work, log=log, placement=Placement(save_every_steps=5)
+        model,
+        [part(POS)],
+        None,
+        SETTINGS.model_copy(update={"select_by": "average"}),
+        work,
+        log=log,
+        placement=Placement(save_every_steps=5),
     )
 
 

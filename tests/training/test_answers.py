@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 
 import pytest
 import torch
@@ -12,10 +11,10 @@ from tiny_world import WORDS, texts
 
 from mlflow_xfer.kinds.span_qa.model import best_spans
 from mlflow_xfer.models.checkpoint import load_task_model
+from mlflow_xfer.params.settings import Placement, TrainingSettings
 from mlflow_xfer.tasks.task import Mixture, Task
-from mlflow_xfer.training.predict import predict
-from mlflow_xfer.params.settings import TrainingSettings
 from mlflow_xfer.training.parts import LanguageModelPart, Part
+from mlflow_xfer.training.predict import predict
 from mlflow_xfer.training.trainer import train
 
 MC = Task(name="mc", kind="multiple_choice", metric="accuracy", languages=("en",), sources={})
@@ -76,7 +75,9 @@ def test_only_a_model_trained_without_answers_may_give_none(encoder, tmp_path):
     parts = {share: Part(QA, questions(200, 0, share)) for share in (0.0, 0.9)}
     found = {}
     for share, part in parts.items():
-        done = train(encoder, [part], None, SETTINGS.model_copy(update={"max_steps": 30}), tmp_path / str(share))
+        done = train(
+            encoder, [part], None, SETTINGS.model_copy(update={"max_steps": 30}), tmp_path / str(share)
+        )
         assert load_task_model(done.directory, QA).config.trained_without_answers == (share > 0)
         found[share] = predict(done.directory, QA, {"en": questions(30, 5, 0.9)})["en"]
     assert "" not in found[0.0] and found[0.9].count("") > 15
@@ -94,7 +95,7 @@ def test_all_kinds_in_one_mixture(any_model, tmp_path):
         Mixture(("mc", "qa"), mlm_share=0.3),
         SETTINGS.model_copy(update={"max_steps": 6}),
         tmp_path,
-        micro_batch=5,
+        placement=Placement(micro_batch=5),
     )
     assert len(predict(done.directory, MC, {"en": choices(9, 2)})["en"]) == 9
     assert len(predict(done.directory, QA, {"en": questions(9, 2)})["en"]) == 9

@@ -12,12 +12,12 @@ from datasets import Dataset
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.kinds.retrieval.mining import nearest_both_ways as plainly
+from mlflow_xfer.params.settings import Placement, TrainingSettings
 from mlflow_xfer.tasks.task import POOL, Task
 from mlflow_xfer.training import retrieval
+from mlflow_xfer.training.parts import Part
 from mlflow_xfer.training.predict import predict
 from mlflow_xfer.training.retrieval import nearest, nearest_both_ways
-from mlflow_xfer.params.settings import TrainingSettings
-from mlflow_xfer.training.parts import Part
 from mlflow_xfer.training.trainer import train
 
 SEARCH = Task(name="search", kind="retrieval", metric="map_at_20", languages=("en", "de"), sources={})
@@ -62,7 +62,12 @@ def queries_and_candidates(code):
 
 def test_a_dual_encoder_learns_and_ranks(any_model, tmp_path):
     done = train(
-        any_model, [Part(SEARCH, pairs(300), {"en": pairs(40, 1)})], None, SETTINGS, tmp_path, micro_batch=5
+        any_model,
+        [Part(SEARCH, pairs(300), {"en": pairs(40, 1)})],
+        None,
+        SETTINGS,
+        tmp_path,
+        placement=Placement(micro_batch=5),
     )
     assert done.metrics["dev/search/en"] > 80 and not done.collapsed
     split = queries_and_candidates("c")
@@ -76,7 +81,9 @@ def test_a_dual_encoder_learns_and_ranks(any_model, tmp_path):
 
 
 def test_candidates_are_those_of_the_language_and_the_pool_or_of_all(any_model, tmp_path):
-    done = train(any_model, [Part(SEARCH, pairs(40))], None, SETTINGS.model_copy(update={"max_steps": 1}), tmp_path)
+    done = train(
+        any_model, [Part(SEARCH, pairs(40))], None, SETTINGS.model_copy(update={"max_steps": 1}), tmp_path
+    )
     splits = {
         "en": queries_and_candidates("e"),
         "de": queries_and_candidates("d"),

@@ -12,11 +12,11 @@ from mlflow_xfer.data.encode import encode
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.heads import build
 from mlflow_xfer.models.load import load_tokenizer
+from mlflow_xfer.params.settings import TrainingSettings
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.training.label_free import distributions, entropy, information, signals
-from mlflow_xfer.training.predict import predict_encoded
-from mlflow_xfer.params.settings import TrainingSettings
 from mlflow_xfer.training.parts import Part
+from mlflow_xfer.training.predict import predict_encoded
 from mlflow_xfer.training.trainer import train
 
 SETTINGS = {"learning_rate": 5e-3, "num_train_epochs": 6.0, "train_batch_size": 8, "max_seq_length": 32}

@@ -19,14 +19,14 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.checkpoint import load_task_model
 from mlflow_xfer.models.heads import build, head_tensors
 from mlflow_xfer.models.load import has_lm_head, load_tokenizer
+from mlflow_xfer.params.settings import Placement, TrainingSettings
 from mlflow_xfer.tasks.task import Mixture
 from mlflow_xfer.training import loop
 from mlflow_xfer.training import trainer as module
 from mlflow_xfer.training.dev import Dev
 from mlflow_xfer.training.lm import lm_loss
-from mlflow_xfer.training.predict import predict
-from mlflow_xfer.params.settings import TrainingSettings
 from mlflow_xfer.training.parts import LanguageModelPart, Part
+from mlflow_xfer.training.predict import predict
 from mlflow_xfer.training.trainer import read_outcome, train
 
 FAST = TrainingSettings(num_train_epochs=2, train_batch_size=16, max_seq_length=64, learning_rate=2e-3)
@@ -72,7 +72,9 @@ def test_pretraining_lowers_the_loss_and_its_head_travels(any_model, tmp_path):
     before, after = lm_loss(any_model, held_out)["en"], lm_loss(done.directory, held_out)["en"]
     assert after < before - 0.5 and has_lm_head(done.directory)
     assert done.metrics["dev/lm/en"] == pytest.approx(after, abs=1e-4)
-    tuned = train(done.directory, [part(SENTIMENT)], None, FAST.model_copy(update={"max_steps": 2}), tmp_path / "task")
+    tuned = train(
+        done.directory, [part(SENTIMENT)], None, FAST.model_copy(update={"max_steps": 2}), tmp_path / "task"
+    )
     assert not has_lm_head(tuned.directory) and lm_loss(tuned.directory, held_out)["en"] < before - 0.3
 
 
@@ -81,7 +83,7 @@ def test_a_mixture_trains_every_head_and_the_language_model(any_model, tmp_path)
     parts = [part(PAIRS), part(POS), lm_part()]
     done = train(any_model, parts, mixture, FAST, tmp_path / "mix")
     assert done.steps == round((20 + 20) / 0.6)
-    fresh = build(any_model, [PAIRS, POS], True, FAST.seed)
+    fresh = build(any_model, [PAIRS, POS], True, 0)
     for name in (PAIRS.name, POS.name):
         saved = load_file(done.directory / "heads" / name / "model.safetensors")
         first = fresh.head(name).state_dict()
@@ -90,7 +92,9 @@ def test_a_mixture_trains_every_head_and_the_language_model(any_model, tmp_path)
         "dev/lm/en"
     } <= set(done.metrics)
     assert has_lm_head(done.directory)
-    sequel = train(done.directory, [part(SENTIMENT)], None, FAST.model_copy(update={"max_steps": 2}), tmp_path / "next")
+    sequel = train(
+        done.directory, [part(SENTIMENT)], None, FAST.model_copy(update={"max_steps": 2}), tmp_path / "next"
+    )
     assert (sequel.directory / "lm_head").is_dir() and not (sequel.directory / "heads").exists()
 
 
@@ -120,7 +124,9 @@ def test_the_best_by_english_dev_is_published(encoder, tmp_path, monkeypatch):
     best = train(encoder, [part(POS, 80)], None, settings, tmp_path / "best")
     assert (best.selected_step, best.metrics["dev/pos/en"], best.steps) == (10, 90.0, 20)
     monkeypatch.undo()
-    last = train(encoder, [part(POS, 80)], None, settings.model_copy(update={"select_by": "last"}), tmp_path / "last")
+    last = train(
+        encoder, [part(POS, 80)], None, settings.model_copy(update={"select_by": "last"}), tmp_path / "last"
+    )
     assert last.selected_step == 20
     differs = [
         not torch.equal(a, b)
@@ -146,7 +152,11 @@ def test_the_average_is_the_mean_over_epoch_ends(encoder, tmp_path, monkeypatch)
         ),
     )
     done = train(
-        encoder, [part(POS, 64)], None, FAST.model_copy(update={"num_train_epochs": 3, "select_by": "average"}), tmp_path
+        encoder,
+        [part(POS, 64)],
+        None,
+        FAST.model_copy(update={"num_train_epochs": 3, "select_by": "average"}),
+        tmp_path,
     )
     assert len(kept) == 3
     name = "backbone.embeddings.word_embeddings.weight"
@@ -170,7 +180,14 @@ def test_dev_is_scored_at_most_so_often(encoder, tmp_path):
 
 def test_seeds_differ_and_repeat(encoder, tmp_path):
     def weights(seed, name):
-        done = train(encoder, [part(POS, 48)], None, FAST.model_copy(update={"seed": seed, "max_steps": 4}), tmp_path / name)
+        done = train(
+            encoder,
+            [part(POS, 48)],
+            None,
+            FAST.model_copy(update={"max_steps": 4}),
+            tmp_path / name,
+            seed=seed,
+        )
         return load_file(done.directory / "model.safetensors")
 
     one, same, other = weights(0, "a"), weights(0, "b"), weights(1, "c")
@@ -182,13 +199,21 @@ def test_seeds_differ_and_repeat(encoder, tmp_path):
 def test_micro_batches_change_no_step(encoder, tmp_path):
     settings = FAST.model_copy(update={"max_steps": 4, "dropout": 0.0})
     whole = train(encoder, [part(SENTIMENT, 64)], None, settings, tmp_path / "whole")
-    parts = train(encoder, [part(SENTIMENT, 64)], None, settings, tmp_path / "parts", micro_batch=3)
+    parts = train(
+        encoder, [part(SENTIMENT, 64)], None, settings, tmp_path / "parts", placement=Placement(micro_batch=3)
+    )
     ours, theirs = (load_file(done.directory / "model.safetensors") for done in (whole, parts))
     assert all(torch.allclose(ours[k], theirs[k], atol=1e-5) for k in ours)
 
 
 def test_a_model_that_learns_nothing_is_flagged(encoder, tmp_path):
-    still = train(encoder, [part(SENTIMENT)], None, FAST.model_copy(update={"learning_rate": 1e-12, "max_steps": 2}), tmp_path)
+    still = train(
+        encoder,
+        [part(SENTIMENT)],
+        None,
+        FAST.model_copy(update={"learning_rate": 1e-12, "max_steps": 2}),
+        tmp_path,
+    )
     assert still.collapsed
 
 
@@ -223,7 +248,7 @@ def test_a_task_called_lm_is_none_of_the_language_models_business(encoder, tmp_p
         0 <= done.metrics["dev/lm/en"] <= 100
         and len(predict(done.directory, task, {"en": rows(task, "en", 9)})["en"]) == 9
     )
-    fresh, trained = build(encoder, [task], True, FAST.seed), build(done.directory, [task], True, FAST.seed)
+    fresh, trained = build(encoder, [task], True, 0), build(done.directory, [task], True, 0)
     assert not torch.equal(fresh.lm.lm_head.dense.weight, trained.lm.lm_head.dense.weight)
     head = load_task_model(done.directory, task)
     assert not torch.equal(fresh.head("lm").classifier.out_proj.weight, head.classifier.out_proj.weight)
@@ -247,7 +272,9 @@ def test_training_without_dev_takes_the_last(encoder, tmp_path):
 
 
 def test_dropout_can_be_set_for_training_and_is_not_published(encoder, tmp_path):
-    done = train(encoder, [part(POS, 32)], None, FAST.model_copy(update={"max_steps": 1, "dropout": 0.0}), tmp_path)
+    done = train(
+        encoder, [part(POS, 32)], None, FAST.model_copy(update={"max_steps": 1, "dropout": 0.0}), tmp_path
+    )
     assert AutoModelForTokenClassification.from_pretrained(done.directory).config.hidden_dropout_prob == 0.1
 
 
@@ -278,7 +305,14 @@ REFUSED = {
 def test_what_cannot_train_is_refused(any_model, tmp_path, fault):
     parts, mixture, changes = REFUSED[fault][0](any_model)
     with pytest.raises(XferError, match=REFUSED[fault][1]):
-        train(any_model, parts, mixture, FAST.model_copy(update=changes), tmp_path, device="cpu")
+        train(
+            any_model,
+            parts,
+            mixture,
+            FAST.model_copy(update=changes),
+            tmp_path,
+            placement=Placement(device="cpu"),
+        )
 
 
 def test_a_model_and_a_tokenizer_that_do_not_belong_together(encoder, tmp_path):

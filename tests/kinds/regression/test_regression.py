@@ -16,15 +16,15 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.checkpoint import heads_of
 from mlflow_xfer.models.load import build_scratch, load_tokenizer, save
 from mlflow_xfer.models.tokenizer import train_tokenizer
+from mlflow_xfer.params.settings import TrainingSettings
 from mlflow_xfer.phases.prediction import predict_file
 from mlflow_xfer.scoring.baselines import baselines
 from mlflow_xfer.scoring.formats import read, write_predictions
 from mlflow_xfer.scoring.score import score
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.tasks.task_file import load_task_file
-from mlflow_xfer.training.predict import predict
-from mlflow_xfer.params.settings import TrainingSettings
 from mlflow_xfer.training.parts import Part
+from mlflow_xfer.training.predict import predict
 from mlflow_xfer.training.trainer import train
 
 GRADES = Task(name="grades", kind="regression", metric="pearson", languages=("en",), sources={})
