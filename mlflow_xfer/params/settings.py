@@ -169,10 +169,14 @@ class EvaluationLimit(Shape, group="evaluation"):
 class Placement(Shape, group="where it is computed", effect="placement"):
     """How a phase is computed and how often it is saved; nothing of it decides a result."""
 
-    device: Literal["auto", "cpu", "cuda"] = setting("auto", "auto: the first GPU, else the CPU")
-    micro_batch: Natural = setting(0, "rows of a batch that are computed at once; 0: the whole batch")
+    device: Literal["auto", "cpu", "cuda"] = setting("auto", "auto: the first GPU, else the CPU", shown=True)
+    micro_batch: Natural = setting(
+        0, "rows of a batch that are computed at once; 0: the whole batch", shown=True
+    )
     compile: bool = setting(
-        False, "compile the layers first: half a minute, which pays for itself in long runs on a GPU"
+        False,
+        "compile the layers first: half a minute, which pays for itself in long runs on a GPU",
+        shown=True,
     )
     save_every_s: Positive = setting(60.0, "seconds between checkpoints from which a training goes on")
     save_every_steps: Natural = setting(0, "optimiser steps between them instead; 0: by time")
@@ -181,6 +185,14 @@ class Placement(Shape, group="where it is computed", effect="placement"):
     def placement(self) -> Placement:
         """The placement alone, of a verb's parameters."""
         return Placement(**{name: getattr(self, name) for name in Placement.model_fields})
+
+    def shown(self) -> dict[str, Any]:
+        """What a run shows of it as parameters: what is not as usual."""
+        return {
+            name: value
+            for name, one in parameters(Placement).items()
+            if one.facts.shown and (value := getattr(self, name)) != one.default
+        }
 
 
 class PhaseSettings(Control):

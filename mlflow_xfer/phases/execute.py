@@ -157,6 +157,7 @@ class Executor:
             run_id=held or attach,
             suite=self.suite,
             holder=lease.holder,
+            placement=self.placement,
         )
         record.hold_run(work, run_id)
         meter = record.Meter(self.store, run_id, phase, resumed=bool(held))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN, XferError
-from mlflow_xfer.params.settings import TrainingSettings
+from mlflow_xfer.params.settings import Placement, TrainingSettings
 from mlflow_xfer.phases.phase import Made, Phase, identity
 from mlflow_xfer.scoring.formats import write_predictions
 from mlflow_xfer.tracking.reuse import ARTIFACTS_TAG
@@ -48,9 +48,10 @@ def open_phase(
     run_id: str | None,
     suite: str,
     holder: str = "",
+    placement: Placement = Placement(),  # noqa: B008 - frozen
 ) -> str:
     """Open the run of ``phase`` (or the given one again) with all that identifies it,
-    and which worker holds it.
+    which worker holds it, and where that is other than usual, how it is computed.
     """
     tags = (
         phase_tags(phase, suite)
@@ -65,6 +66,7 @@ def open_phase(
     params = {name: value for name, value in phase.settings.shown().items() if value not in (None, "")}
     if phase.seed is not None:
         params["seed"] = phase.seed
+    params |= placement.shown()
     opened = store.start("phase", phase.label, tags=tags, params=params, parent=parent, run_id=run_id)
     store.dict_artifact(opened, phase.spec(), "spec.json")
     store.dict_artifact(

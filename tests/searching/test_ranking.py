@@ -11,7 +11,6 @@ import random
 import pytest
 
 import mlflow_xfer
-from mlflow_xfer.api import task_file_tasks
 from mlflow_xfer.cli import main
 from mlflow_xfer.data.mini import rows, text
 from mlflow_xfer.errors import XferError
@@ -20,7 +19,7 @@ from mlflow_xfer.models.tokenizer import train_tokenizer
 from mlflow_xfer.params import parse
 from mlflow_xfer.params.questions import RANK_METHODS
 from mlflow_xfer.phases.execute import Executor
-from mlflow_xfer.phases.references import References
+from mlflow_xfer.phases.references import References, task_file_tasks
 from mlflow_xfer.searching import queue
 from mlflow_xfer.searching.cheap import AUTO, METHODS
 from mlflow_xfer.searching.command import read
