@@ -50,7 +50,7 @@ types: $(STAMP)
 generated: $(STAMP)  ## that generated files are fresh; `make test` leaves this out
 	$(RUN) python -m pytest $(GENERATED)
 
-project: $(STAMP)  ## write MLproject and the README's tables from the parameters
+project: $(STAMP)  ## write MLproject, docs/parameters.md, the README's tables and the stub from the declarations
 	$(RUN) python -m mlflow_xfer.project
 
 figures: $(STAMP)  ## draw the figures in docs/ from the tables in benchmarks/

@@ -1,27 +1,42 @@
-"""Writes what is generated from the parameters: ``MLproject`` and the tables between markers in the README.
+"""Writes what is generated from the declarations: ``MLproject``, ``docs/parameters.md``, the tables between
+markers in the README, and the stub that tells editors the functions' signatures.
 
-``python -m mlflow_xfer.project`` refreshes them; a test holds them to what the parameters say.
+``python -m mlflow_xfer.project`` refreshes them; a test holds them to what is declared.
 """
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 import sys
+import textwrap
+from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-from mlflow_xfer import markdown, params
+from mlflow_xfer import api, markdown
+from mlflow_xfer.params.declare import Parameter, parameters
+from mlflow_xfer.params.settings import EvaluationSettings, TrainingSettings
+from mlflow_xfer.params.values import typed
+from mlflow_xfer.params.verbs import VERBS, Verb
 
-ENTRY_POINTS = {
-    "main": "transfer",
-    "pretrain": "pretrain",
-    "intermediate": "intermediate",
-    "target": "target",
-    "evaluate": "evaluate",
-    "search": "search",
-    "report": "report",
-}
-"""Entry point -> verb. The module of an entry point is ``entry_points/<name>.py``."""
+PACKAGE = "mlflow_xfer"
+SETTINGS = parameters(EvaluationSettings) | parameters(TrainingSettings)
+
+ENTRY_POINTS = {verb.entry_point: verb for verb in VERBS.values() if verb.entry_point}
+"""The module of an entry point is ``entry_points/<name>.py``."""
+
+MATTER_MOST = (
+    "model", "data", "intermediate", "target", "seeds", "languages", "text", "combine", "learning_rate",
+    "max_steps", "reuse", "device", "workers",
+)  # fmt: skip
+"""Parameters that the README shows."""
+
+PARAMETERS = "docs/parameters.md"
+STUB = f"{PACKAGE}/__init__.pyi"
+
+Uses = Mapping[str, Parameter]  # verb -> the parameter as it declares it
 
 
 def mlproject() -> str:
@@ -39,53 +54,181 @@ def mlproject() -> str:
         "entry_points:",
     ]
     for entry, verb in ENTRY_POINTS.items():
-        shape = params.VERBS[verb]
-        names = params.HEADLINE[verb]
+        known = parameters(verb.shape)
         lines += [f"  {entry}:", "    parameters:"]
-        lines += [f'      {name}: {{type: string, default: "{default(shape, name)}"}}' for name in names]
+        lines += [f'      {name}: {{type: string, default: "{known[name].typed}"}}' for name in verb.headline]
         lines += [
             (
                 f'    command: "python -m entry_points.{entry} '
-                f'{" ".join(f"--{name} {{{name}}}" for name in names)}"'
+                f'{" ".join(f"--{name} {{{name}}}" for name in verb.headline)}"'
             )
         ]
     return "\n".join(lines) + "\n"
 
 
-def default(shape: type[params.Shape], name: str) -> str:
-    return params.typed(shape.model_fields[name].get_default(call_default_factory=True))
-
-
-def parameter_table() -> str:
-    """All parameters in markdown: name, verbs, accepted values, default, meaning."""
-    fields: dict[str, tuple[Any, list[str]]] = {}
-    for verb, shape in params.VERBS.items():
-        for name, field in shape.model_fields.items():
-            if name != "scoped":
-                fields.setdefault(name, (field, []))[1].append(verb)
+# --- tables ---------------------------------------------------------------------------------------
+def verb_table() -> str:
     rows = [
         (
-            f"`{name}`",
-            ", ".join(verbs),
-            params.accepted_by(field),
-            f"`{params.typed(field.get_default(call_default_factory=True))}`",
-            field.description,
+            f"`mlflow-xfer {verb.name}{_words(verb)}`",
+            f"`-e {verb.entry_point}`" if verb.entry_point else "",
+            verb.about,
         )
-        for name, (field, verbs) in fields.items()
-    ]
-    return markdown.table(("parameter", "verbs", "accepted", "default", "meaning"), rows)
-
-
-def verb_table() -> str:
-    entry_of = {verb: entry for entry, verb in ENTRY_POINTS.items()}
-    entries = {verb: f"`-e {entry_of[verb]}`" if verb in entry_of else "" for verb in params.VERBS}
-    rows = [
-        (f"`mlflow-xfer {verb}`", entries[verb], params.about(shape)) for verb, shape in params.VERBS.items()
+        for verb in VERBS.values()
     ]
     return markdown.table(("verb", "MLproject entry point", "what it does"), rows)
 
 
-TABLES = {"verbs": verb_table, "parameters": parameter_table}
+def _words(verb: Verb) -> str:
+    """What must be given without a name."""
+    return "".join(f" {one.name.upper()}" for one in parameters(verb.shape).values() if one.required)
+
+
+def declared() -> dict[str, dict[str, dict[str, Parameter]]]:
+    """Group -> parameter -> verb -> what the verb declares, in the order of the table of verbs."""
+    found: dict[str, dict[str, dict[str, Parameter]]] = {}
+    for verb in VERBS.values():
+        for one in parameters(verb.shape).values():
+            found.setdefault(one.group, {}).setdefault(one.name, {})[verb.name] = one
+    return found
+
+
+def most_table() -> str:
+    """The parameters of the chain that matter most."""
+    known = parameters(VERBS["transfer"].shape)
+    rows = [
+        (f"`{one.name}`", one.accepted, _default(one), one.description)
+        for one in map(known.__getitem__, MATTER_MOST)
+    ]
+    return markdown.table(("parameter", "accepted", "default", "meaning"), rows)
+
+
+def parameter_page() -> str:
+    """The text of docs/parameters.md."""
+    parts = [
+        "# Parameters",
+        "Generated by: python -m mlflow_xfer.project",
+        "On the command line `--name value` (`-` and `_` are the same in names), through `mlflow run` "
+        '`-P name=value`, in Python by name. None is `none`, "decide for me" is `auto`, lists are commas '
+        "without blanks, booleans `true`/`false`. A parameter of training goes to every training phase; with "
+        "a phase's name in front (`target.learning_rate`) it goes to that phase.",
+        "What a parameter is: **identity**: it decides results, and so which finished runs can be taken; at "
+        "its neutral value a setting changes nothing, and is no part of a phase's hash. **placement**: where "
+        "and how results are computed; never part of a hash. **command**: what else a command does.",
+    ]
+    for group, names in declared().items():
+        rows = [row for name, uses in names.items() for row in _rows(name, uses)]
+        head = ("parameter", "verbs", "accepted", "default", "meaning", "what it is")
+        parts += [f"## {group[:1].upper()}{group[1:]}", markdown.table(head, rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _rows(name: str, uses: Uses) -> Iterable[tuple[str, ...]]:
+    """One row for each meaning that verbs give the name."""
+    meanings: dict[tuple[str, str], dict[str, Parameter]] = {}
+    for verb, one in uses.items():
+        meanings.setdefault((one.description, one.accepted), {})[verb] = one
+    for (description, accepted), verbs in meanings.items():
+        one = next(iter(verbs.values()))
+        yield (f"`{name}`", ", ".join(verbs), accepted, _defaults(verbs), description, _mark(one))
+
+
+def _defaults(uses: Uses) -> str:
+    """The default; where verbs differ, the commonest, and those of the others with their verbs."""
+    by_default: dict[str, list[str]] = {}
+    for verb, one in uses.items():
+        by_default.setdefault(_default(one), []).append(verb)
+    common, *others = sorted(by_default, key=lambda default: -len(by_default[default]))
+    return "; ".join([common, *(f"{', '.join(by_default[other])}: {other}" for other in others)])
+
+
+def _default(one: Parameter) -> str:
+    return "must be given" if one.required else f"`{one.typed}`" if one.typed else "empty"
+
+
+def _mark(one: Parameter) -> str:
+    """What it is; of a setting that is left out of hashes at its neutral value, that value."""
+    setting = SETTINGS.get(one.name)
+    if one.effect != "identity" or setting is None or setting.facts.always:
+        return one.effect
+    return f"identity; neutral: `{typed(setting.facts.neutral)}`"
+
+
+# --- the stub -------------------------------------------------------------------------------------
+def stub() -> str:
+    """The text of the package's stub: the functions as an editor or a type checker reads them."""
+    verbs = [verb for verb in VERBS.values() if not _is_module(verb.name)]
+    made = {verb.name: _made(verb) for verb in verbs}
+    modules: dict[str, set[str]] = {}
+    for module, name in sorted({found for _, needed in made.values() for found in needed}):
+        modules.setdefault(module, set()).add(name)
+    head = [
+        "# Generated by: python -m mlflow_xfer.project",
+        "# fmt: off",
+        "# ruff: noqa: E501",
+        "from collections.abc import Sequence",
+        "from os import PathLike",
+        "from typing import Any, Literal",
+        "",
+        "import pandas as pd",
+        "",
+        *(f"from {module} import {', '.join(sorted(names))}" for module, names in modules.items()),
+        "from mlflow_xfer.version import __version__ as __version__",
+        "",
+    ]
+    return "\n".join([*head, *(_declaration(verb, made[verb.name][0]) for verb in verbs)])
+
+
+def _is_module(name: str) -> bool:
+    return find_spec(f"{PACKAGE}.{name}") is not None
+
+
+def _made(verb: Verb) -> tuple[str, set[tuple[str, str]]]:
+    """What the verb's function returns, as its text says it, and which names of which of our modules that
+    text needs."""
+    module, _, name = verb.function.rpartition(".")
+    found = find_spec(module)
+    assert found and found.origin, f"{verb.function} is in no module"
+    tree = ast.parse(Path(found.origin).read_text("utf-8"))
+    places = {
+        alias.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE)
+        for alias in node.names
+    }
+    [returns] = [
+        node.returns for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name
+    ]
+    assert returns, f"{verb.function} says what it returns"
+    names = [node.id for node in ast.walk(returns) if isinstance(node, ast.Name)]
+    return ast.unparse(returns), {(place, name) for name in names if (place := places.get(name))}
+
+
+def _declaration(verb: Verb, returns: str) -> str:
+    arguments, by_name = [], False
+    for one in api.signature(verb).parameters.values():
+        if one.kind is one.KEYWORD_ONLY and not by_name:
+            arguments, by_name = [*arguments, "*"], True
+        stars = "**" if one.kind is one.VAR_KEYWORD else ""
+        kind = one.annotation if isinstance(one.annotation, str) else one.annotation.__name__
+        default = "" if one.default is one.empty else f" = {_literal(one.default)}"
+        arguments.append(f"{stars}{one.name}: {kind}{default}")
+    listed = "".join(f"    {argument},\n" for argument in arguments)
+    text = textwrap.indent(api.docstring(verb).rstrip("\n"), "    ").lstrip()
+    end = "\n    " if "\n" in text else ""
+    inside = f"\n{listed}" if listed else ""
+    return f'def {verb.name}({inside}) -> {returns}:\n    """{text}{end}"""\n'
+
+
+def _literal(value: object) -> str:
+    """A default in double quotes, as the formatter writes it."""
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_literal, value))}{',' if len(value) == 1 else ''})"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+
+
+# --- writing --------------------------------------------------------------------------------------
+TABLES = {"verbs": verb_table, "parameters": most_table}
 
 
 def readme(text: str) -> str:
@@ -100,9 +243,14 @@ def readme(text: str) -> str:
     return text
 
 
+WHOLE = {"MLproject": mlproject, PARAMETERS: parameter_page, STUB: stub}
+"""Files that are generated as a whole."""
+
+
 def main(root: Path) -> None:
-    """Write MLproject and refresh the README in ``root``."""
-    (root / "MLproject").write_text(mlproject(), "utf-8")
+    """Write all of it in ``root``."""
+    for name, text in WHOLE.items():
+        (root / name).write_text(text(), "utf-8")
     page = root / "README.md"
     page.write_text(readme(page.read_text("utf-8")), "utf-8")
 
