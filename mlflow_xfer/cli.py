@@ -16,7 +16,7 @@ import click
 
 from mlflow_xfer import __version__, api, logs
 from mlflow_xfer.errors import BAD_INPUT, INTERRUPTED, TRY_AGAIN, XferError
-from mlflow_xfer.params.declare import Parameter, parameters
+from mlflow_xfer.params.declare import Parameter, Shape, parameters
 from mlflow_xfer.params.verbs import VERBS, Verb
 
 EXIT_CODES = "Exit codes: 0 done, 2 bad input, 75 try again later, 130 interrupted, 1 anything else."
@@ -44,12 +44,16 @@ class Command(click.Command):
         )
 
     def invoke(self, ctx: click.Context) -> None:
-        words, rest = _split(ctx.args)
-        typed = {name: value for name, value in ctx.params.items() if value is not None}
-        params = self.verb.read(self.placed(words, typed) | typed | dict(pairs(rest)))
+        params = self.read(ctx)
         text = api.printed(self.verb, params, api.call(self.verb, params))
         if text is not None:
             click.echo(text)
+
+    def read(self, ctx: click.Context) -> Shape:
+        """The parameters that were typed."""
+        words, rest = _split(ctx.args)
+        typed = {name: value for name, value in ctx.params.items() if value is not None}
+        return self.verb.read(self.placed(words, typed) | typed | dict(pairs(rest)))
 
     @property
     def by_place(self) -> list[Parameter]:

@@ -24,9 +24,6 @@ from mlflow_xfer.params.verbs import VERBS, Verb
 PACKAGE = "mlflow_xfer"
 SETTINGS = parameters(EvaluationSettings) | parameters(TrainingSettings)
 
-ENTRY_POINTS = {verb.entry_point: verb for verb in VERBS.values() if verb.entry_point}
-"""The module of an entry point is ``entry_points/<name>.py``."""
-
 MATTER_MOST = (
     "model", "data", "intermediate", "target", "seeds", "languages", "text", "combine", "learning_rate",
     "max_steps", "reuse", "device", "workers",
@@ -37,6 +34,11 @@ PARAMETERS = "docs/parameters.md"
 STUB = f"{PACKAGE}/__init__.pyi"
 
 Uses = Mapping[str, Parameter]  # verb -> the parameter as it declares it
+
+
+def entry_points() -> dict[str, Verb]:
+    """By name; the module of an entry point is ``entry_points/<name>.py``."""
+    return {verb.entry_point: verb for verb in VERBS.values() if verb.entry_point}
 
 
 def mlproject() -> str:
@@ -53,7 +55,7 @@ def mlproject() -> str:
         "",
         "entry_points:",
     ]
-    for entry, verb in ENTRY_POINTS.items():
+    for entry, verb in entry_points().items():
         known = parameters(verb.shape)
         lines += [f"  {entry}:", "    parameters:"]
         lines += [f'      {name}: {{type: string, default: "{known[name].typed}"}}' for name in verb.headline]

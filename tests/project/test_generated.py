@@ -1,22 +1,23 @@
-"""MLproject and the README's tables are what the parameters say;
-conda.yaml installs what the package needs.
-"""
+"""Generated files are what is declared; conda.yaml installs what the package needs."""
 
 from __future__ import annotations
 
 import re
 import tomllib
 
+import pytest
 import yaml
 
-from mlflow_xfer import params
-from mlflow_xfer.project import ENTRY_POINTS, mlproject, readme
+from mlflow_xfer.params.declare import parameters
+from mlflow_xfer.params.verbs import VERBS
+from mlflow_xfer.project import WHOLE, entry_points, readme
 
 REFRESH = "refresh with: python -m mlflow_xfer.project"
 
 
-def test_mlproject_is_fresh(project):
-    assert (project / "MLproject").read_text("utf-8") == mlproject(), REFRESH
+@pytest.mark.parametrize("name", WHOLE)
+def test_files_are_fresh(project, name):
+    assert (project / name).read_text("utf-8") == WHOLE[name](), REFRESH
 
 
 def test_readme_tables_are_fresh(project):
@@ -25,18 +26,32 @@ def test_readme_tables_are_fresh(project):
     assert "| `learning_rate` |" in text
 
 
+def test_the_page_of_parameters_says_all_of_them_and_where_verbs_differ(project):
+    lines = (project / "docs" / "parameters.md").read_text("utf-8").splitlines()
+    rows = {}
+    for line in lines:
+        if line.startswith("| `"):
+            name, verbs, _, default, *_ = (cell.strip() for cell in line.replace(r"\|", " ").split("|")[1:])
+            rows.update({(verb.strip(), name.strip("`")): default for verb in verbs.split(",")})
+    declared = {(verb.name, name) for verb in VERBS.values() for name in parameters(verb.shape)}
+    assert set(rows) == declared and len(declared) > 300
+    assert rows["pretrain", "model"] == "`mini`; pretrain: `scratch:xlm-roberta:mini`"
+    assert rows["target", "target"] == "`auto`; target: `pos`"
+    assert rows["worker", "workers"] == "`1`" and rows["search", "workers"] == "`auto`"
+    text = "\n".join(lines)
+    assert "| placement |" in text and "| command |" in text and "identity; neutral: `none` |" in text
+
+
 def test_every_entry_point_has_a_module_and_declares_few_parameters(project):
     declared = yaml.safe_load((project / "MLproject").read_text("utf-8"))
     assert declared["conda_env"] == "conda.yaml"
-    assert set(declared["entry_points"]) == set(ENTRY_POINTS)
+    assert set(declared["entry_points"]) == set(entry_points()) and len(entry_points()) == 7
     for name, entry in declared["entry_points"].items():
         assert (project / "entry_points" / f"{name}.py").is_file()
         assert 1 <= len(entry["parameters"]) <= 8
-        shape = params.VERBS[ENTRY_POINTS[name]]
-        read = params.parse(
-            ENTRY_POINTS[name], {key: value["default"] for key, value in entry["parameters"].items()}
-        )
-        assert read == shape()
+        verb = entry_points()[name]
+        read = verb.read({key: value["default"] for key, value in entry["parameters"].items()})
+        assert read == verb.shape()
         assert set(re.findall(r"--(\w+) \{\1\}", entry["command"])) == set(entry["parameters"])
 
 

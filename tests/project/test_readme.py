@@ -9,8 +9,9 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from mlflow_xfer import params
 from mlflow_xfer.cli import cli
+from mlflow_xfer.params.verbs import VERBS
+from mlflow_xfer.project import entry_points
 
 
 @pytest.fixture
@@ -45,14 +46,13 @@ def test_every_command_and_parameter_exists(readme):
     assert len(commands) >= 4
     for _, verb, *rest in commands:
         assert verb in cli.commands, verb
-        if verb in params.VERBS:
-            names = [part[2:] for part in rest if part.startswith("--")]
-            assert set(names) <= set(params.VERBS[verb].model_fields), (verb, names)
+        names = [part[2:] for part in rest if part.startswith("--")]
+        assert set(names) <= set(VERBS[verb].shape.model_fields), (verb, names)
     projects = [line for line in lines if line.startswith("mlflow run")]
     assert len(projects) >= 3
     for line in projects:
-        entry = re.findall(r"-e (\w+)", line) or ["transfer"]
-        assert set(re.findall(r"-P (\w+)=", line)) <= set(params.VERBS[entry[0]].model_fields), line
+        [entry] = re.findall(r"-e (\w+)", line) or ["main"]
+        assert set(re.findall(r"-P (\w+)=", line)) <= set(entry_points()[entry].shape.model_fields), line
 
 
 def test_files_that_are_named_are_there(readme, project):
