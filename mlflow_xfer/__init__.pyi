@@ -187,8 +187,7 @@ def pretrain(
         revision: commit or branch of a hub model [text or none; default none]
         tokenizer: directory, hub id or run; auto: the model's, for scratch models trained on the text
             [text; default auto]
-        text: raw text: mini, or a folder of <language>.txt; none: no pretrain phase [text or none;
-            default mini]
+        text: raw text: mini, or a folder of <language>.txt [text; default mini]
         text_languages: languages of the raw text; auto: all there are [auto or comma list; default
             auto]
         alpha: languages are drawn with p ~ n^alpha (XLM-R: 0.3) [number ≥ 0 ≤ 1; default 0.3]
@@ -266,7 +265,7 @@ def intermediate(
             [text; default auto]
         data: hub, mini, or a folder in XTREME's download/ layout [text; default mini]
         task_file: YAML file with further tasks [text or none; default none]
-        intermediate: intermediate tasks; none: baseline [comma list or none; default nli]
+        intermediate: intermediate tasks [comma list; default nli]
         combine: several tasks: in one phase; one phase after the other; or a phase each, whose weights
             are merged [joint|sequential|merge; default joint]
         mixing: how often a joint batch is of each task [proportional|temperature|uniform; default

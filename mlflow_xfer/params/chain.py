@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model
 
@@ -22,7 +22,16 @@ from mlflow_xfer.params.settings import (
     TextSampling,
     TrainingOptions,
 )
-from mlflow_xfer.params.values import Count, Names, NamesAutoOrNone, NamesOrAuto, Natural, Seeds, Text
+from mlflow_xfer.params.values import (
+    Count,
+    Names,
+    NamesAutoOrNone,
+    NamesOrAuto,
+    Natural,
+    NeverNone,
+    Seeds,
+    Text,
+)
 
 TRAINED_PHASES = ("pretrain", "intermediate", "target")
 
@@ -80,7 +89,7 @@ class Combining(Mixing, Merging, group="several intermediate tasks"):
 
 
 class Intermediates(Combining, group="intermediate tasks"):
-    intermediate: Names = setting(("nli",), "intermediate tasks; none: baseline")
+    intermediate: Names = setting(("nli",), "intermediate tasks")
 
 
 class Targets(FewShot, Selection, group="target tasks"):
@@ -134,6 +143,7 @@ class Pretrain(Model, RawText, Trained, Seed, Reuse, Placement):
     """More language modelling on raw text, from a checkpoint or from nothing."""
 
     model: str = with_default(Model, "model", "scratch:xlm-roberta:mini")
+    text: Annotated[Text, NeverNone] = setting("mini", "raw text: mini, or a folder of <language>.txt")
 
 
 class Intermediate(Model, Data, Intermediates, RawText, Trained, Seed, Reuse, Control, Placement):

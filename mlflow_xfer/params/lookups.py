@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, SkipValidation
 
 from mlflow_xfer.params.chain import Transfer
 from mlflow_xfer.params.declare import Shape, setting
-from mlflow_xfer.params.values import Listed, Names, OneOf, Place, Text, nothing
+from mlflow_xfer.params.values import Listed, NamesOrNone, OneOf, Place, Text, nothing
 
 PLANNED = ("evaluate", "intermediate", "pretrain", "search", "target", "transfer")
 SUITES = ("xtreme", "xtreme-r", "mini")
@@ -26,7 +26,7 @@ class Lineage(Shape, group="run", effect="command"):
 class Results(Shape, group="runs", effect="command"):
     """Per-language scores behind runs, one row per condition, task, language and seed."""
 
-    runs: Names = setting((), "runs: ids or names; none: all of the experiment", positional=True)
+    runs: NamesOrNone = setting((), "runs: ids or names; none: all of the experiment", positional=True)
     filter: str = setting(
         "", "only runs that this filter of MLflow finds, such as tags.`xfer.suite` = 'mini'"
     )
@@ -102,11 +102,13 @@ class Suites(Shape, group="suites", effect="command"):
 class Languages(Shape, group="languages", effect="command"):
     """Languages with their distances; blank is not known, never 0."""
 
-    codes: Names = setting((), "only these languages; none: all", positional=True)
+    codes: NamesOrNone = setting((), "only these languages; none: all", positional=True)
     family: Text = setting(None, "only languages of this family")
     script: Text = setting(None, "only languages in this script (ISO 15924: Latn, Cyrl …)")
     benchmark: Text = setting(None, "only languages of this set (xtreme-r, masakhaner, americasnli)")
-    measures: Names = setting((), "distances to show, which show=distances explains; none: the usual ones")
+    measures: NamesOrNone = setting(
+        (), "distances to show, which show=distances explains; none: the usual ones"
+    )
     to: str = setting("en", "the language that distances are measured to")
     show: Literal["languages", "distances"] = setting(
         "languages", "the languages, or which distances there are"

@@ -29,7 +29,7 @@ from mlflow_xfer.params.values import (
     CountOrNone,
     Listed,
     MayBeEmpty,
-    Names,
+    NamesOrNone,
     NamesOrAuto,
     Natural,
     OneOf,
@@ -81,7 +81,7 @@ class Report(Shape, group="report", effect="command"):
     differences to the baseline, with intervals and power.
     """
 
-    runs: Names = setting(
+    runs: NamesOrNone = setting(
         (), "studies, conditions, transfers or evaluations: ids or names; none: all of the experiment",
         positional=True,
     )  # fmt: skip

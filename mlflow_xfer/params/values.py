@@ -24,6 +24,10 @@ class MayBeEmpty:
     """Of a list: ``none`` is accepted, and means something."""
 
 
+class NeverNone:
+    """Of a value that may be None elsewhere: who uses it refuses that, and has more to say."""
+
+
 def _listed(value: Any) -> Any:
     """``a,b`` -> (a, b); ``none`` and the empty string -> ()."""
     if isinstance(value, str):
@@ -46,9 +50,10 @@ def _listed_or_auto(value: Any) -> Any:
 
 
 Listed = BeforeValidator(_listed)
-Names = Annotated[tuple[str, ...], Listed, MayBeEmpty]
+Names = Annotated[tuple[str, ...], Listed]
+NamesOrNone = Annotated[tuple[str, ...], Listed, MayBeEmpty]
 NamesOrAuto = Annotated[Literal["auto"] | tuple[str, ...], BeforeValidator(_listed_or_auto)]
-NamesAutoOrNone = Annotated[Literal["auto"] | Names, BeforeValidator(_listed_or_auto)]
+NamesAutoOrNone = Annotated[Literal["auto"] | NamesOrNone, BeforeValidator(_listed_or_auto)]
 AsPlace = BeforeValidator(_place)
 Place = Annotated[str, AsPlace]
 Natural = Annotated[int, Field(ge=0)]
@@ -76,7 +81,8 @@ def accepted(annotation: Any, metadata: Sequence[Any] = ()) -> str:
         of = "" if args[0] is str else f" of {accepted(args[0])}"
         return f"comma list{of}{' or none' if MayBeEmpty in metadata else ''}"
     if args:
-        return " or ".join("none" if arg is type(None) else accepted(arg) for arg in args)
+        kinds = [arg for arg in args if arg is not type(None) or NeverNone not in metadata]
+        return " or ".join("none" if kind is type(None) else accepted(kind) for kind in kinds)
     words = {str: "text", int: "whole number", float: "number", bool: "true|false"}
     return words[annotation] + bounds(metadata)
 

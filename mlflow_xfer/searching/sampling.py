@@ -6,6 +6,7 @@ import optuna
 from optuna.study import StudyDirection
 
 from mlflow_xfer.errors import Problems, XferError
+from mlflow_xfer.params.questions import PRUNERS, SAMPLERS
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.searching.pairwise import Pairwise
 from mlflow_xfer.searching.rungs import SHARES
@@ -19,8 +20,6 @@ from mlflow_xfer.searching.samplers import (
 )
 from mlflow_xfer.searching.space import Space
 
-SAMPLERS = ("auto", "tpe", "pairwise", "gp", "nsgaii", "nsgaiii", "random", "brute_force", "grid")
-PRUNERS = ("none", "hyperband", "asha", "median", "wilcoxon")
 BY_PROBE = ("hyperband", "asha", "median")  # pruners that decide on probes; `wilcoxon` looks at seeds
 STEPS = 100  # a probe's step is the percentage of the trial's training that is done
 

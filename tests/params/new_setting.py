@@ -43,7 +43,7 @@ def arrived(name: str, root: Path) -> dict[str, bool]:
         "signature": name in inspect.signature(api.transfer).parameters,
         "docstring": f"{name}: a new setting" in (api.transfer.__doc__ or ""),
         "mlproject": f"--{name} 3" in command,
-        "documentation": f"`{name}`" in project.parameters_page(),
+        "documentation": f"`{name}`" in project.parameter_page(),
         "hash": hashes() != hashes(**{name: 3}),
         "neutral hash": hashes() == hashes(**{name: 0}),
     }
