@@ -8,13 +8,13 @@ functions of these names are in :mod:`mlflow_xfer.api`.
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 
 from mlflow_xfer.version import __version__  # noqa: F401 (public)
 
 
 def __getattr__(name: str):
-    if not name.startswith("_") and find_spec(f"{__name__}.{name}") is None:
+    if not name.startswith("_") and PathFinder.find_spec(f"{__name__}.{name}", __path__) is None:
         functions = import_module(f"{__name__}.api").FUNCTIONS
         if name in functions:
             return functions[name]

@@ -944,3 +944,6 @@ def suites(
 
 def sync() -> str:
     """Delivers what earlier commands could not log because the tracking server was away."""
+
+def doctor() -> str:
+    """What this environment would do: versions beside the tested ones, the store, caches, runs left open."""

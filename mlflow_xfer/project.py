@@ -12,9 +12,11 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping
+from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from pathlib import Path
 
+import mlflow_xfer
 from mlflow_xfer import api, markdown
 from mlflow_xfer.params.declare import Parameter, parameters
 from mlflow_xfer.params.settings import EvaluationSettings, TrainingSettings
@@ -182,7 +184,7 @@ def stub() -> str:
 
 
 def _is_module(name: str) -> bool:
-    return find_spec(f"{PACKAGE}.{name}") is not None
+    return PathFinder.find_spec(f"{PACKAGE}.{name}", mlflow_xfer.__path__) is not None
 
 
 def _made(verb: Verb) -> tuple[str, set[tuple[str, str]]]:

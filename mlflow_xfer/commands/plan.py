@@ -16,6 +16,7 @@ from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.plan import Plan, make_plan, unique
 from mlflow_xfer.phases.preview import Preview
 from mlflow_xfer.phases.references import References, task_file_tasks
+from mlflow_xfer.tracking.glance import open_to_plan
 from mlflow_xfer.tracking.names import redact
 from mlflow_xfer.tracking.store import Store
 
@@ -27,7 +28,7 @@ def plan(params: lookups.Plan) -> Preview | SearchPreview:
     asked = params.of
     if isinstance(asked, Search):
         return planned_search(asked)
-    with Store.open(probe=False) as store:
+    with open_to_plan() as store:
         made = (
             _demo(asked, store)
             if isinstance(asked, Transfer) and asks_for_demo(asked)
@@ -49,7 +50,7 @@ def planned_search(params: Search) -> SearchPreview:
     from mlflow_xfer.searching import command as commands
     from mlflow_xfer.searching.preview import preview
 
-    with Store.open(probe=False) as store:
+    with open_to_plan() as store:
         references, extra = References(lambda: store), task_file_tasks(params)
         return preview(commands.read(params, references, extra), store, redact(store.uri), references, extra)
 

@@ -22,6 +22,10 @@ class Preview:
     overlaps: Sequence[Finding] = ()
     cost: str = ""
 
+    def __repr__(self) -> str:
+        exist = sum(phase.spec_hash in self.existing for phase in self.plan.phases)
+        return f"<Preview of {self.plan.verb}: {len(self.plan.phases)} phases, {exist} exist>"
+
     def as_dict(self) -> dict[str, Any]:
         phases = [{**self._entry(phase), "spec": phase.spec()} for phase in self.plan.phases]
         return {

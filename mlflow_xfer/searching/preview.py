@@ -48,6 +48,13 @@ class SearchPreview:
     confirmation: Cost
     store: str = ""
 
+    def __repr__(self) -> str:
+        exist = sum(phase.spec_hash in self.existing for phase in self.phases)
+        return (
+            f"<SearchPreview of {self.command.study_name}: {len(self.candidates)} candidates, "
+            f"{len(self.phases)} phases, {exist} exist>"
+        )
+
     @property
     def phases(self) -> list[Phase]:
         return unique(phase for phases in self.candidates.values() for phase in phases)

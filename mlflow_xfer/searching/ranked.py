@@ -29,6 +29,13 @@ class Ranking:
     checkpoints: bool = False
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return (
+            f"<Ranking by {', '.join(self.scores)} for {', '.join(self.targets)}: {', '.join(self.order())}>"
+            if self.scores
+            else "<Ranking without scores>"
+        )
+
     @property
     def targets(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(target for of in self.scores.values() for target in of))

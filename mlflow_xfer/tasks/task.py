@@ -167,6 +167,9 @@ class Task:
     options: Mapping[str, Any] = field(default_factory=dict)  # of its kind alone, as ``Kind.options`` says
     version: int = 1  # raised when a change of the declaration changes what is read
 
+    def __repr__(self) -> str:
+        return f"<Task {self.name}: {self.kind}, {len(self.languages)} languages>"
+
     def __post_init__(self) -> None:
         declared = self._declared()
         for name, value in self.options.items():
