@@ -1,0 +1,49 @@
+"""What the commands that look things up print."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from mlflow_xfer import api, cli
+from mlflow_xfer.commands import lookups
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.params.lookups import Results
+
+
+def said(*words: str) -> str:
+    answer = CliRunner().invoke(cli.cli, words)
+    assert answer.exit_code == 0, answer
+    return answer.output
+
+
+def test_results_as_lines():
+    frame = pd.DataFrame({"task": ["pos"], "score": [50.5]})
+    assert lookups.frame(Results(), frame) == "task\tscore\npos\t50.5"
+    assert json.loads(lookups.frame(Results(format="json"), frame)) == [{"task": "pos", "score": 50.5}]
+    with pytest.raises(XferError, match="no finished evaluation"):
+        api.results()
+
+
+def test_languages():
+    assert said("languages", "de", "sw").splitlines()[-1] == "2 languages"
+    assert said("languages", "--family", "Turkic", "--measures", "syntactic").startswith("language")
+    head = said("languages", "de,sw", "--measures", "grambank_fusion", "--to", "hi").splitlines()[0]
+    assert head.endswith("grambank_fusion") and "genetic" not in head
+    assert "syntactic" in said("languages", "--show", "distances")
+
+
+def test_tasks_and_suites():
+    assert said("tasks", "nli").startswith("nli: ")
+    listed = said("tasks", "--kind", "tagging", "--use", "target", "--language", "sw")
+    assert "pos" in listed and "tagging" in listed and "classification" not in listed
+    assert "retrieval" in said("suites", "mini") and said("suites").startswith("suite")
+
+
+def test_this_environment(own_store):
+    assert "torch" in (first := said("doctor")) and "0 runs open" in first
+    assert said("doctor") == first, "once more, when its module is loaded"
+    assert "Nothing is waiting" in said("sync")

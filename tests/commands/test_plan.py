@@ -1,0 +1,52 @@
+"""What a command would run, as text and as JSON; where there is no run, without MLflow."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import mlflow_xfer
+from mlflow_xfer import api
+from mlflow_xfer.params.verbs import VERBS
+
+SEARCH = {"pool": "attribute,position", "target": "choice"}
+
+
+def test_every_command_that_runs_phases_is_planned(own_store):
+    labels = {
+        "pretrain": "pretrain",
+        "intermediate": "intermediate nli s0",
+        "target": "target pos s0",
+        "evaluate": "evaluate retrieval",
+        "transfer": "evaluate retrieval",
+    }
+    for verb, label in labels.items():
+        planned = mlflow_xfer.plan(verb)
+        assert label in planned.text() and planned.plan.verb == {"transfer": "study"}.get(verb, verb)
+
+
+def test_printed_as_json(own_store):
+    verb = VERBS["plan"]
+    params = verb.read({"verb": "search", "json": True, **SEARCH})
+    found = json.loads(api.printed(verb, params, api.call(verb, params)) or "")
+    assert found["verb"] == "search" and len(found["candidates"]) == 4
+    params = verb.read({"intermediate": "nli", "target": "pos"})
+    assert "target pos s0" in (api.printed(verb, params, api.call(verb, params)) or "")
+
+
+def test_a_dry_run_logs_the_plan(own_store, caplog):
+    caplog.set_level("INFO")
+    assert mlflow_xfer.search(**SEARCH, dry_run=True).run_id == ""
+    assert mlflow_xfer.plan("search", **SEARCH).text() in caplog.messages
+
+
+def test_without_a_run_neither_mlflow_nor_a_database_is_needed(tmp_path):
+    code = (
+        "import sys, mlflow_xfer\n"
+        f"print(mlflow_xfer.plan('search', **{SEARCH}).text())\n"
+        "assert not {'mlflow', 'torch'} & set(sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert "8 to run, 0 reused" in ran.stdout and not (tmp_path / "mlflow.db").exists()

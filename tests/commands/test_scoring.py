@@ -1,0 +1,52 @@
+"""What the verbs of predictions print."""
+
+from __future__ import annotations
+
+import json
+
+from mlflow_xfer.commands import scoring
+from mlflow_xfer.params.lookups import Predict, Score, Submission
+from mlflow_xfer.scoring.validation import Finding
+
+ROWS = [
+    {"id": 1, "words": ["a", "b"], "prediction": ["X", "Y"]},
+    {"id": 2, "words": ["tab\there"], "prediction": ["X"], "choices": ["one word", "two"]},
+]
+
+
+def test_predictions_as_lines():
+    typed = Predict(model="m", file="f")
+    assert scoring.rows(typed, ROWS).splitlines() == [
+        "prediction\twords\tchoices",
+        "X Y\ta b\t",
+        "X\ttab here\tone word | two",
+    ]
+    lines = scoring.rows(typed.model_copy(update={"format": "jsonl"}), ROWS).splitlines()
+    assert [json.loads(line) for line in lines] == ROWS
+
+
+def test_what_a_leaderboard_would_say():
+    typed = Submission(runs=("r1",), out="out")
+    faults = [Finding("pos", "is not there"), Finding("qa", "is odd", refused=False)]
+    assert scoring.findings(typed, ({"pos": "r1"}, faults)).splitlines() == [
+        "pos: run r1",
+        "refused: pos: is not there",
+        "suspicious: qa: is odd",
+        "written to out; a leaderboard would refuse it",
+    ]
+    assert scoring.findings(typed, ({}, faults[1:])).endswith("take it")
+
+
+def test_figures_as_json_and_a_table_beside(capsys):
+    task = {"score": 50.0, "components": {"accuracy": 50.0}, "languages": {"en": {}}}
+    found = {
+        "suite": "mini",
+        "avg": None,
+        "avg_trained": 50.0,
+        "groups": {"tagging": 50.0},
+        "tasks": {"pos": task},
+        "missing": ["qa"],
+    }
+    assert json.loads(scoring.figures(Score(predictions="p", labels="l"), found)) == found
+    said = capsys.readouterr()
+    assert not said.out and "missing: qa" in said.err and "accuracy 50.0" in said.err
