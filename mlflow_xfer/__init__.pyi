@@ -702,7 +702,6 @@ def worker(
 
 def report(
     runs: str | Sequence[str] = (),
-    *,
     question: str = "",
     baseline: str | None = None,
     margin: float = 1.0,
@@ -838,7 +837,6 @@ def rank(
 def plan(
     verb: Literal["evaluate", "intermediate", "pretrain", "search", "target", "transfer"] = "transfer",
     overlap: bool = False,
-    *,
     json: bool = False,
     **parameters: Any,
 ) -> Preview | SearchPreview:
@@ -856,7 +854,6 @@ def plan(
 def predict(
     model: str | PathLike[str],
     file: str | PathLike[str],
-    *,
     task: str | None = None,
     format: Literal["tsv", "jsonl"] = "tsv",
 ) -> list[dict[str, Any]]:
@@ -877,7 +874,6 @@ def predict(
 def score(
     predictions: str | PathLike[str],
     labels: str | PathLike[str],
-    *,
     suite: Literal["xtreme", "xtreme-r", "mini"] = "xtreme",
     track: bool = False,
 ) -> dict[str, Any]:
@@ -896,7 +892,6 @@ def score(
 def submission(
     runs: str | Sequence[str],
     out: str | PathLike[str],
-    *,
     suite: Literal["xtreme", "xtreme-r", "mini"] = "xtreme",
 ) -> tuple[dict[str, str], list[Finding]]:
     """Gathers predictions in XTREME's format (of several runs the best of each target by dev), and says
@@ -911,7 +906,6 @@ def submission(
 
 def results(
     runs: str | Sequence[str] = (),
-    *,
     filter: str = "",
     format: Literal["tsv", "json"] = "tsv",
 ) -> pd.DataFrame:

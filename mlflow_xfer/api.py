@@ -19,6 +19,7 @@ from mlflow_xfer.params.verbs import VERBS, Verb
 __all__ = ["Reported", "Result", "call", "printed"]
 
 WIDTH = 100
+BY_PLACE = Parameter.POSITIONAL_OR_KEYWORD
 SCOPED = "A phase's name before a parameter of training sets it for that phase: ``target.learning_rate``."
 
 
@@ -42,7 +43,7 @@ def _named(dotted: str) -> Callable[..., Any]:
 
 def function(verb: Verb) -> Callable[..., Any]:
     """The verb as a function."""
-    by_place = [name for name, one in parameters(verb.shape).items() if one.facts.positional]
+    by_place = [one.name for one in signature(verb).parameters.values() if one.kind is BY_PLACE]
 
     def verb_function(*values: Any, **given: Any) -> Any:
         if len(values) > len(by_place):
@@ -60,12 +61,14 @@ def function(verb: Verb) -> Callable[..., Any]:
 
 
 def signature(verb: Verb) -> Signature:
-    """Every parameter with its default; by name only, but for those that may be given without."""
+    """Every parameter with its default; by name only, but for a verb whose command takes words without names:
+    these come first."""
     found = sorted(parameters(verb.shape).values(), key=lambda one: not one.facts.positional)
+    kind = BY_PLACE if any(one.facts.positional for one in found) else Parameter.KEYWORD_ONLY
     made = [
         Parameter(
             one.name,
-            Parameter.POSITIONAL_OR_KEYWORD if one.facts.positional else Parameter.KEYWORD_ONLY,
+            kind,
             default=Parameter.empty if one.required else one.default,
             annotation=one.annotation,
         )

@@ -137,7 +137,6 @@ with warnings.catch_warnings():
             False,
             "compare training with test rows now, which may take a while; else what is declared or was "
             "measured before is shown",
-            positional=True,
         )
         json: bool = setting(False, "the command prints JSON")
         of: SkipValidation[Shape] = Field(default_factory=Transfer)
