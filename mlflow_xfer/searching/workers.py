@@ -22,6 +22,7 @@ from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from mlflow_xfer import logs
 from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN, XferError
 from mlflow_xfer.searching.hosts import present
 from mlflow_xfer.searching.leases import LeasedStudy
@@ -181,9 +182,7 @@ class Stopped(BaseException):
 
 def _process(where: Place, name: str, build: str, began: datetime) -> None:
     """What a worker process runs."""
-    logging.basicConfig(level=os.environ.get("XFER_LOG_LEVEL", "INFO"), format="%(message)s")
-    for noisy in ("mlflow", "alembic", "httpx", "datasets", "filelock", "urllib3"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logs.set_up()
     signal.signal(signal.SIGTERM, _on_sigterm)
     threading.Thread(target=_end_with_parent, name="xfer-parent", daemon=True).start()
     sys.exit(_exit_code(lambda: work(join_study(where, name), build, began)))
