@@ -879,7 +879,8 @@ def score(
 ) -> dict[str, Any]:
     """Scores a folder of predictions against a folder of labels by the suite's own rules.
 
-    The command prints JSON, and a table to standard error.
+    The command prints, and the function returns, ``{suite, avg|None, groups, tasks: {name: {score,
+    components, languages}}, missing, …}``; the command writes a table to standard error besides.
 
     Args:
         predictions: folder with one folder a task, as in predictions/xnli/test-sw.tsv [text; must be

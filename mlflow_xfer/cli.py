@@ -111,7 +111,7 @@ def grouped(verb: Verb) -> Iterator[tuple[str, list[Parameter]]]:
     """The verb's parameters under their headings; those that it names itself come first."""
     known = parameters(verb.shape)
     head = [known[name] for name in verb.headline]
-    groups: dict[str, list[Parameter]] = {"parameters": head} if head else {}
+    groups: dict[str, list[Parameter]] = {"most used": head} if head else {}
     for one in known.values():
         if one not in head:
             groups.setdefault(one.group, []).append(one)

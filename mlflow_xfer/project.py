@@ -27,8 +27,8 @@ PACKAGE = "mlflow_xfer"
 SETTINGS = parameters(EvaluationSettings) | parameters(TrainingSettings)
 
 MATTER_MOST = (
-    "model", "data", "intermediate", "target", "seeds", "languages", "text", "combine", "learning_rate",
-    "max_steps", "reuse", "device", "workers",
+    "model", "data", "intermediate", "target", "seeds", "languages", "text", "learning_rate", "max_steps",
+    "reuse", "device", "workers",
 )  # fmt: skip
 """Parameters that the README shows."""
 
