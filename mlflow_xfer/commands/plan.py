@@ -28,13 +28,14 @@ def plan(params: lookups.Plan) -> Preview | SearchPreview:
     asked = params.of
     if isinstance(asked, Search):
         return planned_search(asked)
+    assert isinstance(asked, Reuse), "as all commands that run phases"
     with open_to_plan() as store:
         made = (
             _demo(asked, store)
             if isinstance(asked, Transfer) and asks_for_demo(asked)
             else make_plan(command(type(asked)), asked, References(lambda: store), task_file_tasks(asked))
         )
-        executor = Executor(store, asked.reuse if isinstance(asked, Reuse) else "never")
+        executor = Executor(store, asked.reuse)
         existing = {phase.spec_hash: run for phase in made.phases if (run := executor.existing(phase))}
         past = Past.of(store)
         return Preview(

@@ -68,7 +68,7 @@ class Verb:
         own = parameters(self.shape)
         mine = {key: value for key, value in raw.items() if key.replace("-", "_") in own}
         params = read(self.shape, mine)
-        if (name := getattr(params, self.planned)) not in VERBS:
+        if (name := getattr(params, self.planned)) not in lookups.PLANNED:
             raise unknown(f"command to {self.name}", name, lookups.PLANNED)
         rest = {key: value for key, value in raw.items() if key not in mine}
         return params.model_copy(update={"of": VERBS[name].read(rest)})
