@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import TEXTS, link_caches
 
-TINY = ["--train_batch_size", "4", "--max_steps", "60"]
+TINY = ["--train_batch_size", "4", "--max_steps", "60", "--save_every_steps", "6"]
 BASE = ["pretrain", "--model", "scratch:xlm-roberta:tiny", "--text", TEXTS]
 PHASES = {
     "pretrain": [*BASE, *TINY],
@@ -52,7 +52,6 @@ def place(folder: Path) -> dict[str, str]:
     return {
         "XFER_HOME": str(folder / "home"),
         "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}",
-        "XFER_SAVE_EVERY_STEPS": "6",
     }
 
 
