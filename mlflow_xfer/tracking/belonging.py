@@ -10,14 +10,11 @@ from mlflow_xfer.params.declare import parameters
 from mlflow_xfer.params.settings import MergeSettings, TrainingSettings
 from mlflow_xfer.tracking.runs import RunView
 
-TELLING = {
-    name: "" if one.facts.always and name != "combine" else str(one.default)
-    for name, one in {
-        **parameters(Combining),
-        **parameters(MergeSettings),
-        **parameters(TrainingSettings),
-    }.items()
-    if one.facts.shown or name == "combine"
+TELLING = {"combine": str(parameters(Combining)["combine"].default)} | {
+    name: "" if one.facts.always else str(one.facts.neutral)
+    for shape in (MergeSettings, TrainingSettings)
+    for name, one in parameters(shape).items()
+    if one.facts.shown and name != "combine"
 }
 """Parameters of intermediate phases that tell conditions of the same tasks apart, with the value that goes
 without saying."""
