@@ -53,8 +53,9 @@ class Predict(Shape, group="predictions", effect="command"):
 class Score(Shape, group="submissions", effect="command"):
     """Scores a folder of predictions against a folder of labels by the suite's own rules.
 
-    The command prints, and the function returns, ``{suite, avg|None, groups, tasks: {name: {score, components,
-    languages}}, missing, …}``; the command writes a table to standard error besides.
+    The command prints, and the function returns, ``{suite, avg|None, groups,
+    tasks: {name: {score, components, languages}}, missing, …}``; the command writes a table to standard error
+    besides.
     """
 
     predictions: Place = setting(

@@ -6,7 +6,6 @@ some of them share is made by one process while the others wait for it (``tracki
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from mlflow_xfer import logs
 from mlflow_xfer.params.chain import Transfer
 from mlflow_xfer.params.reading import read
 from mlflow_xfer.phases import replicates
@@ -50,7 +50,7 @@ def spread(
     cores = os.cpu_count() or 1
     os.environ["OMP_NUM_THREADS"] = str(max(1, cores // workers))
     with ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=quiet
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=logs.set_up
     ) as pool:
         try:
             if first:
@@ -96,13 +96,6 @@ def _make(job: Job, wanted: frozenset[str], threads: int, parent: str | None) ->
         for phase in plan.transfers[job.number].phases:
             if phase.spec_hash in wanted:
                 executor.ensure(phase, parent=None if phase.is_base else parent)
-
-
-def quiet() -> None:
-    """Logging of a worker process: ours, and of others what is wrong."""
-    logging.basicConfig(level=os.environ.get("XFER_LOG_LEVEL", "INFO"), format="%(message)s")
-    for noisy in ("mlflow", "alembic", "httpx", "datasets"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
 def _run(job: Job) -> str:

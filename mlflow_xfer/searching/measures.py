@@ -18,13 +18,13 @@ from dataclasses import replace
 from mlflow_xfer.data import sources
 from mlflow_xfer.errors import Problems
 from mlflow_xfer.params.chain import Transfer as Parameters
+from mlflow_xfer.params.questions import OBJECTIVES
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.plan import Transfer
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks.task import POOL
 
 ENGLISH_DEV, LABEL_FREE, ORACLE, RETRIEVAL, COST = "english_dev", "label_free", "oracle", "retrieval", "cost"
-OBJECTIVES = (ENGLISH_DEV, LABEL_FREE, RETRIEVAL, COST, ORACLE)
 BY_TRAINING = (ENGLISH_DEV, LABEL_FREE)  # objectives that a target's training reports along the way
 DEV = "validation"
 

@@ -9,7 +9,7 @@ import pytest
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.params.declare import parameters
 from mlflow_xfer.params.lookups import PLANNED, SUITES
-from mlflow_xfer.params.questions import OBJECTIVES, RANK_METHODS
+from mlflow_xfer.params.questions import RANK_METHODS
 from mlflow_xfer.params.verbs import VERBS
 
 NUMBER = re.compile(r"(whole )?number((?: [≥>≤<] [\d.]+)*)$")
@@ -82,10 +82,9 @@ def test_none_is_refused_where_it_is_not_named():
 
 def test_the_names_are_those_that_are_known():
     from mlflow_xfer.phases import plan
-    from mlflow_xfer.searching import cheap, measures
+    from mlflow_xfer.searching import cheap
     from mlflow_xfer.tasks.catalogue import SUITES as DECLARED
 
-    assert set(OBJECTIVES) == set(measures.OBJECTIVES)
     assert set(RANK_METHODS) == set(cheap.METHODS)
     assert set(PLANNED) == {*plan._PLANS, "search"}
     assert (
