@@ -242,3 +242,42 @@ def test_heavy_libraries_stay_where_they_belong():
 
 def test_every_part_has_a_floor():
     assert {part(name_of(path)) for path in FILES} - {""} <= set(FLOOR)
+
+
+PARAMETERS = {"params", "typed"}
+"""What parameters of verbs are called where a function takes them."""
+
+
+def test_parameters_of_verbs_have_a_type():
+    wrong, seen = [], 0
+    for path in FILES:
+        for function in nodes(path):
+            if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            taken = function.args
+            for one in (*taken.posonlyargs, *taken.args, *taken.kwonlyargs):
+                if one.arg in PARAMETERS:
+                    seen += 1
+                    if one.annotation is None or "Any" in alternatives(one.annotation):
+                        wrong.append(f"{name_of(path)}.{function.name}: {ast.unparse(one)}")
+    assert seen > 40
+    assert not wrong, "\n".join(wrong)
+
+
+def alternatives(annotation: ast.expr) -> set[str]:
+    """The types that an annotation joins by ``|``, without the module they are taken from."""
+    if isinstance(annotation, ast.BinOp):
+        return alternatives(annotation.left) | alternatives(annotation.right)
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        return alternatives(ast.parse(annotation.value, mode="eval").body)
+    return {ast.unparse(annotation).removeprefix("typing.")}
+
+
+def test_only_params_asks_which_parameters_there_are():
+    found = {
+        part(name_of(path))
+        for path in FILES
+        for node, called in calls(path)
+        if called == "hasattr" and ast.unparse(node.args[0]).rpartition(".")[2] in PARAMETERS
+    }
+    assert found == {"params"}

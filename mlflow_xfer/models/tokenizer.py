@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
 BOS, PAD, EOS, UNK, MASK = "<s>", "<pad>", "</s>", "<unk>", "<mask>"
@@ -78,7 +79,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, architecture: str) ->
     return _wrapped(tokenizer, decoder)
 
 
-def _wrapped(tokenizer, decoder: bool) -> PreTrainedTokenizerFast:
+def _wrapped(tokenizer: Tokenizer, decoder: bool) -> PreTrainedTokenizerFast:
     """The transformers tokenizer around ``tokenizer``; pads on the right, as
     pooling of the last token expects."""
     from transformers import PreTrainedTokenizerFast
@@ -96,7 +97,7 @@ def _wrapped(tokenizer, decoder: bool) -> PreTrainedTokenizerFast:
     )
 
 
-def digest(tokenizer) -> str:
+def digest(tokenizer: PreTrainedTokenizerFast) -> str:
     """sha256 of what a fast tokenizer does to a text, whatever it was asked to pad or cut before."""
     state = json.loads(tokenizer.backend_tokenizer.to_str())
     for name in ("truncation", "padding"):

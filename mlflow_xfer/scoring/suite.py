@@ -7,7 +7,7 @@ figure, so it is None here, and what is missing is named.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,9 +93,8 @@ def language_std(scores: Mapping[str, float]) -> float | None:
     return float(np.std(others)) if len(others) > 1 else None
 
 
-def _mean(values) -> float | None:
+def _mean(values: Iterable[float | None]) -> float | None:
     """The plain mean; None if there is no value or one of them is None."""
-    values = list(values)
-    if not values or any(value is None for value in values):
-        return None
-    return sum(values) / len(values)
+    listed = list(values)
+    known = [value for value in listed if value is not None]
+    return sum(known) / len(known) if known and len(known) == len(listed) else None

@@ -14,7 +14,7 @@ with continuous settings or several objectives: there ``auto`` stays with TPE.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -59,7 +59,9 @@ class Pairwise:
         free = [c for c in self._all or self._searched(value, rng) if c.key not in history.taken]
         return free[int(np.argmax(value(free)))] if free else None
 
-    def _searched(self, value, rng: np.random.Generator) -> list[Candidate]:
+    def _searched(
+        self, value: Callable[[Sequence[Candidate]], np.ndarray], rng: np.random.Generator
+    ) -> list[Candidate]:
         """Random candidates and, around the best of them,
         one task more or less and other settings, a few times.
         """

@@ -99,7 +99,17 @@ def order(
 
 # -- what is compared ----------------------------------------------------------------------------------------
 def _prepared(
-    params, executor, find_base, extra, pool, methods, checkpoints, seed, base_seed, budget, online
+    params: Transfer,
+    executor: Executor,
+    find_base: FindBase,
+    extra: Mapping[str, Task] | None,
+    pool: str | Sequence[str],
+    methods: Sequence[str],
+    checkpoints: str,
+    seed: int,
+    base_seed: int,
+    budget: Budget,
+    online: bool,
 ) -> tuple[Material, list[str], list[str]]:
     """The material, the methods in order, and notes. Raises what is wrong, all at once."""
     composer = Composer(params, find_base, dict(extra or {}), online)

@@ -14,6 +14,7 @@ down to 86-92 %; one seed gives no interval.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,7 +36,7 @@ def seed_notes(seeds: int, bases: int) -> tuple[str, ...]:
     return tuple(filter(None, (few, ONE_CHECKPOINT if bases == 1 else f"{bases} base checkpoints")))
 
 
-def estimate(spread: crossed.Spread, level: float, **about) -> Estimate:
+def estimate(spread: crossed.Spread, level: float, **about: Any) -> Estimate:
     """One :class:`Estimate` from the spread of one table."""
     mean, variance = float(spread.mean), float(spread.variance)
     if variance <= 0:

@@ -25,7 +25,7 @@ from scipy import special, stats
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.stats.estimate import LIKE_THESE, Estimate, Numbers
-from mlflow_xfer.stats.frame import cells, check, pair
+from mlflow_xfer.stats.frame import Cells, cells, check, pair
 
 FLOOR = 1e-3  # of tau^2 on logit scale: below it two spreads are both "none"
 SWAPS = 4000  # random swaps beyond 10 languages
@@ -155,7 +155,7 @@ def _without(frame: pd.DataFrame, languages: Sequence[str]) -> pd.DataFrame:
     return rows[rows["task"].isin(usable)]
 
 
-def _arm_levels(block, sizes: np.ndarray | None, task: str) -> Levels:
+def _arm_levels(block: Cells, sizes: np.ndarray | None, task: str) -> Levels:
     index = [i for i, (t, _) in enumerate(block.units) if t == task]
     return levels(block.values.mean(0)[:, index], None if sizes is None else sizes[index])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mlflow_xfer.params.settings import Recipe
 from mlflow_xfer.tasks.nli import LABELS as NLI_LABELS
 from mlflow_xfer.tasks.task import Files, Hub, Part, Task
@@ -14,7 +16,7 @@ CHEMICALS = ("O", "B-Chemical", "B-Disease", "I-Disease", "I-Chemical")
 DISEASES = ("O", "B-Disease", "I-Disease")
 
 
-def _biomedical(name: str, kind: str, description: str, **more) -> Task:
+def _biomedical(name: str, kind: str, description: str, **more: Any) -> Task:
     more = {"metric": "accuracy", "languages": ("en",), "uses": ("intermediate",), "recipe": RECIPE} | more
     return Task(name=name, kind=kind, domain="biomedical", description=description, **more)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mlflow_xfer.params.settings import Recipe
 from mlflow_xfer.tasks.task import Hub, Task
 
@@ -10,7 +12,7 @@ PROVISIONS = tuple(str(number) for number in range(100))
 CONTRACT_LABELS = ("contradiction", "entailment", "neutral")
 
 
-def _legal(name: str, kind: str, hub: Hub, description: str, **more) -> Task:
+def _legal(name: str, kind: str, hub: Hub, description: str, **more: Any) -> Task:
     more = {"metric": "accuracy", "languages": ("en",), "uses": ("intermediate",), "recipe": RECIPE} | more
     return Task(
         name=name, kind=kind, sources={"hub": (hub,)}, domain="legal", description=description, **more

@@ -8,6 +8,8 @@ is and is not.
 
 from __future__ import annotations
 
+from typing import Any
+
 from mlflow_xfer.kinds.kind import KINDS
 from mlflow_xfer.params.settings import Recipe
 from mlflow_xfer.tasks.task import Generated, Suite, Task
@@ -55,7 +57,7 @@ it).
 """
 
 
-def _intermediate(name: str, kind: str, skills: tuple[str, ...], description: str, **more) -> Task:
+def _intermediate(name: str, kind: str, skills: tuple[str, ...], description: str, **more: Any) -> Task:
     metric = KINDS.get(kind).metrics[0]
     more = {"recipe": INTERMEDIATE, **more}
     return Task(
@@ -73,7 +75,7 @@ def _intermediate(name: str, kind: str, skills: tuple[str, ...], description: st
     )
 
 
-def _target(name: str, kind: str, skills: tuple[str, ...], description: str, **more) -> Task:
+def _target(name: str, kind: str, skills: tuple[str, ...], description: str, **more: Any) -> Task:
     metric = KINDS.get(kind).metrics[0]
     more = {"recipe": TARGET, "size": 32, **more}
     return Task(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mlflow_xfer.params.settings import Recipe
 from mlflow_xfer.tasks.task import Files, Hub, Task, codes
 
@@ -31,7 +33,7 @@ COPA = Hub(
 COPA_QUESTIONS = Hub("aps/super_glue", config="copa", columns=COPA_COLUMNS)
 
 
-def _choice(name: str, hub: Hub, description: str, **more) -> Task:
+def _choice(name: str, hub: Hub, description: str, **more: Any) -> Task:
     more = {
         "uses": ("intermediate",),
         "recipe": RECIPE,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mlflow_xfer.params.settings import Recipe
 from mlflow_xfer.tasks.task import Files, Hub, Part, Task, codes
 
@@ -53,7 +55,7 @@ ANLI = Hub(
 )
 
 
-def _nli(name: str, hub: Hub, description: str, labels: tuple[str, ...] = LABELS, **more) -> Task:
+def _nli(name: str, hub: Hub, description: str, labels: tuple[str, ...] = LABELS, **more: Any) -> Task:
     more = {
         "uses": ("intermediate",),
         "recipe": RECIPE,
@@ -71,7 +73,7 @@ def _nli(name: str, hub: Hub, description: str, labels: tuple[str, ...] = LABELS
     )
 
 
-def _target(name: str, hub: Hub, description: str, languages: tuple[str, ...], **more) -> Task:
+def _target(name: str, hub: Hub, description: str, languages: tuple[str, ...], **more: Any) -> Task:
     """A target trained on MNLI, unless its own data set has a training split for the language."""
     more = {"sources": {"hub": (MNLI, hub)} | more.pop("sources", {})} | more
     return _nli(

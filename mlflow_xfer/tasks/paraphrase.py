@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mlflow_xfer.params.settings import Recipe
 from mlflow_xfer.tasks.task import Files, Hub, Task, codes
 
@@ -19,7 +21,9 @@ XTREME = Recipe(
 PAWSX_LANGUAGES = codes("de en es fr ja ko zh")
 
 
-def _paraphrase(name: str, hub: Hub, description: str, labels: tuple[str, ...] = ("0", "1"), **more) -> Task:
+def _paraphrase(
+    name: str, hub: Hub, description: str, labels: tuple[str, ...] = ("0", "1"), **more: Any
+) -> Task:
     more = {
         "uses": ("intermediate",),
         "recipe": RECIPE,

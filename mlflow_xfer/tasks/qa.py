@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mlflow_xfer.params.settings import Recipe
 from mlflow_xfer.tasks.task import Files, Hub, Part, Task, codes
 
@@ -50,7 +52,9 @@ SQUAD_FILES = Files(
 )
 
 
-def _qa(name: str, description: str, hub: tuple[Hub, ...], folder: tuple[Files, ...] = (), **more) -> Task:
+def _qa(
+    name: str, description: str, hub: tuple[Hub, ...], folder: tuple[Files, ...] = (), **more: Any
+) -> Task:
     more = {
         "metric": "squad",
         "languages": ("en",),

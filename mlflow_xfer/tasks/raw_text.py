@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mlflow_xfer import languages
 from mlflow_xfer.tasks.task import Hub, Task
 
@@ -10,7 +12,7 @@ FLORES = {code: language.flores_code for code, language in languages.table().ite
 TRAIN = {"train": "train"}
 
 
-def _text(name: str, hub: Hub, description: str, spoken: tuple[str, ...] = EVERY, **more) -> Task:
+def _text(name: str, hub: Hub, description: str, spoken: tuple[str, ...] = EVERY, **more: Any) -> Task:
     return Task(
         name=name,
         kind="language_model",

@@ -29,7 +29,7 @@ SQUAD_CUT = {
 }  # SQuAD's dev set is XQuAD in English: it selects nothing
 
 
-def _retrieval(name: str, metric: str, languages: tuple[str, ...], description: str, **more) -> Task:
+def _retrieval(name: str, metric: str, languages: tuple[str, ...], description: str, **more: Any) -> Task:
     more = {"uses": ("target",), "train_languages": ()} | more
     return Task(
         name=name,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mlflow_xfer import languages
 from mlflow_xfer.params.settings import Recipe
 from mlflow_xfer.tasks.task import Hub, Task
@@ -12,7 +14,7 @@ FLORES = {code: language.flores_code for code, language in languages.table().ite
 SIB_TOPICS = ("science/technology", "travel", "politics", "sports", "health", "entertainment", "geography")
 
 
-def _text(name: str, hub: Hub, labels: tuple[str, ...], description: str, **more) -> Task:
+def _text(name: str, hub: Hub, labels: tuple[str, ...], description: str, **more: Any) -> Task:
     more = {"uses": ("intermediate",), "recipe": RECIPE, "languages": ("en",)} | more
     return Task(
         name=name,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mlflow_xfer.params.settings import Recipe
 from mlflow_xfer.tasks.task import Files, Hub, Task, codes
 
@@ -64,7 +66,7 @@ def _xtreme(name: str) -> Files:
     )
 
 
-def _tags(name: str, metric: str, labels: tuple[str, ...], description: str, **more) -> Task:
+def _tags(name: str, metric: str, labels: tuple[str, ...], description: str, **more: Any) -> Task:
     more = {"languages": ("en",), "uses": ("intermediate",), "recipe": RECIPE} | more
     return Task(name=name, kind="tagging", metric=metric, labels=labels, description=description, **more)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mlflow.store.artifact.artifact_repo import ArtifactRepository
+
     from mlflow_xfer.tracking.session import Session
 
 
@@ -36,9 +38,11 @@ def exists(store: Session, location: str, path: str) -> bool:
     return any(entry.path == path for entry in listed)
 
 
-def sizes(repository, folder: str = "", *, deep: bool = False) -> dict[str, int]:
-    """Size in bytes of every file in ``folder``, by path; with ``deep`` in its folders too."""
-    found: dict[str, int] = {}
+def sizes(repository: ArtifactRepository, folder: str = "", *, deep: bool = False) -> dict[str, int | None]:
+    """Size in bytes of every file in ``folder``, by path; with ``deep`` in its folders too.
+    None where the store does not say it.
+    """
+    found: dict[str, int | None] = {}
     for entry in repository.list_artifacts(folder or None):
         if not entry.is_dir:
             found[entry.path] = entry.file_size

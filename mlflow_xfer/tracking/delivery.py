@@ -10,9 +10,13 @@ from __future__ import annotations
 import logging
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from mlflow_xfer.tracking.endpoint import answered, is_transient, said
 from mlflow_xfer.tracking.spool import Entry, Spool
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +34,7 @@ class Delivery:
         spool: what to deliver from.
     """
 
-    def __init__(self, client, spool: Spool):
+    def __init__(self, client: MlflowClient, spool: Spool):
         self.client, self.spool = client, spool
         self._failures = (0, 0)  # (log position, how often its record failed)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -45,7 +46,15 @@ def files(checkpoint: Path, out: Path, *, run_id: str, model_id: str) -> None:
     )
 
 
-def _write_mlmodel(checkpoint, out, architecture, pipeline, tokenizer, run_id, model_id) -> None:
+def _write_mlmodel(
+    checkpoint: Path,
+    out: Path,
+    architecture: str,
+    pipeline: tuple[str, str],
+    tokenizer: Sequence[str],
+    run_id: str,
+    model_id: str,
+) -> None:
     import yaml
 
     # mlflow.transformers reads the model from `model_binary` and the tokenizer from components/tokenizer.

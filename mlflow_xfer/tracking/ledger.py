@@ -17,9 +17,12 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mlflow_xfer.durable.patience import awaited
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 EXPERIMENT = "xfer-ledger"
 RUN_TAG = "xfer.ledger_run"  # of the experiment
@@ -43,7 +46,7 @@ class Ledger:
         clock: seconds, monotonic.
     """
 
-    client: Any
+    client: MlflowClient
     worker: str
     stale_seconds: float = field(default_factory=stale_seconds)
     clock: Callable[[], float] = time.monotonic
@@ -153,7 +156,7 @@ def beat_tag(key: str, generation: int) -> str:
     return f"{_param(key)}.{generation}.beat"
 
 
-def _ledger_run_id(client, wait_seconds: float = 30.0) -> str:
+def _ledger_run_id(client: MlflowClient, wait_seconds: float = 30.0) -> str:
     from mlflow.exceptions import MlflowException
 
     found = client.get_experiment_by_name(EXPERIMENT)
@@ -171,14 +174,15 @@ def _ledger_run_id(client, wait_seconds: float = 30.0) -> str:
     if run := awaited(named, _POLL_SECONDS, seconds=wait_seconds):
         return run
     # Whoever won died at once. Of several that stand in for it, the last to set the tag wins.
-    experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
+    # There is none where it may not be made: the error that follows makes the caller go without leases.
+    experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id  # pyright: ignore[reportOptionalMemberAccess]
     with suppress(MlflowException):
         _make_run(client, experiment)
     time.sleep(2 * _POLL_SECONDS)
     return client.get_experiment(experiment).tags[RUN_TAG]
 
 
-def _make_run(client, experiment: str) -> str:
+def _make_run(client: MlflowClient, experiment: str) -> str:
     run = client.create_run(experiment, tags={"xfer.kind": "ledger"}, run_name="ledger").info.run_id
     client.set_experiment_tag(experiment, RUN_TAG, run)
     return run

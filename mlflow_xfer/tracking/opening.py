@@ -7,6 +7,7 @@ import tempfile
 import uuid
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mlflow_xfer.durable.locks import held
@@ -15,17 +16,21 @@ from mlflow_xfer.home import home
 from mlflow_xfer.tracking import endpoint
 from mlflow_xfer.tracking.names import redact
 
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Experiment
+
 HEALTH_SECONDS = 10.0
 
 
-def connect(experiment: str | None, default: str, probe: bool = True) -> tuple[object, str, str]:
+def connect(experiment: str | None, default: str, probe: bool = True) -> tuple[MlflowClient, str, str]:
     """(client, tracking URI, experiment id); see :meth:`Store.open` for arguments and errors."""
     endpoint.quiet()
     uri = endpoint.tracking_uri()
     return endpoint.within(endpoint.open_seconds(uri), lambda: _connect(uri, experiment, default, probe), uri)
 
 
-def _connect(uri: str, experiment: str | None, default: str, probe: bool) -> tuple[object, str, str]:
+def _connect(uri: str, experiment: str | None, default: str, probe: bool) -> tuple[MlflowClient, str, str]:
     from mlflow import MlflowClient
 
     _check_answers(uri)
@@ -63,7 +68,7 @@ def _first_use(uri: str) -> AbstractContextManager[None]:
     return held(home() / "locks" / f"store-{endpoint.store_key(uri)}.lock", endpoint.open_seconds(uri))
 
 
-def _experiment(client, name: str | None, default: str):
+def _experiment(client: MlflowClient, name: str | None, default: str) -> Experiment:
     """The experiment called ``name``, else the active one, else the one called ``default``;
     made if absent.
     """
@@ -95,7 +100,7 @@ def _experiment(client, name: str | None, default: str):
     return _usable(found)
 
 
-def _usable(experiment):
+def _usable(experiment: Experiment) -> Experiment:
     if experiment.lifecycle_stage == "deleted":
         raise XferError(
             f"The experiment {experiment.name!r} is deleted.",

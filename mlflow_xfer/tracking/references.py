@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tracking.session import Session
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 RUN_ID = re.compile(r"[0-9a-f]{32}")
 _RUN_URI = re.compile(r"runs:/([0-9a-f]{32})(?:/.*)?")
@@ -40,7 +44,7 @@ def run_of(store: Session, reference: str) -> str:
     return run_id
 
 
-def _source_run(client, reference: str) -> str | None:
+def _source_run(client: MlflowClient, reference: str) -> str | None:
     if match := _MODEL_ID.fullmatch(reference):
         return client.get_logged_model(match[1]).source_run_id
     match = _REGISTERED.fullmatch(reference)

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 SCHEMA = "2"
 READABLE = ("1", "2")
@@ -45,7 +50,7 @@ class RunView:
         return tuple(run for run in self.tags.get("xfer.input_run_ids", "").split(",") if run)
 
 
-def view(run) -> RunView:
+def view(run: Run) -> RunView:
     """MLflow's run entity as a :class:`RunView`."""
     info, data = run.info, run.data
     return RunView(
@@ -56,7 +61,7 @@ def view(run) -> RunView:
         start_time=info.start_time or 0,
         end_time=info.end_time,
         deleted=info.lifecycle_stage == "deleted",
-        artifact_uri=info.artifact_uri,
+        artifact_uri=cast(str, info.artifact_uri),  # every run of a store has one
         tags=dict(data.tags),
         params=dict(data.params),
         metrics=dict(data.metrics),
@@ -73,7 +78,7 @@ def condition(tags: Mapping[str, str], status: str | None = None) -> str:
 
 
 def search(
-    client,
+    client: MlflowClient,
     filter_string: str,
     *,
     experiment_ids: Sequence[str] | None = None,
@@ -100,7 +105,7 @@ def search(
     return found
 
 
-def active_experiments(client) -> list[str]:
+def active_experiments(client: MlflowClient) -> list[str]:
     """The ids of all experiments that are not deleted."""
     ids, token = [], None
     while True:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tracking import artifacts, endpoint, links, names, runs
 from mlflow_xfer.tracking.runs import RunView
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -27,7 +30,7 @@ class Session:
         experiment_id: the experiment that new runs go into.
     """
 
-    def __init__(self, client: Any, uri: str, experiment_id: str):
+    def __init__(self, client: MlflowClient, uri: str, experiment_id: str):
         self.client, self.uri, self.experiment_id = client, uri, experiment_id
         self._experiment_of: dict[str, str] = {}
 

@@ -10,6 +10,7 @@ import os
 import re
 import uuid
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tracking import names, opening, reuse, runs, versions
@@ -21,6 +22,9 @@ from mlflow_xfer.tracking.spool import Spool
 from mlflow_xfer.tracking.sync import replay
 from mlflow_xfer.tracking.writer import Writer
 
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
 DEFAULT_EXPERIMENT = "mlflow-xfer"
 _RANDOM_NAME = re.compile(r"[a-z]+-[a-z]+-\d{1,4}")  # what MLflow calls a run that nobody named
 _CREATION_TAG = "xfer.creation"  # unique to one call of `start`
@@ -30,7 +34,7 @@ _ENDED = ("FINISHED", "FAILED", "KILLED")
 class Store(Session, Recorder):
     """An open tracking store. Make one with :meth:`open`, end with :meth:`close`."""
 
-    def __init__(self, client, uri: str, experiment_id: str):
+    def __init__(self, client: MlflowClient, uri: str, experiment_id: str):
         Session.__init__(self, client, uri, experiment_id)
         Recorder.__init__(self, Writer(client, Spool.create(uri)))
         self._opened: dict[str, str] = {}  # run -> the OPENED_TAG that this process set

@@ -8,10 +8,14 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlflow_xfer.tracking import endpoint, spool
 from mlflow_xfer.tracking.delivery import Delivery
 from mlflow_xfer.tracking.spool import Spool
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +31,7 @@ class Replayed:
     reason: str = ""
 
 
-def replay(client, uri: str) -> list[Replayed]:
+def replay(client: MlflowClient, uri: str) -> list[Replayed]:
     """Deliver the spools that dead processes of this host left for the store ``uri``.
 
     Stops at the first transient error and never raises for it: what is left stays for the next time.
@@ -91,7 +95,7 @@ def sync() -> list[Replayed]:
     return done
 
 
-def _deliver(client, path: Path, uri: str) -> Replayed | None:
+def _deliver(client: MlflowClient, path: Path, uri: str) -> Replayed | None:
     """Deliver one spool; None if its owner lives."""
     adopted = Spool.adopt(path)
     if adopted is None:

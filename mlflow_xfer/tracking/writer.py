@@ -12,10 +12,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from mlflow_xfer.tracking.delivery import Delivery
 from mlflow_xfer.tracking.endpoint import said
 from mlflow_xfer.tracking.spool import Spool
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +32,7 @@ _RETRY = (0.5, 15.0)  # first and longest pause while the store is away, seconds
 class Writer:
     """Owns the spool and the thread."""
 
-    def __init__(self, client, spool: Spool):
+    def __init__(self, client: MlflowClient, spool: Spool):
         self.spool, self._delivery, self._pid = spool, Delivery(client, spool), os.getpid()
         self._wake = threading.Condition()
         self._put, self._unwritten = threading.Lock(), deque()
