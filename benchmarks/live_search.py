@@ -244,7 +244,7 @@ def measure(given: dict[str, str], work: Path, checks: int) -> dict:
 
 def difference(found: dict) -> tuple[float, float, float]:
     """The pruned search's answer minus the complete one's on the fresh seeds: mean and 95 % t interval."""
-    from mlflow_xfer.phases.replicates import mean_interval
+    from mlflow_xfer.conditions.comparison import mean_interval
 
     pairs = [
         found["pruned"]["scores"][seed] - found["complete"]["scores"][seed]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mini_effects import CONTROLLED, INTERMEDIATES, RICH, read  # first: it sets the threads
 
-from mlflow_xfer.phases.replicates import mean_interval
+from mlflow_xfer.conditions.comparison import mean_interval
 from mlflow_xfer.tasks import mini
 
 HERE = Path(__file__).parent

@@ -17,7 +17,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
-from mlflow_xfer.phases.replicates import mean_interval  # noqa: E402
+from mlflow_xfer.conditions.comparison import mean_interval  # noqa: E402
 from mlflow_xfer.tasks import mini  # noqa: E402
 
 TABLES = Path(__file__).resolve().parents[1] / "benchmarks"

@@ -24,6 +24,7 @@ FLOORS = (
     {"kinds"},
     {"tracking"},
     {"phases"},
+    {"conditions"},
     {"reporting"},
     {"searching", "studies"},
     {"listing"},

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Mapping
 
 from mlflow_xfer.commands.result import Result
 from mlflow_xfer.commands.running import opened
+from mlflow_xfer.conditions.condition import run_plan
+from mlflow_xfer.conditions.runner import workers_of
+from mlflow_xfer.conditions.transfers import run_phases
 from mlflow_xfer.params import chain
 from mlflow_xfer.params.reading import command, given
-from mlflow_xfer.phases import overlaps, replicates
+from mlflow_xfer.phases import overlaps
 from mlflow_xfer.phases.execute import Executor, validate
 from mlflow_xfer.phases.plan import Plan, make_plan
 from mlflow_xfer.phases.references import References, task_file_tasks
@@ -59,8 +61,7 @@ def _run_demo(params: chain.Transfer) -> Result:
     from mlflow_xfer.studies.demo import DEMO
     from mlflow_xfer.studies.study import run_study
 
-    cores = os.cpu_count() or 1
-    workers = max(cores // 2, min(cores, 2)) if params.workers == "auto" else params.workers
+    workers = workers_of(params.workers)
     with opened() as store:
         return found(store, run_study(DEMO, overrides(params), store, run_of_environment(), workers))
 
@@ -84,7 +85,9 @@ def _run(params: Chain) -> Result:
         validate(new)
         for overlap in overlaps.of_plan(new):
             logger.log(logging.WARNING if overlap.status == "found" else logging.INFO, "overlap: %s", overlap)
-        run_id = _execute(executor, plan, opened_run, lambda: _baselines(plan, params, references, extra))
+        run_id = _execute(
+            executor, plan, opened_run, _workers(params), lambda: _baselines(plan, params, references, extra)
+        )
         store.flush()
         result = _result(executor, run_id)
     logger.info("%s", result.link)
@@ -92,16 +95,26 @@ def _run(params: Chain) -> Result:
 
 
 def _execute(
-    executor: Executor, plan: Plan, opened_run: str | None, baselines: Callable[[], Mapping[int, str]]
+    executor: Executor,
+    plan: Plan,
+    opened_run: str | None,
+    workers: int,
+    baselines: Callable[[], Mapping[int, str]],
 ) -> str:
     """Run the plan; the verb decides what the run opened by ``mlflow run`` is,
     never what happened to exist.
     """
     if plan.transfers:
-        return replicates.run_plan(executor, plan, opened_run, baselines())
+        return run_plan(executor, plan, opened_run, baselines(), workers)
     if len(plan.requested) == 1:
         return executor.ensure(plan.requested[0], attach=opened_run).run_id
-    return replicates.run_phases(executor, plan, opened_run)
+    return run_phases(executor, plan, opened_run)
+
+
+def _workers(params: Chain) -> int:
+    """Processes of a command that runs phases: one, unless the user says how many."""
+    asked = params.workers if isinstance(params, chain.Transfer) else 1
+    return asked if isinstance(asked, int) else 1
 
 
 def _baselines(

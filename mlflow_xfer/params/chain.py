@@ -122,8 +122,8 @@ class Reuse(Shape, group="reuse", effect="command"):
 class Workers(Placement):
     workers: Literal["auto"] | Count = setting(
         "auto",
-        "processes on this host for the replicates of the demo and the trials of a search; auto: half the "
-        "cores, at least 2 where there are 2",
+        "processes on this host, which run phases side by side (of a search its trials); auto: for the demo "
+        "and searches half the cores, at least 2 where there are 2; else 1",
     )
 
 

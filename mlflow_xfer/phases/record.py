@@ -257,10 +257,15 @@ def ending(store: Store, run_id: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        store.tags(run_id, {"xfer.error": str(error)[:500] or type(error).__name__})
-        store.finish(run_id, "KILLED" if _interrupted(error) else "FAILED")
+        end_failed(store, run_id, error)
         raise
     store.finish(run_id, "FINISHED")
+
+
+def end_failed(store: Store, run_id: str, error: BaseException) -> None:
+    """End a run that ``error`` kept from its end."""
+    store.tags(run_id, {"xfer.error": str(error)[:500] or type(error).__name__})
+    store.finish(run_id, "KILLED" if _interrupted(error) else "FAILED")
 
 
 def _interrupted(error: BaseException) -> bool:

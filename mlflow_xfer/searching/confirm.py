@@ -11,18 +11,16 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 from collections.abc import Sequence
 from itertools import count, islice
 from typing import TYPE_CHECKING, cast
 
 import optuna
 
-from mlflow_xfer.params.questions import Search
-from mlflow_xfer.phases import replicates
+from mlflow_xfer.conditions.condition import Condition, run_conditions
+from mlflow_xfer.conditions.runner import workers_of
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.references import References, task_file_tasks
-from mlflow_xfer.phases.spread import Job, spread
 from mlflow_xfer.reporting.verdict import WORSE, verdicts
 from mlflow_xfer.searching import measures
 from mlflow_xfer.searching.candidate import Candidate
@@ -84,44 +82,17 @@ def run_arms(
     command: Command, executor: Executor, parent: str, candidates: Sequence[Candidate], seeds: tuple[int, ...]
 ) -> list[Arm]:
     """The conditions of the candidates (the baseline first) on these seeds, with all their replicates."""
-    store = executor.store
-    references, extra = References(lambda: store, fetch=True), task_file_tasks(command.params)
-    arms = []
+    references, extra = References(lambda: executor.store, fetch=True), task_file_tasks(command.params)
+    arms: list[Arm] = []
     for candidate in candidates:
         typed = command.confirmed(candidate, seeds)
-        arms.append(Arm(candidate, typed, plan_of(typed, references, extra, online=True)))
-    jobs: list[Job] = []
-    for arm in arms:
-        earlier = replicates.finished(executor, arm.plan.plan_hash, "condition")
-        arm.known = bool(earlier) and all(executor.existing(phase) for phase in arm.plan.phases)
-        if earlier and arm.known:
-            arm.condition = earlier
-            arm.transfers = list(store.get(earlier).inputs)
-        else:
-            arm.condition = replicates.open_condition(
-                store, arm.plan, parent=parent, label=f"{arm.candidate.label} confirmed"
-            )
-            jobs += [Job(arm.typed, n, arm.condition) for n in range(len(seeds))]
-    opened = [arm for arm in arms if not arm.known]
-    try:
-        made = spread(jobs, min(workers_of(command.params), len(jobs))) if jobs else []
-    except BaseException as error:
-        for arm in opened:
-            store.finish(arm.condition, "FAILED" if isinstance(error, Exception) else "KILLED")
-        raise
-    for job, transfer in zip(jobs, made, strict=True):
-        next(arm for arm in opened if arm.condition == job.parent).transfers.append(transfer)
-    baseline = [store.get(run).metrics for run in arms[0].transfers]
-    for arm in opened:
-        replicates.collapse(store, arm.condition, arm.transfers, baseline if arm is not arms[0] else [])
-        store.tags(arm.condition, {"xfer.input_run_ids": ",".join(arm.transfers)})
-        store.finish(arm.condition, "FINISHED")
+        plan = plan_of(typed, references, extra, online=True)
+        label = f"{candidate.label} confirmed"
+        against = arms[0].condition if arms else None
+        arms.append(Arm(candidate, typed, Condition(plan, label, against, take=True)))
+    conditions = [arm.condition for arm in arms]
+    run_conditions(executor, conditions, workers_of(command.params.workers), parent, shared=False)
     return arms
-
-
-def workers_of(params: Search) -> int:
-    cores = os.cpu_count() or 1
-    return max(cores // 2, min(cores, 2)) if params.workers == "auto" else params.workers
 
 
 def judged(
@@ -149,8 +120,8 @@ def judged(
             dev=contrast(cells(dev, arm.candidate.label), cells(dev, names[0])),
             test=widen(contrast(block, blocks[0]), k),
             contrast=one,
-            score=float(store.get(arm.condition).metrics["selected/avg"]),
-            run_id=arm.condition,
+            score=float(store.get(arm.condition.run_id).metrics["selected/avg"]),
+            run_id=arm.condition.run_id,
         )
         for arm, choice, block, one in zip(arms[1:], chosen, blocks[1:], contrasts, strict=True)
     ]
@@ -161,7 +132,7 @@ def judged(
     fresh = {key: [float(score) for score in cast("pd.Series", means)] for key, means in by_seed.items()}
     named = winner(chosen, fresh, margin).candidate.key
     winners.sort(key=lambda one: (one.candidate.key != named, -one.test.estimate))
-    return Confirmation(seeds, tuple(winners), arms[0].condition)
+    return Confirmation(seeds, tuple(winners), arms[0].condition.run_id)
 
 
 def observed_baseline(study: optuna.Study, command: Command) -> float:
@@ -196,11 +167,13 @@ def registered(command: Command, store: Store, found: Confirmation, arms: Sequen
         )
         return found
     arm = next(arm for arm in arms if arm.candidate.key == best.candidate.key)
-    targets = [target for target, phases in arm.plan.transfers[0].targets.items() if len(phases) > 1]
+    targets = [
+        target for target, phases in arm.condition.plan.transfers[0].targets.items() if len(phases) > 1
+    ]
     made = []
     for target in targets:
         scored = []
-        for transfer, run_id in zip(arm.plan.transfers, arm.transfers, strict=True):
+        for transfer, run_id in zip(arm.condition.plan.transfers, arm.condition.transfers, strict=True):
             phase = transfer.targets[target][-2]
             run = next(
                 run

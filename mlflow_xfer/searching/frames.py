@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mlflow_xfer.conditions.condition import Condition
 from mlflow_xfer.params.chain import Transfer as Parameters
 from mlflow_xfer.params.reading import read
 from mlflow_xfer.phases import record
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.phase import Phase
-from mlflow_xfer.phases.plan import Plan, Transfer
+from mlflow_xfer.phases.plan import Transfer
 from mlflow_xfer.searching import measures
 from mlflow_xfer.searching.candidate import Candidate
 from mlflow_xfer.searching.command import Command
@@ -28,10 +29,7 @@ class Arm:
 
     candidate: Candidate
     typed: dict[str, Any]
-    plan: Plan
-    condition: str = ""
-    transfers: list[str] = field(default_factory=list)
-    known: bool = False
+    condition: Condition
 
 
 def test_frame(store: Store, arms: Sequence[Arm]) -> pd.DataFrame:
@@ -40,7 +38,7 @@ def test_frame(store: Store, arms: Sequence[Arm]) -> pd.DataFrame:
 
     rows = []
     for arm in arms:
-        for transfer, run_id in zip(arm.plan.transfers, arm.transfers, strict=True):
+        for transfer, run_id in zip(arm.condition.plan.transfers, arm.condition.transfers, strict=True):
             scores = [
                 {"task": row["task"], "language": row["language"], "score": row["score"]}
                 for row in record.read_table(store, run_id)
@@ -65,7 +63,7 @@ def dev_frame(command: Command, executor: Executor, arms: Sequence[Arm]) -> pd.D
 
     rows = []
     for arm in arms:
-        for transfer, run_id in zip(arm.plan.transfers, arm.transfers, strict=True):
+        for transfer, run_id in zip(arm.condition.plan.transfers, arm.condition.transfers, strict=True):
             found = (
                 _english_dev(executor.store, transfer, run_id)
                 if command.params.objective[0] == measures.ENGLISH_DEV

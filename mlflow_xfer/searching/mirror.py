@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from mlflow_xfer.phases.replicates import mean_interval
+from mlflow_xfer.conditions.comparison import mean_interval
 from mlflow_xfer.searching.candidate import Candidate
 from mlflow_xfer.searching.history import (
     BY_SEED,

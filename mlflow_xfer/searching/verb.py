@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import optuna
 
+from mlflow_xfer.conditions.runner import workers_of
+from mlflow_xfer.conditions.transfers import tags as transfer_tags
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.params.questions import Search
 from mlflow_xfer.phases import record
 from mlflow_xfer.phases.execute import Executor, validate
 from mlflow_xfer.phases.plan import unique
 from mlflow_xfer.phases.references import References
-from mlflow_xfer.phases.replicates import tags as transfer_tags
 from mlflow_xfer.searching import command as commands
 from mlflow_xfer.searching import confirm, confirmation, plots, queue
 from mlflow_xfer.searching.command import Command
@@ -42,7 +43,7 @@ logger = logging.getLogger(__name__)
 def run_search(params: Search, store: Store, opened: str | None, extra: Mapping[str, Task]) -> str:
     """Run or continue a search and return its run; ``opened`` is the run that ``mlflow run`` opened."""
     command = commands.read(params, References(lambda: store, fetch=True), extra)
-    where, workers = place(params.storage, command.study_name), confirm.workers_of(params)
+    where, workers = place(params.storage, command.study_name), workers_of(params.workers)
     check_workers(where, workers, store.uri)
     executor = Executor(store, params.reuse, placement=params.placement)
     prepare(command, executor)

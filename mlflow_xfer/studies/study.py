@@ -1,7 +1,5 @@
-"""Runs a study: its arms become conditions,
-their replicates are spread over processes, and one run stands for all.
-
-The base that all arms share is made first, with the threads of all workers (``phases/spread.py``).
+"""Runs a study: its arms become conditions, whose phases several processes run; one run stands for
+all.
 """
 
 from __future__ import annotations
@@ -11,15 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mlflow_xfer.conditions.condition import Condition, run_conditions
+from mlflow_xfer.conditions.transfers import finished, pointed
 from mlflow_xfer.markdown import table
 from mlflow_xfer.params.chain import Transfer
 from mlflow_xfer.params.reading import read
-from mlflow_xfer.phases import record, replicates
+from mlflow_xfer.phases import record
 from mlflow_xfer.phases.execute import Executor, validate
 from mlflow_xfer.phases.phase import digest
 from mlflow_xfer.phases.plan import Plan, make_plan, unique
 from mlflow_xfer.phases.references import References
-from mlflow_xfer.phases.spread import Job, common, spread
 from mlflow_xfer.tracking.store import Store
 
 logger = logging.getLogger(__name__)
@@ -59,10 +58,10 @@ def run_study(
     plan_hash = digest([plans[arm.name].plan_hash for arm in study.arms])
     phases = unique(phase for plan in plans.values() for phase in plan.phases)
     todo = [phase for phase in phases if not executor.existing(phase)]
-    earlier = replicates.finished(executor, plan_hash, "study")
+    earlier = finished(executor, plan_hash, "study")
     if earlier and not todo:
         logger.info("%s: reused run %s (all its phases exist)", study.name, earlier)
-        return replicates.pointed(store, earlier, opened, study.name)
+        return pointed(store, earlier, opened, study.name)
     validate(todo)
     logger.info(
         "%s: %d phases to run, %d exist; %d processes",
@@ -78,7 +77,7 @@ def run_study(
         run_id=opened,
     )
     with record.ending(store, run_id):
-        conditions = _run_arms(study, typed, plans, executor, run_id, workers)
+        conditions = _run_arms(study, plans, executor, run_id, workers)
         store.tags(run_id, {"xfer.input_run_ids": ",".join(conditions.values())})
         store.flush()
         _conclude(study, store, run_id, conditions)
@@ -102,42 +101,14 @@ def plans_of(
 
 
 def _run_arms(
-    study: Study,
-    typed: Mapping[str, Mapping[str, Any]],
-    plans: Mapping[str, Plan],
-    executor: Executor,
-    run_id: str,
-    workers: int,
+    study: Study, plans: Mapping[str, Plan], executor: Executor, run_id: str, workers: int
 ) -> dict[str, str]:
     """All replicates of all arms, then one condition for each arm; the condition's run by arm."""
-    store = executor.store
-    conditions = {
-        name: replicates.open_condition(store, plan, parent=run_id, label=name)
-        for name, plan in plans.items()
-    }
-    jobs = [
-        Job(dict(typed[name]), n, conditions[name])
-        for name, plan in plans.items()
-        for n in range(len(plan.transfers))
-    ]
-    try:
-        found = spread(jobs, workers, common(plans.values(), executor), run_id)
-    except BaseException as error:
-        for condition in conditions.values():
-            store.finish(condition, "FAILED" if isinstance(error, Exception) else "KILLED")
-        raise
-    by_condition: dict[str, list[str]] = {}
-    for job, transfer in zip(jobs, found, strict=True):
-        by_condition.setdefault(job.parent, []).append(transfer)
+    arms = {arm.name: Condition(plans[arm.name], arm.name) for arm in study.arms}
     for arm in study.arms:
-        baseline = (
-            [store.get(run).metrics for run in by_condition[conditions[arm.against]]] if arm.against else []
-        )
-        mine = by_condition[conditions[arm.name]]
-        replicates.collapse(store, conditions[arm.name], mine, baseline)
-        store.tags(conditions[arm.name], {"xfer.input_run_ids": ",".join(mine)})
-        store.finish(conditions[arm.name], "FINISHED")
-    return conditions
+        arms[arm.name].against = arms[arm.against] if arm.against else None
+    run_conditions(executor, list(arms.values()), workers, run_id, shared=True)
+    return {name: one.run_id for name, one in arms.items()}
 
 
 def _conclude(study: Study, store: Store, run_id: str, conditions: Mapping[str, str]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mlflow_xfer import params
+from mlflow_xfer.conditions.totals import suite_metrics
+from mlflow_xfer.conditions.transfers import name as named
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.phases import replicates
 from mlflow_xfer.phases.plan import make_plan
 from mlflow_xfer.phases.references import References
 from mlflow_xfer.tasks.catalogue import SUITES, TASKS
@@ -141,17 +142,17 @@ def test_dev_rows_of_the_evaluated_languages_select(by):
 def test_what_is_not_zero_shot_is_no_part_of_a_suites_totals():
     asked = {"intermediate": "none", "target": "mood"}
     scores = {"mood": dict.fromkeys(TASKS.get("mood").languages, 50.0)}
-    assert replicates.suite_metrics(planned(**asked), scores)["mini/mood"] == 50.0
+    assert suite_metrics(planned(**asked), scores)["mini/mood"] == 50.0
     for typed, titled in (
         ({"target_shots": "8"}, " 8 shots "),
         ({"select_by": "oracle"}, " oracle "),
         ({"train_on": "polarity"}, ""),
     ):
         plan = planned(**asked, **typed)
-        assert set(replicates.suite_metrics(plan, scores)) == {
+        assert set(suite_metrics(plan, scores)) == {
             "selected/mood",
             "selected/avg",
-        } and titled in replicates.name(plan.transfers[0])
+        } and titled in named(plan.transfers[0])
     few = planned(**asked, target_shots="8").phases[1]
     assert few.label == "target mood 8 shots s0" and len({rows.language for rows in few.rows}) == len(
         scores["mood"]

@@ -1,0 +1,1 @@
+"""Conditions × seeds: the phases of many transfers, run by one driver on an engine."""

@@ -1,0 +1,74 @@
+"""What the replicates of a condition say together: means, intervals over seeds, differences to a baseline."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from mlflow_xfer.conditions.transfers import finished
+
+if TYPE_CHECKING:
+    from mlflow_xfer.phases.execute import Executor
+    from mlflow_xfer.tracking.store import Store
+
+
+def collapse(
+    store: Store, run_id: str, replicates: Sequence[str], baseline: Sequence[Mapping[str, float]]
+) -> None:
+    """Metrics of a condition: means over its transfers,
+    interval of ``selected/avg``, n, and differences to ``baseline``.
+
+    ``baseline`` holds the metrics of the paired replicates (same seeds, hence same heads and orders); empty:
+    none.
+    """
+    found = [store.get(replicate).metrics for replicate in replicates]
+    common = set.intersection(*(set(metrics) for metrics in found))
+    in_order = [key for key in found[0] if key in common]
+    metrics = {key: sum(m[key] for m in found) / len(found) for key in in_order} | {"n": len(found)}
+    averages = [m["selected/avg"] for m in found]
+    low, high = mean_interval(averages)
+    metrics |= {"selected/avg_low": low, "selected/avg_high": high}
+    if baseline:
+        differences = [a - b["selected/avg"] for a, b in zip(averages, baseline, strict=True)]
+        low, high = mean_interval(differences)
+        metrics |= {
+            "selected/delta": sum(differences) / len(differences),
+            "selected/delta_low": low,
+            "selected/delta_high": high,
+        }
+        tasks = {key for key in common if key.startswith("selected/") and key != "selected/avg"}
+        metrics |= {
+            f"delta/{key.removeprefix('selected/')}": statistics.fmean(
+                a[key] - b[key] for a, b in zip(found, baseline, strict=True)
+            )
+            for key in tasks
+        }
+    store.metrics(run_id, metrics)
+
+
+def paired(
+    executor: Executor, replicates: Sequence[str], baselines: Mapping[int, str]
+) -> list[Mapping[str, float]]:
+    """The metrics of the baseline transfer of each replicate;
+    empty unless every one has a finished baseline.
+    """
+    runs = [
+        finished(executor, baselines[n], "transfer") if n in baselines else None
+        for n in range(len(replicates))
+    ]
+    if not all(runs):
+        return []
+    return [executor.store.get(run).metrics for run in runs if run]
+
+
+def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+    """Student's t interval of a mean over replicates; (nan, nan) for fewer than two."""
+    from scipy import stats
+
+    n = len(values)
+    if n < 2:
+        return math.nan, math.nan
+    half = float(stats.t.ppf((1 + level) / 2, n - 1)) * statistics.stdev(values) / math.sqrt(n)
+    return statistics.fmean(values) - half, statistics.fmean(values) + half

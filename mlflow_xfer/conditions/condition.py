@@ -1,0 +1,118 @@
+"""Conditions: the same transfer on several seeds, as one row with an interval and, beside a baseline, paired
+differences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mlflow_xfer.conditions.comparison import collapse, paired
+from mlflow_xfer.conditions.runner import Replicate, run_transfers
+from mlflow_xfer.conditions.totals import gathered
+from mlflow_xfer.conditions.transfers import finished, name, open_condition, pointed
+from mlflow_xfer.phases import record
+from mlflow_xfer.phases.execute import Executor
+from mlflow_xfer.phases.plan import Plan
+
+
+@dataclass(eq=False)
+class Condition:
+    """One condition of several that are compared.
+
+    Args:
+        label: its name; empty: that of its tasks.
+        against: the condition that it is compared with.
+        take: whether a finished condition with the same plan is taken.
+        run_id, transfers: its run and those of its transfers, once it has been run.
+    """
+
+    plan: Plan
+    label: str = ""
+    against: Condition | None = None
+    take: bool = False
+    run_id: str = ""
+    transfers: list[str] = field(default_factory=list)
+    ended: bool = False
+
+
+def run_conditions(
+    executor: Executor, conditions: Sequence[Condition], workers: int, parent: str, *, shared: bool
+) -> None:
+    """Run the replicates of all conditions, then collapse each.
+
+    Args:
+        workers: processes.
+        parent: the run that asks for them.
+        shared: whether what all replicates stand on belongs to that run.
+    """
+    store = executor.store
+    opened = [one for one in conditions if not (one.take and _taken(executor, one))]
+    for one in opened:
+        one.run_id = open_condition(store, one.plan, parent=parent, label=one.label)
+    replicates = {
+        one.run_id: [Replicate(one.plan, transfer, one.run_id) for transfer in one.plan.transfers]
+        for one in opened
+    }
+    every = [replicate for mine in replicates.values() for replicate in mine]
+    try:
+        run_transfers(executor, every, workers, parent if shared else None)
+        for one in opened:
+            one.transfers = [replicate.run_id for replicate in replicates[one.run_id]]
+        for one in opened:
+            _collapse(executor, one)
+    except BaseException as error:
+        for one in opened:
+            if not one.ended:
+                record.end_failed(store, one.run_id, error)
+        raise
+
+
+def _taken(executor: Executor, one: Condition) -> bool:
+    """Take the finished condition with the same plan, if all of it exists."""
+    earlier = finished(executor, one.plan.plan_hash, "condition")
+    if earlier is None or not all(executor.existing(phase) for phase in one.plan.phases):
+        return False
+    one.run_id, one.transfers = earlier, list(executor.store.get(earlier).inputs)
+    return True
+
+
+def _collapse(executor: Executor, one: Condition) -> None:
+    store = executor.store
+    baseline = [store.get(run).metrics for run in one.against.transfers] if one.against else []
+    collapse(store, one.run_id, one.transfers, baseline)
+    store.tags(one.run_id, {"xfer.input_run_ids": ",".join(one.transfers)})
+    store.finish(one.run_id, "FINISHED")
+    one.ended = True
+
+
+def run_plan(
+    executor: Executor,
+    plan: Plan,
+    opened: str | None,
+    baselines: Mapping[int, str] | None = None,
+    workers: int = 1,
+) -> str:
+    """Run the transfers of ``plan`` and return the run that stands for them: a transfer, or a condition over
+    several.
+
+    Args:
+        opened: the run that ``mlflow run`` opened; becomes that run, or a request if all of it existed.
+        baselines: plan hashes of the same transfers without intermediate task, by position; where finished
+            runs with these hashes exist, a condition logs the paired difference to them.
+        workers: processes.
+    """
+    first, n = plan.transfers[0], len(plan.transfers)
+    if n == 1:
+        return run_transfers(executor, [Replicate(plan, first, opened=opened)], workers)[0]
+    store, earlier = executor.store, finished(executor, plan.plan_hash, "condition")
+    if earlier and all(executor.existing(phase) for phase in plan.phases):
+        return pointed(store, earlier, opened, name(first, n))
+    run_id = open_condition(store, plan, opened=opened)
+    with record.ending(store, run_id):
+        replicates = [Replicate(plan, transfer, run_id) for transfer in plan.transfers]
+        runs = run_transfers(executor, replicates, workers)
+        store.tags(run_id, {"xfer.input_run_ids": ",".join(runs), **gathered(store, runs)})
+        store.flush()
+        collapse(store, run_id, runs, paired(executor, runs, baselines or {}))
+    return run_id

@@ -1,0 +1,1 @@
+"""What runs single phases: in this process, or in worker processes of this host."""

@@ -1,0 +1,116 @@
+"""What an engine is: it takes phases, runs each where there is room, and says what becomes of them.
+
+One phase is one unit. The driver submits phases, inputs before what needs them, and reads events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Protocol
+
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.params.settings import Placement
+from mlflow_xfer.phases.execute import Done, Spent
+from mlflow_xfer.phases.phase import Phase
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a phase takes while it runs: CPU cores (0: a worker's share), GPUs, bytes of memory (0: not
+    known)."""
+
+    cores: int = 0
+    gpus: float = 0.0
+    memory: int = 0
+
+
+@dataclass(frozen=True)
+class Handle:
+    """A submitted phase."""
+
+    spec_hash: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Order:
+    """How a phase is to be run, besides what decides its result.
+
+    Args:
+        parent: the run that asks for it, if it has to be made.
+        reuse, suite, placement: as of :class:`mlflow_xfer.phases.execute.Executor`.
+        done: the runs of its inputs, by spec hash.
+    """
+
+    parent: str | None = None
+    reuse: str = "same-code"
+    suite: str = ""
+    placement: Placement = field(default_factory=Placement)
+    done: Mapping[str, str] = field(default_factory=dict)
+
+    def with_runs(self, after: Iterable[Handle], runs: Mapping[Handle, str]) -> Order:
+        """The same, with the runs of inputs that were submitted too and are done by now."""
+        return replace(self, done={**self.done, **{one.spec_hash: runs[one] for one in after}})
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A phase that trains has logged figures at a step."""
+
+    handle: Handle
+    step: int
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A phase is done; ``spent`` is what it cost here, () where an earlier run was taken."""
+
+    handle: Handle
+    done: Done
+    spent: tuple[Spent, ...] = ()
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A phase did not come to its end; exit code 75: it was stopped, and goes on when it is wanted again."""
+
+    handle: Handle
+    error: XferError
+    spent: tuple[Spent, ...] = ()
+
+
+Event = Progress | Finished | Failed
+
+
+class Engine(Protocol):
+    """Runs phases. Used as a context: at its end nothing of it runs any more."""
+
+    @property
+    def slots(self) -> int:
+        """How many phases run at once, at most."""
+        ...
+
+    def submit(self, phase: Phase, order: Order, needs: Needs, after: Sequence[Handle] = ()) -> Handle:
+        """Have ``phase`` run once all of ``after`` are done; what was submitted first goes first."""
+        ...
+
+    def events(self) -> Iterator[Event]:
+        """What happens, as it happens, until nothing that was submitted is left. More may be submitted
+        meanwhile. A phase whose inputs fail is not run and has no event."""
+        ...
+
+    def cancel(self, handle: Handle) -> None:
+        """Take a phase back: one that waits is forgotten, one that runs saves its state and fails with exit
+        code 75."""
+        ...
+
+    def __enter__(self) -> Engine: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End everything that runs: trainings save their state, and their runs are KILLED."""
+        ...

@@ -1,0 +1,60 @@
+"""What driver and worker processes say to each other: one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from mlflow_xfer.conditions.engines.engine import Event, Failed, Finished, Handle, Order, Progress
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.params.settings import Placement
+from mlflow_xfer.phases.execute import Done, Spent
+from mlflow_xfer.phases.phase import Phase
+from mlflow_xfer.phases.transport import from_json, to_json
+
+
+def order(phase: Phase, asked: Order, cores: int) -> str:
+    """The line that has a worker run ``phase`` with so many threads (0: its share)."""
+    how = {
+        "parent": asked.parent,
+        "reuse": asked.reuse,
+        "suite": asked.suite,
+        "placement": asked.placement.model_dump(),
+        "done": dict(asked.done),
+    }
+    handle = {"spec_hash": phase.spec_hash, "label": phase.label}
+    return json.dumps({"say": "run", "handle": handle, "phase": to_json(phase), "order": how, "cores": cores})
+
+
+def ordered(said: dict[str, Any]) -> tuple[Phase, Order, int]:
+    """What :func:`order` says.
+
+    Raises:
+        XferError: the phase is another one here.
+    """
+    how = said["order"] | {"placement": Placement(**said["order"]["placement"])}
+    return from_json(said["phase"]), Order(**how), said["cores"]
+
+
+def event(one: Event) -> str:
+    """The line that tells of an event."""
+    about: dict[str, Any] = {"say": type(one).__name__, "handle": asdict(one.handle)}
+    if isinstance(one, Progress):
+        return json.dumps(about | {"step": one.step, "metrics": dict(one.metrics)})
+    about["spent"] = [asdict(spent) for spent in one.spent]
+    if isinstance(one, Finished):
+        return json.dumps(about | {"done": asdict(one.done)})
+    error = {"what": one.error.what, "hint": one.error.hint, "exit_code": one.error.exit_code}
+    return json.dumps(about | {"error": error})
+
+
+def read_event(said: dict[str, Any]) -> Event:
+    """What :func:`event` says."""
+    handle = Handle(**said["handle"])
+    if said["say"] == "Progress":
+        return Progress(handle, said["step"], said["metrics"])
+    spent = tuple(Spent(**one) for one in said["spent"])
+    if said["say"] == "Finished":
+        return Finished(handle, Done(**said["done"]), spent)
+    return Failed(handle, XferError(**said["error"]), spent)

@@ -1,0 +1,139 @@
+"""A worker process of the local engine: runs one phase after the other, as its driver says.
+
+It reads lines from standard input and answers on what was standard output; what libraries print goes to
+standard error. When its driver dies, its input ends, and it ends as if it were told to.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from queue import SimpleQueue
+from typing import Any, TextIO
+
+from mlflow_xfer import logs
+from mlflow_xfer.conditions.engines import messages
+from mlflow_xfer.conditions.engines.engine import Event, Failed, Handle, Progress
+from mlflow_xfer.conditions.engines.work import brought_about, executor_of, threads
+from mlflow_xfer.errors import TRY_AGAIN, XferError
+from mlflow_xfer.phases.execute import Spent
+from mlflow_xfer.phases.phase import Phase
+from mlflow_xfer.tracking.store import Store
+
+logger = logging.getLogger(__name__)
+
+GRACE = 30.0  # seconds that a phase has to save its state when its worker is asked to end
+
+
+class Stopped(BaseException):
+    """SIGTERM: the phase is not wanted any more, or the worker is to end."""
+
+
+class Worker:
+    """What the process is doing. ``told`` holds what the driver said and was not yet done."""
+
+    def __init__(self, answers: TextIO):
+        self.answers = answers
+        self.told: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
+        self.current = ""  # spec hash of the phase that runs
+        self.ending = False
+
+    def listen(self) -> None:
+        """Read what the driver says, until it says no more."""
+        for line in sys.stdin:
+            said = json.loads(line)
+            if said["say"] != "cancel":
+                self.told.put(said)
+            elif said["spec_hash"] == self.current:
+                os.kill(os.getpid(), signal.SIGTERM)
+        self.ending = True
+        self.told.put(None)
+        if self.current:
+            os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(GRACE)
+        os._exit(TRY_AGAIN)
+
+    def say(self, event: Event) -> None:
+        """Say a whole line, whatever signal comes."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        try:
+            self.answers.write(messages.event(event) + "\n")
+            self.answers.flush()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+    def run(self, store: Store) -> None:
+        """Do what the driver says until it says no more."""
+        while not self.ending:
+            try:
+                said = self.told.get()
+                if said is not None:
+                    self.phase(store, said)
+            except Stopped:
+                continue
+
+    def phase(self, store: Store, said: dict[str, Any]) -> None:
+        """Run one phase and say what became of it."""
+        handle = Handle(**said["handle"])
+        spent: list[Spent] = []
+
+        def watch(training: Phase, metrics: Mapping[str, float], step: int) -> None:
+            self.say(Progress(handle, step, metrics))
+
+        self.current = handle.spec_hash
+        try:
+            phase, order, cores = messages.ordered(said)
+            executor = executor_of(store, order, watch)
+            spent = executor.spent
+            with threads(cores):
+                found: Event = brought_about(executor, handle, phase, order)
+        except (Stopped, KeyboardInterrupt):
+            stopped = XferError(f"{handle.label} was stopped.", exit_code=TRY_AGAIN)
+            found = Failed(handle, stopped, tuple(spent))
+        except XferError as error:
+            found = Failed(handle, error, tuple(spent))
+        except Exception as error:
+            logger.exception("%s failed", handle.label)
+            found = Failed(handle, XferError(f"{type(error).__name__}: {error}", exit_code=1), tuple(spent))
+        finally:
+            self.current = ""
+        self.say(found)
+
+
+def main() -> None:
+    """What ``python -m mlflow_xfer.conditions.engines.worker`` does."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    logs.set_up()
+    signal.signal(signal.SIGTERM, _stop)
+    worker = Worker(answers)
+    threading.Thread(target=worker.listen, name="xfer-driver", daemon=True).start()
+    _import()
+    try:
+        with Store.open(sync=False, probe=False) as store:
+            worker.run(store)
+    except XferError as error:
+        logger.error("error: %s", error)
+        sys.exit(error.exit_code)
+
+
+def _stop(*_: Any) -> None:
+    raise Stopped
+
+
+def _import() -> None:
+    """What takes seconds to import, while the driver's first phases run elsewhere."""
+    import datasets  # noqa: F401
+    import transformers  # noqa: F401
+
+    from mlflow_xfer.training import trainer  # noqa: F401
+
+
+if __name__ == "__main__":
+    main()

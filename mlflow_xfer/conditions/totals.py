@@ -1,0 +1,124 @@
+"""What a transfer found: totals as metrics, the table of all languages, and a description of its page."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlflow_xfer.markdown import table
+from mlflow_xfer.phases import overlaps, record
+from mlflow_xfer.phases.plan import Plan
+from mlflow_xfer.scoring.suite import totals
+from mlflow_xfer.tasks.catalogue import SUITES
+
+if TYPE_CHECKING:
+    from mlflow_xfer.tracking.store import Store
+
+Rows = Sequence[Mapping[str, Any]]
+
+ORACLE = (
+    "**Oracle**: checkpoints were selected with labels of the evaluated languages. Not zero-shot, in no "
+    "suite total."
+)
+FEW_SHOT = (
+    "**Few-shot**: trained with {} labelled examples of each evaluated language. Not zero-shot, in no suite "
+    "total."
+)
+
+
+def gathered(store: Store, evaluated: Sequence[str]) -> dict[str, str]:
+    """The overlap tags of several evaluate or transfer runs as one: the gravest status, all details."""
+    tags = [store.get(run).tags for run in evaluated]
+    details = dict.fromkeys(line for found in tags for line in found.get(overlaps.DETAILS, "").splitlines())
+    return overlaps.joined(
+        [found[overlaps.STATUS] for found in tags if overlaps.STATUS in found], list(details)
+    )
+
+
+def log_totals(
+    store: Store, run_id: str, plan: Plan, rows: Rows, overlap: Mapping[str, str] | None = None
+) -> None:
+    """Suite and selection totals as metrics, the per-language table, and a description for the run page."""
+    import pandas as pd
+
+    scores: dict[str, dict[str, float]] = {}
+    for row in rows:
+        scores.setdefault(row["task"], {})[row["language"]] = row["score"]
+    on_dev = {row["task"] for row in rows if row.get("split") == "validation"}
+    metrics = suite_metrics(plan, scores, on_dev)
+    store.metrics(run_id, metrics)
+    store.table(run_id, pd.DataFrame(list(rows)), record.PER_LANGUAGE)
+    store.tags(run_id, {"mlflow.note.content": described(rows, metrics, overlap or {}), **(overlap or {})})
+
+
+def suite_metrics(
+    plan: Plan, scores: Mapping[str, Mapping[str, float]], on_dev: Collection[str] = ()
+) -> dict[str, float]:
+    """``<suite>/…`` where the suite's rule allows it, and always ``selected/avg`` over what was asked.
+
+    ``on_dev`` names tasks scored on dev for want of a test set: no part of the suite's totals.
+    """
+    asked = {f"selected/{task}": sum(by.values()) / len(by) for task, by in scores.items()}
+    metrics = {
+        "selected/avg": sum(asked.values()) / len(asked),
+        **asked,
+    }  # the first is what MLflow's compare page selects
+    if any(record.outside_totals(phase) for phase in plan.phases if phase.kind == "evaluate"):
+        return metrics
+    suite = SUITES.get(plan.suite)
+    trained = {
+        task.name: task.trained for phase in plan.phases if phase.kind == "evaluate" for task in phase.tasks
+    }
+    found = totals(suite, {task: by for task, by in scores.items() if task not in on_dev}, trained)
+    named = {
+        "avg": found.avg,
+        "avg_trained": found.avg_trained,
+        "gap": found.gap,
+        "std": found.std,
+        **found.groups,
+        **found.tasks,
+    }
+    return metrics | {f"{suite.name}/{key}": value for key, value in named.items() if value is not None}
+
+
+def described(rows: Rows, metrics: Mapping[str, float], overlap: Mapping[str, str]) -> str:
+    """Markdown for the run page: the totals, each task with its English and other scores, and overlaps."""
+    said = [ORACLE, ""] if any(row.get("oracle") for row in rows) else []
+    said += [
+        part
+        for k in sorted({int(row["target_shots"]) for row in rows if row.get("target_shots")})
+        for part in (FEW_SHOT.format(k), "")
+    ]
+    lines = [
+        f"**selected/avg {metrics['selected/avg']:.1f}**",
+        "",
+        *said,
+    ]
+    body = []
+    for task in dict.fromkeys(row["task"] for row in rows):
+        mine = [row for row in rows if row["task"] == task]
+        others = [row["score"] for row in mine if row["language"] != "en"]
+        english = [row["score"] for row in mine if row["language"] == "en"]
+        cells = [
+            task,
+            len(mine),
+            mean([r["score"] for r in mine]),
+            mean(english),
+            mean(others),
+            mean([r["majority"] for r in mine]),
+            mean([r["chance"] for r in mine]),
+        ]
+        body.append(cells)
+    head = ("task", "languages", "mean", "en", "others", "majority", "chance")
+    return "\n".join(
+        [
+            *lines,
+            table(head, body),
+            *(f"\nOverlap: {line}" for line in overlap.get(overlaps.DETAILS, "").splitlines()),
+        ]
+    )
+
+
+def mean(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{sum(known) / len(known):.1f}" if known else "–"

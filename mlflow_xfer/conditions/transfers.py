@@ -1,0 +1,172 @@
+"""Transfers and conditions as runs: what they are called, how they are opened and how they end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlflow_xfer.conditions.totals import gathered, log_totals
+from mlflow_xfer.params.settings import TrainingSettings
+from mlflow_xfer.phases import record
+from mlflow_xfer.phases.plan import Plan, Transfer
+
+if TYPE_CHECKING:
+    from mlflow_xfer.phases.execute import Executor
+    from mlflow_xfer.tracking.store import Store
+
+logger = logging.getLogger(__name__)
+
+
+def open_condition(
+    store: Store, plan: Plan, *, opened: str | None = None, parent: str | None = None, label: str = ""
+) -> str:
+    """Open the run of a condition; ``label`` where an arm of a study has a name of its own."""
+    first = plan.transfers[0]
+    own = tags(plan, first) | {"xfer.plan_hash": plan.plan_hash}
+    title = (
+        f"{label}: {len(plan.transfers)} seed{'s' * (len(plan.transfers) > 1)}"
+        if label
+        else name(first, len(plan.transfers))
+    )
+    return store.start(
+        "condition",
+        title,
+        tags=own,
+        params={k: v for k, v in params(first).items() if k != "seed"},
+        parent=parent,
+        run_id=opened,
+    )
+
+
+def open_transfer(
+    store: Store, plan: Plan, transfer: Transfer, *, opened: str | None = None, parent: str | None = None
+) -> str:
+    """Open the run of one replicate, whose phases become its children."""
+    own = {
+        "xfer.plan_hash": transfer.plan_hash,
+        "xfer.seed": str(transfer.seed),
+        "xfer.base_seed": str(transfer.base_seed),
+    }
+    return store.start(
+        "transfer",
+        name(transfer),
+        tags=tags(plan, transfer) | own,
+        params=params(transfer),
+        parent=parent,
+        run_id=opened,
+    )
+
+
+def close_transfer(
+    store: Store, run_id: str, plan: Plan, transfer: Transfer, done: Mapping[str, str], reused: Sequence[str]
+) -> None:
+    """Log the totals of one replicate and end its run.
+
+    Args:
+        done: the runs of its phases, by spec hash.
+        reused: those of them that were not made for it.
+    """
+    before = {"xfer.reused_from": ",".join(reused)} if reused else {}
+    made = [done[phase.spec_hash] for phase in transfer.phases]
+    store.tags(run_id, {"xfer.input_run_ids": ",".join(made), **before})
+    store.flush()
+    evaluated = [done[phase.spec_hash] for phase in transfer.evaluations.values()]
+    rows = [row for run in evaluated for row in record.read_table(store, run)]
+    log_totals(store, run_id, plan, rows, gathered(store, evaluated))
+    store.finish(run_id, "FINISHED")
+
+
+def run_phases(executor: Executor, plan: Plan, opened: str | None) -> str:
+    """Run the several phases that a phase verb was asked for, under one run of kind transfer."""
+    store = executor.store
+    label = f"{plan.verb} {'+'.join(task.name for phase in plan.requested for task in phase.tasks)}"
+    earlier = finished(executor, plan.plan_hash, "transfer")
+    if earlier and all(executor.existing(phase) for phase in plan.phases):
+        return pointed(store, earlier, opened, label)
+    run_id = store.start(
+        "transfer",
+        label,
+        tags={**record.phase_tags(plan.requested[0], plan.suite), "xfer.plan_hash": plan.plan_hash},
+        run_id=opened,
+    )
+    with record.ending(store, run_id):
+        done = [executor.ensure(phase, parent=run_id) for phase in plan.requested]
+        store.tags(run_id, {"xfer.input_run_ids": ",".join(d.run_id for d in done)})
+        store.flush()
+        if plan.verb == "evaluate":
+            log_totals(store, run_id, plan, [row for d in done for row in record.read_table(store, d.run_id)])
+    return run_id
+
+
+def finished(executor: Executor, plan_hash: str, kind: str) -> str | None:
+    """The oldest finished run of ``kind`` with this plan."""
+    if executor.reuse == "never":
+        return None
+    found = executor.store.search(
+        {"xfer.kind": kind, "xfer.plan_hash": plan_hash}, status="FINISHED", limit=1
+    )
+    return found[0].run_id if found else None
+
+
+def pointed(store: Store, earlier: str, opened: str | None, label: str) -> str:
+    if opened:
+        record.request(store, opened, earlier, label)
+    return earlier
+
+
+def name(transfer: Transfer, n: int = 1) -> str:
+    """``mnli+squad → xnli s1``, or with ``5 seeds`` for a condition."""
+    marks = [f"{n} seeds" if n > 1 else f"s{transfer.seed}"]
+    control = any(phase.settings.control != "none" for phase in transfer.phases)
+    shots = {
+        phase.settings.target_shots
+        for phase in transfer.phases
+        if isinstance(phase.settings, TrainingSettings) and phase.settings.target_shots
+    }
+    marked = ["random"] * control + [f"{k} shots" for k in shots] + ["oracle"] * is_oracle(transfer)
+    combined = f" ({transfer.combine})" if transfer.combine in ("sequential", "merge") else ""
+    return " ".join(
+        [
+            f"{'+'.join(transfer.intermediates) or 'baseline'}{combined} → {'+'.join(transfer.targets)}",
+            *marked,
+            *marks,
+        ]
+    )
+
+
+def is_oracle(transfer: Transfer) -> bool:
+    """Whether a checkpoint of it was selected with target-language labels: then it is not zero-shot."""
+    return any("xfer.oracle" in record.phase_tags(phase, "") for phase in transfer.evaluations.values())
+
+
+def tags(plan: Plan, transfer: Transfer) -> dict[str, str]:
+    keep = (
+        "xfer.base_model",
+        "xfer.base_identity",
+        "xfer.combine",
+        "xfer.control",
+        "xfer.train_on",
+        "xfer.target_shots",
+        "xfer.oracle",
+    )
+    shared = {
+        key: value
+        for phase in transfer.evaluations.values()
+        for key, value in record.phase_tags(phase, plan.suite).items()
+        if key in keep
+    }
+    return shared | {
+        "xfer.tasks": ",".join(transfer.intermediates) or "none",
+        "xfer.target": ",".join(transfer.targets),
+        "xfer.suite": plan.suite,
+    }
+
+
+def params(transfer: Transfer) -> dict[str, Any]:
+    """Few and of low cardinality: they are the axes of MLflow's compare views."""
+    return {
+        "intermediate": ",".join(transfer.intermediates) or "none",
+        "target": ",".join(transfer.targets),
+        "seed": transfer.seed,
+    }
