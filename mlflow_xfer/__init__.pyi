@@ -139,8 +139,9 @@ def transfer(
             [same-code|any-code|never; default same-code]
         control: random: the same chain on a random encoder with the model's config and tokenizer
             [none|random; default none]
-        workers: processes on this host for the replicates of the demo and the trials of a search; auto:
-            half the cores, at least 2 where there are 2 [auto or whole number > 0; default auto]
+        workers: processes on this host, which run phases side by side (of a search its trials); auto:
+            for the demo and searches half the cores, at least 2 where there are 2; else 1 [auto or
+            whole number > 0; default auto]
         device: auto: the first GPU, else the CPU [auto|cpu|cuda; default auto]
         micro_batch: rows of a batch that are computed at once; 0: the whole batch [whole number ≥ 0;
             default 0]
@@ -622,8 +623,9 @@ def search(
         seeds: one transfer for each seed [comma list of whole number ≥ 0; default 0]
         reuse: take finished phases with equal hashes instead of training again
             [same-code|any-code|never; default same-code]
-        workers: processes on this host for the replicates of the demo and the trials of a search; auto:
-            half the cores, at least 2 where there are 2 [auto or whole number > 0; default auto]
+        workers: processes on this host, which run phases side by side (of a search its trials); auto:
+            for the demo and searches half the cores, at least 2 where there are 2; else 1 [auto or
+            whole number > 0; default auto]
         device: auto: the first GPU, else the CPU [auto|cpu|cuda; default auto]
         micro_batch: rows of a batch that are computed at once; 0: the whole batch [whole number ≥ 0;
             default 0]
@@ -677,11 +679,6 @@ def worker(
     study_name: str = "auto",
     storage: str = "auto",
     workers: int = 1,
-    device: Literal["auto", "cpu", "cuda"] = "auto",
-    micro_batch: int = 0,
-    compile: bool = False,
-    save_every_s: float = 60.0,
-    save_every_steps: int = 0,
 ) -> Result:
     """Joins a search that was begun elsewhere, in another process or on another machine, until it ends.
 
@@ -690,14 +687,6 @@ def worker(
         storage: where Optuna keeps the search: auto (a journal file under XFER_HOME/studies), a journal
             file, or a database URL [text; default auto]
         workers: processes on this host [whole number > 0; default 1]
-        device: auto: the first GPU, else the CPU [auto|cpu|cuda; default auto]
-        micro_batch: rows of a batch that are computed at once; 0: the whole batch [whole number ≥ 0;
-            default 0]
-        compile: compile the layers first: half a minute, which pays for itself in long runs on a GPU
-            [true|false; default false]
-        save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
-            60.0]
-        save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
     """
 
 def report(

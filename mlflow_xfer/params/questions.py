@@ -212,7 +212,7 @@ with warnings.catch_warnings():
         register: Text = setting(None, "name under which the best confirmed checkpoint is registered")
 
 
-class Worker(Storage, Workers):
+class Worker(Storage):
     """Joins a search that was begun elsewhere, in another process or on another machine, until it ends."""
 
     study_name: str = setting("auto", "name of the search; auto: the only one under XFER_HOME/studies")

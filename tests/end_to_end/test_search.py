@@ -182,7 +182,7 @@ def registers_its_answer(client, search_id):
     dev = [
         phase.data.metrics["dev/choice/en/selected"]
         for arm in [arms[1]]
-        for transfer in arm.transfers
+        for transfer in arm.condition.transfers
         for made in client.get_run(transfer).data.tags["xfer.input_run_ids"].split(",")
         if "dev/choice/en/selected" in (phase := client.get_run(made)).data.metrics
     ]

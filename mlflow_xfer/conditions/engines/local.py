@@ -62,12 +62,14 @@ class Local:
     Args:
         cores: CPU cores that all workers share.
         gpus: the GPUs to share, as CUDA_VISIBLE_DEVICES names them; (): none.
+        program: the module that a worker process runs.
     """
 
     store: Store
     slots: int
     cores: int = field(default_factory=lambda: os.cpu_count() or 1)
     gpus: Sequence[str] = field(default_factory=lambda: visible_gpus())
+    program: str = "mlflow_xfer.conditions.engines.worker"
     jobs: dict[Handle, Job] = field(default_factory=dict)
     runs: dict[Handle, str] = field(default_factory=dict)
     processes: list[Process] = field(default_factory=list)
@@ -200,7 +202,7 @@ class Local:
         if self.gpus:
             own["CUDA_VISIBLE_DEVICES"] = self.gpus[number % len(self.gpus)]
         popen = subprocess.Popen(
-            [sys.executable, "-m", "mlflow_xfer.conditions.engines.worker"],
+            [sys.executable, "-m", self.program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | own,

@@ -1,0 +1,122 @@
+"""Worker processes of this host: phases run side by side, and no result depends on what happens to them."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+from mlflow import MlflowClient
+from safetensors.torch import load_file
+
+from mlflow_xfer.conditions.engines.engine import Failed, Finished, Progress
+from mlflow_xfer.conditions.engines.here import Here
+from mlflow_xfer.conditions.engines.local import DEATHS, Local, visible_gpus
+from mlflow_xfer.params.settings import Placement
+from mlflow_xfer.tracking import checkpoints
+
+
+def runs(store):
+    return MlflowClient().search_runs([store.experiment_id])
+
+
+def statuses(store):
+    store.flush()
+    return sorted(run.info.status for run in runs(store))
+
+
+def test_phases_run_once_after_their_inputs_and_are_taken_again(store, plan, submit):
+    phases = plan().phases
+    assert len(phases) == 5
+    with Local(store, 2) as engine:
+        handles = submit(engine, phases)
+        seen = list(engine.events())
+        pids = {one.popen.pid for one in engine.processes}
+    finished = [one for one in seen if isinstance(one, Finished)]
+    assert {one.handle for one in finished} == set(handles.values()) and len(finished) == 5
+    assert finished[0].handle.label == phases[0].label and {one.done.how for one in finished} == {"made"}
+    assert any(isinstance(one, Progress) and "train/loss" in one.metrics for one in seen)
+    assert statuses(store) == ["FINISHED"] * 5 and all(one.spent for one in finished)
+    assert not any(alive(pid) for pid in pids)
+    with Here(store) as engine:
+        submit(engine, phases)
+        again = [one.done for one in engine.events()]
+    assert [one.how for one in again] == ["reused"] * 5
+    assert {one.run_id for one in again} == {one.done.run_id for one in finished}
+
+
+def test_a_killed_worker_is_replaced_and_its_phase_goes_on_to_the_same_weights(store, plan, submit):
+    phase, *_ = plan().phases
+    with Local(store, 1, cores=1) as engine:  # as many threads as this process has
+        submit(engine, [phase])
+        killed = False
+        for event in engine.events():
+            if isinstance(event, Progress) and event.step >= 20 and not killed:
+                os.kill(engine.processes[0].popen.pid, signal.SIGKILL)
+                killed = True
+    assert killed and isinstance(event, Finished) and event.done.how == "resumed"
+    assert statuses(store) == ["FINISHED"]
+    with Here(store) as engine:
+        submit(engine, [phase], reuse="never")
+        (alone,) = engine.events()
+    one, other = (
+        load_file(checkpoints.fetch(store, made) / "model.safetensors")
+        for made in (event.done.run_id, alone.done.run_id)
+    )
+    assert all((one[name] == other[name]).all() for name in one) and one.keys() == other.keys()
+
+
+@pytest.mark.slow
+def test_a_phase_whose_workers_die_without_getting_further_is_given_up(store, plan, submit):
+    first, second, *_ = plan().phases
+    with Local(store, 1) as engine:
+        submit(engine, [first, second])
+        deaths = 0
+        for event in engine.events():
+            if isinstance(event, Progress):
+                engine.processes[0].popen.kill()
+                deaths += 1
+    assert isinstance(event, Failed) and event.error.exit_code == 1
+    assert f"{DEATHS} workers ended with it (SIGKILL)" in event.error.what and deaths >= DEATHS
+    assert not engine.jobs, "what needs it is not run"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(visible_gpus()), reason="needs a machine without a GPU")
+def test_an_error_travels_and_what_needs_the_phase_is_not_run(store, plan, submit):
+    with Local(store, 1) as engine:
+        handles = submit(engine, plan().phases, placement=Placement(device="cuda"))
+        failed = list(engine.events())
+        assert not engine.jobs
+    (one,) = failed
+    assert one.handle == next(iter(handles.values())) and one.error.exit_code == 2
+    assert "torch sees no GPU" in one.error.what and "device=auto" in one.error.hint
+    assert statuses(store) == ["FAILED"]
+
+
+@pytest.mark.slow
+def test_a_cancelled_phase_goes_on_when_it_is_wanted_again(store, plan, submit):
+    phase, *_ = plan().phases
+    with Local(store, 1) as engine:
+        (handle,) = submit(engine, [phase]).values()
+        for event in engine.events():
+            if isinstance(event, Progress) and event.step == 10:
+                engine.cancel(handle)
+        assert isinstance(event, Failed) and event.error.exit_code == 75
+        assert statuses(store) == ["KILLED"]
+        submit(engine, [phase])
+        *_, event = engine.events()
+    assert event.done.how == "resumed" and statuses(store) == ["FINISHED"]
+
+
+@pytest.mark.parametrize(("named", "found"), [("0,1", ("0", "1")), ("", ())])
+def test_gpus_are_those_that_may_be_used(named, found):
+    assert visible_gpus({"CUDA_VISIBLE_DEVICES": named}) == found
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
