@@ -29,6 +29,8 @@ from mlflow_xfer.params.values import (
     NamesOrAuto,
     Natural,
     NeverNone,
+    Place,
+    PlaceOrNone,
     Seeds,
     Text,
 )
@@ -60,24 +62,26 @@ class Trained(Training):
 
 
 class Model(Shape, group="model"):
-    model: str = setting(
+    model: Place = setting(
         "mini",
         "what to start from: hub id, directory, run id, runs:/…, models:/…, "
         "scratch:<xlm-roberta|llama>:<tiny|mini|small>, mini",
     )
     revision: Text = setting(None, "commit or branch of a hub model")
-    tokenizer: str = setting(
+    tokenizer: Place = setting(
         "auto", "directory, hub id or run; auto: the model's, for scratch models trained on the text"
     )
 
 
 class Data(Shape, group="data"):
-    data: str = setting("mini", "hub, mini, or a folder in XTREME's download/ layout")
-    task_file: Text = setting(None, "YAML file with further tasks")
+    data: Place = setting("mini", "hub, mini, or a folder in XTREME's download/ layout")
+    task_file: PlaceOrNone = setting(None, "YAML file with further tasks")
 
 
 class RawText(TextSampling, group="raw text"):
-    text: Text = setting("mini", "raw text: mini, or a folder of <language>.txt; none: no pretrain phase")
+    text: PlaceOrNone = setting(
+        "mini", "raw text: mini, or a folder of <language>.txt; none: no pretrain phase"
+    )
     text_languages: NamesOrAuto = setting("auto", "languages of the raw text; auto: all there are")
 
 
@@ -142,8 +146,8 @@ class BaseSeeds(SeedList, group="seeds"):
 class Pretrain(Model, RawText, Trained, Seed, Reuse, Placement):
     """More language modelling on raw text, from a checkpoint or from nothing."""
 
-    model: str = with_default(Model, "model", "scratch:xlm-roberta:mini")
-    text: Annotated[Text, NeverNone] = setting("mini", "raw text: mini, or a folder of <language>.txt")
+    model: Place = with_default(Model, "model", "scratch:xlm-roberta:mini")
+    text: Annotated[PlaceOrNone, NeverNone] = setting("mini", "raw text: mini, or a folder of <language>.txt")
 
 
 class Intermediate(Model, Data, Intermediates, RawText, Trained, Seed, Reuse, Control, Placement):
@@ -178,7 +182,7 @@ class Transfer(
     With neither intermediate nor target given: the demo.
     """
 
-    text: Text = with_default(RawText, "text", None)
+    text: PlaceOrNone = with_default(RawText, "text", None)
     intermediate: NamesAutoOrNone = setting(
         "auto", "intermediate tasks; none: baseline; auto: nli with data=mini, else none"
     )

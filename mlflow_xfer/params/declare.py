@@ -134,6 +134,11 @@ class Parameter:
         return "Sequence[" in self.annotation
 
     @property
+    def is_place(self) -> bool:
+        """Whether it may name a folder or file."""
+        return "PathLike[" in self.annotation
+
+    @property
     def required(self) -> bool:
         return self.default is ...
 

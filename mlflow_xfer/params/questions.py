@@ -33,6 +33,7 @@ from mlflow_xfer.params.values import (
     NamesOrNone,
     Natural,
     OneOf,
+    PlaceOrNone,
     Positive,
     PositiveOrNone,
     Text,
@@ -94,8 +95,10 @@ class Report(Shape, group="report", effect="command"):
     missing: Literal["refuse", "common"] = setting(
         "refuse", "cells that one condition lacks: refuse, or keep what all have in common"
     )
-    imported: Text = setting(None, "scores of an earlier paper (CSV or XTREME's score file), shown beside")
-    out: Text = setting(None, "folder to write the report to; none: only into MLflow")
+    imported: PlaceOrNone = setting(
+        None, "scores of an earlier paper (CSV or XTREME's score file), shown beside"
+    )
+    out: PlaceOrNone = setting(None, "folder to write the report to; none: only into MLflow")
 
 
 class Ranking(Shape, group="cheap scores", effect="command"):
@@ -121,7 +124,7 @@ class Rank(Model, Data, RawText, Pool, Overlaps, InSuite, Trained, Seed, Reuse, 
     metadata, text, features, a few steps.
     """
 
-    text: Text = with_default(RawText, "text", None)
+    text: PlaceOrNone = with_default(RawText, "text", None)
     target: NamesOrAuto = with_default(Targets, "target", "auto")
 
 
@@ -136,7 +139,7 @@ class Storage(Shape, group="search", effect="command"):
 
 class Searching(Storage, group="search", effect="command"):
     max_tasks: CountOrAuto = setting("auto", "largest subset; auto: the whole pool")
-    space: Text = setting(
+    space: PlaceOrNone = setting(
         None,
         "what varies besides the subset: tasks, mixing, merging, rates, all, ranges "
         "(mlm_share=0:0.5,mixing=uniform|temperature) or a YAML file of them; none: the subset alone",
@@ -208,7 +211,7 @@ with warnings.catch_warnings():
         searches subsets and settings, and confirms the best on fresh seeds.
         """
 
-        text: Text = with_default(RawText, "text", None)
+        text: PlaceOrNone = with_default(RawText, "text", None)
         register: Text = setting(None, "name under which the best confirmed checkpoint is registered")
 
 

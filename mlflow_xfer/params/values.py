@@ -56,6 +56,7 @@ NamesOrAuto = Annotated[Literal["auto"] | tuple[str, ...], BeforeValidator(_list
 NamesAutoOrNone = Annotated[Literal["auto"] | NamesOrNone, BeforeValidator(_listed_or_auto)]
 AsPlace = BeforeValidator(_place)
 Place = Annotated[str, AsPlace]
+PlaceOrNone = Annotated[Place | None, BeforeValidator(nothing)]
 Natural = Annotated[int, Field(ge=0)]
 Count = Annotated[int, Field(gt=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

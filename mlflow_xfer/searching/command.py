@@ -31,8 +31,6 @@ from mlflow_xfer.tasks.task import Task
 
 logger = logging.getLogger(__name__)
 
-PLACES = ("model", "data", "task_file", "tokenizer", "text")  # parameters that may name a folder or file
-
 
 @dataclass(frozen=True)
 class Command:
@@ -170,8 +168,8 @@ def shared_of(params: Search) -> dict[str, str]:
         found |= {f"{phase}.{name}": typed(getattr(own, name)) for name in own.model_fields_set}
     if measures.LABEL_FREE in params.objective:
         found.setdefault("select_by", measures.LABEL_FREE)
-    for name in PLACES:
-        if name in found and Path(found[name]).expanduser().exists() and found[name] not in ("mini", "hub"):
+    for name in [name for name in found if "." not in name and parameters(Transfer)[name].is_place]:
+        if Path(found[name]).expanduser().exists() and found[name] not in ("mini", "hub"):
             found[name] = str(Path(found[name]).expanduser().absolute())
     return found
 
