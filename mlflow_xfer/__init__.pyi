@@ -929,5 +929,13 @@ def suites(
 def sync() -> str:
     """Delivers what earlier commands could not log because the tracking server was away."""
 
-def doctor() -> str:
-    """What this environment would do: versions beside the tested ones, the store, caches, runs left open."""
+def doctor(
+    *,
+    fix: bool = False,
+) -> str:
+    """What this environment would do: versions beside the tested ones, the store, caches, runs left open.
+
+    Args:
+        fix: end the transfers, conditions and studies that commands left open when they died
+            [true|false; default false]
+    """

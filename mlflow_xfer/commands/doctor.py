@@ -14,12 +14,15 @@ from pathlib import Path
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.home import home
 from mlflow_xfer.listing import table
-from mlflow_xfer.tracking import spool
+from mlflow_xfer.tracking import drivers, spool
 from mlflow_xfer.tracking.names import redact
+from mlflow_xfer.tracking.runs import RunView
 from mlflow_xfer.tracking.store import Store
 
-CONSTRAINTS = Path(__file__).resolve().parents[1] / "constraints.txt"  # there in a checkout, not in a wheel
+CONSTRAINTS = Path(__file__).resolve().parents[2] / "constraints.txt"  # there in a checkout, not in a wheel
 RESUMABLE, LOST = "resumable here: repeat its command", "held elsewhere, or its local state is gone"
+LEFT = "its command has died: repeat it to go on here, or end it with --fix true"
+RUNS = "its command is running"
 CENTRAL = (
     "torch",
     "transformers",
@@ -33,9 +36,14 @@ CENTRAL = (
 )
 
 
-def report() -> str:
-    """The whole report; nothing is changed."""
-    parts = {"environment": environment(), "store": store(), "local state": local_state(), "tools": tools()}
+def report(fix: bool = False) -> str:
+    """The whole report; nothing is changed, but that ``fix`` ends runs that dead commands left open."""
+    parts = {
+        "environment": environment(),
+        "store": store(fix),
+        "local state": local_state(),
+        "tools": tools(),
+    }
     return "\n\n".join(f"{title}\n{text}" for title, text in parts.items())
 
 
@@ -57,8 +65,11 @@ def environment() -> str:
     return table(["package", "installed", "tested", ""], rows)
 
 
-def store() -> str:
-    """The tracking store, and runs of ours that are RUNNING (of a live process, or left by a dead one)."""
+def store(fix: bool = False) -> str:
+    """The tracking store, and runs of ours that are RUNNING (of a live process, or left by a dead one).
+
+    With ``fix`` transfers, conditions and studies of dead commands are ended.
+    """
     try:
         opened = Store.open(probe=False)
     except XferError as error:
@@ -66,19 +77,35 @@ def store() -> str:
     try:
         open_runs = [
             run
-            for kind in ("phase", "transfer", "condition")
+            for kind in ("phase", *drivers.DRIVEN)
             for run in opened.search({"xfer.kind": kind}, status="RUNNING")
         ]
+        for run in [run for run in open_runs if fix and _left(run)]:
+            drivers.end(opened, run.run_id)
         held = {path.parent.name for path in (home() / "work").glob("*/run.json")}
         lines = [f"{redact(opened.uri)}: reachable"]
         lines += [
-            f"RUNNING {run.run_id} {run.name}: {RESUMABLE if _resumable(run.run_id) else LOST}"
+            f"RUNNING {run.run_id} {run.name}: {'ended' if fix and _left(run) else _state(run)}"
             for run in open_runs
         ]
         lines.append(f"{len(open_runs)} runs open, {len(held)} phases with local state")
         return "\n".join(lines)
     finally:
         opened.close()
+
+
+def _left(run: RunView) -> bool:
+    """Whether a command that has died left the run behind."""
+    return run.kind in drivers.DRIVEN and drivers.is_dead(run.tags.get(drivers.DRIVER, ""))
+
+
+def _state(run: RunView) -> str:
+    if run.kind == "phase":
+        return RESUMABLE if _resumable(run.run_id) else LOST
+    if _left(run):
+        return LEFT
+    driver = run.tags.get(drivers.DRIVER, "")
+    return RUNS if drivers.is_here(driver) else f"its command runs, or ran, elsewhere ({driver or 'unknown'})"
 
 
 def _resumable(run_id: str) -> bool:

@@ -84,4 +84,4 @@ def sync(params: lookups.Sync) -> str:
 def doctor(params: lookups.Doctor) -> str:
     from mlflow_xfer.commands.doctor import report
 
-    return report()
+    return report(params.fix)

@@ -10,6 +10,7 @@ from mlflow_xfer.conditions.totals import gathered, log_totals
 from mlflow_xfer.params.settings import TrainingSettings
 from mlflow_xfer.phases import record
 from mlflow_xfer.phases.plan import Plan, Transfer
+from mlflow_xfer.tracking.drivers import open_driven
 
 if TYPE_CHECKING:
     from mlflow_xfer.phases.execute import Executor
@@ -29,14 +30,8 @@ def open_condition(
         if label
         else name(first, len(plan.transfers))
     )
-    return store.start(
-        "condition",
-        title,
-        tags=own,
-        params={k: v for k, v in params(first).items() if k != "seed"},
-        parent=parent,
-        run_id=opened,
-    )
+    shown = {k: v for k, v in params(first).items() if k != "seed"}
+    return open_driven(store, "condition", title, tags=own, params=shown, parent=parent, opened=opened)
 
 
 def open_transfer(
@@ -48,13 +43,14 @@ def open_transfer(
         "xfer.seed": str(transfer.seed),
         "xfer.base_seed": str(transfer.base_seed),
     }
-    return store.start(
+    return open_driven(
+        store,
         "transfer",
         name(transfer),
         tags=tags(plan, transfer) | own,
         params=params(transfer),
         parent=parent,
-        run_id=opened,
+        opened=opened,
     )
 
 
@@ -84,12 +80,8 @@ def run_phases(executor: Executor, plan: Plan, opened: str | None) -> str:
     earlier = finished(executor, plan.plan_hash, "transfer")
     if earlier and all(executor.existing(phase) for phase in plan.phases):
         return pointed(store, earlier, opened, label)
-    run_id = store.start(
-        "transfer",
-        label,
-        tags={**record.phase_tags(plan.requested[0], plan.suite), "xfer.plan_hash": plan.plan_hash},
-        run_id=opened,
-    )
+    own = {**record.phase_tags(plan.requested[0], plan.suite), "xfer.plan_hash": plan.plan_hash}
+    run_id = open_driven(store, "transfer", label, tags=own, opened=opened)
     with record.ending(store, run_id):
         done = [executor.ensure(phase, parent=run_id) for phase in plan.requested]
         store.tags(run_id, {"xfer.input_run_ids": ",".join(d.run_id for d in done)})

@@ -121,8 +121,12 @@ class Sync(Shape):
     """Delivers what earlier commands could not log because the tracking server was away."""
 
 
-class Doctor(Shape):
+class Doctor(Shape, group="doctor", effect="command"):
     """What this environment would do: versions beside the tested ones, the store, caches, runs left open."""
+
+    fix: bool = setting(
+        False, "end the transfers, conditions and studies that commands left open when they died"
+    )
 
 
 with warnings.catch_warnings():

@@ -197,7 +197,7 @@ _VERBS = (
         ("languages de,sw --to hi", "languages --family Turkic --measures syntactic"),
     ),
     Verb(lookups.Sync, f"{COMMANDS}.lookups.sync", "", (), ("sync", "sync")),
-    Verb(lookups.Doctor, f"{COMMANDS}.lookups.doctor", "", (), ("doctor", "doctor")),
+    Verb(lookups.Doctor, f"{COMMANDS}.lookups.doctor", "", (), ("doctor", "doctor --fix true")),
 )  # fmt: skip
 
 VERBS: dict[str, Verb] = {verb.name: verb for verb in _VERBS}

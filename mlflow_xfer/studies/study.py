@@ -19,6 +19,7 @@ from mlflow_xfer.phases.execute import Executor, validate
 from mlflow_xfer.phases.phase import digest
 from mlflow_xfer.phases.plan import Plan, make_plan, unique
 from mlflow_xfer.phases.references import References
+from mlflow_xfer.tracking.drivers import open_driven
 from mlflow_xfer.tracking.store import Store
 
 logger = logging.getLogger(__name__)
@@ -70,12 +71,8 @@ def run_study(
         len(phases) - len(todo),
         workers,
     )
-    run_id = store.start(
-        "study",
-        study.name,
-        tags={"xfer.study": study.name, "xfer.plan_hash": plan_hash, "xfer.suite": executor.suite},
-        run_id=opened,
-    )
+    tags = {"xfer.study": study.name, "xfer.plan_hash": plan_hash, "xfer.suite": executor.suite}
+    run_id = open_driven(store, "study", study.name, tags=tags, opened=opened)
     with record.ending(store, run_id):
         conditions = _run_arms(study, plans, executor, run_id, workers)
         store.tags(run_id, {"xfer.input_run_ids": ",".join(conditions.values())})

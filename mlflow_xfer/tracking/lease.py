@@ -171,7 +171,7 @@ def _wait(store: Store, key: str, over: Callable[[], bool]) -> Lease:
     if not store.leases or only_here(store.uri):
         return Lease(store, key)
     ledger = store.ledger = store.ledger or Ledger(store.client, worker_id())
-    mine = f"{_place()}-"
+    mine = f"{place()}-"
     again = False
 
     def look() -> Lease | None:
@@ -209,10 +209,10 @@ def _displaced(store: Store, ledger: Ledger, key: str, generation: int) -> str:
 
 def worker_id() -> str:
     """A name for this process that no other process ever has; it begins with where the process runs."""
-    return f"{_place()}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
+    return f"{place()}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
 
 
-def _place() -> str:
+def place() -> str:
     """This host and this home: processes of one place share their file locks."""
     file = home() / "locks" / "place"
     if not file.exists():
