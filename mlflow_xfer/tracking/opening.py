@@ -34,10 +34,13 @@ def _connect(uri: str, experiment: str | None, default: str, probe: bool) -> tup
     from mlflow import MlflowClient
 
     _check_answers(uri)
+    path = endpoint.sqlite_path(uri)
     with _first_use(uri):
+        if path and not path.exists():
+            _make(path)
         client = MlflowClient(tracking_uri=uri)
         entity = _experiment(client, experiment, default)
-        if path := endpoint.sqlite_path(uri):
+        if path:
             endpoint.use_wal(path)
     if probe:
         _check_artifacts(entity.artifact_location, uri)
@@ -66,6 +69,21 @@ def _first_use(uri: str) -> AbstractContextManager[None]:
             "Create it, or set MLFLOW_TRACKING_URI.",
         )
     return held(home() / "locks" / f"store-{endpoint.store_key(uri)}.lock", endpoint.open_seconds(uri))
+
+
+def _make(path: Path) -> None:
+    """Make a database with MLflow's tables, whole or not at all.
+
+    MLflow makes them one by one: killed meanwhile, it leaves a file that it can never open again.
+    """
+    from mlflow import MlflowClient
+
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        MlflowClient(tracking_uri=f"sqlite:///{part}").search_experiments(max_results=1)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _experiment(client: MlflowClient, name: str | None, default: str) -> Experiment:

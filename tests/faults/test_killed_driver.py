@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import random
 import subprocess
+import time
+from collections import Counter
 
 import pytest
 
 from tests.conditions.conftest import TINY
 
 pytestmark = pytest.mark.slow
-COMMAND = [
-    "transfer",
-    *(part for name, value in TINY.items() for part in (f"--{name}", str(value))),
-    *("--seeds", "0,1", "--workers", "2"),
-]
+
+
+def transfer(**more: object) -> list[str]:
+    """The command of a tiny transfer on two workers."""
+    typed = {**TINY, "seeds": "0,1", "workers": 2, **more}
+    return ["transfer", *(part for name, value in typed.items() for part in (f"--{name}", str(value)))]
+
+
+COMMAND = transfer()
 
 
 def children(pid: int) -> list[int]:
@@ -28,19 +36,16 @@ def is_gone(pid: int) -> bool:
 def test_workers_end_with_their_driver_and_nothing_is_done_twice(command, tmp_path):
     from mlflow import MlflowClient
 
-    place = {
-        "XFER_HOME": str(tmp_path / "home"),
-        "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'mlflow.db'}",
-    }
-    victim = command(*COMMAND, **place)
+    there = place(tmp_path)
+    victim = command(*COMMAND, **there)
     victim.until(lambda: "target choice s0: first of its kind" in victim.text)
     workers = children(victim.process.pid)
     assert len(workers) == 2
     victim.kill()
-    again = command(*COMMAND, **place)
+    again = command(*COMMAND, **there)
     assert again.wait() == 0, again.text
     assert all(is_gone(pid) for pid in workers)
-    client = MlflowClient(place["MLFLOW_TRACKING_URI"])
+    client = MlflowClient(there["MLFLOW_TRACKING_URI"])
     runs = client.search_runs([client.get_experiment_by_name("mlflow-xfer").experiment_id])
     done = [run for run in runs if run.data.tags["xfer.kind"] == "phase" and run.info.status == "FINISHED"]
     hashes = [run.data.tags["xfer.spec_hash"] for run in done]
@@ -53,20 +58,87 @@ def test_workers_end_with_their_driver_and_nothing_is_done_twice(command, tmp_pa
 def test_what_nobody_goes_on_with_is_ended_by_the_doctor(command, tmp_path):
     from mlflow import MlflowClient
 
-    place = {
-        "XFER_HOME": str(tmp_path / "home"),
-        "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'mlflow.db'}",
-    }
-    victim = command(*COMMAND, **place)
+    there = place(tmp_path)
+    victim = command(*COMMAND, **there)
     victim.until(lambda: "first of its kind" in victim.text)
-    said = command("doctor", "--fix", "true", **place)
+    said = command("doctor", "--fix", "true", **there)
     assert said.wait() == 0 and "its command is running" in said.text and "ended" not in said.text
     victim.kill()
-    said = command("doctor", **place)
+    said = command("doctor", **there)
     assert said.wait() == 0 and "its command has died" in said.text
-    said = command("doctor", "--fix", "true", **place)
+    said = command("doctor", "--fix", "true", **there)
     assert said.wait() == 0 and "ended" in said.text
-    client = MlflowClient(place["MLFLOW_TRACKING_URI"])
+    client = MlflowClient(there["MLFLOW_TRACKING_URI"])
     runs = client.search_runs([client.get_experiment_by_name("mlflow-xfer").experiment_id])
     left = {run.data.tags["xfer.kind"] for run in runs if run.info.status == "RUNNING"}
     assert left <= {"phase"} and "KILLED" in {run.info.status for run in runs}
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
+def test_drivers_and_workers_killed_at_random_change_nothing(command, tmp_path):
+    """``XFER_KILLS`` SIGKILLs of drivers and workers at random moments (``XFER_SEED``), in as many rounds as
+    that takes; each round ends as the calm one does.
+    """
+    wanted, rng = (
+        int(os.environ.get("XFER_KILLS", "30")),
+        random.Random(int(os.environ.get("XFER_SEED", "0"))),
+    )
+    own = transfer(seeds="0,1,2", max_steps=40, save_every_steps=10)
+    calm = tmp_path / "calm"
+    calm.mkdir()
+    assert command(*own, **place(calm)).wait() == 0
+    expected, kills, rounds = found(calm), Counter(), 0
+    while kills.total() < wanted:
+        rounds += 1
+        folder = tmp_path / f"round {rounds}"
+        folder.mkdir()
+        kills += round_of(command, own, folder, rng)
+        assert found(folder) == expected
+        print(f"round {rounds}: {dict(kills)}")
+    assert kills["driver"] and kills["worker"]
+
+
+def place(folder):
+    return {"XFER_HOME": str(folder / "home"), "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}"}
+
+
+def round_of(command, own, folder, rng) -> Counter:
+    """Kill the command or one of its workers again and again until it comes to its end."""
+    kills: Counter[str] = Counter()
+    life = command(*own, **place(folder))
+    while True:
+        try:
+            assert life.wait(rng.uniform(4, 14 + 2 * kills.total())) == 0, life.text
+            return kills
+        except subprocess.TimeoutExpired:
+            workers = children(life.process.pid)
+            if workers and rng.random() < 0.5:
+                os.kill(rng.choice(workers), 9)
+                kills["worker"] += 1
+            else:
+                life.kill()
+                kills["driver"] += 1
+                life = command(*own, **place(folder))
+                time.sleep(0.1)
+
+
+def found(folder) -> dict:
+    """What a store says in the end: scores by task, language and seed; no run open, no phase twice."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(place(folder)["MLFLOW_TRACKING_URI"])
+    runs = client.search_runs([client.get_experiment_by_name("mlflow-xfer").experiment_id], max_results=5000)
+    statuses = Counter((run.data.tags["xfer.kind"], run.info.status) for run in runs)
+    phases = [run for run in runs if run.data.tags["xfer.kind"] == "phase" and run.info.status == "FINISHED"]
+    twice = Counter(run.data.tags["xfer.spec_hash"] for run in phases)
+    assert not [kind for kind, status in statuses if status == "RUNNING"], statuses
+    assert set(twice.values()) == {1}, "a phase was done twice"
+    scores = {
+        (run.data.tags["xfer.spec_hash"], name): value
+        for run in phases
+        for name, value in run.data.metrics.items()
+        if name.startswith("eval/") or name.endswith("/selected")
+    }
+    (condition,) = (run for run in runs if run.data.tags["xfer.kind"] == "condition")
+    return scores | {("condition", name): value for name, value in condition.data.metrics.items()}

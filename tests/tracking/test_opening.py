@@ -139,3 +139,25 @@ def test_waiting_for_a_store_ends():
     with pytest.raises(XferError) as caught:
         endpoint.patiently(away, "http://x", lambda _: None, seconds=1.2)
     assert caught.value.exit_code == 75 and len(calls) >= 2
+
+
+def test_a_database_is_made_whole_or_not_at_all(monkeypatch, tmp_path):
+    from mlflow import MlflowClient
+
+    uri = f"sqlite:///{tmp_path / 'new.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    usual = MlflowClient.search_experiments
+
+    def killed(self, *args, **kwargs):
+        usual(self, *args, **kwargs)  # its tables are there
+        assert not (tmp_path / "new.db").exists()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MlflowClient, "search_experiments", killed)
+    with pytest.raises((KeyboardInterrupt, XferError)):
+        Store.open()
+    assert not list(tmp_path.glob("*new.db*"))
+    monkeypatch.undo()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    with Store.open() as store:
+        assert store.search({"xfer.kind": "phase"}) == [] and (tmp_path / "new.db").is_file()
