@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from mlflow_xfer.durable.files import whole_file
 from mlflow_xfer.durable.locks import held
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.home import home
@@ -78,12 +79,8 @@ def _make(path: Path) -> None:
     """
     from mlflow import MlflowClient
 
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
+    with whole_file(path) as part:
         MlflowClient(tracking_uri=f"sqlite:///{part}").search_experiments(max_results=1)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _experiment(client: MlflowClient, name: str | None, default: str) -> Experiment:
