@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1] / "mlflow_xfer"
 
 FLOORS = (
     {"version", "markdown", "errors", "home", "logs"},
-    {"durable", "registry", "proportions"},
+    {"durable", "registry", "proportions", "lines"},
     {"code"},
     {"languages", "kinds.kind"},
     {"params"},

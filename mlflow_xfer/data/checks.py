@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlflow_xfer.data.lines import Malformed, Unscored
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.lines import Malformed, Unscored
 from mlflow_xfer.tasks.task import Task
 
 MAX_PROBLEMS = 10  # shown of one split; more are counted

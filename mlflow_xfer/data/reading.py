@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 from mlflow_xfer import code
 from mlflow_xfer.data import origins
 from mlflow_xfer.data.checks import Tally
-from mlflow_xfer.data.lines import Malformed
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.data.stream import source_of, stream, text_task
 from mlflow_xfer.durable.files import sweep, whole_file
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.home import home
 from mlflow_xfer.kinds import kind as kinds
+from mlflow_xfer.lines import Malformed
 from mlflow_xfer.tasks.task import Source, Task
 
 if TYPE_CHECKING:

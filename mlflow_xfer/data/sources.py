@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from mlflow_xfer import languages
 from mlflow_xfer.data import origins
-from mlflow_xfer.data.lines import Malformed, Unscored
 from mlflow_xfer.data.reading import check, read, read_text, subset
 from mlflow_xfer.data.rows import Rows
-from mlflow_xfer.data.stream import names_in
 from mlflow_xfer.data.texts import load_texts
 from mlflow_xfer.durable.digests import combined, file_digest
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.lines import Malformed, Unscored, names_in, ordinary
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks.task import POOL, SPLITS, Files, Generated, Hub, Part, Source, Task, part_of
 
@@ -134,16 +134,20 @@ def _located(
         return origins.hub().locate(task, source, index, split, language)
     part = part_of(source, split, language)
     paths = _paths(source, split, language, _root(provider, data)) or ()
-    missing = [path for path in paths if not _is_file(path)]
-    if missing:
-        raise XferError(
-            f"Task {task.name!r}, {split} split: no such file: {', '.join(map(str, missing))}.",
-            "Paths in a task file are relative to its folder.",
-        )
     assert part is not None, "a source that has the split has its declaration"
     ids, exclude = (
         str(_root(provider, data) / name) if name else "" for name in (part.ids, part.exclude_ids)
     )
+    named = (*paths, *(Path(name) for name in (ids, exclude) if name))
+    missing = [path for path in named if not _is_file(path)]
+    if missing:
+        for path in missing:
+            with suppress(OSError, ValueError):  # no such file
+                ordinary(path)
+        raise XferError(
+            f"Task {task.name!r}, {split} split: no such file: {', '.join(map(str, missing))}.",
+            "Paths in a task file are relative to its folder.",
+        )
     digests = [file_digest(path) for path in paths] + [
         file_digest(name) if name else "" for name in (ids, exclude)
     ]

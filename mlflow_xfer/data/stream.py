@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,11 @@ from mlflow_xfer.data import origins
 from mlflow_xfer.data.canonical import group_of, kept, row_id
 from mlflow_xfer.data.checks import Tally
 from mlflow_xfer.data.labels import BadRow, NoLabel
-from mlflow_xfer.data.lines import numbered, whole
 from mlflow_xfer.data.readers import of_the_hub, reader
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
+from mlflow_xfer.lines import names_in
 from mlflow_xfer.tasks.task import Files, Generated, Hub, Task, part_of
 
 TEXT = Task("text", "language_model", "", (), {"folder": (Files({}, format="text"),)})
@@ -150,17 +149,3 @@ def _chosen(rows: Rows) -> Callable[[str | None], bool]:
     only = frozenset(names_in(Path(rows.ids))) if rows.ids else None
     without = frozenset(names_in(Path(rows.exclude_ids))) if rows.exclude_ids else frozenset()
     return lambda found: (only is None or found in only) and found not in without
-
-
-def names_in(path: Path) -> tuple[str, ...]:
-    """Names (labels, ids) that a file lists: lines, a JSON list, or the keys of a JSON object.
-
-    Raises:
-        XferError: not readable as that.
-    """
-    if path.suffix != ".json":
-        return tuple(line.strip() for _, line in numbered(path) if line.strip())
-    try:
-        return tuple(map(str, json.loads(whole(path))))
-    except (ValueError, TypeError) as error:
-        raise XferError(f"{path}: is neither a JSON list nor a JSON object ({error}).") from None

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mlflow_xfer.data.lines import numbered, parsed
 from mlflow_xfer.data.readers import reader
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.kinds import kind as kinds
+from mlflow_xfer.lines import numbered, parsed
 from mlflow_xfer.tasks.task import Files
 
 FORMATS = (".txt", ".tsv", ".csv", ".jsonl")

@@ -7,8 +7,8 @@ against them: whether a difference to one published number is more than seed noi
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pandas as pd
 
 from mlflow_xfer import languages
 from mlflow_xfer.errors import Problems, XferError
+from mlflow_xfer.lines import parsed, whole
 
 PREFERRED = ("score", "accuracy", "f1", "exact_match", "em", "map@20", "map_at_20")
 
@@ -39,14 +40,12 @@ def read_scores(path: str | Path, condition: str = "", *, percent: bool | None =
     path = Path(path)
     try:
         rows = (
-            _from_json(json.loads(path.read_text(encoding="utf-8")))
-            if path.suffix == ".json"
-            else _from_csv(path)
+            _from_json(parsed(path, whole(path), 1))
+            if path.suffix.lower() == ".json"
+            else _from_csv(whole(path))
         )
-    except OSError as error:
-        raise XferError(f"{path} cannot be read: {error.strerror}", "Give a .csv or .json file.") from error
-    except (ValueError, UnicodeDecodeError) as error:
-        raise XferError(f"{path} cannot be read: {error}", "Give a UTF-8 .csv or .json file.") from error
+    except ValueError as error:
+        raise XferError(f"{path} cannot be read: {error}", "Give a .csv or .json file.") from error
     if rows.empty:
         raise XferError(
             f"{path} holds no scores.", "Needed: task, language, score; or one column per language."
@@ -81,9 +80,9 @@ def read_scores(path: str | Path, condition: str = "", *, percent: bool | None =
     ).reset_index(drop=True)
 
 
-def _from_csv(path: Path) -> pd.DataFrame:
+def _from_csv(text: str) -> pd.DataFrame:
     # Language no is Norwegian, and NA could be a language code: only empty cells are missing.
-    raw = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
+    raw = pd.read_csv(StringIO(text), dtype=str, keep_default_na=False, na_values=[""])
     raw.columns = [str(c).strip() for c in raw.columns]
     if {"task", "language", "score"} <= set(raw.columns):
         return raw.dropna(subset=["score"]).reset_index(drop=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.lines import ordinary
 
 
 class Unscored(XferError):
@@ -27,6 +28,7 @@ def text(path: Path) -> str:
         XferError: if it cannot be read, is not UTF-8 or holds NUL bytes.
     """
     try:
+        ordinary(path)
         raw = path.read_bytes()
     except OSError as error:
         raise XferError(f"{path}: {error.strerror or error}.", "A readable file is needed here.") from None

@@ -196,8 +196,8 @@ class Entry(Strict):
     labels: Labels | None = Field(
         None,
         description=(
-            "names; or {in the file: name}; or a file with one per line. Multiple choice: what the file says "
-            "for the first choice, the second, …"
+            "names; or {in the file: name}; or a file with one per line (or a JSON list). Multiple choice: "
+            "what the file says for the first choice, the second, …"
         ),
     )
     language: Language = Field("en", description="language of files that do not say so")

@@ -27,6 +27,7 @@ from typing import Any
 from mlflow_xfer import languages
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.kinds import kind as kinds
+from mlflow_xfer.lines import names_in, ordinary
 from mlflow_xfer.params.settings import Recipe
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks.catalogue import TASKS
@@ -34,6 +35,7 @@ from mlflow_xfer.tasks.entry import Entry, problems_of
 from mlflow_xfer.tasks.task import POOL, Files, Hub, Part, Source, Task
 from mlflow_xfer.tasks.yaml_source import Located, load
 
+MAX_LABEL_FILE = 16 * 2**20
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 SUFFIXES = {
     ".tsv": "tsv",
@@ -168,11 +170,18 @@ class _Builder:
 
     def _label_file(self, name: str) -> tuple[str, ...]:
         try:
-            lines = (self.folder / name).read_text("utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            self.bad("labels", f"the file of labels cannot be read: {error}.")
-            return ("?", "??")
-        return tuple(line.strip() for line in lines if line.strip())
+            path = self.folder / Path(name).expanduser()
+            ordinary(path, MAX_LABEL_FILE)
+            return names_in(path)
+        except OSError as error:
+            self.bad(
+                "labels",
+                f"the file of labels cannot be read: {path} ({error.strerror or error}).",
+                "Paths in a task file are relative to its folder.",
+            )
+        except XferError as error:
+            self.bad("labels", f"the file of labels cannot be read: {error.what}", error.hint)
+        return ("?", "??")
 
     # -- sources ---------------------------------------------------------------------------------------------
     def _sources(

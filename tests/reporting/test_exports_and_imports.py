@@ -135,7 +135,7 @@ def test_score_files_of_xtreme(tmp_path):
         ),
         ("a.csv", "x,y\n1,2\n", ["no column 'task'"]),
         ("a.json", "[1]", ["not an object"]),
-        ("a.json", "{", ["cannot be read"]),
+        ("a.json", "{", ["a.json:1", "is not JSON"]),
         ("a.csv", "task,language,score\n", ["no scores"]),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlflow_xfer.data.lines import Malformed, numbered
+from mlflow_xfer.lines import Malformed, numbered
 
 
 def two_fields(path: Path) -> Iterator[tuple[int, str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlflow_xfer.data.lines import Malformed
+from mlflow_xfer.lines import Malformed
 
 
 def marked(path: Path, number: int, context: dict, mention: dict) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlflow_xfer.data.lines import Malformed, numbered, parsed
 from mlflow_xfer.data.readers import Places
+from mlflow_xfer.lines import Malformed, numbered, parsed
 
 
 def objects(path: Path, needed: tuple[str, ...] = ()) -> Places:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlflow_xfer.data.lines import Malformed
 from mlflow_xfer.data.readers import Numbered
+from mlflow_xfer.lines import Malformed
 from mlflow_xfer.tasks.task import Files
 
 

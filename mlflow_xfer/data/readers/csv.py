@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mlflow_xfer.data.lines import Malformed, numbered
 from mlflow_xfer.data.readers import Numbered, each_file
 from mlflow_xfer.data.readers._table import table
+from mlflow_xfer.lines import Malformed, numbered
 from mlflow_xfer.tasks.task import Files
 
 

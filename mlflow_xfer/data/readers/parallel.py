@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import zip_longest
 from pathlib import Path
 
-from mlflow_xfer.data.lines import Malformed, numbered
 from mlflow_xfer.data.readers import Places
+from mlflow_xfer.lines import Malformed, numbered
 from mlflow_xfer.tasks.task import Files
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlflow_xfer.data.lines import Malformed, parsed, whole
 from mlflow_xfer.data.readers import Numbered, each_file
+from mlflow_xfer.lines import Malformed, parsed, whole
 from mlflow_xfer.tasks.task import Files
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from mlflow_xfer.data.lines import ends_with_crlf, numbered
 from mlflow_xfer.data.readers import Numbered, each_file
 from mlflow_xfer.data.readers._table import table
+from mlflow_xfer.lines import ends_with_crlf, numbered
 from mlflow_xfer.tasks.task import Files
 
 QUOTED = re.compile(r'"(?:[^"]|"")*"')

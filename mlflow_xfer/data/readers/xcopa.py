@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlflow_xfer.data.lines import Malformed
 from mlflow_xfer.data.readers import Places
 from mlflow_xfer.data.readers._objects import objects
+from mlflow_xfer.lines import Malformed
 from mlflow_xfer.tasks.task import Files
 
 

@@ -1,10 +1,12 @@
-"""Text files, line by line: UTF-8, any line end, errors with file and line."""
+"""Text files, data and side files alike: UTF-8, any line end, errors with file and line."""
 
 from __future__ import annotations
 
 import codecs
 import json
 import re
+import shlex
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,15 +33,18 @@ def numbered(path: Path) -> Iterator[tuple[int, str]]:
 
     Raises:
         Malformed: other encodings than UTF-8, or NUL bytes.
+        XferError: it cannot be read, or is no regular file: a pipe would be waited on for ever.
     """
     try:
+        ordinary(path)
         with path.open("rb") as stream:
             for number, raw in enumerate(stream, 1):
                 if number == 1:
                     raw = _first(path, raw)
                 if b"\0" in raw:
                     raise Malformed(
-                        f"{path}:{number}: holds a NUL byte.", "The file is damaged, or is not UTF-8 text."
+                        f"{path}:{number}: holds a NUL byte.",
+                        f"The file is damaged, or is not UTF-8 text; if UTF-16: {_iconv(path, 'utf-16le')}",
                     )
                 try:
                     line = raw.decode("utf-8")
@@ -50,6 +55,48 @@ def numbered(path: Path) -> Iterator[tuple[int, str]]:
         raise XferError(
             f"{path}: cannot be read ({error.strerror or error}).", "Check the path and its permissions."
         ) from None
+
+
+def ordinary(path: Path, limit: int | None = None) -> None:
+    """Refuse what is no regular file, and files of more than ``limit`` bytes.
+
+    Raises:
+        OSError: no such file, or it may not be looked at.
+        XferError: a folder, a pipe, a device, or too large.
+    """
+    about = path.stat()
+    if not stat.S_ISREG(about.st_mode):
+        kind = "folder" if stat.S_ISDIR(about.st_mode) else "pipe or device"
+        raise XferError(f"{path}: is a {kind}, not a file.", "Give the name of a file.")
+    if limit is not None and about.st_size > limit:
+        raise XferError(
+            f"{path}: has {about.st_size / 2**20:,.0f} MiB; at most {limit / 2**20:g} MiB are read here.",
+            "Is it the right file?",
+        )
+
+
+def names_in(path: Path) -> tuple[str, ...]:
+    """Names (labels, ids) that a file lists: lines, a JSON list, or the keys of a JSON object.
+
+    Raises:
+        XferError: not readable as that.
+    """
+    if path.suffix != ".json":
+        return tuple(line.strip() for _, line in numbered(path) if line.strip())
+    found = parsed(path, whole(path), 1)
+    if isinstance(found, dict):
+        return tuple(found)
+    if not isinstance(found, list):
+        raise XferError(f"{path}: is neither a JSON list nor a JSON object.")
+    for number, name in enumerate(found, 1):
+        if isinstance(name, bool) or not isinstance(name, str | int | float) or name != name:
+            raise XferError(f"{path}: entry {number} is {name!r:.40}, not a name.")
+    return tuple(map(scalar_text, found))
+
+
+def scalar_text(value: Any) -> str:
+    """A name or id as text, whatever type it was written in: 7, 7.0 and "7" are equal."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def whole(path: Path) -> str:
@@ -102,14 +149,15 @@ def not_utf8(path: Path, number: int, error: UnicodeDecodeError) -> Malformed:
     byte = error.object[error.start]
     return Malformed(
         f"{path}:{number}: is not UTF-8 (byte 0x{byte:02x} at column {error.start + 1}).",
-        f"Convert the file, for example: iconv -f latin1 -t utf-8 {path.name} > utf8-{path.name}",
+        f"Convert the file, for example: {_iconv(path, 'latin1')}",
     )
 
 
 def _first(path: Path, raw: bytes) -> bytes:
     if raw.startswith(UTF16):
-        raise Malformed(
-            f"{path}:1: is UTF-16.",
-            f"Convert the file: iconv -f utf-16 -t utf-8 {path.name} > utf8-{path.name}",
-        )
+        raise Malformed(f"{path}:1: is UTF-16.", f"Convert the file: {_iconv(path, 'utf-16')}")
     return raw.removeprefix(codecs.BOM_UTF8)
+
+
+def _iconv(path: Path, encoding: str) -> str:
+    return f"iconv -f {encoding} -t utf-8 {shlex.quote(path.name)} > {shlex.quote('utf8-' + path.name)}"
