@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mlflow_xfer.data.labels import MISSING, BadRow
+from mlflow_xfer.data.labels import MISSING, BadRow, absent
 from mlflow_xfer.kinds import kind
+from mlflow_xfer.lines import scalar_text
 from mlflow_xfer.tasks.task import Files, Hub, Task
 
 Get = Callable[[Any], Any]
@@ -19,7 +21,7 @@ def row_id(source: Hub | Files) -> Get:
 
     def found(raw: Any) -> str | None:
         value = get(raw)
-        return None if value is MISSING or value is None or value == "" else str(value)
+        return None if absent(value) or value == "" else scalar_text(value)
 
     return found
 
@@ -81,12 +83,14 @@ def text_of(value: Any, column: str) -> str:
     """A text; a list of texts is joined with blanks."""
     if isinstance(value, str):
         return value
-    if value is MISSING or value is None:
-        raise BadRow(f"has no {column}")
+    if absent(value):
+        raise BadRow(f"has no {column}{' (NaN)' if isinstance(value, float) else ''}", value is MISSING)
     if isinstance(value, list):
         return " ".join(text_of(part, column) for part in value)
     if isinstance(value, bool | Mapping):
         raise BadRow(f"{column} is {type(value).__name__}, not text")
+    if value in (math.inf, -math.inf):
+        raise BadRow(f"{column} is {value}, not text")
     return str(value)
 
 

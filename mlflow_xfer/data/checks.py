@@ -21,6 +21,7 @@ class Tally:
 
     rows: int = 0
     unlabelled: int = 0
+    first_unlabelled: str = ""  # its place, and the columns there are where that of the label is none of them
     labels: Counter = field(default_factory=Counter)
     found: list[XferError] = field(default_factory=list)
     more: int = 0
@@ -37,6 +38,11 @@ class Tally:
             self.found.append(Malformed(f"{path}:{line}: {why}."))
         else:
             self.more += 1
+
+    def no_label(self, path: Path | str, line: int, columns: str) -> None:
+        """Count a row without a label; ``columns`` names those that it has, if the label's is not there."""
+        self.unlabelled += 1
+        self.first_unlabelled = self.first_unlabelled or f"{path}:{line}{columns}"
 
     def problems(self, task: Task, split: str, language: str, where: str) -> list[XferError]:
         """All faults of the split, once it was read."""
@@ -68,12 +74,16 @@ class Tally:
         return found
 
     def _unlabelled(self, what: str, split: str) -> XferError:
+        place, _, columns = self.first_unlabelled.partition("; ")
         if not self.rows:
+            if columns:
+                return Unscored(f"{what}: no row has a label: the column is not there; {columns}.")
+            strip = "Scripts such as XTREME's strip test labels; use a labelled copy."
             return Unscored(
-                f"{what}: no row has a label.",
-                "Scripts such as XTREME's strip test labels; use a labelled copy.",
+                f"{what}: no row has a label.", strip if split == "test" else f"The first is {place}."
             )
         return Malformed(
-            f"{what}: {self.unlabelled} of {self.rows + self.unlabelled} rows have no label.",
+            f"{what}: {self.unlabelled} of {self.rows + self.unlabelled} rows have no label, "
+            f"the first is {place}.",
             "Every row needs one.",
         )

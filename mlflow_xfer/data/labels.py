@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,11 +12,24 @@ MISSING = object()
 
 
 class BadRow(ValueError):
-    """A row that cannot be read; the message says why, the caller knows where."""
+    """A row that cannot be read; the message says why, the caller knows where.
+
+    Attributes:
+        no_column: whether it lacks a column: then the caller says which ones there are.
+    """
+
+    def __init__(self, why: str, no_column: bool = False):
+        super().__init__(why)
+        self.no_column = no_column
 
 
 class NoLabel(BadRow):
     """A row without a gold label."""
+
+
+def absent(value: Any) -> bool:
+    """Whether a cell holds nothing: there is no such column, or it is null or NaN."""
+    return value is MISSING or value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _label_map(task: Task, source: Hub | Files) -> Mapping[str, str]:
@@ -32,8 +46,8 @@ def labeller(task: Task, source: Hub | Files) -> Callable[[Any], str | None]:
     anything = not task.labels and not source.labels
 
     def label_of(value: Any) -> str | None:
-        if value is MISSING or value is None or value == "":
-            raise NoLabel("has no label")
+        if absent(value) or value == "":
+            raise NoLabel("has no label", value is MISSING)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         said = (

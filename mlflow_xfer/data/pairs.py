@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlflow_xfer.data.canonical import mapped, text_of
-from mlflow_xfer.data.labels import MISSING, BadRow
+from mlflow_xfer.data.labels import BadRow, absent
 from mlflow_xfer.data.unlabelled import text_in
 from mlflow_xfer.tasks.task import Files, Hub
 
@@ -20,7 +20,7 @@ def text_or_pair(source: Hub | Files) -> Callable[[Any], dict[str, Any]]:
 
     def read(raw: Any) -> dict[str, Any]:
         second = get_b(raw)
-        if second is MISSING and not pair:
+        if absent(second) and not pair:
             second = None
         text_a = text_of(get_a(raw), a)
         text_b = None if second is None and not pair else text_of(second, b)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +81,10 @@ def _of_source(
             continue
         try:
             row = convert(raw)
-        except NoLabel:
-            tally.unlabelled += 1
+        except NoLabel as error:
+            tally.no_label(path, line, _columns(raw) if error.no_column else "")
         except BadRow as error:
-            tally.bad(path, line, str(error))
+            tally.bad(path, line, f"{error}{_columns(raw) if error.no_column else ''}")
         except (
             ValueError,
             TypeError,
@@ -97,6 +97,13 @@ def _of_source(
                 part is None or _in_share(part.share, lambda row=row: group_of(task, row))
             ):
                 yield found, row
+
+
+def _columns(raw: Any) -> str:
+    """Which columns a raw row has, for a message that says which one it lacks."""
+    if isinstance(raw, Mapping):
+        return f"; its columns are: {', '.join(map(str, raw)) or 'none'}"
+    return f"; its columns are 0 to {len(raw) - 1}" if isinstance(raw, list) else ""
 
 
 def _generated(task: Task, rows: Rows) -> list[dict]:

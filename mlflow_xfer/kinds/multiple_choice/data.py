@@ -9,11 +9,12 @@ import numpy as np
 
 from mlflow_xfer.data.canonical import Convert, mapped, text_of
 from mlflow_xfer.data.encoded import IGNORED, Encoded, Rows, column
-from mlflow_xfer.data.labels import MISSING, BadRow, NoLabel
+from mlflow_xfer.data.labels import MISSING, BadRow, NoLabel, absent
 from mlflow_xfer.data.subwords import continuations, texts
 from mlflow_xfer.data.unlabelled import text_in
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.kind import Data
+from mlflow_xfer.lines import scalar_text
 from mlflow_xfer.tasks.task import Files, Hub, Task
 
 
@@ -37,11 +38,11 @@ class MultipleChoice(Data):
         order, dropped = [str(name) for name in source.labels], set(source.drop)
 
         def index_of(value: Any) -> int | None:
-            said = "" if value is MISSING or value is None else str(value)
+            said = "" if absent(value) else scalar_text(value)
             if said in dropped:
                 return None
             if said in ("", "-1"):
-                raise NoLabel("has no label")
+                raise NoLabel("has no label", value is MISSING)
             if said in order:
                 return order.index(said)
             if order or not said.isdecimal():
@@ -54,7 +55,7 @@ class MultipleChoice(Data):
         def convert(raw: Any) -> dict[str, Any] | None:
             choices = get_choices(raw)
             if not isinstance(choices, list) or len(choices) < 2:
-                raise BadRow("has fewer than two choices")
+                raise BadRow("has fewer than two choices", choices is MISSING)
             row = {
                 "context": _optional(get_context(raw), context, "context" in source.columns),
                 "question": _prompted(

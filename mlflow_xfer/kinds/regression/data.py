@@ -59,7 +59,7 @@ class Regression(Data):
 def _grade(said: Any) -> float:
     """A finite number; raises :class:`BadRow` for anything else."""
     if said is MISSING or said is None or said == "":
-        raise NoLabel("has no label")
+        raise NoLabel("has no label", said is MISSING)
     try:
         grade = float(said) if not isinstance(said, bool) else math.nan
     except (TypeError, ValueError):

@@ -9,12 +9,13 @@ import numpy as np
 
 from mlflow_xfer.data.canonical import Convert, getter, mapped, text_of
 from mlflow_xfer.data.encoded import Encoded, Rows, column
-from mlflow_xfer.data.labels import MISSING, BadRow, NoLabel
+from mlflow_xfer.data.labels import MISSING, BadRow, NoLabel, absent
 from mlflow_xfer.data.retrieval import golds, pairs, with_distractors
 from mlflow_xfer.data.sentences import sentence_at
 from mlflow_xfer.data.subwords import texts
 from mlflow_xfer.data.unlabelled import text_in
 from mlflow_xfer.kinds.kind import Data, Further
+from mlflow_xfer.lines import scalar_text
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks.task import POOL, Files, Hub, Task
 
@@ -50,7 +51,7 @@ class Retrieval(Data):
     def convert(self, task: Task, source: Hub | Files) -> Convert:
         """Queries, candidates and pairs; with a column ``answers`` the candidate is the sentence that holds
         the answer, in its context (``target``), as XTREME-R trains LAReQA on SQuAD."""
-        (get_source, s), (get_target, t), (get_gold, _), (get_context, c) = (
+        (get_source, s), (get_target, t), (get_gold, g), (get_context, c) = (
             mapped(source, name) for name in ("source", "target", "gold", "context")
         )
         get_answers = getter(source.columns["answers"]) if "answers" in source.columns else None
@@ -62,18 +63,16 @@ class Retrieval(Data):
                 get_context(raw),
                 get_gold(raw),
             )
-            if query in (MISSING, None) and candidate in (MISSING, None):
-                raise BadRow(f"has neither {s} nor {t}")
+            if absent(query) and absent(candidate):
+                raise BadRow(f"has neither {s} nor {t}", query is MISSING and candidate is MISSING)
             if get_answers:
                 context = text_of(candidate, t)
                 candidate = sentence_at(context, _first_answer(get_answers(raw)))
             return {
-                "source": None if query in (MISSING, None) else text_of(query, s),
-                "target": None if candidate in (MISSING, None) else text_of(candidate, t),
-                "context": None if context in (MISSING, None) else text_of(context, c),
-                "gold": None
-                if gold in (MISSING, None)
-                else [str(name) for name in (gold if isinstance(gold, list) else [gold])],
+                "source": None if absent(query) else text_of(query, s),
+                "target": None if absent(candidate) else text_of(candidate, t),
+                "context": None if absent(context) else text_of(context, c),
+                "gold": None if absent(gold) else _names(gold, g),
             }
 
         return convert
@@ -161,6 +160,16 @@ def _first_answer(answers: Any) -> int:
     if not isinstance(answers, Mapping) or not any(answers.get("text") or ()):
         raise NoLabel("has no answer")
     return int(answers["answer_start"][0])
+
+
+def _names(gold: Any, column: str) -> list[str]:
+    """Ids of right candidates, whatever type they were written in."""
+    found = []
+    for name in gold if isinstance(gold, list) else [gold]:
+        if isinstance(name, bool) or not isinstance(name, str | int | float) or absent(name) or name == "":
+            raise BadRow(f"{column} holds {name!r:.40}, which is no id")
+        found.append(scalar_text(name))
+    return found
 
 
 def _numbered(values: Sequence[Any]) -> list[int]:

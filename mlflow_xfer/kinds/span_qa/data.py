@@ -10,7 +10,7 @@ import numpy as np
 from mlflow_xfer.data import subwords
 from mlflow_xfer.data.canonical import Convert, mapped, row_id, text_of
 from mlflow_xfer.data.encoded import Encoded, Rows, column
-from mlflow_xfer.data.labels import BadRow, NoLabel
+from mlflow_xfer.data.labels import MISSING, BadRow, NoLabel
 from mlflow_xfer.data.unlabelled import text_in
 from mlflow_xfer.data.words import words as words_of
 from mlflow_xfer.kinds.kind import Data
@@ -40,7 +40,7 @@ class SpanQA(Data):
         def convert(raw: Any) -> dict[str, Any] | None:
             text, answers = text_of(get_context(raw), context), get_answers(raw)
             if not isinstance(answers, Mapping):
-                raise NoLabel("has no answers")
+                raise NoLabel("has no answers", answers is MISSING)
             spans, starts = (
                 list(answers.get("text", ())),
                 [int(start) for start in answers.get("answer_start", ())],

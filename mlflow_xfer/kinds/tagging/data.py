@@ -7,7 +7,7 @@ from typing import Any
 
 from mlflow_xfer.data.canonical import Convert, getter, text_of
 from mlflow_xfer.data.encoded import IGNORED, Encoded, Rows, column
-from mlflow_xfer.data.labels import MISSING, BadRow, NoLabel, directed_label, labeller
+from mlflow_xfer.data.labels import MISSING, BadRow, NoLabel, absent, directed_label, labeller
 from mlflow_xfer.data.subwords import specials, windows, words
 from mlflow_xfer.data.unlabelled import text_in
 from mlflow_xfer.errors import XferError
@@ -37,9 +37,9 @@ class Tagging(Data):
         def convert(raw: Any) -> dict[str, Any] | None:
             words, tags = get_words(raw), get_tags(raw)
             if not isinstance(words, list) or not words:
-                raise BadRow("has no words")
-            if tags is MISSING or tags is None:
-                raise NoLabel("has no tags")
+                raise BadRow("has no words", words is MISSING)
+            if absent(tags):
+                raise NoLabel("has no tags", tags is MISSING)
             if directed:
                 words, tags = _directed(words, *tags)
             if not isinstance(tags, list) or len(tags) != len(words):
