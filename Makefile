@@ -50,8 +50,9 @@ types: $(STAMP)
 generated: $(STAMP)  ## that generated files are fresh; `make test` leaves this out
 	$(RUN) python -m pytest $(GENERATED)
 
-project: $(STAMP)  ## write MLproject, docs/parameters.md, the README's tables and the stub from the declarations
+project: $(STAMP)  ## write MLproject, docs/parameters.md, the README's tables and the stub from the declarations, the picture of the folders
 	$(RUN) python -m mlflow_xfer.project
+	$(RUN) python docs/architecture.py
 
 figures: $(STAMP)  ## draw the figures in docs/ from the tables in benchmarks/
 	$(RUN) python docs/figures.py

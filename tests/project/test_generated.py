@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 
 import pytest
@@ -24,6 +25,17 @@ def test_readme_tables_are_fresh(project):
     text = (project / "README.md").read_text("utf-8")
     assert readme(text) == text, REFRESH
     assert "| `learning_rate` |" in text
+
+
+def test_the_picture_of_the_folders_is_fresh(script, monkeypatch, tmp_path):
+    drawing = script("docs/architecture.py")
+    monkeypatch.setattr(sys, "argv", ["architecture.py", "--check"])
+    drawing.main()
+    page = tmp_path / "architecture.md"
+    page.write_text(drawing.PAGE.read_text("utf-8").replace("cli --> api\n", ""), "utf-8")
+    monkeypatch.setattr(drawing, "PAGE", page)
+    with pytest.raises(SystemExit, match="draw it anew: python docs/architecture.py"):
+        drawing.main()
 
 
 def test_the_page_of_parameters_says_all_of_them_and_where_verbs_differ(project):
