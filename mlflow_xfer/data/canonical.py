@@ -33,8 +33,10 @@ def kept(source: Hub | Files, language: str) -> Callable[[Any], bool]:
 
     def keep(raw: Any) -> bool:
         for get, value in wanted:
-            found = str(get(raw))
-            if not (found.startswith(value[:-1]) if value.endswith("*") else found == value):
+            found = get(raw)
+            said = str(found).lower() if isinstance(found, bool) else scalar_text(found)
+            value = value.lower() if isinstance(found, bool) else value
+            if not (said.startswith(value[:-1]) if value.endswith("*") else said == value):
                 return False
         return True
 

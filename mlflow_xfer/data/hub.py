@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from mlflow_xfer.data.labels import is_number
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.durable.digests import combined, file_digest
 from mlflow_xfer.errors import XferError
@@ -204,6 +205,41 @@ def check_labels(task: Task, source: Hub, loaded: Dataset) -> None:
                 f"them as {', '.join(declared)}.",
                 "The order decides what 0, 1, … mean: correct the declaration.",
             )
+
+
+def decoded(task: Task, source: Hub, loaded: Dataset) -> Iterator[dict[str, Any]]:
+    """The rows of a data set, with the names of labels that it numbers where the task's names are numbers.
+
+    Raises:
+        XferError: its numbers are positions, and would be taken for other names that are declared.
+    """
+    from datasets import ClassLabel
+
+    names: dict[str, list[str]] = {}
+    for column in ("label", "tags"):
+        where = source.columns.get(column, column)
+        feature = loaded.features.get(where if isinstance(where, str) else "")
+        feature = getattr(feature, "feature", feature)
+        if not isinstance(feature, ClassLabel) or isinstance(source.labels, Mapping):
+            continue
+        if not any(map(is_number, task.labels)):
+            continue
+        if set(feature.names) <= set(task.labels):
+            names[where] = feature.names
+        elif [str(number) for number in range(len(feature.names))] != list(task.labels):
+            raise XferError(
+                f"{source.path}: its labels 0, 1, … are {', '.join(feature.names[:12])}; task {task.name!r} "
+                f"declares {', '.join(task.labels[:12])}.",
+                f"Say which is which: labels: {{0: {task.labels[0]!r}, …}}.",
+            )
+    for row in loaded:
+        yield dict(row) | {name: _named(row[name], known) for name, known in names.items()}
+
+
+def _named(value: Any, names: list[str]) -> Any:
+    if isinstance(value, list):
+        return [_named(one, names) for one in value]
+    return names[value] if isinstance(value, int) and 0 <= value < len(names) else value
 
 
 def _partial(path: str, split: str) -> XferError:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mlflow_xfer.lines import scalar_text
 from mlflow_xfer.tasks.task import Files, Hub, Task
 
 MISSING = object()
@@ -32,31 +34,46 @@ def absent(value: Any) -> bool:
     return value is MISSING or value is None or (isinstance(value, float) and math.isnan(value))
 
 
+def is_number(name: str) -> bool:
+    """Whether a label's name is a number (1 … 5 stars): such labels are never counted by their position."""
+    return bool(re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?", name))
+
+
+def spelled(said: Any) -> str:
+    """A label in one spelling: 4, 4.0 and "4.0" are equal."""
+    return re.sub(r"(?<=[0-9])\.0+$", "", scalar_text(said))
+
+
 def _label_map(task: Task, source: Hub | Files) -> Mapping[str, str]:
-    """What the source says → name of the label. Names always stand for themselves."""
-    own = {name: name for name in task.labels}
+    """What the source says → name of the label, both as they are and in one spelling.
+
+    Names always stand for themselves. Positions in the declared order are read where no name is a number.
+    """
+    said = {name: name for name in task.labels}
     if isinstance(source.labels, Mapping):
-        return own | {str(said): name for said, name in source.labels.items()}
-    return own | {str(index): name for index, name in enumerate(source.labels)}
+        said |= {str(one): name for one, name in source.labels.items()}
+    elif not any(map(is_number, source.labels)):
+        said |= {str(index): name for index, name in enumerate(source.labels)}
+    return {spelled(one): name for one, name in reversed(said.items())} | said
 
 
 def labeller(task: Task, source: Hub | Files) -> Callable[[Any], str | None]:
     """A function from a source's label to its name; None where rows with this label are left out."""
-    named, dropped = _label_map(task, source), set(source.drop)
+    named, dropped = _label_map(task, source), {*source.drop, *map(spelled, source.drop)}
     anything = not task.labels and not source.labels
 
     def label_of(value: Any) -> str | None:
         if absent(value) or value == "":
             raise NoLabel("has no label", value is MISSING)
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
         said = (
             ("*" if value else "[]")
             if isinstance(value, list)
             else _truth(value, named)
             if isinstance(value, bool)
-            else str(value)
+            else scalar_text(value)
         )
+        if said not in named and (spelled(said) in named or spelled(said) in dropped):
+            said = spelled(said)
         if said in dropped:
             return None
         if said in named:

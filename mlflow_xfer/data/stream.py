@@ -120,7 +120,8 @@ def _raw(task: Task, source: Any, rows: Rows) -> Iterator[tuple[Any, int, Any]]:
     hub = origins.hub()
     loaded = hub.load(task, source, rows)
     hub.check_labels(task, source, loaded)
-    raws = ((source.path, number, raw) for number, raw in enumerate(loaded))
+    rows_of_hub = hub.decoded(task, source, loaded)
+    raws = ((source.path, number, raw) for number, raw in enumerate(rows_of_hub))
     if source.format:
         raws = of_the_hub(source.format)(raws, rows.language)
     yield from _asked(task, source, rows, raws) if source.questions else raws

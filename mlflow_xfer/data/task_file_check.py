@@ -4,7 +4,7 @@ read everything a task file names and say what is there or what is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ MAX_LABELS = 12
 @dataclass(frozen=True)
 class Count:
     """What was found of one split in one language.
-    ``labels`` counts rows (tagging: words), most frequent first.
+    ``labels`` counts rows (tagging: words), most frequent first; ``unseen`` are declared, but in no row.
     """
 
     task: str
@@ -29,12 +29,15 @@ class Count:
     language: str
     rows: int
     labels: Mapping[str, int]
+    unseen: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         shown = ", ".join(f"{label} {times:,}" for label, times in list(self.labels.items())[:MAX_LABELS])
         more = f", … ({len(self.labels)} labels)" if len(self.labels) > MAX_LABELS else ""
-        return f"{self.task}  {self.split}  {self.language}  {self.rows:,} rows" + (
-            f"  {shown}{more}" if shown else ""
+        return (
+            f"{self.task}  {self.split}  {self.language}  {self.rows:,} rows"
+            + (f"  {shown}{more}" if shown else "")
+            + (f"  in no row: {_few(self.unseen)}" if self.unseen else "")
         )
 
 
@@ -87,4 +90,9 @@ def count(task: Task, rows: sources.Rows) -> Count:
                 str(one["values"]): one["counts"]
                 for one in sorted(found, key=lambda one: (-one["counts"], str(one["values"])))
             }
-        return Count(task.name, rows.split, rows.language, table.num_rows, labels)
+        unseen = tuple(label for label in task.labels if label not in labels) if column else ()
+        return Count(task.name, rows.split, rows.language, table.num_rows, labels, unseen)
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:MAX_LABELS]) + (f" … ({len(names)})" if len(names) > MAX_LABELS else "")

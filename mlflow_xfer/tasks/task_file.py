@@ -203,6 +203,15 @@ class _Builder:
                 self.bad("hub", "has no path.", "path: <organisation>/<name>")
             else:
                 sources["hub"] = (Hub(**{"labels": said or labels, **given}), *inherited)
+            ordered = given.get("labels", ())
+            if isinstance(ordered, tuple) and any(
+                str(place) in ordered and name != str(place) for place, name in enumerate(ordered)
+            ):
+                self.bad(
+                    "hub",
+                    "its labels are numbers, but not those of their places: is 1 the second, or the name?",
+                    "Say which is which: labels: {0: first, 1: second}; without hub.labels 1 is 1.",
+                )
             if "hub" in sources and "columns" in given:
                 self._known_columns(kind, given["columns"], "hub")
         return sources

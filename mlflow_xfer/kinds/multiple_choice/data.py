@@ -9,12 +9,11 @@ import numpy as np
 
 from mlflow_xfer.data.canonical import Convert, mapped, text_of
 from mlflow_xfer.data.encoded import IGNORED, Encoded, Rows, column
-from mlflow_xfer.data.labels import MISSING, BadRow, NoLabel, absent
+from mlflow_xfer.data.labels import MISSING, BadRow, NoLabel, absent, spelled
 from mlflow_xfer.data.subwords import continuations, texts
 from mlflow_xfer.data.unlabelled import text_in
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.kind import Data
-from mlflow_xfer.lines import scalar_text
 from mlflow_xfer.tasks.task import Files, Hub, Task
 
 
@@ -35,10 +34,11 @@ class MultipleChoice(Data):
         (get_context, context), (get_question, question), (get_choices, _), (get_label, _) = (
             mapped(source, name) for name in ("context", "question", "choices", "label")
         )
-        order, dropped = [str(name) for name in source.labels], set(source.drop)
+        order = [spelled(name) for name in source.labels]
+        dropped = {*source.drop, *map(spelled, source.drop)}
 
         def index_of(value: Any) -> int | None:
-            said = "" if absent(value) else scalar_text(value)
+            said = "" if absent(value) else spelled(value)
             if said in dropped:
                 return None
             if said in ("", "-1"):

@@ -1,0 +1,159 @@
+"""Labels that are numbers, names and positions: what a source says of a row becomes the name for it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from datasets import ClassLabel, Dataset, Features, Sequence, Value
+
+from mlflow_xfer.data import sources
+from mlflow_xfer.data.task_file_check import check_task_file
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.tasks.task_file import load_task_file
+
+STARS = ["1", "2", "3", "4", "5"]
+SAID = {
+    "integers": int,
+    "floats": float,
+    "texts": str,
+    "decimals": lambda star: f"{star}.0",
+}
+"""How one and the same star is written in a file."""
+
+
+@pytest.fixture
+def mirror(tmp_path, monkeypatch):
+    """Writes the training split of a data set of the hub, as parquet or lines; returns a task on it."""
+    monkeypatch.setenv("XFER_HUB_MIRROR", str(tmp_path / "mirror"))
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "hf")
+
+    def made(rows: list[dict], declared: str, features: Features | None = None, kind="classification"):
+        folder = tmp_path / "mirror" / "org" / "set"
+        folder.mkdir(parents=True)
+        if features is None:
+            (folder / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        else:
+            Dataset.from_list(rows, features=features).to_parquet(folder / "train.parquet")
+        return task_of(tmp_path, f"{declared}, hub: {{path: org/set, splits: {{train: train}}}}", kind)
+
+    return made
+
+
+def task_of(tmp_path: Path, declared: str, kind="classification"):
+    path = tmp_path / "tasks.yaml"
+    path.write_text(f"tasks: {{t: {{kind: {kind}, languages: [en], {declared}}}}}")
+    return load_task_file(path)[0]
+
+
+def read(task) -> list[str]:
+    provider = "hub" if "hub" in task.sources else "mini"
+    rows = sources.read(task, sources.locate(task, "train", "en", provider)).to_list()
+    return [row.get("label", row.get("tags")) for row in rows]
+
+
+def rows_of(values) -> list[dict]:
+    return [{"text_a": f"text {n}", "label": value} for n, value in enumerate(values)]
+
+
+@pytest.mark.parametrize("said", SAID)
+@pytest.mark.parametrize("declared", ['["1", "2", "3", "4", "5"]', "[1, 2, 3, 4, 5]"])
+@pytest.mark.parametrize("seen", [[1, 2, 3, 4, 5], [1, 2, 4], [5], [1]])
+@pytest.mark.parametrize("place", ["hub", "file"])
+def test_a_number_that_is_a_name_is_that_name(tmp_path, mirror, said, declared, seen, place):
+    rows = rows_of(map(SAID[said], seen))
+    if place == "hub":
+        task = mirror(rows, f"labels: {declared}")
+    else:
+        (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        task = task_of(tmp_path, f"labels: {declared}, files: {{train: a.jsonl}}")
+    assert read(task) == list(map(str, seen))
+
+
+@pytest.mark.parametrize("place", ["hub", "file"])
+def test_a_number_that_is_no_name_is_no_position_either(tmp_path, mirror, place):
+    (tmp_path / "a.jsonl").write_text('{"text_a": "a", "label": 0}\n')
+    task = (
+        mirror(rows_of([0, 1]), "labels: [1, 2, 3]")
+        if place == "hub"
+        else task_of(tmp_path, "labels: [1, 2, 3], files: {train: a.jsonl}")
+    )
+    with pytest.raises(XferError, match="has label '0', which is not among 1, 2, 3"):
+        read(task)
+
+
+@pytest.mark.parametrize("values", [[0, 1, 2], [0.0, 1.0, 2.0], ["0", "1", "2"]])
+def test_positions_where_names_are_no_numbers(mirror, values):
+    assert read(mirror(rows_of(values), "labels: [bad, fair, good]")) == ["bad", "fair", "good"]
+
+
+@pytest.mark.parametrize("labels", ['["0", "1", "2"]', "{0: zero, 1: one, 2: two}"])
+def test_names_that_are_their_places(mirror, labels):
+    found = read(mirror(rows_of([2, 0, 1.0]), f"labels: {labels}"))
+    assert found == (["2", "0", "1"] if labels[0] == "[" else ["two", "zero", "one"])
+
+
+def test_numbers_of_classes_whose_names_are_numbers(mirror):
+    features = Features({"text_a": Value("string"), "label": ClassLabel(names=STARS)})
+    task = mirror(rows_of([0, 1, 4]), f"labels: {STARS}", features)
+    assert read(task) == ["1", "2", "5"]
+
+
+def test_tags_that_are_numbers(mirror):
+    features = Features(
+        {"words": Sequence(Value("string")), "tags": Sequence(ClassLabel(names=["2", "1", "0"]))}
+    )
+    rows = [{"words": ["a", "b", "c"], "tags": [0, 1, 2]}]
+    assert read(mirror(rows, "labels: [0, 1, 2, 3]", features, "tagging")) == [["2", "1", "0"]]
+
+
+def test_classes_of_other_names_are_refused(mirror):
+    names = [f"{star} stars" for star in STARS]
+    features = Features({"text_a": Value("string"), "label": ClassLabel(names=names)})
+    with pytest.raises(XferError, match=r"0, 1, … are 1 stars(.|\n)*Say which is which"):
+        read(mirror(rows_of([1, 2]), f"labels: {STARS}", features))
+
+
+def test_classes_of_other_names_in_a_mapping(mirror):
+    features = Features({"text_a": Value("string"), "label": ClassLabel(names=["one star", "two stars"])})
+    assert read(mirror(rows_of([0, 1]), 'labels: {0: "1", 1: "2"}', features)) == ["1", "2"]
+
+
+def test_two_readings_of_one_number_are_refused(tmp_path):
+    with pytest.raises(XferError, match="is 1 the second, or the name"):
+        task_of(tmp_path, "labels: [1, 2, 3], hub: {path: a/b, splits: {train: x}, labels: [1, 2, 3]}")
+    task_of(tmp_path, "labels: [0, 1, 2], hub: {path: a/b, splits: {train: x}, labels: [0, 1, 2]}")
+
+
+@pytest.mark.parametrize("said", SAID)
+def test_labels_that_are_left_out(tmp_path, said):
+    rows = rows_of(map(SAID[said], [1, 3, 2]))
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert read(task_of(tmp_path, "labels: [1, 2], drop: [3], files: {train: a.jsonl}")) == ["1", "2"]
+
+
+@pytest.mark.parametrize("said", SAID)
+@pytest.mark.parametrize(("order", "first"), [("[1, 2]", 1), ("[]", 0)])
+def test_numbers_of_choices(tmp_path, said, order, first):
+    rows = [
+        {"question": "q", "choices": ["a", "b"], "label": SAID[said](place + first)} for place in (1, 0, 1)
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    task = task_of(tmp_path, f"labels: {order}, files: {{train: a.jsonl}}", "multiple_choice")
+    assert read(task) == [1, 0, 1]
+
+
+@pytest.mark.parametrize(("column", "wanted"), [(1.0, "1"), (1, "1"), ("1", "1"), (True, "'true'")])
+def test_rows_chosen_by_a_number(tmp_path, column, wanted):
+    rows = [{"text_a": "a", "label": "x", "fold": column}, {"text_a": "b", "label": "y", "fold": 2}]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    task = task_of(tmp_path, f"labels: [x, y], where: {{fold: {wanted}}}, files: {{train: a.jsonl}}")
+    assert read(task) == ["x"]
+
+
+def test_the_check_names_labels_that_never_occur(tmp_path):
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows_of([2, 3, 5])))
+    task_of(tmp_path, f"labels: {STARS}, files: {{train: a.jsonl}}")
+    [count] = check_task_file(tmp_path / "tasks.yaml")
+    assert count.unseen == ("1", "4") and str(count).endswith("3 rows  2 1, 3 1, 5 1  in no row: 1, 4")
