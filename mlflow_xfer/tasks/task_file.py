@@ -244,6 +244,9 @@ class _Builder:
         columns = dict(entry.columns)
         header = self._header(kind, form, columns)
         self._known_columns(kind, columns, "columns")
+        for name in columns if form == "conll" else ():
+            if not isinstance(columns[name], int):
+                self.bad("columns", f"conll files have no names: {name} is a position (from 0, or from -1).")
         where = dict(entry.where) | ({entry.language_column: "{language}"} if entry.language_column else {})
         return Files(
             splits=splits,

@@ -7,7 +7,10 @@ from pathlib import Path
 from mlflow_xfer.data.labels import directed_label
 from mlflow_xfer.data.readers import Numbered, each_file
 from mlflow_xfer.lines import Malformed, numbered
+from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks.task import Files
+
+TAGS = {"upos": 3, "xpos": 4, "deprel": 7}
 
 
 @each_file
@@ -19,6 +22,8 @@ def read(path: Path, source: Files, language: str) -> Numbered:
     supertags.
     """
     chosen = source.columns.get("tags", "upos")
+    if chosen not in (*TAGS, "deprel-direction"):
+        raise unknown("column of tags of CoNLL-U", str(chosen), (*TAGS, "deprel-direction"))
     words: list[str] = []
     tags: list[str] = []
     start = number = 0
@@ -44,7 +49,7 @@ def read(path: Path, source: Files, language: str) -> Numbered:
 
 def _conllu_tag(path: Path, number: int, fields: list[str], chosen: str) -> str:
     if chosen != "deprel-direction":
-        return fields[{"upos": 3, "xpos": 4, "deprel": 7}[chosen]]
+        return fields[TAGS[chosen]]
     if not fields[6].isdigit():
         raise Malformed(f"{path}:{number}: the head {fields[6]!r} is not a number.")
     return directed_label(fields[7], int(fields[6]), int(fields[0]))
