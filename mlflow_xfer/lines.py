@@ -75,6 +75,23 @@ def ordinary(path: Path, limit: int | None = None) -> None:
         )
 
 
+def looked_for(path: str | Path, what: str) -> str:
+    """How a message says that there is no ``what`` (folder, file) at ``path``, and where that is."""
+    place = Path(path).expanduser()
+    absent = f"is no {what}" if _exists(place) else f"no such {what}"
+    if place.is_absolute():
+        return f"{absent}." if str(place) == str(path) else f"{absent}: {place}."
+    begin = "A relative path begins at the current folder (mlflow run: the project's)."
+    return f"{absent}: {Path.cwd() / place}. {begin}"
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that is too long, or holds a NUL
+        return False
+
+
 def names_in(path: Path) -> tuple[str, ...]:
     """Names (labels, ids) that a file lists: lines, a JSON list, or the keys of a JSON object.
 

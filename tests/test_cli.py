@@ -90,7 +90,7 @@ def test_words_without_a_name():
         ("transfer --max_steps many", "Parameter max_steps=many is not accepted"),
         ("transfer --unknown", "Option --unknown has no value"),
         ("lineage", "Parameter run is missing"),
-        ("score --predictions nowhere --labels nowhere", "There is no folder 'nowhere'"),
+        ("score --predictions nowhere --labels nowhere", "predictions=nowhere: no such folder"),
         ("plan --json maybe", "Accepted: true|false"),
         ("tasks --use sometimes", "Accepted: intermediate|target"),
         ("no-such-command", "No such command"),

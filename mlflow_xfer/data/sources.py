@@ -19,7 +19,7 @@ from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.data.texts import load_texts
 from mlflow_xfer.durable.digests import combined, file_digest
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.lines import Malformed, Unscored, names_in, ordinary
+from mlflow_xfer.lines import Malformed, Unscored, looked_for, names_in, ordinary
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks.task import POOL, SPLITS, Files, Generated, Hub, Part, Source, Task, part_of
 
@@ -31,6 +31,7 @@ __all__ = [
     "check",
     "load_texts",
     "locate",
+    "looked_at",
     "provider_of",
     "read",
     "read_text",
@@ -77,6 +78,18 @@ def available(task: Task, split: str, data: str) -> tuple[str, ...]:
     )
 
 
+def looked_at(task: Task, split: str, language: str, data: str) -> str:
+    """Which files of a folder would hold a split, for a message that they are not there; empty elsewhere."""
+    provider, sources = _sources(task, data)
+    if provider != "folder":
+        return ""
+    code = languages.get(language).code
+    found = [
+        _paths(source, split, code, _root(provider, data)) for source in sources if isinstance(source, Files)
+    ]
+    return ", ".join(str(path) for paths in found for path in paths or ())
+
+
 def with_labels(task: Task, data: str) -> Task:
     """``task`` with the label names that a file holds,
     for tasks whose declaration has none (CCG's supertags).
@@ -106,9 +119,10 @@ def resolve(task: Task, rows: Rows) -> Rows:
 # -- by provider ---------------------------------------------------------------------------------------------
 def _sources(task: Task, data: str) -> tuple[str, tuple[Source, ...]]:
     provider = "file" if "file" in task.sources else provider_of(data)
-    if provider == "folder" and not Path(data).expanduser().is_dir():
+    if provider == "folder" and not _is_folder(Path(data).expanduser()):
         raise XferError(
-            f"data={data}: no such folder.", "Accepted: hub, mini, or a folder in XTREME's download/ layout."
+            f"data={data}: {looked_for(data, 'folder')}",
+            "Accepted: hub, mini, or a folder in XTREME's download/ layout.",
         )
     if provider not in task.sources:
         have = ", ".join("data=<folder>" if p == "folder" else f"data={p}" for p in task.sources)
@@ -201,6 +215,13 @@ def _paths(source: Files, split: str, language: str, root: Path) -> tuple[Path, 
     part = part_of(source, split, language)
     code = source.codes.get(language, language)
     return part and tuple(root / path.replace("{language}", code) for path in part.paths)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def _is_file(path: Path) -> bool:

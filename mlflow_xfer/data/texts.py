@@ -11,6 +11,7 @@ from mlflow_xfer.data import origins
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.durable.digests import file_digest
 from mlflow_xfer.errors import Problems, XferError
+from mlflow_xfer.lines import looked_for
 from mlflow_xfer.tasks.catalogue import TASKS
 from mlflow_xfer.tasks.task import Task
 
@@ -54,7 +55,7 @@ def _folder(text: str, wanted: list[str] | None) -> dict[str, Rows]:
     folder = Path(text).expanduser().absolute()
     if not folder.is_dir():
         raise XferError(
-            f"text={text}: no such folder.",
+            f"text={text}: {looked_for(text, 'folder')}",
             (
                 f"Accepted: mini, a folder of <language>.txt with one document per line, or "
                 f"{', '.join(t.name for t in TASKS if 'text' in t.uses)}."

@@ -13,7 +13,7 @@ from typing import Any
 from mlflow_xfer.data.readers import reader
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.kinds import kind as kinds
-from mlflow_xfer.lines import numbered, parsed
+from mlflow_xfer.lines import looked_for, numbered, parsed
 from mlflow_xfer.tasks.task import Files
 
 FORMATS = (".txt", ".tsv", ".csv", ".jsonl")
@@ -29,7 +29,7 @@ def read_unlabelled(path: Path | str, kind: str) -> list[dict[str, Any]]:
     path, problems, rows, reads = Path(path), Problems(), [], kinds.data(kind)
     if not path.is_file():
         raise XferError(
-            f"{path}: no such file.",
+            f"{path}: {looked_for(path, 'file')}",
             f"Accepted: a file {', '.join(FORMATS)}; the columns for {kind}: {wanted(kind)}",
         )
     if path.suffix not in FORMATS:

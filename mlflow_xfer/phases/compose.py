@@ -159,10 +159,15 @@ class Composer:
             where = ", ".join(self.available(task, "train")) or "none"
             self.problems.add(
                 f"Task {task.name!r} has no training data in {language!r} with data={self.params.data}.",
-                f"Languages with training data: {where}",
+                f"Languages with training data: {where}.{self.looked(task, 'train', language)}",
             )
         dev = self.located(task, SELECTION_SPLIT, language, seed)
         return [*(rows for rows in (train, dev) if rows), *self.pool_rows(task, seed)]
+
+    def looked(self, task: Task, split: str, language: str) -> str:
+        """Where a folder was looked into for rows that are not there."""
+        found = self.attempt(lambda: sources.looked_at(task, split, language, self.params.data), "")
+        return f" Looked for: {found}" if found else ""
 
     def pool_rows(self, task: Task, seed: int) -> list[Rows]:
         """Candidates that are the same for all languages; a file that serves several languages once."""
@@ -203,7 +208,8 @@ class Composer:
                     f"Task {task.name!r} has test data in none of the languages asked for "
                     f"({', '.join(wanted) or 'none'})."
                 ),
-                f"Languages with a test file: {', '.join(self.available(task, 'test')) or 'none'}",
+                f"Languages with a test file: {', '.join(self.available(task, 'test')) or 'none'}."
+                + (self.looked(task, "test", wanted[0]) if wanted else ""),
             )
         return rows
 

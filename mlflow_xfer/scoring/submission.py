@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mlflow_xfer.errors import Problems, XferError
+from mlflow_xfer.lines import looked_for
 from mlflow_xfer.scoring.formats import path_of, read
 from mlflow_xfer.scoring.reading import Unscored
 from mlflow_xfer.scoring.score import Score, score
@@ -129,7 +130,7 @@ def _folder(path: Path | str, what: str) -> Path:
     path = Path(path)
     if not path.is_dir():
         raise XferError(
-            f"There is no folder {str(path)!r} for the {what}.", f"--{what} <folder with one folder a task>"
+            f"{what}={path}: {looked_for(path, 'folder')}", f"--{what} <folder with one folder a task>"
         )
     return path
 

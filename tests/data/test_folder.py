@@ -287,3 +287,27 @@ print(sorted(heavy & set(sys.modules) - {{"pandas", "pyarrow", "numpy"}}))
     assert subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split() == ["[]", "[]"]
+
+
+@pytest.mark.parametrize("name", ["nowhere", "./it's my data, v=2 (new)", "a/../b", "#1 %20?"])
+def test_a_folder_that_is_not_there_says_where_it_was_looked_for(tmp_path, name):
+    with pytest.raises(XferError) as error:
+        sources.locate(TASKS.get("xnli"), "test", "en", name)
+    assert f"data={name}: no such folder: {tmp_path / name}. A relative path begins at" in str(error.value)
+
+
+def test_a_path_from_the_root_is_said_once(tmp_path):
+    with pytest.raises(XferError, match=f"data={tmp_path}/x: no such folder[.]\n"):
+        sources.locate(TASKS.get("xnli"), "test", "en", f"{tmp_path}/x")
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "a").write_text("")
+    with pytest.raises(XferError, match=f"data=a: is no folder: {tmp_path}/a"):
+        sources.locate(TASKS.get("xnli"), "test", "en", "a")
+
+
+def test_the_files_that_a_folder_lacks_are_named(put, folder):
+    found = sources.looked_at(TASKS.get("xnli"), "test", "sw", folder)
+    assert found == f"{folder}/xnli/test-sw.tsv, {folder}/xnli/test-sw.jsonl"
+    assert sources.looked_at(TASKS.get("nli"), "test", "sw", "mini") == ""

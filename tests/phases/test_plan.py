@@ -244,6 +244,12 @@ def test_what_cannot_be_run_is_said_before_anything_runs(verb, typed, says):
     assert says in str(caught.value) and caught.value.exit_code == 2
 
 
+def test_a_folder_without_the_files_says_which_it_was_looked_into_for(tmp_path):
+    with pytest.raises(XferError) as caught:
+        planned("target", target="xnli", data=str(tmp_path), model="scratch:xlm-roberta:tiny")
+    assert "Looked for: " in str(caught.value) and f"{tmp_path}/xnli/" in str(caught.value)
+
+
 def test_a_whole_suite_composes_offline_from_the_hub():
     plan = planned(
         intermediate="none",

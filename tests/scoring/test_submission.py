@@ -166,7 +166,7 @@ def test_missing_parts_leave_no_total(tmp_path):
 
 def test_nothing_there_is_an_error(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(XferError, match="There is no folder"):
+    with pytest.raises(XferError, match="no such folder"):
         score_folder(tmp_path / "nowhere", tmp_path / "empty", EVERY, tasks=KINDS)
     with pytest.raises(XferError, match="xnli/test-de.tsv"):
         score_folder(tmp_path / "empty", tmp_path / "empty", EVERY, tasks=KINDS)
