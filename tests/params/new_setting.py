@@ -31,8 +31,8 @@ def hashes(**typed: object) -> list[str]:
     return [phase.spec_hash for phase in planned(**typed).values()]
 
 
-def arrived(name: str, root: Path) -> dict[str, bool]:
-    """Where a setting of that name is known."""
+def arrived(name: str, root: Path, meaning: str = "a new setting", neutral: float = 0) -> dict[str, bool]:
+    """Where a setting of that name is known, what it means, and its neutral value."""
     entry = load_project(str(root)).get_entry_point("intermediate")
     command = entry.compute_command({name: "3"}, None)
     return {
@@ -41,11 +41,11 @@ def arrived(name: str, root: Path) -> dict[str, bool]:
             for verb in ("pretrain", "intermediate", "target", "transfer", "search", "rank")
         ),
         "signature": name in inspect.signature(api.transfer).parameters,
-        "docstring": f"{name}: a new setting" in (api.transfer.__doc__ or ""),
+        "docstring": f"{name}: {meaning}" in (api.transfer.__doc__ or ""),
         "mlproject": f"--{name} 3" in command,
         "documentation": f"`{name}`" in project.parameter_page(),
         "hash": hashes() != hashes(**{name: 3}),
-        "neutral hash": hashes() == hashes(**{name: 0}),
+        "neutral hash": hashes() == hashes(**{name: neutral}),
     }
 
 

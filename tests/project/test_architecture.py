@@ -56,7 +56,7 @@ def is_module(parts: list[str]) -> bool:
     return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/architecture.md"])
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
 def test_links_to_files_lead_somewhere(project, name):
     links = re.findall(r"\]\((?!https?:)([^)#]+)", (project / name).read_text("utf-8"))
     assert links and all((project / name).parent.joinpath(link).exists() for link in links), links
