@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from heapq import nsmallest
 from pathlib import Path
@@ -64,6 +64,14 @@ def check(task: Task, rows: Rows) -> list[XferError]:
     if path.is_file() or (rows.provider == "hub" and not rows.resolved):
         return []
     return _build(task, rows, path)
+
+
+def check_across(task: Task, rows: Iterable[Rows]) -> list[XferError]:
+    """What is wrong between splits that :func:`check` found nothing in. Rows of the hub are not fetched."""
+    reads, rows = kinds.data(task.kind), list(rows)
+    if not reads.pool or not all(one.resolved and cached(task, one).is_file() for one in rows):
+        return []
+    return reads.across(task, {(one.split, one.language): read(task, one) for one in rows})
 
 
 def read_text(rows: Rows) -> Dataset:

@@ -52,6 +52,12 @@ def candidates(split: Any) -> list[int]:
     ]
 
 
+def offered(split: Any) -> list[str]:
+    """Ids of the rows that are candidates."""
+    names = split["id"][:]
+    return [names[n] for n in candidates(split)]
+
+
 def queries(split: Any) -> list[int]:
     """Numbers of the rows that are queries with an answer to find."""
     golds = column(split, "gold")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow_xfer.data import sources
-from mlflow_xfer.data.reading import cached
+from mlflow_xfer.data.reading import cached, check_across
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.tasks.task import POOL, SPLITS, Task
@@ -50,24 +50,29 @@ def check_task_file(path: str | Path) -> list[Count]:
     problems, counts = Problems(), []
     for task in load_task_file(path):
         data = "hub" if "file" not in task.sources else str(Path(path).parent)
+        before, good = len(problems.found), []
         for split in (*SPLITS, POOL):
             for language in sources.available(task, split, data):
                 try:
-                    counts += _counted(task, split, language, data, problems)
+                    good += _good(task, split, language, data, problems)
                 except XferError as error:
                     problems.add(error)
+        if len(problems.found) == before:
+            for problem in check_across(task, good):
+                problems.add(problem)
+            counts += [count(task, rows) for rows in good]
     problems.raise_if_any()
     return counts
 
 
-def _counted(task: Task, split: str, language: str, data: str, problems: Problems) -> list[Count]:
+def _good(task: Task, split: str, language: str, data: str, problems: Problems) -> list[sources.Rows]:
     rows = sources.locate(task, split, language, data)
     if rows is None:
         return []
     faults = sources.check(task, rows)
     for fault in faults:
         problems.add(fault)
-    return [] if faults else [count(task, rows)]
+    return [] if faults else [rows]
 
 
 def count(task: Task, rows: sources.Rows) -> Count:

@@ -119,6 +119,10 @@ class Data:
         raise XferError(f"Tasks of kind {self.name} have no right answers.")
 
     # -- splits ---------------------------------------------------------------------------------------------
+    def across(self, task: Any, splits: Mapping[tuple[str, str], Any]) -> list[XferError]:
+        """What is wrong between splits, by (split, language), that are right each by itself."""
+        return []
+
     def training(self, split: Any, pool: Any, what: str) -> Any:
         """What is trained on; ``pool`` holds candidates for all languages (or is None), ``what`` names it."""
         return split

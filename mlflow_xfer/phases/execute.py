@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlflow_xfer.data.reading import check
+from mlflow_xfer.data.reading import check, check_across
 from mlflow_xfer.data.stream import text_task
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.home import home
@@ -30,6 +30,8 @@ from mlflow_xfer.tracking import checkpoints
 from mlflow_xfer.tracking.lease import Lease, TakenOver, across_hosts, hold
 
 if TYPE_CHECKING:
+    from mlflow_xfer.data.rows import Rows
+    from mlflow_xfer.tasks.task import Task
     from mlflow_xfer.tracking.store import Store
     from mlflow_xfer.training.parts import Outcome
 
@@ -254,6 +256,7 @@ def validate(phases: Iterable[Phase]) -> None:
         if isinstance(base, Base):
             _check_decoder(base, problems)
     seen: set[tuple[str, str, str, str]] = set()
+    good: dict[str, tuple[Task, list[Rows]]] = {}
     for phase in phases:
         by_name = {task.name: task for task in phase.tasks}
         others = (*phase.excludes, *phase.selection)
@@ -262,8 +265,15 @@ def validate(phases: Iterable[Phase]) -> None:
             what = (rows.task, rows.split, rows.language, rows.identity)
             if what not in seen:
                 seen.add(what)
-                for problem in check(by_name.get(rows.task) or text_task(rows), rows):
+                task = by_name.get(rows.task) or text_task(rows)
+                found = check(task, rows)
+                for problem in found:
                     problems.add(problem)
+                if not found:
+                    good.setdefault(task.name, (task, []))[1].append(rows)
+    for task, read in good.values() if not problems else ():
+        for problem in check_across(task, read):
+            problems.add(problem)
     problems.raise_if_any()
 
 

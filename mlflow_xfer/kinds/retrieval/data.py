@@ -10,10 +10,12 @@ import numpy as np
 from mlflow_xfer.data.canonical import Convert, getter, mapped, text_of
 from mlflow_xfer.data.encoded import Encoded, Rows, column
 from mlflow_xfer.data.labels import MISSING, BadRow, NoLabel, absent
-from mlflow_xfer.data.retrieval import golds, pairs, with_distractors
+from mlflow_xfer.data.retrieval import column as column_of
+from mlflow_xfer.data.retrieval import golds, offered, pairs, unknown_golds, with_distractors
 from mlflow_xfer.data.sentences import sentence_at
 from mlflow_xfer.data.subwords import texts
 from mlflow_xfer.data.unlabelled import text_in
+from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.kind import Data, Further
 from mlflow_xfer.lines import scalar_text
 from mlflow_xfer.registry import unknown
@@ -128,6 +130,23 @@ class Retrieval(Data):
     def gold(self, task: Task, splits: Mapping[str, Any]) -> dict[str, list]:
         return golds(splits, task.option("pooled"))
 
+    def across(self, task: Task, splits: Mapping[tuple[str, str], Any]) -> list[XferError]:
+        """Right answers that are no candidates, and queries without any."""
+        found: list[XferError] = []
+        pool = {name for (split, _), rows in splits.items() if split == POOL for name in offered(rows)}
+        for split in dict.fromkeys(split for split, _ in splits if split != POOL):
+            mine = {code: rows for (one, code), rows in splits.items() if one == split}
+            every = {name for rows in mine.values() for name in offered(rows)}
+            right = golds(mine, task.option("pooled"))
+            for code, rows in mine.items():
+                what = f"Task {task.name!r}, {split} split, {code}"
+                if protocol(task.metric) == TRANSLATION and split == "test":
+                    found += _unpaired(what, rows)
+                elif protocol(task.metric) != MINING:
+                    known = pool | (every if task.option("pooled") else set(offered(rows)))
+                    found += _unanswered(what, right[code], known)
+        return found
+
     def training(self, split: Any, pool: Any, what: str) -> Any:
         return pairs(split, pool, what)
 
@@ -153,6 +172,36 @@ class Retrieval(Data):
 
 
 KIND = Retrieval()
+
+
+def _unpaired(what: str, rows: Any) -> list[XferError]:
+    """Rows of a test set of translations that are no pair."""
+    sides = zip(column_of(rows, "source"), column_of(rows, "target"), strict=True)
+    alone = [name for name, pair in zip(rows["id"][:], sides, strict=True) if None in pair]
+    if not alone:
+        return []
+    return [
+        XferError(
+            f"{what}: {len(alone)} of {len(rows)} rows are no pair of texts, such as row {alone[0]!r}.",
+            "Translations are pairs; queries and candidates apart need columns: {gold: …}.",
+        )
+    ]
+
+
+def _unanswered(what: str, right: Sequence[list[str] | None], known: set[str]) -> list[XferError]:
+    """Whether right answers are no candidates, or no query has one."""
+    absent = unknown_golds(right, known)
+    if absent:
+        return [
+            XferError(
+                f"{what}: {len(absent)} right answers are no candidates, such as {absent[0]!r}.",
+                "Candidates are rows with a target, in the same split or in the pool; their ids are like "
+                + (", ".join(map(repr, sorted(known)[:3])) or "(there are none)"),
+            )
+        ]
+    if not any(right):
+        return [XferError(f"{what}: no query has a right answer.", "columns: {gold: …}, or rows of pairs.")]
+    return []
 
 
 def _first_answer(answers: Any) -> int:

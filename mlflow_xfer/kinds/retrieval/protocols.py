@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_xfer.data.retrieval import candidates, column, golds, queries, unknown_golds
+from mlflow_xfer.data.retrieval import column, golds, offered, queries, unknown_golds
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.retrieval.data import MINING, RANKING, TRANSLATION, protocol
 from mlflow_xfer.kinds.retrieval.files import PAIRS, RANKED, ROW_NUMBERS
@@ -70,11 +70,11 @@ class Ranking(Answered):
         """
         everything = {**splits.tests, **splits.beside}
         right = golds(everything, task.option("pooled"))
-        offered = {name: [split["id"][n] for n in candidates(split)] for name, split in everything.items()}
+        among_all = {name: offered(split) for name, split in everything.items()}
         found, compared = predictor.answers(everything), {}
         for language, split in splits.tests.items():
-            among = everything if task.option("pooled") else {language, POOL} & set(offered)
-            pool, asked = [name for part in among for name in offered[part]], queries(split)
+            among = everything if task.option("pooled") else {language, POOL} & set(among_all)
+            pool, asked = [name for part in among for name in among_all[part]], queries(split)
             gold, names = [right[language][n] for n in asked], split["id"][:]
             _check_known(task, language, gold, set(pool))
             ranked = [found[language][n] for n in asked]

@@ -1,0 +1,140 @@
+"""Ids of queries and candidates in any type, and right answers that are not there."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+
+from mlflow_xfer.data import sources
+from mlflow_xfer.data.retrieval import golds, offered
+from mlflow_xfer.data.task_file_check import check_task_file
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.tasks.task import POOL
+from mlflow_xfer.tasks.task_file import load_task_file
+from tests.conftest import MANY
+
+WRITTEN = {
+    "int": int,
+    "text": str,
+    "float": float,
+    "list of int": lambda n: [int(n)],
+    "list of float": lambda n: [float(n)],
+    "list of text": lambda n: [str(n)],
+}
+
+
+@pytest.fixture
+def task_file(tmp_path):
+    """Writes a retrieval task with its rows by split; returns the path of its file."""
+
+    def write(pooled=False, more="", **splits):
+        files = []
+        for name, rows in splits.items():
+            (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+            files.append(f"{name}: {name}.jsonl")
+        path = tmp_path / "tasks.yaml"
+        path.write_text(
+            "tasks: {t: {kind: retrieval, columns: {source: q, target: a, gold: right}, "
+            f"pooled: {str(pooled).lower()}, {more} files: {{{', '.join(files)}}}}}}}"
+        )
+        return path
+
+    return write
+
+
+def splits_of(path):
+    [task] = load_task_file(path)
+    found = {}
+    for split in ("test", POOL):
+        rows = sources.locate(task, split, "en", "mini")
+        found[split] = sources.read(task, rows)
+    return found
+
+
+@pytest.mark.parametrize("candidate", ["int", "text", "float"])
+@pytest.mark.parametrize("gold", WRITTEN)
+def test_equal_ids_are_equal(task_file, candidate, gold):
+    numbers = [3, 10, 7]
+    path = task_file(
+        test=[{"id": f"q{n}", "q": f"ask {n}", "right": WRITTEN[gold](n)} for n in numbers],
+        pool=[{"id": WRITTEN[candidate](n), "a": f"answer {n}"} for n in numbers],
+    )
+    assert [count.rows for count in check_task_file(path)] == [3, 3]
+    found = splits_of(path)
+    assert offered(found[POOL]) == ["3", "10", "7"]
+    assert golds({"test": found["test"]}, False)["test"] == [["3"], ["10"], ["7"]]
+
+
+@pytest.mark.parametrize("bad", [True, float("nan"), {"id": 1}, [[1]], [None], ""])
+def test_what_is_no_id_is_refused_with_its_row(task_file, bad):
+    path = task_file(
+        test=[{"q": "a", "right": 1}, {"q": "b", "right": [1, bad] if bad != bad else bad}],
+        pool=[{"id": 1, "a": "x"}],
+    )
+    with pytest.raises(XferError, match=r"test.jsonl:2: gold \(column 'right'\) holds .*no id"):
+        check_task_file(path)
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+@pytest.mark.parametrize("absent", [9, "1x", 1.5, "01"])
+def test_a_right_answer_that_is_not_there_is_named(task_file, split, absent):
+    good = [{"q": "a", "right": 1}]
+    rows = {"train": good, "validation": good, "test": good, "pool": [{"id": 1, "a": "x"}]}
+    path = task_file(**rows | {split: [*good, {"q": "b", "right": absent}]})
+    with pytest.raises(XferError) as error:
+        check_task_file(path)
+    says = f"'t', {split} split, en: 1 right answers are no candidates, such as '{absent}'"
+    assert says in str(error.value)
+    assert "ids are like '1'" in str(error.value)
+
+
+def test_answers_of_another_language_are_there_where_all_are_one_pool(task_file, tmp_path):
+    (tmp_path / "de.jsonl").write_text(json.dumps({"id": 5, "a": "x", "q": None}) + "\n")
+    rows = [{"q": "a", "right": 5}, {"id": 1, "a": "y"}]
+    (tmp_path / "en.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path = task_file()
+    text = path.read_text().replace("files: {}", "files: {test: {en: en.jsonl, de: de.jsonl}}")
+    path.write_text(text.replace("pooled: false", "pooled: true"))
+    with pytest.raises(XferError, match="test split, de: no query has a right answer"):
+        check_task_file(path)
+    (tmp_path / "de.jsonl").write_text('{"id": 5, "a": "x"}\n{"q": "b", "right": 5}\n')
+    assert len(check_task_file(path)) == 2
+    path.write_text(text)
+    with pytest.raises(XferError, match="test split, en: 1 right answers are no candidates"):
+        check_task_file(path)
+
+
+def test_translations_are_pairs(task_file):
+    path = task_file(
+        more="metric: retrieval_accuracy,", test=[{"q": "a", "a": "b"}, {"q": "c"}, {"q": "d", "a": "e"}]
+    )
+    with pytest.raises(XferError, match="1 of 3 rows are no pair of texts, such as row '1'"):
+        check_task_file(path)
+
+
+@pytest.mark.parametrize("seed", range(50 * MANY))
+def test_random_ids_against_a_plain_reading(task_file, seed):
+    """What is right by a few lines of arithmetic: ids are equal where their numbers or texts are."""
+    draw = random.Random(seed)
+    known = draw.sample([1, 2, 30, -4, "a", "b-1", "007", 12345678901234567890, "é"], draw.randint(1, 9))
+    asked = [draw.choice([*known, "nowhere", 99] if draw.random() < 0.1 else known) for _ in range(8)]
+
+    def written(name):
+        ways = [name] if isinstance(name, str) else [name, str(name)] + [float(name)] * (abs(name) < 2**50)
+        return draw.choice(ways)
+
+    path = task_file(
+        test=[{"q": f"ask {n}", "right": written(name)} for n, name in enumerate(asked)],
+        pool=[{"id": written(name), "a": f"answer {name}"} for name in known],
+    )
+    if set(asked) <= set(known):
+        check_task_file(path)
+        found = splits_of(path)
+        names = offered(found[POOL])
+        places = [names.index(gold[0]) for gold in golds({"": found["test"]}, False)[""]]
+        assert places == [known.index(name) for name in asked]
+    else:
+        with pytest.raises(XferError, match="right answers are no candidates"):
+            check_task_file(path)
