@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.models import limits
 from mlflow_xfer.models.load import is_decoder, load_backbone, load_tokenizer
 
 Layer = int | Literal["auto"]
@@ -55,6 +56,8 @@ def embed_layers(
     )
     tokenizer, backbone = load_tokenizer(model_dir), cast("Any", load_backbone(model_dir))
     model = backbone.to(where).eval()
+    limits.check_vocabulary(model.config, tokenizer)
+    limits.check_length(max_seq_length, limits.longest(model.config.to_dict()))
     depth = model.config.num_hidden_layers
     wanted = (
         list(range(depth + 1))
@@ -80,9 +83,10 @@ def embed_layers(
         if where.type == "cuda" and torch.cuda.is_bf16_supported()
         else torch.autocast("cpu", enabled=False)
     )
+    pad = limits.pad_id(model.config, tokenizer)
     budget = min(token_budget, CPU_TOKENS) if where.type == "cpu" else token_budget
     for numbers in _batches([len(row) for row in rows], budget):
-        inputs = _padded([rows[i] for i in numbers], cast("int", tokenizer.pad_token_id), where)
+        inputs = _padded([rows[i] for i in numbers], pad, where)
         with half:
             states = _hidden_states(model, inputs)
         for n in wanted:
@@ -122,6 +126,7 @@ def _padded(rows: Sequence[Sequence[int]], pad_id: int, where: torch.device) -> 
     width = max(1, max(map(len, rows)))
     ids = np.full((len(rows), width), pad_id, np.int64)
     mask = np.zeros((len(rows), width), np.int64)
+    mask[:, 0] = 1  # a text of no tokens is read as one pad token
     for i, row in enumerate(rows):
         ids[i, : len(row)], mask[i, : len(row)] = row, 1
     return {"input_ids": torch.from_numpy(ids).to(where), "attention_mask": torch.from_numpy(mask).to(where)}

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.models.limits import is_decoder
 from mlflow_xfer.registry import unknown
 
 if TYPE_CHECKING:
@@ -97,16 +98,6 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, destination
         model.save_pretrained(destination)
     tokenizer.save_pretrained(destination)
     return Path(destination)
-
-
-def is_decoder(config: PreTrainedConfig) -> bool:
-    """Whether models of ``config`` read from left to right only."""
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
-    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
-
-    # Encoders such as XLM-R stand in both tables (they can be run as decoders); then the configuration
-    # decides.
-    return config.model_type in CAUSAL and (config.model_type not in MASKED or bool(config.is_decoder))
 
 
 def load_config(path: Path | str) -> PreTrainedConfig:
@@ -198,7 +189,8 @@ def load_tokenizer(path: Path | str) -> PreTrainedTokenizerFast:
         )
     tokenizer.padding_side = "right"
     if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+        first = tokenizer.convert_ids_to_tokens(0)  # any will do: what it fills up is masked
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or tokenizer.bos_token or first
     return tokenizer
 
 

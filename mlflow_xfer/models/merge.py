@@ -233,10 +233,7 @@ def check_alike(directories: Sequence[Path]) -> None:
     from mlflow_xfer.models.load import load_config, load_tokenizer
     from mlflow_xfer.models.tokenizer import digest
 
-    configs = [
-        {k: v for k, v in _of_no_task(load_config(path)).to_dict().items() if k not in OF_A_TASK}
-        for path in directories
-    ]
+    configs = [_compared(_of_no_task(load_config(path))) for path in directories]
     problems = Problems()
     for path, config in zip(directories[1:], configs[1:], strict=True):
         differ = sorted(
@@ -255,6 +252,14 @@ def check_alike(directories: Sequence[Path]) -> None:
             f"The models to merge have different tokenizers: {', '.join(map(str, directories))}.",
             "Merge models trained from one base.",
         )
+
+
+def _compared(config: Any) -> dict[str, Any]:
+    """What configurations of models that can be merged have in common; decoders get their pad id late."""
+    from mlflow_xfer.models.limits import is_decoder
+
+    without = (*OF_A_TASK, *(("pad_token_id",) if is_decoder(config) else ()))
+    return {key: value for key, value in config.to_dict().items() if key not in without}
 
 
 def shared_parts(directories: Sequence[Path]) -> tuple[bool, bool]:

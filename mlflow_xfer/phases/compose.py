@@ -13,6 +13,7 @@ from mlflow_xfer.data import sources
 from mlflow_xfer.data.sources import Rows
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.kinds import kind
+from mlflow_xfer.models.limits import check_length
 from mlflow_xfer.models.merge import WITH_BASE, auto_weight
 from mlflow_xfer.params.chain import Transfer
 from mlflow_xfer.params.declare import parameters
@@ -34,6 +35,9 @@ from mlflow_xfer.tasks.task import POOL, Suite, Task
 T = TypeVar("T")
 
 SELECTION_SPLIT = "validation"
+SHORTEST = 8
+"""Tokens of a row below which nothing is encoded."""
+
 MINI_BASE = "scratch:xlm-roberta:mini"
 MIXED = tuple(name for name, one in parameters(Mixing).items() if "combine" in one.facts.when)
 """What concerns a phase that mixes several tasks, and no other."""
@@ -248,7 +252,8 @@ class Composer:
             else self.texts(text)
         )
         alpha = 0.3 if mini else self.params.alpha
-        settings = resolved(asked, [recipe]) | {"alpha": alpha} | ({"dropout": 0.0} if scratch else {})
+        settings = self.fitting(resolved(asked, [recipe]), asked, start)
+        settings |= {"alpha": alpha} | ({"dropout": 0.0} if scratch else {})
         if recipe is mini_suite.PRETRAIN:
             settings |= {"mlm_probability": mini_suite.MLM_PROBABILITY}
         return Phase(
@@ -283,8 +288,9 @@ class Composer:
                 )
             ]
             before = phases[-1] if phases and params.combine == "sequential" else start
+            asked = params.training("intermediate")
             settings = (
-                resolved(params.training("intermediate"), [task.recipe for task in group])
+                self.fitting(resolved(asked, [task.recipe for task in group]), asked, before)
                 | {"select_by": "last"}
                 | self.control(before, seed)
             )
@@ -403,8 +409,9 @@ class Composer:
             return ()
         trained = self.adapted(trained)
         rows = self.training_rows(trained, params.source_language, seed)
+        asked = params.training("target")
         settings = (
-            resolved(params.training("target"), [task.recipe])
+            self.fitting(resolved(asked, [task.recipe]), asked, start)
             | {"select_by": params.select_by}
             | self.control(start, seed)
         )
@@ -516,9 +523,10 @@ class Composer:
 
     def evaluation(self, task: Task, start: Start, seed: int) -> Phase:
         params = self.params
-        settings: dict[str, Any] = {
-            "max_seq_length": params.training("target").get("max_seq_length", task.recipe.max_seq_length),
-            "max_eval_examples": params.max_eval_examples,
+        asked = params.training("target")
+        length = {"max_seq_length": asked.get("max_seq_length", task.recipe.max_seq_length)}
+        settings: dict[str, Any] = self.fitting(length, asked, start) | {
+            "max_eval_examples": params.max_eval_examples
         }
         if not task.trained:
             settings |= {
@@ -535,7 +543,7 @@ class Composer:
         return Phase(
             "evaluate",
             EvaluationSettings.of(settings),
-            None,
+            seed if isinstance(start, Base) and start.identity.startswith("scratch:") else None,
             (task,),
             (*rows, *more),
             (start,),
@@ -559,6 +567,21 @@ class Composer:
         beside = [self.located(task, "test", code, seed) for code in further.others]
         pool = self.pool_rows(task, seed) if further.pool else []
         return [*(found for found in (*dev.values(), *beside) if found), *pool]
+
+    def fitting(self, settings: dict[str, Any], asked: Mapping[str, Any], start: Start) -> dict[str, Any]:
+        """``settings`` for a model that reads rows of a limited length: a length that nobody asked for is cut
+        to it, one that was is refused."""
+        root = start.root() if isinstance(start, Phase) else start
+        length, most = settings["max_seq_length"], root.longest
+        if length < SHORTEST:
+            self.problems.add(
+                f"max_seq_length={length} leaves no room for a text.", f"Use at least {SHORTEST}."
+            )
+        if most is None or length <= most:
+            return settings
+        if "max_seq_length" in asked:
+            self.attempt(lambda: check_length(length, most), None)
+        return settings | {"max_seq_length": most}
 
     def control(self, start: Start, seed: int) -> dict[str, Any]:
         """``control=random`` replaces the weights that the chain starts from, after any pretrain phase."""

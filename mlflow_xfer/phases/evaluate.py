@@ -11,6 +11,7 @@ from typing import Any
 from mlflow_xfer.data import sources
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.params.settings import Placement
+from mlflow_xfer.phases.corpus import corpus
 from mlflow_xfer.phases.overlaps import training_rows
 from mlflow_xfer.phases.phase import Base, Phase
 from mlflow_xfer.phases.predictor import CheckpointPredictor
@@ -53,7 +54,9 @@ def evaluate_phase(
     options: dict[str, Any] = {"max_seq_length": settings.max_seq_length, "device": placement.device}
     if not task.trained:
         options |= {"layer": settings.layer, "pooling": settings.pooling}
-    predictor = CheckpointPredictor(starting_point(phase, start, work / "start"), task, options)
+    predictor = CheckpointPredictor(
+        starting_point(phase, start, work / "start", lambda: corpus(phase)), task, options
+    )
     judging = kind.scoring(task.kind)
     read = [(rows, sources.read(task, rows)) for rows in phase.rows]
     splits = judging.splits(task, read, settings.max_eval_examples, settings.scored)

@@ -13,16 +13,17 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.data.reading import check, check_across
 from mlflow_xfer.data.stream import text_task
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.home import home
 from mlflow_xfer.kinds import kind
-from mlflow_xfer.models import load
-from mlflow_xfer.params.settings import Placement
+from mlflow_xfer.models import limits, load
+from mlflow_xfer.params.settings import MergeSettings, Placement, TrainingSettings
 from mlflow_xfer.phases import overlaps, record
 from mlflow_xfer.phases.code import code_hash
 from mlflow_xfer.phases.phase import Base, Made, Phase, Start
@@ -239,15 +240,15 @@ def validate(phases: Iterable[Phase]) -> None:
     """
     problems = Problems()
     phases = list(phases)
-    for base in {
-        source for phase in phases for source in phase.inputs if isinstance(source, Base) and source.path
-    }:
+    for base in {root for phase in phases if isinstance(root := phase.root(), Base) and root.path}:
         try:
-            load.load_tokenizer(base.path) if base.identity.startswith("scratch:") else _check_model(
-                base.path
-            )
+            config, tokenizer = _model(base)
         except XferError as error:
             problems.add(error)
+            continue
+        for phase in phases:
+            if phase.root() == base:
+                _check_reads(phase, config, tokenizer, problems)
     for base in {
         phase.root()
         for phase in phases
@@ -294,10 +295,36 @@ def _check_decoder(base: Base, problems: Problems) -> None:
         )
 
 
-def _check_model(path: str) -> None:
-    """Raise :class:`XferError` unless the directory holds a text encoder or decoder,
-    its weights and its tokenizer.
+def _model(base: Base) -> tuple[Any, Any]:
+    """(configuration, tokenizer) of a text encoder or decoder with its weights; of a model from nothing its
+    tokenizer alone.
+
+    Raises:
+        XferError: one of them is not there or does not fit the others.
     """
-    load.load_config(path)
-    load.check_weights(path)
-    load.load_tokenizer(path)
+    if base.identity.startswith("scratch:"):
+        return None, load.load_tokenizer(base.path)
+    config, tokenizer = load.load_config(base.path), load.load_tokenizer(base.path)
+    load.check_weights(base.path)
+    limits.check_vocabulary(config, tokenizer)
+    return config, tokenizer
+
+
+def _check_reads(phase: Phase, config: Any, tokenizer: Any, problems: Problems) -> None:
+    """Refuse what the model that a phase stands on cannot read or has no head for."""
+    checks: list[Callable[[], Any]] = []
+    if not isinstance(phase.settings, MergeSettings):
+        length = phase.settings.max_seq_length
+        if any(len(kind.data(task.kind).texts) > 1 for task in phase.tasks):
+            checks.append(lambda: limits.check_room(tokenizer, length))
+        if config is not None:
+            checks.append(lambda: limits.check_length(length, limits.longest(config.to_dict())))
+    if config is not None and isinstance(phase.settings, TrainingSettings):
+        checks += [partial(kind.model(task.kind).head_class, config) for task in phase.tasks]
+        if {rows.task for rows in phase.rows} - {task.name for task in phase.tasks}:
+            checks.append(lambda: limits.check_language_model(config, tokenizer))
+    for check_one in checks:
+        try:
+            check_one()
+        except XferError as error:
+            problems.add(error)

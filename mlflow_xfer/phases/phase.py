@@ -30,11 +30,13 @@ class Base:
         identity: what the hash sees: a digest of the directory's weights, ``hub:id@commit``, or
             ``scratch:<architecture>:<size>``.
         path: where it lies (directory or hub id); not part of the identity.
+        longest: the most tokens of a row that it reads, where that is known; not part of the identity.
     """
 
     reference: str
     identity: str
     path: str = ""
+    longest: int | None = None
 
     @property
     def resolved(self) -> bool:
@@ -43,7 +45,8 @@ class Base:
 
 @dataclass(frozen=True)
 class Made:
-    """The checkpoint of a finished run, named by the user; counts with that run's own hashes."""
+    """The checkpoint of a finished run, named by the user; counts with that run's own hashes.
+    ``longest``: as of a :class:`Base`."""
 
     reference: str
     run_id: str
@@ -52,6 +55,7 @@ class Made:
     phase: str
     tasks: tuple[str, ...] = ()
     marks: Mapping[str, str] = field(default_factory=dict, hash=False)  # tags that say how its chain was made
+    longest: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +65,8 @@ class Phase:
     Attributes:
         kind: pretrain, intermediate, target or evaluate.
         settings: resolved parameters that affect the result.
-        seed: of heads, order, dropout, masks and subsets; None for an evaluation.
+        seed: of heads, order, dropout, masks and subsets; None for an evaluation, unless it makes random
+            weights.
         tasks: the tasks trained, merged or evaluated; empty for pretrain.
         rows: all rows read, in a fixed order.
         inputs: what it starts from. A merge has several: what its models began as, where that is needed, then

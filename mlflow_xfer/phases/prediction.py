@@ -80,7 +80,7 @@ def checkpoint_of(model: str, task: str | None, open_store: Callable[[], Store])
         )
     base = References(open_store, fetch=True)(model, None, "auto")
     assert isinstance(base, Base)
-    return Checkpoint(Path(base.path))
+    return Checkpoint(Path(base.path), max_seq_length=min(MAX_SEQ_LENGTH, base.longest or MAX_SEQ_LENGTH))
 
 
 def _trained(store: Store, run: RunView, task: str | None) -> RunView:

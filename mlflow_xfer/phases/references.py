@@ -4,6 +4,7 @@ directory, run, logged model, hub id, scratch.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING
 
 from mlflow_xfer.durable.digests import file_digest
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.models.load import parse_scratch
+from mlflow_xfer.models.limits import longest
+from mlflow_xfer.models.load import POSITIONS, parse_scratch
 from mlflow_xfer.params.chain import Data
 from mlflow_xfer.params.declare import Shape
 from mlflow_xfer.phases.phase import Base, Made, digest
 from mlflow_xfer.tasks.task import Task
+from mlflow_xfer.tracking import artifacts, published
 from mlflow_xfer.tracking.references import RUN_ID, run_of
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 COMMIT = re.compile(r"[0-9a-f]{40}")
+CONFIG = "config.json"
 IDENTIFYING = (
     ".json",
     ".safetensors",
@@ -64,13 +68,14 @@ class References:
     def scratch(self, reference: str, tokenizer: str) -> Base:
         parse_scratch(reference)
         if tokenizer == "auto":
-            return Base(reference, f"{reference}:auto")
+            return Base(reference, f"{reference}:auto", longest=POSITIONS)
         if not Path(tokenizer).expanduser().is_dir():
             raise XferError(
                 f"tokenizer={tokenizer}: no such directory.", "Give a directory with tokenizer.json, or auto."
             )
         folder = Path(tokenizer).expanduser().absolute()
-        return Base(reference, f"{reference}:{file_digest(folder / 'tokenizer.json')}", str(folder))
+        identity = f"{reference}:{file_digest(folder / 'tokenizer.json')}"
+        return Base(reference, identity, str(folder), POSITIONS)
 
     def logged(self, reference: str) -> Base | Made:
         store = self.open_store()
@@ -98,7 +103,24 @@ class References:
             tags["xfer.phase"],
             tuple(filter(None, (tags.get("xfer.target") or tags.get("xfer.tasks", "")).split(","))),
             marks,
+            _longest_of_run(store, run.run_id),
         )
+
+
+def _longest_of_run(store: Store, run_id: str) -> int | None:
+    """What the checkpoint of a run reads at most; None where the store does not say."""
+    model = published.find(store, run_id)
+    config = artifacts.read(store, model.artifact_location, CONFIG) if model is not None else None
+    return _longest(config) if config is not None else None
+
+
+def _longest(config: bytes) -> int | None:
+    """What a model reads at most, by the bytes of its configuration; a malformed one is refused elsewhere."""
+    try:
+        found = json.loads(config)
+    except ValueError:
+        return None
+    return longest(found) if isinstance(found, dict) else None
 
 
 def task_file_tasks(params: Shape) -> dict[str, Task]:
@@ -112,7 +134,7 @@ def task_file_tasks(params: Shape) -> dict[str, Task]:
 
 def directory(reference: str, folder: Path) -> Base:
     """A local checkpoint: identified by the bytes of its weights, configuration and tokenizer."""
-    if not (folder / "config.json").is_file():
+    if not (folder / CONFIG).is_file():
         raise XferError(
             f"model={reference}: the directory has no config.json.",
             "A checkpoint directory is what save_pretrained writes.",
@@ -126,7 +148,8 @@ def directory(reference: str, folder: Path) -> Base:
             else "A checkpoint directory is what save_pretrained writes.",
         )
     files = sorted(p for p in folder.iterdir() if p.is_file() and p.suffix in IDENTIFYING)
-    return Base(reference, f"dir:{digest([[p.name, file_digest(p)] for p in files])}", str(folder.absolute()))
+    identity = f"dir:{digest([[p.name, file_digest(p)] for p in files])}"
+    return Base(reference, identity, str(folder.absolute()), _longest((folder / CONFIG).read_bytes()))
 
 
 def hub(reference: str, revision: str | None, fetch: bool = False) -> Base:
@@ -139,7 +162,9 @@ def hub(reference: str, revision: str | None, fetch: bool = False) -> Base:
     )
     if commit is None:
         return Base(reference, f"unresolved:hub:{reference}@{revision or 'main'}", path)
-    return Base(reference, f"hub:{reference}@{commit}", path)
+    config = _cached(reference, commit)
+    most = _longest(config.read_bytes()) if config.is_file() else None
+    return Base(reference, f"hub:{reference}@{commit}", path, most)
 
 
 def _cached_commit(reference: str, revision: str) -> str | None:
@@ -147,6 +172,14 @@ def _cached_commit(reference: str, revision: str) -> str | None:
 
     ref = Path(constants.HF_HUB_CACHE) / f"models--{reference.replace('/', '--')}" / "refs" / revision
     return ref.read_text().strip() if ref.is_file() else None
+
+
+def _cached(reference: str, commit: str) -> Path:
+    """Where the local cache holds a hub model's configuration, if it does."""
+    from huggingface_hub import constants
+
+    folder = Path(constants.HF_HUB_CACHE) / f"models--{reference.replace('/', '--')}"
+    return folder / "snapshots" / commit / CONFIG
 
 
 def _download(reference: str, revision: str | None) -> str:

@@ -44,7 +44,7 @@ def _scratch(phase: Phase, start: Base, folder: Path, out: Path, texts: Texts) -
         if start.path
         else train_tokenizer(texts(), load.SIZES[size]["vocab_size"], architecture)
     )
-    assert phase.seed is not None, "random weights are made by a training"
+    assert phase.seed is not None, "stated where random weights are made"
     with load.quiet():
         load.build_scratch(architecture, size, tokenizer, phase.seed).save_pretrained(out)
     tokenizer.save_pretrained(out)

@@ -5,7 +5,7 @@ settings become the trainer's, the result is a directory.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from mlflow_xfer.data import sources
 from mlflow_xfer.data.unseen import read_unseen
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.params.settings import Placement
+from mlflow_xfer.phases.corpus import corpus
 from mlflow_xfer.phases.phase import Base, Phase
 from mlflow_xfer.phases.start import starting_point
 from mlflow_xfer.tasks.task import POOL, Mixture, Task, mixture_of
@@ -36,7 +37,7 @@ def train_phase(
 
     An interrupted call with the same folder goes on from its last complete checkpoint.
     """
-    begin = starting_point(phase, start, work / "start", lambda: texts(phase))
+    begin = starting_point(phase, start, work / "start", lambda: corpus(phase))
     if phase.excludes:
         log({"train/excluded_rows": excluded_rows(phase)}, 0)
     assert phase.seed is not None, "a training has a seed"
@@ -107,25 +108,6 @@ def excluded_rows(phase: Phase) -> int:
             found += len(sources.read(task, rows)) - len(read_unseen(task, rows, phase.excludes))
     logger.info("%s: %d training rows are left out, test rows are (nearly) equal to them", phase.label, found)
     return found
-
-
-def texts(phase: Phase) -> Iterator[str]:
-    """The text a scratch model's tokenizer is trained on:
-    the phase's own training corpus, in the order of its rows.
-    """
-    by_name = {task.name: task for task in phase.tasks}
-    for rows in phase.rows:
-        if rows.split == "train":
-            table = (
-                sources.read(by_name[rows.task], rows) if rows.task in by_name else sources.read_text(rows)
-            )
-            for column in ("text", "text_a", "text_b", "context", "question", "words", "source", "target"):
-                if column in table.column_names:
-                    yield from (
-                        " ".join(value) if isinstance(value, list) else value
-                        for value in table[column]
-                        if value
-                    )
 
 
 def mixture(phase: Phase) -> Mixture | None:

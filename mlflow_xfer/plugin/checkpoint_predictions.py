@@ -25,6 +25,8 @@ def predict_frame(model: Any, frame: Any, config: Mapping) -> list[dict]:
         model: a loaded pyfunc model with a transformers flavour; None: ``config["checkpoint"]`` says which.
         frame: columns ``task``, ``language``, ``reference`` and the canonical ones of the kind.
     """
+    from mlflow_xfer.models.limits import longest
+    from mlflow_xfer.models.load import load_config
     from mlflow_xfer.phases.predictor import CheckpointPredictor
     from mlflow_xfer.scoring.evaluation import row
 
@@ -33,8 +35,9 @@ def predict_frame(model: Any, frame: Any, config: Mapping) -> list[dict]:
         for name, part in frame.groupby("task", sort=False):
             task = task_of(name, config, part)
             directory, trained = _directory(model, name, config, Path(folder))
+            length = trained if trained and task.trained else task.recipe.max_seq_length
             options = {
-                "max_seq_length": trained if trained and task.trained else task.recipe.max_seq_length,
+                "max_seq_length": min(length, longest(load_config(directory).to_dict()) or length),
                 **config.get("options", {}),
             }
             predictor, judging = CheckpointPredictor(directory, task, options), kind.scoring(task.kind)

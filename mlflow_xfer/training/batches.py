@@ -19,6 +19,8 @@ from mlflow_xfer.data.encoded import IGNORED, Encoded
 from mlflow_xfer.data.mixing import Schedule, Walk
 from mlflow_xfer.data.packing import Masking, Packer, masked, shifted
 from mlflow_xfer.kinds import kind
+from mlflow_xfer.models import limits
+from mlflow_xfer.models.limits import Segments
 
 Numbers = Sequence[int] | np.ndarray
 
@@ -28,29 +30,31 @@ class Reading:
     """How a model wants its inputs.
 
     Attributes:
-        pad_id: of the tokenizer.
+        pad_id: what fills rows up.
         first_position: the id of a text's first position (XLM-R and RoBERTa begin after the pad id).
-        token_types: whether the model tells a pair's texts apart by token type ids.
+        segments: the segment ids (token type ids) that the model reads; None: it reads none.
         decoder: whether it reads from left to right.
         cuda: whether it runs on a GPU: rows are padded to a multiple of 8 tokens,
             which suits its matrix units.
+        vocabulary: how many tokens have an embedding; 0: not known.
     """
 
     pad_id: int
     first_position: int = 0
-    token_types: bool = False
+    segments: Segments | None = None
     decoder: bool = False
     cuda: bool = False
+    vocabulary: int = 0
 
 
 def reading(tokenizer: Any, config: Any, decoder: bool, cuda: bool = False) -> Reading:
-    roberta = hasattr(config, "type_vocab_size") and "roberta" in config.model_type
     return Reading(
-        pad_id=tokenizer.pad_token_id,
-        first_position=config.pad_token_id + 1 if roberta else 0,
-        token_types=(getattr(config, "type_vocab_size", 0) or 0) > 1,
+        pad_id=limits.pad_id(config, tokenizer),
+        first_position=limits.first_position(config.to_dict()),
+        segments=limits.segments(config, tokenizer),
         decoder=decoder,
         cuda=cuda,
+        vocabulary=config.vocab_size,
     )
 
 
@@ -62,16 +66,24 @@ def padded(encoded: Encoded, rows: Numbers, how: Reading) -> dict[str, Tensor]:
 
 
 def stacked(texts: Sequence[np.ndarray], second: Numbers, how: Reading) -> dict[str, Tensor]:
-    """As :func:`padded`, from the tokens of each row and where its second text begins."""
-    width = width_of(max(map(len, texts)), how)
+    """As :func:`padded`, from the tokens of each row and where its second text begins.
+
+    A text of no tokens is read as one pad token, so that no row is empty.
+    """
+    width = width_of(max(1, *map(len, texts)), how)
     ids = np.full((len(texts), width), how.pad_id, np.int64)
     mask = np.zeros((len(texts), width), np.int64)
+    mask[:, 0] = 1
     for i, row in enumerate(texts):
         ids[i, : len(row)], mask[i, : len(row)] = row, 1
+    if how.vocabulary:
+        limits.check_ids(ids, how.vocabulary)
     inputs = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
-    if how.token_types:
-        types = (np.arange(width)[None, :] >= np.asarray(second)[:, None]) & (mask > 0)
-        inputs["token_type_ids"] = torch.from_numpy(types.astype(np.int64))
+    if how.segments is not None:
+        types = np.zeros((len(texts), width), np.int64)
+        for i, (row, begin) in enumerate(zip(texts, second, strict=True)):
+            types[i, : len(row)] = how.segments.of(len(row), int(begin))
+        inputs["token_type_ids"] = torch.from_numpy(types)
     return inputs
 
 

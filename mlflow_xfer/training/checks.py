@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.models import limits
 from mlflow_xfer.params.settings import BY_LANGUAGES, TrainingSettings
 from mlflow_xfer.tasks.task import Mixture
 from mlflow_xfer.training.parts import LanguageModelPart, Part
@@ -60,14 +61,5 @@ def check(
 
 def check_fits(config: Any, tokenizer: Any, max_seq_length: int) -> None:
     """Raise :class:`XferError` for rows or a tokenizer that a model with ``config`` cannot read."""
-    limit = getattr(config, "max_position_embeddings", None)
-    offset = config.pad_token_id + 1 if "roberta" in config.model_type else 0
-    if limit and max_seq_length > limit - offset:
-        raise XferError(
-            f"max_seq_length={max_seq_length}, but the model reads at most {limit - offset} tokens."
-        )
-    if len(tokenizer) > config.vocab_size:
-        raise XferError(
-            f"The tokenizer has {len(tokenizer)} tokens, the model only {config.vocab_size}.",
-            "They do not belong together.",
-        )
+    limits.check_length(max_seq_length, limits.longest(config.to_dict()))
+    limits.check_vocabulary(config, tokenizer)

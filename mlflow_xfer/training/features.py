@@ -19,6 +19,7 @@ from mlflow_xfer.data.encode import encode
 from mlflow_xfer.data.encoded import IGNORED, Encoded
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
+from mlflow_xfer.models import limits
 from mlflow_xfer.models.embed import pooled
 from mlflow_xfer.models.heads import run
 from mlflow_xfer.models.load import is_decoder, load_backbone, load_tokenizer
@@ -62,7 +63,7 @@ def features(
 
     Args:
         splits: tasks, each with a labelled ``datasets.Dataset`` in the canonical columns of its kind.
-        max_seq_length: in subwords; one for all, or by task name.
+        max_seq_length: in subwords; one for all, or by task name; at most what the model reads.
 
     Raises:
         XferError: for a kind without labels, and labels that are not the task's.
@@ -70,6 +71,8 @@ def features(
     where = pick(device)
     tokenizer, backbone = load_tokenizer(model_dir), cast("Any", load_backbone(model_dir))
     model = backbone.to(where).eval()
+    limits.check_vocabulary(model.config, tokenizer)
+    most = limits.longest(model.config.to_dict())
     how = reading(tokenizer, model.config, is_decoder(model.config), where.type == "cuda")
     found = {}
     for task, split in splits:
@@ -79,6 +82,7 @@ def features(
                 f"Kinds with labels: {', '.join(foretold())}",
             )
         limit = max_seq_length if isinstance(max_seq_length, int) else max_seq_length[task.name]
+        limit = min(limit, most or limit)
         encoded = encode(split, task, tokenizer, limit, decoder=how.decoder)
         with autocast(where, precision):
             found[task.name] = _read(model, task, encoded, how, token_budget)

@@ -18,6 +18,7 @@ from mlflow_xfer.data.encode import encode
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.models.checkpoint import load_task_model
 from mlflow_xfer.models.heads import run
+from mlflow_xfer.models.limits import agree
 from mlflow_xfer.models.load import is_decoder, load_tokenizer
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.training.batches import budgeted, reading, task_batch
@@ -48,6 +49,7 @@ def task_embedding(
     """
     where = pick(device)
     tokenizer, model = load_tokenizer(model_dir), load_task_model(model_dir, task).to(where).eval()
+    agree(model, tokenizer)
     how = reading(tokenizer, model.config, is_decoder(model.config), where.type == "cuda")
     encoded = encode(split, task, tokenizer, max_seq_length, decoder=how.decoder)
     layers = layers_of(model)

@@ -17,6 +17,7 @@ from mlflow_xfer.models.heads import build, carries_lm_head, lm_loss_sum
 from mlflow_xfer.models.load import is_decoder, load_tokenizer
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.training.batches import budgeted, padded, reading
+from mlflow_xfer.training.checks import check_fits
 from mlflow_xfer.training.devices import autocast, pick, to_device
 from mlflow_xfer.training.predict import TOKEN_BUDGET
 
@@ -52,6 +53,7 @@ def lm_loss(
         )
     where, tokenizer = pick(device), load_tokenizer(model_dir)
     model = build(model_dir, [], lm=True, seed=0).to(where).eval()
+    check_fits(model.config, tokenizer, max_seq_length)
     encoded = encoded_texts(splits, tokenizer, max_seq_length, model.decoder)
     with autocast(where, precision):
         return lm_losses(model.lm, model.backbone, tokenizer, encoded, token_budget)

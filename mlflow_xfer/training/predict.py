@@ -19,9 +19,11 @@ from mlflow_xfer.kinds import kind
 from mlflow_xfer.models.checkpoint import load_task_model
 from mlflow_xfer.models.embed import CPU_TOKENS, Layer, Pooling
 from mlflow_xfer.models.heads import run
+from mlflow_xfer.models.limits import agree
 from mlflow_xfer.models.load import is_decoder, load_config, load_tokenizer
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.training.batches import Reading, budgeted, reading
+from mlflow_xfer.training.checks import check_fits
 from mlflow_xfer.training.devices import autocast, pick, to_device
 from mlflow_xfer.training.progress import tracked
 
@@ -57,6 +59,8 @@ class Options:
         where = pick(self.device)
         tokenizer = load_tokenizer(model_dir)
         model = load_task_model(model_dir, task, self.head).to(where).eval()
+        check_fits(model.config, tokenizer, self.max_seq_length)
+        agree(model, tokenizer)
         with autocast(where, self.precision):
             yield model, tokenizer
 

@@ -109,6 +109,7 @@ class Training:
         seed: int = 0,
     ):
         from mlflow_xfer.models.heads import build
+        from mlflow_xfer.models.limits import agree
         from mlflow_xfer.models.load import load_tokenizer
         from mlflow_xfer.training.dev import Dev
 
@@ -119,6 +120,7 @@ class Training:
         self.tokenizer = load_tokenizer(start)
         self.model = build(start, [part.task for part in self.tasks], self.lm is not None, seed)
         check_fits(self.model.config, self.tokenizer, settings.max_seq_length)
+        agree(self.model, self.tokenizer)
         if settings.dropout is not None:
             _set_dropout(self.model, settings.dropout)
         self.data = self._data()

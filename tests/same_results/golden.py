@@ -141,13 +141,13 @@ def spaced(numbers: Any) -> str:
 @cache
 def beginning(data: Path, model: str) -> Path:
     """The random weights and the tokenizer that chains on ``model`` start from."""
+    from mlflow_xfer.phases.corpus import corpus
     from mlflow_xfer.phases.start import starting_point
-    from mlflow_xfer.phases.train import texts
 
     chain = next(chain for chain in CHAINS if CHAINS[chain]["model"] == model)
     phase = plans(data)[chain].phases[0]
     out = data / "starts" / model.replace(":", "-")
-    return starting_point(phase, phase.inputs[0], out, lambda: texts(phase))
+    return starting_point(phase, phase.inputs[0], out, lambda: corpus(phase))
 
 
 # -- batches ------------------------------------------------------------

@@ -84,7 +84,8 @@ class MultipleChoice(Data):
         return dict(zip(self.asked, [*fields[:2], fields[2:]], strict=False))
 
     def encode(self, dataset: Any, task: Task, tokenizer: Any, limit: int, decoder: bool) -> Encoded:
-        """One row an example: its choices one after the other, ``token_choice`` says whose a token is.
+        """One row an example: its choices one after the other, ``token_choice`` says whose a token is, and
+        ``token_second`` is 1 from a choice's own text on.
 
         A choice is read as the pair (context and question, choice), as jiant does; examples may differ in
         their number. Scored by likelihood it is read as the continuation of context and question, and
@@ -101,7 +102,8 @@ class MultipleChoice(Data):
         likely = task.option("choice_scoring") == "likelihood"
         read = continuations if likely else texts
         pairs = read(tokenizer, asked, [option for options in choices for option in options], limit)
-        rows = Rows(("token_choice", *(["token_scored"] if likely else [])), ("example", "label", "choices"))
+        more = "token_scored" if likely else "token_second"
+        rows = Rows(("token_choice", more), ("example", "label", "choices"))
         at = 0
         for n, options in enumerate(choices):
             mine = pairs.ids[at : at + len(options)]
@@ -113,13 +115,21 @@ class MultipleChoice(Data):
                     f"Task {task.name!r}, example {n + 1}: label {label}, but choices 0 to "
                     f"{len(options) - 1}."
                 )
-            more = (
-                {"token_scored": np.concatenate(pairs.token["token_scored"][at - len(options) : at])}
+            own = (
+                pairs.token["token_scored"][at - len(options) : at]
                 if likely
-                else {}
+                else [
+                    np.arange(len(ids)) >= begin
+                    for ids, begin in zip(mine, pairs.per_row["second"][at - len(options) : at], strict=True)
+                ]
             )
             rows.add(
-                np.concatenate(mine), token_choice=owner, example=n, label=label, choices=len(options), **more
+                np.concatenate(mine),
+                token_choice=owner,
+                example=n,
+                label=label,
+                choices=len(options),
+                **{more: np.concatenate(own)},
             )
         rows.count(**pairs.counts)
         rows.counts |= {

@@ -15,9 +15,10 @@ from mlflow_xfer.data.mixing import key_of
 from mlflow_xfer.models.embed import pooled
 from mlflow_xfer.models.heads import OwnHead, initialise, label_loss_sum, stream
 from mlflow_xfer.models.likelihood import LikelihoodChoice
+from mlflow_xfer.models.load import is_decoder
 from mlflow_xfer.models.standard import Standard
 from mlflow_xfer.tasks.task import Task
-from mlflow_xfer.training.batches import Reading, column, width_of
+from mlflow_xfer.training.batches import Reading, column, stacked
 from mlflow_xfer.training.label_free import information
 from mlflow_xfer.training.predict import in_one_stream, outputs
 from mlflow_xfer.training.selection import accuracy, is_chance
@@ -34,6 +35,7 @@ class ChoiceHead(OwnHead):
     def __init__(self, config: Any, backbone: nn.Module):
         super().__init__()
         self.config, self.model = config, backbone
+        self.decoder = is_decoder(backbone.config)
         self.score = nn.utils.skip_init(nn.Linear, config.hidden_size, 1)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, **inputs: Tensor) -> Any:
@@ -41,7 +43,9 @@ class ChoiceHead(OwnHead):
         from transformers.modeling_outputs import MultipleChoiceModelOutput
 
         flat, mask = input_ids.flatten(0, 1), attention_mask.flatten(0, 1)
-        hidden = self.model(input_ids=flat, attention_mask=mask, use_cache=False).last_hidden_state
+        more = {name: tensor.flatten(0, 1) for name, tensor in inputs.items()}
+        cache = {"use_cache": False} if self.decoder else {}
+        hidden = self.model(input_ids=flat, attention_mask=mask, **more, **cache).last_hidden_state
         last = mask.sum(1).clamp(min=1) - 1
         scores = self.score(hidden[torch.arange(len(last), device=last.device), last])
         return MultipleChoiceModelOutput(logits=scores.view(input_ids.shape[:2]))
@@ -142,27 +146,32 @@ class MultipleChoice(Standard):
 
 
 def choices(encoded: Encoded, rows: Sequence[int], how: Reading) -> dict[str, Tensor]:
-    """``input_ids`` and ``attention_mask`` (and ``scored``) [rows, choices, tokens] of multiple choice.
+    """``input_ids`` and ``attention_mask`` (and ``scored``, ``token_type_ids``) [rows, choices, tokens] of
+    multiple choice.
 
     A choice that an example does not have is one token long, so that no row is empty; its
     score counts for nothing.
     """
     found = _by_choice(encoded, rows, encoded.row)
-    width = width_of(max(len(ids) for options in found for ids in options), how)
-    shape = (len(rows), max(len(options) for options in found), width)
-    ids, mask = np.full(shape, how.pad_id, np.int64), np.zeros(shape, np.int64)
-    mask[:, :, 0] = 1
-    for i, options in enumerate(found):
-        for n, option in enumerate(options):
-            ids[i, n, : len(option)], mask[i, n, : len(option)] = option, 1
-    inputs = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
-    if "token_scored" not in encoded.columns:
-        return inputs
-    scored = np.zeros(shape, np.int64)
-    for i, options in enumerate(_by_choice(encoded, rows, lambda r: encoded.token_column("token_scored", r))):
-        for n, option in enumerate(options):
-            scored[i, n, : len(option)] = option
-    return inputs | {"scored": torch.from_numpy(scored)}
+    likely = "token_scored" in encoded.columns
+    width = max(map(len, found))
+    none = np.zeros(0, np.int64)
+    marks = _by_choice(
+        encoded, rows, lambda r: encoded.token_column("token_scored" if likely else "token_second", r)
+    )
+    flat, flat_marks = (
+        [option for options in side for option in (options + [none] * (width - len(options)))]
+        for side in (found, marks)
+    )
+    second = [len(mark) if likely else len(mark) - int(mark.sum()) for mark in flat_marks]
+    inputs = stacked(flat, second, how)
+    if likely:
+        inputs.pop("token_type_ids", None)
+        scored = np.zeros(inputs["input_ids"].shape, np.int64)
+        for i, mark in enumerate(flat_marks):
+            scored[i, : len(mark)] = mark
+        inputs["scored"] = torch.from_numpy(scored)
+    return {name: tensor.unflatten(0, (len(rows), width)) for name, tensor in inputs.items()}
 
 
 def _by_choice(

@@ -13,6 +13,7 @@ from mlflow_xfer.data.encoded import Encoded, Rows, column
 from mlflow_xfer.data.labels import MISSING, BadRow, NoLabel
 from mlflow_xfer.data.unlabelled import text_in
 from mlflow_xfer.data.words import words as words_of
+from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.kind import Data
 from mlflow_xfer.tasks.task import Files, Hub, Task
 
@@ -75,10 +76,10 @@ class SpanQA(Data):
         answers = column(dataset, "answers")
         rows = Rows(("token_begin", "token_end"), ("example", "second", "start", "end", "answered"))
         contexts, questions = dataset["context"][:], dataset["question"][:]
-        stride = min(STRIDE, (limit - min(MAX_QUESTION, limit // 2)) // 2 - 4)
+        asked, stride = _window_sizes(tokenizer, limit)
         for begin in range(0, len(contexts), subwords.CHUNK // 8):
             numbers = range(begin, min(begin + subwords.CHUNK // 8, len(contexts)))
-            cut = subwords.cut(tokenizer, [questions[n] for n in numbers], min(MAX_QUESTION, limit // 2))
+            cut = subwords.cut(tokenizer, [questions[n] for n in numbers], asked)
             batch = tokenizer(
                 cut,
                 [contexts[n] for n in numbers],
@@ -114,6 +115,20 @@ class SpanQA(Data):
 
 
 KIND = SpanQA()
+
+
+def _window_sizes(tokenizer: Any, limit: int) -> tuple[int, int]:
+    """(longest question, tokens that neighbouring windows share): every window holds a new token of its
+    context."""
+    room = limit - tokenizer.num_special_tokens_to_add(pair=True)
+    asked = min(MAX_QUESTION, limit // 2, room - 1)
+    if asked < 1:
+        raise XferError(
+            f"max_seq_length={limit} leaves no room for a question and a context.",
+            f"Use at least {limit - room + 2}.",
+        )
+    stride = min(STRIDE, (limit - min(MAX_QUESTION, limit // 2)) // 2 - 4, room - asked - 1)
+    return asked, max(0, stride)
 
 
 def _window(
