@@ -17,7 +17,8 @@ from mlflow_xfer.phases.execute import Executor, validate
 from mlflow_xfer.phases.plan import Plan, make_plan
 from mlflow_xfer.phases.references import References, task_file_tasks
 from mlflow_xfer.tasks.task import Task
-from mlflow_xfer.tracking.store import Store, run_of_environment
+from mlflow_xfer.tracking import job
+from mlflow_xfer.tracking.store import Store
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def _run_demo(params: chain.Transfer) -> Result:
 
     workers = workers_of(params.workers)
     with opened() as store:
-        return found(store, run_study(DEMO, overrides(params), store, run_of_environment(), workers))
+        return found(store, run_study(DEMO, overrides(params), store, job.take(store), workers))
 
 
 def found(store: Store, run_id: str) -> Result:
@@ -75,7 +76,7 @@ def found(store: Store, run_id: str) -> Result:
 
 
 def _run(params: Chain) -> Result:
-    verb, opened_run = command(type(params)), run_of_environment()
+    verb = command(type(params))
     with opened() as store:
         references = References(lambda: store, fetch=True)
         extra = task_file_tasks(params)
@@ -86,7 +87,11 @@ def _run(params: Chain) -> Result:
         for overlap in overlaps.of_plan(new):
             logger.log(logging.WARNING if overlap.status == "found" else logging.INFO, "overlap: %s", overlap)
         run_id = _execute(
-            executor, plan, opened_run, _workers(params), lambda: _baselines(plan, params, references, extra)
+            executor,
+            plan,
+            job.take(store),
+            _workers(params),
+            lambda: _baselines(plan, params, references, extra),
         )
         store.flush()
         result = _result(executor, run_id)

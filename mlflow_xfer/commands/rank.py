@@ -14,7 +14,8 @@ from mlflow_xfer.phases.references import References, task_file_tasks
 from mlflow_xfer.searching import ranking
 from mlflow_xfer.searching.material import Budget
 from mlflow_xfer.searching.ranked import Ranking
-from mlflow_xfer.tracking.store import Store, run_of_environment
+from mlflow_xfer.tracking import job
+from mlflow_xfer.tracking.store import Store
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def _log(params: questions.Rank, found: Ranking, store: Store) -> None:
             "xfer.base_model": params.model,
         },
         params={name: typed(getattr(params, name)) for name in ("method", "checkpoints", "seed")},
-        run_id=run_of_environment(),
+        run_id=job.take(store),
     )
     with record.ending(store, run_id):
         store.metrics(run_id, {f"rank/{name}": value for name, value in found.ranks().items()})

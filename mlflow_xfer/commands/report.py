@@ -13,15 +13,16 @@ from mlflow_xfer.params import questions
 from mlflow_xfer.phases import record
 from mlflow_xfer.reporting.verb import report_runs
 from mlflow_xfer.stats.typology import PRIMARY
+from mlflow_xfer.tracking import job
 from mlflow_xfer.tracking.references import RUN_ID
-from mlflow_xfer.tracking.store import Store, run_of_environment
+from mlflow_xfer.tracking.store import Store
 
 logger = logging.getLogger(__name__)
 
 
 def report(params: questions.Report) -> Reported:
     with opened() as store, TemporaryDirectory() as folder:
-        with _run(store, params.runs, run_of_environment()) as run_id:
+        with _run(store, params.runs, job.take(store)) as run_id:
             made = report_runs(
                 store,
                 params.runs,

@@ -14,6 +14,7 @@ from mlflow_xfer.commands.running import opened
 from mlflow_xfer.params import lookups
 from mlflow_xfer.scoring.submission import score_folder, table
 from mlflow_xfer.scoring.validation import Finding
+from mlflow_xfer.tracking import job
 from mlflow_xfer.tracking.references import run_of
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ def score(params: lookups.Score) -> dict[str, Any]:
                 "request",
                 f"score {suite}",
                 tags={"xfer.suite": suite, "xfer.predictions": params.predictions},
+                run_id=job.take(store),
             )
             named = (
                 {f"{suite}/{name}": task["score"] for name, task in found["tasks"].items()}

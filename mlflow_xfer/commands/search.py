@@ -12,7 +12,7 @@ from mlflow_xfer.params import questions
 from mlflow_xfer.phases.references import task_file_tasks
 from mlflow_xfer.searching.joining import join_search
 from mlflow_xfer.searching.verb import run_search
-from mlflow_xfer.tracking.store import run_of_environment
+from mlflow_xfer.tracking import job
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ def search(params: questions.Search) -> Result:
         logger.info("%s", planned_search(params).text())
         return Result("", {})
     with opened() as store:
-        return found(store, run_search(params, store, run_of_environment(), task_file_tasks(params)))
+        return found(store, run_search(params, store, job.take(store), task_file_tasks(params)))
 
 
 def worker(params: questions.Worker) -> Result:

@@ -293,12 +293,13 @@ def hold_run(work: Path, run_id: str) -> None:
 
 
 def held_run(store: Store, work: Path, states: Sequence[str]) -> str | None:
-    """The run of an interrupted holder, if this store still has it in one of ``states``."""
+    """The run of an interrupted holder, if this store still has it, as this phase's, in one of ``states``."""
     try:
         run = store.get(json.loads((work / HELD).read_text())["run_id"])
     except (OSError, ValueError, KeyError, XferError):
         return None
-    return run.run_id if run.status in states and not run.deleted else None
+    same = work.name.startswith(f"{run.tags.get('xfer.spec_hash')}-")
+    return run.run_id if same and run.status in states and not run.deleted else None
 
 
 def read_table(store: Store, run_id: str) -> list[Mapping[str, Any]]:

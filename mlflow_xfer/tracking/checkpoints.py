@@ -20,7 +20,7 @@ from mlflow_xfer.durable import manifest
 from mlflow_xfer.durable.files import whole_folder
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.home import home
-from mlflow_xfer.tracking import artifacts, endpoint, flavour, names, published
+from mlflow_xfer.tracking import artifacts, endpoint, flavour, names, published, runs
 from mlflow_xfer.tracking.session import Session
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def publish(
         store.ask(lambda: _link(store, run_id, earlier, step))
         return earlier
     experiment = store.get(run_id).experiment_id
-    own = {names.key(k): names.tag(v) for k, v in tags.items()}
+    own = {names.key(k): names.tag(v) for k, v in {"xfer.schema": runs.SCHEMA, **tags}.items()}
     model = store.ask(
         lambda: store.client.create_logged_model(
             experiment, name=NAME, source_run_id=run_id, tags=own, model_type="checkpoint"
@@ -196,7 +196,9 @@ def _publishable(directory: Path) -> dict[str, manifest.Listed]:
 
 
 def _earlier(store: Session, run_id: str, files: Mapping[str, manifest.Listed]) -> str | None:
-    """The run's finished model if it holds ``files`` and is intact; any other of its models is deleted."""
+    """The run's finished model if it holds ``files`` and is intact; any other that was published here is
+    deleted, and what a user logged stays.
+    """
     kept = None
     for model in published.of_run(store, run_id):
         try:
@@ -205,7 +207,7 @@ def _earlier(store: Session, run_id: str, files: Mapping[str, manifest.Listed]) 
             listed = {}
         if kept is None and files.items() <= listed.items() and not damage(store, model.model_id):
             kept = model.model_id
-        else:
+        elif any(name.startswith("xfer.") for name in model.tags):
             log.info("Removing the unfinished or outdated model %s of run %s", model.model_id, run_id)
             store.ask(lambda model=model: store.client.delete_logged_model(model.model_id))
     return kept

@@ -84,8 +84,8 @@ def _make(path: Path) -> None:
 
 
 def _experiment(client: MlflowClient, name: str | None, default: str) -> Experiment:
-    """The experiment called ``name``, else the active one, else the one called ``default``;
-    made if absent.
+    """The experiment called ``name``, else the active one, else that of the run that launched this process,
+    else the one called ``default``; made if absent.
     """
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import fluent
@@ -103,7 +103,10 @@ def _experiment(client: MlflowClient, name: str | None, default: str) -> Experim
                     f"{active}.",
                     "Check MLFLOW_EXPERIMENT_ID and MLFLOW_TRACKING_URI.",
                 ) from error
-        name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or default
+        name = os.environ.get("MLFLOW_EXPERIMENT_NAME")
+        if not name and (of_job := _experiment_of_job(client)):
+            return _usable(client.get_experiment(of_job))
+        name = name or default
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
@@ -113,6 +116,19 @@ def _experiment(client: MlflowClient, name: str | None, default: str) -> Experim
             if found is None:
                 raise error
     return _usable(found)
+
+
+def _experiment_of_job(client: MlflowClient) -> str | None:
+    """The experiment of the run that launched this process, so that what it makes lies beside it."""
+    from mlflow.exceptions import MlflowException
+
+    run_id = os.environ.get("MLFLOW_RUN_ID")
+    try:
+        return client.get_run(run_id).info.experiment_id if run_id else None
+    except MlflowException as error:
+        if endpoint.is_transient(error):
+            raise
+        return None  # who takes the run says that there is none
 
 
 def _usable(experiment: Experiment) -> Experiment:

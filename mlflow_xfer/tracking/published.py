@@ -37,8 +37,9 @@ def find(store: Session, reference: str) -> Any | None:
         except MlflowException:
             return None
         return model if str(model.status) == "READY" else None
-    finished = (model for model in of_run(store, run_of(store, reference)) if str(model.status) == "READY")
-    return next(finished, None)
+    finished = [model for model in of_run(store, run_of(store, reference)) if str(model.status) == "READY"]
+    ours = [model for model in finished if DIGEST_TAG in model.tags]
+    return next(iter(ours or finished), None)
 
 
 def of_run(store: Session, run_id: str) -> list:

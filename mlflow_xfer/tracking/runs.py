@@ -14,6 +14,8 @@ SCHEMA = "2"
 READABLE = ("1", "2")
 """Schemas of runs that are read; a run is reused under its own alone."""
 KINDS = ("phase", "request", "transfer", "condition", "search", "trial", "study")
+PARENT_TAG = "mlflow.parentRunId"
+JOB_TAG = "xfer.job"  # the parent is the run of the environment, of which this one is no part
 _PAGE = 100
 _EXPERIMENTS_PER_QUERY = 500
 
@@ -41,8 +43,9 @@ class RunView:
 
     @property
     def parent(self) -> str | None:
-        """Who launched it (not what it was made from: that is :attr:`inputs`)."""
-        return self.tags.get("mlflow.parentRunId")
+        """Whose part it is (not what it was made from: that is :attr:`inputs`)."""
+        parent = self.tags.get(PARENT_TAG)
+        return None if parent == self.tags.get(JOB_TAG) else parent
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -85,8 +85,8 @@ class Session:
         }
 
     def children(self, run_id: str) -> list[RunView]:
-        """Runs that ``run_id`` launched, oldest first."""
-        return self.search({"mlflow.parentRunId": run_id})
+        """Runs that are parts of ``run_id``, oldest first."""
+        return [run for run in self.search({runs.PARENT_TAG: run_id}) if run.parent]
 
     def read_artifact(self, run_id: str, path: str) -> str | None:
         """The text of one of the run's artifacts; None if there is none."""

@@ -6,7 +6,6 @@ logged (:class:`Recorder`) is queued and never waits.
 
 from __future__ import annotations
 
-import os
 import re
 import uuid
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from mlflow_xfer.tracking import names, opening, reuse, runs, versions
 from mlflow_xfer.tracking.delivery import OPENED_TAG
 from mlflow_xfer.tracking.ledger import Ledger
 from mlflow_xfer.tracking.recorder import Recorder, now
+from mlflow_xfer.tracking.runs import PARENT_TAG
 from mlflow_xfer.tracking.session import Session
 from mlflow_xfer.tracking.spool import Spool
 from mlflow_xfer.tracking.sync import replay
@@ -40,6 +40,7 @@ class Store(Session, Recorder):
         self._opened: dict[str, str] = {}  # run -> the OPENED_TAG that this process set
         self.leases = True  # across machines, see lease.py; off once the store has refused them
         self.ledger: Ledger | None = None
+        self.job: str | None = None  # parent of runs without one, see job.py
 
     @classmethod
     def open(cls, experiment: str | None = None, *, sync: bool = True, probe: bool = True) -> Store:
@@ -85,7 +86,7 @@ class Store(Session, Recorder):
             raise ValueError(f"unknown run kind {kind!r}")
         own = {"xfer.kind": kind, "xfer.schema": runs.SCHEMA, OPENED_TAG: now(), **versions.tags(), **tags}
         if parent:
-            own["mlflow.parentRunId"] = parent
+            own[PARENT_TAG] = parent
         own = {names.key(key): names.tag(value) for key, value in own.items()}
         if run_id is None:
             run_id = self._create(name, own)
@@ -99,6 +100,8 @@ class Store(Session, Recorder):
     def _create(self, name: str, tags: Mapping[str, str]) -> str:
         from mlflow.tracking.context.registry import resolve_tags
 
+        if self.job and PARENT_TAG not in tags:
+            tags = {**tags, PARENT_TAG: self.job, runs.JOB_TAG: self.job}
         mark = {_CREATION_TAG: uuid.uuid4().hex}
         tags = {key: str(value) for key, value in resolve_tags({**tags, **mark}).items()}
         tried = False
@@ -162,8 +165,3 @@ class Store(Session, Recorder):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def run_of_environment() -> str | None:
-    """The run that ``mlflow run`` opened for this process."""
-    return os.environ.get("MLFLOW_RUN_ID") or None

@@ -120,7 +120,9 @@ def test_publishing_again_keeps_the_same_model_and_replaces_another(store, run, 
 
 def test_an_interrupted_publication_is_not_used_and_not_in_the_way(store, run, checkpoint):
     """As a publisher leaves it that dies after the upload, before the model is READY."""
-    half = store.client.create_logged_model(store.experiment_id, name="model", source_run_id=run)
+    half = store.client.create_logged_model(
+        store.experiment_id, name="model", source_run_id=run, tags={"xfer.phase": "target"}
+    )
     store.client.log_model_artifacts(half.model_id, str(checkpoint))
     assert checkpoints.damage(store, run)
     with pytest.raises(XferError, match="no finished checkpoint"):
@@ -237,3 +239,19 @@ def test_manifests_list_every_file(checkpoint):
     files = manifest.of(checkpoint)
     assert "heads/xnli/config.json" in files and manifest.load(manifest.dump(files)) == files
     assert manifest.faults(checkpoint, files) == []
+
+
+def test_what_a_user_logged_to_the_run_stays(store, run, checkpoint):
+    """A run that a job starter opened may hold the user's own models, one called ``model`` too."""
+    theirs = [
+        store.client.create_logged_model(store.experiment_id, name=name, source_run_id=run)
+        for name in ("model", "another")
+    ]
+    store.client.finalize_logged_model(theirs[0].model_id, "READY")
+    published_ = [checkpoints.publish(store, run, checkpoint) for _ in range(2)]
+    assert published_[0] == published_[1] and not checkpoints.damage(store, run)
+    kept = store.client.search_logged_models([store.experiment_id], f"source_run_id = '{run}'")
+    assert {model.model_id for model in kept} == {published_[0], *(model.model_id for model in theirs)}
+    late = store.client.create_logged_model(store.experiment_id, name="model", source_run_id=run)
+    store.client.finalize_logged_model(late.model_id, "READY")
+    assert not checkpoints.damage(store, run), "the newest of that name is not ours"
