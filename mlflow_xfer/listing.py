@@ -81,6 +81,7 @@ def explained(task: Task) -> str:
         "kind": task.kind,
         "uses": ", ".join(task.uses) + ("" if task.trained else " (scored straight from the backbone)"),
         "metric": task.metric,
+        **{name: str(value) for name, value in task.options.items()},
         "labels": ", ".join(task.labels),
         "languages": " ".join(task.languages),
         "training languages": " ".join(task.train_languages),

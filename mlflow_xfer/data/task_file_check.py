@@ -5,8 +5,9 @@ read everything a task file names and say what is there or what is wrong.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mlflow_xfer.data import sources
 from mlflow_xfer.data.reading import cached, check_across
@@ -21,7 +22,8 @@ MAX_LABELS = 12
 @dataclass(frozen=True)
 class Count:
     """What was found of one split in one language.
-    ``labels`` counts rows (tagging: words), most frequent first; ``unseen`` are declared, but in no row.
+    ``labels`` counts rows (tagging: words), most frequent first; ``unseen`` are declared, but in no row;
+    ``options`` are how the task is read and scored, where it is not as the catalogue's are.
     """
 
     task: str
@@ -30,6 +32,7 @@ class Count:
     rows: int
     labels: Mapping[str, int]
     unseen: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         shown = ", ".join(f"{label} {times:,}" for label, times in list(self.labels.items())[:MAX_LABELS])
@@ -38,6 +41,7 @@ class Count:
             f"{self.task}  {self.split}  {self.language}  {self.rows:,} rows"
             + (f"  {shown}{more}" if shown else "")
             + (f"  in no row: {_few(self.unseen)}" if self.unseen else "")
+            + "".join(f"  {name}: {value}" for name, value in self.options.items())
         )
 
 
@@ -96,7 +100,7 @@ def count(task: Task, rows: sources.Rows) -> Count:
                 for one in sorted(found, key=lambda one: (-one["counts"], str(one["values"])))
             }
         unseen = tuple(label for label in task.labels if label not in labels) if column else ()
-        return Count(task.name, rows.split, rows.language, table.num_rows, labels, unseen)
+        return Count(task.name, rows.split, rows.language, table.num_rows, labels, unseen, task.options)
 
 
 def _few(names: Sequence[str]) -> str:

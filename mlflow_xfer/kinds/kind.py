@@ -153,6 +153,10 @@ class Data:
         """The metric of a task with these labels, declared columns and splits."""
         return next(iter(KINDS.get(self.name).metrics), "")
 
+    def options_of(self, labels: Sequence[str]) -> Mapping[str, Any]:
+        """Options of a user's task that follow from its labels; raises :class:`XferError` if they do not."""
+        return {}
+
     def format_of(self, suffixes: set[str], columns: Mapping[str, Any]) -> str | None:
         """The format of files with these endings, where the kind has one of its own."""
         return None
@@ -288,6 +292,10 @@ class Scoring:
         return XferError(f"Tasks of kind {self.name} have no {what}.", "Only kinds with a metric are scored.")
 
     # -- an evaluation --------------------------------------------------------------------------------------
+    def metric(self, task: Any) -> Any:
+        """The :class:`Metric` of a task."""
+        return self.metrics[task.metric]
+
     def splits(self, task: Any, read: Sequence[tuple[Any, Any]], limit: int | None, scored: Sequence) -> Any:
         """The :class:`Splits` of an evaluation, from what was ``read``: pairs of ``Rows`` and their data set.
 
@@ -329,6 +337,10 @@ class Scoring:
         raise self._lacks("file of predictions")
 
     # -- tables of users ------------------------------------------------------------------------------------
+    def options_of(self, references: Sequence) -> Mapping[str, Any]:
+        """Options that follow from the right answers of a task that is declared nowhere."""
+        return {}
+
     def columns(self, task: Any, language: str, references: Sequence) -> dict[str, list]:
         """The references of a user's table as columns of a split, such as an evaluation reads."""
         raise self._lacks("right answers")
@@ -350,7 +362,11 @@ class Scoring:
 KINDS: Registry[Kind] = Registry("kind of task", "mlflow-xfer tasks")
 for _kind in (
     Kind("classification", ("accuracy",)),
-    Kind("tagging", ("tag_f1", "tag_accuracy", "entity_f1")),
+    Kind(
+        "tagging",
+        ("tag_f1", "tag_accuracy", "entity_f1"),
+        {"scheme": ("xtreme", "bare", "iob1", "iob2", "iobes", "bilou")},
+    ),
     Kind("multiple_choice", ("accuracy",), {"choice_scoring": ("head", "likelihood")}),
     Kind("span_qa", ("squad", "mlqa", "squad_v2")),
     Kind(

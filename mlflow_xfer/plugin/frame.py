@@ -76,7 +76,17 @@ def task_of(name: str, config: Mapping, frame: Any) -> Any:
         return declared
     likely = (declared.kind,) if declared else _kinds_like(frame)
     found = kind.of_metric(metric, *likely)
-    return replace(declared, metric=metric, kind=found) if declared else Task(name, found, metric, (), {})
+    if declared:
+        return replace(declared, metric=metric, kind=found)
+    return Task(name, found, metric, (), {}, options=_options(found, config, frame))
+
+
+def _options(kind_: str, config: Mapping, frame: Any) -> dict[str, Any]:
+    """Options of a task that is declared nowhere: those of the configuration, or what its references say."""
+    from mlflow_xfer.kinds import kind
+
+    given = {name: config[name] for name in kind.KINDS.get(kind_).options if name in config}
+    return given or dict(kind.scoring(kind_).options_of(list(frame.get("reference", ()))))
 
 
 def _kinds_like(frame: Any) -> list[str]:

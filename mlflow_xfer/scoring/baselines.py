@@ -15,13 +15,13 @@ import numpy as np
 
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.scoring.accuracy import plain
-from mlflow_xfer.scoring.score import metric_of
+from mlflow_xfer.scoring.score import Metric, metric_of
 
 DRAWS = 5  # chance of F1-like metrics has no closed form: mean of this many random predictions
 
 
 def baselines(
-    metric: str,
+    metric: str | Metric,
     references: Sequence,
     training: Sequence | None = None,
     options: Sequence | None = None,
@@ -39,7 +39,7 @@ def baselines(
             pool of candidates for ranked lists. None: what the references hold.
         task_kind: where several kinds have the metric.
     """
-    judging, rng = kind.scoring(kind.of_metric(metric, task_kind)), np.random.default_rng(seed)
+    judging, rng = kind.scoring(kind.of_metric(str(metric), task_kind)), np.random.default_rng(seed)
     return judging.baselines(metric, references, training, options, language, rng)
 
 
@@ -50,18 +50,22 @@ def most_frequent(values: Iterable) -> Any:
     return min(counts, key=lambda value: (-counts[value], str(value)))
 
 
-def value_of(metric: str, predictions: Sequence, references: Sequence, language: str) -> float:
+def value_of(metric: str | Metric, predictions: Sequence, references: Sequence, language: str) -> float:
     """The score alone."""
     chosen = metric_of(metric)
     return float(chosen.of(chosen.gathered(chosen.rows(predictions, references, language))))
 
 
-def mean_of_draws(draw: Callable[[], Sequence], metric: str, references: Sequence, language: str) -> float:
+def mean_of_draws(
+    draw: Callable[[], Sequence], metric: str | Metric, references: Sequence, language: str
+) -> float:
     """The mean score of some random predictions."""
     return float(np.mean([value_of(metric, draw(), references, language) for _ in range(DRAWS)]))
 
 
-def majority_label(metric: str, references: Sequence, training: Sequence | None, language: str) -> float:
+def majority_label(
+    metric: str | Metric, references: Sequence, training: Sequence | None, language: str
+) -> float:
     """The score of the most frequent label."""
     seen = training if training is not None and len(training) else references
     return value_of(metric, [most_frequent(map(plain, seen))] * len(references), references, language)

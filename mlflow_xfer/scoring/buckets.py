@@ -66,7 +66,7 @@ def limits_of(borders: Sequence[float]) -> list[tuple[float, float]]:
 
 
 def by_attribute(
-    metric: str,
+    metric: str | Metric,
     attributes: Mapping[str, Sequence[Mapping[str, float]]],
     predictions: Mapping[str, Sequence],
     references: Mapping[str, Sequence],

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.scoring.baselines import baselines
-from mlflow_xfer.scoring.score import score
+from mlflow_xfer.scoring.score import judging, score
 from mlflow_xfer.tasks.task import Task
 
 
@@ -139,8 +139,9 @@ def by_language(table: Any, split: Callable[[Any], Any]) -> dict[str, Any]:
 
 def row(task: Task, language: str, found: Compared, *, seed: int = 0) -> dict[str, Any]:
     """One line of the per-language table; ``seed`` is the bootstrap's."""
-    scored = score(task.metric, found.predictions, found.references, language, seed=seed)
-    base = baselines(task.metric, found.references, None, found.options, language, task_kind=task.kind)
+    metric = judging(task)
+    scored = score(metric, found.predictions, found.references, language, seed=seed)
+    base = baselines(metric, found.references, None, found.options, language, task_kind=task.kind)
     return {
         "task": task.name,
         "language": language,

@@ -16,6 +16,7 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.proportions import wilson
 from mlflow_xfer.scoring.intervals import bootstrap, bootstrap_of_samples
+from mlflow_xfer.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,9 @@ class Metric:
     description: str = ""
     sample: bool = False
 
+    def __str__(self) -> str:
+        return self.name
+
     def of(self, given: np.ndarray) -> np.ndarray:
         """The score for sums ``[..., k]``, with ``sample`` for samples ``[..., n, k]``; shape ``[...]``."""
         figures = self.figures(given)
@@ -69,13 +73,20 @@ class Metric:
         return (bootstrap_of_samples if self.sample else bootstrap)(rows, self.of, seed=seed)
 
 
-def metric_of(name: str) -> Metric:
-    """A metric by its name; raises :class:`XferError` if no kind has it."""
-    return kind.scoring(kind.of_metric(name)).metrics[name]
+def metric_of(metric: str | Metric) -> Metric:
+    """A metric by its name, or as it is; raises :class:`XferError` if no kind has it."""
+    return metric if isinstance(metric, Metric) else kind.scoring(kind.of_metric(metric)).metrics[metric]
 
 
-def score(metric: str, predictions: Sequence, references: Sequence, language: str, *, seed: int = 0) -> Score:
-    """Score one language.
+def judging(task: Task) -> Metric:
+    """The metric of a task, as its options have it."""
+    return kind.scoring(task.kind).metric(task)
+
+
+def score(
+    metric: str | Metric, predictions: Sequence, references: Sequence, language: str, *, seed: int = 0
+) -> Score:
+    """Score one language; a name means the metric as XTREME has it.
 
     What the sequences hold depends on the metric: labels (``accuracy``, ``retrieval_accuracy``), lists of
     tags (``tag_f1``, ``entity_f1``), an answer text and a list of gold texts (``squad``, ``mlqa``), ranked

@@ -13,7 +13,7 @@ from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.lines import looked_for
 from mlflow_xfer.scoring.formats import path_of, read
 from mlflow_xfer.scoring.reading import Unscored
-from mlflow_xfer.scoring.score import Score, score
+from mlflow_xfer.scoring.score import Score, judging, score
 from mlflow_xfer.scoring.suite import languages_of, totals
 from mlflow_xfer.tasks.task import Suite, Task
 
@@ -30,7 +30,7 @@ def score_files(
     """The score of one language's file; warns and raises as :func:`read` does."""
     predicted, references = read(predictions, labels, task, warn)
     try:
-        return score(task.metric, predicted, references, language, seed=seed)
+        return score(judging(task), predicted, references, language, seed=seed)
     except XferError as error:
         raise XferError(f"{predictions} against {labels}: {error.what}", error.hint) from None
 

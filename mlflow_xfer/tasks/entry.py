@@ -220,6 +220,14 @@ class Entry(Strict):
     trained: bool = Field(
         True, description="false: scored straight from the backbone; retrieval without train split: false"
     )
+    scheme: str | None = Field(
+        None,
+        description=(
+            "tagging: how tags mark entities: bare (a tag is the type of its words, only O is outside), "
+            "iob1, iob2, iobes, bilou; xtreme: by the first letter of each tag, as XTREME reads parts of "
+            "speech. Default: what the labels say"
+        ),
+    )
     pooled: bool = Field(
         False,
         description=(

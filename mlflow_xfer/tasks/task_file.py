@@ -383,7 +383,7 @@ class _Builder:
             "sources": sources,
             "languages": tested or trained,
             "train_languages": trained,
-            "options": self._options(kind, base),
+            "options": self._options(kind, base, labels),
             "uses": tuple(
                 entry.uses or [use for use, there in (("intermediate", trained), ("target", tested)) if there]
             ),
@@ -394,17 +394,29 @@ class _Builder:
         fields |= {name: tuple(value) if isinstance(value, list) else value for name, value in own.items()}
         return replace(base, **fields) if base else Task(**fields)
 
-    def _options(self, kind: str, base: Task | None) -> dict[str, Any]:
+    def _options(self, kind: str, base: Task | None, labels: tuple[str, ...]) -> dict[str, Any]:
         """The options of the kind: those of the entry that is taken over, and the entry's own."""
         declared = kinds.KINDS.get(kind).options
         found = dict(base.options) if base and base.kind == kind else {}
         for name in self.entry.model_fields_set & {option for one in kinds.KINDS for option in one.options}:
-            if name in declared:
-                found[name] = getattr(self.entry, name)
-            else:
+            if name not in declared:
                 self.bad(
                     name, f"{name} is no option of {kind} tasks.", f"Options: {', '.join(declared) or 'none'}"
                 )
+            elif getattr(self.entry, name) not in declared[name]:
+                self.bad(
+                    name,
+                    f"{name} is {getattr(self.entry, name)!r}.",
+                    f"Accepted: {', '.join(map(str, declared[name]))}",
+                )
+            else:
+                found[name] = getattr(self.entry, name)
+        same = base is not None and base.kind == kind and base.labels == labels
+        if not same and not set(declared) <= self.entry.model_fields_set:
+            try:
+                found = {**found, **kinds.data(kind).options_of(labels)}
+            except XferError as error:
+                self.bad("labels", error.what, error.hint)
         return found
 
     def _languages(self, sources: Mapping[str, tuple[Source, ...]], split: str) -> tuple[str, ...]:

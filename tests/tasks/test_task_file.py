@@ -69,7 +69,7 @@ def test_the_example_reads():
 def test_the_check_counts_rows_and_labels():
     found = [str(count) for count in check_task_file(EXAMPLE)]
     assert "weather-nli  test  de  3 rows  contradiction 1, entailment 1, neutral 1" in found
-    assert "colours  train  sw  2 rows  O 3, B-COLOUR 2, I-COLOUR 1" in found
+    assert "colours  train  sw  2 rows  O 3, B-COLOUR 2, I-COLOUR 1  scheme: iob2" in found
     assert [line.split("  ")[:3] for line in found] == [
         ["weather-nli", "train", "en"],
         ["weather-nli", "validation", "en"],

@@ -84,7 +84,7 @@ class Retrieval(Scoring):
         language: str,
         rng: Any,
     ) -> dict[str, float]:
-        return judge(metric).baselines(metric, references, training, options, language, rng)
+        return judge(str(metric)).baselines(metric, references, training, options, language, rng)
 
     def file_format(self, task: Task) -> Format:
         return judge(task.metric).format

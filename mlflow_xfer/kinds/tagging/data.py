@@ -12,6 +12,7 @@ from mlflow_xfer.data.subwords import specials, windows, words
 from mlflow_xfer.data.unlabelled import text_in
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.kind import Data
+from mlflow_xfer.kinds.tagging.schemes import is_prefixed, scheme_of
 from mlflow_xfer.tasks.task import Files, Hub, Task
 
 
@@ -109,7 +110,10 @@ class Tagging(Data):
         return {name: list(split["tags"][:]) for name, split in splits.items()}
 
     def default_metric(self, labels: Sequence[str], columns: Mapping[str, Any], splits: Sequence[str]) -> str:
-        return "entity_f1" if any(label.startswith("B-") for label in labels) else "tag_f1"
+        return "entity_f1" if "O" in labels or any(map(is_prefixed, labels)) else "tag_f1"
+
+    def options_of(self, labels: Sequence[str]) -> Mapping[str, Any]:
+        return {"scheme": scheme_of(labels)}
 
     def format_of(self, suffixes: set[str], columns: Mapping[str, Any]) -> str | None:
         return "conll" if suffixes <= {".tsv", ".conll", ".txt", ".bio"} else None

@@ -13,6 +13,8 @@ from mlflow_xfer.kinds.tagging.f1 import chunks
 from mlflow_xfer.scoring.buckets import Bucket, limits_of, which
 from mlflow_xfer.scoring.score import f1
 
+Find = Callable[[Sequence[Sequence[str]]], list[tuple[int, str, int, int]]]
+
 LENGTHS = (1.0, 1.5, 2.5, 3.5, 100.0)  # words: one, two, three, more
 # The label of the training data: never the same (or unseen there), sometimes, always.
 CONSISTENCIES = (0.0, 0.0, 0.999, 1.0)
@@ -26,12 +28,12 @@ def sentence_attributes(example: Mapping[str, Any]) -> dict[str, float]:
 
 
 def label_consistency(
-    words_of: Sequence[Sequence[str]], tags: Sequence[Sequence[str]]
+    words_of: Sequence[Sequence[str]], tags: Sequence[Sequence[str]], find: Find = chunks
 ) -> Callable[[str, str], float]:
     """From training sentences: (text of an entity, type) -> share of its occurrences
     there that had that type, 0-1."""
     seen: dict[str, Counter] = defaultdict(Counter)
-    for text, kind in _entities(words_of, tags):
+    for text, kind in _entities(words_of, tags, find):
         seen[text][kind] += 1
 
     def consistency(text: str, kind: str) -> float:
@@ -41,10 +43,12 @@ def label_consistency(
     return consistency
 
 
-def _entities(words_of: Sequence[Sequence[str]], tags: Sequence[Sequence[str]]) -> Iterable[tuple[str, str]]:
+def _entities(
+    words_of: Sequence[Sequence[str]], tags: Sequence[Sequence[str]], find: Find
+) -> Iterable[tuple[str, str]]:
     # Chunks count one place between sentences.
     flat = [word for sentence in words_of for word in (*sentence, "")]
-    for _, kind, first, last in chunks(tags):
+    for _, kind, first, last in find(tags):
         yield " ".join(flat[first : last + 1]), kind
 
 
@@ -54,19 +58,21 @@ def by_entity(
     borders: Sequence[float],
     attribute: Callable[[str, str], float] | None = None,
     words_of: Sequence[Sequence[str]] | None = None,
+    find: Find = chunks,
 ) -> list[Bucket]:
     """Entity F1 by an attribute of the entity itself, gold and predicted ones alike.
 
     Args:
         attribute: of an entity's text and type (``label_consistency``); needs ``words_of``, the sentences'
             words. None: the entity's length in words.
+        find: the entities in tags, as :func:`chunks` gives them.
     """
     if attribute is not None and words_of is None:
         raise XferError("An attribute of the entity's text needs the words of the sentences.")
     flat = [word for sentence in words_of or [] for word in (*sentence, "")]
     sides = []
     for side in (references, predictions):
-        spans = sorted(set(chunks(side)))
+        spans = sorted(set(find(side)))
         values = [
             last - first + 1 if attribute is None else attribute(" ".join(flat[first : last + 1]), kind)
             for _, kind, first, last in spans

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.kinds.tagging import schemes
 from mlflow_xfer.scoring.score import f1, paired, ratio
 
 Split = Callable[[str], tuple[str, str]]
@@ -132,6 +133,37 @@ def rows(predictions: Sequence, references: Sequence, language: str) -> np.ndarr
             np.array([right, [len(r) for r in references]], np.int64).T.reshape(n, 2),
         ]
     )
+
+
+def rows_by(
+    scheme: str,
+) -> Callable[[Sequence, Sequence, str], np.ndarray]:
+    """Rows ``[sentences, 8]`` for a user's tags: entities as a reader of the scheme finds them, entities that
+    are well-formed, right tags, tags."""
+
+    def rows(predictions: Sequence, references: Sequence, language: str) -> np.ndarray:
+        predictions, references = _check(predictions, references, language)
+        n = len(references)
+        right = [sum(map(str.__eq__, p, r)) for p, r in zip(predictions, references, strict=True)]
+        found = [
+            overlap(
+                schemes.chunks(references, scheme, strict), schemes.chunks(predictions, scheme, strict), n
+            )
+            for strict in (False, True)
+        ]
+        return np.hstack([*found, np.array([right, [len(r) for r in references]], np.int64).T.reshape(n, 2)])
+
+    return rows
+
+
+def scheme_figures(sums: np.ndarray) -> dict[str, np.ndarray]:
+    precision, recall, value = f1(sums[..., 0], sums[..., 1], sums[..., 2])
+    accuracy = ratio(sums[..., 6], sums[..., 7])
+    return {"f1": value, "precision": precision, "recall": recall, "accuracy": accuracy}
+
+
+def strict_figures(sums: np.ndarray) -> dict[str, np.ndarray]:
+    return {**scheme_figures(sums), "f1_strict": f1(sums[..., 3], sums[..., 4], sums[..., 5])[2]}
 
 
 def tag_figures(sums: np.ndarray) -> dict[str, np.ndarray]:

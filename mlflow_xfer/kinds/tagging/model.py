@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain, pairwise
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from mlflow_xfer.data.encoded import IGNORED, Encoded
+from mlflow_xfer.kinds.tagging.schemes import BARE, XTREME, spans
 from mlflow_xfer.models.heads import label_loss_sum
 from mlflow_xfer.models.standard import Labelled
 from mlflow_xfer.tasks.task import Task
@@ -49,8 +50,11 @@ class Tagging(Labelled):
         return in_one_stream(encoded, lambda together: _tags(head, task, together, how, token_budget))
 
     def dev_score(self, task: Task, predictions: Sequence, references: Sequence) -> float:
-        """F1 over entities for tags with B- and I- prefixes, else accuracy over words."""
-        if any(label.startswith("B-") for label in task.labels):
+        """F1 over entities where tags mark some, else accuracy over words."""
+        scheme = task.option("scheme")
+        if scheme != XTREME and (scheme != BARE or "O" in task.labels):
+            return entity_f1(predictions, references, lambda tags: spans(tags, scheme))
+        if scheme == XTREME and any(label.startswith("B-") for label in task.labels):
             return entity_f1(predictions, references)
         return accuracy(list(chain.from_iterable(predictions)), list(chain.from_iterable(references)))
 
@@ -105,10 +109,15 @@ def _tags(head: Any, task: Task, encoded: Encoded, how: Reading, token_budget: i
     return [[names[t] for t in tags[begin:end]] for begin, end in pairwise(cuts)]
 
 
-def entity_f1(predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> float:
+def entity_f1(
+    predictions: Sequence[Sequence[str]],
+    references: Sequence[Sequence[str]],
+    find: Callable[[Sequence[str]], Iterable[tuple[str, int, int]]] | None = None,
+) -> float:
     """Micro F1 over entities; an I- that continues nothing begins an entity (CoNLL-2003's conlleval)."""
+    find = find or entities
     found, gold = (
-        {(i, *e) for i, tags in enumerate(side) for e in entities(tags)} for side in (predictions, references)
+        {(i, *e) for i, tags in enumerate(side) for e in find(tags)} for side in (predictions, references)
     )
     if not found and not gold:
         return 100.0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
+from mlflow_xfer.kinds.tagging import schemes
 from mlflow_xfer.kinds.tagging.entities import (
     CONSISTENCIES,
     LENGTHS,
@@ -14,8 +16,17 @@ from mlflow_xfer.kinds.tagging.entities import (
     label_consistency,
     sentence_attributes,
 )
-from mlflow_xfer.kinds.tagging.f1 import entity_figures, rows, tag_figures
+from mlflow_xfer.kinds.tagging.f1 import (
+    chunks,
+    entity_figures,
+    rows,
+    rows_by,
+    scheme_figures,
+    strict_figures,
+    tag_figures,
+)
 from mlflow_xfer.kinds.tagging.files import TAGS
+from mlflow_xfer.kinds.tagging.schemes import BARE, XTREME
 from mlflow_xfer.scoring.baselines import mean_of_draws, most_frequent, value_of
 from mlflow_xfer.scoring.buckets import as_rows, by_attribute
 from mlflow_xfer.scoring.evaluation import Answered, Compared
@@ -30,6 +41,13 @@ def _metric(name: str, figures: Callable, value: str, description: str) -> Metri
     return Metric(name, rows, figures, (value,), description=description)
 
 
+@cache
+def _by_scheme(name: str, scheme: str) -> Metric:
+    figures = strict_figures if name == ENTITIES and scheme != BARE else scheme_figures
+    value = "accuracy" if name == "tag_accuracy" else "f1"
+    return Metric(name, rows_by(scheme), figures, (value,), description=f"of tags by the scheme {scheme}")
+
+
 class Tagging(Answered):
     name = "tagging"
     metrics = {
@@ -41,13 +59,23 @@ class Tagging(Answered):
     }
     gold = "tags"
 
+    def metric(self, task: Task) -> Metric:
+        """XTREME's rule for XTREME's tags; those of users by their scheme."""
+        scheme = task.option("scheme")
+        return self.metrics[task.metric] if scheme == XTREME else _by_scheme(task.metric, scheme)
+
+    def options_of(self, references: Sequence) -> Mapping[str, Any]:
+        tagged = [self.value(one) for one in references]
+        tags = {tag for one in tagged if isinstance(one, list) for tag in one if isinstance(tag, str)}
+        return {"scheme": schemes.scheme_of(sorted(tags))}
+
     def value(self, given: Any) -> Any:
         """Tags may be given as a text with blanks between them."""
         return given.split() if isinstance(given, str) else given
 
     def baselines(
         self,
-        metric: str,
+        metric: str | Metric,
         references: Sequence,
         training: Sequence | None,
         options: Sequence[str] | None,
@@ -72,7 +100,7 @@ class Tagging(Answered):
         """By length of sentences and density of entities; entities also by length and consistency: how surely
         one had its type in the rows that the target was trained on."""
         of_sentences = by_attribute(
-            task.metric,
+            self.metric(task),
             {code: [sentence_attributes(example) for example in one.split] for code, one in found.items()},
             {code: one.predictions for code, one in found.items()},
             {code: one.references for code, one in found.items()},
@@ -81,14 +109,16 @@ class Tagging(Answered):
             return of_sentences
         read = trained_on()
         seen = [[value for split in read for value in split[column][:]] for column in ("words", "tags")]
-        consistency = label_consistency(*seen) if read else None
+        scheme = task.option("scheme")
+        find = chunks if scheme == XTREME else partial(schemes.chunks, scheme=scheme)
+        consistency = label_consistency(*seen, find) if read else None
         of_entities: list[dict[str, Any]] = []
         for language, one in found.items():
             sides = one.predictions, one.references
-            of_entities += as_rows(language, "entity_length", by_entity(*sides, LENGTHS))
+            of_entities += as_rows(language, "entity_length", by_entity(*sides, LENGTHS, find=find))
             if consistency:
                 words = [example["words"] for example in one.split]
-                by = by_entity(*sides, CONSISTENCIES, consistency, words)
+                by = by_entity(*sides, CONSISTENCIES, consistency, words, find)
                 of_entities += as_rows(language, "label_consistency", by)
         return of_sentences + of_entities
 

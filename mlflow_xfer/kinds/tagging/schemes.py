@@ -1,0 +1,132 @@
+"""How tags mark entities: which word begins one and which goes on, by the scheme of a user's tags.
+
+XTREME reads the first letter of every tag (``f1.py``), which is right for its own tasks alone. Elsewhere a
+prefix counts only before ``-``, only ``O`` is outside, and a tag without prefix is the type of its words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+
+from mlflow_xfer.errors import XferError
+
+XTREME = "xtreme"
+BARE = "bare"
+SCHEMES = {
+    BARE: "",
+    "iob1": "BI",
+    "iob2": "BI",
+    "iobes": "BIES",
+    "bilou": "BILU",
+}
+"""The prefixes of each scheme."""
+PREFIXED = re.compile(r"([A-Z])-.+", re.DOTALL)
+LIKE_A_PREFIX = (
+    re.compile(r"([BIOESLU])[_/:.|+].+", re.IGNORECASE),
+    re.compile(r"([bioeslu])-.+"),
+    re.compile(r".+[-_/:.|+]([BIESLU])", re.IGNORECASE),
+)
+LIKE_OUTSIDE = ("o", "0", "out", "outside", "OUT", "OUTSIDE", "Outside")
+HINT = (
+    "scheme: bare (every tag is a type), iob1, iob2, iobes or bilou; "
+    "labels: {in the file: name} spells tags anew (B_PER: B-PER)."
+)
+
+Chunk = tuple[int, str, int, int]
+
+
+def scheme_of(labels: Iterable[str]) -> str:
+    """The scheme that a task's tags are written in.
+
+    Raises:
+        XferError: it cannot be told.
+    """
+    labels = list(labels)
+    inside = [label for label in labels if label != "O"]
+    prefixes = {found.group(1) if (found := PREFIXED.fullmatch(label)) else "" for label in inside}
+    marks = "".join(sorted(prefixes - {""}))
+    if not marks or not set(marks) <= set("BIESLUMW"):
+        _check_bare(inside, "O" in labels)
+        return BARE
+    if "" in prefixes:
+        plain = next(label for label in inside if not PREFIXED.fullmatch(label))
+        raise _unclear(f"some have a prefix ({marks[0]}-), {plain} has none")
+    if marks == "I":
+        return "iob1"
+    if "B" in marks:
+        for name in ("iob2", "iobes", "bilou"):
+            if set(marks) <= set(SCHEMES[name]):
+                return name
+    raise _unclear(f"their prefixes are {', '.join(f'{mark}-' for mark in marks)}")
+
+
+def is_prefixed(label: str) -> bool:
+    """Whether a label begins as in one of the schemes."""
+    return bool(re.match("[BIESLU]-.", label, re.DOTALL))
+
+
+def _check_bare(inside: Sequence[str], outside: bool) -> None:
+    for like in LIKE_A_PREFIX:
+        found = [like.fullmatch(label) for label in inside]
+        marks = {one.group(1).upper() for one in found if one}
+        if all(found) and {"B", "I"} & marks and len(inside) > 1:
+            raise _unclear(f"{inside[0]} is like a prefix, which stands before -")
+    odd = [label for label in inside if label in LIKE_OUTSIDE]
+    if odd and not outside:
+        raise _unclear(f"{odd[0]} is like O, and only O is outside")
+
+
+def _unclear(why: str) -> XferError:
+    return XferError(f"how its tags mark entities is not clear: {why}.", HINT)
+
+
+@cache
+def split(tag: str, scheme: str) -> tuple[str, str]:
+    """What a tag says of its word (B, I, E, S or O), and its type."""
+    if tag == "O":
+        return "O", ""
+    if scheme != BARE and len(tag) > 2 and tag[1] == "-" and tag[0] in SCHEMES[scheme]:
+        return {"L": "E", "U": "S"}.get(tag[0], tag[0]), tag[2:]
+    return "I", tag
+
+
+def spans(tags: Sequence[str], scheme: str) -> Iterator[tuple[str, int, int]]:
+    """(type, first word, last word) of each entity; what continues nothing begins one, as in conlleval."""
+    kind, first = "", -1
+    for place, tag in enumerate((*tags, "O")):
+        mark, now = split(tag, scheme)
+        begins = mark in "BS" or (mark != "O" and (first < 0 or kind != now))
+        if first >= 0 and (mark == "O" or begins):
+            yield kind, first, place - 1
+            first = -1
+        if begins:
+            kind, first = now, place
+        if mark in "ES":
+            yield kind, first, place
+            first = -1
+
+
+def well_formed(tags: Sequence[str], scheme: str) -> bool:
+    """Whether the tags of one entity are written as the scheme says."""
+    marks = "".join(split(tag, scheme)[0] for tag in tags)
+    if scheme == "iob2":
+        return marks[0] == "B"
+    if scheme in ("iobes", "bilou"):
+        return bool(re.fullmatch("S|BI*E", marks))
+    return True
+
+
+def chunks(sentences: Iterable[Sequence[str]], scheme: str, strict: bool = False) -> list[Chunk]:
+    """Entities ``(sentence, type, first, last)``; positions count through all sentences, with one between."""
+    found: list[Chunk] = []
+    start = 0
+    for number, tags in enumerate(sentences):
+        found += [
+            (number, kind, start + first, start + last)
+            for kind, first, last in spans(tags, scheme)
+            if not strict or well_formed(tags[first : last + 1], scheme)
+        ]
+        start += len(tags) + 1
+    return found
