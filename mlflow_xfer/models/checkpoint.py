@@ -24,7 +24,7 @@ from mlflow_xfer.models.heads import (
     head_tensors,
     load_head_tensors,
 )
-from mlflow_xfer.models.load import load_backbone, quiet
+from mlflow_xfer.models.load import load_backbone, load_class, quiet
 from mlflow_xfer.tasks.task import Task
 
 HEADS = "heads"
@@ -104,10 +104,7 @@ def load_task_model(directory: Path | str, task: Task, head: str | None = None) 
         )
     config = made.head_config(made.as_saved(task, saved, directory), backbone.config)
     _mark(config, made, saved)
-    with quiet():
-        return cls.from_pretrained(
-            directory, config=config, local_files_only=True, use_safetensors=True, dtype="float32"
-        )
+    return load_class(cls, directory, config)
 
 
 def _mark(config: Any, made: kind.Model, saved: Mapping[str, Any]) -> None:

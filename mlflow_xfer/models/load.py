@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.models import files, report
 from mlflow_xfer.models.limits import is_decoder
 from mlflow_xfer.registry import unknown
 
@@ -26,7 +27,8 @@ SIZES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 POSITIONS = 512
-NO_REMOTE_CODE = "Convert the checkpoint to safetensors with transformers' save_pretrained."
+LANGUAGE_MODELS = ("ForMaskedLM", "ForCausalLM", "LMHeadModel", "ForPreTraining")
+"""Endings of classes with an LM head."""
 
 
 def parse_scratch(name: str) -> tuple[str, str]:
@@ -109,28 +111,15 @@ def load_config(path: Path | str) -> PreTrainedConfig:
     from transformers import AutoConfig
 
     path = Path(path)
-    file = path / "config.json"
-    if not path.is_dir():
-        raise XferError(f"Model directory {path} does not exist.")
-    if not file.is_file():
-        raise XferError(f"{path} holds no config.json, so it is no model directory.", _what_it_holds(path))
-    try:
-        raw = json.loads(file.read_text(encoding="utf-8"))
-        model_type = raw["model_type"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise XferError(
-            f"{file} is malformed: {error!r}.", "Expected a transformers config.json with a model_type."
-        ) from error
-    if "auto_map" in raw:
-        raise XferError(
-            f"{path} needs code of its own (auto_map in config.json).",
-            "Only architectures of transformers are loaded.",
-        )
+    raw = files.read_config(path)
+    model_type = raw["model_type"]
     _refuse_other_kinds(path, model_type, raw)
     try:
         return AutoConfig.from_pretrained(path, local_files_only=True)
     except Exception as error:  # noqa: BLE001 - whatever a foreign config breaks is bad input
-        raise XferError(f"{file} cannot be read as a {model_type} configuration: {error}.") from error
+        raise XferError(
+            f"{path / files.CONFIG} cannot be read as a {model_type} configuration: {error}."
+        ) from error
 
 
 def _refuse_other_kinds(path: Path, model_type: str, raw: Mapping[str, Any]) -> None:
@@ -150,20 +139,12 @@ def _refuse_other_kinds(path: Path, model_type: str, raw: Mapping[str, Any]) -> 
     )
 
 
-def _what_it_holds(path: Path) -> str:
-    names = sorted(p.name for p in path.iterdir())
-    return f"It holds: {', '.join(names[:8]) or 'nothing'}{' …' if len(names) > 8 else ''}"
-
-
 def check_weights(path: Path | str) -> None:
-    """Raise :class:`XferError` unless ``path`` holds safetensors weights; pickles are refused unread."""
-    path = Path(path)
-    if (path / "model.safetensors").is_file() or (path / "model.safetensors.index.json").is_file():
-        return
-    pickles = sorted(p.name for p in path.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".pkl", ".ckpt"))
-    if pickles:
-        raise XferError(f"{path} holds pickled weights only ({', '.join(pickles[:3])}).", NO_REMOTE_CODE)
-    raise XferError(f"{path} holds no model.safetensors.", _what_it_holds(path))
+    """Raise :class:`XferError` unless ``path`` holds the weights of a model of its configuration, whole and
+    as safetensors; no tensor is read."""
+    from transformers import AutoModel
+
+    _load(AutoModel, path, device_map="meta")
 
 
 def load_tokenizer(path: Path | str) -> PreTrainedTokenizerFast:
@@ -177,11 +158,13 @@ def load_tokenizer(path: Path | str) -> PreTrainedTokenizerFast:
     path = Path(path)
     try:
         with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, use_fast=True)
+            tokenizer = AutoTokenizer.from_pretrained(
+                path, local_files_only=True, use_fast=True, trust_remote_code=False
+            )
     except Exception as error:  # noqa: BLE001 - transformers raises many kinds for a missing file
         raise XferError(
             f"{path} holds no tokenizer that transformers can load: {error}.",
-            _what_it_holds(path) if path.is_dir() else "",
+            files.held(path) if path.is_dir() else "",
         ) from error
     if not tokenizer.is_fast:
         raise XferError(
@@ -204,7 +187,12 @@ def load_backbone(path: Path | str) -> PreTrainedModel:
 def load_lm(path: Path | str) -> PreTrainedModel | None:
     """The language model at ``path`` with its head, tied as its configuration says;
     None if it has no LM head."""
-    return _load(lm_class(load_config(path)), path) if has_lm_head(path) else None
+    return _load(lm_class(load_config(path)), path, head=True) if has_lm_head(path) else None
+
+
+def load_class(cls: Any, path: Path | str, config: PreTrainedConfig) -> PreTrainedModel:
+    """A model of the class ``cls`` with ``config`` and the weights at ``path``, its head among them."""
+    return _load(cls, path, config, head=True)
 
 
 def lm_class(config: PreTrainedConfig) -> Any:
@@ -214,30 +202,52 @@ def lm_class(config: PreTrainedConfig) -> Any:
 
 
 def has_lm_head(path: Path | str) -> bool:
-    """Whether the root of ``path`` is a language model (by the class that saved it)."""
-    names = json.loads((Path(path) / "config.json").read_text(encoding="utf-8")).get("architectures") or [""]
-    return any(
-        name.endswith(("ForMaskedLM", "ForCausalLM", "LMHeadModel", "ForPreTraining")) for name in names
-    )
+    """Whether the root of ``path`` is a language model: by the class that saved it, and by its weights."""
+    raw = json.loads((Path(path) / files.CONFIG).read_text(encoding="utf-8"))
+    said = raw.get("architectures") or [""]
+    return any(name.endswith(LANGUAGE_MODELS) for name in said) and _holds_lm_head(Path(path))
 
 
-def _load(kind: Any, path: Path | str, **kwargs: Any) -> PreTrainedModel:
+def _holds_lm_head(path: Path) -> bool:
+    """Whether any weight of an LM head of its own is there; a head that is all tied has none."""
+    import torch
+
+    config = load_config(path)
+    if not is_decoder(config) and config.model_type not in _masked():
+        return False
+    with quiet(), torch.device("meta"):
+        model = lm_class(config).from_config(config)
+    tied = {name for name, _ in model.named_parameters()}  # each once, under its first name
+    own = {name for name in tied if not name.startswith(model.base_model_prefix + ".")}
+    return not own or bool(own & files.names(path))
+
+
+def _masked() -> Any:
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+    return MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+
+def _load(
+    kind: Any, path: Path | str, config: PreTrainedConfig | None = None, *, head: bool = False, **kwargs: Any
+) -> PreTrainedModel:
     import torch
 
     path = Path(path)
-    config = load_config(path)
-    check_weights(path)
+    config = config or load_config(path)
+    saved = files.names(path)
     try:
         # Weights that a checkpoint lacks (a pooler) are drawn here: from a fixed seed, without touching the
         # global one.
         with quiet(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return kind.from_pretrained(
+            model, found = kind.from_pretrained(
                 path,
                 config=config,
                 local_files_only=True,
                 use_safetensors=True,
                 dtype=torch.float32,
+                output_loading_info=True,
                 **kwargs,
             )
     except XferError:
@@ -246,6 +256,8 @@ def _load(kind: Any, path: Path | str, **kwargs: Any) -> PreTrainedModel:
         raise XferError(
             f"The weights at {path} cannot be loaded: {type(error).__name__}: {error}."
         ) from error
+    report.judge(model, found, saved, path, head)
+    return model
 
 
 @contextlib.contextmanager

@@ -270,13 +270,9 @@ def shared_parts(directories: Sequence[Path]) -> tuple[bool, bool]:
 
 
 def _has_pooler(directory: Path) -> bool:
-    from safetensors import safe_open
+    from mlflow_xfer.models import files
 
-    for file in sorted(Path(directory).glob("*.safetensors")):
-        with safe_open(file, "pt") as saved:
-            if any("pooler." in name for name in saved.keys()):  # noqa: SIM118 - not a mapping
-                return True
-    return False
+    return any("pooler." in name for name in files.names(Path(directory)))
 
 
 def _skeleton(directory: Path, parts: tuple[bool, bool]) -> MultiTaskModel:

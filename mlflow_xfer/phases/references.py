@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from mlflow_xfer.durable.digests import file_digest
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.models import files
+from mlflow_xfer.models.files import CONFIG
 from mlflow_xfer.models.limits import longest
 from mlflow_xfer.models.load import POSITIONS, parse_scratch
 from mlflow_xfer.params.chain import Data
@@ -27,13 +29,6 @@ if TYPE_CHECKING:
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 COMMIT = re.compile(r"[0-9a-f]{40}")
-CONFIG = "config.json"
-IDENTIFYING = (
-    ".json",
-    ".safetensors",
-    ".model",
-    ".txt",
-)  # weights, configuration and tokenizer of a directory
 MARKS = (
     "xfer.control",
     "xfer.train_on",
@@ -139,16 +134,12 @@ def directory(reference: str, folder: Path) -> Base:
             f"model={reference}: the directory has no config.json.",
             "A checkpoint directory is what save_pretrained writes.",
         )
-    if not any(folder.glob("*.safetensors")):
-        pickled = any(folder.glob("*.bin"))
-        raise XferError(
-            f"model={reference}: the directory has no safetensors weights.",
-            "Pickled weights are not loaded: convert them with save_pretrained(safe_serialization=True)."
-            if pickled
-            else "A checkpoint directory is what save_pretrained writes.",
-        )
-    files = sorted(p for p in folder.iterdir() if p.is_file() and p.suffix in IDENTIFYING)
-    identity = f"dir:{digest([[p.name, file_digest(p)] for p in files])}"
+    try:
+        listed = files.of(folder)
+    except XferError as error:
+        raise XferError(f"model={reference}: {error.what}", error.hint) from error
+    parts = [[path.relative_to(folder).as_posix(), file_digest(path)] for path in listed]
+    identity = f"dir:{digest(parts)}"
     return Base(reference, identity, str(folder.absolute()), _longest((folder / CONFIG).read_bytes()))
 
 
