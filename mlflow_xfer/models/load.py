@@ -144,7 +144,7 @@ def check_weights(path: Path | str) -> None:
     as safetensors; no tensor is read."""
     from transformers import AutoModel
 
-    _load(AutoModel, path, device_map="meta")
+    _load(AutoModel, path, device_map="meta", **_renamed(Path(path)))
 
 
 def load_tokenizer(path: Path | str) -> PreTrainedTokenizerFast:
@@ -181,7 +181,20 @@ def load_backbone(path: Path | str) -> PreTrainedModel:
     """The encoder or decoder at ``path`` without any head, in float32 on the CPU."""
     from transformers import AutoModel
 
-    return _load(AutoModel, path)
+    return _load(AutoModel, path, **_renamed(Path(path)))
+
+
+def _renamed(path: Path) -> dict[str, Any]:
+    """How a backbone finds its weights where the class that saved them calls it by a name of its own: span
+    questions on LLaMA say ``transformer.`` where all other classes say ``model.``."""
+    import transformers
+    from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES
+
+    raw = files.read_config(path)
+    named = MODEL_MAPPING_NAMES.get(raw["model_type"], "")
+    classes = [(raw.get("architectures") or [""])[0], named if isinstance(named, str) else named[0]]
+    own, usual = (getattr(getattr(transformers, name, None), "base_model_prefix", "") for name in classes)
+    return {"key_mapping": {rf"^{own}\.": ""}} if own and usual and own != usual else {}
 
 
 def load_lm(path: Path | str) -> PreTrainedModel | None:

@@ -22,7 +22,11 @@ from mlflow_xfer.models.load import (
     load_tokenizer,
 )
 from mlflow_xfer.phases.references import directory
+from mlflow_xfer.tasks.task import Task
 from tests.families import FAMILIES, make_model
+
+
+HEADS = ["classification", "tagging", "span_qa", "multiple_choice", "regression"]
 
 
 @pytest.fixture(scope="module")
@@ -220,6 +224,27 @@ def test_a_task_head_that_is_not_there_predicts_nothing(folder, tmp_path):
     (tmp_path / "rows.jsonl").write_text('{"text_a": "the ship"}\n')
     with pytest.raises(XferError, match="lacks weights of its BertForSequenceClassification: .*classifier"):
         mlflow_xfer.predict(str(folder), tmp_path / "rows.jsonl")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "kind_name", ["classification", "tagging", "span_qa", "multiple_choice", "regression"]
+)
+def test_a_backbone_is_found_under_every_head(family, kind_name, tmp_path):
+    """Whatever the class of the head calls it in the files."""
+    from mlflow_xfer.models.checkpoint import save
+
+    folder = make_model(family, tmp_path / "model", random.Random(6))
+    task = Task("t", kind_name, metric="", languages=(), sources={}, labels=("a", "b"))
+    try:
+        model = build(folder, [task], lm=False, seed=0)
+    except XferError as error:
+        assert f"no {kind_name} head" in str(error) or "no classification head" in str(error)
+        return
+    save(model, load_tokenizer(folder), tmp_path / "made")
+    check_weights(tmp_path / "made")
+    one, other = (load_backbone(path).state_dict() for path in (folder, tmp_path / "made"))
+    assert all(torch.equal(one[name], other[name]) for name in one if "pooler" not in name)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
