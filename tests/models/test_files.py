@@ -25,7 +25,6 @@ from mlflow_xfer.phases.references import directory
 from mlflow_xfer.tasks.task import Task
 from tests.families import FAMILIES, make_model
 
-
 HEADS = ["classification", "tagging", "span_qa", "multiple_choice", "regression"]
 
 
