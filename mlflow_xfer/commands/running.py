@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from mlflow_xfer.errors import TRY_AGAIN, XferError
@@ -17,16 +18,26 @@ VERB = "XFER_VERB"  # what plugin/run_context.py reads, in this process and thos
 
 @contextmanager
 def running(verb: str) -> Iterator[None]:
-    """While it lasts MLflow tags every run as made by ``verb``."""
+    """While it lasts MLflow tags every run as made by ``verb``, and logs nothing by itself."""
     before = os.environ.get(VERB)
     os.environ[VERB] = verb
     try:
-        yield
+        with without_autologging():
+            yield
     finally:
         if before is None:
             os.environ.pop(VERB, None)
         else:
             os.environ[VERB] = before
+
+
+def without_autologging() -> AbstractContextManager[None]:
+    """MLflow's autologging suspended: it would log what trains inside to the caller's active run, or to new
+    runs of its own."""
+    autologging = sys.modules.get("mlflow.utils.autologging_utils")
+    if autologging is None or autologging._AUTOLOGGING_GLOBALLY_DISABLED:  # MLflow's own would switch it on
+        return nullcontext()
+    return autologging.disable_autologging()
 
 
 @contextmanager

@@ -57,7 +57,12 @@ def _named(store: Store, run_id: str) -> RunView:
 
 
 def _is_free(run: RunView) -> bool:
-    """Whether it runs and no command has become it, nor is a living one about to."""
+    """Whether it runs, is not the caller's active run, and no command has become it or is about to."""
+    import mlflow
+
+    active = mlflow.active_run()
+    if active is not None and active.info.run_id == run.run_id:
+        return False
     driver = run.tags.get(DRIVER, "")
     nobodys = not driver or driver == this_driver() or is_dead(driver)
     return run.status == "RUNNING" and not run.kind and nobodys

@@ -70,6 +70,16 @@ def test_a_run_that_a_user_has_logged_to_is_taken_as_it_is(local_store, monkeypa
     assert (run.params, run.name) == ({"seed": "user's", "max_steps": "3"}, "mine")
 
 
+def test_the_callers_active_run_is_left_alone(local_store, monkeypatch):
+    import mlflow
+
+    run_id = local_store.client.create_run(local_store.experiment_id).info.run_id
+    with mlflow.start_run(run_id=run_id):
+        monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+        before = as_stored(local_store, run_id)
+        assert job.take(local_store) is None and as_stored(local_store, run_id) == before
+
+
 def test_a_command_that_ended_before_it_opened_the_run_holds_it_no_longer(local_store, monkeypatch, python):
     run_id = local_store.client.create_run(local_store.experiment_id).info.run_id
     monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
