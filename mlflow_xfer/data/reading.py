@@ -69,7 +69,9 @@ def check(task: Task, rows: Rows) -> list[XferError]:
 def check_across(task: Task, rows: Iterable[Rows]) -> list[XferError]:
     """What is wrong between splits that :func:`check` found nothing in. Rows of the hub are not fetched."""
     reads, rows = kinds.data(task.kind), list(rows)
-    if not reads.pool or not all(one.resolved and cached(task, one).is_file() for one in rows):
+    if "across" not in vars(type(reads)) or not all(
+        one.resolved and cached(task, one).is_file() for one in rows
+    ):
         return []
     return reads.across(task, {(one.split, one.language): read(task, one) for one in rows})
 

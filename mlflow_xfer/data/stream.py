@@ -72,6 +72,7 @@ def _of_source(
         row_id(source),
         kept(source, rows.language),
     )
+    filled = kind.data(task.kind).filled
     part, wanted = part_of(source, rows.split, rows.language), _chosen(rows)
     for path, line, raw in _raw(task, source, rows):
         if not keep(raw):
@@ -93,10 +94,23 @@ def _of_source(
         ) as error:  # values of a wrong type inside a row
             tally.bad(path, line, f"cannot be read ({error})")
         else:
-            if row is not None and (
+            blank = row and rows.provider == "file" and _blank(row, filled)
+            if blank:
+                tally.bad(path, line, f"has a blank {blank}")
+            elif row is not None and (
                 part is None or _in_share(part.share, lambda row=row: group_of(task, row))
             ):
                 yield found, row
+
+
+def _blank(row: Mapping[str, Any], columns: tuple[str, ...]) -> str:
+    """The first of the columns whose text, or one of whose texts, is blank; empty: none is."""
+    for name in columns:
+        value = row[name]
+        texts = value if isinstance(value, list) else [value]
+        if any(isinstance(text, str) and not text.strip() for text in texts):
+            return name
+    return ""
 
 
 def _columns(raw: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
@@ -198,6 +198,12 @@ class Entry(Strict):
         description=(
             "names; or {in the file: name}; or a file with one per line (or a JSON list). Multiple choice: "
             "what the file says for the first choice, the second, …"
+        ),
+    )
+    offsets: Literal["characters", "utf-16", "bytes"] = Field(
+        "characters",
+        description=(
+            "what answer_start counts: characters (code points), utf-16 (units: JavaScript, Java) or bytes"
         ),
     )
     language: Language = Field("en", description="language of files that do not say so")

@@ -38,7 +38,7 @@ class Hub:
     The rows of ``also`` follow this data set's own. ``format`` names a reader of ``data/readers/`` for rows
     that hold several of ours. ``prompt`` is a multiple-choice question around what the data set says (``What
     was the {question}?``); ``questions`` names a data set whose ``question`` counts instead, in the row with
-    the same id.
+    the same id. ``offsets`` as in :class:`Files`.
     """
 
     path: str
@@ -56,6 +56,7 @@ class Hub:
     format: str = ""
     prompt: str = ""
     questions: tuple[Hub, ...] = ()
+    offsets: str = "characters"
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ class Files:
     ``labels`` maps what the file says to the task's label names. ``where``, ``drop`` and ``languages`` and
     ``prompt`` as in :class:`Hub`. A list counts as the label ``[]`` if it is empty, else as ``*``.
     ``label_file`` holds the task's label names (lines, or the keys of a JSON object) where the declaration
-    cannot.
+    cannot. ``offsets``: what places in a context count, ``characters`` (code points), ``utf-16`` (units) or
+    ``bytes``.
     """
 
     splits: Mapping[str, str | tuple[str, ...] | Part | Mapping[str, Part]]
@@ -99,6 +101,7 @@ class Files:
     languages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     label_file: str = ""
     prompt: str = ""
+    offsets: str = "characters"
 
 
 def part_of(source: Files | Hub, split: str, language: str) -> Part | None:

@@ -196,6 +196,8 @@ class _Builder:
                 name: tuple(value) if isinstance(value, list) else value
                 for name, value in self.entry.hub.model_dump(exclude_unset=True).items()
             }
+            if "offsets" in self.entry.model_fields_set:
+                given["offsets"] = self.entry.offsets
             inherited = [s for s in sources.get("hub", ()) if isinstance(s, Hub)]
             if len(inherited) == 1:
                 sources["hub"] = (replace(inherited[0], **given),)
@@ -256,6 +258,7 @@ class _Builder:
             labels=said,
             where=where,
             drop=tuple(entry.drop),
+            offsets=entry.offsets,
             languages={
                 split: self._languages_of(part) for split, part in splits.items() if isinstance(part, Part)
             },

@@ -141,10 +141,10 @@ def test_squad_spans_are_checked_and_repeated_ids_kept_apart(put):
 @pytest.mark.parametrize(
     ("answers", "says"),
     [
-        ('{"text": "a", "answer_start": "x"}', "cannot be read (invalid literal"),
+        ('{"text": "a", "answer_start": "x"}', "begins at 'x', which is no whole number"),
         ('{"text": "a", "answer_start": 99999999999999999999999999}', "does not stand at character"),
-        ('{"text": "a", "answer_start": null}', "cannot be read"),
-        ('{"text": 3, "answer_start": 0}', "does not stand at character 0"),
+        ('{"text": "a", "answer_start": null}', "begins at None"),
+        ('{"text": 3, "answer_start": 0}', "has the answer 3, which is no text"),
         ('{"text": "a"}', "is not in SQuAD's format"),
     ],
 )

@@ -27,6 +27,7 @@ class MultipleChoice(Data):
     counted = "label"
     group = "context"
     paragraphs = True
+    filled = ("choices",)
     asked = ("context", "question", "choices")
     foretold = True
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mlflow_xfer.data.answers import answers_of
 from mlflow_xfer.data.canonical import Convert, getter, mapped, text_of
 from mlflow_xfer.data.encoded import Encoded, Rows, column
 from mlflow_xfer.data.labels import MISSING, BadRow, NoLabel, absent
@@ -45,6 +46,7 @@ class Retrieval(Data):
     declared = ("source", "target", "context", "gold", "answers")
     group = "context"
     paragraphs = True
+    filled = ("source", "target")
     asked = ("text",)
     pool = True
     selects_by = ()
@@ -69,7 +71,7 @@ class Retrieval(Data):
                 raise BadRow(f"has neither {s} nor {t}", query is MISSING and candidate is MISSING)
             if get_answers:
                 context = text_of(candidate, t)
-                candidate = sentence_at(context, _first_answer(get_answers(raw)))
+                candidate = sentence_at(context, _first_answer(get_answers(raw), context, source.offsets))
             return {
                 "source": None if absent(query) else text_of(query, s),
                 "target": None if absent(candidate) else text_of(candidate, t),
@@ -204,11 +206,12 @@ def _unanswered(what: str, right: Sequence[list[str] | None], known: set[str]) -
     return []
 
 
-def _first_answer(answers: Any) -> int:
+def _first_answer(given: Any, context: str, unit: str) -> int:
     """Where the first answer begins, in characters."""
-    if not isinstance(answers, Mapping) or not any(answers.get("text") or ()):
+    _, starts = answers_of(given, context, unit)
+    if not starts:
         raise NoLabel("has no answer")
-    return int(answers["answer_start"][0])
+    return starts[0]
 
 
 def _names(gold: Any, column: str) -> list[str]:

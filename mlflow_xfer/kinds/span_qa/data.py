@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from mlflow_xfer.data import subwords
+from mlflow_xfer.data.answers import answers_of
 from mlflow_xfer.data.canonical import Convert, mapped, row_id, text_of
 from mlflow_xfer.data.encoded import Encoded, Rows, column
-from mlflow_xfer.data.labels import MISSING, BadRow, NoLabel
 from mlflow_xfer.data.unlabelled import text_in
 from mlflow_xfer.data.words import words as words_of
 from mlflow_xfer.errors import XferError
@@ -28,6 +28,7 @@ class SpanQA(Data):
     answers = ("answers",)
     declared = ("context", "question", "answers", "title")
     group = "context"
+    filled = ("context", "question")
     paragraphs = True
     asked = ("context", "question")
     foretold = True
@@ -39,20 +40,8 @@ class SpanQA(Data):
         get_id = row_id(source)
 
         def convert(raw: Any) -> dict[str, Any] | None:
-            text, answers = text_of(get_context(raw), context), get_answers(raw)
-            if not isinstance(answers, Mapping):
-                raise NoLabel("has no answers", answers is MISSING)
-            spans, starts = (
-                list(answers.get("text", ())),
-                [int(start) for start in answers.get("answer_start", ())],
-            )
-            if spans and not any(spans):  # XTREME's scripts blank the answers of test sets: start 0, text ""
-                raise NoLabel("has a blank answer")
-            for span, start in zip(spans, starts, strict=True):
-                if not isinstance(span, str) or text[start : start + len(span)] != span:
-                    raise BadRow(
-                        f"answer {str(span)[:40]!r} does not stand at character {start} of its context"
-                    )
+            text = text_of(get_context(raw), context)
+            spans, starts = answers_of(get_answers(raw), text, source.offsets)
             return {
                 "original_id": get_id(raw) or "",
                 "context": text,
@@ -106,6 +95,21 @@ class SpanQA(Data):
                     words=len(words_of(cut[place])) + len(words_of(contexts[n])),
                 )
         return rows.done()
+
+    def across(self, task: Task, splits: Mapping[tuple[str, str], Any]) -> list[XferError]:
+        """Questions without an answer that would be scored by a metric which knows none such."""
+        found = []
+        for (split, code), rows in splits.items() if task.metric != "squad_v2" else ():
+            empty = [n for n, one in zip(rows["id"][:], rows["answers"][:], strict=True) if not one["text"]]
+            if empty and split == "test":
+                found.append(
+                    XferError(
+                        f"Task {task.name!r}, test split, {code}: {len(empty)} questions have no answer, "
+                        f"such as {empty[0]!r}; {task.metric} scores none such.",
+                        "metric: squad_v2 does; or leave them out.",
+                    )
+                )
+        return found
 
     def gold(self, task: Task, splits: Mapping[str, Any]) -> dict[str, list]:
         return {name: [answers["text"] for answers in split["answers"][:]] for name, split in splits.items()}
