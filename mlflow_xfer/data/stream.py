@@ -73,7 +73,7 @@ def _of_source(
         kept(source, rows.language),
     )
     filled = kind.data(task.kind).filled
-    part, wanted = part_of(source, rows.split, rows.language), _chosen(rows)
+    part, wanted = part_of(source, rows.split, rows.language), _Chosen(rows)
     for path, line, raw in _raw(task, source, rows):
         if not keep(raw):
             continue
@@ -101,6 +101,7 @@ def _of_source(
                 part is None or _in_share(part.share, lambda row=row: group_of(task, row))
             ):
                 yield found, row
+    tally.found += wanted.problems()
 
 
 def _blank(row: Mapping[str, Any], columns: tuple[str, ...]) -> str:
@@ -167,7 +168,26 @@ def _in_share(share: tuple[float, float], text: Callable[[], str]) -> bool:
     return low <= int.from_bytes(hashlib.sha256(text().encode()).digest()[:7], "big") / 2**56 < high
 
 
-def _chosen(rows: Rows) -> Callable[[str | None], bool]:
-    only = frozenset(names_in(Path(rows.ids))) if rows.ids else None
-    without = frozenset(names_in(Path(rows.exclude_ids))) if rows.exclude_ids else frozenset()
-    return lambda found: (only is None or found in only) and found not in without
+class _Chosen:
+    """Which rows their ids choose, and whether any id was met of those that leave rows out."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.only = frozenset(names_in(Path(rows.ids))) if rows.ids else None
+        self.without = frozenset(names_in(Path(rows.exclude_ids))) if rows.exclude_ids else frozenset()
+        self.file, self.met, self.seen = rows.exclude_ids, False, ""
+
+    def __call__(self, found: str | None) -> bool:
+        self.met |= found in self.without
+        self.seen = self.seen or found or ""
+        return (self.only is None or found in self.only) and found not in self.without
+
+    def problems(self) -> list[XferError]:
+        """What is wrong with the files of ids, once all rows were read."""
+        if not self.without or self.met:
+            return []
+        return [
+            XferError(
+                f"{self.file}: none of its {len(self.without)} ids is the id of a row.",
+                f"Ids of rows are like {self.seen!r}: columns: {{id: …}} says where they stand.",
+            )
+        ]

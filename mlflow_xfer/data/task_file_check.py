@@ -11,6 +11,7 @@ from typing import Any
 
 from mlflow_xfer.data import sources
 from mlflow_xfer.data.reading import cached, check_across
+from mlflow_xfer.data.remarks import Remarks, rows_of
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.tasks.task import POOL, SPLITS, Task
@@ -23,7 +24,8 @@ MAX_LABELS = 12
 class Count:
     """What was found of one split in one language.
     ``labels`` counts rows (tagging: words), most frequent first; ``unseen`` are declared, but in no row;
-    ``options`` are how the task is read and scored, where it is not as the catalogue's are.
+    ``options`` are how the task is read and scored, where it is not as the catalogue's are; ``remarks`` are
+    on rows that can be read, but hardly as they were meant.
     """
 
     task: str
@@ -33,6 +35,7 @@ class Count:
     labels: Mapping[str, int]
     unseen: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         shown = ", ".join(f"{label} {times:,}" for label, times in list(self.labels.items())[:MAX_LABELS])
@@ -42,6 +45,7 @@ class Count:
             + (f"  {shown}{more}" if shown else "")
             + (f"  in no row: {_few(self.unseen)}" if self.unseen else "")
             + "".join(f"  {name}: {value}" for name, value in self.options.items())
+            + "".join(f"\n  {remark}" for remark in self.remarks)
         )
 
 
@@ -64,7 +68,8 @@ def check_task_file(path: str | Path) -> list[Count]:
         if len(problems.found) == before:
             for problem in check_across(task, good):
                 problems.add(problem)
-            counts += [count(task, rows) for rows in good]
+            remarks = Remarks(task)
+            counts += [count(task, rows, remarks) for rows in good]
     problems.raise_if_any()
     return counts
 
@@ -79,7 +84,7 @@ def _good(task: Task, split: str, language: str, data: str, problems: Problems) 
     return [] if faults else [rows]
 
 
-def count(task: Task, rows: sources.Rows) -> Count:
+def count(task: Task, rows: sources.Rows, remarks: Remarks) -> Count:
     """Rows and labels of a split that was checked; of rows on the hub that were not fetched, nothing."""
     import pyarrow as pa
     import pyarrow.compute as pc  # its functions are made when it is imported
@@ -100,7 +105,8 @@ def count(task: Task, rows: sources.Rows) -> Count:
                 for one in sorted(found, key=lambda one: (-one["counts"], str(one["values"])))
             }
         unseen = tuple(label for label in task.labels if label not in labels) if column else ()
-        return Count(task.name, rows.split, rows.language, table.num_rows, labels, unseen, task.options)
+        said = (*remarks.of(rows.split, rows_of(table)), *kind.data(task.kind).remarks(task, table))
+        return Count(task.name, rows.split, rows.language, table.num_rows, labels, unseen, task.options, said)
 
 
 def _few(names: Sequence[str]) -> str:

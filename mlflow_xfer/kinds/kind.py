@@ -125,6 +125,10 @@ class Data:
         """What is wrong between splits, by (split, language), that are right each by itself."""
         return []
 
+    def remarks(self, task: Any, table: Any) -> list[str]:
+        """What ``tasks --check`` remarks on the rows of a split, an Arrow table."""
+        return []
+
     def training(self, split: Any, pool: Any, what: str) -> Any:
         """What is trained on; ``pool`` holds candidates for all languages (or is None), ``what`` names it."""
         return split

@@ -12,7 +12,7 @@ from mlflow_xfer.data.subwords import specials, windows, words
 from mlflow_xfer.data.unlabelled import text_in
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.kind import Data
-from mlflow_xfer.kinds.tagging.schemes import is_prefixed, scheme_of
+from mlflow_xfer.kinds.tagging.schemes import chunks, is_prefixed, scheme_of
 from mlflow_xfer.tasks.task import Files, Hub, Task
 
 
@@ -105,6 +105,16 @@ class Tagging(Data):
                 )
             rows.count(examples=1, truncated=len(spans) > 1, words=len(parts), subwords=sum(map(len, parts)))
         return rows.done()
+
+    def remarks(self, task: Task, table: Any) -> list[str]:
+        """Entities that begin with I-, where the scheme has them begin with B-."""
+        if task.option("scheme") != "iob2":
+            return []
+        sentences = table["tags"].to_pylist()
+        all_, strict = (len(chunks(sentences, "iob2", strict)) for strict in (False, True))
+        if all_ == strict:
+            return []
+        return [f"{all_ - strict:,} of {all_:,} entities begin with I-, as in IOB1 (scheme: iob1)"]
 
     def gold(self, task: Task, splits: Mapping[str, Any]) -> dict[str, list]:
         return {name: list(split["tags"][:]) for name, split in splits.items()}

@@ -1,0 +1,87 @@
+"""What `tasks --check` remarks on rows that read well, and on ids that choose none."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mlflow_xfer.data.task_file_check import check_task_file
+from mlflow_xfer.errors import XferError
+
+
+@pytest.fixture
+def remarked(tmp_path):
+    """Checks a task with rows by split; returns the remarks on each split."""
+
+    def check(entry: str, **splits) -> dict[str, tuple[str, ...]]:
+        for name, rows in splits.items():
+            lines = "".join(json.dumps(row) + "\n" for row in rows)
+            (tmp_path / f"{name}.jsonl").write_text(lines)
+        files = ", ".join(f"{name}: {name}.jsonl" for name in splits)
+        path = tmp_path / "tasks.yaml"
+        path.write_text(f"tasks: {{t: {{{entry}, files: {{{files}}}}}}}")
+        found = check_task_file(path)
+        for one in found:
+            assert all(f"\n  {remark}" in str(one) for remark in one.remarks)
+        return {one.split: one.remarks for one in found}
+
+    return check
+
+
+PAIRS = "kind: classification, labels: [x, y], columns: {text_a: a, text_b: b, label: l}"
+
+
+def row(a, b="b", label="x") -> dict:
+    return {"a": a, "b": b, "l": label}
+
+
+def test_rows_without_fault_get_no_remark(remarked):
+    rows = [row("one"), row("two", label="y"), row("two", "c")]
+    assert remarked(PAIRS, train=rows, test=[row("three")]) == {"train": (), "test": ()}
+
+
+def test_repeated_rows_and_other_answers(remarked):
+    rows = [row("one"), row("one"), row("one", label="y"), row("two")]
+    found = remarked(PAIRS, train=rows, test=[row("two", label="y"), row("three")])
+    assert found["train"] == ("2 of 4 rows repeat the texts of another, 1 of them with another answer",)
+    assert found["test"] == ("1 of 2 rows are in the training split too",)
+
+
+def test_blank_texts_and_words_for_nothing(remarked):
+    rows = [row("one", " "), row("", "two"), row("nan"), row("x", "None")]
+    assert remarked(PAIRS, train=rows)["train"] == (
+        "1 of 4 rows have a blank text_a",
+        "1 of 4 rows have a blank text_b",
+        "1 of 4 rows have a text_a such as nan, None or null",
+        "1 of 4 rows have a text_b such as nan, None or null",
+    )
+
+
+def test_single_texts_lack_no_second(remarked):
+    rows = [{"a": "one", "l": "x"}, {"a": "two", "l": "y"}]
+    entry = "kind: classification, labels: [x, y], columns: {text_a: a, label: l}"
+    assert remarked(entry, train=rows)["train"] == ()
+
+
+def test_tags_of_another_scheme(remarked):
+    rows = [
+        {"words": ["a", "b", "c"], "tags": ["I-X", "B-X", "O"]},
+        {"words": ["a", "b"], "tags": ["O", "I-X"]},
+    ]
+    [remark] = remarked("kind: tagging, labels: [O, B-X, I-X]", train=rows)["train"]
+    assert remark == "2 of 3 entities begin with I-, as in IOB1 (scheme: iob1)"
+    assert remarked("kind: tagging, labels: [O, B-X, I-X], scheme: iob1", train=rows)["train"] == ()
+
+
+def test_ids_that_leave_no_row_out_are_refused(tmp_path):
+    rows = [{"id": n, "text_a": f"text {n}", "label": "xy"[n % 2]} for n in range(4)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "ids.txt").write_text("q1\nq2\n")
+    path = tmp_path / "tasks.yaml"
+    files = "{train: {path: a.jsonl, exclude_ids: ids.txt}}"
+    path.write_text(f"tasks: {{t: {{kind: classification, labels: [x, y], files: {files}}}}}")
+    with pytest.raises(XferError, match=r"ids.txt: none of its 2 ids is the id of a row(.|\n)*are like '0'"):
+        check_task_file(path)
+    (tmp_path / "ids.txt").write_text("q1\n2\n")
+    assert check_task_file(path)[0].rows == 3
