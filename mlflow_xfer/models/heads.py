@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
-from mlflow_xfer.models.attention import masked_inputs
+from mlflow_xfer.models.attention import Packing, masked_inputs
 from mlflow_xfer.models.load import has_lm_head, is_decoder, lm_class, load_backbone, load_lm, quiet
 from mlflow_xfer.tasks.task import Task
 
@@ -43,6 +43,9 @@ class MultiTaskModel(nn.Module):
         kinds: by task name, what the head is for.
         lm: a language model on the same backbone, or None.
         trains_lm: whether ``lm``'s head is trained here; one that is only carried along keeps its weights.
+
+    Attributes:
+        packing: what the language model is given of packed rows.
     """
 
     backbone: Any
@@ -62,6 +65,7 @@ class MultiTaskModel(nn.Module):
         self.names = {name: f"task{i}" for i, name in enumerate(sorted(heads))}  # a task's name may hold dots
         self.heads = nn.ModuleDict({self.names[name]: head for name, head in heads.items()})
         self.kinds, self.lm, self.trains_lm = dict(kinds), lm, trains_lm
+        self.packing: Packing = "mask"
         self.config = backbone.config
         self.decoder = is_decoder(backbone.config)
         if lm is not None and not trains_lm:
@@ -86,7 +90,10 @@ class MultiTaskModel(nn.Module):
         """
         if task is None:
             return (
-                lm_loss_sum(self.lm, self.backbone, targets["positions"], targets["labels"], inputs) / count
+                lm_loss_sum(
+                    self.lm, self.backbone, targets["positions"], targets["labels"], inputs, self.packing
+                )
+                / count
             )
         output = run(self.head(task), inputs, self.decoder)
         return kind.model(self.kinds[task]).loss_sum(output, targets) / count
@@ -126,19 +133,37 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def lm_loss_sum(
-    lm: Any, backbone: Any, positions: Tensor, labels: Tensor, inputs: Mapping[str, Tensor]
+    lm: Any,
+    backbone: Any,
+    positions: Tensor,
+    labels: Tensor,
+    inputs: Mapping[str, Tensor],
+    packing: Packing = "mask",
 ) -> Tensor:
     """Cross-entropy at ``positions`` [n] of the flattened batch alone: elsewhere the
     vocabulary is never touched."""
     decoder = is_decoder(backbone.config)
     head = next((getattr(lm, name) for name in ("lm_head", "cls") if hasattr(lm, name)), None)
     cache = {"use_cache": False} if decoder else {}
-    inputs = masked_inputs(inputs, decoder)
+    inputs = masked_inputs(inputs, backbone, packing)
     if head is None:  # an architecture whose head has several parts: all positions, then the wanted ones
         logits = lm(**inputs, **cache).logits.flatten(0, 1)[positions]
     else:
         logits = head(backbone(**inputs, **cache).last_hidden_state.flatten(0, 1)[positions])
+        logits = scaled(lm.config, logits)
     return cross_entropy(logits, labels)
+
+
+def scaled(config: Any, logits: Tensor) -> Tensor:
+    """What an LM head gives as the logits of its architecture: some scale or cap them."""
+    for name in ("logit_scale", "lm_head_multiplier"):  # Cohere, Falcon-H1
+        if getattr(config, name, None):
+            logits = logits * getattr(config, name)
+    if getattr(config, "logits_scaling", None):  # Granite
+        logits = logits / config.logits_scaling
+    if cap := getattr(config, "final_logit_softcapping", None):  # Gemma 2
+        logits = torch.tanh(logits / cap) * cap
+    return logits
 
 
 def build(backbone_dir: Path | str, tasks: Sequence[Task], lm: bool, seed: int) -> MultiTaskModel:

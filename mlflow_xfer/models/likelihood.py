@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.models.heads import OwnHead
+from mlflow_xfer.models.heads import OwnHead, scaled
 from mlflow_xfer.models.load import is_decoder
 
 
@@ -47,7 +47,7 @@ class LikelihoodChoice(OwnHead):
         ids, mask, mine = (tensor.flatten(0, 1) for tensor in (input_ids, attention_mask, scored))
         hidden = self.model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
         row, at = mine[:, 1:].nonzero(as_tuple=True)  # a token is predicted at the one before it
-        logits = self.output(hidden[row, at]).float()
+        logits = scaled(self.model.config, self.output(hidden[row, at])).float()
         likelihood = torch.log_softmax(logits, -1).gather(-1, ids[row, at + 1][:, None])[:, 0]
         total = torch.zeros(len(ids), device=ids.device).index_add(0, row, likelihood)
         return MultipleChoiceModelOutput(

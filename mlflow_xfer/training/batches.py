@@ -20,6 +20,7 @@ from mlflow_xfer.data.mixing import Schedule, Walk
 from mlflow_xfer.data.packing import Masking, Packer, masked, shifted
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.models import limits
+from mlflow_xfer.models.attention import Packing
 from mlflow_xfer.models.limits import Segments
 
 Numbers = Sequence[int] | np.ndarray
@@ -37,6 +38,7 @@ class Reading:
         cuda: whether it runs on a GPU: rows are padded to a multiple of 8 tokens,
             which suits its matrix units.
         vocabulary: how many tokens have an embedding; 0: not known.
+        packing: what it is given of packed rows.
     """
 
     pad_id: int
@@ -45,6 +47,7 @@ class Reading:
     decoder: bool = False
     cuda: bool = False
     vocabulary: int = 0
+    packing: Packing = "mask"
 
 
 def reading(tokenizer: Any, config: Any, decoder: bool, cuda: bool = False) -> Reading:
@@ -140,9 +143,25 @@ def lm_batch(
     """A batch of packed texts: masked (encoders) or shifted (decoders), with the
     block-diagonal attention mask."""
     arrays = packer.batch(numbers)
+    if how.packing == "rows":
+        arrays = apart(arrays)
     width = width_of(arrays["tokens"].shape[1], how)
     arrays = {name: np.pad(a, ((0, 0), (0, width - a.shape[1]))) for name, a in arrays.items()}
     return packed_batch(arrays, how, masking, seed, step)
+
+
+def apart(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Packed rows as rows of one document each, in their order."""
+    row, column = np.nonzero(arrays["document"])
+    numbers = arrays["document"][row, column]
+    _, at = np.unique(row * (int(numbers.max()) + 1) + numbers, return_inverse=True)
+    offset = arrays["offset"][row, column]
+    found = {}
+    for name, values in arrays.items():
+        found[name] = np.zeros((int(at.max()) + 1, int(offset.max()) + 1), values.dtype)
+        found[name][at, offset] = values[row, column]
+    found["document"] = np.minimum(found["document"], 1)
+    return found
 
 
 def packed_batch(
@@ -155,13 +174,17 @@ def packed_batch(
     else:
         ids, labels = masked(tokens, arrays["example"], arrays["offset"], real, masking, seed, step)
     positions = np.flatnonzero(labels.reshape(-1) != IGNORED)
-    inputs = {
-        "input_ids": torch.from_numpy(ids),
-        "position_ids": torch.from_numpy(
+    if how.vocabulary:
+        limits.check_ids(ids, how.vocabulary)
+    inputs = {"input_ids": torch.from_numpy(ids)}
+    if how.packing != "rows" or (arrays["position"] != arrays["offset"]).any():
+        inputs["position_ids"] = torch.from_numpy(
             np.where(real, arrays["position"] + how.first_position, how.first_position)
-        ),
-        "document": torch.from_numpy(arrays["document"].astype(np.int32)),
-    }
+        )
+    if how.packing == "rows":
+        inputs["attention_mask"] = torch.from_numpy(real.astype(np.int64))
+    else:
+        inputs["document"] = torch.from_numpy(arrays["document"].astype(np.int32))
     targets = {
         "positions": torch.from_numpy(positions),
         "labels": torch.from_numpy(labels.reshape(-1)[positions]),

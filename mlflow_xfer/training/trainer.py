@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from mlflow_xfer.data.encode import encode
 from mlflow_xfer.data.encoded import Encoded
@@ -128,6 +130,7 @@ class Training:
 
     def _data(self) -> Steps:
         """The batches of the whole training."""
+        from mlflow_xfer.models.attention import packing_of
         from mlflow_xfer.training.batches import Steps, TaskRows, reading
 
         s, tasks = self.settings, {}
@@ -151,6 +154,9 @@ class Training:
         )
         shares = with_lm(rates(sizes, self.mixture) if sizes else {}, self.mixture.mlm_share)
         how = reading(self.tokenizer, self.model.config, self.model.decoder, _on_cuda(self.placement))
+        if packer is not None:
+            self.model.packing = packing_of(self.model.backbone, packer.length, _begin_anew(packer))
+            how = replace(how, packing=self.model.packing)
         order = schedule(shares, total, self.seed)
         return Steps(order, tasks, packer, masking, how, s.train_batch_size, self.seed)
 
@@ -240,6 +246,15 @@ class Training:
         for folder in (RESUME, BEST):  # optimizer states are twice the model; nothing reads them any more
             shutil.rmtree(self.work / folder, ignore_errors=True)
         return outcome
+
+
+def _begin_anew(packer: Packer) -> bool:
+    """Whether positions begin anew within a text: at the second of a pair."""
+    return any(
+        (np.asarray(texts.columns["second"]) < texts.lengths).any()
+        for texts in packer.texts.values()
+        if "second" in texts.columns
+    )
 
 
 def _set_dropout(model: Any, probability: float) -> None:

@@ -9,6 +9,7 @@ from transformers import AutoModel, AutoModelForSequenceClassification, AutoMode
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.checkpoint import load_task_model, save
 from mlflow_xfer.models.heads import build, lm_loss_sum
+from mlflow_xfer.models.likelihood import LikelihoodChoice
 from mlflow_xfer.models.load import load_backbone, load_lm, load_tokenizer
 from mlflow_xfer.tasks.task import Task
 
@@ -126,6 +127,40 @@ def test_the_loss_at_masked_positions_is_that_of_all_logits(any_model):
         lm(**batch).logits.flatten(0, 1)[positions], labels, reduction="sum"
     )
     assert torch.allclose(lm_loss_sum(lm, backbone, positions, labels, batch), wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("Gemma2", {"final_logit_softcapping": 0.5, "head_dim": 8}),
+        ("Granite", {"logits_scaling": 4.0}),
+        ("Cohere", {"logit_scale": 0.25}),
+        ("Llama", {}),
+    ],
+)
+def test_the_loss_is_that_of_logits_as_the_architecture_scales_them(name, more):
+    import transformers
+
+    from mlflow_xfer.models.load import random_lm
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
+    config = getattr(transformers, f"{name}Config")(
+        vocab_size=50, num_key_value_heads=2, max_position_embeddings=32, initializer_range=0.5,
+        pad_token_id=0, bos_token_id=1, eos_token_id=2, **sizes, **more,
+    )  # fmt: skip
+    lm = random_lm(config, 0).eval()
+    ids = torch.arange(3, 19).reshape(2, 8)
+    batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    positions = torch.tensor([0, 5, 9])
+    labels = ids.flatten()[positions + 1]
+    wanted = torch.nn.functional.cross_entropy(
+        lm(**batch).logits.flatten(0, 1)[positions], labels, reduction="sum"
+    )
+    assert torch.allclose(lm_loss_sum(lm, lm.model, positions, labels, batch), wanted, rtol=1e-5)
+    likely = LikelihoodChoice(config, lm.model, lm)
+    found = likely(**{n: t[None] for n, t in batch.items()}, scored=torch.ones_like(ids)[None]).logits[0]
+    every = torch.log_softmax(lm(**batch).logits[:, :-1], -1).gather(-1, ids[:, 1:, None])[..., 0]
+    assert torch.allclose(found, every.mean(1), rtol=1e-5)
 
 
 def test_weights_come_back_into_a_model(any_model):

@@ -43,7 +43,7 @@ def test_a_packed_document_reads_as_it_would_alone(world):
     batch = lm_batch(packer, range(3), how, None, 0, 0)
     backbone = getattr(lm, lm.base_model_prefix)
     with torch.no_grad():
-        together = backbone(**masked_inputs(batch["inputs"], how.decoder)).last_hidden_state
+        together = backbone(**masked_inputs(batch["inputs"], backbone)).last_hidden_state
         document = batch["inputs"]["document"]
         assert document.max() > 1
         for r in range(3):
@@ -61,7 +61,7 @@ def test_a_change_in_one_document_changes_no_other(world):
     def states(arrays):
         batch = packed_batch(arrays, how, None, 0, 0)
         with torch.no_grad():
-            return backbone(**masked_inputs(batch["inputs"], how.decoder)).last_hidden_state[0]
+            return backbone(**masked_inputs(batch["inputs"], backbone)).last_hidden_state[0]
 
     before, mine = states(arrays), arrays["document"][0] == 1
     changed = {**arrays, "tokens": np.where(arrays["document"] == 1, 7, arrays["tokens"])}
