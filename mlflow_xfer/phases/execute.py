@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,11 +24,12 @@ from mlflow_xfer.home import home
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.models import limits, load
 from mlflow_xfer.params.settings import MergeSettings, Placement, TrainingSettings
-from mlflow_xfer.phases import overlaps, record
+from mlflow_xfer.phases import gate, overlaps, record
 from mlflow_xfer.phases.code import code_hash
 from mlflow_xfer.phases.phase import Base, Made, Phase, Start
 from mlflow_xfer.tracking import checkpoints
 from mlflow_xfer.tracking.lease import Lease, TakenOver, across_hosts, hold
+from mlflow_xfer.training.parts import NotFinite
 
 if TYPE_CHECKING:
     from mlflow_xfer.data.rows import Rows
@@ -164,7 +165,7 @@ class Executor:
         )
         record.hold_run(work, run_id)
         meter = record.Meter(self.store, run_id, phase, resumed=bool(held))
-        with record.ending(self.store, run_id):
+        with self._dropping(work, phase), record.ending(self.store, run_id):
             starts = [self._directory(source) for source in phase.inputs]
             try:
                 with meter:
@@ -178,6 +179,15 @@ class Executor:
                 self.spent.append(Spent(run_id, meter.optimizer_steps, meter.tokens, meter.seconds))
         shutil.rmtree(work, ignore_errors=True)
         return Done(run_id, "resumed" if held else "made")
+
+    @contextmanager
+    def _dropping(self, work: Path, phase: Phase) -> Iterator[None]:
+        """Drop what a phase left in ``work`` where it is not finite: going on from it would lead nowhere."""
+        try:
+            yield
+        except NotFinite as error:
+            shutil.rmtree(work, ignore_errors=True)
+            raise NotFinite(f"{phase.label}: {error.what}", error.hint) from error
 
     def _train(
         self, phase: Phase, start: Path | Base, work: Path, run_id: str, meter: record.Meter, lease: Lease
@@ -204,7 +214,7 @@ class Executor:
         self._publish(phase, merge_phase(phase, starts, work), run_id, lease)
 
     def _publish(self, phase: Phase, outcome: Outcome, run_id: str, lease: Lease) -> None:
-        lease.confirm()
+        gate.check_publishable(self.store, run_id, phase, outcome, lease)
         record.outcome(self.store, run_id, phase, outcome)
         checkpoints.publish(
             self.store, run_id, outcome.directory, step=outcome.selected_step, tags=record.model_tags(phase)
@@ -214,7 +224,9 @@ class Executor:
         from mlflow_xfer.phases.evaluate import evaluate_phase
 
         found = evaluate_phase(phase, start, work, self.placement)
+        gate.check_metrics({row["language"]: row["score"] for row in found.rows})
         lease.confirm(patience=0.0)  # scores are only queued, so a store that is away need not be waited for
+        self.store.confirm(run_id, patience=0.0)
         record.evaluation(self.store, run_id, phase, found, work)
         self.store.tags(run_id, overlaps.tags(overlaps.findings(phase)))
 
@@ -306,6 +318,7 @@ def _model(base: Base) -> tuple[Any, Any]:
         return None, load.load_tokenizer(base.path)
     config, tokenizer = load.load_config(base.path), load.load_tokenizer(base.path)
     load.check_weights(base.path)
+    gate.check_weights(base.path)
     limits.check_vocabulary(config, tokenizer)
     return config, tokenizer
 

@@ -20,6 +20,8 @@ SPEC_FILE = "spec.json"  # artifact of a phase run: the canonical spec behind it
 ARTIFACTS_TAG = (
     "xfer.artifacts"  # what a phase run must still have, commas between: "model" or artifact paths
 )
+JUDGED = ("train/loss", "dev/", "eval/")
+_LARGEST = 1.7e308  # databases keep an infinite metric as the largest float
 _COMPARED = 20  # earlier runs whose spec is read to find the closest
 
 
@@ -43,7 +45,12 @@ def find_phase(store: Session, spec_hash: str, code_hash: str | None) -> str | N
 
 
 def missing(store: Session, run: RunView) -> str:
-    """What a finished phase run no longer has of what it promised in ``xfer.artifacts``; empty if nothing."""
+    """Why a finished phase run is not to be used: a figure that is not finite, or what it no longer has of
+    what it promised in ``xfer.artifacts``; empty if nothing.
+    """
+    for name, value in run.metrics.items():
+        if name.startswith(JUDGED) and not abs(value) < _LARGEST:
+            return f"its {name} is not finite"
     promised = [name for name in run.tags.get(ARTIFACTS_TAG, "").split(",") if name]
     if checkpoints.NAME in promised or checkpoints.MODEL_TAG in run.tags:
         fault = checkpoints.damage(store, run.run_id)

@@ -6,13 +6,14 @@ logged (:class:`Recorder`) is queued and never waits.
 
 from __future__ import annotations
 
+import logging
 import re
 import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from mlflow_xfer.errors import XferError
-from mlflow_xfer.tracking import names, opening, reuse, runs, versions
+from mlflow_xfer.errors import TRY_AGAIN, XferError
+from mlflow_xfer.tracking import endpoint, names, opening, reuse, runs, versions
 from mlflow_xfer.tracking.delivery import OPENED_TAG
 from mlflow_xfer.tracking.ledger import Ledger
 from mlflow_xfer.tracking.recorder import Recorder, now
@@ -24,6 +25,8 @@ from mlflow_xfer.tracking.writer import Writer
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+log = logging.getLogger(__name__)
 
 DEFAULT_EXPERIMENT = "mlflow-xfer"
 _RANDOM_NAME = re.compile(r"[a-z]+-[a-z]+-\d{1,4}")  # what MLflow calls a run that nobody named
@@ -137,6 +140,34 @@ class Store(Session, Recorder):
             self.client.update_run(run_id, status="RUNNING", name=rename)
 
         self.ask(reopen)
+
+    def confirm(self, run_id: str, patience: float | None = None) -> None:
+        """To be called before publishing: that the run is as this store opened it.
+
+        Args:
+            patience: seconds to wait for a store that is away; with 0 the run then counts as its own.
+
+        Raises:
+            XferError: it was ended, deleted, or opened again by another process (exit code 75).
+        """
+        try:
+            run = runs.view(
+                endpoint.patiently(lambda: self.client.get_run(run_id), self.uri, log.warning, patience)
+            )
+        except XferError:
+            if patience == 0.0:
+                return
+            raise
+        own = run.tags.get(OPENED_TAG) == self._opened.get(run_id)
+        if run.deleted or run.status != "RUNNING" or not own:
+            what = (
+                "deleted" if run.deleted else f"ended ({run.status})" if own else "opened by another process"
+            )
+            raise XferError(
+                f"Run {run_id} was {what} while this command worked on it; nothing is published in it.",
+                "Repeat the command: it goes on from what it has.",
+                exit_code=TRY_AGAIN,
+            )
 
     def finish(self, run_id: str, status: str = "FINISHED", *, patience: float = 10.0) -> bool:
         """End the run after everything queued for it; returns False if that is only spooled so far.

@@ -28,7 +28,7 @@ from mlflow_xfer.params.settings import BY_SCORE, Placement, TrainingSettings
 from mlflow_xfer.training.batches import Steps
 from mlflow_xfer.training.devices import compile_layers, half_norms, pick, resolved
 from mlflow_xfer.training.micro_batches import parts
-from mlflow_xfer.training.parts import Interrupted
+from mlflow_xfer.training.parts import Interrupted, NotFinite
 from mlflow_xfer.training.progress import bar
 from mlflow_xfer.training.resumable import Resumable
 from mlflow_xfer.training.state import step_folder, steps
@@ -174,6 +174,7 @@ class Loop(Resumable):
         """Train to the end, from the newest whole resume state.
 
         Raises:
+            NotFinite: a loss is infinite or no number.
             Interrupted: after SIGTERM or SIGINT, once the state is saved.
             Exception: what ``log`` raised to stop the training (its ``exit_code`` is 75), once the state is
                 saved; not if that was after the last step.
@@ -202,6 +203,7 @@ class Loop(Resumable):
             )
         if self.asked is not None and self.state.global_step < len(self.order):
             raise self.asked
+        self._check_last_weights()
 
     @property
     def is_to_stop(self) -> bool:
@@ -235,14 +237,18 @@ class Loop(Resumable):
             model.train()
         total: Tensor | None = None
         for part in parts(inputs, self.placement.micro_batch):
-            placed = {name: self._placed(part[name]) for name in ("inputs", "targets")}
-            with self.compute_loss_context_manager():
-                loss = model(inputs["task"], placed["targets"], inputs["count"], **placed["inputs"])
+            loss = self._loss(model, inputs, part)
             self.accelerator.backward(loss)
             total = loss.detach() if total is None else total + loss.detach()
         assert total is not None, "a batch has a part"
         self.tally.add(key_of(inputs["task"]), total, inputs["tokens"])
         return total
+
+    def _loss(self, model: torch.nn.Module, inputs: Mapping[str, Any], part: Mapping[str, Any]) -> Tensor:
+        """The share of ``part`` in the mean loss of the batch ``inputs``."""
+        placed = {name: self._placed(part[name]) for name in ("inputs", "targets")}
+        with self.compute_loss_context_manager():
+            return model(inputs["task"], placed["targets"], inputs["count"], **placed["inputs"])
 
     def _placed(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         device = self.args.device
@@ -265,7 +271,27 @@ class Loop(Resumable):
         """The mean loss of each task since the last report."""
         pace = {"train/learning_rate": self._get_learning_rate(), "train/tokens": float(self.tally.tokens)}
         self.tally.latest = self.tally.take_losses() | pace
+        self._check_finite(self.tally.latest, f"at step {step}")
         self.report(self.tally.latest, step)
+
+    def _check_finite(self, figures: Mapping[str, float], when: str) -> None:
+        """Looked at with the reported losses: fetching every step's would wait for the GPU."""
+        for name, loss in figures.items():
+            if name.endswith("/loss") and not math.isfinite(loss):
+                raise NotFinite(
+                    f"The training diverged: {name} is {loss} {when} of {len(self.order)}, "
+                    f"with learning_rate={self.settings.learning_rate:g}.",
+                    "Give a lower learning_rate, or precision=fp32 where it is another one.",
+                )
+
+    @torch.no_grad()
+    def _check_last_weights(self) -> None:
+        """The loss of the last batch with the weights as they are now: no step has shown what they give."""
+        self.multitask.eval()
+        batch = cast("Steps", self.train_dataset)[len(self.order) - 1]
+        pieces = parts(batch, self.placement.micro_batch)
+        total = sum(float(self._loss(self.multitask, batch, piece)) for piece in pieces)
+        self._check_finite({"train/loss": total}, f"after step {len(self.order)}")
 
     def _evaluate_dev(self, step: int) -> None:
         """Score dev and keep the weights if they are the best so far."""

@@ -71,6 +71,10 @@ class Outcome:
     collapsed: bool
 
 
+class NotFinite(XferError):
+    """A loss, a figure or weights that are not finite: nothing of them is worth keeping."""
+
+
 class Interrupted(XferError):
     """Training stopped on a signal, after a checkpoint: the same command goes on from there."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,20 @@ def test_what_differed_can_be_code_or_versions(local_store):
 )
 def test_differences(earlier, now, expected):
     assert reuse.differences(earlier, now) == expected
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("name", ["train/loss", "dev/pos/en", "eval/pos/de"])
+def test_what_diverged_is_not_reused(store, caplog, name, value):
+    own = {"xfer.spec_hash": uuid.uuid4().hex, "xfer.code_hash": "b" * 64}
+
+    def found():
+        return store.find_phase(*own.values())
+
+    runs = []
+    for figure in (value, 1.0):
+        runs.append(store.start("phase", "p", tags=own))
+        store.metrics(runs[-1], {name: figure, "encoded/pos/fertility": float("nan")})
+        store.finish(runs[-1])
+        assert found() == (None if figure is value else runs[-1])
+    assert f"its {name} is not finite" in caplog.text

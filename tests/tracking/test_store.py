@@ -236,3 +236,23 @@ def test_links_hide_credentials():
 
     assert links.base("https://user:hunter2@host:8443/mlflow/") == "https://host:8443/mlflow"
     assert "hunter2" not in links.opener("postgresql://user:hunter2@db/mlflow")
+
+
+def test_a_run_counts_as_its_own_until_somebody_else_ends_or_opens_it(store):
+    run = store.start("phase", "p")
+    store.confirm(run)
+    for status in ("FINISHED", "KILLED"):
+        store.client.update_run(run, status=status)
+        with pytest.raises(XferError, match="ended") as caught:
+            store.confirm(run)
+        assert caught.value.exit_code == 75
+    with Store.open() as other:
+        other.start("phase", "p", run_id=run)
+        other.confirm(run)
+        with pytest.raises(XferError, match="opened by another process"):
+            store.confirm(run)
+    store.start("phase", "p", run_id=run)
+    store.confirm(run)
+    store.client.delete_run(run)
+    with pytest.raises(XferError, match="deleted"):
+        store.confirm(run)
