@@ -13,7 +13,7 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.kind import KINDS
 from mlflow_xfer.params.settings import Recipe
 from mlflow_xfer.registry import unknown
-from mlflow_xfer.tasks.task import POOL, SPLITS
+from mlflow_xfer.tasks.task import FORMATS, POOL, SPLITS
 from mlflow_xfer.tasks.yaml_source import Located
 
 
@@ -34,6 +34,12 @@ def _language(value: Any) -> Any:
         return languages.get(value).code
     except XferError as error:
         raise ValueError(f"{error.what} {error.hint}".strip()) from None
+
+
+def _format(value: Any) -> Any:
+    if value not in FORMATS:
+        raise ValueError(str(unknown("format", str(value), FORMATS)).replace("\n  ", " "))
+    return value
 
 
 def _listed(value: Any) -> Any:
@@ -74,7 +80,7 @@ def _part(value: Any) -> Any:
             )
         if not all(isinstance(v, str) for k, v in value.items() if k != "paths"):
             raise ValueError("path, ids and exclude_ids are names of files")
-        _part(value.get("paths", []) or value["path"])
+        _part(value.get("paths") or value.get("path", []))
         return value
     if isinstance(value, dict) and value:
         return _by_language(value)
@@ -175,7 +181,7 @@ class Entry(Strict):
         ),
     )
     hub: HubEntry | None = Field(None, description="a data set of the hub instead of files")
-    format: str | None = Field(
+    format: Annotated[str, BeforeValidator(_format)] | None = Field(
         None,
         description=(
             "tsv (no quoting), csv, jsonl, json, parquet, conll, conllu, squad, parallel, text; default: "

@@ -18,6 +18,13 @@ from mlflow_xfer.registry import unknown
 SPLITS = ("train", "validation", "test")
 POOL = "pool"  # a further split of retrieval tasks whose candidates are the same for all languages
 
+FORMATS = (
+    *("tsv", "csv", "jsonl", "json", "parquet", "conll", "conllu", "squad", "parallel", "text", "lines"),
+    *("words-tags", "lareqa", "bucc", "xcopa", "tydiqa"),
+    *("mewsli-mentions", "mewsli-entities", "mewsli-pairs"),
+)
+"""Formats of files: those of ``data/readers/``, the general ones first."""
+
 
 def codes(text: str) -> tuple[str, ...]:
     """Names written with blanks between them."""

@@ -346,7 +346,7 @@ class _Builder:
         metrics = kinds.KINDS.get(kind).metrics or ("",)
         metric = entry.metric or (
             base.metric
-            if base
+            if base and base.kind == kind
             else kinds.data(kind).default_metric(labels, entry.columns, tuple(entry.files))
         )
         if metric not in metrics and (base is None or metric != base.metric):

@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from mlflow_xfer.lines import Malformed
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks.task import Files
 
@@ -27,10 +28,21 @@ Convert = Callable[[Places, str], Places]
 def reader(form: str) -> Read:
     """The reader of files in a format.
 
+    What a reader does not expect inside of a file is a :class:`Malformed` that names the file.
+
     Raises:
         XferError: unknown format.
     """
-    return _found(form, "read")
+    read = _found(form, "read")
+
+    def guarded(paths: tuple[Path, ...], source: Files, language: str) -> Places:
+        try:
+            yield from read(paths, source, language)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            names = " + ".join(map(str, paths))
+            raise Malformed(f"{names}: does not read as {form} ({error!r:.200}).") from None
+
+    return guarded
 
 
 def of_the_hub(form: str) -> Convert:

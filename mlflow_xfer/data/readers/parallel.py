@@ -13,7 +13,9 @@ from mlflow_xfer.tasks.task import Files
 def read(paths: tuple[Path, ...], source: Files, language: str) -> Places:
     """Two files whose lines translate each other: ``source`` (foreign side) and ``target`` (English side)."""
     if len(paths) != 2:
-        raise Malformed(f"Parallel text needs two files, {len(paths)} given.", "source side, target side")
+        raise Malformed(
+            f"{paths[0]}: parallel text needs two files, {len(paths)} given.", "source side, target side"
+        )
     sides = [[line for _, line in numbered(path)] for path in paths]
     if len(sides[0]) != len(sides[1]):
         raise Malformed(
