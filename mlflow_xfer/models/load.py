@@ -27,6 +27,9 @@ SIZES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 POSITIONS = 512
+OF_TEXTS = r"^(model\.)?language_model\.(model\.)?(?!lm_head)"
+"""What stands before the weights that read texts, in a model of texts and images."""
+
 LANGUAGE_MODELS = ("ForMaskedLM", "ForCausalLM", "LMHeadModel", "ForPreTraining")
 """Endings of classes with an LM head."""
 
@@ -103,7 +106,7 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, destination
 
 
 def load_config(path: Path | str) -> PreTrainedConfig:
-    """The configuration at ``path``.
+    """The configuration at ``path``, of a model of texts and images that of its texts.
 
     Raises:
         XferError: if there is none, it is malformed, or it is not of a text encoder or decoder.
@@ -115,7 +118,7 @@ def load_config(path: Path | str) -> PreTrainedConfig:
     model_type = raw["model_type"]
     _refuse_other_kinds(path, model_type, raw)
     try:
-        return AutoConfig.from_pretrained(path, local_files_only=True)
+        return AutoConfig.from_pretrained(path, local_files_only=True).get_text_config()
     except Exception as error:  # noqa: BLE001 - whatever a foreign config breaks is bad input
         raise XferError(
             f"{path / files.CONFIG} cannot be read as a {model_type} configuration: {error}."
@@ -186,11 +189,14 @@ def load_backbone(path: Path | str) -> PreTrainedModel:
 
 def _renamed(path: Path) -> dict[str, Any]:
     """How a backbone finds its weights where the class that saved them calls it by a name of its own: span
-    questions on LLaMA say ``transformer.`` where all other classes say ``model.``."""
+    questions on LLaMA say ``transformer.`` where all other classes say ``model.``, models of texts and images
+    ``language_model.``."""
     import transformers
     from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES
 
     raw = files.read_config(path)
+    if "text_config" in raw:
+        return {"key_mapping": {OF_TEXTS: ""}}
     named = MODEL_MAPPING_NAMES.get(raw["model_type"], "")
     classes = [(raw.get("architectures") or [""])[0], named if isinstance(named, str) else named[0]]
     own, usual = (getattr(getattr(transformers, name, None), "base_model_prefix", "") for name in classes)
@@ -200,7 +206,11 @@ def _renamed(path: Path) -> dict[str, Any]:
 def load_lm(path: Path | str) -> PreTrainedModel | None:
     """The language model at ``path`` with its head, tied as its configuration says;
     None if it has no LM head."""
-    return _load(lm_class(load_config(path)), path, head=True) if has_lm_head(path) else None
+    if not has_lm_head(path):
+        return None
+    several = "text_config" in files.read_config(Path(path))
+    more = {"key_mapping": {r"^(model\.)?language_model\.lm_head": "lm_head", OF_TEXTS: "model."}}
+    return _load(lm_class(load_config(path)), path, head=True, **(more if several else {}))
 
 
 def load_class(cls: Any, path: Path | str, config: PreTrainedConfig) -> PreTrainedModel:
@@ -218,7 +228,8 @@ def has_lm_head(path: Path | str) -> bool:
     """Whether the root of ``path`` is a language model: by the class that saved it, and by its weights."""
     raw = json.loads((Path(path) / files.CONFIG).read_text(encoding="utf-8"))
     said = raw.get("architectures") or [""]
-    return any(name.endswith(LANGUAGE_MODELS) for name in said) and _holds_lm_head(Path(path))
+    known = (*LANGUAGE_MODELS, *(["ForConditionalGeneration"] if "text_config" in raw else []))
+    return any(name.endswith(known) for name in said) and _holds_lm_head(Path(path))
 
 
 def _holds_lm_head(path: Path) -> bool:
@@ -232,7 +243,8 @@ def _holds_lm_head(path: Path) -> bool:
         model = lm_class(config).from_config(config)
     tied = {name for name, _ in model.named_parameters()}  # each once, under its first name
     own = {name for name in tied if not name.startswith(model.base_model_prefix + ".")}
-    return not own or bool(own & files.names(path))
+    saved = {name.removeprefix("model.").removeprefix("language_model.") for name in files.names(path)}
+    return not own or bool(own & (saved | files.names(path)))
 
 
 def _masked() -> Any:
@@ -269,6 +281,8 @@ def _load(
         raise XferError(
             f"The weights at {path} cannot be loaded: {type(error).__name__}: {error}."
         ) from error
+    if "key_mapping" in kwargs:  # else saving would try to bring these names back
+        model._weight_conversions = None
     report.judge(model, found, saved, path, head)
     return model
 

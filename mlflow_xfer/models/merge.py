@@ -285,8 +285,8 @@ def _skeleton(directory: Path, parts: tuple[bool, bool]) -> MultiTaskModel:
     _of_no_task(model.backbone.config)
     if not lm:
         model.lm = None
-    if pooler:
-        model.backbone.pooler = load_backbone(directory).pooler
+    if pooler:  # of DeBERTa it is the classifier's
+        model.backbone.pooler = getattr(load_backbone(directory), "pooler", None)
     return model
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 
 import pytest
@@ -21,6 +22,7 @@ from mlflow_xfer.models.load import build_scratch, load_backbone, load_lm, load_
 from mlflow_xfer.models.load import save as save_lm
 from mlflow_xfer.models.merge import METHODS, merge, merge_checkpoints
 from mlflow_xfer.models.tokenizer import train_tokenizer
+from tests.families import FAMILIES, make_model
 
 WEIGHTS = st.lists(st.floats(-1e6, 1e6, width=32, allow_subnormal=False), min_size=6, max_size=6)
 
@@ -208,3 +210,17 @@ def test_models_that_do_not_belong_together_are_refused(encoder, tmp_path):
         with pytest.raises(XferError) as caught:
             merge_checkpoints([encoder, folder], None, tmp_path / "out", scratch=tmp_path / "scratch")
         assert says in str(caught.value) and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("family", [name for name in FAMILIES if name != "XGLM"])
+def test_trained_classifiers_of_every_family_can_be_merged(family, tmp_path):
+    """The mean of a model with itself is that model."""
+    folder = make_model(family, tmp_path / "base", random.Random(8))
+    one = build(folder, [NLI], lm=False, seed=1)
+    with torch.no_grad():
+        for parameter in one.backbone.parameters():
+            parameter.add_(0.25)
+    save(one, load_tokenizer(folder), tmp_path / "one")
+    merge_checkpoints([tmp_path / "one"] * 2, None, tmp_path / "two", scratch=tmp_path / "scratch")
+    before, after = (load_backbone(tmp_path / name).state_dict() for name in ("one", "two"))
+    assert equal(before, after) and carries_lm_head(tmp_path / "two")
