@@ -71,10 +71,10 @@ def move(folder: Path) -> None:
 
 
 def study_of(name: str):
-    from mlflow_xfer.searching.opening import join_study
+    from mlflow_xfer.searching.opening import known_study
     from mlflow_xfer.searching.place import place
 
-    return join_study(place("auto", name), name)
+    return known_study(place("auto", name), name)
 
 
 def counted(search: str, tried: list | None = None) -> dict[str, float]:
@@ -209,7 +209,7 @@ def count(max_tasks: str) -> tuple[dict, list]:
 def measure(given: dict[str, str], work: Path, checks: int) -> dict:
     import mlflow_xfer
     from mlflow_xfer.searching.history import candidate_of
-    from mlflow_xfer.searching.job import space_of
+    from mlflow_xfer.searching.opening import space_of
 
     move(work)
     pruned = given | PRUNER | {"study_name": "pruned"}

@@ -47,7 +47,7 @@ from scipy import special
 from mlflow_xfer.searching.choosing import Choice, choose, estimates, winner
 from mlflow_xfer.searching.contributing import contributions
 from mlflow_xfer.searching.history import History, finished_trials
-from mlflow_xfer.searching.loop import run_worker
+from mlflow_xfer.searching.loop import run_trials
 from mlflow_xfer.searching.reading import read_space
 from mlflow_xfer.searching.trials import Budget, Outcome, Trial
 
@@ -273,7 +273,7 @@ def search(truth: Truth, sampler: str, trials: int, seed: int):
         score = truth.dev(trial.candidate.tasks, rng)
         return Outcome((score,), ((score,),), {"tokens": truth.tokens[trial.candidate.tasks]})
 
-    run_worker(study, space, run, Budget(n_trials=trials), sampler=sampler, seed=seed)
+    run_trials(study, space, run, Budget(n_trials=trials), sampler=sampler, seed=seed)
     return space, finished_trials(History.of(study), space)
 
 
@@ -392,7 +392,7 @@ def size(trials: int = 1_000) -> dict[str, float]:
         score = truth.dev(trial.candidate.tasks, rng)
         return Outcome((score,), ((score,),))
 
-    run_worker(study, space, run, Budget(n_trials=trials), sampler="random")
+    run_trials(study, space, run, Budget(n_trials=trials), sampler="random")
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "journal.log")
         optuna.copy_study(
@@ -408,7 +408,7 @@ def size(trials: int = 1_000) -> dict[str, float]:
         for n, sampler in enumerate(("tpe", "pairwise"), 1):
             timed(
                 f"one more trial ({sampler})",
-                lambda sampler=sampler, n=n: run_worker(
+                lambda sampler=sampler, n=n: run_trials(
                     study, space, run, Budget(n_trials=trials + n), sampler=sampler
                 ),
             )

@@ -15,9 +15,9 @@ from mlflow_xfer.version import __version__  # noqa: F401 (public)
 
 def __getattr__(name: str):
     if not name.startswith("_") and PathFinder.find_spec(f"{__name__}.{name}", __path__) is None:
-        functions = import_module(f"{__name__}.api").FUNCTIONS
-        if name in functions:
-            return functions[name]
+        api = import_module(f"{__name__}.api")
+        if name in api.FUNCTIONS or name in api.REMOVED:
+            return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

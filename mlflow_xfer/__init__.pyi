@@ -534,6 +534,8 @@ def search(
     compile: bool = False,
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
+    study_name: str = "auto",
+    storage: str = "auto",
     max_tasks: Literal["auto"] | int = "auto",
     space: str | PathLike[str] | None = None,
     objective: str | Sequence[Literal["english_dev", "label_free", "retrieval", "cost", "oracle"]] = ("english_dev",),
@@ -544,9 +546,8 @@ def search(
     rank_by: str | Sequence[Literal["auto", "size", "kind", "text_emb", "logme", "h_score", "task_emb", "few_shot", "english"]] = ("auto",),
     pruner: Literal["none", "hyperband", "asha", "median", "wilcoxon"] = "none",
     reduction_factor: int = 4,
+    batches: int | None = None,
     dry_run: bool = False,
-    study_name: str = "auto",
-    storage: str = "auto",
     confirm_top: int = 3,
     confirm_seeds: int = 5,
     confirm_combine: Literal["auto", "joint", "merge"] = "auto",
@@ -634,6 +635,10 @@ def search(
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
+        study_name: auto: derived from what is searched, so that the same command goes on [text; default
+            auto]
+        storage: where Optuna keeps the search: auto (a journal file under XFER_HOME/studies), a journal
+            file, or a database URL [text; default auto]
         max_tasks: largest subset; auto: the whole pool [auto or whole number > 0; default auto]
         space: what varies besides the subset: tasks, mixing, merging, rates, all, ranges
             (mlm_share=0:0.5,mixing=uniform|temperature) or a YAML file of them; none: the subset alone
@@ -656,11 +661,10 @@ def search(
             [none|hyperband|asha|median|wilcoxon; default none]
         reduction_factor: asha and hyperband: one in so many goes on from each short chain, and is
             trained further [whole number ≥ 2; default 4]
+        batches: ask for so many candidates at once and go on when all have ended: then what is tried
+            depends on no timing, whatever workers; none: ask for another as each ends [whole number > 0
+            or none; default none]
         dry_run: print what would be run and what it would cost, and stop [true|false; default false]
-        study_name: auto: derived from what is searched, so that the same command goes on [text; default
-            auto]
-        storage: where Optuna keeps the search: auto (a journal file under XFER_HOME/studies), a journal
-            file, or a database URL [text; default auto]
         confirm_top: how many of the best are run again on fresh seeds, beside the baseline; 0: none
             [whole number ≥ 0; default 3]
         confirm_seeds: how many fresh seeds the confirmation runs, none of which the search used [whole
@@ -672,21 +676,6 @@ def search(
             none]
 
     A phase's name before a parameter of training sets it for that phase: ``target.learning_rate``.
-    """
-
-def worker(
-    *,
-    study_name: str = "auto",
-    storage: str = "auto",
-    workers: int = 1,
-) -> Result:
-    """Joins a search that was begun elsewhere, in another process or on another machine, until it ends.
-
-    Args:
-        study_name: name of the search; auto: the only one under XFER_HOME/studies [text; default auto]
-        storage: where Optuna keeps the search: auto (a journal file under XFER_HOME/studies), a journal
-            file, or a database URL [text; default auto]
-        workers: processes on this host [whole number > 0; default 1]
     """
 
 def report(

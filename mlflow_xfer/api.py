@@ -6,15 +6,16 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from inspect import Parameter, Signature
-from typing import Any
+from typing import Any, NoReturn
 
 from mlflow_xfer.commands.result import Reported, Result
 from mlflow_xfer.commands.running import running
 from mlflow_xfer.params import declare
 from mlflow_xfer.params.declare import Shape, parameters
-from mlflow_xfer.params.verbs import VERBS, Verb
+from mlflow_xfer.params.verbs import REMOVED, VERBS, Verb, removed
 
 __all__ = ["Reported", "Result", "call", "printed"]
 
@@ -96,12 +97,18 @@ def _described(one: declare.Parameter) -> str:
     )
 
 
+def _gone(name: str, *_: Any, **__: Any) -> NoReturn:
+    raise removed(name)
+
+
 FUNCTIONS = {name: function(verb) for name, verb in VERBS.items()}
 
 
 def __getattr__(name: str) -> Callable[..., Any]:
     if name in FUNCTIONS:
         return FUNCTIONS[name]
+    if name in REMOVED:
+        return partial(_gone, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -19,7 +19,7 @@ import click
 from mlflow_xfer import __version__, api, logs
 from mlflow_xfer.errors import BAD_INPUT, INTERRUPTED, TRY_AGAIN, XferError
 from mlflow_xfer.params.declare import Parameter, Shape, parameters
-from mlflow_xfer.params.verbs import VERBS, Verb
+from mlflow_xfer.params.verbs import REMOVED, VERBS, Verb, removed
 
 EXIT_CODES = "Exit codes: 0 done, 2 bad input, 75 try again later, 130 interrupted, 1 anything else."
 SCOPED = "A phase's name before a parameter of training sets it for that phase: --target.learning_rate 2e-5."
@@ -163,6 +163,11 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in REMOVED:
+            raise removed(cmd_name)
+        return super().get_command(ctx, cmd_name)
 
 
 @click.group(

@@ -50,7 +50,6 @@ BY_NAME = {
     "data.readers",
     "kinds.kind",
     "reporting",
-    "searching.workers",
     "tasks.catalogue",
 }
 """Modules that import others by name (``import_module``), where no statement shows it."""
@@ -191,7 +190,7 @@ def test_only_durable_locks_files():
 
 
 def test_only_durable_retries_and_polls():
-    """A loop that sleeps repeats a call that failed, or looks again; a worker waits for its next trial."""
+    """A loop that sleeps repeats a call that failed, or looks again."""
     found = [
         f"{name_of(path)}.{function.name}"
         for path in FILES
@@ -203,7 +202,7 @@ def test_only_durable_retries_and_polls():
             isinstance(node, ast.Call) and ast.unparse(node.func) == "time.sleep" for node in ast.walk(loop)
         )
     ]
-    assert sorted(found) == ["durable.patience.awaited", "durable.patience.retried", "searching.worker.work"]
+    assert sorted(found) == ["durable.patience.awaited", "durable.patience.retried"]
 
 
 def test_only_durable_beats():

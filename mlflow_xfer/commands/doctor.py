@@ -68,7 +68,7 @@ def environment() -> str:
 def store(fix: bool = False) -> str:
     """The tracking store, and runs of ours that are RUNNING (of a live process, or left by a dead one).
 
-    With ``fix`` transfers, conditions and studies of dead commands are ended.
+    With ``fix`` transfers, conditions, studies, searches and trials of dead commands are ended.
     """
     try:
         opened = Store.open(probe=False)

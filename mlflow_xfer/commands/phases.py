@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from mlflow_xfer.commands.result import Result
 from mlflow_xfer.commands.running import opened
 from mlflow_xfer.conditions.condition import run_plan
-from mlflow_xfer.conditions.runner import workers_of
+from mlflow_xfer.conditions.submitted import workers_of
 from mlflow_xfer.conditions.transfers import run_phases
 from mlflow_xfer.params import chain
 from mlflow_xfer.params.reading import command, given
@@ -62,8 +62,8 @@ def _run_demo(params: chain.Transfer) -> Result:
     from mlflow_xfer.studies.demo import DEMO
     from mlflow_xfer.studies.study import run_study
 
-    workers = workers_of(params.workers)
     with opened() as store:
+        workers = workers_of(params.workers, store.uri)
         return found(store, run_study(DEMO, overrides(params), store, job.take(store), workers))
 
 
@@ -78,6 +78,7 @@ def found(store: Store, run_id: str) -> Result:
 def _run(params: Chain) -> Result:
     verb = command(type(params))
     with opened() as store:
+        workers = _workers(params, store)
         references = References(lambda: store, fetch=True)
         extra = task_file_tasks(params)
         plan = make_plan(verb, params, references, extra, online=True)
@@ -87,11 +88,7 @@ def _run(params: Chain) -> Result:
         for overlap in overlaps.of_plan(new):
             logger.log(logging.WARNING if overlap.status == "found" else logging.INFO, "overlap: %s", overlap)
         run_id = _execute(
-            executor,
-            plan,
-            job.take(store),
-            _workers(params),
-            lambda: _baselines(plan, params, references, extra),
+            executor, plan, job.take(store), workers, lambda: _baselines(plan, params, references, extra)
         )
         store.flush()
         result = _result(executor, run_id)
@@ -116,10 +113,10 @@ def _execute(
     return run_phases(executor, plan, opened_run)
 
 
-def _workers(params: Chain) -> int:
+def _workers(params: Chain, store: Store) -> int:
     """Processes of a command that runs phases: one, unless the user says how many."""
     asked = params.workers if isinstance(params, chain.Transfer) else 1
-    return asked if isinstance(asked, int) else 1
+    return workers_of(asked if isinstance(asked, int) else 1, store.uri)
 
 
 def _baselines(

@@ -1,4 +1,4 @@
-"""The verbs ``search`` and ``worker``."""
+"""The verb ``search``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from mlflow_xfer.commands.result import Result
 from mlflow_xfer.commands.running import opened
 from mlflow_xfer.params import questions
 from mlflow_xfer.phases.references import task_file_tasks
-from mlflow_xfer.searching.joining import join_search
 from mlflow_xfer.searching.verb import run_search
 from mlflow_xfer.tracking import job
 
@@ -23,8 +22,3 @@ def search(params: questions.Search) -> Result:
         return Result("", {})
     with opened() as store:
         return found(store, run_search(params, store, job.take(store), task_file_tasks(params)))
-
-
-def worker(params: questions.Worker) -> Result:
-    with opened() as store:
-        return found(store, join_search(params, store))

@@ -11,19 +11,20 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from mlflow_xfer.conditions.engines.engine import Engine, Failed, Finished, Handle, Needs, Order
-from mlflow_xfer.conditions.engines.here import Here
-from mlflow_xfer.conditions.engines.local import Local
+from mlflow_xfer.conditions.engines.engine import Failed, Held, Needs, Order
+from mlflow_xfer.conditions.submitted import Submitted
 from mlflow_xfer.conditions.transfers import close_transfer, finished, name, open_transfer, pointed
+from mlflow_xfer.durable.patience import awaited
 from mlflow_xfer.phases import record
-from mlflow_xfer.phases.execute import Done, Executor
+from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.plan import Plan, Transfer, unique
 
 logger = logging.getLogger(__name__)
+
+LOOK_SECONDS, HELD_SECONDS = 0.5, 10.0  # between looks at what others make; until it is asked for again
 
 
 @dataclass(eq=False)
@@ -62,43 +63,33 @@ def run_transfers(
     return [one.run_id for one in replicates]
 
 
-def workers_of(asked: str | int) -> int:
-    """The processes that ``workers`` asks for; ``auto``: half the cores, at least 2 where there are 2."""
-    cores = os.cpu_count() or 1
-    return max(cores // 2, min(cores, 2)) if isinstance(asked, str) else asked
-
-
-def _engine(executor: Executor, workers: int) -> AbstractContextManager[Engine]:
-    return Here(executor.store, executor.watch) if workers == 1 else Local(executor.store, workers)
-
-
 @dataclass
 class Driver:
     """What is to be run, what runs, and what is done.
 
     Args:
         replicates, shared: as of :func:`run_transfers`.
-        waiting: phases to run, each after its inputs.
-        flying: what was submitted and is not done.
+        wanted: phases that did not exist, each after its inputs.
         makers: for which replicate a phase is made; None: for the run that asks for all.
+        held: of the wanted ones, those that another process makes.
     """
 
     executor: Executor
     replicates: Sequence[Replicate]
     shared: str | None = None
-    waiting: list[Phase] = field(default_factory=list)
-    flying: dict[Handle, Phase] = field(default_factory=dict)
+    wanted: list[Phase] = field(default_factory=list)
     makers: dict[str, Replicate | None] = field(default_factory=dict)
     common: set[str] = field(default_factory=set)
+    held: set[str] = field(default_factory=set)
 
     def look(self) -> None:
-        """Take what exists; the rest is waiting."""
+        """Take what exists; the rest is wanted."""
         for one in self.replicates:
             self._take_or_list(one)
         running = [one for one in self.replicates if not one.ended]
         phases = [{phase.spec_hash for phase in one.transfer.phases} for one in running]
         if len(running) > 1:
-            self.common = set.intersection(*phases) & {phase.spec_hash for phase in self.waiting}
+            self.common = set.intersection(*phases) & {phase.spec_hash for phase in self.wanted}
         for one in running:
             for phase in one.transfer.phases:
                 own = None if self.shared and phase.spec_hash in self.common else one
@@ -106,27 +97,24 @@ class Driver:
 
     def _take_or_list(self, one: Replicate) -> None:
         executor, transfer = self.executor, one.transfer
-        missing = [phase for phase in transfer.phases if not self._exists(phase)]
+        missing = [phase for phase in transfer.phases if not self.executor.known(phase)]
         earlier = finished(executor, transfer.plan_hash, "transfer") if not missing else None
         if earlier:
             logger.info("%s: reused run %s (all its phases exist)", name(transfer), earlier)
             one.run_id, one.ended = pointed(executor.store, earlier, one.opened, name(transfer)), True
             return
         one.left = {phase.spec_hash for phase in missing}
-        self.waiting = unique([*self.waiting, *missing])
-
-    def _exists(self, phase: Phase) -> bool:
-        if phase.spec_hash not in self.executor.done and (found := self.executor.existing(phase)):
-            self.executor.done[phase.spec_hash] = Done(found, "reused")
-        return phase.spec_hash in self.executor.done
+        self.wanted = unique([*self.wanted, *missing])
 
     # -- running ---------------------------------------------------------------------------------------------
     def run(self, workers: int) -> None:
-        """Run all that is waiting; where that fails, end the runs that are open."""
+        """Run all that is wanted; where that fails, end the runs that are open."""
         try:
-            if self.waiting:
-                with _engine(self.executor, min(workers, len(self.waiting))) as engine:
-                    self._drive(engine)
+            with Submitted[Driver](self.executor, min(workers, max(len(self.wanted), 1))) as submitted:
+                while self._wanted:
+                    self._drive(submitted)
+                    if self.held:
+                        self._come_back()
             for one in self.replicates:
                 if not one.ended:
                     self.end(one)
@@ -136,46 +124,57 @@ class Driver:
                     record.end_failed(self.executor.store, one.run_id, error)
             raise
 
-    def _drive(self, engine: Engine) -> None:
-        """Give the engine all that is waiting, and take what it says."""
-        self._feed(engine)
-        for event in engine.events():
-            if isinstance(event, Finished | Failed):
-                self.executor.spent += event.spent
+    @property
+    def _wanted(self) -> list[Phase]:
+        return [phase for phase in self.wanted if phase.spec_hash not in self.executor.done]
+
+    def _drive(self, submitted: Submitted[Driver]) -> None:
+        """Give the engine what can be run, and take what it says, until only what others make is left."""
+        self._feed(submitted)
+        for one, event in submitted.ended():
             if isinstance(event, Failed):
                 raise event.error
-            if isinstance(event, Finished):
-                self._done(event)
-            self._feed(engine)
+            if isinstance(event, Held):
+                logger.info("%s: another process makes it; going on with others", one.phase.label)
+                self.held.add(one.phase.spec_hash)
+            else:
+                self._done(one.phase)
+            self._feed(submitted)
 
-    def _feed(self, engine: Engine) -> None:
+    def _come_back(self) -> None:
+        """Wait until something that others make is done; after a while, see whether they still make it."""
+
+        def made() -> list[Phase] | None:
+            return [
+                one for one in self._wanted if one.spec_hash in self.held and self.executor.known(one)
+            ] or None
+
+        for phase in awaited(made, LOOK_SECONDS, seconds=HELD_SECONDS) or ():
+            self._done(phase)
+        self.held.clear()
+
+    def _feed(self, submitted: Submitted[Driver]) -> None:
         """Submit phases while there is room: some more than run at once, so that no worker waits. What all
         transfers stand on comes first and alone."""
-        flying = {handle.spec_hash: handle for handle in self.flying}
-        for phase in list(self.waiting):
-            full = len(self.flying) >= (2 * engine.slots if engine.slots > 1 else 1)
-            if full or any(one in self.common for one in flying):
+        done, slots = self.executor.done, submitted.engine.slots
+        for phase in self._wanted:
+            running = submitted.by_hash.keys()
+            if phase.spec_hash in running or phase.spec_hash in self.held:
+                continue
+            if len(running) >= (2 * slots if slots > 1 else 1) or self.common & running:
                 return
             inputs = [source.spec_hash for source in phase.inputs if isinstance(source, Phase)]
-            done = self.executor.done
-            if any(one not in done and one not in flying for one in inputs):
-                continue
-            self.waiting.remove(phase)
-            handle = engine.submit(
-                phase,
-                self._order(phase, {one: done[one].run_id for one in inputs if one in done}),
-                Needs(cores=os.cpu_count() or 1) if phase.spec_hash in self.common else Needs(),
-                [flying[one] for one in inputs if one not in done],
-            )
-            self.flying[handle], flying[phase.spec_hash] = phase, handle
+            if all(one in done or one in running for one in inputs):
+                alone = Needs(cores=os.cpu_count() or 1) if phase.spec_hash in self.common else Needs()
+                submitted.submit(phase, self, self._order(phase), alone)
 
-    def _order(self, phase: Phase, done: dict[str, str]) -> Order:
+    def _order(self, phase: Phase) -> Order:
         """How a phase is run: for the run that it is made for, which is opened if it is not."""
         maker = self.makers[phase.spec_hash]
         parent = self.shared if maker is None else self._open(maker)
         suite = self.executor.suite if maker is None else maker.plan.suite
         executor = self.executor
-        return Order(None if phase.is_base else parent, executor.reuse, suite, executor.placement, done)
+        return Order(None if phase.is_base else parent, executor.reuse, suite, executor.placement, wait=False)
 
     def _open(self, one: Replicate) -> str:
         if not one.run_id:
@@ -184,12 +183,10 @@ class Driver:
             )
         return one.run_id
 
-    def _done(self, event: Finished) -> None:
-        self.flying.pop(event.handle)
-        self.executor.done[event.handle.spec_hash] = event.done
+    def _done(self, phase: Phase) -> None:
         for one in self.replicates:
-            if event.handle.spec_hash in one.left:
-                one.left.remove(event.handle.spec_hash)
+            if phase.spec_hash in one.left:
+                one.left.remove(phase.spec_hash)
                 if not one.left:
                     self.end(one)
 

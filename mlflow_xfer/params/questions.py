@@ -128,7 +128,7 @@ class Rank(Model, Data, RawText, Pool, Overlaps, InSuite, Trained, Seed, Reuse, 
     target: NamesOrAuto = with_default(Targets, "target", "auto")
 
 
-class Storage(Shape, group="search", effect="command"):
+class Searching(Shape, group="search", effect="command"):
     study_name: str = setting("auto", "auto: derived from what is searched, so that the same command goes on")
     storage: str = setting(
         "auto",
@@ -136,8 +136,6 @@ class Storage(Shape, group="search", effect="command"):
         "database URL",
     )
 
-
-class Searching(Storage, group="search", effect="command"):
     max_tasks: CountOrAuto = setting("auto", "largest subset; auto: the whole pool")
     space: PlaceOrNone = setting(
         None,
@@ -168,6 +166,11 @@ class Searching(Storage, group="search", effect="command"):
     )
     reduction_factor: Annotated[int, Field(ge=2)] = setting(
         4, "asha and hyperband: one in so many goes on from each short chain, and is trained further"
+    )
+    batches: CountOrNone = setting(
+        None,
+        "ask for so many candidates at once and go on when all have ended: then what is tried depends on no "
+        "timing, whatever workers; none: ask for another as each ends",
     )
     dry_run: bool = setting(False, "print what would be run and what it would cost, and stop")
 
@@ -213,10 +216,3 @@ with warnings.catch_warnings():
 
         text: PlaceOrNone = with_default(RawText, "text", None)
         register: Text = setting(None, "name under which the best confirmed checkpoint is registered")
-
-
-class Worker(Storage):
-    """Joins a search that was begun elsewhere, in another process or on another machine, until it ends."""
-
-    study_name: str = setting("auto", "name of the search; auto: the only one under XFER_HOME/studies")
-    workers: Count = setting(1, "processes on this host")

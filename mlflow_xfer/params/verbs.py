@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mlflow_xfer.errors import XferError
 from mlflow_xfer.params import chain, lookups, questions
 from mlflow_xfer.params.declare import Shape, parameters
 from mlflow_xfer.params.reading import command, read
@@ -123,13 +124,6 @@ _VERBS = (
         ),
     ),
     Verb(
-        questions.Worker, f"{COMMANDS}.search.worker", "", ("study_name", "storage", "workers"),
-        (
-            "worker --workers 4",
-            "worker --study_name search-choice-3d118a04 --storage postgresql://user@host/searches",
-        ),
-    ),
-    Verb(
         questions.Report, f"{COMMANDS}.report.report", "report", ("runs", "question"),
         (
             "report --question 'Does NLI help?'",
@@ -201,6 +195,17 @@ _VERBS = (
 )  # fmt: skip
 
 VERBS: dict[str, Verb] = {verb.name: verb for verb in _VERBS}
+
+REMOVED = {
+    "worker": "One process runs a search, and trains in as many as it is told: mlflow-xfer search … "
+    "--workers N. Several hosts share a transfer or a study by the same command on each."
+}
+"""Verbs that are gone, with what to use instead; they answer for one release."""
+
+
+def removed(name: str) -> XferError:
+    """The answer of a verb that is gone."""
+    return XferError(f"There is no command {name} any more.", REMOVED[name])
 
 
 def parse(verb: str, raw: Mapping[str, Any]) -> Shape:

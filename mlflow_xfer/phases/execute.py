@@ -28,7 +28,7 @@ from mlflow_xfer.phases import gate, overlaps, record
 from mlflow_xfer.phases.code import code_hash
 from mlflow_xfer.phases.phase import Base, Made, Phase, Start
 from mlflow_xfer.tracking import checkpoints
-from mlflow_xfer.tracking.lease import Lease, TakenOver, across_hosts, hold
+from mlflow_xfer.tracking.lease import Busy, Lease, TakenOver, across_hosts, hold
 from mlflow_xfer.training.parts import NotFinite
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class Executor:
         placement: how phases are computed, and how often they are saved.
         watch: called with what a training logs; an exception from it whose ``exit_code`` is 75 stops the
             phase, whose run is KILLED and goes on from there for whoever wants it next.
+        wait: for another process that makes the phase; else ``lease.Busy`` is raised.
         done: what this executor has brought about, by spec hash; each phase is looked at once.
         spent: what it trained and evaluated itself, in order; also of phases that did not come to their end.
     """
@@ -84,6 +85,7 @@ class Executor:
     suite: str = ""
     placement: Placement = field(default_factory=Placement)
     watch: Callable[[Phase, Mapping[str, float], int], None] | None = None
+    wait: bool = True
     done: dict[str, Done] = field(default_factory=dict)
     spent: list[Spent] = field(default_factory=list)
 
@@ -115,14 +117,25 @@ class Executor:
             return None
         return self.store.find_phase(phase.spec_hash, None if self.reuse == "any-code" else self.code(phase))
 
+    def known(self, phase: Phase) -> bool:
+        """Whether the phase is done, here or in an earlier run, which is taken."""
+        if phase.spec_hash not in self.done and (run_id := self.existing(phase)):
+            self.done[phase.spec_hash] = Done(run_id, "reused")
+        return phase.spec_hash in self.done
+
     def _take_or_run(self, phase: Phase, parent: str | None, attach: str | None) -> Done:
         code = self.code(phase)
         key = f"{phase.spec_hash}-{code}"
         work = home() / "work" / key
         found = self.existing(phase)
         while found is None:
-            with hold(key), across_hosts(self.store, key, lambda: bool(self.existing(phase))) as lease:
+            with (
+                hold(key, timeout=None if self.wait else 0.0),
+                across_hosts(self.store, key, lambda: self._over(phase)) as lease,
+            ):
                 found = self.existing(phase)  # another worker may have finished it while this one waited
+                if found is None and not lease.held:
+                    raise Busy(f"{phase.label}: another machine makes it.")
                 if found is None:
                     record.end_abandoned(self.store, phase, code, lease.displaced)
                     try:
@@ -138,6 +151,10 @@ class Executor:
             "code" if self.reuse == "same-code" else "inputs",
         )
         return Done(found, "reused")
+
+    def _over(self, phase: Phase) -> bool:
+        """Whether waiting for a phase that another machine makes has an end."""
+        return not self.wait or bool(self.existing(phase))
 
     def _run(
         self, phase: Phase, code: str, work: Path, parent: str | None, attach: str | None, lease: Lease

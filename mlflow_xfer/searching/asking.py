@@ -2,8 +2,8 @@
 
 A draw that somebody has run is told the known value, costs nothing and is marked ``xfer.duplicate_of``; after
 ten in a row a random unseen candidate is taken. Each draw is seeded by (seed, number of trials asked before),
-so with one worker a search that was killed and continued draws what the undisturbed one draws (trials that
-died and were retried are not counted: the undisturbed one has none).
+so with one trial at a time, or in batches, a search that was killed and continued draws what the undisturbed
+one draws (trials that died and were retried are not counted: the undisturbed one has none).
 """
 
 from __future__ import annotations
@@ -19,14 +19,12 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from mlflow_xfer.durable.patience import awaited
 from mlflow_xfer.searching.candidate import Candidate
-from mlflow_xfer.searching.history import DISCARDED, DUPLICATE_OF, KEY, RETRIED_FROM, History, described
+from mlflow_xfer.searching.history import DISCARDED, DUPLICATE_OF, RETRIED_FROM, History, described
 from mlflow_xfer.searching.samplers import Sampler, unseen
 from mlflow_xfer.searching.space import Space
 
 DUPLICATES = 10
-PATIENCE = 10.0  # seconds that a worker waits for the candidates of trials asked before its own
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ class Placed(BaseSampler):
 
 @dataclass
 class Asker:
-    """Asks a study for candidates, on behalf of one worker.
+    """Asks a study for candidates.
 
     Args:
         order: single tasks, best first (by cheap scores); tasks of the pool that it lacks follow.
@@ -123,7 +121,7 @@ class Asker:
         own = self.study._storage.get_trial(trial._trial_id)
         if "fixed_params" in own.system_attrs:  # queued: a retry, or a user's own wish
             return self._queued(trial, own)
-        history = self._earlier(trial.number)
+        history = History.of(self.study).before(trial.number)
         candidate, retried, known = self._decide(history)
         if candidate is None:
             self.discard(trial, "nothing is left to try")
@@ -147,7 +145,7 @@ class Asker:
         return self._place(trial, candidate, known if known and known.state.is_finished() else None)
 
     def _place(self, trial: optuna.Trial, candidate: Candidate, known: FrozenTrial | None) -> Asked:
-        """Write the candidate into the trial; its key first, which is what other workers wait for."""
+        """Write the candidate into the trial."""
         if known:
             trial.set_user_attr(DUPLICATE_OF, known.number)
         for name, value in described(candidate).items():
@@ -159,19 +157,6 @@ class Asker:
         for name, distribution in self._placed.distributions.items():
             trial._suggest(name, distribution)
         return Asked(trial, candidate, known)
-
-    def _earlier(self, number: int) -> History:
-        """Trials asked before ``number``, once each running one has its candidate:
-        so that two workers never take the same.
-        """
-
-        def settled() -> History | None:
-            history = History.of(self.study).before(number)
-            undecided = (t for t in history.live if t.state == TrialState.RUNNING)
-            return history if all(KEY in t.user_attrs for t in undecided) else None
-
-        history = awaited(settled, 0.01, longest=0.5, seconds=PATIENCE)
-        return History.of(self.study).before(number) if history is None else history
 
     def _decide(self, history: History) -> tuple[Candidate | None, int | None, FrozenTrial | None]:
         """``(candidate, failed trial that it replaces, finished trial that it duplicates)``."""

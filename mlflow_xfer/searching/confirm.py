@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, cast
 import optuna
 
 from mlflow_xfer.conditions.condition import Condition, run_conditions
-from mlflow_xfer.conditions.runner import workers_of
+from mlflow_xfer.conditions.submitted import workers_of
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.references import References, task_file_tasks
 from mlflow_xfer.reporting.verdict import WORSE, verdicts
@@ -91,7 +91,8 @@ def run_arms(
         against = arms[0].condition if arms else None
         arms.append(Arm(candidate, typed, Condition(plan, label, against, take=True)))
     conditions = [arm.condition for arm in arms]
-    run_conditions(executor, conditions, workers_of(command.params.workers), parent, shared=False)
+    workers = workers_of(command.params.workers, executor.store.uri)
+    run_conditions(executor, conditions, workers, parent, shared=False)
     return arms
 
 

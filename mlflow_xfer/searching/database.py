@@ -5,8 +5,6 @@ refused where it belongs to something else, waited for while it is away.
 from __future__ import annotations
 
 import importlib.util
-import os
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -37,13 +35,6 @@ _REFUSED = (
     "permission denied",
     "no password supplied",
 )
-
-
-def heartbeat_seconds() -> int:
-    """A trial's worker counts as dead after three of these without a heartbeat (``$XFER_HEARTBEAT_SECONDS``,
-    30).
-    """
-    return max(1, int(float(os.environ.get("XFER_HEARTBEAT_SECONDS", 30))))
 
 
 def open_database(
@@ -130,12 +121,7 @@ def _make(url: str, kind: str, options: dict[str, Any]) -> BaseStorage:
     template = url.replace("{", "{{").replace("}", "}}")  # Optuna fills in its schema's version
     if kind == "sqlite":
         return optuna.storages.get_storage(RDBStorage(template, engine_kwargs=options))
-    seconds = heartbeat_seconds()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # heartbeats are experimental
-        return Patient(
-            RDBStorage(template, engine_kwargs=options, heartbeat_interval=seconds, grace_period=3 * seconds)
-        )
+    return Patient(RDBStorage(template, engine_kwargs=options))
 
 
 def _check_tables(engine: sqlalchemy.Engine, shown: str) -> None:

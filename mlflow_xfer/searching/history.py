@@ -35,6 +35,8 @@ DUPLICATE_OF, RETRIED_FROM, ERROR, RUN_ID, PRUNED_AT = (
     "xfer.pruned_at",
 )
 FORETELLING = 2  # finished trials from which the rise after a probe is read
+LEFT = "xfer.left"  # its process died or was interrupted; the trial that retries it goes on in its run
+REACHED, DEATHS = "xfer.reached", "xfer.deaths"  # how far it is; [deaths since then, how far it had been]
 DISCARDED = "xfer.discarded"  # asked for when nothing was left to do; counts as nothing
 
 
@@ -197,9 +199,11 @@ def described(candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def requeue(study: optuna.Study, space: Space, trial: FrozenTrial, error: str) -> None:
+def requeue(
+    study: optuna.Study, space: Space, trial: FrozenTrial, error: str, deaths: Sequence[Any] = ()
+) -> None:
     """Queue the candidate of an unfinished trial again,
-    marked ``xfer.retried_from``, and fail the trial itself.
+    marked ``xfer.retried_from``, and fail the trial itself, marked ``xfer.left``.
 
     In this order, so that a kill in between loses nothing; doing it twice queues once.
     """
@@ -208,7 +212,10 @@ def requeue(study: optuna.Study, space: Space, trial: FrozenTrial, error: str) -
     queued = trial.system_attrs.get("fixed_params")  # of a user's wish that nobody has looked at yet
     if (candidate or queued) and not any(t.user_attrs.get(RETRIED_FROM) == trial.number for t in trials):
         params, attrs = (space.params(candidate), described(candidate)) if candidate else (queued or {}, {})
-        study.enqueue_trial(params, user_attrs={**attrs, RETRIED_FROM: trial.number})
+        carried = {RUN_ID: trial.user_attrs.get(RUN_ID), DEATHS: deaths or trial.user_attrs.get(DEATHS)}
+        attrs |= {name: value for name, value in carried.items() if value} | {RETRIED_FROM: trial.number}
+        study.enqueue_trial(params, user_attrs=attrs)
     if not trial.state.is_finished():
+        study._storage.set_trial_user_attr(trial._trial_id, LEFT, True)
         study._storage.set_trial_user_attr(trial._trial_id, ERROR, error)
         study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)

@@ -9,7 +9,7 @@ compare views: the subset as text, and the settings that the space varies.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from mlflow_xfer.conditions.comparison import mean_interval
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.phases import record
 from mlflow_xfer.searching.candidate import Candidate
 from mlflow_xfer.searching.history import (
     BY_SEED,
@@ -25,6 +27,7 @@ from mlflow_xfer.searching.history import (
     DUPLICATE_OF,
     ERROR,
     KEY,
+    LEFT,
     PRUNED_AT,
     RETRIED_FROM,
     RUN_ID,
@@ -35,6 +38,7 @@ from mlflow_xfer.searching.history import (
 from mlflow_xfer.searching.measures import ORACLE
 from mlflow_xfer.searching.space import Space
 from mlflow_xfer.searching.trials import PROBE, SEED_DONE, Outcome, Trial
+from mlflow_xfer.tracking.drivers import DRIVER, this_driver
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.runs import RunView
@@ -43,10 +47,12 @@ if TYPE_CHECKING:
 ENDS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", TrialState.FAIL: "FAILED"}
 NUMBER, CANDIDATE = "xfer.trial", "xfer.candidate"
 
+Log = Callable[[Mapping[str, float], int], None]
+
 
 @dataclass
 class Mirror:
-    """Mirrors one study into the children of its parent run; an observer of :func:`loop.run_worker`.
+    """Mirrors one study into the children of its parent run; an observer of :func:`loop.run_trials`.
 
     Args:
         parent: the run of kind ``search``.
@@ -62,19 +68,23 @@ class Mirror:
     seeds: Sequence[int] = (0,)
     tags: Mapping[str, str] = field(default_factory=dict)
     _rows: dict[str, str] = field(default_factory=dict)  # candidate -> run of its row
+    _log: dict[int, Log] = field(default_factory=dict)  # trial that runs -> what logs into its run
 
     # -- what the loop tells ---------------------------------------------------------------------------------
     def started(self, trial: Trial) -> None:
-        trial.attrs[RUN_ID] = self._open(trial.number, trial.candidate)
+        left = opened(self.store, trial.attrs.get(RUN_ID))
+        trial.attrs[RUN_ID] = run_id = self._open(trial.number, trial.candidate, left=left)
+        self._log[trial.number] = record.once(self.store, run_id)
 
     def reported(self, trial: Trial, step: int, value: float, stage: str) -> None:
         name = {PROBE: f"probe/{self.objectives[0]}", SEED_DONE: f"seed/{self.objectives[0]}"}.get(
             stage, f"{stage}/dev"
         )
-        self.store.metrics(trial.attrs[RUN_ID], {name: value}, step)
+        self._log[trial.number]({name: value}, step)
 
     def ended(self, trial: Trial, state: str, outcome: Outcome | None, error: str | None) -> None:
         run_id = trial.attrs.get(RUN_ID) or self._open(trial.number, trial.candidate)
+        self._log.pop(trial.number, None)
         if outcome is not None:
             self._scores(run_id, outcome.values, outcome.cost, outcome.saved)
         self._close(run_id, TrialState[state], trial.attrs)
@@ -86,7 +96,14 @@ class Mirror:
         self.store.finish(run_id, "FINISHED", patience=0)
 
     # -- trials ----------------------------------------------------------------------------------------------
-    def _open(self, number: int, candidate: Candidate, more: Mapping[str, Any] | None = None) -> str:
+    def _open(
+        self,
+        number: int,
+        candidate: Candidate,
+        more: Mapping[str, Any] | None = None,
+        left: str | None = None,
+    ) -> str:
+        """Open the run of a trial; ``left``: that of the trial whose candidate was queued again."""
         seeds = f"s{self.seeds[0]}" if len(self.seeds) == 1 else f"{len(self.seeds)} seeds"
         own = {
             NUMBER: number,
@@ -94,12 +111,15 @@ class Mirror:
             "xfer.tasks": ",".join(candidate.tasks) or "none",
             **({"xfer.oracle": "true"} if ORACLE in self.objectives else {}),
         }
+        name = f"t{number:03d} {candidate.label} {seeds}"
+        renamed = {"mlflow.runName": name} if left else {}
         return self.store.start(
             "trial",
-            f"t{number:03d} {candidate.label} {seeds}",
-            tags={**self.tags, **own, **(more or {})},
+            name,
+            tags={**self.tags, **own, DRIVER: this_driver(), **renamed, **(more or {})},
             params=params_of(candidate),
             parent=self.parent,
+            run_id=left,
         )
 
     def _scores(
@@ -121,7 +141,7 @@ class Mirror:
             self.store.metrics(run_id, {f"cost/{name}": value for name, value in attrs.get(COST, {}).items()})
         tags |= {name: attrs[name] for name in (ERROR, RETRIED_FROM) if name in attrs}
         self.store.tags(run_id, tags)
-        self.store.finish(run_id, ENDS[state], patience=0)
+        self.store.finish(run_id, end_of(state, attrs), patience=0)
 
     # -- candidates ------------------------------------------------------------------------------------------
     def row(self, candidate: Candidate) -> None:
@@ -193,6 +213,8 @@ class Mirror:
             candidate = candidate_of(trial, self.space)
             if candidate is None or DISCARDED in trial.user_attrs or trial.state == TrialState.WAITING:
                 continue
+            if LEFT in trial.user_attrs and trial.number not in trials:
+                continue  # the trial that retries it goes on, or will, in its run
             found[trial.number] = self._caught_up(trial, candidate, trials.get(trial.number))
             if (
                 trial.state == TrialState.COMPLETE
@@ -211,7 +233,7 @@ class Mirror:
                 self.store.finish(run_id, "FINISHED", patience=0)
             return run.run_id if run else run_id
         run_id = run.run_id if run else self._open(trial.number, candidate)
-        if trial.state.is_finished() and (run is None or run.status != ENDS[trial.state]):
+        if trial.state.is_finished() and (run is None or run.status != end_of(trial.state, trial.user_attrs)):
             attrs = trial.user_attrs
             if trial.state == TrialState.COMPLETE:
                 self._scores(run_id, trial.values, attrs.get(COST, {}), attrs.get(SAVED, {}))
@@ -221,6 +243,19 @@ class Mirror:
                     self.store.metrics(run_id, {f"probe/{self.objectives[0]}": value}, step)
             self._close(run_id, trial.state, attrs)
         return run_id
+
+
+def opened(store: Store, run_id: str | None) -> str | None:
+    """A run that can be opened again; None where there is none, or it was deleted."""
+    try:
+        return run_id if run_id and not store.get(run_id).deleted else None
+    except XferError:
+        return None
+
+
+def end_of(state: TrialState, attrs: Mapping[str, Any]) -> str:
+    """How the run of a trial ends."""
+    return "KILLED" if LEFT in attrs else ENDS[state]
 
 
 def params_of(candidate: Candidate) -> dict[str, Any]:

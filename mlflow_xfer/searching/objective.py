@@ -1,25 +1,26 @@
 """One trial: a candidate becomes a chain of phases, replicate by replicate, and their dev scores its value.
 
-Phases that exist are taken (one intermediate checkpoint serves all targets and trials), and the evaluations
-on test splits are never run here. Along the way the trial reports what can be compared between candidates at
-the same step: the value of short chains before the whole one (``rungs.py``) and each dev score of a target
-while it is trained (stage ``probe``), and the value of each further seed (stage ``seed``). The dev score of
-the intermediate tasks themselves is shown.
+A trial says one after the other which phase it waits for; phases that exist are taken (one intermediate
+checkpoint serves all targets and trials), and the evaluations on test splits are never run here. Along the
+way it reports what can be compared between candidates at the same step: the value of short chains before the
+whole one (``rungs.py``) and each dev score of a target while it is trained (stage ``probe``), and the value
+of each further seed (stage ``seed``). The dev score of the intermediate tasks themselves is shown.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from mlflow_xfer.conditions.engines.engine import Order
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.params.chain import Transfer as Parameters
 from mlflow_xfer.params.reading import read
 from mlflow_xfer.phases.estimate import steps_of
-from mlflow_xfer.phases.execute import Executor
+from mlflow_xfer.phases.execute import Done, Spent
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.plan import Plan, Transfer, make_plan, unique
 from mlflow_xfer.phases.references import References, task_file_tasks
@@ -36,9 +37,13 @@ COUNTERS = {"optimizer_steps": "train/optimizer_steps", "tokens": "train/tokens"
 INTERMEDIATE, DIVERGED, COLLAPSED = "intermediate", "diverged", "collapsed"
 
 
+Phases = Generator[Phase, None, None]
+"""Says which phase is waited for, and goes on once it is done."""
+
+
 @dataclass
 class Objective:
-    """Runs candidates; what :func:`mlflow_xfer.searching.loop.run_worker` calls.
+    """What a candidate is worth, and how that is found out.
 
     Args:
         typed: the parameters of ``transfer`` that all trials share, as a user types them.
@@ -53,21 +58,6 @@ class Objective:
     prune: bool = False
     rungs: bool = False
 
-    def __call__(self, trial: Trial) -> Outcome:
-        """Raises :class:`Pruned` as ``trial.report`` does."""
-        running = Running(self, trial, self.plan(trial.candidate, trial.seeds))
-        try:
-            return running.run()
-        except Pruned:
-            trial.attrs |= {NAIVE: running.whole(shared=False), ALONE: running.whole(shared=True)}
-            raise
-        finally:
-            trial.attrs[COST] = (
-                running.cost()
-            )  # of a pruned or failed trial too, the phase it was in included
-            if running.climbed:
-                trial.attrs[RUNGS] = running.climbed
-
     @cached_property
     def references(self) -> References:
         return References(lambda: self.store, fetch=True)
@@ -81,13 +71,21 @@ class Objective:
         return make_plan("transfer", params, self.references, task_file_tasks(params), online=True)
 
 
-@dataclass
+@dataclass(eq=False)
 class Running:
-    """One trial while it runs."""
+    """One trial while it runs.
+
+    Args:
+        runs: the run of each phase that is done, by spec hash; others add to it.
+        spent: what the phases cost that were made for this trial.
+        stopped: why it is to end, once what it waited for has ended.
+    """
 
     objective: Objective
     trial: Trial
-    plan: Plan
+    runs: Mapping[str, Done]
+    spent: list[Spent] = field(default_factory=list)
+    stopped: Pruned | None = None
     done: list[float] = field(default_factory=list)  # score of each target trained so far, of all seeds
     _current: Phase | None = None
     _total: float = 0.0  # steps of the current training
@@ -97,18 +95,39 @@ class Running:
     ensured: list[Phase] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.plan = self.objective.plan(self.trial.candidate, self.trial.seeds)
         self.params = self.objective.params(self.trial.candidate, self.trial.seeds)
-        self.executor = Executor(
-            self.objective.store, self.params.reuse, self.plan.suite, self.params.placement, self.watch
-        )
-        self.parent = self.trial.attrs.get(RUN_ID)
         self.naive = dict.fromkeys(
             COUNTERS, 0.0
         )  # what the trial would have cost with an own chain for each target and seed
         self._metrics: dict[str, Mapping[str, float]] = {}
 
-    def run(self) -> Outcome:
-        by_seed = [self.replicate(n, transfer) for n, transfer in enumerate(self.plan.transfers)]
+    def order(self, phase: Phase) -> Order:
+        """How a phase of the trial is run."""
+        params = self.params
+        parent = None if phase.is_base else self.trial.attrs.get(RUN_ID)
+        return Order(parent, params.reuse, self.plan.suite, params.placement)
+
+    def steps(self) -> Generator[Phase, None, Outcome]:
+        """The phases that the trial waits for, one after the other; returns what it found.
+
+        Raises:
+            Pruned: as ``trial.report`` does, and when that is thrown in.
+        """
+        try:
+            return (yield from self._whole())
+        except Pruned:
+            self.trial.attrs |= {NAIVE: self.whole(shared=False), ALONE: self.whole(shared=True)}
+            raise
+        finally:  # of a pruned or failed trial too, the phase it was in included
+            self.trial.attrs[COST] = self.cost()
+            if self.climbed:
+                self.trial.attrs[RUNGS] = self.climbed
+
+    def _whole(self) -> Generator[Phase, None, Outcome]:
+        by_seed = []
+        for n, transfer in enumerate(self.plan.transfers):
+            by_seed.append((yield from self.replicate(n, transfer)))
         values = tuple(
             sum(row[i] for row in by_seed) / len(by_seed) for i in range(len(self.objective.objectives))
         )
@@ -122,14 +141,14 @@ class Running:
             values, tuple(by_seed), cost, {name: self.naive[name] - cost[name] for name in COUNTERS}
         )
 
-    def climb(self, transfer: Transfer) -> None:
+    def climb(self, transfer: Transfer) -> Phases:
         """Run short chains of the first replicate, each reported when it is done."""
         try:
             for percent, short in rungs(transfer):
                 extra = measures.extra_phases(self.objective.objectives[:1], short, self.params)
                 trained = [phase for phase in short.phases if phase.kind != "evaluate"]
                 for phase in [*trained, *(phase for phases in extra.values() for phase in phases)]:
-                    self.ensure(phase)
+                    yield from self.ensure(phase)
                 self.climbed, self._percent, self._lead = self.cost(), percent, percent / 100
                 self._report(
                     percent, measures.value(self.objective.objectives[0], short, extra, self.metrics), PROBE
@@ -137,20 +156,20 @@ class Running:
         finally:
             self.climbed = self.cost()
 
-    def replicate(self, n: int, transfer: Transfer) -> tuple[float, ...]:
+    def replicate(self, n: int, transfer: Transfer) -> Generator[Phase, None, tuple[float, ...]]:
         """Train one replicate and return its value for each objective."""
         if self.objective.rungs and n == 0 and self.trial.candidate.tasks:
-            self.climb(transfer)
+            yield from self.climb(transfer)
         for phase in transfer.before:
-            self.ensure(phase)
+            yield from self.ensure(phase)
             if phase.kind == "intermediate":
                 self._after_intermediate(n, phase)
         trained = [phases[-2] for phases in transfer.targets.values() if len(phases) > 1]
         for place, phase in enumerate(trained):
-            self._train_target(n, place, len(trained), phase)
+            yield from self._train_target(n, place, len(trained), phase)
         extra = measures.extra_phases(self.objective.objectives, transfer, self.params)
         for phase in (phase for phases in extra.values() for phase in phases):
-            self.ensure(phase)
+            yield from self.ensure(phase)
         self._count_naive(transfer)
         found = tuple(
             measures.value(name, transfer, extra, self.metrics) for name in self.objective.objectives
@@ -158,13 +177,21 @@ class Running:
         self._report(n + 1, found[0], SEED_DONE)
         return found
 
-    def ensure(self, phase: Phase) -> None:
-        self.executor.ensure(phase, parent=None if phase.is_base else self.parent)
+    def ensure(self, phase: Phase) -> Phases:
+        """Wait for a phase, after its inputs."""
+        yield from self._after_inputs(phase)
         self.ensured.append(phase)
+        self.trial.reached((len(self.ensured),))
+
+    def _after_inputs(self, phase: Phase) -> Phases:
+        for source in phase.inputs:
+            if isinstance(source, Phase) and source.spec_hash not in self.runs:
+                yield from self._after_inputs(source)
+        yield phase
 
     def metrics(self, phase: Phase) -> Mapping[str, float]:
         """What the run of a phase that is done logged."""
-        run_id = self.executor.done[phase.spec_hash].run_id
+        run_id = self.runs[phase.spec_hash].run_id
         if run_id not in self._metrics:
             self.objective.store.flush()
             self._metrics[run_id] = self.objective.store.get(run_id).metrics
@@ -175,14 +202,14 @@ class Running:
         if math.isfinite(score):
             self._report(n + 1, score, INTERMEDIATE)
         if self.objective.prune and len(phase.tasks) == 1:
-            run = self.objective.store.get(self.executor.done[phase.spec_hash].run_id)
+            run = self.objective.store.get(self.runs[phase.spec_hash].run_id)
             if run.tags.get("xfer.collapsed") == "true":
                 raise Pruned(self._percent, COLLAPSED)
 
-    def _train_target(self, n: int, place: int, of: int, phase: Phase) -> None:
+    def _train_target(self, n: int, place: int, of: int, phase: Phase) -> Phases:
         self._current, self._total = phase, 0.0
         self._begun, self._share = n + place / of, 1 / of
-        self.ensure(phase)
+        yield from self.ensure(phase)
         self._current = None
         self.done.append(measures.training_score(self.objective.objectives[0], phase, self.metrics(phase)))
         last = n + 1 == len(self.plan.transfers) and place + 1 == of
@@ -190,9 +217,10 @@ class Running:
             self._probe(1.0, self.done)
 
     def watch(self, phase: Phase, metrics: Mapping[str, float], step: int) -> None:
-        """What the executor hands on while a phase trains:
+        """What the training of a phase that is waited for logs:
         a dev score is a probe, a loss that is no number ends the trial.
         """
+        self.trial.reached((len(self.ensured), step))
         if not math.isfinite(metrics.get("train/loss", 0.0)):
             raise Pruned(step, DIVERGED)
         if self._current is None or phase.spec_hash != self._current.spec_hash:
@@ -221,7 +249,7 @@ class Running:
     # -- what it cost ----------------------------------------------------------------------------------------
     def cost(self) -> dict[str, float]:
         """What this trial trained itself."""
-        return {name: sum(getattr(one, name) for one in self.executor.spent) for name in COUNTERS}
+        return {name: sum(getattr(one, name) for one in self.spent) for name in COUNTERS}
 
     def _count_naive(self, transfer: Transfer) -> None:
         for phase in own_chains(transfer):

@@ -28,7 +28,7 @@ class Patient(BaseStorage):
     (600).
 
     Attributes:
-        database: the storage without patience, for heartbeats and locks.
+        database: the storage without patience, for locks.
     """
 
     def __init__(self, database: RDBStorage):

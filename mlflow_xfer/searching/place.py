@@ -14,7 +14,7 @@ from mlflow_xfer.home import home
 KINDS = {
     "postgresql": "postgresql://user:password@host/database",
     "mysql": "mysql+pymysql://user:password@host/database",
-    "sqlite": "sqlite:///file.db (one worker)",
+    "sqlite": "sqlite:///file.db (one search at a time)",
 }
 ACCEPTED = f"auto, a file (Optuna's journal), {', '.join(KINDS.values())}"
 _NAME = re.compile(r"\w[\w.+\- ]{0,127}")

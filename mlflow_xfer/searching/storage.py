@@ -1,7 +1,6 @@
-"""Opening what a search is kept in, one process at a time, and how many workers it serves.
+"""Opening what a search is kept in, one process at a time.
 
-Optuna's storage is the truth of a search. A journal file serves the processes of one host, SQLite one
-process, PostgreSQL and MySQL any number of hosts. Everything that can be wrong with a storage is found before
+Optuna's storage is the truth of a search. Everything that can be wrong with a storage is found before
 anything runs.
 """
 
@@ -14,39 +13,11 @@ import optuna
 from optuna.storages import BaseStorage
 
 from mlflow_xfer.durable.locks import held
-from mlflow_xfer.errors import XferError
 from mlflow_xfer.searching import database, journal
 from mlflow_xfer.searching.patient import Patient
 from mlflow_xfer.searching.place import Place, hidden
-from mlflow_xfer.tracking import endpoint
 
-MLFLOW_SQLITE_WORKERS = 4
 EXCLUSIVE = "exclusive.lock"
-
-
-def check_workers(where: Place, workers: int, tracking_uri: str, running: int = 0) -> None:
-    """Whether so many workers may share this storage and this tracking store.
-
-    Args:
-        workers: processes of this command.
-        running: workers of other commands that run trials of this study now.
-
-    Raises:
-        XferError: they may not; the remedy is named.
-    """
-    if where.kind == "sqlite" and workers + running > 1:
-        raise XferError(
-            f"{workers + running} workers cannot share {where.shown}: Optuna on SQLite serves one worker.",
-            "Use storage=auto (a journal file; several workers on one host) or storage=postgresql://… "
-            "(several hosts), or workers=1.",
-        )
-    if endpoint.sqlite_path(tracking_uri) and workers + running > MLFLOW_SQLITE_WORKERS:
-        raise XferError(
-            f"{workers + running} workers would write to one SQLite tracking store, which serves "
-            f"{MLFLOW_SQLITE_WORKERS}.",
-            "Start a server (mlflow server --backend-store-uri sqlite:///mlflow.db, or better a PostgreSQL "
-            "database) and set MLFLOW_TRACKING_URI=http://…, or use fewer workers.",
-        )
 
 
 def open_storage(where: Place) -> BaseStorage:

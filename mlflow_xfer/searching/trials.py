@@ -14,7 +14,8 @@ Reports along the way (``Trial.report``) have a stage that says what may be done
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -25,9 +26,7 @@ PROBE, SEED_DONE = "probe", "seed"
 
 
 class Pruned(Exception):
-    """The pruner stops this trial; travels out of the run function,
-    through a phase that is then KILLED and can be resumed.
-    """
+    """The pruner stops this trial, and the phase that it waits for if no other trial does."""
 
     exit_code = TRY_AGAIN
 
@@ -55,15 +54,17 @@ class Outcome:
 
 @dataclass
 class Trial:
-    """What a run function gets.
+    """A trial that is to be run.
 
     Args:
         number: of the trial in the study.
         seeds: of the replicates to run.
         report: ``report(step, value, stage)`` along the way; raises :class:`Pruned` when the pruner says so.
             Steps grow within a stage.
-        attrs: notes of the run function (``xfer.run_id``; ``xfer.cost`` so far, for a trial that is pruned),
+        attrs: notes of whoever runs it (``xfer.run_id``; ``xfer.cost`` so far, for a trial that is pruned),
             stored at each report and at the end.
+        reached: called with how far it is, in numbers that only grow: what it does before a death of its
+            process counts as progress.
     """
 
     number: int
@@ -71,9 +72,40 @@ class Trial:
     seeds: tuple[int, ...]
     report: Callable[[int, float, str], None]
     attrs: dict[str, Any] = field(default_factory=dict)
+    reached: Callable[[Sequence[int]], object] = lambda how_far: None
 
 
-RunTrial = Callable[[Trial], Outcome]
+class Runs(Protocol):
+    """What runs trials, ``slots`` of them at once."""
+
+    @property
+    def slots(self) -> int: ...
+
+    def begin(self, trial: Trial) -> None:
+        """Take a trial; it need not run at once."""
+
+    def ended(self) -> tuple[Trial, Outcome | Exception]:
+        """The next trial that comes to its end, waited for, with what it found or what ended it."""
+        ...
+
+
+@dataclass
+class OneByOne:
+    """Runs each trial by one call, in the order in which they come."""
+
+    run: Callable[[Trial], Outcome]
+    slots: int = 1
+    waiting: deque[Trial] = field(default_factory=deque)
+
+    def begin(self, trial: Trial) -> None:
+        self.waiting.append(trial)
+
+    def ended(self) -> tuple[Trial, Outcome | Exception]:
+        trial = self.waiting.popleft()
+        try:
+            return trial, self.run(trial)
+        except Exception as error:
+            return trial, error
 
 
 class Observer(Protocol):
@@ -98,7 +130,7 @@ class Budget:
     Args:
         n_trials: trials of the whole study, those of earlier commands included; duplicates, and trials that
             died and were retried, are not counted.
-        timeout: seconds from the start of this worker; a trial that runs is finished.
+        timeout: seconds from the start of the command; a trial that runs is finished.
         gpu_hours: training time of the whole study, summed over trials (``xfer.cost`` seconds).
     """
 

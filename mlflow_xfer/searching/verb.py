@@ -5,14 +5,14 @@ try candidates, confirm the best on fresh seeds, say what was found.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import optuna
 
-from mlflow_xfer.conditions.runner import workers_of
+from mlflow_xfer.conditions.submitted import workers_of
 from mlflow_xfer.conditions.transfers import tags as transfer_tags
-from mlflow_xfer.errors import XferError
 from mlflow_xfer.params.questions import Search
 from mlflow_xfer.phases import record
 from mlflow_xfer.phases.execute import Executor, validate
@@ -22,17 +22,20 @@ from mlflow_xfer.searching import command as commands
 from mlflow_xfer.searching import confirm, confirmation, plots, queue
 from mlflow_xfer.searching.command import Command
 from mlflow_xfer.searching.described import described
-from mlflow_xfer.searching.job import BUILD, PARENT, written
-from mlflow_xfer.searching.joining import PRINT, fingerprint
+from mlflow_xfer.searching.loop import run_trials
 from mlflow_xfer.searching.measures import ORACLE
 from mlflow_xfer.searching.mirror import Mirror
+from mlflow_xfer.searching.mirror import opened as reopened
 from mlflow_xfer.searching.objective import Objective
-from mlflow_xfer.searching.opening import open_study
+from mlflow_xfer.searching.opening import PARENT, open_study
 from mlflow_xfer.searching.place import place
-from mlflow_xfer.searching.storage import check_workers
+from mlflow_xfer.searching.sampling import BY_PROBE
 from mlflow_xfer.searching.tabulated import tables
-from mlflow_xfer.searching.workers import run_workers
+from mlflow_xfer.searching.taking_over import only_driver, take_over
+from mlflow_xfer.searching.trials import Budget
+from mlflow_xfer.searching.trying import OnEngine
 from mlflow_xfer.tasks.task import Task
+from mlflow_xfer.tracking.drivers import DRIVER, this_driver
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.store import Store
@@ -43,29 +46,64 @@ logger = logging.getLogger(__name__)
 def run_search(params: Search, store: Store, opened: str | None, extra: Mapping[str, Task]) -> str:
     """Run or continue a search and return its run; ``opened`` is the run that ``mlflow run`` opened."""
     command = commands.read(params, References(lambda: store, fetch=True), extra)
-    where, workers = place(params.storage, command.study_name), workers_of(params.workers)
-    check_workers(where, workers, store.uri)
+    where, workers = place(params.storage, command.study_name), workers_of(params.workers, store.uri)
     executor = Executor(store, params.reuse, placement=params.placement)
     prepare(command, executor)
-    first = Objective(store, command.shared).plan(command.space.neutral(()), params.seeds)
-    attrs = {**written(command, shared_tags(command), ()), PRINT: fingerprint(first, executor)}
-    study = open_study(where, command.study_name, command.identity, store.uri, len(params.objective), attrs)
-    parent = open_parent(command, study, store, study.user_attrs.get(PARENT), opened)
-    try:
-        with record.ending(store, parent):
-            mirror = Mirror(
-                store, study, parent, command.space, params.objective, params.seeds, shared_tags(command)
-            )
-            mirror.catch_up()
-            queue.arrange(command, executor, study)
-            store.flush()
-            run_workers(where, command.study_name, BUILD, workers)
-            mirror.catch_up()
-            conclude(command, executor, study, mirror)
-    finally:
-        if opened and opened != parent:
-            record.request(store, opened, parent, command.study_name)
+    study = open_study(where, command.study_name, command.identity, store.uri, len(params.objective))
+    with only_driver(study, where, store) as confirm:
+        parent = open_parent(command, study, store, study.user_attrs.get(PARENT), opened)
+        try:
+            with record.ending(store, parent):
+                take_over(study, command.space)
+                mirror = Mirror(
+                    store, study, parent, command.space, params.objective, params.seeds, shared_tags(command)
+                )
+                mirror.catch_up()
+                queue.arrange(command, executor, study)
+                store.flush()
+                why = try_candidates(command, executor, study, workers, mirror, confirm)
+                logger.info("search %s: ended (%s)", command.study_name, why)
+                mirror.catch_up()
+                conclude(command, executor, study, mirror)
+        finally:
+            if opened and opened != parent:
+                record.request(store, opened, parent, command.study_name)
     return parent
+
+
+def try_candidates(
+    command: Command,
+    executor: Executor,
+    study: optuna.Study,
+    workers: int,
+    mirror: Mirror,
+    confirm: Callable[[], None],
+) -> str:
+    """Run trials until the budget is spent; says what ended them."""
+    params, began = command.params, datetime.now()
+    objective = Objective(
+        executor.store,
+        command.shared,
+        params.objective,
+        prune=params.pruner != "none",
+        rungs=params.pruner in BY_PROBE,
+    )
+    with OnEngine(objective, executor, workers) as runs:
+        return run_trials(
+            study,
+            command.space,
+            runs,
+            Budget(params.n_trials, params.timeout, params.gpu_hours),
+            sampler=params.sampler,
+            pruner=params.pruner,
+            reduction_factor=params.reduction_factor,
+            seeds=params.seeds,
+            batches=params.batches,
+            order=queue.order_of(study),
+            observer=mirror,
+            confirm=confirm,
+            began=began,
+        )
 
 
 def prepare(command: Command, executor: Executor) -> None:
@@ -80,10 +118,7 @@ def open_parent(
     command: Command, study: optuna.Study, store: Store, earlier: str | None, opened: str | None
 ) -> str:
     """The run of the search: the one that the study names if the store still has it, else a new one."""
-    try:
-        known = earlier if earlier and not store.get(earlier).deleted else None
-    except XferError:
-        known = None
+    known = reopened(store, earlier)
     params = command.params
     shown = {
         "pool": ",".join(command.space.pool),
@@ -98,6 +133,7 @@ def open_parent(
         "xfer.study_name": command.study_name,
         "xfer.tasks": ",".join(command.space.pool),
         **({"xfer.oracle": "true"} if ORACLE in params.objective else {}),
+        DRIVER: this_driver(),
     }
     run_id = store.start("search", command.study_name, tags=tags, params=shown, run_id=known or opened)
     if earlier != run_id:

@@ -1,4 +1,5 @@
-"""Whose a run is that only its command's own process works on: of transfers, conditions and studies.
+"""Whose a run is that only its command's own process works on: of transfers, conditions, studies, searches
+and trials.
 
 Every such run carries its driver's name. A driver holds a lock file as long as it lives, so that any process
 of its host and home can see whether it is dead; then the same command, repeated, goes on in its runs.
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from mlflow_xfer.tracking.store import Store
 
 DRIVER = "xfer.driver"
-DRIVEN = ("transfer", "condition", "study")
+DRIVEN = ("transfer", "condition", "study", "search", "trial")
 """Kinds of runs that have a driver."""
 
 _held: dict[str, Lock] = {}  # by driver; let go of at the end of the process

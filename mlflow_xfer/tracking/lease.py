@@ -49,17 +49,13 @@ def hold(
         waiting: called once a minute with the seconds waited so far, and once at the start of the wait.
 
     Raises:
-        XferError: another process held it all the time (exit code 75).
+        Busy: another process held it all the time.
     """
     file = home() / "locks" / f"{_file_name(key)}.lock"
     file.parent.mkdir(parents=True, exist_ok=True)
     lock = awaited(lambda: taken(file), _POLL_SECONDS, seconds=timeout, told=waiting or _waiting)
     if lock is None:
-        raise XferError(
-            f"Another process of this host has held {key} for {timeout:.0f} s.",
-            "It is training the same phase. Wait for it, then repeat the command.",
-            exit_code=TRY_AGAIN,
-        )
+        raise Busy(f"Another process of this host has held {key} for {timeout:.0f} s.")
     try:
         yield
     finally:
@@ -68,6 +64,13 @@ def hold(
 
 def _waiting(seconds: float) -> None:
     log.info("Waiting for another process of this host that trains the same phase (%.0f s)", seconds)
+
+
+class Busy(XferError):
+    """Another process held the key for all the time that this one was to wait (exit code 75)."""
+
+    def __init__(self, what: str):
+        super().__init__(what, "Wait for it, then repeat the command.", TRY_AGAIN)
 
 
 class TakenOver(XferError):
@@ -90,6 +93,7 @@ class Lease:
             store needs no ledger, or where nobody holds the key.
         holder: the worker, as a tag of the run that it makes; empty where the store needs no ledger.
         displaced: the dead worker that it was taken from; empty if it was free.
+        held: false for a lease that nobody holds, after a wait that ended without it.
     """
 
     store: Store
@@ -97,6 +101,7 @@ class Lease:
     ledger: Ledger | None = None
     generation: int = 0
     displaced: str = ""
+    held: bool = True
 
     @property
     def holder(self) -> str:
@@ -177,7 +182,7 @@ def _wait(store: Store, key: str, over: Callable[[], bool]) -> Lease:
     def look() -> Lease | None:
         nonlocal again
         if again and over():
-            return Lease(store, key)
+            return Lease(store, key, held=False)
         again = True
         try:
             generation = store.ask(lambda: ledger.acquire(key, dead=lambda holder: holder.startswith(mine)))

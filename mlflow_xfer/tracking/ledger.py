@@ -102,6 +102,10 @@ class Ledger:
         """The worker that holds (or held) this generation; empty if nobody."""
         return self._ledger_run().data.params.get(f"{_param(key)}.{generation}", "")
 
+    def current(self, key: str) -> tuple[int, str, str]:
+        """(highest generation held, its worker, its heartbeat); (0, "", "") if the key was never held."""
+        return self._current(_param(key))
+
     def run_id(self) -> str:
         """The ledger run: made by whoever wins creating the experiment, waited for by the others."""
         if not self._run:

@@ -9,7 +9,7 @@ import resource
 import optuna
 import pytest
 
-from mlflow_xfer.searching.loop import run_worker
+from mlflow_xfer.searching.loop import run_trials
 from mlflow_xfer.searching.mirror import Mirror
 from mlflow_xfer.searching.reading import read_space
 from mlflow_xfer.searching.trials import Budget, Outcome, Pruned, Trial
@@ -49,7 +49,7 @@ def tracked():
 def searched(store: Store, n: int, mirrored: bool = True) -> tuple[optuna.Study, Mirror]:
     study = optuna.create_study(direction="maximize")
     mirror = Mirror(store, study, store.start("search", "a search"), SPACE, ("english_dev",), (0, 1))
-    run_worker(
+    run_trials(
         study,
         SPACE,
         run,

@@ -7,11 +7,13 @@ from __future__ import annotations
 import pytest
 
 from mlflow_xfer import params
+from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.references import References
 from mlflow_xfer.searching import command as commands
 from mlflow_xfer.searching.candidate import Candidate
 from mlflow_xfer.searching.objective import Objective
-from mlflow_xfer.searching.trials import PROBE, SEED_DONE, Pruned, Trial
+from mlflow_xfer.searching.trials import PROBE, SEED_DONE, Outcome, Pruned, Trial
+from mlflow_xfer.searching.trying import OnEngine
 from mlflow_xfer.tracking.store import Store
 from tests.end_to_end.conftest import ENCODER, QUICK
 
@@ -38,11 +40,25 @@ def trial(number, tasks, stop_at=None, seeds=(0,)):
     return Trial(number, Candidate(tasks), tuple(seeds), report), heard
 
 
+def run(objective, *trials, workers=1):
+    """What the trials found, by number; raises what ended one alone."""
+    with OnEngine(objective, Executor(objective.store), workers) as runs:
+        for one in trials:
+            runs.begin(one)
+        found = {one.number: outcome for one, outcome in (runs.ended() for _ in trials)}
+    if len(trials) > 1:
+        return found
+    (outcome,) = found.values()
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
 def test_a_trial_pruned_inside_a_phase_leaves_it_for_the_next(tracked, all_runs):
     objective = Objective(tracked, SHARED)
     stopped, heard = trial(0, ("attribute",), stop_at=25)
     with pytest.raises(Pruned):
-        objective(stopped)
+        run(objective, stopped)
     tracked.flush()
     assert [(step, stage) for step, _, stage in heard] == [(1, "intermediate"), (25, PROBE)], (
         "half of the first target's training is a quarter of all"
@@ -56,7 +72,7 @@ def test_a_trial_pruned_inside_a_phase_leaves_it_for_the_next(tracked, all_runs)
     )
 
     whole, heard = trial(1, ("attribute",))
-    outcome = objective(whole)
+    outcome = run(objective, whole)
     tracked.flush()
     assert [(step, stage) for step, _, stage in heard] == [
         (1, "intermediate"),
@@ -81,6 +97,38 @@ def test_a_trial_pruned_inside_a_phase_leaves_it_for_the_next(tracked, all_runs)
     assert outcome.saved["optimizer_steps"] == naive - outcome.cost["optimizer_steps"]
 
 
+@pytest.mark.parametrize("stop", [(25, None), (25, 25)])
+def test_a_phase_that_two_trials_wait_for_ends_when_neither_does(tracked, all_runs, stop):
+    """One candidate twice, so that all phases are shared; the first is pruned, then the second or not."""
+    objective = Objective(tracked, SHARED | {"target": "choice"})
+    (first, _), (second, heard) = trial(0, ("attribute",), stop[0]), trial(1, ("attribute",), stop[1])
+    found = run(objective, first, second, workers=2)
+    tracked.flush()
+    assert isinstance(found[0], Pruned)
+    runs = all_runs("phase")
+    assert len(runs) == 3, "base, intermediate task and target, once each"
+    cost = [one.attrs["xfer.cost"]["optimizer_steps"] for one in (first, second)]
+    if stop[1] is None:
+        assert isinstance(found[1], Outcome) and {run.info.status for run in runs} == {"FINISHED"}
+        assert cost == [4 + 6, 6], "who waits for a phase to its end pays for it"
+        assert heard[-1][2] == SEED_DONE
+    else:
+        assert isinstance(found[1], Pruned)
+        assert sorted(run.info.status for run in runs) == ["FINISHED", "FINISHED", "KILLED"]
+        trained = sum(run.data.metrics["train/optimizer_steps"] for run in runs)
+        assert sum(cost) == trained and 4 + 6 < trained < 4 + 6 + 6
+
+
+def test_what_fails_a_phase_fails_the_trials_that_wait_for_it(tracked, all_runs):
+    objective = Objective(tracked, SHARED | {"target": "choice", "target.precision": "fp16"})
+    (first, _), (second, _) = trial(0, ("attribute",)), trial(1, ("attribute",))
+    found = run(objective, first, second, workers=2)
+    assert all("fp16 needs a GPU" in str(one) for one in found.values())
+    assert first.attrs["xfer.cost"]["optimizer_steps"] + second.attrs["xfer.cost"]["optimizer_steps"] == 10
+    tracked.flush()
+    assert sorted(run.info.status for run in all_runs("phase")) == ["FAILED", "FINISHED", "FINISHED"]
+
+
 def test_short_chains_come_before_the_whole_one(tracked, all_runs):
     """Two rungs of a chain of 60 intermediate steps and 6 of the target: what they report, cost and leave."""
     objective = Objective(
@@ -88,7 +136,7 @@ def test_short_chains_come_before_the_whole_one(tracked, all_runs):
     )
     stopped, heard = trial(0, ("attribute",), stop_at=11)
     with pytest.raises(Pruned):
-        objective(stopped)
+        run(objective, stopped)
     assert [(step, stage) for step, _, stage in heard] == [(11, PROBE)]
     assert stopped.attrs["xfer.cost"]["optimizer_steps"] == 4 + 7 + 6, (
         "the base, a ninth of the intermediate steps; the target keeps all of so few"
@@ -100,7 +148,7 @@ def test_short_chains_come_before_the_whole_one(tracked, all_runs):
     )
 
     whole, heard = trial(1, ("attribute",))
-    outcome = objective(whole)
+    outcome = run(objective, whole)
     assert [(step, stage) for step, _, stage in heard] == [
         (11, PROBE),
         (33, PROBE),
@@ -126,7 +174,7 @@ def test_short_chains_come_before_the_whole_one(tracked, all_runs):
     assert {run.info.status for run in all_runs("phase")} == {"FINISHED"} and len(names) == 1 + 3 * 2
 
     baseline, heard = trial(2, ())
-    objective(baseline)
+    run(objective, baseline)
     assert [stage for _, _, stage in heard] == [SEED_DONE], (
         "no step of the baseline is comparable with those of short chains"
     )
@@ -139,7 +187,7 @@ def test_oracle_label_free_and_cost_read_dev_splits_and_counters_alone(tracked, 
         ("label_free", "oracle", "cost", "retrieval"),
     )
     own, heard = trial(0, ())
-    outcome = objective(own)
+    outcome = run(objective, own)
     tracked.flush()
     evaluations = [run for run in all_runs("phase") if run.data.tags["xfer.phase"] == "evaluate"]
     assert [

@@ -19,7 +19,7 @@ from mlflow_xfer.searching import command as commands
 from mlflow_xfer.searching import confirm
 from mlflow_xfer.searching.candidate import Candidate
 from mlflow_xfer.searching.choosing import Choice
-from mlflow_xfer.searching.opening import join_study
+from mlflow_xfer.searching.opening import known_study
 from mlflow_xfer.searching.place import place
 from mlflow_xfer.tracking.store import Store
 from tests.end_to_end.conftest import ENCODER, QUICK
@@ -142,7 +142,7 @@ def registers_its_answer(client, search_id):
             [command.space.neutral(()), Candidate(tuple(chosen.split("+")))],
             (2, 3),
         )
-        study = join_study(place("auto", command.study_name), command.study_name)
+        study = known_study(place("auto", command.study_name), command.study_name)
         found = confirm.judged(
             command,
             executor,

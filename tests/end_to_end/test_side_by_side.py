@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import mlflow_xfer
-from mlflow_xfer.conditions.runner import workers_of
+from mlflow_xfer.conditions.submitted import workers_of
 from mlflow_xfer.errors import XferError
 from tests.conditions.conftest import TINY
 
@@ -51,4 +51,9 @@ def test_a_phase_that_fails_ends_all_that_is_open(all_runs, workers):
 
 
 def test_workers_are_as_many_as_asked_for():
-    assert workers_of(3) == 3 and workers_of("auto") >= 1
+    server, file = "http://tracking:5000", "sqlite:////tmp/mlflow.db"
+    assert workers_of(40, server) == 40 and workers_of(4, file) == 4
+    assert workers_of("auto", server) >= 1 and 1 <= workers_of("auto", file) <= 4
+    with pytest.raises(XferError, match="mlflow server") as caught:
+        workers_of(5, file)
+    assert caught.value.exit_code == 2

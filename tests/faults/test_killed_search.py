@@ -6,7 +6,7 @@ import pytest
 from mlflow import MlflowClient
 
 from mlflow_xfer.searching.history import BY_SEED, COST, KEY, History
-from mlflow_xfer.searching.opening import join_study
+from mlflow_xfer.searching.opening import known_study
 from mlflow_xfer.searching.place import place
 from tests.end_to_end.conftest import ENCODER, QUICK
 
@@ -33,7 +33,7 @@ def typed(**more) -> list[str]:
 
 def history(home) -> list[tuple]:
     """What happened in the search, in order; trials that died and were retried aside."""
-    study = join_study(place(str(home / "studies" / "tiny.log"), "tiny"), "tiny")
+    study = known_study(place(str(home / "studies" / "tiny.log"), "tiny"), "tiny")
     return [
         (t.user_attrs[KEY], t.state.name, t.values, t.user_attrs.get(BY_SEED), t.params)
         for t in History.of(study).live
@@ -110,7 +110,7 @@ def test_a_killed_search_ends_as_the_undisturbed_one(command, tmp_path):
     )
     runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
     assert not [run for run in runs if run.info.status == "RUNNING"]
-    study = join_study(place(str(tmp_path / "killed" / "studies" / "tiny.log"), "tiny"), "tiny")
+    study = known_study(place(str(tmp_path / "killed" / "studies" / "tiny.log"), "tiny"), "tiny")
     assert sum(t.user_attrs.get(COST, {}).get("optimizer_steps", 0) for t in study.trials) <= sum(
         float(ends[0].split()[1]) for ends in counted(tmp_path / "killed.db").values()
     )

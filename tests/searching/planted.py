@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 
 import numpy as np
 import optuna
@@ -10,7 +11,7 @@ import optuna
 from mlflow_xfer.searching.candidate import Candidate
 from mlflow_xfer.searching.history import DUPLICATE_OF, KEY, RETRIED_FROM, History
 from mlflow_xfer.searching.reading import read_space
-from mlflow_xfer.searching.trials import Outcome, Trial
+from mlflow_xfer.searching.trials import OneByOne, Outcome, Trial
 
 POOL = tuple("abcdefghi")
 EFFECTS = {"a": 2.0, "b": 2.0, "c": -3.0}
@@ -46,6 +47,24 @@ class Runs:
         return Outcome(
             tuple(float(np.mean(column)) for column in zip(*by_seed, strict=True)), by_seed, {"seconds": 60.0}
         )
+
+
+class Together:
+    """Runs several trials at once, of which each time the one that ``choose`` names ends."""
+
+    def __init__(self, run, slots: int, choose=lambda trials: trials[-1]):
+        self.run, self.slots, self.choose = run, slots, choose
+        self.running: list[Trial] = []
+        self.most = 0
+
+    def begin(self, trial: Trial) -> None:
+        self.running.append(trial)
+        self.most = max(self.most, len(self.running))
+
+    def ended(self) -> tuple[Trial, Outcome | Exception]:
+        trial = self.choose(self.running)
+        self.running.remove(trial)
+        return OneByOne(self.run, waiting=deque([trial])).ended()
 
 
 def told(study: optuna.Study) -> list[tuple]:

@@ -12,7 +12,7 @@ from mlflow_xfer.searching.candidate import Candidate
 from mlflow_xfer.searching.choosing import Choice, baseline, choose, encode, estimates, winner
 from mlflow_xfer.searching.contributing import contributions
 from mlflow_xfer.searching.history import Finished, finished_trials
-from mlflow_xfer.searching.loop import run_worker
+from mlflow_xfer.searching.loop import run_trials
 from mlflow_xfer.searching.reading import read_space
 from mlflow_xfer.searching.trials import Budget, Outcome, Pruned
 from tests.searching.planted import POOL, SPACE, Runs, truth
@@ -22,7 +22,7 @@ from tests.searching.planted import POOL, SPACE, Runs, truth
 def searched():
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize")
-    run_worker(study, SPACE, Runs(), Budget(n_trials=45), sampler="pairwise", seeds=(0,))
+    run_trials(study, SPACE, Runs(), Budget(n_trials=45), sampler="pairwise", seeds=(0,))
     return finished_trials(study, SPACE)
 
 
@@ -75,7 +75,7 @@ def test_seeds_of_duplicates_and_of_pruned_trials_count_as_evidence():
             (truth(trial.candidate),), ((truth(trial.candidate),),) * 2, {"tokens": 10.0}, {"tokens": 5.0}
         )
 
-    run_worker(study, SPACE, run, Budget(n_trials=14), seeds=(0, 1))
+    run_trials(study, SPACE, run, Budget(n_trials=14), seeds=(0, 1))
     finished = finished_trials(study, SPACE)
     pruned = [t for t in finished if t.pruned]
     assert pruned and all(len(t.by_seed) == 1 for t in pruned) and len(finished) == 14
@@ -122,7 +122,7 @@ def test_pairwise_searches_spaces_too_large_to_list_and_several_objectives():
         tasks = set(trial.candidate.tasks)
         return Outcome((60.0 + 3 * len(tasks & {"t01", "t02", "t03"}), -float(len(tasks))))
 
-    assert run_worker(study, space, run, Budget(n_trials=32), sampler="pairwise") == "n_trials"
+    assert run_trials(study, space, run, Budget(n_trials=32), sampler="pairwise") == "n_trials"
     assert len(set(keys)) == 32 and max(t.values[0] for t in study.trials) >= 66
     assert max(len(t.user_attrs["xfer.tasks"]) for t in study.trials) <= 6
 
@@ -167,7 +167,7 @@ def test_probes_of_pruned_trials_are_evidence():
         return Outcome((value,), ((value,),), {"tokens": 1.0})
 
     study = optuna.create_study(direction="maximize")
-    run_worker(study, SPACE, run, Budget(n_trials=12), sampler="random")
+    run_trials(study, SPACE, run, Budget(n_trials=12), sampler="random")
     found = finished_trials(study, SPACE)
     foretold = [t for t in found if t.foretold]
     assert (

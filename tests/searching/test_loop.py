@@ -1,10 +1,10 @@
-"""A worker's loop: what is asked, in which order, how trials end,
+"""The loop of a search: what is asked, in which order, how trials end,
 and that a killed search goes on as if nothing had happened.
 """
 
 from __future__ import annotations
 
-import threading
+import random
 from datetime import datetime
 
 import optuna
@@ -15,10 +15,10 @@ from optuna.trial import TrialState
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.searching.history import DUPLICATE_OF, ERROR, KEY, PRUNED_AT, RETRIED_FROM, History
-from mlflow_xfer.searching.loop import run_worker
+from mlflow_xfer.searching.loop import run_trials
 from mlflow_xfer.searching.reading import read_space
 from mlflow_xfer.searching.trials import Budget, Outcome
-from tests.searching.planted import POOL, SPACE, Runs, retried, told
+from tests.searching.planted import POOL, SPACE, Runs, Together, noise, retried, told, truth
 
 SINGLES = ("baseline", *POOL)
 
@@ -47,14 +47,14 @@ def in_memory() -> optuna.Study:
 
 def test_the_baseline_comes_first_then_single_tasks_in_the_order_given():
     study, runs = in_memory(), Runs()
-    assert run_worker(study, SPACE, runs, Budget(n_trials=12), order=("h", "b")) == "n_trials"
+    assert run_trials(study, SPACE, runs, Budget(n_trials=12), order=("h", "b")) == "n_trials"
     assert (
         runs.keys[:10] == ["baseline", "h", "b", "a", "c", "d", "e", "f", "g", "i"]
         and len(set(runs.keys)) == 12
     )
     pairs = read_space(None, POOL, min_tasks=2, max_tasks=2)
     runs = Runs()
-    run_worker(in_memory(), pairs, runs, Budget(n_trials=5))
+    run_trials(in_memory(), pairs, runs, Budget(n_trials=5))
     assert runs.keys[0] == "baseline" and {key.count("+") for key in runs.keys[1:]} == {1}
 
 
@@ -76,12 +76,12 @@ def test_a_killed_search_goes_on_as_if_undisturbed(journal, sampler, objectives)
     space = read_space("mlm_share=0:0.4:0.2,intermediate.learning_rate=1e-5:1e-3:log", POOL[:5])
     options = {"sampler": sampler, "seed": 3, "seeds": (0, 1)}
     undisturbed = opened("undisturbed", objectives)
-    run_worker(undisturbed, space, Runs(objectives=objectives), Budget(n_trials=n), **options)
-    run_worker(
+    run_trials(undisturbed, space, Runs(objectives=objectives), Budget(n_trials=n), **options)
+    run_trials(
         opened("killed", objectives), space, Runs(objectives=objectives), Budget(n_trials=4), **options
     )
     with pytest.raises(KeyboardInterrupt):
-        run_worker(
+        run_trials(
             opened("killed", objectives),
             space,
             Runs({6: KeyboardInterrupt()}, objectives),
@@ -89,14 +89,14 @@ def test_a_killed_search_goes_on_as_if_undisturbed(journal, sampler, objectives)
             **options,
         )
     killed = opened("killed", objectives)
-    run_worker(killed, space, Runs(objectives=objectives), Budget(n_trials=n), **options)
+    run_trials(killed, space, Runs(objectives=objectives), Budget(n_trials=n), **options)
     assert told(killed) == told(undisturbed)
     assert len(retried(killed)) == 1 and len(History.of(killed).counted) == n
 
 
 def test_duplicates_are_told_the_known_value_and_cost_nothing():
     space, study, runs = read_space(None, POOL[:4]), in_memory(), Runs()
-    assert run_worker(study, space, runs, Budget(n_trials=15), sampler="tpe") == "n_trials"
+    assert run_trials(study, space, runs, Budget(n_trials=15), sampler="tpe") == "n_trials"
     duplicates = [t for t in study.trials if DUPLICATE_OF in t.user_attrs]
     assert duplicates and len(runs.keys) == len(set(runs.keys)) == 15
     for trial in duplicates:
@@ -109,7 +109,7 @@ def test_duplicates_are_told_the_known_value_and_cost_nothing():
     streaks = "".join("d" if DUPLICATE_OF in t.user_attrs else " " for t in study.trials).split()
     assert max(map(len, streaks)) <= 10
     assert (
-        run_worker(study, space, runs, Budget(n_trials=40)) == "exhausted"
+        run_trials(study, space, runs, Budget(n_trials=40)) == "exhausted"
         and len(set(runs.keys)) == len(runs.keys) == 16
     )
 
@@ -118,14 +118,14 @@ def test_size_limits_hold_for_every_sampler():
     space, seen = read_space(None, POOL, min_tasks=2, max_tasks=3), 0
     for sampler in ("tpe", "pairwise", "random", "nsgaii", "gp"):
         runs = Runs()
-        run_worker(in_memory(), space, runs, Budget(n_trials=13 if sampler == "gp" else 25), sampler=sampler)
+        run_trials(in_memory(), space, runs, Budget(n_trials=13 if sampler == "gp" else 25), sampler=sampler)
         sizes = [key.count("+") + 1 for key in runs.keys if key != "baseline"]
         assert set(sizes) <= {2, 3}
         seen += len(sizes)
     assert seen == 4 * 24 + 12
     small = read_space("mlm_share=0:0.4", POOL[:3], max_tasks=2)
     runs = Runs()
-    assert run_worker(in_memory(), small, runs, Budget(), sampler="grid") == "exhausted"
+    assert run_trials(in_memory(), small, runs, Budget(), sampler="grid") == "exhausted"
     assert len(runs.keys) == len(set(runs.keys)) == small.gridded().count() == 1 + 3 * 6
 
 
@@ -141,7 +141,7 @@ def test_failures_fail_their_trial_and_the_search_goes_on():
             }
         ),
     )
-    assert run_worker(study, SPACE, runs, Budget(n_trials=12)) == "n_trials"
+    assert run_trials(study, SPACE, runs, Budget(n_trials=12)) == "n_trials"
     failed = [t for t in study.trials if t.state == TrialState.FAIL]
     assert [t.number for t in failed] == [3, 4, 5, 6] and failed[0].user_attrs[
         ERROR
@@ -153,31 +153,31 @@ def test_a_systematic_fault_ends_the_search_and_the_next_command_mends_it():
     with pytest.raises(
         XferError, match="first 3 trials all failed with the same error: OSError: disk 3 is full"
     ):
-        run_worker(
+        run_trials(
             study, SPACE, Runs({n: OSError(f"disk {n} is full") for n in (1, 2, 3)}), Budget(n_trials=12)
         )
     runs = Runs()
-    run_worker(study, SPACE, runs, Budget(n_trials=12), began=datetime.now())
+    run_trials(study, SPACE, runs, Budget(n_trials=12), began=datetime.now())
     assert runs.keys[:10] == list(SINGLES) and retried(study) == [0, 1, 2]
     again = Runs()
-    run_worker(study, SPACE, again, Budget(n_trials=14), began=datetime.now())
+    run_trials(study, SPACE, again, Budget(n_trials=14), began=datetime.now())
     assert len(again.keys) == 2 and not set(again.keys) & set(runs.keys)
 
 
 def test_whichever_limit_is_met_first_ends_the_search():
     study, runs = in_memory(), Runs()
     assert (
-        run_worker(study, SPACE, runs, Budget(n_trials=30, gpu_hours=0.1)) == "gpu_hours"
+        run_trials(study, SPACE, runs, Budget(n_trials=30, gpu_hours=0.1)) == "gpu_hours"
         and len(runs.keys) == 6
     )
-    assert run_worker(study, SPACE, runs, Budget(timeout=0)) == "timeout" and len(runs.keys) == 6
-    assert run_worker(study, SPACE, runs, Budget(n_trials=8)) == "n_trials" and len(runs.keys) == 8
+    assert run_trials(study, SPACE, runs, Budget(timeout=0)) == "timeout" and len(runs.keys) == 6
+    assert run_trials(study, SPACE, runs, Budget(n_trials=8)) == "n_trials" and len(runs.keys) == 8
 
 
 def test_a_cost_gate_keeps_dear_candidates_out():
     space, runs = read_space(None, POOL[:4]), Runs()
     assert (
-        run_worker(in_memory(), space, runs, Budget(), allowed=lambda candidate: "a" not in candidate.tasks)
+        run_trials(in_memory(), space, runs, Budget(), allowed=lambda candidate: "a" not in candidate.tasks)
         == "exhausted"
     )
     assert len(runs.keys) == 8 and not any("a" in key.split("+") for key in runs.keys)
@@ -197,7 +197,7 @@ class Heard:
 
 def test_an_observer_hears_everything_and_its_failures_fail_nothing():
     study, heard = in_memory(), Heard()
-    run_worker(
+    run_trials(
         study,
         read_space(None, POOL[:4]),
         Runs({3: ValueError("no")}),
@@ -233,7 +233,7 @@ def probing(steps, value):
 @pytest.mark.parametrize("pruner", ["asha", "hyperband", "median"])
 def test_hopeless_probes_are_pruned(pruner):
     study = in_memory()
-    run_worker(
+    run_trials(
         study,
         SPACE,
         probing((11, 33, 100), lambda trial, step: 50 + trial.number % 7 + step / 100),
@@ -251,7 +251,7 @@ def test_a_larger_reduction_factor_lets_fewer_trials_go_on():
     completed = {}
     for factor in (2, 3, 5):
         study = in_memory()
-        run_worker(
+        run_trials(
             study,
             SPACE,
             probing((11, 33, 36), lambda trial, step: 50 + trial.number * 7 % 25),
@@ -282,7 +282,7 @@ def test_what_was_pruned_is_never_run_again(journal):
         study = journal()
         for trial in [t for t in study.trials if t.state == TrialState.PRUNED][:2]:
             study.enqueue_trial(trial.params)
-        run_worker(study, space, run, Budget(n_trials=limit), pruner="asha")
+        run_trials(study, space, run, Budget(n_trials=limit), pruner="asha")
     pruned = [t for t in journal().trials if t.state == TrialState.PRUNED]
     again = [t for t in pruned if DUPLICATE_OF in t.user_attrs]
     assert len(run_keys) == len(set(run_keys)) == 16 and len(pruned) - len(again) >= 5 and len(again) >= 3
@@ -301,14 +301,14 @@ def seeded(trial):
 
 def test_looks_at_seeds_stop_what_is_clearly_worse():
     study = in_memory()
-    run_worker(study, SPACE, seeded, Budget(n_trials=12), pruner="wilcoxon", seeds=(0, 1, 2))
+    run_trials(study, SPACE, seeded, Budget(n_trials=12), pruner="wilcoxon", seeds=(0, 1, 2))
     with_c = [t for t in study.trials if "c" in t.user_attrs[KEY].split("+")]
     assert with_c and all(
         t.state == TrialState.PRUNED and len(t.user_attrs["xfer.by_seed"]) == 1 for t in with_c
     )
     assert all(t.state == TrialState.COMPLETE for t in study.trials if t not in with_c)
     unpruned = in_memory()
-    run_worker(unpruned, SPACE, seeded, Budget(n_trials=12), seeds=(0, 1, 2))
+    run_trials(unpruned, SPACE, seeded, Budget(n_trials=12), seeds=(0, 1, 2))
     assert all(t.state == TrialState.COMPLETE for t in unpruned.trials)
 
 
@@ -330,34 +330,90 @@ def test_what_cannot_work_together_is_refused(options, says):
     n_trials = options.pop("n_trials", None)
     study = optuna.create_study(directions=["maximize"] * objectives)
     with pytest.raises(XferError) as error:
-        run_worker(
+        run_trials(
             study, read_space(options.pop("space", None), POOL), Runs(), Budget(n_trials=n_trials), **options
         )
     assert says in str(error.value) and not study.trials
 
 
-def test_workers_side_by_side_run_each_candidate_once(journal):
-    study, runs = journal(), [Runs() for _ in range(3)]
-    space = read_space(None, POOL[:5])
-    threads = [
-        threading.Thread(
-            target=run_worker, args=(journal(), space, own, Budget(n_trials=20)), kwargs={"seed": 1}
-        )
-        for own in runs
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    keys = [key for own in runs for key in own.keys]
-    assert len(keys) == len(set(keys)) == 20 and set(keys) >= {"baseline", *POOL[:5]}
+def test_several_at_once_run_each_candidate_once():
+    study, runs, chance = in_memory(), Runs(), random.Random(3)
+    together = Together(runs, 3, chance.choice)
+    assert run_trials(study, read_space(None, POOL[:5]), together, Budget(n_trials=20), seed=1) == "n_trials"
+    assert len(runs.keys) == len(set(runs.keys)) == 20 and set(runs.keys) >= {"baseline", *POOL[:5]}
     assert len(History.of(study).counted) == 20 and all(t.state.is_finished() for t in study.trials)
+    assert together.most == 3
+
+
+def test_an_interrupt_queues_all_that_run():
+    study, runs = in_memory(), Runs({4: KeyboardInterrupt()})
+    with pytest.raises(KeyboardInterrupt):
+        run_trials(study, SPACE, Together(runs, 3), Budget(n_trials=12), seed=1)
+    left = [t.number for t in study.trials if t.user_attrs.get("xfer.left")]
+    assert len(left) == 3 and retried(study) == left
+    assert not any(t.state == TrialState.RUNNING for t in study.trials)
+    again = Runs()
+    run_trials(study, SPACE, again, Budget(n_trials=12), seed=1)
+    assert len({*runs.keys[:3], *again.keys}) == len(History.of(study).counted) == 12
+
+
+ORDERS = {
+    "first": lambda trials: trials[0],
+    "last": lambda trials: trials[-1],
+    "any": random.Random(5).choice,
+}
+
+
+@pytest.mark.parametrize("pruner", ["none", "asha", "hyperband"])
+def test_what_is_tried_in_batches_depends_on_no_timing(pruner):
+    """Neither on which trial ends first, nor on how many run at once, nor on a death in between (but that
+    hyperband, which chooses brackets by the numbers of trials, has others for those that are retried).
+    """
+    space = read_space("mlm_share=0:0.4", POOL[:6])
+    run = probing(
+        (11, 33, 100), lambda trial, step: truth(trial.candidate) + 3 * noise(trial.candidate, step)
+    )
+    options = {"sampler": "tpe", "pruner": pruner, "batches": 4, "seed": 2}
+    found = {}
+    for name, choose in ORDERS.items():
+        study = optuna.create_study(direction="maximize", study_name="search")
+        run_trials(study, space, Together(run, 4, choose), Budget(n_trials=24), **options)
+        found[name] = told(study)
+    alone = optuna.create_study(direction="maximize", study_name="search")
+    run_trials(alone, space, run, Budget(n_trials=24), **options)
+    killed = in_memory()
+
+    def dies(trial):
+        if trial.number == 13:
+            raise KeyboardInterrupt
+        return run(trial)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_trials(killed, space, Together(dies, 4), Budget(n_trials=24), **options)
+    assert len(retried(killed)) == 4, "none of a batch is told before all have ended"
+    run_trials(killed, space, Together(run, 2), Budget(n_trials=24), **options)
+    assert found["first"] == found["last"] == found["any"] == told(alone)
+    assert pruner == "hyperband" or told(killed) == told(alone)
+    states = [t.state for t in History.of(alone).live]
+    assert (TrialState.PRUNED in states) == (pruner != "none") and len(History.of(alone).counted) == 24
+
+
+def test_what_another_process_has_taken_over_is_not_told():
+    study, runs = in_memory(), Runs()
+
+    def taken() -> None:
+        if len(runs.keys) == 3:
+            raise XferError("taken over", exit_code=75)
+
+    with pytest.raises(XferError, match="taken over"):
+        run_trials(study, SPACE, runs, Budget(n_trials=6), confirm=taken)
+    assert [t.state for t in study.trials[:3]] == [TrialState.COMPLETE, TrialState.COMPLETE, TrialState.FAIL]
 
 
 def test_a_queued_wish_is_run_and_one_outside_the_limits_is_refused():
     space, study, runs = read_space(None, POOL, max_tasks=2), in_memory(), Runs()
     study.enqueue_trial({"task.a": 1, "task.b": 1, "task.c": 1})
     study.enqueue_trial({"task.a": 1, "task.b": 1})
-    run_worker(study, space, runs, Budget(n_trials=3))
+    run_trials(study, space, runs, Budget(n_trials=3))
     assert runs.keys == ["a+b", "baseline", "a"]
     assert RETRIED_FROM not in study.trials[1].user_attrs

@@ -16,10 +16,10 @@ from optuna.storages.journal import JournalFileBackend
 
 from mlflow_xfer.durable import mounts
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.searching import hosts, journal
-from mlflow_xfer.searching.opening import check_tracking, join_study, open_study
+from mlflow_xfer.searching import journal
+from mlflow_xfer.searching.opening import check_tracking, known_study, open_study
 from mlflow_xfer.searching.place import place
-from mlflow_xfer.searching.storage import check_workers, open_storage
+from mlflow_xfer.searching.storage import open_storage
 
 IDENTITY = {"space": {"pool": ["nli", "qa"], "ranges": []}, "objective": "english_dev", "seeds": [0]}
 SERVER = "http://tracking:5000"
@@ -41,10 +41,13 @@ def refused(call, *says: str, code: int = 2) -> XferError:
 def test_auto_is_a_journal_under_the_home_and_a_path_is_a_journal_there(tmp_path):
     study = opened("auto")
     study.enqueue_trial({"task.nli": 1})
-    assert study.where.path == tmp_path / "home" / "studies" / "search.log" and study.where.kind == "journal"
+    where = place("auto", "search")
+    assert where.path == tmp_path / "home" / "studies" / "search.log" and where.kind == "journal"
     assert len(opened("auto").trials) == 1 and opened("auto", "another").trials == []
-    assert opened("here.log").where.path == tmp_path / "here.log"
-    assert opened("sqlite:///here.db").where.path == tmp_path / "here.db"
+    opened("here.log")
+    assert (tmp_path / "here.log").exists()
+    opened("sqlite:///here.db")
+    assert (tmp_path / "here.db").exists()
     assert json.loads(study.user_attrs["xfer.space"]) == IDENTITY
 
 
@@ -138,43 +141,33 @@ def test_a_study_that_somebody_else_made_is_refused(tmp_path):
     refused(lambda: opened(path), "not made by mlflow-xfer")
 
 
-def test_a_worker_joins_only_what_is_there():
-    refused(lambda: join_study(place("auto", "search"), "search"), "no such file")
+def test_only_what_is_there_can_be_looked_at():
+    refused(lambda: known_study(place("auto", "search"), "search"), "no such file")
     opened("auto", "search")
-    assert join_study(place("auto", "search"), "search").study_name == "search"
-    refused(lambda: join_study(place("home/studies/search.log", "other"), "other"), "There are: search")
-
-
-def test_too_many_workers_are_refused_with_the_remedy():
-    sqlite, files = place("sqlite:///s.db", "s"), place("auto", "s")
-    check_workers(sqlite, 1, SERVER)
-    refused(lambda: check_workers(sqlite, 2, SERVER), "storage=auto", "postgresql://")
-    refused(lambda: check_workers(sqlite, 1, SERVER, running=1), "one worker")
-    check_workers(files, 4, "sqlite:////tmp/mlflow.db")
-    check_workers(files, 40, SERVER)
-    refused(lambda: check_workers(files, 5, "sqlite:////tmp/mlflow.db"), "mlflow server")
-    refused(lambda: check_workers(files, 2, "sqlite:////tmp/mlflow.db", running=3), "mlflow server")
+    assert known_study(place("auto", "search"), "search").study_name == "search"
+    refused(lambda: known_study(place("home/studies/search.log", "other"), "other"), "There are: search")
 
 
 def test_several_hosts_need_one_tracking_server(monkeypatch):
     local = "sqlite:////data/mlflow.db"
     study = open_study(place("auto", "search"), "search", IDENTITY, local)
-    check_tracking(study, local)
-    refused(lambda: check_tracking(study, "sqlite:////other/mlflow.db"), "/other/mlflow.db")
+    where = place("auto", "search")
+    check_tracking(study, where, local)
+    refused(lambda: check_tracking(study, where, "sqlite:////other/mlflow.db"), "/other/mlflow.db")
     monkeypatch.setattr("socket.gethostname", lambda: "node7")
-    check_tracking(study, local)  # its storage is on a disk of this host, so this is the host, renamed
+    check_tracking(study, where, local)  # its storage is on a disk of this host, so this is the host, renamed
     with monkeypatch.context() as shared:
         shared.setattr(mounts, "_file_system", lambda path: "nfs4")
-        refused(lambda: check_tracking(study, local), "node7", "mlflow server")
+        refused(lambda: check_tracking(study, where, local), "node7", "mlflow server")
     on_server = open_study(place("auto", "remote"), "remote", IDENTITY, "http://me:secret@tracking:5000")
     assert "secret" not in str(on_server.user_attrs)
-    check_tracking(on_server, "http://tracking:5000")
+    check_tracking(on_server, place("auto", "remote"), "http://tracking:5000")
 
 
 def test_a_half_written_line_of_a_dead_writer_does_not_spoil_the_journal(tmp_path):
     study = opened("auto")
     study.enqueue_trial({"task.nli": 1})
-    with study.where.path.open("ab") as file:
+    with place("auto", "search").path.open("ab") as file:
         file.write(b'{"op_code":4,"worker_id":"dead","study')
     again = opened("auto")
     again.enqueue_trial({"task.qa": 1})
@@ -185,8 +178,8 @@ def test_a_damaged_journal_is_said_with_its_line(tmp_path):
     study = opened("auto")
     for _ in range(3):
         study.enqueue_trial({"task.nli": 1})
-    lines = study.where.path.read_bytes().splitlines(keepends=True)
-    study.where.path.write_bytes(b"".join([*lines[:2], b"\x00\x00\n", *lines[2:]]))
+    lines = place("auto", "search").path.read_bytes().splitlines(keepends=True)
+    place("auto", "search").path.write_bytes(b"".join([*lines[:2], b"\x00\x00\n", *lines[2:]]))
     refused(lambda: opened("auto"), "Line 3")
 
 
@@ -194,28 +187,6 @@ def test_on_a_network_file_system_the_lock_is_one_that_works_there(tmp_path, mon
     assert isinstance(journal.open_journal(tmp_path / "a.log")._backend._lock, journal.SystemLock)
     monkeypatch.setattr(mounts, "_file_system", lambda path: "nfs4")
     assert isinstance(journal.open_journal(tmp_path / "b.log")._backend._lock, journal.JournalFileSymlinkLock)
-
-
-def test_a_second_worker_on_sqlite_is_refused_also_between_trials():
-    where = opened("sqlite:///search.db").where
-    with hosts.present(where):
-        refused(lambda: hosts.present(where).__enter__(), "one worker", "storage=auto")
-    with hosts.present(where):
-        pass
-    with hosts.present(opened("auto").where), hosts.present(opened("auto").where):
-        pass
-
-
-def test_a_file_that_two_hosts_reach_serves_one_at_a_time(monkeypatch):
-    monkeypatch.setattr(hosts, "FRESH_SECONDS", 0.1)
-    monkeypatch.setattr(mounts, "_file_system", lambda path: "nfs4")
-    where = opened("auto").where
-    monkeypatch.setattr(hosts.socket, "gethostname", lambda: "node1")
-    with hosts.present(where), hosts.present(where):
-        monkeypatch.setattr(hosts.socket, "gethostname", lambda: "node2")
-        refused(lambda: hosts.present(where).__enter__(), "node1", "postgresql://")
-    with hosts.present(where):  # node1's workers are gone, however they went
-        pass
 
 
 def _open(storage: str) -> tuple[int, int]:
@@ -230,7 +201,7 @@ def at_once(storage: str) -> None:
         found = list(pool.map(_open, [storage] * 4))
     study = opened(storage)
     assert {study_id for study_id, _ in found} == {study._study_id} and len(
-        open_storage(study.where).get_all_studies()
+        open_storage(place(storage, "search")).get_all_studies()
     ) == 1
     assert sorted(trial.number for trial in study.trials) == list(range(12))
 

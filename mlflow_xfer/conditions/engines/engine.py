@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Protocol
 
-from mlflow_xfer.errors import XferError
 from mlflow_xfer.params.settings import Placement
 from mlflow_xfer.phases.execute import Done, Spent
 from mlflow_xfer.phases.phase import Phase
@@ -42,6 +41,7 @@ class Order:
         parent: the run that asks for it, if it has to be made.
         reuse, suite, placement: as of :class:`mlflow_xfer.phases.execute.Executor`.
         done: the runs of its inputs, by spec hash.
+        wait: for another process that makes the phase; else it is Held.
     """
 
     parent: str | None = None
@@ -49,6 +49,7 @@ class Order:
     suite: str = ""
     placement: Placement = field(default_factory=Placement)
     done: Mapping[str, str] = field(default_factory=dict)
+    wait: bool = True
 
     def with_runs(self, after: Iterable[Handle], runs: Mapping[Handle, str]) -> Order:
         """The same, with the runs of inputs that were submitted too and are done by now."""
@@ -78,11 +79,18 @@ class Failed:
     """A phase did not come to its end; exit code 75: it was stopped, and goes on when it is wanted again."""
 
     handle: Handle
-    error: XferError
+    error: Exception
     spent: tuple[Spent, ...] = ()
 
 
-Event = Progress | Finished | Failed
+@dataclass(frozen=True)
+class Held:
+    """A phase was not begun, because another process makes it."""
+
+    handle: Handle
+
+
+Event = Progress | Finished | Failed | Held
 
 
 class Engine(Protocol):
@@ -99,12 +107,12 @@ class Engine(Protocol):
 
     def events(self) -> Iterator[Event]:
         """What happens, as it happens, until nothing that was submitted is left. More may be submitted
-        meanwhile. A phase whose inputs fail is not run and has no event."""
+        meanwhile. A phase whose inputs fail, or are held, is not run and has no event."""
         ...
 
-    def cancel(self, handle: Handle) -> None:
+    def cancel(self, handle: Handle) -> bool:
         """Take a phase back: one that waits is forgotten, one that runs saves its state and fails with exit
-        code 75."""
+        code 75. Whether it runs, so that an event will tell of its end."""
         ...
 
     def __enter__(self) -> Engine: ...

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 
-from mlflow_xfer.conditions.engines.engine import Event, Handle, Needs, Order
-from mlflow_xfer.conditions.engines.work import Watch, brought_about, executor_of
+from mlflow_xfer.conditions.engines.engine import Event, Failed, Handle, Held, Needs, Order, Progress
+from mlflow_xfer.conditions.engines.work import brought_about, executor_of
+from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.phases.phase import Phase
+from mlflow_xfer.tracking.lease import Busy
 from mlflow_xfer.tracking.store import Store
 
 
 class Here:
-    """Runs phases with the driver's own store; what goes wrong is raised where events are read, and ``watch``
-    hears what trainings log as they log it."""
+    """Runs phases with the driver's own store. ``hear`` is told what trainings log as they log it, and may
+    cancel the phase that runs; no event tells of that."""
 
     slots = 1
 
-    def __init__(self, store: Store, watch: Watch | None = None):
-        self.store, self.watch = store, watch
+    def __init__(self, store: Store, hear: Callable[[Progress], object] = lambda progress: None):
+        self.store, self.hear = store, hear
         self.waiting: dict[Handle, tuple[Phase, Order, Sequence[Handle]]] = {}
         self.runs: dict[Handle, str] = {}
+        self.cancelled: Handle | None = None
 
     def submit(self, phase: Phase, order: Order, needs: Needs, after: Sequence[Handle] = ()) -> Handle:
         handle = Handle(phase.spec_hash, phase.label)
@@ -30,14 +33,37 @@ class Here:
     def events(self) -> Iterator[Event]:
         while self.waiting:
             handle = next(iter(self.waiting))
-            phase, order, after = self.waiting.pop(handle)
-            executor = executor_of(self.store, order.with_runs(after, self.runs), self.watch)
-            found = brought_about(executor, handle, phase, order)
-            self.runs[handle] = found.done.run_id
-            yield found
+            yield self._run(handle, *self.waiting.pop(handle))
 
-    def cancel(self, handle: Handle) -> None:
-        self.waiting.pop(handle, None)
+    def _run(self, handle: Handle, phase: Phase, order: Order, after: Sequence[Handle]) -> Event:
+        def watch(training: Phase, metrics: Mapping[str, float], step: int) -> None:
+            self.hear(Progress(handle, step, metrics))
+            if self.cancelled == handle:
+                raise XferError(f"{handle.label} was stopped.", exit_code=TRY_AGAIN)
+
+        self.cancelled = None
+        executor = executor_of(self.store, order.with_runs(after, self.runs), watch)
+        try:
+            found = brought_about(executor, handle, phase, order)
+        except Busy:
+            self._forget_dependents(handle)
+            return Held(handle)
+        except Exception as error:
+            self._forget_dependents(handle)
+            return Failed(handle, error, tuple(executor.spent))
+        self.runs[handle] = found.done.run_id
+        return found
+
+    def _forget_dependents(self, handle: Handle) -> None:
+        for other in [other for other, (_, _, after) in self.waiting.items() if handle in after]:
+            del self.waiting[other]
+            self._forget_dependents(other)
+
+    def cancel(self, handle: Handle) -> bool:
+        if self.waiting.pop(handle, None):
+            return False
+        self.cancelled = handle
+        return True
 
     def close(self) -> None:
         self.waiting.clear()

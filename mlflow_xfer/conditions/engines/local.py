@@ -96,12 +96,13 @@ class Local:
             if found is not None:
                 yield found
 
-    def cancel(self, handle: Handle) -> None:
+    def cancel(self, handle: Handle) -> bool:
         running = next((one for one in self.processes if one.job == handle), None)
         if running is None:
             self.jobs.pop(handle, None)
-        else:
-            self._tell(running, json.dumps({"say": "cancel", "spec_hash": handle.spec_hash}))
+            return False
+        self._tell(running, json.dumps({"say": "cancel", "spec_hash": handle.spec_hash}))
+        return True
 
     def close(self) -> None:
         processes, self.processes = self.processes, []

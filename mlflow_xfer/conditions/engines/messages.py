@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from mlflow_xfer.conditions.engines.engine import Event, Failed, Finished, Handle, Order, Progress
+from mlflow_xfer.conditions.engines.engine import Event, Failed, Finished, Handle, Held, Order, Progress
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.params.settings import Placement
 from mlflow_xfer.phases.execute import Done, Spent
@@ -22,6 +22,7 @@ def order(phase: Phase, asked: Order, cores: int) -> str:
         "suite": asked.suite,
         "placement": asked.placement.model_dump(),
         "done": dict(asked.done),
+        "wait": asked.wait,
     }
     handle = {"spec_hash": phase.spec_hash, "label": phase.label}
     return json.dumps({"say": "run", "handle": handle, "phase": to_json(phase), "order": how, "cores": cores})
@@ -42,11 +43,18 @@ def event(one: Event) -> str:
     about: dict[str, Any] = {"say": type(one).__name__, "handle": asdict(one.handle)}
     if isinstance(one, Progress):
         return json.dumps(about | {"step": one.step, "metrics": dict(one.metrics)})
+    if isinstance(one, Held):
+        return json.dumps(about)
     about["spent"] = [asdict(spent) for spent in one.spent]
     if isinstance(one, Finished):
         return json.dumps(about | {"done": asdict(one.done)})
-    error = {"what": one.error.what, "hint": one.error.hint, "exit_code": one.error.exit_code}
-    return json.dumps(about | {"error": error})
+    return json.dumps(about | {"error": _told(one.error)})
+
+
+def _told(error: Exception) -> dict[str, Any]:
+    if isinstance(error, XferError):
+        return {"what": error.what, "hint": error.hint, "exit_code": error.exit_code}
+    return {"what": f"{type(error).__name__}: {error}", "hint": "", "exit_code": 1}
 
 
 def read_event(said: dict[str, Any]) -> Event:
@@ -54,6 +62,8 @@ def read_event(said: dict[str, Any]) -> Event:
     handle = Handle(**said["handle"])
     if said["say"] == "Progress":
         return Progress(handle, said["step"], said["metrics"])
+    if said["say"] == "Held":
+        return Held(handle)
     spent = tuple(Spent(**one) for one in said["spent"])
     if said["say"] == "Finished":
         return Finished(handle, Done(**said["done"]), spent)

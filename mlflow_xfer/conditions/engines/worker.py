@@ -19,11 +19,12 @@ from typing import Any, TextIO
 
 from mlflow_xfer import logs
 from mlflow_xfer.conditions.engines import messages
-from mlflow_xfer.conditions.engines.engine import Event, Failed, Handle, Progress
+from mlflow_xfer.conditions.engines.engine import Event, Failed, Handle, Held, Progress
 from mlflow_xfer.conditions.engines.work import brought_about, executor_of, threads
 from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.phases.execute import Spent
 from mlflow_xfer.phases.phase import Phase
+from mlflow_xfer.tracking.lease import Busy
 from mlflow_xfer.tracking.store import Store
 
 logger = logging.getLogger(__name__)
@@ -36,12 +37,14 @@ class Stopped(BaseException):
 
 
 class Worker:
-    """What the process is doing. ``told`` holds what the driver said and was not yet done."""
+    """What the process is doing. ``told`` holds what the driver said and was not yet done, ``unwanted`` what
+    it took back before it was begun."""
 
     def __init__(self, answers: TextIO):
         self.answers = answers
         self.told: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
         self.current = ""  # spec hash of the phase that runs
+        self.unwanted: set[str] = set()
         self.ending = False
 
     def listen(self) -> None:
@@ -49,9 +52,12 @@ class Worker:
         for line in sys.stdin:
             said = json.loads(line)
             if said["say"] != "cancel":
+                self.unwanted.discard(said["handle"]["spec_hash"])
                 self.told.put(said)
             elif said["spec_hash"] == self.current:
                 os.kill(os.getpid(), signal.SIGTERM)
+            else:
+                self.unwanted.add(said["spec_hash"])
         self.ending = True
         self.told.put(None)
         if self.current:
@@ -88,6 +94,8 @@ class Worker:
 
         self.current = handle.spec_hash
         try:
+            if handle.spec_hash in self.unwanted:
+                raise Stopped
             phase, order, cores = messages.ordered(said)
             executor = executor_of(store, order, watch)
             spent = executor.spent
@@ -96,11 +104,12 @@ class Worker:
         except (Stopped, KeyboardInterrupt):
             stopped = XferError(f"{handle.label} was stopped.", exit_code=TRY_AGAIN)
             found = Failed(handle, stopped, tuple(spent))
-        except XferError as error:
-            found = Failed(handle, error, tuple(spent))
+        except Busy:
+            found = Held(handle)
         except Exception as error:
-            logger.exception("%s failed", handle.label)
-            found = Failed(handle, XferError(f"{type(error).__name__}: {error}", exit_code=1), tuple(spent))
+            if not isinstance(error, XferError):
+                logger.exception("%s failed", handle.label)
+            found = Failed(handle, error, tuple(spent))
         finally:
             self.current = ""
         self.say(found)

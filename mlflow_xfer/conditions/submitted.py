@@ -1,0 +1,172 @@
+"""Phases on an engine, each once however many ask for it, and taken back when nobody asks any more."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Generic, TypeVar
+
+from mlflow_xfer.conditions.engines.engine import (
+    Engine,
+    Failed,
+    Finished,
+    Handle,
+    Held,
+    Needs,
+    Order,
+    Progress,
+)
+from mlflow_xfer.conditions.engines.here import Here
+from mlflow_xfer.conditions.engines.local import Local
+from mlflow_xfer.errors import TRY_AGAIN, XferError
+from mlflow_xfer.phases.execute import Executor
+from mlflow_xfer.phases.phase import Phase
+from mlflow_xfer.tracking import endpoint
+
+logger = logging.getLogger(__name__)
+
+SQLITE_WORKERS = 4
+"""Processes whose writes one SQLite tracking store takes without making them wait for too long."""
+
+Asker = TypeVar("Asker")
+
+
+def workers_of(asked: str | int, tracking_uri: str) -> int:
+    """The processes that ``workers`` asks for; ``auto``: half the cores, at least 2 where there are 2.
+
+    Raises:
+        XferError: more than the tracking store serves.
+    """
+    cores = os.cpu_count() or 1
+    local = endpoint.sqlite_path(tracking_uri) is not None
+    if isinstance(asked, str):
+        found = max(cores // 2, min(cores, 2))
+        return min(found, SQLITE_WORKERS) if local else found
+    if local and asked > SQLITE_WORKERS:
+        raise XferError(
+            f"{asked} workers would write to one SQLite tracking store, which serves {SQLITE_WORKERS}.",
+            "Start a server (mlflow server --backend-store-uri sqlite:///mlflow.db, or better a PostgreSQL "
+            "database) and set MLFLOW_TRACKING_URI=http://…, or use fewer workers.",
+        )
+    return asked
+
+
+@dataclass
+class Submission(Generic[Asker]):
+    """A phase that was submitted and has not ended.
+
+    Args:
+        askers: who waits for it.
+        payer: who is charged with what it costs.
+        ending: it was taken back, and has not ended yet.
+    """
+
+    phase: Phase
+    order: Order
+    needs: Needs
+    handle: Handle
+    after: list[Handle]
+    askers: list[Asker]
+    payer: Asker
+    ending: bool = False
+
+
+@dataclass
+class Submitted(Generic[Asker]):
+    """The phases of several askers on one engine, which is started with the first of them. A context.
+
+    Args:
+        executor: whose store holds for all; what is done, and what it cost, is written down in it.
+        workers: processes; 1: this one.
+        hear: told what the training of a submitted phase logs, as it logs it.
+    """
+
+    executor: Executor
+    workers: int
+    hear: Callable[[Submission[Asker], Progress], object] = lambda submission, progress: None
+    by_hash: dict[str, Submission[Asker]] = field(default_factory=dict)
+    _engine: Engine | None = None
+    _open: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def engine(self) -> Engine:
+        if self._engine is None:
+            store = self.executor.store
+            made = Here(store, self._heard) if self.workers == 1 else Local(store, self.workers)
+            self._engine = self._open.enter_context(made)
+        return self._engine
+
+    def submit(self, phase: Phase, asker: Asker, order: Order, needs: Needs = Needs()) -> None:  # noqa: B008 (frozen)
+        """Have ``phase`` run for ``asker`` too; its inputs are done or were submitted before."""
+        if (known := self.by_hash.get(phase.spec_hash)) is not None:
+            known.askers.append(asker)
+            return
+        inputs = [source.spec_hash for source in phase.inputs if isinstance(source, Phase)]
+        after = [self.by_hash[one].handle for one in inputs if one in self.by_hash]
+        done = {one: self.executor.done[one].run_id for one in inputs if one in self.executor.done}
+        order = replace(order, done=done)
+        handle = self.engine.submit(phase, order, needs, after)
+        self.by_hash[phase.spec_hash] = Submission(phase, order, needs, handle, after, [asker], asker)
+
+    def withdraw(self, asker: Asker) -> bool:
+        """Ask for nothing any more. Phases that nobody else waits for are taken back; whether one of them
+        has still to end."""
+        ending = False
+        for one in [one for one in self.by_hash.values() if asker in one.askers]:
+            one.askers.remove(asker)
+            if one.askers:
+                one.payer = one.askers[0] if one.payer is asker else one.payer
+            elif self.engine.cancel(one.handle):
+                one.ending = ending = True
+            else:
+                del self.by_hash[one.phase.spec_hash]
+        return ending
+
+    def ended(self) -> Iterator[tuple[Submission[Asker], Finished | Failed | Held]]:
+        """What became of phases, as they end, until nothing that was submitted is left.
+
+        A phase that was taken back and is asked for again meanwhile is submitted again once it has ended.
+        """
+        for event in self.engine.events():
+            if isinstance(event, Progress):
+                self._heard(event)
+                continue
+            one = self.by_hash.pop(event.handle.spec_hash)
+            if not isinstance(event, Finished):
+                self._forget_dependents(one)
+            if not isinstance(event, Held):
+                self.executor.spent += event.spent
+            if isinstance(event, Finished):
+                self.executor.done[one.phase.spec_hash] = event.done
+            again, one.askers = (one.askers, []) if one.ending and _stopped(event) else ([], one.askers)
+            for asker in again:
+                self.submit(one.phase, asker, one.order, one.needs)
+            yield one, event
+
+    def _forget_dependents(self, one: Submission[Asker]) -> None:
+        for other in [other for other in self.by_hash.values() if one.handle in other.after]:
+            self.by_hash.pop(other.phase.spec_hash, None)
+            self._forget_dependents(other)
+
+    def _heard(self, progress: Progress) -> None:
+        one = self.by_hash.get(progress.handle.spec_hash)
+        if one is not None:
+            self.hear(one, progress)
+
+    def __enter__(self) -> Submitted[Asker]:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+        self.by_hash.clear()
+
+
+def _stopped(event: Finished | Failed | Held) -> bool:
+    """Whether a phase ended because it was taken back."""
+    return isinstance(event, Failed) and getattr(event.error, "exit_code", None) == TRY_AGAIN
