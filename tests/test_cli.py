@@ -13,6 +13,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+import mlflow_xfer
 from mlflow_xfer import cli
 from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.params.declare import parameters
@@ -100,6 +101,14 @@ def test_bad_input_ends_with_2_and_one_message(line, says, capsys):
     assert ended(*shlex.split(line)) == 2
     said = capsys.readouterr().err
     assert says in said and "Traceback" not in said
+
+
+def test_a_verb_that_is_gone_says_what_to_use(capsys):
+    assert ended("worker", "--study_name", "search-choice", "--workers", "4") == 2
+    said = capsys.readouterr().err
+    assert "no command worker" in said and "search … --workers N" in said and "Traceback" not in said
+    with pytest.raises(XferError, match="no command worker"):
+        mlflow_xfer.worker(study_name="search-choice")
 
 
 def test_what_ends_a_command_is_its_exit_code(monkeypatch, capsys):

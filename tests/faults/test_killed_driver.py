@@ -10,6 +10,9 @@ from collections import Counter
 
 import pytest
 
+from mlflow_xfer.searching.history import KEY, History
+from mlflow_xfer.searching.opening import known_study
+from mlflow_xfer.searching.place import place as spot
 from tests.conditions.conftest import TINY
 
 pytestmark = pytest.mark.slow
@@ -74,27 +77,58 @@ def test_what_nobody_goes_on_with_is_ended_by_the_doctor(command, tmp_path):
     assert left <= {"phase"} and "KILLED" in {run.info.status for run in runs}
 
 
+def demo() -> list[str]:
+    """The demo, short."""
+    typed = {
+        "model": "scratch:xlm-roberta:tiny", "text": TINY["text"], "seeds": "0,1", "workers": 2, "max_steps": 3,
+        "pretrain.max_steps": 40, "max_train_examples": 16, "max_eval_examples": 8,
+    }  # fmt: skip
+    return ["transfer", *(part for name, value in typed.items() for part in (f"--{name}", str(value)))]
+
+
+def search(storage: str) -> list[str]:
+    """A search in batches, so that what it tries depends on no timing."""
+    typed = {
+        name: value for name, value in TINY.items() if name not in ("intermediate", "target", "languages")
+    } | {
+        "pool": "nli,attribute,types", "target": "choice", "seeds": "0", "n_trials": 8, "batches": 2,
+        "workers": 2, "rank_by": "none", "sampler": "tpe", "max_steps": 40, "save_every_steps": 10,
+        "confirm_top": 1, "confirm_seeds": 2, "study_name": "tiny", "storage": storage,
+    }  # fmt: skip
+    return ["search", *(part for name, value in typed.items() for part in (f"--{name}", str(value)))]
+
+
 @pytest.mark.nightly
 @pytest.mark.timeout(3600)
-def test_drivers_and_workers_killed_at_random_change_nothing(command, tmp_path):
+@pytest.mark.parametrize("what", ["transfer", "demo", "journal", "sqlite", "postgresql"])
+def test_drivers_and_workers_killed_at_random_change_nothing(command, tmp_path, request, what):
     """``XFER_KILLS`` SIGKILLs of drivers and workers at random moments (``XFER_SEED``), in as many rounds as
-    that takes; each round ends as the calm one does.
+    that takes; each round ends as the calm one does. Searches are kept in a journal, SQLite and PostgreSQL.
     """
     wanted, rng = (
         int(os.environ.get("XFER_KILLS", "30")),
         random.Random(int(os.environ.get("XFER_SEED", "0"))),
     )
-    own = transfer(seeds="0,1,2", max_steps=40, save_every_steps=10)
+
+    def own(folder) -> list[str]:
+        if what == "transfer":
+            return transfer(seeds="0,1,2", max_steps=40, save_every_steps=10)
+        if what == "demo":
+            return demo()
+        if what == "postgresql":
+            return search(request.getfixturevalue("postgresql").database())
+        return search("auto" if what == "journal" else f"sqlite:///{folder / 'search.db'}")
+
     calm = tmp_path / "calm"
     calm.mkdir()
-    assert command(*own, **place(calm)).wait() == 0
-    expected, kills, rounds = found(calm), Counter(), 0
+    assert command(*(asked := own(calm)), **place(calm)).wait(1200) == 0
+    expected, kills, rounds = found(calm, asked), Counter(), 0
     while kills.total() < wanted:
         rounds += 1
         folder = tmp_path / f"round {rounds}"
         folder.mkdir()
-        kills += round_of(command, own, folder, rng)
-        assert found(folder) == expected
+        kills += round_of(command, asked := own(folder), folder, rng)
+        assert found(folder, asked) == expected
         print(f"round {rounds}: {dict(kills)}")
     assert kills["driver"] and kills["worker"]
 
@@ -123,8 +157,9 @@ def round_of(command, own, folder, rng) -> Counter:
                 time.sleep(0.1)
 
 
-def found(folder) -> dict:
-    """What a store says in the end: scores by task, language and seed; no run open, no phase twice."""
+def found(folder, asked) -> dict:
+    """What a store and a study say in the end: scores by task, language and seed, trials; no run open, no
+    phase twice."""
     from mlflow import MlflowClient
 
     client = MlflowClient(place(folder)["MLFLOW_TRACKING_URI"])
@@ -140,5 +175,21 @@ def found(folder) -> dict:
         for name, value in run.data.metrics.items()
         if name.startswith("eval/") or name.endswith("/selected")
     }
-    (condition,) = (run for run in runs if run.data.tags["xfer.kind"] == "condition")
-    return scores | {("condition", name): value for name, value in condition.data.metrics.items()}
+    conditions = {
+        (run.info.run_name, name): value
+        for run in runs
+        if run.data.tags["xfer.kind"] == "condition"
+        for name, value in run.data.metrics.items()
+    }
+    return scores | conditions | trials(folder, asked)
+
+
+def trials(folder, asked) -> dict:
+    """What a search tried, in order; trials that died and were retried aside."""
+    if asked[0] != "search":
+        return {}
+    storage = asked[asked.index("--storage") + 1]
+    where = spot(str(folder / "home" / "studies" / "tiny.log") if storage == "auto" else storage, "tiny")
+    history = History.of(known_study(where, "tiny"))
+    assert all(trial.state.is_finished() for trial in history.trials)
+    return {n: (one.user_attrs[KEY], one.state.name, one.values) for n, one in enumerate(history.live)}

@@ -52,6 +52,10 @@ def counted(store) -> dict[str, list[str]]:
     return found
 
 
+def all_runs(client) -> list:
+    return client.search_runs([e.experiment_id for e in client.search_experiments()])
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_a_killed_search_ends_as_the_undisturbed_one(command, tmp_path):
@@ -80,6 +84,8 @@ def test_a_killed_search_ends_as_the_undisturbed_one(command, tmp_path):
     again = command("search", *typed(n_trials=5, workers=1), **places("killed"))
     assert again.wait(600) == 0, again.text
     assert "its candidate is queued again" in again.text
+    trials = [run for run in all_runs(client) if run.data.tags["xfer.kind"] == "trial"]
+    assert len(trials) == 5 and {run.info.status for run in trials} == {"FINISHED"}, "it went on in its runs"
     assert history(tmp_path / "killed") == history(tmp_path / "whole"), (
         "the same candidates in the same order, with bit-equal scores"
     )
@@ -108,8 +114,7 @@ def test_a_killed_search_ends_as_the_undisturbed_one(command, tmp_path):
         ends == [ends[0]] and ends[0].startswith("FINISHED")
         for ends in counted(tmp_path / "killed.db").values()
     )
-    runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
-    assert not [run for run in runs if run.info.status == "RUNNING"]
+    assert not [run for run in all_runs(client) if run.info.status == "RUNNING"]
     study = known_study(place(str(tmp_path / "killed" / "studies" / "tiny.log"), "tiny"), "tiny")
     assert sum(t.user_attrs.get(COST, {}).get("optimizer_steps", 0) for t in study.trials) <= sum(
         float(ends[0].split()[1]) for ends in counted(tmp_path / "killed.db").values()

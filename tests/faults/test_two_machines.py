@@ -1,4 +1,4 @@
-"""Two machines and one tracking server want the same phase: one trains it, whatever happens to the other.
+"""Two machines and one tracking server want the same phases: one trains each, whatever happens to the other.
 
 A machine is a process with an XFER_HOME of its own: it shares no file lock and no resume state with the
 other.
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
 from tests.conftest import TEXTS
+from tests.faults.test_killed_driver import transfer
 from tests.faults.test_outage import Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -55,14 +57,14 @@ class Machines:
         self.experiment = f"machines-{os.urandom(4).hex()}"
         self.seed = str(int.from_bytes(os.urandom(3), "big"))  # a phase that no other test has
 
-    def start(self, name: str, stale: float = 180.0):
+    def start(self, name: str, stale: float = 180.0, asked=None):
         where = {
             "MLFLOW_TRACKING_URI": self.uri,
             "MLFLOW_EXPERIMENT_NAME": self.experiment,
             "XFER_HOME": str(self.folder / name),
             "XFER_STALE_SECONDS": str(stale),
         }
-        return self.command(*PHASE, "--seed", self.seed, **where)
+        return self.command(*(asked or [*PHASE, "--seed", self.seed]), **where)
 
     def runs(self) -> list:
         found = self.client.get_experiment_by_name(self.experiment)
@@ -71,6 +73,9 @@ class Machines:
             if found
             else []
         )
+
+    def done(self) -> list:
+        return [run for run in self.runs() if run.data.tags["xfer.kind"] == "phase"]
 
     def training(self) -> bool:
         return any("train/loss" in run.data.metrics for run in self.runs())
@@ -121,3 +126,34 @@ def test_a_stalled_worker_that_was_taken_over_publishes_nothing(machines):
     assert "took this phase over" in first.text and f"reused run {taken.info.run_id}" in first.text
     assert stalled.outputs is None or not stalled.outputs.model_outputs
     assert not list((machines.folder / "a" / "home" / "work").glob("*"))
+
+
+def test_two_machines_share_the_phases_of_a_transfer(machines):
+    """Each passes over what the other one makes, does what is free, and takes what is done."""
+    asked = transfer(seeds="0,1,2", workers=1, max_steps=120)
+    first, second = machines.start("a", asked=asked), machines.start("b", asked=asked)
+    assert first.wait() == 0, first.text
+    assert second.wait() == 0, second.text
+    phases = machines.done()
+    hashes = [run.data.tags["xfer.spec_hash"] for run in phases]
+    assert len(hashes) == len(set(hashes)) == 1 + 3 * 4 and {run.info.status for run in phases} == {
+        "FINISHED"
+    }
+    made = Counter(run.data.tags["xfer.holder"].rsplit("-", 2)[0] for run in phases)
+    assert len(made) == 2 and min(made.values()) >= 3, "each did some"
+    assert "another process makes it" in first.text + second.text
+    conditions = [run for run in machines.runs() if run.data.tags["xfer.kind"] == "condition"]
+    scores = [run.data.metrics["selected/avg"] for run in conditions]
+    assert len(scores) == 2 and scores[0] == scores[1] and "RUNNING" not in machines.states()
+
+
+def test_a_transfer_whose_other_machine_dies_is_finished_by_the_one_that_is_left(machines):
+    asked = transfer(seeds="3,4", workers=1, max_steps=120, **{"pretrain.max_steps": 300})
+    first = machines.start("a", stale=6, asked=asked)
+    first.until(machines.training, every=0.1)
+    second = machines.start("b", stale=6, asked=asked)
+    second.until(lambda: "another process makes it" in second.text)
+    first.kill()
+    assert second.wait() == 0, second.text
+    phases = [run for run in machines.done() if run.info.status == "FINISHED"]
+    assert len({run.data.tags["xfer.spec_hash"] for run in phases}) == len(phases) == 1 + 2 * 4
