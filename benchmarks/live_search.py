@@ -71,8 +71,8 @@ def move(folder: Path) -> None:
 
 
 def study_of(name: str):
-    from mlflow_xfer.searching.opening import known_study
-    from mlflow_xfer.searching.place import place
+    from mlflow_xfer.searching.storage.place import place
+    from mlflow_xfer.searching.storage.studies import known_study
 
     return known_study(place("auto", name), name)
 
@@ -140,8 +140,8 @@ def whole(given: dict[str, str], candidates: list) -> str:
     from mlflow_xfer import params
     from mlflow_xfer.phases.references import References
     from mlflow_xfer.searching import command as commands
-    from mlflow_xfer.searching.opening import open_study
-    from mlflow_xfer.searching.place import place
+    from mlflow_xfer.searching.storage.place import place
+    from mlflow_xfer.searching.storage.studies import open_study
     from mlflow_xfer.tracking.store import Store
 
     typed = given | {"study_name": "whole", "rank_by": "none"}
@@ -190,8 +190,8 @@ def check(base: Path, candidates: list, work: Path) -> list[dict[str, float]]:
 
 def count(max_tasks: str) -> tuple[dict, list]:
     """What the pruned search of the current store has spent and saved, and its trials that ended."""
-    from mlflow_xfer.searching.accounting import account
-    from mlflow_xfer.searching.history import History
+    from mlflow_xfer.searching.showing.accounting import account
+    from mlflow_xfer.searching.storage.history import History
 
     study = study_of("pruned")
     tried = [trial for trial in History.of(study).counted if trial.state.is_finished()]
@@ -208,8 +208,8 @@ def count(max_tasks: str) -> tuple[dict, list]:
 
 def measure(given: dict[str, str], work: Path, checks: int) -> dict:
     import mlflow_xfer
-    from mlflow_xfer.searching.history import candidate_of
-    from mlflow_xfer.searching.opening import space_of
+    from mlflow_xfer.searching.storage.history import candidate_of
+    from mlflow_xfer.searching.storage.studies import space_of
 
     move(work)
     pruned = given | PRUNER | {"study_name": "pruned"}

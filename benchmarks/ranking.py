@@ -28,9 +28,9 @@ from mlflow_xfer.phases import record  # noqa: E402
 from mlflow_xfer.phases.execute import Executor  # noqa: E402
 from mlflow_xfer.phases.plan import make_plan  # noqa: E402
 from mlflow_xfer.phases.references import References  # noqa: E402
-from mlflow_xfer.searching.material import Budget  # noqa: E402
-from mlflow_xfer.searching.ranked import Ranking  # noqa: E402
-from mlflow_xfer.searching.ranking import rank  # noqa: E402
+from mlflow_xfer.ranking.inputs import Budget  # noqa: E402
+from mlflow_xfer.ranking.order import Ranking  # noqa: E402
+from mlflow_xfer.ranking.rank import rank_tasks  # noqa: E402
 from mlflow_xfer.stats.ranking import quality, table  # noqa: E402
 from mlflow_xfer.tracking.store import Store  # noqa: E402
 
@@ -108,7 +108,7 @@ def ranked(
     if not kept.is_file():
         budget = replace(BUDGET, steps=10) if "few_shot" in group else BUDGET
         start = cpu()
-        found = rank(
+        found = rank_tasks(
             params,
             executor,
             find_base,

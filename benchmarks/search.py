@@ -44,12 +44,12 @@ import optuna
 import pandas as pd
 from scipy import special
 
-from mlflow_xfer.searching.choosing import Choice, choose, estimates, winner
-from mlflow_xfer.searching.contributing import contributions
-from mlflow_xfer.searching.history import History, finished_trials
-from mlflow_xfer.searching.loop import run_trials
-from mlflow_xfer.searching.reading import read_space
-from mlflow_xfer.searching.trials import Budget, Outcome, Trial
+from mlflow_xfer.searching.deciding.contributions import contributions
+from mlflow_xfer.searching.deciding.estimates import Choice, choose, estimates, winner
+from mlflow_xfer.searching.space.parsing import read_space
+from mlflow_xfer.searching.storage.history import History, finished_trials
+from mlflow_xfer.searching.trying.loop import run_trials
+from mlflow_xfer.searching.trying.trials import Budget, Trial, TrialResult
 
 HERE = Path(__file__).parent
 RESULTS, PAGE = HERE / "search.jsonl", HERE / "search.md"
@@ -267,11 +267,11 @@ def search(truth: Truth, sampler: str, trials: int, seed: int):
     rng = np.random.default_rng([seed, 1])
     study = optuna.create_study(direction="maximize")
 
-    def run(trial: Trial) -> Outcome:
+    def run(trial: Trial) -> TrialResult:
         if trial.candidate.tasks not in truth.value:
             raise LookupError("this subset is not in the table yet")
         score = truth.dev(trial.candidate.tasks, rng)
-        return Outcome((score,), ((score,),), {"tokens": truth.tokens[trial.candidate.tasks]})
+        return TrialResult((score,), ((score,),), {"tokens": truth.tokens[trial.candidate.tasks]})
 
     run_trials(study, space, run, Budget(n_trials=trials), sampler=sampler, seed=seed)
     return space, finished_trials(History.of(study), space)
@@ -388,9 +388,9 @@ def size(trials: int = 1_000) -> dict[str, float]:
         found[what] = time.process_time() - at
         return result
 
-    def run(trial: Trial) -> Outcome:
+    def run(trial: Trial) -> TrialResult:
         score = truth.dev(trial.candidate.tasks, rng)
-        return Outcome((score,), ((score,),))
+        return TrialResult((score,), ((score,),))
 
     run_trials(study, space, run, Budget(n_trials=trials), sampler="random")
     with tempfile.TemporaryDirectory() as folder:

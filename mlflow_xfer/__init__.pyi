@@ -9,9 +9,9 @@ import pandas as pd
 
 from mlflow_xfer.commands.result import Reported, Result
 from mlflow_xfer.phases.preview import Preview
+from mlflow_xfer.ranking.order import Ranking
 from mlflow_xfer.scoring.validation import Finding
-from mlflow_xfer.searching.preview import SearchPreview
-from mlflow_xfer.searching.ranked import Ranking
+from mlflow_xfer.searching.showing.preview import SearchPreview
 from mlflow_xfer.version import __version__ as __version__
 
 def transfer(

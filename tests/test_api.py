@@ -52,7 +52,7 @@ def _types() -> dict[str, object]:
     """What the functions return, which their modules import for type checkers alone."""
     import pandas
 
-    from mlflow_xfer.searching.preview import SearchPreview
+    from mlflow_xfer.searching.showing.preview import SearchPreview
 
     return {"pd": pandas, "SearchPreview": SearchPreview}
 

@@ -26,6 +26,7 @@ FLOORS = (
     {"phases"},
     {"conditions"},
     {"reporting"},
+    {"ranking"},
     {"searching", "studies"},
     {"listing"},
     {"plugin", "commands"},

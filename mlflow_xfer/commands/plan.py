@@ -21,7 +21,7 @@ from mlflow_xfer.tracking.names import redact
 from mlflow_xfer.tracking.store import Store
 
 if TYPE_CHECKING:
-    from mlflow_xfer.searching.preview import SearchPreview
+    from mlflow_xfer.searching.showing.preview import SearchPreview
 
 
 def plan(params: lookups.Plan) -> Preview | SearchPreview:
@@ -49,7 +49,7 @@ def plan(params: lookups.Plan) -> Preview | SearchPreview:
 
 def planned_search(params: Search) -> SearchPreview:
     from mlflow_xfer.searching import command as commands
-    from mlflow_xfer.searching.preview import preview
+    from mlflow_xfer.searching.showing.preview import preview
 
     with open_to_plan() as store:
         references, extra = References(lambda: store), task_file_tasks(params)

@@ -11,9 +11,9 @@ from mlflow_xfer.params.values import typed
 from mlflow_xfer.phases import record
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.references import References, task_file_tasks
-from mlflow_xfer.searching import ranking
-from mlflow_xfer.searching.material import Budget
-from mlflow_xfer.searching.ranked import Ranking
+from mlflow_xfer.ranking.inputs import Budget
+from mlflow_xfer.ranking.order import Ranking
+from mlflow_xfer.ranking.rank import rank_tasks, transfer_of
 from mlflow_xfer.tracking import job
 from mlflow_xfer.tracking.store import Store
 
@@ -23,8 +23,8 @@ logger = logging.getLogger(__name__)
 def rank(params: questions.Rank) -> Ranking:
     writes = params.track or params.checkpoints == "train" or params.model == "mini"
     with opened(probe=writes) as store:
-        found = ranking.rank(
-            ranking.transfer_of(params),
+        found = rank_tasks(
+            transfer_of(params),
             Executor(store, params.reuse, placement=params.placement),
             References(lambda: store, fetch=True),
             task_file_tasks(params),

@@ -10,7 +10,7 @@ from mlflow_xfer.commands.result import Result
 from mlflow_xfer.commands.running import opened
 from mlflow_xfer.params import questions
 from mlflow_xfer.phases.references import task_file_tasks
-from mlflow_xfer.searching.verb import run_search
+from mlflow_xfer.searching.search import run_search
 from mlflow_xfer.tracking import job
 
 logger = logging.getLogger(__name__)

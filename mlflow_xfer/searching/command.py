@@ -21,12 +21,13 @@ from mlflow_xfer.params.values import typed
 from mlflow_xfer.phases.compose import Composer
 from mlflow_xfer.phases.phase import digest
 from mlflow_xfer.phases.plan import Plan, make_plan
-from mlflow_xfer.searching import measures, sampling
-from mlflow_xfer.searching.candidate import Candidate
-from mlflow_xfer.searching.pool import pool_of
-from mlflow_xfer.searching.ranking import check_untrained
-from mlflow_xfer.searching.reading import read_space
-from mlflow_xfer.searching.space import Space
+from mlflow_xfer.ranking.pool import pool_of
+from mlflow_xfer.ranking.rank import check_untrained
+from mlflow_xfer.searching.proposing import methods
+from mlflow_xfer.searching.space.candidate import Candidate
+from mlflow_xfer.searching.space.parsing import read_space
+from mlflow_xfer.searching.space.space import Space
+from mlflow_xfer.searching.trying import measures
 from mlflow_xfer.tasks.task import Task
 
 logger = logging.getLogger(__name__)
@@ -118,7 +119,7 @@ def read(params: Search, references: Any, extra: Mapping[str, Task]) -> Command:
         else None
     )
     if space is not None:
-        sampling.check(
+        methods.check(
             space,
             sampler=params.sampler,
             pruner=params.pruner,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mlflow_xfer
 from mlflow_xfer.commands.result import Reported, Result
-from mlflow_xfer.searching.ranked import Ranking
+from mlflow_xfer.ranking.order import Ranking
 from mlflow_xfer.tasks.catalogue import TASKS
 
 

@@ -9,17 +9,17 @@ import resource
 import optuna
 import pytest
 
-from mlflow_xfer.searching.loop import run_trials
-from mlflow_xfer.searching.mirror import Mirror
-from mlflow_xfer.searching.reading import read_space
-from mlflow_xfer.searching.trials import Budget, Outcome, Pruned, Trial
+from mlflow_xfer.searching.showing.mirror import Mirror
+from mlflow_xfer.searching.space.parsing import read_space
+from mlflow_xfer.searching.trying.loop import run_trials
+from mlflow_xfer.searching.trying.trials import Budget, Pruned, Trial, TrialResult
 from mlflow_xfer.tracking.store import Store
 from tests.searching.planted import noise, truth
 
 SPACE = read_space("mlm_share=0:0.5", tuple("abcde"))
 
 
-def run(trial: Trial) -> Outcome:
+def run(trial: Trial) -> TrialResult:
     """Two seeds of the planted truth; ``b`` alone fails, whatever has ``d`` is pruned after a probe."""
     if trial.candidate.tasks == ("b",):
         raise RuntimeError("out of memory")
@@ -32,7 +32,7 @@ def run(trial: Trial) -> Outcome:
             raise Pruned(50, "probe")
         by_seed.append((value,))
         trial.report(seed + 1, value, "seed")
-    return Outcome(
+    return TrialResult(
         (sum(row[0] for row in by_seed) / len(by_seed),),
         tuple(by_seed),
         {"tokens": 7.0, "seconds": 1.0},

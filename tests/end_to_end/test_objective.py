@@ -10,10 +10,10 @@ from mlflow_xfer import params
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.references import References
 from mlflow_xfer.searching import command as commands
-from mlflow_xfer.searching.candidate import Candidate
-from mlflow_xfer.searching.objective import Objective
-from mlflow_xfer.searching.trials import PROBE, SEED_DONE, Outcome, Pruned, Trial
-from mlflow_xfer.searching.trying import OnEngine
+from mlflow_xfer.searching.space.candidate import Candidate
+from mlflow_xfer.searching.trying.on_engine import OnEngine
+from mlflow_xfer.searching.trying.running_trial import Objective
+from mlflow_xfer.searching.trying.trials import PROBE, SEED_DONE, Pruned, Trial, TrialResult
 from mlflow_xfer.tracking.store import Store
 from tests.end_to_end.conftest import ENCODER, QUICK
 
@@ -109,7 +109,7 @@ def test_a_phase_that_two_trials_wait_for_ends_when_neither_does(tracked, all_ru
     assert len(runs) == 3, "base, intermediate task and target, once each"
     cost = [one.attrs["xfer.cost"]["optimizer_steps"] for one in (first, second)]
     if stop[1] is None:
-        assert isinstance(found[1], Outcome) and {run.info.status for run in runs} == {"FINISHED"}
+        assert isinstance(found[1], TrialResult) and {run.info.status for run in runs} == {"FINISHED"}
         assert cost == [4 + 6, 6], "who waits for a phase to its end pays for it"
         assert heard[-1][2] == SEED_DONE
     else:

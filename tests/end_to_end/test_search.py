@@ -16,11 +16,11 @@ from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.references import References
 from mlflow_xfer.reporting.verdict import BETTER
 from mlflow_xfer.searching import command as commands
-from mlflow_xfer.searching import confirm
-from mlflow_xfer.searching.candidate import Candidate
-from mlflow_xfer.searching.choosing import Choice
-from mlflow_xfer.searching.opening import known_study
-from mlflow_xfer.searching.place import place
+from mlflow_xfer.searching.deciding import confirm
+from mlflow_xfer.searching.deciding.estimates import Choice
+from mlflow_xfer.searching.space.candidate import Candidate
+from mlflow_xfer.searching.storage.place import place
+from mlflow_xfer.searching.storage.studies import known_study
 from mlflow_xfer.tracking.store import Store
 from tests.end_to_end.conftest import ENCODER, QUICK
 

@@ -10,9 +10,9 @@ from collections import Counter
 
 import pytest
 
-from mlflow_xfer.searching.history import KEY, History
-from mlflow_xfer.searching.opening import known_study
-from mlflow_xfer.searching.place import place as spot
+from mlflow_xfer.searching.storage.history import KEY, History
+from mlflow_xfer.searching.storage.place import place as spot
+from mlflow_xfer.searching.storage.studies import known_study
 from tests.conditions.conftest import TINY
 
 pytestmark = pytest.mark.slow

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from mlflow import MlflowClient
 
-from mlflow_xfer.searching.history import BY_SEED, COST, KEY, History
-from mlflow_xfer.searching.opening import known_study
-from mlflow_xfer.searching.place import place
+from mlflow_xfer.searching.storage.history import BY_SEED, COST, KEY, History
+from mlflow_xfer.searching.storage.place import place
+from mlflow_xfer.searching.storage.studies import known_study
 from tests.end_to_end.conftest import ENCODER, QUICK
 
 TINY = {name: value for name, value in QUICK.items() if name not in ("intermediate", "target")} | {

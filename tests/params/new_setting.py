@@ -17,7 +17,7 @@ from mlflow_xfer.params.reading import read
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.plan import make_plan
 from mlflow_xfer.phases.references import References
-from mlflow_xfer.searching.reading import read_space
+from mlflow_xfer.searching.space.parsing import read_space
 
 CHAIN = {"intermediate": "nli", "target": "pos", "max_steps": 1, "max_train_examples": 8}
 

@@ -82,10 +82,10 @@ def test_none_is_refused_where_it_is_not_named():
 
 def test_the_names_are_those_that_are_known():
     from mlflow_xfer.phases import plan
-    from mlflow_xfer.searching import cheap
+    from mlflow_xfer.ranking import proxies
     from mlflow_xfer.tasks.catalogue import SUITES as DECLARED
 
-    assert set(RANK_METHODS) == set(cheap.METHODS)
+    assert set(RANK_METHODS) == set(proxies.METHODS)
     assert set(PLANNED) == {*plan._PLANS, "search"}
     assert (
         set(SUITES) == set(DECLARED.names()) == set(parameters(VERBS["transfer"].shape)["suite"].choices[1:])

@@ -13,7 +13,7 @@ from mlflow_xfer.phases.phase import Base, Made, Phase
 from mlflow_xfer.phases.plan import make_plan
 from mlflow_xfer.phases.references import References
 from mlflow_xfer.phases.transport import from_json, to_json
-from mlflow_xfer.searching.measures import extra_phases
+from mlflow_xfer.searching.trying.measures import extra_phases
 from mlflow_xfer.tasks.task_file import load_task_file
 
 ASKED = {

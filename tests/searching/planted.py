@@ -8,10 +8,10 @@ from collections import deque
 import numpy as np
 import optuna
 
-from mlflow_xfer.searching.candidate import Candidate
-from mlflow_xfer.searching.history import DUPLICATE_OF, KEY, RETRIED_FROM, History
-from mlflow_xfer.searching.reading import read_space
-from mlflow_xfer.searching.trials import OneByOne, Outcome, Trial
+from mlflow_xfer.searching.space.candidate import Candidate
+from mlflow_xfer.searching.space.parsing import read_space
+from mlflow_xfer.searching.storage.history import DUPLICATE_OF, KEY, RETRIED_FROM, History
+from mlflow_xfer.searching.trying.trials import OneByOne, Trial, TrialResult
 
 POOL = tuple("abcdefghi")
 EFFECTS = {"a": 2.0, "b": 2.0, "c": -3.0}
@@ -34,7 +34,7 @@ class Runs:
     def __init__(self, errors: dict[int, BaseException] | None = None, objectives: int = 1):
         self.errors, self.objectives, self.keys = errors or {}, objectives, []
 
-    def __call__(self, trial: Trial) -> Outcome:
+    def __call__(self, trial: Trial) -> TrialResult:
         self.keys.append(trial.candidate.key)
         if len(self.keys) in self.errors:
             raise self.errors[len(self.keys)]
@@ -44,7 +44,7 @@ class Runs:
             ]
             for seed in trial.seeds
         )
-        return Outcome(
+        return TrialResult(
             tuple(float(np.mean(column)) for column in zip(*by_seed, strict=True)), by_seed, {"seconds": 60.0}
         )
 
@@ -61,7 +61,7 @@ class Together:
         self.running.append(trial)
         self.most = max(self.most, len(self.running))
 
-    def ended(self) -> tuple[Trial, Outcome | Exception]:
+    def ended(self) -> tuple[Trial, TrialResult | Exception]:
         trial = self.choose(self.running)
         self.running.remove(trial)
         return OneByOne(self.run, waiting=deque([trial])).ended()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mlflow_xfer import params
 from mlflow_xfer.phases.references import References
-from mlflow_xfer.searching.candidate import Candidate
 from mlflow_xfer.searching.command import plan_of, read
+from mlflow_xfer.searching.space.candidate import Candidate
 
 POOL = ("attribute", "nli", "types")
 

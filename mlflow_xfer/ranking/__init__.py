@@ -1,0 +1,1 @@
+"""Ranking candidate tasks by proxies: scores that need no full training."""

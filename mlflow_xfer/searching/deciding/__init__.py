@@ -1,0 +1,1 @@
+"""What the trials say: estimates, the choice, its confirmation on fresh seeds."""

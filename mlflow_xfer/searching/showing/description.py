@@ -1,0 +1,226 @@
+"""What a search says on its run page:
+the answer first, then what each task contributes, what it cost, and where to look.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from mlflow_xfer.markdown import table
+from mlflow_xfer.phases.estimate import amount
+from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, WORSE, points
+from mlflow_xfer.searching.command import Command
+from mlflow_xfer.searching.deciding.confirmation import Confirmation
+from mlflow_xfer.searching.deciding.contributions import Contribution
+from mlflow_xfer.searching.showing.accounting import Account, account
+from mlflow_xfer.searching.showing.mirror import Mirror
+from mlflow_xfer.searching.showing.tables import effects_of
+from mlflow_xfer.searching.storage.history import (
+    History,
+    candidate_of,
+)
+from mlflow_xfer.searching.trying.measures import ORACLE
+from mlflow_xfer.stats.estimate import Estimate
+
+if TYPE_CHECKING:
+    from mlflow_xfer.searching.space.space import Space
+    from mlflow_xfer.tracking.store import Store
+
+VERDICTS = {BETTER: "better", WORSE: "worse", EQUIVALENT: "equivalent within {margin} points"}
+LEADERS = 10  # candidates shown in the description
+
+
+def described(
+    command: Command, study: optuna.Study, found: Confirmation, store: Store, mirror: Mirror
+) -> str:
+    """The description in markdown."""
+    parts = [
+        answer(command, found),
+        confirmed_table(found),
+        leaders(command, study),
+        effects_table(effects_of(command, study)),
+        cost(account(study)),
+        links(store, mirror),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def answer(command: Command, found: Confirmation) -> str:
+    """The answer in one paragraph."""
+    targets, objective = ", ".join(command.targets), ", ".join(command.params.objective)
+    head = f"**Which of {', '.join(command.space.pool)} help {targets}?**"
+    notes = []
+    if ORACLE in command.params.objective:
+        notes.append(
+            "Chosen with labels in the target languages (oracle): not what a setting without labels allows."
+        )
+    if command.params.combine == "merge" and command.params.confirm_combine != "merge":
+        notes.append("Searched on merged weights; what is confirmed was trained jointly.")
+    if not found.winners:
+        return "\n\n".join([head, found.why or "Nothing is confirmed yet.", *notes])
+    best = found.winners[0]
+    n = len(found.seeds)
+    says = {
+        BETTER: f"**{best.candidate.label}** is better than no intermediate task: "
+        f"{_interval(best.test)} points on test",
+        WORSE: f"No subset helps: even the best, {best.candidate.label}, is worse than no intermediate task: "
+        f"{_interval(best.test)} points on test",
+        EQUIVALENT: f"**{best.candidate.label}** and no intermediate task are equivalent within "
+        f"{command.params.margin:g} points: {_interval(best.test)} on test",
+    }.get(
+        best.contrast.verdict,
+        f"Undecided, not enough power: **{best.candidate.label}** against no intermediate task: "
+        f"{_interval(best.test)} points on test",
+    )
+    how = (
+        f"{n} fresh seeds that took no part in the choice, paired; interval joint over {len(found.winners)} "
+        f"candidates; conditional on the base {command.params.model}"
+    )
+    if best.contrast.verdict not in VERDICTS:
+        needed = (
+            f"about {best.contrast.seeds_needed} seeds" if best.contrast.seeds_needed else "many more seeds"
+        )
+        how += f"; {needed} would tell a difference of {command.params.margin:g} points"
+    if found.registered:
+        notes.append(f"Registered: {', '.join(found.registered)}")
+    return "\n\n".join([head, f"{says} ({how}). Chosen by {objective}.", *notes])
+
+
+def confirmed_table(found: Confirmation) -> str:
+    if not found.winners:
+        return ""
+    about = (
+        "Differences to the baseline in points: as the search saw them (selected), denoised "
+        "(estimated), and on fresh seeds (confirmed)."
+    )
+    head = (
+        "candidate",
+        "selected, dev",
+        "estimated, dev",
+        "confirmed, dev",
+        "confirmed, test",
+        "joint 95 % interval",
+        "verdict",
+    )
+    rows = [
+        (
+            w.candidate.label,
+            *(points(value, True) for value in (w.selected, w.estimate, w.dev.estimate, w.test.estimate)),
+            f"{points(w.test.low, True)} … {points(w.test.high, True)}",
+            w.contrast.verdict,
+        )
+        for w in found.winners
+    ]
+    return f"{about}\n\n{table(head, rows)}"
+
+
+def leaders(command: Command, study: optuna.Study) -> str:
+    """The best candidates as the search saw them."""
+    taken = [t for t in History.of(study).counted if t.state == TrialState.COMPLETE]
+    if not taken:
+        return ""
+    names = command.params.objective
+    best = sorted(taken, key=lambda t: -t.values[0])[:LEADERS]
+    about = (
+        f"The best {len(best)} of {len(taken)} finished trials, by {names[0]} (selected scores are too "
+        "good: see confirmed)."
+    )
+    rows = [
+        (f"t{trial.number:03d}", _label(trial, command.space), *(points(value) for value in trial.values))
+        for trial in best
+    ]
+    return f"{about}\n\n{table(('trial', 'candidate', *names), rows)}"
+
+
+def _label(trial: FrozenTrial, space: Space) -> str:
+    candidate = candidate_of(trial, space)
+    assert candidate is not None, "a trial that has ended has its candidate"
+    return candidate.label
+
+
+def effects_table(found: Sequence[Contribution]) -> str:
+    """What each task and pair adds, on average over all subsets of the others."""
+    if not found:
+        return ""
+    about = (
+        "What each task adds, on average over the subsets of the others (a Bayesian regression with "
+        "pairs; what few subsets tell is shrunk to 0)."
+    )
+    pairs = sorted(
+        (one for one in found if len(one.tasks) > 1 and one.identified), key=lambda one: -abs(one.estimate)
+    )[:LEADERS]
+    rows = [
+        (
+            one.label,
+            points(one.estimate, True),
+            f"{points(one.low, True)} … {points(one.high, True)}",
+            points(one.alone, True) if math.isfinite(one.alone) else "",
+            "yes" if one.identified else "no",
+        )
+        for one in [*(one for one in found if len(one.tasks) == 1), *pairs]
+    ]
+    head = ("task or pair", "points", "95 % interval", "alone", "told by the scores")
+    return f"{about}\n\n{table(head, rows)}"
+
+
+def cost(found: Account) -> str:
+    """What was spent and what was saved."""
+    trials = ", ".join(f"{n} {state}" for state, n in found.trials.items() if n)
+    if not found.naive("tokens"):
+        return f"Trials: {trials}."
+    ratio = found.naive("tokens") / found.spent["tokens"] if found.spent["tokens"] else math.inf
+    saved = ", ".join(
+        f"{name} {amount(getattr(found, name)['tokens'])}" for name in ("sharing", "duplicates", "pruning")
+    )
+    spent = (
+        f"{amount(found.spent['tokens'])} tokens in {found.spent['optimizer_steps']:,.0f} steps, "
+        f"{found.spent['seconds']:,.0f} s"
+    )
+    return (
+        f"Trials: {trials}. Trained: {spent}; with a chain of its own for every trial, target and seed it "
+        f"would have been {amount(found.naive('tokens'))} tokens, {ratio:.1f} times as many. "
+        f"Saved: {saved} (pruning: estimated). The confirmation is not counted."
+    )
+
+
+def links(store: Store, mirror: Mirror) -> str:
+    from mlflow_xfer.tracking import links as addresses
+
+    mine = {"mlflow.parentRunId": mirror.parent}
+    flat = addresses.runs(
+        store.uri,
+        store.experiment_id,
+        kind="condition",
+        order_by="selected/avg",
+        tags={**mine, "xfer.scored_on": mirror.objectives[0]},
+    )
+    chart = addresses.runs(
+        store.uri,
+        store.experiment_id,
+        kind="trial",
+        order_by=f"objective/{mirror.objectives[0]}",
+        mode="CHART",
+        tags=mine,
+    )
+    rows = list(mirror.rows.values())
+    compare = (
+        f" · [compare the candidates]({addresses.compare(store.uri, store.experiment_id, rows)})"
+        if len(rows) > 1
+        else ""
+    )
+    return (
+        f"[Candidates, best first]({flat}) · [charts of all trials]({chart}){compare} · "
+        "interactive plots: artifact `plots/search.html`"
+    )
+
+
+def _interval(found: Estimate) -> str:
+    return (
+        f"{points(found.estimate, True)} "
+        f"(95 % interval {points(found.low, True)} to {points(found.high, True)})"
+    )

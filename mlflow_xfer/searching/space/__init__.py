@@ -1,0 +1,1 @@
+"""What may be tried: subsets of tasks, and ranges of settings."""

@@ -1,0 +1,1 @@
+"""Optuna's storage of a search, and what it says has been tried."""

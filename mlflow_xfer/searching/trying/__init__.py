@@ -1,0 +1,1 @@
+"""Candidates as trials: trained, reported, stopped early, told."""
