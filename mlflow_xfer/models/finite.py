@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
-from safetensors import safe_open
-
 from mlflow_xfer.models import files
 
 
 def not_finite(directory: Path) -> Iterator[str]:
     """The tensors in a directory's safetensors files that hold an infinite value or one that is no number."""
+    import torch
+    from safetensors import safe_open
+
     for file in (path for path in files.of(directory) if path.suffix == ".safetensors"):
         with safe_open(file, framework="pt") as tensors:
             for name in tensors.keys():  # noqa: SIM118 - it is no mapping

@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from mlflow_xfer.durable.mounts import on_network
 from mlflow_xfer.durable.patience import retried, server_patience
 from mlflow_xfer.errors import TRY_AGAIN, XferError
+from mlflow_xfer.tracking import uris
 from mlflow_xfer.tracking.names import redact
+from mlflow_xfer.tracking.uris import sqlite_path
 
 T = TypeVar("T")
 
@@ -94,16 +96,7 @@ def tracking_uri() -> str:
             "Set MLFLOW_TRACKING_URI to a database (sqlite:///mlflow.db) or to a server's address. "
             "Earlier runs move with: mlflow migrate-filestore --source ./mlruns --target sqlite:///mlflow.db",
         )
-    path = sqlite_path(uri)
-    return f"sqlite:///{path.absolute()}" if path else uri
-
-
-def sqlite_path(uri: str) -> Path | None:
-    """The database file behind ``uri``; None if it is no SQLite file."""
-    parts = urlsplit(uri)
-    if not parts.scheme.startswith("sqlite") or parts.path in ("", "/", "/:memory:"):
-        return None
-    return Path(unquote(parts.path[1:]))
+    return uris.absolute(uri)
 
 
 def store_key(uri: str) -> str:

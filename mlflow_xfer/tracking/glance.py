@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from mlflow_xfer.tracking import opening
-from mlflow_xfer.tracking.endpoint import sqlite_path
+from mlflow_xfer.tracking import opening, uris
 from mlflow_xfer.tracking.runs import RunView
 from mlflow_xfer.tracking.store import DEFAULT_EXPERIMENT, Store
 
@@ -45,7 +44,7 @@ def open_to_plan() -> Store:
     """The store that MLflow's settings name, to look runs up; raises as :meth:`Store.open`."""
     path = None if "mlflow" in sys.modules else _database()
     if path and path.parent.is_dir() and _is_blank(path):
-        return Blank(f"sqlite:///{path.absolute()}")
+        return Blank(uris.sqlite_uri(path.absolute()))
     return Store.open(probe=False)
 
 
@@ -54,7 +53,7 @@ def _database() -> Path | None:
     named = os.environ.get("MLFLOW_TRACKING_URI")
     if not named and Path("mlruns").exists():
         return None
-    return sqlite_path(named or DEFAULT)
+    return uris.sqlite_path(named or DEFAULT)
 
 
 def _is_blank(path: Path) -> bool:

@@ -27,6 +27,7 @@ from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.home import home
 from mlflow_xfer.tracking import endpoint
 from mlflow_xfer.tracking.ledger import RELEASED, Ledger, beat_tag
+from mlflow_xfer.tracking.uris import sqlite_path
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.store import Store
@@ -163,7 +164,7 @@ def only_here(uri: str) -> bool:
     """Whether the tracking store can be reached from this host only:
     a SQLite file that lies on its own disk.
     """
-    path = endpoint.sqlite_path(uri)
+    path = sqlite_path(uri)
     return path is not None and not on_network(path)
 
 

@@ -10,14 +10,14 @@ import json
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlsplit
 
-from mlflow_xfer.tracking.names import redact
+from mlflow_xfer.tracking.uris import is_server, typed
 
 _VIEW = "workflowType=machine_learning"
 
 
 def base(tracking_uri: str) -> str:
     """The UI's address: the server itself, or where ``mlflow ui`` serves by default."""
-    if urlsplit(tracking_uri).scheme in ("http", "https"):
+    if is_server(tracking_uri):
         parts = urlsplit(tracking_uri)
         host = parts.netloc.rsplit("@", 1)[-1]
         return f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
@@ -68,10 +68,7 @@ def compare(tracking_uri: str, experiment_id: str, run_ids: Sequence[str]) -> st
 
 def opener(tracking_uri: str) -> str:
     """The command that serves the UI for a store that is no server; empty for a server."""
-    if urlsplit(tracking_uri).scheme in ("http", "https"):
-        return ""
-    shown = tracking_uri if redact(tracking_uri) == tracking_uri else '"$MLFLOW_TRACKING_URI"'
-    return f"mlflow ui --backend-store-uri {shown}"
+    return "" if is_server(tracking_uri) else f"mlflow ui --backend-store-uri {typed(tracking_uri)}"
 
 
 def shown(tracking_uri: str, link: str) -> str:

@@ -8,13 +8,12 @@ import uuid
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from mlflow_xfer.durable.files import whole_file
 from mlflow_xfer.durable.locks import held
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.home import home
-from mlflow_xfer.tracking import endpoint
+from mlflow_xfer.tracking import endpoint, uris
 from mlflow_xfer.tracking.names import redact
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def _connect(uri: str, experiment: str | None, default: str, probe: bool) -> tup
     from mlflow import MlflowClient
 
     _check_answers(uri)
-    path = endpoint.sqlite_path(uri)
+    path = uris.sqlite_path(uri)
     with _first_use(uri):
         if path and not path.exists():
             _make(path)
@@ -50,7 +49,7 @@ def _connect(uri: str, experiment: str | None, default: str, probe: bool) -> tup
 
 def _check_answers(uri: str) -> None:
     """One short request, so that a server that is down is reported in seconds, not after retries."""
-    if urlsplit(uri).scheme in ("http", "https"):
+    if uris.is_server(uri):
         import requests
 
         try:
@@ -63,7 +62,7 @@ def _check_answers(uri: str) -> None:
 
 def _first_use(uri: str) -> AbstractContextManager[None]:
     """Held while a database may be created: two processes migrating one new file at once would fail."""
-    path = endpoint.sqlite_path(uri)
+    path = uris.sqlite_path(uri)
     if path and not path.parent.is_dir():
         raise XferError(
             f"The folder of the tracking database {path} does not exist.",
@@ -80,7 +79,7 @@ def _make(path: Path) -> None:
     from mlflow import MlflowClient
 
     with whole_file(path) as part:
-        MlflowClient(tracking_uri=f"sqlite:///{part}").search_experiments(max_results=1)
+        MlflowClient(tracking_uri=uris.sqlite_uri(part)).search_experiments(max_results=1)
 
 
 def _experiment(client: MlflowClient, name: str | None, default: str) -> Experiment:

@@ -6,11 +6,11 @@ import hashlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 from mlflow_xfer.durable import manifest
 from mlflow_xfer.tracking import artifacts
 from mlflow_xfer.tracking.references import run_of
+from mlflow_xfer.tracking.uris import local_folder
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.session import Session
@@ -66,7 +66,4 @@ def manifest_of(store: Session, model: Any) -> dict[str, manifest.Listed]:
 
 def folder(model: Any) -> Path | None:
     """Where a model's artifacts lie on this machine; None if they are remote."""
-    parts = urlsplit(model.artifact_location)
-    if parts.scheme == "file":
-        return Path(unquote(parts.path))
-    return Path(model.artifact_location) if parts.scheme == "" else None
+    return local_folder(model.artifact_location)
