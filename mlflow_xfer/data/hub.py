@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -232,8 +232,8 @@ def decoded(task: Task, source: Hub, loaded: Dataset) -> Iterator[dict[str, Any]
                 f"declares {', '.join(task.labels[:12])}.",
                 f"Say which is which: labels: {{0: {task.labels[0]!r}, …}}.",
             )
-    for row in loaded:
-        yield dict(row) | {name: _named(row[name], known) for name, known in names.items()}
+    for row in cast("Iterable[dict[str, Any]]", loaded):
+        yield row | {name: _named(row[name], known) for name, known in names.items()}
 
 
 def _named(value: Any, names: list[str]) -> Any:

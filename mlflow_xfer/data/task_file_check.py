@@ -23,6 +23,7 @@ MAX_LABELS = 12
 @dataclass(frozen=True)
 class Count:
     """What was found of one split in one language.
+    ``rows`` is None where they lie on the hub and were not fetched.
     ``labels`` counts rows (tagging: words), most frequent first; ``unseen`` are declared, but in no row;
     ``options`` are how the task is read and scored, where it is not as the catalogue's are; ``remarks`` are
     on rows that can be read, but hardly as they were meant.
@@ -31,7 +32,7 @@ class Count:
     task: str
     split: str
     language: str
-    rows: int
+    rows: int | None
     labels: Mapping[str, int]
     unseen: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -40,6 +41,8 @@ class Count:
     def __str__(self) -> str:
         shown = ", ".join(f"{label} {times:,}" for label, times in list(self.labels.items())[:MAX_LABELS])
         more = f", … ({len(self.labels)} labels)" if len(self.labels) > MAX_LABELS else ""
+        if self.rows is None:
+            return f"{self.task}  {self.split}  {self.language}  not fetched from the hub: not checked"
         return (
             f"{self.task}  {self.split}  {self.language}  {self.rows:,} rows"
             + (f"  {shown}{more}" if shown else "")
@@ -91,7 +94,7 @@ def count(task: Task, rows: sources.Rows, remarks: Remarks) -> Count:
 
     path = cached(task, rows)
     if not path.is_file():
-        return Count(task.name, rows.split, rows.language, 0, {})
+        return Count(task.name, rows.split, rows.language, None, {})
     with pa.memory_map(str(path)) as file:
         table = pa.ipc.open_stream(file).read_all()
         column = kind.data(task.kind).counted

@@ -11,7 +11,7 @@ from mlflow_xfer.data import origins
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.durable.digests import file_digest
 from mlflow_xfer.errors import Problems, XferError
-from mlflow_xfer.lines import looked_for
+from mlflow_xfer.lines import looked_for, ordinary
 from mlflow_xfer.tasks.catalogue import TASKS
 from mlflow_xfer.tasks.task import Task
 
@@ -71,6 +71,10 @@ def _folder(text: str, wanted: list[str] | None) -> dict[str, Rows]:
         if code in found:
             problems.add(f"{path} and {found[code].name} are both {code}.")
         elif wanted is None or code in wanted:
+            try:
+                ordinary(path)
+            except XferError as error:
+                problems.add(error)
             found[code] = path
     problems.raise_if_any()
     if not found and wanted is None:

@@ -316,15 +316,15 @@ class Scoring:
 
     def baselines(
         self,
-        metric: str,
+        metric: Any,
         references: Sequence,
         training: Sequence | None,
         options: Any,
         language: str,
         rng: Any,
     ) -> dict[str, float]:
-        """``chance`` and ``majority``; 0 where there is nothing to guess from. See
-        ``scoring/baselines.py``."""
+        """``chance`` and ``majority`` by a :class:`Metric` or its name; 0 where there is nothing to guess
+        from. See ``scoring/baselines.py``."""
         return {"chance": 0.0, "majority": 0.0}
 
     def buckets(

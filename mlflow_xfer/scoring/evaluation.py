@@ -115,9 +115,18 @@ class Answered(kind.Scoring):
             raise XferError(
                 f"{task.name} {language}: rows without a prediction.", "Only questions may go unanswered."
             )
-        return Compared(
-            list(map(self.value, predicted)), list(map(self.value, gold)), self.options(task, table)
-        )
+        right = list(map(self.value, gold))
+        odd = self.undeclared(task, right)
+        if odd:
+            raise XferError(
+                f"{task.name} {language}: {len(odd)} targets are none of its labels, such as {odd[0]!r:.40}.",
+                f"Labels: {', '.join(task.labels[:12])}{' …' if len(task.labels) > 12 else ''}",
+            )
+        return Compared(list(map(self.value, predicted)), right, self.options(task, table))
+
+    def undeclared(self, task: Task, right: Sequence[Any]) -> list[Any]:
+        """Right answers that are not as the task declares them."""
+        return []
 
     def predicted(
         self, task: Task, rows: Sequence[Mapping[str, Any]], predictor: Predictor

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from datasets import ClassLabel, Dataset, Features, Sequence, Value
 
 from mlflow_xfer.data import sources
 from mlflow_xfer.data.task_file_check import check_task_file
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.kinds import kind
+from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.tasks.task_file import load_task_file
 
 STARS = ["1", "2", "3", "4", "5"]
@@ -157,3 +160,27 @@ def test_the_check_names_labels_that_never_occur(tmp_path):
     task_of(tmp_path, f"labels: {STARS}, files: {{train: a.jsonl}}")
     [count] = check_task_file(tmp_path / "tasks.yaml")
     assert count.unseen == ("1", "4") and str(count).endswith("3 rows  2 1, 3 1, 5 1  in no row: 1, 4")
+
+
+def test_rows_of_the_hub_that_were_not_fetched_are_not_counted(tmp_path):
+    task_of(tmp_path, "labels: [x, y], hub: {path: org/nowhere, splits: {train: train}}")
+    [count] = check_task_file(tmp_path / "tasks.yaml")
+    assert count.rows is None and str(count).endswith("not fetched from the hub: not checked")
+
+
+@pytest.mark.parametrize(
+    ("gold", "odd"), [([0, 1], "0"), (["good", "Good"], "Good"), ([1.0, "bad"], "1"), ([True, False], "True")]
+)
+def test_targets_of_a_table_are_among_the_labels(gold, odd):
+    task = Task("t", "classification", "accuracy", ("en",), {}, ("bad", "good"))
+    table = pd.DataFrame({"prediction": ["good", "bad"], "reference": pd.Series(gold, dtype=object)})
+    with pytest.raises(XferError, match=f"t en: . targets are none of its labels, such as '{odd}'"):
+        kind.scoring("classification").given(task, "en", table)
+
+
+def test_tags_of_a_table_are_among_the_labels():
+    task = Task("t", "tagging", "entity_f1", ("en",), {}, ("O", "B-X"))
+    table = pd.DataFrame({"prediction": ["O B-X", "O"], "reference": ["O B-Y", "O"]})
+    with pytest.raises(XferError, match="1 targets are none of its labels, such as 'B-Y'"):
+        kind.scoring("tagging").given(task, "en", table)
+    assert kind.scoring("tagging").given(task, "en", table.assign(reference=["O B-X", "O"])) is not None

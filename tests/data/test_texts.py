@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from mlflow_xfer.data import sources
@@ -75,3 +77,10 @@ def test_raw_text_of_the_hub():
         sources.read_text(found["sw"])
     with pytest.raises(XferError, match="Accepted: mini, a folder .* wikipedia, cc100"):
         sources.load_texts("wikipedai")
+
+
+def test_a_pipe_among_the_texts_is_not_waited_for(folder, put):
+    put("en.txt", "x\n")
+    os.mkfifo(f"{folder}/de.txt")
+    with pytest.raises(XferError, match="de.txt: is a pipe or device, not a file"):
+        sources.load_texts(folder, None)

@@ -22,6 +22,9 @@ class Classification(Answered):
     def value(self, given: Any) -> Any:
         return None if given is None else plain(given)
 
+    def undeclared(self, task: Task, right: Sequence[Any]) -> list[Any]:
+        return [label for label in right if label not in task.labels] if task.labels else []
+
     def baselines(
         self,
         metric: str,

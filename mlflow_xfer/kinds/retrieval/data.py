@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ from mlflow_xfer.lines import scalar_text
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks.task import POOL, Files, Hub, Task
 
+REPEATED = re.compile(r"#[0-9]+$")
+"""What an id ends with that other rows have too (``data/stream.py``)."""
 TRANSLATION, RANKING, MINING = "translation", "ranking", "mining"
 PROTOCOLS: Mapping[str, str] = {"retrieval_accuracy": TRANSLATION, "map_at_20": RANKING, "bucc_f1": MINING}
 """By metric, what is asked for: translations, ranked lists among candidates, or mined pairs."""
@@ -148,6 +151,20 @@ class Retrieval(Data):
                     known = pool | (every if task.option("pooled") else set(offered(rows)))
                     found += _unanswered(what, right[code], known)
         return found
+
+    def remarks(self, task: Task, table: Any) -> list[str]:
+        """Candidates whose id another one has: a gold id names the first."""
+        names, texts_ = table["id"].to_pylist(), table["target"].to_pylist()
+        text_by = dict(zip(names, texts_, strict=True))
+        again = [
+            name
+            for name, text in text_by.items()
+            if text is not None
+            and REPEATED.search(name)
+            and text_by.get(REPEATED.sub("", name), text) != text
+        ]
+        what = f"{len(again):,} candidates have the id of another, such as {again[0] if again else ''!r}"
+        return [f"{what}: a gold id names the first alone"] if again else []
 
     def training(self, split: Any, pool: Any, what: str) -> Any:
         return pairs(split, pool, what)

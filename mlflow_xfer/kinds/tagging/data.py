@@ -47,10 +47,10 @@ class Tagging(Data):
                 raise BadRow(
                     f"has {len(words)} words and {len(tags) if isinstance(tags, list) else 'no list of'} tags"
                 )
-            return {
-                "words": [text_of(word, "words") for word in words],
-                "tags": [label_of(tag) or "O" for tag in tags],
-            }
+            named = [label_of(tag) or "O" for tag in tags]
+            if task.labels and "O" in named and "O" not in task.labels:
+                raise BadRow("has a tag that drop leaves out, which needs the label O")
+            return {"words": [text_of(word, "words") for word in words], "tags": named}
 
         return convert
 

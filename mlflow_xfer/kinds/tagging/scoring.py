@@ -73,6 +73,10 @@ class Tagging(Answered):
         """Tags may be given as a text with blanks between them."""
         return given.split() if isinstance(given, str) else given
 
+    def undeclared(self, task: Task, right: Sequence[Any]) -> list[Any]:
+        tags = [tag for sentence in right if isinstance(sentence, list) for tag in sentence]
+        return [tag for tag in dict.fromkeys(tags) if tag not in task.labels] if task.labels else []
+
     def baselines(
         self,
         metric: str | Metric,
@@ -111,7 +115,7 @@ class Tagging(Answered):
         seen = [[value for split in read for value in split[column][:]] for column in ("words", "tags")]
         scheme = task.option("scheme")
         find = chunks if scheme == XTREME else partial(schemes.chunks, scheme=scheme)
-        consistency = label_consistency(*seen, find) if read else None
+        consistency = label_consistency(seen[0], seen[1], find) if read else None
         of_entities: list[dict[str, Any]] = []
         for language, one in found.items():
             sides = one.predictions, one.references

@@ -138,3 +138,9 @@ def test_random_ids_against_a_plain_reading(task_file, seed):
     else:
         with pytest.raises(XferError, match="right answers are no candidates"):
             check_task_file(path)
+
+
+def test_candidates_of_one_id_are_remarked(task_file):
+    pool = [{"id": 1, "a": "x"}, {"id": "1", "a": "y"}, {"id": 2, "a": "z"}, {"id": 2.0, "a": "z"}]
+    _, found = check_task_file(task_file(test=[{"q": "a", "right": 1}], pool=pool))
+    assert "1 candidates have the id of another, such as '1#2': a gold id names the first alone" in str(found)

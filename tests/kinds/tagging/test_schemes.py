@@ -249,3 +249,13 @@ def test_the_dev_score_reads_the_same_entities():
     assert model.dev_score(bare, [["O", "O"]], [["ORG", "O"]]) == 0, "words outside are no merit"
     words = tagging("bare", "tag_f1", ("NOUN", "VERB"))
     assert model.dev_score(words, [["NOUN", "NOUN"]], [["NOUN", "VERB"]]) == 50
+
+
+def test_tags_that_are_left_out_are_outside(tmp_path):
+    (tmp_path / "a.conll").write_text("a\tX\nb\tY\n\nc\tX\n")
+    loaded(tmp_path, "labels: [O, X], drop: [Y]")
+    [count] = check_task_file(tmp_path / "tasks.yaml")
+    assert count.labels == {"X": 2, "O": 1}
+    loaded(tmp_path, "labels: [X, Z], drop: [Y]")
+    with pytest.raises(XferError, match="a.conll:1: has a tag that drop leaves out, which needs the label O"):
+        check_task_file(tmp_path / "tasks.yaml")
