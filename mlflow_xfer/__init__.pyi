@@ -505,7 +505,7 @@ def search(
     merge_method: Literal["average", "task_arithmetic", "ties"] = "average",
     merge_weight: Literal["auto"] | float = "auto",
     merge_density: float = 0.2,
-    target: Literal["auto"] | str | Sequence[str] = "auto",
+    target: Literal["auto"] | str | Sequence[str] = ("choice",),
     train_on: str | None = None,
     source_language: str = "en",
     choice_scoring: Literal["head", "likelihood"] = "head",
@@ -587,7 +587,7 @@ def search(
             [auto or number > 0; default auto]
         merge_density: combine=merge: share of what each task changed that ties keeps [number > 0 ≤ 1;
             default 0.2]
-        target: target tasks, or a suite's name; auto: the suite's [auto or comma list; default auto]
+        target: target tasks, or a suite's name; auto: the suite's [auto or comma list; default choice]
         train_on: another training task of the same kind, outside suite totals [text or none; default
             none]
         source_language: language of the target's training data [text; default en]

@@ -215,4 +215,5 @@ with warnings.catch_warnings():
         """
 
         text: PlaceOrNone = with_default(RawText, "text", None)
+        target: NamesOrAuto = with_default(Targets, "target", ("choice",))
         register: Text = setting(None, "name under which the best confirmed checkpoint is registered")

@@ -159,10 +159,10 @@ def plan_of(
 
 
 def shared_of(params: Search) -> dict[str, str]:
-    """The parameters of ``transfer`` that the user gave, as typed."""
+    """The parameters of ``transfer`` that the user gave, and the target, as typed."""
     found = {
         name: typed(getattr(params, name))
-        for name in params.model_fields_set
+        for name in params.model_fields_set | {"target"}
         if name in Transfer.model_fields and name not in ("scoped", "seeds")
     }
     for phase, own in params.scoped.items():

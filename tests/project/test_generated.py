@@ -9,6 +9,7 @@ import tomllib
 import pytest
 import yaml
 
+import mlflow_xfer
 from mlflow_xfer.params.declare import parameters
 from mlflow_xfer.params.verbs import VERBS
 from mlflow_xfer.project import WHOLE, entry_points, readme
@@ -48,7 +49,7 @@ def test_the_page_of_parameters_says_all_of_them_and_where_verbs_differ(project)
     declared = {(verb.name, name) for verb in VERBS.values() for name in parameters(verb.shape)}
     assert set(rows) == declared and len(declared) > 300
     assert rows["pretrain", "model"] == "`mini`; pretrain: `scratch:xlm-roberta:mini`"
-    assert rows["target", "target"] == "`auto`; target: `pos`"
+    assert rows["target", "target"] == "`auto`; target: `pos`; search: `choice`"
     assert rows["search", "workers"] == "`auto`"
     text = "\n".join(lines)
     assert "| placement |" in text and "| command |" in text and "identity; neutral: `none` |" in text
@@ -79,3 +80,16 @@ def test_conda_yaml_lists_every_dependency_under_pip(project):
         if "==" in line
     }
     assert {name.lower() for name in names} <= pinned
+
+
+PLANNED = [name for name, verb in entry_points().items() if name != "report"]
+
+
+@pytest.mark.parametrize("name", PLANNED)
+@pytest.mark.parametrize("how", ["through mlflow run", "as a command"])
+def test_what_is_run_with_no_parameter_at_all_can_be_planned(project, own_store, name, how):
+    """Its defaults are a command: nothing about them is refused."""
+    declared = yaml.safe_load((project / "MLproject").read_text("utf-8"))["entry_points"][name]
+    given = {key: one["default"] for key, one in declared["parameters"].items()}
+    planned = mlflow_xfer.plan(entry_points()[name].name, **(given if how == "through mlflow run" else {}))
+    assert planned.text()
