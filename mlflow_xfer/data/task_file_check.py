@@ -87,7 +87,7 @@ def _good(task: Task, split: str, language: str, data: str, problems: Problems) 
     return [] if faults else [rows]
 
 
-def count(task: Task, rows: sources.Rows, remarks: Remarks) -> Count:
+def count(task: Task, rows: sources.Rows, remarks: Remarks | None = None) -> Count:
     """Rows and labels of a split that was checked; of rows on the hub that were not fetched, nothing."""
     import pyarrow as pa
     import pyarrow.compute as pc  # its functions are made when it is imported
@@ -108,6 +108,7 @@ def count(task: Task, rows: sources.Rows, remarks: Remarks) -> Count:
                 for one in sorted(found, key=lambda one: (-one["counts"], str(one["values"])))
             }
         unseen = tuple(label for label in task.labels if label not in labels) if column else ()
+        remarks = remarks or Remarks(task)
         said = (*remarks.of(rows.split, rows_of(table)), *kind.data(task.kind).remarks(task, table))
         return Count(task.name, rows.split, rows.language, table.num_rows, labels, unseen, task.options, said)
 
