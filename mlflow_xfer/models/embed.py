@@ -83,10 +83,11 @@ def embed_layers(
         if where.type == "cuda" and torch.cuda.is_bf16_supported()
         else torch.autocast("cpu", enabled=False)
     )
-    pad = limits.pad_id(model.config, tokenizer)
+    pad, segments = limits.pad_id(model.config, tokenizer), limits.segments(model.config, tokenizer)
     budget = min(token_budget, CPU_TOKENS) if where.type == "cpu" else token_budget
     for numbers in _batches([len(row) for row in rows], budget):
-        inputs = _padded([rows[i] for i in numbers], pad, where)
+        inputs = _padded([rows[i] for i in numbers], pad, segments, where)
+        limits.check_ids(inputs["input_ids"].cpu().numpy(), model.config.vocab_size)
         with half:
             states = _hidden_states(model, inputs)
         for n in wanted:
@@ -122,11 +123,18 @@ def _batches(lengths: Sequence[int], token_budget: int) -> list[list[int]]:
     return batches
 
 
-def _padded(rows: Sequence[Sequence[int]], pad_id: int, where: torch.device) -> dict[str, Tensor]:
+def _padded(
+    rows: Sequence[Sequence[int]], pad_id: int, segments: limits.Segments | None, where: torch.device
+) -> dict[str, Tensor]:
     width = max(1, max(map(len, rows)))
     ids = np.full((len(rows), width), pad_id, np.int64)
-    mask = np.zeros((len(rows), width), np.int64)
+    mask, types = np.zeros((2, len(rows), width), np.int64)
     mask[:, 0] = 1  # a text of no tokens is read as one pad token
     for i, row in enumerate(rows):
         ids[i, : len(row)], mask[i, : len(row)] = row, 1
-    return {"input_ids": torch.from_numpy(ids).to(where), "attention_mask": torch.from_numpy(mask).to(where)}
+        if segments is not None:
+            types[i, : len(row)] = segments.of(len(row), len(row))
+    inputs = {"input_ids": ids, "attention_mask": mask}
+    if segments is not None:
+        inputs["token_type_ids"] = types
+    return {name: torch.from_numpy(values).to(where) for name, values in inputs.items()}

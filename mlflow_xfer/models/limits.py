@@ -63,11 +63,12 @@ def pad_id(config: Any, tokenizer: Any) -> int:
 
 
 def without_embedding(config: Any, tokenizer: Any) -> list[str]:
-    """Tokens that texts may hold and the model has no embedding for; those of markup are refused where they
-    occur (:func:`check_ids`): tokenizers of text models name some of their image models."""
+    """Tokens that texts may hold and the model has no embedding for; special tokens among them are no tokens
+    to a tokenizer that was loaded beside the model, but for those that it puts around a text."""
     markup = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
+    around = tokenizer.convert_ids_to_tokens(tokenizer(ONE_PAIR[0], ONE_PAIR[0])["input_ids"])
     beyond = {token: i for token, i in tokenizer.get_vocab().items() if i >= config.vocab_size}
-    return sorted(beyond.keys() - markup, key=beyond.__getitem__)
+    return sorted(beyond.keys() - (markup - set(around)), key=beyond.__getitem__)
 
 
 def check_vocabulary(config: Any, tokenizer: Any) -> None:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.models import files, report
+from mlflow_xfer.models import files, report, special_tokens
 from mlflow_xfer.models.limits import is_decoder
 from mlflow_xfer.registry import unknown
 
@@ -27,6 +27,9 @@ SIZES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 POSITIONS = 512
+MOST_LAYERS = 1000
+"""More than any model has that shares its weights among layers."""
+
 OF_TEXTS = r"^(model\.)?language_model\.(model\.)?(?!lm_head)"
 """What stands before the weights that read texts, in a model of texts and images."""
 
@@ -151,7 +154,8 @@ def check_weights(path: Path | str) -> None:
 
 
 def load_tokenizer(path: Path | str) -> PreTrainedTokenizerFast:
-    """The fast tokenizer at ``path``, padding on the right and with a pad token.
+    """The fast tokenizer at ``path``, padding on the right and with a pad token; special tokens that the
+    model beside it has no embedding for are none.
 
     Raises:
         XferError: if there is none or it is not a fast one.
@@ -159,10 +163,17 @@ def load_tokenizer(path: Path | str) -> PreTrainedTokenizerFast:
     from transformers import AutoTokenizer
 
     path = Path(path)
+    config = files.read_config(path) if (path / files.CONFIG).is_file() else {}
+    about = ("tokenizer_config.json", "special_tokens_map.json")
+    alone = (path / "tokenizer.json").is_file() and not any((path / name).is_file() for name in about)
     try:
         with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(
-                path, local_files_only=True, use_fast=True, trust_remote_code=False
+            tokenizer = (
+                special_tokens.from_json(path, config)
+                if alone
+                else AutoTokenizer.from_pretrained(
+                    path, local_files_only=True, use_fast=True, trust_remote_code=False
+                )
             )
     except Exception as error:  # noqa: BLE001 - transformers raises many kinds for a missing file
         raise XferError(
@@ -173,6 +184,10 @@ def load_tokenizer(path: Path | str) -> PreTrainedTokenizerFast:
         raise XferError(
             f"The tokenizer at {path} is not a fast one.", "Convert it, so that there is a tokenizer.json."
         )
+    text = config.get("text_config")
+    size = (text if isinstance(text, Mapping) else config).get("vocab_size")
+    if isinstance(size, int):
+        special_tokens.drop_markup(tokenizer, size)
     tokenizer.padding_side = "right"
     if tokenizer.pad_token_id is None:
         first = tokenizer.convert_ids_to_tokens(0)  # any will do: what it fills up is masked
@@ -208,9 +223,10 @@ def load_lm(path: Path | str) -> PreTrainedModel | None:
     None if it has no LM head."""
     if not has_lm_head(path):
         return None
-    several = "text_config" in files.read_config(Path(path))
-    more = {"key_mapping": {r"^(model\.)?language_model\.lm_head": "lm_head", OF_TEXTS: "model."}}
-    return _load(lm_class(load_config(path)), path, head=True, **(more if several else {}))
+    more: dict[str, Any] = {}
+    if "text_config" in files.read_config(Path(path)):
+        more = {"key_mapping": {r"^(model\.)?language_model\.lm_head": "lm_head", OF_TEXTS: "model."}}
+    return _load(lm_class(load_config(path)), path, head=True, **more)
 
 
 def load_class(cls: Any, path: Path | str, config: PreTrainedConfig) -> PreTrainedModel:
@@ -261,6 +277,12 @@ def _load(
     path = Path(path)
     config = config or load_config(path)
     saved = files.names(path)
+    layers = getattr(config, "num_hidden_layers", None) or 0
+    if layers > max(MOST_LAYERS, len(saved)):
+        raise XferError(
+            f"{path / files.CONFIG} says {layers} layers, and its files hold {len(saved)} weights.",
+            "They belong to different models: save them anew.",
+        )
     try:
         # Weights that a checkpoint lacks (a pooler) are drawn here: from a fixed seed, without touching the
         # global one.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import time
 
 import pytest
 import torch
@@ -182,6 +183,24 @@ def test_layers_that_the_configuration_leaves_out_are_refused(folder):
 def test_weights_of_other_sizes_are_refused(folder):
     configured(folder, hidden_size=12, num_attention_heads=2)
     assert "cannot be loaded" in refused(folder)
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"num_hidden_layers": 10**8},
+        {"vocab_size": 10**12},
+        {"hidden_size": 10**9, "num_attention_heads": 1},
+        {"intermediate_size": 10**12},
+        {"max_position_embeddings": 10**13},
+    ],
+)
+def test_sizes_beyond_the_files_are_refused_before_they_take_memory(folder, sizes):
+    configured(folder, **sizes)
+    begun = time.perf_counter()
+    with pytest.raises(XferError):
+        check_weights(folder)
+    assert time.perf_counter() - begun < 20
 
 
 def test_a_pooler_other_heads_and_traces_of_earlier_versions_say_nothing(folder):
