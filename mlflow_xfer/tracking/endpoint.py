@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -42,6 +43,9 @@ _PERMANENT = {
     "NOT_FOUND",
 }
 
+
+DENIED = {401: "does not take these credentials", 403: "grants no right to this"}
+"""HTTP statuses that say who one is, and what one may do."""
 
 # MLflow's client retries a failed request for four minutes. Here the spool is what keeps a record, so a
 # request gives up after seconds and is repeated by whoever owns it.
@@ -146,6 +150,39 @@ def unreachable(uri: str, reason: BaseException | str) -> XferError:
     )
 
 
+class Denied(XferError):
+    """The store is there and refuses these credentials (exit code 2: repeating the command does not help)."""
+
+
+def denied_status(error: BaseException) -> int | None:
+    """401 or 403 if that is why the store refused a call."""
+    import requests
+    from mlflow.exceptions import MlflowException
+
+    if isinstance(error, MlflowException):
+        status = error.get_http_status_code()
+    elif isinstance(error, requests.HTTPError) and error.response is not None:
+        status = error.response.status_code
+    else:
+        return None
+    return status if status in DENIED else None
+
+
+def denied(uri: str, status: int, answer: str) -> Denied:
+    """The error for a store that answered with ``status`` of :data:`DENIED`."""
+    plain = redact(" ".join(re.sub(r"<[^>]*>", " ", answer).split()))[:200]
+    if "host header" in plain.lower():
+        hint = (
+            "Start the server with --allowed-hosts and the name in MLFLOW_TRACKING_URI, or use another name."
+        )
+    else:
+        hint = (
+            f"{'Set' if status == 401 else 'Ask for the right, or set other'} credentials: "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN."
+        )
+    return Denied(f"The tracking store {redact(uri)} {DENIED[status]} (HTTP {status}): {plain}", hint)
+
+
 def open_seconds(uri: str) -> float:
     """How long opening the store at ``uri`` may take."""
     return FILE_SECONDS if sqlite_path(uri) else OPEN_SECONDS
@@ -172,6 +209,8 @@ def within(seconds: float, call: Callable[[], T], uri: str) -> T:
     if thread.is_alive():
         raise unreachable(uri, f"no answer within {seconds:.0f} s")
     if failure:
+        if status := denied_status(failure[0]):
+            raise denied(uri, status, said(failure[0])) from failure[0]
         if is_transient(failure[0]):
             raise unreachable(uri, failure[0]) from failure[0]
         raise failure[0]
@@ -184,7 +223,8 @@ def patiently(
     """``call()``, repeated while the store is away, for up to ``seconds`` (``$XFER_SERVER_PATIENCE``, 600).
 
     For calls whose answer is needed before work can go on. Raises the unreachable error after that;
-    a store that answers with errors of its own is asked five times.
+    a store that answers with errors of its own is asked five times, one that denies a right once. Credentials
+    that are refused may be renewed meanwhile.
     """
     limit = server_patience() if seconds is None else seconds
     answers = 0
@@ -194,11 +234,23 @@ def patiently(
         answers += answered(error)
         return is_transient(error) and answers < 5
 
+    def over(error: Exception) -> XferError:
+        status = denied_status(error)
+        return denied(uri, status, said(error)) if status else unreachable(uri, error)
+
+    def called() -> T:
+        try:
+            return call()
+        except Exception as error:
+            if denied_status(error) == 403:
+                raise over(error) from error
+            raise
+
     return retried(
-        call,
+        called,
         limit,
         passing=passing,
-        over=lambda error: unreachable(uri, error),
+        over=over,
         told=lambda: warn(
             f"The tracking store {redact(uri)} does not answer; waiting for it up to {limit:.0f} s."
         ),

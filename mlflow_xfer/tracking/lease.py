@@ -187,9 +187,9 @@ def _wait(store: Store, key: str, over: Callable[[], bool]) -> Lease:
         again = True
         try:
             generation = store.ask(lambda: ledger.acquire(key, dead=lambda holder: holder.startswith(mine)))
-        except XferError:
-            raise
         except Exception as error:
+            if isinstance(error, XferError) and not isinstance(error, endpoint.Denied):
+                raise
             log.warning(
                 "Leases across machines are off, the tracking store refuses them: %s", endpoint.said(error)
             )

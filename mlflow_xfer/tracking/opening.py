@@ -37,6 +37,7 @@ def _connect(uri: str, experiment: str | None, default: str, probe: bool) -> tup
     path = uris.sqlite_path(uri)
     with _first_use(uri):
         if path and not path.exists():
+            _refuse_job(path)
             _make(path)
         client = MlflowClient(tracking_uri=uri)
         entity = _experiment(client, experiment, default)
@@ -48,16 +49,29 @@ def _connect(uri: str, experiment: str | None, default: str, probe: bool) -> tup
 
 
 def _check_answers(uri: str) -> None:
-    """One short request, so that a server that is down is reported in seconds, not after retries."""
-    if uris.is_server(uri):
-        import requests
+    """Short requests, so that a server that is down or refuses us is reported at once, not after retries."""
+    if not uris.is_server(uri):
+        return
+    import requests
+    from mlflow.utils.credentials import get_default_host_creds
+    from mlflow.utils.rest_utils import http_request
 
-        try:
-            # Any answer counts here, a proxy's log-in page too: the client's own requests say what is wrong
-            # with it.
-            requests.get(uri.rstrip("/") + "/health", timeout=HEALTH_SECONDS)
-        except requests.RequestException as error:
-            raise endpoint.unreachable(uri, error) from error
+    try:
+        # Any answer counts here, a proxy's log-in page too: the client's own requests say what is wrong
+        # with it.
+        requests.get(uri.rstrip("/") + "/health", timeout=HEALTH_SECONDS)
+    except requests.RequestException as error:
+        raise endpoint.unreachable(uri, error) from error
+    answer = http_request(
+        get_default_host_creds(uri),
+        "/api/2.0/mlflow/experiments/search",
+        "POST",
+        max_retries=0,
+        raise_on_status=False,
+        json={"max_results": 1},
+    )  # the client's own errors do not always tell the status
+    if answer.status_code in endpoint.DENIED:
+        raise endpoint.denied(uri, answer.status_code, answer.text)
 
 
 def _first_use(uri: str) -> AbstractContextManager[None]:
@@ -69,6 +83,16 @@ def _first_use(uri: str) -> AbstractContextManager[None]:
             "Create it, or set MLFLOW_TRACKING_URI.",
         )
     return held(home() / "locks" / f"store-{endpoint.store_key(uri)}.lock", endpoint.open_seconds(uri))
+
+
+def _refuse_job(path: Path) -> None:
+    """Refuse to make a database where a run of it is named already: a relative address was given in another
+    folder, as ``mlflow run FOLDER`` does."""
+    if os.environ.get("MLFLOW_RUN_ID"):
+        raise XferError(
+            f"MLFLOW_RUN_ID names a run, but there is no database {path}.",
+            "Set MLFLOW_TRACKING_URI to an absolute address (sqlite:////folder/mlflow.db) before mlflow run.",
+        )
 
 
 def _make(path: Path) -> None:

@@ -228,3 +228,17 @@ def test_a_phase_that_nobody_else_wants_costs_four_small_requests(server, local_
     with lease.across_hosts(local_store, f"l{local_store.experiment_id}", lambda: False) as held:
         held.confirm()
     assert counting.calls == ["log_param"] * 4
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_server_that_lets_nobody_write_to_the_ledger_is_used_without(local_store, monkeypatch, status):
+    from mlflow.exceptions import MlflowException, get_error_code
+
+    def denies(self, key, dead):
+        raise MlflowException("no", error_code=get_error_code(status))
+
+    monkeypatch.setattr(lease, "only_here", lambda uri: False)
+    monkeypatch.setattr(Ledger, "acquire", denies)
+    monkeypatch.setenv("XFER_SERVER_PATIENCE", "1")
+    with lease.across_hosts(local_store, "k", lambda: False) as held:
+        assert held.ledger is None and not local_store.leases

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 import sqlite3
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -161,3 +163,102 @@ def test_a_database_is_made_whole_or_not_at_all(monkeypatch, tmp_path):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     with Store.open() as store:
         assert store.search({"xfer.kind": "phase"}) == [] and (tmp_path / "new.db").is_file()
+
+
+@pytest.fixture
+def refusing(monkeypatch):
+    """Makes a server the active store that is healthy and answers all else with a status and a text."""
+    servers = []
+
+    def start(status: int, text: str, healthy: int = 200) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                length = int(self.headers.get("Content-Length") or 0)
+                self.rfile.read(length)
+                code, body = (healthy, b"OK") if self.path == "/health" else (status, text.encode())
+                self.send_response(code)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_POST = do_GET
+
+            def log_message(self, *args):
+                pass
+
+        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        address = f"127.0.0.1:{servers[-1].server_port}"
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://user:hunter2@{address}")
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("probe", [True, False])
+@pytest.mark.parametrize(
+    ("status", "text", "says"),
+    [
+        (401, "You are not authenticated.", ["not authenticated", "MLFLOW_TRACKING_USERNAME"]),
+        (401, '{"message": "Unauthorized"}', ["Unauthorized", "MLFLOW_TRACKING_TOKEN"]),
+        (403, '{"error_code": "PERMISSION_DENIED", "message": "no"}', ["Ask for the right"]),
+        (403, "<html><body><h1>403 Forbidden</h1></body></html>", ["(HTTP 403): 403 Forbidden"]),
+        (403, "Invalid Host header - possible DNS rebinding attack detected", ["--allowed-hosts"]),
+    ],
+)
+def test_a_server_that_refuses_us_says_what_to_set(refusing, status, text, says, probe):
+    """Exit code 2: a scheduler that repeats the command would repeat it for ever."""
+    refusing(status, text, healthy=200 if probe else status)
+    with pytest.raises(XferError) as caught:
+        Store.open(probe=probe)
+    said = str(caught.value)
+    assert caught.value.exit_code == 2 and all(part in said for part in says), said
+    assert "cannot be reached" not in said and "hunter2" not in said and "<" not in said
+
+
+def denies(status: int):
+    from mlflow.exceptions import MlflowException, get_error_code
+
+    raise MlflowException("no", error_code=get_error_code(status))
+
+
+def test_a_right_that_is_missing_later_is_not_waited_for():
+    asked = []
+    with pytest.raises(endpoint.Denied) as caught:
+        endpoint.patiently(lambda: asked.append(1) or denies(403), "http://x", lambda _: None, seconds=60)
+    assert caught.value.exit_code == 2 and asked == [1]
+
+
+def test_credentials_that_expired_may_be_renewed_for_a_while():
+    asked = []
+
+    def renewed():
+        asked.append(1)
+        return "answer" if len(asked) == 3 else denies(401)
+
+    assert endpoint.patiently(renewed, "http://x", lambda _: None, seconds=60) == "answer"
+    with pytest.raises(endpoint.Denied) as caught:
+        endpoint.patiently(lambda: denies(401), "http://x", lambda _: None, seconds=1.2)
+    assert caught.value.exit_code == 2
+
+
+def test_a_deleted_experiment_of_the_name_is_said(store, monkeypatch):
+    for name in ("mine", "Größe & co: 50 % (α/β)"):
+        name = f"{name} {store.experiment_id}"
+        store.client.delete_experiment(store.client.create_experiment(name))
+        monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", name)
+        error = fails(2, "is deleted", name, "mlflow experiments restore")
+        restored = str(error).partition("--experiment-id ")[2].split(",")[0]
+        store.client.restore_experiment(restored)
+        with Store.open() as opened:
+            assert opened.experiment_id == restored
+
+
+def test_no_database_is_made_where_a_run_of_it_is_named(monkeypatch, tmp_path):
+    """``mlflow run FOLDER`` hands a relative address on, which means another file in that folder."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///another.db")
+    monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
+    fails(2, "MLFLOW_RUN_ID", "another.db", "absolute")
+    assert not (tmp_path / "another.db").exists()
