@@ -79,6 +79,8 @@ def looked_for(path: str | Path, what: str) -> str:
     """How a message says that there is no ``what`` (folder, file) at ``path``, and where that is."""
     place = Path(path).expanduser()
     absent = f"is no {what}" if _exists(place) else f"no such {what}"
+    if str(path)[:1] in ("'", '"') and str(path)[:1] == str(path)[-1:]:
+        absent += " (the quotes are part of the name)"
     if place.is_absolute():
         return f"{absent}." if str(place) == str(path) else f"{absent}: {place}."
     begin = "A relative path begins at the current folder (mlflow run: the project's)."
@@ -99,7 +101,8 @@ def names_in(path: Path) -> tuple[str, ...]:
         XferError: not readable as that.
     """
     if path.suffix != ".json":
-        return tuple(line.strip() for _, line in numbered(path) if line.strip())
+        names = (line.replace("\ufeff", "").strip() for _, line in numbered(path))  # of files put together
+        return tuple(name for name in names if name)
     found = parsed(path, whole(path), 1)
     if isinstance(found, dict):
         return tuple(found)
@@ -173,7 +176,9 @@ def not_utf8(path: Path, number: int, error: UnicodeDecodeError) -> Malformed:
 def _first(path: Path, raw: bytes) -> bytes:
     if raw.startswith(UTF16):
         raise Malformed(f"{path}:1: is UTF-16.", f"Convert the file: {_iconv(path, 'utf-16')}")
-    return raw.removeprefix(codecs.BOM_UTF8)
+    while raw.startswith(codecs.BOM_UTF8):  # saved twice by programs that put one before what they find
+        raw = raw.removeprefix(codecs.BOM_UTF8)
+    return raw
 
 
 def _iconv(path: Path, encoding: str) -> str:

@@ -35,8 +35,8 @@ def absent(value: Any) -> bool:
 
 
 def is_number(name: str) -> bool:
-    """Whether a label's name is a number (1 … 5 stars): such labels are never counted by their position."""
-    return bool(re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?", name))
+    """Whether a name is or begins with a number (1, 5 stars): such labels are not counted by place."""
+    return bool(re.match(r"[+-]?[0-9]", name))
 
 
 def spelled(said: Any) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
+from mlflow_xfer.lines import scalar_text
 from mlflow_xfer.plugin.frame import task_of
 from mlflow_xfer.tasks.task import Task
 
@@ -60,10 +61,10 @@ def _split(rows: Any, task: Task) -> Any:
     columns = {}
     for name in ("id", *kind.data(task.kind).texts):
         if name in rows.columns:
-            columns[name] = [
-                None if isinstance(v, float) else v.tolist() if hasattr(v, "tolist") else v
-                for v in rows[name]
-            ]
+            columns[name] = [_cell(v) for v in rows[name]]
+            needed = name in kind.data(task.kind).texts and name not in judging.may_lack
+            if needed and None in columns[name]:
+                raise XferError(f"Row {columns[name].index(None)} of {task.name!r} has no {name}.")
         elif name == "id":
             columns[name] = [str(i) for i in range(len(rows))]
         elif name in judging.may_lack:  # what all rows need is checked where it is read
@@ -76,6 +77,14 @@ def _split(rows: Any, task: Task) -> Any:
     return Dataset.from_dict(
         columns | judging.columns(task, rows["language"].iloc[0], list(rows["reference"]))
     )
+
+
+def _cell(value: Any) -> Any:
+    """A text, list of texts or id without pandas' types; numbers are texts, NaN is nothing."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, float) and value != value:
+        return None
+    return scalar_text(value) if isinstance(value, int | float) else value
 
 
 def _directory(model: Any, task: str, config: Mapping, folder: Path) -> tuple[Path, int | None]:

@@ -62,6 +62,7 @@ SHAPES = {
     "comments without a blank": joined(TWO, spaced, "#sent_id=1\n"),
     "starts of documents": joined(TWO, lambda word, tag: f"{word} N B-NP {tag}", "-DOCSTART- -X- -X- O\n\n"),
     "starts without a blank line": joined(TWO, spaced, "-DOCSTART- O\n", between=""),
+    "documents that end": joined(TWO, spaced, "#begin document (a); part 0\n") + "#end document\n",
     "starts in one field": joined(TWO, tabbed, "-DOCSTART-\n\n"),
     "lines of blanks between": joined(TWO, spaced, between="  \n\t\n"),
     "blank lines first": "\n\n" + joined(TWO, tabbed),

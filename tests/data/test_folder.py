@@ -301,6 +301,12 @@ def test_a_path_from_the_root_is_said_once(tmp_path):
         sources.locate(TASKS.get("xnli"), "test", "en", f"{tmp_path}/x")
 
 
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_quotes_in_a_name_are_pointed_out(quote):
+    with pytest.raises(XferError, match=r"no such folder \(the quotes are part of the name\)"):
+        sources.locate(TASKS.get("xnli"), "test", "en", f"{quote}my data{quote}")
+
+
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "a").write_text("")
     with pytest.raises(XferError, match=f"data=a: is no folder: {tmp_path}/a"):

@@ -91,6 +91,17 @@ def test_positions_where_names_are_no_numbers(mirror, values):
     assert read(mirror(rows_of(values), "labels: [bad, fair, good]")) == ["bad", "fair", "good"]
 
 
+def test_names_that_begin_with_numbers_have_no_positions(mirror):
+    with pytest.raises(XferError, match="has label '1', which is not among 1 star, 2 stars"):
+        read(mirror(rows_of([1, 1]), 'labels: ["1 star", "2 stars"]'))
+
+
+def test_classes_that_begin_with_numbers(mirror):
+    features = Features({"text_a": Value("string"), "label": ClassLabel(names=["1 star", "2 stars"])})
+    task = mirror(rows_of([1, 0]), 'labels: ["1 star", "2 stars"]', features)
+    assert read(task) == ["2 stars", "1 star"]
+
+
 @pytest.mark.parametrize("labels", ['["0", "1", "2"]', "{0: zero, 1: one, 2: two}"])
 def test_names_that_are_their_places(mirror, labels):
     found = read(mirror(rows_of([2, 0, 1.0]), f"labels: {labels}"))

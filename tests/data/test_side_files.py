@@ -130,6 +130,13 @@ def test_a_command_that_converts_can_be_pasted_into_a_shell(tmp_path):
     assert (tmp_path / "utf8-it's mine.txt").read_text("utf-8") == "é"
 
 
+def test_files_that_were_put_together(tmp_path):
+    path = tmp_path / "labels.txt"
+    path.write_bytes("\ufeff\ufeffcafé\n".encode() + "\ufeffthé\n".encode())
+    assert names_in(path) == ("café", "thé")
+    assert [line for _, line in numbered(path)][0] == "café"
+
+
 def test_names_of_any_type_in_a_list(tmp_path):
     path = tmp_path / "ids.json"
     path.write_text('[7, 8.0, "9", "07"]')

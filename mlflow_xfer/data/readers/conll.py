@@ -118,8 +118,8 @@ def _between_blanks(line: str) -> list[str]:
 
 
 def _is_start(line: str) -> bool:
-    """Whether a line says that a document starts."""
-    return line.startswith("-DOCSTART-")
+    """Whether a line says that a document starts or ends."""
+    return line.startswith(("-DOCSTART-", "#begin document", "#end document"))
 
 
 def _counts(sentences: Sequence[Sequence[tuple[int, list[str]]]]) -> bool:

@@ -18,6 +18,7 @@ from mlflow_xfer.kinds.retrieval.data import MINING, RANKING, TRANSLATION, proto
 from mlflow_xfer.kinds.retrieval.files import PAIRS, RANKED, ROW_NUMBERS
 from mlflow_xfer.kinds.retrieval.metrics import RANKS
 from mlflow_xfer.kinds.retrieval.mining import Side, mine
+from mlflow_xfer.lines import scalar_text
 from mlflow_xfer.scoring.baselines import mean_of_draws, value_of
 from mlflow_xfer.scoring.evaluation import Answered, Compared, Predictor, Splits, by_language
 from mlflow_xfer.scoring.formats import Format
@@ -113,6 +114,10 @@ class Ranking(Answered):
     def columns(self, task: Task, language: str, references: Sequence) -> dict[str, list]:
         return {"gold": _gold_lists(references)}
 
+    def value(self, given: Any) -> Any:
+        """Lists of ids, of whatever type they are."""
+        return list(map(scalar_text, given)) if isinstance(given, list | tuple) else given
+
     def table_splits(self, task: Task, table: Any, split: Callable[[Any], Any]) -> Splits:
         tests = by_language(table, split)
         beside = {POOL: tests.pop(POOL)} if POOL in tests else {}
@@ -196,7 +201,8 @@ def _check_known(task: Task, language: str, right: list, pool: set[str]) -> None
 
 
 def _gold_lists(references: Sequence) -> list[list[str] | None]:
-    return [None if gold is None else [gold] if isinstance(gold, str) else list(gold) for gold in references]
+    listed = [[gold] if isinstance(gold, str | int | float) else gold for gold in references]
+    return [None if gold is None else list(map(scalar_text, gold)) for gold in listed]
 
 
 def _pairs(split: Any) -> list[tuple[str, str]]:

@@ -126,7 +126,7 @@ class Tagging(Data):
         return {"scheme": scheme_of(labels)}
 
     def format_of(self, suffixes: set[str], columns: Mapping[str, Any]) -> str | None:
-        return "conll" if suffixes <= {".tsv", ".conll", ".txt", ".bio"} else None
+        return "conll" if suffixes <= {".tsv", ".conll", ".txt", ".bio", ".iob", ".iob2"} else None
 
 
 KIND = Tagging()
