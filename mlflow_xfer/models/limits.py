@@ -24,6 +24,19 @@ AFTER_PAD = frozenset(
 POSITIONS = ("max_position_embeddings", "n_positions", "max_seq_len")
 """What configurations call the number of positions."""
 
+BOTH_WAYS = frozenset({"bert-generation", "xlnet"})
+"""Architectures that transformers lists as causal language models and that read both ways."""
+
+UNREADABLE = {
+    "convbert": "lets padding change what is read of a text",
+    "fnet": "lets padding change what is read of a text",
+    "mra": "reads each token by itself where its kernel is not installed",
+    "nystromformer": "lets padding change what is read of a text",
+    "yoso": "draws at random what is read of a text",
+    "xmod": "wants the language of each text",
+}
+"""Architectures whose answers would not be those of the text, and of nothing else."""
+
 ONE_PAIR = ("a", "1", "。", "的")
 """Texts of which a tokenizer knows at least one."""
 
@@ -35,7 +48,10 @@ def is_decoder(config: Any) -> bool:
 
     # Encoders such as XLM-R stand in both tables (they can be run as decoders); then the configuration
     # decides.
-    return config.model_type in CAUSAL and (config.model_type not in MASKED or bool(config.is_decoder))
+    if config.model_type not in CAUSAL or getattr(config, "use_bidirectional_attention", None):
+        return False
+    either = config.model_type in MASKED or config.model_type in BOTH_WAYS
+    return not either or bool(getattr(config, "is_decoder", False))
 
 
 def longest(config: Mapping[str, Any]) -> int | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models import files, report, special_tokens
-from mlflow_xfer.models.limits import is_decoder
+from mlflow_xfer.models.limits import UNREADABLE, is_decoder
 from mlflow_xfer.registry import unknown
 
 if TYPE_CHECKING:
@@ -135,6 +135,8 @@ def _refuse_other_kinds(path: Path, model_type: str, raw: Mapping[str, Any]) -> 
 
     if raw.get("is_encoder_decoder") or (model_type in SEQ2SEQ and model_type not in CAUSAL):
         kind = "an encoder-decoder"
+    elif model_type in UNREADABLE:
+        kind = f"which {UNREADABLE[model_type]}"
     elif model_type in MASKED or model_type in CAUSAL:
         return
     else:

@@ -4,6 +4,7 @@ any width, whatever side its tokenizer would fill up; and a packed document read
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -20,8 +21,8 @@ from mlflow_xfer.models.attention import packing_of
 from mlflow_xfer.models.dual import TARGET
 from mlflow_xfer.models.embed import embed_layers
 from mlflow_xfer.models.heads import build, lm_loss_sum, run
-from mlflow_xfer.models.limits import agree
-from mlflow_xfer.models.load import load_tokenizer
+from mlflow_xfer.models.limits import UNREADABLE, agree, is_decoder
+from mlflow_xfer.models.load import load_config, load_tokenizer
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.training.batches import lm_batch, reading
 from mlflow_xfer.training.lm import TEXT
@@ -205,3 +206,77 @@ def test_how_each_family_reads_packed_rows(family, anew, tmp_path):
     assert np.array_equal(
         [p.requires_grad for p in backbone.parameters()], [True] * len([*backbone.parameters()])
     )
+
+
+ENCODERS = (
+    "albert", "bert", "big_bird", "camembert", "data2vec-text", "deberta", "deberta-v2", "distilbert",
+    "electra", "ernie", "eurobert", "flaubert", "ibert", "luke", "longformer", "megatron-bert", "mobilebert",
+    "modernbert", "mpnet", "rembert", "roberta", "roberta-prelayernorm", "roc_bert", "roformer",
+    "squeezebert", "xlm", "xlm-roberta", "xlm-roberta-xl", "xlnet", "bert-generation",
+)  # fmt: skip
+DECODERS = (
+    "biogpt", "bloom", "cohere", "cohere2", "ctrl", "falcon", "gemma", "gemma2", "glm", "gpt2", "gpt_bigcode",
+    "gpt_neo", "gpt_neox", "gptj", "granite", "helium", "llama", "mistral", "mixtral", "mpt", "olmo",
+    "olmo2", "openai-gpt", "opt", "persimmon", "phi", "phi3", "qwen2", "qwen3", "smollm3", "stablelm",
+    "starcoder2", "xglm",
+)  # fmt: skip
+SIZES = {
+    "vocab_size": 200, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "intermediate_size": 48, "max_position_embeddings": 64, "initializer_range": 0.3, "head_dim": 16,
+    "num_key_value_heads": 2, "ffn_dim": 32, "word_embed_proj_dim": 32, "embedding_size": 32,
+    "rotary_dim": 8, "attention_window": [4, 4], "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2,
+}  # fmt: skip
+
+
+def small(name: str) -> Any:
+    """A small random backbone of an architecture, by the names that its configuration has for sizes."""
+    from transformers import AutoConfig, AutoModel
+
+    config = AutoConfig.for_model(name)
+    for key, value in SIZES.items():
+        if getattr(config, key, None) is not None:
+            with suppress(AttributeError, NotImplementedError):  # some follow from others
+                setattr(config, key, value)
+    if getattr(config, "layer_types", None):
+        config.layer_types = config.layer_types[:2]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return AutoModel.from_config(config).eval().float()
+
+
+def padding_changes(model: Any) -> float:
+    """How much nine tokens of padding change the states of a text, relative to them."""
+    ids = torch.randint(5, 200, (1, 7), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        alone = model(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state[0]
+        wide = torch.nn.functional.pad(ids, (0, 9), value=1)
+        mask = (torch.arange(16) < 7).long()[None]
+        among = model(input_ids=wide, attention_mask=mask).last_hidden_state[0]
+    return float((alone - among[:7]).abs().max() / alone.abs().max())
+
+
+def sees_what_follows(model: Any) -> bool:
+    """Whether another last token changes the states of those before it."""
+    ids = torch.randint(5, 200, (1, 9), generator=torch.Generator().manual_seed(0))
+    other = ids.clone()
+    other[0, -1] = 3
+    with torch.no_grad():
+        one, two = (model(input_ids=tokens).last_hidden_state[0, :-1] for tokens in (ids, other))
+    return float((one - two).abs().max()) > CLOSE
+
+
+@pytest.mark.parametrize("name", [*ENCODERS, *DECODERS])
+def test_other_architectures_that_are_accepted(name):
+    """Padding changes nothing, and what does not see what follows is known as a decoder."""
+    model = small(name)
+    assert padding_changes(model) < CLOSE
+    assert is_decoder(model.config) == (name in DECODERS) == (not sees_what_follows(model))
+
+
+@pytest.mark.parametrize("name", [name for name in UNREADABLE if name != "xmod"])
+def test_architectures_that_are_refused_answer_by_other_things_than_the_text(name, tmp_path):
+    model = small(name)
+    assert padding_changes(model) > 0.1 or not sees_what_follows(model)
+    model.save_pretrained(tmp_path)
+    with pytest.raises(XferError, match=UNREADABLE[name]):
+        load_config(tmp_path)
