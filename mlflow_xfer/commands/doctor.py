@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shlex
 import shutil
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -132,8 +133,6 @@ def tools() -> str:
         [f"--env-manager {manager}", program, shutil.which(program) or "not on the PATH"]
         for manager, program in needs.items()
     ]
-    uri = (
-        redact(os.environ.get("MLFLOW_TRACKING_URI", ""))
-        or "(not set: sqlite:///mlflow.db in the current folder)"
-    )
-    return table(["mode", "needs", "found"], rows) + f"\nMLFLOW_TRACKING_URI={uri}"
+    uri = redact(os.environ.get("MLFLOW_TRACKING_URI", ""))
+    shown = shlex.quote(uri) if uri else "(not set: sqlite:///mlflow.db in the current folder)"
+    return table(["mode", "needs", "found"], rows) + f"\nMLFLOW_TRACKING_URI={shown}"

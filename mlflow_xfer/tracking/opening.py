@@ -70,6 +70,7 @@ def _check_answers(uri: str) -> None:
         raise_on_status=False,
         json={"max_results": 1},
     )  # the client's own errors do not always tell the status
+    assert answer is not None, "it raises where there is none"
     if answer.status_code in endpoint.DENIED:
         raise endpoint.denied(uri, answer.status_code, answer.text)
 

@@ -256,3 +256,15 @@ def test_a_run_counts_as_its_own_until_somebody_else_ends_or_opens_it(store):
     store.client.delete_run(run)
     with pytest.raises(XferError, match="deleted"):
         store.confirm(run)
+
+
+def test_no_git_is_needed(python, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("GIT_PYTHON_REFRESH", raising=False)
+    ran = python("""
+from mlflow_xfer.tracking.store import Store
+with Store.open() as store:
+    print(store.finish(store.start("phase", "p")))
+""")
+    out, errors = ran.communicate(timeout=120)
+    assert (out.strip(), ran.returncode) == ("True", 0) and "git" not in errors.lower(), errors
