@@ -9,7 +9,7 @@ import shlex
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from mlflow_xfer.errors import XferError
 
@@ -28,8 +28,8 @@ class Unscored(XferError):
 def numbered(path: Path) -> Iterator[tuple[int, str]]:
     """The lines of ``path`` from 1, without line end, a byte order mark dropped.
 
-    Only LF ends a line (a CR before it belongs to the end): characters such as U+2028 or U+0085, which
-    ``str.splitlines`` also cuts at, stand inside sentences of real corpora.
+    Only LF ends a line (a CR before it belongs to the end), or CR in a file without any LF: characters such
+    as U+2028 or U+0085, which ``str.splitlines`` also cuts at, stand inside sentences of real corpora.
 
     Raises:
         Malformed: other encodings than UTF-8, or NUL bytes.
@@ -38,7 +38,7 @@ def numbered(path: Path) -> Iterator[tuple[int, str]]:
     try:
         ordinary(path)
         with path.open("rb") as stream:
-            for number, raw in enumerate(stream, 1):
+            for number, raw in enumerate(_lines(stream), 1):
                 if number == 1:
                     raw = _first(path, raw)
                 if b"\0" in raw:
@@ -55,6 +55,16 @@ def numbered(path: Path) -> Iterator[tuple[int, str]]:
         raise XferError(
             f"{path}: cannot be read ({error.strerror or error}).", "Check the path and its permissions."
         ) from None
+
+
+def _lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Lines that end with LF; of a file that has none, those that end with CR."""
+    for first in stream:
+        if not first.endswith(b"\n") and b"\r" in first:
+            yield from first.removesuffix(b"\r").split(b"\r")
+        else:
+            yield first
+        yield from stream
 
 
 def ordinary(path: Path, limit: int | None = None) -> None:

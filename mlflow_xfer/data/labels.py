@@ -72,8 +72,9 @@ def labeller(task: Task, source: Hub | Files) -> Callable[[Any], str | None]:
             if isinstance(value, bool)
             else scalar_text(value)
         )
-        if said not in named and (spelled(said) in named or spelled(said) in dropped):
-            said = spelled(said)
+        alike = spelled(said.strip())
+        if said not in named and (alike in named or alike in dropped):
+            said = alike
         if said in dropped:
             return None
         if said in named:

@@ -238,3 +238,15 @@ def test_any_bytes_give_rows_or_faults(content, form):
         if not faults:
             read = sources.read(made, rows)
             assert len(read) > 0 and len(set(read["id"])) == len(read)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("last", [True, False])
+def test_lines_end_in_three_ways(put, end, last):
+    path = put("t.tsv", f"a\tb\tx{end}c\td\ty{end if last else ''}")
+    assert [(r["text_a"], r["label"]) for r in read(path, columns=PAIR)] == [("a", "x"), ("c", "y")]
+
+
+def test_a_carriage_return_inside_a_line_is_text(put):
+    path = put("t.tsv", "a\rb\tb\tx\nc\td\ty")
+    assert [r["text_a"] for r in read(path, columns=PAIR)] == ["a\rb", "c"]

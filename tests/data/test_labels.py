@@ -195,3 +195,9 @@ def test_tags_of_a_table_are_among_the_labels():
     with pytest.raises(XferError, match="1 targets are none of its labels, such as 'B-Y'"):
         kind.scoring("tagging").given(task, "en", table)
     assert kind.scoring("tagging").given(task, "en", table.assign(reference=["O B-X", "O"])) is not None
+
+
+@pytest.mark.parametrize("said", ["x ", " x", "\tx\t", "x"])
+def test_blanks_around_a_label(tmp_path, said):
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text_a": "a", "label": said}))
+    assert read(task_of(tmp_path, "labels: [x, y], files: {train: a.jsonl}")) == ["x"]

@@ -21,6 +21,7 @@ WAYS = {
     "mark": lambda text: text.encode("utf-8-sig"),
     "windows": lambda text: text.replace("\n", "\r\n").encode(),
     "both": lambda text: text.replace("\n", "\r\n").encode("utf-8-sig"),
+    "old macintosh": lambda text: text.replace("\n", "\r").encode("utf-8-sig"),
     "no last line end": lambda text: text.removesuffix("\n").encode("utf-8-sig"),
 }
 """How programs write one and the same text."""
