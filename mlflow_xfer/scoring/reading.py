@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.lines import ordinary
+from mlflow_xfer.lines import ordinary, scalar_text
 
 
 class Unscored(XferError):
@@ -182,14 +182,19 @@ def choices(path: Path) -> list[int]:
 
 
 def ranked(path: Path) -> dict[str, list]:
-    """Lists of ids per query (Mewsli-X, LAReQA): ``{"query": ["Q42", …]}``."""
+    """Lists of ids per query (Mewsli-X, LAReQA): ``{"query": ["Q42", …]}``; 42 and "42" are one id."""
     found, _ = mapping(path)
     for key, value in found.items():
         if not isinstance(value, list):
             raise XferError(f"{path}: {key!r} has no list of ids: {value!r:.80}.", '{"query": ["Q42", …], …}')
-        odd = next((item for item in value if not isinstance(item, str | int)), None)
+        odd = next((item for item in value if not _is_id(item)), None)
         if odd is not None or None in value:
             raise XferError(
                 f"{path}: {key!r} lists {odd!r:.80}, which is not an id.", '{"query": ["Q42", …], …}'
             )
-    return found
+    return {key: list(map(scalar_text, value)) for key, value in found.items()}
+
+
+def _is_id(item: Any) -> bool:
+    whole = isinstance(item, float) and item.is_integer()
+    return isinstance(item, str | int) and not isinstance(item, bool) or whole

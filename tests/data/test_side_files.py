@@ -103,6 +103,25 @@ def test_predictions(written, task, name, labels, predictions):
     assert score_files(*files, TASKS.get(task), "de").value == 100
 
 
+@pytest.mark.parametrize("mine", ['{"q": [7, 8]}', '{"q": ["7", "8"]}', '{"q": [7.0, "8"]}'])
+@pytest.mark.parametrize("gold", ['{"q": [7]}', '{"q": ["7"]}', '{"q": [7.0]}'])
+def test_ids_of_any_type_in_ranked_lists(tmp_path, mine, gold):
+    (tmp_path / "mine.json").write_text(mine)
+    (tmp_path / "gold.json").write_text(gold)
+    assert (
+        score_files(tmp_path / "mine.json", tmp_path / "gold.json", TASKS.get("mewslix"), "de").value == 100
+    )
+
+
+@pytest.mark.parametrize("line", ["nan", "inf", "-Infinity", "x", "1,5"])
+def test_predicted_grades_are_finite_numbers(tmp_path, line):
+    (tmp_path / "mine.tsv").write_text(f"1.5\n{line}\n2\n")
+    (tmp_path / "gold.tsv").write_text("1\n2\n3\n")
+    task = TASKS.get("stsb")
+    with pytest.raises(XferError, match=f"mine.tsv:2: '{line}' is no finite number"):
+        score_files(tmp_path / "mine.tsv", tmp_path / "gold.tsv", task, "en")
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-16-le"])
 @pytest.mark.parametrize("side", ["labels", "ids", "scores"])
 def test_utf_16_is_refused_with_the_way_to_convert_it(tmp_path, encoding, side):

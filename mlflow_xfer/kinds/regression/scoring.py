@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +37,10 @@ class Numbers(Format):
 
 
 def _number(line: str, path: Path, number: int) -> float:
-    try:
-        return float(line)
-    except ValueError:
-        raise XferError(f"{path}:{number}: {line!r:.40} is no number.", "One number a line.") from None
+    with suppress(ValueError):
+        if math.isfinite(float(line)):
+            return float(line)
+    raise XferError(f"{path}:{number}: {line!r:.40} is no finite number.", "One number a line.")
 
 
 NUMBERS = Numbers()

@@ -147,5 +147,5 @@ def test_files_hold_a_number_a_line(tmp_path):
     labels = write_predictions(tmp_path / "labels", GRADES, "en", gold)
     assert read(path, labels, GRADES) == ([1.0, 2.25, 4.5], gold)
     path.write_text("1\nfine\n3\n", encoding="utf-8")
-    with pytest.raises(XferError, match=r"test-en.tsv:2: 'fine' is no number"):
+    with pytest.raises(XferError, match=r"test-en.tsv:2: 'fine' is no finite number"):
         read(path, labels, GRADES)
