@@ -20,7 +20,8 @@ _PLAIN = re.compile(r"sqlite:///([^%?@]+)")
 
 def is_server(uri: str) -> bool:
     """Whether a tracking server is meant, not a database or a hosted service."""
-    return urlsplit(uri).scheme in ("http", "https")
+    scheme = urlsplit(uri).scheme
+    return scheme in ("http", "https")
 
 
 def sqlite_path(uri: str) -> Path | None:
@@ -68,7 +69,8 @@ def local_folder(location: str) -> Path | None:
     """Where artifacts at ``location`` lie on this machine; None if they are remote."""
     from mlflow.utils.file_utils import local_file_uri_to_path
 
-    if urlsplit(location).scheme not in ("", "file"):
+    scheme = urlsplit(location).scheme
+    if scheme not in ("", "file"):
         return None
     return Path(local_file_uri_to_path(location))
 

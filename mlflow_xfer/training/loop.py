@@ -274,15 +274,18 @@ class Loop(Resumable):
         self._check_finite(self.tally.latest, f"at step {step}")
         self.report(self.tally.latest, step)
 
+    def _diverged(self, what: str) -> NotFinite:
+        return NotFinite(
+            f"The training diverged: {what} of {len(self.order)}, "
+            f"with learning_rate={self.settings.learning_rate:g}.",
+            "Give a lower learning_rate, or precision=fp32 where it is another one.",
+        )
+
     def _check_finite(self, figures: Mapping[str, float], when: str) -> None:
         """Looked at with the reported losses: fetching every step's would wait for the GPU."""
         for name, loss in figures.items():
             if name.endswith("/loss") and not math.isfinite(loss):
-                raise NotFinite(
-                    f"The training diverged: {name} is {loss} {when} of {len(self.order)}, "
-                    f"with learning_rate={self.settings.learning_rate:g}.",
-                    "Give a lower learning_rate, or precision=fp32 where it is another one.",
-                )
+                raise self._diverged(f"{name} is {loss} {when}")
 
     @torch.no_grad()
     def _check_last_weights(self) -> None:
@@ -296,7 +299,10 @@ class Loop(Resumable):
     def _evaluate_dev(self, step: int) -> None:
         """Score dev and keep the weights if they are the best so far."""
         self.multitask.eval()
-        metrics, score, collapsed = self.evaluate_dev()
+        try:
+            metrics, score, collapsed = self.evaluate_dev()
+        except NotFinite as error:
+            raise self._diverged(f"{error.what.rstrip('.')} after step {step}") from error
         self.multitask.train()
         if metrics:
             self.report(metrics, step)

@@ -25,6 +25,7 @@ from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.training.batches import Reading, budgeted, reading
 from mlflow_xfer.training.checks import check_fits
 from mlflow_xfer.training.devices import autocast, pick, to_device
+from mlflow_xfer.training.parts import NotFinite
 from mlflow_xfer.training.progress import tracked
 
 TOKEN_BUDGET = 8192
@@ -165,14 +166,31 @@ def unlabelled(split: Any) -> Any:
 def outputs(
     model: Any, task: Task, encoded: Encoded, how: Reading, token_budget: int
 ) -> Iterator[tuple[np.ndarray, Any]]:
-    """(row numbers, the model's output) over all rows of ``encoded``."""
+    """(row numbers, the model's output) over all rows of ``encoded``.
+
+    Raises:
+        NotFinite: the output of a row is no number.
+    """
     where = next(model.parameters()).device
     batches = list(
         budgeted(encoded.lengths, min(token_budget, CPU_TOKENS) if where.type == "cpu" else token_budget)
     )
     for rows in tracked(batches, len(batches), task.name):
         inputs = to_device(kind.model(task.kind).inputs(encoded, rows.tolist(), how), where)
-        yield rows, run(model, inputs, how.decoder)
+        found = run(model, inputs, how.decoder)
+        if any(map(_is_no_number, found.values())):
+            raise NotFinite(
+                f"What the model answers to {task.name} is no number (nan).",
+                "Its weights diverged or are too large for this precision (precision=fp32: float32).",
+            )
+        yield rows, found
+
+
+def _is_no_number(value: Any) -> bool:
+    """Looked at where no row has padding: at the first token or label."""
+    if not isinstance(value, Tensor) or not value.is_floating_point():
+        return False
+    return bool(torch.isnan(value[:, 0] if value.dim() > 1 else value).any())
 
 
 def allowed_labels(model: Any, task: Task) -> tuple[list[str], Tensor]:

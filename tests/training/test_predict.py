@@ -4,17 +4,20 @@ in order, whatever the batches and the other languages.
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from datasets import Dataset
+from safetensors.torch import load_file, save_file
 from tiny_world import POS, SENTIMENT, TATOEBA, rows
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.embed import embed_layers
 from mlflow_xfer.params.settings import Placement, TrainingSettings
-from mlflow_xfer.training.parts import Part
+from mlflow_xfer.training.parts import NotFinite, Part
 from mlflow_xfer.training.predict import budgeted, encoding_counts, predict
 from mlflow_xfer.training.retrieval import nearest
 from mlflow_xfer.training.trainer import train
@@ -143,3 +146,17 @@ def test_nearest_is_exact(chunk):
     assert (found == np.argsort(-wanted, axis=1)[:, :4]).all()
     assert cosines == pytest.approx(np.sort(wanted, axis=1)[:, ::-1][:, :4], abs=1e-5)
     assert nearest(queries, index[:2], 4)[0].shape == (50, 2)
+
+
+def test_what_is_no_number_is_no_answer(tagger, classifier, tmp_path):
+    """Weights that are finite, but too large to compute with."""
+    for directory, task in ((tagger, POS), (classifier, SENTIMENT)):
+        spoilt = shutil.copytree(directory, tmp_path / f"{task.name}-{directory.parent.name}")
+        weights = load_file(spoilt / "model.safetensors")
+        large = {
+            name: torch.full_like(one, 1e30) if "norm" in name.lower() else one
+            for name, one in weights.items()
+        }
+        save_file(large, spoilt / "model.safetensors", metadata={"format": "pt"})
+        with pytest.raises(NotFinite, match=task.name):
+            predict(spoilt, task, {"en": rows(task, "en", 5)}, device="cpu")
