@@ -70,7 +70,10 @@ def test_tags_of_another_scheme(remarked):
         {"words": ["a", "b"], "tags": ["O", "I-X"]},
     ]
     [remark] = remarked("kind: tagging, labels: [O, B-X, I-X]", train=rows)["train"]
-    assert remark == "2 of 3 entities begin with I-, as in IOB1 (scheme: iob1)"
+    assert remark.startswith("its tags are IOB1 and read so")
+    mixed = [*rows, {"words": ["a"], "tags": ["B-X"]}]
+    [remark] = remarked("kind: tagging, labels: [O, B-X, I-X]", train=mixed)["train"]
+    assert remark == "2 of 4 entities begin with I-, the others with B-"
     assert remarked("kind: tagging, labels: [O, B-X, I-X], scheme: iob1", train=rows)["train"] == ()
 
 

@@ -12,7 +12,7 @@ from mlflow_xfer.data.subwords import specials, windows, words
 from mlflow_xfer.data.unlabelled import text_in
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.kind import Data
-from mlflow_xfer.kinds.tagging.schemes import chunks, is_prefixed, scheme_of
+from mlflow_xfer.kinds.tagging.schemes import chunks, is_prefixed, scheme_of, told_apart
 from mlflow_xfer.tasks.task import Files, Hub, Task
 
 
@@ -111,10 +111,12 @@ class Tagging(Data):
         if task.option("scheme") != "iob2":
             return []
         sentences = table["tags"].to_pylist()
+        if told_apart(sentences, "iob2") == "iob1":
+            return ["its tags are IOB1 and read so: I- begins an entity, B- parts neighbours of one type"]
         all_, strict = (len(chunks(sentences, "iob2", strict)) for strict in (False, True))
         if all_ == strict:
             return []
-        return [f"{all_ - strict:,} of {all_:,} entities begin with I-, as in IOB1 (scheme: iob1)"]
+        return [f"{all_ - strict:,} of {all_:,} entities begin with I-, the others with B-"]
 
     def gold(self, task: Task, splits: Mapping[str, Any]) -> dict[str, list]:
         return {name: list(split["tags"][:]) for name, split in splits.items()}

@@ -145,10 +145,9 @@ def rows_by(
         predictions, references = _check(predictions, references, language)
         n = len(references)
         right = [sum(map(str.__eq__, p, r)) for p, r in zip(predictions, references, strict=True)]
+        own = schemes.told_apart(references, scheme)
         found = [
-            overlap(
-                schemes.chunks(references, scheme, strict), schemes.chunks(predictions, scheme, strict), n
-            )
+            overlap(schemes.chunks(references, own, strict), schemes.chunks(predictions, own, strict), n)
             for strict in (False, True)
         ]
         return np.hstack([*found, np.array([right, [len(r) for r in references]], np.int64).T.reshape(n, 2)])

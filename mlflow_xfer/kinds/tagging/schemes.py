@@ -118,6 +118,19 @@ def well_formed(tags: Sequence[str], scheme: str) -> bool:
     return True
 
 
+def told_apart(sentences: Iterable[Sequence[str]], scheme: str) -> str:
+    """IOB1 where labels say IOB2, but B- only parts neighbours of one type, and I- begins all else."""
+    if scheme != "iob2":
+        return scheme
+    begin = set()
+    for tags in sentences:
+        before = ("", -2)
+        for kind, first, last in spans(tags, scheme):
+            begin.add((tags[first][0], before == (kind, first - 1)))
+            before = (kind, last)
+    return "iob1" if ("I", False) in begin and ("B", False) not in begin else scheme
+
+
 def chunks(sentences: Iterable[Sequence[str]], scheme: str, strict: bool = False) -> list[Chunk]:
     """Entities ``(sentence, type, first, last)``; positions count through all sentences, with one between."""
     found: list[Chunk] = []
