@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 
 from mlflow_xfer import params
+from mlflow_xfer.errors import XferError
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.references import References
 from mlflow_xfer.searching import command as commands
@@ -127,6 +128,17 @@ def test_what_fails_a_phase_fails_the_trials_that_wait_for_it(tracked, all_runs)
     assert first.attrs["xfer.cost"]["optimizer_steps"] + second.attrs["xfer.cost"]["optimizer_steps"] == 10
     tracked.flush()
     assert sorted(run.info.status for run in all_runs("phase")) == ["FAILED", "FINISHED", "FINISHED"]
+
+
+def test_a_trial_that_diverges_fails_and_says_where(tracked, all_runs):
+    objective = Objective(
+        tracked, SHARED | {"target": "choice", "intermediate.learning_rate": 1e30}, prune=True
+    )
+    with pytest.raises(XferError, match="intermediate attribute s0: .*learning_rate=1e\\+30") as caught:
+        run(objective, trial(0, ("attribute",))[0])
+    assert not isinstance(caught.value, Pruned) and caught.value.exit_code == 2
+    tracked.flush()
+    assert sorted(run.info.status for run in all_runs("phase")) == ["FAILED", "FINISHED"]
 
 
 def test_short_chains_come_before_the_whole_one(tracked, all_runs):

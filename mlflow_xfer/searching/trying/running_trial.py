@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mlflow_xfer.tracking.store import Store
 
 COUNTERS = {"optimizer_steps": "train/optimizer_steps", "tokens": "train/tokens", "seconds": "train/seconds"}
-INTERMEDIATE, DIVERGED, COLLAPSED = "intermediate", "diverged", "collapsed"
+INTERMEDIATE, COLLAPSED = "intermediate", "collapsed"
 
 
 Phases = Generator[Phase, None, None]
@@ -217,12 +217,8 @@ class Running:
             self._probe(1.0, self.done)
 
     def watch(self, phase: Phase, metrics: Mapping[str, float], step: int) -> None:
-        """What the training of a phase that is waited for logs:
-        a dev score is a probe, a loss that is no number ends the trial.
-        """
+        """What the training of a phase that is waited for logs: a dev score is a probe."""
         self.trial.reached((len(self.ensured), step))
-        if not math.isfinite(metrics.get("train/loss", 0.0)):
-            raise Pruned(step, DIVERGED)
         if self._current is None or phase.spec_hash != self._current.spec_hash:
             return
         self._total = metrics.get("train/total_steps", self._total)
