@@ -4,39 +4,30 @@ the budget is spent. One process does it, and nobody else asks or tells.
 
 from __future__ import annotations
 
-import logging
-import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
-from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN, XferError
+from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN
 from mlflow_xfer.searching.proposing import methods
 from mlflow_xfer.searching.proposing.batches import Batches
 from mlflow_xfer.searching.proposing.proposer import Proposal, Proposer
 from mlflow_xfer.searching.space.candidate import Candidate
 from mlflow_xfer.searching.space.space import Space
 from mlflow_xfer.searching.storage.history import (
-    BY_SEED,
     COST,
-    ERROR,
-    LEFT,
-    PRUNED_AT,
     REACHED,
     RETRIED_FROM,
     RUN_ID,
-    SAVED,
     History,
-    requeue,
 )
+from mlflow_xfer.searching.trying.ends import Ends
+from mlflow_xfer.searching.trying.reports import Reports, store
 from mlflow_xfer.searching.trying.trials import (
-    PROBE,
-    SEED_DONE,
     Budget,
     Observer,
     OneByOne,
@@ -44,12 +35,9 @@ from mlflow_xfer.searching.trying.trials import (
     Runs,
     Trial,
     TrialResult,
+    hear,
 )
-from mlflow_xfer.stats.looks import hopeless
 
-logger = logging.getLogger(__name__)
-
-SYSTEMATIC = 3  # equal failures, and nothing but failures, that end a search
 NOTED_SECONDS = 1.0  # how far a trial is, is written down no more often
 
 
@@ -107,17 +95,24 @@ def run_trials(
         allowed,
         began or datetime.now(),
     )
+    tried, looks = Batches(study, batches), len(seeds) - 1 if pruner != "none" else 0
     return Loop(
         study,
         OneByOne(runs) if callable(runs) else runs,
         budget,
         proposer,
-        methods.make_pruner(pruner, len(seeds), reduction_factor),
         tuple(seeds),
-        Batches(study, batches),
-        looks=len(seeds) - 1 if pruner != "none" else 0,
-        observer=observer,
-        confirm=confirm,
+        tried,
+        Reports(
+            study,
+            tried,
+            methods.make_pruner(pruner, len(seeds), reduction_factor),
+            len(seeds),
+            looks,
+            observer,
+        ),
+        Ends(study, space, observer),
+        confirm,
     ).run()
 
 
@@ -134,14 +129,11 @@ class Loop:
     runs: Runs
     budget: Budget
     proposer: Proposer
-    pruner: optuna.pruners.BasePruner
     seeds: tuple[int, ...]
     batches: Batches
-    looks: int
-    observer: Observer | None = None
+    reports: Reports
+    ends: Ends
     confirm: Callable[[], object] = lambda: None
-    failures: list[str] = field(default_factory=list)
-    succeeded: bool = False
     started_at: float = field(default_factory=time.monotonic)
     active: dict[int, tuple[optuna.Trial, Trial]] = field(default_factory=dict)
     over: dict[int, TrialResult | Exception] = field(default_factory=dict)
@@ -160,7 +152,7 @@ class Loop:
                     self._tell_all()
         except BaseException as interrupt:  # the user, or the machine's owner, wants the process back
             for own, trial in self.active.values():
-                self._interrupted(own, trial, interrupt)
+                self.ends.interrupted(own, trial, interrupt)
             raise
 
     def _fill(self) -> str:
@@ -179,7 +171,8 @@ class Loop:
             if not self._affordable(asked):
                 self.proposer.discard(asked.trial, "the budget is spent")
             elif asked.known is not None:
-                self._tell_known(asked, asked.known)
+                none = Trial(asked.trial.number, asked.candidate, self.seeds, lambda step, value, stage: None)
+                self.ends.known(asked.trial, none, asked.known)
             else:
                 self._begin(asked)
 
@@ -213,7 +206,7 @@ class Loop:
         own, noted = asked.trial, time.monotonic()
 
         def report(step: int, value: float, stage: str = "") -> None:
-            self._report(own, trial, step, value, stage)
+            self.reports.report(own, trial, step, value, stage)
 
         def reached(how_far: Sequence[int]) -> None:
             nonlocal noted
@@ -225,8 +218,8 @@ class Loop:
         if RUN_ID in own.user_attrs:  # of the trial that this one goes on with
             trial.attrs[RUN_ID] = own.user_attrs[RUN_ID]
         self.active[own.number] = own, trial
-        self._hear("started", trial)
-        self._store(own, trial.attrs)
+        hear(self.reports.observer, "started", trial)
+        store(own, trial.attrs)
         self.runs.begin(trial)
 
     def _tell_all(self) -> None:
@@ -243,124 +236,10 @@ class Loop:
                 assert isinstance(found, Exception), "what has an exit code"
                 raise found
             self.confirm()
-            self._tell(own, trial, found)
+            self.ends.tell(own, trial, found)
             del self.active[number], self.over[number]
             if isinstance(found, Exception) and not isinstance(found, Pruned):
-                self._raise_if_systematic(found)
-
-    def _tell(self, own: optuna.Trial, trial: Trial, found: TrialResult | Exception) -> None:
-        if isinstance(found, Pruned):
-            trial.attrs[PRUNED_AT] = {"step": found.step, "stage": found.stage}
-            self._end(own, trial, TrialState.PRUNED)
-        elif isinstance(found, Exception):
-            self._failed(own, trial, found)
-        else:
-            trial.attrs |= {
-                BY_SEED: [list(row) for row in found.by_seed],
-                COST: dict(found.cost),
-                SAVED: dict(found.saved),
-            }
-            self._end(own, trial, TrialState.COMPLETE, found)
-        self.succeeded |= not isinstance(found, Exception) or isinstance(found, Pruned)
-
-    def _interrupted(self, own: optuna.Trial, trial: Trial, why: BaseException) -> None:
-        """Queue the candidate again; its next trial goes on in the same run."""
-        if self._frozen(own).state.is_finished():
-            return  # another process has taken the search over, and queued it
-        self._store(own, trial.attrs)
-        trial.attrs[LEFT] = True
-        said = str(why).splitlines()[0] if str(why) else type(why).__name__
-        requeue(self.study, self.proposer.space, self._frozen(own), f"interrupted: {said}")
-        self._hear("ended", trial, TrialState.FAIL.name, None, "interrupted; its candidate is queued again")
-
-    def _report(self, own: optuna.Trial, trial: Trial, step: int, value: float, stage: str) -> None:
-        self._hear("reported", trial, step, value, stage)
-        self._store(own, trial.attrs)
-        if len(self.study.directions) > 1:
-            return
-        if stage == PROBE:
-            own.report(float(value), int(step))
-            if trial.candidate.tasks and self.pruner.prune(self.batches.seen_by(own), self._frozen(own)):
-                raise Pruned(step, stage)  # never the baseline: all else is compared with it
-        elif stage == SEED_DONE:
-            done = [*(row[0] for row in own.user_attrs.get(BY_SEED, [])), float(value)]
-            own.set_user_attr(BY_SEED, [[v] for v in done])
-            looked_at = trial.candidate.tasks and self.looks and len(done) < len(self.seeds)
-            if looked_at and self._hopeless(own, done):
-                raise Pruned(step, stage)
-
-    def _hopeless(self, own: optuna.Trial, done: Sequence[float]) -> bool:
-        others = [
-            [row[0] for row in t.user_attrs.get(BY_SEED, [])]
-            for t in History.of(self.batches.seen_by(own)).finished
-            if t.state == TrialState.COMPLETE
-        ]
-        best = max(others, key=lambda scores: sum(scores) / len(scores) if scores else -1.0, default=[])
-        return hopeless(done, best, others, self.looks)
-
-    def _tell_known(self, asked: Proposal, known: FrozenTrial) -> None:
-        """Tell a trial the values of the one that ran the same candidate."""
-        trial = Trial(asked.trial.number, asked.candidate, self.seeds, lambda step, value, stage: None)
-        if known.state == TrialState.COMPLETE:
-            self.study.tell(asked.trial, known.values)
-        else:
-            for step, value in known.intermediate_values.items():
-                asked.trial.report(value, step)
-            self.study.tell(asked.trial, state=known.state)
-        self._hear("duplicate", trial, known.number)
-
-    def _failed(self, own: optuna.Trial, trial: Trial, error: Exception) -> None:
-        message = f"{type(error).__name__}: {error}"
-        logger.error(
-            "trial %d (%s) failed: %s",
-            trial.number,
-            trial.candidate.label,
-            message,
-            exc_info=None if isinstance(error, XferError) else error,
-        )
-        trial.attrs[ERROR] = message[:2000]
-        self._end(own, trial, TrialState.FAIL, error=message)
-        self.failures.append(re.sub(r"\d+|0x[0-9a-f]+|'[^']*'", "", message))
-
-    def _raise_if_systematic(self, error: Exception) -> None:
-        if not self.succeeded and self.failures[-SYSTEMATIC:] == [self.failures[-1]] * SYSTEMATIC:
-            message = f"{type(error).__name__}: {error}"
-            what = f"The first {SYSTEMATIC} trials all failed with the same error: {message}"
-            code = error.exit_code if isinstance(error, XferError) else 1
-            raise XferError(
-                what, "Mend it and give the same command again: it goes on from here.", exit_code=code
-            ) from error
-
-    def _end(
-        self,
-        own: optuna.Trial,
-        trial: Trial,
-        state: TrialState,
-        outcome: TrialResult | None = None,
-        error: str | None = None,
-    ) -> None:
-        self._store(own, trial.attrs)
-        self.study.tell(own, outcome.values if outcome else None, state=state)
-        self._hear("ended", trial, state.name, outcome, error)
-
-    def _store(self, own: optuna.Trial, attrs: Mapping[str, Any]) -> None:
-        known = own.user_attrs
-        for name, value in attrs.items():
-            if known.get(name) != value:
-                own.set_user_attr(name, value)
-
-    def _frozen(self, own: optuna.Trial) -> FrozenTrial:
-        return self.study._storage.get_trial(own._trial_id)
-
-    def _hear(self, what: str, *args: Any) -> None:
-        if self.observer is None:
-            return
-        try:
-            getattr(self.observer, what)(*args)
-        except Exception:
-            logger.warning(
-                "the mirror of trial %d failed (%s); the search goes on", args[0].number, what, exc_info=True
-            )
+                self.ends.raise_if_systematic(found)
 
 
 def spent_seconds(history: History) -> float:

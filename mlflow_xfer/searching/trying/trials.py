@@ -14,6 +14,7 @@ Reports along the way (``Trial.report``) have a stage that says what may be done
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from typing import Any, Protocol
 
 from mlflow_xfer.errors import TRY_AGAIN
 from mlflow_xfer.searching.space.candidate import Candidate
+
+logger = logging.getLogger(__name__)
 
 PROBE, SEED_DONE = "probe", "seed"
 
@@ -121,6 +124,18 @@ class Observer(Protocol):
 
     def duplicate(self, trial: Trial, known: int) -> None:
         """The trial drew a candidate that trial ``known`` has run; it was told the known value."""
+
+
+def hear(observer: Observer | None, what: str, trial: Trial, *args: Any) -> None:
+    """Tell the observer, if there is one."""
+    if observer is None:
+        return
+    try:
+        getattr(observer, what)(trial, *args)
+    except Exception:
+        logger.warning(
+            "the mirror of trial %d failed (%s); the search goes on", trial.number, what, exc_info=True
+        )
 
 
 @dataclass(frozen=True)
