@@ -19,21 +19,20 @@ from mlflow_xfer.conditions.engines.engine import Order
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.params.chain import Transfer as Parameters
 from mlflow_xfer.params.reading import read
-from mlflow_xfer.phases.estimate import steps_of
 from mlflow_xfer.phases.execute import Done, Spent
 from mlflow_xfer.phases.phase import Phase
-from mlflow_xfer.phases.plan import Plan, Transfer, make_plan, unique
+from mlflow_xfer.phases.plan import Plan, Transfer, make_plan
 from mlflow_xfer.phases.references import References, task_file_tasks
 from mlflow_xfer.searching.space.candidate import Candidate
 from mlflow_xfer.searching.storage.history import ALONE, COST, NAIVE, RUN_ID, RUNGS
 from mlflow_xfer.searching.trying import measures
+from mlflow_xfer.searching.trying.costs import COUNTERS, Expected, added, naive
 from mlflow_xfer.searching.trying.rungs import rungs
 from mlflow_xfer.searching.trying.trials import PROBE, SEED_DONE, Pruned, Trial, TrialResult
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.store import Store
 
-COUNTERS = {"optimizer_steps": "train/optimizer_steps", "tokens": "train/tokens", "seconds": "train/seconds"}
 INTERMEDIATE, COLLAPSED = "intermediate", "collapsed"
 
 
@@ -97,9 +96,7 @@ class Running:
     def __post_init__(self) -> None:
         self.plan = self.objective.plan(self.trial.candidate, self.trial.seeds)
         self.params = self.objective.params(self.trial.candidate, self.trial.seeds)
-        self.naive = dict.fromkeys(
-            COUNTERS, 0.0
-        )  # what the trial would have cost with an own chain for each target and seed
+        self.naive = dict.fromkeys(COUNTERS, 0.0)  # with an own chain for each target and seed
         self._metrics: dict[str, Mapping[str, float]] = {}
 
     def order(self, phase: Phase) -> Order:
@@ -117,7 +114,8 @@ class Running:
         try:
             return (yield from self._whole())
         except Pruned:
-            self.trial.attrs |= {NAIVE: self.whole(shared=False), ALONE: self.whole(shared=True)}
+            expected = Expected(self.plan, self.ensured, self.metrics)
+            self.trial.attrs |= {NAIVE: expected.cost(shared=False), ALONE: expected.cost(shared=True)}
             raise
         finally:  # of a pruned or failed trial too, the phase it was in included
             self.trial.attrs[COST] = self.cost()
@@ -170,7 +168,7 @@ class Running:
         extra = measures.extra_phases(self.objective.objectives, transfer, self.params)
         for phase in (phase for phases in extra.values() for phase in phases):
             yield from self.ensure(phase)
-        self._count_naive(transfer)
+        self.naive = added(self.naive, naive(transfer, self.metrics))
         found = tuple(
             measures.value(name, transfer, extra, self.metrics) for name in self.objective.objectives
         )
@@ -246,47 +244,3 @@ class Running:
     def cost(self) -> dict[str, float]:
         """What this trial trained itself."""
         return {name: sum(getattr(one, name) for one in self.spent) for name in COUNTERS}
-
-    def _count_naive(self, transfer: Transfer) -> None:
-        for phase in own_chains(transfer):
-            for name, counter in COUNTERS.items():
-                self.naive[name] += self.metrics(phase).get(counter, 0.0)
-
-    def whole(self, shared: bool) -> dict[str, float]:
-        """What a trial that was stopped would have cost:
-        an own chain for each target and seed, or (``shared``) each training once.
-
-        Steps follow from settings; tokens and seconds of trainings that it did not come to, from those that
-        it did.
-        """
-        chains = [phase for transfer in self.plan.transfers for phase in own_chains(transfer)]
-        found = dict.fromkeys(COUNTERS, 0.0)
-        for phase in unique(chains) if shared else chains:
-            steps = steps_of(phase) if phase.procedure != "merge" else 0.0
-            found["optimizer_steps"] += steps
-            for name in ("tokens", "seconds"):
-                found[name] += steps * self._per_step(phase, COUNTERS[name])
-        return found
-
-    def _per_step(self, phase: Phase, counter: str) -> float:
-        """Of trainings of the same tasks in this trial, else of the same kind; 0 where there was none."""
-        same_kind = [
-            one
-            for one in self.ensured
-            if one.kind == phase.kind and self.metrics(one).get(COUNTERS["optimizer_steps"])
-        ]
-        same = [one for one in same_kind if one.tasks == phase.tasks] or same_kind
-        steps = sum(self.metrics(one)[COUNTERS["optimizer_steps"]] for one in same)
-        return sum(self.metrics(one).get(counter, 0.0) for one in same) / steps if steps else 0.0
-
-
-def own_chains(transfer: Transfer) -> list[Phase]:
-    """The trainings of a replicate if every target had intermediate trainings of its own:
-    those come once for each target.
-    """
-    before = [phase for phase in transfer.before if phase.kind == "intermediate"]
-    return [
-        phase
-        for phases in transfer.targets.values()
-        for phase in (*before, *(one for one in phases if one.kind == "target"))
-    ]
