@@ -55,6 +55,7 @@ class Together:
     def __init__(self, run, slots: int, choose=lambda trials: trials[-1]):
         self.run, self.slots, self.choose = run, slots, choose
         self.running: list[Trial] = []
+        self.in_process = True
         self.most = 0
 
     def begin(self, trial: Trial) -> None:

@@ -36,7 +36,8 @@ DUPLICATE_OF, RETRIED_FROM, ERROR, RUN_ID, PRUNED_AT = (
 )
 FORETELLING = 2  # finished trials from which the rise after a probe is read
 LEFT = "xfer.left"  # its process died or was interrupted; the trial that retries it goes on in its run
-REACHED, DEATHS = "xfer.reached", "xfer.deaths"  # how far it is; [deaths since then, how far it had been]
+# how far it is, where it runs in the process that asks; [deaths since then, how far it had been]
+REACHED, DEATHS = "xfer.reached", "xfer.deaths"
 DISCARDED = "xfer.discarded"  # asked for when nothing was left to do; counts as nothing
 
 

@@ -210,13 +210,15 @@ class Loop:
 
         def reached(how_far: Sequence[int]) -> None:
             nonlocal noted
-            if time.monotonic() - noted >= NOTED_SECONDS:
+            if self.runs.in_process and time.monotonic() - noted >= NOTED_SECONDS:
                 noted = time.monotonic()
                 own.set_user_attr(REACHED, list(how_far))
 
         trial = Trial(own.number, asked.candidate, self.seeds, report, reached=reached)
         if RUN_ID in own.user_attrs:  # of the trial that this one goes on with
             trial.attrs[RUN_ID] = own.user_attrs[RUN_ID]
+        if self.runs.in_process:
+            own.set_user_attr(REACHED, [])
         self.active[own.number] = own, trial
         hear(self.reports.observer, "started", trial)
         store(own, trial.attrs)

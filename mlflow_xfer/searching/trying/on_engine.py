@@ -38,6 +38,10 @@ class OnEngine:
     def slots(self) -> int:
         return self.workers
 
+    @property
+    def in_process(self) -> bool:
+        return self.workers == 1
+
     def begin(self, trial: Trial) -> None:
         try:
             running = Running(self.objective, trial, self.executor.done)

@@ -117,11 +117,13 @@ def take_over(study: optuna.Study, space: Space) -> list[int]:
 
 
 def _bury(study: optuna.Study, space: Space, trial: FrozenTrial) -> None:
-    """A candidate is given up once processes have died with it several times without getting further."""
+    """A candidate is given up once processes that trained it have died with it several times without getting
+    further."""
     attrs = trial.user_attrs
     deaths, best = attrs.get(DEATHS, (0, []))
     now = attrs.get(REACHED, [])
-    deaths, best = (1, now) if now > best else (deaths + 1, best)
+    if REACHED in attrs:
+        deaths, best = (1, now) if now > best else (deaths + 1, best)
     if KEY not in attrs and "fixed_params" not in trial.system_attrs:
         why = "the process that asked for it died before it had a candidate"
         study._storage.set_trial_user_attr(trial._trial_id, DISCARDED, why)

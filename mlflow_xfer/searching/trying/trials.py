@@ -79,10 +79,14 @@ class Trial:
 
 
 class Runs(Protocol):
-    """What runs trials, ``slots`` of them at once."""
+    """What runs trials, ``slots`` of them at once. ``in_process``: in this process, whose death may be a
+    trial's doing."""
 
     @property
     def slots(self) -> int: ...
+
+    @property
+    def in_process(self) -> bool: ...
 
     def begin(self, trial: Trial) -> None:
         """Take a trial; it need not run at once."""
@@ -98,6 +102,7 @@ class OneByOne:
 
     run: Callable[[Trial], TrialResult]
     slots: int = 1
+    in_process: bool = True
     waiting: deque[Trial] = field(default_factory=deque)
 
     def begin(self, trial: Trial) -> None:

@@ -106,6 +106,15 @@ def test_one_that_is_pre_empted_and_gets_further_is_not(opened):
     assert last.state == TrialState.WAITING and last.user_attrs[DEATHS][0] == 1
 
 
+def test_deaths_of_a_process_that_trains_in_others_are_not_a_candidates_doing(opened):
+    ask(opened())
+    for _ in range(2 * MOST_DEATHS):
+        (number,) = take_over(opened(), SPACE)
+        assert opened().trials[number].state == TrialState.FAIL
+        opened().ask()
+    assert len(retried(opened())) == 2 * MOST_DEATHS
+
+
 def test_one_that_died_before_it_had_a_candidate_costs_nothing(opened):
     opened().ask()
     assert take_over(opened(), SPACE) == [0]
