@@ -101,7 +101,7 @@ def test_a_trial_pruned_inside_a_phase_leaves_it_for_the_next(tracked, all_runs)
 @pytest.mark.parametrize("stop", [(25, None), (25, 25)])
 def test_a_phase_that_two_trials_wait_for_ends_when_neither_does(tracked, all_runs, stop):
     """One candidate twice, so that all phases are shared; the first is pruned, then the second or not."""
-    objective = Objective(tracked, SHARED | {"target": "choice"})
+    objective = Objective(tracked, SHARED | {"target": "choice", "target.num_train_epochs": 60})
     (first, _), (second, heard) = trial(0, ("attribute",), stop[0]), trial(1, ("attribute",), stop[1])
     found = run(objective, first, second, workers=2)
     tracked.flush()
@@ -111,13 +111,13 @@ def test_a_phase_that_two_trials_wait_for_ends_when_neither_does(tracked, all_ru
     cost = [one.attrs["xfer.cost"]["optimizer_steps"] for one in (first, second)]
     if stop[1] is None:
         assert isinstance(found[1], TrialResult) and {run.info.status for run in runs} == {"FINISHED"}
-        assert cost == [4 + 6, 6], "who waits for a phase to its end pays for it"
+        assert cost == [4 + 6, 180], "who waits for a phase to its end pays for it"
         assert heard[-1][2] == SEED_DONE
     else:
         assert isinstance(found[1], Pruned)
         assert sorted(run.info.status for run in runs) == ["FINISHED", "FINISHED", "KILLED"]
         trained = sum(run.data.metrics["train/optimizer_steps"] for run in runs)
-        assert sum(cost) == trained and 4 + 6 < trained < 4 + 6 + 6
+        assert sum(cost) == trained and 4 + 6 < trained < 4 + 6 + 180
 
 
 def test_what_fails_a_phase_fails_the_trials_that_wait_for_it(tracked, all_runs):
