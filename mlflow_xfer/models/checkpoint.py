@@ -24,7 +24,7 @@ from mlflow_xfer.models.heads import (
     head_tensors,
     load_head_tensors,
 )
-from mlflow_xfer.models.load import load_backbone, load_class, quiet
+from mlflow_xfer.models.load import load_backbone, load_class, load_config, quiet
 from mlflow_xfer.tasks.task import Task
 
 HEADS = "heads"
@@ -86,15 +86,27 @@ def load_task_model(directory: Path | str, task: Task, head: str | None = None) 
     directory, made = Path(directory), kind.model(task.kind)
     if not kind.data(task.kind).needs_head(task):
         return build(directory, [task], lm=False, seed=0).head(task.name)
+    declared, saved = saved_head(directory, task, head)
     backbone = load_backbone(directory)
     folder = _head_folder(directory, head or task.name)
     if folder is not None:
-        saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))["config"]
-        model = made.head(made.as_saved(task, saved, directory), backbone, 0)
+        model = made.head(declared, backbone, 0)
         load_head_tensors(model, backbone, folder)
         _mark(model.config, made, saved)
         return model
-    cls = made.head_class(backbone.config)
+    config = made.head_config(declared, backbone.config)
+    _mark(config, made, saved)
+    return load_class(made.head_class(backbone.config), directory, config)
+
+
+def saved_head(directory: Path, task: Task, head: str | None = None) -> tuple[Task, dict[str, Any]]:
+    """``task`` as the head in ``directory`` was trained on it, and that head's configuration; no tensor is
+    read. Arguments and errors as for :func:`load_task_model`."""
+    made, folder = kind.model(task.kind), _head_folder(directory, head or task.name)
+    if folder is not None:
+        saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))["config"]
+        return made.as_saved(task, saved, directory), saved
+    made.head_class(load_config(directory))
     saved = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     if not made.loaded(saved):
         root = (saved.get("architectures") or ["a backbone"])[0]
@@ -102,9 +114,7 @@ def load_task_model(directory: Path | str, task: Task, head: str | None = None) 
             f"{directory} has no head for task {task.name!r} ({task.kind}); it holds {root}.",
             "Train the target first, or evaluate a checkpoint of its target phase.",
         )
-    config = made.head_config(made.as_saved(task, saved, directory), backbone.config)
-    _mark(config, made, saved)
-    return load_class(cls, directory, config)
+    return made.as_saved(task, saved, directory), saved
 
 
 def _mark(config: Any, made: kind.Model, saved: Mapping[str, Any]) -> None:

@@ -342,6 +342,8 @@ def _model(base: Base) -> tuple[Any, Any]:
 
 def _check_reads(phase: Phase, config: Any, tokenizer: Any, problems: Problems) -> None:
     """Refuse what the model that a phase stands on cannot read or has no head for."""
+    from mlflow_xfer.models.checkpoint import saved_head
+
     checks: list[Callable[[], Any]] = []
     if not isinstance(phase.settings, MergeSettings):
         length = phase.settings.max_seq_length
@@ -353,6 +355,12 @@ def _check_reads(phase: Phase, config: Any, tokenizer: Any, problems: Problems) 
         checks += [partial(kind.model(task.kind).head_class, config) for task in phase.tasks]
         if {rows.task for rows in phase.rows} - {task.name for task in phase.tasks}:
             checks.append(lambda: limits.check_language_model(config, tokenizer))
+    if config is not None and phase.kind == "evaluate" and isinstance(start := phase.inputs[0], Base):
+        checks += [
+            partial(saved_head, Path(start.path), task)
+            for task in phase.tasks
+            if task.trained and kind.data(task.kind).needs_head(task)
+        ]
     for check_one in checks:
         try:
             check_one()

@@ -98,6 +98,18 @@ def test_raw_text_needs_a_token_for_masks(tmp_path):
         validate(planned("pretrain", model=str(model), text="mini").phases)
 
 
+def test_an_evaluation_needs_a_head_that_is_there(short, tmp_path):
+    import json
+
+    with pytest.raises(XferError, match="no head for task 'pos'.* it holds BertForMaskedLM"):
+        validate(planned("evaluate", model=short, target="pos").phases)
+    config = json.loads((tmp_path / "short" / "config.json").read_text())
+    config |= {"architectures": ["BertForTokenClassification"], "id2label": {"0": "X", "1": "Y"}}
+    (tmp_path / "short" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(XferError, match="is for labels X, Y"):
+        validate(planned("evaluate", model=short, target="pos").phases)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_models_of_every_family_pass(family, tmp_path):
     model = str(make_model(family, tmp_path / "model", random.Random(0)))
