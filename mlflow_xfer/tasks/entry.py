@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -37,7 +38,9 @@ def _language(value: Any) -> Any:
 
 
 def _format(value: Any) -> Any:
-    if value not in FORMATS:
+    module = str(value).replace("-", "_")
+    readers = Path(__file__).parents[1] / "data" / "readers"
+    if value not in FORMATS and not (module.isidentifier() and (readers / f"{module}.py").is_file()):
         raise ValueError(str(unknown("format", str(value), FORMATS)).replace("\n  ", " "))
     return value
 

@@ -37,8 +37,11 @@ class Located:
         return f"{self.path}:{line}"
 
 
-def load(path: Path) -> Located:
+def load(path: Path, loader_of: Any = None) -> Located:
     """Read a YAML file without running anything in it.
+
+    Args:
+        loader_of: what makes values of its texts; None: :class:`Loader`.
 
     Raises:
         XferError: unreadable, not YAML (with line and column), larger than a person writes, or a key that
@@ -53,7 +56,7 @@ def load(path: Path) -> Located:
     text = whole(path)
     try:
         _check_depth(path, text)
-        loader = Loader(text)
+        loader = (loader_of or Loader)(text)
         root = loader.get_single_node()
         _check_size(path, root)
         problems = Problems()

@@ -178,7 +178,7 @@ def outputs(
     for rows in tracked(batches, len(batches), task.name):
         inputs = to_device(kind.model(task.kind).inputs(encoded, rows.tolist(), how), where)
         found = run(model, inputs, how.decoder)
-        if any(map(_is_no_number, found.values())):
+        if any(map(_is_no_number, [found] if isinstance(found, Tensor) else found.values())):
             raise NotFinite(
                 f"What the model answers to {task.name} is no number (nan).",
                 "Its weights diverged or are too large for this precision (precision=fp32: float32).",

@@ -118,7 +118,7 @@ def _from_file(path: Path) -> dict[str, Any]:
     """Names with ranges. Plain values are taken as they are written:
     to YAML 1:5 is the number 65 (sixties), and 1e-5 a text.
     """
-    file = yaml_source.load(path)
+    file = yaml_source.load(path, yaml_source.Fast)
     if file.value is not None and not isinstance(file.value, dict):
         raise XferError(
             f"{path}: holds a {type(file.value).__name__}, not names with ranges.",
