@@ -196,7 +196,7 @@ def _wait(store: Store, key: str, over: Callable[[], bool]) -> Lease:
             store.leases = False
             return Lease(store, key)
         if generation is None:
-            return None
+            return Lease(store, key, held=False) if over() else None
         return Lease(store, key, ledger, generation, _displaced(store, ledger, key, generation))
 
     pause = min(_LEDGER_POLL_SECONDS, ledger.stale_seconds / 6)
