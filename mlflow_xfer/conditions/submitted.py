@@ -19,6 +19,7 @@ from mlflow_xfer.conditions.engines.engine import (
     Needs,
     Order,
     Progress,
+    dependents,
 )
 from mlflow_xfer.conditions.engines.here import Here
 from mlflow_xfer.conditions.engines.local import Local
@@ -137,7 +138,9 @@ class Submitted(Generic[Asker]):
                 continue
             one = self.by_hash.pop(event.handle.spec_hash)
             if not isinstance(event, Finished):
-                self._forget_dependents(one)
+                after = {other.handle: other.after for other in self.by_hash.values()}
+                for other in dependents(one.handle, after):
+                    del self.by_hash[other.spec_hash]
             if not isinstance(event, Held):
                 self.executor.spent += event.spent
             if isinstance(event, Finished):
@@ -146,11 +149,6 @@ class Submitted(Generic[Asker]):
             for asker in again:
                 self.submit(one.phase, asker, one.order, one.needs)
             yield one, event
-
-    def _forget_dependents(self, one: Submission[Asker]) -> None:
-        for other in [other for other in self.by_hash.values() if one.handle in other.after]:
-            self.by_hash.pop(other.phase.spec_hash, None)
-            self._forget_dependents(other)
 
     def _heard(self, progress: Progress) -> None:
         one = self.by_hash.get(progress.handle.spec_hash)

@@ -5,7 +5,7 @@ One phase is one unit. The driver submits phases, inputs before what needs them,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Protocol
@@ -91,6 +91,18 @@ class Held:
 
 
 Event = Progress | Finished | Failed | Held
+
+
+def dependents(handle: Handle, after: Mapping[Handle, Collection[Handle]]) -> set[Handle]:
+    """All phases that stand on ``handle``, directly or not; ``after``: the inputs of each."""
+    found: set[Handle] = set()
+    left = [handle]
+    while left:
+        one = left.pop()
+        new = {other for other, inputs in after.items() if one in inputs} - found
+        found |= new
+        left += new
+    return found
 
 
 class Engine(Protocol):

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 
-from mlflow_xfer.conditions.engines.engine import Event, Failed, Handle, Held, Needs, Order, Progress
+from mlflow_xfer.conditions.engines.engine import (
+    Event,
+    Failed,
+    Handle,
+    Held,
+    Needs,
+    Order,
+    Progress,
+    dependents,
+)
 from mlflow_xfer.conditions.engines.work import brought_about, executor_of
 from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.phases.phase import Phase
@@ -55,9 +64,8 @@ class Here:
         return found
 
     def _forget_dependents(self, handle: Handle) -> None:
-        for other in [other for other, (_, _, after) in self.waiting.items() if handle in after]:
+        for other in dependents(handle, {one: after for one, (_, _, after) in self.waiting.items()}):
             del self.waiting[other]
-            self._forget_dependents(other)
 
     def cancel(self, handle: Handle) -> bool:
         if self.waiting.pop(handle, None):

@@ -22,7 +22,16 @@ from types import TracebackType
 from typing import IO, Any
 
 from mlflow_xfer.conditions.engines import messages
-from mlflow_xfer.conditions.engines.engine import Event, Failed, Finished, Handle, Needs, Order, Progress
+from mlflow_xfer.conditions.engines.engine import (
+    Event,
+    Failed,
+    Finished,
+    Handle,
+    Needs,
+    Order,
+    Progress,
+    dependents,
+)
 from mlflow_xfer.conditions.engines.worker import GRACE
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.phases.phase import Phase
@@ -187,9 +196,8 @@ class Local:
         return Failed(handle, XferError(what, "What went wrong stands above.", exit_code=max(code, 1)))
 
     def _forget_dependents(self, handle: Handle) -> None:
-        for other in [one for one, job in self.jobs.items() if handle in job.after]:
+        for other in dependents(handle, {one: job.after for one, job in self.jobs.items()}):
             del self.jobs[other]
-            self._forget_dependents(other)
 
     # -- processes -------------------------------------------------------------------------------------------
     def _start(self, number: int) -> None:

@@ -35,14 +35,12 @@ def open_study(
     identity: Mapping[str, Any],
     tracking_uri: str,
     objectives: int = 1,
-    attrs: Mapping[str, Any] = {},
-) -> optuna.Study:  # noqa: B006 (read only)
+) -> optuna.Study:
     """The study of a search, made if it is absent; several processes may do this at once.
 
     Args:
         identity: what makes the search this search (plain values); kept as ``xfer.space``.
         tracking_uri: where the search logs to.
-        attrs: further attributes, refreshed at every opening.
 
     Raises:
         XferError: the storage is something else or away (75), or holds another search under this name: what
@@ -63,9 +61,6 @@ def open_study(
         else:
             _same(found, identity, name, where)
             check_tracking(study, where, tracking_uri)
-        for key, value in attrs.items():
-            if study.user_attrs.get(key) != value:
-                study.set_user_attr(key, value)
     return study
 
 

@@ -65,8 +65,8 @@ class Objective:
         """The parameters of the candidate's transfer."""
         return read(Parameters, {**self.typed, **candidate.overrides(), "seeds": tuple(seeds)})
 
-    def plan(self, candidate: Candidate, seeds: Sequence[int]) -> Plan:
-        params = self.params(candidate, seeds)
+    def plan(self, params: Parameters) -> Plan:
+        """The phases of a candidate's transfer."""
         return make_plan("transfer", params, self.references, task_file_tasks(params), online=True)
 
 
@@ -94,8 +94,8 @@ class Running:
     ensured: list[Phase] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.plan = self.objective.plan(self.trial.candidate, self.trial.seeds)
         self.params = self.objective.params(self.trial.candidate, self.trial.seeds)
+        self.plan = self.objective.plan(self.params)
         self.naive = dict.fromkeys(COUNTERS, 0.0)  # with an own chain for each target and seed
         self._metrics: dict[str, Mapping[str, float]] = {}
 
