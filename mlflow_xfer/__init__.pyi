@@ -915,6 +915,28 @@ def suites(
         name: show this suite [text or none; default none]
     """
 
+def fetch(
+    suite: Literal["xtreme"] = "xtreme",
+    tasks: Literal["auto"] | str | Sequence[str] = "auto",
+    out: str | PathLike[str] = "download",
+    mirror: str | None = None,
+    dry_run: bool = False,
+) -> str:
+    """Fetches XTREME's data from where their makers publish them, into the folder that ``data`` takes.
+
+    Says of each data set its licence, size and address. What is there stays; the same command goes on
+    where it stopped. Checksums are those that are published, or were recorded in ``fetched.json`` when
+    a file was first taken. Test sets keep their labels.
+
+    Args:
+        suite: whose data [xtreme; default xtreme]
+        tasks: only these tasks; auto: all that need no login [auto or comma list; default auto]
+        out: the folder for the data [text; default download]
+        mirror: address that holds copies, each under its host and path: https://mirror/<host>/<path>
+            [text or none; default none]
+        dry_run: print what would be fetched, and stop [true|false; default false]
+    """
+
 def sync() -> str:
     """Delivers what earlier commands could not log because the tracking server was away."""
 

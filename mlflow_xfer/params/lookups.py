@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, SkipValidation
 
 from mlflow_xfer.params.chain import Transfer
 from mlflow_xfer.params.declare import Shape, setting
-from mlflow_xfer.params.values import Listed, NamesOrNone, OneOf, Place, Text, nothing
+from mlflow_xfer.params.values import Listed, NamesOrAuto, NamesOrNone, OneOf, Place, Text, nothing
 
 PLANNED = ("evaluate", "intermediate", "pretrain", "search", "target", "transfer")
 SUITES = ("xtreme", "xtreme-r", "mini")
@@ -115,6 +115,23 @@ class Languages(Shape, group="languages", effect="command"):
     show: Literal["languages", "distances"] = setting(
         "languages", "the languages, or which distances there are"
     )
+
+
+class Fetch(Shape, group="fetch", effect="command"):
+    """Fetches XTREME's data from where their makers publish them, into the folder that ``data`` takes.
+
+    Says of each data set its licence, size and address. What is there stays; the same command goes on where
+    it stopped. Checksums are those that are published, or were recorded in ``fetched.json`` when a file was
+    first taken. Test sets keep their labels.
+    """
+
+    suite: Literal["xtreme"] = setting("xtreme", "whose data", positional=True)
+    tasks: NamesOrAuto = setting("auto", "only these tasks; auto: all that need no login")
+    out: Place = setting("download", "the folder for the data")
+    mirror: Text = setting(
+        None, "address that holds copies, each under its host and path: https://mirror/<host>/<path>"
+    )
+    dry_run: bool = setting(False, "print what would be fetched, and stop")
 
 
 class Sync(Shape):

@@ -190,6 +190,10 @@ _VERBS = (
         lookups.Languages, f"{COMMANDS}.lookups.languages", "", (),
         ("languages de,sw --to hi", "languages --family Turkic --measures syntactic"),
     ),
+    Verb(
+        lookups.Fetch, f"{COMMANDS}.fetch.fetch", "", (),
+        ("fetch xtreme --tasks xnli,pawsx --out download", "fetch xtreme --dry_run true"),
+    ),
     Verb(lookups.Sync, f"{COMMANDS}.lookups.sync", "", (), ("sync", "sync")),
     Verb(lookups.Doctor, f"{COMMANDS}.lookups.doctor", "", (), ("doctor", "doctor --fix true")),
 )  # fmt: skip
