@@ -99,7 +99,7 @@ class Cell:
     power: float
 
 
-def judge(found: crossed.Spread, truth: np.ndarray | float, effect: float) -> Cell:
+def judge(found: crossed.Dispersion, truth: np.ndarray | float, effect: float) -> Cell:
     """Coverage, false positives and power (for an ``effect`` in points) of a spread's interval and test."""
     half = found.quantile(0.05) * np.sqrt(found.variance)
     away = np.abs(found.mean - truth)

@@ -23,11 +23,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from mlflow_xfer.data import sources  # noqa: E402
-from mlflow_xfer.params.settings import Placement, TrainingSettings  # noqa: E402
+from mlflow_xfer.params.settings import RuntimeOptions, TrainingSettings  # noqa: E402
 from mlflow_xfer.tasks import mini  # noqa: E402
 from mlflow_xfer.training.parts import Part  # noqa: E402
-from mlflow_xfer.training.retrieval import layer_vectors, nearest_sources  # noqa: E402
 from mlflow_xfer.training.trainer import train  # noqa: E402
+from mlflow_xfer.training.vector_search import layer_vectors, nearest_sources  # noqa: E402
 
 INTERMEDIATES = ("attribute", "roles")
 RATES = (2.5e-5, 1e-4, 2e-4, 5e-4)
@@ -56,7 +56,7 @@ def trained(base: Path, name: str, rate: float, work: Path) -> Path:
         settings,
         work,
         seed=seed,
-        placement=Placement(save_every_s=1e9),
+        runtime=RuntimeOptions(save_every_s=1e9),
     ).directory
 
 

@@ -33,8 +33,8 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from mlflow_xfer.data import sources  # noqa: E402
 from mlflow_xfer.kinds import kind  # noqa: E402
 from mlflow_xfer.params.settings import (  # noqa: E402
-    Placement,
     Recipe,
+    RuntimeOptions,
     TrainingSettings,  # noqa: E402
 )
 from mlflow_xfer.tasks import mini  # noqa: E402
@@ -102,7 +102,7 @@ class Lab:
             settings,
             self.folder / "+".join(names),
             seed=self.seed,
-            placement=Placement(save_every_s=1e9),
+            runtime=RuntimeOptions(save_every_s=1e9),
         )
 
     def scores(self, model: Path, name: str) -> dict[str, float]:

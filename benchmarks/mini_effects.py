@@ -33,7 +33,7 @@ from mlflow_xfer.data import sources  # noqa: E402
 from mlflow_xfer.kinds import kind  # noqa: E402
 from mlflow_xfer.models import load  # noqa: E402
 from mlflow_xfer.models.tokenizer import train_tokenizer  # noqa: E402
-from mlflow_xfer.params.settings import Placement, TrainingSettings  # noqa: E402
+from mlflow_xfer.params.settings import RuntimeOptions, TrainingSettings  # noqa: E402
 from mlflow_xfer.tasks import mini  # noqa: E402
 from mlflow_xfer.training.parts import LanguageModelPart, Part  # noqa: E402
 from mlflow_xfer.training.predict import predict  # noqa: E402
@@ -77,7 +77,7 @@ class Lab:
                 settings,
                 Path(scratch) / "work",
                 seed=self.seed,
-                placement=Placement(save_every_s=1e9),
+                runtime=RuntimeOptions(save_every_s=1e9),
             ).directory
             return self.keep(made, base)
 
@@ -106,7 +106,7 @@ class Lab:
             self.settings(task.recipe),
             work / "fit",
             seed=self.seed,
-            placement=Placement(save_every_s=1e9),
+            runtime=RuntimeOptions(save_every_s=1e9),
         ).directory
 
     def score(self, model: Path, task, languages) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""How well cheap scores order intermediate tasks on mini: every method against measured transfer.
+"""How well proxies order intermediate tasks on mini: every method against measured transfer.
 
     python benchmarks/ranking.py --model BASE --work DIR [--seeds 0,1,2] [--out benchmarks/ranking.md]
 
@@ -226,7 +226,7 @@ def written(
 ) -> str:
     head = [name for name in found.columns if name != "method" and not name.endswith((" low", " high"))]
     lines = [
-        "# Cheap scores against measured transfer, on mini",
+        "# Proxies against measured transfer, on mini",
         "",
         (
             f"`python benchmarks/ranking.py --model BASE --work DIR --seeds {','.join(map(str, seeds))}`: "

@@ -28,7 +28,7 @@ from grid import INTERMEDIATE, LANGUAGES, TASKS, TEST_EXAMPLES, Lab  # first: it
 
 from mlflow_xfer.data import sources
 from mlflow_xfer.kinds import kind
-from mlflow_xfer.params.settings import Placement, TrainingSettings
+from mlflow_xfer.params.settings import RuntimeOptions, TrainingSettings
 from mlflow_xfer.stats.agreement import mean as over_trainings
 from mlflow_xfer.stats.ranking import kendall
 from mlflow_xfer.training import label_free
@@ -107,7 +107,7 @@ class Selection(Lab):
                 settings,
                 self.folder / name,
                 seed=self.seed,
-                placement=Placement(save_every_s=1e9),
+                runtime=RuntimeOptions(save_every_s=1e9),
             )
         finally:
             Dev.evaluate = usual

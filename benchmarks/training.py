@@ -48,7 +48,7 @@ from mlflow_xfer.data.encode import encode
 from mlflow_xfer.models.heads import build
 from mlflow_xfer.models.load import SIZES, load_lm, load_tokenizer, quiet, random_lm, save
 from mlflow_xfer.models.tokenizer import train_tokenizer
-from mlflow_xfer.params.settings import Placement, TrainingSettings
+from mlflow_xfer.params.settings import RuntimeOptions, TrainingSettings
 from mlflow_xfer.tasks.task import Mixture, Task
 from mlflow_xfer.training.batches import reading, task_batch
 from mlflow_xfer.training.devices import autocast, pick
@@ -285,13 +285,13 @@ def run_ours(
         select_by="last",
         alpha=1.0,
     )
-    placement = Placement(device=plan.device, save_every_s=1e9, compile=plan.compile)
+    runtime = RuntimeOptions(device=plan.device, save_every_s=1e9, compile=plan.compile)
     training = Training(
         model_dir,
         [part],
         Mixture((part.name,)),
         settings,
-        placement,
+        runtime,
         folder,
         lambda metrics, step: None,
         seed,

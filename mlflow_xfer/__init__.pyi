@@ -653,7 +653,7 @@ def search(
         sampler: what says which candidate is next; auto: pairwise (a model of tasks and pairs) for
             subsets and one objective, else tpe
             [auto|tpe|pairwise|gp|nsgaii|nsgaiii|random|brute_force|grid; default auto]
-        rank_by: cheap scores by which single tasks are tried first, as method of rank; none: the pool's
+        rank_by: proxies by which single tasks are tried first, as method of rank; none: the pool's
             order [comma list of auto|size|kind|text_emb|logme|h_score|task_emb|few_shot|english or
             none; default auto]
         pruner: what stops hopeless trials: hyperband, asha and median look at short chains (1/9 and 1/3
@@ -745,8 +745,8 @@ def rank(
     target: Literal["auto"] | str | Sequence[str] = "auto",
     **scoped: Any,
 ) -> Ranking:
-    """Orders candidate tasks for a target by cheap scores, without the runs: metadata, text, features, a
-    few steps.
+    """Orders candidate tasks for a target by proxies of transfer, without the runs: metadata, text,
+    features, a few steps.
 
     Args:
         model: what to start from: hub id, directory, run id, runs:/…, models:/…,

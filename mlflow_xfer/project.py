@@ -117,7 +117,7 @@ def parameter_page() -> str:
         "without blanks, booleans `true`/`false`. A parameter of training goes to every training phase; with "
         "a phase's name in front (`target.learning_rate`) it goes to that phase.",
         "What a parameter is: **identity**: it decides results, and so which finished runs can be taken; at "
-        "its neutral value a setting changes nothing, and is no part of a phase's hash. **placement**: where "
+        "its neutral value a setting changes nothing, and is no part of a phase's hash. **runtime**: where "
         "and how results are computed; never part of a hash. **command**: what else a command does.",
     ]
     for group, names in declared().items():

@@ -223,7 +223,7 @@ def done(folder: Path, use: str, work: Path) -> None:
 
     from mlflow_xfer.models.checkpoint import load_task_model
     from mlflow_xfer.models.load import check_weights, load_config, load_tokenizer
-    from mlflow_xfer.params.settings import Placement, TrainingSettings
+    from mlflow_xfer.params.settings import RuntimeOptions, TrainingSettings
     from mlflow_xfer.tasks.task import Mixture
     from mlflow_xfer.training.parts import LanguageModelPart, Part
     from mlflow_xfer.training.predict import predict_with
@@ -243,7 +243,7 @@ def done(folder: Path, use: str, work: Path) -> None:
         task, rows = _task(kind, **options), Dataset.from_list(_rows(kind))
         parts = [Part(task, rows)]
     mixed = Mixture(tuple(part.name for part in parts))
-    training = Training(folder, parts, mixed, settings, Placement(device="cpu"), work, lambda *_: None)
+    training = Training(folder, parts, mixed, settings, RuntimeOptions(device="cpu"), work, lambda *_: None)
     made = training.run().directory
     check_weights(made)
     if use != TEXT:
@@ -262,7 +262,7 @@ def done(folder: Path, use: str, work: Path) -> None:
 def _search(folder: Path) -> None:
     """Equal texts are nearest to each other."""
     from mlflow_xfer.models.embed import embed_layers
-    from mlflow_xfer.training.retrieval import nearest
+    from mlflow_xfer.training.vector_search import nearest
 
     texts = LINES[::9]
     vectors = next(iter(embed_layers(folder, texts, layers=["auto"], max_seq_length=LENGTH).values()))

@@ -82,7 +82,7 @@ def _run(params: Chain) -> Result:
         references = References(lambda: store, fetch=True)
         extra = task_file_tasks(params)
         plan = make_plan(verb, params, references, extra, online=True)
-        executor = Executor(store, params.reuse, plan.suite, params.placement)
+        executor = Executor(store, params.reuse, plan.suite, params.runtime)
         new = [phase for phase in plan.phases if not executor.existing(phase)]
         validate(new)
         for overlap in overlaps.of_plan(new):

@@ -25,7 +25,7 @@ def rank(params: questions.Rank) -> Ranking:
     with opened(probe=writes) as store:
         found = rank_tasks(
             transfer_of(params),
-            Executor(store, params.reuse, placement=params.placement),
+            Executor(store, params.reuse, runtime=params.runtime),
             References(lambda: store, fetch=True),
             task_file_tasks(params),
             pool=params.pool,

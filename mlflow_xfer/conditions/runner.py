@@ -53,7 +53,8 @@ def run_transfers(
     """The runs of the transfers, in their order: finished ones are taken, the others run.
 
     Args:
-        executor: whose store, way of reuse and placement hold for all; it knows what was done afterwards.
+        executor: whose store, way of reuse and runtime options hold for all; afterwards it knows what was
+            done.
         workers: processes; 1: this one.
         shared: the run that phases belong to on which all transfers stand; None: the first transfer's.
     """
@@ -174,7 +175,7 @@ class Driver:
         parent = self.shared if maker is None else self._open(maker)
         suite = self.executor.suite if maker is None else maker.plan.suite
         executor = self.executor
-        return Order(None if phase.is_base else parent, executor.reuse, suite, executor.placement, wait=False)
+        return Order(None if phase.is_base else parent, executor.reuse, suite, executor.runtime, wait=False)
 
     def _open(self, one: Replicate) -> str:
         if not one.run_id:

@@ -38,7 +38,7 @@ def key_of(task: str | None) -> str:
 
 
 @dataclass
-class Walk:
+class EpochBatches:
     """Walks through one task's rows, epoch by epoch, in batches of about equal length.
 
     Args:

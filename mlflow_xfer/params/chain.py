@@ -16,8 +16,8 @@ from mlflow_xfer.params.settings import (
     Merging,
     Mixing,
     Overlaps,
-    Placement,
     Recipe,
+    RuntimeOptions,
     Selection,
     TextSampling,
     TrainingOptions,
@@ -123,7 +123,7 @@ class Reuse(Shape, group="reuse", effect="command"):
     )
 
 
-class Workers(Placement):
+class Workers(RuntimeOptions):
     workers: Literal["auto"] | Count = setting(
         "auto",
         "processes on this host, which run phases side by side (of a search its trials); auto: for the demo "
@@ -143,24 +143,24 @@ class BaseSeeds(SeedList, group="seeds"):
     base_seeds: Seeds = setting((0,), "seeds of the base that model=mini or text=… makes")
 
 
-class Pretrain(Model, RawText, Trained, Seed, Reuse, Placement):
+class Pretrain(Model, RawText, Trained, Seed, Reuse, RuntimeOptions):
     """More language modelling on raw text, from a checkpoint or from nothing."""
 
     model: Place = with_default(Model, "model", "scratch:xlm-roberta:mini")
     text: Annotated[PlaceOrNone, NeverNone] = setting("mini", "raw text: mini, or a folder of <language>.txt")
 
 
-class Intermediate(Model, Data, Intermediates, RawText, Trained, Seed, Reuse, Control, Placement):
+class Intermediate(Model, Data, Intermediates, RawText, Trained, Seed, Reuse, Control, RuntimeOptions):
     """One intermediate task or a mixture, before the target task."""
 
 
-class Target(Model, Data, Targets, Overlaps, Evaluation, Trained, Seed, Reuse, Control, Placement):
+class Target(Model, Data, Targets, Overlaps, Evaluation, Trained, Seed, Reuse, Control, RuntimeOptions):
     """Fine-tunes on the target task's English training set, with a fresh head."""
 
     target: NamesOrAuto = with_default(Targets, "target", ("pos",))
 
 
-class Evaluate(Model, Data, Targets, Evaluation, Seed, Reuse, Control, Placement):
+class Evaluate(Model, Data, Targets, Evaluation, Seed, Reuse, Control, RuntimeOptions):
     """Zero-shot evaluation in every language, beside chance and majority."""
 
 

@@ -21,8 +21,8 @@ from pydantic.fields import FieldInfo
 
 from mlflow_xfer.params import values
 
-Effect = Literal["identity", "placement", "command"]
-"""``identity``: it decides results, as a setting of a phase or by what it names. ``placement``: where and how
+Effect = Literal["identity", "runtime", "command"]
+"""``identity``: it decides results, as a setting of a phase or by what it names. ``runtime``: where and how
 results are computed, and how many at once; never part of a hash. ``command``: what else a command does."""
 
 FACTS, ORIGIN = "facts", "origin"

@@ -22,7 +22,7 @@ from mlflow_xfer.params.chain import (
     Workers,
 )
 from mlflow_xfer.params.declare import Shape, setting, with_default
-from mlflow_xfer.params.settings import Overlaps, Placement
+from mlflow_xfer.params.settings import Overlaps, RuntimeOptions
 from mlflow_xfer.params.values import (
     Count,
     CountOrAuto,
@@ -57,7 +57,7 @@ RANK_METHODS = {
     ),
     "english": "each task's own English dev score (checkpoints; free)",
 }
-"""What each cheap score is (what it needs; what it costs).
+"""What each proxy is (what it needs; what it costs).
 Of the target only English training and dev rows are read.
 """
 
@@ -101,7 +101,7 @@ class Report(Shape, group="report", effect="command"):
     out: PlaceOrNone = setting(None, "folder to write the report to; none: only into MLflow")
 
 
-class Ranking(Shape, group="cheap scores", effect="command"):
+class Ranking(Shape, group="proxies", effect="command"):
     method: Annotated[tuple[Method, ...], Listed] = setting(
         ("auto",),
         "scores, fused by mean rank; auto: logme and h_score, and size for targets without labels. "
@@ -119,8 +119,8 @@ class Ranking(Shape, group="cheap scores", effect="command"):
     output: Literal["table", "json"] = setting("table", "what is printed")
 
 
-class Rank(Model, Data, RawText, Pool, Overlaps, InSuite, Trained, Seed, Reuse, Placement, Ranking):
-    """Orders candidate tasks for a target by cheap scores, without the runs:
+class Rank(Model, Data, RawText, Pool, Overlaps, InSuite, Trained, Seed, Reuse, RuntimeOptions, Ranking):
+    """Orders candidate tasks for a target by proxies of transfer, without the runs:
     metadata, text, features, a few steps.
     """
 
@@ -157,7 +157,7 @@ class Searching(Shape, group="search", effect="command"):
     )
     rank_by: Annotated[tuple[Method, ...], Listed, MayBeEmpty] = setting(
         ("auto",),
-        "cheap scores by which single tasks are tried first, as method of rank; none: the pool's order",
+        "proxies by which single tasks are tried first, as method of rank; none: the pool's order",
     )
     pruner: Annotated[str, OneOf(PRUNERS)] = setting(
         "none",

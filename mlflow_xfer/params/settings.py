@@ -166,7 +166,7 @@ class EvaluationLimit(Shape, group="evaluation"):
     )
 
 
-class Placement(Shape, group="where it is computed", effect="placement"):
+class RuntimeOptions(Shape, group="where it is computed", effect="runtime"):
     """How a phase is computed and how often it is saved; nothing of it decides a result."""
 
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "auto: the first GPU, else the CPU", shown=True)
@@ -182,15 +182,15 @@ class Placement(Shape, group="where it is computed", effect="placement"):
     save_every_steps: Natural = setting(0, "optimiser steps between them instead; 0: by time")
 
     @property
-    def placement(self) -> Placement:
-        """The placement alone, of a verb's parameters."""
-        return Placement(**{name: getattr(self, name) for name in Placement.model_fields})
+    def runtime(self) -> RuntimeOptions:
+        """The runtime options alone, of a verb's parameters."""
+        return RuntimeOptions(**{name: getattr(self, name) for name in RuntimeOptions.model_fields})
 
     def shown(self) -> dict[str, Any]:
         """What a run shows of it as parameters: what is not as usual."""
         return {
             name: value
-            for name, one in parameters(Placement).items()
+            for name, one in parameters(RuntimeOptions).items()
             if one.facts.shown and (value := getattr(self, name)) != one.default
         }
 

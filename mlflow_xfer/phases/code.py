@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from mlflow_xfer import code
 from mlflow_xfer.data import origins
 from mlflow_xfer.data.stream import source_of, text_task
-from mlflow_xfer.phases.phase import Base, Phase
+from mlflow_xfer.phases.phase import BaseModel, Phase
 from mlflow_xfer.tasks.task import Source
 
 PROCEDURES = {
@@ -33,7 +33,7 @@ def code_hash(phase: Phase) -> str:
     behind = [
         code_hash(source) if isinstance(source, Phase) else source.code_hash
         for source in phase.inputs
-        if not isinstance(source, Base)
+        if not isinstance(source, BaseModel)
     ]
     return hashlib.sha256("\n".join([code.program().hash(roots(phase)), *behind]).encode()).hexdigest()
 

@@ -25,7 +25,7 @@ from mlflow_xfer.params.settings import (
     TrainingSettings,
     meant,
 )
-from mlflow_xfer.phases.phase import Base, Made, Phase, Start
+from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase, StartModel
 from mlflow_xfer.phases.settings import CONTINUED, FROM_NOTHING, resolved
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks import mini as mini_suite
@@ -55,7 +55,7 @@ class Composer:
     """
 
     params: Transfer
-    find_base: Callable[[str, str | None, str], Base | Made]
+    find_base: Callable[[str, str | None, str], BaseModel | FinishedRun]
     extra: dict[str, Task] = field(default_factory=dict)
     online: bool = False
     problems: Problems = field(default_factory=Problems)
@@ -223,11 +223,11 @@ class Composer:
         return [found[code] for code in sorted(found)]
 
     # -- phases ----------------------------------------------------------------------------------------------
-    def start(self, base_seed: int) -> Start:
+    def start(self, base_seed: int) -> StartModel:
         """What the chain starts from: for ``model=mini`` the embedded base, a phase of its own."""
         if self.params.model == "mini":
             return self.pretrain(
-                Base(MINI_BASE, f"{MINI_BASE}:auto"),
+                BaseModel(MINI_BASE, f"{MINI_BASE}:auto"),
                 {},
                 "mini",
                 base_seed,
@@ -235,13 +235,13 @@ class Composer:
             )
         return self.attempt(
             lambda: self.find_base(self.params.model, self.params.revision, self.params.tokenizer),
-            Base(self.params.model, "unresolved:"),
+            BaseModel(self.params.model, "unresolved:"),
         )
 
     def pretrain(
-        self, start: Start, asked: Mapping[str, Any], text: str, seed: int, mini: bool = False
+        self, start: StartModel, asked: Mapping[str, Any], text: str, seed: int, mini: bool = False
     ) -> Phase:
-        scratch = isinstance(start, Base) and start.identity.startswith("scratch:")
+        scratch = isinstance(start, BaseModel) and start.identity.startswith("scratch:")
         if text == "mini" and scratch:
             recipe = mini_suite.PRETRAIN
         else:
@@ -267,7 +267,7 @@ class Composer:
             is_base=mini,
         )
 
-    def intermediates(self, start: Start, seed: int) -> list[Phase]:
+    def intermediates(self, start: StartModel, seed: int) -> list[Phase]:
         """One phase for the whole set (order-free); with ``combine=sequential`` one after the other; with
         ``combine=merge`` one for each task, as it would be alone, and the merge of several."""
         params = self.params
@@ -319,10 +319,10 @@ class Composer:
             else phases
         )
 
-    def merge(self, start: Start, models: list[Phase], seed: int) -> Phase:
+    def merge(self, start: StartModel, models: list[Phase], seed: int) -> Phase:
         """The merge of ``models``, all trained from ``start``; no row is read and no step made."""
         params = self.params
-        if isinstance(start, Base) and start.identity.startswith("scratch:") and not start.path:
+        if isinstance(start, BaseModel) and start.identity.startswith("scratch:") and not start.path:
             self.problems.add(
                 (
                     f"combine=merge: model={params.model} with tokenizer=auto trains another tokenizer on "
@@ -363,7 +363,7 @@ class Composer:
             )
         return "mini"
 
-    def target(self, name: str, start: Start, seed: int) -> tuple[Phase, ...]:
+    def target(self, name: str, start: StartModel, seed: int) -> tuple[Phase, ...]:
         """The fine-tune of a target (none for tasks scored straight from the backbone) and its evaluation."""
         task = self.task(name, "target")
         if task is None:
@@ -373,7 +373,7 @@ class Composer:
             self.evaluation(task, tuned[-1] if tuned else start, seed),
         )
 
-    def tune(self, task: Task, start: Start, seed: int) -> tuple[Phase, ...]:
+    def tune(self, task: Task, start: StartModel, seed: int) -> tuple[Phase, ...]:
         params = self.params
         if not task.trained:
             return ()
@@ -521,7 +521,7 @@ class Composer:
             "exclude_overlap": True
         }
 
-    def evaluation(self, task: Task, start: Start, seed: int) -> Phase:
+    def evaluation(self, task: Task, start: StartModel, seed: int) -> Phase:
         params = self.params
         asked = params.training("target")
         length = {"max_seq_length": asked.get("max_seq_length", task.recipe.max_seq_length)}
@@ -543,7 +543,7 @@ class Composer:
         return Phase(
             "evaluate",
             EvaluationSettings.of(settings),
-            seed if isinstance(start, Base) and start.identity.startswith("scratch:") else None,
+            seed if isinstance(start, BaseModel) and start.identity.startswith("scratch:") else None,
             (task,),
             (*rows, *more),
             (start,),
@@ -568,7 +568,9 @@ class Composer:
         pool = self.pool_rows(task, seed) if further.pool else []
         return [*(found for found in (*dev.values(), *beside) if found), *pool]
 
-    def fitting(self, settings: dict[str, Any], asked: Mapping[str, Any], start: Start) -> dict[str, Any]:
+    def fitting(
+        self, settings: dict[str, Any], asked: Mapping[str, Any], start: StartModel
+    ) -> dict[str, Any]:
         """``settings`` for a model that reads rows of a limited length: a length that nobody asked for is cut
         to it, one that was is refused."""
         root = start.root() if isinstance(start, Phase) else start
@@ -583,7 +585,7 @@ class Composer:
             self.attempt(lambda: check_length(length, most), None)
         return settings | {"max_seq_length": most}
 
-    def control(self, start: Start, seed: int) -> dict[str, Any]:
+    def control(self, start: StartModel, seed: int) -> dict[str, Any]:
         """``control=random`` replaces the weights that the chain starts from, after any pretrain phase."""
         if self.params.control == "none" or (isinstance(start, Phase) and start.kind != "pretrain"):
             return {}

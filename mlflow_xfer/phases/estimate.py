@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from mlflow_xfer.data.mixing import count_steps
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.models.load import POSITIONS, SIZES, parse_scratch
-from mlflow_xfer.phases.phase import Base, Phase
+from mlflow_xfer.phases.phase import BaseModel, Phase
 from mlflow_xfer.tasks.task import Task, mixture_of
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Past:
 def cost(phase: Phase, past: Past) -> Cost:
     """What one phase costs when it is run."""
     base = phase.root()
-    identity = base.identity if isinstance(base, Base) else base.spec_hash
+    identity = base.identity if isinstance(base, BaseModel) else base.spec_hash
     if phase.kind == "evaluate":
         return Cost(seconds=past.prediction_seconds(phase.tasks[0].name, identity))
     if phase.procedure == "merge":
@@ -207,7 +207,7 @@ def weights(phase: Phase) -> float:
     its base model's weights, in float32; NaN if that is not at hand.
     """
     base = phase.root()
-    if not isinstance(base, Base):
+    if not isinstance(base, BaseModel):
         return math.nan
     if base.identity.startswith("scratch:"):
         size: Mapping[str, Any] = SIZES[parse_scratch(base.reference)[1]]

@@ -10,10 +10,10 @@ from typing import Any
 
 from mlflow_xfer.data import sources
 from mlflow_xfer.kinds import kind
-from mlflow_xfer.params.settings import Placement
+from mlflow_xfer.params.settings import RuntimeOptions
 from mlflow_xfer.phases.corpus import corpus
 from mlflow_xfer.phases.overlaps import training_rows
-from mlflow_xfer.phases.phase import Base, Phase
+from mlflow_xfer.phases.phase import BaseModel, Phase
 from mlflow_xfer.phases.predictor import CheckpointPredictor
 from mlflow_xfer.phases.start import starting_point
 from mlflow_xfer.scoring.evaluation import row
@@ -45,13 +45,13 @@ class Evaluation:
 
 def evaluate_phase(
     phase: Phase,
-    start: Path | Base,
+    start: Path | BaseModel,
     work: Path,
-    placement: Placement = Placement(),  # noqa: B008 - frozen
+    runtime: RuntimeOptions = RuntimeOptions(),  # noqa: B008 - frozen
 ) -> Evaluation:
     """Predict and score every language of the phase's task, as its kind says."""
     task, settings = phase.tasks[0], phase.evaluation
-    options: dict[str, Any] = {"max_seq_length": settings.max_seq_length, "device": placement.device}
+    options: dict[str, Any] = {"max_seq_length": settings.max_seq_length, "device": runtime.device}
     if not task.trained:
         options |= {"layer": settings.layer, "pooling": settings.pooling}
     predictor = CheckpointPredictor(

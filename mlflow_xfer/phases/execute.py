@@ -23,10 +23,10 @@ from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.home import home
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.models import limits, load
-from mlflow_xfer.params.settings import MergeSettings, Placement, TrainingSettings
+from mlflow_xfer.params.settings import MergeSettings, RuntimeOptions, TrainingSettings
 from mlflow_xfer.phases import gate, overlaps, record
 from mlflow_xfer.phases.code import code_hash
-from mlflow_xfer.phases.phase import Base, Made, Phase, Start
+from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase, StartModel
 from mlflow_xfer.tracking import checkpoints
 from mlflow_xfer.tracking.lease import Busy, Lease, TakenOver, across_hosts, hold
 from mlflow_xfer.training.parts import NotFinite
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mlflow_xfer.data.rows import Rows
     from mlflow_xfer.tasks.task import Task
     from mlflow_xfer.tracking.store import Store
-    from mlflow_xfer.training.parts import Outcome
+    from mlflow_xfer.training.parts import TrainingResult
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Executor:
 
     Args:
         reuse: ``same-code``, ``any-code`` or ``never``.
-        placement: how phases are computed, and how often they are saved.
+        runtime: how phases are computed, and how often they are saved.
         watch: called with what a training logs; an exception from it whose ``exit_code`` is 75 stops the
             phase, whose run is KILLED and goes on from there for whoever wants it next.
         wait: for another process that makes the phase; else ``lease.Busy`` is raised.
@@ -83,7 +83,7 @@ class Executor:
     store: Store
     reuse: str = "same-code"
     suite: str = ""
-    placement: Placement = field(default_factory=Placement)
+    runtime: RuntimeOptions = field(default_factory=RuntimeOptions)
     watch: Callable[[Phase, Mapping[str, float], int], None] | None = None
     wait: bool = True
     done: dict[str, Done] = field(default_factory=dict)
@@ -178,7 +178,7 @@ class Executor:
             run_id=held or attach,
             suite=self.suite,
             holder=lease.holder,
-            placement=self.placement,
+            runtime=self.runtime,
         )
         record.hold_run(work, run_id)
         meter = record.Meter(self.store, run_id, phase, resumed=bool(held))
@@ -207,7 +207,13 @@ class Executor:
             raise NotFinite(f"{phase.label}: {error.what}", error.hint) from error
 
     def _train(
-        self, phase: Phase, start: Path | Base, work: Path, run_id: str, meter: record.Meter, lease: Lease
+        self,
+        phase: Phase,
+        start: Path | BaseModel,
+        work: Path,
+        run_id: str,
+        meter: record.Meter,
+        lease: Lease,
     ) -> None:
         from mlflow_xfer.phases.train import train_phase
 
@@ -219,41 +225,41 @@ class Executor:
             if self.watch:
                 self.watch(phase, values, step)
 
-        outcome = train_phase(phase, start, work, log, self.placement)
+        outcome = train_phase(phase, start, work, log, self.runtime)
         meter.saw({"train/tokens": outcome.tokens}, outcome.steps)
         self._publish(phase, outcome, run_id, lease)
 
     def _merge(
-        self, phase: Phase, starts: Sequence[Path | Base], work: Path, run_id: str, lease: Lease
+        self, phase: Phase, starts: Sequence[Path | BaseModel], work: Path, run_id: str, lease: Lease
     ) -> None:
         from mlflow_xfer.phases.merge import merge_phase
 
         self._publish(phase, merge_phase(phase, starts, work), run_id, lease)
 
-    def _publish(self, phase: Phase, outcome: Outcome, run_id: str, lease: Lease) -> None:
+    def _publish(self, phase: Phase, outcome: TrainingResult, run_id: str, lease: Lease) -> None:
         gate.check_publishable(self.store, run_id, phase, outcome, lease)
         record.outcome(self.store, run_id, phase, outcome)
         checkpoints.publish(
             self.store, run_id, outcome.directory, step=outcome.selected_step, tags=record.model_tags(phase)
         )
 
-    def _evaluate(self, phase: Phase, start: Path | Base, work: Path, run_id: str, lease: Lease) -> None:
+    def _evaluate(self, phase: Phase, start: Path | BaseModel, work: Path, run_id: str, lease: Lease) -> None:
         from mlflow_xfer.phases.evaluate import evaluate_phase
 
-        found = evaluate_phase(phase, start, work, self.placement)
+        found = evaluate_phase(phase, start, work, self.runtime)
         gate.check_metrics({row["language"]: row["score"] for row in found.rows})
         lease.confirm(patience=0.0)  # scores are only queued, so a store that is away need not be waited for
         self.store.confirm(run_id, patience=0.0)
         record.evaluation(self.store, run_id, phase, found, work)
         self.store.tags(run_id, overlaps.tags(overlaps.findings(phase)))
 
-    def _run_id(self, source: Start) -> str | None:
+    def _run_id(self, source: StartModel) -> str | None:
         if isinstance(source, Phase):
             return self.done[source.spec_hash].run_id
-        return source.run_id if isinstance(source, Made) else None
+        return source.run_id if isinstance(source, FinishedRun) else None
 
-    def _directory(self, source: Start) -> Path | Base:
-        if isinstance(source, Base):
+    def _directory(self, source: StartModel) -> Path | BaseModel:
+        if isinstance(source, BaseModel):
             return source
         run_id = self._run_id(source)
         assert run_id is not None, "a phase that is done and a named run have a run id"
@@ -269,7 +275,7 @@ def validate(phases: Iterable[Phase]) -> None:
     """
     problems = Problems()
     phases = list(phases)
-    for base in {root for phase in phases if isinstance(root := phase.root(), Base) and root.path}:
+    for base in {root for phase in phases if isinstance(root := phase.root(), BaseModel) and root.path}:
         try:
             config, tokenizer = _model(base)
         except XferError as error:
@@ -283,7 +289,7 @@ def validate(phases: Iterable[Phase]) -> None:
         for phase in phases
         if any(not kind.data(task.kind).needs_head(task) for task in phase.tasks)
     }:
-        if isinstance(base, Base):
+        if isinstance(base, BaseModel):
             _check_decoder(base, problems)
     seen: set[tuple[str, str, str, str]] = set()
     good: dict[str, tuple[Task, list[Rows]]] = {}
@@ -307,7 +313,7 @@ def validate(phases: Iterable[Phase]) -> None:
     problems.raise_if_any()
 
 
-def _check_decoder(base: Base, problems: Problems) -> None:
+def _check_decoder(base: BaseModel, problems: Problems) -> None:
     """Refuse encoders where a language model is to score choices;
     a model that cannot be read is refused elsewhere.
     """
@@ -324,7 +330,7 @@ def _check_decoder(base: Base, problems: Problems) -> None:
         )
 
 
-def _model(base: Base) -> tuple[Any, Any]:
+def _model(base: BaseModel) -> tuple[Any, Any]:
     """(configuration, tokenizer) of a text encoder or decoder with its weights; of a model from nothing its
     tokenizer alone.
 
@@ -355,7 +361,7 @@ def _check_reads(phase: Phase, config: Any, tokenizer: Any, problems: Problems) 
         checks += [partial(kind.model(task.kind).head_class, config) for task in phase.tasks]
         if {rows.task for rows in phase.rows} - {task.name for task in phase.tasks}:
             checks.append(lambda: limits.check_language_model(config, tokenizer))
-    if config is not None and phase.kind == "evaluate" and isinstance(start := phase.inputs[0], Base):
+    if config is not None and phase.kind == "evaluate" and isinstance(start := phase.inputs[0], BaseModel):
         checks += [
             partial(saved_head, Path(start.path), task)
             for task in phase.tasks

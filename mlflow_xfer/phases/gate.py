@@ -17,10 +17,10 @@ from mlflow_xfer.training.parts import NotFinite
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.lease import Lease
     from mlflow_xfer.tracking.store import Store
-    from mlflow_xfer.training.parts import Outcome
+    from mlflow_xfer.training.parts import TrainingResult
 
 
-def check_publishable(store: Store, run_id: str, phase: Phase, outcome: Outcome, lease: Lease) -> None:
+def check_publishable(store: Store, run_id: str, phase: Phase, outcome: TrainingResult, lease: Lease) -> None:
     """To be passed before anything of ``outcome`` reaches the run.
 
     Raises:
@@ -39,7 +39,7 @@ def check_publishable(store: Store, run_id: str, phase: Phase, outcome: Outcome,
     store.confirm(run_id)
 
 
-def _diverged(phase: Phase, outcome: Outcome, wrong: str) -> NotFinite:
+def _diverged(phase: Phase, outcome: TrainingResult, wrong: str) -> NotFinite:
     settings = phase.settings
     if not isinstance(settings, TrainingSettings):
         return NotFinite(f"Merged weights are not finite: {wrong}.", "Give a lower merge_weight.")

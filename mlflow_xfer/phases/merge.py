@@ -9,14 +9,14 @@ from typing import Any
 from mlflow_xfer.durable.manifest import sealed_folder
 from mlflow_xfer.models.merge import WITH_BASE, merge_checkpoints
 from mlflow_xfer.params.settings import MergeSettings
-from mlflow_xfer.phases.phase import Base, Phase
+from mlflow_xfer.phases.phase import BaseModel, Phase
 from mlflow_xfer.phases.start import starting_point
-from mlflow_xfer.training.parts import Outcome
+from mlflow_xfer.training.parts import TrainingResult
 
 CHECKPOINT, SCRATCH = "checkpoint", "scratch"
 
 
-def merge_phase(phase: Phase, starts: Sequence[Path | Base], work: Path) -> Outcome:
+def merge_phase(phase: Phase, starts: Sequence[Path | BaseModel], work: Path) -> TrainingResult:
     """Merge the checkpoints at ``starts`` in the folder ``work``:
     all of them, or all after what they began as.
     """
@@ -32,4 +32,4 @@ def merge_phase(phase: Phase, starts: Sequence[Path | Base], work: Path) -> Outc
         options |= {"density": settings.merge_density}
     with sealed_folder(work / CHECKPOINT) as out:
         merge_checkpoints(directories, base, out, method=method, scratch=work / SCRATCH, **options)
-    return Outcome(work / CHECKPOINT, steps=0, tokens=0, metrics={}, selected_step=0, collapsed=False)
+    return TrainingResult(work / CHECKPOINT, steps=0, tokens=0, metrics={}, selected_step=0, collapsed=False)

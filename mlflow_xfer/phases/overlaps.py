@@ -14,7 +14,7 @@ from typing import Any
 from mlflow_xfer.data import unseen
 from mlflow_xfer.data.overlap import Overlap, declared, summary
 from mlflow_xfer.data.rows import Rows
-from mlflow_xfer.phases.phase import Made, Phase
+from mlflow_xfer.phases.phase import FinishedRun, Phase
 from mlflow_xfer.tasks.catalogue import TASKS
 from mlflow_xfer.tasks.task import POOL, Task
 
@@ -122,7 +122,7 @@ def findings(evaluation: Phase, measure: bool | None = True) -> list[Finding]:
             ):
                 found[task.name, phase.kind, "dev"] = Finding(task.name, target.name, "", met, selection=True)
     root = evaluation.root()
-    for name in root.tasks if isinstance(root, Made) else ():
+    for name in root.tasks if isinstance(root, FinishedRun) else ():
         if name in TASKS and (said := declared(TASKS.get(name), target)):
             found.setdefault((name, ""), Finding(name, target.name, said))
     return [finding for finding in found.values() if finding or finding.measured is not None]

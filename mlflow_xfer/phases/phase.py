@@ -22,7 +22,7 @@ Settings = TrainingSettings | MergeSettings | EvaluationSettings
 
 
 @dataclass(frozen=True)
-class Base:
+class BaseModel:
     """What a chain starts from, if no phase made it.
 
     Attributes:
@@ -44,9 +44,9 @@ class Base:
 
 
 @dataclass(frozen=True)
-class Made:
+class FinishedRun:
     """The checkpoint of a finished run, named by the user; counts with that run's own hashes.
-    ``longest``: as of a :class:`Base`."""
+    ``longest``: as of a :class:`BaseModel`."""
 
     reference: str
     run_id: str
@@ -90,7 +90,7 @@ class Phase:
     seed: int | None
     tasks: tuple[Task, ...]
     rows: tuple[Rows, ...]
-    inputs: tuple[Phase | Base | Made, ...]
+    inputs: tuple[Phase | BaseModel | FinishedRun, ...]
     excludes: tuple[tuple[Task, Rows], ...] = ()
     selection: tuple[tuple[Task, Rows], ...] = ()
     note: str = ""
@@ -205,18 +205,18 @@ class Phase:
             return ""
         return "merge" if before[0].procedure == "merge" else "sequential" if len(before) > 1 else "joint"
 
-    def root(self) -> Base | Made:
+    def root(self) -> BaseModel | FinishedRun:
         """What the chain starts from."""
         source = self.inputs[0]
         return source.root() if isinstance(source, Phase) else source
 
 
-Start = Phase | Base | Made
+StartModel = Phase | BaseModel | FinishedRun
 
 
-def identity(source: Start) -> str:
+def identity(source: StartModel) -> str:
     """What the hash of a phase sees of one of its inputs."""
-    return source.identity if isinstance(source, Base) else source.spec_hash
+    return source.identity if isinstance(source, BaseModel) else source.spec_hash
 
 
 def canonical(task: Task, providers: set[str]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from mlflow_xfer.kinds import kind
 from mlflow_xfer.params.chain import as_transfer
 from mlflow_xfer.params.declare import Shape
 from mlflow_xfer.phases.compose import Composer, check_languages
-from mlflow_xfer.phases.phase import Base, Made, Phase, Start, digest
+from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase, StartModel, digest
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks.task import Task
 
@@ -110,7 +110,7 @@ def unique(phases: Iterable[Phase]) -> list[Phase]:
 def make_plan(
     verb: str,
     params: Shape,
-    find_base: Callable[[str, str | None, str], Base | Made],
+    find_base: Callable[[str, str | None, str], BaseModel | FinishedRun],
     extra: Mapping[str, Task] | None = None,
     *,
     online: bool = False,
@@ -179,11 +179,11 @@ def _evaluate(composer: Composer) -> Plan:
     start = composer.start(0)
     names = (
         list(start.tasks)
-        if params.target == "auto" and isinstance(start, Made) and start.phase == "target"
+        if params.target == "auto" and isinstance(start, FinishedRun) and start.phase == "target"
         else composer.target_names()
     )
     tasks = [task for name in names if (task := composer.task(name, "target"))]
-    if params.target == "auto" and (not isinstance(start, Made) or start.phase != "target"):
+    if params.target == "auto" and (not isinstance(start, FinishedRun) or start.phase != "target"):
         tasks = [task for task in tasks if not task.trained]
     for task in tasks:
         if not kind.data(task.kind).needs_head(composer.adapted(task)):
@@ -194,7 +194,7 @@ def _evaluate(composer: Composer) -> Plan:
                 f"Train it first (mlflow-xfer target --target {task.name}), then evaluate that run; or run "
                 f"the chain: mlflow-xfer transfer --target {task.name}",
             )
-        if task.trained and isinstance(start, Made) and start.phase != "target":
+        if task.trained and isinstance(start, FinishedRun) and start.phase != "target":
             composer.problems.add(
                 f"Run {start.run_id} is a {start.phase} run without a head for {task.name!r}.",
                 "Evaluate a run of phase target, or name an untrained target.",
@@ -237,15 +237,15 @@ def _replicate(composer: Composer, names: list[str], base_seed: int, seed: int) 
     return Transfer(seed, base_seed, tuple(before), targets)
 
 
-def beginning(composer: Composer, base_seed: int) -> tuple[Start, list[Phase]]:
+def beginning(composer: Composer, base_seed: int) -> tuple[StartModel, list[Phase]]:
     """What intermediate and target phases start from, and the phases that make it."""
     params = composer.params
-    start: Start = composer.start(base_seed)
+    start: StartModel = composer.start(base_seed)
     before = [start] if isinstance(start, Phase) else []
     if params.text is not None and not (params.model == "mini" and params.text == "mini"):
         start = composer.pretrain(start, params.training("pretrain"), params.text, base_seed)
         before.append(start)
-    elif isinstance(start, Base) and start.identity.startswith("scratch:"):
+    elif isinstance(start, BaseModel) and start.identity.startswith("scratch:"):
         composer.problems.add(
             f"model={params.model} has random weights and no text to learn from.",
             "Give text=mini or a folder of <language>.txt; for a random baseline use control=random.",

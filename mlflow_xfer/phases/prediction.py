@@ -15,7 +15,7 @@ from mlflow_xfer.data.unlabelled import read_unlabelled
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.models.checkpoint import heads_of
-from mlflow_xfer.phases.phase import Base
+from mlflow_xfer.phases.phase import BaseModel
 from mlflow_xfer.phases.predictor import CheckpointPredictor
 from mlflow_xfer.phases.references import References
 from mlflow_xfer.tasks.task import Task
@@ -79,7 +79,7 @@ def checkpoint_of(model: str, task: str | None, open_store: Callable[[], Store])
             limit,
         )
     base = References(open_store, fetch=True)(model, None, "auto")
-    assert isinstance(base, Base)
+    assert isinstance(base, BaseModel)
     return Checkpoint(Path(base.path), max_seq_length=min(MAX_SEQ_LENGTH, base.longest or MAX_SEQ_LENGTH))
 
 

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN, XferError
-from mlflow_xfer.params.settings import Placement, TrainingSettings
-from mlflow_xfer.phases.phase import Made, Phase, identity
+from mlflow_xfer.params.settings import RuntimeOptions, TrainingSettings
+from mlflow_xfer.phases.phase import FinishedRun, Phase, identity
 from mlflow_xfer.scoring.formats import write_predictions
 from mlflow_xfer.tracking.reuse import ARTIFACTS_TAG
 
 if TYPE_CHECKING:
     from mlflow_xfer.phases.evaluate import Evaluation
     from mlflow_xfer.tracking.store import Store
-    from mlflow_xfer.training.trainer import Outcome
+    from mlflow_xfer.training.trainer import TrainingResult
 
 HELD = "run.json"
 HOLDER_TAG = "xfer.holder"
@@ -48,7 +48,7 @@ def open_phase(
     run_id: str | None,
     suite: str,
     holder: str = "",
-    placement: Placement = Placement(),  # noqa: B008 - frozen
+    runtime: RuntimeOptions = RuntimeOptions(),  # noqa: B008 - frozen
 ) -> str:
     """Open the run of ``phase`` (or the given one again) with all that identifies it,
     which worker holds it, and where that is other than usual, how it is computed.
@@ -66,7 +66,7 @@ def open_phase(
     params = {name: value for name, value in phase.settings.shown().items() if value not in (None, "")}
     if phase.seed is not None:
         params["seed"] = phase.seed
-    params |= placement.shown()
+    params |= runtime.shown()
     opened = store.start("phase", phase.label, tags=tags, params=params, parent=parent, run_id=run_id)
     store.dict_artifact(opened, phase.spec(), "spec.json")
     store.dict_artifact(
@@ -109,7 +109,7 @@ def phase_tags(phase: Phase, suite: str) -> dict[str, str]:
         "xfer.data_languages": ",".join(dict.fromkeys(rows.language for rows in phase.rows)),
     }
     root = phase.root()
-    return (dict(root.marks) if isinstance(root, Made) else {}) | {
+    return (dict(root.marks) if isinstance(root, FinishedRun) else {}) | {
         name: value for name, value in tags.items() if value
     }
 
@@ -184,7 +184,7 @@ class Meter:
         )
 
 
-def outcome(store: Store, run_id: str, phase: Phase, found: Outcome) -> None:
+def outcome(store: Store, run_id: str, phase: Phase, found: TrainingResult) -> None:
     """The counters of a finished training and the figures of the selected checkpoint;
     its curves are logged already.
     """

@@ -19,7 +19,7 @@ from mlflow_xfer.models.limits import longest
 from mlflow_xfer.models.load import POSITIONS, parse_scratch
 from mlflow_xfer.params.chain import Data
 from mlflow_xfer.params.declare import Shape
-from mlflow_xfer.phases.phase import Base, Made, digest
+from mlflow_xfer.phases.phase import BaseModel, FinishedRun, digest
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.tracking import artifacts, published
 from mlflow_xfer.tracking.references import RUN_ID, run_of
@@ -48,7 +48,7 @@ class References:
     open_store: Callable[[], Store]
     fetch: bool = False  # download hub models now, so that their commit is known
 
-    def __call__(self, reference: str, revision: str | None, tokenizer: str) -> Base | Made:
+    def __call__(self, reference: str, revision: str | None, tokenizer: str) -> BaseModel | FinishedRun:
         """Raises :class:`XferError` for what does not exist or is no checkpoint."""
         if reference.startswith("scratch:"):
             return self.scratch(reference, tokenizer)
@@ -60,19 +60,19 @@ class References:
             raise XferError(f"model={reference}: no such directory, and no name of anything else.", ACCEPTED)
         return hub(reference, revision, self.fetch)
 
-    def scratch(self, reference: str, tokenizer: str) -> Base:
+    def scratch(self, reference: str, tokenizer: str) -> BaseModel:
         parse_scratch(reference)
         if tokenizer == "auto":
-            return Base(reference, f"{reference}:auto", longest=POSITIONS)
+            return BaseModel(reference, f"{reference}:auto", longest=POSITIONS)
         if not Path(tokenizer).expanduser().is_dir():
             raise XferError(
                 f"tokenizer={tokenizer}: no such directory.", "Give a directory with tokenizer.json, or auto."
             )
         folder = Path(tokenizer).expanduser().absolute()
         identity = f"{reference}:{file_digest(folder / 'tokenizer.json')}"
-        return Base(reference, identity, str(folder), POSITIONS)
+        return BaseModel(reference, identity, str(folder), POSITIONS)
 
-    def logged(self, reference: str) -> Base | Made:
+    def logged(self, reference: str) -> BaseModel | FinishedRun:
         store = self.open_store()
         run_id = run_of(store, reference)
         run = store.get(run_id)
@@ -90,7 +90,7 @@ class References:
             )
         tags = run.tags
         marks = {name: tags[name] for name in MARKS if name in tags}
-        return Made(
+        return FinishedRun(
             reference,
             run.run_id,
             tags["xfer.spec_hash"],
@@ -127,7 +127,7 @@ def task_file_tasks(params: Shape) -> dict[str, Task]:
     return {task.name: task for task in load_task_file(params.task_file)}
 
 
-def directory(reference: str, folder: Path) -> Base:
+def directory(reference: str, folder: Path) -> BaseModel:
     """A local checkpoint: identified by the bytes of its weights, configuration and tokenizer."""
     if not (folder / CONFIG).is_file():
         raise XferError(
@@ -140,10 +140,10 @@ def directory(reference: str, folder: Path) -> Base:
         raise XferError(f"model={reference}: {error.what}", error.hint) from error
     parts = [[path.relative_to(folder).as_posix(), file_digest(path)] for path in listed]
     identity = f"dir:{digest(parts)}"
-    return Base(reference, identity, str(folder.absolute()), _longest((folder / CONFIG).read_bytes()))
+    return BaseModel(reference, identity, str(folder.absolute()), _longest((folder / CONFIG).read_bytes()))
 
 
-def hub(reference: str, revision: str | None, fetch: bool = False) -> Base:
+def hub(reference: str, revision: str | None, fetch: bool = False) -> BaseModel:
     """A hub model: identified by its commit,
     which is the revision asked for or the one in the local cache.
     """
@@ -152,10 +152,10 @@ def hub(reference: str, revision: str | None, fetch: bool = False) -> Base:
         revision if revision and COMMIT.fullmatch(revision) else _cached_commit(reference, revision or "main")
     )
     if commit is None:
-        return Base(reference, f"unresolved:hub:{reference}@{revision or 'main'}", path)
+        return BaseModel(reference, f"unresolved:hub:{reference}@{revision or 'main'}", path)
     config = _cached(reference, commit)
     most = _longest(config.read_bytes()) if config.is_file() else None
-    return Base(reference, f"hub:{reference}@{commit}", path, most)
+    return BaseModel(reference, f"hub:{reference}@{commit}", path, most)
 
 
 def _cached_commit(reference: str, revision: str) -> str | None:

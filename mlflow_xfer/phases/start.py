@@ -9,22 +9,22 @@ from pathlib import Path
 
 from mlflow_xfer.models import load
 from mlflow_xfer.models.tokenizer import train_tokenizer
-from mlflow_xfer.phases.phase import Base, Phase
+from mlflow_xfer.phases.phase import BaseModel, Phase
 
 COMPLETE = ".complete"
 Texts = Callable[[], Iterable[str]]
 
 
-def starting_point(phase: Phase, start: Path | Base, out: Path, texts: Texts = tuple) -> Path:
+def starting_point(phase: Phase, start: Path | BaseModel, out: Path, texts: Texts = tuple) -> Path:
     """The directory to start from; made in ``out`` where ``start`` holds no weights or ``control=random``
     asks so.
 
     ``texts`` gives what a scratch model's tokenizer is trained on, where it has none.
     Deterministic: made again with the same phase it has the same bytes.
     """
-    folder = Path(start.path) if isinstance(start, Base) else start
+    folder = Path(start.path) if isinstance(start, BaseModel) else start
     random = phase.settings.control == "random"
-    scratch = start if isinstance(start, Base) and start.identity.startswith("scratch:") else None
+    scratch = start if isinstance(start, BaseModel) and start.identity.startswith("scratch:") else None
     if not (random or scratch):
         return folder
     if not (out / COMPLETE).is_file():
@@ -37,7 +37,7 @@ def starting_point(phase: Phase, start: Path | Base, out: Path, texts: Texts = t
     return out
 
 
-def _scratch(phase: Phase, start: Base, folder: Path, out: Path, texts: Texts) -> None:
+def _scratch(phase: Phase, start: BaseModel, folder: Path, out: Path, texts: Texts) -> None:
     architecture, size = load.parse_scratch(start.reference)
     tokenizer = (
         load.load_tokenizer(folder)

@@ -12,13 +12,13 @@ from pathlib import Path
 from mlflow_xfer.data import sources
 from mlflow_xfer.data.unseen import read_unseen
 from mlflow_xfer.kinds import kind
-from mlflow_xfer.params.settings import Placement
+from mlflow_xfer.params.settings import RuntimeOptions
 from mlflow_xfer.phases.corpus import corpus
-from mlflow_xfer.phases.phase import Base, Phase
+from mlflow_xfer.phases.phase import BaseModel, Phase
 from mlflow_xfer.phases.start import starting_point
 from mlflow_xfer.tasks.task import POOL, Mixture, Task, mixture_of
 from mlflow_xfer.training import trainer
-from mlflow_xfer.training.parts import LanguageModelPart, Outcome, Part
+from mlflow_xfer.training.parts import LanguageModelPart, Part, TrainingResult
 
 logger = logging.getLogger(__name__)
 
@@ -27,11 +27,11 @@ Log = Callable[[Mapping[str, float], int], None]
 
 def train_phase(
     phase: Phase,
-    start: Path | Base,
+    start: Path | BaseModel,
     work: Path,
     log: Log,
-    placement: Placement = Placement(),  # noqa: B008 - frozen
-) -> Outcome:
+    runtime: RuntimeOptions = RuntimeOptions(),  # noqa: B008 - frozen
+) -> TrainingResult:
     """Train ``phase`` from ``start`` (a checkpoint directory,
     or a base without weights) in the folder ``work``.
 
@@ -49,7 +49,7 @@ def train_phase(
         work,
         seed=phase.seed,
         log=log,
-        placement=placement,
+        runtime=runtime,
     )
 
 

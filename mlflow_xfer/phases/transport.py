@@ -10,10 +10,10 @@ from typing import Any
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.params.settings import EvaluationSettings, MergeSettings, Recipe, TrainingSettings
-from mlflow_xfer.phases.phase import Base, Made, Phase
+from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase
 from mlflow_xfer.tasks.task import Files, Generated, Hub, Part, Task
 
-DECLARED = {one.__name__: one for one in (Base, Made, Rows, Task, Hub, Files, Generated, Part)}
+DECLARED = {one.__name__: one for one in (BaseModel, FinishedRun, Rows, Task, Hub, Files, Generated, Part)}
 SETTINGS = {one.__name__: one for one in (Recipe, TrainingSettings, MergeSettings, EvaluationSettings)}
 TYPE, ITEMS = "@type", "@items"
 """Keys that mark a declaration and a tuple among mappings and lists."""

@@ -1,4 +1,4 @@
-"""What cheap scores read: rows, checkpoints, features and embeddings, each made once."""
+"""What proxies read: rows, checkpoints, features and embeddings, each made once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from mlflow_xfer.data import sources
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.phases.execute import Executor
-from mlflow_xfer.phases.phase import Base, Phase, Start
+from mlflow_xfer.phases.phase import BaseModel, Phase, StartModel
 from mlflow_xfer.stats.transferability import probe
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.tracking import checkpoints
@@ -44,7 +44,7 @@ class Budget:
 
 
 @dataclass
-class Material:
+class TaskData:
     """What the scores read: rows, the base, checkpoints; read and embedded once.
 
     Args:
@@ -59,7 +59,7 @@ class Material:
     singles: Mapping[str, Phase]
     targets: Mapping[str, Phase | None]
     tasks: Mapping[str, Task]
-    start: Start
+    start: StartModel
     budget: Budget = field(default_factory=Budget)
     runs: Mapping[str, str] = field(default_factory=dict)
     _parts: dict[str, Part] = field(default_factory=dict)
@@ -98,7 +98,7 @@ class Material:
         made first if it is a phase that does not exist.
         """
         start = self.start
-        if isinstance(start, Base):
+        if isinstance(start, BaseModel):
             return Path(start.path)
         return self._fetched(self.executor.ensure(start).run_id if isinstance(start, Phase) else start.run_id)
 
@@ -176,7 +176,5 @@ class Material:
         short = {"max_steps": self.budget.steps, "evaluations": 1, "select_by": "last"}
         settings = phase.training.model_copy(update=short)
         assert phase.seed is not None, "a training has a seed"
-        placement = self.executor.placement.model_copy(update={"save_every_s": 1e9, "save_every_steps": 0})
-        return train(
-            start, [part], None, settings, Path(folder) / "work", seed=phase.seed, placement=placement
-        )
+        runtime = self.executor.runtime.model_copy(update={"save_every_s": 1e9, "save_every_steps": 0})
+        return train(start, [part], None, settings, Path(folder) / "work", seed=phase.seed, runtime=runtime)

@@ -1,4 +1,4 @@
-"""An order of candidate tasks by cheap scores."""
+"""An order of candidate tasks by proxies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cheap scores of single intermediate tasks for a target.
+"""Proxies of single intermediate tasks for a target.
 
 English (the source language's) training and dev rows of the target are read, never its test rows. All scores
 are the higher the better, and comparable only between tasks of one pool, for one target and method.
@@ -14,50 +14,45 @@ import numpy as np
 
 from mlflow_xfer.data import sources
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.ranking.inputs import Material
+from mlflow_xfer.ranking.inputs import TaskData
 from mlflow_xfer.stats.transferability import cosine, h_score, logme
 
 FUSION = 60
 """The constant of reciprocal rank fusion (Cormack et al. 2009): components count with 1 / (60 + rank)."""
 
 
-def size(material: Material, target: str) -> dict[str, float]:
+def size(data: TaskData, target: str) -> dict[str, float]:
     found = {}
-    for name, phase in material.singles.items():
+    for name, phase in data.singles.items():
         limit = phase.training.max_train_examples
-        rows = material.tasks[name].size or len(material.part(name).train)
+        rows = data.tasks[name].size or len(data.part(name).train)
         found[name] = float(min(rows, limit or rows))
     return found
 
 
-def kind(material: Material, target: str) -> dict[str, float]:
-    return {
-        name: float(material.tasks[name].kind == material.tasks[target].kind) for name in material.singles
-    }
+def kind(data: TaskData, target: str) -> dict[str, float]:
+    return {name: float(data.tasks[name].kind == data.tasks[target].kind) for name in data.singles}
 
 
-def text_emb(material: Material, target: str) -> dict[str, float]:
-    base = material.base()
-    wanted = material.features(base, target).text
-    return {name: cosine(material.features(base, name).text, wanted) for name in material.singles}
+def text_emb(data: TaskData, target: str) -> dict[str, float]:
+    base = data.base()
+    wanted = data.features(base, target).text
+    return {name: cosine(data.features(base, name).text, wanted) for name in data.singles}
 
 
 def _foretelling(
     score: Callable[[np.ndarray, np.ndarray], float],
-) -> Callable[[Material, str], dict[str, float]]:
+) -> Callable[[TaskData, str], dict[str, float]]:
     """The target's labels from each candidate's checkpoint;
     without them, from what reads the candidate's labels in the base.
     """
 
-    def of(material: Material, target: str) -> dict[str, float]:
-        if material.runs:
-            seen = {name: material.labelled(material.checkpoint(name), target) for name in material.singles}
+    def of(data: TaskData, target: str) -> dict[str, float]:
+        if data.runs:
+            seen = {name: data.labelled(data.checkpoint(name), target) for name in data.singles}
             return {name: score(found.vectors, found.labels) for name, found in seen.items()}
-        seen = material.labelled(material.base(), target)
-        return {
-            name: score(_read_out(seen.vectors @ material.probe(name)), seen.labels)
-            for name in material.singles
-        }
+        seen = data.labelled(data.base(), target)
+        return {name: score(_read_out(seen.vectors @ data.probe(name)), seen.labels) for name in data.singles}
 
     return of
 
@@ -70,27 +65,27 @@ def _read_out(values: np.ndarray) -> np.ndarray:
     )
 
 
-def few_shot(material: Material, target: str) -> dict[str, float]:
-    phase, part = material.phase(target), material.part(target)
-    part = replace(part, train=sources.subset(part.train, material.budget.shots, phase.seed))
+def few_shot(data: TaskData, target: str) -> dict[str, float]:
+    phase, part = data.phase(target), data.part(target)
+    part = replace(part, train=sources.subset(part.train, data.budget.shots, phase.seed))
     if not part.dev:
         raise XferError(
             f"few_shot: target {target!r} has no validation rows to be scored on.",
             "Give the task a validation split, or another method.",
         )
     found = {}
-    for name in material.singles:
+    for name in data.singles:
         with tempfile.TemporaryDirectory() as folder:
-            metrics = material.trained(material.checkpoint(name), part, phase, folder).metrics
+            metrics = data.trained(data.checkpoint(name), part, phase, folder).metrics
         found[name] = float(np.mean([metrics[f"dev/{part.task.name}/{language}"] for language in part.dev]))
     return found
 
 
-def task_emb(material: Material, target: str) -> dict[str, float]:
+def task_emb(data: TaskData, target: str) -> dict[str, float]:
     from mlflow_xfer.training.fisher import similarities
 
-    wanted = material.embedding(target)
-    cosines = {name: similarities(material.embedding(name), wanted) for name in material.singles}
+    wanted = data.embedding(target)
+    cosines = {name: similarities(data.embedding(name), wanted) for name in data.singles}
     found = dict.fromkeys(cosines, 0.0)
     for component in wanted:
         ranked = sorted(cosines, key=lambda name: -cosines[name].get(component, 0.0))
@@ -99,10 +94,10 @@ def task_emb(material: Material, target: str) -> dict[str, float]:
     return found
 
 
-def english(material: Material, target: str) -> dict[str, float]:
+def english(data: TaskData, target: str) -> dict[str, float]:
     found = {}
-    for name in material.singles:
-        metrics = material.executor.store.get(material.runs[name]).metrics
+    for name in data.singles:
+        metrics = data.executor.store.get(data.runs[name]).metrics
         scores = [
             value
             for metric, value in metrics.items()
@@ -118,29 +113,31 @@ def english(material: Material, target: str) -> dict[str, float]:
 
 
 @dataclass(frozen=True)
-class Method:
-    """A cheap score; ``params.RANK_METHODS`` says what it is, needs and costs.
+class Proxy:
+    """A score of a task for a target that is computed before the runs.
+
+    ``params.RANK_METHODS`` says what it is, needs and costs.
 
     Attributes:
-        score: (material, target) -> score of each candidate.
+        score: (data, target) -> score of each candidate.
         rows: whether it reads the target's rows: targets scored straight from the backbone have none.
         checkpoints: whether it needs a finished checkpoint of each candidate.
     """
 
-    score: Callable[[Material, str], dict[str, float]]
+    score: Callable[[TaskData, str], dict[str, float]]
     rows: bool = True
     checkpoints: bool = False
 
 
-METHODS = {
-    "size": Method(size, rows=False),
-    "kind": Method(kind, rows=False),
-    "text_emb": Method(text_emb),
-    "logme": Method(_foretelling(logme)),
-    "h_score": Method(_foretelling(h_score)),
-    "task_emb": Method(task_emb),
-    "few_shot": Method(few_shot, checkpoints=True),
-    "english": Method(english, rows=False, checkpoints=True),
+PROXIES = {
+    "size": Proxy(size, rows=False),
+    "kind": Proxy(kind, rows=False),
+    "text_emb": Proxy(text_emb),
+    "logme": Proxy(_foretelling(logme)),
+    "h_score": Proxy(_foretelling(h_score)),
+    "task_emb": Proxy(task_emb),
+    "few_shot": Proxy(few_shot, checkpoints=True),
+    "english": Proxy(english, rows=False, checkpoints=True),
 }
 AUTO = ("logme", "h_score")
 """What ``auto`` fuses: on mini they order tasks best,

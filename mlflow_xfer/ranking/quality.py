@@ -17,7 +17,7 @@ from mlflow_xfer.tasks.task import Task
 def quality(
     ranking: Ranking, observed: Scores, beside: Mapping[str, Scores] | None = None, *, seed: int = 0
 ) -> list[judged.Quality]:
-    """How good cheap scores were against full runs: regret@k, NDCG, Kendall's tau; beside a random order.
+    """How good proxies were against full runs: regret@k, NDCG, Kendall's tau; beside a random order.
 
     Candidates without a full run, and targets with fewer than two, are left out. The best of noisy runs is
     better than it will be again: regrets are a little too high, for every method alike.

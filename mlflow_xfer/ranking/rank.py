@@ -1,4 +1,4 @@
-"""Orders candidate tasks by cheap scores."""
+"""Orders candidate tasks by proxies."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from mlflow_xfer.params.chain import Transfer, as_transfer
 from mlflow_xfer.params.declare import Shape
 from mlflow_xfer.phases.compose import Composer, check_languages
 from mlflow_xfer.phases.execute import Executor, validate
-from mlflow_xfer.phases.phase import Base, Made, Phase
+from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase
 from mlflow_xfer.phases.plan import beginning
-from mlflow_xfer.ranking.inputs import Budget, Material
+from mlflow_xfer.ranking.inputs import Budget, TaskData
 from mlflow_xfer.ranking.order import Ranking
 from mlflow_xfer.ranking.pool import pool_of
-from mlflow_xfer.ranking.proxies import AUTO, AUTO_BARE, METHODS
+from mlflow_xfer.ranking.proxies import AUTO, AUTO_BARE, PROXIES
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks.task import Task
 
 logger = logging.getLogger(__name__)
 
-FindBase = Callable[[str, str | None, str], Base | Made]
+FindBase = Callable[[str, str | None, str], BaseModel | FinishedRun]
 
 
 def rank_tasks(
@@ -42,14 +42,14 @@ def rank_tasks(
     budget: Budget = Budget(),  # noqa: B008 - frozen
     online: bool = True,
 ) -> Ranking:
-    """Cheap scores of every candidate for every target.
+    """Proxies of every candidate for every target.
 
     Args:
         params: of the transfers whose outcome is to be foretold (:class:`mlflow_xfer.params.Transfer`):
             model, data, targets, training settings. ``intermediate`` and ``seeds`` are not read.
         find_base, extra, online: as of :class:`Composer`.
         pool: candidates; ``auto`` as :func:`pool_of` says.
-        methods: names of :data:`METHODS`; ``auto`` stands for :data:`AUTO`, and for :data:`AUTO_BARE` where a
+        methods: names of :data:`PROXIES`; ``auto`` stands for :data:`AUTO`, and for :data:`AUTO_BARE` where a
             target has no labels.
         checkpoints: ``auto``: read finished single-task checkpoints if every candidate has one; ``none``:
             only the base; ``train``: train the missing ones first.
@@ -59,7 +59,7 @@ def rank_tasks(
         XferError: everything that is wrong with names, data and methods, at once, before anything is
             computed.
     """
-    material, chosen, notes = _prepared(
+    data, chosen, notes = _prepared(
         params, executor, find_base, extra, pool, methods, checkpoints, seed, base_seed, budget, online
     )
     scores: dict[str, Mapping[str, Mapping[str, float]]] = {}
@@ -69,14 +69,14 @@ def rank_tasks(
         bare_only = name in AUTO_BARE and name not in methods
         targets = [
             target
-            for target, phase in material.targets.items()
-            if (phase is None or not bare_only) and (phase is not None or not METHODS[name].rows)
+            for target, phase in data.targets.items()
+            if (phase is None or not bare_only) and (phase is not None or not PROXIES[name].rows)
         ]
-        found = {target: METHODS[name].score(material, target) for target in targets}
+        found = {target: PROXIES[name].score(data, target) for target in targets}
         if found:
             scores[name], seconds[name] = found, time.monotonic() - began
             logger.info("rank: %s took %.1f s", name, seconds[name])
-    return Ranking(scores, seconds, bool(material.runs), tuple(notes))
+    return Ranking(scores, seconds, bool(data.runs), tuple(notes))
 
 
 def transfer_of(typed: Shape) -> Transfer:
@@ -110,8 +110,8 @@ def _prepared(
     base_seed: int,
     budget: Budget,
     online: bool,
-) -> tuple[Material, list[str], list[str]]:
-    """The material, the methods in order, and notes. Raises what is wrong, all at once."""
+) -> tuple[TaskData, list[str], list[str]]:
+    """The data, the methods in order, and notes. Raises what is wrong, all at once."""
     composer = Composer(params, find_base, dict(extra or {}), online)
     check_languages(params, composer.problems)
     chosen = methods_of(methods, composer.problems)
@@ -121,12 +121,12 @@ def _prepared(
     if (
         targets
         and all(phase is None for phase in targets.values())
-        and (lost := [m for m in chosen if METHODS[m].rows])
+        and (lost := [m for m in chosen if PROXIES[m].rows])
         and "auto" not in methods
     ):
         composer.problems.add(
             f"{', '.join(lost)}: {', '.join(targets)} has no labelled training rows.",
-            f"Methods that need none: {', '.join(name for name, m in METHODS.items() if not m.rows)}",
+            f"Methods that need none: {', '.join(name for name, m in PROXIES.items() if not m.rows)}",
         )
     composer.problems.raise_if_any()
     if "auto" in methods and None in targets.values():
@@ -142,42 +142,42 @@ def _prepared(
         else {}
     )
     missing = [name for name in singles if name not in runs]
-    trained = [name for name in chosen if METHODS[name].checkpoints]
+    trained = [name for name in chosen if PROXIES[name].checkpoints]
     if trained and missing and checkpoints != "train":
         raise XferError(
             f"{', '.join(trained)}: no finished checkpoint of {', '.join(missing)} from this model with "
             "this data, seed and settings.",
             "Train them first: checkpoints=train, or choose methods that need none: "
-            + ", ".join(name for name, m in METHODS.items() if not m.checkpoints),
+            + ", ".join(name for name, m in PROXIES.items() if not m.checkpoints),
         )
     validate(phase for phase in [*singles.values(), *filter(None, targets.values())])
     if checkpoints == "train":
         runs, missing = {name: executor.ensure(phase).run_id for name, phase in singles.items()}, []
-    material = Material(executor, singles, targets, tasks, start, budget, {} if missing else runs)
-    return material, chosen, _notes(chosen, targets, runs, missing)
+    data = TaskData(executor, singles, targets, tasks, start, budget, {} if missing else runs)
+    return data, chosen, _notes(chosen, targets, runs, missing)
 
 
 def methods_of(asked: Sequence[str], problems: Problems) -> list[str]:
     """Names of methods, ``auto`` filled in; what is wrong with them is added to ``problems``."""
     names = list(dict.fromkeys(name for one in asked for name in (AUTO if one == "auto" else (one,))))
     for name in names:
-        if name not in METHODS:
-            problems.add(unknown("method", name, [*METHODS, "auto"]))
+        if name not in PROXIES:
+            problems.add(unknown("method", name, [*PROXIES, "auto"]))
     if not names:
-        problems.add("method=none leaves nothing to rank by.", f"Accepted: auto, {', '.join(METHODS)}")
-    return [name for name in names if name in METHODS]
+        problems.add("method=none leaves nothing to rank by.", f"Accepted: auto, {', '.join(PROXIES)}")
+    return [name for name in names if name in PROXIES]
 
 
 def check_untrained(methods: Sequence[str], problems: Problems) -> None:
     """Add what is wrong with methods that are to rank tasks before any of them is trained."""
     if trained := [
-        name for name in (methods_of(methods, problems) if methods else ()) if METHODS[name].checkpoints
+        name for name in (methods_of(methods, problems) if methods else ()) if PROXIES[name].checkpoints
     ]:
         problems.add(
             f"rank_by={','.join(trained)} needs a checkpoint of every task, which the search has yet to "
             "train.",
             "Accepted: none, auto, "
-            f"{', '.join(name for name, method in METHODS.items() if not method.checkpoints)}",
+            f"{', '.join(name for name, method in PROXIES.items() if not method.checkpoints)}",
         )
 
 
@@ -231,7 +231,7 @@ def _notes(
             f"{f' ({of}checkpoints=train trains the others)' if of else ''}."
         )
     if bare := [name for name, phase in targets.items() if phase is None]:
-        skipped = [name for name in chosen if METHODS[name].rows]
+        skipped = [name for name in chosen if PROXIES[name].rows]
         notes.append(
             f"{', '.join(bare)}: no labelled training rows, so {', '.join(skipped)} say nothing about it."
             if skipped

@@ -14,7 +14,7 @@ from mlflow_xfer import languages
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.reporting.verdict import Contrast, verdicts
-from mlflow_xfer.stats import spread, typology
+from mlflow_xfer.stats import dispersion, typology
 from mlflow_xfer.stats.components import components
 from mlflow_xfer.stats.estimate import THESE, Estimate
 from mlflow_xfer.stats.frame import KEY, Cells, cells, check, quote
@@ -212,7 +212,7 @@ def _deeper(analysis: Analysis, groups: Mapping[str, pd.DataFrame]) -> Analysis:
         for name in chosen
     }
     spreads = {
-        name: attempt(f"Spread of {name}", lambda name=name: spread.describe(groups[name], name))
+        name: attempt(f"Spread of {name}", lambda name=name: dispersion.describe(groups[name], name))
         for name in chosen
     }
     ratios = []
@@ -220,7 +220,7 @@ def _deeper(analysis: Analysis, groups: Mapping[str, pd.DataFrame]) -> Analysis:
     for name in analysis.ranked[:DETAILED] if baseline else []:
         found = attempt(
             f"Spread of {name} against the baseline",
-            lambda name=name: spread.spread_ratio(few, name, baseline)[0],
+            lambda name=name: dispersion.spread_ratio(few, name, baseline)[0],
         )
         if found is not None:
             ratios.append(

@@ -16,10 +16,10 @@ from typing import Any
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
-from mlflow_xfer.scoring import reading
+from mlflow_xfer.scoring import prediction_files
 from mlflow_xfer.scoring.accuracy import plain
+from mlflow_xfer.scoring.prediction_files import Unscored
 from mlflow_xfer.scoring.problems import Problem, counted, outside
-from mlflow_xfer.scoring.reading import Unscored
 from mlflow_xfer.tasks.task import Task
 
 # A real test split of this size never has one label only; stripped ones (a placeholder in every row) do.
@@ -35,11 +35,11 @@ class Format:
 
     def predictions(self, path: Path) -> Any:
         """What a file of predictions holds."""
-        return reading.lines(path)
+        return prediction_files.lines(path)
 
     def labels(self, path: Path) -> Any:
         """What a file of labels holds."""
-        return reading.lines(path)
+        return prediction_files.lines(path)
 
     def placeholders(self, labels: Any) -> list | None:
         """The values that are all the same in a file whose labels were stripped; None: there are none
@@ -59,8 +59,8 @@ class Format:
 
     def problems(self, path: Path, gold: Path | None, task: Task, language: str) -> list[Problem]:
         """What a leaderboard refuses, and what looks like a mistake, about a file of predictions."""
-        values = reading.lines(path)
-        found = counted(len(values), reading.lines(gold) if gold else None, task, "lines")
+        values = prediction_files.lines(path)
+        found = counted(len(values), prediction_files.lines(gold) if gold else None, task, "lines")
         if len(set(values)) == 1 and len(values) > 1:
             found.append((f"every prediction is {values[0]!r:.40}: a collapsed model?", False))
         return found + outside(values, task.labels)

@@ -12,7 +12,7 @@ from pathlib import Path
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.lines import looked_for
 from mlflow_xfer.scoring.formats import path_of, read
-from mlflow_xfer.scoring.reading import Unscored
+from mlflow_xfer.scoring.prediction_files import Unscored
 from mlflow_xfer.scoring.score import Score, judging, score
 from mlflow_xfer.scoring.suite import languages_of, totals
 from mlflow_xfer.tasks.task import Suite, Task

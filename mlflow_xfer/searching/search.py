@@ -49,7 +49,7 @@ def run_search(params: Search, store: Store, opened: str | None, extra: Mapping[
     """Run or continue a search and return its run; ``opened`` is the run that ``mlflow run`` opened."""
     command = commands.read(params, References(lambda: store, fetch=True), extra)
     where, workers = place(params.storage, command.study_name), workers_of(params.workers, store.uri)
-    executor = Executor(store, params.reuse, placement=params.placement)
+    executor = Executor(store, params.reuse, runtime=params.runtime)
     prepare(command, executor)
     study = open_study(where, command.study_name, command.identity, store.uri, len(params.objective))
     with only_driver(study, where, store) as confirm:
@@ -164,7 +164,7 @@ def conclude(command: Command, executor: Executor, study: optuna.Study, mirror: 
         store.text_artifact(parent, page, "plots/search.html")
     judged = single_tasks.judge(command, executor, study)
     if judged is not None:
-        store.table(parent, judged, "results/cheap_scores.json")
+        store.table(parent, judged, "results/proxies.json")
     text = "\n\n".join(
         filter(None, [described(command, study, found, store, mirror), single_tasks.described(judged)])
     )

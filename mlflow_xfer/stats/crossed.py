@@ -22,7 +22,7 @@ NAMES = {BASE: "base seed", SEED: "seed", LANGUAGE: "language"}
 
 
 @dataclass(frozen=True)
-class Spread:
+class Dispersion:
     """Variance of a mean and where it comes from.
 
     ``variance``: of the mean, ``[...]``. ``mains``: one ``(weight [...], df)`` per random factor for the
@@ -109,7 +109,7 @@ def unequal(weights: np.ndarray) -> tuple[np.ndarray, float]:
     return w**2 * float((w**2).sum()) / trace, trace**2 / float((form**2).sum())
 
 
-def spread(x: np.ndarray, random: Sequence[int], weights: np.ndarray | None = None) -> Spread:
+def spread(x: np.ndarray, random: Sequence[int], weights: np.ndarray | None = None) -> Dispersion:
     """Variance of the weighted mean of ``x`` over the ``random`` axes.
 
     Args:
@@ -153,10 +153,10 @@ def spread(x: np.ndarray, random: Sequence[int], weights: np.ndarray | None = No
     rest = (raw[finest], float(np.prod([df[axis] for axis in random])))
     named = {" x ".join(NAMES[a] for a in axes): own[axes] for axes in own}
     alone = ((raw[(SEED,)], df[SEED]),) if set(random) == {SEED, LANGUAGE} else ()
-    return Spread(mean, variance, mains, rest, named, alone)
+    return Dispersion(mean, variance, mains, rest, named, alone)
 
 
-def welch(first: Spread, second: Spread) -> Spread:
+def welch(first: Dispersion, second: Dispersion) -> Dispersion:
     """The spread of ``first.mean - second.mean`` for independent arms,
     each with one random factor (Welch 1947).
     """
@@ -164,4 +164,6 @@ def welch(first: Spread, second: Spread) -> Spread:
     variance = first.variance + second.variance
     with np.errstate(divide="ignore", invalid="ignore"):
         df = np.where(variance > 0, variance**2 / (wa**2 / dfa + wb**2 / dfb), min(dfa, dfb))
-    return Spread(first.mean - second.mean, variance, ((variance, df),), (variance, df), {"seed": variance})
+    return Dispersion(
+        first.mean - second.mean, variance, ((variance, df),), (variance, df), {"seed": variance}
+    )

@@ -81,7 +81,7 @@ def _covariates(languages: Sequence[str], covariate: Mapping, adjust: Mapping[st
     return keep, np.array([[columns[c][languages[i]] for c in columns] for i in keep], float), len(gone)
 
 
-def slope_spread(x: np.ndarray, covariates: np.ndarray, languages_vary: bool) -> crossed.Spread:
+def slope_spread(x: np.ndarray, covariates: np.ndarray, languages_vary: bool) -> crossed.Dispersion:
     """Slope of ``x[..., base, seed, language]`` on the first column of ``covariates[language, k]``, adjusted
     for the others.
 
@@ -111,7 +111,7 @@ def slope_spread(x: np.ndarray, covariates: np.ndarray, languages_vary: bool) ->
     parts = {"seed": seed, "language": language, "seed x language": inner}
     rest = (inner, float(free * max(runs - 1, 1)))
     alone = ((by_seed.variance, df_seed),) if x.shape[-3] == 1 and runs > 1 else ()
-    return crossed.Spread(slopes.mean((-2, -1)), seed + language + inner, mains, rest, parts, alone)
+    return crossed.Dispersion(slopes.mean((-2, -1)), seed + language + inner, mains, rest, parts, alone)
 
 
 def _repeats(slopes: np.ndarray) -> tuple[int, ...]:
@@ -214,14 +214,14 @@ def slope_of(
     return estimate(slope_spread(x, columns, vary), level, **about).noted(*notes)
 
 
-def _one_run(x: np.ndarray, columns: np.ndarray) -> crossed.Spread:
+def _one_run(x: np.ndarray, columns: np.ndarray) -> crossed.Dispersion:
     design = np.column_stack([np.ones(len(columns)), columns])
     projector = np.linalg.pinv(design)
     y = x.mean((-3, -2))
     free = float(len(columns) - design.shape[1])
     rest = y - y @ (design @ projector)
     variance = (rest**2).sum(-1) / free * (projector[1] ** 2).sum()
-    return crossed.Spread(
+    return crossed.Dispersion(
         y @ projector[1], variance, ((variance, free),), (variance, free), {"language": variance}
     )
 

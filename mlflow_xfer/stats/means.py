@@ -36,7 +36,7 @@ def seed_notes(seeds: int, bases: int) -> tuple[str, ...]:
     return tuple(filter(None, (few, ONE_CHECKPOINT if bases == 1 else f"{bases} base checkpoints")))
 
 
-def estimate(spread: crossed.Spread, level: float, **about: Any) -> Estimate:
+def estimate(spread: crossed.Dispersion, level: float, **about: Any) -> Estimate:
     """One :class:`Estimate` from the spread of one table."""
     mean, variance = float(spread.mean), float(spread.variance)
     if variance <= 0:
@@ -175,6 +175,8 @@ def _unpaired(first: Cells, second: Cells, population: str, level: float) -> Est
     )
     df = sum(arm.rest[1] for arm in both)
     parts = {"seed": own_seed, "language": own_language, "seed x language": inner}
-    spread = crossed.Spread(np.asarray(centre), own_seed + own_language + inner, mains, (inner, df), parts)
+    spread = crossed.Dispersion(
+        np.asarray(centre), own_seed + own_language + inner, mains, (inner, df), parts
+    )
     about["method"] = "unpaired seed + crossed language ANOVA"
     return estimate(spread, level, **about).noted(*notes)

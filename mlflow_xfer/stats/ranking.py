@@ -158,7 +158,7 @@ def quality(
             for name in truth[target]
             if name not in of.get(target, {})
         ]:
-            raise XferError(f"Method {method!r} has no score for {', '.join(missing)}.")
+            raise XferError(f"Proxy {method!r} has no score for {', '.join(missing)}.")
     constant = {target: dict.fromkeys(found, 0.0) for target, found in truth.items()}
     found = []
     for method, of in {**scores, RANDOM: constant}.items():

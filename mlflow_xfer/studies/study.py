@@ -55,7 +55,7 @@ def run_study(
     typed = typed_arms(study, overrides)
     plans = plans_of(study, overrides, store, online=True)
     first = read(Transfer, next(iter(typed.values())))
-    executor = Executor(store, first.reuse, next(iter(plans.values())).suite, first.placement)
+    executor = Executor(store, first.reuse, next(iter(plans.values())).suite, first.runtime)
     plan_hash = digest([plans[arm.name].plan_hash for arm in study.arms])
     phases = unique(phase for plan in plans.values() for phase in plan.phases)
     todo = [phase for phase in phases if not executor.existing(phase)]

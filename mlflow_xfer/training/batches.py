@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from mlflow_xfer.data.encoded import IGNORED, Encoded
-from mlflow_xfer.data.mixing import Schedule, Walk
+from mlflow_xfer.data.mixing import EpochBatches, Schedule
 from mlflow_xfer.data.packing import Masking, Packer, masked, shifted
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.models import limits
@@ -206,11 +206,11 @@ class TaskRows:
     name: str
     kind: str
     encoded: Encoded
-    walk: Walk
+    epochs: EpochBatches
 
 
 @dataclass
-class Steps(torch.utils.data.Dataset):
+class TrainingBatches(torch.utils.data.Dataset):
     """The batches of a whole training: item t is the batch of step t.
 
     Attributes:
@@ -233,7 +233,7 @@ class Steps(torch.utils.data.Dataset):
         key, turn = self.schedule.at(step)
         if key in self.tasks:
             task = self.tasks[key]
-            return task_batch(task.name, task.kind, task.encoded, task.walk.rows(turn).tolist(), self.how)
+            return task_batch(task.name, task.kind, task.encoded, task.epochs.rows(turn).tolist(), self.how)
         assert self.packer is not None, "what is no task is the language model"
         numbers = range(turn * self.batch, (turn + 1) * self.batch)
         return lm_batch(self.packer, numbers, self.how, self.masking, self.seed, step)

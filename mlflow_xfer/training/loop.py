@@ -24,8 +24,8 @@ from transformers import TrainerCallback, TrainingArguments
 from mlflow_xfer.data.mixing import key_of
 from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN
 from mlflow_xfer.models.heads import MultiTaskModel
-from mlflow_xfer.params.settings import BY_SCORE, Placement, TrainingSettings
-from mlflow_xfer.training.batches import Steps
+from mlflow_xfer.params.settings import BY_SCORE, RuntimeOptions, TrainingSettings
+from mlflow_xfer.training.batches import TrainingBatches
 from mlflow_xfer.training.devices import compile_layers, half_norms, pick, resolved
 from mlflow_xfer.training.micro_batches import parts
 from mlflow_xfer.training.parts import Interrupted, NotFinite
@@ -140,9 +140,9 @@ class Loop(Resumable):
     def __init__(
         self,
         model: MultiTaskModel,
-        data: Steps,
+        data: TrainingBatches,
         settings: TrainingSettings,
-        placement: Placement,
+        runtime: RuntimeOptions,
         folder: Path,
         log: Log,
         evaluate_dev: Callable[[], tuple[dict[str, float], float | None, bool]],
@@ -157,13 +157,11 @@ class Loop(Resumable):
         self.signals = Signals()
         self.asked: Exception | None = None  # what ``log`` raised to stop the training
         self.shown = None
-        if placement.compile:
+        if runtime.compile:
             compile_layers(model.backbone)
-        where = pick(placement.device)
+        where = pick(runtime.device)
         own = arguments(settings, where, folder, len(data), fine_tuning=bool(model.names), seed=seed)
-        super().__init__(
-            folder, placement, model=model, args=own, train_dataset=data, callbacks=[Watch(self)]
-        )
+        super().__init__(folder, runtime, model=model, args=own, train_dataset=data, callbacks=[Watch(self)])
         for callback in self.callback_handler.callbacks:
             if type(callback).__name__ == "PrinterCallback":
                 self.remove_callback(callback)
@@ -222,7 +220,7 @@ class Loop(Resumable):
         """One item is one batch. The generator is its own: a loader draws a number from it when it starts,
         which must not come from the state that dropout uses."""
         return torch.utils.data.DataLoader(
-            cast("Steps", self.train_dataset),
+            cast("TrainingBatches", self.train_dataset),
             batch_size=None,
             sampler=self.order,
             generator=torch.Generator(),
@@ -236,7 +234,7 @@ class Loop(Resumable):
         if not model.training:  # walking all modules costs as much as a fifth of a small model's backward
             model.train()
         total: Tensor | None = None
-        for part in parts(inputs, self.placement.micro_batch):
+        for part in parts(inputs, self.runtime.micro_batch):
             loss = self._loss(model, inputs, part)
             self.accelerator.backward(loss)
             total = loss.detach() if total is None else total + loss.detach()
@@ -291,8 +289,8 @@ class Loop(Resumable):
     def _check_last_weights(self) -> None:
         """The loss of the last batch with the weights as they are now: no step has shown what they give."""
         self.multitask.eval()
-        batch = cast("Steps", self.train_dataset)[len(self.order) - 1]
-        pieces = parts(batch, self.placement.micro_batch)
+        batch = cast("TrainingBatches", self.train_dataset)[len(self.order) - 1]
+        pieces = parts(batch, self.runtime.micro_batch)
         total = sum(float(self._loss(self.multitask, batch, piece)) for piece in pieces)
         self._check_finite({"train/loss": total}, f"after step {len(self.order)}")
 

@@ -51,7 +51,7 @@ class LanguageModelPart:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingResult:
     """A finished training.
 
     Attributes:

@@ -16,7 +16,7 @@ from transformers import Trainer
 
 from mlflow_xfer.durable.manifest import is_whole, sealed_folder
 from mlflow_xfer.models.heads import MultiTaskModel
-from mlflow_xfer.params.settings import Placement
+from mlflow_xfer.params.settings import RuntimeOptions
 from mlflow_xfer.training.state import prune, step_folder, steps
 from mlflow_xfer.training.tally import Tally, best_in
 
@@ -30,12 +30,12 @@ class Resumable(Trainer):
 
     Args:
         folder: where resume states lie.
-        placement: how often they are written.
+        runtime: how often they are written.
         options: of ``Trainer``.
     """
 
-    def __init__(self, folder: Path, placement: Placement, **options: Any):
-        self.folder, self.placement, self.tally = folder, placement, Tally()
+    def __init__(self, folder: Path, runtime: RuntimeOptions, **options: Any):
+        self.folder, self.runtime, self.tally = folder, runtime, Tally()
         self._saved_at, self._saving_took = time.monotonic(), 0.0
         super().__init__(**options)
 
@@ -71,9 +71,9 @@ class Resumable(Trainer):
     def save_is_due(self, step: int) -> bool:
         if step >= self.args.max_steps:
             return True  # so that a kill while the result is being published loses nothing
-        if self.placement.save_every_steps:
-            return step % self.placement.save_every_steps == 0
-        wait = max(self.placement.save_every_s, self._saving_took / SAVING_SHARE)
+        if self.runtime.save_every_steps:
+            return step % self.runtime.save_every_steps == 0
+        wait = max(self.runtime.save_every_s, self._saving_took / SAVING_SHARE)
         return time.monotonic() - self._saved_at >= wait
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from mlflow_xfer.data.encode import encode
 from mlflow_xfer.data.encoded import Encoded
 from mlflow_xfer.data.mixing import (
-    Walk,
+    EpochBatches,
     count_steps,
     epoch_ends,
     evaluation_steps,
@@ -27,13 +27,13 @@ from mlflow_xfer.data.packing import Masking, Packer
 from mlflow_xfer.durable.files import write_json
 from mlflow_xfer.durable.manifest import is_whole, sealed_folder
 from mlflow_xfer.kinds import kind
-from mlflow_xfer.params.settings import BY_SCORE, Placement, TrainingSettings
+from mlflow_xfer.params.settings import BY_SCORE, RuntimeOptions, TrainingSettings
 from mlflow_xfer.tasks.task import Mixture, Task
 from mlflow_xfer.training.checks import check, check_fits
-from mlflow_xfer.training.parts import LanguageModelPart, Outcome, Part
+from mlflow_xfer.training.parts import LanguageModelPart, Part, TrainingResult
 
 if TYPE_CHECKING:
-    from mlflow_xfer.training.batches import Steps
+    from mlflow_xfer.training.batches import TrainingBatches
 
 CHECKPOINT, OUTCOME, RESUME, BEST = "checkpoint", "outcome.json", "resume", "best"
 
@@ -47,8 +47,8 @@ def train(
     *,
     seed: int = 0,
     log: Any = lambda metrics, step: None,
-    placement: Placement = Placement(),  # noqa: B008 - frozen
-) -> Outcome:
+    runtime: RuntimeOptions = RuntimeOptions(),  # noqa: B008 - frozen
+) -> TrainingResult:
     """Train on ``parts`` from the checkpoint at ``start``; all state lies in ``work``.
 
     Called again with the same ``work``, it goes on where it was killed, or returns the finished outcome.
@@ -62,7 +62,7 @@ def train(
         log: called with metrics and the step they belong to; after a resume, steps already reported
             may come again with the same values. An exception from it whose ``exit_code`` is 75
             stops the training as a signal does.
-        placement: how it is computed, and how often the resume state is written.
+        runtime: how it is computed, and how often the resume state is written.
 
     Raises:
         XferError: for data that cannot train anything, or a model that does not fit.
@@ -78,7 +78,7 @@ def train(
         parts,
         mixture or Mixture(tuple(part.name for part in parts)),
         settings,
-        placement,
+        runtime,
         work,
         log,
         seed,
@@ -86,14 +86,14 @@ def train(
     return training.run()
 
 
-def read_outcome(work: Path | str) -> Outcome | None:
+def read_outcome(work: Path | str) -> TrainingResult | None:
     """The outcome of a finished training in ``work``, if its checkpoint is whole; else None."""
     work = Path(work)
     try:
         saved = json.loads((work / OUTCOME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return Outcome(directory=work / CHECKPOINT, **saved) if is_whole(work / CHECKPOINT) else None
+    return TrainingResult(directory=work / CHECKPOINT, **saved) if is_whole(work / CHECKPOINT) else None
 
 
 class Training:
@@ -105,7 +105,7 @@ class Training:
         parts: Sequence[Part | LanguageModelPart],
         mixture: Mixture,
         settings: TrainingSettings,
-        placement: Placement,
+        runtime: RuntimeOptions,
         work: Path,
         log: Any,
         seed: int = 0,
@@ -116,7 +116,7 @@ class Training:
         from mlflow_xfer.training.dev import Dev
 
         self.mixture, self.settings, self.seed = mixture, settings, seed
-        self.placement, self.work, self.log = placement, work, log
+        self.runtime, self.work, self.log = runtime, work, log
         self.tasks = [part for part in parts if isinstance(part, Part)]
         self.lm = next((part for part in parts if isinstance(part, LanguageModelPart)), None)
         self.tokenizer = load_tokenizer(start)
@@ -126,12 +126,12 @@ class Training:
         if settings.dropout is not None:
             _set_dropout(self.model, settings.dropout)
         self.data = self._data()
-        self.dev = Dev(parts, self.model, self.tokenizer, settings, placement.device)
+        self.dev = Dev(parts, self.model, self.tokenizer, settings, runtime.device)
 
-    def _data(self) -> Steps:
+    def _data(self) -> TrainingBatches:
         """The batches of the whole training."""
         from mlflow_xfer.models.attention import packing_of
-        from mlflow_xfer.training.batches import Steps, TaskRows, reading
+        from mlflow_xfer.training.batches import TaskRows, TrainingBatches, reading
 
         s, tasks = self.settings, {}
         for part in self.tasks:
@@ -140,8 +140,8 @@ class Training:
             )
             self._mark(part.task, encoded)
             key = key_of(part.name)
-            walk = Walk(key, encoded.lengths, s.train_batch_size, self.seed)
-            tasks[key] = TaskRows(part.name, part.task.kind, encoded, walk)
+            epochs = EpochBatches(key, encoded.lengths, s.train_batch_size, self.seed)
+            tasks[key] = TaskRows(part.name, part.task.kind, encoded, epochs)
         packer, masking = self._texts(self.lm) if self.lm is not None else (None, None)
         sizes = {key: len(task.encoded) for key, task in tasks.items()}
         total = count_steps(
@@ -153,12 +153,12 @@ class Training:
             packer.size if packer else 0,
         )
         shares = with_lm(rates(sizes, self.mixture) if sizes else {}, self.mixture.mlm_share)
-        how = reading(self.tokenizer, self.model.config, self.model.decoder, _on_cuda(self.placement))
+        how = reading(self.tokenizer, self.model.config, self.model.decoder, _on_cuda(self.runtime))
         if packer is not None:
             self.model.packing = packing_of(self.model.backbone, packer.length, _begin_anew(packer))
             how = replace(how, packing=self.model.packing)
         order = schedule(shares, total, self.seed)
-        return Steps(order, tasks, packer, masking, how, s.train_batch_size, self.seed)
+        return TrainingBatches(order, tasks, packer, masking, how, s.train_batch_size, self.seed)
 
     def _mark(self, task: Task, encoded: Encoded) -> None:
         """Leave in the head's configuration what its training rows say of it."""
@@ -186,7 +186,7 @@ class Training:
             self.model,
             self.data,
             s,
-            self.placement,
+            self.runtime,
             self.work / RESUME,
             self.log,
             self.dev.evaluate,
@@ -195,7 +195,7 @@ class Training:
             seed=self.seed,
         )
 
-    def run(self) -> Outcome:
+    def run(self) -> TrainingResult:
         loop = self.loop()
         loop.run()
         return self._publish(loop)
@@ -216,7 +216,7 @@ class Training:
         )
         return max(1.0, total / one)
 
-    def _publish(self, loop: Any) -> Outcome:
+    def _publish(self, loop: Any) -> TrainingResult:
         from mlflow_xfer.models.checkpoint import save
 
         best = loop.tally.best
@@ -237,7 +237,7 @@ class Training:
             metrics[f"encoded/{task.name}/fertility"] = task.encoded.fertility
         with sealed_folder(self.work / CHECKPOINT) as folder:
             save(self.model.cpu(), self.tokenizer, folder)
-        outcome = Outcome(
+        outcome = TrainingResult(
             self.work / CHECKPOINT, len(self.data), loop.tally.tokens, metrics, selected, collapsed
         )
         saved = asdict(outcome)
@@ -267,7 +267,7 @@ def _set_dropout(model: Any, probability: float) -> None:
             module.attention_dropout = probability
 
 
-def _on_cuda(placement: Placement) -> bool:
+def _on_cuda(runtime: RuntimeOptions) -> bool:
     from mlflow_xfer.training.devices import pick
 
-    return pick(placement.device).type == "cuda"
+    return pick(runtime.device).type == "cuda"

@@ -6,7 +6,7 @@ import pytest
 
 from mlflow_xfer.conditions.engines.engine import Needs, Order
 from mlflow_xfer.params import parse
-from mlflow_xfer.params.settings import Placement
+from mlflow_xfer.params.settings import RuntimeOptions
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.plan import make_plan
 from mlflow_xfer.phases.references import References
@@ -47,7 +47,7 @@ def submit():
 
     def submitted(engine, phases, **order):
         handles = {}
-        asked = Order(**{"placement": Placement(save_every_steps=5)} | order)
+        asked = Order(**{"runtime": RuntimeOptions(save_every_steps=5)} | order)
         for phase in phases:
             after = [handles[source.spec_hash] for source in phase.inputs if isinstance(source, Phase)]
             handles[phase.spec_hash] = engine.submit(phase, asked, Needs(), after)

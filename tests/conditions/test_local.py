@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from mlflow_xfer.conditions.engines.engine import Failed, Finished, Progress
 from mlflow_xfer.conditions.engines.here import Here
 from mlflow_xfer.conditions.engines.local import DEATHS, Local, visible_gpus
-from mlflow_xfer.params.settings import Placement
+from mlflow_xfer.params.settings import RuntimeOptions
 from mlflow_xfer.tracking import checkpoints
 
 
@@ -85,7 +85,7 @@ def test_a_phase_whose_workers_die_without_getting_further_is_given_up(store, pl
 @pytest.mark.skipif(bool(visible_gpus()), reason="needs a machine without a GPU")
 def test_an_error_travels_and_what_needs_the_phase_is_not_run(store, plan, submit):
     with Local(store, 1) as engine:
-        handles = submit(engine, plan().phases, placement=Placement(device="cuda"))
+        handles = submit(engine, plan().phases, runtime=RuntimeOptions(device="cuda"))
         failed = list(engine.events())
         assert not engine.jobs
     (one,) = failed

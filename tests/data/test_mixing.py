@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mlflow_xfer.data.mixing import (
-    Walk,
+    EpochBatches,
     count_steps,
     epoch_ends,
     evaluation_steps,
@@ -68,10 +68,10 @@ def test_no_task_goes_without_by_bad_luck():
 
 @pytest.mark.parametrize(("n", "batch"), [(1, 4), (10, 4), (1000, 16), (7001, 16)])
 def test_each_epoch_shows_every_row_once(n, batch):
-    walk = Walk("t", np.random.default_rng(0).integers(5, 60, n), batch, seed=0)
+    epochs = EpochBatches("t", np.random.default_rng(0).integers(5, 60, n), batch, seed=0)
     for epoch in range(2):
         seen = np.concatenate(
-            [walk.rows(epoch * walk.batches_per_epoch + b) for b in range(walk.batches_per_epoch)]
+            [epochs.rows(epoch * epochs.batches_per_epoch + b) for b in range(epochs.batches_per_epoch)]
         )
         assert sorted(seen.tolist()) == list(range(n))
 
@@ -79,7 +79,7 @@ def test_each_epoch_shows_every_row_once(n, batch):
 def test_epochs_tasks_and_seeds_have_orders_of_their_own():
     lengths = np.full(400, 9)
     orders = [
-        Walk(name, lengths, 8, seed).rows(at).tolist()
+        EpochBatches(name, lengths, 8, seed).rows(at).tolist()
         for name, seed, at in (("a", 0, 0), ("b", 0, 0), ("a", 1, 0), ("a", 0, 50))
     ]
     assert len(set(map(tuple, orders))) == 4
@@ -87,14 +87,14 @@ def test_epochs_tasks_and_seeds_have_orders_of_their_own():
 
 def test_a_walk_can_be_entered_anywhere():
     lengths = np.arange(300) % 40 + 5
-    there = Walk("t", lengths, 8, 0)
-    assert all((there.rows(k) == Walk("t", lengths, 8, 0).rows(k)).all() for k in (0, 37, 38, 90, 5))
+    there = EpochBatches("t", lengths, 8, 0)
+    assert all((there.rows(k) == EpochBatches("t", lengths, 8, 0).rows(k)).all() for k in (0, 37, 38, 90, 5))
 
 
 def test_batches_hold_rows_of_like_length():
     lengths = np.random.default_rng(1).integers(5, 120, 5_000)
-    walk = Walk("t", lengths, 16, 0)
-    batches = [lengths[walk.rows(k)] for k in range(walk.batches_per_epoch)]
+    epochs = EpochBatches("t", lengths, 16, 0)
+    batches = [lengths[epochs.rows(k)] for k in range(epochs.batches_per_epoch)]
     padding = sum(len(b) * b.max() for b in batches) / lengths.sum()
     assert padding < 1.05
     first = [b.mean() for b in batches[:100]]
@@ -134,8 +134,8 @@ def test_when_dev_is_scored():
 
 def test_another_process_draws_the_same():
     code = (
-        "import numpy as np; from mlflow_xfer.data.mixing import Walk, schedule;"
-        "w = Walk('t', np.arange(50), 4, 7);"
+        "import numpy as np; from mlflow_xfer.data.mixing import EpochBatches, schedule;"
+        "w = EpochBatches('t', np.arange(50), 4, 7);"
         "print([schedule({'a': .3, 'b': .7}, 20, 5).choice.tolist(), w.rows(3).tolist(), "
         "w.rows(20).tolist()])"
     )
@@ -149,10 +149,10 @@ def test_another_process_draws_the_same():
         ).stdout
         for seed in ("1", "2")
     ]
-    walk = Walk("t", np.arange(50), 4, 7)
+    epochs = EpochBatches("t", np.arange(50), 4, 7)
     here = [
         schedule({"a": 0.3, "b": 0.7}, 20, 5).choice.tolist(),
-        walk.rows(3).tolist(),
-        walk.rows(20).tolist(),
+        epochs.rows(3).tolist(),
+        epochs.rows(20).tolist(),
     ]
     assert runs[0].strip() == runs[1].strip() == str(here)

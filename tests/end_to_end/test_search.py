@@ -111,8 +111,8 @@ def test_a_search_and_its_runs(all_runs, client, steps_in_store, caplog):
     )
     page = Path(client.download_artifacts(search.info.run_id, "plots/search.html")).read_text("utf-8")
     assert "Plotly.newPlot" in page and '<script src="http' not in page
-    assert "How well cheap scores" in note and "| *random* |" in note and "| english |" in note
-    judged = client.download_artifacts(search.info.run_id, "results/cheap_scores.json")
+    assert "How well proxies" in note and "| *random* |" in note and "| english |" in note
+    judged = client.download_artifacts(search.info.run_id, "results/proxies.json")
     assert "regret@1 points" in Path(judged).read_text("utf-8")
     before = steps_in_store(), len(all_runs())
     assert (

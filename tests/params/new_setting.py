@@ -57,14 +57,14 @@ def trained() -> dict[str, object]:
 
     def watched(self, *args, **kwargs):
         usual(self, *args, **kwargs)
-        seen.update(settings=self.settings.dummy, placement=self.placement.dummy_place)
+        seen.update(settings=self.settings.dummy, runtime=self.runtime.dummy_place)
 
     trainer.Training.__init__ = watched
     with opened() as store:
         typed = {"dummy": 3, "dummy_place": 4, "model": "scratch:xlm-roberta:tiny", "text": "mini"}
         chain = read(Transfer, CHAIN | typed)
         plan = make_plan("transfer", chain, References(lambda: store))
-        executor = Executor(store, placement=chain.placement)
+        executor = Executor(store, runtime=chain.runtime)
         run = executor.ensure(plan.phases[0]).run_id
         store.flush()
         view = store.get(run)

@@ -15,7 +15,7 @@ IDENTITY = (
     'class TrainingOptions(Shape, group="training"):\n',
     '    dummy: Natural = setting(0, "a new setting", shown=True, short="d", varies=Varies(0, 9))\n',
 )
-PLACEMENT = (
+RUNTIME = (
     '    device: Literal["auto", "cpu", "cuda"]',
     '    dummy_place: Natural = setting(0, "a new setting", shown=True)\n',
 )
@@ -32,7 +32,7 @@ def test_one_line_takes_a_setting_everywhere(project, tmp_path):
     declared = tmp_path / "mlflow_xfer" / "params" / "settings.py"
     text = declared.read_text("utf-8")
     header, line = IDENTITY
-    before, placed = PLACEMENT
+    before, placed = RUNTIME
     assert text.count(header) == text.count(before) == 1
     declared.write_text(text.replace(header, header + line).replace(before, placed + before), "utf-8")
     ran = subprocess.run(
@@ -54,5 +54,5 @@ def test_one_line_takes_a_setting_everywhere(project, tmp_path):
         assert found[name]["hash"] is hashed
     assert found["space"] == ["0:9"] and found["candidate"] == "nli d=7 mlm=0.2" and found["scoped"]
     trained = found["trained"]
-    assert (trained["settings"], trained["placement"]) == (3, 4)
+    assert (trained["settings"], trained["runtime"]) == (3, 4)
     assert (trained["params"]["dummy"], trained["params"]["dummy_place"]) == ("3", "4")

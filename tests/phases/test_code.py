@@ -16,7 +16,7 @@ from mlflow_xfer.data.reading import cached
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.params.settings import TrainingSettings
 from mlflow_xfer.phases.code import code_hash
-from mlflow_xfer.phases.phase import Base, Phase
+from mlflow_xfer.phases.phase import BaseModel, Phase
 from mlflow_xfer.phases.plan import make_plan
 from mlflow_xfer.phases.references import References
 from mlflow_xfer.tasks.task import Files, Hub, Task
@@ -156,7 +156,7 @@ def test_a_merge_stands_on_its_models_and_on_no_reader(chain, changed):
 def reading(source, kind="tagging", provider="file", **more):
     task = Task("mine", kind, "tag_f1", ("en",), {provider: (source,)})
     rows = Rows("mine", "train", "en", provider, "there", "sha256:0")
-    return Phase("target", TrainingSettings(), 0, (task,), (rows,), (Base("m", "m"),), **more)
+    return Phase("target", TrainingSettings(), 0, (task,), (rows,), (BaseModel("m", "m"),), **more)
 
 
 @cache

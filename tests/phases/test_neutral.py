@@ -8,7 +8,7 @@ import pytest
 
 from mlflow_xfer.params.declare import parameters
 from mlflow_xfer.params.settings import EvaluationSettings, MergeSettings, TrainingSettings
-from mlflow_xfer.phases.phase import Base, Phase, canonical
+from mlflow_xfer.phases.phase import BaseModel, Phase, canonical
 from mlflow_xfer.tasks.task import Files, Generated, Hub, Part, Task
 
 SHAPES = (TrainingSettings, MergeSettings, EvaluationSettings)
@@ -71,7 +71,9 @@ TASK = Task("mine", "retrieval", "retrieval_accuracy", ("en",), {"file": (Files(
 
 
 def phase(settings=None, task=TASK):
-    return Phase("evaluate", settings or EvaluationSettings(), None, (task,), (), (Base("m", "m"),)).spec_hash
+    return Phase(
+        "evaluate", settings or EvaluationSettings(), None, (task,), (), (BaseModel("m", "m"),)
+    ).spec_hash
 
 
 def test_neutral_values_of_settings_are_those_of_ever():

@@ -5,14 +5,14 @@ from __future__ import annotations
 from mlflow_xfer import params
 from mlflow_xfer.params.settings import EvaluationSettings
 from mlflow_xfer.phases.overlaps import findings, joined, of_plan, tags
-from mlflow_xfer.phases.phase import Made, Phase
+from mlflow_xfer.phases.phase import FinishedRun, Phase
 from mlflow_xfer.phases.plan import make_plan
 from mlflow_xfer.phases.references import References
 from mlflow_xfer.tasks.catalogue import TASKS
 
 
 def test_a_checkpoint_keeps_what_its_tasks_declare():
-    start = Made("run", "0" * 32, "spec", "code", "intermediate", ("squad", "of-a-task-file"))
+    start = FinishedRun("run", "0" * 32, "spec", "code", "intermediate", ("squad", "of-a-task-file"))
     (found,) = findings(Phase("evaluate", EvaluationSettings(), None, (TASKS.get("xquad"),), (), (start,)))
     assert (found.training, found.target, found.status) == (
         "squad",

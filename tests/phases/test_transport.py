@@ -9,7 +9,7 @@ import pytest
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.params import parse
-from mlflow_xfer.phases.phase import Base, Made, Phase
+from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase
 from mlflow_xfer.phases.plan import make_plan
 from mlflow_xfer.phases.references import References
 from mlflow_xfer.phases.transport import from_json, to_json
@@ -78,8 +78,8 @@ def test_a_search_s_dev_evaluation_and_a_task_of_a_file(tmp_path):
 def test_what_a_chain_starts_from_arrives():
     phase = planned(intermediate="none", target="mood").phases[1]
     for start in (
-        Base("m", "dir:1", "/m"),
-        Made("r", "1" * 32, "s", "c", "target", ("mood",), {"xfer.oracle": "true"}),
+        BaseModel("m", "dir:1", "/m"),
+        FinishedRun("r", "1" * 32, "s", "c", "target", ("mood",), {"xfer.oracle": "true"}),
     ):
         begun = replace(phase, inputs=(start,))
         assert from_json(to_json(begun)).inputs == (start,)

@@ -52,7 +52,7 @@ def test_the_page_of_parameters_says_all_of_them_and_where_verbs_differ(project)
     assert rows["target", "target"] == "`auto`; target: `pos`; search: `choice`"
     assert rows["search", "workers"] == "`auto`"
     text = "\n".join(lines)
-    assert "| placement |" in text and "| command |" in text and "identity; neutral: `none` |" in text
+    assert "| runtime |" in text and "| command |" in text and "identity; neutral: `none` |" in text
 
 
 def test_every_entry_point_has_a_module_and_declares_few_parameters(project):

@@ -1,4 +1,4 @@
-"""Cheap scores on tiny models of both families:
+"""Proxies on tiny models of both families:
 every method, every kind, a planted order, and what is refused.
 """
 
@@ -21,7 +21,7 @@ from mlflow_xfer.params.questions import RANK_METHODS
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.references import References, task_file_tasks
 from mlflow_xfer.ranking.order import ALL, Ranking
-from mlflow_xfer.ranking.proxies import AUTO, METHODS
+from mlflow_xfer.ranking.proxies import AUTO, PROXIES
 from mlflow_xfer.ranking.quality import by_english_accuracy, quality
 from mlflow_xfer.ranking.rank import order, transfer_of
 from mlflow_xfer.searching.command import read
@@ -103,7 +103,7 @@ def planted(tmp_path):
 
 @pytest.mark.parametrize("family", ["xlm-roberta", "llama"])
 def test_every_kind_by_every_method_that_trains_nothing(models, family):
-    untrained = [name for name, method in METHODS.items() if not method.checkpoints and name != "task_emb"]
+    untrained = [name for name, method in PROXIES.items() if not method.checkpoints and name != "task_emb"]
     found = mlflow_xfer.rank(
         model=models[family], pool=POOL, target=TARGETS, method=untrained, max_examples=24
     )
@@ -132,8 +132,8 @@ def test_the_planted_order_is_found(models, family, planted):
 
 def test_every_method_from_checkpoints(models, planted, client, capsys):
     asked = {"model": models["xlm-roberta"], **planted, **QUICK}
-    found = mlflow_xfer.rank(method=list(METHODS), checkpoints="train", steps=30, **asked)
-    assert set(found.scores) == set(METHODS) == set(RANK_METHODS) and len(METHODS) == 8 and found.checkpoints
+    found = mlflow_xfer.rank(method=list(PROXIES), checkpoints="train", steps=30, **asked)
+    assert set(found.scores) == set(PROXIES) == set(RANK_METHODS) and len(PROXIES) == 8 and found.checkpoints
     for method in ("logme", "h_score", "few_shot", "english"):
         scores = found.scores[method]["wanted"]
         assert scores["same"] > scores["noise"], method

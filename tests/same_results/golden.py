@@ -166,14 +166,14 @@ def batches(data: Path) -> dict[str, Any]:
 
 def training(phase: Any, begin: Path, data: Path) -> dict[str, Any]:
     """What the trainer makes of a phase before its first step, had the phases before it changed no weight."""
-    from mlflow_xfer.params.settings import Placement
+    from mlflow_xfer.params.settings import RuntimeOptions
     from mlflow_xfer.phases.train import mixture, parts
     from mlflow_xfer.tasks.task import Mixture
     from mlflow_xfer.training.trainer import Training
 
     own = parts(phase)
     mixed = mixture(phase) or Mixture(tuple(part.name for part in own))
-    made = Training(begin, own, mixed, phase.training, Placement(), data / "work", _unlogged, phase.seed)
+    made = Training(begin, own, mixed, phase.training, RuntimeOptions(), data / "work", _unlogged, phase.seed)
     steps = made.data
     return {
         "steps": len(steps),
@@ -183,7 +183,7 @@ def training(phase: Any, begin: Path, data: Path) -> dict[str, Any]:
             "{}:{}".format(*steps.schedule.at(step)) for step in range(min(SCHEDULED, len(steps)))
         ),
         "walks": {
-            key: [spaced(task.walk.rows(n)) for n in range(BATCHES)] for key, task in steps.tasks.items()
+            key: [spaced(task.epochs.rows(n)) for n in range(BATCHES)] for key, task in steps.tasks.items()
         },
         "batches": [batch_digest(steps[step]) for step in range(min(BATCHES, len(steps)))],
         "heads": {name: head(made.model.head(name), made.model.backbone) for name in made.model.names},

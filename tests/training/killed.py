@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import torch
 from tiny_world import PAIRS, POS, SENTIMENT, make_model, rows, texts
 
-from mlflow_xfer.params.settings import Placement, TrainingSettings
+from mlflow_xfer.params.settings import RuntimeOptions, TrainingSettings
 from mlflow_xfer.tasks.task import Mixture
 from mlflow_xfer.training import loop as loops
 from mlflow_xfer.training.parts import Interrupted, LanguageModelPart, Part
@@ -39,7 +39,7 @@ def lm():
 
 def single(model, work, log):
     return train(
-        model, [part(SENTIMENT)], None, SETTINGS, work, log=log, placement=Placement(save_every_steps=5)
+        model, [part(SENTIMENT)], None, SETTINGS, work, log=log, runtime=RuntimeOptions(save_every_steps=5)
     )
 
 
@@ -53,7 +53,7 @@ def mixture(model, work, log):
         SETTINGS.model_copy(update={"num_train_epochs": 1.5}),
         work,
         log=log,
-        placement=Placement(save_every_steps=6),
+        runtime=RuntimeOptions(save_every_steps=6),
     )
 
 
@@ -65,13 +65,13 @@ def average(model, work, log):
         SETTINGS.model_copy(update={"select_by": "average"}),
         work,
         log=log,
-        placement=Placement(save_every_steps=5),
+        runtime=RuntimeOptions(save_every_steps=5),
     )
 
 
 def causal(model, work, log):
     settings = SETTINGS.model_copy(update={"max_steps": 20, "select_by": "last"})
-    return train(model, [lm()], None, settings, work, log=log, placement=Placement(save_every_steps=5))
+    return train(model, [lm()], None, settings, work, log=log, runtime=RuntimeOptions(save_every_steps=5))
 
 
 def kill(*_):

@@ -11,7 +11,7 @@ from tiny_world import WORDS, texts
 
 from mlflow_xfer.kinds.span_qa.model import best_spans
 from mlflow_xfer.models.checkpoint import load_task_model
-from mlflow_xfer.params.settings import Placement, TrainingSettings
+from mlflow_xfer.params.settings import RuntimeOptions, TrainingSettings
 from mlflow_xfer.tasks.task import Mixture, Task
 from mlflow_xfer.training.parts import LanguageModelPart, Part
 from mlflow_xfer.training.predict import predict
@@ -95,7 +95,7 @@ def test_all_kinds_in_one_mixture(any_model, tmp_path):
         Mixture(("mc", "qa"), mlm_share=0.3),
         SETTINGS.model_copy(update={"max_steps": 6}),
         tmp_path,
-        placement=Placement(micro_batch=5),
+        runtime=RuntimeOptions(micro_batch=5),
     )
     assert len(predict(done.directory, MC, {"en": choices(9, 2)})["en"]) == 9
     assert len(predict(done.directory, QA, {"en": questions(9, 2)})["en"]) == 9

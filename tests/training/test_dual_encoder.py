@@ -12,13 +12,13 @@ from datasets import Dataset
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.kinds.retrieval.mining import nearest_both_ways as plainly
-from mlflow_xfer.params.settings import Placement, TrainingSettings
+from mlflow_xfer.params.settings import RuntimeOptions, TrainingSettings
 from mlflow_xfer.tasks.task import POOL, Task
-from mlflow_xfer.training import retrieval
+from mlflow_xfer.training import vector_search
 from mlflow_xfer.training.parts import Part
 from mlflow_xfer.training.predict import predict
-from mlflow_xfer.training.retrieval import nearest, nearest_both_ways
 from mlflow_xfer.training.trainer import train
+from mlflow_xfer.training.vector_search import nearest, nearest_both_ways
 
 SEARCH = Task(name="search", kind="retrieval", metric="map_at_20", languages=("en", "de"), sources={})
 SETTINGS = TrainingSettings(
@@ -67,7 +67,7 @@ def test_a_dual_encoder_learns_and_ranks(any_model, tmp_path):
         None,
         SETTINGS,
         tmp_path,
-        placement=Placement(micro_batch=5),
+        runtime=RuntimeOptions(micro_batch=5),
     )
     assert done.metrics["dev/search/en"] > 80 and not done.collapsed
     split = queries_and_candidates("c")
@@ -115,7 +115,7 @@ def test_search_is_exact_in_blocks(monkeypatch):
     draws = np.random.default_rng(0)
     x, y = draws.normal(size=(40, 8)).astype(np.float32), draws.normal(size=(333, 8)).astype(np.float32)
     whole = nearest(x, y, 5)
-    monkeypatch.setattr(retrieval, "BLOCK", 7 * 50)
+    monkeypatch.setattr(vector_search, "BLOCK", 7 * 50)
     cut = nearest(x, y, 5, chunk=7)
     assert (whole[0] == cut[0]).all() and np.allclose(whole[1], cut[1])
     unit = [v / np.linalg.norm(v, axis=1, keepdims=True) for v in (x, y)]

@@ -16,11 +16,11 @@ from tiny_world import POS, SENTIMENT, TATOEBA, rows
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.embed import embed_layers
-from mlflow_xfer.params.settings import Placement, TrainingSettings
+from mlflow_xfer.params.settings import RuntimeOptions, TrainingSettings
 from mlflow_xfer.training.parts import NotFinite, Part
 from mlflow_xfer.training.predict import budgeted, encoding_counts, predict
-from mlflow_xfer.training.retrieval import nearest
 from mlflow_xfer.training.trainer import train
+from mlflow_xfer.training.vector_search import nearest
 
 SETTINGS = TrainingSettings(max_steps=12, train_batch_size=16, max_seq_length=64, learning_rate=2e-3)
 
@@ -33,7 +33,7 @@ def tagger(any_model, tmp_path_factory):
         None,
         SETTINGS,
         tmp_path_factory.mktemp("tagger"),
-        placement=Placement(device="cpu"),
+        runtime=RuntimeOptions(device="cpu"),
     ).directory
 
 
@@ -45,7 +45,7 @@ def classifier(any_model, tmp_path_factory):
         None,
         SETTINGS,
         tmp_path_factory.mktemp("classifier"),
-        placement=Placement(device="cpu"),
+        runtime=RuntimeOptions(device="cpu"),
     ).directory
 
 

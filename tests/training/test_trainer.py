@@ -19,7 +19,7 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.checkpoint import load_task_model
 from mlflow_xfer.models.heads import build, head_tensors
 from mlflow_xfer.models.load import has_lm_head, load_tokenizer
-from mlflow_xfer.params.settings import Placement, TrainingSettings
+from mlflow_xfer.params.settings import RuntimeOptions, TrainingSettings
 from mlflow_xfer.tasks.task import Mixture
 from mlflow_xfer.training import loop
 from mlflow_xfer.training import trainer as module
@@ -200,7 +200,12 @@ def test_micro_batches_change_no_step(encoder, tmp_path):
     settings = FAST.model_copy(update={"max_steps": 4, "dropout": 0.0})
     whole = train(encoder, [part(SENTIMENT, 64)], None, settings, tmp_path / "whole")
     parts = train(
-        encoder, [part(SENTIMENT, 64)], None, settings, tmp_path / "parts", placement=Placement(micro_batch=3)
+        encoder,
+        [part(SENTIMENT, 64)],
+        None,
+        settings,
+        tmp_path / "parts",
+        runtime=RuntimeOptions(micro_batch=3),
     )
     ours, theirs = (load_file(done.directory / "model.safetensors") for done in (whole, parts))
     assert all(torch.allclose(ours[k], theirs[k], atol=1e-5) for k in ours)
@@ -311,7 +316,7 @@ def test_what_cannot_train_is_refused(any_model, tmp_path, fault):
             mixture,
             FAST.model_copy(update=changes),
             tmp_path,
-            placement=Placement(device="cpu"),
+            runtime=RuntimeOptions(device="cpu"),
         )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Protocol
 
-from mlflow_xfer.params.settings import Placement
+from mlflow_xfer.params.settings import RuntimeOptions
 from mlflow_xfer.phases.execute import Done, Spent
 from mlflow_xfer.phases.phase import Phase
 
@@ -39,7 +39,7 @@ class Order:
 
     Args:
         parent: the run that asks for it, if it has to be made.
-        reuse, suite, placement: as of :class:`mlflow_xfer.phases.execute.Executor`.
+        reuse, suite, runtime: as of :class:`mlflow_xfer.phases.execute.Executor`.
         done: the runs of its inputs, by spec hash.
         wait: for another process that makes the phase; else it is Held.
     """
@@ -47,7 +47,7 @@ class Order:
     parent: str | None = None
     reuse: str = "same-code"
     suite: str = ""
-    placement: Placement = field(default_factory=Placement)
+    runtime: RuntimeOptions = field(default_factory=RuntimeOptions)
     done: Mapping[str, str] = field(default_factory=dict)
     wait: bool = True
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from mlflow_xfer.conditions.engines.engine import Event, Failed, Finished, Handle, Held, Order, Progress
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.params.settings import Placement
+from mlflow_xfer.params.settings import RuntimeOptions
 from mlflow_xfer.phases.execute import Done, Spent
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.transport import from_json, to_json
@@ -20,7 +20,7 @@ def order(phase: Phase, asked: Order, cores: int) -> str:
         "parent": asked.parent,
         "reuse": asked.reuse,
         "suite": asked.suite,
-        "placement": asked.placement.model_dump(),
+        "runtime": asked.runtime.model_dump(),
         "done": dict(asked.done),
         "wait": asked.wait,
     }
@@ -34,7 +34,7 @@ def ordered(said: dict[str, Any]) -> tuple[Phase, Order, int]:
     Raises:
         XferError: the phase is another one here.
     """
-    how = said["order"] | {"placement": Placement(**said["order"]["placement"])}
+    how = said["order"] | {"runtime": RuntimeOptions(**said["order"]["runtime"])}
     return from_json(said["phase"]), Order(**how), said["cores"]
 
 

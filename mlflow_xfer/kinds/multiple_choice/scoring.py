@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_xfer.scoring import reading
+from mlflow_xfer.scoring import prediction_files
 from mlflow_xfer.scoring.accuracy import accuracy, plain
 from mlflow_xfer.scoring.baselines import majority_label
 from mlflow_xfer.scoring.evaluation import Answered
@@ -24,17 +24,17 @@ class Choices(Format):
     extension = "jsonl"
 
     def predictions(self, path: Path) -> list[int]:
-        return reading.choices(path)
+        return prediction_files.choices(path)
 
     def labels(self, path: Path) -> list[int]:
-        return reading.choices(path)
+        return prediction_files.choices(path)
 
     def text(self, values: Sequence, ids: Sequence[str] | None, path: Path) -> str:
         return "".join(json.dumps({"label": int(value)}) + "\n" for value in values)
 
     def problems(self, path: Path, gold: Path | None, task: Task, language: str) -> list[Problem]:
-        values = reading.choices(path)
-        found = counted(len(values), reading.choices(gold) if gold else None, task, "rows")
+        values = prediction_files.choices(path)
+        found = counted(len(values), prediction_files.choices(gold) if gold else None, task, "rows")
         if set(values) - {0, 1}:
             found.append((f"labels are 0 or 1: {sorted(set(values))[:5]}", True))
         return found

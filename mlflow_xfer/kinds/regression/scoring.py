@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.scoring import reading
+from mlflow_xfer.scoring import prediction_files
 from mlflow_xfer.scoring.correlation import correlation
 from mlflow_xfer.scoring.evaluation import Answered
 from mlflow_xfer.scoring.formats import Format, cell
@@ -21,7 +21,7 @@ class Numbers(Format):
     """One number a line."""
 
     def predictions(self, path: Path) -> list[float]:
-        return [_number(line, path, number) for number, line in enumerate(reading.lines(path), 1)]
+        return [_number(line, path, number) for number, line in enumerate(prediction_files.lines(path), 1)]
 
     labels = predictions
 
@@ -30,7 +30,7 @@ class Numbers(Format):
 
     def problems(self, path: Path, gold: Path | None, task: Task, language: str) -> list[Problem]:
         values = self.predictions(path)
-        found = counted(len(values), reading.lines(gold) if gold else None, task, "lines")
+        found = counted(len(values), prediction_files.lines(gold) if gold else None, task, "lines")
         if len(set(values)) == 1 and len(values) > 1:
             found.append((f"every prediction is {values[0]:g}: a collapsed model?", False))
         return found

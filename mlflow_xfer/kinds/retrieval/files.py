@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_xfer.kinds.retrieval.metrics import RANKS
-from mlflow_xfer.scoring import reading
+from mlflow_xfer.scoring import prediction_files
 from mlflow_xfer.scoring.formats import Format, Keyed, Warn, cell
 from mlflow_xfer.scoring.problems import Problem, counted, keyed
 from mlflow_xfer.tasks.task import Task
@@ -19,8 +19,8 @@ class RowNumbers(Format):
     """The row of each sentence's translation, one a line."""
 
     def problems(self, path: Path, gold: Path | None, task: Task, language: str) -> list[Problem]:
-        values = reading.lines(path)
-        found = counted(len(values), reading.lines(gold) if gold else None, task, "lines")
+        values = prediction_files.lines(path)
+        found = counted(len(values), prediction_files.lines(gold) if gold else None, task, "lines")
         wrong = [value for value in values if not value.isascii() or not value.isdigit()]
         return found + ([(f"not a row number: {wrong[0]!r:.80}", True)] if wrong else [])
 
@@ -40,7 +40,7 @@ class Pairs(Format):
         return "".join("\t".join(cell(part, path) for part in pair) + "\n" for pair in values)
 
     def problems(self, path: Path, gold: Path | None, task: Task, language: str) -> list[Problem]:
-        values = reading.lines(path)
+        values = prediction_files.lines(path)
         found = [("no pair was mined", False)] if not values else []
         for line in values:
             parts = line.split("\t")
@@ -55,10 +55,10 @@ class Ranked(Keyed):
     """A JSON object from a query's id to 20 ids, best first."""
 
     def predictions(self, path: Path) -> dict[str, list]:
-        return reading.ranked(path)
+        return prediction_files.ranked(path)
 
     def labels(self, path: Path) -> dict[str, list]:
-        return reading.ranked(path)
+        return prediction_files.ranked(path)
 
     def aligned(
         self,
@@ -77,8 +77,8 @@ class Ranked(Keyed):
         return list(value)
 
     def problems(self, path: Path, gold: Path | None, task: Task, language: str) -> list[Problem]:
-        mine, (_, repeated) = reading.ranked(path), reading.mapping(path)
-        found = keyed(mine, list(reading.ranked(gold)) if gold else None, repeated, "queries")
+        mine, (_, repeated) = prediction_files.ranked(path), prediction_files.mapping(path)
+        found = keyed(mine, list(prediction_files.ranked(gold)) if gold else None, repeated, "queries")
         short = [key for key, ranks in mine.items() if len(ranks) < RANKS]
         twice = [key for key, ranks in mine.items() if len(set(map(str, ranks))) < len(ranks)]
         if short:

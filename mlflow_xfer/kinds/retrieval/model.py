@@ -20,8 +20,8 @@ from mlflow_xfer.training.batches import Reading, budgeted, column, stacked
 from mlflow_xfer.training.devices import to_device
 from mlflow_xfer.training.predict import Options, encoded_for, reading_of
 from mlflow_xfer.training.progress import tracked
-from mlflow_xfer.training.retrieval import Vectors, cut, layer_vectors, nearest_sources, ranked
 from mlflow_xfer.training.selection import accuracy
+from mlflow_xfer.training.vector_search import Vectors, cut, layer_vectors, nearest_sources, ranked
 
 
 class Retrieval(Model):

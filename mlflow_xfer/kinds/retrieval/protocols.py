@@ -140,7 +140,7 @@ class Mining(Answered):
 
     def evaluation(self, task: Task, splits: Splits, predictor: Predictor) -> dict[str, Compared]:
         """As in every kind; a language without test rows is mined on dev itself, and its row says so."""
-        from mlflow_xfer.training.retrieval import fastest_both_ways
+        from mlflow_xfer.training.vector_search import fastest_both_ways
 
         compared, search = {}, fastest_both_ways()
         for language, dev in splits.devs.items():  # one at a time: a collection has up to a million sentences

@@ -105,7 +105,7 @@ class Retrieval(Scoring):
         is one."""
         from datasets import Dataset
 
-        from mlflow_xfer.training.retrieval import nearest
+        from mlflow_xfer.training.vector_search import nearest
 
         if len(rows) < 2:
             raise XferError(

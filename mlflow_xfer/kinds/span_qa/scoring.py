@@ -10,7 +10,7 @@ import numpy as np
 
 from mlflow_xfer.data.words import words
 from mlflow_xfer.kinds.span_qa.metrics import figures, gold_texts, mlqa_rows, squad_rows, v2_rows
-from mlflow_xfer.scoring import reading
+from mlflow_xfer.scoring import prediction_files
 from mlflow_xfer.scoring.baselines import mean_of_draws, most_frequent, value_of
 from mlflow_xfer.scoring.buckets import by_attribute
 from mlflow_xfer.scoring.evaluation import Answered, Compared
@@ -24,10 +24,10 @@ class Answers(Keyed):
     """A JSON object from a question's id to its answer; labels in SQuAD's format."""
 
     def predictions(self, path: Path) -> dict[str, str]:
-        return reading.answers(path)
+        return prediction_files.answers(path)
 
     def labels(self, path: Path) -> list[tuple[str, list[str]]]:
-        return reading.questions(path)
+        return prediction_files.questions(path)
 
     def aligned(
         self,
@@ -40,8 +40,8 @@ class Answers(Keyed):
         return [predictions.get(key) for key, _ in labels], [golds for _, golds in labels]
 
     def problems(self, path: Path, gold: Path | None, task: Task, language: str) -> list[Problem]:
-        mine, (_, repeated) = reading.answers(path), reading.mapping(path)
-        questions = [key for key, _ in reading.questions(gold)] if gold else None
+        mine, (_, repeated) = prediction_files.answers(path), prediction_files.mapping(path)
+        questions = [key for key, _ in prediction_files.questions(gold)] if gold else None
         found = keyed(mine, questions, repeated, "questions")
         if gold is None:
             found += counted(len(mine), None, task, "answers")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.scoring import reading
+from mlflow_xfer.scoring import prediction_files
 from mlflow_xfer.scoring.formats import Format, Warn, cell, equally_long
 from mlflow_xfer.scoring.problems import Problem, counted, outside
 from mlflow_xfer.tasks.task import Task
@@ -18,10 +18,10 @@ class Tags(Format):
     """One tag a line, blank between sentences."""
 
     def predictions(self, path: Path) -> Tagged:
-        return reading.tagged(path)
+        return prediction_files.tagged(path)
 
     def labels(self, path: Path) -> Tagged:
-        return reading.tagged(path)
+        return prediction_files.tagged(path)
 
     def placeholders(self, labels: Tagged) -> list[str]:
         return [tag for sentence in labels for tag in sentence]
@@ -42,7 +42,7 @@ class Tags(Format):
         return "\n".join("".join(cell(tag, path) + "\n" for tag in sentence) for sentence in values)
 
     def problems(self, path: Path, gold: Path | None, task: Task, language: str) -> list[Problem]:
-        raw, sentences = reading.lines(path), reading.sentences(path)
+        raw, sentences = prediction_files.lines(path), prediction_files.sentences(path)
         found: list[Problem] = []
         if any(not a and not b for a, b in zip(raw, raw[1:], strict=False)) or (raw and not raw[0]):
             found.append(("a sentence without a word: two blank lines in a row, or one at the start", True))
@@ -51,7 +51,7 @@ class Tags(Format):
             return [*found, (f"one tag a line is needed, without the word: {wrong!r:.80}", True)]
         found += outside([line for line in raw if line], task.labels)
         if gold:
-            references = reading.sentences(gold)
+            references = prediction_files.sentences(gold)
             found += counted(len(sentences), references, task, "sentences")
             pairs = enumerate(zip(sentences, references, strict=False), 1)
             differ = [number for number, (mine, theirs) in pairs if len(mine) != len(theirs)]

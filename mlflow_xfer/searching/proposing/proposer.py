@@ -66,7 +66,7 @@ class Proposer:
     """Asks a study for candidates.
 
     Args:
-        order: single tasks, best first (by cheap scores); tasks of the pool that it lacks follow.
+        order: single tasks, best first (by proxies); tasks of the pool that it lacks follow.
         allowed: candidates that may be run (a cost gate); the baseline always may.
         began: failures of the baseline and of single tasks before this moment are tried again.
     """

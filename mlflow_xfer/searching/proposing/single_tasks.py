@@ -1,4 +1,4 @@
-"""Cheap scores in a search: they order its queue when it begins,
+"""Proxies in a search: they order its queue when it begins,
 and are judged by its full runs when it ends.
 """
 
@@ -46,10 +46,10 @@ def arrange(command: Command, executor: Executor, study: optuna.Study) -> None:
             **_options(command),
         )
     except XferError as error:
-        logger.warning("single tasks are tried in the pool's order, not by cheap scores: %s", error)
+        logger.warning("single tasks are tried in the pool's order, not by proxies: %s", error)
         return
     study.set_user_attr(RANKING, found.as_dict())
-    logger.info("single tasks by cheap scores: %s", ", ".join(found.order()))
+    logger.info("single tasks by proxies: %s", ", ".join(found.order()))
 
 
 def order_of(study: optuna.Study) -> tuple[str, ...]:
@@ -58,7 +58,7 @@ def order_of(study: optuna.Study) -> tuple[str, ...]:
 
 
 def judge(command: Command, executor: Executor, study: optuna.Study) -> pd.DataFrame | None:
-    """How good the cheap scores were against the single tasks' full runs:
+    """How good the proxies were against the single tasks' full runs:
     one row for each; None where there is nothing to judge.
     """
     kept = study.user_attrs.get(RANKING)
@@ -72,7 +72,7 @@ def judge(command: Command, executor: Executor, study: optuna.Study) -> pd.DataF
             by_english_accuracy(*given, **_options(command)),
         )
     except XferError as error:
-        logger.info("cheap scores are not judged: %s", error)
+        logger.info("proxies are not judged: %s", error)
         return None
     return table(found)
 
@@ -113,7 +113,7 @@ def described(judged: pd.DataFrame | None) -> str:
     if judged is None:
         return ""
     about = (
-        "How well cheap scores, computed before any training, foretold the single tasks' full runs "
+        "How well proxies, computed before any training, foretold the single tasks' full runs "
         "(regret: points lost by taking the best of the first k)."
     )
     rows = [

@@ -103,7 +103,7 @@ class Running:
         """How a phase of the trial is run."""
         params = self.params
         parent = None if phase.is_base else self.trial.attrs.get(RUN_ID)
-        return Order(parent, params.reuse, self.plan.suite, params.placement)
+        return Order(parent, params.reuse, self.plan.suite, params.runtime)
 
     def steps(self) -> Generator[Phase, None, TrialResult]:
         """The phases that the trial waits for, one after the other; returns what it found.

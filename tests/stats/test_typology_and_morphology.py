@@ -3,7 +3,7 @@ import pytest
 
 from mlflow_xfer import languages
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.stats import corpus, typology
+from mlflow_xfer.stats import morphology, typology
 from tests.stats.score_tables import table
 
 CODES = ("en", "de", "fr", "ru", "zh", "ar", "sw", "hi", "tr", "fi", "vi", "ko")
@@ -65,7 +65,7 @@ def test_complexity_reproduces_the_table():
     ours, theirs = [], []
     for one in languages.table().values():
         if one.value("corpus_morph_complexity") is not None:
-            ours.append(corpus.complexity([one.value(m) for m in corpus.MEASURES]))
+            ours.append(morphology.complexity([one.value(m) for m in morphology.MEASURES]))
             theirs.append(one.value("corpus_morph_complexity"))
     assert len(ours) == 86
     np.testing.assert_allclose(ours, theirs, atol=5e-4)
@@ -83,22 +83,22 @@ def test_complexity_reproduces_the_table():
     ],
 )
 def test_tokens(text, words):
-    assert corpus.tokens(text) == words
+    assert morphology.tokens(text) == words
 
 
 def test_moving_ttr_by_its_definition():
     rng = np.random.default_rng(0)
     words = [f"w{i}" for i in rng.zipf(1.5, 900)]
     slow = np.mean([len(set(words[i : i + 500])) / 500 for i in range(401)])
-    assert corpus.moving_ttr(words) == pytest.approx(slow)
-    assert np.isnan(corpus.moving_ttr(words[:499]))
+    assert morphology.moving_ttr(words) == pytest.approx(slow)
+    assert np.isnan(morphology.moving_ttr(words[:499]))
 
 
 def test_entropy_and_word_length():
-    assert corpus.entropy(["a", "b", "c", "d"]) == 2 and corpus.entropy(["a"] * 9) == 0
-    assert corpus.word_length(["ab", "abcd"]) == 3
-    assert corpus.word_length(["한국"]) == 6  # letters, not syllables
-    assert corpus.word_length(["कि"]) == 1  # the vowel sign is a mark
+    assert morphology.entropy(["a", "b", "c", "d"]) == 2 and morphology.entropy(["a"] * 9) == 0
+    assert morphology.word_length(["ab", "abcd"]) == 3
+    assert morphology.word_length(["한국"]) == 6  # letters, not syllables
+    assert morphology.word_length(["कि"]) == 1  # the vowel sign is a mark
 
 
 def test_richer_morphology_scores_higher_on_parallel_texts():
@@ -113,7 +113,7 @@ def test_richer_morphology_scores_higher_on_parallel_texts():
         pick = rng.zipf(1.4, 9) % 200
         plain.append(" ".join(w for p in pick for w in (stems[p], "of")))
         rich.append(" ".join(stems[p] + endings[rng.integers(8)] for p in pick))
-    found = corpus.measure({"en": plain, "fi": rich, "ja": plain}).set_index("language")
+    found = morphology.measure({"en": plain, "fi": rich, "ja": plain}).set_index("language")
     assert found.loc["fi", "complexity"] > found.loc["en", "complexity"] + 0.5
     assert found.loc["en", "distance"] == 0 and found.loc["fi", "distance"] > 0.5
     assert "without spaces" in found.loc["ja", "note"] and np.isnan(found.loc["ja", "complexity"])
@@ -122,6 +122,6 @@ def test_richer_morphology_scores_higher_on_parallel_texts():
 
 def test_texts_that_cannot_be_compared():
     with pytest.raises(XferError) as error:
-        corpus.measure({"de": ["eins"], "xx": ["a", "b"], "fr": [""]})
+        morphology.measure({"de": ["eins"], "xx": ["a", "b"], "fr": [""]})
     text = str(error.value)
     assert "no text in 'en'" in text and "not parallel" in text and "'xx'" in text and "no words" in text

@@ -6,7 +6,7 @@ from scipy import special, stats
 from statsmodels.stats.meta_analysis import combine_effects
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.stats import spread
+from mlflow_xfer.stats import dispersion
 from mlflow_xfer.stats.means import difference
 from tests.stats.score_tables import LANGUAGES, table
 
@@ -20,8 +20,8 @@ def test_tau_removes_test_noise_where_sd_does_not():
     for _ in range(300):
         language = 0.25 * rng.standard_normal(40)
         arms = [rng.binomial(n, special.expit(special.logit(m) + language)) / n * 100 for m in (0.6, 0.85)]
-        taus.append([float(spread.levels(a[None], np.full(40, float(n))).tau2()) for a in arms])
-        sds.append([spread.logit(a, n).std() for a in arms])
+        taus.append([float(dispersion.levels(a[None], np.full(40, float(n))).tau2()) for a in arms])
+        sds.append([dispersion.logit(a, n).std() for a in arms])
     low, high = np.sqrt(np.mean(taus, axis=0))
     assert low == pytest.approx(0.25, rel=0.06) and high == pytest.approx(0.25, rel=0.06)
     assert np.mean(sds, axis=0)[1] / 0.25 > 1.1  # what the plain sd shows
@@ -34,35 +34,39 @@ def test_noise_is_not_taken_off_twice():
     for _ in range(400):
         share = special.expit(0.8 + 0.3 * rng.standard_normal(20))
         found.append(
-            float(spread.levels(100 * rng.binomial(n, share, (5, 20)) / n, np.full(20, float(n))).tau2())
+            float(dispersion.levels(100 * rng.binomial(n, share, (5, 20)) / n, np.full(20, float(n))).tau2())
         )
     assert math.sqrt(np.mean(found)) == pytest.approx(0.3, rel=0.05)
 
 
 def test_swap_test_is_exact_and_symmetric():
     rng = np.random.default_rng(2)
-    a, b = (spread.Levels(rng.normal(0, s, 9), np.zeros(9)) for s in (3, 1))
-    p = spread.swap_p([a], [b])
-    assert p == spread.swap_p([b], [a]) < 0.1
-    shifted = spread.Levels(a.level + 100, a.noise)
-    assert spread.swap_p([shifted], [b]) == pytest.approx(p)
-    assert spread.swap_p([a], [a]) == 1
+    a, b = (dispersion.Levels(rng.normal(0, s, 9), np.zeros(9)) for s in (3, 1))
+    p = dispersion.swap_p([a], [b])
+    assert p == dispersion.swap_p([b], [a]) < 0.1
+    shifted = dispersion.Levels(a.level + 100, a.noise)
+    assert dispersion.swap_p([shifted], [b]) == pytest.approx(p)
+    assert dispersion.swap_p([a], [a]) == 1
     assert (
-        spread.swap_p([spread.Levels(a.level[:5], np.zeros(5))], [spread.Levels(b.level[:5], np.zeros(5))])
+        dispersion.swap_p(
+            [dispersion.Levels(a.level[:5], np.zeros(5))], [dispersion.Levels(b.level[:5], np.zeros(5))]
+        )
         > 0.05
     )
 
 
 def test_swaps_take_all_tasks_of_a_language_at_once():
     rng = np.random.default_rng(5)
-    a, b = (spread.Levels(rng.normal(0, s, 8), np.zeros(8)) for s in (2, 1))
-    single = spread.swap_p([a], [b])
-    assert spread.swap_p([a, a], [b, b]) == pytest.approx(single)  # the same task twice is no more evidence
-    independent = spread.swap_p([a, a], [b, b], [range(8), range(8, 16)])
+    a, b = (dispersion.Levels(rng.normal(0, s, 8), np.zeros(8)) for s in (2, 1))
+    single = dispersion.swap_p([a], [b])
+    assert dispersion.swap_p([a, a], [b, b]) == pytest.approx(
+        single
+    )  # the same task twice is no more evidence
+    independent = dispersion.swap_p([a, a], [b, b], [range(8), range(8, 16)])
     assert independent < single  # two tasks on languages of their own are
     uneven = table({"none": 0, "mnli": 0}, languages=TEN)
     uneven = uneven[(uneven["task"] == "udpos") | ~uneven["language"].isin(["sw", "hi"])]
-    found, per_task = spread.spread_ratio(uneven, "mnli", "none")
+    found, per_task = dispersion.spread_ratio(uneven, "mnli", "none")
     assert 0 < found.p <= 1 and set(per_task["languages"]) == {8, 10}
 
 
@@ -72,24 +76,24 @@ def test_ratio_of_a_planted_spread():
     squeezed = frame.assign(
         score=centre + (frame["score"] - centre) * np.where(frame["condition"] == "mnli", 0.4, 1.0)
     )
-    found, per_task = spread.spread_ratio(squeezed, "mnli", "none")
+    found, per_task = dispersion.spread_ratio(squeezed, "mnli", "none")
     assert found.estimate == pytest.approx(0.4, abs=0.05) and found.high < 0.7 and found.p < 0.05
     assert set(per_task["task"]) == {"xnli", "udpos"} and (per_task["languages"] == 10).all()
-    back, _ = spread.spread_ratio(squeezed, "none", "mnli")
+    back, _ = dispersion.spread_ratio(squeezed, "none", "mnli")
     assert back.estimate == pytest.approx(1 / found.estimate) and back.p == pytest.approx(found.p)
     assert abs(difference(squeezed, "mnli", "none").estimate) < 2
 
 
 def test_few_languages_are_refused_or_warned_of():
     with pytest.raises(XferError, match="at least 3 languages"):
-        spread.spread_ratio(table({"none": 0, "mnli": 0}, languages=("en", "de", "fr")), "mnli", "none")
-    found, _ = spread.spread_ratio(table({"none": 0, "mnli": 0}), "mnli", "none")
+        dispersion.spread_ratio(table({"none": 0, "mnli": 0}, languages=("en", "de", "fr")), "mnli", "none")
+    found, _ = dispersion.spread_ratio(table({"none": 0, "mnli": 0}), "mnli", "none")
     assert any("7 languages" in note for note in found.notes)
 
 
 def test_no_spread_at_all():
     flat = table({"none": 0, "mnli": 0}, cell_sd=0).assign(score=50.0)
-    found, _ = spread.spread_ratio(flat, "mnli", "none")
+    found, _ = dispersion.spread_ratio(flat, "mnli", "none")
     assert (
         found.estimate == pytest.approx(1)
         and found.p == 1
@@ -99,45 +103,45 @@ def test_no_spread_at_all():
 
 def test_random_effects_is_statsmodels():
     y, se = np.array([0.3, -0.1, 0.5, 0.2, 0.9]), np.array([0.1, 0.2, 0.15, 0.1, 0.2])
-    found = spread.random_effects(y, se)
+    found = dispersion.random_effects(y, se)
     reference = combine_effects(y, se**2, method_re="iterated", use_t=True)
     assert found.parts["between"] == pytest.approx(reference.tau2, rel=1e-3)
     assert found.estimate == pytest.approx(reference.mean_effect_re, rel=1e-4)
     assert found.se == pytest.approx(reference.sd_eff_w_re_hksj, rel=1e-3)
-    assert spread.random_effects([0.3], [0.1]).notes == ("one study: nothing to pool",)
+    assert dispersion.random_effects([0.3], [0.1]).notes == ("one study: nothing to pool",)
 
 
 def test_random_effects_never_undercuts_the_fixed_interval():
-    found = spread.random_effects([0.2, 0.2001, 0.1999], [0.1, 0.1, 0.1])
+    found = dispersion.random_effects([0.2, 0.2001, 0.1999], [0.1, 0.1, 0.1])
     assert found.se == pytest.approx(0.1 / math.sqrt(3))
 
 
 def test_secondaries_are_scipys():
     rng = np.random.default_rng(3)
     a, b = rng.normal(0, 2, 12), rng.normal(0, 1, 12)
-    assert spread.pitman_morgan(a, b) == pytest.approx(stats.pearsonr(a + b, a - b).pvalue)
-    assert spread.brown_forsythe(a, b) == pytest.approx(stats.levene(a, b, center="median").pvalue)
-    assert math.isnan(spread.pitman_morgan(np.ones(5), np.ones(5))) and math.isnan(
-        spread.brown_forsythe(np.ones(5), np.ones(5))
+    assert dispersion.pitman_morgan(a, b) == pytest.approx(stats.pearsonr(a + b, a - b).pvalue)
+    assert dispersion.brown_forsythe(a, b) == pytest.approx(stats.levene(a, b, center="median").pvalue)
+    assert math.isnan(dispersion.pitman_morgan(np.ones(5), np.ones(5))) and math.isnan(
+        dispersion.brown_forsythe(np.ones(5), np.ones(5))
     )
 
 
 def test_gini_by_its_definition():
     x = np.array([1.0, 4, 2, 9])
-    assert spread.gini(x) == pytest.approx(np.abs(x[:, None] - x).sum() / (2 * len(x) ** 2 * x.mean()))
-    assert spread.gini(np.full(4, 3.0)) == pytest.approx(0) and math.isnan(spread.gini(np.zeros(3)))
-    assert spread.gini(7 * x) == pytest.approx(spread.gini(x))
+    assert dispersion.gini(x) == pytest.approx(np.abs(x[:, None] - x).sum() / (2 * len(x) ** 2 * x.mean()))
+    assert dispersion.gini(np.full(4, 3.0)) == pytest.approx(0) and math.isnan(dispersion.gini(np.zeros(3)))
+    assert dispersion.gini(7 * x) == pytest.approx(dispersion.gini(x))
 
 
 def test_descriptions_leave_english_out_of_the_spread_and_in_the_gap():
     frame = table({"none": 0}, seed_sd=0, cell_sd=0)
     scores = frame[(frame["task"] == "xnli") & (frame["seed"] == 1)].set_index("language")["score"]
-    row = spread.describe(frame, "none").set_index("task").loc["xnli"]
+    row = dispersion.describe(frame, "none").set_index("task").loc["xnli"]
     others = scores.drop("en")
     assert row["gap"] == pytest.approx(scores["en"] - others.mean())
     assert (row["sd"], row["min"], row["languages"]) == pytest.approx((others.std(), others.min(), 7))
     assert row["worst_mean"] == pytest.approx(others.nsmallest(3).mean()) and row["iqr"] == pytest.approx(
         stats.iqr(others)
     )
-    alone = spread.describe(frame[frame["language"] == "de"], "none")
+    alone = dispersion.describe(frame[frame["language"] == "de"], "none")
     assert alone["sd"].isna().all() and alone["gap"].isna().all()
