@@ -13,10 +13,12 @@ import gc
 import math
 import signal
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import TrainerCallback, TrainingArguments
@@ -135,6 +137,7 @@ class Loop(Resumable):
             score or None, collapsed).
         average_at: steps whose weights go into the average (empty: none is made).
         seed: of dropout.
+        rows: those of the embedding that are trained; None: all.
     """
 
     def __init__(
@@ -149,6 +152,7 @@ class Loop(Resumable):
         evaluate_at: set[int],
         average_at: set[int],
         seed: int,
+        rows: np.ndarray | None = None,
     ):
         self.settings, self.log_figures = settings, log
         self.evaluate_dev, self.evaluate_at, self.average_at = evaluate_dev, evaluate_at, average_at
@@ -161,7 +165,9 @@ class Loop(Resumable):
             compile_layers(model.backbone)
         where = pick(runtime.device)
         own = arguments(settings, where, folder, len(data), fine_tuning=bool(model.names), seed=seed)
-        super().__init__(folder, runtime, model=model, args=own, train_dataset=data, callbacks=[Watch(self)])
+        super().__init__(
+            folder, runtime, rows, model=model, args=own, train_dataset=data, callbacks=[Watch(self)]
+        )
         for callback in self.callback_handler.callbacks:
             if type(callback).__name__ == "PrinterCallback":
                 self.remove_callback(callback)
@@ -191,6 +197,7 @@ class Loop(Resumable):
                 self.signals,
                 quiet(),
                 half_norms(self.multitask, self.args.bf16 and self.args.device.type == "cuda"),
+                self.read_rows.trained() if self.read_rows else nullcontext(),
             ):
                 self.train(resume_from_checkpoint=str(step_folder(self.folder, start)) if start else None)
         finally:
@@ -261,9 +268,11 @@ class Loop(Resumable):
         if step % self.log_every == 0 or step == len(self.order):
             self._report_losses(step)
         if step in self.average_at:
-            self.tally.average(self.multitask.tensors())
+            with self.whole():
+                self.tally.average(self.multitask.tensors())
         if step in self.evaluate_at:
-            self._evaluate_dev(step)
+            with self.whole():
+                self._evaluate_dev(step)
 
     def _report_losses(self, step: int) -> None:
         """The mean loss of each task since the last report."""

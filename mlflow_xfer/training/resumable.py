@@ -7,22 +7,27 @@ folder that counts only when whole (``durable/manifest.py``), and losses since t
 
 from __future__ import annotations
 
+import json
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 from safetensors.torch import load_file, save_file
 from transformers import Trainer
 
+from mlflow_xfer.durable.files import write_json
 from mlflow_xfer.durable.manifest import is_whole, sealed_folder
 from mlflow_xfer.models.heads import MultiTaskModel
 from mlflow_xfer.params.settings import RuntimeOptions
+from mlflow_xfer.training.read_rows import ReadRows
 from mlflow_xfer.training.state import prune, step_folder, steps
 from mlflow_xfer.training.tally import Tally, best_in
 
 KEPT = 2  # resume states: the newest and the one before it
 SAVING_SHARE = 0.05  # writing resume states takes at most this share of the time
-WEIGHTS = "model.safetensors"
+WEIGHTS, ROWS = "model.safetensors", "rows.json"
 
 
 class Resumable(Trainer):
@@ -31,13 +36,25 @@ class Resumable(Trainer):
     Args:
         folder: where resume states lie.
         runtime: how often they are written.
+        rows: those of the embedding that are trained; None: all.
         options: of ``Trainer``.
     """
 
-    def __init__(self, folder: Path, runtime: RuntimeOptions, **options: Any):
+    def __init__(self, folder: Path, runtime: RuntimeOptions, rows: np.ndarray | None, **options: Any):
         self.folder, self.runtime, self.tally = folder, runtime, Tally()
         self._saved_at, self._saving_took = time.monotonic(), 0.0
         super().__init__(**options)
+        self.read_rows = None if rows is None else ReadRows(self.multitask, rows)
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        optimizer = super().create_optimizer(model)
+        if self.read_rows:
+            self.read_rows.follow(optimizer)
+        return optimizer
+
+    def whole(self) -> AbstractContextManager[None]:
+        """Within, the model has all rows of its embedding."""
+        return self.read_rows.whole() if self.read_rows else nullcontext()
 
     @property
     def best_folder(self) -> Path:
@@ -55,7 +72,9 @@ class Resumable(Trainer):
             self._write_weights(folder)
 
     def _write_weights(self, folder: Path) -> None:
-        save_file({n: t.contiguous().cpu() for n, t in self.multitask.tensors().items()}, folder / WEIGHTS)
+        with self.whole():
+            tensors = {n: t.contiguous().cpu() for n, t in self.multitask.tensors().items()}
+            save_file(tensors, folder / WEIGHTS)
 
     def load_best(self) -> None:
         """Put the best weights into the model, if they are not the last ones."""
@@ -93,10 +112,19 @@ class Resumable(Trainer):
         self._save_rng_state(str(folder))
         self.state.save_to_json(str(folder / "trainer_state.json"))
         self.tally.write(folder)
+        write_json(folder / ROWS, self._rows)
+
+    @property
+    def _rows(self) -> str | None:
+        """The rows of the embedding that the optimiser has states of."""
+        return self.read_rows.digest if self.read_rows else None
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         folder = Path(resume_from_checkpoint)
         if not is_whole(folder):
             raise ValueError(f"{folder} is not whole")
-        self.multitask.load_tensors(load_file(folder / WEIGHTS))
+        if json.loads((folder / ROWS).read_text(encoding="utf-8")) != self._rows:
+            raise ValueError(f"{folder} is of a training of other rows of the embedding")
+        with self.whole():
+            self.multitask.load_tensors(load_file(folder / WEIGHTS))
         self.tally.read(folder, self.args.device)

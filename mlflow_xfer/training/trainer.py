@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -34,6 +35,8 @@ from mlflow_xfer.training.parts import LanguageModelPart, Part, TrainingResult
 
 if TYPE_CHECKING:
     from mlflow_xfer.training.batches import TrainingBatches
+
+logger = logging.getLogger(__name__)
 
 CHECKPOINT, OUTCOME, RESUME, BEST = "checkpoint", "outcome.json", "resume", "best"
 
@@ -176,8 +179,9 @@ class Training:
         return Packer(texts, s.max_seq_length, s.alpha, self.seed), masking
 
     # -- running --------------------------------------------------------------------------------------------
-    def loop(self) -> Any:
-        """The loop over all steps, not yet run."""
+    def loop(self, whole_embedding: bool = False) -> Any:
+        """The loop over all steps, not yet run; with ``whole_embedding`` also rows of the embedding get
+        gradients that no text holds, which changes nothing but the cost."""
         from mlflow_xfer.training.loop import Loop
 
         s, total = self.settings, len(self.data)
@@ -193,7 +197,20 @@ class Training:
             evaluate_at=set(evaluation_steps(total, epochs, s.evaluations)) if self.dev else set(),
             average_at=set(epoch_ends(total, epochs)) if s.select_by == "average" else set(),
             seed=self.seed,
+            rows=None if whole_embedding else self._read_rows(),
         )
+
+    def _read_rows(self) -> np.ndarray | None:
+        """The rows of the embedding that have to be trained; None: all."""
+        from mlflow_xfer.training.read_rows import rows_read, why_whole
+
+        size = self.model.backbone.get_input_embeddings().num_embeddings
+        rows = rows_read(self.data, self.tokenizer, size)
+        if why := why_whole(self.model, rows):
+            logger.info("All rows of the embedding are trained: %s.", why)
+            return None
+        logger.info("%d of %d rows of the embedding are trained, those that the texts hold.", len(rows), size)
+        return rows
 
     def run(self) -> TrainingResult:
         loop = self.loop()
