@@ -18,12 +18,19 @@ import click
 
 from mlflow_xfer import __version__, api, logs
 from mlflow_xfer.errors import BAD_INPUT, INTERRUPTED, TRY_AGAIN, XferError
+from mlflow_xfer.params import config
 from mlflow_xfer.params.declare import Parameter, Shape, parameters
 from mlflow_xfer.params.verbs import REMOVED, VERBS, Verb, removed
 
 EXIT_CODES = "Exit codes: 0 done, 2 bad input, 75 try again later, 130 interrupted, 1 anything else."
 SCOPED = "A phase's name before a parameter of training sets it for that phase: --target.learning_rate 2e-5."
 WIDTH = 110
+PROJECT = "mlflow run"
+FILES = {
+    "config": "take parameters from the section of this command in a YAML file; what is typed wins",
+    "save": "write the parameters as a file for --config, and go on",
+}
+"""Options of every command that are no parameters of its verb."""
 
 
 class Command(click.Command):
@@ -36,7 +43,10 @@ class Command(click.Command):
         self.known = parameters(verb.shape)
         super().__init__(
             name=verb.name,
-            params=[_option(one) for one in self.known.values()],
+            params=[
+                *map(_option, self.known.values()),
+                *(click.Option([f"--{name}"], metavar="FILE") for name in FILES),
+            ],
             short_help=verb.about.replace("``", ""),
             context_settings={
                 "ignore_unknown_options": True,
@@ -52,10 +62,25 @@ class Command(click.Command):
             click.echo(text)
 
     def read(self, ctx: click.Context) -> Shape:
-        """The parameters that were typed."""
+        """The parameters that were typed, and those of a file."""
         words, rest = _split(ctx.args)
         typed = {name: value for name, value in ctx.params.items() if value is not None}
-        return self.verb.read(self.placed(words, typed) | typed | dict(pairs(rest)))
+        path, out = typed.pop("config", None), typed.pop("save", None)
+        typed = self.placed(words, typed) | typed | dict(pairs(rest))
+        if path:
+            if ctx.find_root().obj == PROJECT:
+                typed = self._without_defaults(typed)
+            named = {name.replace("-", "_"): value for name, value in typed.items()}
+            typed = config.loaded(path, self.verb.name, named) | named
+        params = self.verb.read(typed)
+        if out:
+            config.save(out, params)
+        return params
+
+    def _without_defaults(self, typed: dict[str, Any]) -> dict[str, Any]:
+        """MLflow passes every default that MLproject declares: these are not what the user typed."""
+        head = {name: self.known[name].typed for name in self.verb.headline}
+        return {name: value for name, value in typed.items() if head.get(name) != value}
 
     @property
     def by_place(self) -> list[Parameter]:
@@ -97,6 +122,8 @@ class Command(click.Command):
         for title, members in grouped(self.verb):
             with formatter.section(title[:1].upper() + title[1:]):
                 formatter.write_dl([(f"--{one.name}", described(one)) for one in members], col_max=24)
+        with formatter.section("Every command"):
+            formatter.write_dl([(f"--{name} FILE", about) for name, about in FILES.items()], col_max=24)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Examples"):
@@ -184,19 +211,21 @@ for _verb in VERBS.values():
     cli.add_command(Command(_verb))
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The console script."""
+def main(arguments: Sequence[str] | None = None, caller: str | None = None) -> None:
+    """The console script; ``caller``: who else runs it."""
     atexit.register(gc.freeze)  # at exit Python would search all that is loaded for cycles: half a second
     sys.exit(
         _guarded(
-            lambda: cli.main(list(sys.argv[1:] if arguments is None else arguments), standalone_mode=False)
+            lambda: cli.main(
+                list(sys.argv[1:] if arguments is None else arguments), standalone_mode=False, obj=caller
+            )
         )
     )
 
 
 def entry_point(verb: str) -> None:
     """What a module in ``entry_points/`` runs."""
-    main([verb, *sys.argv[1:]])
+    main([verb, *sys.argv[1:]], PROJECT)
 
 
 class Preempted(BaseException):
