@@ -116,6 +116,10 @@ def parameter_page() -> str:
         '`-P name=value`, in Python by name. None is `none`, "decide for me" is `auto`, lists are commas '
         "without blanks, booleans `true`/`false`. A parameter of training goes to every training phase; with "
         "a phase's name in front (`target.learning_rate`) it goes to that phase.",
+        "`--save FILE` of every command writes its parameters as YAML and goes on; `--config FILE` takes "
+        "them: a section for each command, whose values are typed as on the command line (`seeds: 1,2,3`; a "
+        "list of YAML's does too). What is typed besides wins, and `plan` reads the section of the command "
+        "that it plans. Through `mlflow run`: `-P config=FILE`. Paths are relative to the current folder.",
         "What a parameter is: **identity**: it decides results, and so which finished runs can be taken; at "
         "its neutral value a setting changes nothing, and is no part of a phase's hash. **runtime**: where "
         "and how results are computed; never part of a hash. **command**: what else a command does.",

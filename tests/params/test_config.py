@@ -6,7 +6,6 @@ import shlex
 from pathlib import Path
 
 import pytest
-import yaml
 
 from mlflow_xfer import cli
 from mlflow_xfer.errors import XferError
@@ -30,13 +29,9 @@ def test_what_is_saved_is_the_same_command(example):
 
 def test_a_file_reads_as_one_would_write_it():
     read("transfer --seeds 1,2 --target.learning-rate=2e-5 --languages no,de --text none --save c.yaml")
-    assert (
-        Path("c.yaml").read_text()
-        == (
-            "# mlflow-xfer transfer --config c.yaml\n"
-            "transfer:\n  seeds: 1,2\n  languages: 'no,de'\n  text: none\n  target.learning_rate: 2e-05\n"
-        )
-        or yaml.safe_load(Path("c.yaml").read_text())["transfer"]["seeds"] == "1,2"
+    assert Path("c.yaml").read_text() == (
+        "# mlflow-xfer transfer --config c.yaml\n"
+        "transfer:\n  text: none\n  languages: no,de\n  seeds: 1,2\n  target.learning_rate: 2e-05\n"
     )
 
 
