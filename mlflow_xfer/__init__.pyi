@@ -54,6 +54,7 @@ def transfer(
     weight_decay: Literal["auto"] | float = "auto",
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     max_train_examples: int | None = None,
+    max_dev_examples: int | None = None,
     base_seeds: int | str | Sequence[int] = (0,),
     seeds: int | str | Sequence[int] = (0,),
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
@@ -132,6 +133,8 @@ def transfer(
         precision: auto: bf16 on a GPU that has it, else fp32 [auto|fp32|bf16|fp16; default auto]
         max_train_examples: use only so many training examples, drawn by the seed [whole number > 0 or
             none; default none]
+        max_dev_examples: score dev on only so many examples per language, drawn by seed 0 [whole number
+            > 0 or none; default none]
         base_seeds: seeds of the base that model=mini or text=… makes [comma list of whole number ≥ 0;
             default 0]
         seeds: one transfer for each seed [comma list of whole number ≥ 0; default 0]
@@ -171,6 +174,7 @@ def pretrain(
     weight_decay: Literal["auto"] | float = "auto",
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     max_train_examples: int | None = None,
+    max_dev_examples: int | None = None,
     seed: int = 0,
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
     device: Literal["auto", "cpu", "cuda"] = "auto",
@@ -203,6 +207,8 @@ def pretrain(
         precision: auto: bf16 on a GPU that has it, else fp32 [auto|fp32|bf16|fp16; default auto]
         max_train_examples: use only so many training examples, drawn by the seed [whole number > 0 or
             none; default none]
+        max_dev_examples: score dev on only so many examples per language, drawn by seed 0 [whole number
+            > 0 or none; default none]
         seed: seed of heads, order, dropout and subsets [whole number ≥ 0; default 0]
         reuse: take finished phases with equal hashes instead of training again
             [same-code|any-code|never; default same-code]
@@ -246,6 +252,7 @@ def intermediate(
     weight_decay: Literal["auto"] | float = "auto",
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     max_train_examples: int | None = None,
+    max_dev_examples: int | None = None,
     seed: int = 0,
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
     control: Literal["none", "random"] = "none",
@@ -297,6 +304,8 @@ def intermediate(
         precision: auto: bf16 on a GPU that has it, else fp32 [auto|fp32|bf16|fp16; default auto]
         max_train_examples: use only so many training examples, drawn by the seed [whole number > 0 or
             none; default none]
+        max_dev_examples: score dev on only so many examples per language, drawn by seed 0 [whole number
+            > 0 or none; default none]
         seed: seed of heads, order, dropout and subsets [whole number ≥ 0; default 0]
         reuse: take finished phases with equal hashes instead of training again
             [same-code|any-code|never; default same-code]
@@ -342,6 +351,7 @@ def target(
     weight_decay: Literal["auto"] | float = "auto",
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     max_train_examples: int | None = None,
+    max_dev_examples: int | None = None,
     seed: int = 0,
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
     control: Literal["none", "random"] = "none",
@@ -396,6 +406,8 @@ def target(
         precision: auto: bf16 on a GPU that has it, else fp32 [auto|fp32|bf16|fp16; default auto]
         max_train_examples: use only so many training examples, drawn by the seed [whole number > 0 or
             none; default none]
+        max_dev_examples: score dev on only so many examples per language, drawn by seed 0 [whole number
+            > 0 or none; default none]
         seed: seed of heads, order, dropout and subsets [whole number ≥ 0; default 0]
         reuse: take finished phases with equal hashes instead of training again
             [same-code|any-code|never; default same-code]
@@ -526,6 +538,7 @@ def search(
     weight_decay: Literal["auto"] | float = "auto",
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     max_train_examples: int | None = None,
+    max_dev_examples: int | None = None,
     seeds: int | str | Sequence[int] = (0,),
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
     workers: Literal["auto"] | int = "auto",
@@ -621,6 +634,8 @@ def search(
         precision: auto: bf16 on a GPU that has it, else fp32 [auto|fp32|bf16|fp16; default auto]
         max_train_examples: use only so many training examples, drawn by the seed [whole number > 0 or
             none; default none]
+        max_dev_examples: score dev on only so many examples per language, drawn by seed 0 [whole number
+            > 0 or none; default none]
         seeds: one transfer for each seed [comma list of whole number ≥ 0; default 0]
         reuse: take finished phases with equal hashes instead of training again
             [same-code|any-code|never; default same-code]
@@ -728,6 +743,7 @@ def rank(
     weight_decay: Literal["auto"] | float = "auto",
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     max_train_examples: int | None = None,
+    max_dev_examples: int | None = None,
     seed: int = 0,
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
     device: Literal["auto", "cpu", "cuda"] = "auto",
@@ -778,6 +794,8 @@ def rank(
         precision: auto: bf16 on a GPU that has it, else fp32 [auto|fp32|bf16|fp16; default auto]
         max_train_examples: use only so many training examples, drawn by the seed [whole number > 0 or
             none; default none]
+        max_dev_examples: score dev on only so many examples per language, drawn by seed 0 [whole number
+            > 0 or none; default none]
         seed: seed of heads, order, dropout and subsets [whole number ≥ 0; default 0]
         reuse: take finished phases with equal hashes instead of training again
             [same-code|any-code|never; default same-code]

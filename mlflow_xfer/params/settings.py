@@ -64,6 +64,9 @@ class TrainingOptions(Shape, group="training"):
         None, "use only so many training examples, drawn by the seed", shown=True, short="examples",
         varies=Varies(500, 50_000, log=True, whole=True),
     )  # fmt: skip
+    max_dev_examples: CountOrNone = setting(
+        None, "score dev on only so many examples per language, drawn by seed 0", shown=True
+    )
 
 
 class Mixing(Shape, group="several intermediate tasks"):
@@ -245,7 +248,9 @@ class TrainingSettings(
     )
     mlm_probability: Share = setting(0.15, "share of the tokens that an encoder is to predict")
     max_grad_norm: Positive = setting(1.0, "norm that gradients are clipped to")
-    evaluations: Natural = setting(10, "how often dev is scored along a training, at most")
+    evaluations: Natural = setting(
+        10, "how often dev is scored along a training, at most; with select_by=last at its end alone"
+    )
 
 
 class MergeSettings(Merging, PhaseSettings):

@@ -8,8 +8,10 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlflow_xfer.data import sources
+from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.data.unseen import read_unseen
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.params.settings import RuntimeOptions
@@ -19,6 +21,9 @@ from mlflow_xfer.phases.start import starting_point
 from mlflow_xfer.tasks.task import POOL, Mixture, Task, mixture_of
 from mlflow_xfer.training import trainer
 from mlflow_xfer.training.parts import LanguageModelPart, Part, TrainingResult
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +78,7 @@ def task_part(phase: Phase, task: Task) -> Part:
         read_unseen(task, source, phase.excludes), phase.training.max_train_examples, phase.seed
     )
     dev = {
-        rows.language: sources.read(task, rows)
+        rows.language: dev_rows(phase, task, rows)
         for rows in mine
         if rows.split == "validation" and rows.language == source.language
     }
@@ -83,7 +88,7 @@ def task_part(phase: Phase, task: Task) -> Part:
     dev = {language: reads.dev(split, pool) for language, split in dev.items()}
     from datasets import concatenate_datasets
 
-    selection = {rows.language: sources.read(judged, rows) for judged, rows in phase.selection}
+    selection = {rows.language: dev_rows(phase, judged, rows) for judged, rows in phase.selection}
     part = Part(task, own, dev, selection, next((judged for judged, _ in phase.selection), None))
     shots = phase.training.target_shots
     if not shots:
@@ -98,6 +103,11 @@ def task_part(phase: Phase, task: Task) -> Part:
         for rows in others
     ]
     return replace(part, train=concatenate_datasets([own, *few]))
+
+
+def dev_rows(phase: Phase, task: Task, rows: Rows) -> Dataset:
+    """Rows that checkpoints of ``phase`` are scored on: of all replicates the same."""
+    return sources.subset(sources.read(task, rows), phase.training.max_dev_examples, 0)
 
 
 def excluded_rows(phase: Phase) -> int:

@@ -186,6 +186,7 @@ class Training:
 
         s, total = self.settings, len(self.data)
         epochs = self._epochs(total)
+        looked_at = [total] if s.select_by == "last" else evaluation_steps(total, epochs, s.evaluations)
         return Loop(
             self.model,
             self.data,
@@ -194,7 +195,7 @@ class Training:
             self.work / RESUME,
             self.log,
             self.dev.evaluate,
-            evaluate_at=set(evaluation_steps(total, epochs, s.evaluations)) if self.dev else set(),
+            evaluate_at=set(looked_at) if self.dev else set(),
             average_at=set(epoch_ends(total, epochs)) if s.select_by == "average" else set(),
             seed=self.seed,
             rows=None if whole_embedding else self._read_rows(),

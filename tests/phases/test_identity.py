@@ -57,6 +57,7 @@ CHANGES = {
     "max_seq_length": ("20", AFTER_BASE),
     "precision": ("bf16", AFTER_BASE),
     "max_train_examples": ("9", AFTER_BASE),
+    "max_dev_examples": ("9", AFTER_BASE),
     "target.learning_rate": ("0.01", TUNED),
     "intermediate.max_steps": ("3", AFTER_BASE),
     "pretrain.max_steps": ("3", NOTHING),  # parameters never reach the embedded base

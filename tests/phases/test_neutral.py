@@ -20,6 +20,7 @@ SETTINGS = {
     "dropout": None,
     "evaluations": 10,
     "exclude_overlap": False,
+    "max_dev_examples": None,
     "max_eval_examples": None,
     "max_grad_norm": 1.0,
     "max_steps": 0,

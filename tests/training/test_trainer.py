@@ -124,10 +124,16 @@ def test_the_best_by_english_dev_is_published(encoder, tmp_path, monkeypatch):
     best = train(encoder, [part(POS, 80)], None, settings, tmp_path / "best")
     assert (best.selected_step, best.metrics["dev/pos/en"], best.steps) == (10, 90.0, 20)
     monkeypatch.undo()
+    scored_at = []
     last = train(
-        encoder, [part(POS, 80)], None, settings.model_copy(update={"select_by": "last"}), tmp_path / "last"
+        encoder,
+        [part(POS, 80)],
+        None,
+        settings.model_copy(update={"select_by": "last"}),
+        tmp_path / "last",
+        log=lambda metrics, step: scored_at.extend([step] if "dev/pos/en" in metrics else []),
     )
-    assert last.selected_step == 20
+    assert last.selected_step == 20 and scored_at == [20]  # what selects nothing is not computed
     differs = [
         not torch.equal(a, b)
         for a, b in zip(
