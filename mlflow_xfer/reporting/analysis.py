@@ -13,6 +13,7 @@ import pandas as pd
 from mlflow_xfer import languages
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.registry import unknown
+from mlflow_xfer.reporting.by_task import Finding, findings
 from mlflow_xfer.reporting.verdict import Contrast, verdicts
 from mlflow_xfer.stats import dispersion, typology
 from mlflow_xfer.stats.components import components
@@ -21,11 +22,13 @@ from mlflow_xfer.stats.frame import KEY, Cells, cells, check, quote
 from mlflow_xfer.stats.means import infer
 
 DETAILED = 3  # conditions for which typology and variance are worked out
+BASELINES = ("none", "baseline")  # what a condition without intermediate task is called
 
 
 @dataclass(frozen=True)
 class Analysis:
     """What :func:`analyse` found. ``baseline`` is ``None`` where there is one condition only;
+    ``against``: with which condition each other one is compared; ``findings``: the comparisons task by task;
     ``gaps``: why a part is missing."""
 
     frame: pd.DataFrame
@@ -38,6 +41,8 @@ class Analysis:
     contrasts: Sequence[Contrast]
     by_language: pd.DataFrame  # language x condition: mean over tasks of the seed means
     by_task: pd.DataFrame  # task x condition
+    against: Mapping[str, str] = field(default_factory=dict)
+    findings: Sequence[Finding] = ()
     slopes: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     measure: str = typology.PRIMARY
     components: Mapping[str, pd.DataFrame] = field(default_factory=dict)
@@ -52,12 +57,24 @@ class Analysis:
         others = [name for name in self.means if name != self.baseline]
         return sorted(others, key=lambda name: -self.means[name].estimate)
 
+    def differences(self, which: str) -> pd.DataFrame:
+        """``by_language`` or ``by_task``, each condition minus the one it is compared with."""
+        frame: pd.DataFrame = getattr(self, which)
+        return pd.DataFrame(
+            {
+                name: frame[name] - frame[base] if base else math.nan * frame[name]
+                for name in self.means
+                for base in [self.against.get(name)]
+            }
+        )
+
 
 def analyse(
     frame: pd.DataFrame,
     *,
     question: str = "",
     baseline: str | None = None,
+    against: Mapping[str, str] = {},  # noqa: B006 (read only)
     registered: Sequence[str] = (),
     margin: float = 1.0,
     population: str = THESE,
@@ -68,8 +85,9 @@ def analyse(
     """Analyse a tidy frame of scores (see :mod:`mlflow_xfer.stats.frame`).
 
     Args:
-        baseline: the condition others are compared with; default ``none`` (no
+        baseline: the condition others are compared with; default ``none`` or ``baseline`` (no
             intermediate task) if it is there.
+        against: conditions that are compared with another one than the baseline.
         registered: conditions whose comparison was fixed before the first run.
         margin: the smallest difference that matters, in points.
         population: ``these languages`` or ``languages like these``.
@@ -98,7 +116,7 @@ def analyse(
         gaps += left_out
     names = list(dict.fromkeys(checked["condition"]))
     baseline = _baseline(names, baseline)
-    for name in registered:
+    for name in (*registered, *against, *against.values()):
         if name not in names:
             raise unknown("condition", name, names)
     groups = {str(name): rows for name, rows in checked.groupby("condition", sort=False)}
@@ -106,12 +124,10 @@ def analyse(
     units = sorted(set(zip(checked["task"], checked["language"], strict=True)))
     blocks = {name: cells(groups[name], name, units) for name in names}
     means = {name: infer(block, population) for name, block in blocks.items()}
-    others = [blocks[name] for name in names if name != baseline]
-    found = (
-        verdicts(others, blocks[baseline], registered=registered, margin=margin, population=population)
-        if baseline and others
-        else []
-    )
+    compared = {name: against.get(name, baseline) for name in names if name != baseline} if baseline else {}
+    pairs = [(blocks[name], blocks[base]) for name, base in compared.items()]
+    options: dict[str, Any] = {"registered": registered, "margin": margin, "population": population}
+    found = verdicts(*zip(*pairs, strict=True), **options) if pairs else []
     found = sorted(found, key=lambda one: -one.estimate)
     analysis = Analysis(
         checked,
@@ -124,6 +140,8 @@ def analyse(
         found,
         _table(blocks, 1),
         _table(blocks, 0),
+        against=compared,
+        findings=findings(pairs, margin),
         measure=measure,
         imported=imported if imported is not None else pd.DataFrame(),
         gaps=tuple(gaps),
@@ -136,12 +154,13 @@ def _baseline(names: list[str], asked: str | None) -> str | None:
         raise unknown("baseline", asked, names)
     if asked is not None or len(names) == 1:
         return asked if len(names) > 1 else None
-    if "none" not in names:
-        raise XferError(
-            "There is no condition 'none' to compare with.",
-            f"Say which one is the baseline: {', '.join(names[:12])}",
-        )
-    return "none"
+    for name in BASELINES:
+        if name in names:
+            return name
+    raise XferError(
+        "There is no condition 'none' to compare with.",
+        f"Say which one is the baseline: {', '.join(names[:12])}",
+    )
 
 
 def _common(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -275,9 +294,11 @@ def differences_table(analysis: Analysis) -> pd.DataFrame:
 def distance_points(analysis: Analysis, condition: str) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Languages (without English) with a known primary distance: codes, distances, differences (or
     scores without a baseline)."""
-    gap = analysis.by_language[condition]
-    if analysis.baseline:
-        gap = gap - analysis.by_language[analysis.baseline]
+    gap = (
+        analysis.differences("by_language")[condition]
+        if analysis.baseline
+        else analysis.by_language[condition]
+    )
     known = {code: languages.distance(code, "en", analysis.measure) for code in gap.index if code != "en"}
     codes = [code for code, value in known.items() if value is not None]
     return codes, np.array([known[code] for code in codes], float), gap[codes].to_numpy(float)

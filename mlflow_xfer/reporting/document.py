@@ -14,18 +14,21 @@ from typing import Any
 
 import pandas as pd
 
+from mlflow_xfer import markdown
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.markdown import plain
+from mlflow_xfer.reporting import answer as answers
 from mlflow_xfer.reporting import sections
 from mlflow_xfer.reporting.analysis import Analysis, analyse, differences_table
 from mlflow_xfer.reporting.exports import export, latex_table, markdown_table
 from mlflow_xfer.reporting.hypertext import Raw, element, text
-from mlflow_xfer.reporting.verdict import REGISTERED
+from mlflow_xfer.reporting.verdict import REGISTERED, points
 from mlflow_xfer.stats.estimate import THESE
 from mlflow_xfer.stats.typology import PRIMARY
 from mlflow_xfer.version import __version__
 
 SCHEMA = 1
+DESCRIBED = 12  # conditions in a description
 STYLE = Path(__file__).with_name("page.css")
 TITLE = "Cross-lingual transfer report"
 
@@ -77,6 +80,7 @@ def report(
     *,
     question: str = "",
     baseline: str | None = None,
+    against: Mapping[str, str] = {},  # noqa: B006 (read only)
     registered: Sequence[str] = (),
     margin: float = 1.0,
     population: str = THESE,
@@ -105,6 +109,7 @@ def report(
         frame,
         question=question,
         baseline=baseline,
+        against=against,
         registered=registered,
         margin=margin,
         population=population,
@@ -140,7 +145,7 @@ def report(
         tables=tables,
         latex=latex_table(short, caption, "tab:xfer"),
         markdown=markdown_table(short),
-        description=description(analysis, short),
+        description=description(analysis),
         results=analysis.frame,
     )
 
@@ -151,6 +156,7 @@ def verdict(analysis: Analysis) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "question": analysis.question,
+        "headline": answers.headline(analysis),
         "answer": " ".join(sections.answer_texts(analysis)),
         "status": REGISTERED if any(c.status == REGISTERED for c in analysis.contrasts) else "exploratory",
         "baseline": analysis.baseline,
@@ -162,17 +168,36 @@ def verdict(analysis: Analysis) -> dict[str, Any]:
             for name, mean in analysis.means.items()
         },
         "contrasts": [one.as_dict() for one in analysis.contrasts],
+        "by_task": [one.as_dict() for one in analysis.findings],
         "gaps": list(analysis.gaps),
     }
 
 
-def description(analysis: Analysis, short: pd.DataFrame) -> str:
-    """The short form, in markdown, for the description of the parent run."""
-    head = [f"**{plain(analysis.question)}**", ""] if analysis.question else []
-    said = [plain(text) for text in sections.answer_texts(analysis)]
-    return "\n".join(
-        [*head, *said, "", markdown_table(short.head(10)), "Whole report: artifact `report.html`.", ""]
-    )
+def description(analysis: Analysis) -> str:
+    """The short form, in markdown, for the description of a run: the verdict in two lines, a table of all
+    conditions, and the languages of the task that the verdict names."""
+    lines = [f"**{plain(answers.headline(analysis))}.** {plain(answers.second_line(analysis))}", ""]
+    if analysis.contrasts:
+        head, rows = answers.by_condition(analysis)
+        cells = [[plain(cell) for cell in row] for row in rows[:DESCRIBED]]
+        lines += [markdown.table(head, cells, right=range(1, len(head) - 2)), ""]
+    found = answers.lead(analysis)
+    if found is not None and found.effects is not None:
+        one, effects = found.contrast, found.effects.table
+        rows = [
+            [plain(code), *(points(value, True) for value in (estimate, low, high, raw))]
+            for code, raw, estimate, low, high in effects.itertuples(index=False)
+        ]
+        about = f"{one.condition} on {found.task} against {one.baseline}, language by language"
+        lines += [
+            f"{plain(about)} (drawn to the mean; intervals hold for all languages at once):",
+            "",
+            markdown.table(("language", "points", "low", "high", "raw"), rows, right=range(1, 5)),
+            "",
+        ]
+    if analysis.question:
+        lines += [f"Question: {plain(analysis.question)}", ""]
+    return "\n".join([*lines, "Whole report: artifact `report.html`.", ""])
 
 
 def _page(
@@ -199,11 +224,10 @@ def _page(
         sections.limits(analysis),
         sections.reproduce(commands or _default_commands(), _versions()),
     ]
-    under = element("p", title, class_="question") if analysis.question else None
     body = element(
         "body",
-        element("main", element("h1", heading), under, parts),
-        element("footer", f"mlflow-xfer {_versions()['mlflow-xfer']}"),
+        element("main", element("h1", heading), parts),
+        element("footer", f"{title} · mlflow-xfer {_versions()['mlflow-xfer']}"),
     )
     return "<!DOCTYPE html>\n" + text(element("html", head, body, lang="en")) + "\n"
 

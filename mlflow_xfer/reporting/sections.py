@@ -10,14 +10,17 @@ from typing import Any
 import pandas as pd
 
 from mlflow_xfer import languages
+from mlflow_xfer.reporting import answer as answers
 from mlflow_xfer.reporting import charts
-from mlflow_xfer.reporting.analysis import Analysis, differences_table, distance_points, seeds_of
+from mlflow_xfer.reporting.analysis import DETAILED, Analysis, differences_table, distance_points, seeds_of
+from mlflow_xfer.reporting.by_task import Finding
 from mlflow_xfer.reporting.hypertext import Raw, element, table
 from mlflow_xfer.reporting.verdict import REGISTERED, UNDECIDED, p_text, points, sentence
 from mlflow_xfer.stats.estimate import THESE
 
 COLUMNS = 12  # conditions shown side by side; all are in the tables that come with the report
 ROWS = 40  # conditions in the forest plot
+LISTED, CUT = 12, 4  # languages named in the answer, and how many of them from the lower end
 
 
 def section(title: str, *children: object, name: str) -> Raw:
@@ -33,9 +36,60 @@ def numbers_behind(title: str, content: Raw) -> Raw:
 
 
 def answer(analysis: Analysis) -> Raw:
-    """The verdict in two sentences per registered contrast (or the best and any decided
-    one), and how far they reach."""
-    return section("Answer", *(paragraph(text) for text in answer_texts(analysis)), name="answer")
+    """The verdict in two lines, the languages behind it, every condition in one table; then the verdict in
+    sentences, and how far they reach."""
+    return section(
+        "Answer",
+        paragraph(f"{answers.headline(analysis)}."),
+        paragraph(answers.second_line(analysis)),
+        leading_languages(analysis),
+        conditions_table(analysis),
+        *(paragraph(text) for text in answer_texts(analysis)),
+        name="answer",
+    )
+
+
+def leading_languages(analysis: Analysis) -> Raw | None:
+    """The languages of the task that the answer names, each with its joint interval."""
+    found = answers.lead(analysis)
+    if found is None or found.effects is None:
+        return None
+    rows = list(records(found.effects.table))
+    shown = rows if len(rows) <= LISTED else [*rows[: LISTED - CUT], None, *rows[-CUT:]]
+    items = [
+        element("li", f"… {len(rows) - LISTED} between, all below …")
+        if row is None
+        else element(
+            "li",
+            element("span", languages.get(row.language).name, title=row.language),
+            element(
+                "b" if row.low > 0 or row.high < 0 else "span",
+                answers.bracketed(row.estimate, row.low, row.high),
+            ),
+        )
+        for row in shown
+    ]
+    one = found.contrast
+    what = f"{one.condition} on {found.task}, points against {one.baseline} by language, 95 % joint intervals"
+    return element(
+        "figure", element("figcaption", what), element("ul", items, class_="languages"), class_="compact"
+    )
+
+
+def conditions_table(analysis: Analysis) -> Raw | None:
+    """Every condition: its difference on average and on each task."""
+    if not analysis.contrasts:
+        return None
+    head, rows = answers.by_condition(analysis)
+    kept = rows[:COLUMNS]
+    cut = f" (the first {COLUMNS} of {len(rows)})" if len(rows) > COLUMNS else ""
+    shown = table(
+        head,
+        kept,
+        caption=f"Difference in points with 95 % interval{cut}",
+        numeric=set(range(1, len(head) - 2)),
+    )
+    return element("div", shown, class_="compact")
 
 
 def answer_texts(analysis: Analysis) -> list[str]:
@@ -151,10 +205,11 @@ def box(drawing: Raw, name: str) -> Raw:
 
 
 def heat_map(analysis: Analysis, which: str) -> Raw:
-    frame = analysis.by_language if which == "language" else analysis.by_task
+    which_table = f"by_{which}"
+    frame = getattr(analysis, which_table)
     base = analysis.baseline
     names = [*([base] if base else []), *analysis.ranked][:COLUMNS]
-    gaps = frame[names].sub(frame[base], axis=0) if base else frame[names] * math.nan
+    gaps = analysis.differences(which_table)
     widest = float(gaps.abs().max().max()) if base else 0.0
     rows: list[list[object]] = []
     values: Any
@@ -165,7 +220,11 @@ def heat_map(analysis: Analysis, which: str) -> Raw:
             shown = points(values[name]) if name == base or not base else points(gap, True)
             row.append(element("td", shown, class_="num", style=f"background:{charts.tint(gap, widest)}"))
         rows.append(row)
+    apart = [
+        f"{name}: to {analysis.against[name]}" for name in names if analysis.against.get(name, base) != base
+    ]
     what = f"{base}: mean score; other columns: difference to {base} in points" if base else "mean scores"
+    what += f" ({'; '.join(apart)})" if apart else ""
     note = (
         paragraph(f"The first {COLUMNS} of {len(frame.columns)} conditions.")
         if len(frame.columns) > COLUMNS
@@ -187,7 +246,61 @@ def _language(code: str) -> str:
 
 def cells_section(analysis: Analysis) -> Raw:
     return section(
-        "Languages and tasks", heat_map(analysis, "language"), heat_map(analysis, "task"), name="cells"
+        "Languages and tasks",
+        *gains(analysis),
+        heat_map(analysis, "language"),
+        heat_map(analysis, "task"),
+        name="cells",
+    )
+
+
+def gains(analysis: Analysis) -> list[Raw]:
+    """For the best conditions: how sure it is of each language that it gains, task by task."""
+    best = [one.condition for one in analysis.contrasts if one.baseline == analysis.baseline][:DETAILED]
+    found = [own for name in best if (own := answers.of_condition(analysis, name)) and own[0].effects]
+    if not found:
+        return []
+    parts: list[Raw] = [
+        paragraph(
+            "Differences of single languages are noisy: they are drawn to their task's mean by the share "
+            "that is noise, and the intervals of a task hold for all of its languages at once (95 %). The "
+            "count of languages that gain is therefore a lower bound."
+        ),
+        effects_table(found[0], "estimate"),
+    ]
+    parts += [
+        numbers_behind(f"{own[0].contrast.condition}: drawn to the mean", effects_table(own, "estimate"))
+        for own in found[1:]
+    ]
+    parts += [
+        numbers_behind(f"{own[0].contrast.condition}: raw, not drawn to the mean", effects_table(own, "raw"))
+        for own in found
+    ]
+    return parts
+
+
+def effects_table(own: list[Finding], which: str) -> Raw:
+    """Languages by tasks: each difference with its joint interval."""
+    tables = {f.task: f.effects.table.set_index("language") for f in own if f.effects is not None}
+    rows: list[list[object]] = []
+    for code in dict.fromkeys(code for one in tables.values() for code in one.index):
+        row: list[object] = [_language(str(code))]
+        for one in tables.values():
+            if code not in one.index:
+                row.append("–")
+                continue
+            cell: Any = one.loc[code]
+            sure = cell["low"] > 0 or cell["high"] < 0
+            shown = answers.bracketed(cell[which], cell["low"], cell["high"])
+            row.append(element("td", element("b", shown) if sure else shown, class_="num"))
+        rows.append(row)
+    one = own[0].contrast
+    kind = "" if which == "estimate" else ", raw"
+    return table(
+        ["language", *tables],
+        rows,
+        caption=f"{one.condition} against {one.baseline}, by language{kind} (bold: told from 0)",
+        numeric=set(range(1, len(tables) + 1)),
     )
 
 

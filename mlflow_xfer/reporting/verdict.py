@@ -69,19 +69,21 @@ def decide(low_p: float, estimate: float, p_equivalence: float, alpha: float = 0
 
 def verdicts(
     blocks: Sequence[Cells],
-    baseline: Cells,
+    baseline: Cells | Sequence[Cells],
     *,
     registered: Sequence[str] = (),
     margin: float = 1.0,
     population: str = THESE,
     level: float = 0.95,
 ) -> list[Contrast]:
-    """Every block against the baseline, corrected within the registered and within the exploratory contrasts.
+    """Every block against the baseline (one for all, or one for each), corrected within the registered and
+    within the exploratory contrasts.
 
     Registered contrasts must have been written down before the first run; they do
     not pay for the exploratory ones.
     """
-    found = [contrast(block, baseline, population, level) for block in blocks]
+    bases = [baseline] * len(blocks) if isinstance(baseline, Cells) else list(baseline)
+    found = [contrast(*both, population, level) for both in zip(blocks, bases, strict=True)]
     apart = [equivalence(one, margin) for one in found]
     status = [REGISTERED if block.condition in registered else EXPLORATORY for block in blocks]
     corrected, equal = np.full(len(found), math.nan), np.full(len(found), math.nan)
@@ -91,8 +93,8 @@ def verdicts(
             corrected[index] = holm([found[i].p for i in index])
             equal[index] = holm([apart[i] for i in index])
     return [
-        _contrast(block, baseline, one, float(p), float(q), kind, margin, 1 - level)
-        for block, one, p, q, kind in zip(blocks, found, corrected, equal, status, strict=True)
+        _contrast(block, base, one, float(p), float(q), kind, margin, 1 - level)
+        for block, base, one, p, q, kind in zip(blocks, bases, found, corrected, equal, status, strict=True)
     ]
 
 

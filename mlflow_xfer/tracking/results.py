@@ -105,6 +105,40 @@ def results(
     return frame.loc[:, [*first, *(c for c in frame if c not in first)]]
 
 
+def scores_of(store: Session, transfers: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """Per-language scores of named conditions, in the columns of :func:`results`, from the tables of their
+    finished transfers.
+
+    Args:
+        transfers: the transfer runs of each condition, by its name.
+    """
+    import pandas as pd
+
+    runs = [(name, store.get(run_id)) for name, of in transfers.items() for run_id in of]
+    tables = _tables(store, [run for _, run in runs])
+    rows = [
+        {
+            **row,
+            "condition": name,
+            "seed": _seed(run, "xfer.seed"),
+            "base_seed": _seed(run, "xfer.base_seed"),
+            "suite": run.tags.get("xfer.suite", ""),
+            "base_model": run.tags.get("xfer.base_model", ""),
+            "run_id": run.run_id,
+        }
+        for (name, run), table in zip(runs, tables, strict=True)
+        for row in table or ()
+    ]
+    frame = pd.DataFrame(rows)
+    first = [c for c in COLUMNS if c in frame]
+    return frame.loc[:, [*first, *(c for c in frame if c not in first)]]
+
+
+def _seed(run: RunView, tag: str) -> int | str:
+    text = run.tags.get(tag, "0")
+    return int(text) if text.lstrip("-").isdigit() else text
+
+
 def _finished(store: Session, condition: str) -> list[RunView]:
     from mlflow.exceptions import MlflowException
 

@@ -1,0 +1,124 @@
+"""The answer in two lines, and what stands under it: who gains, by how much, how sure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from mlflow_xfer.reporting.analysis import Analysis
+from mlflow_xfer.reporting.by_task import DEMONSTRATION, Finding, bracketed, who_gains
+from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, REGISTERED, WORSE, Contrast, points
+
+TASKS = 3  # further tasks that the second line names
+
+
+def headline(analysis: Analysis) -> str:
+    """The verdict in one line: the best condition (or the registered one) on average, and where most of its
+    difference is."""
+    one = primary(analysis)
+    if one is None:
+        name, mean = next(iter(analysis.means.items()))
+        interval = f" [{points(mean.low)}, {points(mean.high)}]" if math.isfinite(mean.low) else ""
+        over = f"{_several(mean.n['tasks'], 'task')} and {_several(mean.n['languages'], 'language')}"
+        return f"{name} scores {points(mean.estimate)}{interval} over {over}"
+    average = bracketed(one.estimate, one.low, one.high)
+    said = {
+        BETTER: f"{one.condition} is better than {one.baseline}: {average} points",
+        WORSE: f"{one.condition} is worse than {one.baseline}: {average} points",
+        EQUIVALENT: f"{one.condition} and {one.baseline} are equivalent within {one.margin:g}: {average}",
+    }.get(one.verdict, f"Undecided whether {one.condition} differs from {one.baseline}: {average} points")
+    found = lead(analysis)
+    if found is None:
+        return said
+    tail = f"; {gains}" if (gains := who_gains(found.effects)) else ""
+    if len(_tasks(analysis)) == 1:
+        return said + tail
+    own = found.contrast
+    who = "" if own.condition == one.condition else f"{own.condition} "
+    return f"{said} on average; {who}on {found.task} {bracketed(own.estimate, own.low, own.high)}{tail}"
+
+
+def second_line(analysis: Analysis) -> str:
+    """What the first line leaves out: the condition's other tasks, and whether this is a demonstration."""
+    found = lead(analysis)
+    said = []
+    if found is not None:
+        name = found.contrast.condition
+        others = [f for f in of_condition(analysis, name) if f.task != found.task]
+        others.sort(key=lambda f: f.contrast.estimate)
+        shown = [
+            f"{f.task} {bracketed(f.contrast.estimate, f.contrast.low, f.contrast.high)}"
+            for f in others[:TASKS]
+        ]
+        more = f" and {len(others) - TASKS} more tasks above these" if len(others) > TASKS else ""
+        if shown:
+            said.append(f"{name} elsewhere: {', '.join(shown)}{more}.")
+    return " ".join([*said, demonstration(analysis)]).strip()
+
+
+def demonstration(analysis: Analysis) -> str:
+    """Says so where there are too few seeds for a verdict; else how many there are."""
+    seeds = min(mean.n["seeds"] for mean in analysis.means.values())
+    if seeds < DEMONSTRATION:
+        return f"{_several(seeds, 'seed')}: a demonstration, not a verdict."
+    return f"{seeds} seeds."
+
+
+def primary(analysis: Analysis) -> Contrast | None:
+    """The comparison that the answer is about: registered, else the best against the baseline."""
+    registered = [one for one in analysis.contrasts if one.status == REGISTERED]
+    own = [one for one in analysis.contrasts if one.baseline == analysis.baseline]
+    return next(iter(registered or own), None)
+
+
+def lead(analysis: Analysis) -> Finding | None:
+    """The task that the answer names: of those decided, where its condition's difference is largest; where it
+    has none, the largest gain of any condition; else the largest difference."""
+    one = primary(analysis)
+    if one is None:
+        return None
+    own = of_condition(analysis, one.condition)
+    others = [f for f in analysis.findings if f.contrast.verdict == BETTER]
+    others = [f for f in others if f.contrast.baseline == one.baseline]
+    for among in ([f for f in own if f.decided], others, own):
+        if among:
+            return max(among, key=lambda f: abs(f.contrast.estimate))
+    return None
+
+
+def of_condition(analysis: Analysis, name: str) -> list[Finding]:
+    """The findings of one condition, task by task."""
+    return [f for f in analysis.findings if f.contrast.condition == name]
+
+
+def by_condition(analysis: Analysis) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of a table: of each condition its difference on average and on every task, best first."""
+    tasks = _tasks(analysis)
+    found = lead(analysis)
+    if found is not None:  # the task of the answer stands first
+        tasks = [found.task, *(task for task in tasks if task != found.task)]
+    alone = len(tasks) == 1
+    head = ["condition", *([] if alone else ["average"]), *tasks, "languages", "against"]
+    rows = []
+    for one in analysis.contrasts:
+        own = {f.task: f for f in of_condition(analysis, one.condition)}
+        cells = [bracketed(c.estimate, c.low, c.high) for task in tasks for c in [own[task].contrast]]
+        average = [] if alone else [bracketed(one.estimate, one.low, one.high)]
+        rows.append([one.condition, *average, *cells, _counts([own[t] for t in tasks[:1]]), one.baseline])
+    return head, rows
+
+
+def _counts(found: Sequence[Finding]) -> str:
+    """``8 gain, 0 lose of 10``: by joint intervals, on the first task."""
+    effects = found[0].effects if found else None
+    if effects is None or not effects.table["low"].notna().any():
+        return "–"
+    return f"{effects.gain} gain, {effects.lose} lose of {effects.languages}"
+
+
+def _tasks(analysis: Analysis) -> list[str]:
+    return list(dict.fromkeys(f.task for f in analysis.findings))
+
+
+def _several(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"

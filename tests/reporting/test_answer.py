@@ -1,0 +1,76 @@
+import re
+
+import numpy as np
+import pytest
+
+from mlflow_xfer.reporting import report
+from mlflow_xfer.reporting.analysis import analyse
+from mlflow_xfer.reporting.answer import by_condition, demonstration, headline, lead, second_line
+from tests.stats.score_tables import table
+
+
+def frame(**options):
+    """``helper`` gains much on one task and loses on the other: on average little."""
+    made = table({"baseline": 0, "helper": 0, "null": 0, "random": -20, "random helper": -20}, **options)
+    first = made["task"].unique()[0]
+    up = (made["condition"] == "helper") & (made["task"] == first)
+    down = (made["condition"] == "helper") & (made["task"] != first)
+    return made.assign(score=np.clip(made["score"] + 21.0 * up - 9.0 * down, 0, 100)), first
+
+
+@pytest.fixture(scope="module")
+def found():
+    scores, task = frame(seeds=3)
+    return analyse(scores, against={"random helper": "random"}), task
+
+
+def test_a_gain_on_one_task_does_not_drown_in_the_average(found):
+    analysis, task = found
+    said = headline(analysis)
+    assert re.search(rf"on {task} \+2\d\.\d \[\+\d+\.\d, \+\d+\.\d\]; (all|at least) \d+", said), said
+    assert lead(analysis).task == task
+    assert "helper elsewhere: " in second_line(analysis)
+    head, rows = by_condition(analysis)
+    assert head[:3] == ["condition", "average", task] and head[-1] == "against"
+    assert {row[0]: row[-1] for row in rows}["random helper"] == "random"
+    assert {row[0] for row in rows} == {"helper", "null", "random", "random helper"}
+
+
+def test_few_seeds_are_called_a_demonstration(found):
+    assert demonstration(found[0]) == "3 seeds: a demonstration, not a verdict."
+    scores, _ = frame(seeds=5)
+    assert demonstration(analyse(scores)) == "5 seeds."
+
+
+def test_the_page_begins_with_verdict_languages_and_conditions(found):
+    scores, task = frame(seeds=3)
+    made = report(scores, against={"random helper": "random"})
+    top = made.html[: made.html.index("This design finds")]
+    plain = re.sub(r"<[^>]+>", " ", top)
+    assert plain.index("points on average") < plain.index("by language, 95 % joint") < plain.index("null")
+    assert top.count("<li>") == len(scores["language"].unique())
+    assert made.verdict["headline"] == headline(analyse(scores, against={"random helper": "random"}))
+    of_task = next(
+        one for one in made.verdict["by_task"] if (one["condition"], one["task"]) == ("helper", task)
+    )
+    assert of_task["languages"]["gain"] >= 1 and len(of_task["languages"]["effects"]) == top.count("<li>")
+
+
+def test_a_condition_with_other_seeds_has_no_languages_but_a_verdict():
+    scores, _ = frame(seeds=4)
+    apart = scores[(scores["condition"] != "helper") | (scores["seed"] > 1)]
+    analysis = analyse(apart)
+    assert lead(analysis).effects is None
+    assert headline(analysis) and by_condition(analysis)[1]
+
+
+def test_one_seed_says_that_nothing_is_decided():
+    scores, _ = frame(seeds=1)
+    said = headline(analyse(scores))
+    assert said.startswith("Undecided whether") and "[" not in said
+
+
+def test_one_condition_alone_is_described():
+    scores, _ = frame(seeds=3)
+    alone = scores[scores["condition"] == "helper"]
+    assert re.match(r"helper scores \d+\.\d \[", headline(analyse(alone)))
