@@ -10,12 +10,12 @@ PYTEST := $(RUN) python -m pytest -n 2 --dist worksteal
 GENERATED := tests/project/test_generated.py
 PART ?= 1/1
 
-.PHONY: demo demo-search test slow nightly ui check format lint types generated project figures clean
+.PHONY: demo demo-search test slow nightly ui check format lint types generated project figures site clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt "torch==$$(sed -n 's/^torch==//p' constraints.txt)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test,dev,docs]"
 	touch $@
 
 demo: $(STAMP)  ## pretrain, intermediate, target and zero-shot evaluation on the embedded suite, through `mlflow run`
@@ -56,6 +56,9 @@ project: $(STAMP)  ## write MLproject, docs/parameters.md, the README's tables a
 
 figures: $(STAMP)  ## draw the figures in docs/ from the tables in benchmarks/
 	$(RUN) python docs/figures.py
+
+site: $(STAMP)  ## build the pages of docs/, this README and benchmarks/ as a site: build/site/index.html
+	$(RUN) python docs/site.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

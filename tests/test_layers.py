@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1] / "mlflow_xfer"
 
 FLOORS = (
-    {"version", "markdown", "errors", "home", "logs"},
+    {"version", "markdown", "notebooks", "errors", "home", "logs"},
     {"durable", "registry", "proportions", "lines"},
     {"code"},
     {"languages", "kinds.kind"},

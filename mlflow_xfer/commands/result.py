@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlflow_xfer import notebooks
+
 if TYPE_CHECKING:
     from mlflow_xfer.reporting.document import Report
 
@@ -34,6 +36,11 @@ class Result:
             f"{len(self.reused)} reused>"
         )
 
+    def _repr_html_(self) -> str:
+        rows = [(name, f"{value:.4g}") for name, value in self.metrics.items()]
+        done = f"{len(self.made)} runs made, {len(self.reused)} reused"
+        return notebooks.table(("metric", "value"), rows, (f"run {self.run_id}: {done}", self.link))
+
 
 @dataclass(frozen=True, repr=False)
 class Reported:
@@ -45,3 +52,6 @@ class Reported:
 
     def __repr__(self) -> str:
         return f"<Reported run {self.run_id}: {self.link or 'no link'}>"
+
+    def _repr_html_(self) -> str:
+        return notebooks.page(self.report.html, self.link)

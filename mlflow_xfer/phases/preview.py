@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlflow_xfer import notebooks
 from mlflow_xfer.phases.overlaps import Finding
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.plan import Plan
@@ -26,6 +27,14 @@ class Preview:
         exist = sum(phase.spec_hash in self.existing for phase in self.plan.phases)
         return f"<Preview of {self.plan.verb}: {len(self.plan.phases)} phases, {exist} exist>"
 
+    def _repr_html_(self) -> str:
+        numbers = self._numbers
+        rows = [
+            (numbers[phase.spec_hash], phase.label, self._after(phase, numbers), self._state(phase))
+            for phase in self.plan.phases
+        ]
+        return notebooks.table(("", "phase", "after", "state"), rows, self._remarks())
+
     def as_dict(self) -> dict[str, Any]:
         phases = [{**self._entry(phase), "spec": phase.spec()} for phase in self.plan.phases]
         return {
@@ -39,18 +48,24 @@ class Preview:
 
     def text(self) -> str:
         """One line for each phase, then what is missing and what overlaps."""
-        numbers = {phase.spec_hash: n for n, phase in enumerate(self.plan.phases, 1)}
-        lines = [self._line(phase, numbers) for phase in self.plan.phases]
-        lines += [
+        numbers = self._numbers
+        return "\n".join([*(self._line(phase, numbers) for phase in self.plan.phases), *self._remarks()])
+
+    @property
+    def _numbers(self) -> dict[str, int]:
+        return {phase.spec_hash: n for n, phase in enumerate(self.plan.phases, 1)}
+
+    def _remarks(self) -> list[str]:
+        """What is missing and what overlaps, how many phases are to run, and what they cost."""
+        lines = [
             f"missing: {task} has no data in {' '.join(codes)}" for task, codes in self.plan.missing.items()
         ]
         lines += [f"overlap: {found}" for found in self.overlaps]
+        phases = len(self.plan.phases)
         run = sum(phase.spec_hash not in self.existing for phase in self.plan.phases)
         transfers = f"{len(self.plan.transfers)} transfers, " if self.plan.transfers else ""
-        lines.append(
-            f"{transfers}{len(numbers)} phases: {run} to run, {len(numbers) - run} reused ({self.store})"
-        )
-        return "\n".join([*lines, *([self.cost] if run and self.cost else [])])
+        lines.append(f"{transfers}{phases} phases: {run} to run, {phases - run} reused ({self.store})")
+        return [*lines, *([self.cost] if run and self.cost else [])]
 
     def _entry(self, phase: Phase) -> dict[str, Any]:
         return {
@@ -62,18 +77,17 @@ class Preview:
         }
 
     def _line(self, phase: Phase, numbers: Mapping[str, int]) -> str:
-        after = [str(numbers[source.spec_hash]) for source in phase.inputs if isinstance(source, Phase)] or [
-            phase.root().reference
-        ]
-        run = self.existing.get(phase.spec_hash)
-        state = (
-            f"reused: {run}"
-            if run
-            else "to run"
-            if phase.resolved
-            else "to run (unresolved: no reuse claimed)"
-        )
         return (
-            f"{numbers[phase.spec_hash]:>3}  {phase.label:<44} after {', '.join(after):<24} "
-            f"{phase.spec_hash[:10]}  {state}"
+            f"{numbers[phase.spec_hash]:>3}  {phase.label:<44} after {self._after(phase, numbers):<24} "
+            f"{phase.spec_hash[:10]}  {self._state(phase)}"
         )
+
+    @staticmethod
+    def _after(phase: Phase, numbers: Mapping[str, int]) -> str:
+        before = [str(numbers[source.spec_hash]) for source in phase.inputs if isinstance(source, Phase)]
+        return ", ".join(before) or phase.root().reference
+
+    def _state(self, phase: Phase) -> str:
+        if run := self.existing.get(phase.spec_hash):
+            return f"reused: {run}"
+        return "to run" if phase.resolved else "to run (unresolved: no reuse claimed)"

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from mlflow_xfer import markdown
+from mlflow_xfer import markdown, notebooks
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.markdown import plain
 from mlflow_xfer.reporting import answer as answers
@@ -45,6 +45,9 @@ class Report:
     markdown: str
     description: str
     results: pd.DataFrame
+
+    def _repr_html_(self) -> str:
+        return notebooks.page(self.html)
 
     def save(self, folder: str | Path) -> Path:
         """Write ``report.html``, ``verdict.json``, ``differences.tex`` and ``.md``, ``tables/*.csv``,

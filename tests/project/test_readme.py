@@ -10,7 +10,6 @@ import yaml
 from click.testing import CliRunner
 
 from mlflow_xfer.cli import cli
-from mlflow_xfer.params.verbs import VERBS
 from mlflow_xfer.project import entry_points
 
 
@@ -40,15 +39,34 @@ def test_the_task_file_can_be_used(readme, tmp_path):
     assert planned.exit_code == 0 and "target reviews s0" in planned.output, planned.output
 
 
-def test_every_command_and_parameter_exists(readme):
-    lines = [line.split("#")[0].strip() for block in blocks(readme, "bash") for line in block.splitlines()]
-    commands = [shlex.split(line) for line in lines if line.startswith("mlflow-xfer")]
-    assert len(commands) >= 4
-    for _, verb, *rest in commands:
-        assert verb in cli.commands, verb
-        names = [part[2:] for part in rest if part.startswith("--")]
-        assert set(names) <= set(VERBS[verb].shape.model_fields), (verb, names)
-    projects = [line for line in lines if line.startswith("mlflow run")]
+def typed(text: str, program: str) -> list[str]:
+    """The command lines of a page that begin so, without comments."""
+    lines = [line.split("#")[0].strip() for block in blocks(text, "bash") for line in block.splitlines()]
+    return [line.removeprefix("srun ") for line in lines if line.removeprefix("srun ").startswith(program)]
+
+
+PAGES = {"README.md": 11, "docs/recipe.md": 7, "docs/search.md": 3, "docs/reuse.md": 2}
+"""Pages with the least number of commands on them."""
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_can_be_typed(project, page):
+    """In the order of the page: what one saves the next takes."""
+    commands = typed((project / page).read_text("utf-8"), "mlflow-xfer ")
+    assert len(commands) >= PAGES[page]
+    if page == "docs/recipe.md":
+        assert commands[0].startswith("mlflow-xfer fetch xtreme --tasks xnli,pawsx --out download")
+    for line in commands:
+        _, verb, *words = shlex.split(line.replace("<run id>", "0" * 32))
+        if verb == "tasks":  # its file is the user's own
+            assert words[0] == "--check"
+            continue
+        command = cli.commands[verb]
+        assert command.read(command.make_context(verb, words)) is not None, line
+
+
+def test_every_entry_point_and_parameter_exists(readme):
+    projects = typed(readme, "mlflow run ")
     assert len(projects) >= 3
     for line in projects:
         [entry] = re.findall(r"-e (\w+)", line) or ["main"]

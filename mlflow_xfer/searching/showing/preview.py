@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlflow_xfer import notebooks
 from mlflow_xfer.params.chain import as_transfer
 from mlflow_xfer.phases.estimate import Cost, Past, said, total
 from mlflow_xfer.phases.execute import Executor
@@ -74,6 +75,12 @@ class SearchPreview:
         known = [phase for phases in dear for phase in phases]
         return self.cost(self.phases) + (
             total(known, self.past).times(more / len(dear)) if more and dear else Cost()
+        )
+
+    def _repr_html_(self) -> str:
+        lines = self.text().splitlines()
+        return notebooks.table(
+            ("candidate",), [[line] for line in lines[: len(self.candidates)]], lines[len(self.candidates) :]
         )
 
     def text(self) -> str:

@@ -1,0 +1,115 @@
+"""Installed outside of the checkout, in an empty home; and what the recipe says of its own cost."""
+
+from __future__ import annotations
+
+import random
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlflow_xfer import api
+from tests.families import make_model
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def elsewhere(project, tmp_path) -> dict[str, str]:
+    """The environment of a user with an empty home, where the package is installed without the checkout."""
+    source, site, home = tmp_path / "source", tmp_path / "site", tmp_path / "home"
+    shutil.copytree(
+        project / "mlflow_xfer", source / "mlflow_xfer", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(project / name, source)
+    installed = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--target",
+        str(site),
+        str(source),
+    ]
+    subprocess.run(installed, check=True)
+    home.mkdir()
+    shutil.rmtree(source)
+    return {
+        "HOME": str(home),
+        "PYTHONPATH": str(site),
+        "PATH": str(Path(sys.executable).parent),
+        "HF_HUB_OFFLINE": "1",
+    }
+
+
+def test_it_runs_in_an_empty_home(elsewhere, tmp_path):
+    work = tmp_path / "work"
+    work.mkdir()
+
+    def said(*words: str) -> str:
+        ran = subprocess.run(
+            [sys.executable, "-m", "mlflow_xfer.cli", *words],
+            cwd=work, env=elsewhere, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
+    where = "import mlflow_xfer; print(mlflow_xfer.__file__)"
+    found = subprocess.run(
+        [sys.executable, "-c", where], cwd=work, env=elsewhere, capture_output=True, text=True
+    )
+    assert found.stdout.startswith(elsewhere["PYTHONPATH"])
+    assert "mlflow" in said("doctor")
+    assert "CC BY-NC 4.0" in said("fetch", "xtreme", "--dry_run", "true")
+    assert "16 phases: 16 to run" in said(
+        "plan", "--intermediate", "nli", "--target", "pos,choice", "--seeds", "1,2,3"
+    )
+    tiny = "--model scratch:xlm-roberta:tiny --text mini --text_languages en,de --languages de --max_steps 2"
+    said("transfer", *shlex.split(tiny), "--intermediate", "nli", "--target", "pos")
+    assert "pos" in said("results")
+    assert {path.name for path in work.iterdir()} <= {
+        "mlflow.db",
+        "mlflow.db-shm",
+        "mlflow.db-wal",
+        "mlruns",
+        "mlartifacts",
+    }
+    assert (Path(elsewhere["HOME"]) / ".cache" / "mlflow-xfer").is_dir()
+
+
+def test_the_recipe_says_what_plan_says(project, tmp_path):
+    """On files with as many lines as the real ones have rows."""
+    row = "premise {}\thypothesis\t{}\n"
+    for name, count, label in (
+        ("xnli/train-en", 392_702, "neutral"),
+        ("xnli/dev-en", 2_490, "neutral"),
+        ("pawsx/train-en", 49_401, "1"),
+        ("pawsx/dev-en", 2_000, "1"),
+        ("pawsx/test-en", 2_000, "1"),
+    ):
+        path = tmp_path / "download" / f"{name}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(row.format(number, label) for number in range(count)))
+    model = make_model("XLM-R", tmp_path / "model", random.Random(0), positions=512)
+    page = (project / "docs" / "recipe.md").read_text("utf-8")
+    claimed = re.findall(r"\| (at most [\d.,]+ million tokens in [\d,]+ steps) \|", page)
+    assert len(claimed) == 2
+    for intermediate, cost in zip(("none", "mnli"), claimed, strict=True):
+        made = api.plan(
+            model=model, data="download", intermediate=intermediate, target="pawsx", seeds="1,2,3,4,5"
+        )
+        assert made.cost.startswith(cost)
+    speed = float(re.findall(r"([\d,]+) tokens a second", page)[0].replace(",", ""))
+    hours = [float(found) for found in re.findall(r"at\s+most ([\d.]+) hour", page)]
+    for cost, hour in zip(claimed, hours, strict=True):
+        million = float(cost.split()[2].replace(",", ""))
+        assert million * 1e6 / speed / 3600 == pytest.approx(hour, abs=0.05)
+    measured = (project / "benchmarks" / "training.md").read_text("utf-8")
+    assert f"{speed:,.0f}" in measured

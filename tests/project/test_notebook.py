@@ -1,0 +1,44 @@
+"""The notebook of the documentation runs from its first cell to its last, and shows what it says."""
+
+from __future__ import annotations
+
+import os
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from mlflow_xfer import notebooks
+from mlflow_xfer.commands.result import Result
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_notebook_runs(project, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", f"{project}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    notebook = nbformat.read(project / "docs" / "notebook.ipynb", 4)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    shown = [
+        "".join(out.get("data", {}).get("text/html", "") for out in cell.get("outputs", ()))
+        for cell in notebook.cells
+    ]
+    (plan,) = [html for html in shown if "to run" in html]
+    assert "intermediate attribute s0" in plan and "7 phases: 7 to run" in plan
+    assert sum("runs made" in html for html in shown) == 3 and "0 runs made, " in "".join(shown)
+    assert any("language" in html and "de" in html and "attribute" in html for html in shown)
+    assert any("<iframe" in html and "Does attribute help choice?" in html for html in shown)
+
+
+def test_names_are_no_markup():
+    html = Result("1" * 32, {"<b>/avg": 40.65525}, made=("2" * 32,), link="http://x/?a=<i>")._repr_html_()
+    assert "&lt;b&gt;/avg" in html and "40.66" in html and "?a=&lt;i&gt;" in html and "<b>" not in html
+    assert "1 runs made, 0 reused" in html
+
+
+def test_a_page_stays_in_its_frame():
+    html = notebooks.page('<p class="x">"quoted" & more</p>', "link")
+    assert (
+        html.startswith("<iframe")
+        and "&lt;p class=&quot;x&quot;&gt;" in html
+        and html.endswith("<p>link</p>")
+    )
