@@ -41,7 +41,8 @@ def test_the_task_file_can_be_used(readme, tmp_path):
 
 def typed(text: str, program: str) -> list[str]:
     """The command lines of a page that begin so, without comments."""
-    lines = [line.split("#")[0].strip() for block in blocks(text, "bash") for line in block.splitlines()]
+    found = (line for block in blocks(text, "bash") for line in block.replace("\\\n", " ").splitlines())
+    lines = [line.split("#")[0].strip() for line in found]
     return [line.removeprefix("srun ") for line in lines if line.removeprefix("srun ").startswith(program)]
 
 

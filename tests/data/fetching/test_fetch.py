@@ -10,6 +10,7 @@ import pytest
 from mlflow_xfer import api
 from mlflow_xfer.data import sources
 from mlflow_xfer.data.fetching import archives, download, layouts
+from mlflow_xfer.durable.digests import file_digest
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.params.lookups import Fetch
 from mlflow_xfer.params.verbs import VERBS
@@ -194,3 +195,13 @@ def test_checksums_look_like_sha256():
         archive.sha256 for one in archives.DATA_SETS.values() for archive in one.archives if archive.sha256
     ]
     assert len(found) == len(set(found)) == 30 and all(len(one) == 64 for one in found)
+
+
+@pytest.mark.slow
+def test_published_checksums_are_those_of_real_files(real_data):
+    """XQuAD lies there byte for byte."""
+    found = {path.name: path for path in (real_data / "xtreme" / "xquad").glob("xquad.*.json")}
+    known = {archive.name: archive for archive in archives.DATA_SETS["xquad"].archives}
+    assert len(found) >= 10
+    for name, path in found.items():
+        assert (file_digest(path), path.stat().st_size) == (known[name].sha256, known[name].size), name
