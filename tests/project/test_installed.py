@@ -113,3 +113,44 @@ def test_the_recipe_says_what_plan_says(project, tmp_path):
         assert million * 1e6 / speed / 3600 == pytest.approx(hour, abs=0.05)
     measured = (project / "benchmarks" / "training.md").read_text("utf-8")
     assert f"{speed:,.0f}" in measured
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(7200)
+def test_the_readme_word_for_word_in_an_empty_home(project, tmp_path):
+    """Its commands that need no network of data sets: `make demo`, the installation, a first training."""
+    readme = (project / "README.md").read_text("utf-8")
+    demo, install, *_ = re.findall(r"```bash\n(.*?)```", readme, re.DOTALL)
+    using = next(
+        block for block in re.findall(r"```bash\n(.*?)```", readme, re.DOTALL) if "-e intermediate" in block
+    )
+    checkout, home, programs = tmp_path / "checkout", tmp_path / "home", tmp_path / "programs"
+    subprocess.run(["git", "clone", "--quiet", str(project), str(checkout)], check=True)
+    home.mkdir()
+    programs.mkdir()
+    (programs / "python3").symlink_to(Path(sys.base_prefix) / "bin" / "python3")
+    env = {
+        "HOME": str(home),
+        "PATH": f"{programs}:/usr/bin:/bin",
+        "PIP_CONSTRAINT": str(project / "constraints.txt"),
+    }
+
+    def said(script: str, folder: Path) -> str:
+        ran = subprocess.run(
+            ["bash", "-euxc", script],
+            cwd=folder,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert ran.returncode == 0, ran.stdout[-4000:]
+        return ran.stdout
+
+    assert "attribute" in said(demo.splitlines()[0], checkout)
+    folder = tmp_path / "work"
+    folder.mkdir()
+    installed = install.replace("/path/to/this/folder", str(checkout))
+    first, *projects = using.splitlines()
+    assert "mlflow" in said(f"{installed}{first}", folder)
+    said(f". {folder}/xfer/bin/activate\n{projects[0]}", checkout)
