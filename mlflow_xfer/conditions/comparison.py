@@ -48,19 +48,15 @@ def collapse(
     store.metrics(run_id, metrics)
 
 
-def paired(
-    executor: Executor, replicates: Sequence[str], baselines: Mapping[int, str]
-) -> list[Mapping[str, float]]:
-    """The metrics of the baseline transfer of each replicate;
+def paired(executor: Executor, replicates: Sequence[str], baselines: Mapping[int, str]) -> list[str]:
+    """The baseline transfer of each replicate;
     empty unless every one has a finished baseline.
     """
     runs = [
         finished(executor, baselines[n], "transfer") if n in baselines else None
         for n in range(len(replicates))
     ]
-    if not all(runs):
-        return []
-    return [executor.store.get(run).metrics for run in runs if run]
+    return [run for run in runs if run] if all(runs) else []
 
 
 def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:

@@ -14,6 +14,12 @@ from mlflow_xfer.conditions.transfers import finished, name, open_condition, poi
 from mlflow_xfer.phases import record
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.plan import Plan
+from mlflow_xfer.reporting import pages
+from mlflow_xfer.tracking import front
+
+BASELINE = "baseline"
+COLOURS = ("#666666", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31")
+"""Of conditions side by side in MLflow, the first being the baseline as a rule (Okabe & Ito)."""
 
 
 @dataclass(eq=False)
@@ -25,6 +31,7 @@ class Condition:
         against: the condition that it is compared with.
         take: whether a finished condition with the same plan is taken.
         run_id, transfers: its run and those of its transfers, once it has been run.
+        colour: its runs' in MLflow.
     """
 
     plan: Plan
@@ -34,6 +41,12 @@ class Condition:
     run_id: str = ""
     transfers: list[str] = field(default_factory=list)
     ended: bool = False
+    colour: str = ""
+
+    @property
+    def title(self) -> str:
+        """Its label, or what it is trained on."""
+        return self.label or "+".join(self.plan.transfers[0].intermediates) or BASELINE
 
 
 def run_conditions(
@@ -48,6 +61,8 @@ def run_conditions(
     """
     store = executor.store
     opened = [one for one in conditions if not (one.take and _taken(executor, one))]
+    for place, one in enumerate(conditions):
+        one.colour = COLOURS[place % len(COLOURS)]
     for one in opened:
         one.run_id = open_condition(store, one.plan, parent=parent, label=one.label)
     replicates = {
@@ -59,6 +74,8 @@ def run_conditions(
         run_transfers(executor, every, workers, parent if shared else None)
         for one in opened:
             one.transfers = [replicate.run_id for replicate in replicates[one.run_id]]
+            for run_id in (one.run_id, *one.transfers):
+                store.tags(run_id, {"mlflow.runColor": one.colour})
         for one in opened:
             _collapse(executor, one)
     except BaseException as error:
@@ -79,9 +96,12 @@ def _taken(executor: Executor, one: Condition) -> bool:
 
 def _collapse(executor: Executor, one: Condition) -> None:
     store = executor.store
-    baseline = [store.get(run).metrics for run in one.against.transfers] if one.against else []
-    collapse(store, one.run_id, one.transfers, baseline)
+    base = one.against.transfers if one.against else []
+    collapse(store, one.run_id, one.transfers, [store.get(run).metrics for run in base])
     store.tags(one.run_id, {"xfer.input_run_ids": ",".join(one.transfers)})
+    pages.write_condition(
+        store, one.run_id, one.title, one.transfers, one.against.title if one.against else "", base
+    )
     store.finish(one.run_id, "FINISHED")
     one.ended = True
 
@@ -114,5 +134,8 @@ def run_plan(
         runs = run_transfers(executor, replicates, workers)
         store.tags(run_id, {"xfer.input_run_ids": ",".join(runs), **gathered(store, runs)})
         store.flush()
-        collapse(store, run_id, runs, paired(executor, runs, baselines or {}))
+        base = paired(executor, runs, baselines or {})
+        collapse(store, run_id, runs, [store.get(run).metrics for run in base])
+        pages.write_condition(store, run_id, Condition(plan).title, runs, BASELINE, base, alone=True)
+    front.update(store)
     return run_id

@@ -81,6 +81,7 @@ def analyse(
     measure: str = typology.PRIMARY,
     missing: str = "refuse",
     imported: pd.DataFrame | None = None,
+    detailed: bool = True,
 ) -> Analysis:
     """Analyse a tidy frame of scores (see :mod:`mlflow_xfer.stats.frame`).
 
@@ -94,6 +95,7 @@ def analyse(
         measure: the primary distance for typology.
         missing: ``refuse`` cells that one condition lacks, or keep the ``common`` tasks and languages only.
         imported: rows of earlier papers: shown, not tested.
+        detailed: work out typology, variance and spread too.
 
     Raises:
         XferError: faults of the table, with the rows; unknown languages, conditions or measures;
@@ -146,7 +148,7 @@ def analyse(
         imported=imported if imported is not None else pd.DataFrame(),
         gaps=tuple(gaps),
     )
-    return _deeper(analysis, groups)
+    return _deeper(analysis, groups) if detailed else analysis
 
 
 def _baseline(names: list[str], asked: str | None) -> str | None:

@@ -56,6 +56,31 @@ def second_line(analysis: Analysis) -> str:
     return " ".join([*said, demonstration(analysis)]).strip()
 
 
+def short(analysis: Analysis) -> str:
+    """The verdict in a few words, for places that show one line."""
+    one, found = primary(analysis), lead(analysis)
+    if one is None:
+        return headline(analysis)
+    said = f"{one.condition} {bracketed(one.estimate, one.low, one.high)}"
+    if one.verdict not in (BETTER, WORSE, EQUIVALENT):
+        said = f"undecided: {said}"
+    if found is None:
+        return said
+    own = found.contrast
+    who = "" if own.condition == one.condition else f"{own.condition} on "
+    on = "" if len(_tasks(analysis)) == 1 else f"; {who}{found.task} {points(own.estimate, True)}"
+    gain = _gaining(found)
+    return f"{said}{on}{f', {gain}' if gain else ''}"
+
+
+def _gaining(found: Finding) -> str:
+    effects = found.effects
+    if effects is None or not effects.gain + effects.lose:
+        return ""
+    most = max(effects.gain, effects.lose)
+    return f"{most} of {effects.languages} {'gain' if effects.gain >= effects.lose else 'lose'}"
+
+
 def demonstration(analysis: Analysis) -> str:
     """Says so where there are too few seeds for a verdict; else how many there are."""
     seeds = min(mean.n["seeds"] for mean in analysis.means.values())
@@ -92,7 +117,8 @@ def of_condition(analysis: Analysis, name: str) -> list[Finding]:
 
 
 def by_condition(analysis: Analysis) -> tuple[list[str], list[list[str]]]:
-    """Head and rows of a table: of each condition its difference on average and on every task, best first."""
+    """Head and rows of a table: of each condition its difference on average and on every task, best first;
+    last the scores of the baseline."""
     tasks = _tasks(analysis)
     found = lead(analysis)
     if found is not None:  # the task of the answer stands first
@@ -105,6 +131,10 @@ def by_condition(analysis: Analysis) -> tuple[list[str], list[list[str]]]:
         cells = [bracketed(c.estimate, c.low, c.high) for task in tasks for c in [own[task].contrast]]
         average = [] if alone else [bracketed(one.estimate, one.low, one.high)]
         rows.append([one.condition, *average, *cells, _counts([own[t] for t in tasks[:1]]), one.baseline])
+    if base := analysis.baseline:
+        scores = analysis.by_task.loc[tasks, base].tolist()
+        average = [] if alone else [points(analysis.means[base].estimate)]
+        rows.append([f"{base}: scores", *average, *map(points, scores), "", ""])
     return head, rows
 
 

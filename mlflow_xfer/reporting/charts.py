@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from zlib import crc32
 
 import numpy as np
+import pandas as pd
 
+from mlflow_xfer import languages
 from mlflow_xfer.reporting.hypertext import Raw, element
 from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, UNDECIDED, WORSE, Contrast, points
 
@@ -35,6 +37,15 @@ def svg(width: float, height: float, title: str, description: str, *children: ob
         aria_labelledby=" ".join(names),
         class_="chart",
         style=f"max-width:{width:.0f}px",
+    )
+
+
+def standing_alone(drawing: Raw) -> Raw:
+    """A drawing as a file of its own, on white."""
+    return Raw(
+        drawing.replace(
+            "<svg ", '<svg xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" ', 1
+        ).replace("</desc>", '</desc><rect width="100%" height="100%" fill="#FFFFFF"/>', 1)
     )
 
 
@@ -254,3 +265,45 @@ def tint(value: float, widest: float) -> str:
     share = min(abs(value) / widest, 1) ** 0.8 * 0.7
     end = (0x56, 0xB4, 0xE9) if value > 0 else (0xF0, 0x9A, 0x3E)
     return "#" + "".join(f"{round(255 + (c - 255) * share):02X}" for c in end)
+
+
+def heat_map(gaps: pd.DataFrame) -> Raw:
+    """Languages by conditions: each difference in its cell, blue above 0 and orange below."""
+    left, top, wide, high = 110, 120, 78, 24
+    widest = float(gaps.abs().max().max())
+    marks: list[object] = []
+    for column, name in enumerate(gaps):
+        x = left + wide * (column + 0.5)
+        marks.append(
+            element(
+                "text",
+                shorten(str(name), 20),
+                transform=f"translate({x:.0f} {top - 8}) rotate(-40)",
+                font_size=12,
+                fill=INK,
+            )
+        )
+        for row, value in enumerate(gaps[name]):
+            y = top + high * row
+            marks += [
+                element(
+                    "rect",
+                    x=left + wide * column,
+                    y=y,
+                    width=wide - 2,
+                    height=high - 2,
+                    fill=tint(value, widest),
+                ),
+                label(x, y + 16, points(value, True), anchor="middle", size=12),
+            ]
+    marks += [
+        label(left - 8, top + high * row + 16, languages.get(str(code)).name, anchor="end", size=12)
+        for row, code in enumerate(gaps.index)
+    ]
+    return svg(
+        left + wide * gaps.shape[1] + 90,
+        top + high * len(gaps) + 10,
+        "Differences by language and condition, in points",
+        f"{len(gaps)} languages, {gaps.shape[1]} conditions",
+        *marks,
+    )

@@ -36,7 +36,7 @@ TITLE = "Cross-lingual transfer report"
 @dataclass(frozen=True)
 class Report:
     """``html``: the page. ``verdict``: what ``verdict.json`` holds. ``tables``: frames by name.
-    ``description``: markdown for the run."""
+    ``description``: markdown for the run. ``analysis``: the numbers behind all of it."""
 
     html: str
     verdict: dict[str, Any]
@@ -45,6 +45,7 @@ class Report:
     markdown: str
     description: str
     results: pd.DataFrame
+    analysis: Analysis
 
     def _repr_html_(self) -> str:
         return notebooks.page(self.html)
@@ -150,6 +151,7 @@ def report(
         markdown=markdown_table(short),
         description=description(analysis),
         results=analysis.frame,
+        analysis=analysis,
     )
 
 
@@ -182,7 +184,8 @@ def description(analysis: Analysis) -> str:
     lines = [f"**{plain(answers.headline(analysis))}.** {plain(answers.second_line(analysis))}", ""]
     if analysis.contrasts:
         head, rows = answers.by_condition(analysis)
-        cells = [[plain(cell) for cell in row] for row in rows[:DESCRIBED]]
+        shown = rows if len(rows) <= DESCRIBED else [*rows[: DESCRIBED - 1], rows[-1]]
+        cells = [[plain(cell) for cell in row] for row in shown]
         lines += [markdown.table(head, cells, right=range(1, len(head) - 2)), ""]
     found = answers.lead(analysis)
     if found is not None and found.effects is not None:

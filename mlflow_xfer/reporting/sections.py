@@ -81,7 +81,7 @@ def conditions_table(analysis: Analysis) -> Raw | None:
     if not analysis.contrasts:
         return None
     head, rows = answers.by_condition(analysis)
-    kept = rows[:COLUMNS]
+    kept = rows if len(rows) <= COLUMNS else [*rows[: COLUMNS - 1], rows[-1]]
     cut = f" (the first {COLUMNS} of {len(rows)})" if len(rows) > COLUMNS else ""
     shown = table(
         head,

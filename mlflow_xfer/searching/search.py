@@ -24,7 +24,7 @@ from mlflow_xfer.searching.deciding import confirm, confirmation
 from mlflow_xfer.searching.proposing import single_tasks
 from mlflow_xfer.searching.proposing.methods import BY_PROBE
 from mlflow_xfer.searching.showing import plots
-from mlflow_xfer.searching.showing.description import described
+from mlflow_xfer.searching.showing.description import described, short
 from mlflow_xfer.searching.showing.mirror import Mirror
 from mlflow_xfer.searching.showing.mirror import opened as reopened
 from mlflow_xfer.searching.showing.tables import tables
@@ -37,6 +37,7 @@ from mlflow_xfer.searching.trying.running_trial import Objective
 from mlflow_xfer.searching.trying.taking_over import only_driver, take_over
 from mlflow_xfer.searching.trying.trials import Budget
 from mlflow_xfer.tasks.task import Task
+from mlflow_xfer.tracking import front
 from mlflow_xfer.tracking.drivers import DRIVER, this_driver
 
 if TYPE_CHECKING:
@@ -168,5 +169,7 @@ def conclude(command: Command, executor: Executor, study: optuna.Study, mirror: 
     text = "\n\n".join(
         filter(None, [described(command, study, found, store, mirror), single_tasks.described(judged)])
     )
-    store.tags(parent, {"mlflow.note.content": text})
+    store.tags(parent, {front.NOTE: text, front.VERDICT_TAG: short(found)})
+    store.flush()
+    front.update(store)
     logger.info("%s", text)

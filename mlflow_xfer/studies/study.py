@@ -11,7 +11,6 @@ from typing import Any
 
 from mlflow_xfer.conditions.condition import Condition, run_conditions
 from mlflow_xfer.conditions.transfers import finished, pointed
-from mlflow_xfer.markdown import table
 from mlflow_xfer.params.chain import Transfer
 from mlflow_xfer.params.reading import read
 from mlflow_xfer.phases import record
@@ -19,10 +18,14 @@ from mlflow_xfer.phases.execute import Executor, validate
 from mlflow_xfer.phases.phase import digest
 from mlflow_xfer.phases.plan import Plan, make_plan, unique
 from mlflow_xfer.phases.references import References
+from mlflow_xfer.reporting.pages import write_study
+from mlflow_xfer.tracking import front
 from mlflow_xfer.tracking.drivers import open_driven
 from mlflow_xfer.tracking.store import Store
 
 logger = logging.getLogger(__name__)
+
+CONDITIONS = "results/conditions.json"  # artifact of a study
 
 
 @dataclass(frozen=True)
@@ -109,12 +112,19 @@ def _run_arms(
 
 
 def _conclude(study: Study, store: Store, run_id: str, conditions: Mapping[str, str]) -> None:
-    """The table of the study: scores and their differences to the arm compared with,
-    the mean's with its interval.
+    """The page of the study, its table of conditions, and the experiment's description."""
+    transfers = {name: store.get(condition).inputs for name, condition in conditions.items()}
+    found = {name: store.get(condition).metrics for name, condition in conditions.items()}
+    against = {arm.name: arm.against for arm in study.arms if arm.against}
+    write_study(store, run_id, study.question, transfers, against)
+    store.table(run_id, _rows(study, found), CONDITIONS)
+    store.metrics(run_id, {f"{name}/avg": metrics["selected/avg"] for name, metrics in found.items()})
+    store.flush()
+    front.update(store)
 
-    Logged as artifact and as the run's description.
-    """
-    found = {arm.name: store.get(conditions[arm.name]).metrics for arm in study.arms}
+
+def _rows(study: Study, found: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
+    """Of each arm its scores, and their differences to the arm compared with, the mean's with interval."""
     targets = sorted(
         {
             key
@@ -125,69 +135,20 @@ def _conclude(study: Study, store: Store, run_id: str, conditions: Mapping[str, 
         - {"selected/avg", "selected/delta"}
         - {f"selected/{end}" for end in ("avg_low", "avg_high", "delta_low", "delta_high")}
     )
-    rows = [
+    keys = (
+        "selected/avg",
+        *targets,
+        "selected/delta",
+        "selected/delta_low",
+        "selected/delta_high",
+        *(f"delta/{target.removeprefix('selected/')}" for target in targets),
+        "n",
+    )
+    return [
         {
             "condition": arm.name,
             "compared with": arm.against,
-            **{
-                key: metrics.get(key)
-                for key in (
-                    "selected/avg",
-                    *targets,
-                    "selected/delta",
-                    "selected/delta_low",
-                    "selected/delta_high",
-                    *map(_difference, targets),
-                    "n",
-                )
-            },
+            **{key: found[arm.name].get(key) for key in keys},
         }
         for arm in study.arms
-        for metrics in [found[arm.name]]
     ]
-    store.table(run_id, rows, "results/conditions.json")
-    head = [
-        "condition",
-        "avg",
-        *[t.removeprefix("selected/") for t in targets],
-        "difference",
-        "95 % interval",
-        "compared with",
-    ]
-    body = []
-    for row in rows:
-        numbers = [
-            _number(row["selected/avg"]),
-            *(_compared(row[key], row[_difference(key)]) for key in targets),
-        ]
-        interval = (
-            f"{_number(row['selected/delta_low'])} … {_number(row['selected/delta_high'])}"
-            if row["selected/delta"] is not None
-            else ""
-        )
-        body.append(
-            [
-                row["condition"],
-                *numbers,
-                _number(row["selected/delta"], "+"),
-                interval,
-                row["compared with"],
-            ]
-        )
-    text = f"**{study.question}**\n\n{table(head, body)}"
-    store.tags(run_id, {"mlflow.note.content": text})
-    store.metrics(run_id, {f"{name}/avg": metrics["selected/avg"] for name, metrics in found.items()})
-    logger.info("%s", text)
-
-
-def _difference(target: str) -> str:
-    """The metric that holds a target's difference to the arm compared with."""
-    return f"delta/{target.removeprefix('selected/')}"
-
-
-def _compared(score: float | None, difference: float | None) -> str:
-    return _number(score) + (f" ({_number(difference, '+')})" if difference is not None else "")
-
-
-def _number(value: float | None, sign: str = "") -> str:
-    return "" if value is None else format(value, f"{sign}.1f")

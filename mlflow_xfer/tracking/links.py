@@ -58,6 +58,26 @@ def runs(
     return link
 
 
+REPORT = "report.html"
+PAGE_TAG = "xfer.page"  # the artifact of a run that shows what it found
+
+
+def page(tracking_uri: str, experiment_id: str, run_id: str, artifact: str = REPORT) -> str:
+    """A run's artifact as MLflow shows it: of a study, its report."""
+    return f"{base(tracking_uri)}/{inside(experiment_id, run_id, artifact)}"
+
+
+def inside(experiment_id: str, run_id: str, artifact: str = "") -> str:
+    """A run, or an artifact of it, from a page of MLflow: whatever address it is served under."""
+    to = f"/artifacts/{quote(artifact)}" if artifact else ""
+    return f"#/experiments/{experiment_id}/runs/{run_id}{to}?{_VIEW}"
+
+
+def inside_view(experiment_id: str, key: str) -> str:
+    """A saved view of an experiment's runs, from a page of MLflow."""
+    return f"#/experiments/{experiment_id}/runs?{_VIEW}&viewStateShareKey={key}"
+
+
 def compare(tracking_uri: str, experiment_id: str, run_ids: Sequence[str]) -> str:
     """Parallel coordinates, scatter, box and contour plots of these runs."""
     wanted, experiments = (

@@ -32,7 +32,9 @@ class Session:
 
     def __init__(self, client: MlflowClient, uri: str, experiment_id: str):
         self.client, self.uri, self.experiment_id = client, uri, experiment_id
-        self._experiment_of: dict[str, str] = {}
+        self._seen: dict[
+            str, tuple[str, str]
+        ] = {}  # run -> its experiment, and the artifact that is its page
 
     def ask(self, call: Callable[[], T]) -> T:
         """``call()`` with patience for a store that is away."""
@@ -48,7 +50,7 @@ class Session:
             raise XferError(
                 f"No run {run_id!r} in {names.redact(self.uri)}.", "Check the id and MLFLOW_TRACKING_URI."
             ) from error
-        self._experiment_of[run.run_id] = run.experiment_id
+        self._seen[run.run_id] = run.experiment_id, run.tags.get(links.PAGE_TAG, "")
         return run
 
     def search(
@@ -94,10 +96,17 @@ class Session:
         return None if found is None else found.decode()
 
     def link(self, run_id: str) -> str:
-        """Where to see the run; where no server runs, also the command that opens the UI."""
-        if run_id not in self._experiment_of:
+        """Where to see the run, or its page if it has one; where no server runs, also the command that opens
+        the UI."""
+        if run_id not in self._seen:
             try:
                 self.get(run_id)
             except XferError:
-                self._experiment_of[run_id] = self.experiment_id
-        return links.shown(self.uri, links.run(self.uri, self._experiment_of[run_id], run_id))
+                self._seen[run_id] = self.experiment_id, ""
+        experiment_id, artifact = self._seen[run_id]
+        where = (
+            links.page(self.uri, experiment_id, run_id, artifact)
+            if artifact
+            else links.run(self.uri, experiment_id, run_id)
+        )
+        return links.shown(self.uri, where)

@@ -6,7 +6,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mlflow import MlflowClient
+
 import mlflow_xfer
+from mlflow_xfer.markdown import plain
+from mlflow_xfer.reporting.verdict import points
 from mlflow_xfer.studies import demo
 from tests.conftest import TEXTS
 from tests.end_to_end.conftest import ENCODER
@@ -55,8 +59,21 @@ def test_the_demo_is_a_study_of_conditions(all_runs, steps_in_store, monkeypatch
     before = steps_in_store()
     again = mlflow_xfer.transfer(workers=2, **QUICK)
     assert again.run_id == result.run_id and steps_in_store() == before > 0
-    note, attribute = study.data.tags["mlflow.note.content"], by_name["attribute"]
-    assert "95 % interval" in note
-    assert f"{attribute['selected/choice']:.1f} ({attribute['delta/choice']:+.1f})" in note, (
-        "each target beside its difference"
-    )
+    shows_its_answer(study, by_name["attribute"])
+    assert all(run.data.tags["mlflow.note.content"].startswith("**") for run in conditions)
+    assert len({run.data.tags["mlflow.runColor"] for run in conditions}) == 3
+
+
+def shows_its_answer(study, attribute):
+    """In its description, on its page, and before anything is clicked."""
+    client, tags = MlflowClient(), study.data.tags
+    note = tags["mlflow.note.content"]
+    assert note.startswith("**") and "2 seeds: a demonstration, not a verdict" in note.splitlines()[0]
+    assert f"| {points(attribute['selected/delta'], True)} \\[" in note, "differences with intervals"
+    artifacts = {one.path for one in client.list_artifacts(study.info.run_id)}
+    assert {"report.html", "verdict.json", "plots", "tables"} <= artifacts
+    experiment = client.get_experiment(study.info.experiment_id).tags
+    first = experiment["mlflow.note.content"].splitlines()[0]
+    assert first.startswith(f"**[demo: {plain(tags['xfer.verdict'])}]") and "/artifacts/report.html" in first
+    assert experiment["mlflow.experiment.primaryMetric.name"] == "selected/avg"
+    assert sum(key.startswith("mlflow.sharedViewState.") for key in experiment) == 3

@@ -33,7 +33,8 @@ def test_a_gain_on_one_task_does_not_drown_in_the_average(found):
     head, rows = by_condition(analysis)
     assert head[:3] == ["condition", "average", task] and head[-1] == "against"
     assert {row[0]: row[-1] for row in rows}["random helper"] == "random"
-    assert {row[0] for row in rows} == {"helper", "null", "random", "random helper"}
+    assert {row[0] for row in rows[:-1]} == {"helper", "null", "random", "random helper"}
+    assert rows[-1][0] == "baseline: scores" and "[" not in "".join(rows[-1])
 
 
 def test_few_seeds_are_called_a_demonstration(found):

@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mlflow_xfer.markdown import table
 from mlflow_xfer.phases.estimate import amount
+from mlflow_xfer.reporting.by_task import bracketed
 from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, WORSE, points
 from mlflow_xfer.searching.command import Command
 from mlflow_xfer.searching.deciding.confirmation import Confirmation
@@ -53,7 +54,7 @@ def described(
 def answer(command: Command, found: Confirmation) -> str:
     """The answer in one paragraph."""
     targets, objective = ", ".join(command.targets), ", ".join(command.params.objective)
-    head = f"**Which of {', '.join(command.space.pool)} help {targets}?**"
+    head = f"Question: which of {', '.join(command.space.pool)} help {targets}?"
     notes = []
     if ORACLE in command.params.objective:
         notes.append(
@@ -62,7 +63,7 @@ def answer(command: Command, found: Confirmation) -> str:
     if command.params.combine == "merge" and command.params.confirm_combine != "merge":
         notes.append("Searched on merged weights; what is confirmed was trained jointly.")
     if not found.winners:
-        return "\n\n".join([head, found.why or "Nothing is confirmed yet.", *notes])
+        return "\n\n".join([f"**{found.why or 'Nothing is confirmed yet.'}**", head, *notes])
     best = found.winners[0]
     n = len(found.seeds)
     says = {
@@ -88,7 +89,16 @@ def answer(command: Command, found: Confirmation) -> str:
         how += f"; {needed} would tell a difference of {command.params.margin:g} points"
     if found.registered:
         notes.append(f"Registered: {', '.join(found.registered)}")
-    return "\n\n".join([head, f"{says} ({how}). Chosen by {objective}.", *notes])
+    return "\n\n".join([f"{says} ({how}). Chosen by {objective}.", head, *notes])
+
+
+def short(found: Confirmation) -> str:
+    """The answer in a few words, for places that show one line."""
+    if not found.winners:
+        return found.why or "nothing is confirmed yet"
+    best = found.winners[0]
+    undecided = "" if best.contrast.verdict in VERDICTS else "undecided: "
+    return f"{undecided}{best.candidate.label} {bracketed(best.test.estimate, best.test.low, best.test.high)}"
 
 
 def confirmed_table(found: Confirmation) -> str:
