@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlflow_xfer import notebooks
 from mlflow_xfer.stats import ranking as judged
 
 Scores = Mapping[str, Mapping[str, float]]  # target -> candidate -> score, higher is better
@@ -85,9 +86,13 @@ class Ranking:
             "notes": list(self.notes),
         }
 
+    def _repr_html_(self) -> str:
+        tables = (self._rows(target) for target in self.targets)
+        return "".join(notebooks.table(head, rows) for head, *rows in tables)
+
     def text(self) -> str:
         """For each target, and for all together, a table with the best candidate first."""
-        blocks = [self._table(target) for target in self.targets]
+        blocks = [_aligned(self._rows(target)) for target in self.targets]
         if len(blocks) > 1:
             ranks = self.ranks()
             rows = [["all targets", *self.targets, "mean rank"]]
@@ -99,7 +104,8 @@ class Ranking:
         took = ", ".join(f"{method} {seconds:.1f} s" for method, seconds in self.seconds.items())
         return "\n\n".join([*blocks, "\n".join([*self.notes, f"took: {took}"])])
 
-    def _table(self, target: str) -> str:
+    def _rows(self, target: str) -> list[list[str]]:
+        """What each method says of each candidate, the best first, under a head."""
         methods = [method for method, of in self.scores.items() if target in of]
         ranks = self.ranks(target)
         rows = [[target, *methods, "mean rank"]]
@@ -107,7 +113,7 @@ class Ranking:
             [name, *(f"{self.scores[method][target][name]:.4g}" for method in methods), f"{ranks[name]:.2f}"]
             for name in self.order(target)
         ]
-        return _aligned(rows)
+        return rows
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:

@@ -8,8 +8,9 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from mlflow_xfer import notebooks
+from mlflow_xfer import api, notebooks
 from mlflow_xfer.commands.result import Result
+from mlflow_xfer.ranking.order import Ranking
 
 
 @pytest.mark.slow
@@ -33,6 +34,19 @@ def test_names_are_no_markup():
     html = Result("1" * 32, {"<b>/avg": 40.65525}, made=("2" * 32,), link="http://x/?a=<i>")._repr_html_()
     assert "&lt;b&gt;/avg" in html and "40.66" in html and "?a=&lt;i&gt;" in html and "<b>" not in html
     assert "1 runs made, 0 reused" in html
+
+
+def test_plans_and_rankings_are_tables():
+    plan = api.plan(intermediate="attribute", target="choice", seeds="0,1")
+    assert (
+        "<td>intermediate attribute s0</td>" in plan._repr_html_()
+        and "to run, 0 reused" in plan._repr_html_()
+    )
+    search = api.plan("search", pool="attribute,position", target="choice")
+    html = search._repr_html_()
+    assert html.count("<tr") == len(search.candidates) + 1 and "<p>search: " in html
+    ranked = Ranking({"logme": {"choice": {"nli": 0.25, "<b>": 0.5}}})._repr_html_()
+    assert ranked.index("&lt;b&gt;") < ranked.index("nli") and "<th>choice</th>" in ranked
 
 
 def test_a_page_stays_in_its_frame():

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from mlflow_xfer import __version__
 from mlflow_xfer.cli import cli
 from mlflow_xfer.project import entry_points
 
@@ -72,6 +73,14 @@ def test_every_entry_point_and_parameter_exists(readme):
     for line in projects:
         [entry] = re.findall(r"-e (\w+)", line) or ["main"]
         assert set(re.findall(r"-P (\w+)=", line)) <= set(entry_points()[entry].shape.model_fields), line
+
+
+def test_the_citation_is_of_this_version(project):
+    cited = yaml.safe_load((project / "CITATION.cff").read_text("utf-8"))
+    assert cited["cff-version"] == "1.2.0" and cited["version"] == __version__
+    assert cited["title"] and cited["message"] and cited["authors"]
+    papers = [paper["url"] for paper in cited["references"]]
+    assert papers == ["https://arxiv.org/abs/2005.13013", "https://arxiv.org/abs/2003.11080"]
 
 
 def test_files_that_are_named_are_there(readme, project):
