@@ -833,6 +833,7 @@ def rank(
 def plan(
     verb: Literal["evaluate", "intermediate", "pretrain", "search", "target", "transfer"] = "transfer",
     overlap: bool = False,
+    gpu: str | None = None,
     json: bool = False,
     **parameters: Any,
 ) -> Preview | SearchPreview:
@@ -844,6 +845,9 @@ def plan(
             transfer]
         overlap: compare training with test rows now, which may take a while; else what is declared or
             was measured before is shown [true|false; default false]
+        gpu: say what each phase needs of this GPU (H100, A100-40, RTX4090 …; here: this machine) and
+            how long it takes there: arithmetic, memory, disk, and what would make it fit [text or none;
+            default none]
         json: the command prints JSON [true|false; default false]
     """
 

@@ -13,6 +13,7 @@ from mlflow_xfer.conditions.transfers import run_phases
 from mlflow_xfer.params import chain
 from mlflow_xfer.params.reading import command, given
 from mlflow_xfer.phases import overlaps
+from mlflow_xfer.phases.demands import check_disk
 from mlflow_xfer.phases.execute import Executor, validate
 from mlflow_xfer.phases.plan import Plan, make_plan
 from mlflow_xfer.phases.references import References, task_file_tasks
@@ -85,6 +86,7 @@ def _run(params: Chain) -> Result:
         executor = Executor(store, params.reuse, plan.suite, params.runtime)
         new = [phase for phase in plan.phases if not executor.existing(phase)]
         validate(new)
+        check_disk(new, store, workers)
         for overlap in overlaps.of_plan(new):
             logger.log(logging.WARNING if overlap.status == "found" else logging.INFO, "overlap: %s", overlap)
         run_id = _execute(

@@ -10,9 +10,12 @@ from mlflow_xfer.params import lookups
 from mlflow_xfer.params.chain import Reuse, Transfer
 from mlflow_xfer.params.questions import Search
 from mlflow_xfer.params.reading import command
+from mlflow_xfer.params.settings import RuntimeOptions
 from mlflow_xfer.phases import overlaps
+from mlflow_xfer.phases.demands import demand
 from mlflow_xfer.phases.estimate import Past, said, total
 from mlflow_xfer.phases.execute import Executor
+from mlflow_xfer.phases.machines import named
 from mlflow_xfer.phases.plan import Plan, make_plan, unique
 from mlflow_xfer.phases.preview import Preview
 from mlflow_xfer.phases.references import References, task_file_tasks
@@ -27,33 +30,44 @@ if TYPE_CHECKING:
 def plan(params: lookups.Plan) -> Preview | SearchPreview:
     asked = params.of
     if isinstance(asked, Search):
-        return planned_search(asked)
+        return planned_search(asked, params.gpu)
     assert isinstance(asked, Reuse), "as all commands that run phases"
     with open_to_plan() as store:
         made = (
             _demo(asked, store)
             if isinstance(asked, Transfer) and asks_for_demo(asked)
-            else make_plan(command(type(asked)), asked, References(lambda: store), task_file_tasks(asked))
+            else make_plan(
+                command(type(asked)),
+                asked,
+                References(lambda: store, weightless=True),
+                task_file_tasks(asked),
+            )
         )
         executor = Executor(store, asked.reuse)
         existing = {phase.spec_hash: run for phase in made.phases if (run := executor.existing(phase))}
-        past = Past.of(store)
+        machine = named(params.gpu) if params.gpu else None
+        past = Past.of(store, machine, asked.runtime if isinstance(asked, RuntimeOptions) else None)
+        new = [phase for phase in made.phases if phase.spec_hash not in existing]
         return Preview(
             made,
             existing,
             redact(store.uri),
             overlaps.of_plan(made.phases, params.overlap),
-            said(total([p for p in made.phases if p.spec_hash not in existing], past), past),
+            said(total(new, past), past),
+            {phase.spec_hash: demand(phase, past, machine) for phase in new} if machine else {},
         )
 
 
-def planned_search(params: Search) -> SearchPreview:
+def planned_search(params: Search, gpu: str | None = None) -> SearchPreview:
     from mlflow_xfer.searching import command as commands
     from mlflow_xfer.searching.showing.preview import preview
 
     with open_to_plan() as store:
-        references, extra = References(lambda: store), task_file_tasks(params)
-        return preview(commands.read(params, references, extra), store, redact(store.uri), references, extra)
+        references, extra = References(lambda: store, weightless=True), task_file_tasks(params)
+        past = Past.of(store, named(gpu) if gpu else None, params.runtime)
+        return preview(
+            commands.read(params, references, extra), store, redact(store.uri), references, extra, past
+        )
 
 
 def _demo(params: Transfer, store: Store) -> Plan:

@@ -161,6 +161,11 @@ with warnings.catch_warnings():
             "compare training with test rows now, which may take a while; else what is declared or was "
             "measured before is shown",
         )
+        gpu: Text = setting(
+            None,
+            "say what each phase needs of this GPU (H100, A100-40, RTX4090 …; here: this machine) and how "
+            "long it takes there: arithmetic, memory, disk, and what would make it fit",
+        )
         json: bool = setting(False, "the command prints JSON")
         of: SkipValidation[Shape] = Field(default_factory=Transfer)
         """The parameters of ``verb``."""

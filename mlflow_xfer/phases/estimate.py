@@ -1,24 +1,28 @@
-"""What phases will cost before they run: optimiser steps, tokens, seconds and disk.
+"""What phases will cost before they run: optimiser steps, tokens, seconds, disk and memory.
 
-They come from the settings and from finished runs. Steps follow from settings and the number of rows. Tokens
-and seconds are calibrated on finished phases of the same store: tokens per step and sequence of the same task
-(else of the kind of phase), seconds per token of the same base model. Without any, tokens are an upper bound
-(every sequence at its longest) and the time is unknown; a plan says which of the two it is.
+They come from the settings, from finished runs and from the shape of the model. Steps follow from settings
+and the number of rows. Tokens and seconds are calibrated on finished phases of the same store: tokens per
+step and sequence of the same task (else of the kind of phase), seconds per token of the same base model.
+Without any, tokens are an upper bound (every sequence at its longest), and the time follows from the
+arithmetic where a machine is named, else it is unknown; a plan says which of the two it is.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from mlflow_xfer.data import mini
 from mlflow_xfer.data.mixing import count_steps
 from mlflow_xfer.data.rows import Rows
-from mlflow_xfer.models.load import POSITIONS, SIZES, parse_scratch
+from mlflow_xfer.params.settings import RuntimeOptions
+from mlflow_xfer.phases.machines import Machine
+from mlflow_xfer.phases.needs import FLOAT, Needs, needs, shape_of
 from mlflow_xfer.phases.phase import BaseModel, Phase
 from mlflow_xfer.tasks.task import Task, mixture_of
 
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from mlflow_xfer.tracking.runs import RunView
     from mlflow_xfer.tracking.store import Store
 
+USUAL = 5000  # rows of a dev or test set in one language, where they are not known before they are read
 LOOKED_AT = 2000  # finished runs, newest first
 LINES = (".tsv", ".csv", ".jsonl", ".txt")  # files whose lines are rows
 
@@ -42,6 +47,7 @@ class Cost:
     seconds: float = 0.0
     disk: float = 0.0
     exact: bool = True
+    flops: float = 0.0
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
@@ -50,29 +56,50 @@ class Cost:
             self.seconds + other.seconds,
             self.disk + other.disk,
             self.exact and other.exact,
+            self.flops + other.flops,
         )
 
     def times(self, factor: float) -> Cost:
         return Cost(
-            self.steps * factor, self.tokens * factor, self.seconds * factor, self.disk * factor, self.exact
+            self.steps * factor,
+            self.tokens * factor,
+            self.seconds * factor,
+            self.disk * factor,
+            self.exact,
+            self.flops * factor,
         )
 
 
 @dataclass
 class Past:
-    """Finished phases of a store.
+    """Finished phases of a store, and what the next ones run on.
 
     Args:
         runs: newest first.
+        machine: what is asked about; None: whatever the finished ones ran on.
+        runtime: how they are computed.
     """
 
     runs: Sequence[RunView] = ()
+    machine: Machine | None = None
+    runtime: RuntimeOptions = field(default_factory=RuntimeOptions)
 
     @classmethod
-    def of(cls, store: Store) -> Past:
-        return cls(
-            store.search({"xfer.kind": "phase"}, status="FINISHED", newest_first=True, limit=LOOKED_AT)
-        )
+    def of(cls, store: Store, machine: Machine | None = None, runtime: RuntimeOptions | None = None) -> Past:
+        runs = store.search({"xfer.kind": "phase"}, status="FINISHED", newest_first=True, limit=LOOKED_AT)
+        return cls(runs, machine, runtime or RuntimeOptions())
+
+    def base(self, phase: Phase) -> BaseModel | None:
+        """What the chain of ``phase`` began as; where it starts from a run, by what that run says."""
+        root = phase.root()
+        if isinstance(root, BaseModel):
+            return root
+        said = next((run.tags for run in self.runs if run.run_id == root.run_id), {})
+        identity = said.get("xfer.base_identity", "")
+        if identity.startswith("scratch:"):
+            return BaseModel(":".join(identity.split(":")[:3]), identity)
+        name = identity.removeprefix("hub:").partition("@")[0]
+        return BaseModel(name, identity) if identity.startswith("hub:") else None
 
     @cached_property
     def by_hash(self) -> dict[tuple[str, str], str]:
@@ -146,24 +173,64 @@ def cost(phase: Phase, past: Past) -> Cost:
     """What one phase costs when it is run."""
     base = phase.root()
     identity = base.identity if isinstance(base, BaseModel) else base.spec_hash
+    found = needs_of(phase, past)
     if phase.kind == "evaluate":
-        return Cost(seconds=past.prediction_seconds(phase.tasks[0].name, identity))
+        known = past.prediction_seconds(phase.tasks[0].name, identity)
+        return Cost(seconds=_timed(known, found, past), flops=found.flops if found else math.nan)
     if phase.procedure == "merge":
-        return Cost(disk=weights(phase))
-    steps = steps_of(phase)
-    known = past.tokens_per_sequence(phase)
-    tokens = (
-        steps
-        * phase.training.train_batch_size
-        * (phase.training.max_seq_length if math.isnan(known) else known)
-    )
+        return Cost(disk=weights(phase, past))
+    steps, (tokens, exact) = steps_of(phase), tokens_of(phase, past)
+    known = tokens * past.seconds_per_token(phase.kind, identity)
     return Cost(
         steps,
         tokens,
-        tokens * past.seconds_per_token(phase.kind, identity),
-        weights(phase),
-        not math.isnan(known),
+        _timed(known, found, past),
+        weights(phase, past),
+        exact,
+        found.flops if found else math.nan,
     )
+
+
+def _timed(known: float, found: Needs | None, past: Past) -> float:
+    """Seconds: those of finished phases where no machine is named, else by the arithmetic."""
+    return known if past.machine is None or found is None else found.seconds
+
+
+def tokens_of(phase: Phase, past: Past) -> tuple[float, bool]:
+    """Tokens that a training reads, and whether finished runs say so; else an upper bound."""
+    known = past.tokens_per_sequence(phase)
+    length = phase.training.max_seq_length if math.isnan(known) else known
+    return steps_of(phase) * phase.training.train_batch_size * length, not math.isnan(known)
+
+
+def needs_of(phase: Phase, past: Past) -> Needs | None:
+    """What a phase needs of the machine asked about; None where the shape of its model is not known."""
+    base = past.base(phase)
+    shape = shape_of(base) if base is not None else None
+    if shape is None:
+        return None
+    if phase.kind == "evaluate":
+        tokens = sum(_tested(rows) for rows in phase.rows) * phase.evaluation.max_seq_length
+        return needs(phase, shape, tokens, 0.0, 0.0, past.runtime, past.machine)
+    if phase.procedure == "merge":
+        return needs(phase, shape, 0.0, 0.0, 0.0, past.runtime, past.machine)
+    settings, steps = phase.training, steps_of(phase)
+    tokens, _ = tokens_of(phase, past)
+    scored = [rows for rows in phase.rows if rows.split == "validation"]
+    scored += [rows for _, rows in phase.selection]
+    rows = sum(min(_tested(one), settings.max_dev_examples or math.inf) for one in scored)
+    looks = 1 if settings.select_by == "last" else settings.evaluations
+    if not settings.max_steps:
+        looks = min(looks, math.ceil(settings.num_train_epochs))
+    per_row = tokens / (steps * settings.train_batch_size) if steps else 0.0
+    return needs(phase, shape, tokens, rows * looks * per_row, steps, past.runtime, past.machine)
+
+
+def _tested(rows: Rows) -> float:
+    """Rows of a dev or test set: of its files or its generator, else as many as usual."""
+    if rows.provider == "mini" and rows.task in mini.EXAMPLES:
+        return float(mini.EXAMPLES[rows.task].sizes[rows.split])
+    return float(_lines(rows) or USUAL) if rows.paths else float(USUAL)
 
 
 def total(phases: Iterable[Phase], past: Past) -> Cost:
@@ -202,23 +269,12 @@ def _lines(rows: Rows) -> int | None:
     return count
 
 
-def weights(phase: Phase) -> float:
-    """Bytes of a checkpoint that ``phase`` publishes:
-    its base model's weights, in float32; NaN if that is not at hand.
-    """
-    base = phase.root()
-    if not isinstance(base, BaseModel):
-        return math.nan
-    if base.identity.startswith("scratch:"):
-        size: Mapping[str, Any] = SIZES[parse_scratch(base.reference)[1]]
-        layer = 4 * size["hidden"] ** 2 + 2 * size["hidden"] * size["inner"]
-        return 4.0 * ((size["vocab_size"] + POSITIONS) * size["hidden"] + size["layers"] * layer)
-    folder = Path(base.path)
-    return (
-        float(sum(file.stat().st_size for file in folder.glob("*.safetensors"))) or math.nan
-        if folder.is_dir()
-        else math.nan
-    )
+def weights(phase: Phase, past: Past) -> float:
+    """Bytes of a checkpoint that ``phase`` publishes, in float32; NaN where the shape of its model is not
+    known."""
+    base = past.base(phase)
+    shape = shape_of(base) if base is not None else None
+    return FLOAT * shape.parameters if shape else math.nan
 
 
 def said(found: Cost, past: Past) -> str:
@@ -228,16 +284,20 @@ def said(found: Cost, past: Past) -> str:
     tokens = (
         f"{'about' if found.exact else 'at most'} {amount(found.tokens)} tokens in {found.steps:,.0f} steps"
     )
-    time = "" if math.isnan(found.seconds) else f", {duration(found.seconds)} of one process"
+    on = f" on {past.machine.name}" if past.machine else ""
+    time = "" if math.isnan(found.seconds) else f", {duration(found.seconds)} of one process{on}"
+    flops = "" if math.isnan(found.flops) or past.machine is None else f", {found.flops:.2g} operations"
     disk = "" if math.isnan(found.disk) else f", {found.disk / 1e6:,.0f} MB of checkpoints"
     how = (
-        f"calibrated on {len(past.trained)} finished phases"
+        "by the arithmetic, with rows at their longest where no finished phase tells"
+        if past.machine
+        else f"calibrated on {len(past.trained)} finished phases"
         if found.exact and not math.isnan(found.seconds)
         else "not calibrated: no finished phase here tells tokens and time"
         if not past.trained
         else "partly calibrated: some of it has never been run here"
     )
-    return f"{tokens}{time}{disk} ({how})"
+    return f"{tokens}{flops}{time}{disk} ({how})"
 
 
 def amount(number: float) -> str:

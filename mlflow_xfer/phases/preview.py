@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlflow_xfer import notebooks
+from mlflow_xfer.phases.demands import Demand
 from mlflow_xfer.phases.overlaps import Finding
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.plan import Plan
@@ -15,13 +16,15 @@ from mlflow_xfer.phases.plan import Plan
 @dataclass(frozen=True)
 class Preview:
     """``existing`` maps the spec hash of a phase to the run that holds it; ``store`` says where was looked;
-    ``overlaps`` what training and test data share, ``cost`` what running the rest would take, in words."""
+    ``overlaps`` what training and test data share, ``cost`` what running the rest would take, in words;
+    ``demands`` what each phase asks of the GPU that was named."""
 
     plan: Plan
     existing: Mapping[str, str] = field(default_factory=dict)
     store: str = ""
     overlaps: Sequence[Finding] = ()
     cost: str = ""
+    demands: Mapping[str, Demand] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         exist = sum(phase.spec_hash in self.existing for phase in self.plan.phases)
@@ -65,7 +68,15 @@ class Preview:
         run = sum(phase.spec_hash not in self.existing for phase in self.plan.phases)
         transfers = f"{len(self.plan.transfers)} transfers, " if self.plan.transfers else ""
         lines.append(f"{transfers}{phases} phases: {run} to run, {phases - run} reused ({self.store})")
+        large = {
+            demand.explained(): phase for phase in self.plan.phases if (demand := self._too_large(phase))
+        }
+        lines += [f"does not fit: {phase.label}: {why}" for why, phase in large.items()]
         return [*lines, *([self.cost] if run and self.cost else [])]
+
+    def _too_large(self, phase: Phase) -> Demand | None:
+        demand = self.demands.get(phase.spec_hash)
+        return demand if demand is not None and not demand.fits else None
 
     def _entry(self, phase: Phase) -> dict[str, Any]:
         return {
@@ -74,6 +85,7 @@ class Preview:
             "spec_hash": phase.spec_hash,
             "resolved": phase.resolved,
             "run_id": self.existing.get(phase.spec_hash),
+            **({"needs": self.demands[phase.spec_hash].as_dict()} if phase.spec_hash in self.demands else {}),
         }
 
     def _line(self, phase: Phase, numbers: Mapping[str, int]) -> str:
@@ -90,4 +102,5 @@ class Preview:
     def _state(self, phase: Phase) -> str:
         if run := self.existing.get(phase.spec_hash):
             return f"reused: {run}"
-        return "to run" if phase.resolved else "to run (unresolved: no reuse claimed)"
+        demand = f"; {self.demands[phase.spec_hash]}" if phase.spec_hash in self.demands else ""
+        return f"to run{'' if phase.resolved else ' (unresolved: no reuse claimed)'}{demand}"

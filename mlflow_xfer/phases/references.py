@@ -47,6 +47,7 @@ class References:
 
     open_store: Callable[[], Store]
     fetch: bool = False  # download hub models now, so that their commit is known
+    weightless: bool = False  # take directories that hold a configuration alone: enough for a plan
 
     def __call__(self, reference: str, revision: str | None, tokenizer: str) -> BaseModel | FinishedRun:
         """Raises :class:`XferError` for what does not exist or is no checkpoint."""
@@ -55,7 +56,7 @@ class References:
         if reference.startswith(("runs:/", "models:/")) or RUN_ID.fullmatch(reference):
             return self.logged(reference)
         if Path(reference).expanduser().is_dir():
-            return directory(reference, Path(reference).expanduser())
+            return directory(reference, Path(reference).expanduser(), self.weightless)
         if reference.startswith((".", "/", "~")) or not HUB_ID.fullmatch(reference):
             raise XferError(f"model={reference}: no such directory, and no name of anything else.", ACCEPTED)
         return hub(reference, revision, self.fetch)
@@ -127,13 +128,19 @@ def task_file_tasks(params: Shape) -> dict[str, Task]:
     return {task.name: task for task in load_task_file(params.task_file)}
 
 
-def directory(reference: str, folder: Path) -> BaseModel:
-    """A local checkpoint: identified by the bytes of its weights, configuration and tokenizer."""
+def directory(reference: str, folder: Path, weightless: bool = False) -> BaseModel:
+    """A local checkpoint: identified by the bytes of its weights, configuration and tokenizer.
+
+    With ``weightless`` a folder without weights is taken, too; no reuse is claimed for what starts from it.
+    """
     if not (folder / CONFIG).is_file():
         raise XferError(
             f"model={reference}: the directory has no config.json.",
             "A checkpoint directory is what save_pretrained writes.",
         )
+    if weightless and not any(folder.glob("*.safetensors")):
+        most = _longest((folder / CONFIG).read_bytes())
+        return BaseModel(reference, f"unresolved:dir:{folder.absolute()}", str(folder.absolute()), most)
     try:
         listed = files.of(folder)
     except XferError as error:
@@ -171,6 +178,12 @@ def _cached(reference: str, commit: str) -> Path:
 
     folder = Path(constants.HF_HUB_CACHE) / f"models--{reference.replace('/', '--')}"
     return folder / "snapshots" / commit / CONFIG
+
+
+def cached_configuration(base: BaseModel) -> Path | None:
+    """Where the local cache holds the configuration of a hub model, if it does."""
+    commit = base.identity.rpartition("@")[2] if base.identity.startswith("hub:") else None
+    return _cached(base.reference, commit) if commit else None
 
 
 def _download(reference: str, revision: str | None) -> str:

@@ -15,6 +15,7 @@ from mlflow_xfer.conditions.submitted import workers_of
 from mlflow_xfer.conditions.transfers import tags as transfer_tags
 from mlflow_xfer.params.questions import Search
 from mlflow_xfer.phases import record
+from mlflow_xfer.phases.demands import check_disk
 from mlflow_xfer.phases.execute import Executor, validate
 from mlflow_xfer.phases.plan import unique
 from mlflow_xfer.phases.references import References
@@ -112,7 +113,9 @@ def try_candidates(
 def prepare(command: Command, executor: Executor) -> None:
     """Read and check all data and models, and make what all trials start from."""
     phases = unique(phase for plan in command.first.values() for phase in plan.phases)
-    validate(phase for phase in phases if not executor.existing(phase))
+    new = [phase for phase in phases if not executor.existing(phase)]
+    validate(new)
+    check_disk(new, executor.store)
     for phase in next(iter(command.first.values())).transfers[0].before:
         executor.ensure(phase)
 

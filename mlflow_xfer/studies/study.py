@@ -14,6 +14,7 @@ from mlflow_xfer.conditions.transfers import finished, pointed
 from mlflow_xfer.params.chain import Transfer
 from mlflow_xfer.params.reading import read
 from mlflow_xfer.phases import record
+from mlflow_xfer.phases.demands import check_disk
 from mlflow_xfer.phases.execute import Executor, validate
 from mlflow_xfer.phases.phase import digest
 from mlflow_xfer.phases.plan import Plan, make_plan, unique
@@ -67,6 +68,7 @@ def run_study(
         logger.info("%s: reused run %s (all its phases exist)", study.name, earlier)
         return pointed(store, earlier, opened, study.name)
     validate(todo)
+    check_disk(todo, store, workers)
     logger.info(
         "%s: %d phases to run, %d exist; %d processes",
         study.name,

@@ -10,6 +10,7 @@ import logging
 import re
 import uuid
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow_xfer.errors import TRY_AGAIN, XferError
@@ -21,6 +22,7 @@ from mlflow_xfer.tracking.runs import PARENT_TAG
 from mlflow_xfer.tracking.session import Session
 from mlflow_xfer.tracking.spool import Spool
 from mlflow_xfer.tracking.sync import replay
+from mlflow_xfer.tracking.uris import local_folder
 from mlflow_xfer.tracking.writer import Writer
 
 if TYPE_CHECKING:
@@ -62,6 +64,11 @@ class Store(Session, Recorder):
         if sync:
             replay(client, uri)
         return cls(client, uri, experiment_id)
+
+    def artifacts_folder(self) -> Path | None:
+        """Where the experiment's artifacts lie on this machine; None if they are remote."""
+        experiment = self.ask(lambda: self.client.get_experiment(self.experiment_id))
+        return local_folder(experiment.artifact_location)
 
     # --- runs ---------------------------------------------------------------------------------
 

@@ -144,11 +144,16 @@ class SearchPreview:
 
 
 def preview(
-    command: Command, store: Store, shown: str, references: Any, extra: Mapping[str, Task]
+    command: Command,
+    store: Store,
+    shown: str,
+    references: Any,
+    extra: Mapping[str, Task],
+    past: Past,
 ) -> SearchPreview:
     """Plan the first candidates of a search. Trains nothing, needs no torch."""
     params, space = command.params, command.space
-    past, executor = Past.of(store), Executor(store, params.reuse)
+    executor = Executor(store, params.reuse)
     count = space.count()
     trials = (
         count

@@ -1,0 +1,189 @@
+"""What a phase needs of a machine, by the shape of its model and its settings: arithmetic, memory, disk.
+
+Memory is that of one process at its longest batch. Rows of the embedding that no text holds need no gradient
+and no optimiser states (``training/read_rows.py``); how many are held is said by how subwords of XLM-R grow
+with the tokens read: 30 · √n on MNLI, RTE and Wikipedia, at most.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlflow_xfer.models import shapes
+from mlflow_xfer.models.files import CONFIG
+from mlflow_xfer.params.settings import BY_SCORE, RuntimeOptions, TrainingSettings
+from mlflow_xfer.phases.machines import GPUS, LAUNCHING, MULTIPLYING, Machine
+from mlflow_xfer.phases.phase import BaseModel, Phase
+from mlflow_xfer.phases.references import cached_configuration
+
+if TYPE_CHECKING:
+    from mlflow_xfer.models.shapes import Shape
+
+FLOAT = 4  # bytes; weights, gradients and moments are float32 in every precision
+PROCESS = 0.6e9  # bytes of a process that has imported everything, and of a GPU's context
+ROWS = 30.0  # rows of an embedding that n tokens hold, over √n
+STATES = 2  # resume states that are kept at once
+STEPPING = 28 / 1e10  # seconds of AdamW for a weight on a CPU: 28 bytes are moved
+PREDICTED = 8192  # tokens that are predicted at once
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Bytes, and floating-point operations.
+
+    Attributes:
+        weights: in memory.
+        states: gradients and the optimiser's moments.
+        activations: of the longest batch, logits included.
+        work: disk while it runs: resume states, the best and the average weights, what is published.
+        flops: of the whole phase, dev scores included.
+        seconds: on the machine asked about; NaN without one.
+    """
+
+    weights: float
+    states: float
+    activations: float
+    work: float
+    flops: float
+    seconds: float = math.nan
+
+    @property
+    def memory(self) -> float:
+        return PROCESS + self.weights + self.states + self.activations
+
+    def as_dict(self) -> dict[str, float | None]:
+        found = {**vars(self), "memory": self.memory}
+        return {name: None if math.isnan(value) else value for name, value in found.items()}
+
+
+@cache
+def shape_of(base: BaseModel) -> Shape | None:
+    """The shape of a base model; None where its configuration is not at hand or cannot be built."""
+    if base.identity.startswith("scratch:"):
+        return shapes.of_scratch(base.reference)
+    raw = configuration(base)
+    try:
+        return shapes.of_configuration(raw) if raw is not None else None
+    except Exception:  # noqa: BLE001 - what is wrong with it is said where the model is read
+        return None
+
+
+def configuration(base: BaseModel) -> Any:
+    """The ``config.json`` of a base model: of a folder, of the local cache, or known by name."""
+    file = Path(base.path) / CONFIG
+    if not file.is_file():
+        file = cached_configuration(base) or file
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return shapes.known(base.reference)
+
+
+def needs(
+    phase: Phase,
+    shape: Shape,
+    tokens: float,
+    dev_tokens: float,
+    steps: float,
+    runtime: RuntimeOptions,
+    machine: Machine | None,
+) -> Needs:
+    """What ``phase`` needs that trains on (or predicts) ``tokens``, and scores ``dev_tokens`` meanwhile."""
+    weights = FLOAT * shape.parameters
+    cuda = machine is not None and machine.cuda
+    if phase.procedure == "merge":
+        return Needs(2 * weights, 0.0, 0.0, weights, 0.0, 0.0)
+    length = getattr(phase.settings, "max_seq_length", 0)
+    if not isinstance(phase.settings, TrainingSettings):
+        flops = tokens * forward(shape, length)
+        kept = FLOAT * PREDICTED * (shape.states / 2 + (0 if cuda else length * shape.heads))
+        return Needs(weights, 0.0, kept, 0.0, flops, _seconds(flops, 0.0, 0.0, shape, machine))
+    trained = trained_weights(phase, shape, tokens)
+    head = lm_share(phase, shape) * 2 * (shape.hidden + shape.vocabulary) * shape.hidden
+    flops = 3 * tokens * (forward(shape, length) + head) + dev_tokens * forward(shape, length)
+    copies = 2 * shape.multiplied if cuda else 0.0  # bfloat16, for the products
+    if trained < shape.parameters:  # the rows that are trained, beside all of them
+        copies += FLOAT * (trained - (shape.parameters - shape.vocabulary * shape.hidden))
+    return Needs(
+        weights + copies,
+        3 * FLOAT * trained,
+        activations(phase, shape, rows_at_once(phase, runtime), cuda),
+        disk(phase, shape, trained),
+        flops,
+        _seconds(flops, steps, trained, shape, machine),
+    )
+
+
+def forward(shape: Shape, length: float) -> float:
+    """Operations for a token of a row of ``length`` tokens, forward: two for each weight that it is
+    multiplied with, and its part in attention."""
+    return 2 * shape.multiplied + 4 * shape.layers * length * shape.hidden
+
+
+def lm_share(phase: Phase, shape: Shape) -> float:
+    """The share of a training's tokens that a language model predicts."""
+    share = 1.0 if phase.kind == "pretrain" else phase.training.mlm_share
+    return share * (1.0 if shape.decoder else phase.training.mlm_probability)
+
+
+def trained_weights(phase: Phase, shape: Shape, tokens: float) -> float:
+    """Weights with a gradient and moments, at most."""
+    if lm_share(phase, shape):
+        return shape.parameters
+    epochs = max(1.0, phase.training.num_train_epochs) if not phase.training.max_steps else 1.0
+    unread = shape.vocabulary - min(shape.vocabulary, ROWS * math.sqrt(tokens / epochs))
+    return shape.parameters - (0.0 if math.isnan(unread) else unread * shape.hidden)
+
+
+def rows_at_once(phase: Phase, runtime: RuntimeOptions) -> int:
+    batch = phase.training.train_batch_size
+    return min(batch, runtime.micro_batch) if runtime.micro_batch else batch
+
+
+def activations(phase: Phase, shape: Shape, rows: int, cuda: bool) -> float:
+    """Bytes that the backward pass of ``rows`` of the longest texts needs."""
+    settings = phase.training
+    tokens = rows * settings.max_seq_length
+    width = 0.5 if cuda and settings.precision != "fp32" else 1.0
+    attention = 0.0  # of a GPU's kernels, and of the CPU's without dropout, next to nothing
+    if not cuda and not shape.decoder and settings.dropout != 0.0:
+        attention = 3 * settings.max_seq_length * shape.heads
+    logits = 3 * lm_share(phase, shape) * shape.vocabulary
+    return FLOAT * tokens * (width * shape.layers * (shape.states + attention) + logits)
+
+
+def disk(phase: Phase, shape: Shape, trained: float) -> float:
+    """Bytes that lie in the work folder at most, the checkpoint before it is published included."""
+    weights, by = FLOAT * shape.parameters, phase.training.select_by
+    state = weights + 2 * FLOAT * trained + (weights if by == "average" else 0.0)
+    return (STATES + 1) * state + (STATES * weights if by in BY_SCORE else 0.0) + weights
+
+
+def _seconds(flops: float, steps: float, trained: float, shape: Shape, machine: Machine | None) -> float:
+    if machine is None:
+        return math.nan
+    multiplying = flops / (machine.flops * MULTIPLYING)
+    if machine.cuda:
+        return max(multiplying, steps * shape.layers * LAUNCHING)
+    return multiplying + steps * trained * STEPPING
+
+
+def remedies(phase: Phase, shape: Shape, found: Needs, machine: Machine) -> list[str]:
+    """What would make ``phase`` fit ``machine``, which holds less than it needs: less of a batch, or GPUs."""
+    said = []
+    fixed = found.memory - found.activations
+    if isinstance(phase.settings, TrainingSettings):
+        rows = phase.training.train_batch_size
+        while rows > 1 and fixed + activations(phase, shape, rows, machine.cuda) > machine.memory:
+            rows //= 2
+        if fixed + activations(phase, shape, rows, machine.cuda) <= machine.memory:
+            said.append(f"micro_batch={rows}")
+    larger = [name for name, gpu in GPUS.items() if gpu.memory >= found.memory]
+    if larger:
+        said.append(f"a GPU such as {' or '.join(larger[:2])}")
+    return said
