@@ -24,12 +24,12 @@ from mlflow_xfer.stats import (
     bootstrap,
     contribution,
     crossed,
+    dispersion,
     interaction,
     means,
     multiplicity,
     permutation,
     power,
-    spread,
 )
 from mlflow_xfer.stats.crossed import BASE, LANGUAGE, SEED
 
@@ -173,7 +173,9 @@ def slope_these(rng, model, draws, seeds, languages) -> Cell:
     return judge(interaction.slope_spread(x, covariate[:, None], False), truth, 1.0)
 
 
-def tau_arms(rng, model, draws, seeds, languages, ratio: float) -> tuple[spread.Levels, spread.Levels]:
+def tau_arms(
+    rng, model, draws, seeds, languages, ratio: float
+) -> tuple[dispersion.Levels, dispersion.Levels]:
     """Two arms on logit scale: spread .4 and .4 / ratio,
     correlated languages, one at 60 and one at 80 %, binomial tests.
     """
@@ -188,7 +190,7 @@ def tau_arms(rng, model, draws, seeds, languages, ratio: float) -> tuple[spread.
             rng, scale * model.mixed, (draws, seeds, languages)
         )
         share = special.expit(np.log(centre / (1 - centre)) + language + seed)
-        arms.append(spread.levels(100 * rng.binomial(n, share) / n, n.astype(float)))
+        arms.append(dispersion.levels(100 * rng.binomial(n, share) / n, n.astype(float)))
     return arms[0], arms[1]
 
 
@@ -197,19 +199,19 @@ def tau_ratio(rng, model, draws, seeds, languages) -> Cell:
     false positives and power (true ratio .5) of the swap test, on fewer tables.
     """
     first, second = tau_arms(rng, model, draws, seeds, languages, 1.0)
-    ratio, se = spread.jackknife(first, second)
+    ratio, se = dispersion.jackknife(first, second)
     covered = np.abs(ratio) <= se * special.stdtrit(languages - 1, 0.975)
     rejected = []
     for true in (1.0, 0.5):
         a, b = (first, second) if true == 1.0 else tau_arms(rng, model, draws, seeds, languages, true)
         tables = range(draws if true == 1.0 else draws // 4)
-        p = [spread.swap_p([_one(a, i)], [_one(b, i)], random=400, seed=i) for i in tables]
+        p = [dispersion.swap_p([_one(a, i)], [_one(b, i)], random=400, seed=i) for i in tables]
         rejected.append(100 * (np.array(p) <= 0.05).mean())
     return Cell(100 * covered.mean(), *rejected)
 
 
-def _one(arm: spread.Levels, i: int) -> spread.Levels:
-    return spread.Levels(arm.level[i], arm.noise[i])
+def _one(arm: dispersion.Levels, i: int) -> dispersion.Levels:
+    return dispersion.Levels(arm.level[i], arm.noise[i])
 
 
 METHODS: dict[str, tuple[str, Method]] = {
@@ -291,7 +293,7 @@ def single_tests(draws: int) -> list[tuple[str, float, str]]:
     for tasks in (3, 5, 9):
         errors = np.exp(rng.uniform(np.log(0.05), np.log(0.3), (draws, tasks)))
         y = 0.15 * rng.standard_normal((draws, tasks)) + errors * rng.standard_normal((draws, tasks))
-        found = [spread.random_effects(a, b) for a, b in zip(y, errors, strict=True)]
+        found = [dispersion.random_effects(a, b) for a, b in zip(y, errors, strict=True)]
         rows.append(
             (
                 f"Random-effects mean over {tasks} tasks",

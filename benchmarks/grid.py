@@ -39,7 +39,7 @@ from mlflow_xfer.params.settings import (  # noqa: E402
 )
 from mlflow_xfer.tasks import mini  # noqa: E402
 from mlflow_xfer.tasks.task import Mixture  # noqa: E402
-from mlflow_xfer.training.parts import Outcome, Part  # noqa: E402
+from mlflow_xfer.training.parts import TrainingResult, Part  # noqa: E402
 from mlflow_xfer.training.predict import predict  # noqa: E402
 from mlflow_xfer.training.trainer import train  # noqa: E402
 
@@ -91,7 +91,7 @@ class Lab:
     def rows(self, name: str, split: str, language: str):
         return sources.read(TASKS[name], sources.locate(TASKS[name], split, language, "mini", seed=self.seed))
 
-    def train(self, start: Path, names: tuple[str, ...], recipe: Recipe) -> Outcome:
+    def train(self, start: Path, names: tuple[str, ...], recipe: Recipe) -> TrainingResult:
         parts = [Part(TASKS[name], self.rows(name, "train", "en")) for name in names]
         mixture = Mixture(names, mixing="uniform") if len(names) > 1 else None
         settings = TrainingSettings(**dict(recipe), select_by="last")

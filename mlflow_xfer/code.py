@@ -70,20 +70,20 @@ class Program:
         """
         key = tuple(sorted(set(roots)))
         if key not in self._reached:
-            found: set[str] = set()
+            reached: set[str] = set()
             queue = list(key)
             while queue:
                 name = queue.pop()
-                if name not in found:
-                    found.add(name)
+                if name not in reached:
+                    reached.add(name)
                     queue += self.imported(name)
-            self._reached[key] = tuple(sorted(found))
+            self._reached[key] = tuple(sorted(reached))
         return self._reached[key]
 
     def imported(self, name: str) -> tuple[str, ...]:
         """Modules of this package that ``name`` imports anywhere in its text, less those left out."""
-        found = self.modules[name].imports
-        return tuple(sorted(other for other in found if other in self.modules and not _is_left_out(other)))
+        imports = self.modules[name].imports
+        return tuple(sorted(other for other in imports if other in self.modules and not _is_left_out(other)))
 
 
 def parts(kind: str, *names: str) -> list[str]:
@@ -105,32 +105,32 @@ def program() -> Program:
     place = hashlib.sha256(f"{ROOT}\n{sys.version}".encode()).hexdigest()[:16]
     note = home() / "code" / f"{place}.json"
     known = _remembered(note)
-    found = {name: known.get(key) or parsed(texts[name]) for name, key in keys.items()}
+    modules = {name: known.get(key) or parsed(texts[name]) for name, key in keys.items()}
     if not set(keys.values()) <= set(known):
         with suppress(OSError):  # a read-only home costs time, not the run
-            write_whole(note, json.dumps({keys[name]: module for name, module in found.items()}).encode())
-    return Program(found)
+            write_whole(note, json.dumps({keys[name]: module for name, module in modules.items()}).encode())
+    return Program(modules)
 
 
 def read_texts(root: Path) -> dict[str, str]:
     """The text of every module below ``root``, by the module's name (a package's for its ``__init__``)."""
-    found = {}
+    texts = {}
     for path in sorted(root.rglob("*.py")):
         parts = path.relative_to(root).with_suffix("").parts
         name = ".".join([PACKAGE, *(part for part in parts if part != "__init__")])
-        found[name] = path.read_text("utf-8")
-    return found
+        texts[name] = path.read_text("utf-8")
+    return texts
 
 
 def parsed(text: str) -> Module:
     """What a module's text says."""
-    tree, found = ast.parse(text), set()
+    tree, imports = ast.parse(text), set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            imports |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    inside = sorted(name for name in found if name.startswith(PACKAGE + "."))
+            imports |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    inside = sorted(name for name in imports if name.startswith(PACKAGE + "."))
     return Module(hashlib.sha256(_bare(tree).encode()).hexdigest(), tuple(inside))
 
 

@@ -90,12 +90,12 @@ def table() -> Mapping[str, Language]:
 @lru_cache(maxsize=1)
 def _by_any_code() -> Mapping[str, Language]:
     """Languages by code, then by alias and ISO 639-3 code where that is not another one's code."""
-    found = dict(table())
+    by_code = dict(table())
     for language in table().values():
         for other in (*language.aliases, language.iso639_3):
             if other:
-                found.setdefault(other, language)
-    return found
+                by_code.setdefault(other, language)
+    return by_code
 
 
 def known() -> tuple[str, ...]:
@@ -111,9 +111,9 @@ def get(code: str) -> Language:
     """
     if code is False or str(code).lower() == "false":
         raise XferError("false is not a language code.", "Norwegian must be quoted in YAML: 'no'")
-    found = _by_any_code().get(str(code)) or _by_any_code().get(str(code).lower())
-    if found:
-        return found
+    known = _by_any_code().get(str(code)) or _by_any_code().get(str(code).lower())
+    if known:
+        return known
     by_name = [language for language in table().values() if language.name.lower() == str(code).lower()]
     if by_name:
         raise XferError(
@@ -128,15 +128,15 @@ def resolve(codes: Iterable[str]) -> tuple[Language, ...]:
     Raises:
         XferError: naming every unknown code, not only the first.
     """
-    problems, found = Problems(), {}
+    problems, known = Problems(), {}
     for code in codes:
         try:
             language = get(code)
-            found[language.code] = language
+            known[language.code] = language
         except XferError as error:
             problems.add(error)
     problems.raise_if_any()
-    return tuple(found.values())
+    return tuple(known.values())
 
 
 # -- distances -----------------------------------------------------------------------------------------------

@@ -113,15 +113,15 @@ def names_in(path: Path) -> tuple[str, ...]:
     if path.suffix != ".json":
         names = (line.replace("\ufeff", "").strip() for _, line in numbered(path))  # of files put together
         return tuple(name for name in names if name)
-    found = parsed(path, whole(path), 1)
-    if isinstance(found, dict):
-        return tuple(found)
-    if not isinstance(found, list):
+    record = parsed(path, whole(path), 1)
+    if isinstance(record, dict):
+        return tuple(record)
+    if not isinstance(record, list):
         raise XferError(f"{path}: is neither a JSON list nor a JSON object.")
-    for number, name in enumerate(found, 1):
+    for number, name in enumerate(record, 1):
         if isinstance(name, bool) or not isinstance(name, str | int | float) or name != name:
             raise XferError(f"{path}: entry {number} is {name!r:.40}, not a name.")
-    return tuple(map(scalar_text, found))
+    return tuple(map(scalar_text, record))
 
 
 def scalar_text(value: Any) -> str:

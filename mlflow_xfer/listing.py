@@ -40,7 +40,7 @@ def tasks(
         if asked and asked not in known:
             raise unknown(what, asked, known)
     code = languages.get(language).code if language else None
-    found = [
+    listed = [
         task
         for task in [*TASKS, *extra]
         if (not kind or task.kind == kind)
@@ -60,13 +60,13 @@ def tasks(
             _data(task),
             task.description,
         ]
-        for task in found
+        for task in listed
     ]
-    recalled = sum(RECALLED in _data(task) for task in found)
+    recalled = sum(RECALLED in _data(task) for task in listed)
     note = f" ({recalled} with {RECALLED}: the columns there are recalled, not checked)" if recalled else ""
     return (
         table(["task", "kind", "uses", "domain", "metric", "languages", "data", "description"], rows)
-        + f"\n{len(found)} tasks{note}"
+        + f"\n{len(listed)} tasks{note}"
     )
 
 

@@ -90,11 +90,11 @@ def _words(verb: Verb) -> str:
 
 def declared() -> dict[str, dict[str, dict[str, Parameter]]]:
     """Group -> parameter -> verb -> what the verb declares, in the order of the table of verbs."""
-    found: dict[str, dict[str, dict[str, Parameter]]] = {}
+    by_verb: dict[str, dict[str, dict[str, Parameter]]] = {}
     for verb in VERBS.values():
         for one in parameters(verb.shape).values():
-            found.setdefault(one.group, {}).setdefault(one.name, {})[verb.name] = one
-    return found
+            by_verb.setdefault(one.group, {}).setdefault(one.name, {})[verb.name] = one
+    return by_verb
 
 
 def most_table() -> str:
@@ -195,9 +195,9 @@ def _made(verb: Verb) -> tuple[str, set[tuple[str, str]]]:
     """What the verb's function returns, as its text says it, and which names of which of our modules that
     text needs."""
     module, _, name = verb.function.rpartition(".")
-    found = find_spec(module)
-    assert found and found.origin, f"{verb.function} is in no module"
-    tree = ast.parse(Path(found.origin).read_text("utf-8"))
+    spec = find_spec(module)
+    assert spec and spec.origin, f"{verb.function} is in no module"
+    tree = ast.parse(Path(spec.origin).read_text("utf-8"))
     places = {
         alias.name: node.module
         for node in ast.walk(tree)

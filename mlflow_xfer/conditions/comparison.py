@@ -23,11 +23,11 @@ def collapse(
     ``baseline`` holds the metrics of the paired replicates (same seeds, hence same heads and orders); empty:
     none.
     """
-    found = [store.get(replicate).metrics for replicate in replicates]
-    common = set.intersection(*(set(metrics) for metrics in found))
-    in_order = [key for key in found[0] if key in common]
-    metrics = {key: sum(m[key] for m in found) / len(found) for key in in_order} | {"n": len(found)}
-    averages = [m["selected/avg"] for m in found]
+    each = [store.get(replicate).metrics for replicate in replicates]
+    common = set.intersection(*(set(metrics) for metrics in each))
+    in_order = [key for key in each[0] if key in common]
+    metrics = {key: sum(m[key] for m in each) / len(each) for key in in_order} | {"n": len(each)}
+    averages = [m["selected/avg"] for m in each]
     low, high = mean_interval(averages)
     metrics |= {"selected/avg_low": low, "selected/avg_high": high}
     if baseline:
@@ -41,7 +41,7 @@ def collapse(
         tasks = {key for key in common if key.startswith("selected/") and key != "selected/avg"}
         metrics |= {
             f"delta/{key.removeprefix('selected/')}": statistics.fmean(
-                a[key] - b[key] for a, b in zip(found, baseline, strict=True)
+                a[key] - b[key] for a, b in zip(each, baseline, strict=True)
             )
             for key in tasks
         }

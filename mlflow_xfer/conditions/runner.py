@@ -196,10 +196,10 @@ class Driver:
         run_id, executor = self._open(one), self.executor
         done = {phase.spec_hash: executor.done[phase.spec_hash] for phase in one.transfer.phases}
         reused = [
-            found.run_id
-            for spec_hash, found in done.items()
-            if found.how == "reused" or self.makers.get(spec_hash) is not one
+            end.run_id
+            for spec_hash, end in done.items()
+            if end.how == "reused" or self.makers.get(spec_hash) is not one
         ]
-        runs = {spec_hash: found.run_id for spec_hash, found in done.items()}
+        runs = {spec_hash: end.run_id for spec_hash, end in done.items()}
         close_transfer(executor.store, run_id, one.plan, one.transfer, runs, reused)
         one.ended = True

@@ -29,9 +29,10 @@ FEW_SHOT = (
 def gathered(store: Store, evaluated: Sequence[str]) -> dict[str, str]:
     """The overlap tags of several evaluate or transfer runs as one: the gravest status, all details."""
     tags = [store.get(run).tags for run in evaluated]
-    details = dict.fromkeys(line for found in tags for line in found.get(overlaps.DETAILS, "").splitlines())
+    details = dict.fromkeys(line for one in tags for line in one.get(overlaps.DETAILS, "").splitlines())
     return overlaps.joined(
-        [found[overlaps.STATUS] for found in tags if overlaps.STATUS in found], list(details)
+        [one[overlaps.STATUS] for one in tags if overlaps.STATUS in one],
+        list(details),
     )
 
 
@@ -69,14 +70,14 @@ def suite_metrics(
     trained = {
         task.name: task.trained for phase in plan.phases if phase.kind == "evaluate" for task in phase.tasks
     }
-    found = totals(suite, {task: by for task, by in scores.items() if task not in on_dev}, trained)
+    averages = totals(suite, {task: by for task, by in scores.items() if task not in on_dev}, trained)
     named = {
-        "avg": found.avg,
-        "avg_trained": found.avg_trained,
-        "gap": found.gap,
-        "std": found.std,
-        **found.groups,
-        **found.tasks,
+        "avg": averages.avg,
+        "avg_trained": averages.avg_trained,
+        "gap": averages.gap,
+        "std": averages.std,
+        **averages.groups,
+        **averages.tasks,
     }
     return metrics | {f"{suite.name}/{key}": value for key, value in named.items() if value is not None}
 

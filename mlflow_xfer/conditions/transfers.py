@@ -95,10 +95,8 @@ def finished(executor: Executor, plan_hash: str, kind: str) -> str | None:
     """The oldest finished run of ``kind`` with this plan."""
     if executor.reuse == "never":
         return None
-    found = executor.store.search(
-        {"xfer.kind": kind, "xfer.plan_hash": plan_hash}, status="FINISHED", limit=1
-    )
-    return found[0].run_id if found else None
+    runs = executor.store.search({"xfer.kind": kind, "xfer.plan_hash": plan_hash}, status="FINISHED", limit=1)
+    return runs[0].run_id if runs else None
 
 
 def pointed(store: Store, earlier: str, opened: str | None, label: str) -> str:

@@ -33,9 +33,9 @@ def kept(source: Hub | Files, language: str) -> Callable[[Any], bool]:
 
     def keep(raw: Any) -> bool:
         for get, value in wanted:
-            found = get(raw)
-            said = str(found).lower() if isinstance(found, bool) else scalar_text(found)
-            value = value.lower() if isinstance(found, bool) else value
+            raw_value = get(raw)
+            said = str(raw_value).lower() if isinstance(raw_value, bool) else scalar_text(raw_value)
+            value = value.lower() if isinstance(raw_value, bool) else value
             if not (said.startswith(value[:-1]) if value.endswith("*") else said == value):
                 return False
         return True

@@ -47,22 +47,22 @@ class Tally:
     def problems(self, task: Task, split: str, language: str, where: str) -> list[XferError]:
         """All faults of the split, once it was read."""
         what = f"Task {task.name!r}, {split} split, {language} ({where})"
-        found = list(self.found)
+        problems = list(self.found)
         if self.more:
-            found.append(Malformed(f"{where}: {self.more} more rows like these."))
+            problems.append(Malformed(f"{where}: {self.more} more rows like these."))
         if self.unlabelled:
-            found.append(self._unlabelled(what, split))
-        elif not self.rows and not found:
-            found.append(XferError(f"{what} is empty.", "A split needs at least one row."))
+            problems.append(self._unlabelled(what, split))
+        elif not self.rows and not problems:
+            problems.append(XferError(f"{what} is empty.", "A split needs at least one row."))
         elif (
             split == "test"
             and len(self.labels) == 1
             and self.rows >= CONSTANT_FROM
             and len(task.labels) != 1
-            and not found
+            and not problems
         ):
             only = next(iter(self.labels))
-            found.append(
+            problems.append(
                 Unscored(
                     f"{what}: all {self.rows} rows have the label {only!r}: a placeholder, not gold labels.",
                     (
@@ -71,7 +71,7 @@ class Tally:
                     ),
                 )
             )
-        return found
+        return problems
 
     def _unlabelled(self, what: str, split: str) -> XferError:
         place, _, columns = self.first_unlabelled.partition("; ")

@@ -41,9 +41,9 @@ def split_of(source: Hub, split: str, language: str) -> str:
 
 
 def _part_of(source: Hub, split: str, language: str) -> Part:
-    found = part_of(source, split, language)
-    assert found, f"{source.path} declares no {split} split"
-    return found
+    part = part_of(source, split, language)
+    assert part, f"{source.path} declares no {split} split"
+    return part
 
 
 def locate(task: Task, source: Hub, index: int, split: str, language: str) -> Rows:
@@ -82,13 +82,13 @@ def _joined(identities: list[str]) -> str:
 
 def resolve(source: Hub, rows: Rows) -> Rows:
     """``rows`` with the commits that the declared revisions have on the hub now."""
-    found = [
+    identities = [
         _identity(
             one, _known_commit(one) or _asked(one.path, one.revision or "main"), rows.split, rows.language
         )
         for one in _parts(source)
     ]
-    return replace(rows, identity=_joined(found))
+    return replace(rows, identity=_joined(identities))
 
 
 def _parts(source: Hub) -> tuple[Hub, ...]:

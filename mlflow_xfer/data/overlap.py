@@ -74,12 +74,12 @@ def audit(training: Dataset, kind: str, tests: Mapping[str, Dataset], test_kind:
     Time and memory grow with the number of words; 400,000 pairs against 5,000 take some seconds for each
     language.
     """
-    found = {language: _Meetings(_Index(_texts(test, test_kind))) for language, test in tests.items()}
+    by_language = {language: _Meetings(_Index(_texts(test, test_kind))) for language, test in tests.items()}
     for name, parts in zip(training["id"][:], _texts(training, kind), strict=True):
         own, longer = shingles(" ".join(parts)), [part for part in parts if len(part) >= SPEAKS]
-        for meetings in found.values():
+        for meetings in by_language.values():
             meetings.meet(name, parts, own, longer)
-    return {language: meetings.overlap(len(tests[language])) for language, meetings in found.items()}
+    return {language: meetings.overlap(len(tests[language])) for language, meetings in by_language.items()}
 
 
 def seen(kind: str, overlaps: Iterable[Overlap]) -> set[str]:
@@ -99,19 +99,19 @@ def without(training: Dataset, kind: str, overlaps: Iterable[Overlap]) -> Datase
     return training.select([number for number, name in enumerate(training["id"][:]) if name not in dropped])
 
 
-def summary(found: Mapping[str, Overlap]) -> dict[str, Any]:
+def summary(overlaps: Mapping[str, Overlap]) -> dict[str, Any]:
     """Figures over languages, for tags and reports:
     training rows that meet any language, and test rows of all.
     """
-    exact = {name for overlap in found.values() for name in overlap.exact}
-    near = {name for overlap in found.values() for name in overlap.near} - exact
-    shared = {name for overlap in found.values() for name in overlap.shared} - exact - near
+    exact = {name for overlap in overlaps.values() for name in overlap.exact}
+    near = {name for overlap in overlaps.values() for name in overlap.near} - exact
+    shared = {name for overlap in overlaps.values() for name in overlap.shared} - exact - near
     return {
         "exact": len(exact),
         "near": len(near),
         "shared": len(shared),
-        "test_rows": sum(o.touched for o in found.values()),
-        "languages": [code for code, overlap in found.items() if overlap],
+        "test_rows": sum(o.touched for o in overlaps.values()),
+        "languages": [code for code, overlap in overlaps.items() if overlap],
     }
 
 
@@ -127,9 +127,9 @@ class _Index:
             self.of_row[tuple(sorted(parts))].append(number)
             for part in {part for part in parts if len(part) >= SPEAKS}:
                 self.of_text[part].append(number)
-            found = shingles(" ".join(parts))
-            self.sizes.append(len(found))
-            for shingle in found:
+            own = shingles(" ".join(parts))
+            self.sizes.append(len(own))
+            for shingle in own:
                 self.of_shingle[shingle].append(number)
 
     def equal_rows(self, parts: list[str]) -> list[int]:
@@ -183,8 +183,8 @@ def _texts(dataset: Dataset, kind: str) -> Iterator[list[str]]:
     for values in zip(*(dataset[name][:] for name in names), strict=True):
         parts: list[str] = []
         for name, value in zip(names, values, strict=True):
-            found = [" ".join(value)] if name == "words" else value if isinstance(value, list) else [value]
-            parts += [normalised(text) for text in found if text]
+            strings = [" ".join(value)] if name == "words" else value if isinstance(value, list) else [value]
+            parts += [normalised(text) for text in strings if text]
         yield parts
 
 

@@ -98,11 +98,11 @@ def subset(dataset: Dataset, limit: int | None, seed: int | None) -> Dataset:
     return dataset.select(sorted(ranked))
 
 
-def _raise(found: list[XferError]) -> None:
-    if len(found) == 1:
-        raise found[0]
+def _raise(errors: list[XferError]) -> None:
+    if len(errors) == 1:
+        raise errors[0]
     problems = Problems()
-    for problem in found:
+    for problem in errors:
         problems.add(problem)
     problems.raise_if_any()
 

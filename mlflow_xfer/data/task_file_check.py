@@ -102,10 +102,10 @@ def count(task: Task, rows: sources.Rows, remarks: Remarks | None = None) -> Cou
         if column:
             values = table[column].combine_chunks()
             count_values = getattr(pc, "value_counts")  # noqa: B009
-            found = count_values(values.flatten() if pa.types.is_list(values.type) else values).to_pylist()
+            counts = count_values(values.flatten() if pa.types.is_list(values.type) else values).to_pylist()
             labels = {
                 str(one["values"]): one["counts"]
-                for one in sorted(found, key=lambda one: (-one["counts"], str(one["values"])))
+                for one in sorted(counts, key=lambda one: (-one["counts"], str(one["values"])))
             }
         unseen = tuple(label for label in task.labels if label not in labels) if column else ()
         remarks = remarks or Remarks(task)

@@ -26,13 +26,13 @@ def load_texts(text: str, languages: Iterable[str] | None = None) -> Mapping[str
             language without a file; all faults at once.
     """
     wanted = None if languages is None else [language.code for language in table.resolve(languages)]
-    found = _mini() if text == "mini" else _hub(TASKS.get(text)) if _declared(text) else _folder(text, wanted)
+    texts = _mini() if text == "mini" else _hub(TASKS.get(text)) if _declared(text) else _folder(text, wanted)
     if wanted is None:
-        return found
-    absent = [code for code in wanted if code not in found]
+        return texts
+    absent = [code for code in wanted if code not in texts]
     if absent:
-        raise XferError(f"text={text} has no text in {', '.join(absent)}.", f"It has: {', '.join(found)}")
-    return {code: found[code] for code in wanted}
+        raise XferError(f"text={text} has no text in {', '.join(absent)}.", f"It has: {', '.join(texts)}")
+    return {code: texts[code] for code in wanted}
 
 
 def _declared(text: str) -> bool:
@@ -61,23 +61,23 @@ def _folder(text: str, wanted: list[str] | None) -> dict[str, Rows]:
                 f"{', '.join(t.name for t in TASKS if 'text' in t.uses)}."
             ),
         )
-    problems, found = Problems(), {}
+    problems, files = Problems(), {}
     for path in sorted(folder.glob("*.txt")):
         try:
             code = table.get(path.stem).code
         except XferError as error:
             problems.add(f"{path}: {error.what}", f"Files are named after their language. {error.hint}")
             continue
-        if code in found:
-            problems.add(f"{path} and {found[code].name} are both {code}.")
+        if code in files:
+            problems.add(f"{path} and {files[code].name} are both {code}.")
         elif wanted is None or code in wanted:
             try:
                 ordinary(path)
             except XferError as error:
                 problems.add(error)
-            found[code] = path
+            files[code] = path
     problems.raise_if_any()
-    if not found and wanted is None:
+    if not files and wanted is None:
         raise XferError(
             f"text={text}: the folder holds no <language>.txt.",
             "One file per language, one document per line: en.txt, sw.txt …",
@@ -86,5 +86,5 @@ def _folder(text: str, wanted: list[str] | None) -> dict[str, Rows]:
         code: Rows(
             TASK, "train", code, "folder", str(path), f"sha256:{file_digest(path)}", paths=(str(path),)
         )
-        for code, path in found.items()
+        for code, path in files.items()
     }

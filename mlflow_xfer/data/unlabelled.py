@@ -63,8 +63,8 @@ def _raw(path: Path, kind: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     if path.suffix == ".jsonl":
         for number, line in numbered(path):
             if line.strip():
-                found = parsed(path, line, number)
-                if not isinstance(found, dict):
+                record = parsed(path, line, number)
+                if not isinstance(record, dict):
                     raise XferError(
                         f"{path}:{number}: is no JSON object.",
                         (
@@ -72,7 +72,7 @@ def _raw(path: Path, kind: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
                             f'{{"{kinds.data(kind).asked[0]}": …}}'
                         ),
                     )
-                yield number, found
+                yield number, record
     elif path.suffix == ".txt":
         for number, line in numbered(path):
             if line.strip():
@@ -85,11 +85,11 @@ def _raw(path: Path, kind: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 def text_in(raw: Mapping[str, Any], *names: str) -> str:
     """The first of the columns that is there, a text that is not blank."""
-    found = next((raw[name] for name in names if raw.get(name) is not None), None)
-    if found is None:
+    text = next((raw[name] for name in names if raw.get(name) is not None), None)
+    if text is None:
         raise KeyError(" or ".join(names))
-    if not isinstance(found, str):
-        raise ValueError(f"{names[0]} is {type(found).__name__}, not text")
-    if not found.strip():
+    if not isinstance(text, str):
+        raise ValueError(f"{names[0]} is {type(text).__name__}, not text")
+    if not text.strip():
         raise ValueError(f"{names[0]} is empty")
-    return found
+    return text

@@ -35,16 +35,16 @@ def measured(task: Task, rows: Rows, target: Task, tests: Sequence[Rows]) -> dic
     Raises:
         XferError: rows that cannot be read.
     """
-    found = known(task, rows, target, tests)
-    if found is None:
-        found = audit(
+    overlaps = known(task, rows, target, tests)
+    if overlaps is None:
+        overlaps = audit(
             read(task, rows), task.kind, {test.language: read(target, test) for test in tests}, target.kind
         )
         if rows.resolved and all(test.resolved for test in tests):
-            content = json.dumps({language: vars(overlap) for language, overlap in found.items()})
+            content = json.dumps({language: vars(overlap) for language, overlap in overlaps.items()})
             with suppress(OSError):  # a read-only home costs time, not the run
                 write_whole(_place(task, rows, target, tests), content.encode())
-    return found
+    return overlaps
 
 
 def known(task: Task, rows: Rows, target: Task, tests: Sequence[Rows]) -> dict[str, Overlap] | None:
@@ -67,10 +67,10 @@ def read_unseen(task: Task, rows: Rows, tests: Tests) -> Dataset:
     """The training rows less those that are (nearly) rows of ``tests`` or,
     for tasks with paragraphs, share one.
     """
-    found = [
+    overlaps = [
         overlap for target, mine in by_task(tests) for overlap in measured(task, rows, target, mine).values()
     ]
-    return without(read(task, rows), task.kind, found)
+    return without(read(task, rows), task.kind, overlaps)
 
 
 def by_task(tests: Tests) -> Iterable[tuple[Task, list[Rows]]]:

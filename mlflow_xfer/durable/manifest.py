@@ -34,14 +34,14 @@ def of(folder: Path, *, digests: bool = True) -> dict[str, Listed]:
     Raises:
         ValueError: the folder holds a symbolic link or something that is neither file nor folder.
     """
-    found = {}
+    by_name = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
             raise ValueError(f"{name} is no plain file")
         if path.is_file() and name != FILE:
-            found[name] = Listed(file_digest(path) if digests else "", path.stat().st_size)
-    return found
+            by_name[name] = Listed(file_digest(path) if digests else "", path.stat().st_size)
+    return by_name
 
 
 def dump(files: Mapping[str, Listed]) -> str:
@@ -101,9 +101,9 @@ def faults(folder: Path, files: Mapping[str, Listed], ignore: frozenset[str] = f
         present = of(folder)
     except ValueError as error:
         return [str(error)]
-    found = [f"{name} is missing" for name in files if name not in present]
-    found += [
+    wrong = [f"{name} is missing" for name in files if name not in present]
+    wrong += [
         f"{name} was changed" for name, listed in files.items() if name in present and present[name] != listed
     ]
-    found += [f"{name} was added" for name in present if name not in files and name not in ignore]
-    return found
+    wrong += [f"{name} was added" for name in present if name not in files and name not in ignore]
+    return wrong

@@ -64,7 +64,7 @@ def awaited(
         told: called with the seconds waited at the start of the wait and once a minute.
     """
     started, minutes = time.monotonic(), 0
-    while (found := look()) is None:
+    while (value := look()) is None:
         waited = time.monotonic() - started
         if seconds is not None and waited >= seconds:
             return None
@@ -73,4 +73,4 @@ def awaited(
             told(waited)
         time.sleep(pause if seconds is None else min(pause, max(seconds - waited, 0.01)))
         pause = min(2 * pause, longest) if longest else pause
-    return found
+    return value

@@ -128,12 +128,12 @@ def heads_of(directory: Path | str) -> dict[str, Task]:
     A head at the root has no name of its own and stands under ``""``; a checkpoint without
     task heads gives nothing.
     """
-    directory, found = Path(directory), {}
+    directory, heads = Path(directory), {}
     if (directory / HEADS).is_dir():
         for folder in sorted((directory / HEADS).iterdir()):
             about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-            found[folder.name] = _declared(about["task"], about["kind"], about["config"])
-        return found
+            heads[folder.name] = _declared(about["task"], about["kind"], about["config"])
+        return heads
     config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     mine = next((name for name in kind.KINDS.names() if kind.model(name).loaded(config)), None)
     return {"": _declared("", mine, config)} if mine else {}

@@ -29,11 +29,11 @@ def of(folder: Path) -> list[Path]:
     Raises:
         XferError: as :func:`weights`.
     """
-    found = {path for path in folder.iterdir() if path.is_file() and path.suffix in KEPT}
-    found |= set(weights(folder))
+    files = {path for path in folder.iterdir() if path.is_file() and path.suffix in KEPT}
+    files |= set(weights(folder))
     for part in PARTS:
-        found |= {path for path in (folder / part).rglob("*") if path.is_file() and path.suffix in KEPT}
-    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+        files |= {path for path in (folder / part).rglob("*") if path.is_file() and path.suffix in KEPT}
+    return sorted(files, key=lambda path: path.relative_to(folder).as_posix())
 
 
 def weights(folder: Path) -> list[Path]:
@@ -80,14 +80,14 @@ def names(folder: Path) -> set[str]:
     """
     from safetensors import safe_open
 
-    found: set[str] = set()
+    tensors: set[str] = set()
     for file in weights(folder):
         try:
             with safe_open(file, "np") as saved:
-                found |= set(saved.keys())
+                tensors |= set(saved.keys())
         except Exception as error:  # noqa: BLE001 - the library's own class, and OSError
             raise XferError(f"The weights at {file} cannot be loaded: {error}.", "Copy it again.") from error
-    return found
+    return tensors
 
 
 def held(folder: Path) -> str:

@@ -167,16 +167,16 @@ class Segments:
         """The ids of a row of ``length`` tokens whose second text begins at ``second`` (at its end: none)."""
         if second >= length:
             before, text, after = self.single
-            found = np.full(length, text, np.int64)
+            segments = np.full(length, text, np.int64)
         else:
             before, text, between, other, after = self.pair
-            found = np.full(length, text, np.int64)
-            found[second:] = other
-            found[second - len(between) : second] = between
-        found[: len(before)] = before
+            segments = np.full(length, text, np.int64)
+            segments[second:] = other
+            segments[second - len(between) : second] = between
+        segments[: len(before)] = before
         if after:
-            found[-len(after) :] = after
-        return found
+            segments[-len(after) :] = after
+        return segments
 
 
 def segments(config: Any, tokenizer: Any) -> Segments | None:
@@ -199,11 +199,11 @@ def segments(config: Any, tokenizer: Any) -> Segments | None:
 def _parts(encoding: Any, texts: Sequence[int]) -> tuple[Any, ...]:
     """By turns the ids before a text and the id of the text, then those after the last."""
     types, owners = encoding.type_ids, encoding.sequence_ids
-    found: list[Any] = []
+    pieces: list[Any] = []
     at = 0
     for text in texts:
         begin = owners.index(text)
         end = len(owners) - owners[::-1].index(text)
-        found += [tuple(types[at:begin]), types[begin]]
+        pieces += [tuple(types[at:begin]), types[begin]]
         at = end
-    return (*found, tuple(types[at:]))
+    return (*pieces, tuple(types[at:]))

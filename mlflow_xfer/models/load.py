@@ -290,7 +290,7 @@ def _load(
         # global one.
         with quiet(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            model, found = kind.from_pretrained(
+            model, loading = kind.from_pretrained(
                 path,
                 config=config,
                 local_files_only=True,
@@ -307,7 +307,7 @@ def _load(
         ) from error
     if "key_mapping" in kwargs:  # else saving would try to bring these names back
         model._weight_conversions = None
-    report.judge(model, found, saved, path, head)
+    report.judge(model, loading, saved, path, head)
     return model
 
 

@@ -28,7 +28,7 @@ WRAPPERS = {
 
 
 def judge(
-    model: Any, found: Mapping[str, Collection[Any]], saved: Collection[str], path: Path, head: bool
+    model: Any, report: Mapping[str, Collection[Any]], saved: Collection[str], path: Path, head: bool
 ) -> None:
     """Raise :class:`XferError` where weights of ``model`` are not in the files at ``path``, or the files hold
     weights that it has no place for.
@@ -48,13 +48,13 @@ def judge(
     def of_backbone(name: str) -> bool:
         return name.removeprefix(prefix).split(".")[0] in parts and not name.endswith(TRACES)
 
-    missing = sorted(name for name in found["missing_keys"] if head or of_backbone(name))
+    missing = sorted(name for name in report["missing_keys"] if head or of_backbone(name))
     if missing:
         raise XferError(
             f"{path} lacks weights of its {type(model).__name__}: {_some(missing)}.",
             _remedy(missing, saved, prefix),
         )
-    excess = sorted(name for name in found["unexpected_keys"] if of_backbone(name))
+    excess = sorted(name for name in report["unexpected_keys"] if of_backbone(name))
     if excess:
         raise XferError(
             f"{path} holds weights that a {type(model).__name__} of its config.json has no place for: "

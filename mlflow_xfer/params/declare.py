@@ -110,9 +110,9 @@ def setting(default: Any, description: str, *, neutral: Any = ..., **facts: Any)
 
 def with_default(shape: type[Shape], name: str, default: Any) -> Any:
     """The field ``name`` as ``shape`` declares it, with another default."""
-    found = shape.model_fields[name]
-    extra: dict[str, Any] = {FACTS: _facts(found), ORIGIN: shape}
-    return Field(default, description=found.description, json_schema_extra=extra)
+    declared = shape.model_fields[name]
+    extra: dict[str, Any] = {FACTS: _facts(declared), ORIGIN: shape}
+    return Field(default, description=declared.description, json_schema_extra=extra)
 
 
 @dataclass(frozen=True)
@@ -164,26 +164,26 @@ def parameters(shape: type[Shape]) -> dict[str, Parameter]:
     }
 
 
-def _facts(found: FieldInfo) -> Facts | None:
-    more = found.json_schema_extra
+def _facts(declared: FieldInfo) -> Facts | None:
+    more = declared.json_schema_extra
     facts = more.get(FACTS) if isinstance(more, dict) else None
     return facts if isinstance(facts, Facts) else None
 
 
-def _parameter(name: str, found: FieldInfo, first: type[Shape]) -> Parameter:
+def _parameter(name: str, declared: FieldInfo, first: type[Shape]) -> Parameter:
     """``first``: the base that declares it, whose group it has unless it is taken over from another."""
-    more = found.json_schema_extra
+    more = declared.json_schema_extra
     owner = more.get(ORIGIN, first) if isinstance(more, dict) else first
     assert isinstance(owner, type) and issubclass(owner, Shape), "what `with_default` puts there"
-    facts, annotation = _facts(found), found.rebuild_annotation()
+    facts, annotation = _facts(declared), declared.rebuild_annotation()
     assert facts, "what `setting` puts there"
     return Parameter(
         name,
-        ... if found.is_required() else found.get_default(call_default_factory=True),
-        found.description or "",
+        ... if declared.is_required() else declared.get_default(call_default_factory=True),
+        declared.description or "",
         values.accepted(annotation),
         values.spelled(annotation),
-        values.choices(found.annotation),
+        values.choices(declared.annotation),
         owner.group,
         owner.effect,
         facts,

@@ -41,12 +41,12 @@ def code_hash(phase: Phase) -> str:
 def roots(phase: Phase) -> tuple[str, ...]:
     """The modules that make ``phase``, those that it finds by name included."""
     procedure = PROCEDURES[phase.procedure]
-    found = {f"{code.PACKAGE}.phases.{procedure}"}
+    modules = {f"{code.PACKAGE}.phases.{procedure}"}
     for kind in _kinds(phase):
-        found |= set(code.parts(kind, *PARTS[procedure]))
+        modules |= set(code.parts(kind, *PARTS[procedure]))
     for source in _sources(phase):
-        found |= set(origins.behind(source))
-    return tuple(sorted(found))
+        modules |= set(origins.behind(source))
+    return tuple(sorted(modules))
 
 
 def _kinds(phase: Phase) -> set[str]:

@@ -106,18 +106,18 @@ class Composer:
         if asked == "auto":
             provider = sources.provider_of(self.params.data)
             names = [n for n in self.suite().tasks if n in TASKS and provider in TASKS.get(n).sources]
-            found = [
+            usable = [
                 n
                 for n in names
                 if self.available(task := TASKS.get(n), "test")
                 and (not task.trained or self.available(task, "train"))
             ]
-            if not found:
+            if not usable:
                 self.problems.add(
                     f"No target of suite {self.suite().name!r} has test data with data={self.params.data}.",
                     "Name the targets: target=…",
                 )
-            return found
+            return usable
         names = [
             n
             for name in asked
@@ -131,7 +131,7 @@ class Composer:
         """The suite's tasks that can be trained and scored with this data;
         the others are listed in ``missing``.
         """
-        found = []
+        tasks = []
         for name in suite.tasks:
             task, have = TASKS.get(name), sources.provider_of(self.params.data) in TASKS.get(name).sources
             scored = have and (
@@ -139,15 +139,15 @@ class Composer:
                 or (kind.data(task.kind).tunes_on_dev(task) and self.available(task, SELECTION_SPLIT))
             )
             if scored and (not task.trained or self.params.train_on or self.available(task, "train")):
-                found.append(name)
+                tasks.append(name)
             else:
                 self.missing[name] = suite.languages.get(name, task.languages)
-        if not found:
+        if not tasks:
             self.problems.add(
                 f"No task of suite {suite.name!r} has training and test data with data={self.params.data}.",
                 "Name the targets: target=…",
             )
-        return found
+        return tasks
 
     # -- rows ------------------------------------------------------------------------------------------------
     def located(self, task: Task, split: str, language: str, seed: int) -> Rows | None:
@@ -170,15 +170,15 @@ class Composer:
 
     def looked(self, task: Task, split: str, language: str) -> str:
         """Where a folder was looked into for rows that are not there."""
-        found = self.attempt(lambda: sources.looked_at(task, split, language, self.params.data), "")
-        return f" Looked for: {found}" if found else ""
+        rows = self.attempt(lambda: sources.looked_at(task, split, language, self.params.data), "")
+        return f" Looked for: {rows}" if rows else ""
 
     def pool_rows(self, task: Task, seed: int) -> list[Rows]:
         """Candidates that are the same for all languages; a file that serves several languages once."""
         if not kind.data(task.kind).pool:
             return []
-        found = [self.located(task, POOL, code, seed) for code in self.available(task, POOL)]
-        return list({rows.identity: rows for rows in found if rows}.values())
+        located = [self.located(task, POOL, code, seed) for code in self.available(task, POOL)]
+        return list({rows.identity: rows for rows in located if rows}.values())
 
     def dev_scored(self, task: Task, code: str, seed: int) -> Rows | None:
         """Rows of dev where mining has no test set:
@@ -198,14 +198,14 @@ class Composer:
         )
         if self.params.languages != "auto":
             wanted = [code for code in wanted if code in {*self.params.languages, "en"}]
-        found = {
+        located = {
             code: self.located(task, "test", code, seed) or self.dev_scored(task, code, seed)
             for code in wanted
         }
-        absent = tuple(code for code, rows in found.items() if rows is None)
+        absent = tuple(code for code, rows in located.items() if rows is None)
         if absent:
             self.missing[task.name] = absent
-        rows = [r for r in found.values() if r]
+        rows = [r for r in located.values() if r]
         if not rows:
             self.problems.add(
                 (
@@ -219,8 +219,8 @@ class Composer:
 
     def texts(self, text: str) -> list[Rows]:
         asked = self.params.text_languages
-        found = self.attempt(lambda: sources.load_texts(text, None if asked == "auto" else list(asked)), {})
-        return [found[code] for code in sorted(found)]
+        texts = self.attempt(lambda: sources.load_texts(text, None if asked == "auto" else list(asked)), {})
+        return [texts[code] for code in sorted(texts)]
 
     # -- phases ----------------------------------------------------------------------------------------------
     def start(self, base_seed: int) -> StartModel:
@@ -271,9 +271,9 @@ class Composer:
         """One phase for the whole set (order-free); with ``combine=sequential`` one after the other; with
         ``combine=merge`` one for each task, as it would be alone, and the merge of several."""
         params = self.params
-        found = [self.task(name, "intermediate") for name in dict.fromkeys(params.intermediate)]
-        tasks = [task for task in found if task]
-        if len(tasks) < len(found) or not tasks:
+        chosen = [self.task(name, "intermediate") for name in dict.fromkeys(params.intermediate)]
+        tasks = [task for task in chosen if task]
+        if len(tasks) < len(chosen) or not tasks:
             return []
         if params.combine != "sequential":
             tasks.sort(key=lambda task: task.name)
@@ -455,8 +455,8 @@ class Composer:
             )
             return ()
         codes = [row.language for row in self.test_rows(task, seed) if row.language != source]
-        found = {code: self.located(task, SELECTION_SPLIT, code, seed) for code in codes}
-        missing = [code for code, one in found.items() if one is None]
+        located = {code: self.located(task, SELECTION_SPLIT, code, seed) for code in codes}
+        missing = [code for code, one in located.items() if one is None]
         if missing or not codes:
             what = (
                 f"has no validation rows in {', '.join(missing)}"
@@ -481,7 +481,7 @@ class Composer:
                 ),
                 "Use target_shots=0, or another select_by.",
             )
-        return tuple((task, one) for one in found.values() if one)
+        return tuple((task, one) for one in located.values() if one)
 
     def adapted(self, task: Task) -> Task:
         """``task`` as the parameters have it trained and scored."""
@@ -497,16 +497,16 @@ class Composer:
         codes = [
             row.language for row in self.test_rows(task, seed) if row.language != self.params.source_language
         ]
-        found = {
+        located = {
             code: self.located(task, "train", code, seed) or self.located(task, SELECTION_SPLIT, code, seed)
             for code in codes
         }
-        for code in (code for code, rows in found.items() if rows is None):
+        for code in (code for code, rows in located.items() if rows is None):
             self.problems.add(
                 f"target_shots: task {task.name!r} has no training or validation rows in {code!r}.",
                 "Leave the language out with languages=…, or target_shots=0.",
             )
-        return [rows for rows in found.values() if rows]
+        return [rows for rows in located.values() if rows]
 
     def excluded(
         self, targets: Callable[[], Sequence[str]], seed: int

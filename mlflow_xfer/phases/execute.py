@@ -127,16 +127,16 @@ class Executor:
         code = self.code(phase)
         key = f"{phase.spec_hash}-{code}"
         work = home() / "work" / key
-        found = self.existing(phase)
-        while found is None:
+        existing = self.existing(phase)
+        while existing is None:
             with (
                 hold(key, timeout=None if self.wait else 0.0),
                 across_hosts(self.store, key, lambda: self._over(phase)) as lease,
             ):
-                found = self.existing(phase)  # another worker may have finished it while this one waited
-                if found is None and not lease.held:
+                existing = self.existing(phase)  # another worker may have finished it while this one waited
+                if existing is None and not lease.held:
                     raise Busy(f"{phase.label}: another machine makes it.")
-                if found is None:
+                if existing is None:
                     record.end_abandoned(self.store, phase, code, lease.displaced)
                     try:
                         return self._run(phase, code, work, parent, attach, lease)
@@ -147,10 +147,10 @@ class Executor:
         logger.info(
             "%s: reused run %s (same data, settings and %s)",
             phase.label,
-            found,
+            existing,
             "code" if self.reuse == "same-code" else "inputs",
         )
-        return Done(found, "reused")
+        return Done(existing, "reused")
 
     def _over(self, phase: Phase) -> bool:
         """Whether waiting for a phase that another machine makes has an end."""
@@ -302,10 +302,10 @@ def validate(phases: Iterable[Phase]) -> None:
             if what not in seen:
                 seen.add(what)
                 task = by_name.get(rows.task) or text_task(rows)
-                found = check(task, rows)
-                for problem in found:
+                faults = check(task, rows)
+                for problem in faults:
                     problems.add(problem)
-                if not found:
+                if not faults:
                     good.setdefault(task.name, (task, []))[1].append(rows)
     for task, read in good.values() if not problems else ():
         for problem in check_across(task, read):

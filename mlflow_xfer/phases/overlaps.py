@@ -104,7 +104,7 @@ def findings(evaluation: Phase, measure: bool | None = True) -> list[Finding]:
     Raises:
         XferError: rows that cannot be read.
     """
-    target, tests, found = evaluation.tasks[0], tested(evaluation), {}
+    target, tests, overlaps = evaluation.tasks[0], tested(evaluation), {}
     selector, dev = _selection(evaluation)
     for phase in evaluation.ancestors():
         if phase.kind not in ("intermediate", "target"):
@@ -112,7 +112,7 @@ def findings(evaluation: Phase, measure: bool | None = True) -> list[Finding]:
         for task in phase.tasks:
             training = training_rows(phase, task)
             seen = _joined([_measured(task, rows, target, tests, measure) for rows in training])
-            found[task.name, phase.kind] = Finding(
+            overlaps[task.name, phase.kind] = Finding(
                 task.name, target.name, declared(task, target), seen, bool(phase.excludes)
             )
             if (
@@ -120,12 +120,14 @@ def findings(evaluation: Phase, measure: bool | None = True) -> list[Finding]:
                 and (met := _joined([_measured(task, rows, selector, dev, measure) for rows in training]))
                 and any(met.values())
             ):
-                found[task.name, phase.kind, "dev"] = Finding(task.name, target.name, "", met, selection=True)
+                overlaps[task.name, phase.kind, "dev"] = Finding(
+                    task.name, target.name, "", met, selection=True
+                )
     root = evaluation.root()
     for name in root.tasks if isinstance(root, FinishedRun) else ():
         if name in TASKS and (said := declared(TASKS.get(name), target)):
-            found.setdefault((name, ""), Finding(name, target.name, said))
-    return [finding for finding in found.values() if finding or finding.measured is not None]
+            overlaps.setdefault((name, ""), Finding(name, target.name, said))
+    return [finding for finding in overlaps.values() if finding or finding.measured is not None]
 
 
 def _selection(evaluation: Phase) -> tuple[Task | None, list[Rows]]:
@@ -153,8 +155,8 @@ def tested(evaluation: Phase) -> list[Rows]:
     """The rows that are scored or searched;
     not the candidates that all languages share, nor dev beside a test set.
     """
-    found = [rows for rows in evaluation.rows if rows.split == "test"]
-    return found or [rows for rows in evaluation.rows if rows.split != POOL]
+    tests = [rows for rows in evaluation.rows if rows.split == "test"]
+    return tests or [rows for rows in evaluation.rows if rows.split != POOL]
 
 
 def _measured(
@@ -188,18 +190,18 @@ def _sum(overlaps: Sequence[Overlap]) -> Overlap:
 
 def of_plan(phases: Iterable[Phase], measure: bool | None = True) -> list[Finding]:
     """The findings behind all evaluations among ``phases``, each once."""
-    found = {
+    evaluations = {
         (f.training, f.target, str(f)): f
         for phase in phases
         if phase.kind == "evaluate"
         for f in findings(phase, measure)
     }
-    return list(found.values())
+    return list(evaluations.values())
 
 
-def tags(found: Sequence[Finding]) -> dict[str, str]:
+def tags(overlaps: Sequence[Finding]) -> dict[str, str]:
     """Tags for a run: the gravest status of all findings, and what was found."""
-    return joined([f.status for f in found], [str(f) for f in found])
+    return joined([f.status for f in overlaps], [str(f) for f in overlaps])
 
 
 def joined(statuses: Sequence[str], details: Sequence[str]) -> dict[str, str]:

@@ -119,9 +119,9 @@ class Phase:
             "rows": [rows.spec() for rows in self.rows],
             "inputs": [identity(source) for source in self.inputs],
             **{
-                name: [rows.spec() | {"by": canonical(task, {rows.provider})} for task, rows in found]
-                for name, found in (("excludes", self.excludes), ("selection", self.selection))
-                if found
+                name: [rows.spec() | {"by": canonical(task, {rows.provider})} for task, rows in named]
+                for name, named in (("excludes", self.excludes), ("selection", self.selection))
+                if named
             },
         }
 
@@ -179,11 +179,11 @@ class Phase:
 
     def ancestors(self) -> list[Phase]:
         """The phases before this one, nearest first."""
-        found: list[Phase] = []
+        phases: list[Phase] = []
         for source in self.inputs:
             if isinstance(source, Phase):
-                found += [source, *source.ancestors()]
-        return found
+                phases += [source, *source.ancestors()]
+        return phases
 
     @property
     def intermediates(self) -> tuple[str, ...]:

@@ -101,10 +101,10 @@ class Plan:
 
 def unique(phases: Iterable[Phase]) -> list[Phase]:
     """Phases in order, each at its first place; the same spec is the same phase."""
-    found: dict[str, Phase] = {}
+    by_hash: dict[str, Phase] = {}
     for phase in phases:
-        found.setdefault(phase.spec_hash, phase)
-    return list(found.values())
+        by_hash.setdefault(phase.spec_hash, phase)
+    return list(by_hash.values())
 
 
 def make_plan(

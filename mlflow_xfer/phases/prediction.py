@@ -53,12 +53,12 @@ def predict_file(
     Raises:
         XferError: no such model or head, or a file that does not read as the head's kind needs.
     """
-    found = checkpoint_of(model, task, open_store)
-    head, declared = _head(found, task)
+    checkpoint = checkpoint_of(model, task, open_store)
+    head, declared = _head(checkpoint, task)
     rows = read_unlabelled(file, declared.kind)
-    logger.info("%s: %d examples, %s", declared.name or declared.kind, len(rows), found.directory)
-    options = {"max_seq_length": found.max_seq_length, "head": head}
-    predictor = CheckpointPredictor(found.directory, declared, options)
+    logger.info("%s: %d examples, %s", declared.name or declared.kind, len(rows), checkpoint.directory)
+    options = {"max_seq_length": checkpoint.max_seq_length, "head": head}
+    predictor = CheckpointPredictor(checkpoint.directory, declared, options)
     return kind.scoring(declared.kind).predicted(declared, rows, predictor)
 
 
@@ -129,20 +129,21 @@ def _behind(store: Store, run: RunView) -> list[RunView]:
     return inputs
 
 
-def _head(found: Checkpoint, task: str | None) -> tuple[str | None, Task]:
+def _head(checkpoint: Checkpoint, task: str | None) -> tuple[str | None, Task]:
     """(name of the head, what it predicts)."""
-    heads = heads_of(found.directory)
+    heads = heads_of(checkpoint.directory)
     if not heads:
-        if task is not None and task != found.task:
+        if task is not None and task != checkpoint.task:
             raise XferError(
-                f"{found.directory} has no head for task {task!r}, nor any other.",
+                f"{checkpoint.directory} has no head for task {task!r}, nor any other.",
                 "Leave task out to see which texts are nearest to each other.",
             )
         return None, Task(name="", kind="retrieval", metric="", languages=(), sources={}, trained=False)
-    if len(heads) > 1 and task is None or task is not None and task not in (*heads, found.task):
+    if len(heads) > 1 and task is None or task is not None and task not in (*heads, checkpoint.task):
         raise XferError(
-            f"{found.directory} has heads for {', '.join(heads)}{f', none for {task!r}' if task else ''}.",
+            f"{checkpoint.directory} has heads for {', '.join(heads)}"
+            + (f", none for {task!r}." if task else "."),
             f"Name one: task={next(iter(heads))}",
         )
     name = task if task in heads else next(iter(heads))
-    return name or None, replace(heads[name], name=name or found.task)
+    return name or None, replace(heads[name], name=name or checkpoint.task)

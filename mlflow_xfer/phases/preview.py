@@ -45,7 +45,7 @@ class Preview:
             "plan_hash": self.plan.plan_hash,
             "suite": self.plan.suite,
             "missing": dict(self.plan.missing),
-            "overlaps": [found.as_dict() for found in self.overlaps],
+            "overlaps": [overlap.as_dict() for overlap in self.overlaps],
             "phases": phases,
         }
 
@@ -63,7 +63,7 @@ class Preview:
         lines = [
             f"missing: {task} has no data in {' '.join(codes)}" for task, codes in self.plan.missing.items()
         ]
-        lines += [f"overlap: {found}" for found in self.overlaps]
+        lines += [f"overlap: {overlap}" for overlap in self.overlaps]
         phases = len(self.plan.phases)
         run = sum(phase.spec_hash not in self.existing for phase in self.plan.phases)
         transfers = f"{len(self.plan.transfers)} transfers, " if self.plan.transfers else ""

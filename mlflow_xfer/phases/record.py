@@ -184,22 +184,22 @@ class Meter:
         )
 
 
-def outcome(store: Store, run_id: str, phase: Phase, found: TrainingResult) -> None:
+def outcome(store: Store, run_id: str, phase: Phase, result: TrainingResult) -> None:
     """The counters of a finished training and the figures of the selected checkpoint;
     its curves are logged already.
     """
-    counters = {"train/optimizer_steps": found.steps, "train/selected_step": found.selected_step}
+    counters = {"train/optimizer_steps": result.steps, "train/selected_step": result.selected_step}
     chosen = {
         f"{name}/selected" if name.startswith(SELECTING) else name: value
-        for name, value in found.metrics.items()
+        for name, value in result.metrics.items()
         if not name.startswith("train/")
     }
-    store.metrics(run_id, {**counters, **chosen}, found.steps)
-    if found.collapsed:
+    store.metrics(run_id, {**counters, **chosen}, result.steps)
+    if result.collapsed:
         store.tags(run_id, {"xfer.collapsed": "true"})
 
 
-def evaluation(store: Store, run_id: str, phase: Phase, found: Evaluation, work: Path) -> None:
+def evaluation(store: Store, run_id: str, phase: Phase, result: Evaluation, work: Path) -> None:
     """Scores as metrics (the rest in the table), predictions in XTREME's format."""
     import pandas as pd
 
@@ -207,18 +207,18 @@ def evaluation(store: Store, run_id: str, phase: Phase, found: Evaluation, work:
     tags = phase_tags(phase, "")
     marks = {"oracle": True} if "xfer.oracle" in tags else {}
     marks |= {"target_shots": int(tags["xfer.target_shots"])} if "xfer.target_shots" in tags else {}
-    rows = [dict(row, run_id=run_id, **marks) for row in found.rows]
+    rows = [dict(row, run_id=run_id, **marks) for row in result.rows]
     context = "dev" if phase.split else "eval"
     store.metrics(run_id, {f"{context}/{task.name}/{row['language']}": row["score"] for row in rows})
     store.metrics(run_id, {f"{context}/{task.name}": sum(row["score"] for row in rows) / len(rows)})
     store.table(run_id, pd.DataFrame(rows), PER_LANGUAGE)
-    if found.buckets:
-        store.table(run_id, pd.DataFrame(list(found.buckets)), BUCKETS)
+    if result.buckets:
+        store.table(run_id, pd.DataFrame(list(result.buckets)), BUCKETS)
     if phase.split:
         return  # predictions are for submissions, and those are of test splits
     folder = work / "predictions"
-    for language, predicted in found.predictions.items():
-        write_predictions(folder, task, language, predicted, found.ids[language] or None)
+    for language, predicted in result.predictions.items():
+        write_predictions(folder, task, language, predicted, result.ids[language] or None)
     store.artifact(run_id, folder / task.name, f"predictions/{task.name}")
     if any(row.get("split") == "validation" for row in rows):
         store.tags(run_id, {"xfer.scored_on": "validation"})

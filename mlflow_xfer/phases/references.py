@@ -113,10 +113,10 @@ def _longest_of_run(store: Store, run_id: str) -> int | None:
 def _longest(config: bytes) -> int | None:
     """What a model reads at most, by the bytes of its configuration; a malformed one is refused elsewhere."""
     try:
-        found = json.loads(config)
+        values = json.loads(config)
     except ValueError:
         return None
-    return longest(found) if isinstance(found, dict) else None
+    return longest(values) if isinstance(values, dict) else None
 
 
 def task_file_tasks(params: Shape) -> dict[str, Task]:

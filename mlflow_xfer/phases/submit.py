@@ -40,7 +40,7 @@ def submission(
         raise XferError(f"--out {out}: the folder is not empty.", "Name a new folder.")
     evaluations = {run: evaluations_of(store, run) for run in run_ids}
     dev = {
-        run: {task: dev_score(store, found) for task, found in by_task.items()}
+        run: {task: dev_score(store, evaluation) for task, evaluation in by_task.items()}
         for run, by_task in evaluations.items()
     }
     chosen = {task: evaluations[run][task].run_id for task, run in best_of(dev).items()}
@@ -76,10 +76,10 @@ def evaluations_of(store: Store, run_id: str) -> dict[str, RunView]:
         )
     if run.kind == "phase":
         return {}
-    found: dict[str, RunView] = {}
+    by_task: dict[str, RunView] = {}
     for part in run.inputs:
-        found = evaluations_of(store, part) | found
-    return found
+        by_task = evaluations_of(store, part) | by_task
+    return by_task
 
 
 def dev_score(store: Store, evaluation: RunView) -> float:

@@ -60,12 +60,12 @@ def train_phase(
 
 def parts(phase: Phase) -> list[Part | LanguageModelPart]:
     """The data of the phase: one part for each task, and one for its raw text."""
-    found: list[Part | LanguageModelPart] = [task_part(phase, task) for task in phase.tasks]
+    every: list[Part | LanguageModelPart] = [task_part(phase, task) for task in phase.tasks]
     labelled = {task.name for task in phase.tasks}
     texts = {rows.language: sources.read_text(rows) for rows in phase.rows if rows.task not in labelled}
     if texts:
-        found.append(LanguageModelPart(texts))
-    return found
+        every.append(LanguageModelPart(texts))
+    return every
 
 
 def task_part(phase: Phase, task: Task) -> Part:
@@ -112,12 +112,12 @@ def dev_rows(phase: Phase, task: Task, rows: Rows) -> Dataset:
 
 def excluded_rows(phase: Phase) -> int:
     """How many training rows are left out because test rows of a target are (nearly) equal to them."""
-    found = 0
+    count = 0
     for task in phase.tasks:
         for rows in (rows for rows in phase.rows if rows.task == task.name and rows.split == "train"):
-            found += len(sources.read(task, rows)) - len(read_unseen(task, rows, phase.excludes))
-    logger.info("%s: %d training rows are left out, test rows are (nearly) equal to them", phase.label, found)
-    return found
+            count += len(sources.read(task, rows)) - len(read_unseen(task, rows, phase.excludes))
+    logger.info("%s: %d training rows are left out, test rows are (nearly) equal to them", phase.label, count)
+    return count
 
 
 def mixture(phase: Phase) -> Mixture | None:

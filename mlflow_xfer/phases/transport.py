@@ -33,18 +33,18 @@ def from_json(text: str) -> Phase:
         XferError: a phase of it has another hash here: this machine's version differs.
     """
     sent = json.loads(text)
-    found: dict[str, Phase] = {}
+    phases: dict[str, Phase] = {}
     for spec_hash, written in sent["phases"].items():
         values = {name: _read(value) for name, value in written.items()}
-        inputs = tuple(found[one] if isinstance(one, str) else one for one in values.pop("inputs"))
+        inputs = tuple(phases[one] if isinstance(one, str) else one for one in values.pop("inputs"))
         phase = Phase(**values, inputs=inputs)
         if phase.spec_hash != spec_hash:
             raise XferError(
                 f"{phase.label} was planned as {spec_hash[:12]} and is {phase.spec_hash[:12]} here.",
                 "Bring mlflow-xfer to the same version where phases are planned and where they run.",
             )
-        found[spec_hash] = phase
-    return found[sent["asked"]]
+        phases[spec_hash] = phase
+    return phases[sent["asked"]]
 
 
 def _written(phase: Phase) -> dict[str, Any]:

@@ -43,11 +43,11 @@ def predict_frame(model: Any, frame: Any, config: Mapping) -> list[dict]:
             }
             predictor, judging = CheckpointPredictor(directory, task, options), kind.scoring(task.kind)
             splits = judging.table_splits(task, part, partial(_split, task=task))
-            found = judging.evaluation(task, splits, predictor)
-            fares = predictor.encoding({language: one.split for language, one in found.items()})
+            result = judging.evaluation(task, splits, predictor)
+            fares = predictor.encoding({language: one.split for language, one in result.items()})
             rows += [
                 row(task, language, one, seed=config.get("seed", 0)) | fares[language] | one.more
-                for language, one in found.items()
+                for language, one in result.items()
             ]
     return rows
 
@@ -94,8 +94,8 @@ def _directory(model: Any, task: str, config: Mapping, folder: Path) -> tuple[Pa
         from mlflow_xfer.tracking.store import Store
 
         with Store.open(probe=False) as store:
-            found = checkpoint_of(str(config["checkpoint"]), None, lambda: store)
-        return found.directory, found.max_seq_length if found.task else None
+            checkpoint = checkpoint_of(str(config["checkpoint"]), None, lambda: store)
+        return checkpoint.directory, checkpoint.max_seq_length if checkpoint.task else None
     return _checkpoint(model, folder), _trained_length(model)
 
 

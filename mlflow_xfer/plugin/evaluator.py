@@ -104,9 +104,9 @@ def _score(frame: Any, config: Mapping) -> list[dict]:
     rows, tasks = [], {name: task_of(name, config, frame) for name in frame["task"].unique()}
     for (name, language), part in frame.groupby(["task", "language"], sort=False):
         task = tasks[name]
-        found = kind.scoring(task.kind).given(task, str(language), part)
-        if found is not None:
-            rows.append(row(task, str(language), found, seed=config.get("seed", 0)))
+        given = kind.scoring(task.kind).given(task, str(language), part)
+        if given is not None:
+            rows.append(row(task, str(language), given, seed=config.get("seed", 0)))
     return rows
 
 
@@ -116,7 +116,7 @@ def _totals(rows: Sequence[Mapping], config: Mapping) -> dict[str, float]:
     for row in rows:
         scores.setdefault(row["task"], {})[row["language"]] = row["score"]
     means = [sum(have.values()) / len(have) for have in scores.values()]
-    found = {"selected/avg": sum(means) / len(means)}
+    metrics = {"selected/avg": sum(means) / len(means)}
     if config.get("suite"):
         from mlflow_xfer.scoring.suite import totals
         from mlflow_xfer.tasks.catalogue import SUITES, TASKS
@@ -125,8 +125,8 @@ def _totals(rows: Sequence[Mapping], config: Mapping) -> dict[str, float]:
         sums = totals(suite, scores, {name: TASKS.get(name).trained for name in suite.tasks if name in TASKS})
         figures = {"avg": sums.avg, "avg_trained": sums.avg_trained, "gap": sums.gap, "std": sums.std}
         figures = {**sums.groups, **sums.tasks, **figures}
-        found |= {f"{suite.name}/{name}": value for name, value in figures.items() if value is not None}
-    return found
+        metrics |= {f"{suite.name}/{name}": value for name, value in figures.items() if value is not None}
+    return metrics
 
 
 def _reads_files(model: Any, config: Mapping) -> bool:

@@ -75,10 +75,10 @@ def task_of(name: str, config: Mapping, frame: Any) -> Any:
     if not metric:
         return declared
     likely = (declared.kind,) if declared else _kinds_like(frame)
-    found = kind.of_metric(metric, *likely)
+    named = kind.of_metric(metric, *likely)
     if declared:
-        return replace(declared, metric=metric, kind=found)
-    return Task(name, found, metric, (), {}, options=_options(found, config, frame))
+        return replace(declared, metric=metric, kind=named)
+    return Task(name, named, metric, (), {}, options=_options(named, config, frame))
 
 
 def _options(kind_: str, config: Mapping, frame: Any) -> dict[str, Any]:

@@ -69,13 +69,13 @@ class TaskData:
     _embeddings: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
 
     def phase(self, name: str) -> Phase:
-        found = self.singles.get(name) or self.targets.get(name)
-        if found is None:
+        phase = self.singles.get(name) or self.targets.get(name)
+        if phase is None:
             raise XferError(
                 f"Target {name!r} has no labelled training rows.",
                 "Only size, kind and english say something about it.",
             )
-        return found
+        return phase
 
     def part(self, name: str) -> Part:
         """Training rows (at most ``budget.examples``) and dev rows of a candidate or target."""
@@ -116,27 +116,27 @@ class TaskData:
 
             phase, part = self.phase(name), self.part(name)
             rows = part.train if name in self.singles else self._labelled(part)
-            found = features(
+            vectors = features(
                 model,
                 [(part.task, rows)],
                 max_seq_length=phase.training.max_seq_length,
                 precision=phase.training.precision,
             )[part.task.name]
-            if len(found.labels) > MAX_UNITS:
-                kept = np.linspace(0, len(found.labels) - 1, MAX_UNITS).round().astype(int)
-                found = replace(found, vectors=found.vectors[kept], labels=found.labels[kept])
-            self._features[model, name] = found
+            if len(vectors.labels) > MAX_UNITS:
+                kept = np.linspace(0, len(vectors.labels) - 1, MAX_UNITS).round().astype(int)
+                vectors = replace(vectors, vectors=vectors.vectors[kept], labels=vectors.labels[kept])
+            self._features[model, name] = vectors
         return self._features[model, name]
 
     def labelled(self, model: Path, name: str) -> Features:
         """As :meth:`features`; raises :class:`XferError` where the labels tell nothing apart."""
-        found = self.features(model, name)
-        if len(np.unique(found.labels)) < 2:
+        vectors = self.features(model, name)
+        if len(np.unique(vectors.labels)) < 2:
             raise XferError(
-                f"Task {name!r}: all {len(found.labels)} labels that were read are the same.",
+                f"Task {name!r}: all {len(vectors.labels)} labels that were read are the same.",
                 "logme and h_score need two classes: raise max_examples, or choose other methods.",
             )
-        return found
+        return vectors
 
     def _labelled(self, part: Part) -> Any:
         """All English labels that a target has:

@@ -61,11 +61,11 @@ class Ranking:
             target: {name: -rank for name, rank in self.ranks(target).items()} for target in self.targets
         }
         alone = {method: Ranking({method: of}) for method, of in self.scores.items()}
-        found = {
+        by_method = {
             method: {**of, ALL: {name: -rank for name, rank in alone[method].ranks().items()}}
             for method, of in self.scores.items()
         }
-        return {**found, "fused": {**fused, ALL: {name: -rank for name, rank in self.ranks().items()}}}
+        return {**by_method, "fused": {**fused, ALL: {name: -rank for name, rank in self.ranks().items()}}}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -78,7 +78,7 @@ class Ranking:
             "ranks": self.ranks(),
             "targets": by_target,
             "scores": {
-                method: {target: dict(found) for target, found in of.items()}
+                method: {target: dict(of_tasks) for target, of_tasks in of.items()}
                 for method, of in self.scores.items()
             },
             "seconds": dict(self.seconds),

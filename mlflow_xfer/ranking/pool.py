@@ -26,15 +26,15 @@ def pool_of(composer: Composer, pool: str | tuple[str, ...], targets: list[str])
             if provider == "mini"
             else [name for name in PHANG_2020 if provider in TASKS.get(name).sources]
         )
-        found = [
+        usable = [
             name for name in known if name not in targets and composer.available(TASKS.get(name), "train")
         ]
-        if not found:
+        if not usable:
             problems.add(
                 f"No intermediate task of the default pool has training data with data={data}.",
                 "Name the candidates: pool=…",
             )
-        return found
+        return usable
     if not pool:
         problems.add(
             "The pool is empty.",

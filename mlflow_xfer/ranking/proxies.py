@@ -22,12 +22,12 @@ FUSION = 60
 
 
 def size(data: TaskData, target: str) -> dict[str, float]:
-    found = {}
+    scores = {}
     for name, phase in data.singles.items():
         limit = phase.training.max_train_examples
         rows = data.tasks[name].size or len(data.part(name).train)
-        found[name] = float(min(rows, limit or rows))
-    return found
+        scores[name] = float(min(rows, limit or rows))
+    return scores
 
 
 def kind(data: TaskData, target: str) -> dict[str, float]:
@@ -50,7 +50,7 @@ def _foretelling(
     def of(data: TaskData, target: str) -> dict[str, float]:
         if data.runs:
             seen = {name: data.labelled(data.checkpoint(name), target) for name in data.singles}
-            return {name: score(found.vectors, found.labels) for name, found in seen.items()}
+            return {name: score(vectors.vectors, vectors.labels) for name, vectors in seen.items()}
         seen = data.labelled(data.base(), target)
         return {name: score(_read_out(seen.vectors @ data.probe(name)), seen.labels) for name in data.singles}
 
@@ -73,12 +73,12 @@ def few_shot(data: TaskData, target: str) -> dict[str, float]:
             f"few_shot: target {target!r} has no validation rows to be scored on.",
             "Give the task a validation split, or another method.",
         )
-    found = {}
+    scores = {}
     for name in data.singles:
         with tempfile.TemporaryDirectory() as folder:
             metrics = data.trained(data.checkpoint(name), part, phase, folder).metrics
-        found[name] = float(np.mean([metrics[f"dev/{part.task.name}/{language}"] for language in part.dev]))
-    return found
+        scores[name] = float(np.mean([metrics[f"dev/{part.task.name}/{language}"] for language in part.dev]))
+    return scores
 
 
 def task_emb(data: TaskData, target: str) -> dict[str, float]:
@@ -86,16 +86,16 @@ def task_emb(data: TaskData, target: str) -> dict[str, float]:
 
     wanted = data.embedding(target)
     cosines = {name: similarities(data.embedding(name), wanted) for name in data.singles}
-    found = dict.fromkeys(cosines, 0.0)
+    scores = dict.fromkeys(cosines, 0.0)
     for component in wanted:
         ranked = sorted(cosines, key=lambda name: -cosines[name].get(component, 0.0))
         for place, name in enumerate(ranked, 1):
-            found[name] += 1 / (FUSION + place)
-    return found
+            scores[name] += 1 / (FUSION + place)
+    return scores
 
 
 def english(data: TaskData, target: str) -> dict[str, float]:
-    found = {}
+    gains = {}
     for name in data.singles:
         metrics = data.executor.store.get(data.runs[name]).metrics
         scores = [
@@ -108,8 +108,8 @@ def english(data: TaskData, target: str) -> dict[str, float]:
                 f"english: the run of {name!r} has no dev score: the task has no validation rows.",
                 "Leave the task out, or choose another method.",
             )
-        found[name] = float(np.mean(scores))
-    return found
+        gains[name] = float(np.mean(scores))
+    return gains
 
 
 @dataclass(frozen=True)

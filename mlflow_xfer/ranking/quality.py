@@ -40,11 +40,13 @@ def quality(
         raise XferError(
             "No target has full runs of two candidates: there is no order to judge.", "Let the search run on."
         )
-    found: list[judged.Quality] = []
+    qualities: list[judged.Quality] = []
     for method, of in scores.items():
         if mine := {target: known[target] for target in known if target in of}:
-            found += [one for one in judged.quality(mine, {method: of}, seed=seed) if one.method == method]
-    return [*found, *judged.quality(known, {}, seed=seed)]
+            qualities += [
+                one for one in judged.quality(mine, {method: of}, seed=seed) if one.method == method
+            ]
+    return [*qualities, *judged.quality(known, {}, seed=seed)]
 
 
 def by_english_accuracy(

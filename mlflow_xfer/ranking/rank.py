@@ -72,9 +72,9 @@ def rank_tasks(
             for target, phase in data.targets.items()
             if (phase is None or not bare_only) and (phase is not None or not PROXIES[name].rows)
         ]
-        found = {target: PROXIES[name].score(data, target) for target in targets}
-        if found:
-            scores[name], seconds[name] = found, time.monotonic() - began
+        by_target = {target: PROXIES[name].score(data, target) for target in targets}
+        if by_target:
+            scores[name], seconds[name] = by_target, time.monotonic() - began
             logger.info("rank: %s took %.1f s", name, seconds[name])
     return Ranking(scores, seconds, bool(data.runs), tuple(notes))
 

@@ -36,8 +36,8 @@ def edges(values: Sequence[float], buckets: int = BUCKETS) -> list[float]:
     """
     if not len(values):
         raise XferError("There is no example to put into buckets.")
-    found = np.quantile(np.asarray(values, float), np.linspace(0, 1, buckets + 1), method="inverted_cdf")
-    return list(dict.fromkeys(found.tolist()))
+    borders = np.quantile(np.asarray(values, float), np.linspace(0, 1, buckets + 1), method="inverted_cdf")
+    return list(dict.fromkeys(borders.tolist()))
 
 
 def which(values: Sequence[float], borders: Sequence[float]) -> np.ndarray:
@@ -52,12 +52,12 @@ def by_example(
 ) -> list[Bucket]:
     """The metric on each bucket, from what each example contributes (``rows``, one for each of
     ``values``)."""
-    place, found = which(values, borders), []
+    place, table = which(values, borders), []
     for i, (low, high) in enumerate(limits_of(borders)):
         members = rows[place == i]
         value = float(metric.of(metric.gathered(members))) if len(members) else None
-        found.append(Bucket(low, high, len(members), value))
-    return found
+        table.append(Bucket(low, high, len(members), value))
+    return table
 
 
 def limits_of(borders: Sequence[float]) -> list[tuple[float, float]]:
@@ -84,14 +84,14 @@ def by_attribute(
         language: chosen.rows(predictions[language], references[language], language)
         for language in attributes
     }
-    found = []
+    table = []
     for name in dict.fromkeys(name for mine in attributes.values() for values in mine for name in values):
         borders = edges([values[name] for mine in attributes.values() for values in mine])
         if len(borders) > 2:
             for language, mine in attributes.items():
                 buckets = by_example(chosen, rows[language], [values[name] for values in mine], borders)
-                found += as_rows(language, name, buckets)
-    return found
+                table += as_rows(language, name, buckets)
+    return table
 
 
 def as_rows(language: str, attribute: str, buckets: Sequence[Bucket]) -> list[dict[str, Any]]:

@@ -43,5 +43,5 @@ def pearson(samples: np.ndarray) -> np.ndarray:
     varies = (np.ptp(samples, axis=-2) > 0).all(axis=-1)
     together = (centred[..., 0] * centred[..., 1]).sum(axis=-1)
     spread = np.sqrt((centred**2).sum(axis=-2)).prod(axis=-1)
-    found = np.divide(together, spread, out=np.zeros_like(together), where=varies & (spread > 0))
-    return 100.0 * np.clip(found, -1.0, 1.0)
+    correlations = np.divide(together, spread, out=np.zeros_like(together), where=varies & (spread > 0))
+    return 100.0 * np.clip(correlations, -1.0, 1.0)

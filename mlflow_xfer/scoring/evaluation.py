@@ -146,11 +146,11 @@ def by_language(table: Any, split: Callable[[Any], Any]) -> dict[str, Any]:
     return {str(language): split(rows) for language, rows in table.groupby("language", sort=False)}
 
 
-def row(task: Task, language: str, found: Compared, *, seed: int = 0) -> dict[str, Any]:
+def row(task: Task, language: str, result: Compared, *, seed: int = 0) -> dict[str, Any]:
     """One line of the per-language table; ``seed`` is the bootstrap's."""
     metric = judging(task)
-    scored = score(metric, found.predictions, found.references, language, seed=seed)
-    base = baselines(metric, found.references, None, found.options, language, task_kind=task.kind)
+    scored = score(metric, result.predictions, result.references, language, seed=seed)
+    base = baselines(metric, result.references, None, result.options, language, task_kind=task.kind)
     return {
         "task": task.name,
         "language": language,

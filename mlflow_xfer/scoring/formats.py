@@ -60,10 +60,10 @@ class Format:
     def problems(self, path: Path, gold: Path | None, task: Task, language: str) -> list[Problem]:
         """What a leaderboard refuses, and what looks like a mistake, about a file of predictions."""
         values = prediction_files.lines(path)
-        found = counted(len(values), prediction_files.lines(gold) if gold else None, task, "lines")
+        problems = counted(len(values), prediction_files.lines(gold) if gold else None, task, "lines")
         if len(set(values)) == 1 and len(values) > 1:
-            found.append((f"every prediction is {values[0]!r:.40}: a collapsed model?", False))
-        return found + outside(values, task.labels)
+            problems.append((f"every prediction is {values[0]!r:.40}: a collapsed model?", False))
+        return problems + outside(values, task.labels)
 
 
 class Keyed(Format):

@@ -53,10 +53,10 @@ def bootstrap_of_samples(
         statistic: samples ``[resamples, n, k]`` to figures ``[resamples]``.
     """
     ordered, rng = rows[np.lexsort(rows.T)], np.random.default_rng(seed)
-    found = []
+    samples = []
     step = max(1, HELD // len(rows))
     for start in range(0, resamples, step):
         drawn = rng.integers(0, len(rows), (min(step, resamples - start), len(rows)))
-        found.append(statistic(ordered[drawn]))
-    low, high = np.percentile(np.concatenate(found), [2.5, 97.5])
+        samples.append(statistic(ordered[drawn]))
+    low, high = np.percentile(np.concatenate(samples), [2.5, 97.5])
     return float(low), float(high)

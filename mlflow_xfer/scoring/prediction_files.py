@@ -60,15 +60,15 @@ def lines(path: Path) -> list[str]:
 def tagged(path: Path) -> list[list[str]]:
     """Tags, one a line; each blank line ends a sentence, so that a second one in a row
     is a sentence without words."""
-    found: list[list[str]] = []
+    complete: list[list[str]] = []
     now: list[str] = []
     for line in lines(path):
         if line:
             now.append(line)
         else:
-            found.append(now)
+            complete.append(now)
             now = []
-    return [*found, now] if now else found
+    return [*complete, now] if now else complete
 
 
 def sentences(path: Path) -> list[list[str]]:
@@ -86,14 +86,14 @@ def parsed(content: str, where: str) -> tuple[Any, list[str]]:
     repeated: list[str] = []
 
     def pairs(items: list[tuple[str, Any]]) -> dict:
-        found = dict(items)
-        if len(found) < len(items):
+        record = dict(items)
+        if len(record) < len(items):
             seen: set[str] = set()
             for key, _ in items:
                 if key in seen:
                     repeated.append(key)
                 seen.add(key)
-        return found
+        return record
 
     try:
         return json.loads(content, object_pairs_hook=pairs), repeated
@@ -122,13 +122,13 @@ def mapping(path: Path) -> tuple[dict[str, Any], list[str]]:
 
 def answers(path: Path) -> dict[str, str]:
     """Predicted answers: question id to text."""
-    found, _ = mapping(path)
-    for key, value in found.items():
+    by_id, _ = mapping(path)
+    for key, value in by_id.items():
         if not isinstance(value, str):
             raise XferError(
                 f"{path}: the answer to {key!r} is not a text: {value!r:.80}.", '{"id": "answer", …}'
             )
-    return found
+    return by_id
 
 
 def questions(path: Path) -> list[tuple[str, list[str]]]:
@@ -141,13 +141,13 @@ def questions(path: Path) -> list[tuple[str, list[str]]]:
     document, _ = parsed(text(path), str(path))
     articles = document.get("data", document) if isinstance(document, dict) else document
     try:
-        found = [
+        asked = [
             (str(question["id"]), [answer["text"] for answer in question["answers"]])
             for article in articles
             for paragraph in article["paragraphs"]
             for question in paragraph["qas"]
         ]
-        bad = next((key for key, golds in found if not all(isinstance(gold, str) for gold in golds)), None)
+        bad = next((key for key, golds in asked if not all(isinstance(gold, str) for gold in golds)), None)
     except (KeyError, TypeError, AttributeError) as error:
         raise XferError(
             f"{path} is not in SQuAD's format: {type(error).__name__} {error}.",
@@ -155,19 +155,19 @@ def questions(path: Path) -> list[tuple[str, list[str]]]:
         ) from None
     if bad is not None:
         raise XferError(f"{path}: a gold answer of {bad!r} is not a text.")
-    if found and not any(gold for _, golds in found for gold in golds):
+    if asked and not any(gold for _, golds in asked for gold in golds):
         raise Unscored(
             f"{path}: no question has an answer.", "The test labels were stripped; use the original file."
         )
-    empty = next((key for key, golds in found if not golds), None)
+    empty = next((key for key, golds in asked if not golds), None)
     if empty is not None:
         raise XferError(f"{path}: question {empty!r} has no gold answer.")
-    return found
+    return asked
 
 
 def choices(path: Path) -> list[int]:
     """Labels of XCOPA's rows: one JSON object a line with an integer ``label``."""
-    found = []
+    numbers = []
     for number, line in enumerate(lines(path), 1):
         row, _ = parsed(line, f"{path} line {number}")
         label = row.get("label") if isinstance(row, Mapping) else None
@@ -177,14 +177,14 @@ def choices(path: Path) -> list[int]:
             raise XferError(
                 f"{path}:{number} has no integer label.", '{"label": 0}, counted from 0, one row a line.'
             )
-        found.append(label)
-    return found
+        numbers.append(label)
+    return numbers
 
 
 def ranked(path: Path) -> dict[str, list]:
     """Lists of ids per query (Mewsli-X, LAReQA): ``{"query": ["Q42", …]}``; 42 and "42" are one id."""
-    found, _ = mapping(path)
-    for key, value in found.items():
+    by_query, _ = mapping(path)
+    for key, value in by_query.items():
         if not isinstance(value, list):
             raise XferError(f"{path}: {key!r} has no list of ids: {value!r:.80}.", '{"query": ["Q42", …], …}')
         odd = next((item for item in value if not _is_id(item)), None)
@@ -192,7 +192,7 @@ def ranked(path: Path) -> dict[str, list]:
             raise XferError(
                 f"{path}: {key!r} lists {odd!r:.80}, which is not an id.", '{"query": ["Q42", …], …}'
             )
-    return {key: list(map(scalar_text, value)) for key, value in found.items()}
+    return {key: list(map(scalar_text, value)) for key, value in by_query.items()}
 
 
 def _is_id(item: Any) -> bool:

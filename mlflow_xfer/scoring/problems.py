@@ -30,14 +30,14 @@ def outside(values: Sequence[str], known: Sequence[str]) -> list[Problem]:
 
 def keyed(mine: Mapping, wanted: Sequence[str] | None, repeated: Sequence[str], what: str) -> list[Problem]:
     """Whether ids are repeated, missing or unknown."""
-    found = (
+    problems = (
         [(f"the id {repeated[0]!r:.80} and {len(repeated) - 1} more occur twice", True)] if repeated else []
     )
     if wanted is None:
-        return found
+        return problems
     missing, extra = [key for key in wanted if key not in mine], set(mine) - set(wanted)
     if missing:
-        found.append((f"{len(missing)} {what} without a prediction, such as {missing[0]!r:.80}", True))
+        problems.append((f"{len(missing)} {what} without a prediction, such as {missing[0]!r:.80}", True))
     if extra:
-        found.append((f"{len(extra)} predictions for unknown ids, such as {min(extra)!r:.80}", True))
-    return found
+        problems.append((f"{len(extra)} predictions for unknown ids, such as {min(extra)!r:.80}", True))
+    return problems

@@ -92,7 +92,7 @@ def report(
     suite: Suite, scores: Mapping[str, Mapping[str, Score]], trained: Mapping[str, bool] | None = None
 ) -> dict:
     """What :func:`score_folder` returns, from scores by task and language."""
-    found = totals(
+    metrics = totals(
         suite, {t: {lang: s.value for lang, s in have.items()} for t, have in scores.items()}, trained
     )
     tasks = {}
@@ -101,7 +101,7 @@ def report(
             continue
         names = next(iter(have.values())).components
         tasks[name] = {
-            "score": found.tasks[name],
+            "score": metrics.tasks[name],
             "components": {c: sum(s.components[c] for s in have.values()) / len(have) for c in names},
             "languages": {
                 language: {
@@ -116,13 +116,13 @@ def report(
         }
     return {
         "suite": suite.name,
-        "avg": found.avg,
-        "avg_trained": found.avg_trained,
-        "groups": dict(found.groups),
+        "avg": metrics.avg,
+        "avg_trained": metrics.avg_trained,
+        "groups": dict(metrics.groups),
         "tasks": tasks,
-        "gap": found.gap,
-        "std": found.std,
-        "missing": list(found.missing),
+        "gap": metrics.gap,
+        "std": metrics.std,
+        "missing": list(metrics.missing),
     }
 
 
@@ -161,10 +161,10 @@ def table(result: Mapping) -> str:
         ("avg of trained tasks", result["avg_trained"], ""),
     ]
     width = max(len(name) for name, _, _ in rows)
-    found = [
+    lines = [
         f"{name:<{width}}  {'-' if value is None else format(value, '.2f'):>6}  {note}"
         for name, value, note in rows
     ]
     if result["missing"]:
-        found.append("missing: " + ", ".join(result["missing"]))
-    return "\n".join(line.rstrip() for line in found)
+        lines.append("missing: " + ", ".join(result["missing"]))
+    return "\n".join(line.rstrip() for line in lines)

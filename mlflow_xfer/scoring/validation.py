@@ -40,24 +40,24 @@ def validate(
         labels: a folder of labels in the same shape, if there is one: then counts and ids are compared with
             it.
     """
-    predictions, found = Path(predictions), []
+    predictions, problems = Path(predictions), []
     for name in suite.tasks:
         task, languages = tasks[name], languages_of(suite, name)
         if not (predictions / name).is_dir():
-            found.append(Finding(f"{name}/", "the task is missing"))
+            problems.append(Finding(f"{name}/", "the task is missing"))
             continue
         for language in languages:
             path = path_of(predictions, task, language)
             gold = path_of(labels, task, language) if labels is not None else None
-            found += _file(path, gold if gold and gold.is_file() else None, task, language)
+            problems += _file(path, gold if gold and gold.is_file() else None, task, language)
         expected = {path_of(predictions, task, language).name for language in languages}
         extra = sorted(p.name for p in (predictions / name).iterdir() if p.name not in expected)
-        found += [Finding(f"{name}/{other}", "not a file of this task", refused=False) for other in extra]
+        problems += [Finding(f"{name}/{other}", "not a file of this task", refused=False) for other in extra]
     known = set(suite.tasks)
     others = (
         sorted(p.name for p in predictions.iterdir() if p.name not in known) if predictions.is_dir() else []
     )
-    return found + [Finding(other, f"not a task of {suite.name}", refused=False) for other in others]
+    return problems + [Finding(other, f"not a task of {suite.name}", refused=False) for other in others]
 
 
 def _file(path: Path, gold: Path | None, task: Task, language: str) -> list[Finding]:

@@ -160,28 +160,28 @@ def plan_of(
 
 def shared_of(params: Search) -> dict[str, str]:
     """The parameters of ``transfer`` that the user gave, and the target, as typed."""
-    found = {
+    shared = {
         name: typed(getattr(params, name))
         for name in params.model_fields_set | {"target"}
         if name in Transfer.model_fields and name not in ("scoped", "seeds")
     }
     for phase, own in params.scoped.items():
-        found |= {f"{phase}.{name}": typed(getattr(own, name)) for name in own.model_fields_set}
+        shared |= {f"{phase}.{name}": typed(getattr(own, name)) for name in own.model_fields_set}
     if measures.LABEL_FREE in params.objective:
-        found.setdefault("select_by", measures.LABEL_FREE)
-    for name in [name for name in found if "." not in name and parameters(Transfer)[name].is_place]:
-        if Path(found[name]).expanduser().exists() and found[name] not in ("mini", "hub"):
-            found[name] = str(Path(found[name]).expanduser().absolute())
-    return found
+        shared.setdefault("select_by", measures.LABEL_FREE)
+    for name in [name for name in shared if "." not in name and parameters(Transfer)[name].is_place]:
+        if Path(shared[name]).expanduser().exists() and shared[name] not in ("mini", "hub"):
+            shared[name] = str(Path(shared[name]).expanduser().absolute())
+    return shared
 
 
 def given_of(params: Search) -> dict[str, Any]:
     """What the command sets of the parameters that a space may vary."""
     names = {name for name, one in parameters(Search).items() if one.facts.varies}
-    found = {name: getattr(params, name) for name in params.model_fields_set & names}
+    given = {name: getattr(params, name) for name in params.model_fields_set & names}
     for phase, own in params.scoped.items():
-        found |= {f"{phase}.{name}": getattr(own, name) for name in own.model_fields_set}
-    return found
+        given |= {f"{phase}.{name}": getattr(own, name) for name in own.model_fields_set}
+    return given
 
 
 def _without_leaks(
@@ -190,12 +190,12 @@ def _without_leaks(
     """The pool; leaks in a pool that the user named are faults, from the default pool they are dropped."""
     kept = []
     for name in pool:
-        found = [leak for target in targets if (leak := _leak(composer, name, target, params))]
-        if found and params.pool == "auto":
-            logger.info("%s is left out of the default pool: %s", name, found[0])
+        leaks = [leak for target in targets if (leak := _leak(composer, name, target, params))]
+        if leaks and params.pool == "auto":
+            logger.info("%s is left out of the default pool: %s", name, leaks[0])
             continue
         kept.append(name)
-        for leak in found:
+        for leak in leaks:
             composer.problems.add(
                 leak,
                 f"Leave {name!r} out of the pool, or the target out of target=…; with exclude_overlap=true "

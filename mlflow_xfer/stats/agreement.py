@@ -96,17 +96,17 @@ def correlation(
     """A rank correlation with a jackknife interval over candidates,
     made on Fisher's scale so that it stays within ±1.
     """
-    n, found = len(one), measure(one, other)
-    if n < FEWEST or not math.isfinite(found):
+    n, value = len(one), measure(one, other)
+    if n < FEWEST or not math.isfinite(value):
         return Estimate(
-            found, level=level, method=name, n={"candidates": n}, notes=(f"{n} candidates: no interval",)
+            value, level=level, method=name, n={"candidates": n}, notes=(f"{n} candidates: no interval",)
         )
     inside = 1 - 1 / n**2  # a perfect order of few candidates is not certainty
     keep = ~np.eye(n, dtype=bool)
-    values = np.arctanh(np.clip([found, *(measure(one[k], other[k]) for k in keep)], -inside, inside))
+    values = np.arctanh(np.clip([value, *(measure(one[k], other[k]) for k in keep)], -inside, inside))
     if not np.isfinite(values).all():
         return Estimate(
-            found,
+            value,
             level=level,
             method=name,
             n={"candidates": n},
@@ -117,7 +117,7 @@ def correlation(
     half = float(stats.t.ppf(0.5 + level / 2, n - 1)) * se
     low, high = np.tanh(values[0] - half), np.tanh(values[0] + half)
     return Estimate(
-        found,
+        value,
         float(low),
         float(high),
         level=level,

@@ -86,7 +86,7 @@ def example_bootstrap(
         "examples": len(gap),
         "seeds": int(rows["seed"].nunique()),
     }
-    found = Estimate(
+    estimate = Estimate(
         float(observed),
         float(low),
         float(high),
@@ -98,7 +98,7 @@ def example_bootstrap(
         method="bootstrap over " + ("examples" if population == THESE else "languages and examples"),
     )
     few = f"{len(languages)} languages: the widened bootstrap covers 93-95 %" if factor > 1.3 else ""
-    return found.noted("given these models: says nothing about new seeds", few)
+    return estimate.noted("given these models: says nothing about new seeds", few)
 
 
 def widened(observed: float, drawn: np.ndarray, factor: float, level: float) -> tuple[float, float]:
@@ -129,11 +129,11 @@ def task_draws(gap: pd.DataFrame, weights: dict | None, draws: int, rng: np.rand
     values = table.to_numpy()
     present = np.isfinite(values)
     filled = np.where(present, values, 0.0)
-    found = np.empty(draws)
+    means = np.empty(draws)
     step = max(1, int(2e7 // max(len(values), 1)))
     for start in range(0, draws, step):
         size = min(step, draws - start)
         counts = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), size=size).astype(float)
         with np.errstate(invalid="ignore"):
-            found[start : start + size] = np.nanmean(counts @ filled / (counts @ present), axis=1)
-    return found
+            means[start : start + size] = np.nanmean(counts @ filled / (counts @ present), axis=1)
+    return means

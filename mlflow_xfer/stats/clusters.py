@@ -37,13 +37,13 @@ def effective_number(weights: Numbers) -> float:
 
 def by_family(codes: Sequence[str], family: Callable[[str], str] = family_of) -> pd.DataFrame:
     """Families of these languages: columns family, languages, share; sorted by size."""
-    found = (
+    counts = (
         pd.Series([family(code) for code in codes])
         .value_counts()
         .rename_axis("family")
         .reset_index(name="languages")
     )
-    return found.assign(share=found["languages"] / found["languages"].sum())
+    return counts.assign(share=counts["languages"] / counts["languages"].sum())
 
 
 def cluster_difference(
@@ -95,14 +95,14 @@ def cluster_difference(
         "families": len(unique),
         "tasks": len(block.tasks),
     }
-    found = estimate(
+    difference = estimate(
         spread, level, population="families like these", n=n, method="crossed seed x family ANOVA"
     )
     notes = (
         f"{len(unique)} families count as {effective:.1f}: the interval is conservative (covers 96-99 %)",
         *seed_notes(len(block.seeds), len(block.bases)),
     )
-    return found.noted(*notes)
+    return difference.noted(*notes)
 
 
 GROUPS: Mapping[str, Callable[[tuple[str, str]], str]] = {

@@ -38,12 +38,12 @@ def closed_form(values: np.ndarray) -> dict[tuple[int, ...], tuple[float, float]
         df[subset] = float(np.prod([values.shape[a] - 1 for a in subset]))
         cells = np.prod([values.shape[a] for a in subset])
         square[subset] = float((z**2).sum()) * values.size / cells / df[subset]
-    found = {}
+    variances = {}
     for subset in subsets:
         per_level = values.size / np.prod([values.shape[a] for a in subset])
         signed = sum((-1) ** (len(b) - len(subset)) * square[b] for b in subsets if set(subset) <= set(b))
-        found[subset] = (signed / per_level, df[subset])
-    return found
+        variances[subset] = (signed / per_level, df[subset])
+    return variances
 
 
 def components(frame: pd.DataFrame, condition: str) -> pd.DataFrame:
@@ -69,7 +69,7 @@ def components(frame: pd.DataFrame, condition: str) -> pd.DataFrame:
             return mixed_components(checked, condition)
     sizes = [rows[f].nunique() for f in present]
     values = rows.sort_values(present)["score"].to_numpy().reshape(sizes)
-    found = closed_form(values)
+    variances = closed_form(values)
     last = tuple(range(len(present)))
     table = pd.DataFrame(
         [
@@ -79,7 +79,7 @@ def components(frame: pd.DataFrame, condition: str) -> pd.DataFrame:
                 max(raw, 0.0),
                 raw,
             )
-            for axes, (raw, df) in found.items()
+            for axes, (raw, df) in variances.items()
         ],
         columns=["source", "df", "component", "raw"],
     )

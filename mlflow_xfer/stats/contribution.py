@@ -50,7 +50,7 @@ def shapley(frame: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
         )
     rows = rows.sort_values(["order", "position"])
     rows["gain"] = rows.groupby("order")["score"].diff()
-    found = []
+    contributions = []
     for task, gains in rows[rows["position"] > 0].groupby("task")["gain"]:
         n, mean = len(gains), float(gains.mean())
         half = (
@@ -58,6 +58,6 @@ def shapley(frame: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
             if n > 1
             else math.nan
         )
-        found.append((task, mean, mean - half, mean + half, n))
-    table = pd.DataFrame(found, columns=["task", "value", "low", "high", "orders"])
+        contributions.append((task, mean, mean - half, mean + half, n))
+    table = pd.DataFrame(contributions, columns=["task", "value", "low", "high", "orders"])
     return table.sort_values("value", ascending=False, ignore_index=True)

@@ -219,8 +219,8 @@ def cells(frame: pd.DataFrame, condition: str, units: list[tuple[str, str]] | No
             "Every condition needs every language with every seed: run them, or leave the language, task or "
             "seed out.",
         )
-    found = tuple((str(t), str(language)) for t, language in wide.columns)
-    return Cells(str(condition), values, unit_weights(found), found, tuple(bases), tuple(seeds))
+    names = tuple((str(t), str(language)) for t, language in wide.columns)
+    return Cells(str(condition), values, unit_weights(names), names, tuple(bases), tuple(seeds))
 
 
 def pair(frame: pd.DataFrame, condition: str, baseline: str) -> tuple[Cells, Cells]:

@@ -272,9 +272,13 @@ def size_slope(effects: Mapping[float, float], level: float = 0.95) -> Estimate:
     )
 
 
-def minimum_slope(found: Estimate, target: float = 0.8) -> float:
+def minimum_slope(interaction: Estimate, target: float = 0.8) -> float:
     """The smallest slope this design would have found with probability ``target``."""
-    if not found.se > 0:
+    if not interaction.se > 0:
         return math.inf
-    wide = (found.high - found.low) / 2 / (found.se * float(special.stdtrit(found.df, 0.5 + found.level / 2)))
-    return wide * minimum_detectable(found.se, found.df, target, found.level)
+    wide = (
+        (interaction.high - interaction.low)
+        / 2
+        / (interaction.se * float(special.stdtrit(interaction.df, 0.5 + interaction.level / 2)))
+    )
+    return wide * minimum_detectable(interaction.se, interaction.df, target, interaction.level)

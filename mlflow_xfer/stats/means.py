@@ -45,7 +45,7 @@ def estimate(spread: crossed.Dispersion, level: float, **about: Any) -> Estimate
     se = variance**0.5
     half = float(spread.quantile(1 - level)) * se
     parts = {name: float(value) for name, value in spread.components.items()}
-    found = Estimate(
+    result = Estimate(
         mean,
         mean - half,
         mean + half,
@@ -57,11 +57,11 @@ def estimate(spread: crossed.Dispersion, level: float, **about: Any) -> Estimate
         **about,
     )
     if len(spread.mains) > 1 and all(float(w) == 0 for w, _ in spread.mains):
-        return found.noted(
+        return result.noted(
             "seed and language effects are indistinguishable from noise: the interval is conservative "
             "(covers 98-99 %)"
         )
-    return found
+    return result
 
 
 def random_factors(block: Cells, population: str) -> tuple[int, ...]:
@@ -134,8 +134,8 @@ def difference(
 def contrast(first: Cells, second: Cells, population: str = THESE, level: float = 0.95) -> Estimate:
     """:func:`difference` of two blocks that are read already."""
     if paired(first, second):
-        found = infer(replace(first, values=first.values - second.values), population, level)
-        return replace(found, method=f"paired {found.method}")
+        difference = infer(replace(first, values=first.values - second.values), population, level)
+        return replace(difference, method=f"paired {difference.method}")
     return _unpaired(first, second, population, level)
 
 

@@ -32,12 +32,12 @@ def tokens(text: str) -> list[str]:
     # \w leaves out combining marks (category M), which belong to the word in many scripts: mark them as
     # letters first.
     plain = "".join("ˑ" if unicodedata.category(c).startswith("M") else c for c in text)
-    found = []
+    words = []
     for match in _RUN.finditer(plain):
         word = text[match.start() : match.end()].lower()
         if not any(c.isdigit() or c.isnumeric() for c in word):
-            found.append(word)
-    return found
+            words.append(word)
+    return words
 
 
 def moving_ttr(words: Sequence[str], window: int = WINDOW) -> float:
@@ -131,8 +131,8 @@ def measure(texts: Mapping[str, Sequence[str]], *, reference: str = "en") -> pd.
             "Line i must translate line i.",
         )
     words = {code: [w for line in lines for w in tokens(line)] for code, lines in texts.items()}
-    for code, found in words.items():
-        if not found:
+    for code, words_of_one in words.items():
+        if not words_of_one:
             problems.add(f"The text in {code!r} has no words.", "Give at least 500 words per language.")
     problems.raise_if_any()
     rows = [_row(code, sizes[code], words[code], len(words[reference])) for code in texts]
@@ -152,8 +152,8 @@ def _row(code: str, sentences: int, words: list[str], reference_words: int) -> d
     }
     if code in UNSEGMENTED:
         return row | {"note": "written without spaces: no word measures"}
-    found = (moving_ttr(words), entropy(words), word_length(words), len(words) / reference_words)
-    row |= dict(zip(MEASURES, found, strict=True)) | {"complexity": complexity(found)}
+    measures = (moving_ttr(words), entropy(words), word_length(words), len(words) / reference_words)
+    row |= dict(zip(MEASURES, measures, strict=True)) | {"complexity": complexity(measures)}
     if len(words) < WINDOW:
         row["note"] = f"fewer than {WINDOW} words: no complexity"
     elif len(words) < ENTROPY_TOKENS:

@@ -67,14 +67,23 @@ def spending(looks: int, level: float = 0.95, shape: float = 2.0) -> np.ndarray:
     return np.diff(spent)
 
 
-def widen(found: Estimate, tests: int, level: float = 0.95) -> Estimate:
+def widen(estimate: Estimate, tests: int, level: float = 0.95) -> Estimate:
     """The estimate with an interval that holds jointly for ``tests`` such intervals (Bonferroni)."""
-    if not math.isfinite(found.df) or not found.se > 0:
-        return found
+    if not math.isfinite(estimate.df) or not estimate.se > 0:
+        return estimate
     ask = 1 - (1 - level) / tests
-    scale = (found.high - found.low) / 2 / (found.se * special.stdtrit(found.df, 0.5 + found.level / 2))
-    half = float(scale * found.se * special.stdtrit(found.df, 0.5 + ask / 2))
+    scale = (
+        (estimate.high - estimate.low)
+        / 2
+        / (estimate.se * special.stdtrit(estimate.df, 0.5 + estimate.level / 2))
+    )
+    half = float(scale * estimate.se * special.stdtrit(estimate.df, 0.5 + ask / 2))
     note = f"joint interval over {tests} candidates" if tests > 1 else ""
     return Estimate(
-        **{**found.__dict__, "low": found.estimate - half, "high": found.estimate + half, "level": level}
+        **{
+            **estimate.__dict__,
+            "low": estimate.estimate - half,
+            "high": estimate.estimate + half,
+            "level": level,
+        }
     ).noted(note)

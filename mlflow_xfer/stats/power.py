@@ -91,7 +91,7 @@ def plan(sd: float, seeds: int, margin: float = 1.0, level: float = 0.95) -> dic
     }
 
 
-def equivalence(found: Estimate, margin: float, level: float = 0.95) -> float:
+def equivalence(estimate: Estimate, margin: float, level: float = 0.95) -> float:
     """p of TOST (Schuirmann 1987): the larger of the two one-sided tests against ``-margin`` and ``+margin``.
 
     Small p: the difference lies within the margin. Uses the estimate's se and df (Student's t); ``nan``
@@ -105,17 +105,22 @@ def equivalence(found: Estimate, margin: float, level: float = 0.95) -> float:
             f"The margin {margin} is not positive.",
             "Give the smallest difference that would matter, e.g. 1.0 point.",
         )
-    if not found.se > 0 or not math.isfinite(found.df):
+    if not estimate.se > 0 or not math.isfinite(estimate.df):
         return math.nan
     # The interval's own quantile: where factors mix, it is wider than Satterthwaite's t, and the test must
     # not be bolder.
-    scale = (found.high - found.low) / 2 / found.se / float(special.stdtrit(found.df, 0.5 + found.level / 2))
-    t = (margin - abs(found.estimate)) / found.se / max(scale, 1.0)
-    return float(special.stdtr(found.df, -t))
+    scale = (
+        (estimate.high - estimate.low)
+        / 2
+        / estimate.se
+        / float(special.stdtrit(estimate.df, 0.5 + estimate.level / 2))
+    )
+    t = (margin - abs(estimate.estimate)) / estimate.se / max(scale, 1.0)
+    return float(special.stdtr(estimate.df, -t))
 
 
-def detectable(found: Estimate, target: float = 0.8) -> float:
+def detectable(estimate: Estimate, target: float = 0.8) -> float:
     """The smallest effect that the design behind an estimate would have found, after the fact;
     ``inf`` without an interval.
     """
-    return minimum_detectable(found.se, found.df, target, found.level)
+    return minimum_detectable(estimate.se, estimate.df, target, estimate.level)

@@ -69,11 +69,11 @@ def ndcg(truth: Numbers, scores: Numbers) -> float:
     gains = np.asarray(truth, float) - np.min(truth)
     discounts = 1 / np.log2(np.arange(len(gains)) + 2)
     ideal = float(np.sort(gains)[::-1] @ discounts)
-    found, begin = 0.0, 0
+    gain, begin = 0.0, 0
     for group in tied(scores):
-        found += gains[group].sum() * discounts[begin : begin + len(group)].mean()
+        gain += gains[group].sum() * discounts[begin : begin + len(group)].mean()
         begin += len(group)
-    return float(found / ideal) if ideal > 0 else math.nan
+    return float(gain / ideal) if ideal > 0 else math.nan
 
 
 def kendall(truth: Numbers, scores: Numbers) -> float:
@@ -146,7 +146,7 @@ def quality(
     Raises:
         XferError: fewer than two candidates of a target were measured, or a method lacks one of them.
     """
-    few = [target for target, found in truth.items() if len(found) < 2]
+    few = [target for target, of_target in truth.items() if len(of_target) < 2]
     if few or not truth:
         raise XferError(
             f"Nothing to rank for {', '.join(few) or 'no target'}: fewer than two candidates were measured."
@@ -159,17 +159,17 @@ def quality(
             if name not in of.get(target, {})
         ]:
             raise XferError(f"Proxy {method!r} has no score for {', '.join(missing)}.")
-    constant = {target: dict.fromkeys(found, 0.0) for target, found in truth.items()}
-    found = []
+    constant = {target: dict.fromkeys(of_target, 0.0) for target, of_target in truth.items()}
+    qualities = []
     for method, of in {**scores, RANDOM: constant}.items():
         for name, measure in MEASURES.items():
             values = {
                 t: measure(list(known.values()), [of[t][c] for c in known]) for t, known in truth.items()
             }
-            found.append(
+            qualities.append(
                 Quality(method, name, over_targets(list(values.values()), draws, seed, level), values)
             )
-    return found
+    return qualities
 
 
 def over_targets(values: Sequence[float], draws: int = 2000, seed: int = 0, level: float = 0.95) -> Estimate:
@@ -198,10 +198,10 @@ def over_targets(values: Sequence[float], draws: int = 2000, seed: int = 0, leve
     ).noted(few)
 
 
-def table(found: Sequence[Quality]) -> pd.DataFrame:
+def table(qualities: Sequence[Quality]) -> pd.DataFrame:
     """One row for each method: the mean of each measure, and its interval in ``… low`` and ``… high``."""
     rows: dict[str, dict[str, float | str]] = {}
-    for one in found:
+    for one in qualities:
         row = rows.setdefault(one.method, {"method": one.method})
         row |= {
             one.measure: one.estimate.estimate,

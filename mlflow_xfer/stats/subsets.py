@@ -253,11 +253,11 @@ def _fit(evidence: Evidence, grid: np.ndarray, rounds: int) -> Posterior:
     guess = float(evidence.within / replicates) if replicates else float(np.var(y)) / 2
     shape = 0.5 + (n - 1 + replicates) / 2  # one observation's prior weight on the guess
     spread = evidence.within + max(guess, 1e-9)
-    log, found = np.empty(len(grid)), {}
+    log, fits = np.empty(len(grid)), {}
     for at in _batches(len(grid), n):
         log[at], *parts = _solve(phi, y, evidence.seeds, sizes, grid[at], shape, spread, rounds)
         best = log[: at.stop].max()
-        found |= {
+        fits |= {
             i: tuple(part[i - at.start] for part in parts)
             for i in range(at.start, at.stop)
             if log[i] > best + np.log(NEGLIGIBLE)
@@ -267,11 +267,11 @@ def _fit(evidence: Evidence, grid: np.ndarray, rounds: int) -> Posterior:
     weights /= weights[kept].sum()
     points = []
     for i in kept:
-        rate, prior, white = found[i]
+        rate, prior, white = fits[i]
         points.append(
             _Point(float(weights[i]), tuple(grid[i]), prior, grid[i, 3] ** 2, white, white.T @ (white @ y))
         )
-    return Posterior(evidence, phi, tuple(points), shape, tuple(found[i][0] for i in kept), centre)
+    return Posterior(evidence, phi, tuple(points), shape, tuple(fits[i][0] for i in kept), centre)
 
 
 def _batches(points: int, n: int) -> list[slice]:
@@ -340,23 +340,23 @@ def directions(tasks: int, columns: int) -> np.ndarray:
     """[terms, columns] for :meth:`Posterior.combine`:
     each task's mean effect over all subsets of the others, each pair's own effect.
     """
-    found = np.zeros((tasks + tasks * (tasks - 1) // 2, columns))
+    matrix = np.zeros((tasks + tasks * (tasks - 1) // 2, columns))
     pairs = list(combinations(range(tasks), 2))
     company = 1 + tasks + len(pairs)  # first of the columns on company
     others = (tasks - 1) / 2  # mean number of others in a random subset
     for i in range(tasks):
-        found[i, 1 + i] = 1.0
-        found[i, company + i] = others  # its own effect in that company
-        found[i, [company + j for j in range(tasks) if j != i]] = (
+        matrix[i, 1 + i] = 1.0
+        matrix[i, company + i] = others  # its own effect in that company
+        matrix[i, [company + j for j in range(tasks) if j != i]] = (
             0.5  # one more task for each other that is there
         )
-        found[i, company + tasks] = others
+        matrix[i, company + tasks] = others
     for row, (i, j) in enumerate(pairs, tasks):
-        found[row, 1 + row] = 1.0
-        found[[i, j], 1 + row] = 0.5
-        found[row, [company + i, company + j]] = 1.0
-        found[row, company + tasks] = 1.0
-    return found
+        matrix[row, 1 + row] = 1.0
+        matrix[[i, j], 1 + row] = 0.5
+        matrix[row, [company + i, company + j]] = 1.0
+        matrix[row, company + tasks] = 1.0
+    return matrix
 
 
 def inflation(tasks: np.ndarray) -> np.ndarray:

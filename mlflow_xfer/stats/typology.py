@@ -142,14 +142,14 @@ def specification_curve(
         known = covariate(block.languages, name, to=to)
         count = sum(v is not None for v in known.values())
         try:
-            found = slope_of(block, known, missing="drop", population=population, adjust=adjust)
+            slope = slope_of(block, known, missing="drop", population=population, adjust=adjust)
         except XferError as error:
             if name == primary:
                 raise
             rows.append((name, False, count, *[float("nan")] * 5, error.what))
             continue
-        numbers = (found.estimate, found.low, found.high, found.p, minimum_slope(found))
-        rows.append((name, name == primary, found.n["languages"], *numbers, ""))
+        numbers = (slope.estimate, slope.low, slope.high, slope.p, minimum_slope(slope))
+        rows.append((name, name == primary, slope.n["languages"], *numbers, ""))
     table = pd.DataFrame(
         rows, columns=["measure", "primary", "languages", "slope", "low", "high", "p", "detectable", "note"]
     )

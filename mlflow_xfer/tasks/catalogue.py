@@ -38,12 +38,12 @@ def _load_tasks() -> None:
 def _with_own_layout(task: Task) -> Task:
     """``task`` with ``<task>/<split>-<language>.jsonl`` as the last of its folder sources, unless the
     benchmark's own files have such names."""
-    found = task.sources.get("folder", ())
+    sources = task.sources.get("folder", ())
     own = Files({split: f"{task.name}/{split}-{{language}}.jsonl" for split in SPLITS}, format="jsonl")
-    parts = [part_of(source, "test", "en") for source in found if not isinstance(source, Generated)]
+    parts = [part_of(source, "test", "en") for source in sources if not isinstance(source, Generated)]
     if any(part and own.splits["test"] in part.paths for part in parts):
         return task
-    return replace(task, sources={**task.sources, "folder": (*found, own)})
+    return replace(task, sources={**task.sources, "folder": (*sources, own)})
 
 
 def _load_suites() -> None:

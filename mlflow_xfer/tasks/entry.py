@@ -91,15 +91,15 @@ def _part(value: Any) -> Any:
 
 
 def _by_language(value: dict) -> dict:
-    found, wrong = {}, []
+    languages, wrong = {}, []
     for code, part in value.items():
         try:
-            found[_language(code)] = _one_language(part)
+            languages[_language(code)] = _one_language(part)
         except ValueError as error:
             wrong.append(str(error))
     if wrong:
         raise ValueError("; ".join(wrong))
-    return found
+    return languages
 
 
 def _one_language(value: Any) -> Any:

@@ -66,7 +66,7 @@ def load_task_file(path: str | Path) -> tuple[Task, ...]:
             f"{path}: has no tasks.", "The file is like:\ntasks:\n  name:\n    kind: classification\n    …"
         )
         problems.raise_if_any()
-    found = []
+    tasks = []
     for name, declared in content.value["tasks"].items():
         here = content.at("tasks", name)
         if not isinstance(name, str) or not NAME.fullmatch(name):
@@ -85,9 +85,9 @@ def load_task_file(path: str | Path) -> tuple[Task, ...]:
                 problems.add(problem)
             if len(problems.found) == before:
                 made = _Builder(name, Entry.model_validate(declared), content, problems).task()
-                found += [made] if made else []
+                tasks += [made] if made else []
     known = [*TASKS.names(), *map(str, content.value["tasks"])]
-    for task in found:
+    for task in tasks:
         for field in ("overlaps", "dev_of"):
             for named in (named for named in getattr(task, field) if named not in known):
                 wrong = unknown("task", named, known, TASKS.see)
@@ -96,7 +96,7 @@ def load_task_file(path: str | Path) -> tuple[Task, ...]:
                     wrong.hint,
                 )
     problems.raise_if_any()
-    return tuple(found)
+    return tuple(tasks)
 
 
 class _Builder:
@@ -301,15 +301,15 @@ class _Builder:
         own = kinds.data(kind).format_of({Path(path).suffix for path in used}, self.entry.columns)
         if own:
             return own
-        found = {SUFFIXES.get(Path(path).suffix) for path in used}
-        if len(found) != 1 or None in found:
+        formats = {SUFFIXES.get(Path(path).suffix) for path in used}
+        if len(formats) != 1 or None in formats:
             self.bad(
                 "files",
                 "their format is not clear from the names.",
                 f"format: {', '.join(sorted(set(SUFFIXES.values())))}, squad, text",
             )
             return None
-        return found.pop()
+        return formats.pop()
 
     def _header(self, kind: str, form: str | None, columns: Mapping[str, Any]) -> bool:
         """Whether tables begin with names: as declared, else where columns are given by name."""
@@ -400,7 +400,7 @@ class _Builder:
     def _options(self, kind: str, base: Task | None, labels: tuple[str, ...]) -> dict[str, Any]:
         """The options of the kind: those of the entry that is taken over, and the entry's own."""
         declared = kinds.KINDS.get(kind).options
-        found = dict(base.options) if base and base.kind == kind else {}
+        options = dict(base.options) if base and base.kind == kind else {}
         for name in self.entry.model_fields_set & {option for one in kinds.KINDS for option in one.options}:
             if name not in declared:
                 self.bad(
@@ -413,26 +413,26 @@ class _Builder:
                     f"Accepted: {', '.join(map(str, declared[name]))}",
                 )
             else:
-                found[name] = getattr(self.entry, name)
+                options[name] = getattr(self.entry, name)
         same = base is not None and base.kind == kind and base.labels == labels
         if not same and not set(declared) <= self.entry.model_fields_set:
             try:
-                found = {**found, **kinds.data(kind).options_of(labels)}
+                options = {**options, **kinds.data(kind).options_of(labels)}
             except XferError as error:
                 self.bad("labels", error.what, error.hint)
-        return found
+        return options
 
     def _languages(self, sources: Mapping[str, tuple[Source, ...]], split: str) -> tuple[str, ...]:
-        found: dict[str, None] = {}
+        codes: dict[str, None] = {}
         for source in (one for one in sources.get("file", ()) if isinstance(one, Files)):
             parts = source.splits.get(split)
             if parts is not None:
-                found |= dict.fromkeys(parts if isinstance(parts, Mapping) else source.languages[split])
-        if not found and "hub" in sources and split in sources["hub"][0].splits:
-            found = dict.fromkeys(
+                codes |= dict.fromkeys(parts if isinstance(parts, Mapping) else source.languages[split])
+        if not codes and "hub" in sources and split in sources["hub"][0].splits:
+            codes = dict.fromkeys(
                 languages.get(code).code for code in self.entry.languages or [self.entry.language]
             )
-        return tuple(found)
+        return tuple(codes)
 
 
 def _each(parts: Part | dict[str, Part], **changed: Any) -> Part | dict[str, Part]:

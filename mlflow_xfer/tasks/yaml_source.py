@@ -29,10 +29,10 @@ class Located:
         """``file:line`` of the value under these keys, or of the nearest one above it that exists."""
         node, line = self.root, 1
         for key in keys:
-            found = _child(node, key)
-            if found is None:
+            child = _child(node, key)
+            if child is None:
                 break
-            name, node = found
+            name, node = child
             line = name.start_mark.line + 1
         return f"{self.path}:{line}"
 

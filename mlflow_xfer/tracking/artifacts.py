@@ -42,10 +42,10 @@ def sizes(repository: ArtifactRepository, folder: str = "", *, deep: bool = Fals
     """Size in bytes of every file in ``folder``, by path; with ``deep`` in its folders too.
     None where the store does not say it.
     """
-    found: dict[str, int | None] = {}
+    by_path: dict[str, int | None] = {}
     for entry in repository.list_artifacts(folder or None):
         if not entry.is_dir:
-            found[entry.path] = entry.file_size
+            by_path[entry.path] = entry.file_size
         elif deep:
-            found |= sizes(repository, entry.path, deep=True)
-    return found
+            by_path |= sizes(repository, entry.path, deep=True)
+    return by_path

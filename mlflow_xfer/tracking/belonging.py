@@ -34,17 +34,17 @@ def runs_below(every: Mapping[str, RunView], asked: Sequence[RunView]) -> list[R
     for run in every.values():
         if run.parent:
             children.setdefault(run.parent, []).append(run.run_id)
-    found, seen, waiting = {}, set(), [run.run_id for run in asked]
+    below, seen, waiting = {}, set(), [run.run_id for run in asked]
     while waiting:
         run = every.get(waiting.pop())
         if run is None or run.run_id in seen:
             continue
         seen.add(run.run_id)
-        found[run.run_id] = run
+        below[run.run_id] = run
         if run.kind != "phase":  # a phase's inputs are what it was trained from: not its results
             pointed = run.tags.get("xfer.result_run_id")
             waiting += [*children.get(run.run_id, ()), *run.inputs, *([pointed] if pointed else [])]
-    return sorted(found.values(), key=lambda run: (run.start_time, run.run_id))
+    return sorted(below.values(), key=lambda run: (run.start_time, run.run_id))
 
 
 def replicates_of(below: Sequence[RunView]) -> dict[str, list[dict[str, Any]]]:
@@ -53,7 +53,7 @@ def replicates_of(below: Sequence[RunView]) -> dict[str, list[dict[str, Any]]]:
     An evaluation without training of its own (retrieval straight from the base model) is one run for all
     seeds: its scores then stand in every replicate, where they vary as much as they do, not at all.
     """
-    found: dict[str, list[dict[str, Any]]] = {}
+    by_condition: dict[str, list[dict[str, Any]]] = {}
     for run in below:
         if run.kind == "transfer" and run.tags.get("xfer.seed"):
             replicate = {
@@ -61,9 +61,9 @@ def replicates_of(below: Sequence[RunView]) -> dict[str, list[dict[str, Any]]]:
                 "base_seed": _number(run.tags.get("xfer.base_seed", "0")),
             }
             for made in run.inputs:
-                if replicate not in found.setdefault(made, []):
-                    found[made].append(replicate)
-    return found
+                if replicate not in by_condition.setdefault(made, []):
+                    by_condition[made].append(replicate)
+    return by_condition
 
 
 def chain_of(run: RunView, every: Mapping[str, RunView]) -> list[RunView]:

@@ -114,8 +114,8 @@ def fetch(store: Session, reference: str) -> Path:
         raise _damaged(reference, str(error)) from error
     local = published.folder(model)
     if local is not None:
-        if found := manifest.faults(local, files, _HARMLESS):
-            raise _damaged(reference, "; ".join(found))
+        if faults := manifest.faults(local, files, _HARMLESS):
+            raise _damaged(reference, "; ".join(faults))
         return local
     cached = home() / "checkpoints" / model.model_id
     if cached.is_dir() and manifest.faults(cached, files):
@@ -152,8 +152,8 @@ def _download(
     """Download and verify: readers see all of ``folder`` or nothing."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-    if found := _remote_faults(store, model, files):
-        raise _damaged(reference, found)
+    if faults := _remote_faults(store, model, files):
+        raise _damaged(reference, faults)
     repository = get_artifact_repository(model.artifact_location, tracking_uri=store.uri)
     with whole_folder(folder, replace=False) as target:
 
@@ -164,8 +164,8 @@ def _download(
                     repository.download_artifacts(name, str(target))
 
         store.ask(download)
-        if found := manifest.faults(target, files):
-            raise _damaged(reference, "; ".join(found))
+        if faults := manifest.faults(target, files):
+            raise _damaged(reference, "; ".join(faults))
 
 
 def _remote_faults(store: Session, model: Any, files: Mapping[str, manifest.Listed]) -> str:
@@ -222,8 +222,8 @@ def _link(store: Session, run_id: str, model_id: str, step: int) -> None:
     store.client.set_tag(run_id, MODEL_TAG, model_id)
 
 
-def _damaged(reference: str, found: str) -> XferError:
+def _damaged(reference: str, faults: str) -> XferError:
     return XferError(
-        f"The checkpoint of {reference} is not as it was published: {found}.",
+        f"The checkpoint of {reference} is not as it was published: {faults}.",
         "It is not used. Delete that run (or its model) in MLflow and repeat the command.",
     )

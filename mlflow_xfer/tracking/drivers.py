@@ -61,8 +61,8 @@ def is_dead(driver: str) -> bool:
 
 def abandoned(store: Store, kind: str, plan_hash: str, parent: str | None) -> RunView | None:
     """The newest run of that kind, plan and parent that a dead driver left RUNNING."""
-    found = store.search({"xfer.kind": kind, "xfer.plan_hash": plan_hash}, status="RUNNING")
-    mine = [run for run in found if (run.parent or None) == parent and is_dead(run.tags.get(DRIVER, ""))]
+    running = store.search({"xfer.kind": kind, "xfer.plan_hash": plan_hash}, status="RUNNING")
+    mine = [run for run in running if (run.parent or None) == parent and is_dead(run.tags.get(DRIVER, ""))]
     return max(mine, key=lambda run: run.start_time, default=None)
 
 

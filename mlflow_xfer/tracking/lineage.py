@@ -35,17 +35,17 @@ class Node:
 
     def runs(self) -> list[RunView]:
         """All runs of the tree, each once, this one first."""
-        found = {self.run.run_id: self.run} if self.run else {}
+        runs = {self.run.run_id: self.run} if self.run else {}
         for source in self.sources:
-            found |= {run.run_id: run for run in source.runs()}
-        return list(found.values())
+            runs |= {run.run_id: run for run in source.runs()}
+        return list(runs.values())
 
     def base_models(self) -> list[str]:
         """The base models at the ends of the tree, each once."""
-        found = [self.title] if self.relation == "base" else []
+        titles = [self.title] if self.relation == "base" else []
         for source in self.sources:
-            found += [base for base in source.base_models() if base not in found]
-        return found
+            titles += [base for base in source.base_models() if base not in titles]
+        return titles
 
 
 def lineage(store: Session, run_id: str) -> Node:

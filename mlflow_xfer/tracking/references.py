@@ -57,5 +57,5 @@ def _source_run(client: MlflowClient, reference: str) -> str | None:
     if alias:
         return client.get_model_version_by_alias(name, alias).run_id
     if version == "latest":
-        version = str(max(int(found.version) for found in client.search_model_versions(f"name = '{name}'")))
+        version = str(max(int(one.version) for one in client.search_model_versions(f"name = '{name}'")))
     return client.get_model_version(name, version).run_id

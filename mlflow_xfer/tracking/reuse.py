@@ -77,28 +77,28 @@ def near_misses(store: Session, spec: Mapping[str, Any], code_hash: str | None =
         recorded = _spec(store, run)
         if recorded is None:
             continue
-        found = differences(recorded, spec)
-        if not found and code_hash and run.tags.get("xfer.code_hash") != code_hash:
-            found = ["the code that computes it"]
-        found += _version_differences(run)
-        if best is None or len(found) < best[0]:
-            best = (len(found), run, found)
+        differing = differences(recorded, spec)
+        if not differing and code_hash and run.tags.get("xfer.code_hash") != code_hash:
+            differing = ["the code that computes it"]
+        differing += _version_differences(run)
+        if best is None or len(differing) < best[0]:
+            best = (len(differing), run, differing)
     if best is None:
         return ""
-    _, run, found = best
-    what = ", ".join(found[:8]) + (f" and {len(found) - 8} more" if len(found) > 8 else "")
+    _, run, differing = best
+    what = ", ".join(differing[:8]) + (f" and {len(differing) - 8} more" if len(differing) > 8 else "")
     return f"closest is run {run.run_id} ({run.name}); it differs in: {what or 'nothing recorded'}"
 
 
 def differences(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """The fields in which two specs differ, as ``field: earlier -> now``."""
     old, new = _flat(earlier), _flat(now)
-    found = []
+    lines = []
     for name in sorted({**old, **new}):
         before, after = old.get(name, "absent"), new.get(name, "absent")
         if before != after:
-            found.append(f"{name}: {_short(before)} -> {_short(after)}")
-    return found
+            lines.append(f"{name}: {_short(before)} -> {_short(after)}")
+    return lines
 
 
 def _spec(store: Session, run: RunView) -> dict | None:

@@ -90,7 +90,7 @@ def search(
 ) -> list[RunView]:
     """Runs that are not deleted, in experiments that are not deleted (default: all of the store)."""
     ids = list(experiment_ids) if experiment_ids is not None else active_experiments(client)
-    found: list[RunView] = []
+    runs: list[RunView] = []
     for start in range(0, len(ids), _EXPERIMENTS_PER_QUERY):
         token = None
         while True:
@@ -101,11 +101,11 @@ def search(
                 order_by=list(order_by),
                 page_token=token,
             )
-            found += map(view, page)
+            runs += map(view, page)
             token = page.token
-            if not token or (limit and len(found) >= limit):
+            if not token or (limit and len(runs) >= limit):
                 break
-    return found
+    return runs
 
 
 def active_experiments(client: MlflowClient) -> list[str]:

@@ -92,8 +92,8 @@ class Session:
 
     def read_artifact(self, run_id: str, path: str) -> str | None:
         """The text of one of the run's artifacts; None if there is none."""
-        found = artifacts.read(self, self.get(run_id).artifact_uri, path)
-        return None if found is None else found.decode()
+        content = artifacts.read(self, self.get(run_id).artifact_uri, path)
+        return None if content is None else content.decode()
 
     def link(self, run_id: str) -> str:
         """Where to see the run, or its page if it has one; where no server runs, also the command that opens

@@ -24,10 +24,10 @@ _PACKAGES = (
 @cache
 def tags() -> dict[str, str]:
     """``xfer.version.<package>`` of what is installed; reads metadata, imports nothing."""
-    found = {PREFIX + "mlflow_xfer": __version__, PREFIX + "python": platform.python_version()}
+    recorded = {PREFIX + "mlflow_xfer": __version__, PREFIX + "python": platform.python_version()}
     for package in _PACKAGES:
         try:
-            found[PREFIX + package] = version(package)
+            recorded[PREFIX + package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return recorded

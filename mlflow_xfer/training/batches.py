@@ -156,12 +156,12 @@ def apart(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     numbers = arrays["document"][row, column]
     _, at = np.unique(row * (int(numbers.max()) + 1) + numbers, return_inverse=True)
     offset = arrays["offset"][row, column]
-    found = {}
+    columns = {}
     for name, values in arrays.items():
-        found[name] = np.zeros((int(at.max()) + 1, int(offset.max()) + 1), values.dtype)
-        found[name][at, offset] = values[row, column]
-    found["document"] = np.minimum(found["document"], 1)
-    return found
+        columns[name] = np.zeros((int(at.max()) + 1, int(offset.max()) + 1), values.dtype)
+        columns[name][at, offset] = values[row, column]
+    columns["document"] = np.minimum(columns["document"], 1)
+    return columns
 
 
 def packed_batch(

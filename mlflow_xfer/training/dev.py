@@ -93,10 +93,10 @@ class Dev:
         judged = {part.name: self._judge(part) for part in self.tasks if part.selection}
         metrics |= {
             f"{by}/{name}/{language}": value
-            for name, found in judged.items()
-            for language, value in found.items()
+            for name, by_language in judged.items()
+            for language, value in by_language.items()
         }
-        means = [sum(found.values()) / len(found) for found in judged.values()]
+        means = [sum(by_language.values()) / len(by_language) for by_language in judged.values()]
         return metrics, sum(means) / len(means), collapsed
 
     def _judge(self, part: Part) -> dict[str, float]:
@@ -114,9 +114,9 @@ class Dev:
 
     def _score(self, part: Part) -> tuple[dict[str, float], bool]:
         """Scores by language, and whether those of English (or of the first language) are collapsed."""
-        scores, found, gold = self._scores(self.model.head(part.name), part.task, self.rows[part.name])
+        scores, predictions, gold = self._scores(self.model.head(part.name), part.task, self.rows[part.name])
         first = "en" if "en" in gold else next(iter(gold))
-        return scores, kind.model(part.task.kind).is_collapsed(part.task, found[first], gold[first])
+        return scores, kind.model(part.task.kind).is_collapsed(part.task, predictions[first], gold[first])
 
     def _scores(
         self, head: Any, task: Task, rows: Rows
@@ -126,10 +126,10 @@ class Dev:
         splits = {language: split for language, (split, _) in rows.items()}
         encoded = {language: one for language, (_, one) in rows.items()}
         with autocast(pick(self.device), self.settings.precision):
-            found = predict_encoded(head, self.tokenizer, task, encoded, splits)
+            predictions = predict_encoded(head, self.tokenizer, task, encoded, splits)
         gold = kind.data(task.kind).gold(task, splits)
-        scores = {language: made.dev_score(task, found[language], gold[language]) for language in gold}
-        return scores, found, gold
+        scores = {language: made.dev_score(task, predictions[language], gold[language]) for language in gold}
+        return scores, predictions, gold
 
     def _losses(self) -> dict[str, float]:
         with autocast(pick(self.device), self.settings.precision):

@@ -74,7 +74,7 @@ def features(
     limits.check_vocabulary(model.config, tokenizer)
     most = limits.longest(model.config.to_dict())
     how = reading(tokenizer, model.config, is_decoder(model.config), where.type == "cuda")
-    found = {}
+    vectors = {}
     for task, split in splits:
         if not kind.model(task.kind).has("units"):
             raise XferError(
@@ -85,8 +85,8 @@ def features(
         limit = min(limit, most or limit)
         encoded = encode(split, task, tokenizer, limit, decoder=how.decoder)
         with autocast(where, precision):
-            found[task.name] = _read(model, task, encoded, how, token_budget)
-    return found
+            vectors[task.name] = _read(model, task, encoded, how, token_budget)
+    return vectors
 
 
 def foretold() -> list[str]:

@@ -87,7 +87,7 @@ def lm_losses(
     """As :func:`lm_loss`, with a model in memory."""
     where, decoder = next(backbone.parameters()).device, is_decoder(backbone.config)
     how = reading(tokenizer, backbone.config, decoder, where.type == "cuda")
-    found = {}
+    losses = {}
     for name, texts in encoded.items():
         total, count = 0.0, 0
         for rows in budgeted(texts.lengths, token_budget):
@@ -108,8 +108,8 @@ def lm_losses(
                 positions, wanted = asked.pop("positions"), asked.pop("labels")
                 total += float(lm_loss_sum(lm, backbone, positions, wanted, asked))
                 count += len(at)
-        found[name] = total / max(count, 1)
-    return found
+        losses[name] = total / max(count, 1)
+    return losses
 
 
 def _questions(inputs: Mapping[str, torch.Tensor], rows: np.ndarray, tokenizer: Any, decoder: bool):

@@ -133,9 +133,9 @@ def predict_encoded(
 
 def in_one_stream(encoded: Mapping[str, Encoded], answer: Callable[[Encoded], list]) -> dict[str, list]:
     """By split, what ``answer`` says of the examples of all splits together."""
-    found = answer(join(list(encoded.values())))
+    answers = answer(join(list(encoded.values())))
     cuts = np.cumsum([0, *(split.counts["examples"] for split in encoded.values())]).tolist()
-    return {name: found[begin:end] for name, (begin, end) in zip(encoded, pairwise(cuts), strict=True)}
+    return {name: answers[begin:end] for name, (begin, end) in zip(encoded, pairwise(cuts), strict=True)}
 
 
 def encoding_counts(
@@ -148,11 +148,11 @@ def encoding_counts(
     windows. From the encodings that :func:`predict` keeps, so it costs next to nothing beside it.
     """
     tokenizer, decoder = load_tokenizer(model_dir), is_decoder(load_config(model_dir))
-    found = {}
+    counts = {}
     for language, split in splits.items():
         encoded = encode(unlabelled(split), task, tokenizer, max_seq_length, decoder=decoder)
-        found[language] = {"fertility": encoded.fertility, "truncated": 100.0 * encoded.truncation_rate}
-    return found
+        counts[language] = {"fertility": encoded.fertility, "truncated": 100.0 * encoded.truncation_rate}
+    return counts
 
 
 def unlabelled(split: Any) -> Any:
@@ -177,13 +177,13 @@ def outputs(
     )
     for rows in tracked(batches, len(batches), task.name):
         inputs = to_device(kind.model(task.kind).inputs(encoded, rows.tolist(), how), where)
-        found = run(model, inputs, how.decoder)
-        if any(map(_is_no_number, [found] if isinstance(found, Tensor) else found.values())):
+        output = run(model, inputs, how.decoder)
+        if any(map(_is_no_number, [output] if isinstance(output, Tensor) else output.values())):
             raise NotFinite(
                 f"What the model answers to {task.name} is no number (nan).",
                 "Its weights diverged or are too large for this precision (precision=fp32: float32).",
             )
-        yield rows, found
+        yield rows, output
 
 
 def _is_no_number(value: Any) -> bool:

@@ -21,8 +21,8 @@ def step_folder(parent: Path, step: int) -> Path:
 
 def steps(parent: Path) -> list[int]:
     """Steps of which ``parent`` holds a whole folder, in order."""
-    found = [STEP.fullmatch(p.name) for p in parent.iterdir()] if parent.is_dir() else []
-    numbers = sorted(int(match[1]) for match in found if match)
+    matches = [STEP.fullmatch(p.name) for p in parent.iterdir()] if parent.is_dir() else []
+    numbers = sorted(int(match[1]) for match in matches if match)
     return [step for step in numbers if is_whole(step_folder(parent, step))]
 
 

@@ -58,10 +58,10 @@ class Tally:
         losses = {task: float(total) / self.counts[task] for task, total in self.sums.items()}
         overall = sum(float(total) for total in self.sums.values()) / max(sum(self.counts.values()), 1)
         self.sums, self.counts = {}, {}
-        found = {"train/loss": overall}
+        metrics = {"train/loss": overall}
         if len(losses) > 1:
-            found |= {f"train/{task}/loss": loss for task, loss in losses.items()}
-        return found
+            metrics |= {f"train/{task}/loss": loss for task, loss in losses.items()}
+        return metrics
 
     def average(self, tensors: Mapping[str, Tensor]) -> None:
         """Take the weights ``tensors`` into their running mean."""

@@ -56,16 +56,16 @@ def ranked(
     with ``pooled`` among all."""
     offered = {name: _offered(splits[name], vectors[name].target) for name in splits}
     everything = _together(list(offered.values())) if pooled else None
-    found: dict[str, list[list[str] | None]] = {}
+    answers: dict[str, list[list[str] | None]] = {}
     for name, split in splits.items():
         if name == POOL:
             continue
         ids, index = everything or _together([offered[part] for part in (name, POOL) if part in offered])
-        found[name] = [None] * len(split)
+        answers[name] = [None] * len(split)
         source = vectors[name].source
         for row, best in zip(source.rows, nearest(source.vectors, index, k)[0], strict=True):
-            found[name][row] = [ids[at] for at in best]
-    return found
+            answers[name][row] = [ids[at] for at in best]
+    return answers
 
 
 def _offered(split: Any, side: Side) -> tuple[list[str], np.ndarray]:
@@ -105,13 +105,13 @@ def layer_vectors(
         dict.fromkeys(text for sides in texts.values() for side in sides for text in side if text is not None)
     )
     place = {text: i for i, text in enumerate(unique)}  # English sides repeat from language to language
-    found = embed_layers(model_dir, unique, layers=layers, pooling=pooling, **options)
+    by_layer = embed_layers(model_dir, unique, layers=layers, pooling=pooling, **options)
     return {
         layer: {
             name: Vectors(*(_looked_up(side, place, array) for side in sides))
             for name, sides in texts.items()
         }
-        for layer, array in found.items()
+        for layer, array in by_layer.items()
     }
 
 
@@ -120,8 +120,8 @@ def _read(target: str | None, context: str | None) -> str | None:
 
 
 def _looked_up(texts: Sequence[str | None], place: Mapping[str, int], array: np.ndarray) -> Side:
-    found = [(row, place[text]) for row, text in enumerate(texts) if text is not None]
-    return Side(np.array([row for row, _ in found], np.int64), array[[at for _, at in found]])
+    pairs = [(row, place[text]) for row, text in enumerate(texts) if text is not None]
+    return Side(np.array([row for row, _ in pairs], np.int64), array[[at for _, at in pairs]])
 
 
 # -- search ------------------------------------------------------------------------------------------------

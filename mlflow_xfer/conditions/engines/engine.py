@@ -95,14 +95,14 @@ Event = Progress | Finished | Failed | Held
 
 def dependents(handle: Handle, after: Mapping[Handle, Collection[Handle]]) -> set[Handle]:
     """All phases that stand on ``handle``, directly or not; ``after``: the inputs of each."""
-    found: set[Handle] = set()
+    waiting: set[Handle] = set()
     left = [handle]
     while left:
         one = left.pop()
-        new = {other for other, inputs in after.items() if one in inputs} - found
-        found |= new
+        new = {other for other, inputs in after.items() if one in inputs} - waiting
+        waiting |= new
         left += new
-    return found
+    return waiting
 
 
 class Engine(Protocol):

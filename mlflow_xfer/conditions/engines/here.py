@@ -53,15 +53,15 @@ class Here:
         self.cancelled = None
         executor = executor_of(self.store, order.with_runs(after, self.runs), watch)
         try:
-            found = brought_about(executor, handle, phase, order)
+            event = brought_about(executor, handle, phase, order)
         except Busy:
             self._forget_dependents(handle)
             return Held(handle)
         except Exception as error:
             self._forget_dependents(handle)
             return Failed(handle, error, tuple(executor.spent))
-        self.runs[handle] = found.done.run_id
-        return found
+        self.runs[handle] = event.done.run_id
+        return event
 
     def _forget_dependents(self, handle: Handle) -> None:
         for other in dependents(handle, {one: after for one, (_, _, after) in self.waiting.items()}):

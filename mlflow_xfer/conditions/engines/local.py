@@ -101,9 +101,9 @@ class Local:
             process, line = self.heard.get()
             if process not in self.processes:
                 continue
-            found = self._said(process, json.loads(line)) if line else self._died(process)
-            if found is not None:
-                yield found
+            event = self._said(process, json.loads(line)) if line else self._died(process)
+            if event is not None:
+                yield event
 
     def cancel(self, handle: Handle) -> bool:
         running = next((one for one in self.processes if one.job == handle), None)
@@ -159,19 +159,19 @@ class Local:
         return sum(self._cores(self.jobs[one.job]) for one in self.processes if one.job in self.jobs)
 
     def _said(self, process: Process, said: dict[str, Any]) -> Event | None:
-        found = messages.read_event(said)
-        if found.handle != process.job:
+        event = messages.read_event(said)
+        if event.handle != process.job:
             return None
-        if isinstance(found, Progress):
-            process.reached = max(process.reached, found.step)
-            return found
+        if isinstance(event, Progress):
+            process.reached = max(process.reached, event.step)
+            return event
         process.job = None
-        self.jobs.pop(found.handle)
-        if isinstance(found, Finished):
-            self.runs[found.handle] = found.done.run_id
+        self.jobs.pop(event.handle)
+        if isinstance(event, Finished):
+            self.runs[event.handle] = event.done.run_id
         else:
-            self._forget_dependents(found.handle)
-        return found
+            self._forget_dependents(event.handle)
+        return event
 
     def _died(self, process: Process) -> Event | None:
         """Replace a dead worker; its phase is run again, unless it dies without getting any further."""

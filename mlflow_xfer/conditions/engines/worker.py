@@ -100,19 +100,19 @@ class Worker:
             executor = executor_of(store, order, watch)
             spent = executor.spent
             with threads(cores):
-                found: Event = brought_about(executor, handle, phase, order)
+                event: Event = brought_about(executor, handle, phase, order)
         except (Stopped, KeyboardInterrupt):
             stopped = XferError(f"{handle.label} was stopped.", exit_code=TRY_AGAIN)
-            found = Failed(handle, stopped, tuple(spent))
+            event = Failed(handle, stopped, tuple(spent))
         except Busy:
-            found = Held(handle)
+            event = Held(handle)
         except Exception as error:
             if not isinstance(error, XferError):
                 logger.exception("%s failed", handle.label)
-            found = Failed(handle, error, tuple(spent))
+            event = Failed(handle, error, tuple(spent))
         finally:
             self.current = ""
-        self.say(found)
+        self.say(event)
 
 
 def main() -> None:

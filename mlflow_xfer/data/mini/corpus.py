@@ -38,16 +38,16 @@ def documents(language: str) -> list[dict]:
     rng = random.Random(f"corpus/{language}")
     own, sizes = grammar(language), LOW_SIZES if low_resource(language) else SIZES
     others = [grammar(code) for code in rich_languages() if code != language]
-    found: list[tuple[str, str, str | None]] = []
-    found += [("dictionary", *_entries(rng, own, others)) for _ in range(sizes["dictionary"])]
-    found += [("phrase", *_phrase(rng, own, _other(rng, others))) for _ in range(sizes["phrase"])]
+    texts: list[tuple[str, str, str | None]] = []
+    texts += [("dictionary", *_entries(rng, own, others)) for _ in range(sizes["dictionary"])]
+    texts += [("phrase", *_phrase(rng, own, _other(rng, others))) for _ in range(sizes["phrase"])]
     for _ in range(sizes["parallel"]):
         meaning = preferred(rng)
-        found.append(("parallel", text(told(meaning, own)), text(told(meaning, _other(rng, others)))))
+        texts.append(("parallel", text(told(meaning, own)), text(told(meaning, _other(rng, others)))))
     for _ in range(sizes["codeswitched"]):
-        found.append(("codeswitched", *_switched(rng, own, others)))
+        texts.append(("codeswitched", *_switched(rng, own, others)))
     for _ in range(sizes["monolingual"]):
-        found.append(("monolingual", text(told(preferred(rng), own)), None))
+        texts.append(("monolingual", text(told(preferred(rng), own)), None))
     return [
         {
             "id": f"{language}-{number}",
@@ -56,7 +56,7 @@ def documents(language: str) -> list[dict]:
             "kind": sort,
             "stage": str(int(sort != "dictionary")),
         }
-        for number, (sort, first, second) in enumerate(found)
+        for number, (sort, first, second) in enumerate(texts)
     ]
 
 

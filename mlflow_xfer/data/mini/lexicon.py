@@ -37,14 +37,14 @@ def concepts() -> Mapping[str, Concept]:
     """All concepts by name, in the file's order; names are concepts of the group ``name``."""
     text = (files("mlflow_xfer.data.mini") / "lexicon.csv").read_text(encoding="utf-8")
     lines = list(csv.DictReader(io.StringIO(text)))
-    found = {}
+    by_name = {}
     for line in lines:
         name, group, kind = line.pop("concept"), line.pop("class"), line.pop("kind")
-        if name in found:
+        if name in by_name:
             raise ValueError(f"lexicon.csv: concept {name!r} stands twice")
-        found[name] = Concept(name, group, kind, line)
-    languages = next(iter(found.values())).cells
-    return found | {name: Concept(name, "name", "person", dict.fromkeys(languages, name)) for name in NAMES}
+        by_name[name] = Concept(name, group, kind, line)
+    languages = next(iter(by_name.values())).cells
+    return by_name | {name: Concept(name, "name", "person", dict.fromkeys(languages, name)) for name in NAMES}
 
 
 @lru_cache(maxsize=64)

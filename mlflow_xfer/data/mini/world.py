@@ -142,12 +142,12 @@ def _folds(
     ``trained`` to train on, ``chosen`` to choose by, the rest to test.
     """
     first, second = trained // len(cells), (trained + chosen) // len(cells)
-    found: dict[str, tuple[str, ...]] = {"train": (), "validation": (), "test": ()}
+    folds: dict[str, tuple[str, ...]] = {"train": (), "validation": (), "test": ()}
     for cell in cells:
         order = _shuffled(cell, rng)
-        for split, part in zip(found, (order[:first], order[first:second], order[second:]), strict=True):
-            found[split] += tuple(part)
-    return found
+        for split, part in zip(folds, (order[:first], order[first:second], order[second:]), strict=True):
+            folds[split] += tuple(part)
+    return folds
 
 
 def _pair(

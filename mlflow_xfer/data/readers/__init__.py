@@ -77,7 +77,7 @@ def each_file(read: Callable[[Path, Files, str], Numbered]) -> Read:
 
 
 def _found(form: str, what: str) -> Any:
-    found = getattr(import_module(module_of(form)), what, None) if form in names() else None
-    if found is None:
+    attribute = getattr(import_module(module_of(form)), what, None) if form in names() else None
+    if attribute is None:
         raise unknown("format", form, names())
-    return found
+    return attribute

@@ -124,8 +124,8 @@ def _is_start(line: str) -> bool:
 
 def _counts(sentences: Sequence[Sequence[tuple[int, list[str]]]]) -> bool:
     """Whether the first fields count the words of each sentence from 1."""
-    found = ([fields[0] for _, fields in sentence] for sentence in sentences)
-    whole: Iterator[list[str]] = ([name for name in names if name.isdigit()] for names in found)
+    firsts = ([fields[0] for _, fields in sentence] for sentence in sentences)
+    whole: Iterator[list[str]] = ([name for name in names if name.isdigit()] for names in firsts)
     return all(names == [str(n) for n in range(1, len(names) + 1)] and names for names in whole)
 
 

@@ -75,11 +75,11 @@ class Classification(Labelled):
         self, head: Any, task: Task, encoded: Encoded, how: Reading, token_budget: int
     ) -> np.ndarray:
         _, allowed = allowed_labels(head, task)
-        found = np.zeros((len(encoded), int(allowed.sum())))
+        shares = np.zeros((len(encoded), int(allowed.sum())))
         for rows, output in outputs(head, task, encoded, how, token_budget):
             logits = output.logits.float()[:, allowed.to(output.logits.device)]
-            found[rows] = logits.softmax(-1).cpu().numpy()
-        return found
+            shares[rows] = logits.softmax(-1).cpu().numpy()
+        return shares
 
     def signal(self, head: Any, task: Task, encoded: Encoded, how: Reading, token_budget: int) -> float:
         return information(self.probabilities(head, task, encoded, how, token_budget))

@@ -114,12 +114,12 @@ class MultipleChoice(Standard):
         self, head: Any, task: Task, encoded: Encoded, how: Reading, token_budget: int
     ) -> np.ndarray:
         """Of an example's choices; one that it does not have is never the answer."""
-        found = np.zeros((len(encoded), int(np.asarray(encoded.columns["choices"]).max())))
+        shares = np.zeros((len(encoded), int(np.asarray(encoded.columns["choices"]).max())))
         for rows, output in outputs(head, task, encoded, how, token_budget):
             available = column(encoded, "choices", rows).to(output.logits.device)
             sure = without_missing(output.logits.float(), available).softmax(-1).cpu().numpy()
-            found[rows, : sure.shape[1]] = sure[:, : found.shape[1]]
-        return found
+            shares[rows, : sure.shape[1]] = sure[:, : shares.shape[1]]
+        return shares
 
     def signal(self, head: Any, task: Task, encoded: Encoded, how: Reading, token_budget: int) -> float:
         return information(self.probabilities(head, task, encoded, how, token_budget))

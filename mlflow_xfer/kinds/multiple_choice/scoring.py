@@ -34,10 +34,10 @@ class Choices(Format):
 
     def problems(self, path: Path, gold: Path | None, task: Task, language: str) -> list[Problem]:
         values = prediction_files.choices(path)
-        found = counted(len(values), prediction_files.choices(gold) if gold else None, task, "rows")
+        problems = counted(len(values), prediction_files.choices(gold) if gold else None, task, "rows")
         if set(values) - {0, 1}:
-            found.append((f"labels are 0 or 1: {sorted(set(values))[:5]}", True))
-        return found
+            problems.append((f"labels are 0 or 1: {sorted(set(values))[:5]}", True))
+        return problems
 
 
 CHOICES = Choices()

@@ -53,10 +53,10 @@ class Regression(Standard):
         """Numbers."""
 
         def answer(rows_of_all: Encoded) -> list[float]:
-            found = np.zeros(len(rows_of_all), np.float32)
+            values = np.zeros(len(rows_of_all), np.float32)
             for rows, output in outputs(head, task, rows_of_all, how, token_budget):
-                found[rows] = output.logits[:, 0].float().cpu().numpy()
-            return found.tolist()
+                values[rows] = output.logits[:, 0].float().cpu().numpy()
+            return values.tolist()
 
         return in_one_stream(encoded, answer)
 

@@ -30,10 +30,10 @@ class Numbers(Format):
 
     def problems(self, path: Path, gold: Path | None, task: Task, language: str) -> list[Problem]:
         values = self.predictions(path)
-        found = counted(len(values), prediction_files.lines(gold) if gold else None, task, "lines")
+        problems = counted(len(values), prediction_files.lines(gold) if gold else None, task, "lines")
         if len(set(values)) == 1 and len(values) > 1:
-            found.append((f"every prediction is {values[0]:g}: a collapsed model?", False))
-        return found
+            problems.append((f"every prediction is {values[0]:g}: a collapsed model?", False))
+        return problems
 
 
 def _number(line: str, path: Path, number: int) -> float:

@@ -137,7 +137,7 @@ class Retrieval(Data):
 
     def across(self, task: Task, splits: Mapping[tuple[str, str], Any]) -> list[XferError]:
         """Right answers that are no candidates, and queries without any."""
-        found: list[XferError] = []
+        errors: list[XferError] = []
         pool = {name for (split, _), rows in splits.items() if split == POOL for name in offered(rows)}
         for split in dict.fromkeys(split for split, _ in splits if split != POOL):
             mine = {code: rows for (one, code), rows in splits.items() if one == split}
@@ -146,11 +146,11 @@ class Retrieval(Data):
             for code, rows in mine.items():
                 what = f"Task {task.name!r}, {split} split, {code}"
                 if protocol(task.metric) == TRANSLATION and split == "test":
-                    found += _unpaired(what, rows)
+                    errors += _unpaired(what, rows)
                 elif protocol(task.metric) != MINING:
                     known = pool | (every if task.option("pooled") else set(offered(rows)))
-                    found += _unanswered(what, right[code], known)
-        return found
+                    errors += _unanswered(what, right[code], known)
+        return errors
 
     def remarks(self, task: Task, table: Any) -> list[str]:
         """Candidates whose id another one has: a gold id names the first."""
@@ -233,12 +233,12 @@ def _first_answer(given: Any, context: str, unit: str) -> int:
 
 def _names(gold: Any, column: str) -> list[str]:
     """Ids of right candidates, whatever type they were written in."""
-    found = []
+    names = []
     for name in gold if isinstance(gold, list) else [gold]:
         if isinstance(name, bool) or not isinstance(name, str | int | float) or absent(name) or name == "":
             raise BadRow(f"{column} holds {name!r:.40}, which is no id")
-        found.append(scalar_text(name))
-    return found
+        names.append(scalar_text(name))
+    return names
 
 
 def _numbered(values: Sequence[Any]) -> list[int]:

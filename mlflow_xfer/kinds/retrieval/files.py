@@ -20,9 +20,9 @@ class RowNumbers(Format):
 
     def problems(self, path: Path, gold: Path | None, task: Task, language: str) -> list[Problem]:
         values = prediction_files.lines(path)
-        found = counted(len(values), prediction_files.lines(gold) if gold else None, task, "lines")
+        problems = counted(len(values), prediction_files.lines(gold) if gold else None, task, "lines")
         wrong = [value for value in values if not value.isascii() or not value.isdigit()]
-        return found + ([(f"not a row number: {wrong[0]!r:.80}", True)] if wrong else [])
+        return problems + ([(f"not a row number: {wrong[0]!r:.80}", True)] if wrong else [])
 
 
 class Pairs(Format):
@@ -41,14 +41,14 @@ class Pairs(Format):
 
     def problems(self, path: Path, gold: Path | None, task: Task, language: str) -> list[Problem]:
         values = prediction_files.lines(path)
-        found = [("no pair was mined", False)] if not values else []
+        problems = [("no pair was mined", False)] if not values else []
         for line in values:
             parts = line.split("\t")
             if len(parts) != 2 or not parts[0].startswith(f"{language}-") or not parts[1].startswith("en-"):
-                found.append((f"'{language}-…<TAB>en-…' is needed: {line!r:.80}", True))
+                problems.append((f"'{language}-…<TAB>en-…' is needed: {line!r:.80}", True))
                 break
         repeated = len(values) - len(set(values))
-        return found + ([(f"{repeated} pairs occur twice", False)] if repeated else [])
+        return problems + ([(f"{repeated} pairs occur twice", False)] if repeated else [])
 
 
 class Ranked(Keyed):
@@ -78,16 +78,16 @@ class Ranked(Keyed):
 
     def problems(self, path: Path, gold: Path | None, task: Task, language: str) -> list[Problem]:
         mine, (_, repeated) = prediction_files.ranked(path), prediction_files.mapping(path)
-        found = keyed(mine, list(prediction_files.ranked(gold)) if gold else None, repeated, "queries")
+        problems = keyed(mine, list(prediction_files.ranked(gold)) if gold else None, repeated, "queries")
         short = [key for key, ranks in mine.items() if len(ranks) < RANKS]
         twice = [key for key, ranks in mine.items() if len(set(map(str, ranks))) < len(ranks)]
         if short:
-            found.append(
+            problems.append(
                 (f"{len(short)} queries with fewer than {RANKS} ids, such as {short[0]!r:.80}", False)
             )
         if twice:
-            found.append((f"{len(twice)} queries list an id twice, such as {twice[0]!r:.80}", True))
-        return found
+            problems.append((f"{len(twice)} queries list an id twice, such as {twice[0]!r:.80}", True))
+        return problems
 
 
 ROW_NUMBERS, PAIRS, RANKED = RowNumbers(), Pairs(), Ranked()

@@ -63,29 +63,29 @@ def mine(
     if (gold is None) == (threshold is None):
         raise XferError("Mining needs either the dev set's gold pairs or a threshold.")
     (x, x_once), (y, y_once) = distinct(source.texts), distinct(target.texts)
-    found = candidates(
+    pairs = candidates(
         *(search or nearest_both_ways)(_unit(source.vectors[x]), _unit(target.vectors[y]), NEIGHBOURS)
     )
     # XTREME leaves out sentences that occur twice after mining and before tuning.
-    clear = x_once[found.source] & y_once[found.target]
-    found = Candidates(found.source[clear], found.target[clear], found.score[clear])
+    clear = x_once[pairs.source] & y_once[pairs.target]
+    pairs = Candidates(pairs.source[clear], pairs.target[clear], pairs.score[clear])
     names = [
         (source.ids[int(x[i])], target.ids[int(y[j])])
-        for i, j in zip(found.source, found.target, strict=True)
+        for i, j in zip(pairs.source, pairs.target, strict=True)
     ]
     if gold is not None:
         wanted = set(map(tuple, gold))
         inside = [
             (int(i), int(j))
-            for i, j, name in zip(found.source, found.target, names, strict=True)
+            for i, j, name in zip(pairs.source, pairs.target, names, strict=True)
             if name in wanted
         ]
         # Gold pairs that were not even proposed still count as missed.
         threshold = tune_threshold(
-            found, [*inside, *((-1, -n) for n in range(1, len(wanted) - len(inside) + 1))]
+            pairs, [*inside, *((-1, -n) for n in range(1, len(wanted) - len(inside) + 1))]
         )
     assert threshold is not None, "given, or tuned on gold pairs"
-    return names[: int(np.sum(found.score >= threshold))], float(threshold)
+    return names[: int(np.sum(pairs.score >= threshold))], float(threshold)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
@@ -202,7 +202,7 @@ def candidates(
     return Candidates(source[kept], target[kept], score[kept])
 
 
-def tune_threshold(found: Candidates, gold: Iterable[tuple[int, int]]) -> float:
+def tune_threshold(mined: Candidates, gold: Iterable[tuple[int, int]]) -> float:
     """The score from which on pairs are kept, so that F1 against the dev pairs ``gold`` is largest.
 
     It lies half-way between the last pair kept and the first one not kept. XTREME's own loop fails if the
@@ -210,18 +210,18 @@ def tune_threshold(found: Candidates, gold: Iterable[tuple[int, int]]) -> float:
     itself, and equal scores stay together. If no pair is right, it is 0, which keeps all.
     """
     gold = set(gold)
-    if not len(found) or not gold:
+    if not len(mined) or not gold:
         return 0.0
-    pairs = zip(found.source.tolist(), found.target.tolist(), strict=True)
+    pairs = zip(mined.source.tolist(), mined.target.tolist(), strict=True)
     correct = np.cumsum([pair in gold for pair in pairs])
     if not correct[-1]:
         return 0.0
-    f1 = 2 * correct / (np.arange(1, len(found) + 1) + len(gold))
-    last = np.append(found.score[:-1] > found.score[1:], True)  # cuts only where the score changes
+    f1 = 2 * correct / (np.arange(1, len(mined) + 1) + len(gold))
+    last = np.append(mined.score[:-1] > mined.score[1:], True)  # cuts only where the score changes
     best = int(np.argmax(np.where(last, f1, -1.0)))
-    if best + 1 == len(found):
-        return float(found.score[best])
-    return float((float(found.score[best]) + float(found.score[best + 1])) / 2)
+    if best + 1 == len(mined):
+        return float(mined.score[best])
+    return float((float(mined.score[best]) + float(mined.score[best + 1])) / 2)
 
 
 def distinct(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

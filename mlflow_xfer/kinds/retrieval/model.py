@@ -93,8 +93,8 @@ class Retrieval(Model):
                 "token_budget": o.token_budget,
                 "device": o.device,
             }
-            found = layer_vectors(model_dir, splits, layers=[o.layer], pooling=o.pooling, **reading_it)
-            return next(iter(found.values()))
+            by_layer = layer_vectors(model_dir, splits, layers=[o.layer], pooling=o.pooling, **reading_it)
+            return next(iter(by_layer.values()))
         with o.opened(model_dir, task) as (head, tokenizer):
             encoded = encoded_for(head, tokenizer, task, splits, o.max_seq_length)
             return trained_vectors(head, task, encoded, reading_of(head, tokenizer), o.token_budget)
@@ -107,8 +107,8 @@ class Retrieval(Model):
 
     def is_collapsed(self, task: Task, predictions: Sequence, references: Sequence) -> bool:
         """Whether all queries get the same answer."""
-        found = [str(answer) for answer, gold in zip(predictions, references, strict=True) if gold]
-        return len(found) > 1 and len(set(found)) == 1
+        answered = [str(answer) for answer, gold in zip(predictions, references, strict=True) if gold]
+        return len(answered) > 1 and len(set(answered)) == 1
 
 
 def query_inputs(encoded: Encoded, rows: Sequence[int], how: Reading) -> dict[str, Tensor]:

@@ -35,9 +35,9 @@ class Translation(Answered):
     format: Format = ROW_NUMBERS
 
     def evaluation(self, task: Task, splits: Splits, predictor: Predictor) -> dict[str, Compared]:
-        found = predictor.answers(splits.tests)
+        answers = predictor.answers(splits.tests)
         return {
-            code: Compared(found[code], list(range(len(split))), None, split["id"][:], split)
+            code: Compared(answers[code], list(range(len(split))), None, split["id"][:], split)
             for code, split in splits.tests.items()
         }
 
@@ -72,13 +72,13 @@ class Ranking(Answered):
         everything = {**splits.tests, **splits.beside}
         right = golds(everything, task.option("pooled"))
         among_all = {name: offered(split) for name, split in everything.items()}
-        found, compared = predictor.answers(everything), {}
+        answers, compared = predictor.answers(everything), {}
         for language, split in splits.tests.items():
             among = everything if task.option("pooled") else {language, POOL} & set(among_all)
             pool, asked = [name for part in among for name in among_all[part]], queries(split)
             gold, names = [right[language][n] for n in asked], split["id"][:]
             _check_known(task, language, gold, set(pool))
-            ranked = [found[language][n] for n in asked]
+            ranked = [answers[language][n] for n in asked]
             compared[language] = Compared(ranked, gold, pool, [names[n] for n in asked], split)
         return compared
 

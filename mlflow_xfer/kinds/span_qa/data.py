@@ -98,18 +98,18 @@ class SpanQA(Data):
 
     def across(self, task: Task, splits: Mapping[tuple[str, str], Any]) -> list[XferError]:
         """Questions without an answer that would be scored by a metric which knows none such."""
-        found = []
+        errors = []
         for (split, code), rows in splits.items() if task.metric != "squad_v2" else ():
             empty = [n for n, one in zip(rows["id"][:], rows["answers"][:], strict=True) if not one["text"]]
             if empty and split == "test":
-                found.append(
+                errors.append(
                     XferError(
                         f"Task {task.name!r}, test split, {code}: {len(empty)} questions have no answer, "
                         f"such as {empty[0]!r}; {task.metric} scores none such.",
                         "metric: squad_v2 does; or leave them out.",
                     )
                 )
-        return found
+        return errors
 
     def gold(self, task: Task, splits: Mapping[str, Any]) -> dict[str, list]:
         return {name: [answers["text"] for answers in split["answers"][:]] for name, split in splits.items()}

@@ -79,7 +79,7 @@ class SpanQA(Standard):
         without an answer give none."""
         inside = (per_token(encoded, "token_begin", rows.tolist(), states.shape[1], -1) >= 0).numpy()
         first, last = (np.asarray(encoded.columns[name])[rows] for name in ("start", "end"))
-        found, vectors, labels = states.cpu().numpy(), [], []
+        on_cpu, vectors, labels = states.cpu().numpy(), [], []
         for i, (a, b) in enumerate(zip(first, last, strict=True)):
             context = np.flatnonzero(inside[i])
             answer = context[(context >= a) & (context <= b)]
@@ -89,7 +89,7 @@ class SpanQA(Standard):
             spread = others[
                 np.unique(np.linspace(0, len(others) - 1, min(len(answer), len(others))).round().astype(int))
             ]
-            vectors += [found[i, answer], found[i, spread]]
+            vectors += [on_cpu[i, answer], on_cpu[i, spread]]
             labels += [np.ones(len(answer), np.int64), np.zeros(len(spread), np.int64)]
         if not vectors:
             return np.zeros((0, states.shape[-1]), np.float32), np.zeros(0, np.int64)

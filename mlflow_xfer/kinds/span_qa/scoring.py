@@ -42,13 +42,13 @@ class Answers(Keyed):
     def problems(self, path: Path, gold: Path | None, task: Task, language: str) -> list[Problem]:
         mine, (_, repeated) = prediction_files.answers(path), prediction_files.mapping(path)
         questions = [key for key, _ in prediction_files.questions(gold)] if gold else None
-        found = keyed(mine, questions, repeated, "questions")
+        problems = keyed(mine, questions, repeated, "questions")
         if gold is None:
-            found += counted(len(mine), None, task, "answers")
+            problems += counted(len(mine), None, task, "answers")
         empty = sum(not answer.strip() for answer in mine.values())
         if empty * 10 > len(mine):
-            found.append((f"{empty} of {len(mine)} answers are empty", False))
-        return found
+            problems.append((f"{empty} of {len(mine)} answers are empty", False))
+        return problems
 
 
 ANSWERS = Answers()
@@ -77,8 +77,8 @@ class SpanQA(Answered):
         return None
 
     def columns(self, task: Task, language: str, references: Sequence) -> dict[str, list]:
-        found = super().columns(task, language, references)
-        return {"answers": [{"text": gold_texts(answers)} for answers in found["answers"]]}
+        columns = super().columns(task, language, references)
+        return {"answers": [{"text": gold_texts(answers)} for answers in columns["answers"]]}
 
     def baselines(
         self,

@@ -79,10 +79,10 @@ def by_entity(
         ]
         sides.append((spans, which(values, borders)))
     (gold, gold_place), (mine, mine_place) = sides
-    found = []
+    rows = []
     for i, (low, high) in enumerate(limits_of(borders)):
         wanted = {span for span, place in zip(gold, gold_place, strict=True) if place == i}
         guessed = {span for span, place in zip(mine, mine_place, strict=True) if place == i}
         counts = np.array([len(wanted & guessed), len(guessed), len(wanted)])
-        found.append(Bucket(low, high, len(wanted), float(f1(*counts)[2]) if wanted else None))
-    return found
+        rows.append(Bucket(low, high, len(wanted), float(f1(*counts)[2]) if wanted else None))
+    return rows

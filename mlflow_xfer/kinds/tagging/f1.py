@@ -53,7 +53,7 @@ def chunks(
     Working through the sentences as one sequence is part of the rules: for malformed tags a chunk's start can
     lie in an earlier sentence. ``sentence`` is where the chunk ends.
     """
-    found: list[tuple[int, str, int, int]] = []
+    entities: list[tuple[int, str, int, int]] = []
     steps: dict[tuple[str, str], tuple[bool, bool, str]] = {}  # few pairs of tags follow each other
     before, first, position = "", 0, 0
     for number, sentence in enumerate(sentences):
@@ -63,12 +63,12 @@ def chunks(
                 step = steps[before, tag] = _step(split(before) if before else ("O", ""), split(tag))
             ends, starts, before_type = step
             if ends:
-                found.append((number, before_type, first, position - 1))
+                entities.append((number, before_type, first, position - 1))
             if starts:
                 first = position
             before = tag
             position += 1
-    return found
+    return entities
 
 
 def _step(before: tuple[str, str], now: tuple[str, str]) -> tuple[bool, bool, str]:
@@ -80,17 +80,17 @@ def _step(before: tuple[str, str], now: tuple[str, str]) -> tuple[bool, bool, st
 def strict_chunks(sentences: Iterable[Sequence[str]]) -> list[tuple[int, str, int, int]]:
     """Entities of well-formed IOB2 only: B- and the I- of the same type that follow it; a
     stray I- counts as outside."""
-    found, position = [], 0
+    entities, position = [], 0
     for number, sentence in enumerate(sentences):
         open_type, first = None, 0
         for tag in (*sentence, "O"):
             if open_type is not None and tag != f"I-{open_type}":
-                found.append((number, open_type, first, position - 1))
+                entities.append((number, open_type, first, position - 1))
                 open_type = None
             if tag.startswith("B-"):
                 open_type, first = tag[2:], position
             position += 1
-    return found
+    return entities
 
 
 def overlap(gold: list, predicted: list, n: int) -> np.ndarray:
@@ -146,11 +146,11 @@ def rows_by(
         n = len(references)
         right = [sum(map(str.__eq__, p, r)) for p, r in zip(predictions, references, strict=True)]
         own = schemes.told_apart(references, scheme)
-        found = [
+        counts = [
             overlap(schemes.chunks(references, own, strict), schemes.chunks(predictions, own, strict), n)
             for strict in (False, True)
         ]
-        return np.hstack([*found, np.array([right, [len(r) for r in references]], np.int64).T.reshape(n, 2)])
+        return np.hstack([*counts, np.array([right, [len(r) for r in references]], np.int64).T.reshape(n, 2)])
 
     return rows
 

@@ -43,23 +43,25 @@ class Tags(Format):
 
     def problems(self, path: Path, gold: Path | None, task: Task, language: str) -> list[Problem]:
         raw, sentences = prediction_files.lines(path), prediction_files.sentences(path)
-        found: list[Problem] = []
+        problems: list[Problem] = []
         if any(not a and not b for a, b in zip(raw, raw[1:], strict=False)) or (raw and not raw[0]):
-            found.append(("a sentence without a word: two blank lines in a row, or one at the start", True))
+            problems.append(
+                ("a sentence without a word: two blank lines in a row, or one at the start", True)
+            )
         wrong = next((line for line in raw if "\t" in line or " " in line), None)
         if wrong is not None:
-            return [*found, (f"one tag a line is needed, without the word: {wrong!r:.80}", True)]
-        found += outside([line for line in raw if line], task.labels)
+            return [*problems, (f"one tag a line is needed, without the word: {wrong!r:.80}", True)]
+        problems += outside([line for line in raw if line], task.labels)
         if gold:
             references = prediction_files.sentences(gold)
-            found += counted(len(sentences), references, task, "sentences")
+            problems += counted(len(sentences), references, task, "sentences")
             pairs = enumerate(zip(sentences, references, strict=False), 1)
             differ = [number for number, (mine, theirs) in pairs if len(mine) != len(theirs)]
             if differ and len(sentences) == len(references):
-                found.append(
+                problems.append(
                     (f"{len(differ)} sentences with the wrong number of tags, the first is {differ[0]}", True)
                 )
-        return found
+        return problems
 
 
 def _word_by_word(

@@ -68,14 +68,14 @@ class Tagging(Labelled):
         _, allowed = allowed_labels(head, task)
         starts, is_word = np.asarray(encoded.starts), np.asarray(encoded.columns["token_word"]) >= 0
         kept = np.cumsum(is_word) - 1  # the place of a token among the words
-        found = np.zeros((int(is_word.sum()), int(allowed.sum())), np.float32)
+        shares = np.zeros((int(is_word.sum()), int(allowed.sum())), np.float32)
         for rows, output in outputs(head, task, encoded, how, token_budget):
             logits = output.logits.float()[..., allowed.to(output.logits.device)]
             sure = logits.softmax(-1).cpu().numpy()
             for i, row in enumerate(rows):
                 words = np.flatnonzero(is_word[starts[row] : starts[row + 1]])
-                found[kept[starts[row] + words]] = sure[i, words]
-        return found.astype(np.float64)
+                shares[kept[starts[row] + words]] = sure[i, words]
+        return shares.astype(np.float64)
 
     def signal(self, head: Any, task: Task, encoded: Encoded, how: Reading, token_budget: int) -> float:
         return information(self.probabilities(head, task, encoded, how, token_budget))
@@ -116,12 +116,12 @@ def entity_f1(
 ) -> float:
     """Micro F1 over entities; an I- that continues nothing begins an entity (CoNLL-2003's conlleval)."""
     find = find or entities
-    found, gold = (
+    predicted, gold = (
         {(i, *e) for i, tags in enumerate(side) for e in find(tags)} for side in (predictions, references)
     )
-    if not found and not gold:
+    if not predicted and not gold:
         return 100.0
-    return 200.0 * len(found & gold) / (len(found) + len(gold))
+    return 200.0 * len(predicted & gold) / (len(predicted) + len(gold))
 
 
 def entities(tags: Sequence[str]) -> list[tuple[str, int, int]]:

@@ -45,7 +45,7 @@ def scheme_of(labels: Iterable[str]) -> str:
     """
     labels = list(labels)
     inside = [label for label in labels if label != "O"]
-    prefixes = {found.group(1) if (found := PREFIXED.fullmatch(label)) else "" for label in inside}
+    prefixes = {match.group(1) if (match := PREFIXED.fullmatch(label)) else "" for label in inside}
     marks = "".join(sorted(prefixes - {""}))
     if not marks or not set(marks) <= set("BIESLUMW"):
         _check_bare(inside, "O" in labels)
@@ -69,9 +69,9 @@ def is_prefixed(label: str) -> bool:
 
 def _check_bare(inside: Sequence[str], outside: bool) -> None:
     for like in LIKE_A_PREFIX:
-        found = [like.fullmatch(label) for label in inside]
-        marks = {one.group(1).upper() for one in found if one}
-        if all(found) and {"B", "I"} & marks and len(inside) > 1:
+        matches = [like.fullmatch(label) for label in inside]
+        marks = {one.group(1).upper() for one in matches if one}
+        if all(matches) and {"B", "I"} & marks and len(inside) > 1:
             raise _unclear(f"{inside[0]} is like a prefix, which stands before -")
     odd = [label for label in inside if label in LIKE_OUTSIDE and not all(map(str.isdecimal, inside))]
     if odd and not outside:
@@ -133,13 +133,13 @@ def told_apart(sentences: Iterable[Sequence[str]], scheme: str) -> str:
 
 def chunks(sentences: Iterable[Sequence[str]], scheme: str, strict: bool = False) -> list[Chunk]:
     """Entities ``(sentence, type, first, last)``; positions count through all sentences, with one between."""
-    found: list[Chunk] = []
+    entities: list[Chunk] = []
     start = 0
     for number, tags in enumerate(sentences):
-        found += [
+        entities += [
             (number, kind, start + first, start + last)
             for kind, first, last in spans(tags, scheme)
             if not strict or well_formed(tags[first : last + 1], scheme)
         ]
         start += len(tags) + 1
-    return found
+    return entities

@@ -47,8 +47,8 @@ class Seen:
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
-        found = self._storage.get_all_trials(study_id, deepcopy, states)
-        return [trial for trial in found if trial.number in self._numbers]
+        trials = self._storage.get_all_trials(study_id, deepcopy, states)
+        return [trial for trial in trials if trial.number in self._numbers]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._storage, name)

@@ -123,14 +123,14 @@ def check(
     Args:
         problems: where faults are collected; None: raise them.
     """
-    found = problems if problems is not None else Problems()
+    reported = problems if problems is not None else Problems()
     space = space.gridded() if sampler == "grid" else space
     if sampler not in SAMPLERS:
-        found.add(_unknown_sampler(sampler))
+        reported.add(_unknown_sampler(sampler))
     if pruner not in PRUNERS:
-        found.add(unknown("pruner", pruner, PRUNERS))
+        reported.add(unknown("pruner", pruner, PRUNERS))
     elif pruner != "none" and objectives > 1:
-        found.add(
+        reported.add(
             f"pruner={pruner} with {objectives} objectives.",
             "Optuna cannot report intermediate values of several objectives (trial.report raises "
             "NotImplementedError), so nothing could be pruned. Give pruner=none or one objective.",
@@ -138,7 +138,7 @@ def check(
     if sampler in ("brute_force", "grid"):
         count = space.count()
         if count is None:
-            found.add(
+            reported.add(
                 f"sampler={sampler} cannot list a space with continuous ranges: "
                 f"{', '.join(r.name for r in space.ranges if r.values() is None)}.",
                 "Give choices or steps (mlm_share=0|0.1|0.2), or sampler=grid.",
@@ -149,10 +149,10 @@ def check(
                 if n_trials and n_trials < BRUTE_FORCE_LIMIT
                 else f"the limit is {BRUTE_FORCE_LIMIT:,}"
             )
-            found.add(
+            reported.add(
                 f"sampler={sampler} would run {count:,} candidates, but {limit}.",
                 f"Lower max_tasks (now {space.max_tasks} of {len(space.pool)}), narrow the space, raise "
                 "n_trials, or use sampler=tpe.",
             )
     if problems is None:
-        found.raise_if_any()
+        reported.raise_if_any()

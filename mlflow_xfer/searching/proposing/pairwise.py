@@ -53,8 +53,10 @@ class Pairwise:
         )  # several objectives: one direction of the front for each draw
 
         def value(candidates: Sequence[Candidate]) -> np.ndarray:
-            found = design(*encode(candidates, self.space)) @ weights.T
-            return (found / np.maximum(found.std(0), 1e-9)) @ wanted if self.objectives > 1 else found[:, 0]
+            values = design(*encode(candidates, self.space)) @ weights.T
+            return (
+                (values / np.maximum(values.std(0), 1e-9)) @ wanted if self.objectives > 1 else values[:, 0]
+            )
 
         free = [c for c in self._all or self._searched(value, rng) if c.key not in history.taken]
         return free[int(np.argmax(value(free)))] if free else None
@@ -65,12 +67,12 @@ class Pairwise:
         """Random candidates and, around the best of them,
         one task more or less and other settings, a few times.
         """
-        found = {c.key: c for c in (self.space.draw(rng) for _ in range(DRAWS))}
+        drawn = {c.key: c for c in (self.space.draw(rng) for _ in range(DRAWS))}
         for _ in range(ROUNDS):
-            candidates = list(found.values())
+            candidates = list(drawn.values())
             best = [candidates[i] for i in np.argsort(-value(candidates))[:BEST]]
-            found = {c.key: c for c in (*candidates, *(n for b in best for n in self._neighbours(b, rng)))}
-        return list(found.values())
+            drawn = {c.key: c for c in (*candidates, *(n for b in best for n in self._neighbours(b, rng)))}
+        return list(drawn.values())
 
     def _neighbours(self, candidate: Candidate, rng: np.random.Generator) -> list[Candidate]:
         params = self.space.filled(self.space.params(candidate))

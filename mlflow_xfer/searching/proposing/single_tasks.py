@@ -38,7 +38,7 @@ def arrange(command: Command, executor: Executor, study: optuna.Study) -> None:
     if RANKING in study.user_attrs or not command.params.rank_by or len(command.space.pool) < 2:
         return
     try:
-        found = rank_tasks(
+        ranking = rank_tasks(
             *_given(command, executor),
             methods=command.params.rank_by,
             checkpoints="none",
@@ -48,8 +48,8 @@ def arrange(command: Command, executor: Executor, study: optuna.Study) -> None:
     except XferError as error:
         logger.warning("single tasks are tried in the pool's order, not by proxies: %s", error)
         return
-    study.set_user_attr(RANKING, found.as_dict())
-    logger.info("single tasks by proxies: %s", ", ".join(found.order()))
+    study.set_user_attr(RANKING, ranking.as_dict())
+    logger.info("single tasks by proxies: %s", ", ".join(ranking.order()))
 
 
 def order_of(study: optuna.Study) -> tuple[str, ...]:
@@ -66,7 +66,7 @@ def judge(command: Command, executor: Executor, study: optuna.Study) -> pd.DataF
         return None
     try:
         given = _given(command, executor)
-        found = quality(
+        judged = quality(
             Ranking(kept["scores"]),
             observed(command, executor, study),
             by_english_accuracy(*given, **_options(command)),
@@ -74,7 +74,7 @@ def judge(command: Command, executor: Executor, study: optuna.Study) -> pd.DataF
     except XferError as error:
         logger.info("proxies are not judged: %s", error)
         return None
-    return table(found)
+    return table(judged)
 
 
 def observed(command: Command, executor: Executor, study: optuna.Study) -> dict[str, dict[str, float]]:
@@ -86,7 +86,7 @@ def observed(command: Command, executor: Executor, study: optuna.Study) -> dict[
         for candidate, plan in command.first.items()
         if len(candidate.tasks) == 1
     }
-    found: dict[str, dict[str, float]] = {}
+    gains: dict[str, dict[str, float]] = {}
     for name, transfer in alone.items() if command.params.objective[0] == "english_dev" else ():
         for target, phases in transfer.targets.items():
             run = next((executor.existing(phase) for phase in phases if phase.kind == "target"), None)
@@ -97,9 +97,9 @@ def observed(command: Command, executor: Executor, study: optuna.Study) -> dict[
                 if metric.startswith("dev/") and metric.endswith("/selected")
             ]
             if scores:
-                found.setdefault(target, {})[name] = sum(scores) / len(scores)
-    if found:
-        return found
+                gains.setdefault(target, {})[name] = sum(scores) / len(scores)
+    if gains:
+        return gains
     values = {}
     for trial in History.of(study).counted:
         candidate = candidate_of(trial, command.space)

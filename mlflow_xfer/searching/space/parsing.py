@@ -57,10 +57,10 @@ def read_space(
     limits = {"min_tasks": min_tasks, "max_tasks": max_tasks}
     for name in limits:
         limits[name] = _limit(name, limits[name], written.pop(name, None), problems)
-    found = {}
+    ranges = {}
     for name, value in written.items():
         try:
-            found[name.replace("-", "_")] = range_parsing.read(name, value)
+            ranges[name.replace("-", "_")] = range_parsing.read(name, value)
         except XferError as error:
             problems.add(error)
     lowest, highest = limits["min_tasks"] or 1, limits["max_tasks"] or len(pool)
@@ -70,14 +70,14 @@ def read_space(
             f"(max_tasks={limits['max_tasks'] or 'all'}, pool of {len(pool)}).",
             "Lower min_tasks.",
         )
-    _narrow(found, given, explicit, problems)
+    _narrow(ranges, given, explicit, problems)
     mixing = str(given.get("mixing", mixing))
     kinds = {"mixing": mixing} | (
         {"merge_method": str(given.get("merge_method", "average"))} if combine == "merge" else {}
     )
-    found = _meaningful(found, explicit, combine, highest if pool else 2, kinds, problems)
+    ranges = _meaningful(ranges, explicit, combine, highest if pool else 2, kinds, problems)
     problems.raise_if_any()
-    return Space(pool, lowest, limits["max_tasks"], combine, tuple(found.values()), kinds)
+    return Space(pool, lowest, limits["max_tasks"], combine, tuple(ranges.values()), kinds)
 
 
 def _written(space: str | Mapping[str, Any] | Path | None, problems: Problems) -> tuple[dict[str, Any], bool]:
@@ -100,7 +100,7 @@ def _written(space: str | Mapping[str, Any] | Path | None, problems: Problems) -
         except XferError as error:
             problems.add(error)
             return {}, True
-    found: dict[str, Any] = {}
+    written: dict[str, Any] = {}
     for part in filter(None, (p.strip() for p in text.split(","))):
         name, equals, value = part.partition("=")
         if not equals:
@@ -108,10 +108,10 @@ def _written(space: str | Mapping[str, Any] | Path | None, problems: Problems) -
                 f"Part {part!r} of the space has no '='.",
                 "Write name=range, separated by commas: mlm_share=0:0.5,mixing=uniform|temperature",
             )
-        elif name in found:
+        elif name in written:
             problems.add(f"The space names {name!r} twice.")
-        found[name] = value
-    return {name: value for name, value in found.items() if value != ""}, True
+        written[name] = value
+    return {name: value for name, value in written.items() if value != ""}, True
 
 
 def _from_file(path: Path) -> dict[str, Any]:
@@ -124,13 +124,13 @@ def _from_file(path: Path) -> dict[str, Any]:
             f"{path}: holds a {type(file.value).__name__}, not names with ranges.",
             "Write one range per line: mlm_share: 0:0.5",
         )
-    found = {str(name): value for name, value in (file.value or {}).items()}
+    written = {str(name): value for name, value in (file.value or {}).items()}
     plain = {
         name.value: node.value
         for name, node in getattr(file.root, "value", [])
         if isinstance(node, yaml.ScalarNode)
     }
-    return found | {name: text for name, text in plain.items() if name in found}
+    return written | {name: text for name, text in plain.items() if name in written}
 
 
 def _limit(name: str, typed_value: int | None, written: Any, problems: Problems) -> int | None:
@@ -147,9 +147,9 @@ def _limit(name: str, typed_value: int | None, written: Any, problems: Problems)
     return int(written)
 
 
-def _narrow(found: dict[str, Range], given: Mapping[str, Any], explicit: bool, problems: Problems) -> None:
+def _narrow(ranges: dict[str, Range], given: Mapping[str, Any], explicit: bool, problems: Problems) -> None:
     """Values that the command sets: they fix their range, if they lie within."""
-    for name, r in list(found.items()):
+    for name, r in list(ranges.items()):
         phase, _, bare = name.rpartition(".")
         if name not in given:
             if phase and bare in given and explicit:
@@ -163,10 +163,10 @@ def _narrow(found: dict[str, Range], given: Mapping[str, Any], explicit: bool, p
                 f"{name}={typed(given[name])} lies outside its range in the space, {r}.",
                 "Drop one of the two.",
             )
-        del found[name]  # the command says it already
-    for name in list(found):
+        del ranges[name]  # the command says it already
+    for name in list(ranges):
         phase, _, bare = name.rpartition(".")
-        if phase and bare in found:
+        if phase and bare in ranges:
             problems.add(
                 f"The space varies both {bare} (every phase) and {name}.",
                 "Vary the phases one by one: intermediate." + bare + ", target." + bare,
@@ -174,7 +174,7 @@ def _narrow(found: dict[str, Range], given: Mapping[str, Any], explicit: bool, p
 
 
 def _meaningful(
-    found: dict[str, Range],
+    by_name: dict[str, Range],
     explicit: bool,
     combine: str,
     most: int,
@@ -183,8 +183,8 @@ def _meaningful(
 ) -> dict[str, Range]:
     """Without the ranges that can never mean anything; those that the user wrote are faults."""
     kept = {}
-    for name, r in found.items():
-        reason = _meaningless(name, found, combine, most, kinds) if ranges.way(name) else ""
+    for name, r in by_name.items():
+        reason = _meaningless(name, by_name, combine, most, kinds) if ranges.way(name) else ""
         if not reason:
             kept[name] = r
         elif explicit:
@@ -193,7 +193,7 @@ def _meaningful(
 
 
 def _meaningless(
-    name: str, found: Mapping[str, Range], combine: str, most: int, kinds: Mapping[str, str]
+    name: str, by_name: Mapping[str, Range], combine: str, most: int, kinds: Mapping[str, str]
 ) -> str:
     """Why a parameter of mixing or merging can never mean anything; empty if it can."""
     needed, kind = ranges.way(name), ranges.chosen_by(name)
@@ -202,7 +202,7 @@ def _meaningless(
         return f"combine={combine} {does}"
     if most < 2:
         return "subsets of one task are not mixed or merged"
-    values = (found[kind].values() or ()) if kind in found else (kinds[kind],)
+    values = (by_name[kind].values() or ()) if kind in by_name else (kinds[kind],)
     return (
         ""
         if any(ranges.meant(name, value) for value in values)

@@ -153,13 +153,17 @@ def _accepted(name: str, value: Any, problems: Problems) -> Any:
     except XferError as error:
         problems.add(error)
         return None
-    found = read_as.training(phase).get(bare, "auto") if phase else getattr(read_as, bare)
-    if found == "auto":
+    accepted = read_as.training(phase).get(bare, "auto") if phase else getattr(read_as, bare)
+    if accepted == "auto":
         problems.add(
             f"The space of {name} holds 'auto'.",
             "Give values; leave the parameter out to keep the task's recipe.",
         )
-    return int(found) if isinstance(found, float) and found.is_integer() and OPEN[name].whole else found
+    return (
+        int(accepted)
+        if isinstance(accepted, float) and accepted.is_integer() and OPEN[name].whole
+        else accepted
+    )
 
 
 def _number(name: str, what: str, value: Any, problems: Problems) -> float | None:

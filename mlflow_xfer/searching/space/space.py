@@ -81,13 +81,13 @@ class Space:
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> Space:
         """The space of :meth:`spec`, also after a round through JSON."""
-        found = tuple(Range(**r | {"choices": tuple(r["choices"])}) for r in spec["ranges"])
+        ranges = tuple(Range(**r | {"choices": tuple(r["choices"])}) for r in spec["ranges"])
         return cls(
             tuple(spec["pool"]),
             spec["min_tasks"],
             spec["max_tasks"],
             spec["combine"],
-            found,
+            ranges,
             dict(spec["given"]),
         )
 
@@ -132,20 +132,20 @@ class Space:
 
     @cached_property
     def _distributions(self) -> dict[str, BaseDistribution]:
-        found: dict[str, BaseDistribution] = {
+        distributions: dict[str, BaseDistribution] = {
             TASK + name: CategoricalDistribution((0, 1)) for name in self.pool
         }
         if self.ordered and self.most > 1:
-            found |= {ORDER + name: FloatDistribution(0.0, 1.0) for name in self.pool}
-        return found | {r.name: distribution(r) for r in self.ranges if not r.fixed}
+            distributions |= {ORDER + name: FloatDistribution(0.0, 1.0) for name in self.pool}
+        return distributions | {r.name: distribution(r) for r in self.ranges if not r.fixed}
 
     def params(self, candidate: Candidate) -> dict[str, Any]:
         """The candidate's parameters, those that exist for it: what Optuna stores."""
-        found: dict[str, Any] = {TASK + name: int(name in candidate.tasks) for name in self.pool}
+        params: dict[str, Any] = {TASK + name: int(name in candidate.tasks) for name in self.pool}
         if self.ordered and len(candidate.tasks) > 1:
             places = {name: i / (len(candidate.tasks) - 1) for i, name in enumerate(candidate.tasks)}
-            found |= {ORDER + name: places[name] for name in self.pool if name in places}
-        return found | {name: value for name, value in candidate.settings if not self._ranges[name].fixed}
+            params |= {ORDER + name: places[name] for name in self.pool if name in places}
+        return params | {name: value for name, value in candidate.settings if not self._ranges[name].fixed}
 
     def filled(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """``params`` with neutral values for those that it lacks:
@@ -201,13 +201,13 @@ class Space:
 
     def _variants(self, size: int) -> list[tuple[tuple[str, Any], ...]] | None:
         """All settings of a subset of this size; None where a range is continuous."""
-        example, found = self.pool[:size], {}
+        example, variants = self.pool[:size], {}
         alive = [r for r in self.ranges if self._reachable(r.name, example)]
         if any(r.values() is None for r in alive):
             return None
         for values in product(*(r.values() or (None,) for r in alive)):
-            found[self.settings(example, {r.name: v for r, v in zip(alive, values, strict=True)})] = None
-        return list(found)
+            variants[self.settings(example, {r.name: v for r, v in zip(alive, values, strict=True)})] = None
+        return list(variants)
 
     def _reachable(self, name: str, tasks: Sequence[str]) -> bool:
         open_kinds = {kind: self._ranges[kind].values() or () for kind in KINDS if kind in self._ranges}

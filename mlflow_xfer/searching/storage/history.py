@@ -76,11 +76,11 @@ class History:
     @cached_property
     def taken(self) -> dict[str, FrozenTrial]:
         """The trial that runs or ran each candidate, by key."""
-        found: dict[str, FrozenTrial] = {}
+        trials: dict[str, FrozenTrial] = {}
         for trial in self.counted:
             if KEY in trial.user_attrs:
-                found.setdefault(trial.user_attrs[KEY], trial)
-        return found
+                trials.setdefault(trial.user_attrs[KEY], trial)
+        return trials
 
     @cached_property
     def finished(self) -> list[FrozenTrial]:
@@ -95,14 +95,14 @@ class History:
         )
 
     def duplicates_in_a_row(self) -> int:
-        found = 0
+        in_a_row = 0
         for trial in reversed(self.live):
             if trial.state == TrialState.WAITING:
                 continue
             if DUPLICATE_OF not in trial.user_attrs:
                 break
-            found += 1
-        return found
+            in_a_row += 1
+        return in_a_row
 
 
 def candidate_of(trial: FrozenTrial, space: Space) -> Candidate | None:
@@ -142,7 +142,7 @@ def finished_trials(trials: History | optuna.Study, space: Space) -> list[Finish
     and pruned ones whose probes foretell one; duplicates are not listed again.
     """
     history = trials if isinstance(trials, History) else History.of(trials)
-    found, rises = [], _rises(history)
+    finished, rises = [], _rises(history)
     for trial in history.finished:
         by_seed = tuple(tuple(map(float, row)) for row in trial.user_attrs.get(BY_SEED, []))
         if trial.state == TrialState.COMPLETE:
@@ -159,7 +159,7 @@ def finished_trials(trials: History | optuna.Study, space: Space) -> list[Finish
         candidate = candidate_of(trial, space)
         if candidate is not None and by_seed:
             values = tuple(sum(column) / len(by_seed) for column in zip(*by_seed, strict=True))
-            found.append(
+            finished.append(
                 Finished(
                     candidate,
                     values,
@@ -171,7 +171,7 @@ def finished_trials(trials: History | optuna.Study, space: Space) -> list[Finish
                     foretold,
                 )
             )
-    return found
+    return finished
 
 
 def _rises(history: History) -> dict[int, float]:
@@ -188,7 +188,11 @@ def _rises(history: History) -> dict[int, float]:
     for trial in complete:
         for step, value in trial.intermediate_values.items():
             gaps.setdefault(step, []).append(trial.values[0] - value)
-    return {step: sum(found) / len(found) for step, found in gaps.items() if len(found) >= FORETELLING}
+    return {
+        step: sum(differences) / len(differences)
+        for step, differences in gaps.items()
+        if len(differences) >= FORETELLING
+    }
 
 
 def described(candidate: Candidate) -> dict[str, Any]:

@@ -60,9 +60,9 @@ def _drop_half_line(file: Any) -> None:
     while position:
         begin = max(position - 4096, 0)
         file.seek(begin)
-        found = file.read(position - begin).rfind(b"\n")
-        if found >= 0:
-            position = begin + found + 1
+        newline = file.read(position - begin).rfind(b"\n")
+        if newline >= 0:
+            position = begin + newline + 1
             break
         position = begin
     if position < end:

@@ -53,13 +53,13 @@ def open_study(
                 study_name=name, storage=storage, directions=[StudyDirection.MAXIMIZE] * objectives
             )
         study = optuna.load_study(study_name=name, storage=storage)
-        found = study.user_attrs.get(SPACE)
-        if found is None and not study.get_trials(deepcopy=False):  # new, or its maker died at once
+        spec = study.user_attrs.get(SPACE)
+        if spec is None and not study.get_trials(deepcopy=False):  # new, or its maker died at once
             study.set_user_attr(SPACE, canonical(identity))
             study.set_user_attr(HOST, socket.gethostname())
             study.set_user_attr(TRACKING, redact(tracking_uri))
         else:
-            _same(found, identity, name, where)
+            _same(spec, identity, name, where)
             check_tracking(study, where, tracking_uri)
     return study
 
@@ -117,15 +117,15 @@ def check_tracking(study: optuna.Study, where: Place, tracking_uri: str) -> None
         )
 
 
-def _same(found: str | None, identity: Mapping[str, Any], name: str, where: Place) -> None:
-    if found == canonical(identity):
+def _same(spec: str | None, identity: Mapping[str, Any], name: str, where: Place) -> None:
+    if spec == canonical(identity):
         return
-    if found is None:
+    if spec is None:
         raise XferError(
             f"The study {name!r} in {where.shown} was not made by mlflow-xfer.",
             "Choose another study_name or storage.",
         )
-    differ = differences(json.loads(found), json.loads(canonical(identity)))
+    differ = differences(json.loads(spec), json.loads(canonical(identity)))
     raise XferError(
         f"The study {name!r} in {where.shown} is another search; it differs in "
         f"{'; '.join(differ[:12])}{f' and {len(differ) - 12} more' if len(differ) > 12 else ''}.",

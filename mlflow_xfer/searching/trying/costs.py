@@ -46,13 +46,13 @@ class Expected:
         it did.
         """
         chains = [phase for transfer in self.plan.transfers for phase in own_chains(transfer)]
-        found = dict.fromkeys(COUNTERS, 0.0)
+        costs = dict.fromkeys(COUNTERS, 0.0)
         for phase in unique(chains) if shared else chains:
             steps = steps_of(phase) if phase.procedure != "merge" else 0.0
-            found["optimizer_steps"] += steps
+            costs["optimizer_steps"] += steps
             for name in ("tokens", "seconds"):
-                found[name] += steps * self._per_step(phase, COUNTERS[name])
-        return found
+                costs[name] += steps * self._per_step(phase, COUNTERS[name])
+        return costs
 
     def _per_step(self, phase: Phase, counter: str) -> float:
         """Of trainings of the same tasks in this trial, else of the same kind; 0 where there was none."""

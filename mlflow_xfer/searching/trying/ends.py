@@ -35,20 +35,20 @@ class Ends:
     failures: list[str] = field(default_factory=list)
     succeeded: bool = False
 
-    def tell(self, own: optuna.Trial, trial: Trial, found: TrialResult | Exception) -> None:
-        if isinstance(found, Pruned):
-            trial.attrs[PRUNED_AT] = {"step": found.step, "stage": found.stage}
+    def tell(self, own: optuna.Trial, trial: Trial, result: TrialResult | Exception) -> None:
+        if isinstance(result, Pruned):
+            trial.attrs[PRUNED_AT] = {"step": result.step, "stage": result.stage}
             self._end(own, trial, TrialState.PRUNED)
-        elif isinstance(found, Exception):
-            self._failed(own, trial, found)
+        elif isinstance(result, Exception):
+            self._failed(own, trial, result)
         else:
             trial.attrs |= {
-                BY_SEED: [list(row) for row in found.by_seed],
-                COST: dict(found.cost),
-                SAVED: dict(found.saved),
+                BY_SEED: [list(row) for row in result.by_seed],
+                COST: dict(result.cost),
+                SAVED: dict(result.saved),
             }
-            self._end(own, trial, TrialState.COMPLETE, found)
-        self.succeeded |= not isinstance(found, Exception) or isinstance(found, Pruned)
+            self._end(own, trial, TrialState.COMPLETE, result)
+        self.succeeded |= not isinstance(result, Exception) or isinstance(result, Pruned)
 
     def known(self, own: optuna.Trial, trial: Trial, known: FrozenTrial) -> None:
         """Tell a trial the values of the one that ran the same candidate."""

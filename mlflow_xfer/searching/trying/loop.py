@@ -146,8 +146,8 @@ class Loop:
                 why = self._fill()
                 if not self.active:
                     return why
-                trial, found = self.runs.ended()
-                self.over[trial.number] = found
+                trial, result = self.runs.ended()
+                self.over[trial.number] = result
                 if not self.batches.size or len(self.over) == len(self.active):
                     self._tell_all()
         except BaseException as interrupt:  # the user, or the machine's owner, wants the process back
@@ -231,17 +231,17 @@ class Loop:
             Exception: what interrupted one of them; it and all that run are queued again.
         """
         for number in sorted(self.over):
-            (own, trial), found = self.active[number], self.over[number]
-            if getattr(found, "exit_code", None) in (TRY_AGAIN, INTERRUPTED) and not isinstance(
-                found, Pruned
+            (own, trial), result = self.active[number], self.over[number]
+            if getattr(result, "exit_code", None) in (TRY_AGAIN, INTERRUPTED) and not isinstance(
+                result, Pruned
             ):
-                assert isinstance(found, Exception), "what has an exit code"
-                raise found
+                assert isinstance(result, Exception), "what has an exit code"
+                raise result
             self.confirm()
-            self.ends.tell(own, trial, found)
+            self.ends.tell(own, trial, result)
             del self.active[number], self.over[number]
-            if isinstance(found, Exception) and not isinstance(found, Pruned):
-                self.ends.raise_if_systematic(found)
+            if isinstance(result, Exception) and not isinstance(result, Pruned):
+                self.ends.raise_if_systematic(result)
 
 
 def spent_seconds(history: History) -> float:

@@ -98,17 +98,17 @@ def dev_rows(evaluation: Phase, params: Parameters, without: str = "") -> tuple[
     """The validation rows beside an evaluation's test rows, by language, but for one."""
     task = evaluation.tasks[0]
     languages = dict.fromkeys(rows.language for rows in evaluation.rows if rows.split != POOL)
-    found = [
+    located = [
         sources.locate(task, DEV, language, params.data, seed=evaluation.replicate or 0)
         for language in languages
         if language != without
     ]
-    return tuple(rows for rows in found if rows)
+    return tuple(rows for rows in located if rows)
 
 
 def extra_phases(objectives: Sequence[str], transfer: Transfer, params: Parameters) -> dict[str, list[Phase]]:
     """By objective, the evaluations on validation splits that it needs."""
-    found: dict[str, list[Phase]] = {}
+    extra: dict[str, list[Phase]] = {}
     for phases in transfer.targets.values():
         trained = len(phases) > 1
         for name, wanted, without in (
@@ -117,8 +117,8 @@ def extra_phases(objectives: Sequence[str], transfer: Transfer, params: Paramete
         ):
             if name in objectives and wanted and (rows := dev_rows(phases[-1], params, without)):
                 dev = replace(phases[-1], rows=rows, note="dev", split=DEV, oracle=name == ORACLE, missing=())
-                found.setdefault(name, []).append(dev)
-    return found
+                extra.setdefault(name, []).append(dev)
+    return extra
 
 
 def value(

@@ -110,6 +110,6 @@ class OnEngine:
         except Exception as found:
             self._end(running, found)
 
-    def _end(self, running: Running, found: TrialResult | Exception) -> None:
+    def _end(self, running: Running, result: TrialResult | Exception) -> None:
         del self.steps[running]
-        self.over.append((running.trial, found))
+        self.over.append((running.trial, result))

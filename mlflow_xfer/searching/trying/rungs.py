@@ -62,18 +62,18 @@ def shortened(transfer: Transfer, share: float) -> Transfer:
     def short(phase: Phase) -> Phase:
         if phase.spec_hash not in known:
             inputs = tuple(short(source) if isinstance(source, Phase) else source for source in phase.inputs)
-            found = replace(phase, inputs=inputs)
+            shorter = replace(phase, inputs=inputs)
             if phase.kind in ("intermediate", "target"):
                 whole = int(steps_of(phase))
                 steps = max(math.ceil(share * whole), min(FEWEST, whole) if phase.kind == "target" else 1)
                 rate = phase.training.learning_rate * (whole / steps) ** 0.5
                 note = " ".join(filter(None, (phase.note, f"rung {round(100 * share)} %")))
-                found = replace(
-                    found,
+                shorter = replace(
+                    shorter,
                     settings=phase.training.model_copy(update={"max_steps": steps, "learning_rate": rate}),
                     note=note,
                 )
-            known[phase.spec_hash] = found if phase.kind != "pretrain" else phase
+            known[phase.spec_hash] = shorter if phase.kind != "pretrain" else phase
         return known[phase.spec_hash]
 
     targets = {name: tuple(short(phase) for phase in phases) for name, phases in transfer.targets.items()}

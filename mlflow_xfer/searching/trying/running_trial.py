@@ -169,11 +169,11 @@ class Running:
         for phase in (phase for phases in extra.values() for phase in phases):
             yield from self.ensure(phase)
         self.naive = added(self.naive, naive(transfer, self.metrics))
-        found = tuple(
+        values = tuple(
             measures.value(name, transfer, extra, self.metrics) for name in self.objective.objectives
         )
-        self._report(n + 1, found[0], SEED_DONE)
-        return found
+        self._report(n + 1, values[0], SEED_DONE)
+        return values
 
     def ensure(self, phase: Phase) -> Phases:
         """Wait for a phase, after its inputs."""
