@@ -38,8 +38,8 @@ def test_the_table_says_what_happens():
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", zoo.NAMES)
 def test_every_command(name, tmp_path):
-    """Two intermediate tasks merged, targets trained and evaluated, predictions of one; kinds without
-    a head are refused before anything runs."""
+    """Two intermediate tasks merged, targets trained and evaluated, their predictions gathered and scored, rows
+    of one predicted; kinds without a head are refused before anything runs."""
     model = str(zoo.publish(name, tmp_path / "model"))
     targets = [task for task, use in TARGETS.items() if not zoo.outcome(name, use)]
     small = {"max_steps": 2, "max_train_examples": 20, "max_eval_examples": 10, "languages": "de"}
@@ -53,8 +53,10 @@ def test_every_command(name, tmp_path):
     )
     assert {f"selected/{task}" for task in targets} <= done.metrics.keys()
     (tmp_path / "rows.jsonl").write_text('{"context": "a ship", "question": "left", "choices": ["a", "b"]}\n')
-    found = mlflow_xfer.predict(done.run_id, tmp_path / "rows.jsonl", task="choice")
-    assert len(found) == 1
+    assert len(mlflow_xfer.predict(done.run_id, tmp_path / "rows.jsonl", task="choice")) == 1
+    chosen, _ = mlflow_xfer.submission([done.run_id], tmp_path / "gathered", "mini")
+    assert set(chosen) == set(targets)
+    assert all(list((tmp_path / "gathered" / task).glob("test-de.*")) for task in targets)
 
 
 TARGETS = {

@@ -5,9 +5,12 @@ they load and do what trained models do.
 from __future__ import annotations
 
 import os
+import random
 from pathlib import Path
 
 import pytest
+
+from tests.models.test_alone import check, check_packed
 
 pytestmark = pytest.mark.slow
 
@@ -47,3 +50,12 @@ def test_the_decoder_finds_sense_likelier_than_the_same_words_shuffled(real_mode
         with torch.no_grad():
             losses.append(float(model(input_ids=ids, labels=ids).loss))
     assert 0 < losses[0] < losses[1] < float("inf")
+
+
+@pytest.mark.parametrize("name", ["encoder", "decoder"])
+def test_examples_read_alone_as_they_do_among_others(name, real_models):
+    assert {"classification", "multiple_choice", "retrieval"} <= check(real_models / name, random.Random(0))
+
+
+def test_packed_texts_read_as_they_do_alone(real_models):
+    check_packed(real_models / "decoder", random.Random(0))
