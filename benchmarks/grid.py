@@ -39,7 +39,7 @@ from mlflow_xfer.params.settings import (  # noqa: E402
 )
 from mlflow_xfer.tasks import mini  # noqa: E402
 from mlflow_xfer.tasks.task import Mixture  # noqa: E402
-from mlflow_xfer.training.parts import TrainingResult, Part  # noqa: E402
+from mlflow_xfer.training.parts import Part, TrainingResult  # noqa: E402
 from mlflow_xfer.training.predict import predict  # noqa: E402
 from mlflow_xfer.training.trainer import train  # noqa: E402
 

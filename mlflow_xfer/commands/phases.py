@@ -14,9 +14,10 @@ from mlflow_xfer.params import chain
 from mlflow_xfer.params.reading import command, given
 from mlflow_xfer.phases import overlaps
 from mlflow_xfer.phases.demands import check_disk
-from mlflow_xfer.phases.execute import Executor, validate
+from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.plan import Plan, make_plan
 from mlflow_xfer.phases.references import References, task_file_tasks
+from mlflow_xfer.phases.validation import validate
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.tracking import job
 from mlflow_xfer.tracking.store import Store
@@ -85,7 +86,7 @@ def _run(params: Chain) -> Result:
         plan = make_plan(verb, params, references, extra, online=True)
         executor = Executor(store, params.reuse, plan.suite, params.runtime)
         new = [phase for phase in plan.phases if not executor.existing(phase)]
-        validate(new)
+        validate(new, store)
         check_disk(new, store, workers)
         for overlap in overlaps.of_plan(new):
             logger.log(logging.WARNING if overlap.status == "found" else logging.INFO, "overlap: %s", overlap)

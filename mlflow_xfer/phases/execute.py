@@ -10,20 +10,14 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mlflow_xfer.data.reading import check, check_across
-from mlflow_xfer.data.stream import text_task
-from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.home import home
-from mlflow_xfer.kinds import kind
-from mlflow_xfer.models import limits, load
-from mlflow_xfer.params.settings import MergeSettings, RuntimeOptions, TrainingSettings
+from mlflow_xfer.params.settings import RuntimeOptions
 from mlflow_xfer.phases import gate, overlaps, record
 from mlflow_xfer.phases.code import code_hash
 from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase, StartModel
@@ -32,8 +26,6 @@ from mlflow_xfer.tracking.lease import Busy, Lease, TakenOver, across_hosts, hol
 from mlflow_xfer.training.parts import NotFinite
 
 if TYPE_CHECKING:
-    from mlflow_xfer.data.rows import Rows
-    from mlflow_xfer.tasks.task import Task
     from mlflow_xfer.tracking.store import Store
     from mlflow_xfer.training.parts import TrainingResult
 
@@ -264,111 +256,3 @@ class Executor:
         run_id = self._run_id(source)
         assert run_id is not None, "a phase that is done and a named run have a run id"
         return checkpoints.fetch(self.store, run_id)
-
-
-def validate(phases: Iterable[Phase]) -> None:
-    """Check the models that the phases start from,
-    and read and check all their rows, before anything is trained.
-
-    Raises:
-        XferError: every fault of every model and file at once.
-    """
-    problems = Problems()
-    phases = list(phases)
-    for base in {root for phase in phases if isinstance(root := phase.root(), BaseModel) and root.path}:
-        try:
-            config, tokenizer = _model(base)
-        except XferError as error:
-            problems.add(error)
-            continue
-        for phase in phases:
-            if phase.root() == base:
-                _check_reads(phase, config, tokenizer, problems)
-    for base in {
-        phase.root()
-        for phase in phases
-        if any(not kind.data(task.kind).needs_head(task) for task in phase.tasks)
-    }:
-        if isinstance(base, BaseModel):
-            _check_decoder(base, problems)
-    seen: set[tuple[str, str, str, str]] = set()
-    good: dict[str, tuple[Task, list[Rows]]] = {}
-    for phase in phases:
-        by_name = {task.name: task for task in phase.tasks}
-        others = (*phase.excludes, *phase.selection)
-        by_name |= {task.name: task for task, _ in others}
-        for rows in [*phase.rows, *(rows for _, rows in others)]:
-            what = (rows.task, rows.split, rows.language, rows.identity)
-            if what not in seen:
-                seen.add(what)
-                task = by_name.get(rows.task) or text_task(rows)
-                faults = check(task, rows)
-                for problem in faults:
-                    problems.add(problem)
-                if not faults:
-                    good.setdefault(task.name, (task, []))[1].append(rows)
-    for task, read in good.values() if not problems else ():
-        for problem in check_across(task, read):
-            problems.add(problem)
-    problems.raise_if_any()
-
-
-def _check_decoder(base: BaseModel, problems: Problems) -> None:
-    """Refuse encoders where a language model is to score choices;
-    a model that cannot be read is refused elsewhere.
-    """
-    decoder = True
-    if base.identity.startswith("scratch:"):
-        decoder = load.parse_scratch(base.reference)[0] == "llama"
-    elif base.path:
-        with suppress(XferError):
-            decoder = load.is_decoder(load.load_config(base.path))
-    if not decoder:
-        problems.add(
-            f"choice_scoring=likelihood needs a decoder; model={base.reference} reads both ways.",
-            "Use choice_scoring=head, or a model such as llama.",
-        )
-
-
-def _model(base: BaseModel) -> tuple[Any, Any]:
-    """(configuration, tokenizer) of a text encoder or decoder with its weights; of a model from nothing its
-    tokenizer alone.
-
-    Raises:
-        XferError: one of them is not there or does not fit the others.
-    """
-    if base.identity.startswith("scratch:"):
-        return None, load.load_tokenizer(base.path)
-    config, tokenizer = load.load_config(base.path), load.load_tokenizer(base.path)
-    load.check_weights(base.path)
-    gate.check_weights(base.path)
-    limits.check_vocabulary(config, tokenizer)
-    return config, tokenizer
-
-
-def _check_reads(phase: Phase, config: Any, tokenizer: Any, problems: Problems) -> None:
-    """Refuse what the model that a phase stands on cannot read or has no head for."""
-    from mlflow_xfer.models.checkpoint import saved_head
-
-    checks: list[Callable[[], Any]] = []
-    if not isinstance(phase.settings, MergeSettings):
-        length = phase.settings.max_seq_length
-        if any(len(kind.data(task.kind).texts) > 1 for task in phase.tasks):
-            checks.append(lambda: limits.check_room(tokenizer, length))
-        if config is not None:
-            checks.append(lambda: limits.check_length(length, limits.longest(config.to_dict())))
-    if config is not None and isinstance(phase.settings, TrainingSettings):
-        checks += [partial(kind.model(task.kind).head_class, config) for task in phase.tasks]
-        if {rows.task for rows in phase.rows} - {task.name for task in phase.tasks}:
-            checks.append(lambda: limits.check_language_model(config, tokenizer))
-    if config is not None and phase.kind == "evaluate" and isinstance(start := phase.inputs[0], BaseModel):
-        checks += [
-            partial(saved_head, Path(start.path), task)
-            for task in phase.tasks
-            if task.trained and kind.data(task.kind).needs_head(task)
-        ]
-    for check_one in checks:
-        try:
-            check_one()
-        except XferError as error:
-            problems.add(error)

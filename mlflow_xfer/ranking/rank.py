@@ -13,9 +13,10 @@ from mlflow_xfer.kinds import kind as kinds
 from mlflow_xfer.params.chain import Transfer, as_transfer
 from mlflow_xfer.params.declare import Shape
 from mlflow_xfer.phases.compose import Composer, check_languages
-from mlflow_xfer.phases.execute import Executor, validate
+from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase
 from mlflow_xfer.phases.plan import beginning
+from mlflow_xfer.phases.validation import validate
 from mlflow_xfer.ranking.inputs import Budget, TaskData
 from mlflow_xfer.ranking.order import Ranking
 from mlflow_xfer.ranking.pool import pool_of
@@ -150,7 +151,7 @@ def _prepared(
             "Train them first: checkpoints=train, or choose methods that need none: "
             + ", ".join(name for name, m in PROXIES.items() if not m.checkpoints),
         )
-    validate(phase for phase in [*singles.values(), *filter(None, targets.values())])
+    validate([*singles.values(), *filter(None, targets.values())], executor.store)
     if checkpoints == "train":
         runs, missing = {name: executor.ensure(phase).run_id for name, phase in singles.items()}, []
     data = TaskData(executor, singles, targets, tasks, start, budget, {} if missing else runs)

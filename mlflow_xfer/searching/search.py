@@ -16,9 +16,10 @@ from mlflow_xfer.conditions.transfers import tags as transfer_tags
 from mlflow_xfer.params.questions import Search
 from mlflow_xfer.phases import record
 from mlflow_xfer.phases.demands import check_disk
-from mlflow_xfer.phases.execute import Executor, validate
+from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.plan import unique
 from mlflow_xfer.phases.references import References
+from mlflow_xfer.phases.validation import validate
 from mlflow_xfer.searching import command as commands
 from mlflow_xfer.searching.command import Command
 from mlflow_xfer.searching.deciding import confirm, confirmation
@@ -114,7 +115,7 @@ def prepare(command: Command, executor: Executor) -> None:
     """Read and check all data and models, and make what all trials start from."""
     phases = unique(phase for plan in command.first.values() for phase in plan.phases)
     new = [phase for phase in phases if not executor.existing(phase)]
-    validate(new)
+    validate(new, executor.store)
     check_disk(new, executor.store)
     for phase in next(iter(command.first.values())).transfers[0].before:
         executor.ensure(phase)

@@ -15,10 +15,11 @@ from mlflow_xfer.params.chain import Transfer
 from mlflow_xfer.params.reading import read
 from mlflow_xfer.phases import record
 from mlflow_xfer.phases.demands import check_disk
-from mlflow_xfer.phases.execute import Executor, validate
+from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.phase import digest
 from mlflow_xfer.phases.plan import Plan, make_plan, unique
 from mlflow_xfer.phases.references import References
+from mlflow_xfer.phases.validation import validate
 from mlflow_xfer.reporting.pages import write_study
 from mlflow_xfer.tracking import front
 from mlflow_xfer.tracking.drivers import open_driven
@@ -67,7 +68,7 @@ def run_study(
     if earlier and not todo:
         logger.info("%s: reused run %s (all its phases exist)", study.name, earlier)
         return pointed(store, earlier, opened, study.name)
-    validate(todo)
+    validate(todo, store)
     check_disk(todo, store, workers)
     logger.info(
         "%s: %d phases to run, %d exist; %d processes",

@@ -38,8 +38,8 @@ def test_the_table_says_what_happens():
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", zoo.NAMES)
 def test_every_command(name, tmp_path):
-    """Two intermediate tasks merged, targets trained and evaluated, their predictions gathered and scored, rows
-    of one predicted; kinds without a head are refused before anything runs."""
+    """Two intermediate tasks merged, targets trained and evaluated, their predictions gathered, rows of one
+    predicted; kinds without a head are refused before anything runs."""
     model = str(zoo.publish(name, tmp_path / "model"))
     targets = [task for task, use in TARGETS.items() if not zoo.outcome(name, use)]
     small = {"max_steps": 2, "max_train_examples": 20, "max_eval_examples": 10, "languages": "de"}

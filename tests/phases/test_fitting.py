@@ -8,9 +8,9 @@ import pytest
 
 from mlflow_xfer import params
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.phases.execute import validate
 from mlflow_xfer.phases.plan import make_plan
 from mlflow_xfer.phases.references import References
+from mlflow_xfer.phases.validation import validate
 from tests.families import FAMILIES, make_model, make_tokenizer
 
 

@@ -9,9 +9,9 @@ import pytest
 from mlflow_xfer import params
 from mlflow_xfer.data.task_file_check import check_task_file
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.phases.execute import validate
 from mlflow_xfer.phases.plan import make_plan
 from mlflow_xfer.phases.references import References
+from mlflow_xfer.phases.validation import validate
 from mlflow_xfer.tasks.task_file import load_task_file
 
 PAIR = {"text_a": "one", "label": "x"}

@@ -160,7 +160,7 @@ def test_the_ledger_is_made_once_and_restored_when_somebody_tidied_up(local_stor
 
 def test_a_ledger_whose_maker_died_is_made_by_those_who_wait(local_store, monkeypatch):
     local_store.client.create_experiment(ledger.EXPERIMENT)
-    monkeypatch.setattr(ledger, "_POLL_SECONDS", 0.05)
+    monkeypatch.setattr(ledger, "_POLL_SECONDS", 0.4)
     made: list[str] = []
     threads = [
         threading.Thread(
