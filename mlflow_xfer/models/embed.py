@@ -49,7 +49,7 @@ def embed_layers(
 
     Raises:
         XferError: for a layer that the model does not have, or ``cls`` of a decoder, whose
-            first token has read nothing.
+            first token has read nothing; or a vector is not finite.
     """
     where = torch.device(
         "cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device
@@ -92,6 +92,13 @@ def embed_layers(
             states = _hidden_states(model, inputs)
         for n in wanted:
             vectors[n][numbers] = pooled(states[n].float(), inputs["attention_mask"], pooling).cpu().numpy()
+    for n, array in vectors.items():
+        if wrong := len(texts) - int(np.isfinite(array).all(1).sum()):
+            raise XferError(
+                f"Layer {n} of the model at {model_dir} gives {wrong} of {len(texts)} texts no numbers "
+                "(nan).",
+                "Its weights have diverged: take an earlier checkpoint, or another layer.",
+            )
     return vectors
 
 

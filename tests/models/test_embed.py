@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -61,3 +63,17 @@ def test_layers_that_are_not_there_are_refused(encoder):
 
 def test_no_texts_no_vectors(encoder):
     assert embed_layers(encoder, [], layers=[2])[2].shape == (0, 32)
+
+
+def test_vectors_that_are_no_numbers_are_refused(encoder, tmp_path):
+    """Finite weights of a model whose products are not."""
+    from safetensors.torch import load_file, save_file
+
+    folder = shutil.copytree(encoder, tmp_path / "model")
+    weights = load_file(folder / "model.safetensors")
+    loud = {
+        name: value * 1e30 if ".layer.0.output.dense" in name else value for name, value in weights.items()
+    }
+    save_file(loud, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(XferError, match="Layer 1 of the model .* 3 of 3 texts no numbers"):
+        embed_layers(folder, TEXTS[:3], layers=[0, 1])
