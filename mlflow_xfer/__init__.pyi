@@ -834,6 +834,7 @@ def plan(
     verb: Literal["evaluate", "intermediate", "pretrain", "search", "target", "transfer"] = "transfer",
     overlap: bool = False,
     gpu: str | None = None,
+    price: float | None = None,
     json: bool = False,
     **parameters: Any,
 ) -> Preview | SearchPreview:
@@ -847,6 +848,8 @@ def plan(
             was measured before is shown [true|false; default false]
         gpu: say what each phase needs of this GPU (H100, A100-40, RTX4090 …; here: this machine) and
             how long it takes there: arithmetic, memory, disk, and what would make it fit [text or none;
+            default none]
+        price: of an hour of one process: what the time costs is said beside it [number > 0 or none;
             default none]
         json: the command prints JSON [true|false; default false]
     """

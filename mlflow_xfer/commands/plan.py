@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def plan(params: lookups.Plan) -> Preview | SearchPreview:
     asked = params.of
     if isinstance(asked, Search):
-        return planned_search(asked, params.gpu)
+        return planned_search(asked, params.gpu, params.price)
     assert isinstance(asked, Reuse), "as all commands that run phases"
     with open_to_plan() as store:
         made = (
@@ -47,6 +47,7 @@ def plan(params: lookups.Plan) -> Preview | SearchPreview:
         existing = {phase.spec_hash: run for phase in made.phases if (run := executor.existing(phase))}
         machine = named(params.gpu) if params.gpu else None
         past = Past.of(store, machine, asked.runtime if isinstance(asked, RuntimeOptions) else None)
+        past.price = params.price
         new = [phase for phase in made.phases if phase.spec_hash not in existing]
         return Preview(
             made,
@@ -58,13 +59,14 @@ def plan(params: lookups.Plan) -> Preview | SearchPreview:
         )
 
 
-def planned_search(params: Search, gpu: str | None = None) -> SearchPreview:
+def planned_search(params: Search, gpu: str | None = None, price: float | None = None) -> SearchPreview:
     from mlflow_xfer.searching import command as commands
     from mlflow_xfer.searching.showing.preview import preview
 
     with open_to_plan() as store:
         references, extra = References(lambda: store, weightless=True), task_file_tasks(params)
         past = Past.of(store, named(gpu) if gpu else None, params.runtime)
+        past.price = price
         return preview(
             commands.read(params, references, extra), store, redact(store.uri), references, extra, past
         )

@@ -9,7 +9,16 @@ from pydantic import BeforeValidator, Field, SkipValidation
 
 from mlflow_xfer.params.chain import Transfer
 from mlflow_xfer.params.declare import Shape, setting
-from mlflow_xfer.params.values import Listed, NamesOrAuto, NamesOrNone, OneOf, Place, Text, nothing
+from mlflow_xfer.params.values import (
+    Listed,
+    NamesOrAuto,
+    NamesOrNone,
+    OneOf,
+    Place,
+    PositiveOrNone,
+    Text,
+    nothing,
+)
 
 PLANNED = ("evaluate", "intermediate", "pretrain", "search", "target", "transfer")
 SUITES = ("xtreme", "xtreme-r", "mini")
@@ -165,6 +174,9 @@ with warnings.catch_warnings():
             None,
             "say what each phase needs of this GPU (H100, A100-40, RTX4090 …; here: this machine) and how "
             "long it takes there: arithmetic, memory, disk, and what would make it fit",
+        )
+        price: PositiveOrNone = setting(
+            None, "of an hour of one process: what the time costs is said beside it"
         )
         json: bool = setting(False, "the command prints JSON")
         of: SkipValidation[Shape] = Field(default_factory=Transfer)

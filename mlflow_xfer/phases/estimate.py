@@ -78,11 +78,13 @@ class Past:
         runs: newest first.
         machine: what is asked about; None: whatever the finished ones ran on.
         runtime: how they are computed.
+        price: of an hour of one process, for estimates that are told; None: not known.
     """
 
     runs: Sequence[RunView] = ()
     machine: Machine | None = None
     runtime: RuntimeOptions = field(default_factory=RuntimeOptions)
+    price: float | None = None
 
     @classmethod
     def of(cls, store: Store, machine: Machine | None = None, runtime: RuntimeOptions | None = None) -> Past:
@@ -286,6 +288,8 @@ def said(found: Cost, past: Past) -> str:
     )
     on = f" on {past.machine.name}" if past.machine else ""
     time = "" if math.isnan(found.seconds) else f", {duration(found.seconds)} of one process{on}"
+    if time and past.price:
+        time += f" at {past.price:g} an hour: {found.seconds / 3600 * past.price:,.2f}"
     flops = "" if math.isnan(found.flops) or past.machine is None else f", {found.flops:.2g} operations"
     disk = "" if math.isnan(found.disk) else f", {found.disk / 1e6:,.0f} MB of checkpoints"
     how = (

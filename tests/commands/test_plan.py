@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 
 import mlflow_xfer
 from mlflow_xfer import api
+from mlflow_xfer.params.lookups import Plan
 from mlflow_xfer.params.verbs import VERBS
+from mlflow_xfer.phases.estimate import Cost, Past, said
 
 SEARCH = {"pool": "attribute,position", "target": "choice"}
 
@@ -50,3 +53,11 @@ def test_without_a_run_neither_mlflow_nor_a_database_is_needed(tmp_path):
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert "8 to run, 0 reused" in ran.stdout and not (tmp_path / "mlflow.db").exists()
+
+
+def test_hours_have_a_price_where_they_are_known():
+    cost = Cost(steps=100, tokens=2e6, seconds=5400, disk=0)
+    assert said(cost, Past()).startswith("about 2.0 million tokens in 100 steps, 90 min of one process, 0 MB")
+    assert ", 90 min of one process at 2.5 an hour: 3.75, " in said(cost, Past(price=2.5))
+    assert "hour" not in said(Cost(100, 2e6, math.nan), Past(price=2.5))
+    assert Plan(price=2.5).price == 2.5
