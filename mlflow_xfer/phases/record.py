@@ -13,6 +13,7 @@ from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN, XferError
 from mlflow_xfer.params.settings import RuntimeOptions, TrainingSettings
 from mlflow_xfer.phases.phase import FinishedRun, Phase, identity
 from mlflow_xfer.scoring.formats import write_predictions
+from mlflow_xfer.tracking.inputs import known_as
 from mlflow_xfer.tracking.reuse import ARTIFACTS_TAG
 
 if TYPE_CHECKING:
@@ -199,8 +200,15 @@ def outcome(store: Store, run_id: str, phase: Phase, result: TrainingResult) -> 
         store.tags(run_id, {"xfer.collapsed": "true"})
 
 
-def evaluation(store: Store, run_id: str, phase: Phase, result: Evaluation, work: Path) -> None:
-    """Scores as metrics (the rest in the table), predictions in XTREME's format."""
+def evaluation(
+    store: Store, run_id: str, phase: Phase, result: Evaluation, work: Path, model: str = ""
+) -> None:
+    """Scores as metrics (the rest in the table), predictions in XTREME's format.
+
+    Args:
+        model: the logged model that was evaluated; it has each language's score too, on that language's
+            data set.
+    """
     import pandas as pd
 
     task = phase.tasks[0]
@@ -209,7 +217,15 @@ def evaluation(store: Store, run_id: str, phase: Phase, result: Evaluation, work
     marks |= {"target_shots": int(tags["xfer.target_shots"])} if "xfer.target_shots" in tags else {}
     rows = [dict(row, run_id=run_id, **marks) for row in result.rows]
     context = "dev" if phase.split else "eval"
-    store.metrics(run_id, {f"{context}/{task.name}/{row['language']}": row["score"] for row in rows})
+    test_last = sorted(phase.rows, key=lambda rows: rows.split == "test")
+    sets = {rows.language: known_as(rows) for rows in test_last}
+    keys = {row["language"]: f"{context}/{task.name}/{row['language']}" for row in rows}
+    store.metrics(
+        run_id,
+        {keys[row["language"]]: row["score"] for row in rows},
+        model=model,
+        datasets={keys[language]: known for language, known in sets.items() if language in keys},
+    )
     store.metrics(run_id, {f"{context}/{task.name}": sum(row["score"] for row in rows) / len(rows)})
     store.table(run_id, pd.DataFrame(rows), PER_LANGUAGE)
     if result.buckets:

@@ -97,7 +97,11 @@ class Delivery:
     def _metrics(self, records: Sequence[Mapping]) -> None:
         from mlflow.entities import Metric
 
-        points = [Metric(k, v, r["ts"], step) for r in records for k, v, step in r["metrics"]]
+        points = [
+            Metric(key, value, r["ts"], step, r.get("model"), *r.get("datasets", {}).get(key, (None, None)))
+            for r in records
+            for key, value, step in r["metrics"]
+        ]
         for start in range(0, len(points), _BATCH_METRICS):
             self.client.log_batch(records[0]["run"], metrics=points[start : start + _BATCH_METRICS])
 

@@ -26,10 +26,10 @@ def describe(rows: Any, context: str, digest: str = "", n: int | None = None) ->
     """
     fields: dict[str, Any] = dict(rows) if isinstance(rows, Mapping) else dataclasses.asdict(rows)
     source = {**fields, "location": redact(str(fields.get("location", "")))}
-    name = "/".join(part for part in map(fields.get, ("task", "language", "split")) if part)
+    name, short = known_as(fields, digest)
     dataset = {
-        "name": name[:500],
-        "digest": (digest or _short(str(fields.get("identity", ""))))[:_DIGEST_LENGTH],
+        "name": name,
+        "digest": short,
         "source_type": SOURCE_TYPE,
         "source": json.dumps(source, sort_keys=True, default=str),
         "schema": None,
@@ -37,6 +37,16 @@ def describe(rows: Any, context: str, digest: str = "", n: int | None = None) ->
     }
     tags = {"mlflow.data.context": context, "language": fields.get("language"), "task": fields.get("task")}
     return dataset, {key: value for key, value in tags.items() if value}
+
+
+def known_as(rows: Any, digest: str = "") -> tuple[str, str]:
+    """The name and digest under which MLflow knows a data set: ``xnli/sw`` is xnli's test set in Swahili,
+    ``xnli/sw/train`` another split.
+    """
+    fields: Mapping[str, Any] = rows if isinstance(rows, Mapping) else vars(rows)
+    split = "" if fields.get("split") == "test" else fields.get("split")
+    name = "/".join(part for part in (fields.get("task"), fields.get("language"), split) if part)
+    return name[:500], (digest or _short(str(fields.get("identity", ""))))[:_DIGEST_LENGTH]
 
 
 def _short(identity: str) -> str:

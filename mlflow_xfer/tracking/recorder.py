@@ -28,17 +28,32 @@ class Recorder:
         """Wait until all that was logged has reached the store; False if it is only spooled so far."""
         return self.writer.flush(patience=patience)
 
-    def metrics(self, run_id: str, values: Mapping[str, Any], step: int = 0) -> None:
-        """Log metrics at ``step``. Values that are no numbers are skipped with a warning."""
+    def metrics(
+        self,
+        run_id: str,
+        values: Mapping[str, Any],
+        step: int = 0,
+        *,
+        model: str = "",
+        datasets: Mapping[str, tuple[str, str]] = {},  # noqa: B006 (read only)
+    ) -> None:
+        """Log metrics at ``step``. Values that are no numbers are skipped with a warning.
+
+        Args:
+            model: the logged model that they are of, besides the run.
+            datasets: by metric, the name and digest of the data set that it was measured on.
+        """
         keys = self._keys.setdefault(run_id, names.Keys())
-        points = []
+        points, of_model = [], {"model": model, "datasets": {}} if model else {}
         for name, value in values.items():
             try:
                 points.append((keys(name), float(value), int(step)))
+                if model and name in datasets:
+                    of_model["datasets"][keys(name)] = datasets[name]
             except (TypeError, ValueError):
                 log.warning("Metric %s of run %s is no number: %r", name, run_id, value)
         if points:
-            self._put("metrics", run_id, metrics=points)
+            self._put("metrics", run_id, metrics=points, **of_model)
 
     def params(self, run_id: str, values: Mapping[str, object]) -> None:
         """Log those parameters that the run does not have yet."""

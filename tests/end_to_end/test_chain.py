@@ -56,6 +56,16 @@ def test_the_chain_and_its_runs(model, client, all_runs, steps_in_store, caplog)
         len(artifact(client, evaluated.info.run_id, "predictions/pos/test-de.tsv").strip().split("\n\n"))
         == 20
     )
+    (best,) = client.search_logged_models(
+        [evaluated.info.experiment_id],
+        datasets=[{"dataset_name": "pos/de"}],
+        order_by=[{"field_name": "metrics.eval/pos/de", "dataset_name": "pos/de", "ascending": False}],
+    )
+    assert best.source_run_id == phases["target pos s0"].info.run_id
+    assert {(m.key, m.dataset_name) for m in best.metrics} == {
+        ("eval/pos/en", "pos/en"),
+        ("eval/pos/de", "pos/de"),
+    }
     contexts = {
         tag.value
         for i in client.get_run(phases["target pos s0"].info.run_id).inputs.dataset_inputs

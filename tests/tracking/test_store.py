@@ -105,14 +105,14 @@ def test_data_sets_are_inputs_with_digests(store):
     store.flush()
     (logged,) = store.client.get_run(run).inputs.dataset_inputs
     assert (logged.dataset.name, logged.dataset.digest, logged.dataset.source_type) == (
-        "xnli/sw/test",
+        "xnli/sw",
         "ab" * 8,
         "xfer",
     )
     assert json.loads(logged.dataset.source)["identity"] == rows.identity
     assert json.loads(logged.dataset.profile) == {"num_rows": 7}
     assert {tag.key: tag.value for tag in logged.tags}["mlflow.data.context"] == "test"
-    assert len(store.client.search_runs([store.experiment_id], "dataset.name = 'xnli/sw/test'")) == 1
+    assert len(store.client.search_runs([store.experiment_id], "dataset.name = 'xnli/sw'")) == 1
 
 
 @pytest.mark.parametrize("status", ["FINISHED", "FAILED", "KILLED"])
