@@ -55,6 +55,13 @@ def transfer(
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     max_train_examples: int | None = None,
     max_dev_examples: int | None = None,
+    trainable: Literal["all", "lora", "head", "norms", "no-embeddings"] = "all",
+    lora_rank: int = 16,
+    lora_alpha: float = 32.0,
+    lora_dropout: float = 0.0,
+    lora_layers: Literal["linear", "attention"] = "linear",
+    quantize: Literal["none", "nf4"] = "none",
+    start_adapter: Literal["merge", "continue"] = "merge",
     base_seeds: int | str | Sequence[int] = (0,),
     seeds: int | str | Sequence[int] = (0,),
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
@@ -135,6 +142,19 @@ def transfer(
             none; default none]
         max_dev_examples: score dev on only so many examples per language, drawn by seed 0 [whole number
             > 0 or none; default none]
+        trainable: what is trained beside the heads: all weights; lora: low-rank adapters (Hu et al.
+            2022); head: nothing; norms: the norms; no-embeddings: all but the tokens' embeddings
+            [all|lora|head|norms|no-embeddings; default all]
+        lora_rank: trainable=lora: rank of the adapters [whole number > 0; default 16]
+        lora_alpha: trainable=lora: an adapter counts lora_alpha / lora_rank [number > 0; default 32.0]
+        lora_dropout: trainable=lora: dropout before the adapters [number ≥ 0 < 1; default 0.0]
+        lora_layers: trainable=lora: adapters on all linear layers, or on those of attention alone
+            [linear|attention; default linear]
+        quantize: trainable=lora: nf4: the frozen linear layers in 4 bits (QLoRA, Dettmers et al. 2023)
+            [none|nf4; default none]
+        start_adapter: trainable=lora, from a checkpoint with an adapter: merge: it is part of the
+            weights, and a new one is trained; continue: it is trained on [merge|continue; default
+            merge]
         base_seeds: seeds of the base that model=mini or text=… makes [comma list of whole number ≥ 0;
             default 0]
         seeds: one transfer for each seed [comma list of whole number ≥ 0; default 0]
@@ -175,6 +195,13 @@ def pretrain(
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     max_train_examples: int | None = None,
     max_dev_examples: int | None = None,
+    trainable: Literal["all", "lora", "head", "norms", "no-embeddings"] = "all",
+    lora_rank: int = 16,
+    lora_alpha: float = 32.0,
+    lora_dropout: float = 0.0,
+    lora_layers: Literal["linear", "attention"] = "linear",
+    quantize: Literal["none", "nf4"] = "none",
+    start_adapter: Literal["merge", "continue"] = "merge",
     seed: int = 0,
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
     device: Literal["auto", "cpu", "cuda"] = "auto",
@@ -209,6 +236,19 @@ def pretrain(
             none; default none]
         max_dev_examples: score dev on only so many examples per language, drawn by seed 0 [whole number
             > 0 or none; default none]
+        trainable: what is trained beside the heads: all weights; lora: low-rank adapters (Hu et al.
+            2022); head: nothing; norms: the norms; no-embeddings: all but the tokens' embeddings
+            [all|lora|head|norms|no-embeddings; default all]
+        lora_rank: trainable=lora: rank of the adapters [whole number > 0; default 16]
+        lora_alpha: trainable=lora: an adapter counts lora_alpha / lora_rank [number > 0; default 32.0]
+        lora_dropout: trainable=lora: dropout before the adapters [number ≥ 0 < 1; default 0.0]
+        lora_layers: trainable=lora: adapters on all linear layers, or on those of attention alone
+            [linear|attention; default linear]
+        quantize: trainable=lora: nf4: the frozen linear layers in 4 bits (QLoRA, Dettmers et al. 2023)
+            [none|nf4; default none]
+        start_adapter: trainable=lora, from a checkpoint with an adapter: merge: it is part of the
+            weights, and a new one is trained; continue: it is trained on [merge|continue; default
+            merge]
         seed: seed of heads, order, dropout and subsets [whole number ≥ 0; default 0]
         reuse: take finished phases with equal hashes instead of training again
             [same-code|any-code|never; default same-code]
@@ -253,6 +293,13 @@ def intermediate(
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     max_train_examples: int | None = None,
     max_dev_examples: int | None = None,
+    trainable: Literal["all", "lora", "head", "norms", "no-embeddings"] = "all",
+    lora_rank: int = 16,
+    lora_alpha: float = 32.0,
+    lora_dropout: float = 0.0,
+    lora_layers: Literal["linear", "attention"] = "linear",
+    quantize: Literal["none", "nf4"] = "none",
+    start_adapter: Literal["merge", "continue"] = "merge",
     seed: int = 0,
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
     control: Literal["none", "random"] = "none",
@@ -306,6 +353,19 @@ def intermediate(
             none; default none]
         max_dev_examples: score dev on only so many examples per language, drawn by seed 0 [whole number
             > 0 or none; default none]
+        trainable: what is trained beside the heads: all weights; lora: low-rank adapters (Hu et al.
+            2022); head: nothing; norms: the norms; no-embeddings: all but the tokens' embeddings
+            [all|lora|head|norms|no-embeddings; default all]
+        lora_rank: trainable=lora: rank of the adapters [whole number > 0; default 16]
+        lora_alpha: trainable=lora: an adapter counts lora_alpha / lora_rank [number > 0; default 32.0]
+        lora_dropout: trainable=lora: dropout before the adapters [number ≥ 0 < 1; default 0.0]
+        lora_layers: trainable=lora: adapters on all linear layers, or on those of attention alone
+            [linear|attention; default linear]
+        quantize: trainable=lora: nf4: the frozen linear layers in 4 bits (QLoRA, Dettmers et al. 2023)
+            [none|nf4; default none]
+        start_adapter: trainable=lora, from a checkpoint with an adapter: merge: it is part of the
+            weights, and a new one is trained; continue: it is trained on [merge|continue; default
+            merge]
         seed: seed of heads, order, dropout and subsets [whole number ≥ 0; default 0]
         reuse: take finished phases with equal hashes instead of training again
             [same-code|any-code|never; default same-code]
@@ -352,6 +412,13 @@ def target(
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     max_train_examples: int | None = None,
     max_dev_examples: int | None = None,
+    trainable: Literal["all", "lora", "head", "norms", "no-embeddings"] = "all",
+    lora_rank: int = 16,
+    lora_alpha: float = 32.0,
+    lora_dropout: float = 0.0,
+    lora_layers: Literal["linear", "attention"] = "linear",
+    quantize: Literal["none", "nf4"] = "none",
+    start_adapter: Literal["merge", "continue"] = "merge",
     seed: int = 0,
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
     control: Literal["none", "random"] = "none",
@@ -408,6 +475,19 @@ def target(
             none; default none]
         max_dev_examples: score dev on only so many examples per language, drawn by seed 0 [whole number
             > 0 or none; default none]
+        trainable: what is trained beside the heads: all weights; lora: low-rank adapters (Hu et al.
+            2022); head: nothing; norms: the norms; no-embeddings: all but the tokens' embeddings
+            [all|lora|head|norms|no-embeddings; default all]
+        lora_rank: trainable=lora: rank of the adapters [whole number > 0; default 16]
+        lora_alpha: trainable=lora: an adapter counts lora_alpha / lora_rank [number > 0; default 32.0]
+        lora_dropout: trainable=lora: dropout before the adapters [number ≥ 0 < 1; default 0.0]
+        lora_layers: trainable=lora: adapters on all linear layers, or on those of attention alone
+            [linear|attention; default linear]
+        quantize: trainable=lora: nf4: the frozen linear layers in 4 bits (QLoRA, Dettmers et al. 2023)
+            [none|nf4; default none]
+        start_adapter: trainable=lora, from a checkpoint with an adapter: merge: it is part of the
+            weights, and a new one is trained; continue: it is trained on [merge|continue; default
+            merge]
         seed: seed of heads, order, dropout and subsets [whole number ≥ 0; default 0]
         reuse: take finished phases with equal hashes instead of training again
             [same-code|any-code|never; default same-code]
@@ -539,6 +619,13 @@ def search(
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     max_train_examples: int | None = None,
     max_dev_examples: int | None = None,
+    trainable: Literal["all", "lora", "head", "norms", "no-embeddings"] = "all",
+    lora_rank: int = 16,
+    lora_alpha: float = 32.0,
+    lora_dropout: float = 0.0,
+    lora_layers: Literal["linear", "attention"] = "linear",
+    quantize: Literal["none", "nf4"] = "none",
+    start_adapter: Literal["merge", "continue"] = "merge",
     seeds: int | str | Sequence[int] = (0,),
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
     workers: Literal["auto"] | int = "auto",
@@ -636,6 +723,19 @@ def search(
             none; default none]
         max_dev_examples: score dev on only so many examples per language, drawn by seed 0 [whole number
             > 0 or none; default none]
+        trainable: what is trained beside the heads: all weights; lora: low-rank adapters (Hu et al.
+            2022); head: nothing; norms: the norms; no-embeddings: all but the tokens' embeddings
+            [all|lora|head|norms|no-embeddings; default all]
+        lora_rank: trainable=lora: rank of the adapters [whole number > 0; default 16]
+        lora_alpha: trainable=lora: an adapter counts lora_alpha / lora_rank [number > 0; default 32.0]
+        lora_dropout: trainable=lora: dropout before the adapters [number ≥ 0 < 1; default 0.0]
+        lora_layers: trainable=lora: adapters on all linear layers, or on those of attention alone
+            [linear|attention; default linear]
+        quantize: trainable=lora: nf4: the frozen linear layers in 4 bits (QLoRA, Dettmers et al. 2023)
+            [none|nf4; default none]
+        start_adapter: trainable=lora, from a checkpoint with an adapter: merge: it is part of the
+            weights, and a new one is trained; continue: it is trained on [merge|continue; default
+            merge]
         seeds: one transfer for each seed [comma list of whole number ≥ 0; default 0]
         reuse: take finished phases with equal hashes instead of training again
             [same-code|any-code|never; default same-code]
@@ -744,6 +844,13 @@ def rank(
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     max_train_examples: int | None = None,
     max_dev_examples: int | None = None,
+    trainable: Literal["all", "lora", "head", "norms", "no-embeddings"] = "all",
+    lora_rank: int = 16,
+    lora_alpha: float = 32.0,
+    lora_dropout: float = 0.0,
+    lora_layers: Literal["linear", "attention"] = "linear",
+    quantize: Literal["none", "nf4"] = "none",
+    start_adapter: Literal["merge", "continue"] = "merge",
     seed: int = 0,
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
     device: Literal["auto", "cpu", "cuda"] = "auto",
@@ -796,6 +903,19 @@ def rank(
             none; default none]
         max_dev_examples: score dev on only so many examples per language, drawn by seed 0 [whole number
             > 0 or none; default none]
+        trainable: what is trained beside the heads: all weights; lora: low-rank adapters (Hu et al.
+            2022); head: nothing; norms: the norms; no-embeddings: all but the tokens' embeddings
+            [all|lora|head|norms|no-embeddings; default all]
+        lora_rank: trainable=lora: rank of the adapters [whole number > 0; default 16]
+        lora_alpha: trainable=lora: an adapter counts lora_alpha / lora_rank [number > 0; default 32.0]
+        lora_dropout: trainable=lora: dropout before the adapters [number ≥ 0 < 1; default 0.0]
+        lora_layers: trainable=lora: adapters on all linear layers, or on those of attention alone
+            [linear|attention; default linear]
+        quantize: trainable=lora: nf4: the frozen linear layers in 4 bits (QLoRA, Dettmers et al. 2023)
+            [none|nf4; default none]
+        start_adapter: trainable=lora, from a checkpoint with an adapter: merge: it is part of the
+            weights, and a new one is trained; continue: it is trained on [merge|continue; default
+            merge]
         seed: seed of heads, order, dropout and subsets [whole number ≥ 0; default 0]
         reuse: take finished phases with equal hashes instead of training again
             [same-code|any-code|never; default same-code]

@@ -13,8 +13,8 @@ from mlflow_xfer.errors import XferError
 
 CONFIG = "config.json"
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
-PARTS = ("heads", "lm_head")
-"""Folders of heads that the class at the root has no place for."""
+PARTS = ("heads", "lm_head", "adapter")
+"""Folders of what the class at the root has no place for."""
 
 KEPT = (".json", ".safetensors", ".model", ".txt")
 """Endings of weights, configuration and tokenizer."""

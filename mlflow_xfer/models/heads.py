@@ -46,6 +46,7 @@ class MultiTaskModel(nn.Module):
 
     Attributes:
         packing: what the language model is given of packed rows.
+        trained: names of the weights that a training may change; None: all.
     """
 
     backbone: Any
@@ -66,6 +67,7 @@ class MultiTaskModel(nn.Module):
         self.heads = nn.ModuleDict({self.names[name]: head for name, head in heads.items()})
         self.kinds, self.lm, self.trains_lm = dict(kinds), lm, trains_lm
         self.packing: Packing = "mask"
+        self.trained: frozenset[str] | None = None
         self.config = backbone.config
         self.decoder = is_decoder(backbone.config)
         if lm is not None and not trains_lm:
@@ -99,11 +101,12 @@ class MultiTaskModel(nn.Module):
         return kind.model(self.kinds[task]).loss_sum(output, targets) / count
 
     def tensors(self) -> dict[str, Tensor]:
-        """All weights and persistent buffers, each once (heads share the backbone, decoders are tied)."""
+        """All weights and persistent buffers, each once (heads share the backbone, decoders are tied); of a
+        model that is trained in part that part alone."""
         seen: dict[int, str] = {}
         kept: dict[str, Tensor] = {}
         for name, tensor in self.state_dict(keep_vars=True).items():
-            if id(tensor) not in seen:
+            if id(tensor) not in seen and (self.trained is None or name in self.trained):
                 seen[id(tensor)] = name
                 kept[name] = tensor.detach()
         return kept

@@ -9,6 +9,7 @@ from pydantic import Field, create_model
 
 from mlflow_xfer.params.declare import Shape, setting, with_default
 from mlflow_xfer.params.settings import (
+    Adapters,
     Control,
     Embedding,
     EvaluationLimit,
@@ -41,7 +42,9 @@ _recipe: dict[str, Any] = {
     name: (Literal["auto"] | found.rebuild_annotation(), with_default(Recipe, name, "auto"))
     for name, found in Recipe.model_fields.items()
 }
-Training = create_model("Training", __base__=TrainingOptions, __cls_kwargs__={"group": "training"}, **_recipe)
+Training = create_model(
+    "Training", __base__=(TrainingOptions, Adapters), __cls_kwargs__={"group": "training"}, **_recipe
+)
 """Settings of a training phase as a user gives them: ``auto`` is the task's recipe."""
 
 

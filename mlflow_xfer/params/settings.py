@@ -17,6 +17,7 @@ from mlflow_xfer.params.values import Count, CountOrNone, Natural, Positive, Pos
 
 MIXES = {"combine": ("joint",)}
 MERGES = {"combine": ("merge",)}
+LORA = {"trainable": ("lora",)}
 BY_SIZE = ("proportional", "temperature")
 BY_LANGUAGES = ("label_free", "oracle")
 """Ways to select that read dev rows of the evaluated languages: without their labels, or with them."""
@@ -67,6 +68,40 @@ class TrainingOptions(Shape, group="training"):
     max_dev_examples: CountOrNone = setting(
         None, "score dev on only so many examples per language, drawn by seed 0", shown=True
     )
+
+
+class Adapters(Shape, group="adapters"):
+    trainable: Literal["all", "lora", "head", "norms", "no-embeddings"] = setting(
+        "all",
+        "what is trained beside the heads: all weights; lora: low-rank adapters (Hu et al. 2022); head: "
+        "nothing; norms: the norms; no-embeddings: all but the tokens' embeddings",
+        shown=True, varies=Varies(choices=("all", "lora")),
+    )  # fmt: skip
+    lora_rank: Count = setting(
+        16, "trainable=lora: rank of the adapters", shown=True, short="r", when=LORA,
+        varies=Varies(4, 64, log=True, whole=True),
+    )  # fmt: skip
+    lora_alpha: Positive = setting(
+        32.0, "trainable=lora: an adapter counts lora_alpha / lora_rank", shown=True, short="α", when=LORA
+    )
+    lora_dropout: Annotated[float, Field(ge=0, lt=1)] = setting(
+        0.0, "trainable=lora: dropout before the adapters", shown=True, when=LORA
+    )
+    lora_layers: Literal["linear", "attention"] = setting(
+        "linear", "trainable=lora: adapters on all linear layers, or on those of attention alone", shown=True,
+        when=LORA,
+    )  # fmt: skip
+    quantize: Literal["none", "nf4"] = setting(
+        "none",
+        "trainable=lora: nf4: the frozen linear layers in 4 bits (QLoRA, Dettmers et al. 2023)",
+        shown=True,
+    )  # fmt: skip
+    start_adapter: Literal["merge", "continue"] = setting(
+        "merge",
+        "trainable=lora, from a checkpoint with an adapter: merge: it is part of the weights, and a new one "
+        "is trained; continue: it is trained on",
+        shown=True, when=LORA,
+    )  # fmt: skip
 
 
 class Mixing(Shape, group="several intermediate tasks"):
@@ -239,7 +274,7 @@ class PhaseSettings(Control):
 
 
 class TrainingSettings(
-    Recipe, TrainingOptions, Mixing, TextSampling, FewShot, Selection, Overlaps, PhaseSettings
+    Recipe, TrainingOptions, Adapters, Mixing, TextSampling, FewShot, Selection, Overlaps, PhaseSettings
 ):
     """Settings of a training."""
 

@@ -15,6 +15,7 @@ from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.models.limits import check_length
 from mlflow_xfer.models.merge import WITH_BASE, auto_weight
+from mlflow_xfer.models.trainable import SHAPE
 from mlflow_xfer.params.chain import Transfer
 from mlflow_xfer.params.declare import parameters
 from mlflow_xfer.params.settings import (
@@ -252,7 +253,7 @@ class Composer:
             else self.texts(text)
         )
         alpha = 0.3 if mini else self.params.alpha
-        settings = self.fitting(resolved(asked, [recipe]), asked, start)
+        settings = self.fitting(self.adapting(resolved(asked, [recipe]), start), asked, start)
         settings |= {"alpha": alpha} | ({"dropout": 0.0} if scratch else {})
         if recipe is mini_suite.PRETRAIN:
             settings |= {"mlm_probability": mini_suite.MLM_PROBABILITY}
@@ -290,7 +291,9 @@ class Composer:
             before = phases[-1] if phases and params.combine == "sequential" else start
             asked = params.training("intermediate")
             settings = (
-                self.fitting(resolved(asked, [task.recipe for task in group]), asked, before)
+                self.fitting(
+                    self.adapting(resolved(asked, [task.recipe for task in group]), before), asked, before
+                )
                 | {"select_by": "last"}
                 | self.control(before, seed)
             )
@@ -411,7 +414,7 @@ class Composer:
         rows = self.training_rows(trained, params.source_language, seed)
         asked = params.training("target")
         settings = (
-            self.fitting(resolved(asked, [task.recipe]), asked, start)
+            self.fitting(self.adapting(resolved(asked, [task.recipe]), start), asked, start)
             | {"select_by": params.select_by}
             | self.control(start, seed)
         )
@@ -567,6 +570,26 @@ class Composer:
         beside = [self.located(task, "test", code, seed) for code in further.others]
         pool = self.pool_rows(task, seed) if further.pool else []
         return [*(found for found in (*dev.values(), *beside) if found), *pool]
+
+    def adapting(self, settings: dict[str, Any], start: StartModel) -> dict[str, Any]:
+        """``settings`` for the adapter that ``start`` leaves: in a chain the first one is fresh, and one of
+        another shape cannot be gone on with."""
+        if settings.get("start_adapter") != "continue" or not isinstance(start, Phase):
+            return settings
+        before = start.settings
+        if not isinstance(before, TrainingSettings) or before.trainable != "lora":
+            return settings | {"start_adapter": "merge"}
+        differ = [
+            f"{name} {getattr(before, name)} and {settings[name]}"
+            for name in SHAPE
+            if getattr(before, name) != settings[name]
+        ]
+        if differ:
+            self.problems.add(
+                f"start_adapter=continue: the phases of the chain have {', '.join(differ)}.",
+                "Give one value for both, or use start_adapter=merge.",
+            )
+        return settings
 
     def fitting(
         self, settings: dict[str, Any], asked: Mapping[str, Any], start: StartModel

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mlflow_xfer.models.trainable import WIDER
 from mlflow_xfer.params.declare import parameters
-from mlflow_xfer.params.settings import Recipe
+from mlflow_xfer.params.settings import Adapters, Recipe, meant
 
 # Not checked: as it stands here, 1 and not 1.0, the number is part of the hashes of finished phases.
 CONTINUED = Recipe.model_construct(
@@ -24,7 +25,8 @@ def resolved(asked: Mapping[str, Any], recipes: Sequence[Recipe]) -> dict[str, A
     """Resolved settings of a training; several tasks share the gentlest rate and the longest inputs.
 
     A learning rate that destroys alignment for one task of a mixture destroys it for all, hence the minimum:
-    each setting of a recipe says how it is shared.
+    each setting of a recipe says how it is shared. Where few weights are trained it grows (:data:`WIDER`).
+    What the way to train has no use for is left out.
     """
     shared = {
         name: declared.facts.joint([getattr(recipe, name) for recipe in recipes])
@@ -32,4 +34,9 @@ def resolved(asked: Mapping[str, Any], recipes: Sequence[Recipe]) -> dict[str, A
     }
     if "num_train_epochs" in asked and "max_steps" not in asked:
         shared["max_steps"] = 0  # epochs asked for by the user win over a recipe's steps
-    return shared | dict(asked)
+    shared["learning_rate"] *= WIDER.get(asked.get("trainable", "all"), 1)
+    return shared | {
+        name: value
+        for name, value in asked.items()
+        if name not in Adapters.model_fields or meant(name, asked, Adapters)
+    }

@@ -16,7 +16,7 @@ from mlflow_xfer.data.unseen import read_unseen
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.params.settings import RuntimeOptions
 from mlflow_xfer.phases.corpus import corpus
-from mlflow_xfer.phases.phase import BaseModel, Phase
+from mlflow_xfer.phases.phase import BaseModel, Phase, identity
 from mlflow_xfer.phases.start import starting_point
 from mlflow_xfer.tasks.task import POOL, Mixture, Task, mixture_of
 from mlflow_xfer.training import trainer
@@ -55,6 +55,7 @@ def train_phase(
         seed=phase.seed,
         log=log,
         runtime=runtime,
+        base=identity(phase.inputs[0]),
     )
 
 

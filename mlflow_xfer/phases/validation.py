@@ -11,7 +11,7 @@ from mlflow_xfer.data.reading import check, check_across
 from mlflow_xfer.data.stream import text_task
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.kinds import kind
-from mlflow_xfer.models import limits, load
+from mlflow_xfer.models import limits, load, trainable
 from mlflow_xfer.params.settings import MergeSettings, TrainingSettings
 from mlflow_xfer.phases import gate
 from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase
@@ -37,6 +37,11 @@ def validate(phases: Iterable[Phase], store: Store | None = None) -> None:
     for start in dict.fromkeys(phase.root() for phase in phases):
         _check_model(start, [phase for phase in phases if phase.root() == start], store, problems)
     _check_rows(phases, problems)
+    for settings in (phase.settings for phase in phases if isinstance(phase.settings, TrainingSettings)):
+        try:
+            trainable.check(settings)
+        except XferError as error:
+            problems.add(error)
     problems.raise_if_any()
 
 
@@ -47,11 +52,15 @@ def _check_model(
     try:
         if isinstance(start, FinishedRun):
             assert store is not None, "a finished run is one of a store"
-            config, tokenizer = _read(checkpoints.fetch(store, start.run_id))
+            folder = checkpoints.fetch(store, start.run_id)
+            config, tokenizer = _read(folder)
+            _check_adapters(phases, start, folder)
         elif start.identity.startswith("scratch:"):
             config, tokenizer = None, load.load_tokenizer(start.path) if start.path else None
         else:
             config, tokenizer = _read(start.path) if start.path else (None, None)
+            if start.path:
+                _check_adapters(phases, start, Path(start.path))
     except XferError as error:
         problems.add(error)
         return
@@ -60,6 +69,13 @@ def _check_model(
             _check_reads(phase, config, tokenizer, problems)
     if any(not kind.data(task.kind).needs_head(task) for phase in phases for task in phase.tasks):
         _check_decoder(start, config, problems)
+
+
+def _check_adapters(phases: list[Phase], start: BaseModel | FinishedRun, folder: Path) -> None:
+    """Raise :class:`XferError` where a phase goes on with an adapter that the model in ``folder`` lacks."""
+    for phase in phases:
+        if isinstance(phase.settings, TrainingSettings) and phase.inputs[0] == start:
+            trainable.check_start(phase.settings, folder)
 
 
 def _read(folder: Path | str) -> tuple[Any, Any]:

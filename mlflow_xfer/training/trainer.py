@@ -28,6 +28,8 @@ from mlflow_xfer.data.packing import Masking, Packer
 from mlflow_xfer.durable.files import write_json
 from mlflow_xfer.durable.manifest import is_whole, sealed_folder
 from mlflow_xfer.kinds import kind
+from mlflow_xfer.models.trainable import ADAPTER
+from mlflow_xfer.models.trainable import check as check_trainable
 from mlflow_xfer.params.settings import BY_SCORE, RuntimeOptions, TrainingSettings
 from mlflow_xfer.tasks.task import Mixture, Task
 from mlflow_xfer.training.checks import check, check_fits
@@ -51,6 +53,7 @@ def train(
     seed: int = 0,
     log: Any = lambda metrics, step: None,
     runtime: RuntimeOptions = RuntimeOptions(),  # noqa: B008 - frozen
+    base: str = "",
 ) -> TrainingResult:
     """Train on ``parts`` from the checkpoint at ``start``; all state lies in ``work``.
 
@@ -66,6 +69,7 @@ def train(
             may come again with the same values. An exception from it whose ``exit_code`` is 75
             stops the training as a signal does.
         runtime: how it is computed, and how often the resume state is written.
+        base: identity of ``start``, which an adapter keeps.
 
     Raises:
         XferError: for data that cannot train anything, or a model that does not fit.
@@ -76,6 +80,7 @@ def train(
     if done is not None:
         return done
     check(parts, mixture, settings)
+    check_trainable(settings)
     training = Training(
         Path(start),
         parts,
@@ -85,6 +90,7 @@ def train(
         work,
         log,
         seed,
+        base,
     )
     return training.run()
 
@@ -112,7 +118,9 @@ class Training:
         work: Path,
         log: Any,
         seed: int = 0,
+        base: str = "",
     ):
+        from mlflow_xfer.models.adapters import restrict
         from mlflow_xfer.models.heads import build
         from mlflow_xfer.models.limits import agree
         from mlflow_xfer.models.load import load_tokenizer
@@ -128,6 +136,8 @@ class Training:
         agree(self.model, self.tokenizer)
         if settings.dropout is not None:
             _set_dropout(self.model, settings.dropout)
+        self.base = base
+        self.adapter = restrict(self.model, settings, start, seed, _in_half(settings, runtime))
         self.data = self._data()
         self.dev = Dev(parts, self.model, self.tokenizer, settings, runtime.device)
 
@@ -254,7 +264,11 @@ class Training:
             metrics[f"encoded/{task.name}/truncated"] = 100.0 * task.encoded.truncation_rate
             metrics[f"encoded/{task.name}/fertility"] = task.encoded.fertility
         with sealed_folder(self.work / CHECKPOINT) as folder:
-            save(self.model.cpu(), self.tokenizer, folder)
+            self.model.cpu()
+            if self.adapter is not None:
+                self.adapter.save(folder / ADAPTER, self.base)
+                self.adapter.merge()
+            save(self.model, self.tokenizer, folder)
         outcome = TrainingResult(
             self.work / CHECKPOINT, len(self.data), loop.tally.tokens, metrics, selected, collapsed
         )
@@ -289,3 +303,9 @@ def _on_cuda(runtime: RuntimeOptions) -> bool:
     from mlflow_xfer.training.devices import pick
 
     return pick(runtime.device).type == "cuda"
+
+
+def _in_half(settings: TrainingSettings, runtime: RuntimeOptions) -> bool:
+    from mlflow_xfer.training.devices import pick, resolved
+
+    return resolved(settings.precision, pick(runtime.device)) == "bf16"

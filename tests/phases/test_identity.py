@@ -58,6 +58,13 @@ CHANGES = {
     "precision": ("bf16", AFTER_BASE),
     "max_train_examples": ("9", AFTER_BASE),
     "max_dev_examples": ("9", AFTER_BASE),
+    "trainable": ("head", AFTER_BASE),
+    "lora_rank": ("4", NOTHING),  # of trainable=lora
+    "lora_alpha": ("4", NOTHING),
+    "lora_dropout": ("0.1", NOTHING),
+    "lora_layers": ("attention", NOTHING),
+    "quantize": ("nf4", AFTER_BASE),
+    "start_adapter": ("continue", NOTHING),
     "target.learning_rate": ("0.01", TUNED),
     "intermediate.max_steps": ("3", AFTER_BASE),
     "pretrain.max_steps": ("3", NOTHING),  # parameters never reach the embedded base

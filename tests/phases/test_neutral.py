@@ -20,6 +20,10 @@ SETTINGS = {
     "dropout": None,
     "evaluations": 10,
     "exclude_overlap": False,
+    "lora_alpha": 32.0,
+    "lora_dropout": 0.0,
+    "lora_layers": "linear",
+    "lora_rank": 16,
     "max_dev_examples": None,
     "max_eval_examples": None,
     "max_grad_norm": 1.0,
@@ -31,8 +35,11 @@ SETTINGS = {
     "mlm_probability": 0.15,
     "mlm_share": 0.0,
     "precision": "auto",
+    "quantize": "none",
     "scored": (),
+    "start_adapter": "merge",
     "target_shots": 0,
+    "trainable": "all",
 }
 SPLITS = {split: split for split in ("train", "validation", "test")}
 FIELDS = {

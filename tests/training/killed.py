@@ -43,6 +43,13 @@ def single(model, work, log):
     )
 
 
+def lora(model, work, log):
+    settings = SETTINGS.model_copy(update={"trainable": "lora", "lora_dropout": 0.1, "lora_rank": 4})
+    return train(
+        model, [part(SENTIMENT)], None, settings, work, log=log, runtime=RuntimeOptions(save_every_steps=5)
+    )
+
+
 def mixture(model, work, log):
     mixed = Mixture((PAIRS.name, POS.name, SENTIMENT.name), mlm_share=0.3)
     parts = [part(PAIRS), part(POS), part(SENTIMENT), lm()]
@@ -115,6 +122,7 @@ SCENARIOS = {  # name: (what is trained, architecture, how it dies)
     "mixture_within_a_state": (mixture, "xlm-roberta", lambda: within("_save_rng_state", 2)),
     "average_of_epochs": (average, "xlm-roberta", lambda: after(17)),
     "causal_lm": (causal, "llama", lambda: after(13)),
+    "low_rank": (lora, "llama", lambda: after(13)),
     "when_publishing": (single, "xlm-roberta", lambda: setattr(loops.Loop, "load_best", kill)),
 }
 

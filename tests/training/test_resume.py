@@ -25,6 +25,7 @@ SCENARIOS = (
     "mixture_within_a_state",
     "average_of_epochs",
     "causal_lm",
+    "low_rank",
     "when_publishing",
 )
 

@@ -1,0 +1,142 @@
+"""Trainings of a part of the weights: what changes is what was said, adapters are what they were."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_world import POS, SENTIMENT, rows, texts
+
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.models.load import load_backbone
+from mlflow_xfer.params.settings import TrainingSettings
+from mlflow_xfer.training.parts import LanguageModelPart, Part
+from mlflow_xfer.training.trainer import train
+
+SETTINGS = TrainingSettings(
+    max_steps=20, train_batch_size=16, max_seq_length=64, learning_rate=3e-3, evaluations=1, lora_rank=4
+)
+STILL = 1e-30
+"""A learning rate at which nothing moves."""
+
+
+def trained(start, work, task=SENTIMENT, parts=None, **changes):
+    if parts is None:
+        parts = [Part(task, rows(task, "en", 160), {"en": rows(task, "en", 60, 1)})]
+    return train(start, parts, None, SETTINGS.model_copy(update=changes), work, base="of a test")
+
+
+def changed(start, checkpoint) -> set[str]:
+    """Weights of the backbone at ``start`` that are others at ``checkpoint``."""
+    before, after = (load_backbone(path).state_dict() for path in (start, checkpoint))
+    return {name for name in before.keys() & after.keys() if not torch.equal(before[name], after[name])}
+
+
+def adapted(start, checkpoint):
+    """The backbone at ``start`` with the adapter of ``checkpoint``, as peft puts them together."""
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(load_backbone(start), checkpoint / "adapter").eval()
+
+
+def states(backbone) -> torch.Tensor:
+    ids = torch.arange(5, 45).reshape(4, 10)
+    with torch.no_grad():
+        return backbone(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+
+
+@pytest.mark.parametrize("how", ["head", "norms", "no-embeddings", "lora"])
+def test_what_is_trained_is_what_was_said(any_model, tmp_path, how):
+    of_backbone = changed(any_model, trained(any_model, tmp_path, max_steps=2, trainable=how).directory)
+    names = {name for name, _ in load_backbone(any_model).named_parameters() if "pooler" not in name}
+    tokens = {name for name in names if "word_embeddings" in name or "embed_tokens" in name}
+    norms = {name for name in names if "norm" in name.lower()}
+    linear = {name for name in names - norms if name.endswith(".weight") and "embed" not in name}
+    assert len(tokens) == 1 and norms and linear
+    if how == "no-embeddings":  # of the others some may get no gradient: keys of attention have no bias's
+        assert linear | norms <= of_backbone | {n for n in norms if n.endswith("bias")}
+        assert not of_backbone & tokens
+    else:
+        assert of_backbone == {"head": set(), "norms": norms, "lora": linear}[how]
+
+
+@pytest.mark.parametrize("task", [SENTIMENT, POS], ids=["classification", "tagging"])
+def test_lora_learns_and_its_merge_is_the_adapter_on_its_base(any_model, tmp_path, task):
+    result = trained(any_model, tmp_path, task, trainable="lora", max_steps=80)
+    assert result.metrics[f"dev/{task.name}/en"] > 90
+    folder = result.directory / "adapter"
+    assert all(".lora_" in name for name in load_file(folder / "adapter_model.safetensors"))
+    assert json.loads((folder / "base.json").read_text()) == {"identity": "of a test"}
+    merged = states(load_backbone(result.directory))
+    assert (merged - states(load_backbone(any_model))).abs().max() > 1e-2
+    torch.testing.assert_close(merged, states(adapted(any_model, result.directory)), atol=1e-5, rtol=0)
+
+
+def test_layers_of_4_bits_learn_and_are_published_as_they_compute(any_model, tmp_path):
+    pytest.importorskip("bitsandbytes")
+    result = trained(any_model, tmp_path / "a", trainable="lora", quantize="nf4", max_steps=80)
+    assert result.metrics["dev/sentiment/en"] > 90
+    still = trained(
+        any_model, tmp_path / "b", trainable="lora", quantize="nf4", learning_rate=STILL, max_steps=1
+    )
+    merged = states(load_backbone(result.directory))
+    torch.testing.assert_close(merged, states(adapted(still.directory, result.directory)), atol=1e-5, rtol=0)
+    coarse = changed(any_model, still.directory)
+    assert coarse and all("embed" not in name for name in coarse)
+
+
+def test_an_adapter_is_gone_on_with(any_model, tmp_path):
+    one = trained(any_model, tmp_path / "one", trainable="lora", max_steps=10).directory
+    two = trained(
+        one,
+        tmp_path / "two",
+        POS,
+        trainable="lora",
+        start_adapter="continue",
+        learning_rate=STILL,
+        max_steps=1,
+    ).directory
+    first, second = (load_file(path / "adapter" / "adapter_model.safetensors") for path in (one, two))
+    assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+    torch.testing.assert_close(states(load_backbone(one)), states(load_backbone(two)), atol=1e-5, rtol=0)
+    torch.testing.assert_close(states(adapted(any_model, two)), states(load_backbone(two)), atol=1e-5, rtol=0)
+    new = trained(one, tmp_path / "new", trainable="lora", max_steps=1).directory
+    assert not torch.equal(
+        next(iter(first.values())),
+        next(iter(load_file(new / "adapter" / "adapter_model.safetensors").values())),
+    )
+    with pytest.raises(XferError, match="lora_rank 4, not 8"):
+        trained(one, tmp_path / "three", trainable="lora", start_adapter="continue", lora_rank=8)
+    with pytest.raises(XferError, match="beside other layers"):
+        trained(one, tmp_path / "four", trainable="lora", start_adapter="continue", lora_layers="attention")
+
+
+def test_a_language_model_keeps_its_head(any_model, tmp_path):
+    from mlflow_xfer.models.load import load_lm
+
+    lm = LanguageModelPart({"en": texts("en", 80)}, {"en": texts("en", 20, 1)})
+    result = trained(any_model, tmp_path, parts=[lm], trainable="lora", max_steps=40)
+    before, after = (load_lm(path).state_dict() for path in (any_model, result.directory))
+    head = {name for name in before if name.startswith("lm_head")}
+    assert head and all(torch.equal(before[name], after[name]) for name in head)
+    assert changed(any_model, result.directory)
+
+
+@pytest.mark.parametrize("select_by", ["last", "average", "english_dev"])
+def test_checkpoints_are_selected_as_ever(encoder, tmp_path, select_by):
+    result = trained(encoder, tmp_path, trainable="lora", select_by=select_by, evaluations=3)
+    merged = states(load_backbone(result.directory))
+    torch.testing.assert_close(merged, states(adapted(encoder, result.directory)), atol=1e-5, rtol=0)
+
+
+def test_what_cannot_be_is_refused_before_a_step(encoder, tmp_path, monkeypatch):
+    with pytest.raises(XferError, match="quantize=nf4 freezes weights that trainable=all would train"):
+        trained(encoder, tmp_path, quantize="nf4")
+    with pytest.raises(XferError, match="has no adapter"):
+        trained(encoder, tmp_path, trainable="lora", start_adapter="continue")
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(XferError, match="trainable=lora needs peft, which is not installed"):
+        trained(encoder, tmp_path, trainable="lora")
