@@ -42,9 +42,13 @@ _recipe: dict[str, Any] = {
     name: (Literal["auto"] | found.rebuild_annotation(), with_default(Recipe, name, "auto"))
     for name, found in Recipe.model_fields.items()
 }
-Training = create_model(
-    "Training", __base__=(TrainingOptions, Adapters), __cls_kwargs__={"group": "training"}, **_recipe
-)
+
+
+class _Options(TrainingOptions, Adapters):
+    """What is no task's recipe."""
+
+
+Training = create_model("Training", __base__=_Options, __cls_kwargs__={"group": "training"}, **_recipe)
 """Settings of a training phase as a user gives them: ``auto`` is the task's recipe."""
 
 
