@@ -19,10 +19,10 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(STAMP)  ## pretrain, intermediate, target and zero-shot evaluation on the embedded suite, through `mlflow run`
-	$(RUN) mlflow run . --env-manager local
+	$(RUN) mlflow run . --experiment-name mlflow-xfer --env-manager local
 
 demo-search: $(STAMP)  ## which of four intermediate tasks help `choice`, searched and confirmed (on what `make demo` pre-trained)
-	$(RUN) mlflow run . -e search --env-manager local -P pool=attribute,attribute_twin,attribute_null,position -P target=choice -P n_trials=8 -P max_tasks=2 -P seeds=0,1 -P pruner=wilcoxon -P confirm_top=2 -P confirm_seeds=8 -P workers=2
+	$(RUN) mlflow run . -e search --experiment-name mlflow-xfer --env-manager local -P pool=attribute,attribute_twin,attribute_null,position -P target=choice -P n_trials=8 -P max_tasks=2 -P seeds=0,1 -P pruner=wilcoxon -P confirm_top=2 -P confirm_seeds=8 -P workers=2
 
 test: $(STAMP)  ## before every commit: no network, no GPU, at most 8 minutes on two idle cores
 	$(PYTEST) -m "not slow and not nightly" --ignore=$(GENERATED)

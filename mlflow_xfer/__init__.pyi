@@ -72,6 +72,8 @@ def transfer(
     compile: bool = False,
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
+    output: Literal["table", "json"] = "table",
+    verbose: bool = False,
     **scoped: Any,
 ) -> Result:
     """The chain: pretrain (optional), intermediate, target, evaluate. With neither intermediate nor target
@@ -173,6 +175,9 @@ def transfer(
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
+        output: what is printed on standard output at the end [table|json; default table]
+        verbose: say of each phase in what it differs from the closest one that was run before
+            [true|false; default false]
 
     A phase's name before a parameter of training sets it for that phase: ``target.learning_rate``.
     """
@@ -209,6 +214,8 @@ def pretrain(
     compile: bool = False,
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
+    output: Literal["table", "json"] = "table",
+    verbose: bool = False,
     **scoped: Any,
 ) -> Result:
     """More language modelling on raw text, from a checkpoint or from nothing.
@@ -260,6 +267,9 @@ def pretrain(
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
+        output: what is printed on standard output at the end [table|json; default table]
+        verbose: say of each phase in what it differs from the closest one that was run before
+            [true|false; default false]
 
     A phase's name before a parameter of training sets it for that phase: ``target.learning_rate``.
     """
@@ -308,6 +318,8 @@ def intermediate(
     compile: bool = False,
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
+    output: Literal["table", "json"] = "table",
+    verbose: bool = False,
     **scoped: Any,
 ) -> Result:
     """One intermediate task or a mixture, before the target task.
@@ -379,6 +391,9 @@ def intermediate(
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
+        output: what is printed on standard output at the end [table|json; default table]
+        verbose: say of each phase in what it differs from the closest one that was run before
+            [true|false; default false]
 
     A phase's name before a parameter of training sets it for that phase: ``target.learning_rate``.
     """
@@ -427,6 +442,8 @@ def target(
     compile: bool = False,
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
+    output: Literal["table", "json"] = "table",
+    verbose: bool = False,
     **scoped: Any,
 ) -> Result:
     """Fine-tunes on the target task's English training set, with a fresh head.
@@ -501,6 +518,9 @@ def target(
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
+        output: what is printed on standard output at the end [table|json; default table]
+        verbose: say of each phase in what it differs from the closest one that was run before
+            [true|false; default false]
 
     A phase's name before a parameter of training sets it for that phase: ``target.learning_rate``.
     """
@@ -531,6 +551,8 @@ def evaluate(
     compile: bool = False,
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
+    output: Literal["table", "json"] = "table",
+    verbose: bool = False,
 ) -> Result:
     """Zero-shot evaluation in every language, beside chance and majority.
 
@@ -576,6 +598,9 @@ def evaluate(
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
+        output: what is printed on standard output at the end [table|json; default table]
+        verbose: say of each phase in what it differs from the closest one that was run before
+            [true|false; default false]
     """
 
 def search(
@@ -652,6 +677,8 @@ def search(
     confirm_seeds: int = 5,
     confirm_combine: Literal["auto", "joint", "merge"] = "auto",
     margin: float = 1.0,
+    output: Literal["table", "json"] = "table",
+    verbose: bool = False,
     register: str | None = None,
     **scoped: Any,
 ) -> Result:
@@ -787,6 +814,9 @@ def search(
         confirm_combine: how a search with combine=merge combines what it confirms; auto: joint
             [auto|joint|merge; default auto]
         margin: smallest difference that matters, in points [number > 0; default 1.0]
+        output: what is printed on standard output at the end [table|json; default table]
+        verbose: say of each phase in what it differs from the closest one that was run before
+            [true|false; default false]
         register: name under which the best confirmed checkpoint is registered [text or none; default
             none]
 
@@ -795,6 +825,8 @@ def search(
 
 def report(
     runs: str | Sequence[str] = (),
+    output: Literal["table", "json"] = "table",
+    verbose: bool = False,
     question: str = "",
     baseline: str | None = None,
     margin: float = 1.0,
@@ -807,6 +839,9 @@ def report(
     intervals and power.
 
     Args:
+        output: what is printed on standard output at the end [table|json; default table]
+        verbose: say of each phase in what it differs from the closest one that was run before
+            [true|false; default false]
         runs: studies, conditions, transfers or evaluations: ids or names; none: all of the experiment
             [comma list or none; default none]
         question: the question the report answers, in words [text; default empty]
@@ -865,6 +900,7 @@ def rank(
     steps: int = 30,
     track: bool = False,
     output: Literal["table", "json"] = "table",
+    verbose: bool = False,
     target: Literal["auto"] | str | Sequence[str] = "auto",
     **scoped: Any,
 ) -> Ranking:
@@ -944,7 +980,9 @@ def rank(
         shots: few_shot: training examples of the target [whole number > 0; default 64]
         steps: few_shot and task_emb: optimiser steps [whole number > 0; default 30]
         track: log the ranking into a run [true|false; default false]
-        output: what is printed [table|json; default table]
+        output: what is printed on standard output at the end [table|json; default table]
+        verbose: say of each phase in what it differs from the closest one that was run before
+            [true|false; default false]
         target: target tasks, or a suite's name; auto: the suite's [auto or comma list; default auto]
 
     A phase's name before a parameter of training sets it for that phase: ``target.learning_rate``.

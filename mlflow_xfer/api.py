@@ -11,6 +11,7 @@ from importlib import import_module
 from inspect import Parameter, Signature
 from typing import Any, NoReturn
 
+from mlflow_xfer import logs
 from mlflow_xfer.commands.result import Reported, Result
 from mlflow_xfer.commands.running import running
 from mlflow_xfer.params import declare
@@ -26,6 +27,8 @@ SCOPED = "A phase's name before a parameter of training sets it for that phase: 
 
 def call(verb: Verb, params: Shape) -> Any:
     """What the verb's function returns; runs that it makes are tagged with the verb's name."""
+    if getattr(params, "verbose", False):
+        logs.say_more()
     with running(verb.name):
         return _named(verb.function)(params)
 

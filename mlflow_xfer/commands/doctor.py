@@ -72,9 +72,9 @@ def store(fix: bool = False) -> str:
     With ``fix`` transfers, conditions, studies, searches and trials of dead commands are ended.
     """
     try:
-        opened = Store.open(probe=False)
+        opened = Store.open(probe=False, make=False)
     except XferError as error:
-        return f"unreachable: {error}"
+        return str(error)
     try:
         open_runs = [
             run

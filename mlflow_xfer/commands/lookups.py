@@ -17,14 +17,14 @@ def lineage(params: lookups.Lineage) -> str:
     from mlflow_xfer.tracking import lineage as tree
     from mlflow_xfer.tracking.references import run_of
 
-    with opened(probe=False) as store:
+    with opened(probe=False, make=False) as store:
         return tree.text(tree.lineage(store, run_of(store, params.run)))
 
 
 def results(params: lookups.Results) -> pd.DataFrame:
     from mlflow_xfer.tracking.results import results as read
 
-    with opened(probe=False) as store:
+    with opened(probe=False, make=False) as store:
         return read(store, params.runs, filter=params.filter)
 
 

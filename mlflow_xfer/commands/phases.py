@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 
+from mlflow_xfer.commands.conclusion import concluded
 from mlflow_xfer.commands.result import Result
 from mlflow_xfer.commands.running import opened
 from mlflow_xfer.conditions.condition import run_plan
@@ -56,7 +57,7 @@ def overrides(params: chain.Transfer) -> dict[str, str]:
     return {
         name: value
         for name, value in given(params).items()
-        if name not in ("intermediate", "target", "workers")
+        if name not in ("intermediate", "target", "workers", "output", "verbose")
     }
 
 
@@ -72,9 +73,9 @@ def _run_demo(params: chain.Transfer) -> Result:
 def found(store: Store, run_id: str) -> Result:
     """The result that a run holds, of which more is not known."""
     store.flush()
-    result = Result(run_id, store.get(run_id).metrics, link=store.link(run_id))
-    logger.info("%s", result.link)
-    return result
+    return Result(
+        run_id, store.get(run_id).metrics, link=store.link(run_id), summary=concluded(store, run_id)
+    )
 
 
 def _run(params: Chain) -> Result:
@@ -85,6 +86,8 @@ def _run(params: Chain) -> Result:
         extra = task_file_tasks(params)
         plan = make_plan(verb, params, references, extra, online=True)
         executor = Executor(store, params.reuse, plan.suite, params.runtime)
+        places = {phase.spec_hash: f"{n}/{len(plan.phases)}" for n, phase in enumerate(plan.phases, 1)}
+        executor.place = lambda phase: places.get(phase.spec_hash, "")
         new = [phase for phase in plan.phases if not executor.existing(phase)]
         validate(new, store)
         check_disk(new, store, workers)
@@ -94,9 +97,7 @@ def _run(params: Chain) -> Result:
             executor, plan, job.take(store), workers, lambda: _baselines(plan, params, references, extra)
         )
         store.flush()
-        result = _result(executor, run_id)
-    logger.info("%s", result.link)
-    return result
+        return _result(executor, run_id)
 
 
 def _execute(
@@ -138,4 +139,7 @@ def _result(executor: Executor, run_id: str) -> Result:
     done = executor.done.values()
     made = tuple(d.run_id for d in done if d.how != "reused")
     reused = tuple(d.run_id for d in done if d.how == "reused")
-    return Result(run_id, executor.store.get(run_id).metrics, made, reused, executor.store.link(run_id))
+    store = executor.store
+    return Result(
+        run_id, store.get(run_id).metrics, made, reused, store.link(run_id), concluded(store, run_id)
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
@@ -11,34 +10,60 @@ from mlflow_xfer.commands.result import Reported
 from mlflow_xfer.commands.running import opened
 from mlflow_xfer.params import questions
 from mlflow_xfer.phases import record
-from mlflow_xfer.reporting.verb import report_runs
+from mlflow_xfer.reporting.columns import Summary, Table
+from mlflow_xfer.reporting.document import Report
+from mlflow_xfer.reporting.verb import attach, report_runs
+from mlflow_xfer.reporting.verdict import p_text
 from mlflow_xfer.stats.typology import PRIMARY
 from mlflow_xfer.tracking import job
-from mlflow_xfer.tracking.references import RUN_ID
+from mlflow_xfer.tracking.references import run_of
 from mlflow_xfer.tracking.store import Store
-
-logger = logging.getLogger(__name__)
 
 
 def report(params: questions.Report) -> Reported:
-    with opened() as store, TemporaryDirectory() as folder:
+    """The report is made first: what it refuses leaves no run."""
+    with opened(make=False) as store, TemporaryDirectory() as folder:
+        where = params.out or folder
+        made = report_runs(
+            store,
+            params.runs,
+            where,
+            question=params.question,
+            imports=[params.imported] if params.imported else (),
+            baseline=params.baseline,
+            margin=params.margin,
+            missing=params.missing,
+            measure=PRIMARY if params.measure == "auto" else params.measure,
+        )
         with _run(store, params.runs, job.take(store)) as run_id:
-            made = report_runs(
-                store,
-                params.runs,
-                params.out or folder,
-                question=params.question,
-                imports=[params.imported] if params.imported else (),
-                run_id=run_id,
-                baseline=params.baseline,
-                margin=params.margin,
-                missing=params.missing,
-                measure=PRIMARY if params.measure == "auto" else params.measure,
-            )
+            attach(store, run_id, made, where)
         store.flush()
-        link = store.link(run_id)
-    logger.info("%s\n%s", made.description, link)
-    return Reported(run_id, made, link)
+        return Reported(run_id, made, store.link(run_id), shown(made))
+
+
+def shown(made: Report) -> Summary:
+    """The answer, and the conditions beside each other."""
+    found, verdict = made.tables["differences"], made.verdict
+    body = [
+        [
+            row["condition"],
+            row["mean"],
+            row["difference"],
+            (row["low"], row["high"]),
+            p_text(row["p_corrected"]),
+            row["verdict"],
+            int(row["seeds"]),
+        ]
+        for row in found.to_dict("records")
+    ]
+    head = ("condition", "mean", "difference", "95 % interval", "p, corrected", "verdict", "seeds")
+    signed = ("difference", "95 % interval")
+    tables = [Table("Conditions, on average over tasks and languages", head, body, signed)]
+    for what in ("task", "language"):
+        frame = made.tables[f"by_{what}"]
+        title = f"Mean of each {what}" + (f", baseline {verdict['baseline']}" if verdict["baseline"] else "")
+        tables.append(Table(title, list(frame.columns), frame.to_numpy(dtype=object).tolist()))
+    return Summary(verdict["question"] or "Report", tables, [verdict["answer"], *verdict["gaps"]])
 
 
 @contextmanager
@@ -46,8 +71,8 @@ def _run(store: Store, named: Sequence[str], opened_run: str | None) -> Iterator
     """Where a report goes: the run that ``mlflow run`` opened,
     the one run it is about, or a run of its own.
     """
-    if opened_run is None and len(named) == 1 and RUN_ID.fullmatch(named[0]):
-        yield named[0]
+    if opened_run is None and len(named) == 1:
+        yield run_of(store, named[0])
         return
     run_id = store.start(
         "study",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer import notebooks
+from mlflow_xfer.params.chain import Output
 
 if TYPE_CHECKING:
+    from mlflow_xfer.reporting.columns import Summary
     from mlflow_xfer.reporting.document import Report
 
 
@@ -22,6 +25,7 @@ class Result:
         made: runs that this call trained or evaluated.
         reused: runs that it took.
         link: where to see it.
+        summary: what the command shows of it.
     """
 
     run_id: str
@@ -29,6 +33,18 @@ class Result:
     made: tuple[str, ...] = ()
     reused: tuple[str, ...] = ()
     link: str = ""
+    summary: Summary | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {
+            "run_id": self.run_id,
+            "link": _address(self.link),
+            **(self.summary.as_dict() if self.summary else {}),
+            "metrics": dict(self.metrics),
+            "made": list(self.made),
+            "reused": list(self.reused),
+        }
 
     def __repr__(self) -> str:
         return (
@@ -49,9 +65,28 @@ class Reported:
     run_id: str
     report: Report
     link: str = ""
+    summary: Summary | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        shown = self.summary.as_dict() if self.summary else {}
+        return {"run_id": self.run_id, "link": _address(self.link), **shown, "verdict": self.report.verdict}
 
     def __repr__(self) -> str:
         return f"<Reported run {self.run_id}: {self.link or 'no link'}>"
 
     def _repr_html_(self) -> str:
         return notebooks.page(self.report.html, self.link)
+
+
+def printed(params: Output, found: Result | Reported) -> str | None:
+    """What a command says at its end: tables and where to see more, or JSON."""
+    if params.output == "json":
+        return json.dumps(found.as_dict(), indent=2, ensure_ascii=False)
+    parts = [found.summary.text() if found.summary else "", found.link]
+    return "\n\n".join(filter(None, parts)) or None
+
+
+def _address(link: str) -> str:
+    """The address in what :meth:`mlflow_xfer.tracking.session.Session.link` says."""
+    return link.splitlines()[-1] if link else ""

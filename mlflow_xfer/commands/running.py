@@ -41,15 +41,16 @@ def without_autologging() -> AbstractContextManager[None]:
 
 
 @contextmanager
-def opened(probe: bool = True) -> Iterator[Store]:
+def opened(probe: bool = True, make: bool = True) -> Iterator[Store]:
     """An open store; what could not be delivered at the end is an error, and stays on disk.
 
     Args:
         probe: check that artifacts can be written; a verb that only reads needs no such right.
+        make: make a database and an experiment where there is none.
     """
     from mlflow_xfer.tracking.store import Store
 
-    store = Store.open(probe=probe)
+    store = Store.open(probe=probe, make=make)
     try:
         yield store
     except BaseException:

@@ -54,7 +54,10 @@ def predict(params: lookups.Predict) -> list[dict[str, Any]]:
 
     with ExitStack() as stack:
         return predict_file(
-            params.model, params.file, params.task, lambda: stack.enter_context(opened(probe=False))
+            params.model,
+            params.file,
+            params.task,
+            lambda: stack.enter_context(opened(probe=False, make=False)),
         )
 
 
@@ -82,7 +85,7 @@ def submission(params: lookups.Submission) -> tuple[dict[str, str], list[Finding
     """The run chosen for each task, and what a leaderboard would refuse or wonder about."""
     from mlflow_xfer.phases.submit import submission as gather
 
-    with opened(probe=False) as store:
+    with opened(probe=False, make=False) as store:
         return gather(store, [run_of(store, name) for name in params.runs], Path(params.out), params.suite)
 
 

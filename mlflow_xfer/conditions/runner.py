@@ -15,9 +15,11 @@ from dataclasses import dataclass, field
 
 from mlflow_xfer.conditions.engines.engine import Failed, Held, Needs, Order
 from mlflow_xfer.conditions.submitted import Submitted
+from mlflow_xfer.conditions.time_left import TimeLeft
 from mlflow_xfer.conditions.transfers import close_transfer, finished, name, open_transfer, pointed
 from mlflow_xfer.durable.patience import awaited
 from mlflow_xfer.phases import record
+from mlflow_xfer.phases.estimate import Past
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.plan import Plan, Transfer, unique
@@ -73,6 +75,7 @@ class Driver:
         wanted: phases that did not exist, each after its inputs.
         makers: for which replicate a phase is made; None: for the run that asks for all.
         held: of the wanted ones, those that another process makes.
+        places: where each phase stands among those of the transfers that are run: ``3/11``.
     """
 
     executor: Executor
@@ -82,6 +85,11 @@ class Driver:
     makers: dict[str, Replicate | None] = field(default_factory=dict)
     common: set[str] = field(default_factory=set)
     held: set[str] = field(default_factory=set)
+    places: dict[str, str] = field(default_factory=dict)
+    left: TimeLeft = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.left = TimeLeft(lambda: Past.of(self.executor.store))
 
     def look(self) -> None:
         """Take what exists; the rest is wanted."""
@@ -95,6 +103,16 @@ class Driver:
             for phase in one.transfer.phases:
                 own = None if self.shared and phase.spec_hash in self.common else one
                 self.makers.setdefault(phase.spec_hash, own)
+        self._count([phase for one in running for phase in one.transfer.phases])
+
+    def _count(self, phases: Sequence[Phase]) -> None:
+        """Give each phase its place, and say which of them exist."""
+        every = unique(phases)
+        self.places = {phase.spec_hash: f"{n}/{len(every)}" for n, phase in enumerate(every, 1)}
+        self.executor.place = lambda phase: self.places.get(phase.spec_hash, "")
+        for phase in every:
+            if phase.spec_hash in self.executor.done:
+                self.executor.say_reused(phase, self.executor.done[phase.spec_hash].run_id)
 
     def _take_or_list(self, one: Replicate) -> None:
         executor, transfer = self.executor, one.transfer
@@ -136,9 +154,10 @@ class Driver:
             if isinstance(event, Failed):
                 raise event.error
             if isinstance(event, Held):
-                logger.info("%s: another process makes it; going on with others", one.phase.label)
+                logger.info("%s: another process makes it; going on with others", one.phase.title)
                 self.held.add(one.phase.spec_hash)
             else:
+                self.left.ran(one.phase, sum(spent.seconds for spent in event.spent))
                 self._done(one.phase)
             self._feed(submitted)
 
@@ -167,15 +186,24 @@ class Driver:
             inputs = [source.spec_hash for source in phase.inputs if isinstance(source, Phase)]
             if all(one in done or one in running for one in inputs):
                 alone = Needs(cores=os.cpu_count() or 1) if phase.spec_hash in self.common else Needs()
-                submitted.submit(phase, self, self._order(phase), alone)
+                submitted.submit(phase, self, self._order(phase, slots), alone)
 
-    def _order(self, phase: Phase) -> Order:
+    def _order(self, phase: Phase, slots: int) -> Order:
         """How a phase is run: for the run that it is made for, which is opened if it is not."""
         maker = self.makers[phase.spec_hash]
         parent = self.shared if maker is None else self._open(maker)
         suite = self.executor.suite if maker is None else maker.plan.suite
         executor = self.executor
-        return Order(None if phase.is_base else parent, executor.reuse, suite, executor.runtime, wait=False)
+        left = self.left.said(self._wanted, slots) if len(self.wanted) > 1 else ""
+        return Order(
+            None if phase.is_base else parent,
+            executor.reuse,
+            suite,
+            executor.runtime,
+            wait=False,
+            place=self.places[phase.spec_hash],
+            left=left,
+        )
 
     def _open(self, one: Replicate) -> str:
         if not one.run_id:

@@ -108,21 +108,14 @@ def pointed(store: Store, earlier: str, opened: str | None, label: str) -> str:
 def name(transfer: Transfer, n: int = 1) -> str:
     """``mnli+squad → xnli s1``, or with ``5 seeds`` for a condition."""
     marks = [f"{n} seeds" if n > 1 else f"s{transfer.seed}"]
-    control = any(phase.settings.control != "none" for phase in transfer.phases)
     shots = {
         phase.settings.target_shots
         for phase in transfer.phases
         if isinstance(phase.settings, TrainingSettings) and phase.settings.target_shots
     }
-    marked = ["random"] * control + [f"{k} shots" for k in shots] + ["oracle"] * is_oracle(transfer)
-    combined = f" ({transfer.combine})" if transfer.combine in ("sequential", "merge") else ""
-    return " ".join(
-        [
-            f"{'+'.join(transfer.intermediates) or 'baseline'}{combined} → {'+'.join(transfer.targets)}",
-            *marked,
-            *marks,
-        ]
-    )
+    marked = [f"{k} shots" for k in shots] + ["oracle"] * is_oracle(transfer)
+    behind = next(iter(transfer.evaluations.values())).behind
+    return " ".join([f"{behind} → {'+'.join(transfer.targets)}", *marked, *marks])
 
 
 def is_oracle(transfer: Transfer) -> bool:
@@ -155,8 +148,19 @@ def tags(plan: Plan, transfer: Transfer) -> dict[str, str]:
 
 def params(transfer: Transfer) -> dict[str, Any]:
     """Few and of low cardinality: they are the axes of MLflow's compare views."""
+    trained = [(phase.kind, phase.settings) for phase in transfer.phases]
+    rates: dict[str, dict[str, None]] = {}
+    for kind, settings in trained:
+        if kind in ("intermediate", "target") and isinstance(settings, TrainingSettings):
+            rates.setdefault(f"{kind}.learning_rate", {})[str(settings.learning_rate)] = None
+    shares = [settings.mlm_share for _, settings in trained if isinstance(settings, TrainingSettings)]
     return {
         "intermediate": ",".join(transfer.intermediates) or "none",
         "target": ",".join(transfer.targets),
         "seed": transfer.seed,
+        "combine": transfer.combine or "joint",
+        "mlm_share": max(shares, default=0.0),
+        "control": next((one.control for _, one in trained if one.control != "none"), "none"),
+        "intermediate.learning_rate": "none",
+        **{kind: ",".join(found) for kind, found in rates.items()},
     }

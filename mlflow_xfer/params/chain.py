@@ -130,6 +130,13 @@ class Reuse(Shape, group="reuse", effect="command"):
     )
 
 
+class Output(Shape, group="output", effect="command"):
+    output: Literal["table", "json"] = setting("table", "what is printed on standard output at the end")
+    verbose: bool = setting(
+        False, "say of each phase in what it differs from the closest one that was run before"
+    )
+
+
 class Workers(RuntimeOptions):
     workers: Literal["auto"] | Count = setting(
         "auto",
@@ -150,24 +157,28 @@ class BaseSeeds(SeedList, group="seeds"):
     base_seeds: Seeds = setting((0,), "seeds of the base that model=mini or text=… makes")
 
 
-class Pretrain(Model, RawText, Trained, Seed, Reuse, RuntimeOptions):
+class Pretrain(Model, RawText, Trained, Seed, Reuse, RuntimeOptions, Output):
     """More language modelling on raw text, from a checkpoint or from nothing."""
 
     model: Place = with_default(Model, "model", "scratch:xlm-roberta:mini")
     text: Annotated[PlaceOrNone, NeverNone] = setting("mini", "raw text: mini, or a folder of <language>.txt")
 
 
-class Intermediate(Model, Data, Intermediates, RawText, Trained, Seed, Reuse, Control, RuntimeOptions):
+class Intermediate(
+    Model, Data, Intermediates, RawText, Trained, Seed, Reuse, Control, RuntimeOptions, Output
+):
     """One intermediate task or a mixture, before the target task."""
 
 
-class Target(Model, Data, Targets, Overlaps, Evaluation, Trained, Seed, Reuse, Control, RuntimeOptions):
+class Target(
+    Model, Data, Targets, Overlaps, Evaluation, Trained, Seed, Reuse, Control, RuntimeOptions, Output
+):
     """Fine-tunes on the target task's English training set, with a fresh head."""
 
     target: NamesOrAuto = with_default(Targets, "target", ("pos",))
 
 
-class Evaluate(Model, Data, Targets, Evaluation, Seed, Reuse, Control, RuntimeOptions):
+class Evaluate(Model, Data, Targets, Evaluation, Seed, Reuse, Control, RuntimeOptions, Output):
     """Zero-shot evaluation in every language, beside chance and majority."""
 
 
@@ -184,6 +195,7 @@ class Transfer(
     Reuse,
     Control,
     Workers,
+    Output,
 ):
     """The chain: pretrain (optional), intermediate, target, evaluate.
     With neither intermediate nor target given: the demo.

@@ -13,6 +13,7 @@ from mlflow_xfer.params.chain import (
     Evaluation,
     InSuite,
     Model,
+    Output,
     RawText,
     Reuse,
     Seed,
@@ -77,7 +78,7 @@ class Pool(Shape, group="candidates"):
     )
 
 
-class Report(Shape, group="report", effect="command"):
+class Report(Output, group="report", effect="command"):
     """One page, a verdict and tables about any set of finished runs:
     differences to the baseline, with intervals and power.
     """
@@ -101,7 +102,7 @@ class Report(Shape, group="report", effect="command"):
     out: PlaceOrNone = setting(None, "folder to write the report to; none: only into MLflow")
 
 
-class Ranking(Shape, group="proxies", effect="command"):
+class Ranking(Output, group="proxies", effect="command"):
     method: Annotated[tuple[Method, ...], Listed] = setting(
         ("auto",),
         "scores, fused by mean rank; auto: logme and h_score, and size for targets without labels. "
@@ -116,7 +117,6 @@ class Ranking(Shape, group="proxies", effect="command"):
     shots: Count = setting(64, "few_shot: training examples of the target")
     steps: Count = setting(30, "few_shot and task_emb: optimiser steps")
     track: bool = setting(False, "log the ranking into a run")
-    output: Literal["table", "json"] = setting("table", "what is printed")
 
 
 class Rank(Model, Data, RawText, Pool, Overlaps, InSuite, Trained, Seed, Reuse, RuntimeOptions, Ranking):
@@ -207,6 +207,7 @@ with warnings.catch_warnings():
         Workers,
         Searching,
         Confirmation,
+        Output,
         group="confirmation",
         effect="command",
     ):

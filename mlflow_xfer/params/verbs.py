@@ -13,6 +13,7 @@ from mlflow_xfer.params.reading import command, read
 from mlflow_xfer.registry import unknown
 
 COMMANDS = "mlflow_xfer.commands"
+PRINTED = f"{COMMANDS}.result.printed"
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ _VERBS = (
             "transfer --model xlm-roberta-base --data hub --intermediate mnli --target xnli "
             "--target.learning_rate 2e-5",
         ),
+        printed=PRINTED,
     ),
     Verb(
         chain.Pretrain, f"{COMMANDS}.phases.pretrain", "pretrain", ("model", "text", "seed"),
@@ -90,6 +92,7 @@ _VERBS = (
             "pretrain --model scratch:xlm-roberta:mini --text texts",
             "pretrain --model xlm-roberta-base --text texts --text_languages de,sw --max_steps 10000",
         ),
+        printed=PRINTED,
     ),
     Verb(
         chain.Intermediate, f"{COMMANDS}.phases.intermediate", "intermediate",
@@ -99,6 +102,7 @@ _VERBS = (
             "intermediate --model xlm-roberta-base --data hub --intermediate mnli,squad --mixing temperature "
             "--mixing_temperature 2",
         ),
+        printed=PRINTED,
     ),
     Verb(
         chain.Target, f"{COMMANDS}.phases.target", "target", ("model", "data", "target", "seed"),
@@ -106,6 +110,7 @@ _VERBS = (
             "target --target pos",
             "target --model xlm-roberta-base --data hub --target udpos --select_by last --device cuda",
         ),
+        printed=PRINTED,
     ),
     Verb(
         chain.Evaluate, f"{COMMANDS}.phases.evaluate", "evaluate", ("model", "data", "target"),
@@ -113,6 +118,7 @@ _VERBS = (
             "evaluate --model mini --target retrieval",
             "evaluate --model runs:/0123456789abcdef0123456789abcdef --languages de,sw",
         ),
+        printed=PRINTED,
     ),
     Verb(
         questions.Search, f"{COMMANDS}.search.search", "search",
@@ -122,6 +128,7 @@ _VERBS = (
             "search --model xlm-roberta-base --data hub --pool mnli,qqp,hellaswag --target xquad,udpos "
             "--space mixing --seeds 1,2 --pruner wilcoxon",
         ),
+        printed=PRINTED,
     ),
     Verb(
         questions.Report, f"{COMMANDS}.report.report", "report", ("runs", "question"),
@@ -129,6 +136,7 @@ _VERBS = (
             "report --question 'Does NLI help?'",
             "report 0123456789abcdef0123456789abcdef fedcba9876543210fedcba9876543210 --out pages",
         ),
+        printed=PRINTED,
     ),
     Verb(
         questions.Rank, f"{COMMANDS}.rank.rank", "",

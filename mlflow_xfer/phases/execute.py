@@ -23,6 +23,7 @@ from mlflow_xfer.phases.code import code_hash
 from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase, StartModel
 from mlflow_xfer.tracking import checkpoints
 from mlflow_xfer.tracking.lease import Busy, Lease, TakenOver, across_hosts, hold
+from mlflow_xfer.training import progress
 from mlflow_xfer.training.parts import NotFinite
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class Executor:
         watch: called with what a training logs; an exception from it whose ``exit_code`` is 75 stops the
             phase, whose run is KILLED and goes on from there for whoever wants it next.
         wait: for another process that makes the phase; else ``lease.Busy`` is raised.
+        place: where a phase stands in all that is done, such as ``3/11``; ``left``: how long that will still
+            take, in words.
         done: what this executor has brought about, by spec hash; each phase is looked at once.
         spent: what it trained and evaluated itself, in order; also of phases that did not come to their end.
     """
@@ -78,6 +81,8 @@ class Executor:
     runtime: RuntimeOptions = field(default_factory=RuntimeOptions)
     watch: Callable[[Phase, Mapping[str, float], int], None] | None = None
     wait: bool = True
+    place: Callable[[Phase], str] = lambda phase: ""
+    left: str = ""
     done: dict[str, Done] = field(default_factory=dict)
     spent: list[Spent] = field(default_factory=list)
 
@@ -96,7 +101,7 @@ class Executor:
             self.done[phase.spec_hash] = self._take_or_run(phase, parent, attach)
         done = self.done[phase.spec_hash]
         if attach and done.run_id != attach:
-            record.request(self.store, attach, done.run_id, phase.label)
+            record.request(self.store, attach, done.run_id, phase.title)
         return done
 
     def code(self, phase: Phase) -> str:
@@ -136,13 +141,22 @@ class Executor:
                         logger.warning("%s: %s", phase.label, error)
                 else:
                     shutil.rmtree(work, ignore_errors=True)  # begun here, finished elsewhere
-        logger.info(
-            "%s: reused run %s (same data, settings and %s)",
-            phase.label,
-            existing,
-            "code" if self.reuse == "same-code" else "inputs",
-        )
+        self.say_reused(phase, existing)
         return Done(existing, "reused")
+
+    def say_reused(self, phase: Phase, run_id: str) -> None:
+        same = "code" if self.reuse == "same-code" else "inputs"
+        logger.info("%s: reused run %s (same data, settings and %s)", self._named(phase), run_id, same)
+
+    def _named(self, phase: Phase) -> str:
+        """The phase with its place before it."""
+        return f"{self.place(phase)} {phase.title}".lstrip()
+
+    def _why(self, phase: Phase) -> str:
+        """Why the phase is to run."""
+        if self.reuse == "never":
+            return "reuse=never"
+        return "new" if not self.store.find_phase(phase.spec_hash, None) else "its code has changed"
 
     def _over(self, phase: Phase) -> bool:
         """Whether waiting for a phase that another machine makes has an end."""
@@ -154,12 +168,10 @@ class Executor:
         if not phase.resolved:  # what lies there may come from other data or weights
             shutil.rmtree(work, ignore_errors=True)
         held = record.held_run(self.store, work, UNDONE)
-        why = (
-            f"resumed in run {held}"
-            if held
-            else self.store.near_misses(phase.spec(), code) or "first of its kind"
-        )
-        logger.info("%s: %s", phase.label, why)
+        why = f"resumed in run {held}" if held else f"to run ({self._why(phase)}){self.left}"
+        logger.info("%s: %s", self._named(phase), why)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("  %s", self.store.near_misses(phase.spec(), code) or "first of its kind")
         inputs = [run for source in phase.inputs if (run := self._run_id(source))]
         run_id = record.open_phase(
             self.store,
@@ -177,7 +189,7 @@ class Executor:
         with self._dropping(work, phase), record.ending(self.store, run_id):
             starts = [self._directory(source) for source in phase.inputs]
             try:
-                with meter:
+                with meter, progress.beside(self._named(phase)):
                     if phase.procedure == "evaluate":
                         self._evaluate(phase, starts[0], work, run_id, lease)
                     elif phase.procedure == "merge":

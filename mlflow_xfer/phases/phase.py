@@ -170,6 +170,27 @@ class Phase:
         marks = [self.note] if self.note else []
         return " ".join([self.kind, names, *marks, *([f"s{self.seed}"] if self.seed is not None else [])])
 
+    @property
+    def title(self) -> str:
+        """What it is and what is behind it: ``target choice · attribute+mlm · s1``; the name of its run."""
+        head = self.label.removesuffix(f" s{self.seed}")
+        seed = self.replicate if self.seed is None else self.seed
+        behind = [self.behind] if self.kind in ("target", "evaluate") else []
+        return " · ".join([head, *behind, *([] if seed is None else [f"s{seed}"])])
+
+    @property
+    def behind(self) -> str:
+        """The intermediate tasks behind it in short; ``baseline`` without."""
+        root = self.root()
+        marks = root.marks if isinstance(root, FinishedRun) else {}
+        tasks = self.intermediates or tuple(filter(None, marks.get("xfer.tasks", "").split(",")))
+        trained = [phase.settings for phase in self.ancestors() if phase.kind == "intermediate"]
+        mlm = any(isinstance(one, TrainingSettings) and one.mlm_share for one in trained)
+        how = f" ({self.combine})" if self.combine in ("sequential", "merge") else ""
+        controlled = any(phase.settings.control != "none" for phase in (self, *self.ancestors()))
+        control = ["random encoder"] if controlled or marks.get("xfer.control") else []
+        return ", ".join([*control, "+".join([*tasks, *(["mlm"] if mlm else [])]) + how or "baseline"])
+
     def chain(self) -> list[Phase]:
         """The phases up to this one, each after its inputs; shared ones may come again."""
         return [

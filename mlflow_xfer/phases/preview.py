@@ -90,7 +90,7 @@ class Preview:
 
     def _line(self, phase: Phase, numbers: Mapping[str, int]) -> str:
         return (
-            f"{numbers[phase.spec_hash]:>3}  {phase.label:<44} after {self._after(phase, numbers):<24} "
+            f"{numbers[phase.spec_hash]:>3}  {phase.title:<48} after {self._after(phase, numbers):<24} "
             f"{phase.spec_hash[:10]}  {self._state(phase)}"
         )
 

@@ -68,7 +68,7 @@ def open_phase(
     if phase.seed is not None:
         params["seed"] = phase.seed
     params |= runtime.shown()
-    opened = store.start("phase", phase.label, tags=tags, params=params, parent=parent, run_id=run_id)
+    opened = store.start("phase", phase.title, tags=tags, params=params, parent=parent, run_id=run_id)
     store.dict_artifact(opened, phase.spec(), "spec.json")
     store.dict_artifact(
         opened,

@@ -57,7 +57,9 @@ class References:
             return self.logged(reference)
         if Path(reference).expanduser().is_dir():
             return directory(reference, Path(reference).expanduser(), self.weightless)
-        if reference.startswith((".", "/", "~")) or not HUB_ID.fullmatch(reference):
+        if not reference.startswith((".", "/", "~")) and not HUB_ID.fullmatch(reference):
+            return self.logged(reference)
+        if reference.startswith((".", "/", "~")):
             raise XferError(f"model={reference}: no such directory, and no name of anything else.", ACCEPTED)
         return hub(reference, revision, self.fetch)
 

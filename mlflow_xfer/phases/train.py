@@ -117,7 +117,7 @@ def excluded_rows(phase: Phase) -> int:
     for task in phase.tasks:
         for rows in (rows for rows in phase.rows if rows.task == task.name and rows.split == "train"):
             count += len(sources.read(task, rows)) - len(read_unseen(task, rows, phase.excludes))
-    logger.info("%s: %d training rows are left out, test rows are (nearly) equal to them", phase.label, count)
+    logger.info("%s: %d training rows are left out, test rows are (nearly) equal to them", phase.title, count)
     return count
 
 

@@ -50,7 +50,12 @@ def report_runs(
         **options,
     )
     if run_id:
-        for path in sorted(Path(out_dir).iterdir()):
-            store.artifact(run_id, path, path.name if path.is_dir() else None)
-        store.tags(run_id, {"mlflow.note.content": made.description})
+        attach(store, run_id, made, out_dir)
     return made
+
+
+def attach(store: Store, run_id: str, made: Report, out_dir: str | Path) -> None:
+    """Log the files of a report that was saved, and its short form as the run's description."""
+    for path in sorted(Path(out_dir).iterdir()):
+        store.artifact(run_id, path, path.name if path.is_dir() else None)
+    store.tags(run_id, {"mlflow.note.content": made.description})

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mlflow_xfer.reporting.columns import points
 from mlflow_xfer.stats.estimate import THESE, Estimate
 from mlflow_xfer.stats.frame import Cells
 from mlflow_xfer.stats.means import contrast
@@ -136,15 +137,6 @@ def _contrast(
         found.n,
         found.notes,
     )
-
-
-def points(value: float, signed: bool = False) -> str:
-    """A number of points for reading: one decimal, a real minus sign, a dash where there is none."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    if abs(value) < 0.05:  # no sign that rounding left over
-        return "0.0"
-    return f"{value:+.1f}".replace("-", "−") if signed else f"{value:.1f}".replace("-", "−")
 
 
 def p_text(p: float) -> str:

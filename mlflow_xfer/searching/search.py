@@ -20,15 +20,18 @@ from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.plan import unique
 from mlflow_xfer.phases.references import References
 from mlflow_xfer.phases.validation import validate
+from mlflow_xfer.reporting.columns import Summary
 from mlflow_xfer.searching import command as commands
 from mlflow_xfer.searching.command import Command
 from mlflow_xfer.searching.deciding import confirm, confirmation
+from mlflow_xfer.searching.deciding.confirmation import Confirmation
 from mlflow_xfer.searching.proposing import single_tasks
 from mlflow_xfer.searching.proposing.methods import BY_PROBE
 from mlflow_xfer.searching.showing import plots
-from mlflow_xfer.searching.showing.description import described, short
+from mlflow_xfer.searching.showing.description import dashboard, described, short, summary
 from mlflow_xfer.searching.showing.mirror import Mirror
 from mlflow_xfer.searching.showing.mirror import opened as reopened
+from mlflow_xfer.searching.showing.redrawing import Redrawing
 from mlflow_xfer.searching.showing.tables import tables
 from mlflow_xfer.searching.storage.place import place
 from mlflow_xfer.searching.storage.studies import PARENT, open_study
@@ -47,9 +50,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+SO_FAR = Confirmation(why="It is still searching: what follows is selected, not confirmed.")
 
-def run_search(params: Search, store: Store, opened: str | None, extra: Mapping[str, Task]) -> str:
-    """Run or continue a search and return its run; ``opened`` is the run that ``mlflow run`` opened."""
+
+def run_search(
+    params: Search, store: Store, opened: str | None, extra: Mapping[str, Task]
+) -> tuple[str, Summary]:
+    """Run or continue a search; its run, and what it found.
+
+    Args:
+        opened: the run that ``mlflow run`` opened.
+    """
     command = commands.read(params, References(lambda: store, fetch=True), extra)
     where, workers = place(params.storage, command.study_name), workers_of(params.workers, store.uri)
     executor = Executor(store, params.reuse, runtime=params.runtime)
@@ -66,14 +77,15 @@ def run_search(params: Search, store: Store, opened: str | None, extra: Mapping[
                 mirror.catch_up()
                 single_tasks.arrange(command, executor, study)
                 store.flush()
+                logger.info("To watch its trials: %s", dashboard(where))
                 why = try_candidates(command, executor, study, workers, mirror, confirm)
                 logger.info("search %s: ended (%s)", command.study_name, why)
                 mirror.catch_up()
-                conclude(command, executor, study, mirror)
+                found = conclude(command, executor, study, mirror)
         finally:
             if opened and opened != parent:
                 record.request(store, opened, parent, command.study_name)
-    return parent
+    return parent, summary(command, study, found, where)
 
 
 def try_candidates(
@@ -105,7 +117,7 @@ def try_candidates(
             seeds=params.seeds,
             batches=params.batches,
             order=single_tasks.order_of(study),
-            observer=mirror,
+            observer=Redrawing(mirror, lambda: draw(command, study, SO_FAR, mirror)),
             confirm=confirm,
             began=began,
         )
@@ -157,23 +169,27 @@ def shared_tags(command: Command) -> dict[str, str]:
     }
 
 
-def conclude(command: Command, executor: Executor, study: optuna.Study, mirror: Mirror) -> None:
+def draw(command: Command, study: optuna.Study, found: Confirmation, mirror: Mirror, more: str = "") -> None:
+    """Draw the page of the search: its description and plots."""
+    page = plots.page(study, command.params.objective)
+    if page:
+        mirror.store.text_artifact(mirror.parent, page, "plots/search.html")
+    text = "\n\n".join(filter(None, [described(command, study, found, mirror.store, mirror), more]))
+    mirror.store.tags(mirror.parent, {front.NOTE: text})
+
+
+def conclude(command: Command, executor: Executor, study: optuna.Study, mirror: Mirror) -> Confirmation:
     """Confirm the best, then write tables, plots and the description of the search."""
     found = confirm.confirm(command, executor, study, mirror)
     store, parent = executor.store, mirror.parent
     store.metrics(parent, confirmation.metrics(found))
     for name, frame in tables(command, study, found).items():
         store.table(parent, frame, f"results/{name}.json")
-    page = plots.page(study, command.params.objective)
-    if page:
-        store.text_artifact(parent, page, "plots/search.html")
     judged = single_tasks.judge(command, executor, study)
     if judged is not None:
         store.table(parent, judged, "results/proxies.json")
-    text = "\n\n".join(
-        filter(None, [described(command, study, found, store, mirror), single_tasks.described(judged)])
-    )
-    store.tags(parent, {front.NOTE: text, front.VERDICT_TAG: short(found)})
+    draw(command, study, found, mirror, single_tasks.described(judged))
+    store.tags(parent, {front.VERDICT_TAG: short(found)})
     store.flush()
     front.update(store)
-    logger.info("%s", text)
+    return found

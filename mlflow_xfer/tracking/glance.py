@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from mlflow_xfer.tracking import opening, uris
+from mlflow_xfer.tracking import endpoint, opening, uris
 from mlflow_xfer.tracking.runs import RunView
 from mlflow_xfer.tracking.store import DEFAULT_EXPERIMENT, Store
 
@@ -28,7 +28,7 @@ class Blank(Store):
 
     @cached_property
     def client(self) -> Any:
-        return opening.connect(None, DEFAULT_EXPERIMENT, probe=False)[0]
+        return opening.connect(None, DEFAULT_EXPERIMENT, probe=False, make=False)[0]
 
     def search(self, tags: Mapping[str, str], **options: Any) -> list[RunView]:
         return []
@@ -45,7 +45,10 @@ def open_to_plan() -> Store:
     path = None if "mlflow" in sys.modules else _database()
     if path and path.parent.is_dir() and _is_blank(path):
         return Blank(uris.sqlite_uri(path.absolute()))
-    return Store.open(probe=False)
+    path = uris.sqlite_path(uri := endpoint.tracking_uri())
+    if path and path.parent.is_dir() and not path.exists():
+        return Blank(uri)
+    return Store.open(probe=False, make=False)
 
 
 def _database() -> Path | None:

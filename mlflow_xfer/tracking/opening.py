@@ -13,7 +13,7 @@ from mlflow_xfer.durable.files import whole_file
 from mlflow_xfer.durable.locks import held
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.home import home
-from mlflow_xfer.tracking import endpoint, uris
+from mlflow_xfer.tracking import endpoint, runs, uris
 from mlflow_xfer.tracking.names import redact
 
 if TYPE_CHECKING:
@@ -23,14 +23,20 @@ if TYPE_CHECKING:
 HEALTH_SECONDS = 10.0
 
 
-def connect(experiment: str | None, default: str, probe: bool = True) -> tuple[MlflowClient, str, str]:
+def connect(
+    experiment: str | None, default: str, probe: bool = True, make: bool = True
+) -> tuple[MlflowClient, str, str]:
     """(client, tracking URI, experiment id); see :meth:`Store.open` for arguments and errors."""
     endpoint.quiet()
     uri = endpoint.tracking_uri()
-    return endpoint.within(endpoint.open_seconds(uri), lambda: _connect(uri, experiment, default, probe), uri)
+    return endpoint.within(
+        endpoint.open_seconds(uri), lambda: _connect(uri, experiment, default, probe, make), uri
+    )
 
 
-def _connect(uri: str, experiment: str | None, default: str, probe: bool) -> tuple[MlflowClient, str, str]:
+def _connect(
+    uri: str, experiment: str | None, default: str, probe: bool, make: bool
+) -> tuple[MlflowClient, str, str]:
     from mlflow import MlflowClient
 
     _check_answers(uri)
@@ -38,14 +44,20 @@ def _connect(uri: str, experiment: str | None, default: str, probe: bool) -> tup
     with _first_use(uri):
         if path and not path.exists():
             _refuse_job(path)
+            if not make:
+                raise XferError(
+                    f"There is no tracking database {path}: nothing was run here.",
+                    "Run something first (mlflow-xfer transfer …), or set MLFLOW_TRACKING_URI to the store "
+                    "that holds the runs.",
+                )
             _make(path)
         client = MlflowClient(tracking_uri=uri)
-        entity = _experiment(client, experiment, default)
+        entity = _experiment(client, experiment, default, make)
         if path:
             endpoint.use_wal(path)
-    if probe:
+    if probe and entity:
         _check_artifacts(entity.artifact_location, uri)
-    return client, uri, entity.experiment_id
+    return client, uri, entity.experiment_id if entity else ""
 
 
 def _check_answers(uri: str) -> None:
@@ -107,9 +119,10 @@ def _make(path: Path) -> None:
         MlflowClient(tracking_uri=uris.sqlite_uri(part)).search_experiments(max_results=1)
 
 
-def _experiment(client: MlflowClient, name: str | None, default: str) -> Experiment:
+def _experiment(client: MlflowClient, name: str | None, default: str, make: bool) -> Experiment | None:
     """The experiment called ``name``, else the active one, else that of the run that launched this process,
-    else the one called ``default``; made if absent.
+    else the one called ``default``, else the one with the newest run of ours (``mlflow run`` chooses its
+    own); made if absent and ``make`` says so.
     """
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import fluent
@@ -130,9 +143,13 @@ def _experiment(client: MlflowClient, name: str | None, default: str) -> Experim
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME")
         if not name and (of_job := _experiment_of_job(client)):
             return _usable(client.get_experiment(of_job))
+        if not name and client.get_experiment_by_name(default) is None and (used := _used(client)):
+            return client.get_experiment(used)
         name = name or default
     found = client.get_experiment_by_name(name)
     if found is None:
+        if not make:
+            return None
         try:
             return client.get_experiment(client.create_experiment(name))
         except MlflowException as error:
@@ -153,6 +170,14 @@ def _experiment_of_job(client: MlflowClient) -> str | None:
         if endpoint.is_transient(error):
             raise
         return None  # who takes the run says that there is none
+
+
+def _used(client: MlflowClient) -> str | None:
+    """The experiment of the newest run of ours."""
+    newest = runs.search(
+        client, "tags.`xfer.schema` LIKE '%'", order_by=["attributes.start_time DESC"], limit=1
+    )
+    return newest[0].experiment_id if newest else None
 
 
 def _usable(experiment: Experiment) -> Experiment:

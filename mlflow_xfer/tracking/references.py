@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.tracking import runs
 from mlflow_xfer.tracking.session import Session
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ _REGISTERED = re.compile(r"models:/([^/@]+)(?:/([^/@]+)|@([^/@]+))/?")
 
 
 def run_of(store: Session, reference: str) -> str:
-    """The id of the run behind a run id, ``runs:/…``,
+    """The id of the run behind a run id, ``runs:/…``, a run's name,
     ``models:/<model id>`` or ``models:/<name>/<version>`` (or ``@alias``).
 
     Raises:
@@ -30,6 +31,8 @@ def run_of(store: Session, reference: str) -> str:
         return reference
     if match := _RUN_URI.fullmatch(reference):
         return match[1]
+    if not reference.startswith("models:/"):
+        return _called(store, reference)
     try:
         run_id = store.ask(lambda: _source_run(store.client, reference))
     except MlflowException as error:
@@ -42,6 +45,27 @@ def run_of(store: Session, reference: str) -> str:
             "Name a run, or download it and give the directory.",
         )
     return run_id
+
+
+def _called(store: Session, name: str) -> str:
+    """The run of ours of that name: the only one, or the only one that is finished."""
+    quote = '"' if "'" in name else "'"
+    found = store.ask(
+        lambda: runs.search(
+            store.client, f"attributes.run_name = {quote}{name}{quote} AND tags.`xfer.schema` LIKE '%'"
+        )
+    )
+    finished = [run for run in found if run.status == "FINISHED"]
+    if len(finished or found) == 1:
+        return (finished or found)[0].run_id
+    if found:
+        listed = ", ".join(run.run_id for run in (finished or found)[:5])
+        raise XferError(f"{len(found)} runs are called {name!r}: {listed}", "Name it by its run id.")
+    raise XferError(
+        f"There is no run {name!r} in the tracking store.",
+        "Accepted: a run's id or name, runs:/…, models:/<model id>, models:/<name>/<version>, "
+        "models:/<name>@<alias>. Check MLFLOW_TRACKING_URI.",
+    )
 
 
 def _source_run(client: MlflowClient, reference: str) -> str | None:

@@ -87,8 +87,10 @@ def results(
         raise XferError(
             "No finished evaluation belongs to these runs."
             if asked
-            else "There is no finished evaluation in this experiment.",
-            "Evaluate first (mlflow-xfer transfer …), or name other runs.",
+            else f"There is no finished evaluation in the experiment{_name(store)}.",
+            _elsewhere(store, every)
+            or "Evaluate first (mlflow-xfer transfer …), or name other runs, or another experiment with "
+            "MLFLOW_EXPERIMENT_NAME.",
         )
     tables = _tables(store, chosen) if details else [None] * len(chosen)
     facts = [facts_of(run, every) for run in chosen]
@@ -162,6 +164,19 @@ def _named(store: Session, every: Mapping[str, RunView], name: str) -> RunView:
             "Wait until it has finished, or name another.",
         )
     return every[run_id]
+
+
+def _name(store: Session) -> str:
+    return f" {store.client.get_experiment(store.experiment_id).name!r}" if store.experiment_id else ""
+
+
+def _elsewhere(store: Session, every: Mapping[str, RunView]) -> str:
+    """Which experiments hold evaluations."""
+    found = {run.experiment_id for run in every.values() if is_evaluation(run)} - {store.experiment_id}
+    names = [store.client.get_experiment(one).name for one in sorted(found)]
+    return (
+        f"There are some in: {', '.join(names)}. Set MLFLOW_EXPERIMENT_NAME, or name runs." if names else ""
+    )
 
 
 def _own(every: Mapping[str, RunView], store: Session) -> list[RunView]:

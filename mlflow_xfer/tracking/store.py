@@ -48,19 +48,24 @@ class Store(Session, Recorder):
         self.job: str | None = None  # parent of runs without one, see job.py
 
     @classmethod
-    def open(cls, experiment: str | None = None, *, sync: bool = True, probe: bool = True) -> Store:
+    def open(
+        cls, experiment: str | None = None, *, sync: bool = True, probe: bool = True, make: bool = True
+    ) -> Store:
         """Open the store that MLflow's settings name.
 
         Args:
-            experiment: name of the experiment; default: the active one, else ``mlflow-xfer``.
+            experiment: name of the experiment; default: the active one, else ``mlflow-xfer``, else the one
+                with the newest run of ours.
             sync: first deliver what dead processes of this host left unsent for this store.
             probe: check that artifacts can be written; a command that only reads needs no such right.
+            make: make a database and an experiment where there is none; a command that only reads leaves
+                things as they are.
 
         Raises:
             XferError: unreachable within 30 s (exit code 75); a folder store, a deleted experiment or
-                artifacts that cannot be written (exit code 2).
+                artifacts that cannot be written, or nothing there to be read (exit code 2).
         """
-        client, uri, experiment_id = opening.connect(experiment, DEFAULT_EXPERIMENT, probe)
+        client, uri, experiment_id = opening.connect(experiment, DEFAULT_EXPERIMENT, probe, make)
         if sync:
             replay(client, uri)
         return cls(client, uri, experiment_id)

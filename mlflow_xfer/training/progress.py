@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+_what: ContextVar[str] = ContextVar("what is done while a bar is shown", default="")
+
+
+@contextmanager
+def beside(what: str) -> Iterator[None]:
+    """Bars that are shown meanwhile begin with ``what``."""
+    before = _what.set(what)
+    try:
+        yield
+    finally:
+        _what.reset(before)
 
 
 def bar(total: int, label: str, done: int = 0) -> Any:
@@ -16,7 +29,7 @@ def bar(total: int, label: str, done: int = 0) -> Any:
     return tqdm(
         total=total,
         initial=done,
-        desc=label,
+        desc=f"{_what.get()} {label}".lstrip(),
         disable=not sys.stderr.isatty(),
         leave=False,
         smoothing=0.1,

@@ -24,7 +24,7 @@ def test_results_as_lines():
     frame = pd.DataFrame({"task": ["pos"], "score": [50.5]})
     assert lookups.frame(Results(), frame) == "task\tscore\npos\t50.5"
     assert json.loads(lookups.frame(Results(format="json"), frame)) == [{"task": "pos", "score": 50.5}]
-    with pytest.raises(XferError, match="no finished evaluation"):
+    with pytest.raises(XferError, match="no tracking database"):
         api.results()
 
 

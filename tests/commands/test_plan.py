@@ -19,8 +19,8 @@ SEARCH = {"pool": "attribute,position", "target": "choice"}
 def test_every_command_that_runs_phases_is_planned(own_store):
     labels = {
         "pretrain": "pretrain",
-        "intermediate": "intermediate nli s0",
-        "target": "target pos s0",
+        "intermediate": "intermediate nli · s0",
+        "target": "target pos · baseline · s0",
         "evaluate": "evaluate retrieval",
         "transfer": "evaluate retrieval",
     }
@@ -35,13 +35,12 @@ def test_printed_as_json(own_store):
     found = json.loads(api.printed(verb, params, api.call(verb, params)) or "")
     assert found["verb"] == "search" and len(found["candidates"]) == 4
     params = verb.read({"intermediate": "nli", "target": "pos"})
-    assert "target pos s0" in (api.printed(verb, params, api.call(verb, params)) or "")
+    assert "target pos · nli · s0" in (api.printed(verb, params, api.call(verb, params)) or "")
 
 
-def test_a_dry_run_logs_the_plan(own_store, caplog):
-    caplog.set_level("INFO")
-    assert mlflow_xfer.search(**SEARCH, dry_run=True).run_id == ""
-    assert mlflow_xfer.plan("search", **SEARCH).text() in caplog.messages
+def test_a_dry_run_shows_the_plan(own_store):
+    found = mlflow_xfer.search(**SEARCH, dry_run=True)
+    assert not found.run_id and mlflow_xfer.plan("search", **SEARCH).text() == found.summary.plain()
 
 
 def test_without_a_run_neither_mlflow_nor_a_database_is_needed(tmp_path):

@@ -40,7 +40,7 @@ def test_the_chain_and_its_runs(model, client, all_runs, steps_in_store, caplog)
     )
     assert "mini/avg" not in metrics, "two of the suite's languages are not the suite"
 
-    evaluated = phases["evaluate pos"]
+    evaluated = phases["evaluate pos · nli · s0"]
     assert {"eval/pos/en", "eval/pos/de"} <= set(evaluated.data.metrics)
     table = artifact(client, evaluated.info.run_id, "results/per_language.json")
     rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
@@ -68,7 +68,7 @@ def test_the_chain_and_its_runs(model, client, all_runs, steps_in_store, caplog)
     }
     contexts = {
         tag.value
-        for i in client.get_run(phases["target pos s0"].info.run_id).inputs.dataset_inputs
+        for i in client.get_run(phases["target pos · nli · s0"].info.run_id).inputs.dataset_inputs
         for tag in i.tags
         if tag.key == "mlflow.data.context"
     }
@@ -85,7 +85,7 @@ def test_the_chain_and_its_runs(model, client, all_runs, steps_in_store, caplog)
 
 def test_a_part_that_exists_is_taken_and_the_rest_is_made(all_runs, caplog):
     first = mlflow_xfer.transfer(model=ENCODER, **QUICK)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.DEBUG, "mlflow_xfer"):
         second = mlflow_xfer.transfer(model=ENCODER, **QUICK | {"target.max_steps": 5})
     assert len(second.made) == 2 and len(second.reused) == 3 and set(second.reused) <= set(first.made)
     made = {run.info.run_id: run for run in all_runs("phase")}

@@ -36,12 +36,12 @@ def test_subsets_share_the_trainings_of_their_tasks(model, method, client, all_r
     first = mlflow_xfer.transfer(**options, intermediate="nli,types,attribute")
     steps = steps_in_store()
     runs = {run.data.tags["mlflow.runName"]: run for run in all_runs("phase")}
-    merge = runs[f"intermediate attribute+nli+types merge {method} s0"]
+    merge = runs[f"intermediate attribute+nli+types merge {method} · s0"]
     assert (
         merge.data.tags["xfer.tasks"] == "attribute,nli,types" and merge.data.tags["xfer.combine"] == "merge"
     )
     assert merge.data.metrics["train/optimizer_steps"] == 0 and merge.data.params["merge_method"] == method
-    singles = [runs[f"intermediate {name} s0"].info.run_id for name in ("attribute", "nli", "types")]
+    singles = [runs[f"intermediate {name} · s0"].info.run_id for name in ("attribute", "nli", "types")]
     base = next(run.info.run_id for name, run in runs.items() if name.startswith("pretrain"))
     assert merge.data.tags["xfer.input_run_ids"].split(",") == ([base] if method == "ties" else []) + singles
     tree = mlflow_xfer.lineage(first.run_id)
@@ -62,7 +62,11 @@ def test_subsets_share_the_trainings_of_their_tasks(model, method, client, all_r
         "only the target is trained"
     )
     made = {client.get_run(run).data.tags["mlflow.runName"] for run in second.made}
-    assert made == {f"intermediate nli+types merge {method} s0", "target pos s0", "evaluate pos"}
+    assert made == {
+        f"intermediate nli+types merge {method} · s0",
+        "target pos · nli+types (merge) · s0",
+        "evaluate pos · nli+types (merge) · s0",
+    }
     again = mlflow_xfer.transfer(**options, intermediate="nli,types")
     assert again.run_id == second.run_id and not again.made
 

@@ -41,7 +41,7 @@ def test_workers_end_with_their_driver_and_nothing_is_done_twice(command, tmp_pa
 
     there = place(tmp_path)
     victim = command(*COMMAND, **there)
-    victim.until(lambda: "target choice s0: first of its kind" in victim.text)
+    victim.until(lambda: "target choice · baseline · s0: to run (new)" in victim.text)
     workers = children(victim.process.pid)
     assert len(workers) == 2
     victim.kill()
@@ -63,7 +63,7 @@ def test_what_nobody_goes_on_with_is_ended_by_the_doctor(command, tmp_path):
 
     there = place(tmp_path)
     victim = command(*COMMAND, **there)
-    victim.until(lambda: "first of its kind" in victim.text)
+    victim.until(lambda: "to run (new)" in victim.text)
     said = command("doctor", "--fix", "true", **there)
     assert said.wait() == 0 and "its command is running" in said.text and "ended" not in said.text
     victim.kill()

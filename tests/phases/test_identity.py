@@ -79,6 +79,8 @@ CHANGES = {
     "save_every_steps": ("5", NOTHING),
     "reuse": ("never", NOTHING),
     "workers": ("1", NOTHING),
+    "output": ("json", NOTHING),
+    "verbose": ("true", NOTHING),
 }
 
 

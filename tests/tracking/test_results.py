@@ -153,7 +153,7 @@ def test_only_what_lies_below_the_asked_runs(store):
 
 
 def test_unknown_runs_and_filters_are_refused(store):
-    with pytest.raises(XferError, match="no finished evaluation in this experiment"):
+    with pytest.raises(XferError, match="no finished evaluation in the experiment 'mlflow-xfer'"):
         results(store)
     run, phases = transfer(store, "none", 1)
     running = store.start("transfer", "half")

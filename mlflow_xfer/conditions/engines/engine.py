@@ -42,6 +42,8 @@ class Order:
         reuse, suite, runtime: as of :class:`mlflow_xfer.phases.execute.Executor`.
         done: the runs of its inputs, by spec hash.
         wait: for another process that makes the phase; else it is Held.
+        place: where it stands in all that is done, such as ``3/11``; ``left``: how long that will
+            still take, in words.
     """
 
     parent: str | None = None
@@ -50,6 +52,8 @@ class Order:
     runtime: RuntimeOptions = field(default_factory=RuntimeOptions)
     done: Mapping[str, str] = field(default_factory=dict)
     wait: bool = True
+    place: str = ""
+    left: str = ""
 
     def with_runs(self, after: Iterable[Handle], runs: Mapping[Handle, str]) -> Order:
         """The same, with the runs of inputs that were submitted too and are done by now."""

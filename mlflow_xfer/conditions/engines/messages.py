@@ -23,6 +23,8 @@ def order(phase: Phase, asked: Order, cores: int) -> str:
         "runtime": asked.runtime.model_dump(),
         "done": dict(asked.done),
         "wait": asked.wait,
+        "place": asked.place,
+        "left": asked.left,
     }
     handle = {"spec_hash": phase.spec_hash, "label": phase.label}
     return json.dumps({"say": "run", "handle": handle, "phase": to_json(phase), "order": how, "cores": cores})

@@ -15,7 +15,16 @@ Watch = Callable[[Phase, Mapping[str, float], int], None]
 
 def executor_of(store: Store, order: Order, watch: Watch | None = None) -> Executor:
     """An executor as the order says, which takes the runs of the phase's inputs as they are."""
-    executor = Executor(store, order.reuse, order.suite, order.runtime, watch, wait=order.wait)
+    executor = Executor(
+        store,
+        order.reuse,
+        order.suite,
+        order.runtime,
+        watch,
+        wait=order.wait,
+        place=lambda phase: order.place,
+        left=order.left,
+    )
     executor.done |= {spec_hash: Done(run_id, "reused") for spec_hash, run_id in order.done.items()}
     return executor
 

@@ -52,7 +52,7 @@ def confirm(command: Command, executor: Executor, study: optuna.Study, mirror: M
     if not params.confirm_top:
         return Confirmation(why="confirm_top=0: nothing was confirmed, and selected scores are too good.")
     trials = finished_trials(study, space)
-    chosen = choose(trials, params.confirm_top, space=space, unseen=True)
+    chosen = choose(trials, params.confirm_top, space=space, unseen=True, tied=params.margin)
     if not chosen:
         return Confirmation(
             why="No trial with an intermediate task came to its end: there is nothing to confirm."

@@ -117,6 +117,7 @@ def choose(
     objective: int = 0,
     unseen: bool = False,
     level: float = 0.95,
+    tied: float | None = None,
 ) -> list[Choice]:
     """The ``k`` candidates with the best denoised estimates, best first;
     never the baseline, which is compared with them anyway.
@@ -129,6 +130,8 @@ def choose(
         objective: index of the objective, if there are several.
         unseen: also candidates that were never run (in a space that can be listed): confirmation runs them
             afresh like the others.
+        tied: beside each that is chosen, also the smallest of its subsets that was run and whose estimate is
+            at most so far below; None: no further ones.
     """
     if not any(trial.candidate.tasks for trial in trials):
         return []
@@ -138,10 +141,24 @@ def choose(
     if unseen and space is not None and (space.count() or math.inf) <= LISTED:
         found += _predicted(scores, posterior, level)
     found = [choice for choice in found if choice.candidate.tasks]
-    return sorted(
-        found,
-        key=lambda choice: (-min(choice.estimate, TOP), len(choice.candidate.tasks), choice.candidate.key),
-    )[:k]
+    found.sort(
+        key=lambda choice: (-min(choice.estimate, TOP), len(choice.candidate.tasks), choice.candidate.key)
+    )
+    chosen = found[:k]
+    if tied is None:
+        return chosen
+    for one in found[:k]:
+        smaller = [
+            other
+            for other in found
+            if other.n
+            and set(other.candidate.tasks) < set(one.candidate.tasks)
+            and min(one.estimate, TOP) - min(other.estimate, TOP) <= tied
+        ]
+        least = min(smaller, key=lambda choice: len(choice.candidate.tasks), default=one)
+        if least not in chosen:
+            chosen.append(least)
+    return chosen
 
 
 def baseline(trials: Sequence[Finished], *, space: Space | None = None, objective: int = 0) -> Choice | None:

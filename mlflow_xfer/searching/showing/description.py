@@ -5,16 +5,17 @@ the answer first, then what each task contributes, what it cost, and where to lo
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from mlflow_xfer.markdown import table
 from mlflow_xfer.phases.estimate import amount
 from mlflow_xfer.reporting.by_task import bracketed
-from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, WORSE, points
+from mlflow_xfer.reporting.columns import Summary, Table, points
+from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, WORSE
 from mlflow_xfer.searching.command import Command
 from mlflow_xfer.searching.deciding.confirmation import Confirmation
 from mlflow_xfer.searching.deciding.contributions import Contribution
@@ -24,7 +25,9 @@ from mlflow_xfer.searching.showing.tables import effects_of
 from mlflow_xfer.searching.storage.history import (
     History,
     candidate_of,
+    why_ended,
 )
+from mlflow_xfer.searching.storage.place import Place
 from mlflow_xfer.searching.trying.measures import ORACLE
 from mlflow_xfer.stats.estimate import Estimate
 
@@ -40,15 +43,31 @@ def described(
     command: Command, study: optuna.Study, found: Confirmation, store: Store, mirror: Mirror
 ) -> str:
     """The description in markdown."""
-    parts = [
-        answer(command, found),
+    tables = [table.markdown() for table in tables_of(command, study, found)]
+    parts = [answer(command, found), *tables, cost(account(study)), links(store, mirror)]
+    return "\n\n".join(parts)
+
+
+def summary(command: Command, study: optuna.Study, found: Confirmation, where: Place) -> Summary:
+    """The same for the command's end."""
+    verdict, *said = answer(command, found).replace("**", "").split("\n\n")
+    remarks = [*said, cost(account(study)), f"To look at its trials: {dashboard(where)}"]
+    return Summary(verdict, tables_of(command, study, found), remarks)
+
+
+def dashboard(where: Place) -> str:
+    """The command that shows the storage of a search in Optuna's own pages."""
+    return f"optuna-dashboard {shlex.quote(where.shown)}"
+
+
+def tables_of(command: Command, study: optuna.Study, found: Confirmation) -> list[Table]:
+    made = [
         confirmed_table(found),
         leaders(command, study),
         effects_table(effects_of(command, study)),
-        cost(account(study)),
-        links(store, mirror),
+        unfinished(command, study),
     ]
-    return "\n\n".join(part for part in parts if part)
+    return [table for table in made if table is not None]
 
 
 def answer(command: Command, found: Confirmation) -> str:
@@ -101,9 +120,9 @@ def short(found: Confirmation) -> str:
     return f"{undecided}{best.candidate.label} {bracketed(best.test.estimate, best.test.low, best.test.high)}"
 
 
-def confirmed_table(found: Confirmation) -> str:
+def confirmed_table(found: Confirmation) -> Table | None:
     if not found.winners:
-        return ""
+        return None
     about = (
         "Differences to the baseline in points: as the search saw them (selected), denoised "
         "(estimated), and on fresh seeds (confirmed)."
@@ -120,31 +139,38 @@ def confirmed_table(found: Confirmation) -> str:
     rows = [
         (
             w.candidate.label,
-            *(points(value, True) for value in (w.selected, w.estimate, w.dev.estimate, w.test.estimate)),
-            f"{points(w.test.low, True)} … {points(w.test.high, True)}",
+            *(w.selected, w.estimate, w.dev.estimate, w.test.estimate),
+            (w.test.low, w.test.high),
             w.contrast.verdict,
         )
         for w in found.winners
     ]
-    return f"{about}\n\n{table(head, rows)}"
+    return Table(about, head, rows, head[1:-1])
 
 
-def leaders(command: Command, study: optuna.Study) -> str:
+def leaders(command: Command, study: optuna.Study) -> Table | None:
     """The best candidates as the search saw them."""
     taken = [t for t in History.of(study).counted if t.state == TrialState.COMPLETE]
     if not taken:
-        return ""
+        return None
     names = command.params.objective
     best = sorted(taken, key=lambda t: -t.values[0])[:LEADERS]
     about = (
         f"The best {len(best)} of {len(taken)} finished trials, by {names[0]} (selected scores are too "
         "good: see confirmed)."
     )
+    rows = [(f"t{trial.number:03d}", _label(trial, command.space), *trial.values) for trial in best]
+    return Table(about, ("trial", "candidate", *names), rows)
+
+
+def unfinished(command: Command, study: optuna.Study) -> Table | None:
+    """Why trials were stopped, or failed."""
     rows = [
-        (f"t{trial.number:03d}", _label(trial, command.space), *(points(value) for value in trial.values))
-        for trial in best
+        (f"t{trial.number:03d}", _label(trial, command.space), why_ended(trial.user_attrs))
+        for trial in History.of(study).counted
+        if trial.state in (TrialState.PRUNED, TrialState.FAIL)
     ]
-    return f"{about}\n\n{table(('trial', 'candidate', *names), rows)}"
+    return Table("Trials without a score, and why.", ("trial", "candidate", "why"), rows) if rows else None
 
 
 def _label(trial: FrozenTrial, space: Space) -> str:
@@ -153,10 +179,10 @@ def _label(trial: FrozenTrial, space: Space) -> str:
     return candidate.label
 
 
-def effects_table(found: Sequence[Contribution]) -> str:
+def effects_table(found: Sequence[Contribution]) -> Table | None:
     """What each task and pair adds, on average over all subsets of the others."""
     if not found:
-        return ""
+        return None
     about = (
         "What each task adds, on average over the subsets of the others (a Bayesian regression with "
         "pairs; what few subsets tell is shrunk to 0)."
@@ -167,15 +193,15 @@ def effects_table(found: Sequence[Contribution]) -> str:
     rows = [
         (
             one.label,
-            points(one.estimate, True),
-            f"{points(one.low, True)} … {points(one.high, True)}",
-            points(one.alone, True) if math.isfinite(one.alone) else "",
+            one.estimate,
+            (one.low, one.high),
+            one.alone,
             "yes" if one.identified else "no",
         )
         for one in [*(one for one in found if len(one.tasks) == 1), *pairs]
     ]
     head = ("task or pair", "points", "95 % interval", "alone", "told by the scores")
-    return f"{about}\n\n{table(head, rows)}"
+    return Table(about, head, rows, head[1:4])
 
 
 def cost(found: Account) -> str:

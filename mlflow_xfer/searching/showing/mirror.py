@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mlflow_xfer.conditions.comparison import mean_interval
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.markdown import plain
 from mlflow_xfer.phases import record
 from mlflow_xfer.searching.space.candidate import Candidate
 from mlflow_xfer.searching.space.space import Space
@@ -35,6 +36,7 @@ from mlflow_xfer.searching.storage.history import (
     SAVED,
     History,
     candidate_of,
+    why_ended,
 )
 from mlflow_xfer.searching.trying.measures import ORACLE
 from mlflow_xfer.searching.trying.trials import PROBE, SEED_DONE, Trial, TrialResult
@@ -140,6 +142,9 @@ class Mirror:
             tags[PRUNED_AT] = f"{at['step']} ({at['stage']})"
             self.store.metrics(run_id, {f"cost/{name}": value for name, value in attrs.get(COST, {}).items()})
         tags |= {name: attrs[name] for name in (ERROR, RETRIED_FROM) if name in attrs}
+        tags |= (
+            {"mlflow.note.content": plain(f"{why[0].upper()}{why[1:]}.")} if (why := why_ended(attrs)) else {}
+        )
         self.store.tags(run_id, tags)
         self.store.finish(run_id, end_of(state, attrs), patience=0)
 

@@ -204,6 +204,18 @@ def described(candidate: Candidate) -> dict[str, Any]:
     }
 
 
+def why_ended(attrs: Mapping[str, Any]) -> str:
+    """In words, why a trial with these attributes has no score of its own."""
+    if ERROR in attrs:
+        return f"failed: {str(attrs[ERROR]).splitlines()[0]}"
+    if PRUNED_AT not in attrs:
+        return ""
+    at = attrs[PRUNED_AT]
+    if at["stage"] == "seed":
+        return f"stopped after {at['step']} seeds: further ones would not have made it the best"
+    return f"stopped after {at['step']} % of its training: its probe was among the low ones at that step"
+
+
 def requeue(
     study: optuna.Study, space: Space, trial: FrozenTrial, error: str, deaths: Sequence[Any] = ()
 ) -> None:

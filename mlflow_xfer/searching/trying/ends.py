@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from dataclasses import dataclass, field
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.phases.estimate import duration
 from mlflow_xfer.searching.space.space import Space
-from mlflow_xfer.searching.storage.history import BY_SEED, COST, ERROR, LEFT, PRUNED_AT, SAVED, requeue
+from mlflow_xfer.searching.storage.history import (
+    BY_SEED,
+    COST,
+    ERROR,
+    LEFT,
+    PRUNED_AT,
+    SAVED,
+    History,
+    candidate_of,
+    requeue,
+    why_ended,
+)
 from mlflow_xfer.searching.trying.reports import frozen, store
 from mlflow_xfer.searching.trying.trials import Observer, Pruned, Trial, TrialResult, hear
 
@@ -25,6 +38,7 @@ class Ends:
     """Tells a study how trials ended.
 
     Attributes:
+        wanted: how many trials there will be; None: not known.
         failures: messages of failed trials, without what varies in them.
         succeeded: whether any trial did not fail.
     """
@@ -32,6 +46,9 @@ class Ends:
     study: optuna.Study
     space: Space
     observer: Observer | None = None
+    wanted: int | None = None
+    began: float = field(default_factory=time.monotonic)
+    ended: int = 0
     failures: list[str] = field(default_factory=list)
     succeeded: bool = False
 
@@ -104,4 +121,26 @@ class Ends:
     ) -> None:
         store(own, trial.attrs)
         self.study.tell(own, outcome.values if outcome else None, state=state)
+        self.ended += 1
+        self._say(trial, outcome)
         hear(self.observer, "ended", trial, state.name, outcome, error)
+
+    def _say(self, trial: Trial, outcome: TrialResult | None) -> None:
+        """How the trial ended, the best so far, and how long the others will take."""
+        history = History.of(self.study)
+        counted, complete = history.counted, [t for t in history.counted if t.state == TrialState.COMPLETE]
+        said = why_ended(trial.attrs)
+        if outcome is not None:
+            said = ", ".join(f"{value:.1f}" for value in outcome.values)
+        if complete and len(self.study.directions) == 1:
+            best = max(complete, key=lambda t: t.values[0])
+            candidate = candidate_of(best, self.space)
+            said += f"; best {best.values[0]:.1f} ({candidate.label if candidate else best.number})"
+        place, left = str(len(counted)), ""
+        if self.wanted is not None:
+            still = max(self.wanted - len(counted), 0)
+            place += f"/{self.wanted}"
+            left = duration((time.monotonic() - self.began) / self.ended * still) if still else ""
+        logger.info(
+            "trial %s %s: %s%s", place, trial.candidate.label, said, f"; about {left} left" if left else ""
+        )

@@ -111,7 +111,7 @@ def run_trials(
             looks,
             observer,
         ),
-        Ends(study, space, observer),
+        Ends(study, space, observer, budget.n_trials),
         confirm,
     ).run()
 

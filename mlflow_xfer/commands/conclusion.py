@@ -1,0 +1,289 @@
+"""What a run found, as its command shows it at its end: read back from the store, whether the command made
+the run or took an earlier one.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from mlflow_xfer.conditions.comparison import mean_interval
+from mlflow_xfer.phases import overlaps, record
+from mlflow_xfer.phases.phase import digest
+from mlflow_xfer.reporting.columns import Summary, Table, of_metrics
+from mlflow_xfer.studies.study import CONDITIONS
+from mlflow_xfer.tracking.runs import RunView
+from mlflow_xfer.tracking.store import Store
+
+Rows = Sequence[Mapping[str, Any]]
+INTERVAL, DIFFERENCE, DIFFERENCES = "95 % interval", "difference", "95 % interval of it"
+FEW = 5
+"""With fewer seeds a comparison demonstrates, and decides nothing."""
+
+
+def concluded(store: Store, run_id: str) -> Summary:
+    """What the run, or the one that it points to, holds."""
+    run = store.get(run_id)
+    run = store.get(run.tags["xfer.result_run_id"]) if run.kind == "request" else run
+    if run.kind == "phase":
+        return _evaluated(store, run) if run.tags.get("xfer.phase") == "evaluate" else _trained(run)
+    return {"condition": _condition, "study": _study}.get(run.kind, _evaluated)(store, run)
+
+
+# -- one seed ------------------------------------------------------------------------------------------------
+
+
+def _trained(run: RunView) -> Summary:
+    """A training: the figures of the checkpoint that was selected, and what it cost."""
+    selected = {
+        name.removesuffix("/selected"): value
+        for name, value in run.metrics.items()
+        if name.startswith(record.SELECTING) and name.endswith("/selected")
+    }
+    cost = {
+        "optimiser steps": run.metrics.get("train/optimizer_steps"),
+        "selected step": run.metrics.get("train/selected_step"),
+        "tokens": run.metrics.get("train/tokens"),
+        "seconds": run.metrics.get("train/seconds"),
+    }
+    counted = [(name, f"{value:,.0f}") for name, value in cost.items() if value is not None]
+    figures = [Table("Scores of the selected checkpoint", ("score", "points"), list(selected.items()))]
+    collapsed = ["It collapsed: it says the same of every example."] if "xfer.collapsed" in run.tags else []
+    return Summary(
+        run.name, [*(figures if selected else []), Table("Training", ("", "amount"), counted)], collapsed
+    )
+
+
+def _evaluated(store: Store, run: RunView) -> Summary:
+    """An evaluation or a transfer of one seed: by task and by language, with intervals over the examples."""
+    if run.kind == "transfer" and "selected/avg" not in run.metrics:  # several trainings, no evaluation
+        return Summary(run.name)
+    rows = record.read_table(store, run.run_id)
+    tables = [_by_task(store, rows, run.metrics), *_by_language(rows)]
+    return Summary(run.name, tables, list(_remarks(run, rows)))
+
+
+def _by_task(store: Store, rows: Rows, metrics: Mapping[str, float]) -> Table:
+    """The mean of each task, English and the other languages apart, beside what needs no model."""
+    data = _versions(store, rows)
+    head = ("task", "data", "metric", "languages", "mean", "English", "others", "chance", "majority")
+    body = [
+        (
+            task,
+            data.get(task, ""),
+            mine[0]["metric"],
+            len(mine),
+            _mean([row["score"] for row in mine]),
+            _mean([row["score"] for row in mine if row["language"] == "en"]),
+            _mean([row["score"] for row in mine if row["language"] != "en"]),
+            _mean([row.get("chance") for row in mine]),
+            _mean([row.get("majority") for row in mine]),
+        )
+        for task, mine in _tasks(rows).items()
+    ]
+    totals = [
+        (name, "", "", None, value, *[None] * 4)
+        for name, value in metrics.items()
+        if name.endswith("/avg") and (len(body) > 1 or name != "selected/avg")
+    ]
+    return Table("Scores by task", head, [*body, *totals])
+
+
+def _by_language(rows: Rows) -> Iterator[Table]:
+    """The scores of each task by language, with their intervals over the examples."""
+    for task, mine in _tasks(rows).items():
+        body = [
+            (
+                row["language"],
+                row["score"],
+                (row["low"], row["high"]),
+                row["n"],
+                row["chance"],
+                row["majority"],
+            )
+            for row in mine
+        ]
+        yield Table(task, ("language", "score", INTERVAL, "examples", "chance", "majority"), body)
+
+
+def _versions(store: Store, rows: Rows) -> dict[str, str]:
+    """Which data each task was scored on: the suite's version, a commit of the hub, or a digest of files."""
+    found: dict[str, str] = {}
+    for row in rows:
+        if row["task"] not in found:
+            spec = json.loads(store.read_artifact(row["run_id"], "spec.json") or "{}")
+            found[row["task"]] = _version([one["identity"] for one in spec.get("rows", ())])
+    return found
+
+
+def _version(identities: Sequence[str]) -> str:
+    kinds = {identity.split(":")[0] for identity in identities}
+    if kinds == {"mini"}:
+        return f"mini v{identities[0].split(':')[1]}"
+    return f"{'+'.join(sorted(kinds))} {digest(sorted(identities))[:8]}" if identities else ""
+
+
+# -- several seeds -------------------------------------------------------------------------------------------
+
+
+def _condition(store: Store, run: RunView) -> Summary:
+    """A condition: means over its seeds with intervals, and what they differ by from the baseline."""
+    replicates = [record.read_table(store, one) for one in run.inputs]
+    if not replicates or "selected/avg" not in run.metrics:
+        return Summary(run.name)
+    scores = _means(replicates)
+    baselines = {row["task"]: (row.get("chance"), row.get("majority")) for row in replicates[0]}
+    data = _versions(store, replicates[0])
+    compared = "selected/delta" in run.metrics
+    head = ["task", "data", "mean", INTERVAL, "English", "others", "chance", "majority"]
+    body = [
+        [
+            task,
+            data.get(task, ""),
+            *_over_seeds([_mean(list(by.values())) for by in per_seed]),
+            _mean([by.get("en") for by in per_seed]),
+            _mean([score for by in per_seed for language, score in by.items() if language != "en"]),
+            *baselines[task],
+            *([run.metrics.get(f"delta/{task}"), None] if compared else []),
+        ]
+        for task, per_seed in scores.items()
+    ]
+    if len(body) > 1:
+        mean = [run.metrics["selected/avg"], of_metrics(run.metrics, "selected/avg")]
+        difference = [run.metrics.get("selected/delta"), of_metrics(run.metrics, "selected/delta")]
+        body.append(["mean", "", *mean, *[None] * 4, *(difference if compared else [])])
+    elif compared:
+        body[0][-1] = of_metrics(run.metrics, "selected/delta")
+    signed = (DIFFERENCE, DIFFERENCES) if compared else ()
+    tables = [Table("Scores by task", [*head, *signed], body, signed)]
+    tables += [_languages(task, per_seed) for task, per_seed in scores.items()]
+    said = f"Means over {len(replicates)} seeds; intervals over seeds (Student's t)."
+    baseline = (
+        ["Differences are paired by seed, to the same transfers without intermediate task."]
+        if compared
+        else ["Not compared: the same transfer with --intermediate none has not been run on these seeds."]
+        if run.tags.get("xfer.tasks", "none") != "none"
+        else []
+    )
+    return Summary(run.name, tables, [said, *baseline, *_few(len(replicates)), *_remarks(run, replicates[0])])
+
+
+def _languages(task: str, per_seed: Sequence[Mapping[str, float]]) -> Table:
+    languages = [language for language in per_seed[0] if all(language in by for by in per_seed)]
+    body = [(language, *_over_seeds([by[language] for by in per_seed])) for language in languages]
+    return Table(task, ("language", "mean", INTERVAL), body)
+
+
+def _study(store: Store, run: RunView) -> Summary:
+    """A study: its conditions beside each other, and by language what the best of them gains."""
+    rows = json.loads(store.read_artifact(run.run_id, CONDITIONS) or '{"columns": [], "data": []}')
+    rows = [dict(zip(rows["columns"], row, strict=True)) for row in rows["data"]]
+    if not rows:
+        return Summary(run.name)
+    targets = [name.removeprefix("delta/") for name in rows[0] if name.startswith("delta/")]
+    head = [
+        "condition",
+        "mean",
+        *(column for target in targets for column in (target, f"± {target}")),
+        DIFFERENCE,
+        INTERVAL,
+        "compared with",
+        "seeds",
+    ]
+    body = [
+        [
+            row["condition"],
+            row["selected/avg"],
+            *(value for target in targets for value in (row[f"selected/{target}"], row[f"delta/{target}"])),
+            row["selected/delta"],
+            (row["selected/delta_low"], row["selected/delta_high"]),
+            row["compared with"],
+            int(row["n"]),
+        ]
+        for row in rows
+    ]
+    signed = [*(f"± {target}" for target in targets), DIFFERENCE, INTERVAL]
+    tables = [Table("Conditions (±: difference to the one compared with)", head, body, signed)]
+    conditions = dict(zip((row["condition"] for row in rows), run.inputs, strict=True))
+    best = max((row for row in rows if row["compared with"]), key=lambda row: row["selected/delta"] or 0.0)
+    tables += _gains(store, conditions, best["condition"], best["compared with"])
+    seeds = int(rows[0]["n"])
+    chance = {
+        row["task"]: row["chance"]
+        for row in record.read_table(store, store.get(run.inputs[0]).inputs[0])
+        if row.get("chance") is not None
+    }
+    said = "Chance: " + ", ".join(f"{task} {value:.1f}" for task, value in chance.items()) + "."
+    return Summary(run.name, tables, [*([said] if chance else []), *_few(seeds)])
+
+
+def _gains(store: Store, conditions: Mapping[str, str], name: str, against: str) -> Iterator[Table]:
+    """By task and language, the paired differences of one condition to another."""
+    mine, theirs = (
+        _means([record.read_table(store, one) for one in store.get(conditions[condition]).inputs])
+        for condition in (name, against)
+    )
+    for task, per_seed in mine.items():
+        paired = list(zip(per_seed, theirs[task], strict=True))
+        body = [
+            (
+                language,
+                _mean([by[language] for by in per_seed]),
+                *_over_seeds([one[language] - other[language] for one, other in paired]),
+            )
+            for language in per_seed[0]
+        ]
+        head, signed = ("language", "mean", DIFFERENCE, INTERVAL), (DIFFERENCE, INTERVAL)
+        yield Table(f"{task}: {name} against {against}", head, body, signed)
+
+
+# -- parts ---------------------------------------------------------------------------------------------------
+
+
+def _tasks(rows: Rows) -> dict[str, list[Mapping[str, Any]]]:
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(row["task"], []).append(row)
+    return found
+
+
+def _means(replicates: Sequence[Rows]) -> dict[str, list[dict[str, float]]]:
+    """By task, for each seed the score of each language."""
+    return {
+        task: [{row["language"]: row["score"] for row in rows if row["task"] == task} for rows in replicates]
+        for task in _tasks(replicates[0])
+    }
+
+
+def _over_seeds(values: Sequence[float | None]) -> tuple[float | None, tuple[float, float]]:
+    """Mean and interval."""
+    known = [value for value in values if value is not None]
+    return _mean(known), mean_interval(known)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if known else None
+
+
+def _few(seeds: int) -> list[str]:
+    return [f"A demonstration: {seeds} seeds decide little."] if seeds < FEW else []
+
+
+def _remarks(run: RunView, rows: Rows) -> Iterator[str]:
+    """What keeps the scores from meaning what they seem to."""
+    if run.tags.get("xfer.control"):
+        yield f"Control: {run.tags['xfer.control']} encoder."
+    if any(row.get("oracle") for row in rows):
+        yield "Oracle: selected with labels of the evaluated languages. Not zero-shot."
+    for shots in sorted({int(row["target_shots"]) for row in rows if row.get("target_shots")}):
+        yield f"Few-shot: trained with {shots} labelled examples of each evaluated language. Not zero-shot."
+    on_dev = sorted({row["task"] for row in rows if row.get("split") == "validation"})
+    if on_dev:
+        yield f"Scored on dev, for want of a test set: {', '.join(on_dev)}."
+    if run.tags.get("xfer.missing"):
+        yield f"Missing: {run.tags['xfer.missing']}."
+    for line in run.tags.get(overlaps.DETAILS, "").splitlines():
+        yield f"Overlap: {line}"
