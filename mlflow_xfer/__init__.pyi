@@ -1080,6 +1080,19 @@ def results(
         format: what the command prints [tsv|json; default tsv]
     """
 
+def diff(
+    one: str | PathLike[str],
+    other: str | PathLike[str],
+    format: Literal["tsv", "json"] = "tsv",
+) -> pd.DataFrame:
+    """Two runs beside each other: scores by language and bucket of examples, and examples gained and lost.
+
+    Args:
+        one: a run: id or name; of a transfer or condition, the evaluations [text; must be given]
+        other: the run that is compared with it [text; must be given]
+        format: what the command prints [tsv|json; default tsv]
+    """
+
 def lineage(
     run: str,
 ) -> str:

@@ -28,8 +28,23 @@ def results(params: lookups.Results) -> pd.DataFrame:
         return read(store, params.runs, filter=params.filter)
 
 
+def diff(params: lookups.Diff) -> pd.DataFrame:
+    from mlflow_xfer.reporting.changes import changes
+
+    with opened(probe=False) as store:
+        return changes(store, params.one, params.other)
+
+
 def frame(params: lookups.Results, found: pd.DataFrame) -> str:
-    if params.format == "json":
+    return _printed(found, params.format)
+
+
+def changed(params: lookups.Diff, found: pd.DataFrame) -> str:
+    return _printed(found, params.format)
+
+
+def _printed(found: pd.DataFrame, format: str) -> str:
+    if format == "json":
         return found.to_json(orient="records", force_ascii=False, indent=2)
     return found.to_csv(sep="\t", index=False).rstrip("\n")
 

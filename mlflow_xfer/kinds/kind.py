@@ -327,6 +327,11 @@ class Scoring:
         from. See ``scoring/baselines.py``."""
         return {"chance": 0.0, "majority": 0.0}
 
+    def examples(self, task: Any, language: str, found: Any, limit: int) -> list[dict[str, Any]]:
+        """The first ``limit`` examples of a :class:`Compared` for a reader: ``text``, ``gold``,
+        ``predicted``, ``right``; none where answers are not about single texts."""
+        return []
+
     def buckets(
         self, task: Any, found: Mapping[str, Any], trained_on: Callable[[], Sequence[Any]]
     ) -> list[dict[str, Any]]:

@@ -42,6 +42,16 @@ class Results(Shape, group="runs", effect="command"):
     format: Literal["tsv", "json"] = setting("tsv", "what the command prints")
 
 
+class Diff(Shape, group="runs", effect="command"):
+    """Two runs beside each other: scores by language and bucket of examples, and examples gained and lost."""
+
+    one: Place = setting(
+        ..., "a run: id or name; of a transfer or condition, the evaluations", positional=True
+    )
+    other: Place = setting(..., "the run that is compared with it", positional=True)
+    format: Literal["tsv", "json"] = setting("tsv", "what the command prints")
+
+
 class Predict(Shape, group="predictions", effect="command"):
     """What a trained model says of your own examples: one row for each, its columns and ``prediction``.
 

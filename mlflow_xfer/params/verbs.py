@@ -186,6 +186,14 @@ _VERBS = (
         printed=f"{COMMANDS}.lookups.frame",
     ),
     Verb(
+        lookups.Diff, f"{COMMANDS}.lookups.diff", "", (),
+        (
+            "diff 0123456789abcdef0123456789abcdef fedcba9876543210fedcba9876543210",
+            "diff 0123456789abcdef0123456789abcdef fedcba9876543210fedcba9876543210 --format json",
+        ),
+        printed=f"{COMMANDS}.lookups.changed",
+    ),
+    Verb(
         lookups.Lineage, f"{COMMANDS}.lookups.lineage", "", (),
         ("lineage 0123456789abcdef0123456789abcdef", "lineage models:/best"),
     ),

@@ -18,6 +18,8 @@ from mlflow_xfer.phases.predictor import CheckpointPredictor
 from mlflow_xfer.phases.start import starting_point
 from mlflow_xfer.scoring.evaluation import row
 
+EXAMPLES = 200  # of each language, in the table that is for readers
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -31,12 +33,15 @@ class Evaluation:
         predictions: language -> predictions in the task's own terms.
         ids: language -> ids of the examples, in the same order.
         buckets: scores by attributes of the examples, one dict for each language, attribute and bucket.
+        examples: the first ones of each language with text, gold and predicted answer, where the kind has
+            such.
     """
 
     rows: Sequence[Mapping[str, Any]]
     predictions: Mapping[str, Sequence[Any]]
     ids: Mapping[str, Sequence[str]]
     buckets: Sequence[Mapping[str, Any]] = ()
+    examples: Sequence[Mapping[str, Any]] = ()
 
     @property
     def scores(self) -> dict[str, float]:
@@ -67,6 +72,11 @@ def evaluate_phase(
         {language: one.predictions for language, one in found.items()},
         {language: one.ids for language, one in found.items()},
         judging.buckets(task, found, lambda: _trained_on(phase)),
+        [
+            example
+            for language, one in found.items()
+            for example in judging.examples(task, language, one, EXAMPLES)
+        ],
     )
 
 

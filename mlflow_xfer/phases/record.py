@@ -25,6 +25,7 @@ HELD = "run.json"
 HOLDER_TAG = "xfer.holder"
 PER_LANGUAGE = "results/per_language.json"
 BUCKETS = "results/buckets.json"
+EXAMPLES = "results/examples.json"
 SELECTING = (
     "dev/",
     "label_free/",
@@ -236,6 +237,8 @@ def evaluation(
     for language, predicted in result.predictions.items():
         write_predictions(folder, task, language, predicted, result.ids[language] or None)
     store.artifact(run_id, folder / task.name, f"predictions/{task.name}")
+    if result.examples:
+        store.table(run_id, pd.DataFrame(list(result.examples)), EXAMPLES)
     if any(row.get("split") == "validation" for row in rows):
         store.tags(run_id, {"xfer.scored_on": "validation"})
     if phase.missing:

@@ -13,6 +13,8 @@ from mlflow_xfer.scoring.baselines import baselines
 from mlflow_xfer.scoring.score import judging, score
 from mlflow_xfer.tasks.task import Task
 
+SHOWN = 1000  # characters of an example's text in a table
+
 
 @dataclass(frozen=True)
 class Splits:
@@ -62,10 +64,12 @@ class Answered(kind.Scoring):
     Attributes:
         gold: the column that holds the right answer.
         unanswered: whether a prediction may be missing (None).
+        between: what stands between several texts or answers where they are shown.
     """
 
     gold = "label"
     unanswered = False
+    between = " / "
 
     def options(self, task: Task, table: Any) -> Sequence[Any] | None:
         """What a random guess chooses from; ``table`` is a data set or a data frame."""
@@ -98,6 +102,33 @@ class Answered(kind.Scoring):
             )
             for language, split in splits.tests.items()
         }
+
+    def shown_gold(self, row: Mapping[str, Any], reference: Any) -> Any:
+        """What is right for ``row`` as a reader wants it."""
+        return self.shown(row, reference)
+
+    def examples(self, task: Task, language: str, found: Compared, limit: int) -> list[dict[str, Any]]:
+        metric, texts = judging(task), kind.data(self.name).texts
+        predicted, gold = found.predictions[:limit], found.references[:limit]
+        scores = [None] * len(gold) if metric.sample else metric.of(metric.rows(predicted, gold, language))
+        return [
+            {
+                "language": language,
+                "id": one_id,
+                "text": " | ".join(said for name in texts if (said := self._text(row.get(name))))[:SHOWN],
+                "gold": self._text(self.shown_gold(row, right)),
+                "predicted": self._text(None if answer is None else self.shown(row, answer)),
+                "right": None if score is None else bool(answer == right or score > 100 - 1e-9),
+            }
+            for row, one_id, answer, right, score in zip(
+                found.split.select(range(len(gold))), found.ids[:limit], predicted, gold, scores, strict=True
+            )
+        ]
+
+    def _text(self, value: Any) -> str:
+        if isinstance(value, list | tuple):
+            return self.between.join(map(str, value))
+        return "" if value is None else str(value)
 
     def columns(self, task: Task, language: str, references: Sequence) -> dict[str, list]:
         if any(value is None for value in references):

@@ -56,6 +56,11 @@ def test_the_chain_and_its_runs(model, client, all_runs, steps_in_store, caplog)
         len(artifact(client, evaluated.info.run_id, "predictions/pos/test-de.tsv").strip().split("\n\n"))
         == 20
     )
+    examples = artifact(client, evaluated.info.run_id, "results/examples.json")
+    assert examples["columns"] == ["language", "id", "text", "gold", "predicted", "right"]
+    assert len(examples["data"]) == 40 and all(
+        (gold == predicted) == right and text for _, _, text, gold, predicted, right in examples["data"]
+    )
     (best,) = client.search_logged_models(
         [evaluated.info.experiment_id],
         datasets=[{"dataset_name": "pos/de"}],

@@ -100,6 +100,9 @@ class SpanQA(Answered):
             "majority": value_of(metric, [most_frequent(seen)] * len(references), references, language),
         }
 
+    def shown_gold(self, row: Mapping[str, Any], reference: Sequence[str]) -> str:
+        return " / ".join(dict.fromkeys(reference))
+
     def buckets(
         self, task: Task, found: Mapping[str, Compared], trained_on: Callable[[], Sequence[Any]]
     ) -> list[dict[str, Any]]:

@@ -58,6 +58,7 @@ class Tagging(Answered):
         ENTITIES: _metric(ENTITIES, entity_figures, "f1", "entity F1 over BIO tags (PAN-X)"),
     }
     gold = "tags"
+    between = " "
 
     def metric(self, task: Task) -> Metric:
         """XTREME's rule for XTREME's tags; those of users by their scheme."""
