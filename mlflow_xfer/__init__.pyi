@@ -62,6 +62,7 @@ def transfer(
     lora_layers: Literal["linear", "attention"] = "linear",
     quantize: Literal["none", "nf4"] = "none",
     start_adapter: Literal["merge", "continue"] = "merge",
+    head_reads: Literal["last", "layers"] = "last",
     base_seeds: int | str | Sequence[int] = (0,),
     seeds: int | str | Sequence[int] = (0,),
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
@@ -157,6 +158,8 @@ def transfer(
         start_adapter: trainable=lora, from a checkpoint with an adapter: merge: it is part of the
             weights, and a new one is trained; continue: it is trained on [merge|continue; default
             merge]
+        head_reads: layers: a task's head reads attention over all layers instead of the last one
+            [last|layers; default last]
         base_seeds: seeds of the base that model=mini or text=… makes [comma list of whole number ≥ 0;
             default 0]
         seeds: one transfer for each seed [comma list of whole number ≥ 0; default 0]
@@ -207,6 +210,7 @@ def pretrain(
     lora_layers: Literal["linear", "attention"] = "linear",
     quantize: Literal["none", "nf4"] = "none",
     start_adapter: Literal["merge", "continue"] = "merge",
+    head_reads: Literal["last", "layers"] = "last",
     seed: int = 0,
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
     device: Literal["auto", "cpu", "cuda"] = "auto",
@@ -256,6 +260,8 @@ def pretrain(
         start_adapter: trainable=lora, from a checkpoint with an adapter: merge: it is part of the
             weights, and a new one is trained; continue: it is trained on [merge|continue; default
             merge]
+        head_reads: layers: a task's head reads attention over all layers instead of the last one
+            [last|layers; default last]
         seed: seed of heads, order, dropout and subsets [whole number ≥ 0; default 0]
         reuse: take finished phases with equal hashes instead of training again
             [same-code|any-code|never; default same-code]
@@ -310,6 +316,7 @@ def intermediate(
     lora_layers: Literal["linear", "attention"] = "linear",
     quantize: Literal["none", "nf4"] = "none",
     start_adapter: Literal["merge", "continue"] = "merge",
+    head_reads: Literal["last", "layers"] = "last",
     seed: int = 0,
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
     control: Literal["none", "random"] = "none",
@@ -378,6 +385,8 @@ def intermediate(
         start_adapter: trainable=lora, from a checkpoint with an adapter: merge: it is part of the
             weights, and a new one is trained; continue: it is trained on [merge|continue; default
             merge]
+        head_reads: layers: a task's head reads attention over all layers instead of the last one
+            [last|layers; default last]
         seed: seed of heads, order, dropout and subsets [whole number ≥ 0; default 0]
         reuse: take finished phases with equal hashes instead of training again
             [same-code|any-code|never; default same-code]
@@ -434,6 +443,7 @@ def target(
     lora_layers: Literal["linear", "attention"] = "linear",
     quantize: Literal["none", "nf4"] = "none",
     start_adapter: Literal["merge", "continue"] = "merge",
+    head_reads: Literal["last", "layers"] = "last",
     seed: int = 0,
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
     control: Literal["none", "random"] = "none",
@@ -505,6 +515,8 @@ def target(
         start_adapter: trainable=lora, from a checkpoint with an adapter: merge: it is part of the
             weights, and a new one is trained; continue: it is trained on [merge|continue; default
             merge]
+        head_reads: layers: a task's head reads attention over all layers instead of the last one
+            [last|layers; default last]
         seed: seed of heads, order, dropout and subsets [whole number ≥ 0; default 0]
         reuse: take finished phases with equal hashes instead of training again
             [same-code|any-code|never; default same-code]
@@ -651,6 +663,7 @@ def search(
     lora_layers: Literal["linear", "attention"] = "linear",
     quantize: Literal["none", "nf4"] = "none",
     start_adapter: Literal["merge", "continue"] = "merge",
+    head_reads: Literal["last", "layers"] = "last",
     seeds: int | str | Sequence[int] = (0,),
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
     workers: Literal["auto"] | int = "auto",
@@ -763,6 +776,8 @@ def search(
         start_adapter: trainable=lora, from a checkpoint with an adapter: merge: it is part of the
             weights, and a new one is trained; continue: it is trained on [merge|continue; default
             merge]
+        head_reads: layers: a task's head reads attention over all layers instead of the last one
+            [last|layers; default last]
         seeds: one transfer for each seed [comma list of whole number ≥ 0; default 0]
         reuse: take finished phases with equal hashes instead of training again
             [same-code|any-code|never; default same-code]
@@ -886,6 +901,7 @@ def rank(
     lora_layers: Literal["linear", "attention"] = "linear",
     quantize: Literal["none", "nf4"] = "none",
     start_adapter: Literal["merge", "continue"] = "merge",
+    head_reads: Literal["last", "layers"] = "last",
     seed: int = 0,
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
     device: Literal["auto", "cpu", "cuda"] = "auto",
@@ -952,6 +968,8 @@ def rank(
         start_adapter: trainable=lora, from a checkpoint with an adapter: merge: it is part of the
             weights, and a new one is trained; continue: it is trained on [merge|continue; default
             merge]
+        head_reads: layers: a task's head reads attention over all layers instead of the last one
+            [last|layers; default last]
         seed: seed of heads, order, dropout and subsets [whole number ≥ 0; default 0]
         reuse: take finished phases with equal hashes instead of training again
             [same-code|any-code|never; default same-code]

@@ -1,8 +1,8 @@
 """The published form of a trained model, and loading a task's head from it.
 
 One task: the standard ``AutoModelFor…`` directory, with an LM head carried along in ``lm_head/``. Several
-tasks: the backbone (a language model where there is an LM head) with ``heads/<task>/``. Both load with
-``AutoModel.from_pretrained``; all weights are safetensors.
+tasks, or a head that is none of transformers': the backbone (a language model where there is an LM head) with
+``heads/<task>/``. Both load with ``AutoModel.from_pretrained``; all weights are safetensors.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from mlflow_xfer.models.heads import (
     head_tensors,
     load_head_tensors,
 )
+from mlflow_xfer.models.layer_mix import MARK, read_layers, reads_layers
 from mlflow_xfer.models.load import load_backbone, load_class, load_config, quiet
 from mlflow_xfer.tasks.task import Task
 
@@ -34,7 +35,7 @@ def save(model: MultiTaskModel, tokenizer: Any, directory: Path) -> None:
     """Write ``model`` to the folder ``directory``."""
     directory.mkdir(parents=True, exist_ok=True)
     single = next(iter(model.names)) if len(model.names) == 1 and not model.trains_lm else None
-    if single is not None and not isinstance(model.head(single), OwnHead):
+    if single is not None and not (isinstance(head := model.head(single), OwnHead) or reads_layers(head)):
         _save_root(model.head(single), directory)
         if model.lm is not None:
             _save_head(model.lm, model.backbone, directory / LM_HEAD, {})
@@ -91,6 +92,8 @@ def load_task_model(directory: Path | str, task: Task, head: str | None = None) 
     folder = _head_folder(directory, head or task.name)
     if folder is not None:
         model = made.head(declared, backbone, 0)
+        if saved.get(MARK) == "layers":
+            read_layers(model, backbone)
         load_head_tensors(model, backbone, folder)
         _mark(model.config, made, saved)
         return model

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.models.attention import Packing, masked_inputs
+from mlflow_xfer.models.layer_mix import read_layers
 from mlflow_xfer.models.load import has_lm_head, is_decoder, lm_class, load_backbone, load_lm, quiet
 from mlflow_xfer.tasks.task import Task
 
@@ -169,12 +170,14 @@ def scaled(config: Any, logits: Tensor) -> Tensor:
     return logits
 
 
-def build(backbone_dir: Path | str, tasks: Sequence[Task], lm: bool, seed: int) -> MultiTaskModel:
+def build(
+    backbone_dir: Path | str, tasks: Sequence[Task], lm: bool, seed: int, head_reads: str = "last"
+) -> MultiTaskModel:
     """A model of ``tasks`` on the backbone at ``backbone_dir``: fresh task heads, the LM head carried along.
 
     A head's first weights depend on ``seed`` and its task's name, not on the tasks beside it, so that arms of
     a comparison differ in nothing else. An LM head is loaded where the checkpoint has one; with ``lm`` a
-    missing one is made fresh.
+    missing one is made fresh. ``head_reads=layers``: task heads read all layers.
     """
     backbone_dir = Path(backbone_dir)
     model: Any = load_lm(backbone_dir)
@@ -190,6 +193,8 @@ def build(backbone_dir: Path | str, tasks: Sequence[Task], lm: bool, seed: int) 
         backbone.pooler = None
     elif any(_wants_pooler(head) for head in heads.values()) and getattr(backbone, "pooler", None) is None:
         backbone.pooler = load_backbone(backbone_dir).pooler
+    for head in heads.values() if head_reads == "layers" else ():
+        read_layers(head, backbone)
     return MultiTaskModel(backbone, heads, {task.name: task.kind for task in tasks}, model, trains_lm=lm)
 
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import nn
-
-logging.getLogger("bitsandbytes").setLevel(
-    logging.ERROR
-)  # when imported it says which fast kernels a CPU lacks
 
 
 def quantize(backbone: nn.Module, names: Sequence[str], half: bool) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.params.settings import TrainingSettings
+
+# Trainer imports peft, which imports bitsandbytes, which says what fast kernels a CPU lacks.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 ADAPTER = "adapter"
 """Folder of a checkpoint with the adapter that its weights hold merged, as peft reads it."""

@@ -102,6 +102,9 @@ class Adapters(Shape, group="adapters"):
         "is trained; continue: it is trained on",
         shown=True, when=LORA,
     )  # fmt: skip
+    head_reads: Literal["last", "layers"] = setting(
+        "last", "layers: a task's head reads attention over all layers instead of the last one", shown=True
+    )
 
 
 class Mixing(Shape, group="several intermediate tasks"):

@@ -131,7 +131,9 @@ class Training:
         self.tasks = [part for part in parts if isinstance(part, Part)]
         self.lm = next((part for part in parts if isinstance(part, LanguageModelPart)), None)
         self.tokenizer = load_tokenizer(start)
-        self.model = build(start, [part.task for part in self.tasks], self.lm is not None, seed)
+        self.model = build(
+            start, [part.task for part in self.tasks], self.lm is not None, seed, settings.head_reads
+        )
         check_fits(self.model.config, self.tokenizer, settings.max_seq_length)
         agree(self.model, self.tokenizer)
         if settings.dropout is not None:

@@ -58,6 +58,7 @@ CHANGES = {
     "precision": ("bf16", AFTER_BASE),
     "max_train_examples": ("9", AFTER_BASE),
     "max_dev_examples": ("9", AFTER_BASE),
+    "head_reads": ("layers", AFTER_BASE),
     "trainable": ("head", AFTER_BASE),
     "lora_rank": ("4", NOTHING),  # of trainable=lora
     "lora_alpha": ("4", NOTHING),

@@ -20,6 +20,7 @@ SETTINGS = {
     "dropout": None,
     "evaluations": 10,
     "exclude_overlap": False,
+    "head_reads": "last",
     "lora_alpha": 32.0,
     "lora_dropout": 0.0,
     "lora_layers": "linear",

@@ -125,6 +125,21 @@ def test_a_language_model_keeps_its_head(any_model, tmp_path):
     assert changed(any_model, result.directory)
 
 
+def test_a_head_over_all_layers_is_loaded_as_it_was_published(any_model, tmp_path):
+    from mlflow_xfer.kinds import kind
+    from mlflow_xfer.training.predict import predict
+
+    result = trained(any_model, tmp_path, POS, trainable="head", head_reads="layers")
+    head = load_file(result.directory / "heads" / POS.name / "model.safetensors")
+    (layers,) = (tensor for name, tensor in head.items() if name.endswith(".layer"))
+    assert layers.shape == (3,) and (layers != 0).all()
+    assert not changed(any_model, result.directory)
+    dev = rows(POS, "en", 60, 1)
+    found = predict(result.directory, POS, {"en": dev}, max_seq_length=64)["en"]
+    score = kind.model("tagging").dev_score(POS, found, dev["tags"][:])
+    assert score == pytest.approx(result.metrics["dev/pos/en"]) and score > 60
+
+
 @pytest.mark.parametrize("select_by", ["last", "average", "english_dev"])
 def test_checkpoints_are_selected_as_ever(encoder, tmp_path, select_by):
     result = trained(encoder, tmp_path, trainable="lora", select_by=select_by, evaluations=3)
