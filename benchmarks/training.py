@@ -1,5 +1,6 @@
 """How fast training is: useful tokens per second against two baselines, at equal evaluation loss.
 
+    python benchmarks/training.py TEXTS --pairs FILE.jsonl --model DIR --length 64 --experiments pairs
     python benchmarks/training.py TEXTS [--pairs FILE.jsonl] [--size mini] [--updates 200] [--seeds 3] [--out
     FILE.json] python benchmarks/training.py TEXTS --device cuda --size base --bf16 --batch 256
 
@@ -21,13 +22,14 @@ out.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +58,6 @@ from mlflow_xfer.training.lm import TEXT, lm_losses
 from mlflow_xfer.training.parts import LanguageModelPart, Part
 from mlflow_xfer.training.trainer import Training
 
-LENGTH = 128
 ARMS = ("example", "tuned", "ours")
 BASE = {"hidden": 768, "layers": 12, "heads": 12, "inner": 3072, "std": 0.02}  # XLM-R base
 LOGGED_EVERY = 10  # updates; reading a loss waits for the GPU
@@ -77,6 +78,8 @@ class Plan:
     vocab_size: int = 32_000
     workers: int = 0
     compile: bool = False
+    length: int = 128
+    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ class Result:
     eval_loss: float
     seconds: float
     tflops: float = 0.0
+    peak_mb: float = 0.0
 
 
 # -- data ----------------------------------------------------------------------------------------------------
@@ -222,11 +226,11 @@ def arguments(plan: Plan, seed: int, folder: Path, lm: bool, tuned: bool) -> Tra
     )
 
 
-def joined(texts: Sequence[str], tokenizer: Any) -> list[dict]:
-    """run_mlm.py's group_texts: all texts one after the other, cut every 128 tokens."""
+def joined(texts: Sequence[str], tokenizer: Any, length: int) -> list[dict]:
+    """run_mlm.py's group_texts: all texts one after the other, cut every ``length`` tokens."""
     ids = np.concatenate([np.asarray(row) for row in tokenizer(list(texts), verbose=False)["input_ids"]])
-    n = len(ids) // LENGTH * LENGTH
-    return [{"input_ids": row.tolist()} for row in ids[:n].reshape(-1, LENGTH)]
+    n = len(ids) // length * length
+    return [{"input_ids": row.tolist()} for row in ids[:n].reshape(-1, length)]
 
 
 def run_plain(
@@ -278,7 +282,7 @@ def run_ours(
         learning_rate=plan.learning_rate,
         max_steps=plan.updates,
         train_batch_size=plan.batch,
-        max_seq_length=LENGTH,
+        max_seq_length=plan.length,
         warmup_ratio=0.1,
         weight_decay=0.01,
         precision="bf16" if plan.bf16 else "fp32",
@@ -325,16 +329,19 @@ def mlm(model_dir: Path, texts: Sequence[str], plan: Plan, arm: str, seed: int, 
         lm, asked = load_lm(model_dir), 1.0
         collate = DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.15)
         watch, tokens = run_plain(
-            lm, collate, joined(train, tokenizer), plan, seed, folder, True, arm == "tuned"
+            lm, collate, joined(train, tokenizer, plan.length), plan, seed, folder, True, arm == "tuned"
         )
     backbone = getattr(lm, lm.base_model_prefix)
     rows = encode(
-        Dataset.from_list([{"id": str(i), "text": t} for i, t in enumerate(held)]), TEXT, tokenizer, LENGTH
+        Dataset.from_list([{"id": str(i), "text": t} for i, t in enumerate(held)]),
+        TEXT,
+        tokenizer,
+        plan.length,
     )
     lm.eval()
     with autocast(pick(plan.device), "bf16" if plan.bf16 else "fp32"):
         loss = lm_losses(lm, backbone, tokenizer, {"all": rows})["all"]
-    flops = tokens * flops_per_token(backbone.config, asked)
+    flops = tokens * flops_per_token(backbone.config, asked, plan.length)
     return Result(
         arm, seed, tokens / watch.wall, tokens / watch.cpu, loss, watch.wall, flops / watch.wall / 1e12
     )
@@ -350,14 +357,17 @@ def pairs(
     else:
         model = build(model_dir, [task], False, seed)
         encoded = tokenizer(
-            [r["text_a"] for r in train], [r["text_b"] for r in train], truncation=True, max_length=LENGTH
+            [r["text_a"] for r in train],
+            [r["text_b"] for r in train],
+            truncation=True,
+            max_length=plan.length,
         )["input_ids"]
         made = [
             {"input_ids": ids, "labels": task.labels.index(r["label"])}
             for ids, r in zip(encoded, train, strict=True)
         ]
         padding = (
-            {"padding": "longest"} if arm == "tuned" else {"padding": "max_length", "max_length": LENGTH}
+            {"padding": "longest"} if arm == "tuned" else {"padding": "max_length", "max_length": plan.length}
         )
         collate = DataCollatorWithPadding(
             tokenizer, **padding, pad_to_multiple_of=8 if plan.device == "cuda" and arm == "tuned" else None
@@ -366,7 +376,7 @@ def pairs(
             model.head(task.name), collate, made, plan, seed, folder, False, arm == "tuned"
         )
     loss = classification_loss(model, task, Dataset.from_list(held), tokenizer, plan)
-    flops = tokens * flops_per_token(model.config, 0.0)
+    flops = tokens * flops_per_token(model.config, 0.0, plan.length)
     return Result(
         arm, seed, tokens / watch.wall, tokens / watch.cpu, loss, watch.wall, flops / watch.wall / 1e12
     )
@@ -377,7 +387,7 @@ def classification_loss(model: Any, task: Task, held: Dataset, tokenizer: Any, p
     """Mean cross-entropy on the held-out pairs."""
     model.eval()
     where = next(model.parameters()).device
-    encoded = encode(held, task, tokenizer, LENGTH)
+    encoded = encode(held, task, tokenizer, plan.length)
     how = reading(tokenizer, model.config, False)
     total = 0.0
     with autocast(pick(plan.device), "bf16" if plan.bf16 else "fp32"):
@@ -390,12 +400,12 @@ def classification_loss(model: Any, task: Task, held: Dataset, tokenizer: Any, p
     return total / len(encoded)
 
 
-def flops_per_token(config: Any, asked: float) -> float:
+def flops_per_token(config: Any, asked: float, length: int = 128) -> float:
     """Multiply-adds × 2 of forward and backward (× 3) for a token;
     the LM head for a share ``asked`` of them.
     """
     d, inner = config.hidden_size, config.intermediate_size
-    body = config.num_hidden_layers * (4 * d * d + 2 * d * inner + 2 * LENGTH * d)
+    body = config.num_hidden_layers * (4 * d * d + 2 * d * inner + 2 * length * d)
     return 6.0 * (body + asked * (d * d + d * config.vocab_size))
 
 
@@ -415,7 +425,8 @@ def matmul_tflops(n: int = 8192, repeats: int = 20) -> float:
 # -- report --------------------------------------------------------------------------------------------------
 def summary(results: Sequence[Result]) -> dict[str, Any]:
     """Medians, ratios paired within seeds, and the loss difference in standard errors."""
-    by = {arm: sorted((r for r in results if r.arm == arm), key=lambda r: r.seed) for arm in ARMS}
+    measured = [arm for arm in ARMS if any(r.arm == arm for r in results)]
+    by = {arm: sorted((r for r in results if r.arm == arm), key=lambda r: r.seed) for arm in measured}
     found: dict[str, Any] = {"arms": {}, "ours_over": {}}
     for arm, rows in by.items():
         losses = [r.eval_loss for r in rows]
@@ -425,8 +436,9 @@ def summary(results: Sequence[Result]) -> dict[str, Any]:
             "eval_loss": round(statistics.mean(losses), 4),
             "eval_loss_se": round(error(losses), 4),
             "tflops": round(statistics.median(r.tflops for r in rows), 3),
+            "peak_mb": round(statistics.median(r.peak_mb for r in rows)),
         }
-    for arm in ("example", "tuned"):
+    for arm in measured[:-1]:
         pairs_of = list(zip(by["ours"], by[arm], strict=True))
         gap = statistics.mean(o.eval_loss - t.eval_loss for o, t in pairs_of)
         se = error([o.eval_loss for o in by["ours"]] + [], by[arm])
@@ -438,6 +450,7 @@ def summary(results: Sequence[Result]) -> dict[str, Any]:
             "speed_by_seed": [round(o.tokens_per_s / t.tokens_per_s, 2) for o, t in pairs_of],
             "eval_loss_difference": round(gap, 4),
             "standard_errors": round(gap / se, 2) if se else None,
+            "memory": round(statistics.median(o.peak_mb / max(t.peak_mb, 1) for o, t in pairs_of), 2),
         }
     return found
 
@@ -448,6 +461,31 @@ def error(losses: Sequence[float], others: Sequence[Result] = ()) -> float:
     return sum(statistics.variance(g) / len(g) for g in groups if len(g) > 1) ** 0.5
 
 
+class Peak:
+    """The most memory that the process held within this context beyond what it held at its beginning, in MB;
+    0 where the kernel does not say."""
+
+    def __enter__(self) -> Peak:
+        import ctypes
+        import gc
+
+        gc.collect()
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
+            Path("/proc/self/clear_refs").write_text("5")  # the highest so far is now
+        self.before = self._held("VmRSS")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.mb = self._held("VmHWM") - self.before
+
+    @staticmethod
+    def _held(name: str) -> float:
+        status = Path("/proc/self/status")
+        lines = status.read_text().splitlines() if status.is_file() else []
+        return next((int(line.split()[1]) / 1024 for line in lines if line.startswith(name)), 0.0)
+
+
 def measure(
     texts_folder: Path,
     pairs_file: Path | None,
@@ -455,6 +493,7 @@ def measure(
     seeds: int,
     which: Sequence[str],
     note: Callable[[str], None] = print,
+    arms: Sequence[str] = ARMS,
 ) -> dict[str, Any]:
     """All arms of the experiments ``which``."""
     texts = read_texts(texts_folder)
@@ -469,7 +508,9 @@ def measure(
         about |= {"gpu": torch.cuda.get_device_name(), "matmul_bf16_tflops": round(matmul_tflops(), 1)}
     report: dict[str, Any] = {"plan": asdict(plan), "seeds": seeds, "about": about}
     with tempfile.TemporaryDirectory() as scratch, quiet():
-        model_dir = make_model(Path(scratch) / "model", split(texts)[0], plan)
+        model_dir = (
+            Path(plan.model) if plan.model else make_model(Path(scratch) / "model", split(texts)[0], plan)
+        )
         about["vocabulary"] = len(load_tokenizer(model_dir))
         experiments = {
             "mlm": lambda arm, seed, folder: mlm(model_dir, texts, plan, arm, seed, folder),
@@ -478,12 +519,14 @@ def measure(
         for name in which:
             results = []
             for seed in range(seeds):
-                turned = ARMS[seed % 3 :] + ARMS[: seed % 3]
+                turned = [*arms[seed % len(arms) :], *arms[: seed % len(arms)]]
                 for arm in turned:
                     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = (
                         False  # the tuned arm's choice alone
                     )
-                    results.append(experiments[name](arm, seed, Path(scratch) / f"{name}-{arm}-{seed}"))
+                    with Peak() as peak:
+                        found = experiments[name](arm, seed, Path(scratch) / f"{name}-{arm}-{seed}")
+                    results.append(replace(found, peak_mb=round(peak.mb)))
                     note(f"{name} {results[-1]}")
             report[name] = {**summary(results), "runs": [asdict(r) for r in results]}
     return report
@@ -505,6 +548,9 @@ def main() -> None:
     parser.add_argument("--vocab-size", type=int, default=32_000)
     parser.add_argument("--workers", type=int, default=0, help="batch-making processes of the tuned arm")
     parser.add_argument("--compile", action="store_true", help="torch.compile in the arms tuned and ours")
+    parser.add_argument("--length", type=int, default=128, help="most tokens of a row")
+    parser.add_argument("--model", default="", help="a checkpoint, in the place of random weights")
+    parser.add_argument("--arms", default=",".join(ARMS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--experiments", default="mlm,pairs")
     parser.add_argument("--out", type=Path)
@@ -517,6 +563,7 @@ def main() -> None:
         given.seeds,
         given.experiments.split(","),
         lambda line: print(line, flush=True),
+        given.arms.split(","),
     )
     text = json.dumps(report, indent=1)
     if given.out:

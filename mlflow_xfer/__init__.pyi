@@ -68,6 +68,7 @@ def transfer(
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
     control: Literal["none", "random"] = "none",
     workers: Literal["auto"] | int = "auto",
+    keep: Literal["auto", "all", "intermediate", "none"] = "auto",
     device: Literal["auto", "cpu", "cuda"] = "auto",
     micro_batch: int = 0,
     compile: bool = False,
@@ -170,6 +171,9 @@ def transfer(
         workers: processes on this host, which run phases side by side (of a search its trials); auto:
             for the demo and searches half the cores, at least 2 where there are 2; else 1 [auto or
             whole number > 0; default auto]
+        keep: which weights stay once what they score is known: all; not those of targets; nor those of
+            intermediate phases. Asked for later, a phase is trained again, to the same bits. auto: all,
+            in studies and searches intermediate [auto|all|intermediate|none; default auto]
         device: auto: the first GPU, else the CPU [auto|cpu|cuda; default auto]
         micro_batch: rows of a batch that are computed at once; 0: the whole batch [whole number ≥ 0;
             default 0]
@@ -667,6 +671,7 @@ def search(
     seeds: int | str | Sequence[int] = (0,),
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
     workers: Literal["auto"] | int = "auto",
+    keep: Literal["auto", "all", "intermediate", "none"] = "auto",
     device: Literal["auto", "cpu", "cuda"] = "auto",
     micro_batch: int = 0,
     compile: bool = False,
@@ -784,6 +789,9 @@ def search(
         workers: processes on this host, which run phases side by side (of a search its trials); auto:
             for the demo and searches half the cores, at least 2 where there are 2; else 1 [auto or
             whole number > 0; default auto]
+        keep: which weights stay once what they score is known: all; not those of targets; nor those of
+            intermediate phases. Asked for later, a phase is trained again, to the same bits. auto: all,
+            in studies and searches intermediate [auto|all|intermediate|none; default auto]
         device: auto: the first GPU, else the CPU [auto|cpu|cuda; default auto]
         micro_batch: rows of a batch that are computed at once; 0: the whole batch [whole number ≥ 0;
             default 0]

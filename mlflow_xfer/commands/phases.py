@@ -88,7 +88,8 @@ def _run(params: Chain) -> Result:
         executor = Executor(store, params.reuse, plan.suite, params.runtime)
         places = {phase.spec_hash: f"{n}/{len(plan.phases)}" for n, phase in enumerate(plan.phases, 1)}
         executor.place = lambda phase: places.get(phase.spec_hash, "")
-        new = [phase for phase in plan.phases if not executor.existing(phase)]
+        executor.keep = params.kept(many=False) if isinstance(params, chain.Transfer) else "all"
+        new = executor.missing(plan.phases)
         validate(new, store)
         check_disk(new, store, workers)
         for overlap in overlaps.of_plan(new):

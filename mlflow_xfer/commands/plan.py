@@ -44,7 +44,14 @@ def plan(params: lookups.Plan) -> Preview | SearchPreview:
             )
         )
         executor = Executor(store, asked.reuse)
-        existing = {phase.spec_hash: run for phase in made.phases if (run := executor.existing(phase))}
+        if isinstance(asked, Transfer):
+            executor.keep = asked.kept(many=asks_for_demo(asked))
+        missing = {phase.spec_hash for phase in executor.missing(made.phases)}
+        existing = {
+            phase.spec_hash: run
+            for phase in made.phases
+            if phase.spec_hash not in missing and (run := executor.existing(phase, weights=False))
+        }
         machine = named(params.gpu) if params.gpu else None
         past = Past.of(store, machine, asked.runtime if isinstance(asked, RuntimeOptions) else None)
         past.price = params.price

@@ -88,7 +88,7 @@ def run_conditions(
 def _taken(executor: Executor, one: Condition) -> bool:
     """Take the finished condition with the same plan, if all of it exists."""
     earlier = finished(executor, one.plan.plan_hash, "condition")
-    if earlier is None or not all(executor.existing(phase) for phase in one.plan.phases):
+    if earlier is None or executor.missing(one.plan.phases):
         return False
     one.run_id, one.transfers = earlier, list(executor.store.get(earlier).inputs)
     return True
@@ -126,7 +126,7 @@ def run_plan(
     if n == 1:
         return run_transfers(executor, [Replicate(plan, first, opened=opened)], workers)[0]
     store, earlier = executor.store, finished(executor, plan.plan_hash, "condition")
-    if earlier and all(executor.existing(phase) for phase in plan.phases):
+    if earlier and not executor.missing(plan.phases):
         return pointed(store, earlier, opened, name(first, n))
     run_id = open_condition(store, plan, opened=opened)
     with record.ending(store, run_id):

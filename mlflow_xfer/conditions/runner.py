@@ -18,7 +18,7 @@ from mlflow_xfer.conditions.submitted import Submitted
 from mlflow_xfer.conditions.time_left import TimeLeft
 from mlflow_xfer.conditions.transfers import close_transfer, finished, name, open_transfer, pointed
 from mlflow_xfer.durable.patience import awaited
-from mlflow_xfer.phases import record
+from mlflow_xfer.phases import kept, record
 from mlflow_xfer.phases.estimate import Past
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.phase import Phase
@@ -93,8 +93,10 @@ class Driver:
 
     def look(self) -> None:
         """Take what exists; the rest is wanted."""
+        phases = unique(phase for one in self.replicates for phase in one.transfer.phases)
+        missing = kept.to_run(phases, self.executor.known, self.executor.keep)
         for one in self.replicates:
-            self._take_or_list(one)
+            self._take_or_list(one, {phase.spec_hash for phase in missing})
         running = [one for one in self.replicates if not one.ended]
         phases = [{phase.spec_hash for phase in one.transfer.phases} for one in running]
         if len(running) > 1:
@@ -114,9 +116,9 @@ class Driver:
             if phase.spec_hash in self.executor.done:
                 self.executor.say_reused(phase, self.executor.done[phase.spec_hash].run_id)
 
-    def _take_or_list(self, one: Replicate) -> None:
+    def _take_or_list(self, one: Replicate, gone: set[str]) -> None:
         executor, transfer = self.executor, one.transfer
-        missing = [phase for phase in transfer.phases if not self.executor.known(phase)]
+        missing = [phase for phase in transfer.phases if phase.spec_hash in gone]
         earlier = finished(executor, transfer.plan_hash, "transfer") if not missing else None
         if earlier:
             logger.info("%s: reused run %s (all its phases exist)", name(transfer), earlier)
@@ -231,3 +233,14 @@ class Driver:
         runs = {spec_hash: end.run_id for spec_hash, end in done.items()}
         close_transfer(executor.store, run_id, one.plan, one.transfer, runs, reused)
         one.ended = True
+        self._drop_weights(one)
+
+    def _drop_weights(self, one: Replicate) -> None:
+        """Drop weights of a replicate that has ended, its scores in the store: those that are not to be kept,
+        and from which nothing starts that is still to run."""
+        everything = unique(phase for other in self.replicates for phase in other.transfer.phases)
+        for phase in one.transfer.phases:
+            if not kept.kept(phase, self.executor.keep) and all(
+                other.spec_hash in self.executor.done for other in kept.dependents(phase, everything)
+            ):
+                self.executor.drop_weights(phase)

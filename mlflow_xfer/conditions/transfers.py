@@ -78,7 +78,7 @@ def run_phases(executor: Executor, plan: Plan, opened: str | None) -> str:
     store = executor.store
     label = f"{plan.verb} {'+'.join(task.name for phase in plan.requested for task in phase.tasks)}"
     earlier = finished(executor, plan.plan_hash, "transfer")
-    if earlier and all(executor.existing(phase) for phase in plan.phases):
+    if earlier and not executor.missing(plan.phases):
         return pointed(store, earlier, opened, label)
     own = {**record.phase_tags(plan.requested[0], plan.suite), "xfer.plan_hash": plan.plan_hash}
     run_id = open_driven(store, "transfer", label, tags=own, opened=opened)

@@ -143,6 +143,16 @@ class Workers(RuntimeOptions):
         "processes on this host, which run phases side by side (of a search its trials); auto: for the demo "
         "and searches half the cores, at least 2 where there are 2; else 1",
     )
+    keep: Literal["auto", "all", "intermediate", "none"] = setting(
+        "auto",
+        "which weights stay once what they score is known: all; not those of targets; nor those of "
+        "intermediate phases. Asked for later, a phase is trained again, to the same bits. auto: all, in "
+        "studies and searches intermediate",
+    )
+
+    def kept(self, many: bool) -> Literal["all", "intermediate", "none"]:
+        """What ``keep`` means where ``many`` weights are made."""
+        return ("intermediate" if many else "all") if self.keep == "auto" else self.keep
 
 
 class Seed(Shape, group="seeds"):

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow_xfer.home import home
 from mlflow_xfer.params.settings import RuntimeOptions
-from mlflow_xfer.phases import gate, overlaps, record
+from mlflow_xfer.phases import gate, kept, overlaps, record
 from mlflow_xfer.phases.code import code_hash
 from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase, StartModel
 from mlflow_xfer.tracking import checkpoints
@@ -41,10 +41,12 @@ UNDONE = (
 
 @dataclass(frozen=True)
 class Done:
-    """A phase that exists. ``how``: reused, resumed, or made."""
+    """A phase that exists. ``how``: reused, resumed, or made; ``weights``: whether they are known to be
+    there."""
 
     run_id: str
     how: str
+    weights: bool = True
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class Executor:
         wait: for another process that makes the phase; else ``lease.Busy`` is raised.
         place: where a phase stands in all that is done, such as ``3/11``; ``left``: how long that will still
             take, in words.
+        keep: which weights stay when they were evaluated (``kept.GOES``).
         done: what this executor has brought about, by spec hash; each phase is looked at once.
         spent: what it trained and evaluated itself, in order; also of phases that did not come to their end.
     """
@@ -83,6 +86,7 @@ class Executor:
     wait: bool = True
     place: Callable[[Phase], str] = lambda phase: ""
     left: str = ""
+    keep: str = "all"
     done: dict[str, Done] = field(default_factory=dict)
     spent: list[Spent] = field(default_factory=list)
 
@@ -108,17 +112,36 @@ class Executor:
         """The code hash of ``phase``, with those of the phases it stands on."""
         return code_hash(phase)
 
-    def existing(self, phase: Phase) -> str | None:
-        """The finished run to take instead of running ``phase``."""
+    def existing(self, phase: Phase, weights: bool = True) -> str | None:
+        """The finished run to take instead of running ``phase``; without ``weights`` one whose weights are
+        gone will do."""
         if self.reuse == "never" or not phase.resolved:
             return None
-        return self.store.find_phase(phase.spec_hash, None if self.reuse == "any-code" else self.code(phase))
+        code = None if self.reuse == "any-code" else self.code(phase)
+        return self.store.find_phase(phase.spec_hash, code, weights)
 
-    def known(self, phase: Phase) -> bool:
+    def missing(self, phases: Iterable[Phase]) -> list[Phase]:
+        """Those of ``phases``, each after its inputs, that are to run."""
+        return kept.to_run(phases, lambda phase, weights: bool(self.existing(phase, weights)), self.keep)
+
+    def known(self, phase: Phase, weights: bool = True) -> bool:
         """Whether the phase is done, here or in an earlier run, which is taken."""
-        if phase.spec_hash not in self.done and (run_id := self.existing(phase)):
-            self.done[phase.spec_hash] = Done(run_id, "reused")
-        return phase.spec_hash in self.done
+        done = self.done.get(phase.spec_hash)
+        if done is not None and (done.weights or not weights):
+            return True
+        if run_id := self.existing(phase, weights):
+            self.done[phase.spec_hash] = Done(run_id, "reused", weights)
+            return True
+        self.done.pop(phase.spec_hash, None)
+        return False
+
+    def drop_weights(self, phase: Phase) -> None:
+        """Remove the weights that were made here for ``phase``; figures and everything else stay."""
+        done = self.done[phase.spec_hash]
+        if done.weights and done.how != "reused":
+            checkpoints.drop(self.store, done.run_id)
+            self.done[phase.spec_hash] = replace(done, weights=False)
+            logger.info("%s: its weights are dropped (keep=%s)", phase.label, self.keep)
 
     def _take_or_run(self, phase: Phase, parent: str | None, attach: str | None) -> Done:
         code = self.code(phase)

@@ -64,6 +64,8 @@ def run_search(
     command = commands.read(params, References(lambda: store, fetch=True), extra)
     where, workers = place(params.storage, command.study_name), workers_of(params.workers, store.uri)
     executor = Executor(store, params.reuse, runtime=params.runtime)
+    if not params.register and params.kept(many=True) != "all":
+        executor.keep = "intermediate"  # trials stand on one another's intermediate phases
     prepare(command, executor)
     study = open_study(where, command.study_name, command.identity, store.uri, len(params.objective))
     with only_driver(study, where, store) as confirm:
@@ -126,7 +128,7 @@ def try_candidates(
 def prepare(command: Command, executor: Executor) -> None:
     """Read and check all data and models, and make what all trials start from."""
     phases = unique(phase for plan in command.first.values() for phase in plan.phases)
-    new = [phase for phase in phases if not executor.existing(phase)]
+    new = executor.missing(phases)
     validate(new, executor.store)
     check_disk(new, executor.store)
     for phase in next(iter(command.first.values())).transfers[0].before:

@@ -61,9 +61,10 @@ def run_study(
     plans = plans_of(study, overrides, store, online=True)
     first = read(Transfer, next(iter(typed.values())))
     executor = Executor(store, first.reuse, next(iter(plans.values())).suite, first.runtime)
+    executor.keep = first.kept(many=True)
     plan_hash = digest([plans[arm.name].plan_hash for arm in study.arms])
     phases = unique(phase for plan in plans.values() for phase in plan.phases)
-    todo = [phase for phase in phases if not executor.existing(phase)]
+    todo = executor.missing(phases)
     earlier = finished(executor, plan_hash, "study")
     if earlier and not todo:
         logger.info("%s: reused run %s (all its phases exist)", study.name, earlier)

@@ -21,12 +21,14 @@ from mlflow_xfer.durable.files import whole_folder
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.home import home
 from mlflow_xfer.tracking import artifacts, endpoint, flavour, names, published, runs
+from mlflow_xfer.tracking.references import run_of
 from mlflow_xfer.tracking.session import Session
 
 log = logging.getLogger(__name__)
 
 NAME = published.NAME
 MODEL_TAG = "xfer.model_id"  # on the run
+DROPPED = "xfer.weights_dropped"  # on a run whose weights went on purpose
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".dill")
 _HARMLESS = frozenset({"registered_model_meta"})  # MLflow adds it on registering
 
@@ -104,10 +106,7 @@ def fetch(store: Session, reference: str) -> Path:
     """
     model = published.find(store, reference)
     if model is None:
-        raise XferError(
-            f"{reference} has no finished checkpoint.",
-            "If its run was interrupted, repeat its command: it goes on where it stopped.",
-        )
+        raise _absent(store, reference)
     try:
         files = published.manifest_of(store, model)
     except ValueError as error:
@@ -123,6 +122,19 @@ def fetch(store: Session, reference: str) -> Path:
     if not cached.is_dir():
         _download(store, model, files, cached, reference)
     return cached
+
+
+def drop(store: Session, run_id: str) -> None:
+    """Remove the checkpoint that was published for a run, files included; the run says so."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    store.ask(lambda: store.client.set_tag(run_id, DROPPED, "true"))
+    for model in published.of_run(store, run_id):
+        if any(name.startswith("xfer.") for name in model.tags):  # what a user logged stays
+            repository = get_artifact_repository(model.artifact_location, tracking_uri=store.uri)
+            store.ask(lambda model=model: store.client.delete_logged_model(model.model_id))
+            store.ask(repository.delete_artifacts)
+            shutil.rmtree(home() / "checkpoints" / model.model_id, ignore_errors=True)
 
 
 def _upload(
@@ -220,6 +232,18 @@ def _link(store: Session, run_id: str, model_id: str, step: int) -> None:
     if model_id not in store.get(run_id).models:
         store.client.log_outputs(run_id, models=[LoggedModelOutput(model_id, step=step)])
     store.client.set_tag(run_id, MODEL_TAG, model_id)
+
+
+def _absent(store: Session, reference: str) -> XferError:
+    if not reference.startswith("m") and DROPPED in store.get(run_of(store, reference)).tags:
+        return XferError(
+            f"The weights of {reference} were dropped when they had been evaluated.",
+            "Repeat its command with keep=all: the phase is trained again and ends with the same weights.",
+        )
+    return XferError(
+        f"{reference} has no finished checkpoint.",
+        "If its run was interrupted, repeat its command: it goes on where it stopped.",
+    )
 
 
 def _damaged(reference: str, faults: str) -> XferError:

@@ -33,7 +33,7 @@ class Blank(Store):
     def search(self, tags: Mapping[str, str], **options: Any) -> list[RunView]:
         return []
 
-    def find_phase(self, spec_hash: str, code_hash: str | None) -> str | None:
+    def find_phase(self, spec_hash: str, code_hash: str | None, weights: bool = True) -> str | None:
         return None
 
     def close(self, patience: float = 0.0) -> int:

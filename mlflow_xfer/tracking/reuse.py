@@ -25,34 +25,39 @@ _LARGEST = 1.7e308  # databases keep an infinite metric as the largest float
 _COMPARED = 20  # earlier runs whose spec is read to find the closest
 
 
-def find_phase(store: Session, spec_hash: str, code_hash: str | None) -> str | None:
+def find_phase(store: Session, spec_hash: str, code_hash: str | None, weights: bool = True) -> str | None:
     """The oldest FINISHED phase run with these hashes whose artifacts are intact, in any experiment.
 
     Failed, running and deleted runs do not count, nor do runs of deleted experiments.
 
     Args:
         code_hash: None accepts any code.
+        weights: whether they are needed; else a run will do whose weights were dropped on purpose.
     """
     wanted = {"xfer.kind": "phase", "xfer.schema": runs.SCHEMA, "xfer.spec_hash": spec_hash}
     if code_hash is not None:
         wanted["xfer.code_hash"] = code_hash
     for run in store.search(wanted, status="FINISHED"):
-        fault = missing(store, run)
+        dropped = checkpoints.DROPPED in run.tags
+        if dropped and weights:
+            log.info("Run %s (%s) no longer has its weights", run.run_id, run.name)
+            continue
+        fault = missing(store, run, weights=not dropped)
         if not fault:
             return run.run_id
         log.warning("Run %s (%s) has equal hashes but cannot be reused: %s", run.run_id, run.name, fault)
     return None
 
 
-def missing(store: Session, run: RunView) -> str:
+def missing(store: Session, run: RunView, weights: bool = True) -> str:
     """Why a finished phase run is not to be used: a figure that is not finite, or what it no longer has of
-    what it promised in ``xfer.artifacts``; empty if nothing.
+    what it promised in ``xfer.artifacts``, ``weights`` included; empty if nothing.
     """
     for name, value in run.metrics.items():
         if name.startswith(JUDGED) and not abs(value) < _LARGEST:
             return f"its {name} is not finite"
     promised = [name for name in run.tags.get(ARTIFACTS_TAG, "").split(",") if name]
-    if checkpoints.NAME in promised or checkpoints.MODEL_TAG in run.tags:
+    if weights and (checkpoints.NAME in promised or checkpoints.MODEL_TAG in run.tags):
         fault = checkpoints.damage(store, run.run_id)
         if fault:
             return fault

@@ -195,9 +195,9 @@ class Store(Session, Recorder):
 
     # --- reuse --------------------------------------------------------------------------------
 
-    def find_phase(self, spec_hash: str, code_hash: str | None) -> str | None:
+    def find_phase(self, spec_hash: str, code_hash: str | None, weights: bool = True) -> str | None:
         """The oldest finished phase run with these hashes and intact artifacts; see :mod:`reuse`."""
-        return reuse.find_phase(self, spec_hash, code_hash)
+        return reuse.find_phase(self, spec_hash, code_hash, weights)
 
     def near_misses(self, spec: Mapping[str, object], code_hash: str | None = None) -> str:
         """What differed in the closest earlier phase run; see :mod:`reuse`."""

@@ -82,6 +82,7 @@ CHANGES = {
     "workers": ("1", NOTHING),
     "output": ("json", NOTHING),
     "verbose": ("true", NOTHING),
+    "keep": ("none", NOTHING),
 }
 
 

@@ -89,7 +89,9 @@ def observed(command: Command, executor: Executor, study: optuna.Study) -> dict[
     gains: dict[str, dict[str, float]] = {}
     for name, transfer in alone.items() if command.params.objective[0] == "english_dev" else ():
         for target, phases in transfer.targets.items():
-            run = next((executor.existing(phase) for phase in phases if phase.kind == "target"), None)
+            run = next(
+                (executor.existing(phase, weights=False) for phase in phases if phase.kind == "target"), None
+            )
             metrics = executor.store.get(run).metrics if run else {}
             scores = [
                 value

@@ -9,6 +9,7 @@ from types import TracebackType
 
 from mlflow_xfer.conditions.engines.engine import Failed, Finished, Held, Progress
 from mlflow_xfer.conditions.submitted import Submission, Submitted
+from mlflow_xfer.phases import kept
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.searching.trying.running_trial import Objective, Running
@@ -95,7 +96,7 @@ class OnEngine:
         steps = self.steps[running]
         try:
             phase = next(steps)
-            while self.executor.known(phase):
+            while self.executor.known(phase, self._starts_something(phase, running)):
                 phase = next(steps)
             self.submitted.submit(phase, running, running.order(phase))
         except StopIteration as end:
@@ -113,3 +114,14 @@ class OnEngine:
     def _end(self, running: Running, result: TrialResult | Exception) -> None:
         del self.steps[running]
         self.over.append((running.trial, result))
+        wanted = {phase.spec_hash for other in self.steps for phase in other.ensured}
+        for phase in running.ensured:
+            over = phase.spec_hash in self.executor.done and phase.spec_hash not in wanted
+            if over and not kept.kept(phase, self.executor.keep):
+                self.executor.drop_weights(phase)
+
+    def _starts_something(self, phase: Phase, running: Running) -> bool:
+        """Whether the trial needs the weights of a phase: those of a target only to evaluate it."""
+        return kept.kept(phase, self.executor.keep) or any(
+            not self.executor.known(one) for one in kept.dependents(phase, running.evaluated)
+        )

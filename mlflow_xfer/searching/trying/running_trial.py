@@ -92,6 +92,7 @@ class Running:
     _lead: float = 0.0  # share of the trial that its rungs stand for
     climbed: dict[str, float] = field(default_factory=dict)  # what the rungs cost
     ensured: list[Phase] = field(default_factory=list)
+    evaluated: list[Phase] = field(default_factory=list)  # what objectives need besides what trainings say
 
     def __post_init__(self) -> None:
         self.params = self.objective.params(self.trial.candidate, self.trial.seeds)
@@ -143,7 +144,7 @@ class Running:
         """Run short chains of the first replicate, each reported when it is done."""
         try:
             for percent, short in rungs(transfer):
-                extra = measures.extra_phases(self.objective.objectives[:1], short, self.params)
+                extra = self._extra(self.objective.objectives[:1], short)
                 trained = [phase for phase in short.phases if phase.kind != "evaluate"]
                 for phase in [*trained, *(phase for phases in extra.values() for phase in phases)]:
                     yield from self.ensure(phase)
@@ -162,10 +163,10 @@ class Running:
             yield from self.ensure(phase)
             if phase.kind == "intermediate":
                 self._after_intermediate(n, phase)
+        extra = self._extra(self.objective.objectives, transfer)
         trained = [phases[-2] for phases in transfer.targets.values() if len(phases) > 1]
         for place, phase in enumerate(trained):
             yield from self._train_target(n, place, len(trained), phase)
-        extra = measures.extra_phases(self.objective.objectives, transfer, self.params)
         for phase in (phase for phases in extra.values() for phase in phases):
             yield from self.ensure(phase)
         self.naive = added(self.naive, naive(transfer, self.metrics))
@@ -174,6 +175,11 @@ class Running:
         )
         self._report(n + 1, values[0], SEED_DONE)
         return values
+
+    def _extra(self, objectives: Sequence[str], transfer: Transfer) -> dict[str, list[Phase]]:
+        found = measures.extra_phases(objectives, transfer, self.params)
+        self.evaluated += [phase for phases in found.values() for phase in phases]
+        return found
 
     def ensure(self, phase: Phase) -> Phases:
         """Wait for a phase, after its inputs."""
