@@ -53,9 +53,13 @@ class Result:
         )
 
     def _repr_html_(self) -> str:
-        rows = [(name, f"{value:.4g}") for name, value in self.metrics.items()]
-        done = f"{len(self.made)} runs made, {len(self.reused)} reused"
-        return notebooks.table(("metric", "value"), rows, (f"run {self.run_id}: {done}", self.link))
+        done = f"run {self.run_id}: {len(self.made)} runs made, {len(self.reused)} reused"
+        if self.summary is None:
+            rows = [(name, f"{value:.4g}") for name, value in self.metrics.items()]
+            return notebooks.table(("metric", "value"), rows, (done, self.link))
+        tables = [notebooks.table(one.head, one.cells(), title=one.title) for one in self.summary.tables]
+        under = (*self.summary.remarks, done, self.link)
+        return notebooks.lines([self.summary.heading]) + "".join(tables) + notebooks.lines(under)
 
 
 @dataclass(frozen=True, repr=False)

@@ -33,7 +33,7 @@ class Preview:
     def _repr_html_(self) -> str:
         numbers = self._numbers
         rows = [
-            (numbers[phase.spec_hash], phase.label, self._after(phase, numbers), self._state(phase))
+            (numbers[phase.spec_hash], phase.title, self._after(phase, numbers), self._state(phase))
             for phase in self.plan.phases
         ]
         return notebooks.table(("", "phase", "after", "state"), rows, self._remarks())

@@ -11,6 +11,7 @@ from nbclient import NotebookClient
 from mlflow_xfer import api, notebooks
 from mlflow_xfer.commands.result import Result
 from mlflow_xfer.ranking.order import Ranking
+from mlflow_xfer.reporting.columns import Summary, Table
 
 
 @pytest.mark.slow
@@ -24,7 +25,7 @@ def test_the_notebook_runs(project, tmp_path, monkeypatch):
         for cell in notebook.cells
     ]
     (plan,) = [html for html in shown if "to run" in html]
-    assert "intermediate attribute s0" in plan and "7 phases: 7 to run" in plan
+    assert "intermediate attribute · s0" in plan and "7 phases: 7 to run" in plan
     assert sum("runs made" in html for html in shown) == 3 and "0 runs made, " in "".join(shown)
     assert any("language" in html and "de" in html and "attribute" in html for html in shown)
     assert any("<iframe" in html and "Does attribute help choice?" in html for html in shown)
@@ -34,12 +35,20 @@ def test_names_are_no_markup():
     html = Result("1" * 32, {"<b>/avg": 40.65525}, made=("2" * 32,), link="http://x/?a=<i>")._repr_html_()
     assert "&lt;b&gt;/avg" in html and "40.66" in html and "?a=&lt;i&gt;" in html and "<b>" not in html
     assert "1 runs made, 0 reused" in html
+    found = Table("<i> of it", ("condition", "avg"), (("a<b", 40.65), ("none", None)))
+    summary = Summary("condition <x>", (found,), ("three seeds & more",))
+    html = Result("1" * 32, {"avg": 40.65}, summary=summary)._repr_html_()
+    order = [
+        html.index(text)
+        for text in ("condition &lt;x&gt;", "&lt;i&gt; of it", "a&lt;b", "40.6", "seeds &amp; more")
+    ]
+    assert order == sorted(order) and "<i>" not in html
 
 
 def test_plans_and_rankings_are_tables():
     plan = api.plan(intermediate="attribute", target="choice", seeds="0,1")
     assert (
-        "<td>intermediate attribute s0</td>" in plan._repr_html_()
+        "<td>intermediate attribute · s0</td>" in plan._repr_html_()
         and "to run, 0 reused" in plan._repr_html_()
     )
     search = api.plan("search", pool="attribute,position", target="choice")

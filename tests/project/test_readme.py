@@ -37,7 +37,7 @@ def test_the_task_file_can_be_used(readme, tmp_path):
         cli,
         ["plan", "--task_file", str(tmp_path / "tasks.yaml"), "--target", "reviews", "--intermediate", "nli"],
     )
-    assert planned.exit_code == 0 and "target reviews s0" in planned.output, planned.output
+    assert planned.exit_code == 0 and "target reviews · nli · s0" in planned.output, planned.output
 
 
 def typed(text: str, program: str) -> list[str]:
