@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,10 @@ PROCESS = 0.6e9  # bytes of a process that has imported everything, and of a GPU
 ROWS = 30.0  # rows of an embedding that n tokens hold, over √n
 STATES = 2  # resume states that are kept at once
 STEPPING = 28 / 1e10  # seconds of AdamW for a weight on a CPU: 28 bytes are moved
+NF4 = 0.6  # bytes of a weight in 4 bits, scales included
+PASSES = {"lora": 2, "norms": 2, "head": 1}
+"""Forward passes that a step's arithmetic is worth; 3 where all matrices have gradients."""
+
 PREDICTED = 8192  # tokens that are predicted at once
 
 
@@ -105,12 +109,10 @@ def needs(
         return Needs(weights, 0.0, kept, 0.0, flops, _seconds(flops, 0.0, 0.0, shape, machine))
     trained = trained_weights(phase, shape, tokens)
     head = lm_share(phase, shape) * 2 * (shape.hidden + shape.vocabulary) * shape.hidden
-    flops = 3 * tokens * (forward(shape, length) + head) + dev_tokens * forward(shape, length)
-    copies = 2 * shape.multiplied if cuda else 0.0  # bfloat16, for the products
-    if trained < shape.parameters:  # the rows that are trained, beside all of them
-        copies += FLOAT * (trained - (shape.parameters - shape.vocabulary * shape.hidden))
+    passes = PASSES.get(phase.training.trainable, 3)
+    flops = passes * tokens * (forward(shape, length) + head) + dev_tokens * forward(shape, length)
     return Needs(
-        weights + copies,
+        held_weights(phase, shape, trained, cuda),
         3 * FLOAT * trained,
         activations(phase, shape, rows_at_once(phase, runtime), cuda),
         disk(phase, shape, trained),
@@ -133,11 +135,28 @@ def lm_share(phase: Phase, shape: Shape) -> float:
 
 def trained_weights(phase: Phase, shape: Shape, tokens: float) -> float:
     """Weights with a gradient and moments, at most."""
+    way, hidden = phase.training.trainable, shape.hidden
+    if way == "no-embeddings":
+        return shape.multiplied
+    if way != "all":  # of an adapter rank · (in + out) for each matrix; norms have some vectors, heads little
+        rank = phase.training.lora_rank if way == "lora" else 0
+        return 2 * rank * shape.multiplied / hidden + 4 * shape.layers * hidden
     if lm_share(phase, shape):
         return shape.parameters
     epochs = max(1.0, phase.training.num_train_epochs) if not phase.training.max_steps else 1.0
     unread = shape.vocabulary - min(shape.vocabulary, ROWS * math.sqrt(tokens / epochs))
     return shape.parameters - (0.0 if math.isnan(unread) else unread * shape.hidden)
+
+
+def held_weights(phase: Phase, shape: Shape, trained: float, cuda: bool) -> float:
+    """Bytes of weights in memory while ``phase`` trains, with copies for the products and of the rows that
+    are trained."""
+    outside = shape.parameters - shape.multiplied
+    matrices = NF4 if phase.training.quantize == "nf4" else FLOAT + (2 if cuda else 0)
+    rows = 0.0
+    if phase.training.trainable == "all" and trained < shape.parameters:
+        rows = trained - (shape.parameters - shape.vocabulary * shape.hidden)
+    return matrices * shape.multiplied + FLOAT * (outside + rows)
 
 
 def rows_at_once(phase: Phase, runtime: RuntimeOptions) -> int:
@@ -174,16 +193,32 @@ def _seconds(flops: float, steps: float, trained: float, shape: Shape, machine: 
 
 
 def remedies(phase: Phase, shape: Shape, found: Needs, machine: Machine) -> list[str]:
-    """What would make ``phase`` fit ``machine``, which holds less than it needs: less of a batch, or GPUs."""
+    """What would make ``phase`` fit ``machine``, which holds less than it needs: less of a batch at once,
+    fewer weights that are trained, or a larger GPU."""
     said = []
-    fixed = found.memory - found.activations
     if isinstance(phase.settings, TrainingSettings):
-        rows = phase.training.train_batch_size
-        while rows > 1 and fixed + activations(phase, shape, rows, machine.cuda) > machine.memory:
-            rows //= 2
-        if fixed + activations(phase, shape, rows, machine.cuda) <= machine.memory:
-            said.append(f"micro_batch={rows}")
+        ways = [("", phase, found.memory - found.activations)]
+        if phase.settings.trainable == "all":
+            for name, more in (("trainable=lora", {}), ("trainable=lora quantize=nf4", {"quantize": "nf4"})):
+                given = phase.settings.given() | {"trainable": "lora"} | more
+                one = replace(phase, settings=TrainingSettings.of(given))
+                trained = trained_weights(one, shape, math.nan)
+                fixed = PROCESS + held_weights(one, shape, trained, machine.cuda) + 3 * FLOAT * trained
+                ways.append((f"{name} ", one, fixed))
+        for name, one, fixed in ways:
+            if rows := most_rows(one, shape, fixed, machine):
+                said.append(f"{name}micro_batch={rows}")
+                break
     larger = [name for name, gpu in GPUS.items() if gpu.memory >= found.memory]
     if larger:
         said.append(f"a GPU such as {' or '.join(larger[:2])}")
     return said
+
+
+def most_rows(phase: Phase, shape: Shape, fixed: float, machine: Machine) -> int:
+    """The most rows of a batch, halved again and again, that ``machine`` computes at once beside ``fixed``
+    bytes; 0: not one."""
+    rows = phase.training.train_batch_size
+    while rows and fixed + activations(phase, shape, rows, machine.cuda) > machine.memory:
+        rows //= 2
+    return rows

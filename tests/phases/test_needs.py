@@ -113,6 +113,18 @@ def test_what_would_make_it_fit_is_said(own_store):
         mlflow_xfer.plan("target", gpu="H1000", **asked)
 
 
+def test_adapters_need_less_and_are_offered(own_store):
+    shape = of_configuration(CONFIGURATIONS["llama-7b"])
+    whole, lora, four_bits = (
+        needs(phase(**how), shape, 1e6, 0.0, 100, RuntimeOptions(), machines.GPUS["A100-80"])
+        for how in ({}, {"trainable": "lora"}, {"trainable": "lora", "quantize": "nf4"})
+    )
+    assert whole.flops == pytest.approx(1.5 * lora.flops, rel=0.01)
+    assert lora.states < 0.02 * whole.states and four_bits.weights < 5e9 < lora.weights
+    text = mlflow_xfer.plan("target", gpu="A100-40", model="llama-7b", target="pos").text()
+    assert "What would fit: trainable=lora" in text
+
+
 def test_this_machine_is_measured():
     here = machines.here()
     assert here.memory > 1e9 and here.flops > 1e9
