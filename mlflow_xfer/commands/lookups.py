@@ -31,7 +31,7 @@ def results(params: lookups.Results) -> pd.DataFrame:
 def diff(params: lookups.Diff) -> pd.DataFrame:
     from mlflow_xfer.reporting.changes import changes
 
-    with opened(probe=False) as store:
+    with opened(probe=False, make=False) as store:
         return changes(store, params.one, params.other)
 
 

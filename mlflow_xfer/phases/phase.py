@@ -57,6 +57,11 @@ class FinishedRun:
     marks: Mapping[str, str] = field(default_factory=dict, hash=False)  # tags that say how its chain was made
     longest: int | None = None
 
+    @property
+    def trained_on(self) -> tuple[str, ...]:
+        """The intermediate tasks behind it, its own included."""
+        return tuple(filter(None, self.marks.get("xfer.tasks", "").split(",")))
+
 
 @dataclass(frozen=True, eq=False)
 class Phase:
@@ -183,13 +188,14 @@ class Phase:
         """The intermediate tasks behind it in short; ``baseline`` without."""
         root = self.root()
         marks = root.marks if isinstance(root, FinishedRun) else {}
-        tasks = self.intermediates or tuple(filter(None, marks.get("xfer.tasks", "").split(",")))
         trained = [phase.settings for phase in self.ancestors() if phase.kind == "intermediate"]
         mlm = any(isinstance(one, TrainingSettings) and one.mlm_share for one in trained)
         how = f" ({self.combine})" if self.combine in ("sequential", "merge") else ""
         controlled = any(phase.settings.control != "none" for phase in (self, *self.ancestors()))
         control = ["random encoder"] if controlled or marks.get("xfer.control") else []
-        return ", ".join([*control, "+".join([*tasks, *(["mlm"] if mlm else [])]) + how or "baseline"])
+        return ", ".join(
+            [*control, "+".join([*self.intermediates, *(["mlm"] if mlm else [])]) + how or "baseline"]
+        )
 
     def chain(self) -> list[Phase]:
         """The phases up to this one, each after its inputs; shared ones may come again."""
@@ -213,7 +219,14 @@ class Phase:
         """
         if self.procedure == "merge":
             return tuple(task.name for task in self.tasks)
-        before = self.inputs[0].intermediates if isinstance(self.inputs[0], Phase) else ()
+        source = self.inputs[0]
+        before = (
+            source.intermediates
+            if isinstance(source, Phase)
+            else source.trained_on
+            if isinstance(source, FinishedRun)
+            else ()
+        )
         return before + (tuple(task.name for task in self.tasks) if self.kind == "intermediate" else ())
 
     @property
@@ -224,7 +237,14 @@ class Phase:
         before = [p for p in (self, *self.ancestors()) if p.kind == "intermediate"]
         if len(self.intermediates) < 2:
             return ""
-        return "merge" if before[0].procedure == "merge" else "sequential" if len(before) > 1 else "joint"
+        root = self.root()
+        marks = root.marks if isinstance(root, FinishedRun) else {}
+        earlier = bool(marks.get("xfer.tasks"))
+        if earlier and not before:
+            return marks.get("xfer.combine", "joint")
+        if before[0].procedure == "merge":
+            return "merge"
+        return "sequential" if len(before) + earlier > 1 else "joint"
 
     def root(self) -> BaseModel | FinishedRun:
         """What the chain starts from."""

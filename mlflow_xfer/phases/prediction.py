@@ -17,10 +17,10 @@ from mlflow_xfer.kinds import kind
 from mlflow_xfer.models.checkpoint import heads_of
 from mlflow_xfer.phases.phase import BaseModel
 from mlflow_xfer.phases.predictor import CheckpointPredictor
-from mlflow_xfer.phases.references import References
+from mlflow_xfer.phases.references import References, names_run
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.tracking import checkpoints
-from mlflow_xfer.tracking.references import RUN_ID, run_of
+from mlflow_xfer.tracking.references import run_of
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.runs import RunView
@@ -69,7 +69,7 @@ def checkpoint_of(model: str, task: str | None, open_store: Callable[[], Store])
             f"model={model} is no result: nothing has been trained yet.",
             "Train a target first (mlflow-xfer transfer --target pos) and give the run's id.",
         )
-    if RUN_ID.fullmatch(model) or model.startswith(("runs:/", "models:/")):
+    if names_run(model):
         store = open_store()
         run = _trained(store, store.get(run_of(store, model)), task)
         limit = int(run.params.get("max_seq_length") or MAX_SEQ_LENGTH)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 MARKS = (
+    "xfer.tasks",
+    "xfer.combine",
     "xfer.control",
     "xfer.train_on",
     "xfer.target_shots",
@@ -53,12 +55,10 @@ class References:
         """Raises :class:`XferError` for what does not exist or is no checkpoint."""
         if reference.startswith("scratch:"):
             return self.scratch(reference, tokenizer)
-        if reference.startswith(("runs:/", "models:/")) or RUN_ID.fullmatch(reference):
+        if names_run(reference):
             return self.logged(reference)
         if Path(reference).expanduser().is_dir():
             return directory(reference, Path(reference).expanduser(), self.weightless)
-        if not reference.startswith((".", "/", "~")) and not HUB_ID.fullmatch(reference):
-            return self.logged(reference)
         if reference.startswith((".", "/", "~")):
             raise XferError(f"model={reference}: no such directory, and no name of anything else.", ACCEPTED)
         return hub(reference, revision, self.fetch)
@@ -103,6 +103,15 @@ class References:
             marks,
             _longest_of_run(store, run.run_id),
         )
+
+
+def names_run(reference: str) -> bool:
+    """Whether it names a run: by its id, ``runs:/…`` or ``models:/…``, or by a name that nothing else has."""
+    if reference.startswith(("runs:/", "models:/")) or RUN_ID.fullmatch(reference):
+        return True
+    if reference.startswith((".", "/", "~", "scratch:")) or Path(reference).expanduser().is_dir():
+        return False
+    return not HUB_ID.fullmatch(reference)
 
 
 def _longest_of_run(store: Store, run_id: str) -> int | None:

@@ -12,10 +12,15 @@ if TYPE_CHECKING:
     from mlflow_xfer.tracking.session import Session
 
 
+CONFIRMED = "confirmed"
+"""The alias of the version that the last search confirmed."""
+
+
 def register(store: Session, run_id: str, name: str, tags: Mapping[str, str], description: str = "") -> str:
     """Register the run's checkpoint as the next version of ``name``; returns ``models:/<name>/<version>``.
 
-    A version that holds this very checkpoint is taken as it is.
+    A version that holds this very checkpoint is taken, and says what is new. It gets :data:`CONFIRMED` for an
+    alias.
 
     Raises:
         XferError: the run has no checkpoint, or the registry does not take the name.
@@ -46,6 +51,14 @@ def register(store: Session, run_id: str, name: str, tags: Mapping[str, str], de
                 )
             )
         )
+        number = str(version.version)
+        for key, value in tags.items() if earlier else ():
+            store.ask(
+                lambda key=key, value=value: store.client.set_model_version_tag(name, number, key, value)
+            )
+        if earlier:
+            store.ask(lambda: store.client.update_model_version(name, number, description))
+        store.ask(lambda: store.client.set_registered_model_alias(name, CONFIRMED, number))
     except MlflowException as error:
         raise XferError(
             f"register={name}: the registry refuses it ({str(error).splitlines()[0]}).",

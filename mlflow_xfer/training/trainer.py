@@ -220,9 +220,11 @@ class Training:
         size = self.model.backbone.get_input_embeddings().num_embeddings
         rows = rows_read(self.data, self.tokenizer, size)
         if why := why_whole(self.model, rows):
-            logger.info("All rows of the embedding are trained: %s.", why)
+            logger.debug("All rows of the embedding are trained: %s.", why)
             return None
-        logger.info("%d of %d rows of the embedding are trained, those that the texts hold.", len(rows), size)
+        logger.debug(
+            "%d of %d rows of the embedding are trained, those that the texts hold.", len(rows), size
+        )
         return rows
 
     def run(self) -> TrainingResult:

@@ -9,11 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 import mlflow_xfer
 from mlflow_xfer import params
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.references import References
+from mlflow_xfer.reporting.imported import read_scores
 from mlflow_xfer.reporting.verdict import BETTER
 from mlflow_xfer.searching import command as commands
 from mlflow_xfer.searching.deciding import confirm
@@ -21,6 +23,7 @@ from mlflow_xfer.searching.deciding.estimates import Choice
 from mlflow_xfer.searching.space.candidate import Candidate
 from mlflow_xfer.searching.storage.place import place
 from mlflow_xfer.searching.storage.studies import known_study
+from mlflow_xfer.tracking.registering import CONFIRMED
 from mlflow_xfer.tracking.store import Store
 from tests.end_to_end.conftest import ENCODER, QUICK
 
@@ -168,16 +171,26 @@ def registers_its_answer(client, search_id):
         )
         had = len(client.search_model_versions("name = 'best'"))
         assert (
-            confirm.registered(command, store, below, arms).registered == ()
+            confirm.registered(command, store, below, arms, search_id).registered == ()
             and len(client.search_model_versions("name = 'best'")) == had
         )
-        names = [confirm.registered(command, store, above, arms).registered for _ in range(2)]
+        names = [confirm.registered(command, store, above, arms, search_id).registered for _ in range(2)]
     (version,) = client.search_model_versions("name = 'best'")
     assert (
         names == [(f"models:/best/{version.version}",)] * 2
         and version.tags["xfer.target"] == "choice"
         and version.tags["xfer.tasks"] == ",".join(chosen.split("+"))
     )
+    assert client.get_model_version_by_alias("best", CONFIRMED).version == version.version
+    assert version.tags["xfer.verdict"] == BETTER and "against baseline" in version.description
+    page, results = (
+        client.download_artifacts(search_id, f"models/best/{name}") for name in ("README.md", "results.json")
+    )
+    front = yaml.safe_load(Path(page).read_text("utf-8").split("---")[1])
+    first = front["model-index"][0]["results"][0]
+    imported = read_scores(results)
+    assert set(imported["language"]) == {"en", "de"} and set(imported["task"]) == {"choice"}
+    assert first["metrics"][0]["value"] == pytest.approx(imported["score"][0])
     run = client.get_run(version.run_id)
     dev = [
         phase.data.metrics["dev/choice/en/selected"]

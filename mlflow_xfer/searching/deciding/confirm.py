@@ -19,14 +19,16 @@ import optuna
 
 from mlflow_xfer.conditions.condition import Condition, run_conditions
 from mlflow_xfer.conditions.submitted import workers_of
+from mlflow_xfer.phases import record
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.references import References, task_file_tasks
-from mlflow_xfer.reporting.verdict import WORSE, verdicts
+from mlflow_xfer.reporting.verdict import WORSE, sentence, verdicts
 from mlflow_xfer.searching.command import Command, plan_of
 from mlflow_xfer.searching.deciding.confirmation import Confirmation, Winner, winner_metrics
 from mlflow_xfer.searching.deciding.estimates import Choice, choose, winner
 from mlflow_xfer.searching.deciding.estimates import baseline as estimated_baseline
 from mlflow_xfer.searching.deciding.frames import Arm, dev_frame, test_frame
+from mlflow_xfer.searching.showing import model_card
 from mlflow_xfer.searching.showing.mirror import Mirror
 from mlflow_xfer.searching.space.candidate import Candidate
 from mlflow_xfer.searching.storage.history import BY_SEED, History, finished_trials
@@ -75,7 +77,7 @@ def confirm(command: Command, executor: Executor, study: optuna.Study, mirror: M
         row = mirror.rows.get(one.candidate.key)
         if row:
             executor.store.metrics(row, winner_metrics(one))
-    return registered(command, executor.store, found, arms)
+    return registered(command, executor.store, found, arms, mirror.parent)
 
 
 def run_arms(
@@ -152,8 +154,12 @@ def differences(study: optuna.Study, command: Command) -> dict[str, float]:
     }
 
 
-def registered(command: Command, store: Store, found: Confirmation, arms: Sequence[Arm]) -> Confirmation:
-    """Register the answer's checkpoints: of each target the seed with the best English dev score."""
+def registered(
+    command: Command, store: Store, found: Confirmation, arms: Sequence[Arm], parent: str
+) -> Confirmation:
+    """Register the answer's checkpoints, with a card each: of each target the seed with the best English dev
+    score.
+    """
     from dataclasses import replace
 
     from mlflow_xfer.tracking.registering import register
@@ -181,20 +187,20 @@ def registered(command: Command, store: Store, found: Confirmation, arms: Sequen
                 for made_ in store.get(run_id).inputs
                 if (run := store.get(made_)).tags.get("xfer.spec_hash") == phase.spec_hash
             )
-            scored.append((measures.dev_score(phase, run.metrics), run.run_id))
-        _, run_id = max(scored)
+            scored.append((measures.dev_score(phase, run.metrics), run.run_id, run_id))
+        _, trained, transfer_run = max(scored)
         tags = {
             "xfer.search": command.study_name,
             "xfer.tasks": ",".join(best.candidate.tasks),
             "xfer.target": target,
+            "xfer.verdict": best.contrast.verdict,
         }
-        made.append(
-            register(
-                store,
-                run_id,
-                name if len(targets) == 1 else f"{name}-{target}",
-                tags,
-                f"{best.candidate.label}: {best.test} points against the baseline on test",
-            )
-        )
+        named = name if len(targets) == 1 else f"{name}-{target}"
+        rows = [row for row in record.read_table(store, transfer_run) if row["task"] == target]
+        base = command.params.model
+        about = f"{base} trained on {' and '.join(best.candidate.tasks)}"
+        page = model_card.card(named, target, about, sentence(best.contrast), base, rows)
+        store.text_artifact(parent, page, f"models/{named}/README.md")
+        store.dict_artifact(parent, model_card.scores(target, rows), f"models/{named}/results.json")
+        made.append(register(store, trained, named, tags, model_card.shortened(page)))
     return replace(found, registered=tuple(made))
