@@ -90,10 +90,15 @@ def demonstration(analysis: Analysis) -> str:
 
 
 def primary(analysis: Analysis) -> Contrast | None:
-    """The comparison that the answer is about: registered, else the best against the baseline."""
+    """The comparison that the answer is about: registered, else the best against the baseline.
+
+    What others are compared with, such as a random encoder, is no candidate.
+    """
+    controls = set(analysis.against.values())
     registered = [one for one in analysis.contrasts if one.status == REGISTERED]
     own = [one for one in analysis.contrasts if one.baseline == analysis.baseline]
-    return next(iter(registered or own), None)
+    candidates = [one for one in own if one.condition not in controls]
+    return next(iter(registered or candidates or own), None)
 
 
 def lead(analysis: Analysis) -> Finding | None:
@@ -104,7 +109,10 @@ def lead(analysis: Analysis) -> Finding | None:
         return None
     own = of_condition(analysis, one.condition)
     others = [f for f in analysis.findings if f.contrast.verdict == BETTER]
-    others = [f for f in others if f.contrast.baseline == one.baseline]
+    controls = set(analysis.against.values())
+    others = [
+        f for f in others if f.contrast.baseline == one.baseline and f.contrast.condition not in controls
+    ]
     for among in ([f for f in own if f.decided], others, own):
         if among:
             return max(among, key=lambda f: abs(f.contrast.estimate))

@@ -149,7 +149,7 @@ def report(
         tables=tables,
         latex=latex_table(short, caption, "tab:xfer"),
         markdown=markdown_table(short),
-        description=description(analysis),
+        description=f"{description(analysis)}\nWhole report: artifact `report.html`.\n",
         results=analysis.frame,
         analysis=analysis,
     )
@@ -203,7 +203,7 @@ def description(analysis: Analysis) -> str:
         ]
     if analysis.question:
         lines += [f"Question: {plain(analysis.question)}", ""]
-    return "\n".join([*lines, "Whole report: artifact `report.html`.", ""])
+    return "\n".join(lines)
 
 
 def _page(

@@ -37,6 +37,14 @@ def test_a_gain_on_one_task_does_not_drown_in_the_average(found):
     assert rows[-1][0] == "baseline: scores" and "[" not in "".join(rows[-1])
 
 
+def test_a_control_is_never_the_answer():
+    scores, _ = frame(seeds=3)
+    high = scores.assign(score=scores["score"] + 30 * scores["condition"].str.startswith("random"))
+    analysis = analyse(high, against={"random helper": "random"})
+    assert analysis.contrasts[0].condition == "random"
+    assert headline(analysis).startswith("helper is better") or "whether helper" in headline(analysis)
+
+
 def test_few_seeds_are_called_a_demonstration(found):
     assert demonstration(found[0]) == "3 seeds: a demonstration, not a verdict."
     scores, _ = frame(seeds=5)
