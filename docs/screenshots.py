@@ -1,9 +1,9 @@
 """Takes pictures of runs in the MLflow UI:
 ``python docs/screenshots.py [--kind search] [--store sqlite:///mlflow.db] [--out docs]``.
 
-Needs Debian's ``chromium``. Starts a server over the store, opens the newest study (or condition, or
-transfer): its page, the runs table with its conditions unfolded, and its conditions side by side; of a search
-its page, and its candidates side by side.
+Needs Debian's ``chromium``. Starts a server over the store, opens the newest study: its report as its link
+shows it, the saved view of its conditions, the best of them, all of them side by side, and the report alone,
+also as narrow as a telephone; of a search its page, and its candidates side by side.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from urllib.parse import quote
 
 from mlflow import MlflowClient
 
+from mlflow_xfer.tracking.front import VIEWS
+
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -38,13 +40,8 @@ FLAGS = (
     "--disable-sync",
     "--hide-scrollbars",
 )
-UNFOLD = """(() => {
-  const row = [...document.querySelectorAll('.ag-row')].find(row => row.textContent.includes(%s));
-  const button = row && row.querySelector('button[data-component-id*="runnamecellrenderer"]');
-  if (button) button.click();
-  return Boolean(button);
-})()"""
-"""Clicks the runs table's arrow before the run of that name; whether there is one."""
+CONDITIONS = VIEWS["Conditions"].key
+WIDE, NARROW = (1280, 800), (390, 844)
 CLOSE = """document.querySelector('[data-component-id="mlflow.assistant.chat_panel.close"]')?.click()"""
 
 
@@ -154,7 +151,7 @@ class Browser:
     def js(self, expression: str) -> Any:
         return self.ask("Runtime.evaluate", expression=expression)["result"].get("value")
 
-    def open(self, url: str, shows: str, width: int, height: int) -> None:
+    def open(self, url: str, shows: str | None, width: int, height: int) -> None:
         """Load ``url`` in a window of that size and wait until its text has ``shows``."""
         self.ask(
             "Emulation.setDeviceMetricsOverride",
@@ -199,23 +196,17 @@ def main() -> None:
     arguments = parser.parse_args()
     client = MlflowClient(arguments.store)
     ids = [experiment.experiment_id for experiment in client.search_experiments()]
-    kinds = ("search",) if arguments.kind == "search" else ("study", "condition", "transfer")
-    top = next(
-        (
-            runs[0]
-            for kind in kinds
-            if (
-                runs := client.search_runs(
-                    ids, f"tags.xfer.kind = '{kind}'", order_by=["attributes.start_time DESC"], max_results=1
-                )
-            )
-        ),
-        None,
+    found = client.search_runs(
+        ids,
+        f"tags.xfer.kind = '{arguments.kind}'",
+        order_by=["attributes.start_time DESC"],
+        max_results=1,
     )
+    top = next(iter(found), None)
     if top is None:
         raise SystemExit(
-            f"{arguments.store} holds no {' or '.join(kinds)}: make "
-            f"demo{'-search' if kinds == ('search',) else ''}"
+            f"{arguments.store} holds no {arguments.kind}: make "
+            f"demo{'-search' if arguments.kind == 'search' else ''}"
         )
     parts = [
         run
@@ -228,33 +219,35 @@ def main() -> None:
     with serving(arguments.store) as address, tempfile.TemporaryDirectory() as profile:
         browser = Browser(profile)
         try:
-            base = f"{address}/#/experiments/{top.info.experiment_id}"
-            browser.open(
-                f"{base}/runs/{top.info.run_id}?workflowType=machine_learning", top.info.run_name, 1500, 1250
+            base, view = (
+                f"{address}/#/experiments/{top.info.experiment_id}/runs",
+                "workflowType=machine_learning",
             )
-            browser.shoot(arguments.out / f"{arguments.kind}.png")
+            page = f"{base}/{top.info.run_id}"
             if arguments.kind == "study":
-                earlier = quote(
-                    f"attributes.start_time <= {top.info.end_time}"
-                )  # the table loads the newest runs only, and a later search has many
-                browser.open(
-                    f"{base}/runs?workflowType=machine_learning&searchFilter={earlier}",
-                    top.info.run_name,
-                    1700,
-                    900,
-                )
-                until(
-                    lambda: browser.js(UNFOLD % json.dumps(top.info.run_name)),
-                    "the runs table has an arrow to unfold",
-                )
-                browser.shoot(arguments.out / "runs.png")
+                best = max(parts, key=lambda run: run.data.metrics["selected/avg"]).info
+                shots = {
+                    "study": (f"{page}/artifacts/report.html?{view}", top.info.run_name),
+                    "runs": (f"{base}?{view}&viewStateShareKey={CONDITIONS}", best.run_name),
+                    "condition": (f"{base}/{best.run_id}?{view}", best.run_name),
+                }
+                for name, (url, shows) in shots.items():
+                    browser.open(url, shows, *WIDE)
+                    browser.shoot(arguments.out / f"{name}.png")
+                report = Path(client.download_artifacts(top.info.run_id, "report.html", profile)).as_uri()
+                for name, size in {"report": WIDE, "report_narrow": NARROW}.items():
+                    browser.open(report, "Answer", *size)
+                    browser.shoot(arguments.out / f"{name}.png", settle=0.2)
+            else:
+                browser.open(f"{page}?{view}", top.info.run_name, 1500, 1250)
+                browser.shoot(arguments.out / "search.png")
             if parts:
                 browser.open(
                     f"{address}/#/compare-runs?runs={chosen}"
                     f"&experiments={quote(json.dumps([top.info.experiment_id]))}",
                     parts[0].info.run_name,
-                    1700,
-                    1300,
+                    1280,
+                    1100,
                 )
                 browser.shoot(
                     arguments.out / ("compare.png" if arguments.kind == "study" else "search_compare.png")

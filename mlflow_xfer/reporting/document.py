@@ -113,7 +113,7 @@ def report(
         frame,
         question=question,
         baseline=baseline,
-        against=against,
+        against=_against(frame) | dict(against),
         registered=registered,
         margin=margin,
         population=population,
@@ -155,6 +155,14 @@ def report(
     )
 
 
+def _against(frame: pd.DataFrame) -> dict[str, str]:
+    """Which conditions a study compares with another one of this frame."""
+    if "against" not in frame:
+        return {}
+    pairs = frame[["condition", "against"]].drop_duplicates().dropna().itertuples(index=False)
+    return {name: base for name, base in pairs if base in set(frame["condition"])}
+
+
 def verdict(analysis: Analysis) -> dict[str, Any]:
     """The machine-readable answer; numbers that do not exist are ``null``, p-values and
     powers are 0-1, the rest points."""
@@ -179,9 +187,9 @@ def verdict(analysis: Analysis) -> dict[str, Any]:
 
 
 def description(analysis: Analysis) -> str:
-    """The short form, in markdown, for the description of a run: the verdict in two lines, a table of all
-    conditions, and the languages of the task that the verdict names."""
-    lines = [f"**{plain(answers.headline(analysis))}.** {plain(answers.second_line(analysis))}", ""]
+    """The short form, in markdown, for the description of a run: the verdict, a table of all conditions, and
+    the languages of the task that the verdict names. MLflow shows about five lines until it is unfolded."""
+    lines = [f"**{plain(answers.headline(analysis))}.** {plain(answers.demonstration(analysis))}", ""]
     if analysis.contrasts:
         head, rows = answers.by_condition(analysis)
         shown = rows if len(rows) <= DESCRIBED else [*rows[: DESCRIBED - 1], rows[-1]]

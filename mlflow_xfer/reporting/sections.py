@@ -105,7 +105,8 @@ def answer_texts(analysis: Analysis) -> list[str]:
             f"({mean.n['seeds']} seeds{interval}).",
             "There is no second condition to compare it with.",
         ]
-    primary = [one for one in analysis.contrasts if one.status == REGISTERED] or analysis.contrasts[:1]
+    best = answers.primary(analysis)
+    primary = [one for one in analysis.contrasts if one.status == REGISTERED] or ([best] if best else [])
     texts = [sentence(one) for one in primary]
     others = [one for one in analysis.contrasts if one not in primary]
     if others:

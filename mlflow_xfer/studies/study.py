@@ -22,6 +22,7 @@ from mlflow_xfer.phases.references import References
 from mlflow_xfer.phases.validation import validate
 from mlflow_xfer.reporting.pages import write_study
 from mlflow_xfer.tracking import front
+from mlflow_xfer.tracking.belonging import AGAINST_TAG, CONDITION_TAG
 from mlflow_xfer.tracking.drivers import open_driven
 from mlflow_xfer.tracking.store import Store
 
@@ -112,6 +113,8 @@ def _run_arms(
     for arm in study.arms:
         arms[arm.name].against = arms[arm.against] if arm.against else None
     run_conditions(executor, list(arms.values()), workers, run_id, shared=True)
+    for arm in study.arms:
+        executor.store.tags(arms[arm.name].run_id, {CONDITION_TAG: arm.name, AGAINST_TAG: arm.against})
     return {name: one.run_id for name, one in arms.items()}
 
 

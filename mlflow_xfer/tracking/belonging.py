@@ -20,6 +20,10 @@ TELLING = {"combine": str(parameters(Combining)["combine"].default)} | {
 without saying."""
 
 
+CONDITION_TAG, AGAINST_TAG = "xfer.condition", "xfer.against"
+"""On the conditions of a study: their names in it, and the one that they are compared with."""
+
+
 def is_evaluation(run: RunView) -> bool:
     return (
         run.kind == "phase" and run.tags.get("xfer.phase") == "evaluate" and "xfer.split" not in run.tags
@@ -48,17 +52,24 @@ def runs_below(every: Mapping[str, RunView], asked: Sequence[RunView]) -> list[R
 
 
 def replicates_of(below: Sequence[RunView]) -> dict[str, list[dict[str, Any]]]:
-    """By evaluation: the seed and base seed of every transfer that it belongs to.
+    """By evaluation: the seed and base seed of every transfer that it belongs to, and in a study the name of
+    its condition and the one compared with.
 
     An evaluation without training of its own (retrieval straight from the base model) is one run for all
     seeds: its scores then stand in every replicate, where they vary as much as they do, not at all.
     """
     by_condition: dict[str, list[dict[str, Any]]] = {}
+    arms = {
+        run.run_id: {"condition": run.tags[CONDITION_TAG], "against": run.tags.get(AGAINST_TAG, "")}
+        for run in below
+        if run.tags.get(CONDITION_TAG)
+    }
     for run in below:
         if run.kind == "transfer" and run.tags.get("xfer.seed"):
             replicate = {
                 "seed": _number(run.tags["xfer.seed"]),
                 "base_seed": _number(run.tags.get("xfer.base_seed", "0")),
+                **arms.get(run.parent or "", {}),
             }
             for made in run.inputs:
                 if replicate not in by_condition.setdefault(made, []):

@@ -65,7 +65,8 @@ def results(
 
     Returns:
         One row per condition, task, language, base seed and seed. ``condition``: the intermediate tasks
-        joined by ``+``, ``none`` without, and what else tells it apart in brackets. ``protocol``: how
+        joined by ``+``, ``none`` without, and what else tells it apart in brackets; in a study its name
+        there, and ``against`` the one that it is compared with. ``protocol``: how
         checkpoints were selected, shots, training set.
 
     Raises:
@@ -103,6 +104,8 @@ def results(
         for row in (table or _from_metrics(run))
     ]
     frame = pd.DataFrame(rows).drop(columns="settings", errors="ignore")
+    # a transfer of a study and one of its own may stand on the same evaluation, under the same name
+    frame = frame.drop_duplicates(["condition", "task", "language", "base_seed", "seed", "run_id"])
     first = [c for c in COLUMNS if c in frame]
     return frame.loc[:, [*first, *(c for c in frame if c not in first)]]
 

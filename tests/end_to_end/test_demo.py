@@ -60,6 +60,7 @@ def test_the_demo_is_a_study_of_conditions(all_runs, steps_in_store, monkeypatch
     again = mlflow_xfer.transfer(workers=2, **QUICK)
     assert again.run_id == result.run_id and steps_in_store() == before > 0
     shows_its_answer(study, by_name["attribute"])
+    assert set(mlflow_xfer.results(runs=result.run_id)["condition"]) == {arm.name for arm in ARMS}
     assert all(run.data.tags["mlflow.note.content"].startswith("**") for run in conditions)
     assert len({run.data.tags["mlflow.runColor"] for run in conditions}) == 3
 
