@@ -15,8 +15,11 @@ from mlflow_xfer.registry import unknown
 
 GB = 1e9
 MULTIPLYING = 0.4
-"""Share of a machine's arithmetic that trainings reach: 39 % on XLM-R base (benchmarks/training.md), 41 to
-43 % on 7B decoders (NVIDIA's figures for NeMo)."""
+"""Share of a GPU's arithmetic that trainings reach: 39 % on XLM-R base (benchmarks/training.md), 41 to 43 %
+on 7B decoders (NVIDIA's figures for NeMo)."""
+
+ON_CPU = 0.7
+"""The same of processors, whose products of matrices are slow beside their memory (see there)."""
 
 LAUNCHING = 2e-3
 """Seconds that a GPU's step needs for each layer however short its rows are (benchmarks/training.md)."""
@@ -30,6 +33,11 @@ class Machine:
     memory: float
     flops: float
     cuda: bool = True
+
+    @property
+    def reached(self) -> float:
+        """Operations a second that a training does."""
+        return self.flops * (MULTIPLYING if self.cuda else ON_CPU)
 
 
 GPUS = {

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from mlflow_xfer.models import shapes
 from mlflow_xfer.models.files import CONFIG
 from mlflow_xfer.params.settings import BY_SCORE, RuntimeOptions, TrainingSettings
-from mlflow_xfer.phases.machines import GPUS, LAUNCHING, MULTIPLYING, Machine
+from mlflow_xfer.phases.machines import GPUS, LAUNCHING, Machine
 from mlflow_xfer.phases.phase import BaseModel, Phase
 from mlflow_xfer.phases.references import cached_configuration
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mlflow_xfer.models.shapes import Shape
 
 FLOAT = 4  # bytes; weights, gradients and moments are float32 in every precision
-PROCESS = 0.6e9  # bytes of a process that has imported everything, and of a GPU's context
+PROCESS = 0.75e9  # bytes of a process that has imported everything, and of a GPU's context
 ROWS = 30.0  # rows of an embedding that n tokens hold, over √n
 STATES = 2  # resume states that are kept at once
 STEPPING = 28 / 1e10  # seconds of AdamW for a weight on a CPU: 28 bytes are moved
@@ -106,7 +106,8 @@ def needs(
     if not isinstance(phase.settings, TrainingSettings):
         flops = tokens * forward(shape, length)
         kept = FLOAT * PREDICTED * (shape.states / 2 + (0 if cuda else length * shape.heads))
-        return Needs(weights, 0.0, kept, 0.0, flops, _seconds(flops, 0.0, 0.0, shape, machine))
+        held = weights + mapped(shape, cuda)
+        return Needs(held, 0.0, kept, 0.0, flops, _seconds(flops, 0.0, 0.0, shape, machine))
     trained = trained_weights(phase, shape, tokens)
     head = lm_share(phase, shape) * 2 * (shape.hidden + shape.vocabulary) * shape.hidden
     passes = PASSES.get(phase.training.trainable, 3)
@@ -156,7 +157,12 @@ def held_weights(phase: Phase, shape: Shape, trained: float, cuda: bool) -> floa
     rows = 0.0
     if phase.training.trainable == "all" and trained < shape.parameters:
         rows = trained - (shape.parameters - shape.vocabulary * shape.hidden)
-    return matrices * shape.multiplied + FLOAT * (outside + rows)
+    return matrices * shape.multiplied + FLOAT * (outside + rows) + mapped(shape, cuda)
+
+
+def mapped(shape: Shape, cuda: bool) -> float:
+    """Bytes of the file of weights, which a training on processors holds mapped beside them."""
+    return 0.0 if cuda else FLOAT * shape.parameters
 
 
 def rows_at_once(phase: Phase, runtime: RuntimeOptions) -> int:
@@ -186,7 +192,7 @@ def disk(phase: Phase, shape: Shape, trained: float) -> float:
 def _seconds(flops: float, steps: float, trained: float, shape: Shape, machine: Machine | None) -> float:
     if machine is None:
         return math.nan
-    multiplying = flops / (machine.flops * MULTIPLYING)
+    multiplying = flops / machine.reached
     if machine.cuda:
         return max(multiplying, steps * shape.layers * LAUNCHING)
     return multiplying + steps * trained * STEPPING
