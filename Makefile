@@ -33,7 +33,8 @@ slow: $(STAMP)  ## before every merge: uv environments, `mlflow run`, PostgreSQL
 nightly: $(STAMP)  ## before a release: what takes hours, in pieces; PART=2/5 runs the second of five parts
 	$(RUN) python benchmarks/nightly.py --part $(PART)
 
-ui: $(STAMP)  ## MLflow's UI over what was run here
+ui: $(STAMP)  ## MLflow's UI over what was run here, and where its newest answer is
+	-@$(RUN) MLFLOW_TRACKING_URI=sqlite:///mlflow.db python -m mlflow_xfer.tracking.front
 	$(RUN) MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --backend-store-uri sqlite:///mlflow.db -w 1
 
 check: format lint types generated  ## before every commit: a minute

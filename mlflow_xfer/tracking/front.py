@@ -22,6 +22,8 @@ from mlflow_xfer.markdown import plain
 from mlflow_xfer.tracking import links, names, runs
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
     from mlflow_xfer.tracking.runs import RunView
     from mlflow_xfer.tracking.session import Session
 
@@ -162,3 +164,21 @@ def _linked(run: RunView, experiment_id: str) -> str:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def newest(client: MlflowClient, uri: str) -> str:
+    """The newest verdict of a store and where it is shown; empty if there is none."""
+    found = runs.search(
+        client, f"tags.`{VERDICT_TAG}` LIKE '%'", order_by=["attributes.start_time DESC"], limit=1
+    )
+    return "\n".join(
+        f"{run.name}: {run.tags[VERDICT_TAG]}\n"
+        + links.page(uri, run.experiment_id, run.run_id, run.tags.get(links.PAGE_TAG, ""))
+        for run in found
+    )
+
+
+if __name__ == "__main__":  # before `make ui` serves the store that MLflow's settings name
+    import mlflow
+
+    print(newest(mlflow.MlflowClient(), mlflow.get_tracking_uri()), flush=True)

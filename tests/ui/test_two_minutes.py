@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from mlflow import MlflowClient
 
 from mlflow_xfer.tracking import front, links
 from mlflow_xfer.tracking.store import Store
@@ -126,6 +127,13 @@ def wait(page, shows: str) -> None:
             break
         page.wait_for_timeout(200)
     page.wait_for_timeout(500)
+
+
+def test_the_newest_answer_is_named_before_the_server_starts(store):
+    folder, _, printed = store
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    verdict, link = front.newest(MlflowClient(uri), uri).splitlines()
+    assert verdict.startswith("demo: attribute+mlm +") and link == printed.splitlines()[-1]
 
 
 def experiment(store) -> str:
