@@ -72,7 +72,7 @@ def test_lora_learns_and_its_merge_is_the_adapter_on_its_base(any_model, tmp_pat
     assert json.loads((folder / "base.json").read_text()) == {"identity": "of a test"}
     merged = states(load_backbone(result.directory))
     assert (merged - states(load_backbone(any_model))).abs().max() > 1e-2
-    torch.testing.assert_close(merged, states(adapted(any_model, result.directory)), atol=1e-5, rtol=0)
+    torch.testing.assert_close(merged, states(adapted(any_model, result.directory)), atol=1e-5, rtol=1e-5)
 
 
 def test_layers_of_4_bits_learn_and_are_published_as_they_compute(any_model, tmp_path):
@@ -83,7 +83,7 @@ def test_layers_of_4_bits_learn_and_are_published_as_they_compute(any_model, tmp
         any_model, tmp_path / "b", trainable="lora", quantize="nf4", learning_rate=STILL, max_steps=1
     )
     merged = states(load_backbone(result.directory))
-    torch.testing.assert_close(merged, states(adapted(still.directory, result.directory)), atol=1e-5, rtol=0)
+    torch.testing.assert_close(merged, states(adapted(still.directory, result.directory)), atol=1e-5, rtol=1e-5)
     coarse = changed(any_model, still.directory)
     assert coarse and all("embed" not in name for name in coarse)
 
@@ -101,8 +101,8 @@ def test_an_adapter_is_gone_on_with(any_model, tmp_path):
     ).directory
     first, second = (load_file(path / "adapter" / "adapter_model.safetensors") for path in (one, two))
     assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
-    torch.testing.assert_close(states(load_backbone(one)), states(load_backbone(two)), atol=1e-5, rtol=0)
-    torch.testing.assert_close(states(adapted(any_model, two)), states(load_backbone(two)), atol=1e-5, rtol=0)
+    torch.testing.assert_close(states(load_backbone(one)), states(load_backbone(two)), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(states(adapted(any_model, two)), states(load_backbone(two)), atol=1e-5, rtol=1e-5)
     new = trained(one, tmp_path / "new", trainable="lora", max_steps=1).directory
     assert not torch.equal(
         next(iter(first.values())),
@@ -144,7 +144,7 @@ def test_a_head_over_all_layers_is_loaded_as_it_was_published(any_model, tmp_pat
 def test_checkpoints_are_selected_as_ever(encoder, tmp_path, select_by):
     result = trained(encoder, tmp_path, trainable="lora", select_by=select_by, evaluations=3)
     merged = states(load_backbone(result.directory))
-    torch.testing.assert_close(merged, states(adapted(encoder, result.directory)), atol=1e-5, rtol=0)
+    torch.testing.assert_close(merged, states(adapted(encoder, result.directory)), atol=1e-5, rtol=1e-5)
 
 
 def test_what_cannot_be_is_refused_before_a_step(encoder, tmp_path, monkeypatch):
