@@ -169,7 +169,7 @@ def test_a_setting_is_known_everywhere(project, copy, carry_out):
         (copy / name).parent.mkdir(exist_ok=True)
         shutil.copy(project / name, copy / name)
     printed = carry_out("A setting")
-    assert "target pos s0" in printed
+    assert "target pos · nli · s0" in printed
     for name in ("docs/parameters.md", "mlflow_xfer/__init__.pyi"):
         assert "adam_epsilon" in (copy / name).read_text("utf-8")
     found = said(copy, EPSILON.format(root=str(project)))

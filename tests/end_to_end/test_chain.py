@@ -66,7 +66,7 @@ def test_the_chain_and_its_runs(model, client, all_runs, steps_in_store, caplog)
         datasets=[{"dataset_name": "pos/de"}],
         order_by=[{"field_name": "metrics.eval/pos/de", "dataset_name": "pos/de", "ascending": False}],
     )
-    assert best.source_run_id == phases["target pos s0"].info.run_id
+    assert best.source_run_id == phases["target pos · nli · s0"].info.run_id
     assert {(m.key, m.dataset_name) for m in best.metrics} == {
         ("eval/pos/en", "pos/en"),
         ("eval/pos/de", "pos/de"),

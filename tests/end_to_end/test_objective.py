@@ -65,9 +65,9 @@ def test_a_trial_pruned_inside_a_phase_leaves_it_for_the_next(tracked, all_runs)
         "half of the first target's training is a quarter of all"
     )
     killed = [run for run in all_runs("phase") if run.info.status == "KILLED"]
-    assert [run.data.tags["mlflow.runName"] for run in killed] == ["target choice s0"] and killed[
-        0
-    ].data.metrics["train/optimizer_steps"] == 3
+    assert [run.data.tags["mlflow.runName"] for run in killed] == [
+        "target choice · attribute · s0"
+    ] and killed[0].data.metrics["train/optimizer_steps"] == 3
     assert stopped.attrs["xfer.cost"]["optimizer_steps"] == 4 + 6 + 3, (
         "the base, the intermediate task, half a target"
     )

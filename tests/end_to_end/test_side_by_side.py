@@ -27,8 +27,11 @@ def test_seeds_run_side_by_side_and_each_phase_once(all_runs):
     assert len(hashes) == len(set(hashes)) == 5 and {run.info.status for run in all_runs()} == {"FINISHED"}
     assert result.metrics["n"] == 2 and len(result.made) == 5
     found = parents(all_runs)
-    assert found["target mood s0"] == "baseline → mood s0" and found["target mood s1"] == "baseline → mood s1"
-    assert found["pretrain de+en s0"] == "baseline → mood s0" and found["baseline → mood 2 seeds"] == ""
+    assert (
+        found["target mood · baseline · s0"] == "baseline → mood s0"
+        and found["target mood · baseline · s1"] == "baseline → mood s1"
+    )
+    assert found["pretrain de+en · s0"] == "baseline → mood s0" and found["baseline → mood 2 seeds"] == ""
     one, other = (run.info for run in phases if run.data.tags["xfer.phase"] == "target")
     assert one.start_time < other.end_time and other.start_time < one.end_time, "at the same time"
     (second,) = (run for run in all_runs("transfer") if run.info.run_name == "baseline → mood s1")

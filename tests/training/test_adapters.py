@@ -83,7 +83,9 @@ def test_layers_of_4_bits_learn_and_are_published_as_they_compute(any_model, tmp
         any_model, tmp_path / "b", trainable="lora", quantize="nf4", learning_rate=STILL, max_steps=1
     )
     merged = states(load_backbone(result.directory))
-    torch.testing.assert_close(merged, states(adapted(still.directory, result.directory)), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        merged, states(adapted(still.directory, result.directory)), atol=1e-5, rtol=1e-5
+    )
     coarse = changed(any_model, still.directory)
     assert coarse and all("embed" not in name for name in coarse)
 
@@ -102,7 +104,9 @@ def test_an_adapter_is_gone_on_with(any_model, tmp_path):
     first, second = (load_file(path / "adapter" / "adapter_model.safetensors") for path in (one, two))
     assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
     torch.testing.assert_close(states(load_backbone(one)), states(load_backbone(two)), atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(states(adapted(any_model, two)), states(load_backbone(two)), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        states(adapted(any_model, two)), states(load_backbone(two)), atol=1e-5, rtol=1e-5
+    )
     new = trained(one, tmp_path / "new", trainable="lora", max_steps=1).directory
     assert not torch.equal(
         next(iter(first.values())),
