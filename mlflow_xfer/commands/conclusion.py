@@ -12,15 +12,15 @@ from typing import Any
 from mlflow_xfer.conditions.comparison import mean_interval
 from mlflow_xfer.phases import overlaps, record
 from mlflow_xfer.phases.phase import digest
+from mlflow_xfer.reporting.by_task import DEMONSTRATION, DRAWN
 from mlflow_xfer.reporting.columns import Summary, Table, of_metrics
 from mlflow_xfer.studies.study import CONDITIONS
+from mlflow_xfer.tracking.links import VERDICT
 from mlflow_xfer.tracking.runs import RunView
 from mlflow_xfer.tracking.store import Store
 
 Rows = Sequence[Mapping[str, Any]]
 INTERVAL, DIFFERENCE, DIFFERENCES = "95 % interval", "difference", "95 % interval of it"
-FEW = 5
-"""With fewer seeds a comparison demonstrates, and decides nothing."""
 
 
 def concluded(store: Store, run_id: str) -> Summary:
@@ -177,7 +177,8 @@ def _languages(task: str, per_seed: Sequence[Mapping[str, float]]) -> Table:
 
 
 def _study(store: Store, run: RunView) -> Summary:
-    """A study: its conditions beside each other, and by language what the best of them gains."""
+    """A study: its answer, its conditions beside each other, and the languages of the task that the answer
+    names: what the study's page says."""
     rows = json.loads(store.read_artifact(run.run_id, CONDITIONS) or '{"columns": [], "data": []}')
     rows = [dict(zip(rows["columns"], row, strict=True)) for row in rows["data"]]
     if not rows:
@@ -206,9 +207,8 @@ def _study(store: Store, run: RunView) -> Summary:
     ]
     signed = [*(f"± {target}" for target in targets), DIFFERENCE, INTERVAL]
     tables = [Table("Conditions (±: difference to the one compared with)", head, body, signed)]
-    conditions = dict(zip((row["condition"] for row in rows), run.inputs, strict=True))
-    best = max((row for row in rows if row["compared with"]), key=lambda row: row["selected/delta"] or 0.0)
-    tables += _gains(store, conditions, best["condition"], best["compared with"])
+    answer = json.loads(store.read_artifact(run.run_id, VERDICT) or "{}")
+    tables += _lead(answer)
     seeds = int(rows[0]["n"])
     chance = {
         row["task"]: row["chance"]
@@ -216,27 +216,21 @@ def _study(store: Store, run: RunView) -> Summary:
         if row.get("chance") is not None
     }
     said = "Chance: " + ", ".join(f"{task} {value:.1f}" for task, value in chance.items()) + "."
-    return Summary(run.name, tables, [*([said] if chance else []), *_few(seeds)])
+    headline = [f"{answer['headline']}."] if "headline" in answer else []
+    return Summary(run.name, tables, [*headline, *([said] if chance else []), *_few(seeds)])
 
 
-def _gains(store: Store, conditions: Mapping[str, str], name: str, against: str) -> Iterator[Table]:
-    """By task and language, the paired differences of one condition to another."""
-    mine, theirs = (
-        _means([record.read_table(store, one) for one in store.get(conditions[condition]).inputs])
-        for condition in (name, against)
-    )
-    for task, per_seed in mine.items():
-        paired = list(zip(per_seed, theirs[task], strict=True))
-        body = [
-            (
-                language,
-                _mean([by[language] for by in per_seed]),
-                *_over_seeds([one[language] - other[language] for one, other in paired]),
-            )
-            for language in per_seed[0]
-        ]
-        head, signed = ("language", "mean", DIFFERENCE, INTERVAL), (DIFFERENCE, INTERVAL)
-        yield Table(f"{task}: {name} against {against}", head, body, signed)
+def _lead(answer: Mapping[str, Any]) -> Iterator[Table]:
+    """Language by language, the differences on the task that the study's answer names."""
+    lead = answer.get("lead")
+    for one in answer.get("by_task", ()):
+        if lead == {"condition": one["condition"], "task": one["task"]} and "languages" in one:
+            body = [
+                (row["language"], row["estimate"], (row["low"], row["high"]), row["raw"])
+                for row in one["languages"]["effects"]
+            ]
+            title = f"{one['task']}: {one['condition']} against {one['baseline']} ({DRAWN})"
+            yield Table(title, ("language", DIFFERENCE, INTERVAL, "raw"), body, (DIFFERENCE, INTERVAL, "raw"))
 
 
 # -- parts ---------------------------------------------------------------------------------------------------
@@ -269,7 +263,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _few(seeds: int) -> list[str]:
-    return [f"A demonstration: {seeds} seeds decide little."] if seeds < FEW else []
+    return [f"A demonstration: {seeds} seeds decide little."] if seeds < DEMONSTRATION else []
 
 
 def _remarks(run: RunView, rows: Rows) -> Iterator[str]:

@@ -15,6 +15,8 @@ from mlflow_xfer.stats.frame import Cells
 from mlflow_xfer.stats.means import paired
 
 DEMONSTRATION = 5  # below so many seeds a result is a demonstration
+DRAWN = "drawn to the mean; intervals hold for all languages at once"
+"""How the effects of languages are estimated."""
 
 
 @dataclass(frozen=True)

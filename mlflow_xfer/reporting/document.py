@@ -20,11 +20,13 @@ from mlflow_xfer.markdown import plain
 from mlflow_xfer.reporting import answer as answers
 from mlflow_xfer.reporting import sections
 from mlflow_xfer.reporting.analysis import Analysis, analyse, differences_table
+from mlflow_xfer.reporting.by_task import DRAWN
 from mlflow_xfer.reporting.exports import export, latex_table, markdown_table
 from mlflow_xfer.reporting.hypertext import Raw, element, text
 from mlflow_xfer.reporting.verdict import REGISTERED, points
 from mlflow_xfer.stats.estimate import THESE
 from mlflow_xfer.stats.typology import PRIMARY
+from mlflow_xfer.tracking.links import VERDICT
 from mlflow_xfer.version import __version__
 
 SCHEMA = 1
@@ -60,7 +62,7 @@ class Report:
         folder = Path(folder)
         texts = {
             "report.html": self.html,
-            "verdict.json": json.dumps(self.verdict, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
+            VERDICT: json.dumps(self.verdict, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
             "differences.tex": self.latex,
             "differences.md": self.markdown,
         }
@@ -166,6 +168,7 @@ def _against(frame: pd.DataFrame) -> dict[str, str]:
 def verdict(analysis: Analysis) -> dict[str, Any]:
     """The machine-readable answer; numbers that do not exist are ``null``, p-values and
     powers are 0-1, the rest points."""
+    found = answers.lead(analysis)
     return {
         "schema": SCHEMA,
         "question": analysis.question,
@@ -181,6 +184,7 @@ def verdict(analysis: Analysis) -> dict[str, Any]:
             for name, mean in analysis.means.items()
         },
         "contrasts": [one.as_dict() for one in analysis.contrasts],
+        "lead": {"condition": found.contrast.condition, "task": found.task} if found else None,
         "by_task": [one.as_dict() for one in analysis.findings],
         "gaps": list(analysis.gaps),
     }
@@ -204,7 +208,7 @@ def description(analysis: Analysis) -> str:
         ]
         about = f"{one.condition} on {found.task} against {one.baseline}, language by language"
         lines += [
-            f"{plain(about)} (drawn to the mean; intervals hold for all languages at once):",
+            f"{plain(about)} ({DRAWN}):",
             "",
             markdown.table(("language", "points", "low", "high", "raw"), rows, right=range(1, 5)),
             "",

@@ -58,7 +58,7 @@ def runs(
     return link
 
 
-REPORT = "report.html"
+REPORT, VERDICT = "report.html", "verdict.json"
 PAGE_TAG = "xfer.page"  # the artifact of a run that shows what it found
 
 

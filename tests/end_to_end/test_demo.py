@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import mlflow
 from mlflow import MlflowClient
 
 import mlflow_xfer
@@ -60,6 +61,7 @@ def test_the_demo_is_a_study_of_conditions(all_runs, steps_in_store, monkeypatch
     again = mlflow_xfer.transfer(workers=2, **QUICK)
     assert again.run_id == result.run_id and steps_in_store() == before > 0
     shows_its_answer(study, by_name["attribute"])
+    says_what_its_page_says(study, again.summary)
     assert set(mlflow_xfer.results(runs=result.run_id)["condition"]) == {arm.name for arm in ARMS}
     assert all(run.data.tags["mlflow.note.content"].startswith("**") for run in conditions)
     assert len({run.data.tags["mlflow.runColor"] for run in conditions}) == 3
@@ -78,3 +80,18 @@ def shows_its_answer(study, attribute):
     assert first.startswith(f"**[demo: {plain(tags['xfer.verdict'])}]") and "/artifacts/report.html" in first
     assert experiment["mlflow.experiment.primaryMetric.name"] == "selected/avg"
     assert sum(key.startswith("mlflow.sharedViewState.") for key in experiment) == 3
+
+
+def says_what_its_page_says(study, summary):
+    """On the terminal the verdict of the page, and of its languages the same figures."""
+    verdict = mlflow.artifacts.load_dict(f"{study.info.artifact_uri}/verdict.json")
+    assert f"{verdict['headline']}." in summary.remarks
+    (of_lead,) = (
+        one
+        for one in verdict["by_task"]
+        if verdict["lead"] == {"condition": one["condition"], "task": one["task"]}
+    )
+    (table,) = (one for one in summary.tables if one.title.startswith(f"{verdict['lead']['task']}: "))
+    assert [row[:2] for row in table.rows] == [
+        (one["language"], one["estimate"]) for one in of_lead["languages"]["effects"]
+    ]
