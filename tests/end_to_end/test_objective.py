@@ -178,9 +178,9 @@ def test_short_chains_come_before_the_whole_one(tracked, all_runs):
     tracked.flush()
     names = [run.data.tags["mlflow.runName"] for run in all_runs("phase")]
     assert (
-        names.count("intermediate attribute rung 11 % s0")
-        == names.count("target choice rung 33 % s0")
-        == names.count("intermediate attribute s0")
+        names.count("intermediate attribute rung 11 % · s0")
+        == names.count("target choice rung 33 % · attribute · s0")
+        == names.count("intermediate attribute · s0")
         == 1
     )
     assert {run.info.status for run in all_runs("phase")} == {"FINISHED"} and len(names) == 1 + 3 * 2

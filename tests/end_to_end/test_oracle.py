@@ -28,16 +28,22 @@ def test_an_oracle_is_called_one_everywhere(client, all_runs):
     marked = {
         run.data.tags["mlflow.runName"] for run in runs.values() if run.data.tags.get("xfer.oracle") == "true"
     }
-    assert marked == {"baseline → retrieval+pos oracle s0", "target pos oracle s0", "evaluate pos oracle"}
+    assert marked == {
+        "baseline → retrieval+pos oracle s0",
+        "target pos oracle · baseline · s0",
+        "evaluate pos oracle · baseline · s0",
+    }
     assert (
         "Oracle" in runs[oracle.run_id].data.tags["mlflow.note.content"]
         and "Oracle" not in runs[free.run_id].data.tags["mlflow.note.content"]
     )
-    table = artifact(client, named["evaluate pos oracle"].info.run_id, "results/per_language.json")
+    table = artifact(
+        client, named["evaluate pos oracle · baseline · s0"].info.run_id, "results/per_language.json"
+    )
     assert {row[table["columns"].index("oracle")] for row in table["data"]} == {True}
     assert not [name for name in runs[oracle.run_id].data.metrics if name.startswith("mini/")]
 
-    target = named["target pos oracle s0"]
+    target = named["target pos oracle · baseline · s0"]
     assert target.data.params["select_by"] == "oracle" and "oracle/pos/de/selected" in target.data.metrics
     contexts = {
         tag.value
@@ -46,7 +52,7 @@ def test_an_oracle_is_called_one_everywhere(client, all_runs):
         if tag.key == "mlflow.data.context"
     }
     assert contexts == {"train", "dev", "selection (oracle)"}
-    assert "label_free/pos/de/selected" in named["target pos label_free s0"].data.metrics
+    assert "label_free/pos/de/selected" in named["target pos label_free · baseline · s0"].data.metrics
     assert "xfer.oracle" not in runs[free.run_id].data.tags and free.run_id != oracle.run_id
 
     later = mlflow_xfer.evaluate(

@@ -4,8 +4,6 @@ and what it would cost, calibrated on what has run here.
 
 from __future__ import annotations
 
-import logging
-
 import mlflow_xfer
 from tests.end_to_end.conftest import ENCODER, QUICK
 
@@ -13,11 +11,9 @@ TINY = {name: value for name, value in QUICK.items() if name not in ("intermedia
 SEARCH = {**TINY, "model": ENCODER, "pool": "attribute,nli,types", "target": "choice,mood", "seeds": "0,1"}
 
 
-def test_a_plan_says_what_is_shared_reused_and_what_it_costs(all_runs, caplog):
-    with caplog.at_level(logging.INFO):
-        mlflow_xfer.search(**SEARCH, dry_run=True)
+def test_a_plan_says_what_is_shared_reused_and_what_it_costs(all_runs):
+    text = mlflow_xfer.search(**SEARCH, dry_run=True).summary.plain()
     assert not all_runs(), "a dry run leaves nothing"
-    text = caplog.text
     assert "8 trials of 8 candidates" in text and "not calibrated" in text and "confirmation, besides" in text
     bare = mlflow_xfer.plan("search", **SEARCH)
     subsets = 7
