@@ -156,6 +156,17 @@ def test_what_a_saturated_dev_set_cannot_tell_apart_goes_to_fewer_tasks():
     assert winner([two, three], fresh, margin=1.0) == three and winner([two, three], fresh, margin=3.0) == two
 
 
+def test_the_smaller_of_tied_sets_is_chosen_too():
+    """Whoever confirms the pair alone never learns that its first task does as much."""
+    space = read_space(None, ("a", "b", "c"))
+    scores = {(): 50.0, ("a",): 60.0, ("b",): 51.0, ("c",): 52.0, ("a", "b"): 60.5, ("b", "c"): 53.0}
+    trials = [Finished(Candidate(tasks), (score,)) for tasks, score in scores.items()]
+    assert ["+".join(c.candidate.tasks) for c in choose(trials, 1, space=space)] == ["a+b"]
+    assert ["+".join(c.candidate.tasks) for c in choose(trials, 1, space=space, tied=5.0)] == ["a+b", "a"]
+    assert ["+".join(c.candidate.tasks) for c in choose(trials, 1, space=space, tied=0.0)] == ["a+b"]
+    assert ["+".join(c.candidate.tasks) for c in choose(trials, 2, space=space, tied=5.0)] == ["a+b", "a"]
+
+
 def test_probes_of_pruned_trials_are_evidence():
     """What is pruned counts as its last probe and the rise that others had after that step."""
 
