@@ -54,7 +54,7 @@ def test_the_opened_run_is_what_the_verb_says(project):
         and opened.data.tags["mlflow.project.entryPoint"] == "pretrain"
     )
     assert opened.data.params["max_steps"] == "4" and opened.info.status == "FINISHED"
-    assert f"/runs/{opened.info.run_id}" in first.stderr, "a link into the UI"
+    assert f"/runs/{opened.info.run_id}" in first.stdout, "a link into the UI"
 
     again = mlflow_run(project, "pretrain", **TINY, **QUICK, seed="1")
     assert again.returncode == 0 and f"reused run {opened.info.run_id}" in again.stderr
