@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from mlflow_xfer import languages
 from mlflow_xfer.kinds.kind import KINDS
 from mlflow_xfer.registry import unknown
+from mlflow_xfer.reporting.columns import aligned
 from mlflow_xfer.scoring.suite import languages_of
 from mlflow_xfer.stats import typology
 from mlflow_xfer.tasks.catalogue import SUITES, TASKS
@@ -65,7 +66,7 @@ def tasks(
     recalled = sum(RECALLED in _data(task) for task in listed)
     note = f" ({recalled} with {RECALLED}: the columns there are recalled, not checked)" if recalled else ""
     return (
-        table(["task", "kind", "uses", "domain", "metric", "languages", "data", "description"], rows)
+        aligned(["task", "kind", "uses", "domain", "metric", "languages", "data", "description"], rows)
         + f"\n{len(listed)} tasks{note}"
     )
 
@@ -130,14 +131,14 @@ def suites(name: str | None = None) -> str:
     """All suites, or the groups, tasks and languages of one."""
     if name is None:
         rows = [[suite.name, str(len(suite.tasks)), suite.description] for suite in SUITES]
-        return table(["suite", "tasks", "description"], rows)
+        return aligned(["suite", "tasks", "description"], rows)
     suite = SUITES.get(name)
     rows = [
         [group, task, " ".join(languages_of(suite, task))]
         for group, members in suite.groups.items()
         for task in members
     ]
-    return f"{suite.name}: {suite.description}\n" + table(["group", "task", "languages"], rows)
+    return f"{suite.name}: {suite.description}\n" + aligned(["group", "task", "languages"], rows)
 
 
 def check(path: str) -> str:
@@ -166,7 +167,7 @@ def _shown(frame: Any) -> str:
             return ""
         return f"{value:.2f}" if isinstance(value, float) else str(value)
 
-    return table(
+    return aligned(
         list(frame.columns), [[cell(value) for value in row] for row in frame.itertuples(index=False)]
     )
 
@@ -177,13 +178,3 @@ def _of_file(path: str | None) -> list[Task]:
     from mlflow_xfer.tasks.task_file import load_task_file
 
     return list(load_task_file(path))
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Aligned columns; the last one is not padded."""
-    lines = [list(head), *map(list, rows)]
-    widths = [max(len(line[n]) for line in lines) for n in range(len(head))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )

@@ -179,8 +179,7 @@ def _languages(task: str, per_seed: Sequence[Mapping[str, float]]) -> Table:
 def _study(store: Store, run: RunView) -> Summary:
     """A study: its answer, its conditions beside each other, and the languages of the task that the answer
     names: what the study's page says."""
-    rows = json.loads(store.read_artifact(run.run_id, CONDITIONS) or '{"columns": [], "data": []}')
-    rows = [dict(zip(rows["columns"], row, strict=True)) for row in rows["data"]]
+    rows = store.read_table(run.run_id, CONDITIONS)
     if not rows:
         return Summary(run.name)
     targets = [name.removeprefix("delta/") for name in rows[0] if name.startswith("delta/")]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.home import home
-from mlflow_xfer.listing import table
+from mlflow_xfer.reporting.columns import aligned
 from mlflow_xfer.tracking import drivers, spool
 from mlflow_xfer.tracking.names import redact
 from mlflow_xfer.tracking.runs import RunView
@@ -63,7 +63,7 @@ def environment() -> str:
             installed = "missing"
         same = installed.split("+")[0] == tested.get(name, installed.split("+")[0])
         rows.append([name, installed, tested.get(name, "?"), "" if same else "differs"])
-    return table(["package", "installed", "tested", ""], rows)
+    return aligned(["package", "installed", "tested", ""], rows)
 
 
 def store(fix: bool = False) -> str:
@@ -123,7 +123,9 @@ def local_state() -> str:
         if folder.is_dir()
     ]
     waiting = sum(1 for _ in spool.root().rglob("*.jsonl")) if spool.root().is_dir() else 0
-    return f"{home()}\n{table(['folder', 'size'], sizes)}\n{waiting} spools (deliver with: mlflow-xfer sync)"
+    return (
+        f"{home()}\n{aligned(['folder', 'size'], sizes)}\n{waiting} spools (deliver with: mlflow-xfer sync)"
+    )
 
 
 def tools() -> str:
@@ -135,4 +137,4 @@ def tools() -> str:
     ]
     uri = redact(os.environ.get("MLFLOW_TRACKING_URI", ""))
     shown = shlex.quote(uri) if uri else "(not set: sqlite:///mlflow.db in the current folder)"
-    return table(["mode", "needs", "found"], rows) + f"\nMLFLOW_TRACKING_URI={shown}"
+    return aligned(["mode", "needs", "found"], rows) + f"\nMLFLOW_TRACKING_URI={shown}"

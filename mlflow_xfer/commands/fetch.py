@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mlflow_xfer.data.fetching import fetch as work
 from mlflow_xfer.data.fetching.archives import CLOSED, DataSet
-from mlflow_xfer.listing import table
 from mlflow_xfer.params import lookups
+from mlflow_xfer.reporting.columns import aligned
 
 HEAD = ["data set", "size", "sha256", "folder", "licence", "from"]
 
@@ -36,7 +36,7 @@ def told(wanted: Sequence[DataSet], states: Mapping[str, str], out: Path) -> str
     closed = (
         f"Needs a login and is not fetched: {', '.join(CLOSED)} (docs/tasks.md says where their files go)."
     )
-    return "\n".join([table(HEAD, rows), *remarks, closed])
+    return "\n".join([aligned(HEAD, rows), *remarks, closed])
 
 
 def _checksums(one: DataSet, out: Path) -> str:

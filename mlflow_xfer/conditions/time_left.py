@@ -17,10 +17,12 @@ class TimeLeft:
     """Args:
     earlier: finished phases of the store, looked up when something is to be estimated.
     took: seconds that phases took here, by kind and tasks.
+    foretold: seconds by earlier runs, by spec hash; each is worked out once.
     """
 
     earlier: Callable[[], Past]
     took: dict[tuple[str, ...], list[float]] = field(default_factory=dict)
+    foretold: dict[str, float] = field(default_factory=dict)
 
     @cached_property
     def past(self) -> Past:
@@ -36,8 +38,11 @@ class TimeLeft:
         return "" if math.isnan(left) or left < 1 else f"; about {duration(left)} left"
 
     def _seconds(self, phase: Phase) -> float:
-        here = self.took.get(_like(phase))
-        return statistics.fmean(here) if here else cost(phase, self.past).seconds
+        if here := self.took.get(_like(phase)):
+            return statistics.fmean(here)
+        if phase.spec_hash not in self.foretold:
+            self.foretold[phase.spec_hash] = cost(phase, self.past).seconds
+        return self.foretold[phase.spec_hash]
 
 
 def _like(phase: Phase) -> tuple[str, ...]:

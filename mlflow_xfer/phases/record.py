@@ -321,10 +321,9 @@ def held_run(store: Store, work: Path, states: Sequence[str]) -> str | None:
     return run.run_id if same and run.status in states and not run.deleted else None
 
 
-def read_table(store: Store, run_id: str) -> list[Mapping[str, Any]]:
+def read_table(store: Store, run_id: str) -> Sequence[Mapping[str, Any]]:
     """The per-language rows that an evaluate run logged."""
-    text = store.read_artifact(run_id, PER_LANGUAGE)
-    if text is None:
+    rows = store.read_table(run_id, PER_LANGUAGE)
+    if rows is None:
         raise XferError(f"Run {run_id} has no {PER_LANGUAGE}.", "Evaluate it again with reuse=never.")
-    table = json.loads(text)
-    return [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    return rows

@@ -4,7 +4,6 @@ how many examples one gets right that the other gets wrong.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -80,14 +79,11 @@ def _examples(store: Session, evaluations: pd.DataFrame) -> pd.DataFrame:
         table.assign(task=task)[["task", "language", "id", "right"]].dropna()
         for task, run_id in once.itertuples(index=False)
         for table in [_table(store, run_id, EXAMPLES)]
-        if table is not None
+        if table is not None and not table.empty
     ]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
 def _table(store: Session, run_id: str, path: str) -> pd.DataFrame | None:
-    text = store.read_artifact(run_id, path)
-    if text is None:
-        return None
-    table = json.loads(text)
-    return pd.DataFrame(table["data"], columns=table["columns"])
+    rows = store.read_table(run_id, path)
+    return None if rows is None else pd.DataFrame(rows)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
@@ -27,6 +28,16 @@ def read(store: Session, location: str, path: str) -> bytes | None:
             return Path(repository.download_artifacts(path, folder)).read_bytes()
 
     return store.ask(download)
+
+
+def read_table(store: Session, uri: str, path: str) -> list[dict[str, Any]] | None:
+    """The rows of a table that :meth:`Recorder.table` logged under the artifacts at ``uri``; None if there is
+    none."""
+    content = read(store, uri, path)
+    if content is None:
+        return None
+    table = json.loads(content)
+    return [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
 
 
 def exists(store: Session, location: str, path: str) -> bool:

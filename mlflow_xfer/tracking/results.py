@@ -7,7 +7,6 @@ are then read (in parallel).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -190,11 +189,9 @@ def _tables(store: Session, chosen: Sequence[RunView]) -> list[list[Mapping[str,
     from mlflow_xfer.tracking import artifacts
 
     def read(run: RunView) -> list[Mapping[str, Any]] | None:
-        content = artifacts.read(store, run.artifact_uri, TABLE)
-        if content is None:
+        rows = artifacts.read_table(store, run.artifact_uri, TABLE)
+        if rows is None:
             return None
-        table = json.loads(content)
-        rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
         return [{k: v for k, v in row.items() if k != "run_id"} for row in rows]
 
     return _in_parallel(read, chosen)

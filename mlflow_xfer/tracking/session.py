@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tracking import artifacts, endpoint, links, names, runs
@@ -94,6 +94,10 @@ class Session:
         """The text of one of the run's artifacts; None if there is none."""
         content = artifacts.read(self, self.get(run_id).artifact_uri, path)
         return None if content is None else content.decode()
+
+    def read_table(self, run_id: str, path: str) -> list[dict[str, Any]] | None:
+        """The rows of a table that the run logged; None if there is none."""
+        return artifacts.read_table(self, self.get(run_id).artifact_uri, path)
 
     def link(self, run_id: str) -> str:
         """Where to see the run, or its page if it has one; where no server runs, also the command that opens
