@@ -22,8 +22,8 @@ def pick(device: str = "auto") -> torch.device:
 
 
 def resolved(precision: str, device: torch.device) -> str:
-    """``auto``: bf16 on a GPU that has it, else fp32. Half precision on the CPU is
-    refused: it is slower there."""
+    """``auto``: bf16 on a GPU that has it, else fp32, so that processors of different makes agree; fp16 on
+    the CPU is refused."""
     if precision == "auto":
         return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
     if precision == "fp16" and device.type == "cpu":

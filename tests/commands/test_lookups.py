@@ -45,6 +45,7 @@ def test_tasks_and_suites():
 
 def test_this_environment(own_store):
     assert "torch" in (first := said("doctor")) and "0 runs open" in first
+    assert "precision=auto is " in first, "what it would compute with"
     assert said("doctor") == first, "once more, when its module is loaded"
     assert "?" not in first.partition("store")[0], "each version beside the tested one"
     assert "Nothing is waiting" in said("sync")
