@@ -55,6 +55,7 @@ def transfer(
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     max_train_examples: int | None = None,
     max_dev_examples: int | None = None,
+    optimizer: Literal["adamw", "adamw8bit", "paged_adamw8bit"] = "adamw",
     trainable: Literal["all", "lora", "head", "norms", "no-embeddings"] = "all",
     lora_rank: int = 16,
     lora_alpha: float = 32.0,
@@ -72,6 +73,7 @@ def transfer(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     micro_batch: int = 0,
     compile: bool = False,
+    gradient_checkpointing: bool = False,
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
     output: Literal["table", "json"] = "table",
@@ -146,6 +148,8 @@ def transfer(
             none; default none]
         max_dev_examples: score dev on only so many examples per language, drawn by seed 0 [whole number
             > 0 or none; default none]
+        optimizer: adamw8bit: AdamW with moments in 8 bits; paged_adamw8bit: the same, kept by the host
+            when a GPU is full [adamw|adamw8bit|paged_adamw8bit; default adamw]
         trainable: what is trained beside the heads: all weights; lora: low-rank adapters (Hu et al.
             2022); head: nothing; norms: the norms; no-embeddings: all but the tokens' embeddings
             [all|lora|head|norms|no-embeddings; default all]
@@ -179,6 +183,8 @@ def transfer(
             default 0]
         compile: compile the layers first: half a minute, which pays for itself in long runs on a GPU
             [true|false; default false]
+        gradient_checkpointing: keep only what goes into each layer, and compute the layer again for its
+            gradients: less memory, a third more time [true|false; default false]
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
@@ -207,6 +213,7 @@ def pretrain(
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     max_train_examples: int | None = None,
     max_dev_examples: int | None = None,
+    optimizer: Literal["adamw", "adamw8bit", "paged_adamw8bit"] = "adamw",
     trainable: Literal["all", "lora", "head", "norms", "no-embeddings"] = "all",
     lora_rank: int = 16,
     lora_alpha: float = 32.0,
@@ -220,6 +227,7 @@ def pretrain(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     micro_batch: int = 0,
     compile: bool = False,
+    gradient_checkpointing: bool = False,
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
     output: Literal["table", "json"] = "table",
@@ -251,6 +259,8 @@ def pretrain(
             none; default none]
         max_dev_examples: score dev on only so many examples per language, drawn by seed 0 [whole number
             > 0 or none; default none]
+        optimizer: adamw8bit: AdamW with moments in 8 bits; paged_adamw8bit: the same, kept by the host
+            when a GPU is full [adamw|adamw8bit|paged_adamw8bit; default adamw]
         trainable: what is trained beside the heads: all weights; lora: low-rank adapters (Hu et al.
             2022); head: nothing; norms: the norms; no-embeddings: all but the tokens' embeddings
             [all|lora|head|norms|no-embeddings; default all]
@@ -274,6 +284,8 @@ def pretrain(
             default 0]
         compile: compile the layers first: half a minute, which pays for itself in long runs on a GPU
             [true|false; default false]
+        gradient_checkpointing: keep only what goes into each layer, and compute the layer again for its
+            gradients: less memory, a third more time [true|false; default false]
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
@@ -313,6 +325,7 @@ def intermediate(
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     max_train_examples: int | None = None,
     max_dev_examples: int | None = None,
+    optimizer: Literal["adamw", "adamw8bit", "paged_adamw8bit"] = "adamw",
     trainable: Literal["all", "lora", "head", "norms", "no-embeddings"] = "all",
     lora_rank: int = 16,
     lora_alpha: float = 32.0,
@@ -327,6 +340,7 @@ def intermediate(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     micro_batch: int = 0,
     compile: bool = False,
+    gradient_checkpointing: bool = False,
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
     output: Literal["table", "json"] = "table",
@@ -376,6 +390,8 @@ def intermediate(
             none; default none]
         max_dev_examples: score dev on only so many examples per language, drawn by seed 0 [whole number
             > 0 or none; default none]
+        optimizer: adamw8bit: AdamW with moments in 8 bits; paged_adamw8bit: the same, kept by the host
+            when a GPU is full [adamw|adamw8bit|paged_adamw8bit; default adamw]
         trainable: what is trained beside the heads: all weights; lora: low-rank adapters (Hu et al.
             2022); head: nothing; norms: the norms; no-embeddings: all but the tokens' embeddings
             [all|lora|head|norms|no-embeddings; default all]
@@ -401,6 +417,8 @@ def intermediate(
             default 0]
         compile: compile the layers first: half a minute, which pays for itself in long runs on a GPU
             [true|false; default false]
+        gradient_checkpointing: keep only what goes into each layer, and compute the layer again for its
+            gradients: less memory, a third more time [true|false; default false]
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
@@ -440,6 +458,7 @@ def target(
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     max_train_examples: int | None = None,
     max_dev_examples: int | None = None,
+    optimizer: Literal["adamw", "adamw8bit", "paged_adamw8bit"] = "adamw",
     trainable: Literal["all", "lora", "head", "norms", "no-embeddings"] = "all",
     lora_rank: int = 16,
     lora_alpha: float = 32.0,
@@ -454,6 +473,7 @@ def target(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     micro_batch: int = 0,
     compile: bool = False,
+    gradient_checkpointing: bool = False,
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
     output: Literal["table", "json"] = "table",
@@ -506,6 +526,8 @@ def target(
             none; default none]
         max_dev_examples: score dev on only so many examples per language, drawn by seed 0 [whole number
             > 0 or none; default none]
+        optimizer: adamw8bit: AdamW with moments in 8 bits; paged_adamw8bit: the same, kept by the host
+            when a GPU is full [adamw|adamw8bit|paged_adamw8bit; default adamw]
         trainable: what is trained beside the heads: all weights; lora: low-rank adapters (Hu et al.
             2022); head: nothing; norms: the norms; no-embeddings: all but the tokens' embeddings
             [all|lora|head|norms|no-embeddings; default all]
@@ -531,6 +553,8 @@ def target(
             default 0]
         compile: compile the layers first: half a minute, which pays for itself in long runs on a GPU
             [true|false; default false]
+        gradient_checkpointing: keep only what goes into each layer, and compute the layer again for its
+            gradients: less memory, a third more time [true|false; default false]
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
@@ -565,6 +589,7 @@ def evaluate(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     micro_batch: int = 0,
     compile: bool = False,
+    gradient_checkpointing: bool = False,
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
     output: Literal["table", "json"] = "table",
@@ -611,6 +636,8 @@ def evaluate(
             default 0]
         compile: compile the layers first: half a minute, which pays for itself in long runs on a GPU
             [true|false; default false]
+        gradient_checkpointing: keep only what goes into each layer, and compute the layer again for its
+            gradients: less memory, a third more time [true|false; default false]
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
@@ -660,6 +687,7 @@ def search(
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     max_train_examples: int | None = None,
     max_dev_examples: int | None = None,
+    optimizer: Literal["adamw", "adamw8bit", "paged_adamw8bit"] = "adamw",
     trainable: Literal["all", "lora", "head", "norms", "no-embeddings"] = "all",
     lora_rank: int = 16,
     lora_alpha: float = 32.0,
@@ -675,6 +703,7 @@ def search(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     micro_batch: int = 0,
     compile: bool = False,
+    gradient_checkpointing: bool = False,
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
     study_name: str = "auto",
@@ -768,6 +797,8 @@ def search(
             none; default none]
         max_dev_examples: score dev on only so many examples per language, drawn by seed 0 [whole number
             > 0 or none; default none]
+        optimizer: adamw8bit: AdamW with moments in 8 bits; paged_adamw8bit: the same, kept by the host
+            when a GPU is full [adamw|adamw8bit|paged_adamw8bit; default adamw]
         trainable: what is trained beside the heads: all weights; lora: low-rank adapters (Hu et al.
             2022); head: nothing; norms: the norms; no-embeddings: all but the tokens' embeddings
             [all|lora|head|norms|no-embeddings; default all]
@@ -797,6 +828,8 @@ def search(
             default 0]
         compile: compile the layers first: half a minute, which pays for itself in long runs on a GPU
             [true|false; default false]
+        gradient_checkpointing: keep only what goes into each layer, and compute the layer again for its
+            gradients: less memory, a third more time [true|false; default false]
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
@@ -902,6 +935,7 @@ def rank(
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     max_train_examples: int | None = None,
     max_dev_examples: int | None = None,
+    optimizer: Literal["adamw", "adamw8bit", "paged_adamw8bit"] = "adamw",
     trainable: Literal["all", "lora", "head", "norms", "no-embeddings"] = "all",
     lora_rank: int = 16,
     lora_alpha: float = 32.0,
@@ -915,6 +949,7 @@ def rank(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     micro_batch: int = 0,
     compile: bool = False,
+    gradient_checkpointing: bool = False,
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
     method: str | Sequence[Literal["auto", "size", "kind", "text_emb", "logme", "h_score", "task_emb", "few_shot", "english"]] = ("auto",),
@@ -963,6 +998,8 @@ def rank(
             none; default none]
         max_dev_examples: score dev on only so many examples per language, drawn by seed 0 [whole number
             > 0 or none; default none]
+        optimizer: adamw8bit: AdamW with moments in 8 bits; paged_adamw8bit: the same, kept by the host
+            when a GPU is full [adamw|adamw8bit|paged_adamw8bit; default adamw]
         trainable: what is trained beside the heads: all weights; lora: low-rank adapters (Hu et al.
             2022); head: nothing; norms: the norms; no-embeddings: all but the tokens' embeddings
             [all|lora|head|norms|no-embeddings; default all]
@@ -986,6 +1023,8 @@ def rank(
             default 0]
         compile: compile the layers first: half a minute, which pays for itself in long runs on a GPU
             [true|false; default false]
+        gradient_checkpointing: keep only what goes into each layer, and compute the layer again for its
+            gradients: less memory, a third more time [true|false; default false]
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]

@@ -27,8 +27,6 @@ SHAPE = ("lora_rank", "lora_alpha", "lora_layers")
 WIDER = {"lora": 10.0, "norms": 10.0, "head": 50.0}
 """By how much the learning rate of a recipe, which is one for all weights, grows where few are trained."""
 
-PACKAGES = (("peft", "trainable=lora"), ("bitsandbytes", "quantize=nf4"))
-
 
 def check(settings: TrainingSettings) -> None:
     """Raise :class:`XferError` for settings that do not go together, or packages that they need."""
@@ -37,9 +35,13 @@ def check(settings: TrainingSettings) -> None:
             f"quantize={settings.quantize} freezes weights that trainable={settings.trainable} would train.",
             "Use trainable=lora, or quantize=none.",
         )
-    needed = {"peft": settings.trainable == "lora", "bitsandbytes": settings.quantize == "nf4"}
-    for package, asked in PACKAGES:
-        if needed[package] and find_spec(package) is None:
+    needed = (
+        ("peft", "trainable=lora", settings.trainable == "lora"),
+        ("bitsandbytes", "quantize=nf4", settings.quantize == "nf4"),
+        ("bitsandbytes", f"optimizer={settings.optimizer}", settings.optimizer != "adamw"),
+    )
+    for package, asked, is_asked in needed:
+        if is_asked and find_spec(package) is None:
             raise XferError(
                 f"{asked} needs {package}, which is not installed.", "pip install 'mlflow-xfer[peft]'"
             )

@@ -69,6 +69,12 @@ class TrainingOptions(Shape, group="training"):
         None, "score dev on only so many examples per language, drawn by seed 0", shown=True
     )
 
+    optimizer: Literal["adamw", "adamw8bit", "paged_adamw8bit"] = setting(
+        "adamw",
+        "adamw8bit: AdamW with moments in 8 bits; paged_adamw8bit: the same, kept by the host when a GPU is full",
+        shown=True,
+    )  # fmt: skip
+
 
 class Adapters(Shape, group="adapters"):
     trainable: Literal["all", "lora", "head", "norms", "no-embeddings"] = setting(
@@ -219,6 +225,12 @@ class RuntimeOptions(Shape, group="where it is computed", effect="runtime"):
         "compile the layers first: half a minute, which pays for itself in long runs on a GPU",
         shown=True,
     )
+    gradient_checkpointing: bool = setting(
+        False,
+        "keep only what goes into each layer, and compute the layer again for its gradients: less memory, a "
+        "third more time",
+        shown=True,
+    )  # fmt: skip
     save_every_s: Positive = setting(60.0, "seconds between checkpoints from which a training goes on")
     save_every_steps: Natural = setting(0, "optimiser steps between them instead; 0: by time")
 

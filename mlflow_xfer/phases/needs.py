@@ -30,6 +30,7 @@ ROWS = 30.0  # rows of an embedding that n tokens hold, over √n
 STATES = 2  # resume states that are kept at once
 STEPPING = 28 / 1e10  # seconds of AdamW for a weight on a CPU: 28 bytes are moved
 NF4 = 0.6  # bytes of a weight in 4 bits, scales included
+EIGHT_BITS = 1 + 4 / 256  # bytes of a number in 8 bits, with a scale for each 256
 PASSES = {"lora": 2, "norms": 2, "head": 1}
 """Forward passes that a step's arithmetic is worth; 3 where all matrices have gradients."""
 
@@ -110,16 +111,37 @@ def needs(
         return Needs(held, 0.0, kept, 0.0, flops, _seconds(flops, 0.0, 0.0, shape, machine))
     trained = trained_weights(phase, shape, tokens)
     head = lm_share(phase, shape) * 2 * (shape.hidden + shape.vocabulary) * shape.hidden
-    passes = PASSES.get(phase.training.trainable, 3)
+    passes = passes_of(phase, runtime)
     flops = passes * tokens * (forward(shape, length) + head) + dev_tokens * forward(shape, length)
     return Needs(
         held_weights(phase, shape, trained, cuda),
-        3 * FLOAT * trained,
-        activations(phase, shape, rows_at_once(phase, runtime), cuda),
+        states(phase, shape, trained, cuda),
+        activations(phase, shape, rows_at_once(phase, runtime), cuda, runtime.gradient_checkpointing),
         disk(phase, shape, trained),
         flops,
         _seconds(flops, steps, trained, shape, machine),
     )
+
+
+def passes_of(phase: Phase, runtime: RuntimeOptions) -> int:
+    """Forward passes that a step's arithmetic is worth; one more where layers are computed again."""
+    passes = PASSES.get(phase.training.trainable, 3)
+    return passes + 1 if runtime.gradient_checkpointing and passes > 1 else passes
+
+
+def states(phase: Phase, shape: Shape, trained: float, cuda: bool) -> float:
+    """Bytes of the gradients of ``trained`` weights and of the optimiser's moments; paged ones leave a GPU
+    that is full."""
+    paged = cuda and phase.training.optimizer == "paged_adamw8bit"
+    return FLOAT * trained + (0.0 if paged else moments(phase, shape, trained))
+
+
+def moments(phase: Phase, shape: Shape, trained: float) -> float:
+    """Bytes of the optimiser's two moments of ``trained`` weights; those of embeddings keep 32 bits."""
+    if phase.training.optimizer == "adamw":
+        return 2 * FLOAT * trained
+    rows = shape.vocabulary * shape.hidden if phase.training.trainable == "all" else 0.0
+    return 2 * (EIGHT_BITS * (trained - rows) + FLOAT * rows)
 
 
 def forward(shape: Shape, length: float) -> float:
@@ -142,7 +164,7 @@ def trained_weights(phase: Phase, shape: Shape, tokens: float) -> float:
     if way != "all":  # of an adapter rank · (in + out) for each matrix; norms have some vectors, heads little
         rank = phase.training.lora_rank if way == "lora" else 0
         return 2 * rank * shape.multiplied / hidden + 4 * shape.layers * hidden
-    if lm_share(phase, shape):
+    if lm_share(phase, shape) or phase.training.optimizer != "adamw":
         return shape.parameters
     epochs = max(1.0, phase.training.num_train_epochs) if not phase.training.max_steps else 1.0
     unread = shape.vocabulary - min(shape.vocabulary, ROWS * math.sqrt(tokens / epochs))
@@ -170,8 +192,9 @@ def rows_at_once(phase: Phase, runtime: RuntimeOptions) -> int:
     return min(batch, runtime.micro_batch) if runtime.micro_batch else batch
 
 
-def activations(phase: Phase, shape: Shape, rows: int, cuda: bool) -> float:
-    """Bytes that the backward pass of ``rows`` of the longest texts needs."""
+def activations(phase: Phase, shape: Shape, rows: int, cuda: bool, again: bool = False) -> float:
+    """Bytes that the backward pass of ``rows`` of the longest texts needs; ``again``: all but the inputs of
+    layers is computed again, a layer at a time."""
     settings = phase.training
     tokens = rows * settings.max_seq_length
     width = 0.5 if cuda and settings.precision != "fp32" else 1.0
@@ -179,13 +202,15 @@ def activations(phase: Phase, shape: Shape, rows: int, cuda: bool) -> float:
     if not cuda and not shape.decoder and settings.dropout != 0.0:
         attention = 3 * settings.max_seq_length * shape.heads
     logits = 3 * lm_share(phase, shape) * shape.vocabulary
-    return FLOAT * tokens * (width * shape.layers * (shape.states + attention) + logits)
+    layer = shape.states + attention
+    layers = shape.layers * shape.hidden + layer if again else shape.layers * layer
+    return FLOAT * tokens * (width * layers + logits)
 
 
 def disk(phase: Phase, shape: Shape, trained: float) -> float:
     """Bytes that lie in the work folder at most, the checkpoint before it is published included."""
     weights, by = FLOAT * shape.parameters, phase.training.select_by
-    state = weights + 2 * FLOAT * trained + (weights if by == "average" else 0.0)
+    state = weights + moments(phase, shape, trained) + (weights if by == "average" else 0.0)
     return (STATES + 1) * state + (STATES * weights if by in BY_SCORE else 0.0) + weights
 
 
@@ -203,16 +228,18 @@ def remedies(phase: Phase, shape: Shape, found: Needs, machine: Machine) -> list
     fewer weights that are trained, or a larger GPU."""
     said = []
     if isinstance(phase.settings, TrainingSettings):
-        ways = [("", phase, found.memory - found.activations)]
+        fixed = found.memory - found.activations
+        ways = [("", phase, fixed, False), ("gradient_checkpointing=true ", phase, fixed, True)]
         if phase.settings.trainable == "all":
             for name, more in (("trainable=lora", {}), ("trainable=lora quantize=nf4", {"quantize": "nf4"})):
                 given = phase.settings.given() | {"trainable": "lora"} | more
                 one = replace(phase, settings=TrainingSettings.of(given))
                 trained = trained_weights(one, shape, math.nan)
-                fixed = PROCESS + held_weights(one, shape, trained, machine.cuda) + 3 * FLOAT * trained
-                ways.append((f"{name} ", one, fixed))
-        for name, one, fixed in ways:
-            if rows := most_rows(one, shape, fixed, machine):
+                held = held_weights(one, shape, trained, machine.cuda)
+                fixed = PROCESS + held + states(one, shape, trained, machine.cuda)
+                ways.append((f"{name} ", one, fixed, False))
+        for name, one, fixed, again in ways:
+            if rows := most_rows(one, shape, fixed, machine, again):
                 said.append(f"{name}micro_batch={rows}")
                 break
     larger = [name for name, gpu in GPUS.items() if gpu.memory >= found.memory]
@@ -221,10 +248,10 @@ def remedies(phase: Phase, shape: Shape, found: Needs, machine: Machine) -> list
     return said
 
 
-def most_rows(phase: Phase, shape: Shape, fixed: float, machine: Machine) -> int:
+def most_rows(phase: Phase, shape: Shape, fixed: float, machine: Machine, again: bool = False) -> int:
     """The most rows of a batch, halved again and again, that ``machine`` computes at once beside ``fixed``
-    bytes; 0: not one."""
+    bytes; 0: not one. ``again``: with gradient checkpointing."""
     rows = phase.training.train_batch_size
-    while rows and fixed + activations(phase, shape, rows, machine.cuda) > machine.memory:
+    while rows and fixed + activations(phase, shape, rows, machine.cuda, again) > machine.memory:
         rows //= 2
     return rows

@@ -96,3 +96,18 @@ def compile_layers(backbone: Any) -> None:
             for layer in module:
                 layer.compile()
             return
+
+
+def checkpoint_layers(backbone: Any) -> None:
+    """Have each layer keep its inputs alone and compute itself again for its gradients, with the dropout that
+    it had.
+
+    Raises:
+        XferError: the architecture cannot.
+    """
+    if not backbone.supports_gradient_checkpointing:
+        raise XferError(
+            f"gradient_checkpointing=true: layers of {backbone.config.model_type} cannot be computed again.",
+            "Use micro_batch=… for less memory.",
+        )
+    backbone.gradient_checkpointing_enable({"use_reentrant": False})

@@ -28,7 +28,7 @@ from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN
 from mlflow_xfer.models.heads import MultiTaskModel
 from mlflow_xfer.params.settings import BY_SCORE, RuntimeOptions, TrainingSettings
 from mlflow_xfer.training.batches import TrainingBatches
-from mlflow_xfer.training.devices import compile_layers, half_norms, pick, resolved
+from mlflow_xfer.training.devices import checkpoint_layers, compile_layers, half_norms, pick, resolved
 from mlflow_xfer.training.micro_batches import parts
 from mlflow_xfer.training.parts import Interrupted, NotFinite
 from mlflow_xfer.training.progress import bar
@@ -39,6 +39,13 @@ from mlflow_xfer.training.tally import Best
 
 Log = Callable[[Mapping[str, float], int], None]
 LOGGED = 100  # training losses are logged so many times at most
+OPTIMIZERS = {
+    "adamw": "adamw_torch_fused",
+    "adamw8bit": "adamw_bnb_8bit",
+    "paged_adamw8bit": "paged_adamw_8bit",
+}
+"""What Trainer calls the values of ``optimizer``."""
+
 BETA2 = {"language modelling": 0.98, "fine-tuning": 0.999}  # of Adam; 0.98: Liu et al. 2019 §3.1
 
 
@@ -73,7 +80,7 @@ def arguments(
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
         adam_beta2=BETA2["fine-tuning" if fine_tuning else "language modelling"],
-        optim="adamw_torch_fused",
+        optim=OPTIMIZERS[settings.optimizer],
         bf16=precision == "bf16",
         fp16=precision == "fp16",
         use_cpu=device.type == "cpu",
@@ -163,6 +170,8 @@ class Loop(Resumable):
         self.shown = None
         if runtime.compile:
             compile_layers(model.backbone)
+        if runtime.gradient_checkpointing:
+            checkpoint_layers(model.backbone)
         where = pick(runtime.device)
         own = arguments(settings, where, folder, len(data), fine_tuning=bool(model.names), seed=seed)
         super().__init__(

@@ -28,9 +28,11 @@ AT_ONCE = 1 << 14  # weights that stay in a core's cache while all factors are m
 WORTH = 0.75  # share of the rows, at most: with more, the second copy of them takes what is saved
 
 
-def why_whole(model: MultiTaskModel, rows: np.ndarray) -> str:
+def why_whole(model: MultiTaskModel, rows: np.ndarray, optimizer: str = "adamw") -> str:
     """Why all of the embedding has to be trained, where a training reads ``rows`` of it; "" if it has not."""
     embedding = model.backbone.get_input_embeddings()
+    if optimizer != "adamw":
+        return f"optimizer={optimizer} decays weights in a way of its own"
     if model.trains_lm:
         return "a language model is trained, whose loss reaches every row"
     if not isinstance(embedding, nn.Embedding):

@@ -219,7 +219,7 @@ class Training:
 
         size = self.model.backbone.get_input_embeddings().num_embeddings
         rows = rows_read(self.data, self.tokenizer, size)
-        if why := why_whole(self.model, rows):
+        if why := why_whole(self.model, rows, self.settings.optimizer):
             logger.debug("All rows of the embedding are trained: %s.", why)
             return None
         logger.debug(

@@ -58,6 +58,7 @@ CHANGES = {
     "precision": ("bf16", AFTER_BASE),
     "max_train_examples": ("9", AFTER_BASE),
     "max_dev_examples": ("9", AFTER_BASE),
+    "optimizer": ("adamw8bit", AFTER_BASE),
     "head_reads": ("layers", AFTER_BASE),
     "trainable": ("head", AFTER_BASE),
     "lora_rank": ("4", NOTHING),  # of trainable=lora
@@ -76,6 +77,7 @@ CHANGES = {
     "device": ("cpu", NOTHING),
     "micro_batch": ("2", NOTHING),
     "compile": ("true", NOTHING),
+    "gradient_checkpointing": ("true", NOTHING),
     "save_every_s": ("5", NOTHING),
     "save_every_steps": ("5", NOTHING),
     "reuse": ("never", NOTHING),

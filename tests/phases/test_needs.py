@@ -125,6 +125,24 @@ def test_adapters_need_less_and_are_offered(own_store):
     assert "What would fit: trainable=lora" in text
 
 
+def test_less_memory_is_known():
+    shape = of_configuration(CONFIGURATIONS["llama-7b"])
+    plain, again = (
+        needs(phase(), shape, 1e6, 0.0, 100, RuntimeOptions(gradient_checkpointing=on), machines.GPUS["H100"])
+        for on in (False, True)
+    )
+    assert again.activations < 0.15 * plain.activations
+    assert again.flops == pytest.approx(4 / 3 * plain.flops, rel=1e-6)
+    full, small_, paged = (
+        needs(
+            phase(optimizer=by, mlm_share=0.5), shape, 1e6, 0.0, 100, RuntimeOptions(), machines.GPUS["H100"]
+        )
+        for by in ("adamw", "adamw8bit", "paged_adamw8bit")
+    )
+    assert full.states > 1.8 * small_.states > 1.8 * 1.4 * paged.states
+    assert full.weights == small_.weights and full.work > small_.work
+
+
 def test_this_machine_is_measured():
     here = machines.here()
     assert here.memory > 1e9 and here.flops > 1e9

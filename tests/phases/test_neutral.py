@@ -35,6 +35,7 @@ SETTINGS = {
     "mixing_temperature": 1.0,
     "mlm_probability": 0.15,
     "mlm_share": 0.0,
+    "optimizer": "adamw",
     "precision": "auto",
     "quantize": "none",
     "scored": (),
