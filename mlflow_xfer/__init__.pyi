@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from mlflow_xfer.commands.result import Reported, Result
+from mlflow_xfer.commands.result import Published, Reported, Result
 from mlflow_xfer.phases.preview import Preview
 from mlflow_xfer.ranking.order import Ranking
 from mlflow_xfer.scoring.validation import Finding
@@ -910,6 +910,33 @@ def report(
         imported: scores of an earlier paper (CSV or XTREME's score file), shown beside [text or none;
             default none]
         out: folder to write the report to; none: only into MLflow [text or none; default none]
+    """
+
+def publish(
+    model: str | PathLike[str],
+    output: Literal["table", "json"] = "table",
+    verbose: bool = False,
+    out: str | PathLike[str] | None = None,
+    register: str | None = None,
+    alias: str | None = "published",
+    task: str | None = None,
+) -> Published:
+    """A trained model for others: a folder as model hubs take it, with a model card and its scores; and a
+    version in MLflow's registry.
+
+    Of a condition it is the seed with the best English dev score. ``hf upload NAME FOLDER`` takes the
+    folder as it is; its ``results.json`` is what ``report --imported`` of another store reads.
+
+    Args:
+        output: what is printed on standard output at the end [table|json; default table]
+        verbose: say of each phase in what it differs from the closest one that was run before
+            [true|false; default false]
+        model: a run (of a transfer or condition: its trained target), runs:/… or models:/… [text; must
+            be given]
+        out: new folder for the model, its card and its scores [text or none; default none]
+        register: name under which it is registered [text or none; default none]
+        alias: alias of the registered version; none: none [text or none; default published]
+        task: which target, where the run trained several [text or none; default none]
     """
 
 def rank(

@@ -60,7 +60,7 @@ def mlproject() -> str:
     for entry, verb in entry_points().items():
         known = parameters(verb.shape)
         lines += [f"  {entry}:", "    parameters:"]
-        lines += [f'      {name}: {{type: string, default: "{known[name].typed}"}}' for name in verb.headline]
+        lines += [f"      {name}: {{{_declared(known[name])}}}" for name in verb.headline]
         lines += [
             (
                 f'    command: "python -m entry_points.{entry} '
@@ -68,6 +68,10 @@ def mlproject() -> str:
             )
         ]
     return "\n".join(lines) + "\n"
+
+
+def _declared(one: Parameter) -> str:
+    return "type: string" if one.required else f'type: string, default: "{one.typed}"'
 
 
 # --- tables ---------------------------------------------------------------------------------------

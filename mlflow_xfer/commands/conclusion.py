@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mlflow_xfer.conditions.comparison import mean_interval
-from mlflow_xfer.phases import overlaps, record
+from mlflow_xfer.phases import record
 from mlflow_xfer.phases.phase import digest
+from mlflow_xfer.phases.remarks import remarks
 from mlflow_xfer.reporting.by_task import DEMONSTRATION, DRAWN
 from mlflow_xfer.reporting.columns import Summary, Table, of_metrics
 from mlflow_xfer.studies.study import CONDITIONS
@@ -62,7 +63,7 @@ def _evaluated(store: Store, run: RunView) -> Summary:
         return Summary(run.name)
     rows = record.read_table(store, run.run_id)
     tables = [_by_task(store, rows, run.metrics), *_by_language(rows)]
-    return Summary(run.name, tables, list(_remarks(run, rows)))
+    return Summary(run.name, tables, list(remarks(run, rows)))
 
 
 def _by_task(store: Store, rows: Rows, metrics: Mapping[str, float]) -> Table:
@@ -167,7 +168,7 @@ def _condition(store: Store, run: RunView) -> Summary:
         if run.tags.get("xfer.tasks", "none") != "none"
         else []
     )
-    return Summary(run.name, tables, [said, *baseline, *_few(len(replicates)), *_remarks(run, replicates[0])])
+    return Summary(run.name, tables, [said, *baseline, *_few(len(replicates)), *remarks(run, replicates[0])])
 
 
 def _languages(task: str, per_seed: Sequence[Mapping[str, float]]) -> Table:
@@ -263,20 +264,3 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 def _few(seeds: int) -> list[str]:
     return [f"A demonstration: {seeds} seeds decide little."] if seeds < DEMONSTRATION else []
-
-
-def _remarks(run: RunView, rows: Rows) -> Iterator[str]:
-    """What keeps the scores from meaning what they seem to."""
-    if run.tags.get("xfer.control"):
-        yield f"Control: {run.tags['xfer.control']} encoder."
-    if any(row.get("oracle") for row in rows):
-        yield "Oracle: selected with labels of the evaluated languages. Not zero-shot."
-    for shots in sorted({int(row["target_shots"]) for row in rows if row.get("target_shots")}):
-        yield f"Few-shot: trained with {shots} labelled examples of each evaluated language. Not zero-shot."
-    on_dev = sorted({row["task"] for row in rows if row.get("split") == "validation"})
-    if on_dev:
-        yield f"Scored on dev, for want of a test set: {', '.join(on_dev)}."
-    if run.tags.get("xfer.missing"):
-        yield f"Missing: {run.tags['xfer.missing']}."
-    for line in run.tags.get(overlaps.DETAILS, "").splitlines():
-        yield f"Overlap: {line}"

@@ -83,7 +83,46 @@ class Reported:
         return notebooks.page(self.report.html, self.link)
 
 
-def printed(params: Output, found: Result | Reported) -> str | None:
+@dataclass(frozen=True, repr=False)
+class Published:
+    """A published checkpoint.
+
+    Attributes:
+        run_id: the training that made it.
+        out: its folder; empty if none was asked for.
+        registered: its version, ``models:/<name>/<version>``; empty if none was asked for.
+        link: where to see the training.
+        summary: what the command shows of it.
+    """
+
+    run_id: str
+    out: str = ""
+    registered: str = ""
+    link: str = ""
+    summary: Summary | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        shown = self.summary.as_dict() if self.summary else {}
+        where = {"out": self.out, "registered": self.registered}
+        return {"run_id": self.run_id, "link": _address(self.link), **where, **shown}
+
+    def __repr__(self) -> str:
+        return f"<Published run {self.run_id}: {self.out or self.registered}>"
+
+    def _repr_html_(self) -> str:
+        assert self.summary is not None, "the command makes it"
+        tables = [notebooks.table(one.head, one.cells(), title=one.title) for one in self.summary.tables]
+        return "".join(
+            [
+                notebooks.lines([self.summary.heading]),
+                *tables,
+                notebooks.lines((*self.summary.remarks, self.link)),
+            ]
+        )
+
+
+def printed(params: Output, found: Result | Reported | Published) -> str | None:
     """What a command says at its end: tables and where to see more, or JSON."""
     if params.output == "json":
         return json.dumps(found.as_dict(), indent=2, ensure_ascii=False)

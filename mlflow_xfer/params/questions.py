@@ -34,6 +34,7 @@ from mlflow_xfer.params.values import (
     NamesOrNone,
     Natural,
     OneOf,
+    Place,
     PlaceOrNone,
     Positive,
     PositiveOrNone,
@@ -218,3 +219,21 @@ with warnings.catch_warnings():
         text: PlaceOrNone = with_default(RawText, "text", None)
         target: NamesOrAuto = with_default(Targets, "target", ("choice",))
         register: Text = setting(None, "name under which the best confirmed checkpoint is registered")
+
+    class Publish(Output, group="publishing", effect="command"):
+        """A trained model for others: a folder as model hubs take it, with a model card and its scores; and a
+        version in MLflow's registry.
+
+        Of a condition it is the seed with the best English dev score. ``hf upload NAME FOLDER`` takes the
+        folder as it is; its ``results.json`` is what ``report --imported`` of another store reads.
+        """
+
+        model: Place = setting(
+            ...,
+            "a run (of a transfer or condition: its trained target), runs:/… or models:/…",
+            positional=True,
+        )
+        out: PlaceOrNone = setting(None, "new folder for the model, its card and its scores")
+        register: Text = setting(None, "name under which it is registered")
+        alias: Text = setting("published", "alias of the registered version; none: none")
+        task: Text = setting(None, "which target, where the run trained several")

@@ -139,6 +139,14 @@ _VERBS = (
         printed=PRINTED,
     ),
     Verb(
+        questions.Publish, f"{COMMANDS}.publish.publish", "publish", ("model", "out", "register"),
+        (
+            "publish 0123456789abcdef0123456789abcdef --out swahili-tagger",
+            "publish models:/best@confirmed --out swahili-tagger --register swahili-tagger",
+        ),
+        printed=PRINTED,
+    ),
+    Verb(
         questions.Rank, f"{COMMANDS}.rank.rank", "",
         ("model", "data", "pool", "target", "method", "checkpoints"),
         (

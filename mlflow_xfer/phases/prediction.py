@@ -71,7 +71,9 @@ def checkpoint_of(model: str, task: str | None, open_store: Callable[[], Store])
         )
     if names_run(model):
         store = open_store()
-        run = _trained(store, store.get(run_of(store, model)), task)
+        run, *others = trained(store, store.get(run_of(store, model)), task)
+        if others:
+            logger.info("%s has %d replicates; this is the first, run %s", model, 1 + len(others), run.run_id)
         limit = int(run.params.get("max_seq_length") or MAX_SEQ_LENGTH)
         return Checkpoint(
             checkpoints.fetch(store, run.run_id),
@@ -83,19 +85,23 @@ def checkpoint_of(model: str, task: str | None, open_store: Callable[[], Store])
     return Checkpoint(Path(base.path), max_seq_length=min(MAX_SEQ_LENGTH, base.longest or MAX_SEQ_LENGTH))
 
 
-def _trained(store: Store, run: RunView, task: str | None) -> RunView:
-    """The training run behind ``run``: itself, what it points to, what it evaluated, or
-    the target that it trained."""
+def trained(store: Store, run: RunView, task: str | None) -> list[RunView]:
+    """The training behind ``run``: itself, what it points to, what it evaluated, or the target that it
+    trained; of a condition with all its replicates.
+
+    Args:
+        task: which target, where there are several.
+    """
     if run.kind == "request":
         run = store.get(run.tags["xfer.result_run_id"])
     if run.kind == "phase" and run.tags.get("xfer.phase") != "evaluate":
-        return run
+        return [run]
     targets: dict[str, list[RunView]] = {}
-    for made in _behind(store, run):
+    for made in behind(store, run):
         if made.tags.get("xfer.phase") == "target":
             targets.setdefault(made.tags.get("xfer.target", ""), []).append(made)
     if run.kind == "phase" and not targets and run.inputs:  # an evaluation straight from a backbone
-        return store.get(run.inputs[0])
+        return [store.get(run.inputs[0])]
     if not targets:
         raise XferError(
             f"Run {run.run_id} ({run.kind or 'not of mlflow-xfer'}) has no trained target.",
@@ -107,15 +113,10 @@ def _trained(store: Store, run: RunView, task: str | None) -> RunView:
             f"{'which of them?' if task is None else f'no {task!r}.'}",
             f"Name one: task={sorted(targets)[0]}",
         )
-    several = targets[task or next(iter(targets))]
-    if len(several) > 1:
-        logger.info(
-            "run %s has %d replicates; this is the first, run %s", run.run_id, len(several), several[0].run_id
-        )
-    return several[0]
+    return targets[task or next(iter(targets))]
 
 
-def _behind(store: Store, run: RunView) -> list[RunView]:
+def behind(store: Store, run: RunView) -> list[RunView]:
     """The phase runs that a condition, transfer or evaluation stands on, one level of transfers
     unfolded; a study is too many."""
     if run.kind == "study":

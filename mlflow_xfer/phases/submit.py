@@ -84,8 +84,12 @@ def evaluations_of(store: Store, run_id: str) -> dict[str, RunView]:
 
 def dev_score(store: Store, evaluation: RunView) -> float:
     """The selected checkpoint's English dev score behind an evaluation; minus infinity if it had none."""
-    inputs: Mapping[str, float] = store.get(evaluation.inputs[0]).metrics if evaluation.inputs else {}
+    return selected_dev(store.get(evaluation.inputs[0]).metrics if evaluation.inputs else {})
+
+
+def selected_dev(metrics: Mapping[str, float]) -> float:
+    """Of a training's metrics the dev score of the checkpoint that was selected; minus infinity without."""
     scores = [
-        value for name, value in inputs.items() if name.startswith("dev/") and name.endswith("/selected")
+        value for name, value in metrics.items() if name.startswith("dev/") and name.endswith("/selected")
     ]
     return scores[0] if scores else float("-inf")

@@ -28,9 +28,9 @@ def read_scores(path: str | Path, condition: str = "", *, percent: bool | None =
     Args:
         path: ``.csv`` (long: task, language, score [, condition]; or wide: one column per
             language, a ``task`` and/or ``condition`` column) or ``.json`` as XTREME's evaluation
-            writes it: ``{task: {language: score or {metric: score}}}``. QA entries with F1 and EM
-            become their mean, XTREME's task score.
-        condition: name of the row; default: the file's own column, else its name.
+            writes it: ``{task: {language: score or {metric: score}}}``, and ``publish``, with
+            ``condition`` beside the tasks. QA entries with F1 and EM become their mean, XTREME's task score.
+        condition: name of the row; default: the file's own column or word, else its name.
         percent: whether scores are 0-100 already; ``None``: no unless some score exceeds 1.
 
     Raises:
@@ -99,14 +99,14 @@ def _from_csv(text: str) -> pd.DataFrame:
 def _from_json(read: Any) -> pd.DataFrame:
     if not isinstance(read, Mapping):
         raise ValueError("not an object of tasks")
-    rows = []
+    rows, named = [], {"condition": read["condition"]} if isinstance(read.get("condition"), str) else {}
     for task, entries in read.items():
         if not isinstance(entries, Mapping):
             continue  # totals such as "avg"
         for language, value in entries.items():
             if language.lower().startswith(("avg", "all_", "mean")):
                 continue
-            rows.append({"task": task, "language": language, "score": _one(value)})
+            rows.append({"task": task, "language": language, "score": _one(value), **named})
     return pd.DataFrame(rows)
 
 

@@ -124,6 +124,13 @@ def fetch(store: Session, reference: str) -> Path:
     return cached
 
 
+def export(store: Session, reference: str, folder: Path) -> None:
+    """Copy the checkpoint's own files into ``folder``, without what makes it a model of MLflow's; arguments
+    and errors as for :func:`fetch`."""
+    ours = shutil.ignore_patterns(*flavour.WRITTEN, *_HARMLESS, manifest.FILE)
+    shutil.copytree(fetch(store, reference), folder, ignore=ours, dirs_exist_ok=True)
+
+
 def drop(store: Session, run_id: str) -> None:
     """Remove the checkpoint that was published for a run, files included; the run says so."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository

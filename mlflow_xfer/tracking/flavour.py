@@ -32,6 +32,9 @@ _TOKENIZER_FILES = (
     "merges.txt",
 )
 
+WRITTEN = ("MLmodel", "README.md", "components", "python_env.yaml", "requirements.txt")
+"""What :func:`files` may write."""
+
 
 def files(checkpoint: Path, out: Path, *, run_id: str, model_id: str) -> None:
     """Write into ``out`` what is to be published beside the files of ``checkpoint``."""

@@ -11,6 +11,7 @@ from mlflow_xfer.tracking.session import Session
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
 
 RUN_ID = re.compile(r"[0-9a-f]{32}")
 _RUN_URI = re.compile(r"runs:/([0-9a-f]{32})(?:/.*)?")
@@ -68,9 +69,20 @@ def _called(store: Session, name: str) -> str:
     )
 
 
+def version_tags(store: Session, reference: str) -> dict[str, str]:
+    """The tags of the registered version that ``reference`` names; empty if it names none."""
+    if not _REGISTERED.fullmatch(reference):
+        return {}
+    return dict(store.ask(lambda: _version(store.client, reference)).tags)
+
+
 def _source_run(client: MlflowClient, reference: str) -> str | None:
     if match := _MODEL_ID.fullmatch(reference):
         return client.get_logged_model(match[1]).source_run_id
+    return _version(client, reference).run_id
+
+
+def _version(client: MlflowClient, reference: str) -> ModelVersion:
     match = _REGISTERED.fullmatch(reference)
     if not match:
         raise XferError(
@@ -79,7 +91,7 @@ def _source_run(client: MlflowClient, reference: str) -> str | None:
         )
     name, version, alias = match.groups()
     if alias:
-        return client.get_model_version_by_alias(name, alias).run_id
+        return client.get_model_version_by_alias(name, alias)
     if version == "latest":
         version = str(max(int(one.version) for one in client.search_model_versions(f"name = '{name}'")))
-    return client.get_model_version(name, version).run_id
+    return client.get_model_version(name, version)

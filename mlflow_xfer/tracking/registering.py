@@ -16,11 +16,20 @@ CONFIRMED = "confirmed"
 """The alias of the version that the last search confirmed."""
 
 
-def register(store: Session, run_id: str, name: str, tags: Mapping[str, str], description: str = "") -> str:
+def register(
+    store: Session,
+    run_id: str,
+    name: str,
+    tags: Mapping[str, str],
+    description: str = "",
+    alias: str = CONFIRMED,
+) -> str:
     """Register the run's checkpoint as the next version of ``name``; returns ``models:/<name>/<version>``.
 
-    A version that holds this very checkpoint is taken, and says what is new. It gets :data:`CONFIRMED` for an
-    alias.
+    A version that holds this very checkpoint is taken, and says what is new.
+
+    Args:
+        alias: of the version; empty: none.
 
     Raises:
         XferError: the run has no checkpoint, or the registry does not take the name.
@@ -58,7 +67,8 @@ def register(store: Session, run_id: str, name: str, tags: Mapping[str, str], de
             )
         if earlier:
             store.ask(lambda: store.client.update_model_version(name, number, description))
-        store.ask(lambda: store.client.set_registered_model_alias(name, CONFIRMED, number))
+        if alias:
+            store.ask(lambda: store.client.set_registered_model_alias(name, alias, number))
     except MlflowException as error:
         raise XferError(
             f"register={name}: the registry refuses it ({str(error).splitlines()[0]}).",

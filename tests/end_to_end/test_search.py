@@ -182,7 +182,7 @@ def registers_its_answer(client, search_id):
         and version.tags["xfer.tasks"] == ",".join(chosen.split("+"))
     )
     assert client.get_model_version_by_alias("best", CONFIRMED).version == version.version
-    assert version.tags["xfer.verdict"] == BETTER and "against baseline" in version.description
+    assert "against baseline" in version.tags["xfer.verdict"] and "against baseline" in version.description
     page, results = (
         client.download_artifacts(search_id, f"models/best/{name}") for name in ("README.md", "results.json")
     )
@@ -213,3 +213,7 @@ def registers_its_answer(client, search_id):
         if run.data.tags["xfer.input_run_ids"] == version.run_id
     }.values()
     assert scored.run_id == confirmed.info.run_id, "the registered checkpoint is the one that was confirmed"
+    published = mlflow_xfer.publish(f"models:/best@{CONFIRMED}", register="ours", alias="none")
+    (own,) = client.search_model_versions("name = 'ours'")
+    assert published.registered == "models:/ours/1" and published.run_id == own.run_id == version.run_id
+    assert own.tags["xfer.verdict"] == version.tags["xfer.verdict"] and not own.aliases

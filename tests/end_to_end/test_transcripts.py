@@ -47,6 +47,7 @@ COMMANDS = (
     "score out out --suite mini",
     f"search --pool attribute --target choice --seeds 0 --n_trials 2 --rank_by size --confirm_top 1 "
     f"--confirm_seeds 2 {TINY}",
+    "publish 'target pos · position · s0' --out tagger --register tagger",
     "tasks attribute",
     "suites mini",
     "languages de,sw",

@@ -58,13 +58,14 @@ def test_the_page_of_parameters_says_all_of_them_and_where_verbs_differ(project)
 def test_every_entry_point_has_a_module_and_declares_few_parameters(project):
     declared = yaml.safe_load((project / "MLproject").read_text("utf-8"))
     assert declared["conda_env"] == "conda.yaml"
-    assert set(declared["entry_points"]) == set(entry_points()) and len(entry_points()) == 7
+    assert set(declared["entry_points"]) == set(entry_points()) and len(entry_points()) == 8
     for name, entry in declared["entry_points"].items():
         assert (project / "entry_points" / f"{name}.py").is_file()
         assert 1 <= len(entry["parameters"]) <= 8
         verb = entry_points()[name]
-        read = verb.read({key: value["default"] for key, value in entry["parameters"].items()})
-        assert read == verb.shape()
+        given = {key: value.get("default", "given") for key, value in entry["parameters"].items()}
+        needed = {name: "given" for name, one in parameters(verb.shape).items() if one.required}
+        assert verb.read(given) == verb.shape(**needed)
         assert set(re.findall(r"--(\w+) \{\1\}", entry["command"])) == set(entry["parameters"])
 
 
@@ -82,7 +83,7 @@ def test_conda_yaml_lists_every_dependency_under_pip(project):
     assert {name.lower() for name in names} <= pinned
 
 
-PLANNED = [name for name, verb in entry_points().items() if name != "report"]
+PLANNED = [name for name, verb in entry_points().items() if name not in ("report", "publish")]
 
 
 @pytest.mark.parametrize("name", PLANNED)

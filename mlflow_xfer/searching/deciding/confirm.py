@@ -19,16 +19,16 @@ import optuna
 
 from mlflow_xfer.conditions.condition import Condition, run_conditions
 from mlflow_xfer.conditions.submitted import workers_of
-from mlflow_xfer.phases import record
+from mlflow_xfer.phases import publishing
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.references import References, task_file_tasks
+from mlflow_xfer.reporting.model_card import CARD, SCORES
 from mlflow_xfer.reporting.verdict import WORSE, sentence, verdicts
 from mlflow_xfer.searching.command import Command, plan_of
 from mlflow_xfer.searching.deciding.confirmation import Confirmation, Winner, winner_metrics
 from mlflow_xfer.searching.deciding.estimates import Choice, choose, winner
 from mlflow_xfer.searching.deciding.estimates import baseline as estimated_baseline
 from mlflow_xfer.searching.deciding.frames import Arm, dev_frame, test_frame
-from mlflow_xfer.searching.showing import model_card
 from mlflow_xfer.searching.showing.mirror import Mirror
 from mlflow_xfer.searching.space.candidate import Candidate
 from mlflow_xfer.searching.storage.history import BY_SEED, History, finished_trials
@@ -36,6 +36,8 @@ from mlflow_xfer.searching.trying import measures
 from mlflow_xfer.stats.frame import cells, check
 from mlflow_xfer.stats.means import contrast
 from mlflow_xfer.stats.multiplicity import widen
+from mlflow_xfer.tracking import checkpoints
+from mlflow_xfer.tracking.front import VERDICT_TAG
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -189,18 +191,18 @@ def registered(
             )
             scored.append((measures.dev_score(phase, run.metrics), run.run_id, run_id))
         _, trained, transfer_run = max(scored)
+        named = name if len(targets) == 1 else f"{name}-{target}"
+        checkpoint, said = store.get(trained), sentence(best.contrast)
+        evaluated = publishing.evaluations(store, checkpoint, store.get(transfer_run))
+        folder = checkpoints.fetch(store, trained)
+        card = publishing.card_of(store, checkpoint, evaluated, named, said, folder)
+        store.text_artifact(parent, card.text(), f"models/{named}/{CARD}")
+        store.dict_artifact(parent, card.scores(), f"models/{named}/{SCORES}")
         tags = {
             "xfer.search": command.study_name,
             "xfer.tasks": ",".join(best.candidate.tasks),
             "xfer.target": target,
-            "xfer.verdict": best.contrast.verdict,
+            VERDICT_TAG: said,
         }
-        named = name if len(targets) == 1 else f"{name}-{target}"
-        rows = [row for row in record.read_table(store, transfer_run) if row["task"] == target]
-        base = command.params.model
-        about = f"{base} trained on {' and '.join(best.candidate.tasks)}"
-        page = model_card.card(named, target, about, sentence(best.contrast), base, rows)
-        store.text_artifact(parent, page, f"models/{named}/README.md")
-        store.dict_artifact(parent, model_card.scores(target, rows), f"models/{named}/results.json")
-        made.append(register(store, trained, named, tags, model_card.shortened(page)))
+        made.append(register(store, trained, named, tags, card.description()))
     return replace(found, registered=tuple(made))

@@ -1,0 +1,83 @@
+"""The verb ``publish``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlflow_xfer.commands.result import Published
+from mlflow_xfer.commands.running import opened
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.params import questions
+from mlflow_xfer.phases import publishing, record
+from mlflow_xfer.reporting.by_task import DEMONSTRATION, bracketed
+from mlflow_xfer.reporting.columns import Summary, of_metrics
+from mlflow_xfer.tracking import checkpoints, job
+from mlflow_xfer.tracking.belonging import AGAINST_TAG
+from mlflow_xfer.tracking.front import VERDICT_TAG
+from mlflow_xfer.tracking.references import run_of, version_tags
+from mlflow_xfer.tracking.registering import register
+
+if TYPE_CHECKING:
+    from mlflow_xfer.tracking.runs import RunView
+
+
+def publish(params: questions.Publish) -> Published:
+    """Raises :class:`XferError` before anything is written, if there is no such model or no place for it."""
+    out = Path(params.out) if params.out else None
+    if out is None and params.register is None:
+        raise XferError(
+            "publish has nowhere to publish to.",
+            "Give a folder (--out FOLDER), a name in MLflow's registry (--register NAME), or both.",
+        )
+    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise XferError(f"out={out}: there is something already.", "Name a new folder.")
+    with opened(probe=False, make=False) as store:
+        named = store.get(run_of(store, params.model))
+        checkpoint = publishing.best(store, named, params.task)
+        folder = checkpoints.fetch(store, checkpoint.run_id)
+        evaluated = publishing.evaluations(store, checkpoint, named)
+        name = params.register or (out.name if out else "")
+        said = version_tags(store, params.model).get(VERDICT_TAG) or _verdict(named)
+        card = publishing.card_of(store, checkpoint, evaluated, name, said, folder)
+        done = [said, card.about]
+        if out is not None:
+            publishing.write(store, checkpoint, card, out)
+            done.append(f"Written to {out}; to upload it: hf upload ORGANISATION/{name} {out}")
+        version = ""
+        if params.register is not None:
+            tags = {
+                name: checkpoint.tags[name]
+                for name in ("xfer.tasks", "xfer.target")
+                if name in checkpoint.tags
+            }
+            version = register(
+                store,
+                checkpoint.run_id,
+                params.register,
+                {**tags, VERDICT_TAG: said},
+                card.description(),
+                params.alias or "",
+            )
+            done.append(f"Registered: {version}" + (f", alias {params.alias}" if params.alias else ""))
+        if run_id := job.take(store):
+            record.request(store, run_id, checkpoint.run_id, f"publish {name}")
+        tables = [card.scores_table()] if card.rows else []
+        summary = Summary(checkpoint.name, tables, [*done, *card.remarks])
+        link = store.link(checkpoint.run_id)
+        return Published(checkpoint.run_id, params.out or "", version, link, summary)
+
+
+def _verdict(named: RunView) -> str:
+    """What the run that was named says of itself beside others."""
+    metrics = named.metrics
+    if named.kind != "condition" or "selected/delta" not in metrics:
+        return "It was compared with no other training."
+    seeds = int(metrics["n"])
+    low, high = of_metrics(metrics, "selected/delta") or (float("nan"),) * 2
+    against = named.tags.get(AGAINST_TAG) or "the same without intermediate task"
+    few = " A demonstration: few seeds decide little." if seeds < DEMONSTRATION else ""
+    return (
+        f"{named.name}: {bracketed(metrics['selected/delta'], low, high)} points against {against}, over "
+        f"{seeds} seeds, of which this is the one with the best English dev score.{few}"
+    )
