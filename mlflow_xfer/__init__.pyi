@@ -56,13 +56,14 @@ def transfer(
     max_train_examples: int | None = None,
     max_dev_examples: int | None = None,
     optimizer: Literal["adamw", "adamw8bit", "paged_adamw8bit"] = "adamw",
-    trainable: Literal["all", "lora", "head", "norms", "no-embeddings"] = "all",
+    trainable: Literal["all", "lora", "head", "norms", "no-embeddings", "prompt"] = "all",
     lora_rank: int = 16,
     lora_alpha: float = 32.0,
     lora_dropout: float = 0.0,
     lora_layers: Literal["linear", "attention"] = "linear",
     quantize: Literal["none", "nf4"] = "none",
     start_adapter: Literal["merge", "continue"] = "merge",
+    prompt_length: int = 20,
     head_reads: Literal["last", "layers"] = "last",
     base_seeds: int | str | Sequence[int] = (0,),
     seeds: int | str | Sequence[int] = (0,),
@@ -148,11 +149,12 @@ def transfer(
             none; default none]
         max_dev_examples: score dev on only so many examples per language, drawn by seed 0 [whole number
             > 0 or none; default none]
-        optimizer: adamw8bit: AdamW with moments in 8 bits; paged_adamw8bit: the same, kept by the host
-            when a GPU is full [adamw|adamw8bit|paged_adamw8bit; default adamw]
+        optimizer: adamw8bit: moments in 8 bits; paged_adamw8bit: kept by the host when a GPU is full
+            [adamw|adamw8bit|paged_adamw8bit; default adamw]
         trainable: what is trained beside the heads: all weights; lora: low-rank adapters (Hu et al.
-            2022); head: nothing; norms: the norms; no-embeddings: all but the tokens' embeddings
-            [all|lora|head|norms|no-embeddings; default all]
+            2022); head: nothing; norms: the norms; no-embeddings: all but the tokens' embeddings;
+            prompt: vectors before every text (prompt tuning, Lester et al. 2021)
+            [all|lora|head|norms|no-embeddings|prompt; default all]
         lora_rank: trainable=lora: rank of the adapters [whole number > 0; default 16]
         lora_alpha: trainable=lora: an adapter counts lora_alpha / lora_rank [number > 0; default 32.0]
         lora_dropout: trainable=lora: dropout before the adapters [number ≥ 0 < 1; default 0.0]
@@ -160,9 +162,10 @@ def transfer(
             [linear|attention; default linear]
         quantize: trainable=lora: nf4: the frozen linear layers in 4 bits (QLoRA, Dettmers et al. 2023)
             [none|nf4; default none]
-        start_adapter: trainable=lora, from a checkpoint with an adapter: merge: it is part of the
-            weights, and a new one is trained; continue: it is trained on [merge|continue; default
-            merge]
+        start_adapter: trainable=lora or prompt, from a checkpoint with an adapter or prompt: merge: an
+            adapter is part of the weights, and a new one (a new prompt) is trained; continue: it is
+            trained on [merge|continue; default merge]
+        prompt_length: trainable=prompt: vectors before every text [whole number > 0; default 20]
         head_reads: layers: a task's head reads attention over all layers instead of the last one
             [last|layers; default last]
         base_seeds: seeds of the base that model=mini or text=… makes [comma list of whole number ≥ 0;
@@ -214,13 +217,14 @@ def pretrain(
     max_train_examples: int | None = None,
     max_dev_examples: int | None = None,
     optimizer: Literal["adamw", "adamw8bit", "paged_adamw8bit"] = "adamw",
-    trainable: Literal["all", "lora", "head", "norms", "no-embeddings"] = "all",
+    trainable: Literal["all", "lora", "head", "norms", "no-embeddings", "prompt"] = "all",
     lora_rank: int = 16,
     lora_alpha: float = 32.0,
     lora_dropout: float = 0.0,
     lora_layers: Literal["linear", "attention"] = "linear",
     quantize: Literal["none", "nf4"] = "none",
     start_adapter: Literal["merge", "continue"] = "merge",
+    prompt_length: int = 20,
     head_reads: Literal["last", "layers"] = "last",
     seed: int = 0,
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
@@ -259,11 +263,12 @@ def pretrain(
             none; default none]
         max_dev_examples: score dev on only so many examples per language, drawn by seed 0 [whole number
             > 0 or none; default none]
-        optimizer: adamw8bit: AdamW with moments in 8 bits; paged_adamw8bit: the same, kept by the host
-            when a GPU is full [adamw|adamw8bit|paged_adamw8bit; default adamw]
+        optimizer: adamw8bit: moments in 8 bits; paged_adamw8bit: kept by the host when a GPU is full
+            [adamw|adamw8bit|paged_adamw8bit; default adamw]
         trainable: what is trained beside the heads: all weights; lora: low-rank adapters (Hu et al.
-            2022); head: nothing; norms: the norms; no-embeddings: all but the tokens' embeddings
-            [all|lora|head|norms|no-embeddings; default all]
+            2022); head: nothing; norms: the norms; no-embeddings: all but the tokens' embeddings;
+            prompt: vectors before every text (prompt tuning, Lester et al. 2021)
+            [all|lora|head|norms|no-embeddings|prompt; default all]
         lora_rank: trainable=lora: rank of the adapters [whole number > 0; default 16]
         lora_alpha: trainable=lora: an adapter counts lora_alpha / lora_rank [number > 0; default 32.0]
         lora_dropout: trainable=lora: dropout before the adapters [number ≥ 0 < 1; default 0.0]
@@ -271,9 +276,10 @@ def pretrain(
             [linear|attention; default linear]
         quantize: trainable=lora: nf4: the frozen linear layers in 4 bits (QLoRA, Dettmers et al. 2023)
             [none|nf4; default none]
-        start_adapter: trainable=lora, from a checkpoint with an adapter: merge: it is part of the
-            weights, and a new one is trained; continue: it is trained on [merge|continue; default
-            merge]
+        start_adapter: trainable=lora or prompt, from a checkpoint with an adapter or prompt: merge: an
+            adapter is part of the weights, and a new one (a new prompt) is trained; continue: it is
+            trained on [merge|continue; default merge]
+        prompt_length: trainable=prompt: vectors before every text [whole number > 0; default 20]
         head_reads: layers: a task's head reads attention over all layers instead of the last one
             [last|layers; default last]
         seed: seed of heads, order, dropout and subsets [whole number ≥ 0; default 0]
@@ -326,13 +332,14 @@ def intermediate(
     max_train_examples: int | None = None,
     max_dev_examples: int | None = None,
     optimizer: Literal["adamw", "adamw8bit", "paged_adamw8bit"] = "adamw",
-    trainable: Literal["all", "lora", "head", "norms", "no-embeddings"] = "all",
+    trainable: Literal["all", "lora", "head", "norms", "no-embeddings", "prompt"] = "all",
     lora_rank: int = 16,
     lora_alpha: float = 32.0,
     lora_dropout: float = 0.0,
     lora_layers: Literal["linear", "attention"] = "linear",
     quantize: Literal["none", "nf4"] = "none",
     start_adapter: Literal["merge", "continue"] = "merge",
+    prompt_length: int = 20,
     head_reads: Literal["last", "layers"] = "last",
     seed: int = 0,
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
@@ -390,11 +397,12 @@ def intermediate(
             none; default none]
         max_dev_examples: score dev on only so many examples per language, drawn by seed 0 [whole number
             > 0 or none; default none]
-        optimizer: adamw8bit: AdamW with moments in 8 bits; paged_adamw8bit: the same, kept by the host
-            when a GPU is full [adamw|adamw8bit|paged_adamw8bit; default adamw]
+        optimizer: adamw8bit: moments in 8 bits; paged_adamw8bit: kept by the host when a GPU is full
+            [adamw|adamw8bit|paged_adamw8bit; default adamw]
         trainable: what is trained beside the heads: all weights; lora: low-rank adapters (Hu et al.
-            2022); head: nothing; norms: the norms; no-embeddings: all but the tokens' embeddings
-            [all|lora|head|norms|no-embeddings; default all]
+            2022); head: nothing; norms: the norms; no-embeddings: all but the tokens' embeddings;
+            prompt: vectors before every text (prompt tuning, Lester et al. 2021)
+            [all|lora|head|norms|no-embeddings|prompt; default all]
         lora_rank: trainable=lora: rank of the adapters [whole number > 0; default 16]
         lora_alpha: trainable=lora: an adapter counts lora_alpha / lora_rank [number > 0; default 32.0]
         lora_dropout: trainable=lora: dropout before the adapters [number ≥ 0 < 1; default 0.0]
@@ -402,9 +410,10 @@ def intermediate(
             [linear|attention; default linear]
         quantize: trainable=lora: nf4: the frozen linear layers in 4 bits (QLoRA, Dettmers et al. 2023)
             [none|nf4; default none]
-        start_adapter: trainable=lora, from a checkpoint with an adapter: merge: it is part of the
-            weights, and a new one is trained; continue: it is trained on [merge|continue; default
-            merge]
+        start_adapter: trainable=lora or prompt, from a checkpoint with an adapter or prompt: merge: an
+            adapter is part of the weights, and a new one (a new prompt) is trained; continue: it is
+            trained on [merge|continue; default merge]
+        prompt_length: trainable=prompt: vectors before every text [whole number > 0; default 20]
         head_reads: layers: a task's head reads attention over all layers instead of the last one
             [last|layers; default last]
         seed: seed of heads, order, dropout and subsets [whole number ≥ 0; default 0]
@@ -459,13 +468,14 @@ def target(
     max_train_examples: int | None = None,
     max_dev_examples: int | None = None,
     optimizer: Literal["adamw", "adamw8bit", "paged_adamw8bit"] = "adamw",
-    trainable: Literal["all", "lora", "head", "norms", "no-embeddings"] = "all",
+    trainable: Literal["all", "lora", "head", "norms", "no-embeddings", "prompt"] = "all",
     lora_rank: int = 16,
     lora_alpha: float = 32.0,
     lora_dropout: float = 0.0,
     lora_layers: Literal["linear", "attention"] = "linear",
     quantize: Literal["none", "nf4"] = "none",
     start_adapter: Literal["merge", "continue"] = "merge",
+    prompt_length: int = 20,
     head_reads: Literal["last", "layers"] = "last",
     seed: int = 0,
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
@@ -526,11 +536,12 @@ def target(
             none; default none]
         max_dev_examples: score dev on only so many examples per language, drawn by seed 0 [whole number
             > 0 or none; default none]
-        optimizer: adamw8bit: AdamW with moments in 8 bits; paged_adamw8bit: the same, kept by the host
-            when a GPU is full [adamw|adamw8bit|paged_adamw8bit; default adamw]
+        optimizer: adamw8bit: moments in 8 bits; paged_adamw8bit: kept by the host when a GPU is full
+            [adamw|adamw8bit|paged_adamw8bit; default adamw]
         trainable: what is trained beside the heads: all weights; lora: low-rank adapters (Hu et al.
-            2022); head: nothing; norms: the norms; no-embeddings: all but the tokens' embeddings
-            [all|lora|head|norms|no-embeddings; default all]
+            2022); head: nothing; norms: the norms; no-embeddings: all but the tokens' embeddings;
+            prompt: vectors before every text (prompt tuning, Lester et al. 2021)
+            [all|lora|head|norms|no-embeddings|prompt; default all]
         lora_rank: trainable=lora: rank of the adapters [whole number > 0; default 16]
         lora_alpha: trainable=lora: an adapter counts lora_alpha / lora_rank [number > 0; default 32.0]
         lora_dropout: trainable=lora: dropout before the adapters [number ≥ 0 < 1; default 0.0]
@@ -538,9 +549,10 @@ def target(
             [linear|attention; default linear]
         quantize: trainable=lora: nf4: the frozen linear layers in 4 bits (QLoRA, Dettmers et al. 2023)
             [none|nf4; default none]
-        start_adapter: trainable=lora, from a checkpoint with an adapter: merge: it is part of the
-            weights, and a new one is trained; continue: it is trained on [merge|continue; default
-            merge]
+        start_adapter: trainable=lora or prompt, from a checkpoint with an adapter or prompt: merge: an
+            adapter is part of the weights, and a new one (a new prompt) is trained; continue: it is
+            trained on [merge|continue; default merge]
+        prompt_length: trainable=prompt: vectors before every text [whole number > 0; default 20]
         head_reads: layers: a task's head reads attention over all layers instead of the last one
             [last|layers; default last]
         seed: seed of heads, order, dropout and subsets [whole number ≥ 0; default 0]
@@ -688,13 +700,14 @@ def search(
     max_train_examples: int | None = None,
     max_dev_examples: int | None = None,
     optimizer: Literal["adamw", "adamw8bit", "paged_adamw8bit"] = "adamw",
-    trainable: Literal["all", "lora", "head", "norms", "no-embeddings"] = "all",
+    trainable: Literal["all", "lora", "head", "norms", "no-embeddings", "prompt"] = "all",
     lora_rank: int = 16,
     lora_alpha: float = 32.0,
     lora_dropout: float = 0.0,
     lora_layers: Literal["linear", "attention"] = "linear",
     quantize: Literal["none", "nf4"] = "none",
     start_adapter: Literal["merge", "continue"] = "merge",
+    prompt_length: int = 20,
     head_reads: Literal["last", "layers"] = "last",
     seeds: int | str | Sequence[int] = (0,),
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
@@ -797,11 +810,12 @@ def search(
             none; default none]
         max_dev_examples: score dev on only so many examples per language, drawn by seed 0 [whole number
             > 0 or none; default none]
-        optimizer: adamw8bit: AdamW with moments in 8 bits; paged_adamw8bit: the same, kept by the host
-            when a GPU is full [adamw|adamw8bit|paged_adamw8bit; default adamw]
+        optimizer: adamw8bit: moments in 8 bits; paged_adamw8bit: kept by the host when a GPU is full
+            [adamw|adamw8bit|paged_adamw8bit; default adamw]
         trainable: what is trained beside the heads: all weights; lora: low-rank adapters (Hu et al.
-            2022); head: nothing; norms: the norms; no-embeddings: all but the tokens' embeddings
-            [all|lora|head|norms|no-embeddings; default all]
+            2022); head: nothing; norms: the norms; no-embeddings: all but the tokens' embeddings;
+            prompt: vectors before every text (prompt tuning, Lester et al. 2021)
+            [all|lora|head|norms|no-embeddings|prompt; default all]
         lora_rank: trainable=lora: rank of the adapters [whole number > 0; default 16]
         lora_alpha: trainable=lora: an adapter counts lora_alpha / lora_rank [number > 0; default 32.0]
         lora_dropout: trainable=lora: dropout before the adapters [number ≥ 0 < 1; default 0.0]
@@ -809,9 +823,10 @@ def search(
             [linear|attention; default linear]
         quantize: trainable=lora: nf4: the frozen linear layers in 4 bits (QLoRA, Dettmers et al. 2023)
             [none|nf4; default none]
-        start_adapter: trainable=lora, from a checkpoint with an adapter: merge: it is part of the
-            weights, and a new one is trained; continue: it is trained on [merge|continue; default
-            merge]
+        start_adapter: trainable=lora or prompt, from a checkpoint with an adapter or prompt: merge: an
+            adapter is part of the weights, and a new one (a new prompt) is trained; continue: it is
+            trained on [merge|continue; default merge]
+        prompt_length: trainable=prompt: vectors before every text [whole number > 0; default 20]
         head_reads: layers: a task's head reads attention over all layers instead of the last one
             [last|layers; default last]
         seeds: one transfer for each seed [comma list of whole number ≥ 0; default 0]
@@ -963,13 +978,14 @@ def rank(
     max_train_examples: int | None = None,
     max_dev_examples: int | None = None,
     optimizer: Literal["adamw", "adamw8bit", "paged_adamw8bit"] = "adamw",
-    trainable: Literal["all", "lora", "head", "norms", "no-embeddings"] = "all",
+    trainable: Literal["all", "lora", "head", "norms", "no-embeddings", "prompt"] = "all",
     lora_rank: int = 16,
     lora_alpha: float = 32.0,
     lora_dropout: float = 0.0,
     lora_layers: Literal["linear", "attention"] = "linear",
     quantize: Literal["none", "nf4"] = "none",
     start_adapter: Literal["merge", "continue"] = "merge",
+    prompt_length: int = 20,
     head_reads: Literal["last", "layers"] = "last",
     seed: int = 0,
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
@@ -1025,11 +1041,12 @@ def rank(
             none; default none]
         max_dev_examples: score dev on only so many examples per language, drawn by seed 0 [whole number
             > 0 or none; default none]
-        optimizer: adamw8bit: AdamW with moments in 8 bits; paged_adamw8bit: the same, kept by the host
-            when a GPU is full [adamw|adamw8bit|paged_adamw8bit; default adamw]
+        optimizer: adamw8bit: moments in 8 bits; paged_adamw8bit: kept by the host when a GPU is full
+            [adamw|adamw8bit|paged_adamw8bit; default adamw]
         trainable: what is trained beside the heads: all weights; lora: low-rank adapters (Hu et al.
-            2022); head: nothing; norms: the norms; no-embeddings: all but the tokens' embeddings
-            [all|lora|head|norms|no-embeddings; default all]
+            2022); head: nothing; norms: the norms; no-embeddings: all but the tokens' embeddings;
+            prompt: vectors before every text (prompt tuning, Lester et al. 2021)
+            [all|lora|head|norms|no-embeddings|prompt; default all]
         lora_rank: trainable=lora: rank of the adapters [whole number > 0; default 16]
         lora_alpha: trainable=lora: an adapter counts lora_alpha / lora_rank [number > 0; default 32.0]
         lora_dropout: trainable=lora: dropout before the adapters [number ≥ 0 < 1; default 0.0]
@@ -1037,9 +1054,10 @@ def rank(
             [linear|attention; default linear]
         quantize: trainable=lora: nf4: the frozen linear layers in 4 bits (QLoRA, Dettmers et al. 2023)
             [none|nf4; default none]
-        start_adapter: trainable=lora, from a checkpoint with an adapter: merge: it is part of the
-            weights, and a new one is trained; continue: it is trained on [merge|continue; default
-            merge]
+        start_adapter: trainable=lora or prompt, from a checkpoint with an adapter or prompt: merge: an
+            adapter is part of the weights, and a new one (a new prompt) is trained; continue: it is
+            trained on [merge|continue; default merge]
+        prompt_length: trainable=prompt: vectors before every text [whole number > 0; default 20]
         head_reads: layers: a task's head reads attention over all layers instead of the last one
             [last|layers; default last]
         seed: seed of heads, order, dropout and subsets [whole number ≥ 0; default 0]

@@ -19,9 +19,18 @@ from transformers.pytorch_utils import Conv1D
 
 from mlflow_xfer.durable.files import write_json
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.models import nf4
+from mlflow_xfer.models import nf4, prompt
 from mlflow_xfer.models.heads import MultiTaskModel, carries_lm_head, stream
-from mlflow_xfer.models.trainable import ADAPTER, BASE, CONFIG, KEEPS_LM_HEAD, WEIGHTS, check_start, continues
+from mlflow_xfer.models.trainable import (
+    ADAPTER,
+    BASE,
+    CONFIG,
+    KEEPS_LM_HEAD,
+    NO_TEXT,
+    WEIGHTS,
+    check_start,
+    continues,
+)
 from mlflow_xfer.params.settings import TrainingSettings
 
 NAME = "default"  # peft's for the only adapter of a model
@@ -45,6 +54,8 @@ def restrict(
     how = settings.trainable
     if how == "all":
         return None
+    if model.trains_lm and how == "prompt":
+        raise XferError(NO_TEXT, "Use another trainable for this phase.")
     if model.trains_lm and how in KEEPS_LM_HEAD and not carries_lm_head(start):
         raise XferError(
             f"trainable={how} keeps the head of the language model as it is, and {start} has none.",
@@ -54,6 +65,8 @@ def restrict(
     for parameter in model.parameters():
         parameter.requires_grad_(id(parameter) in opened)
     adapter = Lora(model.backbone, settings, start, seed, half) if how == "lora" else None
+    if how == "prompt":
+        _put_prompt(model, settings, start, seed)
     model.trained = frozenset(
         name
         for name, tensor in model.state_dict(keep_vars=True).items()
@@ -62,6 +75,16 @@ def restrict(
     if not model.trained:
         raise XferError(f"trainable={how} leaves nothing to train: no head of this model has weights.")
     return adapter
+
+
+def _put_prompt(model: MultiTaskModel, settings: TrainingSettings, start: Path, seed: int) -> None:
+    """Have all heads of ``model`` read one prompt: the one at ``start``, or a fresh one."""
+    vectors = prompt.fresh(model.backbone, settings.prompt_length, stream(seed, "prompt"))
+    if continues(settings):
+        with torch.no_grad():
+            vectors.copy_(prompt.saved(start, settings.prompt_length))
+    for head in model.heads.values():
+        prompt.put(head, model.backbone, vectors)
 
 
 def _opened(model: MultiTaskModel, how: str) -> Iterator[nn.Parameter]:

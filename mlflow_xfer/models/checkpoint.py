@@ -16,6 +16,7 @@ from torch import nn
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
+from mlflow_xfer.models import prompt
 from mlflow_xfer.models.heads import (
     LM_HEAD,
     MultiTaskModel,
@@ -25,6 +26,7 @@ from mlflow_xfer.models.heads import (
     load_head_tensors,
 )
 from mlflow_xfer.models.layer_mix import MARK, read_layers, reads_layers
+from mlflow_xfer.models.limits import PROMPT
 from mlflow_xfer.models.load import load_backbone, load_class, load_config, quiet
 from mlflow_xfer.tasks.task import Task
 
@@ -35,7 +37,7 @@ def save(model: MultiTaskModel, tokenizer: Any, directory: Path) -> None:
     """Write ``model`` to the folder ``directory``."""
     directory.mkdir(parents=True, exist_ok=True)
     single = next(iter(model.names)) if len(model.names) == 1 and not model.trains_lm else None
-    if single is not None and not (isinstance(head := model.head(single), OwnHead) or reads_layers(head)):
+    if single is not None and not (has_own_form(model.head(single))):
         _save_root(model.head(single), directory)
         if model.lm is not None:
             _save_head(model.lm, model.backbone, directory / LM_HEAD, {})
@@ -51,6 +53,11 @@ def save(model: MultiTaskModel, tokenizer: Any, directory: Path) -> None:
             }
             _save_head(head, model.backbone, directory / HEADS / name, about)
     tokenizer.save_pretrained(directory)
+
+
+def has_own_form(head: Any) -> bool:
+    """Whether transformers has no class that holds all of ``head``."""
+    return isinstance(head, OwnHead) or reads_layers(head) or prompt.is_prompted(head)
 
 
 def _save_root(model: Any, directory: Path) -> None:
@@ -86,7 +93,7 @@ def load_task_model(directory: Path | str, task: Task, head: str | None = None) 
     """
     directory, made = Path(directory), kind.model(task.kind)
     if not kind.data(task.kind).needs_head(task):
-        return build(directory, [task], lm=False, seed=0).head(task.name)
+        return _without_head(directory, task, head)
     declared, saved = saved_head(directory, task, head)
     backbone = load_backbone(directory)
     folder = _head_folder(directory, head or task.name)
@@ -94,12 +101,26 @@ def load_task_model(directory: Path | str, task: Task, head: str | None = None) 
         model = made.head(declared, backbone, 0)
         if saved.get(MARK) == "layers":
             read_layers(model, backbone)
+        if length := saved.get(PROMPT):
+            prompt.put(model, backbone, prompt.empty(backbone, length))
         load_head_tensors(model, backbone, folder)
         _mark(model.config, made, saved)
         return model
     config = made.head_config(declared, backbone.config)
     _mark(config, made, saved)
     return load_class(made.head_class(backbone.config), directory, config)
+
+
+def _without_head(directory: Path, task: Task, head: str | None) -> Any:
+    """The model of a task that needs no head, with the prompt that it was trained with."""
+    built = build(directory, [task], lm=False, seed=0)
+    model, folder = built.head(task.name), _head_folder(directory, head or task.name)
+    if folder is not None:
+        saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))["config"]
+        if length := saved.get(PROMPT):
+            prompt.put(model, built.backbone, prompt.empty(built.backbone, length))
+            load_head_tensors(model, built.backbone, folder)
+    return model
 
 
 def saved_head(directory: Path, task: Task, head: str | None = None) -> tuple[Task, dict[str, Any]]:

@@ -24,6 +24,9 @@ AFTER_PAD = frozenset(
 POSITIONS = ("max_position_embeddings", "n_positions", "max_seq_len")
 """What configurations call the number of positions."""
 
+PROMPT = "xfer_prompt_length"
+"""Name in a head's configuration: how many vectors are read before each text (``models/prompt.py``)."""
+
 BOTH_WAYS = frozenset({"bert-generation", "xlnet"})
 """Architectures that transformers lists as causal language models and that read both ways."""
 
@@ -61,7 +64,7 @@ def longest(config: Mapping[str, Any]) -> int | None:
     positions = next((config[name] for name in POSITIONS if isinstance(config.get(name), int)), None)
     if positions is None or positions < 1:
         return None
-    return positions - first_position(config)
+    return positions - first_position(config) - (config.get(PROMPT) or 0)
 
 
 def first_position(config: Mapping[str, Any]) -> int:

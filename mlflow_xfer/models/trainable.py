@@ -18,13 +18,14 @@ ADAPTER = "adapter"
 """Folder of a checkpoint with the adapter that its weights hold merged, as peft reads it."""
 
 CONFIG, WEIGHTS, BASE = "adapter_config.json", "adapter_model.safetensors", "base.json"
+NO_TEXT = "trainable=prompt trains no language model: a prompt is read before the texts of tasks."
 KEEPS_LM_HEAD = ("lora", "norms")
 """Ways to train in which a language model's head stays as the checkpoint has it."""
 
-SHAPE = ("lora_rank", "lora_alpha", "lora_layers")
-"""Settings that an adapter and its continuation share."""
+SHAPE = {"lora": ("lora_rank", "lora_alpha", "lora_layers"), "prompt": ("prompt_length",)}
+"""By way to train, settings that an adapter or prompt and its continuation share."""
 
-WIDER = {"lora": 10.0, "norms": 10.0, "head": 50.0}
+WIDER = {"lora": 10.0, "norms": 10.0, "head": 50.0, "prompt": 100.0}
 """By how much the learning rate of a recipe, which is one for all weights, grows where few are trained."""
 
 
@@ -35,6 +36,8 @@ def check(settings: TrainingSettings) -> None:
             f"quantize={settings.quantize} freezes weights that trainable={settings.trainable} would train.",
             "Use trainable=lora, or quantize=none.",
         )
+    if settings.trainable == "prompt" and settings.mlm_share:
+        raise XferError(NO_TEXT, "Use mlm_share=0, or another trainable.")
     needed = (
         ("peft", "trainable=lora", settings.trainable == "lora"),
         ("bitsandbytes", "quantize=nf4", settings.quantize == "nf4"),
@@ -51,6 +54,11 @@ def check_start(settings: TrainingSettings, start: Path) -> None:
     """Raise :class:`XferError` where the adapter of the checkpoint at ``start`` is to be trained on, and it
     has none of this shape."""
     if not continues(settings):
+        return
+    if settings.trainable == "prompt":
+        from mlflow_xfer.models.prompt import saved
+
+        saved(start, settings.prompt_length)
         return
     file = start / ADAPTER / CONFIG
     if not file.is_file():
@@ -72,5 +80,5 @@ def check_start(settings: TrainingSettings, start: Path) -> None:
 
 
 def continues(settings: Any) -> bool:
-    """Whether a training goes on with the adapter that it finds."""
-    return settings.trainable == "lora" and settings.start_adapter == "continue"
+    """Whether a training goes on with the adapter or prompt that it finds."""
+    return settings.trainable in SHAPE and settings.start_adapter == "continue"

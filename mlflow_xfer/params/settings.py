@@ -17,7 +17,7 @@ from mlflow_xfer.params.values import Count, CountOrNone, Natural, Positive, Pos
 
 MIXES = {"combine": ("joint",)}
 MERGES = {"combine": ("merge",)}
-LORA = {"trainable": ("lora",)}
+LORA, PROMPTS = {"trainable": ("lora",)}, {"trainable": ("prompt",)}
 BY_SIZE = ("proportional", "temperature")
 BY_LANGUAGES = ("label_free", "oracle")
 """Ways to select that read dev rows of the evaluated languages: without their labels, or with them."""
@@ -71,16 +71,17 @@ class TrainingOptions(Shape, group="training"):
 
     optimizer: Literal["adamw", "adamw8bit", "paged_adamw8bit"] = setting(
         "adamw",
-        "adamw8bit: AdamW with moments in 8 bits; paged_adamw8bit: the same, kept by the host when a GPU is full",
+        "adamw8bit: moments in 8 bits; paged_adamw8bit: kept by the host when a GPU is full",
         shown=True,
     )  # fmt: skip
 
 
 class Adapters(Shape, group="adapters"):
-    trainable: Literal["all", "lora", "head", "norms", "no-embeddings"] = setting(
+    trainable: Literal["all", "lora", "head", "norms", "no-embeddings", "prompt"] = setting(
         "all",
         "what is trained beside the heads: all weights; lora: low-rank adapters (Hu et al. 2022); head: "
-        "nothing; norms: the norms; no-embeddings: all but the tokens' embeddings",
+        "nothing; norms: the norms; no-embeddings: all but the tokens' embeddings; prompt: vectors before "
+        "every text (prompt tuning, Lester et al. 2021)",
         shown=True, varies=Varies(choices=("all", "lora")),
     )  # fmt: skip
     lora_rank: Count = setting(
@@ -104,9 +105,13 @@ class Adapters(Shape, group="adapters"):
     )  # fmt: skip
     start_adapter: Literal["merge", "continue"] = setting(
         "merge",
-        "trainable=lora, from a checkpoint with an adapter: merge: it is part of the weights, and a new one "
-        "is trained; continue: it is trained on",
-        shown=True, when=LORA,
+        "trainable=lora or prompt, from a checkpoint with an adapter or prompt: merge: an adapter is part of "
+        "the weights, and a new one (a new prompt) is trained; continue: it is trained on",
+        shown=True, when={"trainable": ("lora", "prompt")},
+    )  # fmt: skip
+    prompt_length: Count = setting(
+        20, "trainable=prompt: vectors before every text", shown=True, when=PROMPTS,
+        varies=Varies(5, 100, log=True, whole=True),
     )  # fmt: skip
     head_reads: Literal["last", "layers"] = setting(
         "last", "layers: a task's head reads attention over all layers instead of the last one", shown=True
@@ -301,6 +306,11 @@ class TrainingSettings(
     evaluations: Natural = setting(
         10, "how often dev is scored along a training, at most; with select_by=last at its end alone"
     )
+
+    @property
+    def prompted(self) -> int:
+        """Vectors that are read before each text."""
+        return self.prompt_length if self.trainable == "prompt" else 0
 
 
 class MergeSettings(Merging, PhaseSettings):

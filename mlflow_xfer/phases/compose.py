@@ -15,7 +15,7 @@ from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.models.limits import check_length
 from mlflow_xfer.models.merge import WITH_BASE, auto_weight
-from mlflow_xfer.models.trainable import SHAPE
+from mlflow_xfer.models.trainable import NO_TEXT, SHAPE
 from mlflow_xfer.params.chain import Transfer
 from mlflow_xfer.params.declare import parameters
 from mlflow_xfer.params.settings import (
@@ -254,6 +254,8 @@ class Composer:
         )
         alpha = 0.3 if mini else self.params.alpha
         settings = self.fitting(self.adapting(resolved(asked, [recipe]), start), asked, start)
+        if settings.get("trainable") == "prompt":
+            self.problems.add(NO_TEXT, "Give it to the other phases: --target.trainable prompt")
         settings |= {"alpha": alpha} | ({"dropout": 0.0} if scratch else {})
         if recipe is mini_suite.PRETRAIN:
             settings |= {"mlm_probability": mini_suite.MLM_PROBABILITY}
@@ -577,11 +579,12 @@ class Composer:
         if settings.get("start_adapter") != "continue" or not isinstance(start, Phase):
             return settings
         before = start.settings
-        if not isinstance(before, TrainingSettings) or before.trainable != "lora":
+        way = settings["trainable"]
+        if not isinstance(before, TrainingSettings) or before.trainable != way:
             return settings | {"start_adapter": "merge"}
         differ = [
             f"{name} {getattr(before, name)} and {settings[name]}"
-            for name in SHAPE
+            for name in SHAPE[way]
             if getattr(before, name) != settings[name]
         ]
         if differ:
@@ -598,6 +601,11 @@ class Composer:
         to it, one that was is refused."""
         root = start.root() if isinstance(start, Phase) else start
         length, most = settings["max_seq_length"], root.longest
+        trained = (
+            TrainingSettings.of(settings) if "trainable" in settings else getattr(start, "settings", None)
+        )
+        if most is not None and isinstance(trained, TrainingSettings):
+            most -= trained.prompted
         if length < SHORTEST:
             self.problems.add(
                 f"max_seq_length={length} leaves no room for a text.", f"Use at least {SHORTEST}."

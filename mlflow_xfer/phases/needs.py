@@ -31,7 +31,7 @@ STATES = 2  # resume states that are kept at once
 STEPPING = 28 / 1e10  # seconds of AdamW for a weight on a CPU: 28 bytes are moved
 NF4 = 0.6  # bytes of a weight in 4 bits, scales included
 EIGHT_BITS = 1 + 4 / 256  # bytes of a number in 8 bits, with a scale for each 256
-PASSES = {"lora": 2, "norms": 2, "head": 1}
+PASSES = {"lora": 2, "norms": 2, "prompt": 2, "head": 1}
 """Forward passes that a step's arithmetic is worth; 3 where all matrices have gradients."""
 
 PREDICTED = 8192  # tokens that are predicted at once
@@ -196,7 +196,7 @@ def activations(phase: Phase, shape: Shape, rows: int, cuda: bool, again: bool =
     """Bytes that the backward pass of ``rows`` of the longest texts needs; ``again``: all but the inputs of
     layers is computed again, a layer at a time."""
     settings = phase.training
-    tokens = rows * settings.max_seq_length
+    tokens = rows * (settings.max_seq_length + settings.prompted)
     width = 0.5 if cuda and settings.precision != "fp32" else 1.0
     attention = 0.0  # of a GPU's kernels, and of the CPU's without dropout, next to nothing
     if not cuda and not shape.decoder and settings.dropout != 0.0:

@@ -116,7 +116,8 @@ def _check_reads(phase: Phase, config: Any, tokenizer: Any, problems: Problems) 
         if any(len(kind.data(task.kind).texts) > 1 for task in phase.tasks):
             checks.append(lambda: limits.check_room(tokenizer, length))
         if config is not None:
-            checks.append(lambda: limits.check_length(length, limits.longest(config.to_dict())))
+            before = getattr(phase.settings, "prompted", 0)
+            checks.append(lambda: limits.check_length(length + before, limits.longest(config.to_dict())))
     if config is not None and isinstance(phase.settings, TrainingSettings):
         checks += [partial(kind.model(task.kind).head_class, config) for task in phase.tasks]
         if {rows.task for rows in phase.rows} - {task.name for task in phase.tasks}:

@@ -134,7 +134,7 @@ class Training:
         self.model = build(
             start, [part.task for part in self.tasks], self.lm is not None, seed, settings.head_reads
         )
-        check_fits(self.model.config, self.tokenizer, settings.max_seq_length)
+        check_fits(self.model.config, self.tokenizer, settings.max_seq_length + settings.prompted)
         agree(self.model, self.tokenizer)
         if settings.dropout is not None:
             _set_dropout(self.model, settings.dropout)

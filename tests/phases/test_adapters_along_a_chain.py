@@ -35,7 +35,31 @@ def test_an_adapter_of_another_shape_is_refused():
         trained(start_adapter="continue", **{"intermediate.lora_rank": "4"})
 
 
-@pytest.mark.parametrize(("how", "times"), [("all", 1), ("lora", 10), ("norms", 10), ("head", 50)])
+def test_a_prompt_goes_on_as_an_adapter_does():
+    found = trained(start_adapter="continue", trainable="prompt")
+    assert [found[name].start_adapter for name in ("intermediate", "target")] == ["merge", "continue"]
+    assert found["target"].stated()["trainable"] == "prompt" and "lora_rank" not in found["target"].given()
+    with pytest.raises(XferError, match="prompt_length 4 and 20"):
+        trained(start_adapter="continue", trainable="prompt", **{"intermediate.prompt_length": "4"})
+    with pytest.raises(XferError, match="trains no language model"):
+        trained(trainable="prompt", text="mini", model="scratch:llama:tiny")
+
+
+def test_a_prompt_takes_of_the_rows_that_a_model_reads():
+    given = {
+        "trainable": "prompt",
+        "pretrain.trainable": "all",
+        "model": "scratch:llama:tiny",
+        "text": "mini",
+    }
+    with pytest.raises(XferError, match="max_seq_length=500, but the model reads at most 492"):
+        trained(max_seq_length="500", **given)
+    assert trained(max_seq_length="492", **given)["target"].max_seq_length == 492
+
+
+@pytest.mark.parametrize(
+    ("how", "times"), [("all", 1), ("lora", 10), ("norms", 10), ("head", 50), ("prompt", 100)]
+)
 def test_a_recipes_rate_grows_where_few_weights_are_trained(how, times):
     recipe = trained(trainable="all")["target"].learning_rate
     assert trained(trainable=how)["target"].learning_rate == pytest.approx(recipe * times)

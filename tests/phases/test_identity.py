@@ -65,6 +65,7 @@ CHANGES = {
     "lora_alpha": ("4", NOTHING),
     "lora_dropout": ("0.1", NOTHING),
     "lora_layers": ("attention", NOTHING),
+    "prompt_length": ("4", NOTHING),  # of trainable=prompt
     "quantize": ("nf4", AFTER_BASE),
     "start_adapter": ("continue", NOTHING),
     "target.learning_rate": ("0.01", TUNED),

@@ -37,6 +37,7 @@ SETTINGS = {
     "mlm_share": 0.0,
     "optimizer": "adamw",
     "precision": "auto",
+    "prompt_length": 20,
     "quantize": "none",
     "scored": (),
     "start_adapter": "merge",
