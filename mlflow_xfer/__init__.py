@@ -1,8 +1,8 @@
 """mlflow-xfer: which intermediate tasks make a multilingual model transfer best to languages without labels.
 
 The verbs of the command line are functions of the same names; they are imported on first use, so that
-``import mlflow_xfer`` costs neither torch nor mlflow. ``tasks`` and ``languages`` are modules here; the
-functions of these names are in :mod:`mlflow_xfer.api`.
+``import mlflow_xfer`` costs neither torch nor mlflow. ``tasks``, ``languages`` and ``studies`` are
+modules here; the functions of these names are in :mod:`mlflow_xfer.api`.
 """
 
 from __future__ import annotations

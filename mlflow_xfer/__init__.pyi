@@ -894,6 +894,195 @@ def search(
     A phase's name before a parameter of training sets it for that phase: ``target.learning_rate``.
     """
 
+def study(
+    *,
+    model: str | PathLike[str] = "mini",
+    revision: str | None = None,
+    tokenizer: str | PathLike[str] = "auto",
+    data: str | PathLike[str] = "mini",
+    task_file: str | PathLike[str] | None = None,
+    text: str | PathLike[str] | None = None,
+    text_languages: Literal["auto"] | str | Sequence[str] = "auto",
+    alpha: float = 0.3,
+    combine: Literal["joint", "sequential", "merge"] = "joint",
+    mixing: Literal["proportional", "temperature", "uniform"] = "proportional",
+    mixing_cap: int | None = None,
+    mixing_temperature: float = 1.0,
+    mlm_share: float = 0.0,
+    merge_method: Literal["average", "task_arithmetic", "ties"] = "average",
+    merge_weight: Literal["auto"] | float = "auto",
+    merge_density: float = 0.2,
+    target: Literal["auto"] | str | Sequence[str] = "auto",
+    train_on: str | None = None,
+    source_language: str = "en",
+    choice_scoring: Literal["head", "likelihood"] = "head",
+    target_shots: int = 0,
+    select_by: Literal["english_dev", "last", "average", "label_free", "oracle"] = "english_dev",
+    exclude_overlap: bool = False,
+    languages: Literal["auto"] | str | Sequence[str] = "auto",
+    suite: Literal["auto", "mini", "xtreme", "xtreme-r"] = "auto",
+    layer: Literal["auto"] | int = "auto",
+    pooling: Literal["auto", "mean", "cls", "last"] = "auto",
+    max_eval_examples: int | None = None,
+    learning_rate: Literal["auto"] | float = "auto",
+    num_train_epochs: Literal["auto"] | float = "auto",
+    max_steps: Literal["auto"] | int = "auto",
+    train_batch_size: Literal["auto"] | int = "auto",
+    max_seq_length: Literal["auto"] | int = "auto",
+    warmup_ratio: Literal["auto"] | float = "auto",
+    weight_decay: Literal["auto"] | float = "auto",
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
+    max_train_examples: int | None = None,
+    max_dev_examples: int | None = None,
+    optimizer: Literal["adamw", "adamw8bit", "paged_adamw8bit"] = "adamw",
+    trainable: Literal["all", "lora", "head", "norms", "no-embeddings", "prompt"] = "all",
+    lora_rank: int = 16,
+    lora_alpha: float = 32.0,
+    lora_dropout: float = 0.0,
+    lora_layers: Literal["linear", "attention"] = "linear",
+    quantize: Literal["none", "nf4"] = "none",
+    start_adapter: Literal["merge", "continue"] = "merge",
+    prompt_length: int = 20,
+    head_reads: Literal["last", "layers"] = "last",
+    base_seeds: int | str | Sequence[int] = (0,),
+    seeds: Literal["auto"] | int | str | Sequence[int] = "auto",
+    reuse: Literal["same-code", "any-code", "never"] = "same-code",
+    workers: Literal["auto"] | int = "auto",
+    keep: Literal["auto", "all", "intermediate", "none"] = "auto",
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    micro_batch: int = 0,
+    compile: bool = False,
+    gradient_checkpointing: bool = False,
+    save_every_s: float = 60.0,
+    save_every_steps: int = 0,
+    study: str | PathLike[str] = "demo",
+    scale: Literal["mini", "small", "full"] = "mini",
+    effort: Literal["quick", "registered"] = "quick",
+    output: Literal["table", "json"] = "table",
+    verbose: bool = False,
+    **scoped: Any,
+) -> Result:
+    """Answers a research question: a declared grid of transfers, a registered contrast, a report.
+
+    What is given besides wins over what the study says of all its arms, and makes it another study:
+    exploratory, if one is registered. Seeds and where it runs may differ.
+
+    Args:
+        model: what to start from: hub id, directory, run id, runs:/…, models:/…,
+            scratch:<xlm-roberta|llama>:<tiny|mini|small>, mini [text; default mini]
+        revision: commit or branch of a hub model [text or none; default none]
+        tokenizer: directory, hub id or run; auto: the model's, for scratch models trained on the text
+            [text; default auto]
+        data: hub, mini, or a folder in XTREME's download/ layout [text; default mini]
+        task_file: YAML file with further tasks [text or none; default none]
+        text: raw text: mini, or a folder of <language>.txt; none: no pretrain phase [text or none;
+            default none]
+        text_languages: languages of the raw text; auto: all there are [auto or comma list; default
+            auto]
+        alpha: languages are drawn with p ~ n^alpha (XLM-R: 0.3) [number ≥ 0 ≤ 1; default 0.3]
+        combine: several tasks: in one phase; one phase after the other; or a phase each, whose weights
+            are merged [joint|sequential|merge; default joint]
+        mixing: how often a joint batch is of each task [proportional|temperature|uniform; default
+            proportional]
+        mixing_cap: count at most so many examples of a task (K of T5) [whole number > 0 or none;
+            default none]
+        mixing_temperature: T of T5's temperature mixing [number ≥ 1; default 1.0]
+        mlm_share: share of language-model batches on the raw text [number ≥ 0 < 1; default 0.0]
+        merge_method: combine=merge: mean of the weights; base + λ · sum of what each task changed; the
+            same trimmed, with elected signs (TIES) [average|task_arithmetic|ties; default average]
+        merge_weight: combine=merge: λ of task_arithmetic (auto: 1 / number of tasks) and ties (auto: 1)
+            [auto or number > 0; default auto]
+        merge_density: combine=merge: share of what each task changed that ties keeps [number > 0 ≤ 1;
+            default 0.2]
+        target: target tasks, or a suite's name; auto: the suite's [auto or comma list; default auto]
+        train_on: another training task of the same kind, outside suite totals [text or none; default
+            none]
+        source_language: language of the target's training data [text; default en]
+        choice_scoring: multiple choice: a scored head, or (decoders) the length-normalised likelihood
+            of each choice, which needs no training [head|likelihood; default head]
+        target_shots: labelled examples of each evaluated language added to the training data [whole
+            number ≥ 0; default 0]
+        select_by: which checkpoint is kept: best on English dev; last; mean of the epochs' weights;
+            label_free: the one that best tells apart dev rows of the evaluated languages, their labels
+            unread; oracle: best on those labels (not zero-shot, always shown as oracle)
+            [english_dev|last|average|label_free|oracle; default english_dev]
+        exclude_overlap: leave training rows out that are (nearly) equal to a target's test rows
+            [true|false; default false]
+        languages: evaluate only these languages (English is kept) [auto or comma list; default auto]
+        suite: benchmark whose totals are reported; auto: mini for data=mini, else xtreme
+            [auto|mini|xtreme|xtreme-r; default auto]
+        layer: retrieval: index in hidden_states, 0 = embeddings; auto: at 0.6 of the depth, so 14 of 24
+            [auto or whole number ≥ 0; default auto]
+        pooling: retrieval: how tokens become one vector; auto: mean, for a trained dual encoder cls (of
+            decoders last) [auto|mean|cls|last; default auto]
+        max_eval_examples: evaluate only so many examples per language, drawn by seed 0 [whole number >
+            0 or none; default none]
+        learning_rate: peak learning rate of AdamW [auto or number > 0; default auto]
+        num_train_epochs: passes over the training data [auto or number > 0; default auto]
+        max_steps: optimiser steps; wins over num_train_epochs; 0: by epochs [auto or whole number ≥ 0;
+            default auto]
+        train_batch_size: effective batch size, in sequences [auto or whole number > 0; default auto]
+        max_seq_length: length limit, in subwords [auto or whole number > 0; default auto]
+        warmup_ratio: share of the steps in which the rate rises [auto or number ≥ 0 ≤ 1; default auto]
+        weight_decay: weight decay of AdamW [auto or number ≥ 0; default auto]
+        precision: auto: bf16 on a GPU that has it, else fp32 [auto|fp32|bf16|fp16; default auto]
+        max_train_examples: use only so many training examples, drawn by the seed [whole number > 0 or
+            none; default none]
+        max_dev_examples: score dev on only so many examples per language, drawn by seed 0 [whole number
+            > 0 or none; default none]
+        optimizer: adamw8bit: moments in 8 bits; paged_adamw8bit: kept by the host when a GPU is full
+            [adamw|adamw8bit|paged_adamw8bit; default adamw]
+        trainable: what is trained beside the heads: all weights; lora: low-rank adapters (Hu et al.
+            2022); head: nothing; norms: the norms; no-embeddings: all but the tokens' embeddings;
+            prompt: vectors before every text (prompt tuning, Lester et al. 2021)
+            [all|lora|head|norms|no-embeddings|prompt; default all]
+        lora_rank: trainable=lora: rank of the adapters [whole number > 0; default 16]
+        lora_alpha: trainable=lora: an adapter counts lora_alpha / lora_rank [number > 0; default 32.0]
+        lora_dropout: trainable=lora: dropout before the adapters [number ≥ 0 < 1; default 0.0]
+        lora_layers: trainable=lora: adapters on all linear layers, or on those of attention alone
+            [linear|attention; default linear]
+        quantize: trainable=lora: nf4: the frozen linear layers in 4 bits (QLoRA, Dettmers et al. 2023)
+            [none|nf4; default none]
+        start_adapter: trainable=lora or prompt, from a checkpoint with an adapter or prompt: merge: an
+            adapter is part of the weights, and a new one (a new prompt) is trained; continue: it is
+            trained on [merge|continue; default merge]
+        prompt_length: trainable=prompt: vectors before every text [whole number > 0; default 20]
+        head_reads: layers: a task's head reads attention over all layers instead of the last one
+            [last|layers; default last]
+        base_seeds: seeds of the base that model=mini or text=… makes [comma list of whole number ≥ 0;
+            default 0]
+        seeds: one transfer for each seed [auto or comma list of whole number ≥ 0; default auto]
+        reuse: take finished phases with equal hashes instead of training again
+            [same-code|any-code|never; default same-code]
+        workers: processes on this host, which run phases side by side (of a search its trials); auto:
+            for the demo and searches half the cores, at least 2 where there are 2; else 1 [auto or
+            whole number > 0; default auto]
+        keep: which weights stay once what they score is known: all; not those of targets; nor those of
+            intermediate phases. Asked for later, a phase is trained again, to the same bits. auto: all,
+            in studies and searches intermediate [auto|all|intermediate|none; default auto]
+        device: auto: the first GPU, else the CPU [auto|cpu|cuda; default auto]
+        micro_batch: rows of a batch that are computed at once; 0: the whole batch [whole number ≥ 0;
+            default 0]
+        compile: compile the layers first: half a minute, which pays for itself in long runs on a GPU
+            [true|false; default false]
+        gradient_checkpointing: keep only what goes into each layer, and compute the layer again for its
+            gradients: less memory, a third more time [true|false; default false]
+        save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
+            60.0]
+        save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
+        study: which study (see: mlflow-xfer studies), or a YAML file that declares one [text; default
+            demo]
+        scale: on which data: mini; small: a small real model on a folder; full: a large one on all of
+            XTREME [mini|small|full; default mini]
+        effort: how many seeds: quick: a demonstration in minutes; registered: what a verdict needs
+            [quick|registered; default quick]
+        output: what is printed on standard output at the end [table|json; default table]
+        verbose: say of each phase in what it differs from the closest one that was run before
+            [true|false; default false]
+
+    A phase's name before a parameter of training sets it for that phase: ``target.learning_rate``.
+    """
+
 def report(
     runs: str | Sequence[str] = (),
     output: Literal["table", "json"] = "table",
@@ -1099,7 +1288,7 @@ def rank(
     """
 
 def plan(
-    verb: Literal["evaluate", "intermediate", "pretrain", "search", "target", "transfer"] = "transfer",
+    verb: Literal["evaluate", "intermediate", "pretrain", "search", "study", "target", "transfer"] = "transfer",
     overlap: bool = False,
     gpu: str | None = None,
     price: float | None = None,
@@ -1110,7 +1299,7 @@ def plan(
     command's parameters. Trains nothing.
 
     Args:
-        verb: the command to plan [evaluate|intermediate|pretrain|search|target|transfer; default
+        verb: the command to plan [evaluate|intermediate|pretrain|search|study|target|transfer; default
             transfer]
         overlap: compare training with test rows now, which may take a while; else what is declared or
             was measured before is shown [true|false; default false]

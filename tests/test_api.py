@@ -136,7 +136,7 @@ def test_the_package_has_the_functions_and_keeps_its_modules():
     assert set(dir(mlflow_xfer)) >= set(VERBS)
     for name in VERBS:
         found = getattr(mlflow_xfer, name, None)
-        assert found is api.FUNCTIONS[name] or name in ("tasks", "languages")
+        assert found is api.FUNCTIONS[name] or name in ("tasks", "languages", "studies")
     assert isinstance(import_module("mlflow_xfer.tasks"), types.ModuleType)
     assert api.suites("mini").startswith("mini: ") and "nli" in api.tasks(kind="classification")
     with pytest.raises(AttributeError, match="no_such_verb"):

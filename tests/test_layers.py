@@ -51,6 +51,7 @@ BY_NAME = {
     "data.readers",
     "kinds.kind",
     "reporting",
+    "studies.found",
     "tasks.catalogue",
 }
 """Modules that import others by name (``import_module``), where no statement shows it."""

@@ -15,7 +15,7 @@ from mlflow_xfer.phases.phase import digest
 from mlflow_xfer.phases.remarks import remarks
 from mlflow_xfer.reporting.by_task import DEMONSTRATION, DRAWN
 from mlflow_xfer.reporting.columns import Summary, Table, of_metrics
-from mlflow_xfer.studies.study import CONDITIONS
+from mlflow_xfer.studies.run import CONDITIONS
 from mlflow_xfer.tracking.links import VERDICT
 from mlflow_xfer.tracking.runs import RunView
 from mlflow_xfer.tracking.store import Store

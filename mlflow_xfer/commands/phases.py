@@ -62,8 +62,8 @@ def overrides(params: chain.Transfer) -> dict[str, str]:
 
 
 def _run_demo(params: chain.Transfer) -> Result:
-    from mlflow_xfer.studies.demo import DEMO
-    from mlflow_xfer.studies.study import run_study
+    from mlflow_xfer.studies.questions.demo import DEMO
+    from mlflow_xfer.studies.run import run_study
 
     with opened() as store:
         workers = workers_of(params.workers, store.uri)

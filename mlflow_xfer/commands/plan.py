@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from mlflow_xfer.commands.phases import asks_for_demo, overrides
-from mlflow_xfer.params import lookups
-from mlflow_xfer.params.chain import Reuse, Transfer
+from mlflow_xfer.params import lookups, studies
+from mlflow_xfer.params.chain import Reuse, Transfer, Workers
 from mlflow_xfer.params.questions import Search
 from mlflow_xfer.params.reading import command
 from mlflow_xfer.params.settings import RuntimeOptions
@@ -25,6 +25,7 @@ from mlflow_xfer.tracking.store import Store
 
 if TYPE_CHECKING:
     from mlflow_xfer.searching.showing.preview import SearchPreview
+    from mlflow_xfer.studies.study import Study
 
 
 def plan(params: lookups.Plan) -> Preview | SearchPreview:
@@ -32,10 +33,11 @@ def plan(params: lookups.Plan) -> Preview | SearchPreview:
     if isinstance(asked, Search):
         return planned_search(asked, params.gpu, params.price)
     assert isinstance(asked, Reuse), "as all commands that run phases"
+    study = _study(asked)
     with open_to_plan() as store:
         made = (
-            _demo(asked, store)
-            if isinstance(asked, Transfer) and asks_for_demo(asked)
+            _of_study(*study, store)
+            if study
             else make_plan(
                 command(type(asked)),
                 asked,
@@ -44,8 +46,8 @@ def plan(params: lookups.Plan) -> Preview | SearchPreview:
             )
         )
         executor = Executor(store, asked.reuse)
-        if isinstance(asked, Transfer):
-            executor.keep = asked.kept(many=asks_for_demo(asked))
+        if isinstance(asked, Workers):
+            executor.keep = asked.kept(many=bool(study))
         missing = {phase.spec_hash for phase in executor.missing(made.phases)}
         existing = {
             phase.spec_hash: run
@@ -79,11 +81,23 @@ def planned_search(params: Search, gpu: str | None = None, price: float | None =
         )
 
 
-def _demo(params: Transfer, store: Store) -> Plan:
-    from mlflow_xfer.studies.demo import DEMO
-    from mlflow_xfer.studies.study import plans_of
+def _study(asked: Reuse) -> tuple[Study, dict[str, str]] | None:
+    """The study that a command runs, and what it says of all its arms; None: it runs none."""
+    if isinstance(asked, studies.Study):
+        from mlflow_xfer.commands.study import chosen
 
-    plans = list(plans_of(DEMO, overrides(params), store).values())
+        return chosen(asked)
+    if isinstance(asked, Transfer) and asks_for_demo(asked):
+        from mlflow_xfer.studies.questions.demo import DEMO
+
+        return DEMO, overrides(asked)
+    return None
+
+
+def _of_study(study: Study, more: dict[str, str], store: Store) -> Plan:
+    from mlflow_xfer.studies.run import plans_of
+
+    plans = list(plans_of(study, more, store, weightless=True).values())
     requested = unique(phase for one in plans for phase in one.requested)
     return Plan(
         "study",

@@ -20,7 +20,7 @@ from mlflow_xfer.params.values import (
     nothing,
 )
 
-PLANNED = ("evaluate", "intermediate", "pretrain", "search", "target", "transfer")
+PLANNED = ("evaluate", "intermediate", "pretrain", "search", "study", "target", "transfer")
 SUITES = ("xtreme", "xtreme-r", "mini")
 
 Suite = Annotated[str, OneOf(SUITES)]

@@ -62,6 +62,9 @@ Count = Annotated[int, Field(gt=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Seeds = Annotated[tuple[Natural, ...], Listed, Field(min_length=1)]
+SeedsOrAuto = Annotated[
+    Literal["auto"] | Annotated[tuple[Natural, ...], Field(min_length=1)], BeforeValidator(_listed_or_auto)
+]
 Text = Annotated[str | None, BeforeValidator(nothing)]
 PositiveOrAuto = Literal["auto"] | Positive
 PositiveOrNone = Annotated[Positive | None, BeforeValidator(nothing)]

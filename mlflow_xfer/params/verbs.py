@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.params import chain, lookups, questions
+from mlflow_xfer.params import chain, lookups, questions, studies
 from mlflow_xfer.params.declare import Shape, parameters
 from mlflow_xfer.params.reading import command, read
 from mlflow_xfer.registry import unknown
@@ -131,6 +131,14 @@ _VERBS = (
         printed=PRINTED,
     ),
     Verb(
+        studies.Study, f"{COMMANDS}.study.study", "study", ("study", "scale", "effort"),
+        (
+            "study --study nli-variance",
+            "study --study replicate --effort registered --seeds 0,1,2,3,4,5,6,7 --workers 2",
+        ),
+        printed=PRINTED,
+    ),
+    Verb(
         questions.Report, f"{COMMANDS}.report.report", "report", ("runs", "question"),
         (
             "report --question 'Does NLI help?'",
@@ -205,6 +213,7 @@ _VERBS = (
         lookups.Lineage, f"{COMMANDS}.lookups.lineage", "", (),
         ("lineage 0123456789abcdef0123456789abcdef", "lineage models:/best"),
     ),
+    Verb(studies.Studies, f"{COMMANDS}.study.studies", "", (), ("studies", "studies replicate")),
     Verb(
         lookups.Tasks, f"{COMMANDS}.lookups.tasks", "", (),
         ("tasks --kind tagging --language sw", "tasks --check tasks.yaml"),

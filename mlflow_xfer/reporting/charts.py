@@ -267,8 +267,8 @@ def tint(value: float, widest: float) -> str:
     return "#" + "".join(f"{round(255 + (c - 255) * share):02X}" for c in end)
 
 
-def heat_map(gaps: pd.DataFrame) -> Raw:
-    """Languages by conditions: each difference in its cell, blue above 0 and orange below."""
+def heat_map(gaps: pd.DataFrame, of: str = "language") -> Raw:
+    """Languages (or tasks) by conditions: each difference in its cell, blue above 0 and orange below."""
     left, top, wide, high = 110, 120, 78, 24
     widest = float(gaps.abs().max().max())
     marks: list[object] = []
@@ -297,13 +297,19 @@ def heat_map(gaps: pd.DataFrame) -> Raw:
                 label(x, y + 16, points(value, True), anchor="middle", size=12),
             ]
     marks += [
-        label(left - 8, top + high * row + 16, languages.get(str(code)).name, anchor="end", size=12)
+        label(
+            left - 8,
+            top + high * row + 16,
+            languages.get(str(code)).name if of == "language" else shorten(str(code), 16),
+            anchor="end",
+            size=12,
+        )
         for row, code in enumerate(gaps.index)
     ]
     return svg(
         left + wide * gaps.shape[1] + 90,
         top + high * len(gaps) + 10,
-        "Differences by language and condition, in points",
-        f"{len(gaps)} languages, {gaps.shape[1]} conditions",
+        f"Differences by {of} and condition, in points",
+        f"{len(gaps)} {of}s, {gaps.shape[1]} conditions",
         *marks,
     )

@@ -97,13 +97,14 @@ def report(
     protocol: Mapping[str, str] | None = None,
     reproduce: Sequence[str] = (),
     title: str = TITLE,
+    opening: Sequence[Raw] = (),
 ) -> Report:
     """Report on a tidy frame of scores; see :func:`mlflow_xfer.reporting.analysis.analyse` for
     most arguments and the errors.
 
     Rows with a ``source`` (see :mod:`mlflow_xfer.reporting.imported`) are taken as imported. ``costs``:
     what :func:`mlflow_xfer.tracking.results.costs` returns. ``protocol``: further lines for that
-    section. ``reproduce``: commands.
+    section. ``reproduce``: commands. ``opening``: sections that the page begins with.
     """
     if "source" in frame:
         theirs = frame["source"].notna()
@@ -146,7 +147,7 @@ def report(
     short["p_corrected"] = [sections.p_text(p) for p in short["p_corrected"]]
     caption = f"{question or title}. Differences to {analysis.baseline} with 95 % intervals."
     return Report(
-        html=_page(analysis, title, costs, dict(protocol or {}), list(reproduce)),
+        html=_page(analysis, title, costs, dict(protocol or {}), list(reproduce), opening),
         verdict=verdict(analysis),
         tables=tables,
         latex=latex_table(short, caption, "tab:xfer"),
@@ -219,7 +220,12 @@ def description(analysis: Analysis) -> str:
 
 
 def _page(
-    analysis: Analysis, title: str, costs: pd.DataFrame | None, protocol: dict[str, str], commands: list[str]
+    analysis: Analysis,
+    title: str,
+    costs: pd.DataFrame | None,
+    protocol: dict[str, str],
+    commands: list[str],
+    opening: Sequence[Raw],
 ) -> str:
     heading = analysis.question or title
     head = element(
@@ -230,6 +236,7 @@ def _page(
         element("style", Raw(_style())),
     )
     parts = [
+        *opening,
         sections.answer(analysis),
         sections.differences(analysis),
         sections.cells_section(analysis),

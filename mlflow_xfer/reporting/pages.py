@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.reporting import answer, charts
 from mlflow_xfer.reporting.analysis import Analysis, analyse
-from mlflow_xfer.reporting.document import description, report
+from mlflow_xfer.reporting.document import Report, description, report
 from mlflow_xfer.reporting.sections import ROWS
 from mlflow_xfer.tracking import front, links
 from mlflow_xfer.tracking.results import scores_of
@@ -52,21 +52,33 @@ def write_study(
     except XferError as error:
         logger.warning("No report: %s", error)
         return
+    publish(store, run_id, made, answer.short(made.analysis))
+
+
+def publish(
+    store: Store,
+    run_id: str,
+    made: Report,
+    verdict: str,
+    drawings: Mapping[str, str] = {},  # noqa: B006 (read only)
+) -> None:
+    """Log a report with its plots as the page of a study's run.
+
+    Args:
+        verdict: for places that show one line.
+        drawings: further plots, by the name of their file.
+    """
     with TemporaryDirectory() as folder:
         made.save(folder)
         plots = Path(folder) / Path(FOREST).parent
         plots.mkdir()
-        for name, drawing in _plots(made.analysis).items():
+        for name, drawing in {**_plots(made.analysis), **drawings}.items():
             (Path(folder) / name).write_text(drawing, encoding="utf-8")
         for path in sorted(Path(folder).iterdir()):
             store.artifact(run_id, path, path.name if path.is_dir() else None)
     store.tags(
         run_id,
-        {
-            front.NOTE: made.description,
-            front.VERDICT_TAG: answer.short(made.analysis),
-            links.PAGE_TAG: links.REPORT,
-        },
+        {front.NOTE: made.description, front.VERDICT_TAG: verdict, links.PAGE_TAG: links.REPORT},
     )
 
 

@@ -1,39 +1,39 @@
-"""Runs a study: its arms become conditions, whose phases several processes run; one run stands for
-all.
+"""What a study declares: a question, arms that differ in what is said of each, and the contrasts that answer
+it. Nothing here runs or computes anything.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
 
-from mlflow_xfer.conditions.condition import Condition, run_conditions
-from mlflow_xfer.conditions.transfers import finished, pointed
+from pydantic import ConfigDict
+
+from mlflow_xfer.errors import Problems
 from mlflow_xfer.params.chain import Transfer
 from mlflow_xfer.params.reading import read
-from mlflow_xfer.phases import record
-from mlflow_xfer.phases.demands import check_disk
-from mlflow_xfer.phases.execute import Executor
-from mlflow_xfer.phases.phase import digest
-from mlflow_xfer.phases.plan import Plan, make_plan, unique
-from mlflow_xfer.phases.references import References
-from mlflow_xfer.phases.validation import validate
-from mlflow_xfer.reporting.pages import write_study
-from mlflow_xfer.tracking import front
-from mlflow_xfer.tracking.belonging import AGAINST_TAG, CONDITION_TAG
-from mlflow_xfer.tracking.drivers import open_driven
-from mlflow_xfer.tracking.store import Store
+from mlflow_xfer.params.values import typed
+from mlflow_xfer.registry import unknown
+from mlflow_xfer.stats.estimate import LIKE_THESE, THESE
 
-logger = logging.getLogger(__name__)
+STRICT = ConfigDict(extra="forbid")
 
-CONDITIONS = "results/conditions.json"  # artifact of a study
+Kind = Literal["effect", "equivalence", "spread", "slope", "best"]
+KINDS: dict[str, str] = {
+    "effect": "weighted sum of arms, in points",
+    "equivalence": "the same, asked whether it lies within the margin (TOST)",
+    "spread": "ratio of the spreads across languages of two arms",
+    "slope": "how the weighted sum changes with the distance to English",
+    "best": "of each target the arm that is best on dev, against one arm, on other seeds",
+}
 
 
 @dataclass(frozen=True)
 class Arm:
     """One condition: what differs from the study's shared parameters, and the arm it is compared with."""
+
+    __pydantic_config__ = STRICT  # where it is read from a file
 
     name: str
     params: Mapping[str, Any]
@@ -41,121 +41,195 @@ class Arm:
 
 
 @dataclass(frozen=True)
+class Contrast:
+    """One comparison of arms.
+
+    Args:
+        weights: arms with their weights: of ``effect`` and ``equivalence`` they are summed; of ``spread`` the
+            positive one is compared with the negative one; of ``best`` the positive ones are chosen from.
+        kind: see :data:`KINDS`.
+        targets: the targets that it is about; empty: all of the study's.
+        less: of as many other targets the same is subtracted (a difference of differences).
+        measure: of ``slope``, which distance.
+        primary: whether it is registered: fixed before the first run, and corrected with the others that are.
+        margin: the smallest difference that matters; None: the study's. Of ``spread`` the ratio that matters.
+    """
+
+    __pydantic_config__ = STRICT  # where it is read from a file
+
+    name: str
+    weights: Mapping[str, float]
+    kind: Kind = "effect"
+    targets: tuple[str, ...] = ()
+    less: tuple[str, ...] = ()
+    measure: str = ""
+    primary: bool = False
+    margin: float | None = None
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A study on other data: what it shares there, and its own arms and contrasts.
+
+    Args:
+        needs: what must be there, in words.
+        seeds: of each effort; none: the study's.
+    """
+
+    __pydantic_config__ = STRICT  # where it is read from a file
+
+    shared: Mapping[str, Any]
+    arms: tuple[Arm, ...] = ()
+    contrasts: tuple[Contrast, ...] = ()
+    needs: str = ""
+    seeds: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Study:
+    """A grid of conditions that answers one question.
+
+    Args:
+        shared: parameters of ``transfer`` that all arms have; with the seeds of the quick effort.
+        contrasts: what answers the question; none: every arm against the one it names.
+        sections: further parts of its report, by name (:mod:`mlflow_xfer.studies.figures`).
+        margin: the smallest difference that matters, in points.
+        population: what its answer is about: ``these languages`` or ``languages like these``.
+        looks: how often the registered contrasts may be looked at as seeds are added; each look has its
+            share of the 5 %.
+        seeds: of each effort that is not the quick one.
+        sd: what a registered contrast is expected to vary by between seeds, in points: for the power that is
+            said before it is run; None: not known.
+        minutes: what an effort takes on two idle cores.
+        scales: the study on other data.
+        limits: what it cannot tell, in sentences.
+    """
+
+    __pydantic_config__ = STRICT  # where it is read from a file
+
     name: str
     question: str
     shared: Mapping[str, Any]
     arms: tuple[Arm, ...]
+    contrasts: tuple[Contrast, ...] = ()
+    sections: tuple[str, ...] = ()
+    margin: float = 1.0
+    population: str = THESE
+    looks: int = 2
+    seeds: Mapping[str, str] = field(default_factory=dict)
+    sd: float | None = None
+    minutes: Mapping[str, float] = field(default_factory=dict)
+    scales: Mapping[str, Scale] = field(default_factory=dict)
+    limits: tuple[str, ...] = ()
+    needs: str = "nothing: mini comes with the package"
+    scale: str = "mini"
+    effort: str = "quick"
+
+    @property
+    def primary(self) -> tuple[Contrast, ...]:
+        return tuple(one for one in self.contrasts if one.primary)
+
+    @property
+    def against(self) -> dict[str, str]:
+        """With which arm each one is compared that is compared with any."""
+        return {arm.name: arm.against for arm in self.arms if arm.against}
+
+    def at(self, scale: str = "mini", effort: str = "quick") -> Study:
+        """The study on the data of ``scale``, with the seeds of ``effort``."""
+        if scale != "mini" and scale not in self.scales:
+            raise unknown(f"scale of the study {self.name}", scale, ("mini", *self.scales))
+        there = self.scales.get(scale)
+        seeds = (there.seeds if there and there.seeds else self.seeds).get(effort)
+        shared = dict(there.shared if there else self.shared) | ({"seeds": seeds} if seeds else {})
+        other = {"arms": there.arms, "contrasts": there.contrasts} if there and there.arms else {}
+        needs = there.needs if there else self.needs
+        return replace(self, shared=shared, scale=scale, effort=effort, needs=needs, **other)
+
+    def typed(self, overrides: Mapping[str, Any] = {}) -> dict[str, dict[str, Any]]:  # noqa: B006 (read only)
+        """The parameters of ``transfer`` of each arm, as a user would type them."""
+        return {arm.name: {**self.shared, **arm.params, **overrides} for arm in self.arms}
+
+    def targets(self, overrides: Mapping[str, Any] = {}) -> tuple[str, ...]:  # noqa: B006 (read only)
+        """The targets that all arms share; empty where they are a suite's."""
+        target = {**self.shared, **overrides}.get("target", "auto")
+        names = target.split(",") if isinstance(target, str) else tuple(target)
+        return () if names == ["auto"] else tuple(names)
+
+    def spec(self) -> dict[str, Any]:
+        """What its answer hangs on besides the seeds: what a registration freezes."""
+        return {
+            "question": self.question,
+            "shared": {name: typed(value) for name, value in self.shared.items() if name != "seeds"},
+            "arms": [asdict(arm) for arm in self.arms],
+            "contrasts": [asdict(one) for one in self.contrasts],
+            "margin": self.margin,
+            "population": self.population,
+            "looks": self.looks,
+        }
 
 
-def run_study(
-    study: Study, overrides: Mapping[str, Any], store: Store, opened: str | None, workers: int
-) -> str:
-    """Run ``study`` and return the run that stands for it:
-    the opened one, a new one, or an earlier one if all existed.
+def check(study: Study) -> None:
+    """Refuse a declaration that contradicts itself.
 
-    Args:
-        overrides: parameters that the user gave; they win over the study's.
-        workers: processes.
+    Raises:
+        XferError: everything that is wrong with it, at once.
     """
-    typed = typed_arms(study, overrides)
-    plans = plans_of(study, overrides, store, online=True)
-    first = read(Transfer, next(iter(typed.values())))
-    executor = Executor(store, first.reuse, next(iter(plans.values())).suite, first.runtime)
-    executor.keep = first.kept(many=True)
-    plan_hash = digest([plans[arm.name].plan_hash for arm in study.arms])
-    phases = unique(phase for plan in plans.values() for phase in plan.phases)
-    todo = executor.missing(phases)
-    earlier = finished(executor, plan_hash, "study")
-    if earlier and not todo:
-        logger.info("%s: reused run %s (all its phases exist)", study.name, earlier)
-        return pointed(store, earlier, opened, study.name)
-    validate(todo, store)
-    check_disk(todo, store, workers)
-    logger.info(
-        "%s: %d phases to run, %d exist; %d processes",
-        study.name,
-        len(todo),
-        len(phases) - len(todo),
-        workers,
-    )
-    tags = {"xfer.study": study.name, "xfer.plan_hash": plan_hash, "xfer.suite": executor.suite}
-    run_id = open_driven(store, "study", study.name, tags=tags, opened=opened)
-    with record.ending(store, run_id):
-        conditions = _run_arms(study, plans, executor, run_id, workers)
-        store.tags(run_id, {"xfer.input_run_ids": ",".join(conditions.values())})
-        store.flush()
-        _conclude(study, store, run_id, conditions)
-    return run_id
-
-
-def typed_arms(study: Study, overrides: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The parameters of each arm as a user would type them."""
-    return {arm.name: {**study.shared, **arm.params, **overrides} for arm in study.arms}
-
-
-def plans_of(
-    study: Study, overrides: Mapping[str, Any], store: Store, *, online: bool = False
-) -> dict[str, Plan]:
-    """The plan of each arm."""
-    references = References(lambda: store, fetch=online)
-    return {
-        name: make_plan("transfer", read(Transfer, typed), references, online=online)
-        for name, typed in typed_arms(study, overrides).items()
-    }
-
-
-def _run_arms(
-    study: Study, plans: Mapping[str, Plan], executor: Executor, run_id: str, workers: int
-) -> dict[str, str]:
-    """All replicates of all arms, then one condition for each arm; the condition's run by arm."""
-    arms = {arm.name: Condition(plans[arm.name], arm.name) for arm in study.arms}
+    problems, names = Problems(), [arm.name for arm in study.arms]
+    where = f"Study {study.name}"
+    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+        problems.add(
+            f"{where}: {names.count(name)} arms are named {name!r}.", "Every arm needs its own name."
+        )
+    if len(names) < 2:
+        problems.add(f"{where} has {len(names)} arms.", "A study compares at least two.")
     for arm in study.arms:
-        arms[arm.name].against = arms[arm.against] if arm.against else None
-    run_conditions(executor, list(arms.values()), workers, run_id, shared=True)
-    for arm in study.arms:
-        executor.store.tags(arms[arm.name].run_id, {CONDITION_TAG: arm.name, AGAINST_TAG: arm.against})
-    return {name: one.run_id for name, one in arms.items()}
+        if arm.against and arm.against not in names:
+            problems.add(unknown(f"arm of {where}, with which {arm.name!r} is compared:", arm.against, names))
+    if not study.margin > 0:
+        problems.add(
+            f"{where}: margin={study.margin} is not positive.", "Give the smallest difference that matters."
+        )
+    if study.population not in (THESE, LIKE_THESE):
+        problems.add(f"{where}: unknown population {study.population!r}.", f"Accepted: {THESE}, {LIKE_THESE}")
+    if study.looks < 1:
+        problems.add(f"{where}: {study.looks} looks cannot be planned.", "Plan at least one.")
+    titles = [one.name for one in study.contrasts]
+    for name in dict.fromkeys(name for name in titles if titles.count(name) > 1):
+        problems.add(
+            f"{where}: {titles.count(name)} contrasts are named {name!r}.", "Give each its own name."
+        )
+    for one in study.contrasts:
+        _check_contrast(study, one, names, problems)
+    problems.raise_if_any()
 
 
-def _conclude(study: Study, store: Store, run_id: str, conditions: Mapping[str, str]) -> None:
-    """The page of the study, its table of conditions, and the experiment's description."""
-    transfers = {name: store.get(condition).inputs for name, condition in conditions.items()}
-    found = {name: store.get(condition).metrics for name, condition in conditions.items()}
-    against = {arm.name: arm.against for arm in study.arms if arm.against}
-    write_study(store, run_id, study.question, transfers, against)
-    store.table(run_id, _rows(study, found), CONDITIONS)
-    store.metrics(run_id, {f"{name}/avg": metrics["selected/avg"] for name, metrics in found.items()})
-    store.flush()
-    front.update(store)
+def _check_contrast(study: Study, one: Contrast, names: list[str], problems: Problems) -> None:
+    where = f"Study {study.name}, contrast {one.name!r}"
+    if one.kind not in KINDS:
+        problems.add(unknown(f"kind of contrast ({where})", one.kind, KINDS))
+        return
+    for name in one.weights:
+        if name not in names:
+            problems.add(unknown(f"arm ({where})", name, names))
+    signs = [weight > 0 for weight in one.weights.values()]
+    if not (any(signs) and not all(signs)) or abs(sum(one.weights.values())) > 1e-9 and one.kind != "best":
+        problems.add(
+            f"{where}: its weights {dict(one.weights)} do not add up to 0.",
+            "Give the arms on one side positive weights and those on the other negative ones.",
+        )
+    if one.kind == "spread" and len(one.weights) != 2:
+        problems.add(f"{where}: {len(one.weights)} arms.", "A ratio of spreads compares two.")
+    if one.less and len(one.less) != len(one.targets):
+        problems.add(
+            f"{where}: {len(one.targets)} targets less {len(one.less)}.",
+            "Name as many in `less` as in `targets`.",
+        )
+    known = study.targets()
+    for name in (*one.targets, *one.less):
+        if known and name not in known:
+            problems.add(unknown(f"target ({where})", name, known))
 
 
-def _rows(study: Study, found: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
-    """Of each arm its scores, and their differences to the arm compared with, the mean's with interval."""
-    targets = sorted(
-        {
-            key
-            for metrics in found.values()
-            for key in metrics
-            if key.startswith("selected/") and key.count("/") == 1
-        }
-        - {"selected/avg", "selected/delta"}
-        - {f"selected/{end}" for end in ("avg_low", "avg_high", "delta_low", "delta_high")}
-    )
-    keys = (
-        "selected/avg",
-        *targets,
-        "selected/delta",
-        "selected/delta_low",
-        "selected/delta_high",
-        *(f"delta/{target.removeprefix('selected/')}" for target in targets),
-        "n",
-    )
-    return [
-        {
-            "condition": arm.name,
-            "compared with": arm.against,
-            **{key: found[arm.name].get(key) for key in keys},
-        }
-        for arm in study.arms
-    ]
+def seeds_of(study: Study, overrides: Mapping[str, Any] = {}) -> tuple[int, ...]:  # noqa: B006 (read only)
+    """The seeds of its arms."""
+    return read(Transfer, {"seeds": {**study.shared, **overrides}.get("seeds", "0")}).seeds

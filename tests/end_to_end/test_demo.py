@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 import mlflow_xfer
 from mlflow_xfer.markdown import plain
 from mlflow_xfer.reporting.verdict import points
-from mlflow_xfer.studies import demo
+from mlflow_xfer.studies.questions import demo
 from tests.conftest import TEXTS
 from tests.end_to_end.conftest import ENCODER
 

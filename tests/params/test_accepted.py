@@ -86,7 +86,7 @@ def test_the_names_are_those_that_are_known():
     from mlflow_xfer.tasks.catalogue import SUITES as DECLARED
 
     assert set(RANK_METHODS) == set(proxies.PROXIES)
-    assert set(PLANNED) == {*plan._PLANS, "search"}
+    assert set(PLANNED) == {*plan._PLANS, "search", "study"}
     assert (
         set(SUITES) == set(DECLARED.names()) == set(parameters(VERBS["transfer"].shape)["suite"].choices[1:])
     )

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from mlflow_xfer.reporting.pages import write_condition, write_study
-from mlflow_xfer.studies.demo import DEMO
+from mlflow_xfer.studies.questions.demo import DEMO
 from mlflow_xfer.tracking import front
 from mlflow_xfer.tracking.store import Store
 

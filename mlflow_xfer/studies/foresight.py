@@ -1,0 +1,148 @@
+"""What a design can find before it is run; and that it is refused where it can find nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from mlflow_xfer import languages
+from mlflow_xfer.errors import Problems
+from mlflow_xfer.stats import power as powers
+from mlflow_xfer.stats.dispersion import Levels, swap_p
+from mlflow_xfer.stats.typology import PRIMARY
+from mlflow_xfer.studies.study import Contrast, Study
+
+DRAWS = 200
+TAU, NOISE, SHARED = 0.5, 0.1, 0.8
+"""Of simulated languages, on logit scale: their spread, the sampling error of each, and the correlation of
+two arms: what is hard in one is hard in the other."""
+RATIOS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
+FEWEST_LANGUAGES, DECIDING_LANGUAGES = 3, 6  # of a spread: to have one; for its permutations to reach .05
+FEWEST_FOR_SLOPE = 4
+
+
+def spread_power(ratio: float, counts: Sequence[int], level: float = 0.95) -> float:
+    """How often the swap test finds a ratio of spreads, with so many languages in each task."""
+    return _spread_power(round(ratio, 3), tuple(counts), round(level, 4))
+
+
+@lru_cache(maxsize=256)
+def _spread_power(ratio: float, counts: tuple[int, ...], level: float) -> float:
+    rng = np.random.default_rng(0)
+    found = [_p(rng, ratio, counts) <= 1 - level for _ in range(DRAWS)]
+    return float(np.mean(found))
+
+
+def _p(rng: np.random.Generator, ratio: float, counts: Sequence[int]) -> float:
+    firsts, seconds = [], []
+    for languages_ in counts:
+        common = rng.standard_normal(languages_)
+        for arms, tau in ((firsts, TAU * ratio), (seconds, TAU)):
+            own = rng.standard_normal(languages_)
+            level = tau * (SHARED**0.5 * common + (1 - SHARED) ** 0.5 * own)
+            noise = NOISE * rng.standard_normal(languages_)
+            arms.append(Levels(level + noise, np.full(languages_, NOISE**2)))
+    return swap_p(firsts, seconds, random=400)
+
+
+def detectable_ratio(counts: Sequence[int], level: float = 0.95) -> float:
+    """The ratio closest to 1 that is found in 8 of 10 cases; 0: none."""
+    return next((ratio for ratio in RATIOS if spread_power(ratio, counts, level) >= 0.8), 0.0)
+
+
+def foresee(study: Study, seeds: int, spoken: Mapping[str, Sequence[str]], level: float = 0.95) -> list[str]:
+    """What the primary contrasts will be able to find, in sentences.
+
+    Args:
+        seeds: how many are to be run.
+        spoken: by target, the languages that it is scored in.
+
+    Raises:
+        XferError: every contrast that could find nothing whatever came out, with its power.
+    """
+    problems, said = Problems(), []
+    for one in study.contrasts:
+        sentence = _foreseen(study, one, seeds, spoken, level, problems)
+        if one.primary and sentence:
+            said.append(f"{one.name}: {sentence}")
+    problems.raise_if_any()
+    return said
+
+
+def _foreseen(
+    study: Study,
+    one: Contrast,
+    seeds: int,
+    spoken: Mapping[str, Sequence[str]],
+    level: float,
+    problems: Problems,
+) -> str:
+    where = f"Study {study.name}, contrast {one.name!r}"
+    counts = [
+        len([code for code in codes if code != "en"])
+        for task, codes in spoken.items()
+        if not one.targets or task in one.targets
+    ]
+    if one.kind == "spread":
+        usable = [n for n in counts if n >= FEWEST_LANGUAGES]
+        if not usable:
+            problems.add(
+                f"{where}: {max(counts, default=0)} languages besides English have no spread (power 0).",
+                f"Give at least {FEWEST_LANGUAGES} of them; {DECIDING_LANGUAGES} to reach p = .05.",
+            )
+            return ""
+        margin = one.margin or 0.8
+        return (
+            f"with {max(usable)} languages a ratio of {margin:g} is found in "
+            f"{spread_power(margin, usable, level):.0%} of cases, and {detectable_ratio(usable, level):g} in "
+            "8 of 10"
+        )
+    if one.kind == "slope":
+        _check_distances(where, one, spoken, problems)
+    fewest = 4 if one.kind == "best" else 2
+    if seeds < fewest:
+        needs = f"; {_needed(study, one)}" if study.sd else ""
+        problems.add(
+            f"{where}: {seeds} seed{'s' * (seeds != 1)} allow{'s' * (seeds == 1)} no interval and no test "
+            "(power 0).",
+            f"Give at least {fewest} (seeds=0,1,…){needs}.",
+        )
+        return ""
+    if study.sd is None:
+        return ""
+    margin = one.margin or study.margin
+    plan = powers.plan(study.sd, seeds, margin, level)
+    return (
+        f"{seeds} seeds find {plan['minimum_detectable']:.1f} points in 8 of 10 cases and the margin of "
+        f"{margin:g} in {plan['power_at_margin']:.0%} (seeds vary by {study.sd:g} points); "
+        f"{_needed(study, one)}"
+    )
+
+
+def _needed(study: Study, one: Contrast) -> str:
+    margin = one.margin or study.margin
+    needed = powers.seeds_needed(margin, study.sd or math.nan)
+    return f"the margin takes {f'about {needed}' if needed else 'more than 1,000'} seeds"
+
+
+def _check_distances(
+    where: str, one: Contrast, spoken: Mapping[str, Sequence[str]], problems: Problems
+) -> None:
+    measure = one.measure or PRIMARY
+    codes = {code for task, of in spoken.items() if not one.targets or task in one.targets for code in of} - {
+        "en"
+    }
+    lacking = sorted(code for code in codes if languages.distance(code, "en", measure) is None)
+    if lacking:
+        problems.add(
+            f"{where}: no {measure} distance to English is known of {', '.join(lacking)}.",
+            "Leave them out (languages=…), or choose another measure: mlflow-xfer languages --show distances",
+        )
+    elif len(codes) < FEWEST_FOR_SLOPE:
+        problems.add(
+            f"{where}: {len(codes)} languages besides English allow no slope (power 0).",
+            f"Give at least {FEWEST_FOR_SLOPE}.",
+        )

@@ -1,0 +1,54 @@
+"""Studies by name: those of the folder ``questions``, and a user's own as YAML of the same shape."""
+
+from __future__ import annotations
+
+import pkgutil
+from importlib import import_module
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from mlflow_xfer.errors import Problems, XferError
+from mlflow_xfer.registry import unknown
+from mlflow_xfer.studies import questions
+from mlflow_xfer.studies.study import Study, check
+from mlflow_xfer.tasks.yaml_source import load
+
+ENDINGS = (".yaml", ".yml")
+EXAMPLE = "name, question, shared: {…}, arms: [{name: …, params: {…}, against: …}, …], contrasts: [{name: …}]"
+
+
+def studies() -> dict[str, Study]:
+    """All that the folder declares, by name."""
+    modules = [
+        import_module(f"{questions.__name__}.{one.name}") for one in pkgutil.iter_modules(questions.__path__)
+    ]
+    every = [one for module in modules for one in vars(module).values() if isinstance(one, Study)]
+    return {one.name: one for one in every}
+
+
+def study(name: str) -> Study:
+    """The study of that name, or that a YAML file declares.
+
+    Raises:
+        XferError: there is none, or what is wrong with its declaration.
+    """
+    found = _written(Path(name)) if name.endswith(ENDINGS) else studies().get(name)
+    if found is None:
+        raise unknown("study", name, studies(), "mlflow-xfer studies")
+    check(found)
+    return found
+
+
+def _written(path: Path) -> Study:
+    """The study that a YAML file declares: every fault of it at once, with its line."""
+    content = load(path.expanduser().absolute())
+    try:
+        return TypeAdapter(Study).validate_python(content.value)
+    except ValidationError as error:
+        problems = Problems()
+        for fault in error.errors():
+            place = ".".join(map(str, fault["loc"]))
+            problems.add(f"{content.at(*fault['loc'])}: {place}: {fault['msg']}.", f"A study has {EXAMPLE}")
+        problems.raise_if_any()
+        raise XferError(f"{path}: declares no study.", EXAMPLE) from error

@@ -1,0 +1,176 @@
+"""The report of a study with contrasts: the answer first, then the figure that fits the question, how it was
+made and what it cannot tell, and after these the report on all of its conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from mlflow_xfer.markdown import plain
+from mlflow_xfer.reporting import charts
+from mlflow_xfer.reporting.columns import points
+from mlflow_xfer.reporting.document import Report, report
+from mlflow_xfer.reporting.hypertext import Raw, element, table
+from mlflow_xfer.reporting.sections import paragraph, section
+from mlflow_xfer.reporting.verdict import p_text
+from mlflow_xfer.studies import sentences
+from mlflow_xfer.studies.contrasts import Found
+from mlflow_xfer.studies.figures import figures
+from mlflow_xfer.studies.registration import Registration
+from mlflow_xfer.studies.study import Study
+from mlflow_xfer.tracking.results import costs
+from mlflow_xfer.tracking.store import Store
+
+HEAD = ("contrast", "estimate", "interval", "corrected p", "verdict", "finds", "status", "seeds")
+
+
+def made(
+    study: Study,
+    frame: pd.DataFrame,
+    found: Sequence[Found],
+    registered: Registration,
+    *,
+    command: str,
+    spent: pd.DataFrame | None = None,
+) -> tuple[Report, dict[str, str]]:
+    """The report, and its drawings by the name of their file.
+
+    Args:
+        command: what runs the study again.
+        spent: what its phases cost, see :func:`mlflow_xfer.tracking.results.costs`.
+    """
+    parts = figures(study, frame, found)
+    facts = _facts(frame)
+    baseline = next(iter(study.against.values()), study.arms[0].name)
+    against = {arm.name: arm.against or baseline for arm in study.arms if arm.name != baseline}
+    whole = report(
+        frame,
+        question=study.question,
+        baseline=baseline,
+        against=against,
+        margin=study.margin,
+        missing="common",
+        costs=spent,
+        protocol={"Registration": registered.said(study), "Effort": f"{study.effort}, scale {study.scale}"},
+        reproduce=[command],
+        opening=[
+            _answer(study, found, registered),
+            *(_figure(name, shown) for name, _, shown in parts),
+            _methods(study, found, registered, facts),
+        ],
+    )
+    drawings = {
+        f"plots/{name.replace(' ', '_')}.svg": str(charts.standing_alone(drawing))
+        for name, drawing, _ in parts
+        if drawing
+    }
+    rows = _rows(found)
+    return replace(
+        whole,
+        verdict=whole.verdict | _verdict(study, found, registered),
+        tables=whole.tables | {"contrasts": pd.DataFrame(rows, columns=list(HEAD))},
+        description=_description(study, found, registered, whole.description),
+    ), drawings
+
+
+def spent_on(store: Store, transfers: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """What the phases behind finished transfers cost, each once."""
+    evaluations = [run for of in transfers.values() for one in of for run in store.get(one).inputs]
+    return costs(store, list(dict.fromkeys(evaluations)))
+
+
+def _answer(study: Study, found: Sequence[Found], registered: Registration) -> Raw:
+    shown = table(
+        list(HEAD),
+        [list(row) for row in _rows(found)],
+        caption=f"The contrasts of the study, {study.population}",
+        numeric={1, 2, 3, 7},
+    )
+    return section(
+        "Answer of the study",
+        *(paragraph(text) for text in sentences.answer(found)),
+        paragraph(registered.said(study)),
+        shown,
+        paragraph("finds: what such a design finds in 8 of 10 cases."),
+        name="study",
+    )
+
+
+def _rows(found: Sequence[Found]) -> list[tuple[str, ...]]:
+    return [
+        (
+            one.contrast.name,
+            *_numbers(one),
+            p_text(one.p_corrected),
+            one.verdict,
+            f"{one.detectable:.1f}",
+            one.status + (", demonstration" if one.demonstration else ""),
+            str(one.estimate.n.get("seeds", "–")),
+        )
+        for one in found
+    ]
+
+
+def _numbers(one: Found) -> tuple[str, str]:
+    found = one.estimate
+    if one.contrast.kind == "spread":
+        return f"{found.estimate:.2f}", f"{found.low:.2f} to {found.high:.2f}"
+    return points(found.estimate, True), f"{points(found.low, True)} to {points(found.high, True)}"
+
+
+def _figure(name: str, shown: Raw) -> Raw:
+    return section(name[:1].upper() + name[1:], shown, name=f"figure-{name.replace(' ', '-')}")
+
+
+def _methods(study: Study, found: Sequence[Found], registered: Registration, facts: dict[str, str]) -> Raw:
+    limits = [*study.limits, *dict.fromkeys(note for one in found for note in one.estimate.notes)]
+    return section(
+        "How it was made, and what it cannot tell",
+        paragraph(sentences.methods(study, found, registered, facts)),
+        element("ul", [element("li", limit) for limit in limits]) if limits else None,
+        name="methods",
+    )
+
+
+def _facts(frame: pd.DataFrame) -> dict[str, str]:
+    """What the methods say of the runs."""
+    spoken = sorted(frame["language"].unique())
+    bases = frame["base_seed"].nunique() if "base_seed" in frame else 1
+    models = ", ".join(sorted({str(name) for name in frame.get("base_model", pd.Series(dtype=str)) if name}))
+    return {
+        "seeds": str(frame["seed"].nunique()),
+        "targets": ", ".join(sorted(frame["task"].unique())),
+        "languages": str(len(spoken)),
+        "model": models or "one base",
+        "base": "one base checkpoint" if bases == 1 else f"{bases} base checkpoints taken as a sample",
+    }
+
+
+def _verdict(study: Study, found: Sequence[Found], registered: Registration) -> dict[str, Any]:
+    return {
+        "headline": sentences.headline(found),
+        "answer": " ".join(sentences.answer(found)),
+        "status": "pre-registered" if registered.stands else "exploratory",
+        "study": {
+            "name": study.name,
+            "scale": study.scale,
+            "effort": study.effort,
+            "look": registered.look,
+            "looks": study.looks,
+            "why_exploratory": registered.why or None,
+            "contrasts": [one.as_dict() for one in found],
+            "limits": list(study.limits),
+        },
+    }
+
+
+def _description(study: Study, found: Sequence[Found], registered: Registration, rest: str) -> str:
+    lines = [
+        f"**{plain(sentences.headline(found))}.**",
+        "",
+        *(plain(text) for text in sentences.answer(found)),
+    ]
+    return "\n".join([*lines, "", plain(registered.said(study)), "", rest])

@@ -1,0 +1,122 @@
+"""The table of the paper under study: intermediate tasks one by one and all together, with and without
+language modelling beside them, against none; and the best of each target.
+
+mini has six tasks of four formats in place of the paper's nine, and no translated data that could be trained
+on in place of the English; ``small`` and ``full`` have the paper's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mlflow_xfer.studies.study import Arm, Contrast, Scale, Study
+
+MLM = " + MLM"
+MINI = {
+    "attribute": "attribute",
+    "polarity": "polarity",
+    "inference": "nli",
+    "questions": "questions",
+    "same kind": "same_kind",
+    "roles": "roles",
+}
+NINE = {
+    "ANLI+": "anli-plus",
+    "MNLI": "mnli",
+    "QQP": "qqp",
+    "SQuAD v2": "squad2",
+    "SQuAD v1": "squad",
+    "HellaSwag": "hellaswag",
+    "CCG": "ccg-substitute",
+    "CosmosQA": "cosmosqa",
+    "CSQA": "commonsenseqa",
+}
+"""The paper's nine; CCG is licensed, for which a free stand-in."""
+SMALL = {"MNLI": "mnli", "CosmosQA": "cosmosqa", "RTE": "rte", "POS": "udpos"}
+
+
+def arms(tasks: Mapping[str, str], everything: str, more: Sequence[Arm] = ()) -> tuple[Arm, ...]:
+    """None; each task alone and all of them, plain and with language-model batches."""
+    plain = {**tasks, everything: ",".join(tasks.values())}
+    return (
+        Arm("none", {"intermediate": "none"}),
+        *(Arm(name, {"intermediate": said}, "none") for name, said in plain.items()),
+        *(
+            Arm(name + MLM, {"intermediate": said, "mlm_share": "0.5"}, "none")
+            for name, said in plain.items()
+        ),
+        *more,
+    )
+
+
+def contrasts(tasks: Mapping[str, str], everything: str, with_mlm: bool = True) -> tuple[Contrast, ...]:
+    every = [*tasks, everything]
+    share = 1 / len(every)
+    found = [
+        Contrast("best of each", {**dict.fromkeys(every, 1.0), "none": -1.0}, "best", primary=True),
+        *(Contrast(f"{name} against none", {name: 1.0, "none": -1.0}) for name in every),
+        *(Contrast(f"{everything} against {name}", {everything: 1.0, name: -1.0}) for name in tasks),
+    ]
+    if with_mlm:
+        sides = dict.fromkeys(every, share) | {name + MLM: -share for name in every}
+        found.append(Contrast("plain against + MLM", sides))
+    return tuple(found)
+
+
+NULLS = (
+    Arm("null (labels)", {"intermediate": "attribute_null"}, "none"),
+    Arm("null (tags)", {"intermediate": "roles_null"}, "none"),
+)
+TRANSLATED = (
+    Arm("MNLI translated", {"intermediate": "xnli-translate-train"}, "none"),
+    Arm("SQuAD translated", {"intermediate": "mlqa-translate-train"}, "none"),
+)
+
+REPLICATE = Study(
+    name="replicate",
+    question="What do intermediate tasks, alone and together, with and without MLM, do to zero-shot targets?",
+    shared={"target": "choice,qa,pos,retrieval", "seeds": "0,1,2,3,4,5"},
+    arms=arms(MINI, "all six", NULLS),
+    contrasts=(
+        *contrasts(MINI, "all six"),
+        Contrast("attribute over its null", {"attribute": 1.0, "null (labels)": -1.0}),
+        Contrast("roles over their null", {"roles": 1.0, "null (tags)": -1.0}),
+    ),
+    sections=("arms by targets",),
+    seeds={"registered": ",".join(map(str, range(12)))},
+    sd=3.0,
+    minutes={"quick": 13.9},
+    limits=(
+        "Four targets of mini, of which retrieval is trained by no target phase: see the average without it.",
+        "Without the translated arm: mini's intermediate tasks are trained on in English only.",
+        "Seeds share one base checkpoint; give base_seeds for more.",
+    ),
+    scales={
+        "small": Scale(
+            {"target": "panx,tatoeba", "seeds": "0,1,2,3,4,5", "max_train_examples": "5000"},
+            tuple(arm for arm in arms(SMALL, "all four") if MLM not in arm.name),
+            contrasts(SMALL, "all four", with_mlm=False),
+            "data=FOLDER with PAN-X and Tatoeba, model=FOLDER of a small real encoder",
+        ),
+        "full": Scale(
+            {
+                "model": "xlm-roberta-large",
+                "data": "hub",
+                "text": "wikipedia",
+                "suite": "xtreme",
+                "target": "xnli,pawsx,udpos,panx,xquad,mlqa,tydiqa,bucc2018,tatoeba",
+                "seeds": "0,1,2,3,4",
+            },
+            arms(NINE, "all nine", TRANSLATED),
+            (
+                *contrasts(NINE, "all nine"),
+                Contrast(
+                    "English against translated",
+                    {"MNLI": 0.5, "SQuAD v1": 0.5, "MNLI translated": -0.5, "SQuAD translated": -0.5},
+                ),
+            ),
+            "one GPU of 80 GiB, the hub's data: mlflow-xfer plan study --study replicate --scale full "
+            "--gpu H100",
+        ),
+    },
+)

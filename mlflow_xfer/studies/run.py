@@ -1,0 +1,245 @@
+"""Runs a study: its arms become conditions, whose phases several processes run; one run stands for
+all.
+"""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from collections.abc import Mapping, Sequence, Set
+from typing import TYPE_CHECKING, Any
+
+from mlflow_xfer.conditions.condition import Condition, run_conditions
+from mlflow_xfer.conditions.transfers import finished, pointed
+from mlflow_xfer.params.chain import Transfer
+from mlflow_xfer.params.reading import read
+from mlflow_xfer.phases import record
+from mlflow_xfer.phases.demands import check_disk
+from mlflow_xfer.phases.execute import Executor
+from mlflow_xfer.phases.phase import digest
+from mlflow_xfer.phases.plan import Plan, make_plan, unique
+from mlflow_xfer.phases.references import References, task_file_tasks
+from mlflow_xfer.phases.validation import validate
+from mlflow_xfer.reporting.pages import publish, write_study
+from mlflow_xfer.studies import page
+from mlflow_xfer.studies.contrasts import compute
+from mlflow_xfer.studies.foresight import foresee
+from mlflow_xfer.studies.registration import Registration, enter, terms
+from mlflow_xfer.studies.sentences import short
+from mlflow_xfer.studies.study import Contrast, Study
+from mlflow_xfer.tracking import front
+from mlflow_xfer.tracking.belonging import AGAINST_TAG, CONDITION_TAG
+from mlflow_xfer.tracking.drivers import open_driven
+from mlflow_xfer.tracking.results import scores_of
+from mlflow_xfer.tracking.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+logger = logging.getLogger(__name__)
+
+CONDITIONS = "results/conditions.json"  # artifact of a study
+
+
+def run_study(
+    study: Study, overrides: Mapping[str, Any], store: Store, opened: str | None, workers: int
+) -> str:
+    """Run ``study`` and return the run that stands for it:
+    the opened one, a new one, or an earlier one if all existed.
+
+    Args:
+        overrides: parameters that the user gave; they win over the study's.
+        workers: processes.
+    """
+    typed = study.typed(overrides)
+    plans = plans_of(study, overrides, store, online=True)
+    first = read(Transfer, next(iter(typed.values())))
+    executor = Executor(store, first.reuse, next(iter(plans.values())).suite, first.runtime)
+    executor.keep = first.kept(many=True)
+    own = [terms(study, overrides)] if study.contrasts else []
+    plan_hash = digest([*(plans[arm.name].plan_hash for arm in study.arms), *own])
+    phases = unique(phase for plan in plans.values() for phase in plan.phases)
+    todo = executor.missing(phases)
+    earlier = finished(executor, plan_hash, "study")
+    if earlier and not todo:
+        logger.info("%s: reused run %s (all its phases exist)", study.name, earlier)
+        return pointed(store, earlier, opened, study.name)
+    seeds, spoken = first.seeds, _spoken(plans)
+    for sentence in foresee(study, len(seeds) * len(first.base_seeds), spoken):
+        logger.info("%s: %s", study.name, sentence)
+    validate(todo, store)
+    check_disk(todo, store, workers)
+    logger.info(
+        "%s: %d phases to run, %d exist; %d processes",
+        study.name,
+        len(todo),
+        len(phases) - len(todo),
+        workers,
+    )
+    tags = {"xfer.study": study.name, "xfer.plan_hash": plan_hash, "xfer.suite": executor.suite}
+    run_id = open_driven(store, "study", study.name, tags=tags, opened=opened)
+    with record.ending(store, run_id):
+        registered = None
+        if study.contrasts:
+            known = _known(study, plans, {phase.spec_hash for phase in todo})
+            registered = enter(store, run_id, study, overrides, seeds, known)
+            logger.info("%s: %s", study.name, registered.said(study))
+        conditions = _run_arms(study, plans, executor, run_id, workers)
+        store.tags(run_id, {"xfer.input_run_ids": ",".join(conditions.values())})
+        store.flush()
+        _conclude(study, store, run_id, conditions, registered, command_of(study, overrides))
+    return run_id
+
+
+def command_of(study: Study, overrides: Mapping[str, Any]) -> str:
+    """What runs the study again."""
+    options = {"study": study.name, "scale": study.scale, "effort": study.effort, **overrides}
+    return "mlflow-xfer study " + " ".join(f"--{name} {shlex.quote(str(v))}" for name, v in options.items())
+
+
+def _spoken(plans: Mapping[str, Plan]) -> dict[str, list[str]]:
+    """By target, the languages that it is scored in."""
+    return {
+        target: sorted({rows.language for rows in phase.rows if rows.split == (phase.split or "test")})
+        for transfer in next(iter(plans.values())).transfers[:1]
+        for target, phase in transfer.evaluations.items()
+    }
+
+
+def _known(study: Study, plans: Mapping[str, Plan], missing: Set[str]) -> list[str]:
+    """The primary contrasts all of whose arms are evaluated already with a common seed."""
+
+    def evaluated(name: str, one: Contrast) -> set[tuple[int, int]]:
+        return {
+            (transfer.base_seed, transfer.seed)
+            for transfer in plans[name].transfers
+            if all(
+                phase.spec_hash not in missing
+                for target, phase in transfer.evaluations.items()
+                if not one.targets or target in (*one.targets, *one.less)
+            )
+        }
+
+    return [
+        one.name for one in study.primary if set.intersection(*(evaluated(name, one) for name in one.weights))
+    ]
+
+
+def plans_of(
+    study: Study,
+    overrides: Mapping[str, Any],
+    store: Store,
+    *,
+    online: bool = False,
+    weightless: bool = False,
+) -> dict[str, Plan]:
+    """The plan of each arm."""
+    references = References(lambda: store, fetch=online, weightless=weightless)
+    asked = {name: read(Transfer, typed) for name, typed in study.typed(overrides).items()}
+    files = {one.task_file: task_file_tasks(one) for one in asked.values()}
+    return {
+        name: make_plan("transfer", one, references, files[one.task_file], online=online)
+        for name, one in asked.items()
+    }
+
+
+def _run_arms(
+    study: Study, plans: Mapping[str, Plan], executor: Executor, run_id: str, workers: int
+) -> dict[str, str]:
+    """All replicates of all arms, then one condition for each arm; the condition's run by arm."""
+    arms = {arm.name: Condition(plans[arm.name], arm.name) for arm in study.arms}
+    for arm in study.arms:
+        arms[arm.name].against = arms[arm.against] if arm.against else None
+    run_conditions(executor, list(arms.values()), workers, run_id, shared=True)
+    for arm in study.arms:
+        executor.store.tags(arms[arm.name].run_id, {CONDITION_TAG: arm.name, AGAINST_TAG: arm.against})
+    return {name: one.run_id for name, one in arms.items()}
+
+
+def _conclude(
+    study: Study,
+    store: Store,
+    run_id: str,
+    conditions: Mapping[str, str],
+    registered: Registration | None,
+    command: str,
+) -> None:
+    """The page of the study, its table of conditions, and the experiment's description."""
+    transfers = {name: store.get(condition).inputs for name, condition in conditions.items()}
+    found = {name: store.get(condition).metrics for name, condition in conditions.items()}
+    if registered:
+        answered(study, store, run_id, transfers, registered, command)
+    else:
+        write_study(store, run_id, study.question, transfers, study.against)
+    store.table(run_id, _rows(study, found), CONDITIONS)
+    store.metrics(run_id, {f"{name}/avg": metrics["selected/avg"] for name, metrics in found.items()})
+    store.flush()
+    front.update(store)
+
+
+def answered(
+    study: Study,
+    store: Store,
+    run_id: str,
+    transfers: Mapping[str, Sequence[str]],
+    registered: Registration,
+    command: str,
+) -> None:
+    """Compute the contrasts and log the report on them."""
+    frame = scores_of(store, transfers)
+    found = compute(
+        study, frame, registered=registered.stands, level=registered.level, dev=dev_of(store, transfers)
+    )
+    report, drawings = page.made(
+        study, frame, found, registered, command=command, spent=page.spent_on(store, transfers)
+    )
+    publish(store, run_id, report, short(found), drawings)
+
+
+def dev_of(store: Store, transfers: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """English dev scores of the selected checkpoints, by condition, task and seed; of what is not trained
+    none."""
+    import pandas as pd
+
+    rows = []
+    for name, of in transfers.items():
+        for transfer in map(store.get, of):
+            for evaluation in map(store.get, transfer.inputs):
+                task = evaluation.tags.get("xfer.target", "")
+                for trained in map(store.get, evaluation.inputs):
+                    score = trained.metrics.get(f"dev/{task}/selected")
+                    if trained.tags.get("xfer.phase") == "target" and score is not None:
+                        seed = int(transfer.tags["xfer.seed"])
+                        rows.append({"condition": name, "task": task, "seed": seed, "score": score})
+    return pd.DataFrame(rows, columns=["condition", "task", "seed", "score"])
+
+
+def _rows(study: Study, found: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
+    """Of each arm its scores, and their differences to the arm compared with, the mean's with interval."""
+    targets = sorted(
+        {
+            key
+            for metrics in found.values()
+            for key in metrics
+            if key.startswith("selected/") and key.count("/") == 1
+        }
+        - {"selected/avg", "selected/delta"}
+        - {f"selected/{end}" for end in ("avg_low", "avg_high", "delta_low", "delta_high")}
+    )
+    keys = (
+        "selected/avg",
+        *targets,
+        "selected/delta",
+        "selected/delta_low",
+        "selected/delta_high",
+        *(f"delta/{target.removeprefix('selected/')}" for target in targets),
+        "n",
+    )
+    return [
+        {
+            "condition": arm.name,
+            "compared with": arm.against,
+            **{key: found[arm.name].get(key) for key in keys},
+        }
+        for arm in study.arms
+    ]

@@ -1,0 +1,125 @@
+"""A study's answer in sentences: what was found with its interval, what could have been, how it was made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from mlflow_xfer.reporting.columns import points
+from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, REGISTERED, UNDECIDED, WORSE, p_text
+from mlflow_xfer.studies.contrasts import LESS, MORE, Found, primary
+from mlflow_xfer.studies.registration import Registration
+from mlflow_xfer.studies.study import Study
+
+DEMONSTRATION = "A demonstration: what it can find is larger than what matters."
+
+
+def headline(found: Sequence[Found]) -> str:
+    """The primary verdicts in one line, without a full stop."""
+    return "; ".join(f"{one.contrast.name}: {_verdict(one)} ({_interval(one)})" for one in primary(found))
+
+
+def short(found: Sequence[Found]) -> str:
+    """For places that show one line."""
+    return "; ".join(
+        f"{'undecided: ' if one.verdict == UNDECIDED else ''}{one.contrast.name} {_interval(one)}"
+        for one in primary(found)
+    )
+
+
+def answer(found: Sequence[Found]) -> list[str]:
+    """Two sentences for each primary contrast, and whether they are a demonstration."""
+    said = [sentence for one in primary(found) for sentence in (_first(one), _second(one))]
+    return [*said, *([DEMONSTRATION] if any(one.demonstration for one in primary(found)) else [])]
+
+
+def _first(one: Found) -> str:
+    found, n = one.estimate, one.estimate.n
+    kind = "pre-registered" if one.status == REGISTERED else "exploratory"
+    if not math.isfinite(found.estimate):
+        return f"{one.contrast.name}: nothing can be said ({'; '.join(found.notes)})."
+    where = ", ".join(
+        f"{n[what]} {what if n[what] != 1 else what[:-1]}"
+        for what in ("seeds", "tasks", "languages")
+        if what in n
+    )
+    p = p_text(one.p_corrected)
+    corrected = f"corrected p {'' if p.startswith('<') else '= '}{p}"
+    return f"{one.contrast.name}: {_verdict(one)} ({_interval(one)}, {corrected}; {where}; {kind})."
+
+
+def _second(one: Found) -> str:
+    if one.contrast.kind == "spread":
+        reach = (
+            f"a ratio of {one.detectable:.1f} in 8 of 10 cases"
+            if one.detectable
+            else "no ratio in 8 of 10 cases"
+        )
+        return f"Such a design finds {reach}, and one of {one.margin:g} in {_share(one.power)} (simulated)."
+    return (
+        f"Such a design finds {points(one.detectable)} points in 8 of 10 cases, and the margin of "
+        f"{one.margin:g} in {_share(one.power)}."
+    )
+
+
+def _share(power: float) -> str:
+    return f"{100 * power:.0f} of 100" if math.isfinite(power) else "an unknown share of them"
+
+
+def _verdict(one: Found) -> str:
+    slope = one.contrast.kind == "slope"
+    return {
+        BETTER: "rises with distance" if slope else "a gain",
+        WORSE: "falls with distance" if slope else "a loss",
+        EQUIVALENT: f"no difference beyond {one.margin:g}",
+        LESS: "less unequal across languages",
+        MORE: "more unequal across languages",
+    }.get(one.verdict, "cannot be told: not enough power")
+
+
+def _interval(one: Found) -> str:
+    found = one.estimate
+    if not math.isfinite(found.estimate):
+        return "no estimate"
+    if one.contrast.kind == "spread":
+        return f"ratio {found.estimate:.2f} [{found.low:.2f}, {found.high:.2f}]"
+    unit = " points per sd of distance" if one.contrast.kind == "slope" else " points"
+    if not math.isfinite(found.low):
+        return f"{points(found.estimate, True)}{unit}, no interval"
+    level = "" if found.level == 0.95 else f", {found.level:.1%} interval"
+    return (
+        f"{points(found.estimate, True)}{unit} [{points(found.low, True)}, {points(found.high, True)}]{level}"
+    )
+
+
+def methods(study: Study, found: Sequence[Found], registered: Registration, facts: dict[str, str]) -> str:
+    """A paragraph for a paper."""
+    kinds = {one.contrast.kind for one in found}
+    ways = {
+        "effect": "Contrasts are weighted sums of arms taken within seeds, with Student's t over seeds.",
+        "equivalence": (
+            "“No difference” is claimed where two one-sided tests place the difference within the margin."
+        ),
+        "spread": (
+            "Spread across languages without English is τ, the standard deviation of logit scores with the "
+            "sampling variance removed; its ratio is tested by swapping arms within languages, all tasks at "
+            "once, and pooled over tasks by random effects."
+        ),
+        "slope": "Slopes over distance take seeds and languages as random.",
+        "best": (
+            "The best arm of each target was chosen on English dev with the first half of the seeds and "
+            "scored on test with the other half."
+        ),
+    }
+    said = [
+        f"We trained {len(study.arms)} conditions on {facts['seeds']} seeds from {facts['model']} and scored "
+        f"them zero-shot on {facts['targets']} in {facts['languages']} languages.",
+        "Conditions share heads, order and data of a seed, so that differences pair.",
+        *(text for kind, text in ways.items() if kind in kinds),
+        f"p-values of the {len([one for one in found if one.status == REGISTERED]) or len(found)} "
+        f"{'registered' if registered.stands else 'exploratory'} contrasts are corrected by Holm's method; "
+        f"a difference of {study.margin:g} points is the smallest that matters.",
+        registered.said(study),
+        f"Statements are about {study.population} and {facts['base']}.",
+    ]
+    return " ".join(said)

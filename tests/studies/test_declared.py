@@ -1,0 +1,114 @@
+"""Studies as they are declared: found by name and by file, refused where they contradict themselves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mlflow_xfer import api
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.params.chain import Transfer
+from mlflow_xfer.params.reading import read
+from mlflow_xfer.studies.found import studies, study
+from mlflow_xfer.studies.study import Arm, Contrast, Study, check, seeds_of
+
+TWO = Study(
+    "two",
+    "Does A help?",
+    {"target": "choice,pos", "seeds": "0,1"},
+    (Arm("none", {"intermediate": "none"}), Arm("a", {"intermediate": "attribute"}, "none")),
+    (Contrast("a helps", {"a": 1, "none": -1}, primary=True),),
+)
+WRITTEN = """
+name: two
+question: Does A help?
+shared: {target: "choice,pos", seeds: "0,1"}
+arms:
+  - {name: none, params: {intermediate: none}}
+  - {name: a, params: {intermediate: attribute}, against: none}
+contrasts:
+  - {name: a helps, weights: {a: 1, none: -1}, primary: true}
+"""
+
+
+@pytest.fixture
+def written(tmp_path) -> Path:
+    path = tmp_path / "two.yaml"
+    path.write_text(WRITTEN, "utf-8")
+    return path
+
+
+def test_every_study_is_sound_at_every_scale_and_effort():
+    assert set(studies()) == {"demo", "replicate", "nli-variance", "domain"}
+    seen = 0
+    for one in studies().values():
+        for scale in ("mini", *one.scales):
+            for effort in ("quick", "registered"):
+                there = one.at(scale, effort)
+                check(there)
+                assert len(
+                    {read(Transfer, typed).model_dump_json() for typed in there.typed().values()}
+                ) == len(there.arms)
+                assert there.contrasts or one.name == "demo"
+                assert bool(there.primary) == bool(there.contrasts)
+                seen += 1
+        assert len(seeds_of(one.at(effort="registered"))) >= 10 > len(seeds_of(one))
+        assert one.minutes["quick"] <= 15
+    assert seen >= 16
+
+
+def test_a_file_declares_the_same_study(written):
+    assert study(str(written)) == TWO
+
+
+def test_what_there_is_is_listed(written):
+    listed = api.FUNCTIONS["studies"]()
+    assert all(name in listed for name in studies()) and "13.9 min" in listed
+    said = api.FUNCTIONS["studies"](str(written))
+    assert "contrast a helps (effect, registered): +1·a -1·none" in said
+    assert "scale full: needs one GPU of 80 GiB" in api.FUNCTIONS["studies"]("replicate")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"arms": (*TWO.arms, TWO.arms[1])}, "2 arms are named 'a'"),
+        ({"arms": TWO.arms[:1], "contrasts": ()}, "A study compares at least two"),
+        ({"arms": (TWO.arms[0], Arm("a", {}, "nine"))}, "Unknown arm .*'nine'"),
+        ({"margin": 0.0}, "margin=0.0 is not positive"),
+        ({"population": "all"}, "unknown population 'all'"),
+        ({"looks": 0}, "0 looks"),
+        ({"contrasts": TWO.contrasts * 2}, "2 contrasts are named 'a helps'"),
+        ({"contrasts": (Contrast("c", {"b": 1, "none": -1}),)}, "Unknown arm .*'b'"),
+        ({"contrasts": (Contrast("c", {"a": 1, "none": -2}),)}, "do not add up to 0"),
+        ({"contrasts": (Contrast("c", {"a": 1}),)}, "do not add up to 0"),
+        ({"contrasts": (Contrast("c", {"a": 1, "none": -1}, targets=("qa",)),)}, "Unknown target .*'qa'"),
+        (
+            {"contrasts": (Contrast("c", {"a": 1, "none": -1}, targets=("pos",), less=("pos", "choice")),)},
+            "1 targets less 2",
+        ),
+        ({"contrasts": (Contrast("c", {"a": 1, "none": -1}, "sprad"),)}, "Did you mean 'spread'"),
+    ],
+)
+def test_a_declaration_that_contradicts_itself_is_refused(change, says):
+    with pytest.raises(XferError, match=says):
+        check(replace(TWO, **change))
+
+
+def test_all_faults_of_a_file_are_said_with_their_lines(tmp_path):
+    path = tmp_path / "wrong.yaml"
+    path.write_text(WRITTEN.replace("against:", "agianst:").replace("question: Does A help?\n", ""), "utf-8")
+    with pytest.raises(XferError, match=r"(?s)question: Field required.*wrong.yaml:6: arms.1.agianst"):
+        study(str(path))
+    with pytest.raises(XferError, match="Did you mean 'replicate'"):
+        study("replicat")
+    with pytest.raises(XferError, match="Unknown scale of the study demo 'small'"):
+        study("demo").at("small")
+
+
+def test_only_what_decides_the_answer_is_frozen():
+    assert TWO.spec() == replace(TWO, shared={**TWO.shared, "seeds": "0,1,2"}, minutes={"quick": 1}).spec()
+    assert TWO.spec() != replace(TWO, margin=2.0).spec()
+    assert TWO.spec() != replace(TWO, contrasts=(replace(TWO.contrasts[0], targets=("pos",)),)).spec()
