@@ -237,7 +237,7 @@ def _page(
     )
     parts = [
         *opening,
-        sections.answer(analysis),
+        sections.answer(analysis, *(["All conditions"] if opening else [])),
         sections.differences(analysis),
         sections.cells_section(analysis),
         sections.typology(analysis),

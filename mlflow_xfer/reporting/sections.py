@@ -35,11 +35,11 @@ def numbers_behind(title: str, content: Raw) -> Raw:
     return element("details", element("summary", title), content)
 
 
-def answer(analysis: Analysis) -> Raw:
+def answer(analysis: Analysis, title: str = "Answer") -> Raw:
     """The verdict in two lines, the languages behind it, every condition in one table; then the verdict in
     sentences, and how far they reach."""
     return section(
-        "Answer",
+        title,
         paragraph(f"{answers.headline(analysis)}."),
         paragraph(answers.second_line(analysis)),
         leading_languages(analysis),

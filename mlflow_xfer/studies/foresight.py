@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
@@ -50,7 +51,8 @@ def _p(rng: np.random.Generator, ratio: float, counts: Sequence[int]) -> float:
 
 def detectable_ratio(counts: Sequence[int], level: float = 0.95) -> float:
     """The ratio closest to 1 that is found in 8 of 10 cases; 0: none."""
-    return next((ratio for ratio in RATIOS if spread_power(ratio, counts, level) >= 0.8), 0.0)
+    place = bisect_left(RATIOS, True, key=lambda ratio: spread_power(ratio, counts, level) >= 0.8)
+    return RATIOS[place] if place < len(RATIOS) else 0.0
 
 
 def foresee(study: Study, seeds: int, spoken: Mapping[str, Sequence[str]], level: float = 0.95) -> list[str]:

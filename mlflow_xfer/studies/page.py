@@ -3,6 +3,7 @@ made and what it cannot tell, and after these the report on all of its condition
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -90,7 +91,7 @@ def _answer(study: Study, found: Sequence[Found], registered: Registration) -> R
         numeric={1, 2, 3, 7},
     )
     return section(
-        "Answer of the study",
+        "Answer",
         *(paragraph(text) for text in sentences.answer(found)),
         paragraph(registered.said(study)),
         shown,
@@ -106,12 +107,17 @@ def _rows(found: Sequence[Found]) -> list[tuple[str, ...]]:
             *_numbers(one),
             p_text(one.p_corrected),
             one.verdict,
-            f"{one.detectable:.1f}",
+            _finds(one),
             one.status + (", demonstration" if one.demonstration else ""),
             str(one.estimate.n.get("seeds", "–")),
         )
         for one in found
     ]
+
+
+def _finds(one: Found) -> str:
+    """What such a design finds; a dash where it is not known, or nothing."""
+    return f"{one.detectable:.1f}" if 0 < one.detectable < math.inf else "–"
 
 
 def _numbers(one: Found) -> tuple[str, str]:
@@ -126,13 +132,27 @@ def _figure(name: str, shown: Raw) -> Raw:
 
 
 def _methods(study: Study, found: Sequence[Found], registered: Registration, facts: dict[str, str]) -> Raw:
-    limits = [*study.limits, *dict.fromkeys(note for one in found for note in one.estimate.notes)]
+    limits = [*study.limits, *_notes(found)]
     return section(
         "How it was made, and what it cannot tell",
         paragraph(sentences.methods(study, found, registered, facts)),
         element("ul", [element("li", limit) for limit in limits]) if limits else None,
         name="methods",
     )
+
+
+def _notes(found: Sequence[Found]) -> list[str]:
+    """What is to be known of the estimates: what holds for all of them once, the rest with their names."""
+    every = [set(one.estimate.notes) for one in found]
+    common = (
+        [note for note in found[0].estimate.notes if all(note in notes for notes in every)] if found else []
+    )
+    apart: dict[str, list[str]] = {}
+    for one in found:
+        for note in one.estimate.notes:
+            if note not in common:
+                apart.setdefault(note, []).append(one.contrast.name)
+    return [*common, *(f"{note} ({', '.join(names)})" for note, names in apart.items())]
 
 
 def _facts(frame: pd.DataFrame) -> dict[str, str]:

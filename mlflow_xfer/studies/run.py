@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+import statistics
 from collections.abc import Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
@@ -207,9 +208,13 @@ def dev_of(store: Store, transfers: Mapping[str, Sequence[str]]) -> pd.DataFrame
             for evaluation in map(store.get, transfer.inputs):
                 task = evaluation.tags.get("xfer.target", "")
                 for trained in map(store.get, evaluation.inputs):
-                    score = trained.metrics.get(f"dev/{task}/selected")
-                    if trained.tags.get("xfer.phase") == "target" and score is not None:
-                        seed = int(transfer.tags["xfer.seed"])
+                    scores = [
+                        value
+                        for metric, value in trained.metrics.items()
+                        if metric.startswith("dev/") and metric.endswith("/selected")
+                    ]
+                    if trained.tags.get("xfer.phase") == "target" and scores:
+                        seed, score = int(transfer.tags["xfer.seed"]), statistics.fmean(scores)
                         rows.append({"condition": name, "task": task, "seed": seed, "score": score})
     return pd.DataFrame(rows, columns=["condition", "task", "seed", "score"])
 

@@ -116,9 +116,8 @@ def methods(study: Study, found: Sequence[Found], registered: Registration, fact
         f"them zero-shot on {facts['targets']} in {facts['languages']} languages.",
         "Conditions share heads, order and data of a seed, so that differences pair.",
         *(text for kind, text in ways.items() if kind in kinds),
-        f"p-values of the {len([one for one in found if one.status == REGISTERED]) or len(found)} "
-        f"{'registered' if registered.stands else 'exploratory'} contrasts are corrected by Holm's method; "
-        f"a difference of {study.margin:g} points is the smallest that matters.",
+        "p-values are corrected by Holm's method, those of registered contrasts apart from the others; the "
+        f"smallest difference that matters is {study.margin:g} point{'s' * (study.margin != 1)}.",
         registered.said(study),
         f"Statements are about {study.population} and {facts['base']}.",
     ]

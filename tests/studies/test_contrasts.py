@@ -1,0 +1,180 @@
+"""What contrasts say of made-up scores whose truth is known, and what they can find."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlflow_xfer import languages
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, EXPLORATORY, REGISTERED, UNDECIDED, WORSE
+from mlflow_xfer.stats.estimate import LIKE_THESE
+from mlflow_xfer.stats.interaction import covariate_slope
+from mlflow_xfer.stats.means import difference
+from mlflow_xfer.stats.multiplicity import holm
+from mlflow_xfer.studies.contrasts import LESS, compute
+from mlflow_xfer.studies.foresight import detectable_ratio, foresee, spread_power
+from mlflow_xfer.studies.study import Arm, Contrast, Study
+
+CODES = ("en", "de", "es", "tr", "sw", "id", "vi", "af", "ht", "eu")
+TARGETS = ("general", "medical")
+LEVEL = {"none": (50.0, 50.0), "all": (60.0, 52.0), "med": (54.0, 61.0), "bad": (40.0, 42.0)}
+ARMS = tuple(Arm(name, {}, "" if name == "none" else "none") for name in LEVEL)
+STUDY = Study("made", "What helps?", {"target": "general,medical"}, ARMS)
+
+
+def scores(seeds: int = 6, noise: float = 0.4, scale: dict[str, float] | None = None) -> pd.DataFrame:
+    """Levels by arm and target; seeds and languages that all arms share; noise of its own in each cell."""
+    rng = np.random.default_rng(0)
+    common = rng.normal(0, 3, (seeds, len(TARGETS), 1)) + rng.normal(0, 6, (1, len(TARGETS), len(CODES)))
+    rows = []
+    for name, levels in LEVEL.items():
+        of = np.array(levels)[None, :, None] + common * (scale or {}).get(name, 1.0)
+        of = of + rng.normal(0, noise, of.shape)
+        rows += [
+            (name, task, code, 0, seed, of[seed, t, c], 500)
+            for seed in range(seeds)
+            for t, task in enumerate(TARGETS)
+            for c, code in enumerate(CODES)
+        ]
+    columns = ["condition", "task", "language", "base_seed", "seed", "score", "n"]
+    return pd.DataFrame(rows, columns=columns).assign(suite="made", metric="accuracy")
+
+
+def found(*contrasts: Contrast, **options):
+    frame = options.pop("frame", None)
+    study = replace(STUDY, contrasts=contrasts, **options.pop("study", {}))
+    return compute(study, scores() if frame is None else frame, **options)
+
+
+def test_help_null_and_harm_are_told():
+    same = scores()
+    copy = same[same["condition"] == "none"].assign(condition="null")
+    copy["score"] += np.random.default_rng(1).normal(0, 0.4, len(copy))
+    helps, null, harms = found(
+        Contrast("helps", {"all": 1, "none": -1}, primary=True),
+        Contrast("null", {"null": 1, "none": -1}, "equivalence", primary=True),
+        Contrast("harms", {"bad": 1, "none": -1}, primary=True),
+        frame=pd.concat([same, copy], ignore_index=True),
+        registered=True,
+        study={"arms": (*ARMS, Arm("null", {}, "none"))},
+    )
+    assert [one.verdict for one in (helps, null, harms)] == [BETTER, EQUIVALENT, WORSE]
+    assert {one.status for one in (helps, null, harms)} == {REGISTERED}
+    assert helps.estimate.low < 6 < helps.estimate.high and harms.estimate.low < -9 < harms.estimate.high
+    assert null.p_equivalence < 0.05 and not helps.demonstration and helps.power > 0.9
+
+
+def test_an_effect_is_the_difference_of_means():
+    (one,) = found(Contrast("all", {"all": 1, "none": -1}, targets=("medical",)))
+    frame = scores()
+    other = difference(frame[frame["task"] == "medical"], "all", "none")
+    assert one.estimate.estimate == pytest.approx(other.estimate) and one.estimate.p == pytest.approx(other.p)
+    assert one.status == EXPLORATORY and one.estimate.level == 0.95
+
+
+def test_a_difference_of_differences_between_targets():
+    weights = {"med": 1.0, "all": -1.0}
+    match, own, general = found(
+        Contrast("match", weights, targets=("medical",), less=("general",)),
+        Contrast("own", weights, targets=("medical",)),
+        Contrast("general", weights, targets=("general",)),
+    )
+    assert match.estimate.estimate == pytest.approx(own.estimate.estimate - general.estimate.estimate)
+    assert match.estimate.low < 15 < match.estimate.high and match.verdict == BETTER
+
+
+def test_registered_contrasts_are_corrected_apart_and_at_their_own_level():
+    three = [Contrast(name, {name: 1, "none": -1}, primary=name != "bad") for name in ("all", "med", "bad")]
+    first, second, rest = found(*three, registered=True, level=0.9875)
+    expected = holm([first.estimate.p, second.estimate.p])
+    assert [first.p_corrected, second.p_corrected] == pytest.approx(list(expected))
+    assert rest.p_corrected == pytest.approx(rest.estimate.p) and rest.estimate.level == 0.95
+    assert first.estimate.level == 0.9875
+    wide = first.estimate.high - first.estimate.low
+    (narrow,) = found(three[0])
+    assert wide > narrow.estimate.high - narrow.estimate.low
+
+
+def test_a_smaller_spread_is_told_from_a_larger_mean():
+    pair = Contrast("even", {"med": 1, "none": -1}, "spread", margin=0.8)
+    (even,) = found(pair, frame=scores(scale={"none": 2.0, "med": 0.4}))
+    assert even.verdict == LESS and even.estimate.estimate < 0.6
+    assert even.table is not None and list(even.table["task"]) == sorted(TARGETS)
+    (same,) = found(Contrast("same", {"all": 1, "none": -1}, "spread", targets=("medical",)))
+    assert same.verdict == UNDECIDED and 0.8 < same.estimate.estimate < 1.25
+    assert same.demonstration and same.as_dict()["power_at_margin"] == same.power < 0.5
+
+
+def test_a_slope_is_that_of_the_difference():
+    (one,) = found(
+        Contrast("far", {"all": 1, "none": -1}, "slope", measure="syntactic"),
+        study={"population": LIKE_THESE},
+    )
+    known = {code: languages.distance(code, "en", "syntactic") for code in CODES}
+    other = covariate_slope(scores(), "all", "none", known)
+    assert one.estimate.estimate == pytest.approx(other.estimate) and one.estimate.p == pytest.approx(other.p)
+
+
+def test_the_best_of_each_is_chosen_with_other_seeds_than_it_is_scored_with():
+    frame = scores()
+    lucky = (frame["condition"] == "bad") & (frame["seed"] < 3)
+    dev = frame[frame["language"] == "en"][["condition", "task", "seed", "score"]].copy()
+    dev.loc[dev["condition"] == "bad", "score"] = 99.0
+    best = Contrast("best", {"all": 1, "med": 1, "bad": 1, "none": -1}, "best")
+    (honest,) = found(best, dev=dev)
+    assert honest.table is not None and set(honest.table["chosen"]) == {"bad"} and honest.verdict == WORSE
+    assert (
+        honest.estimate.n["seeds"] == 3
+        and "chosen with seeds 0, 1, 2, scored with 3, 4, 5" in honest.estimate.notes
+    )
+    frame.loc[lucky, "score"] += 40  # on the seeds it is chosen with
+    (without,) = found(best, frame=frame)
+    assert without.estimate.estimate < -8, "what was lucky there does not count"
+    assert any("no dev scores" in note for note in without.estimate.notes)
+    (few,) = found(best, frame=scores(3))
+    assert few.verdict == UNDECIDED and "too few to choose" in few.estimate.notes[0]
+
+
+SPOKEN = dict.fromkeys(TARGETS, CODES)
+HELPS = Contrast("helps", {"all": 1, "none": -1}, primary=True)
+
+
+def refused(contrast: Contrast, seeds: int = 6, spoken=SPOKEN, **study) -> str:
+    with pytest.raises(XferError) as error:
+        foresee(replace(STUDY, contrasts=(contrast,), **study), seeds, spoken)
+    return str(error.value)
+
+
+def test_what_could_find_nothing_is_refused_with_its_power():
+    assert "1 seed allows no interval and no test (power 0)" in refused(HELPS, 1)
+    assert "the margin takes about 73 seeds" in refused(HELPS, 1, sd=3.0)
+    spread = replace(HELPS, kind="spread")
+    assert "2 languages besides English have no spread (power 0)" in refused(
+        spread, spoken={"general": ("en", "de", "es")}
+    )
+    slope = replace(HELPS, kind="slope")
+    assert "2 languages besides English allow no slope" in refused(
+        slope, spoken={"general": ("en", "de", "es")}
+    )
+    unknown = replace(slope, measure="wals_morphology")
+    said = refused(unknown, spoken={"general": ("en", "de", "tr", "sw", "af")})
+    assert "no wals_morphology distance to English is known of af" in said
+    assert "2 seeds allow no interval" in refused(replace(HELPS, kind="best"), 2)
+
+
+def test_what_can_be_found_is_said_before():
+    (said,) = foresee(replace(STUDY, contrasts=(HELPS,), sd=3.0), 6, SPOKEN)
+    assert "6 seeds find 4.3 points in 8 of 10 cases and the margin of 1 in 10%" in said
+    (said,) = foresee(replace(STUDY, contrasts=(replace(HELPS, kind="spread"),)), 6, SPOKEN)
+    assert "with 9 languages a ratio of 0.8 is found in" in said
+
+
+def test_power_of_a_spread_grows_with_languages_and_with_the_ratio():
+    few, many, sharp = spread_power(0.6, [7]), spread_power(0.6, [7] * 3), spread_power(0.3, [7] * 3)
+    assert few < many <= sharp and sharp > 0.6
+    assert spread_power(1.0, [7] * 3) <= 0.09, "false positives"
+    assert detectable_ratio([5]) == 0.0, "five languages cannot reach .05"
