@@ -13,3 +13,10 @@ def home() -> Path:
         return Path(explicit).expanduser().absolute()
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(cache).expanduser().absolute() / "mlflow-xfer"
+
+
+def work() -> Path:
+    """Where phases lie that are not published yet, each in a folder of its own: ``$XFER_WORK``, which several
+    hosts may mount, else a folder of :func:`home`."""
+    shared = os.environ.get("XFER_WORK")
+    return Path(shared).expanduser().absolute() if shared else home() / "work"

@@ -40,6 +40,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 def isolated(tmp_path, monkeypatch):
     """A fresh XFER_HOME, SQLite store and current folder; no run of the caller's environment."""
     monkeypatch.setenv("XFER_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("XFER_WORK", raising=False)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"):
         monkeypatch.delenv(name, raising=False)

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.home import home
+from mlflow_xfer.home import home, work
 from mlflow_xfer.reporting.columns import aligned
 from mlflow_xfer.tracking import drivers, spool
 from mlflow_xfer.tracking.names import redact
@@ -102,7 +102,7 @@ def store(fix: bool = False) -> str:
         ]
         for run in [run for run in open_runs if fix and _left(run)]:
             drivers.end(opened, run.run_id)
-        held = {path.parent.name for path in (home() / "work").glob("*/run.json")}
+        held = {path.parent.name for path in work().glob("*/run.json")}
         lines = [f"{redact(opened.uri)}: reachable"]
         lines += [
             f"RUNNING {run.run_id} {run.name}: {'ended' if fix and _left(run) else _state(run)}"
@@ -129,9 +129,7 @@ def _state(run: RunView) -> str:
 
 
 def _resumable(run_id: str) -> bool:
-    return any(
-        json.loads(path.read_text()).get("run_id") == run_id for path in (home() / "work").glob("*/run.json")
-    )
+    return any(json.loads(path.read_text()).get("run_id") == run_id for path in work().glob("*/run.json"))
 
 
 def local_state() -> str:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlflow_xfer import home
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.home import home
 from mlflow_xfer.phases.estimate import Cost, Past, amount, cost, duration, needs_of, weights
 from mlflow_xfer.phases.machines import Machine
 from mlflow_xfer.phases.needs import Needs, remedies, shape_of
@@ -90,7 +90,7 @@ def check_disk(phases: Iterable[Phase], store: Store, workers: int = 1) -> None:
         for phase in phases
         if phase.kind != "evaluate" and not math.isnan(size_ := weights(phase, past))
     )
-    wanted = {home(): sum(states[:workers])}
+    wanted = {home.work(): sum(states[:workers])}
     artifacts = store.artifacts_folder()
     if artifacts is not None:
         wanted[artifacts] = published
@@ -105,7 +105,7 @@ def check_disk(phases: Iterable[Phase], store: Store, workers: int = 1) -> None:
                 f"The phases to run need up to {size(needed)} on the disk of {places[0][0]}, which has "
                 f"{size(free)} left: resume states {size(sum(states[:workers]))}, checkpoints "
                 f"{size(published) if artifacts else 'elsewhere'}.",
-                "Free some of it, set XFER_HOME to a larger disk, or log artifacts there.",
+                "Free some of it, set XFER_HOME (or XFER_WORK) to a larger disk, or log artifacts there.",
             )
 
 

@@ -2,8 +2,8 @@
 
 One holder per phase: while a phase runs it is held, on this host and among all workers of the store, and what
 another worker finished meanwhile is taken (``tracking/lease.py``). A worker that stood still for so long that
-it was taken over publishes nothing. Local state lies in ``XFER_HOME/work/<spec_hash>-<code_hash>/`` until the
-phase is published.
+it was taken over publishes nothing. Local state lies in ``<spec_hash>-<code_hash>/`` under
+:func:`mlflow_xfer.home.work` until the phase is published.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlflow_xfer.home import home
+from mlflow_xfer import home
 from mlflow_xfer.params.settings import RuntimeOptions
 from mlflow_xfer.phases import gate, kept, overlaps, record
 from mlflow_xfer.phases.code import code_hash
@@ -24,7 +24,7 @@ from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase, StartModel
 from mlflow_xfer.tracking import checkpoints
 from mlflow_xfer.tracking.lease import Busy, Lease, TakenOver, across_hosts, hold
 from mlflow_xfer.training import progress
-from mlflow_xfer.training.parts import NotFinite
+from mlflow_xfer.training.parts import Displaced, NotFinite
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.store import Store
@@ -146,7 +146,7 @@ class Executor:
     def _take_or_run(self, phase: Phase, parent: str | None, attach: str | None) -> Done:
         code = self.code(phase)
         key = f"{phase.spec_hash}-{code}"
-        work = home() / "work" / key
+        work = home.work() / key
         existing = self.existing(phase)
         while existing is None:
             with (
@@ -160,7 +160,7 @@ class Executor:
                     record.end_abandoned(self.store, phase, code, lease.displaced)
                     try:
                         return self._run(phase, code, work, parent, attach, lease)
-                    except TakenOver as error:
+                    except (TakenOver, Displaced) as error:
                         logger.warning("%s: %s", phase.label, error)
                 else:
                     shutil.rmtree(work, ignore_errors=True)  # begun here, finished elsewhere
@@ -209,7 +209,7 @@ class Executor:
         )
         record.hold_run(work, run_id)
         meter = record.Meter(self.store, run_id, phase, resumed=bool(held))
-        with self._dropping(work, phase), record.ending(self.store, run_id):
+        with self._dropping(work, phase), record.ending(self.store, run_id, lease.holder):
             starts = [self._directory(source) for source in phase.inputs]
             try:
                 with meter, progress.beside(self._named(phase)):

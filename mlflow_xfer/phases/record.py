@@ -14,7 +14,9 @@ from mlflow_xfer.params.settings import RuntimeOptions, TrainingSettings
 from mlflow_xfer.phases.phase import FinishedRun, Phase, identity
 from mlflow_xfer.scoring.formats import write_predictions
 from mlflow_xfer.tracking.inputs import known_as
+from mlflow_xfer.tracking.lease import TakenOver
 from mlflow_xfer.tracking.reuse import ARTIFACTS_TAG
+from mlflow_xfer.training.parts import Displaced
 
 if TYPE_CHECKING:
     from mlflow_xfer.phases.evaluate import Evaluation
@@ -269,12 +271,18 @@ def request(store: Store, opened: str, result: str, label: str) -> None:
 
 
 @contextmanager
-def ending(store: Store, run_id: str) -> Iterator[None]:
+def ending(store: Store, run_id: str, holder: str = "") -> Iterator[None]:
     """End the run as what happens inside says:
     FINISHED, FAILED, or KILLED if interrupted (then it can be resumed).
+
+    A run that another than its ``holder`` goes on in by now is left to that one.
     """
     try:
         yield
+    except (TakenOver, Displaced) as error:
+        if store.get(run_id).tags.get(HOLDER_TAG, "") == holder:
+            end_failed(store, run_id, error)
+        raise
     except BaseException as error:
         end_failed(store, run_id, error)
         raise

@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from mlflow_xfer.durable.files import write_once
@@ -24,7 +25,7 @@ from mlflow_xfer.durable.locks import taken
 from mlflow_xfer.durable.mounts import on_network
 from mlflow_xfer.durable.patience import awaited
 from mlflow_xfer.errors import TRY_AGAIN, XferError
-from mlflow_xfer.home import home
+from mlflow_xfer.home import home, work
 from mlflow_xfer.tracking import endpoint
 from mlflow_xfer.tracking.ledger import RELEASED, Ledger, beat_tag
 from mlflow_xfer.tracking.uris import sqlite_path
@@ -52,8 +53,7 @@ def hold(
     Raises:
         Busy: another process held it all the time.
     """
-    file = home() / "locks" / f"{_file_name(key)}.lock"
-    file.parent.mkdir(parents=True, exist_ok=True)
+    file = _lock(home() / "locks", key)
     lock = awaited(lambda: taken(file), _POLL_SECONDS, seconds=timeout, told=waiting or _waiting)
     if lock is None:
         raise Busy(f"Another process of this host has held {key} for {timeout:.0f} s.")
@@ -61,6 +61,11 @@ def hold(
         yield
     finally:
         lock.release()
+
+
+def _lock(folder: Path, key: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{_file_name(key)}.lock"
 
 
 def _waiting(seconds: float) -> None:
@@ -142,7 +147,8 @@ def across_hosts(store: Store, key: str, over: Callable[[], bool]) -> Iterator[L
     """Hold ``key`` among all workers of a store, heartbeat included,
     once no living worker holds it or ``over()``.
 
-    A SQLite file on this host's own disk needs no ledger: whoever reaches it is a process of this host.
+    A SQLite file on this host's own disk needs no ledger: whoever reaches it is a process of this host, and
+    where homes differ, it is held by a lock in the ``XFER_WORK`` that they share.
 
     Args:
         key: what to hold; :func:`hold` it first.
@@ -150,7 +156,8 @@ def across_hosts(store: Store, key: str, over: Callable[[], bool]) -> Iterator[L
     """
     lease = _wait(store, key, over)
     if (ledger := lease.ledger) is None:
-        yield lease
+        with _among_homes(key, over) as free:
+            yield lease if free else Lease(store, key, held=False)
         return
     beats = Heartbeat(lambda: ledger.beat(key, lease.generation), ledger.stale_seconds / 6, "xfer-lease")
     try:
@@ -158,6 +165,23 @@ def across_hosts(store: Store, key: str, over: Callable[[], bool]) -> Iterator[L
     finally:
         beats.stop(1.0)  # a beat after the release would undo it
         store.tags(ledger.run_id(), {beat_tag(key, lease.generation): RELEASED})
+
+
+@contextmanager
+def _among_homes(key: str, over: Callable[[], bool]) -> Iterator[bool]:
+    """Hold ``key`` in ``XFER_WORK``, where that is no part of this home; false once ``over()`` without it."""
+    if work().parent == home():
+        yield True
+        return
+    file = _lock(work() / "locks", key)
+    lock = taken(file)
+    while lock is None and not over():
+        lock = awaited(lambda: taken(file), _POLL_SECONDS, seconds=_LEDGER_POLL_SECONDS, told=_waiting)
+    try:
+        yield lock is not None
+    finally:
+        if lock is not None:
+            lock.release()
 
 
 def only_here(uri: str) -> bool:

@@ -33,7 +33,7 @@ from mlflow_xfer.training.micro_batches import parts
 from mlflow_xfer.training.parts import Interrupted, NotFinite
 from mlflow_xfer.training.progress import bar
 from mlflow_xfer.training.resumable import Resumable
-from mlflow_xfer.training.state import step_folder, steps
+from mlflow_xfer.training.state import Claim, step_folder, steps
 from mlflow_xfer.training.stopping import Signals
 from mlflow_xfer.training.tally import Best
 
@@ -195,6 +195,7 @@ class Loop(Resumable):
         from mlflow_xfer.models.load import quiet
 
         settle_imports()
+        self.claim = Claim(self.folder.parent)
         self.multitask.train()  # heads and backbone are loaded in evaluation mode, whatever it says
         found = steps(self.folder)
         start = found[-1] if found else 0
@@ -225,6 +226,7 @@ class Loop(Resumable):
 
     def report(self, metrics: Mapping[str, float], step: int) -> None:
         """Hand figures on; whoever takes them may ask to stop, which happens when the step is complete."""
+        self.claim.check()
         try:
             self.log_figures(metrics, step)
         except Exception as error:

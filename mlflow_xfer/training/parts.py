@@ -75,6 +75,16 @@ class NotFinite(XferError):
     """A loss, a figure or weights that are not finite: nothing of them is worth keeping."""
 
 
+class Displaced(XferError):
+    """Another process trains in this one's folder by now, which stood still for too long (exit code 75)."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another worker goes on with this training, because this one had not been heard of for too long.",
+            exit_code=TRY_AGAIN,
+        )
+
+
 class Interrupted(XferError):
     """Training stopped on a signal, after a checkpoint: the same command goes on from there."""
 

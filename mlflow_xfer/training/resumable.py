@@ -22,7 +22,7 @@ from mlflow_xfer.durable.manifest import is_whole, sealed_folder
 from mlflow_xfer.models.heads import MultiTaskModel
 from mlflow_xfer.params.settings import RuntimeOptions
 from mlflow_xfer.training.read_rows import ReadRows
-from mlflow_xfer.training.state import prune, step_folder, steps
+from mlflow_xfer.training.state import Claim, prune, step_folder, steps
 from mlflow_xfer.training.tally import Tally, best_in
 
 KEPT = 2  # resume states: the newest and the one before it
@@ -38,7 +38,12 @@ class Resumable(Trainer):
         runtime: how often they are written.
         rows: those of the embedding that are trained; None: all.
         options: of ``Trainer``.
+
+    Attributes:
+        claim: on the folder, from the beginning of :meth:`Loop.run` on.
     """
+
+    claim: Claim
 
     def __init__(self, folder: Path, runtime: RuntimeOptions, rows: np.ndarray | None, **options: Any):
         self.folder, self.runtime, self.tally = folder, runtime, Tally()
@@ -68,6 +73,7 @@ class Resumable(Trainer):
     # -- weights --------------------------------------------------------------------------------------------
     def keep_best(self) -> None:
         """Write the weights as they are: the best so far."""
+        self.claim.check()
         with sealed_folder(step_folder(self.best_folder, self.state.global_step)) as folder:
             self._write_weights(folder)
 
@@ -97,6 +103,7 @@ class Resumable(Trainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         begun, step = time.monotonic(), self.state.global_step
+        self.claim.check()
         with sealed_folder(step_folder(self.folder, step)) as folder:
             self._write_state(folder)
         kept = set(steps(self.folder)[-KEPT:])

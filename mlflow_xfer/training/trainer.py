@@ -251,6 +251,7 @@ class Training:
     def _publish(self, loop: Any) -> TrainingResult:
         from mlflow_xfer.models.checkpoint import save
 
+        loop.claim.check()
         best = loop.tally.best
         metrics, collapsed, selected = dict(best.metrics), best.collapsed, best.step or len(self.data)
         if self.settings.select_by == "average":

@@ -57,12 +57,13 @@ class Machines:
         self.experiment = f"machines-{os.urandom(4).hex()}"
         self.seed = str(int.from_bytes(os.urandom(3), "big"))  # a phase that no other test has
 
-    def start(self, name: str, stale: float = 180.0, asked=None):
+    def start(self, name: str, stale: float = 180.0, asked=None, **more: str):
         where = {
             "MLFLOW_TRACKING_URI": self.uri,
             "MLFLOW_EXPERIMENT_NAME": self.experiment,
             "XFER_HOME": str(self.folder / name),
             "XFER_STALE_SECONDS": str(stale),
+            **more,
         }
         return self.command(*(asked or [*PHASE, "--seed", self.seed]), **where)
 
@@ -126,6 +127,22 @@ def test_a_stalled_worker_that_was_taken_over_publishes_nothing(machines):
     assert "took this phase over" in first.text and f"reused run {taken.info.run_id}" in first.text
     assert stalled.outputs is None or not stalled.outputs.model_outputs
     assert not list((machines.folder / "a" / "home" / "work").glob("*"))
+
+
+def test_a_stalled_worker_leaves_alone_what_another_goes_on_with(machines):
+    """Both keep their states in one folder."""
+    shared = {"XFER_WORK": str(machines.folder / "states")}
+    asked = [*PHASE, "--seed", machines.seed, "--save_every_steps", "10"]
+    first = machines.start("a", 4, asked, **shared)
+    first.until(machines.training, every=0.1)
+    first.process.send_signal(signal.SIGSTOP)
+    second = machines.start("b", 4, asked, **shared)
+    second.until(lambda: "resumed in run" in second.text)
+    first.process.send_signal(signal.SIGCONT)
+    assert second.wait() == 0 and first.wait() == 0, first.text + second.text
+    (run,) = machines.runs()
+    assert run.info.status == "FINISHED" and f"reused run {run.info.run_id}" in first.text
+    assert "took this phase over" in first.text or "goes on with this training" in first.text
 
 
 def test_two_machines_share_the_phases_of_a_transfer(machines):

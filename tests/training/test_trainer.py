@@ -25,8 +25,9 @@ from mlflow_xfer.training import loop
 from mlflow_xfer.training import trainer as module
 from mlflow_xfer.training.dev import Dev
 from mlflow_xfer.training.lm import lm_loss
-from mlflow_xfer.training.parts import LanguageModelPart, Part
+from mlflow_xfer.training.parts import Displaced, LanguageModelPart, Part
 from mlflow_xfer.training.predict import predict
+from mlflow_xfer.training.state import Claim
 from mlflow_xfer.training.trainer import read_outcome, train
 
 FAST = TrainingSettings(num_train_epochs=2, train_batch_size=16, max_seq_length=64, learning_rate=2e-3)
@@ -374,3 +375,14 @@ def test_sigterm_stops_with_an_error_that_says_how_to_go_on(encoder, tmp_path):
         train(encoder, [part(POS)], None, FAST, tmp_path, log=log)
     assert stopped.value.exit_code == 75 and signal.getsignal(signal.SIGTERM) is before
     assert train(encoder, [part(POS)], None, FAST, tmp_path).steps == 20
+
+
+def test_a_training_whose_folder_another_process_claims_writes_no_more(encoder, tmp_path):
+    def log(metrics, step):
+        if step == 2:
+            Claim(tmp_path)  # as another process does that takes the training over
+            (tmp_path / "resume").mkdir(exist_ok=True)
+
+    with pytest.raises(Displaced, match="not been heard of"):
+        train(encoder, [part(SENTIMENT, 48)], None, FAST, tmp_path, log=log)
+    assert not any((tmp_path / "resume").iterdir()) and read_outcome(tmp_path) is None
