@@ -125,8 +125,8 @@ def transfer(
             label_free: the one that best tells apart dev rows of the evaluated languages, their labels
             unread; oracle: best on those labels (not zero-shot, always shown as oracle)
             [english_dev|last|average|label_free|oracle; default english_dev]
-        exclude_overlap: leave training rows out that are (nearly) equal to a target's test rows
-            [true|false; default false]
+        exclude_overlap: leave training rows out that are (nearly) equal to a target's test or dev rows,
+            before the target also those equal to its training rows [true|false; default false]
         languages: evaluate only these languages (English is kept) [auto or comma list; default auto]
         suite: benchmark whose totals are reported; auto: mini for data=mini, else xtreme
             [auto|mini|xtreme|xtreme-r; default auto]
@@ -512,8 +512,8 @@ def target(
             label_free: the one that best tells apart dev rows of the evaluated languages, their labels
             unread; oracle: best on those labels (not zero-shot, always shown as oracle)
             [english_dev|last|average|label_free|oracle; default english_dev]
-        exclude_overlap: leave training rows out that are (nearly) equal to a target's test rows
-            [true|false; default false]
+        exclude_overlap: leave training rows out that are (nearly) equal to a target's test or dev rows,
+            before the target also those equal to its training rows [true|false; default false]
         languages: evaluate only these languages (English is kept) [auto or comma list; default auto]
         suite: benchmark whose totals are reported; auto: mini for data=mini, else xtreme
             [auto|mini|xtreme|xtreme-r; default auto]
@@ -786,8 +786,8 @@ def search(
             label_free: the one that best tells apart dev rows of the evaluated languages, their labels
             unread; oracle: best on those labels (not zero-shot, always shown as oracle)
             [english_dev|last|average|label_free|oracle; default english_dev]
-        exclude_overlap: leave training rows out that are (nearly) equal to a target's test rows
-            [true|false; default false]
+        exclude_overlap: leave training rows out that are (nearly) equal to a target's test or dev rows,
+            before the target also those equal to its training rows [true|false; default false]
         languages: evaluate only these languages (English is kept) [auto or comma list; default auto]
         suite: benchmark whose totals are reported; auto: mini for data=mini, else xtreme
             [auto|mini|xtreme|xtreme-r; default auto]
@@ -1213,8 +1213,8 @@ def rank(
         alpha: languages are drawn with p ~ n^alpha (XLM-R: 0.3) [number ≥ 0 ≤ 1; default 0.3]
         pool: candidate intermediate tasks; auto: mini's, with other data those of the nine of Phang et
             al. 2020 that have training data [auto or comma list; default auto]
-        exclude_overlap: leave training rows out that are (nearly) equal to a target's test rows
-            [true|false; default false]
+        exclude_overlap: leave training rows out that are (nearly) equal to a target's test or dev rows,
+            before the target also those equal to its training rows [true|false; default false]
         suite: benchmark whose totals are reported; auto: mini for data=mini, else xtreme
             [auto|mini|xtreme|xtreme-r; default auto]
         learning_rate: peak learning rate of AdamW [auto or number > 0; default auto]

@@ -10,17 +10,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mlflow_xfer.conditions.comparison import mean_interval
-from mlflow_xfer.phases import record
+from mlflow_xfer.phases import record, same_task
 from mlflow_xfer.phases.phase import digest
 from mlflow_xfer.phases.remarks import remarks
 from mlflow_xfer.reporting.by_task import DEMONSTRATION, DRAWN
 from mlflow_xfer.reporting.columns import Summary, Table, of_metrics
 from mlflow_xfer.studies.run import CONDITIONS
 from mlflow_xfer.tracking.links import VERDICT
+from mlflow_xfer.tracking.results import SAME_TASK
 from mlflow_xfer.tracking.runs import RunView
 from mlflow_xfer.tracking.store import Store
 
 Rows = Sequence[Mapping[str, Any]]
+SCORED = ("selected/", f"{SAME_TASK}/")
 INTERVAL, DIFFERENCE, DIFFERENCES = "95 % interval", "difference", "95 % interval of it"
 
 
@@ -59,8 +61,8 @@ def _trained(run: RunView) -> Summary:
 
 def _evaluated(store: Store, run: RunView) -> Summary:
     """An evaluation or a transfer of one seed: by task and by language, with intervals over the examples."""
-    if run.kind == "transfer" and "selected/avg" not in run.metrics:  # several trainings, no evaluation
-        return Summary(run.name)
+    if run.kind == "transfer" and not any(name.startswith(SCORED) for name in run.metrics):
+        return Summary(run.name)  # several trainings, no evaluation
     rows = record.read_table(store, run.run_id)
     tables = [_by_task(store, rows, run.metrics), *_by_language(rows)]
     return Summary(run.name, tables, list(remarks(run, rows)))
@@ -72,7 +74,7 @@ def _by_task(store: Store, rows: Rows, metrics: Mapping[str, float]) -> Table:
     head = ("task", "data", "metric", "languages", "mean", "English", "others", "chance", "majority")
     body = [
         (
-            task,
+            _named(task, mine),
             data.get(task, ""),
             mine[0]["metric"],
             len(mine),
@@ -132,7 +134,7 @@ def _version(identities: Sequence[str]) -> str:
 def _condition(store: Store, run: RunView) -> Summary:
     """A condition: means over its seeds with intervals, and what they differ by from the baseline."""
     replicates = [record.read_table(store, one) for one in run.inputs]
-    if not replicates or "selected/avg" not in run.metrics:
+    if not replicates or not any(name.startswith(SCORED) for name in run.metrics):
         return Summary(run.name)
     scores = _means(replicates)
     baselines = {row["task"]: (row.get("chance"), row.get("majority")) for row in replicates[0]}
@@ -141,7 +143,7 @@ def _condition(store: Store, run: RunView) -> Summary:
     head = ["task", "data", "mean", INTERVAL, "English", "others", "chance", "majority"]
     body = [
         [
-            task,
+            _named(task, _tasks(replicates[0])[task]),
             data.get(task, ""),
             *_over_seeds([_mean(list(by.values())) for by in per_seed]),
             _mean([by.get("en") for by in per_seed]),
@@ -152,7 +154,7 @@ def _condition(store: Store, run: RunView) -> Summary:
         for task, per_seed in scores.items()
     ]
     if len(body) > 1:
-        mean = [run.metrics["selected/avg"], of_metrics(run.metrics, "selected/avg")]
+        mean = [run.metrics.get("selected/avg"), of_metrics(run.metrics, "selected/avg")]
         difference = [run.metrics.get("selected/delta"), of_metrics(run.metrics, "selected/delta")]
         body.append(["mean", "", *mean, *[None] * 4, *(difference if compared else [])])
     elif compared:
@@ -234,6 +236,10 @@ def _lead(answer: Mapping[str, Any]) -> Iterator[Table]:
 
 
 # -- parts ---------------------------------------------------------------------------------------------------
+
+
+def _named(task: str, rows: Rows) -> str:
+    return f"{task} ({same_task.STATUS})" if rows[0].get(SAME_TASK) else task
 
 
 def _tasks(rows: Rows) -> dict[str, list[Mapping[str, Any]]]:

@@ -18,7 +18,8 @@ def collapse(
     store: Store, run_id: str, replicates: Sequence[str], baseline: Sequence[Mapping[str, float]]
 ) -> None:
     """Metrics of a condition: means over its transfers,
-    interval of ``selected/avg``, n, and differences to ``baseline``.
+    interval of ``selected/avg``, n, and differences to ``baseline``, over the tasks that both have there: of
+    a target that is trained on before, there is no difference.
 
     ``baseline`` holds the metrics of the paired replicates (same seeds, hence same heads and orders); empty:
     none.
@@ -27,18 +28,25 @@ def collapse(
     common = set.intersection(*(set(metrics) for metrics in each))
     in_order = [key for key in each[0] if key in common]
     metrics = {key: sum(m[key] for m in each) / len(each) for key in in_order} | {"n": len(each)}
+    if "selected/avg" not in common:
+        store.metrics(run_id, metrics)
+        return
     averages = [m["selected/avg"] for m in each]
     low, high = mean_interval(averages)
     metrics |= {"selected/avg_low": low, "selected/avg_high": high}
-    if baseline:
-        differences = [a - b["selected/avg"] for a, b in zip(averages, baseline, strict=True)]
+    tasks = {key for key in common if key.startswith("selected/") and key != "selected/avg"}
+    tasks &= set.intersection(*map(set, baseline)) if baseline else tasks
+    if tasks and baseline:
+        differences = [
+            statistics.fmean(a[key] for key in tasks) - statistics.fmean(b[key] for key in tasks)
+            for a, b in zip(each, baseline, strict=True)
+        ]
         low, high = mean_interval(differences)
         metrics |= {
             "selected/delta": sum(differences) / len(differences),
             "selected/delta_low": low,
             "selected/delta_high": high,
         }
-        tasks = {key for key in common if key.startswith("selected/") and key != "selected/avg"}
         metrics |= {
             f"delta/{key.removeprefix('selected/')}": statistics.fmean(
                 a[key] - b[key] for a, b in zip(each, baseline, strict=True)

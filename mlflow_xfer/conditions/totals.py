@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from mlflow_xfer.phases import overlaps, record
 from mlflow_xfer.phases.plan import Plan
 from mlflow_xfer.scoring.suite import totals
 from mlflow_xfer.tasks.catalogue import SUITES
+from mlflow_xfer.tracking.results import SAME_TASK
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.store import Store
@@ -43,10 +45,15 @@ def log_totals(
     import pandas as pd
 
     scores: dict[str, dict[str, float]] = {}
+    own: dict[str, list[float]] = {}
     for row in rows:
-        scores.setdefault(row["task"], {})[row["language"]] = row["score"]
+        if row.get(SAME_TASK):
+            own.setdefault(row["task"], []).append(row["score"])
+        else:
+            scores.setdefault(row["task"], {})[row["language"]] = row["score"]
     on_dev = {row["task"] for row in rows if row.get("split") == "validation"}
-    metrics = suite_metrics(plan, scores, on_dev)
+    metrics = suite_metrics(plan, scores, on_dev) if scores else {}
+    metrics |= {f"{SAME_TASK}/{task}": statistics.fmean(values) for task, values in own.items()}
     store.metrics(run_id, metrics)
     store.table(run_id, pd.DataFrame(list(rows)), record.PER_LANGUAGE)
     store.tags(run_id, {"mlflow.note.content": described(rows, metrics, overlap or {}), **(overlap or {})})
@@ -57,7 +64,8 @@ def suite_metrics(
 ) -> dict[str, float]:
     """``<suite>/…`` where the suite's rule allows it, and always ``selected/avg`` over what was asked.
 
-    ``on_dev`` names tasks scored on dev for want of a test set: no part of the suite's totals.
+    ``scores`` are those of tasks that are not trained on before; ``on_dev`` names tasks scored on dev for
+    want of a test set: no part of the suite's totals.
     """
     asked = {f"selected/{task}": sum(by.values()) / len(by) for task, by in scores.items()}
     metrics = {
@@ -90,18 +98,15 @@ def described(rows: Rows, metrics: Mapping[str, float], overlap: Mapping[str, st
         for k in sorted({int(row["target_shots"]) for row in rows if row.get("target_shots")})
         for part in (FEW_SHOT.format(k), "")
     ]
-    lines = [
-        f"**selected/avg {metrics['selected/avg']:.1f}**",
-        "",
-        *said,
-    ]
+    average = metrics.get("selected/avg")
+    lines = [f"**selected/avg {average:.1f}**" if average is not None else "**same task**", "", *said]
     body = []
     for task in dict.fromkeys(row["task"] for row in rows):
         mine = [row for row in rows if row["task"] == task]
         others = [row["score"] for row in mine if row["language"] != "en"]
         english = [row["score"] for row in mine if row["language"] == "en"]
         cells = [
-            task,
+            f"{task} (same task)" if mine[0].get(SAME_TASK) else task,
             len(mine),
             mean([r["score"] for r in mine]),
             mean(english),

@@ -7,7 +7,6 @@ least 0.7 (Broder 1997), found exactly through an index of the test rows' shingl
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,6 +26,17 @@ COMMON = 200  # a shingle in more test rows than this says nothing and is left o
 SPEAKS = 40  # characters from which an equal text is no accident ("None of the above")
 
 
+class _Blanks(dict[int, str]):
+    """For ``str.translate``: a blank for punctuation, symbols, blanks and controls, else the character."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = " " if unicodedata.category(chr(code))[0] in "PSZC" else chr(code)
+        return self[code]
+
+
+BLANKS = _Blanks()
+
+
 @dataclass(frozen=True)
 class Overlap:
     """What training rows and test rows share.
@@ -37,6 +47,7 @@ class Overlap:
         shared: ids of training rows with a longer text that also stands in a test row, without the above.
         texts: number of distinct longer texts that stand on both sides.
         touched: number of test rows that any of these rows meets; ``of`` is the number of test rows.
+        among: number of training rows.
     """
 
     exact: tuple[str, ...] = ()
@@ -45,6 +56,7 @@ class Overlap:
     texts: int = 0
     touched: int = 0
     of: int = 0
+    among: int = 0
 
     def __bool__(self) -> bool:
         return bool(self.exact or self.near or self.shared)
@@ -68,18 +80,27 @@ def declared(training: Task, target: Task) -> str:
     return ""
 
 
-def audit(training: Dataset, kind: str, tests: Mapping[str, Dataset], test_kind: str) -> dict[str, Overlap]:
+def audit(
+    training: Dataset, kind: str, tests: Mapping[str, Dataset], test_kind: str, whole: bool = False
+) -> dict[str, Overlap]:
     """Compare training rows with the test rows of each language; each training text is prepared once.
 
     Time and memory grow with the number of words; 400,000 pairs against 5,000 take some seconds for each
-    language.
+    language. With ``whole`` only rows that are equal, all texts of a row together, are found: 400,000 pairs
+    against as many in some seconds.
     """
-    by_language = {language: _Meetings(_Index(_texts(test, test_kind))) for language, test in tests.items()}
+    by_language = {
+        language: _Meetings(_Index(_texts(test, test_kind), whole)) for language, test in tests.items()
+    }
     for name, parts in zip(training["id"][:], _texts(training, kind), strict=True):
-        own, longer = shingles(" ".join(parts)), [part for part in parts if len(part) >= SPEAKS]
+        own = set() if whole else shingles(" ".join(parts))
+        longer = [] if whole else [part for part in parts if len(part) >= SPEAKS]
         for meetings in by_language.values():
             meetings.meet(name, parts, own, longer)
-    return {language: meetings.overlap(len(tests[language])) for language, meetings in by_language.items()}
+    return {
+        language: meetings.overlap(len(tests[language]), len(training))
+        for language, meetings in by_language.items()
+    }
 
 
 def seen(kind: str, overlaps: Iterable[Overlap]) -> set[str]:
@@ -116,15 +137,17 @@ def summary(overlaps: Mapping[str, Overlap]) -> dict[str, Any]:
 
 
 class _Index:
-    """Test rows by their whole text, by each of their longer texts, and by shingle."""
+    """Test rows by their whole text and, unless ``whole``, by each of their longer texts and by shingle."""
 
-    def __init__(self, rows: Iterable[list[str]]):
+    def __init__(self, rows: Iterable[list[str]], whole: bool = False):
         self.of_row: dict[tuple[str, ...], list[int]] = defaultdict(list)
         self.of_text: dict[str, list[int]] = defaultdict(list)
         self.of_shingle: dict[str, list[int]] = defaultdict(list)
         self.sizes: list[int] = []
         for number, parts in enumerate(rows):
             self.of_row[tuple(sorted(parts))].append(number)
+            if whole:
+                continue
             for part in {part for part in parts if len(part) >= SPEAKS}:
                 self.of_text[part].append(number)
             own = shingles(" ".join(parts))
@@ -171,9 +194,15 @@ class _Meetings:
             self.shared.append(name)
         self.touched.update(hits, *(self.index.of_text[part] for part in common))
 
-    def overlap(self, of: int) -> Overlap:
+    def overlap(self, of: int, among: int) -> Overlap:
         return Overlap(
-            tuple(self.exact), tuple(self.near), tuple(self.shared), len(self.texts), len(self.touched), of
+            tuple(self.exact),
+            tuple(self.near),
+            tuple(self.shared),
+            len(self.texts),
+            len(self.touched),
+            of,
+            among,
         )
 
 
@@ -192,9 +221,10 @@ def normalised(text: str) -> str:
     """Compatibility characters unified, lower case, punctuation gone, single blanks;
     no blanks in unspaced scripts.
     """
-    text = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", text).casefold())
-    kept = "".join(" " if unicodedata.category(c)[0] in "PSZC" else c for c in text)
-    joined = re.sub(r"\s+", "" if _unspaced(kept) else " ", kept).strip()
+    if text.isascii():
+        return " ".join(text.translate(BLANKS).lower().split())
+    kept = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", text).casefold()).translate(BLANKS)
+    joined = ("" if _unspaced(kept) else " ").join(kept.split())
     return unicodedata.normalize("NFC", joined)  # marks may meet letters where blanks went
 
 

@@ -28,31 +28,37 @@ if TYPE_CHECKING:
 Tests = Sequence[tuple[Task, Rows]]
 
 
-def measured(task: Task, rows: Rows, target: Task, tests: Sequence[Rows]) -> dict[str, Overlap]:
+def measured(
+    task: Task, rows: Rows, target: Task, tests: Sequence[Rows], whole: bool = False
+) -> dict[str, Overlap]:
     """The overlap of training rows with the test rows of each language;
     read from disk if it was measured before.
+
+    Args:
+        whole: only rows that are equal, all texts of a row together.
 
     Raises:
         XferError: rows that cannot be read.
     """
-    overlaps = known(task, rows, target, tests)
+    overlaps = known(task, rows, target, tests, whole)
     if overlaps is None:
-        overlaps = audit(
-            read(task, rows), task.kind, {test.language: read(target, test) for test in tests}, target.kind
-        )
+        of_language = {test.language: read(target, test) for test in tests}
+        overlaps = audit(read(task, rows), task.kind, of_language, target.kind, whole)
         if rows.resolved and all(test.resolved for test in tests):
             content = json.dumps({language: vars(overlap) for language, overlap in overlaps.items()})
             with suppress(OSError):  # a read-only home costs time, not the run
-                write_whole(_place(task, rows, target, tests), content.encode())
+                write_whole(_place(task, rows, target, tests, whole), content.encode())
     return overlaps
 
 
-def known(task: Task, rows: Rows, target: Task, tests: Sequence[Rows]) -> dict[str, Overlap] | None:
+def known(
+    task: Task, rows: Rows, target: Task, tests: Sequence[Rows], whole: bool = False
+) -> dict[str, Overlap] | None:
     """What was measured before, without reading a row; None if nothing was."""
     if not (rows.resolved and all(test.resolved for test in tests)):
         return None
     try:
-        content = json.loads(_place(task, rows, target, tests).read_bytes())
+        content = json.loads(_place(task, rows, target, tests, whole).read_bytes())
         return {
             language: Overlap(
                 **{k: cast(Any, tuple(v) if isinstance(v, list) else v) for k, v in one.items()}
@@ -65,28 +71,30 @@ def known(task: Task, rows: Rows, target: Task, tests: Sequence[Rows]) -> dict[s
 
 def read_unseen(task: Task, rows: Rows, tests: Tests) -> Dataset:
     """The training rows less those that are (nearly) rows of ``tests`` or,
-    for tasks with paragraphs, share one.
+    for tasks with paragraphs, share one. Of a target's own training rows only equal ones count.
     """
     overlaps = [
-        overlap for target, mine in by_task(tests) for overlap in measured(task, rows, target, mine).values()
+        overlap
+        for target, mine in by_split(tests)
+        for overlap in measured(task, rows, target, mine, mine[0].split == "train").values()
     ]
     return without(read(task, rows), task.kind, overlaps)
 
 
-def by_task(tests: Tests) -> Iterable[tuple[Task, list[Rows]]]:
-    """The test rows of each target together."""
-    grouped: dict[str, tuple[Task, list[Rows]]] = {}
+def by_split(tests: Tests) -> Iterable[tuple[Task, list[Rows]]]:
+    """The rows of each target's split together, over languages."""
+    grouped: dict[tuple[str, str], tuple[Task, list[Rows]]] = {}
     for task, rows in tests:
-        grouped.setdefault(task.name, (task, []))[1].append(rows)
+        grouped.setdefault((task.name, rows.split), (task, []))[1].append(rows)
     return grouped.values()
 
 
-def _place(task: Task, rows: Rows, target: Task, tests: Sequence[Rows]) -> Path:
+def _place(task: Task, rows: Rows, target: Task, tests: Sequence[Rows], whole: bool) -> Path:
     names: Mapping[str, object] = {
         "training": cached(task, rows).name,
         "tests": [[test.language, cached(target, test).name] for test in tests],
         "code": _code(),
-    }
+    } | ({"whole": True} if whole else {})
     return (
         home()
         / "overlap"

@@ -186,7 +186,10 @@ class Selection(Shape, group="target tasks"):
 
 class Overlaps(Shape, group="target tasks"):
     exclude_overlap: bool = setting(
-        False, "leave training rows out that are (nearly) equal to a target's test rows", shown=True
+        False,
+        "leave training rows out that are (nearly) equal to a target's test or dev rows, before the target "
+        "also those equal to its training rows",
+        shown=True,
     )
 
 

@@ -304,7 +304,7 @@ class Composer:
             if params.mlm_share:
                 settings |= {"mlm_share": params.mlm_share, "alpha": params.alpha}
                 rows += self.texts(self.mlm_text())
-            excludes, unseen = self.excluded(self.target_names, seed)
+            excludes, unseen = self.excluded(self.target_names, seed, before_target=True)
             note = "+".join(filter(None, ("mlm" if params.mlm_share else "", "unseen" if excludes else "")))
             phases.append(
                 Phase(
@@ -514,17 +514,32 @@ class Composer:
         return [rows for rows in located.values() if rows]
 
     def excluded(
-        self, targets: Callable[[], Sequence[str]], seed: int
+        self, targets: Callable[[], Sequence[str]], seed: int, before_target: bool = False
     ) -> tuple[tuple[tuple[Task, Rows], ...], dict[str, Any]]:
-        """With ``exclude_overlap``: the test rows whose like a phase must not train on,
-        and the setting that says so.
+        """With ``exclude_overlap``: the targets' test and dev rows, and ``before_target`` their training
+        rows, whose like a phase must not train on; and the setting that says so.
         """
         if not self.params.exclude_overlap:
             return (), {}
         tasks = [task for name in targets() if (task := self.task(name, "target"))]
-        return tuple((task, rows) for task in tasks for rows in self.test_rows(task, seed)), {
-            "exclude_overlap": True
-        }
+        rows = [(task, rows) for task in tasks for rows in self.test_rows(task, seed)]
+        rows += [
+            one
+            for task in tasks
+            for one in self.own_rows(task, [SELECTION_SPLIT, *(["train"] if before_target else [])], seed)
+            if one not in rows
+        ]
+        return tuple(rows), {"exclude_overlap": True}
+
+    def own_rows(self, task: Task, splits: Sequence[str], seed: int) -> list[tuple[Task, Rows]]:
+        """The rows of ``splits`` that ``task`` is trained on or selected by. Those of the embedded suite are
+        kept apart from all others by its generator.
+        """
+        trained = self.task(self.params.train_on, "intermediate") if self.params.train_on else task
+        if trained is None or not task.trained:
+            return []
+        located = [self.located(trained, split, self.params.source_language, seed) for split in splits]
+        return [(trained, rows) for rows in located if rows and rows.provider != "mini"]
 
     def evaluation(self, task: Task, start: StartModel, seed: int) -> Phase:
         params = self.params

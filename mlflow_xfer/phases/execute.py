@@ -277,8 +277,9 @@ class Executor:
         gate.check_metrics({row["language"]: row["score"] for row in found.rows})
         lease.confirm(patience=0.0)  # scores are only queued, so a store that is away need not be waited for
         self.store.confirm(run_id, patience=0.0)
-        record.evaluation(self.store, run_id, phase, found, work, self._model(phase))
-        self.store.tags(run_id, overlaps.tags(overlaps.findings(phase)))
+        met = overlaps.findings(phase)
+        record.evaluation(self.store, run_id, phase, found, work, self._model(phase), overlaps.marks(met))
+        self.store.tags(run_id, overlaps.tags(met))
 
     def _model(self, phase: Phase) -> str:
         """The logged model that an evaluation is of; empty for a base that no run made."""

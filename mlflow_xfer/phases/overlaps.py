@@ -1,4 +1,5 @@
-"""What the training data behind an evaluation share with its test data: as declared, and as measured.
+"""What the training data behind an evaluation share with its test data: as declared, and as measured;
+and which intermediate tasks are the target's own.
 
 Declared relations cost nothing and stand in every plan. Measured ones are found before training (and once for
 each pair of data); rows of the embedded suite are not compared, its generator keeps training and test apart
@@ -14,9 +15,12 @@ from typing import Any
 from mlflow_xfer.data import unseen
 from mlflow_xfer.data.overlap import Overlap, declared, summary
 from mlflow_xfer.data.rows import Rows
+from mlflow_xfer.phases import same_task
 from mlflow_xfer.phases.phase import FinishedRun, Phase
+from mlflow_xfer.phases.same_task import SameTask
 from mlflow_xfer.tasks.catalogue import TASKS
 from mlflow_xfer.tasks.task import POOL, Task
+from mlflow_xfer.tracking.results import SAME_TASK
 
 STATUS, DETAILS = "xfer.overlap", "xfer.overlap_details"
 LONGEST = 2000  # characters of details in a tag
@@ -49,9 +53,9 @@ class Finding:
     def status(self) -> str:
         """``found`` (in test rows), ``selection`` (in dev rows), ``excluded``, ``declared`` or ``none``."""
         if any((self.measured or {}).values()):
-            if self.selection:
-                return "selection"
-            return "excluded" if self.excluded else "found"
+            if self.excluded:
+                return "excluded"
+            return "selection" if self.selection else "found"
         return "declared" if self.declared else "none"
 
     def __str__(self) -> str:
@@ -91,9 +95,9 @@ def _counted(found: Mapping[str, Any], of: int, what: str) -> str:
     )
 
 
-def findings(evaluation: Phase, measure: bool | None = True) -> list[Finding]:
+def findings(evaluation: Phase, measure: bool | None = True) -> list[Finding | SameTask]:
     """What the phases behind ``evaluation`` were trained on shares with the rows it is scored on,
-    and selected by.
+    and selected by; before these, the intermediate tasks that are the target's own.
 
     Of dev rows only what was found is reported.
 
@@ -121,13 +125,36 @@ def findings(evaluation: Phase, measure: bool | None = True) -> list[Finding]:
                 and any(met.values())
             ):
                 overlaps[task.name, phase.kind, "dev"] = Finding(
-                    task.name, target.name, "", met, selection=True
+                    task.name, target.name, "", met, bool(phase.excludes), selection=True
                 )
     root = evaluation.root()
     for name in root.tasks if isinstance(root, FinishedRun) else ():
         if name in TASKS and (said := declared(TASKS.get(name), target)):
             overlaps.setdefault((name, ""), Finding(name, target.name, said))
-    return [finding for finding in overlaps.values() if finding or finding.measured is not None]
+    told = [finding for finding in overlaps.values() if finding or finding.measured is not None]
+    return [*_same(evaluation, measure), *told]
+
+
+def _same(evaluation: Phase, measure: bool | None) -> list[SameTask]:
+    """The intermediate tasks behind ``evaluation`` that are its target's own, each once. What was trained
+    without the target's rows is another training set, however it is called.
+    """
+    target, before = evaluation.tasks[0], evaluation.ancestors()
+    tuned = next((phase for phase in before if phase.kind == "target"), None)
+    trained = tuned.tasks[0] if tuned else target
+    source = next((rows.language for rows in tuned.rows if rows.split == "train"), None) if tuned else None
+    own = [rows for rows in tuned.rows if rows.language == source] if tuned else []
+    found: dict[str, SameTask] = {}
+    for phase in before:
+        for task in phase.tasks if phase.kind == "intermediate" and not phase.excludes else ():
+            one = same_task.find(task, training_rows(phase, task), target.name, trained, own, measure)
+            if one and (task.name not in found or one.measured):
+                found[task.name] = one
+    root = evaluation.root()
+    for name in root.trained_on if isinstance(root, FinishedRun) else ():
+        if name in TASKS and (one := same_task.find(TASKS.get(name), (), target.name, trained, ())):
+            found.setdefault(name, one)
+    return list(found.values())
 
 
 def _selection(evaluation: Phase) -> tuple[Task | None, list[Rows]]:
@@ -181,14 +208,17 @@ def _sum(overlaps: Sequence[Overlap]) -> Overlap:
         for name in ("exact", "near", "shared")
     }
     return Overlap(
-        **names,
+        names["exact"],
+        names["near"],
+        names["shared"],
         texts=sum(o.texts for o in overlaps),
         touched=min(sum(o.touched for o in overlaps), overlaps[0].of),
         of=overlaps[0].of,
+        among=sum(o.among for o in overlaps),
     )
 
 
-def of_plan(phases: Iterable[Phase], measure: bool | None = True) -> list[Finding]:
+def of_plan(phases: Iterable[Phase], measure: bool | None = True) -> list[Finding | SameTask]:
     """The findings behind all evaluations among ``phases``, each once."""
     evaluations = {
         (f.training, f.target, str(f)): f
@@ -199,9 +229,19 @@ def of_plan(phases: Iterable[Phase], measure: bool | None = True) -> list[Findin
     return list(evaluations.values())
 
 
-def tags(overlaps: Sequence[Finding]) -> dict[str, str]:
-    """Tags for a run: the gravest status of all findings, and what was found."""
-    return joined([f.status for f in overlaps], [str(f) for f in overlaps])
+def tags(overlaps: Sequence[Finding | SameTask]) -> dict[str, str]:
+    """Tags for a run: the gravest status of all findings, what was found, and which intermediate tasks are
+    the target's own.
+    """
+    same = same_task.names(overlaps)
+    said = joined([f.status for f in overlaps], [str(f) for f in overlaps])
+    return said | ({same_task.TAG: same} if same else {})
+
+
+def marks(overlaps: Sequence[Finding | SameTask]) -> dict[str, str]:
+    """Columns for every score of an evaluation."""
+    same = same_task.names(overlaps)
+    return {SAME_TASK: same} if same else {}
 
 
 def joined(statuses: Sequence[str], details: Sequence[str]) -> dict[str, str]:
@@ -209,6 +249,8 @@ def joined(statuses: Sequence[str], details: Sequence[str]) -> dict[str, str]:
     if not statuses:
         return {}
     worst = next(
-        status for status in ("found", "selection", "declared", "excluded", "none") if status in statuses
+        status
+        for status in (same_task.STATUS, "found", "selection", "declared", "excluded", "none")
+        if status in statuses
     )
     return {STATUS: worst, DETAILS: "\n".join(details)[:LONGEST]}

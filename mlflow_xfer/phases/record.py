@@ -204,13 +204,20 @@ def outcome(store: Store, run_id: str, phase: Phase, result: TrainingResult) -> 
 
 
 def evaluation(
-    store: Store, run_id: str, phase: Phase, result: Evaluation, work: Path, model: str = ""
+    store: Store,
+    run_id: str,
+    phase: Phase,
+    result: Evaluation,
+    work: Path,
+    model: str = "",
+    more: Mapping[str, str] = {},  # noqa: B006 (read only)
 ) -> None:
     """Scores as metrics (the rest in the table), predictions in XTREME's format.
 
     Args:
         model: the logged model that was evaluated; it has each language's score too, on that language's
             data set.
+        more: further columns of the table, what holds of every score.
     """
     import pandas as pd
 
@@ -218,7 +225,7 @@ def evaluation(
     tags = phase_tags(phase, "")
     marks = {"oracle": True} if "xfer.oracle" in tags else {}
     marks |= {"target_shots": int(tags["xfer.target_shots"])} if "xfer.target_shots" in tags else {}
-    rows = [dict(row, run_id=run_id, **marks) for row in result.rows]
+    rows = [dict(row, run_id=run_id, **marks, **more) for row in result.rows]
     context = "dev" if phase.split else "eval"
     test_last = sorted(phase.rows, key=lambda rows: rows.split == "test")
     sets = {rows.language: known_as(rows) for rows in test_last}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.data.reading import check, check_across
 from mlflow_xfer.data.stream import text_task
+from mlflow_xfer.data.unseen import read_unseen
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.models import limits, load, trainable
@@ -156,3 +157,17 @@ def _check_rows(phases: Iterable[Phase], problems: Problems) -> None:
     for task, read in good.values() if not problems else ():
         for problem in check_across(task, read):
             problems.add(problem)
+    for phase in phases if not problems else ():
+        _check_left(phase, problems)
+
+
+def _check_left(phase: Phase, problems: Problems) -> None:
+    """Refuse trainings of which ``exclude_overlap`` leaves no row."""
+    tasks = {task.name: task for task in phase.tasks} if phase.excludes else {}
+    targets = ", ".join(dict.fromkeys(task.name for task, _ in phase.excludes))
+    for rows in (rows for rows in phase.rows if rows.task in tasks and rows.split == "train"):
+        if not len(read_unseen(tasks[rows.task], rows, phase.excludes)):
+            problems.add(
+                f"exclude_overlap=true leaves no row of {rows.task!r}: all are rows of {targets}.",
+                "Choose another task; or leave exclude_overlap out: the pair is then shown as same task.",
+            )

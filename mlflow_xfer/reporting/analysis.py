@@ -13,12 +13,13 @@ import pandas as pd
 from mlflow_xfer import languages
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.registry import unknown
+from mlflow_xfer.reporting import same_task
 from mlflow_xfer.reporting.by_task import Finding, findings
 from mlflow_xfer.reporting.verdict import Contrast, verdicts
 from mlflow_xfer.stats import dispersion, typology
 from mlflow_xfer.stats.components import components
 from mlflow_xfer.stats.estimate import THESE, Estimate
-from mlflow_xfer.stats.frame import KEY, Cells, cells, check, quote
+from mlflow_xfer.stats.frame import KEY, Cells, cells, check, pair, quote
 from mlflow_xfer.stats.means import infer
 
 DETAILED = 3  # conditions for which typology and variance are worked out
@@ -29,6 +30,8 @@ BASELINES = ("none", "baseline")  # what a condition without intermediate task i
 class Analysis:
     """What :func:`analyse` found. ``baseline`` is ``None`` where there is one condition only;
     ``against``: with which condition each other one is compared; ``findings``: the comparisons task by task;
+    ``bases``: of each condition the block that it is compared with, over the tasks of both; ``own``: the
+    targets that a condition was trained on before, which stand in no average and no comparison;
     ``gaps``: why a part is missing."""
 
     frame: pd.DataFrame
@@ -42,6 +45,8 @@ class Analysis:
     by_language: pd.DataFrame  # language x condition: mean over tasks of the seed means
     by_task: pd.DataFrame  # task x condition
     against: Mapping[str, str] = field(default_factory=dict)
+    bases: Mapping[str, Cells] = field(default_factory=dict)
+    own: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=same_task.COLUMNS))
     findings: Sequence[Finding] = ()
     slopes: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     measure: str = typology.PRIMARY
@@ -55,18 +60,18 @@ class Analysis:
     def ranked(self) -> list[str]:
         """Conditions other than the baseline, best first."""
         others = [name for name in self.means if name != self.baseline]
-        return sorted(others, key=lambda name: -self.means[name].estimate)
+        found = {one.condition: one.estimate for one in self.contrasts} if len(self.own) else {}
+        return sorted(others, key=lambda name: -found.get(name, self.means[name].estimate))
 
     def differences(self, which: str) -> pd.DataFrame:
         """``by_language`` or ``by_task``, each condition minus the one it is compared with."""
         frame: pd.DataFrame = getattr(self, which)
-        return pd.DataFrame(
-            {
-                name: frame[name] - frame[base] if base else math.nan * frame[name]
-                for name in self.means
-                for base in [self.against.get(name)]
-            }
-        )
+        bases = _table(self.bases, 1 if which == "by_language" else 0)
+        gaps = {
+            name: frame[name] - bases[name] if name in bases else math.nan * frame[name]
+            for name in self.means
+        }
+        return pd.DataFrame(gaps, index=frame.index)
 
 
 def analyse(
@@ -123,11 +128,15 @@ def analyse(
             raise unknown("condition", name, names)
     groups = {str(name): rows for name, rows in checked.groupby("condition", sort=False)}
     _complete(groups, baseline)
-    units = sorted(set(zip(checked["task"], checked["language"], strict=True)))
-    blocks = {name: cells(groups[name], name, units) for name in names}
-    means = {name: infer(block, population) for name, block in blocks.items()}
     compared = {name: against.get(name, baseline) for name in names if name != baseline} if baseline else {}
-    pairs = [(blocks[name], blocks[base]) for name, base in compared.items()]
+    counted, apart = same_task.apart(checked)
+    own = same_task.table(apart, checked, compared)
+    gaps += [same_task.said(*one) for one in own[same_task.COLUMNS[:3]].itertuples(index=False)]
+    groups = {str(name): rows for name, rows in counted.groupby("condition", sort=False)}
+    blocks = {name: cells(groups[name], name, units_of(groups[name])) for name in names if name in groups}
+    means = {name: infer(block, population) for name, block in blocks.items()}
+    beside = {name: _beside(groups, name, base) for name, base in compared.items()}
+    pairs = [pair(both, name, compared[name]) for name, both in beside.items() if len(both)]
     options: dict[str, Any] = {"registered": registered, "margin": margin, "population": population}
     found = verdicts(*zip(*pairs, strict=True), **options) if pairs else []
     found = sorted(found, key=lambda one: -one.estimate)
@@ -143,6 +152,8 @@ def analyse(
         _table(blocks, 1),
         _table(blocks, 0),
         against=compared,
+        bases={first.condition: second for first, second in pairs},
+        own=own,
         findings=findings(pairs, margin),
         measure=measure,
         imported=imported if imported is not None else pd.DataFrame(),
@@ -192,6 +203,19 @@ def _complete(groups: Mapping[str, pd.DataFrame], baseline: str | None) -> None:
         )
 
 
+def units_of(frame: pd.DataFrame) -> list[tuple[str, str]]:
+    """The (task, language) pairs of a frame."""
+    return sorted(set(zip(frame["task"], frame["language"], strict=True)))
+
+
+def _beside(groups: Mapping[str, pd.DataFrame], name: str, base: str) -> pd.DataFrame:
+    """The rows of two conditions on what both have; none if there is nothing."""
+    both = pd.concat([groups.get(one, pd.DataFrame(columns=KEY)) for one in (name, base)])
+    units = pd.MultiIndex.from_frame(both[["task", "language"]])
+    common = set.intersection(*(set(units[both["condition"] == one]) for one in (name, base)))
+    return both[units.isin(common)]
+
+
 def _table(blocks: Mapping[str, Cells], axis: int) -> pd.DataFrame:
     """Mean over seeds per language (``axis`` 1: mean over its tasks) or per task (``axis`` 0: over its
     languages), one column a condition."""
@@ -209,7 +233,6 @@ def _deeper(analysis: Analysis, groups: Mapping[str, pd.DataFrame]) -> Analysis:
     chosen = [*analysis.ranked[:DETAILED], *([analysis.baseline] if analysis.baseline else [])] or list(
         analysis.blocks
     )[:1]
-    few = pd.concat([groups[name] for name in chosen])
 
     def attempt(what: str, make: Callable[[], Any]) -> Any:
         try:
@@ -218,12 +241,15 @@ def _deeper(analysis: Analysis, groups: Mapping[str, pd.DataFrame]) -> Analysis:
             gaps.append(f"{what}: {error.what.splitlines()[0]}")
             return None
 
+    def few(name: str) -> pd.DataFrame:
+        return _beside(groups, name, analysis.baseline or name)
+
     slopes = {}
     for name in analysis.ranked[:DETAILED] if analysis.baseline else chosen:
         found = attempt(
             f"Typology of {name}",
             lambda name=name: typology.specification_curve(
-                few, name, analysis.baseline, primary=analysis.measure
+                few(name), name, analysis.baseline, primary=analysis.measure
             ),
         )
         if found is not None:
@@ -241,7 +267,7 @@ def _deeper(analysis: Analysis, groups: Mapping[str, pd.DataFrame]) -> Analysis:
     for name in analysis.ranked[:DETAILED] if baseline else []:
         found = attempt(
             f"Spread of {name} against the baseline",
-            lambda name=name: dispersion.spread_ratio(few, name, baseline)[0],
+            lambda name=name: dispersion.spread_ratio(few(name), name, baseline)[0],
         )
         if found is not None:
             ratios.append(

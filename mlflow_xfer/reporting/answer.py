@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from mlflow_xfer.reporting.analysis import Analysis
 from mlflow_xfer.reporting.by_task import DEMONSTRATION, Finding, bracketed, who_gains
+from mlflow_xfer.reporting.same_task import STATUS
 from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, REGISTERED, WORSE, Contrast, points
 
 TASKS = 3  # further tasks that the second line names
@@ -136,11 +137,17 @@ def by_condition(analysis: Analysis) -> tuple[list[str], list[list[str]]]:
     rows = []
     for one in analysis.contrasts:
         own = {f.task: f for f in of_condition(analysis, one.condition)}
-        cells = [bracketed(c.estimate, c.low, c.high) for task in tasks for c in [own[task].contrast]]
+        cells = [
+            bracketed(own[t].contrast.estimate, own[t].contrast.low, own[t].contrast.high)
+            if t in own
+            else STATUS
+            for t in tasks
+        ]
         average = [] if alone else [bracketed(one.estimate, one.low, one.high)]
-        rows.append([one.condition, *average, *cells, _counts([own[t] for t in tasks[:1]]), one.baseline])
+        first = [own[t] for t in tasks[:1] if t in own]
+        rows.append([one.condition, *average, *cells, _counts(first), one.baseline])
     if base := analysis.baseline:
-        scores = analysis.by_task.loc[tasks, base].tolist()
+        scores = analysis.by_task.reindex(tasks)[base].tolist()
         average = [] if alone else [points(analysis.means[base].estimate)]
         rows.append([f"{base}: scores", *average, *map(points, scores), "", ""])
     return head, rows

@@ -136,6 +136,7 @@ def report(
     for name, one in (
         ("spread", analysis.spreads),
         ("spread_ratio", analysis.ratios),
+        ("same_task", analysis.own),
         ("imported", analysis.imported),
         ("cost", costs),
     ):
@@ -187,6 +188,10 @@ def verdict(analysis: Analysis) -> dict[str, Any]:
         "contrasts": [one.as_dict() for one in analysis.contrasts],
         "lead": {"condition": found.contrast.condition, "task": found.task} if found else None,
         "by_task": [one.as_dict() for one in analysis.findings],
+        "same_task": [
+            {name: None if value != value else value for name, value in one.items()}
+            for one in analysis.own.to_dict("records")
+        ],
         "gaps": list(analysis.gaps),
     }
 
@@ -239,6 +244,7 @@ def _page(
         *opening,
         sections.answer(analysis, *(["All conditions"] if opening else [])),
         sections.differences(analysis),
+        sections.same_task(analysis),
         sections.cells_section(analysis),
         sections.typology(analysis),
         sections.inequality(analysis),

@@ -15,6 +15,7 @@ from mlflow_xfer.reporting import charts
 from mlflow_xfer.reporting.analysis import DETAILED, Analysis, differences_table, distance_points, seeds_of
 from mlflow_xfer.reporting.by_task import Finding
 from mlflow_xfer.reporting.hypertext import Raw, element, table
+from mlflow_xfer.reporting.same_task import STATUS
 from mlflow_xfer.reporting.verdict import REGISTERED, UNDECIDED, p_text, points, sentence
 from mlflow_xfer.stats.estimate import THESE
 
@@ -184,6 +185,24 @@ def differences(analysis: Analysis) -> Raw | None:
     )
 
 
+def same_task(analysis: Analysis) -> Raw | None:
+    """Targets whose own task a condition was trained on before."""
+    if analysis.own.empty:
+        return None
+    rows = [
+        [r.condition, r.task, r.intermediate, points(r.mean), points(r.difference, True)]
+        for r in records(analysis.own)
+    ]
+    shown = table(
+        ["condition", "task", "intermediate", "mean", "raw difference"],
+        rows,
+        caption="Same task: the target, or its training or dev rows, were trained on before",
+        numeric={3, 4},
+    )
+    said = "More training on the target is no help of another task: these stand in no average and comparison."
+    return section("Same task", paragraph(said), shown, name="same_task")
+
+
 def _interval(low: float, high: float, signed: bool = False) -> str:
     return f"{points(low, signed)} to {points(high, signed)}" if math.isfinite(low) else "–"
 
@@ -211,6 +230,7 @@ def heat_map(analysis: Analysis, which: str) -> Raw:
     base = analysis.baseline
     names = [*([base] if base else []), *analysis.ranked][:COLUMNS]
     gaps = analysis.differences(which_table)
+    own = set(zip(analysis.own["condition"], analysis.own["task"], strict=True)) if which == "task" else ()
     widest = float(gaps.abs().max().max()) if base else 0.0
     rows: list[list[object]] = []
     values: Any
@@ -219,6 +239,7 @@ def heat_map(analysis: Analysis, which: str) -> Raw:
         for name in names:
             gap: Any = gaps.at[code, name]
             shown = points(values[name]) if name == base or not base else points(gap, True)
+            shown = STATUS if (name, code) in own else shown
             row.append(element("td", shown, class_="num", style=f"background:{charts.tint(gap, widest)}"))
         rows.append(row)
     apart = [
@@ -494,7 +515,7 @@ def protocol(analysis: Analysis, more: Mapping[str, str]) -> Raw:
         ", ".join(sorted(map(str, frame[column].dropna().unique()))) if column in frame else ""
     )
     bases = max(len(block.bases) for block in analysis.blocks.values())
-    first = next(iter(analysis.blocks.values()))
+    first = max(analysis.blocks.values(), key=lambda block: len(block.units))
     facts = {
         "Suite": single("suite"),
         "Tasks": ", ".join(first.tasks),

@@ -21,6 +21,7 @@ from mlflow_xfer.params.values import typed
 from mlflow_xfer.phases.compose import Composer
 from mlflow_xfer.phases.phase import digest
 from mlflow_xfer.phases.plan import Plan, make_plan
+from mlflow_xfer.phases.same_task import SPLITS, SameTask, find
 from mlflow_xfer.ranking.pool import pool_of
 from mlflow_xfer.ranking.rank import check_untrained
 from mlflow_xfer.searching.proposing import methods
@@ -216,7 +217,21 @@ def _leak(composer: Composer, name: str, target: str, params: Search) -> str:
         return ""
     if name == params.train_on:
         return f"Task {name!r} is in the pool and is what target {target!r} is trained on."
-    return f"Task {name!r} leaks into target {target!r}. {known}" if (known := declared(mine, theirs)) else ""
+    if known := declared(mine, theirs):
+        return f"Task {name!r} leaks into target {target!r}. {known}"
+    return str(_same_task(composer, mine, theirs, params) or "")
+
+
+def _same_task(composer: Composer, task: Task, target: Task, params: Search) -> SameTask | None:
+    """How a candidate is the target's own task; rows are compared where they are files here."""
+    trained = composer.task(params.train_on, "intermediate") if params.train_on else target
+    if trained is None:
+        return None
+    language = "en" if "en" in task.train_languages else next(iter(task.train_languages), "en")
+    located = [composer.located(task, "train", language, params.seeds[0])]
+    located += [composer.located(trained, part, params.source_language, params.seeds[0]) for part in SPLITS]
+    rows, *own = ([one] if one and one.provider in ("folder", "file") else [] for one in located)
+    return find(task, rows, target.name, trained, sum(own, []))
 
 
 def _declared(name: str) -> Task | None:

@@ -173,7 +173,8 @@ def _conclude(
     else:
         write_study(store, run_id, study.question, transfers, study.against)
     store.table(run_id, _rows(study, found), CONDITIONS)
-    store.metrics(run_id, {f"{name}/avg": metrics["selected/avg"] for name, metrics in found.items()})
+    averages = {f"{name}/avg": metrics.get("selected/avg") for name, metrics in found.items()}
+    store.metrics(run_id, {name: value for name, value in averages.items() if value is not None})
     store.flush()
     front.update(store)
 

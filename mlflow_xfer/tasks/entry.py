@@ -256,6 +256,14 @@ class Entry(Strict):
     overlaps: Words = Field(
         default_factory=list, description="tasks whose test data overlap with this one's training data"
     )
+    family: Word = Field(
+        "",
+        description=(
+            "a word shared by tasks that are trained on the same rows, on parts of them or on translations: "
+            "as intermediate tasks of one another they are shown as `same task`, outside averages, contrasts "
+            "and searches. Default: its name; with extends and no data of its own: that task's"
+        ),
+    )
     dev_of: Words = Field(
         default_factory=list,
         description=(

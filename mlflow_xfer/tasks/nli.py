@@ -75,7 +75,7 @@ def _nli(name: str, hub: Hub, description: str, labels: tuple[str, ...] = LABELS
 
 def _target(name: str, hub: Hub, description: str, languages: tuple[str, ...], **more: Any) -> Task:
     """A target trained on MNLI, unless its own data set has a training split for the language."""
-    more = {"sources": {"hub": (MNLI, hub)} | more.pop("sources", {})} | more
+    more = {"sources": {"hub": (MNLI, hub)} | more.pop("sources", {}), "family": "mnli"} | more
     return _nli(
         name, hub, description, languages=languages, uses=("target",), recipe=XTREME, size=392_702, **more
     )
@@ -97,6 +97,7 @@ TASKS = (
             )
         },
         overlaps=("xnli", "americasnli", "afrixnli"),
+        family="mnli",
         licence="OANC and others, per genre",
         citation="Williams et al. 2018",
         size=392_702,
@@ -142,6 +143,7 @@ TASKS = (
         ),
         "ANLI rounds 1 to 3, MultiNLI and SNLI with one shared head (ANLI+ of Phang et al. 2020)",
         overlaps=("xnli", "americasnli", "afrixnli"),
+        family="mnli",
         licence="CC BY-NC 4.0 and others",
         citation="Phang et al. 2020",
         size=1_104_934,
@@ -273,6 +275,7 @@ TASKS = (
         languages=XNLI_LANGUAGES,
         train_languages=XNLI_LANGUAGES,
         overlaps=("xnli", "americasnli", "afrixnli"),
+        family="mnli",
         licence="CC BY-NC 4.0",
         citation="Conneau et al. 2018",
         size=392_702,

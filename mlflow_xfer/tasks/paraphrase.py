@@ -83,6 +83,7 @@ TASKS = (
         ),
         "pairs with nearly the same words; 1 = same meaning",
         overlaps=("pawsx",),
+        family="paws",
         licence="free to use, acknowledgement asked for",
         citation="Zhang et al. 2019",
         size=49_401,
@@ -112,6 +113,7 @@ TASKS = (
             )
         },
         overlaps=("pawsx",),
+        family="paws",
         licence="free to use, acknowledgement asked for",
         citation="Yang et al. 2019",
         size=49_401,
@@ -130,6 +132,7 @@ TASKS = (
         languages=PAWSX_LANGUAGES,
         train_languages=PAWSX_LANGUAGES,
         overlaps=("pawsx",),
+        family="paws",
         licence="free to use, acknowledgement asked for",
         citation="Yang et al. 2019",
         size=49_401,

@@ -136,6 +136,7 @@ TASKS = (
             "its figures do not compare to the digit"
         ),
         train_languages=("en",),
+        family="squad",
         options={"pooled": True},
         sources={
             "folder": (

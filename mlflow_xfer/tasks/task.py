@@ -168,6 +168,8 @@ class Task:
     dev_of: tuple[str, ...] = field(default=(), metadata=ABOUT)
     # Tasks whose test data are known to be (translations of) this one's training data.
     overlaps: tuple[str, ...] = field(default=(), metadata=ABOUT)
+    # Tasks of one family are trained on the same rows, parts of them or translations; default: the name.
+    family: str = field(default="", metadata=ABOUT)
     description: str = field(default="", metadata=ABOUT)
     licence: str = field(default="", metadata=ABOUT)
     citation: str = field(default="", metadata=ABOUT)

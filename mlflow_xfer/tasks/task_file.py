@@ -367,6 +367,7 @@ class _Builder:
                 "domain",
                 "skills",
                 "overlaps",
+                "family",
                 "dev_of",
                 "description",
                 "licence",
@@ -376,6 +377,7 @@ class _Builder:
             },
             exclude_unset=True,
         )
+        own.setdefault("family", "" if base is None or entry.files or entry.hub else base.family or base.name)
         if kinds.data(kind).untrained and not trained and base is None:
             own.setdefault("trained", False)
         fields = {

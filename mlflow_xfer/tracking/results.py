@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TABLE = "results/per_language.json"
+SAME_TASK = "same_task"
+"""The column that names intermediate tasks that are the target's own; absent or empty otherwise."""
 COLUMNS = (
     "condition",
     "task",

@@ -159,3 +159,13 @@ def test_languages_are_compared_in_one_pass_as_one_by_one():
     together = audit(train, PAIR, tests, PAIR)
     assert together == {language: audit_one(train, PAIR, test, PAIR) for language, test in tests.items()}
     assert together["en"].exact == ("0",) and together["de"].exact == ("2",)
+
+
+def test_whole_rows_are_found_by_all_their_texts():
+    """Case, punctuation and blanks aside; a text in common or a near likeness is not enough."""
+    own = pairs((LONG, "It runs."), ("A cat.", "It sits."), ("A dog.", None))
+    train = pairs(
+        (LONG.lower(), "It  runs!"), (LONG, "It sits."), (LONG + " again", "It runs."), ("a dog", "")
+    )
+    found = audit(train, PAIR, {"en": own}, PAIR, whole=True)["en"]
+    assert found == Overlap(exact=("0", "3"), touched=2, of=3, among=4)

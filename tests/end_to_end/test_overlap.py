@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import mlflow_xfer
+from mlflow_xfer.errors import XferError
 from mlflow_xfer.phases import overlaps
 from tests.conftest import TEXTS
 from tests.end_to_end.conftest import ENCODER
@@ -102,7 +103,12 @@ def test_overlap_is_tagged_and_left_out_on_request(task_file, client, all_runs, 
     spec = json.loads(
         Path(client.download_artifacts(new["intermediate"].info.run_id, "spec.json")).read_text("utf-8")
     )
-    assert [rows["language"] for rows in spec["excludes"]] == ["en", "de"]
+    assert [(rows["split"], rows["language"]) for rows in spec["excludes"]] == [
+        ("test", "en"),
+        ("test", "de"),
+        ("validation", "en"),
+        ("train", "en"),
+    ]
 
 
 def test_training_on_the_rows_that_select_is_said(task_file, tmp_path):
@@ -121,3 +127,43 @@ def test_training_on_the_rows_that_select_is_said(task_file, tmp_path):
         "languages": ["en"],
     }
     assert ("fruit", "validation") not in found and found["moods", "test"]["exact"] == 0
+
+
+@pytest.mark.slow
+def test_more_training_on_the_target_is_the_same_task(task_file, tmp_path, client):
+    """By rows, whatever the tasks are called: found before training, kept on the run, outside averages."""
+    (tmp_path / "moods.tsv").write_text(
+        "A green pear!\tgood\nan old  shoe\tbad\na red apple\tgood\nsome rain\tbad\na brick\tbad\n", "utf-8"
+    )
+    typed = QUICK | {"task_file": task_file, "intermediate": "moods", "target": "fruit"}
+    planned = mlflow_xfer.plan(overlap=True, **typed)
+    (same,) = [one for one in planned.as_dict()["overlaps"] if one["split"] == "same task"]
+    assert same["measured"] == {
+        "train": {"rows": 3, "of": 4, "training_rows": 3, "among": 5},
+        "validation": {"rows": 1, "of": 2, "training_rows": 1, "among": 5},
+    }
+    assert (
+        "moods → fruit: same task. 3 of 4 training rows of fruit are among its 5 (75.0%)." in planned.text()
+    )
+
+    found = mlflow_xfer.transfer(**typed)
+    run = client.get_run(found.run_id)
+    assert run.data.tags[overlaps.STATUS] == "same task" and "selected/avg" not in run.data.metrics
+    assert run.data.metrics["same_task/fruit"] >= 0 and "fruit (same task)" in found.summary.plain()
+    evaluated = next(
+        one for made in found.made if "xfer.same_task" in (one := client.get_run(made)).data.tags
+    )
+    assert (
+        evaluated.data.tags["xfer.same_task"] == "moods" and evaluated.data.tags["xfer.phase"] == "evaluate"
+    )
+
+    mlflow_xfer.transfer(**typed | {"intermediate": "none"})
+    with pytest.raises(XferError, match="nothing to compare"):
+        mlflow_xfer.report(runs=found.run_id)
+    made = mlflow_xfer.report().report
+    assert made.verdict["contrasts"] == [] and list(made.verdict["means"]) == ["none"]
+    assert [one["intermediate"] for one in made.verdict["same_task"]] == ["moods"]
+
+    (tmp_path / "moods.tsv").write_text("A green pear!\tgood\nan old  shoe\tbad\na nail\tgood\n", "utf-8")
+    with pytest.raises(XferError, match="leaves no row of 'moods'"):
+        mlflow_xfer.transfer(**typed, exclude_overlap="true")

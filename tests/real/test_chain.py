@@ -269,6 +269,54 @@ def test_mnli10k_holds_the_rows_that_select_for_xnli(base, real_data, shared):
     )
 
 
+def test_mnli10k_is_the_task_of_xnli(base, real_data, shared):
+    """Its rows are XNLI's training and dev rows, under another name and in another format."""
+    whole = shared / "whole.yaml"
+    whole.write_text(
+        (shared / "tasks.yaml").read_text().replace("    validation_fraction: 0.05\n", "", 1), "utf-8"
+    )
+    typed = {"model": "scratch:xlm-roberta:tiny", "text": "mini", "data": str(real_data / "xtreme")}
+    plan = mlflow_xfer.plan(
+        overlap=True,
+        task_file=str(whole),
+        intermediate="mnli10k",
+        target="xnli,pawsx",
+        languages="en",
+        **typed,
+    )
+    (same,) = [one for one in plan.as_dict()["overlaps"] if one["split"] == "same task"]
+    assert (same["training"], same["target"]) == ("mnli10k", "xnli")
+    train, dev = (same["measured"][split] for split in ("train", "validation"))
+    assert train["rows"] >= 0.99 * train["of"] and train["of"] == 9_000
+    assert dev["rows"] >= 0.99 * dev["of"] and dev["of"] == 1_071
+
+
+def test_tydiqa_before_a_target_trained_on_it(base, real_data, shared):
+    """By rows too, where an entry of another name reads the same file."""
+    folder = real_data / "xtreme"
+    file = next((folder / "tydiqa").rglob("*.en.train.json"))
+    other = shared / "other.yaml"
+    other.write_text(
+        f"tasks:\n  asked:\n    kind: span_qa\n    format: tydiqa\n    validation_fraction: 0.1\n"
+        f"    files: {{train: {file}}}\n",
+        "utf-8",
+    )
+    plan = mlflow_xfer.plan(
+        overlap=True,
+        model="scratch:xlm-roberta:tiny",
+        text="mini",
+        data=str(folder),
+        task_file=str(other),
+        intermediate="asked",
+        target="xquad",
+        train_on="tydiqa",
+        languages="en",
+    )
+    (same,) = [one for one in plan.as_dict()["overlaps"] if one["split"] == "same task"]
+    assert (same["training"], same["related"]) == ("asked", False)
+    assert same["measured"]["train"]["rows"] > 0.8 * same["measured"]["train"]["of"]
+
+
 def test_sick_and_panx_meet_their_own_test_sets(base, real_data, shared):
     sick = overlaps(real_data, shared, intermediate="none", target="sick")["sick", "test"]
     assert sick["exact"] >= 50
