@@ -167,3 +167,8 @@ def test_more_training_on_the_target_is_the_same_task(task_file, tmp_path, clien
     (tmp_path / "moods.tsv").write_text("A green pear!\tgood\nan old  shoe\tbad\na nail\tgood\n", "utf-8")
     with pytest.raises(XferError, match="leaves no row of 'moods'"):
         mlflow_xfer.transfer(**typed, exclude_overlap="true")
+
+    Path(task_file).write_text(TASKS.replace("    overlaps: [fruit]\n", ""))
+    search = QUICK | {"task_file": task_file, "pool": "moods", "target": "fruit"}
+    with pytest.raises(XferError, match="moods → fruit: same task"):
+        mlflow_xfer.search(**search)
