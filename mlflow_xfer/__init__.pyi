@@ -1006,8 +1006,8 @@ def study(
             label_free: the one that best tells apart dev rows of the evaluated languages, their labels
             unread; oracle: best on those labels (not zero-shot, always shown as oracle)
             [english_dev|last|average|label_free|oracle; default english_dev]
-        exclude_overlap: leave training rows out that are (nearly) equal to a target's test rows
-            [true|false; default false]
+        exclude_overlap: leave training rows out that are (nearly) equal to a target's test or dev rows,
+            before the target also those equal to its training rows [true|false; default false]
         languages: evaluate only these languages (English is kept) [auto or comma list; default auto]
         suite: benchmark whose totals are reported; auto: mini for data=mini, else xtreme
             [auto|mini|xtreme|xtreme-r; default auto]
