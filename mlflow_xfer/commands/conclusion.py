@@ -4,7 +4,6 @@ the run or took an earlier one.
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -28,8 +27,7 @@ INTERVAL, DIFFERENCE, DIFFERENCES = "95 % interval", "difference", "95 % interva
 
 def concluded(store: Store, run_id: str) -> Summary:
     """What the run, or the one that it points to, holds."""
-    run = store.get(run_id)
-    run = store.get(run.tags["xfer.result_run_id"]) if run.kind == "request" else run
+    run = store.answer(run_id)
     if run.kind == "phase":
         return _evaluated(store, run) if run.tags.get("xfer.phase") == "evaluate" else _trained(run)
     return {"condition": _condition, "study": _study}.get(run.kind, _evaluated)(store, run)
@@ -116,7 +114,7 @@ def _versions(store: Store, rows: Rows) -> dict[str, str]:
     found: dict[str, str] = {}
     for row in rows:
         if row["task"] not in found:
-            spec = json.loads(store.read_artifact(row["run_id"], "spec.json") or "{}")
+            spec = store.read_json(row["run_id"], "spec.json") or {}
             found[row["task"]] = _version([one["identity"] for one in spec.get("rows", ())])
     return found
 
@@ -209,7 +207,7 @@ def _study(store: Store, run: RunView) -> Summary:
     ]
     signed = [*(f"± {target}" for target in targets), DIFFERENCE, INTERVAL]
     tables = [Table("Conditions (±: difference to the one compared with)", head, body, signed)]
-    answer = json.loads(store.read_artifact(run.run_id, VERDICT) or "{}")
+    answer = store.read_json(run.run_id, VERDICT) or {}
     tables += _lead(answer)
     seeds = int(rows[0]["n"])
     chance = {

@@ -4,7 +4,6 @@ and is anything left open?
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shlex
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.home import home, work
+from mlflow_xfer.phases.record import run_held
 from mlflow_xfer.reporting.columns import aligned
 from mlflow_xfer.tracking import drivers, spool
 from mlflow_xfer.tracking.names import redact
@@ -129,7 +129,7 @@ def _state(run: RunView) -> str:
 
 
 def _resumable(run_id: str) -> bool:
-    return any(json.loads(path.read_text()).get("run_id") == run_id for path in work().glob("*/run.json"))
+    return any(run_held(folder) == run_id for folder in work().glob("*"))
 
 
 def local_state() -> str:

@@ -33,7 +33,7 @@ def publish(params: questions.Publish) -> Published:
     if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise XferError(f"out={out}: there is something already.", "Name a new folder.")
     with opened(probe=False, make=False) as store:
-        named = store.get(run_of(store, params.model))
+        named = store.answer(run_of(store, params.model))
         checkpoint = publishing.best(store, named, params.task)
         folder = checkpoints.fetch(store, checkpoint.run_id)
         evaluated = publishing.evaluations(store, checkpoint, named)

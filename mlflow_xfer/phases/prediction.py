@@ -71,7 +71,7 @@ def checkpoint_of(model: str, task: str | None, open_store: Callable[[], Store])
         )
     if names_run(model):
         store = open_store()
-        run, *others = trained(store, store.get(run_of(store, model)), task)
+        run, *others = trained(store, store.answer(run_of(store, model)), task)
         if others:
             logger.info("%s has %d replicates; this is the first, run %s", model, 1 + len(others), run.run_id)
         limit = int(run.params.get("max_seq_length") or MAX_SEQ_LENGTH)
@@ -86,14 +86,12 @@ def checkpoint_of(model: str, task: str | None, open_store: Callable[[], Store])
 
 
 def trained(store: Store, run: RunView, task: str | None) -> list[RunView]:
-    """The training behind ``run``: itself, what it points to, what it evaluated, or the target that it
+    """The training behind ``run``: itself, what it evaluated, or the target that it
     trained; of a condition with all its replicates.
 
     Args:
         task: which target, where there are several.
     """
-    if run.kind == "request":
-        run = store.get(run.tags["xfer.result_run_id"])
     if run.kind == "phase" and run.tags.get("xfer.phase") != "evaluate":
         return [run]
     targets: dict[str, list[RunView]] = {}

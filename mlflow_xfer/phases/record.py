@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlflow_xfer.durable.files import write_json
 from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN, XferError
 from mlflow_xfer.params.settings import RuntimeOptions, TrainingSettings
 from mlflow_xfer.phases.phase import FinishedRun, Phase, identity
@@ -16,6 +17,7 @@ from mlflow_xfer.scoring.formats import write_predictions
 from mlflow_xfer.tracking.inputs import known_as
 from mlflow_xfer.tracking.lease import TakenOver
 from mlflow_xfer.tracking.reuse import ARTIFACTS_TAG
+from mlflow_xfer.tracking.runs import RESULT_TAG
 from mlflow_xfer.training.parts import Displaced
 
 if TYPE_CHECKING:
@@ -270,7 +272,7 @@ def request(store: Store, opened: str, result: str, label: str) -> None:
     store.start(
         "request",
         f"request: {label}",
-        tags={**copied, "xfer.result_run_id": result, "mlflow.note.content": note},
+        tags={**copied, RESULT_TAG: result, "mlflow.note.content": note},
         run_id=opened,
     )
     store.metrics(opened, {name: value for name, value in run.metrics.items() if name not in WORK})
@@ -322,15 +324,25 @@ def end_abandoned(store: Store, phase: Phase, code: str, holder: str) -> None:
 
 def hold_run(work: Path, run_id: str) -> None:
     """Note in the phase's work folder which run it belongs to, so that a resume reopens that run."""
-    work.mkdir(parents=True, exist_ok=True)
-    (work / HELD).write_text(json.dumps({"run_id": run_id}))
+    write_json(work / HELD, {"run_id": run_id})
+
+
+def run_held(work: Path) -> str | None:
+    """The run that the work folder belongs to; None where no note of it is left whole."""
+    try:
+        return str(json.loads((work / HELD).read_text())["run_id"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def held_run(store: Store, work: Path, states: Sequence[str]) -> str | None:
     """The run of an interrupted holder, if this store still has it, as this phase's, in one of ``states``."""
+    held = run_held(work)
     try:
-        run = store.get(json.loads((work / HELD).read_text())["run_id"])
-    except (OSError, ValueError, KeyError, XferError):
+        run = store.get(held) if held else None
+    except XferError:
+        return None
+    if run is None:
         return None
     same = work.name.startswith(f"{run.tags.get('xfer.spec_hash')}-")
     return run.run_id if same and run.status in states and not run.deleted else None

@@ -78,9 +78,7 @@ class References:
     def logged(self, reference: str) -> BaseModel | FinishedRun:
         store = self.open_store()
         run_id = run_of(store, reference)
-        run = store.get(run_id)
-        if run.tags.get("xfer.kind") == "request":
-            run = store.get(run.tags["xfer.result_run_id"])
+        run = store.answer(run_id)
         if run.tags.get("xfer.kind") != "phase" or "xfer.spec_hash" not in run.tags:
             raise XferError(
                 f"model={reference}: run {run_id} holds no checkpoint of a phase.",

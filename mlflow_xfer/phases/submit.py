@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.scoring.validation import Finding, best_of, validate
 from mlflow_xfer.tasks.catalogue import SUITES, TASKS
+from mlflow_xfer.tracking.names import file_name
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.runs import RunView
@@ -63,22 +64,24 @@ def submission(
     return chosen, validate(out, wanted, {name: TASKS.get(name) for name in wanted.tasks})
 
 
-def evaluations_of(store: Store, run_id: str) -> dict[str, RunView]:
-    """The finished evaluate runs behind a run, by target; of several seeds the first."""
-    run = store.get(run_id)
-    if run.tags.get("xfer.result_run_id"):
-        return evaluations_of(store, run.tags["xfer.result_run_id"])
+def evaluations_of(store: Store, run_id: str, above: tuple[str, ...] = ()) -> dict[str, RunView]:
+    """The finished evaluate runs behind a run, by target; of several seeds the first.
+
+    Raises:
+        XferError: a run is part of itself, or its target is no task's name.
+    """
+    run = store.answer(run_id)
+    if run.run_id in above:
+        raise XferError(f"Run {run.run_id} ({run.name}) is part of itself.", "Name its evaluate runs.")
     if run.tags.get("xfer.phase") == "evaluate":
-        return (
-            {run.tags["xfer.target"]: run}
-            if run.status == "FINISHED" and "xfer.split" not in run.tags
-            else {}
-        )
+        if run.status != "FINISHED" or "xfer.split" in run.tags:
+            return {}
+        return {file_name(run.tags["xfer.target"], f"The target of run {run.run_id}"): run}
     if run.kind == "phase":
         return {}
     by_task: dict[str, RunView] = {}
     for part in run.inputs:
-        by_task = evaluations_of(store, part) | by_task
+        by_task = evaluations_of(store, part, (*above, run.run_id)) | by_task
     return by_task
 
 

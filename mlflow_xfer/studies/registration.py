@@ -148,7 +148,7 @@ def _judged(
 
 def _changed(store: Store, first: RunView, mine: Mapping[str, Any]) -> str:
     """Which parts of the specification differ from those that were registered."""
-    theirs = json.loads(store.read_artifact(first.run_id, ARTIFACT) or "{}")
+    theirs = store.read_json(first.run_id, ARTIFACT) or {}
     now = json.loads(json.dumps(mine))
     names = [name for name in now if now[name] != theirs.get(name)]
     return ", ".join("what is said besides" if name == "besides" else name for name in names) or "its spec"

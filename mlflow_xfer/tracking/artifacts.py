@@ -8,6 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.tracking.names import redact
+
 if TYPE_CHECKING:
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
@@ -30,14 +33,38 @@ def read(store: Session, location: str, path: str) -> bytes | None:
     return store.ask(download)
 
 
+def read_json(store: Session, uri: str, path: str) -> Any | None:
+    """The value of the JSON file ``path`` under the artifacts at ``uri``; None if there is none.
+
+    Raises:
+        XferError: it is cut short, or no JSON.
+    """
+    content = read(store, uri, path)
+    try:
+        return None if content is None else json.loads(content)
+    except ValueError as error:
+        raise damaged(uri, path, str(error)) from error
+
+
+def damaged(uri: str, path: str, why: str) -> XferError:
+    return XferError(
+        f"{path} among the artifacts {redact(uri)} is damaged: {why}.",
+        "Make the run again with reuse=never; its other artifacts may have suffered, too.",
+    )
+
+
 def read_table(store: Session, uri: str, path: str) -> list[dict[str, Any]] | None:
     """The rows of a table that :meth:`Recorder.table` logged under the artifacts at ``uri``; None if there is
-    none."""
-    content = read(store, uri, path)
-    if content is None:
-        return None
-    table = json.loads(content)
-    return [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    none.
+
+    Raises:
+        XferError: it is cut short, or no table.
+    """
+    table = read_json(store, uri, path)
+    try:
+        return table and [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise damaged(uri, path, f"no table ({error})") from error
 
 
 def exists(store: Session, location: str, path: str) -> bool:

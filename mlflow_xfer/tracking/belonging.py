@@ -8,7 +8,7 @@ from typing import Any
 from mlflow_xfer.params.chain import Combining
 from mlflow_xfer.params.declare import parameters
 from mlflow_xfer.params.settings import MergeSettings, TrainingSettings
-from mlflow_xfer.tracking.runs import RunView
+from mlflow_xfer.tracking.runs import RESULT_TAG, RunView
 
 TELLING = {"combine": str(parameters(Combining)["combine"].default)} | {
     name: "" if one.facts.always else str(one.facts.neutral)
@@ -46,7 +46,7 @@ def runs_below(every: Mapping[str, RunView], asked: Sequence[RunView]) -> list[R
         seen.add(run.run_id)
         below[run.run_id] = run
         if run.kind != "phase":  # a phase's inputs are what it was trained from: not its results
-            pointed = run.tags.get("xfer.result_run_id")
+            pointed = run.tags.get(RESULT_TAG)
             waiting += [*children.get(run.run_id, ()), *run.inputs, *([pointed] if pointed else [])]
     return sorted(below.values(), key=lambda run: (run.start_time, run.run_id))
 

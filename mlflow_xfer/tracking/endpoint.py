@@ -44,6 +44,9 @@ _PERMANENT = {
 }
 
 
+_NOT_OF_MLFLOW = re.compile(r"failed with error code \d+ != \d+\. Response body:")
+"""What MLflow's client says of an error without MLflow's JSON: a proxy's page, a server that is starting."""
+
 DENIED = {401: "does not take these credentials", 403: "grants no right to this"}
 """HTTP statuses that say who one is, and what one may do."""
 
@@ -110,10 +113,28 @@ def store_key(uri: str) -> str:
 
 def is_transient(error: BaseException) -> bool:
     """Whether repeating the call that raised ``error`` can succeed later."""
-    from mlflow.exceptions import MlflowException
+    from mlflow.exceptions import MlflowException, RestException
 
     if isinstance(error, MlflowException):
+        if not isinstance(error, RestException) and (
+            _NOT_OF_MLFLOW.search(str(error)) or any(map(_is_outage, _behind(error)))
+        ):  # the code is the client's guess, not what the store said
+            return True
         return error.error_code not in _PERMANENT
+    return _is_outage(error)
+
+
+def _behind(error: BaseException) -> Iterator[BaseException]:
+    """The errors that ``error`` was raised from or while handling."""
+    seen = {id(error)}
+    while (before := error.__cause__ or error.__context__) is not None and id(before) not in seen:
+        seen.add(id(before))
+        yield before
+        error = before
+
+
+def _is_outage(error: BaseException) -> bool:
+    """Whether a request did not get through, or was answered by a server in trouble."""
     import requests
     from sqlalchemy.exc import OperationalError
 

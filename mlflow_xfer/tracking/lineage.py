@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.tracking.runs import RunView
+from mlflow_xfer.tracking.runs import RESULT_TAG, RunView
 from mlflow_xfer.tracking.session import Session
 
 _GROUPS = ("transfer", "condition", "search", "trial", "study")
@@ -81,7 +81,7 @@ def _node(
         return Node(relation, made.run, made.title, made.sources)
     above = (*above, run.run_id)
     sources: list[Node] = []
-    if result := run.tags.get("xfer.result_run_id"):
+    if result := run.tags.get(RESULT_TAG):
         sources.append(_follow(store, result, "result", known, above))
     sources += [_follow(store, run_id, "input", known, above) for run_id in run.inputs]
     if run.kind in _GROUPS:

@@ -8,19 +8,34 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import posixpath
 import re
 from collections.abc import Mapping
 
+from mlflow_xfer.errors import XferError
+
 KEY_LENGTH = 250
 PARAM_LENGTH = 6000
 TAG_LENGTH = 5000
+SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY")
+SHORTEST = 8  # characters of a secret that is looked for; a shorter one is part of other words
 
+_FILE_NAME = re.compile(r"[\w.+-]{1,200}")
 _ILLEGAL = re.compile(r"[^\w\-. :/]", re.ASCII)
-_CREDENTIALS = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]*://)[^/\s@'\"]+@")
-_SECRET_PARAMETER = re.compile(
-    r"(?i)(?P<name>[?&;](?:access_?key|api_?key|auth|password|pwd|secret|sig|signature|token|x-amz-[\w-]+)=)"
-    r"[^&;\s'\"]+"
+_CREDENTIALS = re.compile(
+    r"(?P<scheme>\b[A-Za-z][\w+.-]*://)(?:"
+    r"(?!(?<=https://)[^/@\s'\"]*:\d{1,5}(?=[/?#]))(?!(?<=http://)[^/@\s'\"]*:\d{1,5}(?=[/?#]))"
+    r"[^\s'\"/:@]*:[^\s'\"]*@"  # a password may hold @ and /, if nobody quoted them
+    r"|[^/\s@'\"]+@)"
+)
+_SECRET = (
+    r"access_?key|account_?key|api_?key|auth|passwd|password|pwd|secret|sig|signature|token|credential"
+    r"|x-amz-[\w-]+"
+)
+_SECRET_PARAMETER = re.compile(rf"(?i)(?P<name>[?&;][\w-]*(?:{_SECRET})[\w-]*=)[^&;\s'\"]+")
+_AUTHORIZATION = re.compile(
+    r"(?i)(?P<name>\bbearer\s+|\bauthorization['\"]?\s*[:=]\s*['\"]?(?:basic|token)\s+)[\w.~+/=-]{8,}"
 )
 _TOKEN = re.compile(r"\b(hf_[A-Za-z0-9]{16,}|dapi[a-f0-9]{32}|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{20,})\b")
 
@@ -37,6 +52,23 @@ def key(name: str) -> str:
     if len(legal) > KEY_LENGTH:
         legal = legal[: KEY_LENGTH - 9] + "-" + hashlib.sha256(name.encode()).hexdigest()[:8]
     return legal
+
+
+def file_name(value: str, what: str) -> str:
+    """``value`` from the store as the name of one file or folder.
+
+    Args:
+        what: whose name it is, to say so.
+
+    Raises:
+        XferError: it would lead elsewhere.
+    """
+    if not _FILE_NAME.fullmatch(value) or set(value) == {"."}:
+        raise XferError(
+            f"{what} is {value!r}, which names no file or folder of its own.",
+            "Accepted: letters, digits and _ . - +. Who may write to the tracking store can change tags.",
+        )
+    return value
 
 
 class Keys:
@@ -68,9 +100,15 @@ def text(value: object) -> str:
 
 
 def redact(value: str) -> str:
-    """``value`` without passwords in URIs, secret query parameters and well-known token formats."""
+    """``value`` without passwords in URIs, secret query parameters, what an ``Authorization`` header holds,
+    well-known token formats, and the secrets that this process was started with (:data:`SECRETS`)."""
+    for name in SECRETS:
+        known = os.environ.get(name, "")
+        if len(known) >= SHORTEST:
+            value = value.replace(known, "***")
     value = _CREDENTIALS.sub(r"\g<scheme>***@", value)
     value = _SECRET_PARAMETER.sub(r"\g<name>***", value)
+    value = _AUTHORIZATION.sub(r"\g<name>***", value)
     return _TOKEN.sub("***", value)
 
 

@@ -15,6 +15,7 @@ READABLE = ("1", "2")
 """Schemas of runs that are read; a run is reused under its own alone."""
 KINDS = ("phase", "request", "transfer", "condition", "search", "trial", "study")
 PARENT_TAG = "mlflow.parentRunId"
+RESULT_TAG = "xfer.result_run_id"  # on a request: the run that answers it
 JOB_TAG = "xfer.job"  # the parent is the run of the environment, of which this one is no part
 _PAGE = 100
 _EXPERIMENTS_PER_QUERY = 500

@@ -53,6 +53,25 @@ class Session:
         self._seen[run.run_id] = run.experiment_id, run.tags.get(links.PAGE_TAG, "")
         return run
 
+    def answer(self, run_id: str) -> RunView:
+        """The run, or the one that its request was answered with.
+
+        Raises:
+            XferError: there is no such run, the request has no answer, or its answers lead back to it.
+        """
+        run, asked = self.get(run_id), []
+        while run.kind == "request":
+            asked.append(run.run_id)
+            result = run.tags.get(runs.RESULT_TAG)
+            if not result or result in asked:
+                raise XferError(
+                    f"Run {run_id} ({run.name}) "
+                    + (f"points back to itself by {result}." if result else "was not answered with a run."),
+                    "Name the run that holds the result; mlflow-xfer lineage RUN shows what it consists of.",
+                )
+            run = self.get(result)
+        return run
+
     def search(
         self,
         tags: Mapping[str, str],
@@ -94,6 +113,10 @@ class Session:
         """The text of one of the run's artifacts; None if there is none."""
         content = artifacts.read(self, self.get(run_id).artifact_uri, path)
         return None if content is None else content.decode()
+
+    def read_json(self, run_id: str, path: str) -> Any | None:
+        """The value of one of the run's JSON files; None if there is none."""
+        return artifacts.read_json(self, self.get(run_id).artifact_uri, path)
 
     def read_table(self, run_id: str, path: str) -> list[dict[str, Any]] | None:
         """The rows of a table that the run logged; None if there is none."""

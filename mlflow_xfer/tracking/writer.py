@@ -6,12 +6,14 @@ every second and delivers what is new. While the store is away it tries again, e
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import threading
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mlflow_xfer.tracking.delivery import Delivery
@@ -23,10 +25,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _TICK = 1.0  # seconds between deliveries
 _LONGEST_TICK = 15.0
 _COST = 0.01  # share of a core that delivering may take: ticks stretch when it would take more
 _RETRY = (0.5, 15.0)  # first and longest pause while the store is away, seconds
+_STALLED = 1800.0  # seconds without progress after which nobody waits on, whatever the thread is doing
 
 
 class Writer:
@@ -42,10 +46,11 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="xfer-tracking", daemon=True)
         self._thread.start()
 
-    def put(self, record: Mapping[str, object]) -> int:
-        """Queue ``record``; returns its position. Never waits for the store.
+    def put(self, record: Mapping[str, object]) -> int | None:
+        """Queue ``record``; returns its position, None while it has none. Never waits for the store.
 
-        With a full disk, records wait in memory: tracking must not end a training.
+        With a full disk, records wait in memory, and are written as soon as there is room: tracking must not
+        end a training.
         """
         if os.getpid() != self._pid:
             raise RuntimeError(
@@ -54,33 +59,50 @@ class Writer:
         with self._put:
             self._unwritten.append(record)
             try:
-                while self._unwritten:
-                    self.spool.append(self._unwritten[0])
-                    self._unwritten.popleft()
+                self._write()
             except OSError as error:
                 if len(self._unwritten) == 1:
                     log.warning("Tracking records cannot be written to disk (%s); they wait in memory", error)
-            return self.spool.size + len(self._unwritten)
+                return None
+            return self.spool.size
+
+    def _write(self) -> None:
+        """Append what waits in memory to the spool; the caller holds the lock.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        while self._unwritten:
+            self.spool.append(self._unwritten[0])
+            self._unwritten.popleft()
 
     def flush(self, position: int | None = None, patience: float = 10.0) -> bool:
         """Wait until everything up to ``position`` (default: all so far) was delivered.
 
         Waits as long as the store takes records, but no longer than ``patience`` seconds after it
-        went away. Returns whether all was delivered; what was not stays spooled.
+        went away or the disk was found full, and half an hour where nothing is seen to happen. Returns
+        whether all was delivered; what was not stays spooled.
         """
-        position = self.spool.size if position is None else position
-        away_since: float | None = None
+        if position is None and not self._unwritten:
+            position = self.spool.size
+        reached, moved, away_since = self.spool.offset, time.monotonic(), None
         with self._wake:
-            while self.spool.offset < position and self._thread.is_alive():
+            while not self._delivered(position) and self._thread.is_alive():
                 self._urgent = True
                 self._wake.notify_all()
                 self._wake.wait(0.05 if self._error is None else 0.25)
-                if self._error is None:
-                    away_since = None
-                else:
-                    away_since = away_since or time.monotonic()
-                    if time.monotonic() - away_since > patience:
-                        break
+                now = time.monotonic()
+                if self.spool.offset != reached:
+                    reached, moved = self.spool.offset, now
+                away_since = (away_since or now) if self._error is not None else None
+                if now - (away_since or now) > patience or now - moved > _STALLED:
+                    break
+        return self._delivered(position)
+
+    def _delivered(self, position: int | None) -> bool:
+        """Whether the store has everything up to ``position``; None: all, what waits in memory included."""
+        if position is None:
+            return not self._unwritten and self.spool.offset >= self.spool.size
         return self.spool.offset >= position
 
     def close(self, patience: float = 10.0) -> int:
@@ -90,7 +112,14 @@ class Writer:
             self._closing = True
             self._wake.notify_all()
         self._thread.join(timeout=30.0)
-        self.spool.sync()
+        with suppress(OSError):
+            self.spool.sync()
+        if self._unwritten:
+            log.warning(
+                "%d tracking records are lost: the disk of %s is full. Make room and repeat the command.",
+                len(self._unwritten),
+                self.spool.path,
+            )
         left = self.spool.undelivered() + len(self._unwritten)
         if not self._thread.is_alive():  # else it hangs in a request and still uses the spool's files
             self.spool.close(remove=left == 0)
@@ -107,11 +136,12 @@ class Writer:
                 failed = error
             with self._wake:
                 if failed is not None and self._error is None:
-                    log.warning(
-                        "Tracking store away (%s); records are kept in %s", said(failed, 200), self.spool.path
+                    what = (
+                        "The disk is full" if getattr(failed, "errno", 0) in FULL else "Tracking store away"
                     )
+                    log.warning("%s (%s); records are kept in %s", what, said(failed, 200), self.spool.path)
                 if failed is None and self._error is not None:
-                    log.warning("Tracking store back; what was kept has been delivered")
+                    log.warning("What was kept has been delivered")
                 self._error = failed
                 self._wake.notify_all()
             if failed is None:
@@ -121,6 +151,8 @@ class Writer:
                 pause, retry = retry, min(2 * retry, _RETRY[1])
 
     def _tick(self) -> None:
+        with self._put:
+            self._write()
         if self.spool.offset < self.spool.size:
             self.spool.sync()
         while self.spool.offset < self.spool.size and self._delivery.step():

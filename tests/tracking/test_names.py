@@ -57,6 +57,13 @@ def test_values_are_spelled_as_commands_spell_them(value, expected):
         ("s3://bucket/x?X-Amz-Signature=hunter2&b=2", "s3://bucket/x?X-Amz-Signature=***&b=2"),
         ("https://h/x?sig=hunter2", "https://h/x?sig=***"),
         ("hf_abcdefghijklmnopqrst", "***"),
+        ("postgresql://user:hun@hunter2/er@db.local:5432/mlflow", "postgresql://***@db.local:5432/mlflow"),
+        (
+            "postgresql://db/x?user=u&password=hunter2&sslpassword=hunter2",
+            "postgresql://db/x?user=u&password=***&sslpassword=***",
+        ),
+        ("Authorization: Bearer hunter2hunter2", "Authorization: Bearer ***"),
+        ("'authorization': 'Basic aHVudGVyMg=='", "'authorization': 'Basic ***'"),
     ],
 )
 def test_secrets_are_redacted(secret, clear):
@@ -65,8 +72,41 @@ def test_secrets_are_redacted(secret, clear):
 
 
 def test_harmless_values_are_not_redacted():
-    for value in ("runs:/abc/model", "models:/m-1", "https://host/a?b=c", "user@example.org", "mnli@v2"):
+    for value in (
+        "runs:/abc/model",
+        "models:/m-1",
+        "https://host/a?b=c",
+        "user@example.org",
+        "mnli@v2",
+        "http://host:5000/a?mail=a@b",
+        "sqlite:////home/a@b/mlflow.db",
+        "the bearer of news",
+    ):
         assert names.param(value) == value
+
+
+SCHEMES = ("postgresql", "postgresql+psycopg2", "mysql", "https", "http", "s3", "redis")
+
+
+@given(
+    scheme=st.sampled_from(SCHEMES),
+    user=st.from_regex(r"[a-z]{1,8}", fullmatch=True),
+    password=st.text(
+        st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="'\""), min_size=4
+    ),
+    port=st.sampled_from(("", ":5432")),
+)
+def test_no_password_of_an_address_is_left(scheme, user, password, port):
+    mark = f"Q{password}Q"
+    redacted = names.redact(f"cannot reach {scheme}://{user}:{mark}@db.local{port}/mlflow now")
+    assert mark not in redacted and redacted.endswith(f"***@db.local{port}/mlflow now")
+
+
+def test_secrets_of_this_process_are_redacted_wherever_they_stand(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "correct horse")
+    assert names.redact("body: {correct horse}") == "body: {***}"
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "a")
+    assert names.redact("a short one is left") == "a short one is left"
 
 
 def test_long_values_are_cut_to_what_mlflow_stores():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sqlite3
 import threading
@@ -216,6 +217,40 @@ def test_a_server_that_refuses_us_says_what_to_set(refusing, status, text, says,
     said = str(caught.value)
     assert caught.value.exit_code == 2 and all(part in said for part in says), said
     assert "cannot be reached" not in said and "hunter2" not in said and "<" not in said
+
+
+@pytest.mark.parametrize("status", [200, 404])
+@pytest.mark.parametrize("page", ["<html><body>nginx: not here</body></html>", '["json, but not MLflow\'s"'])
+def test_a_page_of_a_proxy_is_no_answer_of_mlflow(refusing, status, page):
+    """It says nothing about a run, an experiment or a record: what is asked for may be there in a minute."""
+    from mlflow import MlflowClient
+
+    refusing(status, page)
+    asked = MlflowClient(os.environ["MLFLOW_TRACKING_URI"])
+    with pytest.raises(XferError, match="cannot be reached") as caught:
+        endpoint.patiently(lambda: asked.get_run("0" * 32), "http://x", lambda _: None, seconds=0.1)
+    assert caught.value.exit_code == 75
+
+
+def test_an_outage_under_another_name_is_an_outage():
+    """MLflow's client gives errors of the network codes of its own."""
+    import requests
+    from mlflow.exceptions import INVALID_PARAMETER_VALUE, MlflowException, RestException
+
+    def wrapped(kind, message):
+        try:
+            raise requests.ConnectionError("refused")
+        except requests.ConnectionError:
+            raise kind(message) from None
+
+    for kind, message, passes in (
+        (lambda said: MlflowException(said, error_code=INVALID_PARAMETER_VALUE), "no such model", True),
+        (RestException, {"error_code": "INVALID_PARAMETER_VALUE", "message": "no"}, False),
+    ):
+        with pytest.raises(MlflowException) as caught:
+            wrapped(kind, message)
+        assert endpoint.is_transient(caught.value) == passes
+    assert not endpoint.is_transient(MlflowException("too long", error_code=INVALID_PARAMETER_VALUE))
 
 
 def denies(status: int):

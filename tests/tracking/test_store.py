@@ -268,3 +268,14 @@ with Store.open() as store:
 """)
     out, errors = ran.communicate(timeout=120)
     assert (out.strip(), ran.returncode) == ("True", 0) and "git" not in errors.lower(), errors
+
+
+def test_a_table_that_was_cut_short_is_said(local_store, tmp_path):
+    run = local_store.start("phase", "p")
+    local_store.text_artifact(run, '{"columns": ["a"], "data": [[1', "results/torn.json")
+    local_store.text_artifact(run, '{"columns": ["a"], "data": [[1, 2]]}', "results/odd.json")
+    local_store.flush()
+    for name in ("torn", "odd"):
+        with pytest.raises(XferError, match=rf"(?s){name}.json among .* is damaged.*reuse=never"):
+            local_store.read_table(run, f"results/{name}.json")
+    assert local_store.read_table(run, "results/absent.json") is None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import signal
 import sqlite3
+import threading
 import time
 
 from mlflow_xfer.tracking import spool, sync
@@ -203,3 +205,44 @@ def told(process) -> str:
 def tell(process) -> None:
     process.stdin.write("\n")
     process.stdin.flush()
+
+
+def test_a_full_disk_ends_every_wait_and_room_delivers(monkeypatch):
+    store = Store.open()
+    run = store.start("phase", "p")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(store.writer.spool, "append", _no_room)
+        store.metrics(run, {"loss": 1.0}, 0)
+        store.metrics(run, {"loss": 0.5}, 1)
+        assert not store.finish(run, patience=0.2), "told, not waited for"
+    assert store.finish(run) and history(store, run, "loss") == [0, 1]
+    assert store.get(run).status == "FINISHED" and store.close() == 0
+
+
+def test_what_a_full_disk_lost_is_said(monkeypatch, caplog):
+    store = Store.open()
+    run = store.start("phase", "p")
+    store.flush()
+    monkeypatch.setattr(store.writer.spool, "append", _no_room)
+    store.metrics(run, {"loss": 1.0}, 0)
+    assert store.close(patience=0.1) == 1
+    assert "1 tracking records are lost" in caplog.text and "Make room" in caplog.text
+
+
+def _no_room(record):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_nobody_waits_for_a_writer_that_gets_nowhere(monkeypatch):
+    store = Store.open()
+    run, hanging = store.start("phase", "p"), threading.Event()
+    store.flush()
+    with monkeypatch.context() as stuck:
+        stuck.setattr(store.client, "log_batch", lambda *given, **named: hanging.wait(20))
+        stuck.setattr("mlflow_xfer.tracking.writer._STALLED", 0.3)
+        store.metrics(run, {"loss": 1.0}, 0)
+        began = time.monotonic()
+        assert not store.flush() and time.monotonic() - began < 10
+        hanging.set()
+    store.close()
