@@ -10,6 +10,7 @@ import hashlib
 import logging
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -109,9 +110,11 @@ def run(lab: Lab, piece: Piece) -> int:
         if len(kept) and spec in set(kept["spec"]):
             continue
         log.info("%s: %s, %s", piece.name, condition.name, target.name)
+        begun = time.process_time()
         found = mlflow_xfer.transfer(**lab.params(piece.stage, condition, target, piece.seed))
-        made += len(found.made)
-        _keep(lab, piece, pd.DataFrame(_rows(lab, piece, condition, target, found.run_id)))
+        made, cpu = made + len(found.made), time.process_time() - begun
+        rows = pd.DataFrame(_rows(lab, piece, condition, target, found.run_id))
+        _keep(lab, piece, rows.assign(cpu=cpu))
     return made
 
 

@@ -36,7 +36,7 @@ def scores(stage, gains: dict[str, float], seeds, tasks=("pawsx", "tatoeba")) ->
     frame = pd.DataFrame(rows, columns=["condition", "task", "language", "seed", "score"])
     return frame.assign(
         stage=stage.name, n=200, metric="accuracy", declared=stage.hash, marks="", commit="c", seconds=60.0,
-        tokens=1e5, steps=100,
+        tokens=1e5, steps=100, cpu=50.0,
     )  # fmt: skip
 
 
@@ -196,7 +196,11 @@ def test_the_same_command_runs_nothing_again(real, folder, encoder, tmp_path, ca
         and steps["none", "pawsx"] == 2
     )
     assert rows["predictions"].str.fullmatch("[0-9a-f]{64}").all() and rows["spec"].nunique() == 7
-    assert rows["code"].str.len().eq(64).all() and set(rows["declared"]) == {real.stages.TINY.hash}
+    assert (
+        (rows["cpu"] > 0).all()
+        and rows["code"].str.len().eq(64).all()
+        and set(rows["declared"]) == {real.stages.TINY.hash}
+    )
     page = real.report.write(tables, tmp_path / "page.md", [real.stages.TINY])
     assert "1 of 1 pieces" in page
 
