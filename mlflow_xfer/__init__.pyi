@@ -75,6 +75,7 @@ def transfer(
     micro_batch: int = 0,
     compile: bool = False,
     gradient_checkpointing: bool = False,
+    checkpoint: Literal["whole", "adapter"] = "whole",
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
     output: Literal["table", "json"] = "table",
@@ -188,6 +189,9 @@ def transfer(
             [true|false; default false]
         gradient_checkpointing: keep only what goes into each layer, and compute the layer again for its
             gradients: less memory, a third more time [true|false; default false]
+        checkpoint: adapter: phases that train a part of the weights publish that part, and which base
+            it belongs to; whoever reads it makes it whole again, to the same bits [whole|adapter;
+            default whole]
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
@@ -232,6 +236,7 @@ def pretrain(
     micro_batch: int = 0,
     compile: bool = False,
     gradient_checkpointing: bool = False,
+    checkpoint: Literal["whole", "adapter"] = "whole",
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
     output: Literal["table", "json"] = "table",
@@ -292,6 +297,9 @@ def pretrain(
             [true|false; default false]
         gradient_checkpointing: keep only what goes into each layer, and compute the layer again for its
             gradients: less memory, a third more time [true|false; default false]
+        checkpoint: adapter: phases that train a part of the weights publish that part, and which base
+            it belongs to; whoever reads it makes it whole again, to the same bits [whole|adapter;
+            default whole]
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
@@ -348,6 +356,7 @@ def intermediate(
     micro_batch: int = 0,
     compile: bool = False,
     gradient_checkpointing: bool = False,
+    checkpoint: Literal["whole", "adapter"] = "whole",
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
     output: Literal["table", "json"] = "table",
@@ -428,6 +437,9 @@ def intermediate(
             [true|false; default false]
         gradient_checkpointing: keep only what goes into each layer, and compute the layer again for its
             gradients: less memory, a third more time [true|false; default false]
+        checkpoint: adapter: phases that train a part of the weights publish that part, and which base
+            it belongs to; whoever reads it makes it whole again, to the same bits [whole|adapter;
+            default whole]
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
@@ -484,6 +496,7 @@ def target(
     micro_batch: int = 0,
     compile: bool = False,
     gradient_checkpointing: bool = False,
+    checkpoint: Literal["whole", "adapter"] = "whole",
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
     output: Literal["table", "json"] = "table",
@@ -567,6 +580,9 @@ def target(
             [true|false; default false]
         gradient_checkpointing: keep only what goes into each layer, and compute the layer again for its
             gradients: less memory, a third more time [true|false; default false]
+        checkpoint: adapter: phases that train a part of the weights publish that part, and which base
+            it belongs to; whoever reads it makes it whole again, to the same bits [whole|adapter;
+            default whole]
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
@@ -602,6 +618,7 @@ def evaluate(
     micro_batch: int = 0,
     compile: bool = False,
     gradient_checkpointing: bool = False,
+    checkpoint: Literal["whole", "adapter"] = "whole",
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
     output: Literal["table", "json"] = "table",
@@ -650,6 +667,9 @@ def evaluate(
             [true|false; default false]
         gradient_checkpointing: keep only what goes into each layer, and compute the layer again for its
             gradients: less memory, a third more time [true|false; default false]
+        checkpoint: adapter: phases that train a part of the weights publish that part, and which base
+            it belongs to; whoever reads it makes it whole again, to the same bits [whole|adapter;
+            default whole]
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
@@ -717,6 +737,7 @@ def search(
     micro_batch: int = 0,
     compile: bool = False,
     gradient_checkpointing: bool = False,
+    checkpoint: Literal["whole", "adapter"] = "whole",
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
     study_name: str = "auto",
@@ -845,6 +866,9 @@ def search(
             [true|false; default false]
         gradient_checkpointing: keep only what goes into each layer, and compute the layer again for its
             gradients: less memory, a third more time [true|false; default false]
+        checkpoint: adapter: phases that train a part of the weights publish that part, and which base
+            it belongs to; whoever reads it makes it whole again, to the same bits [whole|adapter;
+            default whole]
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
@@ -953,6 +977,7 @@ def study(
     micro_batch: int = 0,
     compile: bool = False,
     gradient_checkpointing: bool = False,
+    checkpoint: Literal["whole", "adapter"] = "whole",
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
     study: str | PathLike[str] = "demo",
@@ -1067,6 +1092,9 @@ def study(
             [true|false; default false]
         gradient_checkpointing: keep only what goes into each layer, and compute the layer again for its
             gradients: less memory, a third more time [true|false; default false]
+        checkpoint: adapter: phases that train a part of the weights publish that part, and which base
+            it belongs to; whoever reads it makes it whole again, to the same bits [whole|adapter;
+            default whole]
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
@@ -1182,6 +1210,7 @@ def rank(
     micro_batch: int = 0,
     compile: bool = False,
     gradient_checkpointing: bool = False,
+    checkpoint: Literal["whole", "adapter"] = "whole",
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
     method: str | Sequence[Literal["auto", "size", "kind", "text_emb", "logme", "h_score", "task_emb", "few_shot", "english"]] = ("auto",),
@@ -1259,6 +1288,9 @@ def rank(
             [true|false; default false]
         gradient_checkpointing: keep only what goes into each layer, and compute the layer again for its
             gradients: less memory, a third more time [true|false; default false]
+        checkpoint: adapter: phases that train a part of the weights publish that part, and which base
+            it belongs to; whoever reads it makes it whole again, to the same bits [whole|adapter;
+            default whole]
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]

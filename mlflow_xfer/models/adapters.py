@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -170,9 +170,8 @@ class Lora:
 
     def _change(self, layer: nn.Module, tensors: dict[str, Tensor], name: str) -> Tensor:
         """What ``tensors`` add to the weight of ``layer``, which is called ``name``."""
-        down, up = tensors[f"{name}.lora_A.weight"], tensors[f"{name}.lora_B.weight"]
-        change = (up.float() @ down.float()) * (self.config.lora_alpha / self.config.r)
-        return change.T if isinstance(layer, Conv1D) else change
+        found = change(tensors, name, self.config.lora_alpha / self.config.r)
+        return found.T if isinstance(layer, Conv1D) else found
 
     def save(self, folder: Path, base: str) -> None:
         """Write it into ``folder`` as peft reads it; ``base`` is the identity of what it was trained on."""
@@ -194,6 +193,12 @@ class Lora:
         nf4.restore(self.backbone)
         if hasattr(self.backbone, "peft_config"):
             del self.backbone.peft_config
+
+
+def change(tensors: Mapping[str, Tensor], layer: str, scale: float) -> Tensor:
+    """What an adapter of these ``tensors`` adds to the weight of ``layer``."""
+    down, up = tensors[f"{layer}.lora_A.weight"], tensors[f"{layer}.lora_B.weight"]
+    return (up.float() @ down.float()) * scale
 
 
 def layers(backbone: nn.Module, which: str) -> list[str]:

@@ -13,7 +13,13 @@ from mlflow_xfer.errors import XferError
 
 CONFIG = "config.json"
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
-PARTS = ("heads", "lm_head", "adapter")
+LANGUAGE = "language"
+"""Folder with the adapter of a language that is part of the weights (``phases/languages_of.py``)."""
+
+ABOUT_BASE = "base.json"
+"""In a checkpoint without the weights that follow from its base (``models/derived.py``)."""
+
+PARTS = ("heads", "lm_head", "adapter", LANGUAGE)
 """Folders of what the class at the root has no place for."""
 
 KEPT = (".json", ".safetensors", ".model", ".txt")
@@ -36,6 +42,11 @@ def of(folder: Path) -> list[Path]:
     return sorted(files, key=lambda path: path.relative_to(folder).as_posix())
 
 
+def stands_alone(folder: Path) -> bool:
+    """Whether the checkpoint in ``folder`` holds all its weights."""
+    return not (folder / ABOUT_BASE).is_file()
+
+
 def weights(folder: Path) -> list[Path]:
     """The safetensors files that hold the weights of the checkpoint in ``folder``, as its index names them.
 
@@ -46,6 +57,11 @@ def weights(folder: Path) -> list[Path]:
         return [folder / WEIGHTS]
     if (folder / INDEX).is_file():
         return [folder / name for name in _indexed(folder)]
+    if not stands_alone(folder):
+        raise XferError(
+            f"{folder} holds an adapter and heads; their other weights are those of a base.",
+            "Name the run that it is of, or write it whole: mlflow-xfer publish RUN --out FOLDER",
+        )
     pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLED)
     if pickles:
         raise XferError(f"{folder} holds pickled weights only ({', '.join(pickles[:3])}).", CONVERT)

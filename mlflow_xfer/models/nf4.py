@@ -52,6 +52,13 @@ def plain(layer: Any) -> Any:
     return made
 
 
+def rounded(weight: torch.Tensor) -> torch.Tensor:
+    """The values that a linear layer of 4 bits computes with in the place of ``weight``."""
+    made = _library().functional
+    small, state = made.quantize_4bit(weight, quant_type="nf4", compress_statistics=False)
+    return made.dequantize_4bit(small, state).float().contiguous()
+
+
 def restore(backbone: nn.Module) -> None:
     """Put plain layers in the place of all that have 4 bits."""
     for name, module in list(backbone.named_modules()):

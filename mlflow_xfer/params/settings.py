@@ -239,6 +239,12 @@ class RuntimeOptions(Shape, group="where it is computed", effect="runtime"):
         "third more time",
         shown=True,
     )  # fmt: skip
+    checkpoint: Literal["whole", "adapter"] = setting(
+        "whole",
+        "adapter: phases that train a part of the weights publish that part, and which base it belongs to; "
+        "whoever reads it makes it whole again, to the same bits",
+        shown=True,
+    )  # fmt: skip
     save_every_s: Positive = setting(60.0, "seconds between checkpoints from which a training goes on")
     save_every_steps: Natural = setting(0, "optimiser steps between them instead; 0: by time")
 

@@ -22,7 +22,7 @@ from mlflow_xfer.data.mixing import count_steps
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.params.settings import RuntimeOptions
 from mlflow_xfer.phases.machines import Machine
-from mlflow_xfer.phases.needs import FLOAT, Needs, needs, shape_of
+from mlflow_xfer.phases.needs import FLOAT, Needs, needs, shape_of, trained_weights
 from mlflow_xfer.phases.phase import BaseModel, Phase
 from mlflow_xfer.tasks.task import Task, mixture_of
 
@@ -276,6 +276,9 @@ def weights(phase: Phase, past: Past) -> float:
     known."""
     base = past.base(phase)
     shape = shape_of(base) if base is not None else None
+    part = past.runtime.checkpoint == "adapter" and phase.procedure != "merge"
+    if shape and part and phase.training.trainable != "all":
+        return FLOAT * trained_weights(phase, shape, math.nan)
     return FLOAT * shape.parameters if shape else math.nan
 
 

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow_xfer import home
+from mlflow_xfer.models import files
 from mlflow_xfer.params.settings import RuntimeOptions
-from mlflow_xfer.phases import gate, kept, overlaps, record
+from mlflow_xfer.phases import gate, kept, overlaps, record, whole
 from mlflow_xfer.phases.code import code_hash
 from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase, StartModel
 from mlflow_xfer.tracking import checkpoints
@@ -37,6 +38,10 @@ UNDONE = (
     "FAILED",
     "KILLED",
 )  # a run in one of these states can be resumed by the holder of its phase
+
+
+LOADER = "mlflow_xfer.plugin.derived_model"
+"""Module by which MLflow loads what is published as an adapter and heads alone."""
 
 
 @dataclass(frozen=True)
@@ -210,7 +215,7 @@ class Executor:
         record.hold_run(work, run_id)
         meter = record.Meter(self.store, run_id, phase, resumed=bool(held))
         with self._dropping(work, phase), record.ending(self.store, run_id, lease.holder):
-            starts = [self._directory(source) for source in phase.inputs]
+            starts = [self._directory(source, work) for source in phase.inputs]
             try:
                 with meter, progress.beside(self._named(phase)):
                     if phase.procedure == "evaluate":
@@ -254,20 +259,30 @@ class Executor:
 
         outcome = train_phase(phase, start, work, log, self.runtime)
         meter.saw({"train/tokens": outcome.tokens}, outcome.steps)
-        self._publish(phase, outcome, run_id, lease)
+        gate.check_publishable(self.store, run_id, phase, outcome, lease)
+        if self.runtime.checkpoint == "adapter":
+            base = self._run_id(phase.inputs[0])
+            outcome = replace(outcome, directory=whole.reduced(phase, outcome.directory, start, base, work))
+        self._publish(phase, outcome, run_id)
 
     def _merge(
         self, phase: Phase, starts: Sequence[Path | BaseModel], work: Path, run_id: str, lease: Lease
     ) -> None:
         from mlflow_xfer.phases.merge import merge_phase
 
-        self._publish(phase, merge_phase(phase, starts, work), run_id, lease)
-
-    def _publish(self, phase: Phase, outcome: TrainingResult, run_id: str, lease: Lease) -> None:
+        outcome = merge_phase(phase, starts, work)
         gate.check_publishable(self.store, run_id, phase, outcome, lease)
+        self._publish(phase, outcome, run_id)
+
+    def _publish(self, phase: Phase, outcome: TrainingResult, run_id: str) -> None:
         record.outcome(self.store, run_id, phase, outcome)
         checkpoints.publish(
-            self.store, run_id, outcome.directory, step=outcome.selected_step, tags=record.model_tags(phase)
+            self.store,
+            run_id,
+            outcome.directory,
+            step=outcome.selected_step,
+            tags=record.model_tags(phase),
+            loader="" if files.stands_alone(outcome.directory) else LOADER,
         )
 
     def _evaluate(self, phase: Phase, start: Path | BaseModel, work: Path, run_id: str, lease: Lease) -> None:
@@ -291,9 +306,9 @@ class Executor:
             return self.done[source.spec_hash].run_id
         return source.run_id if isinstance(source, FinishedRun) else None
 
-    def _directory(self, source: StartModel) -> Path | BaseModel:
+    def _directory(self, source: StartModel, work: Path) -> Path | BaseModel:
         if isinstance(source, BaseModel):
             return source
         run_id = self._run_id(source)
         assert run_id is not None, "a phase that is done and a named run have a run id"
-        return checkpoints.fetch(self.store, run_id)
+        return whole.at_hand(self.store, run_id, work)

@@ -15,11 +15,11 @@ from mlflow_xfer.data.unlabelled import read_unlabelled
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.models.checkpoint import heads_of
+from mlflow_xfer.phases import whole
 from mlflow_xfer.phases.phase import BaseModel
 from mlflow_xfer.phases.predictor import CheckpointPredictor
 from mlflow_xfer.phases.references import References, names_run
 from mlflow_xfer.tasks.task import Task
-from mlflow_xfer.tracking import checkpoints
 from mlflow_xfer.tracking.references import run_of
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def checkpoint_of(model: str, task: str | None, open_store: Callable[[], Store])
             logger.info("%s has %d replicates; this is the first, run %s", model, 1 + len(others), run.run_id)
         limit = int(run.params.get("max_seq_length") or MAX_SEQ_LENGTH)
         return Checkpoint(
-            checkpoints.fetch(store, run.run_id),
+            whole.at_hand(store, run.run_id),
             run.tags.get("xfer.target") or run.tags.get("xfer.tasks", ""),
             limit,
         )

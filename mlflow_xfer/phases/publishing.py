@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow_xfer.durable.files import whole_folder
+from mlflow_xfer.phases import whole
 from mlflow_xfer.phases.prediction import behind, trained
 from mlflow_xfer.phases.record import read_table
 from mlflow_xfer.phases.remarks import remarks
@@ -62,7 +63,7 @@ def card_of(
 def write(store: Store, checkpoint: RunView, card: Card, out: Path) -> None:
     """The checkpoint's files, its card and its scores as the new folder ``out``."""
     with whole_folder(out) as folder:
-        checkpoints.export(store, checkpoint.run_id, folder)
+        checkpoints.export(whole.at_hand(store, checkpoint.run_id), folder)
         (folder / CARD).write_text(card.text(), encoding="utf-8")
         if card.rows:
             scores = json.dumps(card.scores(), indent=2, ensure_ascii=False)

@@ -12,9 +12,9 @@ from mlflow_xfer.data.stream import text_task
 from mlflow_xfer.data.unseen import read_unseen
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.kinds import kind
-from mlflow_xfer.models import limits, load, trainable
+from mlflow_xfer.models import files, limits, load, trainable
 from mlflow_xfer.params.settings import MergeSettings, TrainingSettings
-from mlflow_xfer.phases import gate
+from mlflow_xfer.phases import gate, whole
 from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase
 from mlflow_xfer.tracking import checkpoints
 
@@ -54,7 +54,7 @@ def _check_model(
         if isinstance(start, FinishedRun):
             assert store is not None, "a finished run is one of a store"
             folder = checkpoints.fetch(store, start.run_id)
-            config, tokenizer = _read(folder)
+            config, tokenizer = _read(folder, store, start.reference)
             _check_adapters(phases, start, folder)
         elif start.identity.startswith("scratch:"):
             config, tokenizer = None, load.load_tokenizer(start.path) if start.path else None
@@ -79,15 +79,18 @@ def _check_adapters(phases: list[Phase], start: BaseModel | FinishedRun, folder:
             trainable.check_start(phase.settings, folder)
 
 
-def _read(folder: Path | str) -> tuple[Any, Any]:
+def _read(folder: Path | str, store: Store | None = None, reference: str = "") -> tuple[Any, Any]:
     """(configuration, tokenizer) of a text encoder or decoder with its weights.
 
     Raises:
         XferError: one of them is not there or does not fit the others.
     """
     config, tokenizer = load.load_config(folder), load.load_tokenizer(folder)
-    load.check_weights(folder)
-    gate.check_weights(folder)
+    if store is not None and not files.stands_alone(Path(folder)):
+        whole.check(store, Path(folder), reference)
+    else:
+        load.check_weights(folder)
+        gate.check_weights(folder)
     limits.check_vocabulary(config, tokenizer)
     return config, tokenizer
 

@@ -12,11 +12,11 @@ import numpy as np
 
 from mlflow_xfer.data import sources
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.phases import whole
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.phase import BaseModel, Phase, StartModel
 from mlflow_xfer.stats.transferability import probe
 from mlflow_xfer.tasks.task import Task
-from mlflow_xfer.tracking import checkpoints
 
 if TYPE_CHECKING:
     from mlflow_xfer.training.features import Features
@@ -107,7 +107,7 @@ class TaskData:
 
     def _fetched(self, run_id: str) -> Path:
         if run_id not in self._folders:
-            self._folders[run_id] = checkpoints.fetch(self.executor.store, run_id)
+            self._folders[run_id] = whole.at_hand(self.executor.store, run_id)
         return self._folders[run_id]
 
     def features(self, model: Path, name: str) -> Features:

@@ -40,6 +40,7 @@ def publish(
     *,
     step: int = 0,
     tags: Mapping[str, object] = {},  # noqa: B006 (read only)
+    loader: str = "",
 ) -> str:
     """Publish the checkpoint in ``directory`` as the run's model; returns the model id.
 
@@ -49,6 +50,7 @@ def publish(
     Args:
         step: optimiser steps at which it was taken.
         tags: shown with the model.
+        loader: module by which MLflow loads it, where its own does not.
 
     Raises:
         XferError: the directory holds pickles, links or no ``config.json``; the store stayed away (75).
@@ -66,7 +68,7 @@ def publish(
             experiment, name=NAME, source_run_id=run_id, tags=own, model_type="checkpoint"
         )
     )
-    digest = _upload(store, run_id, model.model_id, directory, files)
+    digest = _upload(store, run_id, model.model_id, directory, files, loader)
     store.ask(lambda: store.client.set_logged_model_tags(model.model_id, {published.DIGEST_TAG: digest}))
     store.ask(lambda: store.client.finalize_logged_model(model.model_id, "READY"))
     store.ask(lambda: _link(store, run_id, model.model_id, step))
@@ -124,11 +126,10 @@ def fetch(store: Session, reference: str) -> Path:
     return cached
 
 
-def export(store: Session, reference: str, folder: Path) -> None:
-    """Copy the checkpoint's own files into ``folder``, without what makes it a model of MLflow's; arguments
-    and errors as for :func:`fetch`."""
+def export(checkpoint: Path, folder: Path) -> None:
+    """Copy a fetched checkpoint's own files into ``folder``, without what makes it a model of MLflow's."""
     ours = shutil.ignore_patterns(*flavour.WRITTEN, *_HARMLESS, manifest.FILE)
-    shutil.copytree(fetch(store, reference), folder, ignore=ours, dirs_exist_ok=True)
+    shutil.copytree(checkpoint, folder, ignore=ours, dirs_exist_ok=True)
 
 
 def drop(store: Session, run_id: str) -> None:
@@ -145,13 +146,18 @@ def drop(store: Session, run_id: str) -> None:
 
 
 def _upload(
-    store: Session, run_id: str, model_id: str, directory: Path, files: Mapping[str, manifest.Listed]
+    store: Session,
+    run_id: str,
+    model_id: str,
+    directory: Path,
+    files: Mapping[str, manifest.Listed],
+    loader: str,
 ) -> str:
     """Upload the checkpoint, what makes it loadable, and last the manifest; returns the manifest's sha256."""
     with tempfile.TemporaryDirectory() as folder:
         extra, last = Path(folder) / "extra", Path(folder) / manifest.FILE
         extra.mkdir()
-        flavour.files(directory, extra, run_id=run_id, model_id=model_id)
+        flavour.files(directory, extra, run_id=run_id, model_id=model_id, loader=loader)
         text = manifest.dump({**files, **manifest.of(extra)})
         last.write_text(text, encoding="utf-8")
 

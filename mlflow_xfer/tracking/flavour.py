@@ -36,16 +36,20 @@ WRITTEN = ("MLmodel", "README.md", "components", "python_env.yaml", "requirement
 """What :func:`files` may write."""
 
 
-def files(checkpoint: Path, out: Path, *, run_id: str, model_id: str) -> None:
-    """Write into ``out`` what is to be published beside the files of ``checkpoint``."""
+def files(checkpoint: Path, out: Path, *, run_id: str, model_id: str, loader: str = "") -> None:
+    """Write into ``out`` what is to be published beside the files of ``checkpoint``.
+
+    Args:
+        loader: module by which MLflow loads it, where its own does not.
+    """
     config = _json(checkpoint / "config.json")
     architecture = (config.get("architectures") or ["AutoModel"])[0]
     pipeline = next((p for suffix, p in _PIPELINES.items() if architecture.endswith(suffix)), None)
     tokenizer = [name for name in _TOKENIZER_FILES if (checkpoint / name).is_file()]
     if pipeline and tokenizer:
-        _write_mlmodel(checkpoint, out, architecture, pipeline, tokenizer, run_id, model_id)
+        _write_mlmodel(checkpoint, out, architecture, pipeline, tokenizer, run_id, model_id, loader)
     (out / "README.md").write_text(
-        _readme(checkpoint, architecture, bool(pipeline and tokenizer), model_id), encoding="utf-8"
+        _readme(checkpoint, architecture, bool(pipeline and tokenizer), model_id, loader), encoding="utf-8"
     )
 
 
@@ -57,12 +61,13 @@ def _write_mlmodel(
     tokenizer: Sequence[str],
     run_id: str,
     model_id: str,
+    loader: str,
 ) -> None:
     import yaml
 
     # mlflow.transformers reads the model from `model_binary` and the tokenizer from components/tokenizer.
     components = out / "components" / "tokenizer"
-    components.mkdir(parents=True)
+    components.mkdir(parents=True, exist_ok=True)
     for name in tokenizer:
         shutil.copyfile(checkpoint / name, components / name)
     task, instance = pipeline
@@ -109,10 +114,12 @@ def _write_mlmodel(
         },
         "utc_time_created": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),
     }
+    if loader:
+        body["flavors"] = {"python_function": body["flavors"]["python_function"] | {"loader_module": loader}}
     (out / "MLmodel").write_text(yaml.safe_dump(body, sort_keys=False), encoding="utf-8")
     packages = [
         f"{name}=={_version(name)}"
-        for name in ("mlflow", "torch", "transformers", "safetensors")
+        for name in ("mlflow", "torch", "transformers", "safetensors", *(["mlflow-xfer"] if loader else []))
         if _version(name)
     ]
     (out / "requirements.txt").write_text("\n".join(packages) + "\n", encoding="utf-8")
@@ -120,7 +127,7 @@ def _write_mlmodel(
     (out / "python_env.yaml").write_text(yaml.safe_dump(python), encoding="utf-8")
 
 
-def _readme(checkpoint: Path, architecture: str, pyfunc: bool, model_id: str) -> str:
+def _readme(checkpoint: Path, architecture: str, pyfunc: bool, model_id: str, loader: str) -> str:
     lines = [
         f"# {architecture}",
         "",
@@ -129,6 +136,10 @@ def _readme(checkpoint: Path, architecture: str, pyfunc: bool, model_id: str) ->
             "with its SHA-256."
         ),
         "",
+    ]
+    if loader:
+        return "\n".join([*lines, *_of_a_base(model_id, pyfunc)]) + "\n"
+    lines += [
         "```python",
         "import mlflow",
         "from transformers import AutoModel, AutoTokenizer",
@@ -156,6 +167,17 @@ def _readme(checkpoint: Path, architecture: str, pyfunc: bool, model_id: str) ->
             "MLflow has no flavour for this architecture, so `mlflow.pyfunc.load_model` does not load it.",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _of_a_base(model_id: str, pyfunc: bool) -> list[str]:
+    """How a checkpoint without the weights of its base is read."""
+    lines = [
+        "It holds an adapter and heads; `base.json` says of which base its other weights are.",
+        "`mlflow-xfer publish RUN --out FOLDER` writes it with all of them.",
+    ]
+    if pyfunc:
+        lines += ["", f'`mlflow.pyfunc.load_model("models:/{model_id}").predict(["a text"])` gives labels.']
+    return lines
 
 
 def _json(path: Path) -> dict:

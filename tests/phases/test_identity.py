@@ -79,6 +79,7 @@ CHANGES = {
     "micro_batch": ("2", NOTHING),
     "compile": ("true", NOTHING),
     "gradient_checkpointing": ("true", NOTHING),
+    "checkpoint": ("adapter", NOTHING),
     "save_every_s": ("5", NOTHING),
     "save_every_steps": ("5", NOTHING),
     "reuse": ("never", NOTHING),

@@ -39,7 +39,7 @@ def weights(path):
     return load_backbone(path).state_dict()
 
 
-@pytest.mark.parametrize("how", ["all", "lora"])
+@pytest.mark.parametrize("how", ["all", pytest.param("lora", marks=pytest.mark.slow)])
 def test_layers_that_are_computed_again_give_the_same_bits(any_model, tmp_path, how):
     plain, again = (
         weights(
@@ -74,7 +74,7 @@ def test_a_checkpointed_layer_keeps_its_inputs_alone(any_model):
     assert kept[1] < kept[0] / 2
 
 
-@pytest.mark.parametrize("optimizer", ["adamw8bit", "paged_adamw8bit"])
+@pytest.mark.parametrize("optimizer", ["adamw8bit", pytest.param("paged_adamw8bit", marks=pytest.mark.slow)])
 def test_an_optimiser_of_8_bits_trains_and_goes_on_where_it_stopped(wide, tmp_path, caplog, optimizer):
     pytest.importorskip("bitsandbytes")
 

@@ -53,6 +53,7 @@ def test_a_prompt_of_words_is_read_as_these_words(any_model):
         torch.testing.assert_close(states[real], wanted.last_hidden_state[:, 3:][real], atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reads", ["last", "layers"])
 def test_every_kind_answers_as_it_did_when_it_was_trained(any_model, tmp_path, reads):
     search = Part(SEARCH, pairs(60), {"en": pairs(24, 1)})
@@ -74,6 +75,7 @@ def test_every_kind_answers_as_it_did_when_it_was_trained(any_model, tmp_path, r
         assert score == pytest.approx(done.metrics[f"dev/{part.name}/en"]), part.name
 
 
+@pytest.mark.slow
 def test_a_prompt_alone_teaches_a_language_model_to_choose(tmp_path, decoder_with_words):
     task = MC.with_options(choice_scoring="likelihood")
     dev = {"en": choices(40, 1)}

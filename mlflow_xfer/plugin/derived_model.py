@@ -1,0 +1,27 @@
+"""Loads with MLflow a model that was published as an adapter and heads alone (``checkpoint=adapter``).
+
+MLflow imports this module by its name in the ``MLmodel`` file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+def _load_pyfunc(path: str) -> Any:
+    """The model at ``path`` with the weights of its base, which the current tracking store knows."""
+    import mlflow
+    import yaml
+
+    from mlflow_xfer.home import home
+    from mlflow_xfer.phases.whole import made_whole
+    from mlflow_xfer.tracking import flavour
+    from mlflow_xfer.tracking.store import Store
+
+    said = yaml.safe_load((Path(path) / "MLmodel").read_text(encoding="utf-8"))
+    out = home() / "checkpoints" / f"{said['model_id']}-whole"
+    with Store.open(probe=False) as store:
+        whole = made_whole(store, Path(path), out, f"Model {said['model_id']}")
+    flavour.files(whole, whole, run_id=said["run_id"], model_id=said["model_id"])
+    return mlflow.pyfunc.load_model(str(whole))
