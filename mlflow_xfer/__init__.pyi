@@ -78,8 +78,8 @@ def transfer(
     checkpoint: Literal["whole", "adapter"] = "whole",
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
-    output: Literal["table", "json"] = "table",
     verbose: bool = False,
+    output: Literal["table", "json"] = "table",
     **scoped: Any,
 ) -> Result:
     """The chain: pretrain (optional), intermediate, target, evaluate. With neither intermediate nor target
@@ -195,9 +195,9 @@ def transfer(
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
+        verbose: say of each phase in what it differs from the closest one that was run before, and what
+            is dropped [true|false; default false]
         output: what is printed on standard output at the end [table|json; default table]
-        verbose: say of each phase in what it differs from the closest one that was run before
-            [true|false; default false]
 
     A phase's name before a parameter of training sets it for that phase: ``target.learning_rate``.
     """
@@ -239,8 +239,8 @@ def pretrain(
     checkpoint: Literal["whole", "adapter"] = "whole",
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
-    output: Literal["table", "json"] = "table",
     verbose: bool = False,
+    output: Literal["table", "json"] = "table",
     **scoped: Any,
 ) -> Result:
     """More language modelling on raw text, from a checkpoint or from nothing.
@@ -303,9 +303,9 @@ def pretrain(
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
+        verbose: say of each phase in what it differs from the closest one that was run before, and what
+            is dropped [true|false; default false]
         output: what is printed on standard output at the end [table|json; default table]
-        verbose: say of each phase in what it differs from the closest one that was run before
-            [true|false; default false]
 
     A phase's name before a parameter of training sets it for that phase: ``target.learning_rate``.
     """
@@ -359,8 +359,8 @@ def intermediate(
     checkpoint: Literal["whole", "adapter"] = "whole",
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
-    output: Literal["table", "json"] = "table",
     verbose: bool = False,
+    output: Literal["table", "json"] = "table",
     **scoped: Any,
 ) -> Result:
     """One intermediate task or a mixture, before the target task.
@@ -443,9 +443,9 @@ def intermediate(
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
+        verbose: say of each phase in what it differs from the closest one that was run before, and what
+            is dropped [true|false; default false]
         output: what is printed on standard output at the end [table|json; default table]
-        verbose: say of each phase in what it differs from the closest one that was run before
-            [true|false; default false]
 
     A phase's name before a parameter of training sets it for that phase: ``target.learning_rate``.
     """
@@ -499,8 +499,8 @@ def target(
     checkpoint: Literal["whole", "adapter"] = "whole",
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
-    output: Literal["table", "json"] = "table",
     verbose: bool = False,
+    output: Literal["table", "json"] = "table",
     **scoped: Any,
 ) -> Result:
     """Fine-tunes on the target task's English training set, with a fresh head.
@@ -586,9 +586,9 @@ def target(
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
+        verbose: say of each phase in what it differs from the closest one that was run before, and what
+            is dropped [true|false; default false]
         output: what is printed on standard output at the end [table|json; default table]
-        verbose: say of each phase in what it differs from the closest one that was run before
-            [true|false; default false]
 
     A phase's name before a parameter of training sets it for that phase: ``target.learning_rate``.
     """
@@ -621,8 +621,8 @@ def evaluate(
     checkpoint: Literal["whole", "adapter"] = "whole",
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
-    output: Literal["table", "json"] = "table",
     verbose: bool = False,
+    output: Literal["table", "json"] = "table",
 ) -> Result:
     """Zero-shot evaluation in every language, beside chance and majority.
 
@@ -673,9 +673,9 @@ def evaluate(
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
+        verbose: say of each phase in what it differs from the closest one that was run before, and what
+            is dropped [true|false; default false]
         output: what is printed on standard output at the end [table|json; default table]
-        verbose: say of each phase in what it differs from the closest one that was run before
-            [true|false; default false]
     """
 
 def search(
@@ -758,8 +758,8 @@ def search(
     confirm_seeds: int = 5,
     confirm_combine: Literal["auto", "joint", "merge"] = "auto",
     margin: float = 1.0,
-    output: Literal["table", "json"] = "table",
     verbose: bool = False,
+    output: Literal["table", "json"] = "table",
     register: str | None = None,
     **scoped: Any,
 ) -> Result:
@@ -909,9 +909,9 @@ def search(
         confirm_combine: how a search with combine=merge combines what it confirms; auto: joint
             [auto|joint|merge; default auto]
         margin: smallest difference that matters, in points [number > 0; default 1.0]
+        verbose: say of each phase in what it differs from the closest one that was run before, and what
+            is dropped [true|false; default false]
         output: what is printed on standard output at the end [table|json; default table]
-        verbose: say of each phase in what it differs from the closest one that was run before
-            [true|false; default false]
         register: name under which the best confirmed checkpoint is registered [text or none; default
             none]
 
@@ -983,8 +983,8 @@ def study(
     study: str | PathLike[str] = "demo",
     scale: Literal["mini", "small", "full"] = "mini",
     effort: Literal["quick", "registered"] = "quick",
-    output: Literal["table", "json"] = "table",
     verbose: bool = False,
+    output: Literal["table", "json"] = "table",
     **scoped: Any,
 ) -> Result:
     """Answers a research question: a declared grid of transfers, a registered contrast, a report.
@@ -1104,17 +1104,17 @@ def study(
             XTREME [mini|small|full; default mini]
         effort: how many seeds: quick: a demonstration in minutes; registered: what a verdict needs
             [quick|registered; default quick]
+        verbose: say of each phase in what it differs from the closest one that was run before, and what
+            is dropped [true|false; default false]
         output: what is printed on standard output at the end [table|json; default table]
-        verbose: say of each phase in what it differs from the closest one that was run before
-            [true|false; default false]
 
     A phase's name before a parameter of training sets it for that phase: ``target.learning_rate``.
     """
 
 def report(
     runs: str | Sequence[str] = (),
-    output: Literal["table", "json"] = "table",
     verbose: bool = False,
+    output: Literal["table", "json"] = "table",
     question: str = "",
     baseline: str | None = None,
     margin: float = 1.0,
@@ -1127,9 +1127,9 @@ def report(
     intervals and power.
 
     Args:
+        verbose: say of each phase in what it differs from the closest one that was run before, and what
+            is dropped [true|false; default false]
         output: what is printed on standard output at the end [table|json; default table]
-        verbose: say of each phase in what it differs from the closest one that was run before
-            [true|false; default false]
         runs: studies, conditions, transfers or evaluations: ids or names; none: all of the experiment
             [comma list or none; default none]
         question: the question the report answers, in words [text; default empty]
@@ -1147,7 +1147,6 @@ def report(
 def publish(
     model: str | PathLike[str],
     output: Literal["table", "json"] = "table",
-    verbose: bool = False,
     out: str | PathLike[str] | None = None,
     register: str | None = None,
     alias: str | None = "published",
@@ -1161,8 +1160,6 @@ def publish(
 
     Args:
         output: what is printed on standard output at the end [table|json; default table]
-        verbose: say of each phase in what it differs from the closest one that was run before
-            [true|false; default false]
         model: a run (of a transfer or condition: its trained target), runs:/… or models:/… [text; must
             be given]
         out: new folder for the model, its card and its scores [text or none; default none]
@@ -1219,8 +1216,8 @@ def rank(
     shots: int = 64,
     steps: int = 30,
     track: bool = False,
-    output: Literal["table", "json"] = "table",
     verbose: bool = False,
+    output: Literal["table", "json"] = "table",
     target: Literal["auto"] | str | Sequence[str] = "auto",
     **scoped: Any,
 ) -> Ranking:
@@ -1311,9 +1308,9 @@ def rank(
         shots: few_shot: training examples of the target [whole number > 0; default 64]
         steps: few_shot and task_emb: optimiser steps [whole number > 0; default 30]
         track: log the ranking into a run [true|false; default false]
+        verbose: say of each phase in what it differs from the closest one that was run before, and what
+            is dropped [true|false; default false]
         output: what is printed on standard output at the end [table|json; default table]
-        verbose: say of each phase in what it differs from the closest one that was run before
-            [true|false; default false]
         target: target tasks, or a suite's name; auto: the suite's [auto or comma list; default auto]
 
     A phase's name before a parameter of training sets it for that phase: ``target.learning_rate``.
@@ -1366,15 +1363,17 @@ def predict(
 def score(
     predictions: str | PathLike[str],
     labels: str | PathLike[str],
+    output: Literal["table", "json"] = "table",
     suite: Literal["xtreme", "xtreme-r", "mini"] = "xtreme",
     track: bool = False,
 ) -> dict[str, Any]:
     """Scores a folder of predictions against a folder of labels by the suite's own rules.
 
-    The command prints, and the function returns, ``{suite, avg|None, groups, tasks: {name: {score,
-    components, languages}}, missing, …}``; the command writes a table to standard error besides.
+    The function returns, and the command prints with ``output=json``, ``{suite, avg|None, groups,
+    tasks: {name: {score, components, languages}}, missing, …}``.
 
     Args:
+        output: what is printed on standard output at the end [table|json; default table]
         predictions: folder with one folder a task, as in predictions/xnli/test-sw.tsv [text; must be
             given]
         labels: labels in the same shape [text; must be given]

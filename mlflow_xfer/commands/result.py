@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer import notebooks
-from mlflow_xfer.params.chain import Output
+from mlflow_xfer.params.chain import Printed
 
 if TYPE_CHECKING:
     from mlflow_xfer.reporting.columns import Summary
@@ -122,7 +122,7 @@ class Published:
         )
 
 
-def printed(params: Output, found: Result | Reported | Published) -> str | None:
+def printed(params: Printed, found: Result | Reported | Published) -> str | None:
     """What a command says at its end: tables and where to see more, or JSON."""
     if params.output == "json":
         return json.dumps(found.as_dict(), indent=2, ensure_ascii=False)

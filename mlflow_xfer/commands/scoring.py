@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Any
 
 from mlflow_xfer.commands.running import opened
 from mlflow_xfer.params import lookups
-from mlflow_xfer.scoring.submission import score_folder, table
+from mlflow_xfer.reporting.columns import Summary, Table, points
+from mlflow_xfer.scoring.submission import score_folder
 from mlflow_xfer.scoring.validation import Finding
 from mlflow_xfer.tracking import job
 from mlflow_xfer.tracking.references import run_of
@@ -44,9 +44,34 @@ def score(params: lookups.Score) -> dict[str, Any]:
 
 
 def figures(params: lookups.Score, found: Mapping[str, Any]) -> str:
-    """JSON; a table goes to standard error."""
-    print(table(found), file=sys.stderr)
-    return json.dumps(found, indent=2, ensure_ascii=False)
+    """JSON, or tables as other verbs print them."""
+    if params.output == "json":
+        return json.dumps(found, indent=2, ensure_ascii=False)
+    return shown(found).text()
+
+
+def shown(found: Mapping[str, Any]) -> Summary:
+    """Tasks with their components, totals, and what is missing."""
+    tasks = [
+        (
+            name,
+            task["score"],
+            len(task["languages"]),
+            ", ".join(f"{key} {points(value)}" for key, value in task["components"].items()),
+        )
+        for name, task in found["tasks"].items()
+    ]
+    totals = [
+        *found["groups"].items(),
+        (f"{found['suite']}, on average", found["avg"]),
+        ("on average over trained tasks", found["avg_trained"]),
+    ]
+    missing = [f"Missing: {', '.join(found['missing'])}."] if found["missing"] else []
+    tables = [
+        Table("Scores by task", ("task", "score", "languages", "components"), tasks),
+        Table("Totals", ("of", "score"), totals),
+    ]
+    return Summary(f"{found['suite']}: scores", tables, missing)
 
 
 def predict(params: lookups.Predict) -> list[dict[str, Any]]:

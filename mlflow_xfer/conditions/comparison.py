@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mlflow_xfer.conditions.transfers import finished
+from mlflow_xfer.reporting.columns import significant
 
 if TYPE_CHECKING:
     from mlflow_xfer.phases.execute import Executor
@@ -22,7 +23,7 @@ def collapse(
     a target that is trained on before, there is no difference.
 
     ``baseline`` holds the metrics of the paired replicates (same seeds, hence same heads and orders); empty:
-    none.
+    none. Comparisons and reports are made from the transfers, whose metrics are exact.
     """
     each = [store.get(replicate).metrics for replicate in replicates]
     common = set.intersection(*(set(metrics) for metrics in each))
@@ -53,7 +54,7 @@ def collapse(
             )
             for key in tasks
         }
-    store.metrics(run_id, metrics)
+    store.metrics(run_id, significant(metrics))
 
 
 def paired(executor: Executor, replicates: Sequence[str], baselines: Mapping[int, str]) -> list[str]:

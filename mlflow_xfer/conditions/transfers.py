@@ -10,10 +10,12 @@ from mlflow_xfer.conditions.totals import gathered, log_totals
 from mlflow_xfer.params.settings import TrainingSettings
 from mlflow_xfer.phases import record
 from mlflow_xfer.phases.plan import Plan, Transfer
+from mlflow_xfer.phases.settings import resolved
 from mlflow_xfer.tracking.drivers import open_driven
 
 if TYPE_CHECKING:
     from mlflow_xfer.phases.execute import Executor
+    from mlflow_xfer.phases.phase import Phase
     from mlflow_xfer.tracking.store import Store
 
 logger = logging.getLogger(__name__)
@@ -148,11 +150,11 @@ def tags(plan: Plan, transfer: Transfer) -> dict[str, str]:
 
 def params(transfer: Transfer) -> dict[str, Any]:
     """Few and of low cardinality: they are the axes of MLflow's compare views."""
-    trained = [(phase.kind, phase.settings) for phase in transfer.phases]
+    trained = [(phase, phase.settings) for phase in transfer.phases]
     rates: dict[str, dict[str, None]] = {}
-    for kind, settings in trained:
-        if kind in ("intermediate", "target") and isinstance(settings, TrainingSettings):
-            rates.setdefault(f"{kind}.learning_rate", {})[str(settings.learning_rate)] = None
+    for phase, settings in trained:
+        if phase.kind in ("intermediate", "target") and isinstance(settings, TrainingSettings):
+            rates.setdefault(f"{phase.kind}.learning_rate", {})[_rate(phase, settings)] = None
     shares = [settings.mlm_share for _, settings in trained if isinstance(settings, TrainingSettings)]
     return {
         "intermediate": ",".join(transfer.intermediates) or "none",
@@ -161,6 +163,14 @@ def params(transfer: Transfer) -> dict[str, Any]:
         "combine": transfer.combine or "joint",
         "mlm_share": max(shares, default=0.0),
         "control": next((one.control for _, one in trained if one.control != "none"), "none"),
-        "intermediate.learning_rate": "none",
+        "intermediate.learning_rate": "auto",
         **{kind: ",".join(found) for kind, found in rates.items()},
     }
+
+
+def _rate(phase: Phase, settings: TrainingSettings) -> str:
+    """A learning rate as a parameter; ``auto`` where it is the recipe's. MLflow's compare page selects the
+    first three parameters, by the alphabet, that differ in any way: what merely follows from the task is not
+    to be one of them."""
+    usual = resolved({"trainable": settings.trainable}, [task.recipe for task in phase.tasks])
+    return "auto" if settings.learning_rate == usual["learning_rate"] else str(settings.learning_rate)

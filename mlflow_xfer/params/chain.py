@@ -130,10 +130,14 @@ class Reuse(Shape, group="reuse", effect="command"):
     )
 
 
-class Output(Shape, group="output", effect="command"):
+class Printed(Shape, group="output", effect="command"):
     output: Literal["table", "json"] = setting("table", "what is printed on standard output at the end")
+
+
+class Output(Printed, group="output", effect="command"):
     verbose: bool = setting(
-        False, "say of each phase in what it differs from the closest one that was run before"
+        False,
+        "say of each phase in what it differs from the closest one that was run before, and what is dropped",
     )
 
 

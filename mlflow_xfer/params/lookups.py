@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SkipValidation
 
-from mlflow_xfer.params.chain import Transfer
+from mlflow_xfer.params.chain import Printed, Transfer
 from mlflow_xfer.params.declare import Shape, setting
 from mlflow_xfer.params.values import (
     Listed,
@@ -69,12 +69,11 @@ class Predict(Shape, group="predictions", effect="command"):
     format: Literal["tsv", "jsonl"] = setting("tsv", "what the command prints")
 
 
-class Score(Shape, group="submissions", effect="command"):
+class Score(Printed, group="submissions", effect="command"):
     """Scores a folder of predictions against a folder of labels by the suite's own rules.
 
-    The command prints, and the function returns, ``{suite, avg|None, groups,
-    tasks: {name: {score, components, languages}}, missing, …}``; the command writes a table to standard error
-    besides.
+    The function returns, and the command prints with ``output=json``, ``{suite, avg|None, groups,
+    tasks: {name: {score, components, languages}}, missing, …}``.
     """
 
     predictions: Place = setting(

@@ -14,6 +14,7 @@ from mlflow_xfer.params.chain import (
     InSuite,
     Model,
     Output,
+    Printed,
     RawText,
     Reuse,
     Seed,
@@ -220,7 +221,7 @@ with warnings.catch_warnings():
         target: NamesOrAuto = with_default(Targets, "target", ("choice",))
         register: Text = setting(None, "name under which the best confirmed checkpoint is registered")
 
-    class Publish(Output, group="publishing", effect="command"):
+    class Publish(Printed, group="publishing", effect="command"):
         """A trained model for others: a folder as model hubs take it, with a model card and its scores; and a
         version in MLflow's registry.
 

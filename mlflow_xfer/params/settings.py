@@ -321,6 +321,11 @@ class TrainingSettings(
         """Vectors that are read before each text."""
         return self.prompt_length if self.trainable == "prompt" else 0
 
+    def shown(self) -> dict[str, Any]:
+        """Of steps and epochs only what decides how long it trains."""
+        overruled = "num_train_epochs" if self.max_steps else "max_steps"
+        return {name: value for name, value in super().shown().items() if name != overruled}
+
 
 class MergeSettings(Merging, PhaseSettings):
     """Settings of a merge of checkpoints."""

@@ -146,7 +146,7 @@ class Executor:
         if done.weights and done.how != "reused":
             checkpoints.drop(self.store, done.run_id)
             self.done[phase.spec_hash] = replace(done, weights=False)
-            logger.info("%s: its weights are dropped (keep=%s)", phase.label, self.keep)
+            logger.debug("%s: its weights are dropped (keep=%s)", phase.label, self.keep)
 
     def _take_or_run(self, phase: Phase, parent: str | None, attach: str | None) -> Done:
         code = self.code(phase)
@@ -212,6 +212,9 @@ class Executor:
             holder=lease.holder,
             runtime=self.runtime,
         )
+        models = [model for source in phase.inputs if (model := self._model(source))]
+        for model in models:
+            self.store.model_input(run_id, model)
         record.hold_run(work, run_id)
         meter = record.Meter(self.store, run_id, phase, resumed=bool(held))
         with self._dropping(work, phase), record.ending(self.store, run_id, lease.holder):
@@ -219,7 +222,7 @@ class Executor:
             try:
                 with meter, progress.beside(self._named(phase)):
                     if phase.procedure == "evaluate":
-                        self._evaluate(phase, starts[0], work, run_id, lease)
+                        self._evaluate(phase, starts[0], work, run_id, lease, "".join(models))
                     elif phase.procedure == "merge":
                         self._merge(phase, starts, work, run_id, lease)
                     else:
@@ -285,7 +288,9 @@ class Executor:
             loader="" if files.stands_alone(outcome.directory) else LOADER,
         )
 
-    def _evaluate(self, phase: Phase, start: Path | BaseModel, work: Path, run_id: str, lease: Lease) -> None:
+    def _evaluate(
+        self, phase: Phase, start: Path | BaseModel, work: Path, run_id: str, lease: Lease, model: str
+    ) -> None:
         from mlflow_xfer.phases.evaluate import evaluate_phase
 
         found = evaluate_phase(phase, start, work, self.runtime)
@@ -293,12 +298,12 @@ class Executor:
         lease.confirm(patience=0.0)  # scores are only queued, so a store that is away need not be waited for
         self.store.confirm(run_id, patience=0.0)
         met = overlaps.findings(phase)
-        record.evaluation(self.store, run_id, phase, found, work, self._model(phase), overlaps.marks(met))
+        record.evaluation(self.store, run_id, phase, found, work, model, overlaps.marks(met))
         self.store.tags(run_id, overlaps.tags(met))
 
-    def _model(self, phase: Phase) -> str:
-        """The logged model that an evaluation is of; empty for a base that no run made."""
-        run_id = self._run_id(phase.inputs[0])
+    def _model(self, source: StartModel) -> str:
+        """The logged model that a phase starts from; empty for a base that no run made."""
+        run_id = self._run_id(source)
         return self.store.get(run_id).tags.get(checkpoints.MODEL_TAG, "") if run_id else ""
 
     def _run_id(self, source: StartModel) -> str | None:

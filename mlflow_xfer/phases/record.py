@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.durable.files import write_json
 from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN, XferError
+from mlflow_xfer.markdown import plain
 from mlflow_xfer.params.settings import RuntimeOptions, TrainingSettings
 from mlflow_xfer.phases.phase import FinishedRun, Phase, identity
 from mlflow_xfer.scoring.formats import write_predictions
@@ -132,6 +133,7 @@ def model_tags(phase: Phase) -> dict[str, str]:
         "xfer.phase": phase.kind,
         "xfer.tasks": ",".join(task.name for task in phase.tasks),
         "xfer.spec_hash": phase.spec_hash,
+        "mlflow.note.content": plain(phase.title),  # its name is that of all models
     }
 
 

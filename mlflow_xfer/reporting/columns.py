@@ -23,6 +23,17 @@ def points(value: float | None, signed: bool = False) -> str:
     return f"{value:+.1f}".replace("-", "−") if signed else f"{value:.1f}".replace("-", "−")
 
 
+def significant(metrics: Mapping[str, float], digits: int = 4) -> dict[str, float]:
+    """Metrics that nothing is computed from, for reading where they are shown as they are: with four
+    significant digits, or as many more as it takes to be the same number of points."""
+    return {name: _significant(float(value), digits) for name, value in metrics.items()}
+
+
+def _significant(value: float, digits: int) -> float:
+    short = float(f"{value:.{digits}g}")
+    return short if digits > 16 or points(short) == points(value) else _significant(value, digits + 1)
+
+
 def aligned(head: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = ()) -> str:
     """Aligned columns, no blanks at the ends of lines.
 

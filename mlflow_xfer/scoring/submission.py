@@ -147,24 +147,3 @@ def _catalogue(suite: Suite) -> dict[str, Task]:
     from mlflow_xfer.tasks.catalogue import TASKS
 
     return {name: TASKS.get(name) for name in suite.tasks}
-
-
-def table(result: Mapping) -> str:
-    """The result of :func:`score_folder` for reading: tasks, groups and total, one a line."""
-    rows: list[tuple[str, float | None, str]] = []
-    for name, task in result["tasks"].items():
-        parts = ", ".join(f"{key} {value:.1f}" for key, value in task["components"].items())
-        rows.append((name, task["score"], f"{len(task['languages'])} languages; {parts}"))
-    rows += [(f"[{group}]", value, "") for group, value in result["groups"].items()]
-    rows += [
-        (f"{result['suite']} avg", result["avg"], ""),
-        ("avg of trained tasks", result["avg_trained"], ""),
-    ]
-    width = max(len(name) for name, _, _ in rows)
-    lines = [
-        f"{name:<{width}}  {'-' if value is None else format(value, '.2f'):>6}  {note}"
-        for name, value, note in rows
-    ]
-    if result["missing"]:
-        lines.append("missing: " + ", ".join(result["missing"]))
-    return "\n".join(line.rstrip() for line in lines)

@@ -112,8 +112,14 @@ def facts_of(run: RunView, every: Mapping[str, RunView]) -> dict[str, Any]:
         "base_model": tags.get("xfer.base_model", ""),
         "run_id": run.run_id,
         "settings": {"combine": tags.get("xfer.combine", "joint")}
-        | {k: v for one in before for k, v in one.params.items() if k in TELLING},
+        | {k: v for one in before for k, v in _deciding(one.params).items() if k in TELLING},
     }
+
+
+def _deciding(params: Mapping[str, str]) -> dict[str, str]:
+    """Without epochs where steps overrule them; earlier runs show both."""
+    by_steps = params.get("max_steps", "0") != "0"
+    return {k: v for k, v in params.items() if not (by_steps and k == "num_train_epochs")}
 
 
 def _number(text: str) -> int | str:

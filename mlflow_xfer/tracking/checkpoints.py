@@ -1,9 +1,10 @@
 """Checkpoints: published whole or not at all, fetched only as they were published.
 
-A checkpoint is the LoggedModel named ``model`` of the run that trained it, so ``runs:/<run>/model``
-and ``models:/<id>`` both reach it. Its manifest is uploaded last, the model becomes READY after that,
-and the manifest's own digest is a tag in the tracking store: a changed file, and a changed manifest,
-are noticed.
+A checkpoint is the LoggedModel named ``model`` of the run that trained it, so ``runs:/<run>/model`` and
+``models:/<id>`` both reach it. MLflow looks a run's model up by its name: one that told models apart would
+take the first address away. What it is stands in its description, and as "Logged from" in lists of models.
+Its manifest is uploaded last, the model becomes READY after that, and the manifest's own digest is a tag in
+the tracking store: a changed file, and a changed manifest, are noticed.
 """
 
 from __future__ import annotations

@@ -142,13 +142,15 @@ class Delivery:
             self.client.set_tag(run, MLFLOW_LOGGED_ARTIFACTS, json.dumps(listed))
 
     def _input(self, records: Sequence[Mapping]) -> None:
-        from mlflow.entities import Dataset, DatasetInput, InputTag
+        from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput
 
-        inputs = [
+        datasets = [
             DatasetInput(Dataset(**r["dataset"]), tags=[InputTag(k, v) for k, v in r["tags"].items()])
             for r in records
+            if "dataset" in r
         ]
-        self.client.log_inputs(records[0]["run"], datasets=inputs)
+        models = [LoggedModelInput(r["model"]) for r in records if "model" in r]
+        self.client.log_inputs(records[0]["run"], datasets=datasets, models=models or None)
 
     def _finish(self, records: Sequence[Mapping]) -> None:
         (record,) = records

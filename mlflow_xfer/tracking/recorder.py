@@ -108,6 +108,10 @@ class Recorder:
         dataset, tags = inputs.describe(rows, context, digest, n)
         self._put("input", run_id, dataset=dataset, tags=tags)
 
+    def model_input(self, run_id: str, model: str) -> None:
+        """Log a logged model as an input of the run."""
+        self._put("input", run_id, model=model)
+
     def close(self, patience: float = 10.0) -> int:
         """Deliver what is queued; returns how many records were not delivered (they stay spooled)."""
         if self._left is None:

@@ -100,7 +100,7 @@ def test_the_mirror_can_be_made_again_from_the_study(tracked):
     baseline = next(run for name, run in rows.items() if name.startswith("baseline"))
     best = max(rows.values(), key=lambda run: run.metrics["selected/avg"])
     assert best.metrics["selected/delta"] == pytest.approx(
-        best.metrics["selected/avg"] - baseline.metrics["selected/avg"]
+        best.metrics["selected/avg"] - baseline.metrics["selected/avg"], abs=0.02
     )
     assert set(best.params) == {"intermediate", "mlm_share"} and baseline.params == {"intermediate": "none"}
 

@@ -6,6 +6,7 @@ files anew.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -16,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from mlflow_xfer import cli
+from mlflow_xfer.params.declare import parameters
 from mlflow_xfer.params.verbs import VERBS
 from tests.conftest import TEXTS
 from tests.end_to_end.conftest import ENCODER
@@ -81,6 +83,27 @@ def said(line: str, caplog: pytest.LogCaptureFixture) -> str:
     return "\n".join([f"$ mlflow-xfer {verb}", steady("\n".join(caplog.messages)), steady(found.stdout)])
 
 
+def programs_read(line: str) -> None:
+    """``--output json``: JSON alone on standard output, with what the command shows otherwise."""
+    verb = line.split()[0]
+    other_place = [
+        *shlex.split(line),
+        *(["--out", "elsewhere"] if verb == "publish" else []),
+        "--output",
+        "json",
+    ]
+    found = CliRunner().invoke(cli.cli, other_place, catch_exceptions=False)
+    said = json.loads(found.stdout)
+    if verb == "score":
+        assert said["suite"] == "mini" and said["tasks"]
+    elif verb == "rank":
+        assert set(said["order"]) == {"attribute", "position"}
+    else:
+        tables = list(said["tables"].values())
+        assert re.fullmatch("[0-9a-f]{32}", said["run_id"]) and said["link"].startswith("http")
+        assert said["heading"] and tables and all(table and set(table[0]) for table in tables)
+
+
 @pytest.mark.slow
 def test_every_verb(caplog, monkeypatch, tmp_path):
     assert {line.split()[0] for line in COMMANDS} == set(VERBS) - ELSEWHERE
@@ -88,6 +111,10 @@ def test_every_verb(caplog, monkeypatch, tmp_path):
     caplog.set_level(logging.INFO, "mlflow_xfer")
     (tmp_path / "two.txt").write_text("a b\nc d\n", "utf-8")
     transcript = {"pipe": [said(line, caplog) for line in COMMANDS]}
+    as_json = [line for line in COMMANDS if "output" in parameters(VERBS[line.split()[0]].shape)]
+    assert len(as_json) == 11
+    for line in as_json:
+        programs_read(line)
     monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda self: True, raising=False)
     shows = ("transfer", "evaluate", "report", "search")
     transcript["terminal"] = [said(line, caplog) for line in COMMANDS if line.split()[0] in shows]

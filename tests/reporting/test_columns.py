@@ -8,7 +8,10 @@ import re
 import sys
 from io import StringIO
 
-from mlflow_xfer.reporting.columns import Summary, Table, shown
+import numpy as np
+import pytest
+
+from mlflow_xfer.reporting.columns import Summary, Table, points, shown, significant
 
 FOUND = Summary(
     "attribute → choice 2 seeds",
@@ -84,3 +87,13 @@ def test_cells():
         "3",
         "x",
     ]
+
+
+def test_figures_for_reading_are_the_same_number_of_points():
+    given = {"a": 46.70578901925153, "b": -0.00123456, "n": 3, "none": math.nan, "c": 2.3496, "d": 45.24997}
+    found = significant(given)
+    assert (found["a"], found["b"], found["n"]) == (46.71, -0.001235, 3) and math.isnan(found["none"])
+    assert found["c"] == 2.3496 and found["d"] == 45.25, "2.35 would be read as 2.4"
+    for value in np.random.default_rng(0).normal(0, 40, 2000):
+        (short,) = significant({"": value}).values()
+        assert points(short) == points(value) and short == pytest.approx(value, rel=1e-3)

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mlflow_xfer.commands.scoring import shown
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.scoring.formats import path_of, read, write_predictions
-from mlflow_xfer.scoring.submission import score_folder, table
+from mlflow_xfer.scoring.submission import score_folder
 from tests.conftest import MANY
 
 from . import evaluate_rules
@@ -146,8 +147,8 @@ def test_result_is_json_and_its_table_names_everything(tmp_path):
     got = score_folder(predictions, labels, EVERY, tasks=KINDS)
     assert json.loads(json.dumps(got)) == got
     assert {"suite", "avg", "groups", "tasks", "missing"} <= set(got) and got["missing"] == []
-    text = table(got)
-    assert all(name in text for name in KINDS) and f"{got['avg']:.2f}" in text
+    text = shown(got).plain()
+    assert all(name in text for name in KINDS) and f"{got['avg']:.1f}" in text
 
 
 def test_missing_parts_leave_no_total(tmp_path):
@@ -161,7 +162,7 @@ def test_missing_parts_leave_no_total(tmp_path):
     assert set(got["tasks"]["xnli"]["languages"]) == {"de", "en"} and "panx" not in got["tasks"]
     assert got["tasks"]["udpos"]["score"] is not None
     assert len(said) == 1 and "test-sw.tsv" in said[0]
-    assert "missing: xnli/sw, panx" in table(got)
+    assert "Missing: xnli/sw, panx." in shown(got).plain()
 
 
 def test_nothing_there_is_an_error(tmp_path):

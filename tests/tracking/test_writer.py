@@ -177,13 +177,16 @@ def test_replaying_a_whole_log_again_changes_nothing(local_store, tmp_path):
         local_store.metrics(run, {"loss": float("nan") if step == 3 else step}, step)
     local_store.artifact(run, tmp_path / "x.txt")
     local_store.input(run, {"task": "t", "split": "test", "language": "en", "identity": "sha256:ab"}, "test")
+    model = local_store.client.create_logged_model(local_store.experiment_id, name="model").model_id
+    local_store.model_input(run, model)
     local_store.finish(run)
     before = local_store.client.get_run(run).to_dictionary()
     copy = local_store.writer.spool.path.parent / "replayed"
     shutil.copytree(local_store.writer.spool.path, copy)
     (copy / "offset").unlink()
     (replayed,) = sync.replay(local_store.client, local_store.uri)
-    assert (replayed.delivered, replayed.left) == (24, 0)
+    assert (replayed.delivered, replayed.left) == (25, 0)
+    assert [one.model_id for one in local_store.client.get_run(run).inputs.model_inputs] == [model]
     assert local_store.client.get_run(run).to_dictionary() == before
     assert history(local_store, run, "loss") == list(range(20))
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mlflow_xfer.reporting.columns import significant
 from mlflow_xfer.reporting.verdict import Contrast
 from mlflow_xfer.searching.space.candidate import Candidate
 from mlflow_xfer.stats.estimate import Estimate
@@ -59,11 +60,8 @@ def winner_metrics(one: Winner) -> dict[str, float]:
         "confirmed/delta_low": one.test.low,
         "confirmed/delta_high": one.test.high,
     }
-    return {
-        name: value
-        for name, value in {**test, "confirmed/dev_delta": one.dev.estimate}.items()
-        if math.isfinite(value)
-    }
+    found = {**test, "confirmed/dev_delta": one.dev.estimate}
+    return significant({name: value for name, value in found.items() if math.isfinite(value)})
 
 
 def metrics(found: Confirmation) -> Mapping[str, float]:
@@ -71,5 +69,5 @@ def metrics(found: Confirmation) -> Mapping[str, float]:
     if not found.winners:
         return {}
     best = found.winners[0]
-    selected = {"selected/delta": best.selected} if math.isfinite(best.selected) else {}
+    selected = significant({"selected/delta": best.selected}) if math.isfinite(best.selected) else {}
     return {**winner_metrics(best), **selected, "n": len(found.seeds)}

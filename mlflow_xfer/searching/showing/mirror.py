@@ -20,6 +20,7 @@ from mlflow_xfer.conditions.comparison import mean_interval
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.markdown import plain
 from mlflow_xfer.phases import record
+from mlflow_xfer.reporting.columns import significant
 from mlflow_xfer.searching.space.candidate import Candidate
 from mlflow_xfer.searching.space.space import Space
 from mlflow_xfer.searching.storage.history import (
@@ -128,8 +129,8 @@ class Mirror:
         self, run_id: str, values: Sequence[float], cost: Mapping[str, float], saved: Mapping[str, float]
     ) -> None:
         found = {f"objective/{name}": value for name, value in zip(self.objectives, values, strict=True)}
-        found |= (
-            {"selected/avg": values[0]}
+        found = (
+            significant(found | {"selected/avg": values[0]})
             | {f"cost/{name}": value for name, value in cost.items()}
             | {f"saved/{name}": value for name, value in saved.items()}
         )
@@ -287,7 +288,7 @@ def condition_metrics(
         found["selected/delta"] = statistics.fmean(differences)
         if len(differences) > 1:
             found["selected/delta_low"], found["selected/delta_high"] = mean_interval(differences)
-    return found
+    return significant(found)
 
 
 __all__ = ["KEY", "Mirror", "condition_metrics", "params_of"]
