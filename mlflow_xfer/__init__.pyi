@@ -1432,6 +1432,22 @@ def lineage(
         run: a run: its id, runs:/… or models:/… [text; must be given]
     """
 
+def claims(
+    run: str | None = None,
+    format: Literal["table", "json"] = "table",
+) -> dict[str, Any]:
+    """What the paper under study is said to have found, each claim tested on runs of the study
+    `replicate`.
+
+    A claim is an effect, an equivalence, an order, a method that the product carries out, or untestable
+    here.
+
+    Args:
+        run: a run of the study `replicate`: id or name; none: the newest finished one [text or none;
+            default none]
+        format: what the command prints [table|json; default table]
+    """
+
 def suites(
     name: str | None = None,
 ) -> str:

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import json
+from typing import TYPE_CHECKING, Any
+
 from mlflow_xfer.commands.phases import found
 from mlflow_xfer.commands.result import Result
 from mlflow_xfer.commands.running import opened
 from mlflow_xfer.conditions.submitted import workers_of
+from mlflow_xfer.errors import XferError
 from mlflow_xfer.params import studies as shapes
 from mlflow_xfer.params.declare import parameters
 from mlflow_xfer.params.reading import given
 from mlflow_xfer.studies import found as declared
 from mlflow_xfer.studies import listing
-from mlflow_xfer.studies.run import run_study
+from mlflow_xfer.studies.claims import judge, text
+from mlflow_xfer.studies.registration import SCALE
+from mlflow_xfer.studies.run import dev_of, run_study, transfers_of
 from mlflow_xfer.studies.study import Study
 from mlflow_xfer.tracking import job
+from mlflow_xfer.tracking.glance import open_to_plan
+from mlflow_xfer.tracking.references import run_of
+from mlflow_xfer.tracking.results import scores_of
+
+if TYPE_CHECKING:
+    from mlflow_xfer.tracking.runs import RunView
+    from mlflow_xfer.tracking.store import Store
+
+
+REPLICATE = "replicate"
 
 
 def study(params: shapes.Study) -> Result:
@@ -34,3 +50,39 @@ def chosen(params: shapes.Study) -> tuple[Study, dict[str, str]]:
 
 def studies(params: shapes.Studies) -> str:
     return listing.explained(params.name) if params.name else listing.listed()
+
+
+def claims(params: shapes.Claims) -> dict[str, Any]:
+    with open_to_plan() as store:
+        run = _replicate(store, params.run)
+        if run is None:
+            judged, about = judge(None, None), "no runs"
+        else:
+            transfers = transfers_of(store, run.run_id)
+            asked = declared.study(REPLICATE).at(run.tags.get(SCALE, "mini"))
+            judged = judge(asked, scores_of(store, transfers), dev_of(store, transfers))
+            about = f"{run.name}, scale {asked.scale}, run {run.run_id}"
+    return {"about": about, "claims": [one.as_dict() for one in judged], "text": text(judged, about)}
+
+
+def _replicate(store: Store, named: str | None) -> RunView | None:
+    """The run of `replicate` that is asked for; None: there is none."""
+    if named is None:
+        runs = store.search(
+            {"xfer.kind": "study", "xfer.study": REPLICATE}, status="FINISHED", newest_first=True
+        )
+        return next(iter(runs), None)
+    run = store.get(run_of(store, named))
+    if run.tags.get("xfer.study") != REPLICATE:
+        raise XferError(
+            f"Run {named!r} is no run of the study {REPLICATE}.",
+            f"Run: mlflow-xfer study --study {REPLICATE}",
+        )
+    return run
+
+
+def judged_text(params: shapes.Claims, found: dict[str, Any]) -> str:
+    """What the command prints of the claims."""
+    if params.format == "table":
+        return found["text"]
+    return json.dumps({"about": found["about"], "claims": found["claims"]}, indent=2, ensure_ascii=False)

@@ -19,7 +19,7 @@ from mlflow_xfer.params.chain import (
 )
 from mlflow_xfer.params.declare import Shape, setting, with_default
 from mlflow_xfer.params.settings import Overlaps
-from mlflow_xfer.params.values import NamesOrNone, Place, PlaceOrNone, SeedsOrAuto, Text
+from mlflow_xfer.params.values import Place, PlaceOrNone, SeedsOrAuto, Text
 
 ScaleName = Literal["mini", "small", "full"]
 Effort = Literal["quick", "registered"]
@@ -76,7 +76,7 @@ class Claims(Shape, group="claims", effect="command"):
     A claim is an effect, an equivalence, an order, a method that the product carries out, or untestable here.
     """
 
-    runs: NamesOrNone = setting(
-        (), "a study `replicate`: its id or name; none: the newest of the experiment", positional=True
+    run: Text = setting(
+        None, "a run of the study `replicate`: id or name; none: the newest finished one", positional=True
     )
     format: Literal["table", "json"] = setting("table", "what the command prints")

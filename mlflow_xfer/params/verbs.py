@@ -215,6 +215,10 @@ _VERBS = (
     ),
     Verb(studies.Studies, f"{COMMANDS}.study.studies", "", (), ("studies", "studies replicate")),
     Verb(
+        studies.Claims, f"{COMMANDS}.study.claims", "", (), ("claims", "claims --format json"),
+        printed=f"{COMMANDS}.study.judged_text",
+    ),
+    Verb(
         lookups.Tasks, f"{COMMANDS}.lookups.tasks", "", (),
         ("tasks --kind tagging --language sw", "tasks --check tasks.yaml"),
     ),

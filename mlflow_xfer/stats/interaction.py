@@ -32,7 +32,16 @@ def combination(
         XferError: conditions with different seeds, or faults of the table.
     """
     checked = check(frame)
-    blocks = {name: cells(checked, name) for name in coefficients}
+    return combined({name: cells(checked, name) for name in coefficients}, coefficients, population, level)
+
+
+def combined(
+    blocks: Mapping[str, Cells],
+    coefficients: Mapping[str, float],
+    population: str = THESE,
+    level: float = 0.95,
+) -> Estimate:
+    """:func:`combination` of blocks that are read already."""
     first = next(iter(blocks.values()))
     for name, block in blocks.items():
         if not paired(block, first):

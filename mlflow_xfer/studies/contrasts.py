@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mlflow_xfer import languages
@@ -14,8 +15,8 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.reporting.verdict import EXPLORATORY, REGISTERED, UNDECIDED, decide
 from mlflow_xfer.stats.dispersion import spread_ratio
 from mlflow_xfer.stats.estimate import Estimate
-from mlflow_xfer.stats.frame import cells, check
-from mlflow_xfer.stats.interaction import combination, slope_of
+from mlflow_xfer.stats.frame import Cells, cells, check, unit_weights
+from mlflow_xfer.stats.interaction import combined, slope_of
 from mlflow_xfer.stats.means import difference
 from mlflow_xfer.stats.multiplicity import holm
 from mlflow_xfer.stats.power import detectable, equivalence, power
@@ -107,7 +108,7 @@ def compute(
         level: of this look at the registered ones; of the others it is .95.
         dev: English dev scores by condition, task, base seed and seed, for ``best``.
     """
-    scores = frame[[column for column in COLUMNS if column in frame]]
+    scores = Scores(check(frame[[column for column in COLUMNS if column in frame]]))
     found = []
     for one in study.contrasts:
         status = REGISTERED if registered and one.primary else EXPLORATORY
@@ -122,7 +123,7 @@ def compute(
 
 
 def _one(
-    study: Study, one: Contrast, scores: pd.DataFrame, dev: pd.DataFrame | None, status: str, level: float
+    study: Study, one: Contrast, scores: Scores, dev: pd.DataFrame | None, status: str, level: float
 ) -> Found:
     try:
         if one.kind == "spread":
@@ -159,48 +160,69 @@ def _decided(one: Found, p: float, q: float) -> Found:
     return replace(one, p_corrected=p, p_equivalence=q, verdict=verdict)
 
 
-def _on(one: Contrast, scores: pd.DataFrame) -> pd.DataFrame:
-    """The rows that a contrast is about."""
-    rows = scores[scores["condition"].isin(list(one.weights))]
-    return rows[rows["task"].isin(one.targets)] if one.targets else rows
+@dataclass(frozen=True)
+class Scores:
+    """Checked scores, and the blocks of their conditions, each read once."""
+
+    frame: pd.DataFrame
+    read: dict[str, Cells] = field(default_factory=dict)
+
+    def blocks(self, one: Contrast, targets: Sequence[str] = ()) -> dict[str, Cells]:
+        """Of each arm of a contrast the scores on these targets; none: on all."""
+        found = {}
+        for name in one.weights:
+            if name not in self.read:
+                self.read[name] = cells(self.frame, name)
+            block = self.read[name]
+            keep = np.array([not targets or task in targets for task, _ in block.units])
+            found[name] = block if keep.all() else block.select(keep)
+        return found
+
+    def rows(self, one: Contrast) -> pd.DataFrame:
+        """The rows that a contrast is about."""
+        rows = self.frame[self.frame["condition"].isin(list(one.weights))]
+        return rows[rows["task"].isin(one.targets)] if one.targets else rows
 
 
-def _sum(one: Contrast, scores: pd.DataFrame, population: str, level: float) -> Estimate:
+def _sum(one: Contrast, scores: Scores, population: str, level: float) -> Estimate:
+    here = scores.blocks(one, one.targets)
     if not one.less:
-        return combination(_on(one, scores), dict(one.weights), population=population, level=level)
+        return combined(here, one.weights, population, level)
     pairs = dict(zip(one.less, one.targets, strict=True))
-    rows = scores[scores["condition"].isin(list(one.weights))]
-    here, there = rows[rows["task"].isin(one.targets)], rows[rows["task"].isin(one.less)]
-    there = there.assign(task=there["task"].map(pairs))
-    both = pd.concat(
-        [
-            here.assign(condition=here["condition"] + " (on)"),
-            there.assign(condition=there["condition"] + " (off)"),
-        ],
-        ignore_index=True,
-    )
-    known = both.groupby(["task", "language"])["condition"].transform("nunique")
-    both = both[known == both["condition"].nunique()]
-    weights = {f"{name} (on)": weight for name, weight in one.weights.items()}
-    weights |= {f"{name} (off)": -weight for name, weight in one.weights.items()}
-    return combination(both, weights, population=population, level=level)
+    there = {
+        name: replace(block, units=tuple((pairs[task], code) for task, code in block.units))
+        for name, block in scores.blocks(one, one.less).items()
+    }
+    both = [(f"{name} here", block, one.weights[name]) for name, block in here.items()]
+    both += [(f"{name} there", block, -one.weights[name]) for name, block in there.items()]
+    common = set.intersection(*(set(block.units) for _, block, _ in both))
+    alike = {name: _ordered(block, sorted(common)) for name, block, _ in both}
+    return combined(alike, {name: weight for name, _, weight in both}, population, level)
 
 
-def _slope(one: Contrast, scores: pd.DataFrame, population: str, level: float) -> Estimate:
+def _ordered(block: Cells, units: Sequence[tuple[str, str]]) -> Cells:
+    """The block with these units, in this order."""
+    places = [block.units.index(unit) for unit in units]
+    chosen = tuple(units)
+    return replace(block, values=block.values[..., places], units=chosen, weights=unit_weights(chosen))
+
+
+def _slope(one: Contrast, scores: Scores, population: str, level: float) -> Estimate:
     """How the weighted sum changes with the distance to English, in points per standard deviation."""
-    rows = check(_on(one, scores))
-    rows = rows[rows["language"] != "en"]
-    blocks = [(cells(rows, name), weight) for name, weight in one.weights.items()]
-    block = replace(blocks[0][0], values=sum(weight * of.values for of, weight in blocks))
+    blocks = scores.blocks(one, one.targets)
+    first = next(iter(blocks.values()))
+    keep = np.array([code != "en" for _, code in first.units])
+    whole = replace(first, values=sum(weight * blocks[name].values for name, weight in one.weights.items()))
+    block = whole.select(keep)
     measure = one.measure or PRIMARY
     distances = {code: languages.distance(code, "en", measure) for code in block.languages}
     return slope_of(block, distances, population=population, level=level)
 
 
-def _spread(one: Contrast, scores: pd.DataFrame, status: str, level: float) -> Found:
+def _spread(one: Contrast, scores: Scores, status: str, level: float) -> Found:
     (first,) = (name for name, weight in one.weights.items() if weight > 0)
     (second,) = (name for name, weight in one.weights.items() if weight < 0)
-    estimate, table = spread_ratio(_on(one, scores), first, second, level=level)
+    estimate, table = spread_ratio(scores.rows(one), first, second, level=level)
     counts = [int(n) for n in table["languages"]]
     margin = one.margin or RATIO
     return Found(
@@ -215,7 +237,7 @@ def _spread(one: Contrast, scores: pd.DataFrame, status: str, level: float) -> F
 
 
 def best_of_each(
-    one: Contrast, scores: pd.DataFrame, dev: pd.DataFrame | None, population: str, level: float
+    one: Contrast, scores: Scores, dev: pd.DataFrame | None, population: str, level: float
 ) -> tuple[Estimate, pd.DataFrame]:
     """Of each target the arm that is best on English dev with the first half of the seeds, scored on test
     with the other half, against the arm of negative weight.
@@ -225,14 +247,14 @@ def best_of_each(
     """
     (against,) = (name for name, weight in one.weights.items() if weight < 0)
     arms = [name for name, weight in one.weights.items() if weight > 0]
-    seeds = sorted(scores["seed"].unique())
+    seeds = sorted(scores.frame["seed"].unique())
     if len(seeds) < 4:
         raise XferError(
             f"{one.name}: {len(seeds)} seeds are too few to choose with some and score with others.",
             "Give at least 4.",
         )
     choosing, scoring = seeds[: len(seeds) // 2], seeds[len(seeds) // 2 :]
-    rows = _on(one, scores)
+    rows = scores.rows(one)
     chosen, without = {}, []
     for task in rows["task"].unique():
         known = None if dev is None else dev[(dev["task"] == task) & dev["seed"].isin(choosing)]

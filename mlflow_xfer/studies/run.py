@@ -198,6 +198,12 @@ def answered(
     publish(store, run_id, report, short(found), drawings)
 
 
+def transfers_of(store: Store, run_id: str) -> dict[str, tuple[str, ...]]:
+    """The finished transfers of each arm of a study's run."""
+    conditions = map(store.get, store.get(run_id).inputs)
+    return {one.tags[CONDITION_TAG]: one.inputs for one in conditions}
+
+
 def dev_of(store: Store, transfers: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """English dev scores of the selected checkpoints, by condition, task and seed; of what is not trained
     none."""

@@ -50,12 +50,25 @@ COMMANDS = (
     f"search --pool attribute --target choice --seeds 0 --n_trials 2 --rank_by size --confirm_top 1 "
     f"--confirm_seeds 2 {TINY}",
     "publish 'target pos · position · s0' --out tagger --register tagger",
+    f"study --study two.yaml --seeds 0,1 {TINY}",
+    "studies two.yaml",
+    "claims",
     "tasks attribute",
     "suites mini",
     "languages de,sw",
     "sync",
     "doctor",
 )
+STUDY = """
+name: two
+question: Does it help?
+shared: {target: choice, seeds: "0,1"}
+arms:
+  - {name: none, params: {intermediate: none}}
+  - {name: attribute, params: {intermediate: attribute}, against: none}
+contrasts: [{name: it helps, weights: {attribute: 1, none: -1}, primary: true}]
+sd: 3
+"""
 ELSEWHERE = {"fetch"}
 """Verbs that read the network, and have transcripts of their own tests."""
 
@@ -109,6 +122,7 @@ def test_every_verb(caplog, monkeypatch, tmp_path):
     assert {line.split()[0] for line in COMMANDS} == set(VERBS) - ELSEWHERE
     monkeypatch.setenv("COLUMNS", "200")
     caplog.set_level(logging.INFO, "mlflow_xfer")
+    (tmp_path / "two.yaml").write_text(STUDY, "utf-8")
     (tmp_path / "two.txt").write_text("a b\nc d\n", "utf-8")
     transcript = {"pipe": [said(line, caplog) for line in COMMANDS]}
     as_json = [line for line in COMMANDS if "output" in parameters(VERBS[line.split()[0]].shape)]
@@ -116,7 +130,7 @@ def test_every_verb(caplog, monkeypatch, tmp_path):
     for line in as_json:
         programs_read(line)
     monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda self: True, raising=False)
-    shows = ("transfer", "evaluate", "report", "search")
+    shows = ("transfer", "evaluate", "report", "search", "study")
     transcript["terminal"] = [said(line, caplog) for line in COMMANDS if line.split()[0] in shows]
     for where, parts in transcript.items():
         file, found = FOLDER / f"{where}.txt", "\n".join(parts)

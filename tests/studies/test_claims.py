@@ -1,0 +1,115 @@
+"""Claims on made-up scores of the study `replicate`, and what the product shows without any."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlflow_xfer import api
+from mlflow_xfer.params.verbs import VERBS
+from mlflow_xfer.reporting.verdict import UNDECIDED
+from mlflow_xfer.studies import claims
+from mlflow_xfer.studies.found import study
+
+CODES = ("en", "de")
+
+
+def scores(asked, gains, seeds: int = 4) -> pd.DataFrame:
+    """Scores of all arms: 50 points, what ``gains(arm, target)`` says beyond, and noise."""
+    rng = np.random.default_rng(0)
+    rows = [
+        (arm.name, target, code, 0, seed, 50 + gains(arm.name, target) + rng.normal(0, 0.2), 500)
+        for arm in asked.arms
+        for target in asked.targets()
+        for code in CODES
+        for seed in range(seeds)
+    ]
+    columns = ["condition", "task", "language", "base_seed", "seed", "score", "n"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def verdicts(scale: str, gains, dev=None) -> dict[str, str]:
+    asked = study("replicate").at(scale)
+    judged = claims.judge(asked, scores(asked, gains), dev)
+    return {one.claim.id: one.verdict for one in judged}
+
+
+def as_the_paper_says(arm: str, target: str) -> float:
+    if arm == "none" or target == "xnli":
+        return 0.0
+    every = 3.0 * arm.startswith("all")
+    return 8.0 + every - 4.0 * arm.endswith("MLM") - 4.0 * arm.endswith("translated")
+
+
+def test_what_the_paper_says_is_supported_where_it_is_so():
+    found = verdicts("full", as_the_paper_says)
+    assert all(found[f"C{n}"] == claims.SUPPORTED for n in range(1, 7)), found
+    assert all(found[f"C{n}"] == claims.SHOWN for n in range(7, 11))
+
+
+def test_the_contrary_contradicts_it():
+    found = verdicts("full", lambda arm, target: -as_the_paper_says(arm, target))
+    assert {found[name] for name in ("C1", "C2", "C3", "C5", "C6")} == {claims.CONTRADICTED}
+
+
+def test_what_nothing_stands_for_is_untestable_and_says_what_is_missing():
+    asked = study("replicate")
+    by_id = {one.claim.id: one for one in claims.judge(asked, scores(asked, as_the_paper_says))}
+    assert "no target of inference at scale mini" in by_id["C4"].evidence
+    assert "no translated data at scale mini" in by_id["C6"].evidence
+    small = asked.at("small")
+    found = {one.claim.id: one for one in claims.judge(small, scores(small, as_the_paper_says))}
+    assert found["C4"].verdict == claims.UNTESTABLE and "no target of questions" in found["C4"].evidence
+    assert "2 of the three tasks are in no arm" in found["C1"].evidence
+
+
+def test_too_few_seeds_tell_nothing():
+    asked = study("replicate")
+    rng = np.random.default_rng(1)
+    frame = scores(asked, lambda arm, target: rng.normal(0, 8), 3)
+    found = {one.claim.id: one.verdict for one in claims.judge(asked, frame)}
+    assert found["C1"] == found["C6"] == UNDECIDED
+
+
+def test_equivalence_is_asked_on_dev_and_on_test_apart():
+    asked = study("replicate").at("full")
+    dev = scores(asked, as_the_paper_says)
+    dev = dev[dev["language"] == "en"][["condition", "task", "seed", "score"]]
+    by_id = {one.claim.id: one for one in claims.judge(asked, scores(asked, as_the_paper_says), dev)}
+    names = [one.contrast.name for one in by_id["C4"].found]
+    assert "MNLI on xnli" in names and "MNLI on xnli (English dev)" in names
+
+
+def test_reported_figures_and_marks_are_shown_and_never_count():
+    asked = study("replicate")
+    judged = claims.judge(asked, scores(asked, as_the_paper_says))
+    for one in judged:
+        for found in one.found:
+            assert found.margin == one.claim.margin
+            assert all(part not in str(found.as_dict()) for part in ("8.7", ".25-.27"))
+    said = claims.text(judged, "made-up scores")
+    assert "+8.7" in said and "shown, never evidence" in said
+
+
+@pytest.mark.parametrize("name", claims.METHODS)
+def test_a_method_is_shown_by_what_the_product_does(name):
+    shown = claims.METHODS[name]()
+    expected = {
+        "C7": "starts from xlm-roberta-large",
+        "C8": "→ intermediate → target → evaluate",
+        "C9": "9 in the catalogue",
+        "C10": "tagging: ccg-substitute",
+    }
+    assert expected[name] in shown
+
+
+def test_without_a_run_the_command_says_what_to_run(own_store):
+    found = api.FUNCTIONS["claims"]()
+    verb = VERBS["claims"]
+    assert {one["verdict"] for one in found["claims"]} == {claims.SHOWN, claims.NOT_RUN}
+    assert "run: mlflow-xfer study --study replicate" in (api.printed(verb, verb.read({}), found) or "")
+    read = json.loads(api.printed(verb, verb.read({"format": "json"}), found) or "")
+    assert len(read["claims"]) == 10
