@@ -109,6 +109,18 @@ def compute(
         dev: English dev scores by condition, task, base seed and seed, for ``best``.
     """
     scores = Scores(check(frame[[column for column in COLUMNS if column in frame]]))
+    return of_scores(study, scores, registered=registered, level=level, dev=dev)
+
+
+def of_scores(
+    study: Study,
+    scores: Scores,
+    *,
+    registered: bool = False,
+    level: float = 0.95,
+    dev: pd.DataFrame | None = None,
+) -> list[Found]:
+    """:func:`compute` of scores that are checked already."""
     found = []
     for one in study.contrasts:
         status = REGISTERED if registered and one.primary else EXPLORATORY

@@ -17,8 +17,8 @@ from tests.end_to_end.conftest import ENCODER
 STUDY = f"""
 name: tiny
 question: Does an attribute help?
-shared: {{model: {ENCODER}, text: {TEXTS}, target: "choice,pos", seeds: "0,1", max_steps: 2, train_batch_size: 4,
-  pretrain.max_steps: 3, max_train_examples: 20, max_eval_examples: 8, languages: "de,es,tr"}}
+shared: {{model: {ENCODER}, text: {TEXTS}, target: "choice,pos", seeds: "0,1", max_steps: 2,
+  train_batch_size: 4, pretrain.max_steps: 3, max_train_examples: 20, max_eval_examples: 8, languages: "de,es,tr"}}
 arms:
   - {{name: none, params: {{intermediate: none}}}}
   - {{name: attribute, params: {{intermediate: attribute}}, against: none}}
@@ -82,7 +82,7 @@ def test_a_study_of_ones_own(all_runs, steps_in_store, client):
         "one seed: an intermediate task, and two targets with and without it"
     )
     assert verdict(second.run_id)["study"]["look"] == 2
-    assert verdict(second.run_id)["study"]["contrasts"][0]["level"] == 0.9625
+    assert verdict(second.run_id)["study"]["contrasts"][0]["level"] == pytest.approx(0.9625)
 
     before = steps_in_store()
     path.write_text(STUDY + "margin: 2.0\n", "utf-8")
