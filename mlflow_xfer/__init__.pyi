@@ -37,6 +37,8 @@ def transfer(
     train_on: str | None = None,
     source_language: str = "en",
     choice_scoring: Literal["head", "likelihood"] = "head",
+    prefix: str = "",
+    passage_prefix: str = "",
     target_shots: int = 0,
     select_by: Literal["english_dev", "last", "average", "label_free", "oracle"] = "english_dev",
     exclude_overlap: bool = False,
@@ -120,6 +122,9 @@ def transfer(
         source_language: language of the target's training data [text; default en]
         choice_scoring: multiple choice: a scored head, or (decoders) the length-normalised likelihood
             of each choice, which needs no training [head|likelihood; default head]
+        prefix: retrieval: text before each query and candidate, blanks included ('query: '), where the
+            model's maker asks for it [text; default empty]
+        passage_prefix: retrieval: text before each candidate instead [text; default empty]
         target_shots: labelled examples of each evaluated language added to the training data [whole
             number ≥ 0; default 0]
         select_by: which checkpoint is kept: best on English dev; last; mean of the epochs' weights;
@@ -461,6 +466,8 @@ def target(
     train_on: str | None = None,
     source_language: str = "en",
     choice_scoring: Literal["head", "likelihood"] = "head",
+    prefix: str = "",
+    passage_prefix: str = "",
     target_shots: int = 0,
     select_by: Literal["english_dev", "last", "average", "label_free", "oracle"] = "english_dev",
     exclude_overlap: bool = False,
@@ -519,6 +526,9 @@ def target(
         source_language: language of the target's training data [text; default en]
         choice_scoring: multiple choice: a scored head, or (decoders) the length-normalised likelihood
             of each choice, which needs no training [head|likelihood; default head]
+        prefix: retrieval: text before each query and candidate, blanks included ('query: '), where the
+            model's maker asks for it [text; default empty]
+        passage_prefix: retrieval: text before each candidate instead [text; default empty]
         target_shots: labelled examples of each evaluated language added to the training data [whole
             number ≥ 0; default 0]
         select_by: which checkpoint is kept: best on English dev; last; mean of the epochs' weights;
@@ -604,6 +614,8 @@ def evaluate(
     train_on: str | None = None,
     source_language: str = "en",
     choice_scoring: Literal["head", "likelihood"] = "head",
+    prefix: str = "",
+    passage_prefix: str = "",
     target_shots: int = 0,
     select_by: Literal["english_dev", "last", "average", "label_free", "oracle"] = "english_dev",
     languages: Literal["auto"] | str | Sequence[str] = "auto",
@@ -640,6 +652,9 @@ def evaluate(
         source_language: language of the target's training data [text; default en]
         choice_scoring: multiple choice: a scored head, or (decoders) the length-normalised likelihood
             of each choice, which needs no training [head|likelihood; default head]
+        prefix: retrieval: text before each query and candidate, blanks included ('query: '), where the
+            model's maker asks for it [text; default empty]
+        passage_prefix: retrieval: text before each candidate instead [text; default empty]
         target_shots: labelled examples of each evaluated language added to the training data [whole
             number ≥ 0; default 0]
         select_by: which checkpoint is kept: best on English dev; last; mean of the epochs' weights;
@@ -701,6 +716,8 @@ def search(
     train_on: str | None = None,
     source_language: str = "en",
     choice_scoring: Literal["head", "likelihood"] = "head",
+    prefix: str = "",
+    passage_prefix: str = "",
     target_shots: int = 0,
     select_by: Literal["english_dev", "last", "average", "label_free", "oracle"] = "english_dev",
     exclude_overlap: bool = False,
@@ -801,6 +818,9 @@ def search(
         source_language: language of the target's training data [text; default en]
         choice_scoring: multiple choice: a scored head, or (decoders) the length-normalised likelihood
             of each choice, which needs no training [head|likelihood; default head]
+        prefix: retrieval: text before each query and candidate, blanks included ('query: '), where the
+            model's maker asks for it [text; default empty]
+        passage_prefix: retrieval: text before each candidate instead [text; default empty]
         target_shots: labelled examples of each evaluated language added to the training data [whole
             number ≥ 0; default 0]
         select_by: which checkpoint is kept: best on English dev; last; mean of the epochs' weights;
@@ -940,6 +960,8 @@ def study(
     train_on: str | None = None,
     source_language: str = "en",
     choice_scoring: Literal["head", "likelihood"] = "head",
+    prefix: str = "",
+    passage_prefix: str = "",
     target_shots: int = 0,
     select_by: Literal["english_dev", "last", "average", "label_free", "oracle"] = "english_dev",
     exclude_overlap: bool = False,
@@ -1025,6 +1047,9 @@ def study(
         source_language: language of the target's training data [text; default en]
         choice_scoring: multiple choice: a scored head, or (decoders) the length-normalised likelihood
             of each choice, which needs no training [head|likelihood; default head]
+        prefix: retrieval: text before each query and candidate, blanks included ('query: '), where the
+            model's maker asks for it [text; default empty]
+        passage_prefix: retrieval: text before each candidate instead [text; default empty]
         target_shots: labelled examples of each evaluated language added to the training data [whole
             number ≥ 0; default 0]
         select_by: which checkpoint is kept: best on English dev; last; mean of the epochs' weights;

@@ -17,6 +17,9 @@ from typing import Any
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.registry import Registry, unknown
 
+ANY = ("",)
+"""Values of an option that is any text."""
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -25,7 +28,8 @@ class Kind:
     Attributes:
         name: what ``kind:`` says in a task file, and the folder in ``kinds/``.
         metrics: names of the metrics that may score it, the default first; empty: it is not scored.
-        options: what :attr:`Task.options` may hold, each with the values that it may take, the default first.
+        options: what :attr:`Task.options` may hold, each with the values that it may take, the default first;
+            with :data:`ANY` alone, any text, by default none.
     """
 
     name: str
@@ -383,7 +387,13 @@ for _kind in (
     Kind(
         "retrieval",
         ("retrieval_accuracy", "map_at_20", "bucc_f1"),
-        {"centred": (False, True), "pooled": (False, True), "pooling": ("auto", "cls", "mean", "last")},
+        {
+            "centred": (False, True),
+            "pooled": (False, True),
+            "pooling": ("auto", "cls", "mean", "last"),
+            "prefix": ANY,
+            "passage_prefix": ANY,
+        },
     ),
     Kind("regression", ("pearson", "spearman")),
     Kind("language_model", ()),

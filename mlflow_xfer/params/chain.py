@@ -112,6 +112,12 @@ class Targets(FewShot, Selection, group="target tasks"):
         "multiple choice: a scored head, or (decoders) the length-normalised likelihood of each choice, "
         "which needs no training",
     )
+    prefix: str = setting(
+        "",
+        "retrieval: text before each query and candidate, blanks included ('query: '), where the model's "
+        "maker asks for it",
+    )
+    passage_prefix: str = setting("", "retrieval: text before each candidate instead")
 
 
 class InSuite(Shape, group="evaluation"):

@@ -489,12 +489,17 @@ class Composer:
         return tuple((task, one) for one in located.values() if one)
 
     def adapted(self, task: Task) -> Task:
-        """``task`` as the parameters have it trained and scored."""
-        if not task.trained:
-            return task
-        options = kind.KINDS.get(task.kind).options
+        """``task`` as the parameters have it trained and scored. Of options that are any text the task's own
+        holds where none is given; a task that is not trained has no others.
+        """
+        options = {
+            name: getattr(self.params, name)
+            for name in kind.KINDS.get(task.kind).options
+            if name in Transfer.model_fields
+        }
+        free = {name for name in options if kind.KINDS.get(task.kind).options[name] == kind.ANY}
         return task.with_options(
-            **{name: getattr(self.params, name) for name in options if name in Transfer.model_fields}
+            **{name: value for name, value in options.items() if (value if name in free else task.trained)}
         )
 
     def shots(self, task: Task, seed: int) -> list[Rows]:

@@ -250,6 +250,10 @@ class Entry(Strict):
             "language, by equal ids of the queries"
         ),
     )
+    prefix: str = Field(
+        "", description="retrieval: text before each query and candidate, blanks included (`'query: '`)"
+    )
+    passage_prefix: str = Field("", description="retrieval: text before each candidate instead")
     recipe: Recipe | None = Field(None, description="what auto means for training settings")
     domain: str = Field("general", description="for reports")
     skills: Words = Field(default_factory=list, description="for reports")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mlflow_xfer.kinds.kind import KINDS
+from mlflow_xfer.kinds.kind import ANY, KINDS
 from mlflow_xfer.params.settings import Mixing, Recipe
 from mlflow_xfer.registry import unknown
 
@@ -187,7 +187,7 @@ class Task:
         for name, value in self.options.items():
             if name not in declared:
                 raise unknown(f"option of {self.kind} tasks", name, declared)
-            if value not in declared[name]:
+            if value not in declared[name] and not (declared[name] == ANY and isinstance(value, str)):
                 raise unknown(f"value of the option {name}", str(value), list(map(str, declared[name])))
         stated = {name: value for name, value in self.options.items() if value != declared[name][0]}
         object.__setattr__(self, "options", stated)

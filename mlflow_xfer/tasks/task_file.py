@@ -408,7 +408,7 @@ class _Builder:
                 self.bad(
                     name, f"{name} is no option of {kind} tasks.", f"Options: {', '.join(declared) or 'none'}"
                 )
-            elif getattr(self.entry, name) not in declared[name]:
+            elif declared[name] != kinds.ANY and getattr(self.entry, name) not in declared[name]:
                 self.bad(
                     name,
                     f"{name} is {getattr(self.entry, name)!r}.",

@@ -93,12 +93,16 @@ def layer_vectors(
     *,
     layers: Sequence[Layer] | None = None,
     pooling: Pooling = "mean",
+    before: tuple[str, str] = ("", ""),
     **options: Any,
 ) -> dict[int, dict[str, Vectors]]:
     """By layer and split, vectors straight from a backbone; each distinct text is read
-    once, in one pass for all layers."""
+    once, in one pass for all layers. ``before``: what is read before each query and each candidate."""
     texts = {
-        name: (column(split, "source"), [_read(*text) for text in texts_of(split)])
+        name: (
+            [_after(before[0], text) for text in column(split, "source")],
+            [_after(before[1], _read(*text)) for text in texts_of(split)],
+        )
         for name, split in splits.items()
     }
     unique = list(
@@ -117,6 +121,10 @@ def layer_vectors(
 
 def _read(target: str | None, context: str | None) -> str | None:
     return f"{target} {context}" if target and context else target
+
+
+def _after(before: str, text: str | None) -> str | None:
+    return text if text is None else before + text
 
 
 def _looked_up(texts: Sequence[str | None], place: Mapping[str, int], array: np.ndarray) -> Side:

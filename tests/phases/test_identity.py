@@ -47,6 +47,8 @@ CHANGES = {
     "suite": ("mini", NOTHING),
     "languages": ("en,de", SCORED),
     "choice_scoring": ("likelihood", NOTHING),  # of multiple choice only
+    "prefix": ("query: ", {"evaluate retrieval"}),
+    "passage_prefix": ("passage: ", {"evaluate retrieval"}),
     "layer": ("1", {"evaluate retrieval"}),
     "pooling": ("cls", {"evaluate retrieval"}),
     "max_eval_examples": ("5", SCORED),

@@ -109,9 +109,11 @@ class Retrieval(Data):
             _numbered([text and (text, context) for text, context in zip(sides[1], contexts, strict=True)]),
         ]
         given = [[n for n, text in enumerate(side) if text is not None] for side in sides]
+        before = prefixes(task)
+        read = [[before[at] + sides[at][n] for n in given[at]] for at in (0, 1)]
         made = [
-            texts(tokenizer, [sides[0][n] for n in given[0]], None, limit),
-            texts(tokenizer, [sides[1][n] for n in given[1]], [contexts[n] for n in given[1]], limit),
+            texts(tokenizer, read[0], None, limit),
+            texts(tokenizer, read[1], [contexts[n] for n in given[1]], limit),
         ]
         found = [dict(zip(mine, part.ids, strict=True)) for mine, part in zip(given, made, strict=True)]
         inner = dict(zip(given[1], made[1].per_row["second"], strict=True))
@@ -191,6 +193,11 @@ class Retrieval(Data):
 
 
 KIND = Retrieval()
+
+
+def prefixes(task: Task) -> tuple[str, str]:
+    """What is read before each query and before each candidate."""
+    return task.option("prefix"), task.option("passage_prefix") or task.option("prefix")
 
 
 def _unpaired(what: str, rows: Any) -> list[XferError]:

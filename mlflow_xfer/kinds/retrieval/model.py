@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mlflow_xfer.data.encoded import Encoded, join
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.kind import Model
-from mlflow_xfer.kinds.retrieval.data import RANKING, protocol
+from mlflow_xfer.kinds.retrieval.data import RANKING, prefixes, protocol
 from mlflow_xfer.models.dual import TARGET, DualEncoder, in_batch_loss_sum
 from mlflow_xfer.tasks.task import POOL, Task
 from mlflow_xfer.training.batches import Reading, budgeted, column, stacked
@@ -22,6 +22,8 @@ from mlflow_xfer.training.predict import Options, encoded_for, reading_of
 from mlflow_xfer.training.progress import tracked
 from mlflow_xfer.training.selection import accuracy
 from mlflow_xfer.training.vector_search import Vectors, cut, layer_vectors, nearest_sources, ranked
+
+PREFIXES = ("prefix", "passage_prefix")
 
 
 class Retrieval(Model):
@@ -37,10 +39,14 @@ class Retrieval(Model):
     def head_config(self, task: Task, config: Any) -> Any:
         config = super().head_config(task, config)
         config.retrieval_pooling = task.option("pooling")
+        for name in PREFIXES:
+            if task.option(name):
+                setattr(config, f"retrieval_{name}", task.option(name))
         return config
 
     def as_saved(self, task: Task, config: Mapping[str, Any], where: Path) -> Task:
-        return task.with_options(pooling=config.get("retrieval_pooling", task.option("pooling")))
+        saved = {name: config.get(f"retrieval_{name}", task.option(name)) for name in ("pooling", *PREFIXES)}
+        return task.with_options(**saved)
 
     def marked(self, task: Task, encoded: Encoded) -> dict[str, Any]:
         if (np.minimum(encoded.columns["query"], encoded.columns["positive"]) < 0).any():
@@ -93,7 +99,9 @@ class Retrieval(Model):
                 "token_budget": o.token_budget,
                 "device": o.device,
             }
-            by_layer = layer_vectors(model_dir, splits, layers=[o.layer], pooling=o.pooling, **reading_it)
+            by_layer = layer_vectors(
+                model_dir, splits, layers=[o.layer], pooling=o.pooling, before=prefixes(task), **reading_it
+            )
             return next(iter(by_layer.values()))
         with o.opened(model_dir, task) as (head, tokenizer):
             encoded = encoded_for(head, tokenizer, task, splits, o.max_seq_length)
