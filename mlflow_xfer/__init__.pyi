@@ -19,6 +19,7 @@ def transfer(
     model: str | PathLike[str] = "mini",
     revision: str | None = None,
     tokenizer: str | PathLike[str] = "auto",
+    base_seen: Literal["auto"] | str | Sequence[str] = "auto",
     data: str | PathLike[str] = "mini",
     task_file: str | PathLike[str] | None = None,
     text: str | PathLike[str] | None = None,
@@ -93,6 +94,9 @@ def transfer(
         revision: commit or branch of a hub model [text or none; default none]
         tokenizer: directory, hub id or run; auto: the model's, for scratch models trained on the text
             [text; default auto]
+        base_seen: what the model's makers trained it on besides raw text (nli,qa,bitext, tasks or
+            families of them): such targets are shown as base-seen; auto: by the name of a public model
+            [auto or comma list or none; default auto]
         data: hub, mini, or a folder in XTREME's download/ layout [text; default mini]
         task_file: YAML file with further tasks [text or none; default none]
         text: raw text: mini, or a folder of <language>.txt; none: no pretrain phase [text or none;
@@ -212,6 +216,7 @@ def pretrain(
     model: str | PathLike[str] = "scratch:xlm-roberta:mini",
     revision: str | None = None,
     tokenizer: str | PathLike[str] = "auto",
+    base_seen: Literal["auto"] | str | Sequence[str] = "auto",
     text: str | PathLike[str] | None = "mini",
     text_languages: Literal["auto"] | str | Sequence[str] = "auto",
     alpha: float = 0.3,
@@ -256,6 +261,9 @@ def pretrain(
         revision: commit or branch of a hub model [text or none; default none]
         tokenizer: directory, hub id or run; auto: the model's, for scratch models trained on the text
             [text; default auto]
+        base_seen: what the model's makers trained it on besides raw text (nli,qa,bitext, tasks or
+            families of them): such targets are shown as base-seen; auto: by the name of a public model
+            [auto or comma list or none; default auto]
         text: raw text: mini, or a folder of <language>.txt [text; default mini]
         text_languages: languages of the raw text; auto: all there are [auto or comma list; default
             auto]
@@ -320,6 +328,7 @@ def intermediate(
     model: str | PathLike[str] = "mini",
     revision: str | None = None,
     tokenizer: str | PathLike[str] = "auto",
+    base_seen: Literal["auto"] | str | Sequence[str] = "auto",
     data: str | PathLike[str] = "mini",
     task_file: str | PathLike[str] | None = None,
     intermediate: str | Sequence[str] = ("nli",),
@@ -376,6 +385,9 @@ def intermediate(
         revision: commit or branch of a hub model [text or none; default none]
         tokenizer: directory, hub id or run; auto: the model's, for scratch models trained on the text
             [text; default auto]
+        base_seen: what the model's makers trained it on besides raw text (nli,qa,bitext, tasks or
+            families of them): such targets are shown as base-seen; auto: by the name of a public model
+            [auto or comma list or none; default auto]
         data: hub, mini, or a folder in XTREME's download/ layout [text; default mini]
         task_file: YAML file with further tasks [text or none; default none]
         intermediate: intermediate tasks [comma list; default nli]
@@ -460,6 +472,7 @@ def target(
     model: str | PathLike[str] = "mini",
     revision: str | None = None,
     tokenizer: str | PathLike[str] = "auto",
+    base_seen: Literal["auto"] | str | Sequence[str] = "auto",
     data: str | PathLike[str] = "mini",
     task_file: str | PathLike[str] | None = None,
     target: Literal["auto"] | str | Sequence[str] = ("pos",),
@@ -518,6 +531,9 @@ def target(
         revision: commit or branch of a hub model [text or none; default none]
         tokenizer: directory, hub id or run; auto: the model's, for scratch models trained on the text
             [text; default auto]
+        base_seen: what the model's makers trained it on besides raw text (nli,qa,bitext, tasks or
+            families of them): such targets are shown as base-seen; auto: by the name of a public model
+            [auto or comma list or none; default auto]
         data: hub, mini, or a folder in XTREME's download/ layout [text; default mini]
         task_file: YAML file with further tasks [text or none; default none]
         target: target tasks, or a suite's name; auto: the suite's [auto or comma list; default pos]
@@ -608,6 +624,7 @@ def evaluate(
     model: str | PathLike[str] = "mini",
     revision: str | None = None,
     tokenizer: str | PathLike[str] = "auto",
+    base_seen: Literal["auto"] | str | Sequence[str] = "auto",
     data: str | PathLike[str] = "mini",
     task_file: str | PathLike[str] | None = None,
     target: Literal["auto"] | str | Sequence[str] = "auto",
@@ -644,6 +661,9 @@ def evaluate(
         revision: commit or branch of a hub model [text or none; default none]
         tokenizer: directory, hub id or run; auto: the model's, for scratch models trained on the text
             [text; default auto]
+        base_seen: what the model's makers trained it on besides raw text (nli,qa,bitext, tasks or
+            families of them): such targets are shown as base-seen; auto: by the name of a public model
+            [auto or comma list or none; default auto]
         data: hub, mini, or a folder in XTREME's download/ layout [text; default mini]
         task_file: YAML file with further tasks [text or none; default none]
         target: target tasks, or a suite's name; auto: the suite's [auto or comma list; default auto]
@@ -698,6 +718,7 @@ def search(
     model: str | PathLike[str] = "mini",
     revision: str | None = None,
     tokenizer: str | PathLike[str] = "auto",
+    base_seen: Literal["auto"] | str | Sequence[str] = "auto",
     data: str | PathLike[str] = "mini",
     task_file: str | PathLike[str] | None = None,
     text: str | PathLike[str] | None = None,
@@ -789,6 +810,9 @@ def search(
         revision: commit or branch of a hub model [text or none; default none]
         tokenizer: directory, hub id or run; auto: the model's, for scratch models trained on the text
             [text; default auto]
+        base_seen: what the model's makers trained it on besides raw text (nli,qa,bitext, tasks or
+            families of them): such targets are shown as base-seen; auto: by the name of a public model
+            [auto or comma list or none; default auto]
         data: hub, mini, or a folder in XTREME's download/ layout [text; default mini]
         task_file: YAML file with further tasks [text or none; default none]
         text: raw text: mini, or a folder of <language>.txt; none: no pretrain phase [text or none;
@@ -943,6 +967,7 @@ def study(
     model: str | PathLike[str] = "mini",
     revision: str | None = None,
     tokenizer: str | PathLike[str] = "auto",
+    base_seen: Literal["auto"] | str | Sequence[str] = "auto",
     data: str | PathLike[str] = "mini",
     task_file: str | PathLike[str] | None = None,
     text: str | PathLike[str] | None = None,
@@ -1020,6 +1045,9 @@ def study(
         revision: commit or branch of a hub model [text or none; default none]
         tokenizer: directory, hub id or run; auto: the model's, for scratch models trained on the text
             [text; default auto]
+        base_seen: what the model's makers trained it on besides raw text (nli,qa,bitext, tasks or
+            families of them): such targets are shown as base-seen; auto: by the name of a public model
+            [auto or comma list or none; default auto]
         data: hub, mini, or a folder in XTREME's download/ layout [text; default mini]
         task_file: YAML file with further tasks [text or none; default none]
         text: raw text: mini, or a folder of <language>.txt; none: no pretrain phase [text or none;
@@ -1198,6 +1226,7 @@ def rank(
     model: str | PathLike[str] = "mini",
     revision: str | None = None,
     tokenizer: str | PathLike[str] = "auto",
+    base_seen: Literal["auto"] | str | Sequence[str] = "auto",
     data: str | PathLike[str] = "mini",
     task_file: str | PathLike[str] | None = None,
     text: str | PathLike[str] | None = None,
@@ -1255,6 +1284,9 @@ def rank(
         revision: commit or branch of a hub model [text or none; default none]
         tokenizer: directory, hub id or run; auto: the model's, for scratch models trained on the text
             [text; default auto]
+        base_seen: what the model's makers trained it on besides raw text (nli,qa,bitext, tasks or
+            families of them): such targets are shown as base-seen; auto: by the name of a public model
+            [auto or comma list or none; default auto]
         data: hub, mini, or a folder in XTREME's download/ layout [text; default mini]
         task_file: YAML file with further tasks [text or none; default none]
         text: raw text: mini, or a folder of <language>.txt; none: no pretrain phase [text or none;

@@ -16,7 +16,7 @@ from mlflow_xfer.reporting.by_task import DEMONSTRATION, DRAWN
 from mlflow_xfer.reporting.columns import Summary, Table, of_metrics
 from mlflow_xfer.studies.run import CONDITIONS
 from mlflow_xfer.tracking.links import VERDICT
-from mlflow_xfer.tracking.results import SAME_TASK
+from mlflow_xfer.tracking.results import BASE_SEEN, SAME_TASK
 from mlflow_xfer.tracking.runs import RunView
 from mlflow_xfer.tracking.store import Store
 
@@ -237,7 +237,9 @@ def _lead(answer: Mapping[str, Any]) -> Iterator[Table]:
 
 
 def _named(task: str, rows: Rows) -> str:
-    return f"{task} ({same_task.STATUS})" if rows[0].get(SAME_TASK) else task
+    marks = {SAME_TASK: same_task.STATUS, BASE_SEEN: "base-seen"}
+    said = [mark for column, mark in marks.items() if rows[0].get(column)]
+    return f"{task} ({', '.join(said)})" if said else task
 
 
 def _tasks(rows: Rows) -> dict[str, list[Mapping[str, Any]]]:

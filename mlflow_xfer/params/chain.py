@@ -68,7 +68,15 @@ class Trained(Training):
         }
 
 
-class Model(Shape, group="model"):
+class BaseSeen(Shape, group="model", effect="command"):
+    base_seen: NamesAutoOrNone = setting(
+        "auto",
+        "what the model's makers trained it on besides raw text (nli,qa,bitext, tasks or families of them): "
+        "such targets are shown as base-seen; auto: by the name of a public model",
+    )
+
+
+class Model(BaseSeen, group="model", effect="identity"):
     model: Place = setting(
         "mini",
         "what to start from: hub id, directory, run id, runs:/…, models:/…, "

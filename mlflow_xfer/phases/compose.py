@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from mlflow_xfer import languages
@@ -15,6 +15,7 @@ from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.models.limits import check_length
 from mlflow_xfer.models.merge import WITH_BASE, auto_weight
+from mlflow_xfer.models.public import seen_by
 from mlflow_xfer.models.trainable import NO_TEXT, SHAPE
 from mlflow_xfer.params.chain import Transfer
 from mlflow_xfer.params.declare import parameters
@@ -26,11 +27,13 @@ from mlflow_xfer.params.settings import (
     TrainingSettings,
     meant,
 )
+from mlflow_xfer.phases.base_seen import SEEN_TAG
 from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase, StartModel
 from mlflow_xfer.phases.settings import CONTINUED, FROM_NOTHING, resolved
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks import mini as mini_suite
 from mlflow_xfer.tasks.catalogue import SUITES, TASKS
+from mlflow_xfer.tasks.seen import check_seen
 from mlflow_xfer.tasks.task import POOL, Suite, Task
 
 T = TypeVar("T")
@@ -235,9 +238,20 @@ class Composer:
                 mini=True,
             )
         return self.attempt(
-            lambda: self.find_base(self.params.model, self.params.revision, self.params.tokenizer),
+            lambda: self.with_seen(
+                self.find_base(self.params.model, self.params.revision, self.params.tokenizer)
+            ),
             BaseModel(self.params.model, "unresolved:"),
         )
+
+    def with_seen(self, base: BaseModel | FinishedRun) -> BaseModel | FinishedRun:
+        """A base with what its makers trained it on: as said, else as the table of public models has it."""
+        said = self.params.base_seen
+        if said != "auto":
+            check_seen(said, self.extra)
+        if isinstance(base, BaseModel):
+            return replace(base, seen=tuple(seen_by(base.reference) or () if said == "auto" else said))
+        return base if said == "auto" else replace(base, marks={**base.marks, SEEN_TAG: ",".join(said)})
 
     def pretrain(
         self, start: StartModel, asked: Mapping[str, Any], text: str, seed: int, mini: bool = False

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from mlflow_xfer import home
 from mlflow_xfer.models import files
 from mlflow_xfer.params.settings import RuntimeOptions
-from mlflow_xfer.phases import gate, kept, overlaps, record, whole
+from mlflow_xfer.phases import base_seen, gate, kept, overlaps, record, whole
 from mlflow_xfer.phases.code import code_hash
 from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase, StartModel
 from mlflow_xfer.tracking import checkpoints
@@ -298,7 +298,8 @@ class Executor:
         lease.confirm(patience=0.0)  # scores are only queued, so a store that is away need not be waited for
         self.store.confirm(run_id, patience=0.0)
         met = overlaps.findings(phase)
-        record.evaluation(self.store, run_id, phase, found, work, model, overlaps.marks(met))
+        marks = overlaps.marks(met) | base_seen.marks(phase)
+        record.evaluation(self.store, run_id, phase, found, work, model, marks)
         self.store.tags(run_id, overlaps.tags(met))
 
     def _model(self, source: StartModel) -> str:

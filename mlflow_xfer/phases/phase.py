@@ -31,12 +31,14 @@ class BaseModel:
             ``scratch:<architecture>:<size>``.
         path: where it lies (directory or hub id); not part of the identity.
         longest: the most tokens of a row that it reads, where that is known; not part of the identity.
+        seen: what its makers trained it on besides raw text; not part of the identity.
     """
 
     reference: str
     identity: str
     path: str = ""
     longest: int | None = None
+    seen: tuple[str, ...] = ()
 
     @property
     def resolved(self) -> bool:

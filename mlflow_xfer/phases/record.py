@@ -13,7 +13,8 @@ from mlflow_xfer.durable.files import write_json
 from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN, XferError
 from mlflow_xfer.markdown import plain
 from mlflow_xfer.params.settings import RuntimeOptions, TrainingSettings
-from mlflow_xfer.phases.phase import FinishedRun, Phase, identity
+from mlflow_xfer.phases.base_seen import SEEN_TAG
+from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase, identity
 from mlflow_xfer.scoring.formats import write_predictions
 from mlflow_xfer.tracking.inputs import known_as
 from mlflow_xfer.tracking.lease import TakenOver
@@ -113,6 +114,7 @@ def phase_tags(phase: Phase, suite: str) -> dict[str, str]:
         "xfer.target_shots": next((str(s.target_shots) for s in trained if s.target_shots), ""),
         "xfer.split": phase.split,
         "xfer.oracle": "true" if phase.oracle or any(s.select_by == "oracle" for s in trained) else "",
+        SEEN_TAG: ",".join(root.seen) if isinstance(root := phase.root(), BaseModel) else "",
         "xfer.data_languages": ",".join(dict.fromkeys(rows.language for rows in phase.rows)),
     }
     root = phase.root()

@@ -36,6 +36,7 @@ MARKS = (
     "xfer.train_on",
     "xfer.target_shots",
     "xfer.oracle",
+    "xfer.base_seen",
 )  # they hold for what is made from a run, too
 ACCEPTED = (
     "Accepted: mini, scratch:<xlm-roberta|llama>:<size>, a directory, a run id, runs:/<run id>, "

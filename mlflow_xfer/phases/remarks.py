@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.phases import overlaps
+from mlflow_xfer.tracking.results import BASE_SEEN
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.runs import RunView
@@ -19,6 +20,10 @@ def remarks(run: RunView, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield "Oracle: selected with labels of the evaluated languages. Not zero-shot."
     for shots in sorted({int(row["target_shots"]) for row in rows if row.get("target_shots")}):
         yield f"Few-shot: trained with {shots} labelled examples of each evaluated language. Not zero-shot."
+    seen = sorted({(row["task"], row[BASE_SEEN]) for row in rows if row.get(BASE_SEEN)})
+    if seen:
+        told = ", ".join(f"{task} ({what})" for task, what in seen)
+        yield f"Base-seen, trained on by the base model's makers: {told}."
     on_dev = sorted({row["task"] for row in rows if row.get("split") == "validation"})
     if on_dev:
         yield f"Scored on dev, for want of a test set: {', '.join(on_dev)}."

@@ -21,6 +21,7 @@ from mlflow_xfer.stats.components import components
 from mlflow_xfer.stats.estimate import THESE, Estimate
 from mlflow_xfer.stats.frame import KEY, Cells, cells, check, pair, quote
 from mlflow_xfer.stats.means import infer
+from mlflow_xfer.tracking.results import BASE_SEEN
 
 DETAILED = 3  # conditions for which typology and variance are worked out
 BASELINES = ("none", "baseline")  # what a condition without intermediate task is called
@@ -55,6 +56,14 @@ class Analysis:
     ratios: pd.DataFrame = field(default_factory=pd.DataFrame)
     imported: pd.DataFrame = field(default_factory=pd.DataFrame)
     gaps: Sequence[str] = ()
+
+    @property
+    def base_seen(self) -> dict[str, str]:
+        """By task, what of its kind the base's makers trained on."""
+        if BASE_SEEN not in self.frame:
+            return {}
+        told = self.frame.loc[self.frame[BASE_SEEN].fillna("").astype(str).ne(""), ["task", BASE_SEEN]]
+        return dict(told.drop_duplicates("task").itertuples(index=False, name=None))
 
     @property
     def ranked(self) -> list[str]:

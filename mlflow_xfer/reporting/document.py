@@ -192,6 +192,7 @@ def verdict(analysis: Analysis) -> dict[str, Any]:
             {name: None if value != value else value for name, value in one.items()}
             for one in analysis.own.to_dict("records")
         ],
+        "base_seen": analysis.base_seen,
         "gaps": list(analysis.gaps),
     }
 

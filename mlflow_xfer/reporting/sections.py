@@ -235,7 +235,8 @@ def heat_map(analysis: Analysis, which: str) -> Raw:
     rows: list[list[object]] = []
     values: Any
     for code, values in frame[names].iterrows():
-        row: list[object] = [_language(str(code)) if which == "language" else code]
+        label = f"{code} (base-seen)" if code in analysis.base_seen else code
+        row: list[object] = [_language(str(code)) if which == "language" else label]
         for name in names:
             gap: Any = gaps.at[code, name]
             shown = points(values[name]) if name == base or not base else points(gap, True)
@@ -548,6 +549,11 @@ def protocol(analysis: Analysis, more: Mapping[str, str]) -> Raw:
 def limits(analysis: Analysis) -> Raw:
     notes = [*dict.fromkeys(note for one in analysis.contrasts for note in one.notes)]
     notes += analysis.gaps
+    notes += [
+        f"{task} is base-seen: the base model's makers trained it on such data ({what}); its scores say "
+        "little of a model of raw text alone"
+        for task, what in analysis.base_seen.items()
+    ]
     if analysis.contrasts and all(one.status != REGISTERED for one in analysis.contrasts):
         notes.append("No comparison was registered before the first run: everything here is exploratory")
     if any(one.verdict == UNDECIDED for one in analysis.contrasts):

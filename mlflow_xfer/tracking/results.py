@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 TABLE = "results/per_language.json"
 SAME_TASK = "same_task"
 """The column that names intermediate tasks that are the target's own; absent or empty otherwise."""
+BASE_SEEN = "base_seen"
+"""The column that says what of a target's kind the base's makers trained on; absent or empty otherwise."""
 COLUMNS = (
     "condition",
     "task",

@@ -47,6 +47,7 @@ CHANGES = {
     "suite": ("mini", NOTHING),
     "languages": ("en,de", SCORED),
     "choice_scoring": ("likelihood", NOTHING),  # of multiple choice only
+    "base_seen": ("nli", NOTHING),
     "prefix": ("query: ", {"evaluate retrieval"}),
     "passage_prefix": ("passage: ", {"evaluate retrieval"}),
     "layer": ("1", {"evaluate retrieval"}),
