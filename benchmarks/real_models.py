@@ -22,7 +22,8 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-from real_models_stages import STAGES, TINY, Piece, Stage, pieces  # noqa: E402
+from real_models_shapes import Piece, Stage  # noqa: E402
+from real_models_stages import STAGES, TINY, pieces  # noqa: E402
 
 HOME = Path("~/.cache/mlflow-xfer-real-runs")
 

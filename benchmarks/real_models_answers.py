@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 from real_models_run import Lab
-from real_models_stages import BASELINE, Condition, Piece, Stage
+from real_models_shapes import BASELINE, Condition, Piece, Stage
 
 import mlflow_xfer
 from mlflow_xfer import markdown

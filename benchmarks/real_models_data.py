@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from real_models_stages import CUTS, TASKS, Cut, Target
+from real_models_shapes import CUTS, TASKS, Cut, Target
 
 from mlflow_xfer.data import sources
 from mlflow_xfer.durable.files import write_whole

@@ -6,12 +6,13 @@ Every number is the product's: blocks, contrasts and verdicts are those of ``mlf
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from real_models_stages import Piece, Registered, Stage
+from real_models_shapes import Piece, Registered, Stage
 
 from mlflow_xfer.reporting import verdict
 from mlflow_xfer.reporting.columns import points
@@ -53,6 +54,13 @@ class Found:
         have = set(map(tuple, mine.loc[mine["seed"] == piece.seed, ["condition", "task"]].to_numpy()))
         return sum((condition.name, target.name) in have for condition, target in piece.cells())
 
+    def cpu(self, piece: Piece) -> float:
+        """Seconds of processor time that the cells of a piece took."""
+        names = [(condition.name, target.name) for condition, target in piece.cells()]
+        mine = self.of(piece.stage)
+        cells_ = mine[mine["seed"] == piece.seed].drop_duplicates(["condition", "task"])
+        return float(cells_.set_index(["condition", "task"])["cpu"].reindex(names).sum())
+
     def blocks(self, stage: Stage, task: str, names: Sequence[str]) -> list[Cells]:
         """The scores of conditions on the seeds that all of them have; empty where they share none."""
         mine = self.of(stage, task)
@@ -63,6 +71,16 @@ class Found:
             return []
         checked = check(mine.loc[mine["seed"].isin(common), SCORES])
         return [cells(checked, name) for name in names]
+
+
+def planned() -> dict[str, float]:
+    """The minutes that the committed plan says of each piece."""
+    rows = (
+        re.findall(r"^\| \d+ \| (\S+) \|.*\| (\d+) \|$", PLAN.read_text("utf-8"), re.M)
+        if PLAN.is_file()
+        else []
+    )
+    return {name: float(minutes) for name, minutes in rows}
 
 
 def status(found: Found, stage: Stage) -> str:
@@ -96,8 +114,13 @@ def title(found: Found, stage: Stage) -> str:
     what = f"{gains[0][0].condition} before {gains[0][0].target}"
     if any(made is None for _, made in gains):
         return f"{what}: not run yet"
-    seeds = min(made.n["seeds"] for _, made in gains if made)
-    partly = f", so far with {seeds} of {len(stage.seeds)} seeds" if seeds < len(stage.seeds) else ""
-    said = [f"{points(made.estimate, True)} against {one.against}" for one, made in gains if made]
+    said = "; ".join(f"{points(made.estimate, True)} against {one.against}" for one, made in gains if made)
+    if (seeds := seeds_of(gains)) < len(stage.seeds):
+        return f"{what}: no verdict before all {len(stage.seeds)} seeds, {seeds} so far ({said} points)"
     shows = all(made and made.verdict == BETTER for _, made in gains)
-    return f"{what}: the gain {'shows' if shows else 'does not show'} ({'; '.join(said)} points{partly})"
+    return f"{what}: the gain {'shows' if shows else 'does not show'} ({said} points)"
+
+
+def seeds_of(made: Sequence[tuple[Registered, Contrast | None]]) -> int:
+    """How many seeds all of these contrasts have."""
+    return min(contrast.n["seeds"] if contrast else 0 for _, contrast in made)

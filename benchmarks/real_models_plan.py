@@ -13,7 +13,8 @@ from pathlib import Path
 
 from real_models_answers import SEARCHED
 from real_models_run import Lab
-from real_models_stages import SHARED, Piece, Stage, pieces
+from real_models_shapes import CORES, SHARED, SIDE_BY_SIDE, Piece, Stage
+from real_models_stages import pieces
 
 from mlflow_xfer import markdown
 from mlflow_xfer.data import sources
@@ -26,8 +27,6 @@ from mlflow_xfer.tasks.task import Task
 
 TRAINING, PREDICTING = 840.0, 1500.0
 """Tokens a second of one core that has bfloat16, with the encoder of 118 million parameters."""
-CORES, SIDE_BY_SIDE = 2, 0.8
-"""Idle cores, and what of two cores one process makes use of."""
 SAMPLE = 100
 LIMIT = 40
 """Minutes that a piece may take."""

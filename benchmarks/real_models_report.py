@@ -7,28 +7,27 @@ Every number is the product's: means, contrasts, verdicts, slopes and charts are
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from real_models_answers import judged
-from real_models_found import SCORES, Found, registered, status, title
-from real_models_stages import BASELINE, Piece, Stage, pieces
+from real_models_found import Found, planned, registered, seeds_of, status, title
+from real_models_languages import ENOUGH, said_of
+from real_models_shapes import BASELINE, CORES, SIDE_BY_SIDE, Piece, Stage
+from real_models_stages import pieces
 
-from mlflow_xfer import languages, markdown
-from mlflow_xfer.errors import XferError
+from mlflow_xfer import markdown
 from mlflow_xfer.reporting import charts, verdict
 from mlflow_xfer.reporting.columns import points
 from mlflow_xfer.reporting.hypertext import Raw
 from mlflow_xfer.reporting.verdict import REGISTERED, Contrast, sentence
-from mlflow_xfer.stats import interaction
-from mlflow_xfer.stats.frame import Cells, check
+from mlflow_xfer.stats.frame import Cells
 from mlflow_xfer.stats.means import infer
 
-ENOUGH = 5
-"""Languages from which on slopes are worked out."""
+SHOWN = 12
+"""Conditions in a heat map."""
 ABOUT = """The model is a small multilingual *sentence encoder* (multilingual-e5-small, 12 layers,
 118 million parameters), trained contrastively by its makers, who used translated sentences, natural language
 inference and SQuAD; its weights here went through 4 bits; it has no language-model head. So what its makers
@@ -87,12 +86,10 @@ def _lines(found: Found, figures: dict[str, str]) -> Iterator[str]:
 
 
 def _missing(found: Found) -> Iterator[str]:
-    """Which pieces are not run."""
+    """Which pieces are not run, and what the others took beside what was planned."""
     every = [(piece, _state(found, piece)) for piece in pieces(tuple(found.stages))]
     lacking = [
-        f"{piece.name} ({said})" if said != "not run" else piece.name
-        for piece, said in every
-        if said != "run"
+        f"{piece.name} ({of})" if of != "not run" else piece.name for piece, of in every if of != "run"
     ]
     yield "## What is run"
     yield ""
@@ -101,6 +98,22 @@ def _missing(found: Found) -> Iterator[str]:
         yield f"**Missing**: {', '.join(lacking)}."
         yield "Each is run by `python benchmarks/real_models.py run PIECE`."
     yield ""
+    minutes = planned()
+    rows = [
+        (
+            piece.name,
+            said,
+            f"{minutes.get(piece.name, math.nan):.0f}",
+            f"{found.cpu(piece) / 60 / CORES / SIDE_BY_SIDE:.0f}",
+        )
+        for piece, said in every
+        if found.done(piece)
+    ]
+    if rows:
+        yield markdown.table(("piece", "", "minutes planned", "taken"), rows, right=(2, 3))
+        yield ""
+        yield f"Minutes of two idle cores: those taken are processor time / {CORES * SIDE_BY_SIDE:g}."
+        yield ""
 
 
 def _registered(found: Found, stage: Stage) -> Iterator[str]:
@@ -113,7 +126,11 @@ def _registered(found: Found, stage: Stage) -> Iterator[str]:
             f"({', '.join(sorted(set(found.of(stage)['declared'])))})."
         )
         yield ""
-    for one, made in registered(found, stage):
+    every = registered(found, stage)
+    if any(made for _, made in every) and (n := seeds_of(every)) < len(stage.seeds):
+        yield f"**Not the verdict yet**: {n} of the {len(stage.seeds)} seeds that were registered."
+        yield ""
+    for one, made in every:
         head = f"{one.condition} → {one.target} against {one.against}, expected {one.expected}"
         yield f"- {head}: {sentence(made) if made else '**not run yet**.'}"
     yield ""
@@ -122,44 +139,43 @@ def _registered(found: Found, stage: Stage) -> Iterator[str]:
 def _stage(found: Found, stage: Stage, figures: dict[str, str]) -> Iterator[str]:
     yield f"## {stage.name}: {stage.question}"
     yield ""
-    rows, contrasts, gaps = [], [], {}
-    for target in stage.targets:
-        for name, block, contrast in _compared(found, stage, target.name):
-            mean = infer(block)
-            rows.append(
-                (
-                    target.name,
-                    name,
-                    points(mean.estimate),
-                    _interval(mean.low, mean.high),
-                    points(contrast.estimate, True) if contrast else "",
-                    _interval(contrast.low, contrast.high, True) if contrast else "",
-                    contrast.verdict if contrast else "baseline",
-                    ", ".join(map(str, block.seeds)),
-                )
-            )
-            if contrast:
-                contrasts.append(replace(contrast, condition=f"{name} → {target.name}"))
-        gaps |= _by_language(found, stage, target.name)
+    every = {target.name: _compared(found, stage, target.name) for target in stage.targets}
+    rows = [(task, *_row(*one)) for task, of in every.items() for one in of]
     head = ("target", "condition", "mean", "95 %", f"against {BASELINE}", "95 %", "verdict", "seeds")
     yield markdown.table(head, rows, right=(2, 3, 4, 5))
     yield ""
     yield from _marked(found, stage)
-    yield from _figure(
-        figures,
-        f"forest-{stage.name}",
-        charts.forest(contrasts) if contrasts else None,
-        "Differences with 95 % intervals",
-    )
-    yield from _figure(
-        figures,
-        f"languages-{stage.name}",
-        charts.heat_map(pd.DataFrame(gaps).sort_index()) if gaps else None,
-        "Differences by language and condition",
-    )
-    yield from _languages(found, stage, figures)
+    contrasts = [
+        replace(one, condition=f"{name} → {task}") for task, of in every.items() for name, _, one in of if one
+    ]
+    drawing = charts.forest(contrasts) if contrasts else None
+    yield from _figure(figures, f"forest-{stage.name}", drawing, "Differences with 95 % intervals")
+    for task in every:
+        gaps = _by_language(found, stage, task)
+        about = f"Differences to {BASELINE} on {task} by language"
+        drawing = charts.heat_map(pd.DataFrame(gaps)) if gaps else None
+        yield from _figure(figures, f"languages-{stage.name}-{task}", drawing, about)
+        name = stage.conditions[1].name
+        gain = gaps.get(name)
+        if gain is not None and len(gain) >= ENOUGH:
+            said, drawn = said_of(found, stage, task, name, gain)
+            yield f"{name} → {task}, gain by language: {said}."
+            yield ""
+            for about, drawing in drawn.items():
+                file = f"{about.split()[0]}-{stage.name}-{task}"
+                yield from _figure(figures, file, drawing, f"Gain against {about}")
     if stage.pool:
         yield from judged(found.of(stage), found.answers[found.answers["stage"] == stage.name], stage)
+
+
+def _row(name: str, block: Cells, contrast: Contrast | None) -> tuple[str, ...]:
+    mean, seeds = infer(block), ", ".join(map(str, block.seeds))
+    if contrast is None:
+        return name, points(mean.estimate), _interval(mean.low, mean.high), "", "", "baseline", seeds
+    between = _interval(contrast.low, contrast.high, True)
+    difference = points(contrast.estimate, True)
+    interval = _interval(mean.low, mean.high)
+    return name, points(mean.estimate), interval, difference, between, contrast.verdict, seeds
 
 
 def _compared(found: Found, stage: Stage, task: str) -> list[tuple[str, Cells, Contrast | None]]:
@@ -178,15 +194,15 @@ def _compared(found: Found, stage: Stage, task: str) -> list[tuple[str, Cells, C
     return [*alone, *((name, pair[0], one) for (name, pair), one in zip(ready, made, strict=True))]
 
 
-def _by_language(found: Found, stage: Stage, task: str) -> Mapping[str, pd.Series]:
-    """Difference to the baseline in each language, a column for each condition."""
+def _by_language(found: Found, stage: Stage, task: str) -> dict[str, pd.Series]:
+    """Difference to the baseline in each language, for each of the first conditions."""
     gaps = {}
-    for name, block, contrast in _compared(found, stage, task):
-        if contrast:
-            first, second = found.blocks(stage, task, (name, BASELINE))
-            gap = (first.values - second.values).mean((0, 1))
-            gaps[f"{name} → {task}"] = pd.Series(gap, index=block.languages)
-    return dict(list(gaps.items())[:12])
+    for one in stage.conditions[: SHOWN + 1]:
+        pair = found.blocks(stage, task, (one.name, BASELINE)) if one.name != BASELINE else []
+        if pair:
+            gap = (pair[0].values - pair[1].values).mean((0, 1))
+            gaps[one.name] = pd.Series(gap, index=pair[0].languages)
+    return gaps
 
 
 def _marked(found: Found, stage: Stage) -> Iterator[str]:
@@ -200,55 +216,6 @@ def _marked(found: Found, stage: Stage) -> Iterator[str]:
     if mine["commit"].nunique() > 1:
         yield f"Run at {mine['commit'].nunique()} commits: {', '.join(sorted(set(mine['commit'])))}."
     yield ""
-
-
-def _languages(found: Found, stage: Stage, figures: dict[str, str]) -> Iterator[str]:
-    """How the gain of the first condition goes with distance, pre-training size and script."""
-    name = stage.conditions[1].name
-    for target in stage.targets:
-        blocks = found.blocks(stage, target.name, (name, BASELINE))
-        if not blocks or len(blocks[0].languages) < ENOUGH:
-            continue
-        first, second = blocks
-        gain = pd.Series((first.values - second.values).mean((0, 1)), index=first.languages)
-        rows = check(found.of(stage, target.name)[SCORES].query("condition in [@name, @BASELINE]"))
-        rows = rows[rows["seed"].isin(first.seeds)]
-        said: list[str] = []
-        drawing: Raw | None = None
-        for about, values in _properties(gain.index).items():
-            try:
-                slope = interaction.covariate_slope(rows, name, BASELINE, values, missing="drop")
-            except XferError as error:
-                said.append(f"{about}: {error.what.splitlines()[0]}")
-                continue
-            interval = _interval(slope.low, slope.high, True)
-            said.append(f"{points(slope.estimate, True)} points per sd of {about} ({interval})")
-            drawing = drawing or _scatter(gain, values, slope.estimate, about, f"gain on {target.name}")
-        said.append(f"by script {_by_script(gain)}")
-        yield f"{name} → {target.name}, gain by language: {'; '.join(said)}."
-        yield ""
-        about = f"Gain on {target.name} against distance to English"
-        yield from _figure(figures, f"distance-{stage.name}-{target.name}", drawing, about)
-
-
-def _properties(codes: Iterable[str]) -> dict[str, dict[str, float | None]]:
-    """What is known of each language that a gain may go with."""
-    sizes = {code: languages.get(code).value("xlmr_pretraining_gib") for code in codes}
-    return {
-        "syntactic distance to English": {code: languages.distance(code) for code in sizes},
-        "log pre-training text": {code: math.log10(size) if size else None for code, size in sizes.items()},
-    }
-
-
-def _scatter(gain: pd.Series, values: Mapping[str, float | None], slope: float, across: str, up: str) -> Raw:
-    known = {code: value for code in gain.index if code != "en" and (value := values[code]) is not None}
-    x, y = np.array(list(known.values())), gain[list(known)].to_numpy()
-    return charts.scatter(list(known), x, y, slope, across=across, up=up)
-
-
-def _by_script(gain: pd.Series) -> str:
-    groups = gain.groupby([languages.get(code).script or "unknown" for code in gain.index])
-    return ", ".join(f"{script} {points(of.mean(), True)} (n = {len(of)})" for script, of in groups)
 
 
 def _cost(found: Found, figures: dict[str, str]) -> Iterator[str]:

@@ -19,7 +19,7 @@ from typing import Any
 
 import pandas as pd
 from real_models_data import Folder
-from real_models_stages import SHARED, Condition, Piece, Stage, Target
+from real_models_shapes import SHARED, Condition, Piece, Stage, Target
 
 import mlflow_xfer
 from mlflow_xfer.commands.running import opened

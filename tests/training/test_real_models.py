@@ -102,8 +102,12 @@ def test_a_part_of_the_tables_says_what_is_missing(real, tmp_path):
     kept(rows[(rows["seed"] == 0) | (rows["condition"] != "mnli-5k-permuted")], tmp_path)
     page = real.report.write(tmp_path, tmp_path / "page.md", real.stages.STAGES)
     assert "1 of 39 pieces." in page and "A-1 (5 of 7 cells), A-2, A-3" in page
-    assert "so far with 1 of 6 seeds" in page.splitlines()[0]
-    assert (tmp_path / "forest-A.svg").is_file() and (tmp_path / "languages-A.svg").is_file()
+    planned = real.found.planned()
+    assert set(planned) == {piece.name for piece in real.stages.pieces() if not piece.answers}
+    assert f"| A-0 | run | {planned['A-0']:.0f} | 4 |" in page, "seven cells of 50 seconds, on 1.6 cores"
+    assert "no verdict before all 6 seeds, 1 so far" in page.splitlines()[0]
+    assert "**Not the verdict yet**: 1 of the 6 seeds" in page
+    assert (tmp_path / "forest-A.svg").is_file() and (tmp_path / "languages-A-pawsx.svg").is_file()
 
 
 def test_nothing_is_run_yet_and_the_page_says_so(real, tmp_path):
