@@ -48,6 +48,7 @@ def transfer(
     layer: Literal["auto"] | int = "auto",
     pooling: Literal["auto", "mean", "cls", "last"] = "auto",
     max_eval_examples: int | None = None,
+    adapter: str | Sequence[str] = (),
     learning_rate: Literal["auto"] | float = "auto",
     num_train_epochs: Literal["auto"] | float = "auto",
     max_steps: Literal["auto"] | int = "auto",
@@ -146,6 +147,9 @@ def transfer(
             decoders last) [auto|mean|cls|last; default auto]
         max_eval_examples: evaluate only so many examples per language, drawn by seed 0 [whole number >
             0 or none; default none]
+        adapter: runs of pretrain with trainable=lora, each on texts of one language: lang:RUN is put
+            under what is trained, LANGUAGE=lang:RUN in its place where that language is evaluated
+            [comma list or none; default none]
         learning_rate: peak learning rate of AdamW [auto or number > 0; default auto]
         num_train_epochs: passes over the training data [auto or number > 0; default auto]
         max_steps: optimiser steps; wins over num_train_epochs; 0: by epochs [auto or whole number ≥ 0;
@@ -343,6 +347,7 @@ def intermediate(
     text: str | PathLike[str] | None = "mini",
     text_languages: Literal["auto"] | str | Sequence[str] = "auto",
     alpha: float = 0.3,
+    adapter: str | Sequence[str] = (),
     learning_rate: Literal["auto"] | float = "auto",
     num_train_epochs: Literal["auto"] | float = "auto",
     max_steps: Literal["auto"] | int = "auto",
@@ -410,6 +415,9 @@ def intermediate(
         text_languages: languages of the raw text; auto: all there are [auto or comma list; default
             auto]
         alpha: languages are drawn with p ~ n^alpha (XLM-R: 0.3) [number ≥ 0 ≤ 1; default 0.3]
+        adapter: runs of pretrain with trainable=lora, each on texts of one language: lang:RUN is put
+            under what is trained, LANGUAGE=lang:RUN in its place where that language is evaluated
+            [comma list or none; default none]
         learning_rate: peak learning rate of AdamW [auto or number > 0; default auto]
         num_train_epochs: passes over the training data [auto or number > 0; default auto]
         max_steps: optimiser steps; wins over num_train_epochs; 0: by epochs [auto or whole number ≥ 0;
@@ -489,6 +497,7 @@ def target(
     layer: Literal["auto"] | int = "auto",
     pooling: Literal["auto", "mean", "cls", "last"] = "auto",
     max_eval_examples: int | None = None,
+    adapter: str | Sequence[str] = (),
     learning_rate: Literal["auto"] | float = "auto",
     num_train_epochs: Literal["auto"] | float = "auto",
     max_steps: Literal["auto"] | int = "auto",
@@ -562,6 +571,9 @@ def target(
             decoders last) [auto|mean|cls|last; default auto]
         max_eval_examples: evaluate only so many examples per language, drawn by seed 0 [whole number >
             0 or none; default none]
+        adapter: runs of pretrain with trainable=lora, each on texts of one language: lang:RUN is put
+            under what is trained, LANGUAGE=lang:RUN in its place where that language is evaluated
+            [comma list or none; default none]
         learning_rate: peak learning rate of AdamW [auto or number > 0; default auto]
         num_train_epochs: passes over the training data [auto or number > 0; default auto]
         max_steps: optimiser steps; wins over num_train_epochs; 0: by epochs [auto or whole number ≥ 0;
@@ -640,6 +652,7 @@ def evaluate(
     layer: Literal["auto"] | int = "auto",
     pooling: Literal["auto", "mean", "cls", "last"] = "auto",
     max_eval_examples: int | None = None,
+    adapter: str | Sequence[str] = (),
     seed: int = 0,
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
     control: Literal["none", "random"] = "none",
@@ -690,6 +703,9 @@ def evaluate(
             decoders last) [auto|mean|cls|last; default auto]
         max_eval_examples: evaluate only so many examples per language, drawn by seed 0 [whole number >
             0 or none; default none]
+        adapter: runs of pretrain with trainable=lora, each on texts of one language: lang:RUN is put
+            under what is trained, LANGUAGE=lang:RUN in its place where that language is evaluated
+            [comma list or none; default none]
         seed: seed of heads, order, dropout and subsets [whole number ≥ 0; default 0]
         reuse: take finished phases with equal hashes instead of training again
             [same-code|any-code|never; default same-code]

@@ -34,13 +34,16 @@ class Source:
 
     Args:
         folder: the base, a whole checkpoint.
-        adapter: of the checkpoint that was trained on it; None: it has none.
-        continued: whether that adapter went on from the base's own, which was taken out first.
+        trained: the checkpoint that was trained on it, whose adapters are read.
+        continued: whether its adapter went on from the base's own, which was taken out first.
     """
 
-    def __init__(self, folder: Path, adapter: Path | None, continued: bool):
-        self.folder = folder
-        self.own, self.less = Adapter(adapter), Adapter(folder / ADAPTER if continued else None)
+    def __init__(self, folder: Path, trained: Path, continued: bool):
+        self.folder, self.own = folder, Adapter(trained / ADAPTER)
+        languages = [one / files.LANGUAGE / WEIGHTS for one in (folder, trained)]
+        swapped = len({file_digest(one) if one.is_file() else "" for one in languages}) > 1
+        before, language = (Adapter(one.parent if swapped else None) for one in languages)
+        self.first = ((-1, before), (1, language), (-1, Adapter(folder / ADAPTER if continued else None)))
 
     @cached_property
     def places(self) -> dict[str, list[tuple[str, str]]]:
@@ -65,12 +68,12 @@ class Source:
         if not weight.is_floating_point():
             return weight
         weight = weight.float()
-        for sign, adapter in ((-1, self.less), (1, self.own)):
-            if sign > 0 and small:
-                weight = nf4.rounded(weight)
+        for sign, adapter in self.first:
             if (added := adapter.added(name, weight.shape)) is not None:
-                weight = weight + added if sign > 0 else weight - added
-        return weight
+                weight = weight + sign * added
+        weight = nf4.rounded(weight) if small else weight
+        added = self.own.added(name, weight.shape)
+        return weight if added is None else weight + added
 
 
 class Adapter:
@@ -85,16 +88,26 @@ class Adapter:
             self.tensors = {n.removeprefix(PREFIX): t for n, t in load_file(folder / WEIGHTS).items()}
         self.layers = {name.rpartition(".lora_")[0] for name in self.tensors}
 
-    def added(self, name: str, shape: torch.Size) -> Tensor | None:
-        """What it adds to the weight ``name`` of a checkpoint, whose names may begin with that of a model."""
+    def layer(self, name: str) -> str:
+        """The layer whose weight a checkpoint calls ``name``, whatever its names begin with; "": none."""
         layer = name.removesuffix(".weight")
         while layer and layer not in self.layers:
             layer = layer.partition(".")[2]
-        if not layer or not name.endswith(".weight"):
+        return layer if name.endswith(".weight") else ""
+
+    def shape(self, layer: str) -> tuple[int, ...]:
+        """That of a layer's weight."""
+        down, up = self.tensors[f"{layer}.lora_A.weight"], self.tensors[f"{layer}.lora_B.weight"]
+        found = (up.shape[0], down.shape[1])
+        return found[::-1] if self.turned else found
+
+    def added(self, name: str, shape: torch.Size) -> Tensor | None:
+        """What it adds to the weight ``name`` of a checkpoint; None: nothing."""
+        layer = self.layer(name)
+        if not layer or self.shape(layer) != tuple(shape):
             return None
         found = change(self.tensors, layer, self.scale)
-        found = found.T if self.turned else found
-        return found if found.shape == shape else None
+        return found.T if self.turned else found
 
 
 def tensor_files(folder: Path) -> list[str]:
@@ -115,7 +128,7 @@ def reduce(whole: Path, base: Path, out: Path, about: Mapping[str, Any], continu
     Returns:
         How many bytes of weights are left out.
     """
-    source = Source(base, whole / ADAPTER, continued)
+    source = Source(base, whole, continued)
     made: dict[str, dict[str, list[Any]]] = {}
     left_out, used = 0, set()
     for file in tensor_files(whole):
@@ -159,7 +172,7 @@ def restore(folder: Path, base: Path, out: Path) -> None:
     """
     about = read(folder)
     check_base(about, base)
-    source = Source(base, folder / ADAPTER, bool(about["continued"]))
+    source = Source(base, folder, bool(about["continued"]))
     for file, weights in about["weights"].items():
         kept = folder / KEPT / file
         tensors = load_file(kept) if kept.is_file() else {}

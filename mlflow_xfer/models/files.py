@@ -14,7 +14,7 @@ from mlflow_xfer.errors import XferError
 CONFIG = "config.json"
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 LANGUAGE = "language"
-"""Folder with the adapter of a language that is part of the weights (``phases/languages_of.py``)."""
+"""Folder with the adapter of a language that is part of the weights (``models/language.py``)."""
 
 ABOUT_BASE = "base.json"
 """In a checkpoint without the weights that follow from its base (``models/derived.py``)."""

@@ -28,6 +28,7 @@ from mlflow_xfer.params.values import (
     Names,
     NamesAutoOrNone,
     NamesOrAuto,
+    NamesOrNone,
     Natural,
     NeverNone,
     Place,
@@ -98,6 +99,14 @@ class RawText(TextSampling, group="raw text"):
         "mini", "raw text: mini, or a folder of <language>.txt; none: no pretrain phase"
     )
     text_languages: NamesOrAuto = setting("auto", "languages of the raw text; auto: all there are")
+
+
+class LanguageAdapters(Shape, group="adapters of languages"):
+    adapter: NamesOrNone = setting(
+        (),
+        "runs of pretrain with trainable=lora, each on texts of one language: lang:RUN is put under what is "
+        "trained, LANGUAGE=lang:RUN in its place where that language is evaluated",
+    )
 
 
 class Combining(Mixing, Merging, group="several intermediate tasks"):
@@ -193,20 +202,43 @@ class Pretrain(Model, RawText, Trained, Seed, Reuse, RuntimeOptions, Output):
 
 
 class Intermediate(
-    Model, Data, Intermediates, RawText, Trained, Seed, Reuse, Control, RuntimeOptions, Output
+    Model,
+    Data,
+    Intermediates,
+    RawText,
+    LanguageAdapters,
+    Trained,
+    Seed,
+    Reuse,
+    Control,
+    RuntimeOptions,
+    Output,
 ):
     """One intermediate task or a mixture, before the target task."""
 
 
 class Target(
-    Model, Data, Targets, Overlaps, Evaluation, Trained, Seed, Reuse, Control, RuntimeOptions, Output
+    Model,
+    Data,
+    Targets,
+    Overlaps,
+    Evaluation,
+    LanguageAdapters,
+    Trained,
+    Seed,
+    Reuse,
+    Control,
+    RuntimeOptions,
+    Output,
 ):
     """Fine-tunes on the target task's English training set, with a fresh head."""
 
     target: NamesOrAuto = with_default(Targets, "target", ("pos",))
 
 
-class Evaluate(Model, Data, Targets, Evaluation, Seed, Reuse, Control, RuntimeOptions, Output):
+class Evaluate(
+    Model, Data, Targets, Evaluation, LanguageAdapters, Seed, Reuse, Control, RuntimeOptions, Output
+):
     """Zero-shot evaluation in every language, beside chance and majority."""
 
 
@@ -218,6 +250,7 @@ class Transfer(
     Targets,
     Overlaps,
     Evaluation,
+    LanguageAdapters,
     Trained,
     BaseSeeds,
     Reuse,

@@ -342,6 +342,9 @@ class EvaluationSettings(Embedding, EvaluationLimit, PhaseSettings):
     scored: tuple[str, ...] = setting(
         (), "languages that are scored, where rows of others are read too; empty: all"
     )
+    adapted: tuple[str, ...] = setting(
+        (), "languages that are predicted with an adapter of their own, which are further inputs", shown=True
+    )
 
 
 def meant(name: str, values: Mapping[str, Any], shape: type[Shape] = CombiningSettings) -> bool:

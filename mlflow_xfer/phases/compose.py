@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, TypeVar
 
 from mlflow_xfer import languages
@@ -27,7 +28,9 @@ from mlflow_xfer.params.settings import (
     TrainingSettings,
     meant,
 )
+from mlflow_xfer.phases import languages as of_languages
 from mlflow_xfer.phases.base_seen import SEEN_TAG
+from mlflow_xfer.phases.languages import LanguageRuns
 from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase, StartModel
 from mlflow_xfer.phases.settings import CONTINUED, FROM_NOTHING, resolved
 from mlflow_xfer.registry import unknown
@@ -226,6 +229,42 @@ class Composer:
         texts = self.attempt(lambda: sources.load_texts(text, None if asked == "auto" else list(asked)), {})
         return [texts[code] for code in sorted(texts)]
 
+    # -- adapters of languages -------------------------------------------------------------------------------
+    @cached_property
+    def language_runs(self) -> LanguageRuns:
+        params = self.params
+        if params.adapter and (params.control != "none" or params.combine == "merge"):
+            self.problems.add(
+                f"adapter={','.join(params.adapter)} belongs to the weights that it was trained on, which "
+                "control=random and combine=merge change.",
+                "Leave one of them out.",
+            )
+        return of_languages.asked(params.adapter, params.source_language, self.find_base, self.problems)
+
+    def under(self, start: StartModel) -> tuple[FinishedRun, ...]:
+        """The adapter of a language that a training from ``start`` puts into its weights."""
+        run = self.language_runs.under
+        return (run,) if run and not of_languages.has_language(start) else ()
+
+    def swapped(self, task: Task, rows: Sequence[Rows]) -> Mapping[str, FinishedRun]:
+        """By language, the adapters that an evaluation of ``rows`` swaps in."""
+        runs = self.language_runs.swapped
+        if not runs:
+            return {}
+        if kind.data(task.kind).pool:
+            self.problems.add(
+                f"adapter: {task.name!r} ({task.kind}) compares texts of several languages at once.",
+                "Only languages that are predicted each by itself can have adapters of their own.",
+            )
+        scored = dict.fromkeys(row.language for row in rows)
+        lacking = [code for code in scored if code not in runs and code != self.params.source_language]
+        if lacking:
+            self.problems.add(
+                f"adapter: task {task.name!r} is evaluated in {', '.join(lacking)}, for which there is none.",
+                f"Name one ({lacking[0]}=lang:RUN), or leave the language out with languages=….",
+            )
+        return {code: runs[code] for code in scored if code in runs}
+
     # -- phases ----------------------------------------------------------------------------------------------
     def start(self, base_seed: int) -> StartModel:
         """What the chain starts from: for ``model=mini`` the embedded base, a phase of its own."""
@@ -327,7 +366,7 @@ class Composer:
                     seed,
                     tuple(group),
                     tuple(rows),
-                    (before,),
+                    (before, *self.under(before)),
                     excludes,
                     note=note,
                 )
@@ -450,7 +489,7 @@ class Composer:
                 seed,
                 (trained,),
                 tuple(rows),
-                (start,),
+                (start, *self.under(start)),
                 excludes,
                 selection,
                 note=note,
@@ -578,14 +617,18 @@ class Composer:
         more = self.further_rows(task, rows, seed)
         if any(one.split == "test" for one in more):  # else all test rows are scored
             settings |= {"scored": tuple(one.language for one in rows)}
-        note = "oracle" if isinstance(start, Phase) and start.selects_by == "oracle" else ""
+        swapped = self.swapped(task, rows) if task.trained else {}
+        if swapped:
+            settings |= {"adapted": tuple(swapped)}
+        oracle = isinstance(start, Phase) and start.selects_by == "oracle"
+        note = " ".join([*(["oracle"] if oracle else []), *(["swapped"] if swapped else [])])
         return Phase(
             "evaluate",
             EvaluationSettings.of(settings),
             seed if isinstance(start, BaseModel) and start.identity.startswith("scratch:") else None,
             (task,),
             (*rows, *more),
-            (start,),
+            (start, *swapped.values()),
             note=note,
             missing=self.missing.get(task.name, ()),
             replicate=seed,

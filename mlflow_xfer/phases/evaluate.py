@@ -14,7 +14,7 @@ from mlflow_xfer.params.settings import RuntimeOptions
 from mlflow_xfer.phases.corpus import corpus
 from mlflow_xfer.phases.overlaps import training_rows
 from mlflow_xfer.phases.phase import BaseModel, Phase
-from mlflow_xfer.phases.predictor import CheckpointPredictor
+from mlflow_xfer.phases.predictor import CheckpointPredictor, SwappingPredictor
 from mlflow_xfer.phases.start import starting_point
 from mlflow_xfer.scoring.evaluation import row
 
@@ -53,15 +53,19 @@ def evaluate_phase(
     start: Path | BaseModel,
     work: Path,
     runtime: RuntimeOptions = RuntimeOptions(),  # noqa: B008 - frozen
+    adapters: Sequence[Path] = (),
 ) -> Evaluation:
-    """Predict and score every language of the phase's task, as its kind says."""
+    """Predict and score every language of the phase's task, as its kind says; ``adapters`` are those that
+    are swapped in, of the languages that the phase names."""
     task, settings = phase.tasks[0], phase.evaluation
     options: dict[str, Any] = {"max_seq_length": settings.max_seq_length, "device": runtime.device}
     if not task.trained:
         options |= {"layer": settings.layer, "pooling": settings.pooling}
-    predictor = CheckpointPredictor(
-        starting_point(phase, start, work / "start", lambda: corpus(phase)), task, options
-    )
+    folder = starting_point(phase, start, work / "start", lambda: corpus(phase))
+    predictor = CheckpointPredictor(folder, task, options)
+    if adapters:
+        by_language = dict(zip(settings.adapted, adapters, strict=True))
+        predictor = SwappingPredictor(folder, task, options, by_language, work / "swapped")
     judging = kind.scoring(task.kind)
     read = [(rows, sources.read(task, rows)) for rows in phase.rows]
     splits = judging.splits(task, read, settings.max_eval_examples, settings.scored)

@@ -212,21 +212,23 @@ class Executor:
             holder=lease.holder,
             runtime=self.runtime,
         )
-        models = [model for source in phase.inputs if (model := self._model(source))]
-        for model in models:
+        for model in filter(None, map(self._model, phase.inputs)):
             self.store.model_input(run_id, model)
         record.hold_run(work, run_id)
         meter = record.Meter(self.store, run_id, phase, resumed=bool(held))
         with self._dropping(work, phase), record.ending(self.store, run_id, lease.holder):
-            starts = [self._directory(source, work) for source in phase.inputs]
+            merges = phase.procedure == "merge"
+            starts = [self._directory(one, work) for one in (phase.inputs if merges else phase.inputs[:1])]
+            adapters = [] if merges else [self._adapter(one) for one in phase.inputs[1:]]
             try:
                 with meter, progress.beside(self._named(phase)):
                     if phase.procedure == "evaluate":
-                        self._evaluate(phase, starts[0], work, run_id, lease, "".join(models))
-                    elif phase.procedure == "merge":
+                        model = self._model(phase.inputs[0])
+                        self._evaluate(phase, starts[0], adapters, work, run_id, lease, model)
+                    elif merges:
                         self._merge(phase, starts, work, run_id, lease)
                     else:
-                        self._train(phase, starts[0], work, run_id, meter, lease)
+                        self._train(phase, starts[0], adapters, work, run_id, meter, lease)
             finally:
                 self.spent.append(Spent(run_id, meter.optimizer_steps, meter.tokens, meter.seconds))
         shutil.rmtree(work, ignore_errors=True)
@@ -245,6 +247,7 @@ class Executor:
         self,
         phase: Phase,
         start: Path | BaseModel,
+        adapters: Sequence[Path],
         work: Path,
         run_id: str,
         meter: record.Meter,
@@ -260,7 +263,7 @@ class Executor:
             if self.watch:
                 self.watch(phase, values, step)
 
-        outcome = train_phase(phase, start, work, log, self.runtime)
+        outcome = train_phase(phase, start, work, log, self.runtime, adapters)
         meter.saw({"train/tokens": outcome.tokens}, outcome.steps)
         gate.check_publishable(self.store, run_id, phase, outcome, lease)
         if self.runtime.checkpoint == "adapter":
@@ -289,11 +292,18 @@ class Executor:
         )
 
     def _evaluate(
-        self, phase: Phase, start: Path | BaseModel, work: Path, run_id: str, lease: Lease, model: str
+        self,
+        phase: Phase,
+        start: Path | BaseModel,
+        adapters: Sequence[Path],
+        work: Path,
+        run_id: str,
+        lease: Lease,
+        model: str,
     ) -> None:
         from mlflow_xfer.phases.evaluate import evaluate_phase
 
-        found = evaluate_phase(phase, start, work, self.runtime)
+        found = evaluate_phase(phase, start, work, self.runtime, adapters)
         gate.check_metrics({row["language"]: row["score"] for row in found.rows})
         lease.confirm(patience=0.0)  # scores are only queued, so a store that is away need not be waited for
         self.store.confirm(run_id, patience=0.0)
@@ -318,3 +328,11 @@ class Executor:
         run_id = self._run_id(source)
         assert run_id is not None, "a phase that is done and a named run have a run id"
         return whole.at_hand(self.store, run_id, work)
+
+    def _adapter(self, source: StartModel) -> Path:
+        """The folder of the adapter of a language that a run trained."""
+        from mlflow_xfer.models.language import of_checkpoint
+
+        run_id = self._run_id(source)
+        assert run_id is not None, "adapters of languages are those of runs"
+        return of_checkpoint(checkpoints.fetch(self.store, run_id), run_id)

@@ -5,7 +5,7 @@ settings become the trainer's, the result is a directory.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from mlflow_xfer.data import sources
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.data.unseen import read_unseen
 from mlflow_xfer.kinds import kind
+from mlflow_xfer.models import language
 from mlflow_xfer.params.settings import RuntimeOptions
 from mlflow_xfer.phases.corpus import corpus
 from mlflow_xfer.phases.phase import BaseModel, Phase, identity
@@ -36,13 +37,16 @@ def train_phase(
     work: Path,
     log: Log,
     runtime: RuntimeOptions = RuntimeOptions(),  # noqa: B008 - frozen
+    adapters: Sequence[Path] = (),
 ) -> TrainingResult:
     """Train ``phase`` from ``start`` (a checkpoint directory,
-    or a base without weights) in the folder ``work``.
+    or a base without weights) in the folder ``work``, with the ``adapters`` of languages under it.
 
     An interrupted call with the same folder goes on from its last complete checkpoint.
     """
     begin = starting_point(phase, start, work / "start", lambda: corpus(phase))
+    for adapter in adapters:
+        begin = language.put(begin, adapter, work / "language")
     if phase.excludes:
         log({"train/excluded_rows": excluded_rows(phase)}, 0)
     assert phase.seed is not None, "a training has a seed"
@@ -55,7 +59,7 @@ def train_phase(
         seed=phase.seed,
         log=log,
         runtime=runtime,
-        base=identity(phase.inputs[0]),
+        base="+".join(map(identity, phase.inputs)),
     )
 
 

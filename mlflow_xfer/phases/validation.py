@@ -14,7 +14,7 @@ from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.models import files, limits, load, trainable
 from mlflow_xfer.params.settings import MergeSettings, TrainingSettings
-from mlflow_xfer.phases import gate, whole
+from mlflow_xfer.phases import gate, languages, whole
 from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase
 from mlflow_xfer.tracking import checkpoints
 
@@ -37,6 +37,12 @@ def validate(phases: Iterable[Phase], store: Store | None = None) -> None:
     problems, phases = Problems(), list(phases)
     for start in dict.fromkeys(phase.root() for phase in phases):
         _check_model(start, [phase for phase in phases if phase.root() == start], store, problems)
+    for phase in phases:
+        try:
+            if store is not None:
+                languages.check(phase, store)
+        except XferError as error:
+            problems.add(error)
     _check_rows(phases, problems)
     for settings in (phase.settings for phase in phases if isinstance(phase.settings, TrainingSettings)):
         try:

@@ -28,6 +28,7 @@ from mlflow_xfer.data.packing import Masking, Packer
 from mlflow_xfer.durable.files import write_json
 from mlflow_xfer.durable.manifest import is_whole, sealed_folder
 from mlflow_xfer.kinds import kind
+from mlflow_xfer.models.files import LANGUAGE
 from mlflow_xfer.models.trainable import ADAPTER
 from mlflow_xfer.models.trainable import check as check_trainable
 from mlflow_xfer.params.settings import BY_SCORE, RuntimeOptions, TrainingSettings
@@ -138,7 +139,7 @@ class Training:
         agree(self.model, self.tokenizer)
         if settings.dropout is not None:
             _set_dropout(self.model, settings.dropout)
-        self.base = base
+        self.start, self.base = start, base
         self.adapter = restrict(self.model, settings, start, seed, _in_half(settings, runtime))
         self.data = self._data()
         self.dev = Dev(parts, self.model, self.tokenizer, settings, runtime.device)
@@ -273,6 +274,8 @@ class Training:
             if self.adapter is not None:
                 self.adapter.save(folder / ADAPTER, self.base)
                 self.adapter.merge()
+            if (self.start / LANGUAGE).is_dir():
+                shutil.copytree(self.start / LANGUAGE, folder / LANGUAGE)
             save(self.model, self.tokenizer, folder)
         outcome = TrainingResult(
             self.work / CHECKPOINT, len(self.data), loop.tally.tokens, metrics, selected, collapsed
