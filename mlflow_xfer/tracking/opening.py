@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import tempfile
 import uuid
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow_xfer.durable.files import whole_file
 from mlflow_xfer.durable.locks import held
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.home import check as check_home
 from mlflow_xfer.home import home
 from mlflow_xfer.tracking import endpoint, runs, uris
 from mlflow_xfer.tracking.names import redact
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Experiment
 
 HEALTH_SECONDS = 10.0
+SQLITE = b"SQLite format 3\0"  # what such a file begins with
 
 
 def connect(
@@ -29,6 +32,7 @@ def connect(
     """(client, tracking URI, experiment id); see :meth:`Store.open` for arguments and errors."""
     endpoint.quiet()
     uri = endpoint.tracking_uri()
+    check_home()
     return endpoint.within(
         endpoint.open_seconds(uri), lambda: _connect(uri, experiment, default, probe, make), uri
     )
@@ -50,8 +54,12 @@ def _connect(
                     "Run something first (mlflow-xfer transfer …), or set MLFLOW_TRACKING_URI to the store "
                     "that holds the runs.",
                 )
+            _check_file(path, written=True)
             _make(path)
-        client = MlflowClient(tracking_uri=uri)
+        elif path:
+            _check_file(path, written=make)
+        with _drivers(uri):
+            client = MlflowClient(tracking_uri=uri)
         entity = _experiment(client, experiment, default, make)
         if path:
             endpoint.use_wal(path)
@@ -96,6 +104,52 @@ def _first_use(uri: str) -> AbstractContextManager[None]:
             "Create it, or set MLFLOW_TRACKING_URI.",
         )
     return held(home() / "locks" / f"store-{endpoint.store_key(uri)}.lock", endpoint.open_seconds(uri))
+
+
+def _check_file(path: Path, written: bool) -> None:
+    """Raise :class:`XferError` for what MLflow would retry for a minute: a path that is no SQLite file, or,
+    where it is to be ``written``, that this user can only read, or whose folder is, where SQLite keeps its
+    journal."""
+    if path.exists():
+        with open(path, "rb") if path.is_file() else nullcontext() as file:
+            begin = file.read(len(SQLITE)) if file else b"a folder"
+        if begin and begin != SQLITE:
+            raise XferError(
+                f"The tracking database {path} is no SQLite file.",
+                "Set MLFLOW_TRACKING_URI to sqlite:///FILE, where FILE is one, or is not there yet.",
+            )
+    for place in (path, path.parent) if written else ():
+        if place.exists() and not os.access(place, os.W_OK):
+            raise XferError(
+                f"The tracking database {path} cannot be written: {place} is read-only for this user.",
+                "Give the right to write, or set MLFLOW_TRACKING_URI to another database.",
+            )
+
+
+@contextmanager
+def _drivers(uri: str) -> Iterator[None]:
+    """Turns an address that MLflow does not know, or whose driver is not installed, into an
+    :class:`XferError`."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import NoSuchModuleError
+
+    try:
+        yield
+    except (ImportError, NoSuchModuleError) as error:
+        name = getattr(error, "name", None)
+        raise XferError(
+            f"The tracking store {redact(uri)} needs "
+            + (f"the package {name}, which is not installed." if name else f"a driver: {error}."),
+            "Install it (postgresql://: pip install psycopg2-binary; mysql+pymysql://: pip install pymysql), "
+            "or name another driver in MLFLOW_TRACKING_URI.",
+        ) from error
+    except MlflowException as error:
+        if not type(error).__name__.startswith("Unsupported"):
+            raise
+        raise XferError(
+            f"MLflow knows no tracking store of the kind {redact(uri)}.",
+            "Set MLFLOW_TRACKING_URI to http(s)://…, postgresql://…, mysql://…, mssql://… or sqlite:///…",
+        ) from error
 
 
 def _refuse_job(path: Path) -> None:

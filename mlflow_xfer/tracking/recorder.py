@@ -122,7 +122,7 @@ class Recorder:
                 )
         return self._left
 
-    def _put(self, op: str, run_id: str, **fields: object) -> int:
+    def _put(self, op: str, run_id: str, **fields: object) -> int | None:
         return self.writer.put({"op": op, "run": run_id, "ts": now(), **fields})
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sqlite3
+import stat
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -251,6 +253,45 @@ def test_an_outage_under_another_name_is_an_outage():
             wrapped(kind, message)
         assert endpoint.is_transient(caught.value) == passes
     assert not endpoint.is_transient(MlflowException("too long", error_code=INVALID_PARAMETER_VALUE))
+
+
+@pytest.mark.parametrize(
+    ("uri", "says"),
+    [
+        ("mysql://user:hunter2@127.0.0.1:1/x", "package MySQLdb"),
+        ("postgresql+nosuch://user:hunter2@127.0.0.1:1/x", "needs a driver"),
+        ("nosuch://user:hunter2@127.0.0.1:1/x", "knows no tracking store"),
+        ("sqlite:///{tmp}/text.db", "text.db is no SQLite file"),
+        ("sqlite:///{tmp}", "is no SQLite file"),
+    ],
+)
+def test_an_address_that_leads_to_no_store_is_said_at_once(monkeypatch, tmp_path, uri, says):
+    (tmp_path / "text.db").write_text("not a database")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri.format(tmp=tmp_path))
+    error = fails(2, says)
+    assert "hunter2" not in str(error)
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_a_database_that_can_only_be_read_is_said_at_once(monkeypatch, tmp_path, blank_store, made):
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+    if made:
+        shutil.copy(blank_store, folder / "mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+    monkeypatch.setattr(opening.os, "access", lambda place, how: Path(place) != folder)  # root may do all
+    fails(2, "cannot be written", "mounted is read-only")
+
+
+def test_a_home_that_cannot_be_used_is_said_at_once(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    for name, where in (("XFER_WORK", "/proc/work"), ("XFER_HOME", str(tmp_path / "file" / "home"))):
+        monkeypatch.setenv(name, where)
+        fails(2, f"{name}={where} cannot be used")
+    monkeypatch.setenv("XFER_HOME", str(tmp_path / "new"))
+    monkeypatch.delenv("XFER_WORK")
+    with Store.open():
+        assert all(stat.S_IMODE((tmp_path / "new" / part).stat().st_mode) == 0o700 for part in ("", "work"))
 
 
 def denies(status: int):
