@@ -73,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--home", type=Path, default=HOME, help="encodings, states and the store of the runs")
     parser.add_argument("--data", type=Path, default=os.environ.get("XFER_REAL_DATA"))
     parser.add_argument("--model", default=None)
+    parser.add_argument(
+        "--base", default="intfloat/multilingual-e5-small", help="the model's name on the hub"
+    )
     parser.add_argument("--rows", type=Path, default=HERE / "real_models", help="folder of the tables")
     parser.add_argument("--plan", type=Path, default=HERE / "real_models_plan.md")
     parser.add_argument("--out", type=Path, default=HERE / "real_models.md")
@@ -93,7 +96,7 @@ def _lab(asked: argparse.Namespace):
     from real_models_data import Folder
     from real_models_run import Lab
 
-    return Lab(Folder(Path(asked.data), home), model, asked.rows, asked.reuse)
+    return Lab(Folder(Path(asked.data), home), model, asked.rows, asked.base, asked.reuse)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import logging
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,10 +24,11 @@ from real_models_shapes import SHARED, Condition, Piece, Stage, Target
 import mlflow_xfer
 from mlflow_xfer.commands.running import opened
 from mlflow_xfer.durable.files import whole_file
+from mlflow_xfer.models.public import seen_by
 from mlflow_xfer.phases.estimate import steps_of
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.preview import Preview
-from mlflow_xfer.tracking.results import costs
+from mlflow_xfer.tracking.results import BASE_SEEN, SAME_TASK, costs
 from mlflow_xfer.tracking.store import Store
 
 log = logging.getLogger("mlflow_xfer.real_models")
@@ -41,6 +42,7 @@ class Lab:
 
     Args:
         model: the checkpoint that all starts from.
+        base: its name on the hub, by which it is known what its makers trained it on.
         rows: the folder of the tables.
         more: parameters that win over the declared ones; their rows say so by their spec hashes.
     """
@@ -48,6 +50,7 @@ class Lab:
     folder: Folder
     model: str
     rows: Path
+    base: str = ""
     reuse: str = "any-code"
     more: dict[str, Any] = field(default_factory=dict)
 
@@ -69,6 +72,7 @@ class Lab:
             "max_eval_examples": target.tested,
             "seeds": seed,
             "reuse": self.reuse,
+            "base_seen": seen_by(self.base) or "auto",
             **asked,
         }
 
@@ -155,7 +159,7 @@ def _rows(
             "majority": row.get("majority"),
             "dev": dev,
             "protocol": row.get("protocol", ""),
-            "marks": ",".join(sorted(_marks(run.tags))),
+            "marks": _marks(row),
             "tokens": behind["tokens"].sum(),
             "steps": behind["steps"].sum(),
             "seconds": behind["seconds"].sum(),
@@ -168,14 +172,10 @@ def _rows(
         }
 
 
-MARKS = ("xfer.base_seen", "xfer.same_task")
-
-
-def _marks(tags: Mapping[str, str]) -> Iterator[str]:
-    """What a reader must know of a cell before he counts it."""
-    for name in MARKS:
-        if tags.get(name):
-            yield name.removeprefix("xfer.").replace("_", "-")
+def _marks(row: Mapping[Hashable, Any]) -> str:
+    """What a reader must know of a score before he counts it."""
+    said = {SAME_TASK: "same task", BASE_SEEN: "base-seen"}
+    return ", ".join(words for name, words in said.items() if row.get(name))
 
 
 def _digests(store: Store, uri: str, task: str) -> dict[str, str]:

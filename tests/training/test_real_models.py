@@ -199,6 +199,7 @@ def test_the_same_command_runs_nothing_again(real, folder, encoder, tmp_path, ca
         steps["none, as many steps", "pawsx"] == steps["mnli-5k", "pawsx"] == 4
         and steps["none", "pawsx"] == 2
     )
+    assert set(rows.loc[rows["marks"] == "base-seen", "task"]) == {"tatoeba"}, "its makers had translations"
     assert rows["predictions"].str.fullmatch("[0-9a-f]{64}").all() and rows["spec"].nunique() == 7
     assert (
         (rows["cpu"] > 0).all()
