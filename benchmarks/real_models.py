@@ -2,8 +2,8 @@
 
     python benchmarks/real_models.py list                  # the pieces by number, and what of them is run
     python benchmarks/real_models.py plan                  # what they cost; writes real_models_plan.md
-    python benchmarks/real_models.py run A-0 --home HOME    # one piece, by name or number
-    python benchmarks/real_models.py report                # real_models.md from the tables alone
+    python benchmarks/real_models.py run A-0 --home HOME# one piece, by name or number
+    python benchmarks/real_models.py report             # real_models.md from the tables (--track: to MLflow)
 
 ``--data``: a folder with ``xtreme/`` in XTREME's layout and what ``real_models_tasks.yaml`` names (default:
 ``XFER_REAL_DATA``); ``--model``: the encoder (default: ``encoder`` in ``XFER_REAL_MODELS``). A piece runs in
@@ -44,7 +44,8 @@ def main(given: list[str] | None = None, stages: tuple[Stage, ...] = STAGES) -> 
     if asked.command == "report":
         from real_models_report import write
 
-        return print(write(asked.rows, asked.out, stages))
+        print(write(asked.rows, asked.out, stages))
+        return _track(asked, stages) if asked.track else None
     if asked.command == "list":
         from real_models_report import state
 
@@ -79,15 +80,30 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rows", type=Path, default=HERE / "real_models", help="folder of the tables")
     parser.add_argument("--plan", type=Path, default=HERE / "real_models_plan.md")
     parser.add_argument("--out", type=Path, default=HERE / "real_models.md")
+    parser.add_argument("--track", action="store_true", help="report: log it into the store of the home too")
     parser.add_argument("--reuse", choices=("any-code", "same-code", "never"), default="any-code")
     return parser
 
 
-def _lab(asked: argparse.Namespace):
+def _track(asked: argparse.Namespace, stages: tuple[Stage, ...]) -> None:
+    _home(asked)
+    from real_models_found import Found
+    from real_models_track import track
+
+    print(track(Found.read(asked.rows, stages), asked.out, asked.rows))
+
+
+def _home(asked: argparse.Namespace) -> Path:
+    """The home, which holds the store too, for this process."""
     home = asked.home.expanduser().absolute()
     home.mkdir(parents=True, exist_ok=True)
     os.environ["XFER_HOME"] = str(home)
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{home / 'mlflow.db'}"
+    return home
+
+
+def _lab(asked: argparse.Namespace):
+    home = _home(asked)
     model = asked.model or (
         os.environ.get("XFER_REAL_MODELS") and f"{os.environ['XFER_REAL_MODELS']}/encoder"
     )

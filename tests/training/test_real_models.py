@@ -206,8 +206,17 @@ def test_the_same_command_runs_nothing_again(real, folder, encoder, tmp_path, ca
         and rows["code"].str.len().eq(64).all()
         and set(rows["declared"]) == {real.stages.TINY.hash}
     )
-    page = real.report.write(tables, tmp_path / "page.md", [real.stages.TINY])
-    assert "1 of 1 pieces" in page
+    report = ["report", "--track", *command[2:], "--out", str(tmp_path / "page.md")]
+    real.main(report, (real.stages.TINY,))
+    assert "1 of 1 pieces" in capsys.readouterr().out
+    (logged,) = tmp_path.rglob("artifacts/page.md")
+    assert logged.read_text() == (tmp_path / "page.md").read_text()
+    kept = {path.relative_to(logged.parent).as_posix() for path in logged.parent.rglob("*")}
+    assert {
+        "tables/forest-tiny.svg",
+        "reports/tiny-pawsx/report.html",
+        "reports/tiny-tatoeba/report.html",
+    } <= kept
 
 
 @pytest.mark.slow
