@@ -69,6 +69,17 @@ PIECES = (
     Piece("mini's effects", "python benchmarks/mini_effects.py --seeds {seed} --work {folder}", 20, seed=5),
     Piece("report", "python benchmarks/report.py", 5),
     Piece("tracking", "python benchmarks/tracking.py --steps 600", 15),
+    Piece("planted studies", "python benchmarks/planted.py --draws 1000 --out {folder}/planted.md", 15),
+    *(
+        Piece(
+            f"study {name}, {effort}",
+            "env MLFLOW_TRACKING_URI=sqlite:///{kept}/studies.db XFER_HOME={kept}/studies "
+            f"python -m mlflow_xfer.cli study --study {name} --effort {effort} --workers 2",
+            minutes,
+        )
+        for name in ("replicate", "nli-variance", "domain")
+        for effort, minutes in (("quick", 20), ("registered", 40))
+    ),
 )
 
 

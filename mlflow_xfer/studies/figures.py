@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.registry import unknown
 from mlflow_xfer.reporting import charts
 from mlflow_xfer.reporting.columns import points
 from mlflow_xfer.reporting.hypertext import Raw, element, table
@@ -27,10 +26,8 @@ def figures(study: Study, frame: pd.DataFrame, found: Sequence[Found]) -> list[P
     """The parts that ``study`` asks for; of what cannot be drawn nothing."""
     parts = []
     for name in study.sections:
-        if name not in SECTIONS:
-            raise unknown(f"section of the study {study.name}", name, SECTIONS)
         try:
-            drawing, shown = SECTIONS[name](study, frame, found)
+            drawing, shown = DRAWN[name](study, frame, found)
         except XferError as error:
             parts.append((name, Raw(""), paragraph(f"No figure of {name}: {error.what.splitlines()[0]}")))
             continue
@@ -135,7 +132,7 @@ def arms_by_targets(study: Study, frame: pd.DataFrame, found: Sequence[Found]) -
     return drawing, element("div", shown, *said)
 
 
-SECTIONS: dict[str, Callable[[Study, pd.DataFrame, Sequence[Found]], tuple[Raw, Raw]]] = {
+DRAWN: dict[str, Callable[[Study, pd.DataFrame, Sequence[Found]], tuple[Raw, Raw]]] = {
     "spread": spread,
     "domains": domains,
     "arms by targets": arms_by_targets,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def _written(path: Path) -> Study:
     """The study that a YAML file declares: every fault of it at once, with its line."""
     content = load(path.expanduser().absolute())
     try:
-        return TypeAdapter(Study).validate_python(content.value)
+        return replace(TypeAdapter(Study).validate_python(content.value), source=str(path))
     except ValidationError as error:
         problems = Problems()
         for fault in error.errors():

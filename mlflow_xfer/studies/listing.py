@@ -27,16 +27,17 @@ def listed() -> str:
 
 def explained(name: str) -> str:
     one = study(name)
+    quick = f", {_minutes(one)} on two idle cores" if one.minutes else ""
     lines = [
         one.name,
         one.question,
         "",
-        f"margin        {one.margin:g} points",
+        f"margin        {one.margin:g} point{'s' * (one.margin != 1)}",
         f"about         {one.population}",
         f"looks         {one.looks}, as seeds are added; each has its share of the 5 %",
-        f"quick         {len(seeds_of(one))} seeds: {_minutes(one)} on two idle cores",
+        f"quick         {len(seeds_of(one))} seeds{quick}",
         f"registered    {len(seeds_of(one.at(effort='registered')))} seeds",
-        f"what it costs mlflow-xfer plan study --study {name}",
+        f"what it costs: mlflow-xfer plan study --study {name}",
     ]
     for scale in ("mini", *one.scales):
         there = one.at(scale)

@@ -14,6 +14,7 @@ from mlflow_xfer.markdown import plain
 from mlflow_xfer.reporting import charts
 from mlflow_xfer.reporting.columns import points
 from mlflow_xfer.reporting.document import Report, report
+from mlflow_xfer.reporting.exports import latex_table
 from mlflow_xfer.reporting.hypertext import Raw, element, table
 from mlflow_xfer.reporting.sections import paragraph, section
 from mlflow_xfer.reporting.verdict import p_text
@@ -68,11 +69,13 @@ def made(
         for name, drawing, _ in parts
         if drawing
     }
-    rows = _rows(found)
+    contrasts = pd.DataFrame(_rows(found), columns=list(HEAD))
+    caption = f"{study.question} Contrasts ({study.population}); finds: in 8 of 10 cases."
     return replace(
         whole,
+        latex=latex_table(contrasts, caption, "tab:contrasts") + "\n" + whole.latex,
         verdict=whole.verdict | _verdict(study, found, registered),
-        tables=whole.tables | {"contrasts": pd.DataFrame(rows, columns=list(HEAD))},
+        tables=whole.tables | {"contrasts": contrasts},
         description=_description(study, found, registered, whole.description),
     ), drawings
 

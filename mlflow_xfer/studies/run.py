@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.conditions.condition import Condition, run_conditions
 from mlflow_xfer.conditions.transfers import finished, pointed
+from mlflow_xfer.errors import XferError
 from mlflow_xfer.params.chain import Transfer
 from mlflow_xfer.params.reading import read
 from mlflow_xfer.phases import record
@@ -22,12 +23,13 @@ from mlflow_xfer.phases.plan import Plan, make_plan, unique
 from mlflow_xfer.phases.references import References, task_file_tasks
 from mlflow_xfer.phases.validation import validate
 from mlflow_xfer.reporting.pages import publish, write_study
+from mlflow_xfer.stats.multiplicity import spending
 from mlflow_xfer.studies import page
 from mlflow_xfer.studies.contrasts import compute
 from mlflow_xfer.studies.foresight import foresee
 from mlflow_xfer.studies.registration import Registration, enter, terms
 from mlflow_xfer.studies.sentences import short
-from mlflow_xfer.studies.study import Contrast, Study
+from mlflow_xfer.studies.study import Contrast, Study, check
 from mlflow_xfer.tracking import front
 from mlflow_xfer.tracking.belonging import AGAINST_TAG, CONDITION_TAG
 from mlflow_xfer.tracking.drivers import open_driven
@@ -52,6 +54,8 @@ def run_study(
         overrides: parameters that the user gave; they win over the study's.
         workers: processes.
     """
+    check(study, study.targets(overrides))
+    _has_what_it_needs(study, overrides)
     typed = study.typed(overrides)
     plans = plans_of(study, overrides, store, online=True)
     first = read(Transfer, next(iter(typed.values())))
@@ -66,7 +70,8 @@ def run_study(
         logger.info("%s: reused run %s (all its phases exist)", study.name, earlier)
         return pointed(store, earlier, opened, study.name)
     seeds, spoken = first.seeds, _spoken(plans)
-    for sentence in foresee(study, len(seeds) * len(first.base_seeds), spoken):
+    level = 1 - float(spending(study.looks)[0]) if study.contrasts else 0.95
+    for sentence in foresee(study, len(seeds) * len(first.base_seeds), spoken, level):
         logger.info("%s: %s", study.name, sentence)
     validate(todo, store)
     check_disk(todo, store, workers)
@@ -92,9 +97,17 @@ def run_study(
     return run_id
 
 
+def _has_what_it_needs(study: Study, overrides: Mapping[str, Any]) -> None:
+    given = {**study.shared, **overrides}
+    if study.scale != "mini" and "data" not in given:
+        raise XferError(
+            f"Study {study.name} at scale {study.scale} needs {study.needs}.", "Give model and data."
+        )
+
+
 def command_of(study: Study, overrides: Mapping[str, Any]) -> str:
     """What runs the study again."""
-    options = {"study": study.name, "scale": study.scale, "effort": study.effort, **overrides}
+    options = {"study": study.source or study.name, "scale": study.scale, "effort": study.effort, **overrides}
     return "mlflow-xfer study " + " ".join(f"--{name} {shlex.quote(str(v))}" for name, v in options.items())
 
 

@@ -4,6 +4,7 @@ it. Nothing here runs or computes anything.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
@@ -17,6 +18,11 @@ from mlflow_xfer.params.values import typed
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.stats.estimate import LIKE_THESE, THESE
 
+SECTIONS: dict[str, str] = {
+    "spread": "τ of each arm, its mean, and the spread of seeds and languages",
+    "domains": "differences of arms on the targets of each domain",
+    "arms by targets": "differences of all arms on all targets, the average with and without untrained ones",
+}
 STRICT = ConfigDict(extra="forbid")
 
 Kind = Literal["effect", "equivalence", "spread", "slope", "best"]
@@ -92,7 +98,7 @@ class Study:
     Args:
         shared: parameters of ``transfer`` that all arms have; with the seeds of the quick effort.
         contrasts: what answers the question; none: every arm against the one it names.
-        sections: further parts of its report, by name (:mod:`mlflow_xfer.studies.figures`).
+        sections: further parts of its report, see :data:`SECTIONS`.
         margin: the smallest difference that matters, in points.
         population: what its answer is about: ``these languages`` or ``languages like these``.
         looks: how often the registered contrasts may be looked at as seeds are added; each look has its
@@ -103,6 +109,8 @@ class Study:
         minutes: what an effort takes on two idle cores.
         scales: the study on other data.
         limits: what it cannot tell, in sentences.
+        needs, scale, effort: of what :meth:`at` returned.
+        source: the file that declares it, if one does.
     """
 
     __pydantic_config__ = STRICT  # where it is read from a file
@@ -124,6 +132,7 @@ class Study:
     needs: str = "nothing: mini comes with the package"
     scale: str = "mini"
     effort: str = "quick"
+    source: str = ""
 
     @property
     def primary(self) -> tuple[Contrast, ...]:
@@ -168,8 +177,11 @@ class Study:
         }
 
 
-def check(study: Study) -> None:
+def check(study: Study, targets: tuple[str, ...] = ()) -> None:
     """Refuse a declaration that contradicts itself.
+
+    Args:
+        targets: those that were given in place of the study's.
 
     Raises:
         XferError: everything that is wrong with it, at once.
@@ -193,17 +205,22 @@ def check(study: Study) -> None:
         problems.add(f"{where}: unknown population {study.population!r}.", f"Accepted: {THESE}, {LIKE_THESE}")
     if study.looks < 1:
         problems.add(f"{where}: {study.looks} looks cannot be planned.", "Plan at least one.")
+    for name in study.sections:
+        if name not in SECTIONS:
+            problems.add(unknown(f"section ({where})", name, SECTIONS))
     titles = [one.name for one in study.contrasts]
     for name in dict.fromkeys(name for name in titles if titles.count(name) > 1):
         problems.add(
             f"{where}: {titles.count(name)} contrasts are named {name!r}.", "Give each its own name."
         )
     for one in study.contrasts:
-        _check_contrast(study, one, names, problems)
+        _check_contrast(study, one, names, targets, problems)
     problems.raise_if_any()
 
 
-def _check_contrast(study: Study, one: Contrast, names: list[str], problems: Problems) -> None:
+def _check_contrast(
+    study: Study, one: Contrast, names: list[str], targets: tuple[str, ...], problems: Problems
+) -> None:
     where = f"Study {study.name}, contrast {one.name!r}"
     if one.kind not in KINDS:
         problems.add(unknown(f"kind of contrast ({where})", one.kind, KINDS))
@@ -217,6 +234,15 @@ def _check_contrast(study: Study, one: Contrast, names: list[str], problems: Pro
             f"{where}: its weights {dict(one.weights)} do not add up to 0.",
             "Give the arms on one side positive weights and those on the other negative ones.",
         )
+    if one.kind == "best" and signs.count(False) != 1:
+        problems.add(
+            f"{where}: {signs.count(False)} arms have a negative weight.", "The best is compared with one."
+        )
+    if one.margin is not None and not 0 < one.margin < (1 if one.kind == "spread" else math.inf):
+        problems.add(
+            f"{where}: margin={one.margin:g}.",
+            "Points are above 0; the ratio of two spreads is between 0 and 1.",
+        )
     if one.kind == "spread" and len(one.weights) != 2:
         problems.add(f"{where}: {len(one.weights)} arms.", "A ratio of spreads compares two.")
     if one.less and len(one.less) != len(one.targets):
@@ -224,7 +250,7 @@ def _check_contrast(study: Study, one: Contrast, names: list[str], problems: Pro
             f"{where}: {len(one.targets)} targets less {len(one.less)}.",
             "Name as many in `less` as in `targets`.",
         )
-    known = study.targets()
+    known = targets or study.targets()
     for name in (*one.targets, *one.less):
         if known and name not in known:
             problems.add(unknown(f"target ({where})", name, known))

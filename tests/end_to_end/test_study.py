@@ -18,7 +18,8 @@ STUDY = f"""
 name: tiny
 question: Does an attribute help?
 shared: {{model: {ENCODER}, text: {TEXTS}, target: "choice,pos", seeds: "0,1", max_steps: 2,
-  train_batch_size: 4, pretrain.max_steps: 3, max_train_examples: 20, max_eval_examples: 8, languages: "de,es,tr"}}
+  train_batch_size: 4, pretrain.max_steps: 3, max_train_examples: 20, max_eval_examples: 8,
+  languages: "de,es,tr"}}
 arms:
   - {{name: none, params: {{intermediate: none}}}}
   - {{name: attribute, params: {{intermediate: attribute}}, against: none}}

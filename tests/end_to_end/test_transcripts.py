@@ -126,7 +126,7 @@ def test_every_verb(caplog, monkeypatch, tmp_path):
     (tmp_path / "two.txt").write_text("a b\nc d\n", "utf-8")
     transcript = {"pipe": [said(line, caplog) for line in COMMANDS]}
     as_json = [line for line in COMMANDS if "output" in parameters(VERBS[line.split()[0]].shape)]
-    assert len(as_json) == 11
+    assert len(as_json) == 12
     for line in as_json:
         programs_read(line)
     monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda self: True, raising=False)

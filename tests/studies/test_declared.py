@@ -60,7 +60,7 @@ def test_every_study_is_sound_at_every_scale_and_effort():
 
 
 def test_a_file_declares_the_same_study(written):
-    assert study(str(written)) == TWO
+    assert study(str(written)) == replace(TWO, source=str(written))
 
 
 def test_what_there_is_is_listed(written):
@@ -89,6 +89,9 @@ def test_what_there_is_is_listed(written):
             {"contrasts": (Contrast("c", {"a": 1, "none": -1}, targets=("pos",), less=("pos", "choice")),)},
             "1 targets less 2",
         ),
+        ({"sections": ("spred",)}, "(?s)Unknown section .*Did you mean 'spread'"),
+        ({"contrasts": (Contrast("c", {"a": 1, "none": -1}, "spread", margin=1.5),)}, "margin=1.5"),
+        ({"contrasts": (Contrast("c", {"a": -1, "none": -1}, "best"),)}, "2 arms have a negative weight"),
         ({"contrasts": (Contrast("c", {"a": 1, "none": -1}, "sprad"),)}, "Did you mean 'spread'"),
     ],
 )
@@ -104,6 +107,9 @@ def test_all_faults_of_a_file_are_said_with_their_lines(tmp_path):
         study(str(path))
     with pytest.raises(XferError, match="Did you mean 'replicate'"):
         study("replicat")
+    with pytest.raises(XferError, match=r"(?s)Unknown target .*'pos'"):
+        on_pos = replace(TWO, contrasts=(replace(TWO.contrasts[0], targets=("pos",)),))
+        check(on_pos, on_pos.targets({"target": "choice"}))
     with pytest.raises(XferError, match="Unknown scale of the study demo 'small'"):
         study("demo").at("small")
 

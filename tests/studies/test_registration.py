@@ -54,6 +54,8 @@ def test_seeds_can_be_added_and_the_look_is_paid_for(store):
     assert second.stands and second.look == 2 and second.run_id == first.run_id
     assert second.level == pytest.approx(1 - spending(2)[1]) and run.tags[SEEDS] == "0,1,2,3"
     assert sum(1 - one.level for one in (first, second)) == pytest.approx(0.05)
+    again, _ = look(store)
+    assert again.look == 1 and again.level == first.level, "the same seeds are the same look"
     third, run = look(store, seeds=(0, 1, 2, 3, 4))
     assert not third.stands and "all 2 looks" in run.tags[WHY] and third.level == 0.95
 
