@@ -2,8 +2,9 @@
 
     python benchmarks/real_models.py list                  # the pieces by number, and what of them is run
     python benchmarks/real_models.py plan                  # what they cost; writes real_models_plan.md
-    python benchmarks/real_models.py run A-0 --home HOME# one piece, by name or number
-    python benchmarks/real_models.py report             # real_models.md from the tables (--track: to MLflow)
+    python benchmarks/real_models.py run A-0 --home HOME   # one piece, by name or number
+    python benchmarks/real_models.py report                # real_models.md from the tables
+    python benchmarks/real_models.py report --track        # and into MLflow, in the store of the home
 
 ``--data``: a folder with ``xtreme/`` in XTREME's layout and what ``real_models_tasks.yaml`` names (default:
 ``XFER_REAL_DATA``); ``--model``: the encoder (default: ``encoder`` in ``XFER_REAL_MODELS``). A piece runs in
