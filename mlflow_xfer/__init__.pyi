@@ -38,6 +38,7 @@ def transfer(
     train_on: str | None = None,
     source_language: str = "en",
     choice_scoring: Literal["head", "likelihood"] = "head",
+    template: str = "",
     prefix: str = "",
     passage_prefix: str = "",
     target_shots: int = 0,
@@ -47,6 +48,7 @@ def transfer(
     suite: Literal["auto", "mini", "xtreme", "xtreme-r"] = "auto",
     layer: Literal["auto"] | int = "auto",
     pooling: Literal["auto", "mean", "cls", "last"] = "auto",
+    shots: int | None = None,
     max_eval_examples: int | None = None,
     adapter: str | Sequence[str] = (),
     learning_rate: Literal["auto"] | float = "auto",
@@ -127,6 +129,8 @@ def transfer(
         source_language: language of the target's training data [text; default en]
         choice_scoring: multiple choice: a scored head, or (decoders) the length-normalised likelihood
             of each choice, which needs no training [head|likelihood; default head]
+        template: multiple choice by likelihood: Jinja of context, question, choices and choice, what is
+            read ||| what is scored; with shots by default the task's own [text; default empty]
         prefix: retrieval: text before each query and candidate, blanks included ('query: '), where the
             model's maker asks for it [text; default empty]
         passage_prefix: retrieval: text before each candidate instead [text; default empty]
@@ -145,6 +149,9 @@ def transfer(
             [auto or whole number ≥ 0; default auto]
         pooling: retrieval: how tokens become one vector; auto: mean, for a trained dual encoder cls (of
             decoders last) [auto|mean|cls|last; default auto]
+        shots: prompt a decoder instead of training the target (multiple choice): so many solved
+            examples, drawn from its training rows by the seed, before each question [whole number ≥ 0
+            or none; default none]
         max_eval_examples: evaluate only so many examples per language, drawn by seed 0 [whole number >
             0 or none; default none]
         adapter: runs of pretrain with trainable=lora, each on texts of one language: lang:RUN is put
@@ -487,6 +494,7 @@ def target(
     train_on: str | None = None,
     source_language: str = "en",
     choice_scoring: Literal["head", "likelihood"] = "head",
+    template: str = "",
     prefix: str = "",
     passage_prefix: str = "",
     target_shots: int = 0,
@@ -496,6 +504,7 @@ def target(
     suite: Literal["auto", "mini", "xtreme", "xtreme-r"] = "auto",
     layer: Literal["auto"] | int = "auto",
     pooling: Literal["auto", "mean", "cls", "last"] = "auto",
+    shots: int | None = None,
     max_eval_examples: int | None = None,
     adapter: str | Sequence[str] = (),
     learning_rate: Literal["auto"] | float = "auto",
@@ -551,6 +560,8 @@ def target(
         source_language: language of the target's training data [text; default en]
         choice_scoring: multiple choice: a scored head, or (decoders) the length-normalised likelihood
             of each choice, which needs no training [head|likelihood; default head]
+        template: multiple choice by likelihood: Jinja of context, question, choices and choice, what is
+            read ||| what is scored; with shots by default the task's own [text; default empty]
         prefix: retrieval: text before each query and candidate, blanks included ('query: '), where the
             model's maker asks for it [text; default empty]
         passage_prefix: retrieval: text before each candidate instead [text; default empty]
@@ -569,6 +580,9 @@ def target(
             [auto or whole number ≥ 0; default auto]
         pooling: retrieval: how tokens become one vector; auto: mean, for a trained dual encoder cls (of
             decoders last) [auto|mean|cls|last; default auto]
+        shots: prompt a decoder instead of training the target (multiple choice): so many solved
+            examples, drawn from its training rows by the seed, before each question [whole number ≥ 0
+            or none; default none]
         max_eval_examples: evaluate only so many examples per language, drawn by seed 0 [whole number >
             0 or none; default none]
         adapter: runs of pretrain with trainable=lora, each on texts of one language: lang:RUN is put
@@ -643,6 +657,7 @@ def evaluate(
     train_on: str | None = None,
     source_language: str = "en",
     choice_scoring: Literal["head", "likelihood"] = "head",
+    template: str = "",
     prefix: str = "",
     passage_prefix: str = "",
     target_shots: int = 0,
@@ -651,6 +666,7 @@ def evaluate(
     suite: Literal["auto", "mini", "xtreme", "xtreme-r"] = "auto",
     layer: Literal["auto"] | int = "auto",
     pooling: Literal["auto", "mean", "cls", "last"] = "auto",
+    shots: int | None = None,
     max_eval_examples: int | None = None,
     adapter: str | Sequence[str] = (),
     seed: int = 0,
@@ -685,6 +701,8 @@ def evaluate(
         source_language: language of the target's training data [text; default en]
         choice_scoring: multiple choice: a scored head, or (decoders) the length-normalised likelihood
             of each choice, which needs no training [head|likelihood; default head]
+        template: multiple choice by likelihood: Jinja of context, question, choices and choice, what is
+            read ||| what is scored; with shots by default the task's own [text; default empty]
         prefix: retrieval: text before each query and candidate, blanks included ('query: '), where the
             model's maker asks for it [text; default empty]
         passage_prefix: retrieval: text before each candidate instead [text; default empty]
@@ -701,6 +719,9 @@ def evaluate(
             [auto or whole number ≥ 0; default auto]
         pooling: retrieval: how tokens become one vector; auto: mean, for a trained dual encoder cls (of
             decoders last) [auto|mean|cls|last; default auto]
+        shots: prompt a decoder instead of training the target (multiple choice): so many solved
+            examples, drawn from its training rows by the seed, before each question [whole number ≥ 0
+            or none; default none]
         max_eval_examples: evaluate only so many examples per language, drawn by seed 0 [whole number >
             0 or none; default none]
         adapter: runs of pretrain with trainable=lora, each on texts of one language: lang:RUN is put
@@ -753,6 +774,7 @@ def search(
     train_on: str | None = None,
     source_language: str = "en",
     choice_scoring: Literal["head", "likelihood"] = "head",
+    template: str = "",
     prefix: str = "",
     passage_prefix: str = "",
     target_shots: int = 0,
@@ -762,6 +784,7 @@ def search(
     suite: Literal["auto", "mini", "xtreme", "xtreme-r"] = "auto",
     layer: Literal["auto"] | int = "auto",
     pooling: Literal["auto", "mean", "cls", "last"] = "auto",
+    shots: int | None = None,
     max_eval_examples: int | None = None,
     learning_rate: Literal["auto"] | float = "auto",
     num_train_epochs: Literal["auto"] | float = "auto",
@@ -858,6 +881,8 @@ def search(
         source_language: language of the target's training data [text; default en]
         choice_scoring: multiple choice: a scored head, or (decoders) the length-normalised likelihood
             of each choice, which needs no training [head|likelihood; default head]
+        template: multiple choice by likelihood: Jinja of context, question, choices and choice, what is
+            read ||| what is scored; with shots by default the task's own [text; default empty]
         prefix: retrieval: text before each query and candidate, blanks included ('query: '), where the
             model's maker asks for it [text; default empty]
         passage_prefix: retrieval: text before each candidate instead [text; default empty]
@@ -876,6 +901,9 @@ def search(
             [auto or whole number ≥ 0; default auto]
         pooling: retrieval: how tokens become one vector; auto: mean, for a trained dual encoder cls (of
             decoders last) [auto|mean|cls|last; default auto]
+        shots: prompt a decoder instead of training the target (multiple choice): so many solved
+            examples, drawn from its training rows by the seed, before each question [whole number ≥ 0
+            or none; default none]
         max_eval_examples: evaluate only so many examples per language, drawn by seed 0 [whole number >
             0 or none; default none]
         learning_rate: peak learning rate of AdamW [auto or number > 0; default auto]
@@ -1001,6 +1029,7 @@ def study(
     train_on: str | None = None,
     source_language: str = "en",
     choice_scoring: Literal["head", "likelihood"] = "head",
+    template: str = "",
     prefix: str = "",
     passage_prefix: str = "",
     target_shots: int = 0,
@@ -1010,6 +1039,7 @@ def study(
     suite: Literal["auto", "mini", "xtreme", "xtreme-r"] = "auto",
     layer: Literal["auto"] | int = "auto",
     pooling: Literal["auto", "mean", "cls", "last"] = "auto",
+    shots: int | None = None,
     max_eval_examples: int | None = None,
     learning_rate: Literal["auto"] | float = "auto",
     num_train_epochs: Literal["auto"] | float = "auto",
@@ -1091,6 +1121,8 @@ def study(
         source_language: language of the target's training data [text; default en]
         choice_scoring: multiple choice: a scored head, or (decoders) the length-normalised likelihood
             of each choice, which needs no training [head|likelihood; default head]
+        template: multiple choice by likelihood: Jinja of context, question, choices and choice, what is
+            read ||| what is scored; with shots by default the task's own [text; default empty]
         prefix: retrieval: text before each query and candidate, blanks included ('query: '), where the
             model's maker asks for it [text; default empty]
         passage_prefix: retrieval: text before each candidate instead [text; default empty]
@@ -1109,6 +1141,9 @@ def study(
             [auto or whole number ≥ 0; default auto]
         pooling: retrieval: how tokens become one vector; auto: mean, for a trained dual encoder cls (of
             decoders last) [auto|mean|cls|last; default auto]
+        shots: prompt a decoder instead of training the target (multiple choice): so many solved
+            examples, drawn from its training rows by the seed, before each question [whole number ≥ 0
+            or none; default none]
         max_eval_examples: evaluate only so many examples per language, drawn by seed 0 [whole number >
             0 or none; default none]
         learning_rate: peak learning rate of AdamW [auto or number > 0; default auto]

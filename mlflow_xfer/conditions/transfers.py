@@ -116,6 +116,8 @@ def name(transfer: Transfer, n: int = 1) -> str:
         if isinstance(phase.settings, TrainingSettings) and phase.settings.target_shots
     }
     marked = [f"{k} shots" for k in shots] + ["oracle"] * is_oracle(transfer)
+    prompted = {one.evaluation.shots for one in transfer.evaluations.values()} - {None}
+    marked += [f"prompted {k}-shot" for k in prompted]
     behind = next(iter(transfer.evaluations.values())).behind
     return " ".join([f"{behind} → {'+'.join(transfer.targets)}", *marked, *marks])
 
@@ -133,6 +135,7 @@ def tags(plan: Plan, transfer: Transfer) -> dict[str, str]:
         "xfer.control",
         "xfer.train_on",
         "xfer.target_shots",
+        "xfer.shots",
         "xfer.oracle",
     )
     shared = {

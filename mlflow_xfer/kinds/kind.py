@@ -145,6 +145,10 @@ class Data:
         """Whether answers come from a head that was trained."""
         return True
 
+    def demonstrations(self, task: Any, rows: Any) -> str:
+        """Solved examples as text that stands before each question of a prompted model."""
+        raise XferError(f"Tasks of kind {self.name} cannot be prompted.")
+
     def tunes_on_dev(self, task: Any) -> bool:
         """Whether a threshold is tuned on validation rows, which are scored where there is no test set."""
         return False
@@ -382,7 +386,11 @@ for _kind in (
         ("tag_f1", "tag_accuracy", "entity_f1"),
         {"scheme": ("xtreme", "bare", "iob1", "iob2", "iobes", "bilou")},
     ),
-    Kind("multiple_choice", ("accuracy",), {"choice_scoring": ("head", "likelihood")}),
+    Kind(
+        "multiple_choice",
+        ("accuracy",),
+        {"choice_scoring": ("head", "likelihood"), "template": ANY, "demonstrations": ANY},
+    ),
     Kind("span_qa", ("squad", "mlqa", "squad_v2")),
     Kind(
         "retrieval",

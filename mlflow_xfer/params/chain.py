@@ -17,6 +17,7 @@ from mlflow_xfer.params.settings import (
     Merging,
     Mixing,
     Overlaps,
+    Prompting,
     Recipe,
     RuntimeOptions,
     Selection,
@@ -129,6 +130,11 @@ class Targets(FewShot, Selection, group="target tasks"):
         "multiple choice: a scored head, or (decoders) the length-normalised likelihood of each choice, "
         "which needs no training",
     )
+    template: str = setting(
+        "",
+        "multiple choice by likelihood: Jinja of context, question, choices and choice, what is read ||| "
+        "what is scored; with shots by default the task's own",
+    )
     prefix: str = setting(
         "",
         "retrieval: text before each query and candidate, blanks included ('query: '), where the model's "
@@ -143,7 +149,7 @@ class InSuite(Shape, group="evaluation"):
     )
 
 
-class Evaluation(InSuite, Embedding, EvaluationLimit, group="evaluation"):
+class Evaluation(InSuite, Embedding, Prompting, EvaluationLimit, group="evaluation"):
     languages: NamesOrAuto = setting("auto", "evaluate only these languages (English is kept)")
 
 

@@ -13,7 +13,15 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from mlflow_xfer.params.declare import Shape, Varies, parameters, setting
-from mlflow_xfer.params.values import Count, CountOrNone, Natural, Positive, PositiveOrAuto, Share
+from mlflow_xfer.params.values import (
+    Count,
+    CountOrNone,
+    Natural,
+    NaturalOrNone,
+    Positive,
+    PositiveOrAuto,
+    Share,
+)
 
 MIXES = {"combine": ("joint",)}
 MERGES = {"combine": ("merge",)}
@@ -215,6 +223,15 @@ class Embedding(Shape, group="evaluation"):
     )  # fmt: skip
 
 
+class Prompting(Shape, group="evaluation"):
+    shots: NaturalOrNone = setting(
+        None,
+        "prompt a decoder instead of training the target (multiple choice): so many solved examples, drawn "
+        "from its training rows by the seed, before each question",
+        shown=True,
+    )  # fmt: skip
+
+
 class EvaluationLimit(Shape, group="evaluation"):
     max_eval_examples: CountOrNone = setting(
         None, "evaluate only so many examples per language, drawn by seed 0"
@@ -335,7 +352,7 @@ class MergeSettings(Merging, PhaseSettings):
     )
 
 
-class EvaluationSettings(Embedding, EvaluationLimit, PhaseSettings):
+class EvaluationSettings(Embedding, Prompting, EvaluationLimit, PhaseSettings):
     """Settings of an evaluation."""
 
     max_seq_length: Count = setting(128, "length limit, in subwords", always=True, shown=True)

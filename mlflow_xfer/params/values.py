@@ -69,6 +69,7 @@ Text = Annotated[str | None, BeforeValidator(nothing)]
 PositiveOrAuto = Literal["auto"] | Positive
 PositiveOrNone = Annotated[Positive | None, BeforeValidator(nothing)]
 CountOrAuto = Literal["auto"] | Count
+NaturalOrNone = Annotated[Natural | None, BeforeValidator(nothing)]
 CountOrNone = Annotated[Count | None, BeforeValidator(nothing)]
 
 

@@ -433,7 +433,7 @@ class Composer:
 
     def tune(self, task: Task, start: StartModel, seed: int) -> tuple[Phase, ...]:
         params = self.params
-        if not task.trained:
+        if not task.trained or params.shots is not None:
             return ()
         trained = self.task(params.train_on, "intermediate") if params.train_on else task
         if trained is None:
@@ -550,10 +550,20 @@ class Composer:
             for name in kind.KINDS.get(task.kind).options
             if name in Transfer.model_fields
         }
-        free = {name for name in options if kind.KINDS.get(task.kind).options[name] == kind.ANY}
-        return task.with_options(
-            **{name: value for name, value in options.items() if (value if name in free else task.trained)}
-        )
+        declared = kind.KINDS.get(task.kind).options
+        free = {name for name in options if declared[name] == kind.ANY}
+        given = {name: value for name, value in options.items() if (value if name in free else task.trained)}
+        if self.params.shots is not None and task.trained:
+            if "template" not in declared:
+                able = [one.name for one in kind.KINDS if "template" in one.options]
+                self.problems.add(
+                    f"shots={self.params.shots}: {task.name!r} ({task.kind}) cannot be prompted.",
+                    f"Kinds that can: {', '.join(able)}. shots=none trains the target.",
+                )
+                return task
+            own = task.option("template") or task.template
+            given = {"template": own} | given | {"choice_scoring": "likelihood"}
+        return task.with_options(**given)
 
     def shots(self, task: Task, seed: int) -> list[Rows]:
         """Labelled rows of the evaluated languages: their training split, else their validation split."""
@@ -621,11 +631,18 @@ class Composer:
         if swapped:
             settings |= {"adapted": tuple(swapped)}
         oracle = isinstance(start, Phase) and start.selects_by == "oracle"
-        note = " ".join([*(["oracle"] if oracle else []), *(["swapped"] if swapped else [])])
+        prompted = params.shots if task.trained else None
+        drawn = isinstance(start, BaseModel) and start.identity.startswith("scratch:")
+        if prompted is not None:
+            settings |= {"shots": prompted}
+        if prompted:
+            more += self.training_rows(task, params.source_language, seed)[:1]
+        marks = {"oracle": oracle, "swapped": swapped, f"prompted {prompted}-shot": prompted is not None}
+        note = " ".join(mark for mark, there in marks.items() if there)
         return Phase(
             "evaluate",
             EvaluationSettings.of(settings),
-            seed if isinstance(start, BaseModel) and start.identity.startswith("scratch:") else None,
+            seed if drawn or prompted else None,
             (task,),
             (*rows, *more),
             (start, *swapped.values()),

@@ -61,13 +61,15 @@ def evaluate_phase(
     options: dict[str, Any] = {"max_seq_length": settings.max_seq_length, "device": runtime.device}
     if not task.trained:
         options |= {"layer": settings.layer, "pooling": settings.pooling}
+    if settings.shots:
+        task = task.with_options(demonstrations=_demonstrations(phase))
     folder = starting_point(phase, start, work / "start", lambda: corpus(phase))
     predictor = CheckpointPredictor(folder, task, options)
     if adapters:
         by_language = dict(zip(settings.adapted, adapters, strict=True))
         predictor = SwappingPredictor(folder, task, options, by_language, work / "swapped")
     judging = kind.scoring(task.kind)
-    read = [(rows, sources.read(task, rows)) for rows in phase.rows]
+    read = [(rows, sources.read(task, rows)) for rows in phase.rows if rows.split != "train"]
     splits = judging.splits(task, read, settings.max_eval_examples, settings.scored)
     found = judging.evaluation(task, splits, predictor)
     encoding = predictor.encoding({language: one.split for language, one in found.items()})
@@ -82,6 +84,15 @@ def evaluate_phase(
             for example in judging.examples(task, language, one, EXAMPLES)
         ],
     )
+
+
+def _demonstrations(phase: Phase) -> str:
+    """The solved examples before each question: training rows, drawn by the seed."""
+    task = phase.tasks[0]
+    source = next(rows for rows in phase.rows if rows.split == "train")
+    assert phase.seed is not None, "stated where examples are drawn"
+    drawn = sources.subset(sources.read(task, source), phase.evaluation.shots, phase.seed)
+    return kind.data(task.kind).demonstrations(task, drawn)
 
 
 def _trained_on(phase: Phase) -> list[Any]:

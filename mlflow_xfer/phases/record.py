@@ -114,6 +114,9 @@ def phase_tags(phase: Phase, suite: str) -> dict[str, str]:
         "xfer.target_shots": next((str(s.target_shots) for s in trained if s.target_shots), ""),
         "xfer.split": phase.split,
         "xfer.oracle": "true" if phase.oracle or any(s.select_by == "oracle" for s in trained) else "",
+        "xfer.shots": str(phase.evaluation.shots)
+        if phase.kind == "evaluate" and phase.evaluation.shots is not None
+        else "",
         SEEN_TAG: ",".join(root.seen) if isinstance(root := phase.root(), BaseModel) else "",
         "xfer.data_languages": ",".join(dict.fromkeys(rows.language for rows in phase.rows)),
     }
@@ -124,10 +127,11 @@ def phase_tags(phase: Phase, suite: str) -> dict[str, str]:
 
 
 def outside_totals(phase: Phase) -> bool:
-    """Whether a suite's totals would mislead:
-    trained on other data, or trained or selected with target-language labels.
+    """Whether a suite's totals would mislead: prompted, trained on other data, or trained or selected with
+    target-language labels.
     """
-    return bool(phase_tags(phase, "").keys() & {"xfer.train_on", "xfer.target_shots", "xfer.oracle"})
+    outside = {"xfer.train_on", "xfer.target_shots", "xfer.oracle", "xfer.shots"}
+    return bool(phase_tags(phase, "").keys() & outside)
 
 
 def model_tags(phase: Phase) -> dict[str, str]:
@@ -231,6 +235,7 @@ def evaluation(
     tags = phase_tags(phase, "")
     marks = {"oracle": True} if "xfer.oracle" in tags else {}
     marks |= {"target_shots": int(tags["xfer.target_shots"])} if "xfer.target_shots" in tags else {}
+    marks |= {"shots": int(tags["xfer.shots"])} if "xfer.shots" in tags else {}
     rows = [dict(row, run_id=run_id, **marks, **more) for row in result.rows]
     context = "dev" if phase.split else "eval"
     test_last = sorted(phase.rows, key=lambda rows: rows.split == "test")

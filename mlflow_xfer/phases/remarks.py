@@ -18,6 +18,8 @@ def remarks(run: RunView, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield f"Control: {run.tags['xfer.control']} encoder."
     if any(row.get("oracle") for row in rows):
         yield "Oracle: selected with labels of the evaluated languages. Not zero-shot."
+    for shots in sorted({int(row["shots"]) for row in rows if row.get("shots") is not None}):
+        yield f"Prompted with {shots} solved examples before each question, the target was not trained."
     for shots in sorted({int(row["target_shots"]) for row in rows if row.get("target_shots")}):
         yield f"Few-shot: trained with {shots} labelled examples of each evaluated language. Not zero-shot."
     seen = sorted({(row["task"], row[BASE_SEEN]) for row in rows if row.get(BASE_SEEN)})

@@ -99,8 +99,8 @@ def check(frame: pd.DataFrame) -> pd.DataFrame:
             f"Different suites in one comparison:\n{quote(rows, ['condition', 'suite'])}",
             "Compare them in separate reports, or keep one.",
         )
-    if "protocol" in frame:  # by task: a task that is not trained has none
-        several = frame.groupby("task", observed=True)["protocol"].nunique(dropna=False)
+    if "protocol" in frame:  # by task: a task that is not trained has none, what is prompted cannot have one
+        several = frame.groupby("task", observed=True)["protocol"].nunique()
         rows = frame.loc[
             frame["task"].isin(several[several > 1].index), ["condition", "task", "protocol"]
         ].drop_duplicates()

@@ -254,6 +254,13 @@ class Entry(Strict):
         "", description="retrieval: text before each query and candidate, blanks included (`'query: '`)"
     )
     passage_prefix: str = Field("", description="retrieval: text before each candidate instead")
+    template: str = Field(
+        "",
+        description=(
+            "multiple choice by likelihood: Jinja of `context`, `question`, `choices` and `choice`; what is "
+            "read, then three bars, then what is scored (default: the choice)"
+        ),
+    )
     recipe: Recipe | None = Field(None, description="what auto means for training settings")
     domain: str = Field("general", description="for reports")
     skills: Words = Field(default_factory=list, description="for reports")

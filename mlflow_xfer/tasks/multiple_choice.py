@@ -22,6 +22,11 @@ XCOPA_LANGUAGES = codes("et ht id it qu sw ta th tr vi zh")
 STORY_LANGUAGES = codes("ar en es eu hi id my ru sw te zh")
 COPA_COLUMNS = {"context": "premise", "choices": ("choice1", "choice2"), "id": "idx"}
 PROMPT = "What was the {question}?"  # cause or effect; run_xcopa.py of google-research/xtreme
+# lm-evaluation-harness: the premise without its full stop, because or therefore, the choice in small letters.
+COPA_TEMPLATE = (
+    "{{ context.strip()[:-1] }} {{ 'because' if 'cause' in question else 'therefore' }} "
+    "||| {{ choice[:1]|lower }}{{ choice[1:] }}"
+)
 COPA = Hub(
     "aps/super_glue",
     config="copa",
@@ -125,6 +130,7 @@ TASKS = (
         COPA,
         "causes and effects",
         recipe=COPA_RECIPE,
+        template=COPA_TEMPLATE,
         overlaps=("xcopa",),
         family="copa",
         licence="BSD 2-clause",
@@ -171,6 +177,7 @@ TASKS = (
         languages=XCOPA_LANGUAGES,
         uses=("target",),
         recipe=COPA_RECIPE,
+        template=COPA_TEMPLATE,
         overlaps=("xcopa",),
         family="copa",
         licence="CC BY 4.0",

@@ -170,6 +170,8 @@ class Task:
     overlaps: tuple[str, ...] = field(default=(), metadata=ABOUT)
     # Tasks of one family are trained on the same rows, parts of them or translations; default: the name.
     family: str = field(default="", metadata=ABOUT)
+    # How a prompted model is asked, where nothing else is said: an option of its kind then.
+    template: str = field(default="", metadata=ABOUT)
     description: str = field(default="", metadata=ABOUT)
     licence: str = field(default="", metadata=ABOUT)
     citation: str = field(default="", metadata=ABOUT)

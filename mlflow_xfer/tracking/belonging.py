@@ -102,13 +102,14 @@ def facts_of(run: RunView, every: Mapping[str, RunView]) -> dict[str, Any]:
     control = (
         f" (control={tags['xfer.control']})" if tags.get("xfer.control", "none") not in ("", "none") else ""
     )
+    prompted = f" (prompted, {tags['xfer.shots']}-shot)" if "xfer.shots" in tags else ""
     seed = tags.get("xfer.seed", "")
     return {
-        "condition": (tags.get("xfer.tasks", "").replace(",", "+") or "none") + control,
+        "condition": (tags.get("xfer.tasks", "").replace(",", "+") or "none") + control + prompted,
         "base_seed": _number(tags.get("xfer.base_seed", "0")),
         "seed": _number(seed) if seed else 0,
         "suite": tags.get("xfer.suite", ""),
-        "protocol": " ".join(parts),
+        "protocol": None if prompted else " ".join(parts),
         "base_model": tags.get("xfer.base_model", ""),
         "run_id": run.run_id,
         "settings": {"combine": tags.get("xfer.combine", "joint")}

@@ -49,6 +49,7 @@ CHANGES = {
     "languages": ("en,de", SCORED),
     "choice_scoring": ("likelihood", NOTHING),  # of multiple choice only
     "base_seen": ("nli", NOTHING),
+    "template": ("{{ context }}", NOTHING),
     "prefix": ("query: ", {"evaluate retrieval"}),
     "passage_prefix": ("passage: ", {"evaluate retrieval"}),
     "layer": ("1", {"evaluate retrieval"}),
@@ -103,7 +104,7 @@ def hashes(**typed):
 
 def test_every_parameter_is_in_the_table():
     declared = parameters(Transfer)
-    assert {name for name in CHANGES if "." not in name} == set(declared) - {"train_on"}
+    assert {name for name in CHANGES if "." not in name} == set(declared) - {"train_on", "shots"}
     for name, one in declared.items():
         assert one.effect == "identity" or CHANGES[name][1] == NOTHING, f"{name} is {one.effect}"
 

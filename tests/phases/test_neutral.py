@@ -41,6 +41,7 @@ SETTINGS = {
     "prompt_length": 20,
     "quantize": "none",
     "scored": (),
+    "shots": None,
     "start_adapter": "merge",
     "target_shots": 0,
     "trainable": "all",

@@ -14,6 +14,7 @@ from mlflow_xfer.data.subwords import continuations, texts
 from mlflow_xfer.data.unlabelled import text_in
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.kind import Data
+from mlflow_xfer.kinds.multiple_choice.template import template_of
 from mlflow_xfer.tasks.task import Files, Hub, Task
 
 
@@ -89,20 +90,16 @@ class MultipleChoice(Data):
         ``token_second`` is 1 from a choice's own text on.
 
         A choice is read as the pair (context and question, choice), as jiant does; examples may differ in
-        their number. Scored by likelihood it is read as the continuation of context and question, and
-        ``token_scored`` marks its tokens.
+        their number. Scored by likelihood it is read as the continuation of context and question, or as the
+        task's template says, after its demonstrations; ``token_scored`` marks its tokens.
         """
-        contexts, questions, choices = (
-            dataset["context"][:],
-            dataset["question"][:],
-            dataset["choices"][:],
-        )
-        labels = column(dataset, "label")
+        choices, labels = dataset["choices"][:], column(dataset, "label")
         numbers = [n for n, options in enumerate(choices) for _ in options]
-        asked = [" ".join(part for part in (contexts[n], questions[n]) if part) for n in numbers]
         likely = task.option("choice_scoring") == "likelihood"
+        asked, ends = _read(dataset, task.option("template") if likely else "")
+        before = task.option("demonstrations") if likely else ""
         read = continuations if likely else texts
-        pairs = read(tokenizer, asked, [option for options in choices for option in options], limit)
+        pairs = read(tokenizer, [before + prompt for prompt in asked], ends, limit)
         more = "token_scored" if likely else "token_second"
         rows = Rows(("token_choice", more), ("example", "label", "choices"))
         at = 0
@@ -139,6 +136,13 @@ class MultipleChoice(Data):
         }
         return rows.done()
 
+    def demonstrations(self, task: Task, rows: Any) -> str:
+        """Each row with its right choice, a blank line after each."""
+        prompts, ends = _read(rows, task.option("template"))
+        begins = np.cumsum([0, *map(len, rows["choices"][:])])
+        right = [begin + label for begin, label in zip(begins, rows["label"][:], strict=False)]
+        return "".join(f"{prompts[n]} {ends[n]}\n\n" for n in right)
+
     def needs_head(self, task: Task) -> bool:
         return task.option("choice_scoring") != "likelihood"
 
@@ -147,6 +151,22 @@ class MultipleChoice(Data):
 
 
 KIND = MultipleChoice()
+
+
+def _read(dataset: Any, template: str) -> tuple[list[str], list[str]]:
+    """What is read and what is scored, of every choice of every row."""
+    columns = zip(dataset["context"][:], dataset["question"][:], dataset["choices"][:], strict=True)
+    rows = [{"context": c, "question": q, "choices": options} for c, q, options in columns]
+    if template:
+        made = template_of(template)
+        said = [made.of(row, choice) for row in rows for choice in row["choices"]]
+    else:
+        said = [
+            (" ".join(part for part in (row["context"], row["question"]) if part), choice)
+            for row in rows
+            for choice in row["choices"]
+        ]
+    return [prompt for prompt, _ in said], [end for _, end in said]
 
 
 def _optional(value: Any, column: str, required: bool) -> str:
