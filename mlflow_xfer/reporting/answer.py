@@ -10,6 +10,7 @@ from mlflow_xfer.reporting.by_task import DEMONSTRATION, Finding, bracketed, who
 from mlflow_xfer.reporting.same_task import STATUS
 from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, REGISTERED, WORSE, Contrast, points
 
+WORDS = ("languages", "against")  # the last columns of a table by condition
 TASKS = 3  # further tasks that the second line names
 
 
@@ -133,7 +134,7 @@ def by_condition(analysis: Analysis) -> tuple[list[str], list[list[str]]]:
     if found is not None:  # the task of the answer stands first
         tasks = [found.task, *(task for task in tasks if task != found.task)]
     alone = len(tasks) == 1
-    head = ["condition", *([] if alone else ["average"]), *tasks, "languages", "against"]
+    head = ["condition", *([] if alone else ["average"]), *tasks, *WORDS]
     rows = []
     for one in analysis.contrasts:
         own = {f.task: f for f in of_condition(analysis, one.condition)}
@@ -153,12 +154,22 @@ def by_condition(analysis: Analysis) -> tuple[list[str], list[list[str]]]:
     return head, rows
 
 
+def split(head: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Places of the columns of :func:`by_condition` that the answer needs (the average, the task that it
+    names, how many languages gain), and of those of a second table: other tasks, and what it is beside."""
+    end = len(head) - len(WORDS)
+    needed = min(end, 3)
+    return [*range(needed), end], [0, *range(needed, end), end + 1]
+
+
 def _counts(found: Sequence[Finding]) -> str:
-    """``8 gain, 0 lose of 10``: by joint intervals, on the first task."""
+    """``8 of 10 gain``: by joint intervals, on the first task."""
     effects = found[0].effects if found else None
     if effects is None or not effects.table["low"].notna().any():
         return "–"
-    return f"{effects.gain} gain, {effects.lose} lose of {effects.languages}"
+    if effects.gain and effects.lose:
+        return f"{effects.gain} gain, {effects.lose} lose of {effects.languages}"
+    return f"{max(effects.gain, effects.lose)} of {effects.languages} {'lose' if effects.lose else 'gain'}"
 
 
 def _tasks(analysis: Analysis) -> list[str]:

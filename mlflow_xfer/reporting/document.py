@@ -198,14 +198,21 @@ def verdict(analysis: Analysis) -> dict[str, Any]:
 
 
 def description(analysis: Analysis) -> str:
-    """The short form, in markdown, for the description of a run: the verdict, a table of all conditions, and
-    the languages of the task that the verdict names. MLflow shows about five lines until it is unfolded."""
-    lines = [f"**{plain(answers.headline(analysis))}.** {plain(answers.demonstration(analysis))}", ""]
-    if analysis.contrasts:
+    """The short form, in markdown, for the description of a run. MLflow shows its first 100 pixels until it
+    is unfolded, half as wide as the page: the verdict on one line, the head of a narrow table and the best
+    two conditions. Then the verdict in full, the other tasks, and the languages of the task that it names.
+    """
+    lines = [f"**{plain(answers.short(analysis))}**", ""]
+    full = f"{plain(answers.headline(analysis))}. {plain(answers.demonstration(analysis))}"
+    if not analysis.contrasts:
+        lines += [full, ""]
+    else:
         head, rows = answers.by_condition(analysis)
         shown = rows if len(rows) <= DESCRIBED else [*rows[: DESCRIBED - 1], rows[-1]]
         cells = [[plain(cell) for cell in row] for row in shown]
-        lines += [markdown.table(head, cells, right=range(1, len(head) - 2)), ""]
+        narrow, wide = answers.split(head)
+        seeds = answers.demonstration(analysis).removesuffix(", not a verdict.").rstrip(".")
+        lines += [_columns([seeds, *head[1:]], cells, narrow), "", full, "", _columns(head, cells, wide), ""]
     found = answers.lead(analysis)
     if found is not None and found.effects is not None:
         one, effects = found.contrast, found.effects.table
@@ -223,6 +230,16 @@ def description(analysis: Analysis) -> str:
     if analysis.question:
         lines += [f"Question: {plain(analysis.question)}", ""]
     return "\n".join(lines)
+
+
+def _columns(head: Sequence[str], rows: Sequence[Sequence[str]], chosen: Sequence[int]) -> str:
+    """A table of some of the columns."""
+    right = [n for n, place in enumerate(chosen) if head[place] not in answers.WORDS and n > 0]
+    return markdown.table(
+        [plain(head[place]) for place in chosen],
+        [[row[place] for place in chosen] for row in rows],
+        right=right,
+    )
 
 
 def _page(

@@ -13,6 +13,7 @@ import yaml
 
 import mlflow_xfer
 from mlflow_xfer import params
+from mlflow_xfer.markdown import plain
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.references import References
 from mlflow_xfer.reporting.imported import read_scores
@@ -106,6 +107,11 @@ def test_a_search_and_its_runs(all_runs, client, steps_in_store, caplog):
     seeds = {run.data.tags["xfer.seed"] for run in all_runs("transfer")}
     assert seeds == {"2", "3"}, "confirmation uses seeds that the search did not"
     note = search.data.tags["mlflow.note.content"]
+    verdict, _, head, _, best, *_ = note.splitlines()
+    assert verdict == f"**{plain(search.data.tags['xfer.verdict'])}**", (
+        "what MLflow shows before it is unfolded"
+    )
+    assert head == "| 2 fresh seeds | on test | verdict |" and best.count("|") == 4
     assert (
         "help choice?" in note
         and "fresh seeds" in note

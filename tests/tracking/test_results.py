@@ -245,4 +245,4 @@ def test_the_verb_leaves_the_report_in_a_run(store, tmp_path):
     assert store.read_artifact(holder, "report.html") == made.html and "paper" in made.html
     assert '"schema": 1' in store.read_artifact(holder, "verdict.json")
     assert store.read_artifact(holder, "tables/differences.csv").startswith("condition,")
-    assert store.get(holder).tags["mlflow.note.content"].startswith("**mnli is better than none: +5.0 ")
+    assert store.get(holder).tags["mlflow.note.content"].startswith("**mnli +5.0 ")

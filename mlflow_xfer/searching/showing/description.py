@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from mlflow_xfer import markdown
+from mlflow_xfer.markdown import plain
 from mlflow_xfer.phases.estimate import amount
 from mlflow_xfer.reporting.by_task import bracketed
 from mlflow_xfer.reporting.columns import Summary, Table, points
@@ -42,10 +44,38 @@ LEADERS = 10  # candidates shown in the description
 def described(
     command: Command, study: optuna.Study, found: Confirmation, store: Store, mirror: Mirror
 ) -> str:
-    """The description in markdown."""
+    """The description in markdown: what MLflow shows of it before it is unfolded, then all of it."""
     tables = [table.markdown() for table in tables_of(command, study, found)]
-    parts = [answer(command, found), *tables, cost(account(study)), links(store, mirror)]
+    why, *said = answer(command, found).split("\n\n")
+    parts = [
+        *opening(command, study, found),
+        *([why] if found.winners else []),
+        *said,
+        *tables,
+        cost(account(study)),
+        links(store, mirror),
+    ]
     return "\n\n".join(parts)
+
+
+def opening(command: Command, study: optuna.Study, found: Confirmation) -> list[str]:
+    """The answer on one line, and a narrow table: what was confirmed, best first, or while nothing is what
+    the search has seen."""
+    if found.winners:
+        head = (f"{len(found.seeds)} fresh seeds", "on test", "verdict")
+        rows = [
+            (
+                plain(w.candidate.label),
+                plain(bracketed(w.test.estimate, w.test.low, w.test.high)),
+                w.contrast.verdict,
+            )
+            for w in found.winners
+        ]
+        return [f"**{plain(short(found))}**", markdown.table(head, rows, right={1})]
+    best = leaders(command, study)
+    rows = [[plain(cell) for cell in row[1:]] for row in best.cells()] if best else []
+    tables = [markdown.table(best.head[1:], rows, right=range(1, len(best.head) - 1))] if best else []
+    return [f"**{plain(short(found))}**", *tables]
 
 
 def summary(command: Command, study: optuna.Study, found: Confirmation, where: Place) -> Summary:
@@ -82,7 +112,7 @@ def answer(command: Command, found: Confirmation) -> str:
     if command.params.combine == "merge" and command.params.confirm_combine != "merge":
         notes.append("Searched on merged weights; what is confirmed was trained jointly.")
     if not found.winners:
-        return "\n\n".join([f"**{found.why or 'Nothing is confirmed yet.'}**", head, *notes])
+        return "\n\n".join([f"{found.why or 'Nothing is confirmed yet.'}", head, *notes])
     best = found.winners[0]
     n = len(found.seeds)
     says = {
