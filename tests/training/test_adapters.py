@@ -14,6 +14,7 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.load import load_backbone
 from mlflow_xfer.params.settings import TrainingSettings
 from mlflow_xfer.training.parts import LanguageModelPart, Part
+from mlflow_xfer.training.predict import predict
 from mlflow_xfer.training.trainer import train
 
 SETTINGS = TrainingSettings(
@@ -131,7 +132,6 @@ def test_a_language_model_keeps_its_head(any_model, tmp_path):
 
 def test_a_head_over_all_layers_is_loaded_as_it_was_published(any_model, tmp_path):
     from mlflow_xfer.kinds import kind
-    from mlflow_xfer.training.predict import predict
 
     result = trained(any_model, tmp_path, POS, trainable="head", head_reads="layers")
     head = load_file(result.directory / "heads" / POS.name / "model.safetensors")
@@ -149,6 +149,23 @@ def test_checkpoints_are_selected_as_ever(encoder, tmp_path, select_by):
     result = trained(encoder, tmp_path, trainable="lora", select_by=select_by, evaluations=3)
     merged = states(load_backbone(result.directory))
     torch.testing.assert_close(merged, states(adapted(encoder, result.directory)), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("select_by", ["label_free", "oracle"])
+def test_checkpoints_are_selected_for_other_languages(encoder, tmp_path, select_by):
+    german = rows(SENTIMENT, "de", 40, 1)
+    part = Part(SENTIMENT, rows(SENTIMENT, "en", 160), {"en": rows(SENTIMENT, "en", 20, 1)}, {"de": german})
+    result = trained(
+        encoder, tmp_path, parts=[part], trainable="lora", select_by=select_by, evaluations=5,
+        learning_rate=0.03,
+    )  # fmt: skip
+    merged = states(load_backbone(result.directory))
+    torch.testing.assert_close(merged, states(adapted(encoder, result.directory)), atol=1e-5, rtol=1e-5)
+    if select_by == "oracle":  # of the merged checkpoint as of the model that was selected
+        found = predict(result.directory, SENTIMENT, {"de": german}, max_seq_length=64)["de"]
+        right = sum(a == b for a, b in zip(found, german["label"], strict=True)) / 0.4
+        assert right == pytest.approx(result.metrics["oracle/sentiment/de"])
+    assert 0 <= result.metrics[f"{select_by}/sentiment/de"] <= 100
 
 
 def test_what_cannot_be_is_refused_before_a_step(encoder, tmp_path, monkeypatch):
