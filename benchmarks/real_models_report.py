@@ -20,12 +20,15 @@ from real_models_stages import pieces
 
 from mlflow_xfer import markdown
 from mlflow_xfer.reporting import charts, verdict
+from mlflow_xfer.reporting.by_task import bracketed
 from mlflow_xfer.reporting.columns import points
 from mlflow_xfer.reporting.hypertext import Raw
 from mlflow_xfer.reporting.verdict import REGISTERED, Contrast, sentence
 from mlflow_xfer.stats.frame import Cells
 from mlflow_xfer.stats.means import infer
 
+BESIDE = {"L": "A", "F": "A"}
+"""Which stage another one varies."""
 SHOWN = 12
 """Conditions in a heat map."""
 ABOUT = """The model is a small multilingual *sentence encoder* (multilingual-e5-small, 12 layers,
@@ -40,12 +43,16 @@ def write(folder: Path, out: Path, stages: Sequence[Stage]) -> str:
     """Write the page and its figures beside it; returns the page."""
     found = Found.read(folder, stages)
     figures: dict[str, str] = {}
-    lines = list(_lines(found, figures))
-    text = "\n".join(lines) + "\n"
+    text = page(found, figures)
     out.write_text(text, "utf-8")
     for name, drawing in figures.items():
         (folder / f"{name}.svg").write_text(drawing + "\n", "utf-8")
     return text
+
+
+def page(found: Found, figures: dict[str, str]) -> str:
+    """The page; its figures are added to ``figures``."""
+    return "\n".join(_lines(found, figures)).rstrip() + "\n"
 
 
 def state(folder: Path, stages: Sequence[Stage]) -> str:
@@ -145,6 +152,7 @@ def _stage(found: Found, stage: Stage, figures: dict[str, str]) -> Iterator[str]
     yield markdown.table(head, rows, right=(2, 3, 4, 5))
     yield ""
     yield from _marked(found, stage)
+    yield from _beside(found, stage)
     contrasts = [
         replace(one, condition=f"{name} → {task}") for task, of in every.items() for name, _, one in of if one
     ]
@@ -166,6 +174,21 @@ def _stage(found: Found, stage: Stage, figures: dict[str, str]) -> Iterator[str]
                 yield from _figure(figures, file, drawing, f"Gain against {about}")
     if stage.pool:
         yield from judged(found.of(stage), found.answers[found.answers["stage"] == stage.name], stage)
+
+
+def _beside(found: Found, stage: Stage) -> Iterator[str]:
+    """The same conditions in the stage that this one varies, on the seeds of this one."""
+    other = next((one for one in found.stages if one.name == BESIDE.get(stage.name)), None)
+    names = [one.name for one in stage.conditions if one.name != BASELINE]
+    if other is None:
+        return
+    few = replace(found, rows=found.rows[found.rows["seed"].isin(stage.seeds)])
+    for target in stage.targets:
+        for name, _, contrast in _compared(few, other, target.name):
+            if contrast and name in names:
+                said = bracketed(contrast.estimate, contrast.low, contrast.high)
+                yield f"Beside it in stage {other.name}: {name} → {target.name} {said} against {BASELINE}."
+                yield ""
 
 
 def _row(name: str, block: Cells, contrast: Contrast | None) -> tuple[str, ...]:

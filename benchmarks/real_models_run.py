@@ -25,6 +25,7 @@ import mlflow_xfer
 from mlflow_xfer.commands.running import opened
 from mlflow_xfer.durable.files import whole_file
 from mlflow_xfer.models.public import seen_by
+from mlflow_xfer.phases.code import code_hash
 from mlflow_xfer.phases.estimate import steps_of
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.preview import Preview
@@ -95,6 +96,13 @@ class Lab:
         file = self.table(piece)
         return pd.read_parquet(file) if file.is_file() else pd.DataFrame()
 
+    def has(self, piece: Piece, evaluation: Phase) -> bool:
+        """Whether the table of a piece has the rows of this evaluation, made with code that may be taken."""
+        kept = self.kept(piece)
+        mine = kept[kept["spec"] == evaluation.spec_hash] if len(kept) else kept
+        same = self.reuse == "any-code" or set(mine.get("code", ())) == {code_hash(evaluation)}
+        return len(mine) > 0 and same and self.reuse != "never"
+
     @cached_property
     def commit(self) -> str:
         """The commit that is run; with ``+`` where the tree has changes."""
@@ -109,9 +117,7 @@ def run(lab: Lab, piece: Piece) -> int:
     """Run what of a piece is not in its table; says how many phases were trained or evaluated."""
     made = 0
     for condition, target in piece.cells():
-        kept = lab.kept(piece)
-        spec = lab.phases(piece.stage, condition, target, piece.seed)[-1].spec_hash
-        if len(kept) and spec in set(kept["spec"]):
+        if lab.has(piece, lab.phases(piece.stage, condition, target, piece.seed)[-1]):
             continue
         log.info("%s: %s, %s", piece.name, condition.name, target.name)
         begun = time.process_time()

@@ -83,7 +83,7 @@ def test_tables_of_this_checkout_say_what_its_page_says(real, project):
     folder = project / "benchmarks" / "real_models"
     found = real.found.Found.read(folder, real.stages.STAGES)
     page = (project / "benchmarks" / "real_models.md").read_text("utf-8")
-    assert page == "\n".join(real.report._lines(found, {})) + "\n"
+    assert page == real.report.page(found, {}), "refresh with: python benchmarks/real_models.py report"
     assert page.startswith(f"# {real.found.title(found, real.stages.STAGES[0])}\n")
 
 
@@ -108,6 +108,17 @@ def test_a_part_of_the_tables_says_what_is_missing(real, tmp_path):
     assert "no verdict before all 6 seeds, 1 so far" in page.splitlines()[0]
     assert "**Not the verdict yet**: 1 of the 6 seeds" in page
     assert (tmp_path / "forest-A.svg").is_file() and (tmp_path / "languages-A-pawsx.svg").is_file()
+
+
+def test_a_stage_that_varies_another_shows_it_beside(real, tmp_path):
+    by_name = {stage.name: stage for stage in real.stages.STAGES}
+    for name, gain in (("A", 8.0), ("L", 3.0)):
+        kept(scores(by_name[name], {"mnli-5k": gain}, (0, 1, 2), ("pawsx",)), tmp_path)
+    page = real.report.write(tmp_path, tmp_path / "page.md", real.stages.STAGES)
+    own = page[page.index("## L:") :]
+    beside = next(line for line in own.splitlines() if line.startswith("Beside it"))
+    assert beside.startswith("Beside it in stage A: mnli-5k → pawsx +8.") and "against none." in beside
+    assert "| pawsx | mnli-5k | 6" in own and "+8" not in own.split(beside)[0]
 
 
 def test_nothing_is_run_yet_and_the_page_says_so(real, tmp_path):
