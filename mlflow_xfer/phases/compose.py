@@ -627,7 +627,7 @@ class Composer:
         more = self.further_rows(task, rows, seed)
         if any(one.split == "test" for one in more):  # else all test rows are scored
             settings |= {"scored": tuple(one.language for one in rows)}
-        swapped = self.swapped(task, rows) if task.trained else {}
+        swapped = self.swapped(task, rows)
         if swapped:
             settings |= {"adapted": tuple(swapped)}
         oracle = isinstance(start, Phase) and start.selects_by == "oracle"

@@ -89,6 +89,8 @@ def refused(base, en, de, tuned):
         mlflow_xfer.evaluate(model=tuned, adapter=f"de=lang:{base}", languages="de", **asked)
     with pytest.raises(XferError, match="names no run"):
         mlflow_xfer.evaluate(model=tuned, adapter=f"de=lang:{ENCODER}", languages="de", **asked)
+    with pytest.raises(XferError, match="compares texts of several languages at once"):
+        mlflow_xfer.plan("evaluate", model=tuned, adapter=f"de=lang:{de}", target="retrieval", languages="de")
     plain = mlflow_xfer.target(model=base, target="mood", **SHORT).run_id
     with pytest.raises(XferError, match="trained without the adapter of a language"):
         mlflow_xfer.evaluate(model=plain, adapter=f"de=lang:{de}", languages="de", **asked)
