@@ -7,7 +7,7 @@ trained scale that begins at 100, cross-entropy over the candidates of the batch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -24,13 +24,18 @@ TARGET = "target_"
 
 class DualEncoder(OwnHead):
     """One tower for both sides. ``config.retrieval_pooling``: ``mean``, ``cls``, ``last``; ``auto`` is
-    ``cls``, which XTREME-R uses, and for decoders ``last``, the only token that has read everything."""
+    ``cls``, which XTREME-R uses, and for decoders ``last``, the only token that has read everything.
+
+    Attributes:
+        together: from the vectors of the rows at hand to those of the batch, where it is divided in training.
+    """
 
     base_model_prefix = "model"
 
     def __init__(self, config: Any, backbone: Any):
         super().__init__()
         self.config, self.model = config, backbone
+        self.together: Callable[[Tensor], Tensor] = lambda vectors: vectors
         self.scale = nn.Parameter(torch.full((1,), SCALE))
         self.decoder = is_decoder(backbone.config)
         asked: Any = getattr(config, "retrieval_pooling", "auto")
@@ -52,7 +57,8 @@ class DualEncoder(OwnHead):
             name.removeprefix(TARGET): tensor for name, tensor in inputs.items() if name.startswith(TARGET)
         }
         source = {name: tensor for name, tensor in inputs.items() if not name.startswith(TARGET)}
-        return SequenceClassifierOutput(logits=self.encode(**source) @ self.encode(**target).T * self.scale)
+        queries, candidates = self.together(self.encode(**source)), self.together(self.encode(**target))
+        return SequenceClassifierOutput(logits=queries @ candidates.T * self.scale)
 
 
 def in_batch_loss_sum(logits: Tensor, targets: Mapping[str, Tensor]) -> Tensor:

@@ -262,6 +262,18 @@ class RuntimeOptions(Shape, group="where it is computed", effect="runtime"):
         "whoever reads it makes it whole again, to the same bits",
         shown=True,
     )  # fmt: skip
+    processes: Count = setting(
+        1,
+        "processes that train a phase together, each on a GPU of its own; results are those of one process up "
+        "to rounding, and bit by bit those of as many processes",
+        shown=True,
+    )
+    parallel: Literal["ddp", "fsdp"] = setting(
+        "ddp",
+        "processes > 1: ddp: each holds the model; fsdp: each holds a part of its weights, gradients and "
+        "moments (FSDP2)",
+        shown=True,
+    )
     save_every_s: Positive = setting(60.0, "seconds between checkpoints from which a training goes on")
     save_every_steps: Natural = setting(0, "optimiser steps between them instead; 0: by time")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models import limits
-from mlflow_xfer.params.settings import BY_LANGUAGES, TrainingSettings
+from mlflow_xfer.params.settings import BY_LANGUAGES, RuntimeOptions, TrainingSettings
 from mlflow_xfer.tasks.task import Mixture
 from mlflow_xfer.training.parts import LanguageModelPart, Part
 
@@ -21,8 +21,8 @@ def check(
         raise XferError("Nothing to train on.")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise XferError(
-            "A training runs in one process, on one GPU; WORLD_SIZE says there are several.",
-            "Start it without torchrun; several phases can run side by side.",
+            "A command starts its processes itself; WORLD_SIZE says that it is one of several.",
+            "Start it without torchrun; processes=N trains a phase on N GPUs.",
         )
     tasks = [part for part in parts if isinstance(part, Part)]
     lms = [part for part in parts if isinstance(part, LanguageModelPart)]
@@ -57,6 +57,30 @@ def check(
         )
     if settings.train_batch_size < 1 or settings.learning_rate <= 0:
         raise XferError("train_batch_size and learning_rate must be above 0.")
+
+
+def check_spread(settings: TrainingSettings, runtime: RuntimeOptions) -> None:
+    """Raise :class:`XferError` for settings that several processes cannot train together."""
+    if runtime.processes == 1:
+        return
+    if settings.train_batch_size < runtime.processes:
+        raise XferError(
+            f"processes={runtime.processes}, but a batch has {settings.train_batch_size} rows; each process "
+            "takes at least one.",
+            "Use fewer processes or a larger train_batch_size (another training).",
+        )
+    if runtime.parallel == "fsdp":
+        for name, value, why in (
+            ("quantize", "nf4", "weights in 4 bits"),
+            ("optimizer", "adamw8bit", "moments in 8 bits"),
+            ("optimizer", "paged_adamw8bit", "moments in 8 bits"),
+            ("precision", "fp16", "gradients that are scaled"),
+        ):
+            if getattr(settings, name) == value:
+                raise XferError(
+                    f"parallel=fsdp does not divide {why} ({name}={value}).",
+                    f"Use parallel=ddp, or another {name}.",
+                )
 
 
 def check_fits(config: Any, tokenizer: Any, max_seq_length: int) -> None:

@@ -90,12 +90,20 @@ def half_norms(model: nn.Module, wanted: bool) -> Iterator[None]:
 
 def compile_layers(backbone: Any) -> None:
     """Compile each layer in place: they are alike, so one compilation serves all of them."""
+    for layer in layers_of(backbone):
+        layer.compile()
+
+
+def layers_of(backbone: Any) -> list[nn.Module]:
+    """The layers of an encoder or decoder, in their order; none where they share their weights.
+
+    By what they are, not by ``_no_split_modules``, where transformers names embeddings too, or nothing.
+    """
     depth = backbone.config.num_hidden_layers
     for module in backbone.modules():
         if isinstance(module, nn.ModuleList) and len(module) == depth:
-            for layer in module:
-                layer.compile()
-            return
+            return list(module)
+    return []
 
 
 def checkpoint_layers(backbone: Any) -> None:

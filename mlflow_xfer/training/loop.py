@@ -14,7 +14,7 @@ import math
 import signal
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,12 +26,14 @@ from transformers import TrainerCallback, TrainingArguments
 from mlflow_xfer.data.mixing import key_of
 from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN
 from mlflow_xfer.models.heads import MultiTaskModel
+from mlflow_xfer.models.load import quiet
 from mlflow_xfer.params.settings import BY_SCORE, RuntimeOptions, TrainingSettings
 from mlflow_xfer.training.batches import TrainingBatches
 from mlflow_xfer.training.devices import checkpoint_layers, compile_layers, half_norms, pick, resolved
 from mlflow_xfer.training.micro_batches import parts
 from mlflow_xfer.training.parts import Interrupted, NotFinite
 from mlflow_xfer.training.progress import bar
+from mlflow_xfer.training.ranks import ALONE, Ranks
 from mlflow_xfer.training.resumable import Resumable
 from mlflow_xfer.training.state import Claim, step_folder, steps
 from mlflow_xfer.training.stopping import Signals
@@ -124,12 +126,14 @@ class Watch(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
         loop, step = self.loop, state.global_step
         loop.after_step(step)
-        if loop.is_to_stop or loop.save_is_due(step):
+        due = loop.ranks.first and loop.save_is_due(step)
+        loop.stops, due = loop.ranks.any(loop.is_to_stop, due)
+        if loop.stops or due:
             control.should_save = True
         return control
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
-        if self.loop.is_to_stop:
+        if self.loop.stops:
             control.should_training_stop = True
         return control
 
@@ -145,6 +149,7 @@ class Loop(Resumable):
         average_at: steps whose weights go into the average (empty: none is made).
         seed: of dropout.
         rows: those of the embedding that are trained; None: all.
+        ranks: among which each step is divided.
     """
 
     def __init__(
@@ -160,6 +165,7 @@ class Loop(Resumable):
         average_at: set[int],
         seed: int,
         rows: np.ndarray | None = None,
+        ranks: Ranks = ALONE,
     ):
         self.settings, self.log_figures = settings, log
         self.evaluate_dev, self.evaluate_at, self.average_at = evaluate_dev, evaluate_at, average_at
@@ -167,16 +173,22 @@ class Loop(Resumable):
         self.order = FromStep(len(data))
         self.signals = Signals()
         self.asked: Exception | None = None  # what ``log`` raised to stop the training
+        self.stops = False  # whether a rank is to stop, as all of them know
         self.shown = None
         if runtime.compile:
             compile_layers(model.backbone)
         if runtime.gradient_checkpointing:
             checkpoint_layers(model.backbone)
         where = pick(runtime.device)
-        own = arguments(settings, where, folder, len(data), fine_tuning=bool(model.names), seed=seed)
+        with quiet():
+            own = arguments(settings, where, folder, len(data), fine_tuning=bool(model.names), seed=seed)
         super().__init__(
-            folder, runtime, rows, model=model, args=own, train_dataset=data, callbacks=[Watch(self)]
+            folder, runtime, rows, ranks, model=model, args=own, train_dataset=data, callbacks=[Watch(self)]
         )
+        if not ranks.first:  # the first has the seed that Trainer sets
+            torch.manual_seed(seed + ranks.rank)
+        if ranks.shards:
+            ranks.shard(self.multitask, model.backbone)
         for callback in self.callback_handler.callbacks:
             if type(callback).__name__ == "PrinterCallback":
                 self.remove_callback(callback)
@@ -192,16 +204,15 @@ class Loop(Resumable):
             Exception: what ``log`` raised to stop the training (its ``exit_code`` is 75), once the state is
                 saved; not if that was after the last step.
         """
-        from mlflow_xfer.models.load import quiet
-
         settle_imports()
-        self.claim = Claim(self.folder.parent)
+        if self.ranks.first:
+            self.claim = Claim(self.folder.parent)
         self.multitask.train()  # heads and backbone are loaded in evaluation mode, whatever it says
         found = steps(self.folder)
         start = found[-1] if found else 0
         self.order.first = start
         self.report({"train/total_steps": float(len(self.order))}, 0)
-        self.shown = bar(len(self.order), "training", start)
+        self.shown = bar(len(self.order), "training", start) if self.ranks.first else None
         try:
             with (
                 self.signals,
@@ -211,13 +222,12 @@ class Loop(Resumable):
             ):
                 self.train(resume_from_checkpoint=str(step_folder(self.folder, start)) if start else None)
         finally:
-            self.shown.close()
-        if self.signals.caught is not None and self.state.global_step < len(self.order):
-            raise Interrupted(
+            if self.shown is not None:
+                self.shown.close()
+        if self.stops and self.state.global_step < len(self.order):
+            raise self.asked or Interrupted(
                 self.state.global_step, INTERRUPTED if self.signals.caught == signal.SIGINT else TRY_AGAIN
             )
-        if self.asked is not None and self.state.global_step < len(self.order):
-            raise self.asked
         self._check_last_weights()
 
     @property
@@ -226,6 +236,8 @@ class Loop(Resumable):
 
     def report(self, metrics: Mapping[str, float], step: int) -> None:
         """Hand figures on; whoever takes them may ask to stop, which happens when the step is complete."""
+        if not self.ranks.first:
+            return
         self.claim.check()
         try:
             self.log_figures(metrics, step)
@@ -233,6 +245,11 @@ class Loop(Resumable):
             if getattr(error, "exit_code", None) != TRY_AGAIN:
                 raise
             self.asked = error
+
+    def _wrap_model(self, model: Any, training: bool = True, dataloader: Any = None) -> Any:
+        if self.ranks.world == 1 or self.ranks.shards or not training:
+            return super()._wrap_model(model, training, dataloader)
+        return self.ranks.replicated(model)
 
     def get_train_dataloader(self) -> torch.utils.data.DataLoader:
         """One item is one batch. The generator is its own: a loader draws a number from it when it starts,
@@ -247,24 +264,33 @@ class Loop(Resumable):
     def training_step(
         self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None
     ) -> Tensor:
-        """Forward and backward of one batch, in micro-batches if asked; their sum is the
-        batch's mean loss exactly."""
+        """Forward and backward of this rank's rows of one batch, in micro-batches if asked; their sum, over
+        all ranks, is the batch's mean loss exactly."""
         if not model.training:  # walking all modules costs as much as a fifth of a small model's backward
             model.train()
         total: Tensor | None = None
-        for part in parts(inputs, self.runtime.micro_batch):
-            loss = self._loss(model, inputs, part)
-            self.accelerator.backward(loss)
+        pieces = self._parts(inputs)
+        for number, part in enumerate(pieces, 1):
+            with self.ranks.backward(model, last=number == len(pieces)):
+                loss = self._loss(model, inputs, part)
+                self.accelerator.backward(loss * self.ranks.world if self.ranks.world > 1 else loss)
             total = loss.detach() if total is None else total + loss.detach()
         assert total is not None, "a batch has a part"
         self.tally.add(key_of(inputs["task"]), total, inputs["tokens"])
         return total
 
+    def _parts(self, batch: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return parts(batch, self.runtime.micro_batch, self.ranks.rank, self.ranks.world)
+
     def _loss(self, model: torch.nn.Module, inputs: Mapping[str, Any], part: Mapping[str, Any]) -> Tensor:
         """The share of ``part`` in the mean loss of the batch ``inputs``."""
         placed = {name: self._placed(part[name]) for name in ("inputs", "targets")}
+        if inputs["whole"] and self.ranks.world > 1:
+            joined = partial(self.ranks.joined, rows=len(inputs["inputs"]["input_ids"]))
+            self.multitask.head(inputs["task"]).together = joined
         with self.compute_loss_context_manager():
-            return model(inputs["task"], placed["targets"], inputs["count"], **placed["inputs"])
+            loss = model(inputs["task"], placed["targets"], inputs["count"], **placed["inputs"])
+        return loss if part["share"] == 1.0 else loss * part["share"]
 
     def _placed(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         device = self.args.device
@@ -280,13 +306,14 @@ class Loop(Resumable):
             self._report_losses(step)
         if step in self.average_at:
             with self.whole():
-                self.tally.average(self.multitask.tensors())
+                self.tally.average(self.ranks.gathered(self.multitask.tensors()))
         if step in self.evaluate_at:
             with self.whole():
                 self._evaluate_dev(step)
 
     def _report_losses(self, step: int) -> None:
         """The mean loss of each task since the last report."""
+        self.tally.sums = self.ranks.summed(self.tally.sums)
         pace = {"train/learning_rate": self._get_learning_rate(), "train/tokens": float(self.tally.tokens)}
         self.tally.latest = self.tally.take_losses() | pace
         self._check_finite(self.tally.latest, f"at step {step}")
@@ -310,15 +337,15 @@ class Loop(Resumable):
         """The loss of the last batch with the weights as they are now: no step has shown what they give."""
         self.multitask.eval()
         batch = cast("TrainingBatches", self.train_dataset)[len(self.order) - 1]
-        pieces = parts(batch, self.runtime.micro_batch)
-        total = sum(float(self._loss(self.multitask, batch, piece)) for piece in pieces)
-        self._check_finite({"train/loss": total}, f"after step {len(self.order)}")
+        total = sum(float(self._loss(self.multitask, batch, piece)) for piece in self._parts(batch))
+        self._check_finite(self.ranks.summed({"train/loss": total}), f"after step {len(self.order)}")
 
     def _evaluate_dev(self, step: int) -> None:
         """Score dev and keep the weights if they are the best so far."""
         self.multitask.eval()
         try:
-            metrics, score, collapsed = self.evaluate_dev()
+            found = self.ranks.within(self.multitask, self.evaluate_dev)
+            metrics, score, collapsed = self.ranks.told(found)
         except NotFinite as error:
             raise self._diverged(f"{error.what.rstrip('.')} after step {step}") from error
         self.multitask.train()

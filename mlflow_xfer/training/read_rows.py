@@ -66,6 +66,11 @@ def rows_read(data: TrainingBatches, tokenizer: Any, size: int) -> np.ndarray:
     return np.flatnonzero(seen[:size])
 
 
+def digest(rows: np.ndarray) -> str:
+    """What a resume state says of the rows: it fits no others."""
+    return hashlib.sha256(rows.tobytes()).hexdigest()
+
+
 class ReadRows:
     """The embedding of ``model`` in a training that reads ``rows`` of it, in ascending order.
 
@@ -83,11 +88,6 @@ class ReadRows:
         self.padding = self.embedding.padding_idx
         self.decays: list[tuple[float, Tensor | None]] = []
         self.is_whole = True
-
-    @property
-    def digest(self) -> str:
-        """What a resume state says of the rows: it fits no others."""
-        return hashlib.sha256(self.rows.cpu().numpy().tobytes()).hexdigest()
 
     def follow(self, optimizer: torch.optim.Optimizer) -> None:
         """Keep the decay of each step that ``optimizer`` takes."""

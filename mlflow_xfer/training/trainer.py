@@ -33,11 +33,14 @@ from mlflow_xfer.models.trainable import ADAPTER
 from mlflow_xfer.models.trainable import check as check_trainable
 from mlflow_xfer.params.settings import BY_SCORE, RuntimeOptions, TrainingSettings
 from mlflow_xfer.tasks.task import Mixture, Task
-from mlflow_xfer.training.checks import check, check_fits
+from mlflow_xfer.training.checks import check, check_fits, check_spread
 from mlflow_xfer.training.parts import LanguageModelPart, Part, TrainingResult
 
 if TYPE_CHECKING:
+    from mlflow_xfer.models.adapters import Lora
+    from mlflow_xfer.models.heads import MultiTaskModel
     from mlflow_xfer.training.batches import TrainingBatches
+    from mlflow_xfer.training.ranks import Ranks
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +58,7 @@ def train(
     log: Any = lambda metrics, step: None,
     runtime: RuntimeOptions = RuntimeOptions(),  # noqa: B008 - frozen
     base: str = "",
+    ranks: Ranks | None = None,
 ) -> TrainingResult:
     """Train on ``parts`` from the checkpoint at ``start``; all state lies in ``work``.
 
@@ -71,6 +75,8 @@ def train(
             stops the training as a signal does.
         runtime: how it is computed, and how often the resume state is written.
         base: identity of ``start``, which an adapter keeps.
+        ranks: the processes that train together, of which this is one; None: it trains alone. All are given
+            the same, and rank 0 writes and logs.
 
     Raises:
         XferError: for data that cannot train anything, or a model that does not fit.
@@ -81,6 +87,7 @@ def train(
     if done is not None:
         return done
     check(parts, mixture, settings)
+    check_spread(settings, runtime)
     check_trainable(settings)
     training = Training(
         Path(start),
@@ -92,6 +99,7 @@ def train(
         log,
         seed,
         base,
+        ranks,
     )
     return training.run()
 
@@ -120,29 +128,36 @@ class Training:
         log: Any,
         seed: int = 0,
         base: str = "",
+        ranks: Ranks | None = None,
     ):
-        from mlflow_xfer.models.adapters import restrict
-        from mlflow_xfer.models.heads import build
-        from mlflow_xfer.models.limits import agree
         from mlflow_xfer.models.load import load_tokenizer
         from mlflow_xfer.training.dev import Dev
+        from mlflow_xfer.training.ranks import ALONE
 
         self.mixture, self.settings, self.seed = mixture, settings, seed
         self.runtime, self.work, self.log = runtime, work, log
         self.tasks = [part for part in parts if isinstance(part, Part)]
         self.lm = next((part for part in parts if isinstance(part, LanguageModelPart)), None)
+        self.start, self.base, self.ranks = start, base, ranks or ALONE
         self.tokenizer = load_tokenizer(start)
-        self.model = build(
-            start, [part.task for part in self.tasks], self.lm is not None, seed, settings.head_reads
-        )
-        check_fits(self.model.config, self.tokenizer, settings.max_seq_length + settings.prompted)
-        agree(self.model, self.tokenizer)
-        if settings.dropout is not None:
-            _set_dropout(self.model, settings.dropout)
-        self.start, self.base = start, base
-        self.adapter = restrict(self.model, settings, start, seed, _in_half(settings, runtime))
-        self.data = self._data()
-        self.dev = Dev(parts, self.model, self.tokenizer, settings, runtime.device)
+        self.model, self.adapter = self._build()
+        with self.ranks.in_turn():
+            self.data = self._data()
+            self.dev = Dev(parts, self.model, self.tokenizer, settings, runtime.device)
+
+    def _build(self) -> tuple[MultiTaskModel, Lora | None]:
+        """The model as training begins, and the adapter in it."""
+        from mlflow_xfer.models.adapters import restrict
+        from mlflow_xfer.models.heads import build
+        from mlflow_xfer.models.limits import agree
+
+        s, tasks = self.settings, [part.task for part in self.tasks]
+        model = build(self.start, tasks, self.lm is not None, self.seed, s.head_reads)
+        check_fits(model.config, self.tokenizer, s.max_seq_length + s.prompted)
+        agree(model, self.tokenizer)
+        if s.dropout is not None:
+            _set_dropout(model, s.dropout)
+        return model, restrict(model, s, self.start, self.seed, _in_half(s, self.runtime))
 
     def _data(self) -> TrainingBatches:
         """The batches of the whole training."""
@@ -212,6 +227,7 @@ class Training:
             average_at=set(epoch_ends(total, epochs)) if s.select_by == "average" else set(),
             seed=self.seed,
             rows=None if whole_embedding else self._read_rows(),
+            ranks=self.ranks,
         )
 
     def _read_rows(self) -> np.ndarray | None:
@@ -231,7 +247,17 @@ class Training:
     def run(self) -> TrainingResult:
         loop = self.loop()
         loop.run()
-        return self._publish(loop)
+        metrics, selected, collapsed = self._select(loop)
+        model = self._whole_model()
+        if model is not None:
+            loop.claim.check()
+            self._publish(*model, TrainingResult(
+                self.work / CHECKPOINT, len(self.data), loop.tally.tokens, metrics, selected, collapsed
+            ))
+        self.ranks.wait()
+        outcome = read_outcome(self.work)
+        assert outcome is not None, "it was published"
+        return outcome
 
     def _epochs(self, total: int) -> float:
         """Epochs that ``total`` steps are; with several tasks those of the
@@ -249,17 +275,16 @@ class Training:
         )
         return max(1.0, total / one)
 
-    def _publish(self, loop: Any) -> TrainingResult:
-        from mlflow_xfer.models.checkpoint import save
-
-        loop.claim.check()
+    def _select(self, loop: Any) -> tuple[dict[str, float], int, bool]:
+        """(metrics, step, whether it is collapsed) of the weights to publish, which the model has afterwards."""
         best = loop.tally.best
         metrics, collapsed, selected = dict(best.metrics), best.collapsed, best.step or len(self.data)
         if self.settings.select_by == "average":
             loop.load_average()
             if self.dev:
                 self.model.eval()
-                metrics, _, collapsed = self.dev.evaluate()
+                found = self.ranks.within(self.model, self.dev.evaluate)
+                metrics, _, collapsed = self.ranks.told(found)
             selected = len(self.data)
         elif self.settings.select_by in BY_SCORE and best.step:
             loop.load_best()
@@ -269,23 +294,37 @@ class Training:
         for task in self.data.tasks.values():
             metrics[f"encoded/{task.name}/truncated"] = 100.0 * task.encoded.truncation_rate
             metrics[f"encoded/{task.name}/fertility"] = task.encoded.fertility
+        return metrics, selected, collapsed
+
+    def _whole_model(self) -> tuple[MultiTaskModel, Lora | None] | None:
+        """The model with all its weights, and its adapter, on rank 0; None on the others."""
+        if not self.ranks.shards:
+            return (self.model, self.adapter) if self.ranks.first else None
+        tensors = self.ranks.gathered(self.model.tensors())
+        if not self.ranks.first:
+            return None
+        model, adapter = self._build()
+        for name in model.names:  # what training rows said of a head stands in its configuration
+            model.head(name).config = self.model.head(name).config
+        model.load_tensors(tensors)
+        return model, adapter
+
+    def _publish(self, model: MultiTaskModel, adapter: Lora | None, outcome: TrainingResult) -> None:
+        from mlflow_xfer.models.checkpoint import save
+
         with sealed_folder(self.work / CHECKPOINT) as folder:
-            self.model.cpu()
-            if self.adapter is not None:
-                self.adapter.save(folder / ADAPTER, self.base)
-                self.adapter.merge()
+            model.cpu()
+            if adapter is not None:
+                adapter.save(folder / ADAPTER, self.base)
+                adapter.merge()
             if (self.start / LANGUAGE).is_dir():
                 shutil.copytree(self.start / LANGUAGE, folder / LANGUAGE)
-            save(self.model, self.tokenizer, folder)
-        outcome = TrainingResult(
-            self.work / CHECKPOINT, len(self.data), loop.tally.tokens, metrics, selected, collapsed
-        )
+            save(model, self.tokenizer, folder)
         saved = asdict(outcome)
         del saved["directory"]
         write_json(self.work / OUTCOME, saved)
         for folder in (RESUME, BEST):  # optimizer states are twice the model; nothing reads them any more
             shutil.rmtree(self.work / folder, ignore_errors=True)
-        return outcome
 
 
 def _begin_anew(packer: Packer) -> bool:
