@@ -82,6 +82,8 @@ def transfer(
     compile: bool = False,
     gradient_checkpointing: bool = False,
     checkpoint: Literal["whole", "adapter"] = "whole",
+    processes: int = 1,
+    parallel: Literal["ddp", "fsdp"] = "ddp",
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
     verbose: bool = False,
@@ -212,6 +214,11 @@ def transfer(
         checkpoint: adapter: phases that train a part of the weights publish that part, and which base
             it belongs to; whoever reads it makes it whole again, to the same bits [whole|adapter;
             default whole]
+        processes: processes that train a phase together, each on a GPU of its own; results are those of
+            one process up to rounding, and bit by bit those of as many processes [whole number > 0;
+            default 1]
+        parallel: processes > 1: ddp: each holds the model; fsdp: each holds a part of its weights,
+            gradients and moments (FSDP2) [ddp|fsdp; default ddp]
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
@@ -258,6 +265,8 @@ def pretrain(
     compile: bool = False,
     gradient_checkpointing: bool = False,
     checkpoint: Literal["whole", "adapter"] = "whole",
+    processes: int = 1,
+    parallel: Literal["ddp", "fsdp"] = "ddp",
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
     verbose: bool = False,
@@ -324,6 +333,11 @@ def pretrain(
         checkpoint: adapter: phases that train a part of the weights publish that part, and which base
             it belongs to; whoever reads it makes it whole again, to the same bits [whole|adapter;
             default whole]
+        processes: processes that train a phase together, each on a GPU of its own; results are those of
+            one process up to rounding, and bit by bit those of as many processes [whole number > 0;
+            default 1]
+        parallel: processes > 1: ddp: each holds the model; fsdp: each holds a part of its weights,
+            gradients and moments (FSDP2) [ddp|fsdp; default ddp]
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
@@ -383,6 +397,8 @@ def intermediate(
     compile: bool = False,
     gradient_checkpointing: bool = False,
     checkpoint: Literal["whole", "adapter"] = "whole",
+    processes: int = 1,
+    parallel: Literal["ddp", "fsdp"] = "ddp",
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
     verbose: bool = False,
@@ -472,6 +488,11 @@ def intermediate(
         checkpoint: adapter: phases that train a part of the weights publish that part, and which base
             it belongs to; whoever reads it makes it whole again, to the same bits [whole|adapter;
             default whole]
+        processes: processes that train a phase together, each on a GPU of its own; results are those of
+            one process up to rounding, and bit by bit those of as many processes [whole number > 0;
+            default 1]
+        parallel: processes > 1: ddp: each holds the model; fsdp: each holds a part of its weights,
+            gradients and moments (FSDP2) [ddp|fsdp; default ddp]
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
@@ -535,6 +556,8 @@ def target(
     compile: bool = False,
     gradient_checkpointing: bool = False,
     checkpoint: Literal["whole", "adapter"] = "whole",
+    processes: int = 1,
+    parallel: Literal["ddp", "fsdp"] = "ddp",
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
     verbose: bool = False,
@@ -635,6 +658,11 @@ def target(
         checkpoint: adapter: phases that train a part of the weights publish that part, and which base
             it belongs to; whoever reads it makes it whole again, to the same bits [whole|adapter;
             default whole]
+        processes: processes that train a phase together, each on a GPU of its own; results are those of
+            one process up to rounding, and bit by bit those of as many processes [whole number > 0;
+            default 1]
+        parallel: processes > 1: ddp: each holds the model; fsdp: each holds a part of its weights,
+            gradients and moments (FSDP2) [ddp|fsdp; default ddp]
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
@@ -677,6 +705,8 @@ def evaluate(
     compile: bool = False,
     gradient_checkpointing: bool = False,
     checkpoint: Literal["whole", "adapter"] = "whole",
+    processes: int = 1,
+    parallel: Literal["ddp", "fsdp"] = "ddp",
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
     verbose: bool = False,
@@ -742,6 +772,11 @@ def evaluate(
         checkpoint: adapter: phases that train a part of the weights publish that part, and which base
             it belongs to; whoever reads it makes it whole again, to the same bits [whole|adapter;
             default whole]
+        processes: processes that train a phase together, each on a GPU of its own; results are those of
+            one process up to rounding, and bit by bit those of as many processes [whole number > 0;
+            default 1]
+        parallel: processes > 1: ddp: each holds the model; fsdp: each holds a part of its weights,
+            gradients and moments (FSDP2) [ddp|fsdp; default ddp]
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
@@ -815,6 +850,8 @@ def search(
     compile: bool = False,
     gradient_checkpointing: bool = False,
     checkpoint: Literal["whole", "adapter"] = "whole",
+    processes: int = 1,
+    parallel: Literal["ddp", "fsdp"] = "ddp",
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
     study_name: str = "auto",
@@ -957,6 +994,11 @@ def search(
         checkpoint: adapter: phases that train a part of the weights publish that part, and which base
             it belongs to; whoever reads it makes it whole again, to the same bits [whole|adapter;
             default whole]
+        processes: processes that train a phase together, each on a GPU of its own; results are those of
+            one process up to rounding, and bit by bit those of as many processes [whole number > 0;
+            default 1]
+        parallel: processes > 1: ddp: each holds the model; fsdp: each holds a part of its weights,
+            gradients and moments (FSDP2) [ddp|fsdp; default ddp]
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
@@ -1071,6 +1113,8 @@ def study(
     compile: bool = False,
     gradient_checkpointing: bool = False,
     checkpoint: Literal["whole", "adapter"] = "whole",
+    processes: int = 1,
+    parallel: Literal["ddp", "fsdp"] = "ddp",
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
     study: str | PathLike[str] = "demo",
@@ -1199,6 +1243,11 @@ def study(
         checkpoint: adapter: phases that train a part of the weights publish that part, and which base
             it belongs to; whoever reads it makes it whole again, to the same bits [whole|adapter;
             default whole]
+        processes: processes that train a phase together, each on a GPU of its own; results are those of
+            one process up to rounding, and bit by bit those of as many processes [whole number > 0;
+            default 1]
+        parallel: processes > 1: ddp: each holds the model; fsdp: each holds a part of its weights,
+            gradients and moments (FSDP2) [ddp|fsdp; default ddp]
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]
@@ -1313,6 +1362,8 @@ def rank(
     compile: bool = False,
     gradient_checkpointing: bool = False,
     checkpoint: Literal["whole", "adapter"] = "whole",
+    processes: int = 1,
+    parallel: Literal["ddp", "fsdp"] = "ddp",
     save_every_s: float = 60.0,
     save_every_steps: int = 0,
     method: str | Sequence[Literal["auto", "size", "kind", "text_emb", "logme", "h_score", "task_emb", "few_shot", "english"]] = ("auto",),
@@ -1396,6 +1447,11 @@ def rank(
         checkpoint: adapter: phases that train a part of the weights publish that part, and which base
             it belongs to; whoever reads it makes it whole again, to the same bits [whole|adapter;
             default whole]
+        processes: processes that train a phase together, each on a GPU of its own; results are those of
+            one process up to rounding, and bit by bit those of as many processes [whole number > 0;
+            default 1]
+        parallel: processes > 1: ddp: each holds the model; fsdp: each holds a part of its weights,
+            gradients and moments (FSDP2) [ddp|fsdp; default ddp]
         save_every_s: seconds between checkpoints from which a training goes on [number > 0; default
             60.0]
         save_every_steps: optimiser steps between them instead; 0: by time [whole number ≥ 0; default 0]

@@ -90,7 +90,7 @@ def _run(params: Chain) -> Result:
         executor.place = lambda phase: places.get(phase.spec_hash, "")
         executor.keep = params.kept(many=False) if isinstance(params, chain.Transfer) else "all"
         new = executor.missing(plan.phases)
-        validate(new, store)
+        validate(new, store, params.runtime)
         check_disk(new, store, workers)
         for overlap in overlaps.of_plan(new):
             logger.log(logging.WARNING if overlap.status == "found" else logging.INFO, "overlap: %s", overlap)

@@ -264,8 +264,8 @@ class RuntimeOptions(Shape, group="where it is computed", effect="runtime"):
     )  # fmt: skip
     processes: Count = setting(
         1,
-        "processes that train a phase together, each on a GPU of its own; results are those of one process up "
-        "to rounding, and bit by bit those of as many processes",
+        "processes that train a phase together, each on a GPU of its own; results are those of one process "
+        "up to rounding, and bit by bit those of as many processes",
         shown=True,
     )
     parallel: Literal["ddp", "fsdp"] = setting(

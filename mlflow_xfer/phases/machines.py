@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -80,6 +81,13 @@ def named(name: str) -> Machine:
 @cache
 def here() -> Machine:
     return _gpu() or Machine("this machine", _memory(), _multiplied(), cuda=False)
+
+
+def visible_gpus(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """The GPUs of this host that may be used, without importing torch."""
+    if (named := environment.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return tuple(filter(None, named.split(",")))
+    return tuple(str(n) for n in range(len(list(Path("/dev").glob("nvidia[0-9]*")))))
 
 
 def _gpu() -> Machine | None:

@@ -17,14 +17,18 @@ from mlflow_xfer.kinds import kind
 from mlflow_xfer.models import language
 from mlflow_xfer.params.settings import RuntimeOptions
 from mlflow_xfer.phases.corpus import corpus
+from mlflow_xfer.phases.launch import launch
 from mlflow_xfer.phases.phase import BaseModel, Phase, identity
 from mlflow_xfer.phases.start import starting_point
+from mlflow_xfer.phases.transport import to_json
 from mlflow_xfer.tasks.task import POOL, Mixture, Task, mixture_of
-from mlflow_xfer.training import trainer
+from mlflow_xfer.training import progress, trainer
 from mlflow_xfer.training.parts import LanguageModelPart, Part, TrainingResult
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
+    from mlflow_xfer.training.ranks import Ranks
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +53,38 @@ def train_phase(
         begin = language.put(begin, adapter, work / "language")
     if phase.excludes:
         log({"train/excluded_rows": excluded_rows(phase)}, 0)
+    if runtime.processes > 1:
+        return train_together(phase, begin, work, log, runtime)
+    return train_from(phase, begin, work, log, runtime)
+
+
+def train_together(
+    phase: Phase, begin: Path, work: Path, log: Log, runtime: RuntimeOptions
+) -> TrainingResult:
+    """As :func:`train_from`, on processes of their own."""
+    order = {
+        "phase": to_json(phase),
+        "start": str(begin),
+        "work": str(work),
+        "runtime": runtime.model_dump(),
+        "beside": progress.said(),
+    }
+    if (done := trainer.read_outcome(work)) is None:
+        launch(order, runtime, log)
+        done = trainer.read_outcome(work)
+    assert done is not None, "the ranks came to their end"
+    return done
+
+
+def train_from(
+    phase: Phase,
+    begin: Path,
+    work: Path,
+    log: Log,
+    runtime: RuntimeOptions,
+    ranks: Ranks | None = None,
+) -> TrainingResult:
+    """Train ``phase`` from the checkpoint directory ``begin``, as one of ``ranks`` or alone."""
     assert phase.seed is not None, "a training has a seed"
     return trainer.train(
         begin,
@@ -60,6 +96,7 @@ def train_phase(
         log=log,
         runtime=runtime,
         base="+".join(map(identity, phase.inputs)),
+        ranks=ranks,
     )
 
 

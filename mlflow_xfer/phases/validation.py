@@ -13,10 +13,12 @@ from mlflow_xfer.data.unseen import read_unseen
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.models import files, limits, load, trainable
-from mlflow_xfer.params.settings import MergeSettings, TrainingSettings
+from mlflow_xfer.params.settings import MergeSettings, RuntimeOptions, TrainingSettings
 from mlflow_xfer.phases import gate, languages, whole
+from mlflow_xfer.phases.launch import check_gpus
 from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase
 from mlflow_xfer.tracking import checkpoints
+from mlflow_xfer.training.checks import check_spread
 
 if TYPE_CHECKING:
     from mlflow_xfer.data.rows import Rows
@@ -24,12 +26,17 @@ if TYPE_CHECKING:
     from mlflow_xfer.tracking.store import Store
 
 
-def validate(phases: Iterable[Phase], store: Store | None = None) -> None:
+def validate(
+    phases: Iterable[Phase],
+    store: Store | None = None,
+    runtime: RuntimeOptions = RuntimeOptions(),  # noqa: B008 - frozen
+) -> None:
     """Check the models that the phases start from, and read and check all their rows, before anything is
     trained. A model that a run made is fetched: the first phase needs it.
 
     Args:
         store: where finished runs are that phases start from.
+        runtime: how they are to be computed.
 
     Raises:
         XferError: every fault of every model and file at once.
@@ -45,10 +52,15 @@ def validate(phases: Iterable[Phase], store: Store | None = None) -> None:
             problems.add(error)
     _check_rows(phases, problems)
     for settings in (phase.settings for phase in phases if isinstance(phase.settings, TrainingSettings)):
-        try:
-            trainable.check(settings)
-        except XferError as error:
-            problems.add(error)
+        for check_one in (trainable.check, partial(check_spread, runtime=runtime)):
+            try:
+                check_one(settings)
+            except XferError as error:
+                problems.add(error)
+    try:
+        check_gpus(runtime)
+    except XferError as error:
+        problems.add(error)
     problems.raise_if_any()
 
 

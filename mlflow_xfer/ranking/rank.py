@@ -151,7 +151,7 @@ def _prepared(
             "Train them first: checkpoints=train, or choose methods that need none: "
             + ", ".join(name for name, m in PROXIES.items() if not m.checkpoints),
         )
-    validate([*singles.values(), *filter(None, targets.values())], executor.store)
+    validate([*singles.values(), *filter(None, targets.values())], executor.store, executor.runtime)
     if checkpoints == "train":
         runs, missing = {name: executor.ensure(phase).run_id for name, phase in singles.items()}, []
     data = TaskData(executor, singles, targets, tasks, start, budget, {} if missing else runs)

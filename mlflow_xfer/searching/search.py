@@ -129,7 +129,7 @@ def prepare(command: Command, executor: Executor) -> None:
     """Read and check all data and models, and make what all trials start from."""
     phases = unique(phase for plan in command.first.values() for phase in plan.phases)
     new = executor.missing(phases)
-    validate(new, executor.store)
+    validate(new, executor.store, executor.runtime)
     check_disk(new, executor.store)
     for phase in next(iter(command.first.values())).transfers[0].before:
         executor.ensure(phase)

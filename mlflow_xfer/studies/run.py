@@ -73,7 +73,7 @@ def run_study(
     level = 1 - float(spending(study.looks)[0]) if study.contrasts else 0.95
     for sentence in foresee(study, len(seeds) * len(first.base_seeds), spoken, level):
         logger.info("%s: %s", study.name, sentence)
-    validate(todo, store)
+    validate(todo, store, first.runtime)
     check_disk(todo, store, workers)
     logger.info(
         "%s: %d phases to run, %d exist; %d processes",

@@ -89,6 +89,7 @@ class Interrupted(XferError):
     """Training stopped on a signal, after a checkpoint: the same command goes on from there."""
 
     def __init__(self, step: int, exit_code: int = TRY_AGAIN):
+        self.step = step
         super().__init__(
             f"Interrupted after step {step}; its state is saved.",
             "Run the same command again to go on.",

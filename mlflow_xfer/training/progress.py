@@ -22,6 +22,11 @@ def beside(what: str) -> Iterator[None]:
         _what.reset(before)
 
 
+def said() -> str:
+    """What bars begin with."""
+    return _what.get()
+
+
 def bar(total: int, label: str, done: int = 0) -> Any:
     """A tqdm bar on standard error, shown only where that is a terminal; ``update(n)`` and ``close()``."""
     from tqdm import tqdm

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -112,7 +112,7 @@ class Ranks:
         for layer in layers:
             fully_shard(layer, mesh=mesh)
         fully_shard(model, mesh=mesh)
-        model.within = lambda ask: ask()
+        cast("Any", model).within = lambda ask: ask()
         register_fsdp_forward_method(model, "within")
 
     def replicated(self, model: nn.Module) -> nn.Module:
@@ -156,8 +156,8 @@ class Ranks:
             return dict(given)  # whoever loads them says so
         found = {}
         for name, tensor in own.items():
-            whole = given[name].to("cpu", tensor.dtype) if self.first else torch.empty(tensor.shape, dtype=tensor.dtype)
-            whole = whole.contiguous()
+            empty = torch.empty(tensor.shape, dtype=tensor.dtype)
+            whole = given[name].to("cpu", tensor.dtype).contiguous() if self.first else empty
             dist.broadcast(whole, 0)
             found[name] = _as(whole, tensor)
         return found
@@ -167,7 +167,7 @@ class Ranks:
         """An optimiser's ``state_dict`` with whole tensors; on ranks but the first without them."""
         moments: dict[Any, dict[str, Any]] = {}
         for number, values in state["state"].items():
-            found = self.gathered({name: value for name, value in values.items() if isinstance(value, Tensor)})
+            found = self.gathered({name: one for name, one in values.items() if isinstance(one, Tensor)})
             moments[number] = {**values, **found} if self.first else {}
         return {**state, "state": moments}
 
@@ -213,7 +213,12 @@ ALONE = Ranks()
 
 @contextmanager
 def together(
-    rank: int, world: int, parallel: Literal["ddp", "fsdp"], meeting: str, device: torch.device, patience: float
+    rank: int,
+    world: int,
+    parallel: Literal["ddp", "fsdp"],
+    meeting: str,
+    device: torch.device,
+    patience: float,
 ) -> Iterator[Ranks]:
     """The ranks of a training, for as long as it lasts.
 
@@ -222,13 +227,19 @@ def together(
         device: what they compute on.
         patience: seconds for which a rank waits for others; then it fails.
     """
-    store = dist.FileStore(meeting, world)
+    store = dist.FileStore(meeting, world)  # pyright: ignore[reportPrivateImportUsage] - documented
     backend = "cuda:nccl,cpu:gloo" if device.type == "cuda" else "gloo"
     dist.init_process_group(
         backend, store=store, rank=rank, world_size=world, timeout=timedelta(seconds=patience)
     )
     yield Ranks(rank, world, parallel, store)
     dist.destroy_process_group()
+
+
+def lost_others(error: BaseException) -> bool:
+    """Whether ``error`` says that another rank is gone, or did not come in time."""
+    said = str(error)
+    return isinstance(error, dist.DistError) or "gloo" in said or "NCCL" in said
 
 
 def _whole(tensor: Tensor) -> Tensor:

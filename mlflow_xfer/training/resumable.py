@@ -41,8 +41,8 @@ class Resumable(Trainer):
         folder: where resume states lie.
         runtime: how often they are written.
         rows: those of the embedding that are trained; None: all.
-        ranks: among which the training is divided. Rank 0 writes; the others leave in its states how far their
-            random numbers and sums have come.
+        ranks: among which the training is divided. Rank 0 writes; the others leave in its states how far
+            their random numbers and sums have come.
         options: of ``Trainer``.
 
     Attributes:
@@ -162,42 +162,45 @@ class Resumable(Trainer):
     @property
     def _rows(self) -> str | None:
         """The rows of the embedding that the optimiser has states of."""
-        return digest(self.rows) if self.read_rows else None
+        return digest(self.rows) if self.read_rows and self.rows is not None else None
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         if not self.ranks.shards:
             if self.ranks.first:
                 super()._save_optimizer_and_scheduler(output_dir)
             return
-        state = self.ranks.gathered_state(self.optimizer.state_dict())
+        optimizer, schedule = cast("Any", self.optimizer), cast("Any", self.lr_scheduler)
+        state = self.ranks.gathered_state(optimizer.state_dict())
         if self.ranks.first:
             torch.save(state, Path(output_dir) / OPTIMIZER_NAME)
-            torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / SCHEDULER_NAME)
+            torch.save(schedule.state_dict(), Path(output_dir) / SCHEDULER_NAME)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         """Also of a training that was spread in another way, whose optimiser had states of other rows."""
         if checkpoint is None:
             return
-        folder = Path(checkpoint)
+        folder, optimizer = Path(checkpoint), cast("Any", self.optimizer)
         state = torch.load(folder / OPTIMIZER_NAME, map_location="cpu", weights_only=True)
-        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
         if _rows_in(folder) != self._rows:
             self._fit_rows(state, parameters)
-        self.optimizer.load_state_dict(self.ranks.spread_state(state, parameters))
+        optimizer.load_state_dict(self.ranks.spread_state(state, parameters))
         schedule = torch.load(folder / SCHEDULER_NAME, map_location="cpu", weights_only=True)
-        self.lr_scheduler.load_state_dict(schedule)
+        cast("Any", self.lr_scheduler).load_state_dict(schedule)
 
     def _fit_rows(self, state: dict[str, Any], parameters: Sequence[torch.Tensor]) -> None:
         """Take moments of rows that are not trained here out, or put in what they are where all are: zero."""
+        assert self.rows is not None, "else there is one set of rows"
+        rows = torch.from_numpy(self.rows)
         for number, values in state["state"].items():
             wanted = parameters[number].shape
             for name, value in values.items():
                 if not value.dim() or value.shape[1:] != wanted[1:] or value.shape == wanted:
                     continue
-                if len(value) == len(self.rows):
-                    values[name] = value.new_zeros(wanted).index_copy(0, torch.from_numpy(self.rows), value)
+                if len(value) == len(rows):
+                    values[name] = value.new_zeros(wanted).index_copy(0, rows, value)
                 else:
-                    values[name] = value[torch.from_numpy(self.rows)]
+                    values[name] = value[rows]
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is not None:  # a state of fewer ranks has none for this one: it goes on with its seed

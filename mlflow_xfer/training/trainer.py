@@ -251,9 +251,12 @@ class Training:
         model = self._whole_model()
         if model is not None:
             loop.claim.check()
-            self._publish(*model, TrainingResult(
-                self.work / CHECKPOINT, len(self.data), loop.tally.tokens, metrics, selected, collapsed
-            ))
+            self._publish(
+                *model,
+                TrainingResult(
+                    self.work / CHECKPOINT, len(self.data), loop.tally.tokens, metrics, selected, collapsed
+                ),
+            )
         self.ranks.wait()
         outcome = read_outcome(self.work)
         assert outcome is not None, "it was published"
@@ -276,7 +279,7 @@ class Training:
         return max(1.0, total / one)
 
     def _select(self, loop: Any) -> tuple[dict[str, float], int, bool]:
-        """(metrics, step, whether it is collapsed) of the weights to publish, which the model has afterwards."""
+        """Put the weights to be published into the model: (metrics, step, whether they are collapsed)."""
         best = loop.tally.best
         metrics, collapsed, selected = dict(best.metrics), best.collapsed, best.step or len(self.data)
         if self.settings.select_by == "average":

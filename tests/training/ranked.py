@@ -86,7 +86,9 @@ def every_kind(model, work, **more):
 
 
 def averaged(model, work, **more):
-    return train(model, [part(SENTIMENT)], None, EXACT.model_copy(update={"select_by": "average"}), work, **more)
+    return train(
+        model, [part(SENTIMENT)], None, EXACT.model_copy(update={"select_by": "average"}), work, **more
+    )
 
 
 def dropped(model, work, **more):
@@ -164,7 +166,9 @@ def sharded(loop) -> list[int]:
     return [sum(isinstance(p, DTensor) for p in every), len(every), local, sum(p.numel() for p in every)]
 
 
-def go(name: str, folder: Path, work: Path, mode: str = "", disturb=None, patience: float = 60.0) -> list[int]:
+def go(
+    name: str, folder: Path, work: Path, mode: str = "", disturb=None, patience: float = 60.0
+) -> list[int]:
     """Train ``name`` in ``work``, on one process or on two in ``mode``; exit codes of the processes, negative
     where a signal ended one."""
     train_it, architecture, options = TRAININGS[name]
@@ -192,8 +196,7 @@ def go(name: str, folder: Path, work: Path, mode: str = "", disturb=None, patien
                 train_it(folder / architecture, work, log=log, runtime=runtime, ranks=ranks)
 
     processes = [forked(run, rank) for rank in range(world)]
-    codes = [os.waitstatus_to_exitcode(os.waitpid(one, 0)[1]) for one in processes]
-    return codes
+    return [os.waitstatus_to_exitcode(os.waitpid(one, 0)[1]) for one in processes]
 
 
 def main(folder: Path) -> None:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 SCRIPT = Path(__file__).parent / "ranked.py"
 MODES = ("ddp", "fsdp")
 WITHOUT_EFFECT = ("key.bias", "choice/model.safetensors:classifier.bias", "qa_outputs.bias")
-"""What a softmax takes no notice of: its gradient is rounding alone, which AdamW makes as large as any other."""
+"""What a softmax takes no notice of: the gradient is rounding alone, which AdamW makes as large as others."""
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
@@ -34,6 +34,7 @@ from mlflow_xfer.conditions.engines.engine import (
 )
 from mlflow_xfer.conditions.engines.worker import GRACE
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.phases.machines import visible_gpus
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.tracking.store import Store
 
@@ -236,13 +237,6 @@ class Local:
             process.popen.stdin.flush()
         except BrokenPipeError:
             logger.debug("a worker ended before it was told")
-
-
-def visible_gpus(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """The GPUs of this host that may be used, without importing torch."""
-    if (named := environment.get("CUDA_VISIBLE_DEVICES")) is not None:
-        return tuple(filter(None, named.split(",")))
-    return tuple(str(n) for n in range(len(list(Path("/dev").glob("nvidia[0-9]*")))))
 
 
 def _home() -> str:
