@@ -17,7 +17,7 @@ DEMO = Study(
     question="Which intermediate task makes the model transfer best to languages without labels?",
     shared=SHARED,
     seeds={"registered": "0,1,2,3,4,5,6,7,8,9"},
-    minutes={"quick": 2.5},
+    minutes={"quick": 5.3},
     arms=(
         Arm("baseline", {"intermediate": "none"}),
         Arm("attribute", {"intermediate": "attribute"}, "baseline"),

@@ -1,0 +1,73 @@
+"""The report of each study on made-up scores: what it begins with, its figure, and what programs read."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlflow_xfer.studies import page, sentences
+from mlflow_xfer.studies.contrasts import compute
+from mlflow_xfer.studies.found import study
+from mlflow_xfer.studies.registration import Registration
+from tests.reporting.test_report import Page
+
+CODES = ("en", "de", "tr", "sw", "vi", "eu", "ht")
+FIGURES = {"replicate": "Arms by targets", "nli-variance": "Spread", "domain": "Domains"}
+
+
+def scores(asked, seeds: int = 4) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    gains = {arm.name: rng.normal(3, 2, len(asked.targets())) for arm in asked.arms}
+    rows = []
+    for t, target in enumerate(asked.targets()):
+        languages = rng.normal(50, 8, len(CODES))
+        for arm in asked.arms:
+            of = languages + gains[arm.name][t] * (arm.name != "none") + rng.normal(0, 1, (seeds, len(CODES)))
+            rows += [
+                (arm.name, target, code, 0, seed, of[seed, place], 300)
+                for seed in range(seeds)
+                for place, code in enumerate(CODES)
+            ]
+    columns = ["condition", "task", "language", "base_seed", "seed", "score", "n"]
+    return pd.DataFrame(rows, columns=columns).assign(suite="mini", metric="accuracy", base_model="mini")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_report_of_each_study(name, tmp_path):
+    asked, frame = study(name), scores(study(name))
+    registered = Registration("run", 1, 0.9875)
+    found = compute(asked, frame, registered=True, level=0.9875)
+    report, drawings = page.made(asked, frame, found, registered, command=f"mlflow-xfer study --study {name}")
+    read = Page(report.html)
+    text = " ".join(read.text)
+    assert not read.problems and len(read.ids) == len(set(read.ids))
+    assert read.text[1] == asked.question or asked.question in read.text
+    places = [text.index(part) for part in ("Answer", FIGURES[name], "How it was made", "All conditions")]
+    assert places == sorted(places)
+    assert f"We trained {len(asked.arms)} conditions on 4 seeds" in text and all(
+        x in text for x in asked.limits
+    )
+    assert "look 1 of 2" in text and f"mlflow-xfer study --study {name}" in text
+    assert len(drawings) == 1 and all(one.startswith("<svg") for one in drawings.values())
+    report.save(tmp_path)
+    said = json.loads((tmp_path / "verdict.json").read_text())
+    assert said["study"]["name"] == name and said["status"] == "pre-registered"
+    assert {one["name"] for one in said["study"]["contrasts"]} == {one.name for one in asked.contrasts}
+    assert said["headline"] == sentences.headline(found)
+    latex = (tmp_path / "differences.tex").read_text()
+    assert latex.count(r"\begin{table}") == 2 and "tab:contrasts" in latex
+    assert len(pd.read_parquet(tmp_path / "results.parquet")) == len(frame)
+    assert len(pd.read_csv(tmp_path / "tables" / "contrasts.csv")) == len(asked.contrasts)
+
+
+def test_an_answer_has_two_sentences_for_each_primary_contrast():
+    asked = study("domain")
+    found = compute(asked, scores(asked))
+    said = sentences.answer(found)
+    assert len(said) == 5 and said[-1] == sentences.DEMONSTRATION
+    assert said[0].startswith("biomedical match: ") and "corrected p" in said[0] and "exploratory" in said[0]
+    assert "in 8 of 10 cases" in said[1] and "of 100" in said[1]
