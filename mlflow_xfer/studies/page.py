@@ -69,11 +69,12 @@ def made(
         for name, drawing, _ in parts
         if drawing
     }
-    contrasts = pd.DataFrame(_rows(found), columns=list(HEAD))
+    shown = pd.DataFrame(_rows(found), columns=list(HEAD))
+    contrasts = pd.DataFrame([_flat(one) for one in found])
     caption = f"{study.question} Contrasts ({study.population}); finds: in 8 of 10 cases."
     return replace(
         whole,
-        latex=latex_table(contrasts, caption, "tab:contrasts") + "\n" + whole.latex,
+        latex=latex_table(shown, caption, "tab:contrasts") + "\n" + whole.latex,
         verdict=whole.verdict | _verdict(study, found, registered),
         tables=whole.tables | {"contrasts": contrasts},
         description=_description(study, found, registered, whole.description),
@@ -121,6 +122,13 @@ def _rows(found: Sequence[Found]) -> list[tuple[str, ...]]:
 def _finds(one: Found) -> str:
     """What such a design finds; a dash where it is not known, or nothing."""
     return f"{one.detectable:.1f}" if 0 < one.detectable < math.inf else "–"
+
+
+def _flat(one: Found) -> dict[str, Any]:
+    """For tables: what is one value."""
+    return {name: value for name, value in one.as_dict().items() if not isinstance(value, dict | list)} | {
+        "seeds": one.estimate.n.get("seeds")
+    }
 
 
 def _numbers(one: Found) -> tuple[str, str]:

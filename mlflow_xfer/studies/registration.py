@@ -124,7 +124,7 @@ def _judged(
 ) -> Registration:
     levels = [1 - float(alpha) for alpha in spending(study.looks)]
     if not earlier:
-        why = f"finished runs told {', '.join(known)} before it was registered" if known else ""
+        why = f"finished runs told of {', '.join(map(repr, known))} before it was registered" if known else ""
         return Registration(run_id, 1, levels[0], why)
     first = earlier[0]
     if first.tags[HASH] != mine:

@@ -93,6 +93,10 @@ def test_where_it_runs_and_more_seeds_change_nothing(store):
 
 def test_what_was_known_before_is_no_registration(store):
     found, run = look(store, known=["a helps"])
-    assert not found.stands and "told a helps before it was registered" in found.why and HASH not in run.tags
+    assert (
+        not found.stands
+        and "told of 'a helps' before it was registered" in found.why
+        and HASH not in run.tags
+    )
     other = replace(STUDY, scale="small")
     assert look(store, other)[0].stands, "each scale is registered by itself"

@@ -2,7 +2,8 @@
 
 mini has one inference task and one like it (``coherence``: does a state follow from a deed?), where the
 real question has MNLI, SNLI and ANLI; ``attribute_null`` is their matched null: the same format and size,
-nothing to learn. The tasks that are not inference are of the same size.
+nothing to learn. The task that is not inference is of the same size and teaches none of the targets
+(``polarity`` would teach ``mood``).
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ NLI_VARIANCE = Study(
         Arm("none", {"intermediate": "none"}),
         Arm("inference", {"intermediate": "nli"}, "none"),
         Arm("both inference tasks", {"intermediate": "nli,coherence"}, "none"),
-        Arm("no inference", {"intermediate": "polarity"}, "none"),
+        Arm("no inference", {"intermediate": "questions"}, "none"),
         Arm("null", {"intermediate": "attribute_null"}, "none"),
     ),
     contrasts=(
