@@ -150,12 +150,15 @@ def test_the_ledger_is_made_once_and_restored_when_somebody_tidied_up(local_stor
     assert len({one.run_id() for one in ledgers}) == 1
     client = local_store.client
     experiment = client.get_experiment_by_name(ledger.EXPERIMENT)
-    assert len(client.search_runs([experiment.experiment_id])) == 1
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "FINISHED" and run.info.run_name == "ledger of leases"
+    assert run.data.tags[ledger.NOTE] == experiment.tags[ledger.NOTE] == ledger.ABOUT, "it says what it is"
     client.delete_run(ledgers[0].run_id())
     assert ledgers[0].acquire("k") == 1 and ledgers[1].acquire("k") is None
     client.delete_experiment(experiment.experiment_id)
     late = Ledger(client, worker="late")
     assert late.acquire("k") is None and late.run_id() == ledgers[0].run_id()
+    assert client.get_run(late.run_id()).info.status == "FINISHED", "leases are written all the same"
 
 
 def test_a_ledger_whose_maker_died_is_made_by_those_who_wait(local_store, monkeypatch):

@@ -127,6 +127,23 @@ def test_experiments(monkeypatch):
     fails(2, "no experiment with the id 4711")
 
 
+def test_the_experiment_is_the_one_that_was_worked_in(monkeypatch):
+    """What ``mlflow run`` made lies in an experiment of its choice: where there is none of ours by name, the
+    newest run of ours says which."""
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "chosen by mlflow run")
+    with Store.open() as store:
+        launched = store.start("phase", "p")
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME")
+    with Store.open() as same:
+        assert same.experiment_id == store.experiment_id
+        own = same.client.create_experiment("mlflow-xfer")
+    with Store.open() as named:
+        assert named.experiment_id == own != store.experiment_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", launched)
+    with Store.open() as beside:
+        assert beside.experiment_id == store.experiment_id, "that of the run that launched this process"
+
+
 def test_relative_databases_are_made_absolute_and_write_ahead(monkeypatch, tmp_path):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
     with Store.open() as store:

@@ -5,9 +5,12 @@ command printed sees it at once; from any other page of the experiment it is one
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.server.auth.client import AuthServiceClient
 
 from mlflow_xfer.tracking import front, links
 from mlflow_xfer.tracking.store import Store
@@ -46,10 +49,11 @@ def at(printed: str, address: str) -> str:
     return link.replace("http://127.0.0.1:5000", address)
 
 
-def opened(chromium, link: str, *, shows: str, allow=None):
-    page = chromium.new_page(viewport=WINDOW)
-    if allow is not None:
-        page.route("**/ajax-api/**", allow)
+def opened(chromium, link: str, *, shows: str):
+    return shown(chromium.new_page(viewport=WINDOW), link, shows)
+
+
+def shown(page, link: str, shows: str):
     page.goto(link)
     wait(page, shows)
     return page
@@ -77,19 +81,41 @@ def test_under_a_path_prefix(chromium, store):
         answers(seen(clicked(page)))
 
 
-def test_for_a_user_who_may_only_read(chromium, store, address):
+def test_for_a_user_who_may_only_read(chromium, store, guarded):
+    """A server with MLflow's own users: hers has the right to read the experiments, and no other."""
+    address, reader = guarded
+    with pytest.raises(MlflowException, match="Permission denied"):
+        MlflowClient(address).set_experiment_tag(experiment(store), "note", "hers")
+    context = chromium.new_context(viewport=WINDOW, http_credentials=reader)
     refused = []
+    page = context.new_page()
+    page.on("response", lambda answer: refused.append(answer.url) if answer.status == 401 else None)
+    answers(seen(shown(page, at(store[2], address), "a demonstration")))
+    link = f"{address}/#/experiments/{experiment(store)}/runs?workflowType=machine_learning"
+    answers(seen(clicked(shown(context.new_page(), link, "demo: attribute"))))
+    assert not refused
 
-    def allow(route):
-        """What reads; all else is refused, as a server does."""
-        kind, path = route.request.method, route.request.url.split("?")[0]
-        if kind == "GET" or path.endswith(("/search", "/graphql")):
-            return route.continue_()
-        refused.append(path)
-        return route.fulfill(status=403, json={"error_code": "PERMISSION_DENIED", "message": "read only"})
 
-    page = opened(chromium, at(store[2], address), shows="a demonstration", allow=allow)
-    answers(seen(page))
+@pytest.fixture
+def guarded(store, monkeypatch):
+    """A server over the store that asks who one is; its address and the user who may only read."""
+    pytest.importorskip("flask_wtf")
+    settings = Path(store[0] / "auth.ini")
+    settings.write_text(
+        "[mlflow]\ndefault_permission = READ\nadmin_username = admin\nadmin_password = of-the-administrator\n"
+        f"database_uri = sqlite:///{store[0] / 'users.db'}\n"
+        "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
+    )
+    monkeypatch.setenv("MLFLOW_AUTH_CONFIG_PATH", str(settings))
+    monkeypatch.setenv("MLFLOW_FLASK_SERVER_SECRET_KEY", "of this test")
+    with serving(store[0], "--app-name", "basic-auth") as address:
+        reader = {"username": "reader", "password": "reader-password"}
+        for name, value in (("USERNAME", "admin"), ("PASSWORD", "of-the-administrator")):
+            monkeypatch.setenv(f"MLFLOW_TRACKING_{name}", value)
+        AuthServiceClient(address).create_user(**reader)
+        for name, value in reader.items():
+            monkeypatch.setenv(f"MLFLOW_TRACKING_{name.upper()}", value)
+        yield address, reader
 
 
 @pytest.mark.parametrize("view", ["", *(view.key for view in front.VIEWS.values())])
