@@ -70,6 +70,7 @@ def transfer(
     quantize: Literal["none", "nf4"] = "none",
     start_adapter: Literal["merge", "continue"] = "merge",
     prompt_length: int = 20,
+    attention: Literal["causal", "bidirectional"] = "causal",
     head_reads: Literal["last", "layers"] = "last",
     base_seeds: int | str | Sequence[int] = (0,),
     seeds: int | str | Sequence[int] = (0,),
@@ -149,8 +150,9 @@ def transfer(
             [auto|mini|xtreme|xtreme-r; default auto]
         layer: retrieval: index in hidden_states, 0 = embeddings; auto: at 0.6 of the depth, so 14 of 24
             [auto or whole number ≥ 0; default auto]
-        pooling: retrieval: how tokens become one vector; auto: mean, for a trained dual encoder cls (of
-            decoders last) [auto|mean|cls|last; default auto]
+        pooling: how tokens become one vector, in retrieval and in a target's head for a label or number
+            of a text; auto: mean, for a trained dual encoder cls (of decoders last), for other heads as
+            transformers does [auto|mean|cls|last; default auto]
         shots: prompt a decoder instead of training the target (multiple choice): so many solved
             examples, drawn from its training rows by the seed, before each question [whole number ≥ 0
             or none; default none]
@@ -189,6 +191,8 @@ def transfer(
             adapter is part of the weights, and a new one (a new prompt) is trained; continue: it is
             trained on [merge|continue; default merge]
         prompt_length: trainable=prompt: vectors before every text [whole number > 0; default 20]
+        attention: decoders: tokens read those before them, or all; not while they learn to write
+            [causal|bidirectional; default causal]
         head_reads: layers: a task's head reads attention over all layers instead of the last one
             [last|layers; default last]
         base_seeds: seeds of the base that model=mini or text=… makes [comma list of whole number ≥ 0;
@@ -257,6 +261,7 @@ def pretrain(
     quantize: Literal["none", "nf4"] = "none",
     start_adapter: Literal["merge", "continue"] = "merge",
     prompt_length: int = 20,
+    attention: Literal["causal", "bidirectional"] = "causal",
     head_reads: Literal["last", "layers"] = "last",
     seed: int = 0,
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
@@ -318,6 +323,8 @@ def pretrain(
             adapter is part of the weights, and a new one (a new prompt) is trained; continue: it is
             trained on [merge|continue; default merge]
         prompt_length: trainable=prompt: vectors before every text [whole number > 0; default 20]
+        attention: decoders: tokens read those before them, or all; not while they learn to write
+            [causal|bidirectional; default causal]
         head_reads: layers: a task's head reads attention over all layers instead of the last one
             [last|layers; default last]
         seed: seed of heads, order, dropout and subsets [whole number ≥ 0; default 0]
@@ -388,6 +395,7 @@ def intermediate(
     quantize: Literal["none", "nf4"] = "none",
     start_adapter: Literal["merge", "continue"] = "merge",
     prompt_length: int = 20,
+    attention: Literal["causal", "bidirectional"] = "causal",
     head_reads: Literal["last", "layers"] = "last",
     seed: int = 0,
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
@@ -471,6 +479,8 @@ def intermediate(
             adapter is part of the weights, and a new one (a new prompt) is trained; continue: it is
             trained on [merge|continue; default merge]
         prompt_length: trainable=prompt: vectors before every text [whole number > 0; default 20]
+        attention: decoders: tokens read those before them, or all; not while they learn to write
+            [causal|bidirectional; default causal]
         head_reads: layers: a task's head reads attention over all layers instead of the last one
             [last|layers; default last]
         seed: seed of heads, order, dropout and subsets [whole number ≥ 0; default 0]
@@ -547,6 +557,7 @@ def target(
     quantize: Literal["none", "nf4"] = "none",
     start_adapter: Literal["merge", "continue"] = "merge",
     prompt_length: int = 20,
+    attention: Literal["causal", "bidirectional"] = "causal",
     head_reads: Literal["last", "layers"] = "last",
     seed: int = 0,
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
@@ -601,8 +612,9 @@ def target(
             [auto|mini|xtreme|xtreme-r; default auto]
         layer: retrieval: index in hidden_states, 0 = embeddings; auto: at 0.6 of the depth, so 14 of 24
             [auto or whole number ≥ 0; default auto]
-        pooling: retrieval: how tokens become one vector; auto: mean, for a trained dual encoder cls (of
-            decoders last) [auto|mean|cls|last; default auto]
+        pooling: how tokens become one vector, in retrieval and in a target's head for a label or number
+            of a text; auto: mean, for a trained dual encoder cls (of decoders last), for other heads as
+            transformers does [auto|mean|cls|last; default auto]
         shots: prompt a decoder instead of training the target (multiple choice): so many solved
             examples, drawn from its training rows by the seed, before each question [whole number ≥ 0
             or none; default none]
@@ -641,6 +653,8 @@ def target(
             adapter is part of the weights, and a new one (a new prompt) is trained; continue: it is
             trained on [merge|continue; default merge]
         prompt_length: trainable=prompt: vectors before every text [whole number > 0; default 20]
+        attention: decoders: tokens read those before them, or all; not while they learn to write
+            [causal|bidirectional; default causal]
         head_reads: layers: a task's head reads attention over all layers instead of the last one
             [last|layers; default last]
         seed: seed of heads, order, dropout and subsets [whole number ≥ 0; default 0]
@@ -747,8 +761,9 @@ def evaluate(
             [auto|mini|xtreme|xtreme-r; default auto]
         layer: retrieval: index in hidden_states, 0 = embeddings; auto: at 0.6 of the depth, so 14 of 24
             [auto or whole number ≥ 0; default auto]
-        pooling: retrieval: how tokens become one vector; auto: mean, for a trained dual encoder cls (of
-            decoders last) [auto|mean|cls|last; default auto]
+        pooling: how tokens become one vector, in retrieval and in a target's head for a label or number
+            of a text; auto: mean, for a trained dual encoder cls (of decoders last), for other heads as
+            transformers does [auto|mean|cls|last; default auto]
         shots: prompt a decoder instead of training the target (multiple choice): so many solved
             examples, drawn from its training rows by the seed, before each question [whole number ≥ 0
             or none; default none]
@@ -840,6 +855,7 @@ def search(
     quantize: Literal["none", "nf4"] = "none",
     start_adapter: Literal["merge", "continue"] = "merge",
     prompt_length: int = 20,
+    attention: Literal["causal", "bidirectional"] = "causal",
     head_reads: Literal["last", "layers"] = "last",
     seeds: int | str | Sequence[int] = (0,),
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
@@ -936,8 +952,9 @@ def search(
             [auto|mini|xtreme|xtreme-r; default auto]
         layer: retrieval: index in hidden_states, 0 = embeddings; auto: at 0.6 of the depth, so 14 of 24
             [auto or whole number ≥ 0; default auto]
-        pooling: retrieval: how tokens become one vector; auto: mean, for a trained dual encoder cls (of
-            decoders last) [auto|mean|cls|last; default auto]
+        pooling: how tokens become one vector, in retrieval and in a target's head for a label or number
+            of a text; auto: mean, for a trained dual encoder cls (of decoders last), for other heads as
+            transformers does [auto|mean|cls|last; default auto]
         shots: prompt a decoder instead of training the target (multiple choice): so many solved
             examples, drawn from its training rows by the seed, before each question [whole number ≥ 0
             or none; default none]
@@ -973,6 +990,8 @@ def search(
             adapter is part of the weights, and a new one (a new prompt) is trained; continue: it is
             trained on [merge|continue; default merge]
         prompt_length: trainable=prompt: vectors before every text [whole number > 0; default 20]
+        attention: decoders: tokens read those before them, or all; not while they learn to write
+            [causal|bidirectional; default causal]
         head_reads: layers: a task's head reads attention over all layers instead of the last one
             [last|layers; default last]
         seeds: one transfer for each seed [comma list of whole number ≥ 0; default 0]
@@ -1102,6 +1121,7 @@ def study(
     quantize: Literal["none", "nf4"] = "none",
     start_adapter: Literal["merge", "continue"] = "merge",
     prompt_length: int = 20,
+    attention: Literal["causal", "bidirectional"] = "causal",
     head_reads: Literal["last", "layers"] = "last",
     base_seeds: int | str | Sequence[int] = (0,),
     seeds: Literal["auto"] | int | str | Sequence[int] = "auto",
@@ -1183,8 +1203,9 @@ def study(
             [auto|mini|xtreme|xtreme-r; default auto]
         layer: retrieval: index in hidden_states, 0 = embeddings; auto: at 0.6 of the depth, so 14 of 24
             [auto or whole number ≥ 0; default auto]
-        pooling: retrieval: how tokens become one vector; auto: mean, for a trained dual encoder cls (of
-            decoders last) [auto|mean|cls|last; default auto]
+        pooling: how tokens become one vector, in retrieval and in a target's head for a label or number
+            of a text; auto: mean, for a trained dual encoder cls (of decoders last), for other heads as
+            transformers does [auto|mean|cls|last; default auto]
         shots: prompt a decoder instead of training the target (multiple choice): so many solved
             examples, drawn from its training rows by the seed, before each question [whole number ≥ 0
             or none; default none]
@@ -1220,6 +1241,8 @@ def study(
             adapter is part of the weights, and a new one (a new prompt) is trained; continue: it is
             trained on [merge|continue; default merge]
         prompt_length: trainable=prompt: vectors before every text [whole number > 0; default 20]
+        attention: decoders: tokens read those before them, or all; not while they learn to write
+            [causal|bidirectional; default causal]
         head_reads: layers: a task's head reads attention over all layers instead of the last one
             [last|layers; default last]
         base_seeds: seeds of the base that model=mini or text=… makes [comma list of whole number ≥ 0;
@@ -1354,6 +1377,7 @@ def rank(
     quantize: Literal["none", "nf4"] = "none",
     start_adapter: Literal["merge", "continue"] = "merge",
     prompt_length: int = 20,
+    attention: Literal["causal", "bidirectional"] = "causal",
     head_reads: Literal["last", "layers"] = "last",
     seed: int = 0,
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
@@ -1432,6 +1456,8 @@ def rank(
             adapter is part of the weights, and a new one (a new prompt) is trained; continue: it is
             trained on [merge|continue; default merge]
         prompt_length: trainable=prompt: vectors before every text [whole number > 0; default 20]
+        attention: decoders: tokens read those before them, or all; not while they learn to write
+            [causal|bidirectional; default causal]
         head_reads: layers: a task's head reads attention over all layers instead of the last one
             [last|layers; default last]
         seed: seed of heads, order, dropout and subsets [whole number ≥ 0; default 0]

@@ -380,7 +380,7 @@ class Scoring:
 
 KINDS: Registry[Kind] = Registry("kind of task", "mlflow-xfer tasks")
 for _kind in (
-    Kind("classification", ("accuracy",)),
+    Kind("classification", ("accuracy",), {"pooling": ("auto", "cls", "mean", "last")}),
     Kind(
         "tagging",
         ("tag_f1", "tag_accuracy", "entity_f1"),
@@ -403,7 +403,7 @@ for _kind in (
             "passage_prefix": ANY,
         },
     ),
-    Kind("regression", ("pearson", "spearman")),
+    Kind("regression", ("pearson", "spearman"), {"pooling": ("auto", "cls", "mean", "last")}),
     Kind("language_model", ()),
 ):
     KINDS.add(_kind.name, _kind)

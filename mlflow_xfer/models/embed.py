@@ -16,6 +16,7 @@ from torch import Tensor
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models import limits
+from mlflow_xfer.models.directions import reads_both_ways
 from mlflow_xfer.models.load import is_decoder, load_backbone, load_tokenizer
 
 Layer = int | Literal["auto"]
@@ -69,7 +70,7 @@ def embed_layers(
             f"layer={max(wanted, key=abs)}, but the model at {model_dir} has layers 0 to {depth}.",
             "0 is the embeddings.",
         )
-    if pooling == "cls" and is_decoder(model.config):
+    if pooling == "cls" and is_decoder(model.config) and not reads_both_ways(model.config):
         raise XferError(
             "pooling=cls of a decoder is the same for all texts: its first token has read nothing.",
             "Use mean or last.",
@@ -108,11 +109,14 @@ def _hidden_states(model: Any, inputs: Mapping[str, Tensor]) -> Sequence[Tensor]
 
 
 def pooled(states: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
-    """[texts, tokens, hidden] and the attention mask [texts, tokens] -> [texts, hidden]."""
-    if pooling == "cls":
-        return states[:, 0]
-    if pooling == "last":
-        return states[torch.arange(len(states), device=states.device), mask.sum(1).clamp(min=1) - 1]
+    """[texts, tokens, hidden] and the attention mask [texts, tokens] -> [texts, hidden]; padding may stand on
+    either side."""
+    if pooling in ("cls", "last"):
+        at, seen = torch.arange(mask.shape[1], device=mask.device), mask.bool()
+        places = (
+            at.masked_fill(~seen, len(at)).amin(1) if pooling == "cls" else at.masked_fill(~seen, -1).amax(1)
+        )
+        return states[torch.arange(len(states), device=states.device), places.clamp(0, len(at) - 1)]
     if pooling == "mean":
         weights = mask.unsqueeze(-1).to(states.dtype)
         return (states * weights).sum(1) / weights.sum(1).clamp(min=1)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
+from mlflow_xfer.models import directions
 from mlflow_xfer.models.attention import Packing, masked_inputs
 from mlflow_xfer.models.layer_mix import read_layers
 from mlflow_xfer.models.load import has_lm_head, is_decoder, lm_class, load_backbone, load_lm, quiet
@@ -171,13 +172,19 @@ def scaled(config: Any, logits: Tensor) -> Tensor:
 
 
 def build(
-    backbone_dir: Path | str, tasks: Sequence[Task], lm: bool, seed: int, head_reads: str = "last"
+    backbone_dir: Path | str,
+    tasks: Sequence[Task],
+    lm: bool,
+    seed: int,
+    head_reads: str = "last",
+    attention: str | None = None,
 ) -> MultiTaskModel:
     """A model of ``tasks`` on the backbone at ``backbone_dir``: fresh task heads, the LM head carried along.
 
     A head's first weights depend on ``seed`` and its task's name, not on the tasks beside it, so that arms of
     a comparison differ in nothing else. An LM head is loaded where the checkpoint has one; with ``lm`` a
-    missing one is made fresh. ``head_reads=layers``: task heads read all layers.
+    missing one is made fresh. ``head_reads=layers``: task heads read all layers. ``attention``: ``causal`` or
+    ``bidirectional``; None: as the checkpoint has it.
     """
     backbone_dir = Path(backbone_dir)
     model: Any = load_lm(backbone_dir)
@@ -186,6 +193,8 @@ def build(
         model = attach(lm_class(backbone.config), backbone.config, backbone, stream(seed, "lm"))
         model.tie_weights()
         _load_carried(model, backbone, backbone_dir / LM_HEAD)
+    if attention is not None:
+        directions.read(backbone, attention == "bidirectional")
     heads = {task.name: kind.model(task.kind).head(task, backbone, seed, model) for task in tasks}
     if getattr(backbone, "pooler", None) is not None and not any(
         _wants_pooler(head) for head in heads.values()

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.models.directions import reads_both_ways
 from mlflow_xfer.models.heads import OwnHead, scaled
 from mlflow_xfer.models.load import is_decoder
 
@@ -31,6 +32,11 @@ class LikelihoodChoice(OwnHead):
             raise XferError(
                 f"choice_scoring=likelihood needs a decoder; {backbone.config.model_type} reads both ways.",
                 "Use choice_scoring=head.",
+            )
+        if reads_both_ways(backbone.config):
+            raise XferError(
+                "choice_scoring=likelihood needs a decoder that reads from left to right.",
+                "Use attention=causal, or choice_scoring=head.",
             )
         if lm is None:
             raise XferError(

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.models import files, report, special_tokens
+from mlflow_xfer.models import directions, files, report, special_tokens
 from mlflow_xfer.models.limits import UNREADABLE, is_decoder
 from mlflow_xfer.registry import unknown
 
@@ -305,6 +305,8 @@ def _load(
         raise XferError(
             f"The weights at {path} cannot be loaded: {type(error).__name__}: {error}."
         ) from error
+    if directions.reads_both_ways(config):  # a layer is made to read from left to right
+        directions.set_causal(model, False)
     if "key_mapping" in kwargs:  # else saving would try to bring these names back
         model._weight_conversions = None
     report.judge(model, loading, saved, path, head)

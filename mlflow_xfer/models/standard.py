@@ -14,6 +14,7 @@ from mlflow_xfer.data.mixing import key_of
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.kind import Model
 from mlflow_xfer.models.heads import attach, stream
+from mlflow_xfer.models.pooled import POOLING, head_of
 from mlflow_xfer.tasks.task import Task
 
 
@@ -45,14 +46,36 @@ class Standard(Model):
         return root.endswith(self.auto.removeprefix("AutoModel"))
 
 
+def check_labels(task: Task) -> None:
+    """Raise :class:`XferError` for a task of labels that has nothing to choose between."""
+    if len(task.labels) < 2:
+        raise XferError(
+            f"Task {task.name!r} declares {len(task.labels)} labels; {task.kind} needs at least two."
+        )
+
+
+class OfTexts(Standard):
+    """A kind whose head reads one vector of a text, chosen by the option ``pooling``: by default as the class
+    of transformers does."""
+
+    def head(self, task: Task, backbone: nn.Module, seed: int, lm: nn.Module | None = None) -> nn.Module:
+        if task.option("pooling") == "auto":
+            return super().head(task, backbone, seed, lm)
+        if isinstance(self, Labelled):
+            check_labels(task)
+        config, generator = self.head_config(task, backbone.config), stream(seed, key_of(task.name))
+        return head_of(config, backbone, task.option("pooling"), generator)
+
+    def as_saved(self, task: Task, config: Mapping[str, Any], where: Path) -> Task:
+        """``task`` pooled as the saved head pools."""
+        return super().as_saved(task, config, where).with_options(pooling=config.get(POOLING, "auto"))
+
+
 class Labelled(Standard):
     """A kind whose head gives one of the task's labels."""
 
     def head(self, task: Task, backbone: nn.Module, seed: int, lm: nn.Module | None = None) -> nn.Module:
-        if len(task.labels) < 2:
-            raise XferError(
-                f"Task {task.name!r} declares {len(task.labels)} labels; {self.name} needs at least two."
-            )
+        check_labels(task)
         return super().head(task, backbone, seed, lm)
 
     def head_config(self, task: Task, config: Any) -> Any:

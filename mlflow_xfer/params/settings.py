@@ -121,6 +121,11 @@ class Adapters(Shape, group="adapters"):
         20, "trainable=prompt: vectors before every text", shown=True, when=PROMPTS,
         varies=Varies(5, 100, log=True, whole=True),
     )  # fmt: skip
+    attention: Literal["causal", "bidirectional"] = setting(
+        "causal",
+        "decoders: tokens read those before them, or all; not while they learn to write",
+        shown=True,
+    )  # fmt: skip
     head_reads: Literal["last", "layers"] = setting(
         "last", "layers: a task's head reads attention over all layers instead of the last one", shown=True
     )
@@ -217,8 +222,8 @@ class Embedding(Shape, group="evaluation"):
     )  # fmt: skip
     pooling: Literal["auto", "mean", "cls", "last"] = setting(
         "auto",
-        "retrieval: how tokens become one vector; auto: mean, for a trained dual encoder cls (of decoders "
-        "last)",
+        "how tokens become one vector, in retrieval and in a target's head for a label or number of a text; "
+        "auto: mean, for a trained dual encoder cls (of decoders last), for other heads as transformers does",
         always=True, shown=True,
     )  # fmt: skip
 

@@ -309,6 +309,7 @@ class Composer:
         settings = self.fitting(self.adapting(resolved(asked, [recipe]), start), asked, start)
         if settings.get("trainable") == "prompt":
             self.problems.add(NO_TEXT, "Give it to the other phases: --target.trainable prompt")
+        settings.pop("attention", None)  # what learns to write reads what was written
         settings |= {"alpha": alpha} | ({"dropout": 0.0} if scratch else {})
         if recipe is mini_suite.PRETRAIN:
             settings |= {"mlm_probability": mini_suite.MLM_PROBABILITY}
@@ -354,6 +355,12 @@ class Composer:
             )
             if len(group) > 1:
                 settings |= {name: getattr(params, name) for name in MIXED}
+            if params.mlm_share and settings.get("attention") == "bidirectional":
+                self.problems.add(
+                    f"mlm_share={params.mlm_share} with attention=bidirectional: a decoder would read "
+                    "what it is to write.",
+                    "Leave one of them out.",
+                )
             if params.mlm_share:
                 settings |= {"mlm_share": params.mlm_share, "alpha": params.alpha}
                 rows += self.texts(self.mlm_text())

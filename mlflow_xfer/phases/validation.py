@@ -12,7 +12,7 @@ from mlflow_xfer.data.stream import text_task
 from mlflow_xfer.data.unseen import read_unseen
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.kinds import kind
-from mlflow_xfer.models import files, limits, load, trainable
+from mlflow_xfer.models import directions, files, limits, load, trainable
 from mlflow_xfer.params.settings import MergeSettings, RuntimeOptions, TrainingSettings
 from mlflow_xfer.phases import gate, languages, whole
 from mlflow_xfer.phases.launch import check_gpus
@@ -141,6 +141,11 @@ def _check_reads(phase: Phase, config: Any, tokenizer: Any, problems: Problems) 
             before = getattr(phase.settings, "prompted", 0)
             checks.append(lambda: limits.check_length(length + before, limits.longest(config.to_dict())))
     if config is not None and isinstance(phase.settings, TrainingSettings):
+        both = phase.settings.attention == "bidirectional"
+        if both and not load.is_decoder(config):
+            problems.add(directions.encoder(config.model_type))
+        pooling = [task.options["pooling"] for task in phase.tasks if "pooling" in task.options]
+        checks += [partial(directions.check_pooling, one, config, both) for one in pooling]
         checks += [partial(kind.model(task.kind).head_class, config) for task in phase.tasks]
         if {rows.task for rows in phase.rows} - {task.name for task in phase.tasks}:
             checks.append(lambda: limits.check_language_model(config, tokenizer))

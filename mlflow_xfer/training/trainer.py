@@ -152,7 +152,7 @@ class Training:
         from mlflow_xfer.models.limits import agree
 
         s, tasks = self.settings, [part.task for part in self.tasks]
-        model = build(self.start, tasks, self.lm is not None, self.seed, s.head_reads)
+        model = build(self.start, tasks, self.lm is not None, self.seed, s.head_reads, s.attention)
         check_fits(model.config, self.tokenizer, s.max_seq_length + s.prompted)
         agree(model, self.tokenizer)
         if s.dropout is not None:

@@ -64,6 +64,7 @@ CHANGES = {
     "max_train_examples": ("9", AFTER_BASE),
     "max_dev_examples": ("9", AFTER_BASE),
     "optimizer": ("adamw8bit", AFTER_BASE),
+    "attention": ("bidirectional", AFTER_BASE),
     "head_reads": ("layers", AFTER_BASE),
     "trainable": ("head", AFTER_BASE),
     "lora_rank": ("4", NOTHING),  # of trainable=lora

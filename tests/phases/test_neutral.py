@@ -15,6 +15,7 @@ SHAPES = (TrainingSettings, MergeSettings, EvaluationSettings)
 DECLARED = {name: one for shape in SHAPES for name, one in parameters(shape).items()}
 NEVER_CHANGED = "a neutral value never changes: finished runs whose specs leave it out would mean another one"
 SETTINGS = {
+    "attention": "causal",
     "adapted": (),
     "control": "none",
     "control_seed": None,

@@ -11,7 +11,7 @@ from torch import Tensor
 from mlflow_xfer.data.encoded import Encoded
 from mlflow_xfer.models.embed import pooled
 from mlflow_xfer.models.heads import label_loss_sum
-from mlflow_xfer.models.standard import Labelled
+from mlflow_xfer.models.standard import Labelled, OfTexts
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.training.batches import Reading, column, padded
 from mlflow_xfer.training.label_free import information
@@ -19,7 +19,7 @@ from mlflow_xfer.training.predict import allowed_labels, in_one_stream, outputs
 from mlflow_xfer.training.selection import accuracy, is_chance
 
 
-class Classification(Labelled):
+class Classification(OfTexts, Labelled):
     name = "classification"
     auto = "AutoModelForSequenceClassification"
     architectures = "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES"

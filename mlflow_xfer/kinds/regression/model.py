@@ -9,13 +9,13 @@ import numpy as np
 from torch import Tensor, nn
 
 from mlflow_xfer.data.encoded import Encoded
-from mlflow_xfer.models.standard import Standard
+from mlflow_xfer.models.standard import OfTexts
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.training.batches import Reading, column, padded
 from mlflow_xfer.training.predict import in_one_stream, outputs
 
 
-class Regression(Standard):
+class Regression(OfTexts):
     name = "regression"
     auto = "AutoModelForSequenceClassification"
     architectures = "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES"
