@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from mlflow_xfer.durable.files import whole_file
 from mlflow_xfer.durable.locks import held
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from mlflow.entities import Experiment
 
 HEALTH_SECONDS = 10.0
-SQLITE = b"SQLite format 3\0"  # what such a file begins with
 
 
 def connect(
@@ -110,20 +111,31 @@ def _check_file(path: Path, written: bool) -> None:
     """Raise :class:`XferError` for what MLflow would retry for a minute: a path that is no SQLite file, or,
     where it is to be ``written``, that this user can only read, or whose folder is, where SQLite keeps its
     journal."""
-    if path.exists():
-        with open(path, "rb") if path.is_file() else nullcontext() as file:
-            begin = file.read(len(SQLITE)) if file else b"a folder"
-        if begin and begin != SQLITE:
-            raise XferError(
-                f"The tracking database {path} is no SQLite file.",
-                "Set MLFLOW_TRACKING_URI to sqlite:///FILE, where FILE is one, or is not there yet.",
-            )
+    if path.exists() and not _is_sqlite(path):
+        raise XferError(
+            f"The tracking database {path} is no SQLite file.",
+            "Set MLFLOW_TRACKING_URI to sqlite:///FILE, where FILE is one, or is not there yet.",
+        )
     for place in (path, path.parent) if written else ():
         if place.exists() and not os.access(place, os.W_OK):
             raise XferError(
                 f"The tracking database {path} cannot be written: {place} is read-only for this user.",
                 "Give the right to write, or set MLFLOW_TRACKING_URI to another database.",
             )
+
+
+def _is_sqlite(path: Path) -> bool:
+    """Whether SQLite takes the file for its own. SQLite is asked: a process that opens the file by hand and
+    closes it loses the locks of all its connections, and another one then removes the log that they write
+    to (https://sqlite.org/howtocorrupt.html, 2.2)."""
+    if not path.is_file():
+        return False
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as database:
+            database.execute("PRAGMA schema_version")
+    except sqlite3.Error as error:  # what else is wrong MLflow says
+        return getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_NOTADB
+    return True
 
 
 @contextmanager

@@ -7,6 +7,8 @@ import shutil
 import socket
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -355,3 +357,18 @@ def test_no_database_is_made_where_a_run_of_it_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
     fails(2, "MLFLOW_RUN_ID", "another.db", "absolute")
     assert not (tmp_path / "another.db").exists()
+
+
+def test_a_store_that_is_opened_again_keeps_its_log_from_other_processes(tmp_path, own_store):
+    """The last connection to close removes SQLite's log: one that others still write to would be lost."""
+    with Store.open() as store:
+        run_id = store.start("study", "kept")
+        with Store.open():
+            pass
+        file = str(tmp_path / "mlflow.db")
+        close = f"import sqlite3; sqlite3.connect({file!r}).execute('SELECT 1 FROM runs')"
+        subprocess.run([sys.executable, "-c", close], check=True)
+        assert Path(f"{file}-wal").exists(), "removed while this process writes to it"
+        store.finish(run_id)
+    with Store.open() as store:
+        assert store.get(run_id).status == "FINISHED"
