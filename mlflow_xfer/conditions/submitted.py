@@ -97,7 +97,8 @@ class Submitted(Generic[Asker]):
     def engine(self) -> Engine:
         if self._engine is None:
             store = self.executor.store
-            made = Here(store, self._heard) if self.workers == 1 else Local(store, self.workers)
+            each = self.executor.runtime.processes
+            made = Here(store, self._heard) if self.workers == 1 else Local(store, self.workers, each=each)
             self._engine = self._open.enter_context(made)
         return self._engine
 

@@ -1,6 +1,7 @@
 """What a phase needs of a machine, by the shape of its model and its settings: arithmetic, memory, disk.
 
-Memory is that of one process at its longest batch. Rows of the embedding that no text holds need no gradient
+Memory is that of one process at its longest batch: where several train together, of one GPU, or of all on
+processors. Rows of the embedding that no text holds need no gradient
 and no optimiser states (``training/read_rows.py``); how many are held is said by how subwords of XLM-R grow
 with the tokens read: 30 · √n on MNLI, RTE and Wikipedia, at most.
 """
@@ -112,15 +113,36 @@ def needs(
     trained = trained_weights(phase, shape, tokens)
     head = lm_share(phase, shape) * 2 * (shape.hidden + shape.vocabulary) * shape.hidden
     passes = passes_of(phase, runtime)
-    flops = passes * tokens * (forward(shape, length) + head) + dev_tokens * forward(shape, length)
+    training = passes * tokens * (forward(shape, length) + head)
+    scoring = dev_tokens * forward(shape, length)  # by each of several processes
+    held, kept = spread(phase, shape, trained, cuda, runtime)
+    together = 1 if cuda else runtime.processes
+    batch = activations(phase, shape, rows_at_once(phase, runtime), cuda, runtime.gradient_checkpointing)
     return Needs(
-        held_weights(phase, shape, trained, cuda),
-        states(phase, shape, trained, cuda),
-        activations(phase, shape, rows_at_once(phase, runtime), cuda, runtime.gradient_checkpointing),
+        together * held + (together - 1) * PROCESS,
+        together * kept,
+        together * batch,
         disk(phase, shape, trained),
-        flops,
-        _seconds(flops, steps, trained, shape, machine),
+        training + scoring * runtime.processes,
+        _seconds(training / (runtime.processes if cuda else 1) + scoring, steps, trained, shape, machine),
     )
+
+
+def spread(
+    phase: Phase, shape: Shape, trained: float, cuda: bool, runtime: RuntimeOptions
+) -> tuple[float, float]:
+    """Bytes of weights, and of gradients and moments, of one of the processes that train together."""
+    if runtime.processes == 1:
+        return held_weights(phase, shape, trained, cuda), states(phase, shape, trained, cuda)
+    if runtime.parallel == "ddp":  # gradients lie once more in what is sent
+        kept = states(phase, shape, trained, cuda) + FLOAT * trained
+        return held_weights(phase, shape, trained, cuda), kept
+    if phase.training.trainable == "all":  # all rows of the embedding too
+        trained = shape.parameters
+    outside, layer = shape.parameters - shape.multiplied, shape.multiplied / shape.layers
+    whole = FLOAT * (2 * outside + 3 * layer)  # put together at a time, with their gradients
+    held = held_weights(phase, shape, trained, cuda) / runtime.processes
+    return held + whole, states(phase, shape, trained, cuda) / runtime.processes
 
 
 def passes_of(phase: Phase, runtime: RuntimeOptions) -> int:
@@ -188,7 +210,7 @@ def mapped(shape: Shape, cuda: bool) -> float:
 
 
 def rows_at_once(phase: Phase, runtime: RuntimeOptions) -> int:
-    batch = phase.training.train_batch_size
+    batch = math.ceil(phase.training.train_batch_size / runtime.processes)
     return min(batch, runtime.micro_batch) if runtime.micro_batch else batch
 
 
@@ -242,10 +264,26 @@ def remedies(phase: Phase, shape: Shape, found: Needs, machine: Machine) -> list
             if rows := most_rows(one, shape, fixed, machine, again):
                 said.append(f"{name}micro_batch={rows}")
                 break
+        if machine.cuda and (several := enough(phase, shape, machine)):
+            said.append(f"processes={several} parallel=fsdp on as many of these GPUs")
     larger = [name for name, gpu in GPUS.items() if gpu.memory >= found.memory]
     if larger:
         said.append(f"a GPU such as {' or '.join(larger[:2])}")
     return said
+
+
+def enough(phase: Phase, shape: Shape, machine: Machine) -> int:
+    """How many GPUs such as ``machine`` hold ``phase`` together; 0: those of one host do not."""
+    trained = trained_weights(phase, shape, math.nan)
+    for several in (2, 4, 8):
+        runtime = RuntimeOptions(processes=several, parallel="fsdp")
+        fixed = PROCESS + sum(spread(phase, shape, trained, True, runtime))
+        rows = rows_at_once(phase, runtime)
+        if several <= phase.training.train_batch_size and (
+            fixed + activations(phase, shape, rows, True) <= machine.memory
+        ):
+            return several
+    return 0
 
 
 def most_rows(phase: Phase, shape: Shape, fixed: float, machine: Machine, again: bool = False) -> int:

@@ -114,6 +114,13 @@ def test_gpus_are_those_that_may_be_used(named, found):
     assert visible_gpus({"CUDA_VISIBLE_DEVICES": named}) == found
 
 
+def test_each_worker_has_as_many_gpus_as_a_phase_has_processes(store):
+    local = Local(store, 2, gpus=("0", "1", "2", "3"), each=2)
+    assert [local._gpus(number) for number in (0, 1)] == [["0", "1"], ["2", "3"]]
+    assert Local(store, 2, gpus=("5", "7", "8"), each=2)._gpus(1) == ["8", "5"], "too few: they share one"
+    assert Local(store, 2, gpus=("5",))._gpus(1) == ["5"]
+
+
 def alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)

@@ -143,6 +143,27 @@ def test_less_memory_is_known():
     assert full.weights == small_.weights and full.work > small_.work
 
 
+def test_several_processes_divide_what_they_can(own_store):
+    shape, gpu = of_configuration(CONFIGURATIONS["llama-7b"]), machines.GPUS["A100-80"]
+    one, ddp, fsdp = (
+        needs(
+            phase(train_batch_size=32), shape, 1e6, 0.0, 100, RuntimeOptions(processes=n, parallel=how), gpu
+        )
+        for n, how in ((1, "ddp"), (8, "ddp"), (8, "fsdp"))
+    )
+    assert ddp.activations == fsdp.activations == pytest.approx(one.activations / 8)
+    assert ddp.weights == one.weights and ddp.states > one.states
+    assert fsdp.states < 0.2 * one.states and fsdp.weights < 0.4 * one.weights
+    assert fsdp.memory < gpu.memory < one.memory < ddp.memory
+    assert one.flops == fsdp.flops and fsdp.seconds == pytest.approx(one.seconds / 8)
+    text = mlflow_xfer.plan("target", gpu="A100-80", model="llama-7b", target="pos").text()
+    assert "or processes=2 parallel=fsdp on as many of these GPUs" in text
+    again = mlflow_xfer.plan(
+        "target", gpu="A100-80", model="llama-7b", target="pos", processes=2, parallel="fsdp"
+    )
+    assert "does not fit" not in again.text()
+
+
 def test_this_machine_is_measured():
     here = machines.here()
     assert here.memory > 1e9 and here.flops > 1e9

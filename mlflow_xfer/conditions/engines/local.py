@@ -72,6 +72,7 @@ class Local:
     Args:
         cores: CPU cores that all workers share.
         gpus: the GPUs to share, as CUDA_VISIBLE_DEVICES names them; (): none.
+        each: how many of them a worker has: one for each process of its phases.
         program: the module that a worker process runs.
     """
 
@@ -79,6 +80,7 @@ class Local:
     slots: int
     cores: int = field(default_factory=lambda: os.cpu_count() or 1)
     gpus: Sequence[str] = field(default_factory=lambda: visible_gpus())
+    each: int = 1
     program: str = "mlflow_xfer.conditions.engines.worker"
     jobs: dict[Handle, Job] = field(default_factory=dict)
     runs: dict[Handle, str] = field(default_factory=dict)
@@ -210,7 +212,7 @@ class Local:
             "PYTHONPATH": os.pathsep.join(filter(None, (_home(), os.environ.get("PYTHONPATH")))),
         }
         if self.gpus:
-            own["CUDA_VISIBLE_DEVICES"] = self.gpus[number % len(self.gpus)]
+            own["CUDA_VISIBLE_DEVICES"] = ",".join(self._gpus(number))
         popen = subprocess.Popen(
             [sys.executable, "-m", self.program],
             stdin=subprocess.PIPE,
@@ -222,6 +224,11 @@ class Local:
         self.processes[number : number + 1] = [process]
         assert popen.stdout is not None, "a pipe"
         threading.Thread(target=self._listen, args=(process, popen.stdout), daemon=True).start()
+
+    def _gpus(self, number: int) -> list[str]:
+        """Those of the worker of that place; where there are too few, workers share them in turn."""
+        first = number * self.each
+        return [self.gpus[n % len(self.gpus)] for n in range(first, first + min(self.each, len(self.gpus)))]
 
     def _listen(self, process: Process, answers: IO[str]) -> None:
         """Hand on what a worker says; an empty line is its end."""
