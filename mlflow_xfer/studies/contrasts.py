@@ -187,6 +187,8 @@ class Scores:
                 self.read[name] = cells(self.frame, name)
             block = self.read[name]
             keep = np.array([not targets or task in targets for task, _ in block.units])
+            if not keep.any():
+                raise XferError(f"{name} has no scores on {', '.join(targets)}.")
             found[name] = block if keep.all() else block.select(keep)
         return found
 

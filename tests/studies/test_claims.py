@@ -50,6 +50,7 @@ def test_what_the_paper_says_is_supported_where_it_is_so():
     assert all(found[f"C{n}"] == claims.SHOWN for n in range(7, 11))
 
 
+@pytest.mark.slow
 def test_the_contrary_contradicts_it():
     found = verdicts("full", lambda arm, target: -as_the_paper_says(arm, target))
     assert {found[name] for name in ("C1", "C2", "C3", "C5", "C6")} == {claims.CONTRADICTED}
@@ -66,6 +67,7 @@ def test_what_nothing_stands_for_is_untestable_and_says_what_is_missing():
     assert "2 of the three tasks are in no arm" in found["C1"].evidence
 
 
+@pytest.mark.slow
 def test_too_few_seeds_tell_nothing():
     asked = study("replicate")
     rng = np.random.default_rng(1)
@@ -74,6 +76,7 @@ def test_too_few_seeds_tell_nothing():
     assert found["C1"] == found["C6"] == UNDECIDED
 
 
+@pytest.mark.slow
 def test_equivalence_is_asked_on_dev_and_on_test_apart():
     asked = study("replicate").at("full")
     dev = scores(asked, as_the_paper_says)

@@ -99,6 +99,7 @@ def test_registered_contrasts_are_corrected_apart_and_at_their_own_level():
     assert wide > narrow.estimate.high - narrow.estimate.low
 
 
+@pytest.mark.slow
 def test_a_smaller_spread_is_told_from_a_larger_mean():
     pair = Contrast("even", {"med": 1, "none": -1}, "spread", margin=0.8)
     (even,) = found(pair, frame=scores(scale={"none": 2.0, "med": 0.4}))
@@ -139,6 +140,16 @@ def test_the_best_of_each_is_chosen_with_other_seeds_than_it_is_scored_with():
     assert few.verdict == UNDECIDED and "too few to choose" in few.estimate.notes[0]
 
 
+def test_a_contrast_without_scores_leaves_the_others():
+    lost, unknown, kept = found(
+        Contrast("lost", {"all": 1, "none": -1}, targets=("qa",)),
+        Contrast("unknown", {"nobody": 1, "none": -1}),
+        Contrast("kept", {"all": 1, "none": -1}),
+    )
+    assert lost.estimate.notes == ("all has no scores on qa.",) and "nobody" in unknown.estimate.notes[0]
+    assert lost.verdict == unknown.verdict == UNDECIDED and kept.verdict == BETTER
+
+
 SPOKEN = dict.fromkeys(TARGETS, CODES)
 HELPS = Contrast("helps", {"all": 1, "none": -1}, primary=True)
 
@@ -173,6 +184,7 @@ def test_what_can_be_found_is_said_before():
     assert "with 9 languages a ratio of 0.8 is found in" in said
 
 
+@pytest.mark.slow
 def test_power_of_a_spread_grows_with_languages_and_with_the_ratio():
     few, many, sharp = spread_power(0.6, [7]), spread_power(0.6, [7] * 3), spread_power(0.3, [7] * 3)
     assert few < many <= sharp and sharp > 0.6
