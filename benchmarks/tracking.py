@@ -1,11 +1,12 @@
-"""What tracking costs a training: ``python benchmarks/tracking.py [--steps 1500] [--arms sqlite,server]
+"""What tracking costs a phase: ``python benchmarks/tracking.py [--steps 1500] [--arms sqlite,server]
 [--out FILE.json]``.
 
-Trains the embedded suite's base with the same steps on the same hardware: without tracking, into SQLite and
-into a local ``mlflow server``. Imports, data and publishing are outside the clock (publishing is shown
-apart). All times are processor time, so that other work on the machine does not matter: the cost is what the
-training thread spent inside logging calls plus what the writer's thread spent, as a share of everything the
-process spent between the first and the last call.
+Trains the embedded suite's base with the same steps on the same hardware, and evaluates it on retrieval in
+all languages: without tracking, into SQLite and into a local ``mlflow server``. Imports, data and publishing
+are outside the clock of the training (publishing is shown apart); an evaluation counts whole, from the
+opening of its run to its end. All times are processor time, so that other work on the machine does not
+matter: the cost is what the thread that works spent inside logging calls plus what the writer's thread spent,
+as a share of everything the process spent.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ import urllib.request
 from pathlib import Path
 
 from mlflow_xfer import params
+from mlflow_xfer.phases import record
+from mlflow_xfer.phases.evaluate import evaluate_phase
 from mlflow_xfer.phases.plan import make_plan
 from mlflow_xfer.phases.references import References
 from mlflow_xfer.phases.train import train_phase
@@ -35,9 +38,9 @@ def phase_of(steps: int):
     return make_plan("pretrain", typed, References(lambda: None)).requested[0]
 
 
-def timed(phase, work: Path, store: Store | None) -> dict[str, float]:
-    """One training: processor seconds in all,
-    of the training thread inside logging calls, and of the writer's thread.
+def timed(phase, work: Path, store: Store | None) -> dict[str, dict[str, float]]:
+    """One training and one evaluation of what it trained: processor seconds in all, of the thread that works
+    inside logging calls, and of the writer's thread.
     """
     run_id = store.start("phase", "benchmark") if store else ""
     spent = {"calls": 0.0, "first": 0.0, "last": 0.0}
@@ -59,7 +62,33 @@ def timed(phase, work: Path, store: Store | None) -> dict[str, float]:
         checkpoints.publish(store, run_id, outcome.directory)
         found["publish"] = time.process_time() - begin
         store.finish(run_id)
-    return found
+    return {"training": found, "evaluation": evaluated(outcome.directory, work, store)}
+
+
+def evaluated(checkpoint: Path, work: Path, store: Store | None) -> dict[str, float]:
+    """One evaluation of a checkpoint, as :func:`timed`."""
+    typed = params.parse("evaluate", {"model": str(checkpoint), "target": "retrieval"})
+    phase = make_plan("evaluate", typed, References(lambda: None)).requested[0]
+    begun, calls, before = time.process_time(), 0.0, writer_seconds()
+
+    def called(call):
+        nonlocal calls
+        begin = time.thread_time()
+        made = call()
+        calls += time.thread_time() - begin
+        return made
+
+    run_id = ""
+    if store:
+        run_id = called(
+            lambda: record.open_phase(store, phase, "", (), parent=None, run_id=None, suite="mini")
+        )
+    result = evaluate_phase(phase, phase.inputs[0], work / "evaluation")
+    if store:
+        called(lambda: record.evaluation(store, run_id, phase, result, work / "evaluation"))
+        called(lambda: store.finish(run_id, patience=60.0))
+    writer = writer_seconds() - before
+    return {"all": time.process_time() - begun, "calls": calls, "writer": writer, "publish": 0.0}
 
 
 def writer_seconds() -> float:
@@ -106,7 +135,7 @@ def server(folder: Path) -> tuple[subprocess.Popen, str]:
     raise SystemExit("the server did not start")
 
 
-def measured(arm: str, phase, folder: Path) -> dict[str, float]:
+def measured(arm: str, phase, folder: Path) -> dict[str, dict[str, float]]:
     """One arm: no store, SQLite, or a server of its own."""
     if arm == "none":
         return timed(phase, folder / arm, None)
@@ -134,11 +163,11 @@ def main() -> None:
         os.environ["XFER_HOME"] = str(folder / "home")
         timed(phase_of(5), folder / "warm", None)  # imports and caches
         found = {arm: measured(arm, phase, folder) for arm in arguments.arms.split(",")}
-    for name, row in found.items():
+    for arm, what, row in ((arm, what, row) for arm, of in found.items() for what, row in of.items()):
         row["cost"] = (row["calls"] + row["writer"]) / row["all"]
         print(
-            f"{name:<7} {row['all']:.1f} s, in calls {row['calls']:.3f} s, writer {row['writer']:.3f} s: "
-            f"{100 * row['cost']:.2f} %; publish {row['publish']:.2f} s"
+            f"{arm:<7} {what:<10} {row['all']:.1f} s, in calls {row['calls']:.3f} s, "
+            f"writer {row['writer']:.3f} s: {100 * row['cost']:.2f} %; publish {row['publish']:.2f} s"
         )
     if arguments.out:
         arguments.out.write_text(json.dumps(found, indent=2) + "\n")

@@ -16,6 +16,7 @@ from mlflow_xfer.params.settings import RuntimeOptions, TrainingSettings
 from mlflow_xfer.phases.base_seen import SEEN_TAG
 from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase, identity
 from mlflow_xfer.scoring.formats import write_predictions
+from mlflow_xfer.tracking import front, links
 from mlflow_xfer.tracking.inputs import known_as
 from mlflow_xfer.tracking.lease import TakenOver
 from mlflow_xfer.tracking.reuse import ARTIFACTS_TAG
@@ -265,15 +266,17 @@ def evaluation(
         store.tags(run_id, {"xfer.missing": ",".join(phase.missing)})
 
 
+OWN = (
+    *("xfer.kind", "xfer.spec_hash", "xfer.code_hash", "xfer.plan_hash"),
+    *(front.VERDICT_TAG, links.PAGE_TAG),
+)
+"""Tags that a run which points to another does not have of it."""
+
+
 def request(store: Store, opened: str, result: str, label: str) -> None:
     """Turn a run that ``mlflow run`` opened into a pointer at the run that holds the result."""
     run = store.get(result)
-    copied = {
-        name: value
-        for name, value in run.tags.items()
-        if name.startswith("xfer.")
-        and name not in ("xfer.kind", "xfer.spec_hash", "xfer.code_hash", "xfer.plan_hash")
-    }
+    copied = {name: value for name, value in run.tags.items() if name.startswith("xfer.") and name not in OWN}
     note = (
         f"Asked for what run [{run.name}]({store.link(result).splitlines()[-1]}) holds; nothing was trained "
         f"here."

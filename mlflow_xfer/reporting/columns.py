@@ -23,15 +23,17 @@ def points(value: float | None, signed: bool = False) -> str:
     return f"{value:+.1f}".replace("-", "−") if signed else f"{value:.1f}".replace("-", "−")
 
 
-def significant(metrics: Mapping[str, float], digits: int = 4) -> dict[str, float]:
+def significant(metrics: Mapping[str, float]) -> dict[str, float]:
     """Metrics that nothing is computed from, for reading where they are shown as they are: with four
-    significant digits, or as many more as it takes to be the same number of points."""
-    return {name: _significant(float(value), digits) for name, value in metrics.items()}
+    significant digits, or so many more that they are the same number of points."""
+    return {name: _significant(float(value)) for name, value in metrics.items()}
 
 
-def _significant(value: float, digits: int) -> float:
-    short = float(f"{value:.{digits}g}")
-    return short if digits > 16 or points(short) == points(value) else _significant(value, digits + 1)
+def _significant(value: float) -> float:
+    """75.149999 is neither 75.15, which is read as 75.2, nor shown whole: 75.149."""
+    rounded = [float(f"{value:.{digits}g}") for digits in (4, 5, 6)]
+    cut = math.trunc(value * 1000) / 1000 if math.isfinite(value) else value
+    return next((short for short in (*rounded, cut) if points(short) == points(value)), value)
 
 
 def aligned(head: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = ()) -> str:

@@ -94,6 +94,7 @@ def test_figures_for_reading_are_the_same_number_of_points():
     found = significant(given)
     assert (found["a"], found["b"], found["n"]) == (46.71, -0.001235, 3) and math.isnan(found["none"])
     assert found["c"] == 2.3496 and found["d"] == 45.25, "2.35 would be read as 2.4"
+    assert significant({"": 75.14999999999999}) == {"": 75.149}
     for value in np.random.default_rng(0).normal(0, 40, 2000):
         (short,) = significant({"": value}).values()
         assert points(short) == points(value) and short == pytest.approx(value, rel=1e-3)
