@@ -81,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rows", type=Path, default=HERE / "real_models", help="folder of the tables")
     parser.add_argument("--plan", type=Path, default=HERE / "real_models_plan.md")
     parser.add_argument("--out", type=Path, default=HERE / "real_models.md")
+    parser.add_argument("--only", nargs="*", default=(), help="run: these targets of a piece alone")
     parser.add_argument("--track", action="store_true", help="report: log it into the store of the home too")
     parser.add_argument("--reuse", choices=("any-code", "same-code", "never"), default="any-code")
     return parser
@@ -113,7 +114,7 @@ def _lab(asked: argparse.Namespace):
     from real_models_data import Folder
     from real_models_run import Lab
 
-    return Lab(Folder(Path(asked.data), home), model, asked.rows, asked.base, asked.reuse)
+    return Lab(Folder(Path(asked.data), home), model, asked.rows, asked.base, asked.reuse, asked.only)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import logging
 import subprocess
 import tempfile
 import time
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -45,6 +45,7 @@ class Lab:
         model: the checkpoint that all starts from.
         base: its name on the hub, by which it is known what its makers trained it on.
         rows: the folder of the tables.
+        only: targets that are run; empty: all.
         more: parameters that win over the declared ones; their rows say so by their spec hashes.
     """
 
@@ -53,6 +54,7 @@ class Lab:
     rows: Path
     base: str = ""
     reuse: str = "any-code"
+    only: Sequence[str] = ()
     more: dict[str, Any] = field(default_factory=dict)
 
     def params(self, stage: Stage, condition: Condition, target: Target, seed: int) -> dict[str, Any]:
@@ -117,6 +119,8 @@ def run(lab: Lab, piece: Piece) -> int:
     """Run what of a piece is not in its table; says how many phases were trained or evaluated."""
     made = 0
     for condition, target in piece.cells():
+        if lab.only and target.name not in lab.only:
+            continue
         if lab.has(piece, lab.phases(piece.stage, condition, target, piece.seed)[-1]):
             continue
         log.info("%s: %s, %s", piece.name, condition.name, target.name)
