@@ -2,12 +2,14 @@
 
 The pages stand where GitHub shows them, in several folders, and link to files beside them. So they are
 gathered first: the pages of ``mkdocs.yml``, and every file that one of them links to, at its own place. Then
-mkdocs builds strictly: a link to nothing, or to a heading that is not there, ends it.
+mkdocs builds strictly: a link to nothing, or to a heading that is not there, ends it. Pictures in Mermaid's
+words are drawn by its script where the reader's browser can fetch it, and can be read where it cannot.
 """
 
 from __future__ import annotations
 
 import argparse
+import html
 import re
 import shutil
 from collections.abc import Iterator
@@ -18,6 +20,7 @@ from mkdocs.config import load_config
 
 ROOT = Path(__file__).resolve().parents[1]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+DRAWN = re.compile(r"^```mermaid\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 
 
@@ -51,6 +54,16 @@ def pages(nav: object) -> Iterator[Path]:
             yield from pages(part)
 
 
+def copied(path: Path, to: Path) -> None:
+    """A page or file at its place in the site; Mermaid's words become what its script draws."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix != ".md":
+        shutil.copy(path, to)
+        return
+    text = path.read_text("utf-8")
+    to.write_text(DRAWN.sub(lambda m: f'<pre class="mermaid">\n{html.escape(m[1])}</pre>', text), "utf-8")
+
+
 def main(out: Path) -> Path:
     """Build the site; returns its folder."""
     there = out / "pages"
@@ -60,8 +73,7 @@ def main(out: Path) -> Path:
         str(ROOT / "mkdocs.yml"), docs_dir=str(there), site_dir=str(out / "site"), strict=True
     )
     for path in gathered(list(pages(config.nav))):
-        (there / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, there / path.relative_to(ROOT))
+        copied(path, there / path.relative_to(ROOT))
     config.plugins.on_startup(command="build", dirty=False)
     build(config)
     return out / "site"

@@ -21,6 +21,9 @@ def test_every_page_is_there_and_every_link_leads_somewhere(project, script, tmp
         assert "mlflow-xfer" in (site / page).read_text("utf-8"), page
     pages = {path.stem for path in (project / "docs").glob("*.md")}
     assert len(pages) >= 13 and all((site / "docs" / page / "index.html").is_file() for page in pages)
+    folders = (site / "docs" / "architecture" / "index.html").read_text("utf-8")
+    assert '<pre class="mermaid">\nflowchart TD' in folders and "mermaid.min.js" in folders
+    assert "language-mermaid" not in folders, "what its script draws is no code"
     assert (site / "docs" / "study.png").is_file() and (site / "docs" / "notebook.ipynb").is_file()
 
 
