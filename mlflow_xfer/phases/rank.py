@@ -57,7 +57,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     said = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     logs.set_up()
     if said["rank"]:
         logging.getLogger("mlflow_xfer").setLevel(logging.ERROR)
@@ -85,7 +85,7 @@ def main() -> None:
     os._exit(code)  # nothing may wait for a rank that is gone
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     sys.stdin.read()
     os._exit(TRY_AGAIN)
 

@@ -62,6 +62,9 @@ def train_together(
     phase: Phase, begin: Path, work: Path, log: Log, runtime: RuntimeOptions
 ) -> TrainingResult:
     """As :func:`train_from`, on processes of their own."""
+    from mlflow_xfer.training.devices import leave_gpu
+
+    leave_gpu()
     order = {
         "phase": to_json(phase),
         "start": str(begin),

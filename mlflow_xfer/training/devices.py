@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -53,6 +54,13 @@ def to_device(tensors: Mapping[str, Tensor], device: torch.device) -> dict[str, 
     if device.type == "cpu":
         return dict(tensors)
     return {name: tensor.pin_memory().to(device, non_blocking=True) for name, tensor in tensors.items()}
+
+
+def leave_gpu() -> None:
+    """Give back the memory of the GPU that this process keeps for later: others are to compute there now."""
+    if torch.cuda.is_initialized():
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 class HalfLayerNorm(nn.LayerNorm):
