@@ -85,6 +85,8 @@ CHANGES = {
     "micro_batch": ("2", NOTHING),
     "compile": ("true", NOTHING),
     "gradient_checkpointing": ("true", NOTHING),
+    "processes": ("2", NOTHING),
+    "parallel": ("fsdp", NOTHING),
     "checkpoint": ("adapter", NOTHING),
     "save_every_s": ("5", NOTHING),
     "save_every_steps": ("5", NOTHING),
