@@ -165,7 +165,8 @@ def _stage(found: Found, stage: Stage, figures: dict[str, str]) -> Iterator[str]
         yield from _figure(figures, f"languages-{stage.name}-{task}", drawing, about)
         name = stage.conditions[1].name
         gain = gaps.get(name)
-        if gain is not None and len(gain) >= ENOUGH:
+        several = any(one == name and len(block.seeds) > 1 for one, block, _ in every[task])
+        if gain is not None and several and len(gain) >= ENOUGH:
             said, drawn = said_of(found, stage, task, name, gain)
             yield f"{name} → {task}, gain by language: {said}."
             yield ""

@@ -107,6 +107,10 @@ def test_a_part_of_the_tables_says_what_is_missing(real, tmp_path):
     assert f"| A-0 | run | {planned['A-0']:.0f} | 4 |" in page, "seven cells of 50 seconds, on 1.6 cores"
     assert "no verdict before all 6 seeds, 1 so far" in page.splitlines()[0]
     assert "**Not the verdict yet**: 1 of the 6 seeds" in page
+    assert "mnli-5k → pawsx, gain by language" in page
+    (tmp_path / "A-1.parquet").unlink()
+    one_seed = real.report.write(tmp_path, tmp_path / "page.md", real.stages.STAGES)
+    assert "gain by language" not in one_seed
     assert (tmp_path / "forest-A.svg").is_file() and (tmp_path / "languages-A-pawsx.svg").is_file()
 
 
