@@ -70,4 +70,4 @@ def test_an_answer_has_two_sentences_for_each_primary_contrast():
     said = sentences.answer(found)
     assert len(said) == 5 and said[-1] == sentences.DEMONSTRATION
     assert said[0].startswith("biomedical match: ") and "corrected p" in said[0] and "exploratory" in said[0]
-    assert "in 8 of 10 cases" in said[1] and "of 100" in said[1]
+    assert "in 8 of 10 cases" in said[1] and "of 100 (optimistic: estimated from 4 seeds)." in said[1]
