@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
-
-from mlflow_xfer.errors import XferError
 
 
 def home() -> Path:
@@ -23,22 +20,3 @@ def work() -> Path:
     hosts may mount, else a folder of :func:`home`."""
     shared = os.environ.get("XFER_WORK")
     return Path(shared).expanduser().absolute() if shared else home() / "work"
-
-
-def check() -> None:
-    """Make :func:`home` and :func:`work`, for this user alone, and write to them.
-
-    Raises:
-        XferError: they cannot be made or written, or their disk is full.
-    """
-    for name, folder in (("XFER_HOME", home()), ("XFER_WORK", work())):
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder) as file:
-                file.write(b"x" * 4096)
-        except OSError as error:
-            raise XferError(
-                f"{name}={folder} cannot be used: {error.strerror or error}.",
-                f"Set {name} to a folder of yours on a disk with room: caches, checkpoints and the states of "
-                "trainings lie there.",
-            ) from error

@@ -19,10 +19,10 @@ from mlflow_xfer.tracking import drivers, spool
 from mlflow_xfer.tracking.names import redact
 from mlflow_xfer.tracking.runs import RunView
 from mlflow_xfer.tracking.store import Store
+from mlflow_xfer.training.devices import described
 
 CONSTRAINTS = Path(__file__).resolve().parents[2] / "constraints.txt"  # there in a checkout, not in a wheel
 RESUMABLE, LOST = "resumable here: repeat its command", "held elsewhere, or its local state is gone"
-BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
 LEFT = "its command has died: repeat it to go on here, or end it with --fix true"
 RUNS = "its command is running"
 CENTRAL = (
@@ -42,7 +42,7 @@ def report(fix: bool = False) -> str:
     """The whole report; nothing is changed, but that ``fix`` ends runs that dead commands left open."""
     parts = {
         "environment": environment(),
-        "computing": computing(),
+        "computing": described(),
         "store": store(fix),
         "local state": local_state(),
         "tools": tools(),
@@ -66,23 +66,6 @@ def environment() -> str:
         same = installed.split("+")[0] == tested.get(name, installed.split("+")[0])
         rows.append([name, installed, tested.get(name, "?"), "" if same else "differs"])
     return aligned(["package", "installed", "tested", ""], rows)
-
-
-def computing() -> str:
-    """What trains here by default, and whether bfloat16 pays on its processors (about 1.8 times as fast where
-    they have instructions for it: benchmarks/training.md)."""
-    import torch
-
-    from mlflow_xfer.training.devices import pick, resolved
-
-    device = pick()
-    precision = resolved("auto", device)
-    if device.type == "cuda":
-        return f"{torch.cuda.get_device_name()}, precision=auto is {precision}"
-    abilities = torch.cpu.get_capabilities()
-    fast = any(abilities.get(name) for name in BF16_INSTRUCTIONS)
-    hint = "precision=bf16 is faster" if fast else "these processors have no instructions for bf16"
-    return f"{torch.get_num_threads()} threads, precision=auto is {precision}; {hint}"
 
 
 def store(fix: bool = False) -> str:

@@ -15,8 +15,7 @@ from urllib.parse import quote
 from mlflow_xfer.durable.files import whole_file
 from mlflow_xfer.durable.locks import held
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.home import check as check_home
-from mlflow_xfer.home import home
+from mlflow_xfer.home import home, work
 from mlflow_xfer.tracking import endpoint, runs, uris
 from mlflow_xfer.tracking.names import redact
 
@@ -33,7 +32,7 @@ def connect(
     """(client, tracking URI, experiment id); see :meth:`Store.open` for arguments and errors."""
     endpoint.quiet()
     uri = endpoint.tracking_uri()
-    check_home()
+    _check_folders()
     return endpoint.within(
         endpoint.open_seconds(uri), lambda: _connect(uri, experiment, default, probe, make), uri
     )
@@ -67,6 +66,25 @@ def _connect(
     if probe and entity:
         _check_artifacts(entity.artifact_location, uri)
     return client, uri, entity.experiment_id if entity else ""
+
+
+def _check_folders() -> None:
+    """Make :func:`home` and :func:`work`, for this user alone, and write to them.
+
+    Raises:
+        XferError: they cannot be made or written, or their disk is full.
+    """
+    for name, folder in (("XFER_HOME", home()), ("XFER_WORK", work())):
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder) as file:
+                file.write(b"x" * 4096)
+        except OSError as error:
+            raise XferError(
+                f"{name}={folder} cannot be used: {error.strerror or error}.",
+                f"Set {name} to a folder of yours on a disk with room: caches, checkpoints and the states of "
+                "trainings lie there.",
+            ) from error
 
 
 def _check_answers(uri: str) -> None:

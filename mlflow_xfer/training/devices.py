@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from mlflow_xfer.errors import XferError
 
+BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
+
 
 def pick(device: str = "auto") -> torch.device:
     """``auto``: the first GPU, else the CPU."""
@@ -30,6 +32,19 @@ def resolved(precision: str, device: torch.device) -> str:
     if precision == "fp16" and device.type == "cpu":
         raise XferError("precision=fp16 needs a GPU.", "On the CPU use precision=auto, fp32 or bf16.")
     return precision
+
+
+def described() -> str:
+    """What trains here by default, and whether bfloat16 pays on its processors (about 1.7 times as fast where
+    they have instructions for it: benchmarks/training.md)."""
+    device = pick()
+    precision = resolved("auto", device)
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name()}, precision=auto is {precision}"
+    abilities = torch.cpu.get_capabilities()
+    fast = any(abilities.get(name) for name in BF16_INSTRUCTIONS)
+    hint = "precision=bf16 is faster" if fast else "these processors have no instructions for bf16"
+    return f"{torch.get_num_threads()} threads, precision=auto is {precision}; {hint}"
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:
