@@ -11,6 +11,7 @@ from mlflow_xfer.phases.demands import Demand
 from mlflow_xfer.phases.overlaps import Finding
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.plan import Plan
+from mlflow_xfer.phases.same_task import SameTask
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Preview:
     plan: Plan
     existing: Mapping[str, str] = field(default_factory=dict)
     store: str = ""
-    overlaps: Sequence[Finding] = ()
+    overlaps: Sequence[Finding | SameTask] = ()
     cost: str = ""
     demands: Mapping[str, Demand] = field(default_factory=dict)
 
