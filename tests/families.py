@@ -62,6 +62,19 @@ STYLES: dict[str, tuple[list[str], tuple[str, str, str], dict[str, str], bool]] 
         {"bos": "<|begin_of_text|>", "eos": "<|end_of_text|>", "mask": "<|mask|>", "pad": "<|pad|>"},
         False,
     ),
+    "mmbert": (
+        ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>"],
+        ("<bos>", "<eos>", "<eos>"),
+        {"cls": "<bos>", "sep": "<eos>", "bos": "<bos>", "eos": "<eos>", "pad": "<pad>", "unk": "<unk>"}
+        | {"mask": "<mask>"},
+        False,
+    ),
+    "t5": (
+        ["<pad>", "</s>", "<unk>"],
+        ("", "</s>", "</s>"),
+        {"pad": "<pad>", "eos": "</s>", "unk": "<unk>"},
+        False,
+    ),
     "xglm": (
         ["<s>", "<pad>", "</s>", "<unk>"],
         ("</s>", "</s>", ""),

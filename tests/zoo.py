@@ -141,19 +141,72 @@ def _images(folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def _t5(folder: Path) -> None:
-    from transformers import T5Config, T5ForConditionalGeneration
+def _mt5(folder: Path) -> None:
+    """Whole: its encoder is read, its decoder and head are not."""
+    from transformers import MT5Config, MT5ForConditionalGeneration
 
-    tokenizer = make_tokenizer("xglm")
-    config = T5Config(
-        vocab_size=len(tokenizer), d_model=16, d_kv=8, d_ff=24, num_layers=1, num_heads=2,
-        pad_token_id=1, eos_token_id=2, decoder_start_token_id=1,
+    tokenizer = make_tokenizer("t5")
+    config = MT5Config(
+        vocab_size=len(tokenizer), d_model=16, d_kv=8, d_ff=24, num_layers=2, num_heads=2,
+        pad_token_id=0, eos_token_id=1, decoder_start_token_id=0, tie_word_embeddings=False,
     )  # fmt: skip
-    T5ForConditionalGeneration(config).save_pretrained(folder)
+    MT5ForConditionalGeneration(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 
-OTHERS: dict[str, Callable[[Path], None]] = {"Gemma 3 of texts and images": _images, "T5": _t5}
+def _mmbert(folder: Path) -> None:
+    """A ModernBERT with Gemma's tokenizer, its class and separator tokens those of texts."""
+    from transformers import ModernBertForMaskedLM
+
+    tokenizer = make_tokenizer("mmbert")
+    config = FAMILIES["ModernBERT"][1](random.Random(2), tokenizer)
+    ModernBertForMaskedLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _labse(folder: Path) -> None:
+    """A BERT with its pooler and no language model, as sentence encoders are published."""
+    from transformers import BertModel
+
+    tokenizer = make_tokenizer("bert")
+    BertModel(FAMILIES["BERT"][1](random.Random(4), tokenizer)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _xlmv(folder: Path) -> None:
+    """An XLM-R with a larger vocabulary than its tokenizer has pieces."""
+    from transformers import XLMRobertaForMaskedLM
+
+    tokenizer = make_tokenizer("roberta")
+    config = FAMILIES["XLM-R"][1](random.Random(6), tokenizer)
+    config.vocab_size = len(tokenizer) + 29
+    XLMRobertaForMaskedLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _bart(folder: Path) -> None:
+    from transformers import BartConfig, BartForConditionalGeneration
+
+    tokenizer = make_tokenizer("roberta")
+    sizes = {
+        f"{side}_{name}": n for side in ("encoder", "decoder") for name, n in (("layers", 1), ("ffn_dim", 24))
+    }
+    heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
+    config = BartConfig(vocab_size=len(tokenizer), d_model=16, max_position_embeddings=80, **sizes, **heads)
+    BartForConditionalGeneration(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+OTHERS: dict[str, Callable[[Path], None]] = {
+    "mmBERT": _mmbert,
+    "XLM-V": _xlmv,
+    "LaBSE": _labse,
+    "mT5's encoder": _mt5,
+    "Gemma 3 of texts and images": _images,
+    "BART": _bart,
+}
+HEADLESS = ("DeBERTa-v3", "LaBSE", "mT5's encoder")
+"""Those that are published without the head of a language model that is read."""
 NAMES = (*FAMILIES, *OTHERS)
 
 

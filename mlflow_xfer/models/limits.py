@@ -27,6 +27,9 @@ POSITIONS = ("max_position_embeddings", "n_positions", "max_seq_len")
 PROMPT = "xfer_prompt_length"
 """Name in a head's configuration: how many vectors are read before each text (``models/prompt.py``)."""
 
+ENCODERS_OF = frozenset({"mt5", "t5", "umt5"})
+"""Architectures of encoder-decoders whose encoder is read alone; it has no head of transformers'."""
+
 BOTH_WAYS = frozenset({"bert-generation", "xlnet"})
 """Architectures that transformers lists as causal language models and that read both ways."""
 

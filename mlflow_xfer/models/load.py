@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models import directions, files, report, special_tokens
-from mlflow_xfer.models.limits import UNREADABLE, is_decoder
+from mlflow_xfer.models.limits import ENCODERS_OF, UNREADABLE, is_decoder
 from mlflow_xfer.registry import unknown
 
 if TYPE_CHECKING:
@@ -133,6 +133,8 @@ def _refuse_other_kinds(path: Path, model_type: str, raw: Mapping[str, Any]) -> 
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
     from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES as SEQ2SEQ
 
+    if model_type in ENCODERS_OF:
+        return
     if raw.get("is_encoder_decoder") or (model_type in SEQ2SEQ and model_type not in CAUSAL):
         kind = "an encoder-decoder"
     elif model_type in UNREADABLE:
@@ -150,9 +152,7 @@ def _refuse_other_kinds(path: Path, model_type: str, raw: Mapping[str, Any]) -> 
 def check_weights(path: Path | str) -> None:
     """Raise :class:`XferError` unless ``path`` holds the weights of a model of its configuration, whole and
     as safetensors; no tensor is read."""
-    from transformers import AutoModel
-
-    _load(AutoModel, path, device_map="meta", **_renamed(Path(path)))
+    _load(_backbone_class(path), path, device_map="meta", **_renamed(Path(path)))
 
 
 def load_tokenizer(path: Path | str) -> PreTrainedTokenizerFast:
@@ -199,9 +199,15 @@ def load_tokenizer(path: Path | str) -> PreTrainedTokenizerFast:
 
 def load_backbone(path: Path | str) -> PreTrainedModel:
     """The encoder or decoder at ``path`` without any head, in float32 on the CPU."""
-    from transformers import AutoModel
+    return _load(_backbone_class(path), path, **_renamed(Path(path)))
 
-    return _load(AutoModel, path, **_renamed(Path(path)))
+
+def _backbone_class(path: Path | str) -> Any:
+    """The class without heads; of an encoder-decoder that of its encoder."""
+    from transformers import AutoModel, AutoModelForTextEncoding
+
+    of_encoder = files.read_config(Path(path))["model_type"] in ENCODERS_OF
+    return AutoModelForTextEncoding if of_encoder else AutoModel
 
 
 def _renamed(path: Path) -> dict[str, Any]:
@@ -237,8 +243,14 @@ def load_class(cls: Any, path: Path | str, config: PreTrainedConfig) -> PreTrain
 
 
 def lm_class(config: PreTrainedConfig) -> Any:
+    """transformers' class of a language model; raises :class:`XferError` for an encoder that is none."""
     from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
+    if config.model_type in ENCODERS_OF:
+        raise XferError(
+            f"The encoder of {config.model_type} is no language model: it was trained with a decoder.",
+            "Leave raw text out (text=none, mlm_share=0).",
+        )
     return AutoModelForCausalLM if is_decoder(config) else AutoModelForMaskedLM
 
 

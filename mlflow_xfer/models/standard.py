@@ -14,7 +14,8 @@ from mlflow_xfer.data.mixing import key_of
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.kind import Model
 from mlflow_xfer.models.heads import attach, stream
-from mlflow_xfer.models.pooled import POOLING, head_of
+from mlflow_xfer.models.limits import ENCODERS_OF
+from mlflow_xfer.models.pooled import POOLING, PooledHead, head_of
 from mlflow_xfer.tasks.task import Task
 
 
@@ -24,10 +25,12 @@ class Standard(Model):
     Attributes:
         auto: name of the ``AutoModelFor…`` class.
         architectures: name of its table in ``modeling_auto``.
+        of_encoders: whether its classes for encoder-decoders stand on the encoder alone.
     """
 
     auto = ""
     architectures = ""
+    of_encoders = False
 
     def head(self, task: Task, backbone: nn.Module, seed: int, lm: nn.Module | None = None) -> nn.Module:
         config = self.head_config(task, backbone.config)
@@ -37,7 +40,8 @@ class Standard(Model):
         import transformers
         from transformers.models.auto import modeling_auto
 
-        if config.model_type not in getattr(modeling_auto, self.architectures):
+        known = config.model_type in getattr(modeling_auto, self.architectures)
+        if not known or (config.model_type in ENCODERS_OF and not self.of_encoders):
             raise XferError(f"transformers has no {self.name} head for architecture {config.model_type!r}.")
         return getattr(transformers, self.auto)
 
@@ -59,12 +63,17 @@ class OfTexts(Standard):
     of transformers does."""
 
     def head(self, task: Task, backbone: nn.Module, seed: int, lm: nn.Module | None = None) -> nn.Module:
-        if task.option("pooling") == "auto":
+        alone = backbone.config.model_type in ENCODERS_OF
+        pooling = "mean" if alone and task.option("pooling") == "auto" else task.option("pooling")
+        if pooling == "auto":
             return super().head(task, backbone, seed, lm)
         if isinstance(self, Labelled):
             check_labels(task)
         config, generator = self.head_config(task, backbone.config), stream(seed, key_of(task.name))
-        return head_of(config, backbone, task.option("pooling"), generator)
+        return head_of(config, backbone, pooling, generator)
+
+    def head_class(self, config: Any) -> Any:
+        return PooledHead if config.model_type in ENCODERS_OF else super().head_class(config)
 
     def as_saved(self, task: Task, config: Mapping[str, Any], where: Path) -> Task:
         """``task`` pooled as the saved head pools."""

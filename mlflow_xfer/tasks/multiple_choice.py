@@ -129,6 +129,7 @@ TASKS = (
         "copa",
         COPA,
         "causes and effects",
+        uses=("intermediate", "target"),
         recipe=COPA_RECIPE,
         template=COPA_TEMPLATE,
         overlaps=("xcopa",),

@@ -59,3 +59,20 @@ def test_examples_read_alone_as_they_do_among_others(name, real_models):
 
 def test_packed_texts_read_as_they_do_alone(real_models):
     check_packed(real_models / "decoder", random.Random(0))
+
+
+def test_the_decoder_is_prompted_for_causes_and_effects(real_models, real_data):
+    """English COPA by likelihood, nothing trained: above chance with its whole interval."""
+    import mlflow_xfer
+
+    found = mlflow_xfer.evaluate(
+        model=str(real_models / "decoder"),
+        data=str(real_data / "xtreme"),
+        target="copa",
+        shots=0,
+        max_eval_examples=150,
+    )
+    (row,) = next(one for title, one in found.summary.as_dict()["tables"].items() if title == "copa")
+    low, high = row["95 % interval"]
+    assert row["examples"] == 150 and row["chance"] == 50
+    assert 50 < low < row["score"] < high and row["score"] > 60

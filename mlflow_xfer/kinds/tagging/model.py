@@ -24,6 +24,7 @@ class Tagging(Labelled):
     name = "tagging"
     auto = "AutoModelForTokenClassification"
     architectures = "MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES"
+    of_encoders = True
 
     def inputs(self, encoded: Encoded, rows: Sequence[int], how: Reading) -> dict[str, Tensor]:
         return padded(encoded, rows, how)
