@@ -63,13 +63,14 @@ class OfTexts(Standard):
     of transformers does."""
 
     def head(self, task: Task, backbone: nn.Module, seed: int, lm: nn.Module | None = None) -> nn.Module:
-        alone = backbone.config.model_type in ENCODERS_OF
+        its: Any = backbone.config
+        alone = its.model_type in ENCODERS_OF
         pooling = "mean" if alone and task.option("pooling") == "auto" else task.option("pooling")
         if pooling == "auto":
             return super().head(task, backbone, seed, lm)
         if isinstance(self, Labelled):
             check_labels(task)
-        config, generator = self.head_config(task, backbone.config), stream(seed, key_of(task.name))
+        config, generator = self.head_config(task, its), stream(seed, key_of(task.name))
         return head_of(config, backbone, pooling, generator)
 
     def head_class(self, config: Any) -> Any:
