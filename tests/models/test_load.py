@@ -101,7 +101,7 @@ REFUSED = {
     "malformed config": (lambda f: (f / "config.json").write_text("{"), "malformed"),
     "truncated weights": (lambda f: (f / "model.safetensors").write_bytes(b"\x08" * 40), "cannot be loaded"),
     "a vision model": (edited(model_type="vit"), "'vit', no text encoder or decoder"),
-    "an encoder-decoder": (edited(model_type="mt5"), "'mt5', an encoder-decoder"),
+    "an encoder-decoder": (edited(model_type="m2m_100"), "'m2m_100', an encoder-decoder"),
     "an unknown architecture": (edited(model_type="frobnicator"), "'frobnicator', no text encoder"),
     "code of its own": (edited(auto_map={"AutoModel": "evil.Model"}), "needs code of its own"),
 }
