@@ -26,7 +26,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from real_models_shapes import Piece, Stage  # noqa: E402
 from real_models_stages import STAGES, TINY, pieces  # noqa: E402
 
-HOME = Path("~/.cache/mlflow-xfer-real-runs")
+HOME = "~/.cache/mlflow-xfer-real-runs"
 
 
 def chosen(named: str, stages: tuple[Stage, ...] = STAGES) -> Piece:
@@ -66,21 +66,27 @@ def main(given: list[str] | None = None, stages: tuple[Stage, ...] = STAGES) -> 
     return None
 
 
+def _path(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("command", choices=("list", "plan", "run", "report"))
     parser.add_argument("piece", nargs="*", help="run: names or numbers of pieces")
-    parser.add_argument("--home", type=Path, default=HOME, help="encodings, states and the store of the runs")
-    parser.add_argument("--data", type=Path, default=os.environ.get("XFER_REAL_DATA"))
-    parser.add_argument("--model", default=None)
+    parser.add_argument(
+        "--home", type=_path, default=HOME, help="encodings, states and the store of the runs"
+    )
+    parser.add_argument("--data", type=_path, default=os.environ.get("XFER_REAL_DATA"))
+    parser.add_argument("--model", type=_path, default=None)
     parser.add_argument(
         "--base", default="intfloat/multilingual-e5-small", help="the model's name on the hub"
     )
-    parser.add_argument("--rows", type=Path, default=HERE / "real_models", help="folder of the tables")
-    parser.add_argument("--plan", type=Path, default=HERE / "real_models_plan.md")
-    parser.add_argument("--out", type=Path, default=HERE / "real_models.md")
+    parser.add_argument("--rows", type=_path, default=HERE / "real_models", help="folder of the tables")
+    parser.add_argument("--plan", type=_path, default=HERE / "real_models_plan.md")
+    parser.add_argument("--out", type=_path, default=HERE / "real_models.md")
     parser.add_argument("--only", nargs="*", default=(), help="run: these targets of a piece alone")
     parser.add_argument("--track", action="store_true", help="report: log it into the store of the home too")
     parser.add_argument("--reuse", choices=("any-code", "same-code", "never"), default="any-code")
@@ -96,25 +102,25 @@ def _track(asked: argparse.Namespace, stages: tuple[Stage, ...]) -> None:
 
 
 def _home(asked: argparse.Namespace) -> Path:
-    """The home, which holds the store too, for this process."""
-    home = asked.home.expanduser().absolute()
+    """The home, which holds the store and its artifacts too, for this process."""
+    home = asked.home
     home.mkdir(parents=True, exist_ok=True)
+    os.chdir(home)  # MLflow puts the artifacts of a new experiment into the current folder
     os.environ["XFER_HOME"] = str(home)
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{home / 'mlflow.db'}"
     return home
 
 
 def _lab(asked: argparse.Namespace):
+    models = os.environ.get("XFER_REAL_MODELS")
+    model = asked.model or (models and _path(models) / "encoder")
     home = _home(asked)
-    model = asked.model or (
-        os.environ.get("XFER_REAL_MODELS") and f"{os.environ['XFER_REAL_MODELS']}/encoder"
-    )
     if asked.data is None or model is None:
         sys.exit("Name the data with --data or XFER_REAL_DATA, the encoder with --model or XFER_REAL_MODELS.")
     from real_models_data import Folder
     from real_models_run import Lab
 
-    return Lab(Folder(Path(asked.data), home), model, asked.rows, asked.base, asked.reuse, asked.only)
+    return Lab(Folder(asked.data, home), str(model), asked.rows, asked.base, asked.reuse, asked.only)
 
 
 if __name__ == "__main__":

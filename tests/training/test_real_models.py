@@ -186,7 +186,8 @@ def test_languages_are_those_of_the_folder(real, folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_same_command_runs_nothing_again(real, folder, encoder, tmp_path, caches, capsys):
+def test_the_same_command_runs_nothing_again(real, folder, encoder, tmp_path, caches, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # it goes to the home, and is to come back
     tables = tmp_path / "tables"
     command = [
         "run",
