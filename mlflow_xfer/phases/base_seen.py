@@ -11,7 +11,9 @@ SEEN_TAG = "xfer.base_seen"
 
 
 def seen_behind(phase: Phase) -> tuple[str, ...]:
-    """What the makers of the base behind ``phase`` trained it on."""
+    """What the makers of the base behind ``phase`` trained it on; nothing of it is left in a random encoder."""
+    if phase.controlled:
+        return ()
     root = phase.root()
     if isinstance(root, BaseModel):
         return root.seen

@@ -188,16 +188,20 @@ class Phase:
     @property
     def behind(self) -> str:
         """The intermediate tasks behind it in short; ``baseline`` without."""
-        root = self.root()
-        marks = root.marks if isinstance(root, FinishedRun) else {}
         trained = [phase.settings for phase in self.ancestors() if phase.kind == "intermediate"]
         mlm = any(isinstance(one, TrainingSettings) and one.mlm_share for one in trained)
         how = f" ({self.combine})" if self.combine in ("sequential", "merge") else ""
-        controlled = any(phase.settings.control != "none" for phase in (self, *self.ancestors()))
-        control = ["random encoder"] if controlled or marks.get("xfer.control") else []
+        control = ["random encoder"] if self.controlled else []
         return ", ".join(
             [*control, "+".join([*self.intermediates, *(["mlm"] if mlm else [])]) + how or "baseline"]
         )
+
+    @property
+    def controlled(self) -> bool:
+        """Whether the weights that it, or what it is made from, started with were replaced by random ones."""
+        root = self.root()
+        marked = isinstance(root, FinishedRun) and bool(root.marks.get("xfer.control"))
+        return marked or any(phase.settings.control != "none" for phase in (self, *self.ancestors()))
 
     def chain(self) -> list[Phase]:
         """The phases up to this one, each after its inputs; shared ones may come again."""

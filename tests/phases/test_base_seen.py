@@ -66,6 +66,7 @@ def test_it_is_said_and_travels_but_decides_no_result():
     plain, said = planned(), planned(base_seen="nli,qa")
     assert plain.spec_hash == said.spec_hash and marks(plain) == {}
     assert marks(from_json(to_json(said))) == {"base_seen": "nli"}
+    assert marks(planned(base_seen="nli", control="random")) == {}, "a random encoder has seen nothing"
     with pytest.raises(XferError, match="Unknown kind of data in base_seen 'nlii'"):
         planned(base_seen="nlii")
 
