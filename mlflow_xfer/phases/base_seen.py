@@ -11,7 +11,7 @@ SEEN_TAG = "xfer.base_seen"
 
 
 def seen_behind(phase: Phase) -> tuple[str, ...]:
-    """What the makers of the base behind ``phase`` trained it on; nothing of it is left in a random encoder."""
+    """What the makers of the base behind ``phase`` trained it on; a random encoder has nothing of it."""
     if phase.controlled:
         return ()
     root = phase.root()
