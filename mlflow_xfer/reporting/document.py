@@ -17,13 +17,13 @@ import pandas as pd
 from mlflow_xfer import markdown, notebooks
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.markdown import plain
+from mlflow_xfer.reporting import across_languages, provenance, sections
 from mlflow_xfer.reporting import answer as answers
-from mlflow_xfer.reporting import sections
 from mlflow_xfer.reporting.analysis import Analysis, analyse, differences_table
 from mlflow_xfer.reporting.by_task import DRAWN
 from mlflow_xfer.reporting.exports import export, latex_table, markdown_table
 from mlflow_xfer.reporting.hypertext import Raw, element, text
-from mlflow_xfer.reporting.verdict import REGISTERED, points
+from mlflow_xfer.reporting.verdict import REGISTERED, p_text, points
 from mlflow_xfer.stats.estimate import THESE
 from mlflow_xfer.stats.typology import PRIMARY
 from mlflow_xfer.tracking.links import VERDICT
@@ -145,7 +145,7 @@ def report(
     short = found[
         ["condition", "mean", "difference", "low", "high", "p_corrected", "verdict", "seeds"]
     ].copy()
-    short["p_corrected"] = [sections.p_text(p) for p in short["p_corrected"]]
+    short["p_corrected"] = [p_text(p) for p in short["p_corrected"]]
     caption = f"{question or title}. Differences to {analysis.baseline} with 95 % intervals."
     return Report(
         html=_page(analysis, title, costs, dict(protocol or {}), list(reproduce), opening),
@@ -263,15 +263,15 @@ def _page(
         sections.answer(analysis, *(["All conditions"] if opening else [])),
         sections.differences(analysis),
         sections.same_task(analysis),
-        sections.cells_section(analysis),
-        sections.typology(analysis),
-        sections.inequality(analysis),
-        sections.variance(analysis),
-        sections.imported(analysis),
-        sections.cost(costs),
-        sections.protocol(analysis, protocol),
-        sections.limits(analysis),
-        sections.reproduce(commands or _default_commands(), _versions()),
+        across_languages.cells_section(analysis),
+        across_languages.typology(analysis),
+        across_languages.inequality(analysis),
+        across_languages.variance(analysis),
+        provenance.imported(analysis),
+        provenance.cost(costs),
+        provenance.protocol(analysis, protocol),
+        provenance.limits(analysis),
+        provenance.reproduce(commands or _default_commands(), _versions()),
     ]
     body = element(
         "body",

@@ -12,7 +12,7 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.reporting import charts
 from mlflow_xfer.reporting.columns import points
 from mlflow_xfer.reporting.hypertext import Raw, element, table
-from mlflow_xfer.reporting.sections import box, numbers_behind, paragraph
+from mlflow_xfer.reporting.parts import box, numbers_behind, paragraph
 from mlflow_xfer.stats.components import components
 from mlflow_xfer.stats.dispersion import describe
 from mlflow_xfer.studies.contrasts import Found

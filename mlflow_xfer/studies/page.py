@@ -16,7 +16,7 @@ from mlflow_xfer.reporting.columns import points
 from mlflow_xfer.reporting.document import Report, report
 from mlflow_xfer.reporting.exports import latex_table
 from mlflow_xfer.reporting.hypertext import Raw, element, table
-from mlflow_xfer.reporting.sections import paragraph, section
+from mlflow_xfer.reporting.parts import paragraph, section
 from mlflow_xfer.reporting.verdict import p_text
 from mlflow_xfer.studies import sentences
 from mlflow_xfer.studies.contrasts import Found
