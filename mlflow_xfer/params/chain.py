@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model
 
-from mlflow_xfer.params.declare import Shape, setting, with_default
+from mlflow_xfer.params.declare import Shape, parameters, setting, with_default
 from mlflow_xfer.params.settings import (
     Adapters,
     Control,
@@ -276,8 +276,10 @@ class Transfer(
 
 def as_transfer(params: Shape) -> Transfer:
     """The chain that a verb of single phases is a part of: its parameters, and else ``transfer``'s
-    defaults."""
-    shared = {name: getattr(params, name) for name in Transfer.model_fields if hasattr(params, name)}
+    defaults. Where a verb calls something else by the same name (the ``shots`` of ``rank``) it stays out."""
+    mine, whole = parameters(type(params)), parameters(Transfer)
+    others = {name for name in mine.keys() & whole if mine[name].group != whole[name].group}
+    shared = {n: getattr(params, n) for n in Transfer.model_fields if hasattr(params, n) and n not in others}
     if isinstance(params, Seed):
         shared["seeds"] = (params.seed,)
     return Transfer.model_construct(**shared)

@@ -32,6 +32,9 @@ MINI_BASE = "scratch:xlm-roberta:mini"
 MIXED = tuple(name for name, one in parameters(Mixing).items() if "combine" in one.facts.when)
 """What concerns a phase that mixes several tasks, and no other."""
 
+POOLED = {"auto": "mean"}
+"""How texts that nothing was trained on become vectors, where nobody says."""
+
 
 class Composer(Fitted):
     """Composes the plan of one command."""
@@ -276,7 +279,7 @@ class Composer(Fitted):
         if not task.trained:
             settings |= {
                 "layer": params.layer,
-                "pooling": "mean" if params.pooling == "auto" else params.pooling,
+                "pooling": POOLED.get(params.pooling, params.pooling),
             }
         settings |= self.control(start, seed)
         rows = self.test_rows(task, seed)

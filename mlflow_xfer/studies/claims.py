@@ -35,18 +35,18 @@ STAND_INS: Mapping[str, Mapping[str, Sequence[str]]] = {
     "mini": {
         "squad, mnli, hellaswag": ("questions", "inference", "same kind"),
         "all": ("all six",),
-        "retrieval": ("retrieval",),
+        "without labels": ("retrieval",),
         "questions": ("qa",),
     },
     "small": {
         "squad, mnli, hellaswag": ("MNLI",),
         "all": ("all four",),
-        "retrieval": ("tatoeba",),
+        "without labels": ("tatoeba",),
     },
     "full": {
         "squad, mnli, hellaswag": ("SQuAD v1", "MNLI", "HellaSwag"),
         "all": ("all nine",),
-        "retrieval": ("bucc2018", "tatoeba"),
+        "without labels": ("bucc2018", "tatoeba"),
         "questions": ("tydiqa",),
         "inference": ("xnli",),
         "translated": ("MNLI translated", "SQuAD translated"),
@@ -238,7 +238,7 @@ def _all_are_best(study: Study, roles: Roles) -> Asked:
 
 
 def _retrieval_gains(study: Study, roles: Roles) -> Asked:
-    return [(_against_none(arm, roles["retrieval"]), BETTER) for arm in _singles(study)], []
+    return [(_against_none(arm, roles["without labels"]), BETTER) for arm in _singles(study)], []
 
 
 def _questions_gain_inference_does_not(study: Study, roles: Roles) -> Asked:

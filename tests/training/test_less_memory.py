@@ -85,7 +85,7 @@ def test_an_optimiser_of_8_bits_trains_and_goes_on_where_it_stopped(wide, tmp_pa
         if step == 3:
             raise Enough
 
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG, "mlflow_xfer"):
         whole = weights(trained(wide, tmp_path / "whole", optimizer=optimizer))
     assert f"optimizer={optimizer} decays weights in a way of its own" in caplog.text
     with pytest.raises(Enough):
