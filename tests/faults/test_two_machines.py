@@ -93,8 +93,10 @@ def machines(server, tmp_path, command):
 def test_one_trains_and_the_other_waits_and_takes(machines):
     first = machines.start("a")
     first.until(machines.training, every=0.1)
+    first.process.send_signal(signal.SIGSTOP)  # so that it is not done before the other has begun
     second = machines.start("b")
     second.until(lambda: "Waiting for a worker on another machine" in second.text)
+    first.process.send_signal(signal.SIGCONT)
     assert first.wait() == 0, first.text
     assert second.wait() == 0, second.text
     (run,) = machines.runs()
