@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mlflow_xfer.commands.result import Published
 from mlflow_xfer.commands.running import opened
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.lines import check_new_folder
 from mlflow_xfer.params import questions
 from mlflow_xfer.phases import publishing, record
 from mlflow_xfer.reporting.by_task import DEMONSTRATION, bracketed
@@ -30,8 +31,8 @@ def publish(params: questions.Publish) -> Published:
             "publish has nowhere to publish to.",
             "Give a folder (--out FOLDER), a name in MLflow's registry (--register NAME), or both.",
         )
-    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise XferError(f"out={out}: there is something already.", "Name a new folder.")
+    if out is not None:
+        check_new_folder("out", out)
     with opened(probe=False, make=False) as store:
         named = store.answer(run_of(store, params.model))
         checkpoint = publishing.best(store, named, params.task)

@@ -57,9 +57,7 @@ class Result:
         if self.summary is None:
             rows = [(name, f"{value:.4g}") for name, value in self.metrics.items()]
             return notebooks.table(("metric", "value"), rows, (done, self.link))
-        tables = [notebooks.table(one.head, one.cells(), title=one.title) for one in self.summary.tables]
-        under = (*self.summary.remarks, done, self.link)
-        return notebooks.lines([self.summary.heading]) + "".join(tables) + notebooks.lines(under)
+        return _page(self.summary, done, self.link)
 
 
 @dataclass(frozen=True, repr=False)
@@ -112,14 +110,13 @@ class Published:
 
     def _repr_html_(self) -> str:
         assert self.summary is not None, "the command makes it"
-        tables = [notebooks.table(one.head, one.cells(), title=one.title) for one in self.summary.tables]
-        return "".join(
-            [
-                notebooks.lines([self.summary.heading]),
-                *tables,
-                notebooks.lines((*self.summary.remarks, self.link)),
-            ]
-        )
+        return _page(self.summary, self.link)
+
+
+def _page(summary: Summary, *under: str) -> str:
+    """What a notebook shows: the summary, and these lines under its remarks."""
+    tables = [notebooks.table(one.head, one.cells(), title=one.title) for one in summary.tables]
+    return notebooks.lines([summary.heading]) + "".join(tables) + notebooks.lines((*summary.remarks, *under))
 
 
 def printed(params: Printed, found: Result | Reported | Published) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.lines import check_new_folder
 from mlflow_xfer.scoring.validation import Finding, best_of, validate
 from mlflow_xfer.tasks.catalogue import SUITES, TASKS
 from mlflow_xfer.tracking.names import file_name
@@ -37,8 +38,7 @@ def submission(
         XferError: no evaluation in these runs, or ``out`` exists and is not empty.
     """
     out = Path(out)
-    if out.exists() and any(out.iterdir()):
-        raise XferError(f"--out {out}: the folder is not empty.", "Name a new folder.")
+    check_new_folder("out", out)
     evaluations = {run: evaluations_of(store, run) for run in run_ids}
     dev = {
         run: {task: dev_score(store, evaluation) for task, evaluation in by_task.items()}

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-from filelock import FileLock
 from test_resume import reported, weights
 
 pytestmark = pytest.mark.slow
@@ -23,22 +19,9 @@ WITHOUT_EFFECT = ("key.bias", "choice/model.safetensors:classifier.bias", "qa_ou
 
 
 @pytest.fixture(scope="session")
-def ranked(session_folder):
-    """The folder in which all trainings were run, once for all workers, and the report about them."""
-    folder = session_folder / "ranked"
-    with FileLock(session_folder / "ranked.lock"):
-        if not (folder / "report.json").is_file():
-            folder.mkdir()
-            root = Path(__file__).parents[2]
-            environment = os.environ | {
-                "PYTHONPATH": os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
-            }
-            done = subprocess.run(
-                [sys.executable, str(SCRIPT), str(folder)], env=environment, capture_output=True, text=True
-            )
-            assert done.returncode == 0, done.stderr[-3000:]
-            (folder / "stderr.txt").write_text(done.stderr)
-    return folder, json.loads((folder / "report.json").read_text()), (folder / "stderr.txt").read_text()
+def ranked(ran_once):
+    """The folder in which all trainings were run, the report about them, and what was said."""
+    return ran_once(SCRIPT)
 
 
 def outcome(folder: Path) -> dict:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-from filelock import FileLock
 from safetensors.torch import load_file
 
 SCRIPT = Path(__file__).parent / "killed.py"
@@ -31,23 +27,9 @@ SCENARIOS = (
 
 
 @pytest.fixture(scope="session")
-def killed(session_folder):
-    """The folder in which all scenarios were run, once for all workers, and the report about them."""
-    folder = session_folder / "killed"
-    with FileLock(session_folder / "killed.lock"):
-        if not (folder / "stderr.txt").is_file():
-            folder.mkdir()
-            root = Path(__file__).parents[2]
-            environment = os.environ | {
-                "PYTHONPATH": os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
-            }
-            done = subprocess.run(
-                [sys.executable, str(SCRIPT), str(folder)], env=environment, capture_output=True, text=True
-            )
-            assert done.returncode == 0, done.stderr[-3000:]
-            (folder / "stderr.txt").write_text(done.stderr)
-    report = json.loads((folder / "report.json").read_text())
-    return folder, report, (folder / "stderr.txt").read_text()
+def killed(ran_once):
+    """The folder in which all scenarios were run, the report about them, and what was said."""
+    return ran_once(SCRIPT)
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
