@@ -91,7 +91,7 @@ def _run(params: Chain) -> Result:
         executor.keep = params.kept(many=False) if isinstance(params, chain.Transfer) else "all"
         new = executor.missing(plan.phases)
         validate(new, store, params.runtime)
-        check_disk(new, store, workers)
+        check_disk(new, store, params.runtime, executor.keep, workers)
         for overlap in overlaps.of_plan(new):
             logger.log(logging.WARNING if overlap.status == "found" else logging.INFO, "overlap: %s", overlap)
         run_id = _execute(

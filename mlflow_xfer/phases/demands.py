@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer import home
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.params.settings import RuntimeOptions
 from mlflow_xfer.phases.estimate import Cost, Past, amount, cost, duration, needs_of, weights
+from mlflow_xfer.phases.kept import kept
 from mlflow_xfer.phases.machines import Machine
 from mlflow_xfer.phases.needs import Needs, remedies, shape_of
 from mlflow_xfer.phases.phase import Phase
@@ -77,19 +79,24 @@ def demand(phase: Phase, past: Past, machine: Machine) -> Demand:
     return Demand(machine, cost(phase, past), found, shape.parameters, help_)
 
 
-def check_disk(phases: Iterable[Phase], store: Store, workers: int = 1) -> None:
+def check_disk(
+    phases: Iterable[Phase], store: Store, runtime: RuntimeOptions, keep: str, workers: int = 1
+) -> None:
     """Refuse phases whose states and checkpoints the disk has no room for; what is not known counts nothing.
+
+    Args:
+        runtime: how they are computed, which says what a checkpoint holds.
+        keep: whose weights stay; of the others as many lie there at once as there are ``workers``.
 
     Raises:
         XferError: it has less than they need.
     """
-    past, phases = Past(), list(phases)
+    past, phases = Past(runtime=runtime), list(phases)
     states = sorted((found.work for phase in phases if (found := needs_of(phase, past))), reverse=True)
-    published = sum(
-        size_
-        for phase in phases
-        if phase.kind != "evaluate" and not math.isnan(size_ := weights(phase, past))
-    )
+    sizes = {phase: weights(phase, past) for phase in phases if phase.kind != "evaluate"}
+    known = {phase: bytes_ for phase, bytes_ in sizes.items() if not math.isnan(bytes_)}
+    passing = sorted((bytes_ for phase, bytes_ in known.items() if not kept(phase, keep)), reverse=True)
+    published = sum(known.values()) - sum(passing[workers:])
     wanted = {home.work(): sum(states[:workers])}
     artifacts = store.artifacts_folder()
     if artifacts is not None:

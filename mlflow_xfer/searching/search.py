@@ -130,7 +130,7 @@ def prepare(command: Command, executor: Executor) -> None:
     phases = unique(phase for plan in command.first.values() for phase in plan.phases)
     new = executor.missing(phases)
     validate(new, executor.store, executor.runtime)
-    check_disk(new, executor.store)
+    check_disk(new, executor.store, executor.runtime, executor.keep)
     for phase in next(iter(command.first.values())).transfers[0].before:
         executor.ensure(phase)
 

@@ -74,7 +74,7 @@ def run_study(
     for sentence in foresee(study, len(seeds) * len(first.base_seeds), spoken, level):
         logger.info("%s: %s", study.name, sentence)
     validate(todo, store, first.runtime)
-    check_disk(todo, store, workers)
+    check_disk(todo, store, first.runtime, executor.keep, workers)
     logger.info(
         "%s: %d phases to run, %d exist; %d processes",
         study.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -169,17 +170,36 @@ def test_this_machine_is_measured():
     assert here.memory > 1e9 and here.flops > 1e9
 
 
-def test_a_disk_without_room_is_refused(own_store, monkeypatch):
+@pytest.fixture
+def refusing(own_store, monkeypatch):
+    """Bytes that these phases are said to need, on a disk with less."""
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(demands.shutil, "disk_usage", lambda path: usage._replace(free=1_000_000))
     store = Store.open()
-    try:
-        phases = [phase(), phase(max_steps=11)]
-        check_disk(phases, store)
-        usage = shutil.disk_usage("/")
-        monkeypatch.setattr(demands.shutil, "disk_usage", lambda path: usage._replace(free=10_000_000))
-        with pytest.raises(XferError, match=r"need up to \d+ MB on the disk"):
-            check_disk(phases, store)
-    finally:
-        store.close()
+
+    def megabytes(phases, runtime=RuntimeOptions(), keep="all"):
+        with pytest.raises(XferError, match="on the disk of") as refused:
+            check_disk(phases, store, runtime, keep)
+        found = re.search(r"states ([\d,]+) MB, checkpoints ([\d,]+) MB", str(refused.value))
+        return [int(number.replace(",", "")) for number in found.groups()]
+
+    yield megabytes
+    store.close()
+
+
+def test_a_disk_without_room_is_refused(own_store):
+    store = Store.open()
+    check_disk([phase(), phase(max_steps=11)], store, RuntimeOptions(), "all")
+    store.close()
+
+
+def test_only_what_lies_there_at_once_is_asked_of_the_disk(refusing):
+    many = [phase(max_steps=n) for n in range(10, 20)]
+    state, checkpoint = refusing(many[-1:])
+    assert refusing(many) == [state, pytest.approx(10 * checkpoint, abs=10)]
+    assert refusing(many, keep="intermediate") == [state, checkpoint]
+    part = refusing([phase(trainable="lora")], RuntimeOptions(checkpoint="adapter"))[1]
+    assert part < 0.2 * refusing([phase(trainable="lora")])[1]
 
 
 @pytest.mark.slow
