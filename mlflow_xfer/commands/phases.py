@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from mlflow_xfer.commands.conclusion import concluded
 from mlflow_xfer.commands.result import Result
 from mlflow_xfer.commands.running import opened
-from mlflow_xfer.conditions.condition import run_plan
 from mlflow_xfer.conditions.submitted import workers_of
 from mlflow_xfer.conditions.transfers import run_phases
 from mlflow_xfer.params import chain
@@ -112,6 +111,8 @@ def _execute(
     never what happened to exist.
     """
     if plan.transfers:
+        from mlflow_xfer.conditions.condition import run_plan  # with the statistics
+
         return run_plan(executor, plan, opened_run, baselines(), workers)
     if len(plan.requested) == 1:
         return executor.ensure(plan.requested[0], attach=opened_run).run_id
