@@ -114,13 +114,14 @@ class Lora:
 
         check_start(settings, start)
         self.backbone = backbone
-        names = layers(backbone, settings.lora_layers)
-        turned = any(isinstance(backbone.get_submodule(name), Conv1D) for name in names)
+        # Own list: from 20 layers on, peft replaces that of its configuration by endings of names.
+        self.names = layers(backbone, settings.lora_layers)
+        turned = any(isinstance(backbone.get_submodule(name), Conv1D) for name in self.names)
         self.config = LoraConfig(
             r=settings.lora_rank,
             lora_alpha=settings.lora_alpha,  # pyright: ignore[reportArgumentType] - a fraction does, too
             lora_dropout=settings.lora_dropout,
-            target_modules=names,
+            target_modules=self.names,
             fan_in_fan_out=turned,
         )
         self.base = ""
@@ -136,7 +137,7 @@ class Lora:
         """The tensors of the adapter in ``folder``, taken out of the weights that they were merged into."""
         held = {n.removeprefix(PREFIX): tensor for n, tensor in load_file(folder / WEIGHTS).items()}
         names = {name.rpartition(".lora_")[0] for name in held}
-        if names != set(self.config.target_modules or ()):
+        if names != set(self.names):
             raise XferError(
                 f"The adapter in {folder} stands beside other layers than lora_layers says.",
                 "Give the lora_layers that it was trained with, or use start_adapter=merge.",
@@ -176,7 +177,7 @@ class Lora:
     def save(self, folder: Path, base: str) -> None:
         """Write it into ``folder`` as peft reads it; ``base`` is the identity of what it was trained on."""
         folder.mkdir(parents=True)
-        about = self.config.to_dict() | {"target_modules": sorted(self.config.target_modules or ())}
+        about = self.config.to_dict() | {"target_modules": sorted(self.names)}
         write_json(folder / CONFIG, about)
         write_json(folder / BASE, {"identity": self.base or base})
         tensors = {PREFIX + name: tensor.cpu().contiguous() for name, tensor in self.tensors().items()}
@@ -186,7 +187,7 @@ class Lora:
     def merge(self) -> None:
         """Add it to the weights beside it and take it out of the backbone, which has plain layers then."""
         own = self.tensors()
-        for name in sorted(self.config.target_modules or ()):
+        for name in self.names:
             layer = nf4.plain(self.backbone.get_submodule(name).get_base_layer())
             layer.weight += self._change(layer, own, name)
             self.backbone.set_submodule(name, layer)

@@ -9,9 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tiny_world import POS, SENTIMENT, rows, texts
+from transformers import AutoConfig, AutoTokenizer
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.models.load import load_backbone
+from mlflow_xfer.models.load import load_backbone, random_lm, save
 from mlflow_xfer.params.settings import TrainingSettings
 from mlflow_xfer.training.parts import LanguageModelPart, Part
 from mlflow_xfer.training.predict import predict
@@ -74,6 +75,24 @@ def test_lora_learns_and_its_merge_is_the_adapter_on_its_base(any_model, tmp_pat
     merged = states(load_backbone(result.directory))
     assert (merged - states(load_backbone(any_model))).abs().max() > 1e-2
     torch.testing.assert_close(merged, states(adapted(any_model, result.directory)), atol=1e-5, rtol=1e-5)
+
+
+def deepened(start, folder):
+    """The model at ``start`` with as many layers as those have that people use."""
+    config = AutoConfig.from_pretrained(start)
+    config.num_hidden_layers = 5
+    return save(random_lm(config, 0), AutoTokenizer.from_pretrained(start), folder)
+
+
+def test_a_model_of_many_layers_is_adapted_in_all_of_them(any_model, tmp_path):
+    deep = deepened(any_model, tmp_path / "deep")
+    one = trained(deep, tmp_path / "one", trainable="lora", max_steps=2).directory
+    about = json.loads((one / "adapter" / "adapter_config.json").read_text())
+    linear = {name.removesuffix(".weight") for name in changed(deep, one)}
+    assert set(about["target_modules"]) == linear and len(linear) >= 30
+    torch.testing.assert_close(states(load_backbone(one)), states(adapted(deep, one)), atol=1e-5, rtol=1e-5)
+    two = trained(one, tmp_path / "two", trainable="lora", start_adapter="continue", max_steps=2).directory
+    assert changed(one, two) == {f"{name}.weight" for name in linear}
 
 
 def test_layers_of_4_bits_learn_and_are_published_as_they_compute(any_model, tmp_path):
