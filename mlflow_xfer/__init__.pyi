@@ -26,6 +26,7 @@ def transfer(
     text_languages: Literal["auto"] | str | Sequence[str] = "auto",
     alpha: float = 0.3,
     intermediate: Literal["auto"] | str | Sequence[str] = "auto",
+    intermediate_language: str = "auto",
     combine: Literal["joint", "sequential", "merge"] = "joint",
     mixing: Literal["proportional", "temperature", "uniform"] = "proportional",
     mixing_cap: int | None = None,
@@ -112,6 +113,8 @@ def transfer(
         alpha: languages are drawn with p ~ n^alpha (XLM-R: 0.3) [number ≥ 0 ≤ 1; default 0.3]
         intermediate: intermediate tasks; none: baseline; auto: nli with data=mini, else none [auto or
             comma list or none; default auto]
+        intermediate_language: language of the intermediate tasks' training data, where they have it in
+            several (translations); auto: English, else the first that they have [text; default auto]
         combine: several tasks: in one phase; one phase after the other; or a phase each, whose weights
             are merged [joint|sequential|merge; default joint]
         mixing: how often a joint batch is of each task [proportional|temperature|uniform; default
@@ -364,6 +367,7 @@ def intermediate(
     data: str | PathLike[str] = "mini",
     task_file: str | PathLike[str] | None = None,
     intermediate: str | Sequence[str] = ("nli",),
+    intermediate_language: str = "auto",
     combine: Literal["joint", "sequential", "merge"] = "joint",
     mixing: Literal["proportional", "temperature", "uniform"] = "proportional",
     mixing_cap: int | None = None,
@@ -427,6 +431,8 @@ def intermediate(
         data: hub, mini, or a folder in XTREME's download/ layout [text; default mini]
         task_file: YAML file with further tasks [text or none; default none]
         intermediate: intermediate tasks [comma list; default nli]
+        intermediate_language: language of the intermediate tasks' training data, where they have it in
+            several (translations); auto: English, else the first that they have [text; default auto]
         combine: several tasks: in one phase; one phase after the other; or a phase each, whose weights
             are merged [joint|sequential|merge; default joint]
         mixing: how often a joint batch is of each task [proportional|temperature|uniform; default

@@ -119,6 +119,11 @@ class Combining(Mixing, Merging, group="several intermediate tasks"):
 
 class Intermediates(Combining, group="intermediate tasks"):
     intermediate: Names = setting(("nli",), "intermediate tasks")
+    intermediate_language: str = setting(
+        "auto",
+        "language of the intermediate tasks' training data, where they have it in several (translations); "
+        "auto: English, else the first that they have",
+    )
 
 
 class Targets(FewShot, Selection, group="target tasks"):

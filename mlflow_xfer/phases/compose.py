@@ -101,13 +101,7 @@ class Composer(Fitted):
         groups = [tasks] if params.combine == "joint" else [[task] for task in tasks]
         phases: list[Phase] = []
         for group in groups:
-            rows = [
-                row
-                for task in group
-                for row in self.training_rows(
-                    task, "en" if "en" in task.train_languages else task.train_languages[0], seed
-                )
-            ]
+            rows = [row for task in group for row in self.training_rows(task, self.language_of(task), seed)]
             before = phases[-1] if phases and params.combine == "sequential" else start
             asked = params.training("intermediate")
             settings = (
@@ -129,7 +123,10 @@ class Composer(Fitted):
                 settings |= {"mlm_share": params.mlm_share, "alpha": params.alpha}
                 rows += self.texts(self.mlm_text())
             excludes, unseen = self.excluded(self.target_names, seed, before_target=True)
-            note = "+".join(filter(None, ("mlm" if params.mlm_share else "", "unseen" if excludes else "")))
+            spoken = "" if params.intermediate_language == "auto" else params.intermediate_language
+            note = "+".join(
+                filter(None, (spoken, "mlm" if params.mlm_share else "", "unseen" if excludes else ""))
+            )
             phases.append(
                 Phase(
                     "intermediate",
@@ -147,6 +144,12 @@ class Composer(Fitted):
             if params.combine == "merge" and len(phases) > 1
             else phases
         )
+
+    def language_of(self, task: Task) -> str:
+        """The language that an intermediate task is trained in."""
+        if (asked := self.params.intermediate_language) != "auto":
+            return asked
+        return "en" if "en" in task.train_languages else task.train_languages[0]
 
     def merge(self, start: StartModel, models: list[Phase], seed: int) -> Phase:
         """The merge of ``models``, all trained from ``start``; no row is read and no step made."""
@@ -315,7 +318,8 @@ class Composer(Fitted):
 def check_languages(params: Transfer, problems: Problems) -> None:
     """Unknown language codes of every parameter that names languages, all at once."""
     lists = [asked for asked in (params.languages, params.text_languages) if asked != "auto"]
-    for code in [code for asked in lists for code in asked] + [params.source_language]:
+    alone = [asked for asked in (params.source_language, params.intermediate_language) if asked != "auto"]
+    for code in [code for asked in lists for code in asked] + alone:
         if code in ("false", "False"):
             problems.add(f"Language {code!r} is YAML's reading of an unquoted no.", "Quote it: 'no'.")
             continue

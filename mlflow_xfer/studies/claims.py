@@ -21,7 +21,7 @@ from mlflow_xfer.phases.references import References
 from mlflow_xfer.reporting.columns import Table, points
 from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, UNDECIDED
 from mlflow_xfer.studies.contrasts import Found, compute
-from mlflow_xfer.studies.questions.replicate import MLM, NINE
+from mlflow_xfer.studies.questions.replicate import MLM, NINE, TRANSLATED
 from mlflow_xfer.studies.study import Contrast, Study
 from mlflow_xfer.tasks.catalogue import TASKS
 from mlflow_xfer.tracking.store import Store
@@ -49,7 +49,6 @@ STAND_INS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "without labels": ("bucc2018", "tatoeba"),
         "questions": ("tydiqa",),
         "inference": ("xnli",),
-        "translated": ("MNLI translated", "SQuAD translated"),
     },
 }
 """By scale of `replicate`, the arms and targets that stand for what a claim speaks of."""
@@ -220,7 +219,7 @@ def _singles(study: Study) -> list[str]:
         and MLM not in arm.name
         and "," not in str(arm.params.get("intermediate", ""))
         and not arm.name.startswith("null")
-        and "translated" not in arm.name
+        and not arm.name.endswith(TRANSLATED)
     ]
 
 
@@ -267,9 +266,12 @@ def _plain_is_best(study: Study, roles: Roles) -> Asked:
         asked.append((Contrast("plain − MLM beside", sides), BETTER))
     else:
         missing.append(f"no arm with language modelling at scale {study.scale}")
-    if "translated" in roles:
-        pairs = {"MNLI": "MNLI translated", "SQuAD v1": "SQuAD translated"}
-        sides = dict.fromkeys(pairs, 0.5) | dict.fromkeys(pairs.values(), -0.5)
+    translated = [arm.name for arm in study.arms if arm.name.endswith(TRANSLATED)]
+    if translated:
+        share = 1 / len(translated)
+        sides = {name.removesuffix(TRANSLATED): share for name in translated} | dict.fromkeys(
+            translated, -share
+        )
         asked.append((Contrast("English − translated", sides), BETTER))
     else:
         missing.append(f"no translated data at scale {study.scale}")

@@ -31,6 +31,7 @@ CHANGES = {
     "text_languages": ("en,de", NOTHING),  # the embedded base keeps its languages
     "alpha": ("0.5", NOTHING),
     "intermediate": ("none", AFTER_BASE - {"intermediate"}),
+    "intermediate_language": ("de", AFTER_BASE),
     "adapter": ("none", NOTHING),  # runs: tests/end_to_end/test_languages_swapped.py
     "combine": ("sequential", NOTHING),  # one task: no order
     "merge_method": ("ties", NOTHING),  # of combine=merge

@@ -65,7 +65,7 @@ def test_a_file_declares_the_same_study(written):
 
 def test_what_there_is_is_listed(written):
     listed = api.FUNCTIONS["studies"]()
-    assert all(name in listed for name in studies()) and "13.9 min" in listed
+    assert all(name in listed for name in studies()) and "14.7 min" in listed
     said = api.FUNCTIONS["studies"](str(written))
     assert "contrast a helps (effect, registered): +1·a -1·none" in said
     assert "scale full: needs one GPU of 80 GiB" in api.FUNCTIONS["studies"]("replicate")
