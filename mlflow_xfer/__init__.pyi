@@ -1630,6 +1630,7 @@ def lineage(
 
 def claims(
     run: str | None = None,
+    tables: str | PathLike[str] | None = None,
     format: Literal["table", "json"] = "table",
 ) -> dict[str, Any]:
     """What the paper under study is said to have found, each claim tested on runs of the study
@@ -1641,6 +1642,8 @@ def claims(
     Args:
         run: a run of the study `replicate`: id or name; none: the newest finished one [text or none;
             default none]
+        tables: a folder of tables of scores (benchmarks/real_models) in place of a run: what is there
+            counts [text or none; default none]
         format: what the command prints [table|json; default table]
     """
 

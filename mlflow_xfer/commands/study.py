@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.commands.phases import found
@@ -14,8 +16,8 @@ from mlflow_xfer.params import studies as shapes
 from mlflow_xfer.params.declare import parameters
 from mlflow_xfer.params.reading import given
 from mlflow_xfer.studies import found as declared
-from mlflow_xfer.studies import listing
-from mlflow_xfer.studies.claims import judge, text
+from mlflow_xfer.studies import listing, tables
+from mlflow_xfer.studies.claims import Judged, judge, text
 from mlflow_xfer.studies.registration import SCALE
 from mlflow_xfer.studies.run import dev_of, run_study, transfers_of
 from mlflow_xfer.studies.study import Study
@@ -53,6 +55,11 @@ def studies(params: shapes.Studies) -> str:
 
 
 def claims(params: shapes.Claims) -> dict[str, Any]:
+    if params.tables:
+        if params.run:
+            raise XferError("A run and tables are given.", "Claims are tested on one of the two.")
+        judged, about = _on_tables(Path(params.tables))
+        return _said(judged, about)
     with open_to_plan() as store:
         run = _replicate(store, params.run)
         if run is None:
@@ -62,7 +69,17 @@ def claims(params: shapes.Claims) -> dict[str, Any]:
             asked = declared.study(REPLICATE).at(run.tags.get(SCALE, "mini"))
             judged = judge(asked, scores_of(store, transfers), dev_of(store, transfers))
             about = f"{run.name}, scale {asked.scale}, run {run.run_id}"
+    return _said(judged, about)
+
+
+def _said(judged: Sequence[Judged], about: str) -> dict[str, Any]:
     return {"about": about, "claims": [one.as_dict() for one in judged], "text": text(judged, about)}
+
+
+def _on_tables(folder: Path) -> tuple[Sequence[Judged], str]:
+    rows = tables.read(folder)
+    asked = tables.study_of(declared.study(REPLICATE), rows)
+    return judge(asked, rows, tables.dev_of(rows)), f"{folder}: {'; '.join(asked.limits)}"
 
 
 def _replicate(store: Store, named: str | None) -> RunView | None:

@@ -79,4 +79,7 @@ class Claims(Shape, group="claims", effect="command"):
     run: Text = setting(
         None, "a run of the study `replicate`: id or name; none: the newest finished one", positional=True
     )
+    tables: PlaceOrNone = setting(
+        None, "a folder of tables of scores (benchmarks/real_models) in place of a run: what is there counts"
+    )
     format: Literal["table", "json"] = setting("table", "what the command prints")

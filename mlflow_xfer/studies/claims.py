@@ -7,51 +7,23 @@ themselves; they are shown beside the verdicts and never count. Reported figures
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 
-from mlflow_xfer.kinds.kind import KINDS
-from mlflow_xfer.params.chain import Transfer
-from mlflow_xfer.params.reading import read
-from mlflow_xfer.phases.plan import make_plan
-from mlflow_xfer.phases.references import References
 from mlflow_xfer.reporting.columns import Table, points
-from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, UNDECIDED
+from mlflow_xfer.reporting.verdict import EQUIVALENT, UNDECIDED
+from mlflow_xfer.studies.claims_shown import METHODS
+from mlflow_xfer.studies.claims_tested import TABLES, TESTS, roles_of, without_each_format
 from mlflow_xfer.studies.contrasts import Found, compute
-from mlflow_xfer.studies.questions.replicate import MLM, NINE, TRANSLATED
 from mlflow_xfer.studies.study import Contrast, Study
-from mlflow_xfer.tasks.catalogue import TASKS
-from mlflow_xfer.tracking.store import Store
 
 SUPPORTED, CONTRADICTED, PARTLY = "supported", "contradicted", "supported in part"
 SHOWN, NOT_RUN, UNTESTABLE = "shown", "not run", "untestable here"
-BASELINE = "none"
+FORMATS = "C10"
 EQUIVALENCE = 2.0  # points within which a target does not gain
-
-STAND_INS: Mapping[str, Mapping[str, Sequence[str]]] = {
-    "mini": {
-        "squad, mnli, hellaswag": ("questions", "inference", "same kind"),
-        "all": ("all six",),
-        "without labels": ("retrieval",),
-        "questions": ("qa",),
-    },
-    "small": {
-        "squad, mnli, hellaswag": ("MNLI",),
-        "all": ("all four",),
-        "without labels": ("tatoeba",),
-    },
-    "full": {
-        "squad, mnli, hellaswag": ("SQuAD v1", "MNLI", "HellaSwag"),
-        "all": ("all nine",),
-        "without labels": ("bucc2018", "tatoeba"),
-        "questions": ("tydiqa",),
-        "inference": ("xnli",),
-    },
-}
-"""By scale of `replicate`, the arms and targets that stand for what a claim speaks of."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +108,7 @@ def judge(study: Study | None, frame: pd.DataFrame | None, dev: pd.DataFrame | N
 
     Args:
         study: the study as it was run, at its scale.
-        frame: the scores of its arms.
+        frame: the scores of its arms; of the scale ``tables`` they may have gaps.
         dev: English dev scores, see :func:`mlflow_xfer.studies.run.dev_of`.
     """
     return [_judged(claim, study, frame, dev) for claim in CLAIMS]
@@ -146,14 +118,14 @@ def _judged(
     claim: Claim, study: Study | None, frame: pd.DataFrame | None, dev: pd.DataFrame | None
 ) -> Judged:
     if claim.kind == "method":
-        return Judged(claim, SHOWN, METHODS[claim.id]())
+        return _shown(claim, study, frame)
     if study is None or frame is None:
         return Judged(claim, NOT_RUN, "run: mlflow-xfer study --study replicate")
-    asked, missing = TESTS[claim.id](study, STAND_INS[study.scale])
+    asked, missing = TESTS[claim.id](study, roles_of(study))
     if not asked:
         return Judged(claim, UNTESTABLE, f"missing: {'; '.join(missing)}")
     contrasts = tuple(replace(one, margin=claim.margin) for one, _ in asked)
-    found = compute(replace(study, contrasts=contrasts), frame, dev=dev)
+    found = compute(replace(study, contrasts=contrasts), frame, dev=dev, gaps=study.scale == TABLES)
     if on_dev := _on_dev(study, asked, dev):  # what does not gain must not do so on dev either, shown apart
         found, asked = [*found, *on_dev], [*asked, *((one.contrast, EQUIVALENT) for one in on_dev)]
     agree = [_agrees(one, wanted) for one, (_, wanted) in zip(found, asked, strict=True)]
@@ -173,7 +145,19 @@ def _on_dev(study: Study, asked: Sequence[tuple[Contrast, str]], dev: pd.DataFra
         for one, wanted in asked
         if wanted == EQUIVALENT
     ]
-    return compute(replace(study, contrasts=tuple(wanted)), dev.assign(language="en"))
+    english = dev.assign(language="en")
+    return compute(replace(study, contrasts=tuple(wanted)), english, gaps=study.scale == TABLES)
+
+
+def _shown(claim: Claim, study: Study | None, frame: pd.DataFrame | None) -> Judged:
+    """What the product does; of formats also what the gain is without each of them, where that was run."""
+    shown = METHODS[claim.id]()
+    if claim.id != FORMATS or study is None or frame is None:
+        return Judged(claim, SHOWN, shown)
+    contrasts = without_each_format(study)
+    found = compute(replace(study, contrasts=contrasts), frame, gaps=study.scale == TABLES)
+    said = [f"{one.contrast.name} {_estimate(one)}" for one in found]
+    return Judged(claim, SHOWN, "; ".join([shown, *said]), found)
 
 
 def _agrees(one: Found, wanted: str) -> bool | None:
@@ -198,137 +182,6 @@ def _estimate(one: Found) -> str:
     if not math.isfinite(found.low):
         return points(found.estimate, True)
     return f"{points(found.estimate, True)} [{points(found.low, True)}, {points(found.high, True)}]"
-
-
-Asked = tuple[list[tuple[Contrast, str]], list[str]]
-"""Contrasts with the verdict that the claim expects of each; and what is missing for others."""
-Roles = Mapping[str, Sequence[str]]
-
-
-def _against_none(arm: str, targets: Sequence[str] = (), kind: Any = "effect") -> Contrast:
-    where = f" on {','.join(targets)}" if targets else ""
-    return Contrast(f"{arm}{where}", {arm: 1.0, BASELINE: -1.0}, kind, targets=tuple(targets))
-
-
-def _singles(study: Study) -> list[str]:
-    """The arms with one task and nothing beside it."""
-    return [
-        arm.name
-        for arm in study.arms
-        if arm.against == BASELINE
-        and MLM not in arm.name
-        and "," not in str(arm.params.get("intermediate", ""))
-        and not arm.name.startswith("null")
-        and not arm.name.endswith(TRANSLATED)
-    ]
-
-
-def _large_gains(study: Study, roles: Roles) -> Asked:
-    arms = roles["squad, mnli, hellaswag"]
-    lacking = 3 - len(arms)
-    return [(_against_none(arm), BETTER) for arm in arms], (
-        [f"{lacking} of the three tasks are in no arm"] if lacking else []
-    )
-
-
-def _all_are_best(study: Study, roles: Roles) -> Asked:
-    (every,) = roles["all"]
-    return [(Contrast(f"{every} − {name}", {every: 1.0, name: -1.0}), BETTER) for name in _singles(study)], []
-
-
-def _retrieval_gains(study: Study, roles: Roles) -> Asked:
-    return [(_against_none(arm, roles["without labels"]), BETTER) for arm in _singles(study)], []
-
-
-def _questions_gain_inference_does_not(study: Study, roles: Roles) -> Asked:
-    asked: list[tuple[Contrast, str]] = []
-    missing = []
-    for role, wanted, kind in (("questions", BETTER, "effect"), ("inference", EQUIVALENT, "equivalence")):
-        if role in roles:
-            asked += [(_against_none(arm, roles[role], kind), wanted) for arm in _singles(study)]
-        else:
-            missing.append(f"no target of {role} at scale {study.scale}")
-    return asked, missing
-
-
-def _best_of_each(study: Study, roles: Roles) -> Asked:
-    (declared,) = [one for one in study.contrasts if one.kind == "best"]
-    return [(declared, BETTER)], []
-
-
-def _plain_is_best(study: Study, roles: Roles) -> Asked:
-    asked: list[tuple[Contrast, str]] = []
-    missing = []
-    with_mlm = [arm.name for arm in study.arms if arm.name.endswith(MLM)]
-    if with_mlm:
-        share = 1 / len(with_mlm)
-        sides = {name.removesuffix(MLM): share for name in with_mlm} | dict.fromkeys(with_mlm, -share)
-        asked.append((Contrast("plain − MLM beside", sides), BETTER))
-    else:
-        missing.append(f"no arm with language modelling at scale {study.scale}")
-    translated = [arm.name for arm in study.arms if arm.name.endswith(TRANSLATED)]
-    if translated:
-        share = 1 / len(translated)
-        sides = {name.removesuffix(TRANSLATED): share for name in translated} | dict.fromkeys(
-            translated, -share
-        )
-        asked.append((Contrast("English − translated", sides), BETTER))
-    else:
-        missing.append(f"no translated data at scale {study.scale}")
-    return asked, missing
-
-
-TESTS: Mapping[str, Callable[[Study, Roles], Asked]] = {
-    "C1": _large_gains,
-    "C2": _all_are_best,
-    "C3": _retrieval_gains,
-    "C4": _questions_gain_inference_does_not,
-    "C5": _best_of_each,
-    "C6": _plain_is_best,
-}
-
-
-# -- what the product does -----------------------------------------------------------------------------------
-
-
-def _chain() -> Any:
-    """The plan of one of the paper's rows."""
-    asked = {"model": "xlm-roberta-large", "data": "hub", "intermediate": "mnli", "target": "panx"}
-
-    def no_store() -> Store:
-        raise AssertionError("a model of the hub is looked up in no store")
-
-    return make_plan("transfer", read(Transfer, {**asked, "languages": "de"}), References(no_store))
-
-
-def _starts_from_large() -> str:
-    (first, *_) = _chain().phases
-    return f"model=xlm-roberta-large: {first.label} starts from {first.root().reference}"
-
-
-def _three_phases() -> str:
-    kinds = [phase.kind for phase in _chain().phases]
-    return f"public MLM (xlm-roberta-large) → {' → '.join(kinds)}"
-
-
-def _nine_tasks() -> str:
-    english = [name for name in NINE.values() if "en" in TASKS.get(name).train_languages]
-    return f"{len(english)} in the catalogue: {', '.join(english)}"
-
-
-def _formats() -> str:
-    kinds: dict[str, list[str]] = {}
-    for name in NINE.values():
-        kinds.setdefault(KINDS.get(TASKS.get(name).kind).name, []).append(name)
-    return "; ".join(f"{kind}: {', '.join(names)}" for kind, names in kinds.items())
-
-
-METHODS: Mapping[str, Callable[[], str]] = {
-    "C7": _starts_from_large,
-    "C8": _three_phases,
-    "C9": _nine_tasks,
-    "C10": _formats,
-}
 
 
 # -- as text -------------------------------------------------------------------------------------------------

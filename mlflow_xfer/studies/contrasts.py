@@ -23,6 +23,7 @@ from mlflow_xfer.stats.power import detectable, equivalence, power
 from mlflow_xfer.stats.typology import PRIMARY
 from mlflow_xfer.studies.foresight import detectable_ratio, spread_power
 from mlflow_xfer.studies.study import Contrast, Study
+from mlflow_xfer.studies.tables import shared
 
 LESS, MORE = "less unequal", "more unequal"
 COLUMNS = ["condition", "task", "language", "base_seed", "seed", "score", "n"]
@@ -100,6 +101,7 @@ def compute(
     registered: bool = False,
     level: float = 0.95,
     dev: pd.DataFrame | None = None,
+    gaps: bool = False,
 ) -> list[Found]:
     """Every contrast of ``study`` on the scores ``frame``, in the order of the declaration.
 
@@ -107,8 +109,9 @@ def compute(
         registered: whether the primary ones were fixed before the first run.
         level: of this look at the registered ones; of the others it is .95.
         dev: English dev scores by condition, task, base seed and seed, for ``best``.
+        gaps: whether arms may lack targets or seeds: a contrast then takes what all of its arms have.
     """
-    scores = Scores(check(frame[[column for column in COLUMNS if column in frame]]))
+    scores = Scores(check(frame[[column for column in COLUMNS if column in frame]]), gaps=gaps)
     return of_scores(study, scores, registered=registered, level=level, dev=dev)
 
 
@@ -137,7 +140,10 @@ def of_scores(
 def _one(
     study: Study, one: Contrast, scores: Scores, dev: pd.DataFrame | None, status: str, level: float
 ) -> Found:
+    note = ""
     try:
+        if scores.gaps:
+            scores, note = scores.without_gaps(one)
         if one.kind == "spread":
             return _spread(one, scores, status, level)
         margin = one.margin or study.margin
@@ -152,7 +158,7 @@ def _one(
     seeds = estimate.n.get("seeds", 0)
     return Found(
         one,
-        estimate,
+        estimate.noted(note),
         status,
         margin,
         p_equivalence=equivalence(estimate, margin),
@@ -174,10 +180,18 @@ def _decided(one: Found, p: float, q: float) -> Found:
 
 @dataclass(frozen=True)
 class Scores:
-    """Checked scores, and the blocks of their conditions, each read once."""
+    """Checked scores, and the blocks of their conditions, each read once; with ``gaps`` not all arms have all
+    targets and seeds."""
 
     frame: pd.DataFrame
     read: dict[str, Cells] = field(default_factory=dict)
+    gaps: bool = False
+
+    def without_gaps(self, one: Contrast) -> tuple[Scores, str]:
+        """What all arms of a contrast have, and in words what is left out."""
+        arms = sorted(one.weights, key=lambda name: one.weights[name] < 0)  # the one that is subtracted last
+        rows, note = shared(self.rows(one), arms, every=one.kind != "best")
+        return Scores(rows), note
 
     def blocks(self, one: Contrast, targets: Sequence[str] = ()) -> dict[str, Cells]:
         """Of each arm of a contrast the scores on these targets; none: on all."""
@@ -271,12 +285,14 @@ def best_of_each(
     rows = scores.rows(one)
     chosen, without = {}, []
     for task in rows["task"].unique():
+        here = rows[rows["task"] == task]
+        among = [name for name in arms if name in set(here["condition"])]
         known = None if dev is None else dev[(dev["task"] == task) & dev["seed"].isin(choosing)]
-        if known is None or not set(arms) <= set(known["condition"]):
-            known = rows[(rows["task"] == task) & rows["seed"].isin(choosing)]
+        if known is None or not set(among) <= set(known["condition"]):
+            known = here[here["seed"].isin(choosing)]
             without.append(str(task))
-        means = known[known["condition"].isin(arms)].groupby("condition")["score"].mean()
-        chosen[task] = str(means.reindex(arms).idxmax())
+        means = known[known["condition"].isin(among)].groupby("condition")["score"].mean()
+        chosen[task] = str(means.reindex(among).idxmax())
     fresh = rows[rows["seed"].isin(scoring)]
     composed = fresh[fresh["condition"] == fresh["task"].map(chosen)].assign(condition=COMPOSED)
     both = pd.concat([composed, fresh[fresh["condition"] == against]], ignore_index=True)

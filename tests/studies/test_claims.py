@@ -90,8 +90,9 @@ def test_equivalence_is_asked_on_dev_and_on_test_apart():
 def test_reported_figures_and_marks_are_shown_and_never_count():
     asked = study("replicate")
     judged = claims.judge(asked, scores(asked, as_the_paper_says))
+    assert any(one.found for one in judged)
     for one in judged:
-        for found in one.found:
+        for found in one.found if one.claim.margin else ():
             assert found.margin == one.claim.margin
             assert all(part not in str(found.as_dict()) for part in ("8.7", ".25-.27"))
     said = claims.text(judged, "made-up scores")
@@ -108,6 +109,18 @@ def test_a_method_is_shown_by_what_the_product_does(name):
         "C10": "tagging: ccg-substitute",
     }
     assert expected[name] in shown
+
+
+def test_the_gain_is_shown_without_the_tasks_of_each_format():
+    asked = study("replicate")
+    lone = {"roles": 40.0}  # the one tagging task, without which nothing is gained
+    judged = claims.judge(asked, scores(asked, lambda arm, target: lone.get(arm, 0.0)))
+    (one,) = (one for one in judged if one.claim.id == "C10")
+    assert one.verdict == claims.SHOWN and "without tagging" in one.evidence
+    gains = {found.contrast.name: found.estimate.estimate for found in one.found}
+    assert gains["without tagging"] == pytest.approx(0.0, abs=0.2)
+    assert gains["all formats"] == pytest.approx(40 / 6, abs=0.2)
+    assert gains["without span_qa"] == pytest.approx(40 / 5, abs=0.2)
 
 
 def test_without_a_run_the_command_says_what_to_run(own_store):
