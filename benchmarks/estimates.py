@@ -20,7 +20,13 @@ from typing import Any
 
 FEW, MORE = 2, 8  # steps
 GB = 1e9
-TASK = {"target": "xnli", "train_batch_size": 16, "max_seq_length": 64, "select_by": "last"}
+TASK = {
+    "target": "xnli",
+    "train_batch_size": 16,
+    "max_seq_length": 64,
+    "select_by": "last",
+    "save_every_steps": 2,
+}
 TRAININGS: dict[str, tuple[str, dict[str, Any]]] = {
     "encoder, all weights": ("encoder", {}),
     "encoder, bf16": ("encoder", {"precision": "bf16"}),

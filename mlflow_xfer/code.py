@@ -101,10 +101,14 @@ def program() -> Program:
     """This package. What a text says is remembered under :func:`home`, since parsing takes seconds."""
     texts = read_texts(ROOT)
     keys = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
-    # A file for each checkout and Python, so that two that share a home do not undo each other's.
-    place = hashlib.sha256(f"{ROOT}\n{sys.version}".encode()).hexdigest()[:16]
-    note = home() / "code" / f"{place}.json"
-    known = _remembered(note)
+    # A file for each checkout and Python, so that two that share a home do not undo each other's; what one
+    # checkout has of another is known.
+    python, place = (hashlib.sha256(said.encode()).hexdigest()[:12] for said in (sys.version, str(ROOT)))
+    note = home() / "code" / f"{python}-{place}.json"
+    known: dict[str, Module] = {}
+    for one in (note, *note.parent.glob(f"{python}-*.json")):
+        if not set(keys.values()) <= set(known):
+            known |= _remembered(one)
     modules = {name: known.get(key) or parsed(texts[name]) for name, key in keys.items()}
     if not set(keys.values()) <= set(known):
         with suppress(OSError):  # a read-only home costs time, not the run

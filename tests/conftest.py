@@ -14,6 +14,7 @@ from types import ModuleType
 import pytest
 from filelock import FileLock
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
 
 from tests.postgresql import postgresql  # noqa: F401 (a fixture)
 
@@ -31,14 +32,19 @@ MANY = int(os.environ.get("XFER_EXAMPLES", "1"))
 
 settings.register_profile("patient", deadline=None)  # other jobs may share the machine
 settings.load_profile("patient")
+# Hypothesis would parse every module of the project and of its tests for values to try: 18 s a process.
+providers.is_local_module_file = lambda path: False
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 @pytest.fixture(autouse=True)
-def isolated(tmp_path, monkeypatch):
-    """A fresh XFER_HOME, SQLite store and current folder; no run of the caller's environment."""
+def isolated(tmp_path, session_folder, monkeypatch):
+    """A fresh XFER_HOME, SQLite store and current folder; no run of the caller's environment. What the code
+    says, which takes seconds to parse, is known to all.
+    """
+    link_caches(tmp_path / "home", session_folder, "code")
     monkeypatch.setenv("XFER_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("XFER_WORK", raising=False)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
@@ -80,15 +86,15 @@ def own_store(isolated, blank_store, tmp_path) -> None:
 
 @pytest.fixture
 def caches(isolated, session_folder, tmp_path) -> None:
-    """The test's home shares its caches of code, rows and encodings with the session:
+    """The test's home shares its caches of rows and encodings with the session:
     what they hold goes by content and code.
     """
-    link_caches(tmp_path / "home", session_folder)
+    link_caches(tmp_path / "home", session_folder, "data", "encoded")
 
 
-def link_caches(home: Path, session_folder: Path) -> None:
-    home.mkdir(exist_ok=True)
-    for name in ("code", "data", "encoded"):
+def link_caches(home: Path, session_folder: Path, *names: str) -> None:
+    home.mkdir(mode=0o700, exist_ok=True)
+    for name in names:
         (session_folder / name).mkdir(exist_ok=True)
         (home / name).symlink_to(session_folder / name)
 

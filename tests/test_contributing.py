@@ -44,7 +44,7 @@ def copy(project, tmp_path, own_store, caches, monkeypatch) -> Path:
     shutil.copytree(
         Path(mlflow_xfer.__file__).parent,
         root / "mlflow_xfer",
-        ignore=shutil.ignore_patterns("__pycache__", "*.parquet"),
+        ignore=shutil.ignore_patterns("*.parquet"),
     )
     (root / "texts").symlink_to(TEXTS)
     monkeypatch.setenv("PYTHONPATH", str(root))

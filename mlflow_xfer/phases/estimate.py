@@ -3,8 +3,9 @@
 They come from the settings, from finished runs and from the shape of the model. Steps follow from settings
 and the number of rows. Tokens and seconds are calibrated on finished phases of the same store: tokens per
 step and sequence of the same task (else of the kind of phase), seconds per token of the same base model.
-Without any, tokens are an upper bound (every sequence at its longest), and the time follows from the
-arithmetic where a machine is named, else it is unknown; a plan says which of the two it is.
+Without any, the rows themselves are looked at where a machine is named and they are at hand; else tokens are
+an upper bound (every sequence at its longest). The time follows from the arithmetic where a machine is named,
+else it is unknown; a plan says which it is.
 """
 
 from __future__ import annotations
@@ -13,14 +14,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from mlflow_xfer.data import mini
 from mlflow_xfer.data.mixing import count_steps
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.params.settings import RuntimeOptions
+from mlflow_xfer.phases import ahead
 from mlflow_xfer.phases.machines import Machine
 from mlflow_xfer.phases.needs import FLOAT, Needs, needs, shape_of, trained_weights
 from mlflow_xfer.phases.phase import BaseModel, Phase
@@ -30,16 +30,14 @@ if TYPE_CHECKING:
     from mlflow_xfer.tracking.runs import RunView
     from mlflow_xfer.tracking.store import Store
 
-USUAL = 5000  # rows of a dev or test set in one language, where they are not known before they are read
 LOOKED_AT = 2000  # finished runs, newest first
-LINES = (".tsv", ".csv", ".jsonl", ".txt")  # files whose lines are rows
 
 
 @dataclass(frozen=True)
 class Cost:
     """What phases cost. NaN = unknown.
 
-    ``exact``: tokens rest on finished runs, else they are an upper bound.
+    ``exact``: tokens rest on finished runs or on the rows, else they are an upper bound.
     """
 
     steps: float = 0.0
@@ -199,10 +197,29 @@ def _timed(known: float, found: Needs | None, past: Past) -> float:
 
 
 def tokens_of(phase: Phase, past: Past) -> tuple[float, bool]:
-    """Tokens that a training reads, and whether finished runs say so; else an upper bound."""
-    known = past.tokens_per_sequence(phase)
-    length = phase.training.max_seq_length if math.isnan(known) else known
+    """Tokens that a training reads, and whether finished runs or its own rows say so; else an upper bound."""
+    longest = phase.training.max_seq_length
+    known = _first(past.tokens_per_sequence(phase), _looked_up(phase, past, longest))
+    length = longest if math.isnan(known) else known
     return steps_of(phase) * phase.training.train_batch_size * length, not math.isnan(known)
+
+
+def _looked_up(phase: Phase, past: Past, length: int) -> float:
+    """Tokens of a row, by the rows themselves, where a machine is asked about; NaN where they are not at
+    hand. Where several tasks are mixed, as often of each.
+    """
+    base = past.base(phase) if past.machine else None
+    shape = shape_of(base) if base is not None else None
+    if base is None or shape is None:
+        return math.nan
+    wanted = "test" if phase.kind == "evaluate" else "train"
+    first = {rows.task: rows for rows in reversed(phase.rows) if rows.split == wanted}
+    found = [
+        ahead.tokens_per_row(task, first[task.name], base, length, shape.decoder)
+        for task in phase.tasks
+        if task.name in first
+    ]
+    return _mean(found) if all(not math.isnan(one) for one in found) else math.nan
 
 
 def needs_of(phase: Phase, past: Past) -> Needs | None:
@@ -212,15 +229,18 @@ def needs_of(phase: Phase, past: Past) -> Needs | None:
     if shape is None:
         return None
     if phase.kind == "evaluate":
-        tokens = sum(_tested(rows) for rows in phase.rows) * phase.evaluation.max_seq_length
+        longest = phase.evaluation.max_seq_length
+        tested = sum(_tested(phase.tasks[0], rows) for rows in phase.rows)
+        tokens = tested * _first(_looked_up(phase, past, longest), longest)
         return needs(phase, shape, tokens, 0.0, 0.0, past.runtime, past.machine)
     if phase.procedure == "merge":
         return needs(phase, shape, 0.0, 0.0, 0.0, past.runtime, past.machine)
     settings, steps = phase.training, steps_of(phase)
     tokens, _ = tokens_of(phase, past)
-    scored = [rows for rows in phase.rows if rows.split == "validation"]
-    scored += [rows for _, rows in phase.selection]
-    rows = sum(min(_tested(one), settings.max_dev_examples or math.inf) for one in scored)
+    by_name = {task.name: task for task in phase.tasks}
+    scored = [(by_name[rows.task], rows) for rows in phase.rows if rows.split == "validation"]
+    scored += phase.selection
+    rows = sum(min(_tested(*one), settings.max_dev_examples or math.inf) for one in scored)
     looks = 1 if settings.select_by == "last" else settings.evaluations
     if not settings.max_steps:
         looks = min(looks, math.ceil(settings.num_train_epochs))
@@ -228,11 +248,9 @@ def needs_of(phase: Phase, past: Past) -> Needs | None:
     return needs(phase, shape, tokens, rows * looks * per_row, steps, past.runtime, past.machine)
 
 
-def _tested(rows: Rows) -> float:
-    """Rows of a dev or test set: of its files or its generator, else as many as usual."""
-    if rows.provider == "mini" and rows.task in mini.EXAMPLES:
-        return float(mini.EXAMPLES[rows.task].sizes[rows.split])
-    return float(_lines(rows) or USUAL) if rows.paths else float(USUAL)
+def _tested(task: Task, rows: Rows) -> float:
+    """Rows of a dev or test set, else as many as usual."""
+    return float(ahead.count(task, rows) or ahead.USUAL)
 
 
 def total(phases: Iterable[Phase], past: Past) -> Cost:
@@ -254,21 +272,9 @@ def steps_of(phase: Phase) -> float:
 
 def _rows(task: Task, phase: Phase) -> int | None:
     own = next((rows for rows in phase.rows if rows.task == task.name and rows.split == "train"), None)
-    known = (_lines(own) if own is not None and own.paths else None) or task.size or None
+    known = (ahead.count(task, own) if own is not None else None) or task.size or None
     limit = phase.training.max_train_examples
     return min(known, limit) if known and limit else known or limit
-
-
-def _lines(rows: Rows) -> int | None:
-    """Rows of plain text files, by their line ends."""
-    if not all(Path(path).suffix in LINES and Path(path).is_file() for path in rows.paths):
-        return None
-    count = 0
-    for path in rows.paths:
-        with open(path, "rb") as file:
-            while block := file.read(1 << 20):
-                count += block.count(b"\n")
-    return count
 
 
 def weights(phase: Phase, past: Past) -> float:
@@ -296,7 +302,7 @@ def said(found: Cost, past: Past) -> str:
     flops = "" if math.isnan(found.flops) or past.machine is None else f", {found.flops:.2g} operations"
     disk = "" if math.isnan(found.disk) else f", {found.disk / 1e6:,.0f} MB of checkpoints"
     how = (
-        "by the arithmetic, with rows at their longest where no finished phase tells"
+        "by the arithmetic, with rows at their longest where neither a finished phase nor the rows tell"
         if past.machine
         else f"calibrated on {len(past.trained)} finished phases"
         if found.exact and not math.isnan(found.seconds)

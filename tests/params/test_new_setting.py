@@ -24,9 +24,7 @@ EVERYWHERE = ("help", "signature", "docstring", "mlproject", "documentation", "n
 
 def test_one_line_takes_a_setting_everywhere(project, tmp_path):
     package = Path(mlflow_xfer.__file__).parent
-    shutil.copytree(
-        package, tmp_path / "mlflow_xfer", ignore=shutil.ignore_patterns("__pycache__", "*.parquet")
-    )
+    shutil.copytree(package, tmp_path / "mlflow_xfer", ignore=shutil.ignore_patterns("*.parquet"))
     for name in ("MLproject", "conda.yaml"):
         shutil.copy(project / name, tmp_path / name)
     declared = tmp_path / "mlflow_xfer" / "params" / "settings.py"

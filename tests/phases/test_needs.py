@@ -177,9 +177,9 @@ def refusing(own_store, monkeypatch):
     monkeypatch.setattr(demands.shutil, "disk_usage", lambda path: usage._replace(free=1_000_000))
     store = Store.open()
 
-    def megabytes(phases, runtime=RuntimeOptions(), keep="all"):
+    def megabytes(phases, keep="all", **runtime):
         with pytest.raises(XferError, match="on the disk of") as refused:
-            check_disk(phases, store, runtime, keep)
+            check_disk(phases, store, RuntimeOptions(**runtime), keep)
         found = re.search(r"states ([\d,]+) MB, checkpoints ([\d,]+) MB", str(refused.value))
         return [int(number.replace(",", "")) for number in found.groups()]
 
@@ -198,7 +198,7 @@ def test_only_what_lies_there_at_once_is_asked_of_the_disk(refusing):
     state, checkpoint = refusing(many[-1:])
     assert refusing(many) == [state, pytest.approx(10 * checkpoint, abs=10)]
     assert refusing(many, keep="intermediate") == [state, checkpoint]
-    part = refusing([phase(trainable="lora")], RuntimeOptions(checkpoint="adapter"))[1]
+    part = refusing([phase(trainable="lora")], checkpoint="adapter")[1]
     assert part < 0.2 * refusing([phase(trainable="lora")])[1]
 
 

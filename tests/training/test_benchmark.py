@@ -22,13 +22,13 @@ def test_every_arm_is_measured(benchmark, tmp_path, monkeypatch):
         "--size",
         "tiny",
         "--updates",
-        "5",
+        "3",
         "--warm-up",
-        "2",
+        "1",
         "--batch",
         "4",
         "--seeds",
-        "2",
+        "1",
         "--vocab-size",
         "400",
         "--out",
@@ -40,7 +40,7 @@ def test_every_arm_is_measured(benchmark, tmp_path, monkeypatch):
     assert report["about"]["vocabulary"] == 400
     for name in ("mlm", "pairs"):
         arms = report[name]["arms"]
-        assert set(arms) == {"example", "tuned", "ours"} and len(report[name]["runs"]) == 6
+        assert set(arms) == {"example", "tuned", "ours"} and len(report[name]["runs"]) == 3
         assert all(arm["tokens_per_s"] > 0 and 0 < arm["eval_loss"] < 10 for arm in arms.values())
         losses = [arm["eval_loss"] for arm in arms.values()]
         assert max(losses) - min(losses) < 0.5  # the same model after the same few updates
