@@ -29,7 +29,14 @@ from mlflow_xfer.models.heads import MultiTaskModel
 from mlflow_xfer.models.load import quiet
 from mlflow_xfer.params.settings import BY_SCORE, RuntimeOptions, TrainingSettings
 from mlflow_xfer.training.batches import TrainingBatches
-from mlflow_xfer.training.devices import checkpoint_layers, compile_layers, half_norms, pick, resolved
+from mlflow_xfer.training.devices import (
+    checkpoint_layers,
+    compile_layers,
+    half_norms,
+    pick,
+    resolved,
+    to_device,
+)
 from mlflow_xfer.training.micro_batches import parts
 from mlflow_xfer.training.parts import Interrupted, NotFinite
 from mlflow_xfer.training.progress import bar
@@ -284,19 +291,13 @@ class Loop(Resumable):
 
     def _loss(self, model: torch.nn.Module, inputs: Mapping[str, Any], part: Mapping[str, Any]) -> Tensor:
         """The share of ``part`` in the mean loss of the batch ``inputs``."""
-        placed = {name: self._placed(part[name]) for name in ("inputs", "targets")}
+        placed = {name: to_device(part[name], self.args.device) for name in ("inputs", "targets")}
         if inputs["whole"] and self.ranks.world > 1:
             joined = partial(self.ranks.joined, rows=len(inputs["inputs"]["input_ids"]))
             self.multitask.head(inputs["task"]).together = joined
         with self.compute_loss_context_manager():
             loss = model(inputs["task"], placed["targets"], inputs["count"], **placed["inputs"])
         return loss if part["share"] == 1.0 else loss * part["share"]
-
-    def _placed(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        device = self.args.device
-        if device.type == "cpu":
-            return dict(tensors)
-        return {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
 
     # -- after a step ---------------------------------------------------------------------------------------
     def after_step(self, step: int) -> None:
