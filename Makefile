@@ -10,7 +10,7 @@ PYTEST := $(RUN) python -m pytest -n 2 --dist worksteal
 GENERATED := tests/project/test_generated.py
 PART ?= 1/1
 
-.PHONY: demo demo-search test slow nightly ui check format lint types generated project figures site clean
+.PHONY: demo demo-search test slow nightly ui check format lint types generated project figures reports site clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -57,6 +57,9 @@ project: $(STAMP)  ## write MLproject, docs/parameters.md, the README's tables a
 
 figures: $(STAMP)  ## draw the figures in docs/ from the tables in benchmarks/
 	$(RUN) python docs/figures.py
+
+reports: $(STAMP)  ## run the quick studies, half an hour of two idle cores, and write their pages: docs/studies/
+	$(RUN) MLFLOW_TRACKING_URI=sqlite:///mlflow.db python docs/reports.py --run
 
 site: $(STAMP)  ## build the pages of docs/, this README and benchmarks/ as a site: build/site/index.html
 	$(RUN) python docs/site.py

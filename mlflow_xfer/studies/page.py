@@ -75,7 +75,7 @@ def made(
     return replace(
         whole,
         latex=latex_table(shown, caption, "tab:contrasts") + "\n" + whole.latex,
-        verdict=whole.verdict | _verdict(study, found, registered),
+        verdict=whole.verdict | verdict_of(study, found, registered),
         tables=whole.tables | {"contrasts": contrasts},
         description=_description(study, found, registered, whole.description),
     ), drawings
@@ -180,7 +180,8 @@ def _facts(frame: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def _verdict(study: Study, found: Sequence[Found], registered: Registration) -> dict[str, Any]:
+def verdict_of(study: Study, found: Sequence[Found], registered: Registration) -> dict[str, Any]:
+    """What programs read of a study's answer."""
     return {
         "headline": sentences.headline(found),
         "answer": " ".join(sentences.answer(found)),

@@ -30,7 +30,8 @@ def short(found: Sequence[Found]) -> str:
 
 def answer(found: Sequence[Found]) -> list[str]:
     """Two sentences for each primary contrast, and whether they are a demonstration."""
-    said = [sentence for one in primary(found) for sentence in (_first(one), _second(one))]
+    both = [sentence for one in primary(found) for sentence in (_first(one), _second(one))]
+    said = [sentence for sentence in both if sentence]
     return [*said, *([DEMONSTRATION] if any(one.demonstration for one in primary(found)) else [])]
 
 
@@ -38,7 +39,7 @@ def _first(one: Found) -> str:
     found, n = one.estimate, one.estimate.n
     kind = "pre-registered" if one.status == REGISTERED else "exploratory"
     if not math.isfinite(found.estimate):
-        return f"{one.contrast.name}: nothing can be said ({'; '.join(found.notes)})."
+        return f"{one.contrast.name}: nothing can be said ({'; '.join(found.notes).rstrip('.')})."
     where = ", ".join(
         f"{n[what]} {what if n[what] != 1 else what[:-1]}"
         for what in ("seeds", "tasks", "languages")
@@ -50,6 +51,8 @@ def _first(one: Found) -> str:
 
 
 def _second(one: Found) -> str:
+    if not math.isfinite(one.estimate.estimate):
+        return ""
     if one.contrast.kind == "spread":
         reach = (
             f"a ratio of {one.detectable:.1f} in 8 of 10 cases"

@@ -18,7 +18,7 @@ from mlflow_xfer.studies.study import Arm, Contrast, Study
 
 COLUMNS = ["stage", "condition", "task", "language", "seed", "score", "n", "metric", "dev"]
 BASELINE, NULL, JOINED = "none", "-permuted", "+"
-TASK_OF = {
+TASK_OF: dict[str, str] = {
     "mnli-5k": "mnli",
     "mnli-2k": "mnli",
     "rte-2490": "rte",

@@ -74,3 +74,15 @@ def test_claims_are_tested_on_tables(folder):
 def test_a_folder_without_tables_is_refused(tmp_path):
     with pytest.raises(XferError, match="holds no table of scores"):
         tables.read(tmp_path)
+
+
+def test_the_tables_become_a_page(script, folder, project, monkeypatch):
+    monkeypatch.syspath_prepend(project / "docs")
+    reports = script("docs/reports.py")
+    page = reports.small(folder)
+    assert page.startswith("# What do intermediate tasks") and "| mnli-5k against none | +" in page
+    assert "- stage D (questions) is not run yet" in page and "The primary contrasts are exploratory." in page
+    claimed = reports.claimed(folder)
+    assert "## On mini\n\nOn no runs." in claimed and "| C1 |" in claimed
+    reports.main(["domain"], "quick", False, folder, folder / "pages")
+    assert {path.name for path in (folder / "pages").iterdir()} == {"replicate-small.md", "claims.md"}

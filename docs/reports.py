@@ -1,0 +1,189 @@
+"""Publishes studies as pages of this documentation: ``make reports``, or
+``python docs/reports.py [STUDY …] [--run] [--effort quick] [--tables benchmarks/real_models]``.
+
+Of each study the newest finished run in the store (``MLFLOW_TRACKING_URI``) becomes ``docs/studies/NAME.md``
+with a picture of its report, and its scores ``docs/studies/NAME.parquet``, from which every number can be
+computed again. ``--run`` runs the studies first; what is finished is not trained again. What the tables of
+the real model say, as far as they are there, is ``docs/studies/replicate-small.md``. The claims are tested on
+both: ``docs/studies/claims.md``.
+Pictures need Debian's ``chromium``; without it a page has none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.artifacts import load_dict
+from screenshots import Browser
+
+from mlflow_xfer import api, markdown
+from mlflow_xfer.reporting.columns import points
+from mlflow_xfer.studies import tables as kept
+from mlflow_xfer.studies.contrasts import compute
+from mlflow_xfer.studies.found import studies
+from mlflow_xfer.studies.page import verdict_of
+from mlflow_xfer.studies.registration import Registration
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ROOT / "docs" / "studies"
+SIZE = (1280, 1500)
+HEAD = ("contrast", "estimate", "95 %", "corrected p", "verdict", "finds in 8 of 10", "status")
+
+
+def newest(client: MlflowClient, name: str) -> Any:
+    """The newest finished run of a study; None: there is none."""
+    ids = [experiment.experiment_id for experiment in client.search_experiments()]
+    asked = f"tags.xfer.study = '{name}' AND tags.xfer.kind = 'study' AND attributes.status = 'FINISHED'"
+    found = client.search_runs(ids, asked, order_by=["attributes.start_time DESC"], max_results=1)
+    return next(iter(found), None)
+
+
+def source_of(name: str, told: Mapping[str, Any]) -> str:
+    """Where the scores of a run come from, in a sentence."""
+    command = f"mlflow-xfer study --study {name}"
+    if told["effort"] != "quick" or told["scale"] != "mini":
+        command += f" --scale {told['scale']} --effort {told['effort']}"
+    return (
+        f"Scale {told['scale']}, effort {told['effort']}, look {told['look']} of {told['looks']}. Written by "
+        f"`make reports` from a run of `{command}`; its scores are [{name}.parquet]({name}.parquet)."
+    )
+
+
+def text(name: str, verdict: Mapping[str, Any], source: str, picture: str = "") -> str:
+    """The page of a study, from what it says for programs."""
+    told = verdict["study"]
+    rows = [_row(one) for one in told["contrasts"]]
+    notes = list(dict.fromkeys(note for one in told["contrasts"] for note in one["notes"]))
+    return "\n".join(
+        [
+            f"# {studies()[name].question}",
+            "",
+            f"**{markdown.plain(verdict['headline'])}.** {markdown.plain(verdict['answer'])}",
+            "",
+            *([f"![The report of {name}]({picture})", ""] if picture else []),
+            f"The primary contrasts are {verdict['status']}. {source}",
+            "",
+            markdown.table(HEAD, rows, right=(1, 2, 3, 5)),
+            "",
+            "## What it cannot tell",
+            "",
+            *(f"- {markdown.plain(limit)}" for limit in [*told["limits"], *notes]),
+            "",
+        ]
+    )
+
+
+def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
+    def number(key: str, signed: bool = True) -> str:
+        value = one[key]
+        if value is None:
+            return "–"
+        return f"{value:.2f}" if one["kind"] == "spread" or "p_" in key else points(value, signed)
+
+    interval = f"{number('low')} … {number('high')}"
+    verdict = one["verdict"] + (" (demonstration)" if one["demonstration"] else "")
+    return (
+        one["name"],
+        number("estimate"),
+        interval,
+        number("p_corrected"),
+        verdict,
+        number("detectable", signed=False),
+        one["status"],
+    )
+
+
+def published(client: MlflowClient, name: str, out: Path) -> bool:
+    """Write a study's page, picture and scores; whether there is a run of it."""
+    run = newest(client, name)
+    if run is None:
+        return False
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        got = {file: client.download_artifacts(run.info.run_id, file, folder) for file in ARTIFACTS}
+        shutil.copy(got["results.parquet"], out / f"{name}.parquet")
+        taken = photographed(Path(got["report.html"]), out / f"{name}.png")
+    verdict = load_dict(f"runs:/{run.info.run_id}/verdict.json")
+    page = text(name, verdict, source_of(name, verdict["study"]), f"{name}.png" if taken else "")
+    (out / f"{name}.md").write_text(page, "utf-8")
+    return True
+
+
+def small(folder: Path) -> str:
+    """The page of `replicate` on the tables of the real model."""
+    rows = kept.read(folder)
+    asked = kept.study_of(studies()["replicate"], rows)
+    found = compute(asked, rows, dev=kept.dev_of(rows), gaps=True)
+    why = "the stages of the tables are registered on their own page"
+    verdict = verdict_of(asked, found, Registration("", why=why))
+    source = (
+        "Written by `make reports` from the [tables of a small real model](../../benchmarks/real_models.md) "
+        "as far as they are there; each contrast takes what all of its arms have."
+    )
+    return text("replicate", verdict, source)
+
+
+ARTIFACTS = ("report.html", "results.parquet")
+
+
+def photographed(report: Path, out: Path) -> bool:
+    """A picture of the report from its top; whether there is a browser to take it."""
+    if not (shutil.which("chromium") or shutil.which("chromium-browser")):
+        return False
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        browser = Browser(profile)
+        try:
+            browser.open(report.as_uri(), "Answer", *SIZE)
+            browser.shoot(out, settle=0.3)
+        finally:
+            browser.close()
+    return True
+
+
+def claimed(tables: Path) -> str:
+    """The claims on the newest run of `replicate` in the store, and on the tables."""
+    claims = api.FUNCTIONS["claims"]
+    parts = [("On mini", claims()), ("On a small real model", claims(tables=tables))]
+    lines = ["# What the paper is said to have found", ""]
+    for title, found in parts:
+        about = found["about"].replace(f"{ROOT}/", "")
+        rows = [
+            (one["id"], one["claim"], one["verdict"], markdown.plain(one["evidence"]), one["texts"]["mark"])
+            for one in found["claims"]
+        ]
+        head = ("", "claim", "verdict", "rests on", "texts")
+        lines += [f"## {title}", "", f"On {about}.", "", markdown.table(head, rows), ""]
+    lines.append("Written by `make reports`. The texts' own marks are shown and never count.")
+    return "\n".join(lines) + "\n"
+
+
+def main(asked: Sequence[str], effort: str, run: bool, tables: Path, out: Path) -> None:
+    client = MlflowClient()
+    for name in asked:
+        if run:
+            program = [sys.executable, "-m", "mlflow_xfer.cli", "study", "--study", name, "--effort", effort]
+            subprocess.run(program, check=True)
+        print(f"{name}: {'published' if published(client, name, out) else 'no finished run'}", flush=True)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "replicate-small.md").write_text(small(tables), "utf-8")
+    (out / "claims.md").write_text(claimed(tables), "utf-8")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("studies", nargs="*", metavar="STUDY", help="which; none: all with contrasts")
+    parser.add_argument("--run", action="store_true", help="run them first")
+    parser.add_argument("--effort", default="quick")
+    parser.add_argument("--tables", type=Path, default=ROOT / "benchmarks" / "real_models")
+    parser.add_argument("--out", type=Path, default=PAGES)
+    given = parser.parse_args()
+    names = given.studies or [name for name, one in studies().items() if one.contrasts]
+    main(names, given.effort, given.run, given.tables, given.out)
