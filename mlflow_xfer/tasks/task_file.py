@@ -31,21 +31,14 @@ from mlflow_xfer.lines import names_in, ordinary
 from mlflow_xfer.params.settings import Recipe
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks.catalogue import TASKS
+from mlflow_xfer.tasks.declared import Declared
+from mlflow_xfer.tasks.declared_sources import Sources
 from mlflow_xfer.tasks.entry import Entry, problems_of
-from mlflow_xfer.tasks.task import POOL, Files, Hub, Part, Source, Task
-from mlflow_xfer.tasks.yaml_source import Located, load
+from mlflow_xfer.tasks.task import Files, Source, Task
+from mlflow_xfer.tasks.yaml_source import load
 
 MAX_LABEL_FILE = 16 * 2**20
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
-SUFFIXES = {
-    ".tsv": "tsv",
-    ".csv": "csv",
-    ".jsonl": "jsonl",
-    ".json": "json",
-    ".parquet": "parquet",
-    ".conll": "conll",
-    ".conllu": "conllu",
-}
 
 
 def load_task_file(path: str | Path) -> tuple[Task, ...]:
@@ -99,17 +92,8 @@ def load_task_file(path: str | Path) -> tuple[Task, ...]:
     return tuple(tasks)
 
 
-class _Builder:
-    """One task from its checked entry; what does not fit together goes to ``problems``."""
-
-    def __init__(self, name: str, entry: Entry, content: Located, problems: Problems):
-        self.name, self.entry, self.content, self.problems = name, entry, content, problems
-        self.folder = content.path.parent
-
-    def bad(self, field: str, what: str, hint: str = "") -> None:
-        self.problems.add(
-            f"{self.content.at('tasks', self.name, *filter(None, [field]))}: task {self.name!r}: {what}", hint
-        )
+class _Builder(Declared):
+    """One task from its checked entry."""
 
     def task(self) -> Task | None:
         entry, before = self.entry, len(self.problems.found)
@@ -121,7 +105,7 @@ class _Builder:
         if not (entry.files or entry.hub or base):
             self.bad("", "has no data.", "Give files: or hub:")
         labels, said = self._labels(kind, base)
-        sources = self._sources(kind, base, labels, said)
+        sources = Sources(self, kind).made(base, labels, said)
         if len(self.problems.found) > before:
             return None
         return self._assembled(kind, base, labels, sources)
@@ -130,12 +114,7 @@ class _Builder:
         if self.entry.extends is None:
             return None
         if self.entry.extends not in TASKS:
-            self.problems.add(
-                XferError(
-                    f"{self.content.at('tasks', self.name, 'extends')}: "
-                    f"{unknown('task', self.entry.extends, TASKS.names(), TASKS.see)}"
-                )
-            )
+            self.unknown("task", self.entry.extends, TASKS.names(), "extends", see=TASKS.see)
             return None
         return TASKS.get(self.entry.extends)
 
@@ -182,163 +161,6 @@ class _Builder:
         except XferError as error:
             self.bad("labels", f"the file of labels cannot be read: {error.what}", error.hint)
         return ("?", "??")
-
-    # -- sources ---------------------------------------------------------------------------------------------
-    def _sources(
-        self, kind: str, base: Task | None, labels: tuple[str, ...], said: Any
-    ) -> dict[str, tuple[Source, ...]]:
-        sources = dict(base.sources) if base else {}
-        if self.entry.files:
-            made = self._files(kind, said)
-            return {"file": (made,)} if made else {}
-        if self.entry.hub:
-            given: dict[str, Any] = {
-                name: tuple(value) if isinstance(value, list) else value
-                for name, value in self.entry.hub.model_dump(exclude_unset=True).items()
-            }
-            if "offsets" in self.entry.model_fields_set:
-                given["offsets"] = self.entry.offsets
-            inherited = [s for s in sources.get("hub", ()) if isinstance(s, Hub)]
-            if len(inherited) == 1:
-                sources["hub"] = (replace(inherited[0], **given),)
-            elif "path" not in given:
-                self.bad("hub", "has no path.", "path: <organisation>/<name>")
-            else:
-                sources["hub"] = (Hub(**{"labels": said or labels, **given}), *inherited)
-            ordered = given.get("labels", ())
-            if isinstance(ordered, tuple) and any(
-                str(place) in ordered and name != str(place) for place, name in enumerate(ordered)
-            ):
-                self.bad(
-                    "hub",
-                    "its labels are numbers, but not those of their places: is 1 the second, or the name?",
-                    "Say which is which: labels: {0: first, 1: second}; without hub.labels 1 is 1.",
-                )
-            if "hub" in sources and "columns" in given:
-                self._known_columns(kind, given["columns"], "hub")
-        return sources
-
-    def _files(self, kind: str, said: Any) -> Files | None:
-        entry = self.entry
-        splits, used = {}, []
-        if POOL in entry.files and not kinds.data(kind).pool:
-            self.bad("files", f"a {kind} task has no pool.", "Only retrieval has candidates.")
-        for split, declared in entry.files.items():
-            parts = self._parts(split, declared)
-            splits[split] = parts
-            used += [
-                path
-                for part in (parts.values() if isinstance(parts, Mapping) else (parts,))
-                for path in part.paths
-            ]
-        if entry.validation_fraction and "validation" in splits:
-            self.bad(
-                "validation_fraction",
-                "is given beside a validation split.",
-                "It cuts one from the training rows where there is none.",
-            )
-        elif entry.validation_fraction and "train" not in splits:
-            self.bad("validation_fraction", "is given, but there is no train split.")
-        elif entry.validation_fraction:
-            splits["validation"] = _each(splits["train"], share=(0.0, entry.validation_fraction))
-            splits["train"] = _each(splits["train"], share=(entry.validation_fraction, 1.0))
-        form = entry.format or self._format(kind, used)
-        columns = dict(entry.columns)
-        header = self._header(kind, form, columns)
-        self._known_columns(kind, columns, "columns")
-        for name in columns if form == "conll" else ():
-            if not isinstance(columns[name], int):
-                self.bad("columns", f"conll files have no names: {name} is a position (from 0, or from -1).")
-        where = dict(entry.where) | ({entry.language_column: "{language}"} if entry.language_column else {})
-        return Files(
-            splits=splits,
-            format=form or "tsv",
-            header=header,
-            columns=columns,
-            labels=said,
-            where=where,
-            drop=tuple(entry.drop),
-            offsets=entry.offsets,
-            languages={
-                split: self._languages_of(part) for split, part in splits.items() if isinstance(part, Part)
-            },
-        )
-
-    def _parts(self, split: str, declared: Any) -> Part | dict[str, Part]:
-        """The part of a split, or one per language; paths become absolute."""
-        if isinstance(declared, dict) and not {"path", "paths"} & set(declared):
-            return {languages.get(code).code: self._part(part) for code, part in declared.items()}
-        return self._part(declared)
-
-    def _part(self, declared: Any) -> Part:
-        more: dict[str, Any] = {}
-        if isinstance(declared, dict):
-            more = {
-                name: str(self.folder / declared[name]) for name in ("ids", "exclude_ids") if name in declared
-            }
-            declared = declared.get("path", declared.get("paths"))
-        paths = [declared] if isinstance(declared, str) else declared
-        return Part(tuple(str(self.folder / Path(path).expanduser()) for path in paths), **more)
-
-    def _languages_of(self, part: Part) -> tuple[str, ...]:
-        """Languages of a split that does not name them:
-        those asked for, else those whose file is there, else one.
-        """
-        entry = self.entry
-        own = tuple(languages.get(code).code for code in entry.languages or ())
-        by_name = any("{language}" in path for path in part.paths)
-        if own and (by_name or entry.language_column):
-            return own
-        if by_name:
-            return tuple(
-                code
-                for code in languages.known()
-                if all(Path(path.replace("{language}", code)).is_file() for path in part.paths)
-            )
-        return (languages.get(entry.language).code,)
-
-    def _format(self, kind: str, used: list[str]) -> str | None:
-        own = kinds.data(kind).format_of({Path(path).suffix for path in used}, self.entry.columns)
-        if own:
-            return own
-        formats = {SUFFIXES.get(Path(path).suffix) for path in used}
-        if len(formats) != 1 or None in formats:
-            self.bad(
-                "files",
-                "their format is not clear from the names.",
-                f"format: {', '.join(sorted(set(SUFFIXES.values())))}, squad, text",
-            )
-            return None
-        return formats.pop()
-
-    def _header(self, kind: str, form: str | None, columns: Mapping[str, Any]) -> bool:
-        """Whether tables begin with names: as declared, else where columns are given by name."""
-        if form not in ("tsv", "csv"):
-            return False
-        named = [
-            c
-            for c in columns.values()
-            if isinstance(c, str) or (isinstance(c, tuple) and any(isinstance(p, str) for p in c))
-        ]
-        header = self.entry.header if self.entry.header is not None else bool(named) or not columns
-        if not header and (named or not columns):
-            self.bad(
-                "header",
-                f"{form} files without header need columns by position.",
-                "columns: {text_a: 0, text_b: 1, label: 2}; or header: true",
-            )
-        return header
-
-    def _known_columns(self, kind: str, columns: Mapping[str, Any], field: str) -> None:
-        known = {*kinds.data(kind).declared, "id"}
-        for name in columns:
-            if name not in known:
-                self.problems.add(
-                    XferError(
-                        f"{self.content.at('tasks', self.name, field, name)}: "
-                        f"{unknown(f'column of a {kind} task', name, known)}"
-                    )
-                )
 
     # -- the whole -------------------------------------------------------------------------------------------
     def _assembled(self, kind: str, base: Task | None, labels: tuple[str, ...], sources: dict) -> Task | None:
@@ -435,12 +257,6 @@ class _Builder:
                 languages.get(code).code for code in self.entry.languages or [self.entry.language]
             )
         return tuple(codes)
-
-
-def _each(parts: Part | dict[str, Part], **changed: Any) -> Part | dict[str, Part]:
-    if isinstance(parts, Part):
-        return replace(parts, **changed)
-    return {code: replace(part, **changed) for code, part in parts.items()}
 
 
 def fields() -> Iterator[tuple[str, str]]:

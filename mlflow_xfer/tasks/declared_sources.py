@@ -1,0 +1,190 @@
+"""Where the rows of a user's task come from: files or a data set of the hub, as an entry declares them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mlflow_xfer import languages
+from mlflow_xfer.kinds import kind as kinds
+from mlflow_xfer.tasks.declared import Declared
+from mlflow_xfer.tasks.task import POOL, Files, Hub, Part, Source, Task
+
+SUFFIXES = {
+    ".tsv": "tsv",
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".json": "json",
+    ".parquet": "parquet",
+    ".conll": "conll",
+    ".conllu": "conllu",
+}
+
+
+class Sources:
+    """The sources of one entry, a task of ``kind``; what does not fit together goes to its problems."""
+
+    def __init__(self, declared: Declared, kind: str):
+        self.declared, self.entry, self.kind = declared, declared.entry, kind
+
+    def made(self, base: Task | None, labels: tuple[str, ...], said: Any) -> dict[str, tuple[Source, ...]]:
+        """The sources by provider; ``labels`` are the task's, ``said`` what the files say for them."""
+        sources = dict(base.sources) if base else {}
+        if self.entry.files:
+            made = self._files(said)
+            return {"file": (made,)} if made else {}
+        if self.entry.hub:
+            given: dict[str, Any] = {
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in self.entry.hub.model_dump(exclude_unset=True).items()
+            }
+            if "offsets" in self.entry.model_fields_set:
+                given["offsets"] = self.entry.offsets
+            inherited = [s for s in sources.get("hub", ()) if isinstance(s, Hub)]
+            if len(inherited) == 1:
+                sources["hub"] = (replace(inherited[0], **given),)
+            elif "path" not in given:
+                self.declared.bad("hub", "has no path.", "path: <organisation>/<name>")
+            else:
+                sources["hub"] = (Hub(**{"labels": said or labels, **given}), *inherited)
+            ordered = given.get("labels", ())
+            if isinstance(ordered, tuple) and any(
+                str(place) in ordered and name != str(place) for place, name in enumerate(ordered)
+            ):
+                self.declared.bad(
+                    "hub",
+                    "its labels are numbers, but not those of their places: is 1 the second, or the name?",
+                    "Say which is which: labels: {0: first, 1: second}; without hub.labels 1 is 1.",
+                )
+            if "hub" in sources and "columns" in given:
+                self._known_columns(given["columns"], "hub")
+        return sources
+
+    def _files(self, said: Any) -> Files | None:
+        entry = self.entry
+        splits, used = {}, []
+        if POOL in entry.files and not kinds.data(self.kind).pool:
+            self.declared.bad("files", f"a {self.kind} task has no pool.", "Only retrieval has candidates.")
+        for split, declared in entry.files.items():
+            parts = self._parts(split, declared)
+            splits[split] = parts
+            used += [
+                path
+                for part in (parts.values() if isinstance(parts, Mapping) else (parts,))
+                for path in part.paths
+            ]
+        if entry.validation_fraction and "validation" in splits:
+            self.declared.bad(
+                "validation_fraction",
+                "is given beside a validation split.",
+                "It cuts one from the training rows where there is none.",
+            )
+        elif entry.validation_fraction and "train" not in splits:
+            self.declared.bad("validation_fraction", "is given, but there is no train split.")
+        elif entry.validation_fraction:
+            splits["validation"] = _each(splits["train"], share=(0.0, entry.validation_fraction))
+            splits["train"] = _each(splits["train"], share=(entry.validation_fraction, 1.0))
+        form = entry.format or self._format(used)
+        columns = dict(entry.columns)
+        header = self._header(form, columns)
+        self._known_columns(columns, "columns")
+        for name in columns if form == "conll" else ():
+            if not isinstance(columns[name], int):
+                self.declared.bad(
+                    "columns", f"conll files have no names: {name} is a position (from 0, or from -1)."
+                )
+        where = dict(entry.where) | ({entry.language_column: "{language}"} if entry.language_column else {})
+        return Files(
+            splits=splits,
+            format=form or "tsv",
+            header=header,
+            columns=columns,
+            labels=said,
+            where=where,
+            drop=tuple(entry.drop),
+            offsets=entry.offsets,
+            languages={
+                split: self._languages_of(part) for split, part in splits.items() if isinstance(part, Part)
+            },
+        )
+
+    def _parts(self, split: str, declared: Any) -> Part | dict[str, Part]:
+        """The part of a split, or one per language; paths become absolute."""
+        if isinstance(declared, dict) and not {"path", "paths"} & set(declared):
+            return {languages.get(code).code: self._part(part) for code, part in declared.items()}
+        return self._part(declared)
+
+    def _part(self, declared: Any) -> Part:
+        more: dict[str, Any] = {}
+        if isinstance(declared, dict):
+            more = {
+                name: str(self.declared.folder / declared[name])
+                for name in ("ids", "exclude_ids")
+                if name in declared
+            }
+            declared = declared.get("path", declared.get("paths"))
+        paths = [declared] if isinstance(declared, str) else declared
+        return Part(tuple(str(self.declared.folder / Path(path).expanduser()) for path in paths), **more)
+
+    def _languages_of(self, part: Part) -> tuple[str, ...]:
+        """Languages of a split that does not name them:
+        those asked for, else those whose file is there, else one.
+        """
+        entry = self.entry
+        own = tuple(languages.get(code).code for code in entry.languages or ())
+        by_name = any("{language}" in path for path in part.paths)
+        if own and (by_name or entry.language_column):
+            return own
+        if by_name:
+            return tuple(
+                code
+                for code in languages.known()
+                if all(Path(path.replace("{language}", code)).is_file() for path in part.paths)
+            )
+        return (languages.get(entry.language).code,)
+
+    def _format(self, used: list[str]) -> str | None:
+        own = kinds.data(self.kind).format_of({Path(path).suffix for path in used}, self.entry.columns)
+        if own:
+            return own
+        formats = {SUFFIXES.get(Path(path).suffix) for path in used}
+        if len(formats) != 1 or None in formats:
+            self.declared.bad(
+                "files",
+                "their format is not clear from the names.",
+                f"format: {', '.join(sorted(set(SUFFIXES.values())))}, squad, text",
+            )
+            return None
+        return formats.pop()
+
+    def _header(self, form: str | None, columns: Mapping[str, Any]) -> bool:
+        """Whether tables begin with names: as declared, else where columns are given by name."""
+        if form not in ("tsv", "csv"):
+            return False
+        named = [
+            c
+            for c in columns.values()
+            if isinstance(c, str) or (isinstance(c, tuple) and any(isinstance(p, str) for p in c))
+        ]
+        header = self.entry.header if self.entry.header is not None else bool(named) or not columns
+        if not header and (named or not columns):
+            self.declared.bad(
+                "header",
+                f"{form} files without header need columns by position.",
+                "columns: {text_a: 0, text_b: 1, label: 2}; or header: true",
+            )
+        return header
+
+    def _known_columns(self, columns: Mapping[str, Any], field: str) -> None:
+        known = {*kinds.data(self.kind).declared, "id"}
+        for name in columns:
+            if name not in known:
+                self.declared.unknown(f"column of a {self.kind} task", name, known, field, name)
+
+
+def _each(parts: Part | dict[str, Part], **changed: Any) -> Part | dict[str, Part]:
+    if isinstance(parts, Part):
+        return replace(parts, **changed)
+    return {code: replace(part, **changed) for code, part in parts.items()}
