@@ -161,6 +161,15 @@ def distances() -> str:
     return _shown(typology.measures_table())
 
 
+def morphology(texts: str, codes: Sequence[str] | None, to: str) -> str:
+    """Corpus measures of parallel texts, as :func:`mlflow_xfer.stats.morphology.measure` has them."""
+    from mlflow_xfer.data.parallel import lines_of
+    from mlflow_xfer.stats.morphology import measure
+
+    found = measure(lines_of(texts, [*codes, to] if codes else None), reference=to)
+    return _shown(found) + f"\n{len(found)} languages; distance: of complexity, to {to}"
+
+
 def _shown(frame: Any) -> str:
     def cell(value: Any) -> str:
         if value is None or value != value:  # unknown

@@ -15,6 +15,7 @@ from mlflow_xfer.params.values import (
     NamesOrNone,
     OneOf,
     Place,
+    PlaceOrNone,
     PositiveOrNone,
     Text,
     nothing,
@@ -132,6 +133,11 @@ class Languages(Shape, group="languages", effect="command"):
     to: str = setting("en", "the language that distances are measured to")
     show: Literal["languages", "distances"] = setting(
         "languages", "the languages, or which distances there are"
+    )
+    texts: PlaceOrNone = setting(
+        None,
+        "instead: morphology measured on texts of yours that translate each other line by line: a folder of "
+        "<language>.txt, or a CSV with a column for each language",
     )
 
 

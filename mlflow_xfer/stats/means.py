@@ -8,7 +8,7 @@ Casella & McCulloch 1992). Tasks are always these tasks.
 Measured (``benchmarks/coverage.py``, results in ``benchmarks/coverage.md``): both cover 93-97 % with normal
 and t-distributed effects at 3, 5 and 10 seeds and 5, 10 and 40 languages, up to 99 % where a component is
 truly zero or base checkpoints are several. Limits: strongly skewed seed effects (exponential) bring 3 seeds
-down to 86-92 %; one seed gives no interval.
+down to 86-92 %; one seed of one base checkpoint gives no interval.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def infer(block: Cells, population: str = THESE, level: float = 0.95) -> Estimat
         "tasks": len(block.tasks),
     }
     about = {"population": population, "n": n}
-    if len(block.seeds) < 2:
+    if len(block.seeds) * len(block.bases) < 2:
         mean = float((block.values * block.weights).sum(-1).mean())
         return Estimate(mean, level=level, method="point", **about).noted(
             "one seed: no interval, no test", *seed_notes(2, n["bases"])[1:]
@@ -102,8 +102,9 @@ def infer(block: Cells, population: str = THESE, level: float = 0.95) -> Estimat
         if crossed.BASE in axes and len(axes) > 1
         else ""
     )
-    method = "t on per-seed means" if axes == (crossed.SEED,) else f"crossed {names} ANOVA"
-    return estimate(spread, level, method=method, **about).noted(*seed_notes(n["seeds"], n["bases"]), wide)
+    method = f"t on per-{names} means" if len(axes) == 1 else f"crossed {names} ANOVA"
+    repeats = n["seeds"] if n["seeds"] > 1 else n["bases"]
+    return estimate(spread, level, method=method, **about).noted(*seed_notes(repeats, n["bases"]), wide)
 
 
 def mean(frame: pd.DataFrame, condition: str, *, population: str = THESE, level: float = 0.95) -> Estimate:

@@ -4,6 +4,7 @@ but few seeds allow only coarse p-values (3 paired seeds: at best .25).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations, product
 
 import numpy as np
@@ -62,6 +63,17 @@ def _choices(total: int, n: int, seed: int):
     rng = np.random.default_rng(seed)
     for _ in range(EXACT // 4):
         yield tuple(rng.permutation(total)[:n])
+
+
+def rank_among(value: float, others: Sequence[float]) -> float:
+    """Two-sided p of one value among others that were drawn at random: the share of all of them, itself
+    included, that lie at least as far from the mean of all.
+
+    Exact if it is one more random draw under the hypothesis; the smallest p is 1 / (others + 1).
+    """
+    every = np.array([value, *others], float)
+    away = np.abs(every - every.mean())
+    return float((away >= away[0] - 1e-9 * (1 + away.max())).mean())
 
 
 def smallest_p(first: int, second: int | None = None) -> float:

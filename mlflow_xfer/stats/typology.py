@@ -111,6 +111,30 @@ def covariate(codes: Iterable[str], measure: str = PRIMARY, *, to: str = "en") -
     return {code: languages.distance(code, to, measure) for code in codes}
 
 
+def low_similarity(codes: Iterable[str], measure: str, *, to: str = "en") -> pd.DataFrame:
+    """Which languages are far from one language and from each other: columns language, distance, among, far,
+    apart, low.
+
+    ``among``: mean distance to the other languages given here; missing where the measure is known to English
+    only. ``far`` and ``apart``: the top tercile of the two; ``low``: both, or ``far`` where ``among`` is not
+    known. Of a signed measure its size counts. Unknown distances are missing and never low.
+    """
+    names = [code for code in codes if code != to]
+    pairwise = not languages.MEASURES.get(measure).to_english_only
+
+    def between(one: str, other: str) -> float:
+        found = languages.distance(one, other, measure)
+        return float("nan") if found is None else abs(found)
+
+    table = pd.DataFrame({"language": names, "distance": [between(one, to) for one in names]})
+    among = [[between(one, other) for other in names if other != one] if pairwise else [] for one in names]
+    table["among"] = [float(pd.Series(found, dtype=float).mean()) for found in among]
+    table["far"] = table["distance"] >= table["distance"].quantile(2 / 3)
+    table["apart"] = table["among"] >= table["among"].quantile(2 / 3)
+    table["low"] = table["far"] & (table["apart"] | table["among"].isna())
+    return table.sort_values("distance", ascending=False, ignore_index=True)
+
+
 def specification_curve(
     frame: pd.DataFrame,
     condition: str,

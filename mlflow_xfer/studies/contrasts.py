@@ -21,6 +21,7 @@ from mlflow_xfer.stats.means import difference
 from mlflow_xfer.stats.multiplicity import holm
 from mlflow_xfer.stats.power import detectable, equivalence, power
 from mlflow_xfer.stats.typology import PRIMARY
+from mlflow_xfer.studies import orders
 from mlflow_xfer.studies.foresight import detectable_ratio, spread_power
 from mlflow_xfer.studies.study import Contrast, Study
 from mlflow_xfer.studies.tables import shared
@@ -41,7 +42,8 @@ class Found:
         margin: the smallest difference, or ratio, that matters.
         detectable: what such a design finds in 8 of 10 cases.
         power: how often it finds the margin.
-        table: of ``spread`` the ratios task by task; of ``best`` what was chosen.
+        table: of ``spread`` the ratios task by task; of ``best`` what was chosen; of ``order`` where each
+            order lies.
     """
 
     contrast: Contrast
@@ -146,6 +148,8 @@ def _one(
             scores, note = scores.without_gaps(one)
         if one.kind == "spread":
             return _spread(one, scores, status, level)
+        if one.kind == "order":
+            return _order(study, one, scores, status, level)
         margin = one.margin or study.margin
         if one.kind == "best":
             estimate, table = best_of_each(one, scores, dev, study.population, level)
@@ -156,6 +160,7 @@ def _one(
         missing = Estimate(math.nan, level=level).noted(error.what.splitlines()[0])
         return Found(one, missing, status, one.margin or (RATIO if one.kind == "spread" else study.margin))
     seeds = estimate.n.get("seeds", 0)
+    seeds = seeds if seeds > 1 else estimate.n.get("bases", seeds)
     return Found(
         one,
         estimate.noted(note),
@@ -260,6 +265,23 @@ def _spread(one: Contrast, scores: Scores, status: str, level: float) -> Found:
         margin,
         detectable=detectable_ratio(counts, level),
         power=spread_power(margin, counts, level),
+        table=table,
+    )
+
+
+def _order(study: Study, one: Contrast, scores: Scores, status: str, level: float) -> Found:
+    blocks = scores.blocks(one, one.targets)
+    estimate, table = orders.among_random(study, one, blocks, study.population, level)
+    count, margin = estimate.n["orders"], one.margin or study.margin
+    sd = float(table.loc[table["order"] != one.measure, "difference"].std())
+    return Found(
+        one,
+        estimate,
+        status,
+        margin,
+        p_equivalence=equivalence(estimate, margin),
+        detectable=orders.detectable(sd, count, level) if sd > 0 else math.nan,
+        power=orders.power(margin / sd, count, level) if sd > 0 else math.nan,
         table=table,
     )
 

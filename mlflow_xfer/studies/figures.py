@@ -15,6 +15,7 @@ from mlflow_xfer.reporting.hypertext import Raw, element, table
 from mlflow_xfer.reporting.parts import box, numbers_behind, paragraph
 from mlflow_xfer.stats.components import components
 from mlflow_xfer.stats.dispersion import describe
+from mlflow_xfer.studies import curves, far
 from mlflow_xfer.studies.contrasts import Found
 from mlflow_xfer.studies.study import Study
 from mlflow_xfer.tasks.catalogue import TASKS
@@ -136,4 +137,8 @@ DRAWN: dict[str, Callable[[Study, pd.DataFrame, Sequence[Found]], tuple[Raw, Raw
     "spread": spread,
     "domains": domains,
     "arms by targets": arms_by_targets,
+    "curve": curves.curve,
+    "contributions": curves.contributions,
+    "dose": curves.dose,
+    "morphology": far.morphology,
 }

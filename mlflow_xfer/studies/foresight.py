@@ -14,6 +14,7 @@ from mlflow_xfer.errors import Problems
 from mlflow_xfer.stats import power as powers
 from mlflow_xfer.stats.dispersion import Levels, swap_p
 from mlflow_xfer.stats.typology import PRIMARY
+from mlflow_xfer.studies import orders
 from mlflow_xfer.studies.study import Contrast, Study
 
 DRAWS = 200
@@ -113,6 +114,8 @@ def _foreseen(
             f"Give at least {fewest} (seeds=0,1,…){needs}.",
         )
         return ""
+    if one.kind == "order":
+        return _random_orders(study)
     if study.sd is None:
         return ""
     margin = one.margin or study.margin
@@ -122,6 +125,13 @@ def _foreseen(
         f"{margin:g} in {plan['power_at_margin']:.0%} (seeds vary by {study.sd:g} points); "
         f"{_needed(study, one)}"
     )
+
+
+def _random_orders(study: Study) -> str:
+    count = sum(curve.random for curve in study.curves)
+    reach = orders.detectable(1.0, count)
+    finds = f"an order that lies {reach:.1f} of their standard deviations off" if reach < math.inf else "none"
+    return f"{orders.few(count) or f'{count} random orders'}; found in 8 of 10 cases: {finds}"
 
 
 def _needed(study: Study, one: Contrast) -> str:

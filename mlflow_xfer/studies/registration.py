@@ -97,12 +97,12 @@ def enter(
     every = [
         run
         for run in store.search({"xfer.kind": "study", "xfer.study": study.name}, everywhere=False)
-        if run.tags.get(SCALE, "mini") == study.scale and HASH in run.tags
+        if run.tags.get(SCALE, "mini") == study.design and HASH in run.tags
     ]
     own = next((run for run in every if run.run_id == run_id), None)
     earlier = [run for run in every if run.run_id != run_id]
     found = _judged(store, run_id, study, mine, seeds, known if own is None else (), earlier, overrides)
-    tags = {SCALE: study.scale, SEEDS: ",".join(map(str, seeds)), WHY: found.why or "no"}
+    tags = {SCALE: study.design, SEEDS: ",".join(map(str, seeds)), WHY: found.why or "no"}
     if found.stands:
         tags |= {HASH: mine, TERMS: json.dumps(summary(study, overrides, seeds), ensure_ascii=False)}
     store.tags(run_id, tags)

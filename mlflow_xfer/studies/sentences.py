@@ -116,6 +116,10 @@ def methods(study: Study, found: Sequence[Found], registered: Registration, fact
             "sampling variance removed; its ratio is tested by swapping arms within languages, all tasks at "
             "once, and pooled over tasks by random effects."
         ),
+        "order": (
+            "An order's height is the area under its curve by its length; its p is its rank among random "
+            "orders, exact if order has nothing to do with scores."
+        ),
         "slope": "Slopes over distance take seeds and languages as random.",
         "best": (
             "The best arm of each target was chosen on English dev with the first half of the seeds and "

@@ -22,28 +22,60 @@ SECTIONS: dict[str, str] = {
     "spread": "τ of each arm, its mean, and the spread of seeds and languages",
     "domains": "differences of arms on the targets of each domain",
     "arms by targets": "differences of all arms on all targets, the average with and without untrained ones",
+    "curve": "scores along each curve, its best place, its steps, its height and what the best arm has more",
+    "contributions": "what each task adds on average over random orders, if they have every step",
+    "dose": "what one more task and twice the rows of each do, where both vary",
+    "morphology": "gains in languages far from English and from each other, and slopes over all distances",
 }
 STRICT = ConfigDict(extra="forbid")
 
-Kind = Literal["effect", "equivalence", "spread", "slope", "best"]
+Kind = Literal["effect", "equivalence", "spread", "slope", "best", "order"]
 KINDS: dict[str, str] = {
     "effect": "weighted sum of arms, in points",
     "equivalence": "the same, asked whether it lies within the margin (TOST)",
     "spread": "ratio of the spreads across languages of two arms",
     "slope": "how the weighted sum changes with the distance to English",
     "best": "of each target the arm that is best on dev, against one arm, on other seeds",
+    "order": "height of one curve among those of random orders, by its rank among them",
 }
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One condition: what differs from the study's shared parameters, and the arm it is compared with."""
+    """One condition: what differs from the study's shared parameters, and the arm it is compared with.
+
+    Args:
+        facts: what it is in figures (``tasks``, ``rows a task``, ``parameters``): for curves and covariates.
+    """
 
     __pydantic_config__ = STRICT  # where it is read from a file
 
     name: str
     params: Mapping[str, Any]
     against: str = ""
+    facts: Mapping[str, float] = field(default_factory=dict)
+
+    def spec(self) -> dict[str, Any]:
+        """What a registration freezes of it."""
+        return {name: value for name, value in asdict(self).items() if name != "facts" or value}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Arms along an axis.
+
+    Args:
+        arms: in the order of the axis.
+        axis: which of the arms' ``facts`` it is.
+        random: whether it is one of several that were drawn at random.
+    """
+
+    __pydantic_config__ = STRICT  # where it is read from a file
+
+    name: str
+    arms: tuple[str, ...]
+    axis: str = "tasks"
+    random: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,11 +84,12 @@ class Contrast:
 
     Args:
         weights: arms with their weights: of ``effect`` and ``equivalence`` they are summed; of ``spread`` the
-            positive one is compared with the negative one; of ``best`` the positive ones are chosen from.
+            positive one is compared with the negative one; of ``best`` the positive ones are chosen from; of
+            ``order`` those of its curve are compared with those of the random ones.
         kind: see :data:`KINDS`.
         targets: the targets that it is about; empty: all of the study's.
         less: of as many other targets the same is subtracted (a difference of differences).
-        measure: of ``slope``, which distance.
+        measure: of ``slope``, which distance; of ``order``, which curve.
         primary: whether it is registered: fixed before the first run, and corrected with the others that are.
         margin: the smallest difference that matters; None: the study's. Of ``spread`` the ratio that matters.
     """
@@ -75,7 +108,8 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Scale:
-    """A study on other data: what it shares there, and its own arms and contrasts.
+    """A study on other data, or with another effort: what it shares there, and its own arms, contrasts and
+    curves.
 
     Args:
         needs: what must be there, in words.
@@ -89,6 +123,7 @@ class Scale:
     contrasts: tuple[Contrast, ...] = ()
     needs: str = ""
     seeds: Mapping[str, str] = field(default_factory=dict)
+    curves: tuple[Curve, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,6 +133,7 @@ class Study:
     Args:
         shared: parameters of ``transfer`` that all arms have; with the seeds of the quick effort.
         contrasts: what answers the question; none: every arm against the one it names.
+        curves: arms along an axis, for parts of the report and contrasts that are about them.
         sections: further parts of its report, see :data:`SECTIONS`.
         margin: the smallest difference that matters, in points.
         population: what its answer is about: ``these languages`` or ``languages like these``.
@@ -108,6 +144,7 @@ class Study:
             said before it is run; None: not known.
         minutes: what an effort takes on two idle cores.
         scales: the study on other data.
+        efforts: of an effort on mini that is more than further seeds: the study with it.
         limits: what it cannot tell, in sentences.
         needs, scale, effort: of what :meth:`at` returned.
         source: the file that declares it, if one does.
@@ -120,6 +157,7 @@ class Study:
     shared: Mapping[str, Any]
     arms: tuple[Arm, ...]
     contrasts: tuple[Contrast, ...] = ()
+    curves: tuple[Curve, ...] = ()
     sections: tuple[str, ...] = ()
     margin: float = 1.0
     population: str = THESE
@@ -128,6 +166,7 @@ class Study:
     sd: float | None = None
     minutes: Mapping[str, float] = field(default_factory=dict)
     scales: Mapping[str, Scale] = field(default_factory=dict)
+    efforts: Mapping[str, Scale] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
     needs: str = "nothing: mini comes with the package"
     scale: str = "mini"
@@ -147,11 +186,12 @@ class Study:
         """The study on the data of ``scale``, with the seeds of ``effort``."""
         if scale != "mini" and scale not in self.scales:
             raise unknown(f"scale of the study {self.name}", scale, ("mini", *self.scales))
-        there = self.scales.get(scale)
+        there = self.scales.get(scale) if scale != "mini" else self.efforts.get(effort)
         seeds = (there.seeds if there and there.seeds else self.seeds).get(effort)
         shared = dict(there.shared if there else self.shared) | ({"seeds": seeds} if seeds else {})
-        other = {"arms": there.arms, "contrasts": there.contrasts} if there and there.arms else {}
-        needs = there.needs if there else self.needs
+        own = ("arms", "contrasts", "curves")
+        other = {name: getattr(there, name) for name in own} if there and there.arms else {}
+        needs = there.needs if there and there.needs else self.needs
         return replace(self, shared=shared, scale=scale, effort=effort, needs=needs, **other)
 
     def typed(self, overrides: Mapping[str, Any] = {}) -> dict[str, dict[str, Any]]:  # noqa: B006 (read only)
@@ -164,13 +204,26 @@ class Study:
         names = target.split(",") if isinstance(target, str) else tuple(target)
         return () if names == ["auto"] else tuple(names)
 
+    @property
+    def design(self) -> str:
+        """What registers by itself: the scale, and an effort with arms of its own."""
+        return f"{self.scale} {self.effort}" if self.effort in self.efforts else self.scale
+
+    def curve(self, name: str) -> Curve:
+        """The curve of that name."""
+        found = {one.name: one for one in self.curves}
+        if name not in found:
+            raise unknown(f"curve of the study {self.name}", name, found)
+        return found[name]
+
     def spec(self) -> dict[str, Any]:
         """What its answer hangs on besides the seeds: what a registration freezes."""
         return {
             "question": self.question,
             "shared": {name: typed(value) for name, value in self.shared.items() if name != "seeds"},
-            "arms": [asdict(arm) for arm in self.arms],
+            "arms": [arm.spec() for arm in self.arms],
             "contrasts": [asdict(one) for one in self.contrasts],
+            **({"curves": [asdict(one) for one in self.curves]} if self.curves else {}),
             "margin": self.margin,
             "population": self.population,
             "looks": self.looks,
@@ -208,6 +261,14 @@ def check(study: Study, targets: tuple[str, ...] = ()) -> None:
     for name in study.sections:
         if name not in SECTIONS:
             problems.add(unknown(f"section ({where})", name, SECTIONS))
+    facts = {arm.name: arm.facts for arm in study.arms}
+    for one in study.curves:
+        lacking = [name for name in one.arms if one.axis not in facts.get(name, {})]
+        if lacking:
+            problems.add(
+                f"{where}, curve {one.name!r}: {', '.join(lacking)} have no {one.axis!r}.",
+                f"Name arms of the study whose `facts` say it: {', '.join(names)}",
+            )
     titles = [one.name for one in study.contrasts]
     for name in dict.fromkeys(name for name in titles if titles.count(name) > 1):
         problems.add(
@@ -243,6 +304,12 @@ def _check_contrast(
             f"{where}: margin={one.margin:g}.",
             "Points are above 0; the ratio of two spreads is between 0 and 1.",
         )
+    if one.kind == "order":
+        curves = {curve.name for curve in study.curves}
+        if one.measure not in curves:
+            problems.add(unknown(f"curve ({where})", one.measure, curves))
+        if not any(curve.random for curve in study.curves):
+            problems.add(f"{where}: no curve is random.", "An order is compared with random ones.")
     if one.kind == "spread" and len(one.weights) != 2:
         problems.add(f"{where}: {len(one.weights)} arms.", "A ratio of spreads compares two.")
     if one.less and len(one.less) != len(one.targets):

@@ -12,7 +12,7 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.params.chain import Transfer
 from mlflow_xfer.params.reading import read
 from mlflow_xfer.studies.found import studies, study
-from mlflow_xfer.studies.study import Arm, Contrast, Study, check, seeds_of
+from mlflow_xfer.studies.study import Arm, Contrast, Curve, Study, check, seeds_of
 
 TWO = Study(
     "two",
@@ -41,7 +41,7 @@ def written(tmp_path) -> Path:
 
 
 def test_every_study_is_sound_at_every_scale_and_effort():
-    assert set(studies()) == {"demo", "replicate", "nli-variance", "domain"}
+    assert set(studies()) == {"demo", "replicate", "nli-variance", "domain", "task-count"}
     seen = 0
     for one in studies().values():
         for scale in ("mini", *one.scales):
@@ -52,11 +52,17 @@ def test_every_study_is_sound_at_every_scale_and_effort():
                     {read(Transfer, typed).model_dump_json() for typed in there.typed().values()}
                 ) == len(there.arms)
                 assert there.contrasts or one.name == "demo"
+                assert there.curves == one.curves or scale != "mini" or effort in one.efforts
                 assert bool(there.primary) == bool(there.contrasts)
                 seen += 1
-        assert len(seeds_of(one.at(effort="registered"))) >= 10 > len(seeds_of(one))
+        assert _replicates(one.at(effort="registered")) >= 10 > _replicates(one)
         assert one.minutes["quick"] <= 15
     assert seen >= 16
+
+
+def _replicates(one: Study) -> int:
+    """Seeds; of a study about orders the random ones."""
+    return sum(curve.random for curve in one.curves) or len(seeds_of(one))
 
 
 def test_a_file_declares_the_same_study(written):
@@ -88,6 +94,14 @@ def test_what_there_is_is_listed(written):
         (
             {"contrasts": (Contrast("c", {"a": 1, "none": -1}, targets=("pos",), less=("pos", "choice")),)},
             "1 targets less 2",
+        ),
+        ({"contrasts": (Contrast("c", {"a": 1, "none": -1}, "order", measure="up"),)}, "Unknown curve"),
+        (
+            {
+                "curves": (Curve("up", ("none", "a")),),
+                "contrasts": (Contrast("c", {"a": 1, "none": -1}, "order", measure="up"),),
+            },
+            "(?s)none, a have no 'tasks'.*no curve is random",
         ),
         ({"sections": ("spred",)}, "(?s)Unknown section .*Did you mean 'spread'"),
         ({"contrasts": (Contrast("c", {"a": 1, "none": -1}, "spread", margin=1.5),)}, "margin=1.5"),
