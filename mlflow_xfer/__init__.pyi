@@ -10,6 +10,7 @@ import pandas as pd
 from mlflow_xfer.commands.result import Published, Reported, Result
 from mlflow_xfer.phases.preview import Preview
 from mlflow_xfer.ranking.order import Ranking
+from mlflow_xfer.reporting.repeated import Repeated
 from mlflow_xfer.scoring.validation import Finding
 from mlflow_xfer.searching.showing.preview import SearchPreview
 from mlflow_xfer.version import __version__ as __version__
@@ -1348,6 +1349,30 @@ def publish(
         register: name under which it is registered [text or none; default none]
         alias: alias of the registered version; none: none [text or none; default published]
         task: which target, where the run trained several [text or none; default none]
+    """
+
+def repro(
+    run: str | None = None,
+    output: Literal["table", "json"] = "table",
+    out: str | PathLike[str] | None = None,
+    check: str | PathLike[str] | None = None,
+    files: str | Sequence[str] = (),
+) -> str | Repeated:
+    """A finished run as a folder from which another machine repeats it, and the check of such a folder.
+
+    The folder holds the spec, digests of all that went in and came out, the commands in order, the
+    installed packages, scores and predictions. ``check`` runs the commands in a home and store of their
+    own inside the folder and compares: at least 98 % of predictions equal, and no language's score
+    further off than half a point. Files that a command names (texts, data, models) are not in the
+    folder; their digests are.
+
+    Args:
+        output: what is printed on standard output at the end [table|json; default table]
+        run: a condition, transfer or phase that has finished: id or name [text or none; default none]
+        out: new folder to write [text or none; default none]
+        check: folder of an earlier repro: run its commands and compare [text or none; default none]
+        files: check: where named files lie on this machine, as run1.text=PATH; none: where they lay
+            [comma list or none; default none]
     """
 
 def rank(

@@ -19,7 +19,7 @@ from mlflow_xfer.phases.plan import Plan, make_plan
 from mlflow_xfer.phases.references import References, task_file_tasks
 from mlflow_xfer.phases.validation import validate
 from mlflow_xfer.tasks.task import Task
-from mlflow_xfer.tracking import job
+from mlflow_xfer.tracking import commands, job
 from mlflow_xfer.tracking.store import Store
 
 logger = logging.getLogger(__name__)
@@ -115,7 +115,9 @@ def _execute(
 
         return run_plan(executor, plan, opened_run, baselines(), workers)
     if len(plan.requested) == 1:
-        return executor.ensure(plan.requested[0], attach=opened_run).run_id
+        run_id = executor.ensure(plan.requested[0], attach=opened_run).run_id
+        commands.note(executor.store, run_id, plan.verb, plan.asked)
+        return run_id
     return run_phases(executor, plan, opened_run)
 
 

@@ -15,7 +15,7 @@ from mlflow_xfer.phases import record
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.plan import Plan
 from mlflow_xfer.reporting import pages
-from mlflow_xfer.tracking import front
+from mlflow_xfer.tracking import commands, front
 
 BASELINE = "baseline"
 COLOURS = ("#666666", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31")
@@ -127,6 +127,7 @@ def run_plan(
         return run_transfers(executor, [Replicate(plan, first, opened=opened)], workers)[0]
     store, earlier = executor.store, finished(executor, plan.plan_hash, "condition")
     if earlier and not executor.missing(plan.phases):
+        commands.note(store, earlier, plan.verb, plan.asked)
         return pointed(store, earlier, opened, name(first, n))
     run_id = open_condition(store, plan, opened=opened)
     with record.ending(store, run_id):

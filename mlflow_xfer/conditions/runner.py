@@ -23,6 +23,7 @@ from mlflow_xfer.phases.estimate import Past
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.plan import Plan, Transfer, unique
+from mlflow_xfer.tracking import commands
 
 logger = logging.getLogger(__name__)
 
@@ -122,6 +123,7 @@ class Driver:
         earlier = finished(executor, transfer.plan_hash, "transfer") if not missing else None
         if earlier:
             logger.info("%s: reused run %s (all its phases exist)", name(transfer), earlier)
+            commands.note(executor.store, earlier, one.plan.verb, one.plan.asked_of(transfer))
             one.run_id, one.ended = pointed(executor.store, earlier, one.opened, name(transfer)), True
             return
         one.left = {phase.spec_hash for phase in missing}

@@ -11,6 +11,7 @@ from mlflow_xfer.params.settings import TrainingSettings
 from mlflow_xfer.phases import record
 from mlflow_xfer.phases.plan import Plan, Transfer
 from mlflow_xfer.phases.settings import resolved
+from mlflow_xfer.tracking import commands
 from mlflow_xfer.tracking.drivers import open_driven
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def open_condition(
 ) -> str:
     """Open the run of a condition; ``label`` where an arm of a study has a name of its own."""
     first = plan.transfers[0]
-    own = tags(plan, first) | {"xfer.plan_hash": plan.plan_hash}
+    own = tags(plan, first) | {"xfer.plan_hash": plan.plan_hash} | commands.tag(plan.verb, plan.asked)
     title = (
         f"{label}: {len(plan.transfers)} seed{'s' * (len(plan.transfers) > 1)}"
         if label
@@ -49,7 +50,7 @@ def open_transfer(
         store,
         "transfer",
         name(transfer),
-        tags=tags(plan, transfer) | own,
+        tags=tags(plan, transfer) | own | commands.tag(plan.verb, plan.asked_of(transfer)),
         params=params(transfer),
         parent=parent,
         opened=opened,
@@ -81,8 +82,10 @@ def run_phases(executor: Executor, plan: Plan, opened: str | None) -> str:
     label = f"{plan.verb} {'+'.join(task.name for phase in plan.requested for task in phase.tasks)}"
     earlier = finished(executor, plan.plan_hash, "transfer")
     if earlier and not executor.missing(plan.phases):
+        commands.note(store, earlier, plan.verb, plan.asked)
         return pointed(store, earlier, opened, label)
     own = {**record.phase_tags(plan.requested[0], plan.suite), "xfer.plan_hash": plan.plan_hash}
+    own |= commands.tag(plan.verb, plan.asked)
     run_id = open_driven(store, "transfer", label, tags=own, opened=opened)
     with record.ending(store, run_id):
         done = [executor.ensure(phase, parent=run_id) for phase in plan.requested]

@@ -238,3 +238,20 @@ with warnings.catch_warnings():
         register: Text = setting(None, "name under which it is registered")
         alias: Text = setting("published", "alias of the registered version; none: none")
         task: Text = setting(None, "which target, where the run trained several")
+
+
+class Repro(Printed, group="repeating", effect="command"):
+    """A finished run as a folder from which another machine repeats it, and the check of such a folder.
+
+    The folder holds the spec, digests of all that went in and came out, the commands in order, the installed
+    packages, scores and predictions. ``check`` runs the commands in a home and store of their own inside the
+    folder and compares: at least 98 % of predictions equal, and no language's score further off than half a
+    point. Files that a command names (texts, data, models) are not in the folder; their digests are.
+    """
+
+    run: Text = setting(None, "a condition, transfer or phase that has finished: id or name", positional=True)
+    out: PlaceOrNone = setting(None, "new folder to write")
+    check: PlaceOrNone = setting(None, "folder of an earlier repro: run its commands and compare")
+    files: NamesOrNone = setting(
+        (), "check: where named files lie on this machine, as run1.text=PATH; none: where they lay"
+    )

@@ -155,6 +155,14 @@ _VERBS = (
         printed=PRINTED,
     ),
     Verb(
+        questions.Repro, f"{COMMANDS}.repro.repro", "", (),
+        (
+            "repro 0123456789abcdef0123456789abcdef --out swahili-tagger-s1",
+            "repro --check swahili-tagger-s1",
+        ),
+        printed=f"{COMMANDS}.repro.printed",
+    ),
+    Verb(
         questions.Rank, f"{COMMANDS}.rank.rank", "",
         ("model", "data", "pool", "target", "method", "checkpoints"),
         (

@@ -8,13 +8,15 @@ transfer is one replicate of the chain; replicates differ from ``intermediate`` 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.params.chain import as_transfer
-from mlflow_xfer.params.declare import Shape
+from mlflow_xfer.params.declare import Shape, parameters
+from mlflow_xfer.params.reading import given
 from mlflow_xfer.phases.compose import Composer, check_languages
 from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase, StartModel, digest
 from mlflow_xfer.registry import unknown
@@ -73,6 +75,7 @@ class Plan:
         transfers: the replicates of a ``transfer``; empty for the verbs of single phases.
         suite: the benchmark whose totals are reported.
         missing: target task -> known languages without test data.
+        asked: the parameters that were given, as typed; places on this machine absolute, runs by their ids.
     """
 
     verb: str
@@ -80,6 +83,11 @@ class Plan:
     transfers: tuple[Transfer, ...] = ()
     suite: str = ""
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    asked: Mapping[str, str] = field(default_factory=dict)
+
+    def asked_of(self, transfer: Transfer) -> dict[str, str]:
+        """The parameters that ask for this replicate alone."""
+        return {**self.asked, "seeds": str(transfer.seed), "base_seeds": str(transfer.base_seed)}
 
     @cached_property
     def phases(self) -> list[Phase]:
@@ -132,7 +140,19 @@ def make_plan(
     check_languages(chain, composer.problems)
     plan = composer.attempt(lambda: _PLANS[verb](composer), Plan(verb, ()))
     composer.problems.raise_if_any()
-    return plan
+    return replace(plan, asked=_asked(params, plan))
+
+
+def _asked(params: Shape, plan: Plan) -> dict[str, str]:
+    """The parameters that were given, as :attr:`Plan.asked` says."""
+    asked = given(params)
+    for name, one in parameters(type(params)).items():
+        if name in asked and one.is_place and Path(asked[name]).expanduser().exists():
+            asked[name] = str(Path(asked[name]).expanduser().absolute())
+    root = plan.requested[0].root() if plan.requested else None
+    if isinstance(root, FinishedRun):
+        asked["model"] = root.run_id
+    return asked
 
 
 def _pretrain(composer: Composer) -> Plan:

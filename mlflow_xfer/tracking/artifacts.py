@@ -87,3 +87,16 @@ def sizes(repository: ArtifactRepository, folder: str = "", *, deep: bool = Fals
         elif deep:
             by_path |= sizes(repository, entry.path, deep=True)
     return by_path
+
+
+def files_under(store: Session, location: str, folder: str) -> dict[str, bytes]:
+    """The files of ``folder`` under the artifact location, by path; none where there is no such folder."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    repository = get_artifact_repository(location, tracking_uri=store.uri)
+    found: dict[str, bytes] = {}
+    for path in store.ask(lambda: sizes(repository, folder, deep=True)):
+        content = read(store, location, path)
+        if content is not None:
+            found[path] = content
+    return found

@@ -13,6 +13,7 @@ READING = {
     "lineage": {"run": "baseline → pos s0"},
     "diff": {"one": "baseline → pos s0", "other": "attribute → pos s0"},
     "publish": {"model": "baseline → pos s0", "out": "out"},
+    "repro": {"run": "baseline → pos s0", "out": "out"},
     "submission": {"runs": "baseline → pos s0", "out": "out"},
 }
 
