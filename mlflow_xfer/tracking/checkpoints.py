@@ -21,7 +21,8 @@ from mlflow_xfer.durable import manifest
 from mlflow_xfer.durable.files import whole_folder
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.home import home
-from mlflow_xfer.tracking import artifacts, endpoint, flavour, names, published, runs
+from mlflow_xfer.tracking import artifacts, creating, endpoint, flavour, names, published, runs
+from mlflow_xfer.tracking.creating import Once
 from mlflow_xfer.tracking.references import run_of
 from mlflow_xfer.tracking.session import Session
 
@@ -63,17 +64,21 @@ def publish(
         store.ask(lambda: _link(store, run_id, earlier, step))
         return earlier
     experiment = store.get(run_id).experiment_id
-    own = {names.key(k): names.tag(v) for k, v in {"xfer.schema": runs.SCHEMA, **tags}.items()}
-    model = store.ask(
-        lambda: store.client.create_logged_model(
-            experiment, name=NAME, source_run_id=run_id, tags=own, model_type="checkpoint"
+    mark = creating.mark()
+    own = {names.key(k): names.tag(v) for k, v in {"xfer.schema": runs.SCHEMA, **tags, **mark}.items()}
+    model_id = store.ask(
+        Once(
+            lambda: store.client.create_logged_model(
+                experiment, name=NAME, source_run_id=run_id, tags=own, model_type="checkpoint"
+            ).model_id,
+            lambda: published.marked(store, run_id, mark),
         )
     )
-    digest = _upload(store, run_id, model.model_id, directory, files, loader)
-    store.ask(lambda: store.client.set_logged_model_tags(model.model_id, {published.DIGEST_TAG: digest}))
-    store.ask(lambda: store.client.finalize_logged_model(model.model_id, "READY"))
-    store.ask(lambda: _link(store, run_id, model.model_id, step))
-    return model.model_id
+    digest = _upload(store, run_id, model_id, directory, files, loader)
+    store.ask(lambda: store.client.set_logged_model_tags(model_id, {published.DIGEST_TAG: digest}))
+    store.ask(lambda: store.client.finalize_logged_model(model_id, "READY"))
+    store.ask(lambda: _link(store, run_id, model_id, step))
+    return model_id
 
 
 def damage(store: Session, reference: str) -> str:
@@ -141,7 +146,7 @@ def drop(store: Session, run_id: str) -> None:
     for model in published.of_run(store, run_id):
         if any(name.startswith("xfer.") for name in model.tags):  # what a user logged stays
             repository = get_artifact_repository(model.artifact_location, tracking_uri=store.uri)
-            store.ask(lambda model=model: store.client.delete_logged_model(model.model_id))
+            _delete(store, model.model_id)
             store.ask(repository.delete_artifacts)
             shutil.rmtree(home() / "checkpoints" / model.model_id, ignore_errors=True)
 
@@ -235,8 +240,19 @@ def _earlier(store: Session, run_id: str, files: Mapping[str, manifest.Listed]) 
             kept = model.model_id
         elif any(name.startswith("xfer.") for name in model.tags):
             log.info("Removing the unfinished or outdated model %s of run %s", model.model_id, run_id)
-            store.ask(lambda model=model: store.client.delete_logged_model(model.model_id))
+            _delete(store, model.model_id)
     return kept
+
+
+def _delete(store: Session, model_id: str) -> None:
+    """Delete a model; one that is gone already (an answer was lost) is none that is missed."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        store.ask(lambda: store.client.delete_logged_model(model_id))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
 
 
 def _link(store: Session, run_id: str, model_id: str, step: int) -> None:
@@ -244,7 +260,8 @@ def _link(store: Session, run_id: str, model_id: str, step: int) -> None:
     from mlflow.entities import LoggedModelOutput
 
     if model_id not in store.get(run_id).models:
-        store.client.log_outputs(run_id, models=[LoggedModelOutput(model_id, step=step)])
+        with creating.sent_once():
+            store.client.log_outputs(run_id, models=[LoggedModelOutput(model_id, step=step)])
     store.client.set_tag(run_id, MODEL_TAG, model_id)
 
 

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mlflow_xfer.durable.patience import awaited
+from mlflow_xfer.tracking import endpoint, runs
+from mlflow_xfer.tracking.creating import CREATION_TAG, sent_once
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 EXPERIMENT = "xfer-ledger"
 NOTE = "mlflow.note.content"
 RUN_TAG = "xfer.ledger_run"  # of the experiment
+MAKER_TAG = "xfer.ledger_maker"  # of the experiment: the worker that made it, and is to make the run
 RELEASED = "released"
 ABOUT = (
     "Who works on what: workers that share this tracking store note here which phase each of them holds, so "
@@ -114,7 +117,7 @@ class Ledger:
     def run_id(self) -> str:
         """The ledger run: made by whoever wins creating the experiment, waited for by the others."""
         if not self._run:
-            self._run = _ledger_run_id(self.client)
+            self._run = _ledger_run_id(self.client, self.worker)
         return self._run
 
     def _ledger_run(self):
@@ -142,10 +145,8 @@ class Ledger:
             for _ in range(2):
                 self.client.log_param(self.run_id(), param, self.worker)
         except MlflowException as error:
-            if (
-                error.error_code != "INVALID_PARAMETER_VALUE"
-            ):  # the store is away: whose the key is, is not known
-                raise
+            if error.error_code != "INVALID_PARAMETER_VALUE" or endpoint.is_transient(error):
+                raise  # the store is away: whose the key is, is not known
             if self._ledger_run().info.lifecycle_stage != "deleted":
                 return False
             self.client.restore_run(self.run_id())  # somebody tidied up
@@ -165,16 +166,23 @@ def beat_tag(key: str, generation: int) -> str:
     return f"{_param(key)}.{generation}.beat"
 
 
-def _ledger_run_id(client: MlflowClient, wait_seconds: float = 30.0) -> str:
+def _ledger_run_id(client: MlflowClient, worker: str, wait_seconds: float = 30.0) -> str:
+    """The ledger run; an error that may pass is raised, and the next call goes on from what was made."""
     from mlflow.exceptions import MlflowException
 
+    if client.get_experiment_by_name(EXPERIMENT) is None:
+        try:
+            with sent_once():
+                client.create_experiment(EXPERIMENT, tags={MAKER_TAG: worker})
+        except MlflowException as error:
+            if endpoint.is_transient(error):
+                raise  # it may have been made all the same: with this worker's name
     found = client.get_experiment_by_name(EXPERIMENT)
-    if found is None:
-        with suppress(MlflowException):  # else another worker was faster
-            return _make_run(client, client.create_experiment(EXPERIMENT))
-    elif found.lifecycle_stage == "deleted":  # its name is taken, so nobody can make another one
+    if found and found.lifecycle_stage == "deleted":  # its name is taken, so nobody can make another one
         with suppress(MlflowException):
             client.restore_experiment(found.experiment_id)
+    if found and RUN_TAG not in found.tags and found.tags.get(MAKER_TAG) == worker:
+        return _make_run(client, found.experiment_id, worker)
 
     def named() -> str | None:
         found = client.get_experiment_by_name(EXPERIMENT)
@@ -186,14 +194,19 @@ def _ledger_run_id(client: MlflowClient, wait_seconds: float = 30.0) -> str:
     # There is none where it may not be made: the error that follows makes the caller go without leases.
     experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id  # pyright: ignore[reportOptionalMemberAccess]
     with suppress(MlflowException):
-        _make_run(client, experiment)
+        _make_run(client, experiment, worker)
     time.sleep(2 * _POLL_SECONDS)
     return client.get_experiment(experiment).tags[RUN_TAG]
 
 
-def _make_run(client: MlflowClient, experiment: str) -> str:
-    tags = {"xfer.kind": "ledger", NOTE: ABOUT}
-    run = client.create_run(experiment, tags=tags, run_name="ledger of leases").info.run_id
+def _make_run(client: MlflowClient, experiment: str, worker: str) -> str:
+    """Make the ledger run, or take the one that this worker made before without being told so."""
+    mark = {CREATION_TAG: worker}
+    run = runs.marked(client, experiment, mark)
+    if run is None:
+        tags = {"xfer.kind": "ledger", NOTE: ABOUT, **mark}
+        with sent_once():
+            run = client.create_run(experiment, tags=tags, run_name="ledger of leases").info.run_id
     client.set_experiment_tag(experiment, RUN_TAG, run)
     client.set_experiment_tag(experiment, NOTE, ABOUT)
     client.set_terminated(run)  # it takes what is written all the same, and runs for nobody

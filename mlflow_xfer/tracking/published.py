@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,11 @@ def of_run(store: Session, run_id: str) -> list:
     query = f"source_run_id = '{run_id}' AND name = '{NAME}'"
     order = [{"field_name": "creation_timestamp", "ascending": False}]
     return list(store.ask(lambda: store.client.search_logged_models([experiment], query, order_by=order)))
+
+
+def marked(store: Session, run_id: str, mark: Mapping[str, str]) -> str | None:
+    """The model of the run that was made with the tags ``mark``; None if there is none."""
+    return next((m.model_id for m in of_run(store, run_id) if mark.items() <= m.tags.items()), None)
 
 
 def manifest_of(store: Session, model: Any) -> dict[str, manifest.Listed]:

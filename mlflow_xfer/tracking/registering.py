@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tracking.checkpoints import MODEL_TAG
+from mlflow_xfer.tracking.creating import Once
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.session import Session
@@ -41,23 +42,20 @@ def register(
         raise XferError(f"Run {run_id} has no checkpoint to register.")
     source = f"models:/{model_id}"
     try:
-        if name not in {
-            model.name
-            for model in store.ask(lambda: store.client.search_registered_models(f"name = '{name}'"))
-        }:
-            store.ask(lambda: store.client.create_registered_model(name))
-        earlier = [
-            v
-            for v in store.ask(lambda: store.client.search_model_versions(f"name = '{name}'"))
-            if v.run_id == run_id
-        ]
-        version = (
-            earlier[0]
-            if earlier
-            else store.ask(
+        if not _is_there(store, name):
+            store.ask(
+                Once(
+                    lambda: store.client.create_registered_model(name).name,
+                    lambda: name if _is_there(store, name) else None,
+                )
+            )
+        earlier = _version(store, name, run_id)
+        version = earlier or store.ask(
+            Once(
                 lambda: store.client.create_model_version(
                     name, source, run_id=run_id, tags=dict(tags), description=description, model_id=model_id
-                )
+                ),
+                lambda: _version(store, name, run_id),
             )
         )
         number = str(version.version)
@@ -75,3 +73,15 @@ def register(
             "Give a name of letters, digits, dots, dashes and underscores.",
         ) from error
     return f"models:/{name}/{version.version}"
+
+
+def _is_there(store: Session, name: str) -> bool:
+    """Whether the registry has a model of that name."""
+    found = store.ask(lambda: store.client.search_registered_models(f"name = '{name}'"))
+    return name in {model.name for model in found}
+
+
+def _version(store: Session, name: str, run_id: str) -> Any | None:
+    """The version of the model that is the run's."""
+    found = store.ask(lambda: store.client.search_model_versions(f"name = '{name}'"))
+    return next((version for version in found if version.run_id == run_id), None)

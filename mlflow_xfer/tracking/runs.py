@@ -109,6 +109,12 @@ def search(
     return runs
 
 
+def marked(client: MlflowClient, experiment_id: str, mark: Mapping[str, str]) -> str | None:
+    """The run of the experiment that was made with the tags ``mark``; None if there is none."""
+    found = search(client, condition(mark), experiment_ids=[experiment_id], limit=1)
+    return found[0].run_id if found else None
+
+
 def active_experiments(client: MlflowClient) -> list[str]:
     """The ids of all experiments that are not deleted."""
     ids, token = [], None

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 import re
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow_xfer.errors import TRY_AGAIN, XferError
-from mlflow_xfer.tracking import endpoint, names, opening, reuse, runs, versions
+from mlflow_xfer.tracking import creating, endpoint, names, opening, reuse, runs, versions
+from mlflow_xfer.tracking.creating import Once
 from mlflow_xfer.tracking.delivery import OPENED_TAG
 from mlflow_xfer.tracking.ledger import Ledger
 from mlflow_xfer.tracking.recorder import Recorder, now
@@ -32,7 +32,6 @@ log = logging.getLogger(__name__)
 
 DEFAULT_EXPERIMENT = "mlflow-xfer"
 _RANDOM_NAME = re.compile(r"[a-z]+-[a-z]+-\d{1,4}")  # what MLflow calls a run that nobody named
-_CREATION_TAG = "xfer.creation"  # unique to one call of `start`
 _ENDED = ("FINISHED", "FAILED", "KILLED")
 
 
@@ -117,24 +116,14 @@ class Store(Session, Recorder):
 
         if self.job and PARENT_TAG not in tags:
             tags = {**tags, PARENT_TAG: self.job, runs.JOB_TAG: self.job}
-        mark = {_CREATION_TAG: uuid.uuid4().hex}
+        mark = creating.mark()
         tags = {key: str(value) for key, value in resolve_tags({**tags, **mark}).items()}
-        tried = False
-
-        def create() -> str:
-            nonlocal tried
-            # The server may have made the run of an attempt whose answer was lost.
-            made = (
-                runs.search(self.client, runs.condition(mark), experiment_ids=[self.experiment_id])
-                if tried
-                else []
+        return self.ask(
+            Once(
+                lambda: self.client.create_run(self.experiment_id, tags=tags, run_name=name).info.run_id,
+                lambda: runs.marked(self.client, self.experiment_id, mark),
             )
-            tried = True
-            if made:
-                return made[0].run_id
-            return self.client.create_run(self.experiment_id, tags=tags, run_name=name).info.run_id
-
-        return self.ask(create)
+        )
 
     def _reopen(self, run_id: str, name: str, tags: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag

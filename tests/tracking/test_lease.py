@@ -167,7 +167,7 @@ def test_a_ledger_whose_maker_died_is_made_by_those_who_wait(local_store, monkey
     made: list[str] = []
     threads = [
         threading.Thread(
-            target=lambda: made.append(ledger._ledger_run_id(local_store.client, wait_seconds=0.1))
+            target=lambda: made.append(ledger._ledger_run_id(local_store.client, "waiting", wait_seconds=0.1))
         )
         for _ in range(3)
     ]
