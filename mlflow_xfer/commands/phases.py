@@ -71,7 +71,7 @@ def _run_demo(params: chain.Transfer) -> Result:
 
 def found(store: Store, run_id: str) -> Result:
     """The result that a run holds, of which more is not known."""
-    store.flush()
+    store.settle()
     return Result(
         run_id, store.get(run_id).metrics, link=store.link(run_id), summary=concluded(store, run_id)
     )
@@ -96,7 +96,7 @@ def _run(params: Chain) -> Result:
         run_id = _execute(
             executor, plan, job.take(store), workers, lambda: _baselines(plan, params, references, extra)
         )
-        store.flush()
+        store.settle()
         return _result(executor, run_id)
 
 

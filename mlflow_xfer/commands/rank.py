@@ -56,7 +56,7 @@ def _log(params: questions.Rank, found: Ranking, store: Store) -> None:
         store.metrics(run_id, {f"rank/{name}": value for name, value in found.ranks().items()})
         store.dict_artifact(run_id, found.as_dict(), "results/ranking.json")
         store.tags(run_id, {"mlflow.note.content": f"```\n{found.text()}\n```"})
-    store.flush()
+    store.settle()
     logger.info("%s", store.link(run_id))
 
 

@@ -37,7 +37,7 @@ def report(params: questions.Report) -> Reported:
         )
         with _run(store, params.runs, job.take(store)) as run_id:
             attach(store, run_id, made, where)
-        store.flush()
+        store.settle()
         return Reported(run_id, made, store.link(run_id), shown(made))
 
 

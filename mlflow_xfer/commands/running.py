@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from mlflow_xfer.errors import TRY_AGAIN, XferError
-
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.store import Store
 
@@ -48,6 +46,7 @@ def opened(probe: bool = True, make: bool = True) -> Iterator[Store]:
         probe: check that artifacts can be written; a verb that only reads needs no such right.
         make: make a database and an experiment where there is none.
     """
+    from mlflow_xfer.tracking.recorder import undelivered
     from mlflow_xfer.tracking.store import Store
 
     store = Store.open(probe=probe, make=make)
@@ -58,8 +57,4 @@ def opened(probe: bool = True, make: bool = True) -> Iterator[Store]:
         raise
     left = store.close()
     if left:
-        raise XferError(
-            f"{left} tracking records are not delivered: the tracking server is away.",
-            "They are kept; send them with: mlflow-xfer sync",
-            exit_code=TRY_AGAIN,
-        )
+        raise undelivered(f"what was logged ({left} records)")

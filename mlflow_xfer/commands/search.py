@@ -17,5 +17,5 @@ def search(params: questions.Search) -> Result:
         return Result("", {}, summary=Summary(planned_search(params).text()))
     with opened() as store:
         run_id, summary = run_search(params, store, job.take(store), task_file_tasks(params))
-        store.flush()
+        store.settle()
         return Result(run_id, store.get(run_id).metrics, link=store.link(run_id), summary=summary)

@@ -134,7 +134,7 @@ def run_plan(
         replicates = [Replicate(plan, transfer, run_id) for transfer in plan.transfers]
         runs = run_transfers(executor, replicates, workers)
         store.tags(run_id, {"xfer.input_run_ids": ",".join(runs), **gathered(store, runs)})
-        store.flush()
+        store.settle()
         base = paired(executor, runs, baselines or {})
         collapse(store, run_id, runs, [store.get(run).metrics for run in base])
         pages.write_condition(store, run_id, Condition(plan).title, runs, BASELINE, base, alone=True)

@@ -69,7 +69,7 @@ def close_transfer(
     before = {"xfer.reused_from": ",".join(reused)} if reused else {}
     made = [done[phase.spec_hash] for phase in transfer.phases]
     store.tags(run_id, {"xfer.input_run_ids": ",".join(made), **before})
-    store.flush()
+    store.settle()
     evaluated = [done[phase.spec_hash] for phase in transfer.evaluations.values()]
     rows = [row for run in evaluated for row in record.read_table(store, run)]
     log_totals(store, run_id, plan, rows, gathered(store, evaluated))
@@ -90,7 +90,7 @@ def run_phases(executor: Executor, plan: Plan, opened: str | None) -> str:
     with record.ending(store, run_id):
         done = [executor.ensure(phase, parent=run_id) for phase in plan.requested]
         store.tags(run_id, {"xfer.input_run_ids": ",".join(d.run_id for d in done)})
-        store.flush()
+        store.settle()
         if plan.verb == "evaluate":
             log_totals(store, run_id, plan, [row for d in done for row in record.read_table(store, d.run_id)])
     return run_id

@@ -215,7 +215,7 @@ class Executor:
         for model in filter(None, map(self._model, phase.inputs)):
             self.store.model_input(run_id, model)
         record.hold_run(work, run_id)
-        meter = record.Meter(self.store, run_id, phase, resumed=bool(held))
+        meter = record.Meter(self.store, run_id, phase, work, resumed=bool(held))
         with self._dropping(work, phase), record.ending(self.store, run_id, lease.holder):
             merges = phase.procedure == "merge"
             starts = [self._directory(one, work) for one in (phase.inputs if merges else phase.inputs[:1])]
@@ -255,10 +255,8 @@ class Executor:
     ) -> None:
         from mlflow_xfer.phases.train import train_phase
 
-        write = record.once(self.store, run_id)
-
         def log(values: Mapping[str, float], step: int) -> None:
-            write(values, step)
+            self.store.metrics(run_id, values, step)
             meter.saw(values, step)
             if self.watch:
                 self.watch(phase, values, step)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from mlflow_xfer.tracking.store import Store
     from mlflow_xfer.training.trainer import TrainingResult
 
-HELD = "run.json"
+HELD, SPENT = "run.json", "spent.json"
+NOTED_EVERY_S = 5.0
 HOLDER_TAG = "xfer.holder"
 PER_LANGUAGE = "results/per_language.json"
 BUCKETS = "results/buckets.json"
@@ -144,32 +145,24 @@ def model_tags(phase: Phase) -> dict[str, str]:
     }
 
 
-def once(store: Store, run_id: str) -> Callable[[Mapping[str, float], int], None]:
-    """A log for a training that may be a resumed one: steps that the run has already are not logged again."""
-    logged = store.last_steps(run_id)
-
-    def log(values: Mapping[str, float], step: int) -> None:
-        store.metrics(
-            run_id, {name: value for name, value in values.items() if step > logged.get(name, -1)}, step
-        )
-
-    return log
-
-
 class Meter:
     """Counts what a phase costs while it is open, and logs it however that ends: ``train/seconds``
     (``predict/seconds`` of an evaluation), and of a training that was stopped the optimiser steps so far.
 
+    Seconds are noted in the phase's work folder too, from time to time, so that those before a kill count.
     After :meth:`__exit__`, ``optimizer_steps``, ``tokens`` and ``seconds`` say what this opening added.
     """
 
-    def __init__(self, store: Store, run_id: str, phase: Phase, resumed: bool):
+    def __init__(self, store: Store, run_id: str, phase: Phase, work: Path, resumed: bool):
         self.store, self.run_id, self.trains = store, run_id, phase.kind != "evaluate"
+        self.note, self.noted = work / SPENT, 0.0
         self.name = "train/seconds" if self.trains else "predict/seconds"
         before = store.get(run_id).metrics if resumed else {}
         self.before = {
             name: before.get(name, 0.0) for name in ("train/optimizer_steps", "train/tokens", self.name)
         }
+        if resumed:
+            self.before[self.name] = max(self.before[self.name], _seconds_noted(self.note))
         self.steps, self.all_tokens = self.before["train/optimizer_steps"], self.before["train/tokens"]
         self.seconds = 0.0
 
@@ -186,17 +179,37 @@ class Meter:
             max(self.steps, step),
             max(self.all_tokens, values.get("train/tokens", 0.0)),
         )
+        if self.seconds_so_far - self.noted >= NOTED_EVERY_S:
+            self._keep()
+
+    @property
+    def seconds_so_far(self) -> float:
+        return time.monotonic() - self._begun
+
+    def _keep(self) -> None:
+        self.noted = self.seconds_so_far
+        with suppress(OSError):  # a full disk costs the count, not the training
+            write_json(self.note, {"seconds": self.before[self.name] + self.noted})
 
     def __enter__(self) -> Meter:
         self._begun = time.monotonic()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self.seconds = time.monotonic() - self._begun
-        steps = {"train/optimizer_steps": self.steps} if kind and self.trains else {}
-        self.store.metrics(
-            self.run_id, {self.name: self.before[self.name] + self.seconds, **steps}, int(self.steps)
-        )
+        self.seconds = self.seconds_so_far
+        if kind:
+            self._keep()
+            if self.trains:
+                self.store.metrics(self.run_id, {"train/optimizer_steps": self.steps}, int(self.steps))
+        step = self.store.next_step(self.run_id, self.name, int(self.steps))
+        self.store.metrics(self.run_id, {self.name: self.before[self.name] + self.seconds}, step)
+
+
+def _seconds_noted(note: Path) -> float:
+    try:
+        return float(json.loads(note.read_text("utf-8"))["seconds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0.0
 
 
 def outcome(store: Store, run_id: str, phase: Phase, result: TrainingResult) -> None:
@@ -352,7 +365,9 @@ def held_run(store: Store, work: Path, states: Sequence[str]) -> str | None:
     held = run_held(work)
     try:
         run = store.get(held) if held else None
-    except XferError:
+    except XferError as error:
+        if error.exit_code == TRY_AGAIN:  # an outage says nothing about the run
+            raise
         return None
     if run is None:
         return None

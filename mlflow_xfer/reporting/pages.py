@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from mlflow_xfer.errors import XferError
+from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.reporting import answer, charts
 from mlflow_xfer.reporting.analysis import Analysis, analyse
 from mlflow_xfer.reporting.document import Report, description, report
@@ -50,6 +50,8 @@ def write_study(
             reproduce=_commands(run_id),
         )
     except XferError as error:
+        if error.exit_code == TRY_AGAIN:
+            raise
         logger.warning("No report: %s", error)
         return
     publish(store, run_id, made, answer.short(made.analysis))
@@ -104,6 +106,8 @@ def write_condition(
             scores_of(store, of), baseline=against if len(of) > 1 else None, missing="common", detailed=False
         )
     except XferError as error:
+        if error.exit_code == TRY_AGAIN:
+            raise
         logger.info("No description of %s: %s", name, error)
         return
     text = description(analysis)

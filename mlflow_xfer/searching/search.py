@@ -78,7 +78,7 @@ def run_search(
                 )
                 mirror.catch_up()
                 single_tasks.arrange(command, executor, study)
-                store.flush()
+                store.settle()
                 logger.info("To watch its trials: %s", dashboard(where))
                 why = try_candidates(command, executor, study, workers, mirror, confirm)
                 logger.info("search %s: ended (%s)", command.study_name, why)
@@ -192,6 +192,6 @@ def conclude(command: Command, executor: Executor, study: optuna.Study, mirror: 
         store.table(parent, judged, "results/proxies.json")
     draw(command, study, found, mirror, single_tasks.described(judged))
     store.tags(parent, {front.VERDICT_TAG: short(found)})
-    store.flush()
+    store.settle()
     front.update(store)
     return found

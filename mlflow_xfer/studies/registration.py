@@ -93,7 +93,7 @@ def enter(
         known: the primary contrasts whose evaluations were finished before.
     """
     mine = digest(terms(study, overrides))
-    store.flush()
+    store.settle()
     every = [
         run
         for run in store.search({"xfer.kind": "study", "xfer.study": study.name}, everywhere=False)
@@ -108,7 +108,7 @@ def enter(
     store.tags(run_id, tags)
     text = json.dumps(terms(study, overrides), indent=2, ensure_ascii=False)
     store.text_artifact(run_id, text, ARTIFACT)
-    store.flush()
+    store.settle()
     return found
 
 

@@ -92,7 +92,7 @@ def run_study(
             logger.info("%s: %s", study.name, registered.said(study))
         conditions = _run_arms(study, plans, executor, run_id, workers)
         store.tags(run_id, {"xfer.input_run_ids": ",".join(conditions.values())})
-        store.flush()
+        store.settle()
         _conclude(study, store, run_id, conditions, registered, command_of(study, overrides))
     return run_id
 
@@ -188,7 +188,7 @@ def _conclude(
     store.table(run_id, _rows(study, found), CONDITIONS)
     averages = {f"{name}/avg": metrics.get("selected/avg") for name, metrics in found.items()}
     store.metrics(run_id, {name: value for name, value in averages.items() if value is not None})
-    store.flush()
+    store.settle()
     front.update(store)
 
 

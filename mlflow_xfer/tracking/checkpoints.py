@@ -68,9 +68,11 @@ def publish(
     own = {names.key(k): names.tag(v) for k, v in {"xfer.schema": runs.SCHEMA, **tags, **mark}.items()}
     model_id = store.ask(
         Once(
-            lambda: store.client.create_logged_model(
-                experiment, name=NAME, source_run_id=run_id, tags=own, model_type="checkpoint"
-            ).model_id,
+            lambda: (
+                store.client.create_logged_model(
+                    experiment, name=NAME, source_run_id=run_id, tags=own, model_type="checkpoint"
+                ).model_id
+            ),
             lambda: published.marked(store, run_id, mark),
         )
     )

@@ -1,7 +1,8 @@
 """Calls that make something new in the store, so that each makes it once.
 
-An answer that is lost leaves open whether the server acted. A repeat would then make a second one: so whatever is
-made carries a mark that its repeat looks for, and MLflow's client, which repeats requests by itself, sends them once.
+An answer that is lost leaves open whether the server acted, and a repeat might make a second one. So whatever
+is made carries a mark that its repeat looks for, and MLflow's client, which repeats requests by itself, sends
+them once.
 """
 
 from __future__ import annotations

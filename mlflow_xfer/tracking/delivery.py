@@ -12,7 +12,9 @@ import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from mlflow_xfer.tracking.creating import sent_once
 from mlflow_xfer.tracking.endpoint import answered, is_transient, said
+from mlflow_xfer.tracking.points import Points
 from mlflow_xfer.tracking.spool import Entry, Spool
 
 if TYPE_CHECKING:
@@ -32,10 +34,11 @@ class Delivery:
     Args:
         client: an ``MlflowClient`` of the spool's tracking store.
         spool: what to deliver from.
+        adopted: that its process is dead.
     """
 
-    def __init__(self, client: MlflowClient, spool: Spool):
-        self.client, self.spool = client, spool
+    def __init__(self, client: MlflowClient, spool: Spool, adopted: bool = False):
+        self.client, self.spool, self.adopted = client, spool, adopted
         self._failures = (0, 0)  # (log position, how often its record failed)
 
     def step(self, limit: int = 500) -> int:
@@ -97,13 +100,18 @@ class Delivery:
     def _metrics(self, records: Sequence[Mapping]) -> None:
         from mlflow.entities import Metric
 
+        run, there = records[0]["run"], Points()
+        if self.adopted:  # another process may have gone on in the run
+            keys = {key for r in records for key, *_ in r["metrics"]}
+            there = Points.every(self.client, run, keys)
         points = [
             Metric(key, value, r["ts"], step, r.get("model"), *r.get("datasets", {}).get(key, (None, None)))
             for r in records
             for key, value, step in r["metrics"]
+            if not there.has(key, value, step)
         ]
         for start in range(0, len(points), _BATCH_METRICS):
-            self.client.log_batch(records[0]["run"], metrics=points[start : start + _BATCH_METRICS])
+            self.client.log_batch(run, metrics=points[start : start + _BATCH_METRICS])
 
     def _params(self, records: Sequence[Mapping]) -> None:
         from mlflow.entities import Param
@@ -149,8 +157,16 @@ class Delivery:
             for r in records
             if "dataset" in r
         ]
-        models = [LoggedModelInput(r["model"]) for r in records if "model" in r]
-        self.client.log_inputs(records[0]["run"], datasets=datasets, models=models or None)
+        run, wanted = records[0]["run"], dict.fromkeys(r["model"] for r in records if "model" in r)
+        if wanted:  # the store refuses a model that it has already
+            there = self.client.get_run(run).inputs
+            present = {one.model_id for one in there.model_inputs} if there else set()
+            wanted = [model for model in wanted if model not in present]
+        if datasets or wanted:
+            with sent_once():
+                self.client.log_inputs(
+                    run, datasets=datasets, models=[*map(LoggedModelInput, wanted)] or None
+                )
 
     def _finish(self, records: Sequence[Mapping]) -> None:
         (record,) = records

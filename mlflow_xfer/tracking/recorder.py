@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from mlflow_xfer.durable.patience import server_patience
+from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.tracking import inputs, names
+from mlflow_xfer.tracking.points import Points
 from mlflow_xfer.tracking.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -23,10 +26,25 @@ class Recorder:
         self.writer = writer
         self._keys: dict[str, names.Keys] = {}
         self._left: int | None = None
+        self._points: dict[str, Points] = {}  # of runs that were opened again
+        self._logged: dict[str, int | None] = {}  # run -> where the last record of it ends, None: in memory
 
     def flush(self, patience: float = 10.0) -> bool:
         """Wait until all that was logged has reached the store; False if it is only spooled so far."""
         return self.writer.flush(patience=patience)
+
+    def settle(self, run_id: str = "") -> None:
+        """Wait until all that was logged (of the run ``run_id``, where it is given) has reached the store, as
+        long as for any answer of it: before what was logged here is read.
+
+        Raises:
+            XferError: the store stayed away; what was logged is kept (exit code 75).
+        """
+        position = self._logged.get(run_id, 0) if run_id else None
+        if position is not None and self.writer.spool.offset >= position:
+            return
+        if not self.writer.flush(position, server_patience()):
+            raise undelivered("what was logged")
 
     def metrics(
         self,
@@ -37,23 +55,33 @@ class Recorder:
         model: str = "",
         datasets: Mapping[str, tuple[str, str]] = {},  # noqa: B006 (read only)
     ) -> None:
-        """Log metrics at ``step``. Values that are no numbers are skipped with a warning.
+        """Log metrics at ``step``. Values that are no numbers are skipped with a warning, and points that the
+        run had when it was opened again, without.
 
         Args:
             model: the logged model that they are of, besides the run.
             datasets: by metric, the name and digest of the data set that it was measured on.
         """
-        keys = self._keys.setdefault(run_id, names.Keys())
+        keys, there = self._keys.setdefault(run_id, names.Keys()), self._points.get(run_id)
         points, of_model = [], {"model": model, "datasets": {}} if model else {}
         for name, value in values.items():
             try:
-                points.append((keys(name), float(value), int(step)))
-                if model and name in datasets:
-                    of_model["datasets"][keys(name)] = datasets[name]
+                point = (keys(name), float(value), int(step))
             except (TypeError, ValueError):
                 log.warning("Metric %s of run %s is no number: %r", name, run_id, value)
+                continue
+            if there is not None and there.has(*point):
+                continue
+            points.append(point)
+            if model and name in datasets:
+                of_model["datasets"][keys(name)] = datasets[name]
         if points:
             self._put("metrics", run_id, metrics=points, **of_model)
+
+    def next_step(self, run_id: str, name: str, step: int) -> int:
+        """``step``, or the first one after those that the metric had when the run was opened again."""
+        there = self._points.get(run_id)
+        return there.next_step(names.Keys()(name), step) if there else step
 
     def params(self, run_id: str, values: Mapping[str, object]) -> None:
         """Log those parameters that the run does not have yet."""
@@ -123,9 +151,20 @@ class Recorder:
         return self._left
 
     def _put(self, op: str, run_id: str, **fields: object) -> int | None:
-        return self.writer.put({"op": op, "run": run_id, "ts": now(), **fields})
+        position = self.writer.put({"op": op, "run": run_id, "ts": now(), **fields})
+        self._logged[run_id] = position
+        return position
 
 
 def now() -> int:
     """ms since 1970, as MLflow counts time."""
     return time.time_ns() // 1_000_000
+
+
+def undelivered(what: str) -> XferError:
+    """The error for records that the store has not taken (exit code 75): they are kept."""
+    return XferError(
+        f"The tracking store is away: {what} is not delivered.",
+        "It is kept. Repeat the command when the store is back, or send it with: mlflow-xfer sync",
+        exit_code=TRY_AGAIN,
+    )

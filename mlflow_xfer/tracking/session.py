@@ -94,17 +94,6 @@ class Session:
             )
         )
 
-    def last_steps(self, run_id: str) -> dict[str, int]:
-        """The last step of each metric that the run has."""
-        names_ = self.get(run_id).metrics
-        return {
-            name: max(
-                point.step
-                for point in self.ask(lambda name=name: self.client.get_metric_history(run_id, name))
-            )
-            for name in names_
-        }
-
     def children(self, run_id: str) -> list[RunView]:
         """Runs that are parts of ``run_id``, oldest first."""
         return [run for run in self.search({runs.PARENT_TAG: run_id}) if run.parent]

@@ -17,8 +17,9 @@ from mlflow_xfer.tracking import creating, endpoint, names, opening, reuse, runs
 from mlflow_xfer.tracking.creating import Once
 from mlflow_xfer.tracking.delivery import OPENED_TAG
 from mlflow_xfer.tracking.ledger import Ledger
+from mlflow_xfer.tracking.points import Points
 from mlflow_xfer.tracking.recorder import Recorder, now
-from mlflow_xfer.tracking.runs import PARENT_TAG
+from mlflow_xfer.tracking.runs import PARENT_TAG, RunView
 from mlflow_xfer.tracking.session import Session
 from mlflow_xfer.tracking.spool import Spool
 from mlflow_xfer.tracking.sync import replay
@@ -141,6 +142,7 @@ class Store(Session, Recorder):
             self.client.update_run(run_id, status="RUNNING", name=rename)
 
         self.ask(reopen)
+        self._points[run_id] = self.ask(lambda: Points.last(self.client, run_id))
 
     def confirm(self, run_id: str, patience: float | None = None) -> None:
         """To be called before publishing: that the run is as this store opened it.
@@ -181,6 +183,15 @@ class Store(Session, Recorder):
             raise ValueError(f"a run ends {' or '.join(_ENDED)}, not {status!r}")
         position = self._put("finish", run_id, status=status, opened=self._opened.get(run_id))
         return self.writer.flush(position, patience)
+
+    def get(self, run_id: str) -> RunView:
+        """The run, with all that was logged into it here: waits for that to be delivered.
+
+        Raises:
+            XferError: the store has no such run, or stayed away (exit code 75).
+        """
+        self.settle(run_id)
+        return super().get(run_id)
 
     # --- reuse --------------------------------------------------------------------------------
 

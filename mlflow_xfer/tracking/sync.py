@@ -102,7 +102,7 @@ def _deliver(client: MlflowClient, path: Path, uri: str) -> Replayed | None:
         return None
     before, reason = adopted.undelivered(), ""
     try:
-        delivery = Delivery(client, adopted)
+        delivery = Delivery(client, adopted, adopted=True)
         while delivery.step():
             pass
     except Exception as error:

@@ -9,6 +9,9 @@ import sqlite3
 import threading
 import time
 
+import pytest
+
+from mlflow_xfer.errors import XferError
 from mlflow_xfer.tracking import spool, sync
 from mlflow_xfer.tracking.store import Store
 
@@ -249,3 +252,66 @@ def test_nobody_waits_for_a_writer_that_gets_nowhere(monkeypatch):
         assert not store.flush() and time.monotonic() - began < 10
         hanging.set()
     store.close()
+
+
+def test_what_was_logged_here_is_read_when_it_is_there_and_not_missed_before(local_store, monkeypatch):
+    """Read too early, a table that is on its way looks like one that was never logged."""
+    from mlflow_xfer.phases import record
+
+    store, away = local_store, True
+    run, usual = store.start("phase", "p"), store.client.log_artifact
+    store.flush()
+
+    def log_artifact(*given):
+        if away:
+            raise ConnectionError("away")
+        usual(*given)
+
+    monkeypatch.setattr(store.client, "log_artifact", log_artifact)
+    monkeypatch.setenv("XFER_SERVER_PATIENCE", "0.2")
+    store.table(run, [{"language": "sw", "score": 1.0}], record.PER_LANGUAGE)
+    for read in (lambda: record.read_table(store, run), store.settle):
+        with pytest.raises(XferError, match="mlflow-xfer sync") as caught:
+            read()
+        assert caught.value.exit_code == 75
+    away = False
+    monkeypatch.setenv("XFER_SERVER_PATIENCE", "20")
+    assert record.read_table(store, run) == [{"language": "sw", "score": 1.0}]
+
+
+def test_points_that_a_run_has_are_not_logged_again(local_store, monkeypatch):
+    """A command that goes on in a run repeats what it computes: each step of a metric stands there once."""
+    store = local_store
+    run = store.start("phase", "p")
+    for step in range(3):
+        store.metrics(run, {"loss": 1 / (step + 1), "nan": float("nan")}, step)
+    store.metrics(run, {"score": 50.0})
+    store.finish(run, "KILLED")
+    with Store.open() as again:
+        again.start("phase", "p", run_id=run)
+        for step in range(5):
+            again.metrics(run, {"loss": 1 / (step + 1), "nan": float("nan")}, step)
+        again.metrics(run, {"score": 50.0})
+        again.metrics(run, {"score": 60.0}, 1)
+        again.finish(run)
+        assert history(again, run, "loss") == history(again, run, "nan") == list(range(5))
+        assert history(again, run, "score") == [0, 1] and again.get(run).metrics["score"] == 60.0
+
+
+def test_what_a_dead_process_kept_is_no_second_point_of_a_run_that_went_on_elsewhere(monkeypatch):
+    first = Store.open()
+    run = first.start("phase", "p")
+    first.flush()
+    with monkeypatch.context() as away:
+        away.setattr(first.client, "log_batch", _away)
+        for step in range(4):
+            first.metrics(run, {"loss": 1 / (step + 1)}, step)
+        first.close(patience=0.1)
+    with Store.open(sync=False) as second:
+        second.start("phase", "p", run_id=run)
+        for step in range(2, 6):
+            second.metrics(run, {"loss": 1 / (step + 1)}, step)
+        second.finish(run)
+    assert sum(one.delivered for one in sync.sync()) == 4
+    with Store.open() as store:
+        assert history(store, run, "loss") == list(range(6))

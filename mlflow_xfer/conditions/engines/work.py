@@ -32,7 +32,7 @@ def executor_of(store: Store, order: Order, watch: Watch | None = None) -> Execu
 def brought_about(executor: Executor, handle: Handle, phase: Phase, order: Order) -> Finished:
     """Take, resume or make ``phase``; all that it logged is in the store afterwards."""
     done = executor.ensure(phase, parent=order.parent)
-    executor.store.flush()
+    executor.store.settle()
     return Finished(handle, done, tuple(executor.spent))
 
 

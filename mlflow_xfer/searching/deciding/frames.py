@@ -107,7 +107,7 @@ def _objective(
         for phases in extra.values()
         for phase in phases
     }
-    executor.store.flush()
+    executor.store.settle()
     metrics = _metrics(executor.store, run_id) | {
         spec_hash: executor.store.get(run).metrics for spec_hash, run in made.items()
     }

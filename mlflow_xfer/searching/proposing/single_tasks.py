@@ -12,7 +12,7 @@ import optuna
 from optuna.trial import TrialState
 
 from mlflow_xfer import markdown
-from mlflow_xfer.errors import XferError
+from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.references import References, task_file_tasks
 from mlflow_xfer.ranking.inputs import Budget
@@ -46,6 +46,8 @@ def arrange(command: Command, executor: Executor, study: optuna.Study) -> None:
             **_options(command),
         )
     except XferError as error:
+        if error.exit_code == TRY_AGAIN:
+            raise
         logger.warning("single tasks are tried in the pool's order, not by proxies: %s", error)
         return
     study.set_user_attr(RANKING, ranking.as_dict())
@@ -72,6 +74,8 @@ def judge(command: Command, executor: Executor, study: optuna.Study) -> pd.DataF
             by_english_accuracy(*given, **_options(command)),
         )
     except XferError as error:
+        if error.exit_code == TRY_AGAIN:
+            raise
         logger.info("proxies are not judged: %s", error)
         return None
     return table(judged)

@@ -9,7 +9,7 @@ compare views: the subset as text, and the settings that the space varies.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from mlflow_xfer.conditions.comparison import mean_interval
-from mlflow_xfer.errors import XferError
+from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.markdown import plain
-from mlflow_xfer.phases import record
 from mlflow_xfer.reporting.columns import significant
 from mlflow_xfer.searching.space.candidate import Candidate
 from mlflow_xfer.searching.space.space import Space
@@ -50,8 +49,6 @@ if TYPE_CHECKING:
 ENDS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", TrialState.FAIL: "FAILED"}
 NUMBER, CANDIDATE = "xfer.trial", "xfer.candidate"
 
-Log = Callable[[Mapping[str, float], int], None]
-
 
 @dataclass
 class Mirror:
@@ -71,23 +68,23 @@ class Mirror:
     seeds: Sequence[int] = (0,)
     tags: Mapping[str, str] = field(default_factory=dict)
     _rows: dict[str, str] = field(default_factory=dict)  # candidate -> run of its row
-    _log: dict[int, Log] = field(default_factory=dict)  # trial that runs -> what logs into its run
+    _running: dict[int, str] = field(default_factory=dict)  # trial that runs -> its run
 
     # -- what the loop tells ---------------------------------------------------------------------------------
     def started(self, trial: Trial) -> None:
         left = opened(self.store, trial.attrs.get(RUN_ID))
         trial.attrs[RUN_ID] = run_id = self._open(trial.number, trial.candidate, left=left)
-        self._log[trial.number] = record.once(self.store, run_id)
+        self._running[trial.number] = run_id
 
     def reported(self, trial: Trial, step: int, value: float, stage: str) -> None:
         name = {PROBE: f"probe/{self.objectives[0]}", SEED_DONE: f"seed/{self.objectives[0]}"}.get(
             stage, f"{stage}/dev"
         )
-        self._log[trial.number]({name: value}, step)
+        self.store.metrics(self._running[trial.number], {name: value}, step)
 
     def ended(self, trial: Trial, state: str, outcome: TrialResult | None, error: str | None) -> None:
         run_id = trial.attrs.get(RUN_ID) or self._open(trial.number, trial.candidate)
-        self._log.pop(trial.number, None)
+        self._running.pop(trial.number, None)
         if outcome is not None:
             self._scores(run_id, outcome.values, outcome.cost, outcome.saved)
         self._close(run_id, TrialState[state], trial.attrs)
@@ -255,7 +252,9 @@ def opened(store: Store, run_id: str | None) -> str | None:
     """A run that can be opened again; None where there is none, or it was deleted."""
     try:
         return run_id if run_id and not store.get(run_id).deleted else None
-    except XferError:
+    except XferError as error:
+        if error.exit_code == TRY_AGAIN:  # an outage says nothing about the run
+            raise
         return None
 
 

@@ -197,7 +197,7 @@ class Running:
         """What the run of a phase that is done logged."""
         run_id = self.runs[phase.spec_hash].run_id
         if run_id not in self._metrics:
-            self.objective.store.flush()
+            self.objective.store.settle()
             self._metrics[run_id] = self.objective.store.get(run_id).metrics
         return self._metrics[run_id]
 
