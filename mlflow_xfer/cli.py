@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import gc
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 import click
 
 from mlflow_xfer import __version__, api, logs
+from mlflow_xfer.commands.running import Preempted, preemptible
 from mlflow_xfer.errors import BAD_INPUT, INTERRUPTED, TRY_AGAIN, XferError
 from mlflow_xfer.params import config
 from mlflow_xfer.params.declare import Parameter, Shape, parameters
@@ -228,16 +228,12 @@ def entry_point(verb: str) -> None:
     main([verb, *sys.argv[1:]], PROJECT)
 
 
-class Preempted(BaseException):
-    """SIGTERM: the scheduler wants the machine back. The phase is KILLED and the same command resumes it."""
-
-
 def _guarded(call: Callable[[], Any]) -> int:
     """Run ``call`` and turn what ends it into an exit code; never a traceback for bad input."""
     logs.set_up()
-    signal.signal(signal.SIGTERM, _on_sigterm)
     try:
-        call()
+        with preemptible():
+            call()
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
@@ -256,10 +252,6 @@ def _guarded(call: Callable[[], Any]) -> int:
         traceback.print_exc()
         return 1
     return 0
-
-
-def _on_sigterm(*_: Any) -> None:
-    raise Preempted
 
 
 if __name__ == "__main__":

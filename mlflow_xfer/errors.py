@@ -26,6 +26,11 @@ class XferError(Exception):
         super().__init__(f"{what}\n  {hint}" if hint else what)
 
 
+def is_interruption(error: BaseException) -> bool:
+    """Whether it ends a command that can be repeated: what was begun goes on then."""
+    return not isinstance(error, Exception) or getattr(error, "exit_code", None) in (TRY_AGAIN, INTERRUPTED)
+
+
 class Problems:
     """Collects faults and raises them together as one :class:`XferError`."""
 

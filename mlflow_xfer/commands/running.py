@@ -3,24 +3,60 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
+
+from mlflow_xfer.errors import TRY_AGAIN, is_interruption
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.store import Store
 
 VERB = "XFER_VERB"  # what plugin/run_context.py reads, in this process and those that it starts
+ENDING_S = 10.0
+"""How long a process that was told to end waits for a store that hangs: schedulers kill after 30 s."""
+
+
+class Preempted(SystemExit):
+    """SIGTERM: the scheduler wants the machine back. Runs are ended, and the same command goes on in them; a
+    program that does nothing about it ends with 75."""
+
+    def __init__(self) -> None:
+        super().__init__(TRY_AGAIN)
+
+
+@contextmanager
+def preemptible() -> Iterator[None]:
+    """Within, SIGTERM raises :class:`Preempted`, once; a handler of the caller's own stays."""
+    mine = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    )
+    if mine:
+        signal.signal(signal.SIGTERM, _on_sigterm)
+    try:
+        yield
+    finally:
+        if mine:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _on_sigterm(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what ends runs is not to be cut off by the next one
+    raise Preempted
 
 
 @contextmanager
 def running(verb: str) -> Iterator[None]:
-    """While it lasts MLflow tags every run as made by ``verb``, and logs nothing by itself."""
+    """While it lasts MLflow tags every run as made by ``verb``, and logs nothing by itself; SIGTERM ends its
+    runs."""
     before = os.environ.get(VERB)
     os.environ[VERB] = verb
     try:
-        with without_autologging():
+        with without_autologging(), preemptible():
             yield
     finally:
         if before is None:
@@ -46,14 +82,17 @@ def opened(probe: bool = True, make: bool = True) -> Iterator[Store]:
         probe: check that artifacts can be written; a verb that only reads needs no such right.
         make: make a database and an experiment where there is none.
     """
+    from mlflow_xfer.phases import leftovers
     from mlflow_xfer.tracking.recorder import undelivered
     from mlflow_xfer.tracking.store import Store
 
     store = Store.open(probe=probe, make=make)
     try:
+        if probe and make:
+            leftovers.clear(store)
         yield store
-    except BaseException:
-        store.close()
+    except BaseException as error:
+        store.close(limit=ENDING_S if is_interruption(error) else None)
         raise
     left = store.close()
     if left:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import time
 import uuid
 from collections.abc import Iterator
@@ -91,13 +92,42 @@ def whole_folder(path: Path, *, replace: bool = True, mode: int = 0o777) -> Iter
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def discard(folder: Path) -> None:
+    """Remove a folder: others see it whole or not at all, and what a kill leaves of it is swept."""
+    gone = _beside(folder)
+    with suppress(OSError):
+        os.replace(folder, gone)
+        shutil.rmtree(gone)
+
+
 def sweep(folder: Path, seconds: float) -> None:
-    """Remove files in ``folder`` that a writer left unfinished, untouched for so many seconds."""
+    """Remove what writers left unfinished in ``folder``: processes of this host that are dead, or others that
+    have not touched it for so many seconds.
+    """
     for left in folder.glob(f".*{PARTIAL}"):
         with suppress(OSError):
-            if time.time() - left.stat().st_mtime > seconds:
+            if not _is_dead(left) and time.time() - left.stat().st_mtime <= seconds:
+                continue
+            if left.is_dir():
+                shutil.rmtree(left)
+            else:
                 left.unlink()
 
 
 def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name[:50]}.{uuid.uuid4().hex[:8]}{PARTIAL}")
+    writer = f"{socket.gethostname()[:60]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    return path.with_name(f".{path.name[:50]}.{writer}{PARTIAL}")
+
+
+def _is_dead(partial: Path) -> bool:
+    """Whether the process that began ``partial`` is known to have ended."""
+    host, _, process = partial.name.rpartition("-")[0].rpartition("-")
+    if not host.endswith(f".{socket.gethostname()[:60]}") or not process.isdecimal():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # it is another user's
+        pass
+    return False

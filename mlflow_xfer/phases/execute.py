@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow_xfer import home
+from mlflow_xfer.durable.files import discard
 from mlflow_xfer.models import files
 from mlflow_xfer.params.settings import RuntimeOptions
 from mlflow_xfer.phases import base_seen, gate, kept, overlaps, record, whole
@@ -168,7 +169,7 @@ class Executor:
                     except (TakenOver, Displaced) as error:
                         logger.warning("%s: %s", phase.label, error)
                 else:
-                    shutil.rmtree(work, ignore_errors=True)  # begun here, finished elsewhere
+                    discard(work)  # begun here, finished elsewhere
         self.say_reused(phase, existing)
         return Done(existing, "reused")
 
@@ -231,7 +232,7 @@ class Executor:
                         self._train(phase, starts[0], adapters, work, run_id, meter, lease)
             finally:
                 self.spent.append(Spent(run_id, meter.optimizer_steps, meter.tokens, meter.seconds))
-        shutil.rmtree(work, ignore_errors=True)
+        discard(work)
         return Done(run_id, "resumed" if held else "made")
 
     @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.durable.files import write_json
-from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN, XferError
+from mlflow_xfer.errors import TRY_AGAIN, XferError, is_interruption
 from mlflow_xfer.markdown import plain
 from mlflow_xfer.params.settings import RuntimeOptions, TrainingSettings
 from mlflow_xfer.phases.base_seen import SEEN_TAG
@@ -326,11 +326,10 @@ def ending(store: Store, run_id: str, holder: str = "") -> Iterator[None]:
 def end_failed(store: Store, run_id: str, error: BaseException) -> None:
     """End a run that ``error`` kept from its end."""
     store.tags(run_id, {"xfer.error": str(error)[:500] or type(error).__name__})
-    store.finish(run_id, "KILLED" if _interrupted(error) else "FAILED")
-
-
-def _interrupted(error: BaseException) -> bool:
-    return not isinstance(error, Exception) or getattr(error, "exit_code", None) in (TRY_AGAIN, INTERRUPTED)
+    if is_interruption(error):  # whoever ends processes waits for none: what is not sent is sent later
+        store.finish(run_id, "KILLED", limit=0.0)
+    else:
+        store.finish(run_id, "FAILED")
 
 
 def end_abandoned(store: Store, phase: Phase, code: str, holder: str) -> None:

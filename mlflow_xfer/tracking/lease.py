@@ -53,7 +53,7 @@ def hold(
     Raises:
         Busy: another process held it all the time.
     """
-    file = _lock(home() / "locks", key)
+    file = lock_file(key)
     lock = awaited(lambda: taken(file), _POLL_SECONDS, seconds=timeout, told=waiting or _waiting)
     if lock is None:
         raise Busy(f"Another process of this host has held {key} for {timeout:.0f} s.")
@@ -61,6 +61,11 @@ def hold(
         yield
     finally:
         lock.release()
+
+
+def lock_file(key: str) -> Path:
+    """The file that whoever holds ``key`` on this host has locked."""
+    return _lock(home() / "locks", key)
 
 
 def _lock(folder: Path, key: str) -> Path:

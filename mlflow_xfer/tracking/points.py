@@ -1,5 +1,5 @@
-"""Which points of its metrics a run has, so that none is logged a second time: by a command that goes on in it,
-or from the records of a dead process.
+"""Which points of its metrics a run has, so that none is logged a second time: by a command that goes on in
+it, or from the records of a dead process.
 """
 
 from __future__ import annotations

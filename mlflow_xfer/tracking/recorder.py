@@ -140,10 +140,15 @@ class Recorder:
         """Log a logged model as an input of the run."""
         self._put("input", run_id, model=model)
 
-    def close(self, patience: float = 10.0) -> int:
-        """Deliver what is queued; returns how many records were not delivered (they stay spooled)."""
+    def close(self, patience: float = 10.0, limit: float | None = None) -> int:
+        """Deliver what is queued; returns how many records were not delivered (they stay spooled).
+
+        Args:
+            patience: seconds to wait for a store that is away.
+            limit: seconds to wait in all.
+        """
         if self._left is None:
-            self._left = self.writer.close(patience)
+            self._left = self.writer.close(patience, limit)
             if self._left:
                 log.warning(
                     "%d tracking records are not delivered yet. Send them with: mlflow-xfer sync", self._left

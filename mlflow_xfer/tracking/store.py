@@ -172,17 +172,25 @@ class Store(Session, Recorder):
                 exit_code=TRY_AGAIN,
             )
 
-    def finish(self, run_id: str, status: str = "FINISHED", *, patience: float = 10.0) -> bool:
+    def finish(
+        self,
+        run_id: str,
+        status: str = "FINISHED",
+        *,
+        patience: float = 10.0,
+        limit: float | None = None,
+    ) -> bool:
         """End the run after everything queued for it; returns False if that is only spooled so far.
 
         Args:
             status: FINISHED, FAILED or KILLED.
             patience: seconds to wait for a store that is away; what was not sent is sent later.
+            limit: seconds to wait in all.
         """
         if status not in _ENDED:
             raise ValueError(f"a run ends {' or '.join(_ENDED)}, not {status!r}")
         position = self._put("finish", run_id, status=status, opened=self._opened.get(run_id))
-        return self.writer.flush(position, patience)
+        return self.writer.flush(position, patience, limit)
 
     def get(self, run_id: str) -> RunView:
         """The run, with all that was logged into it here: waits for that to be delivered.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 import os
 import threading
 import time
@@ -76,16 +77,18 @@ class Writer:
             self.spool.append(self._unwritten[0])
             self._unwritten.popleft()
 
-    def flush(self, position: int | None = None, patience: float = 10.0) -> bool:
+    def flush(self, position: int | None = None, patience: float = 10.0, limit: float | None = None) -> bool:
         """Wait until everything up to ``position`` (default: all so far) was delivered.
 
         Waits as long as the store takes records, but no longer than ``patience`` seconds after it
-        went away or the disk was found full, and half an hour where nothing is seen to happen. Returns
-        whether all was delivered; what was not stays spooled.
+        went away or the disk was found full, and half an hour where nothing is seen to happen; nor longer
+        than ``limit`` seconds, whatever happens. Returns whether all was delivered; what was not stays
+        spooled.
         """
         if position is None and not self._unwritten:
             position = self.spool.size
         reached, moved, away_since = self.spool.offset, time.monotonic(), None
+        deadline = math.inf if limit is None else moved + limit
         with self._wake:
             while not self._delivered(position) and self._thread.is_alive():
                 self._urgent = True
@@ -95,7 +98,7 @@ class Writer:
                 if self.spool.offset != reached:
                     reached, moved = self.spool.offset, now
                 away_since = (away_since or now) if self._error is not None else None
-                if now - (away_since or now) > patience or now - moved > _STALLED:
+                if now - (away_since or now) > patience or now - moved > _STALLED or now > deadline:
                     break
         return self._delivered(position)
 
@@ -105,13 +108,19 @@ class Writer:
             return not self._unwritten and self.spool.offset >= self.spool.size
         return self.spool.offset >= position
 
-    def close(self, patience: float = 10.0) -> int:
-        """Deliver what can be delivered, end the thread; returns how many records were not delivered."""
-        self.flush(patience=patience)
+    def close(self, patience: float = 10.0, limit: float | None = None) -> int:
+        """Deliver what can be delivered, end the thread; returns how many records were not delivered.
+
+        Args:
+            patience, limit: seconds, as of :meth:`flush`.
+        """
+        begun = time.monotonic()
+        self.flush(patience=patience, limit=limit)
         with self._wake:
             self._closing = True
             self._wake.notify_all()
-        self._thread.join(timeout=30.0)
+        left = 30.0 if limit is None else max(limit - (time.monotonic() - begun), 0.1)
+        self._thread.join(timeout=left)
         with suppress(OSError):
             self.spool.sync()
         if self._unwritten:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -71,6 +73,24 @@ def test_only_what_nobody_has_touched_for_long_is_swept(tmp_path):
         os.utime(old, (0, 0))
         sweep(tmp_path, 3600)
         assert not old.exists() and fresh.exists()
+
+
+def test_what_a_dead_process_of_this_host_began_is_swept_at_once(tmp_path):
+    begin = (
+        "import sys, time; from pathlib import Path\n"
+        "from mlflow_xfer.durable.files import whole_file, whole_folder\n"
+        "with whole_folder(Path(sys.argv[1]) / 'a') as a, whole_file(Path(sys.argv[1]) / 'b') as b:\n"
+        "    (a / 'half').touch(), b.touch(), print(flush=True), time.sleep(60)\n"
+    )
+    writer = subprocess.Popen([sys.executable, "-c", begin, str(tmp_path)], stdout=subprocess.PIPE)
+    writer.stdout.readline()
+    with whole_folder(tmp_path / "c"):
+        sweep(tmp_path, 3600)
+        assert len(names(tmp_path)) == 3
+        writer.kill()
+        writer.wait()
+        sweep(tmp_path, 3600)
+        assert [name.startswith(".c.") for name in names(tmp_path)] == [True]
 
 
 def test_a_sealed_folder_counts_as_long_as_it_is_whole(tmp_path):
