@@ -10,7 +10,7 @@ PYTEST := $(RUN) python -m pytest -n 2 --dist worksteal
 GENERATED := tests/project/test_generated.py
 PART ?= 1/1
 
-.PHONY: demo demo-search test slow nightly ui check format lint types generated project figures reports site clean
+.PHONY: demo demo-search test slow nightly soak outages ui check format lint types generated project figures reports site clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -32,6 +32,12 @@ slow: $(STAMP)  ## before every merge: uv environments, `mlflow run`, PostgreSQL
 
 nightly: $(STAMP)  ## before a release: what takes hours, in pieces; PART=2/5 runs the second of five parts
 	$(RUN) python benchmarks/nightly.py --part $(PART)
+
+soak: $(STAMP)  ## commands killed again and again, 204 kills in six parts: PART=2/6; writes its rows of docs/kills.md
+	$(RUN) XFER_TABLES=1 XFER_PART=$(PART) python -m pytest -n 0 -m nightly -s tests/faults/test_killed_driver.py
+
+outages: $(STAMP)  ## every fault at every call of a tracking server, in parts: PART=1/4; writes docs/outages.md
+	$(RUN) XFER_TABLES=1 XFER_PART=$(PART) python -m pytest -n 0 -m nightly -s tests/tracking/test_every_call.py
 
 ui: $(STAMP)  ## MLflow's UI over what was run here, and where its newest answer is
 	-@$(RUN) MLFLOW_TRACKING_URI=sqlite:///mlflow.db python -m mlflow_xfer.tracking.front

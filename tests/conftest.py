@@ -30,6 +30,13 @@ MANY = int(os.environ.get("XFER_EXAMPLES", "1"))
 `make nightly` sets it.
 """
 
+
+def part_of(items):
+    """Those of ``items`` that belong to the part ``XFER_PART`` (``i/n``) of them; default: all."""
+    part, parts = map(int, os.environ.get("XFER_PART", "1/1").split("/"))
+    return items[part - 1 :: parts]
+
+
 settings.register_profile("patient", deadline=None)  # other jobs may share the machine
 settings.load_profile("patient")
 # Hypothesis would parse every module of the project and of its tests for values to try: 18 s a process.

@@ -20,12 +20,13 @@ answers in its place; the answer takes seconds; credentials are renewed just now
 
 PAGE = b"<html><body><h1>nginx</h1></body></html>"
 SLOW_SECONDS = 1.5
+_API = re.compile(r"^/api/\d\.\d/(mlflow/)?")
 _IDS = re.compile(r"m-[0-9a-f]{32}|[0-9a-f]{32}|(?<=/)\d+(?=/|$)")
 
 
 def kind(method: str, path: str) -> str:
     """What a request asks for, without the ids in it: ``POST runs/create``."""
-    bare = urlsplit(path).path.removeprefix("/api/2.0/").removeprefix("mlflow/")
+    bare = _API.sub("", urlsplit(path).path)
     if bare.startswith("mlflow-artifacts/artifacts"):
         return f"{method} artifacts"
     return f"{method} {_IDS.sub('ID', bare)}"

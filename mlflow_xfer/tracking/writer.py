@@ -42,7 +42,7 @@ class Writer:
         self._wake = threading.Condition()
         self._put, self._unwritten = threading.Lock(), deque()
         self._urgent = False
-        self._closing = False
+        self._closing = self._over = self._left_to_thread = False
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="xfer-tracking", daemon=True)
         self._thread.start()
@@ -130,7 +130,9 @@ class Writer:
                 self.spool.path,
             )
         left = self.spool.undelivered() + len(self._unwritten)
-        if not self._thread.is_alive():  # else it hangs in a request and still uses the spool's files
+        with self._wake:
+            self._left_to_thread = not self._over  # it hangs in a request and uses the spool's files
+        if not self._left_to_thread:
             self.spool.close(remove=left == 0)
         return left
 
@@ -158,6 +160,10 @@ class Writer:
                 pause = min(max(_TICK, (time.thread_time() - started) / _COST), _LONGEST_TICK)
             else:
                 pause, retry = retry, min(2 * retry, _RETRY[1])
+        with self._wake:
+            self._over = True
+            if self._left_to_thread:
+                self.spool.close(remove=not self.spool.undelivered())
 
     def _tick(self) -> None:
         with self._put:

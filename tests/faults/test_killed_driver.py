@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import subprocess
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,7 @@ from mlflow_xfer.searching.storage.history import KEY, History
 from mlflow_xfer.searching.storage.place import place as spot
 from mlflow_xfer.searching.storage.studies import known_study
 from tests.conditions.conftest import TINY
+from tests.conftest import ROOT, part_of
 
 pytestmark = pytest.mark.slow
 
@@ -98,15 +101,50 @@ def search(storage: str) -> list[str]:
     return ["search", *(part for name, value in typed.items() for part in (f"--{name}", str(value)))]
 
 
+STUDY = f"""
+name: killed
+question: Is anything left of a study that is killed?
+shared:
+  model: scratch:xlm-roberta:tiny
+  text: {TINY["text"]}
+  target: choice
+  languages: en,de
+  seeds: "0,1"
+  max_steps: 20
+  save_every_steps: 5
+  train_batch_size: 4
+  max_train_examples: 16
+  max_eval_examples: 8
+arms:
+  - {{name: none, params: {{intermediate: none}}}}
+  - {{name: nli, params: {{intermediate: nli}}, against: none}}
+contrasts:
+  - {{name: nli, weights: {{nli: 1, none: -1}}, primary: true}}
+margin: 2.0
+sd: 4.0
+sections: [arms by targets]
+"""
+
+WHAT = ("transfer", "demo", "study", "journal", "sqlite", "postgresql")
+
+
+def study(folder) -> list[str]:
+    """A study of two conditions over two seeds, declared in a file."""
+    declared = folder / "study.yaml"
+    declared.write_text(STUDY, encoding="utf-8")
+    return ["study", "--study", str(declared), "--workers", "2"]
+
+
 @pytest.mark.nightly
-@pytest.mark.timeout(3600)
-@pytest.mark.parametrize("what", ["transfer", "demo", "journal", "sqlite", "postgresql"])
-def test_drivers_and_workers_killed_at_random_change_nothing(command, tmp_path, request, what):
-    """``XFER_KILLS`` SIGKILLs of drivers and workers at random moments (``XFER_SEED``), in as many rounds as
-    that takes; each round ends as the calm one does. Searches are kept in a journal, SQLite and PostgreSQL.
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("what", part_of(WHAT))
+def test_drivers_and_workers_killed_at_random_change_nothing(command, tmp_path, request, project, what):
+    """``XFER_KILLS`` SIGKILLs of drivers and workers at random moments and at random file operations
+    (``XFER_SEED``), in as many rounds as that takes; each round ends as the calm one does. Searches are kept
+    in a journal, SQLite and PostgreSQL. With ``XFER_TABLES`` a row of ``docs/kills.md`` is written.
     """
     wanted, rng = (
-        int(os.environ.get("XFER_KILLS", "30")),
+        int(os.environ.get("XFER_KILLS", "34")),
         random.Random(int(os.environ.get("XFER_SEED", "0"))),
     )
 
@@ -115,6 +153,8 @@ def test_drivers_and_workers_killed_at_random_change_nothing(command, tmp_path, 
             return transfer(seeds="0,1,2", max_steps=40, save_every_steps=10)
         if what == "demo":
             return demo()
+        if what == "study":
+            return study(folder)
         if what == "postgresql":
             return search(request.getfixturevalue("postgresql").database())
         return search("auto" if what == "journal" else f"sqlite:///{folder / 'search.db'}")
@@ -129,23 +169,49 @@ def test_drivers_and_workers_killed_at_random_change_nothing(command, tmp_path, 
         folder.mkdir()
         kills += round_of(command, asked := own(folder), folder, rng)
         assert found(folder, asked) == expected
+        assert left(folder) == []
         print(f"round {rounds}: {dict(kills)}")
     assert kills["driver"] and kills["worker"]
+    if os.environ.get("XFER_TABLES"):
+        write(project / "docs" / "kills.md", what, kills, rounds)
 
 
 def place(folder):
     return {"XFER_HOME": str(folder / "home"), "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}"}
 
 
+def dying(folder, rng) -> dict[str, str]:
+    """Where a process of the next life is to die by itself: at one of its file operations."""
+    once = folder / "once"
+    once.touch()
+    path = os.pathsep.join([str(Path(__file__).parent / "dying"), str(ROOT)])
+    return {"PYTHONPATH": path, "XFER_DIE_AT": str(rng.randrange(1, 400)), "XFER_DIE_ONCE": str(once)}
+
+
 def round_of(command, own, folder, rng) -> Counter:
     """Kill the command or one of its workers again and again until it comes to its end."""
     kills: Counter[str] = Counter()
-    life = command(*own, **place(folder))
+
+    def begin():
+        by_itself = rng.random() < 0.5
+        return command(*own, **place(folder), **(dying(folder, rng) if by_itself else {})), by_itself
+
+    life, by_itself = begin()
     while True:
         try:
-            assert life.wait(rng.uniform(4, 14 + 2 * kills.total())) == 0, life.text
+            code = life.wait(rng.uniform(4, 14 + 2 * kills.total()))
+            if by_itself and not (folder / "once").exists():
+                kills["file operation"] += 1
+                by_itself = False
+            if code == -9:
+                life, by_itself = begin()
+                continue
+            assert code == 0, life.text
             return kills
         except subprocess.TimeoutExpired:
+            if by_itself and not (folder / "once").exists():
+                kills["file operation"] += 1
+                by_itself = False
             workers = children(life.process.pid)
             if workers and rng.random() < 0.5:
                 os.kill(rng.choice(workers), 9)
@@ -153,7 +219,7 @@ def round_of(command, own, folder, rng) -> Counter:
             else:
                 life.kill()
                 kills["driver"] += 1
-                life = command(*own, **place(folder))
+                life, by_itself = begin()
                 time.sleep(0.1)
 
 
@@ -181,7 +247,75 @@ def found(folder, asked) -> dict:
         if run.data.tags["xfer.kind"] == "condition"
         for name, value in run.data.metrics.items()
     }
-    return scores | conditions | trials(folder, asked)
+    given = {(run.data.tags["xfer.spec_hash"], "params"): dict(run.data.params) for run in phases}
+    digests = {name: digest for run in phases for name, digest in weights(client, run).items()}
+    return scores | conditions | given | digests | trials(folder, asked)
+
+
+def left(folder) -> list[str]:
+    """What is there twice or was left behind, once the next command has begun: points of metrics, files that
+    were begun, states of phases, spools, locks of drivers."""
+    from mlflow import MlflowClient
+
+    from mlflow_xfer.commands.running import opened
+
+    with pytest.MonkeyPatch.context() as there:
+        for name, value in place(folder).items():
+            there.setenv(name, value)
+        with opened():
+            pass
+    home = folder / "home"
+    files = [*home.rglob("*.partial"), *(home / "work").glob("*-*"), *home.glob("spool/*/*/log.jsonl")]
+    files += [file for file in (home / "locks").glob("driver-*.lock") if f"-{os.getpid()}-" not in file.name]
+    client = MlflowClient(place(folder)["MLFLOW_TRACKING_URI"])
+    runs = client.search_runs([client.get_experiment_by_name("mlflow-xfer").experiment_id], max_results=5000)
+    twice = [
+        f"{run.info.run_name}: {name} at {step}"
+        for run in runs
+        for name in run.data.metrics
+        for step, count in Counter(p.step for p in client.get_metric_history(run.info.run_id, name)).items()
+        if count > 1
+    ]
+    return twice + [str(file.relative_to(folder)) for file in files]
+
+
+def weights(client, run) -> dict:
+    """The digests of a phase's weights, by file."""
+    if "xfer.model_id" not in run.data.tags:
+        return {}
+    place = client.get_logged_model(run.data.tags["xfer.model_id"]).artifact_location
+    folder = Path(place.removeprefix("file://"))
+    return {
+        (run.data.tags["xfer.spec_hash"], file.name): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in folder.rglob("*.safetensors")
+    }
+
+
+HEAD = """# Kills: what is left of a command that is killed
+
+SIGKILL to commands and their workers, at random moments and at random changes of files; the same command
+is repeated until it comes to its end. In every round weights, scores, parameters and the trials of
+searches were equal to those of the command that nobody disturbed, no run was left RUNNING, no metric had
+a step twice, and the next command left no state, no half-written file, no spool and no lock of the
+killed ones. `make soak PART=i/n` runs a part and writes its row when it passes.
+
+| command | kills | of drivers | of workers | at a file operation | rounds | different | left |
+|---|---|---|---|---|---|---|---|
+"""
+
+
+def write(page: Path, what: str, kills: Counter, rounds: int) -> None:
+    """Put the row of what passed into the page's table."""
+    rows = {}
+    if page.exists():
+        rows = {
+            line.split("|")[1].strip(): line
+            for line in page.read_text("utf-8").splitlines()
+            if "| 0 |" in line
+        }
+    parts = (kills.total(), kills["driver"], kills["worker"], kills["file operation"], rounds, 0, 0)
+    rows[what] = f"| {what} | {' | '.join(map(str, parts))} |"
+    page.write_text(HEAD + "\n".join(rows[name] for name in WHAT if name in rows) + "\n", encoding="utf-8")
 
 
 def trials(folder, asked) -> dict:
