@@ -20,6 +20,7 @@ from mlflow_xfer.stats.interaction import combined, slope_of
 from mlflow_xfer.stats.means import difference
 from mlflow_xfer.stats.multiplicity import holm
 from mlflow_xfer.stats.power import detectable, equivalence, power
+from mlflow_xfer.stats.sets import between_sets
 from mlflow_xfer.stats.typology import PRIMARY
 from mlflow_xfer.studies import orders
 from mlflow_xfer.studies.foresight import detectable_ratio, spread_power
@@ -155,12 +156,15 @@ def _one(
             estimate, table = best_of_each(one, scores, dev, study.population, level)
         else:
             table = None
-            estimate = (_slope if one.kind == "slope" else _sum)(one, scores, study.population, level)
+            made = {"slope": _slope, "sets": _sets}.get(one.kind, _sum)
+            estimate = made(one, scores, study.population, level)
     except XferError as error:  # one contrast that cannot be had leaves the others
         missing = Estimate(math.nan, level=level).noted(error.what.splitlines()[0])
         return Found(one, missing, status, one.margin or (RATIO if one.kind == "spread" else study.margin))
     seeds = estimate.n.get("seeds", 0)
     seeds = seeds if seeds > 1 else estimate.n.get("bases", seeds)
+    if one.kind == "sets" and estimate.se > 0:
+        seeds = round(estimate.df) + 1
     return Found(
         one,
         estimate.noted(note),
@@ -231,6 +235,24 @@ def _sum(one: Contrast, scores: Scores, population: str, level: float) -> Estima
     common = set.intersection(*(set(block.units) for _, block, _ in both))
     alike = {name: _ordered(block, sorted(common)) for name, block, _ in both}
     return combined(alike, {name: weight for name, _, weight in both}, population, level)
+
+
+def _sets(one: Contrast, scores: Scores, population: str, level: float) -> Estimate:
+    """The sets of one side against those of the other; with ``less``, of what they do beyond elsewhere."""
+    here = scores.blocks(one, one.targets)
+    values = {name: (block.values * block.weights).sum(-1) for name, block in here.items()}
+    if one.less:
+        there = scores.blocks(one, one.less)
+        values = {
+            name: of - (there[name].values * there[name].weights).sum(-1) for name, of in values.items()
+        }
+    first, second = (
+        [values[name] for name, weight in one.weights.items() if (weight > 0) == positive]
+        for positive in (True, False)
+    )
+    block = next(iter(here.values()))
+    n = {"languages": len(block.languages), "tasks": len(block.tasks)}
+    return between_sets(first, second, level=level, population=population, n=n)
 
 
 def _ordered(block: Cells, units: Sequence[tuple[str, str]]) -> Cells:

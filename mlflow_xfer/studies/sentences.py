@@ -42,7 +42,7 @@ def _first(one: Found) -> str:
         return f"{one.contrast.name}: nothing can be said ({'; '.join(found.notes).rstrip('.')})."
     where = ", ".join(
         f"{n[what]} {what if n[what] != 1 else what[:-1]}"
-        for what in ("seeds", "tasks", "languages")
+        for what in ("sets", "seeds", "tasks", "languages")
         if what in n
     )
     p = p_text(one.p_corrected)
@@ -119,6 +119,10 @@ def methods(study: Study, found: Sequence[Found], registered: Registration, fact
         "order": (
             "An order's height is the area under its curve by its length; its p is its rank among random "
             "orders, exact if order has nothing to do with scores."
+        ),
+        "sets": (
+            "Sets are taken as a sample of such sets: Welch's t over sets, or Student's over seeds where "
+            "that is wider."
         ),
         "slope": "Slopes over distance take seeds and languages as random.",
         "best": (

@@ -17,6 +17,7 @@ from mlflow_xfer.params.reading import read
 from mlflow_xfer.params.values import typed
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.stats.estimate import LIKE_THESE, THESE
+from mlflow_xfer.stats.sets import FEWEST
 
 SECTIONS: dict[str, str] = {
     "spread": "τ of each arm, its mean, and the spread of seeds and languages",
@@ -29,12 +30,13 @@ SECTIONS: dict[str, str] = {
 }
 STRICT = ConfigDict(extra="forbid")
 
-Kind = Literal["effect", "equivalence", "spread", "slope", "best", "order"]
+Kind = Literal["effect", "equivalence", "spread", "slope", "best", "sets", "order"]
 KINDS: dict[str, str] = {
     "effect": "weighted sum of arms, in points",
     "equivalence": "the same, asked whether it lies within the margin (TOST)",
     "spread": "ratio of the spreads across languages of two arms",
     "slope": "how the weighted sum changes with the distance to English",
+    "sets": "the mean of at least three arms against that of as many others, as samples of such sets",
     "best": "of each target the arm that is best on dev, against one arm, on other seeds",
     "order": "height of one curve among those of random orders, by its rank among them",
 }
@@ -310,6 +312,11 @@ def _check_contrast(
             problems.add(unknown(f"curve ({where})", one.measure, curves))
         if not any(curve.random for curve in study.curves):
             problems.add(f"{where}: no curve is random.", "An order is compared with random ones.")
+    if one.kind == "sets" and min(signs.count(True), signs.count(False)) < FEWEST:
+        problems.add(
+            f"{where}: {signs.count(True)} sets against {signs.count(False)}.",
+            f"A sample of sets has at least {FEWEST} a side; kind=effect is about these sets.",
+        )
     if one.kind == "spread" and len(one.weights) != 2:
         problems.add(f"{where}: {len(one.weights)} arms.", "A ratio of spreads compares two.")
     if one.less and len(one.less) != len(one.targets):

@@ -69,7 +69,7 @@ def missing(rows: pd.DataFrame) -> list[str]:
 
 def study_of(study: Study, rows: pd.DataFrame) -> Study:
     """``study`` with the conditions of the tables as its arms: each single task and each set against none."""
-    names = [name for name in dict.fromkeys(rows["condition"]) if name != BASELINE]
+    names = [name for name in dict.fromkeys(map(str, rows["condition"])) if name != BASELINE]
     arms = [
         Arm(
             name, {"intermediate": ",".join(TASK_OF.get(part, part) for part in name.split(JOINED))}, BASELINE

@@ -13,6 +13,14 @@ LONG = Recipe(learning_rate=1e-5, num_train_epochs=3.0, train_batch_size=32, max
 PUBMEDQA = {"text_a": "question", "text_b": "context.contexts", "label": "final_decision", "id": "pubid"}
 ANSWERS = ("yes", "no", "maybe")
 CHEMICALS = ("O", "B-Chemical", "B-Disease", "I-Disease", "I-Chemical")
+MANTRA = (
+    "O",
+    *(
+        f"{place}-{name}"
+        for name in ("ANAT", "CHEM", "DEVI", "DISO", "GEOG", "LIVB", "OBJC", "PHEN", "PHYS", "PROC")
+        for place in "BI"
+    ),
+)
 DISEASES = ("O", "B-Disease", "I-Disease")
 
 
@@ -203,5 +211,34 @@ TASKS = (
         citation="Dogan et al. 2014",
         size=5_433,
         verified=True,
+    ),
+    _biomedical(
+        "mantra-gsc",
+        "tagging",
+        (
+            "biomedical concepts in titles of Medline in five languages (Mantra); local files, made from "
+            "DrBenchmark/MANTRAGSC with the names of its tags, whose numbers differ between its languages"
+        ),
+        metric="entity_f1",
+        labels=MANTRA,
+        languages=("de", "en", "es", "fr", "nl"),
+        uses=("target",),
+        recipe=RECIPE.model_copy(update={"num_train_epochs": 20.0}),
+        sources={
+            "folder": (
+                Files(
+                    {
+                        split: f"mantra/{{language}}-{split}.jsonl"
+                        for split in ("train", "validation", "test")
+                    },
+                    format="jsonl",
+                    columns={"words": "tokens", "tags": "ner_tags"},
+                    languages={"train": ("en",), "validation": ("en",)},
+                ),
+            )
+        },
+        skills=("entities",),
+        licence="GPL 3.0",
+        citation="Kors et al. 2015",
     ),
 )

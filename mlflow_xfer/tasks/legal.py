@@ -10,6 +10,7 @@ from mlflow_xfer.tasks.task import Hub, Task
 RECIPE = Recipe(learning_rate=1e-5, num_train_epochs=3.0, train_batch_size=32, max_seq_length=256)
 PROVISIONS = tuple(str(number) for number in range(100))
 CONTRACT_LABELS = ("contradiction", "entailment", "neutral")
+FAIRNESS = ("potentially unfair", "clearly unfair", "clearly fair", "untagged")
 
 
 def _legal(name: str, kind: str, hub: Hub, description: str, **more: Any) -> Task:
@@ -87,5 +88,24 @@ TASKS = (
         citation="Lippi et al. 2019; Chalkidis et al. 2022",
         size=5_532,
         verified=True,
+    ),
+    _legal(
+        "terms-of-service",
+        "classification",
+        Hub(
+            "joelito/lextreme",
+            config="online_terms_of_service_unfairness_levels",
+            revision="refs/convert/parquet",
+            columns={"text_a": "input"},
+            labels=FAIRNESS,
+            where={"language": "{language}"},
+        ),
+        "LEXTREME: how unfair is a sentence of terms of service, in four languages?",
+        labels=FAIRNESS,
+        languages=("de", "en", "it", "pl"),
+        uses=("target",),
+        skills=("topic",),
+        licence="CC BY-NC 4.0",
+        citation="Drawzeski et al. 2021; Niklaus et al. 2023",
     ),
 )

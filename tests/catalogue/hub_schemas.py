@@ -365,6 +365,12 @@ HUB: dict[str, tuple[Config, ...]] = {
     "ncbi/ncbi_disease": (
         Config("ncbi_disease", {"id": T, "tokens": [T], "ner_tags": [L(("O", "B-Disease", "I-Disease"))]}),
     ),
+    "joelito/lextreme": (
+        Config(
+            "online_terms_of_service_unfairness_levels",
+            {"language": lambda n: ("de", "en", "it", "pl")[n // 4 % 4], "input": T, "label": (0, 1, 2, 3)},
+        ),
+    ),
     "coastalcph/lex_glue": (
         Config("case_hold", {"context": T, "endings": lambda n: list("abcde"), "label": L("01234")}),
         Config("ledgar", {"text": T, "label": L(tuple(f"Provision {n}" for n in range(100)))}),

@@ -140,6 +140,34 @@ def test_the_best_of_each_is_chosen_with_other_seeds_than_it_is_scored_with():
     assert few.verdict == UNDECIDED and "too few to choose" in few.estimate.notes[0]
 
 
+def test_sets_are_a_sample_of_such_sets():
+    rng = np.random.default_rng(5)
+    base = scores()
+    extra = {
+        f"{side} {n}": 10.0 * (side == "own") + rng.normal(0, 2)
+        for side in ("own", "other")
+        for n in range(3)
+    }
+    none = base[base["condition"] == "none"]
+    frames = [
+        none.assign(condition=name, score=none["score"] + gain * (none["task"] == "medical"))
+        for name, gain in extra.items()
+    ]
+    sides = {name: (1 if name.startswith("own") else -1) / 3 for name in extra}
+    on, match, plain = found(
+        Contrast("own", sides, "sets", targets=("medical",)),
+        Contrast("match", sides, "sets", targets=("medical",), less=("general",)),
+        Contrast("these", sides, targets=("medical",)),
+        frame=pd.concat(frames, ignore_index=True),
+    )
+    assert on.estimate.estimate == pytest.approx(plain.estimate.estimate)
+    assert match.estimate.estimate == pytest.approx(on.estimate.estimate), (
+        "nothing happens on the general one"
+    )
+    assert on.estimate.n["sets"] == 6 and on.estimate.df < 5 and on.verdict == BETTER
+    assert on.estimate.high - on.estimate.low > 3 and not on.power > 0.5
+
+
 def test_a_contrast_without_scores_leaves_the_others():
     lost, unknown, kept = found(
         Contrast("lost", {"all": 1, "none": -1}, targets=("qa",)),

@@ -107,6 +107,7 @@ def test_what_there_is_is_listed(written):
         ({"contrasts": (Contrast("c", {"a": 1, "none": -1}, "spread", margin=1.5),)}, "margin=1.5"),
         ({"contrasts": (Contrast("c", {"a": -1, "none": -1}, "best"),)}, "2 arms have a negative weight"),
         ({"contrasts": (Contrast("c", {"a": 1, "none": -1}, "sprad"),)}, "Did you mean 'spread'"),
+        ({"contrasts": (Contrast("c", {"a": 1, "none": -1}, "sets"),)}, "at least 3 a side"),
     ],
 )
 def test_a_declaration_that_contradicts_itself_is_refused(change, says):
