@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import optuna
@@ -99,7 +98,7 @@ def try_candidates(
     confirm: Callable[[], None],
 ) -> str:
     """Run trials until the budget is spent; says what ended them."""
-    params, began = command.params, datetime.now()
+    params = command.params
     objective = Objective(
         executor.store,
         command.shared,
@@ -121,7 +120,6 @@ def try_candidates(
             order=single_tasks.order_of(study),
             observer=Redrawing(mirror, lambda: draw(command, study, SO_FAR, mirror)),
             confirm=confirm,
-            began=began,
         )
 
 

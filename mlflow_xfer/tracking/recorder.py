@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -161,9 +162,17 @@ class Recorder:
         return position
 
 
+_clock, _told = threading.Lock(), 0
+
+
 def now() -> int:
-    """ms since 1970, as MLflow counts time."""
-    return time.time_ns() // 1_000_000
+    """ms since 1970, as MLflow counts time; later than what it said before where the clock was set back: of
+    several points of one step MLflow takes the latest for the value of a metric."""
+    global _told
+    with _clock:
+        wall = time.time_ns() // 1_000_000
+        _told = wall if wall >= _told else _told + 1
+        return _told
 
 
 def undelivered(what: str) -> XferError:

@@ -315,3 +315,14 @@ def test_what_a_dead_process_kept_is_no_second_point_of_a_run_that_went_on_elsew
     assert sum(one.delivered for one in sync.sync()) == 4
     with Store.open() as store:
         assert history(store, run, "loss") == list(range(6))
+
+
+def test_a_clock_that_is_set_back_takes_no_value_back(local_store, monkeypatch):
+    store, wall = local_store, time.time_ns
+    run = store.start("phase", "p")
+    store.metrics(run, {"score": 60.0})
+    monkeypatch.setattr(time, "time_ns", lambda: wall() - 24 * 3600 * 10**9)
+    store.metrics(run, {"score": 50.0})
+    store.finish(run)
+    seen = store.get(run)
+    assert seen.metrics["score"] == 50.0 and seen.end_time >= seen.start_time

@@ -9,8 +9,7 @@ one draws (trials that died and were retried are not counted: the undisturbed on
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -68,7 +67,7 @@ class Proposer:
     Args:
         order: single tasks, best first (by proxies); tasks of the pool that it lacks follow.
         allowed: candidates that may be run (a cost gate); the baseline always may.
-        began: failures of the baseline and of single tasks before this moment are tried again.
+    The baseline and single tasks are tried again that failed in trials which are there at the beginning.
     """
 
     study: optuna.Study
@@ -77,9 +76,9 @@ class Proposer:
     seed: int = 0
     order: Sequence[str] = ()
     allowed: Callable[[Candidate], bool] | None = None
-    began: datetime = field(default_factory=datetime.now)
 
     def __post_init__(self) -> None:
+        self._earlier = len(self.study.get_trials(deepcopy=False))
         self.study.sampler = self._placed = Placed()
 
     # -- the queue -------------------------------------------------------------------------------------------
@@ -108,11 +107,7 @@ class Proposer:
         return any(self._failed_earlier(history.taken[c.key]) for c in self.queue() if c.key in history.taken)
 
     def _failed_earlier(self, trial: FrozenTrial) -> bool:
-        return (
-            trial.state == TrialState.FAIL
-            and trial.datetime_complete is not None
-            and trial.datetime_complete < self.began
-        )
+        return trial.state == TrialState.FAIL and trial.number < self._earlier
 
     # -- asking ----------------------------------------------------------------------------------------------
     def ask(self) -> Proposal | None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import optuna
 from optuna.trial import TrialState
@@ -57,7 +56,6 @@ def run_trials(
     allowed: Callable[[Candidate], bool] | None = None,
     observer: Observer | None = None,
     confirm: Callable[[], object] = lambda: None,
-    began: datetime | None = None,
 ) -> str:
     """Run trials of ``study`` until the budget is spent or nothing is left to try; says which.
 
@@ -70,8 +68,6 @@ def run_trials(
         order: single tasks, most promising first.
         allowed: candidates that may be run at all (a cost gate); the baseline always may.
         confirm: called before a trial's end is told; raises if another process has taken the search over.
-        began: start of the command; what failed before it may be tried again (baseline and single tasks
-            only). Default: now.
 
     Raises:
         XferError: what cannot work together; or the first trials all fail with the same error.
@@ -93,7 +89,6 @@ def run_trials(
         seed,
         order,
         allowed,
-        began or datetime.now(),
     )
     tried, looks = Batches(study, batches), len(seeds) - 1 if pruner != "none" else 0
     return Loop(

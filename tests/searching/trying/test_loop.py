@@ -157,11 +157,25 @@ def test_a_systematic_fault_ends_the_search_and_the_next_command_mends_it():
             study, SPACE, Runs({n: OSError(f"disk {n} is full") for n in (1, 2, 3)}), Budget(n_trials=12)
         )
     runs = Runs()
-    run_trials(study, SPACE, runs, Budget(n_trials=12), began=datetime.now())
+    run_trials(study, SPACE, runs, Budget(n_trials=12))
     assert runs.keys[:10] == list(SINGLES) and retried(study) == [0, 1, 2]
     again = Runs()
-    run_trials(study, SPACE, again, Budget(n_trials=14), began=datetime.now())
+    run_trials(study, SPACE, again, Budget(n_trials=14))
     assert len(again.keys) == 2 and not set(again.keys) & set(runs.keys)
+
+
+def test_a_clock_that_is_set_back_has_nothing_tried_again_in_the_same_command(monkeypatch):
+    """As local time is every autumn."""
+
+    class Back(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime(2000, 1, 1)
+
+    monkeypatch.setattr("optuna.storages._in_memory.datetime", Back)
+    study = in_memory()
+    run_trials(study, SPACE, Runs({1: OSError("once")}), Budget(n_trials=4))
+    assert retried(study) == []
 
 
 def test_whichever_limit_is_met_first_ends_the_search():
