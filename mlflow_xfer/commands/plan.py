@@ -13,9 +13,10 @@ from mlflow_xfer.params.reading import command
 from mlflow_xfer.params.settings import RuntimeOptions
 from mlflow_xfer.phases import overlaps
 from mlflow_xfer.phases.demands import demand
-from mlflow_xfer.phases.estimate import Past, said, total
+from mlflow_xfer.phases.estimate import foretold
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.machines import named
+from mlflow_xfer.phases.past import Past
 from mlflow_xfer.phases.plan import Plan, make_plan, unique
 from mlflow_xfer.phases.preview import Preview
 from mlflow_xfer.phases.references import References, task_file_tasks
@@ -63,7 +64,7 @@ def plan(params: lookups.Plan) -> Preview | SearchPreview:
             existing,
             redact(store.uri),
             overlaps.of_plan(made.phases, params.overlap),
-            said(total(new, past), past),
+            foretold(new, past),
             {phase.spec_hash: demand(phase, past, machine) for phase in new} if machine else {},
         )
 

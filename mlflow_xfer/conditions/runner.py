@@ -19,8 +19,8 @@ from mlflow_xfer.conditions.time_left import TimeLeft
 from mlflow_xfer.conditions.transfers import close_transfer, finished, name, open_transfer, pointed
 from mlflow_xfer.durable.patience import awaited
 from mlflow_xfer.phases import kept, record
-from mlflow_xfer.phases.estimate import Past
 from mlflow_xfer.phases.execute import Executor
+from mlflow_xfer.phases.past import Past
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.plan import Plan, Transfer, unique
 from mlflow_xfer.tracking import commands

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from mlflow_xfer.phases.estimate import Past, cost, duration
+from mlflow_xfer.phases.estimate import cost, duration
+from mlflow_xfer.phases.past import Past
 from mlflow_xfer.phases.phase import Phase
 
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from mlflow_xfer import home
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.params.settings import RuntimeOptions
-from mlflow_xfer.phases.estimate import Cost, Past, amount, cost, duration, needs_of, weights
+from mlflow_xfer.phases.estimate import Cost, amount, cost, duration, needs_of, weights
 from mlflow_xfer.phases.kept import kept
 from mlflow_xfer.phases.machines import Machine
 from mlflow_xfer.phases.needs import Needs, remedies, shape_of
+from mlflow_xfer.phases.past import Past
 from mlflow_xfer.phases.phase import Phase
 
 if TYPE_CHECKING:

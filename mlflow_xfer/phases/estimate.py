@@ -12,25 +12,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, reduce
-from statistics import median
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from functools import reduce
 
 from mlflow_xfer.data.mixing import count_steps
 from mlflow_xfer.data.rows import Rows
-from mlflow_xfer.params.settings import RuntimeOptions
 from mlflow_xfer.phases import ahead
-from mlflow_xfer.phases.machines import Machine
 from mlflow_xfer.phases.needs import FLOAT, Needs, needs, shape_of, trained_weights
+from mlflow_xfer.phases.past import Past, mean
 from mlflow_xfer.phases.phase import BaseModel, Phase
 from mlflow_xfer.tasks.task import Task, mixture_of
 
-if TYPE_CHECKING:
-    from mlflow_xfer.tracking.runs import RunView
-    from mlflow_xfer.tracking.store import Store
-
-LOOKED_AT = 2000  # finished runs, newest first
+UNKNOWN = "the number of rows is not known before they are read: no estimate"
 
 
 @dataclass(frozen=True)
@@ -66,107 +59,6 @@ class Cost:
             self.exact,
             self.flops * factor,
         )
-
-
-@dataclass
-class Past:
-    """Finished phases of a store, and what the next ones run on.
-
-    Args:
-        runs: newest first.
-        machine: what is asked about; None: whatever the finished ones ran on.
-        runtime: how they are computed.
-        price: of an hour of one process, for estimates that are told; None: not known.
-    """
-
-    runs: Sequence[RunView] = ()
-    machine: Machine | None = None
-    runtime: RuntimeOptions = field(default_factory=RuntimeOptions)
-    price: float | None = None
-
-    @classmethod
-    def of(cls, store: Store, machine: Machine | None = None, runtime: RuntimeOptions | None = None) -> Past:
-        runs = store.search({"xfer.kind": "phase"}, status="FINISHED", newest_first=True, limit=LOOKED_AT)
-        return cls(runs, machine, runtime or RuntimeOptions())
-
-    def base(self, phase: Phase) -> BaseModel | None:
-        """What the chain of ``phase`` began as; where it starts from a run, by what that run says."""
-        root = phase.root()
-        if isinstance(root, BaseModel):
-            return root
-        said = next((run.tags for run in self.runs if run.run_id == root.run_id), {})
-        identity = said.get("xfer.base_identity", "")
-        if identity.startswith("scratch:"):
-            return BaseModel(":".join(identity.split(":")[:3]), identity)
-        name = identity.removeprefix("hub:").partition("@")[0]
-        return BaseModel(name, identity) if identity.startswith("hub:") else None
-
-    @cached_property
-    def by_hash(self) -> dict[tuple[str, str], str]:
-        """The oldest finished run by spec and code hash, and by spec and ``""`` for any code;
-        artifacts are not looked at.
-        """
-        found: dict[tuple[str, str], str] = {}
-        for run in self.runs:
-            spec, code = run.tags.get("xfer.spec_hash", ""), run.tags.get("xfer.code_hash", "")
-            found |= {(spec, code): run.run_id, (spec, ""): run.run_id}
-        return found
-
-    @cached_property
-    def trained(self) -> list[RunView]:
-        return [
-            run
-            for run in self.runs
-            if run.metrics.get("train/optimizer_steps") and run.metrics.get("train/tokens")
-        ]
-
-    def tokens_per_sequence(self, phase: Phase) -> float:
-        """Of phases with the same tasks, else the mean over those with one of them, else of the kind;
-        NaN without any.
-        """
-        names = (
-            [phase.target] if phase.kind == "target" and phase.target else [task.name for task in phase.tasks]
-        )
-        return _first(
-            self._per_sequence(phase.kind, ",".join(names)),
-            _mean([self._per_sequence(phase.kind, name) for name in names]),
-            self._per_sequence(phase.kind, None),
-        )
-
-    def _per_sequence(self, kind: str, tasks: str | None) -> float:
-        found = []
-        for run in self.trained:
-            mine = run.tags.get("xfer.target" if kind == "target" else "xfer.tasks", "")
-            batch = float(run.params.get("train_batch_size", 0) or 0)
-            if run.tags.get("xfer.phase") == kind and batch and (tasks is None or mine == tasks):
-                found.append(run.metrics["train/tokens"] / run.metrics["train/optimizer_steps"] / batch)
-        return median(found) if found else math.nan
-
-    def seconds_per_token(self, kind: str, base: str) -> float:
-        """Of phases on the same base model, of this kind if there are any."""
-        on_base = [
-            run
-            for run in self.trained
-            if run.tags.get("xfer.base_identity") == base and run.metrics.get("train/seconds")
-        ]
-        of_kind = [run for run in on_base if run.tags.get("xfer.phase") == kind]
-        rates = [run.metrics["train/seconds"] / run.metrics["train/tokens"] for run in of_kind or on_base]
-        return median(rates) if rates else math.nan
-
-    def prediction_seconds(self, target: str, base: str) -> float:
-        found = [
-            run.metrics["predict/seconds"]
-            for run in self.runs
-            if run.metrics.get("predict/seconds") and run.tags.get("xfer.base_identity") == base
-        ]
-        mine = [
-            run.metrics["predict/seconds"]
-            for run in self.runs
-            if run.metrics.get("predict/seconds")
-            and run.tags.get("xfer.target") == target
-            and run.tags.get("xfer.base_identity") == base
-        ]
-        return median(mine or found) if mine or found else math.nan
 
 
 def cost(phase: Phase, past: Past) -> Cost:
@@ -219,7 +111,7 @@ def _looked_up(phase: Phase, past: Past, length: int) -> float:
         for task in phase.tasks
         if task.name in first
     ]
-    return _mean(found) if all(not math.isnan(one) for one in found) else math.nan
+    return mean(found) if all(not math.isnan(one) for one in found) else math.nan
 
 
 def needs_of(phase: Phase, past: Past) -> Needs | None:
@@ -288,10 +180,18 @@ def weights(phase: Phase, past: Past) -> float:
     return FLOAT * shape.parameters if shape else math.nan
 
 
+def foretold(phases: Sequence[Phase], past: Past) -> str:
+    """What phases cost, in words. Where there is no estimate, no library is imported to make one."""
+    trained = [phase for phase in phases if phase.kind != "evaluate" and phase.procedure != "merge"]
+    return (
+        UNKNOWN if any(math.isnan(steps_of(phase)) for phase in trained) else said(total(phases, past), past)
+    )
+
+
 def said(found: Cost, past: Past) -> str:
     """An estimate in words."""
     if math.isnan(found.steps):
-        return "the number of rows is not known before they are read: no estimate"
+        return UNKNOWN
     tokens = (
         f"{'about' if found.exact else 'at most'} {amount(found.tokens)} tokens in {found.steps:,.0f} steps"
     )
@@ -304,10 +204,10 @@ def said(found: Cost, past: Past) -> str:
     how = (
         "by the arithmetic, with rows at their longest where neither a finished phase nor the rows tell"
         if past.machine
-        else f"calibrated on {len(past.trained)} finished phases"
+        else f"calibrated on {len(past.used)} finished phases"
         if found.exact and not math.isnan(found.seconds)
         else "not calibrated: no finished phase here tells tokens and time"
-        if not past.trained
+        if not past.used
         else "partly calibrated: some of it has never been run here"
     )
     return f"{tokens}{flops}{time}{disk} ({how})"
@@ -326,8 +226,3 @@ def duration(seconds: float) -> str:
 
 def _first(*values: float) -> float:
     return next((value for value in values if not math.isnan(value)), math.nan)
-
-
-def _mean(values: Sequence[float]) -> float:
-    known = [value for value in values if not math.isnan(value)]
-    return sum(known) / len(known) if known else math.nan

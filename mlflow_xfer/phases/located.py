@@ -9,7 +9,7 @@ from mlflow_xfer.data import sources
 from mlflow_xfer.data.sources import Rows
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.phases.named import SELECTION_SPLIT, Named
-from mlflow_xfer.tasks.task import POOL, Task
+from mlflow_xfer.tasks.task import POOL, Generated, Task
 
 
 class Located(Named):
@@ -20,7 +20,11 @@ class Located(Named):
             rows = sources.locate(task, split, language, self.params.data, seed=seed)
             return sources.resolve(task, rows) if rows and self.online else rows
 
-        return self.attempt(locate, None)
+        generated = any(isinstance(source, Generated) for of in task.sources.values() for source in of)
+        key = task.name, split, language, seed if generated else None
+        if key not in self.found:
+            self.found[key] = self.attempt(locate, None)
+        return self.found[key]
 
     def training_rows(self, task: Task, language: str, seed: int) -> list[Rows]:
         train = self.located(task, "train", language, seed)
@@ -84,7 +88,10 @@ class Located(Named):
 
     def texts(self, text: str) -> list[Rows]:
         asked = self.params.text_languages
-        texts = self.attempt(lambda: sources.load_texts(text, None if asked == "auto" else list(asked)), {})
+        wanted = None if asked == "auto" else list(asked)
+        if ("text", text) not in self.found:
+            self.found["text", text] = self.attempt(lambda: sources.load_texts(text, wanted), {})
+        texts = self.found["text", text]
         return [texts[code] for code in sorted(texts)]
 
     def selection(self, task: Task, rows: Sequence[Rows], seed: int) -> tuple[tuple[Task, Rows], ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mlflow_xfer.data import sources
 from mlflow_xfer.errors import Problems, XferError
@@ -23,7 +23,7 @@ SELECTION_SPLIT = "validation"
 @dataclass
 class Named:
     """What a command names, found; what is wrong is collected in ``problems``, and the languages without
-    data, by task, in ``missing``.
+    data, by task, in ``missing``. Rows and texts that were found are kept in ``found`` for all seeds.
 
     Args:
         params: the parameters of the chain (:func:`mlflow_xfer.params.chain.as_transfer`).
@@ -38,6 +38,7 @@ class Named:
     online: bool = False
     problems: Problems = field(default_factory=Problems)
     missing: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    found: dict[tuple[object, ...], Any] = field(default_factory=dict)
 
     def attempt(self, call: Callable[[], T], otherwise: T) -> T:
         """``call()``, or ``otherwise`` with its error among the problems."""

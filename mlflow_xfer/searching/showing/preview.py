@@ -13,8 +13,9 @@ import numpy as np
 
 from mlflow_xfer import notebooks
 from mlflow_xfer.params.chain import as_transfer
-from mlflow_xfer.phases.estimate import Cost, Past, said, total
+from mlflow_xfer.phases.estimate import Cost, said, total
 from mlflow_xfer.phases.execute import Executor
+from mlflow_xfer.phases.past import Past
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.plan import Plan, unique
 from mlflow_xfer.searching.command import Command, plan_of
@@ -172,14 +173,7 @@ def preview(
     existing = (
         {}
         if params.reuse == "never"
-        else {
-            p.spec_hash: run
-            for p in phases
-            if p.resolved
-            and (
-                run := past.by_hash.get((p.spec_hash, "" if params.reuse == "any-code" else executor.code(p)))
-            )
-        }
+        else {p.spec_hash: run for p in phases if p.resolved and (run := _finished(store, executor, p))}
     )
     # Fresh seeds need all but the base again, for the dearest candidates and the baseline.
     per_seed = {
@@ -197,6 +191,15 @@ def preview(
         )
     )
     return SearchPreview(command, candidates, existing, past, trials, confirmation, shown)
+
+
+def _finished(store: Store, executor: Executor, phase: Phase) -> str | None:
+    """The oldest finished run of ``phase``; its artifacts are not looked at."""
+    wanted = {"xfer.kind": "phase", "xfer.spec_hash": phase.spec_hash}
+    if executor.reuse == "same-code":
+        wanted["xfer.code_hash"] = executor.code(phase)
+    found = store.search(wanted, status="FINISHED", limit=1)
+    return found[0].run_id if found else None
 
 
 def first_candidates(command: Command, n: int) -> list[Candidate]:
