@@ -21,6 +21,7 @@ from mlflow_xfer.stats.components import components
 from mlflow_xfer.stats.estimate import THESE, Estimate
 from mlflow_xfer.stats.frame import KEY, Cells, cells, check, pair, quote
 from mlflow_xfer.stats.means import infer
+from mlflow_xfer.stats.ranking import mean_ranks
 from mlflow_xfer.tracking.results import BASE_SEEN
 
 DETAILED = 3  # conditions for which typology and variance are worked out
@@ -304,8 +305,9 @@ def _deeper(analysis: Analysis, groups: Mapping[str, pd.DataFrame]) -> Analysis:
 
 def differences_table(analysis: Analysis) -> pd.DataFrame:
     """One row per condition: mean, interval, difference to the baseline with interval, p,
-    corrected p, verdict, seeds."""
+    corrected p, verdict, seeds, Borda rank."""
     by_name = {one.condition: one for one in analysis.contrasts}
+    ranks = borda(analysis)
     rows = []
     for name in [*([analysis.baseline] if analysis.baseline else []), *analysis.ranked]:
         mean, one = analysis.means[name], by_name.get(name)
@@ -323,9 +325,27 @@ def differences_table(analysis: Analysis) -> pd.DataFrame:
                 "verdict": one.verdict if one else "baseline",
                 "status": one.status if one else "",
                 "seeds": mean.n["seeds"],
+                "borda": ranks.get(name, math.nan),
             }
         )
     return pd.DataFrame(rows)
+
+
+def borda(analysis: Analysis) -> dict[str, float]:
+    """Each condition's rank among all (1: best, ties share their places), mean over the languages of each
+    task and then over tasks: no task counts more because its scores lie further apart. Without the conditions
+    that were not scored on all that the first one was.
+    """
+    units = next(iter(analysis.blocks.values())).units
+    alike = {name: block for name, block in analysis.blocks.items() if block.units == units}
+    if len(alike) < 2:
+        return {}
+    scores = {name: block.values.mean((0, 1)) for name, block in alike.items()}
+    by_task = []
+    for task in dict.fromkeys(of for of, _ in units):
+        mine = [n for n, (of, _) in enumerate(units) if of == task]
+        by_task.append(mean_ranks([{name: float(of[n]) for name, of in scores.items()} for n in mine]))
+    return {name: float(np.mean([ranks[name] for ranks in by_task])) for name in alike}
 
 
 def distance_points(analysis: Analysis, condition: str) -> tuple[list[str], np.ndarray, np.ndarray]:

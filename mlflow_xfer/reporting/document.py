@@ -143,7 +143,7 @@ def report(
         if one is not None and not one.empty:
             tables[name] = one
     short = found[
-        ["condition", "mean", "difference", "low", "high", "p_corrected", "verdict", "seeds"]
+        ["condition", "mean", "difference", "low", "high", "p_corrected", "verdict", "seeds", "borda"]
     ].copy()
     short["p_corrected"] = [p_text(p) for p in short["p_corrected"]]
     caption = f"{question or title}. Differences to {analysis.baseline} with 95 % intervals."

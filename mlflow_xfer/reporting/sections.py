@@ -122,6 +122,7 @@ def differences(analysis: Analysis) -> Raw | None:
             p_text(r.p),
             r.status,
             r.seeds,
+            "" if math.isnan(r.borda) else f"{r.borda:.2f}",
         ]
         for r in records(frame)
     ]
@@ -137,12 +138,14 @@ def differences(analysis: Analysis) -> Raw | None:
         "p",
         "status",
         "seeds",
+        "Borda rank",
     ]
     shown = table(
         columns,
         rows,
-        caption=f"Mean scores (0–100) and differences, {analysis.population}",
-        numeric={1, 2, 3, 5, 6, 7, 9},
+        caption=f"Mean scores (0–100) and differences, {analysis.population}. Borda rank: mean rank over the "
+        "languages of each task, then over tasks; 1 is best",
+        numeric={1, 2, 3, 5, 6, 7, 9, 10},
     )
     if not analysis.contrasts:
         return section("Scores", shown, name="differences")

@@ -1,10 +1,11 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mlflow_xfer.reporting import report
-from mlflow_xfer.reporting.analysis import analyse
+from mlflow_xfer.reporting.analysis import analyse, borda, differences_table
 from mlflow_xfer.reporting.answer import by_condition, demonstration, headline, lead, second_line
 from tests.stats.score_tables import table
 
@@ -83,3 +84,20 @@ def test_one_condition_alone_is_described():
     scores, _ = frame(seeds=3)
     alone = scores[scores["condition"] == "helper"]
     assert re.match(r"helper scores \d+\.\d \[", headline(analyse(alone)))
+
+
+def test_borda_ranks_stand_beside_means_and_no_task_drowns_the_others():
+    rows = [
+        (name, task, language, 0, score)
+        for name, scores in {"a": (10, 50, 50), "b": (90, 40, 40), "c": (0, 40, 30)}.items()
+        for task, score in zip(("far", "near", "nearer"), scores, strict=True)
+        for language in ("de", "tr")
+    ]
+    scores = pd.DataFrame(rows, columns=["condition", "task", "language", "seed", "score"])
+    analysis = analyse(scores, baseline="c", detailed=False)
+    assert borda(analysis) == pytest.approx(
+        {"a": (2 + 1 + 1) / 3, "b": (1 + 2.5 + 2) / 3, "c": (3 + 2.5 + 3) / 3}
+    )
+    table = differences_table(analysis).set_index("condition")
+    assert table.loc["b", "mean"] > table.loc["a", "mean"], "one task decides the mean"
+    assert table.loc["a", "borda"] < table.loc["b", "borda"], "and not the ranks"

@@ -152,7 +152,7 @@ def test_hostile_names_come_out_as_text():
         and r"\textbackslash{}input" in made.latex
     )
     body = re.sub(r"\\[&%$#_{}]", "", made.latex.split(r"\midrule")[1].split(r"\bottomrule")[0])
-    assert "#" not in body and body.count("&") == 7 * 5
+    assert "#" not in body and body.count("&") == 8 * 5
     described = made.description.replace("`report.html`", "")
     assert "<script" not in described and not re.search(r"(?<!\\)(\]\(|`)", described)
     for line in made.markdown.splitlines():
