@@ -1706,6 +1706,25 @@ def fetch(
 def sync() -> str:
     """Delivers what earlier commands could not log because the tracking server was away."""
 
+def gc(
+    *,
+    budget: float = 50.0,
+    caches: str | Sequence[Literal["checkpoints", "encoded", "data", "overlap"]] = ("checkpoints", "encoded", "data", "overlap"),
+    dry_run: bool = True,
+) -> str:
+    """Keeps the copies and caches of this machine within a budget; says what would go before anything
+    does.
+
+    What was not used for longest goes first. What cannot be had again never goes: results and weights
+    of runs, states of interrupted trainings, records that wait. Nothing goes while a command runs here.
+
+    Args:
+        budget: gigabytes that copies and caches may take together [number ≥ 0; default 50.0]
+        caches: what may go: fetched checkpoints, encodings, rows that were read, comparisons of rows
+            [comma list of checkpoints|encoded|data|overlap; default checkpoints,encoded,data,overlap]
+        dry_run: say what would go, and drop nothing [true|false; default true]
+    """
+
 def doctor(
     *,
     fix: bool = False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, Field, SkipValidation
 
@@ -13,6 +13,7 @@ from mlflow_xfer.params.values import (
     Listed,
     NamesOrAuto,
     NamesOrNone,
+    NonNegative,
     OneOf,
     Place,
     PlaceOrNone,
@@ -22,6 +23,9 @@ from mlflow_xfer.params.values import (
 )
 
 PLANNED = ("evaluate", "intermediate", "pretrain", "search", "study", "target", "transfer")
+Cache = Literal["checkpoints", "encoded", "data", "overlap"]
+CACHES: tuple[Cache, ...] = get_args(Cache)
+"""Folders of ``XFER_HOME`` whose entries can be had again."""
 SUITES = ("xtreme", "xtreme-r", "mini")
 
 Suite = Annotated[str, OneOf(SUITES)]
@@ -168,6 +172,20 @@ class Doctor(Shape, group="doctor", effect="command"):
     fix: bool = setting(
         False, "end the transfers, conditions and studies that commands left open when they died"
     )
+
+
+class Gc(Shape, group="gc", effect="command"):
+    """Keeps the copies and caches of this machine within a budget; says what would go before anything does.
+
+    What was not used for longest goes first. What cannot be had again never goes: results and weights of
+    runs, states of interrupted trainings, records that wait. Nothing goes while a command runs here.
+    """
+
+    budget: NonNegative = setting(50.0, "gigabytes that copies and caches may take together")
+    caches: Annotated[tuple[Cache, ...], Listed] = setting(
+        CACHES, "what may go: fetched checkpoints, encodings, rows that were read, comparisons of rows"
+    )
+    dry_run: bool = setting(True, "say what would go, and drop nothing")
 
 
 with warnings.catch_warnings():

@@ -60,6 +60,7 @@ PlaceOrNone = Annotated[Place | None, BeforeValidator(nothing)]
 Natural = Annotated[int, Field(ge=0)]
 Count = Annotated[int, Field(gt=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Seeds = Annotated[tuple[Natural, ...], Listed, Field(min_length=1)]
 SeedsOrAuto = Annotated[

@@ -240,6 +240,10 @@ _VERBS = (
         ("fetch xtreme --tasks xnli,pawsx --out download", "fetch xtreme --dry_run true"),
     ),
     Verb(lookups.Sync, f"{COMMANDS}.lookups.sync", "", (), ("sync", "sync")),
+    Verb(
+        lookups.Gc, f"{COMMANDS}.gc.gc", "", (),
+        ("gc --budget 20", "gc --budget 0 --caches encoded,data --dry_run false"),
+    ),
     Verb(lookups.Doctor, f"{COMMANDS}.lookups.doctor", "", (), ("doctor", "doctor --fix true")),
 )  # fmt: skip
 

@@ -59,6 +59,20 @@ def is_dead(driver: str) -> bool:
     return True
 
 
+def held_elsewhere() -> int:
+    """How many locks of this home other processes hold: of commands, of phases, of stores being made."""
+    count = 0
+    for file in (home() / "locks").glob("*.lock"):
+        if file.stem.removeprefix("driver-") in _held:
+            continue
+        lock = taken(file)
+        if lock is None:
+            count += 1
+        else:
+            lock.release()
+    return count
+
+
 def abandoned(store: Store, kind: str, plan_hash: str, parent: str | None) -> RunView | None:
     """The newest run of that kind, plan and parent that a dead driver left RUNNING."""
     running = store.search({"xfer.kind": kind, "xfer.plan_hash": plan_hash}, status="RUNNING")
