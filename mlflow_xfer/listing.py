@@ -10,7 +10,7 @@ from mlflow_xfer.kinds.kind import KINDS
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.reporting.columns import aligned
 from mlflow_xfer.scoring.suite import languages_of
-from mlflow_xfer.stats import typology
+from mlflow_xfer.stats import source_language, typology
 from mlflow_xfer.tasks.catalogue import SUITES, TASKS
 from mlflow_xfer.tasks.mini import EXPECTED
 from mlflow_xfer.tasks.task import Files, Generated, Hub, Source, Task
@@ -159,6 +159,13 @@ def languages_table(codes: Sequence[str] | None, measures: Sequence[str] | None,
 def distances() -> str:
     """The distances: for how many languages each is known, what it says, and its source."""
     return _shown(typology.measures_table())
+
+
+def sources(targets: Sequence[str], measures: Sequence[str] | None, benchmark: str | None) -> str:
+    """Languages to train on for these targets, the nearest first."""
+    pool = [str(one) for one in typology.table(benchmark=benchmark)["language"]]
+    frame = source_language.sources(targets, pool, measures or source_language.PAIRWISE)
+    return _shown(frame) + f"\n{len(frame)} languages; rank: mean over distances and targets, 1 is nearest"
 
 
 def morphology(texts: str, codes: Sequence[str] | None, to: str) -> str:

@@ -70,6 +70,8 @@ def suites(params: lookups.Suites) -> str:
 def languages(params: lookups.Languages) -> str:
     if params.show == "distances":
         return listing.distances()
+    if params.show == "sources":
+        return listing.sources(params.codes, params.measures or None, params.benchmark)
     if params.texts:
         return listing.morphology(params.texts, params.codes or None, params.to)
     return listing.languages_table(

@@ -135,8 +135,10 @@ class Languages(Shape, group="languages", effect="command"):
         (), "distances to show, which show=distances explains; none: the usual ones"
     )
     to: str = setting("en", "the language that distances are measured to")
-    show: Literal["languages", "distances"] = setting(
-        "languages", "the languages, or which distances there are"
+    show: Literal["languages", "distances", "sources"] = setting(
+        "languages",
+        "the languages; which distances there are; or sources: which languages to train on for the named "
+        "ones, nearest first, by distances between any two",
     )
     texts: PlaceOrNone = setting(
         None,

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from mlflow_xfer.errors import XferError
 from mlflow_xfer.reporting import answer as answers
 from mlflow_xfer.reporting import charts
 from mlflow_xfer.reporting.analysis import DETAILED, Analysis, distance_points
@@ -22,6 +26,7 @@ from mlflow_xfer.reporting.parts import (
 )
 from mlflow_xfer.reporting.same_task import STATUS
 from mlflow_xfer.reporting.verdict import p_text, points
+from mlflow_xfer.stats.left_out import of_covariates
 
 
 def heat_map(analysis: Analysis, which: str) -> Raw:
@@ -184,10 +189,20 @@ def typology(analysis: Analysis) -> Raw | None:
         "Typological distance",
         box(chart, "distance"),
         text,
+        _left_out(codes, x, y),
         spec,
         numbers_behind("Numbers behind the chart", points_table),
         name="typology",
     )
+
+
+def _left_out(codes: Sequence[str], x: np.ndarray, y: np.ndarray) -> Raw | None:
+    """Whether the distance foretells languages that were left out; nothing where they are too few."""
+    try:
+        found = of_covariates(dict(zip(codes, y, strict=True)), dict(zip(codes, x[:, None], strict=True)))
+    except XferError:
+        return None
+    return paragraph(found.sentence)
 
 
 def variance(analysis: Analysis) -> Raw | None:

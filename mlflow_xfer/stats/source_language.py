@@ -1,0 +1,121 @@
+"""Which language to train on for given target languages, by distances between any two languages.
+
+Distances to English alone cannot say that Spanish is a better source for Portuguese. What there is between
+any two of the table's languages: shares of WALS chapters with different values (as qWALS takes them, here of
+morphology), differences of corpus-based complexity, family and script. Several are fused by mean rank, which
+asks for no common unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from mlflow_xfer import languages
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.stats.ranking import kendall, mean_ranks, regret_points
+
+PAIRWISE = ("wals_morphology_extended", "corpus_morphology", "different_family", "different_script")
+
+
+def pairwise(measure: str, codes: Sequence[str] | None = None) -> pd.DataFrame:
+    """The distances between all pairs of languages, a square; unknown = missing.
+
+    Raises:
+        XferError: unknown languages, or a measure that is known to English only.
+    """
+    chosen = [one.code for one in languages.resolve(codes if codes is not None else languages.known())]
+    values = [[languages.distance(a, b, measure) for b in chosen] for a in chosen]
+    return pd.DataFrame(np.array(values, float), index=chosen, columns=chosen)
+
+
+def sources(
+    targets: Sequence[str],
+    candidates: Sequence[str] | None = None,
+    measures: Sequence[str] = PAIRWISE,
+    weights: Mapping[str, float] | None = None,
+) -> pd.DataFrame:
+    """Candidates, the nearest first: columns language, rank (mean over measures and targets, 1 = nearest),
+    a column for each measure (mean distance to the targets that are known), and known (share of the pairs of
+    target and measure for which a distance is known).
+
+    Where a distance is not known, the candidate stands in the middle of those for which it is. A target is
+    no candidate for itself.
+
+    Args:
+        candidates: languages to choose from; None: the whole table.
+        weights: of targets; None: alike.
+
+    Raises:
+        XferError: no targets, or no candidate beside them.
+    """
+    wanted = [one.code for one in languages.resolve(targets)]
+    pool = [
+        one.code for one in languages.resolve(candidates if candidates is not None else languages.known())
+    ]
+    if not wanted:
+        raise XferError(
+            "No target languages are given.", "Name them: mlflow-xfer languages de,sw --show sources"
+        )
+    pool = [code for code in pool if code not in wanted]
+    if len(pool) < 2:
+        raise XferError(
+            "There are fewer than two candidates beside the targets.", "Give candidates that are no targets."
+        )
+    found = {
+        (measure, target): {code: _absolute(code, target, measure) for code in pool}
+        for measure in measures
+        for target in wanted
+    }
+    share = {code: float(np.mean([of[code] is not None for of in found.values()])) for code in pool}
+    places = {key: _places(of) for key, of in found.items()}
+    weight = {key: (weights or {}).get(key[1], 1.0) for key in found}
+    total = sum(weight.values())
+    rank = {code: sum(weight[key] * of[code] for key, of in places.items()) / total for code in pool}
+    frame = pd.DataFrame({"language": pool, "rank": [rank[code] for code in pool]})
+    for measure in measures:
+        frame[measure] = [_mean([found[measure, target][code] for target in wanted]) for code in pool]
+    frame["known"] = [share[code] for code in pool]
+    return frame.sort_values(["rank", "language"], ignore_index=True)
+
+
+def _absolute(a: str, b: str, measure: str) -> float | None:
+    value = languages.distance(a, b, measure)
+    return None if value is None else abs(value)
+
+
+def _places(distances: Mapping[str, float | None]) -> dict[str, float]:
+    """Rank of each (1 = nearest); unknown ones stand in the middle."""
+    known = {code: -value for code, value in distances.items() if value is not None}
+    middle = (len(distances) + 1) / 2
+    if not known:
+        return dict.fromkeys(distances, middle)
+    stretch = len(distances) / len(known)
+    ranks = {code: (rank - 0.5) * stretch + 0.5 for code, rank in mean_ranks([known]).items()}
+    return {code: ranks.get(code, middle) for code in distances}
+
+
+def _mean(values: Sequence[float | None]) -> float:
+    known = [one for one in values if one is not None]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def judged(scores: Mapping[str, float], chosen: pd.DataFrame) -> dict[str, float]:
+    """How good the order of sources is against what they measured: regret@1 and @3 in points, Kendall's tau.
+
+    Args:
+        scores: of each source language, the mean score of the targets after training on it.
+        chosen: of :func:`sources`.
+    """
+    ranks = dict(zip(chosen["language"], -chosen["rank"], strict=True))
+    shared = [code for code in scores if code in ranks]
+    if len(shared) < 2:
+        raise XferError("Fewer than two of the measured source languages are ranked.")
+    truth, order = [scores[code] for code in shared], [ranks[code] for code in shared]
+    return {
+        "regret@1 points": regret_points(truth, order, 1),
+        "regret@3 points": regret_points(truth, order, 3),
+        "Kendall": kendall(truth, order),
+    }

@@ -1,0 +1,72 @@
+"""Regression judged on languages that were left out, and source languages by distances between any two."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mlflow_xfer import languages
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.stats.left_out import leave_one_language_out, of_covariates
+from mlflow_xfer.stats.source_language import PAIRWISE, judged, pairwise, sources
+
+CODES = ("de", "fr", "ru", "zh", "ar", "sw", "hi", "tr", "fi", "vi", "ko", "el")
+
+
+def planted(slope: float, noise: float, seed: int = 0) -> dict[str, float]:
+    draws = np.random.default_rng(seed)
+    return {code: 5 + slope * languages.distance(code) + draws.normal(scale=noise) for code in CODES}
+
+
+def test_planted_slopes_foretell_left_out_languages_and_noise_does_not():
+    found = leave_one_language_out(planted(-20, 0.5))
+    assert found.explained > 0.8 and found.p < 0.01 and found.error < found.error_of_mean / 2
+    assert "foretells new languages" in found.sentence
+    assert np.mean([leave_one_language_out(planted(0, 1, seed)).p <= 0.05 for seed in range(20)]) <= 0.2
+
+
+def test_it_is_the_same_as_fitting_without_each_language():
+    gains = planted(-20, 2)
+    found = leave_one_language_out(gains, ("syntactic", "geographic")).table.set_index("language")
+    known = {
+        code: [1, languages.distance(code), languages.distance(code, "en", "geographic")]
+        for code in found.index
+    }
+    for code in found.index:
+        rest = [other for other in found.index if other != code]
+        slopes = np.linalg.lstsq(np.array([known[o] for o in rest]), np.array([gains[o] for o in rest]))[0]
+        assert found.loc[code, "foretold"] == pytest.approx(np.array(known[code]) @ slopes)
+
+
+def test_too_little_to_leave_out_is_said():
+    with pytest.raises(XferError, match="too few: 5 are needed"):
+        leave_one_language_out({"de": 1.0, "fr": 2.0, "ru": 0.5})
+    with pytest.raises(XferError, match="does not vary"):
+        of_covariates(dict.fromkeys(CODES, 1.0), {code: [2.0] for code in CODES})
+    assert leave_one_language_out(planted(-20, 1) | {"eu": 1.0}, ("genetic",)).without == ("eu",)
+
+
+def test_distances_between_any_two_languages():
+    square = pairwise("wals_morphology_extended")
+    assert square.shape == (101, 101) and np.allclose(square, square.T, equal_nan=True)
+    assert np.nanmax(np.abs(np.diag(square))) == 0
+    with pytest.raises(XferError, match="known to English only"):
+        pairwise("syntactic", ["de", "tr"])
+
+
+def test_near_languages_come_first():
+    found = sources(["pt"], ["en", "es", "it", "zh", "tr", "pt"])
+    assert set(found["language"][:3]) == {"it", "es", "en"} and found["language"][0] == "it"
+    assert "pt" not in set(found["language"]) and set(PAIRWISE) < set(found)
+    assert found["known"].between(0, 1).all() and found["rank"].is_monotonic_increasing
+    kin = sources(["az"], ["en", "tr", "de", "zh"], ["different_family", "different_script"])
+    assert kin["language"][0] == "tr"
+    right = judged({"it": 80, "es": 79, "en": 78, "tr": 60, "zh": 50}, found)
+    assert right["regret@1 points"] == 0 and right["Kendall"] > 0.5
+
+
+def test_bad_targets_and_candidates():
+    with pytest.raises(XferError, match="No target languages"):
+        sources([])
+    with pytest.raises(XferError, match="fewer than two candidates"):
+        sources(["de"], ["de", "fr"])
