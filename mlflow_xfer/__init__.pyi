@@ -1703,8 +1703,16 @@ def fetch(
         dry_run: print what would be fetched, and stop [true|false; default false]
     """
 
-def sync() -> str:
-    """Delivers what earlier commands could not log because the tracking server was away."""
+def sync(
+    *,
+    moved_from: str | None = None,
+) -> str:
+    """Delivers what earlier commands could not log because the tracking server was away.
+
+    Args:
+        moved_from: address that the tracking server had before: what was kept for it is delivered too
+            [text or none; default none]
+    """
 
 def gc(
     *,

@@ -88,7 +88,7 @@ def sync(params: lookups.Sync) -> str:
     """Raises :class:`XferError` with exit code 75 while something cannot be delivered."""
     from mlflow_xfer.tracking.sync import sync as deliver
 
-    replayed = deliver()
+    replayed = deliver(params.moved_from)
     lines = [
         f"{r.uri}: {r.delivered} records delivered, {r.left} left{f' ({r.reason})' if r.reason else ''}"
         for r in replayed

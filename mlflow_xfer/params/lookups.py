@@ -164,8 +164,12 @@ class Fetch(Shape, group="fetch", effect="command"):
     dry_run: bool = setting(False, "print what would be fetched, and stop")
 
 
-class Sync(Shape):
+class Sync(Shape, group="sync", effect="command"):
     """Delivers what earlier commands could not log because the tracking server was away."""
+
+    moved_from: Text = setting(
+        None, "address that the tracking server had before: what was kept for it is delivered too"
+    )
 
 
 class Doctor(Shape, group="doctor", effect="command"):

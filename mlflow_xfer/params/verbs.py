@@ -239,7 +239,7 @@ _VERBS = (
         lookups.Fetch, f"{COMMANDS}.fetch.fetch", "", (),
         ("fetch xtreme --tasks xnli,pawsx --out download", "fetch xtreme --dry_run true"),
     ),
-    Verb(lookups.Sync, f"{COMMANDS}.lookups.sync", "", (), ("sync", "sync")),
+    Verb(lookups.Sync, f"{COMMANDS}.lookups.sync", "", (), ("sync", "sync --moved_from http://old:5000")),
     Verb(
         lookups.Gc, f"{COMMANDS}.gc.gc", "", (),
         ("gc --budget 20", "gc --budget 0 --caches encoded,data --dry_run false"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlflow_xfer.tracking import endpoint, spool
+from mlflow_xfer.tracking import endpoint, spool, uris
 from mlflow_xfer.tracking.delivery import Delivery
 from mlflow_xfer.tracking.spool import Spool
 
@@ -54,8 +54,11 @@ def replay(client: MlflowClient, uri: str) -> list[Replayed]:
     return done
 
 
-def sync() -> list[Replayed]:
+def sync(moved_from: str | None = None) -> list[Replayed]:
     """Deliver every spool of this home whose process is dead, whichever host and store it was for.
+
+    Args:
+        moved_from: an address that the active store had before: what was kept for it goes to that store.
 
     A store whose address holds credentials is replayed only while it is the active one: addresses
     with credentials are not kept on disk. Refused records are tried once more.
@@ -64,10 +67,11 @@ def sync() -> list[Replayed]:
 
     endpoint.quiet()
     active = endpoint.tracking_uri()
+    moved = endpoint.store_key(uris.absolute(moved_from)) if moved_from else ""
     done = []
     for folder in sorted(spool.root().glob("*")):
         for path in _spools(folder):
-            uri = _address(path, active)
+            uri = active if path.parent.name == moved else _address(path, active)
             if uri is None:
                 waiting = _count(path)
                 if waiting:

@@ -90,6 +90,18 @@ def test_undelivered_records_are_counted_and_sent_later(monkeypatch):
         assert later.get(run).status == "FINISHED"
 
 
+def test_what_was_kept_for_an_address_is_delivered_to_the_server_that_had_it(local_store):
+    from mlflow_xfer.tracking.spool import Spool
+
+    old, run = "http://127.0.0.1:9", local_store.start("phase", "p")
+    left = Spool.create(old)
+    left.append({"op": "tags", "run": run, "ts": 0, "tags": {"a": "b"}})
+    left.close(remove=False)
+    (report,) = sync.sync(old)
+    assert (report.delivered, report.left, report.uri) == (1, 0, local_store.uri)
+    assert local_store.get(run).tags["a"] == "b"
+
+
 def test_a_store_with_credentials_is_replayed_only_while_it_is_the_active_one(monkeypatch):
     from mlflow_xfer.tracking.spool import Spool
 
