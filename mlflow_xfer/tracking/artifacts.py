@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import posixpath
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,19 @@ def exists(store: Session, location: str, path: str) -> bool:
     repository = get_artifact_repository(location, tracking_uri=store.uri)
     listed = store.ask(lambda: repository.list_artifacts(posixpath.dirname(path) or None))
     return any(entry.path == path for entry in listed)
+
+
+def check_arrived(repository: ArtifactRepository, files: Mapping[str, int]) -> None:
+    """Raise :class:`ConnectionError` unless the repository lists all ``files`` with their sizes.
+
+    MLflow's client takes any answer with status 200 to an upload for success, a proxy's page too.
+    """
+    there: dict[str, int | None] = {}
+    for folder in {posixpath.dirname(path) for path in files}:
+        there |= sizes(repository, folder)
+    for path, size in files.items():
+        if path not in there or there[path] not in (None, size):
+            raise ConnectionError(f"{path} was sent, and is not among the artifacts")
 
 
 def sizes(repository: ArtifactRepository, folder: str = "", *, deep: bool = False) -> dict[str, int | None]:

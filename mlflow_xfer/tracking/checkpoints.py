@@ -25,6 +25,7 @@ from mlflow_xfer.tracking import artifacts, creating, endpoint, flavour, names, 
 from mlflow_xfer.tracking.creating import Once
 from mlflow_xfer.tracking.references import run_of
 from mlflow_xfer.tracking.session import Session
+from mlflow_xfer.tracking.uris import local_folder
 
 log = logging.getLogger(__name__)
 
@@ -162,18 +163,25 @@ def _upload(
     loader: str,
 ) -> str:
     """Upload the checkpoint, what makes it loadable, and last the manifest; returns the manifest's sha256."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
     with tempfile.TemporaryDirectory() as folder:
         extra, last = Path(folder) / "extra", Path(folder) / manifest.FILE
         extra.mkdir()
         flavour.files(directory, extra, run_id=run_id, model_id=model_id, loader=loader)
-        text = manifest.dump({**files, **manifest.of(extra)})
+        every = {**files, **manifest.of(extra)}
+        text = manifest.dump(every)
         last.write_text(text, encoding="utf-8")
+        sent = {name: listed.size for name, listed in every.items()} | {manifest.FILE: last.stat().st_size}
+        location = store.ask(lambda: store.client.get_logged_model(model_id)).artifact_location
 
         def upload() -> None:
             with endpoint.long_requests():
                 store.client.log_model_artifacts(model_id, str(directory))
                 store.client.log_model_artifacts(model_id, str(extra))
                 store.client.log_model_artifact(model_id, str(last))
+                if local_folder(location) is None:
+                    artifacts.check_arrived(get_artifact_repository(location, tracking_uri=store.uri), sent)
 
         store.ask(upload)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -10,12 +10,15 @@ from __future__ import annotations
 import logging
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlflow_xfer.tracking.artifacts import check_arrived
 from mlflow_xfer.tracking.creating import sent_once
 from mlflow_xfer.tracking.endpoint import answered, is_transient, said
 from mlflow_xfer.tracking.points import Points
 from mlflow_xfer.tracking.spool import Entry, Spool
+from mlflow_xfer.tracking.uris import local_folder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -40,6 +43,7 @@ class Delivery:
     def __init__(self, client: MlflowClient, spool: Spool, adopted: bool = False):
         self.client, self.spool, self.adopted = client, spool, adopted
         self._failures = (0, 0)  # (log position, how often its record failed)
+        self._places: dict[str, str] = {}  # run -> where its artifacts lie
 
     def step(self, limit: int = 500) -> int:
         """Deliver up to ``limit`` records; returns how many left the queue.
@@ -135,8 +139,25 @@ class Delivery:
             self.client.log_artifacts(record["run"], str(source), folder)
         elif source.exists():  # gone: delivered before, its offset not yet noted
             self.client.log_artifact(record["run"], str(source), folder)
+        self._check_arrived(record["run"], source, folder or "")
         if record.get("table"):
             self._show_table(record["run"], posixpath.join(record["to"] or "", source.name))
+
+    def _check_arrived(self, run: str, source: Path, folder: str) -> None:
+        """Raise where another machine's artifacts lack what was sent to them."""
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        if run not in self._places:
+            self._places[run] = str(self.client.get_run(run).info.artifact_uri)
+        if local_folder(self._places[run]) is not None:
+            return
+        root, files = (source, source.rglob("*")) if source.is_dir() else (source.parent, [source])
+        sent = {
+            posixpath.join(folder, one.relative_to(root).as_posix()): one.stat().st_size
+            for one in files
+            if one.is_file()
+        }
+        check_arrived(get_artifact_repository(self._places[run], tracking_uri=self.client.tracking_uri), sent)
 
     def _show_table(self, run: str, path: str) -> None:
         """List ``path`` among the tables that MLflow's UI can show side by side."""
