@@ -15,7 +15,7 @@ from mlflow_xfer.reporting.hypertext import Raw, element, table
 from mlflow_xfer.reporting.parts import box, numbers_behind, paragraph
 from mlflow_xfer.stats.components import components
 from mlflow_xfer.stats.dispersion import describe
-from mlflow_xfer.studies import curves, far
+from mlflow_xfer.studies import curves, far, shots
 from mlflow_xfer.studies.contrasts import Found
 from mlflow_xfer.studies.study import Study
 from mlflow_xfer.tasks.catalogue import TASKS
@@ -138,6 +138,7 @@ DRAWN: dict[str, Callable[[Study, pd.DataFrame, Sequence[Found]], tuple[Raw, Raw
     "domains": domains,
     "arms by targets": arms_by_targets,
     "curve": curves.curve,
+    "shots": shots.shots,
     "contributions": curves.contributions,
     "dose": curves.dose,
     "morphology": far.morphology,

@@ -24,6 +24,7 @@ SECTIONS: dict[str, str] = {
     "domains": "differences of arms on the targets of each domain",
     "arms by targets": "differences of all arms on all targets, the average with and without untrained ones",
     "curve": "scores along each curve, its best place, its steps, its height and what the best arm has more",
+    "shots": "scores over labelled rows with intervals, and how many rows a task is worth",
     "contributions": "what each task adds on average over random orders, if they have every step",
     "dose": "what one more task and twice the rows of each do, where both vary",
     "morphology": "gains in languages far from English and from each other, and slopes over all distances",

@@ -41,7 +41,7 @@ def written(tmp_path) -> Path:
 
 
 def test_every_study_is_sound_at_every_scale_and_effort():
-    assert set(studies()) == {"demo", "replicate", "nli-variance", "domain", "task-count"}
+    assert set(studies()) == {"demo", "replicate", "nli-variance", "domain", "task-count", "few-shot"}
     seen = 0
     for one in studies().values():
         for scale in ("mini", *one.scales):

@@ -20,6 +20,7 @@ FIGURES = {
     "nli-variance": "Spread",
     "domain": "Domains",
     "task-count": "Curve",
+    "few-shot": "Shots",
 }
 
 
