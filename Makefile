@@ -10,7 +10,7 @@ PYTEST := $(RUN) python -m pytest -n 2 --dist worksteal
 GENERATED := tests/project/test_generated.py
 PART ?= 1/1
 
-.PHONY: demo demo-search test slow nightly soak outages ui check format lint types generated project figures reports site clean
+.PHONY: demo demo-search test slow nightly soak outages ui check format lint types security generated lock project figures reports site clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -43,7 +43,7 @@ ui: $(STAMP)  ## MLflow's UI over what was run here, and where its newest answer
 	-@$(RUN) MLFLOW_TRACKING_URI=sqlite:///mlflow.db python -m mlflow_xfer.tracking.front
 	$(RUN) MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --backend-store-uri sqlite:///mlflow.db -w 1
 
-check: format lint types generated  ## before every commit: a minute
+check: format lint types security generated  ## before every commit: a minute
 
 format: $(STAMP)  ## that `ruff format` would change no file
 	$(RUN) ruff format --check .
@@ -54,12 +54,18 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(RUN) basedpyright
 
+security: $(STAMP)  ## that the package does nothing that bandit knows to be dangerous; pyproject.toml says what is allowed
+	$(RUN) bandit -q -c pyproject.toml -r mlflow_xfer
+
 generated: $(STAMP)  ## that generated files are fresh; `make test` leaves this out
 	$(RUN) python -m pytest $(GENERATED)
 
 project: $(STAMP)  ## write MLproject, docs/parameters.md, the README's tables and the stub from the declarations, the picture of the folders
 	$(RUN) python -m mlflow_xfer.project
 	$(RUN) python docs/architecture.py
+
+lock: $(STAMP)  ## write requirements.lock: all that an installation brings, with hashes (SECURITY.md says how it is used)
+	$(RUN) uv pip compile --quiet --generate-hashes --constraints constraints.txt pyproject.toml --output-file requirements.lock
 
 figures: $(STAMP)  ## draw the figures in docs/ from the tables in benchmarks/
 	$(RUN) python docs/figures.py

@@ -121,7 +121,7 @@ def load_config(path: Path | str) -> PreTrainedConfig:
     model_type = raw["model_type"]
     _refuse_other_kinds(path, model_type, raw)
     try:
-        return AutoConfig.from_pretrained(path, local_files_only=True).get_text_config()
+        return AutoConfig.from_pretrained(path, local_files_only=True).get_text_config()  # a folder # nosec B615
     except Exception as error:  # noqa: BLE001 - whatever a foreign config breaks is bad input
         raise XferError(
             f"{path / files.CONFIG} cannot be read as a {model_type} configuration: {error}."
@@ -173,7 +173,7 @@ def load_tokenizer(path: Path | str) -> PreTrainedTokenizerFast:
             tokenizer = (
                 special_tokens.from_json(path, config)
                 if alone
-                else AutoTokenizer.from_pretrained(
+                else AutoTokenizer.from_pretrained(  # a folder # nosec B615
                     path, local_files_only=True, use_fast=True, trust_remote_code=False
                 )
             )

@@ -61,8 +61,8 @@ def save(path: str, params: Shape) -> None:
 
 def _sections(path: str, verb: str) -> dict[str, dict[str, Any]]:
     try:
-        # BaseLoader takes every value as text
-        found = yaml.load(Path(path).read_text("utf-8"), yaml.BaseLoader) or {}  # noqa: S506
+        # BaseLoader takes every value as text, and makes no objects
+        found = yaml.load(Path(path).read_text("utf-8"), yaml.BaseLoader) or {}  # nosec B506
     except (OSError, UnicodeDecodeError) as error:
         raise XferError(f"{path}: cannot be read ({error}).", "Check the path.") from None
     except yaml.YAMLError as error:

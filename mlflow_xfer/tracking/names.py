@@ -29,7 +29,7 @@ _CREDENTIALS = re.compile(
     r"[^\s'\"/:@]*:[^\s'\"]*@"  # a password may hold @ and /, if nobody quoted them
     r"|[^/\s@'\"]+@)"
 )
-_SECRET = (
+_SECRET = (  # nosec B105
     r"access_?key|account_?key|api_?key|auth|passwd|password|pwd|secret|sig|signature|token|credential"
     r"|x-amz-[\w-]+"
 )

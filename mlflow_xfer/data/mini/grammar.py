@@ -71,7 +71,7 @@ def rules() -> dict[str, dict[str, Any]]:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load(
+    return yaml.load(  # nosec B506
         (files("mlflow_xfer.data.mini") / "grammar.yaml").read_text(encoding="utf-8"), Loader=loader
     )
 
