@@ -18,7 +18,7 @@ from mlflow_xfer.reporting.exports import latex_table
 from mlflow_xfer.reporting.hypertext import Raw, element, table
 from mlflow_xfer.reporting.parts import paragraph, section
 from mlflow_xfer.reporting.verdict import p_text
-from mlflow_xfer.studies import sentences
+from mlflow_xfer.studies import sentences, training_data
 from mlflow_xfer.studies.contrasts import Found
 from mlflow_xfer.studies.figures import figures
 from mlflow_xfer.studies.registration import Registration
@@ -37,12 +37,14 @@ def made(
     *,
     command: str,
     spent: pd.DataFrame | None = None,
+    data: pd.DataFrame | None = None,
 ) -> tuple[Report, dict[str, str]]:
     """The report, and its drawings by the name of their file.
 
     Args:
         command: what runs the study again.
         spent: what its phases cost, see :func:`mlflow_xfer.tracking.results.costs`.
+        data: what its arms are trained on, see :func:`mlflow_xfer.studies.training_data.described`.
     """
     parts = figures(study, frame, found)
     facts = _facts(frame)
@@ -61,6 +63,7 @@ def made(
         opening=[
             _answer(study, found, registered),
             *(_figure(name, shown) for name, _, shown in parts),
+            *([_data(frame, data, baseline)] if data is not None and len(data) else []),
             _methods(study, found, registered, facts),
         ],
     )
@@ -76,9 +79,41 @@ def made(
         whole,
         latex=latex_table(shown, caption, "tab:contrasts") + "\n" + whole.latex,
         verdict=whole.verdict | verdict_of(study, found, registered),
-        tables=whole.tables | {"contrasts": contrasts},
+        tables=whole.tables | {"contrasts": contrasts} | ({} if data is None else {"training_data": data}),
         description=_description(study, found, registered, whole.description),
     ), drawings
+
+
+def _data(frame: pd.DataFrame, data: pd.DataFrame, baseline: str) -> Raw:
+    """Whether arms are matched, and what the distance of their texts to the targets' goes with."""
+    names = list(map(str, data))
+    rows = [
+        [str(row[0]), *(f"{value:.2f}" if isinstance(value, float) else str(value) for value in row[1:])]
+        for row in data.itertuples(index=False)
+    ]
+    left = ", ".join(
+        f"{task} {points(value)}" for task, value in training_data.headroom(frame, baseline).items()
+    )
+    found = training_data.slope(frame, data, baseline)
+    said = f"{points(found.estimate, True)} points" if math.isfinite(found.estimate) else "not known"
+    if math.isfinite(found.low):
+        said += f" [{points(found.low, True)}, {points(found.high, True)}]"
+    return section(
+        "What the arms are trained on",
+        table(
+            names,
+            rows,
+            caption="English training data: size, entropy of the labels in bits, and the Jensen-Shannon "
+            "divergence of its words from the target's",
+            numeric=set(range(1, len(names))),
+        ),
+        paragraph(f"Points that {baseline} leaves in English: {left or 'not known'}."),
+        paragraph(
+            "A tenth more divergence goes with a change of the gain, within arms and targets, of "
+            f"{said} ({'; '.join(found.notes)})."
+        ),
+        name="training-data",
+    )
 
 
 def spent_on(store: Store, transfers: Mapping[str, Sequence[str]]) -> pd.DataFrame:

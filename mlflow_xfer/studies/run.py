@@ -30,6 +30,7 @@ from mlflow_xfer.studies.foresight import foresee
 from mlflow_xfer.studies.registration import Registration, enter, terms
 from mlflow_xfer.studies.sentences import short
 from mlflow_xfer.studies.study import Contrast, Study, check
+from mlflow_xfer.studies.training_data import described
 from mlflow_xfer.tracking import front
 from mlflow_xfer.tracking.belonging import AGAINST_TAG, CONDITION_TAG
 from mlflow_xfer.tracking.drivers import open_driven
@@ -93,7 +94,7 @@ def run_study(
         conditions = _run_arms(study, plans, executor, run_id, workers)
         store.tags(run_id, {"xfer.input_run_ids": ",".join(conditions.values())})
         store.settle()
-        _conclude(study, store, run_id, conditions, registered, command_of(study, overrides))
+        _conclude(study, plans, store, run_id, conditions, registered, command_of(study, overrides))
     return run_id
 
 
@@ -172,6 +173,7 @@ def _run_arms(
 
 def _conclude(
     study: Study,
+    plans: Mapping[str, Plan],
     store: Store,
     run_id: str,
     conditions: Mapping[str, str],
@@ -182,7 +184,8 @@ def _conclude(
     transfers = {name: store.get(condition).inputs for name, condition in conditions.items()}
     found = {name: store.get(condition).metrics for name, condition in conditions.items()}
     if registered:
-        answered(study, store, run_id, transfers, registered, command)
+        data = described(plans) if "domains" in study.sections else None
+        answered(study, store, run_id, transfers, registered, command, data)
     else:
         write_study(store, run_id, study.question, transfers, study.against)
     store.table(run_id, _rows(study, found), CONDITIONS)
@@ -199,15 +202,19 @@ def answered(
     transfers: Mapping[str, Sequence[str]],
     registered: Registration,
     command: str,
+    data: pd.DataFrame | None = None,
 ) -> None:
-    """Compute the contrasts and log the report on them."""
+    """Compute the contrasts and log the report on them.
+
+    Args:
+        data: what the arms are trained on, see :func:`mlflow_xfer.studies.training_data.described`.
+    """
     frame = scores_of(store, transfers)
     found = compute(
         study, frame, registered=registered.stands, level=registered.level, dev=dev_of(store, transfers)
     )
-    report, drawings = page.made(
-        study, frame, found, registered, command=command, spent=page.spent_on(store, transfers)
-    )
+    spent = page.spent_on(store, transfers)
+    report, drawings = page.made(study, frame, found, registered, command=command, spent=spent, data=data)
     publish(store, run_id, report, short(found), drawings)
 
 

@@ -27,7 +27,7 @@ contrasts:
   - {{name: attribute helps, weights: {{attribute: 1, none: -1}}, primary: true}}
   - {{name: on choice more, weights: {{attribute: 1, none: -1}}, targets: [choice], less: [pos]}}
   - {{name: spread, weights: {{attribute: 1, none: -1}}, kind: spread}}
-sections: [spread, arms by targets]
+sections: [spread, arms by targets, domains]
 sd: 3.0
 """
 
@@ -73,6 +73,7 @@ def test_a_study_of_ones_own(all_runs, steps_in_store, client):
         page.index("Does an attribute help?") < page.index("How it was made") < page.index("All conditions")
     )
     assert "We trained 2 conditions on 2 seeds" in page and "Such a design finds" in page
+    assert "What the arms are trained on" in page
 
     before = steps_in_store()
     assert mlflow_xfer.study(**asked).run_id == first.run_id and steps_in_store() == before
