@@ -48,17 +48,17 @@ class NoStore:
 
 def sleep() -> None:
     """What a worker process does in place of :mod:`mlflow_xfer.conditions.engines.worker`."""
-    from mlflow_xfer.conditions.engines import worker
+    from mlflow_xfer.conditions.engines import work, worker
     from mlflow_xfer.phases.execute import Done
 
     def slept(executor, handle, phase, order):
         time.sleep(SECONDS)
         return Finished(handle, Done("run", "made"))
 
-    worker.brought_about = slept
-    worker.executor_of = lambda store, order, watch: SimpleNamespace(spent=[])
+    work.brought_about = slept
+    work.executor_of = lambda store, order, watch: SimpleNamespace(spent=[])
     worker.Store = SimpleNamespace(open=lambda **options: nullcontext())
-    worker._import = lambda: None
+    worker.import_all = lambda: None
     worker.main()
 
 

@@ -79,6 +79,8 @@ def transfer(
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
     control: Literal["none", "random"] = "none",
     workers: Literal["auto"] | int = "auto",
+    engine: Literal["local", "ray"] = "local",
+    ray_address: str | None = None,
     keep: Literal["auto", "all", "intermediate", "none"] = "auto",
     device: Literal["auto", "cpu", "cuda"] = "auto",
     micro_batch: int = 0,
@@ -207,8 +209,14 @@ def transfer(
         control: random: the same chain on a random encoder with the model's config and tokenizer
             [none|random; default none]
         workers: processes on this host, which run phases side by side (of a search its trials); auto:
-            for the demo and searches half the cores, at least 2 where there are 2; else 1 [auto or
-            whole number > 0; default auto]
+            for the demo and searches half the cores, at least 2 where there are 2; else 1; with
+            engine=ray phases of the whole cluster, auto: as many as it has GPUs, or half its cores
+            [auto or whole number > 0; default auto]
+        engine: what runs phases: processes of this host; ray: a Ray cluster (pip install
+            'mlflow-xfer[ray]') [local|ray; default local]
+        ray_address: engine=ray: which cluster: host:port, or auto (the one that RAY_ADDRESS names or
+            that runs on this host); none: one on this host, for as long as the command takes [text or
+            none; default none]
         keep: which weights stay once what they score is known: all; not those of targets; nor those of
             intermediate phases. Asked for later, a phase is trained again, to the same bits. auto: all,
             in studies and searches intermediate [auto|all|intermediate|none; default auto]
@@ -867,6 +875,8 @@ def search(
     seeds: int | str | Sequence[int] = (0,),
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
     workers: Literal["auto"] | int = "auto",
+    engine: Literal["local", "ray"] = "local",
+    ray_address: str | None = None,
     keep: Literal["auto", "all", "intermediate", "none"] = "auto",
     device: Literal["auto", "cpu", "cuda"] = "auto",
     micro_batch: int = 0,
@@ -1005,8 +1015,14 @@ def search(
         reuse: take finished phases with equal hashes instead of training again
             [same-code|any-code|never; default same-code]
         workers: processes on this host, which run phases side by side (of a search its trials); auto:
-            for the demo and searches half the cores, at least 2 where there are 2; else 1 [auto or
-            whole number > 0; default auto]
+            for the demo and searches half the cores, at least 2 where there are 2; else 1; with
+            engine=ray phases of the whole cluster, auto: as many as it has GPUs, or half its cores
+            [auto or whole number > 0; default auto]
+        engine: what runs phases: processes of this host; ray: a Ray cluster (pip install
+            'mlflow-xfer[ray]') [local|ray; default local]
+        ray_address: engine=ray: which cluster: host:port, or auto (the one that RAY_ADDRESS names or
+            that runs on this host); none: one on this host, for as long as the command takes [text or
+            none; default none]
         keep: which weights stay once what they score is known: all; not those of targets; nor those of
             intermediate phases. Asked for later, a phase is trained again, to the same bits. auto: all,
             in studies and searches intermediate [auto|all|intermediate|none; default auto]
@@ -1134,6 +1150,8 @@ def study(
     seeds: Literal["auto"] | int | str | Sequence[int] = "auto",
     reuse: Literal["same-code", "any-code", "never"] = "same-code",
     workers: Literal["auto"] | int = "auto",
+    engine: Literal["local", "ray"] = "local",
+    ray_address: str | None = None,
     keep: Literal["auto", "all", "intermediate", "none"] = "auto",
     device: Literal["auto", "cpu", "cuda"] = "auto",
     micro_batch: int = 0,
@@ -1258,8 +1276,14 @@ def study(
         reuse: take finished phases with equal hashes instead of training again
             [same-code|any-code|never; default same-code]
         workers: processes on this host, which run phases side by side (of a search its trials); auto:
-            for the demo and searches half the cores, at least 2 where there are 2; else 1 [auto or
-            whole number > 0; default auto]
+            for the demo and searches half the cores, at least 2 where there are 2; else 1; with
+            engine=ray phases of the whole cluster, auto: as many as it has GPUs, or half its cores
+            [auto or whole number > 0; default auto]
+        engine: what runs phases: processes of this host; ray: a Ray cluster (pip install
+            'mlflow-xfer[ray]') [local|ray; default local]
+        ray_address: engine=ray: which cluster: host:port, or auto (the one that RAY_ADDRESS names or
+            that runs on this host); none: one on this host, for as long as the command takes [text or
+            none; default none]
         keep: which weights stay once what they score is known: all; not those of targets; nor those of
             intermediate phases. Asked for later, a phase is trained again, to the same bits. auto: all,
             in studies and searches intermediate [auto|all|intermediate|none; default auto]

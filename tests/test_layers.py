@@ -39,6 +39,7 @@ FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 ONLY_IN = {
     "mlflow": {"tracking", "plugin"},
     "optuna": {"searching"},
+    "ray": {"conditions"},
     "torch": {"models", "training", "kinds"},
 }
 WITHOUT_TORCH = {"data", "scoring"}

@@ -65,7 +65,16 @@ def environment() -> str:
             installed = "missing"
         same = installed.split("+")[0] == tested.get(name, installed.split("+")[0])
         rows.append([name, installed, tested.get(name, "?"), "" if same else "differs"])
+    rows += [["ray", *_ray(tested.get("ray", "?"))]]
     return aligned(["package", "installed", "tested", ""], rows)
+
+
+def _ray(tested: str) -> tuple[str, str, str]:
+    """Of what ``engine=ray`` needs, and no other does."""
+    try:
+        return version("ray"), tested, "for engine=ray"
+    except PackageNotFoundError:
+        return "missing", tested, "for engine=ray: pip install 'mlflow-xfer[ray]'"
 
 
 def store(fix: bool = False) -> str:

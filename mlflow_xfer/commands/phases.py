@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from mlflow_xfer.commands.conclusion import concluded
 from mlflow_xfer.commands.result import Result
 from mlflow_xfer.commands.running import opened
-from mlflow_xfer.conditions.submitted import workers_of
+from mlflow_xfer.conditions.crew import Crew, crew_of
 from mlflow_xfer.conditions.transfers import run_phases
 from mlflow_xfer.params import chain
 from mlflow_xfer.params.reading import command, given
@@ -56,7 +56,7 @@ def overrides(params: chain.Transfer) -> dict[str, str]:
     return {
         name: value
         for name, value in given(params).items()
-        if name not in ("intermediate", "target", "workers", "output", "verbose")
+        if name not in ("intermediate", "target", *chain.PLACED, "output", "verbose")
     }
 
 
@@ -65,8 +65,8 @@ def _run_demo(params: chain.Transfer) -> Result:
     from mlflow_xfer.studies.run import run_study
 
     with opened() as store:
-        workers = workers_of(params.workers, store.uri)
-        return found(store, run_study(DEMO, overrides(params), store, job.take(store), workers))
+        crew = crew_of(params, store.uri)
+        return found(store, run_study(DEMO, overrides(params), store, job.take(store), crew))
 
 
 def found(store: Store, run_id: str) -> Result:
@@ -80,7 +80,7 @@ def found(store: Store, run_id: str) -> Result:
 def _run(params: Chain) -> Result:
     verb = command(type(params))
     with opened() as store:
-        workers = _workers(params, store)
+        crew = crew_of(params, store.uri, alone=True) if isinstance(params, chain.Transfer) else Crew()
         references = References(lambda: store, fetch=True)
         extra = task_file_tasks(params)
         plan = make_plan(verb, params, references, extra, online=True)
@@ -90,11 +90,11 @@ def _run(params: Chain) -> Result:
         executor.keep = params.kept(many=False) if isinstance(params, chain.Transfer) else "all"
         new = executor.missing(plan.phases)
         validate(new, store, params.runtime)
-        check_disk(new, store, params.runtime, executor.keep, workers)
+        check_disk(new, store, params.runtime, executor.keep, crew.here)
         for overlap in overlaps.of_plan(new):
             logger.log(logging.WARNING if overlap.status == "found" else logging.INFO, "overlap: %s", overlap)
         run_id = _execute(
-            executor, plan, job.take(store), workers, lambda: _baselines(plan, params, references, extra)
+            executor, plan, job.take(store), crew, lambda: _baselines(plan, params, references, extra)
         )
         store.settle()
         return _result(executor, run_id)
@@ -104,7 +104,7 @@ def _execute(
     executor: Executor,
     plan: Plan,
     opened_run: str | None,
-    workers: int,
+    crew: Crew,
     baselines: Callable[[], Mapping[int, str]],
 ) -> str:
     """Run the plan; the verb decides what the run opened by ``mlflow run`` is,
@@ -113,18 +113,12 @@ def _execute(
     if plan.transfers:
         from mlflow_xfer.conditions.condition import run_plan  # with the statistics
 
-        return run_plan(executor, plan, opened_run, baselines(), workers)
+        return run_plan(executor, plan, opened_run, baselines(), crew)
     if len(plan.requested) == 1:
         run_id = executor.ensure(plan.requested[0], attach=opened_run).run_id
         commands.note(executor.store, run_id, plan.verb, plan.asked)
         return run_id
     return run_phases(executor, plan, opened_run)
-
-
-def _workers(params: Chain, store: Store) -> int:
-    """Processes of a command that runs phases: one, unless the user says how many."""
-    asked = params.workers if isinstance(params, chain.Transfer) else 1
-    return workers_of(asked if isinstance(asked, int) else 1, store.uri)
 
 
 def _baselines(

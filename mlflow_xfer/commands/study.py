@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from mlflow_xfer.commands.phases import found
 from mlflow_xfer.commands.result import Result
 from mlflow_xfer.commands.running import opened
-from mlflow_xfer.conditions.submitted import workers_of
+from mlflow_xfer.conditions.crew import crew_of
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.params import studies as shapes
+from mlflow_xfer.params.chain import PLACED
 from mlflow_xfer.params.declare import parameters
 from mlflow_xfer.params.reading import given
 from mlflow_xfer.studies import found as declared
@@ -37,13 +38,13 @@ REPLICATE = "replicate"
 def study(params: shapes.Study) -> Result:
     asked, more = chosen(params)
     with opened() as store:
-        workers = workers_of(params.workers, store.uri)
-        return found(store, run_study(asked, more, store, job.take(store), workers))
+        crew = crew_of(params, store.uri)
+        return found(store, run_study(asked, more, store, job.take(store), crew))
 
 
 def chosen(params: shapes.Study) -> tuple[Study, dict[str, str]]:
     """The study that is asked for, and what is said of all its arms besides."""
-    own = {*parameters(shapes.Asked), "workers", "output", "verbose"}
+    own = {*parameters(shapes.Asked), *PLACED, "output", "verbose"}
     more = {name: value for name, value in given(params).items() if name not in own}
     if more.get("seeds") == "auto":
         del more["seeds"]

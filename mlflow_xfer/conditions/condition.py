@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlflow_xfer.conditions.comparison import collapse, paired
+from mlflow_xfer.conditions.crew import Crew
 from mlflow_xfer.conditions.runner import Replicate, run_transfers
 from mlflow_xfer.conditions.totals import gathered
 from mlflow_xfer.conditions.transfers import finished, name, open_condition, pointed
@@ -50,12 +51,12 @@ class Condition:
 
 
 def run_conditions(
-    executor: Executor, conditions: Sequence[Condition], workers: int, parent: str, *, shared: bool
+    executor: Executor, conditions: Sequence[Condition], crew: Crew, parent: str, *, shared: bool
 ) -> None:
     """Run the replicates of all conditions, then collapse each.
 
     Args:
-        workers: processes.
+        crew: what phases run on.
         parent: the run that asks for them.
         shared: whether what all replicates stand on belongs to that run.
     """
@@ -71,7 +72,7 @@ def run_conditions(
     }
     every = [replicate for mine in replicates.values() for replicate in mine]
     try:
-        run_transfers(executor, every, workers, parent if shared else None)
+        run_transfers(executor, every, crew, parent if shared else None)
         for one in opened:
             one.transfers = [replicate.run_id for replicate in replicates[one.run_id]]
             for run_id in (one.run_id, *one.transfers):
@@ -111,7 +112,7 @@ def run_plan(
     plan: Plan,
     opened: str | None,
     baselines: Mapping[int, str] | None = None,
-    workers: int = 1,
+    crew: Crew = Crew(),  # noqa: B008 (frozen)
 ) -> str:
     """Run the transfers of ``plan`` and return the run that stands for them: a transfer, or a condition over
     several.
@@ -120,11 +121,11 @@ def run_plan(
         opened: the run that ``mlflow run`` opened; becomes that run, or a request if all of it existed.
         baselines: plan hashes of the same transfers without intermediate task, by position; where finished
             runs with these hashes exist, a condition logs the paired difference to them.
-        workers: processes.
+        crew: what phases run on.
     """
     first, n = plan.transfers[0], len(plan.transfers)
     if n == 1:
-        return run_transfers(executor, [Replicate(plan, first, opened=opened)], workers)[0]
+        return run_transfers(executor, [Replicate(plan, first, opened=opened)], crew)[0]
     store, earlier = executor.store, finished(executor, plan.plan_hash, "condition")
     if earlier and not executor.missing(plan.phases):
         commands.note(store, earlier, plan.verb, plan.asked)
@@ -132,7 +133,7 @@ def run_plan(
     run_id = open_condition(store, plan, opened=opened)
     with record.ending(store, run_id):
         replicates = [Replicate(plan, transfer, run_id) for transfer in plan.transfers]
-        runs = run_transfers(executor, replicates, workers)
+        runs = run_transfers(executor, replicates, crew)
         store.tags(run_id, {"xfer.input_run_ids": ",".join(runs), **gathered(store, runs)})
         store.settle()
         base = paired(executor, runs, baselines or {})

@@ -13,6 +13,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from mlflow_xfer.conditions.crew import Crew
 from mlflow_xfer.conditions.engines.engine import Failed, Held, Needs, Order
 from mlflow_xfer.conditions.submitted import Submitted
 from mlflow_xfer.conditions.time_left import TimeLeft
@@ -51,19 +52,19 @@ class Replicate:
 
 
 def run_transfers(
-    executor: Executor, replicates: Sequence[Replicate], workers: int, shared: str | None = None
+    executor: Executor, replicates: Sequence[Replicate], crew: Crew, shared: str | None = None
 ) -> list[str]:
     """The runs of the transfers, in their order: finished ones are taken, the others run.
 
     Args:
         executor: whose store, way of reuse and runtime options hold for all; afterwards it knows what was
             done.
-        workers: processes; 1: this one.
+        crew: what phases run on.
         shared: the run that phases belong to on which all transfers stand; None: the first transfer's.
     """
     driver = Driver(executor, replicates, shared)
     driver.look()
-    driver.run(workers)
+    driver.run(crew)
     return [one.run_id for one in replicates]
 
 
@@ -130,10 +131,10 @@ class Driver:
         self.wanted = unique([*self.wanted, *missing])
 
     # -- running ---------------------------------------------------------------------------------------------
-    def run(self, workers: int) -> None:
+    def run(self, crew: Crew) -> None:
         """Run all that is wanted; where that fails, end the runs that are open."""
         try:
-            with Submitted[Driver](self.executor, min(workers, max(len(self.wanted), 1))) as submitted:
+            with Submitted[Driver](self.executor, crew.for_phases(len(self.wanted))) as submitted:
                 while self._wanted:
                     self._drive(submitted)
                     if self.held:

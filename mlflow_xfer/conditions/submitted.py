@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Generic, TypeVar
 
+from mlflow_xfer.conditions.crew import Crew
 from mlflow_xfer.conditions.engines.engine import (
     Engine,
     Failed,
@@ -23,37 +23,14 @@ from mlflow_xfer.conditions.engines.engine import (
 )
 from mlflow_xfer.conditions.engines.here import Here
 from mlflow_xfer.conditions.engines.local import Local
-from mlflow_xfer.errors import TRY_AGAIN, XferError
+from mlflow_xfer.conditions.engines.ray import OnRay
+from mlflow_xfer.errors import TRY_AGAIN
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.phase import Phase
-from mlflow_xfer.tracking import endpoint
 
 logger = logging.getLogger(__name__)
 
-SQLITE_WORKERS = 4
-"""Processes whose writes one SQLite tracking store takes without making them wait for too long."""
-
 Asker = TypeVar("Asker")
-
-
-def workers_of(asked: str | int, tracking_uri: str) -> int:
-    """The processes that ``workers`` asks for; ``auto``: half the cores, at least 2 where there are 2.
-
-    Raises:
-        XferError: more than the tracking store serves.
-    """
-    cores = os.cpu_count() or 1
-    local = endpoint.sqlite_path(tracking_uri) is not None
-    if isinstance(asked, str):
-        found = max(cores // 2, min(cores, 2))
-        return min(found, SQLITE_WORKERS) if local else found
-    if local and asked > SQLITE_WORKERS:
-        raise XferError(
-            f"{asked} workers would write to one SQLite tracking store, which serves {SQLITE_WORKERS}.",
-            "Start a server (mlflow server --backend-store-uri sqlite:///mlflow.db, or better a PostgreSQL "
-            "database) and set MLFLOW_TRACKING_URI=http://…, or use fewer workers.",
-        )
-    return asked
 
 
 @dataclass
@@ -82,12 +59,12 @@ class Submitted(Generic[Asker]):
 
     Args:
         executor: whose store holds for all; what is done, and what it cost, is written down in it.
-        workers: processes; 1: this one.
+        crew: what they run on.
         hear: told what the training of a submitted phase logs, as it logs it.
     """
 
     executor: Executor
-    workers: int
+    crew: Crew
     hear: Callable[[Submission[Asker], Progress], object] = lambda submission, progress: None
     by_hash: dict[str, Submission[Asker]] = field(default_factory=dict)
     _engine: Engine | None = None
@@ -96,11 +73,17 @@ class Submitted(Generic[Asker]):
     @property
     def engine(self) -> Engine:
         if self._engine is None:
-            store = self.executor.store
-            each = self.executor.runtime.processes
-            made = Here(store, self._heard) if self.workers == 1 else Local(store, self.workers, each=each)
-            self._engine = self._open.enter_context(made)
+            self._engine = self._open.enter_context(self._made())
         return self._engine
+
+    def _made(self) -> Engine:
+        store, crew, runtime = self.executor.store, self.crew, self.executor.runtime
+        if crew.engine == "ray":
+            return OnRay(store, crew.workers, crew.address, runtime)
+        assert crew.workers is not None, "of this host the number is known"
+        if crew.in_process:
+            return Here(store, self._heard)
+        return Local(store, crew.workers, each=runtime.processes)
 
     def submit(self, phase: Phase, asker: Asker, order: Order, needs: Needs = Needs()) -> None:  # noqa: B008 (frozen)
         """Have ``phase`` run for ``asker`` too; its inputs are done or were submitted before."""

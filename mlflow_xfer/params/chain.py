@@ -38,6 +38,9 @@ from mlflow_xfer.params.values import (
     Text,
 )
 
+PLACED = ("workers", "engine", "ray_address")
+"""Parameters that say where phases run side by side, and nothing of one phase."""
+
 TRAINED_PHASES = ("pretrain", "intermediate", "target")
 
 _recipe: dict[str, Any] = {
@@ -179,7 +182,17 @@ class Workers(RuntimeOptions):
     workers: Literal["auto"] | Count = setting(
         "auto",
         "processes on this host, which run phases side by side (of a search its trials); auto: for the demo "
-        "and searches half the cores, at least 2 where there are 2; else 1",
+        "and searches half the cores, at least 2 where there are 2; else 1; with engine=ray phases of the "
+        "whole cluster, auto: as many as it has GPUs, or half its cores",
+    )
+    engine: Literal["local", "ray"] = setting(
+        "local",
+        "what runs phases: processes of this host; ray: a Ray cluster (pip install 'mlflow-xfer[ray]')",
+    )
+    ray_address: Text = setting(
+        None,
+        "engine=ray: which cluster: host:port, or auto (the one that RAY_ADDRESS names or that runs on this "
+        "host); none: one on this host, for as long as the command takes",
     )
     keep: Literal["auto", "all", "intermediate", "none"] = setting(
         "auto",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import optuna
 
-from mlflow_xfer.conditions.submitted import workers_of
+from mlflow_xfer.conditions.crew import Crew, crew_of
 from mlflow_xfer.conditions.transfers import tags as transfer_tags
 from mlflow_xfer.params.questions import Search
 from mlflow_xfer.phases import record
@@ -61,7 +61,7 @@ def run_search(
         opened: the run that ``mlflow run`` opened.
     """
     command = commands.read(params, References(lambda: store, fetch=True), extra)
-    where, workers = place(params.storage, command.study_name), workers_of(params.workers, store.uri)
+    where, crew = place(params.storage, command.study_name), crew_of(params, store.uri)
     executor = Executor(store, params.reuse, runtime=params.runtime)
     if not params.register and params.kept(many=True) != "all":
         executor.keep = "intermediate"  # trials stand on one another's intermediate phases
@@ -79,7 +79,7 @@ def run_search(
                 single_tasks.arrange(command, executor, study)
                 store.settle()
                 logger.info("To watch its trials: %s", dashboard(where))
-                why = try_candidates(command, executor, study, workers, mirror, confirm)
+                why = try_candidates(command, executor, study, crew, mirror, confirm)
                 logger.info("search %s: ended (%s)", command.study_name, why)
                 mirror.catch_up()
                 found = conclude(command, executor, study, mirror)
@@ -93,7 +93,7 @@ def try_candidates(
     command: Command,
     executor: Executor,
     study: optuna.Study,
-    workers: int,
+    crew: Crew,
     mirror: Mirror,
     confirm: Callable[[], None],
 ) -> str:
@@ -106,7 +106,7 @@ def try_candidates(
         prune=params.pruner != "none",
         rungs=params.pruner in BY_PROBE,
     )
-    with OnEngine(objective, executor, workers) as runs:
+    with OnEngine(objective, executor, crew) as runs:
         return run_trials(
             study,
             command.space,

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.conditions.condition import Condition, run_conditions
+from mlflow_xfer.conditions.crew import Crew
 from mlflow_xfer.conditions.transfers import finished, pointed
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.params.chain import Transfer
@@ -46,14 +47,14 @@ CONDITIONS = "results/conditions.json"  # artifact of a study
 
 
 def run_study(
-    study: Study, overrides: Mapping[str, Any], store: Store, opened: str | None, workers: int
+    study: Study, overrides: Mapping[str, Any], store: Store, opened: str | None, crew: Crew
 ) -> str:
     """Run ``study`` and return the run that stands for it:
     the opened one, a new one, or an earlier one if all existed.
 
     Args:
         overrides: parameters that the user gave; they win over the study's.
-        workers: processes.
+        crew: what phases run on.
     """
     check(study, study.targets(overrides))
     _has_what_it_needs(study, overrides)
@@ -75,13 +76,13 @@ def run_study(
     for sentence in foresee(study, len(seeds) * len(first.base_seeds), spoken, level):
         logger.info("%s: %s", study.name, sentence)
     validate(todo, store, first.runtime)
-    check_disk(todo, store, first.runtime, executor.keep, workers)
+    check_disk(todo, store, first.runtime, executor.keep, crew.here)
     logger.info(
-        "%s: %d phases to run, %d exist; %d processes",
+        "%s: %d phases to run, %d exist; %s",
         study.name,
         len(todo),
         len(phases) - len(todo),
-        workers,
+        crew,
     )
     tags = {"xfer.study": study.name, "xfer.plan_hash": plan_hash, "xfer.suite": executor.suite}
     run_id = open_driven(store, "study", study.name, tags=tags, opened=opened)
@@ -91,7 +92,7 @@ def run_study(
             known = _known(study, plans, {phase.spec_hash for phase in todo})
             registered = enter(store, run_id, study, overrides, seeds, known)
             logger.info("%s: %s", study.name, registered.said(study))
-        conditions = _run_arms(study, plans, executor, run_id, workers)
+        conditions = _run_arms(study, plans, executor, run_id, crew)
         store.tags(run_id, {"xfer.input_run_ids": ",".join(conditions.values())})
         store.settle()
         _conclude(study, plans, store, run_id, conditions, registered, command_of(study, overrides))
@@ -159,13 +160,13 @@ def plans_of(
 
 
 def _run_arms(
-    study: Study, plans: Mapping[str, Plan], executor: Executor, run_id: str, workers: int
+    study: Study, plans: Mapping[str, Plan], executor: Executor, run_id: str, crew: Crew
 ) -> dict[str, str]:
     """All replicates of all arms, then one condition for each arm; the condition's run by arm."""
     arms = {arm.name: Condition(plans[arm.name], arm.name) for arm in study.arms}
     for arm in study.arms:
         arms[arm.name].against = arms[arm.against] if arm.against else None
-    run_conditions(executor, list(arms.values()), workers, run_id, shared=True)
+    run_conditions(executor, list(arms.values()), crew, run_id, shared=True)
     for arm in study.arms:
         executor.store.tags(arms[arm.name].run_id, {CONDITION_TAG: arm.name, AGAINST_TAG: arm.against})
     return {name: one.run_id for name, one in arms.items()}

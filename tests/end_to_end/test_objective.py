@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 
 from mlflow_xfer import params
+from mlflow_xfer.conditions.crew import Crew
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.references import References
@@ -43,7 +44,7 @@ def trial(number, tasks, stop_at=None, seeds=(0,)):
 
 def run(objective, *trials, workers=1):
     """What the trials found, by number; raises what ended one alone."""
-    with OnEngine(objective, Executor(objective.store), workers) as runs:
+    with OnEngine(objective, Executor(objective.store), Crew(workers)) as runs:
         for one in trials:
             runs.begin(one)
         found = {one.number: outcome for one, outcome in (runs.ended() for _ in trials)}

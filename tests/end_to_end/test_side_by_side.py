@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import mlflow_xfer
-from mlflow_xfer.conditions.submitted import workers_of
+from mlflow_xfer.conditions.crew import workers_of
 from mlflow_xfer.errors import XferError
 from tests.conditions.conftest import TINY
 

@@ -1,1 +1,1 @@
-"""What runs single phases: in this process, or in worker processes of this host."""
+"""What runs single phases: this process, worker processes of this host, or the tasks of a Ray cluster."""

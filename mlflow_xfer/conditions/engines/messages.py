@@ -14,8 +14,9 @@ from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.transport import from_json, to_json
 
 
-def order(phase: Phase, asked: Order, cores: int) -> str:
-    """The line that has a worker run ``phase`` with so many threads (0: its share)."""
+def order(phase: Phase, asked: Order, cores: int, code: str = "") -> str:
+    """The line that has a worker run ``phase`` with so many threads (0: its share), if the hash of its code
+    is ``code`` there too ("": whatever it is)."""
     how = {
         "parent": asked.parent,
         "reuse": asked.reuse,
@@ -27,7 +28,8 @@ def order(phase: Phase, asked: Order, cores: int) -> str:
         "left": asked.left,
     }
     handle = {"spec_hash": phase.spec_hash, "label": phase.label}
-    return json.dumps({"say": "run", "handle": handle, "phase": to_json(phase), "order": how, "cores": cores})
+    about = {"handle": handle, "phase": to_json(phase), "order": how, "cores": cores, "code": code}
+    return json.dumps({"say": "run", **about})
 
 
 def ordered(said: dict[str, Any]) -> tuple[Phase, Order, int]:

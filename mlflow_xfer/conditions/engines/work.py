@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
-from mlflow_xfer.conditions.engines.engine import Finished, Handle, Order
-from mlflow_xfer.phases.execute import Done, Executor
+from mlflow_xfer.conditions.engines import messages
+from mlflow_xfer.conditions.engines.engine import Event, Failed, Finished, Handle, Held, Order, Progress
+from mlflow_xfer.errors import TRY_AGAIN, XferError
+from mlflow_xfer.phases.execute import Done, Executor, Spent
 from mlflow_xfer.phases.phase import Phase
+from mlflow_xfer.tracking.lease import Busy
 from mlflow_xfer.tracking.store import Store
+
+logger = logging.getLogger(__name__)
 
 Watch = Callable[[Phase, Mapping[str, float], int], None]
 
@@ -36,6 +43,48 @@ def brought_about(executor: Executor, handle: Handle, phase: Phase, order: Order
     return Finished(handle, done, tuple(executor.spent))
 
 
+class Stopped(BaseException):
+    """SIGTERM: the phase is not wanted any more, or the process is to end."""
+
+
+def stopped(handle: Handle, spent: Sequence[Spent] = ()) -> Failed:
+    """What becomes of a phase that was stopped."""
+    return Failed(handle, XferError(f"{handle.label} was stopped.", exit_code=TRY_AGAIN), tuple(spent))
+
+
+def carried_out(store: Store, said: dict[str, Any], say: Callable[[Progress], object]) -> Event:
+    """Run the phase that a driver ordered (:func:`mlflow_xfer.conditions.engines.messages.order`).
+
+    Args:
+        say: told of the progress of its training.
+    """
+    handle = Handle(**said["handle"])
+    spent: list[Spent] = []
+
+    def watch(training: Phase, metrics: Mapping[str, float], step: int) -> None:
+        say(Progress(handle, step, metrics))
+
+    try:
+        phase, order, cores = messages.ordered(said)
+        executor = executor_of(store, order, watch)
+        spent = executor.spent
+        if said["code"] not in ("", here := executor.code(phase)):
+            raise XferError(
+                f"{phase.label}: its code is {said['code'][:12]} where it was planned and {here[:12]} here.",
+                "Bring mlflow-xfer to the same version where phases are planned and where they run.",
+            )
+        with threads(cores):
+            return brought_about(executor, handle, phase, order)
+    except (Stopped, KeyboardInterrupt):
+        return stopped(handle, spent)
+    except Busy:
+        return Held(handle)
+    except Exception as error:
+        if not isinstance(error, XferError):
+            logger.exception("%s failed", handle.label)
+        return Failed(handle, error, tuple(spent))
+
+
 @contextlib.contextmanager
 def threads(cores: int) -> Iterator[None]:
     """Compute with so many threads inside; 0: with as many as before."""
@@ -46,3 +95,11 @@ def threads(cores: int) -> Iterator[None]:
 
     with devices.threads(cores):
         yield
+
+
+def import_all() -> None:
+    """What takes seconds to import, while the driver's first phases run elsewhere."""
+    import datasets  # noqa: F401
+    import transformers  # noqa: F401
+
+    from mlflow_xfer.training import trainer  # noqa: F401

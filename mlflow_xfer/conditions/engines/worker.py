@@ -13,27 +13,19 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from queue import SimpleQueue
 from typing import Any, TextIO
 
 from mlflow_xfer import logs
 from mlflow_xfer.conditions.engines import messages
-from mlflow_xfer.conditions.engines.engine import Event, Failed, Handle, Held, Progress
-from mlflow_xfer.conditions.engines.work import brought_about, executor_of, threads
+from mlflow_xfer.conditions.engines.engine import Event, Handle
+from mlflow_xfer.conditions.engines.work import Stopped, carried_out, import_all, stopped
 from mlflow_xfer.errors import TRY_AGAIN, XferError
-from mlflow_xfer.phases.execute import Spent
-from mlflow_xfer.phases.phase import Phase
-from mlflow_xfer.tracking.lease import Busy
 from mlflow_xfer.tracking.store import Store
 
 logger = logging.getLogger(__name__)
 
 GRACE = 30.0  # seconds that a phase has to save its state when its worker is asked to end
-
-
-class Stopped(BaseException):
-    """SIGTERM: the phase is not wanted any more, or the worker is to end."""
 
 
 class Worker:
@@ -87,29 +79,13 @@ class Worker:
     def phase(self, store: Store, said: dict[str, Any]) -> None:
         """Run one phase and say what became of it."""
         handle = Handle(**said["handle"])
-        spent: list[Spent] = []
-
-        def watch(training: Phase, metrics: Mapping[str, float], step: int) -> None:
-            self.say(Progress(handle, step, metrics))
-
         self.current = handle.spec_hash
         try:
             if handle.spec_hash in self.unwanted:
                 raise Stopped
-            phase, order, cores = messages.ordered(said)
-            executor = executor_of(store, order, watch)
-            spent = executor.spent
-            with threads(cores):
-                event: Event = brought_about(executor, handle, phase, order)
-        except (Stopped, KeyboardInterrupt):
-            stopped = XferError(f"{handle.label} was stopped.", exit_code=TRY_AGAIN)
-            event = Failed(handle, stopped, tuple(spent))
-        except Busy:
-            event = Held(handle)
-        except Exception as error:
-            if not isinstance(error, XferError):
-                logger.exception("%s failed", handle.label)
-            event = Failed(handle, error, tuple(spent))
+            event = carried_out(store, said, self.say)
+        except Stopped:
+            event = stopped(handle)
         finally:
             self.current = ""
         self.say(event)
@@ -123,7 +99,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _stop)
     worker = Worker(answers)
     threading.Thread(target=worker.listen, name="xfer-driver", daemon=True).start()
-    _import()
+    import_all()
     try:
         with Store.open(sync=False, probe=False) as store:
             worker.run(store)
@@ -134,14 +110,6 @@ def main() -> None:
 
 def _stop(*_: Any) -> None:
     raise Stopped
-
-
-def _import() -> None:
-    """What takes seconds to import, while the driver's first phases run elsewhere."""
-    import datasets  # noqa: F401
-    import transformers  # noqa: F401
-
-    from mlflow_xfer.training import trainer  # noqa: F401
 
 
 if __name__ == "__main__":

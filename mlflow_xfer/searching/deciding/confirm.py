@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, cast
 import optuna
 
 from mlflow_xfer.conditions.condition import Condition, run_conditions
-from mlflow_xfer.conditions.submitted import workers_of
+from mlflow_xfer.conditions.crew import crew_of
 from mlflow_xfer.phases import publishing
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.references import References, task_file_tasks
@@ -95,8 +95,8 @@ def run_arms(
         against = arms[0].condition if arms else None
         arms.append(Arm(candidate, typed, Condition(plan, label, against, take=True)))
     conditions = [arm.condition for arm in arms]
-    workers = workers_of(command.params.workers, executor.store.uri)
-    run_conditions(executor, conditions, workers, parent, shared=False)
+    crew = crew_of(command.params, executor.store.uri)
+    run_conditions(executor, conditions, crew, parent, shared=False)
     return arms
 
 

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from mlflow_xfer.conditions.crew import Crew
 from mlflow_xfer.conditions.engines.engine import Failed, Finished, Held, Progress
 from mlflow_xfer.conditions.submitted import Submission, Submitted
 from mlflow_xfer.phases import kept
@@ -23,25 +24,25 @@ class OnEngine:
 
     Args:
         executor: what is done, and what it cost, is written down in it.
-        workers: processes that phases are run in; 1: this one.
+        crew: what phases are run on.
     """
 
     objective: Objective
     executor: Executor
-    workers: int
+    crew: Crew
     steps: dict[Running, Generator[Phase, None, TrialResult]] = field(default_factory=dict)
     over: deque[tuple[Trial, TrialResult | Exception]] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
-        self.submitted = Submitted[Running](self.executor, self.workers, self._hear)
+        self.submitted = Submitted[Running](self.executor, self.crew, self._hear)
 
     @property
     def slots(self) -> int:
-        return self.workers
+        return self.crew.workers or self.submitted.engine.slots
 
     @property
     def in_process(self) -> bool:
-        return self.workers == 1
+        return self.crew.in_process
 
     def begin(self, trial: Trial) -> None:
         try:

@@ -1,0 +1,204 @@
+"""A connection to a Ray cluster: what its nodes have, starting tasks there, stopping them, hearing of them.
+
+The only module that imports Ray, once a cluster is wanted.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import secrets
+import signal
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from mlflow_xfer.conditions.engines.engine import Needs
+from mlflow_xfer.conditions.engines.resources import Node
+from mlflow_xfer.errors import BAD_INPUT, TRY_AGAIN, XferError
+from mlflow_xfer.tracking import endpoint
+from mlflow_xfer.tracking.names import redact
+from mlflow_xfer.tracking.store import Store
+
+SENT = re.compile(
+    r"(MLFLOW|XFER|HF|TRANSFORMERS|TOKENIZERS|OMP|MKL|AWS|AZURE|GOOGLE|DATABRICKS)_|(https?|no)_proxy$", re.I
+)
+"""Variables of the driver that its phases see on every node …"""
+
+OWN = {"XFER_HOME", "XFER_WORK", "OMP_NUM_THREADS"}
+"""… but these, which are each node's own …"""
+
+SECRET = re.compile(r"TOKEN|PASSWORD|SECRET|KEY|CREDENTIAL|URI|proxy", re.I)
+"""… and these, which a task is told: Ray writes the environment of its tasks into logs."""
+
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+"""What holds unless the environment says otherwise: nothing is reported to Ray's makers, tasks run in the
+environment of their node, and a task without a GPU leaves CUDA_VISIBLE_DEVICES as it is."""
+
+
+class Cluster:
+    """One cluster, found by its address or started on this host. To be opened and closed once.
+
+    Args:
+        store: which tasks are to log into.
+        workers: how many tasks are to run at once on a cluster that is started; None: one for each core.
+    """
+
+    def __init__(self, store: Store, workers: int | None, address: str | None):
+        self.store, self.workers, self.address = store, workers, address
+        self.ray: Any = None
+        self.queue: Any = None
+        self.errors: tuple[type[Exception], ...] = ()
+        self._opened = ExitStack()
+
+    # -- the connection --------------------------------------------------------------------------------------
+    def open(self) -> None:
+        """Connect; raises :class:`XferError` where that cannot be."""
+        for name, value in QUIET.items():
+            os.environ.setdefault(name, value)
+        import ray
+        from ray.exceptions import RayError
+
+        self.ray, self.errors = ray, (RayError,)
+        if not ray.is_initialized():
+            with handlers_kept():
+                self._started() if self.address is None else self._found(self.address)
+            self._opened.callback(ray.shutdown)
+        self._check_store()
+        own = {name: value for name, value in os.environ.items() if SENT.match(name) and name not in OWN}
+        own |= {"MLFLOW_TRACKING_URI": self.store.uri, "MLFLOW_EXPERIMENT_ID": self.store.experiment_id}
+        told = {name: value for name, value in own.items() if SECRET.search(name)}
+        self.where = ray.put({"environment": told, "folder": os.getcwd()})
+        package = str(Path(__file__).resolve().parents[3])
+        path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
+        self.environment = {name: value for name, value in own.items() if name not in told}
+        self.environment["PYTHONPATH"] = path
+        self._listen()
+
+    def _started(self) -> None:
+        """A cluster of this host alone. Its files are this user's, and so is its token."""
+        folder = self._opened.enter_context(tempfile.TemporaryDirectory(prefix="xfer-ray-"))
+        named = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE"} & os.environ.keys()
+        if not named and not (Path.home() / ".ray" / "auth_token").exists():
+            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # else Ray makes one that all may read
+        cores = max(os.cpu_count() or 1, self.workers or 1)
+        self.ray.init(
+            address="local",
+            num_cpus=cores,
+            include_dashboard=False,
+            logging_level=logging.ERROR,
+            _temp_dir=folder,
+        )
+
+    def _found(self, address: str) -> None:
+        try:
+            self.ray.init(address=address, logging_level=logging.ERROR)
+        except (ConnectionError, *self.errors) as error:
+            missing = address == "auto" and isinstance(error, ConnectionError)
+            raise XferError(
+                f"ray_address={address}: no Ray cluster can be reached ({str(error).splitlines()[0]}).",
+                "Start one (ray start --head), or leave ray_address out: one is started on this host.",
+                BAD_INPUT if missing else TRY_AGAIN,
+            ) from error
+
+    def _check_store(self) -> None:
+        """A store in a file is of one host."""
+        hosts = {one["NodeManagerAddress"] for one in self.ray.nodes() if one["Alive"]}
+        if len(hosts) > 1 and endpoint.sqlite_path(self.store.uri) is not None:
+            raise XferError(
+                f"{len(hosts)} hosts cannot write to {redact(self.store.uri)}, a file of one.",
+                "Start a server (mlflow server …) and set MLFLOW_TRACKING_URI=http://….",
+            )
+
+    def close(self) -> None:
+        self._opened.close()
+
+    # -- tasks -----------------------------------------------------------------------------------------------
+    def nodes(self) -> list[Node]:
+        """What each living node has for tasks."""
+        alive = [one["Resources"] for one in self.ray.nodes() if one["Alive"]]
+        found = [Node(one.get("CPU", 0.0), one.get("GPU", 0.0), one.get("memory", 0.0)) for one in alive]
+        return [one for one in found if one.cores]
+
+    def start(
+        self, function: Callable[..., str], name: str, needs: Needs, told: str, inputs: Sequence[Any]
+    ) -> Any:
+        """Have a node run ``function(told, where, queue, *inputs)``; the task."""
+        task = self.ray.remote(function).options(
+            name=name,
+            num_cpus=needs.cores,
+            num_gpus=needs.gpus,
+            memory=needs.memory or None,
+            max_retries=0,
+            runtime_env={"env_vars": self.environment},
+        )
+        return task.remote(told, self.where, self.queue, *inputs)
+
+    def stop(self, task: Any) -> None:
+        """Have a task stop; one that trains saves its state."""
+        self.ray.cancel(task, force=False, recursive=False)
+
+    def end(self, tasks: Sequence[Any], seconds: float) -> None:
+        """Stop tasks; those that take longer are killed."""
+        for one in tasks:
+            self.stop(one)
+        if tasks:
+            _, left = self.ray.wait(list(tasks), num_returns=len(tasks), timeout=seconds)
+            for one in left:
+                self.ray.cancel(one, force=True)
+
+    def result(self, task: Any) -> tuple[str, str]:
+        """What an ended task returned, or "" and why it returned nothing."""
+        from ray.exceptions import RayTaskError
+
+        try:
+            return self.ray.get(task), ""
+        except RayTaskError as error:
+            raise XferError(f"A task of Ray failed: {error}", exit_code=1) from error
+        except self.errors as error:
+            return "", f"{type(error).__name__}: {str(error).splitlines()[0]}"
+
+    # -- what running tasks say ------------------------------------------------------------------------------
+    def _listen(self) -> None:
+        """A queue that lives beside the driver, and takes none of the room for phases."""
+        from ray.util.queue import Queue
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        node = self.ray.get_runtime_context().get_node_id()
+        here = NodeAffinitySchedulingStrategy(node, soft=False)
+        self.queue = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
+        self.next = self.queue.actor.get.remote(None)
+
+    def heard(self, tasks: Mapping[Any, Any], seconds: float) -> tuple[list[Any], list[str]]:
+        """Those of ``tasks`` that have ended, and lines of tasks, among them all that ended ones have said;
+        waits for either, so long at most."""
+        self.ray.wait([self.next, *tasks], num_returns=1, timeout=seconds)
+        ended = self.ray.wait(list(tasks), num_returns=len(tasks), timeout=0)[0] if tasks else []
+        return ended, list(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        from ray.util.queue import Empty
+
+        if not self.ray.wait([self.next], timeout=0)[0]:
+            return
+        yield self.ray.get(self.next)
+        with suppress(Empty):
+            yield from self.queue.get_nowait_batch(self.queue.size())
+        self.next = self.queue.actor.get.remote(None)
+
+
+@contextmanager
+def handlers_kept() -> Iterator[None]:
+    """Ray takes SIGTERM for itself when it starts: the command's own handler is put back."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

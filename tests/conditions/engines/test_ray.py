@@ -1,0 +1,143 @@
+"""A Ray cluster of three nodes on this machine, each with a home of its own, and one tracking server: what is
+found depends neither on where phases run nor on what is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from mlflow import MlflowClient
+
+from mlflow_xfer.conditions.engines.engine import Failed, Finished, Needs, Order, Progress
+from mlflow_xfer.conditions.engines.ray import OnRay
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.params.settings import RuntimeOptions
+from mlflow_xfer.tracking.store import Store
+from tests.conftest import ROOT, link_caches
+from tests.faults.conftest import command  # noqa: F401 (a fixture)
+from tests.faults.test_killed_search import SEARCH, history
+from tests.faults.test_outage import Server
+
+cluster_utils = pytest.importorskip("ray.cluster_utils")
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+TRIALS = 6
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled", "RAY_DEDUP_LOGS": "0"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, blank_store):
+    one = Server(tmp_path_factory.mktemp("server"), blank_store)
+    one.start()
+    yield one
+    one.stop()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory, session_folder):
+    """A head without cores, and two nodes of one core."""
+    folder = tmp_path_factory.mktemp("nodes")
+    with pytest.MonkeyPatch.context() as there:
+        for name, value in QUIET.items():
+            there.setenv(name, value)
+        made = cluster_utils.Cluster(
+            initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
+        )
+        nodes = []
+        for name in ("a", "b"):
+            link_caches(folder / name, session_folder)
+            own = {"XFER_HOME": str(folder / name), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+            nodes.append(made.add_node(num_cpus=1, env_vars=own))
+        yield SimpleNamespace(address=made.address, nodes=nodes, kill=made.remove_node, folder=folder)
+        made.shutdown()
+
+
+def places(server, folder: Path, name: str) -> dict[str, str]:
+    return QUIET | {
+        "MLFLOW_TRACKING_URI": server.uri,
+        "MLFLOW_EXPERIMENT_NAME": name,
+        "XFER_HOME": str(folder / name),
+        "XFER_STALE_SECONDS": "4",
+    }
+
+
+def phases(server, name: str) -> list:
+    client = MlflowClient(server.uri)
+    found = client.get_experiment_by_name(name)
+    return client.search_runs([found.experiment_id], "tags.xfer.kind = 'phase'") if found else []
+
+
+def states(server, name: str) -> Counter:
+    return Counter(run.info.status for run in phases(server, name))
+
+
+def training(server, name: str) -> bool:
+    return any(
+        run.info.status == "RUNNING" and "train/loss" in run.data.metrics for run in phases(server, name)
+    )
+
+
+@pytest.fixture
+def engine(server, cluster, monkeypatch):
+    """Engines on the cluster, for an experiment of the test's own."""
+    for name, value in places(server, cluster.folder, f"test-{os.urandom(4).hex()}").items():
+        monkeypatch.setenv(name, value)
+    with Store.open() as store:
+        yield lambda **runtime: OnRay(store, None, cluster.address, RuntimeOptions(**runtime))
+
+
+def test_what_no_node_has_is_refused_before_it_is_submitted(engine, plan):
+    with engine(device="cuda") as one:
+        with pytest.raises(XferError, match="needs 1 cores, 1 GPUs; no node of the Ray cluster") as refused:
+            one.submit(plan().phases[0], Order(), Needs())
+        assert refused.value.exit_code == 2 and not one.jobs and one.slots == 2
+
+
+def test_a_phase_is_taken_back_and_goes_on_when_it_is_wanted_again(engine, plan, submit):
+    before = signal.getsignal(signal.SIGTERM)
+    with engine() as one:
+        (handle,) = submit(one, plan().phases[:1]).values()
+        for event in one.events():
+            if isinstance(event, Progress) and event.step == 10:
+                assert one.cancel(handle)
+        assert isinstance(event, Failed) and event.error.exit_code == 75
+        submit(one, plan().phases)
+        ended = [event for event in one.events() if isinstance(event, Finished)]
+    assert len(ended) == 5 and {event.done.how for event in ended} <= {"made", "resumed"}
+    assert signal.getsignal(signal.SIGTERM) == before, "the command's own"
+
+
+def test_a_search_ends_as_on_this_host_whatever_is_killed(server, cluster, command, tmp_path):  # noqa: F811
+    asked = {**SEARCH, "batches": 3, "n_trials": TRIALS, "max_tasks": 2, "pruner": "none"}
+    typed = ["search", *(part for name, value in asked.items() for part in (f"--{name}", str(value)))]
+    there = [*typed, "--engine", "ray", "--ray_address", cluster.address]
+
+    alone = command(*typed, "--workers", "1", **places(server, tmp_path, "alone"))
+    assert alone.wait(600) == 0, alone.text
+
+    first = command(*there, **places(server, tmp_path, "there"))
+    first.until(lambda: training(server, "there"), every=0.2)
+    cluster.kill(cluster.nodes.pop(), allow_graceful=False)
+    done = states(server, "there")["FINISHED"]
+    first.until(lambda: states(server, "there")["FINISHED"] > done and training(server, "there"), every=0.2)
+    first.kill()
+
+    second = command(*there, **places(server, tmp_path, "there"))
+    assert second.wait(600) == 0, second.text
+    assert history(tmp_path / "there") == history(tmp_path / "alone")
+    finished = Counter(
+        run.data.tags["xfer.spec_hash"] for run in phases(server, "there") if run.info.status == "FINISHED"
+    )
+    assert len(finished) > TRIALS and set(finished.values()) == {1}, "no phase was finished twice"
+    assert finished.keys() == {run.data.tags["xfer.spec_hash"] for run in phases(server, "alone")}
+    before = states(server, "there")
+    assert before["RUNNING"] == 0 and before["FAILED"] == 0
+
+    again = command(*there, **places(server, tmp_path, "there"))
+    assert again.wait(600) == 0, again.text
+    assert states(server, "there") == before, "nothing is trained again"
