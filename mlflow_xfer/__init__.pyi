@@ -1585,6 +1585,37 @@ def plan(
         json: the command prints JSON [true|false; default false]
     """
 
+def recipe(
+    system: Literal["slurm", "kubernetes"] = "slurm",
+    verb: Literal["transfer", "study", "search"] = "transfer",
+    nodes: int = 1,
+    ray: bool = False,
+    gpu: str | None = None,
+    hours: float = 24.0,
+    image: str = "registry.example.org/mlflow-xfer:latest",
+    out: str | PathLike[str] | None = None,
+    **parameters: Any,
+) -> str:
+    """What Slurm or Kubernetes is told to run a command on several nodes, with what its plan needs of
+    each.
+
+    Takes that command's parameters. Each node runs the same command and shares its phases through the
+    tracking server; with ``ray`` one command runs them all. Submits nothing.
+
+    Args:
+        system: for which system [slurm|kubernetes; default slurm]
+        verb: the command to run [transfer|study|search; default transfer]
+        nodes: how many nodes run it [whole number > 0; default 1]
+        ray: one command that runs all nodes, through Ray (a search on several needs it) [true|false;
+            default false]
+        gpu: the nodes have this GPU (H100, A100-40, RTX4090 …); none: they have none [text or none;
+            default none]
+        hours: after which a node is taken back [number > 0; default 24.0]
+        image: kubernetes: image with mlflow-xfer (for ray with mlflow-xfer[ray]) [text; default
+            registry.example.org/mlflow-xfer:latest]
+        out: file to write it to; none: it is printed [text or none; default none]
+    """
+
 def predict(
     model: str | PathLike[str],
     file: str | PathLike[str],

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, SkipValidation
 from mlflow_xfer.params.chain import Printed, Transfer
 from mlflow_xfer.params.declare import Shape, setting
 from mlflow_xfer.params.values import (
+    Count,
     Listed,
     NamesOrAuto,
     NamesOrNone,
@@ -17,6 +18,7 @@ from mlflow_xfer.params.values import (
     OneOf,
     Place,
     PlaceOrNone,
+    Positive,
     PositiveOrNone,
     Text,
     nothing,
@@ -26,6 +28,9 @@ PLANNED = ("evaluate", "intermediate", "pretrain", "search", "study", "target", 
 Cache = Literal["checkpoints", "encoded", "data", "overlap"]
 CACHES: tuple[Cache, ...] = get_args(Cache)
 """Folders of ``XFER_HOME`` whose entries can be had again."""
+SPREAD = ("transfer", "study", "search")
+"""Commands that recipes for clusters run."""
+
 SUITES = ("xtreme", "xtreme-r", "mini")
 
 Suite = Annotated[str, OneOf(SUITES)]
@@ -170,6 +175,28 @@ class Sync(Shape, group="sync", effect="command"):
     moved_from: Text = setting(
         None, "address that the tracking server had before: what was kept for it is delivered too"
     )
+
+
+class Recipe(Shape, group="recipe", effect="command"):
+    """What Slurm or Kubernetes is told to run a command on several nodes, with what its plan needs of each.
+
+    Takes that command's parameters. Each node runs the same command and shares its phases through the
+    tracking server; with ``ray`` one command runs them all. Submits nothing.
+    """
+
+    system: Literal["slurm", "kubernetes"] = setting("slurm", "for which system", positional=True)
+    verb: Annotated[str, OneOf(SPREAD)] = setting("transfer", "the command to run", positional=True)
+    nodes: Count = setting(1, "how many nodes run it")
+    ray: bool = setting(False, "one command that runs all nodes, through Ray (a search on several needs it)")
+    gpu: Text = setting(None, "the nodes have this GPU (H100, A100-40, RTX4090 …); none: they have none")
+    hours: Positive = setting(24.0, "after which a node is taken back")
+    image: str = setting(
+        "registry.example.org/mlflow-xfer:latest",
+        "kubernetes: image with mlflow-xfer (for ray with mlflow-xfer[ray])",
+    )
+    out: PlaceOrNone = setting(None, "file to write it to; none: it is printed")
+    of: SkipValidation[Shape] = Field(default_factory=Transfer)
+    """The parameters of ``verb``."""
 
 
 class Doctor(Shape, group="doctor", effect="command"):

@@ -180,6 +180,14 @@ _VERBS = (
         printed=f"{COMMANDS}.plan.printed", planned="verb",
     ),
     Verb(
+        lookups.Recipe, f"{COMMANDS}.recipe.recipe", "", (),
+        (
+            "recipe slurm --nodes 3 --gpu A100-40 --intermediate nli --target pos --seeds 1,2,3",
+            "recipe kubernetes search --ray true --nodes 4 --pool attribute,position --target choice",
+        ),
+        planned="verb",
+    ),
+    Verb(
         lookups.Predict, f"{COMMANDS}.scoring.predict", "", (),
         (
             "predict 0123456789abcdef0123456789abcdef sentences.txt",
