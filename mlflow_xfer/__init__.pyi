@@ -26,6 +26,7 @@ def transfer(
     text: str | PathLike[str] | None = None,
     text_languages: Literal["auto"] | str | Sequence[str] = "auto",
     alpha: float = 0.3,
+    text_words: int | None = None,
     intermediate: Literal["auto"] | str | Sequence[str] = "auto",
     intermediate_language: str = "auto",
     combine: Literal["joint", "sequential", "merge"] = "joint",
@@ -109,15 +110,18 @@ def transfer(
             [auto or comma list or none; default auto]
         data: hub, mini, or a folder in XTREME's download/ layout [text; default mini]
         task_file: YAML file with further tasks [text or none; default none]
-        text: raw text: mini, or a folder of <language>.txt; none: no pretrain phase [text or none;
-            default none]
+        text: raw text: mini, mini-more (further text of mini), or a folder of <language>.txt; none: no
+            pretrain phase [text or none; default none]
         text_languages: languages of the raw text; auto: all there are [auto or comma list; default
             auto]
         alpha: languages are drawn with p ~ n^alpha (XLM-R: 0.3) [number ≥ 0 ≤ 1; default 0.3]
+        text_words: pre-training: read only so many different words of the raw text, as many of each
+            language, from its beginning; none: all [whole number > 0 or none; default none]
         intermediate: intermediate tasks; none: baseline; auto: nli with data=mini, else none [auto or
             comma list or none; default auto]
         intermediate_language: language of the intermediate tasks' training data, where they have it in
-            several (translations); auto: English, else the first that they have [text; default auto]
+            several (translations), or several (en,de,tr): each gives its part of the rows, so that
+            there are no more of them; auto: English, else the first that they have [text; default auto]
         combine: several tasks: in one phase; one phase after the other; or a phase each, whose weights
             are merged [joint|sequential|merge; default joint]
         mixing: how often a joint batch is of each task [proportional|temperature|uniform; default
@@ -254,6 +258,7 @@ def pretrain(
     text: str | PathLike[str] | None = "mini",
     text_languages: Literal["auto"] | str | Sequence[str] = "auto",
     alpha: float = 0.3,
+    text_words: int | None = None,
     learning_rate: Literal["auto"] | float = "auto",
     num_train_epochs: Literal["auto"] | float = "auto",
     max_steps: Literal["auto"] | int = "auto",
@@ -305,6 +310,8 @@ def pretrain(
         text_languages: languages of the raw text; auto: all there are [auto or comma list; default
             auto]
         alpha: languages are drawn with p ~ n^alpha (XLM-R: 0.3) [number ≥ 0 ≤ 1; default 0.3]
+        text_words: pre-training: read only so many different words of the raw text, as many of each
+            language, from its beginning; none: all [whole number > 0 or none; default none]
         learning_rate: peak learning rate of AdamW [auto or number > 0; default auto]
         num_train_epochs: passes over the training data [auto or number > 0; default auto]
         max_steps: optimiser steps; wins over num_train_epochs; 0: by epochs [auto or whole number ≥ 0;
@@ -388,6 +395,7 @@ def intermediate(
     text: str | PathLike[str] | None = "mini",
     text_languages: Literal["auto"] | str | Sequence[str] = "auto",
     alpha: float = 0.3,
+    text_words: int | None = None,
     adapter: str | Sequence[str] = (),
     learning_rate: Literal["auto"] | float = "auto",
     num_train_epochs: Literal["auto"] | float = "auto",
@@ -441,7 +449,8 @@ def intermediate(
         task_file: YAML file with further tasks [text or none; default none]
         intermediate: intermediate tasks [comma list; default nli]
         intermediate_language: language of the intermediate tasks' training data, where they have it in
-            several (translations); auto: English, else the first that they have [text; default auto]
+            several (translations), or several (en,de,tr): each gives its part of the rows, so that
+            there are no more of them; auto: English, else the first that they have [text; default auto]
         combine: several tasks: in one phase; one phase after the other; or a phase each, whose weights
             are merged [joint|sequential|merge; default joint]
         mixing: how often a joint batch is of each task [proportional|temperature|uniform; default
@@ -456,11 +465,13 @@ def intermediate(
             [auto or number > 0; default auto]
         merge_density: combine=merge: share of what each task changed that ties keeps [number > 0 ≤ 1;
             default 0.2]
-        text: raw text: mini, or a folder of <language>.txt; none: no pretrain phase [text or none;
-            default mini]
+        text: raw text: mini, mini-more (further text of mini), or a folder of <language>.txt; none: no
+            pretrain phase [text or none; default mini]
         text_languages: languages of the raw text; auto: all there are [auto or comma list; default
             auto]
         alpha: languages are drawn with p ~ n^alpha (XLM-R: 0.3) [number ≥ 0 ≤ 1; default 0.3]
+        text_words: pre-training: read only so many different words of the raw text, as many of each
+            language, from its beginning; none: all [whole number > 0 or none; default none]
         adapter: runs of pretrain with trainable=lora, each on texts of one language: lang:RUN is put
             under what is trained, LANGUAGE=lang:RUN in its place where that language is evaluated
             [comma list or none; default none]
@@ -826,6 +837,7 @@ def search(
     text: str | PathLike[str] | None = None,
     text_languages: Literal["auto"] | str | Sequence[str] = "auto",
     alpha: float = 0.3,
+    text_words: int | None = None,
     pool: Literal["auto"] | str | Sequence[str] = "auto",
     combine: Literal["joint", "sequential", "merge"] = "joint",
     mixing: Literal["proportional", "temperature", "uniform"] = "proportional",
@@ -924,11 +936,13 @@ def search(
             [auto or comma list or none; default auto]
         data: hub, mini, or a folder in XTREME's download/ layout [text; default mini]
         task_file: YAML file with further tasks [text or none; default none]
-        text: raw text: mini, or a folder of <language>.txt; none: no pretrain phase [text or none;
-            default none]
+        text: raw text: mini, mini-more (further text of mini), or a folder of <language>.txt; none: no
+            pretrain phase [text or none; default none]
         text_languages: languages of the raw text; auto: all there are [auto or comma list; default
             auto]
         alpha: languages are drawn with p ~ n^alpha (XLM-R: 0.3) [number ≥ 0 ≤ 1; default 0.3]
+        text_words: pre-training: read only so many different words of the raw text, as many of each
+            language, from its beginning; none: all [whole number > 0 or none; default none]
         pool: candidate intermediate tasks; auto: mini's, with other data those of the nine of Phang et
             al. 2020 that have training data [auto or comma list; default auto]
         combine: several tasks: in one phase; one phase after the other; or a phase each, whose weights
@@ -1101,6 +1115,7 @@ def study(
     text: str | PathLike[str] | None = None,
     text_languages: Literal["auto"] | str | Sequence[str] = "auto",
     alpha: float = 0.3,
+    text_words: int | None = None,
     combine: Literal["joint", "sequential", "merge"] = "joint",
     mixing: Literal["proportional", "temperature", "uniform"] = "proportional",
     mixing_cap: int | None = None,
@@ -1185,11 +1200,13 @@ def study(
             [auto or comma list or none; default auto]
         data: hub, mini, or a folder in XTREME's download/ layout [text; default mini]
         task_file: YAML file with further tasks [text or none; default none]
-        text: raw text: mini, or a folder of <language>.txt; none: no pretrain phase [text or none;
-            default none]
+        text: raw text: mini, mini-more (further text of mini), or a folder of <language>.txt; none: no
+            pretrain phase [text or none; default none]
         text_languages: languages of the raw text; auto: all there are [auto or comma list; default
             auto]
         alpha: languages are drawn with p ~ n^alpha (XLM-R: 0.3) [number ≥ 0 ≤ 1; default 0.3]
+        text_words: pre-training: read only so many different words of the raw text, as many of each
+            language, from its beginning; none: all [whole number > 0 or none; default none]
         combine: several tasks: in one phase; one phase after the other; or a phase each, whose weights
             are merged [joint|sequential|merge; default joint]
         mixing: how often a joint batch is of each task [proportional|temperature|uniform; default
@@ -1410,6 +1427,7 @@ def rank(
     text: str | PathLike[str] | None = None,
     text_languages: Literal["auto"] | str | Sequence[str] = "auto",
     alpha: float = 0.3,
+    text_words: int | None = None,
     pool: Literal["auto"] | str | Sequence[str] = "auto",
     exclude_overlap: bool = False,
     suite: Literal["auto", "mini", "xtreme", "xtreme-r"] = "auto",
@@ -1470,11 +1488,13 @@ def rank(
             [auto or comma list or none; default auto]
         data: hub, mini, or a folder in XTREME's download/ layout [text; default mini]
         task_file: YAML file with further tasks [text or none; default none]
-        text: raw text: mini, or a folder of <language>.txt; none: no pretrain phase [text or none;
-            default none]
+        text: raw text: mini, mini-more (further text of mini), or a folder of <language>.txt; none: no
+            pretrain phase [text or none; default none]
         text_languages: languages of the raw text; auto: all there are [auto or comma list; default
             auto]
         alpha: languages are drawn with p ~ n^alpha (XLM-R: 0.3) [number ≥ 0 ≤ 1; default 0.3]
+        text_words: pre-training: read only so many different words of the raw text, as many of each
+            language, from its beginning; none: all [whole number > 0 or none; default none]
         pool: candidate intermediate tasks; auto: mini's, with other data those of the nine of Phang et
             al. 2020 that have training data [auto or comma list; default auto]
         exclude_overlap: leave training rows out that are (nearly) equal to a target's test or dev rows,

@@ -124,7 +124,7 @@ def _columns(raw: Any) -> str:
 def _generated(task: Task, rows: Rows) -> list[dict]:
     mini = origins.mini()
     if task is TEXT:
-        return mini.text(rows.language)
+        return mini.text(rows.language, **rows.params)
     return mini.rows(source_of(task, rows).name, rows.split, rows.language, **rows.params)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlflow_xfer import languages as table
 from mlflow_xfer.data import origins
@@ -15,7 +16,12 @@ from mlflow_xfer.lines import looked_for, ordinary
 from mlflow_xfer.tasks.catalogue import TASKS
 from mlflow_xfer.tasks.task import Task
 
+if TYPE_CHECKING:
+    from datasets import Dataset
+
 TASK = "text"
+MINI: Mapping[str, dict[str, int]] = {"mini": {}, "mini-more": {"more": 1}}
+"""The embedded suite's texts: what its base reads, and further text in all of its languages."""
 
 
 def load_texts(text: str, languages: Iterable[str] | None = None) -> Mapping[str, Rows]:
@@ -26,13 +32,41 @@ def load_texts(text: str, languages: Iterable[str] | None = None) -> Mapping[str
             language without a file; all faults at once.
     """
     wanted = None if languages is None else [language.code for language in table.resolve(languages)]
-    texts = _mini() if text == "mini" else _hub(TASKS.get(text)) if _declared(text) else _folder(text, wanted)
+    texts = (
+        _mini(text) if text in MINI else _hub(TASKS.get(text)) if _declared(text) else _folder(text, wanted)
+    )
     if wanted is None:
         return texts
     absent = [code for code in wanted if code not in texts]
     if absent:
         raise XferError(f"text={text} has no text in {', '.join(absent)}.", f"It has: {', '.join(texts)}")
     return {code: texts[code] for code in wanted}
+
+
+def few_words(texts: Mapping[str, Dataset], words: int | None) -> Mapping[str, Dataset]:
+    """The first documents of each language, so many that all of them together have ``words`` words.
+
+    Raises:
+        XferError: languages that have fewer than their part.
+    """
+    if words is None:
+        return texts
+    each, kept, short = words / max(len(texts), 1), {}, []
+    for code, rows in texts.items():
+        total, stop = 0, 0
+        documents = rows["text"][:]
+        while stop < len(documents) and total < each:
+            total, stop = total + len(documents[stop].split()), stop + 1
+        if total < each:
+            short.append(f"{code}: {total:,}")
+        kept[code] = rows.select(range(stop))
+    if short:
+        raise XferError(
+            f"text_words={words}: {each:,.0f} words of each language are asked for, and there are fewer "
+            f"({', '.join(short)}).",
+            "Ask for fewer words, or leave these languages out: text_languages=…",
+        )
+    return kept
 
 
 def _declared(text: str) -> bool:
@@ -45,10 +79,10 @@ def _hub(task: Task) -> dict[str, Rows]:
     return {code: locate(task, task.sources["hub"][0], 0, "train", code) for code in task.train_languages}
 
 
-def _mini() -> dict[str, Rows]:
-    mini = origins.mini()
-    identity = f"mini:{mini.VERSION}:text:{json.dumps({})}"
-    return {code: Rows(TASK, "train", code, "mini", "mini", identity) for code in mini.languages()}
+def _mini(text: str) -> dict[str, Rows]:
+    mini, params = origins.mini(), MINI[text]
+    identity = f"mini:{mini.VERSION}:text:{json.dumps(params)}"
+    return {code: Rows(TASK, "train", code, "mini", "mini", identity, params) for code in mini.languages()}
 
 
 def _folder(text: str, wanted: list[str] | None) -> dict[str, Rows]:
@@ -57,7 +91,7 @@ def _folder(text: str, wanted: list[str] | None) -> dict[str, Rows]:
         raise XferError(
             f"text={text}: {looked_for(text, 'folder')}",
             (
-                f"Accepted: mini, a folder of <language>.txt with one document per line, or "
+                f"Accepted: {', '.join(MINI)}, a folder of <language>.txt with one document per line, or "
                 f"{', '.join(t.name for t in TASKS if 'text' in t.uses)}."
             ),
         )

@@ -23,6 +23,18 @@ SIZES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         # hidden, layers, heads, feed-forward, initializer range, vocabulary of a tokenizer trained for it
         "tiny": {"hidden": 32, "layers": 2, "heads": 2, "inner": 64, "std": 0.04, "vocab_size": 1000},
         "mini": {"hidden": 128, "layers": 2, "heads": 4, "inner": 256, "std": 0.04, "vocab_size": 5000},
+        # beside mini: its depth and vocabulary, so that nothing but the width differs
+        **{
+            f"mini-{hidden}": {
+                "hidden": hidden,
+                "layers": 2,
+                "heads": 4,
+                "inner": 2 * hidden,
+                "std": 0.04,
+                "vocab_size": 5000,
+            }
+            for hidden in (32, 64, 192, 256)
+        },
         "small": {"hidden": 256, "layers": 4, "heads": 4, "inner": 1024, "std": 0.02, "vocab_size": 16000},
     }
 )

@@ -100,7 +100,9 @@ class Data(Shape, group="data"):
 
 class RawText(TextSampling, group="raw text"):
     text: PlaceOrNone = setting(
-        "mini", "raw text: mini, or a folder of <language>.txt; none: no pretrain phase"
+        "mini",
+        "raw text: mini, mini-more (further text of mini), or a folder of <language>.txt; none: no pretrain "
+        "phase",
     )
     text_languages: NamesOrAuto = setting("auto", "languages of the raw text; auto: all there are")
 
@@ -124,8 +126,9 @@ class Intermediates(Combining, group="intermediate tasks"):
     intermediate: Names = setting(("nli",), "intermediate tasks")
     intermediate_language: str = setting(
         "auto",
-        "language of the intermediate tasks' training data, where they have it in several (translations); "
-        "auto: English, else the first that they have",
+        "language of the intermediate tasks' training data, where they have it in several (translations), or "
+        "several (en,de,tr): each gives its part of the rows, so that there are no more of them; auto: "
+        "English, else the first that they have",
     )
 
 

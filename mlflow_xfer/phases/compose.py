@@ -9,6 +9,7 @@ from typing import Any
 
 from mlflow_xfer import languages
 from mlflow_xfer.data import sources
+from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.models.merge import WITH_BASE, auto_weight
 from mlflow_xfer.models.trainable import NO_TEXT
@@ -75,6 +76,8 @@ class Composer(Fitted):
             self.problems.add(NO_TEXT, "Give it to the other phases: --target.trainable prompt")
         settings.pop("attention", None)  # what learns to write reads what was written
         settings |= {"alpha": alpha} | ({"dropout": 0.0} if scratch else {})
+        if self.params.text_words and not mini:
+            settings |= {"text_words": self.params.text_words}
         if recipe is mini_suite.PRETRAIN:
             settings |= {"mlm_probability": mini_suite.MLM_PROBABILITY}
         return Phase(
@@ -101,7 +104,7 @@ class Composer(Fitted):
         groups = [tasks] if params.combine == "joint" else [[task] for task in tasks]
         phases: list[Phase] = []
         for group in groups:
-            rows = [row for task in group for row in self.training_rows(task, self.language_of(task), seed)]
+            rows = [row for task in group for row in self.intermediate_rows(task, seed)]
             before = phases[-1] if phases and params.combine == "sequential" else start
             asked = params.training("intermediate")
             settings = (
@@ -145,11 +148,16 @@ class Composer(Fitted):
             else phases
         )
 
-    def language_of(self, task: Task) -> str:
-        """The language that an intermediate task is trained in."""
-        if (asked := self.params.intermediate_language) != "auto":
-            return asked
-        return "en" if "en" in task.train_languages else task.train_languages[0]
+    def intermediate_rows(self, task: Task, seed: int) -> list[Rows]:
+        """Rows of an intermediate task: of the language that it is trained in; of further ones training rows
+        alone."""
+        asked = self.params.intermediate_language
+        own = "en" if "en" in task.train_languages else task.train_languages[0]
+        first, *others = [own] if asked == "auto" else dict.fromkeys(asked.split(","))
+        rows = self.training_rows(task, first, seed)
+        return rows + [
+            row for code in others for row in self.training_rows(task, code, seed) if row.split == "train"
+        ]
 
     def merge(self, start: StartModel, models: list[Phase], seed: int) -> Phase:
         """The merge of ``models``, all trained from ``start``; no row is read and no step made."""
@@ -318,7 +326,8 @@ class Composer(Fitted):
 def check_languages(params: Transfer, problems: Problems) -> None:
     """Unknown language codes of every parameter that names languages, all at once."""
     lists = [asked for asked in (params.languages, params.text_languages) if asked != "auto"]
-    alone = [asked for asked in (params.source_language, params.intermediate_language) if asked != "auto"]
+    spoken = params.intermediate_language
+    alone = [params.source_language, *(spoken.split(",") if spoken != "auto" else ())]
     for code in [code for asked in lists for code in asked] + alone:
         if code in ("false", "False"):
             problems.add(f"Language {code!r} is YAML's reading of an unquoted no.", "Quote it: 'no'.")

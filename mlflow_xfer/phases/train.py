@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from mlflow_xfer.data import sources
 from mlflow_xfer.data.rows import Rows
+from mlflow_xfer.data.texts import few_words
 from mlflow_xfer.data.unseen import read_unseen
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.models import language
@@ -107,7 +108,10 @@ def parts(phase: Phase) -> list[Part | LanguageModelPart]:
     """The data of the phase: one part for each task, and one for its raw text."""
     every: list[Part | LanguageModelPart] = [task_part(phase, task) for task in phase.tasks]
     labelled = {task.name for task in phase.tasks}
-    texts = {rows.language: sources.read_text(rows) for rows in phase.rows if rows.task not in labelled}
+    texts = few_words(
+        {rows.language: sources.read_text(rows) for rows in phase.rows if rows.task not in labelled},
+        phase.training.text_words,
+    )
     if texts:
         every.append(LanguageModelPart(texts))
     return every
@@ -135,6 +139,8 @@ def task_part(phase: Phase, task: Task) -> Part:
 
     selection = {rows.language: dev_rows(phase, judged, rows) for judged, rows in phase.selection}
     part = Part(task, own, dev, selection, next((judged for judged, _ in phase.selection), None))
+    if phase.kind == "intermediate":
+        return replace(part, train=dealt([own, *_in_other_languages(phase, task, mine, source, pool)]))
     shots = phase.training.target_shots
     if not shots:
         return part
@@ -148,6 +154,35 @@ def task_part(phase: Phase, task: Task) -> Part:
         for rows in others
     ]
     return replace(part, train=concatenate_datasets([own, *few]))
+
+
+def _in_other_languages(
+    phase: Phase, task: Task, mine: Sequence[Rows], source: Rows, pool: Dataset | None
+) -> list[Dataset]:
+    """The training rows of a task in the further languages that it is trained in."""
+    reads, limit = kind.data(task.kind), phase.training.max_train_examples
+    return [
+        reads.training(
+            sources.subset(read_unseen(task, rows, phase.excludes), limit, phase.seed),
+            pool,
+            f"Task {task.name!r}, {rows.language}",
+        )
+        for rows in mine
+        if rows.split == "train" and rows.language != source.language
+    ]
+
+
+def dealt(tables: Sequence[Dataset]) -> Dataset:
+    """As many rows as one of the tables has: the first of the first one, the second of the second, and so
+    on; of rows that translate each other one is taken."""
+    if len(tables) == 1:
+        return tables[0]
+    from datasets import concatenate_datasets
+
+    count = len(tables)
+    return concatenate_datasets(
+        [table.select(range(place, len(table), count)) for place, table in enumerate(tables)]
+    )
 
 
 def dev_rows(phase: Phase, task: Task, rows: Rows) -> Dataset:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import pandas as pd
 
 from mlflow_xfer import languages
@@ -133,6 +134,22 @@ def low_similarity(codes: Iterable[str], measure: str, *, to: str = "en") -> pd.
     table["apart"] = table["among"] >= table["among"].quantile(2 / 3)
     table["low"] = table["far"] & (table["apart"] | table["among"].isna())
     return table.sort_values("distance", ascending=False, ignore_index=True)
+
+
+def diversity(codes: Iterable[str]) -> dict[str, float]:
+    """How diverse a set of languages is: the mean distance of its pairs by each measure that is known between
+    any two (of signed ones its size), families and the entropy over them in bits; missing where nothing is
+    known."""
+    chosen = languages.resolve(codes)
+    found: dict[str, float] = {}
+    for measure in (m for m in languages.MEASURES if not m.to_english_only):
+        pairs = [measure.between(a, b) for n, a in enumerate(chosen) for b in chosen[n + 1 :]]
+        known = [abs(value) for value in pairs if value is not None]
+        found[measure.name] = sum(known) / len(known) if known else float("nan")
+    shares = pd.Series([one.family or one.code for one in chosen]).value_counts(normalize=True)
+    found["families"] = float(len(shares))
+    found["entropy of families"] = float(-(shares * np.log2(shares)).sum()) + 0.0
+    return found
 
 
 def specification_curve(

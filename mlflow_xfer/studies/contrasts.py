@@ -24,6 +24,7 @@ from mlflow_xfer.stats.sets import between_sets
 from mlflow_xfer.stats.typology import PRIMARY
 from mlflow_xfer.studies import orders
 from mlflow_xfer.studies.foresight import detectable_ratio, spread_power
+from mlflow_xfer.studies.sizes import over_sizes
 from mlflow_xfer.studies.study import Contrast, Study
 from mlflow_xfer.studies.tables import shared
 
@@ -44,7 +45,7 @@ class Found:
         detectable: what such a design finds in 8 of 10 cases.
         power: how often it finds the margin.
         table: of ``spread`` the ratios task by task; of ``best`` what was chosen; of ``order`` where each
-            order lies.
+            order lies; of ``sizes`` the effect at each.
     """
 
     contrast: Contrast
@@ -149,6 +150,8 @@ def _one(
             scores, note = scores.without_gaps(one)
         if one.kind == "spread":
             return _spread(one, scores, status, level)
+        if one.kind == "sizes":
+            return _sizes(study, one, scores, status, level)
         if one.kind == "order":
             return _order(study, one, scores, status, level)
         margin = one.margin or study.margin
@@ -209,15 +212,22 @@ class Scores:
             if name not in self.read:
                 self.read[name] = cells(self.frame, name)
             block = self.read[name]
-            keep = np.array([not targets or task in targets for task, _ in block.units])
+            spoken = one.languages
+            keep = np.array(
+                [
+                    (not targets or task in targets) and (not spoken or code in spoken)
+                    for task, code in block.units
+                ]
+            )
             if not keep.any():
-                raise XferError(f"{name} has no scores on {', '.join(targets)}.")
+                raise XferError(f"{name} has no scores on {', '.join((*targets, *spoken))}.")
             found[name] = block if keep.all() else block.select(keep)
         return found
 
     def rows(self, one: Contrast) -> pd.DataFrame:
         """The rows that a contrast is about."""
         rows = self.frame[self.frame["condition"].isin(list(one.weights))]
+        rows = rows[rows["language"].isin(one.languages)] if one.languages else rows
         return rows[rows["task"].isin(one.targets)] if one.targets else rows
 
 
@@ -304,6 +314,20 @@ def _order(study: Study, one: Contrast, scores: Scores, status: str, level: floa
         p_equivalence=equivalence(estimate, margin),
         detectable=orders.detectable(sd, count, level) if sd > 0 else math.nan,
         power=orders.power(margin / sd, count, level) if sd > 0 else math.nan,
+        table=table,
+    )
+
+
+def _sizes(study: Study, one: Contrast, scores: Scores, status: str, level: float) -> Found:
+    estimate, table = over_sizes(study, one, scores.blocks(one, one.targets), level)
+    margin = one.margin or study.margin
+    return Found(
+        one,
+        estimate,
+        status,
+        margin,
+        p_equivalence=equivalence(estimate, margin),
+        detectable=detectable(estimate),
         table=table,
     )
 

@@ -1,4 +1,4 @@
-"""The part of a study's page that is about languages far from English and from each other."""
+"""The part of a study's page that is about languages: far from English and from each other, or diverse."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from mlflow_xfer.reporting.parts import interval, language_name, numbers_behind,
 from mlflow_xfer.stats.frame import Cells
 from mlflow_xfer.stats.means import infer
 from mlflow_xfer.stats.typology import PRIMARY, low_similarity, specification_curve
+from mlflow_xfer.stats.typology import diversity as spread_of
 from mlflow_xfer.studies.contrasts import COLUMNS, Found
 from mlflow_xfer.studies.curves import blocks_of
 from mlflow_xfer.studies.study import Study
@@ -54,6 +55,26 @@ def morphology(study: Study, frame: pd.DataFrame, found: Sequence[Found]) -> tup
     )
     return Raw(""), element(
         "div", groups, numbers_behind("Languages", each), _specification(frame, first.arms, measure)
+    )
+
+
+def diversity(study: Study, frame: pd.DataFrame, found: Sequence[Found]) -> tuple[Raw, Raw]:
+    """Of each text that arms are pre-trained on how diverse its languages are, English left out."""
+    sets = dict.fromkeys(str(arm.params.get("text_languages", "")) for arm in study.arms)
+    every = {text: [code for code in text.split(",") if code != "en"] for text in sets if text}
+    measured = {text: spread_of(codes) for text, codes in every.items() if codes}
+    if not measured:
+        raise XferError("no arm says which languages it is pre-trained on.")
+    names = list(next(iter(measured.values())))
+    rows = [
+        [text, *(f"{values[name]:.2f}" if values[name] == values[name] else "–" for name in names)]
+        for text, values in measured.items()
+    ]
+    return Raw(""), table(
+        ["languages", *names],
+        rows,
+        caption="Mean distance of pairs without English by each measure between any two; families",
+        numeric=set(range(1, len(names) + 1)),
     )
 
 

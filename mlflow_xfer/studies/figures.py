@@ -142,4 +142,5 @@ DRAWN: dict[str, Callable[[Study, pd.DataFrame, Sequence[Found]], tuple[Raw, Raw
     "contributions": curves.contributions,
     "dose": curves.dose,
     "morphology": far.morphology,
+    "diversity": far.diversity,
 }

@@ -15,6 +15,8 @@ from mlflow_xfer.stats import power as powers
 from mlflow_xfer.stats.dispersion import Levels, swap_p
 from mlflow_xfer.stats.typology import PRIMARY
 from mlflow_xfer.studies import orders
+from mlflow_xfer.studies.sizes import FEWEST as FEWEST_SIZES
+from mlflow_xfer.studies.sizes import sizes_of
 from mlflow_xfer.studies.study import Contrast, Study
 
 DRAWS = 200
@@ -114,6 +116,8 @@ def _foreseen(
             f"Give at least {fewest} (seeds=0,1,…){needs}.",
         )
         return ""
+    if one.kind == "sizes":
+        return _model_sizes(where, study, one, problems)
     if one.kind == "order":
         return _random_orders(study)
     if study.sd is None:
@@ -125,6 +129,16 @@ def _foreseen(
         f"{margin:g} in {plan['power_at_margin']:.0%} (seeds vary by {study.sd:g} points); "
         f"{_needed(study, one)}"
     )
+
+
+def _model_sizes(where: str, study: Study, one: Contrast, problems: Problems) -> str:
+    count = len(set(sizes_of(study, one).values()))
+    if count < FEWEST_SIZES:
+        problems.add(
+            f"{where}: a slope over {count} model sizes cannot be tested (power 0): the model is the unit.",
+            f"Give at least {FEWEST_SIZES} sizes, or compare sizes pairwise.",
+        )
+    return f"{count} models, t({count - 2})"
 
 
 def _random_orders(study: Study) -> str:

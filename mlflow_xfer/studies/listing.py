@@ -63,5 +63,6 @@ def _arm(arm: Arm) -> str:
 def _contrast(one: Contrast) -> str:
     sides = " ".join(f"{weight:+.3g}·{name}" for name, weight in one.weights.items())
     where = f" on {','.join(one.targets)}" if one.targets else ""
+    where += f" in {','.join(one.languages)}" if one.languages else ""
     less = f", less the same on {','.join(one.less)}" if one.less else ""
     return f"{one.name} ({one.kind}{', registered' if one.primary else ''}): {sides}{where}{less}"

@@ -12,6 +12,7 @@ from mlflow_xfer.studies.registration import Registration
 from mlflow_xfer.studies.study import Study
 
 ENOUGH = 10  # seeds from which the printed power is within 5 points of how often the margin is found
+UNITS = {"slope": " points per sd of distance", "sizes": " points per tenfold size"}
 DEMONSTRATION = "A demonstration: what it can find is larger than what matters."
 
 
@@ -94,7 +95,7 @@ def _interval(one: Found) -> str:
         return "no estimate"
     if one.contrast.kind == "spread":
         return f"ratio {found.estimate:.2f} [{found.low:.2f}, {found.high:.2f}]"
-    unit = " points per sd of distance" if one.contrast.kind == "slope" else " points"
+    unit = UNITS.get(one.contrast.kind, " points")
     if not math.isfinite(found.low):
         return f"{points(found.estimate, True)}{unit}, no interval"
     level = "" if found.level == 0.95 else f", {found.level:.1%} interval"
@@ -116,6 +117,7 @@ def methods(study: Study, found: Sequence[Found], registered: Registration, fact
             "sampling variance removed; its ratio is tested by swapping arms within languages, all tasks at "
             "once, and pooled over tasks by random effects."
         ),
+        "sizes": "A slope over model sizes has the model as its unit.",
         "order": (
             "An order's height is the area under its curve by its length; its p is its rank among random "
             "orders, exact if order has nothing to do with scores."

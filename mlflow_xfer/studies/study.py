@@ -26,12 +26,14 @@ SECTIONS: dict[str, str] = {
     "curve": "scores along each curve, its best place, its steps, its height and what the best arm has more",
     "shots": "scores over labelled rows with intervals, and how many rows a task is worth",
     "contributions": "what each task adds on average over random orders, if they have every step",
+    "diversity": "how far the languages of each pre-training text are from each other",
     "dose": "what one more task and twice the rows of each do, where both vary",
     "morphology": "gains in languages far from English and from each other, and slopes over all distances",
 }
+SIZE = "parameters"
 STRICT = ConfigDict(extra="forbid")
 
-Kind = Literal["effect", "equivalence", "spread", "slope", "best", "sets", "order"]
+Kind = Literal["effect", "equivalence", "spread", "slope", "best", "sets", "order", "sizes"]
 KINDS: dict[str, str] = {
     "effect": "weighted sum of arms, in points",
     "equivalence": "the same, asked whether it lies within the margin (TOST)",
@@ -39,6 +41,7 @@ KINDS: dict[str, str] = {
     "slope": "how the weighted sum changes with the distance to English",
     "sets": "the mean of at least three arms against that of as many others, as samples of such sets",
     "best": "of each target the arm that is best on dev, against one arm, on other seeds",
+    "sizes": "how the weighted sum of each model size changes with the logarithm of its parameters",
     "order": "height of one curve among those of random orders, by its rank among them",
 }
 
@@ -92,6 +95,7 @@ class Contrast:
         kind: see :data:`KINDS`.
         targets: the targets that it is about; empty: all of the study's.
         less: of as many other targets the same is subtracted (a difference of differences).
+        languages: those that it is about; empty: all.
         measure: of ``slope``, which distance; of ``order``, which curve.
         primary: whether it is registered: fixed before the first run, and corrected with the others that are.
         margin: the smallest difference that matters; None: the study's. Of ``spread`` the ratio that matters.
@@ -107,6 +111,11 @@ class Contrast:
     measure: str = ""
     primary: bool = False
     margin: float | None = None
+    languages: tuple[str, ...] = ()
+
+    def spec(self) -> dict[str, Any]:
+        """What a registration freezes of it."""
+        return {name: value for name, value in asdict(self).items() if name != "languages" or value}
 
 
 @dataclass(frozen=True)
@@ -225,7 +234,7 @@ class Study:
             "question": self.question,
             "shared": {name: typed(value) for name, value in self.shared.items() if name != "seeds"},
             "arms": [arm.spec() for arm in self.arms],
-            "contrasts": [asdict(one) for one in self.contrasts],
+            "contrasts": [one.spec() for one in self.contrasts],
             **({"curves": [asdict(one) for one in self.curves]} if self.curves else {}),
             "margin": self.margin,
             "population": self.population,
@@ -307,6 +316,12 @@ def _check_contrast(
             f"{where}: margin={one.margin:g}.",
             "Points are above 0; the ratio of two spreads is between 0 and 1.",
         )
+    if one.kind == "sizes":
+        sized = [
+            name for name in one.weights if SIZE not in {a.name: a.facts for a in study.arms}.get(name, {})
+        ]
+        if sized:
+            problems.add(f"{where}: {', '.join(sized)} have no {SIZE!r}.", "Say it in the arms' `facts`.")
     if one.kind == "order":
         curves = {curve.name for curve in study.curves}
         if one.measure not in curves:

@@ -30,6 +30,7 @@ CHANGES = {
     "text": ("mini", NOTHING),  # what the embedded base was made from
     "text_languages": ("en,de", NOTHING),  # the embedded base keeps its languages
     "alpha": ("0.5", NOTHING),
+    "text_words": ("100", NOTHING),
     "intermediate": ("none", AFTER_BASE - {"intermediate"}),
     "intermediate_language": ("de", AFTER_BASE),
     "adapter": ("none", NOTHING),  # runs: tests/end_to_end/test_languages_swapped.py

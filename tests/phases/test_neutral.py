@@ -45,6 +45,7 @@ SETTINGS = {
     "shots": None,
     "start_adapter": "merge",
     "target_shots": 0,
+    "text_words": None,
     "trainable": "all",
 }
 SPLITS = {split: split for split in ("train", "validation", "test")}

@@ -41,7 +41,16 @@ def written(tmp_path) -> Path:
 
 
 def test_every_study_is_sound_at_every_scale_and_effort():
-    assert set(studies()) == {"demo", "replicate", "nli-variance", "domain", "task-count", "few-shot"}
+    assert set(studies()) == {
+        "demo",
+        "replicate",
+        "nli-variance",
+        "domain",
+        "task-count",
+        "few-shot",
+        "model-scale",
+        "low-resource-pretraining",
+    }
     seen = 0
     for one in studies().values():
         for scale in ("mini", *one.scales):

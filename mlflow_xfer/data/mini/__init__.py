@@ -109,12 +109,12 @@ def _items(name: str, split: str, concept_split: int) -> tuple[Any, ...]:
     return tuple(entry.draw(rng, split, world(concept_split), number) for number in range(entry.sizes[split]))
 
 
-def text(language: str) -> list[dict[str, Any]]:
-    """The pre-training corpus of one language:
-    ``id``, ``text``, ``text_b`` (its translation) or None, ``kind``.
+def text(language: str, more: int = 0) -> list[dict[str, Any]]:
+    """The pre-training corpus of one language: ``id``, ``text``, ``text_b`` (its translation) or None,
+    ``kind``; with ``more`` further text that the base has not read, as much in every language.
 
     Raises:
         XferError: mini does not have the language.
     """
     grammar(language)
-    return corpus.documents(language)
+    return corpus.more(language) if more else corpus.documents(language)

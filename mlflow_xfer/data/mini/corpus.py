@@ -21,6 +21,9 @@ PREFERENCE = 0.9
 SWITCHED = 0.8  # of a code-switched sentence's phrases
 ENTRIES = 3  # of the dictionary, in one document: with six, pairs are found four times as late
 SIZES = {"dictionary": 6000, "phrase": 1200, "parallel": 4400, "codeswitched": 3400, "monolingual": 1600}
+MORE = 6000
+"""Sentences of each language in the further text."""
+
 LOW_SIZES = {"dictionary": 0, "phrase": 0, "parallel": 60, "codeswitched": 0, "monolingual": 120}
 
 
@@ -57,6 +60,21 @@ def documents(language: str) -> list[dict]:
             "stage": str(int(sort != "dictionary")),
         }
         for number, (sort, first, second) in enumerate(texts)
+    ]
+
+
+def more(language: str) -> list[dict]:
+    """Further monolingual text, as many sentences in every language; columns of :func:`documents`."""
+    rng, own = random.Random(f"corpus/more/{language}"), grammar(language)
+    return [
+        {
+            "id": f"{language}-more-{number}",
+            "text": text(told(preferred(rng), own)),
+            "text_b": None,
+            "kind": "monolingual",
+            "stage": "1",
+        }
+        for number in range(MORE)
     ]
 
 
