@@ -8,7 +8,7 @@ RUN := PATH="$(abspath $(BIN)):$$PATH"
 
 PYTEST := $(RUN) python -m pytest -n 2 --dist worksteal
 GENERATED := tests/project/test_generated.py
-RAY := tests/conditions/engines/test_ray.py
+EXTRAS := tests/conditions/engines/test_ray.py tests/training/test_bitsandbytes.py
 PART ?= 1/1
 
 .PHONY: demo demo-search test slow nightly soak outages ui check format lint types security generated lock project figures reports site clean
@@ -29,9 +29,9 @@ test: $(STAMP)  ## before every commit: no network, no GPU, at most 8 minutes on
 	$(PYTEST) -m "not slow and not nightly" --ignore=$(GENERATED)
 
 slow: $(STAMP)  ## before every merge: uv environments, `mlflow run`, PostgreSQL, SIGKILL, real data
-	$(PYTEST) -m "slow and not nightly" --ignore=$(RAY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[ray]"
-	$(RUN) python -m pytest -n 0 -m slow $(RAY)  # fails where it finds none of them
+	$(PYTEST) -m "slow and not nightly" $(EXTRAS:%=--ignore=%)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[ray,peft]"
+	$(RUN) python -m pytest -n 0 -m slow $(EXTRAS)  # fails where it finds none of them
 
 nightly: $(STAMP)  ## before a release: what takes hours, in pieces; PART=2/5 runs the second of five parts
 	$(RUN) python benchmarks/nightly.py --part $(PART)

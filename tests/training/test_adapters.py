@@ -7,47 +7,15 @@ import sys
 
 import pytest
 import torch
+from partly_trained import STILL, adapted, changed, states, trained
 from safetensors.torch import load_file
 from tiny_world import POS, SENTIMENT, rows, texts
 from transformers import AutoConfig, AutoTokenizer
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.load import load_backbone, random_lm, save
-from mlflow_xfer.params.settings import TrainingSettings
 from mlflow_xfer.training.parts import LanguageModelPart, Part
 from mlflow_xfer.training.predict import predict
-from mlflow_xfer.training.trainer import train
-
-SETTINGS = TrainingSettings(
-    max_steps=20, train_batch_size=16, max_seq_length=64, learning_rate=3e-3, evaluations=1, lora_rank=4
-)
-STILL = 1e-30
-"""A learning rate at which nothing moves."""
-
-
-def trained(start, work, task=SENTIMENT, parts=None, **changes):
-    if parts is None:
-        parts = [Part(task, rows(task, "en", 160), {"en": rows(task, "en", 60, 1)})]
-    return train(start, parts, None, SETTINGS.model_copy(update=changes), work, base="of a test")
-
-
-def changed(start, checkpoint) -> set[str]:
-    """Weights of the backbone at ``start`` that are others at ``checkpoint``."""
-    before, after = (load_backbone(path).state_dict() for path in (start, checkpoint))
-    return {name for name in before.keys() & after.keys() if not torch.equal(before[name], after[name])}
-
-
-def adapted(start, checkpoint):
-    """The backbone at ``start`` with the adapter of ``checkpoint``, as peft puts them together."""
-    from peft import PeftModel
-
-    return PeftModel.from_pretrained(load_backbone(start), checkpoint / "adapter").eval()
-
-
-def states(backbone) -> torch.Tensor:
-    ids = torch.arange(5, 45).reshape(4, 10)
-    with torch.no_grad():
-        return backbone(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
 
 
 @pytest.mark.parametrize("how", ["head", "norms", "no-embeddings", "lora"])
@@ -93,21 +61,6 @@ def test_a_model_of_many_layers_is_adapted_in_all_of_them(any_model, tmp_path):
     torch.testing.assert_close(states(load_backbone(one)), states(adapted(deep, one)), atol=1e-5, rtol=1e-5)
     two = trained(one, tmp_path / "two", trainable="lora", start_adapter="continue", max_steps=2).directory
     assert changed(one, two) == {f"{name}.weight" for name in linear}
-
-
-def test_layers_of_4_bits_learn_and_are_published_as_they_compute(any_model, tmp_path):
-    pytest.importorskip("bitsandbytes")
-    result = trained(any_model, tmp_path / "a", trainable="lora", quantize="nf4", max_steps=80)
-    assert result.metrics["dev/sentiment/en"] > 90
-    still = trained(
-        any_model, tmp_path / "b", trainable="lora", quantize="nf4", learning_rate=STILL, max_steps=1
-    )
-    merged = states(load_backbone(result.directory))
-    torch.testing.assert_close(
-        merged, states(adapted(still.directory, result.directory)), atol=1e-5, rtol=1e-5
-    )
-    coarse = changed(any_model, still.directory)
-    assert coarse and all("embed" not in name for name in coarse)
 
 
 def test_an_adapter_is_gone_on_with(any_model, tmp_path):
