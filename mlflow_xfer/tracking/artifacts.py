@@ -9,13 +9,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlflow_xfer.durable.manifest import is_inside
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tracking.names import redact
 
 if TYPE_CHECKING:
+    from mlflow.entities import FileInfo
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
     from mlflow_xfer.tracking.session import Session
+
+DEEPEST = 20  # folders in folders
 
 
 def read(store: Session, location: str, path: str) -> bytes | None:
@@ -73,8 +77,8 @@ def exists(store: Session, location: str, path: str) -> bool:
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     repository = get_artifact_repository(location, tracking_uri=store.uri)
-    listed = store.ask(lambda: repository.list_artifacts(posixpath.dirname(path) or None))
-    return any(entry.path == path for entry in listed)
+    entries = store.ask(lambda: listed(repository, posixpath.dirname(path)))
+    return any(entry.path == path for entry in entries)
 
 
 def check_arrived(repository: ArtifactRepository, files: Mapping[str, int]) -> None:
@@ -90,12 +94,38 @@ def check_arrived(repository: ArtifactRepository, files: Mapping[str, int]) -> N
             raise ConnectionError(f"{path} was sent, and is not among the artifacts")
 
 
+def listed(repository: ArtifactRepository, folder: str) -> list[FileInfo]:
+    """What stands in ``folder``, by names that are checked: they come from whoever may write to the store."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        entries = repository.list_artifacts(folder or None)
+    except MlflowException as error:
+        if "Invalid path" not in str(error):
+            raise
+        raise _outside(folder, "a file") from error
+    for entry in entries:
+        if not is_inside(entry.path) or entry.path.count("/") > DEEPEST:
+            raise _outside(folder, repr(entry.path))
+    return entries
+
+
+def _outside(folder: str, name: str) -> XferError:
+    return XferError(
+        f"The artifact store lists {name} in {folder or 'a run'}, which cannot stand there.",
+        "Nothing is read from it. Look at the run's artifacts, or ask whoever runs the store.",
+    )
+
+
 def sizes(repository: ArtifactRepository, folder: str = "", *, deep: bool = False) -> dict[str, int | None]:
     """Size in bytes of every file in ``folder``, by path; with ``deep`` in its folders too.
     None where the store does not say it.
+
+    Raises:
+        XferError: a name leads out of the folder, or folders stand in each other without end.
     """
     by_path: dict[str, int | None] = {}
-    for entry in repository.list_artifacts(folder or None):
+    for entry in listed(repository, folder):
         if not entry.is_dir:
             by_path[entry.path] = entry.file_size
         elif deep:
