@@ -1778,6 +1778,40 @@ def fetch(
         dry_run: print what would be fetched, and stop [true|false; default false]
     """
 
+def translate(
+    file: str | PathLike[str],
+    model: str | PathLike[str],
+    out: str | PathLike[str],
+    columns: str | Sequence[str] = ("text_a", "text_b"),
+    source: str = "",
+    target: str = "",
+    back: str | PathLike[str] | None = None,
+    at_least: float = 0.0,
+    beams: int = 1,
+    batch: int = 16,
+) -> str:
+    """Training rows in another language, translated by a model on this machine.
+
+    A row's other columns stay, so that the file is training data of the language in a task file. What a
+    model said is kept: an interrupted translation goes on. With ``back`` the translations are
+    translated back, and rows that come back as something else can be left out.
+
+    Args:
+        file: rows: JSON lines [text; must be given]
+        model: the translator: directory or hub id of an encoder-decoder (Marian, NLLB) [text; must be
+            given]
+        out: new file for the translated rows; beside it OUT.report.json [text; must be given]
+        columns: columns to translate [comma list; default text_a,text_b]
+        source: language of the rows as the model spells it (NLLB: eng_Latn); Marian: empty [text;
+            default empty]
+        target: language of the translations, likewise [text; default empty]
+        back: a translator back, for the round trip; of NLLB the same one [text or none; default none]
+        at_least: rows whose round trip has a smaller chrF (0-100, its worst column) are left out
+            [number ≥ 0 ≤ 100; default 0.0]
+        beams: beams of the search [whole number > 0; default 1]
+        batch: texts that are translated at once [whole number > 0; default 16]
+    """
+
 def sync(
     *,
     moved_from: str | None = None,

@@ -12,6 +12,7 @@ from mlflow_xfer.params.declare import Shape, setting
 from mlflow_xfer.params.values import (
     Count,
     Listed,
+    Names,
     NamesOrAuto,
     NamesOrNone,
     NonNegative,
@@ -150,6 +151,28 @@ class Languages(Shape, group="languages", effect="command"):
         "instead: morphology measured on texts of yours that translate each other line by line: a folder of "
         "<language>.txt, or a CSV with a column for each language",
     )
+
+
+class Translate(Shape, group="translation", effect="command"):
+    """Training rows in another language, translated by a model on this machine.
+
+    A row's other columns stay, so that the file is training data of the language in a task file. What a model
+    said is kept: an interrupted translation goes on. With ``back`` the translations are translated back, and
+    rows that come back as something else can be left out.
+    """
+
+    file: Place = setting(..., "rows: JSON lines", positional=True)
+    model: Place = setting(..., "the translator: directory or hub id of an encoder-decoder (Marian, NLLB)")
+    out: Place = setting(..., "new file for the translated rows; beside it OUT.report.json")
+    columns: Names = setting(("text_a", "text_b"), "columns to translate")
+    source: str = setting("", "language of the rows as the model spells it (NLLB: eng_Latn); Marian: empty")
+    target: str = setting("", "language of the translations, likewise")
+    back: PlaceOrNone = setting(None, "a translator back, for the round trip; of NLLB the same one")
+    at_least: Annotated[float, Field(ge=0, le=100)] = setting(
+        0.0, "rows whose round trip has a smaller chrF (0-100, its worst column) are left out"
+    )
+    beams: Count = setting(1, "beams of the search")
+    batch: Count = setting(16, "texts that are translated at once")
 
 
 class Fetch(Shape, group="fetch", effect="command"):

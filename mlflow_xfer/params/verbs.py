@@ -247,6 +247,14 @@ _VERBS = (
         lookups.Fetch, f"{COMMANDS}.fetch.fetch", "", (),
         ("fetch xtreme --tasks xnli,pawsx --out download", "fetch xtreme --dry_run true"),
     ),
+    Verb(
+        lookups.Translate, f"{COMMANDS}.translate.translate", "", (),
+        (
+            "translate nli.jsonl --model Helsinki-NLP/opus-mt-en-de --out nli.de.jsonl",
+            "translate nli.jsonl --model facebook/nllb-200-distilled-600M --source eng_Latn "
+            "--target swh_Latn --back facebook/nllb-200-distilled-600M --at_least 40 --out nli.sw.jsonl",
+        ),
+    ),
     Verb(lookups.Sync, f"{COMMANDS}.lookups.sync", "", (), ("sync", "sync --moved_from http://old:5000")),
     Verb(
         lookups.Gc, f"{COMMANDS}.gc.gc", "", (),
