@@ -111,8 +111,9 @@ def orders_of(study: Study, means: Mapping[str, float]) -> pd.DataFrame:
         for place, (before, after) in enumerate(zip(sets, sets[1:], strict=False), 1):
             if len(after - before) != 1:
                 raise XferError(
-                    f"{one.name} adds {len(after - before)} tasks at once.",
-                    "The contribution of each task takes orders that have every step (effort=registered).",
+                    f"{one.name} adds {len(after - before)} tasks at once; each task's contribution takes "
+                    "orders that have every step (effort=registered).",
+                    "Declare arms for every number of tasks.",
                 )
             rows.append((one.name, place, *(after - before), means[one.arms[place]]))
     return pd.DataFrame(rows, columns=["order", "position", "task", "score"])
