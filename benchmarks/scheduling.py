@@ -1,15 +1,19 @@
-"""How busy the runner keeps its workers: phases that take a second each, on two worker processes.
+"""How busy engines keep their workers: phases that take a second each, on two worker processes, and on Ray.
 
 The phases are planned ones of 40 transfers, each with what it needs; only their work is a second of sleep.
-Writes ``scheduling.md`` beside this file::
+Writes its engine's line of ``scheduling.md`` beside this file::
 
     python benchmarks/scheduling.py
+    python benchmarks/scheduling.py --engine ray
+    python benchmarks/scheduling.py --engine ray --phases 10000 --seconds 0
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import resource
 import sys
 import tempfile
 import time
@@ -20,21 +24,26 @@ from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from mlflow_xfer.conditions.engines.engine import Finished, Needs, Order  # noqa: E402
+from mlflow_xfer.conditions.engines import messages, on_node  # noqa: E402
+from mlflow_xfer.conditions.engines.engine import Engine, Finished, Handle, Needs, Order  # noqa: E402
 from mlflow_xfer.conditions.engines.local import Local  # noqa: E402
+from mlflow_xfer.conditions.engines.ray import OnRay  # noqa: E402
 from mlflow_xfer.markdown import table  # noqa: E402
 from mlflow_xfer.params import parse  # noqa: E402
+from mlflow_xfer.params.settings import RuntimeOptions  # noqa: E402
+from mlflow_xfer.phases.execute import Done  # noqa: E402
 from mlflow_xfer.phases.phase import Phase  # noqa: E402
 from mlflow_xfer.phases.plan import make_plan, unique  # noqa: E402
 from mlflow_xfer.phases.references import References  # noqa: E402
 
 PAGE = """# How busy workers are kept
 
-`python benchmarks/scheduling.py`: phases of planned transfers, each after what it needs, on worker processes
-that sleep for a second in place of the work; from the first result to the last.
+`python benchmarks/scheduling.py` (`--engine ray`, `--phases 10000 --seconds 0`): phases of planned transfers,
+each after what it needs, on workers that sleep in place of the work; from the first result to the last.
+Memory: the driver's, at most.
 
 """
-SECONDS = 1.0
+HEAD = ("engine", "phases", "seconds each", "workers", "seconds", "busy", "memory")
 HERE = Path(__file__).resolve()
 
 
@@ -46,13 +55,12 @@ class NoStore:
     experiment_id: str = "0"
 
 
-def sleep() -> None:
+def sleep(seconds: float) -> None:
     """What a worker process does in place of :mod:`mlflow_xfer.conditions.engines.worker`."""
     from mlflow_xfer.conditions.engines import work, worker
-    from mlflow_xfer.phases.execute import Done
 
     def slept(executor, handle, phase, order):
-        time.sleep(SECONDS)
+        time.sleep(seconds)
         return Finished(handle, Done("run", "made"))
 
     work.brought_about = slept
@@ -70,34 +78,74 @@ def phases_of(count: int) -> list[Phase]:
     return unique(phase for transfer in plan.transfers for phase in transfer.phases)[:count]
 
 
-def busy(phases: list[Phase], workers: int) -> tuple[float, float]:
-    """(seconds, share of the workers' time that phases took), from the first result to the last."""
+def on_processes(phases: list[Phase], workers: int, seconds: float) -> float:
+    """Seconds from the first result to the last, on worker processes of this host."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "sleeper.py").write_text(
-            f"import runpy\nrunpy.run_path({str(HERE)!r}, run_name='sleeper')['sleep']()\n"
+            f"import runpy\nrunpy.run_path({str(HERE)!r}, run_name='sleeper')['sleep']({seconds})\n"
         )
         os.environ["PYTHONPATH"] = folder  # where workers look for the program
         with Local(NoStore(), workers, program="sleeper") as engine:
-            handles, times = {}, []
-            for phase in phases:
-                after = [handles[one.spec_hash] for one in phase.inputs if isinstance(one, Phase)]
-                handles[phase.spec_hash] = engine.submit(phase, Order(), Needs(), after)
-            for _ in engine.events():
-                times.append(time.monotonic())
-    span = times[-1] - times[0]
-    return span, (len(phases) - 1) * SECONDS / (span * workers)
+            return drained(engine, phases)
+
+
+def on_ray(phases: list[Phase], workers: int, seconds: float) -> float:
+    """The same on a Ray cluster of this host, whose tasks sleep so long."""
+
+    def slept(told, where, queue, *inputs):
+        time.sleep(seconds)
+        return messages.event(Finished(Handle(**json.loads(told)["handle"]), Done("run", "made")))
+
+    on_node.run = slept
+    with OnRay(NoStore(), workers, None, RuntimeOptions(device="cpu")) as engine:
+        return drained(engine, phases)
+
+
+def drained(engine: Engine, phases: list[Phase]) -> float:
+    """Seconds from the first result to the last."""
+    handles, times = {}, []
+    for phase in phases:
+        after = [handles[one.spec_hash] for one in phase.inputs if isinstance(one, Phase)]
+        handles[phase.spec_hash] = engine.submit(phase, Order(), Needs(cores=1), after)
+    for _ in engine.events():
+        times.append(time.monotonic())
+    assert len(times) == len(phases)
+    return times[-1] - times[0]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--phases", type=int, default=200)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--engine", choices=("local", "ray"), default="local")
+    parser.add_argument("--seconds", type=float, default=1.0)
     asked = parser.parse_args()
-    span, share = busy(phases_of(asked.phases), asked.workers)
-    head = ("phases of one second", "workers", "seconds", "busy")
-    body = [(asked.phases, asked.workers, f"{span:.1f}", f"{100 * share:.1f} %")]
-    HERE.with_suffix(".md").write_text(f"{PAGE}{table(head, body)}\n", "utf-8")
-    print(table(head, body))
+    runs = on_ray if asked.engine == "ray" else on_processes
+    span = runs(phases_of(asked.phases), asked.workers, asked.seconds)
+    share = (asked.phases - 1) * asked.seconds / (span * asked.workers)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    row = (
+        asked.engine,
+        f"{asked.phases:,}",
+        f"{asked.seconds:g}",
+        f"{asked.workers}",
+        f"{span:.1f}",
+        f"{100 * share:.1f} %" if asked.seconds else "",
+        f"{memory:,.0f} MB",
+    )
+    write(row)
+    print(table(HEAD, [row]))
+
+
+def write(row: tuple[str, ...]) -> None:
+    """Put the row in its place on the page: there is one for an engine and a number of phases."""
+    page = HERE.with_suffix(".md")
+    lines = [
+        line.strip("| \n").split(" | ") for line in page.read_text("utf-8").splitlines() if line[:1] == "|"
+    ]
+    rows = {tuple(line[:3]): tuple(line) for line in lines[2:] if len(line) == len(HEAD)}
+    rows[row[:3]] = row
+    page.write_text(f"{PAGE}{table(HEAD, list(rows.values()))}\n", "utf-8")
 
 
 if __name__ == "__main__":
