@@ -113,11 +113,14 @@ def test_a_phase_is_taken_back_and_goes_on_when_it_is_wanted_again(engine, plan,
 
 
 def test_a_search_ends_as_on_this_host_whatever_is_killed(server, cluster, command, tmp_path):  # noqa: F811
-    asked = {**SEARCH, "batches": 3, "n_trials": TRIALS, "max_tasks": 2, "pruner": "none"}
+    asked = {**SEARCH, "batches": 3, "n_trials": TRIALS, "max_tasks": 2, "pruner": "none", "max_steps": 150}
     typed = ["search", *(part for name, value in asked.items() for part in (f"--{name}", str(value)))]
     there = [*typed, "--engine", "ray", "--ray_address", cluster.address]
 
-    alone = command(*typed, "--workers", "1", **places(server, tmp_path, "alone"))
+    other = SimpleNamespace(
+        uri=f"sqlite:///{tmp_path / 'alone.db'}"
+    )  # where nothing of the cluster's is found
+    alone = command(*typed, "--workers", "1", **places(other, tmp_path, "alone"))
     assert alone.wait(600) == 0, alone.text
 
     first = command(*there, **places(server, tmp_path, "there"))
@@ -134,7 +137,7 @@ def test_a_search_ends_as_on_this_host_whatever_is_killed(server, cluster, comma
         run.data.tags["xfer.spec_hash"] for run in phases(server, "there") if run.info.status == "FINISHED"
     )
     assert len(finished) > TRIALS and set(finished.values()) == {1}, "no phase was finished twice"
-    assert finished.keys() == {run.data.tags["xfer.spec_hash"] for run in phases(server, "alone")}
+    assert finished.keys() == {run.data.tags["xfer.spec_hash"] for run in phases(other, "alone")}
     before = states(server, "there")
     assert before["RUNNING"] == 0 and before["FAILED"] == 0
 
