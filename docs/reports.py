@@ -35,7 +35,7 @@ from mlflow_xfer.studies.registration import Registration
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ROOT / "docs" / "studies"
 SIZE = (1280, 1500)
-HEAD = ("contrast", "estimate", "95 %", "corrected p", "verdict", "finds in 8 of 10", "status")
+HEAD = ("contrast", "estimate", "interval", "corrected p", "verdict", "finds in 8 of 10", "status")
 
 
 def newest(client: MlflowClient, name: str) -> Any:
@@ -66,7 +66,7 @@ def text(name: str, verdict: Mapping[str, Any], source: str, picture: str = "") 
         [
             f"# {studies()[name].question}",
             "",
-            f"**{markdown.plain(verdict['headline'])}.** {markdown.plain(verdict['answer'])}",
+            markdown.plain(verdict["answer"]),
             "",
             *([f"![The report of {name}]({picture})", ""] if picture else []),
             f"The primary contrasts are {verdict['status']}. {source}",

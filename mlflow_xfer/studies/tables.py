@@ -18,6 +18,7 @@ from mlflow_xfer.studies.study import Arm, Contrast, Study
 
 COLUMNS = ["stage", "condition", "task", "language", "seed", "score", "n", "metric", "dev"]
 BASELINE, NULL, JOINED = "none", "-permuted", "+"
+STEPS_OF = {"none, as many steps": "mnli-5k"}
 TASK_OF: dict[str, str] = {
     "mnli-5k": "mnli",
     "mnli-2k": "mnli",
@@ -68,7 +69,8 @@ def missing(rows: pd.DataFrame) -> list[str]:
 
 
 def study_of(study: Study, rows: pd.DataFrame) -> Study:
-    """``study`` with the conditions of the tables as its arms: each single task and each set against none."""
+    """``study`` with the conditions of the tables as arms: single tasks against none on each target, against
+    their null, and against as many steps without them."""
     names = [name for name in dict.fromkeys(map(str, rows["condition"])) if name != BASELINE]
     arms = [
         Arm(
@@ -79,11 +81,21 @@ def study_of(study: Study, rows: pd.DataFrame) -> Study:
     single = [name for name in names if JOINED not in name and is_task(name)]
     contrasts = (
         Contrast("best of each", {**dict.fromkeys(single, 1.0), BASELINE: -1.0}, "best", primary=True),
-        *(Contrast(f"{name} against none", {name: 1.0, BASELINE: -1.0}) for name in single),
+        *(
+            Contrast(f"{name} on {task}", {name: 1.0, BASELINE: -1.0}, targets=(str(task),))
+            for task, of in rows.groupby("task", sort=False)["condition"]
+            for name in single
+            if {name, BASELINE} <= set(of)
+        ),
         *(
             Contrast(f"{name.removesuffix(NULL)} over its null", {name.removesuffix(NULL): 1.0, name: -1.0})
             for name in names
             if name.endswith(NULL)
+        ),
+        *(
+            Contrast(f"{name} against as many steps", {name: 1.0, steps: -1.0})
+            for steps, name in STEPS_OF.items()
+            if {name, steps} <= set(names)
         ),
     )
     return replace(

@@ -45,10 +45,10 @@ def test_contrasts_take_what_all_of_their_arms_have(folder):
     rows = tables.read(folder)
     asked = tables.study_of(study("replicate"), rows)
     found = by_name(compute(asked, rows, dev=tables.dev_of(rows), gaps=True))
-    gain, null = found["mnli-5k against none"], found["mnli-5k over its null"]
+    gain, null = found["mnli-5k on pawsx"], found["mnli-5k over its null"]
     assert gain.estimate.n["seeds"] == 5 and gain.verdict == null.verdict == "better"
     assert gain.estimate.estimate == pytest.approx(9, abs=0.5)
-    few = found["pos-3k against none"]
+    few = found["pos-3k on panx-1000"]
     assert few.estimate.n["seeds"] == 1 and few.estimate.estimate == pytest.approx(-6, abs=1)
     assert "sick over its null" not in found, "its null is not run yet"
     best = found["best of each"]
@@ -80,7 +80,7 @@ def test_the_tables_become_a_page(script, folder, project, monkeypatch):
     monkeypatch.syspath_prepend(project / "docs")
     reports = script("docs/reports.py")
     page = reports.small(folder)
-    assert page.startswith("# What do intermediate tasks") and "| mnli-5k against none | +" in page
+    assert page.startswith("# What do intermediate tasks") and "| mnli-5k on tatoeba | +" in page
     assert "- stage D (questions) is not run yet" in page and "The primary contrasts are exploratory." in page
     claimed = reports.claimed(folder)
     assert "## On mini\n\nOn no runs." in claimed and "| C1 |" in claimed
