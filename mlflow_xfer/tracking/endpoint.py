@@ -140,7 +140,8 @@ def _is_outage(error: BaseException) -> bool:
 
     if isinstance(error, requests.HTTPError) and error.response is not None:
         status = error.response.status_code
-        return status >= 500 or status in (401, 408, 425, 429)
+        page = status not in DENIED and "html" in error.response.headers.get("Content-Type", "")
+        return page or status >= 500 or status in (401, 408, 425, 429)
     return isinstance(error, (requests.RequestException, OperationalError, ConnectionError, TimeoutError))
 
 
@@ -154,6 +155,13 @@ def answered(error: BaseException) -> bool:
         or isinstance(error, requests.HTTPError)
         and error.response is not None
     )
+
+
+def refused_again_and_again(error: BaseException) -> bool:
+    """Whether a server answered behind ``error``, and with errors of its own each time it was asked."""
+    import requests
+
+    return any(answered(one) or isinstance(one, requests.exceptions.RetryError) for one in _behind(error))
 
 
 def said(error: BaseException, length: int = 300) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import tempfile
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from mlflow.entities import Experiment
 
 HEALTH_SECONDS = 10.0
+PROBE_SECONDS = 2.0  # for which artifacts that cannot be written are tried again: it may have been an outage
+
+log = logging.getLogger(__name__)
 
 
 def connect(
@@ -278,7 +282,7 @@ def _check_artifacts(location: str, uri: str) -> None:
     """Write and remove a small file where the experiment's artifacts go.
 
     Raises:
-        XferError: it cannot be written (exit code 2).
+        XferError: it cannot be written (exit code 2), or cannot be reached (75).
     """
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
@@ -288,8 +292,14 @@ def _check_artifacts(location: str, uri: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder) / "probe.txt"
             source.write_text("mlflow-xfer checks that artifacts can be written here\n", encoding="utf-8")
-            repository.log_artifact(str(source), probe)
+            endpoint.patiently(
+                lambda: repository.log_artifact(str(source), probe), uri, log.debug, PROBE_SECONDS
+            )
     except Exception as error:
+        if isinstance(error, XferError):
+            if isinstance(error, endpoint.Denied) or not endpoint.refused_again_and_again(error):
+                raise
+            error = error.__cause__ or error
         raise XferError(
             f"The artifact store {redact(location)} cannot be written: {endpoint.said(error)}",
             "Give write access, or choose another experiment (MLFLOW_EXPERIMENT_NAME) or another store; "
