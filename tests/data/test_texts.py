@@ -75,7 +75,7 @@ def test_raw_text_of_the_hub():
     )
     with pytest.raises(XferError, match="wikimedia/wikipedia cannot be loaded"):
         sources.read_text(found["sw"])
-    with pytest.raises(XferError, match="Accepted: mini, a folder .* wikipedia, cc100"):
+    with pytest.raises(XferError, match="Accepted: mini, mini-more, a folder .* wikipedia, cc100"):
         sources.load_texts("wikipedai")
 
 

@@ -41,7 +41,13 @@ def test_random_weights_depend_on_the_seed_alone(architecture):
 
 def test_sizes():
     tokenizer = train_tokenizer(TEXTS, 200, "xlm-roberta")
-    assert set(SIZES) == {"tiny", "mini", "small"}
+    widths = {name: size for name, size in SIZES.items() if name.startswith("mini")}
+    assert {"tiny", "small"} == set(SIZES) - set(widths) and len(widths) == 5
+    assert (
+        len({(size["layers"], size["heads"], size["std"], size["vocab_size"]) for size in widths.values()})
+        == 1
+    )
+    assert all(size["inner"] == 2 * size["hidden"] for size in widths.values())
     config = scratch_config("xlm-roberta", "mini", tokenizer)
     assert (config.hidden_size, config.num_hidden_layers, config.initializer_range) == (128, 2, 0.04)
     assert config.max_position_embeddings == 512 + 2 and config.vocab_size == len(tokenizer)
