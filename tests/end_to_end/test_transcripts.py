@@ -69,8 +69,8 @@ arms:
 contrasts: [{name: it helps, weights: {attribute: 1, none: -1}, primary: true}]
 sd: 3
 """
-ELSEWHERE = {"fetch"}
-"""Verbs that read the network, and have transcripts of their own tests."""
+ELSEWHERE = {"fetch", "repro", "translate"}
+"""Verbs that read the network or other models, or write a folder: their own tests show what they print."""
 
 
 def steady(text: str) -> str:
