@@ -50,3 +50,10 @@ def test_the_generator_is_bounded_and_has_the_effect_that_is_asked_for(planted):
     values = {name: block.values for name, block in blocks.items()}
     assert all(((one >= 0) & (one <= 100)).all() for one in values.values())
     assert values["a"].mean() - values["none"].mean() == pytest.approx(4.0, abs=1.5)
+
+
+@pytest.mark.slow
+def test_an_order_is_told_from_random_ones_where_it_matters(script, planted):
+    orders = script("benchmarks/planted_curves.py")
+    assert orders.false_positives(100) <= planted.bound(100)
+    assert orders.hits(60) > 10 > orders.hits(20, random=6) == 0
