@@ -82,7 +82,9 @@ def ridge(x: np.ndarray, y: np.ndarray, weights: np.ndarray, new: np.ndarray) ->
     return middle + (new - centre) / scale @ slopes
 
 
-def foretell(known: Known, x: np.ndarray, strata: Sequence[object], level: float = 0.9) -> Foretold:
+def foretell(
+    known: Known, x: np.ndarray, strata: Sequence[object] | np.ndarray, level: float = 0.9
+) -> Foretold:
     """Intervals for rows of groups that are not among the known ones.
 
     Args:
@@ -116,7 +118,8 @@ def unconditional(known: Known, n: int, level: float = 0.9) -> Foretold:
     side = (1 + level) / 2
     high = _quantile(known.y[:, None], weights, side)[0]
     low = -_quantile(-known.y[:, None], weights, side)[0]
-    return Foretold(*(np.full(n, value) for value in ((low + high) / 2, low, high)), np.ones(n, bool))
+    middle, low, high = (np.full(n, value) for value in ((low + high) / 2, low, high))
+    return Foretold(middle, low, high, np.ones(n, bool))
 
 
 def _equal(groups: np.ndarray) -> np.ndarray:
@@ -179,7 +182,8 @@ def leave_one_group_out(known: Known, level: float = 0.9, judged: np.ndarray | N
     told = [part[0] for part in parts]
     with_any = [n for n, one in enumerate(told) if one.any()]
     if not with_any:
-        return Quality(int(asked.sum()), 0, *[math.nan] * 5, 0)
+        nothing = math.nan
+        return Quality(int(asked.sum()), 0, nothing, nothing, nothing, nothing, nothing, 0)
 
     def mean(values: list[np.ndarray]) -> float:
         """Groups alike."""
