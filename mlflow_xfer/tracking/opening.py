@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Experiment
 
 HEALTH_SECONDS = 10.0
+ADVISORY = 0x78666572  # names a lock in a PostgreSQL database
 PROBE_SECONDS = 2.0  # for which artifacts that cannot be written are tried again: it may have been an outage
 
 log = logging.getLogger(__name__)
@@ -62,9 +63,9 @@ def _connect(
             _make(path)
         elif path:
             _check_file(path, written=make)
-        with _drivers(uri):
+        with _drivers(uri), _one_host(uri):
             client = MlflowClient(tracking_uri=uri)
-        entity = _experiment(client, experiment, default, make)
+            entity = _experiment(client, experiment, default, make)
         if path:
             endpoint.use_wal(path)
     if probe and entity:
@@ -174,8 +175,8 @@ def _drivers(uri: str) -> Iterator[None]:
         raise XferError(
             f"The tracking store {redact(uri)} needs "
             + (f"the package {name}, which is not installed." if name else f"a driver: {error}."),
-            "Install it (postgresql://: pip install psycopg2-binary; mysql+pymysql://: pip install pymysql), "
-            "or name another driver in MLFLOW_TRACKING_URI.",
+            "Install it (psycopg: pip install 'psycopg[binary]'; psycopg2: pip install psycopg2-binary; "
+            "pymysql: pip install pymysql), or name another one: postgresql+psycopg2://…, mysql+pymysql://…",
         ) from error
     except MlflowException as error:
         if not type(error).__name__.startswith("Unsupported"):
@@ -184,6 +185,26 @@ def _drivers(uri: str) -> Iterator[None]:
             f"MLflow knows no tracking store of the kind {redact(uri)}.",
             "Set MLFLOW_TRACKING_URI to http(s)://…, postgresql://…, mysql://…, mssql://… or sqlite:///…",
         ) from error
+
+
+@contextmanager
+def _one_host(uri: str) -> Iterator[None]:
+    """Held by one host at a time while tables may be made in PostgreSQL: of two that make them one fails."""
+    if not uri.startswith("postgresql"):
+        yield
+        return
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.pool import NullPool
+
+    try:
+        connection = create_engine(uri, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect()
+    except SQLAlchemyError:  # MLflow says what is wrong, and waits where it may pass
+        yield
+        return
+    with connection:  # which ends the lock, too
+        connection.execute(text("SELECT pg_advisory_lock(:name)"), {"name": ADVISORY})
+        yield
 
 
 def _refuse_job(path: Path) -> None:
