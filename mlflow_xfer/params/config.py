@@ -22,14 +22,17 @@ import yaml
 from mlflow_xfer.durable.files import write_whole
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.params.declare import Shape
-from mlflow_xfer.params.lookups import Plan
+from mlflow_xfer.params.lookups import Plan, Recipe
 from mlflow_xfer.params.reading import command, given
+
+ABOUT = {command(shape): shape for shape in (Plan, Recipe)}
+"""Commands about another one, whose name is their parameter ``verb``."""
 
 HINT = "A section for each command, with its parameters: {verb}: {{model: …, seeds: …}}"
 
 
 def loaded(path: str, verb: str, typed: Mapping[str, Any]) -> dict[str, Any]:
-    """The section of ``verb``; of ``plan`` also that of the command that it plans, where there is one.
+    """The section of ``verb``; of a command about another one also that one's, where there is one.
 
     Args:
         typed: what the command line gives besides.
@@ -38,18 +41,19 @@ def loaded(path: str, verb: str, typed: Mapping[str, Any]) -> dict[str, Any]:
         XferError: the file cannot be read, is no YAML, or has no such section.
     """
     sections = _sections(path, verb)
-    if verb != command(Plan):
+    about = ABOUT.get(verb)
+    if about is None:
         if verb not in sections:
             raise XferError(f"{path}: has no section {verb}, but {_names(sections)}.", HINT.format(verb=verb))
         return sections[verb]
     own = sections.get(verb, {})
-    planned = str(typed.get("verb") or own.get("verb") or Plan.model_fields["verb"].default)
-    return sections.get(planned, {}) | own
+    other = str(typed.get("verb") or own.get("verb") or about.model_fields["verb"].default)
+    return sections.get(other, {}) | own
 
 
 def save(path: str, params: Shape) -> None:
     """Write what was given as a file that :func:`loaded` takes."""
-    parts = [params, params.of] if isinstance(params, Plan) else [params]
+    parts = [params, params.of] if isinstance(params, Plan | Recipe) else [params]
     sections = {command(type(part)): given(part) for part in parts}
     text = yaml.safe_dump(sections, sort_keys=False, allow_unicode=True, width=1000)
     first = command(type(params))
