@@ -69,8 +69,9 @@ arms:
 contrasts: [{name: it helps, weights: {attribute: 1, none: -1}, primary: true}]
 sd: 3
 """
-ELSEWHERE = {"fetch", "repro", "translate"}
-"""Verbs that read the network or other models, or write a folder: their own tests show what they print."""
+ELSEWHERE = {"fetch", "gc", "recipe", "repro", "translate"}
+"""Verbs that read the network, other models or the state of this machine, or write files: their own tests show
+what they print."""
 
 
 def steady(text: str) -> str:
