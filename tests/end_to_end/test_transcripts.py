@@ -70,8 +70,8 @@ contrasts: [{name: it helps, weights: {attribute: 1, none: -1}, primary: true}]
 sd: 3
 """
 ELSEWHERE = {"fetch", "gc", "recipe", "repro", "translate"}
-"""Verbs that read the network, other models or the state of this machine, or write files: their own tests show
-what they print."""
+"""Verbs that read the network, other models or the state of this machine, or write files: their own tests
+show what they print."""
 
 
 def steady(text: str) -> str:
