@@ -29,7 +29,7 @@ OPTIONS = {
     "nodes": r"\d+", "ntasks-per-node": "1", "open-mode": "append", "requeue": "",
     "signal": r"B:TERM@\d+", "time": r"\d+:\d\d:\d\d",
 }  # fmt: skip
-"""Of sbatch's manual page (Slurm 24.11), the options that recipes use and what they take."""
+"""The options of sbatch that recipes use and what they take, by hand after its manual page."""
 
 
 def wanted(**more) -> Wanted:
