@@ -67,6 +67,6 @@ def restore(backbone: nn.Module) -> None:
 
 
 def _library() -> Any:
-    import bitsandbytes
+    import bitsandbytes  # pyright: ignore[reportMissingImports] - an extra
 
     return bitsandbytes

@@ -3,6 +3,9 @@
 The only module that imports Ray, once a cluster is wanted.
 """
 
+# Ray is an extra: types are checked where it is not installed, too.
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import logging
