@@ -71,9 +71,13 @@ class Translator:
         folder = Path(self.model).expanduser()
         name = str(folder) if folder.is_dir() else self.model
         languages = {"src_lang": self.source, "tgt_lang": self.target} if self.target else {}
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, **languages)
-            model = AutoModelForSeq2SeqLM.from_pretrained(name, use_safetensors=True, trust_remote_code=False)
+        try:  # the newest commit, which becomes part of the identity
+            tokenizer = AutoTokenizer.from_pretrained(  # nosec B615
+                name, trust_remote_code=False, **languages
+            )
+            model = AutoModelForSeq2SeqLM.from_pretrained(  # nosec B615
+                name, use_safetensors=True, trust_remote_code=False
+            )
         except ImportError as error:
             raise XferError(
                 f"model={self.model}: its tokenizer needs a package: {str(error).strip().splitlines()[0]}",
