@@ -64,11 +64,11 @@ def test_rows_are_translated_once_and_there_and_back(marian, tmp_path, monkeypat
     assert figures["texts"] == 4 and 0 <= figures["round_trip_chrf"] <= 100 and "2 of 2 rows" in said
 
     calls = []
-    monkeypatch.setattr(Translator, "_generate", lambda *_: calls.append(1))
-    mlflow_xfer.translate(file=file, model=marian, out="again.jsonl")
+    with monkeypatch.context() as patched:
+        patched.setattr(Translator, "_generate", lambda *_: calls.append(1))
+        mlflow_xfer.translate(file=file, model=marian, out="again.jsonl")
     assert not calls, "all of it is kept"
     assert Path("again.jsonl").read_bytes() == Path("nli.de.jsonl").read_bytes()
-    monkeypatch.undo()
 
     left = mlflow_xfer.translate(file=file, model=marian, out="few.jsonl", back=marian, at_least=100)
     assert "0 of 2 rows" in left and Path("few.jsonl").read_text() == ""
