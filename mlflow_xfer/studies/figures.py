@@ -41,7 +41,7 @@ def spread(study: Study, frame: pd.DataFrame, found: Sequence[Found]) -> tuple[R
     rows, taus = [], {}
     for arm in study.arms:
         measured = describe(frame, arm.name)
-        parts = components(frame, arm.name).set_index("source")["sd"]
+        parts = apart(frame, arm.name)
         taus[arm.name] = float(np.nanmean(measured["tau"]))
         rows.append(
             [
@@ -65,6 +65,15 @@ def spread(study: Study, frame: pd.DataFrame, found: Sequence[Found]) -> tuple[R
     ]
     inside = numbers_behind("Ratios task by task", _ratios(pd.concat(by_task))) if by_task else None
     return drawing, element("div", box(drawing, "spread of each arm"), shown, inside)
+
+
+def apart(frame: pd.DataFrame, arm: str) -> pd.Series:
+    """By source, the standard deviation within a task, from the mean of the tasks' variances: what is easy
+    for one task need not be for another, so that languages over all tasks alike would vary little.
+    """
+    own = frame[(frame["condition"] == arm) & (frame["language"] != "en")]
+    parts = [components(one, arm).set_index("source")["component"] for _, one in own.groupby("task")]
+    return pd.concat(parts, axis=1).mean(axis=1) ** 0.5
 
 
 def _ratios(frame: pd.DataFrame) -> Raw:

@@ -10,6 +10,7 @@ import pytest
 
 from mlflow_xfer.studies import page, sentences
 from mlflow_xfer.studies.contrasts import compute
+from mlflow_xfer.studies.figures import apart
 from mlflow_xfer.studies.found import study
 from mlflow_xfer.studies.registration import Registration
 from tests.reporting.test_report import Page
@@ -77,3 +78,19 @@ def test_an_answer_has_two_sentences_for_each_primary_contrast():
     assert len(said) == 5 and said[-1] == sentences.DEMONSTRATION
     assert said[0].startswith("biomedical match: ") and "corrected p" in said[0] and "exploratory" in said[0]
     assert "in 8 of 10 cases" in said[1] and "of 100 (optimistic: estimated from 4 seeds)." in said[1]
+
+
+def test_languages_vary_within_each_task():
+    """What is easy for one task is hard for the other: over both alike languages do not differ."""
+    by_task = {"first": [90.0, 0.0, 10.0, 20.0, 30.0], "second": [90.0, 30.0, 20.0, 10.0, 0.0]}
+    rows = [
+        ("none", task, code, 0, seed, score + 2.0 * seed, 300)
+        for task, levels in by_task.items()
+        for code, score in zip(CODES, levels, strict=False)
+        for seed in range(3)
+    ]
+    frame = pd.DataFrame(rows, columns=["condition", "task", "language", "base_seed", "seed", "score", "n"])
+    parts = apart(frame, "none")
+    assert parts["seed"] == pytest.approx(2.0) and parts["language"] == pytest.approx(
+        np.std([0, 10, 20, 30], ddof=1)
+    )
