@@ -250,16 +250,14 @@ def test_checkouts_that_share_a_home_keep_notes_of_their_own(project, tmp_path, 
     )
     with (other / "mlflow_xfer" / "training" / "trainer.py").open("a") as file:
         file.write("\nANSWER = 42\n")
-    monkeypatch.setenv("XFER_HOME", str(tmp_path / "home"))
+    home = tmp_path / "shared home"
+    monkeypatch.setenv("XFER_HOME", str(home))
     hashes, notes = [], {}
     for root in (project, other, project, other):
         monkeypatch.setenv("PYTHONPATH", str(root))
         hashes.append(shown(root))
-        notes = {
-            path.name: notes.get(path.name, path.read_bytes())
-            for path in (tmp_path / "home" / "code").iterdir()
-        }
+        notes = {path.name: notes.get(path.name, path.read_bytes()) for path in (home / "code").iterdir()}
     assert hashes[0] == hashes[2] != hashes[1] == hashes[3]
     assert len(notes) == 2 and all(
-        path.read_bytes() == notes[path.name] for path in (tmp_path / "home" / "code").iterdir()
+        path.read_bytes() == notes[path.name] for path in (home / "code").iterdir()
     )

@@ -88,6 +88,8 @@ CHANGES = {
     "compile": ("true", NOTHING),
     "gradient_checkpointing": ("true", NOTHING),
     "processes": ("2", NOTHING),
+    "engine": ("ray", NOTHING),
+    "ray_address": ("auto", NOTHING),
     "parallel": ("fsdp", NOTHING),
     "checkpoint": ("adapter", NOTHING),
     "save_every_s": ("5", NOTHING),

@@ -156,7 +156,7 @@ def test_hostile_names_come_out_as_text():
     described = made.description.replace("`report.html`", "")
     assert "<script" not in described and not re.search(r"(?<!\\)(\]\(|`)", described)
     for line in made.markdown.splitlines():
-        assert len(re.findall(r"(?<!\\)\|", line)) == 9
+        assert len(re.findall(r"(?<!\\)\|", line)) == 10
 
 
 def test_files_are_written_and_formula_safe(tmp_path):

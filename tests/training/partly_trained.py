@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from tiny_world import SENTIMENT, rows
 
+from mlflow_xfer.durable.digests import file_digest
+from mlflow_xfer.models import derived, files
 from mlflow_xfer.models.load import load_backbone
 from mlflow_xfer.params.settings import TrainingSettings
 from mlflow_xfer.training.parts import Part
@@ -15,6 +17,7 @@ SETTINGS = TrainingSettings(
 )
 STILL = 1e-30
 """A learning rate at which nothing moves."""
+ABOUT = {"identity": "dir:of a test", "run_id": "", "reference": "a base"}
 
 
 def trained(start, work, task=SENTIMENT, parts=None, log=lambda metrics, step: None, **changes):
@@ -40,3 +43,15 @@ def states(backbone) -> torch.Tensor:
     ids = torch.arange(5, 45).reshape(4, 10)
     with torch.no_grad():
         return backbone(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+
+
+def digests(folder):
+    return {path.relative_to(folder).as_posix(): file_digest(path) for path in files.of(folder)}
+
+
+def round_trip(whole, base, out, continued=False, small=False):
+    """What of the checkpoint ``whole`` does not follow from its base, seen to come back to the bit."""
+    derived.reduce(whole, base, out / "reduced", ABOUT, continued, small)
+    derived.restore(out / "reduced", base, out / "again")
+    assert digests(out / "again") == digests(whole)
+    return out / "reduced"

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 import torch
-from partly_trained import STILL, adapted, changed, states, trained
+from partly_trained import STILL, adapted, changed, round_trip, states, trained
 
 from mlflow_xfer.errors import TRY_AGAIN
 from mlflow_xfer.models.load import build_scratch, load_backbone, load_tokenizer, save
@@ -64,3 +64,8 @@ def test_an_optimiser_of_8_bits_trains_and_goes_on_where_it_stopped(wide, tmp_pa
     moved = sum(float((whole[n] - before[n]).norm()) for n in whole)
     apart = sum(float((whole[n] - full[n]).norm()) for n in whole)
     assert 0 < apart < 0.5 * moved
+
+
+def test_what_is_left_out_of_layers_of_4_bits_comes_back_to_the_bit(any_model, tmp_path):
+    whole = trained(any_model, tmp_path / "a", trainable="lora", quantize="nf4", max_steps=2).directory
+    round_trip(whole, any_model, tmp_path / "b", small=True)
