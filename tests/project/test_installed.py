@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def elsewhere(project, tmp_path) -> dict[str, str]:
     """The environment of a user with an empty home, where the package is installed without the checkout."""
-    source, site, home = tmp_path / "source", tmp_path / "site", tmp_path / "home"
+    source, site, home = tmp_path / "source", tmp_path / "site", tmp_path / "empty"
     shutil.copytree(
         project / "mlflow_xfer", source / "mlflow_xfer", ignore=shutil.ignore_patterns("__pycache__")
     )
@@ -114,7 +114,7 @@ def test_the_readme_word_for_word_in_an_empty_home(project, tmp_path):
     using = next(
         block for block in re.findall(r"```bash\n(.*?)```", readme, re.DOTALL) if "-e intermediate" in block
     )
-    checkout, home, programs = tmp_path / "checkout", tmp_path / "home", tmp_path / "programs"
+    checkout, home, programs = tmp_path / "checkout", tmp_path / "empty", tmp_path / "programs"
     subprocess.run(["git", "clone", "--quiet", str(project), str(checkout)], check=True)
     home.mkdir()
     programs.mkdir()

@@ -177,7 +177,7 @@ def test_these_are_the_calls(server, checkpoint, base, monkeypatch):
         assert proxy.seen.keys() ^ set(CALLS) == set()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(600)
 def test_a_sample_of_faults_at_calls(server, checkpoint, base, monkeypatch):
     """Drawn anew with ``XFER_SEED``, beside those of ``ALWAYS``."""
