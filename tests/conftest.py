@@ -100,8 +100,9 @@ def caches(isolated, session_folder, tmp_path) -> None:
 
 
 def link_caches(home: Path, session_folder: Path, *names: str) -> None:
+    """Share these caches of a home with the session; without names all of them."""
     home.mkdir(mode=0o700, exist_ok=True)
-    for name in names:
+    for name in names or ("code", "data", "encoded"):
         (session_folder / name).mkdir(exist_ok=True)
         (home / name).symlink_to(session_folder / name)
 

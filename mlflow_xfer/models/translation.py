@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,6 @@ from mlflow_xfer.durable.digests import combined, file_digest
 from mlflow_xfer.durable.files import write_whole
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.home import home
-
-log = logging.getLogger(__name__)
 
 FILES = (".json", ".safetensors", ".spm", ".model")
 """What decides what a model in a directory says."""
@@ -51,9 +48,7 @@ class Translator:
         folder = Path(self.model).expanduser()
         commit = getattr(loaded.config, "_commit_hash", None)
         if folder.is_dir():
-            files = sorted(
-                one for one in folder.iterdir() if one.suffix in (".json", ".safetensors", ".spm", ".model")
-            )
+            files = sorted(one for one in folder.iterdir() if one.suffix in FILES)
             weights = combined(f"{one.name}:{file_digest(one)}" for one in files)
         else:
             weights = f"hub:{self.model}@{commit}"

@@ -19,7 +19,7 @@ from mlflow_xfer.data.mixing import count_steps
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.phases import ahead
 from mlflow_xfer.phases.needs import FLOAT, Needs, needs, shape_of, trained_weights
-from mlflow_xfer.phases.past import Past, mean
+from mlflow_xfer.phases.past import Past, mean, sought
 from mlflow_xfer.phases.phase import BaseModel, Phase
 from mlflow_xfer.tasks.task import Task, mixture_of
 
@@ -91,7 +91,7 @@ def _timed(known: float, found: Needs | None, past: Past) -> float:
 def tokens_of(phase: Phase, past: Past) -> tuple[float, bool]:
     """Tokens that a training reads, and whether finished runs or its own rows say so; else an upper bound."""
     longest = phase.training.max_seq_length
-    known = _first(past.tokens_per_sequence(phase), _looked_up(phase, past, longest))
+    known = sought(lambda: past.tokens_per_sequence(phase), lambda: _looked_up(phase, past, longest))
     length = longest if math.isnan(known) else known
     return steps_of(phase) * phase.training.train_batch_size * length, not math.isnan(known)
 
@@ -123,7 +123,7 @@ def needs_of(phase: Phase, past: Past) -> Needs | None:
     if phase.kind == "evaluate":
         longest = phase.evaluation.max_seq_length
         tested = sum(_tested(phase.tasks[0], rows) for rows in phase.rows)
-        tokens = tested * _first(_looked_up(phase, past, longest), longest)
+        tokens = tested * sought(lambda: _looked_up(phase, past, longest), lambda: longest)
         return needs(phase, shape, tokens, 0.0, 0.0, past.runtime, past.machine)
     if phase.procedure == "merge":
         return needs(phase, shape, 0.0, 0.0, 0.0, past.runtime, past.machine)
@@ -222,7 +222,3 @@ def duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def _first(*values: float) -> float:
-    return next((value for value in values if not math.isnan(value)), math.nan)

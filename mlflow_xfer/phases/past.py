@@ -68,7 +68,7 @@ class Past:
         target = phase.kind == "target" and phase.target
         names = [phase.target] if target else [task.name for task in phase.tasks]
         alone, tag = {"xfer.phase": phase.kind}, "xfer.target" if phase.kind == "target" else "xfer.tasks"
-        return _sought(
+        return sought(
             lambda: self._median({**alone, tag: ",".join(names)}, _tokens),
             lambda: mean([self._median({**alone, tag: name}, _tokens) for name in names]),
             lambda: self._median(alone, _tokens),
@@ -77,7 +77,7 @@ class Past:
     def seconds_per_token(self, kind: str, base: str) -> float:
         """Of phases on the same base model, of this kind if there are any."""
         on_base = {"xfer.base_identity": base}
-        return _sought(
+        return sought(
             lambda: self._median({**on_base, "xfer.phase": kind}, _seconds),
             lambda: self._median(on_base, _seconds),
         )
@@ -85,7 +85,7 @@ class Past:
     def prediction_seconds(self, target: str, base: str) -> float:
         """Of evaluations on the same base model, of this target if there are any."""
         on_base = {"xfer.base_identity": base}
-        return _sought(
+        return sought(
             lambda: self._median({**on_base, "xfer.target": target}, _prediction),
             lambda: self._median(on_base, _prediction),
         )
@@ -126,7 +126,7 @@ def _prediction(run: RunView) -> float:
     return run.metrics.get("predict/seconds", 0.0)
 
 
-def _sought(*found: Callable[[], float]) -> float:
+def sought(*found: Callable[[], float]) -> float:
     """The first that is known; the others are not asked for."""
     return next((value for one in found if not math.isnan(value := one())), math.nan)
 

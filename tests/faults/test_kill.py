@@ -44,7 +44,7 @@ def base(tmp_path_factory, blank_store, session_folder):
     """A store with a tiny base, and the id of its run."""
     folder = tmp_path_factory.mktemp("base")
     shutil.copy(blank_store, folder)
-    link_caches(folder / "home", session_folder, "code", "data", "encoded")
+    link_caches(folder / "home", session_folder)
     return folder, done_here(folder, [*BASE, "--max_steps", "3"]).run_id
 
 
