@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from mlflow_xfer.conditions.totals import AVERAGE, by_task
 from mlflow_xfer.conditions.transfers import finished
 from mlflow_xfer.reporting.columns import significant
 
@@ -29,18 +30,18 @@ def collapse(
     common = set.intersection(*(set(metrics) for metrics in each))
     in_order = [key for key in each[0] if key in common]
     metrics = {key: sum(m[key] for m in each) / len(each) for key in in_order} | {"n": len(each)}
-    if "selected/avg" not in common:
+    if AVERAGE not in common:
         store.metrics(run_id, metrics)
         return
-    averages = [m["selected/avg"] for m in each]
+    averages = [m[AVERAGE] for m in each]
     low, high = mean_interval(averages)
     metrics |= {"selected/avg_low": low, "selected/avg_high": high}
-    tasks = {key for key in common if key.startswith("selected/") and key != "selected/avg"}
-    tasks &= set.intersection(*map(set, baseline)) if baseline else tasks
+    mine, theirs = [by_task(m) for m in each], [by_task(m) for m in baseline]
+    tasks = set.intersection(*map(set, mine + theirs))
     if tasks and baseline:
         differences = [
-            statistics.fmean(a[key] for key in tasks) - statistics.fmean(b[key] for key in tasks)
-            for a, b in zip(each, baseline, strict=True)
+            statistics.fmean(a[task] for task in tasks) - statistics.fmean(b[task] for task in tasks)
+            for a, b in zip(mine, theirs, strict=True)
         ]
         low, high = mean_interval(differences)
         metrics |= {
@@ -49,10 +50,8 @@ def collapse(
             "selected/delta_high": high,
         }
         metrics |= {
-            f"delta/{key.removeprefix('selected/')}": statistics.fmean(
-                a[key] - b[key] for a, b in zip(each, baseline, strict=True)
-            )
-            for key in tasks
+            f"delta/{task}": statistics.fmean(a[task] - b[task] for a, b in zip(mine, theirs, strict=True))
+            for task in sorted(tasks)
         }
     store.metrics(run_id, significant(metrics))
 

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
 Rows = Sequence[Mapping[str, Any]]
 
+SELECTED = "selected/"
+"""Before what holds of the tasks and languages that were asked for, whichever they are."""
+AVERAGE = f"{SELECTED}avg"
+SUMMARIES = (
+    AVERAGE,
+    *(f"{SELECTED}{end}" for end in ("avg_low", "avg_high", "delta", "delta_low", "delta_high")),
+)
+"""What is no task of these: the mean over all, its interval, and its difference to a baseline."""
 ORACLE = (
     "**Oracle**: checkpoints were selected with labels of the evaluated languages. Not zero-shot, in no "
     "suite total."
@@ -64,16 +72,14 @@ def suite_metrics(
 ) -> dict[str, float]:
     """``<suite>/…`` where the suite's rule allows it, and always ``selected/avg`` over what was asked.
 
-    ``scores`` are those of tasks that are not trained on before; ``on_dev`` names tasks scored on dev for
-    want of a test set: no part of the suite's totals.
+    A task has ``selected/<task>`` only where that is not what ``<suite>/<task>`` says: :func:`by_task` reads
+    either. ``scores`` are those of tasks that are not trained on before; ``on_dev`` names tasks scored on dev
+    for want of a test set: no part of the suite's totals.
     """
-    asked = {f"selected/{task}": sum(by.values()) / len(by) for task, by in scores.items()}
-    metrics = {
-        "selected/avg": sum(asked.values()) / len(asked),
-        **asked,
-    }  # the first is what MLflow's compare page selects
+    asked = {f"{SELECTED}{task}": sum(by.values()) / len(by) for task, by in scores.items()}
+    average = {AVERAGE: sum(asked.values()) / len(asked)}  # the first is what MLflow's compare page selects
     if any(record.outside_totals(phase) for phase in plan.phases if phase.kind == "evaluate"):
-        return metrics
+        return average | asked
     suite = SUITES.get(plan.suite)
     trained = {
         task.name: task.trained for phase in plan.phases if phase.kind == "evaluate" for task in phase.tasks
@@ -87,7 +93,33 @@ def suite_metrics(
         **averages.groups,
         **averages.tasks,
     }
-    return metrics | {f"{suite.name}/{key}": value for key, value in named.items() if value is not None}
+    said = {f"{suite.name}/{key}": value for key, value in named.items() if value is not None}
+    twice = {f"{SELECTED}{task}" for task in suite.tasks if f"{suite.name}/{task}" in said}
+    return (
+        average
+        | {
+            key: value
+            for key, value in asked.items()
+            if key not in twice or said[f"{suite.name}/{key.removeprefix(SELECTED)}"] != value
+        }
+        | said
+    )
+
+
+def by_task(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The mean of each task over the languages asked for, from the metrics of a transfer or condition."""
+    suites = {
+        task: metrics[f"{suite.name}/{task}"]
+        for suite in SUITES
+        for task in suite.tasks
+        if f"{suite.name}/{task}" in metrics
+    }
+    asked = {
+        key.removeprefix(SELECTED): value
+        for key, value in metrics.items()
+        if key.startswith(SELECTED) and key not in SUMMARIES
+    }
+    return suites | asked
 
 
 def described(rows: Rows, metrics: Mapping[str, float], overlap: Mapping[str, str]) -> str:
@@ -98,7 +130,7 @@ def described(rows: Rows, metrics: Mapping[str, float], overlap: Mapping[str, st
         for k in sorted({int(row["target_shots"]) for row in rows if row.get("target_shots")})
         for part in (FEW_SHOT.format(k), "")
     ]
-    average = metrics.get("selected/avg")
+    average = metrics.get(AVERAGE)
     lines = [f"**selected/avg {average:.1f}**" if average is not None else "**same task**", "", *said]
     body = []
     for task in dict.fromkeys(row["task"] for row in rows):

@@ -20,6 +20,8 @@ from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, UNDECIDED, WORSE, 
 
 COLOURS = {BETTER: "#0072B2", WORSE: "#B34700", EQUIVALENT: "#00664A", UNDECIDED: "#595959"}
 INK, GRID, BAND = "#222222", "#D0D0D0", "#EEF1F4"
+LETTER = 7
+"""Width of a letter of size 12, on average, in pixels."""
 MARKS = {BETTER: "▲", WORSE: "▼", EQUIVALENT: "=", UNDECIDED: "?"}
 
 
@@ -269,7 +271,11 @@ def tint(value: float, widest: float) -> str:
 
 def heat_map(gaps: pd.DataFrame, of: str = "language") -> Raw:
     """Languages (or tasks) by conditions: each difference in its cell, blue above 0 and orange below."""
-    left, top, wide, high = 110, 120, 78, 24
+    names = [
+        shorten(languages.get(str(code)).name if of == "language" else str(code), 24) for code in gaps.index
+    ]
+    left = max(110, 16 + LETTER * max(map(len, names), default=0))
+    top, wide, high = 120, 78, 24
     widest = float(gaps.abs().max().max())
     marks: list[object] = []
     for column, name in enumerate(gaps):
@@ -297,14 +303,7 @@ def heat_map(gaps: pd.DataFrame, of: str = "language") -> Raw:
                 label(x, y + 16, points(value, True), anchor="middle", size=12),
             ]
     marks += [
-        label(
-            left - 8,
-            top + high * row + 16,
-            languages.get(str(code)).name if of == "language" else shorten(str(code), 16),
-            anchor="end",
-            size=12,
-        )
-        for row, code in enumerate(gaps.index)
+        label(left - 8, top + high * row + 16, name, anchor="end", size=12) for row, name in enumerate(names)
     ]
     return svg(
         left + wide * gaps.shape[1] + 90,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.conditions.condition import Condition, run_conditions
 from mlflow_xfer.conditions.crew import Crew
+from mlflow_xfer.conditions.totals import AVERAGE, SELECTED, by_task
 from mlflow_xfer.conditions.transfers import finished, pointed
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.params.chain import Transfer
@@ -190,7 +191,7 @@ def _conclude(
     else:
         write_study(store, run_id, study.question, transfers, study.against)
     store.table(run_id, _rows(study, found), CONDITIONS)
-    averages = {f"{name}/avg": metrics.get("selected/avg") for name, metrics in found.items()}
+    averages = {f"{name}/avg": metrics.get(AVERAGE) for name, metrics in found.items()}
     store.metrics(run_id, {name: value for name, value in averages.items() if value is not None})
     store.settle()
     front.update(store)
@@ -249,29 +250,16 @@ def dev_of(store: Store, transfers: Mapping[str, Sequence[str]]) -> pd.DataFrame
 
 def _rows(study: Study, found: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
     """Of each arm its scores, and their differences to the arm compared with, the mean's with interval."""
-    targets = sorted(
-        {
-            key
-            for metrics in found.values()
-            for key in metrics
-            if key.startswith("selected/") and key.count("/") == 1
-        }
-        - {"selected/avg", "selected/delta"}
-        - {f"selected/{end}" for end in ("avg_low", "avg_high", "delta_low", "delta_high")}
-    )
-    keys = (
-        "selected/avg",
-        *targets,
-        "selected/delta",
-        "selected/delta_low",
-        "selected/delta_high",
-        *(f"delta/{target.removeprefix('selected/')}" for target in targets),
-        "n",
-    )
+    means = {name: by_task(metrics) for name, metrics in found.items()}
+    targets = sorted({task for by in means.values() for task in by})
+    ends = ("selected/delta", "selected/delta_low", "selected/delta_high")
+    keys = (*ends, *(f"delta/{task}" for task in targets), "n")
     return [
         {
             "condition": arm.name,
             "compared with": arm.against,
+            AVERAGE: found[arm.name].get(AVERAGE),
+            **{f"{SELECTED}{task}": means[arm.name].get(task) for task in targets},
             **{key: found[arm.name].get(key) for key in keys},
         }
         for arm in study.arms

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlflow_xfer import params
-from mlflow_xfer.conditions.totals import suite_metrics
+from mlflow_xfer.conditions.totals import by_task, suite_metrics
 from mlflow_xfer.conditions.transfers import name as named
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.phases.plan import make_plan
@@ -142,7 +142,9 @@ def test_dev_rows_of_the_evaluated_languages_select(by):
 def test_what_is_not_zero_shot_is_no_part_of_a_suites_totals():
     asked = {"intermediate": "none", "target": "mood"}
     scores = {"mood": dict.fromkeys(TASKS.get("mood").languages, 50.0)}
-    assert suite_metrics(planned(**asked), scores)["mini/mood"] == 50.0
+    found = suite_metrics(planned(**asked), scores)
+    assert found["mini/mood"] == 50.0 and "selected/mood" not in found, "one fact, once"
+    assert by_task(found) == by_task({"selected/mood": 50.0, "selected/avg_low": 1.0}) == {"mood": 50.0}
     for typed, titled in (
         ({"target_shots": "8"}, " 8 shots "),
         ({"select_by": "oracle"}, " oracle "),
