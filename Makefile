@@ -3,8 +3,9 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# MLflow's own programs look for `python` and `mlflow` on the PATH.
-RUN := PATH="$(abspath $(BIN)):$$PATH"
+# MLflow's own programs look for `python` and `mlflow` on the PATH. Where the environment forbids to keep bytecode,
+# every process would compile the package anew.
+RUN := PYTHONDONTWRITEBYTECODE= PATH="$(abspath $(BIN)):$$PATH"
 
 PYTEST := $(RUN) python -m pytest -n 2 --dist worksteal
 GENERATED := tests/project/test_generated.py

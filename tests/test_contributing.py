@@ -122,6 +122,7 @@ def test_a_diff_that_fits_nowhere_or_twice_is_refused(tmp_path):
     assert (tmp_path / "a.py").read_text() == "zero\nmore\ntwo\ntwo\n"
 
 
+@pytest.mark.slow
 def test_a_task_is_one_entry_and_trains(copy, carry_out, tmp_path, monkeypatch):
     monkeypatch.setenv("XFER_HUB_MIRROR", str(tmp_path / "mirror"))
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "hf"))
@@ -153,6 +154,7 @@ def tweets(folder: Path) -> None:
     (folder / "README.md").write_text("\n".join([*head, *files, "---", ""]))
 
 
+@pytest.mark.slow
 def test_a_kind_is_one_folder_and_goes_through_the_chain(copy, carry_out):
     draw = random.Random(0)
     words = ["".join(draw.choices("abcdefghi", k=5)) for _ in range(60)]
@@ -164,6 +166,7 @@ def test_a_kind_is_one_folder_and_goes_through_the_chain(copy, carry_out):
     assert "dev/vowels/en" in trained.data.metrics and 0 <= scored.data.metrics["eval/vowels/en"] <= 100
 
 
+@pytest.mark.slow
 def test_a_setting_is_known_everywhere(project, copy, carry_out):
     for name in ("MLproject", "conda.yaml", "README.md", "docs/parameters.md"):
         (copy / name).parent.mkdir(exist_ok=True)
@@ -192,6 +195,7 @@ print(json.dumps({{"arguments": made.adam_epsilon, "arrived": known}}))
 """
 
 
+@pytest.mark.slow
 def test_a_study_is_one_file_and_runs(carry_out):
     carry_out("A study")
     (study,) = runs(kind="study")

@@ -99,12 +99,14 @@ def test_a_trial_pruned_inside_a_phase_leaves_it_for_the_next(tracked, all_runs)
     assert outcome.saved["optimizer_steps"] == naive - outcome.cost["optimizer_steps"]
 
 
-@pytest.mark.parametrize("stop", [(25, None), (25, 25)])
-def test_a_phase_that_two_trials_wait_for_ends_when_neither_does(tracked, all_runs, stop):
+@pytest.mark.parametrize(
+    ("stop", "workers"), [((25, None), 1), ((25, 25), 1), pytest.param((25, 25), 2, marks=pytest.mark.slow)]
+)
+def test_a_phase_that_two_trials_wait_for_ends_when_neither_does(tracked, all_runs, stop, workers):
     """One candidate twice, so that all phases are shared; the first is pruned, then the second or not."""
     objective = Objective(tracked, SHARED | {"target": "choice", "target.num_train_epochs": 60})
     (first, _), (second, heard) = trial(0, ("attribute",), stop[0]), trial(1, ("attribute",), stop[1])
-    found = run(objective, first, second, workers=2)
+    found = run(objective, first, second, workers=workers)
     tracked.flush()
     assert isinstance(found[0], Pruned)
     runs = all_runs("phase")
@@ -124,7 +126,7 @@ def test_a_phase_that_two_trials_wait_for_ends_when_neither_does(tracked, all_ru
 def test_what_fails_a_phase_fails_the_trials_that_wait_for_it(tracked, all_runs):
     objective = Objective(tracked, SHARED | {"target": "choice", "target.precision": "fp16"})
     (first, _), (second, _) = trial(0, ("attribute",)), trial(1, ("attribute",))
-    found = run(objective, first, second, workers=2)
+    found = run(objective, first, second)
     assert all("fp16 needs a GPU" in str(one) for one in found.values())
     assert first.attrs["xfer.cost"]["optimizer_steps"] + second.attrs["xfer.cost"]["optimizer_steps"] == 10
     tracked.flush()

@@ -19,6 +19,7 @@ from mlflow_xfer.phases.plan import make_plan
 from mlflow_xfer.phases.references import References
 from mlflow_xfer.searching.space.parsing import read_space
 
+TEXTS = str(Path(__file__).resolve().parents[1] / "texts")
 CHAIN = {"intermediate": "nli", "target": "pos", "max_steps": 1, "max_train_examples": 8}
 
 
@@ -61,7 +62,7 @@ def trained() -> dict[str, object]:
 
     trainer.Training.__init__ = watched
     with opened() as store:
-        typed = {"dummy": 3, "dummy_place": 4, "model": "scratch:xlm-roberta:tiny", "text": "mini"}
+        typed = {"dummy": 3, "dummy_place": 4, "model": "scratch:xlm-roberta:tiny", "text": TEXTS}
         chain = read(Transfer, CHAIN | typed)
         plan = make_plan("transfer", chain, References(lambda: store))
         executor = Executor(store, runtime=chain.runtime)

@@ -14,6 +14,7 @@ def benchmark(script):
     return script("benchmarks/training.py")
 
 
+@pytest.mark.nightly
 def test_every_arm_is_measured(benchmark, tmp_path, monkeypatch):
     for language in WORDS:
         (tmp_path / f"{language}.txt").write_text("\n".join(texts(language, 400)["text"]), encoding="utf-8")

@@ -11,6 +11,7 @@ import pytest
 @pytest.fixture
 def grid(script, monkeypatch):
     module = script("benchmarks/grid.py")
+    monkeypatch.setattr(module, "LANGUAGES", module.LANGUAGES[:2])
     monkeypatch.setattr(module, "INTERMEDIATE", module.INTERMEDIATE.model_copy(update={"max_steps": 2}))
     monkeypatch.setattr(module, "TEST_EXAMPLES", 4)
     monkeypatch.setattr(
@@ -30,6 +31,7 @@ def test_every_subset_once(grid):
     assert chosen[0] == () and set(grid.POOL) == set(chosen[-1]) and set(grid.POOL) < set(grid.TASKS)
 
 
+@pytest.mark.nightly
 def test_a_table_goes_on_and_is_put_together(grid, encoder, tmp_path, monkeypatch):
     first, second, both = (tmp_path / name for name in ("a.csv", "b.csv", "all.csv"))
     grid.measure(encoder, [0], [(), ("polarity", "types")], first)

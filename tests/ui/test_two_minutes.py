@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from mlflow.server.auth.client import AuthServiceClient
 
 from mlflow_xfer.tracking import front, links
 from mlflow_xfer.tracking.store import Store
@@ -100,6 +99,8 @@ def test_for_a_user_who_may_only_read(chromium, store, guarded):
 def guarded(store, monkeypatch):
     """A server over the store that asks who one is; its address and the user who may only read."""
     pytest.importorskip("flask_wtf")
+    from mlflow.server.auth.client import AuthServiceClient
+
     settings = Path(store[0] / "auth.ini")
     settings.write_text(
         "[mlflow]\ndefault_permission = READ\nadmin_username = admin\nadmin_password = of-the-administrator\n"
