@@ -64,12 +64,13 @@ class Proxy:
         """Count a call; what is to be done to it."""
         if path == "/health":
             return None
+        what = kind(method, path)
         with self._lock:
-            what = kind(method, path)
             self.seen[what] += 1
-            fault = self.fault(what, self.seen[what])
-            if fault:
-                self.done.append((what, fault))
+            n = self.seen[what]
+        fault = self.fault(what, n)
+        if fault:
+            self.done.append((what, fault))
         return fault
 
     def _forwarded(self, method: str, path: str, body: bytes, headers: dict) -> tuple[int, dict, bytes]:

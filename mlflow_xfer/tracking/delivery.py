@@ -42,17 +42,20 @@ class Delivery:
 
     def __init__(self, client: MlflowClient, spool: Spool, adopted: bool = False):
         self.client, self.spool, self.adopted = client, spool, adopted
+        self._stopped = False
         self._failures = (0, 0)  # (log position, how often its record failed)
         self._places: dict[str, str] = {}  # run -> where its artifacts lie
 
     def step(self, limit: int = 500) -> int:
-        """Deliver up to ``limit`` records; returns how many left the queue.
+        """Deliver up to ``limit`` records, none after :meth:`stop`; returns how many left the queue.
 
         Raises:
             Exception: the transient error that stopped it; what was delivered before is noted.
         """
         done = 0
         for group in _groups(list(self.spool.pending(limit))):
+            if self._stopped:
+                break
             try:
                 self._send(group)
             except Exception as error:
@@ -63,6 +66,10 @@ class Delivery:
                 self._note(group)
                 done += len(group)
         return done
+
+    def stop(self) -> None:
+        """Send nothing more than the request that is under way."""
+        self._stopped = True
 
     def _one_by_one(self, group: Sequence[Entry]) -> int:
         for entry in group:

@@ -8,6 +8,7 @@ One folder per writing process, ``home()/spool/<store>/<host>-<pid>-<random>/``:
     offset       how many bytes of the log were delivered
     files/       copies of queued artifacts
     rejected.jsonl  records that the store refused for good, with its reason
+    ended        there once nobody logs into it any more: whoever holds it then delivers what is left
 
 A record is written with one ``write`` before the caller goes on, so a killed process loses nothing;
 the writer calls ``fsync`` every second, so a machine that loses power loses about that much.
@@ -25,6 +26,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +36,7 @@ from mlflow_xfer.home import home
 from mlflow_xfer.tracking.endpoint import store_key
 from mlflow_xfer.tracking.names import redact
 
+ENDED = "ended"
 _COPY_BYTES = (
     64 * 2**20
 )  # larger artifacts are hard-linked: their writers replace them, never edit them in place
@@ -51,6 +54,24 @@ def root() -> Path:
     return home() / "spool"
 
 
+def waits(path: Path, run_id: str) -> bool:
+    """Whether records of the run wait in the spool ``path``, whoever holds it."""
+    try:
+        with open(path / "log.jsonl", "rb") as log:
+            log.seek(_offset(path))
+            return any(run_id.encode() in line for line in log)
+    except OSError:  # all was delivered meanwhile
+        return False
+
+
+def _offset(path: Path) -> int:
+    """How many bytes of the log in ``path`` were delivered."""
+    try:
+        return int((path / "offset").read_text(encoding="ascii") or 0)
+    except (FileNotFoundError, ValueError):
+        return 0  # replaying from the start is safe: delivery is idempotent
+
+
 class Spool:
     """One process's queue. Appending is thread-safe; reading is for one thread."""
 
@@ -60,7 +81,7 @@ class Spool:
         self._torn = False
         self._log = os.open(path / "log.jsonl", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self.size = os.fstat(self._log).st_size
-        self.offset = self._read_offset()
+        self.offset = _offset(path)
         self._offset_file = os.open(path / "offset", os.O_WRONLY | os.O_CREAT, 0o600)
 
     @classmethod
@@ -95,7 +116,14 @@ class Spool:
         if not (path / "owner.json").exists():  # removed by another replayer between listing and locking
             lock.release()
             return None
-        return cls(path, lock)
+        adopted = cls(path, lock)
+        adopted.end()
+        return adopted
+
+    def end(self) -> None:
+        """Nobody logs into it any more."""
+        with suppress(OSError):  # a full disk: others do not wait for what is left
+            (self.path / ENDED).touch()
 
     def append(self, record: Mapping[str, object]) -> int:
         """Write ``record``; returns the log position at which it ends.
@@ -176,12 +204,6 @@ class Spool:
         if remove:
             shutil.rmtree(self.path, ignore_errors=True)
         self._lock.release()
-
-    def _read_offset(self) -> int:
-        try:
-            return int((self.path / "offset").read_text(encoding="ascii") or 0)
-        except (FileNotFoundError, ValueError):
-            return 0  # replaying from the start is safe: delivery is idempotent
 
 
 def _copy(source: str | Path, target: str | Path) -> None:

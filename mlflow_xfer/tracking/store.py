@@ -22,7 +22,7 @@ from mlflow_xfer.tracking.recorder import Recorder, now
 from mlflow_xfer.tracking.runs import PARENT_TAG, RunView
 from mlflow_xfer.tracking.session import Session
 from mlflow_xfer.tracking.spool import Spool
-from mlflow_xfer.tracking.sync import replay
+from mlflow_xfer.tracking.sync import replay, settle
 from mlflow_xfer.tracking.uris import local_folder
 from mlflow_xfer.tracking.writer import Writer
 
@@ -67,7 +67,7 @@ class Store(Session, Recorder):
         """
         client, uri, experiment_id = opening.connect(experiment, DEFAULT_EXPERIMENT, probe, make)
         if sync:
-            replay(client, uri)
+            replay(client, uri, endpoint.OPEN_SECONDS if make else 0.0)
         return cls(client, uri, experiment_id)
 
     def artifacts_folder(self) -> Path | None:
@@ -129,6 +129,7 @@ class Store(Session, Recorder):
     def _reopen(self, run_id: str, name: str, tags: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag
 
+        settle(self.client, self.uri, run_id, self.writer.spool.path)
         run = self.get(run_id)
         if run.deleted:
             raise XferError(

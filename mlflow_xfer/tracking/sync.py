@@ -5,19 +5,24 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlflow_xfer.durable.patience import awaited, server_patience
 from mlflow_xfer.tracking import endpoint, spool, uris
 from mlflow_xfer.tracking.delivery import Delivery
+from mlflow_xfer.tracking.recorder import undelivered
 from mlflow_xfer.tracking.spool import Spool
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 log = logging.getLogger(__name__)
+
+_POLL_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
@@ -31,14 +36,20 @@ class Replayed:
     reason: str = ""
 
 
-def replay(client: MlflowClient, uri: str) -> list[Replayed]:
+def replay(client: MlflowClient, uri: str, patience: float = 0.0) -> list[Replayed]:
     """Deliver the spools that dead processes of this host left for the store ``uri``.
 
     Stops at the first transient error and never raises for it: what is left stays for the next time.
+
+    Args:
+        patience: seconds to wait for others that deliver such a spool just now.
     """
-    done = []
-    for path in _spools(spool.root() / endpoint.store_key(uri), host=socket.gethostname()):
+    done, until = [], time.monotonic() + patience
+    for path in _of_host(uri):
         result = _deliver(client, path, uri)
+        while result is None and (path / spool.ENDED).exists() and time.monotonic() < until:
+            time.sleep(_POLL_SECONDS)
+            result = _deliver(client, path, uri)
         if result is not None:
             done.append(result)
             if result.reason:
@@ -52,6 +63,27 @@ def replay(client: MlflowClient, uri: str) -> list[Replayed]:
                 result.left,
             )
     return done
+
+
+def settle(client: MlflowClient, uri: str, run_id: str, own: Path) -> None:
+    """Wait until nothing that other processes of this host logged into the run waits to be delivered, before
+    somebody goes on in it; deliver what dead ones left.
+
+    Args:
+        own: the spool of the caller.
+
+    Raises:
+        XferError: it could not be delivered (exit code 75).
+    """
+
+    def settled() -> bool | None:
+        waiting = [path for path in _of_host(uri) if path != own and spool.waits(path, run_id)]
+        for path in waiting:
+            _deliver(client, path, uri)
+        return not any(spool.waits(path, run_id) for path in waiting) or None
+
+    if not awaited(settled, _POLL_SECONDS, longest=5.0, seconds=server_patience()):
+        raise undelivered(f"what an earlier command logged into run {run_id}")
 
 
 def sync(moved_from: str | None = None) -> list[Replayed]:
@@ -114,6 +146,11 @@ def _deliver(client: MlflowClient, path: Path, uri: str) -> Replayed | None:
     left = adopted.undelivered()
     adopted.close(remove=left == 0)
     return Replayed(path, uri, before - left, left, reason)
+
+
+def _of_host(uri: str) -> Iterator[Path]:
+    """The spools of this host for the store ``uri``."""
+    return _spools(spool.root() / endpoint.store_key(uri), host=socket.gethostname())
 
 
 def _spools(folder: Path, host: str | None = None) -> Iterator[Path]:

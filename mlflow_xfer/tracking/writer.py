@@ -118,6 +118,7 @@ class Writer:
         self.flush(patience=patience, limit=limit)
         with self._wake:
             self._closing = True
+            self._delivery.stop()
             self._wake.notify_all()
         left = 30.0 if limit is None else max(limit - (time.monotonic() - begun), 0.1)
         self._thread.join(timeout=left)
@@ -132,6 +133,8 @@ class Writer:
         left = self.spool.undelivered() + len(self._unwritten)
         with self._wake:
             self._left_to_thread = not self._over  # it hangs in a request and uses the spool's files
+            if self._left_to_thread:
+                self.spool.end()
         if not self._left_to_thread:
             self.spool.close(remove=left == 0)
         return left

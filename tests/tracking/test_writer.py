@@ -62,7 +62,7 @@ def test_a_server_that_goes_and_comes_back_gets_everything_exactly_once(server, 
     while not server.answers():
         train(0.2)
     train(0.2)
-    assert store.finish(run)
+    assert store.finish(run, patience=60)
 
     assert slowest < 0.25
     assert history(store, run, "loss") == history(store, run, "rate") == list(range(step))
@@ -143,7 +143,39 @@ def test_a_killed_process_loses_nothing(python, tmp_path):
         assert history(store, run, "loss") == list(range(401))
 
 
-def test_a_late_finish_of_a_dead_process_does_not_close_a_resumed_run(monkeypatch):
+@pytest.mark.parametrize("sync", [True, False])
+def test_the_next_command_of_a_process_waits_for_what_the_last_one_still_sends(monkeypatch, sync):
+    """A command that ended with 75 may have left a request under way: its points are no second ones."""
+    first = Store.open()
+    run, sent, usual = first.start("phase", "p"), threading.Event(), first.client.log_batch
+    first.flush()
+
+    def log_batch(*given, **named):
+        sent.wait(20)
+        usual(*given, **named)
+
+    monkeypatch.setattr(first.client, "log_batch", log_batch)
+    log_and_end(first, run, limit=0.3)
+    assert first.close(limit=0.1)
+    with monkeypatch.context() as waiting:
+        waiting.setattr(time, "sleep", lambda seconds: sent.set())  # it is sent once somebody waits for it
+        with Store.open(sync=sync) as second:
+            second.start("phase", "p", run_id=run)
+            log_and_end(second, run)
+    sent.set()
+    first.writer._thread.join()
+    with Store.open() as store:
+        assert history(store, run, "loss") == [0, 1, 2]
+    assert not [path for path in spool.root().glob("*/*") if (path / "log.jsonl").exists()]
+
+
+def log_and_end(store: Store, run: str, limit: float | None = None) -> None:
+    for step in range(3):
+        store.metrics(run, {"loss": 1 / (step + 1)}, step)
+    store.finish(run, "KILLED", limit=limit)
+
+
+def test_a_late_finish_of_a_dead_process_does_not_close_a_resumed_run(monkeypatch, tmp_path):
     """Its FAILED was spooled; meanwhile the run was resumed elsewhere, where the spool is not seen."""
     first = Store.open()
     run = first.start("phase", "p")
@@ -155,8 +187,10 @@ def test_a_late_finish_of_a_dead_process_does_not_close_a_resumed_run(monkeypatc
         first.finish(run, "FAILED", patience=0.1)
         assert first.close(patience=0.1) == 2
     time.sleep(0.01)
-    second = Store.open(sync=False)
-    second.start("phase", "p", run_id=run)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("XFER_HOME", str(tmp_path / "elsewhere"))
+        second = Store.open()
+        second.start("phase", "p", run_id=run)
     sync.replay(second.client, second.uri)
     assert history(second, run, "loss") == [0]
     assert second.get(run).status == "RUNNING"
@@ -310,7 +344,7 @@ def test_points_that_a_run_has_are_not_logged_again(local_store, monkeypatch):
         assert history(again, run, "score") == [0, 1] and again.get(run).metrics["score"] == 60.0
 
 
-def test_what_a_dead_process_kept_is_no_second_point_of_a_run_that_went_on_elsewhere(monkeypatch):
+def test_what_a_dead_process_kept_is_no_second_point_of_a_run_that_went_on_elsewhere(monkeypatch, tmp_path):
     first = Store.open()
     run = first.start("phase", "p")
     first.flush()
@@ -319,8 +353,11 @@ def test_what_a_dead_process_kept_is_no_second_point_of_a_run_that_went_on_elsew
         for step in range(4):
             first.metrics(run, {"loss": 1 / (step + 1)}, step)
         first.close(patience=0.1)
-    with Store.open(sync=False) as second:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("XFER_HOME", str(tmp_path / "elsewhere"))
+        second = Store.open()
         second.start("phase", "p", run_id=run)
+    with second:
         for step in range(2, 6):
             second.metrics(run, {"loss": 1 / (step + 1)}, step)
         second.finish(run)
