@@ -26,12 +26,14 @@ def encoder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def ran_once(session_folder) -> Callable[[Path], tuple[Path, dict, str]]:
-    """Runs a script of trainings, once for all workers: its folder, its ``report.json``, what it said."""
+def ran_once(session_folder) -> Callable[..., tuple[Path, dict, str]]:
+    """Runs a script of trainings, or those of them that are named, once for all workers: its folder, its
+    ``report.json``, what it said.
+    """
 
-    def run(script: Path) -> tuple[Path, dict, str]:
-        folder = session_folder / script.stem
-        with FileLock(session_folder / f"{script.stem}.lock"):
+    def run(script: Path, *names: str) -> tuple[Path, dict, str]:
+        folder = session_folder / "-".join((script.stem, *names[:1]))
+        with FileLock(f"{folder}.lock"):
             if not (folder / "stderr.txt").is_file():
                 folder.mkdir()
                 root = Path(__file__).parents[2]
@@ -39,7 +41,7 @@ def ran_once(session_folder) -> Callable[[Path], tuple[Path, dict, str]]:
                     "PYTHONPATH": os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
                 }
                 done = subprocess.run(
-                    [sys.executable, str(script), str(folder)],
+                    [sys.executable, str(script), str(folder), *names],
                     env=environment,
                     capture_output=True,
                     text=True,

@@ -1,6 +1,6 @@
 """Runs trainings in processes of their own that are killed at a given point, then again to the end.
 
-One driver imports torch once and forks a process for each run. ``python killed.py FOLDER`` writes
+One driver imports torch once and forks a process for each run. ``python killed.py FOLDER SCENARIO...`` writes
 ``FOLDER/report.json``.
 """
 
@@ -163,15 +163,15 @@ def one(train_it, folder: Path, work: Path, die=None):
     return forked(run)
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, names: list[str]) -> None:
     torch.set_num_threads(1)
     os.environ["XFER_HOME"] = str(folder / "home")
-    report = {}
-    for architecture in ("xlm-roberta", "llama"):
+    report, scenarios = {}, {name: SCENARIOS[name] for name in names}
+    for architecture in {architecture for _, architecture, _ in scenarios.values()}:
         forked(lambda architecture=architecture: make_model(folder / architecture, architecture))
-    for train_it, architecture in dict.fromkeys((s[0], s[1]) for s in SCENARIOS.values()):
+    for train_it, architecture in dict.fromkeys((s[0], s[1]) for s in scenarios.values()):
         report[train_it.__name__] = one(train_it, folder / architecture, folder / train_it.__name__)
-    for name, (train_it, architecture, die) in SCENARIOS.items():
+    for name, (train_it, architecture, die) in scenarios.items():
         work = folder / name
         died = one(train_it, folder / architecture, work, die)
         left = sorted(p.name for p in (work / "resume").iterdir()) if (work / "resume").is_dir() else []
@@ -181,4 +181,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -92,14 +92,11 @@ def test_label_free_reads_no_labels_and_oracle_does(encoder, tmp_path):
     flipped = relabelled(dev, ["good" if label == "bad" else "bad" for label in dev["label"]])
     bare = dev.remove_columns("label")
     free = [
-        fit(encoder, tmp_path / f"free{i}", "label_free", split)
-        for i, split in enumerate((dev, flipped, bare))
+        fit(encoder, tmp_path / f"free{i}", "label_free", split) for i, split in enumerate((flipped, bare))
     ]
-    weights = [load_file(outcome.directory / "model.safetensors") for outcome in free]
-    assert all(torch.equal(weights[0][name], other[name]) for other in weights[1:] for name in weights[0])
-    assert (
-        free[0].metrics == free[1].metrics == free[2].metrics and "label_free/sentiment/de" in free[0].metrics
-    )
+    one, other = (load_file(outcome.directory / "model.safetensors") for outcome in free)
+    assert all(torch.equal(one[name], other[name]) for name in one) and one.keys() == other.keys()
+    assert free[0].metrics == free[1].metrics and "label_free/sentiment/de" in free[0].metrics
 
     curve, other = {}, {}
     right = fit(

@@ -11,15 +11,12 @@ import torch
 from safetensors.torch import load_file
 
 SCRIPT = Path(__file__).parent / "killed.py"
-SCENARIOS = (
-    "after_a_step",
-    "within_a_state",
+SCENARIOS = ("after_a_step", "within_a_state", "on_sigterm", "average_of_epochs")
+OTHERS = (
     "within_the_best",
     "before_the_first_state",
-    "on_sigterm",
     "mixture_with_mlm",
     "mixture_within_a_state",
-    "average_of_epochs",
     "causal_lm",
     "low_rank",
     "when_publishing",
@@ -28,8 +25,14 @@ SCENARIOS = (
 
 @pytest.fixture(scope="session")
 def killed(ran_once):
-    """The folder in which all scenarios were run, the report about them, and what was said."""
-    return ran_once(SCRIPT)
+    """The folder in which the scenarios were run, the report about them, and what was said."""
+    return ran_once(SCRIPT, *SCENARIOS)
+
+
+@pytest.fixture(scope="session")
+def killed_too(ran_once):
+    """The same of the other scenarios."""
+    return ran_once(SCRIPT, *OTHERS)
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -53,7 +56,16 @@ def reported(file: Path) -> dict:
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_killed_training_ends_with_the_same_bits(killed, name):
-    folder, report, stderr = killed
+    ends_with_the_same_bits(*killed, name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OTHERS)
+def test_wherever_it_is_killed(killed_too, name):
+    ends_with_the_same_bits(*killed_too, name)
+
+
+def ends_with_the_same_bits(folder: Path, report: dict, stderr: str, name: str) -> None:
     told = report[name]
     assert told["died"] == (75 if name == "on_sigterm" else -signal.SIGKILL), stderr[-3000:]
     assert told["resumed"] == 0 and report[told["undisturbed"]] == 0, stderr[-3000:]
