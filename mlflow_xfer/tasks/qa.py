@@ -33,6 +33,8 @@ TYDIQA_NAMES = {
 }
 TYDIQA_LANGUAGES = tuple(TYDIQA_NAMES)
 EN = {"train": ("en",), "validation": ("en",)}
+OF_SQUAD = {"family": "squad", "overlaps": ("xquad", "mlqa", "lareqa"), "dev_of": ("xquad", "lareqa")}
+"""What holds of all that is trained on SQuAD's paragraphs: others' test questions are about the same ones."""
 
 # XQuAD is SQuAD's dev set translated, and TyDiQA's dev set is its test set: neither may select a model. So
 # both, and MLQA, which shares XQuAD's fine-tuning, take their validation questions from paragraphs of the
@@ -103,9 +105,7 @@ TASKS = (
         ),
         uses=("intermediate", "target"),
         recipe=INTERMEDIATE,
-        overlaps=("xquad", "mlqa", "lareqa"),
-        family="squad",
-        dev_of=("xquad", "lareqa"),
+        **OF_SQUAD,
         licence="CC BY-SA 4.0",
         citation="Rajpurkar et al. 2016",
         size=87_599,
@@ -118,9 +118,7 @@ TASKS = (
         metric="squad_v2",
         uses=("intermediate",),
         recipe=INTERMEDIATE,
-        overlaps=("xquad", "mlqa", "lareqa"),
-        family="squad",
-        dev_of=("xquad", "lareqa"),
+        **OF_SQUAD,
         licence="CC BY-SA 4.0",
         citation="Rajpurkar et al. 2018",
         size=130_319,
@@ -217,9 +215,7 @@ TASKS = (
         train_languages=codes("ar de es hi vi zh"),
         uses=("intermediate",),
         recipe=INTERMEDIATE,
-        overlaps=("xquad", "mlqa", "lareqa"),
-        family="squad",
-        dev_of=("xquad", "lareqa"),
+        **OF_SQUAD,
         licence="CC BY-SA 3.0",
         citation="Lewis et al. 2020",
         size=80_000,
