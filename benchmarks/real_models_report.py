@@ -152,6 +152,7 @@ def _stage(found: Found, stage: Stage, figures: dict[str, str]) -> Iterator[str]
     yield markdown.table(head, rows, right=(2, 3, 4, 5))
     yield ""
     yield from _marked(found, stage)
+    yield from _stuck(found, stage)
     yield from _beside(found, stage)
     contrasts = [
         replace(one, condition=f"{name} → {task}") for task, of in every.items() for name, _, one in of if one
@@ -240,6 +241,22 @@ def _marked(found: Found, stage: Stage) -> Iterator[str]:
     if mine["commit"].nunique() > 1:
         yield f"Run at {mine['commit'].nunique()} commits: {', '.join(sorted(set(mine['commit'])))}."
     yield ""
+
+
+def _stuck(found: Found, stage: Stage) -> Iterator[str]:
+    """Trainings that learned nothing which the most frequent label would not have said: their seeds."""
+    means = found.of(stage).groupby(["condition", "task", "seed"], sort=False)[["score", "majority"]].mean()
+    stuck = means[means["score"] <= means["majority"] + stage.margin].reset_index()
+    seeds = [
+        f"{condition} → {task} {', '.join(map(str, of['seed']))}"
+        for (condition, task), of in stuck.groupby(["condition", "task"], sort=False)
+    ]
+    if seeds:
+        yield (
+            f"**Stuck at the most frequent label** (mean over languages at most {stage.margin:g} point above "
+            f"it), by seed: {'; '.join(seeds)}. Such trainings count in all that is said above."
+        )
+        yield ""
 
 
 def _cost(found: Found, figures: dict[str, str]) -> Iterator[str]:
