@@ -23,6 +23,8 @@ from mlflow_xfer.reporting import charts, verdict
 from mlflow_xfer.reporting.by_task import bracketed
 from mlflow_xfer.reporting.columns import points
 from mlflow_xfer.reporting.hypertext import Raw
+from mlflow_xfer.reporting.stuck import said as said_of_stuck
+from mlflow_xfer.reporting.stuck import stuck
 from mlflow_xfer.reporting.verdict import REGISTERED, Contrast, sentence
 from mlflow_xfer.stats.frame import Cells
 from mlflow_xfer.stats.means import infer
@@ -244,18 +246,9 @@ def _marked(found: Found, stage: Stage) -> Iterator[str]:
 
 
 def _stuck(found: Found, stage: Stage) -> Iterator[str]:
-    """Trainings that learned nothing which the most frequent label would not have said: their seeds."""
-    means = found.of(stage).groupby(["condition", "task", "seed"], sort=False)[["score", "majority"]].mean()
-    stuck = means[means["score"] <= means["majority"] + stage.margin].reset_index()
-    seeds = [
-        f"{condition} → {task} {', '.join(map(str, of['seed']))}"
-        for (condition, task), of in stuck.groupby(["condition", "task"], sort=False)
-    ]
-    if seeds:
-        yield (
-            f"**Stuck at the most frequent label** (mean over languages at most {stage.margin:g} point above "
-            f"it), by seed: {'; '.join(seeds)}. Such trainings count in all that is said above."
-        )
+    """Trainings that learned nothing, where other seeds did."""
+    if said := said_of_stuck(stuck(found.of(stage), stage.margin)):
+        yield f"**{said}**"
         yield ""
 
 

@@ -15,6 +15,7 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.reporting import same_task
 from mlflow_xfer.reporting.by_task import Finding, findings
+from mlflow_xfer.reporting.stuck import Stuck, stuck
 from mlflow_xfer.reporting.verdict import Contrast, verdicts
 from mlflow_xfer.stats import dispersion, typology
 from mlflow_xfer.stats.components import components
@@ -65,6 +66,11 @@ class Analysis:
             return {}
         told = self.frame.loc[self.frame[BASE_SEEN].fillna("").astype(str).ne(""), ["task", BASE_SEEN]]
         return dict(told.drop_duplicates("task").itertuples(index=False, name=None))
+
+    @property
+    def stuck(self) -> Stuck:
+        """By condition and task, the seeds that are no better than the most frequent answer; others are."""
+        return stuck(self.frame, self.margin)
 
     @property
     def ranked(self) -> list[str]:

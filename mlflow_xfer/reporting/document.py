@@ -193,6 +193,10 @@ def verdict(analysis: Analysis) -> dict[str, Any]:
             for one in analysis.own.to_dict("records")
         ],
         "base_seen": analysis.base_seen,
+        "stuck": [
+            {"condition": condition, "task": task, "seeds": list(seeds)}
+            for (condition, task), seeds in analysis.stuck.items()
+        ],
         "gaps": list(analysis.gaps),
     }
 

@@ -11,6 +11,7 @@ from mlflow_xfer.reporting import charts
 from mlflow_xfer.reporting.analysis import Analysis, differences_table
 from mlflow_xfer.reporting.hypertext import Raw, element, table
 from mlflow_xfer.reporting.parts import COLUMNS, box, interval, paragraph, records, section, verdict_cell
+from mlflow_xfer.reporting.stuck import said as said_of_stuck
 from mlflow_xfer.reporting.verdict import REGISTERED, p_text, points, sentence
 
 ROWS = 40  # conditions in the forest plot
@@ -105,6 +106,8 @@ def answer_texts(analysis: Analysis) -> list[str]:
             "The condition named first is the best of those compared: its difference looks larger than it "
             "will on fresh seeds. Confirm it there."
         )
+    if failed := said_of_stuck(analysis.stuck):
+        texts.append(failed)
     return texts
 
 

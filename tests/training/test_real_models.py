@@ -87,16 +87,16 @@ def test_tables_of_this_checkout_say_what_its_page_says(real, project):
     assert page.startswith(f"# {real.found.title(found, real.stages.STAGES[0])}\n")
 
 
-def test_trainings_that_only_say_the_most_frequent_label_are_named(real, tmp_path):
+def test_seeds_that_only_say_the_most_frequent_label_are_named(real, tmp_path):
     (stage, *_) = real.stages.STAGES
     kept(scores(stage, {"mnli-5k": 8.0}, (0, 1), ("pawsx",)), tmp_path)
     page = real.report.write(tmp_path, tmp_path / "page.md", [stage])
-    assert "Stuck" not in page, "all are five points and more above it"
+    assert "most frequent" not in page, "all are five points and more above it"
     rows = scores(stage, {}, (0, 1), ("pawsx",))
     rows.loc[(rows["condition"] == "mnli-5k") & (rows["seed"] == 1), "score"] = 55.5
     kept(rows, tmp_path)
     page = real.report.write(tmp_path, tmp_path / "page.md", [stage])
-    assert "**Stuck at the most frequent label**" in page and "by seed: mnli-5k → pawsx 1. Such" in page
+    assert "unlike other seeds of the same: mnli-5k on pawsx (seed 1). They count.**" in page
 
 
 def test_a_changed_declaration_is_exploratory(real, tmp_path):
