@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mlflow_xfer.durable.manifest import is_inside
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tracking.names import redact
+from mlflow_xfer.tracking.uris import local_folder
 
 if TYPE_CHECKING:
     from mlflow.entities import FileInfo
@@ -24,6 +25,9 @@ DEEPEST = 20  # folders in folders
 
 def read(store: Session, location: str, path: str) -> bytes | None:
     """The bytes of the file ``path`` under the artifact location of a run or model; None if there is none."""
+    if (folder := local_folder(location)) is not None:
+        file = folder / path
+        return file.read_bytes() if is_inside(path) and file.is_file() else None
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     repository = get_artifact_repository(location, tracking_uri=store.uri)
@@ -74,6 +78,8 @@ def read_table(store: Session, uri: str, path: str) -> list[dict[str, Any]] | No
 
 def exists(store: Session, location: str, path: str) -> bool:
     """Whether there is a file or folder ``path`` under the artifact location."""
+    if (folder := local_folder(location)) is not None:
+        return is_inside(path) and (folder / path).exists()
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     repository = get_artifact_repository(location, tracking_uri=store.uri)

@@ -30,9 +30,9 @@ def find(store: Session, reference: str) -> Any | None:
     Raises:
         XferError: the reference is spelled in no known way.
     """
-    from mlflow.exceptions import MlflowException
-
     if match := _MODEL.fullmatch(reference):
+        from mlflow.exceptions import MlflowException
+
         try:
             model = store.ask(lambda: store.client.get_logged_model(match[1]))
         except MlflowException:
@@ -45,10 +45,7 @@ def find(store: Session, reference: str) -> Any | None:
 
 def of_run(store: Session, run_id: str) -> list:
     """All LoggedModels called ``model`` of a run, finished or not, newest first."""
-    experiment = store.get(run_id).experiment_id
-    query = f"source_run_id = '{run_id}' AND name = '{NAME}'"
-    order = [{"field_name": "creation_timestamp", "ascending": False}]
-    return list(store.ask(lambda: store.client.search_logged_models([experiment], query, order_by=order)))
+    return store.models(run_id, NAME)
 
 
 def marked(store: Session, run_id: str, mark: Mapping[str, str]) -> str | None:

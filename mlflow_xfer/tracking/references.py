@@ -26,14 +26,14 @@ def run_of(store: Session, reference: str) -> str:
     Raises:
         XferError: nothing of that name in the store.
     """
-    from mlflow.exceptions import MlflowException
-
     if RUN_ID.fullmatch(reference):
         return reference
     if match := _RUN_URI.fullmatch(reference):
         return match[1]
     if not reference.startswith("models:/"):
         return _called(store, reference)
+    from mlflow.exceptions import MlflowException
+
     try:
         run_id = store.ask(lambda: _source_run(store.client, reference))
     except MlflowException as error:

@@ -98,6 +98,13 @@ class Session:
         """Runs that are parts of ``run_id``, oldest first."""
         return [run for run in self.search({runs.PARENT_TAG: run_id}) if run.parent]
 
+    def models(self, run_id: str, name: str) -> list[Any]:
+        """All LoggedModels of that name of a run, finished or not, newest first."""
+        experiment = self.get(run_id).experiment_id
+        query = f"source_run_id = '{run_id}' AND name = '{name}'"
+        order = [{"field_name": "creation_timestamp", "ascending": False}]
+        return list(self.ask(lambda: self.client.search_logged_models([experiment], query, order_by=order)))
+
     def read_artifact(self, run_id: str, path: str) -> str | None:
         """The text of one of the run's artifacts; None if there is none."""
         content = artifacts.read(self, self.get(run_id).artifact_uri, path)

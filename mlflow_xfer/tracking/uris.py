@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tracking.names import redact
@@ -67,12 +68,10 @@ def absolute(uri: str) -> str:
 
 def local_folder(location: str) -> Path | None:
     """Where artifacts at ``location`` lie on this machine; None if they are remote."""
-    from mlflow.utils.file_utils import local_file_uri_to_path
-
-    scheme = urlsplit(location).scheme
-    if scheme not in ("", "file"):
+    parts = urlsplit(location)
+    if parts.scheme not in ("", "file"):
         return None
-    return Path(local_file_uri_to_path(location))
+    return Path(url2pathname(parts.path if parts.scheme else location))
 
 
 def typed(uri: str) -> str:
