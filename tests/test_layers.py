@@ -284,3 +284,17 @@ def test_only_params_asks_which_parameters_there_are():
         if called == "hasattr" and ast.unparse(node.args[0]).rpartition(".")[2] in PARAMETERS
     }
     assert found == {"params"}
+
+
+def test_no_model_brings_code_of_its_own():
+    """Every call that reads what a model's maker saved says so: left open, transformers would ask."""
+    wrong, seen = [], 0
+    for path in FILES:
+        for call, called in calls(path):
+            if called == "from_pretrained":
+                seen += 1
+                trusted = {one.arg: ast.unparse(one.value) for one in call.keywords}.get("trust_remote_code")
+                if trusted != "False":
+                    wrong.append(f"{name_of(path)}:{call.lineno}: {ast.unparse(call.func)}")
+    assert seen >= 5
+    assert not wrong, "\n".join(wrong)

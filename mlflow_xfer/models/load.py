@@ -133,7 +133,10 @@ def load_config(path: Path | str) -> PreTrainedConfig:
     model_type = raw["model_type"]
     _refuse_other_kinds(path, model_type, raw)
     try:
-        return AutoConfig.from_pretrained(path, local_files_only=True).get_text_config()  # a folder # nosec B615
+        config = AutoConfig.from_pretrained(  # a folder # nosec B615
+            path, local_files_only=True, trust_remote_code=False
+        )
+        return config.get_text_config()
     except Exception as error:  # noqa: BLE001 - whatever a foreign config breaks is bad input
         raise XferError(
             f"{path / files.CONFIG} cannot be read as a {model_type} configuration: {error}."
@@ -319,6 +322,7 @@ def _load(
                 config=config,
                 local_files_only=True,
                 use_safetensors=True,
+                trust_remote_code=False,
                 dtype=torch.float32,
                 output_loading_info=True,
                 **kwargs,
