@@ -16,7 +16,7 @@ from mlflow_xfer.durable.files import discard
 from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.home import home
 from mlflow_xfer.params.lookups import CACHES, Gc
-from mlflow_xfer.reporting.columns import aligned
+from mlflow_xfer.reporting.columns import aligned, size
 from mlflow_xfer.tracking.drivers import held_elsewhere
 
 ENTRIES = {"encoded": "*/*"}  # where entries do not lie side by side
@@ -48,7 +48,7 @@ def gc(params: Gc) -> str:
         for one in going:
             drop(one.path)
     verb = "would go; drop them with: --dry_run false" if params.dry_run else "dropped"
-    return f"{home()}\n{_table(found, going)}\n{len(going)} entries, {_size(freed)}, {verb}"
+    return f"{home()}\n{_table(found, going)}\n{len(going)} entries, {size(freed)}, {verb}"
 
 
 def entries() -> list[Entry]:
@@ -90,9 +90,5 @@ def _table(found: list[Entry], going: list[Entry]) -> str:
     rows = []
     for cache in CACHES:
         mine, goes = (sum(one.size for one in of if one.cache == cache) for of in (found, going))
-        rows.append([cache, _size(mine), _size(goes), _size(mine - goes)])
+        rows.append([cache, size(mine), size(goes), size(mine - goes)])
     return aligned(["cache", "size", "goes", "stays"], rows, right=(1, 2, 3))
-
-
-def _size(number: float) -> str:
-    return f"{number / 1e6:,.1f} MB" if number < 1e9 else f"{number / 1e9:,.1f} GB"

@@ -18,6 +18,7 @@ from mlflow_xfer.phases.machines import Machine
 from mlflow_xfer.phases.needs import Needs, remedies, shape_of
 from mlflow_xfer.phases.past import Past
 from mlflow_xfer.phases.phase import Phase
+from mlflow_xfer.reporting.columns import size
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.store import Store
@@ -115,8 +116,3 @@ def check_disk(
                 f"{size(published) if artifacts else 'elsewhere'}.",
                 "Free some of it, set XFER_HOME (or XFER_WORK) to a larger disk, or log artifacts there.",
             )
-
-
-def size(number: float) -> str:
-    """Bytes for reading."""
-    return f"{number / 1e9:,.1f} GB" if number >= 1e8 else f"{number / 1e6:,.0f} MB"

@@ -23,6 +23,11 @@ def points(value: float | None, signed: bool = False) -> str:
     return f"{value:+.1f}".replace("-", "−") if signed else f"{value:.1f}".replace("-", "−")
 
 
+def size(number: float) -> str:
+    """Bytes for reading."""
+    return f"{number / 1e9:,.1f} GB" if number >= 1e8 else f"{number / 1e6:,.0f} MB"
+
+
 def significant(metrics: Mapping[str, float]) -> dict[str, float]:
     """Metrics that nothing is computed from, for reading where they are shown as they are: with four
     significant digits, or so many more that they are the same number of points."""

@@ -53,12 +53,12 @@ def filled(tmp_path) -> dict[str, Path]:
 
 def test_a_dry_run_says_what_goes_and_drops_nothing(filled):
     said = api.gc(budget=0.0025)
-    assert "2 entries, 2.0 MB, would go" in said and "checkpoints  2.0 MB  1.0 MB  1.0 MB" in said
+    assert "2 entries, 2 MB, would go" in said and "checkpoints  2 MB  1 MB   1 MB" in said
     assert all(file.exists() for file in filled.values())
 
 
 def test_what_was_not_used_for_longest_goes_until_the_budget_is_kept(filled):
-    assert "2 entries, 2.0 MB, dropped" in api.gc(budget=0.0025, dry_run=False)
+    assert "2 entries, 2 MB, dropped" in api.gc(budget=0.0025, dry_run=False)
     assert [name for name, file in filled.items() if not file.exists()] == ["oldest", "older"]
     assert "0 entries" in api.gc(budget=0.0025, dry_run=False), "the budget is kept"
 
