@@ -22,6 +22,7 @@ from mlflow_xfer.models import files
 from mlflow_xfer.params.settings import RuntimeOptions
 from mlflow_xfer.phases import base_seen, gate, kept, overlaps, record, whole
 from mlflow_xfer.phases.code import code_hash
+from mlflow_xfer.phases.meter import Meter
 from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase, StartModel
 from mlflow_xfer.tracking import checkpoints
 from mlflow_xfer.tracking.lease import Busy, Lease, TakenOver, across_hosts, hold
@@ -216,7 +217,7 @@ class Executor:
         for model in filter(None, map(self._model, phase.inputs)):
             self.store.model_input(run_id, model)
         record.hold_run(work, run_id)
-        meter = record.Meter(self.store, run_id, phase, work, resumed=bool(held))
+        meter = Meter(self.store, run_id, phase, work, resumed=bool(held))
         with self._dropping(work, phase), record.ending(self.store, run_id, lease.holder):
             merges = phase.procedure == "merge"
             starts = [self._directory(one, work) for one in (phase.inputs if merges else phase.inputs[:1])]
@@ -251,7 +252,7 @@ class Executor:
         adapters: Sequence[Path],
         work: Path,
         run_id: str,
-        meter: record.Meter,
+        meter: Meter,
         lease: Lease,
     ) -> None:
         from mlflow_xfer.phases.train import train_phase
