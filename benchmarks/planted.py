@@ -27,8 +27,9 @@ from mlflow_xfer.proportions import wilson
 from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, UNDECIDED
 from mlflow_xfer.stats.frame import Cells, unit_weights
 from mlflow_xfer.stats.multiplicity import spending
-from mlflow_xfer.studies.contrasts import Found, Scores, of_scores
+from mlflow_xfer.studies.contrasts import Found, of_scores
 from mlflow_xfer.studies.foresight import spread_power
+from mlflow_xfer.studies.scores import Scores
 from mlflow_xfer.studies.study import Arm, Contrast, Study
 
 SEEDS = (3, 5, 6, 10)

@@ -20,9 +20,10 @@ import pandas as pd
 from scipy import special
 
 from mlflow_xfer.stats.frame import Cells, unit_weights
-from mlflow_xfer.studies.contrasts import Scores, of_scores
+from mlflow_xfer.studies.contrasts import of_scores
 from mlflow_xfer.studies.curves import tasks_of
 from mlflow_xfer.studies.questions.task_count import contrasts, grid, random_orders
+from mlflow_xfer.studies.scores import Scores
 from mlflow_xfer.studies.study import Study
 
 TASKS = tuple("abcdefgh")

@@ -16,9 +16,10 @@ from mlflow_xfer.reporting.parts import box, interval, numbers_behind, paragraph
 from mlflow_xfer.stats.contribution import shapley
 from mlflow_xfer.stats.frame import Cells, cells, check
 from mlflow_xfer.stats.means import infer
-from mlflow_xfer.studies.contrasts import COLUMNS, Found
+from mlflow_xfer.studies.contrasts import Found
 from mlflow_xfer.studies.line_chart import Line, lines
 from mlflow_xfer.studies.orders import height
+from mlflow_xfer.studies.scores import COLUMNS
 from mlflow_xfer.studies.study import Arm, Curve, Study
 
 DOSE = "rows a task"

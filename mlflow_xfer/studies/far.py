@@ -16,8 +16,9 @@ from mlflow_xfer.stats.frame import Cells
 from mlflow_xfer.stats.means import infer
 from mlflow_xfer.stats.typology import PRIMARY, low_similarity, specification_curve
 from mlflow_xfer.stats.typology import diversity as spread_of
-from mlflow_xfer.studies.contrasts import COLUMNS, Found
+from mlflow_xfer.studies.contrasts import Found
 from mlflow_xfer.studies.curves import blocks_of
+from mlflow_xfer.studies.scores import COLUMNS
 from mlflow_xfer.studies.study import Study
 
 

@@ -12,7 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.studies import questions
-from mlflow_xfer.studies.study import Study, check
+from mlflow_xfer.studies.checking import check
+from mlflow_xfer.studies.study import Study
 from mlflow_xfer.tasks.yaml_source import load
 
 ENDINGS = (".yaml", ".yml")

@@ -27,11 +27,12 @@ from mlflow_xfer.phases.validation import validate
 from mlflow_xfer.reporting.pages import publish, write_study
 from mlflow_xfer.stats.multiplicity import spending
 from mlflow_xfer.studies import page
+from mlflow_xfer.studies.checking import check
 from mlflow_xfer.studies.contrasts import compute
 from mlflow_xfer.studies.foresight import foresee
 from mlflow_xfer.studies.registration import Registration, enter, terms
 from mlflow_xfer.studies.sentences import short
-from mlflow_xfer.studies.study import Contrast, Study, check
+from mlflow_xfer.studies.study import Contrast, Study
 from mlflow_xfer.studies.training_data import described
 from mlflow_xfer.tracking import front
 from mlflow_xfer.tracking.belonging import AGAINST_TAG, CONDITION_TAG

@@ -11,8 +11,9 @@ from mlflow_xfer import api
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.params.chain import Transfer
 from mlflow_xfer.params.reading import read
+from mlflow_xfer.studies.checking import check
 from mlflow_xfer.studies.found import studies, study
-from mlflow_xfer.studies.study import Arm, Contrast, Curve, Study, check, seeds_of
+from mlflow_xfer.studies.study import Arm, Contrast, Curve, Study, seeds_of
 
 TWO = Study(
     "two",

@@ -17,11 +17,12 @@ from mlflow_xfer.phases.train import dealt
 from mlflow_xfer.reporting.verdict import BETTER, WORSE
 from mlflow_xfer.stats.typology import diversity
 from mlflow_xfer.studies import far
+from mlflow_xfer.studies.checking import check
 from mlflow_xfer.studies.contrasts import compute
 from mlflow_xfer.studies.foresight import foresee
 from mlflow_xfer.studies.found import study
 from mlflow_xfer.studies.questions.model_scale import COUNTS, EQUAL, EVERY, REFERENCE
-from mlflow_xfer.studies.study import Contrast, Study, check
+from mlflow_xfer.studies.study import Contrast, Study
 
 CODES = ("en", "de", "tr", "sw", "id", "vi", "af", "ht", "eu")
 
