@@ -3,11 +3,12 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# MLflow's own programs look for `python` and `mlflow` on the PATH. Where the environment forbids to keep bytecode,
-# every process would compile the package anew.
+# MLflow's own programs look for `python` and `mlflow` on the PATH. Where the environment forbids to keep
+# bytecode, every process would compile the package anew.
 RUN := PYTHONDONTWRITEBYTECODE= PATH="$(abspath $(BIN)):$$PATH"
 
-PYTEST := $(RUN) python -m pytest -n 2 --dist worksteal
+# Three for two cores: a test that waits for a server or for the end of a process leaves its core to others.
+PYTEST := $(RUN) python -m pytest -n 3 --dist worksteal
 GENERATED := tests/project/test_generated.py
 EXTRAS := tests/conditions/engines/test_ray.py tests/training/test_bitsandbytes.py
 PART ?= 1/1

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import mlflow_xfer
 
 IDENTITY = (
@@ -22,6 +24,7 @@ RUNTIME = (
 EVERYWHERE = ("help", "signature", "docstring", "mlproject", "documentation", "neutral hash")
 
 
+@pytest.mark.slow
 def test_one_line_takes_a_setting_everywhere(project, tmp_path):
     package = Path(mlflow_xfer.__file__).parent
     shutil.copytree(package, tmp_path / "mlflow_xfer", ignore=shutil.ignore_patterns("*.parquet"))

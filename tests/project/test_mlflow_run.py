@@ -108,7 +108,7 @@ def test_phases_run_with_no_parameter_at_all(project):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(900)
 def test_main_with_no_task_is_the_demo(project):
     """Small: one seed on a tiny base; ``make demo`` is the same command with no parameter,

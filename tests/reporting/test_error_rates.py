@@ -57,6 +57,7 @@ def test_a_known_effect_is_found():
     assert found[BETTER] >= 0.95 * TABLES and found[WORSE] == 0
 
 
+@pytest.mark.slow
 def test_a_null_table_is_undecided_or_equivalent():
     for seeds in (3, 5, 10):
         found = rates(effect=0, seeds=seeds)
@@ -65,6 +66,7 @@ def test_a_null_table_is_undecided_or_equivalent():
     assert rates(effect=0, seeds=20, seed_sd=0.5)[EQUIVALENT] >= 0.9 * TABLES
 
 
+@pytest.mark.slow
 def test_an_underpowered_table_says_so():
     found = rates(effect=1, seeds=3, seed_sd=3)
     assert found[UNDECIDED] >= 0.9 * TABLES and found[WORSE] <= AT_MOST and found[EQUIVALENT] <= AT_MOST
@@ -74,10 +76,12 @@ def test_equivalence_is_not_claimed_at_the_margin():
     assert rates(effect=1, seeds=8, seed_sd=0.7)[EQUIVALENT] <= AT_MOST
 
 
+@pytest.mark.slow
 def test_many_conditions_are_wrong_together_as_often_as_one():
     assert rates(effect=0, seeds=5, arms=6)["false"] <= AT_MOST
 
 
+@pytest.mark.slow
 def test_languages_like_these():
     found = rates(effect=0, seeds=5, language_sd=1.0, population=LIKE_THESE)
     assert found["false"] <= AT_MOST
