@@ -46,11 +46,12 @@ def replay(client: MlflowClient, uri: str, patience: float = 0.0) -> list[Replay
     """
     done, until = [], time.monotonic() + patience
     for path in _of_host(uri):
-        result = _deliver(client, path, uri)
-        while result is None and (path / spool.ENDED).exists() and time.monotonic() < until:
-            time.sleep(_POLL_SECONDS)
-            result = _deliver(client, path, uri)
-        if result is not None:
+
+        def look(path: Path = path) -> Replayed | bool | None:
+            return _deliver(client, path, uri) or (None if (path / spool.ENDED).exists() else False)
+
+        result = awaited(look, _POLL_SECONDS, seconds=max(until - time.monotonic(), 0.0))
+        if isinstance(result, Replayed):
             done.append(result)
             if result.reason:
                 break
