@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from mlflow_xfer import logs
 from mlflow_xfer.commands.result import Reported, Result
 from mlflow_xfer.commands.running import running
+from mlflow_xfer.durable import room
 from mlflow_xfer.params import declare
 from mlflow_xfer.params.declare import Shape, parameters
 from mlflow_xfer.params.verbs import REMOVED, VERBS, Verb, removed
@@ -29,7 +30,7 @@ def call(verb: Verb, params: Shape) -> Any:
     """What the verb's function returns; runs that it makes are tagged with the verb's name."""
     if getattr(params, "verbose", False):
         logs.say_more()
-    with running(verb.name):
+    with running(verb.name), room.needed():
         return _named(verb.function)(params)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow_xfer import home
+from mlflow_xfer.durable import room
 from mlflow_xfer.durable.files import discard
 from mlflow_xfer.models import files
 from mlflow_xfer.params.settings import RuntimeOptions
@@ -218,7 +219,7 @@ class Executor:
             self.store.model_input(run_id, model)
         record.hold_run(work, run_id)
         meter = Meter(self.store, run_id, phase, work, resumed=bool(held))
-        with self._dropping(work, phase), record.ending(self.store, run_id, lease.holder):
+        with self._dropping(work, phase), record.ending(self.store, run_id, lease.holder), room.needed():
             merges = phase.procedure == "merge"
             starts = [self._directory(one, work) for one in (phase.inputs if merges else phase.inputs[:1])]
             adapters = [] if merges else [self._adapter(one) for one in phase.inputs[1:]]

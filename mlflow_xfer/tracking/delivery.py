@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlflow_xfer.durable import room
 from mlflow_xfer.tracking.artifacts import check_arrived
 from mlflow_xfer.tracking.creating import sent_once
 from mlflow_xfer.tracking.endpoint import answered, is_transient, said
@@ -59,7 +60,7 @@ class Delivery:
             try:
                 self._send(group)
             except Exception as error:
-                if is_transient(error) and not answered(error):
+                if room.is_full(error) or is_transient(error) and not answered(error):
                     raise
                 done += self._one_by_one(group)
             else:
@@ -89,6 +90,8 @@ class Delivery:
 
     def _failed(self, entry: Entry, error: Exception) -> None:
         """Set a record aside that the store refuses; re-raise if the store may take it later."""
+        if room.is_full(error):
+            raise error
         if is_transient(error):
             position, count = self._failures
             count = count + 1 if position == entry.end else 1

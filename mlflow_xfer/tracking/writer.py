@@ -6,7 +6,6 @@ every second and delivers what is new. While the store is away it tries again, e
 
 from __future__ import annotations
 
-import errno
 import logging
 import math
 import os
@@ -17,6 +16,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from mlflow_xfer.durable import room
 from mlflow_xfer.tracking.delivery import Delivery
 from mlflow_xfer.tracking.endpoint import said
 from mlflow_xfer.tracking.spool import Spool
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _TICK = 1.0  # seconds between deliveries
 _LONGEST_TICK = 15.0
 _COST = 0.01  # share of a core that delivering may take: ticks stretch when it would take more
@@ -150,9 +149,7 @@ class Writer:
                 failed = error
             with self._wake:
                 if failed is not None and self._error is None:
-                    what = (
-                        "The disk is full" if getattr(failed, "errno", 0) in FULL else "Tracking store away"
-                    )
+                    what = "The disk is full" if room.is_full(failed) else "Tracking store away"
                     log.warning("%s (%s); records are kept in %s", what, said(failed, 200), self.spool.path)
                 if failed is None and self._error is not None:
                     log.warning("What was kept has been delivered")

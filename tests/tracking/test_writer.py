@@ -282,7 +282,18 @@ def test_what_a_full_disk_lost_is_said(monkeypatch, caplog):
     assert "1 tracking records are lost" in caplog.text and "Make room" in caplog.text
 
 
-def _no_room(record):
+def test_what_artifacts_have_no_room_for_waits_and_is_not_set_aside(monkeypatch):
+    store = Store.open()
+    run, usual = store.start("phase", "p"), store.client.log_artifact
+    store.flush()
+    monkeypatch.setattr(store.client, "log_artifact", _no_room)
+    store.text_artifact(run, "a text", "a.txt")
+    assert not store.finish(run, patience=0.2) and store.writer.spool.rejected() == 0
+    monkeypatch.setattr(store.client, "log_artifact", usual)
+    assert store.finish(run) and store.read_artifact(run, "a.txt") == "a text" and store.close() == 0
+
+
+def _no_room(*_):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
