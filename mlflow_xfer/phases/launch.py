@@ -53,6 +53,7 @@ def launch(order: Mapping[str, Any], runtime: RuntimeOptions, log: Log) -> None:
         told = {**order, "meeting": str(Path(folder) / "meeting")}
         with _started(told, runtime) as processes, Signals() as signals:
             Launched(processes, log, signals).listen()
+        signals.pass_on()
 
 
 def check_gpus(runtime: RuntimeOptions) -> None:

@@ -236,6 +236,8 @@ class Loop(Resumable):
                 self.state.global_step, INTERRUPTED if self.signals.caught == signal.SIGINT else TRY_AGAIN
             )
         self._check_last_weights()
+        if self.ranks.world == 1:
+            self.signals.pass_on()
 
     @property
     def is_to_stop(self) -> bool:

@@ -29,6 +29,12 @@ class Signals:
             raise KeyboardInterrupt
         self.caught = number
 
+    def pass_on(self) -> None:
+        """To be called where what ran within came to its end all the same: the signal is for the handler of
+        before, so that what comes next does not begin."""
+        if self.caught is not None:
+            signal.raise_signal(self.caught)
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

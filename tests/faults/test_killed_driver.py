@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import signal
 import subprocess
 import time
 from collections import Counter
@@ -51,6 +52,7 @@ def test_workers_end_with_their_driver_and_nothing_is_done_twice(command, tmp_pa
     again = command(*COMMAND, **there)
     assert again.wait() == 0, again.text
     assert all(is_gone(pid) for pid in workers)
+    assert "Traceback" not in victim.text, "workers end quietly"
     client = MlflowClient(there["MLFLOW_TRACKING_URI"])
     runs = client.search_runs([client.get_experiment_by_name("mlflow-xfer").experiment_id])
     done = [run for run in runs if run.data.tags["xfer.kind"] == "phase" and run.info.status == "FINISHED"]
@@ -78,6 +80,28 @@ def test_what_nobody_goes_on_with_is_ended_by_the_doctor(command, tmp_path):
     runs = client.search_runs([client.get_experiment_by_name("mlflow-xfer").experiment_id])
     left = {run.data.tags["xfer.kind"] for run in runs if run.info.status == "RUNNING"}
     assert left <= {"phase"} and "KILLED" in {run.info.status for run in runs}
+
+
+def test_a_study_that_is_told_to_end_begins_no_more_phases(command, tmp_path):
+    from mlflow import MlflowClient
+
+    there = place(tmp_path)
+    told = command(*study(tmp_path), **there)
+    told.until(lambda: "Registered before the first run" in told.text)
+    client = MlflowClient(there["MLFLOW_TRACKING_URI"])
+    experiment = client.get_experiment_by_name("mlflow-xfer").experiment_id
+
+    def states() -> Counter:
+        runs = client.search_runs([experiment], "tags.xfer.kind = 'phase'")
+        return Counter(run.info.status for run in runs)
+
+    told.until(lambda: states()["FINISHED"] and states()["RUNNING"], every=0.1)
+    before, began = states()["FINISHED"], time.monotonic()
+    told.process.send_signal(signal.SIGTERM)
+    assert told.wait(60) == 75, told.text
+    assert time.monotonic() - began < 30, "schedulers kill after that"
+    assert states()["FINISHED"] <= before + 2 + 1, "what two workers had begun, and what ended meanwhile"
+    assert states().keys() <= {"FINISHED", "KILLED"} and "Traceback" not in told.text
 
 
 def demo() -> list[str]:

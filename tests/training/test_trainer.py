@@ -377,6 +377,26 @@ def test_sigterm_stops_with_an_error_that_says_how_to_go_on(encoder, tmp_path):
     assert train(encoder, [part(POS)], None, FAST, tmp_path).steps == 20
 
 
+def test_sigterm_at_the_last_step_is_for_the_handler_of_the_command(encoder, tmp_path):
+    class Told(BaseException):
+        pass
+
+    def tell(*_):
+        raise Told
+
+    def log(metrics, step):
+        if step == 20:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, tell)
+    try:
+        with pytest.raises(Told):
+            train(encoder, [part(POS)], None, FAST, tmp_path, log=log)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert list(tmp_path.rglob("step-20")), "nothing is lost"
+
+
 def test_a_training_whose_folder_another_process_claims_writes_no_more(encoder, tmp_path):
     def log(metrics, step):
         if step == 2:

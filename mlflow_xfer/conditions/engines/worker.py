@@ -63,8 +63,17 @@ class Worker:
         try:
             self.answers.write(messages.event(event) + "\n")
             self.answers.flush()
+        except BrokenPipeError:
+            logger.error("the command of this worker process is gone: it saves its state and ends")
+            with open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), self.answers.fileno())
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+    def stop(self, *_: Any) -> None:
+        """Have the phase that runs come to its end; while none does the driver alone ends the process."""
+        if self.current:
+            raise Stopped
 
     def run(self, store: Store) -> None:
         """Do what the driver says until it says no more."""
@@ -79,8 +88,8 @@ class Worker:
     def phase(self, store: Store, said: dict[str, Any]) -> None:
         """Run one phase and say what became of it."""
         handle = Handle(**said["handle"])
-        self.current = handle.spec_hash
         try:
+            self.current = handle.spec_hash
             if handle.spec_hash in self.unwanted:
                 raise Stopped
             event = carried_out(store, said, self.say)
@@ -96,8 +105,9 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     logs.set_up()
-    signal.signal(signal.SIGTERM, _stop)
     worker = Worker(answers)
+    signal.signal(signal.SIGTERM, worker.stop)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the driver, who passes it on
     threading.Thread(target=worker.listen, name="xfer-driver", daemon=True).start()
     import_all()
     try:
@@ -106,10 +116,6 @@ def main() -> None:
     except XferError as error:
         logger.error("error: %s", error)
         sys.exit(error.exit_code)
-
-
-def _stop(*_: Any) -> None:
-    raise Stopped
 
 
 if __name__ == "__main__":
