@@ -33,7 +33,7 @@ test: $(STAMP)  ## before every commit: no network, no GPU, at most 8 minutes on
 slow: $(STAMP)  ## before every merge: uv environments, `mlflow run`, PostgreSQL, SIGKILL, real data
 	$(PYTEST) -m "slow and not nightly" $(EXTRAS:%=--ignore=%)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[ray,peft]"
-	$(RUN) python -m pytest -n 0 -m slow $(EXTRAS)  # fails where it finds none of them
+	$(RUN) python -m pytest -n 0 -m "slow and not nightly" $(EXTRAS)  # fails where it finds none of them
 
 nightly: $(STAMP)  ## before a release: what takes hours, in pieces; PART=2/5 runs the second of five parts
 	$(RUN) python benchmarks/nightly.py --part $(PART)

@@ -12,14 +12,15 @@ import logging
 import os
 import re
 import secrets
-import signal
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from mlflow_xfer.conditions.engines.engine import Needs
+from mlflow_xfer.conditions.engines.handlers import handlers_kept
 from mlflow_xfer.conditions.engines.resources import Node
 from mlflow_xfer.errors import BAD_INPUT, TRY_AGAIN, XferError
 from mlflow_xfer.tracking import endpoint
@@ -35,7 +36,8 @@ OWN = {"XFER_HOME", "XFER_WORK", "OMP_NUM_THREADS"}
 """… but these, which are each node's own …"""
 
 SECRET = re.compile(r"TOKEN|PASSWORD|SECRET|KEY|CREDENTIAL|URI|proxy", re.I)
-"""… and these, which a task is told: Ray writes the environment of its tasks into logs."""
+"""… and these, as all values with a password in them, which a task is told: Ray writes the environment of its
+tasks into logs, and shows it on its dashboard."""
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -66,6 +68,9 @@ class Cluster:
         """Connect; raises :class:`XferError` where that cannot be."""
         for name, value in QUIET.items():
             os.environ.setdefault(name, value)
+        known = sys.modules.get("ray")
+        if self.address is None and not (known and known.is_initialized()):
+            keep_out_others()
         import ray
         from ray.exceptions import RayError
 
@@ -75,30 +80,32 @@ class Cluster:
                 self._started() if self.address is None else self._found(self.address)
             self._opened.callback(ray.shutdown)
         self._check_store()
-        own = {name: value for name, value in os.environ.items() if SENT.match(name) and name not in OWN}
-        own |= {"MLFLOW_TRACKING_URI": self.store.uri, "MLFLOW_EXPERIMENT_ID": self.store.experiment_id}
-        told = {name: value for name, value in own.items() if SECRET.search(name)}
+        store = {"MLFLOW_TRACKING_URI": self.store.uri, "MLFLOW_EXPERIMENT_ID": self.store.experiment_id}
+        self.environment, told = shown_and_told({**os.environ, **store})
         self.where = ray.put({"environment": told, "folder": os.getcwd()})
         package = str(Path(__file__).resolve().parents[3])
         path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
-        self.environment = {name: value for name, value in own.items() if name not in told}
         self.environment["PYTHONPATH"] = path
         self._listen()
 
     def _started(self) -> None:
-        """A cluster of this host alone. Its files are this user's, and so is its token."""
+        """A cluster of this host alone. Its files are this user's."""
         folder = self._opened.enter_context(tempfile.TemporaryDirectory(prefix="xfer-ray-"))
-        named = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE"} & os.environ.keys()
-        if not named and not (Path.home() / ".ray" / "auth_token").exists():
-            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # else Ray makes one that all may read
         cores = max(os.cpu_count() or 1, self.workers or 1)
-        self.ray.init(
-            address="local",
-            num_cpus=cores,
-            include_dashboard=False,
-            logging_level=logging.ERROR,
-            _temp_dir=folder,
-        )
+        try:
+            self.ray.init(
+                address="local",
+                num_cpus=cores,
+                include_dashboard=False,
+                logging_level=logging.ERROR,
+                _temp_dir=folder,
+            )
+        except Exception as error:  # Ray's own has no class of its own
+            raise XferError(
+                f"No Ray cluster could be started on this host ({str(error).splitlines()[0]})",
+                "Run the same command again when it has less to do, or use --workers without --engine ray.",
+                TRY_AGAIN,
+            ) from error
 
     def _found(self, address: str) -> None:
         try:
@@ -197,11 +204,19 @@ class Cluster:
         self.next = self.queue.actor.get.remote(None)
 
 
-@contextmanager
-def handlers_kept() -> Iterator[None]:
-    """Ray takes SIGTERM for itself when it starts: the command's own handler is put back."""
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def keep_out_others() -> None:
+    """Have a cluster that is started ask for a token, unless the environment says otherwise: the user's own,
+    or one of this process alone. Ray would put one that it makes into a file that all may read."""
+    if "ray" not in sys.modules:  # which reads it once
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    mode = os.environ.get("RAY_AUTH_MODE", "token")
+    named = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys()
+    if mode.lower() == "token" and not named and not (Path.home() / ".ray" / "auth_token").exists():
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+def shown_and_told(environment: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """What of the driver's environment its phases see, and of that what Ray is not shown."""
+    sent = {name: value for name, value in environment.items() if SENT.match(name) and name not in OWN}
+    told = {name: value for name, value in sent.items() if SECRET.search(name) or redact(value) != value}
+    return {name: value for name, value in sent.items() if name not in told}, told

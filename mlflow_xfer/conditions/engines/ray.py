@@ -29,6 +29,7 @@ from mlflow_xfer.conditions.engines.engine import (
     Progress,
     dependents,
 )
+from mlflow_xfer.conditions.engines.handlers import as_raised
 from mlflow_xfer.conditions.engines.local import DEATHS
 from mlflow_xfer.conditions.engines.resources import Room
 from mlflow_xfer.conditions.engines.work import stopped
@@ -101,6 +102,10 @@ class OnRay:
         return handle
 
     def events(self) -> Iterator[Event]:
+        with as_raised():
+            yield from self._events()
+
+    def _events(self) -> Iterator[Event]:
         while self.jobs:
             self._look()
             self._assign()

@@ -5,7 +5,10 @@ found depends neither on where phases run nor on what is killed.
 from __future__ import annotations
 
 import os
+import random
 import signal
+import subprocess
+import threading
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -48,12 +51,16 @@ def cluster(tmp_path_factory, session_folder):
         made = cluster_utils.Cluster(
             initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
         )
-        nodes = []
-        for name in ("a", "b"):
+
+        def joined(name: str):
             link_caches(folder / name, session_folder)
             own = {"XFER_HOME": str(folder / name), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-            nodes.append(made.add_node(num_cpus=1, env_vars=own))
-        yield SimpleNamespace(address=made.address, nodes=nodes, kill=made.remove_node, folder=folder)
+            return made.add_node(num_cpus=1, env_vars=own)
+
+        nodes = [joined("a"), joined("b")]
+        yield SimpleNamespace(
+            address=made.address, nodes=nodes, kill=made.remove_node, join=joined, folder=folder
+        )
         made.shutdown()
 
 
@@ -112,9 +119,40 @@ def test_a_phase_is_taken_back_and_goes_on_when_it_is_wanted_again(engine, plan,
     assert signal.getsignal(signal.SIGTERM) == before, "the command's own"
 
 
+def test_sigterm_ends_a_command_on_it_as_its_handler_says(engine, plan, submit):
+    class Told(SystemExit):
+        pass
+
+    def tell(*_):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Told(75)
+
+    before = signal.signal(signal.SIGTERM, tell)
+    try:
+        with engine() as one:
+            submit(one, plan().phases[:1])
+            threading.Timer(1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+            with pytest.raises(Told):
+                list(one.events())
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def typed_search(trials: int, **more: object) -> list[str]:
+    """A search whose trials depend on no timing, and one confirmation of what it finds."""
+    asked = {**SEARCH, "batches": 3, "n_trials": trials, "max_tasks": 2, "pruner": "none", "max_steps": 150}
+    asked |= {"confirm_top": 1, "confirm_seeds": 1, **more}
+    return ["search", *(part for name, value in asked.items() for part in (f"--{name}", str(value)))]
+
+
+def finished(server, name: str) -> Counter:
+    """How often each phase was finished."""
+    done = [run for run in phases(server, name) if run.info.status == "FINISHED"]
+    return Counter(run.data.tags["xfer.spec_hash"] for run in done)
+
+
 def test_a_search_ends_as_on_this_host_whatever_is_killed(server, cluster, command, tmp_path):  # noqa: F811
-    asked = {**SEARCH, "batches": 3, "n_trials": TRIALS, "max_tasks": 2, "pruner": "none", "max_steps": 150}
-    typed = ["search", *(part for name, value in asked.items() for part in (f"--{name}", str(value)))]
+    typed = typed_search(TRIALS)
     there = [*typed, "--engine", "ray", "--ray_address", cluster.address]
 
     other = SimpleNamespace(
@@ -133,14 +171,68 @@ def test_a_search_ends_as_on_this_host_whatever_is_killed(server, cluster, comma
     second = command(*there, **places(server, tmp_path, "there"))
     assert second.wait(600) == 0, second.text
     assert history(tmp_path / "there") == history(tmp_path / "alone")
-    finished = Counter(
-        run.data.tags["xfer.spec_hash"] for run in phases(server, "there") if run.info.status == "FINISHED"
-    )
-    assert len(finished) > TRIALS and set(finished.values()) == {1}, "no phase was finished twice"
-    assert finished.keys() == {run.data.tags["xfer.spec_hash"] for run in phases(other, "alone")}
+    found = finished(server, "there")
+    assert len(found) > TRIALS and set(found.values()) == {1}, "no phase was finished twice"
+    assert found.keys() == finished(other, "alone").keys(), "those of the confirmation among them"
+    assert "confirming" in second.text and (cluster.folder / "a" / "work").stat().st_mode & 0o777 == 0o700
     before = states(server, "there")
     assert before["RUNNING"] == 0 and before["FAILED"] == 0
 
     again = command(*there, **places(server, tmp_path, "there"))
     assert again.wait(600) == 0, again.text
     assert states(server, "there") == before, "nothing is trained again"
+
+
+STUDY = f"""
+name: spread
+question: Does a study run on a cluster?
+shared:
+  model: {SEARCH["model"]}
+  text: {SEARCH["text"]}
+  target: choice
+  languages: en
+  seeds: "7"
+  max_steps: 2
+  pretrain.max_steps: 2
+  train_batch_size: 4
+  max_train_examples: 8
+  max_eval_examples: 4
+arms:
+  - {{name: none, params: {{intermediate: none}}}}
+  - {{name: attribute, params: {{intermediate: attribute}}, against: none}}
+sections: [arms by targets]
+"""
+
+
+def test_a_study_runs_on_it(server, cluster, command, tmp_path):  # noqa: F811
+    (tmp_path / "study.yaml").write_text(STUDY)
+    asked = ["study", "--study", "study.yaml", "--engine", "ray", "--ray_address", cluster.address]
+    ran = command(*asked, **places(server, tmp_path, "study"))
+    assert ran.wait(300) == 0, ran.text
+    assert f"a Ray cluster ({cluster.address})" in ran.text
+    assert states(server, "study") == Counter(FINISHED=6), "two pretrained models would be one too many"
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
+def test_nodes_that_are_killed_at_random_lose_no_trial(server, cluster, command, tmp_path):  # noqa: F811
+    """Twelve trials; every half minute or so a node is lost, and another one joins (``XFER_SEED``)."""
+    rng, kills = random.Random(int(os.environ.get("XFER_SEED", "0"))), 0
+    asked = [*typed_search(12), "--engine", "ray", "--ray_address", cluster.address]
+    life = command(*asked, **places(server, tmp_path, "chaos"))
+    while True:
+        try:
+            code = life.wait(rng.uniform(15, 45))
+        except subprocess.TimeoutExpired:
+            cluster.kill(cluster.nodes.pop(rng.randrange(len(cluster.nodes))), allow_graceful=False)
+            kills += 1
+            cluster.nodes.append(cluster.join(f"joined {kills}"))
+            continue
+        if code != 75:  # else a phase was lost again and again: the same command goes on
+            break
+        life = command(*asked, **places(server, tmp_path, "chaos"))
+    assert code == 0, life.text
+    assert kills and set(finished(server, "chaos").values()) == {1}
+    assert [state for _, state, *_ in history(tmp_path / "chaos")] == ["COMPLETE"] * 12
+    assert not {"RUNNING", "FAILED"} & states(server, "chaos").keys()
+    print(f"{kills} nodes killed")

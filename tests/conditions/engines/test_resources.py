@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from pathlib import Path
 
 import pytest
 
 from mlflow_xfer.conditions.crew import Crew, crew_of
-from mlflow_xfer.conditions.engines import on_node
+from mlflow_xfer.conditions.engines import cluster, handlers, on_node
 from mlflow_xfer.conditions.engines import ray as on_ray
 from mlflow_xfer.conditions.engines.engine import Needs
 from mlflow_xfer.conditions.engines.resources import Node, Room
@@ -70,6 +72,87 @@ def test_a_task_leaves_its_process_as_it_was(tmp_path, monkeypatch):
         raise KeyboardInterrupt
     assert os.environ["XFER_VERB"] == "before" and "XFER_NEW" not in os.environ
     assert os.getcwd() == folder and signal.getsignal(signal.SIGTERM) == handler
+
+
+class Told(SystemExit):
+    """What a command's handler of SIGTERM raises."""
+
+
+def tell(*_):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Told(75)
+
+
+@pytest.fixture
+def told():
+    before = signal.signal(signal.SIGTERM, tell)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_what_the_handler_of_sigterm_raises_is_not_replaced_by_ray(told):
+    with pytest.raises(Told), handlers.as_raised():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except SystemExit:
+            raise SystemExit("Ray: SystemExit is raised") from None
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN, "as the handler has left it"
+
+
+def test_the_handler_of_sigterm_stays_when_nothing_comes(told):
+    with pytest.raises(SystemExit, match="another"), handlers.as_raised():
+        raise SystemExit("another")
+    assert signal.getsignal(signal.SIGTERM) is tell
+
+
+def test_sigterm_while_ray_starts_is_for_the_handler_of_before(told):
+    with pytest.raises(Told), handlers.handlers_kept():
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))
+        signal.raise_signal(signal.SIGTERM)
+
+
+def test_credentials_are_told_to_tasks_and_not_shown_to_ray():
+    shown, told = cluster.shown_and_told(
+        {
+            "MLFLOW_TRACKING_URI": "http://server",
+            "MLFLOW_TRACKING_TOKEN": "t",
+            "MLFLOW_S3_ENDPOINT_URL": "https://me:secret@store",
+            "AWS_ACCESS_KEY_ID": "k",
+            "HF_TOKEN": "h",
+            "HF_HUB_OFFLINE": "1",
+            "XFER_STALE_SECONDS": "4",
+            "XFER_HOME": "/home/me",
+            "RAY_AUTH_TOKEN": "r",
+            "PASSWORD": "p",
+        }
+    )
+    assert shown == {"HF_HUB_OFFLINE": "1", "XFER_STALE_SECONDS": "4"}
+    uris = {"MLFLOW_TRACKING_URI", "MLFLOW_S3_ENDPOINT_URL"}
+    assert told.keys() == uris | {"MLFLOW_TRACKING_TOKEN", "AWS_ACCESS_KEY_ID", "HF_TOKEN"}
+
+
+@pytest.mark.parametrize(
+    ("given", "file", "made"),
+    [
+        ({}, False, True),
+        ({"RAY_AUTH_MODE": "token"}, False, True),
+        ({"RAY_AUTH_MODE": "disabled"}, False, False),
+        ({"RAY_AUTH_TOKEN_PATH": "/mine"}, False, False),
+        ({}, True, False),
+    ],
+)
+def test_a_cluster_that_is_started_asks_for_a_token(given, file, made, tmp_path, monkeypatch):
+    """Of this process, if the user has none: Ray's own would be read by all."""
+    (tmp_path / ".ray").mkdir()
+    if file:
+        (tmp_path / ".ray" / "auth_token").write_text("mine")
+    with monkeypatch.context() as there:
+        there.setattr(os, "environ", {"HOME": str(tmp_path), **given})
+        there.setattr(Path, "home", lambda: tmp_path)
+        there.delitem(sys.modules, "ray", raising=False)
+        cluster.keep_out_others()
+        assert os.environ["RAY_AUTH_MODE"] == given.get("RAY_AUTH_MODE", "token")
+        assert len(os.environ.get("RAY_AUTH_TOKEN", "")) == (64 if made else 0)
 
 
 def test_who_asks_for_ray_without_it_is_told_how_to_install_it(monkeypatch):
