@@ -141,7 +141,7 @@ def test_sigterm_ends_a_command_on_it_as_its_handler_says(engine, plan, submit):
 def typed_search(trials: int, **more: object) -> list[str]:
     """A search whose trials depend on no timing, and one confirmation of what it finds."""
     asked = {**SEARCH, "batches": 3, "n_trials": trials, "max_tasks": 2, "pruner": "none", "max_steps": 150}
-    asked |= {"confirm_top": 1, "confirm_seeds": 1, **more}
+    asked |= {"confirm_top": 1, "confirm_seeds": 2, **more}
     return ["search", *(part for name, value in asked.items() for part in (f"--{name}", str(value)))]
 
 
