@@ -324,14 +324,26 @@ def _search(folder: Path) -> None:
 
 # -- the table -----------------------------------------------------------------------------------------------
 @cache
+def _made() -> tempfile.TemporaryDirectory[str]:
+    """Where published models lie until the process ends."""
+    return tempfile.TemporaryDirectory()
+
+
+@cache
+def _published(name: str) -> Path:
+    """The model called ``name``, for all that only reads it."""
+    return publish(name, Path(_made().name) / str(NAMES.index(name)))
+
+
+@cache
 def outcome(name: str, use: str) -> str:
     """Empty where it works, else why not."""
+    model = _published(name)
     with tempfile.TemporaryDirectory() as folder:
-        publish(name, Path(folder) / "model")
         try:
-            done(Path(folder) / "model", use, Path(folder) / "work")
+            done(model, use, Path(folder) / "work")
         except XferError as error:
-            said = str(error).replace(f"{folder}/model", "The model").replace("\n ", "")
+            said = str(error).replace(str(model), "The model").replace("\n ", "")
             said = re.sub(r"; \S+ reads both ways", "; this architecture reads both ways", said)
             return re.sub(r"head for architecture '[^']*'", "head for this architecture", said)
     return ""
@@ -343,11 +355,10 @@ def packing(name: str) -> str:
     from mlflow_xfer.models.attention import packing_of
     from mlflow_xfer.models.load import load_backbone
 
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            return packing_of(load_backbone(publish(name, Path(folder) / "model")), LENGTH)
-        except XferError:
-            return "–"
+    try:
+        return packing_of(load_backbone(_published(name)), LENGTH)
+    except XferError:
+        return "–"
 
 
 COLUMNS = (*USES, UNTRAINED, TEXT)

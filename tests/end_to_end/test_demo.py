@@ -1,6 +1,4 @@
-"""The demo as a study: arms are conditions,
-replicates run in several processes, and a repeat trains nothing.
-"""
+"""The demo as a study: arms are conditions, and a repeat trains nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +26,7 @@ QUICK = {
     "seeds": "0,1",
 }
 ARMS = tuple(arm for arm in demo.DEMO.arms if arm.name in ("baseline", "attribute", "random encoder"))
-"""With and without a baseline, and on another encoder; ``mlflow run`` runs all of them (tests/project)."""
+"""With and without a baseline, and on another encoder; ``mlflow run`` runs all of them, side by side."""
 
 
 def test_the_demo_is_a_study_of_conditions(all_runs, steps_in_store, monkeypatch):
@@ -36,7 +34,7 @@ def test_the_demo_is_a_study_of_conditions(all_runs, steps_in_store, monkeypatch
     monkeypatch.setattr(
         demo, "DEMO", replace(demo.DEMO, arms=ARMS, shared=demo.DEMO.shared | {"target": "choice,retrieval"})
     )
-    result = mlflow_xfer.transfer(workers=2, **QUICK)
+    result = mlflow_xfer.transfer(workers=1, **QUICK)
     (study,) = all_runs("study")
     conditions = all_runs("condition")
     assert result.run_id == study.info.run_id and study.data.tags["xfer.study"] == "demo"
@@ -56,9 +54,9 @@ def test_the_demo_is_a_study_of_conditions(all_runs, steps_in_store, monkeypatch
     )
     assert all(run.info.start_time >= base.info.end_time for run in transfers), "it was made before all else"
     hashes = [run.data.tags["xfer.spec_hash"] for run in all_runs("phase")]
-    assert len(hashes) == len(set(hashes)), "no phase was trained twice, though several processes wanted it"
+    assert len(hashes) == len(set(hashes)), "no phase was trained twice, though several arms want it"
     before = steps_in_store()
-    again = mlflow_xfer.transfer(workers=2, **QUICK)
+    again = mlflow_xfer.transfer(workers=1, **QUICK)
     assert again.run_id == result.run_id and steps_in_store() == before > 0
     shows_its_answer(study, by_name["attribute"])
     says_what_its_page_says(study, again.summary)
