@@ -33,6 +33,7 @@ def test_without_runs_until_there_are_some():
         store.finish(run_id)
     with glance.open_to_plan() as asked:
         assert [run.run_id for run in asked.search({"xfer.kind": "phase"})] == [run_id]
+    assert asked.get(run_id).name == "first", "the preview of a search looks runs up when it is printed"
 
 
 def test_runs_and_models_are_seen_as_mlflow_shows_them(tmp_path):
