@@ -25,43 +25,37 @@ def statuses(store):
     return sorted(run.info.status for run in runs(store))
 
 
-def test_phases_run_once_after_their_inputs_and_are_taken_again(store, plan, submit):
+def test_phases_run_once_after_their_inputs_and_one_whose_worker_is_killed_goes_on(store, plan, submit):
     phases = plan().phases
     assert len(phases) == 5
-    with Local(store, 2) as engine:
+    with Local(store, 2, cores=2) as engine:  # each with as many threads as this process has
         handles = submit(engine, phases)
-        seen = list(engine.events())
-        pids = {one.popen.pid for one in engine.processes}
+        seen, pids, killed = [], set(), False
+        for event in engine.events():
+            seen.append(event)
+            pids |= {one.popen.pid for one in engine.processes}
+            if isinstance(event, Progress) and event.step >= 20 and not killed:
+                (at_work,) = (one for one in engine.processes if one.job == event.handle)
+                os.kill(at_work.popen.pid, signal.SIGKILL)
+                killed = True
     finished = [one for one in seen if isinstance(one, Finished)]
     assert {one.handle for one in finished} == set(handles.values()) and len(finished) == 5
-    assert finished[0].handle.label == phases[0].label and {one.done.how for one in finished} == {"made"}
+    first, *others = finished
+    assert first.handle.label == phases[0].label and {one.done.how for one in others} == {"made"}
+    assert killed and first.done.how == "resumed" and len(pids) == 3, "the dead worker was replaced"
     assert any(isinstance(one, Progress) and "train/loss" in one.metrics for one in seen)
     assert statuses(store) == ["FINISHED"] * 5 and all(one.spent for one in finished)
     assert not any(alive(pid) for pid in pids)
     with Here(store) as engine:
         submit(engine, phases)
         again = [one.done for one in engine.events()]
-    assert [one.how for one in again] == ["reused"] * 5
-    assert {one.run_id for one in again} == {one.done.run_id for one in finished}
-
-
-def test_a_killed_worker_is_replaced_and_its_phase_goes_on_to_the_same_weights(store, plan, submit):
-    phase, *_ = plan().phases
-    with Local(store, 1, cores=1) as engine:  # as many threads as this process has
-        submit(engine, [phase])
-        killed = False
-        for event in engine.events():
-            if isinstance(event, Progress) and event.step >= 20 and not killed:
-                os.kill(engine.processes[0].popen.pid, signal.SIGKILL)
-                killed = True
-    assert killed and isinstance(event, Finished) and event.done.how == "resumed"
-    assert statuses(store) == ["FINISHED"]
-    with Here(store) as engine:
-        submit(engine, [phase], reuse="never")
+        assert [one.how for one in again] == ["reused"] * 5
+        assert {one.run_id for one in again} == {one.done.run_id for one in finished}
+        submit(engine, phases[:1], reuse="never")
         (alone,) = engine.events()
     one, other = (
         load_file(checkpoints.fetch(store, made) / "model.safetensors")
-        for made in (event.done.run_id, alone.done.run_id)
+        for made in (first.done.run_id, alone.done.run_id)
     )
     assert all((one[name] == other[name]).all() for name in one) and one.keys() == other.keys()
 
