@@ -144,6 +144,7 @@ def test_a_trial_that_diverges_fails_and_says_where(tracked, all_runs):
     assert sorted(run.info.status for run in all_runs("phase")) == ["FAILED", "FINISHED"]
 
 
+@pytest.mark.slow
 def test_short_chains_come_before_the_whole_one(tracked, all_runs):
     """Two rungs of a chain of 60 intermediate steps and 6 of the target: what they report, cost and leave."""
     objective = Objective(

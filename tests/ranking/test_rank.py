@@ -130,6 +130,7 @@ def test_the_planted_order_is_found(models, family, planted):
     assert found.order()[0] == "same" and found.ranks()["same"] == 1
 
 
+@pytest.mark.slow
 def test_every_method_from_checkpoints(models, planted, client, capsys):
     asked = {"model": models["xlm-roberta"], **planted, **QUICK}
     found = mlflow_xfer.rank(method=list(PROXIES), checkpoints="train", steps=30, **asked)

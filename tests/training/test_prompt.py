@@ -95,6 +95,7 @@ def decoder_with_words(tmp_path_factory):
     return make_model(tmp_path_factory.mktemp("decoder"), "llama")
 
 
+@pytest.mark.slow
 def test_a_prompt_is_gone_on_with(encoder, tmp_path):
     def vectors(folder):
         return prompt.saved(folder, 4)

@@ -70,6 +70,7 @@ def test_the_average_of_weights_is_that_of_a_training_of_all_rows(encoder, tmp_p
     assert_equal(encoder, tmp_path, [part(PAIRS, 64)], select_by="average", weight_decay=0.1)
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_goes_on_with_the_same_rows(encoder, tmp_path):
     parts = [part(SENTIMENT)]
     expected, figures, _ = trained(encoder, tmp_path / "whole", parts, True, max_steps=40, weight_decay=0.1)
