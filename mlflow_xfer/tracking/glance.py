@@ -37,6 +37,9 @@ MODELS = (
     "WHERE source_run_id = ? AND name = ? AND lifecycle_stage = 'active' ORDER BY creation_timestamp_ms DESC"
 )
 MODEL_TAGS = "SELECT tag_key, tag_value FROM logged_model_tags WHERE model_id = ?"
+TAGS = "SELECT key, value FROM tags WHERE run_uuid = ?"
+PARAMS = "SELECT key, value FROM params WHERE run_uuid = ?"
+METRICS = "SELECT key, value FROM latest_metrics WHERE run_uuid = ?"
 NAN = "SELECT key FROM latest_metrics WHERE run_uuid = ? AND is_nan"
 OUTPUTS = (
     "SELECT destination_id FROM inputs "
@@ -120,10 +123,7 @@ class Glance(Store):
         self, run_id: str, experiment_id: int, name: str | None, status: str, start: int | None,
         end: int | None, stage: str, artifact_uri: str,
     ) -> RunView:  # fmt: skip
-        def pairs(table: str) -> dict[str, Any]:
-            return dict(self._rows(f"SELECT key, value FROM {table} WHERE run_uuid = ?", run_id))
-
-        tags, nan = pairs("tags"), self._rows(NAN, run_id)
+        tags, nan = dict(self._rows(TAGS, run_id)), self._rows(NAN, run_id)
         return RunView(
             run_id=run_id,
             experiment_id=str(experiment_id),
@@ -134,8 +134,8 @@ class Glance(Store):
             deleted=stage == "deleted",
             artifact_uri=artifact_uri,
             tags=tags,
-            params=pairs("params"),
-            metrics=pairs("latest_metrics") | {key: math.nan for (key,) in nan},
+            params=dict(self._rows(PARAMS, run_id)),
+            metrics=dict(self._rows(METRICS, run_id)) | {key: math.nan for (key,) in nan},
             models=tuple(model for (model,) in self._rows(OUTPUTS, run_id)),
         )
 
@@ -181,7 +181,16 @@ def _database(path: Path) -> sqlite3.Connection | None:
         return None
     database = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
     try:
-        for query in (f"{RUNS}{ACTIVE} AND {TAGGED}", NAN, MODELS, MODEL_TAGS, OUTPUTS):
+        for query in (
+            f"{RUNS}{ACTIVE} AND {TAGGED}",
+            TAGS,
+            PARAMS,
+            METRICS,
+            NAN,
+            MODELS,
+            MODEL_TAGS,
+            OUTPUTS,
+        ):
             database.execute(f"EXPLAIN {query}", [""] * query.count("?"))
     except sqlite3.Error:
         database.close()
