@@ -105,8 +105,8 @@ def test_of_states(own_store, tmp_path, monkeypatch):
             fails_then_goes_on(make_room)
             assert not list((tmp_path / "states").glob("*-*"))
             return
-    with small_files(5000) as lift:  # its moments take more, the store's database does not
-        fails_then_goes_on(lift, model="scratch:xlm-roberta:mini")
+    with small_files(20000) as lift:  # its moments take more, the store's database does not
+        fails_then_goes_on(lift, model="scratch:xlm-roberta:small")
 
 
 def test_of_artifacts(own_store, tmp_path, monkeypatch):

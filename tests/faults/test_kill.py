@@ -8,7 +8,7 @@ import logging
 import os
 import random
 import shutil
-import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -101,6 +101,12 @@ def caught(folder: Path, moment: str) -> bool:
     return complete and (moment == "between" or any(path.suffix == ".partial" for path in states))
 
 
+def newest_state(folder: Path) -> int:
+    """The step of the newest resume state, 0 without one."""
+    states = (folder / "home" / "work").glob("*/resume/step-*")
+    return max((int(path.name.removeprefix("step-")) for path in states), default=0)
+
+
 def history(folder: Path, run, name: str) -> list[tuple[int, float]]:
     """All points of a metric, in the order of their steps; one logged twice would stand there twice."""
     from mlflow import MlflowClient
@@ -160,27 +166,21 @@ def assert_bit_equal(found: dict) -> None:
 @pytest.mark.nightly
 @pytest.mark.timeout(2400)
 def test_a_training_killed_at_any_moment_again_and_again_is_bit_equal(base, tmp_path, command):
-    """Lives of random length (``XFER_SEED``), through imports,
-    training, saving and publishing, until one comes to the end.
-    """
+    """Killed while it starts, and at random steps (``XFER_SEED``), whatever the machine needs for one."""
     rng = random.Random(int(os.environ.get("XFER_SEED", "0")))
     own = [argument.format(second=second_task()) for argument in PHASES["mixture"]]
     own += ["--max_steps", "1000", "--model", base[1]]
     calm, killed = tmp_path / "calm", tmp_path / "killed"
     for folder in (calm, killed):
         shutil.copytree(base[0], folder, symlinks=True)
-    kills, ended = 0, False
-    while not ended:
+    for step in (0, *sorted(rng.sample(range(1, 900), 5))):
         life = command(*own, **place(killed))
-        try:
-            assert life.wait(rng.uniform(1, 20 + 2 * kills)) == 0, (
-                life.text
-            )  # longer and longer: each is to get on
-            ended = True
-        except subprocess.TimeoutExpired:
-            life.kill()
-            kills += 1
-    assert kills >= 3
+        if step:
+            life.until(lambda step=step: newest_state(killed) >= step, 1200)
+        time.sleep(rng.uniform(0, 0.1 if step else 5))
+        life.kill()
+    last = command(*own, **place(killed))
+    assert last.wait(1200) == 0, last.text
     done_here(calm, own)
     found = {folder: runs(folder, "intermediate") for folder in (killed, calm)}
     assert [len(there) for there in found.values()] == [1, 1] and found[killed][0].info.status == "FINISHED"

@@ -10,9 +10,11 @@ import subprocess
 import time
 from collections import Counter
 from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 
+from mlflow_xfer.durable.locks import held
 from mlflow_xfer.searching.storage.history import KEY, History
 from mlflow_xfer.searching.storage.place import place as spot
 from mlflow_xfer.searching.storage.studies import known_study
@@ -165,7 +167,8 @@ def study(folder) -> list[str]:
 def test_drivers_and_workers_killed_at_random_change_nothing(command, tmp_path, request, project, what):
     """``XFER_KILLS`` SIGKILLs of drivers and workers at random moments and at random file operations
     (``XFER_SEED``), in as many rounds as that takes; each round ends as the calm one does. Searches are kept
-    in a journal, SQLite and PostgreSQL. With ``XFER_TABLES`` a row of ``docs/kills.md`` is written.
+    in a journal, SQLite and PostgreSQL. With ``XFER_TABLES`` each round that passes is added to its row of
+    ``docs/kills.md``.
     """
     wanted, rng = (
         int(os.environ.get("XFER_KILLS", "34")),
@@ -185,19 +188,20 @@ def test_drivers_and_workers_killed_at_random_change_nothing(command, tmp_path, 
 
     calm = tmp_path / "calm"
     calm.mkdir()
-    assert command(*(asked := own(calm)), **place(calm)).wait(1200) == 0
+    began = time.monotonic()
+    assert command(*(asked := own(calm)), **place(calm)).wait(3600) == 0
+    longest = time.monotonic() - began
     expected, kills, rounds = found(calm, asked), Counter(), 0
     while kills.total() < wanted:
         rounds += 1
         folder = tmp_path / f"round {rounds}"
         folder.mkdir()
-        kills += round_of(command, asked := own(folder), folder, rng)
+        kills += (new := round_of(command, asked := own(folder), folder, rng, longest))
         assert found(folder, asked) == expected
         assert left(folder) == []
-        print(f"round {rounds}: {dict(kills)}")
-    assert kills["driver"] and kills["worker"]
-    if os.environ.get("XFER_TABLES"):
-        write(project / "docs" / "kills.md", what, kills, rounds)
+        print(f"{what}, round {rounds}: {dict(new)}", flush=True)
+        if os.environ.get("XFER_TABLES"):
+            write(project / "docs" / "kills.md", what, new)
 
 
 def place(folder):
@@ -209,11 +213,16 @@ def dying(folder, rng) -> dict[str, str]:
     once = folder / "once"
     once.touch()
     path = os.pathsep.join([str(Path(__file__).parent / "dying"), str(ROOT)])
-    return {"PYTHONPATH": path, "XFER_DIE_AT": str(rng.randrange(1, 400)), "XFER_DIE_ONCE": str(once)}
+    at = int(10 ** rng.uniform(0, 2.6))  # as often within the first 10 as within the first 100
+    return {"PYTHONPATH": path, "XFER_DIE_AT": str(at), "XFER_DIE_ONCE": str(once)}
 
 
-def round_of(command, own, folder, rng) -> Counter:
-    """Kill the command or one of its workers again and again until it comes to its end."""
+def round_of(command, own, folder, rng, longest: float) -> Counter:
+    """Kill the command or one of its workers again and again until it comes to its end.
+
+    Args:
+        longest: seconds that the undisturbed command took; lives last up to that long, later ones longer.
+    """
     kills: Counter[str] = Counter()
 
     def begin():
@@ -223,7 +232,7 @@ def round_of(command, own, folder, rng) -> Counter:
     life, by_itself = begin()
     while True:
         try:
-            code = life.wait(rng.uniform(4, 14 + 2 * kills.total()))
+            code = life.wait(longest * rng.uniform(0.1, 1 + 0.1 * kills.total()))
             if by_itself and not (folder / "once").exists():
                 kills["file operation"] += 1
                 by_itself = False
@@ -321,25 +330,26 @@ SIGKILL to commands and their workers, at random moments and at random changes o
 is repeated until it comes to its end. In every round weights, scores, parameters and the trials of
 searches were equal to those of the command that nobody disturbed, no run was left RUNNING, no metric had
 a step twice, and the next command left no state, no half-written file, no spool and no lock of the
-killed ones. `make soak PART=i/n` runs a part and writes its row when it passes.
+killed ones. `make soak PART=i/n` runs a part and adds each round that passes to its row: {total} kills so
+far.
 
 | command | kills | of drivers | of workers | at a file operation | rounds | different | left |
 |---|---|---|---|---|---|---|---|
 """
 
 
-def write(page: Path, what: str, kills: Counter, rounds: int) -> None:
-    """Put the row of what passed into the page's table."""
-    rows = {}
-    if page.exists():
-        rows = {
-            line.split("|")[1].strip(): line
-            for line in page.read_text("utf-8").splitlines()
-            if "| 0 |" in line
-        }
-    parts = (kills.total(), kills["driver"], kills["worker"], kills["file operation"], rounds, 0, 0)
-    rows[what] = f"| {what} | {' | '.join(map(str, parts))} |"
-    page.write_text(HEAD + "\n".join(rows[name] for name in WHAT if name in rows) + "\n", encoding="utf-8")
+def write(page: Path, what: str, kills: Counter) -> None:
+    """Add a round that passed to its row of the page's table."""
+    with held(Path(gettempdir()) / "xfer-kills.lock"):  # several parts may run at once
+        rows = {}
+        for line in page.read_text("utf-8").splitlines() if page.exists() else ():
+            if (cells := [cell.strip() for cell in line.split("|")])[-3:] == ["0", "0", ""]:
+                rows[cells[1]] = [int(cell) for cell in cells[2:-1]]
+        new = (kills.total(), kills["driver"], kills["worker"], kills["file operation"], 1, 0, 0)
+        rows[what] = [a + b for a, b in zip(rows.get(what, [0] * len(new)), new, strict=True)]
+        total = sum(row[0] for row in rows.values())
+        lines = [f"| {name} | {' | '.join(map(str, rows[name]))} |" for name in WHAT if name in rows]
+        page.write_text(HEAD.format(total=total) + "\n".join(lines) + "\n", encoding="utf-8")
 
 
 def trials(folder, asked) -> dict:

@@ -4,82 +4,20 @@ training goes on, nothing is lost or doubled.
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
-from pathlib import Path
 
 import pytest
 
 from tests.conftest import TEXTS
-
-
-class Server:
-    """``mlflow server`` on loopback, over a SQLite file that outlives it."""
-
-    def __init__(self, folder: Path, blank: Path):
-        shutil.copy(blank, folder / "server.db")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.folder, self.uri = folder, f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        store = [
-            "--backend-store-uri",
-            f"sqlite:///{self.folder / 'server.db'}",
-            "--artifacts-destination",
-            str(self.folder / "artifacts"),
-        ]
-        command = [
-            sys.executable,
-            "-m",
-            "mlflow",
-            "server",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(self.port),
-            "-w",
-            "1",
-            *store,
-        ]
-        env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        env.pop("MLFLOW_TRACKING_URI", None)
-        self.process = subprocess.Popen(
-            command,
-            cwd=self.folder,
-            env=env,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        deadline = time.monotonic() + 240
-        while time.monotonic() < deadline:
-            try:
-                if urllib.request.urlopen(f"{self.uri}/health", timeout=2).status == 200:
-                    return
-            except OSError:
-                time.sleep(0.2)
-        self.stop()
-        raise AssertionError("the server did not start")
-
-    def stop(self) -> None:
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+from tests.server import Server
 
 
 @pytest.fixture
-def server(tmp_path, blank_store):
-    one = Server(tmp_path, blank_store)
+def server(tmp_path_factory, blank_store):
+    one = Server(tmp_path_factory.mktemp("server"), blank_store)
     one.start()
     yield one
-    one.stop()
+    one.kill()
 
 
 def test_training_goes_on_and_every_metric_arrives_once(server, tmp_path, command, monkeypatch):
@@ -105,7 +43,7 @@ def test_training_goes_on_and_every_metric_arrives_once(server, tmp_path, comman
 
     training.until(running, every=0.1)
     run_id = running().info.run_id
-    server.stop()
+    server.kill()
     time.sleep(3)
     assert training.process.poll() is None or training.process.returncode == 0, training.text
     server.start()

@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 
 from tests.conftest import TEXTS
 from tests.faults.test_killed_driver import transfer
-from tests.faults.test_outage import Server
+from tests.server import Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -39,7 +39,7 @@ def server(tmp_path_factory, blank_store):
     one = Server(tmp_path_factory.mktemp("server"), blank_store)
     one.start()
     yield one
-    one.stop()
+    one.kill()
 
 
 class Machines:

@@ -4,70 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import pytest
 
 from mlflow_xfer.tracking.store import Store
+from tests.server import Server
 
 
 @pytest.fixture(autouse=True)
 def migrated(own_store, monkeypatch):
     """The test's own database, ready to use; a store that does not answer fails a test soon."""
     monkeypatch.setenv("XFER_SERVER_PATIENCE", "20")
-
-
-class Server:
-    """A real tracking server on a free port of this machine, which can be killed and started again."""
-
-    def __init__(self, folder: Path, blank: Path):
-        self.folder = folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        shutil.copyfile(blank, folder / "mlflow.db")
-        self.uri = f"http://127.0.0.1:{self.port}"
-        self.artifacts = folder / "artifacts"
-        self.process: subprocess.Popen | None = None
-
-    def start(self, wait: bool = True) -> None:
-        command = ["server", "-w", "1", "--host", "127.0.0.1", "--port", str(self.port)]
-        command += [
-            "--backend-store-uri",
-            f"sqlite:///{self.folder / 'mlflow.db'}",
-            "--artifacts-destination",
-            str(self.artifacts),
-        ]
-        environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        environment.pop("MLFLOW_TRACKING_URI", None)
-        with open(self.folder / "log.txt", "ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "mlflow", *command],
-                cwd=self.folder,
-                env=environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        while wait and not self.answers():
-            assert self.process.poll() is None, (self.folder / "log.txt").read_text()
-            time.sleep(0.1)
-
-    def answers(self) -> bool:
-        try:
-            return urllib.request.urlopen(self.uri + "/health", timeout=2).status == 200
-        except OSError:
-            return False
-
-    def kill(self) -> None:
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ from mlflow_xfer.tracking.store import Store
 from tests.conftest import ROOT, link_caches
 from tests.faults.conftest import command  # noqa: F401 (a fixture)
 from tests.faults.test_killed_search import SEARCH, history
-from tests.faults.test_outage import Server
+from tests.server import Server
 
 cluster_utils = pytest.importorskip("ray.cluster_utils")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -38,7 +38,7 @@ def server(tmp_path_factory, blank_store):
     one = Server(tmp_path_factory.mktemp("server"), blank_store)
     one.start()
     yield one
-    one.stop()
+    one.kill()
 
 
 @pytest.fixture(scope="module")
