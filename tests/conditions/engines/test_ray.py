@@ -208,7 +208,7 @@ def test_a_study_runs_on_it(server, cluster, command, tmp_path):  # noqa: F811
     (tmp_path / "study.yaml").write_text(STUDY)
     asked = ["study", "--study", "study.yaml", "--engine", "ray", "--ray_address", cluster.address]
     ran = command(*asked, **places(server, tmp_path, "study"))
-    assert ran.wait(300) == 0, ran.text
+    assert ran.wait(600) == 0, ran.text
     assert f"a Ray cluster ({cluster.address})" in ran.text
     assert states(server, "study") == Counter(FINISHED=6), "two pretrained models would be one too many"
 
