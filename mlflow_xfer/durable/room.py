@@ -12,6 +12,7 @@ from mlflow_xfer.errors import XferError
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _SAID = re.compile(
     r"No space left on device|Disk quota exceeded|File too large|PytorchStreamWriter failed writing"
+    r"|iostream error|unexpected pos \d+ vs \d+"
 )
 """By libraries that do not pass the operating system's error on."""
 
