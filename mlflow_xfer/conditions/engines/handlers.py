@@ -30,6 +30,9 @@ def as_raised() -> Iterator[None]:
     """Within, what the command's handler of SIGTERM raises is what is raised: within its calls Ray puts a
     SystemExit of its own, with another exit code, in the place of the handler's."""
     before, raised = signal.getsignal(signal.SIGTERM), []
+    if not callable(before) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
     def noted(number: int, frame: FrameType | None) -> None:
         try:
@@ -38,9 +41,6 @@ def as_raised() -> Iterator[None]:
             raised.append(error)
             raise
 
-    if not callable(before) or threading.current_thread() is not threading.main_thread():
-        yield
-        return
     signal.signal(signal.SIGTERM, noted)
     try:
         yield
