@@ -53,15 +53,15 @@ class Meter:
             max(self.steps, step),
             max(self.all_tokens, values.get("train/tokens", 0.0)),
         )
-        if self.seconds_so_far - self.noted >= NOTED_EVERY_S:
-            self._keep()
+        if (seconds := self.seconds_so_far) - self.noted >= NOTED_EVERY_S:
+            self._keep(seconds)
 
     @property
     def seconds_so_far(self) -> float:
         return time.monotonic() - self._begun
 
-    def _keep(self) -> None:
-        self.noted = self.seconds_so_far
+    def _keep(self, seconds: float) -> None:
+        self.noted = seconds
         with suppress(OSError):  # a full disk costs the count, not the training
             write_json(self.note, {"seconds": self.before[self.name] + self.noted})
 
@@ -72,7 +72,7 @@ class Meter:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.seconds = self.seconds_so_far
         if kind:
-            self._keep()
+            self._keep(self.seconds)
             if self.trains:
                 self.store.metrics(self.run_id, {"train/optimizer_steps": self.steps}, int(self.steps))
         step = self.store.next_step(self.run_id, self.name, int(self.steps))
