@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from mlflow_xfer.conditions.engines.engine import Failed, Finished, Progress
 from mlflow_xfer.conditions.engines.here import Here
 from mlflow_xfer.conditions.engines.local import DEATHS, Local, visible_gpus
+from mlflow_xfer.durable.patience import awaited
 from mlflow_xfer.params.settings import RuntimeOptions
 from mlflow_xfer.tracking import checkpoints
 
@@ -97,7 +98,8 @@ def test_a_cancelled_phase_goes_on_when_it_is_wanted_again(store, plan, submit):
             if isinstance(event, Progress) and event.step == 10:
                 engine.cancel(handle)
         assert isinstance(event, Failed) and event.error.exit_code == 75
-        assert statuses(store) == ["KILLED"]
+        # The worker waits for nobody when it is stopped: its run ends as soon as that is delivered.
+        assert awaited(lambda: statuses(store) == ["KILLED"] or None, 0.05, seconds=30)
         submit(engine, [phase])
         *_, event = engine.events()
     assert event.done.how == "resumed" and statuses(store) == ["FINISHED"]
