@@ -15,10 +15,11 @@ PART ?= 1/1
 
 .PHONY: demo demo-search test slow nightly soak outages ui check format lint types security generated lock project figures reports site clean
 
+# --use-pep517: seqeval has no more than a setup.py, and pip 23.0 (Debian 12) would run that without what it needs.
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt "torch==$$(sed -n 's/^torch==//p' constraints.txt)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test,dev,docs]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517 -c constraints.txt -e ".[test,dev,docs]"
 	touch $@
 
 demo: $(STAMP)  ## pretrain, intermediate, target and zero-shot evaluation on the embedded suite, through `mlflow run`
