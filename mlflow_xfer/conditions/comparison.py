@@ -7,9 +7,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mlflow_xfer.conditions.totals import AVERAGE, by_task
+from mlflow_xfer.conditions.totals import by_task
 from mlflow_xfer.conditions.transfers import finished
 from mlflow_xfer.reporting.columns import significant
+from mlflow_xfer.tracking.front import PRIMARY_METRIC
 
 if TYPE_CHECKING:
     from mlflow_xfer.phases.execute import Executor
@@ -30,10 +31,10 @@ def collapse(
     common = set.intersection(*(set(metrics) for metrics in each))
     in_order = [key for key in each[0] if key in common]
     metrics = {key: sum(m[key] for m in each) / len(each) for key in in_order} | {"n": len(each)}
-    if AVERAGE not in common:
+    if PRIMARY_METRIC not in common:
         store.metrics(run_id, metrics)
         return
-    averages = [m[AVERAGE] for m in each]
+    averages = [m[PRIMARY_METRIC] for m in each]
     low, high = mean_interval(averages)
     metrics |= {"selected/avg_low": low, "selected/avg_high": high}
     mine, theirs = [by_task(m) for m in each], [by_task(m) for m in baseline]

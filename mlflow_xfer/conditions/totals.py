@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from mlflow_xfer.phases import overlaps, record
 from mlflow_xfer.phases.plan import Plan
 from mlflow_xfer.scoring.suite import totals
 from mlflow_xfer.tasks.catalogue import SUITES
+from mlflow_xfer.tracking.front import PRIMARY_METRIC, SUMMARIES
 from mlflow_xfer.tracking.results import SAME_TASK
 
 if TYPE_CHECKING:
@@ -20,12 +22,6 @@ Rows = Sequence[Mapping[str, Any]]
 
 SELECTED = "selected/"
 """Before what holds of the tasks and languages that were asked for, whichever they are."""
-AVERAGE = f"{SELECTED}avg"
-SUMMARIES = (
-    AVERAGE,
-    *(f"{SELECTED}{end}" for end in ("avg_low", "avg_high", "delta", "delta_low", "delta_high")),
-)
-"""What is no task of these: the mean over all, its interval, and its difference to a baseline."""
 ORACLE = (
     "**Oracle**: checkpoints were selected with labels of the evaluated languages. Not zero-shot, in no "
     "suite total."
@@ -76,10 +72,10 @@ def suite_metrics(
     either. ``scores`` are those of tasks that are not trained on before; ``on_dev`` names tasks scored on dev
     for want of a test set: no part of the suite's totals.
     """
-    asked = {f"{SELECTED}{task}": sum(by.values()) / len(by) for task, by in scores.items()}
-    average = {AVERAGE: sum(asked.values()) / len(asked)}  # the first is what MLflow's compare page selects
+    asked = {task: sum(by.values()) / len(by) for task, by in scores.items()}
+    average = {PRIMARY_METRIC: sum(asked.values()) / len(asked)}  # MLflow's compare page selects the first
     if any(record.outside_totals(phase) for phase in plan.phases if phase.kind == "evaluate"):
-        return average | asked
+        return average | {f"{SELECTED}{task}": value for task, value in asked.items()}
     suite = SUITES.get(plan.suite)
     trained = {
         task.name: task.trained for phase in plan.phases if phase.kind == "evaluate" for task in phase.tasks
@@ -94,16 +90,13 @@ def suite_metrics(
         **averages.tasks,
     }
     said = {f"{suite.name}/{key}": value for key, value in named.items() if value is not None}
-    twice = {f"{SELECTED}{task}" for task in suite.tasks if f"{suite.name}/{task}" in said}
-    return (
-        average
-        | {
-            key: value
-            for key, value in asked.items()
-            if key not in twice or said[f"{suite.name}/{key.removeprefix(SELECTED)}"] != value
-        }
-        | said
-    )
+    whole = {task: value for task, value in averages.tasks.items() if value is not None}
+    rest = {
+        f"{SELECTED}{task}": value
+        for task, value in asked.items()
+        if not math.isclose(whole.get(task, math.nan), value)  # languages may be added in another order
+    }
+    return average | rest | said
 
 
 def by_task(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -130,7 +123,7 @@ def described(rows: Rows, metrics: Mapping[str, float], overlap: Mapping[str, st
         for k in sorted({int(row["target_shots"]) for row in rows if row.get("target_shots")})
         for part in (FEW_SHOT.format(k), "")
     ]
-    average = metrics.get(AVERAGE)
+    average = metrics.get(PRIMARY_METRIC)
     lines = [f"**selected/avg {average:.1f}**" if average is not None else "**same task**", "", *said]
     body = []
     for task in dict.fromkeys(row["task"] for row in rows):

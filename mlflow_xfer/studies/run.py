@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.conditions.condition import Condition, run_conditions
 from mlflow_xfer.conditions.crew import Crew
-from mlflow_xfer.conditions.totals import AVERAGE, SELECTED, by_task
+from mlflow_xfer.conditions.totals import SELECTED, by_task
 from mlflow_xfer.conditions.transfers import finished, pointed
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.params.chain import Transfer
@@ -192,7 +192,7 @@ def _conclude(
     else:
         write_study(store, run_id, study.question, transfers, study.against)
     store.table(run_id, _rows(study, found), CONDITIONS)
-    averages = {f"{name}/avg": metrics.get(AVERAGE) for name, metrics in found.items()}
+    averages = {f"{name}/avg": metrics.get(front.PRIMARY_METRIC) for name, metrics in found.items()}
     store.metrics(run_id, {name: value for name, value in averages.items() if value is not None})
     store.settle()
     front.update(store)
@@ -259,7 +259,7 @@ def _rows(study: Study, found: Mapping[str, Mapping[str, float]]) -> list[dict[s
         {
             "condition": arm.name,
             "compared with": arm.against,
-            AVERAGE: found[arm.name].get(AVERAGE),
+            front.PRIMARY_METRIC: found[arm.name].get(front.PRIMARY_METRIC),
             **{f"{SELECTED}{task}": means[arm.name].get(task) for task in targets},
             **{key: found[arm.name].get(key) for key in keys},
         }

@@ -31,6 +31,11 @@ log = logging.getLogger(__name__)
 
 NOTE = "mlflow.note.content"
 PRIMARY_METRIC = "selected/avg"
+SUMMARIES = (
+    PRIMARY_METRIC,
+    *(f"selected/{end}" for end in ("avg_low", "avg_high", "delta", "delta_low", "delta_high")),
+)
+"""Of all tasks together the mean, its interval, and its difference to a baseline, with that interval."""
 VERDICT_TAG = "xfer.verdict"  # one line on studies, searches and conditions that nothing stands above
 WRITTEN_TAG = "xfer.front"  # digest of the description as the program left it
 SHOWN = 8  # verdicts in a description, the newest first
@@ -77,10 +82,7 @@ VIEWS = {
             f"xfer-conditions-{VIEW_VERSION}",
             "Conditions",
             "tags.`xfer.kind` = 'condition'",
-            _metrics(
-                PRIMARY_METRIC,
-                *(f"selected/{end}" for end in ("avg_low", "avg_high", "delta", "delta_low", "delta_high")),
-            ),
+            _metrics(*SUMMARIES),
         ),
         View(
             f"xfer-trials-{VIEW_VERSION}",

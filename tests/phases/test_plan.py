@@ -144,6 +144,8 @@ def test_what_is_not_zero_shot_is_no_part_of_a_suites_totals():
     scores = {"mood": dict.fromkeys(TASKS.get("mood").languages, 50.0)}
     found = suite_metrics(planned(**asked), scores)
     assert found["mini/mood"] == 50.0 and "selected/mood" not in found, "one fact, once"
+    uneven = {language: 50 + n / 7 for n, language in enumerate(reversed(scores["mood"]))}
+    assert "selected/mood" not in suite_metrics(planned(**asked), {"mood": uneven}), "added in another order"
     assert by_task(found) == by_task({"selected/mood": 50.0, "selected/avg_low": 1.0}) == {"mood": 50.0}
     for typed, titled in (
         ({"target_shots": "8"}, " 8 shots "),
