@@ -130,8 +130,8 @@ def choose(
         objective: index of the objective, if there are several.
         unseen: also candidates that were never run (in a space that can be listed): confirmation runs them
             afresh like the others.
-        tied: beside each that is chosen, also the smallest of its subsets that was run and whose estimate is
-            at most so far below; None: no further ones.
+        tied: beside each that is chosen, also the smallest of its subsets that was run and whose estimate, or
+            whose own score, is at most so far below; None: no further ones.
     """
     if not any(trial.candidate.tasks for trial in trials):
         return []
@@ -151,14 +151,22 @@ def choose(
         smaller = [
             other
             for other in found
-            if other.n
-            and set(other.candidate.tasks) < set(one.candidate.tasks)
-            and min(one.estimate, TOP) - min(other.estimate, TOP) <= tied
+            if other.n and set(other.candidate.tasks) < set(one.candidate.tasks) and _gap(one, other) <= tied
         ]
         least = min(smaller, key=lambda choice: len(choice.candidate.tasks), default=one)
         if least not in chosen:
             chosen.append(least)
     return chosen
+
+
+def _gap(one: Choice, smaller: Choice) -> float:
+    """How far a smaller set is below another one, in points: in estimates or in scores, whichever is less.
+
+    A dev set that both have right tells nothing of the tasks that the smaller one lacks, though the estimates
+    of sums differ.
+    """
+    known = one.score if one.n else min(one.estimate, TOP)
+    return min(min(one.estimate, TOP) - min(smaller.estimate, TOP), known - smaller.score)
 
 
 def baseline(trials: Sequence[Finished], *, space: Space | None = None, objective: int = 0) -> Choice | None:

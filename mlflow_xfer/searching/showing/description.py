@@ -157,6 +157,11 @@ def confirmed_table(found: Confirmation) -> Table | None:
         "Differences to the baseline in points: as the search saw them (selected), denoised "
         "(estimated), and on fresh seeds (confirmed)."
     )
+    if any(w.contrast.verdict in (BETTER, WORSE) and w.test.low < 0 < w.test.high for w in found.winners):
+        about += (
+            " Verdicts are Holm's, candidate after candidate: the last ones need less than joint intervals "
+            "(Bonferroni's) ask of all, so a verdict can be firm where its interval still holds 0."
+        )
     head = (
         "candidate",
         "selected, dev",

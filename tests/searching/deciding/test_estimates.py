@@ -167,6 +167,20 @@ def test_the_smaller_of_tied_sets_is_chosen_too():
     assert ["+".join(c.candidate.tasks) for c in choose(trials, 2, space=space, tied=5.0)] == ["a+b", "a"]
 
 
+def test_sets_tied_on_dev_are_tied_whatever_the_estimates_of_sums_say():
+    """All of these solve the dev set; a sum of effects makes more of three tasks than of one."""
+    scores = {
+        (): 58.0, ("a",): 100.0, ("null",): 75.0, ("b",): 48.0, ("c",): 64.0, ("a", "c"): 100.0,
+        ("a", "null"): 100.0, ("a", "b", "c", "null"): 100.0,
+    }  # fmt: skip
+    trials = [Finished(Candidate(tasks), (score,)) for tasks, score in scores.items()]
+    space = read_space(None, ("a", "b", "c", "null"))
+    chosen = choose(trials, 3, space=space, unseen=True, tied=1.0)
+    alone = next(c for c in estimates(trials, space=space) if c.candidate.tasks == ("a",))
+    assert chosen[0].estimate - alone.estimate > 1.0, "the estimates alone would not call it tied"
+    assert ("a",) in [c.candidate.tasks for c in chosen]
+
+
 def test_probes_of_pruned_trials_are_evidence():
     """What is pruned counts as its last probe and the rise that others had after that step."""
 
