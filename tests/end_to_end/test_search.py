@@ -103,7 +103,9 @@ def test_a_search_and_its_runs(all_runs, client, steps_in_store, caplog):
     assert row["selected/delta_low"] <= row["selected/delta"] <= row["selected/delta_high"]
 
     confirmed = [run for name, run in rows.items() if "confirmed" in name]
-    assert len(confirmed) == 2 and search.data.tags["xfer.chosen"] and search.data.metrics["n"] == 2
+    chosen = search.data.tags["xfer.chosen"].split(" | ")
+    assert len(confirmed) == 1 + len(chosen) <= 3, "the baseline, the best, and what is tied with it"
+    assert search.data.metrics["n"] == 2
     seeds = {run.data.tags["xfer.seed"] for run in all_runs("transfer")}
     assert seeds == {"2", "3"}, "confirmation uses seeds that the search did not"
     note = search.data.tags["mlflow.note.content"]
