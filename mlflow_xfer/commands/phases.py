@@ -12,7 +12,7 @@ from mlflow_xfer.conditions.crew import Crew, crew_of
 from mlflow_xfer.conditions.transfers import run_phases
 from mlflow_xfer.params import chain
 from mlflow_xfer.params.reading import command, given
-from mlflow_xfer.phases import overlaps
+from mlflow_xfer.phases import overlaps, passing
 from mlflow_xfer.phases.demands import check_disk
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.plan import Plan, make_plan
@@ -97,6 +97,7 @@ def _run(params: Chain) -> Result:
             executor, plan, job.take(store), crew, lambda: _baselines(plan, params, references, extra)
         )
         store.settle()
+        passing.settle(executor, run_id)
         return _result(executor, run_id)
 
 

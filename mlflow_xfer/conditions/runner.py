@@ -208,6 +208,7 @@ class Driver:
             wait=False,
             place=self.places[phase.spec_hash],
             left=left,
+            keep=executor.keep,
         )
 
     def _open(self, one: Replicate) -> str:

@@ -21,7 +21,7 @@ from mlflow_xfer.durable import room
 from mlflow_xfer.durable.files import discard
 from mlflow_xfer.models import files
 from mlflow_xfer.params.settings import RuntimeOptions
-from mlflow_xfer.phases import base_seen, gate, kept, overlaps, record, whole
+from mlflow_xfer.phases import base_seen, gate, kept, overlaps, passing, record, whole
 from mlflow_xfer.phases.code import code_hash
 from mlflow_xfer.phases.meter import Meter
 from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase, StartModel
@@ -215,6 +215,7 @@ class Executor:
             holder=lease.holder,
             runtime=self.runtime,
         )
+        self.store.tags(run_id, passing.marks(phase, self.keep))
         for model in filter(None, map(self._model, phase.inputs)):
             self.store.model_input(run_id, model)
         record.hold_run(work, run_id)

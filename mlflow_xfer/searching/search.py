@@ -13,7 +13,7 @@ import optuna
 from mlflow_xfer.conditions.crew import Crew, crew_of
 from mlflow_xfer.conditions.transfers import tags as transfer_tags
 from mlflow_xfer.params.questions import Search
-from mlflow_xfer.phases import record
+from mlflow_xfer.phases import passing, record
 from mlflow_xfer.phases.demands import check_disk
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.plan import unique
@@ -83,6 +83,7 @@ def run_search(
                 logger.info("search %s: ended (%s)", command.study_name, why)
                 mirror.catch_up()
                 found = conclude(command, executor, study, mirror)
+                passing.settle(executor, parent)
         finally:
             if opened and opened != parent:
                 record.request(store, opened, parent, command.study_name)

@@ -17,7 +17,7 @@ from mlflow_xfer.conditions.transfers import finished, pointed
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.params.chain import Transfer
 from mlflow_xfer.params.reading import read
-from mlflow_xfer.phases import record
+from mlflow_xfer.phases import passing, record
 from mlflow_xfer.phases.demands import check_disk
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.phase import digest
@@ -72,6 +72,7 @@ def run_study(
     earlier = finished(executor, plan_hash, "study")
     if earlier and not todo:
         logger.info("%s: reused run %s (all its phases exist)", study.name, earlier)
+        passing.settle(executor, earlier)
         return pointed(store, earlier, opened, study.name)
     seeds, spoken = first.seeds, _spoken(plans)
     level = 1 - float(spending(study.looks)[0]) if study.contrasts else 0.95
@@ -97,6 +98,7 @@ def run_study(
         conditions = _run_arms(study, plans, executor, run_id, crew)
         store.tags(run_id, {"xfer.input_run_ids": ",".join(conditions.values())})
         store.settle()
+        passing.settle(executor, run_id)
         _conclude(study, plans, store, run_id, conditions, registered, command_of(study, overrides))
     return run_id
 

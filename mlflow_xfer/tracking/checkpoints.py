@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 NAME = published.NAME
 MODEL_TAG = "xfer.model_id"  # on the run
 DROPPED = "xfer.weights_dropped"  # on a run whose weights went on purpose
+UNTIL, EVALUATED = "xfer.weights_until", "evaluated"  # on a run whose weights are to go then
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".dill")
 _HARMLESS = frozenset({"registered_model_meta"})  # MLflow adds it on registering
 
@@ -142,16 +143,18 @@ def export(checkpoint: Path, folder: Path) -> None:
 
 
 def drop(store: Session, run_id: str) -> None:
-    """Remove the checkpoint that was published for a run, files included; the run says so."""
+    """Remove the checkpoint that was published for a run, files included; the run says so. May be
+    repeated."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     store.ask(lambda: store.client.set_tag(run_id, DROPPED, "true"))
     for model in published.of_run(store, run_id):
         if any(name.startswith("xfer.") for name in model.tags):  # what a user logged stays
             repository = get_artifact_repository(model.artifact_location, tracking_uri=store.uri)
-            _delete(store, model.model_id)
             store.ask(repository.delete_artifacts)
+            _delete(store, model.model_id)  # last: whoever goes on from a killed command finds it by this
             shutil.rmtree(home() / "checkpoints" / model.model_id, ignore_errors=True)
+    store.ask(lambda: store.client.set_tag(run_id, UNTIL, ""))
 
 
 def _upload(

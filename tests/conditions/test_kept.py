@@ -8,6 +8,8 @@ from safetensors.torch import load_file
 
 import mlflow_xfer
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.phases import passing
+from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.kept import to_run
 from mlflow_xfer.tracking import checkpoints, published
 from tests.conditions.conftest import TINY
@@ -44,6 +46,44 @@ def test_weights_of_targets_go_and_are_made_again_to_the_same_bits(store, tmp_pa
     fresh = phases(store, mlflow_xfer.transfer(**ASKED, reuse="never"))["target"]
     one, other = weights(store, repeated), weights(store, fresh)
     assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.fixture
+def killed(store, monkeypatch):
+    """Run a transfer that ends before it drops weights; returns the run of its target."""
+
+    def run(**more):
+        with monkeypatch.context() as there:
+            there.setattr(Executor, "drop_weights", lambda self, phase: None)
+            there.setattr(passing, "settle", lambda executor, root: None)
+            first = mlflow_xfer.transfer(**ASKED | more, keep="intermediate")
+        return phases(store, first)["target"]
+
+    return run
+
+
+@pytest.mark.parametrize("midway", [False, True])
+def test_what_a_killed_command_did_not_drop_is_dropped_by_the_next(store, killed, midway):
+    target = killed()
+    assert published.find(store, target.run_id)
+    if midway:  # killed while it dropped them
+        store.client.set_tag(target.run_id, checkpoints.DROPPED, "true")
+    again = mlflow_xfer.transfer(**ASKED, keep="intermediate")
+    assert not again.made and published.find(store, target.run_id) is None
+    assert checkpoints.DROPPED in store.get(target.run_id).tags and not passing.left(store)
+
+
+def test_what_is_to_be_kept_by_then_stays(store, killed):
+    target = killed()
+    assert not mlflow_xfer.transfer(**ASKED, keep="all").made
+    assert not mlflow_xfer.transfer(**ASKED, keep="intermediate").made
+    assert weights(store, target), "whoever asked for them last was promised them"
+
+
+def test_others_leave_it_alone(store, killed):
+    target = killed()
+    mlflow_xfer.transfer(**ASKED | {"languages": "en,de,sw"}, keep="intermediate")
+    assert weights(store, target), "its own command may be about to evaluate it"
 
 
 def test_a_dropped_target_is_trained_again_where_it_is_to_be_evaluated(store):

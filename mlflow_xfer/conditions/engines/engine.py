@@ -44,6 +44,7 @@ class Order:
         wait: for another process that makes the phase; else it is Held.
         place: where it stands in all that is done, such as ``3/11``; ``left``: how long that will
             still take, in words.
+        keep: which weights are to stay once they were evaluated (``kept.GOES``).
     """
 
     parent: str | None = None
@@ -54,6 +55,7 @@ class Order:
     wait: bool = True
     place: str = ""
     left: str = ""
+    keep: str = "all"
 
     def with_runs(self, after: Iterable[Handle], runs: Mapping[Handle, str]) -> Order:
         """The same, with the runs of inputs that were submitted too and are done by now."""

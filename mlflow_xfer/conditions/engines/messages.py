@@ -26,6 +26,7 @@ def order(phase: Phase, asked: Order, cores: int, code: str = "") -> str:
         "wait": asked.wait,
         "place": asked.place,
         "left": asked.left,
+        "keep": asked.keep,
     }
     handle = {"spec_hash": phase.spec_hash, "label": phase.label}
     about = {"handle": handle, "phase": to_json(phase), "order": how, "cores": cores, "code": code}

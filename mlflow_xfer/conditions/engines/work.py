@@ -31,6 +31,7 @@ def executor_of(store: Store, order: Order, watch: Watch | None = None) -> Execu
         wait=order.wait,
         place=lambda phase: order.place,
         left=order.left,
+        keep=order.keep,
     )
     executor.done |= {spec_hash: Done(run_id, "reused") for spec_hash, run_id in order.done.items()}
     return executor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 
 from mlflow_xfer.conditions.crew import Crew
@@ -99,7 +99,8 @@ class OnEngine:
             phase = next(steps)
             while self.executor.known(phase, self._starts_something(phase, running)):
                 phase = next(steps)
-            self.submitted.submit(phase, running, running.order(phase))
+            order = replace(running.order(phase), keep=self.executor.keep)
+            self.submitted.submit(phase, running, order)
         except StopIteration as end:
             self._end(running, end.value)
         except Exception as error:
