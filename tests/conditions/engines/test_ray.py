@@ -73,6 +73,11 @@ def places(server, folder: Path, name: str) -> dict[str, str]:
     }
 
 
+def blank(folder: Path) -> SimpleNamespace:
+    """A store of its own, where nothing of the cluster's is found."""
+    return SimpleNamespace(uri=f"sqlite:///{folder / 'alone.db'}")
+
+
 def phases(server, name: str) -> list:
     client = MlflowClient(server.uri)
     found = client.get_experiment_by_name(name)
@@ -155,9 +160,7 @@ def test_a_search_ends_as_on_this_host_whatever_is_killed(server, cluster, comma
     typed = typed_search(TRIALS)
     there = [*typed, "--engine", "ray", "--ray_address", cluster.address]
 
-    other = SimpleNamespace(
-        uri=f"sqlite:///{tmp_path / 'alone.db'}"
-    )  # where nothing of the cluster's is found
+    other = blank(tmp_path)
     alone = command(*typed, "--workers", "1", **places(other, tmp_path, "alone"))
     assert alone.wait(600) == 0, alone.text
 
@@ -216,9 +219,13 @@ def test_a_study_runs_on_it(server, cluster, command, tmp_path):  # noqa: F811
 @pytest.mark.nightly
 @pytest.mark.timeout(3600)
 def test_nodes_that_are_killed_at_random_lose_no_trial(server, cluster, command, tmp_path):  # noqa: F811
-    """Twelve trials; every half minute or so a node is lost, and another one joins (``XFER_SEED``)."""
+    """Twelve trials, the same as on this host; every half minute or so a node is lost, and another one joins
+    (``XFER_SEED``)."""
     rng, kills = random.Random(int(os.environ.get("XFER_SEED", "0"))), 0
-    asked = [*typed_search(12), "--engine", "ray", "--ray_address", cluster.address]
+    typed = typed_search(12, pool="nli,attribute,types,polarity,position")
+    alone = command(*typed, "--workers", "1", **places(blank(tmp_path), tmp_path, "calm"))
+    assert alone.wait(1800) == 0, alone.text
+    asked = [*typed, "--engine", "ray", "--ray_address", cluster.address]
     life = command(*asked, **places(server, tmp_path, "chaos"))
     while True:
         try:
@@ -233,6 +240,7 @@ def test_nodes_that_are_killed_at_random_lose_no_trial(server, cluster, command,
         life = command(*asked, **places(server, tmp_path, "chaos"))
     assert code == 0, life.text
     assert kills and set(finished(server, "chaos").values()) == {1}
+    assert history(tmp_path / "chaos") == history(tmp_path / "calm")
     assert [state for _, state, *_ in history(tmp_path / "chaos")] == ["COMPLETE"] * 12
     assert not {"RUNNING", "FAILED"} & states(server, "chaos").keys()
     print(f"{kills} nodes killed")
