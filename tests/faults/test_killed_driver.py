@@ -18,6 +18,7 @@ from mlflow_xfer.durable.locks import held
 from mlflow_xfer.searching.storage.history import KEY, History
 from mlflow_xfer.searching.storage.place import place as spot
 from mlflow_xfer.searching.storage.studies import known_study
+from mlflow_xfer.tracking.checkpoints import DROPPED
 from tests.conditions.conftest import TINY
 from tests.conftest import ROOT, part_of
 
@@ -313,9 +314,11 @@ def left(folder) -> list[str]:
 
 
 def weights(client, run) -> dict:
-    """The digests of a phase's weights, by file."""
+    """The digests of a phase's weights, by file; of weights that were not to be kept, that they are gone."""
     if "xfer.model_id" not in run.data.tags:
         return {}
+    if DROPPED in run.data.tags:
+        return {(run.data.tags["xfer.spec_hash"], "weights"): "dropped"}
     place = client.get_logged_model(run.data.tags["xfer.model_id"]).artifact_location
     folder = Path(place.removeprefix("file://"))
     return {
