@@ -222,7 +222,8 @@ def round_of(command, own, folder, rng, longest: float) -> Counter:
     """Kill the command or one of its workers again and again until it comes to its end.
 
     Args:
-        longest: seconds that the undisturbed command took; lives last up to that long, later ones longer.
+        longest: seconds that the undisturbed command took; lives last up to a third of that, later ones
+            longer, so that the round ends.
     """
     kills: Counter[str] = Counter()
 
@@ -233,7 +234,7 @@ def round_of(command, own, folder, rng, longest: float) -> Counter:
     life, by_itself = begin()
     while True:
         try:
-            code = life.wait(longest * rng.uniform(0.1, 1 + 0.1 * kills.total()))
+            code = life.wait(longest * rng.uniform(0.05, 0.3 + 0.05 * kills.total()))
             if by_itself and not (folder / "once").exists():
                 kills["file operation"] += 1
                 by_itself = False
