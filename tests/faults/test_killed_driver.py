@@ -121,7 +121,7 @@ def search(storage: str) -> list[str]:
     typed = {
         name: value for name, value in TINY.items() if name not in ("intermediate", "target", "languages")
     } | {
-        "pool": "nli,attribute,types", "target": "choice", "seeds": "0", "n_trials": 8, "batches": 2,
+        "pool": "nli,attribute,types", "target": "choice", "seeds": "0", "n_trials": 5, "batches": 2,
         "workers": 2, "rank_by": "none", "sampler": "tpe", "max_steps": 40, "save_every_steps": 10,
         "confirm_top": 1, "confirm_seeds": 2, "study_name": "tiny", "storage": storage,
     }  # fmt: skip
