@@ -3,8 +3,8 @@
 A kind says how examples read, what a model answers and how answers are scored. It stands in
 ``kinds/<name>/``: ``data.py`` (no torch), ``model.py`` (torch) and ``scoring.py`` (numpy), each with one
 object ``KIND`` of the class below. Generic code asks :func:`data`, :func:`model` and :func:`scoring` by the
-kind's name. Nothing outside a kind's folder imports it by statement, and this module imports nothing of
-data, models, training or scoring.
+kind's name. Nothing outside a kind's folder imports it by statement, save a kind that its heads answer
+(:attr:`Kind.heads`), and this module imports nothing of data, models, training or scoring.
 """
 
 from __future__ import annotations
@@ -30,11 +30,14 @@ class Kind:
         metrics: names of the metrics that may score it, the default first; empty: it is not scored.
         options: what :attr:`Task.options` may hold, each with the values that it may take, the default first;
             with :data:`ANY` alone, any text, by default none.
+        heads: the kind whose heads answer it, where it has none of its own: what is trained as that kind is
+            scored as this one, too.
     """
 
     name: str
     metrics: tuple[str, ...]
     options: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    heads: str = ""
 
 
 @dataclass(frozen=True)
@@ -405,6 +408,7 @@ for _kind in (
     ),
     Kind("regression", ("pearson", "spearman"), {"pooling": ("auto", "cls", "mean", "last")}),
     Kind("language_model", ()),
+    Kind("span_cases", ("cases_passed",), heads="span_qa"),
 ):
     KINDS.add(_kind.name, _kind)
 
@@ -422,6 +426,12 @@ def model(name: str) -> Model:
 def scoring(name: str) -> Scoring:
     """The :class:`Scoring` of a kind."""
     return _part(name, "scoring")
+
+
+def answered_alike(one: str, other: str) -> bool:
+    """Whether heads of the same kind answer tasks of both kinds."""
+    first, second = (KINDS.get(name).heads or name for name in (one, other))
+    return first == second
 
 
 def of_metric(metric: str, *likely: str) -> str:

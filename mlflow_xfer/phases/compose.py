@@ -11,6 +11,7 @@ from mlflow_xfer import languages
 from mlflow_xfer.data import sources
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.errors import Problems, XferError
+from mlflow_xfer.kinds import kind
 from mlflow_xfer.models.merge import WITH_BASE, auto_weight
 from mlflow_xfer.models.trainable import NO_TEXT
 from mlflow_xfer.params.chain import Transfer
@@ -220,7 +221,8 @@ class Composer(Fitted):
         trained = self.task(params.train_on, "intermediate") if params.train_on else task
         if trained is None:
             return ()
-        if trained.kind != task.kind or not set(task.labels) <= set(trained.labels):
+        alike = kind.answered_alike(trained.kind, task.kind)
+        if not alike or not set(task.labels) <= set(trained.labels):
             self.problems.add(
                 (
                     f"train_on={trained.name} ({trained.kind}, labels {', '.join(trained.labels) or 'none'}) "

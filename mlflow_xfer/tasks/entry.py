@@ -173,7 +173,7 @@ class Entry(Strict):
             "`multiple_choice` (`context`, `question`, `choices`, `label`), `span_qa` (`context`, "
             "`question`, `answers`), `retrieval` (`source`: the query, `target`: the candidate, `context`: "
             "read after it, `gold`: ids of right candidates), `regression` (`text_a`, `text_b`, `label`: a "
-            "number)"
+            "number), `span_cases` (as `span_qa`, in test cases: `id` is test/case/question)"
         ),
     )
     files: dict[Split, Annotated[Any, BeforeValidator(_part)]] = Field(

@@ -32,6 +32,11 @@ TYDIQA_NAMES = {
     "te": "telugu",
 }
 TYDIQA_LANGUAGES = tuple(TYDIQA_NAMES)
+# Its templates (multichecklist/checklist_templates.tsv) have Hausa where its README has Romanian.
+CHECKLIST_LANGUAGES = codes(
+    "af ar az bg bn de el en es et eu fa fi fr gu ha he hi ht hu id it ja jv ka kk ko lt ml mr ms my nl pa "
+    "pl pt qu ro ru sw ta te th tl tr uk ur vi wo yo zh"
+)
 EN = {"train": ("en",), "validation": ("en",)}
 OF_SQUAD = {"family": "squad", "overlaps": ("xquad", "mlqa", "lareqa"), "dev_of": ("xquad", "lareqa")}
 """What holds of all that is trained on SQuAD's paragraphs: others' test questions are about the same ones."""
@@ -58,6 +63,7 @@ def _qa(
     name: str, description: str, hub: tuple[Hub, ...], folder: tuple[Files, ...] = (), **more: Any
 ) -> Task:
     more = {
+        "kind": "span_qa",
         "metric": "squad",
         "languages": ("en",),
         "uses": ("target",),
@@ -66,8 +72,7 @@ def _qa(
     } | more
     return Task(
         name=name,
-        kind="span_qa",
-        sources={"hub": hub} | ({"folder": folder} if folder else {}),
+        sources={provider: of for provider, of in (("hub", hub), ("folder", folder)) if of},
         description=description,
         **more,
     )
@@ -198,6 +203,23 @@ TASKS = (
         citation="Clark et al. 2020",
         size=3_696,
         verified=True,
+    ),
+    _qa(
+        "multichecklist",
+        "XTREME-R: six templated tests in 50 languages; a case passes if all its questions are right",
+        (),
+        (
+            SQUAD_FILES,
+            Files({"test": "multichecklist/lang_suites/{language}_squad_suite.jsonl"}, format="checklist"),
+        ),
+        kind="span_cases",
+        metric="cases_passed",
+        languages=CHECKLIST_LANGUAGES,
+        family="squad",
+        skills=("behavioural tests",),
+        licence="not stated; its repository: Apache 2.0",
+        citation="Ruder et al. 2021",
+        size=87_599,
     ),
     _qa(
         "mlqa-translate-train",

@@ -20,7 +20,7 @@ POOL = "pool"  # a further split of retrieval tasks whose candidates are the sam
 
 FORMATS = (
     *("tsv", "csv", "jsonl", "json", "parquet", "conll", "conllu", "squad", "parallel", "text", "lines"),
-    *("words-tags", "lareqa", "bucc", "xcopa", "tydiqa"),
+    *("words-tags", "lareqa", "bucc", "xcopa", "tydiqa", "checklist"),
     *("mewsli-mentions", "mewsli-entities", "mewsli-pairs"),
 )
 """Formats of files: those of ``data/readers/``, the general ones first."""

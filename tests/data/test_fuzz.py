@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 from mlflow_xfer.data import readers, sources
+from mlflow_xfer.data.readers.checklist import TESTS
 from mlflow_xfer.data.task_file_check import check_task_file
 from mlflow_xfer.data.unlabelled import read_unlabelled
 from mlflow_xfer.errors import XferError
@@ -200,6 +201,10 @@ TEXTS = {
     "squad": json.dumps(SQUAD),
     "tydiqa": json.dumps(SQUAD),
     "lareqa": json.dumps(LAREQA),
+    "checklist": "".join(
+        json.dumps({"test": test, "data": [["x one", "q"], ["two", "r"]], "labels": ["one", "two"]}) + "\n"
+        for test in TESTS
+    ),
     "parallel": "one\ntwo\n",
     "bucc": "de-1\tone\nde-2\ttwo\n",
     "xcopa": json.dumps(ROW) + "\n",

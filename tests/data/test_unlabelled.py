@@ -19,6 +19,7 @@ CASES = {
         "choices": ["die Suppe", "den Tee", "nichts"],
     },
     "span_qa": {"context": "Tomas saves the soup", "question": "who?"},
+    "span_cases": {"context": "Tomas saves the soup", "question": "who?"},
     "retrieval": {"text": "một con ngựa"},
     "regression": {"text_a": "der Hund, schläft", "text_b": "the “dog” sleeps"},
 }

@@ -176,7 +176,7 @@ ALSO = {
     "lareqa": {"answer-sentences"},
     "_table": {"tsv", "csv"},
     "_fields": {"bucc", "words-tags"},
-    "_objects": {"xcopa", "mewsli-mentions", "mewsli-pairs", "mewsli-entities"},
+    "_objects": {"xcopa", "checklist", "mewsli-mentions", "mewsli-pairs", "mewsli-entities"},
     "_mewsli": {"mewsli-mentions", "mewsli-pairs"},
 }
 
@@ -201,6 +201,16 @@ def test_tasks_that_are_left_out_or_select_count_too(changed, where):
     phases = {"with": with_other, "without": reading(Files({}, format="conll"))}
     for module in ("kinds.span_qa.data", "kinds.span_qa.model", "data.readers.squad"):
         assert changed(phases, module) == {"with"}, module
+
+
+def test_a_kind_stands_on_the_one_whose_heads_answer_it(changed):
+    phases = {
+        "spans": reading(Files({}, format="squad"), "span_qa"),
+        "cases": reading(Files({}, format="squad"), "span_cases"),
+    }
+    for part in ("data", "model"):
+        assert changed(phases, f"kinds.span_qa.{part}") == {"spans", "cases"}
+        assert changed(phases, f"kinds.span_cases.{part}") == {"cases"}
 
 
 def test_the_cache_of_rows_is_keyed_by_the_same_code(monkeypatch):
