@@ -1,4 +1,4 @@
-"""A whole search killed hard, parent and workers: the same command ends where the undisturbed one does."""
+"""A search killed hard: the same command ends where the undisturbed one does (with workers: `make soak`)."""
 
 from __future__ import annotations
 
@@ -91,28 +91,6 @@ def test_a_killed_search_ends_as_the_undisturbed_one(command, tmp_path):
     )
     assert counted(tmp_path / "killed.db") == counted(tmp_path / "whole.db"), (
         "each phase trained once, to its end"
-    )
-
-    two = command("search", *typed(n_trials=8, workers=2), **places("killed"))
-    two.until(lambda: trains(6) or trains(7) or trains(8), 600)
-    two.kill_group()
-    last = command("search", *typed(n_trials=8, workers=2), **places("killed"))
-    assert last.wait(600) == 0, last.text
-    assert sorted(key for key, state, *_ in history(tmp_path / "killed") if state == "COMPLETE") == sorted(
-        {
-            "baseline",
-            "attribute",
-            "nli",
-            "types",
-            "attribute+nli",
-            "attribute+types",
-            "nli+types",
-            "attribute+nli+types",
-        }
-    )
-    assert all(
-        ends == [ends[0]] and ends[0].startswith("FINISHED")
-        for ends in counted(tmp_path / "killed.db").values()
     )
     assert not [run for run in all_runs(client) if run.info.status == "RUNNING"]
     study = known_study(place(str(tmp_path / "killed" / "studies" / "tiny.log"), "tiny"), "tiny")
