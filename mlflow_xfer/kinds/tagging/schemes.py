@@ -1,7 +1,9 @@
 """How tags mark entities: which word begins one and which goes on, by the scheme of a user's tags.
 
 XTREME reads the first letter of every tag (``f1.py``), which is right for its own tasks alone. Elsewhere a
-prefix counts only before ``-``, only ``O`` is outside, and a tag without prefix is the type of its words.
+prefix counts only before ``-``, only ``O`` is outside, and a tag without prefix is the type of its words;
+where prefixes are all there is (``B``, ``I``, ``O``: key phrases, terms), they mark entities of one type
+without a name.
 """
 
 from __future__ import annotations
@@ -22,13 +24,15 @@ SCHEMES = {
     "bilou": "BILU",
 }
 """The prefixes of each scheme."""
+MARKS = "BIESLUMW"
+"""Letters that some scheme has for a prefix, those that are not read among them."""
 PREFIXED = re.compile(r"([A-Z])-.+", re.DOTALL)
 LIKE_A_PREFIX = (
-    re.compile(r"([BIOESLU])[_/:.|+].+", re.IGNORECASE),
+    re.compile(r"([BIOESLU])[_/:.|+\u2010-\u2015\u2212].+", re.IGNORECASE),  # dashes that are no hyphen
     re.compile(r"([bioeslu])-.+"),
-    re.compile(r".+[-_/:.|+]([BIESLU])", re.IGNORECASE),
+    re.compile(r".+[-_/:.|+\u2010-\u2015\u2212]([BIESLU])", re.IGNORECASE),
 )
-LIKE_OUTSIDE = ("o", "0", "out", "outside", "OUT", "OUTSIDE", "Outside")
+LIKE_OUTSIDE = {"o", "0", "_", "-", "none", "null", "out", "outside"}
 HINT = (
     "scheme: bare (every tag is a type), iob1, iob2, iobes or bilou; "
     "labels: {in the file: name} spells tags anew (B_PER: B-PER)."
@@ -46,8 +50,10 @@ def scheme_of(labels: Iterable[str]) -> str:
     labels = list(labels)
     inside = [label for label in labels if label != "O"]
     prefixes = {match.group(1) if (match := PREFIXED.fullmatch(label)) else "" for label in inside}
+    if "B" in inside and {"I", "M"} & {*inside} and {*inside} <= {*MARKS}:  # B alone may be a type
+        prefixes = {*inside}
     marks = "".join(sorted(prefixes - {""}))
-    if not marks or not set(marks) <= set("BIESLUMW"):
+    if not marks or not {*marks} <= {*MARKS}:
         _check_bare(inside, "O" in labels)
         return BARE
     if "" in prefixes:
@@ -73,7 +79,9 @@ def _check_bare(inside: Sequence[str], outside: bool) -> None:
         marks = {one.group(1).upper() for one in matches if one}
         if all(matches) and {"B", "I"} & marks and len(inside) > 1:
             raise _unclear(f"{inside[0]} is like a prefix, which stands before -")
-    odd = [label for label in inside if label in LIKE_OUTSIDE and not all(map(str.isdecimal, inside))]
+    odd = [
+        label for label in inside if label.lower() in LIKE_OUTSIDE and not all(map(str.isdecimal, inside))
+    ]
     if odd and not outside:
         raise _unclear(f"{odd[0]} is like O, and only O is outside")
 
@@ -87,7 +95,7 @@ def split(tag: str, scheme: str) -> tuple[str, str]:
     """What a tag says of its word (B, I, E, S or O), and its type."""
     if tag == "O":
         return "O", ""
-    if scheme != BARE and len(tag) > 2 and tag[1] == "-" and tag[0] in SCHEMES[scheme]:
+    if (len(tag) == 1 or PREFIXED.fullmatch(tag)) and tag[0] in SCHEMES[scheme]:
         return {"L": "E", "U": "S"}.get(tag[0], tag[0]), tag[2:]
     return "I", tag
 

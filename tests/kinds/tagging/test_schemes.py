@@ -117,6 +117,27 @@ def test_any_tags_are_scored_as_seqeval_does(scheme):
             assert found.value == pytest.approx(lenient, abs=1e-9)
 
 
+@pytest.mark.parametrize("scheme", SCHEMES[1:])
+def test_prefixes_alone_mark_entities_of_one_type(scheme):
+    """As key phrases and terms are published: the same entities as with the type spelled out."""
+    draw = random.Random(scheme)
+    named = [drawn(draw, scheme)[0] for _ in range(60)]
+    sides = [[["O" if tag == "O" else f"{tag[0]}-X" for tag in tags] for tags in named]]
+    sides.append([[tag[0] for tag in tags] for tags in sides[0]])
+    for strict in (False, True):
+        ours, theirs = ([chunk[:1] + chunk[2:] for chunk in chunks(s, scheme, strict)] for s in sides)
+        assert ours == theirs
+    task = tagging(scheme_of({tag for tags in sides[1] for tag in tags}))
+    wrong = [["O"] * len(tags) for tags in sides[1]]
+    assert score(judging(task), wrong, sides[1], "en").value == 0
+    assert score(judging(task), sides[1], sides[1], "en").value == 100
+
+
+def test_a_border_between_two_key_phrases_counts():
+    found = score(judging(tagging(scheme_of(["O", "B", "I"]))), [["B", "I", "I"]], [["B", "I", "B"]], "en")
+    assert found.value == 0 and found.components["accuracy"] == pytest.approx(200 / 3)
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_xtremes_first_letters_say_nothing(scheme):
     """Types that begin with the letters of positions, and types of which one ends like another."""
@@ -164,6 +185,10 @@ UNIVERSAL = ["NOUN", "VERB", "SCONJ", "SYM", "X", "ADP"]
         (["O", "PER-SON", "PLA-CE"], "bare"),
         (["O", "MISC", "B", "I"], "bare"),
         (["O", "B"], "bare"),
+        (["O", "B", "I"], "iob2"),
+        (["B", "I"], "iob2"),
+        (["O", "B", "I", "E", "S"], "iobes"),
+        (["O", "B", "I", "L", "U"], "bilou"),
     ],
 )
 def test_the_scheme_follows_from_the_labels(labels, scheme):
@@ -183,6 +208,10 @@ def test_the_scheme_follows_from_the_labels(labels, scheme):
         ["O", "B:PER", "I:PER"],
         ["o", "per", "loc"],
         ["0", "PER", "LOC"],
+        ["B", "M", "E", "S"],
+        ["_", "PER", "LOC"],
+        ["NONE", "PER", "LOC"],
+        ["O", "B–PER", "I–PER"],
     ],
 )
 def test_what_is_not_clear_is_asked_for(tmp_path, labels):
