@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from mlflow_xfer.data.labels import MISSING, BadRow, absent
@@ -89,7 +90,7 @@ def text_of(value: Any, column: str) -> str:
         raise BadRow(f"has no {column}{' (NaN)' if isinstance(value, float) else ''}", value is MISSING)
     if isinstance(value, list):
         return " ".join(text_of(part, column) for part in value)
-    if isinstance(value, bool | Mapping):
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise BadRow(f"{column} is {type(value).__name__}, not text")
     if value in (math.inf, -math.inf):
         raise BadRow(f"{column} is {value}, not text")
