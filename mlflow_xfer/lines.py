@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -150,10 +151,11 @@ def parsed(path: Path, text: str, first_line: int) -> Any:
     """JSON, or an error with the line.
 
     Raises:
-        Malformed: with line and column; says so where the text ends too early.
+        Malformed: with line and column; says so where the text ends too early. Also where an object has a
+            name twice: JSON would keep the last.
     """
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=_distinct)
         half = SURROGATE.search(text)  # JSON alone can write half a surrogate pair, which is no text
         if half:
             _encodable(content)
@@ -168,8 +170,22 @@ def parsed(path: Path, text: str, first_line: int) -> Any:
         where = first_line + error.lineno - 1
         end = " The text ends there: the file may be truncated." if not text[error.pos :].strip() else ""
         raise Malformed(f"{path}:{where}: is not JSON ({error.msg} at column {error.colno}).{end}") from None
+    except _Twice as error:
+        where = "" if "\n" in text else f":{first_line}"
+        raise Malformed(f"{path}{where}: an object names {error.args[0]!r:.80} twice.") from None
     except (RecursionError, ValueError) as error:
         raise Malformed(f"{path}:{first_line}: is not JSON ({error}).") from None
+
+
+class _Twice(ValueError):
+    """The name that an object has twice."""
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise _Twice(Counter(name for name, _ in pairs).most_common(1)[0][0])
+    return made
 
 
 def _encodable(content: Any) -> None:
