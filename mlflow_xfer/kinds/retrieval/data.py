@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -138,9 +139,10 @@ class Retrieval(Data):
         return golds(splits, task.option("pooled"))
 
     def across(self, task: Task, splits: Mapping[tuple[str, str], Any]) -> list[XferError]:
-        """Right answers that are no candidates, and queries without any."""
+        """Right answers that are no candidates or several, and queries without any."""
         errors: list[XferError] = []
-        pool = {name for (split, _), rows in splits.items() if split == POOL for name in offered(rows)}
+        pools = [rows for (split, _), rows in splits.items() if split == POOL]
+        pool = {name for rows in pools for name in offered(rows)}
         for split in dict.fromkeys(split for split, _ in splits if split != POOL):
             mine = {code: rows for (one, code), rows in splits.items() if one == split}
             every = {name for rows in mine.values() for name in offered(rows)}
@@ -152,19 +154,15 @@ class Retrieval(Data):
                 elif protocol(task.metric) != MINING:
                     known = pool | (every if task.option("pooled") else set(offered(rows)))
                     errors += _unanswered(what, right[code], known)
+                    if split == "train":  # there a pair is not looked up
+                        right[code] = _of_no_pair(rows, right[code])
+                    errors += _ambiguous(what, right[code], [rows, *pools])
         return errors
 
     def remarks(self, task: Task, table: Any) -> list[str]:
-        """Candidates whose id another one has: a gold id names the first."""
-        names, texts_ = table["id"].to_pylist(), table["target"].to_pylist()
-        text_by = dict(zip(names, texts_, strict=True))
-        again = [
-            name
-            for name, text in text_by.items()
-            if text is not None
-            and REPEATED.search(name)
-            and text_by.get(REPEATED.sub("", name), text) != text
-        ]
+        """Candidates whose id another one has: no gold id can name them."""
+        rows = zip(*(table[name].to_pylist() for name in ("id", "target", "context")), strict=True)
+        again = [name for names in _of_several(rows).values() for name in names]
         what = f"{len(again):,} candidates have the id of another, such as {again[0] if again else ''!r}"
         return [f"{what}: a gold id names the first alone"] if again else []
 
@@ -228,6 +226,51 @@ def _unanswered(what: str, right: Sequence[list[str] | None], known: set[str]) -
     if not any(right):
         return [XferError(f"{what}: no query has a right answer.", "columns: {gold: …}, or rows of pairs.")]
     return []
+
+
+def _ambiguous(what: str, right: Sequence[list[str] | None], parts: Sequence[Any]) -> list[XferError]:
+    """Whether right answers name several candidates."""
+    wanted = {name for gold in right for name in gold or ()}
+    rows = chain.from_iterable(
+        zip(part["id"][:], column_of(part, "target"), column_of(part, "context"), strict=True)
+        for part in parts
+    )
+    twice = sorted(_of_several(rows, wanted))
+    if not twice:
+        return []
+    return [
+        XferError(
+            f"{what}: {len(twice)} right answers are ids of several candidates, such as {twice[0]!r}.",
+            "Candidates of other texts need other ids, in the split and in the pool; a row without an id has "
+            "its number for one, from 0.",
+        )
+    ]
+
+
+def _of_no_pair(rows: Any, right: Sequence[list[str] | None]) -> list[list[str] | None]:
+    return [
+        None if target is not None else gold
+        for target, gold in zip(column_of(rows, "target"), right, strict=True)
+    ]
+
+
+def _of_several(
+    rows: Iterable[tuple[str, str | None, str | None]], wanted: Collection[str] | None = None
+) -> dict[str, list[str]]:
+    """Ids (of those ``wanted``) that candidates of other texts have, too, and what these are called.
+
+    ``rows`` are (id, target, context).
+    """
+    first: dict[str, tuple[str, str | None]] = {}
+    others: dict[str, list[str]] = {}
+    for name, target, context in rows:
+        own = REPEATED.sub("", name)
+        own = own if own in first else name
+        if target is None or (wanted is not None and own not in wanted):
+            continue
+        if first.setdefault(own, (target, context)) != (target, context):
+            others.setdefault(own, []).append(name)
+    return others
 
 
 def _first_answer(given: Any, context: str, unit: str) -> int:

@@ -142,5 +142,31 @@ def test_random_ids_against_a_plain_reading(task_file, seed):
 
 def test_candidates_of_one_id_are_remarked(task_file):
     pool = [{"id": 1, "a": "x"}, {"id": "1", "a": "y"}, {"id": 2, "a": "z"}, {"id": 2.0, "a": "z"}]
-    _, found = check_task_file(task_file(test=[{"q": "a", "right": 1}], pool=pool))
+    _, found = check_task_file(task_file(test=[{"q": "a", "right": 2}], pool=pool))
     assert "1 candidates have the id of another, such as '1#2': a gold id names the first alone" in str(found)
+
+
+ASKED = {"q": "ask", "right": 1}
+SEVERAL = {
+    "passages of one document": ([ASKED], [{"id": 1, "a": "x"}, {"id": "1", "a": "y"}]),
+    "a number that is an id": ([ASKED], [{"a": "x"}, {"a": "y"}, {"id": 1, "a": "z"}]),
+    "an id that is a number": ([ASKED], [{"id": 1, "a": "z"}, {"a": "x"}, {"a": "y"}]),
+    "split and pool": ([ASKED, {"id": 1, "a": "z"}], [{"id": 1, "a": "x"}]),
+    "pairs by number": ([{"q": "one", "a": "x"}, {"q": "two", "a": "y"}], [{"a": "z"}, {"a": "y"}]),
+}
+
+
+@pytest.mark.parametrize("case", SEVERAL)
+def test_a_right_answer_that_names_several_candidates_is_refused(task_file, case):
+    """Which of them a model found could not be told."""
+    test, pool = SEVERAL[case]
+    path = task_file(test=test, pool=pool, more="metric: map_at_20,")
+    with pytest.raises(XferError, match="test split, en: 1 right answers are ids of several candidates"):
+        check_task_file(path)
+
+
+def test_equal_candidates_may_share_an_id_and_pairs_train_by_themselves(task_file):
+    pool = [{"id": "0", "a": "x"}, {"id": "0", "a": "x"}, {"id": "1", "a": "y"}]
+    pairs = [{"q": "one", "a": "other"}, {"q": "two", "a": "y"}]
+    counts = check_task_file(task_file(train=pairs, test=[{"q": "ask", "right": "0"}], pool=pool))
+    assert [count.rows for count in counts] == [2, 1, 3]
