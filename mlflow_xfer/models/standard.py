@@ -58,6 +58,13 @@ def check_labels(task: Task) -> None:
         )
 
 
+def gives_numbers(config: Mapping[str, Any]) -> bool:
+    """Whether a saved head of texts gives numbers: transformers has one class for these and for labels, and
+    a single output is trained as a number where nothing is said."""
+    said = config.get("problem_type")
+    return said == "regression" or not said and len(config.get("id2label") or ("", "")) == 1
+
+
 class OfTexts(Standard):
     """A kind whose head reads one vector of a text, chosen by the option ``pooling``: by default as the class
     of transformers does."""
@@ -105,12 +112,14 @@ class Labelled(Standard):
         Raises:
             XferError: if the head lacks one of the task's labels.
         """
-        if not config.get("id2label") or not task.labels:
+        if not task.labels:
             return task
         have = self.labels(config)
         if not set(task.labels) <= set(have):
             raise XferError(
                 f"The head in {where} is for labels {', '.join(have)}; "
-                f"task {task.name!r} has {', '.join(task.labels)}."
+                f"task {task.name!r} has {', '.join(task.labels)}.",
+                "Which output stands for which label id2label in its config.json says: name them as the task "
+                "does.",
             )
         return replace(task, labels=have)

@@ -11,7 +11,7 @@ from torch import Tensor
 from mlflow_xfer.data.encoded import Encoded
 from mlflow_xfer.models.embed import pooled
 from mlflow_xfer.models.heads import label_loss_sum
-from mlflow_xfer.models.standard import Labelled, OfTexts
+from mlflow_xfer.models.standard import Labelled, OfTexts, gives_numbers
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.training.batches import Reading, column, padded
 from mlflow_xfer.training.label_free import information
@@ -30,8 +30,7 @@ class Classification(OfTexts, Labelled):
         return config
 
     def loaded(self, config: Mapping[str, Any]) -> bool:
-        """transformers has one class for labels and for numbers."""
-        return super().loaded(config) and config.get("problem_type") != "regression"
+        return super().loaded(config) and not gives_numbers(config)
 
     def inputs(self, encoded: Encoded, rows: Sequence[int], how: Reading) -> dict[str, Tensor]:
         return padded(encoded, rows, how)

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from mlflow_xfer.data.encoded import Encoded
-from mlflow_xfer.models.standard import OfTexts
+from mlflow_xfer.models.standard import OfTexts, gives_numbers
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.training.batches import Reading, column, padded
 from mlflow_xfer.training.predict import in_one_stream, outputs
@@ -27,7 +27,7 @@ class Regression(OfTexts):
         return config
 
     def loaded(self, config: Mapping[str, Any]) -> bool:
-        return super().loaded(config) and config.get("problem_type") == self.name
+        return super().loaded(config) and gives_numbers(config)
 
     def inputs(self, encoded: Encoded, rows: Sequence[int], how: Reading) -> dict[str, Tensor]:
         return padded(encoded, rows, how)

@@ -1,0 +1,70 @@
+"""Heads that others trained: which output stands for which label, and whether outputs are labels at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
+
+from mlflow_xfer.errors import XferError
+from mlflow_xfer.models.checkpoint import heads_of, load_task_model, saved_head
+from mlflow_xfer.models.load import load_tokenizer
+from mlflow_xfer.tasks.task import Task
+
+POLAR = Task("polar", "classification", "accuracy", ("en",), {}, ("no", "yes"))
+GRADES = Task("grades", "regression", "pearson", ("en",), {})
+
+
+def published(source, folder, auto=AutoModelForSequenceClassification, **config):
+    """A checkpoint as ``save_pretrained`` leaves it, with no names but those of ``config``."""
+    model = auto.from_pretrained(source, local_files_only=True, **config)
+    model.save_pretrained(folder)
+    load_tokenizer(source).save_pretrained(folder)
+    return folder, model.eval()
+
+
+@pytest.mark.parametrize("auto", [AutoModelForSequenceClassification, AutoModelForTokenClassification])
+@pytest.mark.parametrize("n", [2, 3])
+def test_outputs_without_names_are_no_labels(any_model, tmp_path, auto, n):
+    """Two are not written out, and would else be taken in the task's order."""
+    folder, _ = published(any_model, tmp_path, auto, num_labels=n)
+    kind = "classification" if auto is AutoModelForSequenceClassification else "tagging"
+    with pytest.raises(XferError, match=r"is for labels LABEL_0, LABEL_1(.|\n)*id2label in its config\.json"):
+        saved_head(folder, replace(POLAR, kind=kind, labels=("no", "yes", "so")[:n]))
+
+
+def test_named_outputs_are_labels_in_their_own_order(any_model, tmp_path):
+    names = {"id2label": {0: "yes", 1: "no"}, "label2id": {"yes": 0, "no": 1}}
+    folder, model = published(any_model, tmp_path, **names)
+    batch = load_tokenizer(folder)(["the quick fox"], return_tensors="pt")
+    head = load_task_model(folder, POLAR).eval()
+    assert head.config.id2label == names["id2label"]
+    with torch.no_grad():
+        assert torch.equal(head(**batch).logits, model(**batch).logits)
+
+
+def test_a_single_output_is_a_number(any_model, tmp_path):
+    """As cross-encoders of similarity are published: nothing says what the output is."""
+    folder, model = published(any_model, tmp_path, num_labels=1)
+    assert [task.kind for task in heads_of(folder).values()] == ["regression"]
+    batch = load_tokenizer(folder)(["the quick fox"], return_tensors="pt")
+    with torch.no_grad():
+        assert torch.equal(load_task_model(folder, GRADES).eval()(**batch).logits, model(**batch).logits)
+    with pytest.raises(XferError, match="no head for task 'polar'"):
+        saved_head(folder, POLAR)
+
+
+@pytest.mark.parametrize(
+    ("config", "kind"),
+    [
+        ({"num_labels": 1, "problem_type": "regression"}, "regression"),
+        ({"num_labels": 2}, "classification"),
+        ({"num_labels": 3, "problem_type": "single_label_classification"}, "classification"),
+        ({"num_labels": 1, "problem_type": "multi_label_classification"}, "classification"),
+    ],
+)
+def test_what_a_head_gives(any_model, tmp_path, config, kind):
+    folder, _ = published(any_model, tmp_path, **config)
+    assert [task.kind for task in heads_of(folder).values()] == [kind]
