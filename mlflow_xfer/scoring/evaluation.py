@@ -153,7 +153,19 @@ class Answered(kind.Scoring):
                 f"{task.name} {language}: {len(odd)} targets are none of its labels, such as {odd[0]!r:.40}.",
                 f"Labels: {', '.join(task.labels[:12])}{' …' if len(task.labels) > 12 else ''}",
             )
-        return Compared(list(map(self.value, predicted)), right, self.options(task, table))
+        predictions = list(map(self.value, predicted))
+        if self.alien(task, predictions):
+            accepted = ", ".join(task.labels[:12]) or "numbers of choices, from 0"
+            raise XferError(
+                f"{task.name} {language}: none of the {len(predictions)} predictions is an answer, such as "
+                f"{predictions[0]!r:.40}.",
+                f"Accepted: {accepted}{' …' if len(task.labels) > 12 else ''}",
+            )
+        return Compared(predictions, right, self.options(task, table))
+
+    def alien(self, task: Task, predictions: Sequence[Any]) -> bool:
+        """Whether no prediction could be right: answers of another task, or spelled otherwise."""
+        return False
 
     def undeclared(self, task: Task, right: Sequence[Any]) -> list[Any]:
         """Right answers that are not as the task declares them."""

@@ -141,6 +141,41 @@ def test_bad_input_is_said_clearly(change, config, message):
         evaluate(change(tagged()), predictions="mine", evaluator_config=config)
 
 
+ALIEN = {
+    "names of outputs": ("xnli", ["entailment", "neutral"], ["LABEL_0", "LABEL_2"]),
+    "numbers of labels": ("xnli", ["entailment", "neutral"], [0, 1]),
+    "in capitals": ("xnli", ["entailment", "neutral"], ["ENTAILMENT", "NEUTRAL"]),
+    "tags of another task": ("panx", [["O", "B-PER"], ["O"]], [["NOUN", "PROPN"], ["VERB"]]),
+    "texts of choices": ("xcopa", [0, 1], ["it was late", "it was cold"]),
+    "true and false": ("xcopa", [0, 1], [False, True]),
+}
+
+
+@pytest.mark.parametrize("case", ALIEN)
+def test_predictions_none_of_which_could_be_right_are_refused(case):
+    """A score of 0 would say that the model knows nothing."""
+    task, gold, mine = ALIEN[case]
+    data = pd.DataFrame({"task": task, "lang": "de", "gold": pd.Series(gold, dtype=object)})
+    data["mine"] = pd.Series(mine, dtype=object)
+    with pytest.raises(XferError, match=f"{task} de: none of the 2 predictions is an answer, such as"):
+        evaluate(data, targets="gold", predictions="mine")
+
+
+@pytest.mark.parametrize(
+    ("task", "gold", "mine", "right"),
+    [
+        ("xnli", ["entailment", "neutral"], ["neutral", "LABEL_0"], 0),
+        ("xcopa", [0, 1], [1, 0], 0),
+        ("xcopa", [0.0, 1.0], ["0", 1], 100),
+        ("panx", [["O", "B-PER"], ["O"]], [["B-LOC", "O"], ["B-LOC"]], 0),
+    ],
+)
+def test_answers_that_are_wrong_are_scored(task, gold, mine, right):
+    data = pd.DataFrame({"task": task, "lang": "de", "gold": pd.Series(gold, dtype=object)})
+    data["mine"] = pd.Series(mine, dtype=object)
+    assert evaluate(data, targets="gold", predictions="mine").metrics[f"eval/{task}/de"] == right
+
+
 def test_other_model_types_are_left_to_others():
     assert not XtremeEvaluator.can_evaluate(model_type="classifier", evaluator_config={})
     assert XtremeEvaluator.can_evaluate(model_type="xtreme", evaluator_config=None)

@@ -25,6 +25,9 @@ class Classification(Answered):
     def undeclared(self, task: Task, right: Sequence[Any]) -> list[Any]:
         return [label for label in right if label not in task.labels] if task.labels else []
 
+    def alien(self, task: Task, predictions: Sequence[Any]) -> bool:
+        return bool(task.labels) and {*task.labels}.isdisjoint(predictions)
+
     def baselines(
         self,
         metric: str,

@@ -56,6 +56,9 @@ class MultipleChoice(Answered):
     def value(self, given: Any) -> Any:
         return None if given is None else plain(given)
 
+    def alien(self, task: Task, predictions: Sequence[Any]) -> bool:
+        return not any(one.isdecimal() for one in predictions)
+
     def shown(self, row: Mapping[str, Any], answer: int) -> str:
         return row["choices"][answer]
 

@@ -78,6 +78,10 @@ class Tagging(Answered):
         tags = [tag for sentence in right if isinstance(sentence, list) for tag in sentence]
         return [tag for tag in dict.fromkeys(tags) if tag not in task.labels] if task.labels else []
 
+    def alien(self, task: Task, predictions: Sequence[Any]) -> bool:
+        tags = {tag for sentence in predictions if isinstance(sentence, list) for tag in sentence}
+        return bool(task.labels) and tags.isdisjoint(task.labels)
+
     def baselines(
         self,
         metric: str | Metric,
