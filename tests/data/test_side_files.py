@@ -113,7 +113,7 @@ def test_ids_of_any_type_in_ranked_lists(tmp_path, mine, gold):
     )
 
 
-@pytest.mark.parametrize("line", ["nan", "inf", "-Infinity", "x", "1,5"])
+@pytest.mark.parametrize("line", ["nan", "inf", "-Infinity", "x", "1,5", "1_5"])
 def test_predicted_grades_are_finite_numbers(tmp_path, line):
     (tmp_path / "mine.tsv").write_text(f"1.5\n{line}\n2\n")
     (tmp_path / "gold.tsv").write_text("1\n2\n3\n")

@@ -10,7 +10,7 @@ import numpy as np
 
 from mlflow_xfer.data.canonical import Convert, getter
 from mlflow_xfer.data.encoded import Encoded, column
-from mlflow_xfer.data.labels import MISSING, BadRow, NoLabel
+from mlflow_xfer.data.labels import MISSING, BadRow, NoLabel, spelled
 from mlflow_xfer.data.pairs import pair_of, text_or_pair
 from mlflow_xfer.data.subwords import texts
 from mlflow_xfer.kinds.kind import Data
@@ -31,11 +31,11 @@ class Regression(Data):
 
     def convert(self, task: Task, source: Hub | Files) -> Convert:
         read, get_label = text_or_pair(source), getter(source.columns.get("label", "label"))
-        dropped = {*map(str, source.drop)}
+        dropped = {*source.drop, *map(spelled, source.drop)}
 
         def convert(raw: Any) -> dict[str, Any] | None:
             said = get_label(raw)
-            if str(said) in dropped:
+            if str(said) in dropped or spelled(said) in dropped:
                 return None
             return read(raw) | {"label": _grade(said)}
 
@@ -62,7 +62,9 @@ def _grade(said: Any) -> float:
         raise NoLabel("has no label", said is MISSING)
     try:
         grade = float(said) if not isinstance(said, bool) else math.nan
-    except (TypeError, ValueError):
+        if isinstance(said, str) and "_" in said:  # 1_000 is one of Python's numbers
+            raise ValueError
+    except (TypeError, ValueError, OverflowError):
         raise BadRow(f"has label {said!r:.40}, which is no number") from None
     if not math.isfinite(grade):
         raise BadRow(f"has label {said!r:.40}, which is no finite number")

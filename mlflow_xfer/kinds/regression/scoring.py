@@ -38,7 +38,7 @@ class Numbers(Format):
 
 def _number(line: str, path: Path, number: int) -> float:
     with suppress(ValueError):
-        if math.isfinite(float(line)):
+        if "_" not in line and math.isfinite(float(line)):  # 1_000 is one of Python's numbers
             return float(line)
     raise XferError(f"{path}:{number}: {line!r:.40} is no finite number.", "One number a line.")
 

@@ -121,13 +121,28 @@ def test_a_task_file_declares_grades(written):
 
 @pytest.mark.parametrize(
     ("label", "says"),
-    [("good", "is no number"), (float("nan"), "is no finite number"), (True, "is no finite number")],
+    [
+        ("good", "is no number"),
+        ("1_000", "is no number"),
+        pytest.param(10**400, "is no number", id="huge"),
+        (float("nan"), "is no finite number"),
+        (True, "is no finite number"),
+    ],
 )
 def test_grades_are_finite_numbers(written, label, says):
     rows = [{"text_a": "a", "text_b": "b", "label": value} for value in (1.0, label)]
     (task,) = load_task_file(written(rows))
     (fault,) = sources.check(task, sources.locate(task, "train", "en", "hub"))
     assert "train.jsonl:2" in str(fault) and says in str(fault)
+
+
+@pytest.mark.parametrize("said", [-1, -1.0, "-1", "-1.0"])
+@pytest.mark.parametrize("drop", ["[-1]", "['-1']", "['-1.0']"])
+def test_grades_that_are_left_out(written, said, drop):
+    """In whatever spelling: a grade of -1 that stands for none would else be learned."""
+    rows = [{"text_a": "a", "text_b": "b", "label": value} for value in (1.0, said, 2.0)]
+    (task,) = load_task_file(written(rows, drop=drop))
+    assert sources.read(task, sources.locate(task, "train", "en", "hub"))["label"][:] == [1.0, 2.0]
 
 
 def test_a_test_set_of_one_grade_is_unscored(written):
