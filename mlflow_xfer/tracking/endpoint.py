@@ -91,17 +91,23 @@ def tracking_uri() -> str:
     """The active tracking URI, SQLite paths made absolute so that they mean the same in every folder.
 
     Raises:
-        XferError: the active store is a plain folder, which MLflow 3.13 and later refuse.
+        XferError: the active store is a plain folder, which MLflow 3.13 and later refuse, or a database in
+            memory, or no address.
     """
     import mlflow
 
     uri = mlflow.get_tracking_uri()
-    scheme = urlsplit(uri).scheme
+    scheme = uris.scheme(uri)
     if scheme == "file" or not scheme and uri not in ("databricks", "databricks-uc"):
         raise XferError(
             f"The tracking store {uri!r} is a plain folder of files, which MLflow no longer writes to.",
             "Set MLFLOW_TRACKING_URI to a database (sqlite:///mlflow.db) or to a server's address. "
             "Earlier runs move with: mlflow migrate-filestore --source ./mlruns --target sqlite:///mlflow.db",
+        )
+    if scheme.startswith("sqlite") and uris.sqlite_path(uri) is None:
+        raise XferError(
+            f"The tracking store {uri!r} is a database in memory: it would be gone with the command.",
+            "Name a file: sqlite:///mlflow.db",
         )
     return uris.absolute(uri)
 

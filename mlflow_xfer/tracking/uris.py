@@ -19,6 +19,27 @@ _PLAIN = re.compile(r"sqlite:///([^%?@]+)")
 """What SQLAlchemy need not be asked about: its import takes half a second."""
 
 
+def scheme(uri: str) -> str:
+    """What ``uri`` begins with, before its colon.
+
+    Raises:
+        XferError: it is no address as it stands.
+    """
+    odd = re.search(r"^\s|\s$|^['\"]|[\x00-\x1f\x7f]", uri)
+    if odd:
+        what = "a quote" if odd[0] in ("'", '"') else f"the character {odd[0]!r}"
+        raise XferError(
+            f"MLFLOW_TRACKING_URI={redact(uri)!r} has {what} that is no part of an address.",
+            "Files of variables and secrets often end with a line break, or keep quotes: take it out.",
+        )
+    try:
+        return urlsplit(uri).scheme
+    except ValueError as error:
+        raise XferError(
+            f"MLFLOW_TRACKING_URI={redact(uri)} is no address ({error}).", "Write http://HOST:PORT."
+        ) from None
+
+
 def is_server(uri: str) -> bool:
     """Whether a tracking server is meant, not a database or a hosted service."""
     scheme = urlsplit(uri).scheme
@@ -84,8 +105,16 @@ def _url(uri: str) -> URL:
     from sqlalchemy.exc import ArgumentError
 
     try:
-        return make_url(uri)
+        url = make_url(uri)
     except (ArgumentError, ValueError) as error:
-        raise XferError(
-            f"MLFLOW_TRACKING_URI={redact(uri)} is no address of a database.", "Write sqlite:///PATH."
-        ) from error
+        raise _no_database(uri) from error
+    if url.host or url.username or url.port:  # sqlite://PATH
+        raise _no_database(uri)
+    return url
+
+
+def _no_database(uri: str) -> XferError:
+    return XferError(
+        f"MLFLOW_TRACKING_URI={redact(uri)} is no address of a database file.",
+        "Write sqlite:///PATH; sqlite:////PATH where it begins with a slash.",
+    )

@@ -282,6 +282,17 @@ def test_an_outage_under_another_name_is_an_outage():
         ("nosuch://user:hunter2@127.0.0.1:1/x", "knows no tracking store"),
         ("sqlite:///{tmp}/text.db", "text.db is no SQLite file"),
         ("sqlite:///{tmp}", "is no SQLite file"),
+        ("sqlite://", "database in memory"),
+        ("sqlite://x.db", "Write sqlite:///PATH"),
+        ("sqlite:///", "database in memory"),
+        ("sqlite:///:memory:", "database in memory"),
+        ("sqlite:///file:x?mode=memory&uri=true", "database in memory"),
+        ("sqlite:///{tmp}/x.db\n", "the character '\\n' that is no part of an address"),
+        (" sqlite:///{tmp}/x.db", "the character ' '"),
+        ("'sqlite:///{tmp}/x.db'", "a quote that is no part of an address"),
+        ('"http://user:hunter2@127.0.0.1:1"', "a quote that is no part of an address"),
+        ("http://user:hunter2@127.0.0.1:1\r", "the character '\\r'"),
+        ("http://[::1", "is no address (Invalid IPv6 URL)"),
     ],
 )
 def test_an_address_that_leads_to_no_store_is_said_at_once(monkeypatch, tmp_path, uri, says):
