@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models import directions, files, report, special_tokens
-from mlflow_xfer.models.limits import ENCODERS_OF, UNREADABLE, is_decoder
+from mlflow_xfer.models.limits import AFTER_PAD, ENCODERS_OF, UNREADABLE, is_decoder
 from mlflow_xfer.registry import unknown
 
 if TYPE_CHECKING:
@@ -136,11 +136,17 @@ def load_config(path: Path | str) -> PreTrainedConfig:
         config = AutoConfig.from_pretrained(  # a folder # nosec B615
             path, local_files_only=True, trust_remote_code=False
         )
-        return config.get_text_config()
+        text = config.get_text_config()
     except Exception as error:  # noqa: BLE001 - whatever a foreign config breaks is bad input
         raise XferError(
             f"{path / files.CONFIG} cannot be read as a {model_type} configuration: {error}."
         ) from error
+    if text.pad_token_id is None and text.model_type in AFTER_PAD - {"mpnet"}:
+        raise XferError(
+            f"{path / files.CONFIG} has no pad_token_id, after which {model_type} counts positions.",
+            "Write the one that the model was trained with: 1 for RoBERTa and XLM-R.",
+        )
+    return text
 
 
 def _refuse_other_kinds(path: Path, model_type: str, raw: Mapping[str, Any]) -> None:
@@ -206,6 +212,8 @@ def load_tokenizer(path: Path | str) -> PreTrainedTokenizerFast:
     if isinstance(size, int):
         special_tokens.drop_markup(tokenizer, size)
     tokenizer.padding_side = "right"
+    if not isinstance(tokenizer.model_max_length, int | float):
+        tokenizer.model_max_length = int(1e30)  # what transformers has where nothing is said
     if tokenizer.pad_token_id is None:
         first = tokenizer.convert_ids_to_tokens(0)  # any will do: what it fills up is masked
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or tokenizer.bos_token or first
@@ -325,11 +333,12 @@ def _load(
                 trust_remote_code=False,
                 dtype=torch.float32,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,  # the judge names them; transformers says it in a log
                 **kwargs,
             )
     except XferError:
         raise
-    except Exception as error:  # noqa: BLE001 - truncated files, other shapes
+    except Exception as error:  # noqa: BLE001 - truncated files, sizes that do not go together
         raise XferError(
             f"The weights at {path} cannot be loaded: {type(error).__name__}: {error}."
         ) from error

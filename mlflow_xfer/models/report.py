@@ -30,8 +30,8 @@ WRAPPERS = {
 def judge(
     model: Any, report: Mapping[str, Collection[Any]], saved: Collection[str], path: Path, head: bool
 ) -> None:
-    """Raise :class:`XferError` where weights of ``model`` are not in the files at ``path``, or the files hold
-    weights that it has no place for.
+    """Raise :class:`XferError` where weights of ``model`` are not in the files at ``path``, or of another
+    shape, or the files hold weights that it has no place for.
 
     A pooler and weights of other heads say nothing of the model; nor does a head that is missing, unless it
     is what the model is loaded for.
@@ -48,6 +48,16 @@ def judge(
     def of_backbone(name: str) -> bool:
         return name.removeprefix(prefix).split(".")[0] in parts and not name.endswith(TRACES)
 
+    other = sorted(report["mismatched_keys"])
+    if other:
+        name, there, wanted = other[0]
+        more = f" … ({len(other)} such weights)" if len(other) > 1 else ""
+        raise XferError(
+            f"The weights at {path} cannot be loaded: {name} has the shape {_shape(there)}, by config.json it "
+            f"would be {_shape(wanted)}{more}.",
+            "config.json and weights belong to different models, or one of them was changed alone (vocab_size, "
+            "max_position_embeddings): save them anew.",
+        )
     missing = sorted(name for name in report["missing_keys"] if head or of_backbone(name))
     if missing:
         raise XferError(
@@ -61,6 +71,10 @@ def judge(
             f"{_some(excess)}.",
             "config.json and weights belong to different models, or layers were left out: save them anew.",
         )
+
+
+def _shape(sizes: Collection[int]) -> str:
+    return " x ".join(map(str, sizes))
 
 
 def _some(names: Collection[str]) -> str:

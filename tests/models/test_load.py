@@ -109,6 +109,9 @@ REFUSED = {
     "a vision model": (edited(model_type="vit"), "'vit', no text encoder or decoder"),
     "an encoder-decoder": (edited(model_type="m2m_100"), "'m2m_100', an encoder-decoder"),
     "an unknown architecture": (edited(model_type="frobnicator"), "'frobnicator', no text encoder"),
+    "more positions than it says": (edited(max_position_embeddings=20), r"has the shape \d+ x 32.*be 20 x 32"),
+    "a larger vocabulary": (edited(vocab_size=9999), r"config\.json it would be 9999 x 32"),
+    "no pad token to count from": (edited(pad_token_id=None), "has no pad_token_id, after which xlm-roberta"),
     "code of its own": (edited(auto_map={"AutoModel": "evil.Model"}), "needs code of its own"),
 }
 
@@ -126,6 +129,13 @@ def test_a_missing_directory_or_tokenizer_is_refused(encoder, tmp_path):
     folder = broken(encoder, tmp_path, lambda f: (f / "tokenizer.json").unlink())
     with pytest.raises(XferError, match="holds no tokenizer"):
         load_tokenizer(folder)
+
+
+@pytest.mark.parametrize("said", ["512", None, 8, 1e30])
+def test_a_tokenizer_has_no_say_in_how_long_texts_are(encoder, tmp_path, said):
+    about = json.loads((encoder / "tokenizer_config.json").read_text()) | {"model_max_length": said}
+    folder = broken(encoder, tmp_path, lambda f: (f / "tokenizer_config.json").write_text(json.dumps(about)))
+    assert len(load_tokenizer(folder)("fox " * 30)["input_ids"]) > 30
 
 
 def test_bert_is_welcome(tmp_path):
