@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mlflow_xfer.lines import scalar_text
@@ -85,10 +86,22 @@ def labeller(task: Task, source: Hub | Files) -> Callable[[Any], str | None]:
             raise NoLabel("has no label (-1)")
         raise BadRow(
             f"has label {said!r}, which is not among "
-            f"{', '.join(task.labels[:12])}{' …' if len(task.labels) > 12 else ''}"
+            f"{', '.join(task.labels[:12])}{' …' if len(task.labels) > 12 else ''}{_like(said, task.labels)}"
         )
 
     return label_of
+
+
+def _like(said: str, names: Iterable[str]) -> str:
+    """Of a name that reads the same: what is different, in characters that can be seen."""
+    alike = next((name for name in names if _letters(name) == _letters(said)), None)
+    return "" if alike is None else f"; it is like {alike!a}, but {said!a}"
+
+
+def _letters(name: str) -> str:
+    """A name without case, marks of direction, and ways to compose a letter."""
+    shown = unicodedata.normalize("NFKC", name.casefold())
+    return "".join(one for one in shown if unicodedata.category(one) != "Cf").strip()
 
 
 def _truth(value: bool, named: Mapping[str, str]) -> str:

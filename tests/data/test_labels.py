@@ -140,6 +140,23 @@ def test_two_readings_of_one_number_are_refused(tmp_path):
     task_of(tmp_path, "labels: [0, 1, 2], hub: {path: a/b, splits: {train: x}, labels: [0, 1, 2]}")
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("cafe\u0301", r"like 'caf\xe9', but 'cafe\u0301'"),
+        ("no\u200f", r"like 'no', but 'no\u200f'"),
+        ("NO", "like 'no', but 'NO'"),
+        ("ｎｏ", r"like 'no', but '\uff4e\uff4f'"),
+        ("maybe", "café, no."),
+    ],
+)
+def test_a_label_that_looks_like_another_says_what_differs(tmp_path, said, shown):
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text_a": "a", "label": said}) + "\n")
+    task = task_of(tmp_path, "labels: [café, 'no'], files: {train: a.jsonl}")
+    [fault] = sources.check(task, sources.locate(task, "train", "en", "mini"))
+    assert "a.jsonl:1: has label" in str(fault) and shown in str(fault)
+
+
 @pytest.mark.parametrize("said", SAID)
 def test_labels_that_are_left_out(tmp_path, said):
     rows = rows_of(map(SAID[said], [1, 3, 2]))
