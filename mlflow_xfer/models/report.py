@@ -53,10 +53,10 @@ def judge(
         name, there, wanted = other[0]
         more = f" … ({len(other)} such weights)" if len(other) > 1 else ""
         raise XferError(
-            f"The weights at {path} cannot be loaded: {name} has the shape {_shape(there)}, by config.json it "
-            f"would be {_shape(wanted)}{more}.",
-            "config.json and weights belong to different models, or one of them was changed alone (vocab_size, "
-            "max_position_embeddings): save them anew.",
+            f"The weights at {path} cannot be loaded: {name} has the shape {_shape(there)}, by config.json "
+            f"it would be {_shape(wanted)}{more}.",
+            "config.json and weights belong to different models, or one of them was changed alone "
+            "(vocab_size, max_position_embeddings): save them anew.",
         )
     missing = sorted(name for name in report["missing_keys"] if head or of_backbone(name))
     if missing:

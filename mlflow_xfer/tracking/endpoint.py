@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from mlflow_xfer.durable.mounts import on_network
 from mlflow_xfer.durable.patience import retried, server_patience

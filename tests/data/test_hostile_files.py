@@ -99,7 +99,11 @@ def test_broken_csv_is_named(put, content, says):
         ("t.jsonl", '{"text_a": {"b": 1}, "label": "x"}\n', "t.jsonl:1: text_a is dict, not text"),
         ("t.jsonl", '{"text_a": "\\ud800", "label": "x"}\n', "t.jsonl:1: holds half a surrogate pair"),
         ("t.jsonl", "[" * 100_000, "t.jsonl:1: is not JSON"),
-        ("t.jsonl", '{"text_a": "a", "label": "x", "label": "y"}\n', "t.jsonl:1: an object names 'label' twice"),
+        (
+            "t.jsonl",
+            '{"text_a": "a", "label": "x", "label": "y"}\n',
+            "t.jsonl:1: an object names 'label' twice",
+        ),
         ("t.json", '{"q1": {"text_a": "a", "label": "x"},\n"q1": {}}', "t.json: an object names 'q1' twice"),
         ("t.json", '[\n {"text_a": "a", "label": "x"},\n {"text_a": ', "t.json:3: is not JSON"),
         ("t.json", '[\n {"text_a": "a", "label": "x"},\n', "the file may be truncated"),

@@ -37,7 +37,10 @@ def test_bytes_are_text(tmp_path, kind):
         "picture": pa.array([b"\xff\xd8", b"\x89PNG"]),
     }
     found = classified(tmp_path / "t.parquet", **columns)
-    assert [(row["id"], row["text_a"], row["label"]) for row in found] == [("p", "naïve", "x"), ("q", "海", "y")]
+    assert [(row["id"], row["text_a"], row["label"]) for row in found] == [
+        ("p", "naïve", "x"),
+        ("q", "海", "y"),
+    ]
 
 
 def test_bytes_inside_of_lists_and_structures(tmp_path):
@@ -77,5 +80,7 @@ def test_a_name_of_two_columns_is_refused(tmp_path):
     columns = [pa.array(["mine", "yours"]), pa.array(["other", "others"]), pa.array(["x", "y"])]
     table = pa.Table.from_arrays(columns, names=["text", "text", "label"])
     pq.write_table(table, tmp_path / "t.parquet")
-    [found] = rows_of(tmp_path / "t.parquet", "classification", {"text_a": "text", "label": "label"}, ("x", "y"))
+    [found] = rows_of(
+        tmp_path / "t.parquet", "classification", {"text_a": "text", "label": "label"}, ("x", "y")
+    )
     assert "t.parquet: names a column twice: text, text, label." in found

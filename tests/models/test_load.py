@@ -109,7 +109,10 @@ REFUSED = {
     "a vision model": (edited(model_type="vit"), "'vit', no text encoder or decoder"),
     "an encoder-decoder": (edited(model_type="m2m_100"), "'m2m_100', an encoder-decoder"),
     "an unknown architecture": (edited(model_type="frobnicator"), "'frobnicator', no text encoder"),
-    "more positions than it says": (edited(max_position_embeddings=20), r"has the shape \d+ x 32.*be 20 x 32"),
+    "more positions than it says": (
+        edited(max_position_embeddings=20),
+        r"has the shape \d+ x 32.*be 20 x 32",
+    ),
     "a larger vocabulary": (edited(vocab_size=9999), r"config\.json it would be 9999 x 32"),
     "no pad token to count from": (edited(pad_token_id=None), "has no pad_token_id, after which xlm-roberta"),
     "code of its own": (edited(auto_map={"AutoModel": "evil.Model"}), "needs code of its own"),

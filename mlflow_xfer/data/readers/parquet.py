@@ -12,7 +12,8 @@ from mlflow_xfer.tasks.task import Files
 
 @each_file
 def read(path: Path, source: Files, language: str) -> Numbered:
-    """Rows of a parquet file. Bytes that are UTF-8 are text: Impala, Hive and Spark leave out which is which."""
+    """Rows of a parquet file. Bytes that are UTF-8 are text: Impala, Hive and Spark may leave out that they
+    are."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

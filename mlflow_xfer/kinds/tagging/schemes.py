@@ -79,9 +79,7 @@ def _check_bare(inside: Sequence[str], outside: bool) -> None:
         marks = {one.group(1).upper() for one in matches if one}
         if all(matches) and {"B", "I"} & marks and len(inside) > 1:
             raise _unclear(f"{inside[0]} is like a prefix, which stands before -")
-    odd = [
-        label for label in inside if label.lower() in LIKE_OUTSIDE and not all(map(str.isdecimal, inside))
-    ]
+    odd = [label for label in inside if label.lower() in LIKE_OUTSIDE and not all(map(str.isdecimal, inside))]
     if odd and not outside:
         raise _unclear(f"{odd[0]} is like O, and only O is outside")
 
