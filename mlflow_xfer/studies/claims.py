@@ -128,6 +128,12 @@ def _judged(
     found = compute(replace(study, contrasts=contrasts), frame, dev=dev, gaps=study.scale == TABLES)
     if on_dev := _on_dev(study, asked, dev):  # what does not gain must not do so on dev either, shown apart
         found, asked = [*found, *on_dev], [*asked, *((one.contrast, EQUIVALENT) for one in on_dev)]
+    there = [n for n, one in enumerate(found) if not math.isnan(one.estimate.estimate)]
+    if gaps := [one.contrast.name for one in found if math.isnan(one.estimate.estimate)]:
+        missing = [*missing, f"not run: {', '.join(gaps)}"]
+    if not there:
+        return Judged(claim, UNTESTABLE, f"missing: {'; '.join(missing)}")
+    found, asked = [found[n] for n in there], [asked[n] for n in there]
     agree = [_agrees(one, wanted) for one, (_, wanted) in zip(found, asked, strict=True)]
     verdict = _together(agree, claim)
     said = [f"{one.contrast.name} {_estimate(one)}" for one in found]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from mlflow_xfer import api
 from mlflow_xfer.params.verbs import VERBS
 from mlflow_xfer.reporting.verdict import UNDECIDED
 from mlflow_xfer.studies import claims
+from mlflow_xfer.studies.claims_tested import TABLES
 from mlflow_xfer.studies.found import study
 
 CODES = ("en", "de")
@@ -66,6 +68,16 @@ def test_what_nothing_stands_for_is_untestable_and_says_what_is_missing():
     assert found["C4"].verdict == claims.UNTESTABLE and "no target of questions" in found["C4"].evidence
     assert "2 of the three tasks are in no arm" in found["C1"].evidence
     assert "no translated data at scale small" in found["C6"].evidence
+
+
+def test_cells_that_were_not_run_are_named_and_decide_nothing():
+    asked = study("replicate").at("full")
+    frame = scores(replace(asked, scale=TABLES), as_the_paper_says)
+    there = frame[(frame["task"] != "tatoeba") | frame["condition"].isin(["none", "MNLI"])]
+    whole, gaps = (claims.judge(replace(asked, scale=TABLES), one)[2] for one in (frame, there))
+    assert whole.verdict == gaps.verdict == claims.SUPPORTED
+    assert "not run" not in whole.evidence and "–" not in gaps.evidence
+    assert "SQuAD v1 on tatoeba" in gaps.evidence.split("not run: ")[1]
 
 
 @pytest.mark.slow
