@@ -22,7 +22,8 @@ from mlflow_xfer.params.declare import Shape
 from mlflow_xfer.phases.phase import BaseModel, FinishedRun, digest
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.tracking import artifacts, published
-from mlflow_xfer.tracking.references import RUN_ID, run_of
+from mlflow_xfer.tracking.references import run_of
+from mlflow_xfer.tracking.runs import RUN_ID
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.store import Store

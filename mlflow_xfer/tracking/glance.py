@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 from mlflow_xfer.tracking import endpoint, opening, uris
 from mlflow_xfer.tracking.runs import RunView
+from mlflow_xfer.tracking.session import Session
 from mlflow_xfer.tracking.store import DEFAULT_EXPERIMENT, Store
 
 DEFAULT = "sqlite:///mlflow.db"  # MLflow's, in a folder without the files of its earlier versions
@@ -32,6 +33,7 @@ RUNS = (
 )
 ACTIVE = "runs.lifecycle_stage = 'active' AND experiments.lifecycle_stage = 'active'"
 TAGGED = "run_uuid IN (SELECT run_uuid FROM tags WHERE key = ? AND value = ?)"
+WITH = "run_uuid IN (SELECT run_uuid FROM tags WHERE key = ?)"
 MODELS = (
     "SELECT model_id, status, artifact_location FROM logged_models "
     "WHERE source_run_id = ? AND name = ? AND lifecycle_stage = 'active' ORDER BY creation_timestamp_ms DESC"
@@ -98,6 +100,10 @@ class Glance(Store):
         order = f"ORDER BY start_time {'DESC' if newest_first else 'ASC'}, run_uuid LIMIT ?"
         return self._runs(f"{' AND '.join(where)} {order}", [*values, limit or -1])
 
+    def finished(self, key: str) -> list[RunView]:
+        """All finished runs that have a tag of this name, oldest first."""
+        return self._runs(f"{ACTIVE} AND {WITH} AND status = 'FINISHED' ORDER BY start_time, run_uuid", [key])
+
     @cached_property
     def _specs(self) -> set[str]:
         """All that any run was made from: most phases that are planned are not among them."""
@@ -163,6 +169,16 @@ def open_to_plan() -> Store:
     return Store.open(probe=False, make=False)
 
 
+def beside(store: Session) -> Glance | None:
+    """A look at the SQLite file of an open store, all of whose records were delivered; None for other stores
+    and files that only MLflow knows to read."""
+    path = None if "MLFLOW_ENABLE_WORKSPACES" in os.environ else uris.sqlite_path(store.uri)
+    if path and path.exists():
+        with suppress(sqlite3.Error):
+            return Glance(store.uri, _database(path))
+    return None
+
+
 def _file() -> Path | None:
     """The SQLite file that MLflow would open; None if that is not plain to see."""
     named = os.environ.get("MLFLOW_TRACKING_URI")
@@ -183,6 +199,7 @@ def _database(path: Path) -> sqlite3.Connection | None:
     try:
         for query in (
             f"{RUNS}{ACTIVE} AND {TAGGED}",
+            f"{RUNS}{ACTIVE} AND {WITH}",
             TAGS,
             PARAMS,
             METRICS,

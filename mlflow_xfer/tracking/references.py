@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-RUN_ID = re.compile(r"[0-9a-f]{32}")
 _RUN_URI = re.compile(r"runs:/([0-9a-f]{32})(?:/.*)?")
 _MODEL_ID = re.compile(r"models:/(m-[0-9a-f]{32})/?")
 _REGISTERED = re.compile(r"models:/([^/@]+)(?:/([^/@]+)|@([^/@]+))/?")
@@ -26,7 +25,7 @@ def run_of(store: Session, reference: str) -> str:
     Raises:
         XferError: nothing of that name in the store.
     """
-    if RUN_ID.fullmatch(reference):
+    if runs.RUN_ID.fullmatch(reference):
         return reference
     if match := _RUN_URI.fullmatch(reference):
         return match[1]

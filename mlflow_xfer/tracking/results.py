@@ -1,8 +1,8 @@
 """Results of many runs as one tidy frame, from one search.
 
-Every finished run of the program is listed once; which evaluations belong to the runs that were asked for,
-and what they were trained on, is worked out from lineage tags in memory. Only the tables of those evaluations
-are then read (in parallel).
+Every finished run of the program is listed once (in a SQLite file without MLflow, which takes a tenth of the
+time); which evaluations belong to the runs that were asked for, and what they were trained on, is worked out
+from lineage tags in memory. Only the tables of those evaluations are then read (in parallel).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from mlflow_xfer.tracking.belonging import (
     runs_below,
     tell_apart,
 )
+from mlflow_xfer.tracking.glance import beside
 from mlflow_xfer.tracking.references import run_of
 from mlflow_xfer.tracking.runs import RunView
 from mlflow_xfer.tracking.session import Session
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TABLE = "results/per_language.json"
+SCHEMA_TAG = "xfer.schema"
 SAME_TASK = "same_task"
 """The column that names intermediate tasks that are the target's own; absent or empty otherwise."""
 BASE_SEEN = "base_seen"
@@ -77,11 +79,7 @@ def results(
     """
     import pandas as pd
 
-    every = {
-        run.run_id: run
-        for run in _finished(store, "tags.`xfer.schema` LIKE '%' AND attributes.status = 'FINISHED'")
-        if run.tags["xfer.schema"] in runs_module.READABLE
-    }
+    every = _every(store)
     below = runs_below(every, [_named(store, every, name) for name in asked]) if asked else _own(every, store)
     chosen = [run for run in below if is_evaluation(run)]
     if filter:
@@ -145,6 +143,17 @@ def scores_of(store: Session, transfers: Mapping[str, Sequence[str]]) -> pd.Data
 def _seed(run: RunView, tag: str) -> int | str:
     text = run.tags.get(tag, "0")
     return int(text) if text.lstrip("-").isdigit() else text
+
+
+def _every(store: Session) -> dict[str, RunView]:
+    """All finished runs of the program that can be read."""
+    file = beside(store)
+    found = (
+        file.finished(SCHEMA_TAG)
+        if file
+        else _finished(store, f"tags.`{SCHEMA_TAG}` LIKE '%' AND attributes.status = 'FINISHED'")
+    )
+    return {run.run_id: run for run in found if run.tags[SCHEMA_TAG] in runs_module.READABLE}
 
 
 def _finished(store: Session, condition: str) -> list[RunView]:
@@ -220,10 +229,7 @@ def costs(store: Session, run_ids: Sequence[str]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    every = {
-        run.run_id: run
-        for run in _finished(store, "tags.`xfer.kind` = 'phase' AND attributes.status = 'FINISHED'")
-    }
+    every = _chains(store, run_ids)
     used = {
         one.run_id: one for run_id in run_ids if run_id in every for one in chain_of(every[run_id], every)
     }
@@ -239,3 +245,16 @@ def costs(store: Session, run_ids: Sequence[str]) -> pd.DataFrame:
         for run in used.values()
     ]
     return pd.DataFrame(rows)
+
+
+def _chains(store: Session, run_ids: Sequence[str]) -> dict[str, RunView]:
+    """These runs and the finished phases that they were made from, each generation by one search."""
+    every: dict[str, RunView] = {}
+    asked, wanted = set(run_ids), list(run_ids)
+    while wanted:
+        found = store.ask(lambda wanted=wanted: runs_module.of_ids(store.client, wanted))
+        phases = [run for run in found if run.kind == "phase" and run.status == "FINISHED"]
+        every |= {run.run_id: run for run in phases}
+        wanted = list(dict.fromkeys(one for run in phases for one in run.inputs if one not in asked))
+        asked |= set(wanted)
+    return every

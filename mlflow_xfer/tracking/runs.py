@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -17,7 +18,9 @@ KINDS = ("phase", "request", "transfer", "condition", "search", "trial", "study"
 PARENT_TAG = "mlflow.parentRunId"
 RESULT_TAG = "xfer.result_run_id"  # on a request: the run that answers it
 JOB_TAG = "xfer.job"  # the parent is the run of the environment, of which this one is no part
+RUN_ID = re.compile(r"[0-9a-f]{32}")
 _PAGE = 100
+_IDS_PER_QUERY = 100
 _EXPERIMENTS_PER_QUERY = 500
 
 
@@ -107,6 +110,14 @@ def search(
             if not token or (limit and len(runs) >= limit):
                 break
     return runs
+
+
+def of_ids(client: MlflowClient, ids: Sequence[str]) -> list[RunView]:
+    """The runs of these ids that are not deleted; what is no id of a run is left out."""
+    wanted = [one for one in ids if RUN_ID.fullmatch(one)]
+    parts = [wanted[start : start + _IDS_PER_QUERY] for start in range(0, len(wanted), _IDS_PER_QUERY)]
+    listed = [", ".join(f"'{one}'" for one in part) for part in parts]
+    return [run for part in listed for run in search(client, f"attributes.run_id IN ({part})")]
 
 
 def marked(client: MlflowClient, experiment_id: str, mark: Mapping[str, str]) -> str | None:

@@ -4,6 +4,7 @@ import pytest
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.reporting import report
 from mlflow_xfer.reporting.verb import report_runs
+from mlflow_xfer.tracking import results as results_module
 from mlflow_xfer.tracking.results import COLUMNS, TABLE, costs, results
 from mlflow_xfer.tracking.store import Store
 
@@ -198,15 +199,34 @@ def test_a_lost_table_falls_back_on_metrics(store):
     assert results(store, details=False)["score"].tolist() == frame["score"].tolist()
 
 
-def test_one_search_for_any_number_of_runs(store, monkeypatch):
+@pytest.mark.parametrize("in_a_file", [True, False])
+def test_one_search_for_any_number_of_runs(store, monkeypatch, in_a_file):
+    """In a SQLite file none: it is read as it lies there, to the same frame."""
     for seed in range(1, 8):
         transfer(store, "none", seed)
     store.flush()
+    here = results(store)
+    if not in_a_file:
+        monkeypatch.setattr(results_module, "beside", lambda store: None)
     asked = []
     original = store.client.search_runs
     monkeypatch.setattr(store.client, "search_runs", lambda *a, **k: asked.append(a) or original(*a, **k))
     monkeypatch.setattr(store.client, "get_run", lambda *a, **k: pytest.fail("one call per run"))
-    assert len(results(store)) == 28 and len(asked) == 1
+    found = results(store)
+    assert len(found) == 28 and len(asked) == (0 if in_a_file else 1)
+    pd.testing.assert_frame_equal(found, here)
+
+
+def test_what_training_cost_is_looked_up_by_generations(store, monkeypatch):
+    made = [transfer(store, "attribute", seed)[1] for seed in range(1, 8)]
+    transfer(store, "none", 1)
+    store.flush()
+    asked = []
+    original = store.client.search_runs
+    monkeypatch.setattr(store.client, "search_runs", lambda *a, **k: asked.append(a) or original(*a, **k))
+    found = costs(store, [*(evaluation for *_, evaluation in made), "no id of a run"])
+    assert sorted(found["run_id"]) == sorted(run for chain in made for run in chain)
+    assert len(asked) == 3, "evaluations, targets, intermediate tasks: however many there are"
 
 
 def test_an_evaluation_that_all_seeds_share_stands_in_each(store):
