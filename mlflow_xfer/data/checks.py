@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ class Tally:
     labels: Counter = field(default_factory=Counter)
     found: list[XferError] = field(default_factory=list)
     more: int = 0
+    left: int = 0  # rows that ``where`` or ids leave out
+    first_left: Any = None  # the first of them
 
     def count(self, row: dict[str, Any], labels: str) -> None:
         """Count a good row; ``labels`` is the column that holds its label or labels, if there is one."""
@@ -38,6 +41,11 @@ class Tally:
             self.found.append(Malformed(f"{path}:{line}: {why}."))
         else:
             self.more += 1
+
+    def leave(self, raw: Any) -> None:
+        """Count a row that is not asked for."""
+        self.first_left = raw if not self.left else self.first_left
+        self.left += 1
 
     def no_label(self, path: Path | str, line: int, columns: str) -> None:
         """Count a row without a label; ``columns`` names those that it has, if the label's is not there."""
@@ -53,7 +61,10 @@ class Tally:
         if self.unlabelled:
             problems.append(self._unlabelled(what, split))
         elif not self.rows and not problems:
-            problems.append(XferError(f"{what} is empty.", "A split needs at least one row."))
+            left = f" without the {self.left:,} rows that where or ids leave out{columns_of(self.first_left)}"
+            problems.append(
+                XferError(f"{what} is empty{left if self.left else ''}.", "A split needs at least one row.")
+            )
         elif (
             split == "test"
             and len(self.labels) == 1
@@ -87,3 +98,10 @@ class Tally:
             f"the first is {place}.",
             "Every row needs one.",
         )
+
+
+def columns_of(raw: Any) -> str:
+    """Which columns a raw row has, for a message that says which one it lacks."""
+    if isinstance(raw, Mapping):
+        return f"; its columns are: {', '.join(map(str, raw)) or 'none'}"
+    return f"; its columns are 0 to {len(raw) - 1}" if isinstance(raw, list) else ""

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlflow_xfer.data import origins
 from mlflow_xfer.data.canonical import group_of, kept, row_id
-from mlflow_xfer.data.checks import Tally
+from mlflow_xfer.data.checks import Tally, columns_of
 from mlflow_xfer.data.labels import BadRow, NoLabel
 from mlflow_xfer.data.readers import of_the_hub, reader
 from mlflow_xfer.data.rows import Rows
@@ -76,16 +76,18 @@ def _of_source(
     part, wanted = part_of(source, rows.split, rows.language), _Chosen(rows)
     for path, line, raw in _raw(task, source, rows):
         if not keep(raw):
+            tally.leave(raw)
             continue
         found = id_of(raw)
         if not wanted(found):
+            tally.leave(raw)
             continue
         try:
             row = convert(raw)
         except NoLabel as error:
-            tally.no_label(path, line, _columns(raw) if error.no_column else "")
+            tally.no_label(path, line, columns_of(raw) if error.no_column else "")
         except BadRow as error:
-            tally.bad(path, line, f"{error}{_columns(raw) if error.no_column else ''}")
+            tally.bad(path, line, f"{error}{columns_of(raw) if error.no_column else ''}")
         except (
             ValueError,
             TypeError,
@@ -112,13 +114,6 @@ def _blank(row: Mapping[str, Any], columns: tuple[str, ...]) -> str:
         if any(isinstance(text, str) and not text.strip() for text in texts):
             return name
     return ""
-
-
-def _columns(raw: Any) -> str:
-    """Which columns a raw row has, for a message that says which one it lacks."""
-    if isinstance(raw, Mapping):
-        return f"; its columns are: {', '.join(map(str, raw)) or 'none'}"
-    return f"; its columns are 0 to {len(raw) - 1}" if isinstance(raw, list) else ""
 
 
 def _generated(task: Task, rows: Rows) -> list[dict]:

@@ -92,9 +92,12 @@ def _part(value: Any) -> Any:
 
 def _by_language(value: dict) -> dict:
     languages, wrong = {}, []
-    for code, part in value.items():
+    for name, part in value.items():
         try:
-            languages[_language(code)] = _one_language(part)
+            code = _language(name)
+            if code in languages:
+                wrong.append(f"{name} is another name of {code}, which has files")
+            languages[code] = _one_language(part)
         except ValueError as error:
             wrong.append(str(error))
     if wrong:

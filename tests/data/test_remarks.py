@@ -88,3 +88,17 @@ def test_ids_that_leave_no_row_out_are_refused(tmp_path):
         check_task_file(path)
     (tmp_path / "ids.txt").write_text("q1\n2\n")
     assert check_task_file(path)[0].rows == 3
+
+
+@pytest.mark.parametrize("asked", ["where: {fold: one}", "language_column: lang, languages: [en]"])
+def test_a_split_of_which_no_row_is_asked_for_says_what_rows_have(remarked, asked):
+    says = r"is empty without the 2 rows that where or ids leave out; its columns are: a, b, l\."
+    with pytest.raises(XferError, match=says):
+        remarked(f"{PAIRS}, {asked}", train=[row("one"), row("two", label="y")])
+
+
+def test_files_of_one_language_under_two_names_are_refused(tmp_path):
+    path = tmp_path / "tasks.yaml"
+    path.write_text(f"tasks: {{t: {{{PAIRS}, files: {{test: {{sw: a.jsonl, swa: b.jsonl}}}}}}}}")
+    with pytest.raises(XferError, match=r"files\.test: swa is another name of sw, which has files"):
+        check_task_file(path)
