@@ -182,9 +182,15 @@ def beside(store: Session) -> Glance | None:
 def _file() -> Path | None:
     """The SQLite file that MLflow would open; None if that is not plain to see."""
     named = os.environ.get("MLFLOW_TRACKING_URI")
-    if not named and Path("mlruns").exists() or "MLFLOW_ENABLE_WORKSPACES" in os.environ:
+    if not named and _file_store() or "MLFLOW_ENABLE_WORKSPACES" in os.environ:
         return None
     return uris.sqlite_path(named or DEFAULT)
+
+
+def _file_store() -> bool:
+    """Whether there are experiments of MLflow's file store here, which MLflow goes on with: not only a folder
+    of artifacts, which lies beside every database."""
+    return any(one.name.isdigit() and os.path.lexists(one / "meta.yaml") for one in Path("mlruns").glob("*"))
 
 
 def _database(path: Path) -> sqlite3.Connection | None:

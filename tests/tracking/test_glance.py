@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from mlflow.tracking._tracking_service import utils
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tracking import checkpoints, glance
@@ -102,8 +103,11 @@ def test_a_store_that_is_not_plain_to_see_is_opened(monkeypatch, tmp_path):
         found = glance._file()
         assert found is path is None or found and found.absolute() == path
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    (tmp_path / "mlruns").mkdir()
-    assert glance._file() is None
+    for folder in ("1/models/m-1", "models"):
+        (tmp_path / "mlruns" / folder).mkdir(parents=True)
+    assert glance._file() == Path("mlflow.db") and not utils._has_existing_mlruns_data()
+    (tmp_path / "mlruns" / "1" / "meta.yaml").touch()
+    assert glance._file() is None and utils._has_existing_mlruns_data()
     (tmp_path / "odd.db").write_text("no database")
     assert glance._database(tmp_path / "absent.db") is None
     with pytest.raises(sqlite3.Error):
