@@ -170,10 +170,13 @@ class Cluster:
 
         try:
             return self.ray.get(task), ""
-        except RayTaskError as error:
-            raise XferError(f"A task of Ray failed: {error}", exit_code=1) from error
         except self.errors as error:
-            return "", f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            cause: BaseException = error
+            while isinstance(cause, RayTaskError):  # of an input, perhaps, that was lost with its node
+                cause = cause.cause
+            if not isinstance(cause, self.errors):
+                raise XferError(f"A task of Ray failed: {error}", exit_code=1) from error
+            return "", f"{type(cause).__name__}: {str(cause).splitlines()[0]}"
 
     # -- what running tasks say ------------------------------------------------------------------------------
     def _listen(self) -> None:

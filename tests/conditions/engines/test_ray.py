@@ -143,6 +143,30 @@ def test_sigterm_ends_a_command_on_it_as_its_handler_says(engine, plan, submit):
         signal.signal(signal.SIGTERM, before)
 
 
+def test_what_stands_on_a_lost_task_is_lost_with_it(engine):
+    """The exception of a lost input comes as one that the task raised."""
+
+    def die() -> None:
+        os.abort()
+
+    def fail() -> None:
+        raise ValueError("a fault of the program")
+
+    def passed_on(line: str) -> str:
+        return line
+
+    with engine() as one:
+        dying, failing, passing = (one.cluster.ray.remote(f) for f in (die, fail, passed_on))
+        dead = dying.options(max_retries=0).remote()
+        for task in (dead, passing.remote(dead)):
+            line, why = one.cluster.result(task)
+            assert line == "" and "WorkerCrashedError" in why
+        wrong = failing.remote()
+        for task in (wrong, passing.remote(wrong)):
+            with pytest.raises(XferError, match="a fault of the program"):
+                one.cluster.result(task)
+
+
 def typed_search(trials: int, **more: object) -> list[str]:
     """A search whose trials depend on no timing, and one confirmation of what it finds."""
     asked = {**SEARCH, "batches": 3, "n_trials": trials, "max_tasks": 2, "pruner": "none", "max_steps": 150}
