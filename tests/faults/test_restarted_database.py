@@ -16,7 +16,7 @@ from mlflow_xfer.tracking import sync
 from tests.conftest import ROOT
 from tests.server import Server
 
-WRITERS, PHASES, STEPS = 8, int(os.environ.get("XFER_PHASES", "8")), 20
+WRITERS, PHASES, STEPS = 8, int(os.environ.get("XFER_PHASES", "8")), 5
 USER = {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": "of-the-administrator"}
 
 WRITER = """
