@@ -9,6 +9,7 @@ import random
 import signal
 import subprocess
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -243,17 +244,19 @@ def test_a_study_runs_on_it(server, cluster, command, tmp_path):  # noqa: F811
 @pytest.mark.nightly
 @pytest.mark.timeout(3600)
 def test_nodes_that_are_killed_at_random_lose_no_trial(server, cluster, command, tmp_path):  # noqa: F811
-    """Twelve trials, the same as on this host; every half minute or so a node is lost, and another one joins
-    (``XFER_SEED``)."""
+    """Twelve trials, the same as on this host; in every fifth to half of the time that they take there a node
+    is lost, and another one joins (``XFER_SEED``)."""
     rng, kills = random.Random(int(os.environ.get("XFER_SEED", "0"))), 0
     typed = typed_search(12, pool="nli,attribute,types,polarity,position")
+    began = time.monotonic()
     alone = command(*typed, "--workers", "1", **places(blank(tmp_path), tmp_path, "calm"))
     assert alone.wait(1800) == 0, alone.text
+    calm = time.monotonic() - began
     asked = [*typed, "--engine", "ray", "--ray_address", cluster.address]
     life = command(*asked, **places(server, tmp_path, "chaos"))
     while True:
         try:
-            code = life.wait(rng.uniform(15, 45))
+            code = life.wait(calm * rng.uniform(0.2, 0.5))
         except subprocess.TimeoutExpired:
             cluster.kill(cluster.nodes.pop(rng.randrange(len(cluster.nodes))), allow_graceful=False)
             kills += 1
