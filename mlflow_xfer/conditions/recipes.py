@@ -69,10 +69,11 @@ export MLFLOW_TRACKING_URI={server}
 export XFER_WORK="${{SCRATCH:-$HOME}}/xfer-work"
 export XFER_HOME="${{TMPDIR:-/tmp}}/mlflow-xfer-$SLURM_JOB_ID"
 {before}
+stopped="" pid=""
+trap 'stopped=1; [ -z "$pid" ] || kill -TERM "$pid"' TERM
 {run} &
 pid=$!
-stopped=""
-trap 'stopped=1; kill -TERM "$pid"' TERM
+[ -z "$stopped" ] || kill -TERM "$pid"  # it came before the command had a number
 wait "$pid"
 code=$?
 while kill -0 "$pid" 2>/dev/null; do  # a signal ends `wait`, not the command

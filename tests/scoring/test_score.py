@@ -24,6 +24,7 @@ EXAMPLES = {
     "map_at_20": ([["q1", "q2"], ["q9", "q3"]], [["q1"], ["q3"]]),
     "pearson": ([1.0, 2.0, 4.0], [1.0, 3.0, 2.0]),
     "spearman": ([1.0, 2.0, 4.0], [1.0, 3.0, 2.0]),
+    "cases_passed": (["eine Katze", "Hund", "rot"], [["Katze"], ["Pferd"], ["rot."]]),
 }
 EXPECTED = {
     "accuracy": 200 / 3,
@@ -39,6 +40,7 @@ EXPECTED = {
     "map_at_20": 75.0,
     "pearson": 100 / (42 / 9 * 2) ** 0.5,  # products of deviations sum to 1, squares to 42/9 and 2
     "spearman": 50.0,
+    "cases_passed": 200 / 3,  # articles and marks at the ends do not count; each question a case of its own
 }
 
 
@@ -69,7 +71,7 @@ def test_perfect_is_100_and_order_has_no_say(metric):
     perfect = (
         references if metric in ("bucc_f1", "map_at_20", "tag_f1", "entity_f1", "tag_accuracy") else None
     )
-    if metric in ("squad", "squad_v2", "mlqa"):
+    if metric in ("squad", "squad_v2", "mlqa", "cases_passed"):
         perfect = [golds[0] if golds else "" for golds in references]
     assert score(metric, perfect or references, references, "de").value == pytest.approx(100)
     backwards = score(metric, predictions[::-1], references[::-1], "de")

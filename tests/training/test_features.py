@@ -137,7 +137,8 @@ TASKS = (SENTIMENT, PAIRS, POS, CHOICE, QUESTIONS)
 
 @pytest.mark.parametrize("one", TASKS, ids=lambda one: one.name)
 def test_every_kind_reduces_to_vectors_and_labels(any_model, one):
-    assert {each.kind for each in TASKS} == set(foretold()) and len(foretold()) == 4
+    # Questions in cases are read as questions are.
+    assert {each.kind for each in TASKS} == set(foretold()) - {"span_cases"} and len(foretold()) == 5
     split = data(one)
     found = features(any_model, [(one, split)], token_budget=64)[one.name]
     vectors, texts = by_hand(any_model, one, split)
