@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from mlflow_xfer.conditions.engines.engine import Needs, Order
@@ -43,14 +45,15 @@ def plan():
 
 @pytest.fixture
 def submit():
-    """Submits phases to an engine, inputs first; the handles by label."""
+    """Submits phases to an engine, inputs first, the base on all cores; the handles by label."""
 
     def submitted(engine, phases, **order):
         handles = {}
         asked = Order(**{"runtime": RuntimeOptions(save_every_steps=5)} | order)
         for phase in phases:
             after = [handles[source.spec_hash] for source in phase.inputs if isinstance(source, Phase)]
-            handles[phase.spec_hash] = engine.submit(phase, asked, Needs(), after)
+            needs = Needs(cores=os.cpu_count() or 1) if not after else Needs()
+            handles[phase.spec_hash] = engine.submit(phase, asked, needs, after)
         return {phase.label: handles[phase.spec_hash] for phase in phases}
 
     return submitted

@@ -9,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 from safetensors.torch import load_file
 
-from mlflow_xfer.conditions.engines.engine import Failed, Finished, Progress
+from mlflow_xfer.conditions.engines.engine import Failed, Finished, Progress, most_threads
 from mlflow_xfer.conditions.engines.here import Here
 from mlflow_xfer.conditions.engines.local import DEATHS, Local, visible_gpus
 from mlflow_xfer.durable.patience import awaited
@@ -29,7 +29,7 @@ def statuses(store):
 def test_phases_run_once_after_their_inputs_and_one_whose_worker_is_killed_goes_on(store, plan, submit):
     phases = plan().phases
     assert len(phases) == 5
-    with Local(store, 2, cores=2) as engine:  # each with as many threads as this process has
+    with Local(store, 2, cores=2) as engine:  # each computes with as many threads as this process
         handles = submit(engine, phases)
         seen, pids, killed = [], set(), False
         for event in engine.events():
@@ -115,6 +115,11 @@ def test_each_worker_has_as_many_gpus_as_a_phase_has_processes(store):
     assert [local._gpus(number) for number in (0, 1)] == [["0", "1"], ["2", "3"]]
     assert Local(store, 2, gpus=("5", "7", "8"), each=2)._gpus(1) == ["8", "5"], "too few: they share one"
     assert Local(store, 2, gpus=("5",))._gpus(1) == ["5"]
+
+
+@pytest.mark.parametrize(("said", "most"), [("1", 1), ("1,4", 1), ("100000", None), ("", None), ("0", None)])
+def test_a_phase_computes_with_no_more_threads_than_the_user_says(said, most):
+    assert most_threads({"OMP_NUM_THREADS": said}) == (most or os.cpu_count())
 
 
 def alive(pid: int) -> bool:

@@ -5,6 +5,7 @@ One phase is one unit. The driver submits phases, inputs before what needs them,
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -23,6 +24,13 @@ class Needs:
     cores: int = 0
     gpus: float = 0.0
     memory: int = 0
+
+
+def most_threads(environment: Mapping[str, str] = os.environ) -> int:
+    """The threads that a phase computes with at most: OMP_NUM_THREADS where it is set, else one a core."""
+    cores = os.cpu_count() or 1
+    first = environment.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return min(int(first), cores) if first.isdecimal() and int(first) else cores
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from mlflow_xfer.conditions.engines.engine import (
     Order,
     Progress,
     dependents,
+    most_threads,
 )
 from mlflow_xfer.conditions.engines.worker import GRACE
 from mlflow_xfer.errors import XferError
@@ -208,7 +209,7 @@ class Local:
         own = {
             "MLFLOW_TRACKING_URI": self.store.uri,
             "MLFLOW_EXPERIMENT_ID": self.store.experiment_id,
-            "OMP_NUM_THREADS": str(self.share),
+            "OMP_NUM_THREADS": str(min(self.share, most_threads())),
             "PYTHONPATH": os.pathsep.join(filter(None, (_home(), os.environ.get("PYTHONPATH")))),
         }
         if self.gpus:

@@ -6,7 +6,16 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from mlflow_xfer.conditions.engines.engine import Event, Failed, Finished, Handle, Held, Order, Progress
+from mlflow_xfer.conditions.engines.engine import (
+    Event,
+    Failed,
+    Finished,
+    Handle,
+    Held,
+    Order,
+    Progress,
+    most_threads,
+)
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.params.settings import RuntimeOptions
 from mlflow_xfer.phases.execute import Done, Spent
@@ -15,8 +24,10 @@ from mlflow_xfer.phases.transport import from_json, to_json
 
 
 def order(phase: Phase, asked: Order, cores: int, code: str = "") -> str:
-    """The line that has a worker run ``phase`` with so many threads (0: its share), if the hash of its code
-    is ``code`` there too ("": whatever it is)."""
+    """The line that has a worker run ``phase`` on so many cores (0: its share), if the hash of its code is
+    ``code`` there too ("": whatever it is). It computes with a thread a core, but never with more than
+    OMP_NUM_THREADS says here: sums round differently with another number, and so the number of workers
+    changes no weight where that is 1."""
     how = {
         "parent": asked.parent,
         "reuse": asked.reuse,
@@ -29,8 +40,8 @@ def order(phase: Phase, asked: Order, cores: int, code: str = "") -> str:
         "keep": asked.keep,
     }
     handle = {"spec_hash": phase.spec_hash, "label": phase.label}
-    about = {"handle": handle, "phase": to_json(phase), "order": how, "cores": cores, "code": code}
-    return json.dumps({"say": "run", **about})
+    about = {"handle": handle, "phase": to_json(phase), "order": how, "code": code}
+    return json.dumps({"say": "run", **about, "threads": min(cores, most_threads())})
 
 
 def ordered(said: dict[str, Any]) -> tuple[Phase, Order, int]:
@@ -40,7 +51,7 @@ def ordered(said: dict[str, Any]) -> tuple[Phase, Order, int]:
         XferError: the phase is another one here.
     """
     how = said["order"] | {"runtime": RuntimeOptions(**said["order"]["runtime"])}
-    return from_json(said["phase"]), Order(**how), said["cores"]
+    return from_json(said["phase"]), Order(**how), said["threads"]
 
 
 def event(one: Event) -> str:

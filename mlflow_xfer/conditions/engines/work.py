@@ -66,7 +66,7 @@ def carried_out(store: Store, said: dict[str, Any], say: Callable[[Progress], ob
         say(Progress(handle, step, metrics))
 
     try:
-        phase, order, cores = messages.ordered(said)
+        phase, order, number = messages.ordered(said)
         executor = executor_of(store, order, watch)
         spent = executor.spent
         if said["code"] not in ("", here := executor.code(phase)):
@@ -74,7 +74,7 @@ def carried_out(store: Store, said: dict[str, Any], say: Callable[[Progress], ob
                 f"{phase.label}: its code is {said['code'][:12]} where it was planned and {here[:12]} here.",
                 "Bring mlflow-xfer to the same version where phases are planned and where they run.",
             )
-        with threads(cores):
+        with threads(number):
             return brought_about(executor, handle, phase, order)
     except (Stopped, KeyboardInterrupt):
         return stopped(handle, spent)
@@ -87,14 +87,14 @@ def carried_out(store: Store, said: dict[str, Any], say: Callable[[Progress], ob
 
 
 @contextlib.contextmanager
-def threads(cores: int) -> Iterator[None]:
+def threads(number: int) -> Iterator[None]:
     """Compute with so many threads inside; 0: with as many as before."""
-    if not cores:
+    if not number:
         yield
         return
     from mlflow_xfer.training import devices
 
-    with devices.threads(cores):
+    with devices.threads(number):
         yield
 
 
