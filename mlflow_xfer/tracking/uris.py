@@ -25,12 +25,15 @@ def scheme(uri: str) -> str:
     Raises:
         XferError: it is no address as it stands.
     """
-    odd = re.search(r"^\s|\s$|^['\"]|[\x00-\x1f\x7f]", uri)
+    odd = re.search(r"^\s|\s$|^['\"]|[\x00-\x1f\x7f]", uri) or re.search(r"(?<=://)[^/?#]*?(\s)[^/?#]*@", uri)
     if odd:
-        what = "a quote" if odd[0] in ("'", '"') else f"the character {odd[0]!r}"
+        char = odd[odd.lastindex or 0]
+        what = "a quote" if char in ("'", '"') else f"the character {char!r}"
+        shown = re.sub(r"(?s)(?<=://).*@", "***@", uri)  # a password with such characters, too
         raise XferError(
-            f"MLFLOW_TRACKING_URI={redact(uri)!r} has {what} that is no part of an address.",
-            "Files of variables and secrets often end with a line break, or keep quotes: take it out.",
+            f"MLFLOW_TRACKING_URI={redact(shown)!r} has {what} that is no part of an address.",
+            "Files of variables and secrets often end with a line break, or keep quotes: take it out. In a "
+            "password write %20 for a blank.",
         )
     try:
         return urlsplit(uri).scheme

@@ -291,6 +291,8 @@ def test_an_outage_under_another_name_is_an_outage():
         (" sqlite:///{tmp}/x.db", "the character ' '"),
         ("'sqlite:///{tmp}/x.db'", "a quote that is no part of an address"),
         ('"http://user:hunter2@127.0.0.1:1"', "a quote that is no part of an address"),
+        ("http://user:a hunter2@127.0.0.1:1", "the character ' ' that is no part of an address"),
+        ("http://user:a\thunter2@127.0.0.1:1", "the character '\\t' that is no part of an address"),
         ("http://user:hunter2@127.0.0.1:1\r", "the character '\\r'"),
         ("http://[::1", "is no address (Invalid IPv6 URL)"),
     ],
