@@ -13,7 +13,7 @@ GENERATED := tests/project/test_generated.py
 EXTRAS := tests/conditions/engines/test_ray.py tests/training/test_bitsandbytes.py
 PART ?= 1/1
 
-.PHONY: demo demo-search test slow nightly soak outages ui check format lint types security generated lock project figures reports site clean
+.PHONY: demo demo-search test slow slow-most slow-extras nightly soak outages ui check format lint types security generated lock project figures reports site clean
 
 # --use-pep517: seqeval has no more than a setup.py, and pip 23.0 (Debian 12) would run that without what it needs.
 $(STAMP): pyproject.toml constraints.txt
@@ -32,9 +32,14 @@ test: $(STAMP)  ## before every commit: no network, no GPU, at most 8 minutes on
 	$(PYTEST) -m "not slow and not nightly" --ignore=$(GENERATED)
 
 slow: $(STAMP)  ## before every merge: uv environments, `mlflow run`, PostgreSQL, SIGKILL, real data
-	$(PYTEST) -m "slow and not nightly" $(EXTRAS:%=--ignore=%)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[ray,peft]"
-	$(RUN) python -m pytest -n 0 -m "slow and not nightly" $(EXTRAS)  # fails where it finds none of them
+	$(MAKE) --jobs 2 --output-sync=target --no-print-directory slow-most slow-extras
+
+slow-most:
+	$(PYTEST) -m "slow and not nightly" $(EXTRAS:%=--ignore=%)
+
+slow-extras:  # beside the others, because nodes of Ray are waited for most of the time; fails where it finds none of them
+	$(RUN) python -m pytest -n 0 -m "slow and not nightly" $(EXTRAS)
 
 nightly: $(STAMP)  ## before a release: what takes hours, in pieces; PART=2/5 runs the second of five parts
 	$(RUN) python benchmarks/nightly.py --part $(PART)
