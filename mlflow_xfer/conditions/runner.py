@@ -25,6 +25,7 @@ from mlflow_xfer.phases.past import Past
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.plan import Plan, Transfer, unique
 from mlflow_xfer.tracking import commands
+from mlflow_xfer.tracking.lease import dead_holder
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +78,8 @@ class Driver:
         wanted: phases that did not exist, each after its inputs.
         makers: for which replicate a phase is made; None: for the run that asks for all.
         held: of the wanted ones, those that another process makes.
+        dead: of each phase that was held, by spec hash, the worker that holds it without being heard of. The
+            workers here do not know: a new one may be asked each time.
         places: where each phase stands among those of the transfers that are run: ``3/11``.
     """
 
@@ -87,6 +90,7 @@ class Driver:
     makers: dict[str, Replicate | None] = field(default_factory=dict)
     common: set[str] = field(default_factory=set)
     held: set[str] = field(default_factory=set)
+    dead: dict[str, str] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
     left: TimeLeft = field(init=False)
 
@@ -161,6 +165,7 @@ class Driver:
             if isinstance(event, Held):
                 logger.info("%s: another process makes it; going on with others", one.phase.title)
                 self.held.add(one.phase.spec_hash)
+                self._see_holder(one.phase)
             else:
                 self.left.ran(one.phase, sum(spent.seconds for spent in event.spent))
                 self._done(one.phase)
@@ -176,7 +181,14 @@ class Driver:
 
         for phase in awaited(made, LOOK_SECONDS, seconds=HELD_SECONDS) or ():
             self._done(phase)
+        for phase in self._wanted:
+            if phase.spec_hash in self.held:
+                self._see_holder(phase)
         self.held.clear()
+
+    def _see_holder(self, phase: Phase) -> None:
+        """See whether who makes a phase is still heard of."""
+        self.dead[phase.spec_hash] = dead_holder(self.executor.store, self.executor.key(phase))
 
     def _feed(self, submitted: Submitted[Driver]) -> None:
         """Submit phases while there is room: some more than run at once, so that no worker waits. What all
@@ -206,6 +218,7 @@ class Driver:
             suite,
             executor.runtime,
             wait=False,
+            dead=tuple(filter(None, (self.dead.get(phase.spec_hash),))),
             place=self.places[phase.spec_hash],
             left=left,
             keep=executor.keep,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -79,6 +79,7 @@ class Executor:
         watch: called with what a training logs; an exception from it whose ``exit_code`` is 75 stops the
             phase, whose run is KILLED and goes on from there for whoever wants it next.
         wait: for another process that makes the phase; else ``lease.Busy`` is raised.
+        dead: workers that are known to make nothing any more, whatever the store says that they hold.
         place: where a phase stands in all that is done, such as ``3/11``; ``left``: how long that will still
             take, in words.
         keep: which weights stay when they were evaluated (``kept.GOES``).
@@ -92,6 +93,7 @@ class Executor:
     runtime: RuntimeOptions = field(default_factory=RuntimeOptions)
     watch: Callable[[Phase, Mapping[str, float], int], None] | None = None
     wait: bool = True
+    dead: Collection[str] = ()
     place: Callable[[Phase], str] = lambda phase: ""
     left: str = ""
     keep: str = "all"
@@ -151,15 +153,18 @@ class Executor:
             self.done[phase.spec_hash] = replace(done, weights=False)
             logger.debug("%s: its weights are dropped (keep=%s)", phase.label, self.keep)
 
+    def key(self, phase: Phase) -> str:
+        """What a process holds that makes the phase."""
+        return f"{phase.spec_hash}-{self.code(phase)}"
+
     def _take_or_run(self, phase: Phase, parent: str | None, attach: str | None) -> Done:
-        code = self.code(phase)
-        key = f"{phase.spec_hash}-{code}"
+        code, key = self.code(phase), self.key(phase)
         work = home.work() / key
         existing = self.existing(phase)
         while existing is None:
             with (
                 hold(key, timeout=None if self.wait else 0.0),
-                across_hosts(self.store, key, lambda: self._over(phase)) as lease,
+                across_hosts(self.store, key, lambda: self._over(phase), self.dead) as lease,
             ):
                 existing = self.existing(phase)  # another worker may have finished it while this one waited
                 if existing is None and not lease.held:

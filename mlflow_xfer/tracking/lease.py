@@ -13,8 +13,8 @@ import logging
 import os
 import socket
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -148,7 +148,9 @@ class Lease:
 
 
 @contextmanager
-def across_hosts(store: Store, key: str, over: Callable[[], bool]) -> Iterator[Lease]:
+def across_hosts(
+    store: Store, key: str, over: Callable[[], bool], dead: Collection[str] = ()
+) -> Iterator[Lease]:
     """Hold ``key`` among all workers of a store, heartbeat included,
     once no living worker holds it or ``over()``.
 
@@ -158,8 +160,9 @@ def across_hosts(store: Store, key: str, over: Callable[[], bool]) -> Iterator[L
     Args:
         key: what to hold; :func:`hold` it first.
         over: asked while waiting; True ends the wait, with a lease that nobody holds.
+        dead: workers that are known to hold nothing any more (:func:`dead_holder`).
     """
-    lease = _wait(store, key, over)
+    lease = _wait(store, key, over, dead)
     if (ledger := lease.ledger) is None:
         with _among_homes(key, over) as free:
             yield lease if free else Lease(store, key, held=False)
@@ -197,7 +200,18 @@ def only_here(uri: str) -> bool:
     return path is not None and not on_network(path)
 
 
-def _wait(store: Store, key: str, over: Callable[[], bool]) -> Lease:
+def dead_holder(store: Store, key: str) -> str:
+    """The worker of another place that holds ``key`` and has not been heard of for too long, as far as this
+    process has seen: it is to ask now and then. Empty: it lives, or nobody holds the key."""
+    if not store.leases or only_here(store.uri):
+        return ""
+    ledger = store.ledger = store.ledger or Ledger(store.client, worker_id())
+    with suppress(endpoint.Denied):  # what this user may not read, nobody is displaced in
+        return store.ask(lambda: ledger.stood_still(key))
+    return ""
+
+
+def _wait(store: Store, key: str, over: Callable[[], bool], dead: Collection[str]) -> Lease:
     """The lease; one without generation once ``over()``, and where there is no ledger.
 
     A server on which this user may not write to the ledger is used without: at worst a phase is trained
@@ -209,13 +223,16 @@ def _wait(store: Store, key: str, over: Callable[[], bool]) -> Lease:
     mine = f"{place()}-"
     again = False
 
+    def gone(holder: str) -> bool:
+        return holder.startswith(mine) or holder in dead
+
     def look() -> Lease | None:
         nonlocal again
         if again and over():
             return Lease(store, key, held=False)
         again = True
         try:
-            generation = store.ask(lambda: ledger.acquire(key, dead=lambda holder: holder.startswith(mine)))
+            generation = store.ask(lambda: ledger.acquire(key, dead=gone))
         except Exception as error:
             if isinstance(error, XferError) and not isinstance(error, endpoint.Denied):
                 raise

@@ -95,6 +95,19 @@ class Ledger:
                 return generation + 1
         return None
 
+    def stood_still(self, key: str) -> str:
+        """The worker that holds ``key`` and whose heartbeat has not changed between calls for
+        ``stale_seconds``; empty: it lives, or nobody holds it. Takes nothing over; fails as :meth:`acquire`
+        does."""
+        name = _param(key)
+        try:
+            generation, holder, beat = self._current(name)
+        except Exception:
+            self._seen.pop(name, None)
+            raise
+        held = holder and beat != RELEASED
+        return holder if held and self._stale(name, f"{generation}:{beat}") else ""
+
     def beat(self, key: str, generation: int) -> None:
         """Count the heartbeat up. Call several times per ``stale_seconds``."""
         self._beats += 1

@@ -10,6 +10,7 @@ import pytest
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tracking import lease, ledger
 from mlflow_xfer.tracking.ledger import RELEASED, Ledger, beat_tag
+from mlflow_xfer.tracking.store import Store
 
 HOLDER = """
 import sys, time
@@ -98,6 +99,28 @@ def test_a_living_holder_is_waited_for_and_a_dead_one_is_taken_over(ledgers):
     assert third.acquire("k") is None
     assert first.acquire("k") is None
     assert third.acquire("k", dead=lambda holder: holder == "worker-1") == 4  # known to be dead: no wait
+
+
+def test_who_stood_still_is_seen_without_taking_the_key(ledgers, monkeypatch):
+    first, second, third = ledgers
+    assert second.stood_still("k") == "", "nobody holds it"
+    assert first.acquire("k") == 1
+    assert second.stood_still("k") == ""
+    second.now = 9.0
+    first.beat("k", 1)
+    assert second.stood_still("k") == ""
+    second.now = 19.5
+    assert second.stood_still("k") == first.worker and first.renew("k", 1) == 2
+    assert second.stood_still("k") == ""
+    with monkeypatch.context() as away:
+        away.setattr(second, "_current", lambda name: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            second.stood_still("k")
+    second.now = 99.0  # nobody's heartbeat could be seen meanwhile
+    assert second.stood_still("k") == ""
+    release(first, "k", 2)
+    second.now = 200.0
+    assert second.stood_still("k") == "" and third.acquire("k") == 3
 
 
 def test_renewing_keeps_the_key_for_another_wait(ledgers):
@@ -197,6 +220,15 @@ def test_a_dead_worker_of_this_host_is_known_by_the_file_lock(server, local_stor
     assert time.monotonic() - started < 5
     local_store.flush()
     assert Ledger(local_store.client, "elsewhere").acquire(key) == 4  # released at the end
+
+
+def test_a_worker_that_looks_once_displaces_whom_others_know_to_be_dead(server, local_store):
+    key = f"k{local_store.experiment_id}"
+    ended = Ledger(local_store.client, "elsewhere")
+    assert ended.acquire(key) == 1
+    for dead, generation in ((), 0), (("another",), 0), (("elsewhere",), 2):
+        with Store.open() as looking, lease.across_hosts(looking, key, lambda: True, dead) as held:
+            assert (held.held, held.generation) == (bool(generation), generation)
 
 
 def test_a_holder_that_was_taken_over_may_not_publish(server, local_store):

@@ -50,6 +50,7 @@ class Order:
         reuse, suite, runtime: as of :class:`mlflow_xfer.phases.execute.Executor`.
         done: the runs of its inputs, by spec hash.
         wait: for another process that makes the phase; else it is Held.
+        dead: as of :class:`mlflow_xfer.phases.execute.Executor`.
         place: where it stands in all that is done, such as ``3/11``; ``left``: how long that will
             still take, in words.
         keep: which weights are to stay once they were evaluated (``kept.GOES``).
@@ -61,6 +62,7 @@ class Order:
     runtime: RuntimeOptions = field(default_factory=RuntimeOptions)
     done: Mapping[str, str] = field(default_factory=dict)
     wait: bool = True
+    dead: Sequence[str] = ()
     place: str = ""
     left: str = ""
     keep: str = "all"

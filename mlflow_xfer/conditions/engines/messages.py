@@ -35,6 +35,7 @@ def order(phase: Phase, asked: Order, cores: int, code: str = "") -> str:
         "runtime": asked.runtime.model_dump(),
         "done": dict(asked.done),
         "wait": asked.wait,
+        "dead": list(asked.dead),
         "place": asked.place,
         "left": asked.left,
         "keep": asked.keep,

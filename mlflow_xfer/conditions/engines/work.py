@@ -29,6 +29,7 @@ def executor_of(store: Store, order: Order, watch: Watch | None = None) -> Execu
         order.runtime,
         watch,
         wait=order.wait,
+        dead=order.dead,
         place=lambda phase: order.place,
         left=order.left,
         keep=order.keep,
