@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,13 +47,14 @@ class Command:
     def text(self) -> str:
         return self.log.read_text("utf-8", "replace")
 
-    def until(self, seen, seconds: float = 240, every: float = 0.01) -> None:
-        """Wait until ``seen()``, asked so often, is true; fails if the process ends before."""
+    def until(self, seen, seconds: float = 240, every: float = 0.01) -> Any:
+        """What ``seen()``, asked so often, says once it is true; fails if the process ends before."""
         deadline = time.monotonic() + seconds
-        while not seen():
+        while not (found := seen()):
             assert self.process.poll() is None, f"ended before it was seen:\n{self.text}"
             assert time.monotonic() < deadline, f"never seen:\n{self.text}"
             time.sleep(every)
+        return found
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def cluster(tmp_path_factory, session_folder):
             own = {"XFER_HOME": str(folder / name), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
             return made.add_node(num_cpus=1, env_vars=own)
 
-        nodes = [joined("a"), joined("b")]
+        nodes = {name: joined(name) for name in "ab"}
         yield SimpleNamespace(
             address=made.address, nodes=nodes, kill=made.remove_node, join=joined, folder=folder
         )
@@ -89,10 +89,21 @@ def states(server, name: str) -> Counter:
     return Counter(run.info.status for run in phases(server, name))
 
 
-def training(server, name: str) -> bool:
-    return any(
-        run.info.status == "RUNNING" and "train/loss" in run.data.metrics for run in phases(server, name)
-    )
+def training(server, name: str) -> list:
+    """The phases that train."""
+    return [
+        run
+        for run in phases(server, name)
+        if run.info.status == "RUNNING" and "train/loss" in run.data.metrics
+    ]
+
+
+def at_work(server, name: str, cluster) -> str | None:
+    """A node that trains a phase; None: none does."""
+    holders = [run.data.tags["xfer.holder"] for run in training(server, name)]
+    places = {node: cluster.folder / node / "locks" / "place" for node in cluster.nodes}
+    known = {node: file.read_text() for node, file in places.items() if file.exists()}
+    return next((node for node, place in known.items() if any(place in one for one in holders)), None)
 
 
 @pytest.fixture
@@ -190,8 +201,8 @@ def test_a_search_ends_as_on_this_host_whatever_is_killed(server, cluster, comma
     assert alone.wait(600) == 0, alone.text
 
     first = command(*there, **places(server, tmp_path, "there"))
-    first.until(lambda: training(server, "there"), every=0.2)
-    cluster.kill(cluster.nodes.pop(), allow_graceful=False)
+    busy = first.until(lambda: at_work(server, "there", cluster), every=0.2)
+    cluster.kill(cluster.nodes.pop(busy), allow_graceful=False)
     done = states(server, "there")["FINISHED"]
     first.until(lambda: states(server, "there")["FINISHED"] > done and training(server, "there"), every=0.2)
     first.kill()
@@ -221,7 +232,7 @@ shared:
   languages: en
   seeds: "7"
   max_steps: 2
-  pretrain.max_steps: 2
+  pretrain.max_steps: 400
   train_batch_size: 4
   max_train_examples: 8
   max_eval_examples: 4
@@ -232,13 +243,21 @@ sections: [arms by targets]
 """
 
 
-def test_a_study_runs_on_it(server, cluster, command, tmp_path):  # noqa: F811
+def test_a_study_goes_on_without_a_node_that_dies_in_the_middle_of_a_phase(
+    server,
+    cluster,
+    command,  # noqa: F811
+    tmp_path,
+):
     (tmp_path / "study.yaml").write_text(STUDY)
     asked = ["study", "--study", "study.yaml", "--engine", "ray", "--ray_address", cluster.address]
+    cluster.nodes["c"] = cluster.join("c")
     ran = command(*asked, **places(server, tmp_path, "study"))
+    busy = ran.until(lambda: at_work(server, "study", cluster), every=0.2)
+    cluster.kill(cluster.nodes.pop(busy), allow_graceful=False)
     assert ran.wait(600) == 0, ran.text
-    assert f"a Ray cluster ({cluster.address})" in ran.text
-    assert states(server, "study") == Counter(FINISHED=6), "two pretrained models would be one too many"
+    assert f"a Ray cluster ({cluster.address})" in ran.text and "it goes on elsewhere" in ran.text
+    assert states(server, "study") == Counter(FINISHED=6, KILLED=1), "two pretrained models are one too many"
 
 
 @pytest.mark.nightly
@@ -258,9 +277,9 @@ def test_nodes_that_are_killed_at_random_lose_no_trial(server, cluster, command,
         try:
             code = life.wait(calm * rng.uniform(0.2, 0.5))
         except subprocess.TimeoutExpired:
-            cluster.kill(cluster.nodes.pop(rng.randrange(len(cluster.nodes))), allow_graceful=False)
+            cluster.kill(cluster.nodes.pop(rng.choice([*cluster.nodes])), allow_graceful=False)
             kills += 1
-            cluster.nodes.append(cluster.join(f"joined {kills}"))
+            cluster.nodes[f"joined {kills}"] = cluster.join(f"joined {kills}")
             continue
         if code != 75:  # else a phase was lost again and again: the same command goes on
             break
