@@ -45,10 +45,14 @@ def between_sets(
     if by_seed.size > 1:
         axes = tuple(axis for axis in (crossed.BASE, crossed.SEED) if by_seed.shape[axis + 1] > 1)
         seeds = crossed.spread(by_seed[..., None], axes)
-        if float(seeds.variance) > float(sets.variance):
+        if _half_width(seeds, level) > _half_width(sets, level):
             found = estimate(seeds, level, method="paired t on per-seed means, wider than over sets", **about)
             return found.noted(*seed_notes(counts["seeds"], counts["bases"]))
     found = estimate(sets, level, method="Welch's t over sets", **about)
     return found.noted(
         f"about sets like these {counts['sets']}", *seed_notes(counts["seeds"], counts["bases"])
     )
+
+
+def _half_width(spread: crossed.Dispersion, level: float) -> float:
+    return float(spread.quantile(1 - level)) * float(spread.variance) ** 0.5

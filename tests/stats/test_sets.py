@@ -35,6 +35,19 @@ def test_alike_sets_leave_the_seeds_as_error():
     assert "per-seed means" in found.method and found.df == 2 and found.high - found.low > 20
 
 
+def test_the_wider_interval_is_taken_not_the_larger_variance():
+    """Two seeds have one degree of freedom: a small spread of theirs makes a wide interval."""
+    of_sets = np.array([-1.8, 0.0, 1.8])
+    second = [np.full((1, 2), 50.0 + one) for one in of_sets]
+    first = [np.array([[60.0, 62.6]]) + one for one in of_sets]
+    found = between_sets(first, second)
+    by_seed = stats.ttest_1samp([10.0, 12.6], 0).confidence_interval(0.95)
+    by_set = stats.ttest_ind([v.mean() for v in first], [v.mean() for v in second], equal_var=False)
+    assert by_set.confidence_interval(0.95).low == pytest.approx(7.2, abs=0.1), "the narrower one"
+    assert (found.low, found.high) == pytest.approx((by_seed.low, by_seed.high)) and found.df == 1
+    assert "per-seed means" in found.method and "wider than over sets" in found.method
+
+
 def test_it_covers_where_sets_vary():
     rng = np.random.default_rng(2)
     found = [between_sets(*sides(rng, gain=4.0)) for _ in range(2000)]
