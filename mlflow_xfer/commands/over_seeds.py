@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mlflow_xfer.commands.one_seed import INTERVAL, SCORED, Rows, by_task, mean, named, versions
-from mlflow_xfer.conditions.comparison import mean_interval
+from mlflow_xfer.conditions.comparison import Place, place_of, replicates_interval
 from mlflow_xfer.phases import record
 from mlflow_xfer.phases.remarks import remarks
 from mlflow_xfer.reporting.by_task import DEMONSTRATION, DRAWN
@@ -25,6 +25,7 @@ def condition(store: Store, run: RunView) -> Summary:
     if not replicates or not any(name.startswith(SCORED) for name in run.metrics):
         return Summary(run.name)
     scores = _means(replicates)
+    places = [place_of(store.get(one)) for one in run.inputs]
     baselines = {row["task"]: (row.get("chance"), row.get("majority")) for row in replicates[0]}
     data = versions(store, replicates[0])
     compared = "selected/delta" in run.metrics
@@ -33,7 +34,7 @@ def condition(store: Store, run: RunView) -> Summary:
         [
             named(task, by_task(replicates[0])[task]),
             data.get(task, ""),
-            *_over_seeds([mean(list(by.values())) for by in per_seed]),
+            *_over_seeds([mean(list(by.values())) for by in per_seed], places),
             mean([by.get("en") for by in per_seed]),
             mean([score for by in per_seed for language, score in by.items() if language != "en"]),
             *baselines[task],
@@ -49,8 +50,7 @@ def condition(store: Store, run: RunView) -> Summary:
         body[0][-1] = of_metrics(run.metrics, "selected/delta")
     signed = (DIFFERENCE, DIFFERENCES) if compared else ()
     tables = [Table("Scores by task", [*head, *signed], body, signed)]
-    tables += [_languages(task, per_seed) for task, per_seed in scores.items()]
-    said = f"Means over {len(replicates)} seeds; intervals over seeds (Student's t)."
+    tables += [_languages(task, per_seed, places) for task, per_seed in scores.items()]
     baseline = (
         ["Differences are paired by seed, to the same transfers without intermediate task."]
         if compared
@@ -58,12 +58,24 @@ def condition(store: Store, run: RunView) -> Summary:
         if run.tags.get("xfer.tasks", "none") != "none"
         else []
     )
-    return Summary(run.name, tables, [said, *baseline, *_few(len(replicates)), *remarks(run, replicates[0])])
+    seeds = len({seed for _, seed in places})
+    few = _few(seeds if seeds > 1 else len(places))
+    return Summary(run.name, tables, [_said(places), *baseline, *few, *remarks(run, replicates[0])])
 
 
-def _languages(task: str, per_seed: Sequence[Mapping[str, float]]) -> Table:
+def _said(places: Sequence[Place]) -> str:
+    """What means and intervals are over."""
+    bases, seeds = (len(set(of)) for of in zip(*places, strict=True))
+    if bases == 1:
+        return f"Means over {len(places)} seeds; intervals over seeds (Student's t)."
+    if seeds == 1:
+        return f"Means over {bases} bases; intervals over bases (Student's t)."
+    return f"Means over {bases} bases with {seeds} seeds each; intervals over bases crossed with seeds."
+
+
+def _languages(task: str, per_seed: Sequence[Mapping[str, float]], places: Sequence[Place]) -> Table:
     languages = [language for language in per_seed[0] if all(language in by for by in per_seed)]
-    body = [(language, *_over_seeds([by[language] for by in per_seed])) for language in languages]
+    body = [(language, *_over_seeds([by[language] for by in per_seed], places)) for language in languages]
     return Table(task, ("language", "mean", INTERVAL), body)
 
 
@@ -134,10 +146,12 @@ def _means(replicates: Sequence[Rows]) -> dict[str, list[dict[str, float]]]:
     }
 
 
-def _over_seeds(values: Sequence[float | None]) -> tuple[float | None, tuple[float, float]]:
+def _over_seeds(
+    values: Sequence[float | None], places: Sequence[Place]
+) -> tuple[float | None, tuple[float, float]]:
     """Mean and interval."""
-    known = [value for value in values if value is not None]
-    return mean(known), mean_interval(known)
+    known = {place: value for value, place in zip(values, places, strict=True) if value is not None}
+    return mean(values), replicates_interval([*known.values()], [*known])
 
 
 def _few(seeds: int) -> list[str]:

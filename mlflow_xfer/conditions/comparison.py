@@ -14,7 +14,11 @@ from mlflow_xfer.tracking.front import PRIMARY_METRIC
 
 if TYPE_CHECKING:
     from mlflow_xfer.phases.execute import Executor
+    from mlflow_xfer.tracking.runs import RunView
     from mlflow_xfer.tracking.store import Store
+
+Place = tuple[str, str]
+"""Base seed and seed of a replicate."""
 
 
 def collapse(
@@ -27,7 +31,8 @@ def collapse(
     ``baseline`` holds the metrics of the paired replicates (same seeds, hence same heads and orders); empty:
     none. Comparisons and reports are made from the transfers, whose metrics are exact.
     """
-    each = [store.get(replicate).metrics for replicate in replicates]
+    runs = [store.get(replicate) for replicate in replicates]
+    each, places = [run.metrics for run in runs], [place_of(run) for run in runs]
     common = set.intersection(*(set(metrics) for metrics in each))
     in_order = [key for key in each[0] if key in common]
     metrics = {key: sum(m[key] for m in each) / len(each) for key in in_order} | {"n": len(each)}
@@ -35,7 +40,7 @@ def collapse(
         store.metrics(run_id, metrics)
         return
     averages = [m[PRIMARY_METRIC] for m in each]
-    low, high = mean_interval(averages)
+    low, high = replicates_interval(averages, places)
     metrics |= {"selected/avg_low": low, "selected/avg_high": high}
     mine, theirs = [by_task(m) for m in each], [by_task(m) for m in baseline]
     tasks = set.intersection(*map(set, mine + theirs))
@@ -44,7 +49,7 @@ def collapse(
             statistics.fmean(a[task] for task in tasks) - statistics.fmean(b[task] for task in tasks)
             for a, b in zip(mine, theirs, strict=True)
         ]
-        low, high = mean_interval(differences)
+        low, high = replicates_interval(differences, places)
         metrics |= {
             "selected/delta": sum(differences) / len(differences),
             "selected/delta_low": low,
@@ -66,6 +71,33 @@ def paired(executor: Executor, replicates: Sequence[str], baselines: Mapping[int
         for n in range(len(replicates))
     ]
     return [run for run in runs if run] if all(runs) else []
+
+
+def place_of(run: RunView) -> Place:
+    """Where the replicate that a transfer run is stands among the others."""
+    return run.tags.get("xfer.base_seed", "0"), run.tags.get("xfer.seed", "0")
+
+
+def replicates_interval(values: Sequence[float], places: Sequence[Place]) -> tuple[float, float]:
+    """The interval of a mean over replicates: over seeds, and over bases crossed with seeds where the bases
+    are several, as in reports. (nan, nan) for fewer than two, and for several bases where nothing varies.
+    """
+    bases = dict.fromkeys(base for base, _ in places)
+    if len(bases) < 2:
+        return mean_interval(values)
+    import numpy as np
+
+    from mlflow_xfer.stats import crossed
+    from mlflow_xfer.stats.means import estimate
+
+    by_place = sorted(zip(places, values, strict=True))
+    rows = [[value for (base, _), value in by_place if base == own] for own in bases]
+    if len({len(row) for row in rows}) > 1:  # not crossed: a base is one value
+        rows = [[statistics.fmean(row)] for row in rows]
+    table = np.array(rows)[..., None]
+    axes = (crossed.BASE, crossed.SEED) if table.shape[crossed.SEED] > 1 else (crossed.BASE,)
+    found = estimate(crossed.spread(table, axes), 0.95)
+    return found.low, found.high
 
 
 def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
