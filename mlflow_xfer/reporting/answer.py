@@ -24,10 +24,12 @@ def headline(analysis: Analysis) -> str:
         over = f"{_several(mean.n['tasks'], 'task')} and {_several(mean.n['languages'], 'language')}"
         return f"{name} scores {points(mean.estimate)}{interval} over {over}"
     average = bracketed(one.estimate, one.low, one.high)
+    within = bracketed(one.estimate, one.equivalence_low, one.equivalence_high)
     said = {
         BETTER: f"{one.condition} is better than {one.baseline}: {average} points",
         WORSE: f"{one.condition} is worse than {one.baseline}: {average} points",
-        EQUIVALENT: f"{one.condition} and {one.baseline} are equivalent within {one.margin:g}: {average}",
+        EQUIVALENT: f"{one.condition} and {one.baseline} are equivalent within {one.margin:g}: {within} "
+        f"({100 * one.equivalence_level:.0f} % interval)",
     }.get(one.verdict, f"Undecided whether {one.condition} differs from {one.baseline}: {average} points")
     found = lead(analysis)
     if found is None:

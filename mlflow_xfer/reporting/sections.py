@@ -160,7 +160,8 @@ def differences(analysis: Analysis) -> Raw | None:
     )
     key = paragraph(
         "▲ better, ▼ worse, = equivalent, ? not enough power. The interval of each line is for that "
-        "comparison alone; the verdict uses the corrected p."
+        "comparison alone, of 95 %; the verdict uses the corrected p. Equivalence is decided by the 90 % "
+        "interval: it lies within the margin."
     )
     return section(
         "Differences to the baseline",

@@ -15,7 +15,7 @@ from mlflow_xfer.stats.estimate import THESE, Estimate
 from mlflow_xfer.stats.frame import Cells
 from mlflow_xfer.stats.means import contrast
 from mlflow_xfer.stats.multiplicity import holm
-from mlflow_xfer.stats.power import detectable, equivalence, seeds_needed
+from mlflow_xfer.stats.power import detectable, equivalence, equivalence_interval, seeds_needed
 
 BETTER, WORSE, EQUIVALENT, UNDECIDED = "better", "worse", "equivalent", "not enough power"
 REGISTERED, EXPLORATORY = "pre-registered", "exploratory"
@@ -25,9 +25,11 @@ REGISTERED, EXPLORATORY = "pre-registered", "exploratory"
 class Contrast:
     """One condition against the baseline. p-values and powers are 0-1, the rest points.
 
-    ``p_corrected`` and ``p_equivalence``: Holm over the contrasts of the same status. ``detectable``: what
-    this design finds in 8 of 10 cases. ``seeds_needed``: for the margin, at this spread between seeds
-    (``None``: more than 1,000, or unknown).
+    ``p_corrected`` and ``p_equivalence``: Holm over the contrasts of the same status. ``equivalence_low`` and
+    ``equivalence_high``: the interval that lies within the margin of what is equivalent, of level
+    ``equivalence_level`` and for this comparison alone, like ``low`` and ``high``. ``detectable``: what this
+    design finds in 8 of 10 cases. ``seeds_needed``: for the margin, at this spread between seeds (``None``:
+    more than 1,000, or unknown).
     """
 
     condition: str
@@ -40,6 +42,9 @@ class Contrast:
     p: float
     p_corrected: float
     p_equivalence: float
+    equivalence_low: float
+    equivalence_high: float
+    equivalence_level: float
     detectable: float
     seeds_needed: int | None
     margin: float
@@ -58,7 +63,8 @@ class Contrast:
 def decide(low_p: float, estimate: float, p_equivalence: float, alpha: float = 0.05) -> str:
     """The verdict of one contrast from its corrected p, its sign and the corrected p of equivalence.
 
-    A difference that is found and lies within the margin all the same is
+    ``equivalent``: two one-sided tests at ``alpha`` place the difference within the margin, as its interval
+    of level ``1 - 2 * alpha`` does. A difference that is found and lies within the margin all the same is
     ``equivalent``: it is too small to matter.
     """
     if p_equivalence <= alpha:
@@ -129,6 +135,8 @@ def _contrast(
         found.p,
         p,
         q,
+        *equivalence_interval(found, alpha),
+        round(1 - 2 * alpha, 6),
         detectable(found),
         needed,
         margin,
@@ -163,11 +171,7 @@ def sentence(one: Contrast) -> str:
         UNDECIDED: f"Whether {one.condition} differs from {one.baseline} cannot be told: not enough power",
     }[one.verdict]
     kind = "pre-registered" if one.status == REGISTERED else "exploratory"
-    p = f"corrected p {'' if p_text(one.p_corrected).startswith('<') else '= '}{p_text(one.p_corrected)}"
-    first = (
-        f"{said} ({points(one.estimate, True)} points, 95 % interval {points(one.low, True)} to "
-        f"{points(one.high, True)}, {p}, {seeds}, {where}; {kind})."
-    )
+    first = f"{said} ({points(one.estimate, True)} points, {_decided_by(one)}, {seeds}, {where}; {kind})."
     second = f"This design finds a difference of {points(one.detectable)} points in 8 of 10 cases"
     if one.seeds_needed and one.verdict == UNDECIDED:
         second += (
@@ -175,6 +179,17 @@ def sentence(one: Contrast) -> str:
             f"it would take about {one.seeds_needed} seeds"
         )
     return f"{first} {second}."
+
+
+def _decided_by(one: Contrast) -> str:
+    """The interval and the corrected p that a verdict rests on."""
+    ends, level, name, p = (one.low, one.high), 0.95, "corrected p", one.p_corrected
+    if one.verdict == EQUIVALENT:
+        ends, level = (one.equivalence_low, one.equivalence_high), one.equivalence_level
+        name, p = "corrected p of equivalence", one.p_equivalence
+    low, high = (points(end, True) for end in ends)
+    equals = "" if p_text(p).startswith("<") else "= "
+    return f"{100 * level:.0f} % interval {low} to {high}, {name} {equals}{p_text(p)}"
 
 
 def _counted(n: dict[str, int], key: str, singular: str) -> str:

@@ -94,8 +94,8 @@ def plan(sd: float, seeds: int, margin: float = 1.0, level: float = 0.95) -> dic
 def equivalence(estimate: Estimate, margin: float, level: float = 0.95) -> float:
     """p of TOST (Schuirmann 1987): the larger of the two one-sided tests against ``-margin`` and ``+margin``.
 
-    Small p: the difference lies within the margin. Uses the estimate's se and df (Student's t); ``nan``
-        without them.
+    Small p: the difference lies within the margin, and at 0.05 so does its 90 % interval. Uses the estimate's
+    se and df (Student's t); ``nan`` without them.
 
     Raises:
         XferError: a margin that is not positive.
@@ -107,16 +107,25 @@ def equivalence(estimate: Estimate, margin: float, level: float = 0.95) -> float
         )
     if not estimate.se > 0 or not math.isfinite(estimate.df):
         return math.nan
-    # The interval's own quantile: where factors mix, it is wider than Satterthwaite's t, and the test must
-    # not be bolder.
-    scale = (
-        (estimate.high - estimate.low)
-        / 2
-        / estimate.se
-        / float(special.stdtrit(estimate.df, 0.5 + estimate.level / 2))
-    )
-    t = (margin - abs(estimate.estimate)) / estimate.se / max(scale, 1.0)
+    t = (margin - abs(estimate.estimate)) / estimate.se / _scale(estimate)
     return float(special.stdtr(estimate.df, -t))
+
+
+def equivalence_interval(estimate: Estimate, alpha: float = 0.05) -> tuple[float, float]:
+    """The interval that decides on equivalence, of level ``1 - 2 * alpha``: it lies within a margin where
+    :func:`equivalence` is at most ``alpha``. (nan, nan) without se and df.
+    """
+    if not estimate.se > 0 or not math.isfinite(estimate.df):
+        return math.nan, math.nan
+    half = estimate.se * _scale(estimate) * float(special.stdtrit(estimate.df, 1 - alpha))
+    return estimate.estimate - half, estimate.estimate + half
+
+
+def _scale(estimate: Estimate) -> float:
+    """How much wider the estimate's interval is than Satterthwaite's t, as where factors mix: a test must not
+    be bolder."""
+    quantile = float(special.stdtrit(estimate.df, 0.5 + estimate.level / 2))
+    return max((estimate.high - estimate.low) / 2 / estimate.se / quantile, 1.0)
 
 
 def detectable(estimate: Estimate, target: float = 0.8) -> float:

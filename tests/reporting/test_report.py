@@ -95,6 +95,26 @@ def test_the_answer_is_two_sentences_with_interval_and_power(usual):
     )
 
 
+def test_equivalence_is_told_with_the_interval_that_decides_it():
+    """Two one-sided tests at 5 % mean the 90 % interval: that of 95 % reaches beyond the margin."""
+    rows = [
+        {"condition": name, "task": "xnli", "language": "de", "seed": seed, "score": 60 + gain}
+        for seed, gain in enumerate((-1.14, -0.57, 0.0, 0.57, 1.14))
+        for name, gain in (("none", 0.0), ("mnli", gain))
+    ]
+    made = report(pd.DataFrame(rows))
+    (one,) = made.verdict["contrasts"]
+    assert one["verdict"] == "equivalent" and one["high"] > 1 > one["equivalence_high"]
+    assert one["equivalence_level"] == 0.9
+    first = (
+        "mnli and none are equivalent within 1.0 points (0.0 points, 90 % interval −0.9 to +0.9, corrected "
+    )
+    assert made.verdict["answer"].startswith(f"{first}p of equivalence = .03")
+    said = "mnli and none are equivalent within 1: 0.0 [−0.9, +0.9] (90 % interval); no single language"
+    assert made.verdict["headline"].startswith(said)
+    assert "decided by the 90 % interval" in made.html
+
+
 def test_the_verdict_is_strict_json_with_everything_a_program_needs(usual):
     read = json.loads(json.dumps(usual.verdict, allow_nan=False))
     first = read["contrasts"][0]

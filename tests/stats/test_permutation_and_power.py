@@ -101,9 +101,24 @@ def test_equivalence_is_statsmodels_tost():
     assert power.equivalence(difference(frame, "mnli", "none"), 1.0) == pytest.approx(reference, rel=1e-6)
 
 
+@pytest.mark.parametrize("bases", [1, 3])
+@pytest.mark.parametrize("alpha", [0.05, 0.01])
+def test_the_margin_at_which_equivalence_is_decided_is_the_end_of_its_interval(bases, alpha):
+    """With several bases too, whose quantile is wider than Satterthwaite's."""
+    frame = table({"none": 0, "mnli": 0.3}, seeds=4, bases=bases)
+    found = difference(frame, "mnli", "none")
+    low, high = power.equivalence_interval(found, alpha)
+    assert (low + high) / 2 == pytest.approx(found.estimate)
+    assert power.equivalence(found, max(-low, high)) == pytest.approx(alpha)
+    if bases == 1:
+        narrower = difference(frame, "mnli", "none", level=1 - 2 * alpha)
+        assert (low, high) == pytest.approx((narrower.low, narrower.high))
+
+
 def test_equivalence_needs_a_margin_and_an_interval():
     found = difference(table({"none": 0, "mnli": 0}, seeds=1), "mnli", "none")
     assert math.isnan(power.equivalence(found, 1.0))
+    assert all(map(math.isnan, power.equivalence_interval(found)))
     with pytest.raises(XferError, match="not positive"):
         power.equivalence(found, 0)
 

@@ -17,7 +17,7 @@ from mlflow_xfer.markdown import plain
 from mlflow_xfer.phases.estimate import amount
 from mlflow_xfer.reporting.by_task import bracketed
 from mlflow_xfer.reporting.columns import Summary, Table, points
-from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, WORSE
+from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, WORSE, Contrast
 from mlflow_xfer.searching.command import Command
 from mlflow_xfer.searching.deciding.confirmation import Confirmation
 from mlflow_xfer.searching.deciding.contributions import Contribution
@@ -121,15 +121,17 @@ def answer(command: Command, found: Confirmation) -> str:
         WORSE: f"No subset helps: even the best, {best.candidate.label}, is worse than no intermediate task: "
         f"{_interval(best.test)} points on test",
         EQUIVALENT: f"**{best.candidate.label}** and no intermediate task are equivalent within "
-        f"{command.params.margin:g} points: {_interval(best.test)} on test",
+        f"{command.params.margin:g} points: {_within(best.contrast)} on test",
     }.get(
         best.contrast.verdict,
         f"Undecided, not enough power: **{best.candidate.label}** against no intermediate task: "
         f"{_interval(best.test)} points on test",
     )
+    alone = best.contrast.verdict == EQUIVALENT
+    reach = "of this comparison alone" if alone else f"joint over {len(found.winners)} candidates"
     how = (
-        f"{n} fresh seeds that took no part in the choice, paired; interval joint over {len(found.winners)} "
-        f"candidates; conditional on the base {command.params.model}"
+        f"{n} fresh seeds that took no part in the choice, paired; interval {reach}; conditional on the base "
+        f"{command.params.model}"
     )
     if best.contrast.verdict not in VERDICTS:
         needed = (
@@ -294,4 +296,12 @@ def _interval(found: Estimate) -> str:
     return (
         f"{points(found.estimate, True)} "
         f"(95 % interval {points(found.low, True)} to {points(found.high, True)})"
+    )
+
+
+def _within(found: Contrast) -> str:
+    """A difference with the interval that decides on equivalence."""
+    return (
+        f"{points(found.estimate, True)} ({100 * found.equivalence_level:.0f} % interval "
+        f"{points(found.equivalence_low, True)} to {points(found.equivalence_high, True)})"
     )

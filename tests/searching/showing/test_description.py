@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 
-from mlflow_xfer.reporting.verdict import BETTER, verdicts
+from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, verdicts
 from mlflow_xfer.searching.deciding.confirmation import Confirmation, Winner
-from mlflow_xfer.searching.showing.description import confirmed_table
+from mlflow_xfer.searching.showing.description import answer, confirmed_table
 from mlflow_xfer.searching.space.candidate import Candidate
 from mlflow_xfer.stats.frame import cells, check
 from mlflow_xfer.stats.means import contrast
@@ -43,3 +45,15 @@ def test_a_firm_verdict_whose_joint_interval_holds_0_is_explained(last, explaine
     assert (found.winners[2].test.low < 0) == explained
     table = confirmed_table(found)
     assert table is not None and ("Holm" in table.title) == explained
+
+
+def test_equivalence_is_told_with_the_interval_that_decides_it():
+    found = confirmation(a=(-1.14, -0.57, 0.0, 0.57, 1.14))
+    (one,) = found.winners
+    assert one.contrast.verdict == EQUIVALENT and one.test.high > 1
+    params = SimpleNamespace(objective=("dev",), margin=1.0, combine="joint", model="m")
+    command = SimpleNamespace(targets=("t",), params=params, space=SimpleNamespace(pool=("a",)))
+    assert answer(command, found).startswith(
+        "**a** and no intermediate task are equivalent within 1 points: 0.0 (90 % interval −0.9 to +0.9) on "
+        "test (5 fresh seeds that took no part in the choice, paired; interval of this comparison alone;"
+    )
