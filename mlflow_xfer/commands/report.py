@@ -44,10 +44,12 @@ def report(params: questions.Report) -> Reported:
 def shown(made: Report) -> Summary:
     """The answer, and the conditions beside each other."""
     found, verdict = made.tables["differences"], made.verdict
+    mixed = made.analysis.several_baselines
     body = [
         [
             row["condition"],
             row["mean"],
+            *([row["against"]] if mixed else []),
             row["difference"],
             (row["low"], row["high"]),
             p_text(row["p_corrected"]),
@@ -56,7 +58,8 @@ def shown(made: Report) -> Summary:
         ]
         for row in found.to_dict("records")
     ]
-    head = ("condition", "mean", "difference", "95 % interval", "p, corrected", "verdict", "seeds")
+    against = ["against"] if mixed else []
+    head = ("condition", "mean", *against, "difference", "95 % interval", "p, corrected", "verdict", "seeds")
     signed = ("difference", "95 % interval")
     tables = [Table("Conditions, on average over tasks and languages", head, body, signed)]
     for what in ("task", "language"):

@@ -73,6 +73,11 @@ class Analysis:
         return stuck(self.frame, self.margin)
 
     @property
+    def several_baselines(self) -> bool:
+        """Whether differences are to more than one condition."""
+        return len({one.baseline for one in self.contrasts}) > 1
+
+    @property
     def ranked(self) -> list[str]:
         """Conditions other than the baseline, best first."""
         others = [name for name in self.means if name != self.baseline]
@@ -310,8 +315,8 @@ def _deeper(analysis: Analysis, groups: Mapping[str, pd.DataFrame]) -> Analysis:
 
 
 def differences_table(analysis: Analysis) -> pd.DataFrame:
-    """One row per condition: mean, interval, difference to the baseline with interval, p,
-    corrected p, verdict, seeds, Borda rank."""
+    """One row per condition: mean, interval, against which condition, difference to that one with interval,
+    p, corrected p, verdict, seeds, Borda rank."""
     by_name = {one.condition: one for one in analysis.contrasts}
     ranks = borda(analysis)
     rows = []
@@ -323,6 +328,7 @@ def differences_table(analysis: Analysis) -> pd.DataFrame:
                 "mean": mean.estimate,
                 "mean_low": mean.low,
                 "mean_high": mean.high,
+                "against": one.baseline if one else "",
                 "difference": one.estimate if one else math.nan,
                 "low": one.low if one else math.nan,
                 "high": one.high if one else math.nan,

@@ -22,6 +22,7 @@ COLOURS = {BETTER: "#0072B2", WORSE: "#B34700", EQUIVALENT: "#00664A", UNDECIDED
 INK, GRID, BAND = "#222222", "#D0D0D0", "#EEF1F4"
 LETTER = 7
 """Width of a letter of size 12, on average, in pixels."""
+OWN = "its own baseline"
 MARKS = {BETTER: "▲", WORSE: "▼", EQUIVALENT: "=", UNDECIDED: "?"}
 
 
@@ -107,9 +108,10 @@ def shorten(name: str, at_most: int = 34) -> str:
 
 
 def forest(contrasts: Sequence[Contrast]) -> Raw:
-    """Differences to the baseline with their intervals; the margin is shaded."""
+    """Differences to the baseline, or each to its own, with their intervals; the margin is shaded."""
     left, right, row, top = 240, 760, 30, 34
-    margin = contrasts[0].margin
+    margin, mixed = contrasts[0].margin, len({c.baseline for c in contrasts}) > 1
+    beside = OWN if mixed else shorten(contrasts[0].baseline)
     # A condition with three seeds can have an interval of ±100: it is cut at the frame, with an arrow,
     # so that the others can be read.
     ends = sorted(abs(v) for c in contrasts for v in (c.low, c.high, c.estimate) if math.isfinite(v))
@@ -144,16 +146,11 @@ def forest(contrasts: Sequence[Contrast]) -> Raw:
         ]
     marks += [
         line(at(0), top - 6, at(0), bottom, INK, 1.5),
-        label(
-            (left + right) / 2,
-            bottom + 38,
-            f"points against {shorten(contrasts[0].baseline)}",
-            anchor="middle",
-        ),
+        label((left + right) / 2, bottom + 38, f"points against {beside}", anchor="middle"),
     ]
     for i, one in enumerate(contrasts):
         y, colour = top + row * (i + 0.5), COLOURS[one.verdict]
-        marks.append(label(left - 12, y + 4, shorten(one.condition), anchor="end"))
+        marks += _named(left - 12, y, one, apart=mixed)
         if math.isfinite(one.low):
             marks.append(line(at(one.low), y, at(one.high), y, colour, 2.5))
             for end, cut in ((one.low, one.low < -widest), (one.high, one.high > widest)):
@@ -173,8 +170,22 @@ def forest(contrasts: Sequence[Contrast]) -> Raw:
                 bold=True,
             ),
         ]
-    said = "; ".join(f"{c.condition}: {points(c.estimate, True)}, {c.verdict}" for c in contrasts)
-    return svg(840, height, f"Differences to {contrasts[0].baseline}", said, *marks)
+    said = "; ".join(
+        f"{c.condition}{f' against {c.baseline}' if mixed else ''}: {points(c.estimate, True)}, {c.verdict}"
+        for c in contrasts
+    )
+    title = f"Differences, each to {OWN}" if mixed else f"Differences to {contrasts[0].baseline}"
+    return svg(840, height, title, said, *marks)
+
+
+def _named(x: float, y: float, one: Contrast, *, apart: bool) -> list[Raw]:
+    """The name of a row that ends at ``x``, with its own baseline below it where ``apart``."""
+    if not apart:
+        return [label(x, y + 4, shorten(one.condition), anchor="end")]
+    return [
+        label(x, y - 2, shorten(one.condition), anchor="end"),
+        label(x, y + 10, f"against {shorten(one.baseline)}", anchor="end", size=11),
+    ]
 
 
 def scatter(codes: Sequence[str], x: np.ndarray, y: np.ndarray, slope: float, *, across: str, up: str) -> Raw:

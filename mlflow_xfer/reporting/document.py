@@ -23,7 +23,7 @@ from mlflow_xfer.reporting.analysis import Analysis, analyse, differences_table
 from mlflow_xfer.reporting.by_task import DRAWN
 from mlflow_xfer.reporting.exports import export, latex_table, markdown_table
 from mlflow_xfer.reporting.hypertext import Raw, element, text
-from mlflow_xfer.reporting.verdict import REGISTERED, p_text, points
+from mlflow_xfer.reporting.verdict import EQUIVALENT, REGISTERED, p_text, points
 from mlflow_xfer.stats.estimate import THESE
 from mlflow_xfer.stats.typology import PRIMARY
 from mlflow_xfer.tracking.links import VERDICT
@@ -142,11 +142,8 @@ def report(
     ):
         if one is not None and not one.empty:
             tables[name] = one
-    short = found[
-        ["condition", "mean", "difference", "low", "high", "p_corrected", "verdict", "seeds", "borda"]
-    ].copy()
-    short["p_corrected"] = [p_text(p) for p in short["p_corrected"]]
-    caption = f"{question or title}. Differences to {analysis.baseline} with 95 % intervals."
+    short = _short(found, analysis)
+    caption = f"{question or title}. {_about(analysis)}"
     return Report(
         html=_page(analysis, title, costs, dict(protocol or {}), list(reproduce), opening),
         verdict=verdict(analysis),
@@ -157,6 +154,26 @@ def report(
         results=analysis.frame,
         analysis=analysis,
     )
+
+
+def _short(found: pd.DataFrame, analysis: Analysis) -> pd.DataFrame:
+    """The columns for a paper of :func:`differences_table`."""
+    against = ["against"] if analysis.several_baselines else []
+    columns = ["difference", "low", "high", "p_corrected", "verdict", "seeds", "borda"]
+    short = found[["condition", "mean", *against, *columns]].copy()
+    short["p_corrected"] = [p_text(p) for p in short["p_corrected"]]
+    return short
+
+
+def _about(analysis: Analysis) -> str:
+    """What the numbers of that table are."""
+    named = "the condition beside each" if analysis.several_baselines else None
+    to = named or next((one.baseline for one in analysis.contrasts), analysis.baseline)
+    equal = [one for one in analysis.contrasts if one.verdict == EQUIVALENT]
+    within = (
+        f" {EQUIVALENT.capitalize()}: the 90 % interval lies within {equal[0].margin:g}." if equal else ""
+    )
+    return f"Differences to {to} with 95 % intervals.{within}"
 
 
 def _against(frame: pd.DataFrame) -> dict[str, str]:

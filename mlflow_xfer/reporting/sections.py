@@ -112,10 +112,11 @@ def answer_texts(analysis: Analysis) -> list[str]:
 
 
 def differences(analysis: Analysis) -> Raw | None:
-    frame = differences_table(analysis)
+    frame, mixed = differences_table(analysis), analysis.several_baselines
     rows = [
         [
             r.condition,
+            *([r.against] if mixed else []),
             points(r.difference, True),
             interval(r.low, r.high, True),
             p_text(r.p_corrected),
@@ -129,10 +130,11 @@ def differences(analysis: Analysis) -> Raw | None:
         ]
         for r in records(frame)
     ]
-    against = f"difference to {analysis.baseline}" if analysis.baseline else "difference"
+    base = "" if mixed else next((one.baseline for one in analysis.contrasts), analysis.baseline)
     columns = [
         "condition",
-        against,
+        *(["against"] if mixed else []),
+        f"difference to {base}" if base else "difference",
         "95 % interval",
         "corrected p",
         "verdict",
@@ -148,7 +150,7 @@ def differences(analysis: Analysis) -> Raw | None:
         rows,
         caption=f"Mean scores (0–100) and differences, {analysis.population}. Borda rank: mean rank over the "
         "languages of each task, then over tasks; 1 is best",
-        numeric={1, 2, 3, 5, 6, 7, 9, 10},
+        numeric={place + mixed for place in (1, 2, 3, 5, 6, 7, 9, 10)},
     )
     if not analysis.contrasts:
         return section("Scores", shown, name="differences")
@@ -163,9 +165,10 @@ def differences(analysis: Analysis) -> Raw | None:
         "comparison alone, of 95 %; the verdict uses the corrected p. Equivalence is decided by the 90 % "
         "interval: it lies within the margin."
     )
+    what = f"Differences, each to {charts.OWN}" if mixed else "Differences to the baseline"
     return section(
-        "Differences to the baseline",
-        box(charts.forest(cut), "differences to the baseline"),
+        what,
+        box(charts.forest(cut), what.lower()),
         key,
         note,
         shown,

@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlflow_xfer.commands.report import shown as shown_at_the_end
 from mlflow_xfer.reporting import report
 from mlflow_xfer.reporting.analysis import analyse, borda, differences_table
 from mlflow_xfer.reporting.answer import by_condition, demonstration, headline, lead, second_line
+from mlflow_xfer.reporting.charts import forest
 from tests.stats.score_tables import table
 
 
@@ -72,6 +74,61 @@ def test_a_condition_with_other_seeds_has_no_languages_but_a_verdict():
     analysis = analyse(apart)
     assert lead(analysis).effects is None
     assert headline(analysis) and by_condition(analysis)[1]
+
+
+def demo():
+    """As the demo has it: a control, and a condition that is compared with the control."""
+    levels = {"baseline": 40, "attribute": 43, "random": 24, "random, attribute": 29}
+    rows = [
+        {"condition": name, "task": "xnli", "language": code, "seed": seed, "score": level + own}
+        for name, level in levels.items()
+        for code in ("de", "sw")
+        for seed, own in enumerate((0.3 * (level % 3), 0.0, -0.2))
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_each_difference_names_the_condition_that_it_is_to(tmp_path):
+    made = report(demo(), against={"random, attribute": "random"})
+    expected = {
+        "baseline": "",
+        "attribute": "baseline",
+        "random": "baseline",
+        "random, attribute": "random",
+    }
+    table = made.tables["differences"].set_index("condition")
+    assert table["against"].to_dict() == expected
+    assert made.analysis.contrasts[0].condition == "random, attribute", "first, and no one's title"
+    assert "Differences to the condition beside each with 95" in made.latex
+    assert re.search(r"random, attribute & [\d.]+ & random & ", made.latex)
+    assert re.search(r"attribute & [\d.]+ & baseline & ", made.latex)
+    assert re.search(r"\| random, attribute \| +[\d.]+ \| random ", made.markdown)
+    made.save(tmp_path)
+    assert pd.read_csv(tmp_path / "tables" / "differences.csv")["against"].tolist()[1:] == [
+        expected[name] for name in table.index[1:]
+    ]
+
+
+def test_a_page_and_plot_of_several_baselines_name_them_row_by_row():
+    made = report(demo(), against={"random, attribute": "random"})
+    drawing = forest(made.analysis.contrasts)
+    for of in (drawing, made.html):
+        assert "points against its own baseline" in of and "Differences, each to its own baseline" in of
+        assert "Differences to random" not in of and "points against random<" not in of
+        assert re.search(r">random, attribute</text><text [^>]*>against random<", of)
+        assert re.search(r">attribute</text><text [^>]*>against baseline<", of)
+    assert "random, attribute against random: +" in drawing
+    assert re.search(r">random, attribute</th><td>random</td><td[^>]*>\+", made.html)
+    (shown, *_) = shown_at_the_end(made).tables
+    assert [row[2] for row in shown.rows] == made.tables["differences"]["against"].tolist()
+
+
+def test_one_baseline_is_named_once(found):
+    made = report(found[0].frame)
+    assert "Differences to baseline with 95" in made.latex and "against" not in made.latex
+    assert "points against baseline<" in made.html and "against its own" not in made.html
+    assert "difference to baseline" in made.html
+    assert "against" not in shown_at_the_end(made).tables[0].head
 
 
 def test_one_seed_says_that_nothing_is_decided():
