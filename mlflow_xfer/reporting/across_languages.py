@@ -132,11 +132,9 @@ def typology(analysis: Analysis) -> Raw | None:
         return None
     name, curve = next(iter(analysis.slopes.items()))
     codes, x, y = distance_points(analysis, name)
-    what = (
-        f"difference of {charts.shorten(name, 24)} to {charts.shorten(analysis.baseline, 18)}"
-        if analysis.baseline
-        else "score"
-    )
+    base = analysis.against.get(name)
+    compared = f"{name} against {base}" if base else name
+    what = f"difference of {charts.shorten(name, 24)} to {charts.shorten(base, 18)}" if base else "score"
     primary = curve[curve["primary"]].iloc[0]
     chart = charts.scatter(
         codes,
@@ -172,24 +170,24 @@ def typology(analysis: Analysis) -> Raw | None:
     spec = table(
         ["distance", "languages", "slope", "95 % interval", "p", "corrected p", "note"],
         rows,
-        caption=f"{name}: every distance (points per sd)",
+        caption=f"{compared}: every distance (points per sd)",
         numeric={1, 2, 3, 4, 5},
     )
     points_table = table(
-        ["language", "distance", "difference"],
-        [[language_name(c), f"{a:.3f}", points(b, True)] for c, a, b in zip(codes, x, y, strict=True)],
-        caption="Points of the chart",
+        ["language", "distance", "difference" if base else "score"],
+        [[language_name(c), f"{a:.3f}", points(b, bool(base))] for c, a, b in zip(codes, x, y, strict=True)],
+        caption="Points of the chart, adjusted like the slope for which tasks cover which languages",
         numeric={1, 2},
     )
     text = paragraph(
-        f"{name}: {sign}.{weak} One distance ({analysis.measure}) is primary; the others show how much hangs "
-        "on that choice: they measure different things and rest on different languages."
+        f"{compared}: {sign}.{weak} One distance ({analysis.measure}) is primary; the others show how much "
+        "hangs on that choice: they measure different things and rest on different languages."
     )
     return section(
         "Typological distance",
         box(chart, "distance"),
         text,
-        _left_out(codes, x, y),
+        _left_out(codes, x, y) if base else None,
         spec,
         numbers_behind("Numbers behind the chart", points_table),
         name="typology",

@@ -21,6 +21,7 @@ from mlflow_xfer.stats import dispersion, typology
 from mlflow_xfer.stats.components import components
 from mlflow_xfer.stats.estimate import THESE, Estimate
 from mlflow_xfer.stats.frame import KEY, Cells, cells, check, pair, quote
+from mlflow_xfer.stats.interaction import difference_block
 from mlflow_xfer.stats.means import infer
 from mlflow_xfer.stats.ranking import mean_ranks
 from mlflow_xfer.tracking.results import BASE_SEEN
@@ -35,7 +36,8 @@ class Analysis:
     ``against``: with which condition each other one is compared; ``findings``: the comparisons task by task;
     ``bases``: of each condition the block that it is compared with, over the tasks of both; ``own``: the
     targets that a condition was trained on before, which stand in no average and no comparison;
-    ``gaps``: why a part is missing."""
+    ``adjusted``: of each condition in ``slopes`` the differences (or scores) by language that its slopes are
+    of; ``gaps``: why a part is missing."""
 
     frame: pd.DataFrame
     question: str
@@ -52,6 +54,7 @@ class Analysis:
     own: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=same_task.COLUMNS))
     findings: Sequence[Finding] = ()
     slopes: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    adjusted: Mapping[str, pd.Series] = field(default_factory=dict)
     measure: str = typology.PRIMARY
     components: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     spreads: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -262,19 +265,11 @@ def _deeper(analysis: Analysis, groups: Mapping[str, pd.DataFrame]) -> Analysis:
             gaps.append(f"{what}: {error.what.splitlines()[0]}")
             return None
 
-    def few(name: str) -> pd.DataFrame:
-        return _beside(groups, name, analysis.baseline or name)
-
-    slopes = {}
+    slopes, adjusted = {}, {}
     for name in analysis.ranked[:DETAILED] if analysis.baseline else chosen:
-        found = attempt(
-            f"Typology of {name}",
-            lambda name=name: typology.specification_curve(
-                few(name), name, analysis.baseline, primary=analysis.measure
-            ),
-        )
+        found = attempt(f"Typology of {name}", lambda name=name: _typology(analysis, groups, name))
         if found is not None:
-            slopes[name] = found
+            slopes[name], adjusted[name] = found
     parts = {
         name: attempt(f"Variance of {name}", lambda name=name: components(groups[name], name))
         for name in chosen
@@ -288,7 +283,7 @@ def _deeper(analysis: Analysis, groups: Mapping[str, pd.DataFrame]) -> Analysis:
     for name in analysis.ranked[:DETAILED] if baseline else []:
         found = attempt(
             f"Spread of {name} against the baseline",
-            lambda name=name: dispersion.spread_ratio(few(name), name, baseline)[0],
+            lambda name=name: dispersion.spread_ratio(_beside(groups, name, baseline), name, baseline)[0],
         )
         if found is not None:
             ratios.append(
@@ -306,12 +301,26 @@ def _deeper(analysis: Analysis, groups: Mapping[str, pd.DataFrame]) -> Analysis:
         **{
             **analysis.__dict__,
             "slopes": slopes,
+            "adjusted": adjusted,
             "components": {name: t for name, t in parts.items() if t is not None},
             "spreads": pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(),
             "ratios": pd.DataFrame(ratios),
             "gaps": tuple(dict.fromkeys(gaps)),
         }
     )
+
+
+def _typology(
+    analysis: Analysis, groups: Mapping[str, pd.DataFrame], name: str
+) -> tuple[pd.DataFrame, pd.Series]:
+    """Slopes of a condition's difference to the one it is compared with, and the values by language that they
+    are of: adjusted for which tasks cover which languages."""
+    base = analysis.against.get(name)
+    rows = _beside(groups, name, base) if base else groups[name]
+    curve = typology.specification_curve(rows, name, base, primary=analysis.measure)
+    block = difference_block(rows, name, base, ("en",))
+    values, _ = block.by_language()
+    return curve, pd.Series(values.mean((0, 1)), index=list(block.languages)).sort_index()
 
 
 def differences_table(analysis: Analysis) -> pd.DataFrame:
@@ -361,14 +370,10 @@ def borda(analysis: Analysis) -> dict[str, float]:
 
 
 def distance_points(analysis: Analysis, condition: str) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Languages (without English) with a known primary distance: codes, distances, differences (or
-    scores without a baseline)."""
-    gap = (
-        analysis.differences("by_language")[condition]
-        if analysis.baseline
-        else analysis.by_language[condition]
-    )
-    known = {code: languages.distance(code, "en", analysis.measure) for code in gap.index if code != "en"}
+    """Languages (without English) with a known primary distance: codes, distances, and the differences (or
+    scores without a baseline) that the slope of a condition in ``slopes`` is of."""
+    gap = analysis.adjusted[condition]
+    known = {code: languages.distance(code, "en", analysis.measure) for code in gap.index}
     codes = [code for code, value in known.items() if value is not None]
     return codes, np.array([known[code] for code in codes], float), gap[codes].to_numpy(float)
 

@@ -130,7 +130,8 @@ def report(
         "by_language": analysis.by_language.rename_axis("language").reset_index(),
         "by_task": analysis.by_task.rename_axis("task").reset_index(),
     }
-    for name, several in (("typology", analysis.slopes), ("variance", analysis.components)):
+    slopes = {c: t.assign(against=analysis.against.get(c, "")) for c, t in analysis.slopes.items()}
+    for name, several in (("typology", slopes), ("variance", analysis.components)):
         if several:
             tables[name] = pd.concat([t.assign(condition=c) for c, t in several.items()], ignore_index=True)
     for name, one in (
