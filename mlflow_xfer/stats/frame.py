@@ -20,6 +20,7 @@ from mlflow_xfer.registry import unknown
 REQUIRED = ("condition", "task", "language", "seed", "score")
 KEY = ["condition", "task", "language", "base_seed", "seed"]
 SHOWN = 5  # rows quoted in an error
+TELLING = 3  # different scores below 1 that show by their counts that they are percents
 
 
 def quote(rows: pd.DataFrame, columns: list[str]) -> str:
@@ -41,17 +42,35 @@ def _scale_problems(frame: pd.DataFrame, problems: Problems) -> None:
     # A task where nobody exceeds 1 can be a hard task; a condition or task that does so against the others is
     # another scale.
     by_task = fractions.loc[:, fractions.any() & (top > 1.5).any()]
-    guilty = [(c, t) for t in by_task for c in by_task.index[by_task[t]]]
+    guilty = [
+        (c, t)
+        for t in by_task
+        for c in by_task.index[by_task[t]]
+        if not _percents(frame[(frame["condition"] == c) & (frame["task"] == t)])
+    ]
     if mixed and guilty:
         rows = pd.DataFrame(guilty, columns=["condition", "task"])
         problems.add(
             f"Scores on two scales: 0-1 in\n{quote(rows, ['condition', 'task'])}\n  and 0-100 elsewhere.",
-            "Multiply the fractions by 100.",
+            "Multiply the fractions by 100. Percents below 1 are known by a column n of test examples: "
+            "they are whole numbers of these.",
         )
     elif len(top) and fractions.all(axis=None):
         problems.add(
             "All scores are at most 1: they look like fractions.", "Scores are 0-100: multiply them by 100."
         )
+
+
+def _percents(rows: pd.DataFrame) -> bool:
+    """Whether scores of at most 1 are percents for sure: whole numbers of ``n`` test examples. Fractions that
+    look like that are of multiples of 100 examples, in every row.
+    """
+    if "n" not in rows:
+        return False
+    score = rows["score"]
+    right = score * pd.to_numeric(rows["n"], errors="coerce") / 100
+    telling = score[(score > 0) & (score < 1)].nunique()
+    return telling >= TELLING and bool(((right - right.round()).abs() < 1e-3).all())
 
 
 def check(frame: pd.DataFrame) -> pd.DataFrame:

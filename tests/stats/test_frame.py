@@ -45,6 +45,42 @@ def test_mixed_scales_are_refused_and_hard_tasks_are_not():
     )  # a task at which everybody fails
 
 
+def control(counts, of=1000):
+    """A task at which one condition has these numbers of ``of`` test examples right, as percents."""
+    at = (GOOD["condition"] == "none") & (GOOD["task"] == "udpos")
+    right = np.resize(counts, int(at.sum()))
+    return GOOD.assign(n=of), at, 100 * right / of
+
+
+def test_tiny_percents_are_told_from_fractions_by_their_counts():
+    """As of a random encoder that finds a few of 1,000 sentences, beside one that finds hundreds."""
+    frame, at, score = control([4, 0, 7, 10, 1])
+    checked = check(frame.assign(score=frame["score"].where(~at, pd.Series(score, frame.index[at]))))
+    assert checked.loc[at, "score"].tolist() == score.tolist(), "as they are"
+
+
+@pytest.mark.parametrize(
+    ("counts", "of"),
+    [
+        ([412, 397, 688, 1000], 1000),  # fractions
+        ([300, 400, 400, 300], 1000),  # fractions of round numbers, which could be percents
+        ([100, 0], 150),  # a fraction that one answer to all has everywhere
+        ([100], 100),
+    ],
+)
+def test_fractions_are_no_tiny_percents(counts, of):
+    frame, at, score = control(counts, of)
+    mixed = frame.assign(score=frame["score"].where(~at, pd.Series(score / 100, frame.index[at])))
+    refused(mixed, "two scales", "condition=none, task=udpos", "Multiply", "column n")
+
+
+def test_tiny_percents_without_counts_are_taken_for_fractions():
+    frame, at, score = control([4, 0, 7, 10, 1])
+    tiny = frame.assign(score=frame["score"].where(~at, pd.Series(score, frame.index[at])))
+    refused(tiny.drop(columns="n"), "two scales")
+    refused(tiny.assign(n=np.nan), "two scales")
+
+
 def test_suites_protocols_and_metrics_do_not_mix():
     refused(
         GOOD.assign(suite=GOOD["condition"].map({"none": "mini", "mnli": "xtreme"})),
