@@ -12,14 +12,13 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.stats import crossed
 from mlflow_xfer.stats.estimate import LIKE_THESE, THESE, Estimate
 from mlflow_xfer.stats.frame import Cells, cells, check, pair, quote
 from mlflow_xfer.stats.means import estimate, infer, paired, seed_notes
-from mlflow_xfer.stats.power import minimum_detectable
+from mlflow_xfer.stats.power import detectable
 
 
 def combination(
@@ -285,9 +284,4 @@ def minimum_slope(interaction: Estimate, target: float = 0.8) -> float:
     """The smallest slope this design would have found with probability ``target``."""
     if not interaction.se > 0:
         return math.inf
-    wide = (
-        (interaction.high - interaction.low)
-        / 2
-        / (interaction.se * float(special.stdtrit(interaction.df, 0.5 + interaction.level / 2)))
-    )
-    return wide * minimum_detectable(interaction.se, interaction.df, target, interaction.level)
+    return detectable(interaction, target)

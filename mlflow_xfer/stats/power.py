@@ -128,8 +128,21 @@ def _scale(estimate: Estimate) -> float:
     return max((estimate.high - estimate.low) / 2 / estimate.se / quantile, 1.0)
 
 
-def detectable(estimate: Estimate, target: float = 0.8) -> float:
+def detectable(estimate: Estimate, target: float = 0.8, level: float | None = None) -> float:
     """The smallest effect that the design behind an estimate would have found, after the fact;
     ``inf`` without an interval.
+
+    Args:
+        level: that of the test; None: that of the estimate. Of several that are corrected together it is
+            higher.
     """
-    return minimum_detectable(estimate.se, estimate.df, target, estimate.level)
+    least = minimum_detectable(estimate.se, estimate.df, target, level or estimate.level)
+    return least * _scale(estimate) if 0 < least < math.inf else least
+
+
+def power_of(estimate: Estimate, effect: float, level: float | None = None) -> float:
+    """How often the design behind an estimate finds ``effect``; ``nan`` without an interval."""
+    if not estimate.se > 0 or not estimate.df > 0:
+        return math.nan
+    critical = float(special.stdtrit(estimate.df, 0.5 + (level or estimate.level) / 2))
+    return _found(abs(effect) / estimate.se / _scale(estimate), estimate.df, critical)

@@ -135,7 +135,7 @@ def _judged(
         return Judged(claim, UNTESTABLE, f"missing: {'; '.join(missing)}")
     found, asked = [found[n] for n in there], [asked[n] for n in there]
     agree = [_agrees(one, wanted) for one, (_, wanted) in zip(found, asked, strict=True)]
-    verdict = _together(agree, claim)
+    verdict = _verdict(claim, [wanted for _, wanted in asked], agree, not missing)
     said = [f"{one.contrast.name} {_estimate(one)}" for one in found]
     return Judged(
         claim, verdict, "; ".join([*said, *(f"untestable here: {what}" for what in missing)]), found
@@ -173,14 +173,40 @@ def _agrees(one: Found, wanted: str) -> bool | None:
     return one.verdict == wanted
 
 
-def _together(agree: Sequence[bool | None], claim: Claim) -> str:
-    if claim.id == "C4" and sum(one is True for one in agree) > len(agree) / 2:  # with most
-        return SUPPORTED
+def _together(agree: Sequence[bool | None]) -> str:
     if all(one is True for one in agree):
         return SUPPORTED
     if any(one is False for one in agree):
         return PARTLY if any(one is True for one in agree) else CONTRADICTED
     return PARTLY if any(one is True for one in agree) else UNDECIDED
+
+
+def _most(agree: Sequence[bool | None]) -> str:
+    """Of a claim that says "most": more than half of those that were asked."""
+    for verdict, wanted in ((SUPPORTED, True), (CONTRADICTED, False)):
+        if sum(one is wanted for one in agree) > len(agree) / 2:
+            return verdict
+    return UNDECIDED
+
+
+def _verdict(claim: Claim, wanted: Sequence[str], agree: Sequence[bool | None], whole: bool) -> str:
+    """The verdict on a claim from what each contrast says of it; one that could not be asked ``whole`` is
+    supported in part at best."""
+    if claim.id == "C4":  # two halves: gains with most tasks on one target, with none on the other
+        gains = [said for said, of in zip(agree, wanted, strict=True) if of != EQUIVALENT]
+        none = [said for said, of in zip(agree, wanted, strict=True) if of == EQUIVALENT]
+        halves = [*([_most(gains)] if gains else []), *([_together(none)] if none else [])]
+        verdict = halves[0] if len(set(halves)) == 1 else _of_halves(halves)
+    else:
+        verdict = _together(agree)
+    return PARTLY if verdict == SUPPORTED and not whole else verdict
+
+
+def _of_halves(halves: Sequence[str]) -> str:
+    """The verdict on a claim whose halves came out differently."""
+    if CONTRADICTED in halves and not {SUPPORTED, PARTLY} & {*halves}:
+        return CONTRADICTED
+    return PARTLY
 
 
 def _estimate(one: Found) -> str:

@@ -14,7 +14,7 @@ from mlflow_xfer.reporting.verdict import EXPLORATORY, REGISTERED, UNDECIDED, de
 from mlflow_xfer.stats.estimate import Estimate
 from mlflow_xfer.stats.frame import check
 from mlflow_xfer.stats.multiplicity import holm
-from mlflow_xfer.studies.measures import margin_of, measured
+from mlflow_xfer.studies.measures import Levels, margin_of, measured
 from mlflow_xfer.studies.scores import COLUMNS, Scores
 from mlflow_xfer.studies.study import Contrast, Study
 
@@ -29,8 +29,9 @@ class Found:
         estimate: in points; of ``spread`` the ratio. Its level is that of the look.
         p_corrected, p_equivalence: Holm over the contrasts of the same status.
         margin: the smallest difference, or ratio, that matters.
-        detectable: what such a design finds in 8 of 10 cases.
-        power: how often it finds the margin.
+        detectable: what such a design finds in 8 of 10 cases, whatever the other contrasts of the status
+            say (Holm's strictest level).
+        power: how often it finds the margin, likewise.
         table: of ``spread`` the ratios task by task; of ``best`` what was chosen; of ``order`` where each
             order lies; of ``sizes`` the effect at each.
     """
@@ -115,10 +116,14 @@ def of_scores(
     dev: pd.DataFrame | None = None,
 ) -> list[Found]:
     """:func:`compute` of scores that are checked already."""
-    found = []
-    for one in study.contrasts:
-        status = REGISTERED if registered and one.primary else EXPLORATORY
-        found.append(_one(study, one, scores, dev, status, level if status == REGISTERED else 0.95))
+    statuses = [REGISTERED if registered and one.primary else EXPLORATORY for one in study.contrasts]
+    levels = {
+        status: Levels(level if status == REGISTERED else 0.95, statuses.count(status)) for status in statuses
+    }
+    found = [
+        _one(study, one, scores, dev, status, levels[status])
+        for one, status in zip(study.contrasts, statuses, strict=True)
+    ]
     for status in (REGISTERED, EXPLORATORY):
         places = [n for n, one in enumerate(found) if one.status == status]
         corrected = holm([found[n].estimate.p for n in places]) if places else []
@@ -129,17 +134,18 @@ def of_scores(
 
 
 def _one(
-    study: Study, one: Contrast, scores: Scores, dev: pd.DataFrame | None, status: str, level: float
+    study: Study, one: Contrast, scores: Scores, dev: pd.DataFrame | None, status: str, levels: Levels
 ) -> Found:
     note, margin = "", margin_of(study, one)
     try:
+        asked, scores, own = scores.without_own(one)
         if scores.gaps:
-            scores, note = scores.without_gaps(one)
-        estimate, table, reach = measured(study, one, scores, dev, level)
+            scores, note = scores.without_gaps(asked)
+        estimate, table, reach = measured(study, asked, scores, dev, levels)
     except XferError as error:  # one contrast that cannot be had leaves the others
-        missing = Estimate(math.nan, level=level).noted(error.what.splitlines()[0])
+        missing = Estimate(math.nan, level=levels.own).noted(error.what.splitlines()[0])
         return Found(one, missing, status, margin)
-    return Found(one, estimate.noted(note), status, margin, table=table, **reach)
+    return Found(one, estimate.noted(note, own), status, margin, table=table, **reach)
 
 
 def _decided(one: Found, p: float, q: float) -> Found:

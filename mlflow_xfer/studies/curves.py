@@ -19,15 +19,15 @@ from mlflow_xfer.stats.means import infer
 from mlflow_xfer.studies.contrasts import Found
 from mlflow_xfer.studies.line_chart import Line, lines
 from mlflow_xfer.studies.orders import height
-from mlflow_xfer.studies.scores import COLUMNS
+from mlflow_xfer.studies.scores import COLUMNS, without_own_targets
 from mlflow_xfer.studies.study import Arm, Curve, Study
 
 DOSE = "rows a task"
 
 
 def blocks_of(study: Study, frame: pd.DataFrame) -> dict[str, Cells]:
-    """Of each arm its scores."""
-    checked = check(frame[[name for name in COLUMNS if name in frame]])
+    """Of each arm its scores, on targets that are no arm's own task."""
+    checked = check(without_own_targets(frame)[[name for name in COLUMNS if name in frame]])
     return {arm.name: cells(checked, arm.name) for arm in study.arms}
 
 

@@ -18,7 +18,7 @@ from mlflow_xfer.stats.typology import PRIMARY, low_similarity, specification_cu
 from mlflow_xfer.stats.typology import diversity as spread_of
 from mlflow_xfer.studies.contrasts import Found
 from mlflow_xfer.studies.curves import blocks_of
-from mlflow_xfer.studies.scores import COLUMNS
+from mlflow_xfer.studies.scores import COLUMNS, without_own_targets
 from mlflow_xfer.studies.study import Study
 
 
@@ -89,7 +89,7 @@ def _gain(gain: Cells, codes: Sequence[str]) -> str:
 
 def _specification(frame: pd.DataFrame, arms: Sequence[str], measure: str) -> Raw:
     """The slope over every distance; the one that was fixed before stands apart."""
-    known = frame[[name for name in COLUMNS if name in frame]]
+    known = without_own_targets(frame)[[name for name in COLUMNS if name in frame]]
     try:
         slopes = specification_curve(known, arms[-1], arms[0], primary=measure)
     except XferError as error:

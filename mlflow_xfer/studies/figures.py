@@ -17,6 +17,7 @@ from mlflow_xfer.stats.components import components
 from mlflow_xfer.stats.dispersion import describe
 from mlflow_xfer.studies import curves, far, shots
 from mlflow_xfer.studies.contrasts import Found
+from mlflow_xfer.studies.scores import without_own_cells
 from mlflow_xfer.studies.study import Study
 from mlflow_xfer.tasks.catalogue import TASKS
 
@@ -38,10 +39,10 @@ def figures(study: Study, frame: pd.DataFrame, found: Sequence[Found]) -> list[P
 
 def spread(study: Study, frame: pd.DataFrame, found: Sequence[Found]) -> tuple[Raw, Raw]:
     """τ of each arm, the mean beside it, and seeds and languages apart."""
-    rows, taus = [], {}
+    rows, taus, counted = [], {}, without_own_cells(frame)
     for arm in study.arms:
-        measured = describe(frame, arm.name)
-        parts = apart(frame, arm.name)
+        measured = describe(counted, arm.name)
+        parts = apart(counted, arm.name)
         taus[arm.name] = float(np.nanmean(measured["tau"]))
         rows.append(
             [
@@ -91,8 +92,10 @@ def _ratios(frame: pd.DataFrame) -> Raw:
 
 def _means(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
     """Means of arms (in the study's order) on targets."""
-    wide: pd.DataFrame = frame.astype({"condition": str, "task": str}).pivot_table(
-        index="condition", columns="task", values="score"
+    wide: pd.DataFrame = (
+        without_own_cells(frame)
+        .astype({"condition": str, "task": str})
+        .pivot_table(index="condition", columns="task", values="score")
     )
     return wide.reindex([arm.name for arm in study.arms])
 

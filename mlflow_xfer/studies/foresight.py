@@ -11,6 +11,7 @@ import numpy as np
 
 from mlflow_xfer import languages
 from mlflow_xfer.errors import Problems
+from mlflow_xfer.stats import crossed
 from mlflow_xfer.stats import power as powers
 from mlflow_xfer.stats.dispersion import Levels, swap_p
 from mlflow_xfer.stats.typology import PRIMARY
@@ -58,11 +59,17 @@ def detectable_ratio(counts: Sequence[int], level: float = 0.95) -> float:
     return RATIOS[place] if place < len(RATIOS) else 0.0
 
 
-def foresee(study: Study, seeds: int, spoken: Mapping[str, Sequence[str]], level: float = 0.95) -> list[str]:
+def foresee(
+    study: Study,
+    seeds: int,
+    spoken: Mapping[str, Sequence[str]],
+    level: float = 0.95,
+    bases: int = 1,
+) -> list[str]:
     """What the primary contrasts will be able to find, in sentences.
 
     Args:
-        seeds: how many are to be run.
+        seeds, bases: how many are to be run, each seed from each base.
         spoken: by target, the languages that it is scored in.
 
     Raises:
@@ -70,7 +77,7 @@ def foresee(study: Study, seeds: int, spoken: Mapping[str, Sequence[str]], level
     """
     problems, said = Problems(), []
     for one in study.contrasts:
-        sentence = _foreseen(study, one, seeds, spoken, level, problems)
+        sentence = _foreseen(study, one, (bases, seeds), spoken, level, problems)
         if one.primary and sentence:
             said.append(f"{one.name}: {sentence}")
     problems.raise_if_any()
@@ -80,7 +87,7 @@ def foresee(study: Study, seeds: int, spoken: Mapping[str, Sequence[str]], level
 def _foreseen(
     study: Study,
     one: Contrast,
-    seeds: int,
+    runs: tuple[int, int],
     spoken: Mapping[str, Sequence[str]],
     level: float,
     problems: Problems,
@@ -107,8 +114,9 @@ def _foreseen(
         )
     if one.kind == "slope":
         _check_distances(where, one, spoken, problems)
+    bases, seeds = runs
     fewest = 4 if one.kind == "best" else 2
-    if seeds < fewest:
+    if (seeds if one.kind == "best" else seeds * bases) < fewest:
         needs = f"; {_needed(study, one)}" if study.sd else ""
         problems.add(
             f"{where}: {seeds} seed{'s' * (seeds != 1)} allow{'s' * (seeds == 1)} no interval and no test "
@@ -122,13 +130,43 @@ def _foreseen(
         return _random_orders(study)
     if study.sd is None:
         return ""
-    margin = one.margin or study.margin
-    plan = powers.plan(study.sd, seeds, margin, level)
+    scored, said = (seeds - seeds // 2, "scored with the other half, ") if one.kind == "best" else (seeds, "")
+    among = sum(other.primary == one.primary for other in study.contrasts)
+    strict = 1 - (1 - level) / among
+    margin, design = one.margin or study.margin, (bases, scored)
+    finds = detectable_points(study.sd, *design, strict)
+    from_bases = f" from each of {bases} bases" if bases > 1 else ""
+    reach = "no difference" if finds == math.inf else f"{finds:.1f} points"
     return (
-        f"{seeds} seeds find {plan['minimum_detectable']:.1f} points in 8 of 10 cases and the margin of "
-        f"{margin:g} in {plan['power_at_margin']:.0%} (seeds vary by {study.sd:g} points); "
+        f"{seeds} seeds{from_bases} find {reach} in 8 of 10 cases and the margin of {margin:g} in "
+        f"{points_power(margin / study.sd, *design, strict):.0%} ({said}seeds vary by {study.sd:g} points); "
         f"{_needed(study, one)}"
     )
+
+
+def points_power(effect: float, bases: int, seeds: int, level: float = 0.95) -> float:
+    """How often a difference of so many standard deviations between runs is found: exact for one base, by
+    simulation of runs that vary alike for several, which the analysis takes for a sample of bases."""
+    if bases == 1 or seeds == 1:
+        return powers.power(effect, 1.0, bases * seeds, level)
+    spread = _simulated(bases, seeds)
+    return float((spread.p_value(spread.mean + effect) <= 1 - level).mean())
+
+
+@lru_cache(maxsize=16)
+def _simulated(bases: int, seeds: int) -> crossed.Dispersion:
+    runs = np.random.default_rng(0).standard_normal((2000, bases, seeds, 1))
+    return crossed.spread(runs, (crossed.BASE, crossed.SEED))
+
+
+def detectable_points(sd: float, bases: int, seeds: int, level: float = 0.95) -> float:
+    """The difference in points that is found in 8 of 10 cases; ``inf``: none below 60 standard deviations."""
+    if bases == 1 or seeds == 1:
+        n = bases * seeds
+        return powers.minimum_detectable(sd / math.sqrt(n), n - 1, level=level)
+    steps = np.arange(0.0, 60.0, 0.1)
+    place = bisect_left(steps, True, key=lambda step: points_power(float(step), bases, seeds, level) >= 0.8)
+    return sd * float(steps[place]) if place < len(steps) else math.inf
 
 
 def _model_sizes(where: str, study: Study, one: Contrast, problems: Problems) -> str:

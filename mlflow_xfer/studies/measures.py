@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypedDict
 
 import numpy as np
@@ -11,15 +11,16 @@ import pandas as pd
 from mlflow_xfer import languages
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.stats.dispersion import spread_ratio
-from mlflow_xfer.stats.estimate import Estimate
+from mlflow_xfer.stats.estimate import LIKE_THESE, Estimate
+from mlflow_xfer.stats.frame import Cells
 from mlflow_xfer.stats.interaction import combined, slope_of
 from mlflow_xfer.stats.means import difference
-from mlflow_xfer.stats.power import detectable, equivalence, power
+from mlflow_xfer.stats.power import detectable, equivalence, power_of
 from mlflow_xfer.stats.sets import between_sets
 from mlflow_xfer.stats.typology import PRIMARY
 from mlflow_xfer.studies import orders
 from mlflow_xfer.studies.foresight import detectable_ratio, spread_power
-from mlflow_xfer.studies.scores import Scores, ordered
+from mlflow_xfer.studies.scores import Scores, ordered, side
 from mlflow_xfer.studies.sizes import over_sizes
 from mlflow_xfer.studies.study import Contrast, Study
 
@@ -35,17 +36,30 @@ class Reach(TypedDict, total=False):
     power: float
 
 
+@dataclass(frozen=True)
+class Levels:
+    """Levels of confidence: that of an interval, and that at which one of ``among`` contrasts is found for
+    sure: Holm's strictest."""
+
+    own: float
+    among: int = 1
+
+    @property
+    def strict(self) -> float:
+        return 1 - (1 - self.own) / max(self.among, 1)
+
+
 Measured = tuple[Estimate, pd.DataFrame | None, Reach]
 """An estimate, its table, and what such a design can find."""
 
 
-def measured(study: Study, one: Contrast, scores: Scores, dev: pd.DataFrame | None, level: float) -> Measured:
+def measured(study: Study, one: Contrast, scores: Scores, dev: pd.DataFrame | None, at: Levels) -> Measured:
     """A contrast on scores.
 
     Raises:
         XferError: it cannot be had from them.
     """
-    return MEASURES.get(one.kind, _points)(study, one, scores, dev, level)
+    return MEASURES.get(one.kind, _points)(study, one, scores, dev, at)
 
 
 def margin_of(study: Study, one: Contrast) -> float:
@@ -53,55 +67,52 @@ def margin_of(study: Study, one: Contrast) -> float:
     return one.margin or (RATIO if one.kind == "spread" else study.margin)
 
 
-def _spread(study: Study, one: Contrast, scores: Scores, dev: pd.DataFrame | None, level: float) -> Measured:
+def _spread(study: Study, one: Contrast, scores: Scores, dev: pd.DataFrame | None, at: Levels) -> Measured:
     """The ratio of two arms' spreads over languages, and the ratios task by task."""
     (first,) = (name for name, weight in one.weights.items() if weight > 0)
     (second,) = (name for name, weight in one.weights.items() if weight < 0)
-    estimate, table = spread_ratio(scores.rows(one), first, second, level=level)
+    estimate, table = spread_ratio(scores.rows(one), first, second, level=at.own)
     counts = [int(n) for n in table["languages"]]
     reach: Reach = {
-        "detectable": detectable_ratio(counts, level),
-        "power": spread_power(margin_of(study, one), counts, level),
+        "detectable": detectable_ratio(counts, at.strict),
+        "power": spread_power(margin_of(study, one), counts, at.strict),
     }
     return estimate, table, reach
 
 
-def _order(study: Study, one: Contrast, scores: Scores, dev: pd.DataFrame | None, level: float) -> Measured:
-    """One order among random ones, and where each lies."""
+def _order(study: Study, one: Contrast, scores: Scores, dev: pd.DataFrame | None, at: Levels) -> Measured:
+    """One order among random ones, and where each lies. That it is like them is never claimed: so few orders
+    cannot show it."""
     blocks = scores.blocks(one, one.targets)
-    estimate, table = orders.among_random(study, one, blocks, study.population, level)
-    count, margin = estimate.n["orders"], margin_of(study, one)
-    sd = float(table.loc[table["order"] != one.measure, "difference"].std())
-    reach: Reach = {"p_equivalence": equivalence(estimate, margin)}
-    if sd > 0:
-        reach["detectable"] = orders.detectable(sd, count, level)
-        reach["power"] = orders.power(margin / sd, count, level)
+    estimate, table = orders.among_random(study, one, blocks, study.population, at.own)
+    count, margin, reach = estimate.n["orders"], margin_of(study, one), Reach()
+    if (sd := orders.spread_of(table, one.measure)) > 0:
+        reach["detectable"] = orders.detectable(sd, count, at.strict)
+        reach["power"] = orders.power(margin / sd, count, at.strict)
     return estimate, table, reach
 
 
-def _sizes(study: Study, one: Contrast, scores: Scores, dev: pd.DataFrame | None, level: float) -> Measured:
+def _sizes(study: Study, one: Contrast, scores: Scores, dev: pd.DataFrame | None, at: Levels) -> Measured:
     """The slope over model sizes, and the effect at each."""
-    estimate, table = over_sizes(study, one, scores.blocks(one, one.targets), level)
+    estimate, table = over_sizes(study, one, scores.blocks(one, one.targets), at.own)
     equal = equivalence(estimate, margin_of(study, one))
-    return estimate, table, {"p_equivalence": equal, "detectable": detectable(estimate)}
+    return estimate, table, {"p_equivalence": equal, "detectable": detectable(estimate, level=at.strict)}
 
 
-def _points(study: Study, one: Contrast, scores: Scores, dev: pd.DataFrame | None, level: float) -> Measured:
+def _points(study: Study, one: Contrast, scores: Scores, dev: pd.DataFrame | None, at: Levels) -> Measured:
     """A difference in points; of ``best`` what was chosen."""
     table = None
     if one.kind == "best":
-        estimate, table = best_of_each(one, scores, dev, study.population, level)
+        estimate, table = best_of_each(one, scores, dev, study.population, at.own)
     else:
         made = {"slope": _slope, "sets": _sets}.get(one.kind, _sum)
-        estimate = made(one, scores, study.population, level)
-    seeds = estimate.n.get("seeds", 0)
-    seeds = seeds if seeds > 1 else estimate.n.get("bases", seeds)
-    if one.kind == "sets" and estimate.se > 0:
-        seeds = round(estimate.df) + 1
+        estimate = made(one, scores, study.population, at.own)
     margin = margin_of(study, one)
-    reach: Reach = {"p_equivalence": equivalence(estimate, margin), "detectable": detectable(estimate)}
-    if estimate.se > 0:
-        reach["power"] = power(margin, estimate.se * seeds**0.5, seeds, level)
+    reach: Reach = {
+        "p_equivalence": equivalence(estimate, margin),
+        "detectable": detectable(estimate, level=at.strict),
+        "power": power_of(estimate, margin, at.strict),
+    }
     return estimate, table, reach
 
 
@@ -110,41 +121,44 @@ MEASURES = {"spread": _spread, "sizes": _sizes, "order": _order}
 
 
 def _sum(one: Contrast, scores: Scores, population: str, level: float) -> Estimate:
-    here = scores.blocks(one, one.targets)
     if not one.less:
-        return combined(here, one.weights, population, level)
-    pairs = dict(zip(one.less, one.targets, strict=True))
-    there = {
-        name: replace(block, units=tuple((pairs[task], code) for task, code in block.units))
-        for name, block in scores.blocks(one, one.less).items()
-    }
-    both = [(f"{name} here", block, one.weights[name]) for name, block in here.items()]
-    both += [(f"{name} there", block, -one.weights[name]) for name, block in there.items()]
-    common = set.intersection(*(set(block.units) for _, block, _ in both))
-    alike = {name: ordered(block, sorted(common)) for name, block, _ in both}
-    return combined(alike, {name: weight for name, _, weight in both}, population, level)
+        return combined(scores.blocks(one, one.targets), one.weights, population, level)
+    beyond, note = _beyond(one, scores)
+    return combined(beyond, one.weights, population, level).noted(note)
+
+
+def _beyond(one: Contrast, scores: Scores) -> tuple[dict[str, Cells], str]:
+    """Of each arm, target by target, what it scores beyond its score on the one that ``less`` pairs with it,
+    in the languages that all of these have; and which are left out, in words."""
+    pairs = [f"{here} less {there}" for here, there in zip(one.targets, one.less, strict=True)]
+    first = {name: side(block, one.targets, pairs) for name, block in scores.blocks(one, one.targets).items()}
+    second = {name: side(block, one.less, pairs) for name, block in scores.blocks(one, one.less).items()}
+    every = [set(block.units) for block in (*first.values(), *second.values())]
+    common = sorted(set.intersection(*every))
+    left = sorted({code for _, code in set.union(*every)} - {code for _, code in common})
+    found = {}
+    for name, block in first.items():
+        here, there = ordered(block, common), ordered(second[name], common)
+        found[name] = replace(here, values=here.values - there.values)
+    return found, f"not in {', '.join(left)}: not in both targets of a pair" if left else ""
 
 
 def _sets(one: Contrast, scores: Scores, population: str, level: float) -> Estimate:
     """The sets of one side against those of the other; with ``less``, of what they do beyond elsewhere."""
-    here = scores.blocks(one, one.targets)
+    here, note = _beyond(one, scores) if one.less else (scores.blocks(one, one.targets), "")
     values = {name: (block.values * block.weights).sum(-1) for name, block in here.items()}
-    if one.less:
-        there = scores.blocks(one, one.less)
-        values = {
-            name: of - (there[name].values * there[name].weights).sum(-1) for name, of in values.items()
-        }
     first, second = (
         [values[name] for name, weight in one.weights.items() if (weight > 0) == positive]
         for positive in (True, False)
     )
     block = next(iter(here.values()))
     n = {"languages": len(block.languages), "tasks": len(block.tasks)}
-    return between_sets(first, second, level=level, population=population, n=n)
+    return between_sets(first, second, level=level, population=population, n=n).noted(note)
 
 
 def _slope(one: Contrast, scores: Scores, population: str, level: float) -> Estimate:
-    """How the weighted sum changes with the distance to English, in points per standard deviation."""
+    """How the weighted sum changes with the distance to English, in points per standard deviation. Languages
+    are its sample, whatever the study is about."""
     blocks = scores.blocks(one, one.targets)
     first = next(iter(blocks.values()))
     keep = np.array([code != "en" for _, code in first.units])
@@ -152,7 +166,7 @@ def _slope(one: Contrast, scores: Scores, population: str, level: float) -> Esti
     block = whole.select(keep)
     measure = one.measure or PRIMARY
     distances = {code: languages.distance(code, "en", measure) for code in block.languages}
-    return slope_of(block, distances, population=population, level=level)
+    return slope_of(block, distances, population=LIKE_THESE, level=level)
 
 
 def best_of_each(

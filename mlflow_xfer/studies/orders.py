@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
-from mlflow_xfer.stats.estimate import Estimate
 from mlflow_xfer.stats.interaction import combined
 from mlflow_xfer.stats.permutation import rank_among
 
 if TYPE_CHECKING:
+    from mlflow_xfer.stats.estimate import Estimate
     from mlflow_xfer.stats.frame import Cells
     from mlflow_xfer.studies.study import Arm, Contrast, Curve, Study
 
@@ -46,8 +49,8 @@ def among_random(
 ) -> tuple[Estimate, pd.DataFrame]:
     """The difference to the mean random order, its p by the order's rank among them, and all heights.
 
-    The interval is that of seeds and bases, given these orders; p is exact if the order has nothing to do
-    with the scores: then it is one more random one.
+    The interval is that of seeds and bases, widened by what a mean of so few random orders is off; p is exact
+    if the order has nothing to do with the scores: then it is one more random one.
     """
     estimate = combined(blocks, one.weights, population, level)
     of_arm = {name: float((block.values * block.weights).sum(-1).mean()) for name, block in blocks.items()}
@@ -63,21 +66,26 @@ def among_random(
     table = pd.DataFrame(
         [(name, value - centre) for name, value in heights.items()], columns=["order", "difference"]
     ).sort_values("difference", ascending=False, ignore_index=True)
-    known = Estimate(
-        estimate.estimate,
-        estimate.low,
-        estimate.high,
-        p,
-        estimate.se,
-        estimate.df,
-        level,
-        "rank among random orders; interval over seeds and bases",
-        population,
-        estimate.n | {"orders": len(random)},
-        estimate.parts,
-        estimate.notes,
+    off = spread_of(table, chosen.name) / len(random) ** 0.5
+    aside = off * float(special.stdtrit(max(len(random) - 1, 1), 0.5 + level / 2))
+    half = math.hypot((estimate.high - estimate.low) / 2, aside)
+    known = replace(
+        estimate,
+        low=estimate.estimate - half,
+        high=estimate.estimate + half,
+        p=p,
+        se=math.hypot(estimate.se, off),
+        method="rank among random orders; interval over seeds, bases and random orders",
+        population=population,
+        n=estimate.n | {"orders": len(random)},
     )
     return known.noted(few(len(random))), table
+
+
+def spread_of(table: pd.DataFrame, chosen: str) -> float:
+    """The standard deviation of the random orders' heights; 0 of fewer than two."""
+    heights = table.loc[table["order"] != chosen, "difference"]
+    return float(heights.std()) if len(heights) > 1 else 0.0
 
 
 def few(orders: int) -> str:

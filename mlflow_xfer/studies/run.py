@@ -76,7 +76,7 @@ def run_study(
         return pointed(store, earlier, opened, study.name)
     seeds, spoken = first.seeds, _spoken(plans)
     level = 1 - float(spending(study.looks)[0]) if study.contrasts else 0.95
-    for sentence in foresee(study, len(seeds) * len(first.base_seeds), spoken, level):
+    for sentence in foresee(study, len(seeds), spoken, level, len(first.base_seeds)):
         logger.info("%s: %s", study.name, sentence)
     validate(todo, store, first.runtime)
     check_disk(todo, store, first.runtime, executor.keep, crew.here)

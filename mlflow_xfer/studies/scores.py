@@ -12,8 +12,9 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.stats.frame import Cells, cells, unit_weights
 from mlflow_xfer.studies.study import Contrast
 from mlflow_xfer.studies.tables import shared
+from mlflow_xfer.tracking.results import SAME_TASK
 
-COLUMNS = ["condition", "task", "language", "base_seed", "seed", "score", "n"]
+COLUMNS = ["condition", "task", "language", "base_seed", "seed", "score", "n", SAME_TASK]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,35 @@ class Scores:
         arms = sorted(one.weights, key=lambda name: one.weights[name] < 0)  # the one that is subtracted last
         rows, note = shared(self.rows(one), arms, every=one.kind != "best")
         return Scores(rows), note
+
+    def without_own(self, one: Contrast) -> tuple[Contrast, Scores, str]:
+        """A contrast and its scores without targets that are the own task of one of its arms, and in words
+        which are left out; the best arm of a target is chosen from the others.
+
+        Raises:
+            XferError: no target is left.
+        """
+        pairs, about = list(zip(one.targets, one.less, strict=False)), {*one.targets, *one.less}
+        mine = {
+            task: name
+            for name, task in own_cells(self.frame)
+            if name in one.weights and (not about or task in about)
+        }
+        if not mine:
+            return one, self, ""
+        said = ", ".join(f"{task} (of {name})" for task, name in mine.items())
+        if one.kind == "best":
+            rest = Scores(without_own_cells(self.frame), gaps=self.gaps)
+            return one, rest, f"not chosen where the task is an arm's own: {said}"
+        rest = self.frame[~self.frame["task"].isin(mine)]
+        kept = [pair for pair in pairs if not mine.keys() & {*pair}]
+        targets = tuple(task for task in one.targets if task not in mine)
+        if pairs:
+            targets, rest = tuple(task for task, _ in kept), self.frame
+        left = replace(one, targets=targets, less=tuple(less for _, less in kept))
+        if one.targets and not targets or rest.empty:
+            raise XferError(f"{one.name}: every target is an arm's own task: {said}.")
+        return left, Scores(rest, gaps=self.gaps), f"without targets that are an arm's own task: {said}"
 
     def blocks(self, one: Contrast, targets: Sequence[str] = ()) -> dict[str, Cells]:
         """Of each arm of a contrast the scores on these targets; none: on all."""
@@ -55,6 +85,38 @@ class Scores:
         rows = self.frame[self.frame["condition"].isin(list(one.weights))]
         rows = rows[rows["language"].isin(one.languages)] if one.languages else rows
         return rows[rows["task"].isin(one.targets)] if one.targets else rows
+
+
+def own_cells(frame: pd.DataFrame) -> list[tuple[str, str]]:
+    """The conditions with the targets whose own task they were trained on before."""
+    if SAME_TASK not in frame:
+        return []
+    marked = frame[frame[SAME_TASK].fillna("").astype(str).ne("")]
+    cells_ = marked[["condition", "task"]].drop_duplicates().astype(str)
+    return list(cells_.itertuples(index=False, name=None))
+
+
+def without_own_cells(frame: pd.DataFrame) -> pd.DataFrame:
+    """The scores without those of a condition on a target whose own task it was trained on before."""
+    own = own_cells(frame)
+    return frame[~pd.MultiIndex.from_frame(frame[["condition", "task"]]).isin(own)] if own else frame
+
+
+def without_own_targets(frame: pd.DataFrame) -> pd.DataFrame:
+    """The scores on targets that are no condition's own task."""
+    return frame[~frame["task"].isin({task for _, task in own_cells(frame)})]
+
+
+def side(block: Cells, tasks: Sequence[str], names: Sequence[str]) -> Cells:
+    """The block on these targets, which may be named more than once, each under a name of its own."""
+    found = [
+        (place, (name, code))
+        for task, name in zip(tasks, names, strict=True)
+        for place, (of, code) in enumerate(block.units)
+        if of == task
+    ]
+    places, units = [place for place, _ in found], tuple(unit for _, unit in found)
+    return replace(block, values=block.values[..., places], units=units, weights=unit_weights(units))
 
 
 def ordered(block: Cells, units: Sequence[tuple[str, str]]) -> Cells:

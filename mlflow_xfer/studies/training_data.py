@@ -19,6 +19,7 @@ from mlflow_xfer.phases.plan import Plan
 from mlflow_xfer.stats import crossed
 from mlflow_xfer.stats.estimate import Estimate
 from mlflow_xfer.stats.means import estimate
+from mlflow_xfer.studies.scores import without_own_targets
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -106,11 +107,15 @@ def headroom(frame: pd.DataFrame, baseline: str) -> dict[str, float]:
 
 def slope(frame: pd.DataFrame, data: pd.DataFrame, baseline: str) -> Estimate:
     """What a tenth of divergence between an arm's and a target's words changes in what the arm gains there,
-    in points: within arms and targets, as both are centred; over seeds."""
-    if (len(data) - 1) * (sum(str(name).startswith(FAR) for name in data) - 1) < FREE:
+    in points: within arms and targets, as both are centred; over seeds. Targets that are an arm's own task do
+    not count."""
+    frame = without_own_targets(frame)
+    names, there = list(data["condition"]), set(frame["task"])
+    tasks = [str(name).removeprefix(FAR) for name in data if str(name).startswith(FAR)]
+    tasks = [task for task in tasks if task in there]
+    if (len(data) - 1) * (len(tasks) - 1) < FREE:
         return Estimate(math.nan).noted("too few arms and targets to tell distance from what they are")
-    names, far = list(data["condition"]), [name for name in map(str, data) if name.startswith(FAR)]
-    tasks = [name.removeprefix(FAR) for name in far]
+    far = [f"{FAR}{task}" for task in tasks]
     x = _centred(data[far].to_numpy(float))
     wide = frame[frame["language"] != "en"].pivot_table(
         index="seed", columns=["condition", "task"], values="score", observed=True

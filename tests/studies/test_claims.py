@@ -56,6 +56,21 @@ def test_what_the_paper_says_is_supported_where_it_is_so():
 def test_the_contrary_contradicts_it():
     found = verdicts("full", lambda arm, target: -as_the_paper_says(arm, target))
     assert {found[name] for name in ("C1", "C2", "C3", "C5", "C6")} == {claims.CONTRADICTED}
+    assert found["C4"] == claims.PARTLY, "xnli does not gain"
+
+
+@pytest.mark.parametrize(
+    ("gains", "verdict"),
+    [
+        (lambda arm, target: -8.0 * (target == "tydiqa"), claims.PARTLY),
+        (lambda arm, target: {"tydiqa": 8.0, "xnli": 10.0}.get(target, 0.0), claims.PARTLY),
+        (lambda arm, target: {"tydiqa": -8.0, "xnli": 10.0}.get(target, 0.0), claims.CONTRADICTED),
+        (lambda arm, target: 8.0 * (target == "tydiqa" and arm != "PAWS-X"), claims.SUPPORTED),
+    ],
+)
+def test_a_claim_of_two_halves_needs_both(gains, verdict):
+    found = verdicts("full", lambda arm, target: 0.0 if arm == "none" else gains(arm, target))
+    assert found["C4"] == verdict
 
 
 def test_what_nothing_stands_for_is_untestable_and_says_what_is_missing():
@@ -67,15 +82,16 @@ def test_what_nothing_stands_for_is_untestable_and_says_what_is_missing():
     found = {one.claim.id: one for one in claims.judge(small, scores(small, as_the_paper_says))}
     assert found["C4"].verdict == claims.UNTESTABLE and "no target of questions" in found["C4"].evidence
     assert "2 of the three tasks are in no arm" in found["C1"].evidence
+    assert found["C1"].verdict == claims.PARTLY, "of one of three tasks nothing more can be said"
     assert "no translated data at scale small" in found["C6"].evidence
 
 
-def test_cells_that_were_not_run_are_named_and_decide_nothing():
+def test_cells_that_were_not_run_are_named_and_leave_a_claim_supported_in_part():
     asked = study("replicate").at("full")
     frame = scores(replace(asked, scale=TABLES), as_the_paper_says)
     there = frame[(frame["task"] != "tatoeba") | frame["condition"].isin(["none", "MNLI"])]
     whole, gaps = (claims.judge(replace(asked, scale=TABLES), one)[2] for one in (frame, there))
-    assert whole.verdict == gaps.verdict == claims.SUPPORTED
+    assert whole.verdict == claims.SUPPORTED and gaps.verdict == claims.PARTLY
     assert "not run" not in whole.evidence and "–" not in gaps.evidence
     assert "SQuAD v1 on tatoeba" in gaps.evidence.split("not run: ")[1]
 

@@ -11,12 +11,20 @@ import pytest
 from mlflow_xfer import languages
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, EXPLORATORY, REGISTERED, UNDECIDED, WORSE
+from mlflow_xfer.stats import crossed
 from mlflow_xfer.stats.estimate import LIKE_THESE
 from mlflow_xfer.stats.interaction import covariate_slope
 from mlflow_xfer.stats.means import difference
 from mlflow_xfer.stats.multiplicity import holm
+from mlflow_xfer.stats.power import minimum_detectable, power
 from mlflow_xfer.studies.contrasts import LESS, compute
-from mlflow_xfer.studies.foresight import detectable_ratio, foresee, spread_power
+from mlflow_xfer.studies.foresight import (
+    detectable_points,
+    detectable_ratio,
+    foresee,
+    points_power,
+    spread_power,
+)
 from mlflow_xfer.studies.study import Arm, Contrast, Study
 
 CODES = ("en", "de", "es", "tr", "sw", "id", "vi", "af", "ht", "eu")
@@ -111,10 +119,9 @@ def test_a_smaller_spread_is_told_from_a_larger_mean():
 
 
 def test_a_slope_is_that_of_the_difference():
-    (one,) = found(
-        Contrast("far", {"all": 1, "none": -1}, "slope", measure="syntactic"),
-        study={"population": LIKE_THESE},
-    )
+    far = Contrast("far", {"all": 1, "none": -1}, "slope", measure="syntactic")
+    (one,), (these,) = found(far), found(far, study={"population": LIKE_THESE})
+    assert one.estimate == these.estimate, "languages are its sample, whatever the study is about"
     known = {code: languages.distance(code, "en", "syntactic") for code in CODES}
     other = covariate_slope(scores(), "all", "none", known)
     assert one.estimate.estimate == pytest.approx(other.estimate) and one.estimate.p == pytest.approx(other.p)
@@ -218,3 +225,74 @@ def test_power_of_a_spread_grows_with_languages_and_with_the_ratio():
     assert few < many <= sharp and sharp > 0.6
     assert spread_power(1.0, [7] * 3) <= 0.09, "false positives"
     assert detectable_ratio([5]) == 0.0, "five languages cannot reach .05"
+
+
+def test_targets_that_are_an_arms_own_task_count_in_no_contrast():
+    frame = scores()
+    own = (frame["condition"] == "med") & (frame["task"] == "medical")
+    frame["same_task"] = np.where(own, "mednli", "")
+    two = (
+        Contrast("gain", {"med": 1, "none": -1}),
+        Contrast("other", {"all": 1, "none": -1}),
+        Contrast("best", {"all": 1, "med": 1, "none": -1}, "best"),
+        Contrast("there", {"med": 1, "none": -1}, targets=("medical",)),
+        Contrast("less", {"med": 1, "none": -1}, targets=("medical",), less=("general",)),
+    )
+    gain, other, best, there, less = found(*two, frame=frame)
+    assert gain.estimate.n["tasks"] == 1 and gain.estimate.estimate == pytest.approx(4, abs=0.5)
+    assert "without targets that are an arm's own task: medical (of med)" in gain.estimate.notes
+    assert other.estimate.n["tasks"] == 2, "of which it is no arm's"
+    assert best.table is not None and set(best.table["chosen"]) == {"all"}
+    assert "not chosen where the task is an arm's own: medical (of med)" in best.estimate.notes
+    for none in (there, less):
+        assert (
+            np.isnan(none.estimate.estimate) and "every target is an arm's own task" in none.estimate.notes[0]
+        )
+
+
+def test_a_target_may_be_subtracted_from_several():
+    frame = scores()
+    third = frame[frame["task"] == "medical"].assign(task="legal", score=lambda of: of["score"] - 9)
+    third.loc[third["condition"] == "med", "score"] += 4
+    three = pd.concat([frame, third], ignore_index=True)
+    more = Contrast("more", {"med": 1, "none": -1}, targets=("medical", "legal"), less=("general", "general"))
+    (one,) = found(more, frame=three, study={"shared": {"target": "general,medical,legal"}})
+    # medical: 11 - 4; legal: 15 - 4
+    assert one.estimate.estimate == pytest.approx(9, abs=0.5) and one.estimate.n["tasks"] == 2
+    (without,) = found(more, frame=three[(three["task"] != "legal") | (three["language"] != "sw")])
+    assert "not in sw" not in " ".join(without.estimate.notes), "it is there in the other pair"
+    fewer = three[(three["task"] != "general") | (three["language"] != "sw")]
+    (without,) = found(more, frame=fewer)
+    assert "not in sw: not in both targets of a pair" in without.estimate.notes
+
+
+def test_what_a_design_finds_is_said_for_the_corrected_test():
+    helps = Contrast("helps", {"all": 1, "none": -1})
+    (alone,) = found(helps)
+    first, *_ = found(helps, *(replace(helps, name=f"copy {n}") for n in range(9)))
+    assert first.estimate == alone.estimate
+    assert first.detectable > 1.3 * alone.detectable and first.power <= alone.power
+    noisy = scores(noise=8.0)
+    (alone,), (first, *_) = (
+        found(*asked, frame=noisy) for asked in ((helps,), (helps, replace(helps, name="copy")))
+    )
+    assert 0 < first.power < alone.power < 1
+
+
+def test_several_bases_are_planned_for_as_they_are_analysed():
+    assert points_power(2.0, 1, 6) == pytest.approx(power(2.0, 1.0, 6))
+    assert points_power(0.0, 2, 5) < 0.05, "errors to the safe side"
+    finds = detectable_points(3.0, 2, 5)
+    rng = np.random.default_rng(3)
+    runs = crossed.spread(finds + 3.0 * rng.standard_normal((1500, 2, 5, 1)), (crossed.BASE, crossed.SEED))
+    assert (runs.p_value(runs.mean) <= 0.05).mean() == pytest.approx(0.8, abs=0.04)
+    assert finds > 2 * detectable_points(3.0, 1, 10), "two bases are a small sample"
+
+
+def test_the_best_of_each_is_planned_for_with_the_seeds_that_score_it():
+    best = Contrast("best", {"all": 1, "med": 1, "none": -1}, "best", primary=True)
+    study = replace(STUDY, contrasts=(best,), sd=3.0)
+    (said,) = foresee(study, 6, {"general": CODES})
+    assert f"find {minimum_detectable(3.0 / 3**0.5, 2):.1f} points" in said and "other half" in said
+    with pytest.raises(XferError, match="1 seed allows no interval"):
+        foresee(study, 1, {"general": CODES}, bases=4)

@@ -77,6 +77,17 @@ def test_a_good_order_is_found_among_enough_random_ones_only():
     )
 
 
+def test_the_interval_of_an_order_holds_what_few_random_orders_leave_open():
+    few = asked(5)
+    frame = scores(few)
+    (one, *_) = compute(few, frame)
+    assert one.table is not None
+    heights = one.table.loc[one.table["order"] != "English", "difference"]
+    half = (one.estimate.high - one.estimate.low) / 2
+    assert half > heights.std() / len(heights) ** 0.5 * 2.77 > 1, "Student's t of the mean of 5 orders"
+    assert np.isnan(one.p_equivalence), "likeness to random orders is never claimed"
+
+
 def test_few_random_orders_are_said_before_anything_runs():
     (said,) = foresee(asked(6), 3, {"choice": CODES})
     assert "6 random orders: the smallest p is 0.14: a demonstration" in said and "none" in said
