@@ -15,7 +15,7 @@ from mlflow_xfer.params.reading import command, given
 from mlflow_xfer.phases import overlaps, passing
 from mlflow_xfer.phases.demands import check_disk
 from mlflow_xfer.phases.execute import Executor
-from mlflow_xfer.phases.plan import Plan, make_plan
+from mlflow_xfer.phases.plan import Plan, Transfer, make_plan
 from mlflow_xfer.phases.references import References, task_file_tasks
 from mlflow_xfer.phases.validation import validate
 from mlflow_xfer.tasks.task import Task
@@ -106,7 +106,7 @@ def _execute(
     plan: Plan,
     opened_run: str | None,
     crew: Crew,
-    baselines: Callable[[], Mapping[int, str]],
+    baselines: Callable[[], Mapping[int, Transfer]],
 ) -> str:
     """Run the plan; the verb decides what the run opened by ``mlflow run`` is,
     never what happened to exist.
@@ -124,14 +124,14 @@ def _execute(
 
 def _baselines(
     plan: Plan, params: Chain, references: References, extra: Mapping[str, Task]
-) -> dict[int, str]:
-    """Plan hashes of the same transfers without intermediate task."""
+) -> dict[int, Transfer]:
+    """The same transfers without intermediate task, by position."""
     if len(plan.transfers) < 2 or not isinstance(params, chain.Transfer) or not params.intermediate:
         return {}
     bare = make_plan(
         "transfer", params.model_copy(update={"intermediate": ()}), references, extra, online=True
     )
-    return {n: transfer.plan_hash for n, transfer in enumerate(bare.transfers)}
+    return dict(enumerate(bare.transfers))
 
 
 def _result(executor: Executor, run_id: str) -> Result:

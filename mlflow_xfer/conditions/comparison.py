@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mlflow_xfer.conditions.totals import by_task
-from mlflow_xfer.conditions.transfers import finished
+from mlflow_xfer.conditions.transfers import made_before
 from mlflow_xfer.reporting.columns import significant
 from mlflow_xfer.tracking.front import PRIMARY_METRIC
 
 if TYPE_CHECKING:
     from mlflow_xfer.phases.execute import Executor
+    from mlflow_xfer.phases.plan import Transfer
     from mlflow_xfer.tracking.runs import RunView
     from mlflow_xfer.tracking.store import Store
 
@@ -62,12 +63,14 @@ def collapse(
     store.metrics(run_id, significant(metrics))
 
 
-def paired(executor: Executor, replicates: Sequence[str], baselines: Mapping[int, str]) -> list[str]:
-    """The baseline transfer of each replicate;
-    empty unless every one has a finished baseline.
+def paired(executor: Executor, replicates: Sequence[str], baselines: Mapping[int, Transfer]) -> list[str]:
+    """The baseline transfer of each replicate, made by the code of today; empty unless every one has a
+    finished baseline. They are looked for whatever is trained again.
     """
     runs = [
-        finished(executor, baselines[n], "transfer") if n in baselines else None
+        made_before(executor, one.plan_hash, "transfer", one.phases)
+        if (one := baselines.get(n)) is not None
+        else None
         for n in range(len(replicates))
     ]
     return [run for run in runs if run] if all(runs) else []

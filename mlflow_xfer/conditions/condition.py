@@ -14,7 +14,7 @@ from mlflow_xfer.conditions.totals import gathered
 from mlflow_xfer.conditions.transfers import finished, name, open_condition, pointed
 from mlflow_xfer.phases import record
 from mlflow_xfer.phases.execute import Executor
-from mlflow_xfer.phases.plan import Plan
+from mlflow_xfer.phases.plan import Plan, Transfer
 from mlflow_xfer.reporting import pages
 from mlflow_xfer.tracking import commands, front
 
@@ -65,7 +65,7 @@ def run_conditions(
     for place, one in enumerate(conditions):
         one.colour = COLOURS[place % len(COLOURS)]
     for one in opened:
-        one.run_id = open_condition(store, one.plan, parent=parent, label=one.label)
+        one.run_id = open_condition(executor, one.plan, parent=parent, label=one.label)
     replicates = {
         one.run_id: [Replicate(one.plan, transfer, one.run_id) for transfer in one.plan.transfers]
         for one in opened
@@ -88,7 +88,7 @@ def run_conditions(
 
 def _taken(executor: Executor, one: Condition) -> bool:
     """Take the finished condition with the same plan, if all of it exists."""
-    earlier = finished(executor, one.plan.plan_hash, "condition")
+    earlier = finished(executor, one.plan.plan_hash, "condition", one.plan.phases)
     if earlier is None or executor.missing(one.plan.phases):
         return False
     one.run_id, one.transfers = earlier, list(executor.store.get(earlier).inputs)
@@ -111,7 +111,7 @@ def run_plan(
     executor: Executor,
     plan: Plan,
     opened: str | None,
-    baselines: Mapping[int, str] | None = None,
+    baselines: Mapping[int, Transfer] | None = None,
     crew: Crew = Crew(),  # noqa: B008 (frozen)
 ) -> str:
     """Run the transfers of ``plan`` and return the run that stands for them: a transfer, or a condition over
@@ -119,18 +119,18 @@ def run_plan(
 
     Args:
         opened: the run that ``mlflow run`` opened; becomes that run, or a request if all of it existed.
-        baselines: plan hashes of the same transfers without intermediate task, by position; where finished
-            runs with these hashes exist, a condition logs the paired difference to them.
+        baselines: the same transfers without intermediate task, by position; where all of them were run, a
+            condition logs the paired difference to them.
         crew: what phases run on.
     """
     first, n = plan.transfers[0], len(plan.transfers)
     if n == 1:
         return run_transfers(executor, [Replicate(plan, first, opened=opened)], crew)[0]
-    store, earlier = executor.store, finished(executor, plan.plan_hash, "condition")
+    store, earlier = executor.store, finished(executor, plan.plan_hash, "condition", plan.phases)
     if earlier and not executor.missing(plan.phases):
         commands.note(store, earlier, plan.verb, plan.asked)
         return pointed(store, earlier, opened, name(first, n))
-    run_id = open_condition(store, plan, opened=opened)
+    run_id = open_condition(executor, plan, opened=opened)
     with record.ending(store, run_id):
         replicates = [Replicate(plan, transfer, run_id) for transfer in plan.transfers]
         runs = run_transfers(executor, replicates, crew)

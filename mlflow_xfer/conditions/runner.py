@@ -125,7 +125,7 @@ class Driver:
     def _take_or_list(self, one: Replicate, gone: set[str]) -> None:
         executor, transfer = self.executor, one.transfer
         missing = [phase for phase in transfer.phases if phase.spec_hash in gone]
-        earlier = finished(executor, transfer.plan_hash, "transfer") if not missing else None
+        earlier = finished(executor, transfer.plan_hash, "transfer", transfer.phases) if not missing else None
         if earlier:
             logger.info("%s: reused run %s (all its phases exist)", name(transfer), earlier)
             commands.note(executor.store, earlier, one.plan.verb, one.plan.asked_of(transfer))
@@ -227,7 +227,7 @@ class Driver:
     def _open(self, one: Replicate) -> str:
         if not one.run_id:
             one.run_id = open_transfer(
-                self.executor.store, one.plan, one.transfer, opened=one.opened, parent=one.parent
+                self.executor, one.plan, one.transfer, opened=one.opened, parent=one.parent
             )
         return one.run_id
 

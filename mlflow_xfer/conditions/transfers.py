@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mlflow_xfer.conditions.totals import gathered, log_totals
 from mlflow_xfer.params.settings import TrainingSettings
 from mlflow_xfer.phases import record
+from mlflow_xfer.phases.phase import digest
 from mlflow_xfer.phases.plan import Plan, Transfer
 from mlflow_xfer.phases.settings import resolved
 from mlflow_xfer.tracking import commands
@@ -17,37 +18,49 @@ from mlflow_xfer.tracking.drivers import open_driven
 if TYPE_CHECKING:
     from mlflow_xfer.phases.execute import Executor
     from mlflow_xfer.phases.phase import Phase
+    from mlflow_xfer.tracking.runs import RunView
     from mlflow_xfer.tracking.store import Store
 
 logger = logging.getLogger(__name__)
 
+CODE_TAG = "xfer.plan_code"
+"""Of a transfer, condition or study: the code that its phases are made by."""
+
 
 def open_condition(
-    store: Store, plan: Plan, *, opened: str | None = None, parent: str | None = None, label: str = ""
+    executor: Executor, plan: Plan, *, opened: str | None = None, parent: str | None = None, label: str = ""
 ) -> str:
     """Open the run of a condition; ``label`` where an arm of a study has a name of its own."""
     first = plan.transfers[0]
-    own = tags(plan, first) | {"xfer.plan_hash": plan.plan_hash} | commands.tag(plan.verb, plan.asked)
+    own = tags(plan, first) | {"xfer.plan_hash": plan.plan_hash} | code_tag(executor, plan.phases)
+    own |= commands.tag(plan.verb, plan.asked)
     title = (
         f"{label}: {len(plan.transfers)} seed{'s' * (len(plan.transfers) > 1)}"
         if label
         else name(first, len(plan.transfers))
     )
     shown = {k: v for k, v in params(first).items() if k != "seed"}
+    store = executor.store
     return open_driven(store, "condition", title, tags=own, params=shown, parent=parent, opened=opened)
 
 
 def open_transfer(
-    store: Store, plan: Plan, transfer: Transfer, *, opened: str | None = None, parent: str | None = None
+    executor: Executor,
+    plan: Plan,
+    transfer: Transfer,
+    *,
+    opened: str | None = None,
+    parent: str | None = None,
 ) -> str:
     """Open the run of one replicate, whose phases become its children."""
     own = {
+        **code_tag(executor, transfer.phases),
         "xfer.plan_hash": transfer.plan_hash,
         "xfer.seed": str(transfer.seed),
         "xfer.base_seed": str(transfer.base_seed),
     }
     return open_driven(
-        store,
+        executor.store,
         "transfer",
         name(transfer),
         tags=tags(plan, transfer) | own | commands.tag(plan.verb, plan.asked_of(transfer)),
@@ -80,12 +93,12 @@ def run_phases(executor: Executor, plan: Plan, opened: str | None) -> str:
     """Run the several phases that a phase verb was asked for, under one run of kind transfer."""
     store = executor.store
     label = f"{plan.verb} {'+'.join(task.name for phase in plan.requested for task in phase.tasks)}"
-    earlier = finished(executor, plan.plan_hash, "transfer")
+    earlier = finished(executor, plan.plan_hash, "transfer", plan.phases)
     if earlier and not executor.missing(plan.phases):
         commands.note(store, earlier, plan.verb, plan.asked)
         return pointed(store, earlier, opened, label)
     own = {**record.phase_tags(plan.requested[0], plan.suite), "xfer.plan_hash": plan.plan_hash}
-    own |= commands.tag(plan.verb, plan.asked)
+    own |= code_tag(executor, plan.phases) | commands.tag(plan.verb, plan.asked)
     run_id = open_driven(store, "transfer", label, tags=own, opened=opened)
     with record.ending(store, run_id):
         done = [executor.ensure(phase, parent=run_id) for phase in plan.requested]
@@ -96,12 +109,38 @@ def run_phases(executor: Executor, plan: Plan, opened: str | None) -> str:
     return run_id
 
 
-def finished(executor: Executor, plan_hash: str, kind: str) -> str | None:
-    """The oldest finished run of ``kind`` with this plan."""
-    if executor.reuse == "never":
-        return None
-    runs = executor.store.search({"xfer.kind": kind, "xfer.plan_hash": plan_hash}, status="FINISHED", limit=1)
-    return runs[0].run_id if runs else None
+def finished(executor: Executor, plan_hash: str, kind: str, phases: Sequence[Phase]) -> str | None:
+    """The oldest finished run of ``kind`` with this plan that may be taken instead of running ``phases``."""
+    return None if executor.reuse == "never" else made_before(executor, plan_hash, kind, phases)
+
+
+def made_before(executor: Executor, plan_hash: str, kind: str, phases: Sequence[Phase]) -> str | None:
+    """The oldest finished run of ``kind`` with this plan whose phases were made by the code of today, unless
+    runs of any code are taken."""
+    store = executor.store
+    runs = store.search({"xfer.kind": kind, "xfer.plan_hash": plan_hash}, status="FINISHED")
+    own = code_tag(executor, phases).get(CODE_TAG)
+    codes = {executor.code(phase) for phase in phases}
+    for run in runs:
+        if own is None or run.tags.get(CODE_TAG) == own:
+            return run.run_id
+        if CODE_TAG not in run.tags and _codes(store, run) <= codes:
+            return run.run_id
+    return None
+
+
+def code_tag(executor: Executor, phases: Sequence[Phase]) -> dict[str, str]:
+    """What says by which code the phases of a run are made; nothing where it takes runs of any code."""
+    if executor.reuse == "any-code":
+        return {}
+    return {CODE_TAG: digest(sorted({executor.code(phase) for phase in phases}))}
+
+
+def _codes(store: Store, run: RunView) -> set[str]:
+    """The code that the phases behind a run were made by."""
+    if run.tags.get("xfer.kind") == "phase":
+        return {run.tags.get("xfer.code_hash", "")}
+    return set().union(*(_codes(store, store.get(one)) for one in run.inputs))
 
 
 def pointed(store: Store, earlier: str, opened: str | None, label: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mlflow_xfer.conditions.condition import Condition, run_conditions
 from mlflow_xfer.conditions.crew import Crew
 from mlflow_xfer.conditions.totals import SELECTED, by_task
-from mlflow_xfer.conditions.transfers import finished, pointed
+from mlflow_xfer.conditions.transfers import code_tag, finished, pointed
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.params.chain import Transfer
 from mlflow_xfer.params.reading import read
@@ -69,7 +69,7 @@ def run_study(
     plan_hash = digest([*(plans[arm.name].plan_hash for arm in study.arms), *own])
     phases = unique(phase for plan in plans.values() for phase in plan.phases)
     todo = executor.missing(phases)
-    earlier = finished(executor, plan_hash, "study")
+    earlier = finished(executor, plan_hash, "study", phases)
     if earlier and not todo:
         logger.info("%s: reused run %s (all its phases exist)", study.name, earlier)
         passing.settle(executor, earlier)
@@ -88,6 +88,7 @@ def run_study(
         crew,
     )
     tags = {"xfer.study": study.name, "xfer.plan_hash": plan_hash, "xfer.suite": executor.suite}
+    tags |= code_tag(executor, phases)
     run_id = open_driven(store, "study", study.name, tags=tags, opened=opened)
     with record.ending(store, run_id):
         registered = None

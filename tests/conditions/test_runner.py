@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from mlflow import MlflowClient
 
 from mlflow_xfer.conditions import runner, submitted
+from mlflow_xfer.conditions.condition import run_plan
 from mlflow_xfer.conditions.crew import Crew
 from mlflow_xfer.conditions.engines.here import Here
+from mlflow_xfer.conditions.transfers import CODE_TAG, made_before
+from mlflow_xfer.phases import execute
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.tracking import lease
 from mlflow_xfer.tracking.ledger import Ledger
@@ -35,3 +39,30 @@ def test_a_phase_whose_holder_is_heard_of_no_more_is_made_here(store, plan, monk
     assert MlflowClient().get_run(run_id).info.status == "FINISHED"
     assert len(executor.done) == len(asked.phases)
     assert elsewhere.renew(executor.key(asked.phases[0]), 1) is None, "it was taken over"
+
+
+@pytest.mark.parametrize("tagged", [True, False])
+def test_what_other_code_made_is_not_taken(store, plan, monkeypatch, tagged):
+    """Also of runs that do not say by which code they are made."""
+
+    def ran(code: str, asked):
+        monkeypatch.setattr(execute, "code_hash", lambda phase: code * 64)
+        executor = Executor(store)
+        return executor, run_plan(executor, asked, None)
+
+    asked = plan(target="choice", seeds="0,1")
+    _, old = ran("1", asked)
+    now, new = ran("2", asked)
+    assert old != new
+    if not tagged:
+        for run in store.search({"xfer.plan_hash": asked.plan_hash}) + [
+            one for part in asked.transfers for one in store.search({"xfer.plan_hash": part.plan_hash})
+        ]:
+            MlflowClient().delete_tag(run.run_id, CODE_TAG)
+    assert ran("2", asked)[1] == new and ran("1", asked)[1] == old
+    ran("2", asked)
+    for part in asked.transfers:
+        taken = made_before(now, part.plan_hash, "transfer", part.phases)
+        assert taken in store.get(new).inputs, "baselines, too"
+    any_code = Executor(store, "any-code")
+    assert made_before(any_code, asked.plan_hash, "condition", asked.phases) == old
