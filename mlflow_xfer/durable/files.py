@@ -18,6 +18,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from mlflow_xfer.durable.processes import has_ended
+
 PARTIAL = ".partial"
 
 
@@ -122,12 +124,5 @@ def _beside(path: Path) -> Path:
 def _is_dead(partial: Path) -> bool:
     """Whether the process that began ``partial`` is known to have ended."""
     host, _, process = partial.name.rpartition("-")[0].rpartition("-")
-    if not host.endswith(f".{socket.gethostname()[:60]}") or not process.isdecimal():
-        return False
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:  # it is another user's
-        pass
-    return False
+    here = host.endswith(f".{socket.gethostname()[:60]}")
+    return here and process.isdecimal() and has_ended(int(process))

@@ -170,7 +170,6 @@ class Executor:
                 if existing is None and not lease.held:
                     raise Busy(f"{phase.label}: another machine makes it.")
                 if existing is None:
-                    record.end_abandoned(self.store, phase, code, lease.displaced)
                     try:
                         return self._run(phase, code, work, parent, attach, lease)
                     except (TakenOver, Displaced) as error:
@@ -208,6 +207,7 @@ class Executor:
         logger.info("%s: %s", self._named(phase), why)
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("  %s", self.store.near_misses(phase.spec(), code) or "first of its kind")
+        record.end_abandoned(self.store, phase, code, lease, (held, attach))
         inputs = [run for source in phase.inputs if (run := self._run_id(source))]
         run_id = record.open_phase(
             self.store,
@@ -220,28 +220,32 @@ class Executor:
             holder=lease.holder,
             runtime=self.runtime,
         )
-        self.store.tags(run_id, passing.marks(phase, self.keep))
-        for model in filter(None, map(self._model, phase.inputs)):
-            self.store.model_input(run_id, model)
-        record.hold_run(work, run_id)
-        meter = Meter(self.store, run_id, phase, work, resumed=bool(held))
         with self._dropping(work, phase), record.ending(self.store, run_id, lease.holder), room.needed():
-            merges = phase.procedure == "merge"
-            starts = [self._directory(one, work) for one in (phase.inputs if merges else phase.inputs[:1])]
-            adapters = [] if merges else [self._adapter(one) for one in phase.inputs[1:]]
-            try:
-                with meter, progress.beside(self._named(phase)):
-                    if phase.procedure == "evaluate":
-                        model = self._model(phase.inputs[0])
-                        self._evaluate(phase, starts[0], adapters, work, run_id, lease, model)
-                    elif merges:
-                        self._merge(phase, starts, work, run_id, lease)
-                    else:
-                        self._train(phase, starts[0], adapters, work, run_id, meter, lease)
-            finally:
-                self.spent.append(Spent(run_id, meter.optimizer_steps, meter.tokens, meter.seconds))
+            record.hold_run(work, run_id)
+            self.store.tags(run_id, passing.marks(phase, self.keep))
+            for model in filter(None, map(self._model, phase.inputs)):
+                self.store.model_input(run_id, model)
+            self._make(phase, work, run_id, lease, bool(held))
         discard(work)
         return Done(run_id, "resumed" if held else "made")
+
+    def _make(self, phase: Phase, work: Path, run_id: str, lease: Lease, resumed: bool) -> None:
+        """Bring about, in its run, what the phase is to leave."""
+        meter = Meter(self.store, run_id, phase, work, resumed=resumed)
+        merges = phase.procedure == "merge"
+        starts = [self._directory(one, work) for one in (phase.inputs if merges else phase.inputs[:1])]
+        adapters = [] if merges else [self._adapter(one) for one in phase.inputs[1:]]
+        try:
+            with meter, progress.beside(self._named(phase)):
+                if phase.procedure == "evaluate":
+                    model = self._model(phase.inputs[0])
+                    self._evaluate(phase, starts[0], adapters, work, run_id, lease, model)
+                elif merges:
+                    self._merge(phase, starts, work, run_id, lease)
+                else:
+                    self._train(phase, starts[0], adapters, work, run_id, meter, lease)
+        finally:
+            self.spent.append(Spent(run_id, meter.optimizer_steps, meter.tokens, meter.seconds))
 
     @contextmanager
     def _dropping(self, work: Path, phase: Phase) -> Iterator[None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase, identity
 from mlflow_xfer.scoring.formats import write_predictions
 from mlflow_xfer.tracking import front, links
 from mlflow_xfer.tracking.inputs import known_as
-from mlflow_xfer.tracking.lease import TakenOver
+from mlflow_xfer.tracking.lease import Lease, TakenOver, makes_nothing
 from mlflow_xfer.tracking.reuse import ARTIFACTS_TAG
 from mlflow_xfer.tracking.runs import RESULT_TAG
 from mlflow_xfer.training.parts import Displaced
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 HELD = "run.json"
 HOLDER_TAG = "xfer.holder"
+DIED = "the process that made it ended before it did"
+TAKEN = "its worker was not heard of any more; another one took the phase over"
 PER_LANGUAGE = "results/per_language.json"
 BUCKETS = "results/buckets.json"
 EXAMPLES = "results/examples.json"
@@ -76,6 +78,13 @@ def open_phase(
         params["seed"] = phase.seed
     params |= runtime.shown()
     opened = store.start("phase", phase.title, tags=tags, params=params, parent=parent, run_id=run_id)
+    with ended_if_it_fails(store, opened, holder):
+        _describe(store, phase, opened)
+    return opened
+
+
+def _describe(store: Store, phase: Phase, opened: str) -> None:
+    """Log what the run of ``phase`` is to do, and with which data."""
     store.dict_artifact(opened, phase.spec(), "spec.json")
     store.dict_artifact(
         opened,
@@ -91,7 +100,6 @@ def open_phase(
         store.input(opened, rows, CONTEXTS.get(rows.split, rows.split))
     for _, rows in phase.selection:
         store.input(opened, rows, f"selection ({phase.selects_by})")
-    return opened
 
 
 def phase_tags(phase: Phase, suite: str) -> dict[str, str]:
@@ -242,6 +250,14 @@ def ending(store: Store, run_id: str, holder: str = "") -> Iterator[None]:
 
     A run that another than its ``holder`` goes on in by now is left to that one.
     """
+    with ended_if_it_fails(store, run_id, holder):
+        yield
+    store.finish(run_id, "FINISHED")
+
+
+@contextmanager
+def ended_if_it_fails(store: Store, run_id: str, holder: str = "") -> Iterator[None]:
+    """End the run, as :func:`ending` does, if what happens inside does not come to its end."""
     try:
         yield
     except (TakenOver, Displaced) as error:
@@ -251,7 +267,6 @@ def ending(store: Store, run_id: str, holder: str = "") -> Iterator[None]:
     except BaseException as error:
         end_failed(store, run_id, error)
         raise
-    store.finish(run_id, "FINISHED")
 
 
 def end_failed(store: Store, run_id: str, error: BaseException) -> None:
@@ -263,18 +278,26 @@ def end_failed(store: Store, run_id: str, error: BaseException) -> None:
         store.finish(run_id, "FAILED")
 
 
-def end_abandoned(store: Store, phase: Phase, code: str, holder: str) -> None:
-    """End the runs of this phase that a dead worker left running, before its successor opens another one."""
-    if not holder:
+def end_abandoned(store: Store, phase: Phase, code: str, lease: Lease, but: Collection[str | None]) -> None:
+    """End the runs of this phase that dead workers left running, all ``but`` those that its holder goes on
+    in, before it opens another one."""
+    if lease.ledger and not lease.displaced:  # nobody died who held it
         return
-    for run in store.search(
-        {"xfer.spec_hash": phase.spec_hash, "xfer.code_hash": code, HOLDER_TAG: holder}, status="RUNNING"
-    ):
-        store.tags(
-            run.run_id,
-            {"xfer.error": "its worker was not heard of any more; another one took the phase over"},
-        )
-        store.finish(run.run_id, "KILLED")
+    hashes = {"xfer.kind": "phase", "xfer.spec_hash": phase.spec_hash, "xfer.code_hash": code}
+    for run in store.search(hashes, status="RUNNING"):
+        holder = run.tags.get(HOLDER_TAG, "")
+        if run.run_id in but or not holder:
+            continue
+        if holder == lease.displaced:
+            end_left(store, run.run_id, TAKEN)
+        elif makes_nothing(store, holder):
+            end_left(store, run.run_id)
+
+
+def end_left(store: Store, run_id: str, why: str = DIED) -> None:
+    """End a run that its worker left running."""
+    store.tags(run_id, {"xfer.error": why})
+    store.finish(run_id, "KILLED")
 
 
 def hold_run(work: Path, run_id: str) -> None:

@@ -15,7 +15,7 @@ import socket
 import uuid
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -24,6 +24,7 @@ from mlflow_xfer.durable.heartbeat import Heartbeat
 from mlflow_xfer.durable.locks import taken
 from mlflow_xfer.durable.mounts import on_network
 from mlflow_xfer.durable.patience import awaited
+from mlflow_xfer.durable.processes import has_ended
 from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.home import home, work
 from mlflow_xfer.tracking import endpoint
@@ -102,7 +103,7 @@ class Lease:
     Attributes:
         ledger, generation: where it is held, and how often the key had been held then; None and 0 where the
             store needs no ledger, or where nobody holds the key.
-        holder: the worker, as a tag of the run that it makes; empty where the store needs no ledger.
+        holder: the worker, as a tag of the run that it makes.
         displaced: the dead worker that it was taken from; empty if it was free.
         held: false for a lease that nobody holds, after a wait that ended without it.
     """
@@ -113,10 +114,10 @@ class Lease:
     generation: int = 0
     displaced: str = ""
     held: bool = True
+    holder: str = field(init=False)
 
-    @property
-    def holder(self) -> str:
-        return self.ledger.worker if self.ledger else ""
+    def __post_init__(self) -> None:
+        self.holder = self.ledger.worker if self.ledger else worker_id()
 
     def confirm(self, patience: float | None = None) -> None:
         """To be called before publishing: waits for a store that is away, as publishing does.
@@ -262,6 +263,16 @@ def _displaced(store: Store, ledger: Ledger, key: str, generation: int) -> str:
 def worker_id() -> str:
     """A name for this process that no other process ever has; it begins with where the process runs."""
     return f"{place()}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
+
+
+def makes_nothing(store: Store, worker: str) -> bool:
+    """Whether a worker is known not to make a phase that is not held on this host: it was of this place, or
+    it was a process of this host, in another home, that has ended."""
+    if worker.startswith(f"{place()}-"):
+        return True
+    host, _, process, _ = worker.rsplit("-", 3) if worker.count("-") >= 3 else ("", "", "", "")
+    here = host == socket.gethostname() and only_here(store.uri)
+    return here and process.isdecimal() and has_ended(int(process))
 
 
 def place() -> str:

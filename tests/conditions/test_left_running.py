@@ -1,0 +1,92 @@
+"""Runs of phases that a process left RUNNING when it died: the next one that makes the phase ends them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from mlflow_xfer.phases import record
+from mlflow_xfer.phases.execute import Executor
+from mlflow_xfer.tracking import lease
+from tests.conftest import ROOT, link_caches
+
+VICTIM = """
+import os, signal
+from mlflow_xfer.params import parse
+from mlflow_xfer.phases import record
+from mlflow_xfer.phases.execute import Executor
+from mlflow_xfer.phases.plan import make_plan
+from mlflow_xfer.phases.references import References
+from mlflow_xfer.tracking.store import Store
+from tests.conditions.conftest import TINY
+
+record.hold_run = lambda work, run_id: os.kill(os.getpid(), signal.SIGKILL)
+plan = make_plan("transfer", parse("transfer", TINY), References(lambda: None))
+Executor(Store.open()).ensure(plan.phases[0])
+"""
+"""Dies when it has opened the run of a phase, before it has noted which one it is."""
+
+
+@pytest.fixture
+def die(own_store, caches, session_folder):
+    """A process that dies as it makes the base, in a home of that name."""
+
+    def dying(home) -> None:
+        if not home.exists():
+            link_caches(home, session_folder)
+        own = {**os.environ, "PYTHONPATH": str(ROOT), "XFER_HOME": str(home)}
+        ended = subprocess.run([sys.executable, "-c", VICTIM], env=own, capture_output=True, text=True)
+        assert ended.returncode == -signal.SIGKILL, ended.stderr
+
+    return dying
+
+
+def states(store) -> Counter:
+    store.flush()
+    return Counter(run.status for run in store.search({"xfer.kind": "phase"}))
+
+
+def left_by(store, phase, worker: str) -> str:
+    """A run of ``phase`` that is RUNNING, as if that worker made it."""
+    return record.open_phase(
+        store, phase, Executor(store).code(phase), (), parent=None, run_id=None, suite="", holder=worker
+    )
+
+
+@pytest.mark.parametrize("home", ["home", "emptied"])
+def test_what_a_killed_process_left_running_is_ended_by_the_next_one(die, store, plan, home, tmp_path):
+    die(tmp_path / home)
+    assert states(store) == {"RUNNING": 1}
+    Executor(store).ensure(plan().phases[0])
+    assert states(store) == {"KILLED": 1, "FINISHED": 1}
+
+
+def test_that_of_a_living_process_and_of_an_unknown_one_stay(store, plan):
+    base = plan().phases[0]
+    alive = f"{socket.gethostname()}-0123abcd-{os.getpid()}-abc"
+    stay = {left_by(store, base, worker) for worker in (alive, "elsewhere-0123abcd-1-abc", "odd", "")}
+    dead = left_by(store, base, lease.worker_id())
+    made = Executor(store).ensure(base).run_id
+    store.flush()
+    assert {run.run_id for run in store.search({"xfer.kind": "phase"}, status="RUNNING")} == stay
+    assert store.get(dead).status == "KILLED" and store.get(made).status == "FINISHED"
+
+
+@pytest.mark.parametrize(("where", "name"), [("store", "dict_artifact"), ("record", "hold_run")])
+@pytest.mark.parametrize(("error", "end"), [(KeyboardInterrupt, "KILLED"), (RuntimeError, "FAILED")])
+def test_a_run_is_ended_whatever_goes_wrong_once_it_is_open(
+    store, plan, monkeypatch, where, name, error, end
+):
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr(store if where == "store" else record, name, fails)
+    with pytest.raises(error):
+        Executor(store).ensure(plan().phases[0])
+    assert states(store) == {end: 1}
