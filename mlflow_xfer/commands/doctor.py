@@ -11,6 +11,7 @@ import shutil
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from mlflow_xfer.durable.files import inside
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.home import home, work
 from mlflow_xfer.phases.record import run_held
@@ -127,11 +128,11 @@ def _resumable(run_id: str) -> bool:
 def local_state() -> str:
     """Where caches lie and how large they are; records that wait for a tracking server."""
     sizes = [
-        [folder.name, f"{sum(p.stat().st_size for p in folder.rglob('*') if p.is_file()) / 1e6:.1f} MB"]
+        [folder.name, f"{sum(found.st_size for _, found in inside(folder)) / 1e6:.1f} MB"]
         for folder in sorted(home().glob("*"))
         if folder.is_dir()
     ]
-    waiting = sum(1 for _ in spool.root().rglob("*.jsonl")) if spool.root().is_dir() else 0
+    waiting = sum(1 for path, _ in inside(spool.root()) if path.suffix == ".jsonl")
     return (
         f"{home()}\n{aligned(['folder', 'size'], sizes)}\n{waiting} spools (deliver with: mlflow-xfer sync)"
     )

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlflow_xfer.durable.files import discard
+from mlflow_xfer.durable.files import discard, inside
 from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.home import home
 from mlflow_xfer.params.lookups import CACHES, Gc
@@ -53,10 +53,10 @@ def gc(params: Gc) -> str:
 
 def entries() -> list[Entry]:
     """All that may go, what was not used for longest first."""
-    found = [
+    found = (
         _entry(cache, path) for cache in CACHES for path in (home() / cache).glob(ENTRIES.get(cache, "*"))
-    ]
-    return sorted(found, key=lambda one: one.used)
+    )
+    return sorted(filter(None, found), key=lambda one: one.used)
 
 
 def over_budget(may_go: Iterable[Entry], found: Iterable[Entry], budget: float) -> list[Entry]:
@@ -74,13 +74,17 @@ def drop(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         discard(path)
     else:
-        path.unlink()
+        path.unlink(missing_ok=True)
 
 
-def _entry(cache: str, path: Path) -> Entry:
-    inside = () if path.is_symlink() or not path.is_dir() else path.rglob("*")
-    stats = [one.lstat() for one in (path, *inside) if one.is_symlink() or not one.is_dir()]
-    stats = stats or [path.lstat()]
+def _entry(cache: str, path: Path) -> Entry | None:
+    """None: it was removed, or put in its place, since it was listed."""
+    try:
+        own = path.lstat()
+    except FileNotFoundError:
+        return None
+    folder = path.is_dir() and not path.is_symlink()
+    stats = ([found for _, found in inside(path)] if folder else []) or [own]
     return Entry(
         cache, path, sum(one.st_size for one in stats), max(max(s.st_mtime, s.st_atime) for s in stats)
     )

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import socket
+import stat
 import time
 import uuid
 from collections.abc import Iterator
@@ -106,7 +107,10 @@ def sweep(folder: Path, seconds: float) -> None:
     """Remove what writers left unfinished in ``folder``: processes of this host that are dead, or others that
     have not touched it for so many seconds.
     """
-    for left in folder.glob(f".*{PARTIAL}"):
+    found: list[Path] = []
+    with suppress(FileNotFoundError):  # the folder itself goes meanwhile
+        found += folder.glob(f".*{PARTIAL}")
+    for left in found:
         with suppress(OSError):
             if not _is_dead(left) and time.time() - left.stat().st_mtime <= seconds:
                 continue
@@ -114,6 +118,17 @@ def sweep(folder: Path, seconds: float) -> None:
                 shutil.rmtree(left)
             else:
                 left.unlink()
+
+
+def inside(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """All files and links in a folder and below it, but those that go meanwhile."""
+    for parent, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            with suppress(FileNotFoundError):
+                path = Path(parent, name)
+                found = path.lstat()
+                if not stat.S_ISDIR(found.st_mode):
+                    yield path, found
 
 
 def _beside(path: Path) -> Path:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from mlflow_xfer import api
+from mlflow_xfer.commands import doctor
 from mlflow_xfer.commands.gc import RECENT
 from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.home import home
@@ -88,3 +91,27 @@ def test_nothing_is_dropped_while_a_command_runs(filled):
         running.communicate()
     assert refused.value.exit_code == TRY_AGAIN and filled["oldest"].exists()
     assert "3 entries" in api.gc(budget=0, dry_run=False)
+
+
+def test_what_goes_while_it_is_measured_is_left_out(filled):
+    ended, folders = (
+        threading.Event(),
+        [home() / "checkpoints" / "m-new", home() / "spool" / "store" / "host-2"],
+    )
+
+    def fill() -> None:
+        while not ended.is_set():
+            for folder in folders:
+                (folder / "deep").mkdir(parents=True)
+                for n in range(20):
+                    (folder / "deep" / f"{n}.jsonl").touch()
+                shutil.rmtree(folder)
+
+    filling = threading.Thread(target=fill)
+    filling.start()
+    try:
+        for _ in range(150):
+            assert "would go" in api.gc(budget=0) and "spools" in doctor.local_state()
+    finally:
+        ended.set()
+        filling.join()
