@@ -1849,6 +1849,5 @@ def doctor(
     """What this environment would do: versions beside the tested ones, the store, caches, runs left open.
 
     Args:
-        fix: end the transfers, conditions and studies that commands left open when they died
-            [true|false; default false]
+        fix: end the runs that commands left open when they died [true|false; default false]
     """

@@ -14,7 +14,7 @@ from pathlib import Path
 from mlflow_xfer.durable.files import inside
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.home import home, work
-from mlflow_xfer.phases.record import run_held
+from mlflow_xfer.phases import record
 from mlflow_xfer.reporting.columns import aligned
 from mlflow_xfer.tracking import drivers, spool
 from mlflow_xfer.tracking.names import redact
@@ -25,6 +25,7 @@ from mlflow_xfer.training.devices import described
 CONSTRAINTS = Path(__file__).resolve().parents[2] / "constraints.txt"  # there in a checkout, not in a wheel
 RESUMABLE, LOST = "resumable here: repeat its command", "held elsewhere, or its local state is gone"
 LEFT = "its command has died: repeat it to go on here, or end it with --fix true"
+GONE = "its command has died and its local state is gone: end it with --fix true"
 RUNS = "its command is running"
 CENTRAL = (
     "torch",
@@ -81,7 +82,7 @@ def _ray(tested: str) -> tuple[str, str, str]:
 def store(fix: bool = False) -> str:
     """The tracking store, and runs of ours that are RUNNING (of a live process, or left by a dead one).
 
-    With ``fix`` transfers, conditions, studies, searches and trials of dead commands are ended.
+    With ``fix`` those of dead commands are ended.
     """
     try:
         opened = Store.open(probe=False, make=False)
@@ -93,13 +94,11 @@ def store(fix: bool = False) -> str:
             for kind in ("phase", *drivers.DRIVEN)
             for run in opened.search({"xfer.kind": kind}, status="RUNNING")
         ]
-        for run in [run for run in open_runs if fix and _left(run)]:
-            drivers.end(opened, run.run_id)
+        left = {run.run_id for run in open_runs if _is_left(opened, run, fix)}
         held = {path.parent.name for path in work().glob("*/run.json")}
         lines = [f"{redact(opened.uri)}: reachable"]
         lines += [
-            f"RUNNING {run.run_id} {run.name}: {'ended' if fix and _left(run) else _state(run)}"
-            for run in open_runs
+            f"RUNNING {run.run_id} {run.name}: {_state(run, run.run_id in left, fix)}" for run in open_runs
         ]
         lines.append(f"{len(open_runs)} runs open, {len(held)} phases with local state")
         return "\n".join(lines)
@@ -107,22 +106,30 @@ def store(fix: bool = False) -> str:
         opened.close()
 
 
-def _left(run: RunView) -> bool:
-    """Whether a command that has died left the run behind."""
-    return run.kind in drivers.DRIVEN and drivers.is_dead(run.tags.get(drivers.DRIVER, ""))
-
-
-def _state(run: RunView) -> str:
+def _is_left(store: Store, run: RunView, end: bool) -> bool:
+    """Whether a command that has died left the run behind, and with ``end`` end it."""
     if run.kind == "phase":
-        return RESUMABLE if _resumable(run.run_id) else LOST
-    if _left(run):
-        return LEFT
+        return record.is_left(store, run, end)
+    left = drivers.is_dead(run.tags.get(drivers.DRIVER, "")) and store.get(run.run_id).status == "RUNNING"
+    if left and end:
+        drivers.end(store, run.run_id)
+    return left
+
+
+def _state(run: RunView, left: bool, fix: bool) -> str:
+    if left and fix:
+        return "ended"
+    if left:
+        return LEFT if run.kind != "phase" or _resumable(run.run_id) else GONE
+    if run.kind == "phase":
+        here = drivers.is_here(run.tags.get(record.HOLDER_TAG, ""))
+        return RUNS if here else RESUMABLE if _resumable(run.run_id) else LOST
     driver = run.tags.get(drivers.DRIVER, "")
     return RUNS if drivers.is_here(driver) else f"its command runs, or ran, elsewhere ({driver or 'unknown'})"
 
 
 def _resumable(run_id: str) -> bool:
-    return any(run_held(folder) == run_id for folder in work().glob("*"))
+    return any(record.run_held(folder) == run_id for folder in work().glob("*"))
 
 
 def local_state() -> str:

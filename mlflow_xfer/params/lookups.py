@@ -225,9 +225,7 @@ class Recipe(Shape, group="recipe", effect="command"):
 class Doctor(Shape, group="doctor", effect="command"):
     """What this environment would do: versions beside the tested ones, the store, caches, runs left open."""
 
-    fix: bool = setting(
-        False, "end the transfers, conditions and studies that commands left open when they died"
-    )
+    fix: bool = setting(False, "end the runs that commands left open when they died")
 
 
 class Gc(Shape, group="gc", effect="command"):

@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.durable.files import write_json
+from mlflow_xfer.durable.locks import taken
 from mlflow_xfer.errors import TRY_AGAIN, XferError, is_interruption
 from mlflow_xfer.markdown import plain
 from mlflow_xfer.params.settings import RuntimeOptions, TrainingSettings
 from mlflow_xfer.phases.base_seen import SEEN_TAG
 from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase, identity
 from mlflow_xfer.scoring.formats import write_predictions
-from mlflow_xfer.tracking import front, links
+from mlflow_xfer.tracking import front, links, spool
 from mlflow_xfer.tracking.inputs import known_as
-from mlflow_xfer.tracking.lease import Lease, TakenOver, makes_nothing
+from mlflow_xfer.tracking.lease import Lease, TakenOver, lock_file, makes_nothing
 from mlflow_xfer.tracking.reuse import ARTIFACTS_TAG
-from mlflow_xfer.tracking.runs import RESULT_TAG
+from mlflow_xfer.tracking.runs import RESULT_TAG, RunView
 from mlflow_xfer.training.parts import Displaced
 
 if TYPE_CHECKING:
@@ -292,6 +293,26 @@ def end_abandoned(store: Store, phase: Phase, code: str, lease: Lease, but: Coll
             end_left(store, run.run_id, TAKEN)
         elif makes_nothing(store, holder):
             end_left(store, run.run_id)
+
+
+def is_left(store: Store, run: RunView, end: bool = False) -> bool:
+    """Whether a worker that has died left the run of a phase RUNNING, as far as this host knows.
+
+    Args:
+        end: end it then.
+    """
+    if not makes_nothing(store, run.tags.get(HOLDER_TAG, "")):
+        return False
+    lock = taken(lock_file(f"{run.tags['xfer.spec_hash']}-{run.tags['xfer.code_hash']}"))
+    if lock is None:
+        return False
+    try:  # it may have ended since it was looked up
+        left = not spool.waits_anywhere(run.run_id) and store.get(run.run_id).status == "RUNNING"
+        if left and end:
+            end_left(store, run.run_id)
+        return left
+    finally:
+        lock.release()
 
 
 def end_left(store: Store, run_id: str, why: str = DIED) -> None:

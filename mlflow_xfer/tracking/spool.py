@@ -64,6 +64,11 @@ def waits(path: Path, run_id: str) -> bool:
         return False
 
 
+def waits_anywhere(run_id: str) -> bool:
+    """Whether records of the run wait in any spool of this home."""
+    return any(waits(path, run_id) for path in root().glob("*/*"))
+
+
 def _offset(path: Path) -> int:
     """How many bytes of the log in ``path`` were delivered."""
     try:

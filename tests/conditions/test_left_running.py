@@ -11,9 +11,13 @@ from collections import Counter
 
 import pytest
 
+from mlflow_xfer.commands import doctor
+from mlflow_xfer.durable.locks import held
+from mlflow_xfer.home import work
 from mlflow_xfer.phases import record
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.tracking import lease
+from mlflow_xfer.tracking.spool import Spool
 from tests.conftest import ROOT, link_caches
 
 VICTIM = """
@@ -90,3 +94,37 @@ def test_a_run_is_ended_whatever_goes_wrong_once_it_is_open(
     with pytest.raises(error):
         Executor(store).ensure(plan().phases[0])
     assert states(store) == {end: 1}
+
+
+def test_the_doctor_ends_what_nobody_makes_any_more(store, plan):
+    base = plan().phases[0]
+    key, mine = Executor(store).key(base), lease.worker_id()
+    lost, resumable = left_by(store, base, mine), left_by(store, base, mine)
+    elsewhere = left_by(store, base, "elsewhere-0123abcd-1-abc")
+    record.hold_run(work() / key, resumable)
+    store.flush()
+    with held(lease.lock_file(key)):
+        said = doctor.store(fix=True)
+        assert said.count(doctor.RUNS) == 2 and doctor.LOST in said and states(store) == {"RUNNING": 3}
+    said = doctor.store()
+    assert (
+        f"{lost} {base.title}: {doctor.GONE}" in said and f"{resumable} {base.title}: {doctor.LEFT}" in said
+    )
+    assert doctor.store(fix=True).count(": ended") == 2
+    assert [run.run_id for run in store.search({}, status="RUNNING")] == [elsewhere]
+    assert Executor(store).ensure(base).run_id == resumable, "it still goes on there"
+
+
+def test_the_doctor_leaves_what_has_ended_since_and_what_is_still_to_be_told(store, plan):
+    base = plan().phases[0]
+    run_id = left_by(store, base, lease.worker_id())
+    store.flush()
+    run = store.get(run_id)
+    assert record.is_left(store, run)
+    other = Spool.create(store.uri)
+    other.append({"op": "finish", "run": run_id, "status": "FINISHED"})
+    assert not record.is_left(store, run)
+    other.close(remove=True)
+    assert record.is_left(store, run)
+    store.finish(run_id)
+    assert not record.is_left(store, run, end=True) and states(store) == {"FINISHED": 1}
