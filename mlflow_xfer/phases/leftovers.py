@@ -16,6 +16,7 @@ from mlflow_xfer.tracking import drivers
 from mlflow_xfer.tracking.lease import lock_file
 
 if TYPE_CHECKING:
+    from mlflow_xfer.tracking.runs import RunView
     from mlflow_xfer.tracking.store import Store
 
 logger = logging.getLogger(__name__)
@@ -42,11 +43,22 @@ def _clear_phase(store: Store, folder: Path) -> None:
     if run_id is None or (lock := taken(lock_file(folder.name))) is None:
         return
     try:
-        if store.get(run_id).status == "FINISHED":
-            logger.debug("Removing the states of run %s, which has finished", run_id)
+        run = store.get(run_id)
+        if run.status == "FINISHED" or _finished_elsewhere(store, run):
+            logger.debug("Removing the states of run %s, whose phase has finished", run_id)
             discard(folder)
     except XferError as error:
         if error.exit_code == TRY_AGAIN:
             raise
     finally:
         lock.release()
+
+
+def _finished_elsewhere(store: Store, run: RunView) -> bool:
+    """Whether another machine took the phase of a run over that was ended, and brought it to its end. Of
+    states that machines share it is not asked: one may be going on from them."""
+    if work().parent != home() or run.status == "RUNNING":
+        return False
+    hashes = {name: run.tags.get(name, "") for name in ("xfer.spec_hash", "xfer.code_hash")}
+    finished = store.search({"xfer.kind": "phase", **hashes}, status="FINISHED")
+    return any((one.end_time or 0) > run.start_time for one in finished)

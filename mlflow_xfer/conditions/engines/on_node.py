@@ -17,7 +17,11 @@ from mlflow_xfer.conditions.engines import messages
 from mlflow_xfer.conditions.engines.engine import Event, Failed, Finished, Handle
 from mlflow_xfer.conditions.engines.work import Stopped, carried_out, import_all, stopped
 from mlflow_xfer.errors import INTERRUPTED, XferError
+from mlflow_xfer.home import home
+from mlflow_xfer.phases import leftovers
 from mlflow_xfer.tracking.store import Store
+
+_swept: set[str] = set()  # homes
 
 
 class Queue(Protocol):
@@ -54,7 +58,7 @@ def _ran(said: dict[str, Any], where: Mapping[str, Any], queue: Queue) -> Event:
             signal.signal(signal.SIGTERM, _stop)
             logs.set_up()
             import_all()
-            with Store.open(sync=False, probe=False) as store:
+            with swept() as store:
                 event = carried_out(store, said, lambda progress: queue.put(messages.event(progress)))
     except (Stopped, KeyboardInterrupt):
         return stopped(handle)
@@ -63,6 +67,18 @@ def _ran(said: dict[str, Any], where: Mapping[str, Any], queue: Queue) -> Event:
     if isinstance(event, Failed) and getattr(event.error, "exit_code", 1) == INTERRUPTED:
         return stopped(handle, event.spent)  # by the driver, who takes phases back with SIGINT
     return event
+
+
+@contextmanager
+def swept() -> Iterator[Store]:
+    """The store; once a process, what dead ones left on this node is delivered to it, or removed."""
+    first = str(home()) not in _swept
+    with Store.open(sync=first, probe=False) as store:
+        if first:
+            with suppress(XferError):  # a store that is away stops no phase here: that waits for it itself
+                leftovers.clear(store)
+            _swept.add(str(home()))
+        yield store
 
 
 def _stop(*_: Any) -> None:
