@@ -173,18 +173,26 @@ class Driver:
 
     def _come_back(self) -> None:
         """Wait until something that others make is done; after a while, see whether they still make it."""
-
-        def made() -> list[Phase] | None:
-            return [
-                one for one in self._wanted if one.spec_hash in self.held and self.executor.known(one)
-            ] or None
-
-        for phase in awaited(made, LOOK_SECONDS, seconds=HELD_SECONDS) or ():
-            self._done(phase)
-        for phase in self._wanted:
-            if phase.spec_hash in self.held:
+        held = [phase for phase in self._wanted if phase.spec_hash in self.held]
+        awaited(lambda: self._take(held) or None, LOOK_SECONDS, seconds=HELD_SECONDS)
+        for phase in held:
+            if phase.spec_hash not in self.executor.done:
                 self._see_holder(phase)
         self.held.clear()
+
+    def _take(self, asked: Sequence[Phase]) -> list[Phase]:
+        """Take what others have made of ``asked`` and of what stands on it. Weights that they have dropped are
+        missed only where something starts from them that is still to run."""
+        executor = self.executor
+        if not any(executor.existing(phase, weights=False) for phase in asked):
+            return []
+        around = kept.with_dependents(asked, self._wanted)
+        missing = {phase.spec_hash for phase in kept.to_run(around, executor.known, executor.keep)}
+        made = [phase for phase in around if phase.spec_hash not in missing]
+        for phase in made:
+            executor.say_reused(phase, executor.done[phase.spec_hash].run_id)
+            self._done(phase)
+        return made
 
     def _see_holder(self, phase: Phase) -> None:
         """See whether who makes a phase is still heard of."""
@@ -196,12 +204,16 @@ class Driver:
         done, slots = self.executor.done, submitted.engine.slots
         for phase in self._wanted:
             running = submitted.by_hash.keys()
-            if phase.spec_hash in running or phase.spec_hash in self.held:
+            if phase.spec_hash in {*done, *running, *self.held}:
                 continue
             if len(running) >= (2 * slots if slots > 1 else 1) or self.common & running:
                 return
             inputs = [source.spec_hash for source in phase.inputs if isinstance(source, Phase)]
-            if all(one in done or one in running for one in inputs):
+            if not all(one in done or one in running for one in inputs):
+                continue
+            if not kept.kept(phase, self.executor.keep):
+                self._take([phase])
+            if phase.spec_hash not in done:
                 alone = Needs(cores=os.cpu_count() or 1) if phase.spec_hash in self.common else Needs()
                 submitted.submit(phase, self, self._order(phase, slots), alone)
 

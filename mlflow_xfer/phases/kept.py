@@ -21,6 +21,15 @@ def dependents(phase: Phase, phases: Iterable[Phase]) -> list[Phase]:
     return [one for one in phases if any(isinstance(s, Phase) and s.spec_hash == own for s in one.inputs)]
 
 
+def with_dependents(asked: Iterable[Phase], phases: Iterable[Phase]) -> list[Phase]:
+    """Those of ``phases`` (each after its inputs) that are asked for, or stand on one that is."""
+    around = {phase.spec_hash for phase in asked}
+    for phase in (phases := list(phases)):
+        if any(isinstance(source, Phase) and source.spec_hash in around for source in phase.inputs):
+            around.add(phase.spec_hash)
+    return [phase for phase in phases if phase.spec_hash in around]
+
+
 def to_run(phases: Iterable[Phase], exists: Callable[[Phase, bool], bool], keep: str) -> list[Phase]:
     """Those of ``phases`` (each after its inputs) that do not exist, or whose weights are gone and needed: to
     be kept, or to start from.

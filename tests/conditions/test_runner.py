@@ -8,6 +8,7 @@ from mlflow import MlflowClient
 from mlflow_xfer.conditions import runner, submitted
 from mlflow_xfer.conditions.condition import run_plan
 from mlflow_xfer.conditions.crew import Crew
+from mlflow_xfer.conditions.engines.engine import Held
 from mlflow_xfer.conditions.engines.here import Here
 from mlflow_xfer.conditions.transfers import CODE_TAG, made_before
 from mlflow_xfer.phases import execute
@@ -66,3 +67,37 @@ def test_what_other_code_made_is_not_taken(store, plan, monkeypatch, tagged):
         assert taken in store.get(new).inputs, "baselines, too"
     any_code = Executor(store, "any-code")
     assert made_before(any_code, asked.plan_hash, "condition", asked.phases) == old
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_target_that_another_driver_has_scored_and_dropped_is_not_trained_again(
+    store, plan, monkeypatch, held
+):
+    """Whether it is found held, or is done before it is asked for."""
+    asked = plan(**{"target": "mood", "pretrain.max_steps": 2})
+
+    def driven(store):
+        executor = Executor(store, keep="intermediate")
+        one = runner.Replicate(asked, asked.transfers[0])
+        return executor, *runner.run_transfers(executor, [one], Crew())
+
+    class Slower(Here):
+        beaten = False
+
+        def _run(self, handle, phase, order, after):
+            if self.beaten or phase.kind != ("target" if held else "pretrain"):
+                return super()._run(handle, phase, order, after)
+            self.beaten = True
+            event = Held(handle) if held else super()._run(handle, phase, order, after)
+            monkeypatch.setattr(submitted, "Here", Here)
+            with Store.open() as other:
+                driven(other)
+            return event
+
+    monkeypatch.setattr(submitted, "Here", Slower)
+    executor, run_id = driven(store)
+    store.flush()
+    runs = MlflowClient().search_runs([store.experiment_id], "tags.xfer.kind = 'phase'")
+    assert sorted(run.data.tags["xfer.phase"] for run in runs) == ["evaluate", "pretrain", "target"]
+    assert MlflowClient().get_run(run_id).info.status == "FINISHED"
+    assert {run.info.run_id for run in runs} == {done.run_id for done in executor.done.values()}
