@@ -39,6 +39,7 @@ class Replicate:
     Args:
         parent: the run of its condition.
         opened: the run that ``mlflow run`` opened for it.
+        besides: evaluations that are no part of it and are made for it before its weights go.
         run_id: its run, once it is opened or taken.
         left: its phases that are not done, by spec hash.
     """
@@ -47,9 +48,15 @@ class Replicate:
     transfer: Transfer
     parent: str | None = None
     opened: str | None = None
+    besides: Sequence[Phase] = ()
     run_id: str = ""
     left: set[str] = field(default_factory=set)
     ended: bool = False
+
+    @property
+    def phases(self) -> list[Phase]:
+        """All that is run for it, each phase after its inputs."""
+        return unique([*self.transfer.phases, *self.besides])
 
 
 def run_transfers(
@@ -96,22 +103,24 @@ class Driver:
 
     def __post_init__(self) -> None:
         self.left = TimeLeft(lambda: Past.of(self.executor.store))
+        for one in self.replicates:
+            one.besides = self.executor.besides.get(one.transfer.plan_hash, ())
 
     def look(self) -> None:
         """Take what exists; the rest is wanted."""
-        phases = unique(phase for one in self.replicates for phase in one.transfer.phases)
+        phases = unique(phase for one in self.replicates for phase in one.phases)
         missing = kept.to_run(phases, self.executor.known, self.executor.keep)
         for one in self.replicates:
             self._take_or_list(one, {phase.spec_hash for phase in missing})
         running = [one for one in self.replicates if not one.ended]
-        phases = [{phase.spec_hash for phase in one.transfer.phases} for one in running]
+        phases = [{phase.spec_hash for phase in one.phases} for one in running]
         if len(running) > 1:
             self.common = set.intersection(*phases) & {phase.spec_hash for phase in self.wanted}
         for one in running:
-            for phase in one.transfer.phases:
+            for phase in one.phases:
                 own = None if self.shared and phase.spec_hash in self.common else one
                 self.makers.setdefault(phase.spec_hash, own)
-        self._count([phase for one in running for phase in one.transfer.phases])
+        self._count([phase for one in running for phase in one.phases])
 
     def _count(self, phases: Sequence[Phase]) -> None:
         """Give each phase its place, and say which of them exist."""
@@ -124,7 +133,7 @@ class Driver:
 
     def _take_or_list(self, one: Replicate, gone: set[str]) -> None:
         executor, transfer = self.executor, one.transfer
-        missing = [phase for phase in transfer.phases if phase.spec_hash in gone]
+        missing = [phase for phase in one.phases if phase.spec_hash in gone]
         earlier = finished(executor, transfer.plan_hash, "transfer", transfer.phases) if not missing else None
         if earlier:
             logger.info("%s: reused run %s (all its phases exist)", name(transfer), earlier)
@@ -181,8 +190,8 @@ class Driver:
         self.held.clear()
 
     def _take(self, asked: Sequence[Phase]) -> list[Phase]:
-        """Take what others have made of ``asked`` and of what stands on it. Weights that they have dropped are
-        missed only where something starts from them that is still to run."""
+        """Take what others have made of ``asked`` and of what stands on it. Weights that they have dropped
+        are missed only where something starts from them that is still to run."""
         executor = self.executor
         if not any(executor.existing(phase, weights=False) for phase in asked):
             return []
@@ -267,7 +276,7 @@ class Driver:
     def _drop_weights(self, one: Replicate) -> None:
         """Drop weights of a replicate that has ended, its scores in the store: those that are not to be kept,
         and from which nothing starts that is still to run."""
-        everything = unique(phase for other in self.replicates for phase in other.transfer.phases)
+        everything = unique(phase for other in self.replicates for phase in other.phases)
         for phase in one.transfer.phases:
             if not kept.kept(phase, self.executor.keep) and all(
                 other.spec_hash in self.executor.done for other in kept.dependents(phase, everything)

@@ -83,6 +83,7 @@ class Executor:
         place: where a phase stands in all that is done, such as ``3/11``; ``left``: how long that will still
             take, in words.
         keep: which weights stay when they were evaluated (``kept.GOES``).
+        besides: by the hash of a transfer's plan, the evaluations that are wanted of it besides its own.
         done: what this executor has brought about, by spec hash; each phase is looked at once.
         spent: what it trained and evaluated itself, in order; also of phases that did not come to their end.
     """
@@ -97,6 +98,7 @@ class Executor:
     place: Callable[[Phase], str] = lambda phase: ""
     left: str = ""
     keep: str = "all"
+    besides: Mapping[str, Sequence[Phase]] = field(default_factory=dict)
     done: dict[str, Done] = field(default_factory=dict)
     spent: list[Spent] = field(default_factory=list)
 
@@ -108,15 +110,24 @@ class Executor:
             attach: the run that ``mlflow run`` opened for this very phase; becomes the phase's run, or a
                 request that points to it.
         """
-        if phase.spec_hash not in self.done:
-            for source in phase.inputs:
-                if isinstance(source, Phase):
-                    self.ensure(source, parent=parent if not source.is_base else None)
+        if not self._at_hand(phase):
+            for source in self._missed(phase):
+                self.ensure(source, parent=parent if not source.is_base else None)
             self.done[phase.spec_hash] = self._take_or_run(phase, parent, attach)
         done = self.done[phase.spec_hash]
         if attach and done.run_id != attach:
             record.request(self.store, attach, done.run_id, phase.title)
         return done
+
+    def _at_hand(self, phase: Phase) -> bool:
+        """Whether the phase is done here, and its weights are not known to be gone."""
+        done = self.done.get(phase.spec_hash)
+        return done is not None and done.weights
+
+    def _missed(self, phase: Phase) -> list[Phase]:
+        """The inputs that are to be brought about first: none where the phase exists without them."""
+        inputs = [one for one in phase.inputs if isinstance(one, Phase) and not self._at_hand(one)]
+        return [] if inputs and self.keep != "all" and self.existing(phase) else inputs
 
     def code(self, phase: Phase) -> str:
         """The code hash of ``phase``, with those of the phases it stands on."""

@@ -94,6 +94,17 @@ def test_a_dropped_target_is_trained_again_where_it_is_to_be_evaluated(store):
     assert published.find(store, phases(store, more)["pretrain"].run_id) is not None
 
 
+def test_what_is_evaluated_later_has_its_dropped_inputs_made_again(store, plan):
+    first = mlflow_xfer.transfer(**ASKED, keep="intermediate")
+    executor = Executor(store, keep="intermediate")
+    evaluation = plan(**ASKED).phases[-1]
+    assert executor.ensure(evaluation).how == "reused" and len(executor.done) == 1, "it needs no weights"
+    *_, target, another = plan(**ASKED | {"languages": "en,de,sw"}).phases
+    assert executor.known(target, weights=False) and not executor.done[target.spec_hash].weights
+    assert executor.done[target.spec_hash].run_id == phases(store, first)["target"].run_id
+    assert executor.ensure(another).how == "made" and executor.done[target.spec_hash].how == "made"
+
+
 def test_what_is_to_run(plan):
     """Weights are needed where they are kept, and where something starts from them that is to run."""
     made = plan(intermediate="nli", target="mood").phases

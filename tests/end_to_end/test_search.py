@@ -134,6 +134,20 @@ def test_a_search_and_its_runs(all_runs, client, steps_in_store, caplog):
     registers_its_answer(client, search.info.run_id)
 
 
+def test_what_a_confirmation_trains_is_trained_once_whatever_it_evaluates(all_runs):
+    """The objective reads scores of targets whose weights go once they are evaluated."""
+    asked = SEARCH | {"pool": "nli", "seeds": "0", "n_trials": 2, "objective": "oracle", "confirm_seeds": 2}
+    found = mlflow_xfer.search(**asked)
+    made = [run.data.tags["xfer.spec_hash"] for run in all_runs("phase")]
+    assert len(made) == len(set(made))
+    oracles = [run for run in all_runs("phase") if run.data.tags.get("xfer.split") == "validation"]
+    assert len(oracles) == 2 * (1 + 2), (
+        "the baseline and the subset on the seed of the search and on fresh ones"
+    )
+    assert mlflow_xfer.search(**asked).run_id == found.run_id
+    assert len(all_runs("phase")) == len(made)
+
+
 def registers_its_answer(client, search_id):
     """``register=``: nothing if nothing confirmed is above the baseline,
     else the seed with the best English dev, once.

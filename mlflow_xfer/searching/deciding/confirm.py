@@ -28,7 +28,7 @@ from mlflow_xfer.searching.command import Command, plan_of
 from mlflow_xfer.searching.deciding.confirmation import Confirmation, Winner, winner_metrics
 from mlflow_xfer.searching.deciding.estimates import Choice, choose, winner
 from mlflow_xfer.searching.deciding.estimates import baseline as estimated_baseline
-from mlflow_xfer.searching.deciding.frames import Arm, dev_frame, test_frame
+from mlflow_xfer.searching.deciding.frames import Arm, dev_frame, evaluated, test_frame
 from mlflow_xfer.searching.showing.mirror import Mirror
 from mlflow_xfer.searching.space.candidate import Candidate
 from mlflow_xfer.searching.storage.history import BY_SEED, History, finished_trials
@@ -96,6 +96,11 @@ def run_arms(
         arms.append(Arm(candidate, typed, Condition(plan, label, against, take=True)))
     conditions = [arm.condition for arm in arms]
     crew = crew_of(command.params, executor.store.uri)
+    executor.besides = {
+        transfer.plan_hash: [phase for found in evaluated(command, arm, transfer).values() for phase in found]
+        for arm in arms
+        for transfer in arm.condition.plan.transfers
+    }
     run_conditions(executor, conditions, crew, parent, shared=False)
     return arms
 

@@ -94,14 +94,18 @@ def _english_dev(store: Store, transfer: Transfer, run_id: str) -> list[dict[str
     ]
 
 
+def evaluated(command: Command, arm: Arm, transfer: Transfer) -> dict[str, list[Phase]]:
+    """What the first objective has evaluated of a replicate besides what the replicate evaluates itself."""
+    return measures.extra_phases(command.params.objective[:1], transfer, read(Parameters, arm.typed))
+
+
 def _objective(
     command: Command, executor: Executor, arm: Arm, transfer: Transfer, run_id: str
 ) -> dict[str, Any]:
     """The first objective's value of a replicate;
     what it reads besides is evaluated for it (on validation splits).
     """
-    name = command.params.objective[0]
-    extra = measures.extra_phases((name,), transfer, read(Parameters, arm.typed))
+    name, extra = command.params.objective[0], evaluated(command, arm, transfer)
     made = {
         phase.spec_hash: executor.ensure(phase, parent=run_id).run_id
         for phases in extra.values()
