@@ -14,7 +14,7 @@ import os
 import socket
 import uuid
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -207,9 +207,19 @@ def dead_holder(store: Store, key: str) -> str:
     if not store.leases or only_here(store.uri):
         return ""
     ledger = store.ledger = store.ledger or Ledger(store.client, worker_id())
-    with suppress(endpoint.Denied):  # what this user may not read, nobody is displaced in
+    try:
         return store.ask(lambda: ledger.stood_still(key))
-    return ""
+    except Exception as error:
+        _refused(store, error)
+        return ""
+
+
+def _refused(store: Store, error: Exception) -> None:
+    """Go on without leases where the store refuses them; raises what says that it is away."""
+    if isinstance(error, XferError) and not isinstance(error, endpoint.Denied):
+        raise error
+    log.warning("Leases across machines are off, the tracking store refuses them: %s", endpoint.said(error))
+    store.leases = False
 
 
 def _wait(store: Store, key: str, over: Callable[[], bool], dead: Collection[str]) -> Lease:
@@ -235,12 +245,7 @@ def _wait(store: Store, key: str, over: Callable[[], bool], dead: Collection[str
         try:
             generation = store.ask(lambda: ledger.acquire(key, dead=gone))
         except Exception as error:
-            if isinstance(error, XferError) and not isinstance(error, endpoint.Denied):
-                raise
-            log.warning(
-                "Leases across machines are off, the tracking store refuses them: %s", endpoint.said(error)
-            )
-            store.leases = False
+            _refused(store, error)
             return Lease(store, key)
         if generation is None:
             return Lease(store, key, held=False) if over() else None

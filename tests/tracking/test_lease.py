@@ -265,15 +265,18 @@ def test_a_phase_that_nobody_else_wants_costs_four_small_requests(server, local_
     assert counting.calls == ["log_param"] * 4
 
 
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_server_that_lets_nobody_write_to_the_ledger_is_used_without(local_store, monkeypatch, status):
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_a_server_that_lets_nobody_use_the_ledger_is_used_without(local_store, monkeypatch, status):
     from mlflow.exceptions import MlflowException, get_error_code
 
-    def denies(self, key, dead):
+    def denies(self, key, dead=None):
         raise MlflowException("no", error_code=get_error_code(status))
 
     monkeypatch.setattr(lease, "only_here", lambda uri: False)
     monkeypatch.setattr(Ledger, "acquire", denies)
+    monkeypatch.setattr(Ledger, "stood_still", denies)
     monkeypatch.setenv("XFER_SERVER_PATIENCE", "1")
+    assert lease.dead_holder(local_store, "k") == "" and not local_store.leases
+    local_store.leases = True
     with lease.across_hosts(local_store, "k", lambda: False) as held:
         assert held.ledger is None and not local_store.leases
