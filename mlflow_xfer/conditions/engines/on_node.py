@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from mlflow_xfer import logs
 from mlflow_xfer.conditions.engines import messages
 from mlflow_xfer.conditions.engines.engine import Event, Failed, Finished, Handle
-from mlflow_xfer.conditions.engines.work import Stopped, carried_out, import_all, stopped
+from mlflow_xfer.conditions.engines.work import Stopped, carried_out, import_all, opened, stopped
 from mlflow_xfer.errors import INTERRUPTED, XferError
 from mlflow_xfer.home import home
 from mlflow_xfer.phases import leftovers
@@ -73,7 +73,7 @@ def _ran(said: dict[str, Any], where: Mapping[str, Any], queue: Queue) -> Event:
 def swept() -> Iterator[Store]:
     """The store; once a process, what dead ones left on this node is delivered to it, or removed."""
     first = str(home()) not in _swept
-    with Store.open(sync=first, probe=False) as store:
+    with opened(sync=first) as store:
         if first:
             with suppress(XferError):  # a store that is away stops no phase here: that waits for it itself
                 leftovers.clear(store)

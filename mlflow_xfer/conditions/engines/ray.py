@@ -32,7 +32,7 @@ from mlflow_xfer.conditions.engines.engine import (
 from mlflow_xfer.conditions.engines.handlers import as_raised
 from mlflow_xfer.conditions.engines.local import DEATHS
 from mlflow_xfer.conditions.engines.resources import Room
-from mlflow_xfer.conditions.engines.work import stopped
+from mlflow_xfer.conditions.engines.work import stopped, was_stopped
 from mlflow_xfer.conditions.engines.worker import GRACE
 from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.params.settings import RuntimeOptions
@@ -217,8 +217,8 @@ class OnRay:
             self.runs[handle] = event.done.run_id
             return event
         code = getattr(event.error, "exit_code", 1) if isinstance(event, Failed) else 0
-        if code == TRY_AGAIN and not job.cancelled:
-            return self._lost(handle, job, "it was stopped there")
+        if isinstance(event, Failed) and code == TRY_AGAIN and not job.cancelled:
+            return self._lost(handle, job, _said(event))
         return self._failed(handle, event)
 
     def _lost(self, handle: Handle, job: Job, why: str) -> Event | None:
@@ -229,10 +229,8 @@ class OnRay:
             logger.error("%s is lost (%s); it goes on elsewhere", handle.label, why)
             job.ref, self.waiting[handle] = None, job
             return None
-        what = f"{handle.label}: lost {DEATHS} times ({why}), and it never got further."
-        return self._failed(
-            handle, Failed(handle, XferError(what, "What went wrong stands above.", exit_code=TRY_AGAIN))
-        )
+        what = f"{handle.label}: lost {DEATHS} times, and it never got further. The last time: {why}."
+        return self._failed(handle, Failed(handle, XferError(what, exit_code=TRY_AGAIN)))
 
     def _failed(self, handle: Handle, event: Event) -> Event:
         """Forget a phase that did not come to its end, and what needs it."""
@@ -240,3 +238,8 @@ class OnRay:
             del self.jobs[other]
             self.waiting.pop(other, None)
         return event
+
+
+def _said(event: Failed) -> str:
+    """Why a phase did not come to its end, on one line."""
+    return "it was stopped there" if was_stopped(event) else " ".join(str(event.error).split()).rstrip(".")

@@ -9,15 +9,34 @@ from typing import Any
 
 from mlflow_xfer.conditions.engines import messages
 from mlflow_xfer.conditions.engines.engine import Event, Failed, Finished, Handle, Held, Order, Progress
+from mlflow_xfer.durable.patience import retried, server_patience
 from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.phases.execute import Done, Executor, Spent
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.tracking.lease import Busy
 from mlflow_xfer.tracking.store import Store
+from mlflow_xfer.training.parts import Interrupted
 
 logger = logging.getLogger(__name__)
 
 Watch = Callable[[Phase, Mapping[str, float], int], None]
+
+
+def opened(unwanted: Callable[[], bool] = lambda: False, sync: bool = False) -> Store:
+    """The store that the driver uses. One that is away is waited for, as the driver waits for it.
+
+    Args:
+        unwanted: whether nothing waits for it any more.
+        sync: whether what dead processes left is delivered to it.
+    """
+    limit = server_patience()
+    return retried(
+        lambda: Store.open(sync=sync, probe=False),
+        limit,
+        passing=lambda error: getattr(error, "exit_code", None) == TRY_AGAIN and not unwanted(),
+        over=lambda error: error,
+        told=lambda: logger.warning("The tracking store is away; waiting for it up to %.0f s.", limit),
+    )
 
 
 def executor_of(store: Store, order: Order, watch: Watch | None = None) -> Executor:
@@ -54,6 +73,11 @@ def stopped(handle: Handle, spent: Sequence[Spent] = ()) -> Failed:
     return Failed(handle, XferError(f"{handle.label} was stopped.", exit_code=TRY_AGAIN), tuple(spent))
 
 
+def was_stopped(event: Event) -> bool:
+    """Whether a phase ended because its process was told to stop it."""
+    return isinstance(event, Failed) and str(event.error) == str(stopped(event.handle).error)
+
+
 def carried_out(store: Store, said: dict[str, Any], say: Callable[[Progress], object]) -> Event:
     """Run the phase that a driver ordered (:func:`mlflow_xfer.conditions.engines.messages.order`).
 
@@ -82,6 +106,8 @@ def carried_out(store: Store, said: dict[str, Any], say: Callable[[Progress], ob
     except Busy:
         return Held(handle)
     except Exception as error:
+        if isinstance(error, Interrupted) and error.exit_code == TRY_AGAIN:
+            return stopped(handle, spent)
         if not isinstance(error, XferError):
             logger.exception("%s failed", handle.label)
         return Failed(handle, error, tuple(spent))

@@ -19,7 +19,7 @@ from typing import Any, TextIO
 from mlflow_xfer import logs
 from mlflow_xfer.conditions.engines import messages
 from mlflow_xfer.conditions.engines.engine import Event, Handle
-from mlflow_xfer.conditions.engines.work import Stopped, carried_out, import_all, stopped
+from mlflow_xfer.conditions.engines.work import Stopped, carried_out, import_all, opened, stopped
 from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.tracking.store import Store
 
@@ -111,7 +111,7 @@ def main() -> None:
     threading.Thread(target=worker.listen, name="xfer-driver", daemon=True).start()
     import_all()
     try:
-        with Store.open(sync=False, probe=False) as store:
+        with opened(lambda: worker.ending) as store:
             worker.run(store)
     except XferError as error:
         logger.error("error: %s", error)
