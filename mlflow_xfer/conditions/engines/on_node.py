@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from mlflow_xfer import logs
 from mlflow_xfer.conditions.engines import messages
 from mlflow_xfer.conditions.engines.engine import Event, Failed, Finished, Handle
-from mlflow_xfer.conditions.engines.work import Stopped, carried_out, import_all, opened, stopped
+from mlflow_xfer.conditions.engines.work import Stopped, carried_out, ends, import_all, opened, stopped
 from mlflow_xfer.errors import INTERRUPTED, XferError
 from mlflow_xfer.home import home
 from mlflow_xfer.phases import leftovers
@@ -82,7 +82,8 @@ def swept() -> Iterator[Store]:
 
 
 def _stop(*_: Any) -> None:
-    raise Stopped
+    if not ends():
+        raise Stopped
 
 
 @contextmanager

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mlflow_xfer.conditions.engines import messages
 from mlflow_xfer.conditions.engines.engine import Event, Failed, Finished, Handle, Held, Order, Progress
 from mlflow_xfer.durable.patience import retried, server_patience
-from mlflow_xfer.errors import TRY_AGAIN, XferError
+from mlflow_xfer.errors import TRY_AGAIN, XferError, is_interruption
 from mlflow_xfer.phases.execute import Done, Executor, Spent
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.tracking.lease import Busy
@@ -66,6 +67,13 @@ def brought_about(executor: Executor, handle: Handle, phase: Phase, order: Order
 
 class Stopped(BaseException):
     """SIGTERM: the phase is not wanted any more, or the process is to end."""
+
+
+def ends() -> bool:
+    """Whether what this process runs comes to its end already, because it was told to: it is not to be told
+    twice. What sends SIGTERM to a group of processes often does."""
+    error = sys.exc_info()[1]
+    return error is not None and is_interruption(error)
 
 
 def stopped(handle: Handle, spent: Sequence[Spent] = ()) -> Failed:

@@ -19,7 +19,7 @@ from typing import Any, TextIO
 from mlflow_xfer import logs
 from mlflow_xfer.conditions.engines import messages
 from mlflow_xfer.conditions.engines.engine import Event, Handle
-from mlflow_xfer.conditions.engines.work import Stopped, carried_out, import_all, opened, stopped
+from mlflow_xfer.conditions.engines.work import Stopped, carried_out, ends, import_all, opened, stopped
 from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.tracking.store import Store
 
@@ -71,8 +71,9 @@ class Worker:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
     def stop(self, *_: Any) -> None:
-        """Have the phase that runs come to its end; while none does the driver alone ends the process."""
-        if self.current:
+        """Have the phase that runs come to its end, which is told once; while none does the driver alone ends
+        the process."""
+        if self.current and not ends():
             raise Stopped
 
     def run(self, store: Store) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from queue import SimpleQueue
 
 import pytest
@@ -43,9 +44,24 @@ def test_a_worker_is_stopped_in_a_phase_alone(ends):
     worker.current = "a"
     with pytest.raises(Stopped):
         worker.stop()
+    try:
+        raise Stopped
+    except Stopped:
+        worker.stop()  # what ends already is not cut off
     worker.say(Held(Handle("a", "a phase")))
     assert os.read(hears, 1000).endswith(b"}\n")
     os.close(hears)
+
+
+def test_a_task_that_ends_already_is_not_cut_off():
+    with on_node.as_it_was():
+        signal.signal(signal.SIGTERM, on_node._stop)
+        with pytest.raises(Stopped):
+            signal.raise_signal(signal.SIGTERM)
+        try:
+            raise XferError("Its state is saved.", exit_code=75)
+        except XferError:
+            signal.raise_signal(signal.SIGTERM)
 
 
 @pytest.fixture
