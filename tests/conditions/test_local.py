@@ -105,6 +105,29 @@ def test_a_cancelled_phase_goes_on_when_it_is_wanted_again(store, plan, submit):
     assert event.done.how == "resumed" and statuses(store) == ["FINISHED"]
 
 
+def test_a_phase_whose_worker_is_told_to_stop_goes_on_unless_it_was_taken_back(store, plan, submit):
+    phase, *_ = plan().phases
+
+    def at_step_10(then, **order):
+        (handle,) = submit(engine, [phase], **order).values()
+        for event in engine.events():
+            if isinstance(event, Progress) and event.step == 10:
+                then(handle, engine.processes[0].popen)
+        return event
+
+    def killed(handle, worker):
+        assert engine.cancel(handle)
+        worker.kill()
+
+    with Local(store, 1) as engine:
+        told = at_step_10(lambda handle, worker: worker.terminate())
+        taken_back = at_step_10(killed, reuse="never")
+        assert not engine.jobs
+    assert isinstance(told, Finished) and told.done.how == "resumed"
+    assert isinstance(taken_back, Failed) and taken_back.error.exit_code == 75
+    assert statuses(store) == ["FINISHED", "RUNNING"], "nobody went on with what nobody wants"
+
+
 @pytest.mark.parametrize(("named", "found"), [("0,1", ("0", "1")), ("", ())])
 def test_gpus_are_those_that_may_be_used(named, found):
     assert visible_gpus({"CUDA_VISIBLE_DEVICES": named}) == found

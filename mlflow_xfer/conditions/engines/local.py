@@ -33,8 +33,9 @@ from mlflow_xfer.conditions.engines.engine import (
     dependents,
     most_threads,
 )
+from mlflow_xfer.conditions.engines.work import stopped, was_stopped
 from mlflow_xfer.conditions.engines.worker import GRACE
-from mlflow_xfer.errors import XferError
+from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.phases.machines import visible_gpus
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.tracking.store import Store
@@ -47,7 +48,7 @@ DEATHS = 3  # of workers with one phase, none of which got further than the one 
 @dataclass
 class Job:
     """A submitted phase. ``best`` is the step that it has been seen at, ``deaths`` how often a worker has
-    died with it since it got there."""
+    ended it, or died with it, since it got there; ``cancelled``: it was taken back while it ran."""
 
     phase: Phase
     order: Order
@@ -55,6 +56,7 @@ class Job:
     after: frozenset[Handle]
     best: int = -1
     deaths: int = 0
+    cancelled: bool = False
 
 
 @dataclass(eq=False)
@@ -114,6 +116,7 @@ class Local:
         if running is None:
             self.jobs.pop(handle, None)
             return False
+        self.jobs[handle].cancelled = True
         self._tell(running, json.dumps({"say": "cancel", "spec_hash": handle.spec_hash}))
         return True
 
@@ -170,6 +173,9 @@ class Local:
             process.reached = max(process.reached, event.step)
             return event
         process.job = None
+        if was_stopped(event) and not self.jobs[event.handle].cancelled:
+            logger.error("a worker process was told to stop (SIGTERM)")
+            return self._lost(event.handle, process.reached, "SIGTERM", TRY_AGAIN)
         self.jobs.pop(event.handle)
         if isinstance(event, Finished):
             self.runs[event.handle] = event.done.run_id
@@ -178,26 +184,33 @@ class Local:
         return event
 
     def _died(self, process: Process) -> Event | None:
-        """Replace a dead worker; its phase is run again, unless it dies without getting any further."""
+        """Replace a dead worker; its phase is run again."""
         number, code = self.processes.index(process), process.popen.wait()
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         logger.error("a worker process ended (%s)", how)
         self._start(number)
         handle = process.job
-        if handle is None or (job := self.jobs.get(handle)) is None:
+        if handle not in self.jobs:
             self.idle_deaths += 1
             if self.idle_deaths > DEATHS * self.slots:
                 raise XferError(f"Worker processes end before they do anything ({how}).", exit_code=1)
             return None
-        job.deaths = 1 if process.reached > job.best else job.deaths + 1
-        job.best = max(job.best, process.reached)
-        if job.deaths < DEATHS:
+        return self._lost(handle, process.reached, how, max(code, 1))
+
+    def _lost(self, handle: Handle, reached: int, how: str, code: int) -> Event | None:
+        """Have a phase run again, unless it was taken back, or is lost without getting any further."""
+        job = self.jobs[handle]
+        job.deaths = 1 if reached > job.best else job.deaths + 1
+        job.best = max(job.best, reached)
+        if job.deaths < DEATHS and not job.cancelled:
             logger.error("%s goes on in another worker", handle.label)
             return None
         del self.jobs[handle]
         self._forget_dependents(handle)
+        if job.cancelled:
+            return stopped(handle)
         what = f"{handle.label}: {DEATHS} workers ended with it ({how}), none of which got further."
-        return Failed(handle, XferError(what, "What went wrong stands above.", exit_code=max(code, 1)))
+        return Failed(handle, XferError(what, "What went wrong stands above.", exit_code=code))
 
     def _forget_dependents(self, handle: Handle) -> None:
         for other in dependents(handle, {one: job.after for one, job in self.jobs.items()}):
