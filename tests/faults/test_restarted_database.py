@@ -70,7 +70,7 @@ def guarded(postgresql, tmp_path_factory, monkeypatch):
 
 
 @pytest.mark.nightly
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(7200)
 def test_nothing_is_lost_or_doubled_when_the_database_is_restarted(guarded, postgresql, tmp_path):
     def told() -> int:
         return sum(log.read_text().count("\n") for log in logs)
