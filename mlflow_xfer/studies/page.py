@@ -134,7 +134,7 @@ def _answer(study: Study, found: Sequence[Found], registered: Registration) -> R
         *(paragraph(text) for text in sentences.answer(found)),
         paragraph(registered.said(study)),
         shown,
-        paragraph("finds: what such a design finds in 8 of 10 cases."),
+        paragraph("finds: what such a design finds in 8 of 10 cases, corrected for the other contrasts."),
         name="study",
     )
 

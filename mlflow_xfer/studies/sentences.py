@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from mlflow_xfer.reporting.columns import points
 from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, REGISTERED, UNDECIDED, WORSE, p_text
+from mlflow_xfer.stats.power import equivalence_interval
 from mlflow_xfer.studies.contrasts import LESS, MORE, Found, primary
 from mlflow_xfer.studies.registration import Registration
 from mlflow_xfer.studies.study import Study
@@ -98,10 +99,12 @@ def _interval(one: Found) -> str:
     unit = UNITS.get(one.contrast.kind, " points")
     if not math.isfinite(found.low):
         return f"{points(found.estimate, True)}{unit}, no interval"
-    level = "" if found.level == 0.95 else f", {found.level:.1%} interval"
-    return (
-        f"{points(found.estimate, True)}{unit} [{points(found.low, True)}, {points(found.high, True)}]{level}"
-    )
+    low, high, level = found.low, found.high, found.level
+    if one.verdict == EQUIVALENT:  # the interval that decides
+        low, high = equivalence_interval(found, 1 - level)
+        level = 2 * level - 1
+    said = "" if level == 0.95 else f", {100 * level:.3g}% interval"
+    return f"{points(found.estimate, True)}{unit} [{points(low, True)}, {points(high, True)}]{said}"
 
 
 def methods(study: Study, found: Sequence[Found], registered: Registration, facts: dict[str, str]) -> str:
@@ -110,7 +113,8 @@ def methods(study: Study, found: Sequence[Found], registered: Registration, fact
     ways = {
         "effect": "Contrasts are weighted sums of arms taken within seeds, with Student's t over seeds.",
         "equivalence": (
-            "“No difference” is claimed where two one-sided tests place the difference within the margin."
+            "“No difference” is claimed where two one-sided tests place the difference within the margin: "
+            "the 90% interval lies in it."
         ),
         "spread": (
             "Spread across languages without English is τ, the standard deviation of logit scores with the "

@@ -10,13 +10,14 @@ import pytest
 
 from mlflow_xfer import languages
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.reporting.columns import points
 from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, EXPLORATORY, REGISTERED, UNDECIDED, WORSE
 from mlflow_xfer.stats import crossed
 from mlflow_xfer.stats.estimate import LIKE_THESE
 from mlflow_xfer.stats.interaction import covariate_slope
 from mlflow_xfer.stats.means import difference
 from mlflow_xfer.stats.multiplicity import holm
-from mlflow_xfer.stats.power import minimum_detectable, power
+from mlflow_xfer.stats.power import equivalence_interval, minimum_detectable, power
 from mlflow_xfer.studies.contrasts import LESS, compute
 from mlflow_xfer.studies.foresight import (
     detectable_points,
@@ -25,6 +26,7 @@ from mlflow_xfer.studies.foresight import (
     points_power,
     spread_power,
 )
+from mlflow_xfer.studies.sentences import answer
 from mlflow_xfer.studies.study import Arm, Contrast, Study
 
 CODES = ("en", "de", "es", "tr", "sw", "id", "vi", "af", "ht", "eu")
@@ -296,3 +298,14 @@ def test_the_best_of_each_is_planned_for_with_the_seeds_that_score_it():
     assert f"find {minimum_detectable(3.0 / 3**0.5, 2):.1f} points" in said and "other half" in said
     with pytest.raises(XferError, match="1 seed allows no interval"):
         foresee(study, 1, {"general": CODES}, bases=4)
+
+
+def test_an_equivalence_is_told_with_the_interval_that_decides_it():
+    frame = scores()
+    copy = frame[frame["condition"] == "none"].assign(condition="null")
+    copy["score"] += np.random.default_rng(1).normal(0, 0.4, len(copy))
+    same = Contrast("same", {"null": 1, "none": -1}, "equivalence")
+    (one,) = found(same, frame=pd.concat([frame, copy], ignore_index=True))
+    low, high = equivalence_interval(one.estimate)
+    assert one.verdict == EQUIVALENT and one.estimate.low < low < high < one.estimate.high
+    assert f"[{points(low, True)}, {points(high, True)}], 90% interval" in answer([one])[0]
