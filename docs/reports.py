@@ -26,6 +26,7 @@ from screenshots import Browser
 
 from mlflow_xfer import api, markdown
 from mlflow_xfer.reporting.columns import points
+from mlflow_xfer.reporting.verdict import p_text
 from mlflow_xfer.studies import tables as kept
 from mlflow_xfer.studies.contrasts import compute
 from mlflow_xfer.studies.found import studies
@@ -84,9 +85,9 @@ def text(name: str, verdict: Mapping[str, Any], source: str, picture: str = "") 
 def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
     def number(key: str, signed: bool = True) -> str:
         value = one[key]
-        if value is None:
+        if value is None or key == "detectable" and not value:  # nothing is found
             return "–"
-        return f"{value:.2f}" if one["kind"] == "spread" or "p_" in key else points(value, signed)
+        return f"{value:.2f}" if one["kind"] == "spread" else points(value, signed)
 
     interval = f"{number('low')} … {number('high')}"
     verdict = one["verdict"] + (" (demonstration)" if one["demonstration"] else "")
@@ -94,7 +95,7 @@ def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
         one["name"],
         number("estimate"),
         interval,
-        number("p_corrected"),
+        "–" if one["p_corrected"] is None else p_text(one["p_corrected"]),
         verdict,
         number("detectable", signed=False),
         one["status"],
