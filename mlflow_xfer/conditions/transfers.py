@@ -120,11 +120,10 @@ def made_before(executor: Executor, plan_hash: str, kind: str, phases: Sequence[
     store = executor.store
     runs = store.search({"xfer.kind": kind, "xfer.plan_hash": plan_hash}, status="FINISHED")
     own = code_tag(executor, phases).get(CODE_TAG)
-    codes = {executor.code(phase) for phase in phases}
     for run in runs:
         if own is None or run.tags.get(CODE_TAG) == own:
             return run.run_id
-        if CODE_TAG not in run.tags and _codes(store, run) <= codes:
+        if CODE_TAG not in run.tags and _codes(store, run) <= {executor.code(phase) for phase in phases}:
             return run.run_id
     return None
 

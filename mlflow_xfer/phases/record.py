@@ -16,7 +16,7 @@ from mlflow_xfer.params.settings import RuntimeOptions, TrainingSettings
 from mlflow_xfer.phases.base_seen import SEEN_TAG
 from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase, identity
 from mlflow_xfer.scoring.formats import write_predictions
-from mlflow_xfer.tracking import front, links, spool
+from mlflow_xfer.tracking import drivers, front, links, spool
 from mlflow_xfer.tracking.inputs import known_as
 from mlflow_xfer.tracking.lease import Lease, TakenOver, lock_file, makes_nothing
 from mlflow_xfer.tracking.reuse import ARTIFACTS_TAG
@@ -290,9 +290,9 @@ def end_abandoned(store: Store, phase: Phase, code: str, lease: Lease, but: Coll
         if run.run_id in but or not holder:
             continue
         if holder == lease.displaced:
-            end_left(store, run.run_id, TAKEN)
+            drivers.end(store, run.run_id, TAKEN)
         elif makes_nothing(store, holder):
-            end_left(store, run.run_id)
+            drivers.end(store, run.run_id, DIED)
 
 
 def is_left(store: Store, run: RunView, end: bool = False) -> bool:
@@ -309,16 +309,10 @@ def is_left(store: Store, run: RunView, end: bool = False) -> bool:
     try:  # it may have ended since it was looked up
         left = not spool.waits_anywhere(run.run_id) and store.get(run.run_id).status == "RUNNING"
         if left and end:
-            end_left(store, run.run_id)
+            drivers.end(store, run.run_id, DIED)
         return left
     finally:
         lock.release()
-
-
-def end_left(store: Store, run_id: str, why: str = DIED) -> None:
-    """End a run that its worker left running."""
-    store.tags(run_id, {"xfer.error": why})
-    store.finish(run_id, "KILLED")
 
 
 def hold_run(work: Path, run_id: str) -> None:

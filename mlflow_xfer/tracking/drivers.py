@@ -105,7 +105,7 @@ def open_driven(
     return store.start(kind, name, tags=own, params=params or {}, parent=parent, run_id=run_id)
 
 
-def end(store: Store, run_id: str) -> None:
-    """End a run that a dead driver left behind and nobody goes on with."""
-    store.tags(run_id, {"xfer.error": "the command that made it ended before it did"})
+def end(store: Store, run_id: str, why: str = "the command that made it ended before it did") -> None:
+    """End a run that a dead process left behind and nobody goes on with."""
+    store.tags(run_id, {"xfer.error": why})
     store.finish(run_id, "KILLED")
