@@ -1,9 +1,11 @@
 """How busy engines keep their workers: phases that take a second each, on two worker processes, and on Ray.
 
-The phases are planned ones of 40 transfers, each with what it needs; only their work is a second of sleep.
-Writes its engine's line of ``scheduling.md`` beside this file::
+The phases are planned ones of 40 transfers, each with what it needs, handed over as the runner does; only
+their work is a second of sleep, of intermediate tasks more with ``--long``. Writes its engine's line of
+``scheduling.md`` beside this file::
 
     python benchmarks/scheduling.py
+    python benchmarks/scheduling.py --long 8
     python benchmarks/scheduling.py --engine ray
     python benchmarks/scheduling.py --engine ray --phases 10000 --seconds 0
 """
@@ -24,6 +26,7 @@ from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from mlflow_xfer.conditions.ahead import ahead  # noqa: E402
 from mlflow_xfer.conditions.engines import messages, on_node  # noqa: E402
 from mlflow_xfer.conditions.engines.engine import Engine, Finished, Handle, Needs, Order  # noqa: E402
 from mlflow_xfer.conditions.engines.local import Local  # noqa: E402
@@ -31,6 +34,7 @@ from mlflow_xfer.conditions.engines.ray import OnRay  # noqa: E402
 from mlflow_xfer.markdown import table  # noqa: E402
 from mlflow_xfer.params import parse  # noqa: E402
 from mlflow_xfer.params.settings import RuntimeOptions  # noqa: E402
+from mlflow_xfer.phases.code import code_hash  # noqa: E402
 from mlflow_xfer.phases.execute import Done  # noqa: E402
 from mlflow_xfer.phases.phase import Phase  # noqa: E402
 from mlflow_xfer.phases.plan import make_plan, unique  # noqa: E402
@@ -38,13 +42,22 @@ from mlflow_xfer.phases.references import References  # noqa: E402
 
 PAGE = """# How busy workers are kept
 
-`python benchmarks/scheduling.py` (`--engine ray`, `--phases 10000 --seconds 0`): phases of planned transfers,
-each after what it needs, on workers that sleep in place of the work; from the first result to the last.
+`python benchmarks/scheduling.py` (`--long 8`, `--engine ray`, `--phases 10000 --seconds 0`): phases of
+planned transfers, each after what it needs and handed over as the runner does, on workers that sleep in place
+of the work; from the first result to the last. *1, 8*: intermediate tasks take eight seconds, all else one.
 Memory: the driver's, at most.
 
 """
 HEAD = ("engine", "phases", "seconds each", "workers", "seconds", "busy", "memory")
 HERE = Path(__file__).resolve()
+
+
+@dataclass
+class Given:
+    """A phase that the engine has."""
+
+    phase: Phase
+    handle: Handle
 
 
 @dataclass
@@ -55,16 +68,21 @@ class NoStore:
     experiment_id: str = "0"
 
 
-def sleep(seconds: float) -> None:
+def slept_for(kind: str, seconds: float, long: float) -> float:
+    """How long a phase of that kind takes."""
+    return long if long and kind == "intermediate" else seconds
+
+
+def sleep(seconds: float, long: float) -> None:
     """What a worker process does in place of :mod:`mlflow_xfer.conditions.engines.worker`."""
     from mlflow_xfer.conditions.engines import work, worker
 
     def slept(executor, handle, phase, order):
-        time.sleep(seconds)
+        time.sleep(slept_for(phase.kind, seconds, long))
         return Finished(handle, Done("run", "made"))
 
     work.brought_about = slept
-    work.executor_of = lambda store, order, watch: SimpleNamespace(spent=[])
+    work.executor_of = lambda store, order, watch: SimpleNamespace(spent=[], code=code_hash)
     worker.Store = SimpleNamespace(open=lambda **options: nullcontext())
     worker.import_all = lambda: None
     worker.main()
@@ -78,23 +96,24 @@ def phases_of(count: int) -> list[Phase]:
     return unique(phase for transfer in plan.transfers for phase in transfer.phases)[:count]
 
 
-def on_processes(phases: list[Phase], workers: int, seconds: float) -> float:
+def on_processes(phases: list[Phase], workers: int, seconds: float, long: float) -> float:
     """Seconds from the first result to the last, on worker processes of this host."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "sleeper.py").write_text(
-            f"import runpy\nrunpy.run_path({str(HERE)!r}, run_name='sleeper')['sleep']({seconds})\n"
+            f"import runpy\nrunpy.run_path({str(HERE)!r}, run_name='sleeper')['sleep']({seconds}, {long})\n"
         )
         os.environ["PYTHONPATH"] = folder  # where workers look for the program
         with Local(NoStore(), workers, program="sleeper") as engine:
             return drained(engine, phases)
 
 
-def on_ray(phases: list[Phase], workers: int, seconds: float) -> float:
+def on_ray(phases: list[Phase], workers: int, seconds: float, long: float) -> float:
     """The same on a Ray cluster of this host, whose tasks sleep so long."""
 
     def slept(told, where, queue, *inputs):
-        time.sleep(seconds)
-        return messages.event(Finished(Handle(**json.loads(told)["handle"]), Done("run", "made")))
+        handle = Handle(**json.loads(told)["handle"])
+        time.sleep(slept_for(handle.label.split()[0], seconds, long))
+        return messages.event(Finished(handle, Done("run", "made")))
 
     on_node.run = slept
     with OnRay(NoStore(), workers, None, RuntimeOptions(device="cpu")) as engine:
@@ -103,12 +122,30 @@ def on_ray(phases: list[Phase], workers: int, seconds: float) -> float:
 
 def drained(engine: Engine, phases: list[Phase]) -> float:
     """Seconds from the first result to the last."""
-    handles, times = {}, []
-    for phase in phases:
-        after = [handles[one.spec_hash] for one in phase.inputs if isinstance(one, Phase)]
-        handles[phase.spec_hash] = engine.submit(phase, Order(), Needs(cores=1), after)
-    for _ in engine.events():
+    given: dict[str, Given] = {}
+    done: set[str] = set()
+    times: list[float] = []
+
+    def feed() -> None:
+        for phase in ahead(left, done, given, engine.slots):
+            after = [
+                given[one.spec_hash].handle
+                for one in phase.inputs
+                if isinstance(one, Phase) and one.spec_hash in given
+            ]
+            handle = engine.submit(phase, Order(), Needs(cores=1), after)
+            given[phase.spec_hash] = Given(phase, handle)
+
+    left = phases
+    feed()
+    for event in engine.events():
+        if not isinstance(event, Finished):
+            raise SystemExit(f"not run: {event}")
         times.append(time.monotonic())
+        done.add(event.handle.spec_hash)
+        del given[event.handle.spec_hash]
+        left = [phase for phase in left if phase.spec_hash not in done]
+        feed()
     assert len(times) == len(phases)
     return times[-1] - times[0]
 
@@ -119,15 +156,20 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--engine", choices=("local", "ray"), default="local")
     parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument(
+        "--long", type=float, default=0.0, help="seconds of an intermediate task; 0: as others"
+    )
     asked = parser.parse_args()
     runs = on_ray if asked.engine == "ray" else on_processes
-    span = runs(phases_of(asked.phases), asked.workers, asked.seconds)
-    share = (asked.phases - 1) * asked.seconds / (span * asked.workers)
+    phases = phases_of(asked.phases)
+    span = runs(phases, asked.workers, asked.seconds, asked.long)
+    work = [slept_for(phase.kind, asked.seconds, asked.long) for phase in phases]
+    share = sum(work[1:]) / (span * asked.workers)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     row = (
         asked.engine,
         f"{asked.phases:,}",
-        f"{asked.seconds:g}",
+        f"{asked.seconds:g}" + (f", {asked.long:g}" if asked.long else ""),
         f"{asked.workers}",
         f"{span:.1f}",
         f"{100 * share:.1f} %" if asked.seconds else "",

@@ -13,6 +13,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from mlflow_xfer.conditions.ahead import ahead
 from mlflow_xfer.conditions.crew import Crew
 from mlflow_xfer.conditions.engines.engine import Failed, Held, Needs, Order
 from mlflow_xfer.conditions.submitted import Submitted
@@ -208,21 +209,13 @@ class Driver:
         self.dead[phase.spec_hash] = dead_holder(self.executor.store, self.executor.key(phase))
 
     def _feed(self, submitted: Submitted[Driver]) -> None:
-        """Submit phases while there is room: some more than run at once, so that no worker waits. What all
-        transfers stand on comes first and alone."""
-        done, slots = self.executor.done, submitted.engine.slots
-        for phase in self._wanted:
-            running = submitted.by_hash.keys()
-            if phase.spec_hash in {*done, *running, *self.held}:
-                continue
-            if len(running) >= (2 * slots if slots > 1 else 1) or self.common & running:
-                return
-            inputs = [source.spec_hash for source in phase.inputs if isinstance(source, Phase)]
-            if not all(one in done or one in running for one in inputs):
-                continue
-            if not kept.kept(phase, self.executor.keep):
+        """Submit phases while there is room."""
+        executor, slots = self.executor, submitted.engine.slots
+        wanted = [phase for phase in self._wanted if phase.spec_hash not in self.held]
+        for phase in ahead(wanted, executor.done, submitted.by_hash, slots, self.common):
+            if not kept.kept(phase, executor.keep):
                 self._take([phase])
-            if phase.spec_hash not in done:
+            if phase.spec_hash not in executor.done:
                 alone = Needs(cores=os.cpu_count() or 1) if phase.spec_hash in self.common else Needs()
                 submitted.submit(phase, self, self._order(phase, slots), alone)
 

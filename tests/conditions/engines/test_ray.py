@@ -30,7 +30,7 @@ from tests.server import Server
 cluster_utils = pytest.importorskip("ray.cluster_utils")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
-TRIALS = 6
+TRIALS = 4
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "disabled",
@@ -186,7 +186,7 @@ def test_what_stands_on_a_lost_task_is_lost_with_it(engine):
 
 def typed_search(trials: int, **more: object) -> list[str]:
     """A search whose trials depend on no timing, and one confirmation of what it finds."""
-    asked = {**SEARCH, "batches": 3, "n_trials": trials, "max_tasks": 2, "pruner": "none", "max_steps": 150}
+    asked = {**SEARCH, "batches": 3, "n_trials": trials, "max_tasks": 2, "pruner": "none", "max_steps": 100}
     asked |= {"confirm_top": 1, "confirm_seeds": 2, **more}
     return ["search", *(part for name, value in asked.items() for part in (f"--{name}", str(value)))]
 
@@ -237,7 +237,7 @@ shared:
   languages: en
   seeds: "7"
   max_steps: 2
-  pretrain.max_steps: 400
+  pretrain.max_steps: 200
   train_batch_size: 4
   max_train_examples: 8
   max_eval_examples: 4
