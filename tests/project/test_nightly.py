@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from mlflow_xfer.studies.found import studies
+
 
 @pytest.fixture
 def nightly(script):
@@ -23,7 +25,7 @@ def test_the_page_has_every_declared_piece_and_its_last_run(nightly, project):
     ]
     assert named == [piece.name for piece in nightly.PIECES]
     assert page == committed.text(), "refresh with: python benchmarks/nightly.py --write"
-    assert {row.result for row in committed.rows()} <= {"passed", "failed"}
+    assert {row.result for row in committed.rows()} <= {"passed", "failed", nightly.GOES_ON}
 
 
 def test_pieces_are_short_and_their_programs_are_there(nightly, project):
@@ -60,3 +62,21 @@ def test_what_has_passed_on_this_commit_is_not_run_again(nightly, tmp_path):
     assert [row.result for row in runs.rows()] == ["failed", "passed"]
     assert runs.page.read_text() == runs.text() and "| passed |" in runs.text()
     assert not nightly.Nightly(tmp_path, tmp_path / "work", "def", [piece]).done(piece)
+
+
+def test_every_study_is_a_piece(nightly):
+    assert set(nightly.STUDIES) == {name for name, one in studies().items() if one.contrasts}
+
+
+def test_a_resumable_piece_is_told_to_end_after_its_minutes_and_goes_on(nightly, tmp_path):
+    program = (
+        "import pathlib, signal, sys, time; there = pathlib.Path(sys.argv[1], 'half'); "
+        "signal.signal(signal.SIGTERM, lambda *_: (there.touch(), sys.exit(75))); "
+        "there.exists() or time.sleep(60)"
+    )
+    command = shlex.join([sys.executable, "-c", program, "{folder}"])
+    piece = nightly.Piece("long", command, 0.05, resumable=True)
+    runs = nightly.Nightly(tmp_path, tmp_path / "work", "abc", [piece])
+    assert runs.run(piece) and not runs.done(piece), "it is run again"
+    assert runs.run(piece) and runs.done(piece)
+    assert [row.result for row in runs.rows()] == [nightly.GOES_ON, "passed"]
