@@ -22,9 +22,10 @@ def ahead(
     slots: int,
     common: Collection[str] = (),
 ) -> Iterator[Phase]:
-    """What to submit next, in order, while there is room: twice as many phases as run at once whose inputs
-    are done, and as many again that stand on submitted ones. Counted together, those that stand on one long
-    training would leave the other workers without work.
+    """What to submit next, in order, while there is room: one phase more than run at once whose inputs are
+    done, and twice as many as run that stand on submitted ones. Counted together, those that stand on one
+    long training would leave the other workers without work; with more of the first, transfers would be begun
+    long before others end, and the weights of all of them lie there at once.
 
     Args:
         wanted: phases that are to be run, each after its inputs.
@@ -40,7 +41,7 @@ def ahead(
     def ready(phase: Phase) -> bool:
         return all(one in done for one in inputs(phase))
 
-    most, most_behind = (2 * slots, 2 * slots) if slots > 1 else (1, 0)
+    most, most_behind = (slots + 1, 2 * slots) if slots > 1 else (1, 0)
     now = sum(ready(one.phase) for one in running.values())
     behind = len(running) - now
     for phase in wanted:

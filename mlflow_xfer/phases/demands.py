@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +89,8 @@ def check_disk(
 
     Args:
         runtime: how they are computed, which says what a checkpoint holds.
-        keep: whose weights stay; of the others as many lie there at once as there are ``workers``.
+        keep: whose weights stay; the others lie there until their transfer ends.
+        workers: how many phases run at once; of several, one more transfer is under way than there are.
 
     Raises:
         XferError: it has less than they need.
@@ -97,8 +99,12 @@ def check_disk(
     states = sorted((found.work for phase in phases if (found := needs_of(phase, past))), reverse=True)
     sizes = {phase: weights(phase, past) for phase in phases if phase.kind != "evaluate"}
     known = {phase: bytes_ for phase, bytes_ in sizes.items() if not math.isnan(bytes_)}
-    passing = sorted((bytes_ for phase, bytes_ in known.items() if not kept(phase, keep)), reverse=True)
-    published = sum(known.values()) - sum(passing[workers:])
+    passing: defaultdict[tuple[str, int | None], float] = defaultdict(float)
+    for phase, bytes_ in known.items():
+        if not kept(phase, keep):
+            passing[_transfer(phase)] += bytes_
+    under_way = workers + 1 if workers > 1 else 1
+    published = sum(known.values()) - sum(sorted(passing.values(), reverse=True)[under_way:])
     wanted = {home.work(): sum(states[:workers])}
     artifacts = store.artifacts_folder()
     if artifacts is not None:
@@ -116,3 +122,9 @@ def check_disk(
                 f"{size(published) if artifacts else 'elsewhere'}.",
                 "Free some of it, set XFER_HOME (or XFER_WORK) to a larger disk, or log artifacts there.",
             )
+
+
+def _transfer(phase: Phase) -> tuple[str, int | None]:
+    """Equal for the trainings of one transfer whose weights may go."""
+    first = phase.inputs[0] if phase.kind == "target" else phase
+    return (first.spec_hash if isinstance(first, Phase) else str(first), phase.seed)
