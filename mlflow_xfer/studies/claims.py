@@ -144,13 +144,13 @@ def _judged(
 
 def _on_dev(study: Study, asked: Sequence[tuple[Contrast, str]], dev: pd.DataFrame | None) -> list[Found]:
     """The equivalences again, on English dev scores."""
-    if dev is None or dev.empty:
-        return []
     wanted = [
         replace(one, name=f"{one.name} (English dev)", margin=EQUIVALENCE)
         for one, wanted in asked
         if wanted == EQUIVALENT
     ]
+    if dev is None or dev.empty or not wanted:
+        return []
     english = dev.assign(language="en")
     return compute(replace(study, contrasts=tuple(wanted)), english, gaps=study.scale == TABLES)
 
@@ -197,6 +197,8 @@ def _verdict(claim: Claim, wanted: Sequence[str], agree: Sequence[bool | None], 
         none = [said for said, of in zip(agree, wanted, strict=True) if of == EQUIVALENT]
         halves = [*([_most(gains)] if gains else []), *([_together(none)] if none else [])]
         verdict = halves[0] if len(set(halves)) == 1 else _of_halves(halves)
+    elif claim.id == "C2" and False in agree:  # what any other one equals or beats is not the best
+        verdict = CONTRADICTED
     else:
         verdict = _together(agree)
     return PARTLY if verdict == SUPPORTED and not whole else verdict

@@ -231,13 +231,17 @@ def transfers_of(store: Store, run_id: str) -> dict[str, tuple[str, ...]]:
 
 
 def dev_of(store: Store, transfers: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    """English dev scores of the selected checkpoints, by condition, task and seed; of what is not trained
-    none."""
+    """English dev scores of the selected checkpoints, by condition, task, base seed and seed; of what is not
+    trained none."""
     import pandas as pd
 
     rows = []
     for name, of in transfers.items():
         for transfer in map(store.get, of):
+            place = {
+                "base_seed": int(transfer.tags.get("xfer.base_seed", "0")),
+                "seed": int(transfer.tags["xfer.seed"]),
+            }
             for evaluation in map(store.get, transfer.inputs):
                 task = evaluation.tags.get("xfer.target", "")
                 for trained in map(store.get, evaluation.inputs):
@@ -247,9 +251,9 @@ def dev_of(store: Store, transfers: Mapping[str, Sequence[str]]) -> pd.DataFrame
                         if metric.startswith("dev/") and metric.endswith("/selected")
                     ]
                     if trained.tags.get("xfer.phase") == "target" and scores:
-                        seed, score = int(transfer.tags["xfer.seed"]), statistics.fmean(scores)
-                        rows.append({"condition": name, "task": task, "seed": seed, "score": score})
-    return pd.DataFrame(rows, columns=["condition", "task", "seed", "score"])
+                        score = statistics.fmean(scores)
+                        rows.append({"condition": name, "task": task, **place, "score": score})
+    return pd.DataFrame(rows, columns=["condition", "task", "base_seed", "seed", "score"])
 
 
 def _rows(study: Study, found: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:

@@ -15,6 +15,8 @@ from mlflow_xfer.reporting.verdict import UNDECIDED
 from mlflow_xfer.studies import claims
 from mlflow_xfer.studies.claims_tested import TABLES
 from mlflow_xfer.studies.found import study
+from mlflow_xfer.studies.run import dev_of
+from mlflow_xfer.tracking.store import Store
 
 CODES = ("en", "de")
 
@@ -113,6 +115,36 @@ def test_equivalence_is_asked_on_dev_and_on_test_apart():
     by_id = {one.claim.id: one for one in claims.judge(asked, scores(asked, as_the_paper_says), dev)}
     names = [one.contrast.name for one in by_id["C4"].found]
     assert "MNLI on xnli" in names and "MNLI on xnli (English dev)" in names
+
+
+def test_dev_scores_of_several_bases_stand_apart(own_store):
+    with Store.open() as store:
+        made = []
+        for base in (0, 1):
+            target = store.start("phase", "target", tags={"xfer.phase": "target"})
+            store.metrics(target, {"dev/xnli/en/selected": 70.0 + base})
+            tags = {"xfer.phase": "evaluate", "xfer.target": "xnli", "xfer.input_run_ids": target}
+            scored = store.start("phase", "evaluate", tags=tags)
+            tags = {"xfer.base_seed": base, "xfer.seed": 3, "xfer.input_run_ids": scored}
+            made.append(store.start("transfer", f"b{base}", tags=tags))
+        store.settle()
+        dev = dev_of(store, {"MNLI": made})
+    assert dev[["base_seed", "seed", "score"]].to_numpy().tolist() == [[0, 3, 70], [1, 3, 71]]
+
+
+def test_claims_can_be_tested_over_several_bases():
+    asked = study("replicate").at("small")
+    frame = pd.concat([scores(asked, as_the_paper_says).assign(base_seed=base) for base in (0, 1)])
+    dev = frame[frame["language"] == "en"][["condition", "task", "base_seed", "seed", "score"]]
+    assert claims.judge(asked, frame, dev)[0].verdict == claims.PARTLY
+    assert claims.judge(asked, frame, dev.drop(columns="base_seed"))[0].verdict == claims.PARTLY
+
+
+def test_what_one_task_alone_beats_is_not_the_best():
+    def gains(arm: str, target: str) -> float:
+        return as_the_paper_says(arm, target) + 9.0 * (arm == "HellaSwag")
+
+    assert verdicts("full", gains)["C2"] == claims.CONTRADICTED
 
 
 def test_reported_figures_and_marks_are_shown_and_never_count():
