@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from itertools import pairwise
 
 from mlflow_xfer.errors import Problems
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.stats.estimate import LIKE_THESE, THESE
 from mlflow_xfer.stats.sets import FEWEST
-from mlflow_xfer.studies.study import KINDS, SECTIONS, SIZE, Contrast, Study
+from mlflow_xfer.studies.study import KINDS, SECTIONS, SIZE, Contrast, Curve, Study
+
+OF_CURVES = ("curve", "shots", "contributions", "morphology")
+"""Sections that are about a study's curves."""
 
 
 def check(study: Study, targets: tuple[str, ...] = ()) -> None:
@@ -42,14 +47,7 @@ def check(study: Study, targets: tuple[str, ...] = ()) -> None:
     for name in study.sections:
         if name not in SECTIONS:
             problems.add(unknown(f"section ({where})", name, SECTIONS))
-    facts = {arm.name: arm.facts for arm in study.arms}
-    for one in study.curves:
-        lacking = [name for name in one.arms if one.axis not in facts.get(name, {})]
-        if lacking:
-            problems.add(
-                f"{where}, curve {one.name!r}: {', '.join(lacking)} have no {one.axis!r}.",
-                f"Name arms of the study whose `facts` say it: {', '.join(names)}",
-            )
+    _check_curves(study, problems)
     titles = [one.name for one in study.contrasts]
     for name in dict.fromkeys(name for name in titles if titles.count(name) > 1):
         problems.add(
@@ -58,6 +56,50 @@ def check(study: Study, targets: tuple[str, ...] = ()) -> None:
     for one in study.contrasts:
         _check_contrast(study, one, names, targets, problems)
     problems.raise_if_any()
+
+
+def _check_curves(study: Study, problems: Problems) -> None:
+    where, facts = f"Study {study.name}", {arm.name: arm.facts for arm in study.arms}
+    for one in study.curves:
+        lacking = [name for name in one.arms if one.axis not in facts.get(name, {})]
+        if lacking:
+            problems.add(
+                f"{where}, curve {one.name!r}: {', '.join(lacking)} have no {one.axis!r}.",
+                f"Name arms of the study whose `facts` say it: {', '.join(facts)}",
+            )
+            continue
+        places = _places(one, facts)
+        if len(places) < 2 or any(after <= before for before, after in pairwise(places)):
+            said = ", ".join(f"{name} {place:g}" for name, place in zip(one.arms, places, strict=True))
+            problems.add(
+                f"{where}, curve {one.name!r}: {one.axis} does not rise from arm to arm: {said}.",
+                f"Name at least two arms in the order of their {one.axis}.",
+            )
+    wanting = [name for name in study.sections if name in OF_CURVES]
+    if not wanting or problems:
+        return
+    if not study.curves or "contributions" in wanting and not any(one.random for one in study.curves):
+        problems.add(
+            f"{where}: the sections {', '.join(wanting)} are about curves, and none is declared.",
+            "Declare `curves` (contributions: some with random: true), or leave the sections out.",
+        )
+        return
+    axes = dict.fromkeys(one.axis for one in study.curves)
+    if len(axes) > 1:
+        problems.add(
+            f"{where}: its curves lie along {', '.join(axes)}, and {', '.join(wanting)} show them over one.",
+            "Give all curves the same axis.",
+        )
+    elif "shots" in wanting and len({tuple(_places(one, facts)) for one in study.curves}) > 1:
+        problems.add(
+            f"{where}: its curves have arms at different {next(iter(axes))}; the section shots compares them "
+            "place by place.",
+            "Give every curve arms at the same places.",
+        )
+
+
+def _places(one: Curve, facts: Mapping[str, Mapping[str, float]]) -> list[float]:
+    return [facts[name][one.axis] for name in one.arms]
 
 
 def _check_contrast(
@@ -91,6 +133,12 @@ def _check_contrast(
         ]
         if sized:
             problems.add(f"{where}: {', '.join(sized)} have no {SIZE!r}.", "Say it in the arms' `facts`.")
+        elif not _alike_at_each_size(study, one):
+            problems.add(
+                f"{where}: its weights are not the same at every {SIZE!r}.",
+                "At each size those on one side add up to as much, and those on the other to minus that; of "
+                "several models of one size give each its share.",
+            )
     if one.kind == "order":
         curves = {curve.name for curve in study.curves}
         if one.measure not in curves:
@@ -113,3 +161,21 @@ def _check_contrast(
     for name in (*one.targets, *one.less):
         if known and name not in known:
             problems.add(unknown(f"target ({where})", name, known))
+
+
+def _alike_at_each_size(study: Study, one: Contrast) -> bool:
+    """Whether the weighted sums of all sizes are the same sums."""
+    sizes = {arm.name: arm.facts[SIZE] for arm in study.arms if arm.name in one.weights}
+    sums = {
+        size: [
+            sum(
+                sign * weight
+                for name, weight in one.weights.items()
+                if sizes[name] == size and sign * weight > 0
+            )
+            for sign in (1, -1)
+        ]
+        for size in sizes.values()
+    }
+    first = next(iter(sums.values()))[0]
+    return all(math.isclose(side, first, abs_tol=1e-9) for sides in sums.values() for side in sides)

@@ -87,9 +87,51 @@ def test_what_there_is_is_listed(written):
     assert "scale full: needs one GPU of 80 GiB" in api.FUNCTIONS["studies"]("replicate")
 
 
+def placed(*places: tuple[str, float], axis: str = "tasks", **more) -> dict:
+    """Arms that lie at these places of an axis, on one curve in this order."""
+    arms = tuple(Arm(name, {"intermediate": name}, facts={axis: at}) for name, at in places)
+    curve = Curve("up", tuple(name for name, _ in places), axis)
+    return {"arms": arms, "curves": (curve,), "contrasts": (), **more}
+
+
+SIZED = (("a", 1e6), ("b", 1e6), ("c", 1e7), ("d", 1e7))
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
+        (placed(("none", 4), ("a", 0)), "tasks does not rise from arm to arm: none 4, a 0"),
+        (placed(("none", 1), ("a", 1)), "tasks does not rise from arm to arm: none 1, a 1"),
+        (placed(("none", 0)) | {"arms": TWO.arms, "curves": (Curve("up", ()),)}, "does not rise"),
+        ({"sections": ("curve",)}, "the sections curve are about curves, and none is declared"),
+        (placed(("none", 0), ("a", 1), sections=("contributions",)), "contributions: some with random: true"),
+        (
+            {
+                "arms": (
+                    Arm("none", {}, facts={"rows": 0, "tasks": 0}),
+                    Arm("a", {}, facts={"rows": 4, "tasks": 1}),
+                ),
+                "curves": (Curve("one", ("none", "a"), "rows"), Curve("two", ("none", "a"))),
+                "sections": ("curve",),
+                "contrasts": (),
+            },
+            "its curves lie along rows, tasks",
+        ),
+        (
+            placed(("a", 0), ("b", 4), ("c", 16), axis="rows", sections=("shots",))
+            | {"curves": (Curve("one", ("a", "b"), "rows"), Curve("two", ("a", "c"), "rows"))},
+            "arms at different rows",
+        ),
+        (
+            placed(*SIZED, axis="parameters", curves=())
+            | {"contrasts": (Contrast("c", {"a": 1, "b": -1, "c": 0.5, "d": -0.5}, "sizes"),)},
+            "weights are not the same at every 'parameters'",
+        ),
+        (
+            placed(*SIZED, axis="parameters", curves=())
+            | {"contrasts": (Contrast("c", {"a": 1, "b": 1, "c": -1, "d": -1}, "sizes"),)},
+            "weights are not the same at every 'parameters'",
+        ),
         ({"arms": (*TWO.arms, TWO.arms[1])}, "2 arms are named 'a'"),
         ({"arms": TWO.arms[:1], "contrasts": ()}, "A study compares at least two"),
         ({"arms": (TWO.arms[0], Arm("a", {}, "nine"))}, "Unknown arm .*'nine'"),
