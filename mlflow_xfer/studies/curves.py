@@ -13,13 +13,14 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.reporting.columns import points
 from mlflow_xfer.reporting.hypertext import Raw, element, table
 from mlflow_xfer.reporting.parts import box, interval, numbers_behind, paragraph
+from mlflow_xfer.reporting.verdict import p_text
 from mlflow_xfer.stats.contribution import shapley
 from mlflow_xfer.stats.frame import Cells, cells, check
 from mlflow_xfer.stats.means import infer
 from mlflow_xfer.studies.contrasts import Found
 from mlflow_xfer.studies.line_chart import Line, lines
 from mlflow_xfer.studies.orders import height
-from mlflow_xfer.studies.scores import COLUMNS, without_own_targets
+from mlflow_xfer.studies.scores import COLUMNS, check_alike, gained, without_own_targets
 from mlflow_xfer.studies.study import Arm, Curve, Study
 
 DOSE = "rows a task"
@@ -40,24 +41,28 @@ def steps(curve: Curve, blocks: Mapping[str, Cells]) -> pd.DataFrame:
     """What each step along a curve adds: columns from, to, estimate, low, high, p."""
     rows = []
     for first, second in zip(curve.arms, curve.arms[1:], strict=False):
-        gained = infer(replace(blocks[second], values=blocks[second].values - blocks[first].values))
-        rows.append((first, second, gained.estimate, gained.low, gained.high, gained.p))
+        more = infer(gained(blocks, first, second))
+        rows.append((first, second, more.estimate, more.low, more.high, more.p))
     return pd.DataFrame(rows, columns=["from", "to", "estimate", "low", "high", "p"])
 
 
 def curve(study: Study, frame: pd.DataFrame, found: Sequence[Found]) -> tuple[Raw, Raw]:
-    """All curves in one drawing; of the named ones best place, height and regret; the first one's steps."""
+    """All curves in one drawing; of the named ones best place, height and regret; the first one's steps.
+    Where curves are on different targets, each says which, and its regret is to arms on the same."""
     blocks = blocks_of(study, frame)
     means, facts = means_of(blocks), {arm.name: arm.facts for arm in study.arms}
-    most = max(means.values())
-    axis = study.curves[0].axis
+    axis, several = study.curves[0].axis, len({block.units for block in blocks.values()}) > 1
     drawn, rows = [], []
     for one in study.curves:
+        check_alike(blocks, one.arms)
+        on = blocks[one.arms[0]]
+        most = max(means[name] for name, block in blocks.items() if block.units == on.units)
+        name = f"{one.name} ({', '.join(on.tasks)})" if several else one.name
         across, up = [facts[name][axis] for name in one.arms], [means[name] for name in one.arms]
-        drawn.append(Line(one.name, across, up, one.random))
+        drawn.append(Line(name, across, up, one.random))
         best = int(np.argmax(up))
         high = sum(share * means[name] for name, share in height(one, study.arms).items())
-        rows.append([one.name, f"{across[best]:g}", *map(points, (up[best], high)), points(most - up[best])])
+        rows.append([name, f"{across[best]:g}", *map(points, (up[best], high)), points(most - up[best])])
     drawing = lines(drawn, across=axis, up="mean score")
     shown = table(
         ["curve", f"best {axis}", "score there", "mean height", "regret"],
@@ -69,7 +74,7 @@ def curve(study: Study, frame: pd.DataFrame, found: Sequence[Found]) -> tuple[Ra
     added = table(
         ["from", "to", "points", "interval", "p"],
         [
-            [r[0], r[1], points(r[2], True), interval(r[3], r[4], True), f"{r[5]:.2f}"]
+            [r[0], r[1], points(r[2], True), interval(r[3], r[4], True), p_text(r[5])]
             for r in steps(study.curves[0], blocks).itertuples(index=False)
         ],
         caption=f"What each step of the curve {study.curves[0].name} adds",
@@ -122,7 +127,9 @@ def orders_of(study: Study, means: Mapping[str, float]) -> pd.DataFrame:
 
 def contributions(study: Study, frame: pd.DataFrame, found: Sequence[Found]) -> tuple[Raw, Raw]:
     """Shapley values of tasks over the random orders; several axes (budgets) are not mixed."""
-    values = shapley(orders_of(study, means_of(blocks_of(study, frame))))
+    blocks = blocks_of(study, frame)
+    check_alike(blocks, (name for one in study.curves if one.random for name in one.arms))
+    values = shapley(orders_of(study, means_of(blocks)))
     rows = [
         [str(r[0]), points(float(r[1]), True), interval(float(r[2]), float(r[3]), True), str(r[4])]
         for r in values.itertuples(index=False)
@@ -144,7 +151,10 @@ def dose_slopes(study: Study, blocks: Mapping[str, Cells]) -> pd.DataFrame:
     Raises:
         XferError: no set of tasks has several doses.
     """
-    arms = [arm for arm in study.arms if arm.facts.get(DOSE)]
+    arms = [arm for arm in study.arms if arm.facts.get(DOSE) and "tasks" in arm.facts]
+    if not arms:
+        raise XferError(f"no arm says its number of tasks and {DOSE}.", "Say them in the arms' `facts`.")
+    check_alike(blocks, (arm.name for arm in arms))
     scores = np.stack([(blocks[arm.name].values * blocks[arm.name].weights).sum(-1) for arm in arms])
     rows_of = np.array([math.log2(arm.facts[DOSE]) for arm in arms])
     sets = [tasks_of(arm) for arm in arms]
@@ -171,7 +181,7 @@ def dose(study: Study, frame: pd.DataFrame, found: Sequence[Found]) -> tuple[Raw
     """What the number of tasks does at the same dose of each, and what dose does."""
     slopes = dose_slopes(study, blocks_of(study, frame))
     rows = [
-        [str(r[0]), points(float(r[1]), True), interval(float(r[2]), float(r[3]), True), f"{float(r[4]):.2f}"]
+        [str(r[0]), points(float(r[1]), True), interval(float(r[2]), float(r[3]), True), p_text(float(r[4]))]
         for r in slopes.itertuples(index=False)
     ]
     shown = table(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,7 @@ from mlflow_xfer.stats.typology import PRIMARY, low_similarity, specification_cu
 from mlflow_xfer.stats.typology import diversity as spread_of
 from mlflow_xfer.studies.contrasts import Found
 from mlflow_xfer.studies.curves import blocks_of
-from mlflow_xfer.studies.scores import COLUMNS, without_own_targets
+from mlflow_xfer.studies.scores import COLUMNS, gained, without_own_targets
 from mlflow_xfer.studies.study import Study
 
 
@@ -27,8 +26,7 @@ def morphology(study: Study, frame: pd.DataFrame, found: Sequence[Found]) -> tup
     others, and its slope over every distance."""
     measure = next((one.measure for one in study.contrasts if one.kind == "slope" and one.measure), PRIMARY)
     blocks, first = blocks_of(study, frame), study.curves[0]
-    before, after = blocks[first.arms[0]], blocks[first.arms[-1]]
-    gain = replace(after, values=after.values - before.values)
+    gain = gained(blocks, first.arms[0], first.arms[-1])
     near = low_similarity(gain.languages, measure)
     rows = [
         [
@@ -40,11 +38,16 @@ def morphology(study: Study, frame: pd.DataFrame, found: Sequence[Found]) -> tup
         for one in records(near)
     ]
     low = [str(code) for code in near.loc[near["low"], "language"]]
-    rest = [str(code) for code in near.loc[~near["low"], "language"]]
+    unknown = [str(code) for code in near.loc[near["distance"].isna(), "language"]]
+    rest = [code for code in map(str, near["language"]) if code not in (*low, *unknown)]
     title = f"{first.arms[0]} → {first.arms[-1]}"
     groups = table(
         ["languages", f"gain, {title}"],
-        [["low similarity", _gain(gain, low)], ["the others", _gain(gain, rest)]],
+        [
+            ["low similarity", _gain(gain, low)],
+            ["the others", _gain(gain, rest)],
+            *([["of unknown distance", _gain(gain, unknown)]] if unknown else []),
+        ],
         caption=f"Low similarity: in the top tercile of distance ({measure}) to English and to each other",
         numeric={1},
     )

@@ -20,7 +20,7 @@ from mlflow_xfer.stats.sets import between_sets
 from mlflow_xfer.stats.typology import PRIMARY
 from mlflow_xfer.studies import orders
 from mlflow_xfer.studies.foresight import detectable_ratio, spread_power
-from mlflow_xfer.studies.scores import Scores, ordered, side
+from mlflow_xfer.studies.scores import Scores, check_alike, ordered, side
 from mlflow_xfer.studies.sizes import over_sizes
 from mlflow_xfer.studies.study import Contrast, Study
 
@@ -146,6 +146,7 @@ def _beyond(one: Contrast, scores: Scores) -> tuple[dict[str, Cells], str]:
 def _sets(one: Contrast, scores: Scores, population: str, level: float) -> Estimate:
     """The sets of one side against those of the other; with ``less``, of what they do beyond elsewhere."""
     here, note = _beyond(one, scores) if one.less else (scores.blocks(one, one.targets), "")
+    check_alike(here, one.weights)
     values = {name: (block.values * block.weights).sum(-1) for name, block in here.items()}
     first, second = (
         [values[name] for name, weight in one.weights.items() if (weight > 0) == positive]

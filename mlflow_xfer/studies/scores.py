@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.stats.frame import Cells, cells, unit_weights
+from mlflow_xfer.stats.means import paired
 from mlflow_xfer.studies.study import Contrast
 from mlflow_xfer.studies.tables import shared
 from mlflow_xfer.tracking.results import SAME_TASK
@@ -85,6 +86,27 @@ class Scores:
         rows = self.frame[self.frame["condition"].isin(list(one.weights))]
         rows = rows[rows["language"].isin(one.languages)] if one.languages else rows
         return rows[rows["task"].isin(one.targets)] if one.targets else rows
+
+
+def check_alike(blocks: Mapping[str, Cells], names: Iterable[str]) -> None:
+    """Refuse to set arms beside each other that are not scored on the same.
+
+    Raises:
+        XferError: two of them, by name.
+    """
+    first, *others = dict.fromkeys(names)
+    for name in others:
+        if not paired(blocks[first], blocks[name]):
+            raise XferError(
+                f"{first!r} and {name!r} differ in seeds, base seeds, targets or languages.",
+                "Give all arms of a curve or contrast the same.",
+            )
+
+
+def gained(blocks: Mapping[str, Cells], first: str, second: str) -> Cells:
+    """What ``second`` scores beyond ``first``; raises as :func:`check_alike`."""
+    check_alike(blocks, (first, second))
+    return replace(blocks[second], values=blocks[second].values - blocks[first].values)
 
 
 def own_cells(frame: pd.DataFrame) -> list[tuple[str, str]]:

@@ -5,7 +5,6 @@ how many rows an intermediate task is worth.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ from mlflow_xfer.stats.means import infer
 from mlflow_xfer.studies.contrasts import Found
 from mlflow_xfer.studies.curves import blocks_of, means_of
 from mlflow_xfer.studies.line_chart import Line, lines
+from mlflow_xfer.studies.scores import gained
 from mlflow_xfer.studies.study import Study
 
 
@@ -30,7 +30,7 @@ def shots(study: Study, frame: pd.DataFrame, found: Sequence[Found]) -> tuple[Ra
         drawn.append(Line(one.name, across, [means[name] for name in one.arms]))
         for name, n, beside in zip(one.arms, across, first.arms, strict=True):
             score = infer(blocks[name])
-            more = infer(replace(blocks[name], values=blocks[name].values - blocks[beside].values))
+            more = infer(gained(blocks, beside, name))
             rows.append(
                 [
                     one.name,

@@ -9,6 +9,7 @@ import pandas as pd
 
 from mlflow_xfer.stats.estimate import Estimate
 from mlflow_xfer.stats.interaction import size_slope
+from mlflow_xfer.studies.scores import check_alike
 from mlflow_xfer.studies.study import SIZE, Contrast, Study
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ def over_sizes(
     """The slope of the weighted sum of each size over log10 of its parameters, and the sums.
 
     Raises:
-        XferError: fewer than five sizes.
+        XferError: fewer than five sizes, or arms that are not scored on the same.
     """
+    check_alike(blocks, one.weights)
     effects: dict[float, float] = {}
     for name, size in sizes_of(study, one).items():
         block = blocks[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import permutations
@@ -143,6 +144,52 @@ def test_a_curve_says_its_best_place_and_its_steps():
     assert drawing.count("<polyline") == 4 and "regret" in shown
     added = curves.steps(study.curves[0], curves.blocks_of(study, scores(study)))
     assert added["estimate"].round().tolist() == [6, 3, 1, -2] and (added["low"] < added["high"]).all()
+
+
+def test_curves_on_other_targets_are_told_apart_and_have_no_common_regret():
+    study = asked(2)
+    frame = scores(study)
+    prompted = [replace(arm, name=f"{arm.name}, prompted") for arm in study.arms]
+    easy = frame.assign(condition=frame["condition"] + ", prompted", score=frame["score"] + 30)
+    other = frame.assign(task="pos")
+    named = replace(
+        study.curves[0], name="prompted", arms=tuple(f"{a}, prompted" for a in study.curves[0].arms)
+    )
+    both = replace(study, arms=(*study.arms, *prompted), curves=(*study.curves, named))
+    _, shown = curves.curve(both, pd.concat([frame, other, easy], ignore_index=True), [])
+    assert "English (choice, pos)" in shown and "prompted (choice)" in shown
+    regrets = re.findall(
+        r'<th scope="row">(?:English|prompted) \(choice[^<]*</th>.*?<td class="num">([^<]*)</td></tr>', shown
+    )
+    assert regrets == ["0.0", "0.0"], "the best arm on the same targets is on each"
+
+
+def test_languages_of_unknown_distance_are_not_among_those_that_are_near():
+    study = asked(2)
+    frame = scores(study)
+    odd = frame[frame["language"] == "de"].assign(language="ja", score=lambda rows: rows["score"] + 9)
+    odd["score"] += 20.0 * (odd["condition"] == "all")
+    shown = [far.morphology(study, one, [])[1] for one in (frame, pd.concat([frame, odd]))]
+    others = [re.search(r"the others</th><td[^>]*>(.*?)</td>", str(one)) for one in shown]
+    assert others[0] and others[1] and others[0][1] == others[1][1]
+    assert "of unknown distance" in shown[1] and "of unknown distance" not in shown[0]
+
+
+def test_arms_on_other_cells_are_not_subtracted():
+    study = asked(2)
+    frame = scores(study)
+    gone = (frame["condition"] == "all") & (frame["language"] == "de") | (
+        (frame["condition"] == "none") & (frame["language"] == "es")
+    )
+    for part in (curves.curve, curves.contributions, far.morphology):
+        with pytest.raises(XferError, match="differ in seeds, base seeds, targets or languages"):
+            part(study, frame[~gone], [])
+
+
+def test_a_study_without_doses_says_so():
+    bare = replace(study := asked(2), arms=tuple(replace(arm, facts={"tasks": 1.0}) for arm in study.arms))
+    with pytest.raises(XferError, match="no arm says its number of tasks and rows a task"):
+        curves.dose_slopes(bare, curves.blocks_of(study, scores(study)))
 
 
 def test_the_grid_names_each_set_once_whoever_comes_upon_it():
