@@ -263,10 +263,11 @@ def inequality(analysis: Analysis) -> Raw | None:
         )
     ]
     for r in records(analysis.ratios):
+        ends = f"95 % interval {r.low:.2f} to {r.high:.2f}" if math.isfinite(r.low) else "no interval"
         parts.append(
             paragraph(
-                f"{r.condition}: τ is {r.ratio:.2f} times that of {analysis.baseline} (95 % interval "
-                f"{r.low:.2f} to {r.high:.2f}, p {p_text(r.p)} by swapping within languages)."
+                f"{r.condition}: τ is {r.ratio:.2f} times that of {analysis.baseline} ({ends}, "
+                f"p {p_text(r.p)} by swapping within languages)."
             )
         )
     return section(

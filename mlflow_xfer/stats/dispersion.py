@@ -28,6 +28,7 @@ from mlflow_xfer.stats.estimate import LIKE_THESE, Estimate, Numbers
 from mlflow_xfer.stats.frame import Cells, cells, check, pair
 
 FLOOR = 1e-3  # of tau^2 on logit scale: below it two spreads are both "none"
+SURE = 1e-6  # of a log ratio: a standard error below this is that of a ratio which says nothing
 SWAPS = 4000  # random swaps beyond 10 languages
 DEFAULT_EXAMPLES = 1000  # only for the continuity correction where n is unknown
 
@@ -171,7 +172,9 @@ def spread_ratio(
     """Pooled ratio tau(condition) / tau(baseline), and a table per task (ratio, interval, p, secondaries).
 
     The estimate and its interval are the ratio itself (1 = equal, not 0): one task by the jackknife with t(L
-    - 1), several by random-effects meta-analysis; ``p`` is the swap test's over all tasks.
+    - 1), several by random-effects meta-analysis; ``p`` is the swap test's over all tasks. A task whose ratio
+    is the same whichever language is left out, as where neither arm has a spread, has no standard error and
+    is not pooled: it would count as known for sure.
 
     Raises:
         XferError: fewer than three languages in every task, or faults of the table.
@@ -183,7 +186,7 @@ def spread_ratio(
     for task in first.tasks:
         a, b = (_arm_levels(block, n, task) for block, n in zip((first, second), sizes, strict=True))
         ratio, se = (float(v) for v in jackknife(a, b))
-        half = se * float(special.stdtrit(a.level.shape[-1] - 1, 0.5 + level / 2))
+        half = se * float(special.stdtrit(a.level.shape[-1] - 1, 0.5 + level / 2)) if se > SURE else math.nan
         if min(float(a.tau2()), float(b.tau2())) <= FLOOR:
             notes.append(f"{task}: no spread beyond sampling noise in an arm, so that its ratio says little")
         rows.append(
@@ -208,13 +211,19 @@ def spread_ratio(
         [other for _, other in arms],
         [[place[code] for t, code in first.units if t == task] for task in first.tasks],
     )
+    known = table[table["se"] > SURE]
+    if left := [str(task) for task in table["task"] if task not in set(known["task"])]:
+        notes.append(f"{', '.join(left)}: no standard error, so not in the ratio")
     pooled = (
-        random_effects(table["log_ratio"].to_numpy(), table["se"].to_numpy(), level)
-        if len(rows) > 1
+        random_effects(known["log_ratio"].to_numpy(), known["se"].to_numpy(), level)
+        if len(known) > 1
         else None
     )
-    if pooled is None:
-        estimate, low, high, df = (float(table[c][0]) for c in ("ratio", "low", "high", "languages"))
+    if known.empty:
+        estimate, low, high, df = math.exp(table["log_ratio"].mean()), math.nan, math.nan, math.nan
+        method = "log ratio of tau, mean over tasks; p by swapping arms"
+    elif pooled is None:
+        estimate, low, high, df = (float(known[c].iloc[0]) for c in ("ratio", "low", "high", "languages"))
         df, method = df - 1, "log ratio of tau, jackknife over languages; p by swapping arms"
     else:
         estimate, low, high = (math.exp(v) for v in (pooled.estimate, pooled.low, pooled.high))
@@ -228,7 +237,7 @@ def spread_ratio(
         )
         notes.extend(pooled.notes)
     smallest = min(table["languages"])
-    if smallest < 10:
+    if smallest < 10 and not known.empty:
         notes.append(
             f"{smallest} languages: the interval covers 91-97 %; a true ratio of .8 is found in fewer than 1 "
             "of 6 cases"
@@ -245,7 +254,7 @@ def random_effects(estimates: Numbers, errors: Numbers, level: float = 0.95) -> 
     Model: independent studies with known standard errors. Tasks that share languages are positively
     dependent: the interval is then too narrow, which is why the pooled p comes from the swap test.
     """
-    y, v = np.asarray(estimates, float), np.maximum(np.asarray(errors, float), 1e-6) ** 2
+    y, v = np.asarray(estimates, float), np.maximum(np.asarray(errors, float), SURE) ** 2
     k = len(y)
     if k < 2:
         return Estimate(float(y[0]), se=float(v[0] ** 0.5)).noted("one study: nothing to pool")

@@ -12,12 +12,12 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.reporting import charts
 from mlflow_xfer.reporting.columns import points
 from mlflow_xfer.reporting.hypertext import Raw, element, table
-from mlflow_xfer.reporting.parts import box, numbers_behind, paragraph
+from mlflow_xfer.reporting.parts import box, numbers_behind, paragraph, records
 from mlflow_xfer.stats.components import components
 from mlflow_xfer.stats.dispersion import describe
 from mlflow_xfer.studies import curves, far, shots
 from mlflow_xfer.studies.contrasts import Found
-from mlflow_xfer.studies.scores import without_own_cells
+from mlflow_xfer.studies.scores import without_own_cells, without_own_targets
 from mlflow_xfer.studies.study import Study
 from mlflow_xfer.tasks.catalogue import TASKS
 
@@ -38,8 +38,11 @@ def figures(study: Study, frame: pd.DataFrame, found: Sequence[Found]) -> list[P
 
 
 def spread(study: Study, frame: pd.DataFrame, found: Sequence[Found]) -> tuple[Raw, Raw]:
-    """τ of each arm, the mean beside it, and seeds and languages apart."""
-    rows, taus, counted = [], {}, without_own_cells(frame)
+    """τ of each arm, the mean beside it, and seeds and languages apart; on targets that are no arm's own
+    task, so that all arms are on the same."""
+    rows, taus, counted = [], {}, without_own_targets(frame)
+    if counted.empty:
+        raise XferError("every target is an arm's own task.")
     for arm in study.arms:
         measured = describe(counted, arm.name)
         parts = apart(counted, arm.name)
@@ -79,8 +82,11 @@ def apart(frame: pd.DataFrame, arm: str) -> pd.Series:
 
 def _ratios(frame: pd.DataFrame) -> Raw:
     rows = [
-        [r.contrast, r.task, str(r.languages), *(f"{value:.2f}" for value in (r.ratio, r.low, r.high, r.p))]
-        for r in frame.itertuples(index=False)
+        [
+            *(r.contrast, r.task, str(r.languages)),
+            *(f"{value:.2f}" if math.isfinite(value) else "–" for value in (r.ratio, r.low, r.high, r.p)),
+        ]
+        for r in records(frame)
     ]
     return table(
         ["contrast", "task", "languages", "ratio", "low", "high", "p"],
@@ -119,18 +125,19 @@ def arms_by_targets(study: Study, frame: pd.DataFrame, found: Sequence[Found]) -
     """The table of the paper: arms by targets, the average with and without what is not trained for."""
     means = _means(study, frame)
     targets = list(map(str, means))
-    trained = [task for task in targets if task not in TASKS or TASKS.get(task).trained]
+    every = [task for task in targets if means[task].notna().all()]
+    trained = [task for task in every if task not in TASKS or TASKS.get(task).trained]
     base = next(iter(study.against.values()), study.arms[0].name)
     gaps = means - means.loc[base]
     rows = []
     for name in means.index:
         values = (means if name == base else gaps).loc[name]
-        cells = [*values, values.mean(), values[trained].mean()]
+        cells = [*values, values[every].mean(), values[trained].mean()]
         rows.append([name, *(points(float(value), name != base) for value in cells)])
     shown = table(
         ["condition", *targets, "average", "avg, trained"],
         rows,
-        caption=f"{base}: scores; other rows: differences to it in points",
+        caption=f"{base}: scores; other rows: differences to it in points{_averaged(every, targets)}",
         numeric=set(range(1, len(targets) + 3)),
     )
     drawing = charts.heat_map(gaps.drop(index=base).T, "target")
@@ -143,6 +150,11 @@ def arms_by_targets(study: Study, frame: pd.DataFrame, found: Sequence[Found]) -
         paragraph(f"{name}: {', '.join(f'{task}: {arm}' for task, arm in rows)}.") for name, rows in chosen
     ]
     return drawing, element("div", shown, *said)
+
+
+def _averaged(over: Sequence[str], targets: Sequence[str]) -> str:
+    """What averages are over, where some arm was trained on a target before, or lacks it."""
+    return "" if len(over) == len(targets) else f"; averages: over {', '.join(over) or 'nothing'} alone"
 
 
 DRAWN: dict[str, Callable[[Study, pd.DataFrame, Sequence[Found]], tuple[Raw, Raw]]] = {

@@ -168,8 +168,9 @@ def _flat(one: Found) -> dict[str, Any]:
 
 def _numbers(one: Found) -> tuple[str, str]:
     found = one.estimate
-    if one.contrast.kind == "spread":
-        return f"{found.estimate:.2f}", f"{found.low:.2f} to {found.high:.2f}"
+    if one.contrast.kind == "spread" and math.isfinite(found.estimate):
+        ends = f"{found.low:.2f} to {found.high:.2f}" if math.isfinite(found.low) else "–"
+        return f"{found.estimate:.2f}", ends
     return points(found.estimate, True), f"{points(found.low, True)} to {points(found.high, True)}"
 
 

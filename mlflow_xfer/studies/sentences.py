@@ -71,7 +71,7 @@ def _second(one: Found) -> str:
 def _optimistic(one: Found) -> str:
     """Power that is estimated from few seeds' spread is too high on average: by 8 to 15 of 100
     (``benchmarks/planted.md``)."""
-    seeds = one.estimate.n.get("seeds", 0)
+    seeds = one.estimate.n.get("seeds", ENOUGH)  # of models as the unit there are none
     return f" (optimistic: estimated from {seeds} seeds)" if seeds < ENOUGH else ""
 
 
@@ -95,7 +95,8 @@ def _interval(one: Found) -> str:
     if not math.isfinite(found.estimate):
         return "no estimate"
     if one.contrast.kind == "spread":
-        return f"ratio {found.estimate:.2f} [{found.low:.2f}, {found.high:.2f}]"
+        ends = f"[{found.low:.2f}, {found.high:.2f}]" if math.isfinite(found.low) else "(no interval)"
+        return f"ratio {found.estimate:.2f} {ends}"
     unit = UNITS.get(one.contrast.kind, " points")
     if not math.isfinite(found.low):
         return f"{points(found.estimate, True)}{unit}, no interval"

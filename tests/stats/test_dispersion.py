@@ -97,8 +97,20 @@ def test_no_spread_at_all():
     assert (
         found.estimate == pytest.approx(1)
         and found.p == 1
+        and math.isnan(found.low)
         and any("no spread beyond sampling noise" in n for n in found.notes)
     )
+
+
+def test_a_task_without_spread_does_not_decide_the_pooled_ratio():
+    tasks = ("xnli", "udpos", "pawsx")
+    frame = table({"none": 0, "mnli": 0}, languages=TEN, tasks=tasks, seed_sd=0.0, n=100)
+    flat = frame.assign(score=frame["score"].where(frame["task"] != "pawsx", 50.0))
+    found, per_task = dispersion.spread_ratio(flat, "mnli", "none")
+    without, _ = dispersion.spread_ratio(flat[flat["task"] != "pawsx"], "mnli", "none")
+    assert (found.estimate, found.low, found.high) == (without.estimate, without.low, without.high)
+    assert any("pawsx: no standard error" in note for note in found.notes) and found.high - found.low > 0.1
+    assert per_task.set_index("task")["low"].isna().to_dict() == {t: t == "pawsx" for t in tasks}
 
 
 def test_random_effects_is_statsmodels():

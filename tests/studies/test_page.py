@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pytest
 
 from mlflow_xfer.studies import page, sentences
 from mlflow_xfer.studies.contrasts import compute
-from mlflow_xfer.studies.figures import apart
+from mlflow_xfer.studies.figures import apart, figures
 from mlflow_xfer.studies.found import study
 from mlflow_xfer.studies.registration import Registration
 from tests.reporting.test_report import Page
@@ -94,3 +95,34 @@ def test_languages_vary_within_each_task():
     assert parts["seed"] == pytest.approx(2.0) and parts["language"] == pytest.approx(
         np.std([0, 10, 20, 30], ddof=1)
     )
+
+
+def told(asked, frame) -> dict[str, list[str]]:
+    """The cells of each row of the study's first figure, by what stands first."""
+    ((_, _, shown), *_) = figures(asked, frame, [])
+    rows = re.findall(r'<tr><th scope="row"[^>]*>(.*?)</th>(.*?)</tr>', str(shown))
+    return {name: re.findall(r"<td[^>]*>(.*?)</td>", cells) for name, cells in rows}
+
+
+def own(frame, arm: str, target: str):
+    """The frame in which ``arm`` was trained on the target before."""
+    mine = (frame["condition"] == arm) & (frame["task"] == target)
+    return frame.assign(same_task=np.where(mine, "itself", ""))
+
+
+def test_averages_of_arms_are_over_the_same_targets():
+    asked = study("replicate")
+    frame = scores(asked)
+    gains = 50.0 + 20 * ((frame["task"] == "qa") & (frame["condition"] != "none"))
+    rows = told(asked, own(frame.assign(score=gains), "questions", "qa"))
+    assert rows["attribute"] == ["0.0", "0.0", "+20.0", "0.0", "0.0", "0.0"]
+    assert rows["questions"] == ["0.0", "0.0", "–", "0.0", "0.0", "0.0"]
+    assert told(asked, frame.assign(score=gains))["questions"][-2:] == ["+5.0", "+6.7"]
+
+
+def test_spreads_of_arms_are_over_the_same_targets():
+    asked = study("nli-variance")
+    frame = scores(asked)
+    same = frame.groupby(["task", "language"])["score"].transform("mean")
+    rows = told(asked, own(frame.assign(score=same), "inference", "mood"))
+    assert len({tuple(row[:2]) for row in rows.values()}) == 1 and len(rows) == len(asked.arms)
