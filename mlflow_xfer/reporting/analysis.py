@@ -90,10 +90,15 @@ class Analysis:
     def differences(self, which: str) -> pd.DataFrame:
         """``by_language`` or ``by_task``, each condition minus the one it is compared with."""
         frame: pd.DataFrame = getattr(self, which)
-        bases = _table(self.bases, 1 if which == "by_language" else 0)
+        axis = 1 if which == "by_language" else 0
+        bases = _table(self.bases, axis)
+        beside = {
+            name: self.blocks[name].select(np.array([unit in base.units for unit in self.blocks[name].units]))
+            for name, base in self.bases.items()
+        }
+        both = _table(beside, axis)
         gaps = {
-            name: frame[name] - bases[name] if name in bases else math.nan * frame[name]
-            for name in self.means
+            name: both[name] - bases[name] if name in bases else math.nan * frame[name] for name in self.means
         }
         return pd.DataFrame(gaps, index=frame.index)
 
@@ -354,19 +359,21 @@ def differences_table(analysis: Analysis) -> pd.DataFrame:
 
 def borda(analysis: Analysis) -> dict[str, float]:
     """Each condition's rank among all (1: best, ties share their places), mean over the languages of each
-    task and then over tasks: no task counts more because its scores lie further apart. Without the conditions
-    that were not scored on all that the first one was.
+    task and then over tasks: no task counts more because its scores lie further apart. Over the tasks and
+    languages that count for all conditions; none: no ranks.
     """
-    units = next(iter(analysis.blocks.values())).units
-    alike = {name: block for name, block in analysis.blocks.items() if block.units == units}
-    if len(alike) < 2:
+    scores = {
+        name: dict(zip(block.units, block.values.mean((0, 1)).tolist(), strict=True))
+        for name, block in analysis.blocks.items()
+    }
+    units = sorted(set.intersection(*map(set, scores.values())))
+    if len(scores) < 2 or not units:
         return {}
-    scores = {name: block.values.mean((0, 1)) for name, block in alike.items()}
-    by_task = []
-    for task in dict.fromkeys(of for of, _ in units):
-        mine = [n for n, (of, _) in enumerate(units) if of == task]
-        by_task.append(mean_ranks([{name: float(of[n]) for name, of in scores.items()} for n in mine]))
-    return {name: float(np.mean([ranks[name] for ranks in by_task])) for name in alike}
+    by_task = [
+        mean_ranks([{name: of[unit] for name, of in scores.items()} for unit in units if unit[0] == task])
+        for task in dict.fromkeys(task for task, _ in units)
+    ]
+    return {name: float(np.mean([ranks[name] for ranks in by_task])) for name in scores}
 
 
 def distance_points(analysis: Analysis, condition: str) -> tuple[list[str], np.ndarray, np.ndarray]:

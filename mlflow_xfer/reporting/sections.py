@@ -149,7 +149,7 @@ def differences(analysis: Analysis) -> Raw | None:
         columns,
         rows,
         caption=f"Mean scores (0–100) and differences, {analysis.population}. Borda rank: mean rank over the "
-        "languages of each task, then over tasks; 1 is best",
+        "languages of each task, then over tasks (those that count for all); 1 is best",
         numeric={place + mixed for place in (1, 2, 3, 5, 6, 7, 9, 10)},
     )
     if not analysis.contrasts:

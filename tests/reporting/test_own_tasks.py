@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlflow_xfer.reporting import report
-from mlflow_xfer.reporting.analysis import analyse
+from mlflow_xfer.reporting.analysis import analyse, borda
 from tests.stats.score_tables import table
 
 TASKS = ("xnli", "udpos", "pawsx")
@@ -37,6 +37,15 @@ def test_the_rest_is_as_if_the_cell_were_not_there(frame):
     assert gaps.mean() == pytest.approx(others["mnli"].estimate) and gaps.max() < 10
 
 
+def test_what_the_other_condition_lacks_is_in_no_difference_by_language(frame):
+    found = analyse(frame, against={"sick": "mnli"}, detailed=False)
+    (one,) = (one for one in found.contrasts if one.condition == "sick")
+    assert (one.baseline, one.n["tasks"]) == ("mnli", 2)
+    assert found.differences("by_language")["sick"].mean() == pytest.approx(one.estimate)
+    by_task = found.differences("by_task")["sick"]
+    assert by_task.isna().to_dict() == {"pawsx": False, "udpos": False, "xnli": True}
+
+
 def test_the_page_and_the_verdict_show_it(frame):
     made = report(frame)
     (row,) = made.verdict["same_task"]
@@ -46,6 +55,13 @@ def test_the_page_and_the_verdict_show_it(frame):
     assert any("mnli on xnli: same task" in gap for gap in made.verdict["gaps"])
     again = report(made.results).verdict
     assert again == made.verdict
+
+
+def test_ranks_are_those_on_what_counts_for_all_whichever_comes_first(frame):
+    first = frame.sort_values("condition", key=lambda names: names != "mnli", kind="stable")
+    ranks = borda(analyse(first, baseline="none", detailed=False))
+    without = frame[frame["task"] != "xnli"].drop(columns="same_task")
+    assert ranks == pytest.approx(borda(analyse(without, detailed=False))) and len(ranks) == 3
 
 
 def test_a_condition_of_which_nothing_is_left_has_no_mean(frame):
