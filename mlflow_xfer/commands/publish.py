@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow_xfer.commands.result import Published
 from mlflow_xfer.commands.running import opened
+from mlflow_xfer.conditions.comparison import Place, place_of
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.lines import check_new_folder
 from mlflow_xfer.params import questions
 from mlflow_xfer.phases import publishing, record
 from mlflow_xfer.reporting.by_task import DEMONSTRATION, bracketed
-from mlflow_xfer.reporting.columns import Summary, of_metrics
+from mlflow_xfer.reporting.columns import Summary, of_metrics, points
 from mlflow_xfer.tracking import checkpoints, job
 from mlflow_xfer.tracking.belonging import AGAINST_TAG
 from mlflow_xfer.tracking.front import VERDICT_TAG
@@ -21,6 +23,9 @@ from mlflow_xfer.tracking.registering import register
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.runs import RunView
+
+EACH = "delta/"
+"""What the metrics of a condition begin with that hold its difference on each target."""
 
 
 def publish(params: questions.Publish) -> Published:
@@ -39,7 +44,8 @@ def publish(params: questions.Publish) -> Published:
         folder = checkpoints.fetch(store, checkpoint.run_id)
         evaluated = publishing.evaluations(store, checkpoint, named)
         name = params.register or (out.name if out else "")
-        said = version_tags(store, params.model).get(VERDICT_TAG) or _verdict(named)
+        places = [place_of(store.get(one)) for one in named.inputs] if named.kind == "condition" else []
+        said = version_tags(store, params.model).get(VERDICT_TAG) or _verdict(named, places)
         card = publishing.card_of(store, checkpoint, evaluated, name, said, folder)
         done = [said, card.about]
         if out is not None:
@@ -69,16 +75,29 @@ def publish(params: questions.Publish) -> Published:
         return Published(checkpoint.run_id, params.out or "", version, link, summary)
 
 
-def _verdict(named: RunView) -> str:
-    """What the run that was named says of itself beside others."""
+def _verdict(named: RunView, places: Sequence[Place]) -> str:
+    """What the run that was named says of itself beside others: of several targets their average, which is
+    not what one of them gained.
+
+    Args:
+        places: of its replicates.
+    """
     metrics = named.metrics
     if named.kind != "condition" or "selected/delta" not in metrics:
         return "It was compared with no other training."
-    seeds = int(metrics["n"])
+    bases, seeds = (len(set(of)) for of in zip(*places, strict=True))
+    over = f"{seeds} seeds" if bases == 1 else f"{bases} bases with {seeds} seed{'s' * (seeds > 1)} each"
     low, high = of_metrics(metrics, "selected/delta") or (float("nan"),) * 2
     against = named.tags.get(AGAINST_TAG) or "the same without intermediate task"
-    few = " A demonstration: few seeds decide little." if seeds < DEMONSTRATION else ""
+    targets = [name.removeprefix(EACH) for name in metrics if name.startswith(EACH)]
+    each = ", ".join(f"{target} {points(metrics[EACH + target], True)}" for target in targets)
+    on = f" on average over {len(targets)} targets ({each})" if len(targets) > 1 else ""
+    few = (
+        " A demonstration: few seeds decide little."
+        if (seeds if seeds > 1 else bases) < DEMONSTRATION
+        else ""
+    )
     return (
-        f"{named.name}: {bracketed(metrics['selected/delta'], low, high)} points against {against}, over "
-        f"{seeds} seeds, of which this is the one with the best English dev score.{few}"
+        f"{named.name}: {bracketed(metrics['selected/delta'], low, high)} points against {against}{on}, over "
+        f"{over}, of which this is the one with the best English dev score.{few}"
     )
