@@ -177,7 +177,9 @@ def registered(
     best = found.winners[0]
     if best.contrast.verdict == WORSE or best.test.estimate <= 0:
         logger.warning(
-            "register=%s: no confirmed candidate scores above the baseline; nothing is registered.", name
+            "register=%s: %s, which was chosen, does not score above the baseline; nothing is registered.",
+            name,
+            best.candidate.label,
         )
         return found
     arm = next(arm for arm in arms if arm.candidate.key == best.candidate.key)

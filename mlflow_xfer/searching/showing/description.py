@@ -118,8 +118,8 @@ def answer(command: Command, found: Confirmation) -> str:
     says = {
         BETTER: f"**{best.candidate.label}** is better than no intermediate task: "
         f"{_interval(best.test)} points on test",
-        WORSE: f"No subset helps: even the best, {best.candidate.label}, is worse than no intermediate task: "
-        f"{_interval(best.test)} points on test",
+        WORSE: f"**{best.candidate.label}** is worse than no intermediate task: "
+        f"{_interval(best.test)} points on test{_all_worse(found)}",
         EQUIVALENT: f"**{best.candidate.label}** and no intermediate task are equivalent within "
         f"{command.params.margin:g} points: {_within(best.contrast)} on test",
     }.get(
@@ -141,6 +141,19 @@ def answer(command: Command, found: Confirmation) -> str:
     if found.registered:
         notes.append(f"Registered: {', '.join(found.registered)}")
     return "\n\n".join([f"{says} ({how}). Chosen by {objective}.", head, *notes])
+
+
+def _all_worse(found: Confirmation) -> str:
+    """How many of the other confirmed candidates harm too: the one that is named was not chosen by test."""
+    others = found.winners[1:]
+    if not others:
+        return ""
+    worse = sum(one.contrast.verdict == WORSE for one in others)
+    if worse == len(others):
+        return (
+            f"; so are the other {len(others)} that were confirmed" if worse > 1 else "; so is the other one"
+        )
+    return f"; of the other {len(others)} that were confirmed {worse} are: see the table"
 
 
 def short(found: Confirmation) -> str:

@@ -16,6 +16,7 @@ from mlflow_xfer.stats.means import contrast
 from mlflow_xfer.stats.multiplicity import widen
 
 FIRM = (10.0, 10.5, 9.5, 10.2, 9.8)
+HARM = tuple(-gain for gain in FIRM)
 LAST = (6.0, 2.0, 9.0, 1.5, 7.0)  # p = .03
 
 
@@ -47,13 +48,30 @@ def test_a_firm_verdict_whose_joint_interval_holds_0_is_explained(last, explaine
     assert table is not None and ("Holm" in table.title) == explained
 
 
+@pytest.mark.parametrize(
+    ("others", "said"),
+    [
+        ({}, "points on test ("),
+        ({"b": FIRM}, "points on test; of the other 1 that were confirmed 0 are: see the table ("),
+        ({"b": HARM}, "points on test; so is the other one ("),
+        ({"b": HARM, "c": HARM}, "points on test; so are the other 2 that were confirmed ("),
+    ],
+)
+def test_a_named_candidate_that_harms_says_nothing_of_the_others(others, said):
+    text = answer(asked("a", *others), confirmation(a=HARM, **others))
+    assert text.startswith("**a** is worse than no intermediate task: −10.0") and said in text
+
+
+def asked(*pool: str) -> SimpleNamespace:
+    params = SimpleNamespace(objective=("dev",), margin=1.0, combine="joint", model="m")
+    return SimpleNamespace(targets=("t",), params=params, space=SimpleNamespace(pool=pool))
+
+
 def test_equivalence_is_told_with_the_interval_that_decides_it():
     found = confirmation(a=(-1.14, -0.57, 0.0, 0.57, 1.14))
     (one,) = found.winners
     assert one.contrast.verdict == EQUIVALENT and one.test.high > 1
-    params = SimpleNamespace(objective=("dev",), margin=1.0, combine="joint", model="m")
-    command = SimpleNamespace(targets=("t",), params=params, space=SimpleNamespace(pool=("a",)))
-    assert answer(command, found).startswith(
+    assert answer(asked("a"), found).startswith(
         "**a** and no intermediate task are equivalent within 1 points: 0.0 (90 % interval −0.9 to +0.9) on "
         "test (5 fresh seeds that took no part in the choice, paired; interval of this comparison alone;"
     )
