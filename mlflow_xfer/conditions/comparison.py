@@ -83,7 +83,7 @@ def place_of(run: RunView) -> Place:
 
 def replicates_interval(values: Sequence[float], places: Sequence[Place]) -> tuple[float, float]:
     """The interval of a mean over replicates: over seeds, and over bases crossed with seeds where the bases
-    are several, as in reports. (nan, nan) for fewer than two, and for several bases where nothing varies.
+    are several, as in reports. (nan, nan) for fewer than two, and where nothing varies.
     """
     bases = dict.fromkeys(base for base, _ in places)
     if len(bases) < 2:
@@ -104,11 +104,12 @@ def replicates_interval(values: Sequence[float], places: Sequence[Place]) -> tup
 
 
 def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
-    """Student's t interval of a mean over replicates; (nan, nan) for fewer than two."""
+    """Student's t interval of a mean over replicates; (nan, nan) for fewer than two, and where nothing
+    varies: that says how alike they are, not how sure their mean is."""
     from scipy import stats
 
     n = len(values)
-    if n < 2:
+    if n < 2 or max(values) == min(values):
         return math.nan, math.nan
     half = float(stats.t.ppf((1 + level) / 2, n - 1)) * statistics.stdev(values) / math.sqrt(n)
     return statistics.fmean(values) - half, statistics.fmean(values) + half

@@ -100,6 +100,11 @@ def test_one_replicate_and_none_have_no_interval():
         assert all(map(math.isnan, replicates_interval(values, places)))
 
 
+def test_replicates_that_are_all_alike_have_no_interval():
+    places = [("0", str(seed)) for seed in range(3)]
+    assert all(map(math.isnan, replicates_interval([31.0] * 3, places)))
+
+
 def test_intervals_over_bases_and_seeds_hold_the_truth():
     rng = np.random.default_rng(1)
     inside = 0
