@@ -10,14 +10,14 @@ from mlflow_xfer.params.declare import parameters
 from mlflow_xfer.params.settings import MergeSettings, TrainingSettings
 from mlflow_xfer.tracking.runs import RESULT_TAG, RunView
 
-TELLING = {"combine": str(parameters(Combining)["combine"].default)} | {
+TELLING = {"model": "", "combine": str(parameters(Combining)["combine"].default)} | {
     name: "" if one.facts.always else str(one.facts.neutral)
     for shape in (MergeSettings, TrainingSettings)
     for name, one in parameters(shape).items()
     if one.facts.shown and name != "combine"
 }
-"""Parameters of intermediate phases that tell conditions of the same tasks apart, with the value that goes
-without saying."""
+"""What all began with, and parameters of intermediate phases, that tell conditions of the same tasks apart,
+with the value that goes without saying."""
 
 
 CONDITION_TAG, AGAINST_TAG = "xfer.condition", "xfer.against"
@@ -112,7 +112,8 @@ def facts_of(run: RunView, every: Mapping[str, RunView]) -> dict[str, Any]:
         "protocol": None if prompted else " ".join(parts),
         "base_model": tags.get("xfer.base_model", ""),
         "run_id": run.run_id,
-        "settings": {"combine": tags.get("xfer.combine", "joint")}
+        "settings": {"model": chain[-1].tags.get("xfer.base_model", "")}
+        | {"combine": tags.get("xfer.combine", "joint")}
         | {k: v for one in before for k, v in _deciding(one.params).items() if k in TELLING},
     }
 
@@ -128,8 +129,8 @@ def _number(text: str) -> int | str:
 
 
 def tell_apart(facts: list[dict[str, Any]]) -> None:
-    """Conditions of one name whose intermediate phases were set differently get what differs into the
-    name.
+    """Conditions of one name that began with different models, or whose intermediate phases were set
+    differently, get what differs into the name.
     """
     groups: dict[str, list[dict[str, Any]]] = {}
     for fact in facts:

@@ -42,6 +42,7 @@ def transfer(
     mlm_share="0.0",
     select_by="english_dev",
     details=True,
+    base_model="mini",
 ):
     tasks = "" if condition == "none" else condition.replace("+", ",")
     run = store.start(
@@ -50,7 +51,7 @@ def transfer(
         tags={"xfer.seed": str(seed), "xfer.base_seed": str(base_seed)},
         parent=parent,
     )
-    common = {"tasks": tasks, "seed": str(seed), "base_model": "mini"}
+    common = {"tasks": tasks, "seed": str(seed), "base_model": base_model}
     made = []
     if tasks:
         made.append(
@@ -173,6 +174,19 @@ def test_settings_that_differ_tell_conditions_apart(store):
     transfer(store, "mnli", 1, mlm_share="0.2")
     store.flush()
     assert set(results(store)["condition"]) == {"mnli", "mnli (mlm_share=0.2)"}
+
+
+def test_seeds_of_different_models_are_no_seeds_of_one_condition(store):
+    transfer(store, "none", 1)
+    _, (target, evaluation) = transfer(store, "none", 2)
+    transfer(store, "none", 3, base_model="small")
+    store.tags(evaluation, {"xfer.base_model": target})  # that started from a run, behind which mini is
+    store.flush()
+    found = results(store).groupby("condition")["seed"].unique()
+    assert {name: sorted(seeds) for name, seeds in found.items()} == {
+        "none (model=mini)": [1, 2],
+        "none (model=small)": [3],
+    }
 
 
 def test_protocols_stay_apart_until_the_report_refuses_them(store):
