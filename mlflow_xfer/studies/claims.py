@@ -129,8 +129,11 @@ def _judged(
     if on_dev := _on_dev(study, asked, dev):  # what does not gain must not do so on dev either, shown apart
         found, asked = [*found, *on_dev], [*asked, *((one.contrast, EQUIVALENT) for one in on_dev)]
     there = [n for n, one in enumerate(found) if not math.isnan(one.estimate.estimate)]
-    if gaps := [one.contrast.name for one in found if math.isnan(one.estimate.estimate)]:
-        missing = [*missing, f"not run: {', '.join(gaps)}"]
+    gaps = [one for one in found if math.isnan(one.estimate.estimate)]
+    if gaps and study.scale == TABLES:
+        missing = [*missing, f"not run: {', '.join(one.contrast.name for one in gaps)}"]
+    elif gaps:  # all of a run's arms were run: something else is in the way
+        missing = [*missing, *(note.rstrip(".") for one in gaps for note in one.estimate.notes)]
     if not there:
         return Judged(claim, UNTESTABLE, f"missing: {'; '.join(missing)}")
     found, asked = [found[n] for n in there], [asked[n] for n in there]

@@ -132,6 +132,15 @@ def test_dev_scores_of_several_bases_stand_apart(own_store):
     assert dev[["base_seed", "seed", "score"]].to_numpy().tolist() == [[0, 3, 70], [1, 3, 71]]
 
 
+def test_why_a_contrast_of_a_run_cannot_be_had_is_said():
+    asked = study("replicate").at("small")
+    (best,) = (
+        one for one in claims.judge(asked, scores(asked, as_the_paper_says, seeds=3)) if one.claim.id == "C5"
+    )
+    assert best.verdict == claims.UNTESTABLE and "3 seeds are too few to choose" in best.evidence
+    assert "not run" not in best.evidence
+
+
 def test_claims_can_be_tested_over_several_bases():
     asked = study("replicate").at("small")
     frame = pd.concat([scores(asked, as_the_paper_says).assign(base_seed=base) for base in (0, 1)])
