@@ -144,7 +144,7 @@ def compared(
 
 def agreeing(first: bytes, again: bytes | None) -> tuple[int, int]:
     """(how many predictions the first file holds, how many of them the second holds too): entries of a JSON
-    object, else lines that are not blank."""
+    object, else lines that are not blank: labels by place, pairs of ids (BUCC's) wherever they stand."""
     one, other = _entries(first), _entries(again or b"")
     return len(one), sum(other.get(key) == value for key, value in one.items())
 
@@ -157,4 +157,5 @@ def _entries(content: bytes) -> dict[Any, Any]:
             return found.get("data", found)
         except ValueError:
             pass  # a JSON object on each line
-    return {number: line for number, line in enumerate(text.splitlines()) if line.strip()}
+    lines = enumerate(text.splitlines())
+    return {line if "\t" in line else number: line for number, line in lines if line.strip()}

@@ -42,3 +42,4 @@ def test_answers_are_compared_by_question_and_labels_by_place():
     assert agreeing(b'{"q1": "Paris", "q2": "Rome"}', b'{"q2": "Rome", "q1": "Oslo"}') == (2, 1)
     assert agreeing(b"a\n\nb\n", b"a\n\nc\n") == (2, 1)
     assert agreeing(b"a\nb\n", None) == (2, 0)
+    assert agreeing(b"de-1\ten-1\nde-2\ten-2\nde-3\ten-3\n", b"de-2\ten-2\nde-3\ten-3\n") == (3, 2)
