@@ -60,13 +60,14 @@ def shots(study: Study, frame: pd.DataFrame, found: Sequence[Found]) -> tuple[Ra
 
 def _worth(alone: Line, score: float, axis: str) -> str:
     """How many rows the curve without anything needs for ``score``, between its places on straight lines."""
-    n = rows_worth(alone.across, alone.up, score)
-    most = f"{alone.across[-1]:g}"
+    n, first = rows_worth(alone.across, alone.up, score), alone.across[0]
+    given = f"with {first:g} {axis}" if first else "for nothing"
     if n is None:
-        return f"what it gives for nothing is more than {most} {axis} give without it."
-    if n <= alone.across[0]:
-        return f"without labelled {axis} it gives no more than {alone.name}."
-    return f"what it gives for nothing takes about {n:.0f} {axis} of each language without it."
+        return f"what it gives {given} is more than {alone.across[-1]:g} {axis} give without it."
+    if n <= first:
+        without = f"with {first:g}" if first else "without"
+        return f"{without} labelled {axis} it gives no more than {alone.name}."
+    return f"what it gives {given} takes about {n:.0f} {axis} of each language without it."
 
 
 def rows_worth(across: Sequence[float], up: Sequence[float], score: float) -> float | None:

@@ -10,7 +10,8 @@ import pytest
 
 from mlflow_xfer.studies.figures import figures
 from mlflow_xfer.studies.found import study
-from mlflow_xfer.studies.shots import rows_worth
+from mlflow_xfer.studies.line_chart import Line
+from mlflow_xfer.studies.shots import _worth, rows_worth
 
 
 def test_rows_worth_lie_on_the_curve():
@@ -18,6 +19,15 @@ def test_rows_worth_lie_on_the_curve():
     assert rows_worth(across, up, 50.0) == 0 and rows_worth(across, up, 55.0) == pytest.approx(2)
     assert rows_worth(across, up, 63.0) == pytest.approx(10) and rows_worth(across, up, 67.0) is None
     assert rows_worth(across, (50.0, 45.0, 66.0), 50.5) == pytest.approx(4 + 12 * 5.5 / 21)
+
+
+def test_curves_that_begin_with_rows_give_nothing_for_nothing():
+    alone = Line("none", (4, 16), (50.0, 62.0))
+    assert _worth(alone, 56.0, "rows") == (
+        "what it gives with 4 rows takes about 10 rows of each language without it."
+    )
+    assert _worth(alone, 40.0, "rows") == "with 4 labelled rows it gives no more than none."
+    assert _worth(alone, 70.0, "rows").startswith("what it gives with 4 rows is more than 16 rows")
 
 
 @pytest.mark.parametrize(
