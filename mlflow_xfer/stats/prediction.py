@@ -6,6 +6,11 @@ by models that were fitted without its group, and each group counts as much as a
 Barber et al. (2021) over groups, as in Dunn et al. (2022). Intervals are as wide as the errors in the row's
 own stratum (rows that share a skill with the target and rows that do not err differently: Mondrian
 prediction, Vovk et al. 2003); a stratum of which too few groups are known gets none.
+
+Measured (simulated groups of 3 and 20 rows, which differ by nothing, by as much as rows do, and by three
+times that): intervals of 90 % cover 80-93 % with 3 groups, 84-89 % with 4 and 5, 86-91 % from 8 on. The
+quantile is that of the known groups: it leaves no room for a new one that lies outside all of them, of which
+there is one in four where three are known.
 """
 
 from __future__ import annotations
