@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mlflow_xfer.commands.one_seed import INTERVAL, SCORED, Rows, by_task, mean, named, versions
-from mlflow_xfer.conditions.comparison import Place, place_of, replicates_interval
+from mlflow_xfer.conditions.comparison import Place, place_of, repeats, replicates_interval
 from mlflow_xfer.phases import record
 from mlflow_xfer.phases.remarks import remarks
 from mlflow_xfer.reporting.by_task import DEMONSTRATION, DRAWN
@@ -58,8 +58,7 @@ def condition(store: Store, run: RunView) -> Summary:
         if run.tags.get("xfer.tasks", "none") != "none"
         else []
     )
-    seeds = len({seed for _, seed in places})
-    few = _few(seeds if seeds > 1 else len(places))
+    few = _few(repeats(places))
     return Summary(run.name, tables, [_said(places), *baseline, *few, *remarks(run, replicates[0])])
 
 
@@ -85,6 +84,8 @@ def study(store: Store, run: RunView) -> Summary:
     rows = store.read_table(run.run_id, CONDITIONS)
     if not rows:
         return Summary(run.name)
+    transfers = store.get(run.inputs[0]).inputs
+    places = [place_of(store.get(one)) for one in transfers]
     targets = [name.removeprefix("delta/") for name in rows[0] if name.startswith("delta/")]
     head = [
         "condition",
@@ -93,7 +94,7 @@ def study(store: Store, run: RunView) -> Summary:
         DIFFERENCE,
         INTERVAL,
         "compared with",
-        "seeds",
+        "seeds" if len({base for base, _ in places}) == 1 else "bases with seeds",
     ]
     body = [
         [
@@ -111,15 +112,14 @@ def study(store: Store, run: RunView) -> Summary:
     tables = [Table("Conditions (±: difference to the one compared with)", head, body, signed)]
     answer = store.read_json(run.run_id, VERDICT) or {}
     tables += _lead(answer)
-    seeds = int(rows[0]["n"])
     chance = {
         row["task"]: row["chance"]
-        for row in record.read_table(store, store.get(run.inputs[0]).inputs[0])
+        for row in record.read_table(store, transfers[0])
         if row.get("chance") is not None
     }
     said = "Chance: " + ", ".join(f"{task} {value:.1f}" for task, value in chance.items()) + "."
     headline = [f"{answer['headline']}."] if "headline" in answer else []
-    return Summary(run.name, tables, [*headline, *([said] if chance else []), *_few(seeds)])
+    return Summary(run.name, tables, [*headline, *([said] if chance else []), *_few(repeats(places))])
 
 
 def _lead(answer: Mapping[str, Any]) -> Iterator[Table]:

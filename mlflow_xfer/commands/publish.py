@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlflow_xfer.commands.result import Published
 from mlflow_xfer.commands.running import opened
-from mlflow_xfer.conditions.comparison import Place, place_of
+from mlflow_xfer.conditions.comparison import Place, place_of, repeats
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.lines import check_new_folder
 from mlflow_xfer.params import questions
@@ -92,11 +92,7 @@ def _verdict(named: RunView, places: Sequence[Place]) -> str:
     targets = [name.removeprefix(EACH) for name in metrics if name.startswith(EACH)]
     each = ", ".join(f"{target} {points(metrics[EACH + target], True)}" for target in targets)
     on = f" on average over {len(targets)} targets ({each})" if len(targets) > 1 else ""
-    few = (
-        " A demonstration: few seeds decide little."
-        if (seeds if seeds > 1 else bases) < DEMONSTRATION
-        else ""
-    )
+    few = " A demonstration: few seeds decide little." if repeats(places) < DEMONSTRATION else ""
     return (
         f"{named.name}: {bracketed(metrics['selected/delta'], low, high)} points against {against}{on}, over "
         f"{over}, of which this is the one with the best English dev score.{few}"

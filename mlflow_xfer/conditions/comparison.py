@@ -81,6 +81,12 @@ def place_of(run: RunView) -> Place:
     return run.tags.get("xfer.base_seed", "0"), run.tags.get("xfer.seed", "0")
 
 
+def repeats(places: Sequence[Place]) -> int:
+    """How many seeds replicates have; where each base has one, how many bases."""
+    seeds = len({seed for _, seed in places})
+    return seeds if seeds > 1 else len(places)
+
+
 def replicates_interval(values: Sequence[float], places: Sequence[Place]) -> tuple[float, float]:
     """The interval of a mean over replicates: over seeds, and over bases crossed with seeds where the bases
     are several, as in reports. (nan, nan) for fewer than two, and where nothing varies.

@@ -12,6 +12,7 @@ from mlflow_xfer.commands import over_seeds
 from mlflow_xfer.conditions.comparison import collapse, mean_interval, replicates_interval
 from mlflow_xfer.phases import record
 from mlflow_xfer.reporting.analysis import analyse
+from mlflow_xfer.studies.run import CONDITIONS
 
 DIFFERENCES = [[4.0, 4.5, 5.0], [0.0, 0.5, 1.0], [2.0, 2.5, 3.0]]  # by base and seed
 SEEDS = (3, 11, 20)  # as texts they stand in another order
@@ -71,6 +72,18 @@ def test_the_result_of_several_bases_is_over_bases_and_seeds(store):
     assert shown.remarks[0] == (
         "Means over 3 bases with 3 seeds each; intervals over bases crossed with seeds."
     )
+    assert any("3 seeds decide little" in remark for remark in shown.remarks)
+
+
+def test_bases_of_a_study_are_not_taken_for_seeds(store):
+    made = collapsed(store, lambda b, s: 60 + DIFFERENCES[b][s], lambda b, s: 60.0)
+    run = store.start("study", "s", tags={"xfer.input_run_ids": made})
+    row = {"condition": "nli", "compared with": "", "selected/avg": 60.0, "selected/choice": 60.0, "n": 9}
+    row |= {"selected/delta": 1.0, "selected/delta_low": 0.0, "selected/delta_high": 2.0, "delta/choice": 1.0}
+    store.table(run, pd.DataFrame([row]), CONDITIONS)
+    store.finish(run, "FINISHED")
+    shown = over_seeds.study(store, store.get(run))
+    assert shown.tables[0].head[-1] == "bases with seeds"
     assert any("3 seeds decide little" in remark for remark in shown.remarks)
 
 
