@@ -41,8 +41,7 @@ def collapse(
         store.metrics(run_id, metrics)
         return
     averages = [m[PRIMARY_METRIC] for m in each]
-    low, high = replicates_interval(averages, places)
-    metrics |= {"selected/avg_low": low, "selected/avg_high": high}
+    metrics |= ends("selected/avg", replicates_interval(averages, places))
     mine, theirs = [by_task(m) for m in each], [by_task(m) for m in baseline]
     tasks = set.intersection(*map(set, mine + theirs))
     if tasks and baseline:
@@ -50,12 +49,8 @@ def collapse(
             statistics.fmean(a[task] for task in tasks) - statistics.fmean(b[task] for task in tasks)
             for a, b in zip(mine, theirs, strict=True)
         ]
-        low, high = replicates_interval(differences, places)
-        metrics |= {
-            "selected/delta": sum(differences) / len(differences),
-            "selected/delta_low": low,
-            "selected/delta_high": high,
-        }
+        metrics |= {"selected/delta": sum(differences) / len(differences)}
+        metrics |= ends("selected/delta", replicates_interval(differences, places))
         metrics |= {
             f"delta/{task}": statistics.fmean(a[task] - b[task] for a, b in zip(mine, theirs, strict=True))
             for task in sorted(tasks)
@@ -79,6 +74,12 @@ def paired(executor: Executor, replicates: Sequence[str], baselines: Mapping[int
 def place_of(run: RunView) -> Place:
     """Where the replicate that a transfer run is stands among the others."""
     return run.tags.get("xfer.base_seed", "0"), run.tags.get("xfer.seed", "0")
+
+
+def ends(name: str, interval: tuple[float, float]) -> dict[str, float]:
+    """The metrics of an interval; none where there is none."""
+    low, high = interval
+    return {f"{name}_low": low, f"{name}_high": high} if math.isfinite(low) else {}
 
 
 def repeats(places: Sequence[Place]) -> int:

@@ -118,6 +118,12 @@ def test_replicates_that_are_all_alike_have_no_interval():
     assert all(map(math.isnan, replicates_interval([31.0] * 3, places)))
 
 
+def test_what_has_no_interval_has_no_metrics_of_one(store):
+    run = store.get(collapsed(store, lambda b, s: 60.0 + s, lambda b, s: 50.0 + s, bases=(7,)))
+    assert run.metrics["selected/delta"] == 10.0 and "selected/delta_low" not in run.metrics
+    assert run.metrics["selected/avg_low"] < 61 < run.metrics["selected/avg_high"]
+
+
 def test_intervals_over_bases_and_seeds_hold_the_truth():
     rng = np.random.default_rng(1)
     inside = 0

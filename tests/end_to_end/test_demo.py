@@ -43,9 +43,7 @@ def test_the_demo_is_a_study_of_conditions(all_runs, steps_in_store, monkeypatch
     assert all(run.info.status == "FINISHED" for run in all_runs())
     by_name = {run.data.tags["mlflow.runName"].split(":")[0]: run.data.metrics for run in conditions}
     for arm in ARMS:
-        assert by_name[arm.name]["n"] == 2 and ("selected/delta_low" in by_name[arm.name]) == bool(
-            arm.against
-        )
+        assert by_name[arm.name]["n"] == 2 and ("selected/delta" in by_name[arm.name]) == bool(arm.against)
     transfers = all_runs("transfer")
     assert len(transfers) == 6
     (base,) = (run for run in all_runs("phase") if run.data.tags["xfer.phase"] == "pretrain")

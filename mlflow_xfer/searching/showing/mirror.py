@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from mlflow_xfer.conditions.comparison import mean_interval
+from mlflow_xfer.conditions.comparison import ends, mean_interval
 from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.markdown import plain
 from mlflow_xfer.reporting.columns import significant
@@ -280,13 +280,11 @@ def condition_metrics(
     found = {f"objective/{name}": value for name, value in zip(objectives, values, strict=True)}
     found |= {"selected/avg": values[0], "n": max(len(by_seed), 1)}
     mine = [row[0] for row in by_seed]
-    if len(mine) > 1:
-        found["selected/avg_low"], found["selected/avg_high"] = mean_interval(mine)
+    found |= ends("selected/avg", mean_interval(mine))
     if len(baseline) == len(mine) > 0:
         differences = [a - row[0] for a, row in zip(mine, baseline, strict=True)]
         found["selected/delta"] = statistics.fmean(differences)
-        if len(differences) > 1:
-            found["selected/delta_low"], found["selected/delta_high"] = mean_interval(differences)
+        found |= ends("selected/delta", mean_interval(differences))
     return significant(found)
 
 
