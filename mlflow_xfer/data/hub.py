@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -181,7 +181,8 @@ def load(task: Task, source: Hub, rows: Rows) -> Dataset:
 
 
 def check_labels(task: Task, source: Hub, loaded: Dataset) -> None:
-    """Refuse integer labels that the data set names in another order than the declaration does.
+    """Refuse integer labels that the data set counts otherwise than the declaration does: a name that both
+    have stands at another place there, whatever the case of its letters.
 
     Raises:
         XferError: with both orders.
@@ -194,17 +195,26 @@ def check_labels(task: Task, source: Hub, loaded: Dataset) -> None:
         )
         feature = getattr(feature, "feature", feature)
         declared = tuple(source.labels) if not isinstance(source.labels, Mapping) else ()
-        if (
-            isinstance(feature, ClassLabel)
-            and declared
-            and tuple(feature.names) != declared
-            and sorted(feature.names) == sorted(declared)
-        ):
+        if not isinstance(feature, ClassLabel) or not declared:
+            continue
+        numbers = any(map(is_number, task.labels))  # read by name, see below
+        same = sorted(feature.names) == sorted(declared) if numbers else _moved(feature.names, declared)
+        if same and tuple(feature.names) != declared:
             raise XferError(
                 f"{source.path}: its labels are {', '.join(feature.names)}; task {task.name!r} declares "
                 f"them as {', '.join(declared)}.",
                 "The order decides what 0, 1, … mean: correct the declaration.",
             )
+
+
+def _moved(names: Sequence[str], declared: Sequence[str]) -> bool:
+    """Whether a name is declared, but at another place."""
+    places = {_plain(name): place for place, name in enumerate(declared)}
+    return any(places.get(_plain(name), place) != place for place, name in enumerate(names))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]+", "-", name.strip().casefold())
 
 
 def decoded(task: Task, source: Hub, loaded: Dataset) -> Iterator[dict[str, Any]]:

@@ -134,6 +134,30 @@ def test_classes_of_other_names_in_a_mapping(mirror):
     assert read(mirror(rows_of([0, 1]), 'labels: {0: "1", 1: "2"}', features)) == ["1", "2"]
 
 
+OTHER_PLACES = {
+    "other case": ("[entailment, neutral, contradiction]", ["Contradiction", "Entailment", "Neutral"]),
+    "other signs": ("[entailment, not_entailment]", ["not-entailment", "entailment"]),
+    "more names declared": ("[O, PER, DATE, ORG]", ["O", "PER", "ORG"]),
+    "fewer names declared": ("[joy, fear]", ["anger", "joy", "fear"]),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_PLACES)
+def test_a_name_at_another_place_is_refused(mirror, name):
+    declared, names = OTHER_PLACES[name]
+    features = Features({"text_a": Value("string"), "label": ClassLabel(names=names)})
+    task = mirror(rows_of([0, 1]), f"labels: {declared}", features)
+    with pytest.raises(XferError, match=f"its labels are {', '.join(names)}; .* declares them as"):
+        read(task)
+
+
+@pytest.mark.parametrize("names", [["Entailment", "NEUTRAL", "contradiction"], ["e", "n", "c"]])
+def test_names_at_their_places_may_be_spelled_otherwise(mirror, names):
+    features = Features({"text_a": Value("string"), "label": ClassLabel(names=names)})
+    task = mirror(rows_of([0, 1, 2]), "labels: [entailment, neutral, contradiction]", features)
+    assert read(task) == ["entailment", "neutral", "contradiction"]
+
+
 def test_two_readings_of_one_number_are_refused(tmp_path):
     with pytest.raises(XferError, match="is 1 the second, or the name"):
         task_of(tmp_path, "labels: [1, 2, 3], hub: {path: a/b, splits: {train: x}, labels: [1, 2, 3]}")
