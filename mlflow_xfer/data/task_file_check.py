@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_xfer.data import sources
+from mlflow_xfer.data.places import counted_from_one
 from mlflow_xfer.data.reading import cached, check_across
 from mlflow_xfer.data.remarks import Remarks, rows_of
 from mlflow_xfer.errors import Problems, XferError
@@ -81,7 +82,7 @@ def _good(task: Task, split: str, language: str, data: str, problems: Problems) 
     rows = sources.locate(task, split, language, data)
     if rows is None:
         return []
-    faults = sources.check(task, rows)
+    faults = sources.check(task, rows) or counted_from_one(task, rows)
     for fault in faults:
         problems.add(fault)
     return [] if faults else [rows]

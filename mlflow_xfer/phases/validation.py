@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlflow_xfer.data.places import counted_from_one
 from mlflow_xfer.data.reading import check, check_across
 from mlflow_xfer.data.stream import text_task
 from mlflow_xfer.data.unseen import read_unseen
@@ -175,7 +176,7 @@ def _check_rows(phases: Iterable[Phase], problems: Problems) -> None:
             if what not in seen:
                 seen.add(what)
                 task = by_name.get(rows.task) or text_task(rows)
-                faults = check(task, rows)
+                faults = check(task, rows) or counted_from_one(task, rows)
                 for problem in faults:
                     problems.add(problem)
                 if not faults:

@@ -45,6 +45,10 @@ FAULTS = {
         "kind: multiple_choice",
         {"train": [{"question": "q", "choices": ["a", "b"], "label": 2}]},
     ),
+    "choices from 1": (
+        "kind: multiple_choice",
+        {"train": [{"question": f"q{n}", "choices": ["a", "b", "c"], "label": 1 + n % 2} for n in range(40)]},
+    ),
 }
 GOOD = {"classification": [PAIR, OTHER], "span_qa": [SPAN]}
 
