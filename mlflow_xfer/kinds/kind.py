@@ -32,12 +32,14 @@ class Kind:
             with :data:`ANY` alone, any text, by default none.
         heads: the kind whose heads answer it, where it has none of its own: what is trained as that kind is
             scored as this one, too.
+        spoken: by metric the languages that it is defined for, where these are not all.
     """
 
     name: str
     metrics: tuple[str, ...]
     options: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     heads: str = ""
+    spoken: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -394,7 +396,11 @@ for _kind in (
         ("accuracy",),
         {"choice_scoring": ("head", "likelihood"), "template": ANY, "demonstrations": ANY},
     ),
-    Kind("span_qa", ("squad", "mlqa", "squad_v2")),
+    Kind(
+        "span_qa",
+        ("squad", "mlqa", "squad_v2"),
+        spoken={"mlqa": ("ar", "de", "en", "es", "hi", "vi", "zh")},
+    ),
     Kind(
         "retrieval",
         ("retrieval_accuracy", "map_at_20", "bucc_f1"),

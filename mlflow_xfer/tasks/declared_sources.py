@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from glob import escape as glob_escape
+from glob import glob
 from pathlib import Path
 from typing import Any
 
 from mlflow_xfer import languages
+from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind as kinds
 from mlflow_xfer.tasks.declared import Declared
 from mlflow_xfer.tasks.task import POOL, Files, Hub, Part, Source, Task
@@ -21,6 +26,8 @@ SUFFIXES = {
     ".conll": "conll",
     ".conllu": "conllu",
 }
+REGION = re.compile(r"[-_]([A-Za-z]{2}|[A-Z][a-z]{3})$")
+"""What follows a language's code where it says a country or a script: pt-BR, zh_Hans."""
 
 
 class Sources:
@@ -96,6 +103,18 @@ class Sources:
                     "columns", f"conll files have no names: {name} is a position (from 0, or from -1)."
                 )
         where = dict(entry.where) | ({entry.language_column: "{language}"} if entry.language_column else {})
+        spoken = {
+            split: tuple(part) if isinstance(part, Mapping) else self._languages_of(part)
+            for split, part in splits.items()
+        }
+        absent = {*(entry.languages or ())} - {code for codes in spoken.values() for code in codes}
+        if absent:
+            self.declared.bad(
+                "languages",
+                f"no file is in {', '.join(sorted(absent))}.",
+                "languages: of files named with {language}, or in language_column. What a single file is in: "
+                f"language: {sorted(absent)[0]}",
+            )
         return Files(
             splits=splits,
             format=form or "tsv",
@@ -105,9 +124,7 @@ class Sources:
             where=where,
             drop=tuple(entry.drop),
             offsets=entry.offsets,
-            languages={
-                split: self._languages_of(part) for split, part in splits.items() if isinstance(part, Part)
-            },
+            languages={split: spoken[split] for split, part in splits.items() if isinstance(part, Part)},
         )
 
     def _parts(self, split: str, declared: Any) -> Part | dict[str, Part]:
@@ -138,12 +155,32 @@ class Sources:
         if own and (by_name or entry.language_column):
             return own
         if by_name:
-            return tuple(
+            there = tuple(
                 code
                 for code in languages.known()
                 if all(Path(path.replace("{language}", code)).is_file() for path in part.paths)
             )
+            self._check_names(part.paths, there)
+            return there
+        if entry.language_column and not {"language", "languages"} & entry.model_fields_set:
+            self.declared.bad(
+                "language_column",
+                f"which of the languages in {entry.language_column} to read is not said.",
+                "languages: [en, de, …]",
+            )
         return (languages.get(entry.language).code,)
+
+    def _check_names(self, paths: Iterable[str], there: Sequence[str]) -> None:
+        """Refuse files that are named after a language otherwise than by its code: nobody would miss them."""
+        for path, name in ((one, name) for one in paths for name in _names(one)):
+            code = _code_of(name)
+            if code is not None and code != name and code not in there:
+                self.declared.bad(
+                    "files",
+                    f"{path.replace('{language}', name)} is of {name}, and the code of that is {code}.",
+                    f"Rename it, or name the files one by one: {{{code}: {Path(path).name}}} with {name} "
+                    "for {language}.",
+                )
 
     def _format(self, used: list[str]) -> str | None:
         own = kinds.data(self.kind).format_of({Path(path).suffix for path in used}, self.entry.columns)
@@ -188,3 +225,21 @@ def _each(parts: Part | dict[str, Part], **changed: Any) -> Part | dict[str, Par
     if isinstance(parts, Part):
         return replace(parts, **changed)
     return {code: replace(part, **changed) for code, part in parts.items()}
+
+
+def _names(path: str) -> Iterator[str]:
+    """What stands for ``{language}`` in the names of files that are there."""
+    before, *after = path.split("{language}")
+    pattern = re.compile(re.escape(before) + "(?P<name>[^/]+)" + "(?P=name)".join(map(re.escape, after)))
+    for found in sorted(glob(glob_escape(before) + "*" + "*".join(map(glob_escape, after)))):
+        if match := pattern.fullmatch(found):
+            yield match["name"]
+
+
+def _code_of(name: str) -> str | None:
+    """The code of a language by another name of it (iw), with a region or script (pt-BR), or FLORES's."""
+    by_flores = {language.flores_code: code for code, language in languages.table().items()}
+    for known in (name, REGION.sub("", name)):
+        with suppress(XferError):
+            return by_flores.get(known) or languages.get(known).code
+    return None

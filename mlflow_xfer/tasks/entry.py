@@ -27,6 +27,9 @@ def _word(value: Any) -> Any:
         )
     if isinstance(value, int | float):
         return str(value)
+    if not isinstance(value, str):
+        said = "null" if value is None else str(value)
+        raise ValueError(f"{said} is no text to YAML: put it in quotes")
     return value
 
 
@@ -222,7 +225,7 @@ class Entry(Strict):
     languages: list[Language] | None = Field(
         None,
         description=(
-            "languages of files named with {language}, or in language_column; default: those there are"
+            "languages of files named with {language} (default: those there are), or in language_column"
         ),
     )
     language_column: str | None = Field(None, description="the column that says a row's language")

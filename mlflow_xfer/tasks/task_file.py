@@ -139,13 +139,13 @@ class _Builder(Declared):
                     ),
                 )
             return (base.labels if base else ()), {}
-        if isinstance(declared, Mapping):
-            return tuple(dict.fromkeys(declared.values())), dict(declared)
-        if len(set(declared)) < len(declared):
+        said = dict(declared) if isinstance(declared, Mapping) else {}
+        names = list(said.values() or declared)
+        if not said and len(set(names)) < len(names):
             self.bad("labels", "names a label twice.")
-        if len(set(declared)) < 2:
+        if len(set(names)) < 2:
             self.bad("labels", "needs at least two labels.")
-        return tuple(declared), {}
+        return tuple(dict.fromkeys(names)), said
 
     def _label_file(self, name: str) -> tuple[str, ...]:
         try:
@@ -178,6 +178,13 @@ class _Builder(Declared):
         tested, trained = self._languages(sources, "test"), self._languages(sources, "train")
         if base and not entry.files:
             tested, trained = base.languages, base.train_languages
+        spoken = kinds.KINDS.get(kind).spoken.get(metric)
+        if spoken and (others := [code for code in tested if code not in spoken]):
+            self.bad(
+                "metric" if entry.metric else "extends",
+                f"metric {metric!r} is not defined for {', '.join(others)}, but for {', '.join(spoken)}.",
+                f"For any language: metric: {metrics[0]}",
+            )
         if not (tested or trained):
             self.bad(
                 "files",

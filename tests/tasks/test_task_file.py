@@ -174,6 +174,20 @@ t:
     assert [r["text_a"] for r in rows(task, "test", "sw")] == ["b", "c"] and task.uses == ("target",)
 
 
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("iw", "he"), ("pt-BR", "pt"), ("zh_Hans", "zh"), ("zho_Hans", "zh"), ("swh", "sw"), ("DE", "de")],
+)
+def test_a_file_under_another_name_of_its_language_is_not_passed_over(write, name, code):
+    read = "kind: classification, labels: [x, y], columns: {text_a: 0, label: 1}"
+    path = write(f't: {{{read}, files: {{test: "{{language}}.tsv"}}}}', en__tsv="a\tx\n", other__tsv="a\ty\n")
+    assert load_task_file(path)[0].languages == ("en",)
+    (path.parent / f"{name}.tsv").write_text("a\tx\n")
+    assert f"{name}.tsv is of {name}, and the code of that is {code}" in says(path)
+    (path.parent / f"{code}.tsv").write_text("a\tx\n")
+    assert set(load_task_file(path)[0].languages) == {"en", code}
+
+
 def test_multiple_choice_span_qa_and_retrieval(write):
     path = write(
         """
@@ -426,6 +440,20 @@ two:
         ("t: {}\nt: {}", "stands here a second time"),
         ("t: {kind: classification, labels: [a, b], files: {train: nowhere.csv}}", "no such file"),
         ("t: [", "is not YAML"),
+        ("t: {kind: classification, labels: {a: x, b: x}, files: {train: a.csv}}", "at least two labels"),
+        (
+            "t: {kind: classification, labels: [a, b], languages: [sw], files: {test: a.csv}}",
+            "no file is in sw",
+        ),
+        (
+            "t: {kind: classification, labels: [a, b], language_column: lang, files: {test: a.csv}}",
+            "which of the languages in lang to read is not said",
+        ),
+        (
+            "t: {kind: span_qa, metric: mlqa, files: {test: {de: a.json, ja: b.json}}}",
+            "metric 'mlqa' is not defined for ja, but for ar, de",
+        ),
+        ("t: {extends: mlqa, files: {test: {ja: b.json}}}", "metric 'mlqa' is not defined for ja"),
         ("../t: {kind: tagging}", "is no name for a task"),
         ("t: {kind: !!python/object/apply:os.system [ls]}", "is not YAML"),
     ],
