@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from mlflow_xfer.kinds import kind
@@ -12,6 +13,14 @@ from mlflow_xfer.tasks.task import Task
 
 NOTHING = ("nan", "NaN", "None", "null", "NULL", "<NA>", "N/A", "#N/A")
 """How programs write a missing value as a text."""
+QUOTED = re.compile(r'"(?:[^"]|"")*"')
+ODD: Mapping[str, Callable[[str], object]] = {
+    "a text in quotation marks with doubled ones inside: csv's quoting, which tsv does not undo": (
+        lambda text: '""' in text[1:-1] and QUOTED.fullmatch(text)
+    ),
+    "the character U+FFFD, which stands for what a conversion lost": lambda text: "\ufffd" in text,
+}
+"""What texts hold that was hardly written so."""
 
 
 class Remarks:
@@ -19,18 +28,23 @@ class Remarks:
 
     def __init__(self, task: Task) -> None:
         self.task, self.reads = task, kind.data(task.kind)
-        self.trained: set[bytes] = set()
+        self.read: dict[str, set[bytes]] = {}  # by split
 
     def of(self, split: str, rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-        """Remarks on a split; those on the training split are made first."""
+        """Remarks on a split; those on the splits that train and select are made first."""
         answers: dict[bytes, str] = {}
-        n = repeated = otherwise = seen = 0
+        n = repeated = otherwise = 0
         blank: dict[str, int] = {}
         nothing: dict[str, int] = {}
+        odd: dict[str, int] = {}
+        seen: dict[str, int] = {}
         for row in rows:
             n += 1
+            said = [text for name in self.reads.texts for text in _texts(row.get(name))]
+            for what in (what for what, holds in ODD.items() if any(map(holds, said))):
+                odd[what] = odd.get(what, 0) + 1
             for name in self.reads.texts:
-                texts = [text for text in _listed(row.get(name)) if isinstance(text, str)]
+                texts = _texts(row.get(name))
                 if name not in self.reads.optional or row.get(name) is not None:
                     blank[name] = blank.get(name, 0) + any(not text.strip() for text in texts)
                 nothing[name] = nothing.get(name, 0) + (row.get(name) in NOTHING)
@@ -39,9 +53,10 @@ class Remarks:
                 repeated += 1
                 otherwise += answers[key] != answer
             answers.setdefault(key, answer)
-            seen += split != "train" and key in self.trained
-        if split == "train":
-            self.trained |= answers.keys()
+            for other in (one for one, keys in self.read.items() if one != split and key in keys):
+                seen[other] = seen.get(other, 0) + 1
+        if split in ("train", "validation"):
+            self.read.setdefault(split, set()).update(answers)
         return (
             *(f"{times:,} of {n:,} rows have a blank {name}" for name, times in blank.items() if times),
             *(
@@ -49,8 +64,12 @@ class Remarks:
                 for name, times in nothing.items()
                 if times
             ),
+            *(f"{times:,} of {n:,} rows have {what}" for what, times in odd.items()),
             *([_repeats(repeated, otherwise, n)] if repeated else []),
-            *([f"{seen:,} of {n:,} rows are in the training split too"] if seen else []),
+            *(
+                f"{times:,} of {n:,} rows are in the {'training' if other == 'train' else other} split too"
+                for other, times in seen.items()
+            ),
         )
 
 
@@ -59,8 +78,8 @@ def _repeats(repeated: int, otherwise: int, n: int) -> str:
     return f"{repeated:,} of {n:,} rows repeat the texts of another{apart}"
 
 
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+def _texts(value: Any) -> list[str]:
+    return [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
 
 
 def _digest(row: Mapping[str, Any], names: Iterable[str]) -> bytes:

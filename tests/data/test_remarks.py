@@ -48,6 +48,19 @@ def test_repeated_rows_and_other_answers(remarked):
     assert found["test"] == ("1 of 2 rows are in the training split too",)
 
 
+def test_rows_that_select_and_are_scored(remarked):
+    rows = [row("one"), row("two", label="y")]
+    found = remarked(PAIRS, train=[row("three")], validation=rows, test=[*rows[:1], row("four", label="y")])
+    assert found["test"] == ("1 of 2 rows are in the validation split too",) and not found["validation"]
+
+
+def test_texts_that_a_program_quoted_or_a_conversion_lost(remarked):
+    rows = [row('"so ""it"" is"'), row('"whole"'), row('""odd"'), row("caf\ufffd", label="y")]
+    first, second = remarked(PAIRS, train=rows)["train"]
+    assert first.startswith("1 of 4 rows have a text in quotation marks") and "csv's quoting" in first
+    assert second.startswith("1 of 4 rows have the character U+FFFD")
+
+
 def test_blank_texts_and_words_for_nothing(remarked):
     rows = [row("one", " "), row("", "two"), row("nan"), row("x", "None")]
     assert remarked(PAIRS, train=rows)["train"] == (
