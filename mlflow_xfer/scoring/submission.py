@@ -6,12 +6,15 @@ an interval beside each score, and refuses damaged files with their names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mlflow_xfer.errors import Problems, XferError
+from mlflow_xfer.kinds import kind
 from mlflow_xfer.lines import looked_for
-from mlflow_xfer.scoring.formats import path_of, read
+from mlflow_xfer.scoring.accuracy import plain
+from mlflow_xfer.scoring.formats import Keyed, format_of, path_of, read
 from mlflow_xfer.scoring.prediction_files import Unscored
 from mlflow_xfer.scoring.score import Score, judging, score
 from mlflow_xfer.scoring.suite import languages_of, totals
@@ -27,12 +30,39 @@ def score_files(
     seed: int = 0,
     warn: Callable[[str], object] = lambda message: None,
 ) -> Score:
-    """The score of one language's file; warns and raises as :func:`read` does."""
+    """The score of one language's file; raises as :func:`read` does, and warns as it does and of predictions
+    that are missing or cannot be right."""
     predicted, references = read(predictions, labels, task, warn)
     try:
-        return score(judging(task), predicted, references, language, seed=seed)
+        found = score(judging(task), predicted, references, language, seed=seed)
     except XferError as error:
         raise XferError(f"{predictions} against {labels}: {error.what}", error.hint) from None
+    lacking = sum(one is None or one == [] for one in predicted) if _by_id(task) else 0
+    if lacking:
+        warn(f"{predictions}: {lacking:,} of {len(references):,} have no prediction; each counts as wrong.")
+    alien = _alien(task, predicted, references)
+    if alien:
+        warn(f"{predictions}: {len(alien):,} predictions are none of the labels, such as {alien[0]!r:.40}.")
+    return found
+
+
+def _by_id(task: Task) -> bool:
+    return isinstance(format_of(task), Keyed)
+
+
+def _alien(task: Task, predicted: Sequence, references: Sequence) -> list[str]:
+    """Predicted labels that are neither among the right ones nor, if these are the task's, declared."""
+    if not kind.data(task.kind).labels:
+        return []
+    right, mine = ([plain(one) for one in _flat(values)] for values in (references, predicted))
+    known = {*right, *task.labels} if not {*task.labels}.isdisjoint(right) else {*right}
+    return [one for one in mine if one not in known]
+
+
+def _flat(values: Sequence) -> Iterator[Any]:
+    """Labels, also of the words of sentences."""
+    for value in values:
+        yield from value if isinstance(value, list) else [value]
 
 
 def score_folder(

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from mlflow_xfer.commands.scoring import shown
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.scoring.formats import path_of, read, write_predictions
 from mlflow_xfer.scoring.submission import score_folder
+from mlflow_xfer.scoring.suite import languages_of
 from tests.conftest import MANY
 
 from . import evaluate_rules
@@ -161,7 +164,8 @@ def test_missing_parts_leave_no_total(tmp_path):
     assert got["avg"] is None and got["groups"] == {"all": None} and got["tasks"]["xnli"]["score"] is None
     assert set(got["tasks"]["xnli"]["languages"]) == {"de", "en"} and "panx" not in got["tasks"]
     assert got["tasks"]["udpos"]["score"] is not None
-    assert len(said) == 1 and "test-sw.tsv" in said[0]
+    missing = [line for line in said if line.startswith("missing: ")]
+    assert len(missing) == 1 and "test-sw.tsv" in missing[0]
     assert "Missing: xnli/sw, panx." in shown(got).plain()
 
 
@@ -353,3 +357,36 @@ def test_order_of_files_and_languages_has_no_say(tmp_path):
     shuffled = suite_of(*reversed(KINDS))
     again = score_folder(predictions, labels, shuffled, tasks=KINDS)
     assert again["avg"] == pytest.approx(first["avg"], abs=1e-12) and again["tasks"] == first["tasks"]
+
+
+@pytest.mark.parametrize(
+    ("name", "gold", "mine", "says"),
+    [
+        ("xnli", ["neutral", "entailment"], ["1", "entailment"], "1 predictions are none of .*'1'"),
+        ("xnli", ["0", "2"], ["entailment", "neutral"], "2 predictions are none of the labels"),
+        ("xcopa", [0, 1], [1, 2], "1 predictions are none of the labels, such as '2'"),
+        ("panx", [["O", "B-PER"]], [["O", "PER"]], "1 predictions are none of the labels, such as 'PER'"),
+        ("xquad", [["a"], ["b"]], ["a", None], "1 of 2 have no prediction; each counts as wrong"),
+        ("mewslix", [["Q1"], ["Q2"]], [["Q1"], []], "1 of 2 have no prediction"),
+    ],
+)
+def test_predictions_that_cannot_be_right_are_told(tmp_path, name, gold, mine, says):
+    task, ids = KINDS[name], ["q0", "q1"]
+    suite = suite_of(name)
+    for language in languages_of(suite, name):
+        write_labels(tmp_path / "l", task, language, gold, ids)
+        write_predictions(tmp_path / "p", task, language, mine, ids)
+    said = []
+    score_folder(tmp_path / "p", tmp_path / "l", suite, tasks=KINDS, warn=said.append)
+    assert len(said) == len(languages_of(suite, name))
+    assert all(re.search(says, line) and "test-" in line for line in said)
+
+
+def test_labels_that_a_test_set_lacks_are_no_fault(tmp_path):
+    said = []
+    task = replace(KINDS["xnli"], labels=("entailment", "neutral", "contradiction"))
+    for language in task.languages:
+        write_labels(tmp_path / "l", task, language, ["neutral", "entailment"])
+        write_predictions(tmp_path / "p", task, language, ["neutral", "contradiction"])
+    score_folder(tmp_path / "p", tmp_path / "l", suite_of("xnli"), tasks={"xnli": task}, warn=said.append)
+    assert not said
