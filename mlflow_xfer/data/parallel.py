@@ -3,14 +3,15 @@ each language."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from pathlib import Path
 
 from mlflow_xfer import languages
+from mlflow_xfer.data.readers import reader
 from mlflow_xfer.data.texts import load_texts
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.lines import numbered
+from mlflow_xfer.tasks.task import Files
 
 
 def lines_of(place: str, wanted: Iterable[str] | None = None) -> dict[str, list[str]]:
@@ -37,17 +38,19 @@ def lines_of(place: str, wanted: Iterable[str] | None = None) -> dict[str, list[
 
 
 def _columns(path: Path) -> dict[str, list[str]]:
-    rows = list(csv.reader(line for _, line in numbered(path)))
+    rows = [fields for _, _, fields in reader("csv")((path,), Files({}, format="csv"), "")]
     if not rows:
         raise XferError(f"{path}: the file is empty.", "Its first line names languages: en,de,sw")
-    problems, codes = Problems(), []
-    for name in rows[0]:
+    problems = Problems()
+    names: dict[str, str] = {}
+    for name in map(str.strip, rows[0]):
         try:
-            codes.append(languages.get(name.strip()).code)
+            code = languages.get(name).code
         except XferError as error:
             problems.add(f"{path}:1: {error.what}", f"Columns are named after their language. {error.hint}")
-    for number, row in enumerate(rows[1:], 2):
-        if len(row) != len(rows[0]):
-            problems.add(f"{path}:{number}: {len(row)} fields, and {len(rows[0])} languages.")
+            continue
+        if code in names:
+            problems.add(f"{path}:1: the columns {names[code]} and {name} are both {code}.")
+        names[code] = name
     problems.raise_if_any()
-    return {code: [row[place] for row in rows[1:]] for place, code in enumerate(codes)}
+    return {code: [row[place] for row in rows[1:]] for place, code in enumerate(names)}

@@ -24,7 +24,9 @@ def test_a_table_and_a_folder_read_the_same(tmp_path):
     ("text", "says"),
     [
         ("en,xxq\na,b\n", "1: Unknown language 'xxq'"),
-        ("en,tr\na\n", "2: 1 fields, and 2 languages"),
+        ("en,tr\na\n", "2: has 1 fields, the first line has 2"),
+        ('en,tr\n"a,b\n', "is not csv"),
+        ("zh,cmn\na,b\n", "the columns zh and cmn are both zh"),
         ("", "empty"),
     ],
 )
@@ -35,6 +37,12 @@ def test_what_is_wrong_with_a_table_is_said(tmp_path, text, says):
     with pytest.raises(XferError, match="no column de"):
         (tmp_path / "t.csv").write_text("en,tr\na,b\n", "utf-8")
         lines_of(str(tmp_path / "t.csv"), ["de"])
+
+
+def test_fields_of_a_table_may_be_long_and_hold_line_breaks(tmp_path):
+    (tmp_path / "t.csv").write_text(f'en,tr\n"a\nb",{"x" * 200_000}\n', "utf-8")
+    found = lines_of(str(tmp_path / "t.csv"))
+    assert found["en"] == ["a\nb"] and len(found["tr"][0]) == 200_000
 
 
 def test_morphology_of_own_texts_is_shown(tmp_path):
