@@ -49,6 +49,14 @@ def test_xcopa_takes_its_question_from_copa(put, folder):
         read("xcopa", "test", "tr", folder)
 
 
+def test_xcopa_finds_its_question_by_equal_ids(put, folder):
+    rows = [{"premise": "p", "choice1": "a", "choice2": "b", "label": n, "question": "cause"} for n in (0, 1)]
+    put("xcopa/test-en.jsonl", lines(*(row | {"idx": n} for n, row in enumerate(rows))))
+    for write in (str, float):
+        put("xcopa/test-qu.jsonl", lines(*(row | {"idx": write(n)} for n, row in enumerate(rows))))
+        assert [row["id"] for row in read("xcopa", "test", "qu", folder)] == ["0", "1"]
+
+
 def test_xcopa_without_copa_is_not_there(put, folder):
     put(
         "xcopa/test-th.jsonl",
@@ -110,6 +118,21 @@ def test_lareqa_candidates_are_sentences_with_their_paragraph(put, folder):
     put("lareqa/xquad-r/de.json", json.dumps({"data": [{"paragraphs": [{"context": "x", "qas": []}]}]}))
     with pytest.raises(XferError, match="paragraph 1 is not in LAReQA's format"):
         read("lareqa", "test", "de", folder)
+
+
+def test_lareqa_answers_stand_where_they_are_said_to(put, folder):
+    """Places in UTF-16 units would choose the sentence before."""
+    paragraph = {
+        "context": "😀😀 a. b",
+        "sentence_breaks": [[0, 5], [5, 7]],
+        "qas": [{"id": "q", "question": "?", "answers": [{"text": "b", "answer_start": 6}]}],
+    }
+    put("lareqa/xquad-r/th.json", json.dumps({"data": [{"paragraphs": [paragraph]}]}))
+    assert read("lareqa", "test", "th", folder)[-1]["gold"] == ["th:1.1"]
+    paragraph["qas"][0]["answers"][0]["answer_start"] = 8
+    put("lareqa/xquad-r/th.json", json.dumps({"data": [{"paragraphs": [paragraph]}]}))
+    with pytest.raises(XferError, match="'b' does not stand at character 8"):
+        read("lareqa", "test", "th", folder)
 
 
 def test_mewsli_marks_mentions_and_has_one_pool(put, folder):

@@ -144,6 +144,15 @@ def test_squad_spans_are_checked_and_repeated_ids_kept_apart(put):
     assert "'ok' does not stand at character 12" in found
 
 
+def test_answers_of_a_question_without_an_answer_are_refused(put):
+    asked = {"id": "7", "question": "q", "answers": [{"text": "ship", "answer_start": 2}]}
+    for impossible in (False, True):
+        question = asked | {"is_impossible": impossible}
+        content = {"data": [{"paragraphs": [{"context": "a ship", "qas": [question]}]}]}
+        found = check(put("t.json", json.dumps(content)), kind="span_qa", labels=(), format="squad")
+        assert found == [] if not impossible else "question '7' is_impossible, and has answers" in found[0]
+
+
 @pytest.mark.parametrize(
     ("answers", "says"),
     [

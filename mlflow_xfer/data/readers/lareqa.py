@@ -45,6 +45,14 @@ def paragraph_rows(path: Path, language: str, number: int, paragraph: dict) -> P
         )
     for question in paragraph["qas"]:
         starts = [answer["answer_start"] for answer in question["answers"]]
+        for answer, start in zip(question["answers"], starts, strict=True):
+            text = answer.get("text", "")
+            if context[start : start + len(text)] != text:
+                raise Malformed(
+                    f"{path}: question {question['id']!r}: answer {text!r:.40} does not stand at character "
+                    f"{start} of its paragraph.",
+                    "Places in LAReQA count characters (code points).",
+                )
         gold = [
             name
             for name, (begin, end) in zip(names, breaks, strict=True)

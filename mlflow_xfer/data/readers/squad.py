@@ -21,6 +21,12 @@ def read(path: Path, source: Files, language: str) -> Numbered:
                 for question in paragraph["qas"]:
                     number += 1
                     answers = question.get("answers") or []
+                    if answers and question.get("is_impossible"):
+                        raise Malformed(
+                            f"{path}: question {question['id']!r} is_impossible, and has answers.",
+                            "SQuAD 2.0 leaves its answers empty (plausible_answers are none); or leave out "
+                            "is_impossible.",
+                        )
                     yield (
                         number,
                         {
@@ -28,7 +34,6 @@ def read(path: Path, source: Files, language: str) -> Numbered:
                             "title": article.get("title", ""),
                             "context": context,
                             "question": question["question"],
-                            "impossible": bool(question.get("is_impossible")),
                             "answers": {
                                 "text": [a["text"] for a in answers],
                                 "answer_start": [a["answer_start"] for a in answers],

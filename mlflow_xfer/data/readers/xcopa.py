@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlflow_xfer.data.readers import Places
 from mlflow_xfer.data.readers._objects import objects
-from mlflow_xfer.lines import Malformed
+from mlflow_xfer.lines import Malformed, scalar_text
 from mlflow_xfer.tasks.task import Files
 
 
@@ -17,11 +17,12 @@ def read(paths: tuple[Path, ...], source: Files, language: str) -> Places:
     labels do not; a prompt built on it would ask for a cause where the choices are effects.
     """
     own, english = paths
-    asked = {row["idx"]: row["question"] for _, _, row in objects(english, ("idx", "question"))}
+    asked = {scalar_text(row["idx"]): row["question"] for _, _, row in objects(english, ("idx", "question"))}
     for path, number, row in objects(own, ("idx", "premise", "choice1", "choice2")):
-        if row["idx"] not in asked:
+        name = scalar_text(row["idx"])
+        if name not in asked:
             raise Malformed(
-                f"{path}:{number}: {english.name} has no row with idx {row['idx']}.",
+                f"{path}:{number}: {english.name} has no row with idx {name}.",
                 "COPA says whether a row asks for the cause or the effect.",
             )
-        yield path, number, row | {"id": str(row["idx"]), "question": asked[row["idx"]]}
+        yield path, number, row | {"id": name, "question": asked[name]}
