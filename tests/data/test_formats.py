@@ -135,11 +135,23 @@ def test_lareqa_answers_stand_where_they_are_said_to(put, folder):
         read("lareqa", "test", "th", folder)
 
 
-def test_mewsli_marks_mentions_and_has_one_pool(put, folder):
+SPANS = [(0, 8), (8, 27), (27, 35)]
+
+
+@pytest.mark.parametrize(
+    "spans",
+    [
+        [{"start": begin, "end": end} for begin, end in SPANS],
+        SPANS,
+        {"start": [begin for begin, _ in SPANS], "end": [end for _, end in SPANS]},
+    ],
+    ids=["as released", "pairs", "inside out"],
+)
+def test_mewsli_marks_mentions_and_has_one_pool(put, folder, spans):
     context = {
         "language": "de",
         "text": "Vorher. In Ulm und um Ulm. Nachher.",
-        "sentence_spans": [[0, 8], [8, 27], [27, 35]],
+        "sentence_spans": spans,
     }
     mention = {
         "example_id": "m1",
@@ -178,6 +190,13 @@ def test_mewsli_marks_mentions_and_has_one_pool(put, folder):
         {"id": "Q3012", "source": None, "target": "Ulm is a city.", "context": None, "gold": []}
     ]
     assert read("mewslix", "train", "en", folder)[0]["target"] == "Ulm is a city."
+    said = {"text": "{x}\n水戸は街。", "sentence_spans": [{"start": 0, "end": 9}]}
+    there = mention | {"mention_span": {"start": 4, "end": 6, "text": "水戸"}}
+    put("mewslix/wikinews_mentions-test.jsonl", lines({"context": context | said, "mentions": [there]}))
+    assert read("mewslix", "test", "de", folder)[0]["source"] == "水戸: (x) { 水戸 } は街。"
+    ulm = {"entity_id": "Q1", "description": "One.\n\n[1] Two.", "sentence_spans": [{"start": 0, "end": 4}]}
+    put("mewslix/candidate_set_entities.jsonl", lines(ulm))
+    assert read("mewslix", POOL, "de", folder)[0]["target"] == "One."
     put(
         "mewslix/wikinews_mentions-test.jsonl",
         lines({"context": context | {"text": ""}, "mentions": [mention]}),

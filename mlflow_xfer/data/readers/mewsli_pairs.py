@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlflow_xfer.data.readers import Places
-from mlflow_xfer.data.readers._mewsli import marked
+from mlflow_xfer.data.readers._mewsli import described, marked
 from mlflow_xfer.data.readers._objects import having, objects
 from mlflow_xfer.tasks.task import Files
 
@@ -20,7 +20,7 @@ def convert(rows: Places, language: str) -> Places:
             {
                 "id": mention["example_id"],
                 "source": marked(path, number, context, mention),
-                "target": row["entity"]["description"],
+                "target": described(path, number, row["entity"]),
             },
         )
 
