@@ -37,7 +37,8 @@ def score_files(
         found = score(judging(task), predicted, references, language, seed=seed)
     except XferError as error:
         raise XferError(f"{predictions} against {labels}: {error.what}", error.hint) from None
-    lacking = sum(one is None or one == [] for one in predicted) if _by_id(task) else 0
+    by_id = isinstance(format_of(task), Keyed)
+    lacking = sum(one is None or one == [] for one in predicted) if by_id else 0
     if lacking:
         warn(f"{predictions}: {lacking:,} of {len(references):,} have no prediction; each counts as wrong.")
     alien = _alien(task, predicted, references)
@@ -46,13 +47,9 @@ def score_files(
     return found
 
 
-def _by_id(task: Task) -> bool:
-    return isinstance(format_of(task), Keyed)
-
-
 def _alien(task: Task, predicted: Sequence, references: Sequence) -> list[str]:
-    """Predicted labels that are neither among the right ones nor, if these are the task's, declared."""
-    if not kind.data(task.kind).labels:
+    """Predicted labels (or rows) that are neither right anywhere nor, if the right ones are, declared."""
+    if not kind.data(task.kind).labels and judging(task).interval != "wilson":
         return []
     right, mine = ([plain(one) for one in _flat(values)] for values in (references, predicted))
     known = {*right, *task.labels} if not {*task.labels}.isdisjoint(right) else {*right}

@@ -365,6 +365,7 @@ def test_order_of_files_and_languages_has_no_say(tmp_path):
         ("xnli", ["neutral", "entailment"], ["1", "entailment"], "1 predictions are none of .*'1'"),
         ("xnli", ["0", "2"], ["entailment", "neutral"], "2 predictions are none of the labels"),
         ("xcopa", [0, 1], [1, 2], "1 predictions are none of the labels, such as '2'"),
+        ("tatoeba", [0, 1], [1, 2], "1 predictions are none of the labels, such as '2'"),
         ("panx", [["O", "B-PER"]], [["O", "PER"]], "1 predictions are none of the labels, such as 'PER'"),
         ("xquad", [["a"], ["b"]], ["a", None], "1 of 2 have no prediction; each counts as wrong"),
         ("mewslix", [["Q1"], ["Q2"]], [["Q1"], []], "1 of 2 have no prediction"),
