@@ -15,7 +15,7 @@ from mlflow_xfer.data.reading import cached, check_across
 from mlflow_xfer.data.remarks import Remarks, rows_of
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.kinds import kind
-from mlflow_xfer.tasks.task import POOL, SPLITS, Task
+from mlflow_xfer.tasks.task import POOL, SPLITS, Files, Task
 from mlflow_xfer.tasks.task_file import load_task_file
 
 MAX_LABELS = 12
@@ -24,7 +24,8 @@ MAX_LABELS = 12
 @dataclass(frozen=True)
 class Count:
     """What was found of one split in one language.
-    ``rows`` is None where they lie on the hub and were not fetched.
+    ``rows`` is None where they lie on the hub and were not fetched, or are ``missing``: asked for, without a
+    file.
     ``labels`` counts rows (tagging: words), most frequent first; ``unseen`` are declared, but in no row;
     ``options`` are how the task is read and scored, where it is not as the catalogue's are; ``remarks`` are
     on rows that can be read, but hardly as they were meant.
@@ -38,12 +39,14 @@ class Count:
     unseen: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    missing: bool = False
 
     def __str__(self) -> str:
         shown = ", ".join(f"{label} {times:,}" for label, times in list(self.labels.items())[:MAX_LABELS])
         more = f", … ({len(self.labels)} labels)" if len(self.labels) > MAX_LABELS else ""
         if self.rows is None:
-            return f"{self.task}  {self.split}  {self.language}  not fetched from the hub: not checked"
+            why = "there is no file" if self.missing else "not fetched from the hub: not checked"
+            return f"{self.task}  {self.split}  {self.language}  {why}"
         return (
             f"{self.task}  {self.split}  {self.language}  {self.rows:,} rows"
             + (f"  {shown}{more}" if shown else "")
@@ -74,8 +77,17 @@ def check_task_file(path: str | Path) -> list[Count]:
                 problems.add(problem)
             remarks = Remarks(task)
             counts += [count(task, rows, remarks) for rows in good]
+            counts += _missing(task, good)
     problems.raise_if_any()
     return counts
+
+
+def _missing(task: Task, good: Sequence[sources.Rows]) -> list[Count]:
+    """The languages that the entry asks for in which a split has no file."""
+    there = {(rows.split, rows.language) for rows in good}
+    files = [source for source in task.sources.get("file", ()) if isinstance(source, Files)]
+    asked = [(split, code) for source in files for split, codes in source.languages.items() for code in codes]
+    return [Count(task.name, *one, None, {}, missing=True) for one in asked if one not in there]
 
 
 def _good(task: Task, split: str, language: str, data: str, problems: Problems) -> list[sources.Rows]:

@@ -188,6 +188,15 @@ def test_a_file_under_another_name_of_its_language_is_not_passed_over(write, nam
     assert set(load_task_file(path)[0].languages) == {"en", code}
 
 
+def test_the_check_says_which_files_are_missing(write):
+    read = "kind: classification, labels: [x, y], columns: {text_a: 0, label: 1}, languages: [en, sw]"
+    path = write(f't: {{{read}, files: {{test: "{{language}}.tsv"}}}}', en__tsv="a\tx\nb\ty\n")
+    assert list(map(str, check_task_file(path))) == [
+        "t  test  en  2 rows  x 1, y 1",
+        "t  test  sw  there is no file",
+    ]
+
+
 def test_multiple_choice_span_qa_and_retrieval(write):
     path = write(
         """
