@@ -231,9 +231,11 @@ def _names(path: str) -> Iterator[str]:
     """What stands for ``{language}`` in the names of files that are there."""
     before, *after = path.split("{language}")
     pattern = re.compile(re.escape(before) + "(?P<name>[^/]+)" + "(?P=name)".join(map(re.escape, after)))
-    for found in sorted(glob(glob_escape(before) + "*" + "*".join(map(glob_escape, after)))):
-        if match := pattern.fullmatch(found):
-            yield match["name"]
+    found: list[str] = []
+    with suppress(ValueError):  # a NUL in the name of a folder
+        found = sorted(glob(glob_escape(before) + "*" + "*".join(map(glob_escape, after))))
+    for match in filter(None, map(pattern.fullmatch, found)):
+        yield match["name"]
 
 
 def _code_of(name: str) -> str | None:

@@ -188,6 +188,12 @@ def test_a_file_under_another_name_of_its_language_is_not_passed_over(write, nam
     assert set(load_task_file(path)[0].languages) == {"en", code}
 
 
+def test_a_folder_whose_name_holds_a_nul_is_not_there(write):
+    read = "kind: classification, labels: [x, y], columns: {text_a: 0, label: 1}"
+    text = says(write(f't: {{{read}, files: {{train: a.tsv, test: "\\0/{{language}}.tsv"}}}}'))
+    assert "no such file" in text and "a.tsv" in text
+
+
 def test_the_check_says_which_files_are_missing(write):
     read = "kind: classification, labels: [x, y], columns: {text_a: 0, label: 1}, languages: [en, sw]"
     path = write(f't: {{{read}, files: {{test: "{{language}}.tsv"}}}}', en__tsv="a\tx\nb\ty\n")
