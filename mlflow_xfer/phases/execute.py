@@ -311,6 +311,7 @@ class Executor:
             step=outcome.selected_step,
             tags=record.model_tags(phase),
             loader="" if files.stands_alone(outcome.directory) else LOADER,
+            longest=getattr(phase.settings, "max_seq_length", None),
         )
 
     def _evaluate(

@@ -45,6 +45,7 @@ def publish(
     step: int = 0,
     tags: Mapping[str, object] = {},  # noqa: B006 (read only)
     loader: str = "",
+    longest: int | None = None,
 ) -> str:
     """Publish the checkpoint in ``directory`` as the run's model; returns the model id.
 
@@ -55,6 +56,7 @@ def publish(
         step: optimiser steps at which it was taken.
         tags: shown with the model.
         loader: module by which MLflow loads it, where its own does not.
+        longest: tokens to which MLflow cuts a text, as in training.
 
     Raises:
         XferError: the directory holds pickles, links or no ``config.json``; the store stayed away (75).
@@ -78,7 +80,7 @@ def publish(
             lambda: published.marked(store, run_id, mark),
         )
     )
-    digest = _upload(store, run_id, model_id, directory, files, loader)
+    digest = _upload(store, run_id, model_id, directory, files, loader, longest)
     store.ask(lambda: store.client.set_logged_model_tags(model_id, {published.DIGEST_TAG: digest}))
     store.ask(lambda: store.client.finalize_logged_model(model_id, "READY"))
     store.ask(lambda: _link(store, run_id, model_id, step))
@@ -164,6 +166,7 @@ def _upload(
     directory: Path,
     files: Mapping[str, manifest.Listed],
     loader: str,
+    longest: int | None,
 ) -> str:
     """Upload the checkpoint, what makes it loadable, and last the manifest; returns the manifest's sha256."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -171,7 +174,7 @@ def _upload(
     with tempfile.TemporaryDirectory() as folder:
         extra, last = Path(folder) / "extra", Path(folder) / manifest.FILE
         extra.mkdir()
-        flavour.files(directory, extra, run_id=run_id, model_id=model_id, loader=loader)
+        flavour.files(directory, extra, run_id=run_id, model_id=model_id, loader=loader, longest=longest)
         every = {**files, **manifest.of(extra)}
         text = manifest.dump(every)
         last.write_text(text, encoding="utf-8")

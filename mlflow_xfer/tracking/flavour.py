@@ -36,18 +36,21 @@ WRITTEN = ("MLmodel", "README.md", "components", "python_env.yaml", "requirement
 """What :func:`files` may write."""
 
 
-def files(checkpoint: Path, out: Path, *, run_id: str, model_id: str, loader: str = "") -> None:
+def files(
+    checkpoint: Path, out: Path, *, run_id: str, model_id: str, loader: str = "", longest: int | None = None
+) -> None:
     """Write into ``out`` what is to be published beside the files of ``checkpoint``.
 
     Args:
         loader: module by which MLflow loads it, where its own does not.
+        longest: tokens to which a text is cut, as in training; None: texts are read whole.
     """
     config = _json(checkpoint / "config.json")
     architecture = (config.get("architectures") or ["AutoModel"])[0]
     pipeline = next((p for suffix, p in _PIPELINES.items() if architecture.endswith(suffix)), None)
     tokenizer = [name for name in _TOKENIZER_FILES if (checkpoint / name).is_file()]
     if pipeline and tokenizer:
-        _write_mlmodel(checkpoint, out, architecture, pipeline, tokenizer, run_id, model_id, loader)
+        _write_mlmodel(checkpoint, out, architecture, pipeline, tokenizer, run_id, model_id, loader, longest)
     (out / "README.md").write_text(
         _readme(checkpoint, architecture, bool(pipeline and tokenizer), model_id, loader), encoding="utf-8"
     )
@@ -62,6 +65,7 @@ def _write_mlmodel(
     run_id: str,
     model_id: str,
     loader: str,
+    longest: int | None,
 ) -> None:
     import yaml
 
@@ -114,6 +118,8 @@ def _write_mlmodel(
         },
         "utc_time_created": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),
     }
+    if longest and task == "text-classification":  # the other pipeline takes no such options
+        body["flavors"]["python_function"]["config"] = {"truncation": True, "max_length": longest}
     if loader:
         body["flavors"] = {"python_function": body["flavors"]["python_function"] | {"loader_module": loader}}
     (out / "MLmodel").write_text(yaml.safe_dump(body, sort_keys=False), encoding="utf-8")

@@ -45,7 +45,7 @@ def test_a_chain_of_adapters_reads_as_whole_checkpoints_do(all_runs, tmp_path):
             assert files.stands_alone(published) == (kind == "whole")
             folders.append(at_hand(store, target.info.run_id))
         model = mlflow.pyfunc.load_model(f"models:/{target.data.tags['xfer.model_id']}")
-        answers.append(model.predict(["one text", "and another"]).to_dict())
+        answers.append(model.predict(["one text", "and another", "too long " * 600]).to_dict())
         if kind == "adapter":
             alone = target.info.run_id
             assert sum(f.stat().st_size for f in published.rglob("*.safetensors")) < 80_000

@@ -72,6 +72,18 @@ def test_mlflow_loads_what_it_has_a_flavour_for(local_store, checkpoints_folder,
     assert kind == "tagging" or len(model.predict(pair)) == 1
 
 
+def test_mlflow_cuts_a_text_as_training_did(local_store, checkpoints_folder):
+    """Else one that is longer than the model's positions ends in an error of torch."""
+    import mlflow
+
+    run = local_store.start("phase", "p")
+    model_id = checkpoints.publish(local_store, run, checkpoints_folder / "classification", longest=8)
+    model = mlflow.pyfunc.load_model(f"models:/{model_id}")
+    cut, whole = model.predict(["a b c d a a b b", "a b c d a a b b " + "c d " * 40]).to_dict("records")
+    assert whole == cut != model.predict(["c d"]).to_dict("records")[0]
+    assert model.predict({"text": "a b c", "text_pair": "d " * 60}).to_dict("records")
+
+
 def test_what_mlflow_cannot_load_says_how_to(local_store, checkpoints_folder):
     run = local_store.start("phase", "lm")
     folder = checkpoints.fetch(local_store, checkpoints.publish(local_store, run, checkpoints_folder / "lm"))
