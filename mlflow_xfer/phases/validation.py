@@ -13,7 +13,7 @@ from mlflow_xfer.data.stream import text_task
 from mlflow_xfer.data.unseen import read_unseen
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.kinds import kind
-from mlflow_xfer.models import directions, files, limits, load, trainable
+from mlflow_xfer.models import directions, files, limits, load, summaries, trainable
 from mlflow_xfer.params.settings import MergeSettings, RuntimeOptions, TrainingSettings
 from mlflow_xfer.phases import gate, languages, whole
 from mlflow_xfer.phases.launch import check_gpus
@@ -108,10 +108,25 @@ def _read(folder: Path | str, store: Store | None = None, reference: str = "") -
     if store is not None and not files.stands_alone(Path(folder)):
         whole.check(store, Path(folder), reference)
     else:
-        load.check_weights(folder)
-        gate.check_weights(folder)
+        _check_weights(Path(folder))
     limits.check_vocabulary(config, tokenizer)
     return config, tokenizer
+
+
+def _check_weights(folder: Path) -> None:
+    """Raise :class:`XferError` for weights that are not whole, not finite, or quantised."""
+    try:
+        load.check_weights(folder)
+    except XferError as error:
+        quantised = files.read_config(folder).get("quantization_config")
+        if not quantised:
+            raise
+        raise XferError(
+            f"{folder} holds quantised weights ({quantised.get('quant_method', 'unknown')}), which are "
+            f"not trained on: {error.what}",
+            "Take the checkpoint that they were made from; trainable=lora quantize=nf4 holds it in 4 bits.",
+        ) from error
+    gate.check_weights(folder)
 
 
 def _check_decoder(start: BaseModel | FinishedRun, config: Any, problems: Problems) -> None:
@@ -145,9 +160,13 @@ def _check_reads(phase: Phase, config: Any, tokenizer: Any, problems: Problems) 
         both = phase.settings.attention == "bidirectional"
         if both and not load.is_decoder(config):
             problems.add(directions.encoder(config.model_type))
+        if phase.settings.control == "random" and config.model_type in limits.ENCODERS_OF:
+            problems.add(
+                f"control=random makes no random encoder of {config.model_type}.", "Leave control out."
+            )
         pooling = [task.options["pooling"] for task in phase.tasks if "pooling" in task.options]
         checks += [partial(directions.check_pooling, one, config, both) for one in pooling]
-        checks += [partial(kind.model(task.kind).head_class, config) for task in phase.tasks]
+        checks += [partial(_check_head, task, config) for task in phase.tasks]
         if {rows.task for rows in phase.rows} - {task.name for task in phase.tasks}:
             checks.append(lambda: limits.check_language_model(config, tokenizer))
     if config is not None and phase.kind == "evaluate" and isinstance(start := phase.inputs[0], BaseModel):
@@ -161,6 +180,13 @@ def _check_reads(phase: Phase, config: Any, tokenizer: Any, problems: Problems) 
             check_one()
         except XferError as error:
             problems.add(error)
+
+
+def _check_head(task: Task, config: Any) -> None:
+    """Refuse a task that the model has no head for, or one of transformers' that reads padding."""
+    made = kind.model(task.kind).head_class(config)
+    if kind.data(task.kind).needs_head(task) and task.options.get("pooling", "auto") == "auto":
+        summaries.check(made, config)
 
 
 def _check_rows(phases: Iterable[Phase], problems: Problems) -> None:

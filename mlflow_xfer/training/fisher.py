@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from mlflow_xfer.data.encode import encode
+from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.models.checkpoint import load_task_model
 from mlflow_xfer.models.heads import run
@@ -22,7 +23,7 @@ from mlflow_xfer.models.limits import agree
 from mlflow_xfer.models.load import is_decoder, load_tokenizer
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.training.batches import budgeted, reading, task_batch
-from mlflow_xfer.training.devices import pick, to_device
+from mlflow_xfer.training.devices import layers_of, pick, to_device
 
 FISHER_TOKENS = 1024
 """Tokens of a batch, padding included. A weight's Fisher is the mean over batches of its squared gradient."""
@@ -52,7 +53,11 @@ def task_embedding(
     agree(model, tokenizer)
     how = reading(tokenizer, model.config, is_decoder(model.config), where.type == "cuda")
     encoded = encode(split, task, tokenizer, max_seq_length, decoder=how.decoder)
-    layers = layers_of(model)
+    if not (layers := layers_of(model)):
+        raise XferError(
+            f"TaskEmb compares layers, and those of {model.config.model_type} share their weights.",
+            "Use another score, such as TextEmb.",
+        )
     weights = {
         f"layer{n}.{name}": weight
         for n, layer in enumerate(layers)
@@ -99,12 +104,6 @@ def _keeper(outputs: dict[str, Tensor], name: str) -> Any:
         outputs[name] = output[0] if isinstance(output, tuple) else output
 
     return keep
-
-
-def layers_of(model: Any) -> nn.ModuleList:
-    """The layers of the backbone."""
-    depth = model.config.num_hidden_layers
-    return next(m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) == depth)
 
 
 def similarities(source: Mapping[str, np.ndarray], target: Mapping[str, np.ndarray]) -> dict[str, float]:

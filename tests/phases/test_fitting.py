@@ -148,3 +148,40 @@ def test_a_model_from_nothing_that_is_only_evaluated_has_a_seed_and_its_own_toke
         planned("evaluate", model="scratch:xlm-roberta:tiny", target="retrieval", seed="3").phases[0].seed
         == 3
     )
+
+
+def test_heads_that_read_padding_are_refused(tmp_path):
+    """XLNet's own class reads the last place of a row, whose padding comes from longer texts beside it."""
+    from transformers import XLNetConfig, XLNetLMHeadModel
+
+    tokenizer = make_tokenizer("roberta")
+    sizes = {"d_model": 16, "n_layer": 1, "n_head": 2, "d_inner": 16}
+    config = XLNetConfig(vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **sizes)
+    for model in (tokenizer, XLNetLMHeadModel(config)):
+        model.save_pretrained(tmp_path)
+    with pytest.raises(XferError) as refused:
+        validate(planned(model=str(tmp_path), intermediate="nli", target="pos,choice").phases)
+    for head in ("SequenceClassification", "MultipleChoice"):
+        assert f"XLNetFor{head} reads the last place" in str(refused.value)
+    validate(planned("target", model=str(tmp_path), target="holds", pooling="last").phases)
+
+
+def test_quantised_weights_are_refused_by_their_form(short):
+    import json
+    from pathlib import Path
+
+    file = Path(short) / "config.json"
+    about = json.loads(file.read_text()) | {"quantization_config": {"quant_method": "gptq", "bits": 4}}
+    file.write_text(json.dumps(about))
+    with pytest.raises(XferError, match=r"quantised weights \(gptq\)"):
+        validate(planned("target", model=short, target="pos").phases)
+
+
+def test_no_random_encoder_of_an_encoder_decoder(tmp_path):
+    from tests.zoo import publish
+
+    model = str(publish("mT5's encoder", tmp_path / "model"))
+    typed = {"model": model, "intermediate": "none", "target": "pos"}
+    validate(planned(**typed).phases)
+    with pytest.raises(XferError, match="no random encoder of mt5"):
+        validate(planned(**typed, control="random").phases)

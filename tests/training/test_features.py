@@ -220,3 +220,18 @@ def test_fisher_is_the_squared_gradient(encoder, tmp_path):
         model(**tokenizer(row["text_a"], return_tensors="pt"), labels=label).loss.backward()
         wanted += weight.grad.flatten() ** 2 / len(split)
     assert found["layer1.output.dense.weight"] == pytest.approx(wanted.numpy(), rel=1e-3, abs=1e-9)
+
+
+def test_layers_that_share_their_weights_have_no_task_embedding(tmp_path):
+    from transformers import AlbertConfig, AlbertForTokenClassification
+
+    from tests.families import make_tokenizer
+
+    tokenizer = make_tokenizer("bert")
+    sizes = {"hidden_size": 8, "embedding_size": 8, "num_attention_heads": 2, "intermediate_size": 8}
+    labels = dict(enumerate(POS.labels))
+    config = AlbertConfig(vocab_size=len(tokenizer), id2label=labels, max_position_embeddings=140, **sizes)
+    for part in (tokenizer, AlbertForTokenClassification(config)):
+        part.save_pretrained(tmp_path)
+    with pytest.raises(XferError, match="those of albert share their weights"):
+        task_embedding(tmp_path, POS, rows(POS, "en", 4))
