@@ -61,10 +61,11 @@ def restrict(
             f"trainable={how} keeps the head of the language model as it is, and {start} has none.",
             "Start from a checkpoint with an LM head, or use trainable=all.",
         )
-    opened = {id(parameter) for parameter in _opened(model, how)}
-    for parameter in model.parameters():
-        parameter.requires_grad_(id(parameter) in opened)
+    opened = list(_opened(model, how))
+    model.requires_grad_(False)
     adapter = Lora(model.backbone, settings, start, seed, half) if how == "lora" else None
+    for parameter in opened:  # last: peft freezes all of a backbone but its own weights, the pooler too
+        parameter.requires_grad_(True)
     if how == "prompt":
         _put_prompt(model, settings, start, seed)
     model.trained = frozenset(

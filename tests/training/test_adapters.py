@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import sys
 
 import pytest
@@ -16,6 +17,7 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.load import load_backbone, random_lm, save
 from mlflow_xfer.training.parts import LanguageModelPart, Part
 from mlflow_xfer.training.predict import predict
+from tests.families import make_model
 
 
 @pytest.mark.parametrize("how", ["head", "norms", "no-embeddings", "lora"])
@@ -31,6 +33,13 @@ def test_what_is_trained_is_what_was_said(any_model, tmp_path, how):
         assert not of_backbone & tokens
     else:
         assert of_backbone == {"head": set(), "norms": norms, "lora": linear}[how]
+
+
+@pytest.mark.parametrize("how", ["head", "norms", "lora"])
+def test_a_pooler_is_trained_with_the_head_that_reads_it(tmp_path, how):
+    bert = make_model("BERT", tmp_path / "bert", random.Random(0))
+    of_backbone = changed(bert, trained(bert, tmp_path / "work", max_steps=2, trainable=how).directory)
+    assert {name for name in of_backbone if "pooler" in name} == {"pooler.dense.weight", "pooler.dense.bias"}
 
 
 @pytest.mark.parametrize("task", [SENTIMENT, POS], ids=["classification", "tagging"])
