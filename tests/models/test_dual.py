@@ -54,3 +54,13 @@ def test_vectors_are_unit_and_the_checkpoint_keeps_scale_and_pooling(any_model, 
         loaded = load_task_model(tmp_path / "saved", SEARCH).eval()
         assert loaded.pooling == head.pooling and float(loaded.scale) == 7.0
         assert torch.allclose(loaded.encode(**query), sides[0], atol=1e-6)
+
+
+def test_similarities_are_float32_whatever_the_tower_computes_in(any_model):
+    model, tokenizer = build(any_model, [SEARCH], False, 0).eval(), load_tokenizer(any_model)
+    head, texts = model.head("search"), ["the fox", "a dog runs", "a lazy dog"]
+    side = tokenizer(texts, padding=True, return_tensors="pt")
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        logits = head(**side, **{TARGET + name: tensor for name, tensor in side.items()}).logits
+        vectors = head.encode(**side)
+    assert torch.allclose(logits, 100 * vectors @ vectors.T, atol=1e-3)
