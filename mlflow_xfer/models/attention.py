@@ -57,7 +57,8 @@ def _takes_positions(backbone: Any) -> bool:
 @torch.inference_mode()
 def packing_of(backbone: Any, length: int, anew: bool = False) -> Packing:
     """How ``backbone`` reads packed rows of ``length`` tokens: the first way in which each document has the
-    states that it has alone, tried on a row of random tokens; ``rows`` where no way has.
+    states that it has alone, tried on rows of random tokens, of three documents and of one that fills the
+    row; ``rows`` where no way has.
 
     Args:
         anew: whether positions begin anew within a document, too, which is then not where one begins.
@@ -68,19 +69,20 @@ def packing_of(backbone: Any, length: int, anew: bool = False) -> Packing:
     draw = torch.Generator().manual_seed(0)
     ids = torch.randint(0, backbone.config.vocab_size, (1, max(length, 8)), generator=draw)
     ids[ids == backbone.config.pad_token_id] = 0 if backbone.config.pad_token_id else 1
-    lengths = _lengths(ids.shape[1])
     where, training = next(backbone.parameters()).device, backbone.training
     ids = ids.to(where)
     backbone.eval()
     try:
-        parts = ids.split(lengths, dim=1)
-        alone = [
-            _states(backbone, {"input_ids": part, "attention_mask": torch.ones_like(part)}) for part in parts
-        ]
-        wanted = torch.cat(alone, dim=1)
-        packed = _packed(ids, lengths, first_position(backbone.config.to_dict()))
+        tried = []
+        for lengths in (_lengths(ids.shape[1]), [ids.shape[1]]):
+            alone = [
+                _states(backbone, {"input_ids": part, "attention_mask": torch.ones_like(part)})
+                for part in ids.split(lengths, dim=1)
+            ]
+            packed = _packed(ids, lengths, first_position(backbone.config.to_dict()))
+            tried.append((packed, torch.cat(alone, dim=1)))
         for way in ways:
-            if _reads(backbone, packed, way, wanted):
+            if all(_reads(backbone, packed, way, wanted) for packed, wanted in tried):
                 return way
     finally:
         backbone.train(training)

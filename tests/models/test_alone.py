@@ -17,7 +17,7 @@ from mlflow_xfer.data.encode import encode
 from mlflow_xfer.data.packing import Masking, Packer
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
-from mlflow_xfer.models.attention import packing_of
+from mlflow_xfer.models.attention import masked_inputs, packing_of
 from mlflow_xfer.models.dual import TARGET
 from mlflow_xfer.models.embed import embed_layers
 from mlflow_xfer.models.heads import build, lm_loss_sum, run
@@ -214,6 +214,20 @@ def test_how_each_family_reads_packed_rows(family, anew, tmp_path):
     assert np.array_equal(
         [p.requires_grad for p in backbone.parameters()], [True] * len([*backbone.parameters()])
     )
+
+
+@pytest.mark.parametrize("length", range(8, 20))
+def test_a_document_that_fills_a_row_is_read_through_its_window(length, tmp_path):
+    folder = make_model("Mistral", tmp_path / "model", random.Random(5))
+    backbone = build(folder, [], lm=False, seed=0).backbone
+    ids = torch.randint(
+        5, backbone.config.vocab_size, (1, length), generator=torch.Generator().manual_seed(1)
+    )
+    packed = {"input_ids": ids, "position_ids": torch.arange(length)[None], "document": torch.ones_like(ids)}
+    with torch.no_grad():
+        alone = backbone(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+        inputs = masked_inputs(packed, backbone, packing_of(backbone, length))
+        same(alone[0], backbone(**inputs).last_hidden_state[0])
 
 
 ENCODERS = (
