@@ -148,7 +148,7 @@ def lm_loss_sum(
     """Cross-entropy at ``positions`` [n] of the flattened batch alone: elsewhere the
     vocabulary is never touched."""
     decoder = is_decoder(backbone.config)
-    head = next((getattr(lm, name) for name in ("lm_head", "cls") if hasattr(lm, name)), None)
+    head = _only_head(lm)
     cache = {"use_cache": False} if decoder else {}
     inputs = masked_inputs(inputs, backbone, packing)
     if head is None:  # an architecture whose head has several parts: all positions, then the wanted ones
@@ -159,15 +159,26 @@ def lm_loss_sum(
     return cross_entropy(logits, labels)
 
 
+def _only_head(lm: Any) -> Any:
+    """The part of ``lm`` that makes logits of states; None where several do, one after the other."""
+    head = next((getattr(lm, name) for name in ("lm_head", "cls") if hasattr(lm, name)), None)
+    output = lm.get_output_embeddings()
+    if head is not None and output is not None and not any(part is output for part in head.modules()):
+        return None
+    return head
+
+
 def scaled(config: Any, logits: Tensor) -> Tensor:
     """What an LM head gives as the logits of its architecture: some scale or cap them."""
     for name in ("logit_scale", "lm_head_multiplier"):  # Cohere, Falcon-H1
         if getattr(config, name, None):
             logits = logits * getattr(config, name)
-    if getattr(config, "logits_scaling", None):  # Granite
-        logits = logits / config.logits_scaling
-    if cap := getattr(config, "final_logit_softcapping", None):  # Gemma 2
-        logits = torch.tanh(logits / cap) * cap
+    if getattr(config, "logits_scaling", None):  # Granite; HyperCLOVA X calls its factor so
+        by = config.logits_scaling
+        logits = logits * by if config.model_type == "hyperclovax" else logits / by
+    for name in ("final_logit_softcapping", "logits_soft_cap"):  # Gemma 2, RecurrentGemma
+        if cap := getattr(config, name, None):
+            logits = torch.tanh(logits / cap) * cap
     return logits
 
 
@@ -201,7 +212,10 @@ def build(
     ):
         backbone.pooler = None
     elif any(_wants_pooler(head) for head in heads.values()) and getattr(backbone, "pooler", None) is None:
-        backbone.pooler = load_backbone(backbone_dir).pooler
+        whole: Any = load_backbone(backbone_dir)
+        backbone.pooler = whole.pooler
+        if hasattr(whole, "pooler_activation"):  # ALBERT's stands beside it
+            backbone.pooler_activation = whole.pooler_activation
     for head in heads.values() if head_reads == "layers" else ():
         read_layers(head, backbone)
     return MultiTaskModel(backbone, heads, {task.name: task.kind for task in tasks}, model, trains_lm=lm)

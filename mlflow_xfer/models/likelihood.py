@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.directions import reads_both_ways
@@ -43,7 +43,12 @@ class LikelihoodChoice(OwnHead):
                 "choice_scoring=likelihood needs a language model, and this checkpoint has no LM head.",
                 "Use choice_scoring=head.",
             )
-        self.config, self.model, self.output = config, backbone, lm.get_output_embeddings()
+        head: Any = getattr(lm, "lm_head", None)
+        output: Any = lm.get_output_embeddings()
+        whole = head is None or any(part is output for part in head.modules())
+        parts: list[Any] = [head, output]
+        self.config, self.model = config, backbone
+        self.output = output if whole else nn.Sequential(*parts)  # ModernBERT's decoder
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, scored: Tensor) -> Any:
         """``input_ids`` [batch, choices, tokens]; ``scored`` is 1 at a choice's tokens ->

@@ -135,6 +135,8 @@ def test_the_loss_at_masked_positions_is_that_of_all_logits(any_model):
         ("Gemma2", {"final_logit_softcapping": 0.5, "head_dim": 8}),
         ("Granite", {"logits_scaling": 4.0}),
         ("Cohere", {"logit_scale": 0.25}),
+        ("HyperCLOVAX", {"logits_scaling": 4.0, "head_dim": 8}),
+        ("ModernBertDecoder", {}),
         ("Llama", {}),
     ],
 )
@@ -257,3 +259,21 @@ def test_backbones_load_without_touching_the_global_random_state(any_model):
 def test_tagging_loads_with_transformers(any_model, tmp_path):
     save(build(any_model, [POS], False, 0), load_tokenizer(any_model), tmp_path / "pos")
     assert AutoModelForTokenClassification.from_pretrained(tmp_path / "pos").config.num_labels == 2
+
+
+def test_albert_with_its_pooler_answers_as_it_is_published(tmp_path):
+    """What stands between its pooler and its heads is no part of its language model."""
+    from transformers import AlbertConfig, AlbertForMaskedLM
+
+    from tests.families import make_tokenizer
+
+    tokenizer = make_tokenizer("bert")
+    sizes = {"hidden_size": 8, "embedding_size": 8, "num_attention_heads": 2, "intermediate_size": 8}
+    config = AlbertConfig(vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **sizes)
+    for part in (tokenizer, AlbertForMaskedLM(config)):
+        part.save_pretrained(tmp_path / "albert")
+    model = build(tmp_path / "albert", [NLI], False, 0).eval()
+    save(model, tokenizer, tmp_path / "out")
+    batch = tokenizer(["the ship"], return_tensors="pt")
+    again = load_task_model(tmp_path / "out", NLI).eval()
+    assert torch.allclose(again(**batch).logits, model.head(NLI.name)(**batch).logits, atol=1e-6)
