@@ -95,9 +95,9 @@ def load_task_model(directory: Path | str, task: Task, head: str | None = None) 
     if not kind.data(task.kind).needs_head(task):
         return _without_head(directory, task, head)
     declared, saved = saved_head(directory, task, head)
-    backbone = load_backbone(directory)
     folder = _head_folder(directory, head or task.name)
     if folder is not None:
+        backbone = load_backbone(directory)
         model = made.head(declared, backbone, 0)
         if saved.get(MARK) == "layers":
             read_layers(model, backbone)
@@ -106,9 +106,10 @@ def load_task_model(directory: Path | str, task: Task, head: str | None = None) 
         load_head_tensors(model, backbone, folder)
         _mark(model.config, made, saved)
         return model
-    config = made.head_config(declared, backbone.config)
+    its = load_config(directory)
+    config = made.head_config(declared, its)
     _mark(config, made, saved)
-    return load_class(made.head_class(backbone.config), directory, config)
+    return load_class(made.head_class(its), directory, config)
 
 
 def _without_head(directory: Path, task: Task, head: str | None) -> Any:
