@@ -47,7 +47,7 @@ class Standard(Model):
 
     def loaded(self, config: Mapping[str, Any]) -> bool:
         root = (config.get("architectures") or [""])[0]
-        return root.endswith(self.auto.removeprefix("AutoModel"))
+        return root.removesuffix("Simple").endswith(self.auto.removeprefix("AutoModel"))  # XLNet's and XLM's
 
 
 def check_labels(task: Task) -> None:

@@ -9,6 +9,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.kinds import kind as kinds
 from mlflow_xfer.models.checkpoint import heads_of, load_task_model, saved_head
 from mlflow_xfer.models.load import load_tokenizer
 from mlflow_xfer.tasks.task import Task
@@ -68,3 +69,8 @@ def test_a_single_output_is_a_number(any_model, tmp_path):
 def test_what_a_head_gives(any_model, tmp_path, config, kind):
     folder, _ = published(any_model, tmp_path, **config)
     assert [task.kind for task in heads_of(folder).values()] == [kind]
+
+
+@pytest.mark.parametrize("name", ["XLMRobertaForQuestionAnswering", "XLNetForQuestionAnsweringSimple"])
+def test_heads_for_questions_are_known_by_either_name(name):
+    assert kinds.model("span_qa").loaded({"architectures": [name]})
