@@ -313,6 +313,7 @@ class Training:
         return model, adapter
 
     def _publish(self, model: MultiTaskModel, adapter: Lora | None, outcome: TrainingResult) -> None:
+        from mlflow_xfer.models import pooler
         from mlflow_xfer.models.checkpoint import save
 
         with sealed_folder(self.work / CHECKPOINT) as folder:
@@ -323,6 +324,7 @@ class Training:
             if (self.start / LANGUAGE).is_dir():
                 shutil.copytree(self.start / LANGUAGE, folder / LANGUAGE)
             save(model, self.tokenizer, folder)
+            pooler.keep(self.start, folder)
         saved = asdict(outcome)
         del saved["directory"]
         write_json(self.work / OUTCOME, saved)
