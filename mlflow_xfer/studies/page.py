@@ -72,7 +72,7 @@ def made(
         for name, drawing, _ in parts
         if drawing
     }
-    shown = pd.DataFrame(_rows(found), columns=list(HEAD))
+    shown = pd.DataFrame(rows(found), columns=list(HEAD))
     contrasts = pd.DataFrame([_flat(one) for one in found])
     caption = f"{study.question} Contrasts ({study.population}); finds: in 8 of 10 cases."
     return replace(
@@ -125,7 +125,7 @@ def spent_on(store: Store, transfers: Mapping[str, Sequence[str]]) -> pd.DataFra
 def _answer(study: Study, found: Sequence[Found], registered: Registration) -> Raw:
     shown = table(
         list(HEAD),
-        [list(row) for row in _rows(found)],
+        [list(row) for row in rows(found)],
         caption=f"The contrasts of the study, {study.population}",
         numeric={1, 2, 3, 7},
     )
@@ -139,7 +139,7 @@ def _answer(study: Study, found: Sequence[Found], registered: Registration) -> R
     )
 
 
-def _rows(found: Sequence[Found]) -> list[tuple[str, ...]]:
+def rows(found: Sequence[Found]) -> list[tuple[str, ...]]:
     return [
         (
             one.contrast.name,
@@ -148,7 +148,7 @@ def _rows(found: Sequence[Found]) -> list[tuple[str, ...]]:
             one.verdict,
             _finds(one),
             one.status + (", demonstration" if one.demonstration else ""),
-            str(one.estimate.n.get("seeds", "–")),
+            _repeats(one.estimate.n),
         )
         for one in found
     ]
@@ -157,6 +157,12 @@ def _rows(found: Sequence[Found]) -> list[tuple[str, ...]]:
 def _finds(one: Found) -> str:
     """What such a design finds; a dash where it is not known, or nothing."""
     return f"{one.detectable:.1f}" if 0 < one.detectable < math.inf else "–"
+
+
+def _repeats(n: Mapping[str, int]) -> str:
+    """Seeds, and of how many bases where there are several."""
+    seeds = str(n.get("seeds", "–"))
+    return f"{n['bases']} bases × {seeds}" if n.get("bases", 1) > 1 else seeds
 
 
 def _flat(one: Found) -> dict[str, Any]:

@@ -42,11 +42,8 @@ def _first(one: Found) -> str:
     kind = "pre-registered" if one.status == REGISTERED else "exploratory"
     if not math.isfinite(found.estimate):
         return f"{one.contrast.name}: nothing can be said ({'; '.join(found.notes).rstrip('.')})."
-    where = ", ".join(
-        f"{n[what]} {what if n[what] != 1 else what[:-1]}"
-        for what in ("sets", "seeds", "tasks", "languages")
-        if what in n
-    )
+    counted = ("sets", *(["bases"] if n.get("bases", 1) > 1 else []), "seeds", "tasks", "languages")
+    where = ", ".join(_count(n[what], what) for what in counted if what in n)
     p = p_text(one.p_corrected)
     corrected = f"corrected p {'' if p.startswith('<') else '= '}{p}"
     return f"{one.contrast.name}: {_verdict(one)} ({_interval(one)}, {corrected}; {where}; {kind})."
@@ -62,17 +59,27 @@ def _second(one: Found) -> str:
             else "no ratio in 8 of 10 cases"
         )
         return f"Such a design finds {reach}, and one of {one.margin:g} in {_share(one.power)} (simulated)."
+    known = math.isfinite(one.detectable) and one.detectable > 0
+    reach = (
+        f"{points(one.detectable)} points" if known else "nothing" if not one.power else "no known difference"
+    )
     return (
-        f"Such a design finds {points(one.detectable)} points in 8 of 10 cases, and the margin of "
-        f"{one.margin:g} in {_share(one.power)}{_optimistic(one)}."
+        f"Such a design finds {reach} in 8 of 10 cases, and the margin of {one.margin:g} in "
+        f"{_share(one.power)}{_optimistic(one)}."
     )
 
 
 def _optimistic(one: Found) -> str:
-    """Power that is estimated from few seeds' spread is too high on average: by 8 to 15 of 100
-    (``benchmarks/planted.md``)."""
-    seeds = one.estimate.n.get("seeds", ENOUGH)  # of models as the unit there are none
-    return f" (optimistic: estimated from {seeds} seeds)" if seeds < ENOUGH else ""
+    """Power that is estimated from few seeds' spread, or of one seed from few bases', is too high on average:
+    by 8 to 15 of 100 (``benchmarks/planted.md``)."""
+    n = one.estimate.n
+    what = "bases" if n.get("seeds") == 1 and n.get("bases", 1) > 1 else "seeds"
+    few = n.get(what, ENOUGH)  # of models as the unit there are none
+    return f" (optimistic: estimated from {_count(few, what)})" if few < ENOUGH else ""
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what if n != 1 else what[:-1]}"
 
 
 def _share(power: float) -> str:

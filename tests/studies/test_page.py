@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -79,6 +81,16 @@ def test_an_answer_has_two_sentences_for_each_primary_contrast():
     assert len(said) == 5 and said[-1] == sentences.DEMONSTRATION
     assert said[0].startswith("biomedical match: ") and "corrected p" in said[0] and "exploratory" in said[0]
     assert "in 8 of 10 cases" in said[1] and "of 100 (optimistic: estimated from 4 seeds)." in said[1]
+
+
+def test_of_several_bases_with_one_seed_the_bases_are_counted():
+    first = sentences.primary(compute(study("domain"), scores(study("domain"))))[0]
+    counts = replace(first.estimate, n=first.estimate.n | {"seeds": 1, "bases": 3})
+    one = replace(first, estimate=counts, detectable=math.nan, power=0.0)
+    said = sentences.answer([one])
+    assert "3 bases, 1 seed, " in said[0]
+    assert "finds nothing in 8 of 10 cases" in said[1] and "(optimistic: estimated from 3 bases)" in said[1]
+    assert page.rows([one])[0][-1] == "3 bases × 1"
 
 
 def test_languages_vary_within_each_task():
