@@ -46,8 +46,8 @@ def translated(name: str, task: str) -> Arm:
 def arms(
     tasks: Mapping[str, str], everything: str, more: Sequence[Arm] = (), share: str = "0.5"
 ) -> tuple[Arm, ...]:
-    """None; each task alone and all of them, plain and with a share of language-model batches, which the paper
-    does not say."""
+    """None; each task alone and all of them, plain and with a share of language-model batches, whose size in
+    the paper is not known."""
     plain = {**tasks, everything: ",".join(tasks.values())}
     return (
         Arm("none", {"intermediate": "none"}),
