@@ -259,7 +259,7 @@ TASK_COUNT = Study(
     sections=("curve", "contributions", "dose", "morphology"),
     looks=1,
     sd=5.0,
-    minutes={"quick": 14.0},
+    minutes={"quick": 11.2},
     limits=(
         "Mini's tasks have few distinct English dev scores: the own reading has ties, broken by name.",
         "Base checkpoints are the replicates: three of them, with one seed each.",
