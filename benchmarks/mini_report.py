@@ -7,6 +7,7 @@ the low-resource ones and English.
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -57,15 +58,15 @@ def interval(values: list[float], sign: str = "") -> str:
     if not values:
         return ""
     low, high = mean_interval(values)
-    spread = f" [{low:{sign}.1f}, {high:{sign}.1f}]" if len(values) > 1 else ""
+    spread = "" if math.isnan(low) else f" [{low:{sign}.1f}, {high:{sign}.1f}]"
     return f"{sum(values) / len(values):{sign}.1f}{spread}"
 
 
 def came_out(sign: str, gains: list[float]) -> bool:
-    """``+`` and ``-``: the mean has that sign. ``0``: the 95 % interval contains 0."""
+    """``+`` and ``-``: the mean has that sign. ``0``: the 95 % interval contains 0, or all gains are 0."""
     low, high = mean_interval(gains)
     mean = sum(gains) / len(gains)
-    return mean > 0 if sign == "+" else mean < 0 if sign == "-" else low <= 0 <= high
+    return mean > 0 if sign == "+" else mean < 0 if sign == "-" else low <= 0 <= high or not any(gains)
 
 
 def at_least(hits: int, tried: int) -> float:

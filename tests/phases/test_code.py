@@ -177,7 +177,7 @@ ALSO = {
     "_table": {"tsv", "csv"},
     "_fields": {"bucc", "words-tags"},
     "_objects": {"xcopa", "checklist", "mewsli-mentions", "mewsli-pairs", "mewsli-entities"},
-    "_mewsli": {"mewsli-mentions", "mewsli-pairs"},
+    "_mewsli": {"mewsli-entities", "mewsli-mentions", "mewsli-pairs"},
 }
 
 

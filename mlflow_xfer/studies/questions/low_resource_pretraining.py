@@ -104,7 +104,7 @@ LOW_RESOURCE_PRETRAINING = Study(
     sections=("diversity", "arms by targets"),
     seeds={"registered": ",".join(map(str, range(12)))},
     sd=6.0,
-    minutes={"quick": 6.7},
+    minutes={"quick": 5.0},
     limits=(
         "mini's texts are sentences of a small world: what is new in them is words and word order, no facts.",
         "The base has read a little of the low-resource languages: continued is more of the same.",

@@ -148,7 +148,7 @@ MODEL_SCALE = Study(
     curves=curves(QUICK, tuple(MANNERS)),
     sections=("curve",),
     sd=10.0,
-    minutes={"quick": 5.1},
+    minutes={"quick": 4.0},
     limits=(
         "Sizes differ in width alone, from 0.2 to 2.5 million parameters; one pre-trained model of each.",
         "Rates follow a rule and were not tuned for each size: size and rate are not told apart wholly.",
