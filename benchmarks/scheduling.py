@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -64,7 +64,7 @@ class Given:
 class NoStore:
     """What the engine asks of a store: where workers find it. Nothing is tracked."""
 
-    uri: str = "sqlite:///none.db"
+    uri: str = field(default_factory=lambda: f"sqlite:///{tempfile.mkdtemp()}/none.db")
     experiment_id: str = "0"
 
 
