@@ -27,19 +27,14 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
+from mlflow_xfer.errors import TRY_AGAIN
+from mlflow_xfer.studies.found import studies
+
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT = 40
 """Minutes that a piece may take on two cores."""
-GOES_ON, TRY_AGAIN = "to be gone on with", 75  # its exit code
-STUDIES = (
-    "replicate",
-    "nli-variance",
-    "domain",
-    "task-count",
-    "few-shot",
-    "model-scale",
-    "low-resource-pretraining",
-)
+GOES_ON = "to be gone on with"  # its exit code is TRY_AGAIN
+STUDIES = tuple(name for name, one in studies().items() if one.contrasts)
 HEAD = """# Nightly
 
 The last run of every piece; all runs are in `nightly.csv`. Written by `python benchmarks/nightly.py`, which

@@ -66,6 +66,8 @@ def test_what_has_passed_on_this_commit_is_not_run_again(nightly, tmp_path):
 
 def test_every_study_is_a_piece(nightly):
     assert set(nightly.STUDIES) == {name for name, one in studies().items() if one.contrasts}
+    named = {piece.name for piece in nightly.PIECES}
+    assert {f"study {name}, {how}" for name in nightly.STUDIES for how in ("quick", "registered")} <= named
 
 
 def test_a_resumable_piece_is_told_to_end_after_its_minutes_and_goes_on(nightly, tmp_path):
