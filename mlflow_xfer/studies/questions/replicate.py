@@ -43,14 +43,17 @@ def translated(name: str, task: str) -> Arm:
     return Arm(name + TRANSLATED, {"intermediate": task, "intermediate_language": INTO}, "none")
 
 
-def arms(tasks: Mapping[str, str], everything: str, more: Sequence[Arm] = ()) -> tuple[Arm, ...]:
-    """None; each task alone and all of them, plain and with language-model batches."""
+def arms(
+    tasks: Mapping[str, str], everything: str, more: Sequence[Arm] = (), share: str = "0.5"
+) -> tuple[Arm, ...]:
+    """None; each task alone and all of them, plain and with a share of language-model batches, whose size in
+    the paper is not known."""
     plain = {**tasks, everything: ",".join(tasks.values())}
     return (
         Arm("none", {"intermediate": "none"}),
         *(Arm(name, {"intermediate": said}, "none") for name, said in plain.items()),
         *(
-            Arm(name + MLM, {"intermediate": said, "mlm_share": "0.5"}, "none")
+            Arm(name + MLM, {"intermediate": said, "mlm_share": share}, "none")
             for name, said in plain.items()
         ),
         *more,
@@ -84,7 +87,7 @@ REPLICATE = Study(
     name="replicate",
     question="What do intermediate tasks, alone and together, with and without MLM, do to zero-shot targets?",
     shared={"target": "choice,qa,pos,retrieval", "seeds": "0,1,2,3,4,5"},
-    arms=arms(MINI, "all six", (translated("attribute", "attribute"), *NULLS)),
+    arms=arms(MINI, "all six", (translated("attribute", "attribute"), *NULLS), share="0.2"),
     contrasts=(
         *contrasts(MINI, "all six"),
         Contrast("English against translated", {"attribute": 1.0, "attribute translated": -1.0}),
