@@ -8,7 +8,9 @@ The table is ``languages.csv`` beside this module (CC BY-SA 4.0; columns, source
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +21,8 @@ from mlflow_xfer.registry import Registry, unknown
 
 TABLE = Path(__file__).with_name("languages.csv")
 SEE = "mlflow-xfer languages"
+REGION = re.compile(r"[-_]([A-Za-z]{2}|[A-Z][a-z]{3})$")
+"""What follows a language's code where it says a country or a script: pt-BR, zh_Hans."""
 
 TEXT_COLUMNS = (
     "name",
@@ -120,6 +124,17 @@ def get(code: str) -> Language:
             f"Unknown language {code!r}.", f"The code of {by_name[0].name} is {by_name[0].code!r}."
         )
     raise unknown("language", str(code), _by_any_code(), SEE)
+
+
+@lru_cache(maxsize=10_000)  # columns say one for every row
+def code_of(name: str) -> str | None:
+    """The code of a language by another name of it (iw), with a region or script (pt-BR), or FLORES's; None:
+    it names none."""
+    by_flores = {language.flores_code: code for code, language in table().items()}
+    for known in (name, REGION.sub("", name)):
+        with suppress(XferError):
+            return by_flores.get(known) or get(known).code
+    return None
 
 
 def resolve(codes: Iterable[str]) -> tuple[Language, ...]:

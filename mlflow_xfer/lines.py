@@ -16,6 +16,7 @@ from mlflow_xfer.errors import XferError
 
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+ENCODINGS = "cp1252 of western Europe, cp1251 of Cyrillic, gb18030 of Chinese, shift_jis of Japanese"
 
 
 class Malformed(XferError):
@@ -203,7 +204,7 @@ def not_utf8(path: Path, number: int, error: UnicodeDecodeError) -> Malformed:
     byte = error.object[error.start]
     return Malformed(
         f"{path}:{number}: is not UTF-8 (byte 0x{byte:02x} at column {error.start + 1}).",
-        f"Convert the file, for example: {_iconv(path, 'latin1')}",
+        f"Convert the file from what it is in ({ENCODINGS}), for example: {_iconv(path, 'cp1252')}",
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from mlflow_xfer.data.labels import MISSING, BadRow, absent
 from mlflow_xfer.kinds import kind
+from mlflow_xfer.languages import code_of
 from mlflow_xfer.lines import scalar_text
 from mlflow_xfer.tasks.task import Files, Hub, Task
 
@@ -42,6 +43,19 @@ def kept(source: Hub | Files, language: str) -> Callable[[Any], bool]:
         return True
 
     return keep
+
+
+def other_name(source: Hub | Files, language: str) -> Callable[[Any], str]:
+    """What a raw row of declared files calls a language where that is another name of it than its code, as
+    ``EN`` and ``en-GB`` are of ``en``; empty elsewhere."""
+    own = source.where.items() if isinstance(source, Files) else ()
+    columns = [getter(column) for column, value in own if value == "{language}"]
+
+    def found(raw: Any) -> str:
+        said = [scalar_text(get(raw)) for get in columns]
+        return next((name for name in said if name != language and code_of(name) == language), "")
+
+    return found
 
 
 # -- values --------------------------------------------------------------------------------------------------

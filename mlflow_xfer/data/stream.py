@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_xfer.data import origins
-from mlflow_xfer.data.canonical import group_of, kept, row_id
+from mlflow_xfer.data.canonical import group_of, kept, other_name, row_id
 from mlflow_xfer.data.checks import Tally, columns_of
 from mlflow_xfer.data.labels import BadRow, NoLabel
 from mlflow_xfer.data.readers import of_the_hub, reader
@@ -72,11 +72,12 @@ def _of_source(
         row_id(source),
         kept(source, rows.language),
     )
-    filled = kind.data(task.kind).filled
+    filled, called = kind.data(task.kind).filled, other_name(source, rows.language)
     part, wanted = part_of(source, rows.split, rows.language), _Chosen(rows)
     for path, line, raw in _raw(task, source, rows):
         if not keep(raw):
-            tally.leave(raw)
+            name = called(raw)
+            tally.otherwise(path, line, name, rows.language) if name else tally.leave(raw)
             continue
         found = id_of(raw)
         if not wanted(found):

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_xfer import languages
-from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind as kinds
 from mlflow_xfer.tasks.declared import Declared
 from mlflow_xfer.tasks.task import POOL, Files, Hub, Part, Source, Task
@@ -26,8 +25,6 @@ SUFFIXES = {
     ".conll": "conll",
     ".conllu": "conllu",
 }
-REGION = re.compile(r"[-_]([A-Za-z]{2}|[A-Z][a-z]{3})$")
-"""What follows a language's code where it says a country or a script: pt-BR, zh_Hans."""
 
 
 class Sources:
@@ -173,7 +170,7 @@ class Sources:
     def _check_names(self, paths: Iterable[str], there: Sequence[str]) -> None:
         """Refuse files that are named after a language otherwise than by its code: nobody would miss them."""
         for path, name in ((one, name) for one in paths for name in _names(one)):
-            code = _code_of(name)
+            code = languages.code_of(name)
             if code is not None and code != name and code not in there:
                 self.declared.bad(
                     "files",
@@ -236,12 +233,3 @@ def _names(path: str) -> Iterator[str]:
         found = sorted(glob(glob_escape(before) + "*" + "*".join(map(glob_escape, after))))
     for match in filter(None, map(pattern.fullmatch, found)):
         yield match["name"]
-
-
-def _code_of(name: str) -> str | None:
-    """The code of a language by another name of it (iw), with a region or script (pt-BR), or FLORES's."""
-    by_flores = {language.flores_code: code for code, language in languages.table().items()}
-    for known in (name, REGION.sub("", name)):
-        with suppress(XferError):
-            return by_flores.get(known) or languages.get(known).code
-    return None

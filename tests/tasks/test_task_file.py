@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -186,6 +187,18 @@ def test_a_file_under_another_name_of_its_language_is_not_passed_over(write, nam
     assert f"{name}.tsv is of {name}, and the code of that is {code}" in says(path)
     (path.parent / f"{code}.tsv").write_text("a\tx\n")
     assert set(load_task_file(path)[0].languages) == {"en", code}
+
+
+@pytest.mark.parametrize("name", ["DE", "deu", "de-AT", "de_Latn", "deu_Latn"])
+def test_rows_that_call_their_language_otherwise_are_not_passed_over(write, name):
+    read = "kind: classification, labels: [x, y], language_column: lang, languages: [de]"
+    rows_of = [
+        {"text_a": text, "label": "x", "lang": code}
+        for text, code in zip("abc", ("de", "fr", name), strict=True)
+    ]
+    path = write(f"t: {{{read}, files: {{test: a.jsonl}}}}", a__jsonl="\n".join(map(json.dumps, rows_of)))
+    with pytest.raises(XferError, match=f"a.jsonl:3: is of {name}, and the code of that is de: write that"):
+        check_task_file(path)
 
 
 def test_a_folder_whose_name_holds_a_nul_is_not_there(write):
