@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
@@ -58,8 +59,8 @@ def _ran(said: dict[str, Any], where: Mapping[str, Any], queue: Queue) -> Event:
             signal.signal(signal.SIGTERM, _stop)
             logs.set_up()
             import_all()
-            with swept() as store:
-                event = carried_out(store, said, lambda progress: queue.put(messages.event(progress)))
+            with swept() as store, telling(queue) as tell:
+                event = carried_out(store, said, lambda progress: tell(messages.event(progress)))
     except (Stopped, KeyboardInterrupt):
         return stopped(handle)
     except XferError as error:
@@ -79,6 +80,14 @@ def swept() -> Iterator[Store]:
                 leftovers.clear(store)
             _swept.add(str(home()))
         yield store
+
+
+@contextmanager
+def telling(queue: Queue) -> Iterator[Callable[[str], object]]:
+    """What hands lines to the driver, all of them at the end. From a thread of its own: the cores of a task
+    whose main thread waits for Ray are given to the next task."""
+    with ThreadPoolExecutor(1) as thread:
+        yield lambda line: thread.submit(queue.put, line)
 
 
 def _stop(*_: Any) -> None:

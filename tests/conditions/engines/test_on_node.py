@@ -7,6 +7,8 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -73,3 +75,19 @@ def test_states_of_a_phase_that_is_made_once_more_stay(store, plan):
     again = states(store, base, "KILLED")  # as of reuse=never
     leftovers.clear(store)
     assert again.exists()
+
+
+def test_lines_are_handed_over_in_order_by_another_thread_than_the_main_one():
+    """Ray gives the cores of a task whose main thread waits for it to the next task."""
+    told: list[tuple[str, bool]] = []
+
+    class Slow:
+        def put(self, item: str) -> None:
+            time.sleep(0.02)
+            told.append((item, threading.current_thread() is threading.main_thread()))
+
+    with on_node.telling(Slow()) as tell:
+        for line in "abc":
+            tell(line)
+        assert len(told) < 3, "what trains does not wait"
+    assert told == [("a", False), ("b", False), ("c", False)]
