@@ -32,6 +32,9 @@ OFFSETS: Mapping[str, Callable[[str, int], int]] = {
 units of UTF-16, Go and C bytes of UTF-8."""
 
 
+SHAPE = '{"text": ["Paris"], "answer_start": [17]}'
+
+
 def answers_of(given: Any, context: str, unit: str) -> tuple[list[str], list[int]]:
     """The texts of the answers and where each begins, in characters.
 
@@ -39,12 +42,14 @@ def answers_of(given: Any, context: str, unit: str) -> tuple[list[str], list[int
 
     Raises:
         NoLabel: none is given, or the texts are blank (as XTREME's scripts leave them in test sets).
-        BadRow: an answer does not stand where it is said to.
+        BadRow: an answer does not stand where it is said to, or what is given has another shape.
     """
     if isinstance(given, list) and all(isinstance(one, Mapping) for one in given):
         given = {name: [one.get(name) for one in given] for name in ("text", "answer_start")}
-    if not isinstance(given, Mapping):
+    if absent(given) or isinstance(given, str) and not given.strip():
         raise NoLabel("has no answers", given is MISSING)
+    if not isinstance(given, Mapping):
+        raise BadRow(f"has the answers {str(given)[:40]!r}, which are not like {SHAPE}")
     texts, starts = (_listed(given.get(name)) for name in ("text", "answer_start"))
     if texts and not any(texts):
         raise NoLabel("has a blank answer")

@@ -9,7 +9,7 @@ import pytest
 
 from mlflow_xfer.data import sources
 from mlflow_xfer.data.answers import OFFSETS, answers_of
-from mlflow_xfer.data.labels import BadRow
+from mlflow_xfer.data.labels import MISSING, BadRow, NoLabel
 from mlflow_xfer.data.task_file_check import check_task_file
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tasks.task_file import load_task_file
@@ -91,6 +91,18 @@ def test_one_answer_in_many_shapes(given):
 @pytest.mark.parametrize("given", [{}, [], {"text": [], "answer_start": []}, {"text": None}])
 def test_a_question_may_have_no_answer(given):
     assert answers_of(given, "the Rina", "characters") == ([], [])
+
+
+@pytest.mark.parametrize("given", ["Rina", "{'text': ['Rina'], 'answer_start': [4]}", ["Rina"], 4, [4]])
+def test_answers_of_another_shape_are_no_lack_of_answers(given):
+    with pytest.raises(BadRow, match=r"has the answers .*, which are not like \{\"text\": \["):
+        answers_of(given, "the Rina", "characters")
+
+
+@pytest.mark.parametrize("given", ["", " ", None, float("nan"), MISSING])
+def test_a_cell_that_holds_nothing_is_a_lack_of_answers(given):
+    with pytest.raises(NoLabel):
+        answers_of(given, "the Rina", "characters")
 
 
 def test_texts_and_places_are_as_many():
