@@ -15,7 +15,7 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.reporting import same_task
 from mlflow_xfer.reporting.by_task import Finding, findings
-from mlflow_xfer.reporting.stuck import Stuck, stuck
+from mlflow_xfer.reporting.stuck import Stuck, stuck, unlearned
 from mlflow_xfer.reporting.verdict import Contrast, verdicts
 from mlflow_xfer.stats import dispersion, typology
 from mlflow_xfer.stats.components import components
@@ -74,6 +74,11 @@ class Analysis:
     def stuck(self) -> Stuck:
         """By condition and task, the seeds that are no better than the most frequent answer; others are."""
         return stuck(self.frame, self.margin)
+
+    @property
+    def unlearned(self) -> tuple[str, ...]:
+        """The tasks on which no condition is better than the most frequent answer."""
+        return unlearned(self.frame, self.margin)
 
     @property
     def several_baselines(self) -> bool:

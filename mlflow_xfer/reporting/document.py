@@ -215,6 +215,7 @@ def verdict(analysis: Analysis) -> dict[str, Any]:
             {"condition": condition, "task": task, "seeds": list(seeds)}
             for (condition, task), seeds in analysis.stuck.items()
         ],
+        "unlearned": list(analysis.unlearned),
         "gaps": list(analysis.gaps),
     }
 

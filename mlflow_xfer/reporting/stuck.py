@@ -1,11 +1,12 @@
-"""Trainings that learned nothing which the most frequent answer would not have said, where other seeds of the
-same condition did: fine-tuning of large encoders fails now and then (Mosbach et al. 2021, arXiv 2006.04884).
-Such seeds widen an interval, or make a difference, without a task's doing: they count, and are named.
+"""Trainings that learned nothing which the most frequent answer would not have said. Where other seeds of the
+same condition did, they widen an interval, or make a difference, without a task's doing: fine-tuning of large
+encoders fails now and then (Mosbach et al. 2021, arXiv 2006.04884). They count, and are named. Where no
+condition did, a comparison says nothing of what they were trained on before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -21,12 +22,8 @@ def stuck(frame: pd.DataFrame, margin: float) -> dict[tuple[str, str], tuple[str
         frame: scores, with a column ``majority``: what the most frequent answer scores.
         margin: points that the mean over languages may be above that.
     """
-    if "majority" not in frame:
-        return {}
-    bases = "base_seed" in frame and frame["base_seed"].nunique() > 1
-    keys = ["condition", "task", *(["base_seed"] if bases else []), "seed"]
-    means = frame.groupby(keys, sort=False)[["score", "majority"]].mean().dropna().reset_index()
-    found = {}
+    means, found = _means(frame), {}
+    bases = "base_seed" in means
     for (condition, task), of in means.groupby(["condition", "task"], sort=False):
         low = of[of["score"] <= of["majority"] + margin]
         if 0 < len(low) < len(of):
@@ -35,6 +32,23 @@ def stuck(frame: pd.DataFrame, margin: float) -> dict[tuple[str, str], tuple[str
             ]
             found[str(condition), str(task)] = tuple(named)
     return found
+
+
+def unlearned(frame: pd.DataFrame, margin: float) -> tuple[str, ...]:
+    """The tasks on which no condition was better with any seed; arguments as of :func:`stuck`."""
+    means = _means(frame)
+    best = (means["score"] - means["majority"]).groupby(means["task"], sort=False).max()
+    return tuple(map(str, best.index[best <= margin]))
+
+
+def _means(frame: pd.DataFrame) -> pd.DataFrame:
+    """Of each training its score and the most frequent answer's, means over languages, where both are known;
+    the base's seed, if there are several."""
+    if "majority" not in frame:
+        frame = frame.assign(majority=float("nan"))
+    bases = "base_seed" in frame and frame["base_seed"].nunique() > 1
+    keys = ["condition", "task", *(["base_seed"] if bases else []), "seed"]
+    return frame.groupby(keys, sort=False)[["score", "majority"]].mean().dropna().reset_index()
 
 
 def said(found: Stuck) -> str:
@@ -46,4 +60,16 @@ def said(found: Stuck) -> str:
     return (
         f"No better than the most frequent answer, unlike other seeds of the same: "
         f"{'; '.join(each[:LISTED])}{more}. They count."
+    )
+
+
+def said_of_unlearned(tasks: Sequence[str]) -> str:
+    """In words; nothing where there are none."""
+    if not tasks:
+        return ""
+    more = f" and {len(tasks) - LISTED} more" if len(tasks) > LISTED else ""
+    named = f"{', '.join(tasks[:LISTED])}{more}"
+    return (
+        f"No condition is better than the most frequent answer on {named}: nothing was learned there, and "
+        "what was trained before cannot show."
     )

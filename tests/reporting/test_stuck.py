@@ -3,7 +3,7 @@
 import pytest
 
 from mlflow_xfer.reporting import report
-from mlflow_xfer.reporting.stuck import said, stuck
+from mlflow_xfer.reporting.stuck import said, said_of_unlearned, stuck, unlearned
 from tests.stats.score_tables import table
 
 
@@ -34,3 +34,16 @@ def test_the_report_says_so_beside_its_verdict(scores):
     sentence = f"unlike other seeds of the same: baseline on {task} (seed 1). They count."
     assert sentence in made.verdict["answer"] and sentence in made.html
     assert "most frequent" not in report(frame.assign(majority=0.0)).html
+
+
+def test_a_task_that_no_condition_learned_is_named(scores):
+    frame, task = scores
+    assert unlearned(frame, 1.0) == () == unlearned(frame.drop(columns="majority"), 1.0)
+    failed = frame.assign(score=frame["score"].where(frame["task"] != task, 30.5))
+    assert unlearned(failed, 1.0) == (task,) and unlearned(failed, 0.1) == ()
+    made = report(failed)
+    assert made.verdict["unlearned"] == [task]
+    assert f"than the most frequent answer on {task}: nothing was learned" in made.verdict["answer"]
+    assert said_of_unlearned(()) == "" and "t5 and 2 more: nothing" in said_of_unlearned(
+        [f"t{n}" for n in range(8)]
+    )
