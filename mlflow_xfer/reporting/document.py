@@ -19,8 +19,9 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.markdown import plain
 from mlflow_xfer.reporting import across_languages, provenance, sections
 from mlflow_xfer.reporting import answer as answers
-from mlflow_xfer.reporting.analysis import Analysis, analyse, differences_table
+from mlflow_xfer.reporting.analysis import Analysis, analyse
 from mlflow_xfer.reporting.by_task import DRAWN
+from mlflow_xfer.reporting.conditions_table import differences_table
 from mlflow_xfer.reporting.exports import export, latex_table, markdown_table
 from mlflow_xfer.reporting.hypertext import Raw, element, text
 from mlflow_xfer.reporting.verdict import EQUIVALENT, REGISTERED, p_text, points

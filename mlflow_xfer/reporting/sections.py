@@ -8,7 +8,8 @@ import math
 from mlflow_xfer import languages
 from mlflow_xfer.reporting import answer as answers
 from mlflow_xfer.reporting import charts
-from mlflow_xfer.reporting.analysis import Analysis, differences_table
+from mlflow_xfer.reporting.analysis import Analysis
+from mlflow_xfer.reporting.conditions_table import differences_table
 from mlflow_xfer.reporting.hypertext import Raw, element, table
 from mlflow_xfer.reporting.parts import COLUMNS, box, interval, paragraph, records, section, verdict_cell
 from mlflow_xfer.reporting.stuck import said as said_of_stuck

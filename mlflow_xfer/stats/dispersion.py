@@ -1,5 +1,5 @@
 """How unequal a model is across languages:
-tau, its ratio between two conditions, and the usual measures beside it.
+tau, and its ratio between two conditions.
 
 Primary is tau: the standard deviation across languages of the logit score with the sampling variance of the
 scores removed. The plain
@@ -24,11 +24,11 @@ import pandas as pd
 from scipy import special, stats
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.stats.estimate import LIKE_THESE, Estimate, Numbers
-from mlflow_xfer.stats.frame import Cells, cells, check, pair
+from mlflow_xfer.stats.estimate import LIKE_THESE, Estimate
+from mlflow_xfer.stats.frame import Cells, check, pair
+from mlflow_xfer.stats.pooling import SURE, random_effects
 
 FLOOR = 1e-3  # of tau^2 on logit scale: below it two spreads are both "none"
-SURE = 1e-6  # of a log ratio: a standard error below this is that of a ratio which says nothing
 SWAPS = 4000  # random swaps beyond 10 languages
 DEFAULT_EXAMPLES = 1000  # only for the continuity correction where n is unknown
 
@@ -138,7 +138,7 @@ def swap_p(
     return float((1 + (np.abs(null) * stretch >= abs(observed) - 1e-12).sum()) / (1 + len(null)))
 
 
-def _sizes(frame: pd.DataFrame, condition: str, units: Sequence[tuple[str, str]]) -> np.ndarray | None:
+def sizes_of(frame: pd.DataFrame, condition: str, units: Sequence[tuple[str, str]]) -> np.ndarray | None:
     if "n" not in frame or frame["n"].isna().any():
         return None
     rows = frame[frame["condition"] == condition].groupby(["task", "language"], observed=True)["n"].mean()
@@ -181,7 +181,7 @@ def spread_ratio(
     """
     checked = _without(check(frame), exclude)
     first, second = pair(checked, condition, baseline)
-    sizes = [_sizes(checked, name, first.units) for name in (condition, baseline)]
+    sizes = [sizes_of(checked, name, first.units) for name in (condition, baseline)]
     rows, arms, notes = [], [], []
     for task in first.tasks:
         a, b = (_arm_levels(block, n, task) for block, n in zip((first, second), sizes, strict=True))
@@ -247,49 +247,6 @@ def spread_ratio(
     return found.noted(*notes, "given these models: not a statement about new seeds"), table
 
 
-def random_effects(estimates: Numbers, errors: Numbers, level: float = 0.95) -> Estimate:
-    """Random-effects mean: tau^2 by Paule & Mandel (1982),
-    interval by Hartung & Knapp (2001), t with k - 1 df.
-
-    Model: independent studies with known standard errors. Tasks that share languages are positively
-    dependent: the interval is then too narrow, which is why the pooled p comes from the swap test.
-    """
-    y, v = np.asarray(estimates, float), np.maximum(np.asarray(errors, float), SURE) ** 2
-    k = len(y)
-    if k < 2:
-        return Estimate(float(y[0]), se=float(v[0] ** 0.5)).noted("one study: nothing to pool")
-
-    def excess(between: float) -> float:
-        w = 1 / (v + between)
-        return float((w * (y - (w * y).sum() / w.sum()) ** 2).sum()) - (k - 1)
-
-    low, high = 0.0, float(y.var() * k + v.max()) * 10
-    if excess(0.0) > 0:
-        for _ in range(200):
-            middle = (low + high) / 2
-            low, high = (middle, high) if excess(middle) > 0 else (low, middle)
-    between = low if excess(0.0) > 0 else 0.0
-    w = 1 / (v + between)
-    mean = float((w * y).sum() / w.sum())
-    # Never narrower than the fixed-effect interval (Jackson et al. 2017's modification of Hartung & Knapp).
-    spread = max(1.0, float((w * (y - mean) ** 2).sum()) / (k - 1))
-    se = math.sqrt(spread / w.sum())
-    half = se * float(special.stdtrit(k - 1, 0.5 + level / 2))
-    p = 2 * float(special.stdtr(k - 1, -abs(mean) / se))
-    note = f"{k} tasks: a wide interval" if k < 4 else ""
-    return Estimate(
-        mean,
-        mean - half,
-        mean + half,
-        p,
-        se,
-        k - 1,
-        level,
-        "Paule-Mandel, Hartung-Knapp",
-        parts={"between": between},
-    ).noted(note)
-
-
 def pitman_morgan(first: np.ndarray, second: np.ndarray) -> float:
     """p of equal variances of paired values (Pitman 1939;
     Morgan 1939): secondary; 8-13 % false positives with heavy tails.
@@ -307,58 +264,3 @@ def brown_forsythe(first: np.ndarray, second: np.ndarray) -> float:
     if np.ptp(first) == 0 and np.ptp(second) == 0:
         return math.nan
     return float(stats.levene(first, second, center="median").pvalue)
-
-
-def gini(values: np.ndarray) -> float:
-    """Gini coefficient of non-negative values; 0 = all alike, ``nan`` if all are 0."""
-    x = np.sort(np.asarray(values, float))
-    if x.sum() == 0:
-        return math.nan
-    rank = np.arange(1, len(x) + 1)
-    return float(((2 * rank - len(x) - 1) * x).sum() / (len(x) * x.sum()))
-
-
-def describe(
-    frame: pd.DataFrame, condition: str, *, exclude: Sequence[str] = ("en",), worst: int = 3
-) -> pd.DataFrame:
-    """Spread across languages per task: tau (logit, noise removed) first, the plain measures beside it.
-
-    Columns: task, languages, mean, tau, sd, iqr, mad, cv, range, min, worst_mean (of the ``worst`` lowest),
-    gini, gap (en - mean of the others; ``nan`` without English). Scores are seed means.
-    """
-    checked = check(frame)
-    block = cells(checked, condition)
-    sizes = _sizes(checked, condition, block.units)
-    score = block.values.mean((0, 1))
-    rows = []
-    for task in block.tasks:
-        inside = [i for i, (t, language) in enumerate(block.units) if t == task and language not in exclude]
-        english = [i for i, (t, language) in enumerate(block.units) if t == task and language == "en"]
-        x = score[inside]
-        if len(x) == 0:
-            continue
-        several = len(x) > 1
-        level = (
-            levels(block.values.mean(0)[:, inside], None if sizes is None else sizes[inside])
-            if several
-            else None
-        )
-        quartiles = np.percentile(x, [25, 75])
-        rows.append(
-            {
-                "task": task,
-                "languages": len(x),
-                "mean": x.mean(),
-                "tau": math.sqrt(max(float(level.tau2()), 0)) if level else math.nan,
-                "sd": x.std(ddof=1) if several else math.nan,
-                "iqr": quartiles[1] - quartiles[0],
-                "mad": np.median(np.abs(x - np.median(x))),
-                "cv": x.std(ddof=1) / x.mean() if several and x.mean() else math.nan,
-                "range": np.ptp(x),
-                "min": x.min(),
-                "worst_mean": np.sort(x)[:worst].mean(),
-                "gini": gini(x),
-                "gap": score[english[0]] - x.mean() if english else math.nan,
-            }
-        )
-    return pd.DataFrame(rows)

@@ -14,7 +14,7 @@ from mlflow_xfer.reporting.columns import points
 from mlflow_xfer.reporting.hypertext import Raw, element, table
 from mlflow_xfer.reporting.parts import box, numbers_behind, paragraph, records
 from mlflow_xfer.stats.components import components
-from mlflow_xfer.stats.dispersion import describe
+from mlflow_xfer.stats.spread import describe
 from mlflow_xfer.studies import curves, far, shots
 from mlflow_xfer.studies.contrasts import Found
 from mlflow_xfer.studies.scores import without_own_cells, without_own_targets

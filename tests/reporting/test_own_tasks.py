@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from mlflow_xfer.reporting import report
-from mlflow_xfer.reporting.analysis import analyse, borda
+from mlflow_xfer.reporting.analysis import analyse
+from mlflow_xfer.reporting.conditions_table import borda
 from tests.stats.score_tables import table
 
 TASKS = ("xnli", "udpos", "pawsx")

@@ -3,7 +3,6 @@ import math
 import numpy as np
 import pytest
 from scipy import special, stats
-from statsmodels.stats.meta_analysis import combine_effects
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.stats import dispersion
@@ -113,21 +112,6 @@ def test_a_task_without_spread_does_not_decide_the_pooled_ratio():
     assert per_task.set_index("task")["low"].isna().to_dict() == {t: t == "pawsx" for t in tasks}
 
 
-def test_random_effects_is_statsmodels():
-    y, se = np.array([0.3, -0.1, 0.5, 0.2, 0.9]), np.array([0.1, 0.2, 0.15, 0.1, 0.2])
-    found = dispersion.random_effects(y, se)
-    reference = combine_effects(y, se**2, method_re="iterated", use_t=True)
-    assert found.parts["between"] == pytest.approx(reference.tau2, rel=1e-3)
-    assert found.estimate == pytest.approx(reference.mean_effect_re, rel=1e-4)
-    assert found.se == pytest.approx(reference.sd_eff_w_re_hksj, rel=1e-3)
-    assert dispersion.random_effects([0.3], [0.1]).notes == ("one study: nothing to pool",)
-
-
-def test_random_effects_never_undercuts_the_fixed_interval():
-    found = dispersion.random_effects([0.2, 0.2001, 0.1999], [0.1, 0.1, 0.1])
-    assert found.se == pytest.approx(0.1 / math.sqrt(3))
-
-
 def test_secondaries_are_scipys():
     rng = np.random.default_rng(3)
     a, b = rng.normal(0, 2, 12), rng.normal(0, 1, 12)
@@ -136,24 +120,3 @@ def test_secondaries_are_scipys():
     assert math.isnan(dispersion.pitman_morgan(np.ones(5), np.ones(5))) and math.isnan(
         dispersion.brown_forsythe(np.ones(5), np.ones(5))
     )
-
-
-def test_gini_by_its_definition():
-    x = np.array([1.0, 4, 2, 9])
-    assert dispersion.gini(x) == pytest.approx(np.abs(x[:, None] - x).sum() / (2 * len(x) ** 2 * x.mean()))
-    assert dispersion.gini(np.full(4, 3.0)) == pytest.approx(0) and math.isnan(dispersion.gini(np.zeros(3)))
-    assert dispersion.gini(7 * x) == pytest.approx(dispersion.gini(x))
-
-
-def test_descriptions_leave_english_out_of_the_spread_and_in_the_gap():
-    frame = table({"none": 0}, seed_sd=0, cell_sd=0)
-    scores = frame[(frame["task"] == "xnli") & (frame["seed"] == 1)].set_index("language")["score"]
-    row = dispersion.describe(frame, "none").set_index("task").loc["xnli"]
-    others = scores.drop("en")
-    assert row["gap"] == pytest.approx(scores["en"] - others.mean())
-    assert (row["sd"], row["min"], row["languages"]) == pytest.approx((others.std(), others.min(), 7))
-    assert row["worst_mean"] == pytest.approx(others.nsmallest(3).mean()) and row["iqr"] == pytest.approx(
-        stats.iqr(others)
-    )
-    alone = dispersion.describe(frame[frame["language"] == "de"], "none")
-    assert alone["sd"].isna().all() and alone["gap"].isna().all()

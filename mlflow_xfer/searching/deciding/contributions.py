@@ -11,7 +11,7 @@ import numpy as np
 from mlflow_xfer.searching.deciding.estimates import RESOLVED, Scores
 from mlflow_xfer.searching.space.space import Space
 from mlflow_xfer.searching.storage.history import Finished
-from mlflow_xfer.stats import subsets
+from mlflow_xfer.stats import subset_terms
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ def contributions(
     scores = Scores.of(trials, space)
     posterior, pool = scores.posterior(objective), scores.space.pool
     x = posterior.evidence.tasks
-    names = subsets.terms(len(pool))
-    directions = subsets.directions(len(pool), posterior.phi.shape[1])
+    names = subset_terms.terms(len(pool))
+    directions = subset_terms.directions(len(pool), posterior.phi.shape[1])
     mean, sd, resolved = posterior.combine(directions)
     half = posterior.half_width(sd, level)
     inflation, alone = (
-        subsets.inflation(x),
+        subset_terms.inflation(x),
         posterior.combine(np.eye(posterior.phi.shape[1])[1 : 1 + len(pool)])[0],
     )
     found = []

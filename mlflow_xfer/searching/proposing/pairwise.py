@@ -22,7 +22,7 @@ from mlflow_xfer.searching.deciding.estimates import Scores, encode
 from mlflow_xfer.searching.space.candidate import Candidate
 from mlflow_xfer.searching.space.space import Space
 from mlflow_xfer.searching.storage.history import History, finished_trials
-from mlflow_xfer.stats.subsets import design
+from mlflow_xfer.stats.subset_terms import design
 
 LISTED = 4_096  # candidates that are all looked at; of larger spaces a random part, improved step by step
 DRAWS = 300
