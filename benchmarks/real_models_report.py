@@ -22,6 +22,7 @@ from mlflow_xfer import markdown
 from mlflow_xfer.reporting import charts, verdict
 from mlflow_xfer.reporting.by_task import bracketed
 from mlflow_xfer.reporting.columns import points
+from mlflow_xfer.reporting.drawing import standing_alone
 from mlflow_xfer.reporting.hypertext import Raw
 from mlflow_xfer.reporting.stuck import said as said_of_stuck
 from mlflow_xfer.reporting.stuck import said_of_unlearned, stuck, unlearned
@@ -285,7 +286,7 @@ def _cost(found: Found, figures: dict[str, str]) -> Iterator[str]:
 def _figure(figures: dict[str, str], name: str, drawing: Raw | None, about: str) -> Iterator[str]:
     """The drawing as a file of its own, and the line that shows it."""
     if drawing:
-        figures[name] = charts.standing_alone(drawing)
+        figures[name] = standing_alone(drawing)
         yield f"![{about}](real_models/{name}.svg)"
         yield ""
 

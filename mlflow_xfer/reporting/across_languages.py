@@ -13,6 +13,7 @@ from mlflow_xfer.reporting import answer as answers
 from mlflow_xfer.reporting import charts
 from mlflow_xfer.reporting.analysis import DETAILED, Analysis, distance_points
 from mlflow_xfer.reporting.by_task import Finding
+from mlflow_xfer.reporting.drawing import shorten
 from mlflow_xfer.reporting.hypertext import Raw, element, table
 from mlflow_xfer.reporting.parts import (
     COLUMNS,
@@ -134,7 +135,7 @@ def typology(analysis: Analysis) -> Raw | None:
     codes, x, y = distance_points(analysis, name)
     base = analysis.against.get(name)
     compared = f"{name} against {base}" if base else name
-    what = f"difference of {charts.shorten(name, 24)} to {charts.shorten(base, 18)}" if base else "score"
+    what = f"difference of {shorten(name, 24)} to {shorten(base, 18)}" if base else "score"
     primary = curve[curve["primary"]].iloc[0]
     chart = charts.scatter(
         codes,
@@ -211,7 +212,7 @@ def variance(analysis: Analysis) -> Raw | None:
     chart = charts.bars(
         list(shown["source"].str.replace("_", " ")),
         list(shown["sd"]),
-        across=f"standard deviation in points ({charts.shorten(name)})",
+        across=f"standard deviation in points ({shorten(name)})",
     )
     rows = [
         [n, s.replace("_", " "), f"{df:g}", f"{sd:.2f}", f"{share:.0%}"]

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from mlflow_xfer.errors import TRY_AGAIN, XferError
-from mlflow_xfer.reporting import answer, charts
+from mlflow_xfer.reporting import answer, charts, drawing
 from mlflow_xfer.reporting.analysis import Analysis, analyse
 from mlflow_xfer.reporting.document import Report, description, report
 from mlflow_xfer.reporting.sections import ROWS
@@ -123,8 +123,8 @@ def _plots(analysis: Analysis) -> dict[str, str]:
     compared = [one.condition for one in analysis.contrasts][:ROWS]
     gaps = analysis.differences("by_language")[compared]
     return {
-        FOREST: charts.standing_alone(charts.forest(analysis.contrasts[:ROWS])),
-        HEAT_MAP: charts.standing_alone(charts.heat_map(gaps)),
+        FOREST: drawing.standing_alone(charts.forest(analysis.contrasts[:ROWS])),
+        HEAT_MAP: drawing.standing_alone(charts.heat_map(gaps)),
     }
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mlflow_xfer import languages
 from mlflow_xfer.reporting import charts
+from mlflow_xfer.reporting.drawing import INK
 from mlflow_xfer.reporting.hypertext import Raw, element
 from mlflow_xfer.reporting.verdict import points
 
@@ -43,7 +44,7 @@ def interval(low: float, high: float, signed: bool = False) -> str:
 
 
 def verdict_cell(verdict: str) -> Raw:
-    colour = charts.COLOURS.get(verdict, charts.INK)
+    colour = charts.COLOURS.get(verdict, INK)
     return element(
         "td", f"{charts.MARKS.get(verdict, '')} {verdict}".strip(), class_="verdict", style=f"color:{colour}"
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlflow_xfer.reporting.charts import GRID, INK, label, line, svg, tick_text, ticks
 from mlflow_xfer.reporting.columns import points
+from mlflow_xfer.reporting.drawing import GRID, INK, label, line, svg, tick_text, ticks
 from mlflow_xfer.reporting.hypertext import Raw, element
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8C6D31", "#595959")

@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 
 from mlflow_xfer.markdown import plain
-from mlflow_xfer.reporting import charts
 from mlflow_xfer.reporting.columns import points
 from mlflow_xfer.reporting.document import Report, report
+from mlflow_xfer.reporting.drawing import standing_alone
 from mlflow_xfer.reporting.exports import latex_table
 from mlflow_xfer.reporting.hypertext import Raw, element, table
 from mlflow_xfer.reporting.parts import paragraph, section
@@ -68,7 +68,7 @@ def made(
         ],
     )
     drawings = {
-        f"plots/{name.replace(' ', '_')}.svg": str(charts.standing_alone(drawing))
+        f"plots/{name.replace(' ', '_')}.svg": str(standing_alone(drawing))
         for name, drawing, _ in parts
         if drawing
     }

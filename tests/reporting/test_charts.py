@@ -5,7 +5,8 @@ import re
 import pandas as pd
 import pytest
 
-from mlflow_xfer.reporting.charts import LETTER, heat_map
+from mlflow_xfer.reporting.charts import heat_map
+from mlflow_xfer.reporting.drawing import LETTER
 
 
 @pytest.mark.parametrize("of, name", [("language", "zh"), ("task", "a-task-of-a-rather-long-name")])

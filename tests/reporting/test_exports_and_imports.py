@@ -7,7 +7,8 @@ import pytest
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.markdown import plain
-from mlflow_xfer.reporting.charts import ticks, tint
+from mlflow_xfer.reporting.charts import tint
+from mlflow_xfer.reporting.drawing import ticks
 from mlflow_xfer.reporting.exports import export, latex, latex_table, markdown_table, safe
 from mlflow_xfer.reporting.hypertext import Raw, element, text
 from mlflow_xfer.reporting.imported import read_scores
