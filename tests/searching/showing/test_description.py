@@ -9,7 +9,8 @@ import pytest
 
 from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, verdicts
 from mlflow_xfer.searching.deciding.confirmation import Confirmation, Winner
-from mlflow_xfer.searching.showing.description import answer, confirmed_table
+from mlflow_xfer.searching.showing.answer_tables import confirmed_table
+from mlflow_xfer.searching.showing.description import answer
 from mlflow_xfer.searching.space.candidate import Candidate
 from mlflow_xfer.stats.frame import cells, check
 from mlflow_xfer.stats.means import contrast
