@@ -81,7 +81,7 @@ lock: $(STAMP)  ## write requirements.lock: all that an installation brings, wit
 figures: $(STAMP)  ## draw the figures in docs/ from the tables in benchmarks/
 	$(RUN) python docs/figures.py
 
-reports: $(STAMP)  ## run the quick studies, half an hour of two idle cores, and write their pages: docs/studies/
+reports: $(STAMP)  ## run the quick studies, 40 minutes of two idle cores, and write their pages: docs/studies/
 	$(RUN) MLFLOW_TRACKING_URI=sqlite:///mlflow.db python docs/reports.py --run
 
 site: $(STAMP)  ## build the pages of docs/, this README and benchmarks/ as a site: build/site/index.html
