@@ -47,11 +47,6 @@ class Tally:
         self.first_left = raw if not self.left else self.first_left
         self.left += 1
 
-    def otherwise(self, path: Path | str, line: int, name: str, language: str) -> None:
-        """Record a row that calls its language by another name than the rows that are read: nobody would
-        miss it."""
-        self.bad(path, line, f"is of {name}, and the code of that is {language}: write that, or leave it out")
-
     def no_label(self, path: Path | str, line: int, columns: str) -> None:
         """Count a row without a label; ``columns`` names those that it has, if the label's is not there."""
         self.unlabelled += 1

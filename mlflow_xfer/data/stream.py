@@ -76,8 +76,13 @@ def _of_source(
     part, wanted = part_of(source, rows.split, rows.language), _Chosen(rows)
     for path, line, raw in _raw(task, source, rows):
         if not keep(raw):
-            name = called(raw)
-            tally.otherwise(path, line, name, rows.language) if name else tally.leave(raw)
+            if name := called(raw):  # nobody would miss it
+                code = rows.language
+                tally.bad(
+                    path, line, f"is of {name}, and the code of that is {code}: write that, or leave it out"
+                )
+            else:
+                tally.leave(raw)
             continue
         found = id_of(raw)
         if not wanted(found):

@@ -56,10 +56,9 @@ def said(found: Stuck) -> str:
     each = [f"{condition} on {task} (seed {', '.join(seeds)})" for (condition, task), seeds in found.items()]
     if not each:
         return ""
-    more = f" and {len(each) - LISTED} more" if len(each) > LISTED else ""
     return (
-        f"No better than the most frequent answer, unlike other seeds of the same: "
-        f"{'; '.join(each[:LISTED])}{more}. They count."
+        f"No better than the most frequent answer, unlike other seeds of the same: {_first(each, '; ')}. "
+        "They count."
     )
 
 
@@ -67,9 +66,13 @@ def said_of_unlearned(tasks: Sequence[str]) -> str:
     """In words; nothing where there are none."""
     if not tasks:
         return ""
-    more = f" and {len(tasks) - LISTED} more" if len(tasks) > LISTED else ""
-    named = f"{', '.join(tasks[:LISTED])}{more}"
     return (
-        f"No condition is better than the most frequent answer on {named}: nothing was learned there, and "
-        "what was trained before cannot show."
+        f"No condition is better than the most frequent answer on {_first(tasks, ', ')}: nothing was learned "
+        "there, and what was trained before cannot show."
     )
+
+
+def _first(names: Sequence[str], between: str) -> str:
+    """The first of them, and how many more there are."""
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return f"{between.join(names[:LISTED])}{more}"

@@ -139,6 +139,7 @@ def swap_p(
 
 
 def sizes_of(frame: pd.DataFrame, condition: str, units: Sequence[tuple[str, str]]) -> np.ndarray | None:
+    """[units] how many test examples stand behind a condition's scores; None where that is not known."""
     if "n" not in frame or frame["n"].isna().any():
         return None
     rows = frame[frame["condition"] == condition].groupby(["task", "language"], observed=True)["n"].mean()
