@@ -7,17 +7,20 @@ Every number is the product's: blocks, contrasts and verdicts are those of ``mlf
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 from real_models_shapes import Piece, Registered, Stage
 
+from mlflow_xfer import markdown
 from mlflow_xfer.reporting import verdict
 from mlflow_xfer.reporting.columns import points
 from mlflow_xfer.reporting.verdict import BETTER, REGISTERED, Contrast
 from mlflow_xfer.stats.frame import Cells, cells, check
+from mlflow_xfer.studies import sentences
+from mlflow_xfer.studies.contrasts import compute
 
 SCORES = ["condition", "task", "language", "seed", "score", "n", "metric"]
 PLAN = Path(__file__).with_name("real_models_plan.md")
@@ -88,6 +91,16 @@ def status(found: Found, stage: Stage) -> str:
     planned = PLAN.is_file() and f"declared {stage.hash}" in PLAN.read_text("utf-8")
     unchanged = set(found.of(stage)["declared"]) <= {stage.hash} if len(found.of(stage)) else True
     return REGISTERED if planned and unchanged else verdict.EXPLORATORY
+
+
+def answered(found: Found, stage: Stage) -> Iterator[str]:
+    """What the study says that the rows of a stage answer."""
+    rows = found.of(stage).assign(base_seed=0).astype({"condition": str, "task": str})
+    said = status(found, stage)
+    made = compute(stage.studied, rows, registered=said == REGISTERED, gaps=True)
+    yield f"The study `{stage.study}`: {markdown.plain(' '.join(sentences.answer(made)))}"
+    yield f"Its other contrasts: [{stage.study}-small](../docs/studies/{stage.study}-small.md)."
+    yield ""
 
 
 def registered(found: Found, stage: Stage) -> list[tuple[Registered, Contrast | None]]:

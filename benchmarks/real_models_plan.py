@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from real_models_answers import SEARCHED
+from real_models_data import Folder
 from real_models_run import Lab
-from real_models_shapes import CORES, SHARED, SIDE_BY_SIDE, Piece, Stage
+from real_models_shapes import CORES, SHARED, SIDE_BY_SIDE, Condition, Piece, Stage
 from real_models_stages import pieces
 
 from mlflow_xfer import markdown
@@ -23,6 +24,8 @@ from mlflow_xfer.models.load import load_tokenizer
 from mlflow_xfer.phases.estimate import steps_of
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.stats import power
+from mlflow_xfer.studies import tables
+from mlflow_xfer.studies.foresight import foresee
 from mlflow_xfer.tasks.task import Task
 
 TRAINING, PREDICTING = 840.0, 1500.0
@@ -103,9 +106,8 @@ def costs(lab: Lab, stages: tuple[Stage, ...]) -> Iterator[tuple[Piece, Cost]]:
 def write_plan(lab: Lab, file: Path, stages: tuple[Stage, ...]) -> str:
     """Write the plan, and return it."""
     found = list(costs(lab, stages))
-    text = "\n".join(
-        [HEAD, _pieces(found), "", _by_stage(found), "", *registered(stages), "", *_design(stages)]
-    )
+    fixed = [*registered(stages), *studied(lab.folder, stages)]
+    text = "\n".join([HEAD, _pieces(found), "", _by_stage(found), "", *fixed, "", *_design(stages)])
     file.write_text(text + "\n", "utf-8")
     return text
 
@@ -172,6 +174,31 @@ def registered(stages: tuple[Stage, ...]) -> list[str]:
     return lines
 
 
+def studied(folder: Folder, stages: tuple[Stage, ...]) -> Iterator[str]:
+    """What is fixed of the stages that answer a study, and what they will be able to find."""
+    for stage in stages:
+        if not stage.study:
+            continue
+        spoken = {target.name: folder.languages(target) for target in stage.targets}
+        asked = stage.studied
+        yield ""
+        yield f"Stage {stage.name}, declared {stage.hash}: {stage.question}"
+        yield ""
+        yield from (f"- {said}" for said in foresee(asked, len(stage.seeds), spoken))
+        yield ""
+        yield (
+            f"These are the primary contrasts (the {tables.fixed(asked)}), with Holm over the "
+            f"{len(asked.primary)}, looked at once, over {len(stage.seeds)} seeds; power for one contrast, "
+            "simulated."
+        )
+
+
+def _named(condition: Condition) -> str:
+    """Its name, and the rows behind it where that is another."""
+    rows = "+".join(condition.intermediate)
+    return condition.name if rows in ("", condition.name) else f"{condition.name} ({rows})"
+
+
 def _design(stages: tuple[Stage, ...]) -> Iterator[str]:
     yield "## Conditions and settings"
     yield ""
@@ -179,9 +206,7 @@ def _design(stages: tuple[Stage, ...]) -> Iterator[str]:
     yield ""
     for stage in stages:
         own = "".join(f"; {name} {value}" for name, value in stage.settings.items())
-        names = ", ".join(one.name for one in stage.conditions[:6]) + (
-            " …" if len(stage.conditions) > 6 else ""
-        )
+        names = ", ".join(map(_named, stage.conditions[:6])) + (" …" if len(stage.conditions) > 6 else "")
         goals = ", ".join(
             f"{one.name} ({one.tested} rows of {one.languages or 'all'} languages)" for one in stage.targets
         )

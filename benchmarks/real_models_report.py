@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 from real_models_answers import judged
-from real_models_found import Found, planned, registered, seeds_of, status, title
+from real_models_found import Found, answered, planned, registered, seeds_of, status, title
 from real_models_languages import ENOUGH, said_of
 from real_models_shapes import BASELINE, CORES, SIDE_BY_SIDE, Piece, Stage
 from real_models_stages import pieces
@@ -92,6 +92,7 @@ def _lines(found: Found, figures: dict[str, str]) -> Iterator[str]:
     for stage in found.stages:
         if len(found.of(stage)):
             yield from _stage(found, stage, figures)
+            yield from answered(found, stage) if stage.study else ()
     yield from _cost(found, figures)
 
 

@@ -14,6 +14,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlflow_xfer.studies import tables
+from mlflow_xfer.studies.found import study
+from mlflow_xfer.studies.study import Study
+
 TASKS = Path(__file__).with_name("real_models_tasks.yaml")
 BASELINE = "none"
 MATCHED = "none, as many steps"
@@ -108,17 +112,26 @@ class Stage:
     """Pieces of each seed."""
     pool: tuple[str, ...] = ()
     """Candidates of a search; their subsets are the conditions."""
+    study: str = ""
+    """The study of the product that its rows answer, at its small scale; its arms are the conditions."""
 
     @property
     def hash(self) -> str:
         """Of all that is declared of it, the tasks' files included."""
         cuts = {name: asdict(cut) for name, cut in CUTS.items() if name in self.cuts}
-        said = [asdict(self), cuts, SHARED, TASKS.read_text("utf-8")]
+        own = {name: value for name, value in asdict(self).items() if name != "study" or value}
+        asked = [self.studied.spec()] if self.study else []
+        said = [own, cuts, SHARED, TASKS.read_text("utf-8"), *asked]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def cuts(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for one in self.conditions for name in one.intermediate))
+
+    @property
+    def studied(self) -> Study:
+        """The study that its rows answer."""
+        return tables.at_once(study(self.study), [target.name for target in self.targets])
 
     def cells(self) -> list[tuple[Condition, Target]]:
         """What is run for one seed, in order."""

@@ -98,6 +98,20 @@ STAGES = (
         parts=2,
     ),
     Stage(
+        "V",
+        "Does training on inference make scores more alike across all languages?",
+        (
+            NONE,
+            replace(MNLI, name="MNLI"),
+            Condition("SICK+RTE", ("sick", "rte-2490")),
+            Condition("CosmosQA", ("cosmosqa-500",)),
+            replace(POS, name="POS"),
+        ),
+        (Target("panx", 1000), Target("tatoeba", tested=500)),
+        (0, 1, 2),
+        study="nli-variance",
+    ),
+    Stage(
         "G",
         "How good are the answers of the search and of proxies, where every subset is known?",
         subsets(POOL),

@@ -4,8 +4,8 @@
 Of each study the newest finished run in the store (``MLFLOW_TRACKING_URI``) becomes ``docs/studies/NAME.md``
 with a picture of its report, and its scores ``docs/studies/NAME.parquet``, from which every number can be
 computed again. ``--run`` runs the studies first; what is finished is not trained again. What the tables of
-the real model say, as far as they are there, is ``docs/studies/replicate-small.md``. The claims are tested on
-both: ``docs/studies/claims.md``.
+the real model say, as far as they are there, is ``docs/studies/replicate-small.md`` and
+``docs/studies/nli-variance-small.md``. The claims are tested on both: ``docs/studies/claims.md``.
 Pictures need Debian's ``chromium``; without it a page has none.
 """
 
@@ -125,11 +125,28 @@ def small(folder: Path) -> str:
     found = compute(asked, rows, dev=kept.dev_of(rows), gaps=True)
     why = "the stages of the tables are registered on their own page"
     verdict = verdict_of(asked, found, Registration("", why=why))
-    source = (
-        "Written by `make reports` from the [tables of a small real model](../../benchmarks/real_models.md) "
-        "as far as they are there; each contrast takes what all of its arms have."
-    )
-    return text("replicate", verdict, source)
+    return text("replicate", verdict, FROM_TABLES)
+
+
+def small_spread(folder: Path) -> str:
+    """The page of `nli-variance` on the stage of the tables that is run for it. It is registered if the plan
+    of the tables names the declaration that the rows were made under, and what the study declares now."""
+    name = "nli-variance"
+    rows = kept.read(folder, kept.SPREAD)
+    asked = kept.at_once(studies()[name], list(dict.fromkeys(rows["task"])), kept.missing(rows, kept.SPREAD))
+    plan = folder.with_name(f"{folder.name}_plan.md")
+    planned = plan.read_text("utf-8") if plan.is_file() else ""
+    declared = {f"declared {one}" for one in rows["declared"]} | {kept.fixed(asked)}
+    changed = sorted(one for one in declared if one not in planned)
+    entry = Registration("", why=f"the plan does not say {', '.join(changed)}" if changed else "")
+    found = compute(asked, rows, registered=entry.stands, gaps=True)
+    return text(name, verdict_of(asked, found, entry), FROM_TABLES)
+
+
+FROM_TABLES = (
+    "Written by `make reports` from the [tables of a small real model](../../benchmarks/real_models.md) "
+    "as far as they are there; each contrast takes what all of its arms have."
+)
 
 
 ARTIFACTS = ("report.html", "results.parquet")
@@ -175,6 +192,7 @@ def main(asked: Sequence[str], effort: str, run: bool, tables: Path, out: Path) 
         print(f"{name}: {'published' if published(client, name, out) else 'no finished run'}", flush=True)
     out.mkdir(parents=True, exist_ok=True)
     (out / "replicate-small.md").write_text(small(tables), "utf-8")
+    (out / "nli-variance-small.md").write_text(small_spread(tables), "utf-8")
     if newest(client, "replicate") is None and (out / "claims.md").is_file():
         print("claims: as they are, because this store has no finished run of replicate", flush=True)
     else:

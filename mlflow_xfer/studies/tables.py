@@ -6,17 +6,19 @@ with the ``stage`` that it belongs to and the English ``dev`` score.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.phases.phase import digest
 from mlflow_xfer.stats.frame import KEY
 from mlflow_xfer.studies.study import Arm, Contrast, Study
 
 COLUMNS = ["stage", "condition", "task", "language", "seed", "score", "n", "metric", "dev"]
+DECLARED = "declared"
 BASELINE, NULL, JOINED = "none", "-permuted", "+"
 STEPS_OF = {"none, as many steps": "mnli-5k"}
 TASK_OF: dict[str, str] = {
@@ -36,18 +38,20 @@ STAGES: dict[str, str] = {
 }
 """The stages of ``benchmarks/real_models.py`` that are alike enough for one grid: the others vary how they
 train."""
+SPREAD: dict[str, str] = {"V": "five arms in all languages"}
+"""The stage whose arms are those of ``nli-variance``, by their names there."""
 
 
-def read(folder: Path) -> pd.DataFrame:
-    """The rows of all tables of ``folder`` that belong to the grid; a cell that two stages share once.
+def read(folder: Path, stages: Mapping[str, str] = STAGES) -> pd.DataFrame:
+    """The rows of all tables of ``folder`` that belong to ``stages``; a cell that two stages share once.
 
     Raises:
         XferError: there is none.
     """
     tables = [pd.read_parquet(file) for file in sorted(folder.glob("*.parquet"))] if folder.is_dir() else []
-    scored = [one[COLUMNS] for one in tables if set(COLUMNS) <= set(one)]
+    scored = [one.reindex(columns=[*COLUMNS, DECLARED]) for one in tables if set(COLUMNS) <= set(one)]
     rows = pd.concat(scored, ignore_index=True) if scored else pd.DataFrame(columns=COLUMNS)
-    rows = rows[rows["stage"].isin(list(STAGES))].assign(base_seed=0).astype({"condition": str, "task": str})
+    rows = rows[rows["stage"].isin(list(stages))].assign(base_seed=0).astype({"condition": str, "task": str})
     if rows.empty:
         raise XferError(
             f"{folder} holds no table of scores (*.parquet with {', '.join(COLUMNS)}).",
@@ -56,10 +60,10 @@ def read(folder: Path) -> pd.DataFrame:
     return rows.drop_duplicates(KEY, ignore_index=True)
 
 
-def missing(rows: pd.DataFrame) -> list[str]:
+def missing(rows: pd.DataFrame, stages: Mapping[str, str] = STAGES) -> list[str]:
     """What is not there yet, in sentences."""
     said = []
-    for stage, about in STAGES.items():
+    for stage, about in stages.items():
         seeds = sorted(rows.loc[rows["stage"] == stage, "seed"].unique())
         if not seeds:
             said.append(f"stage {stage} ({about}) is not run yet")
@@ -106,6 +110,17 @@ def study_of(study: Study, rows: pd.DataFrame) -> Study:
         shared={"target": ",".join(dict.fromkeys(rows["task"]))},
         limits=tuple(missing(rows)),
     )
+
+
+def at_once(study: Study, targets: Sequence[str], limits: Sequence[str] = ()) -> Study:
+    """``study`` at its small scale on these targets of the tables, looked at once."""
+    shared_ = {"target": ",".join(targets)}
+    return replace(study.at("small"), scale="tables", shared=shared_, looks=1, limits=tuple(limits))
+
+
+def fixed(study: Study) -> str:
+    """What a plan says of the study that its rows will answer, before there are any."""
+    return f"study {study.name}, specification {digest(study.spec())[:16]}"
 
 
 def is_task(name: str) -> bool:

@@ -85,5 +85,52 @@ def test_the_tables_become_a_page(script, folder, project, monkeypatch):
     assert "- stage D (questions) is not run yet" in page and "The primary contrasts are exploratory." in page
     claimed = reports.claimed(folder)
     assert "## On mini\n\nOn no runs." in claimed and "| C1 |" in claimed
+    spread_stage(folder)
     reports.main(["domain"], "quick", False, folder, folder / "pages")
-    assert {path.name for path in (folder / "pages").iterdir()} == {"replicate-small.md", "claims.md"}
+    assert {path.name for path in (folder / "pages").iterdir()} == {
+        "replicate-small.md",
+        "nli-variance-small.md",
+        "claims.md",
+    }
+
+
+def spread_stage(folder, seeds=3):
+    """Stage V: one arm alike over the languages, the others as unequal as without any."""
+    rng = np.random.default_rng(0)
+    own = rng.normal(0, 12, (2, 16))
+    rows = []
+    for seed in range(seeds):
+        for arm in ("none", "MNLI", "SICK+RTE", "CosmosQA", "POS"):
+            for task, levels in zip(("panx-1000", "tatoeba"), own, strict=True):
+                for n, level in enumerate(levels):
+                    score = 55 + level * (0.3 if arm == "MNLI" else 1) + rng.normal(0, 0.5)
+                    rows.append(("V", arm, task, f"x{n}", seed, score, 1000, "accuracy", np.nan, "0123abc"))
+    columns = [*tables.COLUMNS, tables.DECLARED]
+    pd.DataFrame(rows, columns=columns).to_parquet(folder / "V-0.parquet")
+
+
+def test_the_spread_on_tables_is_registered_where_their_plan_says_so(script, tmp_path, project, monkeypatch):
+    monkeypatch.syspath_prepend(project / "docs")
+    reports = script("docs/reports.py")
+    folder, plan = tmp_path / "tables", tmp_path / "tables_plan.md"
+    folder.mkdir()
+    spread_stage(folder)
+    page = reports.small_spread(folder)
+    assert "The primary contrasts are exploratory." in page
+    declared = tables.at_once(study("nli-variance"), ["panx-1000", "tatoeba"])
+    plan.write_text(f"Stage V, declared 0123abc: … {tables.fixed(declared)}", "utf-8")
+    page = reports.small_spread(folder)
+    rows = {line.split(" | ")[0].strip("| "): line for line in page.splitlines() if line.startswith("|")}
+    assert "The primary contrasts are pre-registered." in page
+    assert "| less unequal" in rows["MNLI against none"] and "pre-registered" in rows["MNLI against none"]
+    assert "not enough power" in rows["SICK+RTE against none"]
+    assert "exploratory" in rows["MNLI against POS"] and "| less unequal" in rows["MNLI against POS"]
+    plan.write_text("Stage V, declared 0123abc", "utf-8")
+    assert "The primary contrasts are exploratory." in reports.small_spread(folder)
+
+
+def test_a_folder_without_the_stage_of_the_spread_has_no_page_of_it(script, folder, project, monkeypatch):
+    monkeypatch.syspath_prepend(project / "docs")
+    reports = script("docs/reports.py")
+    with pytest.raises(XferError, match="holds no table of scores"):
+        reports.small_spread(folder)

@@ -113,7 +113,7 @@ def test_a_part_of_the_tables_says_what_is_missing(real, tmp_path):
     rows = scores(stage, {"mnli-5k": 8.0}, (0, 1))
     kept(rows[(rows["seed"] == 0) | (rows["condition"] != "mnli-5k-permuted")], tmp_path)
     page = real.report.write(tmp_path, tmp_path / "page.md", real.stages.STAGES)
-    assert "1 of 39 pieces." in page and "A-1 (5 of 7 cells), A-2, A-3" in page
+    assert "1 of 42 pieces." in page and "A-1 (5 of 7 cells), A-2, A-3" in page
     planned = real.found.planned()
     assert set(planned) == {piece.name for piece in real.stages.pieces() if not piece.answers}
     assert f"| A-0 | run | {planned['A-0']:.0f} | 4 |" in page, "seven cells of 50 seconds, on 1.6 cores"
@@ -137,9 +137,30 @@ def test_a_stage_that_varies_another_shows_it_beside(real, tmp_path):
     assert "| pawsx | mnli-5k | 6" in own and "+8" not in own.split(beside)[0]
 
 
+def test_a_stage_that_answers_a_study_says_its_answer(real, tmp_path):
+    (stage,) = (one for one in real.stages.STAGES if one.study)
+    arms = {arm.name for arm in stage.studied.arms}
+    assert arms == {one.name for one in stage.conditions}, "the study's arms are what the stage runs"
+    kept(scores(stage, {}, (0, 1), [target.name for target in stage.targets]), tmp_path)
+    page = real.report.write(tmp_path, tmp_path / "page.md", [stage])
+    answer = next(line for line in page.splitlines() if line.startswith(f"The study `{stage.study}`"))
+    assert "MNLI against none: " in answer and "SICK+RTE against none: " in answer
+    assert "2 seeds, 2 tasks, 5 languages; pre-registered)" in answer
+    changed = replace(stage, seeds=(0, 1))
+    assert "exploratory)" in real.report.write(tmp_path, tmp_path / "page.md", [changed])
+
+
+def test_a_study_that_is_changed_is_another_declaration(real, monkeypatch):
+    (stage,) = (one for one in real.stages.STAGES if one.study)
+    before, other = stage.hash, next(one for one in real.stages.STAGES if not one.study)
+    alone = other.hash
+    monkeypatch.setattr(type(stage), "studied", replace(stage.studied, margin=9.0))
+    assert stage.hash != before and other.hash == alone
+
+
 def test_nothing_is_run_yet_and_the_page_says_so(real, tmp_path):
     page = real.report.write(tmp_path, tmp_path / "page.md", real.stages.STAGES)
-    assert page.startswith("# mnli-5k before pawsx: not run yet\n") and "0 of 39 pieces" in page
+    assert page.startswith("# mnli-5k before pawsx: not run yet\n") and "0 of 42 pieces" in page
 
 
 # -- run -----------------------------------------------------------------------------------------------------

@@ -39,6 +39,24 @@ def contrasts(inference: str, other: str) -> tuple[Contrast, ...]:
     )
 
 
+def of_sets(inference: tuple[str, ...], others: tuple[str, ...]) -> tuple[Contrast, ...]:
+    """Each set of inference against none, which is registered, and against each other task; the other tasks
+    against none; and what each does to the mean."""
+    every = (*inference, *others)
+    return (
+        *(
+            Contrast(f"{name} against none", {name: 1, "none": -1}, "spread", primary=name in inference)
+            for name in every
+        ),
+        *(
+            Contrast(f"{name} against {other}", {name: 1, other: -1}, "spread")
+            for name in inference
+            for other in others
+        ),
+        *(Contrast(f"mean: {name} against none", {name: 1, "none": -1}) for name in every),
+    )
+
+
 NLI_VARIANCE = Study(
     name="nli-variance",
     question="Does training on inference make scores of other tasks more alike across languages?",
@@ -68,7 +86,7 @@ NLI_VARIANCE = Study(
         "small": Scale(
             {"target": "panx,tatoeba", "seeds": "0,1,2,3,4,5", "max_train_examples": "5000"},
             REAL,
-            contrasts("MNLI", "CosmosQA"),
+            of_sets(("MNLI", "SICK+RTE"), ("CosmosQA", "POS")),
             "data=FOLDER with PAN-X and Tatoeba, model=FOLDER of a small real encoder, a task file with sick",
         ),
         "full": Scale(
