@@ -128,12 +128,13 @@ def get(code: str) -> Language:
 
 @lru_cache(maxsize=10_000)  # columns say one for every row
 def code_of(name: str) -> str | None:
-    """The code of a language by another name of it (iw), with a region or script (pt-BR), or FLORES's; None:
-    it names none."""
-    by_flores = {language.flores_code: code for code, language in table().items()}
+    """The code of a language by another code of it (iw), with a region or script (pt-BR), FLORES's, or its
+    English name; None: it names none."""
+    others = {language.flores_code: code for code, language in table().items()}
+    others |= {language.name.lower(): code for code, language in table().items()}
     for known in (name, REGION.sub("", name)):
         with suppress(XferError):
-            return by_flores.get(known) or get(known).code
+            return others.get(known) or others.get(known.lower()) or get(known).code
     return None
 
 
