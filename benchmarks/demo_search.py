@@ -1,8 +1,7 @@
 """Whether `make demo-search` answers right: the same search, repeated with other seeds.
 
-    python benchmarks/demo_search.py --base DIR --repetitions 0,1,2,3,4 --work WORK     # also one repetition
-    after the other python benchmarks/demo_search.py --write                                            #
-    benchmarks/demo_search.md
+    python benchmarks/demo_search.py --base DIR --repetitions 0,1,2,3,4 --work WORK   # or one after the other
+    python benchmarks/demo_search.py --write                                          # demo_search.md
 
 DIR is the checkpoint that ``make demo`` pre-trains. What is searched stands in the Makefile and is read from
 there. Repetition r moves all seeds by 100 r: order and heads, and which concepts train, dev and test rows are

@@ -1,8 +1,8 @@
 """How fast zero-shot evaluation is: all languages in one stream,
 against a loop over languages as XTREME's scripts run it.
 
-    python benchmarks/evaluation.py DATA [--size small] [--rows 600] [--tasks xnli,panx,xquad] [--out
-    FILE.json] python benchmarks/evaluation.py DATA --tasks none --bucc zh --faiss PYTHON_WITH_FAISS
+    python benchmarks/evaluation.py DATA [--size small] [--rows 600] [--tasks xnli,panx,xquad]
+    python benchmarks/evaluation.py DATA --tasks none --bucc zh --faiss PYTHON_WITH_FAISS
 
 DATA is a folder in XTREME's layout. The model is an encoder with random weights; its tokenizer is trained on
 the rows themselves, so that no language falls apart into characters (XLM-R's own covers them all too). Both

@@ -1,8 +1,8 @@
 """What a live search costs against the same trials run naively,
 counted by the trainers' own counters in the runs.
 
-    python benchmarks/live_search.py --base DIR --work WORK [--trials 40] [--checks 3] python
-    benchmarks/live_search.py --count --work WORK    # only count, what an interrupted one has tried too
+    python benchmarks/live_search.py --base DIR --work WORK [--trials 40] [--checks 3]
+    python benchmarks/live_search.py --count --work WORK    # only count what an interrupted one has tried
     python benchmarks/live_search.py --write                # benchmarks/live_search.md from what was measured
 
 DIR is a checkpoint that ``make demo`` pre-trains. Nine tasks of the embedded suite, three targets, one seed.

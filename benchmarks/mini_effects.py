@@ -1,9 +1,8 @@
 """What mini's intermediate tasks do: declared signs against measured effects, over pre-training seeds.
 
-    python benchmarks/mini_effects.py --seeds 0 --work WORK [--pairs key|all]     # also one process for each
-    seed python benchmarks/mini_effects.py --merge WORK --out benchmarks/mini_effects.csv python
-    benchmarks/mini_report.py              # what follows from the table, written into mini_effects.md and
-    docs/mini.md
+    python benchmarks/mini_effects.py --seeds 0 --work WORK [--pairs key|all]     # or a process for each seed
+    python benchmarks/mini_effects.py --merge WORK --out benchmarks/mini_effects.csv
+    python benchmarks/mini_report.py            # what follows: into mini_effects.md and docs/mini.md
 
 For each seed: pre-train from nothing (recipe of ``tasks/mini.py``), score every target without intermediate
 task and on a random encoder, then every intermediate task before the targets. A seed is base, data, head and

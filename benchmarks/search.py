@@ -1,10 +1,10 @@
 """How good the answers of a search are: searches replayed against known truths, each with its confirmation.
 
-    python benchmarks/search.py planted --sd 3 --samplers tpe,pairwise,random --repetitions 200 python
-    benchmarks/search.py families --samplers tpe,pairwise,random --repetitions 200 python benchmarks/search.py
-    grid --table benchmarks/grid.csv --samplers tpe,pairwise,random --repetitions 1000 python
-    benchmarks/search.py size                # opening, asking, choosing with 1,000 recorded trials python
-    benchmarks/search.py write               # benchmarks/search.md from what was measured
+    python benchmarks/search.py planted --sd 3 --samplers tpe,pairwise,random --repetitions 200
+    python benchmarks/search.py families --samplers tpe,pairwise,random --repetitions 200
+    python benchmarks/search.py grid --samplers tpe,pairwise,random --repetitions 1000
+    python benchmarks/search.py size                # opening, asking, choosing with 1,000 recorded trials
+    python benchmarks/search.py write               # benchmarks/search.md from what was measured
 
 Each call appends its figures to ``benchmarks/search.jsonl``. What runs is the search itself
 (``searching.loop`` on an Optuna study in memory), only the training is replaced by a look into the truth:
@@ -33,10 +33,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -44,223 +43,22 @@ import optuna
 import pandas as pd
 from scipy import special
 
-from mlflow_xfer.searching.deciding.contributions import contributions
-from mlflow_xfer.searching.deciding.estimates import Choice, choose, estimates, winner
-from mlflow_xfer.searching.space.parsing import read_space
-from mlflow_xfer.searching.storage.history import History, finished_trials
-from mlflow_xfer.searching.trying.loop import run_trials
-from mlflow_xfer.searching.trying.trials import Budget, Trial, TrialResult
-
 HERE = Path(__file__).parent
-RESULTS, PAGE = HERE / "search.jsonl", HERE / "search.md"
-POOL = tuple("abcdefghi")
+sys.path.insert(0, str(HERE))
+
+from search_page import RESULTS, write  # noqa: E402
+from search_truths import FAMILIES, Truth, from_table, noisy, planted  # noqa: E402
+
+from mlflow_xfer.searching.deciding.contributions import contributions  # noqa: E402
+from mlflow_xfer.searching.deciding.estimates import Choice, choose, estimates, winner  # noqa: E402
+from mlflow_xfer.searching.space.parsing import read_space  # noqa: E402
+from mlflow_xfer.searching.storage.history import History, finished_trials  # noqa: E402
+from mlflow_xfer.searching.trying.loop import run_trials  # noqa: E402
+from mlflow_xfer.searching.trying.trials import Budget, Trial, TrialResult  # noqa: E402
+
 TOP, FRESH, MARGIN = 3, 5, 1.0  # the defaults of search
 
 
-@dataclass(frozen=True)
-class Truth:
-    """Known scores of all subsets.
-
-    Args:
-        value: by subset: what the answer is scored on.
-        dev: ``(tasks, rng) -> score`` of one seed, as the search sees it.
-        test: ``(tasks, n, rng) -> [n]`` scores of fresh seeds.
-        tokens: of one subset's trial, all targets, by subset: the intermediate once (shared), as a search
-            trains it.
-        naive: the same with an intermediate for each target.
-        exhaustive: tokens of every subset on every seed there is.
-    """
-
-    value: dict[tuple[str, ...], float]
-    dev: Callable[[tuple[str, ...], np.random.Generator], float]
-    test: Callable[[tuple[str, ...], int, np.random.Generator], np.ndarray]
-    tokens: dict[tuple[str, ...], float]
-    naive: dict[tuple[str, ...], float]
-    exhaustive: float
-
-    @property
-    def pool(self) -> tuple[str, ...]:
-        return tuple(sorted({task for tasks in self.value for task in tasks}))
-
-
-def subsets(pool: tuple[str, ...] = POOL) -> list[tuple[str, ...]]:
-    return [chosen for size in range(len(pool) + 1) for chosen in combinations(pool, size)]
-
-
-def noisy(value: Callable[[set[str]], float], sd: float) -> Truth:
-    """A truth with normal seed noise, the same on dev and on test."""
-    known = {tasks: 60.0 + value(set(tasks)) for tasks in subsets()}
-    return Truth(
-        known,
-        lambda tasks, rng: known[tasks] + rng.normal(0, sd),
-        lambda tasks, n, rng: known[tasks] + rng.normal(0, sd, n),
-        dict.fromkeys(known, 1.0),
-        dict.fromkeys(known, 1.0),
-        float(len(known)),
-    )
-
-
-def planted(rng: np.random.Generator) -> Callable[[set[str]], float]:
-    help_, twin, other, harm, first, second = (POOL[i] for i in rng.permutation(len(POOL))[:6])
-    return lambda s: (
-        2.0 * bool({help_, twin} & s) + 2.0 * (other in s) - 3.0 * (harm in s) + 4.0 * ({first, second} <= s)
-    )
-
-
-def sparse(rng: np.random.Generator) -> Callable[[set[str]], float]:
-    """Two to five tasks help (or, one in three, harm) by 1-4; up to three pairs by 1-4 either way."""
-    single = {
-        POOL[i]: rng.uniform(1, 4) * rng.choice([1, -1], p=[0.65, 0.35])
-        for i in rng.permutation(len(POOL))[: rng.integers(2, 6)]
-    }
-    pairs = [
-        (set(rng.choice(POOL, 2, replace=False)), rng.uniform(1, 4) * rng.choice([1, -1]))
-        for _ in range(rng.integers(0, 4))
-    ]
-    return lambda s: sum(single.get(t, 0.0) for t in s) + sum(e for p, e in pairs if p <= s)
-
-
-def dense(rng: np.random.Generator) -> Callable[[set[str]], float]:
-    """Every task and every pair has a small effect."""
-    single = dict(zip(POOL, rng.normal(0.3, 1.5, len(POOL)), strict=True))
-    pairs = {p: rng.normal(0, 0.5) for p in combinations(POOL, 2)}
-    return lambda s: sum(single[t] for t in s) + sum(pairs[p] for p in combinations(sorted(s), 2))
-
-
-def diluted(rng: np.random.Generator) -> Callable[[set[str]], float]:
-    """Equal total steps: a task's effect shrinks with its share of the steps (square root)."""
-    single = dict(zip(POOL, rng.choice([0, 0, 2, 3, 5, -3, -5], len(POOL)), strict=True))
-    return lambda s: sum(single[t] for t in s) / len(s) ** 0.5 if s else 0.0
-
-
-def saturating(rng: np.random.Generator) -> Callable[[set[str]], float]:
-    """Three skills, each taught by two tasks; a skill is learnt once, and each further one is worth less."""
-    tasks = [POOL[i] for i in rng.permutation(len(POOL))]
-    skills, harm, worth = (
-        [set(tasks[0:2]), set(tasks[2:4]), set(tasks[4:6])],
-        tasks[6],
-        np.sort(rng.uniform(1, 4, 3))[::-1],
-    )
-    return lambda s: float(sum(worth[: sum(bool(k & s) for k in skills)])) - 2.5 * (harm in s)
-
-
-def triple(rng: np.random.Generator) -> Callable[[set[str]], float]:
-    """What no pairwise model holds: three tasks give +5 only together; one +2, one -2."""
-    a, b, c, d, e = (POOL[i] for i in rng.permutation(len(POOL))[:5])
-    return lambda s: 5.0 * ({a, b, c} <= s) + 2.0 * (d in s) - 2.0 * (e in s)
-
-
-def nothing(rng: np.random.Generator) -> Callable[[set[str]], float]:
-    """No task does anything but two that harm: the baseline is as good as any."""
-    harm = {POOL[i] for i in rng.permutation(len(POOL))[:2]}
-    return lambda s: -2.0 * len(harm & s)
-
-
-FAMILIES = {
-    "sparse": sparse,
-    "dense": dense,
-    "diluted": diluted,
-    "saturating": saturating,
-    "triple": triple,
-    "nothing": nothing,
-}
-TUNED = ("sparse", "dense")
-
-
-def from_table(
-    path: Path, targets: str = "", shrunk: bool = False, looks: int = 1
-) -> Callable[[np.random.Generator], Truth]:
-    """The measured grid. A search sees the dev scores of ``looks`` seeds, drawn for each repetition;
-    fresh test scores = truth + a residual drawn from all subsets'.
-
-    What a seed adds to every subset alike is taken out of test scores, as paired differences do.
-
-    Args:
-        shrunk: the truth is not the mean of the seeds but what is left of it without noise
-            (:func:`without_noise`); needs every subset.
-    """
-    table = pd.read_csv(path, keep_default_na=False)
-    score = {
-        "dev": next(c for c in ("dev", "score", "english_dev") if c in table),
-        "test": next(c for c in ("test", "test_score") if c in table),
-    }
-    if targets:
-        table = table[table["target"].isin(targets.split(","))]
-    table["key"] = [
-        tuple(sorted(t for t in str(s).replace(",", "+").split("+") if t and t not in ("none", "baseline")))
-        for s in table["subset"]
-    ]
-    for column in ("tokens_intermediate", "tokens_target"):
-        table[column] = table[column].astype(float) if column in table else 0.5
-    cells = table.groupby(["key", "seed"]).agg(
-        dev=(score["dev"], "mean"),
-        test=(score["test"], "mean"),
-        n=("target", "nunique"),
-        once=("tokens_intermediate", "max"),
-        each=("tokens_intermediate", "sum"),
-        targets=("tokens_target", "sum"),
-    )
-    cells = cells[cells["n"] == table["target"].nunique()].reset_index()
-    seeds = cells["seed"].nunique()
-    if seeds < 2:
-        raise SystemExit(
-            f"{path} has one seed only: what seeds differ by cannot be told from it. Train a second one "
-            f"with benchmarks/grid.py."
-        )
-    cells = cells[cells.groupby("key")["seed"].transform("size") == seeds].sort_values("seed")
-    cells["test"] -= cells.groupby("seed")["test"].transform("mean") - cells["test"].mean()
-    groups = dict(iter(cells.groupby("key")))
-    value = {key: float(rows["test"].mean()) for key, rows in groups.items()}
-    residuals = np.concatenate([rows["test"] - value[key] for key, rows in groups.items()]) * np.sqrt(
-        seeds / max(seeds - 1, 1)
-    )
-    if shrunk:
-        value = without_noise({key: rows["test"].to_numpy() for key, rows in groups.items()})
-    dev = {key: rows["dev"].to_numpy() for key, rows in groups.items()}
-    once, each = (
-        {key: looks * float((rows[of] + rows["targets"]).mean()) for key, rows in groups.items()}
-        for of in ("once", "each")
-    )
-
-    def drawn(rng: np.random.Generator) -> Truth:
-        seen = rng.choice(seeds, looks, replace=False)
-        return Truth(
-            value,
-            lambda tasks, rng: float(dev[tasks][seen].mean()),
-            lambda tasks, n, rng: value[tasks] + rng.choice(residuals, n),
-            once,
-            each,
-            sum(once.values()) * seeds / looks,
-        )
-
-    return drawn
-
-
-def without_noise(scores: dict[tuple[str, ...], np.ndarray]) -> dict[tuple[str, ...], float]:
-    """Scores of all subsets (``[seeds]`` each) as sums of effects,
-    each shrunk by what seeds differ by in effects of its order.
-
-    The effects are the orthogonal contrasts of a 2^n factorial (main effects, pairs, triples ...); the
-    shrinkage is the empirical Bayes (James-Stein) factor signal / (signal + noise) of each order. The best of
-    512 noisy means is too good by several points, and so is any regret against it.
-    """
-    keys = list(scores)
-    if len(keys) != 2 ** len({task for key in keys for task in key}):
-        raise SystemExit("Noise can only be told from effects where every subset is trained on every seed.")
-    signs = np.array([[(-1.0) ** len({*effect} & {*key}) for key in keys] for effect in keys])
-    effects = signs @ np.array([scores[key] for key in keys]) / len(keys)
-    mean, noise, order = (
-        effects.mean(axis=1),
-        effects.var(axis=1, ddof=1) / effects.shape[1],
-        np.array([len(key) for key in keys]),
-    )
-    for n in range(1, order.max() + 1):
-        total, own = (mean[order == n] ** 2).mean(), noise[order == n].mean()
-        mean[order == n] *= max(0.0, 1 - own / total) if total else 0.0
-    return dict(zip(keys, map(float, signs.T @ mean), strict=True))
-
-
-# -- one repetition ------------------------------------------------------------------------------------------
 def search(truth: Truth, sampler: str, trials: int, seed: int):
     """``(space, finished trials)`` of one search."""
     space = read_space(None, truth.pool)
@@ -415,68 +213,6 @@ def size(trials: int = 1_000) -> dict[str, float]:
     timed("denoised estimates", lambda: estimates(finished, space=space))
     timed("contributions", lambda: contributions(finished, space=space))
     return found
-
-
-def write() -> None:
-    """The page, from all that was measured."""
-    lines = [json.loads(line) for line in RESULTS.read_text().splitlines()]
-    sizes, lines = (
-        [line["size"] for line in lines if "size" in line and "truth" not in line],
-        [line for line in lines if "truth" in line],
-    )
-    latest = {(line["truth"], line["sampler"], line["trials"], line["way"]): line for line in lines}
-    page = [HEAD]
-    for truth in dict.fromkeys(line["truth"] for line in lines):
-        page += [f"## {truth}", "", *TABLE]
-        page += [ROW.format(**line) for (name, *_), line in latest.items() if name == truth]
-        page.append("")
-    if sizes:
-        page += [
-            "## A search of 1,000 recorded trials",
-            "",
-            "| what | CPU seconds |",
-            "|---|---|",
-            *(f"| {what} | {seconds:.2f} |" for what, seconds in sizes[-1].items()),
-            "",
-        ]
-    PAGE.write_text("\n".join(page))
-
-
-HEAD = """# How good a search's answer is
-
-Made by `benchmarks/search.py` (truths and protocol: its docstring); `python benchmarks/search.py write` makes
-this page from `search.jsonl`. Points; regret = truth of the best subset minus truth of the confirmed winner;
-right = the winner is a best subset; choice = which three are confirmed: by denoised estimates, by own scores
-(raw), by estimates of all subsets, run or not (all: what `search` does). The rows of `random` are random
-search of equal cost. `tokens of exhaustive`: planted truths have no costs of their own, 40 trials of 512
-subsets are 7.8 %.
-
-How the settings came about: Thompson draws (not upper bounds) on 40 planted truths of other draws; normal or
-heavy-tailed effects in the draws made no difference on 40 truths each of `sparse` and `dense` (seeds from
-100000 on). Rows with few repetitions say little about p95: the binomial standard error of "right 95 %" is 1.5
-points at 200, 4 points at 25.
-
-The rows of families (sparse, saturating, diluted ...) were measured when the confirmed subset with the best
-mean was named; all others with the rule of now, the fewest tasks within 1 point of it.
-
-The grid: a search sees English dev, and is judged by test in the other languages. "shrunk": the truth is what
-is left of three seeds without noise. A trial on three seeds sees the dev scores of the very seeds whose test
-scores make the truth; one on a single seed shares a third of them. Exhaustive is every subset on all three
-seeds; by sharing, a search trains 1.9 times fewer tokens than its trials would naively. Estimates and own
-scores are dev scores there, "too high by" compares them with test and says nothing.
-"""
-TABLE = (
-    (
-        "| sampler | trials | choice | median regret | mean | p95 | right | mean regret of the first choice "
-        "| interval holds | estimate of the best is too high by | best own score is too high by | tokens of "
-        "exhaustive | repetitions |"
-    ),
-    "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
-)
-ROW = (
-    "| {sampler} | {trials} | {way} | {median:.2f} | {mean:.2f} | {p95:.2f} | {right:.0%} | {first:.2f} | "
-    "{covered:.1%} | {optimism:.2f} | {own:.2f} | {tokens:.1%} | {n} |"
-)
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """How fast training is: useful tokens per second against two baselines, at equal evaluation loss.
 
     python benchmarks/training.py TEXTS --pairs FILE.jsonl --model DIR --length 64 --experiments pairs
-    python benchmarks/training.py TEXTS [--pairs FILE.jsonl] [--size mini] [--updates 200] [--seeds 3] [--out
-    FILE.json] python benchmarks/training.py TEXTS --device cuda --size base --bf16 --batch 256
+    python benchmarks/training.py TEXTS [--pairs FILE.jsonl] [--size mini] [--updates 200] [--seeds 3]
+    python benchmarks/training.py TEXTS --device cuda --size base --bf16 --batch 256
 
 TEXTS is a folder of ``<language>.txt``, one text a line. All arms train the same model from the same weights,
 with the same optimizer, schedule and number of updates on the same hardware, one after the other within each

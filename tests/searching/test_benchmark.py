@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from importlib import import_module
 
 import numpy as np
 import optuna
@@ -13,6 +14,11 @@ import pytest
 def benchmark(script):
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return script("benchmarks/search.py")
+
+
+@pytest.fixture(scope="module")
+def truths(benchmark):
+    return import_module("search_truths")
 
 
 def test_a_quiet_planted_truth_is_found(benchmark):
@@ -93,18 +99,18 @@ def test_a_table_is_read_as_far_as_it_goes(benchmark, tmp_path):
     assert benchmark.repetition(truth, "random", 8, 0)[0]["regret"] in (0.0, 1.5, 5.0, 6.5)
 
 
-def test_noise_is_taken_out_of_a_complete_table_and_effects_stay(benchmark):
+def test_noise_is_taken_out_of_a_complete_table_and_effects_stay(truths):
     rng = np.random.default_rng(0)
-    known = {key: 50 + 4.0 * ("a" in key) - 3.0 * ({"b", "c"} <= {*key}) for key in benchmark.subsets()}
+    known = {key: 50 + 4.0 * ("a" in key) - 3.0 * ({"b", "c"} <= {*key}) for key in truths.subsets()}
     scores = {key: value + rng.normal(0, 3, 3) for key, value in known.items()}
-    found = benchmark.without_noise(scores)
+    found = truths.without_noise(scores)
     wrong = {
         name: max(abs(of[key] - known[key]) for key in known)
         for name, of in (("mean", {key: rows.mean() for key, rows in scores.items()}), ("shrunk", found))
     }
     assert wrong["shrunk"] < 1.5 and wrong["mean"] > 3 * wrong["shrunk"]
-    quiet = benchmark.without_noise({key: np.array([value, value]) for key, value in known.items()})
+    quiet = truths.without_noise({key: np.array([value, value]) for key, value in known.items()})
     assert quiet == pytest.approx(known)
     del scores[("a",)]
     with pytest.raises(SystemExit, match="every subset"):
-        benchmark.without_noise(scores)
+        truths.without_noise(scores)
