@@ -118,7 +118,8 @@ def get(code: str) -> Language:
     known = _by_any_code().get(str(code)) or _by_any_code().get(str(code).lower())
     if known:
         return known
-    by_name = [language for language in table().values() if language.name.lower() == str(code).lower()]
+    asked = str(code).lower()
+    by_name = [one for one in table().values() if asked in (one.name.lower(), _without_variety(one.name))]
     if by_name:
         raise XferError(
             f"Unknown language {code!r}.", f"The code of {by_name[0].name} is {by_name[0].code!r}."
@@ -126,12 +127,18 @@ def get(code: str) -> Language:
     raise unknown("language", str(code), _by_any_code(), SEE)
 
 
+def _without_variety(name: str) -> str:
+    """``chinese`` of ``Chinese (Mandarin)``."""
+    return name.partition(" (")[0].lower()
+
+
 @lru_cache(maxsize=10_000)  # columns say one for every row
 def code_of(name: str) -> str | None:
     """The code of a language by another code of it (iw), with a region or script (pt-BR), FLORES's, or its
     English name; None: it names none."""
     others = {language.flores_code: code for code, language in table().items()}
-    others |= {language.name.lower(): code for code, language in table().items()}
+    for code, language in table().items():
+        others |= dict.fromkeys((language.name.lower(), _without_variety(language.name)), code)
     for known in (name, REGION.sub("", name)):
         with suppress(XferError):
             return others.get(known) or others.get(known.lower()) or get(known).code

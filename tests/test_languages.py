@@ -129,3 +129,17 @@ def test_importing_costs_neither_pandas_nor_torch():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("English", "en"), ("chinese", "zh"), ("Chinese (Mandarin)", "zh"), ("iw", "he"), ("pt-BR", "pt"),
+     ("zho_Hans", "zh"), ("Klingon", None), ("none", None)],
+)  # fmt: skip
+def test_other_names_of_a_language_are_known(name, code):
+    assert languages.code_of(name) == code
+
+
+def test_a_name_in_the_place_of_a_code_is_told_its_code():
+    with pytest.raises(XferError, match=r"The code of Chinese \(Mandarin\) is 'zh'"):
+        languages.get("chinese")
