@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from mlflow_xfer.durable import room
 from mlflow_xfer.tracking.artifacts import check_arrived
 from mlflow_xfer.tracking.creating import sent_once
-from mlflow_xfer.tracking.endpoint import answered, is_transient, said
+from mlflow_xfer.tracking.outages import answered, is_transient, said
 from mlflow_xfer.tracking.points import Points
 from mlflow_xfer.tracking.spool import Entry, Spool
 from mlflow_xfer.tracking.uris import local_folder

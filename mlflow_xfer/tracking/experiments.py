@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.tracking import endpoint, runs
+from mlflow_xfer.tracking import outages, runs
 from mlflow_xfer.tracking.names import redact
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def find(client: MlflowClient, name: str | None, default: str, make: bool) -> Ex
             try:
                 return _usable(client.get_experiment(active))
             except MlflowException as error:
-                if endpoint.is_transient(error):
+                if outages.is_transient(error):
                     raise
                 raise XferError(
                     f"The tracking store {redact(client.tracking_uri)} has no experiment with the id "
@@ -62,7 +62,7 @@ def _experiment_of_job(client: MlflowClient) -> str | None:
     try:
         return client.get_run(run_id).info.experiment_id if run_id else None
     except MlflowException as error:
-        if endpoint.is_transient(error):
+        if outages.is_transient(error):
             raise
         return None  # who takes the run says that there is none
 

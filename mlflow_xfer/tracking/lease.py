@@ -27,7 +27,7 @@ from mlflow_xfer.durable.patience import awaited
 from mlflow_xfer.durable.processes import has_ended
 from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.home import home, work
-from mlflow_xfer.tracking import endpoint
+from mlflow_xfer.tracking import endpoint, outages
 from mlflow_xfer.tracking.ledger import RELEASED, Ledger, beat_tag
 from mlflow_xfer.tracking.uris import sqlite_path
 
@@ -140,7 +140,7 @@ class Lease:
                 raise
             log.warning(
                 "Whether another worker took this phase over is not known (%s); going on",
-                endpoint.said(error),
+                outages.said(error),
             )
             return
         if renewed is None:
@@ -216,9 +216,9 @@ def dead_holder(store: Store, key: str) -> str:
 
 def _refused(store: Store, error: Exception) -> None:
     """Go on without leases where the store refuses them; raises what says that it is away."""
-    if isinstance(error, XferError) and not isinstance(error, endpoint.Denied):
+    if isinstance(error, XferError) and not isinstance(error, outages.Denied):
         raise error
-    log.warning("Leases across machines are off, the tracking store refuses them: %s", endpoint.said(error))
+    log.warning("Leases across machines are off, the tracking store refuses them: %s", outages.said(error))
     store.leases = False
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mlflow_xfer.durable.patience import awaited
-from mlflow_xfer.tracking import endpoint, runs
+from mlflow_xfer.tracking import outages, runs
 from mlflow_xfer.tracking.creating import CREATION_TAG, sent_once
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class Ledger:
             for _ in range(2):
                 self.client.log_param(self.run_id(), param, self.worker)
         except MlflowException as error:
-            if error.error_code != "INVALID_PARAMETER_VALUE" or endpoint.is_transient(error):
+            if error.error_code != "INVALID_PARAMETER_VALUE" or outages.is_transient(error):
                 raise  # the store is away: whose the key is, is not known
             if self._ledger_run().info.lifecycle_stage != "deleted":
                 return False
@@ -188,7 +188,7 @@ def _ledger_run_id(client: MlflowClient, worker: str, wait_seconds: float = 30.0
             with sent_once():
                 client.create_experiment(EXPERIMENT, tags={MAKER_TAG: worker})
         except MlflowException as error:
-            if endpoint.is_transient(error):
+            if outages.is_transient(error):
                 raise  # it may have been made all the same: with this worker's name
     found = client.get_experiment_by_name(EXPERIMENT)
     if found and found.lifecycle_stage == "deleted":  # its name is taken, so nobody can make another one

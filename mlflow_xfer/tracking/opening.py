@@ -17,7 +17,7 @@ from mlflow_xfer.durable.files import whole_file
 from mlflow_xfer.durable.locks import held
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.home import home, work
-from mlflow_xfer.tracking import endpoint, experiments, uris
+from mlflow_xfer.tracking import endpoint, experiments, outages, uris
 from mlflow_xfer.tracking.names import redact
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _check_answers(uri: str) -> None:
         # with it.
         requests.get(uri.rstrip("/") + "/health", timeout=HEALTH_SECONDS)
     except requests.RequestException as error:
-        raise endpoint.unreachable(uri, error) from error
+        raise outages.unreachable(uri, error) from error
     answer = http_request(
         get_default_host_creds(uri),
         "/api/2.0/mlflow/experiments/search",
@@ -114,8 +114,8 @@ def _check_answers(uri: str) -> None:
         json={"max_results": 1},
     )  # the client's own errors do not always tell the status
     assert answer is not None, "it raises where there is none"
-    if answer.status_code in endpoint.DENIED:
-        raise endpoint.denied(uri, answer.status_code, answer.text)
+    if answer.status_code in outages.DENIED:
+        raise outages.denied(uri, answer.status_code, answer.text)
 
 
 def _first_use(uri: str) -> AbstractContextManager[None]:
@@ -246,11 +246,11 @@ def _check_artifacts(location: str, uri: str) -> None:
             )
     except Exception as error:
         if isinstance(error, XferError):
-            if isinstance(error, endpoint.Denied) or not endpoint.refused_again_and_again(error):
+            if isinstance(error, outages.Denied) or not outages.refused_again_and_again(error):
                 raise
             error = error.__cause__ or error
         raise XferError(
-            f"The artifact store {redact(location)} cannot be written: {endpoint.said(error)}",
+            f"The artifact store {redact(location)} cannot be written: {outages.said(error)}",
             "Give write access, or choose another experiment (MLFLOW_EXPERIMENT_NAME) or another store; "
             "nothing was trained.",
         ) from error

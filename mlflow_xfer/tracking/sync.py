@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow_xfer.durable.patience import awaited, server_patience
-from mlflow_xfer.tracking import endpoint, spool, uris
+from mlflow_xfer.tracking import endpoint, outages, spool, uris
 from mlflow_xfer.tracking.delivery import Delivery
 from mlflow_xfer.tracking.recorder import undelivered
 from mlflow_xfer.tracking.spool import Spool
@@ -126,7 +126,7 @@ def sync(moved_from: str | None = None) -> list[Replayed]:
                     uri,
                 )
             except Exception as error:
-                result = Replayed(path, uri, 0, _count(path) or 0, endpoint.said(error))
+                result = Replayed(path, uri, 0, _count(path) or 0, outages.said(error))
             if result is not None:
                 done.append(result)
     return done
@@ -143,7 +143,7 @@ def _deliver(client: MlflowClient, path: Path, uri: str) -> Replayed | None:
         while delivery.step():
             pass
     except Exception as error:
-        reason = endpoint.said(error)
+        reason = outages.said(error)
     left = adopted.undelivered()
     adopted.close(remove=left == 0)
     return Replayed(path, uri, before - left, left, reason)

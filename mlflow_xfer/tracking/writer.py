@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from mlflow_xfer.durable import room
 from mlflow_xfer.tracking.delivery import Delivery
-from mlflow_xfer.tracking.endpoint import said
+from mlflow_xfer.tracking.outages import said
 from mlflow_xfer.tracking.spool import Spool
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.tracking import endpoint, opening
+from mlflow_xfer.tracking import endpoint, opening, outages
 from mlflow_xfer.tracking.store import Store
 
 
@@ -270,8 +270,8 @@ def test_an_outage_under_another_name_is_an_outage():
     ):
         with pytest.raises(MlflowException) as caught:
             wrapped(kind, message)
-        assert endpoint.is_transient(caught.value) == passes
-    assert not endpoint.is_transient(MlflowException("too long", error_code=INVALID_PARAMETER_VALUE))
+        assert outages.is_transient(caught.value) == passes
+    assert not outages.is_transient(MlflowException("too long", error_code=INVALID_PARAMETER_VALUE))
 
 
 @pytest.mark.parametrize(
@@ -334,7 +334,7 @@ def denies(status: int):
 
 def test_a_right_that_is_missing_later_is_not_waited_for():
     asked = []
-    with pytest.raises(endpoint.Denied) as caught:
+    with pytest.raises(outages.Denied) as caught:
         endpoint.patiently(lambda: asked.append(1) or denies(403), "http://x", lambda _: None, seconds=60)
     assert caught.value.exit_code == 2 and asked == [1]
 
@@ -347,7 +347,7 @@ def test_credentials_that_expired_may_be_renewed_for_a_while():
         return "answer" if len(asked) == 3 else denies(401)
 
     assert endpoint.patiently(renewed, "http://x", lambda _: None, seconds=60) == "answer"
-    with pytest.raises(endpoint.Denied) as caught:
+    with pytest.raises(outages.Denied) as caught:
         endpoint.patiently(lambda: denies(401), "http://x", lambda _: None, seconds=1.2)
     assert caught.value.exit_code == 2
 
