@@ -9,7 +9,7 @@ from real_models_found import SCORES, Found
 from real_models_shapes import BASELINE, Stage
 
 from mlflow_xfer.commands.running import opened
-from mlflow_xfer.phases import record
+from mlflow_xfer.phases import endings
 from mlflow_xfer.reporting import make_report
 
 
@@ -19,7 +19,7 @@ def track(found: Found, page: Path, folder: Path) -> str:
     tags = {"xfer.study": "real models", "mlflow.note.content": f"**{title}**\n\nArtifact `{page.name}`."}
     with opened() as store:
         run_id = store.start("study", "real models", tags=tags)
-        with record.ending(store, run_id), tempfile.TemporaryDirectory() as reports:
+        with endings.ending(store, run_id), tempfile.TemporaryDirectory() as reports:
             for stage in found.stages:
                 for target in stage.targets:
                     _report(found, stage, target.name, Path(reports))

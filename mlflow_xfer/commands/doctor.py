@@ -14,7 +14,7 @@ from pathlib import Path
 from mlflow_xfer.durable.files import inside
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.home import home, work
-from mlflow_xfer.phases import record
+from mlflow_xfer.phases import endings
 from mlflow_xfer.reporting.columns import aligned
 from mlflow_xfer.tracking import drivers, spool
 from mlflow_xfer.tracking.names import redact
@@ -109,7 +109,7 @@ def store(fix: bool = False) -> str:
 def _is_left(store: Store, run: RunView, end: bool) -> bool:
     """Whether a command that has died left the run behind, and with ``end`` end it."""
     if run.kind == "phase":
-        return record.is_left(store, run, end)
+        return endings.is_left(store, run, end)
     left = drivers.is_dead(run.tags.get(drivers.DRIVER, "")) and store.get(run.run_id).status == "RUNNING"
     if left and end:
         drivers.end(store, run.run_id)
@@ -122,14 +122,14 @@ def _state(run: RunView, left: bool, fix: bool) -> str:
     if left:
         return LEFT if run.kind != "phase" or _resumable(run.run_id) else GONE
     if run.kind == "phase":
-        here = drivers.is_here(run.tags.get(record.HOLDER_TAG, ""))
+        here = drivers.is_here(run.tags.get(endings.HOLDER_TAG, ""))
         return RUNS if here else RESUMABLE if _resumable(run.run_id) else LOST
     driver = run.tags.get(drivers.DRIVER, "")
     return RUNS if drivers.is_here(driver) else f"its command runs, or ran, elsewhere ({driver or 'unknown'})"
 
 
 def _resumable(run_id: str) -> bool:
-    return any(record.run_held(folder) == run_id for folder in work().glob("*"))
+    return any(endings.run_held(folder) == run_id for folder in work().glob("*"))
 
 
 def local_state() -> str:

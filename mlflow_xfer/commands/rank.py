@@ -8,7 +8,7 @@ import logging
 from mlflow_xfer.commands.running import opened
 from mlflow_xfer.params import questions
 from mlflow_xfer.params.values import typed
-from mlflow_xfer.phases import record
+from mlflow_xfer.phases import endings
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.references import References, task_file_tasks
 from mlflow_xfer.ranking.inputs import Budget
@@ -52,7 +52,7 @@ def _log(params: questions.Rank, found: Ranking, store: Store) -> None:
         params={name: typed(getattr(params, name)) for name in ("method", "checkpoints", "seed")},
         run_id=job.take(store),
     )
-    with record.ending(store, run_id):
+    with endings.ending(store, run_id):
         store.metrics(run_id, {f"rank/{name}": value for name, value in found.ranks().items()})
         store.dict_artifact(run_id, found.as_dict(), "results/ranking.json")
         store.tags(run_id, {"mlflow.note.content": f"```\n{found.text()}\n```"})

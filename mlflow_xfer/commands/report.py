@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from mlflow_xfer.commands.result import Reported
 from mlflow_xfer.commands.running import opened
 from mlflow_xfer.params import questions
-from mlflow_xfer.phases import record
+from mlflow_xfer.phases import endings
 from mlflow_xfer.reporting.columns import Summary, Table
 from mlflow_xfer.reporting.document import Report
 from mlflow_xfer.reporting.verb import attach, report_runs
@@ -83,5 +83,5 @@ def _run(store: Store, named: Sequence[str], opened_run: str | None) -> Iterator
         tags={"xfer.study": "report", "xfer.input_run_ids": ",".join(named)},
         run_id=opened_run,
     )
-    with record.ending(store, run_id):
+    with endings.ending(store, run_id):
         yield run_id

@@ -12,7 +12,7 @@ from mlflow_xfer.conditions.crew import Crew
 from mlflow_xfer.conditions.runner import Replicate, run_transfers
 from mlflow_xfer.conditions.totals import gathered
 from mlflow_xfer.conditions.transfers import finished, name, open_condition, pointed
-from mlflow_xfer.phases import record
+from mlflow_xfer.phases import endings
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.plan import Plan, Transfer
 from mlflow_xfer.reporting import pages
@@ -82,7 +82,7 @@ def run_conditions(
     except BaseException as error:
         for one in opened:
             if not one.ended:
-                record.end_failed(store, one.run_id, error)
+                endings.end_failed(store, one.run_id, error)
         raise
 
 
@@ -131,7 +131,7 @@ def run_plan(
         commands.note(store, earlier, plan.verb, plan.asked)
         return pointed(store, earlier, opened, name(first, n))
     run_id = open_condition(executor, plan, opened=opened)
-    with record.ending(store, run_id):
+    with endings.ending(store, run_id):
         replicates = [Replicate(plan, transfer, run_id) for transfer in plan.transfers]
         runs = run_transfers(executor, replicates, crew)
         store.tags(run_id, {"xfer.input_run_ids": ",".join(runs), **gathered(store, runs)})

@@ -20,7 +20,7 @@ from mlflow_xfer.conditions.submitted import Submitted
 from mlflow_xfer.conditions.time_left import TimeLeft
 from mlflow_xfer.conditions.transfers import close_transfer, finished, name, open_transfer, pointed
 from mlflow_xfer.durable.patience import awaited
-from mlflow_xfer.phases import kept, record
+from mlflow_xfer.phases import endings, kept
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.past import Past
 from mlflow_xfer.phases.phase import Phase
@@ -159,7 +159,7 @@ class Driver:
         except BaseException as error:
             for one in self.replicates:
                 if one.run_id and not one.ended:
-                    record.end_failed(self.executor.store, one.run_id, error)
+                    endings.end_failed(self.executor.store, one.run_id, error)
             raise
 
     @property

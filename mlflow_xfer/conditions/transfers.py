@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.conditions.totals import gathered, log_totals
 from mlflow_xfer.params.settings import TrainingSettings
-from mlflow_xfer.phases import record
+from mlflow_xfer.phases import endings, record
 from mlflow_xfer.phases.phase import digest
 from mlflow_xfer.phases.plan import Plan, Transfer
 from mlflow_xfer.phases.settings import resolved
@@ -100,7 +100,7 @@ def run_phases(executor: Executor, plan: Plan, opened: str | None) -> str:
     own = {**record.phase_tags(plan.requested[0], plan.suite), "xfer.plan_hash": plan.plan_hash}
     own |= code_tag(executor, plan.phases) | commands.tag(plan.verb, plan.asked)
     run_id = open_driven(store, "transfer", label, tags=own, opened=opened)
-    with record.ending(store, run_id):
+    with endings.ending(store, run_id):
         done = [executor.ensure(phase, parent=run_id) for phase in plan.requested]
         store.tags(run_id, {"xfer.input_run_ids": ",".join(d.run_id for d in done)})
         store.settle()

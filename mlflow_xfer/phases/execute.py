@@ -21,7 +21,7 @@ from mlflow_xfer.durable import room
 from mlflow_xfer.durable.files import discard
 from mlflow_xfer.models import files
 from mlflow_xfer.params.settings import RuntimeOptions
-from mlflow_xfer.phases import base_seen, gate, kept, overlaps, passing, record, whole
+from mlflow_xfer.phases import base_seen, endings, gate, kept, overlaps, passing, record, whole
 from mlflow_xfer.phases.code import code_hash
 from mlflow_xfer.phases.meter import Meter
 from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase, StartModel
@@ -213,12 +213,12 @@ class Executor:
     ) -> Done:
         if not phase.resolved:  # what lies there may come from other data or weights
             shutil.rmtree(work, ignore_errors=True)
-        held = record.held_run(self.store, work, UNDONE)
+        held = endings.held_run(self.store, work, UNDONE)
         why = f"resumed in run {held}" if held else f"to run ({self._why(phase)}){self.left}"
         logger.info("%s: %s", self._named(phase), why)
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("  %s", self.store.near_misses(phase.spec(), code) or "first of its kind")
-        record.end_abandoned(self.store, phase, code, lease, (held, attach))
+        endings.end_abandoned(self.store, phase, code, lease, (held, attach))
         inputs = [run for source in phase.inputs if (run := self._run_id(source))]
         run_id = record.open_phase(
             self.store,
@@ -231,8 +231,8 @@ class Executor:
             holder=lease.holder,
             runtime=self.runtime,
         )
-        with self._dropping(work, phase), record.ending(self.store, run_id, lease.holder), room.needed():
-            record.hold_run(work, run_id)
+        with self._dropping(work, phase), endings.ending(self.store, run_id, lease.holder), room.needed():
+            endings.hold_run(work, run_id)
             self.store.tags(run_id, passing.marks(phase, self.keep))
             for model in filter(None, map(self._model, phase.inputs)):
                 self.store.model_input(run_id, model)

@@ -11,7 +11,7 @@ from mlflow_xfer.durable.files import discard, sweep
 from mlflow_xfer.durable.locks import taken
 from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.home import home, work
-from mlflow_xfer.phases.record import run_held
+from mlflow_xfer.phases.endings import run_held
 from mlflow_xfer.tracking import drivers
 from mlflow_xfer.tracking.lease import lock_file
 

@@ -13,7 +13,7 @@ import optuna
 from mlflow_xfer.conditions.crew import Crew, crew_of
 from mlflow_xfer.conditions.transfers import tags as transfer_tags
 from mlflow_xfer.params.questions import Search
-from mlflow_xfer.phases import passing, record
+from mlflow_xfer.phases import endings, passing, record
 from mlflow_xfer.phases.demands import check_disk
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.plan import unique
@@ -70,7 +70,7 @@ def run_search(
     with only_driver(study, where, store) as confirm:
         parent = open_parent(command, study, store, study.user_attrs.get(PARENT), opened)
         try:
-            with record.ending(store, parent):
+            with endings.ending(store, parent):
                 take_over(study, command.space)
                 mirror = Mirror(
                     store, study, parent, command.space, params.objective, params.seeds, shared_tags(command)

@@ -17,7 +17,7 @@ from mlflow_xfer.conditions.transfers import code_tag, finished, pointed
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.params.chain import Transfer
 from mlflow_xfer.params.reading import read
-from mlflow_xfer.phases import passing, record
+from mlflow_xfer.phases import endings, passing
 from mlflow_xfer.phases.demands import check_disk
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.phase import digest
@@ -90,7 +90,7 @@ def run_study(
     tags = {"xfer.study": study.name, "xfer.plan_hash": plan_hash, "xfer.suite": executor.suite}
     tags |= code_tag(executor, phases)
     run_id = open_driven(store, "study", study.name, tags=tags, opened=opened)
-    with record.ending(store, run_id):
+    with endings.ending(store, run_id):
         registered = None
         if study.contrasts:
             known = _known(study, plans, {phase.spec_hash for phase in todo})

@@ -14,17 +14,17 @@ import pytest
 from mlflow_xfer.commands.running import Preempted, preemptible
 from mlflow_xfer.durable.files import write_json
 from mlflow_xfer.home import home, work
-from mlflow_xfer.phases import leftovers, record
+from mlflow_xfer.phases import endings, leftovers
 from mlflow_xfer.tracking.lease import hold
 from mlflow_xfer.tracking.store import Store
 
 EVALUATING = """
 import time
 from mlflow_xfer.commands.running import opened, running
-from mlflow_xfer.phases import record
+from mlflow_xfer.phases import endings
 with running("evaluate"), opened() as store:
     run = store.start("phase", "p")
-    with record.ending(store, run):
+    with endings.ending(store, run):
         print(run, flush=True)
         time.sleep(60)
 """
@@ -67,7 +67,7 @@ def test_a_server_that_hangs_keeps_nobody_from_ending(store, monkeypatch):
         stuck.setattr(store.client, "set_terminated", lambda *given, **named: hanging.wait(20))
         store.metrics(run, {"loss": 1.0}, 0)
         began = time.monotonic()
-        record.end_failed(store, run, Preempted())
+        endings.end_failed(store, run, Preempted())
         assert store.close(limit=0.5) == 3 and time.monotonic() - began < 5
         hanging.set()
 
@@ -77,11 +77,11 @@ def test_what_killed_commands_left_is_swept_and_what_goes_on_stays(store):
     for name, status in {"done": "FINISHED", "held": "FINISHED", "killed": "KILLED", "on": ""}.items():
         run = store.start("phase", name)
         folders[name] = work() / f"{name}-0"
-        write_json(folders[name] / record.HELD, {"run_id": run})
+        write_json(folders[name] / endings.HELD, {"run_id": run})
         if status:
             store.finish(run, status)
     (work() / "elsewhere-0").mkdir()
-    write_json(work() / "elsewhere-0" / record.HELD, {"run_id": "0" * 32})
+    write_json(work() / "elsewhere-0" / endings.HELD, {"run_id": "0" * 32})
     dead = subprocess.Popen(["true"])
     dead.wait()
     left = home() / "checkpoints" / f".m-1.{socket.gethostname()[:60]}-{dead.pid}-01234567.partial"

@@ -14,7 +14,7 @@ import pytest
 from mlflow_xfer.commands import doctor
 from mlflow_xfer.durable.locks import held
 from mlflow_xfer.home import work
-from mlflow_xfer.phases import record
+from mlflow_xfer.phases import endings, record
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.tracking import lease
 from mlflow_xfer.tracking.spool import Spool
@@ -23,14 +23,14 @@ from tests.conftest import ROOT, link_caches
 VICTIM = """
 import os, signal
 from mlflow_xfer.params import parse
-from mlflow_xfer.phases import record
+from mlflow_xfer.phases import endings, record
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.plan import make_plan
 from mlflow_xfer.phases.references import References
 from mlflow_xfer.tracking.store import Store
 from tests.conditions.conftest import TINY
 
-record.hold_run = lambda work, run_id: os.kill(os.getpid(), signal.SIGKILL)
+endings.hold_run = lambda work, run_id: os.kill(os.getpid(), signal.SIGKILL)
 plan = make_plan("transfer", parse("transfer", TINY), References(lambda: None))
 Executor(Store.open()).ensure(plan.phases[0])
 """
@@ -82,7 +82,7 @@ def test_that_of_a_living_process_and_of_an_unknown_one_stay(store, plan):
     assert store.get(dead).status == "KILLED" and store.get(made).status == "FINISHED"
 
 
-@pytest.mark.parametrize(("where", "name"), [("store", "dict_artifact"), ("record", "hold_run")])
+@pytest.mark.parametrize(("where", "name"), [("store", "dict_artifact"), ("endings", "hold_run")])
 @pytest.mark.parametrize(("error", "end"), [(KeyboardInterrupt, "KILLED"), (RuntimeError, "FAILED")])
 def test_a_run_is_ended_whatever_goes_wrong_once_it_is_open(
     store, plan, monkeypatch, where, name, error, end
@@ -90,7 +90,7 @@ def test_a_run_is_ended_whatever_goes_wrong_once_it_is_open(
     def fails(*_):
         raise error
 
-    monkeypatch.setattr(store if where == "store" else record, name, fails)
+    monkeypatch.setattr(store if where == "store" else endings, name, fails)
     with pytest.raises(error):
         Executor(store).ensure(plan().phases[0])
     assert states(store) == {end: 1}
@@ -101,7 +101,7 @@ def test_the_doctor_ends_what_nobody_makes_any_more(store, plan):
     key, mine = Executor(store).key(base), lease.worker_id()
     lost, resumable = left_by(store, base, mine), left_by(store, base, mine)
     elsewhere = left_by(store, base, "elsewhere-0123abcd-1-abc")
-    record.hold_run(work() / key, resumable)
+    endings.hold_run(work() / key, resumable)
     store.flush()
     with held(lease.lock_file(key)):
         said = doctor.store(fix=True)
@@ -120,11 +120,11 @@ def test_the_doctor_leaves_what_has_ended_since_and_what_is_still_to_be_told(sto
     run_id = left_by(store, base, lease.worker_id())
     store.flush()
     run = store.get(run_id)
-    assert record.is_left(store, run)
+    assert endings.is_left(store, run)
     other = Spool.create(store.uri)
     other.append({"op": "finish", "run": run_id, "status": "FINISHED"})
-    assert not record.is_left(store, run)
+    assert not endings.is_left(store, run)
     other.close(remove=True)
-    assert record.is_left(store, run)
+    assert endings.is_left(store, run)
     store.finish(run_id)
-    assert not record.is_left(store, run, end=True) and states(store) == {"FINISHED": 1}
+    assert not endings.is_left(store, run, end=True) and states(store) == {"FINISHED": 1}

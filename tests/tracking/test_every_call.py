@@ -19,7 +19,7 @@ from mlflow_xfer.data.sources import Rows
 from mlflow_xfer.durable.locks import held
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.home import home, work
-from mlflow_xfer.phases import record
+from mlflow_xfer.phases import endings, record
 from mlflow_xfer.tracking import checkpoints, front, ledger, published, registering, reuse, sync
 from mlflow_xfer.tracking.lease import across_hosts
 from mlflow_xfer.tracking.store import Store
@@ -85,10 +85,10 @@ def command(spec: str, checkpoint: Path, base: str) -> None:
         with across_hosts(store, spec, lambda: False) as lease:
             run = store.find_phase(spec, "code")
             if run is None:
-                held = record.held_run(store, folder, STATES)
+                held = endings.held_run(store, folder, STATES)
                 run = store.start("phase", "p", tags=tags, params={"seed": 1}, run_id=held)
-                record.hold_run(folder, run)
-                with record.ending(store, run, lease.holder):
+                endings.hold_run(folder, run)
+                with endings.ending(store, run, lease.holder):
                     for step in range(3):
                         store.metrics(run, {"train/loss": 1 / (step + 1)}, step)
                     store.input(run, ROWS, "train")

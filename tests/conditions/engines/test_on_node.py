@@ -16,7 +16,7 @@ import pytest
 from mlflow_xfer.conditions.engines import messages, on_node
 from mlflow_xfer.conditions.engines.engine import Order
 from mlflow_xfer.home import home, work
-from mlflow_xfer.phases import leftovers, record
+from mlflow_xfer.phases import endings, leftovers, record
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.tracking import lease
 from mlflow_xfer.tracking.spool import Spool
@@ -37,7 +37,7 @@ def states(store, phase, end: str) -> Path:
     run_id = record.open_phase(
         store, phase, executor.code(phase), (), parent=None, run_id=None, suite="", holder=lease.worker_id()
     )
-    record.hold_run(folder, run_id)
+    endings.hold_run(folder, run_id)
     store.finish(run_id, end)
     return folder
 
@@ -50,7 +50,7 @@ def test_a_process_removes_once_what_dead_ones_left_on_its_node(store, plan, tmp
     code = Executor(store).code(target)
     hashes = {"xfer.spec_hash": target.spec_hash, "xfer.code_hash": code}
     mine = store.start("phase", "made elsewhere meanwhile", tags=hashes)
-    record.hold_run(going_on, store.start("phase", "killed, and nobody else has finished it"))
+    endings.hold_run(going_on, store.start("phase", "killed, and nobody else has finished it"))
     partial = home() / "data" / f".x.{socket.gethostname()[:60]}-{dead}-0.partial"
     partial.touch()
     unsent = Spool.create(store.uri)
