@@ -115,8 +115,13 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, 
     varies: that says how alike they are, not how sure their mean is."""
     from scipy import stats
 
+    from mlflow_xfer.stats.estimate import varies
+
     n = len(values)
-    if n < 2 or max(values) == min(values):
+    if n < 2:
         return math.nan, math.nan
-    half = float(stats.t.ppf((1 + level) / 2, n - 1)) * statistics.stdev(values) / math.sqrt(n)
-    return statistics.fmean(values) - half, statistics.fmean(values) + half
+    mean, se = statistics.fmean(values), statistics.stdev(values) / math.sqrt(n)
+    if not varies(se, mean):
+        return math.nan, math.nan
+    half = float(stats.t.ppf((1 + level) / 2, n - 1)) * se
+    return mean - half, mean + half

@@ -28,6 +28,7 @@ from mlflow_xfer.reporting.drawing import (
 )
 from mlflow_xfer.reporting.hypertext import Raw, element
 from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, UNDECIDED, WORSE, Contrast, points
+from mlflow_xfer.stats.estimate import varies
 
 COLOURS = {BETTER: "#0072B2", WORSE: "#B34700", EQUIVALENT: "#00664A", UNDECIDED: "#595959"}
 OWN = "its own baseline"
@@ -118,7 +119,7 @@ def _named(x: float, y: float, one: Contrast, *, apart: bool) -> list[Raw]:
 def scatter(codes: Sequence[str], x: np.ndarray, y: np.ndarray, slope: float, *, across: str, up: str) -> Raw:
     """One labelled point per language, and the fitted line (``slope`` in units of y per sd of x)."""
     left, right, top, bottom = 64, 740, 20, 360
-    pad = lambda v: 0.08 * (float(np.ptp(v)) or 1.0)  # noqa: E731
+    pad = lambda v: 0.08 * (float(np.ptp(v)) if varies(float(np.ptp(v)), v.mean()) else 1.0)  # noqa: E731
     x_low, x_high, y_low, y_high = x.min() - pad(x), x.max() + pad(x), y.min() - pad(y), y.max() + pad(y)
     if max(y_high, -y_low) < 4 * (
         y_high - y_low

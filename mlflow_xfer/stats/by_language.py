@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from mlflow_xfer.stats.estimate import varies
 from mlflow_xfer.stats.frame import Cells
 
 DRAWS = 4000
@@ -100,8 +101,8 @@ def _shrinkage(raw: np.ndarray, own: float) -> float:
     languages, between = len(raw), float(raw.var(ddof=1)) if len(raw) > 1 else 0.0
     if languages < 4 or not np.isfinite(own):
         return 0.0
-    if between == 0:
-        return 1.0 if own > 0 else 0.0
+    if not varies(between**0.5, float(raw.mean())):
+        return 1.0 if varies(own**0.5) else 0.0
     return min(1.0, (languages - 3) / (languages - 1) * own / between)
 
 
@@ -115,7 +116,7 @@ def half_width(common: float, own: float, replicates: int, languages: int, level
     Args:
         common, own: the variance that the languages' means share, and of each around it.
     """
-    if replicates < 2 or not common + own > 0:
+    if replicates < 2 or not varies((common + own) ** 0.5):
         return np.nan
     free = replicates - 1
     seed_quantile = float(special.stdtrit(free, 0.5 + level / 2))

@@ -24,7 +24,7 @@ import pandas as pd
 from scipy import special, stats
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.stats.estimate import LIKE_THESE, Estimate
+from mlflow_xfer.stats.estimate import LIKE_THESE, Estimate, varies
 from mlflow_xfer.stats.frame import Cells, check, pair
 from mlflow_xfer.stats.pooling import SURE, random_effects
 
@@ -253,7 +253,7 @@ def pitman_morgan(first: np.ndarray, second: np.ndarray) -> float:
     Morgan 1939): secondary; 8-13 % false positives with heavy tails.
     """
     total, gap = np.asarray(first) + second, np.asarray(first) - second
-    if len(total) < 3 or np.ptp(total) == 0 or np.ptp(gap) == 0:
+    if len(total) < 3 or not varies(float(min(np.ptp(total), np.ptp(gap)))):
         return math.nan
     return float(cast(Any, stats.pearsonr(total, gap)).pvalue)
 
@@ -262,6 +262,6 @@ def brown_forsythe(first: np.ndarray, second: np.ndarray) -> float:
     """p of equal spread about the median (Brown & Forsythe 1974):
     secondary; takes the arms as independent, which they are not.
     """
-    if np.ptp(first) == 0 and np.ptp(second) == 0:
+    if not varies(float(max(np.ptp(first), np.ptp(second)))):
         return math.nan
     return float(stats.levene(first, second, center="median").pvalue)

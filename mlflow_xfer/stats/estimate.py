@@ -18,6 +18,14 @@ LIKE_THESE = "languages like these"
 Numbers = Sequence[float] | np.ndarray
 """Values of one sort, [n]."""
 
+ROUNDING = 1e-9
+
+
+def varies(spread: float, mean: float = 0.0) -> bool:
+    """Whether a standard error or deviation is more than rounding: means and differences of scores that are
+    the same differ in their last digits."""
+    return spread > ROUNDING * max(1.0, abs(mean))
+
 
 @dataclass(frozen=True)
 class Estimate:

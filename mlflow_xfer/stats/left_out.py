@@ -6,7 +6,6 @@ in another language is a question of its own: each language is left out once and
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ import pandas as pd
 
 from mlflow_xfer import languages
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.stats.estimate import varies
 from mlflow_xfer.stats.typology import PRIMARY
 
 DRAWS = 999
@@ -84,7 +84,7 @@ def of_covariates(
     """The same on any covariates of languages.
 
     Raises:
-        XferError: too few languages, or covariates that do not vary.
+        XferError: too few languages, or gains or covariates that do not vary.
     """
     codes = list(gains)
     needed = 1 + len(next(iter(covariates.values()), ())) + 1 + SPARE
@@ -94,6 +94,8 @@ def of_covariates(
             "Evaluate more languages, or take fewer measures.",
         )
     y = np.array([gains[code] for code in codes], float)
+    if not varies(float(y.std()), float(y.mean())):
+        raise XferError("The gain is the same in every language: there is nothing to foretell.")
     x = np.column_stack([np.ones(len(codes)), np.array([covariates[code] for code in codes], float)])
     if np.linalg.matrix_rank(x) < x.shape[1]:
         raise XferError("A covariate does not vary over these languages, or follows from the others.")
@@ -114,12 +116,11 @@ def of_covariates(
     draws = np.random.default_rng(seed)
     shuffled = np.array([draws.permutation(y) for _ in range(DRAWS)])
     as_good = (off(shuffled) ** 2).sum(-1) <= (errors**2).sum() * (1 + 1e-9)
-    squares = float((of_mean**2).sum())
     return LeftOut(
         pd.DataFrame({"language": codes, "gain": y, "foretold": y - errors}),
         float(np.abs(errors).mean()),
         float(np.abs(of_mean).mean()),
-        1 - float((errors**2).sum()) / squares if squares > 0 else math.nan,
+        1 - float((errors**2).sum()) / float((of_mean**2).sum()),
         (1 + int(as_good.sum())) / (1 + DRAWS),
         without,
     )

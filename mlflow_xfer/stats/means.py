@@ -21,7 +21,7 @@ import pandas as pd
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.stats import crossed
-from mlflow_xfer.stats.estimate import LIKE_THESE, THESE, Estimate
+from mlflow_xfer.stats.estimate import LIKE_THESE, THESE, Estimate, varies
 from mlflow_xfer.stats.frame import Cells, cells, check, pair
 
 FEW_SEEDS = (
@@ -38,11 +38,10 @@ def seed_notes(seeds: int, bases: int) -> tuple[str, ...]:
 
 def estimate(spread: crossed.Dispersion, level: float, **about: Any) -> Estimate:
     """One :class:`Estimate` from the spread of one table."""
-    mean, variance = float(spread.mean), float(spread.variance)
-    if variance <= 0:
+    mean, se = float(spread.mean), float(spread.variance) ** 0.5
+    if not varies(se, mean):
         note = "no variation between seeds or languages: nothing to infer from"
         return Estimate(mean, level=level, se=0.0, parts={}, **about).noted(note)
-    se = variance**0.5
     half = float(spread.quantile(1 - level)) * se
     parts = {name: float(value) for name, value in spread.components.items()}
     result = Estimate(

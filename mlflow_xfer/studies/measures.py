@@ -11,7 +11,7 @@ import pandas as pd
 from mlflow_xfer import languages
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.stats.dispersion import spread_ratio
-from mlflow_xfer.stats.estimate import LIKE_THESE, Estimate
+from mlflow_xfer.stats.estimate import LIKE_THESE, Estimate, varies
 from mlflow_xfer.stats.frame import Cells
 from mlflow_xfer.stats.interaction import combined, slope_of
 from mlflow_xfer.stats.means import difference
@@ -86,7 +86,7 @@ def _order(study: Study, one: Contrast, scores: Scores, dev: pd.DataFrame | None
     blocks = scores.blocks(one, one.targets)
     estimate, table = orders.among_random(study, one, blocks, study.population, at.own)
     count, margin, reach = estimate.n["orders"], margin_of(study, one), Reach()
-    if (sd := orders.spread_of(table, one.measure)) > 0:
+    if varies(sd := orders.spread_of(table, one.measure)):
         reach["detectable"] = orders.detectable(sd, count, at.strict)
         reach["power"] = orders.power(margin / sd, count, at.strict)
     return estimate, table, reach

@@ -17,7 +17,7 @@ from mlflow_xfer.kinds import kind
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.plan import Plan
 from mlflow_xfer.stats import crossed
-from mlflow_xfer.stats.estimate import Estimate
+from mlflow_xfer.stats.estimate import Estimate, varies
 from mlflow_xfer.stats.means import estimate
 from mlflow_xfer.studies.scores import without_own_targets
 
@@ -127,7 +127,7 @@ def slope(frame: pd.DataFrame, data: pd.DataFrame, baseline: str) -> Estimate:
         ],
         -2,
     )
-    if not (x**2).sum() > 0 or np.isnan(gains).any():
+    if not varies(float(np.ptp(x))) or np.isnan(gains).any():
         return Estimate(math.nan).noted(
             "distances do not vary within arms and targets, or scores are missing"
         )

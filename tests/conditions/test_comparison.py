@@ -115,7 +115,8 @@ def test_one_replicate_and_none_have_no_interval():
 
 def test_replicates_that_are_all_alike_have_no_interval():
     places = [("0", str(seed)) for seed in range(3)]
-    assert all(map(math.isnan, replicates_interval([31.0] * 3, places)))
+    for values in ([31.0] * 3, [70.1 - 60.1, 71.1 - 61.1, 72.3 - 62.3]):
+        assert all(map(math.isnan, replicates_interval(values, places)))
 
 
 def test_what_has_no_interval_has_no_metrics_of_one(store):

@@ -66,3 +66,15 @@ def test_where_nothing_varies_there_is_no_interval():
     assert np.isnan(half_width(0.0, 0.0, 3, 10))
     table = effects_by_language(block(np.ones((3, 5))))[0].table
     assert table["low"].isna().all() and (table["estimate"] == 1).all()
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5, 6, 10])
+def test_seeds_that_score_the_same_show_no_gain(seeds):
+    rng = np.random.default_rng(seeds)
+    for _ in range(50):
+        after, before = (np.tile(rng.integers(80, 240, 5) / 3, (seeds, 1)) for _ in range(2))
+        found = effects_by_language(block(after - before + rng.integers(0, 9)))[0]
+        assert (found.gain, found.lose) == (0, 0) and found.table["low"].isna().all()
+    equal = np.full((seeds, 5), 0.1) + 0.2
+    equal[:, 0] = 0.3
+    assert effects_by_language(block(equal))[0].shrinkage == 0

@@ -42,7 +42,12 @@ def test_too_little_to_leave_out_is_said():
     with pytest.raises(XferError, match="too few: 5 are needed"):
         leave_one_language_out({"de": 1.0, "fr": 2.0, "ru": 0.5})
     with pytest.raises(XferError, match="does not vary"):
-        of_covariates(dict.fromkeys(CODES, 1.0), {code: [2.0] for code in CODES})
+        of_covariates(planted(-20, 1), {code: [2.0] for code in CODES})
+    with pytest.raises(XferError, match="the same in every language"):
+        of_covariates(
+            {code: 0.1 + (0.2 if code < "h" else 0.2 + 1e-15) for code in CODES},
+            {code: [languages.distance(code)] for code in CODES},
+        )
     assert leave_one_language_out(planted(-20, 1) | {"eu": 1.0}, ("genetic",)).without == ("eu",)
 
 

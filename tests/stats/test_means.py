@@ -155,6 +155,25 @@ def test_no_variation_gives_no_certainty():
     assert found.estimate == pytest.approx(2) and math.isnan(found.p) and "no variation" in found.notes[0]
 
 
+@pytest.mark.parametrize("bases", [1, 3])
+@pytest.mark.parametrize("seeds", [2, 3, 5, 6])
+def test_seeds_that_score_the_same_give_no_certainty(seeds, bases):
+    rng = np.random.default_rng(seeds)
+    for _ in range(30):
+        level = {name: dict(zip("abcde", rng.integers(300, 700, 5) / 10, strict=True)) for name in ("m", "n")}
+        rows = [
+            (name, "tatoeba", language, base, seed, score)
+            for name, scores in level.items()
+            for language, score in scores.items()
+            for base in range(bases)
+            for seed in range(seeds)
+        ]
+        frame = pd.DataFrame(rows, columns=["condition", "task", "language", "base_seed", "seed", "score"])
+        for found in (difference(frame, "m", "n"), mean(frame, "m")):
+            assert math.isnan(found.p) and math.isnan(found.low) and found.se == 0
+            assert "no variation" in found.notes[0]
+
+
 def test_few_seeds_are_called_a_demonstration():
     assert any(
         "demonstration" in note and "0.25" in note
