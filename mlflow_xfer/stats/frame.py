@@ -143,9 +143,12 @@ def check(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def average_examples(frame: pd.DataFrame) -> pd.DataFrame:
-    """Cells (with their number of examples ``n``) of a frame that has one row per example."""
-    groups = frame.groupby(KEY, observed=True, sort=False)["score"]
-    return groups.agg(score="mean", n="size").reset_index()
+    """Cells (with their number of examples ``n``) of a frame that has one row per example; what else is said
+    of a cell stands in each of its rows. An example's own interval is none of the cell's."""
+    groups = frame.groupby(KEY, observed=True, sort=False)
+    about = frame.columns.difference([*KEY, "example", "score", "n", "low", "high"], sort=False)
+    averaged = groups["score"].agg(score="mean", n="size")
+    return averaged.join(groups[list(about)].first()).reset_index()
 
 
 @dataclass(frozen=True)

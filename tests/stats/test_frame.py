@@ -133,6 +133,16 @@ def test_examples_are_averaged():
     assert difference(rows, "mnli", "none").estimate == 0
 
 
+def test_examples_keep_what_is_said_of_their_cell():
+    own = np.where((GOOD["condition"] == "mnli") & (GOOD["task"] == "xnli"), "xnli", "")
+    said = GOOD.assign(same_task=own, majority=50.0, base_seen="", suite="mini", protocol="p", metric="accuracy")
+    rows = said.merge(pd.DataFrame({"example": range(4)}), how="cross").assign(low=0.0, high=100.0)
+    found = check(rows)
+    kept = ["condition", "task", "language", "seed", "same_task", "majority", "suite", "protocol", "metric"]
+    pd.testing.assert_frame_equal(found[kept], check(said)[kept])
+    assert not {"example", "low", "high"} & set(found) and (found["n"] == 4).all()
+
+
 def test_seeds_numbered_apart_per_base_are_nested():
     frame = table({"none": 0}, bases=2, seeds=3)
     apart = frame.assign(seed=frame["seed"] + 10 * frame["base_seed"])
