@@ -20,7 +20,7 @@ from mlflow_xfer.reporting.verdict import Contrast, verdicts
 from mlflow_xfer.stats import dispersion, spread, typology
 from mlflow_xfer.stats.components import components
 from mlflow_xfer.stats.estimate import THESE, Estimate
-from mlflow_xfer.stats.frame import KEY, Cells, cells, check, pair, quote
+from mlflow_xfer.stats.frame import KEY, Cells, cells, check, correlated, pair, quote
 from mlflow_xfer.stats.interaction import difference_block
 from mlflow_xfer.stats.means import infer
 from mlflow_xfer.tracking.results import BASE_SEEN
@@ -287,6 +287,8 @@ def _deeper(analysis: Analysis, groups: Mapping[str, pd.DataFrame]) -> Analysis:
         name: attempt(f"Spread of {name}", lambda name=name: spread.describe(groups[name], name))
         for name in chosen
     }
+    unfit = analysis.frame.loc[correlated(analysis.frame), "task"].unique()
+    gaps += [f"{task}: {dispersion.NO_ODDS}" for task in unfit]
     ratios = []
     baseline = analysis.baseline or ""
     for name in analysis.ranked[:DETAILED] if baseline else []:

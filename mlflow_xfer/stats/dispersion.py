@@ -25,12 +25,13 @@ from scipy import special, stats
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.stats.estimate import LIKE_THESE, Estimate, varies
-from mlflow_xfer.stats.frame import Cells, check, pair
+from mlflow_xfer.stats.frame import Cells, check, correlated, pair
 from mlflow_xfer.stats.pooling import SURE, random_effects
 
 FLOOR = 1e-3  # of tau^2 on logit scale: below it two spreads are both "none"
 SWAPS = 4000  # random swaps beyond 10 languages
 DEFAULT_EXAMPLES = 1000  # only for the continuity correction where n is unknown
+NO_ODDS = "no tau: a correlation is no share of right answers and has no odds"
 
 
 def logit(score: np.ndarray, n: np.ndarray | float = DEFAULT_EXAMPLES) -> np.ndarray:
@@ -178,12 +179,17 @@ def spread_ratio(
     is not pooled: it would count as known for sure.
 
     Raises:
-        XferError: fewer than three languages in every task, or faults of the table.
+        XferError: fewer than three languages in every task, correlations only, or faults of the table.
     """
-    checked = _without(check(frame), exclude)
+    checked = check(frame)
+    correlations = correlated(checked)
+    if correlations.all():
+        raise XferError(f"All scores are correlations; {NO_ODDS}.")
+    unfit = checked.loc[correlations, "task"].unique()
+    checked = _without(checked[~correlations], exclude)
     first, second = pair(checked, condition, baseline)
     sizes = [sizes_of(checked, name, first.units) for name in (condition, baseline)]
-    rows, arms, notes = [], [], []
+    rows, arms, notes = [], [], [f"{task}: {NO_ODDS}" for task in unfit]
     for task in first.tasks:
         a, b = (_arm_levels(block, n, task) for block, n in zip((first, second), sizes, strict=True))
         ratio, se = (float(v) for v in jackknife(a, b))

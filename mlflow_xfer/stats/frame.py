@@ -1,9 +1,9 @@
 """Tidy score tables: what the functions of this package take, and the checks that keep unlike numbers apart.
 
 A tidy frame has one row per score with the columns ``condition``, ``task``, ``language``, ``seed``, ``score``
-(0-100), and optionally ``base_seed`` (0 where absent), ``n`` (test examples), ``example`` (then a row is one
-example's score), ``low`` and ``high`` (the score's own interval), and ``suite``, ``protocol``, ``metric``:
-what must not differ within one comparison.
+(0-100; from -100 where ``metric`` is a correlation), and optionally ``base_seed`` (0 where absent), ``n``
+(test examples), ``example`` (then a row is one example's score), ``low`` and ``high`` (the score's own
+interval), and ``suite``, ``protocol``, ``metric``: what must not differ within one comparison.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from mlflow_xfer.registry import unknown
 
 REQUIRED = ("condition", "task", "language", "seed", "score")
 KEY = ["condition", "task", "language", "base_seed", "seed"]
+CORRELATIONS = ("pearson", "spearman")
+"""Metrics whose scores are -100 to 100, and no shares of right answers."""
 SHOWN = 5  # rows quoted in an error
 TELLING = 3  # different scores below 1 that show by their counts that they are percents
 
@@ -33,10 +35,13 @@ def quote(rows: pd.DataFrame, columns: list[str]) -> str:
 
 def _scale_problems(frame: pd.DataFrame, problems: Problems) -> None:
     score = frame["score"]
-    outside = frame[(score < 0) | (score > 100)]
+    outside = frame[(score > 100) | (score < np.where(correlated(frame), -100, 0))]
     if len(outside):
-        problems.add(f"{len(outside)} scores lie outside 0-100:\n{quote(outside, [*KEY, 'score'])}")
-    top = frame.groupby(["condition", "task"], observed=True)["score"].max().unstack()
+        problems.add(
+            f"{len(outside)} scores lie outside 0-100:\n{quote(outside, [*KEY, 'score'])}",
+            f"Below 0 are correlations only, to -100, by a column metric: {', '.join(CORRELATIONS)}.",
+        )
+    top = score.abs().groupby([frame["condition"], frame["task"]], observed=True).max().unstack()
     fractions = (top <= 1) & (top > 0)
     mixed = fractions.any(axis=None) and (top > 1.5).any(axis=None)
     # A task where nobody exceeds 1 can be a hard task; a condition or task that does so against the others is
@@ -61,6 +66,11 @@ def _scale_problems(frame: pd.DataFrame, problems: Problems) -> None:
         )
 
 
+def correlated(frame: pd.DataFrame) -> pd.Series:
+    """[rows] whether a score is a correlation."""
+    return frame["metric"].isin(CORRELATIONS) if "metric" in frame else pd.Series(False, frame.index)
+
+
 def _percents(rows: pd.DataFrame) -> bool:
     """Whether scores of at most 1 are percents for sure: whole numbers of ``n`` test examples. Fractions that
     look like that are of multiples of 100 examples, in every row.
@@ -78,8 +88,8 @@ def check(frame: pd.DataFrame) -> pd.DataFrame:
 
     Raises:
         XferError: all faults at once, each with the rows: missing columns, scores that are no numbers or
-            outside 0-100, 0-1 beside 0-100, duplicate cells, two suites or protocols, two metrics for one
-            task.
+            outside 0-100 (correlations: -100 to 100), 0-1 beside 0-100, duplicate cells, two suites or
+            protocols, two metrics for one task.
     """
     lacking = [c for c in REQUIRED if c not in frame.columns]
     if lacking:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mlflow_xfer.stats.dispersion import levels, sizes_of
-from mlflow_xfer.stats.frame import cells, check
+from mlflow_xfer.stats.frame import cells, check, correlated
 
 
 def gini(values: np.ndarray) -> float:
@@ -27,11 +27,13 @@ def describe(
     """Spread across languages per task: tau (logit, noise removed) first, the plain measures beside it.
 
     Columns: task, languages, mean, tau, sd, iqr, mad, cv, range, min, worst_mean (of the ``worst`` lowest),
-    gini, gap (en - mean of the others; ``nan`` without English). Scores are seed means.
+    gini, gap (en - mean of the others; ``nan`` without English). Scores are seed means. Correlations, which
+    can be negative, have no tau, cv and gini.
     """
     checked = check(frame)
     block = cells(checked, condition)
     sizes = sizes_of(checked, condition, block.units)
+    correlations = set(checked.loc[correlated(checked), "task"])
     score = block.values.mean((0, 1))
     rows = []
     for task in block.tasks:
@@ -40,10 +42,10 @@ def describe(
         x = score[inside]
         if len(x) == 0:
             continue
-        several = len(x) > 1
+        several, shares = len(x) > 1, task not in correlations
         level = (
             levels(block.values.mean(0)[:, inside], None if sizes is None else sizes[inside])
-            if several
+            if several and shares
             else None
         )
         quartiles = np.percentile(x, [25, 75])
@@ -56,11 +58,11 @@ def describe(
                 "sd": x.std(ddof=1) if several else math.nan,
                 "iqr": quartiles[1] - quartiles[0],
                 "mad": np.median(np.abs(x - np.median(x))),
-                "cv": x.std(ddof=1) / x.mean() if several and x.mean() else math.nan,
+                "cv": x.std(ddof=1) / x.mean() if several and shares and x.mean() else math.nan,
                 "range": np.ptp(x),
                 "min": x.min(),
                 "worst_mean": np.sort(x)[:worst].mean(),
-                "gini": gini(x),
+                "gini": gini(x) if shares else math.nan,
                 "gap": score[english[0]] - x.mean() if english else math.nan,
             }
         )

@@ -45,6 +45,8 @@ def spread(study: Study, frame: pd.DataFrame, found: Sequence[Found]) -> tuple[R
         raise XferError("every target is an arm's own task.")
     for arm in study.arms:
         measured = describe(counted, arm.name)
+        if measured["tau"].isna().all():
+            raise XferError(f"no target has a τ for {arm.name!r}.")
         parts = apart(counted, arm.name)
         taus[arm.name] = float(np.nanmean(measured["tau"]))
         rows.append(

@@ -90,6 +90,16 @@ def test_few_languages_are_refused_or_warned_of():
     assert any("7 languages" in note for note in found.notes)
 
 
+def test_correlations_have_no_tau():
+    frame = table({"none": 0, "mnli": 0}, languages=TEN)
+    metric = frame["task"].map({"xnli": "accuracy", "udpos": "pearson"})
+    mixed = frame.assign(metric=metric, score=frame["score"].where(frame["task"] == "xnli", -5.0))
+    found, per_task = dispersion.spread_ratio(mixed, "mnli", "none")
+    assert list(per_task["task"]) == ["xnli"] and f"udpos: {dispersion.NO_ODDS}" in found.notes
+    with pytest.raises(XferError, match="correlations; no tau"):
+        dispersion.spread_ratio(mixed[mixed["task"] == "udpos"], "mnli", "none")
+
+
 def test_no_spread_at_all():
     flat = table({"none": 0, "mnli": 0}, cell_sd=0).assign(score=50.0)
     found, _ = dispersion.spread_ratio(flat, "mnli", "none")

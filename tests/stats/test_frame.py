@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.stats.frame import average_examples, cells, check, pair
+from mlflow_xfer.kinds.kind import KINDS, scoring
+from mlflow_xfer.stats.frame import CORRELATIONS, average_examples, cells, check, pair
 from mlflow_xfer.stats.means import difference
 from tests.stats.score_tables import table
 
@@ -34,6 +35,17 @@ def test_scores_must_be_finite_numbers_within_bounds():
     )
     refused(GOOD.assign(score=GOOD["score"].where(GOOD.index != 5, np.inf)), "no finite numbers")
     refused(GOOD.assign(score=GOOD["score"].where(GOOD.index != 5, 101.0)), "outside 0-100", "score=101.0")
+    refused(
+        GOOD.assign(score=GOOD["score"].where(GOOD.index != 5, -1.0), metric="f1"), "score=-1.0", "pearson"
+    )
+
+
+def test_correlations_reach_below_zero():
+    scored = {name for kind in KINDS for name, metric in scoring(kind.name).metrics.items() if metric.sample}
+    assert scored == set(CORRELATIONS)
+    below = GOOD["score"].where(GOOD["condition"] == "mnli", -GOOD["score"] / 20)
+    assert len(check(GOOD.assign(score=below, metric="spearman"))) == len(GOOD)
+    refused(GOOD.assign(score=-101.0, metric="pearson"), "outside 0-100", "to -100")
 
 
 def test_mixed_scales_are_refused_and_hard_tasks_are_not():
@@ -135,7 +147,9 @@ def test_examples_are_averaged():
 
 def test_examples_keep_what_is_said_of_their_cell():
     own = np.where((GOOD["condition"] == "mnli") & (GOOD["task"] == "xnli"), "xnli", "")
-    said = GOOD.assign(same_task=own, majority=50.0, base_seen="", suite="mini", protocol="p", metric="accuracy")
+    said = GOOD.assign(
+        same_task=own, majority=50.0, base_seen="", suite="mini", protocol="p", metric="accuracy"
+    )
     rows = said.merge(pd.DataFrame({"example": range(4)}), how="cross").assign(low=0.0, high=100.0)
     found = check(rows)
     kept = ["condition", "task", "language", "seed", "same_task", "majority", "suite", "protocol", "metric"]

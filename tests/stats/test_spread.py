@@ -25,5 +25,7 @@ def test_descriptions_leave_english_out_of_the_spread_and_in_the_gap():
     assert row["worst_mean"] == pytest.approx(others.nsmallest(3).mean()) and row["iqr"] == pytest.approx(
         stats.iqr(others)
     )
+    correlations = spread.describe(frame.assign(score=frame["score"] - 70, metric="pearson"), "none")
+    assert correlations["sd"].notna().all() and correlations[["tau", "cv", "gini"]].isna().all(axis=None)
     alone = spread.describe(frame[frame["language"] == "de"], "none")
     assert alone["sd"].isna().all() and alone["gap"].isna().all()
