@@ -42,13 +42,14 @@ def unlearned(frame: pd.DataFrame, margin: float) -> tuple[str, ...]:
 
 
 def _means(frame: pd.DataFrame) -> pd.DataFrame:
-    """Of each training its score and the most frequent answer's, means over languages, where both are known;
-    the base's seed, if there are several."""
+    """Of each training its score and the most frequent answer's, means over the languages where both are
+    known; the base's seed, if there are several."""
     if "majority" not in frame:
         frame = frame.assign(majority=float("nan"))
     bases = "base_seed" in frame and frame["base_seed"].nunique() > 1
     keys = ["condition", "task", *(["base_seed"] if bases else []), "seed"]
-    return frame.groupby(keys, sort=False)[["score", "majority"]].mean().dropna().reset_index()
+    known = frame.dropna(subset=["score", "majority"])
+    return known.groupby(keys, sort=False)[["score", "majority"]].mean().reset_index()
 
 
 def said(found: Stuck) -> str:

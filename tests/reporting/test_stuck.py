@@ -27,6 +27,16 @@ def test_a_failed_seed_is_named_unless_all_fail(scores):
     assert said({}) == "" and "and 2 more. They count" in said({(f"c{n}", "t"): ("0",) for n in range(8)})
 
 
+def test_both_means_are_over_the_same_languages(scores):
+    """The most frequent answer is known for some languages only, of which one is far better than the rest."""
+    frame, task = scores
+    known = frame["language"] == "fr"
+    part = frame.assign(
+        majority=frame["majority"].where(known), score=frame["score"].where(known, frame["score"] / 10)
+    )
+    assert unlearned(part, 1.0) == () and stuck(part, 1.0) == {("baseline", task): ("1",)}
+
+
 def test_the_report_says_so_beside_its_verdict(scores):
     frame, task = scores
     made = report(frame)
