@@ -7,12 +7,14 @@ Casella & McCulloch 1992). Tasks are always these tasks.
 
 Measured (``benchmarks/coverage.py``, results in ``benchmarks/coverage.md``): both cover 93-97 % with normal
 and t-distributed effects at 3, 5 and 10 seeds and 5, 10 and 40 languages, up to 99 % where a component is
-truly zero or base checkpoints are several. Limits: strongly skewed seed effects (exponential) bring 3 seeds
-down to 86-92 %; one seed of one base checkpoint gives no interval.
+truly zero; three base checkpoints cover 94-99 %, least where they differ more than seeds do. Limits: strongly
+skewed seed effects (exponential) bring 3 seeds down to 86-92 %; one seed of one base checkpoint gives no
+interval.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -24,15 +26,26 @@ from mlflow_xfer.stats import crossed
 from mlflow_xfer.stats.estimate import LIKE_THESE, THESE, Estimate, varies
 from mlflow_xfer.stats.frame import Cells, cells, check, pair
 
-FEW_SEEDS = (
-    "{n} seeds: a demonstration; about 10 are needed for a verdict (smallest exact seed-level p: {p:.3g})"
-)
+FEW_RUNS = "{n}: a demonstration; about 10 are needed for a verdict (smallest exact seed-level p: {p:.3g})"
 ONE_CHECKPOINT = "conditional on one base checkpoint"
 
 
-def seed_notes(seeds: int, bases: int) -> tuple[str, ...]:
-    """Warnings that follow from the number of seeds and base checkpoints."""
-    few = FEW_SEEDS.format(n=seeds, p=2.0 ** (1 - seeds)) if seeds < 5 else ""
+def smallest_p(first: int, second: int | None = None) -> float:
+    """The smallest two-sided p that ``first`` pairs (or two arms of ``first`` and ``second`` seeds) can
+    reach in an exact test.
+    """
+    if second is None:
+        return min(1.0, 2.0 ** (1 - first))
+    return min(1.0, (2 if first == second else 1) / math.comb(first + second, first))
+
+
+def seed_notes(seeds: int, bases: int, least: float | None = None) -> tuple[str, ...]:
+    """Warnings that follow from the number of seeds and base checkpoints; what repeats one seed are the
+    checkpoints. ``least``: the smallest exact p, by default that of pairs."""
+    runs = seeds if seeds > 1 else bases
+    one = "1 seed" if bases == 1 else f"1 seed from each of {bases} base checkpoints"
+    named = f"{seeds} seeds" if seeds > 1 else one
+    few = FEW_RUNS.format(n=named, p=smallest_p(runs) if least is None else least) if runs < 5 else ""
     return tuple(filter(None, (few, ONE_CHECKPOINT if bases == 1 else f"{bases} base checkpoints")))
 
 
@@ -57,8 +70,8 @@ def estimate(spread: crossed.Dispersion, level: float, **about: Any) -> Estimate
     )
     if len(spread.mains) > 1 and all(float(w) == 0 for w, _ in spread.mains):
         return result.noted(
-            "seed and language effects are indistinguishable from noise: the interval is conservative "
-            "(covers 98-99 %)"
+            "seed and language effects do not stand out from noise: the spread between seeds may be "
+            "underestimated here by luck, so that the interval can be too narrow"
         )
     return result
 
@@ -91,19 +104,13 @@ def infer(block: Cells, population: str = THESE, level: float = 0.95) -> Estimat
     if len(block.seeds) * len(block.bases) < 2:
         mean = float((block.values * block.weights).sum(-1).mean())
         return Estimate(mean, level=level, method="point", **about).noted(
-            "one seed: no interval, no test", *seed_notes(2, n["bases"])[1:]
+            "one seed: no interval, no test", ONE_CHECKPOINT
         )
     axes = random_factors(block, population)
     spread = crossed.spread(x, axes, weights)
     names = " x ".join(crossed.NAMES[a] for a in axes)
-    wide = (
-        "several random base checkpoints: the interval is conservative (covers 96-99 %)"
-        if crossed.BASE in axes and len(axes) > 1
-        else ""
-    )
     method = f"t on per-{names} means" if len(axes) == 1 else f"crossed {names} ANOVA"
-    repeats = n["seeds"] if n["seeds"] > 1 else n["bases"]
-    return estimate(spread, level, method=method, **about).noted(*seed_notes(repeats, n["bases"]), wide)
+    return estimate(spread, level, method=method, **about).noted(*seed_notes(n["seeds"], n["bases"]))
 
 
 def mean(frame: pd.DataFrame, condition: str, *, population: str = THESE, level: float = 0.95) -> Estimate:
@@ -139,6 +146,15 @@ def contrast(first: Cells, second: Cells, population: str = THESE, level: float 
     return _unpaired(first, second, population, level)
 
 
+def _why_unpaired(first: Cells, second: Cells) -> str:
+    if first.seeds == second.seeds:
+        return "the arms start from different base checkpoints: not paired"
+    shared = len(set(first.seeds) & set(second.seeds))
+    if not shared:
+        return "the arms do not share their seeds: not paired"
+    return f"the arms share {shared} of {len(first.seeds)} and {len(second.seeds)} seeds: not paired"
+
+
 def _unpaired(first: Cells, second: Cells, population: str, level: float) -> Estimate:
     arms = [block.by_language() for block in (first, second)]
     about = {"population": population, "n": {
@@ -149,7 +165,7 @@ def _unpaired(first: Cells, second: Cells, population: str, level: float) -> Est
     if about["n"]["seeds"] < 2:
         value = float(arms[0][0].mean((0, 1)) @ arms[0][1] - arms[1][0].mean((0, 1)) @ arms[1][1])
         return Estimate(value, level=level, **about).noted(
-            "one seed in an arm and no common seeds: no interval, no test"
+            _why_unpaired(first, second), "one seed in an arm: no interval, no test"
         )
     if len(first.bases) > 1 or len(second.bases) > 1:
         raise XferError(
@@ -157,7 +173,8 @@ def _unpaired(first: Cells, second: Cells, population: str, level: float) -> Est
             "Run both with the same base_seeds and seeds, so that they can be paired.",
         )
     seeds = crossed.welch(*(crossed.spread(x, (crossed.SEED,), w) for x, w in arms))
-    notes = ("the arms do not share their seeds: not paired", *seed_notes(about["n"]["seeds"], 1))
+    least = smallest_p(len(first.seeds), len(second.seeds))
+    notes = (_why_unpaired(first, second), *seed_notes(about["n"]["seeds"], 1, least))
     if population == THESE:
         return estimate(seeds, level, **about).noted(*notes)
     both = [crossed.spread(x, (crossed.SEED, crossed.LANGUAGE), w) for x, w in arms]

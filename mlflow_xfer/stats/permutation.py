@@ -13,7 +13,7 @@ import pandas as pd
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.stats.estimate import Estimate
 from mlflow_xfer.stats.frame import Cells, check, pair
-from mlflow_xfer.stats.means import paired, seed_notes
+from mlflow_xfer.stats.means import paired, seed_notes, smallest_p
 
 EXACT = 2**16  # assignments enumerated; beyond that, this many random ones
 
@@ -76,18 +76,6 @@ def rank_among(value: float, others: Sequence[float]) -> float:
     return float((away >= away[0] - 1e-9 * (1 + away.max())).mean())
 
 
-def smallest_p(first: int, second: int | None = None) -> float:
-    """The smallest two-sided p that ``first`` pairs (or two arms of ``first`` and ``second`` seeds) can
-    reach.
-    """
-    if second is None:
-        return min(1.0, 2.0 ** (1 - first))
-    count = 1.0
-    for i in range(first):
-        count = count * (first + second - i) / (i + 1)
-    return min(1.0, (2 if first == second else 1) / count)
-
-
 def permutation_test(frame: pd.DataFrame, condition: str, baseline: str) -> Estimate:
     """Exact seed-level test of no difference between two conditions (population:
     these languages, this base checkpoint).
@@ -115,5 +103,5 @@ def exact_contrast(first: Cells, second: Cells) -> Estimate:
     method = "exact sign-flip test on seeds" if both else "exact relabelling test on seeds"
     note = f"smallest p possible with these seeds: {least:.3g}" if least > 0.05 else ""
     return Estimate(float(a.mean() - b.mean()), p=p, method=method, n=n).noted(
-        note, *seed_notes(n["seeds"], len(first.bases))
+        note, *seed_notes(n["seeds"], len(first.bases), least)
     )

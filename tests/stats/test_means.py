@@ -13,8 +13,10 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.proportions import wilson
 from mlflow_xfer.stats import crossed
 from mlflow_xfer.stats.estimate import LIKE_THESE
-from mlflow_xfer.stats.means import difference, mean
-from tests.stats.score_tables import table
+from mlflow_xfer.stats.interaction import covariate_slope
+from mlflow_xfer.stats.means import difference, estimate, mean
+from mlflow_xfer.stats.permutation import permutation_test
+from tests.stats.score_tables import LANGUAGES, table
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 10), (10, 10), (7, 10), (50, 100), (999, 1000), (0.5, 7)])
@@ -179,6 +181,51 @@ def test_few_seeds_are_called_a_demonstration():
         "demonstration" in note and "0.25" in note
         for note in difference(table({"none": 0, "mnli": 2}, seeds=3), "mnli", "none").notes
     )
+
+
+def test_notes_count_what_repeats():
+    distance = dict(zip(LANGUAGES, range(8), strict=True))
+    bases, single = (table({"none": 0, "mnli": 2}, seeds=1, bases=n) for n in (3, 1))
+    for found in (difference(bases, "mnli", "none"), covariate_slope(bases, "mnli", "none", distance)):
+        (few,) = (note for note in found.notes if "demonstration" in note)
+        assert few.startswith("1 seed from each of 3 base checkpoints:") and few.endswith("p: 0.25)")
+    notes = covariate_slope(single, "mnli", "none", distance).notes
+    assert any(note.startswith("1 seed: a demonstration") for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "why", "least"),
+    [
+        ((1, 2, 3), (4, 5, 6), "the arms do not share their seeds: not paired", 0.1),
+        ((1, 2), (1, 2, 3), "the arms share 2 of 2 and 3 seeds: not paired", 0.1),
+        ((1, 2, 3), (2, 3, 4), "the arms share 2 of 3 and 3 seeds: not paired", 0.1),
+        ((1, 2, 3, 4), (1, 2, 3, 4, 5), "the arms share 4 of 4 and 5 seeds: not paired", 0.00794),
+    ],
+)
+def test_unpaired_arms_say_why_and_what_an_exact_test_could_reach(mine, theirs, why, least):
+    frame = table({"none": 0, "mnli": 2}, seeds=6)
+    seeds = frame["condition"].map({"mnli": mine, "none": theirs})
+    kept = frame[[seed in of for seed, of in zip(frame["seed"], seeds, strict=True)]]
+    found = difference(kept, "mnli", "none")
+    assert why in found.notes and any(f"seed-level p: {least}" in note for note in found.notes)
+    assert any(f"seed-level p: {least}" in note for note in permutation_test(kept, "mnli", "none").notes)
+
+
+def test_arms_from_different_checkpoints_say_so():
+    frame = table({"none": 0, "mnli": 2}).assign(base_seed=lambda f: f["condition"].eq("mnli").astype(int))
+    assert any("different base checkpoints" in note for note in difference(frame, "mnli", "none").notes)
+
+
+def test_an_interval_that_is_narrow_by_luck_is_said_to_be():
+    """Where seeds and languages do not stand out, intervals cover less, whatever they do elsewhere."""
+    found, held = 0, 0
+    rng = np.random.default_rng(0)
+    for _ in range(600):
+        x = rng.normal(size=(1, 3, 1)) + 0.3 * rng.normal(size=(1, 1, 10)) + rng.normal(size=(1, 3, 10))
+        one = estimate(crossed.spread(x, (crossed.SEED, crossed.LANGUAGE)), 0.95)
+        if any("underestimated here by luck" in note for note in one.notes):
+            found, held = found + 1, held + (one.low <= 0 <= one.high)
+    assert found > 10 and held / found < 0.9
 
 
 def test_base_checkpoints_are_a_factor_of_their_own():

@@ -8,7 +8,7 @@ from statsmodels.stats.weightstats import ttost_paired
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.stats import permutation, power
-from mlflow_xfer.stats.means import difference
+from mlflow_xfer.stats.means import difference, smallest_p
 from tests.stats.score_tables import table
 
 
@@ -33,10 +33,10 @@ def test_two_sample_is_scipys_permutation_test():
 
 
 def test_smallest_p_is_reached_and_said():
-    assert [permutation.smallest_p(n) for n in (2, 3, 5, 6)] == [0.5, 0.25, 0.0625, 0.03125]
+    assert [smallest_p(n) for n in (2, 3, 5, 6)] == [0.5, 0.25, 0.0625, 0.03125]
     assert permutation.sign_flip(np.array([1.0, 2, 3])) == 0.25
     assert permutation.two_sample(np.array([1.0, 2, 3]), np.array([7.0, 8, 9])) == pytest.approx(
-        permutation.smallest_p(3, 3)
+        smallest_p(3, 3)
     )
     found = permutation.permutation_test(table({"none": 0, "mnli": 9}, seeds=3), "mnli", "none")
     assert found.p == 0.25 and "smallest p possible with these seeds: 0.25" in found.notes
