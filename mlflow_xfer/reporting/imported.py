@@ -12,11 +12,14 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mlflow_xfer import languages
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.lines import parsed, whole
+from mlflow_xfer.stats.frame import CORRELATIONS, quote
+from mlflow_xfer.tasks.catalogue import TASKS
 
 PREFERRED = ("score", "accuracy", "f1", "exact_match", "em", "map@20", "map_at_20")
 
@@ -31,11 +34,11 @@ def read_scores(path: str | Path, condition: str = "", *, percent: bool | None =
             writes it: ``{task: {language: score or {metric: score}}}``, and ``publish``, with
             ``condition`` beside the tasks. QA entries with F1 and EM become their mean, XTREME's task score.
         condition: name of the row; default: the file's own column or word, else its name.
-        percent: whether scores are 0-100 already; ``None``: no unless some score exceeds 1.
+        percent: whether scores are 0-100 already; ``None``: in the tasks of a condition where one exceeds 1.
 
     Raises:
-        XferError: the file cannot be read, unknown languages, scores that are no numbers:
-            all at once with their places.
+        XferError: the file cannot be read, unknown languages, scores that are no numbers or outside 0-100,
+            two scores of one cell: with their places.
     """
     path = Path(path)
     try:
@@ -65,19 +68,44 @@ def read_scores(path: str | Path, condition: str = "", *, percent: bool | None =
         except XferError as error:
             problems.add(f"{path}: {error.what}", error.hint)
     problems.raise_if_any()
-    scale = 1.0 if percent or (percent is None and numbers.max() > 1) else 100.0
     name = rows["condition"] if "condition" in rows and not condition else condition or path.stem
-    return pd.DataFrame(
+    found = pd.DataFrame(
         {
             "condition": name,
             "task": rows["task"],
             "language": rows["language"].map(codes),
             "base_seed": 0,
             "seed": "imported",
-            "score": numbers * scale,
+            "score": numbers.astype(float),
             "source": path.name,
         }
     ).reset_index(drop=True)
+    if percent is None:
+        largest = found["score"].abs().groupby([found["condition"], found["task"]]).transform("max")
+        found.loc[largest <= 1, "score"] *= 100
+    elif not percent:
+        found["score"] *= 100
+    _refuse_faults(path, found)
+    return found
+
+
+def _refuse_faults(path: Path, found: pd.DataFrame) -> None:
+    """Refuse scores outside the scale, and cells that have several."""
+    problems, columns = Problems(), ["condition", "task", "language", "score"]
+    correlated = [task in TASKS and TASKS.get(task).metric in CORRELATIONS for task in found["task"]]
+    outside = found[~found["score"].between(np.where(correlated, -100, 0), 100)]
+    if len(outside):
+        problems.add(
+            f"{path}: {len(outside)} scores lie outside 0-100:\n{quote(outside, columns)}",
+            "Accepted are percents, 0-100, or in all languages of a condition's task fractions, 0-1.",
+        )
+    twice = found[found.duplicated(columns[:3], keep=False)]
+    if len(twice):
+        problems.add(
+            f"{path}: {len(twice)} rows are duplicates of a cell:\n{quote(twice, columns)}",
+            "Give one score per condition, task and language.",
+        )
+    problems.raise_if_any()
 
 
 def _from_csv(text: str) -> pd.DataFrame:

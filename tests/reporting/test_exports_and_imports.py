@@ -110,6 +110,19 @@ def test_papers_tables_in_both_shapes(tmp_path):
     check(found)
 
 
+def test_fractions_and_percents_are_told_apart_by_condition_and_task(tmp_path):
+    path = tmp_path / "paper.csv"
+    path.write_text(
+        "condition,task,language,score\nA,pos,de,0.885\nA,pos,fr,1\nA,xnli,de,78.5\nB,pos,de,60\n"
+    )
+    assert read_scores(path)["score"].tolist() == pytest.approx([88.5, 100, 78.5, 60])
+    assert read_scores(path, percent=True)["score"].tolist() == [0.885, 1, 78.5, 60]
+    with pytest.raises(XferError, match="outside 0-100"):
+        read_scores(path, percent=False)
+    path.write_text("task,language,score\nstsb,de,-3\nstsb,fr,0.5\n")
+    assert read_scores(path)["score"].tolist() == [-3, 0.5], "a correlation"
+
+
 def test_score_files_of_xtreme(tmp_path):
     path = tmp_path / "scores.json"
     path.write_text(
@@ -133,6 +146,17 @@ def test_score_files_of_xtreme(tmp_path):
             "a.csv",
             "task,language,score\nxnli,xx,5\nxnli,de,many\n",
             ["2 problems", "'xx'", "'many' is no score"],
+        ),
+        (
+            "a.csv",
+            "task,language,score\nxnli,de,-3\nxnli,fr,250\nxnli,he,70\nxnli,iw,70\n",
+            [
+                "2 problems",
+                "language=fr, score=250.0",
+                "fractions, 0-1",
+                "2 rows are duplicates",
+                "language=he",
+            ],
         ),
         ("a.csv", "x,y\n1,2\n", ["no column 'task'"]),
         ("a.json", "[1]", ["not an object"]),
