@@ -83,7 +83,7 @@ def export(frame: pd.DataFrame, path: str | Path) -> Path:
 
 def number(value: object, digits: int = 1) -> str:
     if isinstance(value, float):
-        return "–" if not math.isfinite(value) else f"{value:.{digits}f}"
+        return "–" if not math.isfinite(value) else f"{value:z.{digits}f}"
     return str(value)
 
 

@@ -11,6 +11,7 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.reporting.columns import points
 from mlflow_xfer.reporting.hypertext import Raw, element, table
 from mlflow_xfer.reporting.parts import interval, language_name, numbers_behind, records
+from mlflow_xfer.reporting.verdict import p_text
 from mlflow_xfer.stats.frame import Cells
 from mlflow_xfer.stats.means import infer
 from mlflow_xfer.stats.typology import PRIMARY, low_similarity, specification_curve
@@ -103,7 +104,7 @@ def _specification(frame: pd.DataFrame, arms: Sequence[str], measure: str) -> Ra
             str(one.languages),
             points(one.slope, True),
             interval(one.low, one.high, True),
-            f"{one.p_holm:.2f}" if one.p_holm == one.p_holm else "–",
+            p_text(one.p_holm),
             points(one.detectable),
         ]
         for one in records(slopes)

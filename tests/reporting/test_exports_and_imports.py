@@ -62,6 +62,9 @@ def test_latex_and_markdown_escape():
         frame, "100%", "tab:x"
     )
     assert markdown_table(frame).splitlines()[2] == "| x&amp;y | -1.2 |"
+    nothing = pd.DataFrame({"n": [-0.04]})
+    assert r"0.0 \\" in latex_table(nothing, "", "") and "$-$" not in latex_table(nothing, "", "")
+    assert markdown_table(nothing).splitlines()[2] == "| 0.0 |"
 
 
 def test_elements_escape_all_but_markup():

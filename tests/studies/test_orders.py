@@ -175,6 +175,11 @@ def test_languages_of_unknown_distance_are_not_among_those_that_are_near():
     assert "of unknown distance" in shown[1] and "of unknown distance" not in shown[0]
 
 
+def test_a_small_p_is_not_said_to_be_zero():
+    shown = str(far.morphology(asked(2), scores(asked(2), far_gain=2.0), [])[1])
+    assert ">.002<" in shown and ">0.00<" not in shown
+
+
 def test_arms_on_other_cells_are_not_subtracted():
     study = asked(2)
     frame = scores(study)
