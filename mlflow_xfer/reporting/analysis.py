@@ -66,7 +66,7 @@ class Analysis:
         """By task, what of its kind the base's makers trained on."""
         if BASE_SEEN not in self.frame:
             return {}
-        told = self.frame.loc[self.frame[BASE_SEEN].fillna("").astype(str).ne(""), ["task", BASE_SEEN]]
+        told = self.frame.loc[same_task.marked(self.frame[BASE_SEEN]), ["task", BASE_SEEN]]
         return dict(told.drop_duplicates("task").itertuples(index=False, name=None))
 
     @property

@@ -11,7 +11,13 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.tracking.results import SAME_TASK
 
 STATUS = "same task"
+UNMARKED = ("", "false", "0", "0.0")
 COLUMNS = ["condition", "task", "intermediate", "mean", "baseline", "difference"]
+
+
+def marked(marks: pd.Series) -> pd.Series:
+    """[rows] whether something is named; a column of truth values names what is true."""
+    return ~marks.fillna("").astype(str).str.lower().isin(UNMARKED)
 
 
 def apart(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -24,9 +30,8 @@ def apart(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     if SAME_TASK not in frame:
         return frame, frame.iloc[:0]
-    marked = frame[SAME_TASK].fillna("").astype(str).ne("")
     cells = pd.MultiIndex.from_frame(frame[["condition", "task"]])
-    own = cells.isin(cells[marked])
+    own = cells.isin(cells[marked(frame[SAME_TASK])])
     if own.all():
         raise XferError(
             "Every score is of a target whose own task was trained on before: there is nothing to compare.",
@@ -47,9 +52,9 @@ def table(own: pd.DataFrame, frame: pd.DataFrame, against: Mapping[str, str | No
     rows = []
     for condition, task in own[["condition", "task"]].drop_duplicates().itertuples(index=False):
         mine = own[(own["condition"] == condition) & (own["task"] == task)]
-        names = dict.fromkeys(mine[SAME_TASK].dropna().astype(str))
+        names = dict.fromkeys(mine.loc[marked(mine[SAME_TASK]), SAME_TASK].astype(str).replace("True", task))
         base, mean = means.get((against.get(condition), task), math.nan), mine["score"].mean()
-        rows.append([condition, task, ", ".join(filter(None, names)), mean, base, mean - base])
+        rows.append([condition, task, ", ".join(names), mean, base, mean - base])
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.reporting.same_task import marked
 from mlflow_xfer.stats.frame import Cells, cells, unit_weights
 from mlflow_xfer.stats.means import paired
 from mlflow_xfer.studies.study import Contrast
 from mlflow_xfer.studies.tables import shared
 from mlflow_xfer.tracking.results import SAME_TASK
 
-COLUMNS = ["condition", "task", "language", "base_seed", "seed", "score", "n", SAME_TASK]
+COLUMNS = ["condition", "task", "language", "base_seed", "seed", "score", "n", "metric", SAME_TASK]
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,7 @@ def own_cells(frame: pd.DataFrame) -> list[tuple[str, str]]:
     """The conditions with the targets whose own task they were trained on before."""
     if SAME_TASK not in frame:
         return []
-    marked = frame[frame[SAME_TASK].fillna("").astype(str).ne("")]
-    cells_ = marked[["condition", "task"]].drop_duplicates().astype(str)
+    cells_ = frame.loc[marked(frame[SAME_TASK]), ["condition", "task"]].drop_duplicates().astype(str)
     return list(cells_.itertuples(index=False, name=None))
 
 

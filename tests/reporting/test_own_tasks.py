@@ -8,6 +8,7 @@ import pytest
 from mlflow_xfer.reporting import report
 from mlflow_xfer.reporting.analysis import analyse
 from mlflow_xfer.reporting.conditions_table import borda
+from mlflow_xfer.studies.scores import own_cells
 from tests.stats.score_tables import table
 
 TASKS = ("xnli", "udpos", "pawsx")
@@ -36,6 +37,16 @@ def test_the_rest_is_as_if_the_cell_were_not_there(frame):
     assert {one.task for one in found.findings if one.contrast.condition == "mnli"} == {"udpos", "pawsx"}
     gaps = found.differences("by_language")["mnli"]
     assert gaps.mean() == pytest.approx(others["mnli"].estimate) and gaps.max() < 10
+
+
+@pytest.mark.parametrize("kind", [bool, str, float, object])
+def test_a_column_of_truth_values_marks_what_is_true(frame, kind):
+    truth = frame.assign(same_task=frame["same_task"].notna().astype(kind), base_seen=False)
+    found = analyse(truth, detailed=False)
+    assert found.own[["condition", "task"]].to_numpy().tolist() == [["mnli", "xnli"]]
+    assert found.base_seen == {} and own_cells(truth) == [("mnli", "xnli")]
+    if kind is not float:
+        assert found.own["intermediate"].tolist() == ["xnli"], "what is true of the target is its own task"
 
 
 def test_what_the_other_condition_lacks_is_in_no_difference_by_language(frame):
