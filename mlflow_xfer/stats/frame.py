@@ -39,7 +39,7 @@ def _scale_problems(frame: pd.DataFrame, problems: Problems) -> None:
     if len(outside):
         problems.add(
             f"{len(outside)} scores lie outside 0-100:\n{quote(outside, [*KEY, 'score'])}",
-            f"Below 0 are correlations only, to -100, by a column metric: {', '.join(CORRELATIONS)}.",
+            f"Accepted are 0-100, and from -100 where a column metric says {' or '.join(CORRELATIONS)}.",
         )
     top = score.abs().groupby([frame["condition"], frame["task"]], observed=True).max().unstack()
     fractions = (top <= 1) & (top > 0)
@@ -87,9 +87,9 @@ def check(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with ``base_seed`` filled in and examples averaged, after every check.
 
     Raises:
-        XferError: all faults at once, each with the rows: missing columns, scores that are no numbers or
-            outside 0-100 (correlations: -100 to 100), 0-1 beside 0-100, duplicate cells, two suites or
-            protocols, two metrics for one task.
+        XferError: all faults at once, each with the rows: missing columns, scores that are no numbers, of
+            no test examples or outside 0-100 (correlations: -100 to 100), 0-1 beside 0-100, duplicate cells,
+            two suites or protocols, two metrics for one task.
     """
     lacking = [c for c in REQUIRED if c not in frame.columns]
     if lacking:
@@ -114,6 +114,11 @@ def check(frame: pd.DataFrame) -> pd.DataFrame:
         )
         problems.raise_if_any()
     frame = frame.assign(score=numbers.astype(float))
+    if "n" in frame and len(none := frame[pd.to_numeric(frame["n"], errors="coerce") < 1]):
+        problems.add(
+            f"{len(none)} scores are of fewer than one test example:\n{quote(none, [*KEY, 'n'])}",
+            "Leave n empty where it is unknown.",
+        )
     unit = [*KEY, "example"] if "example" in frame else KEY
     twice = frame[frame.duplicated(unit, keep=False)]
     if len(twice):

@@ -40,12 +40,21 @@ def test_scores_must_be_finite_numbers_within_bounds():
     )
 
 
+def test_scores_of_no_examples_are_refused():
+    refused(
+        GOOD.assign(n=GOOD["n"].where(GOOD.index != 5, 0)),
+        "1 scores are of fewer than one test example",
+        "n=0",
+    )
+    check(GOOD.assign(n=GOOD["n"].where(GOOD.index != 5)))
+
+
 def test_correlations_reach_below_zero():
     scored = {name for kind in KINDS for name, metric in scoring(kind.name).metrics.items() if metric.sample}
     assert scored == set(CORRELATIONS)
     below = GOOD["score"].where(GOOD["condition"] == "mnli", -GOOD["score"] / 20)
     assert len(check(GOOD.assign(score=below, metric="spearman"))) == len(GOOD)
-    refused(GOOD.assign(score=-101.0, metric="pearson"), "outside 0-100", "to -100")
+    refused(GOOD.assign(score=-101.0, metric="pearson"), "outside 0-100", "from -100")
 
 
 def test_mixed_scales_are_refused_and_hard_tasks_are_not():
