@@ -9,7 +9,8 @@ interval), and ``suite``, ``protocol``, ``metric``: what must not differ within 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -171,7 +172,7 @@ class Cells:
     """One condition's complete block ``values[base, seed, unit]``; a unit is a (task, language) pair.
 
     ``weights`` of the units sum to 1: tasks weigh the same, languages within a task weigh the same (XTREME's
-    average).
+    average). ``sizes``: by unit, the numbers of test examples behind its scores, where they are known.
     """
 
     condition: str
@@ -180,6 +181,7 @@ class Cells:
     units: tuple[tuple[str, str], ...]
     bases: tuple
     seeds: tuple
+    sizes: Mapping[tuple[str, str], frozenset[float]] = field(default_factory=dict)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -192,9 +194,7 @@ class Cells:
     def select(self, keep: np.ndarray) -> Cells:
         """The block with the units where ``keep`` is true, weighted anew."""
         units = tuple(unit for unit, kept in zip(self.units, keep, strict=True) if kept)
-        return Cells(
-            self.condition, self.values[..., keep], unit_weights(units), units, self.bases, self.seeds
-        )
+        return replace(self, values=self.values[..., keep], weights=unit_weights(units), units=units)
 
     def by_language(self) -> tuple[np.ndarray, np.ndarray]:
         """``(x[base, seed, language], weights[language])`` with the same mean per base and seed as the units.
@@ -257,7 +257,38 @@ def cells(frame: pd.DataFrame, condition: str, units: list[tuple[str, str]] | No
             "seed out.",
         )
     names = tuple((str(t), str(language)) for t, language in wide.columns)
-    return Cells(str(condition), values, unit_weights(names), names, tuple(bases), tuple(seeds))
+    sizes = _sizes(frame[frame["condition"] == condition])
+    return Cells(str(condition), values, unit_weights(names), names, tuple(bases), tuple(seeds), sizes)
+
+
+def _sizes(rows: pd.DataFrame) -> dict[tuple[str, str], frozenset[float]]:
+    if "n" not in rows:
+        return {}
+    known = rows.dropna(subset=["n"])
+    sizes: dict[tuple[str, str], set[float]] = {}
+    for task, language, n in zip(known["task"], known["language"], known["n"], strict=True):
+        sizes.setdefault((str(task), str(language)), set()).add(float(n))
+    return {unit: frozenset(of) for unit, of in sizes.items()}
+
+
+def other_rows(blocks: Iterable[Cells]) -> str:
+    """In words, units whose scores no two of the blocks can have on the same test examples; nothing where all
+    can. Seeds of one block may differ."""
+    blocks = list(blocks)
+    units = {
+        unit: [min(of) for of in sizes]
+        for unit in blocks[0].units
+        if len(sizes := [of for block in blocks if (of := block.sizes.get(unit))]) > 1
+        and not frozenset.intersection(*sizes)
+    }
+    if not units:
+        return ""
+    named = [
+        f"{task} {language} ({' and '.join(f'{n:,.0f}' for n in sorted(set(of)))})"
+        for (task, language), of in units.items()
+    ]
+    more = f" and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
+    return f"scored on different numbers of rows: {', '.join(named[:SHOWN])}{more}"
 
 
 def pair(frame: pd.DataFrame, condition: str, baseline: str) -> tuple[Cells, Cells]:

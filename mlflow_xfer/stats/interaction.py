@@ -16,7 +16,7 @@ import pandas as pd
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.stats import crossed
 from mlflow_xfer.stats.estimate import LIKE_THESE, THESE, Estimate
-from mlflow_xfer.stats.frame import Cells, cells, check, pair, quote
+from mlflow_xfer.stats.frame import Cells, cells, check, other_rows, pair, quote
 from mlflow_xfer.stats.means import estimate, infer, paired, seed_notes
 from mlflow_xfer.stats.power import detectable
 
@@ -49,7 +49,7 @@ def combined(
                 "A contrast of several conditions is taken within seeds: run them alike.",
             )
     values = sum(weight * blocks[name].values for name, weight in coefficients.items())
-    return infer(replace(first, values=values), population, level)
+    return infer(replace(first, values=values), population, level).noted(other_rows(blocks.values()))
 
 
 def difference_in_differences(

@@ -24,7 +24,7 @@ import pandas as pd
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.stats import crossed
 from mlflow_xfer.stats.estimate import LIKE_THESE, THESE, Estimate, varies
-from mlflow_xfer.stats.frame import Cells, cells, check, pair
+from mlflow_xfer.stats.frame import Cells, cells, check, other_rows, pair
 
 FEW_RUNS = "{n}: a demonstration; about 10 are needed for a verdict (smallest exact seed-level p: {p:.3g})"
 ONE_CHECKPOINT = "conditional on one base checkpoint"
@@ -142,8 +142,10 @@ def contrast(first: Cells, second: Cells, population: str = THESE, level: float 
     """:func:`difference` of two blocks that are read already."""
     if paired(first, second):
         difference = infer(replace(first, values=first.values - second.values), population, level)
-        return replace(difference, method=f"paired {difference.method}")
-    return _unpaired(first, second, population, level)
+        found = replace(difference, method=f"paired {difference.method}")
+    else:
+        found = _unpaired(first, second, population, level)
+    return found.noted(other_rows((first, second)))
 
 
 def _why_unpaired(first: Cells, second: Cells) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.stats.estimate import Estimate
-from mlflow_xfer.stats.frame import Cells, check, pair
+from mlflow_xfer.stats.frame import Cells, check, other_rows, pair
 from mlflow_xfer.stats.means import paired, seed_notes, smallest_p
 
 EXACT = 2**16  # assignments enumerated; beyond that, this many random ones
@@ -103,5 +103,5 @@ def exact_contrast(first: Cells, second: Cells) -> Estimate:
     method = "exact sign-flip test on seeds" if both else "exact relabelling test on seeds"
     note = f"smallest p possible with these seeds: {least:.3g}" if least > 0.05 else ""
     return Estimate(float(a.mean() - b.mean()), p=p, method=method, n=n).noted(
-        note, *seed_notes(n["seeds"], len(first.bases), least)
+        note, *seed_notes(n["seeds"], len(first.bases), least), other_rows((first, second))
     )

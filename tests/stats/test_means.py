@@ -13,7 +13,7 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.proportions import wilson
 from mlflow_xfer.stats import crossed
 from mlflow_xfer.stats.estimate import LIKE_THESE
-from mlflow_xfer.stats.interaction import covariate_slope
+from mlflow_xfer.stats.interaction import combination, covariate_slope
 from mlflow_xfer.stats.means import difference, estimate, mean
 from mlflow_xfer.stats.permutation import permutation_test
 from tests.stats.score_tables import LANGUAGES, table
@@ -226,6 +226,27 @@ def test_an_interval_that_is_narrow_by_luck_is_said_to_be():
         if any("underestimated here by luck" in note for note in one.notes):
             found, held = found + 1, held + (one.low <= 0 <= one.high)
     assert found > 10 and held / found < 0.9
+
+
+def test_other_test_sets_are_said():
+    frame = table({"none": 0, "mnli": 2}, languages=("en", "de"), tasks=("xnli",), seeds=3)
+    said = "scored on different numbers of rows: "
+    part = (frame["condition"] == "mnli") & (frame["language"] == "de")
+    other = frame.assign(n=frame["n"].where(~part, 100))
+    for found in (
+        difference(other, "mnli", "none"),
+        difference(
+            other[~part | (frame["seed"] > 1)].query("condition == 'none' or seed > 1"), "mnli", "none"
+        ),
+        combination(other, {"mnli": 1, "none": -1}),
+        permutation_test(other, "mnli", "none"),
+    ):
+        assert f"{said}xnli de (100 and 1,000)" in found.notes
+    some = frame.assign(n=frame["n"].where(~part | (frame["seed"] > 1), 100))
+    for alike in (frame, frame.drop(columns="n"), other.assign(n=other["n"].where(~part)), some):
+        assert not any(said in note for note in difference(alike, "mnli", "none").notes)
+    english = other[other["language"] == "en"]
+    assert not any(said in note for note in difference(english, "mnli", "none").notes)
 
 
 def test_base_checkpoints_are_a_factor_of_their_own():
