@@ -31,6 +31,7 @@ from mlflow_xfer.stats.pooling import SURE, random_effects
 FLOOR = 1e-3  # of tau^2 on logit scale: below it two spreads are both "none"
 SWAPS = 4000  # random swaps beyond 10 languages
 DEFAULT_EXAMPLES = 1000  # only for the continuity correction where n is unknown
+NORMAL = float(special.ndtri(0.975))
 NO_ODDS = "no tau: a correlation is no share of right answers and has no odds"
 
 
@@ -140,11 +141,18 @@ def swap_p(
 
 
 def sizes_of(frame: pd.DataFrame, condition: str, units: Sequence[tuple[str, str]]) -> np.ndarray | None:
-    """[units] how many test examples stand behind a condition's scores; None where that is not known."""
-    if "n" not in frame or frame["n"].isna().any():
+    """[units] how many independent test examples stand behind a condition's scores; None where that is not
+    known. Where scores have intervals of their own (95 %), as many as give a share of right answers that
+    width: sentences with many tags say more than as many single answers."""
+    n = frame["n"].astype(float) if "n" in frame else pd.Series(math.nan, frame.index)
+    if {"low", "high"} <= set(frame):
+        share, se = frame["score"] / 100, (frame["high"] - frame["low"]) / 100 / (2 * NORMAL)
+        n = (share * (1 - share) / se**2).where((se > 0) & (share > 0) & (share < 1), n)
+    if n.isna().any():
         return None
-    rows = frame[frame["condition"] == condition].groupby(["task", "language"], observed=True)["n"].mean()
-    return np.array([rows[unit] for unit in units], float)
+    rows = frame[["task", "language"]].assign(noise=1 / n)[frame["condition"] == condition]
+    noise = rows.groupby(["task", "language"], observed=True)["noise"].mean()
+    return np.array([1 / noise[unit] for unit in units], float)
 
 
 def _without(frame: pd.DataFrame, languages: Sequence[str]) -> pd.DataFrame:

@@ -16,7 +16,19 @@ from mlflow_xfer.studies.study import Contrast
 from mlflow_xfer.studies.tables import shared
 from mlflow_xfer.tracking.results import SAME_TASK
 
-COLUMNS = ["condition", "task", "language", "base_seed", "seed", "score", "n", "metric", SAME_TASK]
+COLUMNS = [
+    "condition",
+    "task",
+    "language",
+    "base_seed",
+    "seed",
+    "score",
+    "low",
+    "high",
+    "n",
+    "metric",
+    SAME_TASK,
+]
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import special, stats
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.proportions import wilson
 from mlflow_xfer.stats import dispersion
 from mlflow_xfer.stats.means import difference
 from tests.stats.score_tables import LANGUAGES, table
@@ -36,6 +38,34 @@ def test_noise_is_not_taken_off_twice():
             float(dispersion.levels(100 * rng.binomial(n, share, (5, 20)) / n, np.full(20, float(n))).tau2())
         )
     assert math.sqrt(np.mean(found)) == pytest.approx(0.3, rel=0.05)
+
+
+def test_noise_is_that_of_the_scores_own_intervals():
+    """Tags of 200 sentences of ten words are not 200 answers: their binomial noise hides a small spread."""
+    rng, found = np.random.default_rng(2), {"intervals": [], "counts": []}
+    for _ in range(60):
+        level = -0.2 + 0.15 * rng.standard_normal(10)
+        share = special.expit(level[:, None] + 0.3 * rng.standard_normal((10, 200)))
+        right = 10 * rng.binomial(10, share)
+        half = 1.96 * right.std(-1, ddof=1) / 200**0.5
+        score = right.mean(-1)
+        frame = pd.DataFrame({"language": list("abcdefghij"), "score": score, "n": 200})
+        frame = frame.assign(condition="none", task="udpos", low=score - half, high=score + half)
+        units = [("udpos", code) for code in frame["language"]]
+        for name, rows in (("intervals", frame), ("counts", frame.drop(columns=["low", "high"]))):
+            sizes = dispersion.sizes_of(rows, "none", units)
+            found[name].append(float(dispersion.levels(rows["score"].to_numpy()[None], sizes).tau2()))
+    assert math.sqrt(np.mean(found["intervals"])) == pytest.approx(0.15, rel=0.1)
+    assert np.mean(found["counts"]) < 0.5 * 0.15**2
+
+
+def test_intervals_without_width_leave_the_counts():
+    frame = table({"none": 0}, seeds=1).assign(low=100.0, high=100.0, score=100.0)
+    units = [("xnli", "de"), ("xnli", "en")]
+    assert dispersion.sizes_of(frame, "none", units) == pytest.approx([1000, 1000])
+    assert dispersion.sizes_of(frame.drop(columns="n"), "none", units) is None
+    share = frame.assign(score=80.0, **dict(zip(("low", "high"), wilson(800, 1000), strict=True)))
+    assert dispersion.sizes_of(share, "none", units) == pytest.approx([1000, 1000], rel=0.01)
 
 
 def test_swap_test_is_exact_and_symmetric():
