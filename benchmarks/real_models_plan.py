@@ -188,8 +188,8 @@ def studied(folder: Folder, stages: tuple[Stage, ...]) -> Iterator[str]:
         yield ""
         yield (
             f"These are the primary contrasts (the {tables.fixed(asked)}), with Holm over the "
-            f"{len(asked.primary)}, looked at once, over {len(stage.seeds)} seeds; power for one contrast, "
-            "simulated."
+            f"{len(asked.primary)}, looked at once, over {len(stage.seeds)} seeds; power at Holm's strictest "
+            "level, simulated."
         )
 
 

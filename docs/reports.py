@@ -26,11 +26,11 @@ from screenshots import Browser
 
 from mlflow_xfer import api, markdown
 from mlflow_xfer.reporting.columns import points
-from mlflow_xfer.reporting.verdict import p_text
+from mlflow_xfer.reporting.verdict import EQUIVALENT, p_text
 from mlflow_xfer.studies import tables as kept
 from mlflow_xfer.studies.contrasts import compute
 from mlflow_xfer.studies.found import studies
-from mlflow_xfer.studies.page import verdict_of
+from mlflow_xfer.studies.page import of_level, verdict_of
 from mlflow_xfer.studies.registration import Registration
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -89,13 +89,13 @@ def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
             return "–"
         return f"{value:.2f}" if one["kind"] == "spread" else points(value, signed)
 
-    interval = f"{number('low')} … {number('high')}"
+    interval = f"{number('low')} … {number('high')}{of_level(one['level'])}"
     verdict = one["verdict"] + (" (demonstration)" if one["demonstration"] else "")
     return (
         one["name"],
         number("estimate"),
         interval,
-        "–" if one["p_corrected"] is None else p_text(one["p_corrected"]),
+        p_text(one["p_equivalence" if one["verdict"] == EQUIVALENT else "p_corrected"]),
         verdict,
         number("detectable", signed=False),
         one["status"],

@@ -34,7 +34,7 @@ def headline(analysis: Analysis) -> str:
     found = lead(analysis)
     if found is None:
         return said
-    tail = f"; {gains}" if (gains := who_gains(found.effects)) else ""
+    tail = f"; {gains}" if _may_be_told(found) and (gains := who_gains(found.effects)) else ""
     if len(_tasks(analysis)) == 1:
         return said + tail
     own = found.contrast
@@ -77,9 +77,15 @@ def short(analysis: Analysis) -> str:
     return f"{said}{on}{f', {gain}' if gain else ''}"
 
 
+def _may_be_told(found: Finding) -> bool:
+    """Whether the languages that gain or lose may be told: the task is chosen among several, so only where
+    its own difference is found; that there are none may always be told."""
+    return found.decided or found.effects is None or not found.effects.gain + found.effects.lose
+
+
 def _gaining(found: Finding) -> str:
     effects = found.effects
-    if effects is None or not effects.gain + effects.lose:
+    if effects is None or not effects.gain + effects.lose or not _may_be_told(found):
         return ""
     most = max(effects.gain, effects.lose)
     return f"{most} of {effects.languages} {'gain' if effects.gain >= effects.lose else 'lose'}"

@@ -175,7 +175,8 @@ def _about(analysis: Analysis) -> str:
     within = (
         f" {EQUIVALENT.capitalize()}: the 90 % interval lies within {equal[0].margin:g}." if equal else ""
     )
-    return f"Differences to {to} with 95 % intervals.{within}"
+    own = " Means leave out targets that are a condition's own task." if len(analysis.own) else ""
+    return f"Differences to {to} with 95 % intervals.{within}{own}"
 
 
 def _against(frame: pd.DataFrame) -> dict[str, str]:
@@ -294,7 +295,7 @@ def _page(
         provenance.imported(analysis),
         provenance.cost(costs),
         provenance.protocol(analysis, protocol),
-        provenance.limits(analysis),
+        provenance.limits(analysis, of_study=bool(opening)),
         provenance.reproduce(commands or _default_commands(), _versions()),
     ]
     body = element(

@@ -94,7 +94,8 @@ def protocol(analysis: Analysis, more: Mapping[str, str]) -> Raw:
     )
 
 
-def limits(analysis: Analysis) -> Raw:
+def limits(analysis: Analysis, of_study: bool = False) -> Raw:
+    """What a reader must know of the comparisons; ``of_study``: the page begins with what a study found."""
     notes = [*dict.fromkeys(note for one in analysis.contrasts for note in one.notes)]
     notes += analysis.gaps
     notes += [
@@ -103,7 +104,11 @@ def limits(analysis: Analysis) -> Raw:
         for task, what in analysis.base_seen.items()
     ]
     if analysis.contrasts and all(one.status != REGISTERED for one in analysis.contrasts):
-        notes.append("No comparison was registered before the first run: everything here is exploratory")
+        notes.append(
+            "The comparisons of single conditions are exploratory"
+            if of_study
+            else "No comparison was registered before the first run: everything here is exploratory"
+        )
     if any(one.verdict == UNDECIDED for one in analysis.contrasts):
         notes.append("“Not enough power” is not “no effect”: the interval says which effects remain possible")
     if analysis.population == THESE:

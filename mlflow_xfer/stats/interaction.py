@@ -280,8 +280,8 @@ def size_slope(effects: Mapping[float, float], level: float = 0.95) -> Estimate:
     )
 
 
-def minimum_slope(interaction: Estimate, target: float = 0.8) -> float:
+def minimum_slope(interaction: Estimate, target: float = 0.8, level: float | None = None) -> float:
     """The smallest slope this design would have found with probability ``target``."""
     if not interaction.se > 0:
         return math.inf
-    return detectable(interaction, target)
+    return detectable(interaction, target, level)

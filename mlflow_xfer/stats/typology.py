@@ -189,7 +189,8 @@ def specification_curve(
                 raise
             rows.append((name, False, count, *[float("nan")] * 5, error.what))
             continue
-        numbers = (slope.estimate, slope.low, slope.high, slope.p, minimum_slope(slope))
+        strict = slope.level if name == primary else 1 - (1 - slope.level) / max(len(names) - 1, 1)
+        numbers = (slope.estimate, slope.low, slope.high, slope.p, minimum_slope(slope, level=strict))
         rows.append((name, name == primary, slope.n["languages"], *numbers, ""))
     table = pd.DataFrame(
         rows, columns=["measure", "primary", "languages", "slope", "low", "high", "p", "detectable", "note"]

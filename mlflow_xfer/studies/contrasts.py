@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.reporting.verdict import EXPLORATORY, REGISTERED, UNDECIDED, decide
+from mlflow_xfer.reporting.verdict import EQUIVALENT, EXPLORATORY, REGISTERED, UNDECIDED, decide
 from mlflow_xfer.stats.estimate import Estimate
 from mlflow_xfer.stats.frame import check
 from mlflow_xfer.stats.multiplicity import holm
@@ -48,8 +48,22 @@ class Found:
     table: pd.DataFrame | None = None
 
     @property
+    def p_decisive(self) -> float:
+        """The corrected p that the verdict rests on."""
+        return self.p_equivalence if self.verdict == EQUIVALENT else self.p_corrected
+
+    @property
+    def alike(self) -> bool:
+        """Whether all seeds score the same, so that there is nothing to infer from."""
+        found = self.estimate
+        several = max(found.n.get("seeds", 0), found.n.get("bases", 0)) > 1
+        return several and math.isfinite(found.estimate) and not math.isfinite(found.low) and not found.se > 0
+
+    @property
     def demonstration(self) -> bool:
         """Whether what it can find is larger than what matters."""
+        if self.alike:
+            return False
         if self.contrast.kind == "spread":
             return not self.detectable >= self.margin
         return not self.detectable <= self.margin

@@ -93,6 +93,8 @@ def _foreseen(
     problems: Problems,
 ) -> str:
     where = f"Study {study.name}, contrast {one.name!r}"
+    among = sum(other.primary == one.primary for other in study.contrasts)
+    strict = 1 - (1 - level) / among  # Holm's
     counts = [
         len([code for code in codes if code != "en"])
         for task, codes in spoken.items()
@@ -107,17 +109,18 @@ def _foreseen(
             )
             return ""
         margin = one.margin or 0.8
+        finds = detectable_ratio(usable, strict)
         return (
             f"with {max(usable)} languages a ratio of {margin:g} is found in "
-            f"{spread_power(margin, usable, level):.0%} of cases, and {detectable_ratio(usable, level):g} in "
-            "8 of 10"
+            f"{spread_power(margin, usable, strict):.0%} of cases, and "
+            f"{f'{finds:g}' if finds else 'none'} in 8 of 10"
         )
     if one.kind == "slope":
         _check_distances(where, one, spoken, problems)
     bases, seeds = runs
     fewest = 4 if one.kind == "best" else 2
     if (seeds if one.kind == "best" else seeds * bases) < fewest:
-        needs = f"; {_needed(study, one)}" if study.sd else ""
+        needs = f"; {_needed(study, one, strict)}" if study.sd else ""
         problems.add(
             f"{where}: {seeds} seed{'s' * (seeds != 1)} allow{'s' * (seeds == 1)} no interval and no test "
             "(power 0).",
@@ -127,12 +130,10 @@ def _foreseen(
     if one.kind == "sizes":
         return _model_sizes(where, study, one, problems)
     if one.kind == "order":
-        return _random_orders(study)
+        return _random_orders(where, study, strict, problems)
     if study.sd is None:
         return ""
     scored, said = (seeds - seeds // 2, "scored with the other half, ") if one.kind == "best" else (seeds, "")
-    among = sum(other.primary == one.primary for other in study.contrasts)
-    strict = 1 - (1 - level) / among
     margin, design = one.margin or study.margin, (bases, scored)
     finds = detectable_points(study.sd, *design, strict)
     from_bases = f" from each of {bases} bases" if bases > 1 else ""
@@ -140,7 +141,7 @@ def _foreseen(
     return (
         f"{seeds} seeds{from_bases} find {reach} in 8 of 10 cases and the margin of {margin:g} in "
         f"{points_power(margin / study.sd, *design, strict):.0%} ({said}seeds vary by {study.sd:g} points); "
-        f"{_needed(study, one)}"
+        f"{_needed(study, one, strict)}"
     )
 
 
@@ -179,16 +180,23 @@ def _model_sizes(where: str, study: Study, one: Contrast, problems: Problems) ->
     return f"{count} models, t({count - 2})"
 
 
-def _random_orders(study: Study) -> str:
+def _random_orders(where: str, study: Study, level: float, problems: Problems) -> str:
     count = sum(curve.random for curve in study.curves)
-    reach = orders.detectable(1.0, count)
+    reach = orders.detectable(1.0, count, level)
+    if count >= orders.ENOUGH and reach == math.inf:
+        problems.add(
+            f"{where}: the smallest p among {count} random orders is {1 / (count + 1):.3f}, and "
+            f"{1 - level:.4f} is asked for (power 0).",
+            "Give more random orders, one look (looks: 1), or fewer primary contrasts.",
+        )
+        return ""
     finds = f"an order that lies {reach:.1f} of their standard deviations off" if reach < math.inf else "none"
     return f"{orders.few(count) or f'{count} random orders'}; found in 8 of 10 cases: {finds}"
 
 
-def _needed(study: Study, one: Contrast) -> str:
+def _needed(study: Study, one: Contrast, level: float) -> str:
     margin = one.margin or study.margin
-    needed = powers.seeds_needed(margin, study.sd or math.nan)
+    needed = powers.seeds_needed(margin, study.sd or math.nan, level=level)
     return f"the margin takes {f'about {needed}' if needed else 'more than 1,000'} seeds"
 
 

@@ -56,6 +56,7 @@ def made(
         baseline=baseline,
         against=against,
         margin=study.margin,
+        population=study.population,
         missing="common",
         costs=spent,
         protocol={"Registration": registered.said(study), "Effort": f"{study.effort}, scale {study.scale}"},
@@ -144,7 +145,7 @@ def rows(found: Sequence[Found]) -> list[tuple[str, ...]]:
         (
             one.contrast.name,
             *_numbers(one),
-            p_text(one.p_corrected),
+            p_text(one.p_decisive),
             one.verdict,
             _finds(one),
             one.status + (", demonstration" if one.demonstration else ""),
@@ -176,8 +177,14 @@ def _numbers(one: Found) -> tuple[str, str]:
     found = one.estimate
     if one.contrast.kind == "spread" and math.isfinite(found.estimate):
         ends = f"{found.low:.2f} to {found.high:.2f}" if math.isfinite(found.low) else "–"
-        return f"{found.estimate:.2f}", ends
-    return points(found.estimate, True), f"{points(found.low, True)} to {points(found.high, True)}"
+        return f"{found.estimate:.2f}", ends + of_level(found.level)
+    ends = f"{points(found.low, True)} to {points(found.high, True)}"
+    return points(found.estimate, True), ends + of_level(found.level)
+
+
+def of_level(level: float) -> str:
+    """The level of an interval in a column of intervals of 95 %, where it is another one."""
+    return "" if level == 0.95 else f" ({100 * level:.4g} %)"
 
 
 def _figure(name: str, shown: Raw) -> Raw:

@@ -6,13 +6,12 @@ import math
 from collections.abc import Sequence
 
 from mlflow_xfer.reporting.columns import points
-from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, REGISTERED, UNDECIDED, WORSE, p_text
+from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, REGISTERED, UNDECIDED, WORSE, optimistic, p_text
 from mlflow_xfer.stats.power import equivalence_interval
 from mlflow_xfer.studies.contrasts import LESS, MORE, Found, primary
 from mlflow_xfer.studies.registration import Registration
 from mlflow_xfer.studies.study import Study
 
-ENOUGH = 10  # seeds from which the printed power is within 5 points of how often the margin is found
 UNITS = {"slope": " points per sd of distance", "sizes": " points per tenfold size"}
 DEMONSTRATION = "A demonstration: what it can find is larger than what matters."
 
@@ -44,13 +43,14 @@ def _first(one: Found) -> str:
         return f"{one.contrast.name}: nothing can be said ({'; '.join(found.notes).rstrip('.')})."
     counted = ("sets", *(["bases"] if n.get("bases", 1) > 1 else []), "seeds", "tasks", "languages")
     where = ", ".join(_count(n[what], what) for what in counted if what in n)
-    p = p_text(one.p_corrected)
-    corrected = f"corrected p {'' if p.startswith('<') else '= '}{p}"
+    p = p_text(one.p_decisive)
+    name = "corrected p of equivalence" if one.verdict == EQUIVALENT else "corrected p"
+    corrected = f"{name} {'' if p.startswith('<') else '= '}{p}"
     return f"{one.contrast.name}: {_verdict(one)} ({_interval(one)}, {corrected}; {where}; {kind})."
 
 
 def _second(one: Found) -> str:
-    if not math.isfinite(one.estimate.estimate):
+    if not math.isfinite(one.estimate.estimate) or one.alike:
         return ""
     if one.contrast.kind == "spread":
         reach = (
@@ -65,17 +65,8 @@ def _second(one: Found) -> str:
     )
     return (
         f"Such a design finds {reach} in 8 of 10 cases, and the margin of {one.margin:g} in "
-        f"{_share(one.power)}{_optimistic(one)}."
+        f"{_share(one.power)}{optimistic(one.estimate.n)}."
     )
-
-
-def _optimistic(one: Found) -> str:
-    """Power that is estimated from few seeds' spread, or of one seed from few bases', is too high on average:
-    by 8 to 15 of 100 (``benchmarks/planted.md``)."""
-    n = one.estimate.n
-    what = "bases" if n.get("seeds") == 1 and n.get("bases", 1) > 1 else "seeds"
-    few = n.get(what, ENOUGH)  # of models as the unit there are none
-    return f" (optimistic: estimated from {_count(few, what)})" if few < ENOUGH else ""
 
 
 def _count(n: int, what: str) -> str:
@@ -94,7 +85,7 @@ def _verdict(one: Found) -> str:
         EQUIVALENT: f"no difference beyond {one.margin:g}",
         LESS: "less unequal across languages",
         MORE: "more unequal across languages",
-    }.get(one.verdict, "cannot be told: not enough power")
+    }.get(one.verdict, f"cannot be told: {'every seed scores the same' if one.alike else 'not enough power'}")
 
 
 def _interval(one: Found) -> str:
@@ -103,7 +94,7 @@ def _interval(one: Found) -> str:
         return "no estimate"
     if one.contrast.kind == "spread":
         ends = f"[{found.low:.2f}, {found.high:.2f}]" if math.isfinite(found.low) else "(no interval)"
-        return f"ratio {found.estimate:.2f} {ends}"
+        return f"ratio {found.estimate:.2f} {ends}{_level(found.level)}"
     unit = UNITS.get(one.contrast.kind, " points")
     if not math.isfinite(found.low):
         return f"{points(found.estimate, True)}{unit}, no interval"
@@ -111,8 +102,12 @@ def _interval(one: Found) -> str:
     if one.verdict == EQUIVALENT:  # the interval that decides
         low, high = equivalence_interval(found, 1 - level)
         level = 2 * level - 1
-    said = "" if level == 0.95 else f", {100 * level:.3g}% interval"
-    return f"{points(found.estimate, True)}{unit} [{points(low, True)}, {points(high, True)}]{said}"
+    return f"{points(found.estimate, True)}{unit} [{points(low, True)}, {points(high, True)}]{_level(level)}"
+
+
+def _level(level: float) -> str:
+    """The level of an interval where it is not the usual one."""
+    return "" if level == 0.95 else f", {100 * level:.3g}% interval"
 
 
 def methods(study: Study, found: Sequence[Found], registered: Registration, facts: dict[str, str]) -> str:

@@ -7,7 +7,7 @@ import pytest
 from mlflow_xfer.commands.report import shown as shown_at_the_end
 from mlflow_xfer.reporting import report
 from mlflow_xfer.reporting.analysis import analyse
-from mlflow_xfer.reporting.answer import by_condition, demonstration, headline, lead, second_line
+from mlflow_xfer.reporting.answer import by_condition, demonstration, headline, lead, second_line, short
 from mlflow_xfer.reporting.charts import forest
 from mlflow_xfer.reporting.conditions_table import borda, differences_table
 from tests.stats.score_tables import table
@@ -47,6 +47,21 @@ def test_a_control_is_never_the_answer():
     analysis = analyse(high, against={"random helper": "random"})
     assert analysis.contrasts[0].condition == "random"
     assert headline(analysis).startswith("helper is better") or "whether helper" in headline(analysis)
+
+
+def test_languages_of_a_task_that_is_not_decided_are_not_counted():
+    """Of many conditions and tasks some language is told from 0 by luck."""
+    rows = [
+        {"condition": f"c{n}" if n else "none", "task": task, "language": code, "seed": seed,
+         "score": 50 + np.random.default_rng([n, t, seed, ord(code[0])]).normal()
+         + 2.5 * (n == 1 and t == 0 and code == "de")}
+        for n in range(8) for t, task in enumerate(("first", "second"))
+        for code in ("de", "fr", "sw", "tr", "vi") for seed in range(4)
+    ]  # fmt: skip
+    analysis = analyse(pd.DataFrame(rows))
+    found = lead(analysis)
+    assert not found.decided and found.effects.gain + found.effects.lose > 0
+    assert "languages" not in headline(analysis) and "gain" not in short(analysis)
 
 
 def test_few_seeds_are_called_a_demonstration(found):

@@ -89,7 +89,7 @@ def test_the_answer_is_two_sentences_with_interval_and_power(usual):
         (
             r"mnli is better than none \(\+\d\.\d points, 95 % interval \+\d\.\d to \+\d\.\d, corrected p < "
             r"\.001, 8 seeds, over 2 tasks and 8 languages; pre-registered\)\. This design finds a "
-            r"difference of \d\.\d points in 8 of 10 cases\."
+            r"difference of \d\.\d points in 8 of 10 cases \(optimistic: estimated from 8 seeds\)\."
         ),
         answer,
     )
@@ -322,3 +322,17 @@ def test_importing_the_package_is_cheap():
         ).stdout.strip()
         == "[]"
     )
+
+
+def test_what_a_design_finds_is_said_for_the_corrected_test():
+    rng = np.random.default_rng(0)
+    rows = [
+        {"condition": f"c{n}" if n else "none", "task": "xnli", "language": "de", "seed": seed,
+         "score": 60 + rng.normal()}
+        for n in range(11) for seed in range(5)
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows)
+    few = report(frame[frame["condition"].isin(["none", "c1"])]).verdict["contrasts"][0]
+    among = next(one for one in report(frame).verdict["contrasts"] if one["condition"] == "c1")
+    assert few["estimate"] == among["estimate"] and among["detectable"] > 1.5 * few["detectable"]
+    assert few["seeds_needed"] < among["seeds_needed"]

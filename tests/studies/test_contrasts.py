@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -200,6 +201,8 @@ def refused(contrast: Contrast, seeds: int = 6, spoken=SPOKEN, **study) -> str:
 def test_what_could_find_nothing_is_refused_with_its_power():
     assert "1 seed allows no interval and no test (power 0)" in refused(HELPS, 1)
     assert "the margin takes about 73 seeds" in refused(HELPS, 1, sd=3.0)
+    with pytest.raises(XferError, match="the margin takes about 89 seeds"):  # at Holm's level of two
+        foresee(replace(STUDY, contrasts=(HELPS, replace(HELPS, name="other")), sd=3.0), 1, SPOKEN)
     spread = replace(HELPS, kind="spread")
     assert "2 languages besides English have no spread (power 0)" in refused(
         spread, spoken={"general": ("en", "de", "es")}
@@ -309,3 +312,30 @@ def test_an_equivalence_is_told_with_the_interval_that_decides_it():
     low, high = equivalence_interval(one.estimate)
     assert one.verdict == EQUIVALENT and one.estimate.low < low < high < one.estimate.high
     assert f"[{points(low, True)}, {points(high, True)}], 90% interval" in answer([one])[0]
+    assert one.p_decisive == one.p_equivalence and "corrected p of equivalence < .001" in answer([one])[0]
+
+
+def test_the_level_of_a_spread_is_said_where_it_is_not_the_usual_one():
+    spread = Contrast("spread", {"all": 1, "none": -1}, "spread", primary=True)
+    assert "98.8% interval" in answer(found(spread, registered=True, level=0.9875))[0]
+    assert "interval" not in answer(found(spread))[0]
+
+
+def test_seeds_that_score_the_same_leave_nothing_to_infer_from():
+    frame = scores()
+    frame["score"] = frame.groupby(["condition", "task", "language"])["score"].transform("first")
+    (one,) = found(HELPS, frame=frame)
+    assert one.verdict == UNDECIDED and one.alike and not one.demonstration
+    (said,) = answer([one])
+    assert "cannot be told: every seed scores the same (+6.0 points, no interval" in said
+
+
+def test_a_spread_is_planned_for_at_the_level_of_the_corrected_test():
+    spread = replace(HELPS, kind="spread")
+    alone = foresee(replace(STUDY, contrasts=(spread,)), 6, SPOKEN)[0]
+    among = replace(STUDY, contrasts=(spread, replace(spread, name="other"), replace(spread, name="third")))
+    share = re.compile(r"in (\d+)% of cases")
+    shares = [
+        int(found[1]) for said in (alone, foresee(among, 6, SPOKEN)[0]) if (found := share.search(said))
+    ]
+    assert shares[1] < shares[0]

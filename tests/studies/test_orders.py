@@ -94,6 +94,10 @@ def test_few_random_orders_are_said_before_anything_runs():
     assert "6 random orders: the smallest p is 0.14: a demonstration" in said and "none" in said
     (said,) = foresee(asked(19), 3, {"choice": CODES})
     assert "19 random orders; found in 8 of 10 cases: an order that lies" in said
+    with pytest.raises(
+        XferError, match=r"among 19 random orders is 0\.050, and 0\.0125 is asked for \(power 0"
+    ):
+        foresee(asked(19), 3, {"choice": CODES}, level=0.9875)
     with pytest.raises(XferError, match="1 seed allows no interval"):
         foresee(asked(19), 1, {"choice": CODES})
     with pytest.raises(XferError, match="no corpus_morphology distance to English is known of ja"):

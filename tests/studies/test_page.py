@@ -68,10 +68,23 @@ def test_the_report_of_each_study(name, tmp_path):
     assert said["study"]["name"] == name and said["status"] == "pre-registered"
     assert {one["name"] for one in said["study"]["contrasts"]} == {one.name for one in asked.contrasts}
     assert said["headline"] == sentences.headline(found)
+    assert (
+        "everything here is exploratory" not in text
+        and "comparisons of single conditions are exploratory" in text
+    )
+    assert "(98.75 %)" in text, "the level of registered intervals stands beside those of 95 %"
     latex = (tmp_path / "differences.tex").read_text()
     assert latex.count(r"\begin{table}") == 2 and "tab:contrasts" in latex
     assert len(pd.read_parquet(tmp_path / "results.parquet")) == len(frame)
     assert len(pd.read_csv(tmp_path / "tables" / "contrasts.csv")) == len(asked.contrasts)
+
+
+def test_the_whole_page_is_about_the_same_population():
+    asked = replace(study("domain"), population="languages like these")
+    frame = scores(asked)
+    report, _ = page.made(asked, frame, compute(asked, frame), Registration("run"), command="study")
+    assert report.verdict["population"] == "languages like these"
+    assert "not for other languages" not in report.html
 
 
 def test_an_answer_has_two_sentences_for_each_primary_contrast():
