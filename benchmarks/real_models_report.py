@@ -24,8 +24,7 @@ from mlflow_xfer.reporting.by_task import bracketed
 from mlflow_xfer.reporting.columns import points
 from mlflow_xfer.reporting.drawing import standing_alone
 from mlflow_xfer.reporting.hypertext import Raw
-from mlflow_xfer.reporting.stuck import said as said_of_stuck
-from mlflow_xfer.reporting.stuck import said_of_unlearned, stuck, unlearned
+from mlflow_xfer.reporting.stuck import remarks
 from mlflow_xfer.reporting.verdict import REGISTERED, Contrast, sentence
 from mlflow_xfer.stats.frame import Cells
 from mlflow_xfer.stats.means import infer
@@ -248,14 +247,9 @@ def _marked(found: Found, stage: Stage) -> Iterator[str]:
 
 
 def _stuck(found: Found, stage: Stage) -> Iterator[str]:
-    """Trainings that learned nothing, where other seeds did, and tasks that none learned."""
-    scores = found.of(stage)
-    for said in (
-        said_of_stuck(stuck(scores, stage.margin)),
-        said_of_unlearned(unlearned(scores, stage.margin)),
-    ):
-        if said:
-            yield from (f"**{said}**", "")
+    """Trainings that learned nothing, and tasks that none learned."""
+    for said in remarks(found.of(stage), stage.margin):
+        yield from (f"**{said}**", "")
 
 
 def _cost(found: Found, figures: dict[str, str]) -> Iterator[str]:

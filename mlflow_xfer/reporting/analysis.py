@@ -15,7 +15,7 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.reporting import same_task
 from mlflow_xfer.reporting.by_task import Finding, findings
-from mlflow_xfer.reporting.stuck import Stuck, stuck, unlearned
+from mlflow_xfer.reporting.stuck import Stuck, learned_nothing, stuck, unlearned
 from mlflow_xfer.reporting.verdict import Contrast, verdicts
 from mlflow_xfer.stats import dispersion, spread, typology
 from mlflow_xfer.stats.components import components
@@ -73,6 +73,11 @@ class Analysis:
     def stuck(self) -> Stuck:
         """By condition and task, the seeds that are no better than the most frequent answer; others are."""
         return stuck(self.frame, self.margin)
+
+    @property
+    def learned_nothing(self) -> dict[str, tuple[str, ...]]:
+        """By task that some condition learned, those that did with none of their seeds."""
+        return learned_nothing(self.frame, self.margin)
 
     @property
     def unlearned(self) -> tuple[str, ...]:

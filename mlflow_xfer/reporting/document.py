@@ -217,6 +217,7 @@ def verdict(analysis: Analysis) -> dict[str, Any]:
             {"condition": condition, "task": task, "seeds": list(seeds)}
             for (condition, task), seeds in analysis.stuck.items()
         ],
+        "learned_nothing": {task: list(names) for task, names in analysis.learned_nothing.items()},
         "unlearned": list(analysis.unlearned),
         "gaps": list(analysis.gaps),
     }

@@ -12,8 +12,7 @@ from mlflow_xfer.reporting.analysis import Analysis
 from mlflow_xfer.reporting.conditions_table import differences_table
 from mlflow_xfer.reporting.hypertext import Raw, element, table
 from mlflow_xfer.reporting.parts import COLUMNS, box, interval, paragraph, records, section, verdict_cell
-from mlflow_xfer.reporting.stuck import said as said_of_stuck
-from mlflow_xfer.reporting.stuck import said_of_unlearned
+from mlflow_xfer.reporting.stuck import remarks
 from mlflow_xfer.reporting.verdict import REGISTERED, p_text, points, sentence
 
 ROWS = 40  # conditions in the forest plot
@@ -108,7 +107,7 @@ def answer_texts(analysis: Analysis) -> list[str]:
             "The condition named first is the best of those compared: its difference looks larger than it "
             "will on fresh seeds. Confirm it there."
         )
-    return texts + [*filter(None, (said_of_stuck(analysis.stuck), said_of_unlearned(analysis.unlearned)))]
+    return texts + remarks(analysis.frame, analysis.margin)
 
 
 def differences(analysis: Analysis) -> Raw | None:

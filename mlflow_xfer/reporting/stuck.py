@@ -1,7 +1,7 @@
 """Trainings that learned nothing which the most frequent answer would not have said. Where other seeds of the
 same condition did, they widen an interval, or make a difference, without a task's doing: fine-tuning of large
-encoders fails now and then (Mosbach et al. 2021, arXiv 2006.04884). They count, and are named. Where no
-condition did, a comparison says nothing of what they were trained on before.
+encoders fails now and then (Mosbach et al. 2021, arXiv 2006.04884). They count, and are named. Where no seed
+of a condition did, or no condition, that they are alike says nothing of what they were trained on before.
 """
 
 from __future__ import annotations
@@ -41,6 +41,31 @@ def unlearned(frame: pd.DataFrame, margin: float) -> tuple[str, ...]:
     return tuple(map(str, best.index[best <= margin]))
 
 
+def learned_nothing(frame: pd.DataFrame, margin: float) -> dict[str, tuple[str, ...]]:
+    """By task that some condition learned, those that did with none of their seeds; arguments as of
+    :func:`stuck`."""
+    means = _means(frame)
+    above = (
+        (means["score"] - means["majority"]).groupby([means["task"], means["condition"]], sort=False).max()
+    )
+    found = {}
+    for task, best in above.groupby(level="task", sort=False):
+        low = best.index[best <= margin].get_level_values("condition")
+        if 0 < len(low) < len(best):
+            found[str(task)] = tuple(map(str, low))
+    return found
+
+
+def remarks(frame: pd.DataFrame, margin: float) -> list[str]:
+    """All of these in sentences."""
+    every = (
+        said(stuck(frame, margin)),
+        said_of_nothing(learned_nothing(frame, margin)),
+        said_of_unlearned(unlearned(frame, margin)),
+    )
+    return [sentence for sentence in every if sentence]
+
+
 def _means(frame: pd.DataFrame) -> pd.DataFrame:
     """Of each training its score and the most frequent answer's, means over the languages where both are
     known; the base's seed, if there are several."""
@@ -60,6 +85,17 @@ def said(found: Stuck) -> str:
     return (
         f"No better than the most frequent answer, unlike other seeds of the same: {_first(each, '; ')}. "
         "They count."
+    )
+
+
+def said_of_nothing(found: Mapping[str, Sequence[str]]) -> str:
+    """In words; nothing where there are none."""
+    each = [f"on {task} {_first(conditions, ', ')}" for task, conditions in found.items()]
+    if not each:
+        return ""
+    return (
+        f"With no seed better than the most frequent answer, unlike other conditions: {_first(each, '; ')}. "
+        "That such conditions are alike says nothing of what they learned before."
     )
 
 

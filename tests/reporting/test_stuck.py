@@ -40,6 +40,10 @@ def test_both_means_are_over_the_same_languages(scores):
 def test_the_report_says_so_beside_its_verdict(scores):
     frame, task = scores
     made = report(frame)
+    assert made.verdict["learned_nothing"] == {task: ["random"]}
+    assert (
+        f"unlike other conditions: on {task} random. That such conditions are alike" in made.verdict["answer"]
+    )
     assert made.verdict["stuck"] == [{"condition": "baseline", "task": task, "seeds": ["1"]}]
     sentence = f"unlike other seeds of the same: baseline on {task} (seed 1). They count."
     assert sentence in made.verdict["answer"] and sentence in made.html
