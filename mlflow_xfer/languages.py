@@ -21,8 +21,8 @@ from mlflow_xfer.registry import Registry, unknown
 
 TABLE = Path(__file__).with_name("languages.csv")
 SEE = "mlflow-xfer languages"
-REGION = re.compile(r"[-_]([A-Za-z]{2}|[A-Z][a-z]{3})$")
-"""What follows a language's code where it says a country or a script: pt-BR, zh_Hans."""
+SUBTAG = re.compile(r"[-_](?:(?P<script>[A-Za-z]{4})|[A-Za-z]{2}|[0-9]{3}|1901|1996)$")
+"""What follows a language's code where it says a script, a country or a spelling: zh_Hans, pt-BR, de-1996."""
 
 TEXT_COLUMNS = (
     "name",
@@ -134,15 +134,28 @@ def _without_variety(name: str) -> str:
 
 @lru_cache(maxsize=10_000)  # columns say one for every row
 def code_of(name: str) -> str | None:
-    """The code of a language by another code of it (iw), with a region or script (pt-BR), FLORES's, or its
-    English name; None: it names none."""
+    """The code of a language by another code of it (iw), with scripts and regions (zh-Hans-CN), FLORES's, or
+    its English name, blanks around it aside; None: it names none."""
     others = {language.flores_code: code for code, language in table().items()}
     for code, language in table().items():
         others |= dict.fromkeys((language.name.lower(), _without_variety(language.name)), code)
-    for known in (name, REGION.sub("", name)):
+    known = name.strip()
+    while known:
         with suppress(XferError):
             return others.get(known) or others.get(known.lower()) or get(known).code
+        known = _shortened(known)
     return None
+
+
+def _shortened(tag: str) -> str:
+    """``zh-Hans`` of ``zh-Hans-CN``; empty where nothing follows the language. A word of four letters is a
+    script where it is written as one or is one of the table's: ``en_test`` is no English."""
+    last = SUBTAG.search(tag)
+    scripts = {"Hant", *(language.script for language in table().values())}
+    script = last and last["script"]
+    if last is None or (script and script != script.title() and script.title() not in scripts):
+        return ""
+    return tag[: last.start()]
 
 
 def resolve(codes: Iterable[str]) -> tuple[Language, ...]:

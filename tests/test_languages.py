@@ -134,7 +134,9 @@ def test_importing_costs_neither_pandas_nor_torch():
 @pytest.mark.parametrize(
     ("name", "code"),
     [("English", "en"), ("chinese", "zh"), ("Chinese (Mandarin)", "zh"), ("iw", "he"), ("pt-BR", "pt"),
-     ("zho_Hans", "zh"), ("Klingon", None), ("none", None)],
+     ("zho_Hans", "zh"), ("de ", "de"), ("zh-hans", "zh"), ("ZH_HANT_TW", "zh"), ("zh-Hans-CN", "zh"),
+     ("de-1996", "de"), ("es-419", "es"), ("en_test", None), ("zh-yue", None), ("Klingon", None),
+     ("none", None), ("", None)],
 )  # fmt: skip
 def test_other_names_of_a_language_are_known(name, code):
     assert languages.code_of(name) == code

@@ -79,7 +79,7 @@ def _of_source(
             if name := called(raw):  # nobody would miss it
                 code = rows.language
                 tally.bad(
-                    path, line, f"is of {name}, and the code of that is {code}: write that, or leave it out"
+                    path, line, f"is of {name!r}, and the code of that is {code}: write that, or leave it out"
                 )
             else:
                 tally.leave(raw)

@@ -189,7 +189,7 @@ def test_a_file_under_another_name_of_its_language_is_not_passed_over(write, nam
     assert set(load_task_file(path)[0].languages) == {"en", code}
 
 
-@pytest.mark.parametrize("name", ["DE", "deu", "de-AT", "de_Latn", "deu_Latn", "German"])
+@pytest.mark.parametrize("name", ["DE", "deu", "de-AT", "de_Latn", "deu_Latn", "German", "de "])
 def test_rows_that_call_their_language_otherwise_are_not_passed_over(write, name):
     read = "kind: classification, labels: [x, y], language_column: lang, languages: [de]"
     rows_of = [
@@ -197,7 +197,7 @@ def test_rows_that_call_their_language_otherwise_are_not_passed_over(write, name
         for text, code in zip("abc", ("de", "fr", name), strict=True)
     ]
     path = write(f"t: {{{read}, files: {{test: a.jsonl}}}}", a__jsonl="\n".join(map(json.dumps, rows_of)))
-    with pytest.raises(XferError, match=f"a.jsonl:3: is of {name}, and the code of that is de: write that"):
+    with pytest.raises(XferError, match=f"a.jsonl:3: is of '{name}', and the code of that is de: write that"):
         check_task_file(path)
 
 
