@@ -4,12 +4,14 @@ read everything a task file names and say what is there or what is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from mlflow_xfer.data import sources
+from mlflow_xfer.data.left_out import left_out
 from mlflow_xfer.data.places import counted_from_one
 from mlflow_xfer.data.reading import cached, check_across
 from mlflow_xfer.data.remarks import Remarks, rows_of
@@ -75,11 +77,21 @@ def check_task_file(path: str | Path) -> list[Count]:
         if len(problems.found) == before:
             for problem in check_across(task, good):
                 problems.add(problem)
-            remarks = Remarks(task)
-            counts += [count(task, rows, remarks) for rows in good]
+            counts += _counts(task, good)
             counts += _missing(task, good)
     problems.raise_if_any()
     return counts
+
+
+def _counts(task: Task, good: Sequence[sources.Rows]) -> Iterator[Count]:
+    """What was found, a split after the other; what it leaves out is remarked with its last language."""
+    remarks = Remarks(task)
+    for _, read in groupby(good, key=lambda rows: rows.split):
+        *_, last = rows_of_split = list(read)
+        for rows in rows_of_split:
+            found = count(task, rows, remarks)
+            left = left_out(task, rows_of_split) if rows is last else ()
+            yield replace(found, remarks=(*found.remarks, *left))
 
 
 def _missing(task: Task, good: Sequence[sources.Rows]) -> list[Count]:

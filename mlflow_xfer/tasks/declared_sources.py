@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from glob import escape as glob_escape
@@ -167,17 +168,44 @@ class Sources:
             )
         return (languages.get(entry.language).code,)
 
-    def _check_names(self, paths: Iterable[str], there: Sequence[str]) -> None:
-        """Refuse files that are named after a language otherwise than by its code: nobody would miss them."""
-        for path, name in ((one, name) for one in paths for name in _names(one)):
-            code = languages.code_of(name)
-            if code is not None and code != name and code not in there:
-                self.declared.bad(
-                    "files",
-                    f"{path.replace('{language}', name)} is of {name}, and the code of that is {code}.",
-                    f"Rename it, or name the files one by one: {{{code}: {Path(path).name}}} with {name} "
-                    "for {language}.",
-                )
+    def _check_names(self, paths: Sequence[str], there: Sequence[str]) -> None:
+        """Refuse files that nobody would miss: named after a language otherwise than by its code, or some of
+        those that a language has, but not all; and names that no file has."""
+        seen = [(path, name) for path in paths for name in (names(path) if "{language}" in path else ())]
+        left = [(*one, code) for one in seen if (code := languages.code_of(one[1])) and code not in there]
+        for path, name, code in left:
+            self._passed_over(path.replace("{language}", name), name, code, paths)
+        if not there and not left:
+            example = f", as {seen[0][1]!r} is none" if seen else ""
+            self.declared.bad(
+                "files",
+                f"no file is named {', '.join(paths)} with the code of a language{example}.",
+                "Paths in a task file are relative to its folder; mlflow-xfer languages lists the codes.",
+            )
+
+    def _passed_over(self, file: str, name: str, code: str, paths: Sequence[str]) -> None:
+        """Say why a file that is named after a language, ``name``, would not be read."""
+        needed = [path.replace("{language}", name) for path in paths]
+        if code == name:
+            missing = ", ".join(one for one in needed if not Path(one).is_file())
+            self.declared.bad(
+                "files",
+                f"{file} is there, but not {missing}.",
+                "A language needs every file of a list; languages: [en, …] says which are to be read.",
+            )
+            return
+        said = ", ".join(map(self._relative, needed))
+        self.declared.bad(
+            "files",
+            f"{file} is of {name}, and the code of that is {code}.",
+            "Rename it, or name the files of each language: "
+            f"{{{code}: {f'[{said}]' if len(needed) > 1 else said}, …}}",
+        )
+
+    def _relative(self, path: str) -> str:
+        """A path as a task file may say it."""
+        folder = self.declared.folder
+        return str(Path(path).relative_to(folder)) if Path(path).is_relative_to(folder) else path
 
     def _format(self, used: list[str]) -> str | None:
         own = kinds.data(self.kind).format_of({Path(path).suffix for path in used}, self.entry.columns)
@@ -224,12 +252,12 @@ def _each(parts: Part | dict[str, Part], **changed: Any) -> Part | dict[str, Par
     return {code: replace(part, **changed) for code, part in parts.items()}
 
 
-def _names(path: str) -> Iterator[str]:
+def names(path: str) -> Iterator[str]:
     """What stands for ``{language}`` in the names of files that are there."""
     before, *after = path.split("{language}")
     pattern = re.compile(re.escape(before) + "(?P<name>[^/]+)" + "(?P=name)".join(map(re.escape, after)))
     found: list[str] = []
     with suppress(ValueError):  # a NUL in the name of a folder
         found = sorted(glob(glob_escape(before) + "*" + "*".join(map(glob_escape, after))))
-    for match in filter(None, map(pattern.fullmatch, found)):
+    for match in filter(None, map(pattern.fullmatch, filter(os.path.isfile, found))):
         yield match["name"]

@@ -201,10 +201,36 @@ def test_rows_that_call_their_language_otherwise_are_not_passed_over(write, name
         check_task_file(path)
 
 
+def test_the_hint_names_the_file_as_the_task_file_would(write):
+    path = write('t: {kind: classification, labels: [x, y], files: {test: "data/test-{language}.tsv"}}')
+    (path.parent / "data").mkdir()
+    (path.parent / "data" / "test-arb_Arab.tsv").write_text("text_a\tlabel\na\tx\n")
+    assert "name the files of each language: {ar: data/test-arb_Arab.tsv, …}" in says(path)
+
+
+def test_a_name_that_no_file_has_is_refused(write):
+    path = write('t: {kind: classification, labels: [x, y], files: {train: a.tsv, test: "{language}.tsv"}}')
+    text = says(path)
+    assert "no file is named" in text and "{language}.tsv with the code of a language." in text
+    (path.parent / "old.tsv").write_text("a\tx\n")
+    assert "with the code of a language, as 'old' is none." in says(path)
+
+
+def test_a_language_that_lacks_one_of_its_files_is_named(write):
+    files = '["t.{language}-en.{language}", "t.{language}-en.en"]'
+    path = write(f"t: {{kind: retrieval, files: {{test: {files}}}}}")
+    for name in ("de-en.de", "de-en.en", "fr-en.fr"):
+        (path.parent / f"t.{name}").write_text("a\n")
+    text = says(path)
+    assert "t.fr-en.fr is there, but not" in text and "t.fr-en.en." in text and "t.de" not in text
+    path.write_text(path.read_text().replace("kind: retrieval", "kind: retrieval, languages: [de]"))
+    assert load_task_file(path)[0].languages == ("de",)
+
+
 def test_a_folder_whose_name_holds_a_nul_is_not_there(write):
     read = "kind: classification, labels: [x, y], columns: {text_a: 0, label: 1}"
     text = says(write(f't: {{{read}, files: {{train: a.tsv, test: "\\0/{{language}}.tsv"}}}}'))
-    assert "no such file" in text and "a.tsv" in text
+    assert "no file is named" in text
 
 
 def test_the_check_says_which_files_are_missing(write):
