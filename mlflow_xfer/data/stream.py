@@ -16,7 +16,7 @@ from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.lines import names_in
-from mlflow_xfer.tasks.task import Files, Generated, Hub, Task, part_of
+from mlflow_xfer.tasks.task import Files, Generated, Hub, Part, Task, part_of
 
 TEXT = Task("text", "language_model", "", (), {"folder": (Files({}, format="text"),)})
 
@@ -73,8 +73,10 @@ def _of_source(
         kept(source, rows.language),
     )
     filled, called = kind.data(task.kind).filled, other_name(source, rows.language)
-    part, wanted = part_of(source, rows.split, rows.language), _Chosen(rows)
+    part, wanted = part_of(source, rows.split, rows.language), _Chosen(rows, _alone(source, rows))
     for path, line, raw in _raw(task, source, rows):
+        found = id_of(raw)
+        chosen = wanted(found)  # of rows in other languages, too: a file of ids may be for all of them
         if not keep(raw):
             if name := called(raw):  # nobody would miss it
                 code = rows.language
@@ -84,8 +86,7 @@ def _of_source(
             else:
                 tally.leave(raw)
             continue
-        found = id_of(raw)
-        if not wanted(found):
+        if not chosen:
             tally.leave(raw)
             continue
         try:
@@ -169,26 +170,44 @@ def _in_share(share: tuple[float, float], text: Callable[[], str]) -> bool:
     return low <= int.from_bytes(hashlib.sha256(text().encode()).digest()[:7], "big") / 2**56 < high
 
 
-class _Chosen:
-    """Which rows their ids choose, and whether any id was met of those that leave rows out."""
+def _alone(source: Files | Hub, rows: Rows) -> bool:
+    """Whether the ids that choose rows of a split are for these files only, not those of other languages."""
+    parts = source.splits.get(rows.split)
+    if isinstance(parts, Mapping):
+        mine = parts[rows.language].ids
+        return sum(part.ids == mine for part in parts.values()) == 1
+    return not (isinstance(parts, Part) and any("{language}" in path for path in parts.paths))
 
-    def __init__(self, rows: Rows) -> None:
-        self.only = frozenset(names_in(Path(rows.ids))) if rows.ids else None
+
+class _Chosen:
+    """Which rows their ids choose, and which ids were met.
+
+    Every id that chooses rows must be that of one where the files are the only ones they are for (``alone``);
+    of ids that leave rows out, one.
+    """
+
+    def __init__(self, rows: Rows, alone: bool) -> None:
+        self.only = dict.fromkeys(names_in(Path(rows.ids))) if rows.ids else None
         self.without = frozenset(names_in(Path(rows.exclude_ids))) if rows.exclude_ids else frozenset()
-        self.file, self.met, self.seen = rows.exclude_ids, False, ""
+        self.rows, self.alone, self.seen = rows, alone, ""
+        self.met: set[str | None] = set()
 
     def __call__(self, found: str | None) -> bool:
-        self.met |= found in self.without
         self.seen = self.seen or found or ""
+        if found in self.without or (self.only is not None and found in self.only):
+            self.met.add(found)
         return (self.only is None or found in self.only) and found not in self.without
 
     def problems(self) -> list[XferError]:
         """What is wrong with the files of ids, once all rows were read."""
-        if not self.without or self.met:
-            return []
-        return [
-            XferError(
-                f"{self.file}: none of its {len(self.without)} ids is the id of a row.",
-                f"Ids of rows are like {self.seen!r}: columns: {{id: …}} says where they stand.",
+        faults = []
+        unmet = [name for name in self.only or () if name not in self.met] if self.alone else []
+        if unmet:
+            faults.append(
+                f"{self.rows.ids}: {len(unmet)} of its {len(self.only or ())} ids are the id of no row, "
+                f"such as {unmet[0]!r}."
             )
-        ]
+        if self.without and not self.without & self.met:
+            faults.append(f"{self.rows.exclude_ids}: none of its {len(self.without)} ids is the id of a row.")
+        hint = f"Ids of rows are like {self.seen!r}: columns: {{id: …}} says where they stand."
+        return [XferError(fault, hint) for fault in faults]

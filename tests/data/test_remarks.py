@@ -103,6 +103,33 @@ def test_ids_that_leave_no_row_out_are_refused(tmp_path):
     assert check_task_file(path)[0].rows == 3
 
 
+def test_ids_that_choose_no_row_are_refused(tmp_path):
+    rows = [{"id": f"00{n}", "text_a": f"text {n}", "label": "xy"[n % 2], "lang": "de"} for n in range(4)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "ids.txt").write_text("001\n2\n003 \n")
+    path, read = tmp_path / "tasks.yaml", "kind: classification, labels: [x, y]"
+    path.write_text(f"tasks: {{t: {{{read}, files: {{test: {{path: a.jsonl, ids: ids.txt}}}}}}}}")
+    with pytest.raises(XferError, match=r"ids.txt: 1 of its 3 ids are the id of no row, such as '2'"):
+        check_task_file(path)
+
+
+def test_ids_may_be_for_the_files_of_several_languages(tmp_path):
+    for n, code in enumerate(("de", "sw")):
+        row = {"id": f"{code}1", "text_a": f"text {n}", "label": "x", "lang": code}
+        (tmp_path / f"{code}.jsonl").write_text(json.dumps(row) + "\n")
+    both = (tmp_path / "de.jsonl").read_text() + (tmp_path / "sw.jsonl").read_text()
+    (tmp_path / "all.json").write_text(f"[{both.strip().replace(chr(10), ',')}]")
+    (tmp_path / "ids.txt").write_text("de1\nsw1\n")
+    path, read = tmp_path / "tasks.yaml", "kind: classification, labels: [x, y]"
+    one = '{path: "%s", ids: ids.txt}'
+    for files in (one % "{language}.jsonl", f"{{de: {one % 'de.jsonl'}, sw: {one % 'sw.jsonl'}}}"):
+        path.write_text(f"tasks: {{t: {{{read}, files: {{test: {files}}}}}}}")
+        assert [found.rows for found in check_task_file(path)] == [1, 1]
+    column = "language_column: lang, languages: [de, sw]"
+    path.write_text(f"tasks: {{t: {{{read}, {column}, files: {{test: {one % 'all.json'}}}}}}}")
+    assert [found.rows for found in check_task_file(path)] == [1, 1]
+
+
 @pytest.mark.parametrize("asked", ["where: {fold: one}", "language_column: lang, languages: [en]"])
 def test_a_split_of_which_no_row_is_asked_for_says_what_rows_have(remarked, asked):
     says = r"is empty without the 2 rows that where or ids leave out; its columns are: a, b, l\."
