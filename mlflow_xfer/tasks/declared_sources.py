@@ -27,6 +27,9 @@ SUFFIXES = {
     ".conllu": "conllu",
 }
 
+BY_LANGUAGE = ("tydiqa", "mewsli-mentions")
+"""Formats that say of each row which language it is in."""
+
 
 class Sources:
     """The sources of one entry, a task of ``kind``; what does not fit together goes to its problems."""
@@ -101,6 +104,8 @@ class Sources:
                     "columns", f"conll files have no names: {name} is a position (from 0, or from -1)."
                 )
         where = dict(entry.where) | ({entry.language_column: "{language}"} if entry.language_column else {})
+        if not any("{language}" in value for value in where.values()) and form not in BY_LANGUAGE:
+            self._check_shared(splits)
         spoken = {
             split: tuple(part) if isinstance(part, Mapping) else self._languages_of(part)
             for split, part in splits.items()
@@ -124,6 +129,22 @@ class Sources:
             offsets=entry.offsets,
             languages={split: spoken[split] for split, part in splits.items() if isinstance(part, Part)},
         )
+
+    def _check_shared(self, splits: Mapping[str, Part | Mapping[str, Part]]) -> None:
+        """Refuse languages that are scored on the same rows; to train on the same ones can be meant."""
+        for split, parts in splits.items():
+            shared: dict[Part, list[str]] = {}
+            for code, part in parts.items() if isinstance(parts, Mapping) else ():
+                shared.setdefault(part, []).append(code)
+            for part, codes in shared.items():
+                if len(codes) > 1 and split in ("validation", "test") and part.share == (0.0, 1.0):
+                    self.declared.bad(
+                        "files",
+                        f"{split}: {', '.join(codes)} have the same rows, those of "
+                        f"{', '.join(map(self._relative, part.paths))}.",
+                        "Say which rows are of which language: language_column: its name; or where ids begin "
+                        'with it, where: {id: "{language}*"}.',
+                    )
 
     def _parts(self, split: str, declared: Any) -> Part | dict[str, Part]:
         """The part of a split, or one per language; paths become absolute."""

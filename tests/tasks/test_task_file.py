@@ -201,6 +201,19 @@ def test_rows_that_call_their_language_otherwise_are_not_passed_over(write, name
         check_task_file(path)
 
 
+def test_languages_that_are_scored_on_the_same_rows_are_refused(write):
+    entry = "kind: classification, labels: [x, y], files: {test: {de: a.tsv, fr: ./a.tsv, sw: b.tsv}}"
+    text = says(write(f"t: {{{entry}}}"))
+    assert "test: de, fr have the same rows, those of a.tsv." in text and "sw" not in text
+    assert load_task_file(write(f"t: {{{entry}, language_column: lang}}"))
+    assert load_task_file(write(f't: {{{entry}, where: {{id: "{{language}}*"}}}}'))
+    assert load_task_file(write(f"t: {{{entry.replace('test', 'train')}, validation_fraction: 0.5}}"))
+    qa = "kind: span_qa, format: tydiqa, files: {test: {en: dev.json, ar: dev.json}}"
+    assert load_task_file(write(f"t: {{{qa}}}"))
+    parts = "{de: {path: a.tsv, ids: de.txt}, fr: {path: a.tsv, ids: fr.txt}}"
+    assert load_task_file(write(f"t: {{kind: classification, labels: [x, y], files: {{test: {parts}}}}}"))
+
+
 def test_the_hint_names_the_file_as_the_task_file_would(write):
     path = write('t: {kind: classification, labels: [x, y], files: {test: "data/test-{language}.tsv"}}')
     (path.parent / "data").mkdir()
