@@ -20,7 +20,7 @@ from mlflow_xfer.data.subwords import texts
 from mlflow_xfer.data.unlabelled import text_in
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.kind import Data, Further
-from mlflow_xfer.lines import scalar_text
+from mlflow_xfer.lines import Unscored, scalar_text
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks.task import POOL, Files, Hub, Task
 
@@ -63,6 +63,7 @@ class Retrieval(Data):
             mapped(source, name) for name in ("source", "target", "gold", "context")
         )
         get_answers = getter(source.columns["answers"]) if "answers" in source.columns else None
+        told = "gold" in source.columns and protocol(task.metric) == RANKING
 
         def convert(raw: Any) -> dict[str, Any] | None:
             query, candidate, context, gold = (
@@ -73,6 +74,8 @@ class Retrieval(Data):
             )
             if absent(query) and absent(candidate):
                 raise BadRow(f"has neither {s} nor {t}", query is MISSING and candidate is MISSING)
+            if gold is MISSING and absent(candidate) and told:
+                raise BadRow(f"has no {g}: a query without a right answer says []", True)
             if get_answers:
                 context = text_of(candidate, t)
                 candidate = sentence_at(context, _first_answer(get_answers(raw), context, source.offsets))
@@ -151,7 +154,9 @@ class Retrieval(Data):
                 what = f"Task {task.name!r}, {split} split, {code}"
                 if protocol(task.metric) == TRANSLATION and split == "test":
                     errors += _unpaired(what, rows)
-                elif protocol(task.metric) != MINING:
+                elif protocol(task.metric) == MINING:
+                    errors += _ungolden(what, right[code])
+                else:
                     known = pool | (every if task.option("pooled") else set(offered(rows)))
                     errors += _unanswered(what, right[code], known)
                     if split == "train":  # there a pair is not looked up
@@ -160,11 +165,20 @@ class Retrieval(Data):
         return errors
 
     def remarks(self, task: Task, table: Any) -> list[str]:
-        """Candidates whose id another one has: no gold id can name them."""
+        """Candidates whose id another one has, which no gold id can name; queries that are passed over."""
         rows = zip(*(table[name].to_pylist() for name in ("id", "target", "context")), strict=True)
         again = [name for names in _of_several(rows).values() for name in names]
         what = f"{len(again):,} candidates have the id of another, such as {again[0] if again else ''!r}"
-        return [f"{what}: a gold id names the first alone"] if again else []
+        found = [f"{what}: a gold id names the first alone"] if again else []
+        asked = list(zip(*(table[name].to_pylist() for name in ("id", "source", "gold")), strict=True))
+        unanswered = [name for name, query, gold in asked if query is not None and not gold]
+        if unanswered and protocol(task.metric) != MINING:  # most sentences have no translation there
+            queries = sum(query is not None for _, query, _ in asked)
+            found.append(
+                f"{len(unanswered):,} of {queries:,} queries have no right answer, such as {unanswered[0]!r}"
+                ": they are neither trained on nor scored"
+            )
+        return found
 
     def training(self, split: Any, pool: Any, what: str) -> Any:
         return pairs(split, pool, what)
@@ -226,6 +240,18 @@ def _unanswered(what: str, right: Sequence[list[str] | None], known: set[str]) -
     if not any(right):
         return [XferError(f"{what}: no query has a right answer.", "columns: {gold: …}, or rows of pairs.")]
     return []
+
+
+def _ungolden(what: str, right: Sequence[list[str] | None]) -> list[XferError]:
+    """Whether there is no pair to mine, by which a threshold is tuned or a test set is scored."""
+    if any(right):
+        return []
+    return [
+        Unscored(
+            f"{what}: there is no gold pair.",
+            "Public test sets often hide them: use a copy that has them. Without a test split dev is scored.",
+        )
+    ]
 
 
 def _ambiguous(what: str, right: Sequence[list[str] | None], parts: Sequence[Any]) -> list[XferError]:

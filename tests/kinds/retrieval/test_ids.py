@@ -146,6 +146,37 @@ def test_candidates_of_one_id_are_remarked(task_file):
     assert "1 candidates have the id of another, such as '1#2': a gold id names the first alone" in str(found)
 
 
+@pytest.mark.parametrize("nothing", [[], None])
+def test_queries_without_a_right_answer_are_remarked(task_file, nothing):
+    asked = [{"q": "a", "right": nothing}, {"q": "b", "right": 2}, {"id": 7, "a": "a candidate"}]
+    found, _ = check_task_file(task_file(test=asked, pool=[{"id": 2, "a": "z"}]))
+    assert found.remarks == (
+        "1 of 2 queries have no right answer, such as '0': they are neither trained on nor scored",
+    )
+
+
+def test_a_query_that_lacks_the_declared_column_is_refused(task_file):
+    path = task_file(test=[{"q": "a", "right": 2}, {"q": "b", "rigth": 2}], pool=[{"id": 2, "a": "z"}])
+    says = r"test.jsonl:2: has no gold \(column 'right'\): .* says \[\]; its columns are: q, rigth"
+    with pytest.raises(XferError, match=says):
+        check_task_file(path)
+
+
+@pytest.mark.parametrize(("gold", "refused"), [("", ("validation", "test")), ("de-1\ten-2\n", ())])
+def test_mining_without_a_gold_pair_cannot_be_scored(tmp_path, gold, refused):
+    for name, text in {"d.de": "de-1\teins\n", "d.en": "en-2\tone\n", "d.gold": gold}.items():
+        (tmp_path / name).write_text(text)
+    path, files = tmp_path / "tasks.yaml", "{de: [d.de, d.en, d.gold]}"
+    entry = f"kind: retrieval, format: bucc, metric: bucc_f1, files: {{validation: {files}, test: {files}}}"
+    path.write_text(f"tasks: {{t: {{{entry}}}}}")
+    if not refused:
+        assert not any("right answer" in remark for one in check_task_file(path) for remark in one.remarks)
+        return
+    with pytest.raises(XferError) as raised:
+        check_task_file(path)
+    assert all(f"{split} split, de: there is no gold pair" in str(raised.value) for split in refused)
+
+
 ASKED = {"q": "ask", "right": 1}
 SEVERAL = {
     "passages of one document": ([ASKED], [{"id": 1, "a": "x"}, {"id": "1", "a": "y"}]),
