@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from mlflow_xfer import registry
 from mlflow_xfer.errors import Problems, XferError
@@ -22,6 +22,20 @@ class Declared:
         self.problems.add(
             f"{self.content.at('tasks', self.name, *filter(None, [field]))}: task {self.name!r}: {what}", hint
         )
+
+    def order(self, field: str, said: Iterable[str]) -> tuple[str, ...]:
+        """What files say for the first choice, the second, …; a mapping says at which place each stands."""
+        if not isinstance(said, Mapping):
+            return tuple(said)
+        if set(said.values()) != set(map(str, range(len(said)))):
+            last = len(said) - 1
+            self.bad(
+                field,
+                f"labels are {{in the file: place of a choice}}, with places from 0 to {last}, each once.",
+                f"Or what the file says for the first choice, the second, …: labels: [{', '.join(said)}]",
+            )
+            return ()
+        return tuple(sorted(said, key=lambda name: int(said[name])))
 
     def unknown(self, what: str, name: str, known: Iterable[str], *place: str, see: str = "") -> None:
         """A name at ``place`` is none of those that are ``known``."""

@@ -50,6 +50,8 @@ class Sources:
             }
             if "offsets" in self.entry.model_fields_set:
                 given["offsets"] = self.entry.offsets
+            if "labels" in given and kinds.data(self.kind).labels == "order":
+                given["labels"] = self.declared.order("hub", given["labels"])
             inherited = [s for s in sources.get("hub", ()) if isinstance(s, Hub)]
             if len(inherited) == 1:
                 sources["hub"] = (replace(inherited[0], **given),)

@@ -127,7 +127,7 @@ class _Builder(Declared):
         if isinstance(declared, str):
             declared = self._label_file(declared)
         if kinds.data(kind).labels != "names":
-            return (), tuple(declared or ()) if kinds.data(kind).labels else {}
+            return (), self.order("labels", declared or ()) if kinds.data(kind).labels else {}
         if declared is None:
             if base is None:
                 self.bad(

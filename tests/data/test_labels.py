@@ -189,7 +189,9 @@ def test_labels_that_are_left_out(tmp_path, said):
 
 
 @pytest.mark.parametrize("said", SAID)
-@pytest.mark.parametrize(("order", "first"), [("[1, 2]", 1), ("[]", 0)])
+@pytest.mark.parametrize(
+    ("order", "first"), [("[1, 2]", 1), ("[]", 0), ("{1: 0, 2: 1}", 1), ("{2: 1, 1: 0}", 1)]
+)
 def test_numbers_of_choices(tmp_path, said, order, first):
     rows = [
         {"question": "q", "choices": ["a", "b"], "label": SAID[said](place + first)} for place in (1, 0, 1)
@@ -197,6 +199,13 @@ def test_numbers_of_choices(tmp_path, said, order, first):
     (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     task = task_of(tmp_path, f"labels: {order}, files: {{train: a.jsonl}}", "multiple_choice")
     assert read(task) == [1, 0, 1]
+
+
+@pytest.mark.parametrize("order", ["{1: first, 2: second}", "{1: 1, 2: 2}", "{1: 0, 2: 0}"])
+@pytest.mark.parametrize("place", ["labels: %s, files: {train: a.jsonl}", "hub: {path: a/b, labels: %s}"])
+def test_places_of_choices_are_numbers_from_0(tmp_path, order, place):
+    with pytest.raises(XferError, match=r"places from 0 to 1, each once(.|\n)*labels: \[1, 2\]"):
+        task_of(tmp_path, place % order, "multiple_choice")
 
 
 @pytest.mark.parametrize(("column", "wanted"), [(1.0, "1"), (1, "1"), ("1", "1"), (True, "'true'")])
