@@ -16,6 +16,14 @@ from mlflow_xfer.errors import XferError
 
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+COMPRESSED = {
+    b"\x1f\x8b": "gzip -dk",
+    b"PK\x03\x04": "unzip",
+    b"\xfd7zXZ\0": "xz -dk",
+    b"BZh91AY&SY": "bzip2 -dk",
+    b"\x28\xb5\x2f\xfd": "zstd -d",
+}
+"""What compressed files begin with, and the command that decompresses them."""
 ENCODINGS = "cp1252 of western Europe, cp1251 of Cyrillic, gb18030 of Chinese, shift_jis of Japanese"
 
 
@@ -211,6 +219,12 @@ def not_utf8(path: Path, number: int, error: UnicodeDecodeError) -> Malformed:
 def _first(path: Path, raw: bytes) -> bytes:
     if raw.startswith(UTF16):
         raise Malformed(f"{path}:1: is UTF-16.", f"Convert the file: {_iconv(path, 'utf-16')}")
+    for begin, command in COMPRESSED.items():
+        if raw.startswith(begin):
+            raise Malformed(
+                f"{path}:1: is compressed.",
+                f"Decompress it, and give the name of what comes out: {command} {shlex.quote(path.name)}",
+            )
     while raw.startswith(codecs.BOM_UTF8):  # saved twice by programs that put one before what they find
         raw = raw.removeprefix(codecs.BOM_UTF8)
     return raw

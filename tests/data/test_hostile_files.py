@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import lzma
 import tempfile
 from pathlib import Path
 
@@ -40,10 +43,13 @@ def read(*args, **more) -> list[dict]:
     [
         ("a\tb\tx\nc\td\ty\n".encode("utf-16"), "t.tsv:1: is UTF-16"),
         ("a\tb\tx\ncafé\td\ty\n".encode("latin-1"), "t.tsv:2: is not UTF-8 (byte 0xe9 at column 4)"),
+        (gzip.compress(b"a\tb\tx\n"), "what comes out: gzip -dk t.tsv"),
+        (bz2.compress(b"a\tb\tx\n"), "t.tsv:1: is compressed"),
+        (lzma.compress(b"a\tb\tx\n"), "t.tsv:1: is compressed"),
         (b"a\tb\tx\nc\x00\td\ty\n", "t.tsv:2: holds a NUL byte"),
         ("a\tb\tx\n".encode("utf-16-le"), "t.tsv:1: holds a NUL byte"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "t.tsv:1: "),
-        (b"PK\x03\x04\x14\x00", "t.tsv:1: "),
+        (b"PK\x03\x04\x14\x00", "t.tsv:1: is compressed"),
     ],
 )
 def test_other_encodings_are_named(put, content, says):
