@@ -84,6 +84,8 @@ def _run(params: Chain) -> Result:
         references = References(lambda: store, fetch=True)
         extra = task_file_tasks(params)
         plan = make_plan(verb, params, references, extra, online=True)
+        for lacks in plan.lacking():
+            logger.warning("%s", lacks)
         executor = Executor(store, params.reuse, plan.suite, params.runtime)
         places = {phase.spec_hash: f"{n}/{len(plan.phases)}" for n, phase in enumerate(plan.phases, 1)}
         executor.place = lambda phase: places.get(phase.spec_hash, "")

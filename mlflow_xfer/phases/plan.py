@@ -89,6 +89,10 @@ class Plan:
         """The parameters that ask for this replicate alone."""
         return {**self.asked, "seeds": str(transfer.seed), "base_seeds": str(transfer.base_seed)}
 
+    def lacking(self) -> list[str]:
+        """What is missing, in words, a task a line."""
+        return [f"missing: {task} has no data in {' '.join(codes)}" for task, codes in self.missing.items()]
+
     @cached_property
     def phases(self) -> list[Phase]:
         """Every phase once, each after its inputs."""

@@ -61,9 +61,7 @@ class Preview:
 
     def _remarks(self) -> list[str]:
         """What is missing and what overlaps, how many phases are to run, and what they cost."""
-        lines = [
-            f"missing: {task} has no data in {' '.join(codes)}" for task, codes in self.plan.missing.items()
-        ]
+        lines = self.plan.lacking()
         lines += [f"overlap: {overlap}" for overlap in self.overlaps]
         phases = len(self.plan.phases)
         run = sum(phase.spec_hash not in self.existing for phase in self.plan.phases)
