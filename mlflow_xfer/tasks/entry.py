@@ -86,7 +86,7 @@ class Entry(Strict):
         None,
         description=(
             "names; or {in the file: name}; or a file with one per line (or a JSON list). Multiple choice: "
-            "what the file says for the first choice, the second, …"
+            "what the file says for the first choice, the second, …; or {in the file: place from 0}"
         ),
     )
     offsets: Literal["characters", "utf-16", "bytes"] = Field(
