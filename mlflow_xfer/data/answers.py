@@ -41,15 +41,22 @@ def answers_of(given: Any, context: str, unit: str) -> tuple[list[str], list[int
     ``given`` is ``{text: […], answer_start: […]}``, one text with one start, or a list of such.
 
     Raises:
-        NoLabel: none is given, or the texts are blank (as XTREME's scripts leave them in test sets).
-        BadRow: an answer does not stand where it is said to, or what is given has another shape.
+        NoLabel: nothing is given, or the texts are blank (as XTREME's scripts leave them in test sets).
+        BadRow: an answer does not stand where it is said to, or what is given has another shape: where texts
+            have another name they would seem to be none.
     """
+    for one in given if isinstance(given, list) else [given]:
+        if isinstance(one, Mapping) and "text" not in one:
+            names = ", ".join(map(str, one)) or "nothing"
+            raise BadRow(f"has answers of {names} without text, which are not like {SHAPE}")
     if isinstance(given, list) and all(isinstance(one, Mapping) for one in given):
         given = {name: [one.get(name) for one in given] for name in ("text", "answer_start")}
     if absent(given) or isinstance(given, str) and not given.strip():
         raise NoLabel("has no answers", given is MISSING)
     if not isinstance(given, Mapping):
         raise BadRow(f"has the answers {str(given)[:40]!r}, which are not like {SHAPE}")
+    if absent(given["text"]):
+        raise NoLabel("has no answers")
     texts, starts = (_listed(given.get(name)) for name in ("text", "answer_start"))
     if texts and not any(texts):
         raise NoLabel("has a blank answer")

@@ -150,13 +150,31 @@ def test_squad_spans_are_checked_and_repeated_ids_kept_apart(put):
     assert "'ok' does not stand at character 12" in found
 
 
-def test_answers_of_a_question_without_an_answer_are_refused(put):
-    asked = {"id": "7", "question": "q", "answers": [{"text": "ship", "answer_start": 2}]}
-    for impossible in (False, True):
-        question = asked | {"is_impossible": impossible}
+SHIP = [{"text": "ship", "answer_start": 2}]
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        ({"answers": SHIP, "is_impossible": False}, ""),
+        ({"answers": SHIP, "is_impossible": True}, "is_impossible, and has answers"),
+        ({"answers": [], "is_impossible": True}, ""),
+        ({"is_impossible": True}, ""),
+        ({"answers": [], "is_impossible": False}, "has no answers, and is_impossible is false"),
+        ({"answers": []}, ""),
+        ({"is_impossible": False}, "no row has a label: the column is not there; its columns are: id"),
+        ({"answer": SHIP}, "no row has a label: the column is not there; its columns are: id"),
+        ({"answers": None}, "no row has a label"),
+    ],
+)
+@pytest.mark.parametrize("form", ["squad", "jsonl"])
+def test_hidden_answers_are_no_lack_of_an_answer(put, said, says, form):
+    question = {"id": "7", "question": "q"} | said
+    content = question | {"context": "a ship"}
+    if form == "squad":
         content = {"data": [{"paragraphs": [{"context": "a ship", "qas": [question]}]}]}
-        found = check(put("t.json", json.dumps(content)), kind="span_qa", labels=(), format="squad")
-        assert found == [] if not impossible else "question '7' is_impossible, and has answers" in found[0]
+    found = check(put("t.json", json.dumps(content)), kind="span_qa", labels=(), format=form)
+    assert not found if not says else says in found[0]
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_one_answer_in_many_shapes(given):
     assert answers_of(given, "the Rina", "characters") == (["Rina"], [4])
 
 
-@pytest.mark.parametrize("given", [{}, [], {"text": [], "answer_start": []}, {"text": None}])
+@pytest.mark.parametrize("given", [[], {"text": [], "answer_start": []}])
 def test_a_question_may_have_no_answer(given):
     assert answers_of(given, "the Rina", "characters") == ([], [])
 
@@ -99,7 +99,22 @@ def test_answers_of_another_shape_are_no_lack_of_answers(given):
         answers_of(given, "the Rina", "characters")
 
 
-@pytest.mark.parametrize("given", ["", " ", None, float("nan"), MISSING])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"span_text": ["Rina"], "start": [4]},
+        [{"answer": "Rina", "answer_start": 4}],
+        [{"text": "Rina", "answer_start": 4}, {}],
+    ],
+)
+def test_answers_whose_texts_have_another_name_are_no_lack_of_answers(given):
+    with pytest.raises(BadRow, match="has answers of .* without text, which are not like") as raised:
+        answers_of(given, "the Rina", "characters")
+    assert not isinstance(raised.value, NoLabel)
+
+
+@pytest.mark.parametrize("given", ["", " ", None, float("nan"), MISSING, {"text": None}])
 def test_a_cell_that_holds_nothing_is_a_lack_of_answers(given):
     with pytest.raises(NoLabel):
         answers_of(given, "the Rina", "characters")
@@ -150,5 +165,23 @@ def test_questions_without_an_answer_need_a_metric_that_knows_them(task_file):
     rows = [row("a ", 2), row("a ", 2, answers={"text": [], "answer_start": []})]
     with pytest.raises(XferError, match="1 questions have no answer, such as '1'; squad scores none such"):
         check_task_file(task_file(rows, split="test"))
-    check_task_file(task_file(rows, "metric: squad_v2,", "test"))
-    check_task_file(task_file(rows))
+    [found] = check_task_file(task_file(rows, "metric: squad_v2,", "test"))
+    assert "1 of 2 questions have no answer" in found.remarks
+    [found] = check_task_file(task_file(rows))
+    assert "1 of 2 questions have no answer" in found.remarks
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+@pytest.mark.parametrize("metric", ["squad", "squad_v2"])
+def test_a_split_in_which_no_question_has_an_answer_is_refused(task_file, tmp_path, split, metric):
+    path = task_file([row("a ", 2), row("b ", 2)], f"metric: {metric},")
+    none = [row(text, 2, answers=[]) for text in ("c ", "d ")]
+    (tmp_path / "none.jsonl").write_text("".join(json.dumps(one) + "\n" for one in none))
+    named = {"train": "a", "validation": "a", "test": "a", split: "none"}
+    files = ", ".join(f"{name}: {stem}.jsonl" for name, stem in named.items())
+    path.write_text(f"tasks: {{t: {{kind: span_qa, metric: {metric}, files: {{{files}}}}}}}")
+    if metric == "squad_v2" and split != "test":
+        check_task_file(path)
+    else:
+        with pytest.raises(XferError, match=f"{split} split, en: none of its 2 questions has an answer"):
+            check_task_file(path)

@@ -20,26 +20,19 @@ def read(path: Path, source: Files, language: str) -> Numbered:
                 context = paragraph["context"]
                 for question in paragraph["qas"]:
                     number += 1
-                    answers = question.get("answers") or []
-                    if answers and question.get("is_impossible"):
-                        raise Malformed(
-                            f"{path}: question {question['id']!r} is_impossible, and has answers.",
-                            "SQuAD 2.0 leaves its answers empty (plausible_answers are none); or leave out "
-                            "is_impossible.",
-                        )
-                    yield (
-                        number,
-                        {
-                            "id": str(question["id"]),
-                            "title": article.get("title", ""),
-                            "context": context,
-                            "question": question["question"],
-                            "answers": {
-                                "text": [a["text"] for a in answers],
-                                "answer_start": [a["answer_start"] for a in answers],
-                            },
-                        },
-                    )
+                    row = {
+                        "id": str(question["id"]),
+                        "title": article.get("title", ""),
+                        "context": context,
+                        "question": question["question"],
+                    }
+                    said = {name: question[name] for name in ("answers", "is_impossible") if name in question}
+                    if isinstance(said.get("answers"), list):
+                        said["answers"] = {
+                            name: [answer[name] for answer in said["answers"]]
+                            for name in ("text", "answer_start")
+                        }
+                    yield number, row | said
     except (KeyError, TypeError, AttributeError) as error:
         raise Malformed(
             f"{path}: is not in SQuAD's format (after {number} questions: {error!r}).",

@@ -9,16 +9,23 @@ import numpy as np
 
 from mlflow_xfer.data import subwords
 from mlflow_xfer.data.answers import answers_of
-from mlflow_xfer.data.canonical import Convert, mapped, row_id, text_of
+from mlflow_xfer.data.canonical import Convert, getter, mapped, row_id, text_of
 from mlflow_xfer.data.encoded import Encoded, Rows, column
+from mlflow_xfer.data.labels import BadRow, absent
 from mlflow_xfer.data.unlabelled import text_in
 from mlflow_xfer.data.words import words as words_of
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.kind import Data
+from mlflow_xfer.lines import Unscored
 from mlflow_xfer.tasks.task import Files, Hub, Task
 
 STRIDE = 128  # tokens that neighbouring windows of a context share (XTREME's run_squad.py)
 MAX_QUESTION = 64  # tokens of a question (ibid.)
+IMPOSSIBLE = {
+    True: "says is_impossible, and has answers: SQuAD 2.0 leaves them empty; or leave out is_impossible",
+    False: "has no answers, and is_impossible is false: give its answers, or is_impossible: true",
+}
+"""What is wrong where SQuAD 2.0's field says other than the answers."""
 
 
 class SpanQA(Data):
@@ -37,11 +44,15 @@ class SpanQA(Data):
         (get_context, context), (get_question, question), (get_answers, _) = (
             mapped(source, name) for name in ("context", "question", "answers")
         )
-        get_id = row_id(source)
+        get_id, get_impossible = row_id(source), getter("is_impossible")
 
         def convert(raw: Any) -> dict[str, Any] | None:
             text = text_of(get_context(raw), context)
-            spans, starts = answers_of(get_answers(raw), text, source.offsets)
+            given, impossible = get_answers(raw), get_impossible(raw)
+            given = [] if impossible is True and absent(given) else given
+            spans, starts = answers_of(given, text, source.offsets)
+            if impossible is bool(spans):
+                raise BadRow(IMPOSSIBLE[impossible])
             return {
                 "original_id": get_id(raw) or "",
                 "context": text,
@@ -97,19 +108,33 @@ class SpanQA(Data):
         return rows.done()
 
     def across(self, task: Task, splits: Mapping[tuple[str, str], Any]) -> list[XferError]:
-        """Questions without an answer that would be scored by a metric which knows none such."""
+        """Questions without an answer that would be scored by a metric which knows none such, and splits
+        without any answer: hidden ones look so."""
         errors = []
-        for (split, code), rows in splits.items() if task.metric != "squad_v2" else ():
+        for (split, code), rows in splits.items():
             empty = [n for n, one in zip(rows["id"][:], rows["answers"][:], strict=True) if not one["text"]]
-            if empty and split == "test":
+            what, known = f"Task {task.name!r}, {split} split, {code}", task.metric == "squad_v2"
+            if empty and len(empty) == len(rows) and (split == "test" or not known):
+                errors.append(
+                    Unscored(
+                        f"{what}: none of its {len(rows)} questions has an answer.",
+                        "Public test sets often hide their answers; use a copy that has them.",
+                    )
+                )
+            elif empty and split == "test" and not known:
                 errors.append(
                     XferError(
-                        f"Task {task.name!r}, test split, {code}: {len(empty)} questions have no answer, "
+                        f"{what}: {len(empty)} questions have no answer, "
                         f"such as {empty[0]!r}; {task.metric} scores none such.",
                         "metric: squad_v2 does; or leave them out.",
                     )
                 )
         return errors
+
+    def remarks(self, task: Task, table: Any) -> list[str]:
+        """Questions without an answer."""
+        empty = sum(not one["text"] for one in table["answers"].to_pylist())
+        return [f"{empty:,} of {len(table):,} questions have no answer"] if empty else []
 
     def gold(self, task: Task, splits: Mapping[str, Any]) -> dict[str, list]:
         return {name: [answers["text"] for answers in split["answers"][:]] for name, split in splits.items()}
