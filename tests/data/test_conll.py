@@ -22,10 +22,10 @@ TWO: Sentences = [
 ]
 
 
-def read(path: Path, form: str = "conll", labels=TAGS, **columns) -> Sentences:
-    files = Files({"train": str(path)}, format=form, columns=columns)
-    task = Task("t", "tagging", "entity_f1", ("en",), {"file": (files,)}, labels)
-    rows = sources.read(task, sources.locate(task, "train", "en", "mini")).to_list()
+def read(path: Path, form: str = "conll", labels=TAGS, language: str = "en", **columns) -> Sentences:
+    files = Files({"train": str(path)}, format=form, columns=columns, languages={"train": (language,)})
+    task = Task("t", "tagging", "entity_f1", (language,), {"file": (files,)}, labels)
+    rows = sources.read(task, sources.locate(task, "train", language, "mini")).to_list()
     return [list(zip(row["words"], row["tags"], strict=True)) for row in rows]
 
 
@@ -95,8 +95,60 @@ def test_tables_that_number_their_words(tmp_path, shape):
     )
     (tmp_path / "a.conll").write_text(text)
     assert read(tmp_path / "a.conll", **columns) == TWO
-    with pytest.raises(XferError, match="the first column counts the words"):
+    with pytest.raises(XferError, match="column 0 counts the words"):
         read(tmp_path / "a.conll")
+
+
+NUMBERS = {
+    "from 0": ("0", "1", "0", "1"),
+    "through the file": ("1", "2", "3", "4"),
+    "with some left out": ("1", "3", "2", "7"),
+    "with the sentence's": ("1-1", "1-2", "2-1", "2-2"),
+    "with parts": ("1-1", "1-1.1", "2-1", "2-2"),
+    "where they stand": ("0-4", "5-9", "10-14", "15-17"),
+}
+
+
+@pytest.mark.parametrize("numbers", NUMBERS)
+@pytest.mark.parametrize("between", ["\t", " "])
+def test_numbers_of_words_are_no_words(tmp_path, numbers, between):
+    lines = [between.join((number, "Rina", "B-PER")) for number in NUMBERS[numbers]]
+    (tmp_path / "a.conll").write_text("\n".join([*lines[:2], "", *lines[2:]]) + "\n")
+    with pytest.raises(XferError, match=r"a.conll:1: column 0 counts the words"):
+        read(tmp_path / "a.conll")
+    assert read(tmp_path / "a.conll", words=1, tags=2) == [[("Rina", "B-PER")] * 2] * 2
+
+
+PREFIXED = [[("nb:Rina", "B-PER"), ("nb::", "O")], [("nb:nb:Lima", "B-LOC"), ("Tomas", "B-PER")]]
+
+
+@pytest.mark.parametrize("prefix", ["nb", "no"])
+def test_any_code_of_its_language_is_cut_from_the_words(tmp_path, prefix):
+    path = tmp_path / "a.conll"
+    path.write_text(joined(PREFIXED, tabbed).replace("nb:", f"{prefix}:"))
+    words = [word for sentence in read(path, language="no") for word, _ in sentence]
+    assert words == ["Rina", ":", f"{prefix}:Lima", "Tomas"]
+
+
+def test_the_code_of_another_language_before_words_is_refused(tmp_path):
+    path = tmp_path / "a.conll"
+    path.write_text(joined(PREFIXED, tabbed))
+    with pytest.raises(XferError, match="3 of 4 words begin with 'nb:', which does not name de"):
+        read(path, language="de")
+
+
+@pytest.mark.parametrize("words", ["re:zero", "re:zero is re:one here", "http://a http://b"])
+def test_colons_in_words_are_no_prefix(tmp_path, words):
+    (tmp_path / "a.conll").write_text("".join(f"{word}\tO\n" for word in words.split()))
+    assert [word for word, _ in read(tmp_path / "a.conll")[0]] == words.split()
+
+
+@pytest.mark.parametrize("words", ["3 1 2 4", "2 2 3 4", "1 2 3 x", "10 3-1 4-0 5"])
+def test_numbers_that_do_not_rise_are_words(tmp_path, words):
+    first, second, *others = words.split()
+    lines = [f"{word}\tCD\tO" for word in (first, second, "", *others)]
+    (tmp_path / "a.conll").write_text("\n".join(line.strip("\tCDO") and line for line in lines) + "\n")
+    assert [word for sentence in read(tmp_path / "a.conll") for word, _ in sentence] == words.split()
 
 
 def test_numbers_are_words_where_nothing_else_is(tmp_path):

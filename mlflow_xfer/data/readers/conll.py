@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from mlflow_xfer.data.readers import Numbered, each_file
+from mlflow_xfer.languages import code_of
 from mlflow_xfer.lines import Malformed, numbered
 from mlflow_xfer.tasks.task import Files
 
 NUMBER = re.compile(r"[0-9]+([-.][0-9]+)?")  # of a word in its sentence, as CoNLL-U writes it
+COUNT = re.compile(r"([0-9]+-)?([0-9]{1,9})(\.[0-9]+)?")  # the same, also after the number of its sentence
 ONE_WORD = "One token and its tag per line, separated by a tab or by blanks."
 
 
@@ -23,33 +26,30 @@ def read(path: Path, source: Files, language: str) -> Numbered:
     Fields are separated by tabs, or by blanks where no line has a tab. ``columns`` says where ``words`` and
     ``tags`` stand (default: first and last; a file of one column has no tags). ``-DOCSTART-`` and comments
     before a sentence are skipped, and where another column numbers the words also ranges (``1-2``) and empty
-    nodes (``1.1``). PAN-X's raw files write ``en:token``: where all tokens begin so, the prefix is cut at the
-    first colon, and a token without tag is ``O`` there.
+    nodes (``1.1``). PAN-X's raw files write ``en:token``: where most tokens begin so, the prefix is cut at
+    the first colon, and a token without tag is ``O`` there.
     """
     at_word, at_tag = source.columns.get("words", 0), source.columns.get("tags", -1)
-    lines = list(numbered(path))
-    table = _table(path, lines, at_tag)
-    prefix = f"{source.codes.get(language, language)}:"
-    rows = [fields for sentence in table.sentences for _, fields in sentence]
-    prefixed = bool(rows) and all(fields[0].startswith(prefix) for fields in rows)
-    counted = [NUMBER.fullmatch(fields[0]) for fields in rows]
-    if rows and at_word == 0 and table.width > 2 and _counts(table.sentences):
+    table = _table(path, list(numbered(path)), at_tag)
+    column = [[_field(fields, at_word) or "" for _, fields in sentence] for sentence in table.sentences]
+    if table.width > 2 and _counts(column):
         raise Malformed(
-            f"{path}:{table.sentences[0][0][0]}: the first column counts the words of each sentence.",
-            "Say where words and tags stand (from 0): columns: {words: 1, tags: 2}.",
+            f"{path}:{table.sentences[0][0][0]}: column {at_word} counts the words.",
+            "Say where words and tags stand (from 0), for example: columns: {words: 1, tags: 2}.",
         )
-    numbered_words = at_word != 0 and all(counted)
+    prefix = _prefix(path, [word for words in column for word in words], source, language)
+    firsts = [fields[0] for sentence in table.sentences for _, fields in sentence]
+    numbered_words = at_word != 0 and all(map(NUMBER.fullmatch, firsts)) and any(map(str.isdigit, firsts))
     for sentence in table.sentences:
         words: list[str] = []
         tags: list[str | None] = []
         for number, fields in sentence:
             if numbered_words and not fields[0].isdigit():
                 continue
-            word = _field(fields, at_word) or ""
-            word = word.removeprefix(prefix) if prefixed else word
+            word = (_field(fields, at_word) or "").removeprefix(prefix)
             tag = (_field(fields, at_tag) or "").strip(" ") if table.width > 1 and len(fields) > 1 else None
             if table.width > 1 and not tag:
-                if not prefixed:
+                if not prefix:
                     raise Malformed(f"{path}:{number}: token {word!r} has no tag.", ONE_WORD)
                 tag = "O"
             # WikiAnn has words that consist of a space
@@ -122,11 +122,38 @@ def _is_start(line: str) -> bool:
     return line.startswith(("-DOCSTART-", "#begin document", "#end document"))
 
 
-def _counts(sentences: Sequence[Sequence[tuple[int, list[str]]]]) -> bool:
-    """Whether the first fields count the words of each sentence from 1."""
-    firsts = ([fields[0] for _, fields in sentence] for sentence in sentences)
-    whole: Iterator[list[str]] = ([name for name in names if name.isdigit()] for names in firsts)
-    return all(names == [str(n) for n in range(1, len(names) + 1)] and names for names in whole)
+def _counts(column: Sequence[Sequence[str]]) -> bool:
+    """Whether a column, by sentence, counts words: those of each sentence from 1, or all of it are numbers
+    that rise in each sentence (from 0, through the file, or after the sentence's own: 1-1, 1-2)."""
+    found = [[COUNT.fullmatch(name) for name in names] for names in column]
+    whole = any(name.isdigit() for names in column for name in names)  # then 1-2 is a range
+    numbers = [[int(one[2]) for one in row if one and not one[3] and bool(one[1]) != whole] for row in found]
+    if whole and all(row and row == list(range(1, len(row) + 1)) for row in numbers):
+        return True
+    rising = all(row and all(a < b for a, b in pairwise(row)) for row in numbers)
+    return rising and all(map(all, found)) and any(len(row) > 1 for row in numbers)
+
+
+def _prefix(path: Path, words: Sequence[str], source: Files, language: str) -> str:
+    """The language's code that stands before most words, as in PAN-X's raw files; empty: there is none.
+
+    Raises:
+        Malformed: what stands before most words is no code of this language.
+    """
+    own = source.codes.get(language, language)
+    begin = re.compile(rf"({re.escape(own)}|[a-z-]{{2,12}}):(?!//)")
+    found = Counter(one[1] for one in map(begin.match, words) if one)
+    code, times = found.most_common(1)[0] if found else ("", 0)
+    if times * 2 <= len(words):
+        return ""
+    if code in (own, language) or code_of(code) == (code_of(language) or language):
+        return f"{code}:"
+    if times == 1:
+        return ""
+    raise Malformed(
+        f"{path}: {times:,} of {len(words):,} words begin with '{code}:', which does not name {language}.",
+        f"Is it the file of {language}? If so, cut what stands before its words.",
+    )
 
 
 def _field(fields: Sequence[str], position: int) -> str | None:
