@@ -51,6 +51,9 @@ SHAPES = {
     "four columns": joined(TWO, lambda word, tag: f"{word} _ _ {tag}"),
     "aligned": joined(TWO, lambda word, tag: f"{word:10}{tag}"),
     "aligned by tabs": joined(TWO, lambda word, tag: f"{word}\t\t{tag}"),
+    "aligned by as many tabs as it takes": joined(
+        TWO, lambda word, tag: f"{word}\t" + "\t" * (len(word) < 3) + tag
+    ),
     "aligned to the right": joined(TWO, lambda word, tag: f"{word:>10} {tag:>6}"),
     "blanks after": joined(TWO, lambda word, tag: f"{word} {tag}" + " " * (tag == "O")),
     "a tab after": joined(TWO, lambda word, tag: f"{word}\t{tag}" + "\t" * (tag == "O")),
@@ -157,7 +160,15 @@ def test_numbers_are_words_where_nothing_else_is(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["#\tSYM\nx\tO\n", "# SYM\nx O\n\ny SYM\n", "x O\n#tag SYM\n", "#tag\tSYM\nx\tO\n"]
+    "text",
+    [
+        "#\tSYM\nx\tO\n",
+        "# SYM\nx O\n\ny SYM\n",
+        "x O\n#tag SYM\n",
+        "#tag\tSYM\nx\tO\n",
+        "#tag SYM\nx O\n",
+        "#newdoc 12\n#tag SYM\nx O\n",
+    ],
 )
 def test_a_hash_may_be_a_token(tmp_path, text):
     (tmp_path / "a.conll").write_text(text)
@@ -182,6 +193,9 @@ def test_conllu_with_ranges_and_empty_nodes(tmp_path):
     [
         ("Rina B-PER\nlives\nin O\n", r"a.conll:2: has 1 fields, other lines have 2"),
         ("Rina B-PER\nlives O O\nin O\n", r"a.conll:2: has 3 fields, other lines have 2"),
+        ("Rina\tof\tB-PER\nx\tO\nin\tO\n", r"a.conll:1: has 3 fields, other lines have 2"),
+        ("Rina\tN\tB-PER\nin\tO\t\nx\tN\tO\n", r"a.conll:2: has 2 fields, other lines have 3"),
+        ("Rina\tof\tB-PER\nx\tO\n", r"fields, other lines have"),
         ("Rina\tB-PER\nlives\n", r"a.conll:2: token 'lives' has no tag"),
         ("Rina\nlives\n", r"no row has a label.\n  The first is .*a.conll:1"),
         ("Rina\tPERSON\n", r"a.conll:1: has label 'PERSON'"),

@@ -70,7 +70,8 @@ class Table(NamedTuple):
 
 
 def _table(path: Path, lines: Sequence[tuple[int, str]], at_tag: int) -> Table:
-    """What the lines hold. In a table of blanks every line has as many fields as most have."""
+    """What the lines hold. Every line has as many fields as most have, save where the tag is counted from the
+    first field or lacks."""
     sure = [line for _, line in lines if line.strip() and line[0] != "#" and not _is_start(line)]
     sure = sure or [line for _, line in lines if "\t" in line.strip()]
     tabs = any("\t" in line for line in sure)
@@ -90,26 +91,44 @@ def _table(path: Path, lines: Sequence[tuple[int, str]], at_tag: int) -> Table:
             fields.pop()
         return fields
 
-    known = {_field(fields_of(line), at_tag) for line in sure}
+    table = [fields_of(line) for line in sure]
+    known = {_field(fields, at_tag) for fields in table}
+    shapes = set(map(_shape, known))
+    usual, usual_filled = (_most([count(fields) for fields in table]) for count in (len, _filled))
     sentences: list[list[tuple[int, list[str]]]] = [[]]
     for number, line in lines:
         if not line.strip() or _is_start(line):
             sentences.append([])
             continue
         fields = fields_of(line)
-        odd = len(fields) != width
+        # several tabs may stand between two fields, to bring tags below each other
+        odd = len(fields) != usual and not (tabs and _filled(fields) == usual_filled)
         if line[0] == "#" and not sentences[-1]:  # a comment, or a token that has a tag as others have
-            spoken = not tabs or fields[0].startswith("# ")
-            comment = odd or (spoken and _field(fields, at_tag) not in known)
-            if comment:
+            spoken, tag = not tabs or fields[0].startswith("# "), _field(fields, at_tag)
+            # a hashtag may have a tag that no other word has
+            tagged = tag in known if fields[0][1:2] in ("", " ") else _shape(tag) in shapes
+            if odd or (spoken and not tagged):
                 continue
-        if odd and not tabs:
-            raise Malformed(
-                f"{path}:{number}: has {len(fields)} fields, other lines have {width}.",
-                ONE_WORD,
-            )
+        if odd and not (tabs and (at_tag >= 0 or len(fields) == 1)):
+            raise Malformed(f"{path}:{number}: has {len(fields)} fields, other lines have {usual}.", ONE_WORD)
         sentences[-1].append((number, fields))
     return Table([sentence for sentence in sentences if sentence], tabs, width)
+
+
+def _filled(fields: Sequence[str]) -> int:
+    """How many fields are not blank."""
+    return sum(bool(field.strip()) for field in fields)
+
+
+def _most(counts: Sequence[int]) -> int:
+    """The most frequent count, of lines with more than one field if there are any; 0: there is no line."""
+    several = Counter([count for count in counts if count > 1] or counts)
+    return several.most_common(1)[0][0] if several else 0
+
+
+def _shape(tag: str | None) -> str:
+    """How a tag is written: ``A-A`` for B-PER, ``a`` for noun."""
+    return re.sub("[0-9]+", "9", re.sub("[a-z]+", "a", re.sub("[A-Z]+", "A", tag or "")))
 
 
 def _between_blanks(line: str) -> list[str]:
