@@ -186,6 +186,11 @@ def test_conllu_with_ranges_and_empty_nodes(tmp_path):
     assert sentence == [("de", "ADP"), ("le", "DET"), ("chat", "NOUN")]
     with pytest.raises(XferError, match="column of tags of CoNLL-U 'feats'"):
         read(tmp_path / "a.conllu", "conllu", tags="feats")
+    assert read(tmp_path / "a.conllu", "conllu", ("ADP", "DET", "NOUN"), words="form") == [sentence]
+    assert read(tmp_path / "a.conllu", "conllu", ("ADP", "DET", "NOUN"), words=1) == [sentence]
+    for column in ("lemma", 2):
+        with pytest.raises(XferError, match=f"column of words of CoNLL-U '{column}'"):
+            read(tmp_path / "a.conllu", "conllu", words=column)
 
 
 @pytest.mark.parametrize(

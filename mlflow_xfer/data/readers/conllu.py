@@ -10,6 +10,7 @@ from mlflow_xfer.lines import Malformed, numbered
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks.task import Files
 
+FORM = 1
 TAGS = {"upos": 3, "xpos": 4, "deprel": 7}
 
 
@@ -17,11 +18,13 @@ TAGS = {"upos": 3, "xpos": 4, "deprel": 7}
 def read(path: Path, source: Files, language: str) -> Numbered:
     """CoNLL-U by syntactic word: comments, ranges (``1-2``) and empty nodes (``1.1``) are skipped.
 
-    ``columns``: ``tags`` may be ``upos`` (default), ``xpos`` or ``deprel``; ``deprel-direction`` is the
-    dependency label without subtype and the side on which the head stands (``<``, ``>``), a free stand-in for
-    supertags.
+    ``columns``: ``words`` may be ``form`` alone (or 1, its place); ``tags`` may be ``upos`` (default),
+    ``xpos`` or ``deprel``; ``deprel-direction`` is the dependency label without subtype and the side on which
+    the head stands (``<``, ``>``), a free stand-in for supertags.
     """
-    chosen = source.columns.get("tags", "upos")
+    chosen, words_in = source.columns.get("tags", "upos"), source.columns.get("words", "form")
+    if words_in not in ("form", FORM):
+        raise unknown("column of words of CoNLL-U", str(words_in), ("form",))
     if chosen not in (*TAGS, "deprel-direction"):
         raise unknown("column of tags of CoNLL-U", str(chosen), (*TAGS, "deprel-direction"))
     words: list[str] = []
@@ -41,7 +44,7 @@ def read(path: Path, source: Files, language: str) -> Numbered:
         if not fields[0].isdigit():
             continue
         start = start if words else number
-        words.append(fields[1].replace(" ", "").replace("\u00a0", "") or "_")
+        words.append(fields[FORM].replace(" ", "").replace("\u00a0", "") or "_")
         tags.append(_conllu_tag(path, number, fields, chosen))
     if words:
         yield start, {"words": words, "tags": tags}
