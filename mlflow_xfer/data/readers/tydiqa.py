@@ -11,9 +11,9 @@ from mlflow_xfer.tasks.task import Files
 
 def read(paths: tuple[Path, ...], source: Files, language: str) -> Places:
     """SQuAD's format without the questions of other languages: a widely used downloader writes those of all
-    nine into every language's file, and only the id says which is which (``english-…``). XTREME's shortened
-    ids say nothing."""
-    others = {name for code, name in TYDIQA_NAMES.items() if code != language}
+    nine into every language's file, and only the id says which is which (``english-…``,
+    ``English-…`` or ``en-…``). XTREME's shortened ids say nothing."""
+    others = {said for code, name in TYDIQA_NAMES.items() if code != language for said in (code, name)}
     for path, number, row in squad.read(paths, source, language):
-        if row["id"].partition("-")[0] not in others:
+        if row["id"].partition("-")[0].casefold() not in others:
             yield path, number, row
