@@ -131,6 +131,11 @@ def _check_stripped(values: list | None, labels: Path) -> None:
         raise Unscored(
             f"{labels}: all labels are blank.", "The test labels were stripped; use the original file."
         )
+    if "" in values:
+        raise XferError(
+            f"{labels}:{values.index('') + 1} is blank, {values.count('')} labels are.",
+            "Each line needs its label; use the original file.",
+        )
     if len(values) >= CONSTANT_FROM and len(set(values)) == 1:
         raise Unscored(
             f"{labels}: all {len(values)} labels are {values[0]!r:.40}.",

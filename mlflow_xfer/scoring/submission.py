@@ -44,6 +44,10 @@ def score_files(
     alien = _alien(task, predicted, references)
     if alien:
         warn(f"{predictions}: {len(alien):,} predictions are none of the labels, such as {alien[0]!r:.40}.")
+    gold = [plain(one) for one in _flat(references)] if task.labels else []
+    odd = [one for one in gold if one not in task.labels]
+    if odd and len(odd) < len(gold):
+        warn(f"{labels}: {len(odd):,} labels are not the task's, such as {odd[0]!r:.40}.")
     return found
 
 

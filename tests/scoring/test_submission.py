@@ -206,12 +206,20 @@ BROKEN = {
     "not an object": ("mlqa", lambda raw: b"[1, 2]", "holds a list"),
     "answer is a number": ("mlqa", lambda raw: b'{"q0": 3}', "is not a text"),
     "label is a text": ("xcopa", lambda raw: b'{"label": "0"}\n' * raw.count(b"\n"), "no integer label"),
+    "score before a pair": ("bucc2018", lambda raw: b"0.9\t" + raw, "is no pair of ids"),
+    "pair with blanks": ("bucc2018", lambda raw: raw.replace(b"\t", b" "), "is no pair of ids"),
+    "pairs turned": ("bucc2018", lambda raw: turned(raw), "stand the other way round"),
+    "word before its tag": ("panx", lambda raw: b"Rina\t" + raw.lstrip(b"\n"), "is no tag"),
     "row is not json": ("xcopa", lambda raw: b"0\n" * raw.count(b"\n"), "no integer label"),
     "ranks are a text": ("mewslix", lambda raw: b'{"q0": "Q1"}', "no list of ids"),
     "ranks hold lists": ("mewslix", lambda raw: b'{"q0": [["Q1"]]}', "is not an id"),
     "deep json": ("mewslix", lambda raw: b'{"q0":' + b"[" * 100000, "read as JSON|not JSON"),
     "huge number": ("xcopa", lambda raw: b'{"label": ' + b"9" * 5000 + b"}\n", "JSON"),
 }
+
+
+def turned(raw: bytes) -> bytes:
+    return b"".join(b"\t".join(reversed(line.split(b"\t"))) + b"\n" for line in raw.splitlines())
 
 
 @pytest.mark.parametrize("case", BROKEN)
@@ -297,7 +305,9 @@ def test_repeated_ids(tmp_path):
     mine = path_of(tmp_path / "p", task, "en")
     mine.parent.mkdir(parents=True)
     mine.write_text('{"q": "cow", "q": "cat"}')
-    predicted, references = read(mine, file, task)
+    said = []
+    predicted, references = read(mine, file, task, said.append)
+    assert "'q' has several answers" in said[0]
     assert predicted == ["cat", "cat"] and references == [["cat"], ["dog"]]
     assert evaluate_rules.score("xquad", "en", tmp_path / "p", tmp_path / "l") == 50
 
@@ -381,6 +391,29 @@ def test_predictions_that_cannot_be_right_are_told(tmp_path, name, gold, mine, s
     score_folder(tmp_path / "p", tmp_path / "l", suite, tasks=KINDS, warn=said.append)
     assert len(said) == len(languages_of(suite, name))
     assert all(re.search(says, line) and "test-" in line for line in said)
+
+
+def of_labels(tmp_path, gold: str) -> tuple[Path, Path]:
+    """Folders with predictions and the labels ``gold`` of XNLI in one language."""
+    task = KINDS["xnli"]
+    for side, text in (("p", "neutral\nentailment\n"), ("l", gold)):
+        file = path_of(tmp_path / side, task, task.languages[0])
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+    return tmp_path / "p", tmp_path / "l"
+
+
+def test_a_blank_label_is_refused(tmp_path):
+    with pytest.raises(XferError, match=r"test-\w+.tsv:2 is blank, 1 labels are"):
+        score_folder(*of_labels(tmp_path, "neutral\n\n"), suite_of("xnli"), tasks=KINDS)
+
+
+def test_labels_that_are_not_the_tasks_are_told(tmp_path):
+    said = []
+    task = replace(KINDS["xnli"], labels=("entailment", "neutral", "contradiction"))
+    folders = of_labels(tmp_path, "neutral\ncontradictory\n")
+    score_folder(*folders, suite_of("xnli"), tasks={"xnli": task}, warn=said.append)
+    assert any("1 labels are not the task's, such as 'contradictory'" in line for line in said)
 
 
 def test_labels_that_a_test_set_lacks_are_no_fault(tmp_path):

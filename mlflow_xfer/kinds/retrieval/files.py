@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.retrieval.metrics import RANKS
 from mlflow_xfer.scoring import prediction_files
 from mlflow_xfer.scoring.formats import Format, Keyed, Warn, cell
@@ -34,6 +35,13 @@ class Pairs(Format):
     def aligned(
         self, task: Task, predictions: Any, labels: Any, files: tuple[Path, Path], warn: Warn
     ) -> tuple[Sequence, Sequence]:
+        for path, found in zip(files, (predictions, labels), strict=True):
+            odd = next((line for line in found if len(line.split("\t")) != 2), None)
+            if odd is not None:
+                raise XferError(f"{path}: {odd!r:.80} is no pair of ids.", "A line is: <id><TAB>en-<id>")
+        turned = {"\t".join(reversed(line.split("\t"))) for line in predictions}
+        if {*predictions}.isdisjoint(labels) and not turned.isdisjoint(labels):
+            raise XferError(f"{files[0]}: its ids stand the other way round.", "English stands second.")
         return predictions, labels
 
     def text(self, values: Sequence, ids: Sequence[str] | None, path: Path) -> str:

@@ -37,6 +37,10 @@ class Answers(Keyed):
         files: tuple[Path, Path],
         warn: Warn,
     ) -> tuple[Sequence, Sequence]:
+        _, repeated = prediction_files.mapping(files[0])
+        if repeated:
+            twice = f"{files[0]}: {repeated[0]!r:.80} has several answers"
+            warn(f"{twice}; as in XTREME's script the last one is scored.")
         return [predictions.get(key) for key, _ in labels], [golds for _, golds in labels]
 
     def problems(self, path: Path, gold: Path | None, task: Task, language: str) -> list[Problem]:

@@ -18,10 +18,14 @@ class Tags(Format):
     """One tag a line, blank between sentences."""
 
     def predictions(self, path: Path) -> Tagged:
-        return prediction_files.tagged(path)
+        found = prediction_files.tagged(path)
+        odd = next((tag for sentence in found for tag in sentence if "\t" in tag), None)
+        if odd is not None:
+            raise XferError(f"{path}: {odd!r:.80} is no tag.", "A line is one tag, without its word.")
+        return found
 
     def labels(self, path: Path) -> Tagged:
-        return prediction_files.tagged(path)
+        return self.predictions(path)
 
     def placeholders(self, labels: Tagged) -> list[str]:
         return [tag for sentence in labels for tag in sentence]
