@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.languages import code_of
 
 
 def frame_of(dataset: Any, config: Mapping) -> Any:
@@ -37,6 +38,10 @@ def frame_of(dataset: Any, config: Mapping) -> Any:
             frame = frame.rename(columns={column: what})
         if frame[what].isna().any():
             raise XferError(f"Row {frame[what].isna().idxmax()} has no {what}.")
+    for name in map(str, frame["language"].unique()):
+        code = code_of(name.strip())
+        if code not in (None, name):
+            raise XferError(f"The language {name!r} is called {code!r} here.", f"Write {code!r} in its rows.")
     frame["reference"] = column_of(dataset.labels_data)
     return frame
 

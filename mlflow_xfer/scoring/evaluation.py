@@ -3,6 +3,7 @@ answers, and the table's rows."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ from mlflow_xfer.scoring.baselines import baselines
 from mlflow_xfer.scoring.score import judging, score
 from mlflow_xfer.tasks.task import Task
 
+_log = logging.getLogger(__name__)
 SHOWN = 1000  # characters of an example's text in a table
 
 
@@ -160,6 +162,12 @@ class Answered(kind.Scoring):
                 f"{task.name} {language}: none of the {len(predictions)} predictions is an answer, such as "
                 f"{predictions[0]!r:.40}.",
                 f"Accepted: {accepted}{' …' if len(task.labels) > 12 else ''}",
+            )
+        outside = self.undeclared(task, [one for one in predictions if one is not None])
+        if outside:
+            _log.warning(
+                "%s %s: %d predicted labels are none of the task's, such as %r.",
+                *(task.name, language, len(outside), outside[0]),
             )
         return Compared(predictions, right, self.options(task, table))
 

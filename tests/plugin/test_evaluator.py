@@ -189,3 +189,20 @@ def test_bad_model_output_is_said_clearly():
         evaluate(data, lambda frame: pd.DataFrame({"a": [1] * 4, "b": [2] * 4}))
     result = evaluate(data, lambda frame: pd.DataFrame({"a": GUESS, "b": [2] * 4}), predictions="a")
     assert result.metrics["eval/udpos/de"] == score("tag_f1", GUESS[:2], TAGS[:2], "de").value
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("DE", "de"), ("de-DE", "de"), ("German", "de"), ("iw", "he"), ("de ", "de")]
+)
+def test_other_names_of_a_language_are_refused(name, code):
+    data = tagged().assign(lang=["de", name, "en", "en"])
+    with pytest.raises(XferError, match=f"'{name}' is called '{code}' here"):
+        evaluate(data, predictions="mine")
+
+
+@pytest.mark.parametrize("said", ["1.0", "contradictory"])
+def test_predictions_that_are_no_labels_are_told(said, caplog):
+    data = pd.DataFrame({"task": "pawsx", "lang": "de", "gold": ["0", "1"] * 2, "mine": ["0", said] * 2})
+    with caplog.at_level("WARNING"):
+        evaluate(data, targets="gold", predictions="mine")
+    assert f"pawsx de: 2 predicted labels are none of the task's, such as {said!r}" in caplog.text
