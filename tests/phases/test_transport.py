@@ -64,10 +64,11 @@ def test_a_search_s_dev_evaluation_and_a_task_of_a_file(tmp_path):
     transfer = planned(intermediate="none", target="choice").transfers[0]
     (dev,) = extra_phases(("oracle",), transfer, parse("transfer", {}))["oracle"]
     assert dev.split == "validation" and same(dev, from_json(to_json(dev)))
-    (tmp_path / "rows.tsv").write_text("fine\tgood\nawful\tbad\n")
+    for name in ("rows", "others"):
+        (tmp_path / f"{name}.tsv").write_text("fine\tgood\nawful\tbad\n")
     (tmp_path / "own.yaml").write_text(
         "tasks: {own: {kind: classification, labels: [bad, good], columns: {text_a: 0, label: 1}, "
-        "files: {train: rows.tsv, validation: rows.tsv, test: {en: rows.tsv, sw: rows.tsv}}}}"
+        "files: {train: rows.tsv, validation: rows.tsv, test: {en: rows.tsv, sw: others.tsv}}}}"
     )
     tasks = {task.name: task for task in load_task_file(tmp_path / "own.yaml")}
     typed = parse("transfer", {"intermediate": "none", "target": "own"})
