@@ -168,9 +168,8 @@ def of_real() -> Known:
     frame = pd.concat([pd.read_parquet(path) for path in sorted((HERE / "real_models").glob("*.parquet"))])
     key = ["stage", "task", "language", "seed"]
     base = frame[frame["condition"] == "none"].set_index(key)["score"]
-    rest = (
-        frame[frame["condition"] != "none"].set_index([*key, "condition"])["score"].reset_index("condition")
-    )
+    others = frame[frame["condition"] != "none"].drop_duplicates(["spec", "language"])  # stages share some
+    rest = others.set_index([*key, "condition"])["score"].reset_index("condition")
     rest["before"] = base.reindex(rest.index)
     rest["gain"] = rest["score"] - rest["before"]
     rest = rest.dropna().reset_index()
