@@ -7,7 +7,7 @@ reads them. Nothing here imports torch, and ``datasets`` only when rows are read
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from mlflow_xfer.durable.digests import combined, file_digest
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.lines import Malformed, Unscored, looked_for, names_in, ordinary
 from mlflow_xfer.registry import unknown
+from mlflow_xfer.tasks.declared_sources import names
 from mlflow_xfer.tasks.task import POOL, SPLITS, Files, Generated, Hub, Part, Source, Task, part_of
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "load_texts",
     "locate",
     "looked_at",
+    "misnamed",
     "provider_of",
     "read",
     "read_text",
@@ -88,6 +90,21 @@ def looked_at(task: Task, split: str, language: str, data: str) -> str:
         _paths(source, split, code, _root(provider, data)) for source in sources if isinstance(source, Files)
     ]
     return ", ".join(str(path) for paths in found for path in paths or ())
+
+
+def misnamed(task: Task, split: str, absent: Collection[str], data: str) -> dict[str, str]:
+    """By language of ``absent``, a file of a folder that is named after another name of it, as
+    ``test-zh-CN.tsv`` is of zh: nobody would miss it."""
+    provider, of = _sources(task, data)
+    declared = (part_of(source, split, code) for source in of if isinstance(source, Files) for code in absent)
+    named = {path for part in declared if part for path in part.paths if "{language}" in path}
+    patterns = [str(_root(provider, data) / path) for path in sorted(named)] if provider == "folder" else []
+    seen = ((pattern, name) for pattern in patterns for name in names(pattern))
+    return {
+        code: pattern.replace("{language}", name)
+        for pattern, name in seen
+        if (code := languages.code_of(name)) in absent
+    }
 
 
 def with_labels(task: Task, data: str) -> Task:

@@ -74,6 +74,7 @@ class Located(Named):
         absent = tuple(code for code, rows in located.items() if rows is None)
         if absent:
             self.missing[task.name] = absent
+            self._refuse_other_names(task, absent)
         rows = [r for r in located.values() if r]
         if not rows:
             self.problems.add(
@@ -85,6 +86,11 @@ class Located(Named):
                 + (self.looked(task, "test", wanted[0]) if wanted else ""),
             )
         return rows
+
+    def _refuse_other_names(self, task: Task, absent: Sequence[str]) -> None:
+        found = self.attempt(lambda: sources.misnamed(task, "test", absent, self.params.data), {})
+        for code, file in found.items():
+            self.problems.add(f"{file} is not read: the code of its language is {code}.", "Rename it.")
 
     def texts(self, text: str) -> list[Rows]:
         asked = self.params.text_languages

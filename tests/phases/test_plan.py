@@ -284,6 +284,14 @@ def test_what_a_suite_lacks_in_a_folder_is_missing_not_wrong(tmp_path):
     )
 
 
+def test_files_of_a_folder_that_are_named_otherwise_are_refused(tmp_path):
+    (tmp_path / "xnli").mkdir()
+    for name in ("train-en", "dev-en", "test-en", "test-zh-CN"):
+        (tmp_path / "xnli" / f"{name}.tsv").write_text("a\tb\tneutral\n")
+    with pytest.raises(XferError, match=r"test-zh-CN\.tsv is not read: the code of its language is zh"):
+        planned(intermediate="none", target="xnli", data=str(tmp_path))
+
+
 def test_mining_reads_dev_for_its_threshold(tmp_path):
     (tmp_path / "bucc2018").mkdir()
     for code, split in (("de", "dev"), ("de", "test"), ("fr", "dev")):
