@@ -14,21 +14,9 @@ from mlflow_xfer.stats.frame import Cells, cells, unit_weights
 from mlflow_xfer.stats.means import paired
 from mlflow_xfer.studies.study import Contrast
 from mlflow_xfer.studies.tables import shared
-from mlflow_xfer.tracking.results import SAME_TASK
+from mlflow_xfer.tracking import results
 
-COLUMNS = [
-    "condition",
-    "task",
-    "language",
-    "base_seed",
-    "seed",
-    "score",
-    "low",
-    "high",
-    "n",
-    "metric",
-    SAME_TASK,
-]
+COLUMNS = [*results.COLUMNS[: results.COLUMNS.index("metric") + 1], results.SAME_TASK]
 
 
 @dataclass(frozen=True)
@@ -124,9 +112,9 @@ def gained(blocks: Mapping[str, Cells], first: str, second: str) -> Cells:
 
 def own_cells(frame: pd.DataFrame) -> list[tuple[str, str]]:
     """The conditions with the targets whose own task they were trained on before."""
-    if SAME_TASK not in frame:
+    if results.SAME_TASK not in frame:
         return []
-    cells_ = frame.loc[marked(frame[SAME_TASK]), ["condition", "task"]].drop_duplicates().astype(str)
+    cells_ = frame.loc[marked(frame[results.SAME_TASK]), ["condition", "task"]].drop_duplicates().astype(str)
     return list(cells_.itertuples(index=False, name=None))
 
 
