@@ -178,6 +178,8 @@ def parsed(path: Path, text: str, first_line: int) -> Any:
     except json.JSONDecodeError as error:
         where = first_line + error.lineno - 1
         end = " The text ends there: the file may be truncated." if not text[error.pos :].strip() else ""
+        if error.msg == "Extra data" and error.lineno > 1:
+            end = " A document ends before it: one on each line is of the format jsonl."
         raise Malformed(f"{path}:{where}: is not JSON ({error.msg} at column {error.colno}).{end}") from None
     except _Twice as error:
         where = "" if "\n" in text else f":{first_line}"

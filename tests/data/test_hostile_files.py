@@ -289,3 +289,9 @@ def test_lines_end_in_three_ways(put, end, last):
 def test_a_carriage_return_inside_a_line_is_text(put):
     path = put("t.tsv", "a\rb\tb\tx\nc\td\ty")
     assert [r["text_a"] for r in read(path, columns=PAIR)] == ["a\rb", "c"]
+
+
+def test_json_with_a_document_on_each_line_is_told_its_format(tmp_path):
+    (tmp_path / "t.json").write_text('{"text_a": "a", "label": "x"}\n{"text_a": "b", "label": "y"}\n')
+    (said,) = check(tmp_path / "t.json", format="json")
+    assert "t.json:2: is not JSON" in said and "one on each line is of the format jsonl" in said
