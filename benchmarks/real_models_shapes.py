@@ -38,7 +38,7 @@ class Cut:
 CUTS: Mapping[str, Cut] = {
     "mnli-5k": Cut("mnli-pairs", 5000),
     "mnli-5k-permuted": Cut("mnli-pairs", 5000, permuted=True),
-    "mnli-2k": Cut("mnli-pairs", 2000),
+    "pawsx-1k": Cut("pawsx", 1000),
     "sick": Cut("sick-pairs", 4500),
     "sick-permuted": Cut("sick-pairs", 4500, permuted=True),
     "rte-2490": Cut("rte-pairs", 2490),

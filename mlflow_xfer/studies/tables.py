@@ -23,7 +23,7 @@ BASELINE, NULL, JOINED = "none", "-permuted", "+"
 STEPS_OF = {"none, as many steps": "mnli-5k"}
 TASK_OF: dict[str, str] = {
     "mnli-5k": "mnli",
-    "mnli-2k": "mnli",
+    "pawsx-1k": "pawsx",
     "rte-2490": "rte",
     "cosmosqa-500": "cosmosqa",
     "pos-3k": "udpos",

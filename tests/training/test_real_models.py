@@ -271,11 +271,12 @@ def test_the_same_command_runs_nothing_again(real, folder, encoder, tmp_path, ca
 @pytest.mark.slow
 def test_answers_are_judged_by_all_subsets(real, folder, encoder, tmp_path, caches, monkeypatch):
     monkeypatch.setattr(real.answers, "METHODS", ("size", "english"))
-    pool = ("mnli-2k", "mnli-5k-permuted")
+    pool, targets = ("mnli-5k", "mnli-5k-permuted"), (real.stages.Target("pawsx", 600),)
     settings = {"max_steps": 2, "combine": "merge"}
     known = next(stage for stage in real.stages.STAGES if stage.pool)
     conditions = real.stages.subsets(pool)
-    stage = replace(known, conditions=conditions, pool=pool, parts=1, seeds=(0,), settings=settings)
+    own = {"conditions": conditions, "pool": pool, "targets": targets, "settings": settings}
+    stage = replace(known, parts=1, seeds=(0,), **own)
     lab = real.run.Lab(real.data.Folder(folder, tmp_path / "home"), str(encoder), tmp_path / "tables")
     subsets, answers = real.stages.pieces((stage,))
     with pytest.raises(Exception, match="Run first: G-0"):
