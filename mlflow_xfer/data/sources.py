@@ -103,7 +103,7 @@ def misnamed(task: Task, split: str, absent: Collection[str], data: str) -> dict
     return {
         code: pattern.replace("{language}", name)
         for pattern, name in seen
-        if (code := languages.code_of(name)) in absent
+        if (code := languages.code_of(name)) and code in absent
     }
 
 
