@@ -36,6 +36,10 @@ from mlflow_xfer.studies.registration import Registration
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ROOT / "docs" / "studies"
 SIZE = (1280, 1500)
+FROM_TABLES = (
+    "Written by `make reports` from the [tables of a small real model](../../benchmarks/real_models.md) "
+    "as far as they are there; each contrast takes what all of its arms have."
+)
 HEAD = ("contrast", "estimate", "interval", "corrected p", "verdict", "finds in 8 of 10", "status")
 
 
@@ -141,12 +145,6 @@ def small_spread(folder: Path) -> str:
     entry = Registration("", why=f"the plan does not say {', '.join(changed)}" if changed else "")
     found = compute(asked, rows, registered=entry.stands, gaps=True)
     return text(name, verdict_of(asked, found, entry), FROM_TABLES)
-
-
-FROM_TABLES = (
-    "Written by `make reports` from the [tables of a small real model](../../benchmarks/real_models.md) "
-    "as far as they are there; each contrast takes what all of its arms have."
-)
 
 
 ARTIFACTS = ("report.html", "results.parquet")

@@ -118,31 +118,40 @@ def get(code: str) -> Language:
     known = _by_any_code().get(str(code)) or _by_any_code().get(str(code).lower())
     if known:
         return known
-    asked = str(code).lower()
-    by_name = [one for one in table().values() if asked in (one.name.lower(), _without_variety(one.name))]
-    if by_name:
-        raise XferError(
-            f"Unknown language {code!r}.", f"The code of {by_name[0].name} is {by_name[0].code!r}."
-        )
+    named = _by_name().get(str(code).lower())
+    if named:
+        raise XferError(f"Unknown language {code!r}.", f"The code of {named.name} is {named.code!r}.")
     raise unknown("language", str(code), _by_any_code(), SEE)
 
 
-def _without_variety(name: str) -> str:
-    """``chinese`` of ``Chinese (Mandarin)``."""
-    return name.partition(" (")[0].lower()
+@lru_cache(maxsize=1)
+def _by_name() -> Mapping[str, Language]:
+    """Languages by English name in lower case, with and without the variety: ``chinese (mandarin)``,
+    ``chinese``."""
+    names = ((one.name.lower(), one) for one in table().values())
+    return {said: one for name, one in names for said in (name, name.partition(" (")[0])}
+
+
+@lru_cache(maxsize=1)
+def _by_flores() -> Mapping[str, Language]:
+    """Languages by FLORES's codes, which say the script: ``deu_Latn``."""
+    return {one.flores_code: one for one in table().values() if one.flores_code}
+
+
+@lru_cache(maxsize=1)
+def _scripts() -> frozenset[str]:
+    """The scripts of all languages, and the one that Chinese has besides."""
+    return frozenset({"Hant", *(one.script for one in table().values() if one.script)})
 
 
 @lru_cache(maxsize=10_000)  # columns say one for every row
 def code_of(name: str) -> str | None:
     """The code of a language by another code of it (iw), with scripts and regions (zh-Hans-CN), FLORES's, or
     its English name, blanks around it aside; None: it names none."""
-    others = {language.flores_code: code for code, language in table().items()}
-    for code, language in table().items():
-        others |= dict.fromkeys((language.name.lower(), _without_variety(language.name)), code)
     known = name.strip()
     while known:
         with suppress(XferError):
-            return others.get(known) or others.get(known.lower()) or get(known).code
+            return (_by_flores().get(known) or _by_name().get(known.lower()) or get(known)).code
         known = _shortened(known)
     return None
 
@@ -151,9 +160,8 @@ def _shortened(tag: str) -> str:
     """``zh-Hans`` of ``zh-Hans-CN``; empty where nothing follows the language. A word of four letters is a
     script where it is written as one or is one of the table's: ``en_test`` is no English."""
     last = SUBTAG.search(tag)
-    scripts = {"Hant", *(language.script for language in table().values())}
     script = last and last["script"]
-    if last is None or (script and script != script.title() and script.title() not in scripts):
+    if last is None or (script and script != script.title() and script.title() not in _scripts()):
         return ""
     return tag[: last.start()]
 

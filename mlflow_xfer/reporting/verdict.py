@@ -19,7 +19,6 @@ from mlflow_xfer.stats.power import detectable, equivalence, equivalence_interva
 
 BETTER, WORSE, EQUIVALENT, UNDECIDED = "better", "worse", "equivalent", "not enough power"
 REGISTERED, EXPLORATORY = "pre-registered", "exploratory"
-MORE_SEEDS = "Nothing is decided: run more seeds."
 ENOUGH = 10  # seeds from which the printed power is within 5 points of how often the margin is found
 
 
@@ -168,7 +167,8 @@ def sentence(one: Contrast) -> str:
         scored = f"{one.condition} scores {points(one.estimate, True)} points against {one.baseline} {where}"
         if one.n.get("seeds", 0) > 1:
             return f"{scored}, the same with each of {seeds}: that is nothing to infer from."
-        return f"{scored}, but {seeds} allow{'s' * (one.n.get('seeds') == 1)} no interval. {MORE_SEEDS}"
+        allow = "allows" if one.n.get("seeds") == 1 else "allow"
+        return f"{scored}, but {seeds} {allow} no interval. Nothing is decided: run more seeds."
     said = {
         BETTER: f"{one.condition} is better than {one.baseline}",
         WORSE: f"{one.condition} is worse than {one.baseline}",
