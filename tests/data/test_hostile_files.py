@@ -41,15 +41,20 @@ def read(*args, **more) -> list[dict]:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("a\tb\tx\nc\td\ty\n".encode("utf-16"), "t.tsv:1: is UTF-16"),
-        ("a\tb\tx\ncafé\td\ty\n".encode("latin-1"), "t.tsv:2: is not UTF-8 (byte 0xe9 at column 4)"),
-        (gzip.compress(b"a\tb\tx\n"), "what comes out: gzip -dk t.tsv"),
-        (bz2.compress(b"a\tb\tx\n"), "t.tsv:1: is compressed"),
-        (lzma.compress(b"a\tb\tx\n"), "t.tsv:1: is compressed"),
-        (b"a\tb\tx\nc\x00\td\ty\n", "t.tsv:2: holds a NUL byte"),
-        ("a\tb\tx\n".encode("utf-16-le"), "t.tsv:1: holds a NUL byte"),
-        (b"\x89PNG\r\n\x1a\n\x00\x00", "t.tsv:1: "),
-        (b"PK\x03\x04\x14\x00", "t.tsv:1: is compressed"),
+        pytest.param("a\tb\tx\nc\td\ty\n".encode("utf-16"), "t.tsv:1: is UTF-16", id="utf-16"),
+        pytest.param(
+            "a\tb\tx\ncafé\td\ty\n".encode("latin-1"),
+            "t.tsv:2: is not UTF-8 (byte 0xe9 at column 4)",
+            id="latin-1",
+        ),
+        # Named: the header of gzip holds the time, so that each process of pytest-xdist would name its own.
+        pytest.param(gzip.compress(b"a\tb\tx\n"), "what comes out: gzip -dk t.tsv", id="gzip"),
+        pytest.param(bz2.compress(b"a\tb\tx\n"), "t.tsv:1: is compressed", id="bzip2"),
+        pytest.param(lzma.compress(b"a\tb\tx\n"), "t.tsv:1: is compressed", id="xz"),
+        pytest.param(b"a\tb\tx\nc\x00\td\ty\n", "t.tsv:2: holds a NUL byte", id="nul"),
+        pytest.param("a\tb\tx\n".encode("utf-16-le"), "t.tsv:1: holds a NUL byte", id="utf-16-le"),
+        pytest.param(b"\x89PNG\r\n\x1a\n\x00\x00", "t.tsv:1: ", id="png"),
+        pytest.param(b"PK\x03\x04\x14\x00", "t.tsv:1: is compressed", id="zip"),
     ],
 )
 def test_other_encodings_are_named(put, content, says):
