@@ -1,12 +1,12 @@
 """Publishes studies as pages of this documentation: ``make reports``, or
 ``python docs/reports.py [STUDY …] [--run] [--effort quick] [--tables benchmarks/real_models]``.
 
-Of each study the newest finished run in the store (``MLFLOW_TRACKING_URI``) becomes ``docs/studies/NAME.md``
-with a picture of its report, and its scores ``docs/studies/NAME.parquet``, from which every number can be
-computed again. ``--run`` runs the studies first; what is finished is not trained again. What the tables of
-the real model say, as far as they are there, is ``docs/studies/replicate-small.md`` and
-``docs/studies/nli-variance-small.md``. The claims are tested on both: ``docs/studies/claims.md``.
-Pictures need Debian's ``chromium``; without it a page has none.
+Of each study the newest finished run of that effort in the store (``MLFLOW_TRACKING_URI``) becomes
+``docs/studies/NAME.md`` (``NAME-registered.md``) with a picture of its report, and its scores become
+``NAME.parquet``, from which every number can be computed again. ``--run`` runs the studies first; what is
+finished is not trained again. What the tables of the real model say, as far as they are there, is
+``replicate-small.md`` and ``nli-variance-small.md``. The claims are tested on both: ``claims.md``. Pictures
+need Debian's ``chromium``; without it a page has none.
 """
 
 from __future__ import annotations
@@ -43,12 +43,20 @@ FROM_TABLES = (
 HEAD = ("contrast", "estimate", "interval", "corrected p", "verdict", "finds in 8 of 10", "status")
 
 
-def newest(client: MlflowClient, name: str) -> Any:
-    """The newest finished run of a study; None: there is none."""
+def newest(client: MlflowClient, name: str, effort: str) -> tuple[Any, Mapping[str, Any]] | None:
+    """The newest finished run of a study with this effort, and its verdict; None: there is none."""
     ids = [experiment.experiment_id for experiment in client.search_experiments()]
     asked = f"tags.xfer.study = '{name}' AND tags.xfer.kind = 'study' AND attributes.status = 'FINISHED'"
-    found = client.search_runs(ids, asked, order_by=["attributes.start_time DESC"], max_results=1)
-    return next(iter(found), None)
+    for run in client.search_runs(ids, asked, order_by=["attributes.start_time DESC"]):
+        verdict = load_dict(f"runs:/{run.info.run_id}/verdict.json")
+        if verdict["study"]["effort"] == effort:
+            return run, verdict
+    return None
+
+
+def page_of(name: str, effort: str) -> str:
+    """What the page of a study is called, without its ending."""
+    return name if effort == "quick" else f"{name}-{effort}"
 
 
 def source_of(name: str, told: Mapping[str, Any]) -> str:
@@ -56,9 +64,10 @@ def source_of(name: str, told: Mapping[str, Any]) -> str:
     command = f"mlflow-xfer study --study {name}"
     if told["effort"] != "quick" or told["scale"] != "mini":
         command += f" --scale {told['scale']} --effort {told['effort']}"
+    page = page_of(name, told["effort"])
     return (
         f"Scale {told['scale']}, effort {told['effort']}, look {told['look']} of {told['looks']}. Written by "
-        f"`make reports` from a run of `{command}`; its scores are [{name}.parquet]({name}.parquet)."
+        f"`make reports` from a run of `{command}`; its scores are [{page}.parquet]({page}.parquet)."
     )
 
 
@@ -106,19 +115,20 @@ def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def published(client: MlflowClient, name: str, out: Path) -> bool:
+def published(client: MlflowClient, name: str, effort: str, out: Path) -> bool:
     """Write a study's page, picture and scores; whether there is a run of it."""
-    run = newest(client, name)
-    if run is None:
+    found = newest(client, name, effort)
+    if found is None:
         return False
+    run, verdict = found
+    page = out / page_of(name, effort)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         got = {file: client.download_artifacts(run.info.run_id, file, folder) for file in ARTIFACTS}
-        shutil.copy(got["results.parquet"], out / f"{name}.parquet")
-        taken = photographed(Path(got["report.html"]), out / f"{name}.png")
-    verdict = load_dict(f"runs:/{run.info.run_id}/verdict.json")
-    page = text(name, verdict, source_of(name, verdict["study"]), f"{name}.png" if taken else "")
-    (out / f"{name}.md").write_text(page, "utf-8")
+        shutil.copy(got["results.parquet"], page.with_suffix(".parquet"))
+        taken = photographed(Path(got["report.html"]), page.with_suffix(".png"))
+    told = text(name, verdict, source_of(name, verdict["study"]), f"{page.name}.png" if taken else "")
+    page.with_suffix(".md").write_text(told, "utf-8")
     return True
 
 
@@ -187,11 +197,14 @@ def main(asked: Sequence[str], effort: str, run: bool, tables: Path, out: Path) 
         if run:
             program = [sys.executable, "-m", "mlflow_xfer.cli", "study", "--study", name, "--effort", effort]
             subprocess.run(program, check=True)
-        print(f"{name}: {'published' if published(client, name, out) else 'no finished run'}", flush=True)
+        print(
+            f"{name}: {'published' if published(client, name, effort, out) else 'no finished run'}",
+            flush=True,
+        )
     out.mkdir(parents=True, exist_ok=True)
     (out / "replicate-small.md").write_text(small(tables), "utf-8")
     (out / "nli-variance-small.md").write_text(small_spread(tables), "utf-8")
-    if newest(client, "replicate") is None and (out / "claims.md").is_file():
+    if newest(client, "replicate", "quick") is None and (out / "claims.md").is_file():
         print("claims: as they are, because this store has no finished run of replicate", flush=True)
     else:
         (out / "claims.md").write_text(claimed(tables), "utf-8")

@@ -46,14 +46,15 @@ def kept(source: Hub | Files, language: str) -> Callable[[Any], bool]:
 
 
 def other_name(source: Hub | Files, language: str) -> Callable[[Any], str]:
-    """What a raw row of declared files calls a language where that is another name of it than its code, as
-    ``EN`` and ``en-GB`` are of ``en``; empty elsewhere."""
+    """What a raw row of declared files calls a language where that is another name of it than the declared
+    one, as ``EN`` and ``en-GB`` are of ``en``; empty elsewhere."""
     own = source.where.items() if isinstance(source, Files) else ()
     columns = [getter(column) for column, value in own if value == "{language}"]
+    called = source.codes.get(language, language)
 
     def found(raw: Any) -> str:
         said = [scalar_text(get(raw)) for get in columns]
-        return next((name for name in said if name != language and code_of(name) == language), "")
+        return next((name for name in said if name != called and code_of(name) == language), "")
 
     return found
 

@@ -79,9 +79,12 @@ def _of_source(
         chosen = wanted(found)  # of rows in other languages, too: a file of ids may be for all of them
         if not keep(raw):
             if name := called(raw):  # nobody would miss it
-                code = rows.language
+                own = source.codes.get(rows.language, rows.language)
                 tally.bad(
-                    path, line, f"is of {name!r}, and the code of that is {code}: write that, or leave it out"
+                    path,
+                    line,
+                    f"is of {name!r}, and what stands for that language is {own!r}: write that, declare the "
+                    f"other (codes: {{{rows.language}: {name}}}), or leave it out",
                 )
             else:
                 tally.leave(raw)

@@ -6,13 +6,15 @@ Rows of the hub are not fetched for a plan, and a base model's tokenizer is used
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
+from statistics import fmean
 
 from mlflow_xfer.data import mini
 from mlflow_xfer.data.checks import Tally
 from mlflow_xfer.data.rows import Rows
-from mlflow_xfer.data.stream import source_of, stream
+from mlflow_xfer.data.stream import TEXT, source_of, stream
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.files import CONFIG
 from mlflow_xfer.phases.phase import BaseModel
@@ -26,6 +28,7 @@ A_LINE_EACH = ("csv", "jsonl", "lines", "text", "tsv")  # formats whose rows hav
 
 _COUNTED: dict[tuple[str, str], int | None] = {}
 _TOKENS: dict[tuple[str, str, str, int, bool], float] = {}
+_WORDS: dict[str, float] = {}
 """What was found, by task and identity of the rows: many phases of a plan read the same."""
 
 
@@ -72,6 +75,32 @@ def tokens_per_row(task: Task, rows: Rows, base: BaseModel, length: int, decoder
         except (OSError, ValueError, XferError):
             _TOKENS[key] = math.nan
     return _TOKENS[key]
+
+
+def tokens_of_texts(texts: Sequence[Rows], words: int | None, base: BaseModel | None, length: int) -> float:
+    """Tokens of raw texts, one of each language, where of all together ``words`` words are read (None: all);
+    NaN where texts or tokenizer are not at hand.
+    """
+    found = 0.0
+    for rows in texts:
+        documents, words_each, tokens_each = _documents(rows, base, length)
+        if words is not None:
+            documents = min(documents, words / len(texts) / words_each)
+        found += documents * tokens_each
+    return found
+
+
+def _documents(rows: Rows, base: BaseModel | None, length: int) -> tuple[float, float, float]:
+    """Documents of a text, and about how many words and tokens each has; NaN where that is not known."""
+    if rows.provider == "mini":
+        return mini.text_size(rows.language, **rows.params)
+    tokens = math.nan if base is None else tokens_per_row(TEXT, rows, base, length, decoder=False)
+    if math.isnan(tokens):
+        return math.nan, math.nan, math.nan
+    if rows.identity not in _WORDS:
+        first = [row["text"] for row in islice(stream(TEXT, rows, Tally()), SAMPLE)]
+        _WORDS[rows.identity] = fmean(len(text.split()) for text in first)
+    return count(TEXT, rows) or math.nan, _WORDS[rows.identity], tokens
 
 
 def _tokenizer_of(base: BaseModel) -> str:

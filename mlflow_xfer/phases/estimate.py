@@ -23,7 +23,8 @@ from mlflow_xfer.phases.past import Past, mean, sought
 from mlflow_xfer.phases.phase import BaseModel, Phase
 from mlflow_xfer.tasks.task import Task, mixture_of
 
-UNKNOWN = "the number of rows is not known before they are read: no estimate"
+UNKNOWN_ROWS = "the number of rows is not known before they are read"
+UNKNOWN = f"{UNKNOWN_ROWS}: no estimate"
 
 
 @dataclass(frozen=True)
@@ -154,12 +155,27 @@ def steps_of(phase: Phase) -> float:
     s = phase.training
     if s.max_steps:
         return float(s.max_steps)
+    if not phase.tasks:
+        packed = _packed(phase)
+        if math.isnan(packed):
+            return packed
+        return float(
+            count_steps({}, mixture_of((), s), s.train_batch_size, s.num_train_epochs, 0, int(packed))
+        )
     found = {task.name: _rows(task, phase) for task in phase.tasks}
     sizes = {name: n for name, n in found.items() if n is not None}
     if not sizes or len(sizes) < len(found):
         return math.nan
     mixture = mixture_of(sizes, s)
     return float(count_steps(sizes, mixture, s.train_batch_size, s.num_train_epochs, 0))
+
+
+def _packed(phase: Phase) -> float:
+    """Full rows that the raw text of a phase makes; NaN where that is not known."""
+    s, root = phase.training, phase.root()
+    base = root if isinstance(root, BaseModel) else None
+    tokens = ahead.tokens_of_texts(phase.rows, s.text_words, base, s.max_seq_length)
+    return tokens if math.isnan(tokens) else max(1, math.ceil(tokens / s.max_seq_length))
 
 
 def _rows(task: Task, phase: Phase) -> int | None:
@@ -183,9 +199,11 @@ def weights(phase: Phase, past: Past) -> float:
 def foretold(phases: Sequence[Phase], past: Past) -> str:
     """What phases cost, in words. Where there is no estimate, no library is imported to make one."""
     trained = [phase for phase in phases if phase.kind != "evaluate" and phase.procedure != "merge"]
-    return (
-        UNKNOWN if any(math.isnan(steps_of(phase)) for phase in trained) else said(total(phases, past), past)
-    )
+    unknown = {phase for phase in trained if math.isnan(steps_of(phase))}
+    if unknown and len(unknown) == len(trained):
+        return UNKNOWN
+    told = said(total((phase for phase in phases if phase not in unknown), past), past)
+    return f"{told}; besides {len(unknown)} trainings for which {UNKNOWN_ROWS}" if unknown else told
 
 
 def said(found: Cost, past: Past) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -106,8 +107,17 @@ class Sources:
                     "columns", f"conll files have no names: {name} is a position (from 0, or from -1)."
                 )
         where = dict(entry.where) | ({entry.language_column: "{language}"} if entry.language_column else {})
-        if not any("{language}" in value for value in where.values()) and form not in BY_LANGUAGE:
+        by_row = any("{language}" in value for value in where.values())
+        if not by_row and form not in BY_LANGUAGE:
             self._check_shared(splits)
+        if entry.codes and not by_row and not any("{language}" in path for path in used):
+            self.declared.bad(
+                "codes",
+                "nothing says a language: no {language} in a name, no language_column.",
+                "What a single file is in: language: en",
+            )
+        if twice := sorted(code for code, n in Counter(entry.codes.values()).items() if n > 1):
+            self.declared.bad("codes", f"{twice[0]} stands for several languages.")
         spoken = {
             split: tuple(part) if isinstance(part, Mapping) else self._languages_of(part)
             for split, part in splits.items()
@@ -127,6 +137,7 @@ class Sources:
             columns=columns,
             labels=said,
             where=where,
+            codes=dict(entry.codes),
             drop=tuple(entry.drop),
             offsets=entry.offsets,
             languages={split: spoken[split] for split, part in splits.items() if isinstance(part, Part)},
@@ -179,7 +190,7 @@ class Sources:
             there = tuple(
                 code
                 for code in languages.known()
-                if all(Path(path.replace("{language}", code)).is_file() for path in part.paths)
+                if all(Path(self._named(path, code)).is_file() for path in part.paths)
             )
             self._check_names(part.paths, there)
             return there
@@ -190,6 +201,10 @@ class Sources:
                 "languages: [en, de, …]",
             )
         return (languages.get(entry.language).code,)
+
+    def _named(self, path: str, code: str) -> str:
+        """A path with what stands for a language in it."""
+        return path.replace("{language}", self.entry.codes.get(code, code))
 
     def _check_names(self, paths: Sequence[str], there: Sequence[str]) -> None:
         """Refuse files that nobody would miss: named after a language otherwise than by its code, or some of
@@ -217,12 +232,10 @@ class Sources:
                 "A language needs every file of a list; languages: [en, …] says which are to be read.",
             )
             return
-        said = ", ".join(map(self._relative, needed))
         self.declared.bad(
             "files",
             f"{file} is of {name}, and the code of that is {code}.",
-            "Rename it, or name the files of each language: "
-            f"{{{code}: {f'[{said}]' if len(needed) > 1 else said}, …}}",
+            f"Rename it, or say what stands for it: codes: {{{code}: {name}}}",
         )
 
     def _relative(self, path: str) -> str:

@@ -103,6 +103,12 @@ class Entry(Strict):
         ),
     )
     language_column: str | None = Field(None, description="the column that says a row's language")
+    codes: dict[Language, Word] = Field(
+        default_factory=dict,
+        description=(
+            "what stands for a language in names and in language_column, where not its code: {zh: zh-CN}"
+        ),
+    )
     where: dict[str, Word] = Field(
         default_factory=dict, description="only rows whose column has this value (x*: begins with x)"
     )

@@ -7,14 +7,16 @@ import math
 import re
 from pathlib import Path
 
+import mlflow
 import pytest
 
 import mlflow_xfer
-from mlflow_xfer.data import reading, sources
+from mlflow_xfer.data import mini, reading, sources
 from mlflow_xfer.data.encode import encode
 from mlflow_xfer.models.load import build_scratch, load_tokenizer, save
 from mlflow_xfer.models.tokenizer import train_tokenizer
 from mlflow_xfer.phases import ahead
+from mlflow_xfer.phases.estimate import steps_of
 from mlflow_xfer.phases.phase import BaseModel
 from mlflow_xfer.tasks.catalogue import TASKS
 
@@ -102,3 +104,44 @@ def test_a_plan_goes_by_the_rows_of_a_tagged_file(model, tmp_path):
     given = {"model": str(model), "target": "udpos", "data": str(tmp_path), "num_train_epochs": 4}
     said = mlflow_xfer.plan("target", gpu="H100", train_batch_size=10, **given).text()
     assert re.search(r"about \d[\d,]* tokens in 24 steps", said), said
+
+
+@pytest.mark.parametrize("given", [{}, {"text_words": 800, "text_languages": "en,de"}])
+def test_steps_on_raw_text_are_known_before(given, model, tmp_path):
+    for code in ("en", "de", "sw"):
+        write(tmp_path / f"{code}.txt", SENTENCES * (3 if code == "en" else 2))
+    asked = {"text": str(tmp_path), "model": str(model), "max_seq_length": 32, "train_batch_size": 4} | given
+    planned = mlflow_xfer.plan("pretrain", **asked).plan.phases[-1]
+    trained = mlflow.get_run(mlflow_xfer.pretrain(**asked).run_id)
+    assert steps_of(planned) == pytest.approx(trained.data.metrics["train/optimizer_steps"], rel=0.05)
+
+
+def test_what_is_not_known_is_told_beside_the_rest(tmp_path, model):
+    write(tmp_path / "en.txt", SENTENCES)
+    write(tmp_path / "t" / "xnli" / "train-en.tsv", [f"{one}\t{one}\tneutral" for one in SENTENCES])
+    write(tmp_path / "t" / "xnli" / "dev-en.tsv", ["A\tB\tneutral"])
+    write(tmp_path / "t" / "xnli" / "test-de.tsv", ["A\tB\tneutral"])
+    given = {
+        "model": "xlm-roberta-base",
+        "text": str(tmp_path),
+        "target": "xnli",
+        "data": str(tmp_path / "t"),
+    }
+    said = mlflow_xfer.plan("transfer", seeds=1, **given).text()
+    assert "tokens in" in said and "besides 1 trainings for which the number of rows is not known" in said
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_the_size_of_the_embedded_text_is_known_without_making_it(more):
+    words, tokens, every = 0.0, 0.0, 0
+    for code in ("en", "sw", "vi", "eu"):
+        documents, words_each, tokens_each = mini.text_size(code, more)
+        made = mini.text(code, more)
+        assert documents == len(made)
+        every, words = every + len(made), words + sum(len(row["text"].split()) for row in made)
+        # Nearly each word is one token of a tokenizer that is trained on them; two or three stand between.
+        tokens += sum(
+            len(f"{row['text']} {row['text_b'] or ''}".split()) + 2 + bool(row["text_b"]) for row in made
+        )
+    assert words_each == pytest.approx(words / every, rel=0.1)
+    assert tokens_each == pytest.approx(tokens / every, rel=0.1)

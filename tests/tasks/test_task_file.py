@@ -197,7 +197,7 @@ def test_rows_that_call_their_language_otherwise_are_not_passed_over(write, name
         for text, code in zip("abc", ("de", "fr", name), strict=True)
     ]
     path = write(f"t: {{{read}, files: {{test: a.jsonl}}}}", a__jsonl="\n".join(map(json.dumps, rows_of)))
-    with pytest.raises(XferError, match=f"a.jsonl:3: is of '{name}', and the code of that is de: write that"):
+    with pytest.raises(XferError, match=f"a.jsonl:3: is of '{name}', and what stands for that language is"):
         check_task_file(path)
 
 
@@ -214,11 +214,39 @@ def test_languages_that_are_scored_on_the_same_rows_are_refused(write):
     assert load_task_file(write(f"t: {{kind: classification, labels: [x, y], files: {{test: {parts}}}}}"))
 
 
-def test_the_hint_names_the_file_as_the_task_file_would(write):
-    path = write('t: {kind: classification, labels: [x, y], files: {test: "data/test-{language}.tsv"}}')
+def test_codes_say_what_stands_for_a_language_in_names(write):
+    entry = 'kind: classification, labels: [x, y], files: {test: "data/test-{language}.tsv"}'
+    path = write(f"t: {{{entry}}}")
     (path.parent / "data").mkdir()
-    (path.parent / "data" / "test-arb_Arab.tsv").write_text("text_a\tlabel\na\tx\n")
-    assert "name the files of each language: {ar: data/test-arb_Arab.tsv, …}" in says(path)
+    for name, text in {"arb_Arab": "a", "de": "b", "xx-Hausa": "c"}.items():
+        (path.parent / "data" / f"test-{name}.tsv").write_text(f"text_a\tlabel\n{text}\tx\n")
+    [hint] = [line for line in says(path).splitlines() if "codes:" in line]
+    assert "codes: {ar: arb_Arab}" in hint
+    [task] = load_task_file(write(f"t: {{{entry}, codes: {{ar: arb_Arab, ha: xx-Hausa}}}}"))
+    assert set(task.languages) == {"ar", "de", "ha"}
+    assert [rows(task, "test", code)[0]["text_a"] for code in ("ar", "de", "ha")] == ["a", "b", "c"]
+    assert "xx stands for several languages" in says(write(f"t: {{{entry}, codes: {{ar: xx, ha: xx}}}}"))
+
+
+def test_codes_say_what_stands_for_a_language_in_its_column(write):
+    entry = "kind: classification, labels: [x, y], language_column: lang, languages: [de, sw]"
+    lines = [
+        {"text_a": text, "label": "x", "lang": lang}
+        for text, lang in (("a", "German"), ("b", "sw"), ("c", "fr"), ("d", "German"))
+    ]
+    lines = "\n".join(map(json.dumps, lines))
+    path = write(f"t: {{{entry}, codes: {{de: German}}, files: {{test: a.jsonl}}}}", a__jsonl=lines)
+    [task] = load_task_file(path)
+    assert [row["text_a"] for row in rows(task, "test", "de")] == ["a", "d"]
+    assert [row["text_a"] for row in rows(task, "test", "sw")] == ["b"]
+    (path.parent / "a.jsonl").write_text(lines + '\n{"text_a": "e", "label": "x", "lang": "de"}')
+    with pytest.raises(XferError, match=r"a.jsonl:5: is of 'de', and what stands .* is 'German': write that"):
+        check_task_file(path)
+
+
+def test_codes_that_nothing_reads_are_refused(write):
+    entry = "kind: classification, labels: [x, y], codes: {de: German}, files: {test: a.tsv}"
+    assert "nothing says a language" in says(write(f"t: {{{entry}}}"))
 
 
 def test_a_name_that_no_file_has_is_refused(write):

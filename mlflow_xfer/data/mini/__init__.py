@@ -118,3 +118,8 @@ def text(language: str, more: int = 0) -> list[dict[str, Any]]:
     """
     grammar(language)
     return corpus.more(language) if more else corpus.documents(language)
+
+
+def text_size(language: str, more: int = 0) -> tuple[int, float, float]:
+    """What :func:`text` has, without making it: documents, and about how many words and tokens in each."""
+    return corpus.size(language, more), *corpus.AVERAGE[more]

@@ -24,6 +24,10 @@ SIZES = {"dictionary": 6000, "phrase": 1200, "parallel": 4400, "codeswitched": 3
 MORE = 6000
 """Sentences of each language in the further text."""
 
+AVERAGE = {0: (5.6, 12.9), 1: (7.0, 9.0)}
+"""About how many words and tokens a document of the corpus and of the further text has: words of its first
+text, tokens of both and of what is set between."""
+
 LOW_SIZES = {"dictionary": 0, "phrase": 0, "parallel": 60, "codeswitched": 0, "monolingual": 120}
 
 
@@ -34,6 +38,11 @@ def low_resource(language: str) -> bool:
 def rich_languages() -> tuple[str, ...]:
     """Languages with a dictionary, English first."""
     return tuple(language for language in rules() if not low_resource(language))
+
+
+def size(language: str, more: int) -> int:
+    """How many documents there are."""
+    return MORE if more else sum((LOW_SIZES if low_resource(language) else SIZES).values())
 
 
 def documents(language: str) -> list[dict]:
