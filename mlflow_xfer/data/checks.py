@@ -26,7 +26,7 @@ class Tally:
     labels: Counter = field(default_factory=Counter)
     found: list[XferError] = field(default_factory=list)
     more: int = 0
-    left: int = 0  # rows that ``where`` or ids leave out
+    left: int = 0  # rows that ``where``, ids, ``drop`` or the share of a validation split leave out
     first_left: Any = None  # the first of them
 
     def count(self, row: dict[str, Any], labels: str) -> None:
@@ -61,7 +61,10 @@ class Tally:
         if self.unlabelled:
             problems.append(self._unlabelled(what, split))
         elif not self.rows and not problems:
-            left = f" without the {self.left:,} rows that where or ids leave out{columns_of(self.first_left)}"
+            left = (
+                f" without the {self.left:,} rows that where, ids, drop or validation_fraction leave out"
+                f"{columns_of(self.first_left)}"
+            )
             problems.append(
                 XferError(f"{what} is empty{left if self.left else ''}.", "A split needs at least one row.")
             )

@@ -34,12 +34,13 @@ def _files(source: Files, read: Sequence[Rows]) -> Iterator[str]:
     from another file."""
     part = part_of(source, read[0].split, read[0].language)
     asked = {rows.language for rows in read}
+    called = {source.codes.get(code, code) for code in asked}
     elsewhere = {path for parts in source.splits.values() for path in _paths(parts)}
     passed = [
         Path(path.replace("{language}", name)).name
         for path in (part.paths if part else ())
         for name in (names(path) if "{language}" in path else ())
-        if name not in asked
+        if name not in called
         and languages.code_of(name) in (None, *asked)
         and path.replace("{language}", name) not in elsewhere
     ]

@@ -109,9 +109,11 @@ def _of_source(
             blank = row and rows.provider == "file" and _blank(row, filled)
             if blank:
                 tally.bad(path, line, f"has a blank {blank}")
-            elif row is not None and (
+            elif row is None or not (
                 part is None or _in_share(part.share, lambda row=row: group_of(task, row))
             ):
+                tally.leave(raw)
+            else:
                 yield found, row
     tally.found += wanted.problems()
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from mlflow_xfer.data.task_file_check import check_task_file
+from mlflow_xfer.errors import XferError
 
 READ = "kind: classification, labels: [x, y]"
 
@@ -34,6 +37,23 @@ def test_files_of_no_language_that_is_known(tmp_path):
     assert [one for one in found["test", "en"] if "training" not in one] == [
         "not read, as {language} stands for a code (mlflow-xfer languages): t-English.tsv, t-tlh.tsv"
     ]
+
+
+def test_files_under_another_name_than_the_declared_one(tmp_path):
+    table = "text_a\tlabel\na\tx\n"
+    found = remarks(
+        tmp_path,
+        'codes: {zh: zh-CN, ha: h}, files: {test: "t-{language}.tsv"}',
+        **{f"t-{name}__tsv": table for name in ("de", "h", "zh-CN", "zh-TW")},
+    )
+    assert set(found) == {("test", code) for code in ("de", "ha", "zh")}
+    told = "not read, as {language} stands for a code (mlflow-xfer languages): t-zh-TW.tsv"
+    assert found["test", "zh"] == (told,) and not found["test", "ha"]
+
+
+def test_a_split_that_drop_leaves_empty(tmp_path):
+    with pytest.raises(XferError, match=r"is empty without the 2 rows that .*drop.* leave out; its columns"):
+        remarks(tmp_path, "drop: [z], files: {test: a.jsonl}", a__jsonl=lines({"label": "z"}, {"label": "z"}))
 
 
 def test_languages_that_were_not_asked_for(tmp_path):
