@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from mlflow_xfer.data import mini
 from mlflow_xfer.data.checks import Tally
@@ -114,11 +116,18 @@ def _tokens(task: Task, rows: Rows, tokenizer: str, length: int, decoder: bool) 
     from datasets import Dataset
 
     from mlflow_xfer.data.encode import encode
-    from mlflow_xfer.models.load import load_tokenizer
 
     first = list(islice(stream(task, rows, Tally()), SAMPLE))
     if not first:
         return math.nan
-    read = load_tokenizer(tokenizer)
+    read = _loaded(tokenizer)
     made = encode(Dataset.from_list(first), task, read, length, decoder=decoder, cached=False)
     return float(made.lengths.sum()) / len(first)
+
+
+@lru_cache(maxsize=1)
+def _loaded(folder: str) -> Any:
+    """The tokenizer in a folder: a large one takes a second to load, and every task of a plan asks for it."""
+    from mlflow_xfer.models.load import load_tokenizer
+
+    return load_tokenizer(folder)
