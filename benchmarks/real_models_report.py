@@ -236,11 +236,15 @@ def _by_language(found: Found, stage: Stage, task: str) -> dict[str, pd.Series]:
 def _marked(found: Found, stage: Stage) -> Iterator[str]:
     """Cells that must not be counted without a word, and what code they were made with."""
     mine = found.of(stage)
+    every = mine.groupby("task")["condition"].nunique()
     for mark, cells_ in mine[mine["marks"] != ""].groupby("marks"):
-        names = sorted(
-            {f"{condition} → {task}" for condition, task in cells_[["condition", "task"]].to_numpy()}
-        )
-        yield f"`{mark}`: {', '.join(names)}."
+        named = [
+            f"all → {task}"
+            if of["condition"].nunique() == every[task]
+            else ", ".join(f"{condition} → {task}" for condition in sorted(of["condition"].unique()))
+            for task, of in cells_.groupby("task")
+        ]
+        yield f"`{mark}`: {', '.join(named)}."
     if mine["commit"].nunique() > 1:
         yield f"Run at {mine['commit'].nunique()} commits: {', '.join(sorted(set(mine['commit'])))}."
     yield ""
@@ -256,25 +260,32 @@ def _cost(found: Found, figures: dict[str, str]) -> Iterator[str]:
     """Minutes and tokens behind each condition, its mean over targets and seeds."""
     if not len(found.rows):
         return
+    searched = [stage for stage in found.stages if stage.pool]
+    several = {
+        (stage.name, one.name)
+        for stage in searched
+        for one in stage.conditions
+        if one.name not in (BASELINE, *stage.pool)
+    }
     cell = found.rows.drop_duplicates(["stage", "condition", "task", "seed"])
+    cell = cell[[pair not in several for pair in zip(cell["stage"], cell["condition"], strict=True)]]
     means = (
         cell.groupby(["stage", "condition"], sort=False)[["seconds", "tokens", "steps"]].mean().reset_index()
     )
     yield "## Cost"
     yield ""
     yield "What stands behind a score, phases that several share included; by the clock of a shared machine."
+    yield from (f"Of stage {stage.name} single tasks." for stage in searched)
     yield ""
     shared = ("stage", "condition", "tokens", "steps", "seconds")
     rows = [
         (stage, condition, f"{tokens / 1e3:,.0f}", f"{steps:,.0f}", f"{seconds / 60:.1f}")
         for stage, condition, tokens, steps, seconds in zip(*(means[name] for name in shared), strict=True)
     ]
-    yield markdown.table(
-        ("stage", "condition", "thousand tokens", "steps", "minutes"), rows[:40], right=(2, 3, 4)
-    )
+    yield markdown.table(("stage", "condition", "thousand tokens", "steps", "minutes"), rows, right=(2, 3, 4))
     yield ""
-    names = (means["stage"] + ": " + means["condition"]).tolist()[:20]
-    drawing = charts.bars(names, (means["seconds"] / 60).tolist()[:20], across="minutes behind a score")
+    names = (means["stage"] + ": " + means["condition"]).tolist()
+    drawing = charts.bars(names, (means["seconds"] / 60).tolist(), across="minutes behind a score")
     yield from _figure(figures, "cost", drawing, "Minutes behind a score")
 
 
