@@ -28,17 +28,20 @@ LAUNCHING = 2e-3
 
 @dataclass(frozen=True)
 class Machine:
-    """``memory`` in bytes; ``flops`` a second of matrix products in the precision that it trains in."""
+    """``memory`` in bytes; ``flops`` a second of matrix products, of a GPU in 16 bits, of processors in
+    float32; ``bf16``: how many times as fast processors are in bfloat16."""
 
     name: str
     memory: float
     flops: float
     cuda: bool = True
+    bf16: float = 1.0
 
-    @property
-    def reached(self) -> float:
-        """Operations a second that a training does."""
-        return self.flops * (MULTIPLYING if self.cuda else ON_CPU)
+    def reached(self, precision: str) -> float:
+        """Operations a second that a training in this precision does."""
+        return (
+            self.flops * (MULTIPLYING if self.cuda else ON_CPU) * (self.bf16 if precision == "bf16" else 1.0)
+        )
 
 
 GPUS = {
@@ -80,7 +83,11 @@ def named(name: str) -> Machine:
 
 @cache
 def here() -> Machine:
-    return _gpu() or Machine("this machine", _memory(), _multiplied(), cuda=False)
+    if gpu := _gpu():
+        return gpu
+    from mlflow_xfer.training.devices import BF16, bf16_pays
+
+    return Machine("this machine", _memory(), _multiplied(), cuda=False, bf16=BF16 if bf16_pays() else 1.0)
 
 
 def visible_gpus(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:

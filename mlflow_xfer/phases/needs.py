@@ -109,7 +109,7 @@ def needs(
         flops = tokens * forward(shape, length)
         kept = FLOAT * PREDICTED * (shape.states / 2 + (0 if cuda else length * shape.heads))
         held = weights + mapped(shape, cuda)
-        return Needs(held, 0.0, kept, 0.0, flops, _seconds(flops, 0.0, 0.0, shape, machine))
+        return Needs(held, 0.0, kept, 0.0, flops, _seconds(flops, phase, 0.0, 0.0, shape, machine))
     trained = trained_weights(phase, shape, tokens)
     head = lm_share(phase, shape) * 2 * (shape.hidden + shape.vocabulary) * shape.hidden
     passes = passes_of(phase, runtime)
@@ -124,7 +124,9 @@ def needs(
         together * batch,
         disk(phase, shape, trained),
         training + scoring * runtime.processes,
-        _seconds(training / (runtime.processes if cuda else 1) + scoring, steps, trained, shape, machine),
+        _seconds(
+            training / (runtime.processes if cuda else 1) + scoring, phase, steps, trained, shape, machine
+        ),
     )
 
 
@@ -230,16 +232,20 @@ def activations(phase: Phase, shape: Shape, rows: int, cuda: bool, again: bool =
 
 
 def disk(phase: Phase, shape: Shape, trained: float) -> float:
-    """Bytes that lie in the work folder at most, the checkpoint before it is published included."""
+    """Bytes that lie in the work folder at most, the checkpoint before it is published included. States hold
+    the part of the weights that is trained."""
     weights, by = FLOAT * shape.parameters, phase.training.select_by
-    state = weights + moments(phase, shape, trained) + (weights if by == "average" else 0.0)
-    return (STATES + 1) * state + (STATES * weights if by in BY_SCORE else 0.0) + weights
+    part = weights if phase.training.trainable == "all" else FLOAT * trained
+    state = part + moments(phase, shape, trained) + (part if by == "average" else 0.0)
+    return (STATES + 1) * state + (STATES * part if by in BY_SCORE else 0.0) + weights
 
 
-def _seconds(flops: float, steps: float, trained: float, shape: Shape, machine: Machine | None) -> float:
+def _seconds(
+    flops: float, phase: Phase, steps: float, trained: float, shape: Shape, machine: Machine | None
+) -> float:
     if machine is None:
         return math.nan
-    multiplying = flops / machine.reached
+    multiplying = flops / machine.reached(getattr(phase.settings, "precision", "fp32"))
     if machine.cuda:
         return max(multiplying, steps * shape.layers * LAUNCHING)
     return multiplying + steps * trained * STEPPING

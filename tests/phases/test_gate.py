@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.models.finite import not_finite
+from mlflow_xfer.models.finite import PART, not_finite
 from mlflow_xfer.phases import gate
 from mlflow_xfer.training.parts import NotFinite
 
@@ -43,6 +43,12 @@ def test_one_value_in_any_file(tmp_path, file, value, dtype):
     with pytest.raises(XferError, match="spoilt") as caught:
         gate.check_weights(tmp_path)
     assert caught.value.exit_code == 2
+
+
+def test_one_value_at_the_end_of_a_large_tensor(tmp_path):
+    spoilt = torch.ones(3, PART // 2)
+    spoilt[2, -1] = math.nan
+    assert list(not_finite(checkpoint(tmp_path, **{"model-2.safetensors": {"a": spoilt}})))
 
 
 def test_whole_numbers_and_large_floats_are_finite(tmp_path):

@@ -166,6 +166,27 @@ def test_several_processes_divide_what_they_can(own_store):
     assert "does not fit" not in again.text()
 
 
+def test_processors_with_instructions_for_it_are_faster_in_bfloat16():
+    shape = of_configuration(CONFIGURATIONS["xlm-roberta-base"])
+    slow, fast = (machines.Machine("cpu", 1e10, 1e11, cuda=False, bf16=factor) for factor in (1.0, 1.7))
+
+    def seconds(machine, **given):
+        return needs(phase(**given), shape, 1e6, 0.0, 10, RuntimeOptions(), machine).seconds
+
+    assert seconds(slow) == seconds(fast) == seconds(slow, precision="bf16")
+    assert seconds(slow) / 1.7 <= seconds(fast, precision="bf16") < seconds(slow) / 1.5
+
+
+def test_states_of_an_adapter_take_little_disk():
+    shape, gpu = of_configuration(CONFIGURATIONS["xlm-roberta-base"]), machines.GPUS["H100"]
+    full, part = (
+        needs(phase(trainable=way), shape, 1e6, 0.0, 10, RuntimeOptions(), gpu).work
+        for way in ("all", "lora")
+    )
+    checkpoint = 4 * shape.parameters
+    assert part < 1.2 * checkpoint < 0.3 * full
+
+
 def test_this_machine_is_measured():
     here = machines.here()
     assert here.memory > 1e9 and here.flops > 1e9
