@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 FLOAT = 4  # bytes; weights, gradients and moments are float32 in every precision
 PROCESS = 0.75e9  # bytes of a process that has imported everything, and of a GPU's context
 ROWS = 30.0  # rows of an embedding that n tokens hold, over √n
+TOKEN = 1.1e3  # bytes of a tokenizer for a token of its vocabulary: 270 MB for 250,000
 STATES = 2  # resume states that are kept at once
 STEPPING = 28 / 1e10  # seconds of AdamW for a weight on a CPU: 28 bytes are moved
 NF4 = 0.6  # bytes of a weight in 4 bits, scales included
@@ -108,7 +109,7 @@ def needs(
     if not isinstance(phase.settings, TrainingSettings):
         flops = tokens * forward(shape, length)
         kept = FLOAT * PREDICTED * (shape.states / 2 + (0 if cuda else length * shape.heads))
-        held = weights + mapped(shape, cuda)
+        held = weights + beside(shape, cuda)
         return Needs(held, 0.0, kept, 0.0, flops, _seconds(flops, phase, 0.0, 0.0, shape, machine))
     trained = trained_weights(phase, shape, tokens)
     head = lm_share(phase, shape) * 2 * (shape.hidden + shape.vocabulary) * shape.hidden
@@ -203,12 +204,12 @@ def held_weights(phase: Phase, shape: Shape, trained: float, cuda: bool) -> floa
     rows = 0.0
     if phase.training.trainable == "all" and trained < shape.parameters:
         rows = trained - (shape.parameters - shape.vocabulary * shape.hidden)
-    return matrices * shape.multiplied + FLOAT * (outside + rows) + mapped(shape, cuda)
+    return matrices * shape.multiplied + FLOAT * (outside + rows) + beside(shape, cuda)
 
 
-def mapped(shape: Shape, cuda: bool) -> float:
-    """Bytes of the file of weights, which a training on processors holds mapped beside them."""
-    return 0.0 if cuda else FLOAT * shape.parameters
+def beside(shape: Shape, cuda: bool) -> float:
+    """Bytes that a training on processors holds beside its weights: their file, mapped, and the tokenizer."""
+    return 0.0 if cuda else FLOAT * shape.parameters + TOKEN * shape.vocabulary
 
 
 def rows_at_once(phase: Phase, runtime: RuntimeOptions) -> int:
