@@ -84,7 +84,7 @@ def _of_source(
                     path,
                     line,
                     f"is of {name!r}, and what stands for that language is {own!r}: write that, declare the "
-                    f"other (codes: {{{rows.language}: {name}}}), or leave it out",
+                    f"other (codes: {{{rows.language}: {name!r}}}), or leave it out",
                 )
             else:
                 tally.leave(raw)
