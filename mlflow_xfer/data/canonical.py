@@ -11,7 +11,7 @@ from mlflow_xfer.data.labels import MISSING, BadRow, absent
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.languages import code_of
 from mlflow_xfer.lines import scalar_text
-from mlflow_xfer.tasks.task import Files, Hub, Task
+from mlflow_xfer.tasks.task import Files, Hub, Task, name_in
 
 Get = Callable[[Any], Any]
 Convert = Callable[[Any], dict[str, Any] | None]
@@ -30,7 +30,7 @@ def row_id(source: Hub | Files) -> Get:
 
 def kept(source: Hub | Files, language: str) -> Callable[[Any], bool]:
     """Whether ``where`` keeps a raw row."""
-    code = source.codes.get(language, language)
+    code = name_in(source, language)
     wanted = [(getter(column), value.replace("{language}", code)) for column, value in source.where.items()]
 
     def keep(raw: Any) -> bool:
@@ -50,7 +50,7 @@ def other_name(source: Hub | Files, language: str) -> Callable[[Any], str]:
     one, as ``EN`` and ``en-GB`` are of ``en``; empty elsewhere."""
     own = source.where.items() if isinstance(source, Files) else ()
     columns = [getter(column) for column, value in own if value == "{language}"]
-    called = source.codes.get(language, language)
+    called = name_in(source, language)
 
     def found(raw: Any) -> str:
         said = [scalar_text(get(raw)) for get in columns]

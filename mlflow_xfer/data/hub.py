@@ -20,7 +20,7 @@ from mlflow_xfer.data.labels import is_number
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.durable.digests import combined, file_digest
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.tasks.task import Hub, Part, Task, part_of
+from mlflow_xfer.tasks.task import Hub, Part, Task, name_in, part_of
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -31,13 +31,13 @@ FALLBACK = "Without a network, give data=<folder>, or name local files in a task
 
 def config_of(source: Hub, language: str) -> str:
     """The configuration's name for this language."""
-    return source.config.replace("{language}", source.codes.get(language, language))
+    return source.config.replace("{language}", name_in(source, language))
 
 
 def split_of(source: Hub, split: str, language: str) -> str:
     """The split's name on the hub."""
     name = _part_of(source, split, language).paths[0]
-    return name.replace("{language}", source.codes.get(language, language))
+    return name.replace("{language}", name_in(source, language))
 
 
 def _part_of(source: Hub, split: str, language: str) -> Part:
@@ -145,7 +145,7 @@ def load(task: Task, source: Hub, rows: Rows) -> Dataset:
     try:
         named: Any = None
         if source.files:
-            code = source.codes.get(rows.language, rows.language)
+            code = name_in(source, rows.language)
             named = {on_hub: source.files[rows.split].replace("{language}", code)}
         builder = datasets.load_dataset_builder(
             str(folder or source.path), name=config or None, data_files=named, revision=revision

@@ -15,7 +15,7 @@ from mlflow_xfer.data.readers import reader
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.lines import names_in, scalar_text
 from mlflow_xfer.tasks.declared_sources import names
-from mlflow_xfer.tasks.task import Files, Task, part_of
+from mlflow_xfer.tasks.task import Files, Task, name_in, part_of
 
 MAX_SHOWN = 8
 
@@ -34,7 +34,7 @@ def _files(source: Files, read: Sequence[Rows]) -> Iterator[str]:
     from another file."""
     part = part_of(source, read[0].split, read[0].language)
     asked = {rows.language for rows in read}
-    called = {source.codes.get(code, code) for code in asked}
+    called = {name_in(source, code) for code in asked}
     elsewhere = {path for parts in source.splits.values() for path in _paths(parts)}
     passed = [
         Path(path.replace("{language}", name)).name

@@ -22,7 +22,7 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.lines import Malformed, Unscored, looked_for, names_in, ordinary
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks.declared_sources import names
-from mlflow_xfer.tasks.task import POOL, SPLITS, Files, Generated, Hub, Part, Source, Task, part_of
+from mlflow_xfer.tasks.task import POOL, SPLITS, Files, Generated, Hub, Part, Source, Task, name_in, part_of
 
 __all__ = [
     "Malformed",
@@ -230,7 +230,7 @@ def _has(task: Task, source: Source, provider: str, split: str, language: str, d
 # -- files ---------------------------------------------------------------------------------------------------
 def _paths(source: Files, split: str, language: str, root: Path) -> tuple[Path, ...] | None:
     part = part_of(source, split, language)
-    code = source.codes.get(language, language)
+    code = name_in(source, language)
     return part and tuple(root / path.replace("{language}", code) for path in part.paths)
 
 

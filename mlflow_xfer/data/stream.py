@@ -16,7 +16,7 @@ from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.lines import names_in
-from mlflow_xfer.tasks.task import Files, Generated, Hub, Part, Task, part_of
+from mlflow_xfer.tasks.task import Files, Generated, Hub, Part, Task, name_in, part_of
 
 TEXT = Task("text", "language_model", "", (), {"folder": (Files({}, format="text"),)})
 
@@ -79,7 +79,7 @@ def _of_source(
         chosen = wanted(found)  # of rows in other languages, too: a file of ids may be for all of them
         if not keep(raw):
             if name := called(raw):  # nobody would miss it
-                own = source.codes.get(rows.language, rows.language)
+                own = name_in(source, rows.language)
                 tally.bad(
                     path,
                     line,

@@ -110,10 +110,10 @@ def forest(contrasts: Sequence[Contrast]) -> Raw:
 def _named(x: float, y: float, one: Contrast, *, apart: bool) -> list[Raw]:
     """The name of a row that ends at ``x``, with its own baseline below it where ``apart``."""
     if not apart:
-        return [name_label(x, y + 4, one.condition, x)]
+        return [name_label(x, y + 4, one.condition)]
     return [
-        name_label(x, y - 2, one.condition, x),
-        name_label(x, y + 10, f"against {one.baseline}", x, size=11),
+        name_label(x, y - 2, one.condition),
+        name_label(x, y + 10, f"against {one.baseline}", size=11),
     ]
 
 
@@ -186,7 +186,7 @@ def bars(names: Sequence[str], values: Sequence[float], *, across: str) -> Raw:
         y = 10 + row * i
         width = (right - left) * value / widest
         marks += [
-            name_label(left - 10, y + 16, name, left - 10),
+            name_label(left - 10, y + 16, name),
             element("rect", x=left, y=y + 3, width=f"{max(width, 1):.1f}", height=row - 9, fill="#0072B2"),
             label(left + max(width, 1) + 8, y + 16, f"{value:.2f}"),
         ]

@@ -97,8 +97,8 @@ def shorten(name: str, at_most: int = 34) -> str:
     return name if len(name) <= at_most else name[: at_most - 1] + "…"
 
 
-def name_label(x: float, y: float, name: str, room: float, size: float = 13) -> Raw:
-    """A name that ends at ``x`` within ``room`` to its left: a long one is set smaller, then cut."""
+def name_label(x: float, y: float, name: str, size: float = 13) -> Raw:
+    """A name that ends at ``x`` and begins within the frame: a long one is set smaller, then cut."""
     letter = LETTER / 12
-    size = max(SMALLEST, min(size, int(room / (letter * max(len(name), 1)))))
-    return label(x, y, shorten(name, int(room / (letter * size))), anchor="end", size=size)
+    size = max(SMALLEST, min(size, int(x / (letter * max(len(name), 1)))))
+    return label(x, y, shorten(name, int(x / (letter * size))), anchor="end", size=size)

@@ -36,7 +36,7 @@ class Hub:
     """Rows of a Hugging Face data set (``datasets.load_dataset(path, config, split=…)``).
 
     ``config``, the values of ``splits`` and of ``where`` may hold ``{language}``, which is filled with
-    ``codes.get(language, language)``. ``columns`` maps the kind's column to the data set's: a name, a dotted
+    :func:`name_in`. ``columns`` maps the kind's column to the data set's: a name, a dotted
     path (``answers.text``) or several of them (choices; joined for a text). ``revision`` is a commit or
     branch; without one no reuse is claimed. ``where`` keeps the rows in which a column has that value
     (``english*``: begins with); rows whose label is in ``drop`` are left out. ``languages`` of a split are
@@ -84,7 +84,7 @@ class Part:
 @dataclass(frozen=True)
 class Files:
     """Rows of local files. ``splits`` maps a split to a path below the data folder; ``{language}`` is filled
-    in (with ``codes.get(language, language)``); to a tuple of paths (read one after the other; ``parallel``
+    in (with :func:`name_in`); to a tuple of paths (read one after the other; ``parallel``
     and ``bucc``: the sides of a pair); to a :class:`Part`; or to a mapping from language to :class:`Part`.
 
     ``format``: ``tsv`` (no quoting), ``csv``, ``jsonl``, ``json``, ``parquet``, ``conll``, ``conllu``,
@@ -109,6 +109,11 @@ class Files:
     label_file: str = ""
     prompt: str = ""
     offsets: str = "characters"
+
+
+def name_in(source: Files | Hub, language: str) -> str:
+    """What stands for a language in names and columns of a source."""
+    return source.codes.get(language, language)
 
 
 def part_of(source: Files | Hub, split: str, language: str) -> Part | None:

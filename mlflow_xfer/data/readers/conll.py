@@ -12,7 +12,7 @@ from typing import NamedTuple
 from mlflow_xfer.data.readers import Numbered, each_file
 from mlflow_xfer.languages import code_of
 from mlflow_xfer.lines import Malformed, numbered
-from mlflow_xfer.tasks.task import Files
+from mlflow_xfer.tasks.task import Files, name_in
 
 NUMBER = re.compile(r"[0-9]+([-.][0-9]+)?")  # of a word in its sentence, as CoNLL-U writes it
 COUNT = re.compile(r"([0-9]+-)?([0-9]{1,9})(\.[0-9]+)?")  # the same, also after the number of its sentence
@@ -159,7 +159,7 @@ def _prefix(path: Path, words: Sequence[str], source: Files, language: str) -> s
     Raises:
         Malformed: what stands before most words is no code of this language.
     """
-    own = source.codes.get(language, language)
+    own = name_in(source, language)
     begin = re.compile(rf"({re.escape(own)}|[a-z-]{{2,12}}):(?!//)")
     found = Counter(one[1] for one in map(begin.match, words) if one)
     code, times = found.most_common(1)[0] if found else ("", 0)
