@@ -35,6 +35,18 @@ LIMIT = 40
 """Minutes that a piece may take on two cores."""
 GOES_ON = "to be gone on with"  # its exit code is TRY_AGAIN
 STUDIES = tuple(name for name, one in studies().items() if one.contrasts)
+SMALL = shlex.join(
+    [
+        "sh",
+        "-c",
+        'sed "s#{{data}}#${{XFER_REAL_DATA:?is not set}}#" benchmarks/real_models_tasks.yaml'
+        " > {kept}/tasks.yaml && MLFLOW_TRACKING_URI=sqlite:///{kept}/studies.db XFER_HOME={kept}/studies"
+        " exec python -m mlflow_xfer.cli study --study task-count --scale small --workers 2"
+        ' --data "$XFER_REAL_DATA/xtreme" --model "${{XFER_REAL_MODELS:?is not set}}/encoder"'
+        " --task_file {kept}/tasks.yaml",
+    ]
+)
+"""It takes the data and the model that these variables name. ``exec``: what is told to end is the study."""
 HEAD = """# Nightly
 
 The last run of every piece; all runs are in `nightly.csv`. Written by `python benchmarks/nightly.py`, which
@@ -90,6 +102,7 @@ PIECES = (
         for name in STUDIES
         for effort, minutes in (("quick", 20), ("registered", LIMIT))
     ),
+    Piece("study task-count, small", SMALL, LIMIT, resumable=True),
 )
 
 

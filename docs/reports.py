@@ -1,12 +1,12 @@
 """Publishes studies as pages of this documentation: ``make reports``, or
-``python docs/reports.py [STUDY …] [--run] [--effort quick] [--tables benchmarks/real_models]``.
+``python docs/reports.py [STUDY …] [--run] [--effort quick] [--scale mini] [--tables FOLDER]``.
 
-Of each study the newest finished run of that effort in the store (``MLFLOW_TRACKING_URI``) becomes
-``docs/studies/NAME.md`` (``NAME-registered.md``) with a picture of its report, and its scores become
-``NAME.parquet``, from which every number can be computed again. ``--run`` runs the studies first; what is
-finished is not trained again. What the tables of the real model say, as far as they are there, is
-``replicate-small.md`` and ``nli-variance-small.md``. The claims are tested on both: ``claims.md``. Pictures
-need Debian's ``chromium``; without it a page has none.
+Of each study the newest finished run of that effort and scale in the store (``MLFLOW_TRACKING_URI``) becomes
+``docs/studies/NAME.md`` (``NAME-registered.md``, ``NAME-small.md``) with a picture of its report, and its
+scores become ``NAME.parquet``, from which every number can be computed again. ``--run`` runs the studies
+first; what is finished is not trained again. What the tables of the real model say, as far as they are there,
+is ``replicate-small.md`` and ``nli-variance-small.md``. The claims are tested on both: ``claims.md``.
+Pictures need Debian's ``chromium``; without it a page has none.
 """
 
 from __future__ import annotations
@@ -43,20 +43,22 @@ FROM_TABLES = (
 HEAD = ("contrast", "estimate", "interval", "corrected p", "verdict", "finds in 8 of 10", "status")
 
 
-def newest(client: MlflowClient, name: str, effort: str) -> tuple[Any, Mapping[str, Any]] | None:
-    """The newest finished run of a study with this effort, and its verdict; None: there is none."""
+def newest(
+    client: MlflowClient, name: str, effort: str, scale: str = "mini"
+) -> tuple[Any, Mapping[str, Any]] | None:
+    """The newest finished run of a study with this effort and scale, and its verdict; None: there is none."""
     ids = [experiment.experiment_id for experiment in client.search_experiments()]
     asked = f"tags.xfer.study = '{name}' AND tags.xfer.kind = 'study' AND attributes.status = 'FINISHED'"
     for run in client.search_runs(ids, asked, order_by=["attributes.start_time DESC"]):
         verdict = load_dict(f"runs:/{run.info.run_id}/verdict.json")
-        if verdict["study"]["effort"] == effort:
+        if (verdict["study"]["effort"], verdict["study"]["scale"]) == (effort, scale):
             return run, verdict
     return None
 
 
-def page_of(name: str, effort: str) -> str:
+def page_of(name: str, effort: str, scale: str) -> str:
     """What the page of a study is called, without its ending."""
-    return name if effort == "quick" else f"{name}-{effort}"
+    return "-".join([name, *([scale] if scale != "mini" else []), *([effort] if effort != "quick" else [])])
 
 
 def source_of(name: str, told: Mapping[str, Any]) -> str:
@@ -64,7 +66,7 @@ def source_of(name: str, told: Mapping[str, Any]) -> str:
     command = f"mlflow-xfer study --study {name}"
     if told["effort"] != "quick" or told["scale"] != "mini":
         command += f" --scale {told['scale']} --effort {told['effort']}"
-    page = page_of(name, told["effort"])
+    page = page_of(name, told["effort"], told["scale"])
     return (
         f"Scale {told['scale']}, effort {told['effort']}, look {told['look']} of {told['looks']}. Written by "
         f"`make reports` from a run of `{command}`; its scores are [{page}.parquet]({page}.parquet)."
@@ -115,13 +117,13 @@ def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def published(client: MlflowClient, name: str, effort: str, out: Path) -> bool:
+def published(client: MlflowClient, name: str, effort: str, scale: str, out: Path) -> bool:
     """Write a study's page, picture and scores; whether there is a run of it."""
-    found = newest(client, name, effort)
+    found = newest(client, name, effort, scale)
     if found is None:
         return False
     run, verdict = found
-    page = out / page_of(name, effort)
+    page = out / page_of(name, effort, scale)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         got = {file: client.download_artifacts(run.info.run_id, file, folder) for file in ARTIFACTS}
@@ -191,16 +193,14 @@ def claimed(tables: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(asked: Sequence[str], effort: str, run: bool, tables: Path, out: Path) -> None:
+def main(asked: Sequence[str], effort: str, scale: str, run: bool, tables: Path, out: Path) -> None:
     client = MlflowClient()
     for name in asked:
         if run:
             program = [sys.executable, "-m", "mlflow_xfer.cli", "study", "--study", name, "--effort", effort]
             subprocess.run(program, check=True)
-        print(
-            f"{name}: {'published' if published(client, name, effort, out) else 'no finished run'}",
-            flush=True,
-        )
+        there = published(client, name, effort, scale, out)
+        print(f"{name}: {'published' if there else 'no finished run'}", flush=True)
     out.mkdir(parents=True, exist_ok=True)
     (out / "replicate-small.md").write_text(small(tables), "utf-8")
     (out / "nli-variance-small.md").write_text(small_spread(tables), "utf-8")
@@ -215,8 +215,11 @@ if __name__ == "__main__":
     parser.add_argument("studies", nargs="*", metavar="STUDY", help="which; none: all with contrasts")
     parser.add_argument("--run", action="store_true", help="run them first")
     parser.add_argument("--effort", default="quick")
+    parser.add_argument("--scale", default="mini", help="other scales than mini are not run from here")
     parser.add_argument("--tables", type=Path, default=ROOT / "benchmarks" / "real_models")
     parser.add_argument("--out", type=Path, default=PAGES)
     given = parser.parse_args()
     names = given.studies or [name for name, one in studies().items() if one.contrasts]
-    main(names, given.effort, given.run, given.tables, given.out)
+    if given.run and given.scale != "mini":
+        parser.error("--run is for scale mini: run the study with its model and data first")
+    main(names, given.effort, given.scale, given.run, given.tables, given.out)

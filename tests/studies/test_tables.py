@@ -86,7 +86,7 @@ def test_the_tables_become_a_page(script, folder, project, monkeypatch):
     claimed = reports.claimed(folder)
     assert "## On mini\n\nOn no runs." in claimed and "| C1 |" in claimed
     spread_stage(folder)
-    reports.main(["domain"], "quick", False, folder, folder / "pages")
+    reports.main(["domain"], "quick", "mini", False, folder, folder / "pages")
     assert {path.name for path in (folder / "pages").iterdir()} == {
         "replicate-small.md",
         "nli-variance-small.md",
