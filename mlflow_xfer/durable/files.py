@@ -8,6 +8,7 @@ more.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import socket
@@ -20,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_xfer.durable.processes import has_ended
+
+logger = logging.getLogger(__name__)
 
 PARTIAL = ".partial"
 
@@ -114,6 +117,7 @@ def sweep(folder: Path, seconds: float) -> None:
         with suppress(OSError):
             if not _is_dead(left) and time.time() - left.stat().st_mtime <= seconds:
                 continue
+            logger.debug("Removing %s, which its writer left", left)
             if left.is_dir():
                 shutil.rmtree(left)
             else:

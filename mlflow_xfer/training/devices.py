@@ -134,9 +134,12 @@ def layers_of(backbone: Any) -> list[nn.Module]:
     return []
 
 
-def checkpoint_layers(backbone: Any) -> None:
+def checkpoint_layers(backbone: Any, inside: contextlib.AbstractContextManager | None = None) -> None:
     """Have each layer keep its inputs alone and compute itself again for its gradients, with the dropout that
     it had.
+
+    Args:
+        inside: the context that a layer is computed again in, if the model computes in one.
 
     Raises:
         XferError: the architecture cannot.
@@ -146,4 +149,5 @@ def checkpoint_layers(backbone: Any) -> None:
             f"gradient_checkpointing=true: layers of {backbone.config.model_type} cannot be computed again.",
             "Use micro_batch=… for less memory.",
         )
-    backbone.gradient_checkpointing_enable({"use_reentrant": False})
+    more = {"context_fn": lambda: (contextlib.nullcontext(), inside)} if inside else {}
+    backbone.gradient_checkpointing_enable({"use_reentrant": False, **more})

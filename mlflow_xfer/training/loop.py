@@ -37,6 +37,7 @@ from mlflow_xfer.training.devices import (
     resolved,
     to_device,
 )
+from mlflow_xfer.training.dropout import CheapMasks
 from mlflow_xfer.training.micro_batches import parts
 from mlflow_xfer.training.parts import Interrupted, NotFinite
 from mlflow_xfer.training.progress import bar
@@ -184,9 +185,10 @@ class Loop(Resumable):
         self.shown = None
         if runtime.compile:
             compile_layers(model.backbone)
-        if runtime.gradient_checkpointing:
-            checkpoint_layers(model.backbone)
         where = pick(runtime.device)
+        self.masks = CheapMasks() if where.type == "cpu" and not runtime.compile else None
+        if runtime.gradient_checkpointing:
+            checkpoint_layers(model.backbone, self.masks)
         with quiet():
             own = arguments(settings, where, folder, len(data), fine_tuning=bool(model.names), seed=seed)
         super().__init__(
@@ -297,7 +299,7 @@ class Loop(Resumable):
         if inputs["whole"] and self.ranks.world > 1:
             joined = partial(self.ranks.joined, rows=len(inputs["inputs"]["input_ids"]))
             self.multitask.head(inputs["task"]).together = joined
-        with self.compute_loss_context_manager():
+        with self.compute_loss_context_manager(), self.masks or nullcontext():
             loss = model(inputs["task"], placed["targets"], inputs["count"], **placed["inputs"])
         return loss if part["share"] == 1.0 else loss * part["share"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import socket
@@ -42,7 +43,8 @@ def states(store, phase, end: str) -> Path:
     return folder
 
 
-def test_a_process_removes_once_what_dead_ones_left_on_its_node(store, plan, tmp_path, dead):
+def test_a_process_removes_once_what_dead_ones_left_on_its_node(store, plan, tmp_path, dead, caplog):
+    caplog.set_level(logging.DEBUG)  # says what was removed, and why
     base, target = plan().phases[:2]
     left = states(store, target, "KILLED")
     going_on = shutil.copytree(left, left.with_name(f"{'0' * 64}-{'0' * 64}"))
