@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,6 +56,25 @@ def test_a_folder_repeats_a_cell_in_another_home_and_store(all_runs, tmp_path):
     (tmp_path / "texts" / "en.txt").write_text("Other words than those.\n" * 50)
     with pytest.raises(XferError, match="would be another phase here"):
         mlflow_xfer.repro(check="cell", files=f"run1.text={tmp_path / 'texts'}")
+
+
+@pytest.mark.slow
+def test_a_cell_of_another_machine_is_repeated(tmp_path):
+    """``cell`` was written on the machine that its lock file describes, this may be another one; and torch is
+    kept from the instructions that the processor there had, so that its sums round otherwise.
+
+    Where results change on purpose: ``sh cell/commands.sh`` in a home and store of its own, and
+    ``mlflow-xfer repro RUN --out cell`` of the run that it names.
+    """
+    cell = shutil.copytree(Path(__file__).with_name("cell"), tmp_path / "cell")
+    asked = [sys.executable, "-m", "mlflow_xfer.cli", "repro", "--check", str(cell)]
+    subprocess.run(asked, check=True, env=os.environ | {"ATEN_CPU_CAPABILITY": "default"})
+    found = json.loads((cell / "again" / "check.json").read_text())
+    assert found["ok"] and len(found["rows"]) == 3
+    for row in found["rows"]:
+        assert row["equal"] >= 0.98 * row["predictions"] > 400 and abs(row["again"] - row["first"]) <= 0.5, (
+            row
+        )
 
 
 def test_what_is_asked_must_be_one_thing(tmp_path):
