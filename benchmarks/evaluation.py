@@ -50,7 +50,8 @@ from mlflow_xfer.kinds.retrieval.mining import NEIGHBOURS, nearest_both_ways
 from mlflow_xfer.kinds.span_qa.data import MAX_QUESTION, STRIDE
 from mlflow_xfer.kinds.span_qa.model import best_spans
 from mlflow_xfer.models.heads import build
-from mlflow_xfer.models.load import SIZES, build_scratch, load_tokenizer, quiet
+from mlflow_xfer.models.load import load_tokenizer, quiet
+from mlflow_xfer.models.scratch import SIZES, build_scratch
 from mlflow_xfer.models.tokenizer import train_tokenizer
 from mlflow_xfer.tasks.catalogue import TASKS
 from mlflow_xfer.tasks.task import Task

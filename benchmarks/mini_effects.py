@@ -30,7 +30,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from mlflow_xfer.data import sources  # noqa: E402
 from mlflow_xfer.kinds import kind  # noqa: E402
-from mlflow_xfer.models import load  # noqa: E402
+from mlflow_xfer.models.scratch import SIZES, build_scratch, randomised  # noqa: E402
 from mlflow_xfer.models.tokenizer import train_tokenizer  # noqa: E402
 from mlflow_xfer.params.settings import RuntimeOptions, TrainingSettings  # noqa: E402
 from mlflow_xfer.tasks import mini  # noqa: E402
@@ -58,13 +58,13 @@ class Lab:
             return base
         texts = {code: sources.read_text(rows) for code, rows in sources.load_texts("mini", None).items()}
         with tempfile.TemporaryDirectory() as scratch:
-            size, start = load.SIZES["mini"], Path(scratch) / "start"
+            size, start = SIZES["mini"], Path(scratch) / "start"
             tokenizer = train_tokenizer(
                 (text for table in texts.values() for text in table["text"][:]),
                 size["vocab_size"],
                 "xlm-roberta",
             )
-            load.build_scratch("xlm-roberta", "mini", tokenizer, self.seed).save_pretrained(start)
+            build_scratch("xlm-roberta", "mini", tokenizer, self.seed).save_pretrained(start)
             tokenizer.save_pretrained(start)
             settings = self.settings(
                 mini.PRETRAIN, dropout=0.0, mlm_probability=mini.MLM_PROBABILITY, alpha=0.3
@@ -189,7 +189,7 @@ def measure(seed: int, work: Path, pairs: str) -> None:
         return
     control = work / f"random-{seed}"
     if not control.is_dir():
-        load.randomised(base, control, seed)
+        randomised(base, control, seed)
     for arm, start in (("pretrained", base), ("random", control)):
         for target in table.lacks(arm, "none", mini.TARGETS):
             table.add(arm, "none", target, lab.reach(start, TASKS[target]))

@@ -42,7 +42,8 @@ from training_experiments import mlm, pairs  # noqa: E402
 from training_rows import Plan, make_model, read_pairs, read_texts, split  # noqa: E402
 from training_summary import ARMS, Peak, matmul_tflops, summary  # noqa: E402
 
-from mlflow_xfer.models.load import SIZES, load_tokenizer, quiet  # noqa: E402
+from mlflow_xfer.models.load import load_tokenizer, quiet  # noqa: E402
+from mlflow_xfer.models.scratch import SIZES  # noqa: E402
 
 
 def measure(

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_xfer.models.load import SIZES, random_lm, save
+from mlflow_xfer.models.load import save
+from mlflow_xfer.models.scratch import SIZES, random_lm
 from mlflow_xfer.models.tokenizer import train_tokenizer
 from mlflow_xfer.tasks.task import Task
 

@@ -252,7 +252,8 @@ FAMILIES: dict[str, tuple[str, Callable[[random.Random, Any], Any]]] = {
 
 def make_model(family: str, folder: Path, draw: random.Random, positions: int = 80, **more: Any) -> Path:
     """A random language model of ``family`` in ``folder``; ``more`` as for the tokenizer."""
-    from mlflow_xfer.models.load import random_lm, save
+    from mlflow_xfer.models.load import save
+    from mlflow_xfer.models.scratch import random_lm
 
     style, config = FAMILIES[family]
     tokenizer = make_tokenizer(style, **{"padding_side": draw.choice(["left", "right"]), **more})

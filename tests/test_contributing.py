@@ -186,7 +186,7 @@ from pathlib import Path
 import torch
 import mlflow_xfer
 from mlflow_xfer.params.settings import TrainingSettings
-from mlflow_xfer.training.loop import arguments
+from mlflow_xfer.training.arguments import arguments
 sys.path.append({root!r})
 from tests.params.new_setting import arrived
 made = arguments(TrainingSettings(adam_epsilon=1e-6), torch.device("cpu"), Path("work"), 10, True, 0)

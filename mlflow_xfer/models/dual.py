@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mlflow_xfer.models.embed import Pooling, pooled
 from mlflow_xfer.models.heads import OwnHead
-from mlflow_xfer.models.load import is_decoder
+from mlflow_xfer.models.limits import is_decoder
 
 SCALE = 100.0
 TARGET = "target_"

@@ -17,7 +17,8 @@ from torch import Tensor
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models import limits
 from mlflow_xfer.models.directions import reads_both_ways
-from mlflow_xfer.models.load import is_decoder, load_backbone, load_tokenizer
+from mlflow_xfer.models.limits import is_decoder
+from mlflow_xfer.models.load import load_backbone, load_tokenizer
 
 Layer = int | Literal["auto"]
 Pooling = Literal["mean", "cls", "last"]

@@ -20,7 +20,8 @@ from mlflow_xfer.kinds import kind
 from mlflow_xfer.models import directions
 from mlflow_xfer.models.attention import Packing, masked_inputs
 from mlflow_xfer.models.layer_mix import read_layers
-from mlflow_xfer.models.load import has_lm_head, is_decoder, lm_class, load_backbone, load_lm, quiet
+from mlflow_xfer.models.limits import is_decoder
+from mlflow_xfer.models.load import has_lm_head, lm_class, load_backbone, load_lm, quiet
 from mlflow_xfer.tasks.task import Task
 
 HEAD_STD = 0.02

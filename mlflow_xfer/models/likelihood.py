@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.directions import reads_both_ways
 from mlflow_xfer.models.heads import OwnHead, scaled
-from mlflow_xfer.models.load import is_decoder
+from mlflow_xfer.models.limits import is_decoder
 
 
 class LikelihoodChoice(OwnHead):

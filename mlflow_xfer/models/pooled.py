@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from mlflow_xfer.models.directions import check_pooling, reads_both_ways
 from mlflow_xfer.models.embed import pooled
 from mlflow_xfer.models.heads import OwnHead, initialise
-from mlflow_xfer.models.load import is_decoder
+from mlflow_xfer.models.limits import is_decoder
 
 POOLING = "head_pooling"
 """Name in a head's configuration; its value is that of the option ``pooling``."""

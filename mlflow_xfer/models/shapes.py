@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlflow_xfer.models.load import POSITIONS, SIZES, parse_scratch
+from mlflow_xfer.models.scratch import POSITIONS, SIZES, parse_scratch
 
 _XLMR = {
     "model_type": "xlm-roberta",

@@ -16,7 +16,7 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.models import files
 from mlflow_xfer.models.files import CONFIG
 from mlflow_xfer.models.limits import longest
-from mlflow_xfer.models.load import POSITIONS, parse_scratch
+from mlflow_xfer.models.scratch import POSITIONS, parse_scratch
 from mlflow_xfer.params.chain import Data
 from mlflow_xfer.params.declare import Shape
 from mlflow_xfer.phases.phase import BaseModel, FinishedRun, digest

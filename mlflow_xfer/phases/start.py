@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from mlflow_xfer.models import load
+from mlflow_xfer.models.scratch import SIZES, build_scratch, parse_scratch, randomised
 from mlflow_xfer.models.tokenizer import train_tokenizer
 from mlflow_xfer.phases.phase import BaseModel, Phase
 
@@ -32,19 +33,19 @@ def starting_point(phase: Phase, start: Path | BaseModel, out: Path, texts: Text
             _scratch(phase, scratch, folder, out, texts)
         else:
             assert phase.settings.control_seed is not None, "stated beside the control"
-            load.randomised(folder, out, phase.settings.control_seed)
+            randomised(folder, out, phase.settings.control_seed)
         (out / COMPLETE).touch()
     return out
 
 
 def _scratch(phase: Phase, start: BaseModel, folder: Path, out: Path, texts: Texts) -> None:
-    architecture, size = load.parse_scratch(start.reference)
+    architecture, size = parse_scratch(start.reference)
     tokenizer = (
         load.load_tokenizer(folder)
         if start.path
-        else train_tokenizer(texts(), load.SIZES[size]["vocab_size"], architecture)
+        else train_tokenizer(texts(), SIZES[size]["vocab_size"], architecture)
     )
     assert phase.seed is not None, "stated where random weights are made"
     with load.quiet():
-        load.build_scratch(architecture, size, tokenizer, phase.seed).save_pretrained(out)
+        build_scratch(architecture, size, tokenizer, phase.seed).save_pretrained(out)
     tokenizer.save_pretrained(out)

@@ -14,6 +14,7 @@ from mlflow_xfer.data.unseen import read_unseen
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.models import directions, files, limits, load, summaries, trainable
+from mlflow_xfer.models.scratch import parse_scratch
 from mlflow_xfer.params.settings import MergeSettings, RuntimeOptions, TrainingSettings
 from mlflow_xfer.phases import gate, languages, whole
 from mlflow_xfer.phases.launch import check_gpus
@@ -132,11 +133,9 @@ def _check_weights(folder: Path) -> None:
 def _check_decoder(start: BaseModel | FinishedRun, config: Any, problems: Problems) -> None:
     """Refuse encoders where a language model is to score choices."""
     if config is not None:
-        decoder = load.is_decoder(config)
+        decoder = limits.is_decoder(config)
     else:
-        decoder = (
-            not start.reference.startswith("scratch:") or load.parse_scratch(start.reference)[0] == "llama"
-        )
+        decoder = not start.reference.startswith("scratch:") or parse_scratch(start.reference)[0] == "llama"
     if not decoder:
         problems.add(
             f"choice_scoring=likelihood needs a decoder; model={start.reference} reads both ways.",
@@ -158,7 +157,7 @@ def _check_reads(phase: Phase, config: Any, tokenizer: Any, problems: Problems) 
             checks.append(lambda: limits.check_length(length + before, limits.longest(config.to_dict())))
     if config is not None and isinstance(phase.settings, TrainingSettings):
         both = phase.settings.attention == "bidirectional"
-        if both and not load.is_decoder(config):
+        if both and not limits.is_decoder(config):
             problems.add(directions.encoder(config.model_type))
         if phase.settings.control == "random" and config.model_type in limits.ENCODERS_OF:
             problems.add(

@@ -22,7 +22,8 @@ from mlflow_xfer.kinds import kind
 from mlflow_xfer.models import limits
 from mlflow_xfer.models.embed import pooled
 from mlflow_xfer.models.heads import run
-from mlflow_xfer.models.load import is_decoder, load_backbone, load_tokenizer
+from mlflow_xfer.models.limits import is_decoder
+from mlflow_xfer.models.load import load_backbone, load_tokenizer
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.training.batches import Reading, budgeted, reading
 from mlflow_xfer.training.devices import autocast, pick, to_device

@@ -14,7 +14,8 @@ from mlflow_xfer.data.encoded import IGNORED, Encoded
 from mlflow_xfer.data.packing import Masking, uniforms
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.heads import build, carries_lm_head, lm_loss_sum
-from mlflow_xfer.models.load import is_decoder, load_tokenizer
+from mlflow_xfer.models.limits import is_decoder
+from mlflow_xfer.models.load import load_tokenizer
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.training.batches import budgeted, padded, reading
 from mlflow_xfer.training.checks import check_fits

@@ -21,20 +21,20 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import TrainerCallback, TrainingArguments
+from transformers import TrainerCallback
 
 from mlflow_xfer.data.mixing import key_of
 from mlflow_xfer.errors import INTERRUPTED, TRY_AGAIN
 from mlflow_xfer.models.heads import MultiTaskModel
 from mlflow_xfer.models.load import quiet
 from mlflow_xfer.params.settings import BY_SCORE, RuntimeOptions, TrainingSettings
+from mlflow_xfer.training.arguments import arguments
 from mlflow_xfer.training.batches import TrainingBatches
 from mlflow_xfer.training.devices import (
     checkpoint_layers,
     compile_layers,
     half_norms,
     pick,
-    resolved,
     to_device,
 )
 from mlflow_xfer.training.dropout import CheapMasks
@@ -49,14 +49,6 @@ from mlflow_xfer.training.tally import Best
 
 Log = Callable[[Mapping[str, float], int], None]
 LOGGED = 100  # training losses are logged so many times at most
-OPTIMIZERS = {
-    "adamw": "adamw_torch_fused",
-    "adamw8bit": "adamw_bnb_8bit",
-    "paged_adamw8bit": "paged_adamw_8bit",
-}
-"""What Trainer calls the values of ``optimizer``."""
-
-BETA2 = {"language modelling": 0.98, "fine-tuning": 0.999}  # of Adam; 0.98: Liu et al. 2019 §3.1
 
 
 @cache
@@ -68,48 +60,6 @@ def settle_imports() -> None:
     """
     gc.collect()
     gc.freeze()
-
-
-def arguments(
-    settings: TrainingSettings,
-    device: torch.device,
-    folder: Path,
-    total: int,
-    fine_tuning: bool,
-    seed: int,
-) -> TrainingArguments:
-    """Trainer's own settings for a training of ``total`` steps; what it would save, log or show is off."""
-    precision = resolved(settings.precision, device)
-    made = TrainingArguments(
-        output_dir=str(folder),
-        max_steps=total,
-        per_device_train_batch_size=1,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type="linear",
-        warmup_steps=math.ceil(total * settings.warmup_ratio),
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_grad_norm,
-        adam_beta2=BETA2["fine-tuning" if fine_tuning else "language modelling"],
-        optim=OPTIMIZERS[settings.optimizer],
-        bf16=precision == "bf16",
-        fp16=precision == "fp16",
-        use_cpu=device.type == "cpu",
-        seed=seed,
-        save_strategy="no",
-        eval_strategy="no",
-        logging_strategy="no",
-        logging_nan_inf_filter=False,
-        report_to=[],
-        disable_tqdm=True,
-        ignore_data_skip=True,  # batches are asked for by their step: nothing is skipped
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
-    )
-    if (
-        made.n_gpu > 1
-    ):  # else Trainer splits a batch over all GPUs it sees, which these batches are not made for
-        made._n_gpu = 1
-    return made
 
 
 class FromStep(torch.utils.data.Sampler):

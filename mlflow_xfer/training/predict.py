@@ -19,8 +19,8 @@ from mlflow_xfer.kinds import kind
 from mlflow_xfer.models.checkpoint import load_task_model
 from mlflow_xfer.models.embed import CPU_TOKENS, Layer, Pooling
 from mlflow_xfer.models.heads import run
-from mlflow_xfer.models.limits import agree
-from mlflow_xfer.models.load import is_decoder, load_config, load_tokenizer
+from mlflow_xfer.models.limits import agree, is_decoder
+from mlflow_xfer.models.load import load_config, load_tokenizer
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.training.batches import Reading, budgeted, reading
 from mlflow_xfer.training.checks import check_fits

@@ -18,7 +18,8 @@ from step import step_and_score
 from mlflow_xfer import languages
 from mlflow_xfer.data import hub, sources
 from mlflow_xfer.kinds.kind import KINDS
-from mlflow_xfer.models.load import build_scratch, save
+from mlflow_xfer.models.load import save
+from mlflow_xfer.models.scratch import build_scratch
 from mlflow_xfer.models.tokenizer import train_tokenizer
 from mlflow_xfer.tasks.catalogue import SUITES, TASKS
 from mlflow_xfer.tasks.task import POOL, SPLITS, Hub, Task, codes, part_of

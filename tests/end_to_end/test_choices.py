@@ -8,7 +8,8 @@ import pytest
 
 import mlflow_xfer
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.models.load import build_scratch, save
+from mlflow_xfer.models.load import save
+from mlflow_xfer.models.scratch import build_scratch
 from mlflow_xfer.models.tokenizer import train_tokenizer
 
 

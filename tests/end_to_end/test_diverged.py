@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 import mlflow_xfer
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.home import home
-from mlflow_xfer.models.load import build_scratch, save
+from mlflow_xfer.models.load import save
+from mlflow_xfer.models.scratch import build_scratch
 from mlflow_xfer.models.tokenizer import train_tokenizer
 from mlflow_xfer.phases import gate
 from tests.conftest import TEXTS

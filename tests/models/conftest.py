@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from tiny_texts import TEXTS
 
-from mlflow_xfer.models.load import build_scratch, save
+from mlflow_xfer.models.load import save
+from mlflow_xfer.models.scratch import build_scratch
 from mlflow_xfer.models.tokenizer import train_tokenizer
 
 

@@ -11,7 +11,8 @@ from tiny_texts import TEXTS
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.embed import auto_layer, embed_layers
-from mlflow_xfer.models.load import is_decoder, load_backbone, load_tokenizer
+from mlflow_xfer.models.limits import is_decoder
+from mlflow_xfer.models.load import load_backbone, load_tokenizer
 
 
 def by_hand(folder, text, layer, pooling):

@@ -143,7 +143,7 @@ def test_the_loss_at_masked_positions_is_that_of_all_logits(any_model):
 def test_the_loss_is_that_of_logits_as_the_architecture_scales_them(name, more):
     import transformers
 
-    from mlflow_xfer.models.load import random_lm
+    from mlflow_xfer.models.scratch import random_lm
 
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
     config = getattr(transformers, f"{name}Config")(

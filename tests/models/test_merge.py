@@ -18,9 +18,10 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.models import merge as merging
 from mlflow_xfer.models.checkpoint import save
 from mlflow_xfer.models.heads import build, carries_lm_head
-from mlflow_xfer.models.load import build_scratch, load_backbone, load_lm, load_tokenizer
+from mlflow_xfer.models.load import load_backbone, load_lm, load_tokenizer
 from mlflow_xfer.models.load import save as save_lm
 from mlflow_xfer.models.merge import METHODS, merge, merge_checkpoints
+from mlflow_xfer.models.scratch import build_scratch
 from mlflow_xfer.models.tokenizer import train_tokenizer
 from tests.families import FAMILIES, make_model
 

@@ -13,7 +13,8 @@ import pytest
 import mlflow_xfer
 from mlflow_xfer.data import mini, reading, sources
 from mlflow_xfer.data.encode import encode
-from mlflow_xfer.models.load import build_scratch, load_tokenizer, save
+from mlflow_xfer.models.load import load_tokenizer, save
+from mlflow_xfer.models.scratch import build_scratch
 from mlflow_xfer.models.tokenizer import train_tokenizer
 from mlflow_xfer.phases import ahead
 from mlflow_xfer.phases.estimate import steps_of

@@ -9,8 +9,9 @@ import pytest
 import mlflow_xfer
 from mlflow_xfer import params
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.models.load import build_scratch, save
+from mlflow_xfer.models.load import save
 from mlflow_xfer.models.public import CHECKPOINTS, seen_by
+from mlflow_xfer.models.scratch import build_scratch
 from mlflow_xfer.models.tokenizer import train_tokenizer
 from mlflow_xfer.phases.base_seen import marks
 from mlflow_xfer.phases.plan import make_plan

@@ -12,8 +12,9 @@ from datasets import Dataset
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.checkpoint import heads_of, save
 from mlflow_xfer.models.heads import build
-from mlflow_xfer.models.load import build_scratch, load_tokenizer
+from mlflow_xfer.models.load import load_tokenizer
 from mlflow_xfer.models.load import save as save_base
+from mlflow_xfer.models.scratch import build_scratch
 from mlflow_xfer.models.tokenizer import train_tokenizer
 from mlflow_xfer.phases.prediction import predict_file
 from mlflow_xfer.tasks.task import Task

@@ -34,11 +34,12 @@ def rows():
 def checkpoint(tmp_path_factory, rows):
     """A function that makes the directory of a tiny untrained model for a task."""
     from mlflow_xfer.models import checkpoint, heads, load, tokenizer
+    from mlflow_xfer.models.scratch import build_scratch
 
     home = tmp_path_factory.mktemp("checkpoints")
     texts = [" ".join(words) for words in rows("pos")["words"]]
     vocabulary = tokenizer.train_tokenizer(texts, 300, "xlm-roberta")
-    base = load.save(load.build_scratch("xlm-roberta", "tiny", vocabulary, 0), vocabulary, home / "base")
+    base = load.save(build_scratch("xlm-roberta", "tiny", vocabulary, 0), vocabulary, home / "base")
 
     def make(name: str):
         directory = home / f"trained-{name}"

@@ -14,7 +14,8 @@ import mlflow_xfer
 from mlflow_xfer.cli import main
 from mlflow_xfer.data.mini import rows, text
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.models.load import build_scratch, save
+from mlflow_xfer.models.load import save
+from mlflow_xfer.models.scratch import build_scratch
 from mlflow_xfer.models.tokenizer import train_tokenizer
 from mlflow_xfer.params import parse
 from mlflow_xfer.params.questions import RANK_METHODS

@@ -14,7 +14,8 @@ from tiny_world import POS, SENTIMENT, rows, texts
 from transformers import AutoConfig, AutoTokenizer
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.models.load import load_backbone, random_lm, save
+from mlflow_xfer.models.load import load_backbone, save
+from mlflow_xfer.models.scratch import random_lm
 from mlflow_xfer.training.parts import LanguageModelPart, Part
 from mlflow_xfer.training.predict import predict
 from tests.families import make_model

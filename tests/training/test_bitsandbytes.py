@@ -9,7 +9,8 @@ import torch
 from partly_trained import STILL, adapted, changed, round_trip, states, trained
 
 from mlflow_xfer.errors import TRY_AGAIN
-from mlflow_xfer.models.load import build_scratch, load_backbone, load_tokenizer, save
+from mlflow_xfer.models.load import load_backbone, load_tokenizer, save
+from mlflow_xfer.models.scratch import build_scratch
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,8 @@ from tiny_world import PAIRS, POS, SENTIMENT, TATOEBA, rows
 
 from mlflow_xfer.data.subwords import specials
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.models.load import is_decoder, load_backbone, load_tokenizer
+from mlflow_xfer.models.limits import is_decoder
+from mlflow_xfer.models.load import load_backbone, load_tokenizer
 from mlflow_xfer.params.settings import TrainingSettings
 from mlflow_xfer.stats.transferability import h_score, logme
 from mlflow_xfer.tasks.task import Task

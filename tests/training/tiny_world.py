@@ -112,7 +112,8 @@ def texts(language: str, n: int, seed: int = 0):
 
 
 def make_model(folder, architecture: str):
-    from mlflow_xfer.models.load import build_scratch, save
+    from mlflow_xfer.models.load import save
+    from mlflow_xfer.models.scratch import build_scratch
     from mlflow_xfer.models.tokenizer import train_tokenizer
 
     corpus = [text for language in WORDS for text in texts(language, 200)["text"]]

@@ -15,7 +15,7 @@ from mlflow_xfer.data.mixing import key_of
 from mlflow_xfer.models.embed import pooled
 from mlflow_xfer.models.heads import OwnHead, initialise, label_loss_sum, stream
 from mlflow_xfer.models.likelihood import LikelihoodChoice
-from mlflow_xfer.models.load import is_decoder
+from mlflow_xfer.models.limits import is_decoder
 from mlflow_xfer.models.standard import Standard
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.training.batches import Reading, column, stacked

@@ -11,7 +11,8 @@ from mlflow_xfer.data.encode import encode
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.kinds.multiple_choice.template import Template
-from mlflow_xfer.models.load import build_scratch, save
+from mlflow_xfer.models.load import save
+from mlflow_xfer.models.scratch import build_scratch
 from mlflow_xfer.models.tokenizer import train_tokenizer
 from mlflow_xfer.phases.plan import make_plan
 from mlflow_xfer.phases.references import References

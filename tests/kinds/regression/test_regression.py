@@ -14,7 +14,8 @@ from mlflow_xfer.data import sources
 from mlflow_xfer.data.encode import encode
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.checkpoint import heads_of
-from mlflow_xfer.models.load import build_scratch, load_tokenizer, save
+from mlflow_xfer.models.load import load_tokenizer, save
+from mlflow_xfer.models.scratch import build_scratch
 from mlflow_xfer.models.tokenizer import train_tokenizer
 from mlflow_xfer.params.settings import TrainingSettings
 from mlflow_xfer.phases.prediction import predict_file

@@ -9,7 +9,8 @@ from datasets import Dataset
 from mlflow_xfer import params
 from mlflow_xfer.data.encode import encode
 from mlflow_xfer.kinds import kind
-from mlflow_xfer.models.load import build_scratch, load_tokenizer, save
+from mlflow_xfer.models.load import load_tokenizer, save
+from mlflow_xfer.models.scratch import build_scratch
 from mlflow_xfer.models.tokenizer import train_tokenizer
 from mlflow_xfer.phases.plan import make_plan
 from mlflow_xfer.phases.references import References
