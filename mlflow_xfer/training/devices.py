@@ -14,7 +14,7 @@ from mlflow_xfer.errors import XferError
 
 BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
 BF16 = 1.7
-"""How many times as fast bfloat16 trains as float32 on such processors, at the least (benchmarks/training.md)."""
+"""How many times as fast bfloat16 at least trains as float32 on such processors (benchmarks/training.md)."""
 
 
 def pick(device: str = "auto") -> torch.device:
