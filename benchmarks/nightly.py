@@ -78,7 +78,8 @@ PIECES = (
     Piece(
         "fuzz",
         "python -m pytest -n 2 --timeout 2400 --hypothesis-seed={seed} tests/data/test_hostile_files.py"
-        " tests/data/test_retrieval_rows.py tests/tasks/test_task_file.py tests/scoring/test_submission.py",
+        " tests/data/test_retrieval_rows.py tests/tasks/test_task_file_mistakes.py"
+        " tests/scoring/test_submission.py",
         30,
         seed=1,
         examples=30,
