@@ -135,8 +135,9 @@ def saved_head(directory: Path, task: Task, head: str | None = None) -> tuple[Ta
     saved = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     if not made.loaded(saved):
         root = (saved.get("architectures") or ["a backbone"])[0]
+        held = "".join(f", a head for {one.kind}" for one in heads_of(directory).values())
         raise XferError(
-            f"{directory} has no head for task {task.name!r} ({task.kind}); it holds {root}.",
+            f"{directory} has no head for task {task.name!r} ({task.kind}); it holds {root}{held}.",
             "Train the target first, or evaluate a checkpoint of its target phase.",
         )
     return made.as_saved(task, saved, directory), saved

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 MOST_LAYERS = 1000
 """More than any model has that shares its weights among layers."""
 
+FEWEST = 200
+"""Entries that a vocabulary may have at the least, for its words to be counted. Where no file holds one,
+transformers makes up a tokenizer of special tokens (and at most the sign of a blank)."""
+
 OF_TEXTS = r"^(model\.)?language_model\.(model\.)?(?!lm_head)"
 """What stands before the weights that read texts, in a model of texts and images."""
 
@@ -119,6 +123,12 @@ def load_tokenizer(path: Path | str) -> PreTrainedTokenizerFast:
     if not tokenizer.is_fast:
         raise XferError(
             f"The tokenizer at {path} is not a fast one.", "Convert it, so that there is a tokenizer.json."
+        )
+    if len(tokenizer) < FEWEST and len({*tokenizer.get_vocab()} - {*tokenizer.all_special_tokens}) <= 1:
+        expected = ", ".join({"tokenizer.json": None, **dict.fromkeys(tokenizer.vocab_files_names.values())})
+        raise XferError(
+            f"{path} holds no tokenizer: none of {expected} is there, and without any every word is unknown.",
+            f"Save the one of the model into this folder (tokenizer.save_pretrained). {files.held(path)}",
         )
     text = config.get("text_config")
     size = (text if isinstance(text, Mapping) else config).get("vocab_size")

@@ -3,8 +3,10 @@ checkpoint's configuration."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,13 @@ from torch import nn
 from mlflow_xfer.data.mixing import key_of
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.kind import Model
+from mlflow_xfer.lines import scalar_text
 from mlflow_xfer.models.heads import attach, stream
 from mlflow_xfer.models.limits import ENCODERS_OF
 from mlflow_xfer.models.pooled import POOLING, PooledHead, head_of
 from mlflow_xfer.tasks.task import Task
+
+logger = logging.getLogger(__name__)
 
 
 class Standard(Model):
@@ -103,8 +108,15 @@ class Labelled(Standard):
         return config
 
     def labels(self, config: Mapping[str, Any]) -> tuple[str, ...]:
-        labels = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}  # transformers leaves these out
-        return tuple(labels[key] for key in sorted(labels, key=int))
+        named = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}  # transformers leaves these out
+        named = {str(number): scalar_text(name) for number, name in named.items()}
+        expected = [str(number) for number in range(len(named))]
+        if set(named) != set(expected):
+            raise XferError(
+                f"id2label in config.json numbers the outputs of the head {', '.join(list(named)[:8])}.",
+                f"They are counted from 0: expected {', '.join(expected[:8])}.",
+            )
+        return tuple(named[number] for number in expected)
 
     def as_saved(self, task: Task, config: Mapping[str, Any], where: Path) -> Task:
         """``task`` with its labels in the order of the saved head, which may know more of them.
@@ -122,4 +134,17 @@ class Labelled(Standard):
                 "Which output stands for which label id2label in its config.json says: name them as the task "
                 "does.",
             )
+        if more := [label for label in have if label not in task.labels]:
+            _say_unused(where, task.name, ", ".join(more[:8]) + (" …" if len(more) > 8 else ""))
         return replace(task, labels=have)
+
+
+@cache
+def _say_unused(where: Path, task: str, labels: str) -> None:
+    """Once, however often the head is looked at."""
+    logger.warning(
+        "%s: the head also gives %s, which task %r does not declare: it is held to the labels of the task.",
+        where,
+        labels,
+        task,
+    )

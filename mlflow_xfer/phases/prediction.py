@@ -18,7 +18,7 @@ from mlflow_xfer.models.checkpoint import heads_of
 from mlflow_xfer.phases import whole
 from mlflow_xfer.phases.phase import BaseModel
 from mlflow_xfer.phases.predictor import CheckpointPredictor
-from mlflow_xfer.phases.references import References, names_run
+from mlflow_xfer.phases.references import OF_OTHERS, References, names_run
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.tracking.references import run_of
 
@@ -103,7 +103,7 @@ def trained(store: Store, run: RunView, task: str | None) -> list[RunView]:
     if not targets:
         raise XferError(
             f"Run {run.run_id} ({run.kind or 'not of mlflow-xfer'}) has no trained target.",
-            "Name a run of phase target, a transfer with a trained target, or a directory.",
+            f"Name a run of phase target, a transfer with a trained target, or a directory. {OF_OTHERS}",
         )
     if task is None and len(targets) > 1 or task is not None and task not in targets:
         raise XferError(

@@ -28,6 +28,12 @@ from mlflow_xfer.tracking.runs import RUN_ID
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.store import Store
 
+OF_OTHERS = (
+    "A model that another program logged: load it (mlflow.transformers.load_model(uri, "
+    "return_type='components')), save_pretrained its model and tokenizer into one directory, and name that."
+)
+"""What to do with a model that is none of this package's."""
+
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 MARKS = (
@@ -84,7 +90,7 @@ class References:
         if run.tags.get("xfer.kind") != "phase" or "xfer.spec_hash" not in run.tags:
             raise XferError(
                 f"model={reference}: run {run_id} holds no checkpoint of a phase.",
-                "Name a run of kind phase (pretrain, intermediate or target).",
+                f"Name a run of kind phase (pretrain, intermediate or target). {OF_OTHERS}",
             )
         if run.status != "FINISHED":
             raise XferError(

@@ -16,6 +16,7 @@ from torch import Tensor
 from mlflow_xfer.data.encode import encode
 from mlflow_xfer.data.encoded import Encoded, join
 from mlflow_xfer.kinds import kind
+from mlflow_xfer.lines import scalar_text
 from mlflow_xfer.models.checkpoint import load_task_model
 from mlflow_xfer.models.embed import CPU_TOKENS, Layer, Pooling
 from mlflow_xfer.models.heads import run
@@ -196,5 +197,5 @@ def _is_no_number(value: Any) -> bool:
 def allowed_labels(model: Any, task: Task) -> tuple[list[str], Tensor]:
     """The head's label names, and which of them the task knows [labels]: a head may have
     been trained with more."""
-    names = [model.config.id2label[i] for i in range(len(model.config.id2label))]
+    names = [scalar_text(model.config.id2label[i]) for i in range(len(model.config.id2label))]
     return names, torch.tensor([name in task.labels for name in names])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from mlflow_xfer.kinds import kind as kinds
 from mlflow_xfer.models.checkpoint import heads_of, load_task_model, saved_head
 from mlflow_xfer.models.load import load_tokenizer
 from mlflow_xfer.tasks.task import Task
+from mlflow_xfer.training.predict import allowed_labels
 
 POLAR = Task("polar", "classification", "accuracy", ("en",), {}, ("no", "yes"))
 GRADES = Task("grades", "regression", "pearson", ("en",), {})
@@ -53,8 +55,35 @@ def test_a_single_output_is_a_number(any_model, tmp_path):
     batch = load_tokenizer(folder)(["the quick fox"], return_tensors="pt")
     with torch.no_grad():
         assert torch.allclose(load_task_model(folder, GRADES).eval()(**batch).logits, model(**batch).logits)
-    with pytest.raises(XferError, match="no head for task 'polar'"):
+    with pytest.raises(XferError, match="no head for task 'polar'.*a head for regression"):
         saved_head(folder, POLAR)
+
+
+def test_names_of_outputs_may_be_written_as_numbers(any_model, tmp_path):
+    """As ``dict(enumerate(sorted(set(labels))))`` leaves them."""
+    folder, _ = published(any_model, tmp_path, id2label={0: 1, 1: 0}, label2id={1: 0, 0: 1})
+    task = replace(POLAR, labels=("0", "1"))
+    assert saved_head(folder, task)[0].labels == ("1", "0")
+    head = load_task_model(folder, task).eval()
+    assert allowed_labels(head, task)[0] == ["1", "0"]
+    with pytest.raises(XferError, match=r"is for labels 1, 0; task 'polar' has no, yes"):
+        saved_head(folder, POLAR)
+
+
+def test_outputs_are_counted_from_zero(any_model, tmp_path):
+    folder, _ = published(any_model, tmp_path, id2label={0: "no", 1: "yes"})
+    config = json.loads((folder / "config.json").read_text()) | {"id2label": {"1": "no", "2": "yes"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(XferError, match=r"numbers the outputs of the head 1, 2\.(.|\n)*expected 0, 1"):
+        saved_head(folder, POLAR)
+
+
+def test_outputs_that_are_none_of_the_tasks_labels_are_said_once(any_model, tmp_path, caplog):
+    folder, _ = published(any_model, tmp_path, id2label={0: "no", 1: "perhaps", 2: "yes"})
+    for _ in range(2):
+        assert saved_head(folder, POLAR)[0].labels == ("no", "perhaps", "yes")
+    (said,) = (one.getMessage() for one in caplog.records if one.name.startswith("mlflow_xfer"))
+    assert "also gives perhaps, which task 'polar' does not declare" in said
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,25 @@ def test_a_missing_directory_or_tokenizer_is_refused(encoder, tmp_path):
         load_tokenizer(folder)
 
 
+@pytest.mark.parametrize(
+    "config",
+    ["XLMRobertaConfig", "BertConfig", "DebertaV2Config", "GPT2Config", "RobertaConfig", "MT5Config"],
+)
+@pytest.mark.parametrize("named", [False, True])
+def test_an_empty_tokenizer_that_transformers_makes_up_is_refused(config, named, tmp_path):
+    """As Trainer leaves a checkpoint that it was given no tokenizer for: every word would be unknown."""
+    import transformers
+
+    getattr(transformers, config)().save_pretrained(tmp_path)
+    if named:
+        name = config.replace("Config", "Tokenizer").replace("MT5", "T5")
+        (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": name}))
+    with pytest.raises(
+        XferError, match=r"no tokenizer: none of tokenizer\.json.* is there(.|\n)*save_pretrained"
+    ):
+        load_tokenizer(tmp_path)
+
+
 @pytest.mark.parametrize("said", ["512", None, 8, 1e30])
 def test_a_tokenizer_has_no_say_in_how_long_texts_are(encoder, tmp_path, said):
     about = json.loads((encoder / "tokenizer_config.json").read_text()) | {"model_max_length": said}
