@@ -11,7 +11,7 @@ from typing import Any
 
 from mlflow_xfer.errors import XferError
 
-CONFIG = "config.json"
+CONFIG, ADAPTER = "config.json", "adapter_config.json"
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 LANGUAGE = "language"
 """Folder with the adapter of a language that is part of the weights (``models/language.py``)."""
@@ -112,6 +112,22 @@ def held(folder: Path) -> str:
     return f"It holds: {', '.join(there[:8]) or 'nothing'}{' …' if len(there) > 8 else ''}"
 
 
+def no_model(folder: Path) -> XferError:
+    """What is to be said of a folder without a configuration, by what it holds instead."""
+    if (folder / ADAPTER).is_file():
+        return _of_adapter(folder)
+    inside = sorted(path.parent.name for path in folder.glob(f"*/{CONFIG}"))
+    hint = f"Name a checkpoint in it: {', '.join(inside[:8])}" if inside else held(folder)
+    return XferError(f"{folder} holds no {CONFIG}, so it is no model directory.", hint)
+
+
+def _of_adapter(folder: Path) -> XferError:
+    return XferError(
+        f"{folder} holds an adapter ({ADAPTER}) beside or instead of a model.",
+        "Merge it into its model (merge_and_unload), and save that in a folder of its own.",
+    )
+
+
 def read_config(folder: Path) -> dict[str, Any]:
     """The configuration at ``folder``, as it is written.
 
@@ -122,7 +138,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise XferError(f"Model directory {folder} does not exist.")
     if not file.is_file():
-        raise XferError(f"{folder} holds no {CONFIG}, so it is no model directory.", held(folder))
+        raise no_model(folder)
     try:
         raw = json.loads(file.read_text(encoding="utf-8"))
         raw["model_type"]
@@ -131,11 +147,8 @@ def read_config(folder: Path) -> dict[str, Any]:
             f"{file} is malformed: {error!r}.", "Expected a transformers config.json with a model_type."
         ) from error
     _refuse_code(folder, raw)
-    if (folder / "adapter_config.json").is_file():
-        raise XferError(
-            f"{folder} holds an adapter (adapter_config.json) beside or instead of a model.",
-            "Merge it into its model (merge_and_unload), and save that in a folder of its own.",
-        )
+    if (folder / ADAPTER).is_file():
+        raise _of_adapter(folder)
     return raw
 
 

@@ -151,10 +151,7 @@ def directory(reference: str, folder: Path, weightless: bool = False) -> BaseMod
     With ``weightless`` a folder without weights is taken, too; no reuse is claimed for what starts from it.
     """
     if not (folder / CONFIG).is_file():
-        raise XferError(
-            f"model={reference}: the directory has no config.json.",
-            "A checkpoint directory is what save_pretrained writes.",
-        )
+        raise files.no_model(folder)
     if weightless and not any(folder.glob("*.safetensors")):
         most = _longest((folder / CONFIG).read_bytes())
         return BaseModel(reference, f"unresolved:dir:{folder.absolute()}", str(folder.absolute()), most)

@@ -148,6 +148,18 @@ def test_an_adapter_is_no_model(folder):
     (folder / "adapter_config.json").write_text("{}")
     with pytest.raises(XferError, match="adapter"):
         load_config(folder)
+    (folder / "config.json").unlink()
+    with pytest.raises(XferError, match="holds an adapter.*(.|\n)*merge_and_unload"):
+        load_config(folder)
+
+
+def test_a_folder_of_checkpoints_says_which_are_in_it(folder, tmp_path):
+    """As Trainer leaves its output_dir."""
+    shutil.copytree(folder, tmp_path / "out" / "checkpoint-500")
+    with pytest.raises(
+        XferError, match=r"holds no config\.json(.|\n)*Name a checkpoint in it: checkpoint-500"
+    ):
+        load_config(tmp_path / "out")
 
 
 # -- which weights -------------------------------------------------------------------------------------------
