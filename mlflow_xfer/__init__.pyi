@@ -100,7 +100,7 @@ def transfer(
     given: the demo.
 
     Args:
-        model: what to start from: hub id, directory, phase run (its id, runs:/…, models:/…),
+        model: what to start from: hub id, directory, phase run, runs:/…, models:/…,
             scratch:<xlm-roberta|llama>:<tiny|mini|small>, mini [text; default mini]
         revision: commit or branch of a hub model [text or none; default none]
         tokenizer: directory, hub id or run; auto: the model's, for scratch models trained on the text
@@ -298,7 +298,7 @@ def pretrain(
     """More language modelling on raw text, from a checkpoint or from nothing.
 
     Args:
-        model: what to start from: hub id, directory, phase run (its id, runs:/…, models:/…),
+        model: what to start from: hub id, directory, phase run, runs:/…, models:/…,
             scratch:<xlm-roberta|llama>:<tiny|mini|small>, mini [text; default scratch:xlm-roberta:mini]
         revision: commit or branch of a hub model [text or none; default none]
         tokenizer: directory, hub id or run; auto: the model's, for scratch models trained on the text
@@ -437,7 +437,7 @@ def intermediate(
     """One intermediate task or a mixture, before the target task.
 
     Args:
-        model: what to start from: hub id, directory, phase run (its id, runs:/…, models:/…),
+        model: what to start from: hub id, directory, phase run, runs:/…, models:/…,
             scratch:<xlm-roberta|llama>:<tiny|mini|small>, mini [text; default mini]
         revision: commit or branch of a hub model [text or none; default none]
         tokenizer: directory, hub id or run; auto: the model's, for scratch models trained on the text
@@ -604,7 +604,7 @@ def target(
     """Fine-tunes on the target task's English training set, with a fresh head.
 
     Args:
-        model: what to start from: hub id, directory, phase run (its id, runs:/…, models:/…),
+        model: what to start from: hub id, directory, phase run, runs:/…, models:/…,
             scratch:<xlm-roberta|llama>:<tiny|mini|small>, mini [text; default mini]
         revision: commit or branch of a hub model [text or none; default none]
         tokenizer: directory, hub id or run; auto: the model's, for scratch models trained on the text
@@ -755,7 +755,7 @@ def evaluate(
     """Zero-shot evaluation in every language, beside chance and majority.
 
     Args:
-        model: what to start from: hub id, directory, phase run (its id, runs:/…, models:/…),
+        model: what to start from: hub id, directory, phase run, runs:/…, models:/…,
             scratch:<xlm-roberta|llama>:<tiny|mini|small>, mini [text; default mini]
         revision: commit or branch of a hub model [text or none; default none]
         tokenizer: directory, hub id or run; auto: the model's, for scratch models trained on the text
@@ -926,7 +926,7 @@ def search(
     the best on fresh seeds.
 
     Args:
-        model: what to start from: hub id, directory, phase run (its id, runs:/…, models:/…),
+        model: what to start from: hub id, directory, phase run, runs:/…, models:/…,
             scratch:<xlm-roberta|llama>:<tiny|mini|small>, mini [text; default mini]
         revision: commit or branch of a hub model [text or none; default none]
         tokenizer: directory, hub id or run; auto: the model's, for scratch models trained on the text
@@ -1190,7 +1190,7 @@ def study(
     exploratory, if one is registered. Seeds and where it runs may differ.
 
     Args:
-        model: what to start from: hub id, directory, phase run (its id, runs:/…, models:/…),
+        model: what to start from: hub id, directory, phase run, runs:/…, models:/…,
             scratch:<xlm-roberta|llama>:<tiny|mini|small>, mini [text; default mini]
         revision: commit or branch of a hub model [text or none; default none]
         tokenizer: directory, hub id or run; auto: the model's, for scratch models trained on the text
@@ -1478,7 +1478,7 @@ def rank(
     features, a few steps.
 
     Args:
-        model: what to start from: hub id, directory, phase run (its id, runs:/…, models:/…),
+        model: what to start from: hub id, directory, phase run, runs:/…, models:/…,
             scratch:<xlm-roberta|llama>:<tiny|mini|small>, mini [text; default mini]
         revision: commit or branch of a hub model [text or none; default none]
         tokenizer: directory, hub id or run; auto: the model's, for scratch models trained on the text

@@ -84,7 +84,7 @@ class BaseSeen(Shape, group="model", effect="command"):
 class Model(BaseSeen, group="model", effect="identity"):
     model: Place = setting(
         "mini",
-        "what to start from: hub id, directory, phase run (its id, runs:/…, models:/…), "
+        "what to start from: hub id, directory, phase run, runs:/…, models:/…, "
         "scratch:<xlm-roberta|llama>:<tiny|mini|small>, mini",
     )
     revision: Text = setting(None, "commit or branch of a hub model")

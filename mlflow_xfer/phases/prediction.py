@@ -18,9 +18,10 @@ from mlflow_xfer.models.checkpoint import heads_of
 from mlflow_xfer.phases import whole
 from mlflow_xfer.phases.phase import BaseModel
 from mlflow_xfer.phases.predictor import CheckpointPredictor
-from mlflow_xfer.phases.references import OF_OTHERS, References, names_run
+from mlflow_xfer.phases.references import OF_OTHERS, References, directory, names_run
 from mlflow_xfer.tasks.task import Task
-from mlflow_xfer.tracking.references import run_of
+from mlflow_xfer.tracking import logged_models
+from mlflow_xfer.tracking.references import names_files, run_of
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.runs import RunView
@@ -71,7 +72,10 @@ def checkpoint_of(model: str, task: str | None, open_store: Callable[[], Store])
         )
     if names_run(model):
         store = open_store()
-        run, *others = trained(store, store.answer(run_of(store, model)), task)
+        found = store.answer(run_of(store, model))
+        if not found.kind and names_files(model):
+            return _of_base(directory(model, logged_models.fetched(store, model)))
+        run, *others = trained(store, found, task)
         if others:
             logger.info("%s has %d replicates; this is the first, run %s", model, 1 + len(others), run.run_id)
         limit = int(run.params.get("max_seq_length") or MAX_SEQ_LENGTH)
@@ -82,6 +86,10 @@ def checkpoint_of(model: str, task: str | None, open_store: Callable[[], Store])
         )
     base = References(open_store, fetch=True)(model, None, "auto")
     assert isinstance(base, BaseModel)
+    return _of_base(base)
+
+
+def _of_base(base: BaseModel) -> Checkpoint:
     return Checkpoint(Path(base.path), max_seq_length=min(MAX_SEQ_LENGTH, base.longest or MAX_SEQ_LENGTH))
 
 

@@ -21,18 +21,16 @@ from mlflow_xfer.params.chain import Data
 from mlflow_xfer.params.declare import Shape
 from mlflow_xfer.phases.phase import BaseModel, FinishedRun, digest
 from mlflow_xfer.tasks.task import Task
-from mlflow_xfer.tracking import artifacts, published
-from mlflow_xfer.tracking.references import run_of
+from mlflow_xfer.tracking import artifacts, logged_models, published
+from mlflow_xfer.tracking.references import names_files, run_of
 from mlflow_xfer.tracking.runs import RUN_ID
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.store import Store
 
 OF_OTHERS = (
-    "A model that another program logged: load it (mlflow.transformers.load_model(uri, "
-    "return_type='components')), save_pretrained its model and tokenizer into one directory, and name that."
+    "Of what another program logged name the model itself: models:/<name>/<version> or runs:/<run id>/<path>."
 )
-"""What to do with a model that is none of this package's."""
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -46,7 +44,7 @@ MARKS = (
     "xfer.base_seen",
 )  # they hold for what is made from a run, too
 ACCEPTED = (
-    "Accepted: mini, scratch:<xlm-roberta|llama>:<size>, a directory, a run id, runs:/<run id>, "
+    "Accepted: mini, scratch:<xlm-roberta|llama>:<size>, a directory, a run id, runs:/<run id>[/<path>], "
     "models:/<name or id>, a hub id."
 )
 
@@ -87,6 +85,8 @@ class References:
         store = self.open_store()
         run_id = run_of(store, reference)
         run = store.answer(run_id)
+        if "xfer.kind" not in run.tags and names_files(reference):
+            return directory(reference, logged_models.fetched(store, reference), self.weightless)
         if run.tags.get("xfer.kind") != "phase" or "xfer.spec_hash" not in run.tags:
             raise XferError(
                 f"model={reference}: run {run_id} holds no checkpoint of a phase.",

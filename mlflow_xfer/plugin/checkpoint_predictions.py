@@ -5,7 +5,6 @@ The pipeline tags subwords of a joined text and cuts long inputs, so its figures
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Mapping
 from functools import partial
@@ -113,20 +112,15 @@ def _checkpoint(model: Any, folder: Path) -> Path:
     """A directory that ``from_pretrained`` reads, put together from the layout of ``mlflow.transformers``."""
     from mlflow.artifacts import download_artifacts
 
-    flavour = model.metadata.flavors["transformers"]
+    from mlflow_xfer.tracking.logged_models import put_together
+
     model_id = getattr(model, "model_id", None) or getattr(model.metadata, "model_id", None)
     uri = (
         f"models:/{model_id}" if model_id else f"runs:/{model.metadata.run_id}/{model.metadata.artifact_path}"
     )
-    root = Path(download_artifacts(artifact_uri=uri, dst_path=str(folder / "logged")))
-    weights = root / flavour.get("model_binary", "model")
-    if (weights / "tokenizer_config.json").is_file():
-        return weights
-    tokenizer = root / "components" / "tokenizer"
-    if not tokenizer.is_dir():
+    checkpoint = put_together(uri, Path(download_artifacts(uri, dst_path=str(folder / "logged"))))
+    if not any(checkpoint.glob("tokenizer*")):
         raise XferError(
             f"{uri} holds no tokenizer.", "Log the model with its tokenizer, or pass predict='pyfunc'."
         )
-    for file in tokenizer.iterdir():
-        shutil.copyfile(file, weights / file.name)
-    return weights
+    return checkpoint

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 _RUN_URI = re.compile(r"runs:/([0-9a-f]{32})(?:/.*)?")
+_PATH_URI = re.compile(r"runs:/[0-9a-f]{32}/.+")
 _MODEL_ID = re.compile(r"models:/(m-[0-9a-f]{32})/?")
 _REGISTERED = re.compile(r"models:/([^/@]+)(?:/([^/@]+)|@([^/@]+))/?")
 
@@ -73,6 +74,20 @@ def version_tags(store: Session, reference: str) -> dict[str, str]:
     if not _REGISTERED.fullmatch(reference):
         return {}
     return dict(store.ask(lambda: _version(store.client, reference)).tags)
+
+
+def named_now(store: Session, reference: str) -> tuple[str, str]:
+    """A reference without alias or "latest", which may stand for another version later, and when the version
+    was made ("" for what has none)."""
+    if _MODEL_ID.fullmatch(reference) or not _REGISTERED.fullmatch(reference):
+        return reference, ""
+    version = store.ask(lambda: _version(store.client, reference))
+    return f"models:/{version.name}/{version.version}", str(version.creation_timestamp)
+
+
+def names_files(reference: str) -> bool:
+    """Whether it names a model, or a path among the artifacts of a run."""
+    return reference.startswith("models:/") or bool(_PATH_URI.fullmatch(reference))
 
 
 def _source_run(client: MlflowClient, reference: str) -> str | None:
