@@ -10,6 +10,7 @@ from typing import Any
 from mlflow_xfer.data import origins
 from mlflow_xfer.data.canonical import group_of, kept, other_name, row_id
 from mlflow_xfer.data.checks import Tally, columns_of
+from mlflow_xfer.data.distinct import Distinct
 from mlflow_xfer.data.labels import BadRow, NoLabel
 from mlflow_xfer.data.readers import of_the_hub, reader
 from mlflow_xfer.data.rows import Rows
@@ -36,19 +37,10 @@ def source_of(task: Task, rows: Rows) -> Any:
 
 
 def stream(task: Task, rows: Rows, tally: Tally) -> Iterator[dict]:
-    """Good rows with unique ids; faults go to ``tally``.
-
-    A repeated id gets ``#2``, ``#3`` … in the order of the rows (TyDiQA's ids repeat).
-    """
-    times: dict[str, int] = {}
-    taken: set[str] = set()
-    reads = kind.data(task.kind)
+    """Good rows with unique ids (:class:`~mlflow_xfer.data.distinct.Distinct`); faults go to ``tally``."""
+    distinct, reads = Distinct(), kind.data(task.kind)
     for number, (found, row) in enumerate(_converted(task, rows, tally)):
-        name = base = found or str(number)
-        while name in taken:
-            times[base] = times.get(base, 1) + 1
-            name = f"{base}#{times[base]}"
-        taken.add(name)
+        name = distinct(found or str(number))
         row = reads.completed(row, name)
         tally.count(row, reads.counted)
         yield {"id": name} | row

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from mlflow_xfer.kinds import kind
 from mlflow_xfer.scoring import prediction_files
 from mlflow_xfer.scoring.accuracy import plain
 from mlflow_xfer.scoring.prediction_files import Unscored
-from mlflow_xfer.scoring.problems import Problem, counted, outside
+from mlflow_xfer.scoring.problems import Problem, counted, outside, unknown_ids
 from mlflow_xfer.tasks.task import Task
 
 # A real test split of this size never has one label only; stripped ones (a placeholder in every row) do.
@@ -79,6 +79,19 @@ class Keyed(Format):
         # article.
         pairs = zip(keys(ids, values, path), map(self.filed, values), strict=True)
         return document({key: value for key, value in pairs if value is not None}, indent=1)
+
+    def tell(self, path: Path, mine: Mapping, wanted: Sequence[str], what: str, warn: Warn) -> None:
+        """Warn of ids that a file of predictions has twice, and of those that no ``what`` has."""
+        _, repeated = prediction_files.mapping(path)
+        if repeated:
+            twice = f"{path}: {repeated[0]!r:.80} has several answers"
+            warn(f"{twice}; as in XTREME's script the last one is scored.")
+        unknown = unknown_ids(mine, wanted)
+        if unknown:
+            warn(
+                f"{path}: {len(unknown):,} of {len(mine):,} predictions have ids that no {what} has, such as "
+                f"{unknown[0]!r:.80}; they are passed over."
+            )
 
     def filed(self, value: Any) -> Any:
         """A prediction as it stands in the file; None: it is left out."""

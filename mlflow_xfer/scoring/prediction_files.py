@@ -142,7 +142,7 @@ def questions(path: Path) -> list[tuple[str, list[str]]]:
     articles = document.get("data", document) if isinstance(document, dict) else document
     try:
         asked = [
-            (str(question["id"]), [answer["text"] for answer in question["answers"]])
+            (scalar_text(question["id"]), [answer["text"] for answer in question["answers"]])
             for article in articles
             for paragraph in article["paragraphs"]
             for question in paragraph["qas"]

@@ -35,9 +35,14 @@ def keyed(mine: Mapping, wanted: Sequence[str] | None, repeated: Sequence[str], 
     )
     if wanted is None:
         return problems
-    missing, extra = [key for key in wanted if key not in mine], set(mine) - set(wanted)
+    missing, extra = [key for key in wanted if key not in mine], unknown_ids(mine, wanted)
     if missing:
         problems.append((f"{len(missing)} {what} without a prediction, such as {missing[0]!r:.80}", True))
     if extra:
-        problems.append((f"{len(extra)} predictions for unknown ids, such as {min(extra)!r:.80}", True))
+        problems.append((f"{len(extra)} predictions for unknown ids, such as {extra[0]!r:.80}", True))
     return problems
+
+
+def unknown_ids(mine: Mapping, wanted: Sequence[str]) -> list[str]:
+    """The ids of predictions that are those of no question, sorted."""
+    return sorted({*mine} - {*wanted})

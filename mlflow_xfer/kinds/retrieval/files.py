@@ -76,6 +76,7 @@ class Ranked(Keyed):
         files: tuple[Path, Path],
         warn: Warn,
     ) -> tuple[Sequence, Sequence]:
+        self.tell(files[0], predictions, list(labels), "query", warn)
         golds = [[g.strip() if isinstance(g, str) else g for g in gold] for gold in labels.values()]
         if task.name in ONE_GOLD:
             golds = [gold[:1] for gold in golds]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mlflow_xfer.data.distinct import Distinct
 from mlflow_xfer.data.words import words
 from mlflow_xfer.kinds.span_qa.metrics import figures, gold_texts, mlqa_rows, squad_rows, v2_rows
 from mlflow_xfer.scoring import prediction_files
@@ -21,7 +22,7 @@ from mlflow_xfer.tasks.task import Task
 
 
 class Answers(Keyed):
-    """A JSON object from a question's id to its answer; labels in SQuAD's format."""
+    """A JSON object from a question's id to its answer; labels in SQuAD's format, where ids may repeat."""
 
     def predictions(self, path: Path) -> dict[str, str]:
         return prediction_files.answers(path)
@@ -37,22 +38,38 @@ class Answers(Keyed):
         files: tuple[Path, Path],
         warn: Warn,
     ) -> tuple[Sequence, Sequence]:
-        _, repeated = prediction_files.mapping(files[0])
-        if repeated:
-            twice = f"{files[0]}: {repeated[0]!r:.80} has several answers"
-            warn(f"{twice}; as in XTREME's script the last one is scored.")
-        return [predictions.get(key) for key, _ in labels], [golds for _, golds in labels]
+        asked = [key for key, _ in labels]
+        wanted = names_of(asked, predictions)
+        self.tell(files[0], predictions, wanted, "question", warn)
+        if len({*wanted}) < len(wanted):
+            warn(
+                f"{files[1]}: {len(asked):,} questions have {len({*asked}):,} different ids; as in XTREME's "
+                f"script each answer of {files[0]} stands for all questions with its id."
+            )
+        return [predictions.get(name) for name in wanted], [golds for _, golds in labels]
 
     def problems(self, path: Path, gold: Path | None, task: Task, language: str) -> list[Problem]:
         mine, (_, repeated) = prediction_files.answers(path), prediction_files.mapping(path)
-        questions = [key for key, _ in prediction_files.questions(gold)] if gold else None
-        problems = keyed(mine, questions, repeated, "questions")
+        asked = [key for key, _ in prediction_files.questions(gold)] if gold else None
+        wanted = None if asked is None else names_of(asked, mine)
+        problems = keyed(mine, wanted, repeated, "questions")
         if gold is None:
             problems += counted(len(mine), None, task, "answers")
         empty = sum(not answer.strip() for answer in mine.values())
         if empty * 10 > len(mine):
             problems.append((f"{empty} of {len(mine)} answers are empty", False))
         return problems
+
+
+def names_of(asked: Sequence[str], predictions: Mapping[str, Any]) -> list[str]:
+    """Under which name of ``predictions`` the answer to each of the questions with the ids ``asked`` stands.
+
+    Predictions made here name the repeats of an id ``id#2``, ``id#3`` …, as the rows of data are named. Those
+    made elsewhere may have plain ids only: official scorers look an id up once for each of its questions, and
+    so it is here. One name of a repeat says that all repeats are named: one that is lacking has no answer.
+    """
+    names = list(map(Distinct(), asked))
+    return list(asked) if ({*names} - {*asked}).isdisjoint(predictions) else names
 
 
 ANSWERS = Answers()
