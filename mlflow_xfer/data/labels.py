@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from mlflow_xfer.lines import scalar_text
@@ -45,6 +45,24 @@ def spelled(said: Any) -> str:
     return re.sub(r"(?<=[0-9])\.0+$", "", scalar_text(said))
 
 
+def named(labels: Sequence[str] = ()) -> Callable[[Any], str]:
+    """A function from a label as a file of predictions or labels has it to the one of ``labels`` that it is;
+    others it gives in one spelling."""
+    known = _in_any_spelling({name: name for name in labels})
+
+    def name_of(said: Any) -> str:
+        text = scalar_text(said).strip()
+        alike = spelled(text)
+        return known.get(text, known.get(alike, alike))
+
+    return name_of
+
+
+def _in_any_spelling(said: dict[str, str]) -> dict[str, str]:
+    """With one spelling of each beside it; what is declared as it stands comes first."""
+    return {spelled(one): name for one, name in reversed(said.items())} | said
+
+
 def _label_map(task: Task, source: Hub | Files) -> Mapping[str, str]:
     """What the source says → name of the label, both as they are and in one spelling.
 
@@ -55,7 +73,7 @@ def _label_map(task: Task, source: Hub | Files) -> Mapping[str, str]:
         said |= {str(one): name for one, name in source.labels.items()}
     elif not any(map(is_number, source.labels)):
         said |= {str(index): name for index, name in enumerate(source.labels)}
-    return {spelled(one): name for one, name in reversed(said.items())} | said
+    return _in_any_spelling(said)
 
 
 def labeller(task: Task, source: Hub | Files) -> Callable[[Any], str | None]:

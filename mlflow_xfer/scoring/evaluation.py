@@ -81,6 +81,14 @@ class Answered(kind.Scoring):
         """A prediction or reference as it stands in a user's table, as the metric takes it."""
         return given
 
+    def values(self, task: Task, given: Sequence[Any]) -> list[Any]:
+        """The predictions or references of a user's table, as the metric takes them."""
+        return list(map(self.value, given))
+
+    def right(self, task: Task, given: Sequence[Any]) -> list[Any]:
+        """As :meth:`values`, for references alone; raises where they have another form than predictions."""
+        return self.values(task, given)
+
     def shown(self, row: Mapping[str, Any], answer: Any) -> Any:
         """An answer to ``row`` as a reader wants it."""
         return answer
@@ -135,7 +143,7 @@ class Answered(kind.Scoring):
     def columns(self, task: Task, language: str, references: Sequence) -> dict[str, list]:
         if any(value is None for value in references):
             raise XferError(f"{task.name} {language}: rows without a target cannot be scored.")
-        return {self.gold: list(map(self.value, references))}
+        return {self.gold: self.right(task, references)}
 
     def table_splits(self, task: Task, table: Any, split: Callable[[Any], Any]) -> Splits:
         return Splits(by_language(table, split))
@@ -148,14 +156,14 @@ class Answered(kind.Scoring):
             raise XferError(
                 f"{task.name} {language}: rows without a prediction.", "Only questions may go unanswered."
             )
-        right = list(map(self.value, gold))
+        right = self.right(task, gold)
         odd = self.undeclared(task, right)
         if odd:
             raise XferError(
                 f"{task.name} {language}: {len(odd)} targets are none of its labels, such as {odd[0]!r:.40}.",
                 f"Labels: {', '.join(task.labels[:12])}{' …' if len(task.labels) > 12 else ''}",
             )
-        predictions = list(map(self.value, predicted))
+        predictions = self.values(task, predicted)
         if self.alien(task, predictions):
             accepted = ", ".join(task.labels[:12]) or "numbers of choices, from 0"
             raise XferError(

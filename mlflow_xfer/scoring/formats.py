@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mlflow_xfer.data.labels import named
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.scoring import prediction_files
@@ -29,17 +30,17 @@ Warn = Callable[[str], object]
 
 
 class Format:
-    """How one sort of task is filed: one label a line, unless a kind says otherwise."""
+    """How one sort of task is filed: one value a line, unless a kind says otherwise."""
 
     extension = "tsv"
 
     def predictions(self, path: Path) -> Any:
         """What a file of predictions holds."""
-        return prediction_files.lines(path)
+        return prediction_files.labels(path)
 
     def labels(self, path: Path) -> Any:
         """What a file of labels holds."""
-        return prediction_files.lines(path)
+        return prediction_files.labels(path)
 
     def placeholders(self, labels: Any) -> list | None:
         """The values that are all the same in a file whose labels were stripped; None: there are none
@@ -59,11 +60,32 @@ class Format:
 
     def problems(self, path: Path, gold: Path | None, task: Task, language: str) -> list[Problem]:
         """What a leaderboard refuses, and what looks like a mistake, about a file of predictions."""
-        values = prediction_files.lines(path)
-        problems = counted(len(values), prediction_files.lines(gold) if gold else None, task, "lines")
+        values = self.predictions(path)
+        problems = counted(len(values), self.labels(gold) if gold else None, task, "lines")
         if len(set(values)) == 1 and len(values) > 1:
             problems.append((f"every prediction is {values[0]!r:.40}: a collapsed model?", False))
         return problems + outside(values, task.labels)
+
+
+class Labels(Format):
+    """One label a line; 1, 1.0 and a declared label ``1`` are one."""
+
+    def aligned(
+        self, task: Task, predictions: Any, labels: Any, files: tuple[Path, Path], warn: Warn
+    ) -> tuple[Sequence, Sequence]:
+        mine, gold = (list(map(named(task.labels), side)) for side in (predictions, labels))
+        first, *rest = gold
+        if rest and not self.declared(task, first) and all(self.declared(task, one) for one in rest):
+            raise XferError(
+                f"{files[1]}:1 is {first!r:.40}, which is no label of {task.name} as all other lines are. "
+                "Is it a header?",
+                "Remove that line, also from the predictions if they have it.",
+            )
+        return super().aligned(task, mine, gold, files, warn)
+
+    def declared(self, task: Task, label: str) -> bool:
+        """Whether the task may have this label."""
+        return not task.labels or label in task.labels
 
 
 class Keyed(Format):

@@ -9,6 +9,7 @@ file that is damaged ends in an error with its name and line. One whose labels w
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,25 @@ def lines(path: Path) -> list[str]:
     if parts[-1] == "":
         parts.pop()
     return [part.strip() for part in parts]
+
+
+def labels(path: Path) -> list[str]:
+    """One label a line.
+
+    Raises:
+        XferError: if a line has several columns; the hint names the column that looks like labels.
+    """
+    found = lines(path)
+    odd = next((number for number, line in enumerate(found) if "\t" in line), None)
+    if odd is None:
+        return found
+    rows = [line.split("\t") for line in found if "\t" in line]
+    likely = min(range(min(map(len, rows)), 0, -1), key=lambda column: len({row[column - 1] for row in rows}))
+    raise XferError(
+        f"{path}:{odd + 1} has several columns, {found[odd][:60]!r}; one label a line is expected.",
+        f"Give files of the labels alone. Column {likely} has the fewest different values, as they have: "
+        f"cut -f{likely} {shlex.quote(path.name)}",
+    )
 
 
 def tagged(path: Path) -> list[list[str]]:

@@ -46,17 +46,20 @@ def score_files(
         warn(f"{predictions}: {len(alien):,} predictions are none of the labels, such as {alien[0]!r:.40}.")
     gold = [plain(one) for one in _flat(references)] if task.labels else []
     odd = [one for one in gold if one not in task.labels]
-    if odd and len(odd) < len(gold):
-        warn(f"{labels}: {len(odd):,} labels are not the task's, such as {odd[0]!r:.40}.")
+    if odd:
+        many = (
+            f"{len(odd):,} labels are not" if len(odd) < len(gold) else f"none of its {len(gold):,} labels is"
+        )
+        warn(f"{labels}: {many} the task's, such as {odd[0]!r:.40}; its own: {', '.join(task.labels[:12])}.")
     return found
 
 
 def _alien(task: Task, predicted: Sequence, references: Sequence) -> list[str]:
-    """Predicted labels (or rows) that are neither right anywhere nor, if the right ones are, declared."""
+    """Predicted labels (or rows) that are neither right anywhere nor declared."""
     if not kind.data(task.kind).labels and judging(task).interval != "wilson":
         return []
     right, mine = ([plain(one) for one in _flat(values)] for values in (references, predicted))
-    known = {*right, *task.labels} if not {*task.labels}.isdisjoint(right) else {*right}
+    known = {*right, *task.labels}
     return [one for one in mine if one not in known]
 
 

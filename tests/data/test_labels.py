@@ -10,6 +10,7 @@ import pytest
 from datasets import ClassLabel, Dataset, Features, Sequence, Value
 
 from mlflow_xfer.data import sources
+from mlflow_xfer.data.labels import named
 from mlflow_xfer.data.task_file_check import check_task_file
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
@@ -251,3 +252,14 @@ def test_tags_of_a_table_are_among_the_labels():
 def test_blanks_around_a_label(tmp_path, said):
     (tmp_path / "a.jsonl").write_text(json.dumps({"text_a": "a", "label": said}))
     assert read(task_of(tmp_path, "labels: [x, y], files: {train: a.jsonl}")) == ["x"]
+
+
+def test_a_written_label_is_the_declared_one():
+    name_of = named(["4.0", "5", "b 6.0"])
+    assert [name_of(said) for said in (4, "4.0", " 5.00 ", 5.0, "b 6", "c")] == [
+        *["4.0"] * 2,
+        *["5"] * 2,
+        "b 6.0",
+        "c",
+    ]
+    assert [named()(said) for said in (3.0, "3.0", "3", "3.5")] == ["3", "3", "3", "3.5"]

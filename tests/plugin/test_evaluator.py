@@ -167,6 +167,9 @@ def test_predictions_none_of_which_could_be_right_are_refused(case):
         ("xnli", ["entailment", "neutral"], ["neutral", "LABEL_0"], 0),
         ("xcopa", [0, 1], [1, 0], 0),
         ("xcopa", [0.0, 1.0], ["0", 1], 100),
+        ("xcopa", ["0.0", "1"], ["0", "1.0"], 100),
+        ("pawsx", ["0.0", "1"], [0, "1.0"], 100),
+        ("tatoeba", ["0", 1], [0.0, "1.0"], 100),
         ("panx", [["O", "B-PER"], ["O"]], [["B-LOC", "O"], ["B-LOC"]], 0),
     ],
 )
@@ -200,7 +203,7 @@ def test_other_names_of_a_language_are_refused(name, code):
         evaluate(data, predictions="mine")
 
 
-@pytest.mark.parametrize("said", ["1.0", "contradictory"])
+@pytest.mark.parametrize("said", ["1.5", "contradictory"])
 def test_predictions_that_are_no_labels_are_told(said, caplog):
     data = pd.DataFrame({"task": "pawsx", "lang": "de", "gold": ["0", "1"] * 2, "mine": ["0", said] * 2})
     with caplog.at_level("WARNING"):

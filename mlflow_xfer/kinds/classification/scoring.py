@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mlflow_xfer.data.labels import named
 from mlflow_xfer.scoring.accuracy import accuracy, plain
 from mlflow_xfer.scoring.baselines import majority_label
 from mlflow_xfer.scoring.evaluation import Answered
-from mlflow_xfer.scoring.formats import Format
+from mlflow_xfer.scoring.formats import Format, Labels
 from mlflow_xfer.tasks.task import Task
 
-LABELS = Format()
+LABELS = Labels()
 
 
 class Classification(Answered):
@@ -19,8 +20,9 @@ class Classification(Answered):
     metrics = {"accuracy": accuracy("accuracy", "share of examples with the right label")}
     may_lack = ("text_b",)
 
-    def value(self, given: Any) -> Any:
-        return None if given is None else plain(given)
+    def values(self, task: Task, given: Sequence[Any]) -> list[Any]:
+        name_of = named(task.labels)
+        return [None if one is None else name_of(one) for one in given]
 
     def undeclared(self, task: Task, right: Sequence[Any]) -> list[Any]:
         return [label for label in right if label not in task.labels] if task.labels else []

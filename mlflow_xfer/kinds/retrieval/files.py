@@ -9,25 +9,33 @@ from typing import Any
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.retrieval.metrics import RANKS
 from mlflow_xfer.scoring import prediction_files
-from mlflow_xfer.scoring.formats import Format, Keyed, Warn, cell
+from mlflow_xfer.scoring.formats import Format, Keyed, Labels, Warn, cell
 from mlflow_xfer.scoring.problems import Problem, counted, keyed
 from mlflow_xfer.tasks.task import Task
 
 ONE_GOLD = {"mewslix"}  # XTREME-R judges Mewsli-X by the first gold id alone
 
 
-class RowNumbers(Format):
+class RowNumbers(Labels):
     """The row of each sentence's translation, one a line."""
+
+    def declared(self, task: Task, label: str) -> bool:
+        return label.isascii() and label.isdigit()
 
     def problems(self, path: Path, gold: Path | None, task: Task, language: str) -> list[Problem]:
         values = prediction_files.lines(path)
         problems = counted(len(values), prediction_files.lines(gold) if gold else None, task, "lines")
-        wrong = [value for value in values if not value.isascii() or not value.isdigit()]
+        wrong = [value for value in values if not self.declared(task, value)]
         return problems + ([(f"not a row number: {wrong[0]!r:.80}", True)] if wrong else [])
 
 
 class Pairs(Format):
     """Two tab-separated sentence ids a line."""
+
+    def predictions(self, path: Path) -> list[str]:
+        return prediction_files.lines(path)
+
+    labels = predictions
 
     def placeholders(self, labels: Any) -> None:
         return None

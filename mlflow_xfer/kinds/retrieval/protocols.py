@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mlflow_xfer.data.labels import named
 from mlflow_xfer.data.retrieval import column, golds, offered, queries, unknown_golds
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.retrieval.data import MINING, RANKING, TRANSLATION, protocol
@@ -56,6 +57,10 @@ class Translation(Answered):
 
     def columns(self, task: Task, language: str, references: Sequence) -> dict[str, list]:
         return {}
+
+    def value(self, given: Any) -> Any:
+        """Row numbers, of whatever type they are."""
+        return None if given is None else named()(given)
 
 
 class Ranking(Answered):
