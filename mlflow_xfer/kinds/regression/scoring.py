@@ -55,7 +55,12 @@ class Regression(Answered):
     may_lack = ("text_b",)
 
     def value(self, given: Any) -> Any:
-        return None if given is None else float(given)
+        try:
+            return None if given is None else float(given)
+        except (TypeError, ValueError):
+            raise XferError(
+                f"{given!r:.40} is no number.", "Predictions and references of regression are numbers."
+            ) from None
 
     def file_format(self, task: Task) -> Format:
         return NUMBERS

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from mlflow_xfer.data.distinct import Distinct
 from mlflow_xfer.data.words import words
+from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.span_qa.metrics import figures, gold_texts, mlqa_rows, squad_rows, v2_rows
 from mlflow_xfer.scoring import prediction_files
 from mlflow_xfer.scoring.baselines import mean_of_draws, most_frequent, value_of
@@ -73,6 +75,8 @@ def names_of(asked: Sequence[str], predictions: Mapping[str, Any]) -> list[str]:
 
 
 ANSWERS = Answers()
+WRITTEN = re.compile(r"""\s*(\[\s*(["'{].*)?\]|\{.*["']text["']\s*:.*\})\s*""", re.DOTALL)
+"""Gold answers of which a table of texts, such as CSV, made one text."""
 
 
 def _metric(name: str, rows: Callable[[Sequence, Sequence, str], np.ndarray], description: str) -> Metric:
@@ -96,6 +100,27 @@ class SpanQA(Answered):
 
     def options(self, task: Task, table: Any) -> None:
         return None
+
+    def right(self, task: Task, given: Sequence[Any]) -> list[Any]:
+        """Gold answers as they are given.
+
+        Raises:
+            XferError: for what :func:`gold_texts` would take for other answers, or for none.
+        """
+        for number, answers in enumerate(given, 1):
+            if isinstance(answers, str) and WRITTEN.fullmatch(answers):
+                raise XferError(
+                    f"{task.name}: the gold answers of question {number} are a list or an object written as "
+                    f"a text: {answers[:60]!r}.",
+                    "So CSV holds them: read them with json.loads, or ast.literal_eval where Python wrote "
+                    "them. An answer that does read so is given as a list of one text.",
+                )
+            if not _of_texts(answers):
+                raise XferError(
+                    f"{task.name}: the gold answers of question {number} hold no texts: {answers!r:.80}.",
+                    'Accepted: a text, a list of texts, {"text": […]} or [{"text": …}].',
+                )
+        return list(given)
 
     def columns(self, task: Task, language: str, references: Sequence) -> dict[str, list]:
         columns = super().columns(task, language, references)
@@ -136,6 +161,16 @@ class SpanQA(Answered):
 
     def file_format(self, task: Task) -> Format:
         return ANSWERS
+
+
+def _of_texts(answers: Any) -> bool:
+    """Whether gold answers have a shape that :func:`gold_texts` reads."""
+    if isinstance(answers, Mapping):
+        answers = answers.get("text")
+    if not isinstance(answers, Iterable):
+        return False
+    inner = [one.get("text") if isinstance(one, Mapping) else one for one in answers]
+    return all(isinstance(one, str) for one in inner)
 
 
 def attributes(example: Mapping[str, Any]) -> dict[str, float]:
