@@ -7,6 +7,8 @@ user mends a command once, not once per fault.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 BAD_INPUT = 2
 TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: pre-empted, or the tracking store cannot be reached
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -29,6 +31,14 @@ class XferError(Exception):
 def is_interruption(error: BaseException) -> bool:
     """Whether it ends a command that can be repeated: what was begun goes on then."""
     return not isinstance(error, Exception) or getattr(error, "exit_code", None) in (TRY_AGAIN, INTERRUPTED)
+
+
+def few(names: Iterable[object], at_most: int = 8, longest: int = 40) -> str:
+    """Names for an error, with commas: the first ones, each cut, and how many more there are."""
+    listed = [str(name) for name in names]
+    shown = [name if len(name) <= longest else name[: longest - 1] + "…" for name in listed[:at_most]]
+    more = f" and {len(listed) - at_most} more" if len(listed) > at_most else ""
+    return ", ".join(shown) + more
 
 
 class Problems:

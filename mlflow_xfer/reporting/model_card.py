@@ -73,9 +73,9 @@ class Card:
         return Table("Scores on test, by language; intervals over the examples", head, rows)
 
     def scores(self) -> dict[str, Any]:
-        """What ``mlflow-xfer report --imported`` reads: the condition's name, and by task and language its
-        scores."""
-        found: dict[str, Any] = {"condition": self.name}
+        """What ``mlflow-xfer report --imported`` reads: the condition's name, the scale, and by task and
+        language its scores."""
+        found: dict[str, Any] = {"condition": self.name, "percent": True}
         for row in self.rows:
             found.setdefault(row["task"], {})[row["language"]] = float(row["score"])
         return found

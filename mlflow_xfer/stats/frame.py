@@ -42,20 +42,10 @@ def _scale_problems(frame: pd.DataFrame, problems: Problems) -> None:
             f"{len(outside)} scores lie outside 0-100:\n{quote(outside, [*KEY, 'score'])}",
             f"Accepted are 0-100, and from -100 where a column metric says {' or '.join(CORRELATIONS)}.",
         )
-    top = score.abs().groupby([frame["condition"], frame["task"]], observed=True).max().unstack()
+    top = _top(frame)
     fractions = (top <= 1) & (top > 0)
-    mixed = fractions.any(axis=None) and (top > 1.5).any(axis=None)
-    # A task where nobody exceeds 1 can be a hard task; a condition or task that does so against the others is
-    # another scale.
-    by_task = fractions.loc[:, fractions.any() & (top > 1.5).any()]
-    guilty = [
-        (c, t)
-        for t in by_task
-        for c in by_task.index[by_task[t]]
-        if not _percents(frame[(frame["condition"] == c) & (frame["task"] == t)])
-    ]
-    if mixed and guilty:
-        rows = pd.DataFrame(guilty, columns=["condition", "task"])
+    rows = on_two_scales(frame)
+    if len(rows):
         problems.add(
             f"Scores on two scales: 0-1 in\n{quote(rows, ['condition', 'task'])}\n  and 0-100 elsewhere.",
             "Multiply the fractions by 100. Percents below 1 are known by a column n of test examples: "
@@ -65,6 +55,26 @@ def _scale_problems(frame: pd.DataFrame, problems: Problems) -> None:
         problems.add(
             "All scores are at most 1: they look like fractions.", "Scores are 0-100: multiply them by 100."
         )
+
+
+def on_two_scales(frame: pd.DataFrame) -> pd.DataFrame:
+    """condition and task of what looks like fractions (0-1), where another condition of the task has
+    percents: a task where nobody exceeds 1 can be a hard task."""
+    top = _top(frame)
+    fractions = (top <= 1) & (top > 0)
+    by_task = fractions.loc[:, fractions.any() & (top > 1.5).any()]
+    guilty = [
+        (c, t)
+        for t in by_task
+        for c in by_task.index[by_task[t]]
+        if not _percents(frame[(frame["condition"] == c) & (frame["task"] == t)])
+    ]
+    return pd.DataFrame(guilty, columns=["condition", "task"])
+
+
+def _top(frame: pd.DataFrame) -> pd.DataFrame:
+    """[conditions, tasks] the largest absolute score."""
+    return frame["score"].abs().groupby([frame["condition"], frame["task"]], observed=True).max().unstack()
 
 
 def correlated(frame: pd.DataFrame) -> pd.Series:

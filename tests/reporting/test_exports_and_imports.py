@@ -113,17 +113,86 @@ def test_papers_tables_in_both_shapes(tmp_path):
     check(found)
 
 
-def test_fractions_and_percents_are_told_apart_by_condition_and_task(tmp_path):
+def test_a_file_is_on_one_scale(tmp_path, caplog):
     path = tmp_path / "paper.csv"
-    path.write_text(
-        "condition,task,language,score\nA,pos,de,0.885\nA,pos,fr,1\nA,xnli,de,78.5\nB,pos,de,60\n"
-    )
-    assert read_scores(path)["score"].tolist() == pytest.approx([88.5, 100, 78.5, 60])
-    assert read_scores(path, percent=True)["score"].tolist() == [0.885, 1, 78.5, 60]
-    with pytest.raises(XferError, match="outside 0-100"):
-        read_scores(path, percent=False)
+    path.write_text("task,language,score\npos,de,0.885\npos,fr,1\nxnli,de,0.785\n")
+    assert read_scores(path)["score"].tolist() == pytest.approx([88.5, 100, 78.5])
+    assert "fractions (0-1)" in caplog.text
+    assert read_scores(path, percent=True)["score"].tolist() == [0.885, 1, 0.785]
     path.write_text("task,language,score\nstsb,de,-3\nstsb,fr,0.5\n")
     assert read_scores(path)["score"].tolist() == [-3, 0.5], "a correlation"
+
+
+def test_weak_scores_stay_percents_beside_larger_ones(tmp_path, caplog):
+    found = scored(tmp_path, {"tatoeba": {"de": 0.4, "sw": 0.7, "fr": 0.9}, "xnli": {"de": 70.1}})
+    assert list(found.values()) == [0.4, 0.7, 0.9, 70.1]
+    assert "no score of tatoeba does" in caplog.text
+    assert scored(tmp_path, {"percent": True, "tatoeba": {"de": 0.4}}) == {("tatoeba", "de"): 0.4}
+    with pytest.raises(XferError, match='"percent" is 1'):
+        scored(tmp_path, {"percent": 1, "tatoeba": {"de": 0.4}})
+
+
+def test_a_task_on_two_scales_is_refused(tmp_path):
+    path = tmp_path / "paper.csv"
+    path.write_text("condition,task,language,score\nA,pos,de,0.885\nA,xnli,de,78.5\nB,pos,de,60\n")
+    with pytest.raises(XferError, match="condition=A, task=pos") as error:
+        read_scores(path)
+    assert "two scales" in str(error.value)
+    assert read_scores(path, percent=True)["score"].tolist() == [0.885, 78.5, 60]
+    with pytest.raises(XferError, match="outside 0-100"):
+        read_scores(path, percent=False)
+
+
+def scored(tmp_path, tasks):
+    path = tmp_path / "scores.json"
+    path.write_text(json.dumps(tasks))
+    return read_scores(path).set_index(["task", "language"])["score"].to_dict()
+
+
+@pytest.mark.parametrize(
+    ("task", "figures", "score"),
+    [
+        ("panx", {"accuracy": 95, "f1": 70}, 70),
+        ("panx", {"overall_accuracy": 95, "overall_f1": 70, "LOC": {"f1": 30}}, 70),
+        ("udpos", {"eval_accuracy": 95, "eval_f1": 70}, 70),
+        ("ccg", {"accuracy": 95, "f1": 70}, 95),
+        ("xquad", {"exact": 50, "f1": 70}, 60),
+        ("xquad", {"em": 50, "f1": 70}, 60),
+        ("mewslix", {"mAP@20": 40}, 40),
+        ("tatoeba", {"acc": 40}, 40),
+        ("xnli", {"f1": 60, "accuracy": 70}, 70),
+        ("xnli", {"score": 71, "accuracy": 70}, 71),
+        ("XNLI", {"accuracy": 70}, 70),
+        ("PAWS-X", {"accuracy": 70}, 70),
+        ("mlqa_translate_train", {"f1": 70, "exact": 50}, 60),
+        ("my_task", {"f1": 60, "accuracy": 70}, 70),
+        ("my_task", {"f1": 60, "exact": 70}, 65),
+    ],
+)
+def test_the_tasks_metric_decides_between_figures(tmp_path, task, figures, score):
+    named = {"XNLI": "xnli", "PAWS-X": "pawsx", "mlqa_translate_train": "mlqa-translate-train"}
+    assert scored(tmp_path, {task: {"de": figures}}) == {(named.get(task, task), "de"): score}
+
+
+@pytest.mark.parametrize(
+    ("task", "figures", "words"),
+    [
+        (
+            "panx",
+            {"accuracy": 95},
+            ["panx, de: has accuracy, but panx is scored by entity_f1", "f1, or score"],
+        ),
+        ("xquad", {"f1": 70}, ["has f1", "exact_match and f1"]),
+        ("my_task", {"bleu": 70}, ["has bleu", "accuracy, f1"]),
+        ("panx", {"eval_f1": 70, "test_f1": 60}, ["several figures that mean f1"]),
+        ("panx", {}, ["has no figure"]),
+    ],
+)
+def test_figures_that_are_not_the_tasks_are_named(tmp_path, task, figures, words):
+    with pytest.raises(XferError) as error:
+        scored(tmp_path, {task: {"de": figures}})
+    for word in words:
+        assert word in str(error.value)
 
 
 def test_score_files_of_xtreme(tmp_path):
