@@ -14,6 +14,7 @@ from mlflow_xfer.scoring.suite import totals
 from mlflow_xfer.tasks.catalogue import SUITES
 from mlflow_xfer.tracking.front import PRIMARY_METRIC, SUMMARIES
 from mlflow_xfer.tracking.results import SAME_TASK
+from mlflow_xfer.tracking.score_tables import TABLE
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.store import Store
@@ -59,7 +60,7 @@ def log_totals(
     metrics = suite_metrics(plan, scores, on_dev) if scores else {}
     metrics |= {f"{SAME_TASK}/{task}": statistics.fmean(values) for task, values in own.items()}
     store.metrics(run_id, metrics)
-    store.table(run_id, pd.DataFrame(list(rows)), record.PER_LANGUAGE)
+    store.table(run_id, pd.DataFrame(list(rows)), TABLE)
     store.tags(run_id, {"mlflow.note.content": described(rows, metrics, overlap or {}), **(overlap or {})})
 
 

@@ -17,13 +17,13 @@ from mlflow_xfer.tracking import front, links
 from mlflow_xfer.tracking.inputs import known_as
 from mlflow_xfer.tracking.reuse import ARTIFACTS_TAG
 from mlflow_xfer.tracking.runs import RESULT_TAG
+from mlflow_xfer.tracking.score_tables import TABLE, score_table
 
 if TYPE_CHECKING:
     from mlflow_xfer.phases.evaluate import Evaluation
     from mlflow_xfer.tracking.store import Store
     from mlflow_xfer.training.trainer import TrainingResult
 
-PER_LANGUAGE = "results/per_language.json"
 BUCKETS = "results/buckets.json"
 EXAMPLES = "results/examples.json"
 SELECTING = (
@@ -62,7 +62,7 @@ def open_phase(
             "xfer.spec_hash": phase.spec_hash,
             "xfer.code_hash": code,
             "xfer.input_run_ids": ",".join(inputs),
-            ARTIFACTS_TAG: PER_LANGUAGE if phase.kind == "evaluate" else "model",
+            ARTIFACTS_TAG: TABLE if phase.kind == "evaluate" else "model",
         }
     )
     params = {name: value for name, value in phase.settings.shown().items() if value not in (None, "")}
@@ -193,7 +193,7 @@ def evaluation(
         datasets={keys[language]: known for language, known in sets.items() if language in keys},
     )
     store.metrics(run_id, {f"{context}/{task.name}": sum(row["score"] for row in rows) / len(rows)})
-    store.table(run_id, pd.DataFrame(rows), PER_LANGUAGE)
+    store.table(run_id, pd.DataFrame(rows), TABLE)
     if result.buckets:
         store.table(run_id, pd.DataFrame(list(result.buckets)), BUCKETS)
     if phase.split:
@@ -237,7 +237,7 @@ def request(store: Store, opened: str, result: str, label: str) -> None:
 
 def read_table(store: Store, run_id: str) -> Sequence[Mapping[str, Any]]:
     """The per-language rows that an evaluate run logged."""
-    rows = store.read_table(run_id, PER_LANGUAGE)
+    rows = score_table(store, store.get(run_id))
     if rows is None:
-        raise XferError(f"Run {run_id} has no {PER_LANGUAGE}.", "Evaluate it again with reuse=never.")
+        raise XferError(f"Run {run_id} has no {TABLE}.", "Evaluate it again with reuse=never.")
     return rows

@@ -14,7 +14,7 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.tracking import artifacts, published, versions
 from mlflow_xfer.tracking.belonging import is_evaluation
 from mlflow_xfer.tracking.checkpoints import DROPPED
-from mlflow_xfer.tracking.results import TABLE
+from mlflow_xfer.tracking.score_tables import score_table
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.runs import RunView
@@ -132,7 +132,7 @@ def _checkpoint(store: Store, run: RunView) -> dict[str, str]:
 
 
 def _scores(store: Store, run: RunView) -> list[dict[str, Any]]:
-    rows = artifacts.read_table(store, run.artifact_uri, TABLE) or []
+    rows = score_table(store, run) or []
     spec_hash = run.tags["xfer.spec_hash"]
     return [{k: row[k] for k in ("task", "language", "score")} | {"spec_hash": spec_hash} for row in rows]
 

@@ -24,12 +24,12 @@ from mlflow_xfer.tracking.belonging import (
 from mlflow_xfer.tracking.glance import beside
 from mlflow_xfer.tracking.references import run_of
 from mlflow_xfer.tracking.runs import RunView
+from mlflow_xfer.tracking.score_tables import score_table
 from mlflow_xfer.tracking.session import Session
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TABLE = "results/per_language.json"
 SCHEMA_TAG = "xfer.schema"
 SAME_TASK = "same_task"
 """The column that names intermediate tasks that are the target's own; absent or empty otherwise."""
@@ -199,10 +199,8 @@ def _own(every: Mapping[str, RunView], store: Session) -> list[RunView]:
 
 
 def _tables(store: Session, chosen: Sequence[RunView]) -> list[list[Mapping[str, Any]] | None]:
-    from mlflow_xfer.tracking import artifacts
-
     def read(run: RunView) -> list[Mapping[str, Any]] | None:
-        rows = artifacts.read_table(store, run.artifact_uri, TABLE)
+        rows = score_table(store, run)
         if rows is None:
             return None
         return [{k: v for k, v in row.items() if k != "run_id"} for row in rows]

@@ -10,9 +10,9 @@ import pytest
 
 from mlflow_xfer.commands import over_seeds
 from mlflow_xfer.conditions.comparison import collapse, mean_interval, replicates_interval
-from mlflow_xfer.phases import record
 from mlflow_xfer.reporting.analysis import analyse
 from mlflow_xfer.studies.run import CONDITIONS
+from mlflow_xfer.tracking.score_tables import TABLE
 
 DIFFERENCES = [[4.0, 4.5, 5.0], [0.0, 0.5, 1.0], [2.0, 2.5, 3.0]]  # by base and seed
 SEEDS = (3, 11, 20)  # as texts they stand in another order
@@ -27,7 +27,7 @@ def replicates(store, score, bases=(0, 1, 2), seeds=SEEDS):
             run = store.start("transfer", f"b{base} s{seed}", tags=tags)
             store.metrics(run, {"selected/avg": score(b, s), "selected/choice": score(b, s)})
             row = {"task": "choice", "language": "de", "score": score(b, s), "run_id": run}
-            store.table(run, pd.DataFrame([row]), record.PER_LANGUAGE)
+            store.table(run, pd.DataFrame([row]), TABLE)
             store.finish(run, "FINISHED")
             made.append(run)
     return made

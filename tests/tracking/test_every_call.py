@@ -22,6 +22,7 @@ from mlflow_xfer.home import home, work
 from mlflow_xfer.phases import endings, record
 from mlflow_xfer.tracking import checkpoints, front, ledger, published, registering, reuse, sync
 from mlflow_xfer.tracking.lease import across_hosts
+from mlflow_xfer.tracking.score_tables import TABLE
 from mlflow_xfer.tracking.store import Store
 from tests.conftest import part_of
 from tests.proxy import FAULTS, Proxy
@@ -79,7 +80,7 @@ def command(spec: str, checkpoint: Path, base: str) -> None:
     tags = {
         "xfer.spec_hash": spec,
         "xfer.code_hash": "code",
-        reuse.ARTIFACTS_TAG: f"model,{record.PER_LANGUAGE}",
+        reuse.ARTIFACTS_TAG: f"model,{TABLE}",
     }
     with opened() as store:
         with across_hosts(store, spec, lambda: False) as lease:
@@ -93,7 +94,7 @@ def command(spec: str, checkpoint: Path, base: str) -> None:
                         store.metrics(run, {"train/loss": 1 / (step + 1)}, step)
                     store.input(run, ROWS, "train")
                     store.model_input(run, base)
-                    store.table(run, [{"language": "sw", "score": 1.0}], record.PER_LANGUAGE)
+                    store.table(run, [{"language": "sw", "score": 1.0}], TABLE)
                     lease.confirm()
                     store.confirm(run)
                     checkpoints.publish(store, run, checkpoint)

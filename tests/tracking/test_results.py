@@ -2,10 +2,12 @@ import pandas as pd
 import pytest
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.phases import record
 from mlflow_xfer.reporting import report
 from mlflow_xfer.reporting.verb import report_runs
 from mlflow_xfer.tracking import results as results_module
-from mlflow_xfer.tracking.results import COLUMNS, TABLE, costs, results
+from mlflow_xfer.tracking.results import COLUMNS, costs, results
+from mlflow_xfer.tracking.score_tables import TABLE
 from mlflow_xfer.tracking.store import Store
 
 SCORES = {"none": 60.0, "mnli": 65.0}
@@ -281,3 +283,37 @@ def test_the_verb_leaves_the_report_in_a_run(store, tmp_path):
     assert '"schema": 1' in store.read_artifact(holder, "verdict.json")
     assert store.read_artifact(holder, "tables/differences.csv").startswith("condition,")
     assert store.get(holder).tags["mlflow.note.content"].startswith("**mnli +5.0 ")
+
+
+def moved_over(store, run, other):
+    """Give ``run`` the table of ``other``, with the id that it was logged with."""
+    rows = [{**row, "run_id": other} for row in store.read_table(other, TABLE)]
+    store.table(run, pd.DataFrame(rows), TABLE)
+    store.flush()
+
+
+def test_the_table_of_another_run_is_refused(store):
+    first, second = (transfer(store, condition, 1)[1][-1] for condition in ("none", "mnli"))
+    store.flush()
+    moved_over(store, second, first)
+    for read in (lambda: results(store), lambda: record.read_table(store, second)):
+        with pytest.raises(
+            XferError, match=f"(?s)damaged: it holds the scores of run {first}, not of {second}"
+        ):
+            read()
+    assert len(record.read_table(store, first)) == 4
+
+
+def test_a_copied_run_keeps_its_table_and_a_transfer_its_evaluations(store):
+    whole, (*_, evaluated) = transfer(store, "mnli", 1)
+    rows = store.read_table(evaluated, TABLE)
+    store.table(whole, pd.DataFrame([{**row, "run_id": evaluated} for row in rows]), TABLE)
+    copied = phase(
+        store,
+        "evaluate",
+        "copied",
+        metrics={f"eval/xnli/{row['language']}": row["score"] for row in rows},
+        rows=[{**row, "run_id": "0" * 32} for row in rows],
+    )
+    store.flush()
+    assert [len(record.read_table(store, run)) for run in (whole, copied)] == [4, 4]

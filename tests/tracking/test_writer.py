@@ -13,6 +13,7 @@ import pytest
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tracking import spool, sync
+from mlflow_xfer.tracking.score_tables import TABLE
 from mlflow_xfer.tracking.store import Store
 
 # Opens a run, tells its id, waits for a line, logs, tells so.
@@ -326,7 +327,7 @@ def test_what_was_logged_here_is_read_when_it_is_there_and_not_missed_before(loc
 
     monkeypatch.setattr(store.client, "log_artifact", log_artifact)
     monkeypatch.setenv("XFER_SERVER_PATIENCE", "0.2")
-    store.table(run, [{"language": "sw", "score": 1.0}], record.PER_LANGUAGE)
+    store.table(run, [{"language": "sw", "score": 1.0}], TABLE)
     for read in (lambda: record.read_table(store, run), store.settle):
         with pytest.raises(XferError, match="mlflow-xfer sync") as caught:
             read()
