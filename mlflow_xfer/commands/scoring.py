@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_xfer.commands.running import opened
+from mlflow_xfer.data.unlabelled import Line
 from mlflow_xfer.params import lookups
 from mlflow_xfer.reporting.columns import Summary, Table, points
 from mlflow_xfer.scoring.submission import score_folder
@@ -87,17 +88,22 @@ def predict(params: lookups.Predict) -> list[dict[str, Any]]:
 
 
 def rows(params: lookups.Predict, found: Sequence[Mapping[str, Any]]) -> str:
-    """A line for each example; in TSV what was predicted comes first."""
+    """A line for each example; in TSV what was predicted comes first, and numbers of lines are left out."""
     if params.format == "jsonl":
         return "\n".join(json.dumps(row, ensure_ascii=False) for row in found)
-    names = dict.fromkeys(name for row in found for name in row if name != "id")
+    names = dict.fromkeys(name for row in found for name in row if not isinstance(row[name], Line))
     head = sorted(names, key=lambda name: name not in ("prediction", "cosine"))
     lines = [head, *([_cell(row.get(name, "")) for name in head] for row in found)]
     return "\n".join("\t".join(line) for line in lines)
 
 
 def _cell(value: Any) -> str:
-    """A value in a TSV: lists (tags, words) between blanks, choices between bars; no tab, no line break."""
+    """A value in a TSV: lists (tags, words) between blanks, choices between bars; no tab, no line break.
+    What JSON alone can say is left as JSON."""
+    if value is None:
+        return ""
+    if isinstance(value, dict):
+        return " ".join(json.dumps(value, ensure_ascii=False).split())
     joined = (
         (" | " if any(" " in str(item) for item in value) else " ").join(map(str, value))
         if isinstance(value, list)

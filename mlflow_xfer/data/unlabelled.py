@@ -20,8 +20,19 @@ FORMATS = (".txt", ".tsv", ".csv", ".jsonl")
 MAX_PROBLEMS = 20  # of one file; more are not looked for
 
 
+class Line(str):
+    """The number of a line, where an example has no id of its own."""
+
+
 def read_unlabelled(path: Path | str, kind: str) -> list[dict[str, Any]]:
-    """The examples of ``path`` in the canonical columns of ``kind``, with ids that are their line numbers.
+    """The examples of ``path`` in the canonical columns of ``kind``; arguments and errors as for
+    :func:`with_own_columns`."""
+    return [row for _, row in with_own_columns(path, kind)]
+
+
+def with_own_columns(path: Path | str, kind: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Of each example its columns as they stand in the file, with ``id`` a :class:`Line` where there is none,
+    and the canonical ones of ``kind``, whose ids are always line numbers.
 
     Raises:
         XferError: no such file, another format, or every line that does not read as the kind needs.
@@ -41,7 +52,8 @@ def read_unlabelled(path: Path | str, kind: str) -> list[dict[str, Any]]:
         if len(problems.found) >= MAX_PROBLEMS:
             break
         try:
-            rows.append({"id": str(number)} | reads.unlabelled(raw))
+            named = {"id": Line(number)}
+            rows.append((dict(raw) if "id" in raw else {**named, **raw}, named | reads.unlabelled(raw)))
         except KeyError as error:
             problems.add(f"{path}:{number}: has no {error.args[0]}.", f"Columns for {kind}: {wanted(kind)}")
         except ValueError as error:

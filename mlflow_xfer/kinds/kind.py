@@ -301,11 +301,13 @@ class Scoring:
         name: the kind's.
         metrics: by name, each :class:`Metric` of :attr:`Kind.metrics`.
         may_lack: columns of its texts that a table to predict from need not have.
+        predicts: the columns that :meth:`predicted` adds to a user's rows.
     """
 
     name = ""
     metrics: Mapping[str, Any] = {}
     may_lack: tuple[str, ...] = ()
+    predicts: tuple[str, ...] = ("prediction",)
 
     def _lacks(self, what: str) -> XferError:
         return XferError(f"Tasks of kind {self.name} have no {what}.", "Only kinds with a metric are scored.")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlflow_xfer.data.unlabelled import read_unlabelled
+from mlflow_xfer.data.unlabelled import with_own_columns
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.models.checkpoint import heads_of
@@ -44,7 +44,8 @@ class Checkpoint:
 def predict_file(
     model: str, file: Path | str, task: str | None, open_store: Callable[[], Store]
 ) -> list[dict[str, Any]]:
-    """One row for each example of ``file``: its columns and ``prediction``.
+    """One row for each example of ``file``: its columns as they are, and ``prediction``; ``id`` is the line's
+    number where the file has none.
 
     Args:
         model: a directory, hub id, run (of a transfer or condition: its trained
@@ -56,11 +57,21 @@ def predict_file(
     """
     checkpoint = checkpoint_of(model, task, open_store)
     head, declared = _head(checkpoint, task)
-    rows = read_unlabelled(file, declared.kind)
+    examples = with_own_columns(file, declared.kind)
+    own, rows = [own for own, _ in examples], [row for _, row in examples]
+    judged = kind.scoring(declared.kind)
+    for name in judged.predicts:
+        if any(name in one for one in own):
+            raise XferError(
+                f"{file} has a column {name!r}, and that is what the prediction is called.", "Rename it."
+            )
     logger.info("%s: %d examples, %s", declared.name or declared.kind, len(rows), checkpoint.directory)
     options = {"max_seq_length": checkpoint.max_seq_length, "head": head}
     predictor = CheckpointPredictor(checkpoint.directory, declared, options)
-    return kind.scoring(declared.kind).predicted(declared, rows, predictor)
+    found = judged.predicted(declared, rows, predictor)
+    return [
+        one | {name: answer[name] for name in judged.predicts} for one, answer in zip(own, found, strict=True)
+    ]
 
 
 def checkpoint_of(model: str, task: str | None, open_store: Callable[[], Store]) -> Checkpoint:
@@ -147,6 +158,11 @@ def _head(checkpoint: Checkpoint, task: str | None) -> tuple[str | None, Task]:
             )
         return None, Task(name="", kind="retrieval", metric="", languages=(), sources={}, trained=False)
     if len(heads) > 1 and task is None or task is not None and task not in (*heads, checkpoint.task):
+        if not any(heads):
+            raise XferError(
+                f"{checkpoint.directory} has one head, which bears no task's name: none for {task!r}.",
+                "Leave task out to predict with it.",
+            )
         raise XferError(
             f"{checkpoint.directory} has heads for {', '.join(heads)}"
             + (f", none for {task!r}." if task else "."),

@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 
 from mlflow_xfer.commands import scoring
+from mlflow_xfer.data.unlabelled import Line
 from mlflow_xfer.params.lookups import Predict, Score, Submission
 from mlflow_xfer.scoring.validation import Finding
 
 ROWS = [
     {"id": 1, "words": ["a", "b"], "prediction": ["X", "Y"]},
-    {"id": 2, "words": ["tab\there"], "prediction": ["X"], "choices": ["one word", "two"]},
+    {"id": "b 2", "words": ["tab\there"], "prediction": ["X"], "choices": ["one word", "two"], "note": None},
 ]
 
 
 def test_predictions_as_lines():
     typed = Predict(model="m", file="f")
     assert scoring.rows(typed, ROWS).splitlines() == [
-        "prediction\twords\tchoices",
-        "X Y\ta b\t",
-        "X\ttab here\tone word | two",
+        "prediction\tid\twords\tchoices\tnote",
+        "X Y\t1\ta b\t\t",
+        "X\tb 2\ttab here\tone word | two\t",
     ]
+    without = [{**row, "id": Line(number)} for number, row in enumerate(ROWS, 1)]
+    assert scoring.rows(typed, without).startswith("prediction\twords\tchoices\tnote\nX Y\ta b\t")
     lines = scoring.rows(typed.model_copy(update={"format": "jsonl"}), ROWS).splitlines()
     assert [json.loads(line) for line in lines] == ROWS
 

@@ -80,6 +80,30 @@ def test_a_single_head_says_what_an_evaluation_would(kind, base, tmp_path):
     assert [row["id"] for row in found] == ["1", "2", "3", "4"] and len(found) == len(TEXTS)
 
 
+def test_a_users_columns_stay_as_they_are(base, tmp_path):
+    model = with_heads(base, tmp_path / "model", "classification")
+    rows = [{"id": f"a{i}", "text": text, "note": None, "of": {"x": 1}} for i, text in enumerate(TEXTS)]
+    found = predict_file(str(model), own(tmp_path, rows), None, never)
+    assert [{name: row[name] for name in row if name != "prediction"} for row in found] == rows
+    table = tmp_path / "own.tsv"
+    table.write_text("note\tid\ttext_a\n" + "".join(f"n\tb{i}\t{text}\n" for i, text in enumerate(TEXTS)))
+    found = predict_file(str(model), table, None, never)
+    assert [row["id"] for row in found] == ["b0", "b1", "b2", "b3"]
+    assert list(found[0]) == ["note", "id", "text_a", "prediction"]
+    with pytest.raises(XferError, match="has a column 'prediction'"):
+        predict_file(str(model), own(tmp_path, [{"text": "x", "prediction": "y"}]), None, never)
+
+
+def test_a_head_without_a_name_is_told_of(base, tmp_path, monkeypatch):
+    model = with_heads(base, tmp_path / "model", "classification")
+    unnamed = {"": declared("classification")}
+    monkeypatch.setattr("mlflow_xfer.phases.prediction.heads_of", lambda folder: unnamed)
+    with pytest.raises(
+        XferError, match="(?s)one head, which bears no task's name: none for 'cc'.*Leave task"
+    ):
+        predict_file(str(model), own(tmp_path, ROWS["classification"]), "cc", never)
+
+
 def test_of_several_heads_one_is_named(base, tmp_path):
     model = with_heads(base, tmp_path / "model", "tagging", "classification")
     path = own(tmp_path, ROWS["tagging"])

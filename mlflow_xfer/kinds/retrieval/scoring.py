@@ -39,6 +39,7 @@ class Retrieval(Scoring):
         ),
     }
     may_lack = ("source", "target", "context")
+    predicts = ("prediction", "cosine")
 
     def splits(
         self, task: Task, read: Sequence[tuple[Any, Any]], limit: int | None, scored: Sequence
