@@ -24,6 +24,10 @@ COMPRESSED = {
     b"\x28\xb5\x2f\xfd": "zstd -d",
 }
 """What compressed files begin with, and the command that decompresses them."""
+UNPACKED_BY: dict[str, str] = dict(
+    zip((".gz", ".zip", ".xz", ".bz2", ".zst"), COMPRESSED.values(), strict=True)
+)
+"""By the ending of compressed files, the same."""
 ENCODINGS = "cp1252 of western Europe, cp1251 of Cyrillic, gb18030 of Chinese, shift_jis of Japanese"
 
 
@@ -223,13 +227,20 @@ def _first(path: Path, raw: bytes) -> bytes:
         raise Malformed(f"{path}:1: is UTF-16.", f"Convert the file: {_iconv(path, 'utf-16')}")
     for begin, command in COMPRESSED.items():
         if raw.startswith(begin):
-            raise Malformed(
-                f"{path}:1: is compressed.",
-                f"Decompress it, and give the name of what comes out: {command} {shlex.quote(path.name)}",
-            )
+            raise Malformed(f"{path}:1: is compressed.", _unpack(path, command))
     while raw.startswith(codecs.BOM_UTF8):  # saved twice by programs that put one before what they find
         raw = raw.removeprefix(codecs.BOM_UTF8)
     return raw
+
+
+def unpacking(path: Path) -> str:
+    """What to do first about a file whose name says that it is compressed; empty: it does not."""
+    command = UNPACKED_BY.get(path.suffix.lower())
+    return _unpack(path, command) if command else ""
+
+
+def _unpack(path: Path, command: str) -> str:
+    return f"Decompress it, and give the name of what comes out: {command} {shlex.quote(path.name)}"
 
 
 def _iconv(path: Path, encoding: str) -> str:

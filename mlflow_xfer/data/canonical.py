@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from mlflow_xfer.data.checks import odd_columns
 from mlflow_xfer.data.labels import MISSING, BadRow, absent
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.languages import code_of
@@ -106,7 +107,8 @@ def text_of(value: Any, column: str) -> str:
     if isinstance(value, list):
         return " ".join(text_of(part, column) for part in value)
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise BadRow(f"{column} is {type(value).__name__}, not text")
+        inside = odd_columns(list(value)) if isinstance(value, Mapping) else ""
+        raise BadRow(f"{column} is {type(value).__name__}, not text{inside}")
     if value in (math.inf, -math.inf):
         raise BadRow(f"{column} is {value}, not text")
     return str(value)

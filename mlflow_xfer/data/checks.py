@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlflow_xfer.errors import XferError
+from mlflow_xfer.errors import XferError, few
 from mlflow_xfer.lines import Malformed, Unscored
 from mlflow_xfer.tasks.task import Task
 
@@ -106,5 +106,17 @@ class Tally:
 def columns_of(raw: Any) -> str:
     """Which columns a raw row has, for a message that says which one it lacks."""
     if isinstance(raw, Mapping):
-        return f"; its columns are: {', '.join(map(str, raw)) or 'none'}"
+        return f"; its columns are: {few(raw) or 'none'}{odd_columns([name for name in raw if name != 'id'])}"
     return f"; its columns are 0 to {len(raw) - 1}" if isinstance(raw, list) else ""
+
+
+def odd_columns(names: list[Any]) -> str:
+    """What such names of columns, or inside of a cell, show of a file."""
+    if len(names) > 1 and all(str(name) == str(number) for number, name in enumerate(names)):
+        return (
+            " (numbers of rows, as pandas' to_json() writes a table column by column; by row: "
+            'orient="records", lines=True, as .jsonl)'
+        )
+    if len(names) == 1 and any(mark in str(names[0]) for mark in ",;\t"):
+        return " (a single one: something else separates the fields than its format says)"
+    return ""

@@ -98,13 +98,16 @@ def labeller(task: Task, source: Hub | Files) -> Callable[[Any], str | None]:
             return None
         if said in named:
             return named[said]
+        if isinstance(value, list):
+            raise BadRow(f"has the label {str(value)[:40]}, a list: a label is one name or number")
         if anything:
             return said
         if said == "-1":  # what the hub writes for hidden gold labels
             raise NoLabel("has no label (-1)")
         raise BadRow(
             f"has label {said!r}, which is not among "
-            f"{', '.join(task.labels[:12])}{' …' if len(task.labels) > 12 else ''}{_like(said, task.labels)}"
+            f"{', '.join(task.labels[:12])}{' …' if len(task.labels) > 12 else ''}"
+            + (_like(said, task.labels) or (_counted(said, task.labels) if isinstance(source, Files) else ""))
         )
 
     return label_of
@@ -114,6 +117,14 @@ def _like(said: str, names: Iterable[str]) -> str:
     """Of a name that reads the same: what is different, in characters that can be seen."""
     alike = next((name for name in names if _letters(name) == _letters(said)), None)
     return "" if alike is None else f"; it is like {alike!a}, but {said!a}"
+
+
+def _counted(said: str, names: Sequence[str]) -> str:
+    """Of a whole number where names are none: how a declaration says what numbers stand for."""
+    if not re.fullmatch("[0-9]+", said) or any(map(is_number, names)):
+        return ""
+    example = ", ".join(f"{place}: {name}" for place, name in enumerate(names[:2]))
+    return f"; say what numbers stand for, in the file's own order: labels: {{{example}, …}}"
 
 
 def _letters(name: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from mlflow_xfer.data.readers import reader
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.kinds import kind as kinds
-from mlflow_xfer.lines import looked_for, numbered, parsed
+from mlflow_xfer.lines import looked_for, numbered, parsed, unpacking
 from mlflow_xfer.tasks.task import Files
 
 FORMATS = (".txt", ".tsv", ".csv", ".jsonl")
@@ -43,10 +43,10 @@ def with_own_columns(path: Path | str, kind: str) -> list[tuple[dict[str, Any], 
             f"{path}: {looked_for(path, 'file')}",
             f"Accepted: a file {', '.join(FORMATS)}; the columns for {kind}: {wanted(kind)}",
         )
-    if path.suffix not in FORMATS:
+    if path.suffix.lower() not in FORMATS:
         raise XferError(
             f"{path}: unknown format {path.suffix or 'without an ending'}.",
-            f"Accepted endings: {', '.join(FORMATS)}",
+            unpacking(path) or f"Accepted endings: {', '.join(FORMATS)}",
         )
     for number, raw in _raw(path, kind):
         if len(problems.found) >= MAX_PROBLEMS:
@@ -72,7 +72,8 @@ def wanted(kind: str) -> str:
 
 def _raw(path: Path, kind: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """(line, columns by name) of each example; empty lines are left out."""
-    if path.suffix == ".jsonl":
+    form = path.suffix.lower()[1:]
+    if form == "jsonl":
         for number, line in numbered(path):
             if line.strip():
                 record = parsed(path, line, number)
@@ -85,12 +86,11 @@ def _raw(path: Path, kind: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
                         ),
                     )
                 yield number, record
-    elif path.suffix == ".txt":
+    elif form == "txt":
         for number, line in numbered(path):
             if line.strip():
                 yield number, kinds.data(kind).in_line(line.split("\t"))
     else:
-        form = path.suffix[1:]
         for _, number, raw in reader(form)((path,), Files({}, format=form, header=True), ""):
             yield number, raw
 

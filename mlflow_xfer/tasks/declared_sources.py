@@ -15,6 +15,7 @@ from typing import Any
 
 from mlflow_xfer import languages
 from mlflow_xfer.kinds import kind as kinds
+from mlflow_xfer.lines import unpacking
 from mlflow_xfer.tasks.declared import Declared
 from mlflow_xfer.tasks.task import POOL, Files, Hub, Part, Source, Task
 
@@ -244,15 +245,20 @@ class Sources:
         return str(Path(path).relative_to(folder)) if Path(path).is_relative_to(folder) else path
 
     def _format(self, used: list[str]) -> str | None:
-        own = kinds.data(self.kind).format_of({Path(path).suffix for path in used}, self.entry.columns)
+        own = kinds.data(self.kind).format_of(
+            {Path(path).suffix.lower() for path in used}, self.entry.columns
+        )
         if own:
             return own
-        formats = {SUFFIXES.get(Path(path).suffix) for path in used}
+        formats = {SUFFIXES.get(Path(path).suffix.lower()) for path in used}
         if len(formats) != 1 or None in formats:
+            packed = next((path for path in map(Path, used) if unpacking(path)), None)
             self.declared.bad(
                 "files",
-                "their format is not clear from the names.",
-                f"format: {', '.join(sorted(set(SUFFIXES.values())))}, squad, text",
+                f"{packed.name} is compressed." if packed else "their format is not clear from the names.",
+                unpacking(packed)
+                if packed
+                else f"format: {', '.join(sorted(set(SUFFIXES.values())))}, squad, text",
             )
             return None
         return formats.pop()

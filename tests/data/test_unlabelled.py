@@ -65,6 +65,12 @@ def test_a_single_text_has_no_second(tmp_path):
     ]
 
 
+def test_an_ending_in_capitals_is_read(tmp_path):
+    (tmp_path / "own.CSV").write_text("text,id\neins,7\n", encoding="utf-8")
+    (row,) = read_unlabelled(tmp_path / "own.CSV", "classification")
+    assert row["text_a"] == "eins"
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "content", "said"),
     [
@@ -93,6 +99,7 @@ def test_a_single_text_has_no_second(tmp_path):
         ("tagging", "a.jsonl", '{"words": ["a", ""]}\n', ["words is not a list of words"]),
         ("tagging", "a.txt", "\n  \n", ["holds no example"]),
         ("tagging", "a.pdf", "x", ["unknown format .pdf", ".txt, .tsv, .csv, .jsonl"]),
+        ("tagging", "a.csv.gz", "x", ["unknown format .gz", "gzip -dk a.csv.gz"]),
         ("tagging", "missing.txt", None, ["no such file", "words"]),
         ("retrieval", "a.txt", b"caf\xe9\n", ["is not UTF-8"]),
     ],

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlflow_xfer.data.readers import Numbered, each_file
-from mlflow_xfer.data.readers._table import table
+from mlflow_xfer.data.readers._table import separated_otherwise, table
 from mlflow_xfer.lines import Malformed, numbered
 from mlflow_xfer.tasks.task import Files
 
@@ -19,6 +19,7 @@ def read(path: Path, source: Files, language: str) -> Numbered:
     the line is the record's last.
     """
     with _any_field_size():
+        first = next((line for _, line in numbered(path)), "")
         lines = csv.reader((line + "\n" for _, line in numbered(path)), strict=True)
 
         def rows() -> Iterator[tuple[int, list[str]]]:
@@ -30,7 +31,8 @@ def read(path: Path, source: Files, language: str) -> Numbered:
                 except csv.Error as error:
                     raise Malformed(
                         f"{path}:{lines.line_num}: is not csv ({error}).",
-                        'A quote inside a quoted field is written twice: "say ""no""".',
+                        separated_otherwise(first, "csv")
+                        or 'A quote inside a quoted field is written twice: "say ""no""".',
                     ) from None
                 if fields:
                     yield lines.line_num, fields

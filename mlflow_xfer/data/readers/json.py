@@ -23,5 +23,8 @@ def read(path: Path, source: Files, language: str) -> Numbered:
         raise Malformed(f"{path}: is neither a list nor an object of rows.")
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
-            raise Malformed(f"{path}: row {number} is not an object.")
+            raise Malformed(
+                f"{path}: row {number} is not an object.",
+                'Rows are like {"premise": "…", "label": "…"}; pandas writes such with orient="records".',
+            )
         yield number, row

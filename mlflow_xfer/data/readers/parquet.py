@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_xfer.data.readers import Numbered, each_file
+from mlflow_xfer.errors import few
 from mlflow_xfer.lines import Malformed
 from mlflow_xfer.tasks.task import Files
 
@@ -22,7 +23,7 @@ def read(path: Path, source: Files, language: str) -> Numbered:
         with pq.ParquetFile(path) as file:
             names = file.schema_arrow.names
             if len(set(names)) < len(names):
-                raise Malformed(f"{path}: names a column twice: {', '.join(names)}.")
+                raise Malformed(f"{path}: names a column twice: {few(names)}.")
             for batch in file.iter_batches(batch_size=2000):
                 for row in _with_texts(batch).to_pylist():
                     number += 1

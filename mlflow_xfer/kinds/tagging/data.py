@@ -15,6 +15,8 @@ from mlflow_xfer.kinds.kind import Data
 from mlflow_xfer.kinds.tagging.schemes import chunks, is_prefixed, scheme_of, told_apart
 from mlflow_xfer.tasks.task import Files, Hub, Task
 
+LISTS = 'lists are read from jsonl, json and parquet ("words": ["Anna", "sings"]), a word a line from conll'
+
 
 class Tagging(Data):
     name = "tagging"
@@ -37,8 +39,10 @@ class Tagging(Data):
 
         def convert(raw: Any) -> dict[str, Any] | None:
             words, tags = get_words(raw), get_tags(raw)
-            if not isinstance(words, list) or not words:
+            if absent(words) or words in ([], ""):
                 raise BadRow("has no words", words is MISSING)
+            if not isinstance(words, list):
+                raise BadRow(f"has words that are no list: {str(words)[:40]!r}; {LISTS}")
             if absent(tags):
                 raise NoLabel("has no tags", tags is MISSING)
             if directed:
