@@ -25,6 +25,7 @@ from mlflow.artifacts import load_dict
 from screenshots import Browser
 
 from mlflow_xfer import api, markdown
+from mlflow_xfer.params.studies import EFFORTS
 from mlflow_xfer.reporting.columns import points
 from mlflow_xfer.reporting.verdict import EQUIVALENT, p_text
 from mlflow_xfer.studies import tables as kept
@@ -182,7 +183,7 @@ def claimed(tables: Path) -> str:
     parts = [("On mini", claims()), ("On a small real model", claims(tables=tables))]
     lines = ["# What the paper is said to have found", ""]
     for title, found in parts:
-        about = found["about"].replace(f"{ROOT}/", "")
+        about = found["about"].replace(f"{ROOT}/", "") + _effort(found["about"])
         rows = [
             (one["id"], one["claim"], one["verdict"], markdown.plain(one["evidence"]), one["texts"]["mark"])
             for one in found["claims"]
@@ -191,6 +192,14 @@ def claimed(tables: Path) -> str:
         lines += [f"## {title}", "", f"On {about}.", "", markdown.table(head, rows), ""]
     lines.append("Written by `make reports`. The texts' own marks are shown and never count.")
     return "\n".join(lines) + "\n"
+
+
+def _effort(about: str) -> str:
+    """Of a run of ``replicate`` that ``about`` names, how much effort it was."""
+    ran = ((effort, newest(MlflowClient(), "replicate", effort)) for effort in EFFORTS)
+    return next(
+        (f", effort {effort}" for effort, found in ran if found and found[0].info.run_id in about), ""
+    )
 
 
 def main(asked: Sequence[str], effort: str, scale: str, run: bool, tables: Path, out: Path) -> None:
@@ -204,7 +213,7 @@ def main(asked: Sequence[str], effort: str, scale: str, run: bool, tables: Path,
     out.mkdir(parents=True, exist_ok=True)
     (out / "replicate-small.md").write_text(small(tables), "utf-8")
     (out / "nli-variance-small.md").write_text(small_spread(tables), "utf-8")
-    ran = any(newest(client, "replicate", one) for one in ("quick", "registered"))
+    ran = any(newest(client, "replicate", effort) for effort in EFFORTS)
     if not ran and (out / "claims.md").is_file():
         print("claims: as they are, because this store has no finished run of replicate", flush=True)
     else:

@@ -69,7 +69,7 @@ def claims(params: shapes.Claims) -> dict[str, Any]:
             transfers = transfers_of(store, run.run_id)
             asked = declared.study(REPLICATE).at(run.tags.get(SCALE, "mini"))
             judged = judge(asked, scores_of(store, transfers), dev_of(store, transfers))
-            about = f"{run.name}, scale {asked.scale}, effort {asked.effort}, run {run.run_id}"
+            about = f"{run.name}, scale {asked.scale}, run {run.run_id}"
     return _said(judged, about)
 
 
