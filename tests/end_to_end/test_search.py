@@ -160,7 +160,7 @@ def registers_its_answer(client, search_id):
     )
     with Store.open(probe=False) as store:
         executor = Executor(store)
-        (chosen,) = client.get_run(search_id).data.tags[confirm.CHOSEN].split(" | ")
+        chosen, *_ = client.get_run(search_id).data.tags[confirm.CHOSEN].split(" | ")
         arms = confirm.run_arms(
             command,
             executor,
