@@ -19,8 +19,8 @@ MOST_LAYERS = 1000
 """More than any model has that shares its weights among layers."""
 
 FEWEST = 200
-"""Entries that a vocabulary may have at the least, for its words to be counted. Where no file holds one,
-transformers makes up a tokenizer of special tokens (and at most the sign of a blank)."""
+"""With fewer entries a vocabulary is only taken from a file. Where there is none, transformers makes up a
+tokenizer of special tokens alone: 1 to 104 of them."""
 
 OF_TEXTS = r"^(model\.)?language_model\.(model\.)?(?!lm_head)"
 """What stands before the weights that read texts, in a model of texts and images."""
@@ -124,10 +124,11 @@ def load_tokenizer(path: Path | str) -> PreTrainedTokenizerFast:
         raise XferError(
             f"The tokenizer at {path} is not a fast one.", "Convert it, so that there is a tokenizer.json."
         )
-    if len(tokenizer) < FEWEST and len({*tokenizer.get_vocab()} - {*tokenizer.all_special_tokens}) <= 1:
-        expected = ", ".join({"tokenizer.json": None, **dict.fromkeys(tokenizer.vocab_files_names.values())})
+    expected = {"tokenizer.json": None, **dict.fromkeys(tokenizer.vocab_files_names.values())}
+    if len(tokenizer) < FEWEST and not any((path / name).is_file() for name in expected):
         raise XferError(
-            f"{path} holds no tokenizer: none of {expected} is there, and without any every word is unknown.",
+            f"{path} holds no tokenizer: none of {', '.join(expected)} is there, and without any every word "
+            "is unknown.",
             f"Save the one of the model into this folder (tokenizer.save_pretrained). {files.held(path)}",
         )
     text = config.get("text_config")

@@ -92,6 +92,15 @@ def test_an_empty_tokenizer_that_transformers_makes_up_is_refused(config, named,
         load_tokenizer(tmp_path)
 
 
+def test_a_vocabulary_of_special_tokens_that_was_saved_is_a_tokenizer(tmp_path):
+    """As small as the model beside it may be: it is what the model was made for."""
+    from transformers import BertConfig, BertTokenizerFast
+
+    BertConfig(vocab_size=5).save_pretrained(tmp_path)
+    BertTokenizerFast().save_pretrained(tmp_path)
+    assert len(load_tokenizer(tmp_path)) == 5
+
+
 @pytest.mark.parametrize("said", ["512", None, 8, 1e30])
 def test_a_tokenizer_has_no_say_in_how_long_texts_are(encoder, tmp_path, said):
     about = json.loads((encoder / "tokenizer_config.json").read_text()) | {"model_max_length": said}
