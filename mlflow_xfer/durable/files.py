@@ -82,10 +82,7 @@ def whole_folder(path: Path, *, replace: bool = True, mode: int = 0o777) -> Iter
         replace: in the place of what is there; otherwise a folder that another process has put there stays.
         mode: of the folder, less the umask.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = _beside(path)
-    partial.mkdir(mode=mode)
-    try:
+    with passing_folder(path, mode) as partial:
         yield partial
         if replace:
             shutil.rmtree(path, ignore_errors=True)
@@ -94,6 +91,16 @@ def whole_folder(path: Path, *, replace: bool = True, mode: int = 0o777) -> Iter
         except OSError:
             if replace or not path.is_dir():
                 raise
+
+
+@contextmanager
+def passing_folder(beside: Path, mode: int = 0o777) -> Iterator[Path]:
+    """An empty folder beside a path, which is removed at the end; what a kill leaves of it is swept."""
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    partial = _beside(beside)
+    partial.mkdir(mode=mode)
+    try:
+        yield partial
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -18,9 +18,8 @@ from mlflow_xfer.models.checkpoint import heads_of
 from mlflow_xfer.phases import whole
 from mlflow_xfer.phases.phase import BaseModel
 from mlflow_xfer.phases.predictor import CheckpointPredictor
-from mlflow_xfer.phases.references import OF_OTHERS, References, directory, names_run
+from mlflow_xfer.phases.references import OF_OTHERS, References, names_run
 from mlflow_xfer.tasks.task import Task
-from mlflow_xfer.tracking import logged_models
 from mlflow_xfer.tracking.references import names_files, run_of
 
 if TYPE_CHECKING:
@@ -84,24 +83,20 @@ def checkpoint_of(model: str, task: str | None, open_store: Callable[[], Store])
     if names_run(model):
         store = open_store()
         found = store.answer(run_of(store, model))
-        if not found.kind and names_files(model):
-            return _of_base(directory(model, logged_models.fetched(store, model)))
-        run, *others = trained(store, found, task)
-        if others:
-            logger.info("%s has %d replicates; this is the first, run %s", model, 1 + len(others), run.run_id)
-        limit = int(run.params.get("max_seq_length") or MAX_SEQ_LENGTH)
-        return Checkpoint(
-            whole.at_hand(store, run.run_id),
-            run.tags.get("xfer.target") or run.tags.get("xfer.tasks", ""),
-            limit,
-        )
+        if found.kind or not names_files(model):  # else another program's, taken as a directory is
+            return _of_run(store, found, model, task)
     base = References(open_store, fetch=True)(model, None, "auto")
     assert isinstance(base, BaseModel)
-    return _of_base(base)
-
-
-def _of_base(base: BaseModel) -> Checkpoint:
     return Checkpoint(Path(base.path), max_seq_length=min(MAX_SEQ_LENGTH, base.longest or MAX_SEQ_LENGTH))
+
+
+def _of_run(store: Store, found: RunView, model: str, task: str | None) -> Checkpoint:
+    run, *others = trained(store, found, task)
+    if others:
+        logger.info("%s has %d replicates; this is the first, run %s", model, 1 + len(others), run.run_id)
+    limit = int(run.params.get("max_seq_length") or MAX_SEQ_LENGTH)
+    target = run.tags.get("xfer.target") or run.tags.get("xfer.tasks", "")
+    return Checkpoint(whole.at_hand(store, run.run_id), target, limit)
 
 
 def trained(store: Store, run: RunView, task: str | None) -> list[RunView]:

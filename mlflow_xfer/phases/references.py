@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,6 +56,7 @@ class References:
     open_store: Callable[[], Store]
     fetch: bool = False  # download hub models now, so that their commit is known
     weightless: bool = False  # take directories that hold a configuration alone: enough for a plan
+    fetched: dict[str, Path] = field(default_factory=dict)  # models of others, each downloaded once
 
     def __call__(self, reference: str, revision: str | None, tokenizer: str) -> BaseModel | FinishedRun:
         """Raises :class:`XferError` for what does not exist or is no checkpoint."""
@@ -86,7 +87,9 @@ class References:
         run_id = run_of(store, reference)
         run = store.answer(run_id)
         if "xfer.kind" not in run.tags and names_files(reference):
-            return directory(reference, logged_models.fetched(store, reference), self.weightless)
+            if reference not in self.fetched:
+                self.fetched[reference] = logged_models.fetched(store, reference)
+            return directory(reference, self.fetched[reference], self.weightless)
         if run.tags.get("xfer.kind") != "phase" or "xfer.spec_hash" not in run.tags:
             raise XferError(
                 f"model={reference}: run {run_id} holds no checkpoint of a phase.",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow_xfer.durable import manifest
+from mlflow_xfer.durable.files import passing_folder
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.home import home
 from mlflow_xfer.models import files
@@ -26,8 +27,8 @@ WEIGHTS, TOKENIZER = "model", Path("components", "tokenizer")
 def fetched(store: Session, reference: str) -> Path:
     """The checkpoint that ``models:/…`` or ``runs:/<run id>/<path>`` names, below :func:`home`.
 
-    A model keeps its content and is downloaded once; artifacts of a run may have changed, and are downloaded
-    each time.
+    A model keeps its content and is downloaded once. Artifacts of a run may have changed: they are downloaded
+    each time and lie under their content, so that what another command reads stays as it is.
 
     Raises:
         XferError: it is no model of transformers, or cannot be downloaded.
@@ -36,23 +37,28 @@ def fetched(store: Session, reference: str) -> Path:
     from mlflow.exceptions import MlflowException
 
     uri, made = named_now(store, reference)
-    key = hashlib.sha256("\n".join((store.uri, uri, made)).encode()).hexdigest()
-    folder = home() / "checkpoints" / f"logged-{key[:32]}"
-    if reference.startswith("runs:/") or not manifest.is_whole(folder):
-        logger.info("Downloading %s", reference)
+    keeps = not reference.startswith("runs:/")
+    if keeps and manifest.is_whole(folder := _place(store.uri, uri, made)):
+        return folder / WEIGHTS
+    logger.info("Downloading %s", reference)
+    with passing_folder(home() / "checkpoints" / "logged") as scratch:
         try:
-            with manifest.sealed_folder(folder) as filled:
-                (logged := filled / "logged").mkdir()
-                root = store.ask(
-                    lambda: download_artifacts(uri, dst_path=str(logged), tracking_uri=store.uri)
-                )
-                shutil.move(put_together(reference, Path(root)), filled / WEIGHTS)
-                shutil.rmtree(logged, ignore_errors=True)
+            root = store.ask(lambda: download_artifacts(uri, dst_path=str(scratch), tracking_uri=store.uri))
         except MlflowException as error:
             raise XferError(
                 f"model={reference} cannot be downloaded: {error.message}", "Look at its artifacts in MLflow."
             ) from error
+        checkpoint = put_together(reference, Path(root))
+        folder = _place(store.uri, uri, made if keeps else manifest.dump(manifest.of(checkpoint)))
+        if not manifest.is_whole(folder):
+            with manifest.sealed_folder(folder) as filled:
+                shutil.move(checkpoint, filled / WEIGHTS)
     return folder / WEIGHTS
+
+
+def _place(*parts: str) -> Path:
+    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return home() / "checkpoints" / f"logged-{key[:32]}"
 
 
 def put_together(reference: str, root: Path) -> Path:

@@ -15,6 +15,7 @@ from mlflow_xfer.models.scratch import build_scratch
 from mlflow_xfer.models.tokenizer import train_tokenizer
 from mlflow_xfer.phases.prediction import predict_file
 from mlflow_xfer.tasks.catalogue import TASKS
+from mlflow_xfer.tracking import logged_models
 from mlflow_xfer.tracking.store import Store
 
 pytestmark = pytest.mark.usefixtures("own_store", "caches")
@@ -74,6 +75,31 @@ def test_an_alias_that_is_moved_names_another_model(classifier, tmp_path):
         found.append(mlflow_xfer.plan("evaluate", model="models:/clf@best", **QUICK).as_dict())
     first, second = (one["phases"][-1]["spec_hash"] for one in found)
     assert first != second
+
+
+def test_artifacts_of_a_run_are_downloaded_once_a_command_and_others_keep_what_they_read(
+    classifier, monkeypatch
+):
+    run_id, downloads = logged(classifier), []
+    told = logged_models.put_together
+    monkeypatch.setattr(logged_models, "put_together", lambda *given: downloads.append(given) or told(*given))
+    name = f"runs:/{run_id}/saved"
+    with Store.open(probe=False) as store:
+        before = logged_models.fetched(store, name)
+        weights = (before / "model.safetensors").read_bytes()
+        model = AutoModelForSequenceClassification.from_pretrained(classifier)
+        model.classifier.out_proj.bias.data[0] += 100
+        model.save_pretrained(classifier)
+        MlflowClient().log_artifacts(run_id, str(classifier), "saved")
+        after = logged_models.fetched(store, name)
+        assert after != before and (before / "model.safetensors").read_bytes() == weights
+        assert logged_models.fetched(store, name) == after
+    assert not list(after.parents[1].glob(".*")), "nothing is left of the downloads"
+    downloads.clear()
+    mlflow_xfer.plan(
+        "transfer", model=name, intermediate="nli", target="holds", languages="en", seeds="0,1,2"
+    )
+    assert len(downloads) == 1
 
 
 def test_what_holds_no_model_is_refused(classifier):
