@@ -63,6 +63,10 @@ def _in_any_spelling(said: dict[str, str]) -> dict[str, str]:
     return {spelled(one): name for one, name in reversed(said.items())} | said
 
 
+number_of = named()
+"""The number of a choice or a row in one spelling, of whatever type it is."""
+
+
 def _label_map(task: Task, source: Hub | Files) -> Mapping[str, str]:
     """What the source says → name of the label, both as they are and in one spelling.
 
@@ -78,7 +82,7 @@ def _label_map(task: Task, source: Hub | Files) -> Mapping[str, str]:
 
 def labeller(task: Task, source: Hub | Files) -> Callable[[Any], str | None]:
     """A function from a source's label to its name; None where rows with this label are left out."""
-    named, dropped = _label_map(task, source), {*source.drop, *map(spelled, source.drop)}
+    known, dropped = _label_map(task, source), {*source.drop, *map(spelled, source.drop)}
     anything = not task.labels and not source.labels
 
     def label_of(value: Any) -> str | None:
@@ -87,17 +91,17 @@ def labeller(task: Task, source: Hub | Files) -> Callable[[Any], str | None]:
         said = (
             ("*" if value else "[]")
             if isinstance(value, list)
-            else _truth(value, named)
+            else _truth(value, known)
             if isinstance(value, bool)
             else scalar_text(value)
         )
         alike = spelled(said.strip())
-        if said not in named and (alike in named or alike in dropped):
+        if said not in known and (alike in known or alike in dropped):
             said = alike
         if said in dropped:
             return None
-        if said in named:
-            return named[said]
+        if said in known:
+            return known[said]
         if isinstance(value, list):
             raise BadRow(f"has the label {str(value)[:40]}, a list: a label is one name or number")
         if anything:

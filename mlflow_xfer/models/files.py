@@ -9,7 +9,7 @@ import json
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mlflow_xfer.errors import XferError
+from mlflow_xfer.errors import XferError, few
 
 CONFIG, ADAPTER = "config.json", "adapter_config.json"
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -117,7 +117,7 @@ def no_model(folder: Path) -> XferError:
     if (folder / ADAPTER).is_file():
         return _of_adapter(folder)
     inside = sorted(path.parent.name for path in folder.glob(f"*/{CONFIG}"))
-    hint = f"Name a checkpoint in it: {', '.join(inside[:8])}" if inside else held(folder)
+    hint = f"Name a checkpoint in it: {few(inside)}" if inside else held(folder)
     return XferError(f"{folder} holds no {CONFIG}, so it is no model directory.", hint)
 
 

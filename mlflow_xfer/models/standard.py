@@ -13,7 +13,7 @@ from typing import Any
 from torch import nn
 
 from mlflow_xfer.data.mixing import key_of
-from mlflow_xfer.errors import XferError
+from mlflow_xfer.errors import XferError, few
 from mlflow_xfer.kinds.kind import Model
 from mlflow_xfer.lines import scalar_text
 from mlflow_xfer.models.heads import attach, stream
@@ -113,8 +113,8 @@ class Labelled(Standard):
         expected = [str(number) for number in range(len(named))]
         if set(named) != set(expected):
             raise XferError(
-                f"id2label in config.json numbers the outputs of the head {', '.join(list(named)[:8])}.",
-                f"They are counted from 0: expected {', '.join(expected[:8])}.",
+                f"id2label in config.json numbers the outputs of the head {few(named)}.",
+                f"They are counted from 0: expected {few(expected)}.",
             )
         return tuple(named[number] for number in expected)
 
@@ -135,7 +135,7 @@ class Labelled(Standard):
                 "does.",
             )
         if more := [label for label in have if label not in task.labels]:
-            _say_unused(where, task.name, ", ".join(more[:8]) + (" …" if len(more) > 8 else ""))
+            _say_unused(where, task.name, few(more))
         return replace(task, labels=have)
 
 

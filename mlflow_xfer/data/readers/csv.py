@@ -19,7 +19,6 @@ def read(path: Path, source: Files, language: str) -> Numbered:
     the line is the record's last.
     """
     with _any_field_size():
-        first = next((line for _, line in numbered(path)), "")
         lines = csv.reader((line + "\n" for _, line in numbered(path)), strict=True)
 
         def rows() -> Iterator[tuple[int, list[str]]]:
@@ -29,6 +28,7 @@ def read(path: Path, source: Files, language: str) -> Numbered:
                 except StopIteration:
                     return
                 except csv.Error as error:
+                    first = next((line for _, line in numbered(path)), "")
                     raise Malformed(
                         f"{path}:{lines.line_num}: is not csv ({error}).",
                         separated_otherwise(first, "csv")

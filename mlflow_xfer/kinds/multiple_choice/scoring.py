@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_xfer.data.labels import named
+from mlflow_xfer.data.labels import number_of
 from mlflow_xfer.scoring import prediction_files
 from mlflow_xfer.scoring.accuracy import accuracy, plain
 from mlflow_xfer.scoring.baselines import majority_label
@@ -55,7 +55,7 @@ class MultipleChoice(Answered):
         return [len(choices) for choices in table["choices"]] if "choices" in names else None
 
     def value(self, given: Any) -> Any:
-        return None if given is None else named()(given)
+        return None if given is None else number_of(given)
 
     def alien(self, task: Task, predictions: Sequence[Any]) -> bool:
         return not any(one.isdecimal() for one in predictions)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mlflow_xfer.data.labels import named
+from mlflow_xfer.data.labels import number_of
 from mlflow_xfer.data.retrieval import column, golds, offered, queries, unknown_golds
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.retrieval.data import MINING, RANKING, TRANSLATION, protocol
@@ -60,7 +60,7 @@ class Translation(Answered):
 
     def value(self, given: Any) -> Any:
         """Row numbers, of whatever type they are."""
-        return None if given is None else named()(given)
+        return None if given is None else number_of(given)
 
 
 class Ranking(Answered):

@@ -72,7 +72,7 @@ HOURS = {
     "max_eval_examples": "200",
     "precision": "bf16",
 }
-"""Limits with which a small real encoder needs an hour of two cores."""
+"""Limits with which a small real encoder needs hours, not days."""
 
 LARGE = {
     "squad": (94.6, 87_599),
