@@ -13,8 +13,8 @@ from mlflow_xfer.kinds.kind import KINDS
 ROOT = Path(__file__).resolve().parents[1] / "mlflow_xfer"
 
 FLOORS = (
-    {"version", "markdown", "notebooks", "errors", "home", "logs"},
-    {"durable", "registry", "proportions", "lines"},
+    {"version", "markdown", "notebooks", "errors", "home"},
+    {"durable", "registry", "proportions", "lines", "logs"},
     {"code"},
     {"languages", "kinds.kind"},
     {"params"},
