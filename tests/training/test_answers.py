@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 import torch
@@ -81,6 +82,17 @@ def test_only_a_model_trained_without_answers_may_give_none(encoder, tmp_path):
         assert load_task_model(done.directory, QA).config.trained_without_answers == (share > 0)
         found[share] = predict(done.directory, QA, {"en": questions(30, 5, 0.9)})["en"]
     assert "" not in found[0.0] and found[0.9].count("") > 15
+
+
+def test_a_model_trained_with_answers_after_that_gives_one(encoder, tmp_path):
+    """As SQuAD 2.0 before XQuAD."""
+    start = encoder
+    for name, share in (("first", 0.9), ("then", 0.0)):
+        part = Part(replace(QA, name=name), questions(200, 0, share))
+        settings = SETTINGS.model_copy(update={"max_steps": 30})
+        start = train(start, [part], None, settings, tmp_path / name).directory
+        assert load_task_model(start, replace(QA, name=name)).config.trained_without_answers == (share > 0)
+    assert "" not in predict(start, replace(QA, name="then"), {"en": questions(30, 5, 0.9)})["en"]
 
 
 def test_all_kinds_in_one_mixture(any_model, tmp_path):

@@ -35,7 +35,7 @@ class SpanQA(Standard):
         return config
 
     def marked(self, task: Task, encoded: Encoded) -> dict[str, bool]:
-        return {} if np.all(encoded.columns["answered"]) else {NO_ANSWERS: True}
+        return {NO_ANSWERS: not np.all(encoded.columns["answered"])}
 
     def inputs(self, encoded: Encoded, rows: Sequence[int], how: Reading) -> dict[str, Tensor]:
         return padded(encoded, rows, how)
