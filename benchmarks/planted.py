@@ -25,7 +25,7 @@ from scipy import special, stats
 
 from mlflow_xfer.proportions import wilson
 from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, UNDECIDED
-from mlflow_xfer.stats.frame import Cells, unit_weights
+from mlflow_xfer.stats.blocks import Cells, unit_weights
 from mlflow_xfer.stats.multiplicity import spending
 from mlflow_xfer.studies.contrasts import Found, of_scores
 from mlflow_xfer.studies.foresight import spread_power

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from mlflow_xfer.stats.frame import Cells, unit_weights
+from mlflow_xfer.stats.blocks import Cells, unit_weights
 from mlflow_xfer.studies.contrasts import of_scores
 from mlflow_xfer.studies.curves import tasks_of
 from mlflow_xfer.studies.questions.task_count import contrasts, grid, random_orders

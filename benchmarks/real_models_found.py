@@ -18,7 +18,8 @@ from mlflow_xfer import markdown
 from mlflow_xfer.reporting import verdict
 from mlflow_xfer.reporting.columns import points
 from mlflow_xfer.reporting.verdict import BETTER, REGISTERED, Contrast
-from mlflow_xfer.stats.frame import Cells, cells, check
+from mlflow_xfer.stats.blocks import Cells, cells
+from mlflow_xfer.stats.frame import check
 from mlflow_xfer.studies import sentences
 from mlflow_xfer.studies.contrasts import compute
 

@@ -26,7 +26,7 @@ from mlflow_xfer.reporting.drawing import standing_alone
 from mlflow_xfer.reporting.hypertext import Raw
 from mlflow_xfer.reporting.stuck import remarks
 from mlflow_xfer.reporting.verdict import REGISTERED, Contrast, sentence
-from mlflow_xfer.stats.frame import Cells
+from mlflow_xfer.stats.blocks import Cells
 from mlflow_xfer.stats.means import infer
 
 BESIDE = {"L": "A", "F": "A"}

@@ -18,9 +18,10 @@ from mlflow_xfer.reporting.by_task import Finding, findings
 from mlflow_xfer.reporting.stuck import Stuck, learned_nothing, stuck, unlearned
 from mlflow_xfer.reporting.verdict import Contrast, verdicts
 from mlflow_xfer.stats import dispersion, spread, typology
+from mlflow_xfer.stats.blocks import Cells, cells, pair
 from mlflow_xfer.stats.components import components
 from mlflow_xfer.stats.estimate import THESE, Estimate
-from mlflow_xfer.stats.frame import KEY, Cells, cells, check, correlated, pair, quote
+from mlflow_xfer.stats.frame import KEY, check, correlated, quote
 from mlflow_xfer.stats.interaction import difference_block
 from mlflow_xfer.stats.means import infer
 from mlflow_xfer.tracking.results import BASE_SEEN

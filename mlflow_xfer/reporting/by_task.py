@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from mlflow_xfer.reporting.verdict import BETTER, WORSE, Contrast, points, verdicts
+from mlflow_xfer.stats.blocks import Cells
 from mlflow_xfer.stats.by_language import Effects, effects_by_language
-from mlflow_xfer.stats.frame import Cells
 from mlflow_xfer.stats.means import paired
 
 DEMONSTRATION = 5  # below so many seeds a result is a demonstration

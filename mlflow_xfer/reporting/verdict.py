@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from mlflow_xfer.reporting.columns import points
+from mlflow_xfer.stats.blocks import Cells
 from mlflow_xfer.stats.estimate import THESE, Estimate
-from mlflow_xfer.stats.frame import Cells
 from mlflow_xfer.stats.means import contrast
 from mlflow_xfer.stats.multiplicity import holm
 from mlflow_xfer.stats.power import detectable, equivalence, equivalence_interval, seeds_needed

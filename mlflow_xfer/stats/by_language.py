@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from mlflow_xfer.stats.blocks import Cells
 from mlflow_xfer.stats.estimate import varies
-from mlflow_xfer.stats.frame import Cells
 
 DRAWS = 4000
 

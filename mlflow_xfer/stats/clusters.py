@@ -17,8 +17,9 @@ from scipy.stats import false_discovery_control
 from mlflow_xfer import languages
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.stats import crossed
+from mlflow_xfer.stats.blocks import pair
 from mlflow_xfer.stats.estimate import THESE, Estimate, Numbers
-from mlflow_xfer.stats.frame import check, pair
+from mlflow_xfer.stats.frame import check
 from mlflow_xfer.stats.means import contrast, estimate, paired, seed_notes
 
 

@@ -24,8 +24,9 @@ import pandas as pd
 from scipy import special, stats
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.stats.blocks import Cells, pair
 from mlflow_xfer.stats.estimate import LIKE_THESE, Estimate, varies
-from mlflow_xfer.stats.frame import Cells, check, correlated, pair
+from mlflow_xfer.stats.frame import check, correlated
 from mlflow_xfer.stats.pooling import SURE, random_effects
 
 FLOOR = 1e-3  # of tau^2 on logit scale: below it two spreads are both "none"

@@ -15,8 +15,9 @@ import pandas as pd
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.stats import crossed
+from mlflow_xfer.stats.blocks import Cells, cells, other_rows, pair
 from mlflow_xfer.stats.estimate import LIKE_THESE, THESE, Estimate
-from mlflow_xfer.stats.frame import Cells, cells, check, other_rows, pair, quote
+from mlflow_xfer.stats.frame import check, quote
 from mlflow_xfer.stats.means import estimate, infer, paired, seed_notes
 from mlflow_xfer.stats.power import detectable
 

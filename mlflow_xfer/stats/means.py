@@ -23,8 +23,9 @@ import pandas as pd
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.stats import crossed
+from mlflow_xfer.stats.blocks import Cells, cells, other_rows, pair
 from mlflow_xfer.stats.estimate import LIKE_THESE, THESE, Estimate, varies
-from mlflow_xfer.stats.frame import Cells, cells, check, other_rows, pair
+from mlflow_xfer.stats.frame import check
 
 FEW_RUNS = "{n}: a demonstration; about 10 are needed for a verdict (smallest exact seed-level p: {p:.3g})"
 ONE_CHECKPOINT = "conditional on one base checkpoint"

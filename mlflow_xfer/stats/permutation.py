@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.stats.blocks import Cells, other_rows, pair
 from mlflow_xfer.stats.estimate import Estimate
-from mlflow_xfer.stats.frame import Cells, check, other_rows, pair
+from mlflow_xfer.stats.frame import check
 from mlflow_xfer.stats.means import paired, seed_notes, smallest_p
 
 EXACT = 2**16  # assignments enumerated; beyond that, this many random ones

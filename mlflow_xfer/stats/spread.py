@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from mlflow_xfer.stats.blocks import cells
 from mlflow_xfer.stats.dispersion import levels, sizes_of
-from mlflow_xfer.stats.frame import cells, check, correlated
+from mlflow_xfer.stats.frame import check, correlated
 
 
 def gini(values: np.ndarray) -> float:

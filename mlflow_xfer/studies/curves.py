@@ -14,8 +14,9 @@ from mlflow_xfer.reporting.columns import points
 from mlflow_xfer.reporting.hypertext import Raw, element, table
 from mlflow_xfer.reporting.parts import box, interval, numbers_behind, paragraph
 from mlflow_xfer.reporting.verdict import p_text
+from mlflow_xfer.stats.blocks import Cells, cells
 from mlflow_xfer.stats.contribution import shapley
-from mlflow_xfer.stats.frame import Cells, cells, check
+from mlflow_xfer.stats.frame import check
 from mlflow_xfer.stats.means import infer
 from mlflow_xfer.studies.contrasts import Found
 from mlflow_xfer.studies.line_chart import Line, lines

@@ -12,7 +12,7 @@ from mlflow_xfer.reporting.columns import points
 from mlflow_xfer.reporting.hypertext import Raw, element, table
 from mlflow_xfer.reporting.parts import interval, language_name, numbers_behind, records
 from mlflow_xfer.reporting.verdict import p_text
-from mlflow_xfer.stats.frame import Cells
+from mlflow_xfer.stats.blocks import Cells
 from mlflow_xfer.stats.means import infer
 from mlflow_xfer.stats.typology import PRIMARY, low_similarity, specification_curve
 from mlflow_xfer.stats.typology import diversity as spread_of

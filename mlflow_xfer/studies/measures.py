@@ -10,9 +10,9 @@ import pandas as pd
 
 from mlflow_xfer import languages
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.stats.blocks import Cells
 from mlflow_xfer.stats.dispersion import spread_ratio
 from mlflow_xfer.stats.estimate import LIKE_THESE, Estimate, varies
-from mlflow_xfer.stats.frame import Cells
 from mlflow_xfer.stats.interaction import combined, slope_of
 from mlflow_xfer.stats.means import difference
 from mlflow_xfer.stats.power import detectable, equivalence, power_of

@@ -16,8 +16,8 @@ from mlflow_xfer.stats.interaction import combined
 from mlflow_xfer.stats.permutation import rank_among
 
 if TYPE_CHECKING:
+    from mlflow_xfer.stats.blocks import Cells
     from mlflow_xfer.stats.estimate import Estimate
-    from mlflow_xfer.stats.frame import Cells
     from mlflow_xfer.studies.study import Arm, Contrast, Curve, Study
 
 ENOUGH = 19  # random orders from which the smallest p is .05

@@ -10,7 +10,7 @@ import pandas as pd
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.reporting.same_task import marked
-from mlflow_xfer.stats.frame import Cells, cells, unit_weights
+from mlflow_xfer.stats.blocks import Cells, cells, unit_weights
 from mlflow_xfer.stats.means import paired
 from mlflow_xfer.studies.study import Contrast
 from mlflow_xfer.studies.tables import shared

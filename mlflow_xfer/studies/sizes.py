@@ -13,7 +13,7 @@ from mlflow_xfer.studies.scores import check_alike
 from mlflow_xfer.studies.study import SIZE, Contrast, Study
 
 if TYPE_CHECKING:
-    from mlflow_xfer.stats.frame import Cells
+    from mlflow_xfer.stats.blocks import Cells
 
 FEWEST = 5
 

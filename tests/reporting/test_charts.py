@@ -9,7 +9,7 @@ import pytest
 from mlflow_xfer.reporting import verdict
 from mlflow_xfer.reporting.charts import bars, forest, heat_map
 from mlflow_xfer.reporting.drawing import LETTER
-from mlflow_xfer.stats.frame import Cells, unit_weights
+from mlflow_xfer.stats.blocks import Cells, unit_weights
 
 
 @pytest.mark.parametrize("of, name", [("language", "zh"), ("task", "a-task-of-a-rather-long-name")])

@@ -10,8 +10,9 @@ from scipy import stats
 
 from mlflow_xfer.reporting import report
 from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, UNDECIDED, WORSE, verdicts
+from mlflow_xfer.stats.blocks import Cells, cells, unit_weights
 from mlflow_xfer.stats.estimate import LIKE_THESE
-from mlflow_xfer.stats.frame import Cells, cells, check, unit_weights
+from mlflow_xfer.stats.frame import check
 from tests.stats.score_tables import table
 
 TABLES = 1000

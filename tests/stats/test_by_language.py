@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from mlflow_xfer.stats.blocks import Cells, unit_weights
 from mlflow_xfer.stats.by_language import effects_by_language, half_width
-from mlflow_xfer.stats.frame import Cells, unit_weights
 
 
 def block(values: np.ndarray) -> Cells:

@@ -33,7 +33,8 @@ from mlflow_xfer.searching.showing.mirror import Mirror
 from mlflow_xfer.searching.space.candidate import Candidate
 from mlflow_xfer.searching.storage.history import BY_SEED, History, finished_trials
 from mlflow_xfer.searching.trying import measures
-from mlflow_xfer.stats.frame import cells, check
+from mlflow_xfer.stats.blocks import cells
+from mlflow_xfer.stats.frame import check
 from mlflow_xfer.stats.means import contrast
 from mlflow_xfer.stats.multiplicity import widen
 from mlflow_xfer.tracking import checkpoints

@@ -12,7 +12,8 @@ from mlflow_xfer.searching.deciding.confirmation import Confirmation, Winner
 from mlflow_xfer.searching.showing.answer_tables import confirmed_table
 from mlflow_xfer.searching.showing.description import answer
 from mlflow_xfer.searching.space.candidate import Candidate
-from mlflow_xfer.stats.frame import cells, check
+from mlflow_xfer.stats.blocks import cells
+from mlflow_xfer.stats.frame import check
 from mlflow_xfer.stats.means import contrast
 from mlflow_xfer.stats.multiplicity import widen
 
