@@ -130,7 +130,7 @@ def _foreseen(
     if one.kind == "sizes":
         return _model_sizes(where, study, one, problems)
     if one.kind == "order":
-        return _random_orders(where, study, strict, problems)
+        return _random_orders(where, study, one.primary, strict, problems)
     if study.sd is None:
         return ""
     scored, said = (seeds - seeds // 2, "scored with the other half, ") if one.kind == "best" else (seeds, "")
@@ -180,10 +180,11 @@ def _model_sizes(where: str, study: Study, one: Contrast, problems: Problems) ->
     return f"{count} models, t({count - 2})"
 
 
-def _random_orders(where: str, study: Study, level: float, problems: Problems) -> str:
+def _random_orders(where: str, study: Study, primary: bool, level: float, problems: Problems) -> str:
+    """What the test among random orders can find; other orders than the question's are shown in any case."""
     count = sum(curve.random for curve in study.curves)
     reach = orders.detectable(1.0, count, level)
-    if count >= orders.ENOUGH and reach == math.inf:
+    if primary and count >= orders.ENOUGH and reach == math.inf:
         problems.add(
             f"{where}: the smallest p among {count} random orders is {1 / (count + 1):.3f}, and "
             f"{1 - level:.4f} is asked for (power 0).",

@@ -11,9 +11,12 @@ from mlflow_xfer import api
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.params.chain import Transfer
 from mlflow_xfer.params.reading import read
+from mlflow_xfer.stats.multiplicity import spending
 from mlflow_xfer.studies.checking import check
+from mlflow_xfer.studies.foresight import foresee
 from mlflow_xfer.studies.found import studies, study
 from mlflow_xfer.studies.study import Arm, Contrast, Curve, Study, seeds_of
+from mlflow_xfer.tasks.mini import LANGUAGES
 
 TWO = Study(
     "two",
@@ -73,6 +76,16 @@ def test_every_study_is_sound_at_every_scale_and_effort():
 def _replicates(one: Study) -> int:
     """Seeds; of a study about orders the random ones."""
     return sum(curve.random for curve in one.curves) or len(seeds_of(one))
+
+
+@pytest.mark.parametrize("effort", ["quick", "registered"])
+@pytest.mark.parametrize("name", [name for name, one in studies().items() if one.contrasts])
+def test_no_study_of_mini_foresees_that_it_finds_nothing(name, effort):
+    one = study(name).at("mini", effort)
+    typed = read(Transfer, next(iter(one.typed().values())))
+    spoken = dict.fromkeys(one.targets(), LANGUAGES)
+    level = 1 - float(spending(one.looks)[0])
+    foresee(one, len(typed.seeds), spoken, level, len(typed.base_seeds))
 
 
 def test_a_file_declares_the_same_study(written):
