@@ -124,6 +124,13 @@ def get(code: str) -> Language:
     raise unknown("language", str(code), _by_any_code(), SEE)
 
 
+def named(code: str) -> str:
+    """The code of the language that this code, alias or ISO 639-3 code is of; what is of none as it is."""
+    with suppress(XferError):
+        return get(code).code
+    return code
+
+
 @lru_cache(maxsize=1)
 def _by_name() -> Mapping[str, Language]:
     """Languages by English name in lower case, with and without the variety: ``chinese (mandarin)``,

@@ -36,7 +36,22 @@ def test_missing_is_none_and_a_true_zero_is_kept():
 
 
 @pytest.mark.parametrize(
-    ("asked", "code"), [("sw", "sw"), ("swa", "sw"), ("quy", "qu"), ("iw", "he"), ("SW", "sw"), ("deu", "de")]
+    ("asked", "code"),
+    [
+        ("sw", "sw"),
+        ("swa", "sw"),
+        ("quy", "qu"),
+        ("iw", "he"),
+        ("SW", "sw"),
+        ("deu", "de"),
+        ("ger", "de"),
+        ("zho", "zh"),
+        ("chi", "zh"),
+        ("ara", "ar"),
+        ("fas", "fa"),
+        ("est", "et"),
+        ("nor", "no"),
+    ],  # fmt: skip
 )
 def test_codes_aliases_and_iso_codes(asked, code):
     assert languages.get(asked).code == code

@@ -26,6 +26,8 @@ from mlflow_xfer.params.settings import (
 )
 from mlflow_xfer.params.values import (
     Count,
+    Language,
+    LanguagesOrAuto,
     Names,
     NamesAutoOrNone,
     NamesOrAuto,
@@ -104,7 +106,7 @@ class RawText(TextSampling, group="raw text"):
         "raw text: mini, mini-more (further text of mini), or a folder of <language>.txt; none: no pretrain "
         "phase",
     )
-    text_languages: NamesOrAuto = setting("auto", "languages of the raw text; auto: all there are")
+    text_languages: LanguagesOrAuto = setting("auto", "languages of the raw text; auto: all there are")
 
 
 class LanguageAdapters(Shape, group="adapters of languages"):
@@ -124,7 +126,7 @@ class Combining(Mixing, Merging, group="several intermediate tasks"):
 
 class Intermediates(Combining, group="intermediate tasks"):
     intermediate: Names = setting(("nli",), "intermediate tasks")
-    intermediate_language: str = setting(
+    intermediate_language: Language = setting(
         "auto",
         "language of the intermediate tasks' training data, where they have it in several (translations), or "
         "several (en,de,tr): each gives its part of the rows, so that there are no more of them; auto: "
@@ -135,7 +137,7 @@ class Intermediates(Combining, group="intermediate tasks"):
 class Targets(FewShot, Selection, group="target tasks"):
     target: NamesOrAuto = setting("auto", "target tasks, or a suite's name; auto: the suite's")
     train_on: Text = setting(None, "another training task of the same kind, outside suite totals")
-    source_language: str = setting("en", "language of the target's training data")
+    source_language: Language = setting("en", "language of the target's training data")
     choice_scoring: Literal["head", "likelihood"] = setting(
         "head",
         "multiple choice: a scored head, or (decoders) the length-normalised likelihood of each choice, "
@@ -161,7 +163,7 @@ class InSuite(Shape, group="evaluation"):
 
 
 class Evaluation(InSuite, Embedding, Prompting, EvaluationLimit, group="evaluation"):
-    languages: NamesOrAuto = setting("auto", "evaluate only these languages (English is kept)")
+    languages: LanguagesOrAuto = setting("auto", "evaluate only these languages (English is kept)")
 
 
 class Reuse(Shape, group="reuse", effect="command"):

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from mlflow_xfer import languages
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,20 @@ def _listed_or_auto(value: Any) -> Any:
     return value if value == "auto" else _listed(value)
 
 
+def _coded(value: Any) -> Any:
+    """Languages by their codes, each once, whatever they are called (``DE``, ``deu``, ``iw``): rows are found
+    by them. A text holds one, or several with commas."""
+    if isinstance(value, str):
+        return ",".join(_coded(tuple(part.strip() for part in value.split(","))))
+    return tuple(dict.fromkeys(map(languages.named, value)))
+
+
 Listed = BeforeValidator(_listed)
 Names = Annotated[tuple[str, ...], Listed]
 NamesOrNone = Annotated[tuple[str, ...], Listed, MayBeEmpty]
 NamesOrAuto = Annotated[Literal["auto"] | tuple[str, ...], BeforeValidator(_listed_or_auto)]
+Language = Annotated[str, AfterValidator(_coded)]
+LanguagesOrAuto = Annotated[NamesOrAuto, AfterValidator(_coded)]
 NamesAutoOrNone = Annotated[Literal["auto"] | NamesOrNone, BeforeValidator(_listed_or_auto)]
 AsPlace = BeforeValidator(_place)
 Place = Annotated[str, AsPlace]

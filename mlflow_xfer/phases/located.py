@@ -35,6 +35,8 @@ class Located(Named):
                 f"Languages with training data: {where}.{self.looked(task, 'train', language)}",
             )
         dev = self.located(task, SELECTION_SPLIT, language, seed)
+        if dev is None:
+            self._refuse_other_names(task, SELECTION_SPLIT, [language])
         return [*(rows for rows in (train, dev) if rows), *self.pool_rows(task, seed)]
 
     def looked(self, task: Task, split: str, language: str) -> str:
@@ -65,16 +67,18 @@ class Located(Named):
         wanted = (
             suite.languages.get(task.name, task.languages) if task.name in suite.tasks else task.languages
         )
-        if self.params.languages != "auto":
-            wanted = [code for code in wanted if code in {*self.params.languages, "en"}]
+        held, asked = tuple(wanted), () if self.params.languages == "auto" else self.params.languages
+        if asked:
+            wanted = [code for code in held if code in {*asked, "en"}]
         located = {
             code: self.located(task, "test", code, seed) or self.dev_scored(task, code, seed)
             for code in wanted
         }
         absent = tuple(code for code, rows in located.items() if rows is None)
+        absent += tuple(code for code in asked if code not in held)
         if absent:
             self.missing[task.name] = absent
-            self._refuse_other_names(task, absent)
+            self._refuse_other_names(task, "test", absent)
         rows = [r for r in located.values() if r]
         if not rows:
             self.problems.add(
@@ -87,8 +91,8 @@ class Located(Named):
             )
         return rows
 
-    def _refuse_other_names(self, task: Task, absent: Sequence[str]) -> None:
-        found = self.attempt(lambda: sources.misnamed(task, "test", absent, self.params.data), {})
+    def _refuse_other_names(self, task: Task, split: str, absent: Sequence[str]) -> None:
+        found = self.attempt(lambda: sources.misnamed(task, split, absent, self.params.data), {})
         for code, file in found.items():
             self.problems.add(f"{file} is not read: the code of its language is {code}.", "Rename it.")
 

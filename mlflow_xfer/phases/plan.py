@@ -269,7 +269,9 @@ def beginning(composer: Composer, base_seed: int) -> tuple[StartModel, list[Phas
     if params.text is not None and not (params.model == "mini" and params.text == "mini"):
         start = composer.pretrain(start, params.training("pretrain"), params.text, base_seed)
         before.append(start)
-    elif isinstance(start, BaseModel) and start.identity.startswith("scratch:"):
+    elif (
+        isinstance(start, BaseModel) and start.identity.startswith("scratch:") and params.control != "random"
+    ):
         composer.problems.add(
             f"model={params.model} has random weights and no text to learn from.",
             "Give text=mini or a folder of <language>.txt; for a random baseline use control=random.",

@@ -131,6 +131,13 @@ def task_part(phase: Phase, task: Task) -> Part:
         for rows in mine
         if rows.split == "validation" and rows.language == source.language
     }
+    if not dev and phase.training.select_by == "english_dev":
+        logger.warning(
+            "%s: %s has no validation rows in %s, so the last step is kept",
+            phase.title,
+            task.name,
+            source.language,
+        )
     reads = kind.data(task.kind)
     pool = next((sources.read(task, rows) for rows in mine if rows.split == POOL), None)
     own = reads.training(own, pool, f"Task {task.name!r}, training data")

@@ -172,6 +172,14 @@ def test_a_control_starts_from_random_weights_after_the_base():
     assert baseline.phases[-1].settings.control == "random"
 
 
+def test_a_control_needs_no_text_to_have_random_weights():
+    typed = {"intermediate": "none", "target": "choice", "text": "none", "model": "scratch:xlm-roberta:tiny"}
+    plan = planned(**typed, control="random")
+    assert [phase.kind for phase in plan.phases] == ["target", "evaluate"]
+    with pytest.raises(XferError, match="no text to learn from"):
+        planned(**typed)
+
+
 def test_squads_dev_set_never_selects_for_its_translations(tmp_path):
     for name in ("squad/train-v1.1.json", "squad/dev-v1.1.json", "xquad/xquad.en.json"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -290,6 +298,26 @@ def test_files_of_a_folder_that_are_named_otherwise_are_refused(tmp_path):
         (tmp_path / "xnli" / f"{name}.tsv").write_text("a\tb\tneutral\n")
     with pytest.raises(XferError, match=r"test-zh-CN\.tsv is not read: the code of its language is zh"):
         planned(intermediate="none", target="xnli", data=str(tmp_path))
+
+
+def test_a_misnamed_dev_file_is_refused_too(tmp_path):
+    (tmp_path / "xnli").mkdir()
+    for name in ("train-en", "dev-EN", "test-en"):
+        (tmp_path / "xnli" / f"{name}.tsv").write_text("a\tb\tneutral\n")
+    with pytest.raises(XferError, match=r"dev-EN\.tsv is not read: the code of its language is en"):
+        planned(intermediate="none", target="xnli", data=str(tmp_path))
+
+
+def test_other_names_of_a_language_are_the_same_plan():
+    usual = planned(intermediate="none", target="pos", languages="de,tr", source_language="en")
+    other = planned(intermediate="none", target="pos", languages="DE,tur,deu", source_language="EN")
+    assert [one.spec_hash for one in other.phases] == [one.spec_hash for one in usual.phases]
+    assert {rows.language for rows in other.requested[0].rows} == {"en", "de", "tr"}
+
+
+def test_languages_that_a_task_has_not_are_missing():
+    plan = planned(intermediate="none", target="pos", languages="de,th,iw")
+    assert plan.missing == {"pos": ("th", "he")} and plan.lacking() == ["missing: pos has no data in th he"]
 
 
 def test_mining_reads_dev_for_its_threshold(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from mlflow_xfer.params.chain import Transfer
 from mlflow_xfer.params.reading import read
 from mlflow_xfer.phases.plan import make_plan
@@ -34,3 +36,17 @@ def test_dev_is_scored_on_so_many_examples_of_each_language(caches):
 def test_how_many_dev_examples_are_scored_is_part_of_a_phase(caches):
     assert target().spec_hash == target(max_dev_examples="none").spec_hash
     assert target().spec_hash != target(max_dev_examples=7).spec_hash
+
+
+def test_a_checkpoint_that_no_dev_rows_select_is_said(caches, tmp_path, caplog):
+    (tmp_path / "xnli").mkdir()
+    for name in ("train-en", "test-en"):
+        (tmp_path / "xnli" / f"{name}.tsv").write_text("a\tb\tneutral\nc\td\tentailment\n")
+    typed = {"target": "xnli", "data": str(tmp_path), "languages": "en"}
+    with caplog.at_level(logging.WARNING):
+        phase = target(**typed)
+        task_part(phase, phase.tasks[0])
+    assert "xnli has no validation rows in en, so the last step is kept" in caplog.text
+    caplog.clear()
+    task_part(target(), target().tasks[0])
+    assert not caplog.text
