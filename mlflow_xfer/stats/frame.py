@@ -3,7 +3,8 @@
 A tidy frame has one row per score with the columns ``condition``, ``task``, ``language``, ``seed``, ``score``
 (0-100; from -100 where ``metric`` is a correlation), and optionally ``base_seed`` (0 where absent), ``n``
 (test examples), ``example`` (then a row is one example's score), ``low`` and ``high`` (the score's own
-interval), and ``suite``, ``protocol``, ``metric``: what must not differ within one comparison.
+interval), ``run_id`` (a run that logged it), and ``suite``, ``protocol``, ``metric``: what must not differ
+within one comparison.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ def _scale_problems(frame: pd.DataFrame, problems: Problems) -> None:
             f"{len(outside)} scores lie outside 0-100:\n{quote(outside, [*KEY, 'score'])}",
             f"Accepted are 0-100, and from -100 where a column metric says {' or '.join(CORRELATIONS)}.",
         )
+    if "run_id" in frame:  # what a run logged is 0-100 for sure, and may be next to nothing
+        frame = frame[frame["run_id"].isna()]
     top = _top(frame)
     fractions = (top <= 1) & (top > 0)
     rows = on_two_scales(frame)

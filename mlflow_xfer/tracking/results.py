@@ -16,10 +16,9 @@ from mlflow_xfer.tracking import runs as runs_module
 from mlflow_xfer.tracking.belonging import (
     chain_of,
     facts_of,
+    in_replicates,
     is_evaluation,
-    replicates_of,
     runs_below,
-    tell_apart,
 )
 from mlflow_xfer.tracking.glance import beside
 from mlflow_xfer.tracking.references import run_of
@@ -63,7 +62,8 @@ def results(
 
     Args:
         asked: run ids, ``runs:/…`` or run names of studies, conditions, transfers, requests, trials or
-            evaluations; none = every evaluation of the store's experiment.
+            evaluations; none = every evaluation of the store's experiment, and those that its runs took over
+            from others.
         filter: further MLflow filter on the evaluation runs (``"tags.`xfer.suite` = 'mini'"``).
         details: also read each evaluation's table (intervals, n, chance); without it, scores come from the
             search alone.
@@ -80,7 +80,8 @@ def results(
     import pandas as pd
 
     every = _every(store)
-    below = runs_below(every, [_named(store, every, name) for name in asked]) if asked else _own(every, store)
+    named = [_named(store, every, name) for name in asked] if asked else _own(every, store)
+    below = runs_below(every, named)
     chosen = [run for run in below if is_evaluation(run)]
     if filter:
         accepted = {run.run_id for run in _finished(store, filter)}
@@ -95,16 +96,9 @@ def results(
             "MLFLOW_EXPERIMENT_NAME.",
         )
     tables = _tables(store, chosen) if details else [None] * len(chosen)
-    facts = [facts_of(run, every) for run in chosen]
-    tell_apart(facts)
-    replicates = replicates_of(below)
-    rows = [
-        {**fact, **replicate, **row}
-        for run, fact, table in zip(chosen, facts, tables, strict=True)
-        for replicate in replicates.get(run.run_id, [{}])
-        for row in (table or _from_metrics(run))
-    ]
-    frame = pd.DataFrame(rows).drop(columns="settings", errors="ignore")
+    scores = {run.run_id: table or _from_metrics(run) for run, table in zip(chosen, tables, strict=True)}
+    entries = in_replicates({run.run_id: facts_of(run, every) for run in chosen}, below)
+    frame = pd.DataFrame([{**entry, **row} for run_id, entry in entries for row in scores[run_id]])
     # a transfer of a study and one of its own may stand on the same evaluation, under the same name
     frame = frame.drop_duplicates(["condition", "task", "language", "base_seed", "seed", "run_id"])
     first = [c for c in COLUMNS if c in frame]

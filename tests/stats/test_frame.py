@@ -102,6 +102,13 @@ def test_tiny_percents_without_counts_are_taken_for_fractions():
     refused(tiny.assign(n=np.nan), "two scales")
 
 
+def test_what_runs_logged_is_never_taken_for_fractions():
+    tiny = GOOD.assign(score=GOOD["score"].where(GOOD["condition"] != "none", 0.5))
+    refused(tiny, "two scales")
+    assert len(check(tiny.assign(run_id="a"))) == len(tiny)
+    refused(tiny.assign(run_id=np.where(tiny["condition"] == "none", None, "a"), score=0.5), "at most 1")
+
+
 def test_suites_protocols_and_metrics_do_not_mix():
     refused(
         GOOD.assign(suite=GOOD["condition"].map({"none": "mini", "mnli": "xtreme"})),

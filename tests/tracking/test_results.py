@@ -5,7 +5,9 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.phases import record
 from mlflow_xfer.reporting import report
 from mlflow_xfer.reporting.verb import report_runs
+from mlflow_xfer.tasks.catalogue import TASKS
 from mlflow_xfer.tracking import results as results_module
+from mlflow_xfer.tracking.names import text
 from mlflow_xfer.tracking.results import COLUMNS, costs, results
 from mlflow_xfer.tracking.score_tables import TABLE
 from mlflow_xfer.tracking.store import Store
@@ -45,6 +47,9 @@ def transfer(
     select_by="english_dev",
     details=True,
     base_model="mini",
+    started=(),
+    trained=(),
+    source="en",
 ):
     tasks = "" if condition == "none" else condition.replace("+", ",")
     run = store.start(
@@ -61,7 +66,7 @@ def transfer(
                 store,
                 "intermediate",
                 f"i {condition} {seed}",
-                params={"mlm_share": mlm_share, "seed": seed},
+                params={"mlm_share": mlm_share, "seed": seed, **dict(started)},
                 metrics={"train/optimizer_steps": 100, "train/tokens": 5000},
                 parent=run,
                 **common,
@@ -73,10 +78,11 @@ def transfer(
             "target",
             f"t {condition} {seed}",
             inputs=made[-1:],
-            params={"select_by": select_by},
+            params={"select_by": select_by, **dict(trained)},
             metrics={"train/optimizer_steps": 50},
             parent=run,
             target="xnli",
+            data_languages=source,
             **common,
         )
     )
@@ -177,6 +183,55 @@ def test_settings_that_differ_tell_conditions_apart(store):
     transfer(store, "mnli", 1, mlm_share="0.2")
     store.flush()
     assert set(results(store)["condition"]) == {"mnli", "mnli (mlm_share=0.2)"}
+
+
+def test_settings_of_the_target_tell_conditions_apart(store):
+    """A task's own recipe goes without saying, and what does not depend on a setting bears its name, too."""
+    own = {"num_train_epochs": text(TASKS.get("xnli").recipe.num_train_epochs), "max_steps": "0"}
+    shared = phase(
+        store,
+        "evaluate",
+        "evaluate retrieval",
+        rows=[{"task": "tatoeba", "language": "de", "score": 40.0}],
+        target="tatoeba",
+        base_model="mini",
+    )
+    usual = {"trained": own}
+    for seed, more in enumerate((usual, {"trained": {"max_steps": "7"}}, usual | {"source": "de"}, usual)):
+        run, made = transfer(store, "none", seed, **more)
+        store.tags(run, {"xfer.input_run_ids": ",".join([*made, shared])})
+    store.flush()
+    found = results(store)
+    expected = {"none": [0, 3], "none (target.max_steps=7)": [1], "none (source_language=de)": [2]}
+    for task in ("xnli", "tatoeba"):
+        seeds = found[found["task"] == task].groupby("condition")["seed"].unique()
+        assert {name: sorted(of) for name, of in seeds.items()} == expected, task
+
+
+def test_a_setting_of_all_phases_is_said_once(store):
+    for seed, steps in enumerate("77"):
+        transfer(store, "mnli", seed, trained={"max_steps": steps}, started={"max_steps": steps})
+    transfer(store, "mnli", 2, trained={"max_steps": "9"}, started={"max_steps": "9"})
+    store.flush()
+    assert set(results(store)["condition"]) == {"mnli (max_steps=7)", "mnli (max_steps=9)"}
+
+
+def test_what_was_taken_over_from_another_experiment_belongs_to_both(store, monkeypatch):
+    _, made = transfer(store, "none", 1)
+    store.flush()
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "another")
+    other = Store.open()
+    try:
+        run, _ = transfer(other, "none", 2)
+        again = other.start(
+            "transfer", "none s1", tags={"xfer.seed": "1", "xfer.input_run_ids": ",".join(made)}
+        )
+        other.finish(again, "FINISHED")
+        other.flush()
+        assert sorted(results(other)["seed"].unique()) == [1, 2]
+        assert sorted(results(other, [run])["seed"].unique()) == [2]
+    finally:
+        other.close()
 
 
 def test_seeds_of_different_models_are_no_seeds_of_one_condition(store):
