@@ -113,6 +113,24 @@ def test_papers_tables_in_both_shapes(tmp_path):
     check(found)
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "condition,task,en,de\nA,choice,50,60\n",
+        "condition,task,en,de,\nA,choice,50,60,\n",
+        "Condition;Task;en;de\n\nA;choice;50;60\n",
+        "Task\tCondition\tLanguage\tScore\nchoice\tA\ten\t50\nchoice\tA\tde\t60\t\n",
+    ],
+)
+def test_separators_and_empty_cells_at_the_ends_of_lines_change_nothing(tmp_path, written):
+    (path := tmp_path / "x.csv").write_text(written)
+    found = read_scores(path)
+    assert found[["condition", "task", "language", "score"]].to_numpy().tolist() == [
+        ["A", "choice", "en", 50.0],
+        ["A", "choice", "de", 60.0],
+    ]
+
+
 def test_a_file_is_on_one_scale(tmp_path, caplog):
     path = tmp_path / "paper.csv"
     path.write_text("task,language,score\npos,de,0.885\npos,fr,1\nxnli,de,0.785\n")
@@ -231,6 +249,10 @@ def test_score_files_of_xtreme(tmp_path):
             ],
         ),
         ("a.csv", "x,y\n1,2\n", ["no column 'task'"]),
+        ("a.csv", "task,en,de\nchoice,50,60,70\n", ["line 2 has 4 cells, and the first line 3"]),
+        ("a.csv", "task,language,score,score\nxnli,en,1,2\n", ["column score is there twice"]),
+        ("a.json", '{"choice": {"en": true, "de": 70}}', ["choice, en: True is no score"]),
+        ("a.json", '{"qa": {"en": {"f1": 60, "exact_match": true}}}', ["exact_match is True"]),
         ("a.json", "[1]", ["not an object"]),
         ("a.json", "{", ["a.json:1", "is not JSON"]),
         ("a.csv", "task,language,score\n", ["no scores"]),
