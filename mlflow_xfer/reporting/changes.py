@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from mlflow_xfer.errors import XferError
+from mlflow_xfer.errors import XferError, few
 from mlflow_xfer.tracking.results import results
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.session import Session
 
 BUCKETS, EXAMPLES = "results/buckets.json", "results/examples.json"
+SEEDS = ["base_seed", "seed"]
 PLACE = ["task", "language", "attribute", "low", "high"]
 WHOLE = "all"  # the attribute of a row about all examples of a language
 
 
 def changes(store: Session, one: str, other: str) -> pd.DataFrame:
-    """Scores of ``other`` minus those of ``one``, means over the evaluations behind each.
+    """Scores of ``other`` minus those of ``one``, means over the evaluations behind each: over the seeds that
+    both have, where there are any.
 
     Returns:
         task, language, attribute (``all``, or what the examples were put into buckets by), low, high
@@ -30,9 +32,13 @@ def changes(store: Session, one: str, other: str) -> pd.DataFrame:
         task and language stand together, ``all`` first.
 
     Raises:
-        XferError: an unknown run, or no task and language that both have.
+        XferError: an unknown run, one of several conditions, or no task and language that both have.
     """
-    (first, evaluated), (second, beside) = (_scores(store, name) for name in (one, other))
+    frames = [_evaluated(store, name) for name in (one, other)]
+    common = set.intersection(*({*frame[SEEDS].itertuples(index=False, name=None)} for frame in frames))
+    if common:
+        frames = [frame[frame[SEEDS].apply(tuple, axis=1).isin(common)] for frame in frames]
+    (first, evaluated), (second, beside) = (_scores(store, frame) for frame in frames)
     both = first.merge(second, on=PLACE, how="inner", suffixes=("_one", "_other"))
     if both.empty:
         raise XferError(
@@ -44,10 +50,21 @@ def changes(store: Session, one: str, other: str) -> pd.DataFrame:
     return found[[*PLACE, "n", "one", "other", "difference", "gained", "lost"]]
 
 
-def _scores(store: Session, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """(mean score and number of examples by language and bucket, the evaluations behind: task, run_id)."""
+def _evaluated(store: Session, name: str) -> pd.DataFrame:
     frame = results(store, [name])
-    evaluated = frame[["task", "run_id"]].drop_duplicates()
+    if len(conditions := frame["condition"].unique()) > 1:
+        raise XferError(
+            f"{name} has several conditions: {few(conditions)}.",
+            "Name one of their runs; mlflow-xfer report compares all of them.",
+        )
+    return frame
+
+
+def _scores(store: Session, frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(mean score and number of examples by language and bucket, the evaluations behind: task, run_id)."""
+    evaluated = frame.sort_values(SEEDS, key=lambda seeds: seeds.map(str))[
+        ["task", "run_id"]
+    ].drop_duplicates()
     whole = frame.assign(attribute=WHOLE, low="", high="")
     parts = [whole[[*PLACE, "score", "n"]] if "n" in whole else whole[[*PLACE, "score"]].assign(n=0)]
     for task, run_id in evaluated.itertuples(index=False):

@@ -11,9 +11,9 @@ def store(own_store):
         yield opened
 
 
-def evaluation(store, right, score, buckets, language="sw"):
+def evaluation(store, right, score, buckets, language="sw", seed=0, tasks=""):
     """An evaluation of questions, each of which it gets right or wrong."""
-    tags = {"xfer.phase": "evaluate", "xfer.seed": "0", "xfer.tasks": ""}
+    tags = {"xfer.phase": "evaluate", "xfer.seed": str(seed), "xfer.tasks": tasks}
     run = store.start("phase", f"evaluate {score}", tags=tags)
     store.table(
         run,
@@ -55,3 +55,28 @@ def test_runs_on_other_languages_cannot_be_compared(store):
     one, other = (evaluation(store, [True], 100.0, {}, language) for language in ("sw", "de"))
     with pytest.raises(XferError, match="no task and language in common"):
         changes(store, one, other)
+
+
+def of_seeds(store, *evaluations):
+    """A condition whose transfers stand on these evaluations, by seed."""
+    condition = store.start("condition", "c")
+    for seed, run in enumerate(evaluations):
+        tags = {"xfer.seed": str(seed), "xfer.input_run_ids": run}
+        store.finish(store.start("transfer", f"s{seed}", tags=tags, parent=condition))
+    store.finish(condition)
+    store.flush()
+    return condition
+
+
+def test_the_seeds_that_both_have_are_compared(store):
+    right = [[True, False], [False, False], [True, True]]
+    runs = [evaluation(store, of, 50.0 * sum(of), {}, seed=seed) for seed, of in enumerate(right)]
+    better = evaluation(store, [True, True], 100.0, {}, seed=1)
+    found = changes(store, of_seeds(store, *runs), better).iloc[0]
+    assert found[["one", "other", "difference", "gained", "lost"]].tolist() == [0.0, 100.0, 100.0, 2, 0]
+
+
+def test_several_conditions_are_not_averaged(store):
+    runs = [evaluation(store, [True], 100.0, {}, tasks=tasks) for tasks in ("", "nli")]
+    with pytest.raises(XferError, match="has several conditions: none, nli"):
+        changes(store, of_seeds(store, *runs), runs[0])
