@@ -16,7 +16,7 @@ from typing import Any
 
 from mlflow_xfer.data.sources import Rows
 from mlflow_xfer.params.settings import EvaluationSettings, MergeSettings, TrainingSettings
-from mlflow_xfer.tasks.task import Files, Task
+from mlflow_xfer.tasks.task import POOL, Files, Task
 
 Settings = TrainingSettings | MergeSettings | EvaluationSettings
 
@@ -160,6 +160,13 @@ class Phase:
         """The settings of an evaluation."""
         assert isinstance(self.settings, EvaluationSettings), f"{self.kind} evaluates nothing"
         return self.settings
+
+    @property
+    def shot_rows(self) -> tuple[Rows, ...]:
+        """With ``target_shots``, the rows of further languages that labelled examples are taken from."""
+        source = next((rows.language for rows in self.rows if rows.split == "train"), "")
+        others = tuple(rows for rows in self.rows if rows.language != source and rows.split != POOL)
+        return others if self.kind == "target" and self.training.target_shots else ()
 
     @property
     def selects_by(self) -> str:

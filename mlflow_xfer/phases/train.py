@@ -148,18 +148,16 @@ def task_part(phase: Phase, task: Task) -> Part:
     part = Part(task, own, dev, selection, next((judged for judged, _ in phase.selection), None))
     if phase.kind == "intermediate":
         return replace(part, train=dealt([own, *_in_other_languages(phase, task, mine, source, pool)]))
-    shots = phase.training.target_shots
-    if not shots:
-        return part
-    others = [rows for rows in phase.rows if rows.language != source.language and rows.split != POOL]
     few = [
         reads.training(
-            sources.subset(read_unseen(task, rows, phase.excludes), shots, phase.seed),
+            sources.subset(read_unseen(task, rows, phase.excludes), phase.training.target_shots, phase.seed),
             pool,
             f"Task {task.name!r}, {rows.language}",
         )
-        for rows in others
+        for rows in phase.shot_rows
     ]
+    if not few:
+        return part
     return replace(part, train=concatenate_datasets([own, *few]))
 
 

@@ -211,6 +211,7 @@ def _check_rows(phases: Iterable[Phase], problems: Problems) -> None:
             problems.add(problem)
     for phase in phases if not problems else ():
         _check_left(phase, problems)
+        _check_shots(phase, problems)
 
 
 def _check_left(phase: Phase, problems: Problems) -> None:
@@ -222,4 +223,15 @@ def _check_left(phase: Phase, problems: Problems) -> None:
             problems.add(
                 f"exclude_overlap=true leaves no row of {rows.task!r}: all are rows of {targets}.",
                 "Choose another task; or leave exclude_overlap out: the pair is then shown as same task.",
+            )
+
+
+def _check_shots(phase: Phase, problems: Problems) -> None:
+    """Refuse more labelled examples of a language than there are: a curve over them would end too far out."""
+    for rows in phase.shot_rows:
+        asked, task = phase.training.target_shots, phase.tasks[0]
+        if (held := len(read_unseen(task, rows, phase.excludes))) < asked:
+            problems.add(
+                f"target_shots={asked}: {rows.task!r} has {held} {rows.split} rows in {rows.language}.",
+                f"Ask for {held} at most, or leave the language out (languages=…).",
             )

@@ -74,3 +74,16 @@ def test_a_command_refuses_what_the_check_refuses(tmp_path, caches, name):
     with pytest.raises(XferError) as refused:
         validate(phase for phase in plan.phases if phase.kind != "pretrain")
     assert str(refused.value) == str(said.value)
+
+
+def test_more_shots_than_there_are_rows_are_refused(caches):
+    """They would be shown as used."""
+
+    def shots(number: int):
+        typed = {"intermediate": "none", "target": "choice", "languages": "de", "target_shots": str(number)}
+        return make_plan("transfer", params.parse("transfer", typed), References(lambda: None)).phases
+
+    validate(plan := shots(2))
+    with pytest.raises(XferError, match=r"target_shots=5000: 'choice' has [\d,]+ train rows in de"):
+        validate(shots(5000))
+    assert [rows.language for rows in plan[-2].shot_rows] == ["de"]
