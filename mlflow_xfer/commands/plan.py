@@ -72,14 +72,15 @@ def plan(params: lookups.Plan) -> Preview | SearchPreview:
 def planned_search(params: Search, gpu: str | None = None, price: float | None = None) -> SearchPreview:
     from mlflow_xfer.searching import command as commands
     from mlflow_xfer.searching.showing.preview import preview
+    from mlflow_xfer.searching.storage.place import place
 
     with open_to_plan() as store:
         references, extra = References(lambda: store, weightless=True), task_file_tasks(params)
         past = Past.of(store, named(gpu) if gpu else None, params.runtime)
         past.price = price
-        return preview(
-            commands.read(params, references, extra), store, redact(store.uri), references, extra, past
-        )
+        command = commands.read(params, references, extra)
+        place(params.storage, command.study_name)  # refused here as where it runs
+        return preview(command, store, redact(store.uri), references, extra, past)
 
 
 def _study(asked: Reuse) -> tuple[Study, dict[str, str]] | None:

@@ -7,8 +7,11 @@ import math
 import subprocess
 import sys
 
+import pytest
+
 import mlflow_xfer
 from mlflow_xfer import api
+from mlflow_xfer.errors import XferError
 from mlflow_xfer.params.lookups import Plan
 from mlflow_xfer.params.verbs import VERBS
 from mlflow_xfer.phases.estimate import Cost, Past, said
@@ -41,6 +44,17 @@ def test_printed_as_json(own_store):
 def test_a_dry_run_shows_the_plan(own_store):
     found = mlflow_xfer.search(**SEARCH, dry_run=True)
     assert not found.run_id and mlflow_xfer.plan("search", **SEARCH).text() == found.summary.plain()
+
+
+@pytest.mark.parametrize(
+    "odd", [{"storage": "foo://x"}, {"storage": "sqlite:////none/x.db"}, {"study_name": ""}]
+)
+def test_a_dry_run_refuses_what_the_search_refuses(own_store, odd):
+    with pytest.raises(XferError) as planned:
+        mlflow_xfer.search(**SEARCH, **odd, dry_run=True)
+    with pytest.raises(XferError) as run:
+        mlflow_xfer.search(**SEARCH, **odd)
+    assert str(planned.value) == str(run.value)
 
 
 def test_without_a_run_neither_mlflow_nor_a_database_is_needed(tmp_path):
