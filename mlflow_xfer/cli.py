@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from mlflow_xfer import __version__, api, logs
-from mlflow_xfer.commands.running import Preempted, preemptible
+from mlflow_xfer.commands.running import Preempted, end_job, preemptible
 from mlflow_xfer.errors import BAD_INPUT, INTERRUPTED, TRY_AGAIN, XferError
 from mlflow_xfer.params import config
 from mlflow_xfer.params.declare import Parameter, Shape, parameters
@@ -56,8 +56,13 @@ class Command(click.Command):
         )
 
     def invoke(self, ctx: click.Context) -> None:
-        params = self.read(ctx)
-        text = api.printed(self.verb, params, api.call(self.verb, params))
+        try:
+            params = self.read(ctx)
+            text = api.printed(self.verb, params, api.call(self.verb, params))
+        except XferError as error:
+            if self.verb.entry_point:
+                end_job(error)
+            raise
         if text is not None:
             click.echo(text)
 

@@ -7,10 +7,10 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
-from mlflow_xfer.errors import TRY_AGAIN, is_interruption
+from mlflow_xfer.errors import TRY_AGAIN, XferError, is_interruption
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.store import Store
@@ -63,6 +63,19 @@ def running(verb: str) -> Iterator[None]:
             os.environ.pop(VERB, None)
         else:
             os.environ[VERB] = before
+
+
+def end_job(error: XferError) -> None:
+    """End the run that a job starter opened (``$MLFLOW_RUN_ID``) for a command that was refused before it
+    became that run: nobody else would."""
+    if not os.environ.get("MLFLOW_RUN_ID") or is_interruption(error):
+        return
+    from mlflow_xfer.phases.endings import end_failed
+    from mlflow_xfer.tracking import job
+
+    with suppress(Exception), opened(probe=False, make=False) as store:  # what was refused is what is said
+        if run_id := job.take(store):
+            end_failed(store, run_id, error)
 
 
 def without_autologging() -> AbstractContextManager[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mlflow_xfer import cli
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tracking import drivers, job
 from mlflow_xfer.tracking.belonging import runs_below
@@ -144,3 +145,22 @@ def test_new_runs_go_into_the_experiment_of_the_job(store, monkeypatch):
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "another")
     with Store.open(probe=False) as opened:
         assert opened.client.get_experiment(opened.experiment_id).name == "another", "what the user says"
+
+
+@pytest.mark.parametrize(
+    ("typed", "status"),
+    [
+        (["target", "--target", "nope"], "FAILED"),
+        (["target", "--max_steps", "many"], "FAILED"),
+        (["plan", "--target", "nope"], "RUNNING"),
+    ],
+)
+def test_a_command_that_is_refused_ends_the_run_it_would_have_become(local_store, monkeypatch, typed, status):
+    with Store.open() as store:
+        run_id = store.client.create_run(store.experiment_id, run_name="nightly job").info.run_id
+        monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+        with pytest.raises(SystemExit) as ended:
+            cli.main(typed)
+        found = store.get(run_id)
+    assert ended.value.code == 2 and found.status == status
+    assert ("xfer.error" in found.tags) == (status == "FAILED")
