@@ -8,7 +8,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -183,3 +183,10 @@ def use_wal(path: Path) -> bool:
             connection.close()
     except sqlite3.Error:
         return False
+
+
+def write_back(path: Path) -> None:
+    """Bring what stands in the write-ahead log into the SQLite file ``path`` itself, unless a reader is in the
+    way: whoever copies the file alone then has all of it. Nobody waits for this."""
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=1.0)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

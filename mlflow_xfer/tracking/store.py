@@ -23,7 +23,7 @@ from mlflow_xfer.tracking.runs import PARENT_TAG, RunView
 from mlflow_xfer.tracking.session import Session
 from mlflow_xfer.tracking.spool import Spool
 from mlflow_xfer.tracking.sync import replay, settle
-from mlflow_xfer.tracking.uris import local_folder
+from mlflow_xfer.tracking.uris import local_folder, sqlite_path
 from mlflow_xfer.tracking.writer import Writer
 
 if TYPE_CHECKING:
@@ -74,6 +74,13 @@ class Store(Session, Recorder):
         """Where the experiment's artifacts lie on this machine; None if they are remote."""
         experiment = self.ask(lambda: self.client.get_experiment(self.experiment_id))
         return local_folder(experiment.artifact_location)
+
+    def close(self, patience: float = 10.0, limit: float | None = None) -> int:
+        """As :meth:`Recorder.close`; a SQLite file then holds all of it by itself."""
+        left = super().close(patience, limit)
+        if path := sqlite_path(self.uri):
+            endpoint.write_back(path)
+        return left
 
     # --- runs ---------------------------------------------------------------------------------
 

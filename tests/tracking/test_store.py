@@ -3,11 +3,15 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
+import sqlite3
+from contextlib import closing
 
 import pytest
 
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.tracking import uris
 from mlflow_xfer.tracking.store import Store
 
 
@@ -40,6 +44,15 @@ def test_a_run_holds_what_was_logged(store, tmp_path):
     assert json.loads(store.read_artifact(run, "params.json")) == {"é": None, "a": [1.0]}
     assert store.read_artifact(run, "absent.json") is None
     assert [child.run_id for child in store.children(parent)] == [run]
+
+
+def test_a_copy_of_the_file_alone_has_all_of_it(local_store, tmp_path):
+    with Store.open() as store:
+        store.finish(store.start("phase", "first"))
+        path = uris.sqlite_path(store.uri)
+    copy = shutil.copy(path, tmp_path / "copy.db")
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("select name, status from runs").fetchall() == [("first", "FINISHED")]
 
 
 def test_only_missing_params_are_logged(store):
