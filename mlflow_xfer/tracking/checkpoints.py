@@ -296,5 +296,6 @@ def _absent(store: Session, reference: str) -> XferError:
 def _damaged(reference: str, faults: str) -> XferError:
     return XferError(
         f"The checkpoint of {reference} is not as it was published: {faults}.",
-        "It is not used. Delete that run (or its model) in MLflow and repeat the command.",
+        "It is not used. Put its files back, or delete that run (or its model) in MLflow and repeat the "
+        "command.",
     )

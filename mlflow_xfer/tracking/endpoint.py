@@ -186,7 +186,7 @@ def use_wal(path: Path) -> bool:
 
 
 def write_back(path: Path) -> None:
-    """Bring what stands in the write-ahead log into the SQLite file ``path`` itself, unless a reader is in the
+    """Bring what the write-ahead log holds into the SQLite file ``path`` itself, unless a reader is in the
     way: whoever copies the file alone then has all of it. Nobody waits for this."""
     with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=1.0)) as connection:
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

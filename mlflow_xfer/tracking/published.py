@@ -61,7 +61,7 @@ def manifest_of(store: Session, model: Any) -> dict[str, manifest.Listed]:
     """
     data = artifacts.read(store, model.artifact_location, manifest.FILE)
     if data is None:
-        raise ValueError("its manifest is gone")
+        raise ValueError(f"its manifest is gone from {model.artifact_location}")
     if hashlib.sha256(data).hexdigest() != model.tags.get(DIGEST_TAG):
         raise ValueError("its manifest is not the one that was published")
     return manifest.load(data.decode())
