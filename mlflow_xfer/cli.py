@@ -10,6 +10,7 @@ import atexit
 import gc
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -45,7 +46,7 @@ class Command(click.Command):
             name=verb.name,
             params=[
                 *map(_option, self.known.values()),
-                *(click.Option([f"--{name}"], metavar="FILE") for name in FILES),
+                *(click.Option([f"--{name}"], metavar="FILE", multiple=True) for name in FILES),
             ],
             short_help=verb.about.replace("``", ""),
             context_settings={
@@ -69,9 +70,9 @@ class Command(click.Command):
     def read(self, ctx: click.Context) -> Shape:
         """The parameters that were typed, and those of a file."""
         words, rest = _split(ctx.args)
-        typed = {name: value for name, value in ctx.params.items() if value is not None}
+        typed = _once([(name, value) for name, values in ctx.params.items() for value in values or ()])
         path, out = typed.pop("config", None), typed.pop("save", None)
-        typed = self.placed(words, typed) | typed | dict(pairs(rest))
+        typed = self.placed(words, typed) | typed | _once(pairs(rest))
         if path:
             if ctx.find_root().obj == PROJECT:
                 typed = self._without_defaults(typed)
@@ -157,7 +158,15 @@ def described(one: Parameter) -> str:
 
 def _option(one: Parameter) -> click.Option:
     spellings = dict.fromkeys([f"--{one.name}", f"--{one.name.replace('_', '-')}"])
-    return click.Option([*spellings, one.name], help=described(one), metavar="VALUE")
+    return click.Option([*spellings, one.name], help=described(one), metavar="VALUE", multiple=True)
+
+
+def _once(given: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Options by name; raises :class:`XferError` for one that is given several times."""
+    for name, times in Counter(name for name, _ in given).items():
+        if times > 1:
+            raise XferError(f"--{name} is given {times} times.", "Give it once; lists have commas: 0,1,2.")
+    return dict(given)
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

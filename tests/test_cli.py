@@ -92,6 +92,8 @@ def test_words_without_a_name():
         ("transfer --unknown", "Option --unknown has no value"),
         ("lineage", "Parameter run is missing"),
         ("score --predictions nowhere --labels nowhere", "predictions=nowhere: no such folder"),
+        ("transfer --seeds 0 --seeds 1", "--seeds is given 2 times"),
+        ("transfer --target.max_steps 1 --target.max_steps 2", "--target.max_steps is given 2 times"),
         ("plan --json maybe", "Accepted: true|false"),
         ("tasks --use sometimes", "Accepted: intermediate|target"),
         ("no-such-command", "No such command"),
