@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
+from mlflow_xfer.errors import few
 from mlflow_xfer.lines import scalar_text
 from mlflow_xfer.tasks.task import Files, Hub, Task
 
 MISSING = object()
+NUMBER = re.compile(r"([+-]?[0-9]+)(\.[0-9]+)?")
+TRUTH = {True: ("true", "True", "1"), False: ("false", "False", "0")}
+"""How files and declarations write what JSON writes ``true`` and ``false``."""
+V = TypeVar("V")
 
 
 class BadRow(ValueError):
@@ -41,14 +46,23 @@ def is_number(name: str) -> bool:
 
 
 def spelled(said: Any) -> str:
-    """A label in one spelling: 4, 4.0 and "4.0" are equal."""
-    return re.sub(r"(?<=[0-9])\.0+$", "", scalar_text(said))
+    """A label in one spelling: 4, 4.0 and "4.0" are equal; names with a number at their end stay as they
+    are."""
+    text = scalar_text(said)
+    number = NUMBER.fullmatch(text)
+    return number[1] if number and number[2] and not number[2].strip(".0") else text
+
+
+def truth_of(said: Any) -> bool | None:
+    """What a cell says that is true or false, in any spelling; None: something else."""
+    text = spelled(said).strip().lower()
+    return next((value for value, spellings in TRUTH.items() if text in spellings), None)
 
 
 def named(labels: Sequence[str] = ()) -> Callable[[Any], str]:
     """A function from a label as a file of predictions or labels has it to the one of ``labels`` that it is;
     others it gives in one spelling."""
-    known = _in_any_spelling({name: name for name in labels})
+    known = in_any_spelling({name: name for name in labels})
 
     def name_of(said: Any) -> str:
         text = scalar_text(said).strip()
@@ -58,7 +72,7 @@ def named(labels: Sequence[str] = ()) -> Callable[[Any], str]:
     return name_of
 
 
-def _in_any_spelling(said: dict[str, str]) -> dict[str, str]:
+def in_any_spelling(said: dict[str, V]) -> dict[str, V]:
     """With one spelling of each beside it; what is declared as it stands comes first."""
     return {spelled(one): name for one, name in reversed(said.items())} | said
 
@@ -70,34 +84,39 @@ number_of = named()
 def _label_map(task: Task, source: Hub | Files) -> Mapping[str, str]:
     """What the source says → name of the label, both as they are and in one spelling.
 
-    Names always stand for themselves. Positions in the declared order are read where no name is a number.
+    Names stand for themselves, unless a mapping is complete. Positions in the declared order are read where
+    no name is a number.
     """
-    said = {name: name for name in task.labels}
+    said = {} if _is_complete(source.labels) else {name: name for name in task.labels}
     if isinstance(source.labels, Mapping):
         said |= {str(one): name for one, name in source.labels.items()}
     elif not any(map(is_number, source.labels)):
         said |= {str(index): name for index, name in enumerate(source.labels)}
-    return _in_any_spelling(said)
+    return in_any_spelling(said)
+
+
+def _is_complete(declared: Any) -> bool:
+    """Whether a mapping says all that a source may say: where it has one name stand for another, or numbers
+    for numbers, nobody could tell what is meant by a name that it does not map."""
+    if not isinstance(declared, Mapping):
+        return False
+    said = {spelled(one): spelled(name) for one, name in declared.items()}
+    names = {*said.values()}
+    return any(one in names and one != name for one, name in said.items()) or (
+        any(map(NUMBER.fullmatch, said)) and any(map(NUMBER.fullmatch, names))
+    )
 
 
 def labeller(task: Task, source: Hub | Files) -> Callable[[Any], str | None]:
     """A function from a source's label to its name; None where rows with this label are left out."""
     known, dropped = _label_map(task, source), {*source.drop, *map(spelled, source.drop)}
-    anything = not task.labels and not source.labels
+    declared = {*known, *dropped}
+    anything, complete = not task.labels and not source.labels, _is_complete(source.labels)
 
     def label_of(value: Any) -> str | None:
         if absent(value) or value == "":
             raise NoLabel("has no label", value is MISSING)
-        said = (
-            ("*" if value else "[]")
-            if isinstance(value, list)
-            else _truth(value, known)
-            if isinstance(value, bool)
-            else scalar_text(value)
-        )
-        alike = spelled(said.strip())
-        if said not in known and (alike in known or alike in dropped):
-            said = alike
+        said = ("*" if value else "[]") if isinstance(value, list) else as_declared(value, declared)
         if said in dropped:
             return None
         if said in known:
@@ -108,13 +127,24 @@ def labeller(task: Task, source: Hub | Files) -> Callable[[Any], str | None]:
             return said
         if said == "-1":  # what the hub writes for hidden gold labels
             raise NoLabel("has no label (-1)")
+        if complete:
+            raise BadRow(
+                f"has label {said!r}, which labels does not map ({few(source.labels)}): its names are like what "
+                f"files say, so {said!r} must stand there too, or under drop, which leaves such rows out"
+            )
         raise BadRow(
-            f"has label {said!r}, which is not among "
-            f"{', '.join(task.labels[:12])}{' …' if len(task.labels) > 12 else ''}"
+            f"has label {said!r}, which is not among {few(task.labels, 12)}"
             + (_like(said, task.labels) or (_counted(said, task.labels) if isinstance(source, Files) else ""))
         )
 
     return label_of
+
+
+def as_declared(value: Any, declared: Container[str]) -> str:
+    """What a row says for its label, in the spelling of the declaration where it is one of the ``declared``."""
+    said = _truth(value, declared) if isinstance(value, bool) else scalar_text(value)
+    alike = spelled(said.strip())
+    return alike if said not in declared and alike in declared else said
 
 
 def _like(said: str, names: Iterable[str]) -> str:
@@ -137,10 +167,9 @@ def _letters(name: str) -> str:
     return "".join(one for one in shown if unicodedata.category(one) != "Cf").strip()
 
 
-def _truth(value: bool, named: Mapping[str, str]) -> str:
+def _truth(value: bool, declared: Container[str]) -> str:
     """JSON's ``true`` and ``false`` as the declaration writes them: so, as Python does, or as 1 and 0."""
-    spellings = ("true", "True", "1") if value else ("false", "False", "0")
-    return next((said for said in spellings if said in named), spellings[0])
+    return next((said for said in TRUTH[value] if said in declared), TRUTH[value][0])
 
 
 def directed_label(label: str, head: int, number: int) -> str:

@@ -14,6 +14,7 @@ from mlflow_xfer.data.labels import named
 from mlflow_xfer.data.task_file_check import check_task_file
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
+from mlflow_xfer.scoring.score import score
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.tasks.task_file import load_task_file
 
@@ -256,10 +257,75 @@ def test_blanks_around_a_label(tmp_path, said):
 
 def test_a_written_label_is_the_declared_one():
     name_of = named(["4.0", "5", "b 6.0"])
-    assert [name_of(said) for said in (4, "4.0", " 5.00 ", 5.0, "b 6", "c")] == [
+    assert [name_of(said) for said in (4, "4.0", " 5.00 ", 5.0, "b 6.0", "c")] == [
         *["4.0"] * 2,
         *["5"] * 2,
         "b 6.0",
         "c",
     ]
-    assert [named()(said) for said in (3.0, "3.0", "3", "3.5")] == ["3", "3", "3", "3.5"]
+    assert [named()(said) for said in (3.0, "3.0", "3", "3.5", "-1.00")] == ["3", "3", "3", "3.5", "-1"]
+
+
+VERSIONS = ["py3.0", "py3", "en-1.0", "en-1", "E11", "E11.0", "1.0.0", "v1.0", "v1"]
+"""Names with a number at their end, which is no number by itself."""
+
+
+def test_a_name_with_a_number_at_its_end_stays_as_it_is(tmp_path):
+    assert [named(names)(said) for names in ([], VERSIONS) for said in VERSIONS] == VERSIONS * 2
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows_of(VERSIONS)))
+    assert read(task_of(tmp_path, f"labels: {VERSIONS}, files: {{train: a.jsonl}}")) == VERSIONS
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows_of(["E11.0 ", "E11"])))
+    assert read(task_of(tmp_path, "labels: [E11, E11.0], files: {train: a.jsonl}")) == ["E11.0", "E11"]
+
+
+def test_swapped_versions_are_wrong():
+    task = Task("t", "classification", "accuracy", ("en",), {})
+    table = pd.DataFrame({"prediction": ["py3", "py3.0"], "reference": ["py3.0", "py3"]})
+    given = kind.scoring("classification").given(task, "en", table)
+    assert score("accuracy", given.predictions, given.references, "en").value == 0.0
+
+
+@pytest.mark.parametrize(("value", "labels"), [("E12.0", "[E11, E12]"), ("E11", "[E12, E13], drop: [E11.0]")])
+def test_a_name_that_is_none_of_the_declared_ones_is_refused(tmp_path, value, labels):
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text_a": "a", "label": value}))
+    with pytest.raises(XferError, match=f"has label '{value}', which is not among"):
+        read(task_of(tmp_path, f"labels: {labels}, files: {{train: a.jsonl}}"))
+
+
+SHADOWED = ['{1: "0", 2: "1"}', '{5: "0", 6: "1"}', '{"1": "1", "2": "0"}', "{a: b, b: c}"]
+"""Maps of which one name is like something that the files say, and may mean another label."""
+
+
+@pytest.mark.parametrize("labels", SHADOWED)
+@pytest.mark.parametrize("stray", [0, "c"])
+def test_a_map_whose_names_are_like_its_values_is_complete(tmp_path, labels, stray):
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text_a": "a", "label": stray}))
+    with pytest.raises(XferError, match=f"has label '{stray}', which labels does not map(.|\n)*under drop"):
+        read(task_of(tmp_path, f"labels: {labels}, files: {{train: a.jsonl}}"))
+
+
+@pytest.mark.parametrize("labels", ["{0: entailment, 1: neutral}", "{ENTAILMENT: entailment, neutral: neutral}"])
+def test_names_that_are_like_no_value_of_a_map_stand_for_themselves(tmp_path, labels):
+    (tmp_path / "a.jsonl").write_text(
+        "".join(json.dumps(row) + "\n" for row in rows_of(["entailment", "neutral"]))
+    )
+    task = task_of(tmp_path, f"labels: {labels}, files: {{train: a.jsonl}}")
+    assert read(task) == ["entailment", "neutral"]
+
+
+@pytest.mark.parametrize(
+    ("order", "said"),
+    [
+        ("['false', 'true']", [False, True]),
+        ("['False', 'True']", [False, True]),
+        ("[0, 1]", [False, True]),
+        ("[1, 2]", [" 1", "2 "]),
+        ("[]", [" 0", "1.0 "]),
+        ("[v1, v1.0]", ["v1", "v1.0"]),
+        ("[-1, 1]", [-1, 1]),
+    ],
+)
+def test_what_files_say_of_choices(tmp_path, order, said):
+    rows = [{"question": "q", "choices": ["a", "b"], "label": one} for one in said]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert read(task_of(tmp_path, f"labels: {order}, files: {{train: a.jsonl}}", "multiple_choice")) == [0, 1]

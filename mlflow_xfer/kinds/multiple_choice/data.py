@@ -9,10 +9,10 @@ import numpy as np
 
 from mlflow_xfer.data.canonical import Convert, mapped, text_of
 from mlflow_xfer.data.encoded import IGNORED, Encoded, Rows, column
-from mlflow_xfer.data.labels import MISSING, BadRow, NoLabel, absent, spelled
+from mlflow_xfer.data.labels import MISSING, BadRow, NoLabel, absent, as_declared, in_any_spelling, spelled
 from mlflow_xfer.data.subwords import continuations, texts
 from mlflow_xfer.data.unlabelled import text_in
-from mlflow_xfer.errors import XferError
+from mlflow_xfer.errors import XferError, few
 from mlflow_xfer.kinds.kind import Data
 from mlflow_xfer.kinds.multiple_choice.template import template_of
 from mlflow_xfer.tasks.task import Files, Hub, Task
@@ -36,21 +36,23 @@ class MultipleChoice(Data):
         (get_context, context), (get_question, question), (get_choices, _), (get_label, _) = (
             mapped(source, name) for name in ("context", "question", "choices", "label")
         )
-        order = [spelled(name) for name in source.labels]
+        order = in_any_spelling({name: place for place, name in enumerate(source.labels)})
         dropped = {*source.drop, *map(spelled, source.drop)}
+        declared = {*order, *dropped}
 
         def index_of(value: Any) -> int | None:
-            said = "" if absent(value) else spelled(value)
+            said = "" if absent(value) else as_declared(value, declared)
             if said in dropped:
                 return None
+            if said in order:
+                return order[said]
+            said = spelled(said.strip())
             if said in ("", "-1"):
                 raise NoLabel("has no label", value is MISSING)
-            if said in order:
-                return order.index(said)
             if order or not said.isdecimal():
                 raise BadRow(
                     f"has label {said!r}, which is not "
-                    f"{'among ' + ', '.join(order) if order else 'the number of a choice'}"
+                    f"{'among ' + few(source.labels) if order else 'the number of a choice'}"
                 )
             return int(said)
 
