@@ -129,8 +129,8 @@ def labeller(task: Task, source: Hub | Files) -> Callable[[Any], str | None]:
             raise NoLabel("has no label (-1)")
         if complete:
             raise BadRow(
-                f"has label {said!r}, which labels does not map ({few(source.labels)}): its names are like what "
-                f"files say, so {said!r} must stand there too, or under drop, which leaves such rows out"
+                f"has label {said!r}, which labels does not map ({few(source.labels)}): its names are like "
+                f"what files say, so {said!r} must stand there too, or under drop, which leaves such rows out"
             )
         raise BadRow(
             f"has label {said!r}, which is not among {few(task.labels, 12)}"
@@ -141,7 +141,7 @@ def labeller(task: Task, source: Hub | Files) -> Callable[[Any], str | None]:
 
 
 def as_declared(value: Any, declared: Container[str]) -> str:
-    """What a row says for its label, in the spelling of the declaration where it is one of the ``declared``."""
+    """What a row says for its label, spelled as in the declaration where it is one of the ``declared``."""
     said = _truth(value, declared) if isinstance(value, bool) else scalar_text(value)
     alike = spelled(said.strip())
     return alike if said not in declared and alike in declared else said

@@ -170,6 +170,17 @@ SHIP = [{"text": "ship", "answer_start": 2}]
         ({"is_impossible": False}, "no row has a label: the column is not there; its columns are: id"),
         ({"answer": SHIP}, "no row has a label: the column is not there; its columns are: id"),
         ({"answers": None}, "no row has a label"),
+        *(
+            ({"answers": [], "is_impossible": no}, "is_impossible is false")
+            for no in (0, 0.0, "false", "False")
+        ),
+        *(({"answers": SHIP, "is_impossible": yes}, "and has answers") for yes in (1, "1", "true", "TRUE")),
+        ({"answers": SHIP, "is_impossible": 0}, ""),
+        ({"answers": SHIP, "is_impossible": None}, ""),
+        ({"answers": SHIP, "is_impossible": ""}, ""),
+        ({"is_impossible": "1"}, ""),
+        ({"answers": SHIP, "is_impossible": "maybe"}, "has is_impossible 'maybe': true or false is read"),
+        ({"answers": [], "is_impossible": 2}, "has is_impossible '2'"),
     ],
 )
 @pytest.mark.parametrize("form", ["squad", "jsonl"])

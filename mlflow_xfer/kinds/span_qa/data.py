@@ -11,7 +11,7 @@ from mlflow_xfer.data import subwords
 from mlflow_xfer.data.answers import answers_of
 from mlflow_xfer.data.canonical import Convert, getter, mapped, row_id, text_of
 from mlflow_xfer.data.encoded import Encoded, Rows, column
-from mlflow_xfer.data.labels import BadRow, absent
+from mlflow_xfer.data.labels import BadRow, absent, truth_of
 from mlflow_xfer.data.unlabelled import text_in
 from mlflow_xfer.data.words import words as words_of
 from mlflow_xfer.errors import XferError
@@ -48,8 +48,8 @@ class SpanQA(Data):
 
         def convert(raw: Any) -> dict[str, Any] | None:
             text = text_of(get_context(raw), context)
-            given, impossible = get_answers(raw), get_impossible(raw)
-            given = [] if impossible is True and absent(given) else given
+            given, impossible = get_answers(raw), _impossible(get_impossible(raw))
+            given = [] if impossible and absent(given) else given
             spans, starts = answers_of(given, text, source.offsets)
             if impossible is bool(spans):
                 raise BadRow(IMPOSSIBLE[impossible])
@@ -144,6 +144,16 @@ class SpanQA(Data):
 
 
 KIND = SpanQA()
+
+
+def _impossible(said: Any) -> bool | None:
+    """What SQuAD 2.0's field says; None: nothing."""
+    if absent(said) or said == "":
+        return None
+    value = truth_of(said)
+    if value is None:
+        raise BadRow(f"has is_impossible {str(said)[:40]!r}: true or false is read, also 1 or 0")
+    return value
 
 
 def _window_sizes(tokenizer: Any, limit: int) -> tuple[int, int]:
