@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from mlflow_xfer.errors import XferError
+from mlflow_xfer.errors import XferError, few
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.scoring.baselines import baselines
+from mlflow_xfer.scoring.problems import no_answers
 from mlflow_xfer.scoring.score import judging, score
 from mlflow_xfer.tasks.task import Task
 
@@ -161,16 +162,11 @@ class Answered(kind.Scoring):
         if odd:
             raise XferError(
                 f"{task.name} {language}: {len(odd)} targets are none of its labels, such as {odd[0]!r:.40}.",
-                f"Labels: {', '.join(task.labels[:12])}{' …' if len(task.labels) > 12 else ''}",
+                f"Labels: {few(task.labels, 12)}",
             )
         predictions = self.values(task, predicted)
         if self.alien(task, predictions):
-            accepted = ", ".join(task.labels[:12]) or "numbers of choices, from 0"
-            raise XferError(
-                f"{task.name} {language}: none of the {len(predictions)} predictions is an answer, such as "
-                f"{predictions[0]!r:.40}.",
-                f"Accepted: {accepted}{' …' if len(task.labels) > 12 else ''}",
-            )
+            raise no_answers(f"{task.name} {language}", predictions, task)
         outside = self.undeclared(task, [one for one in predictions if one is not None])
         if outside:
             _log.warning(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from mlflow_xfer.errors import XferError, few
 from mlflow_xfer.tasks.task import Task
 
 Problem = tuple[str, bool]
@@ -26,6 +27,16 @@ def outside(values: Sequence[str], known: Sequence[str]) -> list[Problem]:
     return [
         (f"values outside the labels ({', '.join(known)}): {', '.join(map(repr, wrong[:5]))[:200]}", True)
     ]
+
+
+def no_answers(where: str, predictions: Sequence, task: Task) -> XferError:
+    """What to say of ``predictions`` of which none could be right: those of another task, or spelled
+    otherwise."""
+    many = f"none of the {len(predictions):,} predictions is an answer"
+    return XferError(
+        f"{where}: {many}, such as {predictions[0]!r:.40}.",
+        f"Accepted: {few(task.labels, 12) or 'numbers of choices, from 0'}",
+    )
 
 
 def keyed(mine: Mapping, wanted: Sequence[str] | None, repeated: Sequence[str], what: str) -> list[Problem]:

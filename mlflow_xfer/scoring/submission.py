@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from mlflow_xfer.errors import Problems, XferError
+from mlflow_xfer.errors import Problems, XferError, few
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.lines import looked_for
 from mlflow_xfer.scoring.accuracy import plain
 from mlflow_xfer.scoring.formats import Keyed, format_of, path_of, read
 from mlflow_xfer.scoring.prediction_files import Unscored
+from mlflow_xfer.scoring.problems import no_answers
 from mlflow_xfer.scoring.score import Score, judging, score
 from mlflow_xfer.scoring.suite import languages_of, totals
 from mlflow_xfer.tasks.task import Suite, Task
@@ -33,6 +33,7 @@ def score_files(
     """The score of one language's file; raises as :func:`read` does, and warns as it does and of predictions
     that are missing or cannot be right."""
     predicted, references = read(predictions, labels, task, warn)
+    _check_labels(task, predicted, references, (predictions, labels))
     try:
         found = score(judging(task), predicted, references, language, seed=seed)
     except XferError as error:
@@ -44,29 +45,44 @@ def score_files(
     alien = _alien(task, predicted, references)
     if alien:
         warn(f"{predictions}: {len(alien):,} predictions are none of the labels, such as {alien[0]!r:.40}.")
-    gold = [plain(one) for one in _flat(references)] if task.labels else []
-    odd = [one for one in gold if one not in task.labels]
+    odd = [one for one in _flat(references) if one not in task.labels] if task.labels else []
     if odd:
-        many = (
-            f"{len(odd):,} labels are not" if len(odd) < len(gold) else f"none of its {len(gold):,} labels is"
-        )
-        warn(f"{labels}: {many} the task's, such as {odd[0]!r:.40}; its own: {', '.join(task.labels[:12])}.")
+        warn(f"{labels}: {_not_the_tasks(odd, references)}; its own: {few(task.labels, 12)}.")
     return found
+
+
+def _check_labels(task: Task, predicted: Sequence, references: Sequence, files: tuple[Path, Path]) -> None:
+    """Refuse a file without any label of the task, which scores 0 whatever it means. Both may be written in
+    the same other way: then they can be compared."""
+    mine, gold = list(_flat(predicted)), list(_flat(references))
+    if not task.labels or not mine or not {*mine}.isdisjoint(gold):
+        return
+    if {*gold}.isdisjoint(task.labels):
+        what = _not_the_tasks(gold, references)
+        raise XferError(f"{files[1]}: {what}.", f"Its own: {few(task.labels, 12)}")
+    if {*mine}.isdisjoint(task.labels):
+        raise no_answers(str(files[0]), mine, task)
+
+
+def _not_the_tasks(odd: Sequence[str], references: Sequence) -> str:
+    """What to say of a file of labels of which the ``odd`` ones are not the task's."""
+    n = len(list(_flat(references)))
+    many = f"{len(odd):,} labels are not" if len(odd) < n else f"none of its {n:,} labels is"
+    return f"{many} the task's, such as {odd[0]!r:.40}"
 
 
 def _alien(task: Task, predicted: Sequence, references: Sequence) -> list[str]:
     """Predicted labels (or rows) that are neither right anywhere nor declared."""
     if not kind.data(task.kind).labels and judging(task).interval != "wilson":
         return []
-    right, mine = ([plain(one) for one in _flat(values)] for values in (references, predicted))
-    known = {*right, *task.labels}
-    return [one for one in mine if one not in known]
+    known = {*_flat(references), *task.labels}
+    return [one for one in _flat(predicted) if one not in known]
 
 
-def _flat(values: Sequence) -> Iterator[Any]:
+def _flat(values: Sequence) -> Iterator[str]:
     """Labels, also of the words of sentences."""
     for value in values:
-        yield from value if isinstance(value, list) else [value]
+        yield from map(plain, value if isinstance(value, list) else [value])
 
 
 def score_folder(
@@ -98,13 +114,12 @@ def score_folder(
     predictions, labels = _folder(predictions, "predictions"), _folder(labels, "labels")
     problems, scores = Problems(), {}
     for name in suite.tasks:
-        scores[name] = {}
+        scores[name], missing = {}, []
         for language in languages_of(suite, name):
             files = path_of(predictions, tasks[name], language), path_of(labels, tasks[name], language)
             absent = [str(path) for path in files if not path.is_file()]
             if absent:
-                if (predictions / name).is_dir() and (labels / name).is_dir():
-                    warn(f"missing: {' and '.join(absent)}")
+                missing += absent
                 continue
             try:
                 scores[name][language] = score_files(*files, tasks[name], language, seed=seed, warn=warn)
@@ -112,6 +127,9 @@ def score_folder(
                 warn(f"unscored: {error.what} {error.hint}")
             except XferError as error:
                 problems.add(error)
+        if missing and (predictions / name).is_dir() and (labels / name).is_dir():
+            files = f"{len(missing)} files" if len(missing) > 1 else "1 file"
+            warn(f"missing: {files} of {name}: {few(missing, at_most=3, longest=120)}")
     problems.raise_if_any()
     if not any(scores.values()):
         raise XferError(

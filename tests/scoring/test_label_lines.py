@@ -84,10 +84,35 @@ def test_declared_labels_stay_apart(tmp_path, monkeypatch):
     assert scored(tmp_path, "versions", ["1", "1.0", "1"], ["1", "1.0", "1.0"])[0] == pytest.approx(200 / 3)
 
 
-@pytest.mark.parametrize("mine", [["entailment", "neutral"], ["0", "1"]])
-def test_a_file_without_any_label_of_the_task_is_to_blame_itself(tmp_path, mine):
-    value, said = scored(tmp_path, "xnli", mine, ["0", "1"])
-    assert value == (100 if mine[0] == "0" else 0)
-    assert len(said) == 1
+def test_a_file_without_any_label_of_the_task_is_to_blame_itself(tmp_path):
+    value, said = scored(tmp_path / "alike", "xnli", ["0", "1"], ["0", "1"])
+    assert value == 100 and len(said) == 1
     assert "l/xnli/test-de.tsv: none of its 2 labels is the task's, such as '0'" in said[0]
     assert "entailment, neutral, contradiction" in said[0]
+    with pytest.raises(XferError, match=r"l/xnli/test-de.tsv: none of its 2 labels is the task's") as caught:
+        scored(tmp_path, "xnli", ["entailment", "neutral"], ["0", "1"])
+    assert "entailment, neutral, contradiction" in caught.value.hint
+
+
+@pytest.mark.parametrize("mine", [["0", "1"], ["NEUTRAL", "ENTAILMENT"], ['"neutral"', '"entailment"']])
+def test_predictions_without_any_label_of_the_task_are_refused(tmp_path, mine):
+    with pytest.raises(
+        XferError, match="p/xnli/test-de.tsv: none of the 2 predictions is an answer"
+    ) as caught:
+        scored(tmp_path, "xnli", mine, ["neutral", "entailment"])
+    assert repr(mine[0]) in caught.value.what and caught.value.hint == f"Accepted: {', '.join(NLI)}"
+
+
+@pytest.mark.parametrize("between", [" ", "\t", "  "])
+def test_a_word_beside_a_tag_is_refused(tmp_path, between):
+    task = replace(KINDS["panx"], labels=("O", "B-PER", "I-PER"))
+    gold, mine = (path_of(tmp_path / side, task, "de") for side in "lp")
+    for file, lines in ((gold, ["B-PER", "O"]), (mine, [f"Anna{between}B-PER", f"y{between}O"])):
+        file.parent.mkdir(parents=True)
+        file.write_text("\n\n".join(lines))
+    with pytest.raises(XferError, match=r"p/panx/test-de.tsv: 'Anna.*B-PER' is no tag"):
+        score_files(mine, gold, task, "de")
+    blank = replace(KINDS["panx"], labels=("O", "work of art"))
+    for file in (gold, mine):
+        file.write_text("work of art\nO\n")
+    assert score_files(mine, gold, blank, "de").value == 100

@@ -169,6 +169,17 @@ def test_missing_parts_leave_no_total(tmp_path):
     assert "Missing: xnli/sw, panx." in shown(got).plain()
 
 
+def test_missing_files_are_told_in_one_line_a_task(tmp_path):
+    predictions, labels = folders(tmp_path, 1, ["xquad", "xnli"])
+    for language in KINDS["xquad"].languages[1:]:
+        path_of(predictions, KINDS["xquad"], language).unlink()
+    said = []
+    score_folder(predictions, labels, EVERY, tasks=KINDS, warn=said.append)
+    [line] = [line for line in said if line.startswith("missing: ")]
+    assert line.startswith("missing: 10 files of xquad: ") and line.endswith(" and 7 more")
+    assert str(path_of(predictions, KINDS["xquad"], "de")) in line
+
+
 def test_nothing_there_is_an_error(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(XferError, match="no such folder"):

@@ -18,14 +18,10 @@ class Tags(Format):
     """One tag a line, blank between sentences."""
 
     def predictions(self, path: Path) -> Tagged:
-        found = prediction_files.tagged(path)
-        odd = next((tag for sentence in found for tag in sentence if "\t" in tag), None)
-        if odd is not None:
-            raise XferError(f"{path}: {odd!r:.80} is no tag.", "A line is one tag, without its word.")
-        return found
+        return prediction_files.tagged(path)
 
     def labels(self, path: Path) -> Tagged:
-        return self.predictions(path)
+        return prediction_files.tagged(path)
 
     def placeholders(self, labels: Tagged) -> list[str]:
         return [tag for sentence in labels for tag in sentence]
@@ -35,6 +31,8 @@ class Tags(Format):
     ) -> tuple[Tagged, Tagged]:
         """XTREME compares the sentences of both files as they stand, those without words too. It refuses
         files of unequal number; double blank lines in one of them (PAN-X has some) are passed over here."""
+        for path, sentences in zip(files, (predictions, labels), strict=True):
+            _check_alone(path, sentences, task)
         alike = len(predictions) == len(labels)
         if not alike or list(map(len, predictions)) == list(map(len, labels)):
             predictions = [tags for tags in predictions if tags]
@@ -66,6 +64,14 @@ class Tags(Format):
                     (f"{len(differ)} sentences with the wrong number of tags, the first is {differ[0]}", True)
                 )
         return problems
+
+
+def _check_alone(path: Path, sentences: Tagged, task: Task) -> None:
+    """Refuse tags with something beside them: only declared ones hold blanks."""
+    tags = (tag for sentence in sentences for tag in sentence)
+    odd = next((tag for tag in tags if len(tag.split()) > 1 and tag not in task.labels), None)
+    if odd is not None:
+        raise XferError(f"{path}: {odd!r:.80} is no tag.", "A line is one tag, without its word.")
 
 
 def _word_by_word(
