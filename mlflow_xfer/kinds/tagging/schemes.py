@@ -114,14 +114,33 @@ def spans(tags: Sequence[str], scheme: str) -> Iterator[tuple[str, int, int]]:
             first = -1
 
 
-def well_formed(tags: Sequence[str], scheme: str) -> bool:
-    """Whether the tags of one entity are written as the scheme says."""
-    marks = "".join(split(tag, scheme)[0] for tag in tags)
-    if scheme == "iob2":
-        return marks[0] == "B"
-    if scheme in ("iobes", "bilou"):
-        return bool(re.fullmatch("S|BI*E", marks))
-    return True
+def well_formed_spans(tags: Sequence[str], scheme: str) -> Iterator[tuple[str, int, int]]:
+    """As :func:`spans`, those alone that are written as the scheme says; the rules are those of seqeval's
+    strict mode."""
+    if scheme == "iob1":
+        yield from _well_formed_iob1(tags)
+        return
+    right = {"iob2": "B.*", "iobes": "S|BI*E", "bilou": "S|BI*E"}.get(scheme, ".*")
+    for kind, first, last in spans(tags, scheme):
+        if re.fullmatch(right, "".join(split(tag, scheme)[0] for tag in tags[first : last + 1])):
+            yield kind, first, last
+
+
+def _well_formed_iob1(tags: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+    """I- begins an entity, B- only after a word of its type; elsewhere it counts as outside. An entity of one
+    B- is passed over before a B- of another type, as seqeval knows no end there."""
+    read = [split(tag, "iob1") for tag in (*tags, "O")]
+    before, place = ("O", ""), 0
+    while place < len(tags):
+        first, (mark, kind) = place, read[place]
+        place += 1
+        if mark == "I" or (mark == "B" and before[0] != "O" and before[1] == kind):
+            while read[place] == ("I", kind):
+                place += 1
+            alone = mark == "B" and place == first + 1
+            if not (alone and read[place][0] == "B" and read[place][1] != kind):
+                yield kind, first, place - 1
+        before = read[place - 1]
 
 
 def told_apart(sentences: Iterable[Sequence[str]], scheme: str) -> str:
@@ -140,12 +159,8 @@ def told_apart(sentences: Iterable[Sequence[str]], scheme: str) -> str:
 def chunks(sentences: Iterable[Sequence[str]], scheme: str, strict: bool = False) -> list[Chunk]:
     """Entities ``(sentence, type, first, last)``; positions count through all sentences, with one between."""
     entities: list[Chunk] = []
-    start = 0
+    start, find = 0, well_formed_spans if strict else spans
     for number, tags in enumerate(sentences):
-        entities += [
-            (number, kind, start + first, start + last)
-            for kind, first, last in spans(tags, scheme)
-            if not strict or well_formed(tags[first : last + 1], scheme)
-        ]
+        entities += [(number, kind, start + first, start + last) for kind, first, last in find(tags, scheme)]
         start += len(tags) + 1
     return entities

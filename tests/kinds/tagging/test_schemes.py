@@ -12,7 +12,7 @@ import pytest
 from mlflow_xfer.data.task_file_check import check_task_file
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
-from mlflow_xfer.kinds.tagging.schemes import chunks, scheme_of, spans, told_apart
+from mlflow_xfer.kinds.tagging.schemes import chunks, scheme_of, spans, told_apart, well_formed_spans
 from mlflow_xfer.scoring.evaluation import Compared, row
 from mlflow_xfer.scoring.score import judging, score
 from mlflow_xfer.tasks.task import Task
@@ -94,13 +94,13 @@ def test_the_score_is_f1_over_entities(scheme, metric):
         assert found.low <= found.value <= found.high
 
 
-@pytest.mark.parametrize("scheme", ["iob2", "iobes", "bilou"])
+@pytest.mark.parametrize("scheme", ["iob1", "iob2", "iobes", "bilou"])
 def test_any_tags_are_scored_as_seqeval_does(scheme):
     """Malformed tags too: leniently by its default (which does not know BILOU), strictly by the scheme."""
     from seqeval import scheme as theirs
     from seqeval.metrics import f1_score
 
-    marks = {"iob2": "BI", "iobes": "BIES", "bilou": "BILU"}[scheme]
+    marks = {"iob1": "BI", "iob2": "BI", "iobes": "BIES", "bilou": "BILU"}[scheme]
     tags = ["O", *(f"{mark}-{name}" for mark in marks for name in ("PER", "LOC"))]
     draw = random.Random(scheme)
     for _ in range(40 * MANY):
@@ -115,6 +115,20 @@ def test_any_tags_are_scored_as_seqeval_does(scheme):
         assert found.components["f1_strict"] == pytest.approx(strict, abs=1e-9)
         if scheme != "bilou":
             assert found.value == pytest.approx(lenient, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("tags", "wanted"),
+    [
+        ("I-X I-X B-X I-X O", [("X", 0, 1), ("X", 2, 3)]),
+        ("B-X O B-Y", []),
+        ("B-X I-X", [("X", 1, 1)]),
+        ("I-Y B-X I-X", [("Y", 0, 0), ("X", 2, 2)]),
+        ("I-X B-X B-X B-Y", [("X", 0, 0), ("X", 1, 1)]),
+    ],
+)
+def test_well_formed_iob1(tags, wanted):
+    assert list(well_formed_spans(tags.split(), "iob1")) == wanted
 
 
 @pytest.mark.parametrize("scheme", SCHEMES[1:])
