@@ -90,6 +90,11 @@ class XtremeEvaluator(ModelEvaluator):
             )
             frame["prediction"] = column_of(given)
             rows = _score(frame, config)
+        if not rows:
+            raise XferError(
+                "There is nothing to score: all rows are candidates (lang 'pool').",
+                "Queries have their own language in lang, and ids of right candidates as targets.",
+            )
         metrics = {f"eval/{row['task']}/{row['language']}": row["score"] for row in rows}
         metrics.update(_totals(rows, config))
         return _logged(run_id, metrics, rows)

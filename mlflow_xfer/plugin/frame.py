@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mlflow_xfer.errors import XferError
+from mlflow_xfer.errors import XferError, few
 from mlflow_xfer.languages import code_of
 
 
@@ -24,6 +24,8 @@ def frame_of(dataset: Any, config: Mapping) -> Any:
         raise XferError(
             "There are no targets.", "mlflow.models.evaluate(…, targets=<column of gold answers>)."
         )
+    if not len(frame):
+        raise XferError("The data have no rows.", "A row is an example: its targets, task, lang, …")
     frame = frame.reset_index(drop=True).copy()
     for what, names in (("task", ("task",)), ("language", ("lang", "language"))):
         column = config.get(f"{what}_column") or next((name for name in names if name in frame.columns), None)
@@ -31,7 +33,8 @@ def frame_of(dataset: Any, config: Mapping) -> Any:
             frame[what] = config[what]
         elif column is None or column not in frame.columns:
             raise XferError(
-                f"There is no column {column or names[0]!r} among {', '.join(map(str, frame.columns))}.",
+                f"There is no column {column or names[0]!r}: beside targets and predictions the data have "
+                f"{few(frame.columns) or 'no column'}.",
                 f"Add one, or pass evaluator_config={{'{what}': …}} or {{'{what}_column': …}}.",
             )
         elif column != what:

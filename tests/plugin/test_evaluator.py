@@ -129,6 +129,9 @@ def test_suite_totals_only_when_complete():
     [
         (lambda d: d.drop(columns="task"), {}, "no column 'task'"),
         (lambda d: d.drop(columns="lang"), {}, "no column 'lang'"),
+        (lambda d: d[["mine", "tags"]], {}, "'task': beside targets and predictions the data have no column"),
+        (lambda d: pd.DataFrame({"tags": [], "mine": []}), {"task": "udpos"}, "The data have no rows"),
+        (lambda d: d.assign(task="mewslix", lang="pool"), {}, "nothing to score: all rows are candidates"),
         (lambda d: d.assign(task="udpoz"), {}, "Did you mean 'udpos'"),
         (lambda d: d, {"taks": "udpos"}, "Did you mean 'task'"),
         (lambda d: d, {"metric": "tag_f2"}, "tag_f1"),
