@@ -158,6 +158,14 @@ def test_squad_spans_are_checked_and_repeated_ids_kept_apart(put):
 SHIP = [{"text": "ship", "answer_start": 2}]
 
 
+@pytest.mark.parametrize("number", [7, 7.0, "7"])
+def test_an_id_of_squads_format_is_one_in_whatever_type_it_is_written(put, number):
+    question = {"id": number, "question": "q", "answers": SHIP}
+    content = {"data": [{"paragraphs": [{"context": "a ship", "qas": [question]}]}]}
+    [row] = read(put("t.json", json.dumps(content)), kind="span_qa", labels=(), format="squad")
+    assert row["id"] == row["original_id"] == "7"
+
+
 @pytest.mark.parametrize(
     ("said", "says"),
     [

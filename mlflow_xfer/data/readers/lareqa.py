@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlflow_xfer.data.readers import Places
-from mlflow_xfer.lines import Malformed, parsed, whole
+from mlflow_xfer.lines import Malformed, parsed, scalar_text, whole
 from mlflow_xfer.tasks.task import Files
 
 
@@ -65,5 +65,5 @@ def paragraph_rows(path: Path, language: str, number: int, paragraph: dict) -> P
         yield (
             path,
             number,
-            {"id": str(question["id"]), "source": question["question"], "target": None, "gold": gold},
+            {"id": scalar_text(question["id"]), "source": question["question"], "target": None, "gold": gold},
         )

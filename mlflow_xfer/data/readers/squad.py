@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlflow_xfer.data.readers import Numbered, each_file
-from mlflow_xfer.lines import Malformed, parsed, whole
+from mlflow_xfer.lines import Malformed, parsed, scalar_text, whole
 from mlflow_xfer.tasks.task import Files
 
 
@@ -21,7 +21,7 @@ def read(path: Path, source: Files, language: str) -> Numbered:
                 for question in paragraph["qas"]:
                     number += 1
                     row = {
-                        "id": str(question["id"]),
+                        "id": scalar_text(question["id"]),
                         "title": article.get("title", ""),
                         "context": context,
                         "question": question["question"],
