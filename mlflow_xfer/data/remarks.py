@@ -28,6 +28,10 @@ class Remarks:
 
     def __init__(self, task: Task) -> None:
         self.task, self.reads = task, kind.data(task.kind)
+        declared = {
+            name for made in task.sources.values() for one in made for name in getattr(one, "columns", ())
+        }
+        self.lacking = {*kind.scoring(task.kind).may_lack} - declared  # blank in all rows: not in the data
         self.read: dict[str, set[bytes]] = {}  # by split
 
     def of(self, split: str, rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -58,7 +62,11 @@ class Remarks:
         if split in ("train", "validation"):
             self.read.setdefault(split, set()).update(answers)
         return (
-            *(f"{times:,} of {n:,} rows have a blank {name}" for name, times in blank.items() if times),
+            *(
+                f"{times:,} of {n:,} rows have a blank {name}"
+                for name, times in blank.items()
+                if times and not (times == n and name in self.lacking)
+            ),
             *(
                 f"{times:,} of {n:,} rows have a {name} such as nan, None or null"
                 for name, times in nothing.items()

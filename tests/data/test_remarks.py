@@ -77,6 +77,16 @@ def test_single_texts_lack_no_second(remarked):
     assert remarked(entry, train=rows)["train"] == ()
 
 
+def test_what_choices_need_not_have_is_not_blank(remarked):
+    rows = [{"context": f"c {n}", "choices": ["a", "b"], "label": n % 2} for n in range(3)]
+    assert remarked("kind: multiple_choice", train=rows)["train"] == ()
+    asked = [one | {"question": "q" if n else " "} for n, one in enumerate(rows)]
+    assert remarked("kind: multiple_choice", train=asked)["train"] == ("1 of 3 rows have a blank question",)
+    blank = [one | {"question": ""} for one in rows]
+    entry = "kind: multiple_choice, columns: {question: question}"
+    assert remarked(entry, train=blank)["train"] == ("3 of 3 rows have a blank question",)
+
+
 def test_tags_of_another_scheme(remarked):
     rows = [
         {"words": ["a", "b", "c"], "tags": ["I-X", "B-X", "O"]},
