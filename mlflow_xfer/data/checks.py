@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,21 @@ from mlflow_xfer.lines import Malformed, Unscored
 from mlflow_xfer.tasks.task import Task
 
 MAX_PROBLEMS = 10  # shown of one split; more are counted
+MAX_ALIKE = 3  # shown of one file of those with one cause, no two the same; more are counted
+SAID = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[0-9]+""")
+"""What a message quotes of a row."""
 CONSTANT_FROM = 8  # rows from which equal labels are no accident
+
+
+@dataclass
+class Cause:
+    """What is wrong with rows of one file: the first one's line, how many they are, the different messages
+    that are shown, and where the last of these stands among all that was found."""
+
+    line: int
+    rows: int = 0
+    shown: set[str] = field(default_factory=set)
+    place: int = 0
 
 
 @dataclass
@@ -26,6 +41,8 @@ class Tally:
     labels: Counter = field(default_factory=Counter)
     found: list[XferError] = field(default_factory=list)
     more: int = 0
+    names: str = ""  # what to do about a file whose first line turns out to be one of names
+    causes: dict[tuple[str, str], Cause] = field(default_factory=dict)  # by file and message
     left: int = 0  # rows that ``where``, ids, ``drop`` or the share of a validation split leave out
     first_left: Any = None  # the first of them
 
@@ -37,10 +54,33 @@ class Tally:
 
     def bad(self, path: Path | str, line: int, why: str) -> None:
         """Record a row that cannot be read."""
-        if len(self.found) < MAX_PROBLEMS:
-            self.found.append(Malformed(f"{path}:{line}: {why}."))
-        else:
+        key = str(path), SAID.sub("", why)
+        cause = self.causes.get(key)
+        if cause is None and len(self.found) < MAX_PROBLEMS:
+            cause = self.causes[key] = Cause(line)
+        if cause is None:
             self.more += 1
+            return
+        cause.rows += 1
+        if why not in cause.shown and len(cause.shown) < MAX_ALIKE and len(self.found) < MAX_PROBLEMS:
+            cause.shown.add(why)
+            cause.place = len(self.found)
+            self.found.append(Malformed(f"{path}:{line}: {why}."))
+
+    def _counted(self) -> list[XferError]:
+        """What was found, and of each cause how many more rows have it."""
+        found = list(self.found)
+        for (path, _), cause in self.causes.items():
+            error, more = found[cause.place], cause.rows - len(cause.shown)
+            if more:
+                found[cause.place] = Malformed(f"{error.what} {more:,} more rows of this file are like that.")
+            elif (
+                self.rows
+                and cause.rows == cause.line == 1
+                and sum(one == path for one, _ in self.causes) == 1
+            ):
+                found[cause.place] = Malformed(error.what, self.names)
+        return found
 
     def leave(self, raw: Any) -> None:
         """Count a row that is not asked for."""
@@ -55,7 +95,7 @@ class Tally:
     def problems(self, task: Task, split: str, language: str, where: str) -> list[XferError]:
         """All faults of the split, once it was read."""
         what = f"Task {task.name!r}, {split} split, {language} ({where})"
-        problems = list(self.found)
+        problems = self._counted()
         if self.more:
             problems.append(Malformed(f"{where}: {self.more} more rows like these."))
         if self.unlabelled:
@@ -89,7 +129,8 @@ class Tally:
 
     def _unlabelled(self, what: str, split: str) -> XferError:
         place, _, columns = self.first_unlabelled.partition("; ")
-        if not self.rows:
+        bad = self.more + sum(cause.rows for cause in self.causes.values())
+        if not self.rows and not bad:
             if columns:
                 return Unscored(f"{what}: no row has a label: the column is not there; {columns}.")
             strip = "Scripts such as XTREME's strip test labels; use a labelled copy."
@@ -97,7 +138,7 @@ class Tally:
                 f"{what}: no row has a label.", strip if split == "test" else f"The first is {place}."
             )
         return Malformed(
-            f"{what}: {self.unlabelled} of {self.rows + self.unlabelled} rows have no label, "
+            f"{what}: {self.unlabelled} of {self.rows + self.unlabelled + bad} rows have no label, "
             f"the first is {place}.",
             "Every row needs one.",
         )

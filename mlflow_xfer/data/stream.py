@@ -64,6 +64,7 @@ def _of_source(
         row_id(source),
         kept(source, rows.language),
     )
+    tally.names = _named_by(source)
     filled, called = kind.data(task.kind).filled, other_name(source, rows.language)
     part, wanted = part_of(source, rows.split, rows.language), _Chosen(rows, _alone(source, rows))
     for path, line, raw in _raw(task, source, rows):
@@ -108,6 +109,14 @@ def _of_source(
             else:
                 yield found, row
     tally.found += wanted.problems()
+
+
+def _named_by(source: Files | Hub) -> str:
+    """What to do where the first line of a file is one of names, of which nothing is said."""
+    if not isinstance(source, Files) or source.header or source.format not in ("tsv", "csv", "conll"):
+        return ""
+    rest = "" if source.format == "conll" else "; where all files have one: header: true"
+    return f"Is the first line one of names (a header)? Remove it{rest}."
 
 
 def _blank(row: Mapping[str, Any], columns: tuple[str, ...]) -> str:

@@ -29,6 +29,9 @@ SUFFIXES = {
     ".conllu": "conllu",
 }
 
+SHEETS = (".xlsx", ".xls", ".ods", ".numbers")
+"""What spreadsheets end in."""
+
 BY_LANGUAGE = ("tydiqa", "mewsli-mentions")
 """Formats that say of each row which language it is in."""
 
@@ -252,13 +255,15 @@ class Sources:
             return own
         formats = {SUFFIXES.get(Path(path).suffix.lower()) for path in used}
         if len(formats) != 1 or None in formats:
-            packed = next((path for path in map(Path, used) if unpacking(path)), None)
             self.declared.bad(
                 "files",
-                f"{packed.name} is compressed." if packed else "their format is not clear from the names.",
-                unpacking(packed)
-                if packed
-                else f"format: {', '.join(sorted(set(SUFFIXES.values())))}, squad, text",
+                *next(
+                    filter(None, map(_not_read, map(Path, used))),
+                    (
+                        "their format is not clear from the names.",
+                        f"format: {', '.join(sorted(set(SUFFIXES.values())))}, squad, text",
+                    ),
+                ),
             )
             return None
         return formats.pop()
@@ -286,6 +291,26 @@ class Sources:
         for name in columns:
             if name not in known:
                 self.declared.unknown(f"column of a {self.kind} task", name, known, field, name)
+
+
+def _not_read(path: Path) -> tuple[str, str] | None:
+    """Of a file that no reader takes, what it is and how to convert it."""
+    suffix = path.suffix.lower()
+    if unpacking(path):
+        return f"{path.name} is compressed.", unpacking(path)
+    if suffix in SHEETS:
+        return f"{path.name} is a spreadsheet.", f"Save it as csv in UTF-8: {path.stem}.csv"
+    if suffix == ".arrow":
+        read = f"datasets.Dataset.from_file({str(path.name)!r})"
+        return f"{path.name} is in the format arrow.", f"In Python: {read}.to_parquet('{path.stem}.parquet')"
+    if path.is_dir():
+        read = f"datasets.load_from_disk({str(path.name)!r})"
+        return (
+            f"{path.name} is a folder.",
+            "Give the names of the files in it. What datasets' save_to_disk wrote, in Python: "
+            f"{read}.to_parquet('{path.name}.parquet'), of several splits each: {read}['train']….",
+        )
+    return None
 
 
 def _each(parts: Part | dict[str, Part], **changed: Any) -> Part | dict[str, Part]:

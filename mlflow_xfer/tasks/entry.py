@@ -174,6 +174,18 @@ class Entry(Strict):
     version: int = Field(1, ge=1, description="raise it when the meaning of the files changes")
 
 
+MAPPINGS = {
+    "files": "{train: train.tsv, test: test.tsv}",
+    "hub": "{path: organisation/name, splits: {train: train}}",
+    "splits": "{train: train, test: test}",
+    "columns": "{text_a: premise, label: gold}, the kind's column and the file's name of it, or its position",
+    "where": "{genre: news}, a column and the value that its rows have",
+    "codes": "{zh: zh-CN}, a language and what stands for it",
+    "recipe": "{num_train_epochs: 5}",
+}
+"""What is written in the fields that are mappings."""
+
+
 def problems_of(declared: Any, content: Located, place: tuple[Any, ...]) -> list[XferError]:
     """Everything that is wrong with the shape of an entry."""
     if not isinstance(declared, dict):
@@ -205,6 +217,17 @@ def _in_words(fault: Mapping[str, Any], content: Located, place: tuple[Any, ...]
     if fault["type"] == "enum":
         wrong = unknown("kind", str(fault["input"]), KINDS.names())
         return XferError(f"{where}: {wrong.what}", wrong.hint or f"Accepted: {', '.join(KINDS.names())}")
+    if fault["type"] in ("dict_type", "model_type", "list_type"):
+        field = str(inner[-1])
+        said = f"{fault['input']!r:.40}"
+        shape, example = (
+            ("a list", f"[{said}]")
+            if fault["type"] == "list_type"
+            else ("a mapping", MAPPINGS.get(field, "{name: value}"))
+        )
+        return XferError(
+            f"{where}: task {place[-1]!r}, {name} is {said}, and has to be {shape}.", f"{field}: {example}"
+        )
     return XferError(
         f"{where}: task {place[-1]!r}, {name}: {fault['msg'].removeprefix('Value error, ')}.".replace(
             "..", "."

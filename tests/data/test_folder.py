@@ -192,8 +192,22 @@ def test_a_ragged_line_is_named(put, folder):
 
 def test_many_faults_are_counted(put, folder):
     put("xnli/test-de.tsv", "a\tb\twrong\n" * 500)
-    found = problems("xnli", "test", "de", folder)
-    assert len(found) == 11 and "490 more" in found[-1].what
+    [found] = problems("xnli", "test", "de", folder)
+    assert "'wrong'" in found.what and found.what.endswith(". 499 more rows of this file are like that.")
+
+
+def test_one_cause_hides_no_other(put, folder):
+    put("xnli/test-de.tsv", "a\tb\tNEUTRAL\n" * 50 + "a\tb\t\n" + "a\tb\tENTAILMENT\na\tb\todd\n" * 50)
+    found = [one.what for one in problems("xnli", "test", "de", folder)]
+    assert len(found) == 4 and "1 of 151 rows have no label" in found[3]
+    assert "'NEUTRAL'" in found[0] and "'ENTAILMENT'" in found[1] and "98 more rows" in found[1]
+    assert "'odd'" in found[2] and "49 more rows" in found[2]
+
+
+def test_more_causes_than_are_shown_are_counted(put, folder):
+    put("xnli/test-de.tsv", "".join(f"a\tb\t{'x' * n}\n" for n in range(1, 400)))
+    found = [one.what for one in problems("xnli", "test", "de", folder)]
+    assert len(found) == 3 and "396 more rows of this file" in found[-1]
 
 
 def test_some_missing_tags_are_a_fault(put, folder):

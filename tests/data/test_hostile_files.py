@@ -109,7 +109,10 @@ def test_broken_csv_is_named(put, content, says):
         ("t.jsonl", '{"text_a": "a", "label": "x"}\n["b"]\n', "t.jsonl:2: is not a JSON object"),
         ("t.jsonl", '{"text_a": {"b": 1}, "label": "x"}\n', "t.jsonl:1: text_a is dict, not text"),
         ("t.jsonl", '{"text_a": "\\ud800", "label": "x"}\n', "t.jsonl:1: holds half a surrogate pair"),
-        ("t.jsonl", "[" * 100_000, "t.jsonl:1: is not JSON"),
+        ("t.jsonl", '{"a":' * 100_000, "t.jsonl:1: is not JSON"),
+        ("t.jsonl", '\n[{"text_a": "a", "label": "x"}]', "t.jsonl:2: begins a JSON list"),
+        ("t.jsonl", '[\n {"text_a": "a", "label": "x"}\n]', "say format: json"),
+        ("t.jsonl", '{\n "text_a": "a"\n}', "t.jsonl:1: begins a JSON document of several lines"),
         (
             "t.jsonl",
             '{"text_a": "a", "label": "x", "label": "y"}\n',

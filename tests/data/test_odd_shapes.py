@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
+from datasets import Dataset
 
 from mlflow_xfer.data.task_file_check import check_task_file
 from mlflow_xfer.errors import XferError
 
 PAIRS = "kind: classification, labels: [a, b], columns: {text_a: text}"
 TAGS = "kind: tagging, labels: [O, B-PER]"
+PLACES = "kind: classification, labels: [a, b], columns: {text_a: 0, label: 1}"
 BY_COLUMN = {"text": {str(n): f"row {n}" for n in range(5000)}, "label": {str(n): "a" for n in range(5000)}}
 RECORDS = 'orient="records"'
 
@@ -37,6 +39,16 @@ def checked(folder, entry, name, content):
         (PAIRS, "x.csv", 'text,label\n"one" two,a\n', ["is written twice"]),
         (PAIRS, "x.csv.gz", "", ["x.csv.gz is compressed", "gzip -dk x.csv.gz"]),
         (PAIRS, "x.odd", "", ["not clear from the names", "format: conll"]),
+        (PAIRS, "x.xlsx", "", ["x.xlsx is a spreadsheet", "csv in UTF-8: x.csv"]),
+        (PAIRS, "x.arrow", "", ["Dataset.from_file('x.arrow').to_parquet('x.parquet')"]),
+        (PLACES, "x.csv", "text,label\none,a\ntwo,b\n", ["x.csv:1: has label 'label'", "header: true"]),
+        (PLACES, "x.tsv", "text\tlabel\none\ta\n", ["x.tsv:1: has label 'label'", "header: true"]),
+        (
+            TAGS,
+            "x.conll",
+            "word tag\n\nAnna B-PER\n",
+            ["word 1 of the sentence, 'word'", "(a header)? Remove it."],
+        ),
         (TAGS, "x.csv", "words,tags\nAnna sings,O O\n", ["words that are no list: 'Anna sings'", "jsonl"]),
         (TAGS, "x.jsonl", '{"words": [], "tags": []}', ["has no words"]),
         (
@@ -52,6 +64,20 @@ def test_what_it_is_and_what_to_do_is_said(entry, name, content, said, tmp_path)
         checked(tmp_path, entry, name, content)
     assert all(part in str(refused.value) for part in said), refused.value
     assert len(str(refused.value)) < 1500
+
+
+def test_other_faults_than_those_of_a_first_line_are_no_header(tmp_path):
+    for lines in ("one,x\ntwo,y\nthree,a\n", "one,a\ntwo,x\n", "one,x\n"):
+        with pytest.raises(XferError) as refused:
+            checked(tmp_path, PLACES, "x.csv", lines)
+        assert "header" not in str(refused.value)
+
+
+def test_a_folder_that_datasets_saved_is_no_file(tmp_path):
+    Dataset.from_dict({"text": ["one"], "label": ["a"]}).save_to_disk(tmp_path / "saved")
+    (tmp_path / "tasks.yaml").write_text(f"tasks: {{t: {{{PAIRS}, files: {{train: saved}}}}}}")
+    with pytest.raises(XferError, match=r"saved is a folder(.|\n)*load_from_disk\('saved'\).to_parquet"):
+        check_task_file(tmp_path / "tasks.yaml")
 
 
 def test_an_ending_in_capitals_says_the_format(tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mlflow_xfer.data.canonical import Convert, getter, text_of
@@ -51,7 +51,7 @@ class Tagging(Data):
                 raise BadRow(
                     f"has {len(words)} words and {len(tags) if isinstance(tags, list) else 'no list of'} tags"
                 )
-            named = [label_of(tag) or "O" for tag in tags]
+            named = [_named(label_of, tag, words, number) or "O" for number, tag in enumerate(tags)]
             if task.labels and "O" in named and "O" not in task.labels:
                 raise BadRow("has a tag that drop leaves out, which needs the label O")
             return {"words": [text_of(word, "words") for word in words], "tags": named}
@@ -136,6 +136,16 @@ class Tagging(Data):
 
 
 KIND = Tagging()
+
+
+def _named(label_of: Callable[[Any], str | None], tag: Any, words: list, number: int) -> str | None:
+    """The label of a tag; what is wrong with it is said with its word: a sentence may have hundreds."""
+    try:
+        return label_of(tag)
+    except NoLabel:
+        raise
+    except BadRow as error:
+        raise BadRow(f"word {number + 1} of the sentence, {str(words[number])[:40]!r}, {error}") from None
 
 
 def _directed(words: list, labels: list, heads: list) -> tuple[list, list]:
