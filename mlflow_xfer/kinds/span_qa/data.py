@@ -51,7 +51,7 @@ class SpanQA(Data):
             given, impossible = get_answers(raw), _impossible(get_impossible(raw))
             given = [] if impossible and absent(given) else given
             spans, starts = answers_of(given, text, source.offsets)
-            if impossible is bool(spans):
+            if impossible is not None and impossible == bool(spans):
                 raise BadRow(IMPOSSIBLE[impossible])
             return {
                 "original_id": get_id(raw) or "",
