@@ -73,7 +73,8 @@ class Tally:
         for (path, _), cause in self.causes.items():
             error, more = found[cause.place], cause.rows - len(cause.shown)
             if more:
-                found[cause.place] = Malformed(f"{error.what} {more:,} more rows of this file are like that.")
+                many = "1 more row of this file is" if more == 1 else f"{more:,} more rows of this file are"
+                found[cause.place] = Malformed(f"{error.what} {many} like that.")
             elif (
                 self.rows
                 and cause.rows == cause.line == 1

@@ -51,6 +51,7 @@ def checked(folder, entry, name, content):
         ),
         (TAGS, "x.csv", "words,tags\nAnna sings,O O\n", ["words that are no list: 'Anna sings'", "jsonl"]),
         (TAGS, "x.jsonl", '{"words": [], "tags": []}', ["has no words"]),
+        (PLACES, "x.csv", "one,a\ntwo,c\nthree,c\n", ["x.csv:2: ", "1 more row of this file is like that"]),
         (
             TAGS,
             "x.jsonl",
