@@ -88,22 +88,27 @@ def _indexed(folder: Path) -> list[str]:
     return sorted(shards)
 
 
-def names(folder: Path) -> set[str]:
-    """The names of the weights in ``folder``, from the heads of the files.
+def types(folder: Path) -> dict[str, str]:
+    """The names of the weights in ``folder``, and the type of each (``F32``), from the heads of the files.
 
     Raises:
         XferError: as :func:`weights`, or a file is cut short.
     """
     from safetensors import safe_open
 
-    tensors: set[str] = set()
+    tensors: dict[str, str] = {}
     for file in weights(folder):
         try:
             with safe_open(file, "np") as saved:
-                tensors |= set(saved.keys())
+                tensors |= {name: saved.get_slice(name).get_dtype() for name in saved.keys()}  # noqa: SIM118
         except Exception as error:  # noqa: BLE001 - the library's own class, and OSError
             raise XferError(f"The weights at {file} cannot be loaded: {error}.", "Copy it again.") from error
     return tensors
+
+
+def names(folder: Path) -> set[str]:
+    """The names alone; errors as for :func:`types`."""
+    return set(types(folder))
 
 
 def held(folder: Path) -> str:

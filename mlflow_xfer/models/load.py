@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.models import directions, files, report, special_tokens
+from mlflow_xfer.models import directions, files, quantised, report, special_tokens
 from mlflow_xfer.models.limits import AFTER_PAD, ENCODERS_OF, UNREADABLE, is_decoder
 
 if TYPE_CHECKING:
@@ -237,6 +237,7 @@ def _load(
 
     path = Path(path)
     config = config or load_config(path)
+    quantised.check(path)
     saved = files.names(path)
     layers = getattr(config, "num_hidden_layers", None) or 0
     if layers > max(MOST_LAYERS, len(saved)):

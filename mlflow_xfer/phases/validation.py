@@ -109,25 +109,10 @@ def _read(folder: Path | str, store: Store | None = None, reference: str = "") -
     if store is not None and not files.stands_alone(Path(folder)):
         whole.check(store, Path(folder), reference)
     else:
-        _check_weights(Path(folder))
+        load.check_weights(folder)
+        gate.check_weights(folder)
     limits.check_vocabulary(config, tokenizer)
     return config, tokenizer
-
-
-def _check_weights(folder: Path) -> None:
-    """Raise :class:`XferError` for weights that are not whole, not finite, or quantised."""
-    try:
-        load.check_weights(folder)
-    except XferError as error:
-        quantised = files.read_config(folder).get("quantization_config")
-        if not quantised:
-            raise
-        raise XferError(
-            f"{folder} holds quantised weights ({quantised.get('quant_method', 'unknown')}), which are "
-            f"not trained on: {error.what}",
-            "Take the checkpoint that they were made from; trainable=lora quantize=nf4 holds it in 4 bits.",
-        ) from error
-    gate.check_weights(folder)
 
 
 def _check_decoder(start: BaseModel | FinishedRun, config: Any, problems: Problems) -> None:
