@@ -137,8 +137,8 @@ def check_ids(ids: np.ndarray, vocabulary: int) -> None:
 
 
 def agree(model: Any, tokenizer: Any) -> None:
-    """Leave the pad id in the configuration of a decoder and its heads: transformers' heads find the last
-    token of a text by it. Encoders keep theirs, from which some count positions."""
+    """Leave the pad id in the configuration of a decoder and the heads that are trained on it: transformers'
+    heads find the last token of a text by it. Encoders keep theirs, from which some count positions."""
     if not is_decoder(model.config):
         return
     pad = pad_id(model.config, tokenizer)

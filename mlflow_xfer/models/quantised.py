@@ -42,5 +42,6 @@ def check(folder: Path) -> None:
 def _refusal(folder: Path, how: Any, more: str = "") -> XferError:
     return XferError(
         f"{folder} holds quantised weights ({how}), which are not trained on or read.",
-        "Take the checkpoint that they were made from; trainable=lora quantize=nf4 holds it in 4 bits." + more,
+        "Take the checkpoint that they were made from; trainable=lora quantize=nf4 holds it in 4 bits."
+        + more,
     )

@@ -19,7 +19,8 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.models.checkpoint import load_task_model
 from mlflow_xfer.models.heads import run
-from mlflow_xfer.models.limits import agree, is_decoder
+from mlflow_xfer.models.last_token import read_as_alone
+from mlflow_xfer.models.limits import is_decoder
 from mlflow_xfer.models.load import load_tokenizer
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.training.batches import budgeted, reading, task_batch
@@ -50,7 +51,7 @@ def task_embedding(
     """
     where = pick(device)
     tokenizer, model = load_tokenizer(model_dir), load_task_model(model_dir, task).to(where).eval()
-    agree(model, tokenizer)
+    read_as_alone(model)
     how = reading(tokenizer, model.config, is_decoder(model.config), where.type == "cuda")
     encoded = encode(split, task, tokenizer, max_seq_length, decoder=how.decoder)
     if not (layers := layers_of(model)):

@@ -20,7 +20,8 @@ from mlflow_xfer.lines import scalar_text
 from mlflow_xfer.models.checkpoint import load_task_model
 from mlflow_xfer.models.embed import CPU_TOKENS, Layer, Pooling
 from mlflow_xfer.models.heads import run
-from mlflow_xfer.models.limits import agree, is_decoder
+from mlflow_xfer.models.last_token import read_as_alone
+from mlflow_xfer.models.limits import is_decoder
 from mlflow_xfer.models.load import load_config, load_tokenizer
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.training.batches import Reading, budgeted, reading
@@ -62,7 +63,7 @@ class Options:
         tokenizer = load_tokenizer(model_dir)
         model = load_task_model(model_dir, task, self.head).to(where).eval()
         check_fits(model.config, tokenizer, self.max_seq_length)
-        agree(model, tokenizer)
+        read_as_alone(model)
         with autocast(where, self.precision):
             yield model, tokenizer
 
