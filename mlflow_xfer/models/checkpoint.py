@@ -16,7 +16,7 @@ from torch import nn
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
-from mlflow_xfer.models import prompt
+from mlflow_xfer.models import prompt, summaries
 from mlflow_xfer.models.heads import (
     LM_HEAD,
     MultiTaskModel,
@@ -131,7 +131,8 @@ def saved_head(directory: Path, task: Task, head: str | None = None) -> tuple[Ta
     if folder is not None:
         saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))["config"]
         return made.as_saved(task, saved, directory), saved
-    made.head_class(load_config(directory))
+    its = load_config(directory)
+    of_head = made.head_class(its)
     saved = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     if not made.loaded(saved):
         root = (saved.get("architectures") or ["a backbone"])[0]
@@ -140,6 +141,12 @@ def saved_head(directory: Path, task: Task, head: str | None = None) -> tuple[Ta
             f"{directory} has no head for task {task.name!r} ({task.kind}); it holds {root}{held}.",
             "Train the target first, or evaluate a checkpoint of its target phase.",
         )
+    if not hasattr(of_head, "from_pretrained"):
+        raise XferError(
+            f"{directory} holds a {saved['architectures'][0]}, a class that is not supported.",
+            f"Train a head for {task.kind} on it: of {its.model_type} the encoder alone is read.",
+        )
+    summaries.check(of_head, its)
     return made.as_saved(task, saved, directory), saved
 
 

@@ -31,7 +31,7 @@ def check(folder: Path) -> None:
         how = said.get("quant_method", "unknown") if isinstance(said, Mapping) else said
         raise _refusal(
             folder,
-            f"{how}",
+            how,
             " If its weights are plain numbers, take quantization_config out of its config.json.",
         )
     for name, kind in files.types(folder).items():

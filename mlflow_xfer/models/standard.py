@@ -89,7 +89,18 @@ class OfTexts(Standard):
         return PooledHead if config.model_type in ENCODERS_OF else super().head_class(config)
 
     def as_saved(self, task: Task, config: Mapping[str, Any], where: Path) -> Task:
-        """``task`` pooled as the saved head pools."""
+        """``task`` pooled as the saved head pools.
+
+        Raises:
+            XferError: a text has several answers by the head.
+        """
+        said, outputs = config.get("problem_type"), len(config.get("id2label") or ("", ""))
+        if said == "multi_label_classification" or (said == "regression" and outputs > 1):
+            answers = "numbers" if said == "regression" else "labels"
+            raise XferError(
+                f"The head in {where} gives several {answers} a text: problem_type {said}, {outputs} outputs.",
+                f"Such heads are not read. {self.name} is one answer a text: take a head that gives one.",
+            )
         return super().as_saved(task, config, where).with_options(pooling=config.get(POOLING, "auto"))
 
 
@@ -115,6 +126,12 @@ class Labelled(Standard):
             raise XferError(
                 f"id2label in config.json numbers the outputs of the head {few(named)}.",
                 f"They are counted from 0: expected {few(expected)}.",
+            )
+        twice = sorted({name for name in named.values() if list(named.values()).count(name) > 1})
+        if twice:
+            raise XferError(
+                f"id2label in config.json calls several outputs of the head {few(twice)}.",
+                "Each output needs a name of its own.",
             )
         return tuple(named[number] for number in expected)
 

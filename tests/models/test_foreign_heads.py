@@ -7,7 +7,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    T5Config,
+    XLMConfig,
+    XLNetConfig,
+)
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind as kinds
@@ -15,6 +21,7 @@ from mlflow_xfer.models.checkpoint import heads_of, load_task_model, saved_head
 from mlflow_xfer.models.load import load_tokenizer
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.training.predict import allowed_labels
+from tests.families import make_tokenizer
 
 POLAR = Task("polar", "classification", "accuracy", ("en",), {}, ("no", "yes"))
 GRADES = Task("grades", "regression", "pearson", ("en",), {})
@@ -103,3 +110,69 @@ def test_what_a_head_gives(any_model, tmp_path, config, kind):
 @pytest.mark.parametrize("name", ["XLMRobertaForQuestionAnswering", "XLNetForQuestionAnsweringSimple"])
 def test_heads_for_questions_are_known_by_either_name(name):
     assert kinds.model("span_qa").loaded({"architectures": [name]})
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"num_labels": 3, "problem_type": "multi_label_classification"}, "several labels a text"),
+        ({"num_labels": 3, "problem_type": "regression"}, "several numbers a text"),
+    ],
+)
+def test_heads_of_several_answers_are_refused(any_model, tmp_path, config, said):
+    folder, _ = published(any_model, tmp_path, **config)
+    (task,) = heads_of(folder).values()
+    with pytest.raises(XferError, match=said):
+        load_task_model(folder, task)
+
+
+def test_outputs_of_one_name_are_refused(any_model, tmp_path):
+    folder, _ = published(any_model, tmp_path, id2label={0: "yes", 1: "no", 2: "yes"})
+    with pytest.raises(XferError, match=r"calls several outputs of the head yes\.(.|\n)*name of its own"):
+        heads_of(folder)
+
+
+XLNET = {"d_model": 16, "n_layer": 1, "n_head": 2, "d_inner": 16}
+XLM = {"emb_dim": 16, "n_layers": 1, "n_heads": 2}
+
+
+def headed(auto, config, folder):
+    """A random head of ``config``."""
+    tokenizer = make_tokenizer("roberta")
+    config.vocab_size, config.pad_token_id = len(tokenizer), tokenizer.pad_token_id
+    auto.from_config(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (XLNetConfig(d_model=16, n_layer=1, n_head=2, d_inner=16), "last place of a row"),
+        (
+            XLNetConfig(d_model=16, n_layer=1, n_head=2, d_inner=16, summary_type="mean"),
+            "all places of a row",
+        ),
+        (XLMConfig(emb_dim=16, n_layers=1, n_heads=2, summary_type="mean"), "all places of a row"),
+    ],
+)
+def test_a_saved_head_that_reads_padding_is_refused(config, said, tmp_path):
+    folder = headed(AutoModelForSequenceClassification, config, tmp_path)
+    (task,) = heads_of(folder).values()
+    for read in (saved_head, load_task_model):
+        with pytest.raises(XferError, match=said):
+            read(folder, task)
+
+
+def test_a_saved_head_that_reads_the_first_token_is_read(tmp_path):
+    folder = headed(AutoModelForSequenceClassification, XLMConfig(**XLM), tmp_path)
+    (task,) = heads_of(folder).values()
+    assert type(load_task_model(folder, task)).__name__ == "XLMForSequenceClassification"
+
+
+def test_heads_that_read_with_a_decoder_too_are_refused(tmp_path):
+    config = T5Config(d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
+    folder = headed(AutoModelForSequenceClassification, config, tmp_path)
+    (task,) = heads_of(folder).values()
+    with pytest.raises(XferError, match="holds a T5ForSequenceClassification, a class that is not supported"):
+        load_task_model(folder, task)

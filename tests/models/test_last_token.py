@@ -36,7 +36,7 @@ PADS = {
 
 
 def published(family: str, folder, pad: int | None, ends: bool, **more):
-    """A head as its maker leaves it, with a tokenizer that closes a text with the last token if it ``ends``."""
+    """A head as its maker leaves it, with a tokenizer that puts </s> after a text if it ``ends``."""
     made = make_model(family, folder / "base", random.Random(3), **more)
     config = {"num_labels": 40, "id2label": {i: f"L{i}" for i in range(40)}, "pad_token_id": pad}
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""Quantised checkpoints are refused by what their configuration or their tensors say, before they are loaded."""
+"""Quantised checkpoints are refused by their configuration or tensors, before they are loaded."""
 
 from __future__ import annotations
 
