@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.models import directions, files, quantised, report, special_tokens
-from mlflow_xfer.models.limits import AFTER_PAD, ENCODERS_OF, UNREADABLE, is_decoder
+from mlflow_xfer.models import architecture, directions, files, quantised, report, special_tokens
+from mlflow_xfer.models.limits import AFTER_PAD, ENCODERS_OF, is_decoder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
@@ -48,7 +48,7 @@ def load_config(path: Path | str) -> PreTrainedConfig:
     path = Path(path)
     raw = files.read_config(path)
     model_type = raw["model_type"]
-    _refuse_other_kinds(path, model_type, raw)
+    architecture.check(path, raw)
     try:
         config = AutoConfig.from_pretrained(  # a folder # nosec B615
             path, local_files_only=True, trust_remote_code=False
@@ -64,27 +64,6 @@ def load_config(path: Path | str) -> PreTrainedConfig:
             "Write the one that the model was trained with: 1 for RoBERTa and XLM-R.",
         )
     return text
-
-
-def _refuse_other_kinds(path: Path, model_type: str, raw: Mapping[str, Any]) -> None:
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
-    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
-    from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES as SEQ2SEQ
-
-    if model_type in ENCODERS_OF:
-        return
-    if raw.get("is_encoder_decoder") or (model_type in SEQ2SEQ and model_type not in CAUSAL):
-        kind = "an encoder-decoder"
-    elif model_type in UNREADABLE:
-        kind = f"which {UNREADABLE[model_type]}"
-    elif model_type in MASKED or model_type in CAUSAL:
-        return
-    else:
-        kind = "no text encoder or decoder"
-    raise XferError(
-        f"{path} is of architecture {model_type!r}, {kind}.",
-        "Accepted: encoders such as xlm-roberta or bert, and decoders such as llama.",
-    )
 
 
 def check_weights(path: Path | str) -> None:

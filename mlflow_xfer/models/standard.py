@@ -98,7 +98,7 @@ class OfTexts(Standard):
         if said == "multi_label_classification" or (said == "regression" and outputs > 1):
             answers = "numbers" if said == "regression" else "labels"
             raise XferError(
-                f"The head in {where} gives several {answers} a text: problem_type {said}, {outputs} outputs.",
+                f"The head in {where} gives several {answers} a text: problem_type is {said}.",
                 f"Such heads are not read. {self.name} is one answer a text: take a head that gives one.",
             )
         return super().as_saved(task, config, where).with_options(pooling=config.get(POOLING, "auto"))
