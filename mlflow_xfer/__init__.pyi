@@ -1640,6 +1640,7 @@ def predict(
     model: str | PathLike[str],
     file: str | PathLike[str],
     task: str | None = None,
+    max_seq_length: Literal["auto"] | int = "auto",
     format: Literal["tsv", "jsonl"] = "tsv",
 ) -> list[dict[str, Any]]:
     """What a trained model says of your own examples: one row for each, its columns and ``prediction``.
@@ -1653,6 +1654,8 @@ def predict(
             hub id [text; must be given]
         file: the examples: .txt, .tsv, .csv or .jsonl [text; must be given]
         task: which target or head, where the model has several [text or none; default none]
+        max_seq_length: tokens read of a text; auto: as trained, where known, else all the model takes,
+            up to 512 [auto or whole number > 0; default auto]
         format: what the command prints [tsv|jsonl; default tsv]
     """
 

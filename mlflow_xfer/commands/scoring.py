@@ -84,6 +84,7 @@ def predict(params: lookups.Predict) -> list[dict[str, Any]]:
             params.file,
             params.task,
             lambda: stack.enter_context(opened(probe=False, make=False)),
+            None if params.max_seq_length == "auto" else params.max_seq_length,
         )
 
 

@@ -73,6 +73,7 @@ class Data:
         counted: the column whose values show that labels are constant or stripped; may be none.
         group: the column whose text stands on one side where a split is cut.
         paragraphs: whether texts are long enough that one seen in training is not unseen at test.
+        windows: whether a text that is longer than a row is read in several rows, not cut.
         filled: columns that may not be blank in a user's rows, where they are there.
         asked: the columns of a user's own examples, for ``predict``; ``optional`` of them may be left out.
         pool: whether there may be candidates for all languages.
@@ -90,6 +91,7 @@ class Data:
     counted = ""
     group = ""
     paragraphs = False
+    windows = False
     filled: tuple[str, ...] = ()
     asked: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()

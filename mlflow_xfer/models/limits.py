@@ -24,6 +24,9 @@ AFTER_PAD = frozenset(
 POSITIONS = ("max_position_embeddings", "n_positions", "max_seq_len")
 """What configurations call the number of positions."""
 
+SHORTEST = 8
+"""Tokens of a row below which nothing is encoded."""
+
 PROMPT = "xfer_prompt_length"
 """Name in a head's configuration: how many vectors are read before each text (``models/prompt.py``)."""
 
@@ -104,6 +107,20 @@ def check_vocabulary(config: Any, tokenizer: Any) -> None:
             "They do not belong together; or tokens were added: then make embeddings for them with "
             "model.resize_token_embeddings(len(tokenizer)), train and save the model.",
         )
+
+
+def check_size(max_seq_length: int, most: int | None) -> None:
+    """Raise :class:`XferError` as :func:`check_length`, and where rows hold no text to speak of."""
+    if most is not None and most < SHORTEST:
+        raise XferError(
+            f"The model reads at most {most} tokens: no room for a text.",
+            f"Take one with at least {SHORTEST} positions beside those of a prompt.",
+        )
+    if max_seq_length < SHORTEST:
+        raise XferError(
+            f"max_seq_length={max_seq_length} leaves no room for a text.", f"Use at least {SHORTEST}."
+        )
+    check_length(max_seq_length, most)
 
 
 def check_length(max_seq_length: int, most: int | None) -> None:

@@ -11,6 +11,7 @@ from mlflow_xfer.params.chain import Printed, Transfer
 from mlflow_xfer.params.declare import Shape, setting
 from mlflow_xfer.params.values import (
     Count,
+    CountOrAuto,
     Listed,
     Names,
     NamesOrAuto,
@@ -77,6 +78,9 @@ class Predict(Shape, group="predictions", effect="command"):
     )  # fmt: skip
     file: Place = setting(..., "the examples: .txt, .tsv, .csv or .jsonl", positional=True)
     task: Text = setting(None, "which target or head, where the model has several")
+    max_seq_length: CountOrAuto = setting(
+        "auto", "tokens read of a text; auto: as trained, where known, else all the model takes, up to 512"
+    )
     format: Literal["tsv", "jsonl"] = setting("tsv", "what the command prints")
 
 

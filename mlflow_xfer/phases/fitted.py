@@ -9,7 +9,7 @@ from typing import Any
 
 from mlflow_xfer.data.sources import Rows
 from mlflow_xfer.kinds import kind
-from mlflow_xfer.models.limits import check_length
+from mlflow_xfer.models.limits import SHORTEST, check_size
 from mlflow_xfer.models.public import seen_by
 from mlflow_xfer.models.trainable import SHAPE
 from mlflow_xfer.params.chain import Transfer
@@ -23,9 +23,6 @@ from mlflow_xfer.phases.located import Located
 from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase, StartModel
 from mlflow_xfer.tasks.seen import check_seen
 from mlflow_xfer.tasks.task import Task
-
-SHORTEST = 8
-"""Tokens of a row below which nothing is encoded."""
 
 
 class Fitted(Located):
@@ -123,15 +120,10 @@ class Fitted(Located):
         )
         if most is not None and isinstance(trained, TrainingSettings):
             most -= trained.prompted
-        if length < SHORTEST:
-            self.problems.add(
-                f"max_seq_length={length} leaves no room for a text.", f"Use at least {SHORTEST}."
-            )
-        if most is None or length <= most:
-            return settings
-        if "max_seq_length" in asked:
-            self.attempt(lambda: check_length(length, most), None)
-        return settings | {"max_seq_length": most}
+        fits = most is None or length <= most
+        if "max_seq_length" in asked or min(length, length if most is None else most) < SHORTEST:
+            self.attempt(lambda: check_size(length, most), None)
+        return settings if fits else settings | {"max_seq_length": most}
 
     def control(self, start: StartModel, seed: int) -> dict[str, Any]:
         """``control=random`` replaces the weights that the chain starts from, after any pretrain phase."""

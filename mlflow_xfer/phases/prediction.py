@@ -5,8 +5,9 @@ A checkpoint without a head for a task (``pretrain``) says which of the texts li
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from mlflow_xfer.data.unlabelled import with_own_columns
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.models.checkpoint import heads_of
+from mlflow_xfer.models.files import CONFIG
+from mlflow_xfer.models.limits import SHORTEST, check_size, longest
 from mlflow_xfer.phases import whole
 from mlflow_xfer.phases.phase import BaseModel
 from mlflow_xfer.phases.predictor import CheckpointPredictor
@@ -28,7 +31,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MAX_SEQ_LENGTH = 128  # where no run says what the checkpoint was trained with
+MAX_SEQ_LENGTH = 128
+"""What a training reads where it says nothing else."""
+
+USUAL = 512
+"""The most tokens that are read of a text by a model of which nothing says with how many it was trained: what
+most encoders read, however much longer texts a model may take."""
+
+ABOUT = "mlflow_xfer.json"
+"""Beside a published checkpoint: the ``max_seq_length`` that it was trained with."""
+
+SAID = ((ABOUT, "max_seq_length"), ("tokenizer_config.json", "model_max_length"))
 
 
 @dataclass(frozen=True)
@@ -40,8 +53,39 @@ class Checkpoint:
     max_seq_length: int = MAX_SEQ_LENGTH
 
 
+class _Telling(CheckpointPredictor):
+    """Says how many of the texts were cut."""
+
+    def answers(self, splits: Mapping[str, Any]) -> dict[str, list]:
+        found = super().answers(splits)
+        self._tell(splits)
+        return found
+
+    def vectors(self, splits: Mapping[str, Any]) -> Mapping[str, Any]:
+        found = super().vectors(splits)
+        self._tell(splits)
+        return found
+
+    def _tell(self, splits: Mapping[str, Any]) -> None:
+        if kind.data(self.task.kind).windows:
+            return
+        shares = self.encoding(splits)
+        cut = sum(round(len(split) * shares[name]["truncated"] / 100) for name, split in splits.items())
+        if cut:
+            logger.warning(
+                "%d of %d texts were cut at %d tokens (max_seq_length).",
+                cut,
+                sum(map(len, splits.values())),
+                self.options["max_seq_length"],
+            )
+
+
 def predict_file(
-    model: str, file: Path | str, task: str | None, open_store: Callable[[], Store]
+    model: str,
+    file: Path | str,
+    task: str | None,
+    open_store: Callable[[], Store],
+    max_seq_length: int | None = None,
 ) -> list[dict[str, Any]]:
     """One row for each example of ``file``: its columns as they are, and ``prediction``; ``id`` is the line's
     number where the file has none.
@@ -50,6 +94,8 @@ def predict_file(
         model: a directory, hub id, run (of a transfer or condition: its trained
             target), ``runs:/…`` or ``models:/…``.
         task: which target or head, where there are several.
+        max_seq_length: tokens that are read of a text; None: as many as the model was trained with, where
+            that is known, else as many as it takes, at most :data:`USUAL`.
 
     Raises:
         XferError: no such model or head, or a file that does not read as the head's kind needs.
@@ -65,8 +111,10 @@ def predict_file(
                 f"{file} has a column {name!r}, and that is what the prediction is called.", "Rename it."
             )
     logger.info("%s: %d examples, %s", declared.name or declared.kind, len(rows), checkpoint.directory)
-    options = {"max_seq_length": checkpoint.max_seq_length, "head": head}
-    predictor = CheckpointPredictor(checkpoint.directory, declared, options)
+    length = max_seq_length or checkpoint.max_seq_length
+    check_size(length, longest(json.loads((checkpoint.directory / CONFIG).read_text(encoding="utf-8"))))
+    options = {"max_seq_length": length, "head": head}
+    predictor = _Telling(checkpoint.directory, declared, options)
     found = judged.predicted(declared, rows, predictor)
     return [
         one | {name: answer[name] for name in judged.predicts} for one, answer in zip(own, found, strict=True)
@@ -87,7 +135,18 @@ def checkpoint_of(model: str, task: str | None, open_store: Callable[[], Store])
             return _of_run(store, found, model, task)
     base = References(open_store, fetch=True)(model, None, "auto")
     assert isinstance(base, BaseModel)
-    return Checkpoint(Path(base.path), max_seq_length=min(MAX_SEQ_LENGTH, base.longest or MAX_SEQ_LENGTH))
+    folder = Path(base.path)
+    known = [base.longest, *(_number(folder / name, key) for name, key in SAID)]
+    return Checkpoint(folder, max_seq_length=min([USUAL, *(one for one in known if one is not None)]))
+
+
+def _number(file: Path, key: str) -> int | None:
+    """What ``file`` says of how many tokens are read; None for what is none, and for what leaves no room."""
+    try:
+        said = json.loads(file.read_text(encoding="utf-8"))[key]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return int(said) if isinstance(said, int | float) and said >= SHORTEST else None
 
 
 def _of_run(store: Store, found: RunView, model: str, task: str | None) -> Checkpoint:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlflow_xfer.durable.files import whole_folder
+from mlflow_xfer.durable.files import whole_folder, write_json
 from mlflow_xfer.phases import whole
-from mlflow_xfer.phases.prediction import behind, trained
+from mlflow_xfer.phases.prediction import ABOUT, behind, trained
 from mlflow_xfer.phases.record import read_table
 from mlflow_xfer.phases.remarks import remarks
 from mlflow_xfer.phases.submit import selected_dev
@@ -65,6 +65,8 @@ def write(store: Store, checkpoint: RunView, card: Card, out: Path) -> None:
     with whole_folder(out) as folder:
         checkpoints.export(whole.at_hand(store, checkpoint.run_id), folder)
         (folder / CARD).write_text(card.text(), encoding="utf-8")
+        if length := checkpoint.params.get("max_seq_length"):
+            write_json(folder / ABOUT, {"max_seq_length": int(length)})
         if card.rows:
             scores = json.dumps(card.scores(), indent=2, ensure_ascii=False)
             (folder / SCORES).write_text(f"{scores}\n", encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import mlflow
 import pytest
 from huggingface_hub import ModelCard
 
@@ -80,6 +81,8 @@ def publishes_the_best_seed(tmp_path, client, condition):
     files = {path.name for path in out.iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= files
     assert not files & {"MLmodel", "manifest.json", "requirements.txt"}
+    length = json.loads((out / "mlflow_xfer.json").read_text("utf-8"))["max_seq_length"]
+    assert length == int(mlflow.get_run(version.run_id).data.params["max_seq_length"])
     sentences = tmp_path / "own.txt"
     sentences.write_text("one two three\n", "utf-8")
     assert mlflow_xfer.predict(out, sentences) == mlflow_xfer.predict(version.run_id, sentences)

@@ -185,3 +185,12 @@ def test_no_random_encoder_of_an_encoder_decoder(tmp_path):
     validate(planned(**typed).phases)
     with pytest.raises(XferError, match="no random encoder of mt5"):
         validate(planned(**typed, control="random").phases)
+
+
+@pytest.mark.parametrize("asked", [{}, {"max_seq_length": "4"}, {"max_seq_length": "8"}])
+def test_a_model_without_room_is_told_of_once(asked, tmp_path):
+    model = str(make_model("BERT", tmp_path / "model", random.Random(0), positions=4))
+    with pytest.raises(XferError) as refused:
+        planned("target", model=model, target="pos", **asked)
+    assert str(refused.value).startswith("The model reads at most 4 tokens: no room for a text.")
+    assert "max_seq_length" not in str(refused.value)

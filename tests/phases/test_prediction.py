@@ -12,11 +12,12 @@ from datasets import Dataset
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.models.checkpoint import heads_of, save
 from mlflow_xfer.models.heads import build
+from mlflow_xfer.models.limits import longest
 from mlflow_xfer.models.load import load_tokenizer
 from mlflow_xfer.models.load import save as save_base
 from mlflow_xfer.models.scratch import build_scratch
 from mlflow_xfer.models.tokenizer import train_tokenizer
-from mlflow_xfer.phases.prediction import predict_file
+from mlflow_xfer.phases.prediction import checkpoint_of, predict_file
 from mlflow_xfer.tasks.task import Task
 from mlflow_xfer.training.predict import predict
 
@@ -146,3 +147,62 @@ def test_without_a_head_the_nearest_text_is_found(base, tmp_path):
 def test_what_is_no_model_is_refused(model, said, tmp_path):
     with pytest.raises(XferError, match=said):
         predict_file(model, tmp_path / "own.txt", None, never)
+
+
+def words(n: int) -> dict:
+    return {"text_a": " ".join(["Tomas saves the soup"] * (n // 4))}
+
+
+def said_of_lengths(caplog) -> list[str]:
+    found = [one.getMessage() for one in caplog.records if "texts were cut" in one.getMessage()]
+    caplog.clear()
+    return found
+
+
+def tokenizer_says(model, length) -> None:
+    file = model / "tokenizer_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"model_max_length": length}))
+
+
+def test_a_model_of_others_reads_what_it_and_its_tokenizer_take(base, tmp_path, caplog):
+    model = with_heads(base, tmp_path / "model", "classification")
+    tokenizer_says(model, 1e30)
+    path = own(tmp_path, [words(8), words(160), words(4000)])
+    most = longest(json.loads((model / "config.json").read_text())) or 512
+
+    def read(asked=None) -> tuple[int, list[str]]:
+        predict_file(str(model), path, None, never, asked)
+        return checkpoint_of(str(model), None, never).max_seq_length, said_of_lengths(caplog)
+
+    assert most > 128
+    length, said = read()
+    assert length == min(512, most)
+    assert said == [
+        f"{1 if length >= 160 * 2 else 2} of 3 texts were cut at {length} tokens (max_seq_length)."
+    ]
+    assert read(20)[1] == ["2 of 3 texts were cut at 20 tokens (max_seq_length)."]
+    tokenizer_says(model, 16)
+    assert read() == (16, ["2 of 3 texts were cut at 16 tokens (max_seq_length)."])
+    (model / "mlflow_xfer.json").write_text('{"max_seq_length": 12}')
+    assert read()[0] == 12
+    own(tmp_path, [words(4)])
+    assert read()[1] == []
+
+
+@pytest.mark.parametrize(("asked", "said"), [(4, "leaves no room for a text"), (99999, "reads at most")])
+def test_a_length_that_cannot_be_read_is_refused(base, tmp_path, asked, said):
+    model = with_heads(base, tmp_path / "model", "classification")
+    with pytest.raises(XferError, match=said):
+        predict_file(str(model), own(tmp_path, [words(8)]), None, never, asked)
+
+
+def test_texts_that_are_read_in_several_rows_are_not_cut(base, tmp_path, caplog):
+    model = with_heads(base, tmp_path / "model", "tagging")
+    found = predict_file(str(model), own(tmp_path, [{"words": ["soup"] * 90}]), None, never, 16)
+    assert len(found[0]["prediction"]) == 90 and not said_of_lengths(caplog)
+
+
+def test_texts_that_are_compared_are_cut_too(base, tmp_path, caplog):
+    path = own(tmp_path, [{"text": words(n)["text_a"]} for n in (4, 8, 90)])
+    predict_file(str(base), path, None, never, 40)
+    assert said_of_lengths(caplog) == ["1 of 3 texts were cut at 40 tokens (max_seq_length)."]

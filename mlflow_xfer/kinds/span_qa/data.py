@@ -37,6 +37,7 @@ class SpanQA(Data):
     group = "context"
     filled = ("context", "question")
     paragraphs = True
+    windows = True
     asked = ("context", "question")
     foretold = True
 

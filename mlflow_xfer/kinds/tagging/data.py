@@ -29,6 +29,7 @@ class Tagging(Data):
     group = "words"
     asked = ("words",)
     foretold = True
+    windows = True
 
     def convert(self, task: Task, source: Hub | Files) -> Convert:
         in_lines = isinstance(source, Files) and source.format in ("conll", "conllu")
