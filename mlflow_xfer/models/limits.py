@@ -39,12 +39,17 @@ BOTH_WAYS = frozenset({"bert-generation", "xlnet"})
 UNREADABLE = {
     "convbert": "lets padding change what is read of a text",
     "fnet": "lets padding change what is read of a text",
+    "funnel": "lets padding change what is read of a text",
+    "mobilebert": "lets padding change what is read of a text",
     "mra": "reads each token by itself where its kernel is not installed",
     "nystromformer": "lets padding change what is read of a text",
     "yoso": "draws at random what is read of a text",
     "xmod": "wants the language of each text",
 }
 """Architectures whose answers would not be those of the text, and of nothing else."""
+
+ANY_SEGMENTS = frozenset({"xlnet"})
+"""Architectures that read segment ids without a table of them; without any they compare none."""
 
 ONE_PAIR = ("a", "1", "。", "的")
 """Texts of which a tokenizer knows at least one."""
@@ -207,10 +212,11 @@ def segments(config: Any, tokenizer: Any) -> Segments | None:
 
     A tokenizer that gives none stands for zeros, as in transformers.
     """
-    if (getattr(config, "type_vocab_size", 0) or 0) < 2:
+    compared = config.model_type in ANY_SEGMENTS
+    if not compared and (getattr(config, "type_vocab_size", 0) or 0) < 2:
         return None
     if "token_type_ids" not in tokenizer.model_input_names:
-        return Segments(pair=((), 0, (), 0, ()))
+        return None if compared else Segments(pair=((), 0, (), 0, ()))
     for text in ONE_PAIR:
         alone, both = tokenizer([text]).encodings[0], tokenizer([text], [text]).encodings[0]
         if 0 in alone.sequence_ids and {0, 1} <= set(both.sequence_ids):

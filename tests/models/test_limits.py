@@ -156,6 +156,26 @@ def test_a_tokenizer_that_gives_no_segment_ids_stands_for_zeros():
     assert limits.segments(XLMRobertaConfig(type_vocab_size=1), make_tokenizer("bert")) is None
 
 
+def test_segment_ids_without_a_table_of_them_are_those_of_the_tokenizer():
+    """XLNet compares them: a tokenizer that gives none leaves nothing to compare."""
+    from tokenizers import processors
+    from transformers import XLNetConfig
+
+    tokenizer = make_tokenizer("bert")
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A [SEP] [CLS]:2",
+        pair="$A [SEP] $B:1 [SEP]:1 [CLS]:2",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
+    )
+    config = XLNetConfig(vocab_size=len(tokenizer))
+    found = limits.segments(config, tokenizer)
+    theirs = tokenizer("the ship left", "the harbour was old")
+    second = theirs.sequence_ids(0).index(1)
+    assert found is not None
+    assert found.of(len(theirs["input_ids"]), second).tolist() == theirs["token_type_ids"]
+    assert limits.segments(config, make_tokenizer("roberta")) is None
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_decoders_and_their_heads_agree_on_the_pad_id_and_encoders_keep_theirs(family, tmp_path):
     from mlflow_xfer.models.heads import build
