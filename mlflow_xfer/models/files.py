@@ -25,6 +25,9 @@ PARTS = ("heads", "lm_head", "adapter", LANGUAGE)
 KEPT = (".json", ".safetensors", ".model", ".txt")
 """Endings of weights, configuration and tokenizer."""
 
+POINTER = b"version https://git-lfs.github.com/spec/"
+"""How a file begins that stands for one that git-lfs has not fetched."""
+
 PICKLED = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 CONVERT = "Pickled weights are not loaded: convert the checkpoint to safetensors with save_pretrained."
 
@@ -92,18 +95,26 @@ def types(folder: Path) -> dict[str, str]:
     """The names of the weights in ``folder``, and the type of each (``F32``), from the heads of the files.
 
     Raises:
-        XferError: as :func:`weights`, or a file is cut short.
+        XferError: as :func:`weights` and :func:`check_fetched`, or a file is cut short.
     """
     from safetensors import safe_open
 
     tensors: dict[str, str] = {}
     for file in weights(folder):
+        check_fetched(file)
         try:
             with safe_open(file, "np") as saved:
                 tensors |= {name: saved.get_slice(name).get_dtype() for name in saved.keys()}  # noqa: SIM118
         except Exception as error:  # noqa: BLE001 - the library's own class, and OSError
             raise XferError(f"The weights at {file} cannot be loaded: {error}.", "Copy it again.") from error
     return tensors
+
+
+def check_fetched(file: Path) -> None:
+    """Raise :class:`XferError` for what git leaves in a file's place until it is fetched."""
+    with file.open("rb") as opened:
+        if opened.read(len(POINTER)) == POINTER:
+            raise XferError(f"{file} is a pointer of git-lfs, not the file itself.", "Fetch it: git lfs pull")
 
 
 def names(folder: Path) -> set[str]:
@@ -113,6 +124,8 @@ def names(folder: Path) -> set[str]:
 
 def held(folder: Path) -> str:
     """What a folder holds, in a line."""
+    if not folder.is_dir():
+        return "It is a file."
     there = sorted(path.name for path in folder.iterdir())
     return f"It holds: {', '.join(there[:8]) or 'nothing'}{' …' if len(there) > 8 else ''}"
 

@@ -63,6 +63,8 @@ def load_config(path: Path | str) -> PreTrainedConfig:
             f"{path / files.CONFIG} has no pad_token_id, after which {model_type} counts positions.",
             "Write the one that the model was trained with: 1 for RoBERTa and XLM-R.",
         )
+    if getattr(text, "chunk_size_feed_forward", 0):
+        text.chunk_size_feed_forward = 0  # rows are seldom a multiple of it, and it changes no number
     return text
 
 
@@ -84,6 +86,9 @@ def load_tokenizer(path: Path | str) -> PreTrainedTokenizerFast:
     path = Path(path)
     config = files.read_config(path) if (path / files.CONFIG).is_file() else {}
     about = ("tokenizer_config.json", "special_tokens_map.json")
+    for file in (path / "tokenizer.json", *path.glob("*.model")):
+        if file.is_file():
+            files.check_fetched(file)
     alone = (path / "tokenizer.json").is_file() and not any((path / name).is_file() for name in about)
     try:
         with quiet():

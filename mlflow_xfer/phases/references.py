@@ -60,6 +60,8 @@ class References:
 
     def __call__(self, reference: str, revision: str | None, tokenizer: str) -> BaseModel | FinishedRun:
         """Raises :class:`XferError` for what does not exist or is no checkpoint."""
+        if not reference.strip():
+            raise XferError("model= names nothing.", ACCEPTED)
         if reference.startswith("scratch:"):
             return self.scratch(reference, tokenizer)
         if names_run(reference):

@@ -294,3 +294,24 @@ def test_half_precision_is_read_as_float32(folder, dtype):
     assert {value.dtype for value in weights.values() if value.is_floating_point()} == {torch.float32}
     name = "embeddings.word_embeddings.weight"
     assert torch.equal(weights[name], saved[f"bert.{name}"].to(dtype).float())
+
+
+@pytest.mark.parametrize("name", [files.WEIGHTS, "tokenizer.json"])
+def test_what_git_lfs_has_not_fetched_is_told_of(folder, name):
+    (folder / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 123\n")
+    read = load_tokenizer if name == "tokenizer.json" else load_backbone
+    with pytest.raises(XferError, match=r"is a pointer of git-lfs(.|\n)*git lfs pull"):
+        read(folder)
+
+
+def test_a_model_that_is_computed_in_chunks_says_the_same_as_a_whole(folder):
+    """Rows are seldom a multiple of them."""
+    ids = torch.arange(5, 25)[None]
+    with torch.no_grad():
+        whole = load_backbone(folder).eval()(ids).last_hidden_state
+        configured(folder, chunk_size_feed_forward=7)
+        assert torch.equal(load_backbone(folder).eval()(ids).last_hidden_state, whole)
+
+
+def test_what_is_no_folder_is_said_so(folder):
+    assert files.held(folder / files.CONFIG) == "It is a file."

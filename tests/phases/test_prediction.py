@@ -142,7 +142,12 @@ def test_without_a_head_the_nearest_text_is_found(base, tmp_path):
 
 @pytest.mark.parametrize(
     ("model", "said"),
-    [("mini", "no result"), ("scratch:llama:tiny", "no result"), ("./nothing", "no such directory")],
+    [
+        ("mini", "no result"),
+        ("scratch:llama:tiny", "no result"),
+        ("./nothing", "no such directory"),
+        ("", "names nothing"),
+    ],
 )
 def test_what_is_no_model_is_refused(model, said, tmp_path):
     with pytest.raises(XferError, match=said):

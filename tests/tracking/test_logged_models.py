@@ -108,6 +108,8 @@ def test_what_holds_no_model_is_refused(classifier):
         mlflow.log_text("nothing", "notes/a.txt")
     with pytest.raises(XferError, match=r"holds no model of transformers. It holds: a\.txt(.|\n)*Accepted"):
         mlflow_xfer.evaluate(model=f"runs:/{run.info.run_id}/notes", **QUICK)
+    with pytest.raises(XferError, match=r"holds no model of transformers. It is a file\.(.|\n)*Accepted"):
+        mlflow_xfer.evaluate(model=f"runs:/{run.info.run_id}/notes/a.txt", **QUICK)
     with pytest.raises(XferError, match="cannot be downloaded"):
         mlflow_xfer.evaluate(model=f"runs:/{run.info.run_id}/nowhere", **QUICK)
     with pytest.raises(XferError, match=r"no checkpoint of a phase(.|\n)*runs:/<run id>/<path>"):
