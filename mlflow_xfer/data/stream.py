@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_xfer.data import origins
-from mlflow_xfer.data.canonical import group_of, kept, other_name, row_id
+from mlflow_xfer.data.canonical import Convert, group_of, kept, mapped, other_name, row_id
 from mlflow_xfer.data.checks import Tally, columns_of
-from mlflow_xfer.data.distinct import Distinct
-from mlflow_xfer.data.labels import BadRow, NoLabel
+from mlflow_xfer.data.distinct import Ids
+from mlflow_xfer.data.labels import MISSING, BadRow, NoLabel
 from mlflow_xfer.data.readers import of_the_hub, reader
 from mlflow_xfer.data.rows import Rows
 from mlflow_xfer.errors import XferError
@@ -37,13 +37,17 @@ def source_of(task: Task, rows: Rows) -> Any:
 
 
 def stream(task: Task, rows: Rows, tally: Tally) -> Iterator[dict]:
-    """Good rows with unique ids (:class:`~mlflow_xfer.data.distinct.Distinct`); faults go to ``tally``."""
-    distinct, reads = Distinct(), kind.data(task.kind)
+    """Good rows with unique ids (:class:`~mlflow_xfer.data.distinct.Ids`); faults go to ``tally``."""
+    reads = kind.data(task.kind)
+    ids = (reads.ids or Ids)()
     for number, (found, row) in enumerate(_converted(task, rows, tally)):
-        name = distinct(found or str(number))
+        name = ids(found, number, row)
         row = reads.completed(row, name)
         tally.count(row, reads.counted)
         yield {"id": name} | row
+    fault, hint = ids.problem()
+    if fault:
+        tally.found.append(XferError(f"{rows.location}: {fault}", hint))
 
 
 def _converted(task: Task, rows: Rows, tally: Tally) -> Iterator[tuple[str | None, dict]]:
@@ -60,7 +64,7 @@ def _of_source(
     task: Task, source: Files | Hub, rows: Rows, tally: Tally
 ) -> Iterator[tuple[str | None, dict]]:
     convert, id_of, keep = (
-        kind.data(task.kind).convert(task, source),
+        _identified(task, source),
         row_id(source),
         kept(source, rows.language),
     )
@@ -117,6 +121,20 @@ def _named_by(source: Files | Hub) -> str:
         return ""
     rest = "" if source.format == "conll" else "; where all files have one: header: true"
     return f"Is the first line one of names (a header)? Remove it{rest}."
+
+
+def _identified(task: Task, source: Files | Hub) -> Convert:
+    """The kind's conversion, which refuses rows that lack the column that is declared for ids."""
+    reads, (id_of, name) = kind.data(task.kind), mapped(source, "id")
+    convert = reads.convert(task, source)
+
+    def converted(raw: Any) -> dict[str, Any] | None:
+        row = convert(raw)
+        if row is not None and id_of(raw) is MISSING and reads.needs_id(row):
+            raise BadRow(f"has no {name}", True)
+        return row
+
+    return converted if "id" in source.columns else convert
 
 
 def _blank(row: Mapping[str, Any], columns: tuple[str, ...]) -> str:

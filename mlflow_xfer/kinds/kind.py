@@ -79,6 +79,7 @@ class Data:
         pool: whether there may be candidates for all languages.
         untrained: whether a task without training data is scored straight from a backbone.
         selects_by: values of ``select_by`` that choose a checkpoint by dev rows of other languages.
+        ids: what names the rows of a split, where :class:`mlflow_xfer.data.distinct.Ids` does not.
         foretold: whether labels stand for classes that features can foretell (``rank``).
     """
 
@@ -98,6 +99,7 @@ class Data:
     pool = False
     untrained = False
     selects_by: tuple[str, ...] = ("label_free", "oracle")
+    ids: Any = None
     foretold = False
 
     # -- rows -----------------------------------------------------------------------------------------------
@@ -112,6 +114,10 @@ class Data:
     def completed(self, row: dict[str, Any], name: str) -> dict[str, Any]:
         """A converted row with what follows from its id, ``name``."""
         return row
+
+    def needs_id(self, row: Mapping[str, Any]) -> bool:
+        """Whether a converted row must have the column of ids, where one is declared."""
+        return True
 
     def unlabelled(self, raw: Mapping[str, Any]) -> dict[str, Any]:
         """A user's own example in the columns; raises KeyError or ValueError for what it lacks."""

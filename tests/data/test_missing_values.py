@@ -29,15 +29,15 @@ NEEDED = [
 NOTHING = {"null": None, "NaN": math.nan}
 
 
-def task_of(kind: str, path) -> Task:
+def task_of(kind: str, path, **more) -> Task:
     labels = ("x", "y") if kind in ("classification", "tagging") else ()
-    columns = {column: column for column in GOOD[kind]}
+    columns = {column: column for column in GOOD[kind]} | more
     files = Files({"train": str(path)}, format=path.suffix[1:], columns=columns)
     return Task("t", kind, "", ("en",), {"file": (files,)}, labels)
 
 
-def faults(kind: str, path) -> list[str]:
-    task = task_of(kind, path)
+def faults(kind: str, path, **columns) -> list[str]:
+    task = task_of(kind, path, **columns)
     return list(map(str, sources.check(task, sources.locate(task, "train", "en", "mini"))))
 
 
@@ -97,6 +97,15 @@ def test_a_column_that_is_not_there(tmp_path, kind, column):
         assert not found
     else:
         assert f"columns are: {', '.join(row)}" in found[0]
+
+
+@pytest.mark.parametrize("kind", GOOD)
+def test_a_declared_column_of_ids_that_is_not_there(tmp_path, kind):
+    row = {"source": None, "target": "b"} if kind == "retrieval" else GOOD[kind]
+    path = written(tmp_path, "jsonl", [row | {"guid": None}, row])
+    [found] = faults(kind, path, id="guid")  # an empty cell is no fault: the row has its number for an id
+    assert f"{path}:2: has no id (column 'guid'); its columns are: {', '.join(row)}" in found
+    assert not faults(kind, path)
 
 
 def test_a_retrieval_row_of_neither_side(tmp_path):

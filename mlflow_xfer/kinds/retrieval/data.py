@@ -20,12 +20,13 @@ from mlflow_xfer.data.subwords import texts
 from mlflow_xfer.data.unlabelled import text_in
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds.kind import Data, Further
+from mlflow_xfer.kinds.retrieval.ids import NAMELESS, BySide
 from mlflow_xfer.lines import Unscored, scalar_text
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks.task import POOL, Files, Hub, Task
 
 REPEATED = re.compile(r"#[0-9]+$")
-"""What an id ends with that other rows have too (``data/stream.py``)."""
+"""What an id ends with that other rows have too (``data/distinct.py``)."""
 TRANSLATION, RANKING, MINING = "translation", "ranking", "mining"
 PROTOCOLS: Mapping[str, str] = {"retrieval_accuracy": TRANSLATION, "map_at_20": RANKING, "bucc_f1": MINING}
 """By metric, what is asked for: translations, ranked lists among candidates, or mined pairs."""
@@ -55,6 +56,7 @@ class Retrieval(Data):
     pool = True
     selects_by = ()
     untrained = True
+    ids = BySide
 
     def convert(self, task: Task, source: Hub | Files) -> Convert:
         """Queries, candidates and pairs; with a column ``answers`` the candidate is the sentence that holds
@@ -93,6 +95,10 @@ class Retrieval(Data):
         if row.get("gold") is not None:
             return row
         return row | {"gold": [name] if row["source"] is not None and row["target"] is not None else []}
+
+    def needs_id(self, row: Mapping[str, Any]) -> bool:
+        """Queries and pairs may lie in files of their own, with another column of ids or none."""
+        return row["source"] is None
 
     def unlabelled(self, raw: Mapping[str, Any]) -> dict[str, Any]:
         return {"text": text_in(raw, "text", "text_a", "source")}
@@ -155,7 +161,8 @@ class Retrieval(Data):
                 if protocol(task.metric) == TRANSLATION and split == "test":
                     errors += _unpaired(what, rows)
                 elif protocol(task.metric) == MINING:
-                    errors += _ungolden(what, right[code])
+                    known = set(offered(rows))
+                    errors += _ungolden(what, right[code]) or _unanswered(what, right[code], known)
                 else:
                     known = pool | (every if task.option("pooled") else set(offered(rows)))
                     errors += _unanswered(what, right[code], known)
@@ -229,12 +236,21 @@ def _unpaired(what: str, rows: Any) -> list[XferError]:
 def _unanswered(what: str, right: Sequence[list[str] | None], known: set[str]) -> list[XferError]:
     """Whether right answers are no candidates, or no query has one."""
     absent = unknown_golds(right, known)
+    ids = sorted(name for name in known if not NAMELESS.fullmatch(name))
+    if absent and known and not ids:
+        return [
+            XferError(
+                f"{what}: right answers are named by ids, such as {absent[0]!r}, and no candidate has an id.",
+                "columns: {id: …} says where ids stand, if not in the column id.",
+            )
+        ]
     if absent:
         return [
             XferError(
                 f"{what}: {len(absent)} right answers are no candidates, such as {absent[0]!r}.",
                 "Candidates are rows with a target, in the same split or in the pool; their ids are like "
-                + (", ".join(map(repr, sorted(known)[:3])) or "(there are none)"),
+                + (", ".join(map(repr, ids[:3])) or "(there are none)")
+                + (f"; {len(known) - len(ids):,} have none" if len(ids) < len(known) else ""),
             )
         ]
     if not any(right):
@@ -267,8 +283,8 @@ def _ambiguous(what: str, right: Sequence[list[str] | None], parts: Sequence[Any
     return [
         XferError(
             f"{what}: {len(twice)} right answers are ids of several candidates, such as {twice[0]!r}.",
-            "Candidates of other texts need other ids, in the split and in the pool; a row without an id has "
-            "its number for one, from 0.",
+            "Candidates of other texts need other ids, in the split and in the pool; a pair without an id "
+            "has its number for one, from 0.",
         )
     ]
 

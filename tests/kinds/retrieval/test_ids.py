@@ -8,7 +8,7 @@ import random
 import pytest
 
 from mlflow_xfer.data import sources
-from mlflow_xfer.data.retrieval import golds, offered
+from mlflow_xfer.data.retrieval import golds, offered, pairs
 from mlflow_xfer.data.task_file_check import check_task_file
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.tasks.task import POOL
@@ -180,10 +180,8 @@ def test_mining_without_a_gold_pair_cannot_be_scored(tmp_path, gold, refused):
 ASKED = {"q": "ask", "right": 1}
 SEVERAL = {
     "passages of one document": ([ASKED], [{"id": 1, "a": "x"}, {"id": "1", "a": "y"}]),
-    "a number that is an id": ([ASKED], [{"a": "x"}, {"a": "y"}, {"id": 1, "a": "z"}]),
-    "an id that is a number": ([ASKED], [{"id": 1, "a": "z"}, {"a": "x"}, {"a": "y"}]),
     "split and pool": ([ASKED, {"id": 1, "a": "z"}], [{"id": 1, "a": "x"}]),
-    "pairs by number": ([{"q": "one", "a": "x"}, {"q": "two", "a": "y"}], [{"a": "z"}, {"a": "y"}]),
+    "pairs by number": ([{"q": "one", "a": "x"}, {"q": "two", "a": "y"}], [{"id": 1, "a": "z"}]),
 }
 
 
@@ -198,6 +196,84 @@ def test_a_right_answer_that_names_several_candidates_is_refused(task_file, case
 
 def test_equal_candidates_may_share_an_id_and_pairs_train_by_themselves(task_file):
     pool = [{"id": "0", "a": "x"}, {"id": "0", "a": "x"}, {"id": "1", "a": "y"}]
-    pairs = [{"q": "one", "a": "other"}, {"q": "two", "a": "y"}]
-    counts = check_task_file(task_file(train=pairs, test=[{"q": "ask", "right": "0"}], pool=pool))
+    themselves = [{"q": "one", "a": "other"}, {"q": "two", "a": "y"}]
+    counts = check_task_file(task_file(train=themselves, test=[{"q": "ask", "right": "0"}], pool=pool))
     assert [count.rows for count in counts] == [2, 1, 3]
+
+
+# -- rows without ids ----------------------------------------------------------------------------------------
+NAMED = [{"id": 1, "a": "x"}, {"id": 2, "a": "y"}]
+NAMELESS = [{"docid": 1, "a": "x"}, {"docid": 2, "a": "y"}]
+
+
+@pytest.mark.parametrize("split", ["test", "pool"])
+@pytest.mark.parametrize("asked", [[ASKED], [{"id": "q", **ASKED}, {"id": "r", "q": "b", "right": ["2"]}]])
+def test_candidates_that_gold_ids_name_need_ids(task_file, split, asked):
+    """Their numbers would be taken for ids."""
+    rows = {"test": asked, "pool": [{"docid": 3, "a": "z"}]}
+    path = task_file(**rows | {split: [*(rows[split] if split == "test" else []), *NAMELESS]})
+    with pytest.raises(XferError, match="named by ids, such as '1', and no candidate has an id") as error:
+        check_task_file(path)
+    assert "columns: {id: …}" in str(error.value)
+    path.write_text(path.read_text().replace("gold: right}", "gold: right, id: docid}"))
+    check_task_file(path)
+
+
+def test_how_many_candidates_have_no_id_is_said(task_file):
+    path = task_file(test=[{"q": "a", "right": 3}], pool=[*NAMED, {"a": "z"}])
+    with pytest.raises(XferError, match="their ids are like '1', '2'; 1 have none"):
+        check_task_file(path)
+
+
+def test_a_gold_id_is_no_number_of_a_row(task_file):
+    path = task_file(test=[{"q": "a", "right": 1}], pool=[{"a": "x"}, {"a": "y"}, {"id": 1, "a": "z"}])
+    check_task_file(path)
+    assert offered(splits_of(path)[POOL]) == ["#0", "#1", "1"]
+    both = [{"q": "one", "a": "x"}, {"q": "two", "a": "y"}]
+    check_task_file(task_file(test=both, pool=[{"a": "z"}, {"a": "y"}], more="metric: map_at_20,"))
+    path = task_file(test=[*both, ASKED])
+    with pytest.raises(XferError, match="test.jsonl: 1 gold ids name pairs that have no id, such as '1'"):
+        check_task_file(path)
+
+
+def test_mined_sentences_that_gold_ids_name_need_ids(task_file):
+    rows = [{"id": "de-1", "q": "eins", "right": ["en-1"]}, {"key": "en-1", "a": "one"}]
+    path = task_file(more="metric: bucc_f1,", validation=rows, test=rows)
+    with pytest.raises(XferError, match="such as 'en-1', and no candidate has an id"):
+        check_task_file(path)
+
+
+def test_a_column_of_ids_that_is_not_there_is_refused(task_file):
+    path = task_file(test=[{"id": "q", **ASKED}], pool=NAMED)
+    path.write_text(path.read_text().replace("gold: right}", "gold: right, id: doc_id}"))
+    says = r"pool.jsonl:1: has no id \(column 'doc_id'\); its columns are: id, a"
+    with pytest.raises(XferError, match=says) as error:
+        check_task_file(path)
+    assert "test.jsonl" not in str(error.value)  # queries may have another one or none
+
+
+# -- queries and candidates numbered apart -------------------------------------------------------------------
+@pytest.mark.parametrize("first", ["queries", "candidates"])
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("pooled", [True, False])
+def test_queries_and_candidates_may_have_equal_ids(task_file, first, named, pooled):
+    asked = [{"id": n, "q": f"ask {n}", "right": 3 - n} for n in (1, 2)]
+    asked = asked if named else [{"q": row["q"], "right": row["right"]} for row in asked]
+    rows = [*asked, *NAMED] if first == "queries" else [*NAMED, *asked]
+    path = task_file(pooled, test=rows, pool=[{"id": 7, "a": "z"}])
+    assert [count.remarks for count in check_task_file(path)] == [(), ()]
+    found = splits_of(path)["test"]
+    right = golds({"test": found}, pooled)["test"]
+    assert offered(found) == ["1", "2"] and [gold for gold in right if gold] == [["2"], ["1"]]
+
+
+def test_equal_ids_of_both_sides_train_the_pairs_that_are_meant(task_file):
+    asked = [{"id": n, "q": f"ask {n}", "right": 3 - n} for n in (1, 2)]
+    path = task_file(train=[*asked, *NAMED])
+    check_task_file(path)
+    [task] = load_task_file(path)
+    split = sources.read(task, sources.locate(task, "train", "en", "mini"))
+    assert [(row["source"], row["target"]) for row in pairs(split, None, "t")] == [
+        ("ask 1", "y"),
+        ("ask 2", "x"),
+    ]
