@@ -13,6 +13,7 @@ from mlflow_xfer.kinds import kind
 from mlflow_xfer.languages import code_of
 from mlflow_xfer.lines import scalar_text
 from mlflow_xfer.tasks.task import Files, Hub, Task, name_in
+from mlflow_xfer.tasks.where import fits
 
 Get = Callable[[Any], Any]
 Convert = Callable[[Any], dict[str, Any] | None]
@@ -31,15 +32,15 @@ def row_id(source: Hub | Files) -> Get:
 
 def kept(source: Hub | Files, language: str) -> Callable[[Any], bool]:
     """Whether ``where`` keeps a raw row."""
-    code = name_in(source, language)
-    wanted = [(getter(column), value.replace("{language}", code)) for column, value in source.where.items()]
+    name = name_in(source, language)
+    wanted = [(getter(column), value) for column, value in source.where.items()]
 
     def keep(raw: Any) -> bool:
         for get, value in wanted:
             raw_value = get(raw)
             said = str(raw_value).lower() if isinstance(raw_value, bool) else scalar_text(raw_value)
             value = value.lower() if isinstance(raw_value, bool) else value
-            if not (said.startswith(value[:-1]) if value.endswith("*") else said == value):
+            if not fits(said, value, name):
                 return False
         return True
 

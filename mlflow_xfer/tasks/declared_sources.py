@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from glob import escape as glob_escape
 from glob import glob
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from mlflow_xfer.kinds import kind as kinds
 from mlflow_xfer.lines import unpacking
 from mlflow_xfer.tasks.declared import Declared
 from mlflow_xfer.tasks.task import POOL, Files, Hub, Part, Source, Task
+from mlflow_xfer.tasks.where import fits
 
 SUFFIXES = {
     ".tsv": "tsv",
@@ -112,20 +114,23 @@ class Sources:
                 )
         where = dict(entry.where) | ({entry.language_column: "{language}"} if entry.language_column else {})
         by_row = any("{language}" in value for value in where.values())
-        if not by_row and form not in BY_LANGUAGE:
-            self._check_shared(splits)
         if entry.codes and not by_row and not any("{language}" in path for path in used):
             self.declared.bad(
                 "codes",
                 "nothing says a language: no {language} in a name, no language_column.",
                 "What a single file is in: language: en",
             )
-        if twice := sorted(code for code, n in Counter(entry.codes.values()).items() if n > 1):
-            self.declared.bad("codes", f"{twice[0]} stands for several languages.")
         spoken = {
             split: tuple(part) if isinstance(part, Mapping) else self._languages_of(part)
             for split, part in splits.items()
         }
+        if by_row:
+            self._check_apart(splits, spoken, where)
+        elif form not in BY_LANGUAGE:
+            self._check_shared(splits)
+        read = {*entry.codes, *(code for codes in spoken.values() for code in codes)}
+        if twice := sorted(code for code, n in Counter(map(self._called, read)).items() if n > 1):
+            self.declared.bad("codes", f"{twice[0]} stands for several languages.")
         absent = {*(entry.languages or ())} - {code for codes in spoken.values() for code in codes}
         if absent:
             self.declared.bad(
@@ -150,10 +155,7 @@ class Sources:
     def _check_shared(self, splits: Mapping[str, Part | Mapping[str, Part]]) -> None:
         """Refuse languages that are scored on the same rows; to train on the same ones can be meant."""
         for split, parts in splits.items():
-            shared: dict[Part, list[str]] = {}
-            for code, part in parts.items() if isinstance(parts, Mapping) else ():
-                shared.setdefault(part, []).append(code)
-            for part, codes in shared.items():
+            for part, codes in _sharing(parts, ()):
                 if len(codes) > 1 and split in ("validation", "test") and part.share == (0.0, 1.0):
                     self.declared.bad(
                         "files",
@@ -162,6 +164,32 @@ class Sources:
                         "Say which rows are of which language: language_column: its name; or where ids begin "
                         'with it, where: {id: "{language}*"}.',
                     )
+
+    def _check_apart(
+        self,
+        splits: Mapping[str, Part | Mapping[str, Part]],
+        spoken: Mapping[str, Sequence[str]],
+        where: Mapping[str, str],
+    ) -> None:
+        """Refuse languages whose rows in the same files would be read as another's, too: by what begins with
+        ``zh``, ``zh-HK-1`` is of both."""
+        by_language = [value for value in where.values() if "{language}" in value]
+        for split, parts in splits.items():
+            for _, codes in _sharing(parts, spoken[split]):
+                for code, other in permutations(codes, 2):
+                    mine, theirs = self._called(code), self._called(other)
+                    values = [
+                        (value.replace("{language}", theirs).removesuffix("*"), value)
+                        for value in by_language
+                    ]
+                    if mine != theirs and all(fits(said, value, mine) for said, value in values):
+                        self.declared.bad(
+                            "where",
+                            f"what begins with {theirs!r} ({other}) begins with {mine!r} ({code}), too: "
+                            "rows would be of both languages.",
+                            "Choose rows by a column of languages (language_column), or give each language "
+                            "files of its own.",
+                        )
 
     def _parts(self, split: str, declared: Any) -> Part | dict[str, Part]:
         """The part of a split, or one per language; paths become absolute."""
@@ -208,7 +236,11 @@ class Sources:
 
     def _named(self, path: str, code: str) -> str:
         """A path with what stands for a language in it."""
-        return path.replace("{language}", self.entry.codes.get(code, code))
+        return path.replace("{language}", self._called(code))
+
+    def _called(self, code: str) -> str:
+        """What stands for a language."""
+        return self.entry.codes.get(code, code)
 
     def _check_names(self, paths: Sequence[str], there: Sequence[str]) -> None:
         """Refuse files that nobody would miss: named after a language otherwise than by its code, or some of
@@ -311,6 +343,17 @@ def _not_read(path: Path) -> tuple[str, str] | None:
             f"{read}.to_parquet('{path.name}.parquet'), of several splits each: {read}['train']….",
         )
     return None
+
+
+def _sharing(parts: Part | Mapping[str, Part], spoken: Sequence[str]) -> Iterable[tuple[Part, Sequence[str]]]:
+    """The parts of a split, each with the languages that are read from its files: those of a single part are
+    ``spoken``, save where each has a file of its own."""
+    if isinstance(parts, Part):
+        return [] if any("{language}" in path for path in parts.paths) else [(parts, spoken)]
+    shared: dict[Part, list[str]] = {}
+    for code, part in parts.items():
+        shared.setdefault(part, []).append(code)
+    return shared.items()
 
 
 def _each(parts: Part | dict[str, Part], **changed: Any) -> Part | dict[str, Part]:

@@ -110,7 +110,11 @@ class Entry(Strict):
         ),
     )
     where: dict[str, Word] = Field(
-        default_factory=dict, description="only rows whose column has this value (x*: begins with x)"
+        default_factory=dict,
+        description=(
+            "only rows whose column has this value (x*: begins with x; {language}*: with its code, which no "
+            "letter goes on: fil-1 is not of fi)"
+        ),
     )
     drop: Words = Field(default_factory=list, description="labels whose rows are left out")
     validation_fraction: float | None = Field(

@@ -70,6 +70,43 @@ def test_languages_that_are_scored_on_the_same_rows_are_refused(write):
     assert load_task_file(write(f"t: {{kind: classification, labels: [x, y], files: {{test: {parts}}}}}"))
 
 
+def test_rows_by_the_beginning_of_their_ids_are_of_one_language(write):
+    """What begins with ``fi`` may begin with ``fil``."""
+    ids = ["fi-1", "fil-2", "fi_3", "fi4", "file-5", "fi", "l1:6", "l12:7"]
+    lines = [json.dumps({"id": name, "text_a": name, "label": "x"}) for name in ids]
+    languages = "test: {fi: a.jsonl, tl: a.jsonl, de: a.jsonl, fr: a.jsonl}"
+    by_id = 'codes: {tl: fil, de: l1, fr: l12}, where: {id: "{language}*"}'
+    entry = f"kind: classification, labels: [x, y], {by_id}, files: {{{languages}}}"
+    path = write(f"t: {{{entry}}}", a__jsonl="\n".join(lines))
+    [task] = load_task_file(path)
+    read = {code: [row["id"] for row in rows(task, "test", code)] for code in ("fi", "tl", "de", "fr")}
+    assert read == {"fi": ["fi-1", "fi_3", "fi4", "fi"], "tl": ["fil-2"], "de": ["l1:6"], "fr": ["l12:7"]}
+    said = [remark for count in check_task_file(path) for remark in count.remarks]
+    assert "1 rows are of no language that is read, by id: 'file-5' 1" in said
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_rows_that_would_be_of_two_languages_are_refused(write, split):
+    entry = (
+        f"kind: classification, labels: [x, y], codes: {{pt: zh-HK}}, files: {{{split}: "
+        '{zh: a.tsv, pt: a.tsv, de: a.tsv}}, where: {id: "{language}*"}'
+    )
+    text = says(write(f"t: {{{entry}}}"))
+    assert "what begins with 'zh-HK' (pt) begins with 'zh' (zh), too" in text and "(de)" not in text
+    assert load_task_file(write(f"t: {{{entry.replace('pt: a.tsv', 'pt: b.tsv')}}}"))
+    assert load_task_file(write(f"t: {{{entry}}}".replace("{language}*", "{language}")))
+    assert load_task_file(write(f"t: {{{entry}, language_column: lang}}"))
+    column = f"languages: [zh, pt], files: {{{split}: a.tsv}}, language_column: lang, codes: {{pt: zh-HK}}"
+    assert load_task_file(write(f"t: {{kind: classification, labels: [x, y], {column}}}"))
+
+
+def test_a_name_that_is_another_languages_code_is_refused(write):
+    entry = (
+        "kind: classification, labels: [x, y], codes: {fi: de}, languages: [fi, de], language_column: lang"
+    )
+    assert "de stands for several languages" in says(write(f"t: {{{entry}, files: {{test: a.tsv}}}}"))
+
+
 def test_codes_say_what_stands_for_a_language_in_names(write):
     entry = 'kind: classification, labels: [x, y], files: {test: "data/test-{language}.tsv"}'
     path = write(f"t: {{{entry}}}")
