@@ -38,6 +38,10 @@ BY_LANGUAGE = ("tydiqa", "mewsli-mentions")
 """Formats that say of each row which language it is in."""
 
 
+BY_POSITION = ("tsv", "csv", "conll", "conllu")
+"""Formats whose rows all have their columns in one order."""
+
+
 class Sources:
     """The sources of one entry, a task of ``kind``; what does not fit together goes to its problems."""
 
@@ -77,6 +81,7 @@ class Sources:
                 )
             if "hub" in sources and "columns" in given:
                 self._known_columns(given["columns"], "hub")
+                self._without_positions(given["columns"], "hub")
         return sources
 
     def _files(self, said: Any) -> Files | None:
@@ -107,6 +112,8 @@ class Sources:
         columns = dict(entry.columns)
         header = self._header(form, columns)
         self._known_columns(columns, "columns")
+        if form and form not in BY_POSITION:
+            self._without_positions(columns, "columns")
         for name in columns if form == "conll" else ():
             if not isinstance(columns[name], int):
                 self.declared.bad(
@@ -323,6 +330,20 @@ class Sources:
         for name in columns:
             if name not in known:
                 self.declared.unknown(f"column of a {self.kind} task", name, known, field, name)
+
+    def _without_positions(self, columns: Mapping[str, Any], field: str) -> None:
+        """Refuse positions where rows have names, whose order may be another one in each row."""
+        placed = [
+            name
+            for name, where in columns.items()
+            if any(isinstance(one, int) for one in (where if isinstance(where, list | tuple) else (where,)))
+        ]
+        if placed:
+            self.declared.bad(
+                field,
+                f"{', '.join(placed)}: given by position, but the rows have names, in any order.",
+                f"columns: {{{placed[0]}: its name there}}; positions are for tsv, csv and conll.",
+            )
 
 
 def _not_read(path: Path) -> tuple[str, str] | None:

@@ -78,8 +78,8 @@ class Entry(Strict):
     columns: dict[str, Column] = Field(
         default_factory=dict,
         description=(
-            "the kind's column: name (a.b = inside, also of each object of a list), position from 0, or a "
-            "list of these (choices; texts are joined)"
+            "the kind's column: name (a.b = inside, also of each object of a list), position from 0 (tsv, "
+            "csv, conll), or a list of these (choices; texts are joined)"
         ),
     )
     labels: Labels | None = Field(

@@ -142,6 +142,22 @@ two:
             "metric 'mlqa' is not defined for ja, but for ar, de",
         ),
         ("t: {extends: mlqa, files: {test: {ja: b.json}}}", "metric 'mlqa' is not defined for ja"),
+        *(
+            (
+                f"t: {{kind: classification, labels: [a, b], files: {{train: a.{form}}}, "
+                "columns: {text_a: 0, text_b: b, label: -1}}",
+                "text_a, label: given by position, but the rows have names, in any order",
+            )
+            for form in ("jsonl", "json", "parquet")
+        ),
+        (
+            "t: {kind: multiple_choice, files: {train: a.jsonl}, columns: {choices: [1, 2]}}",
+            "choices: given by position",
+        ),
+        (
+            "t: {kind: classification, labels: [a, b], hub: {path: a/b, columns: {text_a: 0}}}",
+            "text_a: given by position",
+        ),
         ("../t: {kind: tagging}", "is no name for a task"),
         ("t: {kind: !!python/object/apply:os.system [ls]}", "is not YAML"),
     ],
