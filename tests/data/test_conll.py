@@ -194,6 +194,28 @@ def test_conllu_with_ranges_and_empty_nodes(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("ids", "at"),
+    [
+        (["1", "2", "1", "2"], 3),
+        (["1", "1"], 2),
+        (["1-2", "1", "2", "# sent_id = 2", "1-2", "1", "2"], 6),
+        (["1", "2", "2.1", "1"], 4),
+        (["1", "3", "2"], 3),
+    ],
+)
+def test_sentences_of_conllu_without_a_blank_line_between_are_refused(tmp_path, ids, at):
+    path = tmp_path / "a.conllu"
+    rest = "\tx\t_\tO" + 6 * "\t_"
+    lines = [one if one[0] == "#" else one + rest for one in ids]
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(XferError, match=rf"a.conllu:{at}: has the id .* rise") as error:
+        read(path, "conllu")
+    assert "A blank line ends a sentence" in str(error.value)
+    path.write_text("\n".join([*lines[: at - 1], "", *lines[at - 1 :]]) + "\n")
+    assert len(read(path, "conllu")) == 2
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("Rina B-PER\nlives\nin O\n", r"a.conll:2: has 1 fields, other lines have 2"),

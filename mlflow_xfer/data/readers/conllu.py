@@ -29,7 +29,7 @@ def read(path: Path, source: Files, language: str) -> Numbered:
         raise unknown("column of tags of CoNLL-U", str(chosen), (*TAGS, "deprel-direction"))
     words: list[str] = []
     tags: list[str] = []
-    start = number = 0
+    start = number = last = 0
     for number, line in numbered(path):
         if not line.strip():
             if words:
@@ -43,7 +43,12 @@ def read(path: Path, source: Files, language: str) -> Numbered:
             raise Malformed(f"{path}:{number}: has {len(fields)} fields, CoNLL-U has 10.")
         if not fields[0].isdigit():
             continue
-        start = start if words else number
+        if words and int(fields[0]) <= last:
+            raise Malformed(
+                f"{path}:{number}: has the id {fields[0]} after {last}: ids rise within a sentence, from 1.",
+                "A blank line ends a sentence.",
+            )
+        start, last = start if words else number, int(fields[0])
         words.append(fields[FORM].replace(" ", "").replace("\u00a0", "") or "_")
         tags.append(_conllu_tag(path, number, fields, chosen))
     if words:
