@@ -49,6 +49,28 @@ def test_xcopa_takes_its_question_from_copa(put, folder):
         read("xcopa", "test", "tr", folder)
 
 
+@pytest.mark.parametrize(
+    ("second", "says"),
+    [
+        ({"idx": 0, "question": "effect"}, "test-en.jsonl:2: idx 0 stands here a second time"),
+        ({"idx": "0", "question": "cause"}, "test-en.jsonl:2: idx 0 stands here a second time"),
+        (
+            {"idx": 1, "question": "Cause"},
+            "test-en.jsonl:2: has the question 'Cause'.\n  Accepted: cause, eff",
+        ),
+        ({"idx": 1, "question": ["cause"]}, "test-en.jsonl:2: has the question"),
+    ],
+)
+@pytest.mark.parametrize("language", ["en", "th"])
+def test_what_copa_asks_for_is_clear(put, folder, second, says, language):
+    row = {"premise": "p", "choice1": "a", "choice2": "b", "label": 1}
+    put("xcopa/test-en.jsonl", lines(row | {"idx": 0, "question": "cause"}, row | second))
+    put("xcopa/test-th.jsonl", lines(row | {"idx": 0, "question": "effect"}))
+    with pytest.raises(XferError) as error:
+        read("xcopa", "test", language, folder)
+    assert says in str(error.value)
+
+
 def test_xcopa_finds_its_question_by_equal_ids(put, folder):
     rows = [{"premise": "p", "choice1": "a", "choice2": "b", "label": n, "question": "cause"} for n in (0, 1)]
     put("xcopa/test-en.jsonl", lines(*(row | {"idx": n} for n, row in enumerate(rows))))
