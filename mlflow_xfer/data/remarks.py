@@ -21,6 +21,12 @@ ODD: Mapping[str, Callable[[str], object]] = {
     "the character U+FFFD, which stands for what a conversion lost": lambda text: "\ufffd" in text,
 }
 """What texts hold that was hardly written so."""
+NAMES = re.compile(
+    "(query|question|answer|source|src|target|tgt|text|sentence|premise|hypothesis|context|passage|paragraph|"
+    "document|title|label|id)[ _-]?([0-9]|[ab])?|english|translation",
+    re.IGNORECASE,
+)
+"""How columns of texts are usually called."""
 
 
 class Remarks:
@@ -37,7 +43,7 @@ class Remarks:
     def of(self, split: str, rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
         """Remarks on a split; those on the splits that train and select are made first."""
         answers: dict[bytes, str] = {}
-        n = repeated = otherwise = 0
+        n = repeated = otherwise = named = 0
         blank: dict[str, int] = {}
         nothing: dict[str, int] = {}
         odd: dict[str, int] = {}
@@ -45,6 +51,7 @@ class Remarks:
         for row in rows:
             n += 1
             said = [text for name in self.reads.texts for text in _texts(row.get(name))]
+            named += _are_names(said)
             for what in (what for what, holds in ODD.items() if any(map(holds, said))):
                 odd[what] = odd.get(what, 0) + 1
             for name in self.reads.texts:
@@ -73,6 +80,7 @@ class Remarks:
                 if times
             ),
             *(f"{times:,} of {n:,} rows have {what}" for what, times in odd.items()),
+            *([f"{named:,} of {n:,} rows read like a line of names: if so, header: true"] if named else []),
             *([_repeats(repeated, otherwise, n)] if repeated else []),
             *(
                 f"{times:,} of {n:,} rows are in the {'training' if other == 'train' else other} split too"
@@ -84,6 +92,11 @@ class Remarks:
 def _repeats(repeated: int, otherwise: int, n: int) -> str:
     apart = f", {otherwise:,} of them with another answer" if otherwise else ""
     return f"{repeated:,} of {n:,} rows repeat the texts of another{apart}"
+
+
+def _are_names(said: list[str]) -> bool:
+    """Whether a row reads like the names of its columns: several, each another one."""
+    return 1 < len(said) == len(set(said)) and all(NAMES.fullmatch(text.strip()) for text in said)
 
 
 def _texts(value: Any) -> list[str]:

@@ -71,6 +71,22 @@ def test_blank_texts_and_words_for_nothing(remarked):
     )
 
 
+@pytest.mark.parametrize(
+    "names", ["question\tanswer", "Source\tTARGET", "text_a\ttext_b", "Sentence 1\tsentence2"]
+)
+def test_a_line_of_names_that_was_read_as_a_pair(tmp_path, names):
+    path = tmp_path / "tasks.yaml"
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.tsv").write_text(f"{names}\nwho{name}\tRina\ntext\ttext\nanswer\tthe answer\n")
+    entry = "kind: retrieval, columns: {source: 0, target: 1}, files: {test: [a.tsv, b.tsv]}"
+    path.write_text(f"tasks: {{t: {{{entry}}}}}")
+    [found] = check_task_file(path)
+    assert "2 of 8 rows read like a line of names: if so, header: true" in found.remarks
+    path.write_text(f"tasks: {{t: {{{entry}, header: true}}}}")
+    [found] = check_task_file(path)
+    assert found.rows == 6 and not any("names" in remark for remark in found.remarks)
+
+
 def test_single_texts_lack_no_second(remarked):
     rows = [{"a": "one", "l": "x"}, {"a": "two", "l": "y"}]
     entry = "kind: classification, labels: [x, y], columns: {text_a: a, label: l}"
