@@ -168,11 +168,28 @@ def test_numbers_are_words_where_nothing_else_is(tmp_path):
         "#tag\tSYM\nx\tO\n",
         "#tag SYM\nx O\n",
         "#newdoc 12\n#tag SYM\nx O\n",
+        "# SYM\n1 NOUN\nruns VERB\n\nthe DET\ndog NOUN\n",
+        "# newdoc\n# SYM\n1 NOUN\n",
+        "# _ SYM\nRina _ NOUN\n",
     ],
 )
 def test_a_hash_may_be_a_token(tmp_path, text):
     (tmp_path / "a.conll").write_text(text)
-    assert ("SYM" in {tag for word, tag in read(tmp_path / "a.conll")[0] if word[0] == "#"}) is True
+    labels = (*TAGS, "NOUN", "VERB", "DET")
+    first = read(tmp_path / "a.conll", labels=labels)[0]
+    assert "SYM" in {tag for word, tag in first if word[0] == "#"}
+
+
+def test_a_hash_may_begin_the_only_entity_of_its_type(tmp_path):
+    (tmp_path / "a.conll").write_text("# B-PER\nRina I-PER\n\nin O\nLima B-LOC\n")
+    assert read(tmp_path / "a.conll")[0] == [("#", "B-PER"), ("Rina", "I-PER")]
+
+
+@pytest.mark.parametrize("comment", ["# newdoc", "# TODO", "# sym", "# text = a", "#", "# NOTE SYM"])
+@pytest.mark.parametrize("tag", ["NOUN", "noun", "B-PER"])
+def test_a_comment_of_one_word_is_no_token(tmp_path, comment, tag):
+    (tmp_path / "a.conll").write_text(f"{comment}\nRina {tag}\n")
+    assert read(tmp_path / "a.conll", labels=("NOUN", "noun", "B-PER")) == [[("Rina", tag)]]
 
 
 def test_conllu_with_ranges_and_empty_nodes(tmp_path):

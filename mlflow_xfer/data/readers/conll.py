@@ -16,6 +16,7 @@ from mlflow_xfer.tasks.task import Files, name_in
 
 NUMBER = re.compile(r"[0-9]+([-.][0-9]+)?")  # of a word in its sentence, as CoNLL-U writes it
 COUNT = re.compile(r"([0-9]+-)?([0-9]{1,9})(\.[0-9]+)?")  # the same, also after the number of its sentence
+OF_A_HASH = re.compile("SYM|PUNCT|X|[BIESLU]-.+")  # tags that no comment of one word reads like
 ONE_WORD = "One token and its tag per line, separated by a tab or by blanks."
 
 
@@ -105,8 +106,10 @@ def _table(path: Path, lines: Sequence[tuple[int, str]], at_tag: int) -> Table:
         odd = len(fields) != usual and not (tabs and _filled(fields) == usual_filled)
         if line[0] == "#" and not sentences[-1]:  # a comment, or a token that has a tag as others have
             spoken, tag = not tabs or fields[0].startswith("# "), _field(fields, at_tag)
-            # a hashtag may have a tag that no other word has
-            tagged = tag in known if fields[0][1:2] in ("", " ") else _shape(tag) in shapes
+            # its tag may be one that no other word has
+            alike = _shape(tag) in shapes
+            own = alike and (fields[0][1:2] not in ("", " ") or OF_A_HASH.fullmatch(tag or ""))
+            tagged = tag in known or own
             if odd or (spoken and not tagged):
                 continue
         if odd and not (tabs and (at_tag >= 0 or len(fields) == 1)):
