@@ -7,7 +7,7 @@ reads them. Nothing here imports torch, and ``datasets`` only when rows are read
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,6 @@ from mlflow_xfer.durable.digests import combined, file_digest
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.lines import Malformed, Unscored, looked_for, names_in, ordinary
 from mlflow_xfer.registry import unknown
-from mlflow_xfer.tasks.declared_sources import names
 from mlflow_xfer.tasks.task import POOL, SPLITS, Files, Generated, Hub, Part, Source, Task, name_in, part_of
 
 __all__ = [
@@ -30,10 +29,11 @@ __all__ = [
     "Unscored",
     "available",
     "check",
+    "in_folder",
+    "is_file",
     "load_texts",
     "locate",
     "looked_at",
-    "misnamed",
     "provider_of",
     "read",
     "read_text",
@@ -80,31 +80,23 @@ def available(task: Task, split: str, data: str) -> tuple[str, ...]:
     )
 
 
+def in_folder(task: Task, split: str, language: str, data: str) -> list[tuple[Files, dict[str, Path]]]:
+    """The sources of a folder that declare a split, each with the files that it would lie in, by their names
+    with ``{language}``; none where the data are no folder."""
+    provider, sources = _sources(task, data)
+    found, code = [], languages.get(language).code
+    for source in sources if provider == "folder" else ():
+        part = part_of(source, split, code) if isinstance(source, Files) else None
+        if part:
+            root, files = _root(provider, data), _paths(source, split, code, _root(provider, data)) or ()
+            found.append((source, dict(zip((str(root / path) for path in part.paths), files, strict=True))))
+    return found
+
+
 def looked_at(task: Task, split: str, language: str, data: str) -> str:
     """Which files of a folder would hold a split, for a message that they are not there; empty elsewhere."""
-    provider, sources = _sources(task, data)
-    if provider != "folder":
-        return ""
-    code = languages.get(language).code
-    found = [
-        _paths(source, split, code, _root(provider, data)) for source in sources if isinstance(source, Files)
-    ]
-    return ", ".join(str(path) for paths in found for path in paths or ())
-
-
-def misnamed(task: Task, split: str, absent: Collection[str], data: str) -> dict[str, str]:
-    """By language of ``absent``, a file of a folder that is named after another name of it, as
-    ``test-zh-CN.tsv`` is of zh: nobody would miss it."""
-    provider, of = _sources(task, data)
-    declared = (part_of(source, split, code) for source in of if isinstance(source, Files) for code in absent)
-    named = {path for part in declared if part for path in part.paths if "{language}" in path}
-    patterns = [str(_root(provider, data) / path) for path in sorted(named)] if provider == "folder" else []
-    seen = ((pattern, name) for pattern in patterns for name in names(pattern))
-    return {
-        code: pattern.replace("{language}", name)
-        for pattern, name in seen
-        if (code := languages.code_of(name)) and code in absent
-    }
+    found = in_folder(task, split, language, data)
+    return ", ".join(str(path) for _, files in found for path in files.values())
 
 
 def with_labels(task: Task, data: str) -> Task:
@@ -170,7 +162,7 @@ def _located(
         str(_root(provider, data) / name) if name else "" for name in (part.ids, part.exclude_ids)
     )
     named = (*paths, *(Path(name) for name in (ids, exclude) if name))
-    missing = [path for path in named if not _is_file(path)]
+    missing = [path for path in named if not is_file(path)]
     if missing:
         for path in missing:
             with suppress(OSError, ValueError):  # no such file
@@ -224,7 +216,7 @@ def _has(task: Task, source: Source, provider: str, split: str, language: str, d
     if (split in source.languages or not (by_name or by_mapping)) and language not in declared:
         return False
     paths = _paths(source, split, language, _root(provider, data)) or ()
-    return (provider == "file" and not by_name) or all(_is_file(path) for path in paths)
+    return (provider == "file" and not by_name) or all(is_file(path) for path in paths)
 
 
 # -- files ---------------------------------------------------------------------------------------------------
@@ -241,7 +233,7 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _is_file(path: Path) -> bool:
+def is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except (OSError, ValueError):  # a name that is too long, holds a NUL, or a folder that may not be entered

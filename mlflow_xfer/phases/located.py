@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mlflow_xfer.data import sources
+from mlflow_xfer.data.passed_over import halves, misnamed
 from mlflow_xfer.data.sources import Rows
+from mlflow_xfer.errors import few
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.phases.named import SELECTION_SPLIT, Named
 from mlflow_xfer.tasks.task import POOL, Generated, Task
@@ -79,6 +81,7 @@ class Located(Named):
         if absent:
             self.missing[task.name] = absent
             self._refuse_other_names(task, "test", absent)
+            self._refuse_halves(task, absent)
         rows = [r for r in located.values() if r]
         if not rows:
             self.problems.add(
@@ -92,9 +95,17 @@ class Located(Named):
         return rows
 
     def _refuse_other_names(self, task: Task, split: str, absent: Sequence[str]) -> None:
-        found = self.attempt(lambda: sources.misnamed(task, split, absent, self.params.data), {})
+        found = self.attempt(lambda: misnamed(task, split, absent, self.params.data), {})
         for code, file in found.items():
             self.problems.add(f"{file} is not read: the code of its language is {code}.", "Rename it.")
+
+    def _refuse_halves(self, task: Task, absent: Sequence[str]) -> None:
+        found = self.attempt(lambda: halves(task, "test", absent, self.params.data), {})
+        for file, others in found.items():
+            self.problems.add(
+                f"{file} is not there, and without it these are not read: {few(others, longest=200)}.",
+                "Add it, or leave their languages out with languages=….",
+            )
 
     def texts(self, text: str) -> list[Rows]:
         asked = self.params.text_languages

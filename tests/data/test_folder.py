@@ -331,15 +331,3 @@ def test_the_files_that_a_folder_lacks_are_named(put, folder):
     found = sources.looked_at(TASKS.get("xnli"), "test", "sw", folder)
     assert found == f"{folder}/xnli/test-sw.tsv, {folder}/xnli/test-sw.jsonl"
     assert sources.looked_at(TASKS.get("nli"), "test", "sw", "mini") == ""
-
-
-def test_files_named_otherwise_are_known(put, folder):
-    task = TASKS.get("xnli")
-    for name in ("zh-CN", "VI", "en", "extra"):
-        put(f"xnli/test-{name}.tsv", "a\tb\tneutral\n")
-    found = sources.misnamed(task, "test", ("zh", "vi", "th"), folder)
-    assert {code: os.path.basename(file) for code, file in found.items()} == {
-        "zh": "test-zh-CN.tsv",
-        "vi": "test-VI.tsv",
-    }
-    assert sources.misnamed(task, "test", ("th",), folder) == {}

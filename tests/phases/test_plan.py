@@ -320,6 +320,18 @@ def test_languages_that_a_task_has_not_are_missing():
     assert plan.missing == {"pos": ("th", "he")} and plan.lacking() == ["missing: pos has no data in th he"]
 
 
+def test_a_file_whose_other_half_is_missing_is_refused(tmp_path):
+    (tmp_path / "tatoeba").mkdir()
+    for name in ("de-en.de", "de-en.en", "fr-en.fr"):
+        (tmp_path / "tatoeba" / name).write_text("one\ntwo\n")
+    asked = {"intermediate": "none", "target": "tatoeba", "data": str(tmp_path)}
+    says = r"fr-en\.en is not there, and without it these are not read: .*/fr-en\.fr\."
+    with pytest.raises(XferError, match=says) as error:
+        planned(**asked)
+    assert "code of its language" not in str(error.value)
+    assert planned(**asked, languages="de").transfers
+
+
 def test_mining_reads_dev_for_its_threshold(tmp_path):
     (tmp_path / "bucc2018").mkdir()
     for code, split in (("de", "dev"), ("de", "test"), ("fr", "dev")):
