@@ -86,10 +86,10 @@ def in_folder(task: Task, split: str, language: str, data: str) -> list[tuple[Fi
     provider, sources = _sources(task, data)
     found, code = [], languages.get(language).code
     for source in sources if provider == "folder" else ():
-        part = part_of(source, split, code) if isinstance(source, Files) else None
-        if part:
-            root, files = _root(provider, data), _paths(source, split, code, _root(provider, data)) or ()
-            found.append((source, dict(zip((str(root / path) for path in part.paths), files, strict=True))))
+        if isinstance(source, Files) and (part := part_of(source, split, code)):
+            root, name = _root(provider, data), name_in(source, code)
+            files = {str(root / path): root / path.replace("{language}", name) for path in part.paths}
+            found.append((source, files))
     return found
 
 
@@ -234,6 +234,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def is_file(path: Path) -> bool:
+    """Whether there is such a file, that may be looked at."""
     try:
         return path.is_file()
     except (OSError, ValueError):  # a name that is too long, holds a NUL, or a folder that may not be entered
