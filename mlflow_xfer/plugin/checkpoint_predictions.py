@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mlflow_xfer.data.distinct import Ids
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.lines import scalar_text
@@ -65,7 +66,7 @@ def _split(rows: Any, task: Task) -> Any:
             if needed and None in columns[name]:
                 raise XferError(f"Row {columns[name].index(None)} of {task.name!r} has no {name}.")
         elif name == "id":
-            columns[name] = [str(i) for i in range(len(rows))]
+            continue
         elif name in judging.may_lack:  # what all rows need is checked where it is read
             columns[name] = [None] * len(rows)
         else:
@@ -73,6 +74,10 @@ def _split(rows: Any, task: Task) -> Any:
                 f"There is no column {name!r}, which {task.name} ({task.kind}) needs.",
                 f"Columns of the input: {', '.join(kind.data(task.kind).texts)}; or pass predict='pyfunc'.",
             )
+    if "id" not in columns:
+        named = (kind.data(task.kind).ids or Ids)()
+        texts = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        columns["id"] = [named(None, number, row) for number, row in enumerate(texts)]
     return Dataset.from_dict(
         columns | judging.columns(task, rows["language"].iloc[0], list(rows["reference"]))
     )

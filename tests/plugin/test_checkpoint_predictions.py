@@ -26,6 +26,12 @@ def test_ids_of_any_type(ids, gold):
     assert found["id"][:] == ["1", "2"] and found["gold"][:] == [["2"], None]
 
 
+def test_a_candidate_without_an_id_has_no_number_that_is_taken_for_one():
+    table = pd.DataFrame({"source": ["a", None, "c"], "target": [None, "b", "d"], "language": "en"})
+    found = _split(table.assign(reference=pd.Series([["1"], None, None], dtype=object)), SEARCH)
+    assert found["id"][:] == ["0", "#1", "2"]
+
+
 @pytest.mark.parametrize("nothing", [None, math.nan])
 def test_a_text_that_is_not_there_is_refused(nothing):
     rows = pd.DataFrame({"text_a": ["a", nothing], "language": "en", "reference": ["x", "y"]})
