@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mlflow_xfer.data.distinct import Distinct
 from mlflow_xfer.data.words import UNSPACED
 from mlflow_xfer.kinds import kind as kinds
 from mlflow_xfer.tasks.task import Task
@@ -92,7 +93,7 @@ def audit(
     by_language = {
         language: _Meetings(_Index(_texts(test, test_kind), whole)) for language, test in tests.items()
     }
-    for name, parts in zip(training["id"][:], _texts(training, kind), strict=True):
+    for name, parts in zip(_names(training), _texts(training, kind), strict=True):
         own = set() if whole else shingles(" ".join(parts))
         longer = [] if whole else [part for part in parts if len(part) >= SPEAKS]
         for meetings in by_language.values():
@@ -117,7 +118,12 @@ def without(training: Dataset, kind: str, overlaps: Iterable[Overlap]) -> Datase
     dropped = seen(kind, overlaps)
     if not dropped:
         return training
-    return training.select([number for number, name in enumerate(training["id"][:]) if name not in dropped])
+    return training.select([number for number, name in enumerate(_names(training)) if name not in dropped])
+
+
+def _names(training: Dataset) -> list[str]:
+    """Ids, each of one row: a query may have that of a candidate."""
+    return list(map(Distinct(), training["id"][:]))
 
 
 def summary(overlaps: Mapping[str, Overlap]) -> dict[str, Any]:

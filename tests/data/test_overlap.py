@@ -97,6 +97,15 @@ def test_a_candidate_is_known_by_its_context():
     ]
 
 
+def test_a_candidate_is_not_dropped_for_a_query_with_its_id():
+    names = ("id", "source", "target")
+    rows = [("1", "who sank it in the end", None), ("1", None, "the other one"), ("2", None, "nobody at all")]
+    train = Dataset.from_list([dict(zip(names, row, strict=True)) for row in rows])
+    found = audit_one(train, "retrieval", train.select([0]), "retrieval")
+    assert len(found.exact) == 1
+    assert without(train, "retrieval", [found])["target"][:] == ["the other one", "nobody at all"]
+
+
 def test_nothing_in_common_is_nothing():
     train = pairs(("One thing.", "Another."))
     found = audit_one(train, PAIR, pairs(("Else.", None)), PAIR)
