@@ -55,6 +55,13 @@ class Standard(Model):
         return root.removesuffix("Simple").endswith(self.auto.removeprefix("AutoModel"))  # XLNet's and XLM's
 
 
+NUMBERS = "regression"
+"""What transformers calls the problem of a head that gives numbers."""
+
+SEVERAL = {"multi_label_classification": ("labels", 1), NUMBERS: ("numbers", 2)}
+"""By ``problem_type``, what a text has several of, and from how many outputs on."""
+
+
 def check_labels(task: Task) -> None:
     """Raise :class:`XferError` for a task of labels that has nothing to choose between."""
     if len(task.labels) < 2:
@@ -67,7 +74,7 @@ def gives_numbers(config: Mapping[str, Any]) -> bool:
     """Whether a saved head of texts gives numbers: transformers has one class for these and for labels, and
     a single output is trained as a number where nothing is said."""
     said = config.get("problem_type")
-    return said == "regression" or not said and len(config.get("id2label") or ("", "")) == 1
+    return said == NUMBERS or not said and len(config.get("id2label") or ("", "")) == 1
 
 
 class OfTexts(Standard):
@@ -95,8 +102,8 @@ class OfTexts(Standard):
             XferError: a text has several answers by the head.
         """
         said, outputs = config.get("problem_type"), len(config.get("id2label") or ("", ""))
-        if said == "multi_label_classification" or (said == "regression" and outputs > 1):
-            answers = "numbers" if said == "regression" else "labels"
+        answers, fewest = SEVERAL.get(str(said), ("", 0))
+        if answers and outputs >= fewest:
             raise XferError(
                 f"The head in {where} gives several {answers} a text: problem_type is {said}.",
                 f"Such heads are not read. {self.name} is one answer a text: take a head that gives one.",
