@@ -17,6 +17,7 @@ from mlflow_xfer.params.values import (
     NamesOrAuto,
     NamesOrNone,
     NonNegative,
+    Number,
     OneOf,
     Place,
     PlaceOrNone,
@@ -172,7 +173,7 @@ class Translate(Shape, group="translation", effect="command"):
     source: str = setting("", "language of the rows as the model spells it (NLLB: eng_Latn); Marian: empty")
     target: str = setting("", "language of the translations, likewise")
     back: PlaceOrNone = setting(None, "a translator back, for the round trip; of NLLB the same one")
-    at_least: Annotated[float, Field(ge=0, le=100)] = setting(
+    at_least: Annotated[Number, Field(ge=0, le=100)] = setting(
         0.0, "rows whose round trip has a smaller chrF (0-100, its worst column) are left out"
     )
     beams: Count = setting(1, "beams of the search")

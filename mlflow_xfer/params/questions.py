@@ -40,6 +40,7 @@ from mlflow_xfer.params.values import (
     Positive,
     PositiveOrNone,
     Text,
+    Whole,
 )
 
 RANK_METHODS = {
@@ -166,7 +167,7 @@ class Searching(Shape, group="search", effect="command"):
         "what stops hopeless trials: hyperband, asha and median look at short chains (1/9 and 1/3 of the "
         "steps) before the whole one, wilcoxon looks at seeds",
     )
-    reduction_factor: Annotated[int, Field(ge=2)] = setting(
+    reduction_factor: Annotated[Whole, Field(ge=2)] = setting(
         4, "asha and hyperband: one in so many goes on from each short chain, and is trained further"
     )
     batches: CountOrNone = setting(
@@ -181,7 +182,7 @@ class Confirmation(Shape, group="confirmation", effect="command"):
     confirm_top: Natural = setting(
         3, "how many of the best are run again on fresh seeds, beside the baseline; 0: none"
     )
-    confirm_seeds: Annotated[int, Field(ge=2)] = setting(
+    confirm_seeds: Annotated[Whole, Field(ge=2)] = setting(
         5, "how many fresh seeds the confirmation runs, none of which the search used"
     )
     confirm_combine: Literal["auto", "joint", "merge"] = setting(

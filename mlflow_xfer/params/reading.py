@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.params.chain import TRAINED_PHASES, Trained, Training
 from mlflow_xfer.params.declare import Shape, parameters
-from mlflow_xfer.params.values import typed
+from mlflow_xfer.params.values import SAID, typed
 from mlflow_xfer.registry import unknown
 
 S = TypeVar("S", bound=Shape)
@@ -46,8 +46,9 @@ def read(shape: type[S], raw: Mapping[str, Any]) -> S:
     try:
         parsed = shape.model_validate(flat | ({"scoped": scoped} if scoped else {}))
     except ValidationError as error:
+        said = {_blamed(fault["loc"]): fault["msg"] for fault in error.errors() if fault["type"] == SAID}
         for field in dict.fromkeys(_blamed(fault["loc"]) for fault in error.errors()):
-            problems.add(_refused(shape, field, scoped, flat))
+            problems.add(_refused(shape, field, scoped, flat, said.get(field, "is not accepted")))
         problems.raise_if_any()
         raise
     problems.raise_if_any()
@@ -64,7 +65,11 @@ def _blamed(location: tuple) -> str:
 
 
 def _refused(
-    shape: type[Shape], field: str, scoped: Mapping[str, Mapping[str, Any]], flat: Mapping[str, Any]
+    shape: type[Shape],
+    field: str,
+    scoped: Mapping[str, Mapping[str, Any]],
+    flat: Mapping[str, Any],
+    what: str,
 ) -> XferError:
     phase, _, name = field.rpartition(".")
     declared = parameters(Training if phase else shape)[name]
@@ -74,7 +79,7 @@ def _refused(
         return XferError(f"Parameter {name} is missing.", accepted)
     close = get_close_matches(str(given[name]), declared.choices, n=1, cutoff=0.6)
     hint = f"Did you mean {close[0]!r}? " if close else ""
-    return XferError(f"Parameter {field}={given[name]} is not accepted.", hint + accepted)
+    return XferError(f"Parameter {field}={given[name]} {what}.", hint + accepted)
 
 
 def given(params: Shape) -> dict[str, str]:

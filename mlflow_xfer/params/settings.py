@@ -18,6 +18,8 @@ from mlflow_xfer.params.values import (
     CountOrNone,
     Natural,
     NaturalOrNone,
+    NonNegative,
+    Number,
     Positive,
     PositiveOrAuto,
     Share,
@@ -60,7 +62,7 @@ class Recipe(Shape, group="training"):
     warmup_ratio: Share = setting(
         0.1, "share of the steps in which the rate rises", always=True, shown=True, short="warmup"
     )
-    weight_decay: Annotated[float, Field(ge=0)] = setting(
+    weight_decay: NonNegative = setting(
         0.01, "weight decay of AdamW", always=True, shown=True, short="decay"
     )
 
@@ -99,7 +101,7 @@ class Adapters(Shape, group="adapters"):
     lora_alpha: Positive = setting(
         32.0, "trainable=lora: an adapter counts lora_alpha / lora_rank", shown=True, short="α", when=LORA
     )
-    lora_dropout: Annotated[float, Field(ge=0, lt=1)] = setting(
+    lora_dropout: Annotated[Number, Field(ge=0, lt=1)] = setting(
         0.0, "trainable=lora: dropout before the adapters", shown=True, when=LORA
     )
     lora_layers: Literal["linear", "attention"] = setting(
@@ -142,12 +144,12 @@ class Mixing(Shape, group="several intermediate tasks"):
         # T5 tries K = 2^16 ... 2^21; mini's tasks have 1,200 rows
         varies=Varies(2**10, 2**21, log=True, whole=True, spaces=("mixing", "all")),
     )  # fmt: skip
-    mixing_temperature: Annotated[float, Field(ge=1, allow_inf_nan=False)] = setting(
+    mixing_temperature: Annotated[Number, Field(ge=1, allow_inf_nan=False)] = setting(
         1.0, "T of T5's temperature mixing", shown=True, short="T",
         when=MIXES | {"mixing": ("temperature",)},
         varies=Varies(1.0, 8.0, first=1.0, spaces=("mixing", "all")),  # T5 tries 2, 4, 8
     )  # fmt: skip
-    mlm_share: Annotated[float, Field(ge=0, lt=1)] = setting(
+    mlm_share: Annotated[Number, Field(ge=0, lt=1)] = setting(
         0.0, "share of language-model batches on the raw text", shown=True, short="mlm",
         varies=Varies(0.0, 0.5, first=0.0, spaces=("mixing", "all")),
     )  # fmt: skip
@@ -166,7 +168,7 @@ class Merging(Shape, group="several intermediate tasks"):
         always=True, shown=True, short="λ", when=MERGES | {"merge_method": FROM_BASE},
         varies=Varies(0.1, 1.5, spaces=("merging", "all")),
     )  # fmt: skip
-    merge_density: Annotated[float, Field(gt=0, le=1)] = setting(
+    merge_density: Annotated[Number, Field(gt=0, le=1)] = setting(
         0.2, "combine=merge: share of what each task changed that ties keeps",
         always=True, shown=True, short="density", when=MERGES | {"merge_method": ("ties",)},
         varies=Varies(0.05, 0.5, spaces=("merging", "all")),

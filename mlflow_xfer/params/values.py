@@ -11,8 +11,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from mlflow_xfer import languages
+
+SAID = "said"
+"""The type of a validator's error whose message says what is wrong with the value, after its name."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,22 @@ def _coded(value: Any) -> Any:
     return tuple(dict.fromkeys(map(languages.named, value)))
 
 
+def _no_flag(value: Any) -> Any:
+    """``True`` is no number, though Python counts with it."""
+    if isinstance(value, bool):
+        raise PydanticCustomError(SAID, "is true or false, not a number")
+    return value
+
+
+def _each_once(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    """The same seed again gives the same scores, and would count as one more that is independent."""
+    if len(set(seeds)) < len(seeds):
+        raise PydanticCustomError(SAID, "names a seed twice")
+    return seeds
+
+
 Listed = BeforeValidator(_listed)
+NoFlag = BeforeValidator(_no_flag)
 Names = Annotated[tuple[str, ...], Listed]
 NamesOrNone = Annotated[tuple[str, ...], Listed, MayBeEmpty]
 NamesOrAuto = Annotated[Literal["auto"] | tuple[str, ...], BeforeValidator(_listed_or_auto)]
@@ -69,15 +88,16 @@ NamesAutoOrNone = Annotated[Literal["auto"] | NamesOrNone, BeforeValidator(_list
 AsPlace = BeforeValidator(_place)
 Place = Annotated[str, AsPlace]
 PlaceOrNone = Annotated[Place | None, BeforeValidator(nothing)]
-Natural = Annotated[int, Field(ge=0)]
-Count = Annotated[int, Field(gt=0)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Seeds = Annotated[tuple[Natural, ...], Listed, Field(min_length=1)]
-SeedsOrAuto = Annotated[
-    Literal["auto"] | Annotated[tuple[Natural, ...], Field(min_length=1)], BeforeValidator(_listed_or_auto)
-]
+Whole = Annotated[int, NoFlag]
+Number = Annotated[float, NoFlag]
+Natural = Annotated[Whole, Field(ge=0)]
+Count = Annotated[Whole, Field(gt=0)]
+Positive = Annotated[Number, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[Number, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+EachOnce = Annotated[tuple[Natural, ...], Field(min_length=1), AfterValidator(_each_once)]
+Seeds = Annotated[EachOnce, Listed]
+SeedsOrAuto = Annotated[Literal["auto"] | EachOnce, BeforeValidator(_listed_or_auto)]
 Text = Annotated[str | None, BeforeValidator(nothing)]
 PositiveOrAuto = Literal["auto"] | Positive
 PositiveOrNone = Annotated[Positive | None, BeforeValidator(nothing)]

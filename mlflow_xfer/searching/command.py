@@ -257,5 +257,3 @@ def _budget(params: Search, problems: Problems) -> None:
             "registered.",
             "Give confirm_top=1 or more.",
         )
-    if len(set(params.seeds)) < len(params.seeds):
-        problems.add(f"seeds={typed(params.seeds)} names a seed twice.")

@@ -44,6 +44,33 @@ def test_python_values_are_accepted_as_well():
     )
 
 
+@pytest.mark.parametrize("name", ["seeds", "base_seeds"])
+@pytest.mark.parametrize("twice", ["0,0,1", (0, 0, 1), [1, 0, 1], "0,00", ["0", 0]])
+def test_a_seed_that_is_named_twice_is_refused(name, twice):
+    with pytest.raises(XferError, match=rf"(?s)Parameter {name}=.* names a seed twice.*Accepted"):
+        read(Transfer, {name: twice})
+    with pytest.raises(XferError, match="seeds=.* names a seed twice"):
+        VERBS["study"].read({name: twice})
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        {"max_steps": True},
+        {"learning_rate": True},
+        {"mlm_share": False},
+        {"weight_decay": True},
+        {"target.max_steps": True},
+        {"seeds": True},
+        {"seeds": [True, 0]},
+    ],
+)
+def test_a_flag_is_no_number(flag):
+    (name,) = flag
+    with pytest.raises(XferError, match=f"Parameter {name}="):
+        read(Transfer, flag)
+
+
 def test_all_faults_at_once_with_suggestions():
     with pytest.raises(XferError) as caught:
         read(
