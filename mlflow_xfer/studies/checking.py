@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
+from typing import Any, get_args
 
-from mlflow_xfer.errors import Problems
+from mlflow_xfer.errors import Problems, XferError, few
+from mlflow_xfer.params.chain import PLACED, Transfer
+from mlflow_xfer.params.declare import parameters
+from mlflow_xfer.params.reading import read
+from mlflow_xfer.params.studies import EFFORTS, ScaleName
+from mlflow_xfer.params.values import typed
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.stats.estimate import LIKE_THESE, THESE
-from mlflow_xfer.stats.sets import FEWEST
-from mlflow_xfer.studies.study import KINDS, SECTIONS, SIZE, Contrast, Curve, Study
+from mlflow_xfer.studies.checking_contrasts import check_contrast
+from mlflow_xfer.studies.study import SECTIONS, Curve, Study
 
 OF_CURVES = ("curve", "shots", "contributions", "morphology")
 """Sections that are about a study's curves."""
+MOST_LOOKS = 20
+OF_COMMAND = (*PLACED, "output", "verbose")
+"""Parameters that a command is given, and no study says."""
+REPLICATES = ("seeds", "base_seeds")
 
 
 def check(study: Study, targets: tuple[str, ...] = ()) -> None:
@@ -25,37 +36,128 @@ def check(study: Study, targets: tuple[str, ...] = ()) -> None:
     Raises:
         XferError: everything that is wrong with it, at once.
     """
-    problems, names = Problems(), [arm.name for arm in study.arms]
-    where = f"Study {study.name}"
-    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
-        problems.add(
-            f"{where}: {names.count(name)} arms are named {name!r}.", "Every arm needs its own name."
-        )
-    if len(names) < 2:
-        problems.add(f"{where} has {len(names)} arms.", "A study compares at least two.")
-    for arm in study.arms:
-        if arm.against and arm.against not in names:
-            problems.add(unknown(f"arm of {where}, with which {arm.name!r} is compared:", arm.against, names))
-    if not study.margin > 0:
-        problems.add(
-            f"{where}: margin={study.margin} is not positive.", "Give the smallest difference that matters."
-        )
+    problems, where = Problems(), f"Study {study.name}"
+    _check_arms(study, problems)
+    _check_numbers(study, problems)
+    _check_designs(study, problems)
     if study.population not in (THESE, LIKE_THESE):
         problems.add(f"{where}: unknown population {study.population!r}.", f"Accepted: {THESE}, {LIKE_THESE}")
-    if study.looks < 1:
-        problems.add(f"{where}: {study.looks} looks cannot be planned.", "Plan at least one.")
     for name in study.sections:
         if name not in SECTIONS:
             problems.add(unknown(f"section ({where})", name, SECTIONS))
+    _check_names(where, "curve", (one.name for one in study.curves), problems)
     _check_curves(study, problems)
-    titles = [one.name for one in study.contrasts]
-    for name in dict.fromkeys(name for name in titles if titles.count(name) > 1):
-        problems.add(
-            f"{where}: {titles.count(name)} contrasts are named {name!r}.", "Give each its own name."
-        )
+    _check_names(where, "contrast", (one.name for one in study.contrasts), problems)
     for one in study.contrasts:
-        _check_contrast(study, one, names, targets, problems)
+        check_contrast(study, one, targets, problems)
+    _check_parameters(study, problems)
     problems.raise_if_any()
+
+
+def _check_names(where: str, what: str, names: Iterable[str], problems: Problems) -> None:
+    for name, count in Counter(names).items():
+        if not name.strip():
+            problems.add(f"{where}: {what} {name!r} has no name.", f"Give every {what} a `name`.")
+        elif count > 1:
+            problems.add(f"{where}: {count} {what}s are named {name!r}.", f"Every {what} needs its own name.")
+
+
+def _check_arms(study: Study, problems: Problems) -> None:
+    where, names = f"Study {study.name}", [arm.name for arm in study.arms]
+    _check_names(where, "arm", names, problems)
+    if len(names) < 2:
+        problems.add(
+            f"{where} has {len(names)} arm{'s' * (len(names) != 1)}.", "A study compares at least two."
+        )
+    for arm in study.arms:
+        if arm.against and arm.against not in names:
+            problems.add(unknown(f"arm of {where}, with which {arm.name!r} is compared:", arm.against, names))
+        elif arm.against and arm.against == arm.name:
+            others = few(name for name in names if name != arm.name)
+            problems.add(
+                f"{where}: arm {arm.name!r} is compared with itself.",
+                f"Name another arm in `against`: {others}",
+            )
+        for fact, value in arm.facts.items():
+            if not math.isfinite(value):
+                problems.add(f"{where}, arm {arm.name!r}: {fact} is {value:g}.", "Facts are numbers.")
+
+
+def _check_numbers(study: Study, problems: Problems) -> None:
+    where = f"Study {study.name}"
+    if not 0 < study.margin < math.inf:
+        problems.add(
+            f"{where}: margin={study.margin} is not positive and finite.",
+            "Give the smallest difference that matters, in points.",
+        )
+    if study.sd is not None and not 0 < study.sd < math.inf:
+        problems.add(
+            f"{where}: sd={study.sd:g} is not positive and finite.",
+            "Give what a contrast is expected to vary by between seeds, in points, or leave it out.",
+        )
+    if not 1 <= study.looks <= MOST_LOOKS:
+        problems.add(
+            f"{where}: {study.looks} looks cannot be planned.", f"Plan at least one and at most {MOST_LOOKS}."
+        )
+    for effort, minutes in study.minutes.items():
+        if not 0 < minutes < math.inf:
+            problems.add(
+                f"{where}: minutes of {effort} are {minutes:g}.", "Give a positive number, or leave it out."
+            )
+
+
+def _check_designs(study: Study, problems: Problems) -> None:
+    """Refuse seeds, minutes, scales and efforts under names that no command can ask for."""
+    where = f"Study {study.name}"
+    scales = tuple(name for name in get_args(ScaleName) if name != "mini")
+    asked: list[tuple[str, Iterable[str], tuple[str, ...]]] = [
+        ("effort (seeds", study.seeds, EFFORTS),
+        ("effort (minutes", study.minutes, EFFORTS),
+        ("effort (efforts", study.efforts, EFFORTS),
+        ("scale (scales", study.scales, scales),
+    ]
+    for kind, there in (("scales", study.scales), ("efforts", study.efforts)):
+        asked += [(f"effort ({kind}.{name}.seeds", one.seeds, EFFORTS) for name, one in there.items()]
+    for what, names, known in asked:
+        for name in names:
+            if name not in known:
+                problems.add(unknown(f"{what} of {where})", name, known))
+
+
+def _check_parameters(study: Study, problems: Problems) -> None:
+    """Refuse parameters that no transfer takes, and those that one arm cannot have for itself: all arms are
+    run by one command, on the same seeds."""
+    where = f"Study {study.name}"
+    try:
+        shared = read(Transfer, study.shared)
+    except XferError as error:
+        problems.add(f"{where}, shared: {error.what}", error.hint)
+        return
+    known = parameters(Transfer)
+    for name in OF_COMMAND:
+        if name in _names(study.shared):
+            problems.add(
+                f"{where}, shared: {name} is no part of a study.", f"Give it to the command: --{name}"
+            )
+    for arm in study.arms:
+        try:
+            own = read(Transfer, {**study.shared, **arm.params})
+        except XferError as error:
+            problems.add(f"{where}, arm {arm.name!r}: {error.what}", error.hint)
+            continue
+        for name in _names(arm.params) & known.keys():
+            alike = known[name].effect == "runtime" or name in ("reuse", *OF_COMMAND, *REPLICATES)
+            if alike and getattr(own, name) != getattr(shared, name):
+                reason = "pair by seed" if name in REPLICATES else "are run by one command"
+                problems.add(
+                    f"{where}, arm {arm.name!r}: {name}={typed(getattr(own, name))} is not what the other "
+                    "arms have.",
+                    f"Arms {reason}: say {name} once, in `shared` or with the command.",
+                )
+
+
+def _names(params: Mapping[str, Any]) -> set[str]:
+    return {name.replace("-", "_") for name in params}
 
 
 def _check_curves(study: Study, problems: Problems) -> None:
@@ -100,82 +202,3 @@ def _check_curves(study: Study, problems: Problems) -> None:
 
 def _places(one: Curve, facts: Mapping[str, Mapping[str, float]]) -> list[float]:
     return [facts[name][one.axis] for name in one.arms]
-
-
-def _check_contrast(
-    study: Study, one: Contrast, names: list[str], targets: tuple[str, ...], problems: Problems
-) -> None:
-    where = f"Study {study.name}, contrast {one.name!r}"
-    if one.kind not in KINDS:
-        problems.add(unknown(f"kind of contrast ({where})", one.kind, KINDS))
-        return
-    for name in one.weights:
-        if name not in names:
-            problems.add(unknown(f"arm ({where})", name, names))
-    signs = [weight > 0 for weight in one.weights.values()]
-    if not (any(signs) and not all(signs)) or abs(sum(one.weights.values())) > 1e-9 and one.kind != "best":
-        problems.add(
-            f"{where}: its weights {dict(one.weights)} do not add up to 0.",
-            "Give the arms on one side positive weights and those on the other negative ones.",
-        )
-    if one.kind == "best" and signs.count(False) != 1:
-        problems.add(
-            f"{where}: {signs.count(False)} arms have a negative weight.", "The best is compared with one."
-        )
-    if one.margin is not None and not 0 < one.margin < (1 if one.kind == "spread" else math.inf):
-        problems.add(
-            f"{where}: margin={one.margin:g}.",
-            "Points are above 0; the ratio of two spreads is between 0 and 1.",
-        )
-    if one.kind == "sizes":
-        sized = [
-            name for name in one.weights if SIZE not in {a.name: a.facts for a in study.arms}.get(name, {})
-        ]
-        if sized:
-            problems.add(f"{where}: {', '.join(sized)} have no {SIZE!r}.", "Say it in the arms' `facts`.")
-        elif not _alike_at_each_size(study, one):
-            problems.add(
-                f"{where}: its weights are not the same at every {SIZE!r}.",
-                "At each size those on one side add up to as much, and those on the other to minus that; of "
-                "several models of one size give each its share.",
-            )
-    if one.kind == "order":
-        curves = {curve.name for curve in study.curves}
-        if one.measure not in curves:
-            problems.add(unknown(f"curve ({where})", one.measure, curves))
-        if not any(curve.random for curve in study.curves):
-            problems.add(f"{where}: no curve is random.", "An order is compared with random ones.")
-    if one.kind == "sets" and min(signs.count(True), signs.count(False)) < FEWEST:
-        problems.add(
-            f"{where}: {signs.count(True)} sets against {signs.count(False)}.",
-            f"A sample of sets has at least {FEWEST} a side; kind=effect is about these sets.",
-        )
-    if one.kind == "spread" and len(one.weights) != 2:
-        problems.add(f"{where}: {len(one.weights)} arms.", "A ratio of spreads compares two.")
-    if one.less and len(one.less) != len(one.targets):
-        problems.add(
-            f"{where}: {len(one.targets)} targets less {len(one.less)}.",
-            "Name as many in `less` as in `targets`.",
-        )
-    known = targets or study.targets()
-    for name in (*one.targets, *one.less):
-        if known and name not in known:
-            problems.add(unknown(f"target ({where})", name, known))
-
-
-def _alike_at_each_size(study: Study, one: Contrast) -> bool:
-    """Whether the weighted sums of all sizes are the same sums."""
-    sizes = {arm.name: arm.facts[SIZE] for arm in study.arms if arm.name in one.weights}
-    sums = {
-        size: [
-            sum(
-                sign * weight
-                for name, weight in one.weights.items()
-                if sizes[name] == size and sign * weight > 0
-            )
-            for sign in (1, -1)
-        ]
-        for size in sizes.values()
-    }
-    first = next(iter(sums.values()))[0]
-    return all(math.isclose(side, first, abs_tol=1e-9) for sides in sums.values() for side in sides)

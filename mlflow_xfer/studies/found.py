@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from mlflow_xfer.errors import Problems, XferError
+from mlflow_xfer.params.studies import EFFORTS
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.studies import questions
 from mlflow_xfer.studies.checking import check
@@ -18,6 +19,12 @@ from mlflow_xfer.tasks.yaml_source import load
 
 ENDINGS = (".yaml", ".yml")
 EXAMPLE = "name, question, shared: {…}, arms: [{name: …, params: {…}, against: …}, …], contrasts: [{name: …}]"
+SAID_ELSEWHERE = {
+    "source": "It is the file itself: leave it out.",
+    "scale": "Leave it out, and give the command --scale.",
+    "effort": "Leave it out, and give the command --effort.",
+}
+"""Fields of a study that are known when it is asked for."""
 
 
 def studies() -> dict[str, Study]:
@@ -39,16 +46,27 @@ def study(name: str) -> Study:
     if found is None:
         raise unknown("study", name, studies(), "mlflow-xfer studies")
     check(found)
+    if found.source:
+        for scale in ("mini", *found.scales):
+            for effort in EFFORTS:
+                check(found.at(scale, effort))
     return found
 
 
 def _written(path: Path) -> Study:
     """The study that a YAML file declares: every fault of it at once, with its line."""
     content = load(path.expanduser().absolute())
+    if not isinstance(content.value, dict):
+        what = "is empty" if content.value is None else "declares no study"
+        raise XferError(f"{path}: {what}.", f"A study has {EXAMPLE}")
+    problems = Problems()
+    for name in SAID_ELSEWHERE:
+        if name in content.value:
+            problems.add(f"{content.at(name)}: {name} is not said by a study.", SAID_ELSEWHERE[name])
+    problems.raise_if_any()
     try:
         return replace(TypeAdapter(Study).validate_python(content.value), source=str(path))
     except ValidationError as error:
-        problems = Problems()
         for fault in error.errors():
             place = ".".join(map(str, fault["loc"]))
             problems.add(f"{content.at(*fault['loc'])}: {place}: {fault['msg']}.", f"A study has {EXAMPLE}")

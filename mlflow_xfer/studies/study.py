@@ -12,7 +12,7 @@ from pydantic import ConfigDict
 
 from mlflow_xfer.params.chain import Transfer
 from mlflow_xfer.params.reading import read
-from mlflow_xfer.params.values import typed
+from mlflow_xfer.params.values import Number, Whole, typed
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.stats.estimate import THESE
 
@@ -56,7 +56,7 @@ class Arm:
     name: str
     params: Mapping[str, Any]
     against: str = ""
-    facts: Mapping[str, float] = field(default_factory=dict)
+    facts: Mapping[str, Number] = field(default_factory=dict)
 
     def spec(self) -> dict[str, Any]:
         """What a registration freezes of it."""
@@ -101,13 +101,13 @@ class Contrast:
     __pydantic_config__ = STRICT  # where it is read from a file
 
     name: str
-    weights: Mapping[str, float]
+    weights: Mapping[str, Number]
     kind: Kind = "effect"
     targets: tuple[str, ...] = ()
     less: tuple[str, ...] = ()
     measure: str = ""
     primary: bool = False
-    margin: float | None = None
+    margin: Number | None = None
     languages: tuple[str, ...] = ()
 
     def spec(self) -> dict[str, Any]:
@@ -168,12 +168,12 @@ class Study:
     contrasts: tuple[Contrast, ...] = ()
     curves: tuple[Curve, ...] = ()
     sections: tuple[str, ...] = ()
-    margin: float = 1.0
+    margin: Number = 1.0
     population: str = THESE
-    looks: int = 2
+    looks: Whole = 2
     seeds: Mapping[str, str] = field(default_factory=dict)
-    sd: float | None = None
-    minutes: Mapping[str, float] = field(default_factory=dict)
+    sd: Number | None = None
+    minutes: Mapping[str, Number] = field(default_factory=dict)
     scales: Mapping[str, Scale] = field(default_factory=dict)
     efforts: Mapping[str, Scale] = field(default_factory=dict)
     limits: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf, nan
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from mlflow_xfer.stats.multiplicity import spending
 from mlflow_xfer.studies.checking import check
 from mlflow_xfer.studies.foresight import foresee
 from mlflow_xfer.studies.found import studies, study
-from mlflow_xfer.studies.study import Arm, Contrast, Curve, Study, seeds_of
+from mlflow_xfer.studies.study import Arm, Contrast, Curve, Scale, Study, seeds_of
 from mlflow_xfer.tasks.mini import LANGUAGES
 
 TWO = Study(
@@ -173,6 +174,57 @@ SIZED = (("a", 1e6), ("b", 1e6), ("c", 1e7), ("d", 1e7))
         ({"contrasts": (Contrast("c", {"a": -1, "none": -1}, "best"),)}, "2 arms have a negative weight"),
         ({"contrasts": (Contrast("c", {"a": 1, "none": -1}, "sprad"),)}, "Did you mean 'spread'"),
         ({"contrasts": (Contrast("c", {"a": 1, "none": -1}, "sets"),)}, "at least 3 a side"),
+        ({"arms": (TWO.arms[0], Arm("", {}))}, "arm '' has no name"),
+        ({"arms": (TWO.arms[0], replace(TWO.arms[1], against="a"))}, "arm 'a' is compared with itself"),
+        ({"arms": (TWO.arms[0], replace(TWO.arms[1], facts={"tasks": nan}))}, "arm 'a': tasks is nan"),
+        ({"contrasts": (Contrast("c", {"a": nan, "none": -1}),)}, "the weight of a is nan"),
+        ({"contrasts": (Contrast("c", {"a": inf, "none": -inf}),)}, "the weight of a is inf"),
+        ({"contrasts": (Contrast("c", {"a": 0, "none": -1}, "best"),)}, "the weight of a is 0"),
+        ({"contrasts": (Contrast("c", {"a": 1, "none": -1}, margin=inf),)}, "margin=inf"),
+        ({"margin": inf}, "margin=inf is not positive and finite"),
+        ({"margin": nan}, "margin=nan is not positive"),
+        ({"sd": -4.0}, "sd=-4 is not positive"),
+        ({"sd": nan}, "sd=nan is not positive"),
+        ({"sd": 0.0}, "sd=0 is not positive"),
+        ({"looks": 1_000_000}, "1000000 looks cannot be planned"),
+        ({"minutes": {"quick": -5}}, "minutes of quick are -5"),
+        ({"minutes": {"quik": 5}}, "Did you mean 'quick'"),
+        ({"seeds": {"regsitered": "0,1"}}, "Did you mean 'registered'"),
+        ({"scales": {"smal": Scale({})}}, "Did you mean 'small'"),
+        ({"scales": {"mini": Scale({})}}, "Unknown scale"),
+        ({"scales": {"small": Scale({}, seeds={"regsitered": "0"})}}, "Did you mean 'registered'"),
+        ({"efforts": {"large": Scale({})}}, "Unknown effort"),
+        (placed(("a", 0), ("b", 1), curves=(Curve("up", ("a", "b")),) * 2), "2 curves are named 'up'"),
+        (
+            {"contrasts": (Contrast("c", {"a": 1, "none": -1}, targets=("pos", "pos")),)},
+            "its targets name pos twice",
+        ),
+        (
+            {"contrasts": (Contrast("c", {"a": 1, "none": -1}, targets=("pos",), less=("pos",)),)},
+            "pos less pos is 0 whatever comes out",
+        ),
+        ({"shared": {**TWO.shared, "max_stps": 3}}, "shared: .*'max_stps'.\n.*'max_steps'"),
+        ({"shared": {**TWO.shared, "workers": 3}}, "(?s)workers is no part of a study.*--workers"),
+        ({"shared": {**TWO.shared, "seeds": "0,0"}}, "shared: Parameter seeds=0,0 names a seed twice"),
+        ({"arms": (TWO.arms[0], Arm("a", {"max_steps": "many"}))}, "arm 'a': Parameter max_steps=many"),
+        *(
+            (
+                {"arms": (TWO.arms[0], Arm("a", {name: value}))},
+                f"arm 'a': {name}={value} is not what the other",
+            )
+            for name, value in {
+                "device": "cuda",
+                "reuse": "never",
+                "keep": "none",
+                "workers": "3",
+                "seeds": "5,6,7",
+                "base_seeds": "1",
+            }.items()
+        ),
+        (
+            {"arms": (TWO.arms[0], Arm("a", {"micro-batch": 3}))},
+            "arm 'a': micro_batch=3 is not what the other",
+        ),
     ],
 )
 def test_a_declaration_that_contradicts_itself_is_refused(change, says):
@@ -192,6 +244,42 @@ def test_all_faults_of_a_file_are_said_with_their_lines(tmp_path):
         check(on_pos, on_pos.targets({"target": "choice"}))
     with pytest.raises(XferError, match="Unknown scale of the study demo 'small'"):
         study("demo").at("small")
+
+
+def test_what_no_design_of_a_file_can_run_with_is_refused_when_it_is_read(tmp_path):
+    path = tmp_path / "wrong.yaml"
+    small = 'scales: {small: {shared: {target: "panx", laguages: de}}}'
+    for more, says in (
+        (small, r"(?s)shared: Unknown parameter 'laguages'.*'languages'"),
+        ("seeds: {registered: '0,0'}", "seeds=0,0 names a seed twice"),
+        ("source: here.yaml", r"(?s)wrong.yaml:10: source is not said by a study.\n.*leave it out"),
+        ("scale: small", "--scale"),
+        ("effort: registered", "--effort"),
+        ("sd: true", "sd: is true or false, not a number"),
+    ):
+        path.write_text(f"{WRITTEN}{more}\n", "utf-8")
+        with pytest.raises(XferError, match=says):
+            api.FUNCTIONS["studies"](str(path))
+    path.write_text(WRITTEN.replace("a: 1,", "a: true,"), "utf-8")
+    with pytest.raises(
+        XferError, match="wrong.yaml:9: contrasts.0.weights.a: is true or false, not a number"
+    ):
+        study(str(path))
+
+
+@pytest.mark.parametrize("content", ["", "# nothing\n", "- name: two\n", "two\n"])
+def test_a_file_that_is_no_study_says_what_one_has(tmp_path, content):
+    path = tmp_path / "empty.yaml"
+    path.write_text(content, "utf-8")
+    with pytest.raises(
+        XferError, match=r"empty.yaml: (is empty|declares no study).\n  A study has name, question"
+    ):
+        study(str(path))
+
+
+def test_what_all_arms_have_may_be_said_of_one_too():
+    arms = (TWO.arms[0], Arm("a", {"intermediate": "attribute", "device": "cpu", "seeds": "0,1"}))
+    check(replace(TWO, arms=arms, shared={**TWO.shared, "device": "cpu"}))
 
 
 def test_only_what_decides_the_answer_is_frozen():
