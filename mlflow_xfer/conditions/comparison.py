@@ -22,15 +22,14 @@ Place = tuple[str, str]
 """Base seed and seed of a replicate."""
 
 
-def collapse(
-    store: Store, run_id: str, replicates: Sequence[str], baseline: Sequence[Mapping[str, float]]
-) -> None:
+def collapse(store: Store, run_id: str, replicates: Sequence[str], baseline: Sequence[str]) -> None:
     """Metrics of a condition: means over its transfers,
     interval of ``selected/avg``, n, and differences to ``baseline``, over the tasks that both have there: of
     a target that is trained on before, there is no difference.
 
-    ``baseline`` holds the metrics of the paired replicates (same seeds, hence same heads and orders); empty:
-    none. Comparisons and reports are made from the transfers, whose metrics are exact.
+    ``baseline`` are the replicates that it is compared with, on the same languages; each is paired with that
+    of the same seed and base (hence same heads and orders). Without it, or where these are others, there are
+    no differences. Comparisons and reports are made from the transfers, whose metrics are exact.
     """
     runs = [store.get(replicate) for replicate in replicates]
     each, places = [run.metrics for run in runs], [place_of(run) for run in runs]
@@ -42,9 +41,11 @@ def collapse(
         return
     averages = [m[PRIMARY_METRIC] for m in each]
     metrics |= ends("selected/avg", replicates_interval(averages, places))
-    mine, theirs = [by_task(m) for m in each], [by_task(m) for m in baseline]
+    others = {place_of(run): by_task(run.metrics) for run in map(store.get, baseline)}
+    mine = [by_task(m) for m in each]
+    theirs = [others[place] for place in places] if others.keys() == {*places} else []
     tasks = set.intersection(*map(set, mine + theirs))
-    if tasks and baseline:
+    if tasks and theirs:
         differences = [
             statistics.fmean(a[task] for task in tasks) - statistics.fmean(b[task] for task in tasks)
             for a, b in zip(mine, theirs, strict=True)

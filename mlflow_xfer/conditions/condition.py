@@ -98,7 +98,7 @@ def _taken(executor: Executor, one: Condition) -> bool:
 def _collapse(executor: Executor, one: Condition) -> None:
     store = executor.store
     base = one.against.transfers if one.against else []
-    collapse(store, one.run_id, one.transfers, [store.get(run).metrics for run in base])
+    collapse(store, one.run_id, one.transfers, base)
     store.tags(one.run_id, {"xfer.input_run_ids": ",".join(one.transfers)})
     pages.write_condition(
         store, one.run_id, one.title, one.transfers, one.against.title if one.against else "", base
@@ -137,7 +137,7 @@ def run_plan(
         store.tags(run_id, {"xfer.input_run_ids": ",".join(runs), **gathered(store, runs)})
         store.settle()
         base = paired(executor, runs, baselines or {})
-        collapse(store, run_id, runs, [store.get(run).metrics for run in base])
+        collapse(store, run_id, runs, base)
         pages.write_condition(store, run_id, Condition(plan).title, runs, BASELINE, base, alone=True)
     front.update(store)
     return run_id

@@ -37,7 +37,7 @@ def collapsed(store, score, base, **grid):
     mine, theirs = replicates(store, score, **grid), replicates(store, base, **grid)
     tags = {"xfer.input_run_ids": ",".join(mine), "xfer.tasks": "nli"}
     run = store.start("condition", "nli", tags=tags)
-    collapse(store, run, mine, [store.get(one).metrics for one in theirs])
+    collapse(store, run, mine, theirs)
     store.finish(run, "FINISHED")
     return run
 
@@ -117,6 +117,29 @@ def test_replicates_that_are_all_alike_have_no_interval():
     places = [("0", str(seed)) for seed in range(3)]
     for values in ([31.0] * 3, [70.1 - 60.1, 71.1 - 61.1, 72.3 - 62.3]):
         assert all(map(math.isnan, replicates_interval(values, places)))
+
+
+def compared(store, seeds, others, base=(0,)):
+    """The metrics of replicates with these seeds that score 60 and the seed, against others of 50 and the
+    seed."""
+    mine = replicates(store, lambda b, s: 60.0 + seeds[s], bases=(0,), seeds=seeds)
+    theirs = replicates(store, lambda b, s: 50.0 + others[s], bases=base, seeds=others)
+    run = store.start("condition", "nli", tags={"xfer.tasks": "nli"})
+    collapse(store, run, mine, theirs)
+    store.finish(run, "FINISHED")
+    return store.get(run).metrics
+
+
+def test_replicates_are_paired_by_seed_whatever_their_order(store):
+    found = compared(store, (1, 2, 30), (30, 1, 2))
+    assert found["selected/delta"] == found["delta/choice"] == 10.0
+    assert "selected/delta_low" not in found, "the difference is 10 with every seed"
+
+
+def test_other_seeds_or_bases_are_never_paired(store):
+    for others, base in (((4, 5, 6), (0,)), ((1, 2), (0,)), ((1, 2, 3, 4), (0,)), ((1, 2, 3), (7,))):
+        found = compared(store, (1, 2, 3), others, base)
+        assert not [name for name in found if "delta" in name] and found["n"] == 3
 
 
 def test_what_has_no_interval_has_no_metrics_of_one(store):
