@@ -12,6 +12,8 @@ from mlflow_xfer.studies.study import KINDS, SIZE, Contrast, Study
 
 BY_SIDE = ("spread", "best", "sets")
 """Kinds that take arms by the sign of their weight."""
+WITH_LESS = ("effect", "equivalence", "sets")
+"""Kinds that can be differences of differences between targets."""
 
 
 def check_contrast(study: Study, one: Contrast, targets: tuple[str, ...], problems: Problems) -> None:
@@ -85,6 +87,10 @@ def _check_kind(where: str, study: Study, one: Contrast, problems: Problems) -> 
 
 
 def _check_targets(where: str, one: Contrast, known: tuple[str, ...], problems: Problems) -> None:
+    if one.less and one.kind not in WITH_LESS:
+        problems.add(
+            f"{where}: kind={one.kind} takes no `less`.", f"It belongs to the kinds {', '.join(WITH_LESS)}."
+        )
     if one.less and len(one.less) != len(one.targets):
         problems.add(
             f"{where}: {len(one.targets)} targets less {len(one.less)}.",

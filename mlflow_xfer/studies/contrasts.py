@@ -60,6 +60,15 @@ class Found:
         return several and math.isfinite(found.estimate) and not math.isfinite(found.low) and not found.se > 0
 
     @property
+    def untold(self) -> str:
+        """Why there is no verdict, where there is none; else empty."""
+        if self.verdict != UNDECIDED:
+            return ""
+        if not math.isfinite(self.estimate.estimate):
+            return next(iter(self.estimate.notes), "no estimate").rstrip(".")
+        return "every seed scores the same" if self.alike else UNDECIDED
+
+    @property
     def demonstration(self) -> bool:
         """Whether what it can find is larger than what matters."""
         if self.alike:

@@ -18,6 +18,7 @@ from mlflow_xfer.stats.typology import PRIMARY
 from mlflow_xfer.studies import orders
 from mlflow_xfer.studies.sizes import FEWEST as FEWEST_SIZES
 from mlflow_xfer.studies.sizes import sizes_of
+from mlflow_xfer.studies.spoken import kept_to
 from mlflow_xfer.studies.study import Contrast, Study
 
 DRAWS = 200
@@ -95,11 +96,11 @@ def _foreseen(
     where = f"Study {study.name}, contrast {one.name!r}"
     among = sum(other.primary == one.primary for other in study.contrasts)
     strict = 1 - (1 - level) / among  # Holm's
-    counts = [
-        len([code for code in codes if code != "en"])
-        for task, codes in spoken.items()
-        if not one.targets or task in one.targets
-    ]
+    faults = len(problems.found)
+    heard = kept_to(where, one, spoken, problems)
+    if len(problems.found) > faults:
+        return ""
+    counts = [len([code for code in codes if code != "en"]) for codes in heard.values()]
     if one.kind == "spread":
         usable = [n for n in counts if n >= FEWEST_LANGUAGES]
         if not usable:
@@ -116,7 +117,7 @@ def _foreseen(
             f"{f'{finds:g}' if finds else 'none'} in 8 of 10"
         )
     if one.kind == "slope":
-        _check_distances(where, one, spoken, problems)
+        _check_distances(where, one, heard, problems)
     bases, seeds = runs
     fewest = 4 if one.kind == "best" else 2
     if (seeds if one.kind == "best" else seeds * bases) < fewest:
@@ -202,12 +203,10 @@ def _needed(study: Study, one: Contrast, level: float) -> str:
 
 
 def _check_distances(
-    where: str, one: Contrast, spoken: Mapping[str, Sequence[str]], problems: Problems
+    where: str, one: Contrast, heard: Mapping[str, Sequence[str]], problems: Problems
 ) -> None:
     measure = one.measure or PRIMARY
-    codes = {code for task, of in spoken.items() if not one.targets or task in one.targets for code in of} - {
-        "en"
-    }
+    codes = {code for of in heard.values() for code in of} - {"en"}
     lacking = sorted(code for code in codes if languages.distance(code, "en", measure) is None)
     if lacking:
         problems.add(

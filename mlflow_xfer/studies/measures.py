@@ -161,6 +161,7 @@ def _slope(one: Contrast, scores: Scores, population: str, level: float) -> Esti
     """How the weighted sum changes with the distance to English, in points per standard deviation. Languages
     are its sample, whatever the study is about."""
     blocks = scores.blocks(one, one.targets)
+    check_alike(blocks, one.weights)
     first = next(iter(blocks.values()))
     keep = np.array([code != "en" for _, code in first.units])
     whole = replace(first, values=sum(weight * blocks[name].values for name, weight in one.weights.items()))

@@ -146,7 +146,7 @@ def rows(found: Sequence[Found]) -> list[tuple[str, ...]]:
             one.contrast.name,
             *_numbers(one),
             p_text(one.p_decisive),
-            one.verdict,
+            one.untold or one.verdict,
             _finds(one),
             one.status + (", demonstration" if one.demonstration else ""),
             _repeats(one.estimate.n),

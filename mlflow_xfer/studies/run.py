@@ -32,6 +32,7 @@ from mlflow_xfer.studies.contrasts import compute
 from mlflow_xfer.studies.foresight import foresee
 from mlflow_xfer.studies.registration import Registration, enter, terms
 from mlflow_xfer.studies.sentences import short
+from mlflow_xfer.studies.spoken import spoken_by
 from mlflow_xfer.studies.study import Contrast, Study
 from mlflow_xfer.studies.training_data import described
 from mlflow_xfer.tracking import front
@@ -74,7 +75,7 @@ def run_study(
         logger.info("%s: reused run %s (all its phases exist)", study.name, earlier)
         passing.settle(executor, earlier)
         return pointed(store, earlier, opened, study.name)
-    seeds, spoken = first.seeds, _spoken(plans)
+    seeds, spoken = first.seeds, spoken_by(study, plans)
     level = 1 - float(spending(study.looks)[0]) if study.contrasts else 0.95
     for sentence in foresee(study, len(seeds), spoken, level, len(first.base_seeds)):
         logger.info("%s: %s", study.name, sentence)
@@ -116,15 +117,6 @@ def command_of(study: Study, overrides: Mapping[str, Any]) -> str:
     """What runs the study again."""
     options = {"study": study.source or study.name, "scale": study.scale, "effort": study.effort, **overrides}
     return "mlflow-xfer study " + " ".join(f"--{name} {shlex.quote(str(v))}" for name, v in options.items())
-
-
-def _spoken(plans: Mapping[str, Plan]) -> dict[str, list[str]]:
-    """By target, the languages that it is scored in."""
-    return {
-        target: sorted({rows.language for rows in phase.rows if rows.split == (phase.split or "test")})
-        for transfer in next(iter(plans.values())).transfers[:1]
-        for target, phase in transfer.evaluations.items()
-    }
 
 
 def _known(study: Study, plans: Mapping[str, Plan], missing: Set[str]) -> list[str]:

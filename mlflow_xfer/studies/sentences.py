@@ -85,7 +85,7 @@ def _verdict(one: Found) -> str:
         EQUIVALENT: f"no difference beyond {one.margin:g}",
         LESS: "less unequal across languages",
         MORE: "more unequal across languages",
-    }.get(one.verdict, f"cannot be told: {'every seed scores the same' if one.alike else 'not enough power'}")
+    }.get(one.verdict, f"cannot be told: {one.untold}")
 
 
 def _interval(one: Found) -> str:

@@ -27,7 +27,8 @@ from mlflow_xfer.studies.foresight import (
     points_power,
     spread_power,
 )
-from mlflow_xfer.studies.sentences import answer
+from mlflow_xfer.studies.page import rows
+from mlflow_xfer.studies.sentences import answer, headline
 from mlflow_xfer.studies.study import Arm, Contrast, Study
 
 CODES = ("en", "de", "es", "tr", "sw", "id", "vi", "af", "ht", "eu")
@@ -186,6 +187,8 @@ def test_a_contrast_without_scores_leaves_the_others():
     )
     assert lost.estimate.notes == ("all has no scores on qa.",) and "nobody" in unknown.estimate.notes[0]
     assert lost.verdict == unknown.verdict == UNDECIDED and kept.verdict == BETTER
+    assert headline([lost]) == "lost: cannot be told: all has no scores on qa (no estimate)"
+    assert [row[4] for row in rows([lost, kept])] == ["all has no scores on qa", BETTER]
 
 
 SPOKEN = dict.fromkeys(TARGETS, CODES)
@@ -215,6 +218,30 @@ def test_what_could_find_nothing_is_refused_with_its_power():
     said = refused(unknown, spoken={"general": ("en", "de", "tr", "sw", "af")})
     assert "no wals_morphology distance to English is known of af" in said
     assert "2 seeds allow no interval" in refused(replace(HELPS, kind="best"), 2)
+
+
+def test_a_contrast_is_foreseen_in_its_own_languages():
+    slope = replace(HELPS, kind="slope", languages=("de", "es", "tr"))
+    assert "3 languages besides English allow no slope (power 0)" in refused(slope)
+    spread = replace(HELPS, kind="spread", languages=("en", "de", "es"))
+    assert "2 languages besides English have no spread (power 0)" in refused(spread)
+    (said,) = foresee(replace(STUDY, contrasts=(replace(spread, languages=CODES[:7]),)), 6, SPOKEN)
+    assert "with 6 languages a ratio" in said
+
+
+def test_languages_in_which_nothing_is_scored_are_refused():
+    said = refused(replace(HELPS, languages=("xx", "ja", "de")))
+    assert "none of general, medical is scored in xx, ja." in said and "scored in af, de, en" in said
+    exploratory = replace(HELPS, primary=False, languages=("xx",))
+    assert "is scored in xx" in refused(exploratory)
+    apart = {"general": ("en", "de"), "medical": ("en", "tr")}
+    one = replace(HELPS, targets=("general",), languages=("tr",))
+    assert "none of general is scored in tr" in refused(one, spoken=apart)
+    for contrast in (
+        replace(one, targets=("general", "medical")),
+        replace(one, targets=("medical",), less=("general",)),
+    ):
+        assert "general is scored in none of its languages (tr)" in refused(contrast, spoken=apart)
 
 
 def test_what_can_be_found_is_said_before():

@@ -203,6 +203,10 @@ SIZED = (("a", 1e6), ("b", 1e6), ("c", 1e7), ("d", 1e7))
             {"contrasts": (Contrast("c", {"a": 1, "none": -1}, targets=("pos",), less=("pos",)),)},
             "pos less pos is 0 whatever comes out",
         ),
+        (
+            {"contrasts": (Contrast("c", {"a": 1, "none": -1}, "slope", ("pos",), ("choice",)),)},
+            "(?s)kind=slope takes no `less`.*effect, equivalence, sets",
+        ),
         ({"shared": {**TWO.shared, "max_stps": 3}}, "shared: .*'max_stps'.\n.*'max_steps'"),
         ({"shared": {**TWO.shared, "workers": 3}}, "(?s)workers is no part of a study.*--workers"),
         ({"shared": {**TWO.shared, "seeds": "0,0"}}, "shared: Parameter seeds=0,0 names a seed twice"),

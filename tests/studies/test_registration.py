@@ -10,7 +10,6 @@ import pytest
 from mlflow_xfer.stats.multiplicity import spending
 from mlflow_xfer.studies.registration import ARTIFACT, HASH, SEEDS, TERMS, WHY, enter
 from mlflow_xfer.studies.study import Arm, Contrast, Study
-from mlflow_xfer.tracking.store import Store
 
 STUDY = Study(
     "made",
@@ -19,13 +18,6 @@ STUDY = Study(
     (Arm("none", {"intermediate": "none"}), Arm("a", {"intermediate": "attribute"}, "none")),
     (Contrast("a helps", {"a": 1, "none": -1}, primary=True),),
 )
-
-
-@pytest.fixture
-def store(own_store):
-    opened = Store.open()
-    yield opened
-    opened.close()
 
 
 def look(store, study=STUDY, seeds=(0, 1), overrides=None, known=(), status="FINISHED"):
