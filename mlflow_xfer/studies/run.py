@@ -66,8 +66,7 @@ def run_study(
     first = read(Transfer, next(iter(typed.values())))
     executor = Executor(store, first.reuse, next(iter(plans.values())).suite, first.runtime)
     executor.keep = first.kept(many=True)
-    own = [terms(study, overrides)] if study.contrasts else []
-    plan_hash = digest([*(plans[arm.name].plan_hash for arm in study.arms), *own])
+    plan_hash = hash_of(study, overrides, plans)
     phases = unique(phase for plan in plans.values() for phase in plan.phases)
     todo = executor.missing(phases)
     earlier = finished(executor, plan_hash, "study", phases)
@@ -103,6 +102,13 @@ def run_study(
         passing.settle(executor, run_id)
         _conclude(study, plans, store, run_id, conditions, registered, command_of(study, overrides))
     return run_id
+
+
+def hash_of(study: Study, overrides: Mapping[str, Any], plans: Mapping[str, Plan]) -> str:
+    """What tells a study's run from others: its phases, and everything that its report says."""
+    return digest(
+        [*(plans[arm.name].plan_hash for arm in study.arms), terms(study, overrides), study.reported()]
+    )
 
 
 def _has_what_it_needs(study: Study, overrides: Mapping[str, Any]) -> None:

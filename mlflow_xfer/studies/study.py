@@ -238,6 +238,10 @@ class Study:
             "looks": self.looks,
         }
 
+    def reported(self) -> dict[str, Any]:
+        """What its report says besides, which no registration freezes."""
+        return {name: getattr(self, name) for name in ("name", "sections", "limits", "scale", "effort")}
+
 
 def seeds_of(study: Study, overrides: Mapping[str, Any] = {}) -> tuple[int, ...]:  # noqa: B006 (read only)
     """The seeds of its arms."""

@@ -7,8 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from mlflow_xfer.params import parse
+from mlflow_xfer.phases.plan import make_plan
+from mlflow_xfer.phases.references import References
 from mlflow_xfer.stats.multiplicity import spending
 from mlflow_xfer.studies.registration import ARTIFACT, HASH, SEEDS, TERMS, WHY, enter
+from mlflow_xfer.studies.run import hash_of
 from mlflow_xfer.studies.study import Arm, Contrast, Study
 
 STUDY = Study(
@@ -92,3 +96,24 @@ def test_what_was_known_before_is_no_registration(store):
     )
     other = replace(STUDY, scale="small")
     assert look(store, other)[0].stands, "each scale is registered by itself"
+
+
+def test_what_the_report_says_makes_another_run_of_the_same_registration(store):
+    """Sections, limits and the name change the page; they leave what is registered as it is."""
+    plans = {
+        arm.name: make_plan("transfer", parse("transfer", {}), References(lambda: None)) for arm in STUDY.arms
+    }
+    mine = hash_of(STUDY, {}, plans)
+    assert mine == hash_of(replace(STUDY, sd=3.0, minutes={"quick": 1}), {"workers": 3}, plans)
+    look(store)
+    for change in (
+        {"sections": ("arms by targets",)},
+        {"limits": ("No more.",)},
+        {"name": "other"},
+        {"effort": "registered"},
+    ):
+        changed = replace(STUDY, **change)
+        assert hash_of(changed, {}, plans) != mine
+        assert look(store, changed)[0].stands
+    without = replace(STUDY, contrasts=())
+    assert hash_of(without, {}, plans) != hash_of(replace(without, question="Else?"), {}, plans)
