@@ -19,7 +19,7 @@ from mlflow_xfer.params.reading import given
 from mlflow_xfer.studies import found as declared
 from mlflow_xfer.studies import listing, tables
 from mlflow_xfer.studies.claims import Judged, judge, text
-from mlflow_xfer.studies.registration import SCALE
+from mlflow_xfer.studies.registration import ARTIFACT, SCALE
 from mlflow_xfer.studies.run import dev_of, run_study, transfers_of
 from mlflow_xfer.studies.study import Study
 from mlflow_xfer.tracking import job
@@ -62,12 +62,11 @@ def claims(params: shapes.Claims) -> dict[str, Any]:
         judged, about = _on_tables(Path(params.tables))
         return _said(judged, about)
     with open_to_plan() as store:
-        run = _replicate(store, params.run)
+        run = replicate_of(store, params.run)
         if run is None:
             judged, about = judge(None, None), "no runs"
         else:
-            transfers = transfers_of(store, run.run_id)
-            asked = declared.study(REPLICATE).at(run.tags.get(SCALE, "mini"))
+            transfers, asked = transfers_of(store, run.run_id), _replicate_at(run)
             judged = judge(asked, scores_of(store, transfers), dev_of(store, transfers))
             about = f"{run.name}, scale {asked.scale}, run {run.run_id}"
     return _said(judged, about)
@@ -83,20 +82,38 @@ def _on_tables(folder: Path) -> tuple[Sequence[Judged], str]:
     return judge(asked, rows, tables.dev_of(rows)), f"{folder}: {'; '.join(asked.limits)}"
 
 
-def _replicate(store: Store, named: str | None) -> RunView | None:
+def replicate_of(store: Store, named: str | None = None) -> RunView | None:
     """The run of `replicate` that is asked for; None: there is none."""
     if named is None:
         runs = store.search(
             {"xfer.kind": "study", "xfer.study": REPLICATE}, status="FINISHED", newest_first=True
         )
-        return next(iter(runs), None)
+        return next((run for run in runs if _is_replicate(store, run)), None)
     run = store.get(run_of(store, named))
-    if run.tags.get("xfer.study") != REPLICATE:
+    if not _is_replicate(store, run):
+        own = " that comes with the package" if run.tags.get("xfer.study") == REPLICATE else ""
         raise XferError(
-            f"Run {named!r} is no run of the study {REPLICATE}.",
+            f"Run {named!r} is no run of the study {REPLICATE}{own}.",
             f"Run: mlflow-xfer study --study {REPLICATE}",
         )
     return run
+
+
+def _replicate_at(run: RunView) -> Study:
+    return declared.study(REPLICATE).at(run.tags.get(SCALE, "mini"))
+
+
+def _is_replicate(store: Store, run: RunView) -> bool:
+    """Whether a run has the arms and contrasts of the study, and not only its name: a file may declare a
+    study of the same name."""
+    if run.tags.get("xfer.study") != REPLICATE:
+        return False
+    try:
+        spec = json.loads(json.dumps(_replicate_at(run).spec()))
+    except XferError:  # a scale that it has not
+        return False
+    ran = store.read_json(run.run_id, ARTIFACT) or {}
+    return all(ran.get(part) == spec[part] for part in ("arms", "contrasts"))
 
 
 def judged_text(params: shapes.Claims, found: dict[str, Any]) -> str:

@@ -62,9 +62,7 @@ class Recipe(Shape, group="training"):
     warmup_ratio: Share = setting(
         0.1, "share of the steps in which the rate rises", always=True, shown=True, short="warmup"
     )
-    weight_decay: NonNegative = setting(
-        0.01, "weight decay of AdamW", always=True, shown=True, short="decay"
-    )
+    weight_decay: NonNegative = setting(0.01, "weight decay of AdamW", always=True, shown=True, short="decay")
 
 
 class TrainingOptions(Shape, group="training"):

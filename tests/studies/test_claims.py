@@ -10,11 +10,14 @@ import pandas as pd
 import pytest
 
 from mlflow_xfer import api
+from mlflow_xfer.commands.study import replicate_of
+from mlflow_xfer.errors import XferError
 from mlflow_xfer.params.verbs import VERBS
 from mlflow_xfer.reporting.verdict import UNDECIDED
 from mlflow_xfer.studies import claims
 from mlflow_xfer.studies.claims_tested import TABLES
 from mlflow_xfer.studies.found import study
+from mlflow_xfer.studies.registration import enter
 from mlflow_xfer.studies.run import dev_of
 from mlflow_xfer.tracking.store import Store
 
@@ -199,3 +202,30 @@ def test_without_a_run_the_command_says_what_to_run(own_store):
     assert "run: mlflow-xfer study --study replicate" in (api.printed(verb, verb.read({}), found) or "")
     read = json.loads(api.printed(verb, verb.read({"format": "json"}), found) or "")
     assert len(read["claims"]) == 10
+
+
+def ran(store, asked, name="replicate") -> str:
+    """A finished run of a study, registered as it is asked."""
+    run = store.start("study", name, tags={"xfer.study": name})
+    enter(store, run, asked, {}, (0, 1), ())
+    store.finish(run, "FINISHED")
+    return run
+
+
+def test_only_runs_of_the_study_itself_count_whatever_others_are_called(store):
+    own = study("replicate")
+    shipped = [ran(store, own), ran(store, own.at("small"))]
+    others = [
+        ran(store, replace(own, arms=own.arms[:6], contrasts=())),
+        ran(store, replace(own, contrasts=own.contrasts[:1])),
+        ran(store, replace(own.at("small"), scale="mini")),
+        ran(store, replace(own, scale="large")),
+    ]
+    assert replicate_of(store).run_id == shipped[-1]
+    assert [replicate_of(store, run).run_id for run in shipped] == shipped
+    for run in others:
+        with pytest.raises(XferError, match="is no run of the study replicate that comes with the package"):
+            replicate_of(store, run)
+    other = ran(store, replace(own, name="own"), "own")
+    with pytest.raises(XferError, match="is no run of the study replicate[.]"):
+        replicate_of(store, other)
