@@ -111,14 +111,6 @@ def looked_for(path: str | Path, what: str) -> str:
     return f"{absent}: {Path.cwd() / place}. {begin}"
 
 
-def check_new_folder(name: str, path: Path) -> None:
-    """Raise :class:`XferError` where writing the folder ``path``, which the parameter ``name`` gives, would
-    write over something."""
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        what = "the folder is not empty" if path.is_dir() else "a file"
-        raise XferError(f"{name}={path}: there is something already: {what}.", "Name a new folder.")
-
-
 def _exists(path: Path) -> bool:
     try:
         return path.exists()

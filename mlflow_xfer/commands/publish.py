@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from mlflow_xfer.commands.result import Published
 from mlflow_xfer.commands.running import opened
 from mlflow_xfer.conditions.comparison import Place, place_of, repeats
+from mlflow_xfer.durable.files import check_new_folder
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.lines import check_new_folder
 from mlflow_xfer.params import questions
 from mlflow_xfer.phases import publishing, record
 from mlflow_xfer.reporting.by_task import DEMONSTRATION, bracketed

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from mlflow_xfer.commands import phases
 from mlflow_xfer.commands.running import opened
-from mlflow_xfer.durable.files import write_json
+from mlflow_xfer.durable.files import check_new_folder, write_json
 from mlflow_xfer.errors import Problems, XferError
-from mlflow_xfer.lines import check_new_folder
 from mlflow_xfer.params import questions
 from mlflow_xfer.params.declare import parameters
 from mlflow_xfer.params.verbs import VERBS

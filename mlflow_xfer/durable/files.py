@@ -18,9 +18,11 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from mlflow_xfer.durable.processes import has_ended
+from mlflow_xfer.errors import XferError
 
 logger = logging.getLogger(__name__)
 
@@ -103,6 +105,32 @@ def passing_folder(beside: Path, mode: int = 0o777) -> Iterator[Path]:
         yield partial
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def check_new_folder(name: str, path: Path) -> None:
+    """Raise :class:`XferError` where the folder ``path``, which the parameter ``name`` gives, cannot be made,
+    or writing it would write over something."""
+    try:
+        there = stat.S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError:
+        above = next(parent for parent in path.absolute().parents if parent.exists())
+        try:
+            with TemporaryDirectory(dir=above):  # rights alone do not tell: of /proc they say that one may
+                return
+        except OSError as error:
+            raise _no_folder(name, path, error) from None
+    except (OSError, ValueError) as error:  # below a file, a name that is too long or holds a NUL
+        raise _no_folder(name, path, error) from None
+    if not there or any(path.iterdir()):
+        what = "the folder is not empty" if there else "a file"
+        raise XferError(f"{name}={path}: there is something already: {what}.", "Name a new folder.")
+
+
+def _no_folder(name: str, path: Path, error: OSError | ValueError) -> XferError:
+    why = error.strerror if isinstance(error, OSError) else error
+    return XferError(
+        f"{name}={path}: no folder can be made there ({why}).", "Name a new folder where you may write."
+    )
 
 
 def discard(folder: Path) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlflow_xfer.durable.files import check_new_folder
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.lines import check_new_folder
 from mlflow_xfer.scoring.validation import Finding, best_of, validate
 from mlflow_xfer.tasks.catalogue import SUITES, TASKS
 from mlflow_xfer.tracking.names import file_name

@@ -22,6 +22,9 @@ LEFT_OUT = frozenset({"output", "verbose", "reuse", "keep", "workers"})
 """Parameters that say how a command is carried out and what it prints."""
 FROM_RUNS = ("model", "tokenizer", "adapter")
 """Parameters that may name runs."""
+CELLS = ("phase", "transfer", "condition")
+"""Kinds of runs that one command makes."""
+MOST_NAMED = 12
 
 _RUN = re.compile(r"\b[0-9a-f]{32}\b")
 
@@ -73,7 +76,7 @@ def cell(store: Store, reference: str) -> tuple[RunView, RunView]:
     run = store.get(run_of(store, reference))
     if result := run.tags.get(RESULT_TAG):
         run = store.get(result)
-    if run.kind not in ("phase", "transfer", "condition"):
+    if run.kind not in CELLS:
         raise XferError(
             f"{run.name or run.run_id} is a {run.kind or 'run of something else'}: not one cell but many.",
             _parts(store, run) or "Name a condition, a transfer or a phase.",
@@ -87,8 +90,19 @@ def cell(store: Store, reference: str) -> tuple[RunView, RunView]:
 
 
 def _parts(store: Store, run: RunView) -> str:
-    parts = [f"{one.run_id} ({one.name})" for one in store.children(run.run_id) if one.kind != "phase"]
-    return "Name one of: " + ", ".join(parts[:12]) + (", …" if len(parts) > 12 else "") if parts else ""
+    """Names the finished cells that a run is made of."""
+    found: list[str] = []
+    left = [run]
+    while left and len(found) <= MOST_NAMED:
+        below = store.children(left.pop(0).run_id)
+        found += [
+            f"{one.run_id} ({one.name})"
+            for one in below
+            if one.kind in CELLS and one.kind != "phase" and one.status == "FINISHED"
+        ]
+        left += [one for one in below if one.kind not in CELLS]
+    more = ", …" if len(found) > MOST_NAMED else ""
+    return "Name one of: " + ", ".join(found[:MOST_NAMED]) + more if found else ""
 
 
 def _maker(store: Store, run: RunView) -> RunView:

@@ -9,7 +9,16 @@ import sys
 import pytest
 
 from mlflow_xfer.durable import manifest
-from mlflow_xfer.durable.files import sweep, whole_file, whole_folder, write_json, write_once, write_whole
+from mlflow_xfer.durable.files import (
+    check_new_folder,
+    sweep,
+    whole_file,
+    whole_folder,
+    write_json,
+    write_once,
+    write_whole,
+)
+from mlflow_xfer.errors import XferError
 
 
 def names(folder) -> list[str]:
@@ -106,3 +115,31 @@ def test_a_sealed_folder_counts_as_long_as_it_is_whole(tmp_path):
     assert not manifest.is_whole(folder)
     (folder / manifest.FILE).unlink()
     assert not manifest.is_whole(folder)
+
+
+def test_a_new_folder_is_taken_and_nothing_is_left_of_the_look(tmp_path):
+    here = tmp_path / "here"
+    (here / "empty").mkdir(parents=True)
+    for new in ("empty", "new", "new/below/it"):
+        check_new_folder("out", here / new)
+    assert list(here.iterdir()) == [here / "empty"]
+
+
+def test_what_is_there_is_never_written_over(tmp_path):
+    (tmp_path / "file").write_text("a")
+    for place, says in ((tmp_path / "file", "a file"), (tmp_path, "the folder is not empty")):
+        with pytest.raises(XferError, match=f"out=.*: there is something already: {says}"):
+            check_new_folder("out", place)
+
+
+def test_where_no_folder_can_be_made_is_said(tmp_path):
+    (tmp_path / "file").write_text("a")
+    for place, says in (
+        (tmp_path / "file" / "x", "Not a directory"),
+        (tmp_path / "file" / "x" / "y", "Not a directory"),
+        ("/proc/x", "No such file or directory|Permission denied"),
+        (tmp_path / ("x" * 300), "File name too long"),
+        (tmp_path / "a\0b", "null"),
+    ):
+        with pytest.raises(XferError, match=f"(?s)no folder can be made there .*({says})"):
+            check_new_folder("out", tmp_path / place)

@@ -60,3 +60,26 @@ def test_what_is_no_finished_cell_is_refused(store):
     store.finish(part)
     with pytest.raises(XferError, match=f"not one cell but many.\n.*{part}"):
         commands.cell(store, study)
+
+
+def test_of_a_search_only_what_is_taken_is_proposed(store):
+    search = store.start("search", "a search")
+    trial = store.start("trial", "trial 0", parent=search)
+    parts = {}
+    for name, parent, kind in (
+        ("candidate", search, "condition"),
+        ("of the trial", trial, "transfer"),
+        ("a phase", trial, "phase"),
+        ("failed", trial, "transfer"),
+    ):
+        parts[name] = store.start(kind, name, parent=parent)
+        store.finish(parts[name], "FAILED" if name == "failed" else "FINISHED")
+    store.finish(trial)
+    store.finish(search)
+    with pytest.raises(XferError, match="not one cell but many") as error:
+        commands.cell(store, search)
+    assert error.value.hint == (
+        f"Name one of: {parts['candidate']} (candidate), {parts['of the trial']} (of the trial)"
+    )
+    with pytest.raises(XferError, match="Name a condition, a transfer or a phase"):
+        commands.cell(store, made(store, "search"))
