@@ -97,8 +97,9 @@ def _study(asked: Reuse) -> tuple[Study, dict[str, str]] | None:
 
 
 def _of_study(study: Study, more: dict[str, str], store: Store) -> Plan:
-    from mlflow_xfer.studies.run import plans_of
+    from mlflow_xfer.studies.run import check_asked, plans_of
 
+    check_asked(study, more)
     plans = list(plans_of(study, more, store, weightless=True).values())
     requested = unique(phase for one in plans for phase in one.requested)
     return Plan(

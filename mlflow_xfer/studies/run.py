@@ -59,8 +59,7 @@ def run_study(
         overrides: parameters that the user gave; they win over the study's.
         crew: what phases run on.
     """
-    check(study, study.targets(overrides))
-    _has_what_it_needs(study, overrides)
+    check_asked(study, overrides)
     typed = study.typed(overrides)
     plans = plans_of(study, overrides, store, online=True)
     first = read(Transfer, next(iter(typed.values())))
@@ -111,7 +110,13 @@ def hash_of(study: Study, overrides: Mapping[str, Any], plans: Mapping[str, Plan
     )
 
 
-def _has_what_it_needs(study: Study, overrides: Mapping[str, Any]) -> None:
+def check_asked(study: Study, overrides: Mapping[str, Any]) -> None:
+    """Refuse a study that contradicts itself with what is given besides, or lacks what its scale needs.
+
+    Raises:
+        XferError: what is wrong, or missing.
+    """
+    check(study, study.targets(overrides))
     given = {**study.shared, **overrides}
     if study.scale != "mini" and "data" not in given:
         raise XferError(

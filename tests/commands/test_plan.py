@@ -6,6 +6,9 @@ import json
 import math
 import subprocess
 import sys
+from functools import partial
+
+import pytest
 
 import pytest
 
@@ -30,6 +33,19 @@ def test_every_command_that_runs_phases_is_planned(own_store):
     for verb, label in labels.items():
         planned = mlflow_xfer.plan(verb)
         assert label in planned.text() and planned.plan.verb == {"transfer": "study"}.get(verb, verb)
+
+
+def test_a_study_is_refused_in_the_words_of_the_study_command(own_store):
+    for asked in ({"study": "replicate", "scale": "small"}, {"study": "domain", "target": "choice"}):
+        said = []
+        for command in (partial(mlflow_xfer.plan, "study"), mlflow_xfer.study):
+            with pytest.raises(XferError) as error:
+                command(**asked)
+            said.append(str(error.value))
+        assert said[0] == said[1]
+    assert "Unknown target" in said[0]
+    with pytest.raises(XferError, match="Study replicate at scale small needs .*\n  Give model and data"):
+        mlflow_xfer.plan("study", study="replicate", scale="small")
 
 
 def test_printed_as_json(own_store):
