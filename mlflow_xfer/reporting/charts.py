@@ -100,7 +100,7 @@ def forest(contrasts: Sequence[Contrast]) -> Raw:
             ),
         ]
     said = "; ".join(
-        f"{c.condition}{f' against {c.baseline}' if mixed else ''}: {points(c.estimate, True)}, {c.verdict}"
+        f"{c.condition}{f' against {c.baseline}' if mixed else ''}: {points(c.estimate, True)}, {c.shown}"
         for c in contrasts
     )
     title = f"Differences, each to {OWN}" if mixed else f"Differences to {contrasts[0].baseline}"

@@ -31,7 +31,7 @@ def differences_table(analysis: Analysis) -> pd.DataFrame:
                 "high": one.high if one else math.nan,
                 "p": one.p if one else math.nan,
                 "p_corrected": one.p_corrected if one else math.nan,
-                "verdict": one.verdict if one else "baseline",
+                "verdict": one.shown if one else "baseline",
                 "status": one.status if one else "",
                 "seeds": mean.n["seeds"],
                 "borda": ranks.get(name, math.nan),

@@ -109,7 +109,7 @@ def limits(analysis: Analysis, of_study: bool = False) -> Raw:
             if of_study
             else "No comparison was registered before the first run: everything here is exploratory"
         )
-    if any(one.verdict == UNDECIDED for one in analysis.contrasts):
+    if any(one.shown == UNDECIDED for one in analysis.contrasts):
         notes.append("“Not enough power” is not “no effect”: the interval says which effects remain possible")
     if analysis.population == THESE:
         notes.append(

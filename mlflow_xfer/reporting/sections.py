@@ -13,7 +13,7 @@ from mlflow_xfer.reporting.conditions_table import differences_table
 from mlflow_xfer.reporting.hypertext import Raw, element, table
 from mlflow_xfer.reporting.parts import COLUMNS, box, interval, paragraph, records, section, verdict_cell
 from mlflow_xfer.reporting.stuck import remarks
-from mlflow_xfer.reporting.verdict import REGISTERED, p_text, points, sentence
+from mlflow_xfer.reporting.verdict import REGISTERED, counted, p_text, points, sentence
 
 ROWS = 40  # conditions in the forest plot
 LISTED, CUT = 12, 4  # languages named in the answer, and how many of them from the lower end
@@ -80,13 +80,13 @@ def answer_texts(analysis: Analysis) -> list[str]:
     """The answer as plain sentences: registered contrasts, else the best condition."""
     if not analysis.contrasts:
         name, mean = next(iter(analysis.means.items()))
-        where = f"{mean.n['tasks']} tasks and {mean.n['languages']} languages"
+        where = f"{counted(mean.n, 'tasks', 'task')} and {counted(mean.n, 'languages', 'language')}"
         interval = (
             f", 95 % interval {points(mean.low)} to {points(mean.high)}" if math.isfinite(mean.low) else ""
         )
         return [
             f"{name} scores {points(mean.estimate)} on average over {where} "
-            f"({mean.n['seeds']} seeds{interval}).",
+            f"({counted(mean.n, 'seeds', 'seed')}{interval}).",
             "There is no second condition to compare it with.",
         ]
     best = answers.primary(analysis)
@@ -94,9 +94,7 @@ def answer_texts(analysis: Analysis) -> list[str]:
     texts = [sentence(one) for one in primary]
     others = [one for one in analysis.contrasts if one not in primary]
     if others:
-        tally = {
-            v: sum(one.verdict == v for one in others) for v in dict.fromkeys(one.verdict for one in others)
-        }
+        tally = {v: sum(one.shown == v for one in others) for v in dict.fromkeys(one.shown for one in others)}
         texts.append(
             f"Of {len(others)} further {'condition' if len(others) == 1 else 'conditions'}: "
             + ", ".join(f"{n} {v}" for v, n in tally.items())

@@ -18,6 +18,7 @@ from mlflow_xfer.stats.multiplicity import holm
 from mlflow_xfer.stats.power import detectable, equivalence, equivalence_interval, seeds_needed
 
 BETTER, WORSE, EQUIVALENT, UNDECIDED = "better", "worse", "equivalent", "not enough power"
+ALIKE = "every seed scores the same"
 REGISTERED, EXPLORATORY = "pre-registered", "exploratory"
 ENOUGH = 10  # seeds from which the printed power is within 5 points of how often the margin is found
 
@@ -54,6 +55,17 @@ class Contrast:
     method: str
     n: dict[str, int]
     notes: tuple[str, ...]
+
+    @property
+    def alike(self) -> bool:
+        """Whether all replicates score the same, so that there is nothing to infer from."""
+        several = max(self.n.get("seeds", 0), self.n.get("bases", 0)) > 1
+        return several and math.isfinite(self.estimate) and not math.isfinite(self.low)
+
+    @property
+    def shown(self) -> str:
+        """The verdict in words: where all replicates score the same there is none, however many they are."""
+        return ALIKE if self.alike else self.verdict
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: what is not a number is ``None``."""
@@ -161,8 +173,8 @@ def p_text(p: float) -> str:
 
 def sentence(one: Contrast) -> str:
     """The answer in two sentences: the difference with its interval, and what the design could have found."""
-    where = f"over {_counted(one.n, 'tasks', 'task')} and {_counted(one.n, 'languages', 'language')}"
-    seeds = _counted(one.n, "seeds", "seed")
+    where = f"over {counted(one.n, 'tasks', 'task')} and {counted(one.n, 'languages', 'language')}"
+    seeds = counted(one.n, "seeds", "seed")
     if not math.isfinite(one.low):
         scored = f"{one.condition} scores {points(one.estimate, True)} points against {one.baseline} {where}"
         if one.n.get("seeds", 0) > 1:
@@ -206,6 +218,7 @@ def _decided_by(one: Contrast) -> str:
     return f"{100 * level:.0f} % interval {low} to {high}, {name} {equals}{p_text(p)}"
 
 
-def _counted(n: dict[str, int], key: str, singular: str) -> str:
+def counted(n: Mapping[str, int], key: str, singular: str) -> str:
+    """How many there are, in words."""
     count = n.get(key, 0)
     return f"{count} {singular if count == 1 else key}"

@@ -187,7 +187,8 @@ def slope_of(
     keep, columns, dropped = _covariates(block.languages, covariate, adjust, missing)
     if len(keep) < 4 + len(adjust):
         raise XferError(
-            f"{len(keep)} languages have a value; a slope with {len(adjust)} adjustments needs at least "
+            f"{len(keep)} {'language has' if len(keep) == 1 else 'languages have'} a value; a slope with "
+            f"{len(adjust)} adjustment{'s' * (len(adjust) != 1)} needs at least "
             f"{4 + len(adjust)}.",
             "Choose another covariate, or more languages.",
         )

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.reporting.verdict import EQUIVALENT, EXPLORATORY, REGISTERED, UNDECIDED, decide
+from mlflow_xfer.reporting.verdict import ALIKE, EQUIVALENT, EXPLORATORY, REGISTERED, UNDECIDED, decide
 from mlflow_xfer.stats.estimate import Estimate
 from mlflow_xfer.stats.frame import check
 from mlflow_xfer.stats.multiplicity import holm
@@ -66,7 +66,7 @@ class Found:
             return ""
         if not math.isfinite(self.estimate.estimate):
             return next(iter(self.estimate.notes), "no estimate").rstrip(".")
-        return "every seed scores the same" if self.alike else UNDECIDED
+        return ALIKE if self.alike else UNDECIDED
 
     @property
     def demonstration(self) -> bool:

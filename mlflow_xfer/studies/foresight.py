@@ -105,7 +105,7 @@ def _foreseen(
         usable = [n for n in counts if n >= FEWEST_LANGUAGES]
         if not usable:
             problems.add(
-                f"{where}: {max(counts, default=0)} languages besides English have no spread (power 0).",
+                f"{where}: {_languages(max(counts, default=0), 'has', 'have')} no spread (power 0).",
                 f"Give at least {FEWEST_LANGUAGES} of them; {DECIDING_LANGUAGES} to reach p = .05.",
             )
             return ""
@@ -202,6 +202,10 @@ def _needed(study: Study, one: Contrast, level: float) -> str:
     return f"the margin takes {f'about {needed}' if needed else 'more than 1,000'} seeds"
 
 
+def _languages(count: int, one: str, several: str) -> str:
+    return f"{count} language{'s' * (count != 1)} besides English {one if count == 1 else several}"
+
+
 def _check_distances(
     where: str, one: Contrast, heard: Mapping[str, Sequence[str]], problems: Problems
 ) -> None:
@@ -215,6 +219,6 @@ def _check_distances(
         )
     elif len(codes) < FEWEST_FOR_SLOPE:
         problems.add(
-            f"{where}: {len(codes)} languages besides English allow no slope (power 0).",
+            f"{where}: {_languages(len(codes), 'allows', 'allow')} no slope (power 0).",
             f"Give at least {FEWEST_FOR_SLOPE}.",
         )

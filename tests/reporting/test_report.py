@@ -336,3 +336,26 @@ def test_what_a_design_finds_is_said_for_the_corrected_test():
     among = next(one for one in report(frame).verdict["contrasts"] if one["condition"] == "c1")
     assert few["estimate"] == among["estimate"] and among["detectable"] > 1.5 * few["detectable"]
     assert few["seeds_needed"] < among["seeds_needed"]
+
+
+def test_one_of_a_kind_is_counted_in_the_singular():
+    rows = [
+        {"condition": "none", "task": "xnli", "language": "de", "seed": seed, "score": 60 + seed}
+        for seed in range(3)
+    ]
+    said = report(pd.DataFrame(rows)).verdict["answer"]
+    assert said.startswith("none scores 61.0 on average over 1 task and 1 language (3 seeds, 95 % interval")
+    said = report(pd.DataFrame(rows[:1])).verdict["answer"]
+    assert "(1 seed)." in said
+
+
+def test_what_is_the_same_with_every_seed_is_no_lack_of_power():
+    rows = [
+        {"condition": name, "task": "xnli", "language": "de", "seed": seed, "score": score}
+        for seed in range(3)
+        for name, score in (("none", 60.0), ("mnli", 61.0))
+    ]
+    made = report(pd.DataFrame(rows))
+    assert "the same with each of 3 seeds: that is nothing to infer from" in made.verdict["answer"]
+    assert "every seed scores the same" in made.html
+    assert made.html.lower().count("not enough power") == 1, "the legend of the drawing"

@@ -58,7 +58,7 @@ def confirmed_table(found: Confirmation) -> Table | None:
             w.candidate.label,
             *(w.selected, w.estimate, w.dev.estimate, w.test.estimate),
             (w.test.low, w.test.high),
-            w.contrast.verdict,
+            w.contrast.shown,
         )
         for w in found.winners
     ]

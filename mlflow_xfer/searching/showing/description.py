@@ -57,7 +57,7 @@ def opening(command: Command, study: optuna.Study, found: Confirmation) -> list[
             (
                 plain(w.candidate.label),
                 plain(bracketed(w.test.estimate, w.test.low, w.test.high)),
-                w.contrast.verdict,
+                w.contrast.shown,
             )
             for w in found.winners
         ]
@@ -95,29 +95,33 @@ def answer(command: Command, found: Confirmation) -> str:
         return "\n\n".join([f"{found.why or 'Nothing is confirmed yet.'}", head, *notes])
     best = found.winners[0]
     n = len(found.seeds)
+    margin = f"{command.params.margin:g} point{'s' * (command.params.margin != 1)}"
     says = {
         BETTER: f"**{best.candidate.label}** is better than no intermediate task: "
         f"{_interval(best.test)} points on test",
         WORSE: f"**{best.candidate.label}** is worse than no intermediate task: "
         f"{_interval(best.test)} points on test{_all_worse(found)}",
         EQUIVALENT: f"**{best.candidate.label}** and no intermediate task are equivalent within "
-        f"{command.params.margin:g} points: {_within(best.contrast)} on test",
+        f"{margin}: {_within(best.contrast)} on test",
     }.get(
         best.contrast.verdict,
-        f"Undecided, not enough power: **{best.candidate.label}** against no intermediate task: "
+        f"Undecided, {best.contrast.shown}: **{best.candidate.label}** against no intermediate task: "
         f"{_interval(best.test)} points on test",
     )
     alone = best.contrast.verdict == EQUIVALENT
     reach = "of this comparison alone" if alone else f"joint over {len(found.winners)} candidates"
+    interval = "" if best.contrast.alike else f"interval {reach}; "
     how = (
-        f"{n} fresh seeds that took no part in the choice, paired; interval {reach}; conditional on the base "
+        f"{n} fresh seeds that took no part in the choice, paired; {interval}conditional on the base "
         f"{command.params.model}"
     )
-    if best.contrast.verdict not in VERDICTS:
+    if best.contrast.alike:
+        how += "; that is nothing to infer from, and more seeds change nothing"
+    elif best.contrast.verdict not in VERDICTS:
         needed = (
             f"about {best.contrast.seeds_needed} seeds" if best.contrast.seeds_needed else "many more seeds"
         )
-        how += f"; {needed} would tell a difference of {command.params.margin:g} points"
+        how += f"; {needed} would tell a difference of {margin}"
     if found.registered:
         notes.append(f"Registered: {', '.join(found.registered)}")
     return "\n\n".join([f"{says} ({how}). Chosen by {objective}.", head, *notes])
@@ -150,7 +154,8 @@ def cost(found: Account) -> str:
     trials = ", ".join(f"{n} {state}" for state, n in found.trials.items() if n)
     if not found.naive("tokens"):
         return f"Trials: {trials}."
-    ratio = found.naive("tokens") / found.spent["tokens"] if found.spent["tokens"] else math.inf
+    spent_tokens = found.spent["tokens"]
+    times = f", {found.naive('tokens') / spent_tokens:.1f} times as many" if spent_tokens else ""
     saved = ", ".join(
         f"{name} {amount(getattr(found, name)['tokens'])}" for name in ("sharing", "duplicates", "pruning")
     )
@@ -160,7 +165,7 @@ def cost(found: Account) -> str:
     )
     return (
         f"Trials: {trials}. Trained: {spent}; with a chain of its own for every trial, target and seed it "
-        f"would have been {amount(found.naive('tokens'))} tokens, {ratio:.1f} times as many. "
+        f"would have been {amount(found.naive('tokens'))} tokens{times}. "
         f"Saved: {saved} (pruning: estimated). The confirmation is not counted."
     )
 
@@ -197,6 +202,8 @@ def links(store: Store, mirror: Mirror) -> str:
 
 
 def _interval(found: Estimate) -> str:
+    if not math.isfinite(found.low):
+        return f"{points(found.estimate, True)} (no interval)"
     return (
         f"{points(found.estimate, True)} "
         f"(95 % interval {points(found.low, True)} to {points(found.high, True)})"

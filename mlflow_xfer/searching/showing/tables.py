@@ -85,7 +85,7 @@ def _winner_row(winner: Winner) -> dict[str, Any]:
         "confirmed_test": winner.test.estimate,
         "low": winner.test.low,
         "high": winner.test.high,
-        "verdict": winner.contrast.verdict,
+        "verdict": winner.contrast.shown,
         "p": winner.contrast.p_corrected,
         "score": winner.score,
         "run_id": winner.run_id,

@@ -10,7 +10,7 @@ import pytest
 from mlflow_xfer.reporting.verdict import BETTER, EQUIVALENT, verdicts
 from mlflow_xfer.searching.deciding.confirmation import Confirmation, Winner
 from mlflow_xfer.searching.showing.answer_tables import confirmed_table
-from mlflow_xfer.searching.showing.description import answer
+from mlflow_xfer.searching.showing.description import answer, cost
 from mlflow_xfer.searching.space.candidate import Candidate
 from mlflow_xfer.stats.blocks import cells
 from mlflow_xfer.stats.frame import check
@@ -74,6 +74,34 @@ def test_equivalence_is_told_with_the_interval_that_decides_it():
     (one,) = found.winners
     assert one.contrast.verdict == EQUIVALENT and one.test.high > 1
     assert answer(asked("a"), found).startswith(
-        "**a** and no intermediate task are equivalent within 1 points: 0.0 (90 % interval −0.9 to +0.9) on "
+        "**a** and no intermediate task are equivalent within 1 point: 0.0 (90 % interval −0.9 to +0.9) on "
         "test (5 fresh seeds that took no part in the choice, paired; interval of this comparison alone;"
     )
+
+
+def test_what_is_the_same_with_every_seed_is_no_lack_of_power():
+    found = confirmation(a=(1.5,) * len(FIRM), b=(0.0,) * len(FIRM))
+    text = answer(asked("a", "b"), found)
+    assert text.startswith(
+        "Undecided, every seed scores the same: **a** against no intermediate task: +1.5 (no interval) "
+        "points on test (5 fresh seeds that took no part in the choice, paired; conditional on the base m; "
+        "that is nothing to infer from, and more seeds change nothing)."
+    )
+    table = confirmed_table(found)
+    assert table is not None and [row[-1] for row in table.rows] == ["every seed scores the same"] * 2
+    assert "power" not in text and "interval joint" not in text
+
+
+def test_nothing_trained_is_not_compared_with_what_it_would_have_been():
+    known = {"tokens": 0.0, "optimizer_steps": 0.0, "seconds": 0.0}
+    spent = SimpleNamespace(
+        trials={"complete": 2},
+        naive=lambda _: 1e6,
+        spent=known,
+        sharing=known,
+        duplicates=known,
+        pruning=known,
+    )
+    assert "tokens. Saved:" in cost(spent) and "inf" not in cost(spent)
+    spent.spent = known | {"tokens": 5e5}
+    assert "tokens, 2.0 times as many." in cost(spent)
