@@ -62,6 +62,7 @@ def run_study(
     check_asked(study, overrides)
     typed = study.typed(overrides)
     plans = plans_of(study, overrides, store, online=True)
+    spoken = spoken_by(study, plans)
     first = read(Transfer, next(iter(typed.values())))
     executor = Executor(store, first.reuse, next(iter(plans.values())).suite, first.runtime)
     executor.keep = first.kept(many=True)
@@ -73,7 +74,7 @@ def run_study(
         logger.info("%s: reused run %s (all its phases exist)", study.name, earlier)
         passing.settle(executor, earlier)
         return pointed(store, earlier, opened, study.name)
-    seeds, spoken = first.seeds, spoken_by(study, plans)
+    seeds = first.seeds
     level = 1 - float(spending(study.looks)[0]) if study.contrasts else 0.95
     for sentence in foresee(study, len(seeds), spoken, level, len(first.base_seeds)):
         logger.info("%s: %s", study.name, sentence)
