@@ -53,6 +53,15 @@ def test_slope_for_these_languages_is_t_on_per_seed_slopes():
     assert found.p == pytest.approx(stats.ttest_1samp(slopes, 0).pvalue, rel=1e-6)
 
 
+def test_too_few_languages_for_a_slope_are_counted():
+    for known, says in ((1, "1 language has a value; a slope with 0 adj"), (2, "2 languages have a value")):
+        some = dict(list(COVARIATE.items())[:known])
+        with pytest.raises(XferError, match=says):
+            interaction.covariate_slope(
+                FRAME[FRAME["language"].isin(list(some))], "mnli", "none", some, standardise=False
+            )
+
+
 def test_slope_of_one_run_is_least_squares():
     one = FRAME[FRAME["seed"] == 1]
     found = interaction.covariate_slope(one, "mnli", "none", COVARIATE, standardise=False)

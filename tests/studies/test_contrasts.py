@@ -225,6 +225,8 @@ def test_a_contrast_is_foreseen_in_its_own_languages():
     assert "3 languages besides English allow no slope (power 0)" in refused(slope)
     spread = replace(HELPS, kind="spread", languages=("en", "de", "es"))
     assert "2 languages besides English have no spread (power 0)" in refused(spread)
+    assert "1 language besides English has no spread" in refused(replace(spread, languages=("en", "de")))
+    assert "1 language besides English allows no slope" in refused(replace(slope, languages=("de",)))
     (said,) = foresee(replace(STUDY, contrasts=(replace(spread, languages=CODES[:7]),)), 6, SPOKEN)
     assert "with 6 languages a ratio" in said
 
