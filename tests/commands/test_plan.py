@@ -10,8 +10,6 @@ from functools import partial
 
 import pytest
 
-import pytest
-
 import mlflow_xfer
 from mlflow_xfer import api
 from mlflow_xfer.errors import XferError
