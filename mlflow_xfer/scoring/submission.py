@@ -119,7 +119,7 @@ def score_folder(
             files = path_of(predictions, tasks[name], language), path_of(labels, tasks[name], language)
             absent = [str(path) for path in files if not path.is_file()]
             if absent:
-                missing += absent
+                missing += [one for one in dict.fromkeys(absent) if one not in missing]
                 continue
             try:
                 scores[name][language] = score_files(*files, tasks[name], language, seed=seed, warn=warn)

@@ -11,7 +11,7 @@ from mlflow_xfer.searching.storage.studies import known_study
 from tests.end_to_end.conftest import ENCODER, QUICK
 
 TINY = {name: value for name, value in QUICK.items() if name not in ("intermediate", "target")} | {
-    "max_steps": 40,
+    "max_steps": 160,
     "max_eval_examples": 10,
 }
 SEARCH = {
