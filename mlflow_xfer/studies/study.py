@@ -123,6 +123,7 @@ class Scale:
     Args:
         needs: what must be there, in words.
         seeds: of each effort; none: the study's.
+        limits: what it cannot tell there, in place of what the study says.
     """
 
     __pydantic_config__ = STRICT  # where it is read from a file
@@ -133,6 +134,7 @@ class Scale:
     needs: str = ""
     seeds: Mapping[str, str] = field(default_factory=dict)
     curves: tuple[Curve, ...] = ()
+    limits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -200,8 +202,8 @@ class Study:
         shared = dict(there.shared if there else self.shared) | ({"seeds": seeds} if seeds else {})
         own = ("arms", "contrasts", "curves")
         other = {name: getattr(there, name) for name in own} if there and there.arms else {}
-        needs = there.needs if there and there.needs else self.needs
-        return replace(self, shared=shared, scale=scale, effort=effort, needs=needs, **other)
+        said = {name: getattr(there, name, ()) or getattr(self, name) for name in ("needs", "limits")}
+        return replace(self, shared=shared, scale=scale, effort=effort, **said, **other)
 
     def typed(self, overrides: Mapping[str, Any] = {}) -> dict[str, dict[str, Any]]:  # noqa: B006 (read only)
         """The parameters of ``transfer`` of each arm, as a user would type them."""

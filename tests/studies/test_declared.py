@@ -89,6 +89,15 @@ def test_no_study_of_mini_foresees_that_it_finds_nothing(name, effort):
     foresee(one, len(typed.seeds), spoken, level, len(typed.base_seeds))
 
 
+def test_no_other_scale_says_what_mini_cannot_tell():
+    for one in studies().values():
+        assert not [
+            limit for scale in one.scales for limit in one.at(scale).limits if "mini" in limit.lower()
+        ]
+    assert study("task-count").at("small").limits != study("task-count").limits
+    assert study("few-shot").at("full").limits == study("few-shot").limits, "none of its own: the study's"
+
+
 def test_a_file_declares_the_same_study(written):
     assert study(str(written)) == replace(TWO, source=str(written))
 

@@ -98,6 +98,7 @@ DOMAIN = Study(
                 *large("legal", "terms-of-service", "xnli"),
             ),
             "one GPU of 80 GiB, the hub's data; the biomedical target, mantra-gsc, needs a folder",
+            limits=("Sets of a domain differ from general ones in format, labels and length, too.",),
         ),
     },
 )

@@ -135,6 +135,10 @@ LOW_RESOURCE_PRETRAINING = Study(
             tuple(one for one in contrasts(scratch=False) if not one.languages or one.languages == ("en",)),
             "one GPU of 80 GiB, the hub's data and Wikipedia in 13 languages (7 million words a text); from "
             "scratch a model of this size would have to be pre-trained: mini alone asks that",
+            limits=(
+                "The base has read all of these languages: continued is more of the same.",
+                "Seeds share the base and the continued models; give base_seeds for more.",
+            ),
         ),
     },
 )

@@ -139,6 +139,8 @@ NLI = {
     },
 }
 
+RATES = "Rates follow a rule and were not tuned for each size: size and rate are not told apart wholly."
+
 MODEL_SCALE = Study(
     name="model-scale",
     question="Do intermediate tasks help more or less as the model grows, in English or in many languages?",
@@ -151,10 +153,9 @@ MODEL_SCALE = Study(
     minutes={"quick": 4.0},
     limits=(
         "Sizes differ in width alone, from 0.2 to 2.5 million parameters; one pre-trained model of each.",
-        "Rates follow a rule and were not tuned for each size: size and rate are not told apart wholly.",
+        RATES,
         "Tokenizer and text are the same for all: fertility and truncation cannot differ between sizes.",
         "Fine-tuned alone: decoders of mini's size do not pass the gate.",
-        "At full XCOPA alone is prompted, and the report on all conditions is about it alone.",
     ),
     scales={
         "full": Scale(
@@ -172,6 +173,11 @@ MODEL_SCALE = Study(
             curves=(
                 *curves(tuple(LLAMA), tuple(NLI)),
                 *curves(tuple(LLAMA), tuple(NLI), ", prompted"),
+            ),
+            limits=(
+                "Sizes differ in width, depth and the text that they were pre-trained on; one model of each.",
+                RATES,
+                "XCOPA alone is prompted, and the report on all conditions is about it alone.",
             ),
         ),
     },

@@ -57,6 +57,8 @@ def of_sets(inference: tuple[str, ...], others: tuple[str, ...]) -> tuple[Contra
     )
 
 
+GIVEN = "Given these models: the permutation test swaps arms within languages and says nothing of new seeds."
+
 NLI_VARIANCE = Study(
     name="nli-variance",
     question="Does training on inference make scores of other tasks more alike across languages?",
@@ -80,7 +82,7 @@ NLI_VARIANCE = Study(
     limits=(
         "Nine languages besides English: a ratio of .8 is found in fewer than 1 of 6 cases.",
         "A model of a million parameters learns little of inference: its effect is that of a format.",
-        "Given these models: the permutation test swaps arms within languages and says nothing of new seeds.",
+        GIVEN,
     ),
     scales={
         "small": Scale(
@@ -88,6 +90,10 @@ NLI_VARIANCE = Study(
             REAL,
             of_sets(("MNLI", "SICK+RTE"), ("CosmosQA", "POS")),
             "data=FOLDER with PAN-X and Tatoeba, model=FOLDER of a small real encoder, a task file with sick",
+            limits=(
+                "Two inference sets beside two others, each with 5,000 rows: about these sets.",
+                GIVEN,
+            ),
         ),
         "full": Scale(
             {
@@ -101,6 +107,7 @@ NLI_VARIANCE = Study(
             LARGE,
             contrasts("all NLI", "QQP"),
             "one GPU of 80 GiB, the hub's data: mlflow-xfer plan study --scale full --gpu H100",
+            limits=(GIVEN,),
         ),
     },
 )

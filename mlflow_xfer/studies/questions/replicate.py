@@ -109,6 +109,7 @@ REPLICATE = Study(
             tuple(arm for arm in arms(SMALL, "all four") if MLM not in arm.name),
             contrasts(SMALL, "all four", with_mlm=False),
             "data=FOLDER with PAN-X and Tatoeba, model=FOLDER of a small real encoder",
+            limits=("Tatoeba is trained by no target phase: see PAN-X without it.", "5,000 rows a task."),
         ),
         "full": Scale(
             {
@@ -129,6 +130,10 @@ REPLICATE = Study(
             ),
             "one GPU of 80 GiB, the hub's data: mlflow-xfer plan study --study replicate --scale full "
             "--gpu H100",
+            limits=(
+                "BUCC and Tatoeba are trained by no target phase: see the average without them.",
+                "Seeds share one base checkpoint; give base_seeds for more.",
+            ),
         ),
     },
 )

@@ -209,11 +209,12 @@ def declared(
     rows: float,
     fixed: int = 0,
     needs: str = "",
+    limits: Sequence[str] = (),
 ) -> Scale:
     """The study with these orders, so many random ones beside them, and these numbers of tasks."""
     pool = next(iter(named.values()))
     arms, curves = grid(named, random_orders(pool, random), ks, rows, fixed)
-    return Scale(shared, arms, contrasts(arms, curves), needs, curves=curves)
+    return Scale(shared, arms, contrasts(arms, curves), needs, curves=curves, limits=tuple(limits))
 
 
 ORDERS = {
@@ -234,6 +235,11 @@ SMALL = declared(
     rows=int(HOURS["intermediate.max_train_examples"]),
     needs="data=FOLDER in XTREME's layout, model=FOLDER of a small real encoder, and a task file with "
     "sick-pairs, rte-pairs and cosmosqa-stories (benchmarks/real_models_tasks.yaml, {data} replaced)",
+    limits=(
+        "Four orders of eight tasks, two of them random: a demonstration.",
+        "A small encoder and 400 rows a task: what helps a large one with all its rows may not help here.",
+        "The English order is of published figures, as remembered.",
+    ),
 )
 FULL = declared(
     {
@@ -255,6 +261,11 @@ FULL = declared(
     rows=60_000,
     needs="one GPU of 80 GiB, the hub's data: mlflow-xfer plan study --study task-count --scale full "
     "--gpu H100",
+    limits=(
+        "The order comes from published figures of an English model, as remembered: measure yours before you "
+        "register.",
+        "20,000 rows a task: sets that are larger than that lose what makes them large.",
+    ),
 )
 
 TASK_COUNT = Study(
@@ -273,8 +284,6 @@ TASK_COUNT = Study(
         "Mini's tasks have few distinct English dev scores: the own reading has ties, broken by name.",
         "Base checkpoints are the replicates: three of them, with one seed each.",
         "Nine languages besides English: an interaction with distance is found only if it is large.",
-        "At full the order comes from published figures of an English model, as remembered: measure yours "
-        "before you register.",
     ),
     scales={"small": SMALL, "full": FULL},
     efforts={"registered": REGISTERED},
