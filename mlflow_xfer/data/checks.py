@@ -14,7 +14,7 @@ from mlflow_xfer.lines import Malformed, Unscored
 from mlflow_xfer.tasks.task import Task
 
 MAX_PROBLEMS = 10  # shown of one split; more are counted
-MAX_ALIKE = 3  # shown of one file of those with one cause, no two the same; more are counted
+MAX_ALIKE = 3  # shown of one file of those with one cause, and of different messages; more are counted
 SAID = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[0-9]+""")
 """What a message quotes of a row."""
 CONSTANT_FROM = 8  # rows from which equal labels are no accident
@@ -22,12 +22,12 @@ CONSTANT_FROM = 8  # rows from which equal labels are no accident
 
 @dataclass
 class Cause:
-    """What is wrong with rows of one file: the first one's line, how many they are, the different messages
-    that are shown, and where the last of these stands among all that was found."""
+    """What is wrong with rows of one file: the first one's line, how many they are, the messages that are
+    shown, and where the last of these stands among all that was found."""
 
     line: int
     rows: int = 0
-    shown: set[str] = field(default_factory=set)
+    shown: list[str] = field(default_factory=list)
     place: int = 0
 
 
@@ -62,8 +62,9 @@ class Tally:
             self.more += 1
             return
         cause.rows += 1
-        if why not in cause.shown and len(cause.shown) < MAX_ALIKE and len(self.found) < MAX_PROBLEMS:
-            cause.shown.add(why)
+        other = why not in cause.shown and len({*cause.shown}) < MAX_ALIKE
+        if (other or len(cause.shown) < MAX_ALIKE) and len(self.found) < MAX_PROBLEMS:
+            cause.shown.append(why)
             cause.place = len(self.found)
             self.found.append(Malformed(f"{path}:{line}: {why}."))
 

@@ -192,16 +192,18 @@ def test_a_ragged_line_is_named(put, folder):
 
 def test_many_faults_are_counted(put, folder):
     put("xnli/test-de.tsv", "a\tb\twrong\n" * 500)
-    [found] = problems("xnli", "test", "de", folder)
-    assert "'wrong'" in found.what and found.what.endswith(". 499 more rows of this file are like that.")
+    found = [one.what for one in problems("xnli", "test", "de", folder)]
+    assert [one.partition("test-de.tsv:")[2][:3] for one in found] == ["1: ", "2: ", "3: "]
+    assert "'wrong'" in found[2] and found[2].endswith(". 497 more rows of this file are like that.")
 
 
 def test_one_cause_hides_no_other(put, folder):
     put("xnli/test-de.tsv", "a\tb\tNEUTRAL\n" * 50 + "a\tb\t\n" + "a\tb\tENTAILMENT\na\tb\todd\n" * 50)
     found = [one.what for one in problems("xnli", "test", "de", folder)]
-    assert len(found) == 4 and "1 of 151 rows have no label" in found[3]
-    assert "'NEUTRAL'" in found[0] and "'ENTAILMENT'" in found[1] and "98 more rows" in found[1]
-    assert "'odd'" in found[2] and "49 more rows" in found[2]
+    assert len(found) == 8 and "1 of 151 rows have no label" in found[-1]
+    assert ["'NEUTRAL'" in one for one in found[:4]] == [True, True, True, False]
+    assert "'ENTAILMENT'" in found[3] and "96 more rows" in found[3]
+    assert "'odd'" in found[6] and "47 more rows" in found[6]
 
 
 def test_more_causes_than_are_shown_are_counted(put, folder):

@@ -51,7 +51,12 @@ def checked(folder, entry, name, content):
         ),
         (TAGS, "x.csv", "words,tags\nAnna sings,O O\n", ["words that are no list: 'Anna sings'", "jsonl"]),
         (TAGS, "x.jsonl", '{"words": [], "tags": []}', ["has no words"]),
-        (PLACES, "x.csv", "one,a\ntwo,c\nthree,c\n", ["x.csv:2: ", "1 more row of this file is like that"]),
+        (
+            PLACES,
+            "x.csv",
+            "one,a\n" + "two,c\n" * 4,
+            ["x.csv:2: ", "x.csv:4: ", "1 more row of this file is like that"],
+        ),
         (
             TAGS,
             "x.jsonl",
