@@ -21,7 +21,7 @@ TELLING = {"model": "", "combine": str(parameters(Combining)["combine"].default)
 """What all began with, and parameters of intermediate phases, that tell conditions of the same tasks apart,
 with the value that goes without saying."""
 
-OF_TARGET = TELLING.keys() - {"model", "combine", "select_by", "target_shots", "control_seed"}
+AROUND = TELLING.keys() - {"model", "combine", "select_by", "target_shots", "control_seed"}
 """Parameters of the phases before and after these that do so too, as ``pretrain.max_steps``: how checkpoints
 were selected, and shots, are the protocol's."""
 
@@ -140,7 +140,7 @@ def _around(phase: RunView) -> dict[str, str]:
     said = {
         f"{kind}.{k}": v
         for k, v in _deciding(phase.params).items()
-        if k in OF_TARGET and v not in (TELLING[k], text(getattr(recipe, k, "")))
+        if k in AROUND and v not in (TELLING[k], text(getattr(recipe, k, "")))
     }
     spoken = {"target": "source_language", "pretrain": "text_languages"}[kind]
     return said | ({spoken: languages} if languages not in ("", "en") else {})
@@ -157,7 +157,10 @@ def in_replicates(
         below: the runs around them.
     """
     found, replicates = [], replicates_of(below)
-    whole = {run.run_id: _shared(facts[one]["around"] for one in run.inputs if one in facts) for run in below}
+    transfers = [run for run in below if run.kind == "transfer"]
+    whole = {
+        run.run_id: _shared(facts[one]["around"] for one in run.inputs if one in facts) for run in transfers
+    }
     for run_id, fact in facts.items():
         for replicate in replicates.get(run_id, [{}]):
             around = whole.get(replicate.pop("transfer", ""), {}) | fact["around"]

@@ -121,6 +121,13 @@ def transfer(
     return run, made
 
 
+def retrieval(store, **tags):
+    """An evaluation straight from the base model, which no target phase stands before."""
+    rows = [{"task": "tatoeba", "language": "de", "score": 40.0}]
+    own = {"target": "tatoeba", "base_model": "mini", **tags}
+    return phase(store, "evaluate", "evaluate retrieval", rows=rows, **own)
+
+
 def test_transfers_become_a_tidy_frame_and_a_report(store):
     for condition in SCORES:
         for seed in (1, 2, 3, 4):
@@ -188,14 +195,7 @@ def test_settings_that_differ_tell_conditions_apart(store):
 def test_settings_of_the_target_tell_conditions_apart(store):
     """A task's own recipe goes without saying, and what does not depend on a setting bears its name, too."""
     own = {"num_train_epochs": text(TASKS.get("xnli").recipe.num_train_epochs), "max_steps": "0"}
-    shared = phase(
-        store,
-        "evaluate",
-        "evaluate retrieval",
-        rows=[{"task": "tatoeba", "language": "de", "score": 40.0}],
-        target="tatoeba",
-        base_model="mini",
-    )
+    shared = retrieval(store)
     usual = {"trained": own}
     for seed, more in enumerate((usual, {"trained": {"max_steps": "7"}}, usual | {"source": "de"}, usual)):
         run, made = transfer(store, "none", seed, **more)
@@ -303,14 +303,7 @@ def test_what_training_cost_is_looked_up_by_generations(store, monkeypatch):
 
 def test_an_evaluation_that_all_seeds_share_stands_in_each(store):
     """Retrieval straight from the base model: one run, whatever the seed."""
-    shared = phase(
-        store,
-        "evaluate",
-        "evaluate retrieval",
-        rows=[{"task": "tatoeba", "language": "de", "score": 40.0}],
-        suite="mini",
-        base_model="mini",
-    )
+    shared = retrieval(store, suite="mini")
     for seed in (1, 2, 3):
         run, made = transfer(store, "none", seed)
         store.tags(run, {"xfer.input_run_ids": ",".join([*made, shared])})
