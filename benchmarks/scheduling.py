@@ -35,7 +35,7 @@ from mlflow_xfer.markdown import table  # noqa: E402
 from mlflow_xfer.params import parse  # noqa: E402
 from mlflow_xfer.params.settings import RuntimeOptions  # noqa: E402
 from mlflow_xfer.phases.code import code_hash  # noqa: E402
-from mlflow_xfer.phases.execute import Done  # noqa: E402
+from mlflow_xfer.phases.make import Done
 from mlflow_xfer.phases.phase import Phase  # noqa: E402
 from mlflow_xfer.phases.plan import make_plan, unique  # noqa: E402
 from mlflow_xfer.phases.references import References  # noqa: E402

@@ -19,20 +19,17 @@ from typing import TYPE_CHECKING
 from mlflow_xfer import home
 from mlflow_xfer.durable import room
 from mlflow_xfer.durable.files import discard
-from mlflow_xfer.models import files
 from mlflow_xfer.params.settings import RuntimeOptions
-from mlflow_xfer.phases import base_seen, endings, gate, kept, overlaps, passing, record, whole
+from mlflow_xfer.phases import endings, kept, passing, record
 from mlflow_xfer.phases.code import code_hash
-from mlflow_xfer.phases.meter import Meter
-from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase, StartModel
+from mlflow_xfer.phases.make import Done, Maker, Spent
+from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.tracking import checkpoints
 from mlflow_xfer.tracking.lease import Busy, Lease, TakenOver, across_hosts, hold
-from mlflow_xfer.training import progress
 from mlflow_xfer.training.parts import Displaced, NotFinite
 
 if TYPE_CHECKING:
     from mlflow_xfer.tracking.store import Store
-    from mlflow_xfer.training.parts import TrainingResult
 
 logger = logging.getLogger(__name__)
 
@@ -41,32 +38,6 @@ UNDONE = (
     "FAILED",
     "KILLED",
 )  # a run in one of these states can be resumed by the holder of its phase
-
-
-LOADER = "mlflow_xfer.plugin.derived_model"
-"""Module by which MLflow loads what is published as an adapter and heads alone."""
-
-
-@dataclass(frozen=True)
-class Done:
-    """A phase that exists. ``how``: reused, resumed, or made; ``weights``: whether they are known to be
-    there."""
-
-    run_id: str
-    how: str
-    weights: bool = True
-
-
-@dataclass(frozen=True)
-class Spent:
-    """What one opening of a phase's run cost:
-    optimiser steps, tokens, seconds; of a resumed one what it added.
-    """
-
-    run_id: str
-    optimizer_steps: float = 0.0
-    tokens: float = 0.0
-    seconds: float = 0.0
 
 
 @dataclass
@@ -219,7 +190,8 @@ class Executor:
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("  %s", self.store.near_misses(phase.spec(), code) or "first of its kind")
         endings.end_abandoned(self.store, phase, code, lease, (held, attach))
-        inputs = [run for source in phase.inputs if (run := self._run_id(source))]
+        maker = Maker(self.store, self.runtime, self.watch, self.done, self.spent)
+        inputs = [run for source in phase.inputs if (run := maker.run_of(source))]
         run_id = record.open_phase(
             self.store,
             phase,
@@ -234,29 +206,11 @@ class Executor:
         with self._dropping(work, phase), endings.ending(self.store, run_id, lease.holder), room.needed():
             endings.hold_run(work, run_id)
             self.store.tags(run_id, passing.marks(phase, self.keep))
-            for model in filter(None, map(self._model, phase.inputs)):
+            for model in filter(None, map(maker.model, phase.inputs)):
                 self.store.model_input(run_id, model)
-            self._make(phase, work, run_id, lease, bool(held))
+            maker.make(phase, work, run_id, lease, self._named(phase), resumed=bool(held))
         discard(work)
         return Done(run_id, "resumed" if held else "made")
-
-    def _make(self, phase: Phase, work: Path, run_id: str, lease: Lease, resumed: bool) -> None:
-        """Bring about, in its run, what the phase is to leave."""
-        meter = Meter(self.store, run_id, phase, work, resumed=resumed)
-        merges = phase.procedure == "merge"
-        starts = [self._directory(one, work) for one in (phase.inputs if merges else phase.inputs[:1])]
-        adapters = [] if merges else [self._adapter(one) for one in phase.inputs[1:]]
-        try:
-            with meter, progress.beside(self._named(phase)):
-                if phase.procedure == "evaluate":
-                    model = self._model(phase.inputs[0])
-                    self._evaluate(phase, starts[0], adapters, work, run_id, lease, model)
-                elif merges:
-                    self._merge(phase, starts, work, run_id, lease)
-                else:
-                    self._train(phase, starts[0], adapters, work, run_id, meter, lease)
-        finally:
-            self.spent.append(Spent(run_id, meter.optimizer_steps, meter.tokens, meter.seconds))
 
     @contextmanager
     def _dropping(self, work: Path, phase: Phase) -> Iterator[None]:
@@ -266,96 +220,3 @@ class Executor:
         except NotFinite as error:
             shutil.rmtree(work, ignore_errors=True)
             raise NotFinite(f"{phase.label}: {error.what}", error.hint) from error
-
-    def _train(
-        self,
-        phase: Phase,
-        start: Path | BaseModel,
-        adapters: Sequence[Path],
-        work: Path,
-        run_id: str,
-        meter: Meter,
-        lease: Lease,
-    ) -> None:
-        from mlflow_xfer.phases.train import train_phase
-
-        def log(values: Mapping[str, float], step: int) -> None:
-            self.store.metrics(run_id, values, step)
-            meter.saw(values, step)
-            if self.watch:
-                self.watch(phase, values, step)
-
-        outcome = train_phase(phase, start, work, log, self.runtime, adapters)
-        meter.saw({"train/tokens": outcome.tokens}, outcome.steps)
-        gate.check_publishable(self.store, run_id, phase, outcome, lease)
-        if self.runtime.checkpoint == "adapter":
-            base = self._run_id(phase.inputs[0])
-            outcome = replace(outcome, directory=whole.reduced(phase, outcome.directory, start, base, work))
-        self._publish(phase, outcome, run_id)
-
-    def _merge(
-        self, phase: Phase, starts: Sequence[Path | BaseModel], work: Path, run_id: str, lease: Lease
-    ) -> None:
-        from mlflow_xfer.phases.merge import merge_phase
-
-        outcome = merge_phase(phase, starts, work)
-        gate.check_publishable(self.store, run_id, phase, outcome, lease)
-        self._publish(phase, outcome, run_id)
-
-    def _publish(self, phase: Phase, outcome: TrainingResult, run_id: str) -> None:
-        record.outcome(self.store, run_id, phase, outcome)
-        checkpoints.publish(
-            self.store,
-            run_id,
-            outcome.directory,
-            step=outcome.selected_step,
-            tags=record.model_tags(phase),
-            loader="" if files.stands_alone(outcome.directory) else LOADER,
-            longest=getattr(phase.settings, "max_seq_length", None),
-        )
-
-    def _evaluate(
-        self,
-        phase: Phase,
-        start: Path | BaseModel,
-        adapters: Sequence[Path],
-        work: Path,
-        run_id: str,
-        lease: Lease,
-        model: str,
-    ) -> None:
-        from mlflow_xfer.phases.evaluate import evaluate_phase
-
-        found = evaluate_phase(phase, start, work, self.runtime, adapters)
-        gate.check_metrics({row["language"]: row["score"] for row in found.rows})
-        lease.confirm(patience=0.0)  # scores are only queued, so a store that is away need not be waited for
-        self.store.confirm(run_id, patience=0.0)
-        met = overlaps.findings(phase)
-        marks = overlaps.marks(met) | base_seen.marks(phase)
-        record.evaluation(self.store, run_id, phase, found, work, model, marks)
-        self.store.tags(run_id, overlaps.tags(met))
-
-    def _model(self, source: StartModel) -> str:
-        """The logged model that a phase starts from; empty for a base that no run made."""
-        run_id = self._run_id(source)
-        return self.store.get(run_id).tags.get(checkpoints.MODEL_TAG, "") if run_id else ""
-
-    def _run_id(self, source: StartModel) -> str | None:
-        if isinstance(source, Phase):
-            return self.done[source.spec_hash].run_id
-        return source.run_id if isinstance(source, FinishedRun) else None
-
-    def _directory(self, source: StartModel, work: Path) -> Path | BaseModel:
-        if isinstance(source, BaseModel):
-            return source
-        run_id = self._run_id(source)
-        assert run_id is not None, "a phase that is done and a named run have a run id"
-        return whole.at_hand(self.store, run_id, work)
-
-    def _adapter(self, source: StartModel) -> Path:
-        """The folder of the adapter of a language that a run trained."""
-        from mlflow_xfer.models.language import of_checkpoint
-
-        run_id = self._run_id(source)
-        assert run_id is not None, "adapters of languages are those of runs"
-        return of_checkpoint(checkpoints.fetch(self.store, run_id), run_id)

@@ -9,7 +9,7 @@ _HOMES = {
     "Report": "document",
     "report": "document",
     "make_report": "document",
-    "analyse": "analysis",
+    "analyse": "analysing",
     "export": "exports",
     "read_scores": "imported",
 }

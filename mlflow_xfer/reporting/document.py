@@ -4,35 +4,30 @@ verdict, and tables for papers."""
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from mlflow_xfer import markdown, notebooks
+from mlflow_xfer import notebooks
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.markdown import plain
-from mlflow_xfer.reporting import across_languages, provenance, sections
 from mlflow_xfer.reporting import answer as answers
-from mlflow_xfer.reporting.analysis import Analysis, analyse
-from mlflow_xfer.reporting.by_task import DRAWN
+from mlflow_xfer.reporting import sections
+from mlflow_xfer.reporting.analysing import analyse
+from mlflow_xfer.reporting.analysis import Analysis
 from mlflow_xfer.reporting.conditions_table import differences_table
+from mlflow_xfer.reporting.description import description
 from mlflow_xfer.reporting.exports import export, latex_table, markdown_table
-from mlflow_xfer.reporting.hypertext import Raw, element, text
-from mlflow_xfer.reporting.verdict import EQUIVALENT, REGISTERED, p_text, points
+from mlflow_xfer.reporting.hypertext import Raw
+from mlflow_xfer.reporting.report_page import page
+from mlflow_xfer.reporting.verdict import EQUIVALENT, REGISTERED, p_text
 from mlflow_xfer.stats.estimate import THESE
 from mlflow_xfer.stats.typology import PRIMARY
 from mlflow_xfer.tracking.links import VERDICT
-from mlflow_xfer.version import __version__
 
 SCHEMA = 1
-DESCRIBED = 12  # conditions in a description
-STYLE = Path(__file__).with_name("page.css")
 TITLE = "Cross-lingual transfer report"
 
 
@@ -100,7 +95,7 @@ def report(
     title: str = TITLE,
     opening: Sequence[Raw] = (),
 ) -> Report:
-    """Report on a tidy frame of scores; see :func:`mlflow_xfer.reporting.analysis.analyse` for
+    """Report on a tidy frame of scores; see :func:`mlflow_xfer.reporting.analysing.analyse` for
     most arguments and the errors.
 
     Rows with a ``source`` (see :mod:`mlflow_xfer.reporting.imported`) are taken as imported. ``costs``:
@@ -147,7 +142,7 @@ def report(
     short = _short(found, analysis)
     caption = f"{question or title}. {_about(analysis)}"
     return Report(
-        html=_page(analysis, title, costs, dict(protocol or {}), list(reproduce), opening),
+        html=page(analysis, title, costs, dict(protocol or {}), list(reproduce), opening),
         verdict=verdict(analysis),
         tables=tables,
         latex=latex_table(short, caption, "tab:xfer"),
@@ -221,110 +216,6 @@ def verdict(analysis: Analysis) -> dict[str, Any]:
         "unlearned": list(analysis.unlearned),
         "gaps": list(analysis.gaps),
     }
-
-
-def description(analysis: Analysis) -> str:
-    """The short form, in markdown, for the description of a run. MLflow shows its first 100 pixels until it
-    is unfolded, half as wide as the page: the verdict on one line, the head of a narrow table and the best
-    two conditions. Then the verdict in full, the other tasks, and the languages of the task that it names.
-    """
-    lines = [f"**{plain(answers.short(analysis))}**", ""]
-    full = f"{plain(answers.headline(analysis))}. {plain(answers.demonstration(analysis))}"
-    if not analysis.contrasts:
-        lines += [full, ""]
-    else:
-        head, rows = answers.by_condition(analysis)
-        shown = rows if len(rows) <= DESCRIBED else [*rows[: DESCRIBED - 1], rows[-1]]
-        cells = [[plain(cell) for cell in row] for row in shown]
-        narrow, wide = answers.split(head)
-        seeds = answers.demonstration(analysis).removesuffix(", not a verdict.").rstrip(".")
-        lines += [_columns([seeds, *head[1:]], cells, narrow), "", full, "", _columns(head, cells, wide), ""]
-    found = answers.lead(analysis)
-    if found is not None and found.effects is not None:
-        one, effects = found.contrast, found.effects.table
-        rows = [
-            [plain(code), *(points(value, True) for value in (estimate, low, high, raw))]
-            for code, raw, estimate, low, high in effects.itertuples(index=False)
-        ]
-        about = f"{one.condition} on {found.task} against {one.baseline}, language by language"
-        lines += [
-            f"{plain(about)} ({DRAWN}):",
-            "",
-            markdown.table(("language", "points", "low", "high", "raw"), rows, right=range(1, 5)),
-            "",
-        ]
-    if analysis.question:
-        lines += [f"Question: {plain(analysis.question)}", ""]
-    return "\n".join(lines)
-
-
-def _columns(head: Sequence[str], rows: Sequence[Sequence[str]], chosen: Sequence[int]) -> str:
-    """A table of some of the columns."""
-    right = [n for n, place in enumerate(chosen) if head[place] not in answers.WORDS and n > 0]
-    return markdown.table(
-        [plain(head[place]) for place in chosen],
-        [[row[place] for place in chosen] for row in rows],
-        right=right,
-    )
-
-
-def _page(
-    analysis: Analysis,
-    title: str,
-    costs: pd.DataFrame | None,
-    protocol: dict[str, str],
-    commands: list[str],
-    opening: Sequence[Raw],
-) -> str:
-    heading = analysis.question or title
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", heading),
-        element("style", Raw(_style())),
-    )
-    parts = [
-        *opening,
-        sections.answer(analysis, *(["All conditions"] if opening else [])),
-        sections.differences(analysis),
-        sections.same_task(analysis),
-        across_languages.cells_section(analysis),
-        across_languages.typology(analysis),
-        across_languages.inequality(analysis),
-        across_languages.variance(analysis),
-        provenance.imported(analysis),
-        provenance.cost(costs),
-        provenance.protocol(analysis, protocol),
-        provenance.limits(analysis, of_study=bool(opening)),
-        provenance.reproduce(commands or _default_commands(), _versions()),
-    ]
-    body = element(
-        "body",
-        element("main", element("h1", heading), parts),
-        element("footer", f"{title} · mlflow-xfer {_versions()['mlflow-xfer']}"),
-    )
-    return "<!DOCTYPE html>\n" + text(element("html", head, body, lang="en")) + "\n"
-
-
-@lru_cache(maxsize=1)
-def _style() -> str:
-    return "\n" + STYLE.read_text(encoding="utf-8")
-
-
-def _default_commands() -> list[str]:
-    return [
-        "mlflow-xfer report RUN…",
-        "# the same numbers from the exported table:",
-        'python -c "import pandas, mlflow_xfer.reporting as r; '
-        "r.report(pandas.read_parquet('results.parquet')).save('again')\"",
-    ]
-
-
-@lru_cache(maxsize=1)
-def _versions() -> dict[str, str]:
-    found = {"mlflow-xfer": __version__, "Python": platform.python_version()}
-    return found | {name: metadata.version(name) for name in ("numpy", "pandas", "scipy")}
 
 
 def make_report(results: pd.DataFrame, out_dir: str | Path, question: str = "", **options: Any) -> Report:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from mlflow_xfer.errors import TRY_AGAIN, XferError
 from mlflow_xfer.reporting import answer, charts, drawing
-from mlflow_xfer.reporting.analysis import Analysis, analyse
-from mlflow_xfer.reporting.document import Report, description, report
+from mlflow_xfer.reporting.analysing import analyse
+from mlflow_xfer.reporting.analysis import Analysis
+from mlflow_xfer.reporting.description import description
+from mlflow_xfer.reporting.document import Report, report
 from mlflow_xfer.reporting.sections import ROWS
 from mlflow_xfer.tracking import front, links
 from mlflow_xfer.tracking.results import scores_of

@@ -10,7 +10,7 @@ import pytest
 
 from mlflow_xfer.commands import over_seeds
 from mlflow_xfer.conditions.comparison import collapse, mean_interval, replicates_interval
-from mlflow_xfer.reporting.analysis import analyse
+from mlflow_xfer.reporting.analysing import analyse
 from mlflow_xfer.studies.run import CONDITIONS
 from mlflow_xfer.tracking.score_tables import TABLE
 

@@ -6,7 +6,7 @@ import pytest
 
 from mlflow_xfer.commands.report import shown as shown_at_the_end
 from mlflow_xfer.reporting import report
-from mlflow_xfer.reporting.analysis import analyse
+from mlflow_xfer.reporting.analysing import analyse
 from mlflow_xfer.reporting.answer import by_condition, demonstration, headline, lead, second_line, short
 from mlflow_xfer.reporting.charts import forest
 from mlflow_xfer.reporting.conditions_table import borda, differences_table

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlflow_xfer.reporting import report
-from mlflow_xfer.reporting.analysis import analyse
+from mlflow_xfer.reporting.analysing import analyse
 from mlflow_xfer.reporting.conditions_table import borda
 from mlflow_xfer.studies.scores import own_cells
 from tests.stats.score_tables import table

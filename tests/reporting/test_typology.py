@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from mlflow_xfer.reporting import report
-from mlflow_xfer.reporting.analysis import analyse, distance_points
+from mlflow_xfer.reporting.analysing import analyse
+from mlflow_xfer.reporting.analysis import distance_points
 from mlflow_xfer.stats.left_out import leave_one_language_out
 from mlflow_xfer.stats.typology import distances
 

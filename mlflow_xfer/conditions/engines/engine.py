@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Protocol
 
 from mlflow_xfer.params.settings import RuntimeOptions
-from mlflow_xfer.phases.execute import Done, Spent
+from mlflow_xfer.phases.make import Done, Spent
 from mlflow_xfer.phases.phase import Phase
 
 

@@ -18,7 +18,7 @@ from mlflow_xfer.conditions.engines.engine import (
 )
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.params.settings import RuntimeOptions
-from mlflow_xfer.phases.execute import Done, Spent
+from mlflow_xfer.phases.make import Done, Spent
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.transport import from_json, to_json
 

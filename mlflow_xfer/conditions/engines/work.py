@@ -12,7 +12,8 @@ from mlflow_xfer.conditions.engines import messages
 from mlflow_xfer.conditions.engines.engine import Event, Failed, Finished, Handle, Held, Order, Progress
 from mlflow_xfer.durable.patience import retried, server_patience
 from mlflow_xfer.errors import TRY_AGAIN, XferError, is_interruption
-from mlflow_xfer.phases.execute import Done, Executor, Spent
+from mlflow_xfer.phases.execute import Executor
+from mlflow_xfer.phases.make import Done, Spent
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.tracking.lease import Busy
 from mlflow_xfer.tracking.store import Store

@@ -19,7 +19,7 @@ from mlflow_xfer.conditions.engines.engine import Order
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.params.chain import Transfer as Parameters
 from mlflow_xfer.params.reading import read
-from mlflow_xfer.phases.execute import Done, Spent
+from mlflow_xfer.phases.make import Done, Spent
 from mlflow_xfer.phases.phase import Phase
 from mlflow_xfer.phases.plan import Plan, Transfer, make_plan
 from mlflow_xfer.phases.references import References, task_file_tasks
