@@ -1792,6 +1792,7 @@ def translate(
     at_least: float = 0.0,
     beams: int = 1,
     batch: int = 16,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
 ) -> str:
     """Training rows in another language, translated by a model on this machine.
 
@@ -1805,14 +1806,16 @@ def translate(
             given]
         out: new file for the translated rows; beside it OUT.report.json [text; must be given]
         columns: columns to translate [comma list; default text_a,text_b]
-        source: language of the rows as the model spells it (NLLB: eng_Latn); Marian: empty [text;
-            default empty]
-        target: language of the translations, likewise [text; default empty]
+        source: language of the rows as the model spells it (NLLB: eng_Latn); empty for models of one
+            pair (Marian) [text; default empty]
+        target: language of the translations, likewise; of Marian's of several: fra [text; default
+            empty]
         back: a translator back, for the round trip; of NLLB the same one [text or none; default none]
         at_least: rows whose round trip has a smaller chrF (0-100, its worst column) are left out
             [number ≥ 0 ≤ 100; default 0.0]
         beams: beams of the search [whole number > 0; default 1]
         batch: texts that are translated at once [whole number > 0; default 16]
+        device: auto: the first GPU, else the CPU [auto|cpu|cuda; default auto]
     """
 
 def sync(

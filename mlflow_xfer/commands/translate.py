@@ -14,35 +14,53 @@ from mlflow_xfer.lines import numbered, parsed
 from mlflow_xfer.models.translation import Translator
 from mlflow_xfer.params import lookups
 from mlflow_xfer.scoring.chrf import chrf
+from mlflow_xfer.training.devices import pick
 
 log = logging.getLogger(__name__)
 
 
 def translate(params: lookups.Translate) -> str:
-    """Raises :class:`XferError` before a model is loaded for rows that lack a column, and for a file that is
-    there already."""
+    """Raises :class:`XferError` before a model is loaded: rows that lack a column, a file that is there,
+    ``at_least`` without ``back``."""
     out = Path(params.out)
+    if params.at_least and params.back is None:
+        raise XferError(
+            f"at_least={params.at_least:g} is of the round trip, and there is no translator back.",
+            "Give back=…, or leave at_least out.",
+        )
     if out.exists():
         raise XferError(f"out={out}: there is something already.", "Name a new file.")
     rows = _rows(Path(params.file), params.columns)
     places = [(row, column) for row in rows for column in params.columns]
     texts = [row[column] for row, column in places]
-    forth = Translator(params.model, params.source, params.target, params.beams, batch=params.batch)
-    said = forth.translate(texts, _say)
+    device = pick(params.device).type
+    forth = Translator(
+        params.model, params.source, params.target, params.beams, batch=params.batch, device=device
+    )
+    made = forth.translate(texts, _say)
+    said = [one.text for one in made]
+    each = len(params.columns)
+    cut = {n // each for n, one in enumerate(made) if one.cut}
     figures: dict[str, Any] = {
         "rows": len(rows),
         "texts": len(texts),
         "model": params.model,
+        "cut": sum(one.cut for one in made),
         "empty": sum(bool(text.strip()) and not one for text, one in zip(texts, said, strict=True)),
         "unchanged": sum(bool(text.strip()) and text == one for text, one in zip(texts, said, strict=True)),
     }
-    lost: set[int] = set()
+    apart: set[int] = set()
     if params.back is not None:
-        back = Translator(params.back, params.target, params.source, params.beams, batch=params.batch)
-        alike = [chrf(*pair) for pair in zip(back.translate(said, _say), texts, strict=True)]
-        worst = [min(alike[n : n + len(params.columns)]) for n in range(0, len(alike), len(params.columns))]
-        lost = {n for n, one in enumerate(worst) if one < params.at_least}
-        figures |= {"round_trip_chrf": sum(alike) / max(len(alike), 1), "left_out": len(lost)}
+        back = Translator(
+            params.back, params.target, params.source, params.beams, batch=params.batch, device=device
+        )
+        again = [one.text for one in back.translate(said, _say)]
+        alike = [chrf(*pair) for pair in zip(again, texts, strict=True)]
+        worst = [min(alike[n : n + each]) for n in range(0, len(alike), each)]
+        apart = {n for n, one in enumerate(worst) if one < params.at_least}
+        figures["round_trip_chrf"] = sum(alike) / max(len(alike), 1)
+    lost = cut | apart
+    figures["left_out"] = len(lost)
     for (row, column), one in zip(places, said, strict=True):
         row[column] = one
     lines = [json.dumps(row, ensure_ascii=False) for n, row in enumerate(rows) if n not in lost]
@@ -77,11 +95,13 @@ def _rows(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
 
 def _told(figures: dict[str, Any], out: Path) -> str:
     """What became of the texts, in words."""
-    kept = figures["rows"] - figures.get("left_out", 0)
+    kept = figures["rows"] - figures["left_out"]
     parts = [f"{kept} of {figures['rows']} rows are written to {out}"]
     if "round_trip_chrf" in figures:
+        parts.append(f"there and back: chrF {figures['round_trip_chrf']:.1f}")
+    if figures["cut"]:
         parts.append(
-            f"there and back: chrF {figures['round_trip_chrf']:.1f}, {figures['left_out']} rows left out"
+            f"{figures['cut']} texts are longer than the model reads or writes, and their rows are left out"
         )
     parts += [f"{figures[name]} texts came out {name}" for name in ("empty", "unchanged") if figures[name]]
     return "; ".join(parts) + "."

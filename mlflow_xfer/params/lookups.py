@@ -170,14 +170,18 @@ class Translate(Shape, group="translation", effect="command"):
     model: Place = setting(..., "the translator: directory or hub id of an encoder-decoder (Marian, NLLB)")
     out: Place = setting(..., "new file for the translated rows; beside it OUT.report.json")
     columns: Names = setting(("text_a", "text_b"), "columns to translate")
-    source: str = setting("", "language of the rows as the model spells it (NLLB: eng_Latn); Marian: empty")
-    target: str = setting("", "language of the translations, likewise")
+    source: str = setting(
+        "",
+        "language of the rows as the model spells it (NLLB: eng_Latn); empty for models of one pair (Marian)",
+    )
+    target: str = setting("", "language of the translations, likewise; of Marian's of several: fra")
     back: PlaceOrNone = setting(None, "a translator back, for the round trip; of NLLB the same one")
     at_least: Annotated[Number, Field(ge=0, le=100)] = setting(
         0.0, "rows whose round trip has a smaller chrF (0-100, its worst column) are left out"
     )
     beams: Count = setting(1, "beams of the search")
     batch: Count = setting(16, "texts that are translated at once")
+    device: Literal["auto", "cpu", "cuda"] = setting("auto", "auto: the first GPU, else the CPU")
 
 
 class Fetch(Shape, group="fetch", effect="command"):
