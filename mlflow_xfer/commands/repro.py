@@ -100,10 +100,12 @@ def check(folder: Path, moved: Sequence[str]) -> Repeated:
 def _with_files(kept: Kept, moved: Sequence[str]) -> list[Command]:
     """The commands, with places where files lie on this machine."""
     problems = Problems()
-    told = {name: place for name, _, place in (one.partition("=") for one in moved)}
+    told = _told(kept, moved)
     for name in told.keys() - kept.places.keys():
         problems.add(f"files={name}: no command names it.", f"Accepted: {', '.join(kept.places) or 'none'}")
-    here = {name: told.get(name, place) for name, place in kept.places.items()}
+    for name in [name for name, place in told.items() if not place]:
+        problems.add(f"files={name} says no place.", f"Spelled: --files {name}=PATH")
+    here = {name: told.get(name) or place for name, place in kept.places.items()}
     for name, place in here.items():
         if not Path(place).expanduser().exists():
             problems.add(
@@ -119,6 +121,21 @@ def _with_files(kept: Kept, moved: Sequence[str]) -> list[Command]:
         )
         for one in kept.commands
     ]
+
+
+def _told(kept: Kept, moved: Sequence[str]) -> dict[str, str]:
+    """Where files lie, by what commands call them; a part after a comma that names none is of the place
+    before it, if there is something of that name."""
+    told: dict[str, str] = {}
+    for one in moved:
+        name, _, place = one.partition("=")
+        before = next(reversed(told), None)
+        joined = f"{told[before]},{one}" if before else ""
+        if before and name not in kept.places and Path(joined).expanduser().exists():
+            told[before] = joined
+        else:
+            told[name] = place
+    return told
 
 
 def _filled(value: str, runs: Mapping[str, str]) -> str:
@@ -196,7 +213,7 @@ def _compare(kept: Kept, again: Cell) -> Repeated:
     same = bool(first.predictions) and all(
         again.predictions.get(name) == content for name, content in first.predictions.items()
     )
-    return Repeated(rows, remarks, same)
+    return Repeated(rows, remarks, same, (len(weights), len(equal)))
 
 
 def _weights(phase: Mapping) -> dict[str, str]:

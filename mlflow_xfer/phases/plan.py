@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
+from mlflow_xfer.params import places
 from mlflow_xfer.params.chain import as_transfer
 from mlflow_xfer.params.declare import Shape, parameters
 from mlflow_xfer.params.reading import given
@@ -151,8 +151,8 @@ def _asked(params: Shape, plan: Plan) -> dict[str, str]:
     """The parameters that were given, as :attr:`Plan.asked` says."""
     asked = given(params)
     for name, one in parameters(type(params)).items():
-        if name in asked and one.is_place and Path(asked[name]).expanduser().exists():
-            asked[name] = str(Path(asked[name]).expanduser().absolute())
+        if name in asked and one.is_place:
+            asked[name] = places.absolute(asked[name])
     root = plan.requested[0].root() if plan.requested else None
     if isinstance(root, FinishedRun):
         asked["model"] = root.run_id

@@ -43,16 +43,20 @@ class Repeated:
         rows: one for each evaluation and language.
         remarks: what differs besides: phases, code, libraries.
         identical: whether all predictions are equal to the byte.
+        checkpoints: how many both have, and how many of them are equal to the byte.
     """
 
     rows: Sequence[Row]
     remarks: Sequence[str] = ()
     identical: bool = False
+    checkpoints: tuple[int, int] = (0, 0)
 
     @property
     def ok(self) -> bool:
-        """At least 98 % of all predictions equal, and every score within half a point."""
-        return bool(self.rows) and all(row.holds for row in self.rows)
+        """At least 98 % of all predictions equal, and every score within half a point; of what has no scores
+        (training on raw text) every checkpoint equal."""
+        both, equal = self.checkpoints
+        return all(row.holds for row in self.rows) if self.rows else 0 < both == equal
 
     @property
     def share(self) -> float | None:
@@ -84,6 +88,9 @@ class Repeated:
     @property
     def sentence(self) -> str:
         """The outcome in one line."""
+        if not self.rows:
+            both, equal = self.checkpoints
+            return f"no scores, {equal} of {both} checkpoints equal to the byte"
         share = "no predictions" if self.share is None else f"{100 * self.share:.1f} % of predictions equal"
         moved = (
             "scores are missing" if self.moved is None else f"scores at most {self.moved:.2f} points apart"

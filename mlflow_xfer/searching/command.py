@@ -8,11 +8,11 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from mlflow_xfer.data.overlap import declared
 from mlflow_xfer.errors import Problems
+from mlflow_xfer.params import places
 from mlflow_xfer.params.chain import Transfer
 from mlflow_xfer.params.declare import parameters
 from mlflow_xfer.params.questions import Search
@@ -171,8 +171,7 @@ def shared_of(params: Search) -> dict[str, str]:
     if measures.LABEL_FREE in params.objective:
         shared.setdefault("select_by", measures.LABEL_FREE)
     for name in [name for name in shared if "." not in name and parameters(Transfer)[name].is_place]:
-        if Path(shared[name]).expanduser().exists() and shared[name] not in ("mini", "hub"):
-            shared[name] = str(Path(shared[name]).expanduser().absolute())
+        shared[name] = places.absolute(shared[name])
     return shared
 
 

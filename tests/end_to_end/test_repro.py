@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 import mlflow_xfer
+from mlflow_xfer.commands.repro import _told, _with_files
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.reporting.cell import Cell
+from mlflow_xfer.reporting.repro import Kept
 from tests.end_to_end.conftest import ENCODER, QUICK
 
 TAGGING = QUICK | {"target": "pos"}
@@ -56,6 +59,27 @@ def test_a_folder_repeats_a_cell_in_another_home_and_store(all_runs, tmp_path):
     (tmp_path / "texts" / "en.txt").write_text("Other words than those.\n" * 50)
     with pytest.raises(XferError, match="would be another phase here"):
         mlflow_xfer.repro(check="cell", files=f"run1.text={tmp_path / 'texts'}")
+
+
+@pytest.mark.slow
+def test_a_training_on_raw_text_is_repeated_where_its_weights_are_the_same(tmp_path):
+    Path("mini").mkdir()  # a folder of the working directory that is called as a keyword is
+    made = mlflow_xfer.pretrain(model=ENCODER, text="mini", max_steps=2)
+    mlflow_xfer.repro(made.run_id, out="cell")
+    assert json.loads(Path("cell/spec.json").read_text())["files"] == {}
+    moved = tmp_path / "a,b" / "cell"
+    shutil.copytree("cell", moved)
+    found = mlflow_xfer.repro(check=str(moved))
+    assert found.ok and found.checkpoints == (1, 1) and not found.rows
+
+
+def test_a_place_may_have_a_comma_and_must_be_said(tmp_path):
+    kept = Kept(tmp_path, {}, [], {"run1.text": "/x", "run1.data": "/y"}, Cell([], [], {}))
+    (tmp_path / "a,b=c").mkdir()
+    told = _told(kept, [f"run1.text={tmp_path}/a", "b=c", "run1.data=/z"])
+    assert told == {"run1.text": f"{tmp_path}/a,b=c", "run1.data": "/z"}
+    with pytest.raises(XferError, match="files=run1.text says no place"):
+        _with_files(kept, ["run1.text"])
 
 
 @pytest.mark.slow

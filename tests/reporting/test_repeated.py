@@ -38,6 +38,12 @@ def test_what_is_missing_is_not_repeated():
     assert not Repeated([]).ok
 
 
+def test_what_has_no_scores_is_repeated_where_its_checkpoints_are():
+    assert Repeated([], checkpoints=(1, 1)).ok and not Repeated([], checkpoints=(2, 1)).ok
+    assert "2 of 2 checkpoints" in Repeated([], checkpoints=(2, 2)).table().plain()
+    assert not Repeated(beside(50, 0.0).rows, checkpoints=(1, 1)).ok
+
+
 def test_answers_are_compared_by_question_and_labels_by_place():
     assert agreeing(b'{"q1": "Paris", "q2": "Rome"}', b'{"q2": "Rome", "q1": "Oslo"}') == (2, 1)
     assert agreeing(b"a\n\nb\n", b"a\n\nc\n") == (2, 1)
