@@ -11,13 +11,14 @@ from mlflow_xfer.markdown import plain
 from mlflow_xfer.params.settings import RuntimeOptions, TrainingSettings
 from mlflow_xfer.phases.base_seen import SEEN_TAG
 from mlflow_xfer.phases.endings import HOLDER_TAG, ended_if_it_fails
-from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase, identity
+from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase, digest, identity
 from mlflow_xfer.scoring.formats import write_predictions
 from mlflow_xfer.tracking import front, links
 from mlflow_xfer.tracking.inputs import known_as
 from mlflow_xfer.tracking.reuse import ARTIFACTS_TAG
 from mlflow_xfer.tracking.runs import RESULT_TAG
 from mlflow_xfer.tracking.score_tables import TABLE, score_table
+from mlflow_xfer.tracking.told_apart import DATA_TAG
 
 if TYPE_CHECKING:
     from mlflow_xfer.phases.evaluate import Evaluation
@@ -119,11 +120,19 @@ def phase_tags(phase: Phase, suite: str) -> dict[str, str]:
         else "",
         SEEN_TAG: ",".join(root.seen) if isinstance(root := phase.root(), BaseModel) else "",
         "xfer.data_languages": ",".join(dict.fromkeys(rows.language for rows in phase.rows)),
+        DATA_TAG: _data(phase) if phase.training else "",
     }
     root = phase.root()
     return (dict(root.marks) if isinstance(root, FinishedRun) else {}) | {
         name: value for name, value in tags.items() if value
     }
+
+
+def _data(phase: Phase) -> str:
+    """What a training reads, as the start of a digest: its tasks' declarations and the content of its rows.
+    Rows of the embedded suite follow from the seed of the replicate, which is said elsewhere."""
+    rows = [rows.spec() | ({"identity": ""} if rows.provider == "mini" else {}) for rows in phase.rows]
+    return digest([phase.spec()["tasks"], rows])[:8] if rows else ""
 
 
 def outside_totals(phase: Phase) -> bool:

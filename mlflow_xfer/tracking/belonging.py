@@ -5,25 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mlflow_xfer.params.chain import Combining
-from mlflow_xfer.params.declare import parameters
-from mlflow_xfer.params.settings import MergeSettings, TrainingSettings
-from mlflow_xfer.tasks.catalogue import TASKS
-from mlflow_xfer.tracking.names import text
 from mlflow_xfer.tracking.runs import RESULT_TAG, RunView
-
-TELLING = {"model": "", "combine": str(parameters(Combining)["combine"].default)} | {
-    name: "" if one.facts.always else str(one.facts.neutral)
-    for shape in (MergeSettings, TrainingSettings)
-    for name, one in parameters(shape).items()
-    if one.facts.shown and name != "combine"
-}
-"""What all began with, and parameters of intermediate phases, that tell conditions of the same tasks apart,
-with the value that goes without saying."""
-
-AROUND = TELLING.keys() - {"model", "combine", "select_by", "target_shots", "control_seed"}
-"""Parameters of the phases before and after these that do so too, as ``pretrain.max_steps``: how checkpoints
-were selected, and shots, are the protocol's."""
+from mlflow_xfer.tracking.told_apart import tell_apart, telling
 
 CONDITION_TAG, AGAINST_TAG = "xfer.condition", "xfer.against"
 """On the conditions of a study: their names in it, and the one that they are compared with."""
@@ -97,7 +80,6 @@ def chain_of(run: RunView, every: Mapping[str, RunView]) -> list[RunView]:
 
 def facts_of(run: RunView, every: Mapping[str, RunView]) -> dict[str, Any]:
     chain, tags = chain_of(run, every), run.tags
-    before = [one for one in chain if one.tags.get("xfer.phase") == "intermediate"]
     target = next((one for one in chain if one.tags.get("xfer.phase") == "target"), None)
     select = target.params.get("select_by", "") if target else ""
     parts = [f"select_by={select}"] if select else []
@@ -119,31 +101,8 @@ def facts_of(run: RunView, every: Mapping[str, RunView]) -> dict[str, Any]:
         "base_model": tags.get("xfer.base_model", ""),
         "run_id": run.run_id,
         "target": tags.get("xfer.target", ""),
-        "settings": {"model": chain[-1].tags.get("xfer.base_model", "")}
-        | {"combine": tags.get("xfer.combine", "joint")}
-        | {k: v for one in before for k, v in _deciding(one.params).items() if k in TELLING},
-        "around": {k: v for one in reversed(chain) for k, v in _around(one).items()},
+        **telling(chain),
     }
-
-
-def _around(phase: RunView) -> dict[str, str]:
-    """What tells a pre-training, the training of a target or an evaluation apart, by the parameter that says
-    it. The recipe of a task goes without saying: each has its own."""
-    kind, languages = phase.tags.get("xfer.phase", ""), phase.tags.get("xfer.data_languages", "")
-    if kind == "evaluate":
-        limit = phase.params.get("max_eval_examples", "none")
-        return {} if limit == "none" else {"max_eval_examples": limit}
-    if kind not in ("pretrain", "target"):
-        return {}
-    name = phase.tags.get("xfer.target", "")
-    recipe = TASKS.get(name).recipe if kind == "target" and name in TASKS else None
-    said = {
-        f"{kind}.{k}": v
-        for k, v in _deciding(phase.params).items()
-        if k in AROUND and v not in (TELLING[k], text(getattr(recipe, k, "")))
-    }
-    spoken = {"target": "source_language", "pretrain": "text_languages"}[kind]
-    return said | ({spoken: languages} if languages not in ("", "en") else {})
 
 
 def in_replicates(
@@ -159,17 +118,20 @@ def in_replicates(
     found, replicates = [], replicates_of(below)
     transfers = [run for run in below if run.kind == "transfer"]
     whole = {
-        run.run_id: _shared(facts[one]["around"] for one in run.inputs if one in facts) for run in transfers
+        (run.run_id, of): _shared(facts[one][of] for one in run.inputs if one in facts)
+        for run in transfers
+        for of in ("around", "contents")
     }
     for run_id, fact in facts.items():
         for replicate in replicates.get(run_id, [{}]):
-            around = whole.get(replicate.pop("transfer", ""), {}) | fact["around"]
-            found.append((run_id, {**fact, **replicate, "around": around}))
+            of_all = {
+                of: whole.get((replicate.get("transfer", ""), of), {}) | fact[of]
+                for of in ("around", "contents")
+            }
+            found.append((run_id, {**fact, **replicate, **of_all}))
     tell_apart([entry for _, entry in found if "against" not in entry])
-    return [
-        (run_id, {k: v for k, v in entry.items() if k not in ("target", "settings", "around")})
-        for run_id, entry in found
-    ]
+    inner = ("target", "settings", "around", "contents", "transfer")
+    return [(run_id, {k: v for k, v in entry.items() if k not in inner}) for run_id, entry in found]
 
 
 def _shared(settings: Iterable[Mapping[str, str]]) -> dict[str, str]:
@@ -182,47 +144,5 @@ def _shared(settings: Iterable[Mapping[str, str]]) -> dict[str, str]:
     return {name: next(iter(values)) for name, values in said.items() if len(values) == 1}
 
 
-def _deciding(params: Mapping[str, str]) -> dict[str, str]:
-    """Without epochs where steps overrule them; earlier runs show both."""
-    by_steps = params.get("max_steps", "0") != "0"
-    return {k: v for k, v in params.items() if not (by_steps and k == "num_train_epochs")}
-
-
 def _number(text: str) -> int | str:
     return int(text) if text.lstrip("-").isdigit() else text
-
-
-def tell_apart(facts: Sequence[dict[str, Any]]) -> None:
-    """Conditions of one name that began with different models, or whose phases were set differently, get what
-    differs into the name.
-    """
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for fact in facts:
-        groups.setdefault(fact["condition"], []).append(fact)
-    for name, members in groups.items():
-        differ = [k for k in TELLING if len({str(m["settings"].get(k, "")) for m in members}) > 1]
-        around = _differing(members)
-        for member in members:
-            said = {
-                k: member["settings"][k]
-                for k in differ
-                if k in member["settings"] and member["settings"][k] != TELLING[k]
-            }
-            said |= {
-                k: v
-                for k, v in member["around"].items()
-                if k in around and said.get(k.removeprefix("target.")) != v
-            }
-            if said:
-                member["condition"] = f"{name} ({', '.join(f'{k}={v}' for k, v in said.items())})"
-
-
-def _differing(members: Sequence[Mapping[str, Any]]) -> set[str]:
-    """The settings around the intermediate tasks in which evaluations of one task differ: other tasks have
-    other recipes."""
-    tasks: dict[str, list[Mapping[str, str]]] = {}
-    for member in members:
-        tasks.setdefault(member["target"], []).append(member["around"])
-    return {
-        k for of in tasks.values() for one in of for k in one if len({other.get(k, "") for other in of}) > 1
-    }
