@@ -88,8 +88,9 @@ def run_conditions(
 
 def _taken(executor: Executor, one: Condition) -> bool:
     """Take the finished condition with the same plan, if all of it exists."""
-    earlier = finished(executor, one.plan.plan_hash, "condition", one.plan.phases)
-    if earlier is None or executor.missing(one.plan.phases):
+    gone = executor.missing(one.plan.phases)
+    earlier = None if gone else finished(executor, one.plan.plan_hash, "condition", one.plan.phases)
+    if earlier is None:
         return False
     one.run_id, one.transfers = earlier, list(executor.store.get(earlier).inputs)
     return True
@@ -126,8 +127,9 @@ def run_plan(
     first, n = plan.transfers[0], len(plan.transfers)
     if n == 1:
         return run_transfers(executor, [Replicate(plan, first, opened=opened)], crew)[0]
-    store, earlier = executor.store, finished(executor, plan.plan_hash, "condition", plan.phases)
-    if earlier and not executor.missing(plan.phases):
+    store, gone = executor.store, executor.missing(plan.phases)
+    earlier = None if gone else finished(executor, plan.plan_hash, "condition", plan.phases)
+    if earlier:
         commands.note(store, earlier, plan.verb, plan.asked)
         return pointed(store, earlier, opened, name(first, n))
     run_id = open_condition(executor, plan, opened=opened)

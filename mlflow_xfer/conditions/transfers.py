@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlflow_xfer.conditions.totals import gathered, log_totals
+from mlflow_xfer.errors import XferError
 from mlflow_xfer.params.settings import TrainingSettings
 from mlflow_xfer.phases import endings, record
 from mlflow_xfer.phases.phase import digest
@@ -14,6 +15,7 @@ from mlflow_xfer.phases.plan import Plan, Transfer
 from mlflow_xfer.phases.settings import resolved
 from mlflow_xfer.tracking import commands
 from mlflow_xfer.tracking.drivers import open_driven
+from mlflow_xfer.tracking.reuse import missing
 
 if TYPE_CHECKING:
     from mlflow_xfer.phases.execute import Executor
@@ -93,8 +95,9 @@ def run_phases(executor: Executor, plan: Plan, opened: str | None) -> str:
     """Run the several phases that a phase verb was asked for, under one run of kind transfer."""
     store = executor.store
     label = f"{plan.verb} {'+'.join(task.name for phase in plan.requested for task in phase.tasks)}"
-    earlier = finished(executor, plan.plan_hash, "transfer", plan.phases)
-    if earlier and not executor.missing(plan.phases):
+    gone = executor.missing(plan.phases)
+    earlier = None if gone else finished(executor, plan.plan_hash, "transfer", plan.phases)
+    if earlier:
         commands.note(store, earlier, plan.verb, plan.asked)
         return pointed(store, earlier, opened, label)
     own = {**record.phase_tags(plan.requested[0], plan.suite), "xfer.plan_hash": plan.plan_hash}
@@ -115,17 +118,36 @@ def finished(executor: Executor, plan_hash: str, kind: str, phases: Sequence[Pha
 
 
 def made_before(executor: Executor, plan_hash: str, kind: str, phases: Sequence[Phase]) -> str | None:
-    """The oldest finished run of ``kind`` with this plan whose phases were made by the code of today, unless
-    runs of any code are taken."""
+    """The oldest finished run of ``kind`` with this plan whose phases are there, and were made by the code of
+    today, unless runs of any code are taken."""
     store = executor.store
     runs = store.search({"xfer.kind": kind, "xfer.plan_hash": plan_hash}, status="FINISHED")
     own = code_tag(executor, phases).get(CODE_TAG)
+    ids = {executor.done[one.spec_hash].run_id for one in phases if one.spec_hash in executor.done}
     for run in runs:
+        if not all(_is_whole(store, one, ids) for one in run.inputs):
+            continue
         if own is None or run.tags.get(CODE_TAG) == own:
             return run.run_id
         if CODE_TAG not in run.tags and _codes(store, run) <= {executor.code(phase) for phase in phases}:
             return run.run_id
     return None
+
+
+def _is_whole(store: Store, run_id: str, known: Collection[str]) -> bool:
+    """Whether a phase, or all that a transfer or condition was made from, is still there, as ``known`` phases
+    are."""
+    if run_id in known:
+        return True
+    try:
+        run = store.get(run_id)
+    except XferError:
+        return False
+    if run.deleted or run.status != "FINISHED":
+        return False
+    if run.kind == "phase":
+        return not missing(store, run, weights=False)
+    return all(_is_whole(store, one, known) for one in run.inputs)
 
 
 def code_tag(executor: Executor, phases: Sequence[Phase]) -> dict[str, str]:

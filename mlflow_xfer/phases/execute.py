@@ -23,7 +23,7 @@ from mlflow_xfer.params.settings import RuntimeOptions
 from mlflow_xfer.phases import endings, kept, passing, record
 from mlflow_xfer.phases.code import code_hash
 from mlflow_xfer.phases.make import Done, Maker, Spent
-from mlflow_xfer.phases.phase import Phase
+from mlflow_xfer.phases.phase import Phase, digest
 from mlflow_xfer.tracking import checkpoints
 from mlflow_xfer.tracking.lease import Busy, Lease, TakenOver, across_hosts, hold
 from mlflow_xfer.training.parts import Displaced, NotFinite
@@ -101,8 +101,14 @@ class Executor:
         return [] if inputs and self.keep != "all" and self.existing(phase) else inputs
 
     def code(self, phase: Phase) -> str:
-        """The code hash of ``phase``, with those of the phases it stands on."""
-        return code_hash(phase)
+        """The code hash of ``phase``, with those of the phases it stands on; where these may be of any code,
+        with those that they were made by, so that nobody takes it for a phase of today's."""
+        own = code_hash(phase)
+        if self.reuse != "any-code":
+            return own
+        sources = [one for one in phase.inputs if isinstance(one, Phase) and one.spec_hash in self.done]
+        made = [self.store.get(self.done[one.spec_hash].run_id).tags.get("xfer.code_hash") for one in sources]
+        return own if made == [code_hash(one) for one in sources] else digest([own, made])
 
     def existing(self, phase: Phase, weights: bool = True) -> str | None:
         """The finished run to take instead of running ``phase``; without ``weights`` one whose weights are
@@ -114,7 +120,7 @@ class Executor:
 
     def missing(self, phases: Iterable[Phase]) -> list[Phase]:
         """Those of ``phases``, each after its inputs, that are to run."""
-        return kept.to_run(phases, lambda phase, weights: bool(self.existing(phase, weights)), self.keep)
+        return kept.to_run(phases, self.known, self.keep)
 
     def known(self, phase: Phase, weights: bool = True) -> bool:
         """Whether the phase is done, here or in an earlier run, which is taken."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mlflow_xfer.models import files
 from mlflow_xfer.params.settings import RuntimeOptions
-from mlflow_xfer.phases import base_seen, gate, overlaps, record, whole
+from mlflow_xfer.phases import base_seen, gate, overlaps, record, references, whole
 from mlflow_xfer.phases.meter import Meter
 from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase, StartModel
 from mlflow_xfer.tracking import checkpoints
@@ -166,6 +166,7 @@ class Maker:
 
     def _directory(self, source: StartModel, work: Path) -> Path | BaseModel:
         if isinstance(source, BaseModel):
+            references.check_unchanged(source)
             return source
         run_id = self.run_of(source)
         assert run_id is not None, "a phase that is done and a named run have a run id"

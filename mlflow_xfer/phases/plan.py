@@ -62,7 +62,9 @@ class Transfer:
 
     @cached_property
     def plan_hash(self) -> str:
-        return digest(sorted(phase.spec_hash for phase in self.phases))
+        hashes = sorted(phase.spec_hash for phase in self.phases)
+        depends = any(phase.seed is not None and not phase.is_base for phase in self.phases)
+        return digest(hashes if depends else [*hashes, self.seed])  # else other seeds would be this one
 
 
 @dataclass(frozen=True, eq=False)

@@ -120,7 +120,7 @@ def phase_tags(phase: Phase, suite: str) -> dict[str, str]:
         else "",
         SEEN_TAG: ",".join(root.seen) if isinstance(root := phase.root(), BaseModel) else "",
         "xfer.data_languages": ",".join(dict.fromkeys(rows.language for rows in phase.rows)),
-        DATA_TAG: _data(phase) if phase.training else "",
+        DATA_TAG: _data(phase) if isinstance(phase.settings, TrainingSettings) else "",
     }
     root = phase.root()
     return (dict(root.marks) if isinstance(root, FinishedRun) else {}) | {

@@ -169,6 +169,18 @@ def directory(reference: str, folder: Path, weightless: bool = False) -> BaseMod
     return BaseModel(reference, identity, str(folder.absolute()), _longest((folder / CONFIG).read_bytes()))
 
 
+def check_unchanged(model: BaseModel) -> None:
+    """Raise where the files of a local checkpoint are not those that were planned with: runs that start from
+    it are known by their digest."""
+    if not model.identity.startswith("dir:"):
+        return
+    if directory(model.reference, Path(model.path)).identity != model.identity:
+        raise XferError(
+            f"model={model.reference}: its files have changed since the command began.",
+            "Give each checkpoint a folder of its own, and repeat the command.",
+        )
+
+
 def hub(reference: str, revision: str | None, fetch: bool = False) -> BaseModel:
     """A hub model: identified by its commit,
     which is the revision asked for or the one in the local cache.

@@ -69,8 +69,8 @@ def run_study(
     plan_hash = hash_of(study, overrides, plans)
     phases = unique(phase for plan in plans.values() for phase in plan.phases)
     todo = executor.missing(phases)
-    earlier = finished(executor, plan_hash, "study", phases)
-    if earlier and not todo:
+    earlier = None if todo else finished(executor, plan_hash, "study", phases)
+    if earlier:
         logger.info("%s: reused run %s (all its phases exist)", study.name, earlier)
         passing.settle(executor, earlier)
         return pointed(store, earlier, opened, study.name)

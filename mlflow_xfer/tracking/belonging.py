@@ -131,7 +131,11 @@ def in_replicates(
             found.append((run_id, {**fact, **replicate, **of_all}))
     tell_apart([entry for _, entry in found if "against" not in entry])
     inner = ("target", "settings", "around", "contents", "transfer")
-    return [(run_id, {k: v for k, v in entry.items() if k not in inner}) for run_id, entry in found]
+    said: dict[tuple, tuple[str, dict[str, Any]]] = {}
+    for run_id, entry in found:  # several transfers may have one evaluation with one seed
+        told = {k: v for k, v in entry.items() if k not in inner}
+        said.setdefault((run_id, *told.values()), (run_id, told))
+    return list(said.values())
 
 
 def _shared(settings: Iterable[Mapping[str, str]]) -> dict[str, str]:
