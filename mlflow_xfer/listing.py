@@ -173,8 +173,9 @@ def morphology(texts: str, codes: Sequence[str] | None, to: str) -> str:
     from mlflow_xfer.data.parallel import lines_of
     from mlflow_xfer.stats.morphology import measure
 
-    found = measure(lines_of(texts, [*codes, to] if codes else None), reference=to)
-    return _shown(found) + f"\n{len(found)} languages; distance: of complexity, to {to}"
+    base = languages.get(to).code
+    found = measure(lines_of(texts, [*codes, base] if codes else None), reference=base)
+    return _shown(found) + f"\n{len(found)} languages; distance: of complexity, to {base}"
 
 
 def _shown(frame: Any) -> str:

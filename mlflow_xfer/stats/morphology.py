@@ -23,6 +23,7 @@ from mlflow_xfer.errors import Problems, XferError
 
 MEASURES = ("mattr500", "unigram_entropy", "mean_word_length", "words_per_sentence_ratio")
 UNSEGMENTED = ("zh", "ja", "th", "my", "km", "lo")  # words are not separated: token measures mean nothing
+SCALED_BY = "en"  # words per sentence of the table are relative to it
 WINDOW, ENTROPY_TOKENS = 500, 10_000
 _RUN = re.compile(r"[^\W_](?:[^\W_]|['’ʼ](?=[^\W_])|\u200c|\u200d)*", re.UNICODE)
 
@@ -105,43 +106,60 @@ def measure(texts: Mapping[str, Sequence[str]], *, reference: str = "en") -> pd.
         texts: sentences per language code, sentence i of each a translation of sentence i of the others.
         reference: the language that ratios and ``distance`` refer to (the table uses English).
 
-    ``complexity`` is comparable with the table's column from 10,000 words on; below that only between the
-    languages given here (a note says so); unsegmented languages get no token measures.
+    ``complexity`` is comparable with the table's column from 10,000 words on and beside English; below that,
+    or relative to another language, only between the languages given here (a note says so). Unsegmented
+    languages get no token measures and are no reference.
 
     Raises:
-        XferError: unknown languages, texts of different length, an empty text, no reference text: all at
-            once.
+        XferError: unknown languages, two texts of one, texts of different length, an empty text, no text of
+            the reference, one that is unsegmented: all at once.
     """
     problems = Problems()
-    for code in texts:
-        try:
-            languages.get(code)
-        except XferError as error:
-            problems.add(error)
-    sizes = {code: len(lines) for code, lines in texts.items()}
-    if reference not in texts:
+    by_code = _by_code(texts, problems)
+    base = languages.named(reference)
+    if base in UNSEGMENTED:
+        problems.add(
+            f"{base} is written without spaces: nothing can be measured relative to its words.",
+            "Name another reference.",
+        )
+    elif base not in by_code:
         problems.add(
             f"There is no text in {reference!r}.",
             "Ratios and distances refer to it: add it, or name another reference.",
         )
+    sizes = {code: len(lines) for code, lines in by_code.items()}
     if len(set(sizes.values())) > 1:
         listed = ", ".join(f"{code}: {n}" for code, n in sizes.items())
         problems.add(
             f"The texts are not parallel: they differ in their number of sentences ({listed}).",
             "Line i must translate line i.",
         )
-    words = {code: [w for line in lines for w in tokens(line)] for code, lines in texts.items()}
+    words = {code: [w for line in lines for w in tokens(line)] for code, lines in by_code.items()}
     for code, words_of_one in words.items():
         if not words_of_one:
             problems.add(f"The text in {code!r} has no words.", "Give at least 500 words per language.")
     problems.raise_if_any()
-    rows = [_row(code, sizes[code], words[code], len(words[reference])) for code in texts]
-    frame = pd.DataFrame(rows)
-    base = frame.loc[frame["language"] == reference, "complexity"].iloc[0]
-    return frame.assign(distance=(frame["complexity"] - base).abs())
+    frame = pd.DataFrame([_row(code, sizes[code], words[code], base, len(words[base])) for code in by_code])
+    level = frame.loc[frame["language"] == base, "complexity"].iloc[0]
+    return frame.assign(distance=(frame["complexity"] - level).abs())
 
 
-def _row(code: str, sentences: int, words: list[str], reference_words: int) -> dict:
+def _by_code(texts: Mapping[str, Sequence[str]], problems: Problems) -> dict[str, Sequence[str]]:
+    """The texts by the table's codes; what names no language stays under its name, and is a problem."""
+    names: dict[str, str] = {}
+    for name in texts:
+        try:
+            code = languages.get(name).code
+        except XferError as error:
+            problems.add(error)
+            code = name
+        if code in names:
+            problems.add(f"{names[code]!r} and {name!r} are both {code}.", "Give one text for each language.")
+        names[code] = name
+    return {code: texts[name] for code, name in names.items()}
+
+
+def _row(code: str, sentences: int, words: list[str], reference: str, reference_words: int) -> dict:
     row = {
         "language": code,
         "sentences": sentences,
@@ -155,7 +173,8 @@ def _row(code: str, sentences: int, words: list[str], reference_words: int) -> d
     measures = (moving_ttr(words), entropy(words), word_length(words), len(words) / reference_words)
     row |= dict(zip(MEASURES, measures, strict=True)) | {"complexity": complexity(measures)}
     if len(words) < WINDOW:
-        row["note"] = f"fewer than {WINDOW} words: no complexity"
-    elif len(words) < ENTROPY_TOKENS:
-        row["note"] = "fewer than 10,000 words: comparable between these texts only"
-    return row
+        return row | {"note": f"fewer than {WINDOW} words: no complexity"}
+    few = "fewer than 10,000 words: comparable between these texts only"
+    other = f"relative to {reference}: not on the table's scale"
+    notes = [few] * (len(words) < ENTROPY_TOKENS) + [other] * (reference != SCALED_BY)
+    return row | {"note": "; ".join(notes)}

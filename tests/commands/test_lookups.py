@@ -20,6 +20,12 @@ def said(*words: str) -> str:
     return answer.output
 
 
+def refused(*words: str) -> str:
+    answer = CliRunner().invoke(cli.cli, words)
+    assert isinstance(answer.exception, XferError), answer
+    return str(answer.exception)
+
+
 def test_results_as_lines():
     frame = pd.DataFrame({"task": ["pos"], "score": [50.5]})
     assert lookups.frame(Results(), frame) == "task\tscore\npos\t50.5"
@@ -34,6 +40,15 @@ def test_languages():
     head = said("languages", "de,sw", "--measures", "grambank_fusion", "--to", "hi").splitlines()[0]
     assert head.endswith("grambank_fusion") and "genetic" not in head
     assert "syntactic" in said("languages", "--show", "distances")
+
+
+def test_morphology_of_texts_relative_to_another_language(tmp_path):
+    for code in ("en", "de", "zh"):
+        (tmp_path / f"{code}.txt").write_text("one line of some words\n" * 150)
+    texts = ("languages", "--texts", str(tmp_path))
+    assert said(*texts, "--to", "eng") == said(*texts), "any of a language's codes"
+    assert "relative to de: not on the table's scale" in said(*texts, "--to", "de")
+    assert "zh is written without spaces" in refused(*texts, "--to", "zh")
 
 
 def test_tasks_and_suites():

@@ -125,3 +125,22 @@ def test_texts_that_cannot_be_compared():
         morphology.measure({"de": ["eins"], "xx": ["a", "b"], "fr": [""]})
     text = str(error.value)
     assert "no text in 'en'" in text and "not parallel" in text and "'xx'" in text and "no words" in text
+
+
+PLAIN = [f"the {one} house has {other} old doors" for one in ("red", "big", "new") for other in ("two", "no")]
+
+
+def test_texts_are_of_the_language_that_any_of_its_codes_names():
+    found = morphology.measure({"eng": PLAIN * 20, "zho": PLAIN * 20}, reference="eng").set_index("language")
+    assert "without spaces" in found.loc["zh", "note"] and np.isnan(found.loc["zh", "mean_word_length"])
+    assert found.loc["en", "distance"] == 0 and "relative to" not in found.loc["en", "note"]
+    with pytest.raises(XferError, match="'zh' and 'zho' are both zh"):
+        morphology.measure({"en": PLAIN, "zh": PLAIN, "zho": PLAIN})
+
+
+def test_a_reference_without_words_is_refused_and_another_than_english_is_noted():
+    for code in ("zh", "tha", "ja"):
+        with pytest.raises(XferError, match="written without spaces: nothing can be measured"):
+            morphology.measure({"en": PLAIN, code: PLAIN}, reference=code)
+    found = morphology.measure({"en": PLAIN * 20, "de": PLAIN * 20}, reference="deu")
+    assert found["note"].str.contains("relative to de: not on the table's scale").all()
