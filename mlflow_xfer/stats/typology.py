@@ -118,7 +118,9 @@ def low_similarity(codes: Iterable[str], measure: str, *, to: str = "en") -> pd.
 
     ``among``: mean distance to the other languages given here; missing where the measure is known to English
     only. ``far`` and ``apart``: the top tercile of the two; ``low``: both, or ``far`` where ``among`` is not
-    known. Of a signed measure its size counts. Unknown distances are missing and never low.
+    known. Of a signed measure its size counts. Unknown distances are missing and never low. Where a
+    tercile would hold more than half of the languages, because several are as far as its nearest, these are
+    not in it: where all are equally far, none is.
     """
     names = [code for code in codes if code != to]
     pairwise = not languages.MEASURES.get(measure).to_english_only
@@ -130,10 +132,15 @@ def low_similarity(codes: Iterable[str], measure: str, *, to: str = "en") -> pd.
     table = pd.DataFrame({"language": names, "distance": [between(one, to) for one in names]})
     among = [[between(one, other) for other in names if other != one] if pairwise else [] for one in names]
     table["among"] = [float(pd.Series(found, dtype=float).mean()) for found in among]
-    table["far"] = table["distance"] >= table["distance"].quantile(2 / 3)
-    table["apart"] = table["among"] >= table["among"].quantile(2 / 3)
+    table["far"], table["apart"] = _top_tercile(table["distance"]), _top_tercile(table["among"])
     table["low"] = table["far"] & (table["apart"] | table["among"].isna())
     return table.sort_values("distance", ascending=False, ignore_index=True)
+
+
+def _top_tercile(distances: pd.Series) -> pd.Series:
+    known = distances.round(9)  # means of equal distances differ by rounding
+    top = known >= known.quantile(2 / 3)
+    return top if top.sum() <= known.notna().sum() / 2 else known > known.quantile(2 / 3)
 
 
 def diversity(codes: Iterable[str]) -> dict[str, float]:

@@ -24,7 +24,7 @@ from mlflow_xfer.studies.study import Study
 
 def morphology(study: Study, frame: pd.DataFrame, found: Sequence[Found]) -> tuple[Raw, Raw]:
     """The gain from the first to the last arm of the first curve: in languages of low similarity and in the
-    others, and its slope over every distance."""
+    others, if there are any, and its slope over every distance."""
     measure = next((one.measure for one in study.contrasts if one.kind == "slope" and one.measure), PRIMARY)
     blocks, first = blocks_of(study, frame), study.curves[0]
     gain = gained(blocks, first.arms[0], first.arms[-1])
@@ -42,6 +42,7 @@ def morphology(study: Study, frame: pd.DataFrame, found: Sequence[Found]) -> tup
     unknown = [str(code) for code in near.loc[near["distance"].isna(), "language"]]
     rest = [code for code in map(str, near["language"]) if code not in (*low, *unknown)]
     title = f"{first.arms[0]} → {first.arms[-1]}"
+    where = f"in the top tercile of distance ({measure}) to English and to each other"
     groups = table(
         ["languages", f"gain, {title}"],
         [
@@ -49,9 +50,12 @@ def morphology(study: Study, frame: pd.DataFrame, found: Sequence[Found]) -> tup
             ["the others", _gain(gain, rest)],
             *([["of unknown distance", _gain(gain, unknown)]] if unknown else []),
         ],
-        caption=f"Low similarity: in the top tercile of distance ({measure}) to English and to each other",
+        caption=f"Low similarity: {where}",
         numeric={1},
     )
+    if not low:
+        why = "too many are equally far, or none is far from both"
+        groups = element("p", f"No language is of low similarity, {where}: {why}.")
     each = table(
         ["language", "to English", "to the others", "similarity", "gain"],
         rows,

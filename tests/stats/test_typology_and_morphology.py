@@ -144,3 +144,13 @@ def test_a_reference_without_words_is_refused_and_another_than_english_is_noted(
             morphology.measure({"en": PLAIN, code: PLAIN}, reference=code)
     found = morphology.measure({"en": PLAIN * 20, "de": PLAIN * 20}, reference="deu")
     assert found["note"].str.contains("relative to de: not on the table's scale").all()
+
+
+def test_languages_that_are_equally_far_are_no_tercile():
+    found = typology.low_similarity(["de", "fr", "es", "it", "pt", "ru"], "different_script").set_index(
+        "language"
+    )
+    assert found.index[found["low"]].tolist() == ["ru"], "a distance of 0 is not far"
+    for codes in (["de", "fr", "es", "it"], ["de", "fr", "ru", "el", "ar", "hi"]):
+        tied = typology.low_similarity(codes, "different_script")
+        assert not tied[["far", "low"]].to_numpy().any(), codes

@@ -179,6 +179,14 @@ def test_languages_of_unknown_distance_are_not_among_those_that_are_near():
     assert "of unknown distance" in shown[1] and "of unknown distance" not in shown[0]
 
 
+def test_where_languages_are_equally_far_none_is_said_to_be_of_low_similarity():
+    study = asked(2)
+    by_script = tuple(replace(one, measure="different_script") for one in study.contrasts)
+    shown = str(far.morphology(replace(study, contrasts=by_script), scores(study), [])[1])
+    assert "No language is of low similarity" in shown and "too many are equally far" in shown
+    assert ">low<" not in shown and 'row">the others' not in shown
+
+
 def test_a_small_p_is_not_said_to_be_zero():
     shown = str(far.morphology(asked(2), scores(asked(2), far_gain=2.0), [])[1])
     assert ">.002<" in shown and ">0.00<" not in shown
