@@ -222,3 +222,8 @@ def _check_distances(
             f"{where}: {_languages(len(codes), 'allows', 'allow')} no slope (power 0).",
             f"Give at least {FEWEST_FOR_SLOPE}.",
         )
+    elif len({languages.distance(code, "en", measure) for code in codes}) == 1:
+        problems.add(
+            f"{where}: all languages are equally far from English by {measure}: no slope (power 0).",
+            "Add others, or choose another measure: mlflow-xfer languages --show distances",
+        )

@@ -217,6 +217,9 @@ def test_what_could_find_nothing_is_refused_with_its_power():
     unknown = replace(slope, measure="wals_morphology")
     said = refused(unknown, spoken={"general": ("en", "de", "tr", "sw", "af")})
     assert "no wals_morphology distance to English is known of af" in said
+    by_script = replace(slope, measure="different_script")
+    assert "all languages are equally far from English by different_script" in refused(by_script)
+    foresee(replace(STUDY, contrasts=(by_script,)), 6, {"general": (*CODES, "ru")})
     assert "2 seeds allow no interval" in refused(replace(HELPS, kind="best"), 2)
 
 
