@@ -131,6 +131,21 @@ def named(code: str) -> str:
     return code
 
 
+def codes_of(names: Iterable[str]) -> dict[str, str]:
+    """:func:`named` of each name, by name.
+
+    Raises:
+        XferError: several names of one language.
+    """
+    codes = {name: named(name) for name in dict.fromkeys(names)}
+    problems = Problems()
+    for code in codes.values():
+        if len(same := [repr(name) for name, other in codes.items() if other == code]) > 1:
+            problems.add(f"{' and '.join(same)} are one language ({code}).", "Call it by one code.")
+    problems.raise_if_any()
+    return codes
+
+
 @lru_cache(maxsize=1)
 def _by_name() -> Mapping[str, Language]:
     """Languages by English name in lower case, with and without the variety: ``chinese (mandarin)``,

@@ -157,6 +157,13 @@ def test_other_names_of_a_language_are_known(name, code):
     assert languages.code_of(name) == code
 
 
+def test_two_codes_of_one_language_are_named():
+    assert languages.codes_of(["iw", "DE", "xx"]) == {"iw": "he", "DE": "de", "xx": "xx"}
+    with pytest.raises(XferError, match=r"'he' and 'iw' are one language \(he\)") as error:
+        languages.codes_of(["he", "iw", "fr", "de", "deu"])
+    assert "'de' and 'deu'" in str(error.value)
+
+
 def test_a_name_in_the_place_of_a_code_is_told_its_code():
     with pytest.raises(XferError, match=r"The code of Chinese \(Mandarin\) is 'zh'"):
         languages.get("chinese")

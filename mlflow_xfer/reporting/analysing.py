@@ -13,7 +13,7 @@ from mlflow_xfer.registry import unknown
 from mlflow_xfer.reporting import details, same_task
 from mlflow_xfer.reporting.analysis import Analysis, table
 from mlflow_xfer.reporting.by_task import findings
-from mlflow_xfer.reporting.comparable import baseline_of, beside, common, refuse_gaps, units_of
+from mlflow_xfer.reporting.comparable import baseline_of, beside, common, in_codes, refuse_gaps, units_of
 from mlflow_xfer.reporting.verdict import verdicts
 from mlflow_xfer.stats import typology
 from mlflow_xfer.stats.blocks import cells, pair
@@ -61,10 +61,11 @@ def analyse(
         )
     languages.MEASURES.get(measure)
     # str, not names of the frame's dtype: categories with unused levels would reappear as empty groups.
-    checked = check(
-        frame.assign(**{c: frame[c].astype(str) for c in ("condition", "task", "language") if c in frame})
+    checked = in_codes(
+        check(
+            frame.assign(**{c: frame[c].astype(str) for c in ("condition", "task", "language") if c in frame})
+        )
     )
-    languages.resolve(checked["language"].unique())
     gaps: list[str] = []
     if missing == "common":
         checked, left_out = common(checked)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from mlflow_xfer import languages
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.stats.frame import KEY, quote
@@ -38,6 +39,25 @@ def common(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return frame[keep], [
         f"{lost} of {len(units)} task-language pairs are not in every condition and were left out"
     ] if lost else []
+
+
+def in_codes(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with each language by its code in the table.
+
+    Raises:
+        XferError: unknown languages, or cells that are one once languages are called by their codes.
+    """
+    languages.resolve(frame["language"].unique())
+    known = frame.assign(language=frame["language"].map(languages.named))
+    twice = known.duplicated(KEY, keep=False)
+    if twice.any():
+        names = sorted(set(frame.loc[twice, "language"]))
+        raise XferError(
+            f"{twice.sum()} rows are duplicates of a cell, as {', '.join(names)} name the same languages:\n"
+            f"{quote(frame[twice].sort_values(['condition', 'task', 'base_seed', 'seed']), KEY)}",
+            "One score per condition, task, language and seed.",
+        )
+    return known
 
 
 def refuse_gaps(groups: Mapping[str, pd.DataFrame], baseline: str | None) -> None:

@@ -26,7 +26,7 @@ from scipy import special, stats
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.stats.blocks import Cells, pair
 from mlflow_xfer.stats.estimate import LIKE_THESE, Estimate, varies
-from mlflow_xfer.stats.frame import check, correlated
+from mlflow_xfer.stats.frame import check, correlated, in_others
 from mlflow_xfer.stats.pooling import SURE, random_effects
 
 FLOOR = 1e-3  # of tau^2 on logit scale: below it two spreads are both "none"
@@ -157,7 +157,7 @@ def sizes_of(frame: pd.DataFrame, condition: str, units: Sequence[tuple[str, str
 
 
 def _without(frame: pd.DataFrame, languages: Sequence[str]) -> pd.DataFrame:
-    rows = frame[~frame["language"].isin(languages)]
+    rows = in_others(frame, languages)
     few = rows.groupby(["condition", "task"], observed=True)["language"].nunique()
     usable = few[few >= 3].index.get_level_values("task").unique()
     if usable.empty:

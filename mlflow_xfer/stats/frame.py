@@ -9,9 +9,12 @@ within one comparison.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
+from mlflow_xfer import languages
 from mlflow_xfer.errors import Problems, XferError
 
 REQUIRED = ("condition", "task", "language", "seed", "score")
@@ -175,6 +178,17 @@ def _several(frame: pd.DataFrame, column: str) -> pd.DataFrame:
         return pd.DataFrame(columns=["condition", "task", column])
     said = frame.groupby("task", observed=True)[column].transform("nunique")
     return frame.loc[said > 1, ["condition", "task", column]].drop_duplicates()
+
+
+def in_others(frame: pd.DataFrame, excluded: Iterable[str]) -> pd.DataFrame:
+    """The rows in other languages than these, by whatever codes they are called.
+
+    Raises:
+        XferError: a language by several codes.
+    """
+    codes = languages.codes_of(frame["language"].unique())
+    gone = set(map(languages.named, excluded))
+    return frame[frame["language"].map(lambda name: codes[name] not in gone).astype(bool)]
 
 
 def average_examples(frame: pd.DataFrame) -> pd.DataFrame:

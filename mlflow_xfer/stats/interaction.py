@@ -17,7 +17,7 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.stats import crossed
 from mlflow_xfer.stats.blocks import Cells, cells, other_rows, pair
 from mlflow_xfer.stats.estimate import LIKE_THESE, THESE, Estimate
-from mlflow_xfer.stats.frame import check, quote
+from mlflow_xfer.stats.frame import check, in_others, quote
 from mlflow_xfer.stats.means import estimate, infer, paired, seed_notes
 from mlflow_xfer.stats.power import detectable
 
@@ -240,8 +240,7 @@ def difference_block(
     frame: pd.DataFrame, condition: str, baseline: str | None, exclude: Sequence[str]
 ) -> Cells:
     """Paired differences to the baseline (or the scores, without one) in all languages but the excluded."""
-    checked = check(frame)
-    checked = checked[~checked["language"].isin(exclude)]
+    checked = in_others(check(frame), exclude)
     if checked.empty:
         raise XferError("No language is left.", f"Left out: {', '.join(exclude)}")
     if baseline is None:

@@ -60,14 +60,18 @@ def leave_one_language_out(
     """Regress gains on distances to ``to`` (least squares), each language foretold without itself.
 
     Raises:
-        XferError: unknown languages or measures, or too few languages for which all measures are known.
+        XferError: unknown languages or measures, a language by several codes, or too few languages for which
+            all measures are known.
     """
+    by_code = {code: gains[name] for name, code in languages.codes_of(gains).items()}
     known = {
-        code: [languages.distance(code, to, measure) for measure in measures] for code in gains if code != to
+        one.code: [languages.distance(one.code, to, measure) for measure in measures]
+        for one in languages.resolve(by_code)
+        if one.code != languages.get(to).code
     }
     complete = {code: values for code, values in known.items() if None not in values}
     return of_covariates(
-        {code: gains[code] for code in complete},
+        {code: by_code[code] for code in complete},
         {code: [float(v) for v in values if v is not None] for code, values in complete.items()},
         seed=seed,
         without=tuple(code for code in known if code not in complete),

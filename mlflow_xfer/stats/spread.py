@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from mlflow_xfer import languages
 from mlflow_xfer.stats.blocks import cells
 from mlflow_xfer.stats.dispersion import levels, sizes_of
 from mlflow_xfer.stats.frame import check, correlated
@@ -36,10 +37,12 @@ def describe(
     sizes = sizes_of(checked, condition, block.units)
     correlations = set(checked.loc[correlated(checked), "task"])
     score = block.values.mean((0, 1))
-    rows = []
+    rows, outside = [], set(map(languages.named, exclude))
+    codes = languages.codes_of(language for _, language in block.units)
     for task in block.tasks:
-        inside = [i for i, (t, language) in enumerate(block.units) if t == task and language not in exclude]
-        english = [i for i, (t, language) in enumerate(block.units) if t == task and language == "en"]
+        own = [(i, codes[language]) for i, (t, language) in enumerate(block.units) if t == task]
+        inside = [i for i, code in own if code not in outside]
+        english = [i for i, code in own if code == "en"]
         x = score[inside]
         if len(x) == 0:
             continue

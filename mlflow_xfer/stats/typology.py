@@ -121,8 +121,12 @@ def low_similarity(codes: Iterable[str], measure: str, *, to: str = "en") -> pd.
     known. Of a signed measure its size counts. Unknown distances are missing and never low. Where a
     tercile would hold more than half of the languages, because several are as far as its nearest, these are
     not in it: where all are equally far, none is.
+
+    Raises:
+        XferError: unknown languages, or one by several codes.
     """
-    names = [code for code in codes if code != to]
+    every = languages.resolve(languages.codes_of(codes).values())
+    names = [one.code for one in every if one.code != languages.get(to).code]
     pairwise = not languages.MEASURES.get(measure).to_english_only
 
     def between(one: str, other: str) -> float:

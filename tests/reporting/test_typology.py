@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlflow_xfer.errors import XferError
 from mlflow_xfer.reporting import report
 from mlflow_xfer.reporting.analysing import analyse
 from mlflow_xfer.reporting.analysis import distance_points
@@ -86,3 +87,17 @@ def test_one_condition_alone_has_points_of_its_scores():
     assert 49 < y.min() < 51 and 54 < y.max() < 56
     assert "score (points) by syntactic distance" in made.html and ">mnli: −" in made.html
     assert "its gain is foretold" not in made.html
+
+
+def test_languages_are_told_apart_by_their_codes_in_the_table():
+    frame = scores(lambda condition, task, code: 0.0, seeds=3, xnli=("en", *NEAR))
+    found, plain = analyse(frame.replace({"language": {"en": "eng", "de": "ger"}})), analyse(frame)
+    assert set(found.frame["language"]) == {"en", *NEAR}
+    pd.testing.assert_frame_equal(found.slopes["mnli"], plain.slopes["mnli"])
+    pd.testing.assert_frame_equal(found.spreads, plain.spreads)
+    other = frame["condition"] == "mnli"
+    mixed = frame.assign(language=frame["language"].mask(other & (frame["language"] == "de"), "deu"))
+    pd.testing.assert_frame_equal(analyse(mixed).by_language, plain.by_language)
+    twice = pd.concat([frame, frame[frame["language"] == "de"].assign(language="deu")])
+    with pytest.raises(XferError, match="18 rows are duplicates of a cell, as de, deu name the same"):
+        analyse(twice)

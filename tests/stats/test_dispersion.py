@@ -113,6 +113,13 @@ def test_ratio_of_a_planted_spread():
     assert abs(difference(squeezed, "mnli", "none").estimate) < 2
 
 
+def test_english_is_in_no_spread_by_whatever_code_it_is_called():
+    frame = table({"none": 0, "mnli": 1})
+    called = frame.replace({"language": {"en": "eng"}})
+    found = [dispersion.spread_ratio(one, "mnli", "none")[0] for one in (frame, called)]
+    assert found[0] == found[1] and found[0].n["languages"] == 7
+
+
 def test_few_languages_are_refused_or_warned_of():
     with pytest.raises(XferError, match="at least 3 languages"):
         dispersion.spread_ratio(table({"none": 0, "mnli": 0}, languages=("en", "de", "fr")), "mnli", "none")

@@ -1,6 +1,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import statsmodels.api as sm
 from scipy import stats
@@ -118,6 +119,15 @@ def test_what_a_slope_cannot_be_had_from():
         interaction.covariate_slope(
             table({"none": 0, "mnli": 1}, seeds={"none": 3, "mnli": 4}), "mnli", "none", COVARIATE
         )
+
+
+def test_english_is_left_out_by_whatever_code_it_is_called():
+    called = FRAME.replace({"language": {"en": "eng"}})
+    found = [interaction.covariate_slope(frame, "mnli", "none", COVARIATE) for frame in (called, FRAME)]
+    assert found[0] == found[1]
+    twice = FRAME[FRAME["language"] == "de"].assign(language="deu", task="udpos")
+    with pytest.raises(XferError, match="'de' and 'deu' are one language"):
+        interaction.covariate_slope(pd.concat([FRAME, twice]), "mnli", "none", COVARIATE)
 
 
 def test_model_sizes_are_the_unit():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mlflow_xfer import languages
@@ -75,3 +76,13 @@ def test_bad_targets_and_candidates():
         sources([])
     with pytest.raises(XferError, match="fewer than two candidates"):
         sources(["de"], ["de", "fr"])
+
+
+def test_languages_are_left_out_by_whatever_codes_they_are_called():
+    gains = planted(-20, 1)
+    found = leave_one_language_out(gains | {"eng": 100.0}, to="eng")
+    pd.testing.assert_frame_equal(found.table, leave_one_language_out(gains).table)
+    called = {{"de": "deu"}.get(code, code): gain for code, gain in gains.items()}
+    assert leave_one_language_out(called).table["language"][0] == "de"
+    with pytest.raises(XferError, match=r"'de' and 'deu' and 'ger' are one language \(de\)"):
+        leave_one_language_out(gains | {"deu": 1.0, "ger": 2.0})

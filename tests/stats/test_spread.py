@@ -29,3 +29,5 @@ def test_descriptions_leave_english_out_of_the_spread_and_in_the_gap():
     assert correlations["sd"].notna().all() and correlations[["tau", "cv", "gini"]].isna().all(axis=None)
     alone = spread.describe(frame[frame["language"] == "de"], "none")
     assert alone["sd"].isna().all() and alone["gap"].isna().all()
+    called = spread.describe(frame.replace({"language": {"en": "eng"}}), "none").set_index("task")
+    assert called.loc["xnli"].to_dict() == pytest.approx(row.to_dict())

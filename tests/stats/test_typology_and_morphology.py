@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from mlflow_xfer import languages
@@ -154,3 +155,13 @@ def test_languages_that_are_equally_far_are_no_tercile():
     for codes in (["de", "fr", "es", "it"], ["de", "fr", "ru", "el", "ar", "hi"]):
         tied = typology.low_similarity(codes, "different_script")
         assert not tied[["far", "low"]].to_numpy().any(), codes
+
+
+def test_similarity_is_of_languages_by_whatever_codes_they_are_called():
+    found = typology.low_similarity(["eng", "deu", "tr", "sw", "fi"], "wals_morphology")
+    pd.testing.assert_frame_equal(
+        found, typology.low_similarity(["en", "de", "tr", "sw", "fi"], "wals_morphology", to="eng")
+    )
+    assert set(found["language"]) == {"de", "tr", "sw", "fi"}
+    with pytest.raises(XferError, match="'de' and 'deu' are one language"):
+        typology.low_similarity(["de", "deu", "tr"], "wals_morphology")
