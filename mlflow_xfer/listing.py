@@ -164,8 +164,10 @@ def distances() -> str:
 def sources(targets: Sequence[str], measures: Sequence[str] | None, benchmark: str | None) -> str:
     """Languages to train on for these targets, the nearest first."""
     pool = [str(one) for one in typology.table(benchmark=benchmark)["language"]]
-    frame = source_language.sources(targets, pool, measures or source_language.PAIRWISE)
-    return _shown(frame) + f"\n{len(frame)} languages; rank: mean over distances and targets, 1 is nearest"
+    by = measures or source_language.PAIRWISE
+    frame = source_language.sources(targets, pool, by)
+    said = f"{len(frame)} languages; rank: mean over distances and targets, 1 is nearest"
+    return "\n".join(filter(None, (_shown(frame), said, source_language.stand_ins(by, targets))))
 
 
 def morphology(texts: str, codes: Sequence[str] | None, to: str) -> str:

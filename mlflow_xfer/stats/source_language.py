@@ -38,8 +38,8 @@ def sources(
     weights: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
     """Candidates, the nearest first: columns language, rank (mean over measures and targets, 1 = nearest),
-    a column for each measure (mean distance to the targets that are known), and known (share of the pairs of
-    target and measure for which a distance is known).
+    a column for each measure (mean distance to the targets that are known), known (share of the pairs of
+    target and measure for which a distance is known), and note (WALS values that are a relative's).
 
     Where a distance is not known, the candidate stands in the middle of those for which it is. A target is
     no candidate for itself.
@@ -78,7 +78,15 @@ def sources(
     for measure in measures:
         frame[measure] = [_mean([found[measure, target][code] for target in wanted]) for code in pool]
     frame["known"] = [share[code] for code in pool]
+    frame["note"] = [stand_ins(measures, [code]) for code in pool]
     return frame.sort_values(["rank", "language"], ignore_index=True)
+
+
+def stand_ins(measures: Sequence[str], codes: Sequence[str]) -> str:
+    """Where a measure is WALS's: which of these languages have the values of a close relative there."""
+    proxies = [one.code for one in languages.resolve(codes) if one.wals_is_proxy]
+    by_wals = any(languages.MEASURES.get(measure).source == languages.WALS for measure in measures)
+    return f"WALS values of {', '.join(proxies)} are a relative's" if proxies and by_wals else ""
 
 
 def _absolute(a: str, b: str, measure: str) -> float | None:

@@ -42,6 +42,12 @@ def test_languages():
     assert "syntactic" in said("languages", "--show", "distances")
 
 
+def test_languages_to_train_on():
+    first, *_, last = said("languages", "ur", "--show", "sources").splitlines()[1:]
+    assert not first.startswith("hi"), "by Hindi's own values"
+    assert last == "WALS values of ur are a relative's"
+
+
 def test_morphology_of_texts_relative_to_another_language(tmp_path):
     for code in ("en", "de", "zh"):
         (tmp_path / f"{code}.txt").write_text("one line of some words\n" * 150)

@@ -10,6 +10,7 @@ from mlflow_xfer import languages
 from mlflow_xfer.errors import XferError
 from mlflow_xfer.stats.left_out import leave_one_language_out, of_covariates
 from mlflow_xfer.stats.source_language import PAIRWISE, judged, pairwise, sources
+from mlflow_xfer.stats.typology import diversity
 
 CODES = ("de", "fr", "ru", "zh", "ar", "sw", "hi", "tr", "fi", "vi", "ko", "el")
 
@@ -58,6 +59,18 @@ def test_distances_between_any_two_languages():
     assert np.nanmax(np.abs(np.diag(square))) == 0
     with pytest.raises(XferError, match="known to English only"):
         pairwise("syntactic", ["de", "tr"])
+
+
+def test_values_that_stand_in_for_a_relatives_are_no_distance_to_it():
+    for code, relative in (("ur", "hi"), ("ms", "id"), ("hr", "sr")):
+        assert languages.distance(code, relative, "wals_morphology_extended") is None
+        square = pairwise("wals_morphology_extended", [code, relative])
+        assert np.isnan(square.loc[code, relative]) and square.loc[code, code] == 0
+    found = sources(["ur"]).set_index("language")
+    assert np.isnan(found.loc["hi", "wals_morphology_extended"]) and found.loc["hi", "known"] == 0.75
+    assert found.loc["ms", "note"] == "WALS values of ms are a relative's" and not found.loc["hi", "note"]
+    assert not any(sources(["ur"], ["ms", "de"], ["different_family"])["note"])
+    assert np.isnan(diversity(["ur", "hi"])["wals_morphology"])
 
 
 def test_near_languages_come_first():
