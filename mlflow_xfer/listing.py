@@ -161,9 +161,10 @@ def distances() -> str:
     return _shown(typology.measures_table())
 
 
-def sources(targets: Sequence[str], measures: Sequence[str] | None, benchmark: str | None) -> str:
-    """Languages to train on for these targets, the nearest first."""
-    pool = [str(one) for one in typology.table(benchmark=benchmark)["language"]]
+def sources(targets: Sequence[str], measures: Sequence[str] | None, **filters: Any) -> str:
+    """Languages to train on for these targets, the nearest first; filters of the candidates as in
+    :func:`mlflow_xfer.stats.typology.table`."""
+    pool = [str(one) for one in typology.table(**filters)["language"]]
     by = measures or source_language.PAIRWISE
     frame = source_language.sources(targets, pool, by)
     said = f"{len(frame)} languages; rank: mean over distances and targets, 1 is nearest"

@@ -68,12 +68,17 @@ def suites(params: lookups.Suites) -> str:
 
 
 def languages(params: lookups.Languages) -> str:
+    if params.texts:
+        _refuse_others(params, "texts", ("codes", "to"))
+        return listing.morphology(params.texts, params.codes or None, params.to)
     if params.show == "distances":
+        _refuse_others(params, "show=distances", ())
         return listing.distances()
     if params.show == "sources":
-        return listing.sources(params.codes, params.measures or None, params.benchmark)
-    if params.texts:
-        return listing.morphology(params.texts, params.codes or None, params.to)
+        used = ("codes", "family", "script", "benchmark", "measures")
+        _refuse_others(params, "show=sources", used)
+        pool = {"family": params.family, "script": params.script, "benchmark": params.benchmark}
+        return listing.sources(params.codes, params.measures or None, **pool)
     return listing.languages_table(
         params.codes or None,
         params.measures or None,
@@ -82,6 +87,17 @@ def languages(params: lookups.Languages) -> str:
         benchmark=params.benchmark,
         to=params.to,
     )
+
+
+def _refuse_others(params: lookups.Languages, how: str, used: tuple[str, ...]) -> None:
+    """Refuse what was set and would change nothing of what is shown."""
+    fields, own = type(params).model_fields, how.partition("=")[0]
+    set_ = [name for name in fields if getattr(params, name) != fields[name].default]
+    if others := [name for name in set_ if name not in (*used, own)]:
+        raise XferError(
+            f"With {how} nothing depends on {', '.join(others)}.",
+            f"Leave it out. Accepted beside {how}: {', '.join(used) or 'nothing'}",
+        )
 
 
 def sync(params: lookups.Sync) -> str:

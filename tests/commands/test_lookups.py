@@ -46,6 +46,19 @@ def test_languages_to_train_on():
     first, *_, last = said("languages", "ur", "--show", "sources").splitlines()[1:]
     assert not first.startswith("hi"), "by Hindi's own values"
     assert last == "WALS values of ur are a relative's"
+    kept = said("languages", "pt", "--show", "sources", "--script", "Arab").splitlines()
+    assert {line.split()[0] for line in kept[1:-1]} == {"ar", "fa", "ug", "ur"}
+    assert "Unknown script" in refused("languages", "pt", "--show", "sources", "--script", "Arabic")
+
+
+def test_languages_refuses_what_would_change_nothing(tmp_path):
+    assert "nothing depends on to" in refused("languages", "pt", "--show", "sources", "--to", "sw")
+    texts = ("languages", "--texts", str(tmp_path))
+    assert "nothing depends on family, benchmark, measures" in refused(
+        *texts, "--family", "Turkic", "--benchmark", "xtreme-r", "--measures", "syntactic"
+    )
+    assert "nothing depends on show" in refused(*texts, "--show", "sources")
+    assert "nothing depends on codes" in refused("languages", "pt", "--show", "distances")
 
 
 def test_morphology_of_texts_relative_to_another_language(tmp_path):
