@@ -46,7 +46,9 @@ class Ranking:
         if target is not None:
             return judged.mean_ranks([of[target] for of in self.scores.values() if target in of])
         per_target = [self.ranks(one) for one in self.targets]
-        return {name: sum(ranks[name] for ranks in per_target) / len(per_target) for name in per_target[0]}
+        means = {name: sum(ranks[name] for ranks in per_target) / len(per_target) for name in per_target[0]}
+        # the same ranks in another order have another sum by rounding
+        return {name: round(mean, 9) for name, mean in means.items()}
 
     def order(self, target: str | None = None) -> tuple[str, ...]:
         """Candidates from the most promising down; of equals the first by name."""

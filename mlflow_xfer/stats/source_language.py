@@ -73,7 +73,8 @@ def sources(
     places = {key: _places(of) for key, of in found.items()}
     weight = {key: (weights or {}).get(key[1], 1.0) for key in found}
     total = sum(weight.values())
-    rank = {code: sum(weight[key] * of[code] for key, of in places.items()) / total for code in pool}
+    mean = {code: sum(weight[key] * of[code] for key, of in places.items()) / total for code in pool}
+    rank = {code: round(value, 9) for code, value in mean.items()}  # sums of equal places differ by rounding
     frame = pd.DataFrame({"language": pool, "rank": [rank[code] for code in pool]})
     for measure in measures:
         frame[measure] = [_mean([found[measure, target][code] for target in wanted]) for code in pool]

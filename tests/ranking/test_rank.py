@@ -266,6 +266,21 @@ def test_what_is_wrong_is_said_at_once(models, planted, tmp_path):
     assert "Task 'same': all 8 labels that were read are the same" in refused(models, **planted)
 
 
+def test_candidates_of_equal_mean_rank_are_equals():
+    by_method = {
+        "x": {"t": (1, 0, 2, 3), "u": (3, 1, 0, 2), "v": (3, 0, 1, 2)},
+        "y": {"t": (3, 2, 1, 0), "u": (3, 2, 0, 1), "v": (0, 1, 2, 3)},
+        "z": {"t": (0, 2, 3, 1), "u": (1, 3, 2, 0), "v": (0, 3, 2, 1)},
+    }
+    found = Ranking(
+        {
+            method: {target: dict(zip("abcd", scores, strict=True)) for target, scores in of.items()}
+            for method, of in by_method.items()
+        }
+    )
+    assert found.order() == ("a", "b", "c", "d") and found.ranks()["a"] == found.ranks()["b"]
+
+
 def test_quality_of_a_ranking_against_full_runs():
     good = {"a": 3.0, "b": 2.0, "c": 1.0, "d": 0.0}
     bad = {name: -score for name, score in good.items()}

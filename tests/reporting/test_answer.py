@@ -159,6 +159,16 @@ def test_one_condition_alone_is_described():
     assert re.match(r"helper scores \d+\.\d \[", headline(analyse(alone)))
 
 
+def test_conditions_of_one_mean_share_their_rank_in_whichever_order_their_seeds_come():
+    rows = [
+        (name, "choice", "de", seed, score)
+        for name, scores in {"a": (66.1, 66.7, 70.3), "b": (66.1, 70.3, 66.7), "none": (60, 61, 62)}.items()
+        for seed, score in enumerate(scores)
+    ]
+    scores = pd.DataFrame(rows, columns=["condition", "task", "language", "seed", "score"])
+    assert borda(analyse(scores, detailed=False)) == {"a": 1.5, "b": 1.5, "none": 3.0}
+
+
 def test_borda_ranks_stand_beside_means_and_no_task_drowns_the_others():
     rows = [
         (name, task, language, 0, score)
