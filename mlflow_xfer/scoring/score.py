@@ -42,7 +42,7 @@ class Metric:
     Attributes:
         figures: from sums ``[..., k]`` of additive rows to named figures ``[...]``, 0-100; with ``sample``
             from whole samples of rows ``[..., n, k]``.
-        interval: ``wilson`` (each example right or wrong) or ``bootstrap``.
+        interval: ``wilson`` (each example right or wrong) or ``bootstrap`` (wilson where all are alike).
         sample: figures are of whole samples and not of sums: correlations.
     """
 
@@ -67,10 +67,19 @@ class Metric:
         return rows if self.sample else rows.sum(axis=0)
 
     def limits(self, rows: np.ndarray, seed: int) -> tuple[float, float]:
-        """The 95 % interval over the examples of ``rows``."""
+        """The 95 % interval over the examples of ``rows``.
+
+        A bootstrap of examples that are all wrong, or all right, has no width, however few they are: they get
+        the interval of a proportion.
+        """
         if self.interval == "wilson":
             return wilson(float(rows[:, 0].sum()), len(rows))
-        return (bootstrap_of_samples if self.sample else bootstrap)(rows, self.of, seed=seed)
+        if self.sample:
+            return bootstrap_of_samples(rows, self.of, seed=seed)
+        low, high = bootstrap(rows, self.of, seed=seed)
+        if low == high and low in (0.0, 100.0):
+            return wilson(len(rows) * low / 100, len(rows))
+        return low, high
 
 
 def metric_of(metric: str | Metric) -> Metric:

@@ -7,7 +7,7 @@ import pytest
 
 from mlflow_xfer.proportions import wilson
 from mlflow_xfer.scoring.intervals import bootstrap
-from mlflow_xfer.scoring.score import metric_of
+from mlflow_xfer.scoring.score import metric_of, score
 
 
 def test_wilson_known_value():
@@ -53,3 +53,12 @@ def test_f1_interval_covers():
         low, high = bootstrap(population[rng.integers(0, len(population), 300)], of, seed=seed, resamples=300)
         held += low <= truth <= high
     assert 0.89 <= held / 200 <= 0.99
+
+
+def test_answers_that_are_all_wrong_or_all_right_are_no_certainty():
+    gold = [["B-PER", "O"]] * 12
+    for said, right in (([["O", "O"]] * 12, 0), (gold, 12)):
+        found = score("entity_f1", said, gold, "en")
+        assert (found.low, found.high) == wilson(right, 12) and found.high - found.low > 20
+    found = score("squad", ["no"] * 12, [["yes"]] * 12, "en")
+    assert (found.value, found.low, found.high) == (0, *wilson(0, 12))

@@ -13,6 +13,7 @@ from mlflow_xfer.errors import XferError
 from mlflow_xfer.kinds import kind
 from mlflow_xfer.kinds.span_cases.cases import clean, place_of
 from mlflow_xfer.kinds.span_cases.scoring import whole_cases
+from mlflow_xfer.proportions import wilson
 from mlflow_xfer.scoring.evaluation import Splits, row
 from mlflow_xfer.scoring.formats import read, write_predictions
 from mlflow_xfer.scoring.score import score
@@ -187,3 +188,10 @@ def test_a_table_with_ids_is_scored_by_case():
     whole, apart = (judging.given(TASK, "sw", table) for table in (frame, frame.drop(columns="id")))
     assert row(TASK, "sw", whole)["score"] == 25 and row(TASK, "sw", whole)["n"] == 3
     assert row(TASK, "sw", apart)["score"] == 60 and row(TASK, "sw", apart)["n"] == 5
+
+
+def test_cases_that_all_fail_or_all_pass_are_no_certainty():
+    gold = [of("a" if number % 2 else "b", number, "x") for number in range(24)]
+    for said, limits in (("y", wilson(0, 24)), ("x", wilson(24, 24))):
+        found = score("cases_passed", [said] * 24, gold, "sw")
+        assert (found.low, found.high) == limits and found.high - found.low > 10
