@@ -188,7 +188,7 @@ def in_others(frame: pd.DataFrame, excluded: Iterable[str]) -> pd.DataFrame:
     """
     codes = languages.codes_of(frame["language"].unique())
     gone = set(map(languages.named, excluded))
-    return frame[frame["language"].map(lambda name: codes[name] not in gone).astype(bool)]
+    return frame[frame["language"].isin([name for name, code in codes.items() if code not in gone])]
 
 
 def average_examples(frame: pd.DataFrame) -> pd.DataFrame:

@@ -85,9 +85,20 @@ def _covariates(languages: Sequence[str], covariate: Mapping, adjust: Mapping[st
             f"{len(rows)} values are unknown:\n{quote(rows, ['language', 'covariate'])}",
             "Choose a covariate that is known for these languages, or missing='drop' to leave them out.",
         )
+    endless = [(lang, name) for name, of in columns.items() for lang in languages if _infinite(of.get(lang))]
+    if endless:
+        rows = pd.DataFrame(endless, columns=["language", "covariate"])
+        raise XferError(
+            f"{len(rows)} values are infinite:\n{quote(rows, ['language', 'covariate'])}",
+            "Give finite numbers (the logarithm of 0 is none), or None where a value is not known.",
+        )
     gone = {language for language, _ in lacking}
     keep = [i for i, language in enumerate(languages) if language not in gone]
     return keep, np.array([[columns[c][languages[i]] for c in columns] for i in keep], float), len(gone)
+
+
+def _infinite(value: float | None) -> bool:
+    return value is not None and math.isinf(value)
 
 
 def slope_spread(x: np.ndarray, covariates: np.ndarray, languages_vary: bool) -> crossed.Dispersion:
@@ -192,11 +203,13 @@ def slope_of(
             f"{4 + len(adjust)}.",
             "Choose another covariate, or more languages.",
         )
-    if np.ptp(columns[:, 0]) == 0:
+    design = np.column_stack([np.ones(len(columns)), columns])
+    short = np.linalg.matrix_rank(design) < design.shape[1]
+    if np.ptp(columns[:, 0]) == 0 or (short and not adjust):
         raise XferError(
             "The covariate is the same for every language.", "Nothing can be regressed on a constant."
         )
-    if np.linalg.matrix_rank(np.column_stack([np.ones(len(columns)), columns])) < columns.shape[1] + 1:
+    if short:
         raise XferError(
             "The covariate is determined by the adjustments.", f"Leave one out of: {', '.join(adjust)}"
         )

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mlflow_xfer import languages
-from mlflow_xfer.errors import XferError
+from mlflow_xfer.errors import Problems, XferError, few
 from mlflow_xfer.stats.estimate import varies
 from mlflow_xfer.stats.typology import PRIMARY
 
@@ -88,9 +88,11 @@ def of_covariates(
     """The same on any covariates of languages.
 
     Raises:
-        XferError: too few languages, or gains or covariates that do not vary.
+        XferError: too few languages, a language by several codes, or gains or covariates that are missing,
+            not finite or do not vary.
     """
-    codes = list(gains)
+    codes = list(languages.codes_of(gains))
+    _check(gains, covariates)
     needed = 1 + len(next(iter(covariates.values()), ())) + 1 + SPARE
     if len(codes) < needed:
         raise XferError(
@@ -128,3 +130,22 @@ def of_covariates(
         (1 + int(as_good.sum())) / (1 + DRAWS),
         without,
     )
+
+
+def _check(gains: Mapping[str, float], covariates: Mapping[str, Sequence[float]]) -> None:
+    """Refuse languages of which not everything is known, by name."""
+    problems = Problems()
+    lacking = [code for code in gains if code not in covariates]
+    known = [code for code in gains if code in covariates]
+    counts = {len(covariates[code]) for code in known}
+    for what, codes in (
+        ("no covariates", lacking),
+        ("covariates that are no finite numbers", [c for c in known if not np.isfinite(covariates[c]).all()]),
+        ("a gain that is no finite number", [code for code in gains if not np.isfinite(gains[code])]),
+    ):
+        if codes:
+            has = "has" if len(codes) == 1 else "have"
+            problems.add(f"{few(codes)} {has} {what}.", "Leave such languages out.")
+    if len(counts) > 1:
+        problems.add("Languages have different numbers of covariates.", "Give the same ones for each.")
+    problems.raise_if_any()

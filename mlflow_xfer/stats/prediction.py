@@ -176,6 +176,10 @@ def leave_one_group_out(known: Known, level: float = 0.9, judged: np.ndarray | N
             it, and help to foretell other groups.
     """
     asked = np.ones(len(known.y), bool) if judged is None else judged
+    nothing = math.nan
+    abstained = Quality(int(asked.sum()), 0, nothing, nothing, nothing, nothing, nothing, 0)
+    if len(np.unique(known.groups)) <= FEWEST:  # too few others, whichever is left out
+        return abstained
     parts = []
     for group in np.unique(known.groups[asked]):
         out = (known.groups == group) & asked
@@ -187,8 +191,7 @@ def leave_one_group_out(known: Known, level: float = 0.9, judged: np.ndarray | N
     told = [part[0] for part in parts]
     with_any = [n for n, one in enumerate(told) if one.any()]
     if not with_any:
-        nothing = math.nan
-        return Quality(int(asked.sum()), 0, nothing, nothing, nothing, nothing, nothing, 0)
+        return abstained
 
     def mean(values: list[np.ndarray]) -> float:
         """Groups alike."""

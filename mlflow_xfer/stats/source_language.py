@@ -8,13 +8,14 @@ asks for no common unit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from mlflow_xfer import languages
-from mlflow_xfer.errors import XferError
+from mlflow_xfer.errors import Problems, XferError
 from mlflow_xfer.stats.ranking import kendall, mean_ranks, regret_points
 
 PAIRWISE = ("wals_morphology_extended", "corpus_morphology", "different_family", "different_script")
@@ -46,10 +47,11 @@ def sources(
 
     Args:
         candidates: languages to choose from; None: the whole table.
-        weights: of targets; None: alike.
+        weights: of targets, 1 where none is given; None: alike.
 
     Raises:
-        XferError: no targets, or no candidate beside them.
+        XferError: no targets or measures, no candidate beside them, or weights that are of no target,
+            negative or all 0.
     """
     wanted = [one.code for one in languages.resolve(targets)]
     pool = [
@@ -59,6 +61,9 @@ def sources(
         raise XferError(
             "No target languages are given.", "Name them: mlflow-xfer languages de,sw --show sources"
         )
+    if not measures:
+        raise XferError("No distances are given.", f"Usual ones: {', '.join(PAIRWISE)}")
+    weight_of = _weights(weights or {}, wanted)
     pool = [code for code in pool if code not in wanted]
     if len(pool) < 2:
         raise XferError(
@@ -71,7 +76,7 @@ def sources(
     }
     share = {code: float(np.mean([of[code] is not None for of in found.values()])) for code in pool}
     places = {key: _places(of) for key, of in found.items()}
-    weight = {key: (weights or {}).get(key[1], 1.0) for key in found}
+    weight = {key: weight_of[key[1]] for key in found}
     total = sum(weight.values())
     mean = {code: sum(weight[key] * of[code] for key, of in places.items()) / total for code in pool}
     rank = {code: round(value, 9) for code, value in mean.items()}  # sums of equal places differ by rounding
@@ -81,6 +86,21 @@ def sources(
     frame["known"] = [share[code] for code in pool]
     frame["note"] = [stand_ins(measures, [code]) for code in pool]
     return frame.sort_values(["rank", "language"], ignore_index=True)
+
+
+def _weights(given: Mapping[str, float], wanted: Sequence[str]) -> dict[str, float]:
+    """The weight of each target."""
+    codes, problems = languages.codes_of(given), Problems()
+    found = dict.fromkeys(wanted, 1.0) | {codes[name]: float(value) for name, value in given.items()}
+    for code, value in found.items():
+        if code not in wanted:
+            problems.add(f"{code} has a weight and is no target.", f"Targets: {', '.join(wanted)}")
+        if not 0 <= value < math.inf:
+            problems.add(f"The weight of {code} is {value:g}.", "Weights are finite and not negative.")
+    if not any(found.values()):
+        problems.add("All targets have the weight 0.", "Give one of them a weight above 0.")
+    problems.raise_if_any()
+    return found
 
 
 def stand_ins(measures: Sequence[str], codes: Sequence[str]) -> str:

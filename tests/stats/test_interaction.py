@@ -115,6 +115,13 @@ def test_what_a_slope_cannot_be_had_from():
         interaction.covariate_slope(FRAME, "mnli", "none", dict.fromkeys(OTHERS, 1.0))
     with pytest.raises(XferError, match="determined by the adjustments"):
         interaction.covariate_slope(FRAME, "mnli", "none", COVARIATE, adjust={"same": COVARIATE})
+    nearly = dict.fromkeys(OTHERS, 1.0) | {"de": 1.0 + 1e-15}
+    with pytest.raises(XferError, match="same for every language"):
+        interaction.covariate_slope(FRAME, "mnli", "none", nearly)
+    for missing in ("refuse", "drop"):
+        with pytest.raises(XferError, match=r"(?s)1 values are infinite.*language=sw"):
+            endless = COVARIATE | {"sw": -math.inf}
+            interaction.covariate_slope(FRAME, "mnli", "none", endless, missing=missing)
     with pytest.raises(XferError, match="do not share their seeds"):
         interaction.covariate_slope(
             table({"none": 0, "mnli": 1}, seeds={"none": 3, "mnli": 4}), "mnli", "none", COVARIATE

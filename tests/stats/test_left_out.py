@@ -50,6 +50,16 @@ def test_too_little_to_leave_out_is_said():
             {code: 0.1 + (0.2 if code < "h" else 0.2 + 1e-15) for code in CODES},
             {code: [languages.distance(code)] for code in CODES},
         )
+    gains = planted(-20, 1)
+    known = {code: [languages.distance(code)] for code in CODES}
+    for changed, other, said in (
+        ({}, {"de": [float("nan")]}, "de has covariates that are no finite numbers"),
+        ({"de": float("nan"), "fr": float("inf")}, {}, "de, fr have a gain that is no finite number"),
+        ({"eu": 1.0}, {}, "eu has no covariates"),
+        ({}, {"de": [1.0, 2.0]}, "different numbers of covariates"),
+    ):
+        with pytest.raises(XferError, match=said):
+            of_covariates(gains | changed, known | other)
     assert leave_one_language_out(planted(-20, 1) | {"eu": 1.0}, ("genetic",)).without == ("eu",)
 
 
@@ -89,6 +99,25 @@ def test_bad_targets_and_candidates():
         sources([])
     with pytest.raises(XferError, match="fewer than two candidates"):
         sources(["de"], ["de", "fr"])
+    with pytest.raises(XferError, match="No distances are given"):
+        sources(["de"], measures=[])
+
+
+def test_weights_are_of_targets_by_any_of_their_codes():
+    pool = ["ar", "am", "ru", "fr"]
+    plain, same = sources(["he", "de"], pool), sources(["he", "de"], pool, weights={"heb": 100})
+    alone = sources(["he"], pool)
+    assert same["rank"].sub(alone["rank"]).abs().max() < plain["rank"].sub(alone["rank"]).abs().max()
+    assert list(same["language"]) == list(sources(["he", "de"], pool, weights={"he": 100})["language"])
+    for weights, said in (
+        ({"he": 0}, "All targets have the weight 0"),
+        ({"he": -1}, "The weight of he is -1"),
+        ({"he": float("nan")}, "The weight of he is nan"),
+        ({"fr": 1}, "fr has a weight and is no target"),
+        ({"he": 1, "iw": 2}, "'he' and 'iw' are one language"),
+    ):
+        with pytest.raises(XferError, match=said):
+            sources(["he"], pool, weights=weights)
 
 
 def test_languages_are_left_out_by_whatever_codes_they_are_called():
