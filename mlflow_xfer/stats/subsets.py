@@ -191,12 +191,14 @@ def _no_settings(tasks: np.ndarray) -> np.ndarray:
     return np.empty((len(tasks), 0))
 
 
-def fit(evidence: Evidence, rounds: int = ROUNDS) -> Posterior:
+def fit(evidence: Evidence, rounds: int = ROUNDS, floor: float = 1e-5) -> Posterior:
     """The posterior given the scores; at least one candidate.
 
     Args:
         rounds: of adapting each effect's own scale; 0: all effects of a kind share theirs (normal priors, 4
             times faster).
+        floor: the least that the noise of one seed is guessed to be before the scores, in their unit: scores
+            that all tie say nothing of it.
     """
     grid = _grid(replicates=bool((evidence.seeds > 1).sum() >= REPLICATED))
     if len(evidence.mean) > MANY:
@@ -208,9 +210,9 @@ def fit(evidence: Evidence, rounds: int = ROUNDS) -> Posterior:
             evidence.settings[part],
             evidence.within,
         )
-        best = sorted(_fit(sample, grid, rounds).points, key=lambda point: -point.weight)[:3]
+        best = sorted(_fit(sample, grid, rounds, floor).points, key=lambda point: -point.weight)[:3]
         grid = np.array([point.scales for point in best])
-    return _fit(evidence, grid, rounds)
+    return _fit(evidence, grid, rounds, floor)
 
 
 def _grid(replicates: bool) -> np.ndarray:
@@ -223,7 +225,7 @@ def _grid(replicates: bool) -> np.ndarray:
     return np.array(list(product(*scales)))
 
 
-def _fit(evidence: Evidence, grid: np.ndarray, rounds: int) -> Posterior:
+def _fit(evidence: Evidence, grid: np.ndarray, rounds: int, floor: float) -> Posterior:
     """The posterior averaged over ``grid`` [points, 4]: main, pair, company, rest."""
     phi = design(evidence.tasks, evidence.settings)
     n, sizes = len(phi), (evidence.tasks.shape[1], evidence.settings.shape[1])
@@ -232,7 +234,7 @@ def _fit(evidence: Evidence, grid: np.ndarray, rounds: int) -> Posterior:
     replicates = int(evidence.seeds.sum()) - n
     guess = float(evidence.within / replicates) if replicates else float(np.var(y)) / 2
     shape = 0.5 + (n - 1 + replicates) / 2  # one observation's prior weight on the guess
-    spread = evidence.within + max(guess, 1e-9)
+    spread = evidence.within + max(guess, floor**2)
     log, fits = np.empty(len(grid)), {}
     for at in _batches(len(grid), n):
         log[at], *parts = _solve(phi, y, evidence.seeds, sizes, grid[at], shape, spread, rounds)

@@ -70,6 +70,15 @@ def test_seeds_tell_noise_from_effects():
     assert quiet.noise < 0.5 and loud.noise > 8
 
 
+@pytest.mark.parametrize("scores", [[[50.0]] * 4, [[100.0, 100.0]] * 4, [[50.0]]])
+def test_scores_that_tie_do_not_say_that_there_is_no_noise(scores):
+    x = np.array([[0, 0], [1, 0], [0, 1], [1, 1]])[: len(scores)]
+    posterior = fit(Evidence.of(x, scores), floor=0.5)
+    mean, sd = posterior.predict(np.array([[1, 1]]))
+    assert mean == pytest.approx(scores[0][0]) and posterior.noise > 0.1
+    assert (posterior.half_width(sd) > 0.25).all()
+
+
 def test_draws_follow_the_posterior():
     rng = np.random.default_rng(3)
     _, _, seen = evidence(rng, n=25)

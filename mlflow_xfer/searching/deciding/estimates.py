@@ -16,6 +16,7 @@ from mlflow_xfer.stats import subsets
 from mlflow_xfer.stats.subsets import Evidence, Posterior
 
 TOP = 100.0  # of the scale: a model of sums can promise more, which is worth no further task
+FLOOR = 0.5  # points of noise at least, also where all trials tie: one example of 200
 LISTED = 5_000  # candidates of a space that are all predicted
 RESOLVED = (
     0.5  # share of the prior variance that the scores must resolve before an effect counts as identified
@@ -67,9 +68,8 @@ class Scores:
 
     def posterior(self, objective: int = 0, rounds: int = subsets.ROUNDS) -> Posterior:
         tasks, settings = encode(self.candidates, self.space)
-        return subsets.fit(
-            Evidence.of(tasks, [[row[objective] for row in rows] for rows in self.by_seed], settings), rounds
-        )
+        scores = [[row[objective] for row in rows] for rows in self.by_seed]
+        return subsets.fit(Evidence.of(tasks, scores, settings), rounds, FLOOR)
 
 
 def encode(candidates: Sequence[Candidate], space: Space) -> tuple[np.ndarray, np.ndarray]:

@@ -202,3 +202,15 @@ def test_probes_of_pruned_trials_are_evidence():
     )
     by_key = {c.candidate.key: c for c in estimates(found, space=SPACE)}
     assert all(by_key[t.candidate.key].n == 0 and math.isnan(by_key[t.candidate.key].score) for t in foretold)
+
+
+@pytest.mark.parametrize("score", [50.0, 100.0])
+def test_trials_that_tie_leave_the_word_to_the_confirmation(score):
+    trials = [Finished(Candidate(tasks), (score,)) for tasks in ((), ("a",), ("b",), ("a", "b"))]
+    chosen = choose(trials, 3)
+    fresh = {"a": [60.0, 62.0, 61.0], "b": [61.0, 62.0, 60.0], "a+b": [90.0, 92.0, 91.0]}
+    for margin in (0.0, 1.0):
+        assert winner(chosen, fresh, margin).candidate.key == "a+b"
+    assert all(choice.high - choice.low > 0.5 for choice in chosen)
+    unseen = choose(trials[1:2], 3, space=read_space(None, ("a", "b")), unseen=True)
+    assert len(unseen) == 3 and all(choice.high - choice.low > 0.5 for choice in unseen)
