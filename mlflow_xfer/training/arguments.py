@@ -37,7 +37,8 @@ def arguments(
         per_device_train_batch_size=1,
         learning_rate=settings.learning_rate,
         lr_scheduler_type="linear",
-        warmup_steps=math.ceil(total * settings.warmup_ratio),
+        # The rate of the first step of a rise is 0: of a single step nothing would be trained.
+        warmup_steps=math.ceil(total * settings.warmup_ratio) if total > 1 else 0,
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
         adam_beta2=BETA2["fine-tuning" if fine_tuning else "language modelling"],
