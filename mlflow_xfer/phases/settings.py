@@ -26,7 +26,8 @@ def resolved(asked: Mapping[str, Any], recipes: Sequence[Recipe]) -> dict[str, A
 
     A learning rate that destroys alignment for one task of a mixture destroys it for all, hence the minimum:
     each setting of a recipe says how it is shared. Where few weights are trained it grows (:data:`WIDER`).
-    What the way to train has no use for is left out.
+    What the way to train has no use for is left out. Asking for what is so anyway makes no other phase: a
+    number that is the recipe's is written as there, and epochs that steps overrule are the recipe's.
     """
     shared = {
         name: declared.facts.joint([getattr(recipe, name) for recipe in recipes])
@@ -35,8 +36,11 @@ def resolved(asked: Mapping[str, Any], recipes: Sequence[Recipe]) -> dict[str, A
     if "num_train_epochs" in asked and "max_steps" not in asked:
         shared["max_steps"] = 0  # epochs asked for by the user win over a recipe's steps
     shared["learning_rate"] *= WIDER.get(asked.get("trainable", "all"), 1)
+    by_steps = asked.get("max_steps", shared["max_steps"])
     return shared | {
         name: value
         for name, value in asked.items()
-        if name not in Adapters.model_fields or meant(name, asked, Adapters)
+        if (name not in Adapters.model_fields or meant(name, asked, Adapters))
+        and not (name in shared and value == shared[name])
+        and not (name == "num_train_epochs" and by_steps)
     }

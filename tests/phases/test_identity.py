@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from mlflow_xfer import params
 from mlflow_xfer.params.chain import Transfer
 from mlflow_xfer.params.declare import parameters
+from mlflow_xfer.params.settings import Recipe
 from mlflow_xfer.phases.plan import make_plan
 from mlflow_xfer.phases.references import References
 from mlflow_xfer.tasks.task_file import load_task_file
+from tests.families import make_model
 
 BASE = {"intermediate": "nli", "target": "pos,retrieval", "seeds": "1"}
 NOTHING, ALL = set(), {"pretrain", "intermediate", "target", "evaluate pos", "evaluate retrieval"}
@@ -126,6 +129,34 @@ def test_a_parameter_changes_exactly_what_depends_on_it(name):
     if name == "max_seq_length":
         expected = expected | SCORED
     assert changed == expected
+
+
+@pytest.mark.parametrize("text", ["mini", "own"])
+@pytest.mark.parametrize("model", ["scratch:xlm-roberta:tiny", "own"])
+def test_asking_for_what_a_recipe_says_makes_no_other_phase(tmp_path, model, text):
+    """Also where a recipe says 1 and what is typed is read as 1.0."""
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "en.txt").write_text("words of a text\n" * 9)
+    typed = {
+        "target": "pos",
+        "model": model if model != "own" else str(make_model("BERT", tmp_path / "bert", random.Random(0))),
+        "text": text if text != "own" else str(tmp_path / "texts"),
+    }
+    plan = make_plan("transfer", params.parse("transfer", BASE | typed), References(lambda: None))
+    before = hashes(**typed)
+    for kind in ("pretrain", "intermediate", "target"):
+        settings = next(phase.settings for phase in plan.phases if phase.kind == kind)
+        said = {f"{kind}.{name}": str(getattr(settings, name)) for name in parameters(Recipe)}
+        assert len(said) == 7
+        for name, value in said.items():
+            assert hashes(**typed, **{name: value}) == before, f"{name}={value}"
+
+
+def test_epochs_that_steps_overrule_make_no_other_phase():
+    by_steps = hashes(max_steps="2")
+    assert by_steps == hashes(max_steps="2", num_train_epochs="5") != hashes(num_train_epochs="5")
+    assert hashes(max_steps="0", num_train_epochs="5") == hashes(num_train_epochs="5")
+    assert hashes(num_train_epochs="5") != hashes(num_train_epochs="6")
 
 
 def test_other_training_data_make_another_target_phase():
