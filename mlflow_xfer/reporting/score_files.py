@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -83,7 +84,7 @@ def from_json(path: Path, read: Any) -> pd.DataFrame:
 
     Raises:
         ValueError: it is no object of tasks.
-        XferError: every cell whose figures hold none of the task's metric.
+        XferError: every cell that is no number, or whose figures hold none of the task's metric.
     """
     if not isinstance(read, Mapping):
         raise ValueError("not an object of tasks")
@@ -98,9 +99,10 @@ def from_json(path: Path, read: Any) -> pd.DataFrame:
             if language.lower().startswith(("avg", "all_", "mean")):
                 continue
             try:
-                score = _one(known(task), value) if isinstance(value, Mapping) else value
-                if isinstance(score, bool):
-                    raise XferError(f"{score} is no score.", "Give a number.")
+                if isinstance(value, Mapping):
+                    score = _one(known(task), value)
+                else:
+                    score = _number(value, f"{value!r:.80} is no score.")
             except XferError as error:
                 problems.add(f"{path}: {task}, {language}: {error.what}", error.hint)
                 continue
@@ -109,11 +111,11 @@ def from_json(path: Path, read: Any) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _one(task: str, entry: Mapping[str, Any]) -> Any:
+def _one(task: str, entry: Mapping[str, Any]) -> float:
     """The score of a cell from its figures by name: those of the metric of ``task``.
 
     Raises:
-        XferError: they are not among them, or two that differ are called alike.
+        XferError: they are not among them or no numbers, or two that differ are called alike.
     """
     figures: dict[str, Any] = {}
     for said, value in entry.items():
@@ -123,20 +125,34 @@ def _one(task: str, entry: Mapping[str, Any]) -> Any:
             raise XferError(f"{said} is {value}, which is no figure.", "Give a number.")
         bare = BEFORE.sub("", said.lower())
         name = SPELT.get(bare, bare)
-        if figures.setdefault(name, value) != value:
+        if name in figures and figures[name] != value:
             raise XferError(f"has several figures that mean {name}: {few(entry)}.", "Leave one of them.")
+        figures[name] = value
     metric = TASKS.get(task).metric if task in TASKS else ""
     needed = metric_of(metric).value if metric else ()
     for names in (("score",), *(((metric,), needed) if metric else (("exact_match", "f1"),))):
         if all(name in figures for name in names):
-            return (
-                figures[names[0]] if len(names) == 1 else sum(float(figures[n]) for n in names) / len(names)
-            )
+            return sum(_figure(name, figures) for name in names) / len(names)
     general = () if metric else [name for name in PREFERRED if name in figures]
     if general:
-        return figures[general[0]]
+        return _figure(general[0], figures)
     raise XferError(
         f"has {few(entry) or 'no figure'}, "
         + (f"but {task} is scored by {metric}." if metric else "none of which is a score."),
         f"Accepted: {' and '.join(needed)}, or score." if metric else f"Accepted: {', '.join(PREFERRED)}",
     )
+
+
+def _figure(name: str, figures: Mapping[str, Any]) -> float:
+    return _number(figures[name], f"{name} is {figures[name]!r:.80}, which is no figure.")
+
+
+def _number(value: Any, fault: str) -> float:
+    """A number, also one that is written as text."""
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if math.isnan(number):
+        raise XferError(fault, "Give a number, or leave the language out.")
+    return number

@@ -1,5 +1,6 @@
 import csv
 import json
+import math
 
 import numpy as np
 import pandas as pd
@@ -211,6 +212,24 @@ def test_figures_that_are_not_the_tasks_are_named(tmp_path, task, figures, words
         scored(tmp_path, {task: {"de": figures}})
     for word in words:
         assert word in str(error.value)
+
+
+@pytest.mark.parametrize("value", [None, "many", True, math.nan, [60], {"de": 60}])
+def test_figures_that_are_no_numbers_are_named(tmp_path, value):
+    def error(cell, task="xquad"):
+        with pytest.raises(XferError) as raised:
+            scored(tmp_path, {task: {"de": cell, "en": 50}})
+        return str(raised.value)
+
+    assert "xquad, de" in (said := error({"f1": value, "exact_match": 3})) and "f1" in said
+    assert "xquad, de" in error({"score": value})
+    assert "own, de" in error({"accuracy": value}, "own")
+    assert "xquad, de" in error(value)
+
+
+def test_figures_that_are_not_the_scores_may_be_anything(tmp_path):
+    figures = {"f1": 70, "exact_match": "50", "model": "mine", "eval_loss": math.nan, "best": None}
+    assert scored(tmp_path, {"xquad": {"de": figures}})
 
 
 def test_score_files_of_xtreme(tmp_path):
