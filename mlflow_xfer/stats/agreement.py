@@ -112,14 +112,22 @@ def correlation(
             n={"candidates": n},
             notes=("without one candidate all are equal: no interval",),
         )
+    if np.ptp(values) < 1e-9:  # a perfect order, say: its spread cannot be told from these candidates
+        return Estimate(
+            value,
+            level=level,
+            method=name,
+            n={"candidates": n},
+            notes=("the same without any one candidate: no interval",),
+        )
     pseudo = n * values[0] - (n - 1) * values[1:]
     se = float(pseudo.std(ddof=1) / math.sqrt(n))
     half = float(stats.t.ppf(0.5 + level / 2, n - 1)) * se
     low, high = np.tanh(values[0] - half), np.tanh(values[0] + half)
     return Estimate(
         value,
-        float(low),
-        float(high),
+        min(float(low), value),  # a value within 1/n² of ±1 is not the middle
+        max(float(high), value),
         level=level,
         method=f"{name}, jackknife over candidates",
         population=LIKE_THESE,

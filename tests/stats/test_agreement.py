@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mlflow_xfer.errors import XferError
-from mlflow_xfer.stats.agreement import agreement, correlation
+from mlflow_xfer.stats.agreement import agreement, correlation, spearman
 from mlflow_xfer.stats.ranking import kendall
 
 
@@ -36,7 +36,31 @@ def test_too_few_and_constant():
     few = agreement({"a": [1.0], "b": [2.0]}, {"a": [1.0], "b": [2.0]})
     assert few.kendall.estimate == 1.0 and math.isnan(few.kendall.low)
     flat = agreement({name: [n] for n, name in enumerate("abcdef")}, {name: [3.0] for name in "abcdef"})
-    assert flat.kendall.estimate == flat.spearman.estimate == 0.0
+    assert flat.kendall.estimate == flat.spearman.estimate == 0.0 and math.isnan(flat.kendall.low)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_perfect_order_has_no_interval(sign):
+    found = agreement({i: [60 + i] for i in range(4)}, {i: [50 + sign * 2 * i] for i in range(4)})
+    for one in (found.kendall, found.spearman):
+        assert one.estimate == pytest.approx(sign) and math.isnan(one.low) and math.isnan(one.high)
+        assert "no interval" in one.notes[0]
+    assert str(found.kendall) in str(found) and found.error.low < found.error.estimate
+
+
+def test_no_interval_leaves_out_its_estimate():
+    """Of 20 candidates one exchange leaves Spearman's rho nearer to 1 than the scale goes."""
+    draw, given = np.random.default_rng(0), 0
+    for n in (5, 10, 20, 40):
+        for _ in range(40):
+            one = np.arange(float(n))
+            other = one + draw.normal(size=n) * draw.choice([0.5, 1.0, 2.0])
+            for measure in (kendall, spearman):
+                found = correlation(measure, one, other, 0.95, "")
+                given += not math.isnan(found.low)
+                assert math.isnan(found.low) or found.low <= found.estimate <= found.high
+                assert math.isnan(found.low) or found.high - found.low > 1e-6
+    assert given > 200
 
 
 def test_the_interval_holds():
