@@ -21,7 +21,7 @@ from mlflow_xfer.phases import endings, passing
 from mlflow_xfer.phases.demands import check_disk
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.phase import digest
-from mlflow_xfer.phases.plan import Plan, make_plan, unique
+from mlflow_xfer.phases.plan import Plan, check_bases, make_plan, unique
 from mlflow_xfer.phases.references import References, task_file_tasks
 from mlflow_xfer.phases.validation import validate
 from mlflow_xfer.reporting.pages import publish, write_study
@@ -158,14 +158,20 @@ def plans_of(
     online: bool = False,
     weightless: bool = False,
 ) -> dict[str, Plan]:
-    """The plan of each arm."""
+    """The plan of each arm.
+
+    Raises:
+        XferError: what is wrong with one, or base seeds that make nothing in any.
+    """
     references = References(lambda: store, fetch=online, weightless=weightless)
     asked = {name: read(Transfer, typed) for name, typed in study.typed(overrides).items()}
     files = {one.task_file: task_file_tasks(one) for one in asked.values()}
-    return {
-        name: make_plan("transfer", one, references, files[one.task_file], online=online)
+    plans = {
+        name: make_plan("transfer", one, references, files[one.task_file], online=online, alone=False)
         for name, one in asked.items()
     }
+    check_bases(plans.values())
+    return plans
 
 
 def _run_arms(

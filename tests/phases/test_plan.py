@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from mlflow_xfer import params
@@ -12,6 +14,7 @@ from mlflow_xfer.phases.plan import make_plan
 from mlflow_xfer.phases.references import References
 from mlflow_xfer.tasks.catalogue import SUITES, TASKS
 from mlflow_xfer.tasks.task_file import load_task_file
+from tests.families import make_model
 
 
 def no_store():
@@ -47,6 +50,18 @@ def test_crossed_base_seeds_make_their_own_bases():
     plan = planned(intermediate="none", target="pos", seeds="1,2", base_seeds="5,6")
     assert len(plan.transfers) == 4
     assert sum(phase.kind == "pretrain" for phase in plan.phases) == 2
+
+
+@pytest.mark.parametrize("intermediate", ["none", "nli"])
+def test_base_seeds_that_make_no_base_are_refused(tmp_path, intermediate):
+    model = str(make_model("BERT", tmp_path / "bert", random.Random(0)))
+    asked = {"model": model, "intermediate": intermediate, "target": "choice", "seeds": "1,2"}
+    with pytest.raises(XferError, match="(?s)base_seeds=0,1: model=.*/bert without text.*count 2 times"):
+        planned(**asked, base_seeds="0,1")
+    assert len(planned(**asked, base_seeds="3").transfers) == 2
+    for typed in ({"text": "mini"}, {"text": "mini", "model": "scratch:xlm-roberta:tiny"}):
+        made = planned(**(asked | typed), base_seeds="0,1")
+        assert len({transfer.plan_hash for transfer in made.transfers}) == 4
 
 
 def test_verbs_share_phases_with_the_chain():
