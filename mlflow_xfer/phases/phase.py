@@ -48,7 +48,7 @@ class BaseModel:
 @dataclass(frozen=True)
 class FinishedRun:
     """The checkpoint of a finished run, named by the user; counts with that run's own hashes.
-    ``longest``: as of a :class:`BaseModel`."""
+    ``longest``: as of a :class:`BaseModel`. ``seed``: of the replicate that the run belongs to."""
 
     reference: str
     run_id: str
@@ -58,6 +58,7 @@ class FinishedRun:
     tasks: tuple[str, ...] = ()
     marks: Mapping[str, str] = field(default_factory=dict, hash=False)  # tags that say how its chain was made
     longest: int | None = None
+    seed: int | None = None
 
     @property
     def trained_on(self) -> tuple[str, ...]:
@@ -89,7 +90,8 @@ class Phase:
         split: the split that an evaluation reads, where that is not the test split.
         oracle: the labels of evaluated languages were read to select.
         missing: languages asked for in which an evaluation finds no rows.
-        replicate: the seed of the replicate that an evaluation belongs to.
+        replicate: the seed of the replicate that an evaluation belongs to; of a finished run's checkpoint
+            that run's, whatever seed the command has.
     """
 
     kind: str

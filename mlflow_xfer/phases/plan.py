@@ -256,6 +256,8 @@ def _evaluate(composer: Composer) -> Plan:
             "Name the target run as model, or target=<retrieval task>.",
         )
     phases = tuple(composer.evaluation(task, start, seed) for task in tasks)
+    if isinstance(start, FinishedRun) and start.seed is not None:
+        phases = tuple(replace(phase, replicate=start.seed) for phase in phases)
     return Plan("evaluate", phases, suite=composer.suite().name, missing=dict(composer.missing))
 
 

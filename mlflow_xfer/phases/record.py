@@ -101,6 +101,7 @@ def phase_tags(phase: Phase, suite: str) -> dict[str, str]:
     behind = (phase, *phase.ancestors())
     target = next((p for p in behind if p.kind in ("target", "evaluate")), None)
     trained = [p.settings for p in behind if isinstance(p.settings, TrainingSettings)]
+    base = next((p.seed for p in phase.ancestors() if p.kind == "pretrain"), None)
     tags = {
         "xfer.phase": phase.kind,
         "xfer.tasks": ",".join(phase.intermediates),
@@ -109,6 +110,7 @@ def phase_tags(phase: Phase, suite: str) -> dict[str, str]:
         "xfer.base_model": phase.root().reference,
         "xfer.base_identity": identity(phase.root()),
         "xfer.seed": "" if seed is None else str(seed),
+        "xfer.base_seed": str(base) if base else "",  # 0 where there is none
         "xfer.suite": suite if phase.kind == "evaluate" else "",
         "xfer.control": next((p.settings.control for p in behind if p.settings.control != "none"), ""),
         "xfer.train_on": next((p.train_on for p in behind if p.train_on), ""),

@@ -42,6 +42,7 @@ MARKS = (
     "xfer.target_shots",
     "xfer.oracle",
     "xfer.base_seen",
+    "xfer.base_seed",
 )  # they hold for what is made from a run, too
 ACCEPTED = (
     "Accepted: mini, scratch:<xlm-roberta|llama>:<size>, a directory, a run id, runs:/<run id>[/<path>], "
@@ -102,7 +103,7 @@ class References:
                 f"model={reference}: run {run_id} is {run.status}.",
                 "Repeat its command first: it goes on from the last checkpoint.",
             )
-        tags = run.tags
+        tags, seed = run.tags, run.tags.get("xfer.seed", "")
         marks = {name: tags[name] for name in MARKS if name in tags}
         return FinishedRun(
             reference,
@@ -113,6 +114,7 @@ class References:
             tuple(filter(None, (tags.get("xfer.target") or tags.get("xfer.tasks", "")).split(","))),
             marks,
             _longest_of_run(store, run.run_id),
+            int(seed) if seed.isdecimal() else None,
         )
 
 

@@ -10,7 +10,9 @@ from mlflow_xfer import params
 from mlflow_xfer.conditions.totals import by_task, suite_metrics
 from mlflow_xfer.conditions.transfers import name as named
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.phases.phase import FinishedRun
 from mlflow_xfer.phases.plan import make_plan
+from mlflow_xfer.phases.record import phase_tags
 from mlflow_xfer.phases.references import References
 from mlflow_xfer.tasks.catalogue import SUITES, TASKS
 from mlflow_xfer.tasks.task_file import load_task_file
@@ -62,6 +64,20 @@ def test_base_seeds_that_make_no_base_are_refused(tmp_path, intermediate):
     for typed in ({"text": "mini"}, {"text": "mini", "model": "scratch:xlm-roberta:tiny"}):
         made = planned(**(asked | typed), base_seeds="0,1")
         assert len({transfer.plan_hash for transfer in made.transfers}) == 4
+
+
+def test_the_evaluation_of_a_run_has_its_seeds_and_the_hash_of_ever():
+    def evaluated(seed, **marks):
+        run = FinishedRun("run", "0" * 32, "spec", "code", "target", ("choice",), marks, seed=seed)
+        asked = params.parse("evaluate", {"model": "run", "target": "choice", "seed": "5"})
+        return make_plan("evaluate", asked, lambda *_: run).requested[0]
+
+    known, unknown = evaluated(21, **{"xfer.base_seed": "1"}), evaluated(None)
+    assert known.spec_hash == unknown.spec_hash
+    assert phase_tags(known, "")["xfer.seed"] == "21" and phase_tags(known, "")["xfer.base_seed"] == "1"
+    assert phase_tags(unknown, "")["xfer.seed"] == "5" and "xfer.base_seed" not in phase_tags(unknown, "")
+    chain = planned(intermediate="none", target="choice", base_seeds="0,2").requested
+    assert [phase_tags(phase, "").get("xfer.base_seed") for phase in chain] == [None, "2"]
 
 
 def test_verbs_share_phases_with_the_chain():
