@@ -115,7 +115,7 @@ def transfer(
         text_languages: languages of the raw text; auto: all there are [auto or comma list; default
             auto]
         alpha: languages are drawn with p ~ n^alpha (XLM-R: 0.3) [number ≥ 0 ≤ 1; default 0.3]
-        text_words: pre-training: read only so many different words of the raw text, as many of each
+        text_words: pre-training: read only so many running words of the raw text, as many of each
             language, from its beginning; none: all [whole number > 0 or none; default none]
         intermediate: intermediate tasks; none: baseline; auto: nli with data=mini, else none [auto or
             comma list or none; default auto]
@@ -310,7 +310,7 @@ def pretrain(
         text_languages: languages of the raw text; auto: all there are [auto or comma list; default
             auto]
         alpha: languages are drawn with p ~ n^alpha (XLM-R: 0.3) [number ≥ 0 ≤ 1; default 0.3]
-        text_words: pre-training: read only so many different words of the raw text, as many of each
+        text_words: pre-training: read only so many running words of the raw text, as many of each
             language, from its beginning; none: all [whole number > 0 or none; default none]
         learning_rate: peak learning rate of AdamW [auto or number > 0; default auto]
         num_train_epochs: passes over the training data [auto or number > 0; default auto]
@@ -470,7 +470,7 @@ def intermediate(
         text_languages: languages of the raw text; auto: all there are [auto or comma list; default
             auto]
         alpha: languages are drawn with p ~ n^alpha (XLM-R: 0.3) [number ≥ 0 ≤ 1; default 0.3]
-        text_words: pre-training: read only so many different words of the raw text, as many of each
+        text_words: pre-training: read only so many running words of the raw text, as many of each
             language, from its beginning; none: all [whole number > 0 or none; default none]
         adapter: runs of pretrain with trainable=lora, each on texts of one language: lang:RUN is put
             under what is trained, LANGUAGE=lang:RUN in its place where that language is evaluated
@@ -941,7 +941,7 @@ def search(
         text_languages: languages of the raw text; auto: all there are [auto or comma list; default
             auto]
         alpha: languages are drawn with p ~ n^alpha (XLM-R: 0.3) [number ≥ 0 ≤ 1; default 0.3]
-        text_words: pre-training: read only so many different words of the raw text, as many of each
+        text_words: pre-training: read only so many running words of the raw text, as many of each
             language, from its beginning; none: all [whole number > 0 or none; default none]
         pool: candidate intermediate tasks; auto: mini's, with other data those of the nine of Phang et
             al. 2020 that have training data [auto or comma list; default auto]
@@ -1205,7 +1205,7 @@ def study(
         text_languages: languages of the raw text; auto: all there are [auto or comma list; default
             auto]
         alpha: languages are drawn with p ~ n^alpha (XLM-R: 0.3) [number ≥ 0 ≤ 1; default 0.3]
-        text_words: pre-training: read only so many different words of the raw text, as many of each
+        text_words: pre-training: read only so many running words of the raw text, as many of each
             language, from its beginning; none: all [whole number > 0 or none; default none]
         combine: several tasks: in one phase; one phase after the other; or a phase each, whose weights
             are merged [joint|sequential|merge; default joint]
@@ -1493,7 +1493,7 @@ def rank(
         text_languages: languages of the raw text; auto: all there are [auto or comma list; default
             auto]
         alpha: languages are drawn with p ~ n^alpha (XLM-R: 0.3) [number ≥ 0 ≤ 1; default 0.3]
-        text_words: pre-training: read only so many different words of the raw text, as many of each
+        text_words: pre-training: read only so many running words of the raw text, as many of each
             language, from its beginning; none: all [whole number > 0 or none; default none]
         pool: candidate intermediate tasks; auto: mini's, with other data those of the nine of Phang et
             al. 2020 that have training data [auto or comma list; default auto]

@@ -181,7 +181,7 @@ class TextSampling(Shape, group="raw text"):
     alpha: Share = setting(0.3, "languages are drawn with p ~ n^alpha (XLM-R: 0.3)", always=True)
     text_words: CountOrNone = setting(
         None,
-        "pre-training: read only so many different words of the raw text, as many of each language, from its "
+        "pre-training: read only so many running words of the raw text, as many of each language, from its "
         "beginning; none: all",
         shown=True, short="words",
     )  # fmt: skip

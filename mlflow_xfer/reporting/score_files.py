@@ -18,6 +18,8 @@ from mlflow_xfer.scoring.score import metric_of
 from mlflow_xfer.tasks.catalogue import TASKS
 
 COLUMNS = ("condition", "task", "language", "score")
+TOTALS = ("avg", "average", "mean")
+"""What columns and cells over all languages begin with; they are left out."""
 PREFERRED = ("score", "accuracy", "f1", "exact_match", "map_at_20")
 """Figures of tasks that the catalogue does not know, the first that there is; of F1 and EM their mean."""
 SPELT = {"exact": "exact_match", "em": "exact_match", "acc": "accuracy", "map@20": "map_at_20"}
@@ -44,7 +46,7 @@ def from_csv(text: str) -> pd.DataFrame:
     keys = [c for c in ("condition", "task") if c in raw.columns]
     if not keys:
         raise ValueError("no column 'task' or 'condition'")
-    wide = [c for c in raw.columns if c not in keys and not c.lower().startswith(("avg", "mean"))]
+    wide = [c for c in raw.columns if c not in keys and not c.lower().startswith(TOTALS)]
     long = raw.melt(id_vars=keys, value_vars=wide, var_name="language", value_name="score").dropna(
         subset=["score"]
     )
@@ -96,7 +98,7 @@ def from_json(path: Path, read: Any) -> pd.DataFrame:
         if not isinstance(entries, Mapping):
             continue  # totals such as "avg"
         for language, value in entries.items():
-            if language.lower().startswith(("avg", "all_", "mean")):
+            if language.lower().startswith((*TOTALS, "all_")):
                 continue
             try:
                 if isinstance(value, Mapping):

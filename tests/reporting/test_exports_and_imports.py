@@ -114,6 +114,14 @@ def test_papers_tables_in_both_shapes(tmp_path):
     check(found)
 
 
+@pytest.mark.parametrize("name", ["avg", "Avg.", "average", "Average", "average_accuracy", "mean"])
+def test_means_over_languages_are_no_language(tmp_path, name):
+    table = tmp_path / "paper.csv"
+    table.write_text(f"task,en,de,{name}\nxnli,80,70,75\n")
+    assert list(read_scores(table)["language"]) == ["en", "de"]
+    assert scored(tmp_path, {"xnli": {"en": 80, name: 75}}) == {("xnli", "en"): 80}
+
+
 @pytest.mark.parametrize(
     "written",
     [

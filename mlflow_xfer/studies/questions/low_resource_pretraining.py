@@ -3,7 +3,7 @@ classification in languages without labels?
 
 Texts: English alone; English with three low-resource languages of three kinds of morphology (Afrikaans,
 Haitian Creole, Basque), of which the base has read little; English with three that it has read much of (the
-control). All have as many different words (``text_words``) and as many steps; the two mixed ones have the
+control). All have as many words (``text_words``) and as many steps; the two mixed ones have the
 same quarter of English as replay. Each is read on from the base (*continued*) or from random weights
 (*scratch*), without and with an English task after it. No text from scratch is a random encoder, outside the
 interactions.
