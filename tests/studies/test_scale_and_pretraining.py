@@ -13,6 +13,8 @@ from datasets import Dataset
 from mlflow_xfer.data import sources
 from mlflow_xfer.data.texts import few_words
 from mlflow_xfer.errors import XferError
+from mlflow_xfer.params.declare import parameters
+from mlflow_xfer.params.settings import TextSampling
 from mlflow_xfer.phases.train import dealt
 from mlflow_xfer.reporting.verdict import BETTER, WORSE
 from mlflow_xfer.stats.typology import diversity
@@ -118,6 +120,9 @@ def test_words_are_counted_over_all_languages_alike():
     texts = {code: Dataset.from_dict({"text": ["a b c", "d e", "f g h i"]}) for code in ("en", "af")}
     assert [len(rows) for rows in few_words(texts, 8).values()] == [2, 2]
     assert few_words(texts, None) is texts
+    again = {"en": Dataset.from_dict({"text": ["the the the the"] * 3})}
+    assert len(few_words(again, 8)["en"]) == 2, "running words"
+    assert "running words" in parameters(TextSampling)["text_words"].description
     with pytest.raises(XferError, match=r"10 words of each language.*\(en: 9, af: 9\)"):
         few_words(texts, 20)
 
