@@ -19,6 +19,7 @@ from mlflow_xfer.params.declare import Shape, parameters
 from mlflow_xfer.params.reading import given
 from mlflow_xfer.phases.compose import Composer, check_languages
 from mlflow_xfer.phases.phase import BaseModel, FinishedRun, Phase, StartModel, digest
+from mlflow_xfer.phases.plan_checks import check_bases, check_shots
 from mlflow_xfer.registry import unknown
 from mlflow_xfer.tasks.task import Task
 
@@ -138,7 +139,7 @@ def make_plan(
 
     Raises:
         XferError: everything that is wrong with names, languages and files, at once; base seeds that make
-            nothing.
+            nothing, shots that no training takes.
     """
     if verb not in _PLANS:
         raise unknown("command to plan", verb, _PLANS)
@@ -149,29 +150,10 @@ def make_plan(
     check_languages(chain, composer.problems)
     plan = composer.attempt(lambda: _PLANS[verb](composer), Plan(verb, ()))
     composer.problems.raise_if_any()
+    check_shots(plan, chain.target_shots)
     if alone:
         check_bases([plan])
     return replace(plan, asked=_asked(params, plan))
-
-
-def check_bases(plans: Iterable[Plan]) -> None:
-    """Refuse several base seeds that make no phase of any of the plans.
-
-    Raises:
-        XferError: they make none: each replicate would count once for every base seed.
-    """
-    plans = list(plans)
-    made: dict[int, list[str]] = {}
-    for transfer in (transfer for plan in plans for transfer in plan.transfers):
-        made.setdefault(transfer.base_seed, []).append(transfer.plan_hash)
-    if len(made) > 1 and len(set(map(tuple, made.values()))) == 1:
-        root = plans[0].requested[0].root().reference
-        seeds = ",".join(map(str, made))
-        raise XferError(
-            f"base_seeds={seeds}: model={root} without text is the same for all of them, and every replicate "
-            f"would count {len(made)} times.",
-            "Give one base seed and more seeds; or text=…, on which each base seed trains a base.",
-        )
 
 
 def _asked(params: Shape, plan: Plan) -> dict[str, str]:

@@ -21,7 +21,12 @@ def remarks(run: RunView, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for shots in sorted({int(row["shots"]) for row in rows if row.get("shots") is not None}):
         yield f"Prompted with {shots} solved examples before each question, the target was not trained."
     for shots in sorted({int(row["target_shots"]) for row in rows if row.get("target_shots")}):
-        yield f"Few-shot: trained with {shots} labelled examples of each evaluated language. Not zero-shot."
+        few = {row["task"] for row in rows if int(row.get("target_shots") or 0) == shots}
+        which = "" if few == {row["task"] for row in rows} else f"{', '.join(sorted(few))} "
+        yield (
+            f"Few-shot: {which}trained with {shots} labelled examples of each evaluated language. "
+            "Not zero-shot."
+        )
     seen = sorted({(row["task"], row[BASE_SEEN]) for row in rows if row.get(BASE_SEEN)})
     if seen:
         told = ", ".join(f"{task} ({what})" for task, what in seen)

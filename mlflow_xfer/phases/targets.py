@@ -44,14 +44,15 @@ class Targets(Fitted):
             | {"select_by": params.select_by}
             | self.control(start, seed)
         )
-        if params.target_shots:
-            rows += self.shots(task, seed)
+        shots = self.shots(task, seed) if params.target_shots else []
+        if shots:  # none where it is evaluated in its training language alone
+            rows += shots
             settings |= {"target_shots": params.target_shots}
         excludes, unseen = self.excluded(lambda: [task.name], seed)
         selection = self.selection(self.adapted(task), rows, seed) if params.select_by in BY_LANGUAGES else ()
-        shots = f"{params.target_shots} shots" if params.target_shots else ""
+        few = f"{params.target_shots} shots" if shots else ""
         note = " ".join(
-            filter(None, (shots, params.select_by if selection else "", "unseen" if excludes else ""))
+            filter(None, (few, params.select_by if selection else "", "unseen" if excludes else ""))
         )
         return (
             Phase(

@@ -21,7 +21,8 @@ from mlflow_xfer.phases import endings, passing
 from mlflow_xfer.phases.demands import check_disk
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.phase import digest
-from mlflow_xfer.phases.plan import Plan, check_bases, make_plan, unique
+from mlflow_xfer.phases.plan import Plan, make_plan, unique
+from mlflow_xfer.phases.plan_checks import check_bases
 from mlflow_xfer.phases.references import References, task_file_tasks
 from mlflow_xfer.phases.validation import validate
 from mlflow_xfer.reporting.pages import publish, write_study

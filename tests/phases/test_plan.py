@@ -188,6 +188,11 @@ def test_what_is_not_zero_shot_is_no_part_of_a_suites_totals():
             "selected/mood",
             "selected/avg",
         } and titled in named(plan.transfers[0])
+    alone = planned(target="mood,retrieval", target_shots="8", languages="en,de")
+    assert [one.settings.target_shots for one in alone.phases if one.kind == "target"] == [8]
+    for unused in ({"target": "mood", "languages": "en"}, {"target": "retrieval"}):
+        with pytest.raises(XferError, match="target_shots=8 are rows of evaluated languages"):
+            planned(**unused, intermediate="none", target_shots="8")
     few = planned(**asked, target_shots="8").phases[1]
     assert few.label == "target mood 8 shots s0" and len({rows.language for rows in few.rows}) == len(
         scores["mood"]
