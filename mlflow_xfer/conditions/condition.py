@@ -64,14 +64,14 @@ def run_conditions(
     opened = [one for one in conditions if not (one.take and _taken(executor, one))]
     for place, one in enumerate(conditions):
         one.colour = COLOURS[place % len(COLOURS)]
-    for one in opened:
-        one.run_id = open_condition(executor, one.plan, parent=parent, label=one.label)
-    replicates = {
-        one.run_id: [Replicate(one.plan, transfer, one.run_id) for transfer in one.plan.transfers]
-        for one in opened
-    }
-    every = [replicate for mine in replicates.values() for replicate in mine]
     try:
+        for one in opened:
+            one.run_id = open_condition(executor, one.plan, parent=parent, label=one.label)
+        replicates = {
+            one.run_id: [Replicate(one.plan, transfer, one.run_id) for transfer in one.plan.transfers]
+            for one in opened
+        }
+        every = [replicate for mine in replicates.values() for replicate in mine]
         run_transfers(executor, every, crew, parent if shared else None)
         for one in opened:
             one.transfers = [replicate.run_id for replicate in replicates[one.run_id]]
@@ -81,7 +81,7 @@ def run_conditions(
             _collapse(executor, one)
     except BaseException as error:
         for one in opened:
-            if not one.ended:
+            if one.run_id and not one.ended:
                 endings.end_failed(store, one.run_id, error)
         raise
 

@@ -12,6 +12,9 @@ from collections import Counter
 import pytest
 
 from mlflow_xfer.commands import doctor
+from mlflow_xfer.conditions import condition
+from mlflow_xfer.conditions.crew import Crew
+from mlflow_xfer.conditions.transfers import open_condition
 from mlflow_xfer.durable.locks import held
 from mlflow_xfer.home import work
 from mlflow_xfer.phases import endings, record
@@ -94,6 +97,23 @@ def test_a_run_is_ended_whatever_goes_wrong_once_it_is_open(
     with pytest.raises(error):
         Executor(store).ensure(plan().phases[0])
     assert states(store) == {end: 1}
+
+
+def test_conditions_are_ended_where_a_later_one_cannot_be_opened(store, plan, monkeypatch):
+    opened = []
+
+    def once(*asked, **how):
+        if opened:
+            raise RuntimeError
+        opened.append(open_condition(*asked, **how))
+        return opened[0]
+
+    monkeypatch.setattr(condition, "open_condition", once)
+    both = [condition.Condition(plan(target=target)) for target in ("choice", "mood")]
+    with pytest.raises(RuntimeError):
+        condition.run_conditions(Executor(store), both, Crew(), "", shared=False)
+    store.flush()
+    assert store.get(opened[0]).status == "FAILED"
 
 
 def test_the_doctor_ends_what_nobody_makes_any_more(store, plan):
