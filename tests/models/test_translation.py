@@ -20,6 +20,10 @@ ROWS = [
     {"text_a": "a dog sleeps", "text_b": "", "label": "neutral"},
 ]
 
+TINY = dict.fromkeys(("encoder_layers", "decoder_layers"), 1)
+TINY |= dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), 2)
+TINY |= dict.fromkeys(("d_model", "encoder_ffn_dim", "decoder_ffn_dim"), 16) | {"max_position_embeddings": 64}
+
 
 @pytest.fixture
 def marian(tmp_path) -> Path:
@@ -36,14 +40,7 @@ def marian(tmp_path) -> Path:
     model = MarianMTModel(
         MarianConfig(
             vocab_size=len(words),
-            d_model=16,
-            encoder_layers=1,
-            decoder_layers=1,
-            encoder_attention_heads=2,
-            decoder_attention_heads=2,
-            encoder_ffn_dim=16,
-            decoder_ffn_dim=16,
-            max_position_embeddings=64,
+            **TINY,
             pad_token_id=0,
             eos_token_id=1,
             decoder_start_token_id=0,
@@ -66,14 +63,7 @@ def nllb(tmp_path) -> Path:
     model = M2M100ForConditionalGeneration(
         M2M100Config(
             vocab_size=len(tokenizer),
-            d_model=16,
-            encoder_layers=1,
-            decoder_layers=1,
-            encoder_attention_heads=2,
-            decoder_attention_heads=2,
-            encoder_ffn_dim=16,
-            decoder_ffn_dim=16,
-            max_position_embeddings=64,
+            **TINY,
         )
     )
     model.save_pretrained(tmp_path / "nllb")
