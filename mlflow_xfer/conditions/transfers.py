@@ -123,7 +123,8 @@ def made_before(executor: Executor, plan_hash: str, kind: str, phases: Sequence[
     store = executor.store
     runs = store.search({"xfer.kind": kind, "xfer.plan_hash": plan_hash}, status="FINISHED")
     own = code_tag(executor, phases).get(CODE_TAG)
-    ids = {executor.done[one.spec_hash].run_id for one in phases if one.spec_hash in executor.done}
+    ids = {run_id for one in phases if (run_id := executor.there.get(one.spec_hash))}
+    ids |= {executor.done[one.spec_hash].run_id for one in phases if one.spec_hash in executor.done}
     for run in runs:
         if not all(_is_whole(store, one, ids) for one in run.inputs):
             continue

@@ -56,6 +56,7 @@ class Executor:
         keep: which weights stay when they were evaluated (``kept.GOES``).
         besides: by the hash of a transfer's plan, the evaluations that are wanted of it besides its own.
         done: what this executor has brought about, by spec hash; each phase is looked at once.
+        there: the runs of phases that :meth:`missing` found, by spec hash.
         spent: what it trained and evaluated itself, in order; also of phases that did not come to their end.
     """
 
@@ -71,6 +72,7 @@ class Executor:
     keep: str = "all"
     besides: Mapping[str, Sequence[Phase]] = field(default_factory=dict)
     done: dict[str, Done] = field(default_factory=dict)
+    there: dict[str, str] = field(default_factory=dict)
     spent: list[Spent] = field(default_factory=list)
 
     def ensure(self, phase: Phase, parent: str | None = None, attach: str | None = None) -> Done:
@@ -120,7 +122,13 @@ class Executor:
 
     def missing(self, phases: Iterable[Phase]) -> list[Phase]:
         """Those of ``phases``, each after its inputs, that are to run."""
-        return kept.to_run(phases, self.known, self.keep)
+
+        def exists(phase: Phase, weights: bool) -> bool:
+            if run_id := self.existing(phase, weights):
+                self.there[phase.spec_hash] = run_id
+            return bool(run_id)
+
+        return kept.to_run(phases, exists, self.keep)
 
     def known(self, phase: Phase, weights: bool = True) -> bool:
         """Whether the phase is done, here or in an earlier run, which is taken."""
