@@ -11,7 +11,7 @@ from mlflow_xfer.conditions.comparison import collapse, paired
 from mlflow_xfer.conditions.crew import Crew
 from mlflow_xfer.conditions.runner import Replicate, run_transfers
 from mlflow_xfer.conditions.totals import gathered
-from mlflow_xfer.conditions.transfers import finished, name, open_condition, pointed
+from mlflow_xfer.conditions.transfers import name, open_condition, pointed, taken
 from mlflow_xfer.phases import endings
 from mlflow_xfer.phases.execute import Executor
 from mlflow_xfer.phases.plan import Plan, Transfer
@@ -88,8 +88,7 @@ def run_conditions(
 
 def _taken(executor: Executor, one: Condition) -> bool:
     """Take the finished condition with the same plan, if all of it exists."""
-    gone = executor.missing(one.plan.phases)
-    earlier = None if gone else finished(executor, one.plan.plan_hash, "condition", one.plan.phases)
+    earlier = taken(executor, one.plan, "condition")
     if earlier is None:
         return False
     one.run_id, one.transfers = earlier, list(executor.store.get(earlier).inputs)
@@ -127,9 +126,8 @@ def run_plan(
     first, n = plan.transfers[0], len(plan.transfers)
     if n == 1:
         return run_transfers(executor, [Replicate(plan, first, opened=opened)], crew)[0]
-    store, gone = executor.store, executor.missing(plan.phases)
-    earlier = None if gone else finished(executor, plan.plan_hash, "condition", plan.phases)
-    if earlier:
+    store = executor.store
+    if earlier := taken(executor, plan, "condition"):
         commands.note(store, earlier, plan.verb, plan.asked)
         return pointed(store, earlier, opened, name(first, n))
     run_id = open_condition(executor, plan, opened=opened)

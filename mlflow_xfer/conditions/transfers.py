@@ -95,9 +95,7 @@ def run_phases(executor: Executor, plan: Plan, opened: str | None) -> str:
     """Run the several phases that a phase verb was asked for, under one run of kind transfer."""
     store = executor.store
     label = f"{plan.verb} {'+'.join(task.name for phase in plan.requested for task in phase.tasks)}"
-    gone = executor.missing(plan.phases)
-    earlier = None if gone else finished(executor, plan.plan_hash, "transfer", plan.phases)
-    if earlier:
+    if earlier := taken(executor, plan, "transfer"):
         commands.note(store, earlier, plan.verb, plan.asked)
         return pointed(store, earlier, opened, label)
     own = {**record.phase_tags(plan.requested[0], plan.suite), "xfer.plan_hash": plan.plan_hash}
@@ -112,6 +110,13 @@ def run_phases(executor: Executor, plan: Plan, opened: str | None) -> str:
     return run_id
 
 
+def taken(executor: Executor, plan: Plan, kind: str) -> str | None:
+    """:func:`finished` of a plan all of whose phases exist; they are looked for only where there is a run."""
+    runs = executor.store.search(_of_plan(kind, plan.plan_hash), status="FINISHED", limit=1)
+    there = bool(runs) and not executor.missing(plan.phases)
+    return finished(executor, plan.plan_hash, kind, plan.phases) if there else None
+
+
 def finished(executor: Executor, plan_hash: str, kind: str, phases: Sequence[Phase]) -> str | None:
     """The oldest finished run of ``kind`` with this plan that may be taken instead of running ``phases``."""
     return None if executor.reuse == "never" else made_before(executor, plan_hash, kind, phases)
@@ -121,11 +126,13 @@ def made_before(executor: Executor, plan_hash: str, kind: str, phases: Sequence[
     """The oldest finished run of ``kind`` with this plan whose phases are there, and were made by the code of
     today, unless runs of any code are taken."""
     store = executor.store
-    runs = store.search({"xfer.kind": kind, "xfer.plan_hash": plan_hash}, status="FINISHED")
+    runs = store.search(_of_plan(kind, plan_hash), status="FINISHED")
     own = code_tag(executor, phases).get(CODE_TAG)
     ids = {run_id for one in phases if (run_id := executor.there.get(one.spec_hash))}
     ids |= {executor.done[one.spec_hash].run_id for one in phases if one.spec_hash in executor.done}
     for run in runs:
+        if own is not None and run.tags.get(CODE_TAG, own) != own:
+            continue
         if not all(_is_whole(store, one, ids) for one in run.inputs):
             continue
         if own is None or run.tags.get(CODE_TAG) == own:
@@ -133,6 +140,10 @@ def made_before(executor: Executor, plan_hash: str, kind: str, phases: Sequence[
         if CODE_TAG not in run.tags and _codes(store, run) <= {executor.code(phase) for phase in phases}:
             return run.run_id
     return None
+
+
+def _of_plan(kind: str, plan_hash: str) -> dict[str, str]:
+    return {"xfer.kind": kind, "xfer.plan_hash": plan_hash}
 
 
 def _is_whole(store: Store, run_id: str, known: Collection[str]) -> bool:

@@ -104,22 +104,13 @@ def correlation(
     inside = 1 - 1 / n**2  # a perfect order of few candidates is not certainty
     keep = ~np.eye(n, dtype=bool)
     values = np.arctanh(np.clip([value, *(measure(one[k], other[k]) for k in keep)], -inside, inside))
+    why = ""
     if not np.isfinite(values).all():
-        return Estimate(
-            value,
-            level=level,
-            method=name,
-            n={"candidates": n},
-            notes=("without one candidate all are equal: no interval",),
-        )
-    if np.ptp(values) < 1e-9:  # a perfect order, say: its spread cannot be told from these candidates
-        return Estimate(
-            value,
-            level=level,
-            method=name,
-            n={"candidates": n},
-            notes=("the same without any one candidate: no interval",),
-        )
+        why = "without one candidate all are equal"
+    elif np.ptp(values) < 1e-9:  # a perfect order, say: its spread cannot be told from these candidates
+        why = "the same without any one candidate"
+    if why:
+        return Estimate(value, level=level, method=name, n={"candidates": n}, notes=(f"{why}: no interval",))
     pseudo = n * values[0] - (n - 1) * values[1:]
     se = float(pseudo.std(ddof=1) / math.sqrt(n))
     half = float(stats.t.ppf(0.5 + level / 2, n - 1)) * se
